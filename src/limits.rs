@@ -1,0 +1,70 @@
+//! Every bound of the broker in one place, each with its reason and what happens when it is reached.
+//!
+//! Bounds that an operator may want to move are flags; their defaults stand here.
+
+/// Most shards one broker runs: a set of shards is one 64-bit mask.
+pub const SHARDS_MAX: usize = 64;
+
+/// Bytes one link may send before its CONNECT is complete. Full: the link is closed.
+/// A CONNECT with a client id, user name, password and a short will fits many times over.
+pub const PRE_CONNECT_BYTES_MAX: usize = 64 * 1024;
+
+/// Time from accept to a complete CONNECT. Over: the link is closed.
+pub const CONNECT_TIMEOUT_MS: u64 = 10_000;
+
+/// Largest packet a client may send by default (`--max-packet-size`), fixed header included.
+/// Over: the link is closed before the body is read.
+pub const PACKET_BYTES_DEFAULT: usize = 16 * 1024 * 1024;
+
+/// Largest packet the protocol can express: a 1-byte type, a 4-byte length and 268,435,455 bytes.
+pub const PACKET_BYTES_MAX: usize = 5 + 268_435_455;
+
+/// Output one link may hold by default (`--max-outgoing-bytes`). Full: publishers that feed it
+/// pause for the patience below, then QoS 0 to it is dropped and counted, QoS 1 waits in the session.
+pub const OUTGOING_BYTES_DEFAULT: usize = 1024 * 1024;
+
+/// How long a full link may hold its publishers back by default (`--qos0-patience`).
+pub const QOS0_PATIENCE_MS_DEFAULT: u64 = 20;
+
+/// Connections the broker accepts by default (`--max-connections`). Over: CONNACK 3.
+pub const CONNECTIONS_DEFAULT: usize = 1_000_000;
+
+/// Levels a topic name or filter may have. Over: the publisher is closed, a SUBSCRIBE answered 0x80.
+/// Bounds the depth of every walk over the subscription tree.
+pub const TOPIC_LEVELS_MAX: usize = 128;
+
+/// Unacknowledged QoS 1 messages the broker keeps in flight towards one client by default
+/// (`--max-inflight`). Full: the next message waits in the session.
+pub const INFLIGHT_DEFAULT: u16 = 1024;
+
+/// Receive buffers of one shard. With [`RECV_BUFFER_BYTES`] 4 MiB: enough for every completion of
+/// one turn. Starved: the link that found none is armed again when buffers came back.
+pub const RECV_BUFFERS: u16 = 256;
+
+/// Bytes of one receive buffer: some hundred telemetry messages, so that a receive's fixed cost
+/// spreads over them.
+pub const RECV_BUFFER_BYTES: usize = 16 * 1024;
+
+/// Bytes of a small output chunk: acknowledgements and single messages.
+pub const CHUNK_SMALL_BYTES: usize = 512;
+
+/// Bytes of a large output chunk: what one send gathers of a fast stream.
+pub const CHUNK_LARGE_BYTES: usize = 16 * 1024;
+
+/// Free output chunks a shard keeps for reuse, per class. Over: the memory goes back.
+pub const CHUNKS_KEPT_MAX: usize = 1024;
+
+/// Chunks one send may carry: the kernel takes at most 1,024 vectors, and it copies those above 8.
+pub const SEND_CHUNKS_MAX: usize = 64;
+
+/// Bytes above which a payload is shared by reference instead of copied: below it a copy is cheaper
+/// than the bookkeeping.
+pub const SHARE_BYTES_MIN: usize = 16 * 1024;
+
+/// Bytes of one mesh ring (one per ordered pair of shards). Full: see invariant 6.
+pub const MESH_RING_BYTES: usize = 1024 * 1024;
+
+const _: () = assert!(CHUNK_SMALL_BYTES < CHUNK_LARGE_BYTES);
+const _: () = assert!(SHARE_BYTES_MIN < MESH_RING_BYTES / 4);
+const _: () = assert!(PACKET_BYTES_DEFAULT <= PACKET_BYTES_MAX);
+const _: () = assert!(SHARDS_MAX <= u64::BITS as usize);

@@ -1,0 +1,154 @@
+//! The seam to the kernel's completion queue: operations in, completions out.
+//!
+//! [`Ring`] is what a reactor needs of the kernel; [`uring::Uring`] is the real one. A test may bring
+//! its own. Rules that hold for every implementation:
+//!
+//! - Memory given to the kernel is moved into the ring and comes back in the completion.
+//! - Every accepted `submit_*` ends in exactly one completion without `more` (join before free):
+//!   until then its key must not be given to another link.
+//! - One send per key at a time, one receive per key at a time; asserted.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::chunk::Batch;
+
+/// Names the link an operation belongs to: a slot of the reactor's table and its generation.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Key {
+    /// Index in the owner's table.
+    pub slot: u32,
+    /// Counts the slot's owners; 24 bits.
+    pub generation: u32,
+}
+
+/// How long a receive stays armed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RecvMode {
+    /// One completion: nothing is in flight when it is handled, so the link may move.
+    Once,
+    /// Completions until it is cancelled, fails, or finds no buffer.
+    Multishot,
+}
+
+/// A receive buffer lent by the ring until it is recycled. Not `Clone`: recycling is by value.
+#[derive(Debug)]
+#[must_use = "a buffer that is not recycled is lost to the pool"]
+pub struct Buffer {
+    pub(crate) id: u16,
+    pub(crate) len: u32,
+}
+
+/// What a receive brought.
+#[derive(Debug)]
+pub enum Received {
+    /// Bytes; never empty.
+    Data(Buffer),
+    /// The peer closed its side.
+    End,
+    /// The pool was empty: recycle, then arm again.
+    NoBuffers,
+    /// [`Ring::cancel_recv`] took effect.
+    Cancelled,
+    /// The connection failed.
+    Failed(io::Error),
+}
+
+/// The end, or one result of several, of an operation.
+#[derive(Debug)]
+pub enum Completion<S> {
+    /// A connection was accepted, or accepting failed.
+    Accepted {
+        /// The listener, as [`Ring::add_listener`] numbered it.
+        listener: u32,
+        /// The connected socket.
+        result: io::Result<S>,
+        /// Whether the accept is still armed.
+        more: bool,
+    },
+    /// A receive brought something.
+    Received {
+        /// The link.
+        key: Key,
+        /// What came.
+        received: Received,
+        /// Whether the receive is still armed.
+        more: bool,
+    },
+    /// A send ended. It may be short: then the batch holds the rest only after
+    /// [`Batch::advance`] by the given count.
+    Sent {
+        /// The link.
+        key: Key,
+        /// Bytes sent.
+        result: io::Result<usize>,
+        /// The memory, back from the kernel.
+        batch: Batch,
+    },
+    /// A waker rang.
+    Woken,
+}
+
+/// Wakes a ring that sleeps in [`Ring::wait`], from any thread.
+pub trait Wake: Send + Sync {
+    /// Makes the current or next [`Ring::wait`] return with [`Completion::Woken`].
+    fn wake(&self);
+}
+
+/// The kernel, as a reactor sees it. Used by one thread only.
+pub trait Ring {
+    /// A connected socket; dropping it closes it. Drop it only when no operation is in flight on it.
+    type Socket: Send + 'static;
+    /// A bound and listening socket.
+    type Listener: Send + 'static;
+    /// Wakes this ring.
+    type Waker: Wake + Clone + 'static;
+
+    /// A handle that wakes this ring.
+    fn waker(&self) -> Self::Waker;
+
+    /// Takes a listener; the number names it in [`Completion::Accepted`].
+    fn add_listener(&mut self, listener: Self::Listener) -> u32;
+
+    /// Accepts from a listener until cancelled or failed.
+    fn submit_accept(&mut self, listener: u32);
+
+    /// Ends accepting; the terminal completion is an [`Completion::Accepted`] without `more`.
+    fn cancel_accept(&mut self, listener: u32);
+
+    /// Arms a receive.
+    fn submit_recv(&mut self, key: Key, socket: &Self::Socket, mode: RecvMode);
+
+    /// Ends a receive; data that came before it completes as usual, then a completion without `more`.
+    fn cancel_recv(&mut self, key: Key);
+
+    /// Sends a batch that is not empty, whole unless the connection fails.
+    fn submit_send(&mut self, key: Key, socket: &Self::Socket, batch: Batch);
+
+    /// Ends a send that does not progress; completes as [`Completion::Sent`].
+    fn cancel_send(&mut self, key: Key);
+
+    /// Ends both directions of a connection now: the peer sees the end, receives and sends complete.
+    fn shutdown(&mut self, socket: &Self::Socket);
+
+    /// The peer's address, where the kernel still knows it.
+    fn peer(&self, socket: &Self::Socket) -> Option<SocketAddr>;
+
+    /// The bytes of a lent buffer; the caller may write in it (decryption in place).
+    fn bytes_mut(&mut self, buffer: &Buffer) -> &mut [u8];
+
+    /// Gives a buffer back to the pool. It is handed to the kernel at the next [`Ring::wait`].
+    fn recycle(&mut self, buffer: Buffer);
+
+    /// Submits what was asked, waits until at least one completion is there or `timeout` is over
+    /// (`None`: for ever, zero: not at all), and appends the completions to `into`.
+    ///
+    /// # Errors
+    /// Only what the ring cannot survive; interruptions and time-outs are not errors.
+    fn wait(
+        &mut self,
+        timeout: Option<Duration>,
+        into: &mut Vec<Completion<Self::Socket>>,
+    ) -> io::Result<()>;
+}
