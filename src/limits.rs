@@ -37,6 +37,29 @@ pub const TOPIC_LEVELS_MAX: usize = 128;
 /// (`--max-inflight`). Full: the next message waits in the session.
 pub const INFLIGHT_DEFAULT: u16 = 1024;
 
+/// Bytes of messages one session may have waiting. Full: the oldest is dropped, counted and logged.
+pub const SESSION_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Filters one session may hold. Over: the SUBSCRIBE is answered 0x80 for those beyond.
+pub const SUBSCRIPTIONS_MAX: usize = 65_536;
+
+/// Output above `--max-outgoing-bytes` that nobody could be held back for (wills, what other shards
+/// had on its way), as a multiple of it. Over: QoS 0 is dropped and counted.
+pub const OUTGOING_BURST_FACTOR: usize = 4;
+
+/// Topics whose route one shard remembers. Full: all are forgotten.
+pub const ROUTES_MAX: usize = 65_536;
+
+/// Retained topics one step of a replay looks at, so that a replay starves nobody.
+pub const REPLAY_VISITS_MAX: usize = 1024;
+
+/// Bytes of retained messages one shard sends another for one ask.
+pub const REPLAY_PAGE_BYTES: usize = 64 * 1024;
+
+/// Live retained publishes a replay over several shards remembers, not to send an older value after
+/// them. Over: the client may see an old value once more.
+pub const REPLAY_SEEN_MAX: usize = 10_000;
+
 /// Receive buffers of one shard. With [`RECV_BUFFER_BYTES`] 4 MiB: enough for every completion of
 /// one turn. Starved: the link that found none is armed again when buffers came back.
 pub const RECV_BUFFERS: u16 = 256;

@@ -50,6 +50,11 @@ impl RetainStore {
         }
     }
 
+    /// The message of a topic.
+    pub fn get(&self, topic: &str) -> Option<&Retained> {
+        self.messages.get(topic)
+    }
+
     /// Number of topics that have a message.
     pub fn len(&self) -> usize {
         self.messages.len()
