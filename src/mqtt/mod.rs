@@ -13,7 +13,7 @@
 //!
 //! ```text
 //! bytes ─ peek_frame ─► Frame ─ decode ─► Packet ─ encode ─► bytes
-//!                                           └ Publish ─► PublishTemplate ─ append ─► bytes × receivers
+//!                                 Publish ─► PublishTemplate ─ append ─► bytes per receiver
 //! ```
 
 mod decode;

@@ -62,20 +62,16 @@ impl<'a> PublishTemplate<'a> {
     /// Appends one receiver's copy: `bytes.len()` bytes.
     ///
     /// # Panics
-    /// If `delivery` has a packet id where the template has no place for it, or none where it has, or DUP
-    /// without one.
+    /// If `delivery` has a packet id where the template has no place for it, or none where it
+    /// has, or DUP without one.
     #[inline]
     pub fn append(&self, delivery: Delivery, out: &mut Vec<u8>) {
         let start = out.len();
         out.extend_from_slice(self.bytes);
         let copy = &mut out[start..];
         copy[0] = copy[0] & !(publish_flag::DUP | publish_flag::RETAIN)
-            | if delivery.dup { publish_flag::DUP } else { 0 }
-            | if delivery.retain {
-                publish_flag::RETAIN
-            } else {
-                0
-            };
+            | (u8::from(delivery.dup) * publish_flag::DUP)
+            | (u8::from(delivery.retain) * publish_flag::RETAIN);
         match (self.packet_id_at, delivery.packet_id) {
             (Some(at), Some(packet_id)) => {
                 copy[at..at + 2].copy_from_slice(&packet_id.get().to_be_bytes());

@@ -49,7 +49,6 @@ fn fixed_header_flags() {
         for flags in 0..16 {
             let mut bytes = bytes.to_vec();
             bytes[0] = bytes[0] & 0xf0 | flags;
-            // A CONNECT's flags are judged by the version that was passed.
             let is_resend = version == V31 && bytes[0] & 0x0f == 0b1010;
             let is_resent_kind = matches!(
                 packet.kind(),
