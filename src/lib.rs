@@ -2,6 +2,7 @@
 
 pub mod broker;
 pub mod chunk;
+pub mod config;
 pub mod cpus;
 pub mod limits;
 pub mod mesh;
