@@ -1,4 +1,5 @@
-//! Every bound of the broker in one place, each with its reason and what happens when it is reached.
+//! Every bound of the broker in one place, each with its reason and what happens when it is
+//! reached.
 //!
 //! Bounds that an operator may want to move are flags; their defaults stand here.
 
@@ -24,7 +25,8 @@ pub const PACKET_BYTES_MAX: usize = 5 + 268_435_455;
 pub const PACKET_BYTES_MIN: usize = 64;
 
 /// Output one link may hold by default (`--max-outgoing-bytes`). Full: publishers that feed it
-/// pause for the patience below, then QoS 0 to it is dropped and counted, QoS 1 waits in the session.
+/// pause for the patience below, then QoS 0 to it is dropped and counted, QoS 1 waits in the
+/// session.
 pub const OUTGOING_BYTES_DEFAULT: usize = 1024 * 1024;
 
 /// Least `--max-outgoing-bytes`: one small chunk, or nothing could ever leave.
@@ -45,7 +47,8 @@ pub const CONNECTIONS_DEFAULT: usize = 1_000_000;
 /// Most `--max-connections`: a link's slot is a 32-bit number.
 pub const CONNECTIONS_MAX: usize = u32::MAX as usize;
 
-/// Levels a topic name or filter may have. Over: the publisher is closed, a SUBSCRIBE answered 0x80.
+/// Levels a topic name or filter may have. Over: the publisher is closed, a SUBSCRIBE answered
+/// 0x80.
 /// Bounds the depth of every walk over the subscription tree.
 pub const TOPIC_LEVELS_MAX: usize = 128;
 
