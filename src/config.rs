@@ -39,7 +39,7 @@ pub struct Options {
         long = "max-connections",
         value_name = "N",
         default_value_t = limits::CONNECTIONS_DEFAULT,
-        value_parser = RangedU64ValueParser::<usize>::new().range(1..=limits::CONNECTIONS_MAX as u64),
+        value_parser = connections(),
         help_heading = "Limits"
     )]
     pub connections_max: usize,
@@ -146,6 +146,10 @@ impl Default for Options {
     fn default() -> Self {
         Self::from_args(["ringmq"]).expect("no flag is required and the defaults are tested")
     }
+}
+
+fn connections() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=limits::CONNECTIONS_MAX as u64)
 }
 
 fn parse_listen(text: &str) -> Result<SocketAddr, String> {

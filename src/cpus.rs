@@ -186,7 +186,7 @@ fn parse_cfs(quota: &str, period: &str) -> Option<f64> {
 mod tests {
     use super::*;
 
-    // The machine the test runs on: the mask is not empty and ascends, the numbers keep their range.
+    // Of the machine the test runs on: the mask is not empty and ascends, numbers keep their range.
     #[test]
     fn of_this_machine() {
         let cpus = available();
