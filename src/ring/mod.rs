@@ -1,7 +1,7 @@
 //! The seam to the kernel's completion queue: operations in, completions out.
 //!
-//! [`Ring`] is what a reactor needs of the kernel; [`uring::Uring`] is the real one. A test may bring
-//! its own. Rules that hold for every implementation:
+//! [`Ring`] is what a reactor needs of the kernel; [`uring::Uring`] is the real one. A test may
+//! bring its own. Rules that hold for every implementation:
 //!
 //! - Memory given to the kernel is moved into the ring and comes back in the completion.
 //! - Every accepted `submit_*` ends in exactly one completion without `more` (join before free):
@@ -98,7 +98,8 @@ pub trait Wake: Send + Sync {
 
 /// The kernel, as a reactor sees it. Used by one thread only.
 pub trait Ring {
-    /// A connected socket; dropping it closes it. Drop it only when no operation is in flight on it.
+    /// A connected socket; dropping it closes it. Drop it only when no operation is in flight on
+    /// it.
     type Socket: Send + 'static;
     /// A bound and listening socket.
     type Listener: Send + 'static;
@@ -120,7 +121,8 @@ pub trait Ring {
     /// Arms a receive.
     fn submit_recv(&mut self, key: Key, socket: &Self::Socket, mode: RecvMode);
 
-    /// Ends a receive; data that came before it completes as usual, then a completion without `more`.
+    /// Ends a receive; data that came before it completes as usual, then a completion without
+    /// `more`.
     fn cancel_recv(&mut self, key: Key);
 
     /// Sends a batch that is not empty, whole unless the connection fails.
@@ -129,7 +131,8 @@ pub trait Ring {
     /// Ends a send that does not progress; completes as [`Completion::Sent`].
     fn cancel_send(&mut self, key: Key);
 
-    /// Ends both directions of a connection now: the peer sees the end, receives and sends complete.
+    /// Ends both directions of a connection now: the peer sees the end, receives and sends
+    /// complete.
     fn shutdown(&mut self, socket: &Self::Socket);
 
     /// The peer's address, where the kernel still knows it.
