@@ -79,6 +79,19 @@ pub const REPLAY_PAGE_BYTES: usize = 64 * 1024;
 /// them. Over: the client may see an old value once more.
 pub const REPLAY_SEEN_MAX: usize = 10_000;
 
+/// Links a shard holds beyond `--max-connections`: those that have not sent CONNECT, or are told that
+/// the broker is full. Over: accepted and closed at once.
+pub const PENDING_LINKS_MAX: usize = 16_384;
+
+/// Time a link that closes has to take what is still to be said. Over: it is cut off.
+pub const FLUSH_MS_MAX: u64 = 5_000;
+
+/// Time a broker that stops gives its links. Over: they are cut off.
+pub const STOP_MS_MAX: u64 = 5_000;
+
+/// Messages of one other shard handled in one turn.
+pub const INBOX_RECORDS_MAX: usize = 1024;
+
 /// Receive buffers of one shard. With [`RECV_BUFFER_BYTES`] 4 MiB: enough for every completion of
 /// one turn. Starved: the link that found none is armed again when buffers came back.
 pub const RECV_BUFFERS: u16 = 256;

@@ -39,9 +39,8 @@ impl Shard {
         }
     }
 
-    /// Ends every connection; wills are published.
-    pub fn close_all(&mut self, context: &mut Context<'_>) {
-        // Wills first, while those who want them are still there to get them.
+    /// Publishes the wills of all connections: the broker stops, and who wants them is still there.
+    pub fn publish_wills(&mut self, context: &mut Context<'_>) {
         for conn in self.out.connections.ids() {
             let Some(connection) = self.out.connections.get_mut(conn) else {
                 continue;
@@ -56,8 +55,8 @@ impl Shard {
         }
     }
 
-    /// Ends what is left of every connection, after the wills of all shards have come.
-    pub fn close_rest(&mut self, context: &mut Context<'_>) {
+    /// Ends every connection.
+    pub fn close_all(&mut self, context: &mut Context<'_>) {
         for conn in self.out.connections.ids() {
             self.close(conn, CloseReason::Stopping, context);
         }

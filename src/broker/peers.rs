@@ -188,6 +188,19 @@ fn flag(set: bool, bit: u8) -> u8 {
 }
 
 impl<'a> PeerMessage<'a> {
+    /// Whether a reply to a client may wait until this is handled (see [`super::promises`]).
+    pub(super) fn is_awaited(&self) -> bool {
+        match self {
+            Self::Publish(publish) => publish.qos > QoS::AtMostOnce,
+            Self::Interested { .. } | Self::NotInterested { .. } => true,
+            Self::Hold { .. }
+            | Self::Release { .. }
+            | Self::Ask { .. }
+            | Self::Answer { .. }
+            | Self::AnswerEnd { .. } => false,
+        }
+    }
+
     /// Sends the message to each of `to`.
     pub(super) fn send(&self, vhost: VhostId, to: ShardSet, peers: &mut dyn Peers) {
         let layout = self.layout();

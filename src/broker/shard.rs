@@ -202,9 +202,15 @@ impl Shard {
         }
     }
 
-    /// Handles a message of another shard.
-    pub fn handle_peer(&mut self, from: ShardId, record: &[u8], context: &mut Context<'_>) {
+    /// Handles a message of another shard; whether that shard may wait for it to be handled.
+    pub fn handle_peer(
+        &mut self,
+        from: ShardId,
+        record: &[u8],
+        context: &mut Context<'_>,
+    ) -> bool {
         let (vhost, message) = PeerMessage::read(record);
+        let awaited = message.is_awaited();
         match message {
             PeerMessage::Publish(publish) => {
                 self.handle_peer_publish(from, vhost, &publish, context);
@@ -239,6 +245,7 @@ impl Shard {
                 self.handle_answer_end(replay, after, context);
             }
         }
+        awaited
     }
 
     /// Ends a turn: replies that wait for other shards wait for what has been `sent` to them so far.
