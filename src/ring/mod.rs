@@ -16,6 +16,8 @@ mod refused;
 mod sends;
 mod socket;
 mod tag;
+#[cfg(test)]
+mod tests;
 mod uring;
 
 pub use self::probe::Features;
