@@ -9,5 +9,6 @@ pub mod mesh;
 pub mod mqtt;
 pub mod reactor;
 pub mod ring;
+pub mod server;
 pub mod store;
 pub mod transport;

@@ -79,6 +79,10 @@ pub const REPLAY_PAGE_BYTES: usize = 64 * 1024;
 /// them. Over: the client may see an old value once more.
 pub const REPLAY_SEEN_MAX: usize = 10_000;
 
+/// Connections that wait to be accepted, for each listener and shard; the kernel cuts it to
+/// `net.core.somaxconn`. Full: clients try again.
+pub const LISTEN_BACKLOG: i32 = 4096;
+
 /// Links a shard holds beyond `--max-connections`: those that have not sent CONNECT, or are told that
 /// the broker is full. Over: accepted and closed at once.
 pub const PENDING_LINKS_MAX: usize = 16_384;

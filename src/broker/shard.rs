@@ -203,12 +203,7 @@ impl Shard {
     }
 
     /// Handles a message of another shard; whether that shard may wait for it to be handled.
-    pub fn handle_peer(
-        &mut self,
-        from: ShardId,
-        record: &[u8],
-        context: &mut Context<'_>,
-    ) -> bool {
+    pub fn handle_peer(&mut self, from: ShardId, record: &[u8], context: &mut Context<'_>) -> bool {
         let (vhost, message) = PeerMessage::read(record);
         let awaited = message.is_awaited();
         match message {

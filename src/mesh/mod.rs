@@ -19,5 +19,5 @@ mod loom;
 mod tests;
 
 pub use bell::Bell;
-pub use tally::Tally;
 pub use spsc::{Full, Receiver, Record, Sender, channel};
+pub use tally::Tally;

@@ -21,9 +21,14 @@ use super::turn::{Clock, Reactor};
 pub(super) enum Stopping {
     No,
     /// Waiting for the wills of these shards.
-    Wills { missing: ShardSet, deadline_ms: u64 },
+    Wills {
+        missing: ShardSet,
+        deadline_ms: u64,
+    },
     /// Waiting for links to say the rest.
-    Closing { deadline_ms: u64 },
+    Closing {
+        deadline_ms: u64,
+    },
 }
 
 impl Stopping {
@@ -72,9 +77,8 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
         match (parcel, from) {
             (Parcel::Link(traveller), _) => self.welcome(*traveller),
             (Parcel::Large(record), Some(from)) => {
-                return self.with_broker(|broker, context| {
-                    broker.handle_peer(from, &record, context)
-                });
+                return self
+                    .with_broker(|broker, context| broker.handle_peer(from, &record, context));
             }
             (Parcel::Drain, _) => self.begin_stopping(),
             (Parcel::Drained, Some(from)) => {
@@ -97,7 +101,11 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
 
     /// A link came home.
     fn welcome(&mut self, traveller: Traveller<R::Socket>) {
-        let Traveller { socket, transport, carry } = traveller;
+        let Traveller {
+            socket,
+            transport,
+            carry,
+        } = traveller;
         let key = self.adopt(socket, transport, carry);
         if self.is_running() {
             self.resume(key);
@@ -116,11 +124,19 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
         if !self.is_running() {
             return;
         }
-        info!("shard {}: stopping, {} links open", self.shard.0, self.links.len());
+        info!(
+            "shard {}: stopping, {} links open",
+            self.shard.0,
+            self.links.len()
+        );
         let missing = self.outboxes.others();
-        self.stopping = Stopping::Wills { missing, deadline_ms: self.now_ms + STOP_MS_MAX };
+        self.stopping = Stopping::Wills {
+            missing,
+            deadline_ms: self.now_ms + STOP_MS_MAX,
+        };
         for listener in 0..self.accepting.len() {
-            self.ring.cancel_accept(u32::try_from(listener).expect("few listeners"));
+            self.ring
+                .cancel_accept(u32::try_from(listener).expect("few listeners"));
         }
         for key in self.links.keys() {
             self.stop_receiving(key);
@@ -134,7 +150,10 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
     pub(super) fn advance_stopping(&mut self) {
         match self.stopping {
             Stopping::No => {}
-            Stopping::Wills { missing, deadline_ms } => {
+            Stopping::Wills {
+                missing,
+                deadline_ms,
+            } => {
                 let ready = missing.is_empty() && !self.broker.has_promises();
                 if ready || self.now_ms >= deadline_ms {
                     self.stopping = Stopping::Closing { deadline_ms };
@@ -142,7 +161,11 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
                 }
             }
             Stopping::Closing { deadline_ms } if self.now_ms >= deadline_ms => {
-                debug!("shard {}: {} links are cut off", self.shard.0, self.links.len());
+                debug!(
+                    "shard {}: {} links are cut off",
+                    self.shard.0,
+                    self.links.len()
+                );
                 for key in self.links.keys() {
                     self.shut(key);
                     self.after_last_completion(key);

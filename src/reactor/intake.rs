@@ -37,7 +37,11 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
                 if log::log_enabled!(log::Level::Debug)
                     && let Some(link) = self.links.get_mut(key)
                 {
-                    debug!("link {}: accepted from {:?}", key.slot, self.ring.peer(&link.socket));
+                    debug!(
+                        "link {}: accepted from {:?}",
+                        key.slot,
+                        self.ring.peer(&link.socket)
+                    );
                 }
                 self.arm(key);
             }
@@ -61,7 +65,8 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
             let due = self.accepting[listener].is_some_and(|due_ms| due_ms <= self.now_ms);
             if due && self.is_running() {
                 self.accepting[listener] = None;
-                self.ring.submit_accept(u32::try_from(listener).expect("few listeners"));
+                self.ring
+                    .submit_accept(u32::try_from(listener).expect("few listeners"));
             }
         }
     }
@@ -100,7 +105,9 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
         if self.flow(key) != Flow::Continue {
             return;
         }
-        let Some(link) = self.links.get_mut(key) else { return };
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
         let mut carry = std::mem::take(&mut link.carry);
         let (used, cut) = self.cut(key, carry.unread());
         carry.consume(used);
@@ -120,7 +127,9 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
             true => RecvMode::Once,
             false => RecvMode::Multishot,
         };
-        let Some(link) = self.links.get_mut(key) else { return };
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
         if link.receiving == Receiving::Off && link.closing == Closing::No {
             link.receiving = Receiving::Armed(mode);
             self.ring.submit_recv(key, &link.socket, mode);
@@ -129,7 +138,9 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
 
     fn on_data(&mut self, key: Key, buffer: Buffer) {
         let flow = self.flow(key);
-        let Some(link) = self.links.get_mut(key) else { return };
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
         let bytes = link.transport.open(self.ring.bytes_mut(&buffer));
         if flow != Flow::Continue {
             // It is on its way to being paused: what still comes is kept.
@@ -190,7 +201,9 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
 
     /// Stops receiving; what has come already is still to be kept.
     fn pause(&mut self, key: Key, mesh: bool) {
-        let Some(link) = self.links.get_mut(key) else { return };
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
         if mesh && !link.waits_for_mesh {
             link.waits_for_mesh = true;
             self.waiting_for_mesh.push(key);
@@ -210,15 +223,23 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
     fn send_home(&mut self, key: Key, home: ShardId) {
         let link = self.links.remove(key);
         self.broker.remove(conn_of(key));
-        let traveller =
-            Traveller { socket: link.socket, transport: link.transport, carry: link.carry };
-        self.outboxes.send_parcel(home, Parcel::Link(Box::new(traveller)));
+        let traveller = Traveller {
+            socket: link.socket,
+            transport: link.transport,
+            carry: link.carry,
+        };
+        self.outboxes
+            .send_parcel(home, Parcel::Link(Box::new(traveller)));
     }
 
     /// Sets the timer that the broker wants for a link now.
     fn follow_timer(&mut self, key: Key) {
-        let Some(link) = self.links.get_mut(key) else { return };
-        let Some(due_ms) = self.broker.timer_ms(conn_of(key)) else { return };
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
+        let Some(due_ms) = self.broker.timer_ms(conn_of(key)) else {
+            return;
+        };
         // A timer that fires early is set anew; one that would fire late must be replaced.
         if link.timer_ms == 0 || due_ms < link.timer_ms {
             self.set_timer(key, due_ms);
@@ -245,7 +266,9 @@ impl<S: Send, W: crate::ring::Wake> Cutter<'_, Outboxes<S, W>> {
                 Err(cut) => return (0, cut),
             }
         }
-        let Some(version) = self.broker.version(conn) else { return (used, Cut::Stop) };
+        let Some(version) = self.broker.version(conn) else {
+            return (used, Cut::Stop);
+        };
         while used < bytes.len() {
             if self.outboxes.is_full() {
                 return (used, Cut::Pause { mesh: true });
@@ -284,7 +307,10 @@ impl<S: Send, W: crate::ring::Wake> Cutter<'_, Outboxes<S, W>> {
     /// Handles the packet that `bytes` begin with; 0 bytes if it is not whole.
     #[inline]
     fn next(&mut self, conn: ConnId, version: Version, bytes: &[u8], max: usize) -> (usize, Flow) {
-        let mut context = Context { now_ms: self.now_ms, peers: self.outboxes };
+        let mut context = Context {
+            now_ms: self.now_ms,
+            peers: self.outboxes,
+        };
         let frame = match peek_frame(bytes, max) {
             Ok(Some(frame)) if frame.total_bytes <= bytes.len() => frame,
             Ok(_) => return (0, Flow::Continue),
@@ -294,9 +320,10 @@ impl<S: Send, W: crate::ring::Wake> Cutter<'_, Outboxes<S, W>> {
             }
         };
         match decode(version, frame, bytes) {
-            Ok(packet) => {
-                (frame.total_bytes, self.broker.handle_packet(conn, &packet, &mut context))
-            }
+            Ok(packet) => (
+                frame.total_bytes,
+                self.broker.handle_packet(conn, &packet, &mut context),
+            ),
             Err(error) => {
                 self.broker.handle_fault(conn, error, &mut context);
                 (0, Flow::Stop)

@@ -73,7 +73,13 @@ impl<S: Send, W: Wake> Outboxes<S, W> {
         clients_max: usize,
     ) -> Self {
         let waiting = boxes.iter().map(|_| VecDeque::new()).collect();
-        Self { boxes, waiting, waiting_count: 0, tally, clients_max }
+        Self {
+            boxes,
+            waiting,
+            waiting_count: 0,
+            tally,
+            clients_max,
+        }
     }
 
     /// Whether a ring is full.
@@ -85,7 +91,8 @@ impl<S: Send, W: Wake> Outboxes<S, W> {
     /// Messages sent to a shard so far, those that wait for room included.
     pub(super) fn sent(&self, to: ShardId) -> u64 {
         let waiting = self.waiting[usize::from(to.0)].len() as u64;
-        self.get(to).map_or(0, |outbox| outbox.sender.pushed() + waiting)
+        self.get(to)
+            .map_or(0, |outbox| outbox.sender.pushed() + waiting)
     }
 
     /// Messages that a shard has handled.
@@ -95,7 +102,9 @@ impl<S: Send, W: Wake> Outboxes<S, W> {
 
     pub(super) fn send_parcel(&mut self, to: ShardId, parcel: Parcel<S>) {
         let at = usize::from(to.0);
-        let Some(outbox) = self.boxes[at].as_mut() else { return };
+        let Some(outbox) = self.boxes[at].as_mut() else {
+            return;
+        };
         let refused = if self.waiting[at].is_empty() {
             outbox.sender.push_object(parcel).err()
         } else {
@@ -111,7 +120,9 @@ impl<S: Send, W: Wake> Outboxes<S, W> {
     /// who sleeps.
     pub(super) fn publish(&mut self) {
         for at in 0..self.boxes.len() {
-            let Some(outbox) = self.boxes[at].as_mut() else { continue };
+            let Some(outbox) = self.boxes[at].as_mut() else {
+                continue;
+            };
             while let Some(first) = self.waiting[at].pop_front() {
                 let refused = match first {
                     Waiting::Record(bytes) => match outbox.sender.push(&[&bytes]) {
@@ -166,12 +177,15 @@ impl<S: Send, W: Wake> Peers for Outboxes<S, W> {
         let bytes: usize = parts.iter().map(|part| part.len()).sum();
         if bytes > SHARE_BYTES_MIN {
             let shared = Bytes::from(parts.concat());
-            to.iter().for_each(|shard| self.send_parcel(shard, Parcel::Large(shared.clone())));
+            to.iter()
+                .for_each(|shard| self.send_parcel(shard, Parcel::Large(shared.clone())));
             return;
         }
         for shard in to.iter() {
             let at = usize::from(shard.0);
-            let Some(outbox) = self.boxes[at].as_mut() else { continue };
+            let Some(outbox) = self.boxes[at].as_mut() else {
+                continue;
+            };
             if !self.waiting[at].is_empty() || outbox.sender.push(parts).is_err() {
                 self.waiting[at].push_back(Waiting::Record(parts.concat()));
                 self.waiting_count += 1;

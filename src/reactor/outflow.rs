@@ -17,7 +17,9 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
     /// Sends what a connection has to say, unless a send is on its way: then it gathers.
     pub(super) fn start_send(&mut self, key: Key) {
         let spare = self.spare_batch();
-        let Some(link) = self.links.get_mut(key) else { return self.keep_batch(spare) };
+        let Some(link) = self.links.get_mut(key) else {
+            return self.keep_batch(spare);
+        };
         if link.sending || link.closing == Closing::Shut {
             return self.keep_batch(spare);
         }
@@ -55,7 +57,9 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
     }
 
     fn send_rest(&mut self, key: Key, batch: Batch) {
-        let Some(link) = self.links.get_mut(key) else { return };
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
         link.sending = true;
         self.ring.submit_send(key, &link.socket, batch);
     }
@@ -68,7 +72,9 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
 
     /// The broker ended a connection: what it still has to say goes out first.
     pub(super) fn close_link(&mut self, key: Key) {
-        let Some(link) = self.links.get_mut(key) else { return };
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
         if link.closing == Closing::No {
             link.closing = Closing::Flushing;
             self.start_send(key);
@@ -80,7 +86,9 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
 
     /// Ends the time a closing link has to say the rest; whether it was closing.
     pub(super) fn on_closing_timer(&mut self, key: Key) -> bool {
-        let Some(link) = self.links.get_mut(key) else { return true };
+        let Some(link) = self.links.get_mut(key) else {
+            return true;
+        };
         let closing = link.closing;
         if closing == Closing::Flushing {
             self.shut(key);
@@ -91,7 +99,9 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
 
     /// Ends both directions of a link; operations on it complete.
     pub(super) fn shut(&mut self, key: Key) {
-        let Some(link) = self.links.get_mut(key) else { return };
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
         if link.closing == Closing::Shut {
             return;
         }
@@ -108,14 +118,18 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
 
     /// Takes a link's next step down, or arms it again, when an operation on it has ended.
     pub(super) fn after_last_completion(&mut self, key: Key) {
-        let Some(link) = self.links.get_mut(key) else { return };
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
         if link.closing == Closing::Flushing
             && !link.sending
             && !self.broker.has_output(conn_of(key))
         {
             self.shut(key);
         }
-        let Some(link) = self.links.get_mut(key) else { return };
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
         match link.closing {
             Closing::Shut if !link.is_busy() => {
                 // The broker has closed the connection, or will have when its event is handled.

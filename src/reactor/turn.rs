@@ -139,9 +139,17 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
 
     fn on_completion(&mut self, completion: Completion<R::Socket>) {
         match completion {
-            Completion::Received { key, received, more } => self.on_received(key, received, more),
+            Completion::Received {
+                key,
+                received,
+                more,
+            } => self.on_received(key, received, more),
             Completion::Sent { key, result, batch } => self.on_sent(key, result, batch),
-            Completion::Accepted { listener, result, more } => {
+            Completion::Accepted {
+                listener,
+                result,
+                more,
+            } => {
                 self.on_accepted(listener, result, more);
             }
             Completion::Woken => {}
@@ -162,9 +170,12 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
             return Some(Duration::ZERO);
         }
         let dues = self.accepting.iter().copied().flatten();
-        let dues = dues.chain(self.wheel.next_ms()).chain(self.broker.next_deadline_ms());
+        let dues = dues
+            .chain(self.wheel.next_ms())
+            .chain(self.broker.next_deadline_ms());
         let due_ms = dues.chain(self.stopping.deadline_ms()).min();
-        let until_due = due_ms.map(|due_ms| Duration::from_millis(due_ms.saturating_sub(self.now_ms)));
+        let until_due =
+            due_ms.map(|due_ms| Duration::from_millis(due_ms.saturating_sub(self.now_ms)));
         if self.outboxes.is_full() {
             return Some(until_due.map_or(FULL_RETRY, |time| time.min(FULL_RETRY)));
         }
@@ -172,8 +183,14 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
     }
 
     /// Lets the broker work, with the time and the way to the other shards.
-    pub(super) fn with_broker<T>(&mut self, work: impl FnOnce(&mut Shard, &mut Context<'_>) -> T) -> T {
-        let mut context = Context { now_ms: self.now_ms, peers: &mut self.outboxes };
+    pub(super) fn with_broker<T>(
+        &mut self,
+        work: impl FnOnce(&mut Shard, &mut Context<'_>) -> T,
+    ) -> T {
+        let mut context = Context {
+            now_ms: self.now_ms,
+            peers: &mut self.outboxes,
+        };
         work(&mut self.broker, &mut context)
     }
 
@@ -210,7 +227,9 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
     }
 
     fn on_timer(&mut self, key: Key, deadline_ms: u64) {
-        let Some(link) = self.links.get_mut(key) else { return };
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
         if link.timer_ms != deadline_ms {
             return;
         }
