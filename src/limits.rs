@@ -54,7 +54,7 @@ pub const TOPIC_LEVELS_MAX: usize = 128;
 
 /// Unacknowledged QoS 1 messages the broker keeps in flight towards one client by default
 /// (`--max-inflight`). Full: the next message waits in the session.
-pub const INFLIGHT_DEFAULT: u16 = 1024;
+pub const INFLIGHT_DEFAULT: u16 = 65_535;
 
 /// Bytes of messages one session may have waiting. Full: the oldest is dropped, counted and logged.
 pub const SESSION_BYTES_MAX: u64 = 256 * 1024 * 1024;
