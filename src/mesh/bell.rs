@@ -42,8 +42,8 @@ impl Bell {
     /// Says that the sleeper is about to sleep. Afterwards it must look again at everything it
     /// waits for, and only if there is nothing may it sleep; otherwise it calls [`Bell::awake`].
     pub fn announce_sleep(&self) {
-        // AcqRel: with the other two swaps. The flag is changed by swaps alone, each of which sees
-        // what came before the one it follows, so that an old `false` is never taken for a new one.
+        // AcqRel: with the other two swaps. The flag is changed by swaps alone, so its changes are
+        // one chain of cause and effect (which is also how loom tells an old `false` from a new one).
         self.asleep.0.swap(true, Ordering::AcqRel);
         // SeqCst, with the fence in `must_ring`: of two fences one is first, so either the sleeper's
         // second look sees what the other published, or the other sees the flag.

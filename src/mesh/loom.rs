@@ -18,6 +18,14 @@ use super::{Bell, Receiver, Record, Sender, channel};
 
 const CAPACITY: usize = 64;
 
+/// `model`, for the cases with the most interleavings: only those in which at most three times a
+/// thread is stopped where it could go on.
+fn model_bounded(case: impl Fn() + Send + Sync + 'static) {
+    let mut builder = Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.check(case);
+}
+
 /// Takes the next record, which must hold `want`.
 fn expect_bytes(receiver: &mut Receiver<()>, want: &[u8]) {
     loop {
@@ -40,7 +48,7 @@ fn send_bytes(sender: &mut Sender<()>, bytes: &[u8]) {
 /// Records arrive whole, in order and once, over the end of memory and a full ring.
 #[test]
 fn order_across_wrap_and_full() {
-    model(|| {
+    model_bounded(|| {
         let (mut sender, mut receiver) = channel::<()>(CAPACITY);
         // 8 + 3 × 16 bytes: the fifth record finds one word before the end, too little for it.
         let records: [&[u8]; 6] = [b"", b"12345678", b"abc", b"ABCDEFGH", b"87654321", b"x"];
@@ -237,7 +245,7 @@ impl Sleeper {
 /// No wake is lost: a receiver that sleeps whenever its ring is empty gets every record.
 #[test]
 fn sleeping_receiver_gets_every_record() {
-    model(|| {
+    model_bounded(|| {
         let (mut sender, mut receiver) = channel::<()>(CAPACITY);
         let sleeper = Sleeper::new();
         let theirs = sleeper.clone();
@@ -259,11 +267,7 @@ fn sleeping_receiver_gets_every_record() {
 /// No wake is lost when two shards publish to one sleeper and one of them rings for both.
 #[test]
 fn sleeping_receiver_of_two_rings_gets_every_record() {
-    // Three threads: bounded to executions in which at most this many times a thread is stopped
-    // where it could go on.
-    let mut bounded = Builder::new();
-    bounded.preemption_bound = Some(3);
-    bounded.check(|| {
+    model_bounded(|| {
         let sleeper = Sleeper::new();
         let (senders, receivers): (Vec<_>, Vec<_>) =
             (0..2).map(|_| channel::<()>(CAPACITY)).unzip();
