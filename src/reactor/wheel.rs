@@ -106,7 +106,7 @@ mod tests {
             for (owner, deadline) in deadlines.iter().enumerate() {
                 wheel.add(*deadline, owner);
             }
-            let (mut seen, mut fired, mut now_ms) = (vec![0; 500], Vec::new(), 1_000);
+            let (mut seen, mut fired, mut now_ms) = (vec![0; 500], Vec::new(), 1_000_u64);
             while now_ms < 500_000 {
                 let due_before = now_ms.saturating_sub(TICK_MS);
                 if let Some(next_ms) = wheel.next_ms() {
