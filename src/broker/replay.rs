@@ -7,10 +7,8 @@
 //! ```
 //! Invariant: at most one ask of a connection is out.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::ControlFlow;
-
-use foldhash::fast::RandomState;
 
 use crate::limits::{REPLAY_PAGE_BYTES, REPLAY_SEEN_MAX, REPLAY_VISITS_MAX};
 use crate::mqtt::{QoS, TopicFilter, TopicName};
@@ -36,7 +34,7 @@ pub(super) struct Replays {
     /// It is on the list of those that go on in the next turn.
     listed: bool,
     /// Topics whose newer value has gone out live since.
-    seen: HashSet<Box<str>, RandomState>,
+    seen: BTreeSet<Box<str>>,
 }
 
 #[derive(Debug)]

@@ -7,6 +7,7 @@ use crate::mqtt::{Connect, ConnectReturn, DecodeError, Packet, TopicFilter, Topi
 
 use super::connection::Phase;
 use super::delivery::{Outgoing, Terms};
+use super::hashing::Hashing;
 use super::letter::{Forms, Letter, Message, Source};
 use super::peers::{PeerMessage, PeerPublish, Peers, ShardId, ShardSet};
 use super::promises::{Promises, Reply};
@@ -104,7 +105,7 @@ impl Shard {
     /// A shard without connections or sessions.
     pub fn new(options: Options) -> Self {
         Self {
-            vhosts: vec![Vhost::new("/")],
+            vhosts: vec![Vhost::new("/", &Hashing::with_seed(options.seed))],
             out: Outgoing::new(options),
             forms: Forms::default(),
             promises: Promises::default(),
@@ -243,7 +244,8 @@ impl Shard {
         awaited
     }
 
-    /// Ends a turn: replies that wait for other shards wait for what has been `sent` to them so far.
+    /// Ends a turn: replies that wait for other shards wait for what has been `sent` to them so
+    /// far.
     pub fn seal_promises(&mut self, sent: impl Fn(ShardId) -> u64) {
         self.promises.seal(self.out.options.shards, sent);
     }

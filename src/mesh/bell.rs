@@ -18,8 +18,8 @@ use super::sync::{AtomicBool, Line, Ordering, fence};
 ///
 /// The sleeper waits for more than records: a shard that holds acknowledgements back also waits for
 /// `handled` and `committed` of its senders. So the bell belongs after [`Sender::publish`],
-/// [`Receiver::set_handled`] and [`Receiver::set_committed`] alike (once after all of a turn's), and
-/// the sleeper's second look takes in [`Receiver::is_empty`], [`Sender::handled`] and
+/// [`Receiver::set_handled`] and [`Receiver::set_committed`] alike (once after all of a turn's),
+/// and the sleeper's second look takes in [`Receiver::is_empty`], [`Sender::handled`] and
 /// [`Sender::committed`].
 ///
 /// [`Sender::publish`]: super::Sender::publish
@@ -43,10 +43,11 @@ impl Bell {
     /// waits for, and only if there is nothing may it sleep; otherwise it calls [`Bell::awake`].
     pub fn announce_sleep(&self) {
         // AcqRel: with the other two swaps. The flag is changed by swaps alone, so its changes are
-        // one chain of cause and effect (which is also how loom tells an old `false` from a new one).
+        // one chain of cause and effect (which is also how loom tells an old `false` from a new
+        // one).
         self.asleep.0.swap(true, Ordering::AcqRel);
-        // SeqCst, with the fence in `must_ring`: of two fences one is first, so either the sleeper's
-        // second look sees what the other published, or the other sees the flag.
+        // SeqCst, with the fence in `must_ring`: of two fences one is first, so either the
+        // sleeper's second look sees what the other published, or the other sees the flag.
         fence(Ordering::SeqCst);
     }
 

@@ -22,7 +22,8 @@
 //!    and one Acquire load of the side that gets them; a side trusts only what it has loaded.
 //! 2. *Form.* What the sender has published is whole records as in the table; a `WRAP` is followed
 //!    by a record under the same publish.
-//! 3. *Objects.* An address between `head` and `tail` owns its object. It leaves by `next` or by the
+//! 3. *Objects.* An address between `head` and `tail` owns its object. It leaves by `next` or by
+//! the
 //!    drop of the memory, and each end makes its own position known before it lets go of the memory.
 #![allow(unsafe_code)]
 
@@ -102,8 +103,8 @@ pub struct Sender<T: Send> {
 }
 
 impl<T: Send> Sender<T> {
-    /// Largest inline record this ring can carry: a quarter of the capacity less the header, so that
-    /// an empty ring takes it wherever its end lies.
+    /// Largest inline record this ring can carry: a quarter of the capacity less the header, so
+    /// that an empty ring takes it wherever its end lies.
     pub fn record_bytes_max(&self) -> usize {
         self.shared.memory.capacity / 4 - WORD
     }
@@ -317,8 +318,8 @@ impl<T: Send> Receiver<T> {
     /// Whether no record is waiting, by a fresh look at the sender's line: the look to take after
     /// [`Bell::announce_sleep`](super::Bell::announce_sleep).
     pub fn is_empty(&self) -> bool {
-        // Relaxed: no record is read by it. That the look is fresh enough to sleep on comes from the
-        // fences of the bell.
+        // Relaxed: no record is read by it. That the look is fresh enough to sleep on comes from
+        // the fences of the bell.
         self.shared.sent.0.load(Ordering::Relaxed) == self.head
     }
 }
