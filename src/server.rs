@@ -1,0 +1,389 @@
+//! From options to running shards and back: limits, listeners, threads, signals, the orderly end.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZero;
+use std::process;
+use std::sync::mpsc;
+use std::sync::{Arc, mpsc::Receiver as Mailbox};
+use std::thread;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use log::{debug, error, info, warn};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::{CpuSet, sched_setaffinity};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::broker::{self, Shard, ShardId, Stats};
+use crate::config::Options;
+use crate::cpus;
+use crate::limits::{LISTEN_BACKLOG, MESH_RING_BYTES, SESSION_BYTES_MAX};
+use crate::mesh::{self, Bell, Receiver, Sender, Tally};
+use crate::reactor::{self, Clock, Outbox, Parcel, Reactor};
+use crate::ring::{self, Features, Listener, RingRefused, Socket, Uring, Wake, Waker};
+
+/// Why the broker could not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    Listen(SocketAddr, io::Error),
+    /// io_uring cannot be used.
+    Ring(RingRefused),
+    /// The system refused something else: what, and why.
+    System(&'static str, io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listen(address, error) if error.kind() == io::ErrorKind::AddrInUse => write!(
+                f,
+                "cannot listen on {address}: the address is in use; stop what listens there or \
+                 choose another with --listen"
+            ),
+            Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::Ring(refused) => refused.fmt(f),
+            Self::System(what, error) => write!(f, "cannot {what}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// Runs the broker until SIGTERM or SIGINT, and then until it has said what it had to say.
+///
+/// # Errors
+/// If it cannot start.
+pub fn run(options: &Options) -> Result<(), StartError> {
+    let mut signals = Signals::new([SIGTERM, SIGINT])
+        .map_err(|error| StartError::System("watch for signals", error))?;
+    raise_open_files();
+    let cpus = cpus::available();
+    let shards = options
+        .shards
+        .map_or_else(|| cpus.default_shards(), NonZero::get);
+    let pins = (options.pin && cpus.should_pin(shards)).then_some(cpus.ids);
+    let listeners = listen(&options.listen, shards)?;
+    let addresses: Vec<_> = listeners[0]
+        .iter()
+        .filter_map(|l| l.address().ok())
+        .collect();
+    let (threads, controls, features) = start(options, listeners, pins.as_deref())?;
+    let kernel = rustix::system::uname();
+    info!(
+        "ringmq {} on Linux {}, {features}",
+        env!("CARGO_PKG_VERSION"),
+        kernel.release().to_string_lossy()
+    );
+    let pinned = if pins.is_some() {
+        "pinned"
+    } else {
+        "not pinned"
+    };
+    info!(
+        "{shards} shard{}, {pinned}",
+        if shards == 1 { "" } else { "s" }
+    );
+    warn_if_open(&addresses);
+    for address in addresses {
+        info!("listening on {address}");
+    }
+    for _signal in signals.forever().take(1) {
+        info!("stopping");
+    }
+    thread::spawn(move || {
+        if signals.forever().next().is_some() {
+            warn!("stopped at once by a second signal");
+            process::exit(1);
+        }
+    });
+    for mut control in controls {
+        control.stop();
+    }
+    let finished = threads
+        .into_iter()
+        .map(|thread| thread.join().unwrap_or_default());
+    log_stats(&finished.collect::<Vec<_>>());
+    info!("stopped");
+    Ok(())
+}
+
+/// The control thread's way to one shard.
+struct Control {
+    sender: Sender<Parcel<Socket>>,
+    bell: Arc<Bell>,
+    waker: Waker,
+}
+
+impl Control {
+    fn stop(&mut self) {
+        let full = self.sender.push_object(Parcel::Drain).is_err();
+        debug_assert!(!full, "nothing else was ever sent");
+        self.sender.publish();
+        if self.bell.must_ring() {
+            self.waker.wake();
+        }
+    }
+}
+
+/// What one shard's thread begins with.
+struct Seat {
+    shard: ShardId,
+    shards: u16,
+    cpu: Option<usize>,
+    listeners: Vec<Listener>,
+    senders: Vec<Option<Sender<Parcel<Socket>>>>,
+    inboxes: Vec<(Option<ShardId>, Receiver<Parcel<Socket>>)>,
+    bells: Vec<Arc<Bell>>,
+    tally: Arc<Tally>,
+    started: Instant,
+}
+
+type Ready = (usize, Result<(Waker, Features), RingRefused>);
+type Started = (Vec<thread::JoinHandle<Stats>>, Vec<Control>, Features);
+
+/// Starts the threads; each makes its own ring, then all learn how to wake each other.
+fn start(
+    options: &Options,
+    listeners: Vec<Vec<Listener>>,
+    pins: Option<&[usize]>,
+) -> Result<Started, StartError> {
+    let shards = listeners.len();
+    let (seats, control_senders) = seats(listeners, pins);
+    let bells = seats[0].bells.clone();
+    let (ready_sender, ready) = mpsc::channel::<Ready>();
+    let (mut threads, mut mailboxes) = (Vec::new(), Vec::new());
+    for seat in seats {
+        let (wakers_sender, wakers) = mpsc::channel();
+        mailboxes.push(wakers_sender);
+        let (options, ready_sender) = (options.clone(), ready_sender.clone());
+        let thread = thread::Builder::new()
+            .name(format!("shard-{}", seat.shard.0))
+            .spawn(move || run_shard(seat, &options, &ready_sender, &wakers))
+            .map_err(|error| StartError::System("start a thread for a shard", error))?;
+        threads.push(thread);
+    }
+    drop(ready_sender);
+    let mut wakers: Vec<Option<Waker>> = vec![None; shards];
+    let mut found = None;
+    for (shard, ring) in ready {
+        let (waker, features) = ring.map_err(StartError::Ring)?;
+        wakers[shard] = Some(waker);
+        found = Some(features);
+        if wakers.iter().all(Option::is_some) {
+            break;
+        }
+    }
+    let wakers: Vec<Waker> = wakers.into_iter().flatten().collect();
+    for mailbox in mailboxes {
+        // A thread that is gone has panicked, and said so.
+        let _gone = mailbox.send(wakers.clone());
+    }
+    let controls = control_senders.into_iter().zip(bells).zip(wakers);
+    let controls = controls
+        .map(|((sender, bell), waker)| Control {
+            sender,
+            bell,
+            waker,
+        })
+        .collect();
+    let features = found.expect("every shard answered");
+    Ok((threads, controls, features))
+}
+
+/// Connects every shard with every other, and the control thread with all.
+fn seats(
+    listeners: Vec<Vec<Listener>>,
+    pins: Option<&[usize]>,
+) -> (Vec<Seat>, Vec<Sender<Parcel<Socket>>>) {
+    let shards = u16::try_from(listeners.len()).expect("at most SHARDS_MAX");
+    let bells: Vec<Arc<Bell>> = (0..shards).map(|_| Arc::new(Bell::new())).collect();
+    let tally = Arc::new(Tally::default());
+    let started = Instant::now();
+    let mut controls = Vec::new();
+    let mut seats: Vec<Seat> = (0..shards)
+        .zip(listeners)
+        .map(|(shard, listeners)| {
+            let (sender, receiver) = mesh::channel(4096);
+            controls.push(sender);
+            Seat {
+                shard: ShardId(shard),
+                shards,
+                cpu: pins.map(|cpus| cpus[usize::from(shard)]),
+                listeners,
+                senders: (0..shards).map(|_| None).collect(),
+                inboxes: vec![(None, receiver)],
+                bells: bells.clone(),
+                tally: tally.clone(),
+                started,
+            }
+        })
+        .collect();
+    for from in 0..usize::from(shards) {
+        for to in (0..usize::from(shards)).filter(|to| *to != from) {
+            let (sender, receiver) = mesh::channel(MESH_RING_BYTES);
+            let from_shard = seats[from].shard;
+            seats[from].senders[to] = Some(sender);
+            seats[to].inboxes.push((Some(from_shard), receiver));
+        }
+    }
+    (seats, controls)
+}
+
+fn run_shard(
+    seat: Seat,
+    options: &Options,
+    ready: &mpsc::Sender<Ready>,
+    wakers: &Mailbox<Vec<Waker>>,
+) -> Stats {
+    let at = usize::from(seat.shard.0);
+    if let Some(cpu) = seat.cpu {
+        pin(cpu);
+    }
+    let (ring, features) = match Uring::new(&ring::Options::default()) {
+        Ok(ring) => {
+            let features = ring.features().clone();
+            (ring, features)
+        }
+        Err(refused) => {
+            // The starter gone means it has failed already.
+            let _gone = ready.send((at, Err(refused)));
+            return Stats::default();
+        }
+    };
+    let waker = ring::Ring::waker(&ring);
+    if ready.send((at, Ok((waker, features)))).is_err() {
+        return Stats::default();
+    }
+    let Ok(wakers) = wakers.recv() else {
+        return Stats::default();
+    };
+    let clock = SinceStart(seat.started);
+    let reactor = Reactor::new(ring, clock, reactor_options(seat, options, &wakers));
+    match reactor.run() {
+        Ok(stats) => stats,
+        Err(error) => {
+            // A broker with a dead core is worse than a restart.
+            error!("shard {at}: io_uring failed: {error}");
+            process::exit(1);
+        }
+    }
+}
+
+fn reactor_options(seat: Seat, options: &Options, wakers: &[Waker]) -> reactor::Options<Uring> {
+    let own_bell = seat.bells[usize::from(seat.shard.0)].clone();
+    let outboxes = seat.senders.into_iter().zip(&seat.bells).zip(wakers);
+    let outboxes = outboxes.map(|((sender, bell), waker)| {
+        Some(Outbox {
+            sender: sender?,
+            bell: bell.clone(),
+            waker: waker.clone(),
+        })
+    });
+    let broker = Shard::new(broker::Options {
+        shard: seat.shard,
+        shards: seat.shards,
+        outgoing_bytes_max: options.outgoing_bytes_max,
+        qos0_patience_ms: options.qos0_patience_ms,
+        inflight_max: options.inflight_max,
+        session_bytes_max: SESSION_BYTES_MAX,
+        seed: seed(seat.shard),
+    });
+    reactor::Options {
+        broker,
+        shard: seat.shard,
+        listeners: seat.listeners,
+        outboxes: outboxes.collect(),
+        inboxes: seat.inboxes,
+        bell: own_bell,
+        tally: seat.tally,
+        clients_max: options.connections_max,
+        packet_bytes_max: options.packet_bytes_max,
+    }
+}
+
+/// Milliseconds since the broker started, the same on every shard.
+struct SinceStart(Instant);
+
+impl Clock for SinceStart {
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.0.elapsed().as_millis()).expect("uptime fits 64 bits")
+    }
+}
+
+/// Differs from start to start: client ids that the broker makes begin with it.
+fn seed(shard: ShardId) -> u64 {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let nanos = u64::try_from(now.as_nanos() & u128::from(u64::MAX)).expect("masked");
+    nanos ^ u64::from(process::id()) << 40 ^ u64::from(shard.0) << 56
+}
+
+/// Binds every address once for each shard. Port 0 becomes the same port for all.
+fn listen(addresses: &[SocketAddr], shards: usize) -> Result<Vec<Vec<Listener>>, StartError> {
+    let mut listeners: Vec<Vec<Listener>> = (0..shards).map(|_| Vec::new()).collect();
+    for address in addresses {
+        let refused = |error| StartError::Listen(*address, error);
+        if address.port() != 0 {
+            // Listeners that share a port would let a second broker in unnoticed: one that does
+            // not share finds out whether the port is free.
+            drop(std::net::TcpListener::bind(address).map_err(refused)?);
+        }
+        let mut address = *address;
+        for shard in &mut listeners {
+            let listener = Listener::bind(address, LISTEN_BACKLOG).map_err(refused)?;
+            address = listener.address().map_err(refused)?;
+            shard.push(listener);
+        }
+    }
+    Ok(listeners)
+}
+
+fn warn_if_open(addresses: &[SocketAddr]) {
+    for address in addresses
+        .iter()
+        .filter(|address| !address.ip().is_loopback())
+    {
+        warn!(
+            "{address} is reachable from other hosts and everybody may connect: this version has \
+             no passwords; guard it with a firewall"
+        );
+    }
+}
+
+/// Raises the number of files this process may open as far as it may.
+fn raise_open_files() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum {
+        let raised = setrlimit(
+            Resource::Nofile,
+            Rlimit {
+                current: maximum,
+                maximum,
+            },
+        );
+        debug!("open files: {current:?} raised to {maximum:?}: {raised:?}");
+    }
+}
+
+fn pin(cpu: usize) {
+    let mut set = CpuSet::new();
+    set.set(cpu);
+    if let Err(error) = sched_setaffinity(None, &set) {
+        warn!("cannot pin a shard to CPU {cpu}: {error}");
+    }
+}
+
+fn log_stats(shards: &[Stats]) {
+    let Some(first) = shards.first() else { return };
+    let names = first.each().map(|(name, _)| name);
+    let counts = names.enumerate().filter_map(|(at, name)| {
+        let values = shards.iter().filter_map(|stats| stats.each().nth(at));
+        let sum: u64 = values.map(|(_, count)| count).sum();
+        (sum > 0).then(|| format!("{name} {sum}"))
+    });
+    info!("counted: {}", counts.collect::<Vec<_>>().join(", "));
+}
