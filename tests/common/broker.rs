@@ -1,0 +1,225 @@
+//! The broker under test as a process of its own.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// How long a test waits for anything before it says that it does not come. Never a measure of
+/// how fast something is.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Of what the broker says, this much is kept for a failure message.
+const STDERR_BYTES_MAX: usize = 64 * 1024;
+
+/// A running broker. A drop kills it, and prints what it said if the test failed.
+pub(crate) struct Broker {
+    child: Child,
+    addr: SocketAddr,
+    command: String,
+    said: Arc<Mutex<Vec<u8>>>,
+    /// Ends when the broker's stderr does.
+    lines: Receiver<String>,
+    config: Option<PathBuf>,
+}
+
+/// What a process holds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Resources {
+    pub(crate) fds: usize,
+    pub(crate) rss_bytes: u64,
+}
+
+/// Runs `test` against one fresh broker for each number of shards.
+pub(crate) fn on_shards(counts: &[usize], test: impl Fn(&Broker)) {
+    for &shards in counts {
+        test(&Broker::start(shards));
+    }
+}
+
+/// Runs the binary with flags that make it end; its exit code and what it said on stderr.
+pub(crate) fn run_to_exit(flags: &[&str]) -> (Option<i32>, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ringmq"))
+        .args(flags)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let mut stderr = child.stderr.take().expect("is piped");
+    let (sender, done) = mpsc::channel();
+    thread::spawn(move || {
+        let mut said = String::new();
+        let result = stderr.read_to_string(&mut said).map(|_| said);
+        // The test may have given up.
+        let _ = sender.send(result);
+    });
+    let Ok(said) = done.recv_timeout(PATIENCE) else {
+        child.kill().expect("it is ours");
+        child.wait().expect("it is ours");
+        panic!("{flags:?} should end the broker, it runs on");
+    };
+    let status = child.wait().expect("it is ours");
+    (status.code(), said.expect("stderr is text"))
+}
+
+impl Broker {
+    #[track_caller]
+    pub(crate) fn start(shards: usize) -> Self {
+        Self::start_with(shards, &[])
+    }
+
+    /// Starts the broker on a free port with these flags more.
+    #[track_caller]
+    pub(crate) fn start_with(shards: usize, flags: &[&str]) -> Self {
+        match std::env::var("RINGMQ_TEST_BROKER").as_deref() {
+            Ok("mosquitto") => Self::start_mosquitto(),
+            Ok(other) => panic!("RINGMQ_TEST_BROKER={other}: only mosquitto is known"),
+            Err(_) => Self::start_ringmq(shards, flags),
+        }
+    }
+
+    #[track_caller]
+    fn start_ringmq(shards: usize, flags: &[&str]) -> Self {
+        let shards = shards.to_string();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringmq"));
+        // Tests run side by side: pinned, their shards would queue for one CPU.
+        command.args(["--listen", "127.0.0.1:0", "--no-pin", "--shards", &shards]).args(flags);
+        let mut broker = Self::spawn(command, None);
+        let line = broker.wait_for_line("listening on ");
+        let (_, addr) = line.split_once("listening on ").expect("waited for it");
+        let addr = addr.split([' ', ',']).next().expect("split gives at least one");
+        broker.addr = addr.trim().parse().expect("an address follows `listening on`");
+        broker
+    }
+
+    #[track_caller]
+    fn start_mosquitto() -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let addr = free.local_addr().expect("is bound");
+        drop(free);
+        let config = std::env::temp_dir().join(format!("ringmq-test-{}.conf", addr.port()));
+        let mut file = fs::File::create(&config).expect("the temporary directory is writable");
+        write!(
+            file,
+            "user root\nlistener {} 127.0.0.1\nallow_anonymous true\nlog_dest stderr\n\
+             max_queued_messages 0\nmax_queued_bytes 0\nmax_inflight_messages 1024\n",
+            addr.port()
+        )
+        .expect("the disk has room");
+        let mut command = Command::new("/usr/sbin/mosquitto");
+        command.arg("-c").arg(&config);
+        let mut broker = Self::spawn(command, Some(config));
+        broker.wait_for_line(" running");
+        broker.addr = addr;
+        broker
+    }
+
+    #[track_caller]
+    fn spawn(mut command: Command, config: Option<PathBuf>) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the broker's binary starts");
+        let mut stderr = BufReader::new(child.stderr.take().expect("is piped"));
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&said);
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            let mut line = Vec::new();
+            while stderr.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
+                let mut kept = kept.lock().expect("no holder panics");
+                if kept.len() + line.len() > STDERR_BYTES_MAX {
+                    kept.clear();
+                }
+                kept.extend_from_slice(&line);
+                // Only the start-up reads lines; later nobody may be there.
+                let _ = sender.send(String::from_utf8_lossy(&line).into_owned());
+                line.clear();
+            }
+        });
+        let command = format!("{command:?}");
+        let addr = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self { child, addr, command, said, lines, config }
+    }
+
+    /// The next line of stderr that contains `text`.
+    #[track_caller]
+    pub(crate) fn wait_for_line(&self, text: &str) -> String {
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) if line.contains(text) => return line,
+                Ok(_) => {}
+                Err(error) => panic!("waiting for {text:?} on stderr: {error}"),
+            }
+        }
+    }
+
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Asks it to stop, with SIGTERM.
+    pub(crate) fn terminate(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).expect("it is our child");
+    }
+
+    /// How it ended, once it has.
+    #[track_caller]
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        // Its stderr ends with it; so there is nothing to poll.
+        while let Ok(_line) = self.lines.recv_timeout(PATIENCE) {}
+        match self.child.try_wait() {
+            Ok(Some(status)) => status,
+            _ if matches!(self.lines.try_recv(), Err(mpsc::TryRecvError::Disconnected)) => {
+                self.child.wait().expect("it is ours")
+            }
+            other => panic!("the broker should have ended: {other:?}"),
+        }
+    }
+
+    /// Stops it with SIGTERM; it must end with 0.
+    #[track_caller]
+    pub(crate) fn stop(mut self) {
+        self.terminate();
+        assert_eq!(self.wait().code(), Some(0), "SIGTERM ends the broker with 0");
+    }
+
+    /// File descriptors and resident memory, as the kernel counts them.
+    pub(crate) fn resources(&self) -> Resources {
+        let process = PathBuf::from(format!("/proc/{}", self.child.id()));
+        let fds = fs::read_dir(process.join("fd")).expect("the broker runs").count();
+        let status = fs::read_to_string(process.join("status")).expect("the broker runs");
+        let rss_kib: u64 = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .and_then(|rest| rest.trim().strip_suffix(" kB"))
+            .and_then(|number| number.trim().parse().ok())
+            .expect("VmRSS of a running process");
+        Resources { fds, rss_bytes: rss_kib * 1024 }
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        // Both fail only if it has ended already, which `wait` has then seen.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if let Some(config) = &self.config {
+            let _ = fs::remove_file(config);
+        }
+        if thread::panicking() {
+            let said = self.said.lock().map(|said| String::from_utf8_lossy(&said).into_owned());
+            eprintln!("--- {}\n{}---", self.command, said.unwrap_or_default());
+        }
+    }
+}

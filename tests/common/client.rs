@@ -1,0 +1,228 @@
+//! A blocking client that says exactly what it is told and checks what comes back.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
+use super::broker::{Broker, PATIENCE};
+use super::packet::{
+    Connect, PINGREQ, PINGRESP, Publish, connack, connect, puback, suback, subscribe, unsuback,
+    unsubscribe,
+};
+
+/// One network connection. A drop closes it without a DISCONNECT.
+pub(crate) struct Client {
+    stream: TcpStream,
+}
+
+/// Connects with clean session 0; `present`: whether the broker must have a session for `id`.
+#[track_caller]
+pub(crate) fn resume_as(broker: &Broker, id: &str, present: bool) -> Client {
+    let mut client = Client::open(broker);
+    client.send(&connect(id).persistent().bytes());
+    client.expect(&connack(present, 0));
+    client
+}
+
+impl Client {
+    /// Opens the network connection and sends nothing.
+    #[track_caller]
+    pub(crate) fn open(broker: &Broker) -> Self {
+        Self::over(TcpStream::connect(broker.addr()).expect("the broker listens"))
+    }
+
+    pub(crate) fn over(stream: TcpStream) -> Self {
+        stream.set_nodelay(true).expect("a TCP socket");
+        stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
+        stream.set_write_timeout(Some(PATIENCE)).expect("not zero");
+        Self { stream }
+    }
+
+    /// Connects with a clean session.
+    #[track_caller]
+    pub(crate) fn connect(broker: &Broker, id: &str) -> Self {
+        Self::connect_with(broker, &connect(id))
+    }
+
+    /// Connects as `packet` says and expects to be accepted without a session.
+    #[track_caller]
+    pub(crate) fn connect_with(broker: &Broker, packet: &Connect) -> Self {
+        let mut client = Self::open(broker);
+        client.send(&packet.bytes());
+        client.expect(&connack(false, 0));
+        client
+    }
+
+    pub(crate) fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    #[track_caller]
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).expect("the connection is open");
+    }
+
+    /// Sends to a broker that may be closing the connection meanwhile.
+    pub(crate) fn send_to_closing(&mut self, bytes: &[u8]) {
+        // A reset shows in the read that follows.
+        let _ = self.stream.write_all(bytes);
+    }
+
+    /// Sends no more, as a peer does that ends; still reads.
+    pub(crate) fn finish_sending(&mut self) {
+        // The broker may have closed already.
+        let _ = self.stream.shutdown(Shutdown::Write);
+    }
+
+    /// Ends the connection with a TCP reset.
+    pub(crate) fn reset(self) {
+        rustix::net::sockopt::set_socket_linger(&self.stream, Some(Duration::ZERO))
+            .expect("a TCP socket");
+    }
+
+    /// The next packet is byte for byte this.
+    #[track_caller]
+    pub(crate) fn expect(&mut self, packet: &[u8]) {
+        let came = self.read_packet();
+        assert!(came == packet, "due: {}\ncame: {}", hex(packet), hex(&came));
+    }
+
+    /// The next packet, whole.
+    #[track_caller]
+    pub(crate) fn read_packet(&mut self) -> Vec<u8> {
+        match self.try_read_packet() {
+            Some(packet) => packet,
+            None => panic!("a packet was due, the broker closed the connection"),
+        }
+    }
+
+    /// The next packet, whole, or `None` if the broker closed the connection in front of it.
+    #[track_caller]
+    pub(crate) fn try_read_packet(&mut self) -> Option<Vec<u8>> {
+        let mut packet = vec![0];
+        if !self.fill(&mut packet) {
+            return None;
+        }
+        let mut length = 0;
+        for shift in [0, 7, 14, 21] {
+            let mut digit = [0];
+            assert!(self.fill(&mut digit), "closed inside a packet");
+            packet.push(digit[0]);
+            length |= usize::from(digit[0] & 0x7f) << shift;
+            if digit[0] & 0x80 == 0 {
+                let header = packet.len();
+                packet.resize(header + length, 0);
+                assert!(length == 0 || self.fill(&mut packet[header..]), "closed inside a packet");
+                return Some(packet);
+            }
+        }
+        panic!("remaining length has more than four bytes: {}", hex(&packet));
+    }
+
+    /// Reads all of `bytes`; false if the connection was closed in front of the first.
+    #[track_caller]
+    fn fill(&mut self, bytes: &mut [u8]) -> bool {
+        let mut filled = 0;
+        while filled < bytes.len() {
+            match self.stream.read(&mut bytes[filled..]) {
+                Ok(0) if filled == 0 => return false,
+                Ok(0) => panic!("closed inside a packet, after {}", hex(&bytes[..filled])),
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::ConnectionReset && filled == 0 => {
+                    return false;
+                }
+                Err(error) => panic!("reading a packet: {error}"),
+            }
+        }
+        true
+    }
+
+    /// The next packet is a PUBLISH: this one. It is not acknowledged.
+    #[track_caller]
+    pub(crate) fn read_publish(&mut self) -> Publish {
+        Publish::parse(&self.read_packet())
+    }
+
+    /// The next packet is this PUBLISH; with QoS 1 any id will do, is acknowledged and returned.
+    #[track_caller]
+    pub(crate) fn expect_publish(&mut self, expected: &Publish) -> u16 {
+        let came = self.expect_unacked(expected);
+        if came > 0 {
+            self.send(&puback(came));
+        }
+        came
+    }
+
+    /// The next packet is this PUBLISH; with QoS 1 any id will do and is returned.
+    #[track_caller]
+    pub(crate) fn expect_unacked(&mut self, expected: &Publish) -> u16 {
+        let came = self.read_publish();
+        let expected = Publish { id: came.id, ..expected.clone() };
+        assert!(came == expected, "due: {expected:?}\ncame: {came:?}");
+        assert_eq!(came.qos > 0, came.id > 0, "an id goes with QoS 1, and is not 0: {came:?}");
+        came.id
+    }
+
+    /// The broker closes the connection and says nothing more.
+    #[track_caller]
+    pub(crate) fn expect_closed(&mut self) {
+        if let Some(packet) = self.try_read_packet() {
+            panic!("closing was due, this came: {}", hex(&packet));
+        }
+    }
+
+    /// Nothing is on the way to this client, and the connection is open. What other clients do is
+    /// covered only if it was handled before: see [`Self::expect_publish`] of a later message.
+    #[track_caller]
+    pub(crate) fn expect_silence(&mut self) {
+        self.send(PINGREQ);
+        self.expect(PINGRESP);
+    }
+
+    /// Listens for this long; nothing may come. Only for time-outs that the standard names.
+    #[track_caller]
+    pub(crate) fn hear_nothing_for(&mut self, time: Duration) {
+        self.stream.set_read_timeout(Some(time)).expect("not zero");
+        match self.stream.read(&mut [0]) {
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            other => panic!("silence was due, this came: {other:?}"),
+        }
+        self.stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
+    }
+
+    /// Subscribes to one filter. A wish for QoS 2 is granted as QoS 1 for now.
+    #[track_caller]
+    pub(crate) fn subscribe(&mut self, filter: &str, qos: u8) {
+        self.send(&subscribe(0x5ab5, &[(filter, qos)]));
+        self.expect(&suback(0x5ab5, &[qos.min(1)]));
+    }
+
+    #[track_caller]
+    pub(crate) fn unsubscribe(&mut self, filter: &str) {
+        self.send(&unsubscribe(0x5ab6, &[filter]));
+        self.expect(&unsuback(0x5ab6));
+    }
+
+    /// Publishes; with QoS 1 waits for the PUBACK.
+    #[track_caller]
+    pub(crate) fn publish(&mut self, message: &Publish) {
+        self.send(&message.bytes());
+        if message.qos == 1 {
+            self.expect(&puback(message.id));
+        }
+    }
+
+    /// Leaves as the standard says: DISCONNECT, and the broker closes.
+    #[track_caller]
+    pub(crate) fn leave(mut self) {
+        self.send(super::packet::DISCONNECT);
+        self.expect_closed();
+    }
+}
+
+/// The bytes for a failure message, long ones cut.
+fn hex(bytes: &[u8]) -> String {
+    let shown = &bytes[..bytes.len().min(80)];
+    format!("{} bytes {shown:02x?} {:?}", bytes.len(), String::from_utf8_lossy(shown))
+}

@@ -1,0 +1,24 @@
+//! What the black-box tests share: the broker as a process, a raw client, packets as bytes.
+//!
+//! None of it uses the crate, so it cannot share a mistake with it.
+//!
+//! `RINGMQ_TEST_BROKER=mosquitto` runs the same tests against Debian's mosquitto (ringmq's own
+//! flags are then left out): a way to tell a wrong test from a wrong broker.
+
+#![allow(dead_code, reason = "each test target uses its own part")]
+
+mod broker;
+mod client;
+mod packet;
+mod random;
+
+#[allow(unused_imports, reason = "each test target uses its own part")]
+pub(crate) use {
+    broker::{Broker, PATIENCE, Resources, on_shards, run_to_exit},
+    client::{Client, resume_as},
+    packet::{
+        Connect, DISCONNECT, PINGREQ, PINGRESP, Publish, connack, connect, frame, puback, publish,
+        string, suback, subscribe, unsuback, unsubscribe,
+    },
+    random::Random,
+};

@@ -1,0 +1,15 @@
+//! MQTT 3.1.1, statement by statement: `table` lists every one and names the tests that hold it.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod connect;
+mod delivery;
+mod framing;
+mod publish;
+mod retained;
+mod session;
+mod subscribe;
+mod table;
+mod topics;
+mod will;

@@ -1,0 +1,213 @@
+//! PUBLISH: its fields, its answer, DUP (3.3, 4.3).
+
+use std::collections::HashSet;
+
+use crate::common::{Broker, Client, frame, on_shards, puback, publish, resume_as, string};
+
+/// QoS 3 closes the connection.
+#[test]
+pub(crate) fn qos_3_closes() {
+    let broker = Broker::start(1);
+    for flags in [0b0110, 0b0111, 0b1110, 0b1111] {
+        let mut client = Client::connect(&broker, "three");
+        client.send(&frame(0x30 | flags, &[&string("a")[..], &[0, 1], b"x"].concat()));
+        client.expect_closed();
+    }
+}
+
+/// A message of QoS 0 is not answered, one of QoS 1 is, by one PUBACK; whoever subscribed.
+#[test]
+pub(crate) fn answer_depends_on_the_qos() {
+    on_shards(&[1, 2], |broker| {
+        for subscribers in 0..3 {
+            let _subscribers: Vec<_> = (0..subscribers)
+                .map(|number| {
+                    let mut client = Client::connect(broker, &format!("subscriber-{number}"));
+                    client.subscribe("answer", 1);
+                    client
+                })
+                .collect();
+            let mut client = Client::connect(broker, "publisher");
+            client.send(&publish("answer", "x").bytes());
+            client.expect_silence();
+            client.send(&publish("answer", "x").qos1(10).bytes());
+            client.expect(&puback(10));
+            client.expect_silence();
+        }
+    });
+}
+
+/// PUBACKs come in the order of the messages, for many in one write.
+#[test]
+pub(crate) fn pubacks_come_in_order() {
+    on_shards(&[1, 2, 4], |broker| {
+        let mut subscriber = Client::connect(broker, "subscriber");
+        subscriber.subscribe("order/0", 1);
+        let mut client = Client::connect(broker, "publisher");
+        let ids = || (1..=500_u16).rev();
+        let message = |id: u16| publish(format!("order/{}", id % 3), "x").qos1(id).bytes();
+        client.send(&ids().flat_map(message).collect::<Vec<_>>());
+        for id in ids() {
+            client.expect(&puback(id));
+        }
+    });
+}
+
+/// After its PUBACK an identifier is free: the same again is a new message, DUP or not.
+#[test]
+pub(crate) fn identifier_is_free_after_puback() {
+    on_shards(&[1, 2], |broker| {
+        let mut subscriber = Client::connect(broker, "subscriber");
+        subscriber.subscribe("again", 1);
+        let mut client = Client::connect(broker, "publisher");
+        for message in [publish("again", "x").qos1(1), publish("again", "x").qos1(1).again()] {
+            client.publish(&message);
+            client.publish(&message);
+            subscriber.expect_publish(&publish("again", "x").qos1(0));
+            subscriber.expect_publish(&publish("again", "x").qos1(0));
+        }
+        subscriber.expect_silence();
+    });
+}
+
+/// DUP of an incoming message is not passed on.
+#[test]
+pub(crate) fn dup_is_not_passed_on() {
+    on_shards(&[1, 2], |broker| {
+        let mut zero = Client::connect(broker, "zero");
+        zero.subscribe("dup", 0);
+        let mut one = Client::connect(broker, "one");
+        one.subscribe("dup", 1);
+        let mut client = Client::connect(broker, "publisher");
+        client.publish(&publish("dup", "x").qos1(1).again());
+        client.publish(&publish("dup", "y").qos1(2).again().retained());
+        for payload in ["x", "y"] {
+            zero.expect(&publish("dup", payload).bytes());
+            one.expect_publish(&publish("dup", payload).qos1(0));
+        }
+        // Nor is it retained.
+        client.subscribe("dup", 1);
+        client.expect_publish(&publish("dup", "y").qos1(0).retained());
+    });
+}
+
+/// What is sent with QoS 0 has DUP 0 and no identifier, byte for byte.
+#[test]
+pub(crate) fn qos_0_has_no_dup_and_no_identifier() {
+    let broker = Broker::start(1);
+    let mut subscriber = Client::connect(&broker, "subscriber");
+    subscriber.subscribe("a/b", 0);
+    let mut client = Client::connect(&broker, "publisher");
+    for message in [publish("a/b", "hello"), publish("a/b", "hello").qos1(3)] {
+        client.publish(&message);
+        subscriber.expect(&[0x30, 10, 0, 3, b'a', b'/', b'b', b'h', b'e', b'l', b'l', b'o']);
+    }
+}
+
+/// DUP with QoS 0 is a violation: whoever sends it again cannot mean QoS 0.
+#[test]
+pub(crate) fn dup_with_qos_0_closes() {
+    let broker = Broker::start(1);
+    let mut client = Client::connect(&broker, "dup");
+    client.send(&publish("a", "x").again().bytes());
+    client.expect_closed();
+}
+
+/// What is delivered the first time has DUP 0, what is sent again has DUP 1.
+#[test]
+pub(crate) fn redelivery_has_dup() {
+    on_shards(&[1, 2, 4], |broker| {
+        let mut client = resume_as(broker, "subscriber", false);
+        client.subscribe("dup", 1);
+        let mut publisher = Client::connect(broker, "publisher");
+        publisher.publish(&publish("dup", "x").qos1(1));
+        let id = client.expect_unacked(&publish("dup", "x").qos1(0));
+        client.leave();
+        let mut client = resume_as(broker, "subscriber", true);
+        client.expect(&publish("dup", "x").qos1(id).again().bytes());
+        client.send(&puback(id));
+        publisher.publish(&publish("dup", "y").qos1(2));
+        client.expect_publish(&publish("dup", "y").qos1(0));
+        // Kept while the client was away, but never sent before.
+        client.leave();
+        publisher.publish(&publish("dup", "z").qos1(3));
+        let mut client = resume_as(broker, "subscriber", true);
+        client.expect_publish(&publish("dup", "z").qos1(0));
+    });
+}
+
+/// Identifiers towards a client are never 0 and never one that is unacknowledged; with more
+/// messages than there are identifiers they are used again.
+#[test]
+pub(crate) fn identifiers_are_unused_ones() {
+    const MESSAGES: usize = 66_000;
+    const BATCH: usize = 500;
+    let broker = Broker::start(1);
+    let mut subscriber = Client::connect(&broker, "subscriber");
+    subscriber.subscribe("ids", 1);
+    let mut publisher = Client::connect(&broker, "publisher");
+    let batch = publish("ids", "x").qos1(1).bytes().repeat(BATCH);
+    for _ in 0..MESSAGES / BATCH {
+        publisher.send(&batch);
+        let mut unacked = HashSet::new();
+        let mut acks = Vec::new();
+        for _ in 0..BATCH {
+            let id = subscriber.expect_unacked(&publish("ids", "x").qos1(0));
+            assert!(unacked.insert(id), "{id} is unacknowledged");
+            acks.extend(puback(id));
+        }
+        subscriber.send(&acks);
+        for _ in 0..BATCH {
+            publisher.expect(&puback(1));
+        }
+    }
+}
+
+/// A topic name holds no wildcard.
+#[test]
+pub(crate) fn wildcard_in_a_topic_name_closes() {
+    let broker = Broker::start(1);
+    for topic in ["#", "+", "a/#", "a/+", "+/a", "a#", "a+b", "a/b#/c"] {
+        for message in [publish(topic, "x"), publish(topic, "x").qos1(1)] {
+            println!("{message:?}");
+            let mut client = Client::connect(&broker, "wild");
+            client.send(&message.bytes());
+            client.expect_closed();
+        }
+    }
+}
+
+/// The topic name is the first field, whole: a PUBLISH that ends inside it is malformed.
+#[test]
+pub(crate) fn topic_name_is_the_first_field() {
+    let broker = Broker::start(1);
+    for body in [&b""[..], &[0], &[0, 3], &[0, 3, b'a', b'/'], &[0xff, 0xff, b'a']] {
+        println!("{body:02x?}");
+        let mut client = Client::connect(&broker, "short");
+        client.send(&frame(0x30, body));
+        client.expect_closed();
+    }
+    // With QoS 1 two bytes of identifier follow it.
+    for body in [&[0, 1, b'a'][..], &[0, 1, b'a', 1]] {
+        let mut client = Client::connect(&broker, "short");
+        client.send(&frame(0x32, body));
+        client.expect_closed();
+    }
+}
+
+/// Payloads are any bytes, none at all too, and come out as they went in.
+#[test]
+pub(crate) fn payload_is_passed_on_unchanged() {
+    on_shards(&[1, 2], |broker| {
+        let mut client = Client::connect(broker, "payloads");
+        client.subscribe("payload", 1);
+        let every_byte: Vec<u8> = (0..=255).collect();
+        // Around the lengths where the remaining length takes one byte more.
+        let lengths = [0, 1, 117, 118, 119, 120, 16_372, 16_373, 16_374, 70_000, 2_097_142, 2_097_143];
+        for length in lengths {
+            let payload: Vec<u8> = every_byte.iter().copied().cycle().take(length).collect();
+            client.send(&publish("payload", &payload).bytes());
+            client.expect_publish(&publish("payload", &payload));
+        }
+    });
+}

@@ -1,0 +1,211 @@
+//! Topic names and filters (4.7): which match, and which are none.
+
+use crate::common::{
+    Broker, Client, Publish, on_shards, puback, publish, string, suback, subscribe, frame,
+};
+
+/// Subscribes to `filter` alone and checks which of `topics` arrive.
+fn assert_matches(broker: &Broker, publisher: &mut Client, filter: &str, topics: &[(&str, bool)]) {
+    println!("{filter:?}");
+    let mut client = Client::connect(broker, "matcher");
+    client.send(&subscribe(1, &[(filter, 0), ("the end", 0)]));
+    client.expect(&suback(1, &[0, 0]));
+    for (topic, _) in topics {
+        publisher.publish(&publish(topic, "x"));
+    }
+    publisher.publish(&publish("the end", "x"));
+    for (topic, _) in topics.iter().filter(|(_, is_match)| *is_match) {
+        client.expect(&publish(topic, "x").bytes());
+    }
+    client.expect(&publish("the end", "x").bytes());
+}
+
+/// The examples of the standard and of LavinMQ's routing table, and their like.
+#[test]
+pub(crate) fn filters_match_by_the_rules() {
+    on_shards(&[1, 2], |broker| {
+        let mut publisher = Client::connect(broker, "publisher");
+        let hits = [
+            "a/b/c", "a/#", "a/b/#", "a/b/+", "a/+/+", "+/+/+", "+/+/c", "+/b/c", "+/#", "+/+/#",
+            "a/+/#", "a/+/c", "#", "a/b/c/#", "+/+/+/#", "+/b/#", "+/b/+",
+        ];
+        for filter in hits {
+            assert_matches(broker, &mut publisher, filter, &[("a/b/c", true)]);
+        }
+        let misses = [
+            "c/a/b", "c/#", "+/a/+", "c/+/#", "+/+/d", "a", "a/b", "+", "+/+", "a/b/c/d", "a/b/c/+",
+            "a/b/c/d/#", "/a/b/c", "a/b/c/", "+/+/+/+", "A/b/c", "a/b/C", "a//b/c",
+        ];
+        for filter in misses {
+            assert_matches(broker, &mut publisher, filter, &[("a/b/c", false)]);
+        }
+    });
+}
+
+/// `#` stands for any number of levels, none included: `a/#` matches `a`.
+#[test]
+pub(crate) fn hash_matches_its_parent() {
+    let broker = Broker::start(1);
+    let mut publisher = Client::connect(&broker, "publisher");
+    let cases: [(&str, &[(&str, bool)]); 4] = [
+        ("a/#", &[("a", true), ("a/", true), ("a/b", true), ("ab", false), ("/a", false)]),
+        ("sport/tennis/player1/#", &[
+            ("sport/tennis/player1", true),
+            ("sport/tennis/player1/ranking", true),
+            ("sport/tennis/player1/score/wimbledon", true),
+            ("sport/tennis/player2", false),
+            ("sport/tennis", false),
+        ]),
+        ("#", &[("a", true), ("/", true), ("a/b/c/d/e/f", true)]),
+        ("/#", &[("/", true), ("/a", true), ("a", false), ("a/", false)]),
+    ];
+    for (filter, topics) in cases {
+        assert_matches(&broker, &mut publisher, filter, topics);
+    }
+}
+
+/// `+` stands for exactly one level, which may be empty.
+#[test]
+pub(crate) fn plus_matches_one_level() {
+    let broker = Broker::start(1);
+    let mut publisher = Client::connect(&broker, "publisher");
+    let cases: [(&str, &[(&str, bool)]); 6] = [
+        ("+", &[("a", true), ("/a", false), ("a/", false), ("a/b", false)]),
+        ("+/+", &[("/finance", true), ("a/b", true), ("/", true), ("a", false), ("a/b/c", false)]),
+        ("/+", &[("/finance", true), ("/", true), ("finance", false), ("/a/b", false)]),
+        ("sport/+", &[("sport/", true), ("sport/a", true), ("sport", false)]),
+        ("sport/+/player1", &[("sport/tennis/player1", true), ("sport//player1", true)]),
+        ("+/tennis/#", &[("a/tennis", true), ("/tennis/x", true), ("tennis", false)]),
+    ];
+    for (filter, topics) in cases {
+        assert_matches(&broker, &mut publisher, filter, topics);
+    }
+}
+
+/// A filter that starts with a wildcard does not match a topic that starts with `$`.
+#[test]
+pub(crate) fn wildcards_leave_dollar_topics_alone() {
+    let broker = Broker::start(1);
+    let mut publisher = Client::connect(&broker, "publisher");
+    let cases: [(&str, &[(&str, bool)]); 8] = [
+        ("#", &[("$app/a", false), ("$", false), ("a/$app", true)]),
+        ("+/a", &[("$app/a", false), ("app/a", true)]),
+        ("+/#", &[("$app/a", false), ("$app", false)]),
+        ("+", &[("$app", false), ("app", true)]),
+        ("$app/#", &[("$app/a", true), ("$app", true), ("app/a", false)]),
+        ("$app/+", &[("$app/a", true), ("$app/$a", true)]),
+        ("$app/a", &[("$app/a", true)]),
+        ("a/+", &[("a/$app", true)]),
+    ];
+    for (filter, topics) in cases {
+        assert_matches(&broker, &mut publisher, filter, topics);
+    }
+}
+
+/// Topics are compared as they are: no case folding, no normalisation, no trimming.
+#[test]
+pub(crate) fn topics_are_not_normalised() {
+    let broker = Broker::start(1);
+    let mut publisher = Client::connect(&broker, "publisher");
+    let composed = "caf\u{e9}";
+    let decomposed = "cafe\u{301}";
+    let cases: [(&str, &[(&str, bool)]); 7] = [
+        ("ACCOUNTS", &[("Accounts", false), ("accounts", false), ("ACCOUNTS", true)]),
+        (composed, &[(decomposed, false), (composed, true)]),
+        (decomposed, &[(composed, false), (decomposed, true)]),
+        ("a b", &[("a  b", false), ("a b ", false), (" a b", false), ("a b", true)]),
+        ("a/./b", &[("a/b", false), ("a/./b", true)]),
+        ("a//b", &[("a/b", false), ("a///b", false), ("a//b", true)]),
+        ("\u{1f980}/+", &[("\u{1f980}/\u{fffd}", true), ("?/a", false)]),
+    ];
+    for (filter, topics) in cases {
+        assert_matches(&broker, &mut publisher, filter, topics);
+    }
+}
+
+/// What is delivered has the topic it was published with, and that matches the filter.
+#[test]
+pub(crate) fn delivered_topic_is_the_published_one() {
+    on_shards(&[1, 2, 4], |broker| {
+        let mut client = Client::connect(broker, "client");
+        client.subscribe("+/b/#", 1);
+        let mut publisher = Client::connect(broker, "publisher");
+        for topic in ["a/b", "a/b/c", "x/b/c/d", "/b/", "\u{feff}/b"] {
+            publisher.publish(&publish("not/this", "x").qos1(1));
+            publisher.publish(&publish(topic, topic).qos1(2));
+            client.expect_publish(&publish(topic, topic).qos1(0));
+        }
+    });
+}
+
+/// A wildcard in the wrong place is refused for its filter with 0x80.
+#[test]
+pub(crate) fn misplaced_wildcards_are_refused() {
+    let broker = Broker::start(1);
+    let mut client = Client::connect(&broker, "client");
+    let wrong = [
+        "#/a", "a/#/b", "a#", "#a", "a/b#", "a/#b", "##", "a/##", "#/#", "#/", "a+", "+a", "a/+b",
+        "a/b+/c", "++", "a/++", "+a/b", "+#", "#+", "a/+#",
+    ];
+    for filter in wrong {
+        println!("{filter}");
+        client.send(&subscribe(1, &[(filter, 1)]));
+        client.expect(&suback(1, &[0x80]));
+    }
+    for topic in ["a", "a/b", "a/b/c"] {
+        client.publish(&publish(topic, "x"));
+    }
+    client.expect_silence();
+}
+
+/// A topic name has at least one character: an empty one closes; an empty filter is refused.
+#[test]
+pub(crate) fn empty_topics_are_refused() {
+    let broker = Broker::start(1);
+    for message in [publish("", "x"), publish("", "x").qos1(1), publish("", "").retained()] {
+        let mut client = Client::connect(&broker, "client");
+        client.send(&message.bytes());
+        client.expect_closed();
+    }
+    let mut client = Client::connect(&broker, "client");
+    client.send(&subscribe(1, &[("", 0)]));
+    client.expect(&suback(1, &[0x80]));
+    client.publish(&publish("/", "x"));
+    client.expect_silence();
+}
+
+/// Topic names and filters of up to 65,535 bytes work, retained and as wills too.
+#[test]
+pub(crate) fn longest_topics_work() {
+    on_shards(&[1, 2], |broker| {
+        for length in [255, 256, 65_534, 65_535] {
+            println!("{length} bytes");
+            let topic = "t".repeat(length);
+            let mut client = Client::connect(broker, "client");
+            let mut publisher = Client::connect(broker, "publisher");
+            publisher.publish(&publish(&topic, "x").qos1(1).retained());
+            client.subscribe(&topic, 1);
+            client.expect_publish(&publish(&topic, "x").qos1(0).retained());
+            publisher.publish(&publish(&topic, "y").qos1(2));
+            client.expect_publish(&publish(&topic, "y").qos1(0));
+            client.unsubscribe(&topic);
+            publisher.publish(&publish(&topic, "z").qos1(3));
+            client.expect_silence();
+        }
+    });
+}
+
+/// The two length bytes of a topic are believed: what follows is payload.
+#[test]
+pub(crate) fn topic_ends_where_its_length_says() {
+    let broker = Broker::start(1);
+    let mut client = Client::connect(&broker, "client");
+    client.subscribe("ab", 1);
+    let body = [&string("ab")[..], &[0, 9], b"cd"].concat();
+    client.send(&frame(0x32, &body));
+    let mut packets = [client.read_packet(), client.read_packet()];
+    packets.sort();
+    let came = Publish::parse(&packets[0]);
+    assert_eq!((came.topic, came.payload), (b"ab".to_vec(), b"cd".to_vec()));
+    assert_eq!(packets[1], puback(9));
+}
