@@ -257,6 +257,9 @@ impl Shard {
                 if let Some(connection) = self.out.connections.get_mut(conn) {
                     connection.promised -= 1;
                     self.write_reply(conn, &reply);
+                    if matches!(reply, Reply::Suback(..)) {
+                        self.release_replay(conn);
+                    }
                 }
             }
         }
@@ -467,17 +470,19 @@ impl Shard {
     }
 
     /// Replies at once, or when other shards have handled what this turn sent them. Replies of one
-    /// connection keep their order [MQTT-4.6.0-2].
-    pub(super) fn promise(&mut self, conn: ConnId, reply: Reply, wait: bool) {
+    /// connection keep their order [MQTT-4.6.0-2]. Whether it is held.
+    pub(super) fn promise(&mut self, conn: ConnId, reply: Reply, wait: bool) -> bool {
         let Some(connection) = self.out.connections.get_mut(conn) else {
-            return;
+            return false;
         };
-        if wait || connection.promised > 0 {
+        let held = wait || connection.promised > 0;
+        if held {
             connection.promised += 1;
             self.promises.add(conn, reply);
         } else {
             self.write_reply(conn, &reply);
         }
+        held
     }
 
     fn set_interest(&mut self, vhost: VhostId, filter: &str, shard: ShardId, has: bool) {
