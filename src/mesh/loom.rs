@@ -1,5 +1,4 @@
-//! The models of mesh: all interleavings of small cases, with all that the orderings allow, by
-//! loom.
+//! The models of mesh: all interleavings of small cases, with all that the orderings allow, by loom.
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test --release --lib mesh::loom`
 //!
@@ -160,8 +159,7 @@ fn objects_across_wrap_are_dropped_once() {
     });
 }
 
-/// Who sees a record handled sees what the receiver did before it said so, and finds its space
-/// free.
+/// Who sees a record handled sees what the receiver did before it said so, and finds its space free.
 #[test]
 fn handled_shows_effects_and_space() {
     model(|| {

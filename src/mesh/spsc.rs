@@ -22,8 +22,7 @@
 //!    and one Acquire load of the side that gets them; a side trusts only what it has loaded.
 //! 2. *Form.* What the sender has published is whole records as in the table; a `WRAP` is followed
 //!    by a record under the same publish.
-//! 3. *Objects.* An address between `head` and `tail` owns its object. It leaves by `next` or by
-//! the
+//! 3. *Objects.* An address between `head` and `tail` owns its object. It leaves by `next` or by the
 //!    drop of the memory, and each end makes its own position known before it lets go of the memory.
 #![allow(unsafe_code)]
 
@@ -103,8 +102,8 @@ pub struct Sender<T: Send> {
 }
 
 impl<T: Send> Sender<T> {
-    /// Largest inline record this ring can carry: a quarter of the capacity less the header, so
-    /// that an empty ring takes it wherever its end lies.
+    /// Largest inline record this ring can carry: a quarter of the capacity less the header, so that
+    /// an empty ring takes it wherever its end lies.
     pub fn record_bytes_max(&self) -> usize {
         self.shared.memory.capacity / 4 - WORD
     }
@@ -305,12 +304,9 @@ impl<T: Send> Receiver<T> {
             self.taken
         );
         if self.committed < records {
+            let done = &self.shared.done.0;
             // Release: with the Acquire in `Sender::committed`.
-            self.shared
-                .done
-                .0
-                .committed
-                .store(records, Ordering::Release);
+            done.committed.store(records, Ordering::Release);
             self.committed = records;
         }
     }
@@ -318,21 +314,18 @@ impl<T: Send> Receiver<T> {
     /// Whether no record is waiting, by a fresh look at the sender's line: the look to take after
     /// [`Bell::announce_sleep`](super::Bell::announce_sleep).
     pub fn is_empty(&self) -> bool {
-        // Relaxed: no record is read by it. That the look is fresh enough to sleep on comes from
-        // the fences of the bell.
+        // Relaxed: no record is read by it. That the look is fresh enough to sleep on comes from the
+        // fences of the bell.
         self.shared.sent.0.load(Ordering::Relaxed) == self.head
     }
 }
 
 impl<T: Send> Drop for Receiver<T> {
     fn drop(&mut self) {
+        let done = &self.shared.done.0;
         // Obligation 3: objects taken and not handled would be dropped again with the memory.
-        // Release: with the Acquire in `Sender::find_room`, and with the last drop of the memory.
-        self.shared
-            .done
-            .0
-            .released
-            .store(self.head, Ordering::Release);
+        // Release: with the Acquire in `Sender::find_room`.
+        done.released.store(self.head, Ordering::Release);
     }
 }
 
@@ -464,6 +457,10 @@ impl Memory {
     /// # Safety
     /// The caller may write these bytes, and they do not reach over the end of memory.
     unsafe fn write_bytes(&self, position: usize, bytes: &[u8]) {
+        assert!(
+            bytes.len() <= self.to_end(position),
+            "a record lies in one piece"
+        );
         self.races.write(self.offset(position), bytes.len());
         let to = self.address(position);
         // SAFETY: in bounds and unshared by the caller's promise; a slice the caller could still
@@ -475,6 +472,7 @@ impl Memory {
     /// The caller may read these bytes as long as it keeps them, and they do not reach over the end
     /// of memory.
     unsafe fn read_bytes(&self, position: usize, len: usize) -> &[u8] {
+        assert!(len <= self.to_end(position), "a record lies in one piece");
         self.races.read(self.offset(position), len);
         // SAFETY: in bounds, initialised since memory began as zeros, and written by nobody while
         // borrowed, by the caller's promise.

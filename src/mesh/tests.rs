@@ -313,8 +313,7 @@ fn two_threads_at_full_speed() {
     }
 }
 
-/// Two shards that sleep whenever they have nothing to do pass a record to and fro: no wake is
-/// lost.
+/// Two shards that sleep whenever they have nothing to do pass a record to and fro: no wake is lost.
 #[test]
 fn sleepers_wake_each_other() {
     const ROUNDS: u64 = 5_000;
