@@ -1,7 +1,8 @@
 //! Bytes on their way out: what the broker gathers and the ring sends.
 //!
 //! A [`Chunk`] owns its memory and does not move it while it is sent. A [`Batch`] is the chunks of
-//! one send: moved into the ring, it comes back in the completion, and its memory to the [`ChunkPool`].
+//! one send: moved into the ring, it comes back in the completion, and its memory to the
+//! [`ChunkPool`].
 
 use std::collections::VecDeque;
 

@@ -2,6 +2,8 @@
 
 pub mod broker;
 pub mod chunk;
+pub mod config;
+pub mod cpus;
 pub mod limits;
 pub mod mesh;
 pub mod mqtt;

@@ -1,4 +1,5 @@
-//! Every bound of the broker in one place, each with its reason and what happens when it is reached.
+//! Every bound of the broker in one place, each with its reason and what happens when it is
+//! reached.
 //!
 //! Bounds that an operator may want to move are flags; their defaults stand here.
 
@@ -19,23 +20,77 @@ pub const PACKET_BYTES_DEFAULT: usize = 16 * 1024 * 1024;
 /// Largest packet the protocol can express: a 1-byte type, a 4-byte length and 268,435,455 bytes.
 pub const PACKET_BYTES_MAX: usize = 5 + 268_435_455;
 
+/// Least `--max-packet-size`: a CONNECT with a client id of 23 bytes, which every server must take
+/// [MQTT-3.1.3-5], has 37.
+pub const PACKET_BYTES_MIN: usize = 64;
+
 /// Output one link may hold by default (`--max-outgoing-bytes`). Full: publishers that feed it
-/// pause for the patience below, then QoS 0 to it is dropped and counted, QoS 1 waits in the session.
+/// pause for the patience below, then QoS 0 to it is dropped and counted, QoS 1 waits in the
+/// session.
 pub const OUTGOING_BYTES_DEFAULT: usize = 1024 * 1024;
+
+/// Least `--max-outgoing-bytes`: one small chunk, or nothing could ever leave.
+pub const OUTGOING_BYTES_MIN: usize = CHUNK_SMALL_BYTES;
+
+/// Most `--max-outgoing-bytes`: 1 GiB for one link that does not read is a mistyped flag.
+pub const OUTGOING_BYTES_MAX: usize = 1024 * 1024 * 1024;
 
 /// How long a full link may hold its publishers back by default (`--qos0-patience`).
 pub const QOS0_PATIENCE_MS_DEFAULT: u64 = 20;
 
+/// Longest `--qos0-patience`: above a minute publishers would run into their keep alive.
+pub const QOS0_PATIENCE_MS_MAX: u64 = 60_000;
+
 /// Connections the broker accepts by default (`--max-connections`). Over: CONNACK 3.
 pub const CONNECTIONS_DEFAULT: usize = 1_000_000;
 
-/// Levels a topic name or filter may have. Over: the publisher is closed, a SUBSCRIBE answered 0x80.
+/// Most `--max-connections`: a link's slot is a 32-bit number.
+pub const CONNECTIONS_MAX: usize = u32::MAX as usize;
+
+/// Levels a topic name or filter may have. Over: the publisher is closed, a SUBSCRIBE answered
+/// 0x80.
 /// Bounds the depth of every walk over the subscription tree.
 pub const TOPIC_LEVELS_MAX: usize = 128;
 
 /// Unacknowledged QoS 1 messages the broker keeps in flight towards one client by default
 /// (`--max-inflight`). Full: the next message waits in the session.
 pub const INFLIGHT_DEFAULT: u16 = 1024;
+
+/// Bytes of messages one session may have waiting. Full: the oldest is dropped, counted and logged.
+pub const SESSION_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Filters one session may hold. Over: the SUBSCRIBE is answered 0x80 for those beyond.
+pub const SUBSCRIPTIONS_MAX: usize = 65_536;
+
+/// Output above `--max-outgoing-bytes` that nobody could be held back for (wills, what other shards
+/// had on its way), as a multiple of it. Over: QoS 0 is dropped and counted.
+pub const OUTGOING_BURST_FACTOR: usize = 4;
+
+/// Topics whose route one shard remembers. Full: all are forgotten.
+pub const ROUTES_MAX: usize = 65_536;
+
+/// Retained topics one step of a replay looks at, so that a replay starves nobody.
+pub const REPLAY_VISITS_MAX: usize = 1024;
+
+/// Bytes of retained messages one shard sends another for one ask.
+pub const REPLAY_PAGE_BYTES: usize = 64 * 1024;
+
+/// Live retained publishes a replay over several shards remembers, not to send an older value after
+/// them. Over: the client may see an old value once more.
+pub const REPLAY_SEEN_MAX: usize = 10_000;
+
+/// Links a shard holds beyond `--max-connections`: those that have not sent CONNECT, or are told that
+/// the broker is full. Over: accepted and closed at once.
+pub const PENDING_LINKS_MAX: usize = 16_384;
+
+/// Time a link that closes has to take what is still to be said. Over: it is cut off.
+pub const FLUSH_MS_MAX: u64 = 5_000;
+
+/// Time a broker that stops gives its links. Over: they are cut off.
+pub const STOP_MS_MAX: u64 = 5_000;
+
+/// Messages of one other shard handled in one turn.
+pub const INBOX_RECORDS_MAX: usize = 1024;
 
 /// Receive buffers of one shard. With [`RECV_BUFFER_BYTES`] 4 MiB: enough for every completion of
 /// one turn. Starved: the link that found none is armed again when buffers came back.
@@ -66,5 +121,10 @@ pub const MESH_RING_BYTES: usize = 1024 * 1024;
 
 const _: () = assert!(CHUNK_SMALL_BYTES < CHUNK_LARGE_BYTES);
 const _: () = assert!(SHARE_BYTES_MIN < MESH_RING_BYTES / 4);
+const _: () = assert!(PACKET_BYTES_MIN <= PACKET_BYTES_DEFAULT);
 const _: () = assert!(PACKET_BYTES_DEFAULT <= PACKET_BYTES_MAX);
+const _: () = assert!(OUTGOING_BYTES_MIN <= OUTGOING_BYTES_DEFAULT);
+const _: () = assert!(OUTGOING_BYTES_DEFAULT <= OUTGOING_BYTES_MAX);
+const _: () = assert!(QOS0_PATIENCE_MS_DEFAULT <= QOS0_PATIENCE_MS_MAX);
+const _: () = assert!(CONNECTIONS_DEFAULT <= CONNECTIONS_MAX);
 const _: () = assert!(SHARDS_MAX <= u64::BITS as usize);

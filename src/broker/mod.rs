@@ -1,1 +1,61 @@
-//! broker.
+//! The broker's state machines: connections, sessions, routing, delivery, retained messages, wills.
+//!
+//! Pure: no socket, clock, thread or atomic. Input comes as packets, peer messages and the time; what
+//! is to happen comes out as bytes in connections' outputs, messages to [`Peers`] and [`Event`]s.
+//! One [`Shard`] is one core's share; it is entered only through `&mut self`.
+//!
+//! | file | noun |
+//! |---|---|
+//! | `shard` | the hub: what a reactor calls |
+//! | `connect`, `inbound`, `subscribe`, `farewell` | packets by kind: CONNECT; PUBLISH and acks; (UN)SUBSCRIBE; ends and wills |
+//! | `connection`, `output`, `session`, `vhost` | state |
+//! | `tree`, `routes` | filters to subscribers, and the cache of that by topic |
+//! | `letter`, `delivery`, `replay` | one message on its way, handing it to a session, retained replay |
+//! | `peers`, `placement`, `promises` | other shards: messages, who owns what, replies that wait for them |
+//! | `congestion` | who waits for whom when output is full |
+
+mod congestion;
+mod connect;
+mod connection;
+mod delivery;
+mod farewell;
+mod inbound;
+mod letter;
+mod options;
+mod output;
+mod peers;
+mod placement;
+mod promises;
+mod replay;
+mod routes;
+mod session;
+mod shard;
+mod stats;
+mod subscribe;
+mod tree;
+mod vhost;
+
+pub use options::Options;
+pub use peers::{Peers, ShardId, ShardSet};
+pub use shard::{CloseReason, Context, Event, Shard};
+pub use stats::Stats;
+
+/// Names a connection: the slot of its link in the reactor's table and the slot's generation.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ConnId {
+    /// Index in the reactor's table.
+    pub slot: u32,
+    /// Counts the slot's owners.
+    pub generation: u32,
+}
+
+/// Whether the caller goes on handing a connection's packets over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Flow {
+    /// The next packet may follow.
+    Continue,
+    /// Keep the rest until [`Event::Resume`] (what it feeds is full).
+    Pause,
+    /// The connection is at its end; the rest is void.
+    Stop,
+}

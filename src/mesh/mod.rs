@@ -1,1 +1,23 @@
-//! mesh.
+//! Between shards: one ring per ordered pair, one bell per shard. The only atomics of the broker.
+//!
+//! Shard A reaches shard B through a [`Sender`] whose [`Receiver`] B owns: A pushes records all
+//! through its turn, publishes once at its end, and asks B's [`Bell`] whether B must be woken. B
+//! drains, acts, and publishes how far it has *handled* and how far it has *committed*; A holds
+//! acknowledgements until those marks pass (invariant 8). No reply message is needed.
+//!
+//! What the records mean is not known here, and nothing here waits: a full ring is an answer
+//! (invariant 6), and to wake a sleeper is the caller's work.
+
+mod bell;
+mod spsc;
+mod sync;
+mod tally;
+
+#[cfg(all(test, loom))]
+mod loom;
+#[cfg(all(test, not(loom)))]
+mod tests;
+
+pub use bell::Bell;
+pub use tally::Tally;
+pub use spsc::{Full, Receiver, Record, Sender, channel};

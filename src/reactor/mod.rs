@@ -1,1 +1,25 @@
-//! reactor.
+//! The loop of one shard: completions of the ring become calls of the broker, and what the broker
+//! wants becomes operations.
+//!
+//! A turn: sleep until something completes or is due → handle completions → handle what other shards
+//! sent → replies that waited for them → timers → events → send, publish to other shards, and begin
+//! again. Nothing in it waits but the sleep at its top.
+//!
+//! | file | noun |
+//! |---|---|
+//! | `turn` | the reactor and its turn |
+//! | `intake` | accepting, receiving, cutting bytes into packets |
+//! | `outflow` | sending, closing |
+//! | `crossing` | what comes from other shards; stopping |
+//! | `links`, `outboxes`, `wheel` | sockets; the way to other shards; timers |
+
+mod crossing;
+mod intake;
+mod links;
+mod outboxes;
+mod outflow;
+mod turn;
+mod wheel;
+
+pub use outboxes::{Outbox, Parcel, Traveller};
+pub use turn::{Clock, Options, Reactor};

@@ -1,12 +1,29 @@
 //! The seam to the kernel's completion queue: operations in, completions out.
 //!
-//! [`Ring`] is what a reactor needs of the kernel; [`uring::Uring`] is the real one. A test may bring
+//! [`Ring`] is what a reactor needs of the kernel; [`Uring`] is the real one. A test may bring
 //! its own. Rules that hold for every implementation:
 //!
 //! - Memory given to the kernel is moved into the ring and comes back in the completion.
 //! - Every accepted `submit_*` ends in exactly one completion without `more` (join before free):
 //!   until then its key must not be given to another link.
 //! - One send per key at a time, one receive per key at a time; asserted.
+
+mod buffers;
+mod links;
+mod probe;
+mod queue;
+mod refused;
+mod sends;
+mod socket;
+mod tag;
+#[cfg(test)]
+mod tests;
+mod uring;
+
+pub use self::probe::Features;
+pub use self::refused::RingRefused;
+pub use self::socket::{Listener, Socket, Waker};
+pub use self::uring::{Options, Uring};
 
 use std::io;
 use std::net::SocketAddr;
@@ -76,12 +93,12 @@ pub enum Completion<S> {
         /// Whether the receive is still armed.
         more: bool,
     },
-    /// A send ended. It may be short: then the batch holds the rest only after
-    /// [`Batch::advance`] by the given count.
+    /// A send ended. It may be short, after a [`Ring::cancel_send`] too: the batch comes back as
+    /// it was given, and holds the rest only after [`Batch::advance`] by the given count.
     Sent {
         /// The link.
         key: Key,
-        /// Bytes sent.
+        /// Bytes sent, at least one; or why none was.
         result: io::Result<usize>,
         /// The memory, back from the kernel.
         batch: Batch,
@@ -111,25 +128,30 @@ pub trait Ring {
     /// Takes a listener; the number names it in [`Completion::Accepted`].
     fn add_listener(&mut self, listener: Self::Listener) -> u32;
 
-    /// Accepts from a listener until cancelled or failed.
+    /// Accepts from a listener until cancelled or failed. A failure (no descriptors are left, say)
+    /// ends it: armed again at once it fails at once, so the caller lets some time pass.
     fn submit_accept(&mut self, listener: u32);
 
-    /// Ends accepting; the terminal completion is an [`Completion::Accepted`] without `more`.
+    /// Ends accepting, if it is armed; the last completion is a [`Completion::Accepted`] without
+    /// `more`.
     fn cancel_accept(&mut self, listener: u32);
 
     /// Arms a receive.
     fn submit_recv(&mut self, key: Key, socket: &Self::Socket, mode: RecvMode);
 
-    /// Ends a receive; data that came before it completes as usual, then a completion without `more`.
+    /// Ends a receive, if one is armed; data that came before it completes as usual, then a
+    /// completion without `more`. What the kernel still holds is for the next receive.
     fn cancel_recv(&mut self, key: Key);
 
-    /// Sends a batch that is not empty, whole unless the connection fails.
+    /// Sends a batch that is not empty, whole unless the connection fails or it has more than
+    /// [`SEND_CHUNKS_MAX`](crate::limits::SEND_CHUNKS_MAX) chunks: then that many.
     fn submit_send(&mut self, key: Key, socket: &Self::Socket, batch: Batch);
 
-    /// Ends a send that does not progress; completes as [`Completion::Sent`].
+    /// Ends a send that does not progress, if one is in flight; completes as [`Completion::Sent`].
     fn cancel_send(&mut self, key: Key);
 
     /// Ends both directions of a connection now: the peer sees the end, receives and sends complete.
+    /// A send of this turn has not begun and fails; what must still go completes first.
     fn shutdown(&mut self, socket: &Self::Socket);
 
     /// The peer's address, where the kernel still knows it.
@@ -142,7 +164,8 @@ pub trait Ring {
     fn recycle(&mut self, buffer: Buffer);
 
     /// Submits what was asked, waits until at least one completion is there or `timeout` is over
-    /// (`None`: for ever, zero: not at all), and appends the completions to `into`.
+    /// (`None`: for ever, zero: not at all), and appends the completions to `into`. It may return
+    /// earlier with none, when what completed was the ring's own affair.
     ///
     /// # Errors
     /// Only what the ring cannot survive; interruptions and time-outs are not errors.

@@ -1,0 +1,135 @@
+//! CONNECT: who may come in, and what session it finds (3.1, 3.2).
+
+use log::debug;
+
+use crate::limits::TOPIC_LEVELS_MAX;
+use crate::mqtt::{Connack, Connect, ConnectReturn, Version};
+
+use super::connection::{Open, Phase, Will};
+use super::session::SessionKey;
+use super::shard::{CloseReason, Context, Shard};
+use super::vhost::{DEFAULT_VHOST, VhostId};
+use super::{ConnId, placement};
+
+impl Shard {
+    pub(super) fn handle_connect(
+        &mut self,
+        conn: ConnId,
+        connect: &Connect<'_>,
+        context: &mut Context<'_>,
+    ) {
+        if connect
+            .will
+            .is_some_and(|will| will.topic.level_count() > TOPIC_LEVELS_MAX)
+        {
+            return self.close(conn, CloseReason::TooManyLevels, context);
+        }
+        let made;
+        let client_id = match connect.client_id {
+            // [MQTT-3.1.3-8]; 3.1 wants 1 to 23 characters in any case, longer ones do no harm.
+            "" if !connect.clean_session || connect.version == Version::V31 => {
+                return self.refuse(conn, ConnectReturn::IdentifierRejected, context);
+            }
+            // [MQTT-3.1.3-6]
+            "" => {
+                made = self.make_client_id();
+                &made
+            }
+            given => given,
+        };
+        let vhost = DEFAULT_VHOST;
+        self.take_over(vhost, client_id, context);
+        if !context.peers.admit() {
+            return self.refuse(conn, ConnectReturn::ServerUnavailable, context);
+        }
+        let (session, present) =
+            self.attach(vhost, client_id, connect.clean_session, conn, context);
+        let Some(connection) = self.out.connections.get_mut(conn) else {
+            return;
+        };
+        connection.phase = Phase::Open(Open {
+            version: connect.version,
+            vhost,
+            session,
+            // [MQTT-3.1.2-24] One and a half times the keep alive.
+            silence_ms_max: u32::from(connect.keep_alive_s) * 1500,
+            will: connect.will.map(|will| {
+                Box::new(Will {
+                    topic: will.topic.as_str().into(),
+                    payload: will.payload.into(),
+                    qos: will.qos,
+                    retain: will.retain,
+                })
+            }),
+        });
+        self.out.stats.clients_accepted += 1;
+        debug!(
+            "link {}: client {client_id:?} connected, session present: {present}",
+            conn.slot
+        );
+        let code = ConnectReturn::Accepted;
+        self.out
+            .reply(conn, &Connack::bytes_v3(connect.version, present, code));
+        self.make_progress(conn, context);
+    }
+
+    /// Answers a CONNECT with a refusal and closes [MQTT-3.2.2-5].
+    pub(super) fn refuse(&mut self, conn: ConnId, code: ConnectReturn, context: &mut Context<'_>) {
+        self.out.stats.clients_refused += 1;
+        self.out
+            .reply(conn, &Connack::bytes_v3(Version::V311, false, code));
+        self.close(conn, CloseReason::Refused(code), context);
+    }
+
+    /// Ends the connection that has this client id now [MQTT-3.1.4-2].
+    fn take_over(&mut self, vhost: VhostId, client_id: &str, context: &mut Context<'_>) {
+        let sessions = &self.vhosts[usize::from(vhost.0)].sessions;
+        let holder = sessions
+            .find(client_id)
+            .and_then(|key| sessions.get(key).conn);
+        if let Some(holder) = holder {
+            self.close(holder, CloseReason::TakenOver, context);
+        }
+    }
+
+    /// Finds or makes the session (3.1.2.4); tells whether there was one [MQTT-3.2.2-2].
+    fn attach(
+        &mut self,
+        vhost: VhostId,
+        client_id: &str,
+        clean: bool,
+        conn: ConnId,
+        context: &mut Context<'_>,
+    ) -> (SessionKey, bool) {
+        let sessions = &mut self.vhosts[usize::from(vhost.0)].sessions;
+        let mut found = sessions.find(client_id);
+        if let Some(key) = found
+            && clean
+        {
+            // [MQTT-3.1.2-6]
+            self.end_session(vhost, key, context);
+            found = None;
+        }
+        let sessions = &mut self.vhosts[usize::from(vhost.0)].sessions;
+        let key = found.unwrap_or_else(|| sessions.insert(client_id, clean));
+        let session = sessions.get_mut(key);
+        session.conn = Some(conn);
+        // [MQTT-4.4.0-1] What is not acknowledged comes again.
+        session.queue.rewind();
+        (key, found.is_some())
+    }
+
+    /// A client id that no other has, of a session that lives on this shard.
+    fn make_client_id(&mut self) -> String {
+        let options = &self.out.options;
+        let vhost = &self.vhosts[usize::from(DEFAULT_VHOST.0)];
+        loop {
+            self.made_ids += 1;
+            let id = format!("ringmq-{:016x}-{:x}", options.seed, self.made_ids);
+            let home = placement::home_of(&vhost.name, &id, options.shards);
+            if home == options.shard && vhost.sessions.find(&id).is_none() {
+                return id;
+            }
+        }
+    }
+}

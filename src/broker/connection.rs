@@ -1,0 +1,130 @@
+//! The protocol state of one connection.
+//!
+//! ```text
+//!  Greeting ──CONNECT──► Open ──DISCONNECT, end, fault, takeover──► Closed
+//!      └──────────────── fault, time-out, refusal ───────────────────▲
+//! ```
+//! `Closed` stays until the link is gone: what is in the output still goes out.
+
+use crate::mqtt::{QoS, Version};
+
+use super::ConnId;
+use super::congestion::Pace;
+use super::output::Output;
+use super::replay::Replays;
+use super::session::SessionKey;
+use super::vhost::VhostId;
+
+/// A will, kept from CONNECT (3.1.2.5).
+#[derive(Debug)]
+pub(super) struct Will {
+    pub(super) topic: Box<str>,
+    pub(super) payload: Box<[u8]>,
+    pub(super) qos: QoS,
+    pub(super) retain: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// No CONNECT yet.
+    Greeting,
+    Open(Open),
+    Closed,
+}
+
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) version: Version,
+    pub(super) vhost: VhostId,
+    pub(super) session: SessionKey,
+    /// Milliseconds without a packet after which the client is gone; 0: never.
+    pub(super) silence_ms_max: u32,
+    pub(super) will: Option<Box<Will>>,
+}
+
+/// The topic a connection published to last, and its route then.
+#[derive(Default, Debug)]
+pub(super) struct LastTopic {
+    pub(super) topic: String,
+    pub(super) route: u32,
+    /// Epoch of the route; 0 when there is none.
+    pub(super) epoch: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    generation: u32,
+    pub(super) phase: Phase,
+    pub(super) output: Output,
+    /// When it was opened, or the last whole packet came.
+    pub(super) last_packet_ms: u64,
+    pub(super) last_topic: LastTopic,
+    /// Full outputs that its publishes wait for.
+    pub(super) holds: u32,
+    /// Replies that wait for other shards; what follows must queue behind them [MQTT-4.6.0-2].
+    pub(super) promised: u32,
+    /// How its own output gets along.
+    pub(super) pace: Pace,
+    /// Whether it is on the list of connections with output.
+    pub(super) dirty: bool,
+    pub(super) replays: Option<Box<Replays>>,
+}
+
+/// Connections by slot.
+#[derive(Default, Debug)]
+pub(super) struct Connections {
+    slots: Vec<Option<Connection>>,
+}
+
+impl Connections {
+    /// # Panics
+    /// If the slot is taken: the reactor frees a link before it gives its slot away.
+    pub(super) fn open(&mut self, conn: ConnId, now_ms: u64) {
+        let slot = conn.slot as usize;
+        if slot >= self.slots.len() {
+            self.slots.resize_with(slot + 1, || None);
+        }
+        assert!(self.slots[slot].is_none(), "slot {slot} is free");
+        self.slots[slot] = Some(Connection {
+            generation: conn.generation,
+            phase: Phase::Greeting,
+            output: Output::default(),
+            last_packet_ms: now_ms,
+            last_topic: LastTopic::default(),
+            holds: 0,
+            promised: 0,
+            pace: Pace::Free,
+            dirty: false,
+            replays: None,
+        });
+    }
+
+    pub(super) fn remove(&mut self, conn: ConnId) -> Option<Connection> {
+        self.get(conn)?;
+        self.slots[conn.slot as usize].take()
+    }
+
+    /// The connection, if it is still the one that is meant.
+    pub(super) fn get(&self, conn: ConnId) -> Option<&Connection> {
+        let connection = self.slots.get(conn.slot as usize)?.as_ref()?;
+        (connection.generation == conn.generation).then_some(connection)
+    }
+
+    /// As [`Connections::get`].
+    #[inline]
+    pub(super) fn get_mut(&mut self, conn: ConnId) -> Option<&mut Connection> {
+        let connection = self.slots.get_mut(conn.slot as usize)?.as_mut()?;
+        (connection.generation == conn.generation).then_some(connection)
+    }
+
+    /// Names of all connections there are.
+    pub(super) fn ids(&self) -> Vec<ConnId> {
+        let named = self.slots.iter().zip(0..).filter_map(|(connection, slot)| {
+            connection.as_ref().map(|c| ConnId {
+                slot,
+                generation: c.generation,
+            })
+        });
+        named.collect()
+    }
+}

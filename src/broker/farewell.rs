@@ -1,0 +1,130 @@
+//! Ends of connections: their reasons, wills (3.1.2.5), and what becomes of the session.
+
+use log::debug;
+
+use crate::limits::CONNECT_TIMEOUT_MS;
+use crate::mqtt::TopicName;
+
+use super::ConnId;
+use super::connection::{Open, Phase, Will};
+use super::letter::Message;
+use super::shard::{CloseReason, Context, Event, Shard};
+use super::vhost::VhostId;
+
+impl Shard {
+    /// Ends a connection: the will is published unless DISCONNECT came [MQTT-3.1.2-8],
+    /// [MQTT-3.1.2-10], the session is detached, and [`Event::Close`] follows.
+    pub fn close(&mut self, conn: ConnId, reason: CloseReason, context: &mut Context<'_>) {
+        let Some(connection) = self.out.connections.get_mut(conn) else {
+            return;
+        };
+        let phase = std::mem::replace(&mut connection.phase, Phase::Closed);
+        if matches!(phase, Phase::Closed) {
+            return;
+        }
+        debug!("link {}: closing: {reason}", conn.slot);
+        self.out.stats.count_close(reason);
+        connection.replays = None;
+        let pace = std::mem::replace(&mut connection.pace, super::congestion::Pace::Free);
+        self.out.free_waiters(pace, context);
+        self.out.events.push_back(Event::Close(conn));
+        if let Phase::Open(open) = phase {
+            self.detach(&open, context);
+            context.peers.leave();
+            if let Some(will) = open.will
+                && reason != CloseReason::Disconnected
+            {
+                self.publish_will(open.vhost, &will, context);
+            }
+        }
+    }
+
+    /// Publishes the wills of all connections: the broker stops, and who wants them is still there.
+    pub fn publish_wills(&mut self, context: &mut Context<'_>) {
+        for conn in self.out.connections.ids() {
+            let Some(connection) = self.out.connections.get_mut(conn) else {
+                continue;
+            };
+            let Phase::Open(open) = &mut connection.phase else {
+                continue;
+            };
+            let vhost = open.vhost;
+            if let Some(will) = open.will.take() {
+                self.publish_will(vhost, &will, context);
+            }
+        }
+    }
+
+    /// Ends every connection.
+    pub fn close_all(&mut self, context: &mut Context<'_>) {
+        for conn in self.out.connections.ids() {
+            self.close(conn, CloseReason::Stopping, context);
+        }
+    }
+
+    /// When [`Shard::on_timer`] is due for a connection.
+    pub fn timer_ms(&self, conn: ConnId) -> Option<u64> {
+        let connection = self.out.connections.get(conn)?;
+        match &connection.phase {
+            Phase::Greeting => Some(connection.last_packet_ms + CONNECT_TIMEOUT_MS),
+            Phase::Open(Open {
+                silence_ms_max: 0, ..
+            })
+            | Phase::Closed => None,
+            Phase::Open(open) => Some(connection.last_packet_ms + u64::from(open.silence_ms_max)),
+        }
+    }
+
+    /// Closes a connection that was silent too long; when to look again, if it was not.
+    pub fn on_timer(&mut self, conn: ConnId, context: &mut Context<'_>) -> Option<u64> {
+        let due_ms = self.timer_ms(conn)?;
+        if due_ms > context.now_ms {
+            return Some(due_ms);
+        }
+        if let Some(connection) = self.out.connections.get_mut(conn)
+            && connection.holds > 0
+        {
+            // We do not read from it: its silence is ours.
+            connection.last_packet_ms = context.now_ms;
+            return self.timer_ms(conn);
+        }
+        let greeting = self.is_greeting(conn);
+        let reason = if greeting {
+            CloseReason::ConnectTimeout
+        } else {
+            CloseReason::KeepAlive
+        };
+        self.close(conn, reason, context);
+        None
+    }
+
+    /// The session loses its connection, and ends with it if it is clean.
+    fn detach(&mut self, open: &Open, context: &mut Context<'_>) {
+        let session = self.vhosts[usize::from(open.vhost.0)]
+            .sessions
+            .get_mut(open.session);
+        session.conn = None;
+        session.queue.rewind();
+        if session.clean {
+            self.end_session(open.vhost, open.session, context);
+        }
+    }
+
+    fn publish_will(&mut self, vhost: VhostId, will: &Will, context: &mut Context<'_>) {
+        let topic = TopicName::parse(&will.topic).expect("it was checked at CONNECT");
+        let Will {
+            payload,
+            qos,
+            retain,
+            ..
+        } = will;
+        let message = Message {
+            topic,
+            payload,
+            qos: *qos,
+            retain: *retain,
+        };
+        let route = self.vhosts[usize::from(vhost.0)].exchange.route(topic);
+        self.publish(vhost, route, message, None, context);
+    }
+}

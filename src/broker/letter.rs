@@ -1,0 +1,128 @@
+//! One message on its way to its receivers: encoded once for each QoS, stored once.
+//!
+//! The encoded forms live in buffers that serve every letter of the shard in turn.
+
+use bytes::Bytes;
+
+use crate::chunk::ChunkPool;
+use crate::limits::SHARE_BYTES_MIN;
+use crate::mqtt::{Delivery, Properties, Publish, PublishTemplate, QoS, TopicName, Version};
+use crate::store::{MessageLog, Position, StoredMessage};
+
+use super::ConnId;
+use super::output::Output;
+use super::peers::ShardId;
+
+/// An application message as it was published.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Message<'a> {
+    pub(super) topic: TopicName<'a>,
+    pub(super) payload: &'a [u8],
+    pub(super) qos: QoS,
+    /// RETAIN as it was published.
+    pub(super) retain: bool,
+}
+
+/// Who can be asked to wait when a message finds no room.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Source {
+    /// A connection of this shard.
+    Here(ConnId),
+    /// A connection of another shard.
+    There(ShardId, ConnId),
+    /// Nobody: a will, a retained message.
+    Nobody,
+}
+
+/// The buffers behind letters.
+#[derive(Default, Debug)]
+pub(super) struct Forms {
+    /// By QoS 0 and 1; empty while not encoded.
+    forms: [Form; 2],
+    /// A large payload, once shared.
+    payload: Option<Bytes>,
+}
+
+#[derive(Default, Debug)]
+struct Form {
+    bytes: Vec<u8>,
+    packet_id_at: Option<usize>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Letter<'a> {
+    pub(super) message: Message<'a>,
+    forms: &'a mut Forms,
+    stored: Option<Position>,
+}
+
+impl<'a> Letter<'a> {
+    pub(super) fn new(message: Message<'a>, forms: &'a mut Forms) -> Self {
+        forms.forms.iter_mut().for_each(|form| form.bytes.clear());
+        forms.payload = None;
+        Self {
+            message,
+            forms,
+            stored: None,
+        }
+    }
+
+    /// Where the message stands in the log; the caller takes hold of it at once.
+    pub(super) fn stored(&mut self, log: &mut MessageLog) -> Position {
+        let Message { topic, payload, .. } = self.message;
+        let message = StoredMessage {
+            topic: topic.as_str(),
+            payload,
+        };
+        *self.stored.get_or_insert_with(|| log.append(message))
+    }
+
+    /// Writes the packet, at QoS 0 or 1, for one receiver.
+    #[inline]
+    pub(super) fn write(
+        &mut self,
+        qos: QoS,
+        delivery: Delivery,
+        output: &mut Output,
+        pool: &mut ChunkPool,
+    ) {
+        let large = self.message.payload.len() >= SHARE_BYTES_MIN;
+        let form = &mut self.forms.forms[usize::from(qos > QoS::AtMostOnce)];
+        if form.bytes.is_empty() {
+            encode(&self.message, qos, large, form);
+        }
+        let template = PublishTemplate {
+            bytes: &form.bytes,
+            packet_id_at: form.packet_id_at,
+        };
+        template.append(delivery, output.room(template.bytes.len(), pool));
+        if large {
+            let payload = self.message.payload;
+            let shared = self
+                .forms
+                .payload
+                .get_or_insert_with(|| Bytes::copy_from_slice(payload));
+            output.share(shared.clone());
+        }
+    }
+}
+
+fn encode(message: &Message<'_>, qos: QoS, large: bool, form: &mut Form) {
+    let publish = Publish {
+        dup: false,
+        qos,
+        retain: false,
+        topic: message.topic,
+        packet_id: None,
+        properties: Properties::EMPTY,
+        payload: message.payload,
+    };
+    // 3.1 and 3.1.1 have the same PUBLISH.
+    let template = if large {
+        PublishTemplate::encode_header(Version::V311, &publish, &mut form.bytes)
+    } else {
+        PublishTemplate::encode(Version::V311, &publish, &mut form.bytes)
+    };
+    form.packet_id_at = template.packet_id_at;
+}

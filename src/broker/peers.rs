@@ -1,0 +1,472 @@
+//! What shards say to each other, and the seam through which they say it.
+//!
+//! Every message is one record of a mesh ring: a fixed header, then a topic or filter, then bytes.
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 1 | kind |
+//! | 1 | flags: bits 0–1 QoS, 2 RETAIN of the publish, 3 keep as retained, 4 deliver |
+//! | 2 | vhost |
+//! | 4 | slot of the connection concerned |
+//! | 4 | generation of the connection concerned |
+//! | 4 | serial of the replay concerned |
+//! | 4 | length of the text |
+//! | text length | topic name or topic filter, UTF-8 |
+//! | rest | payload; of an ask: topic after which to go on |
+
+use crate::mqtt::QoS;
+
+use super::ConnId;
+use super::vhost::VhostId;
+
+const HEADER_BYTES: usize = 20;
+
+/// Names a shard: 0 to `shards - 1`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ShardId(pub u16);
+
+/// A set of shards.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct ShardSet(u64);
+
+impl ShardSet {
+    /// The set of one.
+    pub fn of(shard: ShardId) -> Self {
+        Self(1 << shard.0)
+    }
+
+    /// All of `shards` but one.
+    pub fn all_but(shards: u16, one: ShardId) -> Self {
+        let all = u64::MAX >> (u64::BITS - u32::from(shards));
+        Self(all & !(1 << one.0))
+    }
+
+    /// Adds a shard.
+    pub fn insert(&mut self, shard: ShardId) {
+        self.0 |= 1 << shard.0;
+    }
+
+    /// Takes a shard out; whether it was in it.
+    pub fn take(&mut self, shard: ShardId) -> bool {
+        let had = self.contains(shard);
+        self.0 &= !(1 << shard.0);
+        had
+    }
+
+    /// Whether a shard is in it.
+    pub fn contains(self, shard: ShardId) -> bool {
+        self.0 & (1 << shard.0) != 0
+    }
+
+    /// Whether nobody is in it.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Its members in ascending order.
+    pub fn iter(self) -> impl Iterator<Item = ShardId> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let shard = ShardId(u16::try_from(rest.trailing_zeros()).expect("at most 64"));
+            rest &= rest.checked_sub(1)?;
+            Some(shard)
+        })
+    }
+}
+
+/// The other shards, as the broker sees them.
+pub trait Peers {
+    /// Sends one message, given in parts, to each of `to`. Never waits: what a ring has no room for
+    /// is kept until it has (invariant 6).
+    fn send(&mut self, to: ShardSet, parts: &[&[u8]]);
+
+    /// Counts one more client, unless there are as many as are allowed on all shards together.
+    fn admit(&mut self) -> bool;
+
+    /// Counts one client less.
+    fn leave(&mut self);
+}
+
+/// A PUBLISH on its way to another shard.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct PeerPublish<'a> {
+    /// The publishing connection, if it can be asked to wait.
+    pub(super) source: Option<ConnId>,
+    pub(super) topic: &'a str,
+    pub(super) payload: &'a [u8],
+    pub(super) qos: QoS,
+    /// RETAIN as it was published.
+    pub(super) retain: bool,
+    /// The receiver keeps this topic's retained message.
+    pub(super) keep: bool,
+    /// The receiver has subscribers.
+    pub(super) deliver: bool,
+}
+
+/// Names a replay: the connection it feeds and which of its replays.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct ReplayId {
+    pub(super) conn: ConnId,
+    pub(super) serial: u32,
+}
+
+/// A message between shards.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum PeerMessage<'a> {
+    Publish(PeerPublish<'a>),
+    /// The sender has a first subscriber for this filter.
+    Interested {
+        filter: &'a str,
+    },
+    /// The sender's last subscriber for this filter is gone.
+    NotInterested {
+        filter: &'a str,
+    },
+    /// What this connection publishes finds no room: stop reading from it.
+    Hold {
+        conn: ConnId,
+    },
+    /// Ends one `Hold`.
+    Release {
+        conn: ConnId,
+    },
+    /// Send a page of the retained messages that match, from the one after `after`.
+    Ask {
+        replay: ReplayId,
+        filter: &'a str,
+        after: Option<&'a str>,
+    },
+    /// A retained message that was asked for.
+    Answer {
+        replay: ReplayId,
+        topic: &'a str,
+        payload: &'a [u8],
+        qos: QoS,
+    },
+    /// The end of an answer: where to go on, or nothing more.
+    AnswerEnd {
+        replay: ReplayId,
+        after: Option<&'a str>,
+    },
+}
+
+const NOBODY: ConnId = ConnId {
+    slot: u32::MAX,
+    generation: u32::MAX,
+};
+const QOS_BITS: u8 = 0b11;
+const RETAIN: u8 = 1 << 2;
+const KEEP: u8 = 1 << 3;
+const DELIVER: u8 = 1 << 4;
+/// On an ask or answer end: there is a topic after which to go on (it may not be empty, but say so).
+const AFTER: u8 = 1 << 5;
+
+/// Kinds of message, as the first byte names them.
+mod kind {
+    pub(super) const PUBLISH: u8 = 0;
+    pub(super) const INTERESTED: u8 = 1;
+    pub(super) const NOT_INTERESTED: u8 = 2;
+    pub(super) const HOLD: u8 = 3;
+    pub(super) const RELEASE: u8 = 4;
+    pub(super) const ASK: u8 = 5;
+    pub(super) const ANSWER: u8 = 6;
+    pub(super) const ANSWER_END: u8 = 7;
+}
+
+/// A message taken apart: the header's fields, the text, the rest.
+struct Layout<'a> {
+    kind: u8,
+    flags: u8,
+    conn: ConnId,
+    serial: u32,
+    text: &'a str,
+    rest: &'a [u8],
+}
+
+fn flag(set: bool, bit: u8) -> u8 {
+    if set { bit } else { 0 }
+}
+
+impl<'a> PeerMessage<'a> {
+    /// Whether a reply to a client may wait until this is handled (see [`super::promises`]).
+    pub(super) fn is_awaited(&self) -> bool {
+        match self {
+            Self::Publish(publish) => publish.qos > QoS::AtMostOnce,
+            Self::Interested { .. } | Self::NotInterested { .. } => true,
+            Self::Hold { .. }
+            | Self::Release { .. }
+            | Self::Ask { .. }
+            | Self::Answer { .. }
+            | Self::AnswerEnd { .. } => false,
+        }
+    }
+
+    /// Sends the message to each of `to`.
+    pub(super) fn send(&self, vhost: VhostId, to: ShardSet, peers: &mut dyn Peers) {
+        let layout = self.layout();
+        let text_len = u32::try_from(layout.text.len()).expect("topics are below 64 KiB");
+        let mut header = [0; HEADER_BYTES];
+        header[0] = layout.kind;
+        header[1] = layout.flags;
+        header[2..4].copy_from_slice(&vhost.0.to_le_bytes());
+        header[4..8].copy_from_slice(&layout.conn.slot.to_le_bytes());
+        header[8..12].copy_from_slice(&layout.conn.generation.to_le_bytes());
+        header[12..16].copy_from_slice(&layout.serial.to_le_bytes());
+        header[16..20].copy_from_slice(&text_len.to_le_bytes());
+        peers.send(to, &[&header, layout.text.as_bytes(), layout.rest]);
+    }
+
+    /// Reads a message of another shard of this process.
+    ///
+    /// # Panics
+    /// If the bytes are not what [`PeerMessage::send`] made: our own fault.
+    pub(super) fn read(record: &'a [u8]) -> (VhostId, Self) {
+        let (header, body) = record.split_at(HEADER_BYTES);
+        let number = |at: usize| {
+            u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
+        };
+        let (text, rest) = body.split_at(number(16) as usize);
+        let layout = Layout {
+            kind: header[0],
+            flags: header[1],
+            conn: ConnId {
+                slot: number(4),
+                generation: number(8),
+            },
+            serial: number(12),
+            text: std::str::from_utf8(text).expect("a peer sends topics it has checked"),
+            rest,
+        };
+        (
+            VhostId(u16::from_le_bytes([header[2], header[3]])),
+            Self::from_layout(&layout),
+        )
+    }
+
+    fn layout(&self) -> Layout<'a> {
+        let plain = Layout {
+            kind: 0,
+            flags: 0,
+            conn: NOBODY,
+            serial: 0,
+            text: "",
+            rest: &[],
+        };
+        match *self {
+            Self::Publish(publish) => Layout {
+                kind: kind::PUBLISH,
+                flags: publish.qos as u8
+                    | flag(publish.retain, RETAIN)
+                    | flag(publish.keep, KEEP)
+                    | flag(publish.deliver, DELIVER),
+                conn: publish.source.unwrap_or(NOBODY),
+                text: publish.topic,
+                rest: publish.payload,
+                ..plain
+            },
+            Self::Interested { filter } => Layout {
+                kind: kind::INTERESTED,
+                text: filter,
+                ..plain
+            },
+            Self::NotInterested { filter } => Layout {
+                kind: kind::NOT_INTERESTED,
+                text: filter,
+                ..plain
+            },
+            Self::Hold { conn } => Layout {
+                kind: kind::HOLD,
+                conn,
+                ..plain
+            },
+            Self::Release { conn } => Layout {
+                kind: kind::RELEASE,
+                conn,
+                ..plain
+            },
+            Self::Ask {
+                replay,
+                filter,
+                after,
+            } => Layout {
+                kind: kind::ASK,
+                flags: flag(after.is_some(), AFTER),
+                conn: replay.conn,
+                serial: replay.serial,
+                text: filter,
+                rest: after.unwrap_or("").as_bytes(),
+            },
+            Self::Answer {
+                replay,
+                topic,
+                payload,
+                qos,
+            } => Layout {
+                kind: kind::ANSWER,
+                flags: qos as u8,
+                conn: replay.conn,
+                serial: replay.serial,
+                text: topic,
+                rest: payload,
+            },
+            Self::AnswerEnd { replay, after } => Layout {
+                kind: kind::ANSWER_END,
+                flags: flag(after.is_some(), AFTER),
+                conn: replay.conn,
+                serial: replay.serial,
+                text: after.unwrap_or(""),
+                rest: &[],
+            },
+        }
+    }
+
+    fn from_layout(layout: &Layout<'a>) -> Self {
+        let Layout {
+            flags,
+            conn,
+            text,
+            rest,
+            ..
+        } = *layout;
+        let replay = ReplayId {
+            conn,
+            serial: layout.serial,
+        };
+        let qos = QoS::try_from(flags & QOS_BITS).expect("a peer sends a QoS it has checked");
+        match layout.kind {
+            kind::PUBLISH => Self::Publish(PeerPublish {
+                source: (conn != NOBODY).then_some(conn),
+                topic: text,
+                payload: rest,
+                qos,
+                retain: flags & RETAIN != 0,
+                keep: flags & KEEP != 0,
+                deliver: flags & DELIVER != 0,
+            }),
+            kind::INTERESTED => Self::Interested { filter: text },
+            kind::NOT_INTERESTED => Self::NotInterested { filter: text },
+            kind::HOLD => Self::Hold { conn },
+            kind::RELEASE => Self::Release { conn },
+            kind::ASK => {
+                let after = std::str::from_utf8(rest).expect("a peer sends topics it has checked");
+                Self::Ask {
+                    replay,
+                    filter: text,
+                    after: (flags & AFTER != 0).then_some(after),
+                }
+            }
+            kind::ANSWER => Self::Answer {
+                replay,
+                topic: text,
+                payload: rest,
+                qos,
+            },
+            kind::ANSWER_END => Self::AnswerEnd {
+                replay,
+                after: (flags & AFTER != 0).then_some(text),
+            },
+            unknown => panic!("peer message of kind {unknown}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Recorder(Vec<u8>);
+
+    impl Peers for Recorder {
+        fn send(&mut self, _: ShardSet, parts: &[&[u8]]) {
+            self.0 = parts.concat();
+        }
+
+        fn admit(&mut self) -> bool {
+            true
+        }
+
+        fn leave(&mut self) {}
+    }
+
+    /// Every message reads back as it was sent.
+    #[test]
+    fn messages_read_back() {
+        let conn = ConnId {
+            slot: 7,
+            generation: 0x00ab_cdef,
+        };
+        let replay = ReplayId {
+            conn,
+            serial: u32::MAX,
+        };
+        let publish = PeerPublish {
+            source: Some(conn),
+            topic: "a/é",
+            payload: &[0, 255],
+            qos: QoS::AtLeastOnce,
+            retain: true,
+            keep: false,
+            deliver: true,
+        };
+        let messages = [
+            PeerMessage::Publish(publish),
+            PeerMessage::Publish(PeerPublish {
+                source: None,
+                keep: true,
+                payload: &[],
+                ..publish
+            }),
+            PeerMessage::Interested { filter: "+/#" },
+            PeerMessage::NotInterested { filter: "+/#" },
+            PeerMessage::Hold { conn },
+            PeerMessage::Release { conn },
+            PeerMessage::Ask {
+                replay,
+                filter: "#",
+                after: None,
+            },
+            PeerMessage::Ask {
+                replay,
+                filter: "#",
+                after: Some("a"),
+            },
+            PeerMessage::Answer {
+                replay,
+                topic: "t",
+                payload: b"p",
+                qos: QoS::ExactlyOnce,
+            },
+            PeerMessage::AnswerEnd {
+                replay,
+                after: None,
+            },
+            PeerMessage::AnswerEnd {
+                replay,
+                after: Some("é"),
+            },
+        ];
+        for message in messages {
+            let mut recorder = Recorder::default();
+            message.send(VhostId(3), ShardSet::of(ShardId(0)), &mut recorder);
+            assert_eq!(PeerMessage::read(&recorder.0), (VhostId(3), message));
+        }
+    }
+
+    /// A set of shards lists its members, the first and the last possible included.
+    #[test]
+    fn sets_list_their_members() {
+        let mut set = ShardSet::default();
+        assert!(set.is_empty());
+        for shard in [0, 5, 63] {
+            set.insert(ShardId(shard));
+            assert!(set.contains(ShardId(shard)));
+        }
+        assert_eq!(
+            set.iter().map(|shard| shard.0).collect::<Vec<_>>(),
+            [0, 5, 63]
+        );
+        assert_eq!(ShardSet::all_but(64, ShardId(63)).iter().count(), 63);
+        assert!(ShardSet::all_but(1, ShardId(0)).is_empty());
+    }
+}

@@ -1,0 +1,184 @@
+//! Sessions: what outlives a connection (3.1.2.4): subscriptions, and messages not yet acknowledged.
+//!
+//! Invariant: `stored_bytes` is the size of the queue's records in the log.
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use slab::Slab;
+use std::hash::BuildHasher;
+
+use crate::mqtt::QoS;
+use crate::store::{Entry, MessageLog, SessionQueue};
+
+use super::ConnId;
+
+/// Names a session within its vhost and shard, while it exists.
+pub(super) type SessionKey = u32;
+
+#[derive(Debug)]
+pub(super) struct Subscription {
+    pub(super) filter: Box<str>,
+    pub(super) granted: QoS,
+}
+
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) client_id: Box<str>,
+    /// Ends with its connection.
+    pub(super) clean: bool,
+    pub(super) conn: Option<ConnId>,
+    /// In order of their filters.
+    pub(super) subscriptions: Vec<Subscription>,
+    pub(super) queue: SessionQueue,
+    pub(super) stored_bytes: u64,
+}
+
+impl Session {
+    /// Sets the granted QoS of a filter; `None` if there are `max` others already.
+    pub(super) fn subscribe(&mut self, filter: &str, granted: QoS, max: usize) -> Option<()> {
+        match self.find(filter) {
+            Ok(at) => self.subscriptions[at].granted = granted,
+            Err(_) if self.subscriptions.len() >= max => return None,
+            Err(at) => {
+                self.subscriptions.insert(
+                    at,
+                    Subscription {
+                        filter: filter.into(),
+                        granted,
+                    },
+                );
+            }
+        }
+        Some(())
+    }
+
+    /// Takes a filter away; whether it was there.
+    pub(super) fn unsubscribe(&mut self, filter: &str) -> bool {
+        let found = self.find(filter);
+        if let Ok(at) = found {
+            self.subscriptions.remove(at);
+        }
+        found.is_ok()
+    }
+
+    /// Appends a message, stored already or passing.
+    pub(super) fn enqueue(&mut self, entry: Entry, log: &mut MessageLog) {
+        if let Some(position) = entry.position() {
+            log.hold(position);
+            self.stored_bytes += log.record_bytes(position) as u64;
+        }
+        self.queue.push(entry);
+    }
+
+    /// Lets go of what an entry refers to.
+    pub(super) fn release(&mut self, entry: Entry, log: &mut MessageLog) {
+        if let Some(position) = entry.position() {
+            self.stored_bytes -= log.record_bytes(position) as u64;
+            log.release(position);
+        }
+    }
+
+    fn find(&self, filter: &str) -> Result<usize, usize> {
+        self.subscriptions
+            .binary_search_by(|known| (*known.filter).cmp(filter))
+    }
+}
+
+/// The sessions of one vhost on one shard, by key and by client id.
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    slab: Slab<Session>,
+    by_client: HashTable<SessionKey>,
+    hasher: RandomState,
+}
+
+impl Sessions {
+    pub(super) fn find(&self, client_id: &str) -> Option<SessionKey> {
+        let hash = self.hasher.hash_one(client_id);
+        let found = self
+            .by_client
+            .find(hash, |key| *self.get(*key).client_id == *client_id);
+        found.copied()
+    }
+
+    /// Adds a session; there must be none of that client id.
+    pub(super) fn insert(&mut self, client_id: &str, clean: bool) -> SessionKey {
+        let session = Session {
+            client_id: client_id.into(),
+            clean,
+            conn: None,
+            subscriptions: Vec::new(),
+            queue: SessionQueue::default(),
+            stored_bytes: 0,
+        };
+        let key = u32::try_from(self.slab.insert(session)).expect("sessions fit memory");
+        let (slab, hasher) = (&self.slab, &self.hasher);
+        let rehash = |key: &SessionKey| hasher.hash_one(&*slab[*key as usize].client_id);
+        self.by_client
+            .insert_unique(hasher.hash_one(client_id), key, rehash);
+        key
+    }
+
+    pub(super) fn remove(&mut self, key: SessionKey) -> Session {
+        let session = self.slab.remove(key as usize);
+        let hash = self.hasher.hash_one(&*session.client_id);
+        if let Ok(entry) = self.by_client.find_entry(hash, |known| *known == key) {
+            entry.remove();
+        }
+        session
+    }
+
+    /// # Panics
+    /// If the session is gone: whoever keeps keys drops them with the session.
+    pub(super) fn get(&self, key: SessionKey) -> &Session {
+        &self.slab[key as usize]
+    }
+
+    /// # Panics
+    /// As [`Sessions::get`].
+    #[inline]
+    pub(super) fn get_mut(&mut self, key: SessionKey) -> &mut Session {
+        &mut self.slab[key as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A session is found by its client id while it exists, and ids are told apart by case.
+    #[test]
+    fn found_by_client_id() {
+        let mut sessions = Sessions::default();
+        let keys: Vec<_> = (0..1000)
+            .map(|n| sessions.insert(&format!("client-{n}"), n % 2 == 0))
+            .collect();
+        assert_eq!(sessions.find("client-7"), Some(keys[7]));
+        assert_eq!(sessions.find("Client-7"), None);
+        assert_eq!(&*sessions.remove(keys[7]).client_id, "client-7");
+        assert_eq!(sessions.find("client-7"), None);
+        assert_eq!(sessions.find("client-8"), Some(keys[8]));
+    }
+
+    /// Subscriptions are one for a filter, and bounded.
+    #[test]
+    fn subscriptions_are_one_for_a_filter() {
+        let mut sessions = Sessions::default();
+        let key = sessions.insert("c", true);
+        let session = sessions.get_mut(key);
+        for (filter, max, expected) in [
+            ("b", 2, Some(())),
+            ("a", 2, Some(())),
+            ("c", 2, None),
+            ("a", 2, Some(())),
+        ] {
+            assert_eq!(
+                session.subscribe(filter, QoS::AtLeastOnce, max),
+                expected,
+                "{filter}"
+            );
+        }
+        assert!(session.unsubscribe("a") && !session.unsubscribe("a"));
+        assert_eq!(session.subscriptions.len(), 1);
+    }
+}

@@ -1,0 +1,73 @@
+//! Counters of one shard, from its start.
+
+use super::shard::CloseReason;
+
+macro_rules! stats {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// What happened on one shard since it started.
+        #[derive(Clone, Copy, Default, Debug)]
+        pub struct Stats {
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        impl Stats {
+            /// Each counter with its name.
+            pub fn each(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($name), self.$name),)*].into_iter()
+            }
+        }
+    };
+}
+
+stats! {
+    /// Clients that were accepted.
+    clients_accepted,
+    /// CONNECTs that were answered with a refusal.
+    clients_refused,
+    /// Connections closed because their bytes were no MQTT.
+    closed_malformed,
+    /// Connections closed because they broke the protocol.
+    closed_violation,
+    /// Connections closed because nothing whole came in time.
+    closed_timeout,
+    /// Connections closed because another client came with their client id.
+    taken_over,
+    /// PUBLISHes received.
+    publishes_in,
+    /// PUBLISHes written for clients.
+    publishes_out,
+    /// QoS 0 messages for sessions whose client was away.
+    qos0_dropped_absent,
+    /// QoS 0 messages for clients that stayed full beyond the patience.
+    qos0_dropped_slow,
+    /// QoS 1 messages dropped because their session was full.
+    qos1_dropped_full,
+    /// Times a client was marked slow.
+    marked_slow,
+    /// Times a publisher was held back.
+    publishers_held,
+    /// Messages that had no subscriber.
+    unrouted,
+}
+
+impl Stats {
+    /// Counts the end of a connection.
+    pub(super) fn count_close(&mut self, reason: CloseReason) {
+        match reason {
+            CloseReason::Malformed(_) => self.closed_malformed += 1,
+            CloseReason::NoConnect
+            | CloseReason::SecondConnect
+            | CloseReason::Unexpected
+            | CloseReason::QoS2
+            | CloseReason::TooManyLevels
+            | CloseReason::TooMuchBeforeConnect => self.closed_violation += 1,
+            CloseReason::KeepAlive | CloseReason::ConnectTimeout => self.closed_timeout += 1,
+            CloseReason::TakenOver => self.taken_over += 1,
+            CloseReason::Disconnected
+            | CloseReason::PeerClosed
+            | CloseReason::Failed
+            | CloseReason::Refused(_)
+            | CloseReason::Stopping => {}
+        }
+    }
+}

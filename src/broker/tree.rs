@@ -1,0 +1,314 @@
+//! Topic filters and who holds them.
+//!
+//! Filters without wildcards stand in one map; those with wildcards in a trie by level. A look-up
+//! costs one hash and a walk over the topic's levels, however many filters there are, and allocates
+//! nothing. Invariant: every trie node but the root has an entry at or below it.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+use slab::Slab;
+
+use crate::mqtt::{TopicFilter, TopicName};
+
+const ROOT: usize = 0;
+
+type Entries<K, V> = Vec<(K, V)>;
+
+#[derive(Debug)]
+struct Node<K, V> {
+    /// Children by literal level.
+    levels: HashMap<Box<str>, usize, RandomState>,
+    /// The child behind `+`.
+    plus: Option<usize>,
+    /// Holders of the filter that ends here.
+    here: Entries<K, V>,
+    /// Holders of the filter that goes on with `#` and ends.
+    hash: Entries<K, V>,
+}
+
+impl<K, V> Default for Node<K, V> {
+    fn default() -> Self {
+        Self {
+            levels: HashMap::default(),
+            plus: None,
+            here: Vec::new(),
+            hash: Vec::new(),
+        }
+    }
+}
+
+impl<K, V> Node<K, V> {
+    fn is_empty(&self) -> bool {
+        let holders = self.here.len() + self.hash.len();
+        holders == 0 && self.levels.is_empty() && self.plus.is_none()
+    }
+}
+
+/// Filters, each with its holders: at most one value for a filter and holder.
+#[derive(Debug)]
+pub(super) struct FilterTree<K, V> {
+    exact: HashMap<Box<str>, Entries<K, V>, RandomState>,
+    nodes: Slab<Node<K, V>>,
+}
+
+impl<K: Copy + PartialEq, V: Copy> FilterTree<K, V> {
+    pub(super) fn new() -> Self {
+        let mut nodes = Slab::new();
+        nodes.insert(Node::default());
+        Self {
+            exact: HashMap::default(),
+            nodes,
+        }
+    }
+
+    /// Sets a holder's value for a filter; true if the filter had no holder before.
+    pub(super) fn insert(&mut self, filter: TopicFilter<'_>, holder: K, value: V) -> bool {
+        let entries = self.entries_or_create(filter);
+        let first = entries.is_empty();
+        match entries.iter_mut().find(|(known, _)| *known == holder) {
+            Some(entry) => entry.1 = value,
+            None => entries.push((holder, value)),
+        }
+        first
+    }
+
+    /// Takes a holder from a filter; true if it was the filter's last.
+    pub(super) fn remove(&mut self, filter: TopicFilter<'_>, holder: K) -> bool {
+        if filter.is_wildcard() {
+            return self.remove_wildcard(filter, holder);
+        }
+        let Some(entries) = self.exact.get_mut(filter.as_str()) else {
+            return false;
+        };
+        let last = take_holder(entries, holder) && entries.is_empty();
+        if last {
+            self.exact.remove(filter.as_str());
+        }
+        last
+    }
+
+    /// Calls `found` for every holder of a filter that matches; a holder of several such filters is
+    /// found several times.
+    pub(super) fn matching(&self, topic: TopicName<'_>, mut found: impl FnMut(K, V)) {
+        if let Some(entries) = self.exact.get(topic.as_str()) {
+            entries
+                .iter()
+                .for_each(|(holder, value)| found(*holder, *value));
+        }
+        let root = &self.nodes[ROOT];
+        if topic.is_dollar() {
+            // [MQTT-4.7.2-1] A filter that begins with a wildcard does not match `$` topics.
+            let (level, rest) = split_level(topic.as_str());
+            if let Some(child) = root.levels.get(level) {
+                self.walk(*child, rest, &mut found);
+            }
+        } else {
+            self.walk(ROOT, Some(topic.as_str()), &mut found);
+        }
+    }
+
+    fn walk(&self, at: usize, rest: Option<&str>, found: &mut impl FnMut(K, V)) {
+        let node = &self.nodes[at];
+        // `a/#` matches `a` as well: the level that `#` stands for may be missing (4.7.1.2).
+        node.hash
+            .iter()
+            .for_each(|(holder, value)| found(*holder, *value));
+        let Some(rest) = rest else {
+            node.here
+                .iter()
+                .for_each(|(holder, value)| found(*holder, *value));
+            return;
+        };
+        let (level, rest) = split_level(rest);
+        if let Some(child) = node.levels.get(level) {
+            self.walk(*child, rest, found);
+        }
+        if let Some(child) = node.plus {
+            self.walk(child, rest, found);
+        }
+    }
+
+    fn entries_or_create(&mut self, filter: TopicFilter<'_>) -> &mut Entries<K, V> {
+        if !filter.is_wildcard() {
+            return self.exact.entry(filter.as_str().into()).or_default();
+        }
+        let mut at = ROOT;
+        for level in filter.levels() {
+            if level == "#" {
+                return &mut self.nodes[at].hash;
+            }
+            at = self
+                .child(at, level)
+                .unwrap_or_else(|| self.add_child(at, level));
+        }
+        &mut self.nodes[at].here
+    }
+
+    fn child(&self, at: usize, level: &str) -> Option<usize> {
+        match level {
+            "+" => self.nodes[at].plus,
+            _ => self.nodes[at].levels.get(level).copied(),
+        }
+    }
+
+    fn add_child(&mut self, at: usize, level: &str) -> usize {
+        let child = self.nodes.insert(Node::default());
+        match level {
+            "+" => self.nodes[at].plus = Some(child),
+            _ => {
+                self.nodes[at].levels.insert(level.into(), child);
+            }
+        }
+        child
+    }
+
+    fn remove_wildcard(&mut self, filter: TopicFilter<'_>, holder: K) -> bool {
+        let mut path = vec![ROOT];
+        let mut entries_are_hash = false;
+        for level in filter.levels() {
+            if level == "#" {
+                entries_are_hash = true;
+                break;
+            }
+            let Some(child) = self.child(path[path.len() - 1], level) else {
+                return false;
+            };
+            path.push(child);
+        }
+        let node = &mut self.nodes[path[path.len() - 1]];
+        let entries = if entries_are_hash {
+            &mut node.hash
+        } else {
+            &mut node.here
+        };
+        let last = take_holder(entries, holder) && entries.is_empty();
+        self.prune(&path, filter);
+        last
+    }
+
+    /// Removes the nodes at the end of a path that serve nobody any more.
+    fn prune(&mut self, path: &[usize], filter: TopicFilter<'_>) {
+        let levels: Vec<&str> = filter.levels().take(path.len() - 1).collect();
+        for depth in (1..path.len()).rev() {
+            if !self.nodes[path[depth]].is_empty() {
+                return;
+            }
+            self.nodes.remove(path[depth]);
+            let parent = &mut self.nodes[path[depth - 1]];
+            match levels[depth - 1] {
+                "+" => parent.plus = None,
+                level => {
+                    parent.levels.remove(level);
+                }
+            }
+        }
+    }
+}
+
+fn take_holder<K: Copy + PartialEq, V>(entries: &mut Entries<K, V>, holder: K) -> bool {
+    let Some(at) = entries.iter().position(|(known, _)| *known == holder) else {
+        return false;
+    };
+    entries.swap_remove(at);
+    true
+}
+
+fn split_level(topic: &str) -> (&str, Option<&str>) {
+    match topic.split_once('/') {
+        Some((level, rest)) => (level, Some(rest)),
+        None => (topic, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn filter(text: &str) -> TopicFilter<'_> {
+        TopicFilter::parse(text).expect("tests use good filters")
+    }
+
+    fn matching(tree: &FilterTree<u32, u8>, topic: &str) -> Vec<(u32, u8)> {
+        let topic = TopicName::parse(topic).expect("tests use good topics");
+        let mut found = Vec::new();
+        tree.matching(topic, |holder, value| found.push((holder, value)));
+        found.sort_unstable();
+        found
+    }
+
+    /// The tree finds what `TopicFilter::matches` finds, under random inserts and removes, and is
+    /// empty when all is removed.
+    #[test]
+    fn agrees_with_the_matcher() {
+        let levels = ["a", "b", "", "$x", "é"];
+        let mut seed = 42_u64;
+        let mut random = move |bound: usize| {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            usize::try_from(seed % bound as u64).expect("small")
+        };
+        let mut tree = FilterTree::new();
+        let mut model = BTreeMap::<(String, u32), u8>::new();
+        for round in 0..20_000 {
+            let mut parts: Vec<&str> = (0..=random(3))
+                .map(|_| {
+                    if random(4) == 0 {
+                        "+"
+                    } else {
+                        levels[random(levels.len())]
+                    }
+                })
+                .collect();
+            if random(4) == 0 {
+                parts.push("#");
+            }
+            let text = parts.join("/");
+            if text.is_empty() {
+                continue;
+            }
+            let holder = u32::try_from(random(4)).expect("small");
+            let known = |model: &BTreeMap<(String, u32), u8>| model.keys().any(|(f, _)| *f == text);
+            if random(2) == 0 {
+                let first = tree.insert(filter(&text), holder, 1);
+                assert_eq!(first, !known(&model));
+                model.insert((text.clone(), holder), 1);
+            } else {
+                let had = model.remove(&(text.clone(), holder)).is_some();
+                assert_eq!(tree.remove(filter(&text), holder), had && !known(&model));
+            }
+            if round % 7 == 0 {
+                let topic = (0..=random(3)).map(|_| levels[random(levels.len())]);
+                let topic = topic.collect::<Vec<_>>().join("/");
+                let Ok(name) = TopicName::parse(&topic) else {
+                    continue;
+                };
+                let mut expected: Vec<_> = model
+                    .iter()
+                    .filter(|((text, _), _)| filter(text).matches(name))
+                    .map(|((_, holder), value)| (*holder, *value))
+                    .collect();
+                expected.sort_unstable();
+                assert_eq!(matching(&tree, &topic), expected, "{topic}");
+            }
+        }
+        for (text, holder) in model.keys() {
+            tree.remove(filter(text), *holder);
+        }
+        assert!(tree.exact.is_empty() && tree.nodes.len() == 1 && tree.nodes[ROOT].is_empty());
+    }
+
+    /// A second insert of a holder changes its value and adds nothing.
+    #[test]
+    fn a_holder_has_one_value() {
+        let mut tree = FilterTree::new();
+        for text in ["a/b", "a/+", "#"] {
+            assert!(tree.insert(filter(text), 9, 0));
+            assert!(!tree.insert(filter(text), 9, 1));
+        }
+        assert_eq!(matching(&tree, "a/b"), [(9, 1), (9, 1), (9, 1)]);
+    }
+}

@@ -1,0 +1,70 @@
+//! The bell of one shard: who rings and who sleeps meet here.
+//!
+//! ```text
+//!          announce_sleep            must_ring (one caller gets true)
+//!  Awake ────────────────► Asleep ──────────────────────────────────► Awake
+//!    ▲                        │ awake (something else woke it)
+//!    └────────────────────────┘
+//! ```
+//!
+//! Invariant: when the sleeper has announced, looked at everything it waits for and found nothing,
+//! then whoever makes something visible afterwards gets `true` from [`Bell::must_ring`], or another
+//! caller got it for this sleep and rings. Owned by the sleeper, shared with all who may wake it.
+
+use super::sync::{AtomicBool, Line, Ordering, fence};
+
+/// One sleeping flag, shared as `Arc<Bell>`. It makes no system call: the caller whom
+/// [`Bell::must_ring`] tells to wakes the sleeper with what it has, such as an eventfd.
+///
+/// The sleeper waits for more than records: a shard that holds acknowledgements back also waits for
+/// `handled` and `committed` of its senders. So the bell belongs after [`Sender::publish`],
+/// [`Receiver::set_handled`] and [`Receiver::set_committed`] alike (once after all of a turn's), and
+/// the sleeper's second look takes in [`Receiver::is_empty`], [`Sender::handled`] and
+/// [`Sender::committed`].
+///
+/// [`Sender::publish`]: super::Sender::publish
+/// [`Sender::handled`]: super::Sender::handled
+/// [`Sender::committed`]: super::Sender::committed
+/// [`Receiver::set_handled`]: super::Receiver::set_handled
+/// [`Receiver::set_committed`]: super::Receiver::set_committed
+/// [`Receiver::is_empty`]: super::Receiver::is_empty
+#[derive(Default)]
+pub struct Bell {
+    asleep: Line<AtomicBool>,
+}
+
+impl Bell {
+    /// The bell of a shard that is awake.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Says that the sleeper is about to sleep. Afterwards it must look again at everything it
+    /// waits for, and only if there is nothing may it sleep; otherwise it calls [`Bell::awake`].
+    pub fn announce_sleep(&self) {
+        // AcqRel: with the other two swaps. The flag is changed by swaps alone, each of which sees
+        // what came before the one it follows, so that an old `false` is never taken for a new one.
+        self.asleep.0.swap(true, Ordering::AcqRel);
+        // SeqCst, with the fence in `must_ring`: of two fences one is first, so either the sleeper's
+        // second look sees what the other published, or the other sees the flag.
+        fence(Ordering::SeqCst);
+    }
+
+    /// Says that the sleeper is awake, however it was woken.
+    pub fn awake(&self) {
+        // AcqRel: with the other two swaps. Who still sees the old value rings once in vain.
+        self.asleep.0.swap(false, Ordering::AcqRel);
+    }
+
+    /// To be called after something was published to the sleeper: true exactly once per announced
+    /// sleep, for the one caller who then must wake the sleeper.
+    #[must_use = "who gets true must wake the sleeper, nobody else will"]
+    pub fn must_ring(&self) -> bool {
+        // SeqCst, with the fence in `announce_sleep`.
+        fence(Ordering::SeqCst);
+        // Relaxed: ordered by the fence above. Looked at first, so that the line of a shard that is
+        // awake stays shared by all who ask.
+        // AcqRel: with the other two swaps; of several callers the first finds `true`.
+        self.asleep.0.load(Ordering::Relaxed) && self.asleep.0.swap(false, Ordering::AcqRel)
+    }
+}

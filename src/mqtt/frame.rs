@@ -1,0 +1,97 @@
+//! The fixed header (2.2): what a packet is and where it ends, before its body has arrived.
+
+use super::error::DecodeError;
+use super::packet::PacketKind;
+use super::wire;
+
+/// A packet's fixed header. `2 <= header_bytes <= 5` and `header_bytes <= total_bytes`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame {
+    /// First byte: packet type in the high four bits, flags in the low four.
+    pub first: u8,
+    /// Bytes of the fixed header.
+    pub header_bytes: usize,
+    /// Bytes of the whole packet, fixed header included.
+    pub total_bytes: usize,
+}
+
+impl Frame {
+    /// The packet type.
+    ///
+    /// # Errors
+    /// [`DecodeError::ReservedType`], which a frame from [`peek_frame`] never gives.
+    #[inline]
+    pub fn kind(self) -> Result<PacketKind, DecodeError> {
+        let bits = self.first >> 4;
+        PacketKind::try_from(bits).map_err(|_| DecodeError::ReservedType(bits))
+    }
+}
+
+/// Reads the fixed header at the start of `bytes`.
+///
+/// `Ok(None)`: more bytes are needed. `Some` as soon as the fixed header is there, even if the body
+/// is not: the packet is complete once `bytes` holds [`Frame::total_bytes`].
+///
+/// # Errors
+/// A reserved packet type (at the first byte), a remaining length of more than four bytes, or a
+/// packet of more than `packet_bytes_max` bytes in all.
+#[inline]
+pub fn peek_frame(bytes: &[u8], packet_bytes_max: usize) -> Result<Option<Frame>, DecodeError> {
+    let Some((&first, rest)) = bytes.split_first() else {
+        return Ok(None);
+    };
+    if matches!(first >> 4, 0 | 15) {
+        return Err(DecodeError::ReservedType(first >> 4));
+    }
+    let Some((remaining, length_bytes)) = wire::read_varint(rest)? else {
+        return Ok(None);
+    };
+    let header_bytes = 1 + length_bytes;
+    let total_bytes = header_bytes + remaining;
+    if total_bytes > packet_bytes_max {
+        return Err(DecodeError::TooLarge {
+            bytes: total_bytes,
+            max: packet_bytes_max,
+        });
+    }
+    Ok(Some(Frame {
+        first,
+        header_bytes,
+        total_bytes,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // The limit counts the whole packet and is itself allowed.
+    #[test]
+    fn limit_edges() {
+        let bytes = [0x30, 10];
+        assert_eq!(
+            peek_frame(&bytes, 11),
+            Err(DecodeError::TooLarge { bytes: 12, max: 11 })
+        );
+        let frame = Frame {
+            first: 0x30,
+            header_bytes: 2,
+            total_bytes: 12,
+        };
+        assert_eq!(peek_frame(&bytes, 12), Ok(Some(frame)));
+        assert_eq!(peek_frame(&bytes, 13), Ok(Some(frame)));
+    }
+
+    // Reserved types are refused at the first byte, all others wait for the length.
+    #[test]
+    fn types() {
+        for first in 0..=255u8 {
+            let expected = match first >> 4 {
+                bits @ (0 | 15) => Err(DecodeError::ReservedType(bits)),
+                _ => Ok(None),
+            };
+            assert_eq!(peek_frame(&[first], 100), expected);
+        }
+        assert_eq!(peek_frame(&[], 100), Ok(None));
+    }
+}

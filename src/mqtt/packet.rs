@@ -1,0 +1,430 @@
+//! The packets as values, independent of the protocol version; what they carry is borrowed.
+//!
+//! `decode.rs` makes them from bytes, `encode.rs` makes bytes of them. SUBSCRIBE, UNSUBSCRIBE and
+//! their acknowledgements are in `subscribe.rs`.
+
+use std::fmt;
+use std::num::NonZeroU16;
+
+use super::error::OutOfRange;
+use super::subscribe::{Suback, Subscribe, Unsuback, Unsubscribe};
+use super::topic::TopicName;
+
+/// Protocol version a connection speaks (3.1.2.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Version {
+    /// MQTT 3.1: `MQIsdp`, level 3.
+    V31,
+    /// MQTT 3.1.1: `MQTT`, level 4.
+    V311,
+    /// MQTT 5: `MQTT`, level 5. Not decoded yet, and not to be given to an encoder.
+    V5,
+}
+
+/// Quality of service (4.3), in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum QoS {
+    /// QoS 0.
+    AtMostOnce = 0,
+    /// QoS 1.
+    AtLeastOnce = 1,
+    /// QoS 2.
+    ExactlyOnce = 2,
+}
+
+impl TryFrom<u8> for QoS {
+    type Error = OutOfRange;
+
+    #[inline]
+    fn try_from(bits: u8) -> Result<Self, OutOfRange> {
+        match bits {
+            0 => Ok(Self::AtMostOnce),
+            1 => Ok(Self::AtLeastOnce),
+            2 => Ok(Self::ExactlyOnce),
+            _ => Err(OutOfRange(bits)),
+        }
+    }
+}
+
+/// A packet identifier: 1 to 65,535 (2.3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PacketId(NonZeroU16);
+
+impl PacketId {
+    /// `None` for 0, which is no packet identifier [MQTT-2.3.1-1].
+    #[inline]
+    pub const fn new(id: u16) -> Option<Self> {
+        match NonZeroU16::new(id) {
+            Some(id) => Some(Self(id)),
+            None => None,
+        }
+    }
+
+    /// The number, 1 to 65,535.
+    #[inline]
+    pub const fn get(self) -> u16 {
+        self.0.get()
+    }
+}
+
+impl fmt::Display for PacketId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Properties of MQTT 5 (v5 2.2.2) as they stand in the packet, without their length. Empty in 3.x,
+/// and 3.x encoders leave them out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Properties<'a>(&'a [u8]);
+
+impl<'a> Properties<'a> {
+    /// No properties.
+    pub const EMPTY: Self = Self(&[]);
+
+    /// The bytes.
+    #[inline]
+    pub const fn as_bytes(self) -> &'a [u8] {
+        self.0
+    }
+}
+
+/// Packet types (table 2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PacketKind {
+    /// Client asks to connect.
+    Connect = 1,
+    /// Server answers CONNECT.
+    Connack = 2,
+    /// A message.
+    Publish = 3,
+    /// Acknowledges a QoS 1 PUBLISH.
+    Puback = 4,
+    /// First answer to a QoS 2 PUBLISH.
+    Pubrec = 5,
+    /// Second step of QoS 2.
+    Pubrel = 6,
+    /// Last step of QoS 2.
+    Pubcomp = 7,
+    /// Client subscribes.
+    Subscribe = 8,
+    /// Server answers SUBSCRIBE.
+    Suback = 9,
+    /// Client unsubscribes.
+    Unsubscribe = 10,
+    /// Server answers UNSUBSCRIBE.
+    Unsuback = 11,
+    /// Client shows that it lives.
+    Pingreq = 12,
+    /// Server answers PINGREQ.
+    Pingresp = 13,
+    /// Client goes in peace.
+    Disconnect = 14,
+}
+
+impl PacketKind {
+    /// The first byte of a packet of this type; of a PUBLISH, without its flags (table 2.2).
+    #[inline]
+    pub const fn first_byte(self) -> u8 {
+        // [MQTT-3.6.1-1], [MQTT-3.8.1-1], [MQTT-3.10.1-1] These three have bit 1 set.
+        let flags = if matches!(self, Self::Pubrel | Self::Subscribe | Self::Unsubscribe) {
+            0b0010
+        } else {
+            0
+        };
+        (self as u8) << 4 | flags
+    }
+}
+
+impl TryFrom<u8> for PacketKind {
+    type Error = OutOfRange;
+
+    #[inline]
+    fn try_from(bits: u8) -> Result<Self, OutOfRange> {
+        Ok(match bits {
+            1 => Self::Connect,
+            2 => Self::Connack,
+            3 => Self::Publish,
+            4 => Self::Puback,
+            5 => Self::Pubrec,
+            6 => Self::Pubrel,
+            7 => Self::Pubcomp,
+            8 => Self::Subscribe,
+            9 => Self::Suback,
+            10 => Self::Unsubscribe,
+            11 => Self::Unsuback,
+            12 => Self::Pingreq,
+            13 => Self::Pingresp,
+            14 => Self::Disconnect,
+            _ => return Err(OutOfRange(bits)),
+        })
+    }
+}
+
+impl fmt::Display for PacketKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connect => "CONNECT",
+            Self::Connack => "CONNACK",
+            Self::Publish => "PUBLISH",
+            Self::Puback => "PUBACK",
+            Self::Pubrec => "PUBREC",
+            Self::Pubrel => "PUBREL",
+            Self::Pubcomp => "PUBCOMP",
+            Self::Subscribe => "SUBSCRIBE",
+            Self::Suback => "SUBACK",
+            Self::Unsubscribe => "UNSUBSCRIBE",
+            Self::Unsuback => "UNSUBACK",
+            Self::Pingreq => "PINGREQ",
+            Self::Pingresp => "PINGRESP",
+            Self::Disconnect => "DISCONNECT",
+        })
+    }
+}
+
+/// Any packet (3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packet<'a> {
+    /// 3.1
+    Connect(Connect<'a>),
+    /// 3.2
+    Connack(Connack<'a>),
+    /// 3.3
+    Publish(Publish<'a>),
+    /// 3.4
+    Puback(Ack<'a>),
+    /// 3.5
+    Pubrec(Ack<'a>),
+    /// 3.6
+    Pubrel(Ack<'a>),
+    /// 3.7
+    Pubcomp(Ack<'a>),
+    /// 3.8
+    Subscribe(Subscribe<'a>),
+    /// 3.9
+    Suback(Suback<'a>),
+    /// 3.10
+    Unsubscribe(Unsubscribe<'a>),
+    /// 3.11
+    Unsuback(Unsuback<'a>),
+    /// 3.12
+    Pingreq,
+    /// 3.13
+    Pingresp,
+    /// 3.14
+    Disconnect(Disconnect<'a>),
+}
+
+impl Packet<'_> {
+    /// The packet type.
+    pub const fn kind(&self) -> PacketKind {
+        match self {
+            Self::Connect(_) => PacketKind::Connect,
+            Self::Connack(_) => PacketKind::Connack,
+            Self::Publish(_) => PacketKind::Publish,
+            Self::Puback(_) => PacketKind::Puback,
+            Self::Pubrec(_) => PacketKind::Pubrec,
+            Self::Pubrel(_) => PacketKind::Pubrel,
+            Self::Pubcomp(_) => PacketKind::Pubcomp,
+            Self::Subscribe(_) => PacketKind::Subscribe,
+            Self::Suback(_) => PacketKind::Suback,
+            Self::Unsubscribe(_) => PacketKind::Unsubscribe,
+            Self::Unsuback(_) => PacketKind::Unsuback,
+            Self::Pingreq => PacketKind::Pingreq,
+            Self::Pingresp => PacketKind::Pingresp,
+            Self::Disconnect(_) => PacketKind::Disconnect,
+        }
+    }
+}
+
+/// CONNECT (3.1). Its `Debug` leaves out the password.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Connect<'a> {
+    /// Version the client speaks.
+    pub version: Version,
+    /// Clean session (3.1.2.4); clean start in MQTT 5.
+    pub clean_session: bool,
+    /// Keep alive in seconds; 0 turns it off (3.1.2.10).
+    pub keep_alive_s: u16,
+    /// May be empty, with any `clean_session`: whether that is allowed, the broker decides
+    /// [MQTT-3.1.3-8].
+    pub client_id: &'a str,
+    /// Published when the connection ends other than by DISCONNECT (3.1.2.5).
+    pub will: Option<Will<'a>>,
+    /// User name.
+    pub username: Option<&'a str>,
+    /// Password; never without a user name [MQTT-3.1.2-22].
+    pub password: Option<&'a [u8]>,
+    /// MQTT 5.
+    pub properties: Properties<'a>,
+}
+
+impl fmt::Debug for Connect<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connect")
+            .field("version", &self.version)
+            .field("clean_session", &self.clean_session)
+            .field("keep_alive_s", &self.keep_alive_s)
+            .field("client_id", &self.client_id)
+            .field("will", &self.will)
+            .field("username", &self.username)
+            .field("password", &self.password.map(|_| "(hidden)"))
+            .field("properties", &self.properties)
+            .finish()
+    }
+}
+
+/// The will in a CONNECT (3.1.2.5, 3.1.3.2, 3.1.3.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Will<'a> {
+    /// Topic it goes to.
+    pub topic: TopicName<'a>,
+    /// Its payload, at most 65,535 bytes.
+    pub payload: &'a [u8],
+    /// QoS it is published with.
+    pub qos: QoS,
+    /// Whether it is published as a retained message.
+    pub retain: bool,
+    /// MQTT 5.
+    pub properties: Properties<'a>,
+}
+
+/// CONNACK (3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connack<'a> {
+    /// The server had a session for this client; only with reason 0 [MQTT-3.2.2-4], and 3.1 does
+    /// not have it.
+    pub session_present: bool,
+    /// In 3.x a [`ConnectReturn`], in MQTT 5 a reason code.
+    pub reason: u8,
+    /// MQTT 5.
+    pub properties: Properties<'a>,
+}
+
+/// Return codes of CONNACK in 3.x (table 3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ConnectReturn {
+    /// Connected.
+    Accepted = 0,
+    /// The server does not speak this level of the protocol.
+    UnacceptableVersion = 1,
+    /// The client identifier is not allowed.
+    IdentifierRejected = 2,
+    /// The service is not available.
+    ServerUnavailable = 3,
+    /// User name or password is malformed, or wrong in 3.1.
+    BadCredentials = 4,
+    /// The client may not connect.
+    NotAuthorized = 5,
+}
+
+impl TryFrom<u8> for ConnectReturn {
+    type Error = OutOfRange;
+
+    fn try_from(code: u8) -> Result<Self, OutOfRange> {
+        Ok(match code {
+            0 => Self::Accepted,
+            1 => Self::UnacceptableVersion,
+            2 => Self::IdentifierRejected,
+            3 => Self::ServerUnavailable,
+            4 => Self::BadCredentials,
+            5 => Self::NotAuthorized,
+            _ => return Err(OutOfRange(code)),
+        })
+    }
+}
+
+/// PUBLISH (3.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Publish<'a> {
+    /// May have been sent before (3.3.1.1); never with QoS 0 [MQTT-3.3.1-2].
+    pub dup: bool,
+    /// Quality of service.
+    pub qos: QoS,
+    /// From a client: keep as the topic's retained message; to a client: it was one (3.3.1.3).
+    pub retain: bool,
+    /// Where it is published.
+    pub topic: TopicName<'a>,
+    /// `Some` exactly with QoS 1 and 2 [MQTT-2.3.1-5].
+    pub packet_id: Option<PacketId>,
+    /// MQTT 5.
+    pub properties: Properties<'a>,
+    /// The message; may be empty.
+    pub payload: &'a [u8],
+}
+
+/// PUBACK, PUBREC, PUBREL or PUBCOMP (3.4–3.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ack<'a> {
+    /// The PUBLISH it is about.
+    pub packet_id: PacketId,
+    /// MQTT 5; 0 in 3.x.
+    pub reason: u8,
+    /// MQTT 5.
+    pub properties: Properties<'a>,
+}
+
+impl Ack<'_> {
+    /// Success, as 3.x always says it.
+    #[inline]
+    pub const fn new(packet_id: PacketId) -> Self {
+        Self {
+            packet_id,
+            reason: 0,
+            properties: Properties::EMPTY,
+        }
+    }
+}
+
+/// Which packet an [`Ack`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AckKind {
+    /// Acknowledges a QoS 1 PUBLISH.
+    Puback,
+    /// First answer to a QoS 2 PUBLISH.
+    Pubrec,
+    /// Second step of QoS 2.
+    Pubrel,
+    /// Last step of QoS 2.
+    Pubcomp,
+}
+
+impl AckKind {
+    /// The packet type.
+    #[inline]
+    pub const fn packet_kind(self) -> PacketKind {
+        match self {
+            Self::Puback => PacketKind::Puback,
+            Self::Pubrec => PacketKind::Pubrec,
+            Self::Pubrel => PacketKind::Pubrel,
+            Self::Pubcomp => PacketKind::Pubcomp,
+        }
+    }
+}
+
+/// DISCONNECT (3.14).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Disconnect<'a> {
+    /// MQTT 5; 0 in 3.x.
+    pub reason: u8,
+    /// MQTT 5.
+    pub properties: Properties<'a>,
+}
+
+/// Bits of the connect flags (3.1.2.3).
+pub(super) mod connect_flag {
+    pub(in crate::mqtt) const RESERVED: u8 = 0x01;
+    pub(in crate::mqtt) const CLEAN_SESSION: u8 = 0x02;
+    pub(in crate::mqtt) const WILL: u8 = 0x04;
+    pub(in crate::mqtt) const WILL_QOS_SHIFT: u32 = 3;
+    pub(in crate::mqtt) const WILL_RETAIN: u8 = 0x20;
+    pub(in crate::mqtt) const PASSWORD: u8 = 0x40;
+    pub(in crate::mqtt) const USERNAME: u8 = 0x80;
+}
+
+/// Bits of a PUBLISH's first byte (3.3.1).
+pub(super) mod publish_flag {
+    pub(in crate::mqtt) const RETAIN: u8 = 0x01;
+    pub(in crate::mqtt) const QOS_SHIFT: u32 = 1;
+    pub(in crate::mqtt) const DUP: u8 = 0x08;
+}

@@ -1,0 +1,93 @@
+//! Random bytes: no input panics, and what decodes has an encoding that decodes to it.
+
+use super::super::{DecodeError, Packet, PacketKind, Version, decode, peek_frame};
+use super::golden::for_each;
+use super::{BYTES_MAX, Random, decode_whole, encode};
+
+const ROUNDS: usize = 200_000;
+
+/// Decodes, looks at everything, and encodes again.
+fn exercise(version: Version, bytes: &[u8]) -> Result<Option<PacketKind>, DecodeError> {
+    let Some(frame) = peek_frame(bytes, BYTES_MAX)? else {
+        return Ok(None);
+    };
+    let packet = decode(version, frame, bytes)?;
+    match packet {
+        Packet::Subscribe(subscribe) => assert!(subscribe.entries().count() > 0),
+        Packet::Unsubscribe(unsubscribe) => assert!(unsubscribe.filters().count() > 0),
+        _ => {}
+    }
+    let again = encode(version, &packet);
+    assert_eq!(
+        decode_whole(version, &again),
+        Ok(packet),
+        "{bytes:x?} and {again:x?}"
+    );
+    Ok(Some(packet.kind()))
+}
+
+/// Changes a packet in one to four places: a bit, a byte, a byte more or less, a splice.
+fn mutate(random: &mut Random, bytes: &mut Vec<u8>, other: &[u8]) {
+    for _ in 0..=random.below(4) {
+        let at = random.below(bytes.len());
+        match random.below(6) {
+            0 | 1 => bytes[at] ^= 1 << random.below(8),
+            2 => bytes[at] = [0, 1, 2, 3, 0x7f, 0x80, 0xff, b'+', b'#'][random.below(9)],
+            3 => bytes.insert(at, random.byte()),
+            4 if bytes.len() > 1 => drop(bytes.remove(at)),
+            _ => {
+                let end = random.below(other.len());
+                bytes.truncate(at.max(1));
+                bytes.extend_from_slice(&other[end..]);
+            }
+        }
+    }
+    // Half the time the length fits again, so that more than the length check is tried.
+    if bytes.len() > 1 && bytes.len() < 128 && random.below(2) == 0 {
+        bytes[1] = u8::try_from(bytes.len() - 2).unwrap();
+    }
+}
+
+// Mutated packets never panic, and those that decode come round.
+#[test]
+fn mutated_packets() {
+    let mut corpus = Vec::new();
+    for_each(|version, _, bytes| corpus.push((version, bytes.to_vec())));
+    let mut random = Random::new(0x6d71_7474_0002);
+    let mut decoded = [0; 16];
+    let mut refused = 0;
+    for _ in 0..ROUNDS {
+        let (version, mut bytes) = corpus[random.below(corpus.len())].clone();
+        let other = &corpus[random.below(corpus.len())].1;
+        mutate(&mut random, &mut bytes, other);
+        match exercise(version, &bytes) {
+            Ok(Some(kind)) => decoded[kind as usize] += 1,
+            Ok(None) => {}
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(
+        refused > ROUNDS / 10,
+        "{random}: only {refused} were refused"
+    );
+    for kind in 1..15 {
+        assert!(
+            decoded[kind] > 100,
+            "{random}: the test is too weak, {decoded:?}"
+        );
+    }
+}
+
+// Bytes from nowhere never panic.
+#[test]
+fn random_bytes() {
+    let mut random = Random::new(0x6d71_7474_0003);
+    for _ in 0..ROUNDS {
+        let length = random.below(24);
+        let bytes: Vec<_> = (0..length).map(|_| random.byte()).collect();
+        for version in [Version::V31, Version::V311, Version::V5] {
+            // Mostly refused, which is fine.
+            let _ = exercise(version, &bytes);
+        }
+    }
+}

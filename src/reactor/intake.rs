@@ -1,0 +1,306 @@
+//! What comes in: connections, bytes, and the packets in them.
+
+use std::io;
+
+use log::{debug, warn};
+
+use crate::broker::{CloseReason, ConnId, Context, Flow, Shard, ShardId};
+use crate::limits::{PENDING_LINKS_MAX, PRE_CONNECT_BYTES_MAX};
+use crate::mqtt::{Packet, Version, decode, peek_frame};
+use crate::ring::{Buffer, Key, Received, RecvMode, Ring};
+use crate::transport::Transport;
+
+use super::links::{Carry, Closing, Receiving, conn_of};
+use super::outboxes::{Outboxes, Parcel, Traveller};
+use super::turn::{Clock, Reactor};
+
+/// After accepting failed (most likely: no descriptors left), the time until the next try.
+const ACCEPT_PAUSE_MS: u64 = 100;
+
+/// Why cutting bytes into packets stopped.
+enum Cut {
+    /// The rest is no whole packet.
+    Partial,
+    /// The connection, or the mesh, takes no more for now.
+    Pause { mesh: bool },
+    /// The connection is at its end.
+    Stop,
+    /// The session lives on another shard.
+    Move(ShardId),
+}
+
+impl<R: Ring, C: Clock> Reactor<R, C> {
+    pub(super) fn on_accepted(&mut self, listener: u32, result: io::Result<R::Socket>, more: bool) {
+        match result {
+            Ok(socket) if self.links.len() < self.clients_max.saturating_add(PENDING_LINKS_MAX) => {
+                let key = self.adopt(socket, Transport::Plain, Carry::default());
+                if log::log_enabled!(log::Level::Debug)
+                    && let Some(link) = self.links.get_mut(key)
+                {
+                    debug!("link {}: accepted from {:?}", key.slot, self.ring.peer(&link.socket));
+                }
+                self.arm(key);
+            }
+            // Dropping the socket closes it.
+            Ok(_) => warn!("connection refused: {} links are open", self.links.len()),
+            Err(error) if !self.is_running() => debug!("listener {listener} closed: {error}"),
+            Err(error) => {
+                warn!("accepting failed, next try in {ACCEPT_PAUSE_MS} ms: {error}");
+                self.accepting[listener as usize] = Some(self.now_ms + ACCEPT_PAUSE_MS);
+                return;
+            }
+        }
+        if !more && self.is_running() {
+            self.ring.submit_accept(listener);
+        }
+    }
+
+    /// Accepts again where it stopped.
+    pub(super) fn accept_again(&mut self) {
+        for listener in 0..self.accepting.len() {
+            let due = self.accepting[listener].is_some_and(|due_ms| due_ms <= self.now_ms);
+            if due && self.is_running() {
+                self.accepting[listener] = None;
+                self.ring.submit_accept(u32::try_from(listener).expect("few listeners"));
+            }
+        }
+    }
+
+    /// Takes a socket that was accepted, or came from another shard.
+    pub(super) fn adopt(&mut self, socket: R::Socket, transport: Transport, carry: Carry) -> Key {
+        let key = self.links.insert(socket, transport, carry);
+        self.broker.open(conn_of(key), self.now_ms);
+        self.follow_timer(key);
+        key
+    }
+
+    pub(super) fn on_received(&mut self, key: Key, received: Received, more: bool) {
+        let Some(link) = self.links.get_mut(key) else {
+            unreachable!("a link outlives its operations")
+        };
+        if !more {
+            link.receiving = Receiving::Off;
+        }
+        let open = link.closing == Closing::No;
+        match received {
+            Received::Data(buffer) if open => self.on_data(key, buffer),
+            Received::Data(buffer) => self.ring.recycle(buffer),
+            Received::NoBuffers if open => self.starved.push(key),
+            Received::End if open => self.end(key, CloseReason::PeerClosed),
+            Received::Failed(_) if open => self.end(key, CloseReason::Failed),
+            Received::NoBuffers | Received::End | Received::Failed(_) | Received::Cancelled => {}
+        }
+        if !more {
+            self.after_last_completion(key);
+        }
+    }
+
+    /// Handles the packets that waited in a link, and receives again.
+    pub(super) fn resume(&mut self, key: Key) {
+        if self.flow(key) != Flow::Continue {
+            return;
+        }
+        let Some(link) = self.links.get_mut(key) else { return };
+        let mut carry = std::mem::take(&mut link.carry);
+        let (used, cut) = self.cut(key, carry.unread());
+        carry.consume(used);
+        if let Some(link) = self.links.get_mut(key) {
+            link.carry = carry;
+        }
+        self.after_cut(key, &cut);
+    }
+
+    /// Asks for more bytes, unless that was done or there is a reason not to.
+    pub(super) fn arm(&mut self, key: Key) {
+        if self.flow(key) != Flow::Continue || !self.is_running() {
+            return;
+        }
+        let mode = match self.broker.is_greeting(conn_of(key)) {
+            // One at a time until the home is known: then nothing is in flight when the link moves.
+            true => RecvMode::Once,
+            false => RecvMode::Multishot,
+        };
+        let Some(link) = self.links.get_mut(key) else { return };
+        if link.receiving == Receiving::Off && link.closing == Closing::No {
+            link.receiving = Receiving::Armed(mode);
+            self.ring.submit_recv(key, &link.socket, mode);
+        }
+    }
+
+    fn on_data(&mut self, key: Key, buffer: Buffer) {
+        let flow = self.flow(key);
+        let Some(link) = self.links.get_mut(key) else { return };
+        let bytes = link.transport.open(self.ring.bytes_mut(&buffer));
+        if flow != Flow::Continue {
+            // It is on its way to being paused: what still comes is kept.
+            link.carry.extend(bytes);
+            self.ring.recycle(buffer);
+            return;
+        }
+        let mut carry = std::mem::take(&mut link.carry);
+        let mut cutter = Cutter {
+            broker: &mut self.broker,
+            outboxes: &mut self.outboxes,
+            now_ms: self.now_ms,
+            shard: self.shard,
+            packet_bytes_max: self.packet_bytes_max,
+        };
+        let cut = if carry.is_empty() {
+            let (used, cut) = cutter.cut(conn_of(key), bytes);
+            if used < bytes.len() {
+                carry.extend(&bytes[used..]);
+            }
+            cut
+        } else {
+            carry.extend(bytes);
+            let (used, cut) = cutter.cut(conn_of(key), carry.unread());
+            carry.consume(used);
+            cut
+        };
+        link.carry = carry;
+        self.ring.recycle(buffer);
+        self.after_cut(key, &cut);
+    }
+
+    fn cut(&mut self, key: Key, bytes: &[u8]) -> (usize, Cut) {
+        let mut cutter = Cutter {
+            broker: &mut self.broker,
+            outboxes: &mut self.outboxes,
+            now_ms: self.now_ms,
+            shard: self.shard,
+            packet_bytes_max: self.packet_bytes_max,
+        };
+        cutter.cut(conn_of(key), bytes)
+    }
+
+    fn after_cut(&mut self, key: Key, cut: &Cut) {
+        match *cut {
+            Cut::Partial => {
+                self.follow_timer(key);
+                self.arm(key);
+            }
+            Cut::Pause { mesh } => {
+                self.follow_timer(key);
+                self.pause(key, mesh);
+            }
+            Cut::Stop => {}
+            Cut::Move(home) => self.send_home(key, home),
+        }
+    }
+
+    /// Stops receiving; what has come already is still to be kept.
+    fn pause(&mut self, key: Key, mesh: bool) {
+        let Some(link) = self.links.get_mut(key) else { return };
+        if mesh && !link.waits_for_mesh {
+            link.waits_for_mesh = true;
+            self.waiting_for_mesh.push(key);
+        }
+        self.stop_receiving(key);
+    }
+
+    pub(super) fn stop_receiving(&mut self, key: Key) {
+        if let Some(link) = self.links.get_mut(key)
+            && matches!(link.receiving, Receiving::Armed(_))
+        {
+            link.receiving = Receiving::Ending;
+            self.ring.cancel_recv(key);
+        }
+    }
+
+    fn send_home(&mut self, key: Key, home: ShardId) {
+        let link = self.links.remove(key);
+        self.broker.remove(conn_of(key));
+        let traveller =
+            Traveller { socket: link.socket, transport: link.transport, carry: link.carry };
+        self.outboxes.send_parcel(home, Parcel::Link(Box::new(traveller)));
+    }
+
+    /// Sets the timer that the broker wants for a link now.
+    fn follow_timer(&mut self, key: Key) {
+        let Some(link) = self.links.get_mut(key) else { return };
+        let Some(due_ms) = self.broker.timer_ms(conn_of(key)) else { return };
+        // A timer that fires early is set anew; one that would fire late must be replaced.
+        if link.timer_ms == 0 || due_ms < link.timer_ms {
+            self.set_timer(key, due_ms);
+        }
+    }
+}
+
+/// Cuts received bytes into packets and hands them to the broker.
+struct Cutter<'a, P> {
+    broker: &'a mut Shard,
+    outboxes: &'a mut P,
+    now_ms: u64,
+    shard: ShardId,
+    packet_bytes_max: usize,
+}
+
+impl<S: Send, W: crate::ring::Wake> Cutter<'_, Outboxes<S, W>> {
+    /// Handles the whole packets that `bytes` begin with; tells how many bytes they had.
+    fn cut(&mut self, conn: ConnId, bytes: &[u8]) -> (usize, Cut) {
+        let mut used = 0;
+        if self.broker.is_greeting(conn) {
+            match self.greet(conn, bytes) {
+                Ok(first) => used = first,
+                Err(cut) => return (0, cut),
+            }
+        }
+        let Some(version) = self.broker.version(conn) else { return (used, Cut::Stop) };
+        while used < bytes.len() {
+            if self.outboxes.is_full() {
+                return (used, Cut::Pause { mesh: true });
+            }
+            match self.next(conn, version, &bytes[used..], self.packet_bytes_max) {
+                (_, Flow::Stop) => return (used, Cut::Stop),
+                (0, _) => return (used, Cut::Partial),
+                (packet_bytes, Flow::Continue) => used += packet_bytes,
+                (packet_bytes, Flow::Pause) => {
+                    return (used + packet_bytes, Cut::Pause { mesh: false });
+                }
+            }
+        }
+        (used, Cut::Partial)
+    }
+
+    /// Handles the first packet of a connection, if it is there and this is its home.
+    fn greet(&mut self, conn: ConnId, bytes: &[u8]) -> Result<usize, Cut> {
+        let max = self.packet_bytes_max.min(PRE_CONNECT_BYTES_MAX);
+        if let Ok(Some(frame)) = peek_frame(bytes, max)
+            && bytes.len() >= frame.total_bytes
+            && let Ok(Packet::Connect(connect)) = decode(Version::V311, frame, bytes)
+        {
+            let home = self.broker.home_of(&connect);
+            if home != self.shard {
+                return Err(Cut::Move(home));
+            }
+        }
+        match self.next(conn, Version::V311, bytes, max) {
+            (_, Flow::Stop) => Err(Cut::Stop),
+            (0, _) => Err(Cut::Partial),
+            (packet_bytes, _) => Ok(packet_bytes),
+        }
+    }
+
+    /// Handles the packet that `bytes` begin with; 0 bytes if it is not whole.
+    #[inline]
+    fn next(&mut self, conn: ConnId, version: Version, bytes: &[u8], max: usize) -> (usize, Flow) {
+        let mut context = Context { now_ms: self.now_ms, peers: self.outboxes };
+        let frame = match peek_frame(bytes, max) {
+            Ok(Some(frame)) if frame.total_bytes <= bytes.len() => frame,
+            Ok(_) => return (0, Flow::Continue),
+            Err(error) => {
+                self.broker.handle_fault(conn, error, &mut context);
+                return (0, Flow::Stop);
+            }
+        };
+        match decode(version, frame, bytes) {
+            Ok(packet) => {
+                (frame.total_bytes, self.broker.handle_packet(conn, &packet, &mut context))
+            }
+            Err(error) => {
+                self.broker.handle_fault(conn, error, &mut context);
+                (0, Flow::Stop)
+            }
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Links: sockets with their transports, by slot.
+//!
+//! Invariant: a slot is given away again only after the kernel has ended every operation on its link
+//! (join before free), and then under a new generation.
+
+use slab::Slab;
+
+use crate::broker::ConnId;
+use crate::ring::{Key, RecvMode};
+use crate::transport::Transport;
+
+/// Generations count to this and begin again.
+const GENERATION_MASK: u32 = 0x00ff_ffff;
+
+/// What the kernel is asked to receive for a link.
+///
+/// ```text
+///  Off ──arm──► Armed ──cancel──► Ending ──last completion──► Off
+///                 └──────────────last completion──────────────▲
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Receiving {
+    Off,
+    Armed(RecvMode),
+    Ending,
+}
+
+/// How a link goes down.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Closing {
+    /// It does not.
+    No,
+    /// What the broker still has to say goes out first.
+    Flushing,
+    /// Both directions are shut; the last completions are awaited.
+    Shut,
+}
+
+/// Bytes that were received and not yet used, in order.
+#[derive(Default, Debug)]
+pub(super) struct Carry {
+    bytes: Vec<u8>,
+    used: usize,
+}
+
+impl Carry {
+    pub(super) fn unread(&self) -> &[u8] {
+        &self.bytes[self.used..]
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.used == self.bytes.len()
+    }
+
+    pub(super) fn extend(&mut self, bytes: &[u8]) {
+        if self.used > self.bytes.len() / 2 {
+            self.bytes.drain(..self.used);
+            self.used = 0;
+        }
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Notes that the first `count` unread bytes were used; without any left there is no memory.
+    pub(super) fn consume(&mut self, count: usize) {
+        self.used += count;
+        if self.is_empty() {
+            *self = Self::default();
+        }
+    }
+}
+
+/// A socket and everything between it and a connection.
+#[derive(Debug)]
+pub(super) struct Link<S> {
+    pub(super) socket: S,
+    pub(super) transport: Transport,
+    pub(super) carry: Carry,
+    pub(super) receiving: Receiving,
+    pub(super) sending: bool,
+    pub(super) closing: Closing,
+    /// The mesh was full: it waits on the list of those.
+    pub(super) waits_for_mesh: bool,
+    /// Deadline of the timer that counts; others of this link are void. 0: none.
+    pub(super) timer_ms: u64,
+}
+
+impl<S> Link<S> {
+    /// Whether the kernel has an operation on it.
+    pub(super) fn is_busy(&self) -> bool {
+        self.sending || self.receiving != Receiving::Off
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Links<S> {
+    slab: Slab<Link<S>>,
+    generations: Vec<u32>,
+}
+
+impl<S> Links<S> {
+    pub(super) fn new() -> Self {
+        Self { slab: Slab::new(), generations: Vec::new() }
+    }
+
+    pub(super) fn insert(&mut self, socket: S, transport: Transport, carry: Carry) -> Key {
+        let slot = self.slab.insert(Link {
+            socket,
+            transport,
+            carry,
+            receiving: Receiving::Off,
+            sending: false,
+            closing: Closing::No,
+            waits_for_mesh: false,
+            timer_ms: 0,
+        });
+        if slot == self.generations.len() {
+            self.generations.push(0);
+        }
+        let slot = u32::try_from(slot).expect("links fit memory");
+        Key { slot, generation: self.generations[slot as usize] }
+    }
+
+    /// The link, if it is still the one that is meant.
+    #[inline]
+    pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut Link<S>> {
+        let current = *self.generations.get(key.slot as usize)? == key.generation;
+        if current { self.slab.get_mut(key.slot as usize) } else { None }
+    }
+
+    /// Takes a link out.
+    ///
+    /// # Panics
+    /// If it is gone, or the kernel has an operation on it.
+    pub(super) fn remove(&mut self, key: Key) -> Link<S> {
+        let slot = key.slot as usize;
+        assert_eq!(self.generations[slot], key.generation, "a link is removed once");
+        let link = self.slab.remove(slot);
+        assert!(!link.is_busy(), "join before free");
+        self.generations[slot] = (key.generation + 1) & GENERATION_MASK;
+        link
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.slab.is_empty()
+    }
+
+    pub(super) fn keys(&self) -> Vec<Key> {
+        let named = self.slab.iter().map(|(slot, _)| Key {
+            slot: u32::try_from(slot).expect("links fit memory"),
+            generation: self.generations[slot],
+        });
+        named.collect()
+    }
+}
+
+/// The connection of a link.
+pub(super) fn conn_of(key: Key) -> ConnId {
+    ConnId { slot: key.slot, generation: key.generation }
+}
+
+/// The link of a connection.
+pub(super) fn key_of(conn: ConnId) -> Key {
+    Key { slot: conn.slot, generation: conn.generation }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A key of an earlier owner of the slot finds nothing.
+    #[test]
+    fn old_keys_find_nothing() {
+        let mut links = Links::new();
+        let first = links.insert("first", Transport::Plain, Carry::default());
+        links.remove(first);
+        let second = links.insert("second", Transport::Plain, Carry::default());
+        assert_eq!(first.slot, second.slot);
+        assert!(links.get_mut(first).is_none());
+        assert_eq!(links.get_mut(second).map(|link| link.socket), Some("second"));
+    }
+
+    /// Carried bytes come back in order, whatever the pieces, and leave no memory behind.
+    #[test]
+    fn carry_keeps_order() {
+        let (mut carry, mut expected, mut got) = (Carry::default(), Vec::new(), Vec::new());
+        for round in 0..1000_usize {
+            let piece: Vec<u8> = (0..round % 17).map(|n| (round + n) as u8).collect();
+            carry.extend(&piece);
+            expected.extend(piece);
+            let take = carry.unread().len().min(round % 13);
+            got.extend_from_slice(&carry.unread()[..take]);
+            carry.consume(take);
+        }
+        got.extend_from_slice(carry.unread());
+        carry.consume(carry.unread().len());
+        assert_eq!(got, expected);
+        assert_eq!(carry.bytes.capacity(), 0);
+    }
+}

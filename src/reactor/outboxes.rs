@@ -1,0 +1,189 @@
+//! The way to the other shards: one mesh ring each, and what found no room in it yet.
+//!
+//! Invariant: what is sent to a shard arrives in order: while something waits for room, whatever
+//! follows waits behind it. What waits is bounded because whoever published it is not read from
+//! meanwhile (invariant 6).
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::broker::{Peers, ShardId, ShardSet};
+use crate::limits::SHARE_BYTES_MIN;
+use crate::mesh::{Bell, Sender, Tally};
+use crate::ring::Wake;
+
+use super::links::Carry;
+use crate::transport::Transport;
+
+/// A link on its way to its home shard, with what it has received.
+#[derive(Debug)]
+pub struct Traveller<S> {
+    pub(super) socket: S,
+    pub(super) transport: Transport,
+    pub(super) carry: Carry,
+}
+
+/// What travels between shards as an object.
+#[derive(Debug)]
+pub enum Parcel<S> {
+    /// A link whose session lives on the receiving shard.
+    Link(Box<Traveller<S>>),
+    /// A message too large for a record.
+    Large(Bytes),
+    /// From the control thread: stop.
+    Drain,
+    /// The sender publishes nothing more.
+    Drained,
+}
+
+/// One other shard.
+pub struct Outbox<S: Send, W> {
+    /// The ring to it.
+    pub sender: Sender<Parcel<S>>,
+    /// Tells whether it sleeps.
+    pub bell: Arc<Bell>,
+    /// Wakes it.
+    pub waker: W,
+}
+
+#[derive(Debug)]
+enum Waiting<S> {
+    Record(Vec<u8>),
+    Object(Parcel<S>),
+}
+
+/// See the module.
+pub(super) struct Outboxes<S: Send, W> {
+    /// By shard; none for this one.
+    boxes: Vec<Option<Outbox<S, W>>>,
+    /// By shard.
+    waiting: Vec<VecDeque<Waiting<S>>>,
+    /// Records in all of `waiting`.
+    waiting_count: usize,
+    tally: Arc<Tally>,
+    clients_max: usize,
+}
+
+impl<S: Send, W: Wake> Outboxes<S, W> {
+    pub(super) fn new(
+        boxes: Vec<Option<Outbox<S, W>>>,
+        tally: Arc<Tally>,
+        clients_max: usize,
+    ) -> Self {
+        let waiting = boxes.iter().map(|_| VecDeque::new()).collect();
+        Self { boxes, waiting, waiting_count: 0, tally, clients_max }
+    }
+
+    /// Whether a ring is full.
+    #[inline]
+    pub(super) fn is_full(&self) -> bool {
+        self.waiting_count > 0
+    }
+
+    /// Messages sent to a shard so far, those that wait for room included.
+    pub(super) fn sent(&self, to: ShardId) -> u64 {
+        let waiting = self.waiting[usize::from(to.0)].len() as u64;
+        self.get(to).map_or(0, |outbox| outbox.sender.pushed() + waiting)
+    }
+
+    /// Messages that a shard has handled.
+    pub(super) fn handled(&self, to: ShardId) -> u64 {
+        self.get(to).map_or(0, |outbox| outbox.sender.handled())
+    }
+
+    pub(super) fn send_parcel(&mut self, to: ShardId, parcel: Parcel<S>) {
+        let at = usize::from(to.0);
+        let Some(outbox) = self.boxes[at].as_mut() else { return };
+        let refused = if self.waiting[at].is_empty() {
+            outbox.sender.push_object(parcel).err()
+        } else {
+            Some(parcel)
+        };
+        if let Some(parcel) = refused {
+            self.waiting[at].push_back(Waiting::Object(parcel));
+            self.waiting_count += 1;
+        }
+    }
+
+    /// Moves what waits into the rings as far as there is room, makes everything visible, and wakes
+    /// who sleeps.
+    pub(super) fn publish(&mut self) {
+        for at in 0..self.boxes.len() {
+            let Some(outbox) = self.boxes[at].as_mut() else { continue };
+            while let Some(first) = self.waiting[at].pop_front() {
+                let refused = match first {
+                    Waiting::Record(bytes) => match outbox.sender.push(&[&bytes]) {
+                        Ok(()) => None,
+                        Err(_full) => Some(Waiting::Record(bytes)),
+                    },
+                    Waiting::Object(parcel) => {
+                        outbox.sender.push_object(parcel).err().map(Waiting::Object)
+                    }
+                };
+                match refused {
+                    Some(refused) => {
+                        self.waiting[at].push_front(refused);
+                        break;
+                    }
+                    None => self.waiting_count -= 1,
+                }
+            }
+            if outbox.sender.publish() && outbox.bell.must_ring() {
+                outbox.waker.wake();
+            }
+        }
+    }
+
+    /// Wakes a shard that may wait for this one's progress.
+    pub(super) fn ring(&self, shard: ShardId) {
+        if let Some(outbox) = self.get(shard)
+            && outbox.bell.must_ring()
+        {
+            outbox.waker.wake();
+        }
+    }
+
+    /// The other shards.
+    pub(super) fn others(&self) -> ShardSet {
+        let mut set = ShardSet::default();
+        for (shard, outbox) in (0..).zip(&self.boxes) {
+            if outbox.is_some() {
+                set.insert(ShardId(shard));
+            }
+        }
+        set
+    }
+
+    fn get(&self, shard: ShardId) -> Option<&Outbox<S, W>> {
+        self.boxes[usize::from(shard.0)].as_ref()
+    }
+}
+
+impl<S: Send, W: Wake> Peers for Outboxes<S, W> {
+    fn send(&mut self, to: ShardSet, parts: &[&[u8]]) {
+        let bytes: usize = parts.iter().map(|part| part.len()).sum();
+        if bytes > SHARE_BYTES_MIN {
+            let shared = Bytes::from(parts.concat());
+            to.iter().for_each(|shard| self.send_parcel(shard, Parcel::Large(shared.clone())));
+            return;
+        }
+        for shard in to.iter() {
+            let at = usize::from(shard.0);
+            let Some(outbox) = self.boxes[at].as_mut() else { continue };
+            if !self.waiting[at].is_empty() || outbox.sender.push(parts).is_err() {
+                self.waiting[at].push_back(Waiting::Record(parts.concat()));
+                self.waiting_count += 1;
+            }
+        }
+    }
+
+    fn admit(&mut self) -> bool {
+        self.tally.try_take(self.clients_max)
+    }
+
+    fn leave(&mut self) {
+        self.tally.give_back();
+    }
+}

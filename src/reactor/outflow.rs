@@ -1,0 +1,132 @@
+//! What goes out: sends, one at a time for each link, and the ends of links.
+//!
+//! A link that closes says what it still has to say, within [`FLUSH_MS_MAX`]; then both directions
+//! are shut, and when the kernel has let go of it, it is gone (invariant 2).
+
+use std::io;
+
+use crate::broker::CloseReason;
+use crate::chunk::Batch;
+use crate::limits::FLUSH_MS_MAX;
+use crate::ring::{Key, Ring};
+
+use super::links::{Closing, Receiving, conn_of};
+use super::turn::{Clock, Reactor};
+
+impl<R: Ring, C: Clock> Reactor<R, C> {
+    /// Sends what a connection has to say, unless a send is on its way: then it gathers.
+    pub(super) fn start_send(&mut self, key: Key) {
+        let spare = self.spare_batch();
+        let Some(link) = self.links.get_mut(key) else { return self.keep_batch(spare) };
+        if link.sending || link.closing == Closing::Shut {
+            return self.keep_batch(spare);
+        }
+        let batch = self.broker.take_output(conn_of(key), spare);
+        if batch.is_empty() {
+            return self.keep_batch(batch);
+        }
+        link.sending = true;
+        self.ring.submit_send(key, &link.socket, batch);
+    }
+
+    pub(super) fn on_sent(&mut self, key: Key, result: io::Result<usize>, mut batch: Batch) {
+        let Some(link) = self.links.get_mut(key) else {
+            unreachable!("a link outlives its operations")
+        };
+        link.sending = false;
+        match result {
+            Ok(bytes) if bytes > 0 && link.closing != Closing::Shut => {
+                batch.advance(bytes, self.broker.pool());
+                self.with_broker(|broker, context| broker.on_sent(conn_of(key), bytes, context));
+                if batch.is_empty() {
+                    self.keep_batch(batch);
+                    self.start_send(key);
+                } else {
+                    self.send_rest(key, batch);
+                }
+            }
+            _ => {
+                batch.clear(self.broker.pool());
+                self.keep_batch(batch);
+                self.end(key, CloseReason::Failed);
+            }
+        }
+        self.after_last_completion(key);
+    }
+
+    fn send_rest(&mut self, key: Key, batch: Batch) {
+        let Some(link) = self.links.get_mut(key) else { return };
+        link.sending = true;
+        self.ring.submit_send(key, &link.socket, batch);
+    }
+
+    /// The network ended a link: nothing more can be said.
+    pub(super) fn end(&mut self, key: Key, reason: CloseReason) {
+        self.shut(key);
+        self.with_broker(|broker, context| broker.close(conn_of(key), reason, context));
+    }
+
+    /// The broker ended a connection: what it still has to say goes out first.
+    pub(super) fn close_link(&mut self, key: Key) {
+        let Some(link) = self.links.get_mut(key) else { return };
+        if link.closing == Closing::No {
+            link.closing = Closing::Flushing;
+            self.start_send(key);
+            self.set_timer(key, self.now_ms + FLUSH_MS_MAX);
+        }
+        self.stop_receiving(key);
+        self.after_last_completion(key);
+    }
+
+    /// Ends the time a closing link has to say the rest; whether it was closing.
+    pub(super) fn on_closing_timer(&mut self, key: Key) -> bool {
+        let Some(link) = self.links.get_mut(key) else { return true };
+        let closing = link.closing;
+        if closing == Closing::Flushing {
+            self.shut(key);
+            self.after_last_completion(key);
+        }
+        closing != Closing::No
+    }
+
+    /// Ends both directions of a link; operations on it complete.
+    pub(super) fn shut(&mut self, key: Key) {
+        let Some(link) = self.links.get_mut(key) else { return };
+        if link.closing == Closing::Shut {
+            return;
+        }
+        link.closing = Closing::Shut;
+        self.ring.shutdown(&link.socket);
+        if link.sending {
+            self.ring.cancel_send(key);
+        }
+        if matches!(link.receiving, Receiving::Armed(_)) {
+            link.receiving = Receiving::Ending;
+            self.ring.cancel_recv(key);
+        }
+    }
+
+    /// Takes a link's next step down, or arms it again, when an operation on it has ended.
+    pub(super) fn after_last_completion(&mut self, key: Key) {
+        let Some(link) = self.links.get_mut(key) else { return };
+        if link.closing == Closing::Flushing
+            && !link.sending
+            && !self.broker.has_output(conn_of(key))
+        {
+            self.shut(key);
+        }
+        let Some(link) = self.links.get_mut(key) else { return };
+        match link.closing {
+            Closing::Shut if !link.is_busy() => {
+                // The broker has closed the connection, or will have when its event is handled.
+                self.with_broker(|broker, context| {
+                    broker.close(conn_of(key), CloseReason::Failed, context);
+                    broker.remove(conn_of(key));
+                });
+                self.links.remove(key);
+            }
+            Closing::No if link.receiving == Receiving::Off => self.arm(key),
+            Closing::No | Closing::Flushing | Closing::Shut => {}
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! The reactor and its turn.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::broker::{Context, Event, Flow, Shard, ShardId, Stats};
+use crate::chunk::Batch;
+use crate::mesh::{Bell, Receiver, Tally};
+use crate::ring::{Completion, Key, Ring};
+
+use super::crossing::Stopping;
+use super::links::{Links, conn_of, key_of};
+use super::outboxes::{Outbox, Outboxes, Parcel};
+use super::wheel::Wheel;
+
+/// Emptied batches kept for reuse.
+const SPARE_BATCHES_MAX: usize = 256;
+
+/// While a ring to another shard is full, the time after which to try again.
+const FULL_RETRY: Duration = Duration::from_millis(1);
+
+/// The time, as the reactor's owner gives it.
+pub trait Clock {
+    /// Milliseconds since some fixed point; never goes back.
+    fn now_ms(&self) -> u64;
+}
+
+/// What a reactor is made of, beside its ring and clock.
+pub struct Options<R: Ring> {
+    /// This shard's share of the broker.
+    pub broker: Shard,
+    /// This shard.
+    pub shard: ShardId,
+    /// Where to accept.
+    pub listeners: Vec<R::Listener>,
+    /// Ways to the other shards, by shard; none to itself.
+    pub outboxes: Vec<Option<Outbox<R::Socket, R::Waker>>>,
+    /// Ways from the other shards, each with its shard; the control thread's has none.
+    pub inboxes: Vec<(Option<ShardId>, Receiver<Parcel<R::Socket>>)>,
+    /// Tells others whether this shard sleeps.
+    pub bell: Arc<Bell>,
+    /// Counts clients of all shards.
+    pub tally: Arc<Tally>,
+    /// `--max-connections`.
+    pub clients_max: usize,
+    /// `--max-packet-size`.
+    pub packet_bytes_max: usize,
+}
+
+/// See the module.
+pub struct Reactor<R: Ring, C: Clock> {
+    pub(super) ring: R,
+    clock: C,
+    pub(super) now_ms: u64,
+    pub(super) broker: Shard,
+    pub(super) shard: ShardId,
+    pub(super) links: Links<R::Socket>,
+    pub(super) outboxes: Outboxes<R::Socket, R::Waker>,
+    pub(super) inboxes: Vec<(Option<ShardId>, Receiver<Parcel<R::Socket>>)>,
+    bell: Arc<Bell>,
+    pub(super) wheel: Wheel<Key>,
+    completions: Vec<Completion<R::Socket>>,
+    fired: Vec<(u64, Key)>,
+    pub(super) spare_batches: Vec<Batch>,
+    /// Links that found no receive buffer.
+    pub(super) starved: Vec<Key>,
+    /// Links that wait for room in a ring to another shard.
+    pub(super) waiting_for_mesh: Vec<Key>,
+    /// Listeners, each with when to accept again if it stopped.
+    pub(super) accepting: Vec<Option<u64>>,
+    pub(super) clients_max: usize,
+    pub(super) packet_bytes_max: usize,
+    pub(super) stopping: Stopping,
+}
+
+impl<R: Ring, C: Clock> Reactor<R, C> {
+    /// A reactor that accepts on its listeners from the first turn.
+    pub fn new(mut ring: R, clock: C, options: Options<R>) -> Self {
+        let now_ms = clock.now_ms();
+        let mut accepting = Vec::new();
+        for listener in options.listeners {
+            let listener = ring.add_listener(listener);
+            ring.submit_accept(listener);
+            accepting.push(None);
+        }
+        Self {
+            ring,
+            clock,
+            now_ms,
+            broker: options.broker,
+            shard: options.shard,
+            links: Links::new(),
+            outboxes: Outboxes::new(options.outboxes, options.tally, options.clients_max),
+            inboxes: options.inboxes,
+            bell: options.bell,
+            wheel: Wheel::new(now_ms),
+            completions: Vec::new(),
+            fired: Vec::new(),
+            spare_batches: Vec::new(),
+            starved: Vec::new(),
+            waiting_for_mesh: Vec::new(),
+            accepting,
+            clients_max: options.clients_max,
+            packet_bytes_max: options.packet_bytes_max,
+            stopping: Stopping::No,
+        }
+    }
+
+    /// Turns until it was told to stop and everything is closed.
+    ///
+    /// # Errors
+    /// If the ring fails.
+    pub fn run(mut self) -> io::Result<Stats> {
+        while !self.is_stopped() {
+            self.turn()?;
+        }
+        Ok(*self.broker.stats())
+    }
+
+    fn turn(&mut self) -> io::Result<()> {
+        let timeout = self.sleep_time();
+        let mut completions = std::mem::take(&mut self.completions);
+        let waited = self.ring.wait(timeout, &mut completions);
+        self.bell.awake();
+        waited?;
+        self.now_ms = self.clock.now_ms();
+        for completion in completions.drain(..) {
+            self.on_completion(completion);
+        }
+        self.completions = completions;
+        self.handle_inboxes();
+        self.keep_promises();
+        self.on_due();
+        self.handle_events();
+        self.flush();
+        Ok(())
+    }
+
+    fn on_completion(&mut self, completion: Completion<R::Socket>) {
+        match completion {
+            Completion::Received { key, received, more } => self.on_received(key, received, more),
+            Completion::Sent { key, result, batch } => self.on_sent(key, result, batch),
+            Completion::Accepted { listener, result, more } => {
+                self.on_accepted(listener, result, more);
+            }
+            Completion::Woken => {}
+        }
+    }
+
+    /// How long to sleep; none: until something completes. Others are told that this shard sleeps,
+    /// and what they did before they could know is looked at once more.
+    fn sleep_time(&mut self) -> Option<Duration> {
+        if self.broker.has_replays() || !self.starved.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        self.bell.announce_sleep();
+        self.keep_promises();
+        let missed = self.inboxes.iter().any(|(_, inbox)| !inbox.is_empty());
+        if missed || self.flush() {
+            self.bell.awake();
+            return Some(Duration::ZERO);
+        }
+        let dues = self.accepting.iter().copied().flatten();
+        let dues = dues.chain(self.wheel.next_ms()).chain(self.broker.next_deadline_ms());
+        let due_ms = dues.chain(self.stopping.deadline_ms()).min();
+        let until_due = due_ms.map(|due_ms| Duration::from_millis(due_ms.saturating_sub(self.now_ms)));
+        if self.outboxes.is_full() {
+            return Some(until_due.map_or(FULL_RETRY, |time| time.min(FULL_RETRY)));
+        }
+        until_due
+    }
+
+    /// Lets the broker work, with the time and the way to the other shards.
+    pub(super) fn with_broker<T>(&mut self, work: impl FnOnce(&mut Shard, &mut Context<'_>) -> T) -> T {
+        let mut context = Context { now_ms: self.now_ms, peers: &mut self.outboxes };
+        work(&mut self.broker, &mut context)
+    }
+
+    fn keep_promises(&mut self) {
+        let outboxes = &self.outboxes;
+        self.broker.keep_promises(|shard| outboxes.handled(shard));
+    }
+
+    /// Timers, the broker's own deadlines, accepting after a pause, links that found no buffer.
+    fn on_due(&mut self) {
+        let mut fired = std::mem::take(&mut self.fired);
+        self.wheel.fire(self.now_ms, &mut fired);
+        for (deadline_ms, key) in fired.drain(..) {
+            self.on_timer(key, deadline_ms);
+        }
+        self.fired = fired;
+        self.with_broker(|broker, context| {
+            broker.on_deadline(context);
+            broker.continue_replays(context);
+        });
+        self.accept_again();
+        for key in std::mem::take(&mut self.starved) {
+            self.arm(key);
+        }
+        if !self.outboxes.is_full() {
+            for key in std::mem::take(&mut self.waiting_for_mesh) {
+                if let Some(link) = self.links.get_mut(key) {
+                    link.waits_for_mesh = false;
+                    self.resume(key);
+                }
+            }
+        }
+        self.advance_stopping();
+    }
+
+    fn on_timer(&mut self, key: Key, deadline_ms: u64) {
+        let Some(link) = self.links.get_mut(key) else { return };
+        if link.timer_ms != deadline_ms {
+            return;
+        }
+        link.timer_ms = 0;
+        if self.on_closing_timer(key) {
+            return;
+        }
+        let next_ms = self.with_broker(|broker, context| broker.on_timer(conn_of(key), context));
+        if let Some(next_ms) = next_ms {
+            self.set_timer(key, next_ms);
+        }
+    }
+
+    pub(super) fn set_timer(&mut self, key: Key, deadline_ms: u64) {
+        if let Some(link) = self.links.get_mut(key)
+            && link.timer_ms != deadline_ms
+        {
+            link.timer_ms = deadline_ms;
+            self.wheel.add(deadline_ms, key);
+        }
+    }
+
+    fn handle_events(&mut self) {
+        while let Some(event) = self.broker.next_event() {
+            match event {
+                Event::Resume(conn) => self.resume(key_of(conn)),
+                Event::Close(conn) => self.close_link(key_of(conn)),
+            }
+        }
+    }
+
+    /// Sends what connections have to say and what goes to other shards; whether there was any.
+    fn flush(&mut self) -> bool {
+        let mut any = false;
+        while let Some(conn) = self.broker.next_dirty() {
+            any = true;
+            self.start_send(key_of(conn));
+        }
+        self.outboxes.publish();
+        let outboxes = &self.outboxes;
+        self.broker.seal_promises(|shard| outboxes.sent(shard));
+        any
+    }
+
+    /// Whether a link's packets may be handled now.
+    pub(super) fn flow(&mut self, key: Key) -> Flow {
+        match self.links.get_mut(key) {
+            Some(link) if link.waits_for_mesh => Flow::Pause,
+            Some(_) => self.broker.flow(conn_of(key)),
+            None => Flow::Stop,
+        }
+    }
+
+    pub(super) fn spare_batch(&mut self) -> Batch {
+        self.spare_batches.pop().unwrap_or_default()
+    }
+
+    pub(super) fn keep_batch(&mut self, batch: Batch) {
+        if self.spare_batches.len() < SPARE_BATCHES_MAX {
+            self.spare_batches.push(batch);
+        }
+    }
+}

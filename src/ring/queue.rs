@@ -1,0 +1,114 @@
+//! The submission and completion queues, and the one syscall that moves both.
+//!
+//! Obligations towards the kernel: an entry's memory is the pusher's ([`Queue::push`]); arguments of
+//! the syscall live on the stack across it. Used from the thread that made it; the kernel refuses
+//! others (`SINGLE_ISSUER`).
+//!
+//! Completions are seen only after [`Queue::enter`]: with `DEFER_TASKRUN` the kernel works for this
+//! ring inside that call and nowhere else. The call's descriptor is not registered: that saves a
+//! reference count of some ten nanoseconds a turn, and the crate keeps its index in a borrow that
+//! cannot outlive the call.
+
+#![allow(unsafe_code)]
+
+use std::io;
+use std::time::Duration;
+
+use io_uring::squeue::PushError;
+use io_uring::types::{SubmitArgs, Timespec};
+use io_uring::{EnterFlags, IoUring, cqueue, squeue};
+
+/// How many completions a sleep waits for. One: latency first. A Linux with `DEFER_TASKRUN` then
+/// returns about twenty at a time, which costs 0.05 syscalls each.
+const COMPLETIONS_WANTED: usize = 1;
+
+/// The two queues of a ring.
+pub(super) struct Queue {
+    ring: IoUring,
+    /// Whether completions did not fit their queue when it was last seen.
+    overflowing: bool,
+}
+
+impl Queue {
+    pub(super) fn new(ring: IoUring) -> Self {
+        Self {
+            ring,
+            overflowing: false,
+        }
+    }
+
+    /// Appends a submission; a full queue refuses it: then [`Queue::enter`] makes room.
+    ///
+    /// # Safety
+    /// Memory that the entry points at stays valid, and if the kernel writes it unaliased, until the
+    /// entry's last completion.
+    pub(super) unsafe fn push(&mut self, entry: &squeue::Entry) -> Result<(), PushError> {
+        // SAFETY: passed on to the caller.
+        unsafe { self.ring.submission().push(entry) }
+    }
+
+    /// Submits what was pushed and waits until a completion is there or `timeout` is over (`None`:
+    /// for ever). Zero does not wait, and does not even ask the kernel when it has nothing to do.
+    ///
+    /// Interruption, time-out, lack of memory and a full completion queue end it early; the caller
+    /// reaps and comes back, and what was not submitted is submitted then.
+    ///
+    /// # Errors
+    /// What the ring cannot survive, a lost completion among them (`EBADR`).
+    pub(super) fn enter(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        let entered = match timeout {
+            Some(Duration::ZERO) => self.poll(),
+            Some(timeout) => {
+                let time = Timespec::new()
+                    .sec(timeout.as_secs())
+                    .nsec(timeout.subsec_nanos());
+                let args = SubmitArgs::new().timespec(&time);
+                self.ring
+                    .submitter()
+                    .submit_with_args(COMPLETIONS_WANTED, &args)
+            }
+            None => {
+                let args = SubmitArgs::new();
+                self.ring
+                    .submitter()
+                    .submit_with_args(COMPLETIONS_WANTED, &args)
+            }
+        };
+        match entered.map_err(|error| (error.raw_os_error(), error)) {
+            Ok(_) | Err((Some(libc::EINTR | libc::ETIME | libc::EAGAIN | libc::EBUSY), _)) => {}
+            Err((_, error)) => return Err(error),
+        }
+        self.watch_overflow();
+        Ok(())
+    }
+
+    /// Moves all completions out, which makes room for the next.
+    pub(super) fn reap(&mut self, into: &mut Vec<cqueue::Entry>) {
+        into.extend(self.ring.completion());
+    }
+
+    /// Submits and lets the kernel do what it deferred, without sleeping.
+    fn poll(&mut self) -> io::Result<usize> {
+        let queue = self.ring.submission();
+        let pending = u32::try_from(queue.len()).expect("a queue's length has 32 bits");
+        if pending == 0 && !queue.taskrun() && !queue.cq_overflow() {
+            return Ok(0);
+        }
+        drop(queue);
+        let flags = EnterFlags::GETEVENTS.bits();
+        let submitter = self.ring.submitter();
+        // SAFETY: `pending` entries are in the queue, the flags ask for no argument, and none is
+        // given.
+        unsafe { submitter.enter::<libc::sigset_t>(pending, 0, flags, None) }
+    }
+
+    /// Completions that do not fit are kept by the kernel, at a price: the operator should know.
+    fn watch_overflow(&mut self) {
+        let overflowing = self.ring.submission().cq_overflow();
+        if overflowing && !self.overflowing {
+            let entries = self.ring.params().cq_entries();
+            log::warn!("io_uring: more than {entries} completions waited at once");
+        }
+        self.overflowing = overflowing;
+    }
+}

@@ -1,0 +1,179 @@
+//! The memory of sends in flight: each batch, and the vectors that describe it to the kernel.
+//!
+//! Obligations towards the kernel, kept here:
+//! - What [`Sends::begin`] points at stays where it is, unread and unwritten by us, until
+//!   [`Sends::end`]: a batch's bytes are on the heap and move with nothing, a [`Message`] is boxed.
+//! - [`Sends`] is not dropped while a send is in flight; its owner leaks it rather.
+
+#![allow(unsafe_code)]
+
+use std::ptr;
+
+use crate::chunk::Batch;
+use crate::limits::SEND_CHUNKS_MAX;
+
+/// Messages kept for reuse, 1 KiB each. Over: the memory goes back.
+const MESSAGES_KEPT_MAX: usize = 1024;
+
+/// What the kernel sends of one buffer at most (`MAX_RW_COUNT`); the rest is a short send.
+const SLICE_BYTES_MAX: u32 = 0x7fff_f000;
+
+/// A `msghdr` and its vectors. `header` points into `vectors`.
+struct Message {
+    header: libc::msghdr,
+    vectors: [libc::iovec; SEND_CHUNKS_MAX],
+}
+
+/// A send in flight.
+struct Sending {
+    batch: Batch,
+    /// Only where the batch has several slices.
+    message: Option<Box<Message>>,
+}
+
+/// What a send operation is built from. Valid until [`Sends::end`] of its slot.
+pub(super) enum Prepared {
+    /// One slice.
+    Slice {
+        address: *const u8,
+        bytes: u32,
+    },
+    Message(*const libc::msghdr),
+}
+
+/// All sends in flight, and messages to describe the next.
+#[derive(Default)]
+pub(super) struct Sends {
+    slots: Vec<Option<Sending>>,
+    /// Slots that are `None`.
+    free: Vec<u32>,
+    /// Never more than [`MESSAGES_KEPT_MAX`].
+    #[expect(
+        clippy::vec_box,
+        reason = "a message keeps its memory when it is used again"
+    )]
+    messages: Vec<Box<Message>>,
+}
+
+impl Sends {
+    /// Takes the batch until [`Sends::end`]. At most [`SEND_CHUNKS_MAX`] slices of it are described.
+    ///
+    /// # Panics
+    /// If the batch is empty.
+    pub(super) fn begin(&mut self, batch: Batch) -> (u32, Prepared) {
+        assert!(!batch.is_empty(), "a send has something to send");
+        let message = (batch.len() > 1).then(|| self.messages.pop().unwrap_or_else(Message::new));
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            u32::try_from(self.slots.len() - 1).expect("fewer sends than links, which have 32 bits")
+        });
+        // The pointers are made from the final place, so that no move comes after them.
+        let sending = self.slots[slot as usize].insert(Sending { batch, message });
+        let prepared = match &mut sending.message {
+            Some(message) => Prepared::Message(message.describe(sending.batch.slices())),
+            None => Prepared::slice(&sending.batch),
+        };
+        (slot, prepared)
+    }
+
+    /// Gives the batch back after the kernel is done with it.
+    pub(super) fn end(&mut self, slot: u32) -> Batch {
+        let sending = self.slots[slot as usize].take();
+        let Sending { batch, message } = sending.expect("a send ends once");
+        self.free.push(slot);
+        if self.messages.len() < MESSAGES_KEPT_MAX {
+            self.messages.extend(message);
+        }
+        batch
+    }
+}
+
+impl Prepared {
+    fn slice(batch: &Batch) -> Self {
+        let slice = batch.slices().next().expect("the batch is not empty");
+        let bytes = u32::try_from(slice.len()).map_or(SLICE_BYTES_MAX, |n| n.min(SLICE_BYTES_MAX));
+        Self::Slice {
+            address: slice.as_ptr(),
+            bytes,
+        }
+    }
+}
+
+impl Message {
+    fn new() -> Box<Self> {
+        // SAFETY: msghdr is a C structure of integers and pointers, for which zero is a value.
+        let header = unsafe { std::mem::zeroed() };
+        let empty = libc::iovec {
+            iov_base: ptr::null_mut(),
+            iov_len: 0,
+        };
+        Box::new(Self {
+            header,
+            vectors: [empty; SEND_CHUNKS_MAX],
+        })
+    }
+
+    fn describe<'a>(&mut self, slices: impl Iterator<Item = &'a [u8]>) -> *const libc::msghdr {
+        let mut count = 0;
+        for (vector, slice) in self.vectors.iter_mut().zip(slices) {
+            vector.iov_base = slice.as_ptr().cast_mut().cast();
+            vector.iov_len = slice.len();
+            count += 1;
+        }
+        self.header.msg_iov = self.vectors.as_mut_ptr();
+        self.header.msg_iovlen = count;
+        &raw const self.header
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chunk::Chunk;
+
+    fn batch(chunks: usize) -> Batch {
+        let mut batch = Batch::default();
+        for _ in 0..chunks {
+            batch.push(Chunk::Owned(b"abc".to_vec()));
+        }
+        batch
+    }
+
+    /// One slice needs no message; several take one that is used again; too many are cut.
+    #[test]
+    fn messages_are_reused() {
+        let mut sends = Sends::default();
+        let mut headers = Vec::new();
+        for chunks in [1, 2, SEND_CHUNKS_MAX, SEND_CHUNKS_MAX + 1] {
+            let (slot, prepared) = sends.begin(batch(chunks));
+            assert_eq!(slot, 0);
+            match prepared {
+                Prepared::Slice { bytes, .. } => assert_eq!((chunks, bytes), (1, 3)),
+                Prepared::Message(header) => headers.push(header),
+            }
+            let described = sends.slots[0]
+                .as_ref()
+                .and_then(|sending| sending.message.as_ref());
+            let count = described.map_or(1, |message| message.header.msg_iovlen);
+            assert_eq!(count, chunks.min(SEND_CHUNKS_MAX));
+            assert_eq!(sends.end(slot).len(), chunks);
+        }
+        assert!(headers.len() == 3 && headers.iter().all(|header| *header == headers[0]));
+    }
+
+    /// What was prepared stays where it is while other sends come and go.
+    #[test]
+    fn prepared_memory_stays() {
+        let mut sends = Sends::default();
+        let (first, Prepared::Message(header)) = sends.begin(batch(2)) else {
+            panic!("two slices are a message");
+        };
+        let others: Vec<u32> = (0..1000).map(|_| sends.begin(batch(2)).0).collect();
+        for slot in others {
+            drop(sends.end(slot));
+        }
+        let sending = sends.slots[first as usize].as_ref();
+        let message = sending.and_then(|sending| sending.message.as_ref());
+        assert!(message.is_some_and(|message| ptr::eq(&raw const message.header, header)));
+    }
+}

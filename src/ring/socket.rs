@@ -1,0 +1,100 @@
+//! Sockets as this ring takes them: owned descriptors that close when dropped, and the waker.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
+
+use super::Wake;
+
+/// A connected stream socket.
+#[derive(Debug)]
+pub struct Socket(OwnedFd);
+
+impl From<OwnedFd> for Socket {
+    fn from(fd: OwnedFd) -> Self {
+        Self(fd)
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// A bound and listening stream socket. Its options are inherited by what it accepts.
+#[derive(Debug)]
+pub struct Listener(OwnedFd);
+
+impl Listener {
+    /// Listens on `address`, shared with other listeners that do the same (`SO_REUSEPORT`: the
+    /// kernel spreads connections over them). What is accepted does not wait to fill segments
+    /// (`TCP_NODELAY`): coalescing is done above. `backlog` is cut by `net.core.somaxconn`.
+    ///
+    /// # Errors
+    /// If the address cannot be had.
+    pub fn bind(address: SocketAddr, backlog: i32) -> io::Result<Self> {
+        let family = match address {
+            SocketAddr::V4(_) => AddressFamily::INET,
+            SocketAddr::V6(_) => AddressFamily::INET6,
+        };
+        let protocol = Some(ipproto::TCP);
+        let fd =
+            rustix::net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, protocol)?;
+        sockopt::set_socket_reuseaddr(&fd, true)?;
+        sockopt::set_socket_reuseport(&fd, true)?;
+        sockopt::set_tcp_nodelay(&fd, true)?;
+        rustix::net::bind(&fd, &address)?;
+        rustix::net::listen(&fd, backlog)?;
+        Ok(Self(fd))
+    }
+
+    /// The address it is bound to, with the port the kernel chose.
+    ///
+    /// # Errors
+    /// If it is not an internet socket.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        Ok(rustix::net::getsockname(&self.0)?.try_into()?)
+    }
+}
+
+impl From<OwnedFd> for Listener {
+    fn from(fd: OwnedFd) -> Self {
+        Self(fd)
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Wakes a ring: an eventfd that the ring polls. It is only ever written, never read: the poll is
+/// edge-triggered, and the counter would need 2^64 wakes to fill.
+#[derive(Clone, Debug)]
+pub struct Waker(Arc<OwnedFd>);
+
+impl Waker {
+    pub(super) fn new() -> io::Result<Self> {
+        let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Self(Arc::new(fd)))
+    }
+}
+
+impl Wake for Waker {
+    fn wake(&self) {
+        let one = 1_u64.to_ne_bytes();
+        rustix::io::write(&*self.0, &one).expect("an eventfd takes eight bytes");
+    }
+}
+
+impl AsFd for Waker {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}

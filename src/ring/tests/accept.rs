@@ -1,0 +1,103 @@
+use std::env;
+use std::net::TcpStream;
+use std::process::Command;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::*;
+use crate::ring::Listener;
+
+/// Set in the process that a test starts from itself to spoil its limits.
+const CHILD: &str = "RINGMQ_RING_TEST_CHILD";
+
+fn listen(rig: &mut Rig) -> (u32, std::net::SocketAddr) {
+    let any = "127.0.0.1:0".parse().expect("an address");
+    let listener = Listener::bind(any, 128).expect("a port");
+    let address = listener.address().expect("an internet socket");
+    (rig.ring.add_listener(listener), address)
+}
+
+/// One submission accepts many connections, on the right listener, and knows their peers.
+#[test]
+fn accepts_many() {
+    let mut rig = Rig::new();
+    let (first, first_address) = listen(&mut rig);
+    let (second, second_address) = listen(&mut rig);
+    assert_eq!((first, second), (0, 1));
+    rig.ring.submit_accept(first);
+    rig.ring.submit_accept(second);
+    for (listener, address) in [(first, first_address), (second, second_address)] {
+        for _ in 0..50 {
+            let client = TcpStream::connect(address).expect("a connection");
+            let (socket, more) = rig.take_accepted(listener);
+            let socket = socket.expect("accepted");
+            assert!(more);
+            assert_eq!(rig.ring.peer(&socket), client.local_addr().ok());
+            assert!(rustix::net::sockopt::tcp_nodelay(&socket).expect("a TCP socket"));
+            let flags = rustix::io::fcntl_getfd(&socket).expect("a descriptor");
+            assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
+        }
+    }
+}
+
+/// A cancelled accept ends once, and can be armed again for who came meanwhile.
+#[test]
+fn accept_ends_and_starts_again() {
+    let mut rig = Rig::new();
+    let (listener, address) = listen(&mut rig);
+    rig.ring.submit_accept(listener);
+    rig.ring.cancel_accept(listener);
+    let (result, more) = rig.take_accepted(listener);
+    assert_eq!((result.err(), more), (Some(libc::ECANCELED), false));
+    rig.ring.cancel_accept(listener);
+    let _client = TcpStream::connect(address).expect("the backlog takes it");
+    rig.ring.submit_accept(listener);
+    assert!(rig.take_accepted(listener).0.is_ok());
+}
+
+/// Without descriptors an accept fails and ends; armed again when there are some, nobody is lost.
+#[test]
+fn accept_survives_the_descriptor_limit() {
+    if env::var_os(CHILD).is_some() {
+        return exhaust_descriptors();
+    }
+    let name = "ring::tests::accept::accept_survives_the_descriptor_limit";
+    let program = env::current_exe().expect("a test runs from a file");
+    let mut child = Command::new(program);
+    child.args(["--exact", name]).env(CHILD, "1");
+    let output = child.output().expect("this program starts");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "{text}"
+    );
+}
+
+fn exhaust_descriptors() {
+    let mut rig = Rig::new();
+    let (listener, address) = listen(&mut rig);
+    let clients: Vec<_> = (0..3).map(|_| TcpStream::connect(address)).collect();
+    assert!(clients.iter().all(Result::is_ok));
+    let limit = getrlimit(Resource::Nofile);
+    let spare = rustix::io::dup(rig.ring.waker()).expect("a descriptor");
+    let used = u64::try_from(std::os::fd::AsRawFd::as_raw_fd(&spare)).expect("a number");
+    let lowered = Rlimit {
+        current: Some(used + 1),
+        maximum: limit.maximum,
+    };
+    setrlimit(Resource::Nofile, lowered).expect("lowering is allowed");
+
+    rig.ring.submit_accept(listener);
+    let (result, more) = rig.take_accepted(listener);
+    assert_eq!((result.err(), more), (Some(libc::EMFILE), false));
+    drop(spare);
+    rig.ring.submit_accept(listener);
+    let (one, more) = rig.take_accepted(listener);
+    assert!(one.is_ok() && more);
+    let (result, more) = rig.take_accepted(listener);
+    assert_eq!((result.err(), more), (Some(libc::EMFILE), false));
+
+    setrlimit(Resource::Nofile, limit).expect("raising up to the old limit is allowed");
+    rig.ring.submit_accept(listener);
+    assert!(rig.take_accepted(listener).0.is_ok() && rig.take_accepted(listener).0.is_ok());
+}

@@ -1,0 +1,135 @@
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+
+use super::*;
+use crate::ring::Listener;
+
+/// Memory that counts its drops.
+struct Counted(Vec<u8>, Arc<AtomicUsize>);
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.1.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Shutting down with a receive armed and a send parked ends both, and the peer sees the end.
+#[test]
+fn shutdown_ends_everything() {
+    let mut rig = Rig::new();
+    let (socket, mut peer) = pair();
+    rig.ring.submit_recv(LINK, &socket, RecvMode::Multishot);
+    rig.ring.submit_send(LINK, &socket, batch_of(1, 8 << 20));
+    rig.ring
+        .wait(Some(Duration::ZERO), &mut rig.seen)
+        .expect("the ring works");
+    assert!(rig.seen.is_empty());
+    rig.ring.shutdown(&socket);
+    let mut inbox = Inbox::default();
+    rig.fill(LINK, &mut inbox, usize::MAX);
+    assert_eq!(inbox.end, Some(End::Peer));
+    let (result, batch) = rig.take_sent(LINK);
+    assert!(result.unwrap_or(0) < 8 << 20 && batch.bytes() == 8 << 20);
+    peer.read_to_end(&mut Vec::new())
+        .expect("the socket is not yet closed, and yet this ends");
+    rig.ring.shutdown(&socket);
+}
+
+/// A ring dropped with everything in flight lets go of descriptors and memory before it returns.
+#[test]
+fn drop_lets_go() {
+    let drops = Arc::new(AtomicUsize::new(0));
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let mut rig = Rig::new();
+    let number = rig
+        .ring
+        .add_listener(Listener::from(OwnedFd::from(listener)));
+    rig.ring.submit_accept(number);
+    let links = 50;
+    let (sockets, peers): (Vec<_>, Vec<_>) = (0..links).map(|_| pair()).unzip();
+    for (slot, socket) in (0..).zip(&sockets) {
+        let key = Key {
+            slot,
+            generation: 0,
+        };
+        rig.ring.submit_recv(key, socket, RecvMode::Multishot);
+        let mut batch = Batch::default();
+        for _ in 0..=slot % 2 {
+            let memory = Counted(pattern(0, 1 << 20), Arc::clone(&drops));
+            batch.push(Chunk::Shared(Bytes::from_owner(memory)));
+        }
+        rig.ring.submit_send(key, socket, batch);
+    }
+    rig.ring
+        .wait(Some(Duration::ZERO), &mut rig.seen)
+        .expect("the ring works");
+    // Accepted by the kernel, or about to be, but not seen by anyone.
+    let mut client = TcpStream::connect(address).expect("the backlog takes it");
+    // Some more that the kernel has not even seen.
+    let (late, late_peer) = pair();
+    rig.ring.submit_recv(
+        Key {
+            slot: 99,
+            generation: 0,
+        },
+        &late,
+        RecvMode::Once,
+    );
+
+    assert!(rig.seen.is_empty() && drops.load(Ordering::SeqCst) == 0);
+    drop(rig);
+    assert_eq!(drops.load(Ordering::SeqCst), links + links / 2);
+    drop((sockets, late));
+    for peer in peers.iter().chain([&late_peer]) {
+        // What was sent before is still read; then the end comes, so no descriptor is held.
+        std::io::copy(&mut &*peer, &mut std::io::sink()).expect("no reset");
+        assert!(sees_end(peer));
+    }
+    match client.read(&mut [0; 1]) {
+        Ok(0) => {}
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
+        other => panic!("{other:?}"),
+    }
+    assert!(TcpStream::connect(address).is_err(), "nobody listens");
+}
+
+/// Links come and go without the ring's memory growing with them.
+#[test]
+fn memory_is_reused() {
+    let mut rig = Rig::new();
+    let mut pool = ChunkPool::default();
+    let mut addresses = HashMap::new();
+    for _ in 0..100 {
+        let (socket, mut peer) = pair();
+        let mut chunk = pool.take_small();
+        chunk.extend_from_slice(b"0123456789");
+        *addresses.entry(chunk.as_ptr()).or_insert(0) += 1;
+        let mut batch = Batch::default();
+        batch.push(Chunk::Owned(chunk));
+        rig.ring.submit_send(LINK, &socket, batch);
+        let (result, mut batch) = rig.take_sent(LINK);
+        batch.advance(result.expect("room"), &mut pool);
+        peer.read_exact(&mut [0; 10]).expect("it was sent");
+    }
+    assert_eq!(addresses.into_values().collect::<Vec<_>>(), [100]);
+}
+
+/// What was found is told in one line.
+#[test]
+fn features_are_told() {
+    let line = Rig::new().ring.features().to_string();
+    assert!(
+        line.starts_with("io_uring: 1024/16384 entries, ") && !line.contains('\n'),
+        "{line}"
+    );
+}

@@ -1,0 +1,188 @@
+//! The ring against this machine's kernel, over loopback and socket pairs.
+
+mod accept;
+mod life;
+mod recv;
+mod send;
+mod wake;
+
+use std::collections::HashMap;
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use super::{
+    Buffer, Completion, Key, Options, Received, RecvMode, Ring, Socket, Uring, Wake, Waker,
+};
+use crate::chunk::{Batch, Chunk, ChunkPool};
+
+/// Waits without what is waited for, one second each, before a test counts as hanging.
+const WAITS_MAX: usize = 20;
+
+const LINK: Key = Key {
+    slot: 1,
+    generation: 3,
+};
+
+/// A ring and what came out of it that no test has looked at yet.
+struct Rig {
+    ring: Uring,
+    seen: Vec<Completion<Socket>>,
+}
+
+/// What a link received, in order; buffers are recycled.
+#[derive(Debug, Default)]
+struct Inbox {
+    bytes: Vec<u8>,
+    /// How the receive ended, once it did.
+    end: Option<End>,
+}
+
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+enum End {
+    /// One receive, and it brought data.
+    Once,
+    Peer,
+    NoBuffers,
+    Cancelled,
+    Failed(i32),
+}
+
+impl Rig {
+    fn new() -> Self {
+        Self::with(&Options::default())
+    }
+
+    fn with(options: &Options) -> Self {
+        let ring = Uring::new(options).expect("this machine has io_uring");
+        Self {
+            ring,
+            seen: Vec::new(),
+        }
+    }
+
+    /// Few and small buffers.
+    fn starving(recv_buffers: u16) -> Self {
+        Self::with(&Options {
+            recv_buffers,
+            recv_buffer_bytes: 64,
+            ..Options::default()
+        })
+    }
+
+    /// Waits until a completion satisfies `wanted` and takes it out.
+    fn take(&mut self, wanted: impl Fn(&Completion<Socket>) -> bool) -> Completion<Socket> {
+        for _ in 0..WAITS_MAX {
+            if let Some(at) = self.seen.iter().position(&wanted) {
+                return self.seen.remove(at);
+            }
+            self.ring
+                .wait(Some(Duration::from_secs(1)), &mut self.seen)
+                .expect("the ring works");
+        }
+        panic!("no such completion among {:?}", self.seen);
+    }
+
+    fn take_received(&mut self, link: Key) -> (Received, bool) {
+        let of_link = |c: &_| matches!(c, Completion::Received { key, .. } if *key == link);
+        match self.take(of_link) {
+            Completion::Received { received, more, .. } => (received, more),
+            _ => unreachable!("it was selected"),
+        }
+    }
+
+    fn take_sent(&mut self, link: Key) -> (Result<usize, i32>, Batch) {
+        let of_link = |c: &_| matches!(c, Completion::Sent { key, .. } if *key == link);
+        match self.take(of_link) {
+            Completion::Sent { result, batch, .. } => (
+                result.map_err(|error| error.raw_os_error().unwrap_or(0)),
+                batch,
+            ),
+            _ => unreachable!("it was selected"),
+        }
+    }
+
+    fn take_accepted(&mut self, from: u32) -> (Result<Socket, i32>, bool) {
+        let of = |c: &_| matches!(c, Completion::Accepted { listener, .. } if *listener == from);
+        match self.take(of) {
+            Completion::Accepted { result, more, .. } => (
+                result.map_err(|error| error.raw_os_error().unwrap_or(0)),
+                more,
+            ),
+            _ => unreachable!("it was selected"),
+        }
+    }
+
+    fn read(&mut self, buffer: Buffer) -> Vec<u8> {
+        let bytes = self.ring.bytes_mut(&buffer).to_vec();
+        self.ring.recycle(buffer);
+        bytes
+    }
+
+    /// Receives into `inbox` until `enough`, or the receive ends.
+    fn fill(&mut self, link: Key, inbox: &mut Inbox, enough: usize) {
+        inbox.end = None;
+        while inbox.end.is_none() && inbox.bytes.len() < enough {
+            let (received, more) = self.take_received(link);
+            inbox.end = match received {
+                Received::Data(buffer) => {
+                    inbox.bytes.extend(self.read(buffer));
+                    (!more).then_some(End::Once)
+                }
+                Received::End => Some(End::Peer),
+                Received::NoBuffers => Some(End::NoBuffers),
+                Received::Cancelled => Some(End::Cancelled),
+                Received::Failed(error) => Some(End::Failed(error.raw_os_error().unwrap_or(0))),
+            };
+            assert_eq!(
+                inbox.end.is_some(),
+                !more,
+                "only a last completion ends a receive"
+            );
+        }
+    }
+
+    /// Sends a batch whole, however short the kernel's steps are.
+    fn send_whole(&mut self, link: Key, socket: &Socket, mut batch: Batch) -> usize {
+        let (mut sends, mut pool) = (0, ChunkPool::default());
+        while !batch.is_empty() {
+            self.ring.submit_send(link, socket, batch);
+            let (result, rest) = self.take_sent(link);
+            batch = rest;
+            batch.advance(result.expect("the peer reads"), &mut pool);
+            sends += 1;
+        }
+        sends
+    }
+}
+
+/// A socket for the ring and its peer for the test.
+fn pair() -> (Socket, UnixStream) {
+    let (ours, theirs) = UnixStream::pair().expect("descriptors");
+    (Socket::from(OwnedFd::from(ours)), theirs)
+}
+
+/// `chunks` of `bytes` each, whose content depends on the place.
+fn batch_of(chunks: usize, bytes: usize) -> Batch {
+    let mut batch = Batch::default();
+    for at in 0..chunks {
+        batch.push(Chunk::Owned(pattern(at * bytes, bytes)));
+    }
+    batch
+}
+
+/// Bytes that tell where in a stream they belong.
+fn pattern(from: usize, bytes: usize) -> Vec<u8> {
+    (from..from + bytes)
+        .map(|at| (at % 251).to_le_bytes()[0])
+        .collect()
+}
+
+/// Whether the peer sees the end of the stream, now.
+fn sees_end(mut peer: &UnixStream) -> bool {
+    peer.set_nonblocking(true).expect("a socket");
+    let end = matches!(peer.read(&mut [0; 64]), Ok(0));
+    peer.set_nonblocking(false).expect("a socket");
+    end
+}

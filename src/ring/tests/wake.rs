@@ -1,0 +1,111 @@
+use std::thread;
+use std::time::Instant;
+
+use super::*;
+
+fn woken(completion: &Completion<Socket>) -> bool {
+    matches!(completion, Completion::Woken)
+}
+
+/// A ring that was woken before it sleeps does not sleep; many wakes are one.
+#[test]
+fn wakes_before_sleeping() {
+    let mut rig = Rig::new();
+    let waker = rig.ring.waker();
+    for _ in 0..3 {
+        for _ in 0..100 {
+            waker.wake();
+        }
+        rig.ring.wait(None, &mut rig.seen).expect("the ring works");
+        assert!(
+            matches!(rig.seen.as_slice(), [Completion::Woken]),
+            "{:?}",
+            rig.seen
+        );
+        rig.seen.clear();
+    }
+}
+
+/// A sleeping ring is woken from another thread, again and again.
+#[test]
+fn wakes_from_another_thread() {
+    let (mut here, mut there) = (Rig::new(), None);
+    let (waker, turns) = (here.ring.waker(), 200);
+    let (sender, receiver) = std::sync::mpsc::channel::<Waker>();
+    let other = thread::spawn(move || {
+        let mut rig = Rig::new();
+        sender.send(rig.ring.waker()).expect("the test waits");
+        for _ in 0..turns {
+            drop(rig.take(woken));
+            waker.wake();
+        }
+    });
+    for _ in 0..turns {
+        there
+            .get_or_insert_with(|| receiver.recv().expect("a waker"))
+            .wake();
+        drop(here.take(woken));
+    }
+    other.join().expect("the other ring");
+}
+
+/// A wait of no time returns at once, though nothing completed; a wait of some time returns after it.
+#[test]
+fn waits_no_longer_than_asked() {
+    let mut rig = Rig::new();
+    let (socket, _peer) = pair();
+    rig.ring.submit_recv(LINK, &socket, RecvMode::Multishot);
+    let start = Instant::now();
+    for _ in 0..1000 {
+        rig.ring
+            .wait(Some(Duration::ZERO), &mut rig.seen)
+            .expect("the ring works");
+    }
+    assert!(start.elapsed() < Duration::from_secs(1) && rig.seen.is_empty());
+    let pause = Duration::from_millis(30);
+    let start = Instant::now();
+    rig.ring
+        .wait(Some(pause), &mut rig.seen)
+        .expect("the ring works");
+    assert!(start.elapsed() >= pause && rig.seen.is_empty());
+}
+
+/// Waits of no time see all that comes, however much at once, without a wait that sleeps.
+#[test]
+fn polling_sees_completions() {
+    let mut rig = Rig::new();
+    let pairs: Vec<_> = (0..200).map(|_| pair()).collect();
+    for (slot, (socket, _)) in (0..).zip(&pairs) {
+        rig.ring.submit_recv(
+            Key {
+                slot,
+                generation: 0,
+            },
+            socket,
+            RecvMode::Multishot,
+        );
+    }
+    for _ in 0..10 {
+        for (_, peer) in &pairs {
+            (&*peer).write_all(b"x").expect("room");
+        }
+        let start = Instant::now();
+        while rig.seen.len() < pairs.len() && start.elapsed() < Duration::from_secs(10) {
+            rig.ring
+                .wait(Some(Duration::ZERO), &mut rig.seen)
+                .expect("the ring works");
+        }
+        for slot in 0..200 {
+            let mut inbox = Inbox::default();
+            rig.fill(
+                Key {
+                    slot,
+                    generation: 0,
+                },
+                &mut inbox,
+                1,
+            );
+            assert_eq!((inbox.bytes.as_slice(), inbox.end), (&b"x"[..], None));
+        }
+    }
+}

@@ -1,0 +1,414 @@
+//! [`Uring`]: the ring on io_uring. Operations become submissions, completions come back as values.
+//!
+//! One turn is one syscall: what was asked since the last is submitted by the [`Ring::wait`] that
+//! also waits. Invariant: `in_flight` counts the operations whose last completion has not been
+//! handled, cancels and the waker's poll included; memory they use is freed only when it is 0.
+//!
+//! Obligations towards the kernel, kept here:
+//! - Descriptors in submissions are open until the last completion: the trait asks the caller to
+//!   drop a socket only then; listeners and waker belong to the ring.
+//! - Receives write only in [`Buffers`], sends read only what [`Sends`] holds.
+//! - On drop everything is cancelled and awaited. If that takes too long the memory is leaked.
+
+#![allow(unsafe_code)]
+
+use std::io;
+use std::mem;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::time::Duration;
+
+use io_uring::types::{CancelBuilder, Fd};
+use io_uring::{cqueue, opcode, squeue};
+use rustix::net::Shutdown;
+
+use super::buffers::Buffers;
+use super::links::Links;
+use super::probe::{self, BUFFER_GROUP, Features};
+use super::queue::Queue;
+use super::refused::RingRefused;
+use super::sends::{Prepared, Sends};
+use super::socket::{Listener, Socket, Waker};
+use super::tag::{Kind, Tag};
+use super::{Buffer, Completion, Key, Received, RecvMode, Ring};
+use crate::chunk::Batch;
+use crate::limits::{RECV_BUFFER_BYTES, RECV_BUFFERS};
+
+/// Submissions that one syscall takes: more in a turn cost one more syscall.
+const SUBMISSIONS: u32 = 1024;
+
+/// Completions that wait for one turn before the kernel must allocate: 4 × what a turn brings.
+const COMPLETIONS: u32 = 16 * 1024;
+
+/// Times a full submission queue is submitted before the kernel counts as broken. It takes
+/// nothing only while it has no memory at all.
+const SUBMITS_MAX: usize = 1 << 20;
+
+/// How long dropping waits without any progress for what was cancelled.
+const DRAIN_WAIT_MAX: Duration = Duration::from_millis(50);
+
+/// Waits without progress before dropping gives up; with [`DRAIN_WAIT_MAX`] one second.
+const DRAIN_WAITS_MAX: usize = 20;
+
+/// MSG_WAITALL: a short send is the exception. MSG_NOSIGNAL: a closed peer is a result.
+const SEND_FLAGS: i32 = libc::MSG_WAITALL | libc::MSG_NOSIGNAL;
+
+const _: () = assert!(RECV_BUFFERS.is_power_of_two() && RECV_BUFFERS <= 1 << 15);
+const _: () = assert!(RECV_BUFFER_BYTES <= i32::MAX as usize);
+
+/// Sizes of a ring. All are powers of two.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Operations that one syscall submits.
+    pub submissions: u32,
+    /// Completions that the kernel keeps without allocating.
+    pub completions: u32,
+    /// Receive buffers; at most 32,768.
+    pub recv_buffers: u16,
+    /// Bytes of one receive buffer.
+    pub recv_buffer_bytes: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let recv_buffer_bytes = u32::try_from(RECV_BUFFER_BYTES).expect("asserted above");
+        Self {
+            submissions: SUBMISSIONS,
+            completions: COMPLETIONS,
+            recv_buffers: RECV_BUFFERS,
+            recv_buffer_bytes,
+        }
+    }
+}
+
+/// A listener and whether an accept is armed on it.
+struct Accepting {
+    listener: Listener,
+    armed: bool,
+}
+
+/// A ring on io_uring. Stays in the thread that made it.
+pub struct Uring {
+    /// Closed before the buffers go: fields are dropped in this order.
+    queue: Queue,
+    buffers: Buffers,
+    sends: Sends,
+    links: Links,
+    listeners: Vec<Accepting>,
+    waker: Waker,
+    waker_armed: bool,
+    /// Whether the waker rang in this turn; several times are one.
+    woken: bool,
+    in_flight: usize,
+    /// Completions moved out of their queue and not yet handled.
+    reaped: Vec<cqueue::Entry>,
+    features: Features,
+}
+
+impl Uring {
+    /// Makes a ring for the calling thread, with the best this kernel offers, and tries it out.
+    ///
+    /// # Errors
+    /// If io_uring is refused or lacks something; the error says what to do.
+    ///
+    /// # Panics
+    /// If `options.recv_buffers` is not a power of two up to 32,768.
+    pub fn new(options: &Options) -> Result<Self, RingRefused> {
+        let (queue, buffers, features) = probe::set_up(options)?;
+        let mut ring = Self {
+            queue: Queue::new(queue),
+            buffers,
+            sends: Sends::default(),
+            links: Links::default(),
+            listeners: Vec::new(),
+            waker: Waker::new().map_err(RingRefused::Other)?,
+            waker_armed: false,
+            woken: false,
+            in_flight: 0,
+            reaped: Vec::new(),
+            features,
+        };
+        probe::try_out(&mut ring)?;
+        ring.listeners.clear();
+        Ok(ring)
+    }
+
+    /// What was found at start, for the log.
+    pub fn features(&self) -> &Features {
+        &self.features
+    }
+
+    /// Submits an operation. A full queue is submitted first, so none is lost.
+    ///
+    /// # Safety
+    /// As for [`Queue::push`]: the memory that the entry points at is `self.buffers`' or
+    /// `self.sends`', and stays until the entry's last completion.
+    unsafe fn push(&mut self, entry: squeue::Entry, tag: Tag) {
+        let entry = entry.user_data(tag.encode());
+        self.in_flight += 1;
+        for _ in 0..SUBMITS_MAX {
+            // SAFETY: passed on to the caller.
+            if unsafe { self.queue.push(&entry) }.is_ok() {
+                return;
+            }
+            self.buffers.publish();
+            self.queue
+                .enter(Some(Duration::ZERO))
+                .expect("the kernel takes submissions");
+            self.queue.reap(&mut self.reaped);
+        }
+        panic!("the kernel takes no submissions");
+    }
+
+    fn push_cancel(&mut self, target: Tag) {
+        let entry = opcode::AsyncCancel::new(target.encode()).build();
+        // SAFETY: the entry points at no memory.
+        unsafe { self.push(entry, Tag::other(Kind::Cancel, 0)) };
+    }
+
+    /// Keeps the waker's poll armed. A ring that rang meanwhile completes at once.
+    fn arm_waker(&mut self) {
+        let events = libc::POLLIN.unsigned_abs().into();
+        let entry = opcode::PollAdd::new(fd(&self.waker), events)
+            .multi(true)
+            .build();
+        // SAFETY: the entry points at no memory.
+        unsafe { self.push(entry, Tag::other(Kind::Wake, 0)) };
+        self.waker_armed = true;
+    }
+
+    /// One enter, and its completions.
+    fn turn(
+        &mut self,
+        timeout: Option<Duration>,
+        into: &mut Vec<Completion<Socket>>,
+    ) -> io::Result<()> {
+        self.buffers.publish();
+        // What a full queue made us reap already is not to be slept on.
+        let timeout = if self.reaped.is_empty() {
+            timeout
+        } else {
+            Some(Duration::ZERO)
+        };
+        let entered = self.queue.enter(timeout);
+        self.queue.reap(&mut self.reaped);
+        // Handling submits nothing, so nothing is reaped meanwhile.
+        let mut reaped = mem::take(&mut self.reaped);
+        for entry in reaped.drain(..) {
+            self.dispatch(&entry, into);
+        }
+        self.reaped = reaped;
+        if mem::take(&mut self.woken) {
+            into.push(Completion::Woken);
+        }
+        entered
+    }
+
+    fn dispatch(&mut self, entry: &cqueue::Entry, into: &mut Vec<Completion<Socket>>) {
+        let Tag { kind, key } = Tag::decode(entry.user_data());
+        // Whatever the result: without this flag it was the operation's last completion.
+        let more = cqueue::more(entry.flags());
+        if !more {
+            self.in_flight -= 1;
+        }
+        match kind {
+            Kind::Accept => into.push(self.on_accepted(key.slot, entry.result(), more)),
+            Kind::Recv => {
+                self.links.on_received(key, more);
+                let received = self.on_received(entry);
+                into.push(Completion::Received {
+                    key,
+                    received,
+                    more,
+                });
+            }
+            Kind::Send => {
+                let batch = self.sends.end(self.links.on_sent(key));
+                let result = outcome(entry.result()).map(|bytes| bytes as usize);
+                into.push(Completion::Sent { key, result, batch });
+            }
+            Kind::Wake => {
+                self.waker_armed = more;
+                self.woken = true;
+            }
+            // Found or not: what it was to end has its own completion.
+            Kind::Cancel => {}
+        }
+    }
+
+    fn on_accepted(&mut self, listener: u32, result: i32, more: bool) -> Completion<Socket> {
+        self.listeners[listener as usize].armed = more;
+        let result = outcome(result).map(|_| {
+            // SAFETY: the kernel opened this descriptor for us just now; nobody else owns it.
+            Socket::from(unsafe { OwnedFd::from_raw_fd(result) })
+        });
+        Completion::Accepted {
+            listener,
+            result,
+            more,
+        }
+    }
+
+    fn on_received(&mut self, entry: &cqueue::Entry) -> Received {
+        let buffer = cqueue::buffer_select(entry.flags());
+        match (outcome(entry.result()), buffer) {
+            (Ok(len @ 1..), Some(id)) => return Received::Data(self.buffers.lend(id, len)),
+            // Some kernels pick a buffer before they find that there is nothing to put in it.
+            (_, Some(id)) => {
+                let unused = self.buffers.lend(id, 0);
+                self.buffers.recycle(unused);
+            }
+            (Ok(1..), None) => panic!("a receive wrote without a buffer"),
+            (_, None) => {}
+        }
+        match entry.result() {
+            0.. => Received::End,
+            result if result == -libc::ENOBUFS => Received::NoBuffers,
+            result if result == -libc::ECANCELED => Received::Cancelled,
+            result => Received::Failed(io::Error::from_raw_os_error(-result)),
+        }
+    }
+}
+
+impl Ring for Uring {
+    type Socket = Socket;
+    type Listener = Listener;
+    type Waker = Waker;
+
+    fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+
+    fn add_listener(&mut self, listener: Listener) -> u32 {
+        self.listeners.push(Accepting {
+            listener,
+            armed: false,
+        });
+        u32::try_from(self.listeners.len() - 1).expect("listeners are descriptors")
+    }
+
+    fn submit_accept(&mut self, listener: u32) {
+        let accepting = &mut self.listeners[listener as usize];
+        assert!(
+            !accepting.armed,
+            "one accept at a time on listener {listener}"
+        );
+        accepting.armed = true;
+        let entry = opcode::AcceptMulti::new(fd(&accepting.listener));
+        let entry = entry.flags(libc::SOCK_CLOEXEC).build();
+        // SAFETY: the entry points at no memory.
+        unsafe { self.push(entry, Tag::other(Kind::Accept, listener)) };
+    }
+
+    fn cancel_accept(&mut self, listener: u32) {
+        if self.listeners[listener as usize].armed {
+            self.push_cancel(Tag::other(Kind::Accept, listener));
+        }
+    }
+
+    fn submit_recv(&mut self, key: Key, socket: &Socket, mode: RecvMode) {
+        self.links.begin_recv(key);
+        let entry = match mode {
+            RecvMode::Multishot => opcode::RecvMulti::new(fd(socket), BUFFER_GROUP).build(),
+            // No address, no length: all of the buffer that the kernel picks.
+            RecvMode::Once => opcode::Recv::new(fd(socket), std::ptr::null_mut(), 0)
+                .buf_group(BUFFER_GROUP)
+                .build()
+                .flags(squeue::Flags::BUFFER_SELECT),
+        };
+        // SAFETY: the entry points at no memory; the buffers it picks are `self.buffers`'.
+        unsafe { self.push(entry, Tag::link(Kind::Recv, key)) };
+    }
+
+    fn cancel_recv(&mut self, key: Key) {
+        if self.links.receives(key) {
+            self.push_cancel(Tag::link(Kind::Recv, key));
+        }
+    }
+
+    fn submit_send(&mut self, key: Key, socket: &Socket, batch: Batch) {
+        let (slot, prepared) = self.sends.begin(batch);
+        self.links.begin_send(key, slot);
+        let entry = match prepared {
+            Prepared::Slice { address, bytes } => opcode::Send::new(fd(socket), address, bytes)
+                .flags(SEND_FLAGS)
+                .build(),
+            Prepared::Message(header) => opcode::SendMsg::new(fd(socket), header)
+                .flags(SEND_FLAGS.unsigned_abs())
+                .build(),
+        };
+        // SAFETY: `self.sends` keeps what the entry points at until this send's only completion.
+        unsafe { self.push(entry, Tag::link(Kind::Send, key)) };
+    }
+
+    fn cancel_send(&mut self, key: Key) {
+        if self.links.sends(key) {
+            self.push_cancel(Tag::link(Kind::Send, key));
+        }
+    }
+
+    fn shutdown(&mut self, socket: &Socket) {
+        match rustix::net::shutdown(socket, Shutdown::Both) {
+            Ok(()) | Err(rustix::io::Errno::NOTCONN) => {}
+            Err(error) => log::warn!("shutdown of a connected socket: {error}"),
+        }
+    }
+
+    fn peer(&self, socket: &Socket) -> Option<SocketAddr> {
+        rustix::net::getpeername(socket).ok()??.try_into().ok()
+    }
+
+    fn bytes_mut(&mut self, buffer: &Buffer) -> &mut [u8] {
+        self.buffers.bytes_mut(buffer)
+    }
+
+    fn recycle(&mut self, buffer: Buffer) {
+        self.buffers.recycle(buffer);
+    }
+
+    fn wait(
+        &mut self,
+        timeout: Option<Duration>,
+        into: &mut Vec<Completion<Socket>>,
+    ) -> io::Result<()> {
+        if !self.waker_armed {
+            self.arm_waker();
+        }
+        self.turn(timeout, into)
+    }
+}
+
+impl Drop for Uring {
+    /// Cancels everything and waits until the kernel let go of it.
+    fn drop(&mut self) {
+        let entry = opcode::AsyncCancel2::new(CancelBuilder::any()).build();
+        // SAFETY: the entry points at no memory.
+        unsafe { self.push(entry, Tag::other(Kind::Cancel, 0)) };
+        let mut idle = 0;
+        let mut completions = Vec::new();
+        while self.in_flight > 0 && idle < DRAIN_WAITS_MAX {
+            let before = self.in_flight;
+            if self.turn(Some(DRAIN_WAIT_MAX), &mut completions).is_err() {
+                break;
+            }
+            completions.clear();
+            idle = if self.in_flight < before { 0 } else { idle + 1 };
+        }
+        if self.in_flight > 0 {
+            let in_flight = self.in_flight;
+            log::warn!("io_uring: {in_flight} operations do not end; their memory is not freed");
+            self.buffers.leak();
+            mem::forget(mem::take(&mut self.sends));
+        }
+    }
+}
+
+/// A submission's view of a descriptor.
+fn fd(owner: &impl AsFd) -> Fd {
+    Fd(owner.as_fd().as_raw_fd())
+}
+
+/// A completion's result as the kernel means it: a count or a negative errno.
+fn outcome(result: i32) -> io::Result<u32> {
+    u32::try_from(result).map_err(|_| io::Error::from_raw_os_error(-result))
+}

@@ -1,0 +1,266 @@
+//! The message log of one shard: an append-only sequence of records, each stored once however many
+//! queues wait for it, owned by the shard.
+//!
+//! Invariant: a segment is kept while one of its records is referenced, or while it is the newest.
+//!
+//! Record, in memory only (no file holds it yet):
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 4 | payload length, little endian |
+//! | 2 | topic length, little endian |
+//! | topic length | topic name, UTF-8 |
+//! | payload length | payload |
+
+use std::collections::VecDeque;
+
+/// Bytes a segment takes before the next one is opened. A larger record gets a segment of its own.
+const SEGMENT_BYTES: usize = 1024 * 1024;
+
+const HEADER_BYTES: usize = 6;
+
+/// Where a record begins: its byte offset in the endless log. Below 2^56.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Position(u64);
+
+impl Position {
+    pub(super) fn from_offset(offset: u64) -> Self {
+        Self(offset)
+    }
+
+    pub(super) fn offset(self) -> u64 {
+        self.0
+    }
+}
+
+/// A record as it stands in the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StoredMessage<'a> {
+    /// Topic name.
+    pub topic: &'a str,
+    /// Application message.
+    pub payload: &'a [u8],
+}
+
+struct Segment {
+    start: u64,
+    bytes: Vec<u8>,
+    /// References that queues hold to records of this segment.
+    references: u64,
+}
+
+/// See the module.
+#[derive(Default)]
+pub struct MessageLog {
+    /// Ordered by `start`; gaps are segments that went.
+    segments: VecDeque<Segment>,
+    end: u64,
+    /// One retired segment's memory, for the next.
+    spare: Option<Vec<u8>>,
+}
+
+impl MessageLog {
+    /// Appends a message. It stays readable while [`MessageLog::hold`] was called more often than
+    /// [`MessageLog::release`]; the caller holds it at least once before the next append.
+    pub fn append(&mut self, message: StoredMessage<'_>) -> Position {
+        let record_bytes = HEADER_BYTES + message.topic.len() + message.payload.len();
+        let room = self
+            .segments
+            .back()
+            .map_or(0, |last| SEGMENT_BYTES.saturating_sub(last.bytes.len()));
+        if room < record_bytes {
+            self.open_segment(record_bytes);
+        }
+        let position = Position(self.end);
+        let last = self
+            .segments
+            .back_mut()
+            .expect("a segment was opened when there was none");
+        let payload_len = u32::try_from(message.payload.len()).expect("a packet is below 4 GiB");
+        let topic_len =
+            u16::try_from(message.topic.len()).expect("a topic is at most 65,535 bytes");
+        last.bytes.extend_from_slice(&payload_len.to_le_bytes());
+        last.bytes.extend_from_slice(&topic_len.to_le_bytes());
+        last.bytes.extend_from_slice(message.topic.as_bytes());
+        last.bytes.extend_from_slice(message.payload);
+        self.end += record_bytes as u64;
+        position
+    }
+
+    /// Adds a reference to a record.
+    pub fn hold(&mut self, position: Position) {
+        let at = self.segment_of(position);
+        self.segments[at].references += 1;
+    }
+
+    /// Takes a reference away; the record may be gone afterwards.
+    ///
+    /// # Panics
+    /// If nobody holds a record of that segment.
+    pub fn release(&mut self, position: Position) {
+        let at = self.segment_of(position);
+        let segment = &mut self.segments[at];
+        assert!(segment.references > 0, "released once for each hold");
+        segment.references -= 1;
+        if segment.references == 0 && at + 1 < self.segments.len() {
+            self.retire(at);
+        }
+    }
+
+    /// Reads a record that is held.
+    ///
+    /// # Panics
+    /// If the record is gone.
+    pub fn get(&self, position: Position) -> StoredMessage<'_> {
+        let segment = &self.segments[self.segment_of(position)];
+        let at = usize::try_from(position.0 - segment.start).expect("segments are in memory");
+        let (payload_len, topic_len) = lengths(&segment.bytes[at..]);
+        let topic_at = at + HEADER_BYTES;
+        let payload_at = topic_at + topic_len;
+        let topic =
+            std::str::from_utf8(&segment.bytes[topic_at..payload_at]).expect("append took a str");
+        StoredMessage {
+            topic,
+            payload: &segment.bytes[payload_at..payload_at + payload_len],
+        }
+    }
+
+    /// Bytes a held record takes.
+    pub fn record_bytes(&self, position: Position) -> usize {
+        let segment = &self.segments[self.segment_of(position)];
+        let at = usize::try_from(position.0 - segment.start).expect("segments are in memory");
+        let (payload_len, topic_len) = lengths(&segment.bytes[at..]);
+        HEADER_BYTES + topic_len + payload_len
+    }
+
+    /// Bytes of memory the log holds.
+    pub fn memory_bytes(&self) -> usize {
+        let spare = self.spare.as_ref().map_or(0, Vec::capacity);
+        self.segments
+            .iter()
+            .map(|segment| segment.bytes.capacity())
+            .sum::<usize>()
+            + spare
+    }
+
+    fn open_segment(&mut self, record_bytes: usize) {
+        // The newest segment is kept only while it is the newest.
+        if self
+            .segments
+            .back()
+            .is_some_and(|last| last.references == 0)
+        {
+            self.retire(self.segments.len() - 1);
+        }
+        let bytes = match self.spare.take() {
+            Some(spare) if record_bytes <= SEGMENT_BYTES => spare,
+            _ => Vec::with_capacity(record_bytes.max(SEGMENT_BYTES)),
+        };
+        self.segments.push_back(Segment {
+            start: self.end,
+            bytes,
+            references: 0,
+        });
+    }
+
+    fn retire(&mut self, at: usize) {
+        let Some(segment) = self.segments.remove(at) else {
+            return;
+        };
+        if segment.bytes.capacity() == SEGMENT_BYTES {
+            let mut bytes = segment.bytes;
+            bytes.clear();
+            self.spare = Some(bytes);
+        }
+    }
+
+    fn segment_of(&self, position: Position) -> usize {
+        // Traffic that is only passing by touches the newest segment alone.
+        let newest = self.segments.len() - 1;
+        if self.segments[newest].start <= position.0 {
+            return newest;
+        }
+        let after = self
+            .segments
+            .partition_point(|segment| segment.start <= position.0);
+        after.checked_sub(1).expect("the record is held")
+    }
+}
+
+fn lengths(record: &[u8]) -> (usize, usize) {
+    let payload_len = u32::from_le_bytes([record[0], record[1], record[2], record[3]]);
+    let topic_len = u16::from_le_bytes([record[4], record[5]]);
+    (payload_len as usize, usize::from(topic_len))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(payload: &[u8]) -> StoredMessage<'_> {
+        StoredMessage {
+            topic: "t/é",
+            payload,
+        }
+    }
+
+    /// What was appended is read back, across segments and for records larger than one.
+    #[test]
+    fn reads_back_what_was_appended() {
+        let mut log = MessageLog::default();
+        let sizes = [
+            0,
+            1,
+            100,
+            SEGMENT_BYTES - 20,
+            SEGMENT_BYTES,
+            SEGMENT_BYTES + 1,
+            5,
+        ];
+        let payloads: Vec<Vec<u8>> = (0u8..).zip(sizes).map(|(i, n)| vec![i; n]).collect();
+        let positions: Vec<_> = payloads
+            .iter()
+            .map(|payload| {
+                let position = log.append(message(payload));
+                log.hold(position);
+                position
+            })
+            .collect();
+        for (position, payload) in positions.iter().zip(&payloads) {
+            assert_eq!(log.get(*position), message(payload));
+            assert_eq!(
+                log.record_bytes(*position),
+                HEADER_BYTES + 4 + payload.len()
+            );
+        }
+    }
+
+    /// Memory returns when the last reference goes, in whatever order; two segments stay at most.
+    #[test]
+    fn retires_what_nobody_refers_to() {
+        let mut log = MessageLog::default();
+        let payload = vec![7; 100_000];
+        let positions: Vec<_> = (0..100)
+            .map(|_| {
+                let position = log.append(message(&payload));
+                log.hold(position);
+                log.hold(position);
+                position
+            })
+            .collect();
+        assert!(log.memory_bytes() >= 100 * payload.len());
+        for position in positions.iter().rev() {
+            log.release(*position);
+        }
+        assert!(log.memory_bytes() >= 100 * payload.len(), "still held once");
+        let (odd, even): (Vec<_>, Vec<_>) =
+            positions.iter().enumerate().partition(|(i, _)| i % 2 == 1);
+        for (_, position) in odd.into_iter().chain(even) {
+            log.release(*position);
+        }
+        assert!(log.memory_bytes() <= 2 * SEGMENT_BYTES);
+        let position = log.append(message(b"x"));
+        log.hold(position);
+        assert_eq!(log.get(position).payload, b"x");
+    }
+}
