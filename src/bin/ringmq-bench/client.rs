@@ -20,6 +20,10 @@ use crate::wire::{self, Malformed, Packet};
 /// Bytes one read may take: large enough for its fixed cost to vanish, small enough for L2.
 const READ_BYTES: usize = 256 * 1024;
 
+/// Send buffer of a publisher (the kernel doubles it): two full belts. Left to itself the kernel
+/// grows it to megabytes, and a slow broker would be measured by what it has not seen yet.
+const SEND_BUFFER_BYTES: usize = 64 * 1024;
+
 /// One MQTT connection. Owned by a publisher, a subscriber or the idle crowd.
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -133,6 +137,7 @@ impl Client {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
         rustix::net::sockopt::set_tcp_nodelay(&socket, true)?;
+        rustix::net::sockopt::set_socket_send_buffer_size(&socket, SEND_BUFFER_BYTES)?;
         if let Some(from) = route.from {
             rustix::net::bind(&socket, &SocketAddr::new(from, 0))?;
         }

@@ -5,9 +5,9 @@
 //! threads and the main thread exchange messages and no memory.
 //!
 //! ```text
-//! options ─► run (main thread) ─plan─► load (one a thread) ─► crowd ─► publisher ─► belt ─┐
-//!              ▲                         │ outcome               └───► subscriber         ├─► client
-//!            report ◄────────────────────┘                                 └─► checker ───┘   (wire)
+//! options ─► run (main thread) ─plan─► load (one a thread) ─► crowd ─┬► publisher ─► belt
+//!              ▲                         │ outcome                   ├► subscriber ─► checker
+//!            report ◄────────────────────┘                           └► client ─► wire
 //! ```
 
 mod belt;

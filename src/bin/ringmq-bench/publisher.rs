@@ -11,6 +11,9 @@ use crate::client::{Client, Fault, Inbox};
 use crate::stats::{Clock, Stats};
 use crate::wire::{self, Packet};
 
+/// Flat out, a window is refilled when one in so many of its places is free.
+const REFILL_SHARE: usize = 8;
+
 /// One publishing connection.
 #[derive(Debug)]
 pub(crate) struct Publisher {
@@ -94,6 +97,18 @@ impl Window {
 
     fn room(&self) -> usize {
         self.stamps.len() - self.in_flight
+    }
+
+    /// The free places, or 0 when they are too few to be worth a write while `allowed` messages
+    /// may go. Against a broker that sends PUBACKs one by one, a write for each of them would make
+    /// the generator the bottleneck.
+    fn room_for(&self, allowed: usize) -> usize {
+        let worth = self.stamps.len().div_ceil(REFILL_SHARE);
+        if self.room() < allowed.min(worth) {
+            0
+        } else {
+            self.room()
+        }
     }
 
     /// Takes a free identifier; there must be room.
@@ -229,7 +244,13 @@ impl Publisher {
     /// Messages the next batch would have.
     fn batch_messages(&self) -> usize {
         let allowed = usize::try_from(self.allowed - self.prepared).unwrap_or(usize::MAX);
-        let room = self.window.as_ref().map_or(usize::MAX, Window::room);
+        let room = self
+            .window
+            .as_ref()
+            .map_or(usize::MAX, |window| match self.pace {
+                Pace::Flat => window.room_for(allowed),
+                Pace::Scheduled(_) => window.room(),
+            });
         allowed.min(room).min(self.belt.len() - self.slot)
     }
 
@@ -332,6 +353,33 @@ mod tests {
                 window.release(packet_id),
                 None,
                 "{packet_id} was never taken"
+            );
+        }
+    }
+
+    /// A window is refilled in pieces of an eighth, and the last messages need not fill one.
+    #[test]
+    fn window_refills_in_pieces() {
+        let full = u16::MAX as usize;
+        for (size, taken, allowed, expected) in [
+            (1, 0, full, 1),
+            (1, 1, full, 0),
+            (8, 7, full, 1),
+            (16, 15, full, 0),
+            (16, 14, full, 2),
+            (16, 15, 1, 1),
+            (100, 88, full, 0),
+            (100, 87, full, 13),
+            (100, 100, 0, 0),
+        ] {
+            let mut window = Window::new(size);
+            for _ in 0..taken {
+                window.take(1);
+            }
+            assert_eq!(
+                window.room_for(allowed),
+                expected,
+                "{taken} of {size}, {allowed}"
             );
         }
     }
