@@ -73,6 +73,8 @@ pub(crate) struct Crowd {
     pub(crate) clock: Clock,
     /// Connections lost, and the first reason.
     pub(crate) lost: Lost,
+    /// When the first connection was begun.
+    pub(crate) began_ns: u64,
     poll: Poll,
 }
 
@@ -122,9 +124,9 @@ impl Crowd {
             stats: Stats::new(),
             clock,
             lost: Lost::default(),
+            began_ns: clock.now_ns(),
             poll,
         };
-        let began_ns = clock.now_ns();
         let publishers = share.of(options.publishers).map(Role::Publisher);
         let subscribers = share.of(options.subscribers).map(Role::Subscriber);
         let idle = share.of(options.idle).map(Role::Idle);
@@ -135,7 +137,7 @@ impl Crowd {
         while roles.peek().is_some() || live < crowd.peers.len() {
             let room = WAVE - (crowd.peers.len() - live);
             for role in roles.by_ref().take(room) {
-                crowd.open(options, role, began_ns)?;
+                crowd.open(options, role)?;
             }
             let now_live = crowd
                 .shake_hands(&mut events, live)
@@ -153,7 +155,7 @@ impl Crowd {
         Ok(crowd)
     }
 
-    fn open(&mut self, options: &Options, role: Role, began_ns: u64) -> Result<(), String> {
+    fn open(&mut self, options: &Options, role: Role) -> Result<(), String> {
         let route = Route {
             to: options.address,
             from: source(options, role),
@@ -164,7 +166,7 @@ impl Crowd {
             Role::Publisher(p) => Peer::Publisher(Box::new(publisher(options, p, client))),
             Role::Subscriber(s) => {
                 let checker = checker(options, s);
-                Peer::Subscriber(Box::new(Subscriber::new(client, checker, began_ns)))
+                Peer::Subscriber(Box::new(Subscriber::new(client, checker, self.began_ns)))
             }
             Role::Idle(_) => Peer::Idle(Box::new(client)),
         };

@@ -263,13 +263,18 @@ impl<'a> Load<'a> {
             return false;
         };
         let stats = &self.crowd.stats;
+        if self.options.publishers == 0 && stats.tally.delivered >= messages {
+            return true;
+        }
         let last_ns = self.received_ns.max(stats.published_ns);
         let done = |peer: &Peer| match peer {
             Peer::Publisher(publisher) => publisher.is_done(),
             _ => true,
         };
         let released = self.options.rate.is_none() || self.released == self.share_of(messages);
-        let done = released && self.crowd.peers[..self.publishers.len()].iter().all(done);
+        let publishing = self.options.publishers > 0;
+        let done =
+            publishing && released && self.crowd.peers[..self.publishers.len()].iter().all(done);
         done || now_ns > last_ns + STALL_NS
     }
 
@@ -427,7 +432,11 @@ impl<'a> Load<'a> {
     fn finish(mut self) -> Outcome {
         self.crowd.disconnect();
         let Crowd {
-            peers, stats, lost, ..
+            peers,
+            stats,
+            lost,
+            began_ns,
+            ..
         } = self.crowd;
         let (interval, publishing_ns, delivering_ns) = match self.phase {
             Phase::Draining {
@@ -435,11 +444,21 @@ impl<'a> Load<'a> {
                 length_ns,
                 ..
             } if self.options.messages.is_none() => (interval, length_ns, length_ns),
-            _ => (
-                stats.tally,
-                stats.published_ns.saturating_sub(self.plan.start_ns),
-                stats.delivered_ns.saturating_sub(self.plan.start_ns),
-            ),
+            _ => {
+                // Without publishers it is a backlog that comes, with CONNACK as its starting shot.
+                let publishing = self.options.publishers > 0;
+                let from_ns = if publishing {
+                    self.plan.start_ns
+                } else {
+                    began_ns
+                };
+                let since = |ns: u64| ns.saturating_sub(from_ns);
+                (
+                    stats.tally,
+                    since(stats.published_ns),
+                    since(stats.delivered_ns),
+                )
+            }
         };
         let mut outcome = Outcome {
             interval,

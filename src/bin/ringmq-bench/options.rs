@@ -77,7 +77,7 @@ pub(crate) struct Flags {
     /// Seconds at most to wait afterwards for what is still on its way
     #[arg(long, value_name = "S", default_value = "3", value_parser = seconds)]
     drain: Duration,
-    /// Send this many messages in all, then end
+    /// Send this many messages in all, then end; without publishers: receive as many
     #[arg(long, value_name = "N")]
     messages: Option<u64>,
     /// Clean Session flag of CONNECT

@@ -1,5 +1,8 @@
 //! A publisher: stamps a batch of its belt, writes it, and refills its window as PUBACKs come.
 //!
+//! The window is refilled after each read of PUBACKs and not held back for more of them: the
+//! refill carries the TCP acknowledgement that a broker with Nagle's algorithm waits for.
+//!
 //! Invariant: `acked <= written <= prepared <= allowed`, in messages since the run began (the
 //! first by what the broker claims). A batch that the socket took in part is finished before the
 //! next one is prepared. Owned by a thread's load.
@@ -10,9 +13,6 @@ use crate::belt::{Belt, Stamp};
 use crate::client::{Client, Fault, Inbox};
 use crate::stats::{Clock, Stats};
 use crate::wire::{self, Packet};
-
-/// Flat out, a window is refilled when one in so many of its places is free.
-const REFILL_SHARE: usize = 8;
 
 /// One publishing connection.
 #[derive(Debug)]
@@ -97,18 +97,6 @@ impl Window {
 
     fn room(&self) -> usize {
         self.stamps.len() - self.in_flight
-    }
-
-    /// The free places, or 0 when they are too few to be worth a write while `allowed` messages
-    /// may go. Against a broker that sends PUBACKs one by one, a write for each of them would make
-    /// the generator the bottleneck.
-    fn room_for(&self, allowed: usize) -> usize {
-        let worth = self.stamps.len().div_ceil(REFILL_SHARE);
-        if self.room() < allowed.min(worth) {
-            0
-        } else {
-            self.room()
-        }
     }
 
     /// Takes a free identifier; there must be room.
@@ -244,13 +232,7 @@ impl Publisher {
     /// Messages the next batch would have.
     fn batch_messages(&self) -> usize {
         let allowed = usize::try_from(self.allowed - self.prepared).unwrap_or(usize::MAX);
-        let room = self
-            .window
-            .as_ref()
-            .map_or(usize::MAX, |window| match self.pace {
-                Pace::Flat => window.room_for(allowed),
-                Pace::Scheduled(_) => window.room(),
-            });
+        let room = self.window.as_ref().map_or(usize::MAX, Window::room);
         allowed.min(room).min(self.belt.len() - self.slot)
     }
 
@@ -353,33 +335,6 @@ mod tests {
                 window.release(packet_id),
                 None,
                 "{packet_id} was never taken"
-            );
-        }
-    }
-
-    /// A window is refilled in pieces of an eighth, and the last messages need not fill one.
-    #[test]
-    fn window_refills_in_pieces() {
-        let full = u16::MAX as usize;
-        for (size, taken, allowed, expected) in [
-            (1, 0, full, 1),
-            (1, 1, full, 0),
-            (8, 7, full, 1),
-            (16, 15, full, 0),
-            (16, 14, full, 2),
-            (16, 15, 1, 1),
-            (100, 88, full, 0),
-            (100, 87, full, 13),
-            (100, 100, 0, 0),
-        ] {
-            let mut window = Window::new(size);
-            for _ in 0..taken {
-                window.take(1);
-            }
-            assert_eq!(
-                window.room_for(allowed),
-                expected,
-                "{taken} of {size}, {allowed}"
             );
         }
     }
