@@ -143,9 +143,10 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
         };
         let bytes = link.transport.open(self.ring.bytes_mut(&buffer));
         if flow != Flow::Continue {
-            // It is on its way to being paused: what still comes is kept.
+            // It waits for another's output, or for the mesh: what still comes is kept.
             link.carry.extend(bytes);
             self.ring.recycle(buffer);
+            self.stop_receiving(key);
             return;
         }
         let mut carry = std::mem::take(&mut link.carry);
