@@ -1,3 +1,5 @@
+//! Accepting: many at once, cancelled, and out of descriptors.
+
 use std::env;
 use std::net::TcpStream;
 use std::process::Command;

@@ -6,7 +6,6 @@ mod recv;
 mod send;
 mod wake;
 
-use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;

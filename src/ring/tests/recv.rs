@@ -1,3 +1,5 @@
+//! Receiving: the ends of a receive, empty pools, cancels, reused slots.
+
 use super::*;
 
 /// Data comes before the end, in order, and the end comes once, as the last completion.

@@ -1,3 +1,5 @@
+//! Sending: large, many chunks, parked, failing; and queues that overflow.
+
 use std::thread;
 use std::time::Instant;
 

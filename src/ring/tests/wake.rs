@@ -1,3 +1,5 @@
+//! Waking and waiting.
+
 use std::thread;
 use std::time::Instant;
 
@@ -33,7 +35,7 @@ fn wakes_before_sleeping() {
 /// A sleeping ring is woken from another thread, again and again.
 #[test]
 fn wakes_from_another_thread() {
-    let (mut here, mut there) = (Rig::new(), None);
+    let mut here = Rig::new();
     let (waker, turns) = (here.ring.waker(), 200);
     let (sender, receiver) = std::sync::mpsc::channel::<Waker>();
     let other = thread::spawn(move || {
@@ -44,10 +46,9 @@ fn wakes_from_another_thread() {
             waker.wake();
         }
     });
+    let there = receiver.recv().expect("a waker");
     for _ in 0..turns {
-        there
-            .get_or_insert_with(|| receiver.recv().expect("a waker"))
-            .wake();
+        there.wake();
         drop(here.take(woken));
     }
     other.join().expect("the other ring");
