@@ -139,17 +139,9 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
 
     fn on_completion(&mut self, completion: Completion<R::Socket>) {
         match completion {
-            Completion::Received {
-                key,
-                received,
-                more,
-            } => self.on_received(key, received, more),
+            Completion::Received { key, received, more } => self.on_received(key, received, more),
             Completion::Sent { key, result, batch } => self.on_sent(key, result, batch),
-            Completion::Accepted {
-                listener,
-                result,
-                more,
-            } => {
+            Completion::Accepted { listener, result, more } => {
                 self.on_accepted(listener, result, more);
             }
             Completion::Woken => {}
@@ -170,9 +162,7 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
             return Some(Duration::ZERO);
         }
         let dues = self.accepting.iter().copied().flatten();
-        let dues = dues
-            .chain(self.wheel.next_ms())
-            .chain(self.broker.next_deadline_ms());
+        let dues = dues.chain(self.wheel.next_ms()).chain(self.broker.next_deadline_ms());
         let due_ms = dues.chain(self.stopping.deadline_ms()).min();
         let until_due =
             due_ms.map(|due_ms| Duration::from_millis(due_ms.saturating_sub(self.now_ms)));
@@ -187,10 +177,7 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
         &mut self,
         work: impl FnOnce(&mut Shard, &mut Context<'_>) -> T,
     ) -> T {
-        let mut context = Context {
-            now_ms: self.now_ms,
-            peers: &mut self.outboxes,
-        };
+        let mut context = Context { now_ms: self.now_ms, peers: &mut self.outboxes };
         work(&mut self.broker, &mut context)
     }
 
