@@ -21,8 +21,8 @@ use crate::broker::{self, Shard, ShardId, Stats};
 use crate::config::Options;
 use crate::cpus;
 use crate::limits::{LISTEN_BACKLOG, MESH_RING_BYTES, SESSION_BYTES_MAX};
-use crate::mesh::{self, Bell, Receiver, Sender, Tally};
-use crate::reactor::{self, Clock, Outbox, Parcel, Reactor};
+use crate::mesh::{self, Bell, Sender, Tally};
+use crate::reactor::{self, Clock, Inbox, Outbox, Parcel, Reactor};
 use crate::ring::{self, Features, Listener, RingRefused, Socket, Uring, Wake, Waker};
 
 /// Why the broker could not start.
@@ -122,7 +122,7 @@ struct Seat {
     cpu: Option<usize>,
     listeners: Vec<Listener>,
     senders: Vec<Option<Sender<Parcel<Socket>>>>,
-    inboxes: Vec<(Option<ShardId>, Receiver<Parcel<Socket>>)>,
+    inboxes: Vec<Inbox<Socket>>,
     bells: Vec<Arc<Bell>>,
     tally: Arc<Tally>,
     started: Instant,

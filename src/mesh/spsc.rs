@@ -23,8 +23,7 @@
 //! 2. *Form.* What the sender has published is whole records as in the table; a `WRAP` is followed
 //!    by a record under the same publish.
 //! 3. *Objects.* An address between `head` and `tail` owns its object. It leaves by `next` or by
-//! the
-//!    drop of the memory, and each end makes its own position known before it lets go of the memory.
+//!    the drop of the memory, and each end makes its own position known before it lets go of it.
 #![allow(unsafe_code)]
 
 use std::marker::PhantomData;

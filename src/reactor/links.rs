@@ -189,7 +189,7 @@ mod tests {
     fn carry_keeps_order() {
         let (mut carry, mut expected, mut got) = (Carry::default(), Vec::new(), Vec::new());
         for round in 0..1000_usize {
-            let piece: Vec<u8> = (0..round % 17).map(|n| (round + n) as u8).collect();
+            let piece = vec![round.to_le_bytes()[0]; round % 17];
             carry.extend(&piece);
             expected.extend(piece);
             let take = carry.unread().len().min(round % 13);

@@ -26,6 +26,9 @@ pub trait Clock {
     fn now_ms(&self) -> u64;
 }
 
+/// A way from another shard, or, without its number, from the control thread.
+pub type Inbox<S> = (Option<ShardId>, Receiver<Parcel<S>>);
+
 /// What a reactor is made of, beside its ring and clock.
 pub struct Options<R: Ring> {
     /// This shard's share of the broker.
@@ -36,8 +39,8 @@ pub struct Options<R: Ring> {
     pub listeners: Vec<R::Listener>,
     /// Ways to the other shards, by shard; none to itself.
     pub outboxes: Vec<Option<Outbox<R::Socket, R::Waker>>>,
-    /// Ways from the other shards, each with its shard; the control thread's has none.
-    pub inboxes: Vec<(Option<ShardId>, Receiver<Parcel<R::Socket>>)>,
+    /// Ways from the other shards and the control thread.
+    pub inboxes: Vec<Inbox<R::Socket>>,
     /// Tells others whether this shard sleeps.
     pub bell: Arc<Bell>,
     /// Counts clients of all shards.
@@ -57,7 +60,7 @@ pub struct Reactor<R: Ring, C: Clock> {
     pub(super) shard: ShardId,
     pub(super) links: Links<R::Socket>,
     pub(super) outboxes: Outboxes<R::Socket, R::Waker>,
-    pub(super) inboxes: Vec<(Option<ShardId>, Receiver<Parcel<R::Socket>>)>,
+    pub(super) inboxes: Vec<Inbox<R::Socket>>,
     bell: Arc<Bell>,
     pub(super) wheel: Wheel<Key>,
     completions: Vec<Completion<R::Socket>>,

@@ -296,7 +296,8 @@ mod tests {
                     flying.extend(next.map(|next| next.packet_id).zip(got));
                 }
                 7..9 if !flying.is_empty() => {
-                    let at = random(flying.len() as u64) as usize;
+                    let bound = flying.len() as u64;
+                    let at = usize::try_from(random(bound)).expect("small");
                     let (id, offset) = flying.remove(at);
                     assert_eq!(queue.acknowledge(id), Some(entry(offset)));
                 }

@@ -68,7 +68,7 @@ pub(crate) fn imports(tree: &Tree<'_>) -> Vec<Fault> {
                     let own = name == part || LEAVES.contains(&name);
                     (name, own || row.modules.contains(&name))
                 }
-                Named::Crate(name) => (name, row.crates.contains(&name)),
+                Named::Crate(name) => (name, row.crates.contains(&name) || source.is_tests()),
             };
             (!allowed).then(|| source.fault(line, format!("`{part}` may not use `{name}`")))
         };

@@ -66,6 +66,11 @@ impl Source<'_> {
         Some(below.split_once('/').map_or(below.trim_end_matches(".rs"), |(part, _)| part))
     }
 
+    /// Whether it is a file of tests beside the code they test.
+    pub(crate) fn is_tests(&self) -> bool {
+        self.path.contains("/tests/") || self.path.ends_with("/tests.rs")
+    }
+
     /// Modules above this one, the crate's root included.
     pub(crate) fn depth(&self) -> usize {
         let below = self.path.trim_start_matches("src/").trim_end_matches("/mod.rs");
