@@ -83,8 +83,8 @@ pub const REPLAY_SEEN_MAX: usize = 10_000;
 /// `net.core.somaxconn`. Full: clients try again.
 pub const LISTEN_BACKLOG: i32 = 4096;
 
-/// Links a shard holds beyond `--max-connections`: those that have not sent CONNECT, or are told that
-/// the broker is full. Over: accepted and closed at once.
+/// Links a shard holds beyond `--max-connections`: those that have not sent CONNECT, or are told
+/// that the broker is full. Over: accepted and closed at once.
 pub const PENDING_LINKS_MAX: usize = 16_384;
 
 /// Time a link that closes has to take what is still to be said. Over: it is cut off.

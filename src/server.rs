@@ -8,10 +8,11 @@ use std::process;
 use std::sync::mpsc;
 use std::sync::{Arc, mpsc::Receiver as Mailbox};
 use std::thread;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use log::{debug, error, info, warn};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::rand::GetRandomFlags;
 use rustix::thread::{CpuSet, sched_setaffinity};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -289,7 +290,7 @@ fn reactor_options(seat: Seat, options: &Options, wakers: &[Waker]) -> reactor::
         qos0_patience_ms: options.qos0_patience_ms,
         inflight_max: options.inflight_max,
         session_bytes_max: SESSION_BYTES_MAX,
-        seed: seed(seat.shard),
+        seed: seed(),
     });
     reactor::Options {
         broker,
@@ -313,13 +314,16 @@ impl Clock for SinceStart {
     }
 }
 
-/// Differs from start to start: client ids that the broker makes begin with it.
-fn seed(shard: ShardId) -> u64 {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let nanos = u64::try_from(now.as_nanos() & u128::from(u64::MAX)).expect("masked");
-    nanos ^ u64::from(process::id()) << 40 ^ u64::from(shard.0) << 56
+/// A number that nobody outside can guess.
+fn seed() -> u64 {
+    let mut bytes = [0; 8];
+    let filled = rustix::rand::getrandom(&mut bytes, GetRandomFlags::empty());
+    assert_eq!(
+        filled,
+        Ok(bytes.len()),
+        "the kernel gives 8 random bytes at once"
+    );
+    u64::from_ne_bytes(bytes)
 }
 
 /// Binds every address once for each shard. Port 0 becomes the same port for all.

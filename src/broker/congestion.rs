@@ -8,9 +8,7 @@
 //! While `Holding`, publishers that fed the connection are not read from. While `Slow`, they run
 //! free: QoS 0 for the connection is dropped, QoS 1 waits in its session.
 
-use std::collections::HashSet;
-
-use foldhash::fast::RandomState;
+use std::collections::BTreeSet;
 
 use super::ConnId;
 use super::delivery::Outgoing;
@@ -32,7 +30,7 @@ pub(super) enum Pace {
 pub(super) struct Holding {
     /// When patience is over.
     deadline_ms: u64,
-    waiters: HashSet<(ShardId, ConnId), RandomState>,
+    waiters: BTreeSet<(ShardId, ConnId)>,
 }
 
 impl Outgoing {
@@ -45,7 +43,7 @@ impl Outgoing {
         if matches!(connection.pace, Pace::Free) {
             let holding = Holding {
                 deadline_ms,
-                waiters: HashSet::default(),
+                waiters: BTreeSet::new(),
             };
             connection.pace = Pace::Holding(Box::new(holding));
             self.patience.push_back((deadline_ms, conn));

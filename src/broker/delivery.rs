@@ -1,4 +1,5 @@
-//! Handing messages to sessions: at once when they can go, into the session's queue when they can't.
+//! Handing messages to sessions: at once when they can go, into the session's queue when they
+//! can't.
 
 use std::collections::VecDeque;
 

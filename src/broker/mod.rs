@@ -1,24 +1,29 @@
 //! The broker's state machines: connections, sessions, routing, delivery, retained messages, wills.
 //!
-//! Pure: no socket, clock, thread or atomic. Input comes as packets, peer messages and the time; what
-//! is to happen comes out as bytes in connections' outputs, messages to [`Peers`] and [`Event`]s.
-//! One [`Shard`] is one core's share; it is entered only through `&mut self`.
+//! Pure: no socket, clock, thread or atomic. Input comes as packets, peer messages and the time;
+//! what is to happen comes out as bytes in connections' outputs, messages to [`Peers`] and
+//! [`Event`]s. One [`Shard`] is one core's share; it is entered only through `&mut self`.
 //!
 //! | file | noun |
 //! |---|---|
 //! | `shard` | the hub: what a reactor calls |
-//! | `connect`, `inbound`, `subscribe`, `farewell` | packets by kind: CONNECT; PUBLISH and acks; (UN)SUBSCRIBE; ends and wills |
+//! | `connect`, `subscribe` | CONNECT; SUBSCRIBE and UNSUBSCRIBE |
+//! | `inbound`, `farewell` | PUBLISH and PUBACK; ends of connections and wills |
 //! | `connection`, `output`, `session`, `vhost` | state |
 //! | `tree`, `routes` | filters to subscribers, and the cache of that by topic |
-//! | `letter`, `delivery`, `replay` | one message on its way, handing it to a session, retained replay |
-//! | `peers`, `placement`, `promises` | other shards: messages, who owns what, replies that wait for them |
+//! | `letter`, `delivery` | one message on its way; handing it to a session |
+//! | `replay` | retained messages for a new subscription |
+//! | `peers`, `placement` | what shards say to each other; who owns what |
+//! | `promises` | replies that wait for other shards |
 //! | `congestion` | who waits for whom when output is full |
+//! | `hashing` | the hash of maps that clients fill |
 
 mod congestion;
 mod connect;
 mod connection;
 mod delivery;
 mod farewell;
+mod hashing;
 mod inbound;
 mod letter;
 mod options;
@@ -41,7 +46,7 @@ pub use shard::{CloseReason, Context, Event, Shard};
 pub use stats::Stats;
 
 /// Names a connection: the slot of its link in the reactor's table and the slot's generation.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ConnId {
     /// Index in the reactor's table.
     pub slot: u32,

@@ -19,7 +19,7 @@ pub struct Options {
     pub inflight_max: u16,
     /// Bytes of messages one session may have waiting.
     pub session_bytes_max: u64,
-    /// Where client ids made by the server begin; differs from start to start and shard to shard.
+    /// Secret of this start and shard: seeds hashes and begins client ids that the server makes.
     pub seed: u64,
 }
 

@@ -22,7 +22,7 @@ use super::vhost::VhostId;
 const HEADER_BYTES: usize = 20;
 
 /// Names a shard: 0 to `shards - 1`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ShardId(pub u16);
 
 /// A set of shards.
@@ -158,7 +158,8 @@ const QOS_BITS: u8 = 0b11;
 const RETAIN: u8 = 1 << 2;
 const KEEP: u8 = 1 << 3;
 const DELIVER: u8 = 1 << 4;
-/// On an ask or answer end: there is a topic after which to go on (it may not be empty, but say so).
+/// On an ask or answer end: there is a topic after which to go on (it may not be empty, but say
+/// so).
 const AFTER: u8 = 1 << 5;
 
 /// Kinds of message, as the first byte names them.

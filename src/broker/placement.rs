@@ -1,4 +1,5 @@
-//! Which shard owns what: fixed by names alone, so that every shard agrees and a restart changes nothing.
+//! Which shard owns what: fixed by names alone, so that every shard agrees and a restart changes
+//! nothing.
 
 use super::ShardId;
 

@@ -7,10 +7,8 @@
 //! ```
 //! Invariant: at most one ask of a connection is out.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::ControlFlow;
-
-use foldhash::fast::RandomState;
 
 use crate::limits::{REPLAY_PAGE_BYTES, REPLAY_SEEN_MAX, REPLAY_VISITS_MAX};
 use crate::mqtt::{QoS, TopicFilter, TopicName};
@@ -33,10 +31,12 @@ pub(super) struct Replays {
     serial: u32,
     /// An ask about the first of the queue is out.
     asked: bool,
+    /// SUBACKs that have not left: what they grant follows them.
+    subacks: u32,
     /// It is on the list of those that go on in the next turn.
     listed: bool,
     /// Topics whose newer value has gone out live since.
-    seen: HashSet<Box<str>, RandomState>,
+    seen: BTreeSet<Box<str>>,
 }
 
 #[derive(Debug)]
@@ -102,6 +102,27 @@ impl Shard {
         !self.replaying.is_empty()
     }
 
+    /// A SUBACK is held back, and with it what it grants.
+    pub(super) fn hold_replay(&mut self, conn: ConnId) {
+        if let Some(connection) = self.out.connections.get_mut(conn)
+            && let Some(replays) = &mut connection.replays
+        {
+            replays.subacks += 1;
+        }
+    }
+
+    /// A SUBACK that was held back has left.
+    pub(super) fn release_replay(&mut self, conn: ConnId) {
+        if let Some(connection) = self.out.connections.get_mut(conn)
+            && let Some(replays) = &mut connection.replays
+        {
+            replays.subacks = replays.subacks.saturating_sub(1);
+            if !std::mem::replace(&mut replays.listed, true) {
+                self.replaying.push(conn);
+            }
+        }
+    }
+
     /// Takes the next steps of a connection's replays, as far as its output allows.
     pub(super) fn advance_replay(&mut self, conn: ConnId, context: &mut Context<'_>) {
         let Some(connection) = self.out.connections.get_mut(conn) else {
@@ -111,11 +132,18 @@ impl Shard {
             return;
         };
         let (vhost, key) = (open.vhost, open.session);
+        if !connection
+            .replays
+            .as_ref()
+            .is_some_and(|replays| replays.may_step())
+        {
+            return;
+        }
         // Out of the connection while it works: deliveries need the connection.
         let Some(mut replays) = connection.replays.take() else {
             return;
         };
-        while !replays.asked && !replays.listed {
+        while replays.may_step() {
             let Some(replay) = replays.queue.front() else {
                 return;
             };
@@ -298,6 +326,11 @@ impl Shard {
 }
 
 impl Replays {
+    /// Whether nothing has to happen first.
+    fn may_step(&self) -> bool {
+        !self.asked && !self.listed && self.subacks == 0
+    }
+
     /// Goes on after a topic, or with the next shard.
     fn go_on_after(&mut self, after: Option<Box<str>>) {
         let Some(replay) = self.queue.front_mut() else {

@@ -2,13 +2,10 @@
 //!
 //! Invariant: a route whose epoch is the vhost's is what the trees would give now.
 
-use std::collections::HashMap;
-
-use foldhash::fast::RandomState;
-
 use crate::limits::ROUTES_MAX;
 use crate::mqtt::QoS;
 
+use super::hashing::{Hashing, Map};
 use super::peers::ShardSet;
 use super::session::SessionKey;
 
@@ -31,8 +28,8 @@ pub(super) struct Route {
 }
 
 impl Route {
-    /// Adds a session, or raises what it is granted: of overlapping filters one copy is sent, at the
-    /// highest QoS [MQTT-3.3.5-1].
+    /// Adds a session, or raises what it is granted: of overlapping filters one copy is sent, at
+    /// the highest QoS [MQTT-3.3.5-1].
     pub(super) fn add(&mut self, session: SessionKey, granted: QoS) {
         match self
             .targets
@@ -50,21 +47,20 @@ impl Route {
 pub(super) struct Routes {
     /// Counts changes of subscriptions; starts at 1, so that 0 is never current.
     epoch: u64,
-    by_topic: HashMap<Box<str>, u32, RandomState>,
+    by_topic: Map<Box<str>, u32>,
     routes: Vec<Route>,
 }
 
-impl Default for Routes {
-    fn default() -> Self {
+impl Routes {
+    pub(super) fn new(hashing: &Hashing) -> Self {
+        let by_topic = Map::with_hasher(hashing.clone());
         Self {
             epoch: 1,
-            by_topic: HashMap::default(),
+            by_topic,
             routes: Vec::new(),
         }
     }
-}
 
-impl Routes {
     pub(super) fn epoch(&self) -> u64 {
         self.epoch
     }
@@ -115,7 +111,7 @@ mod tests {
     /// A route is filled once an epoch, also when the cache overflows.
     #[test]
     fn filled_once_an_epoch() {
-        let (mut routes, mut fills) = (Routes::default(), 0);
+        let (mut routes, mut fills) = (Routes::new(&Hashing::default()), 0);
         for _ in 0..3 {
             routes.find("a", |_| fills += 1);
         }

@@ -1,8 +1,8 @@
-//! Sessions: what outlives a connection (3.1.2.4): subscriptions, and messages not yet acknowledged.
+//! Sessions: what outlives a connection (3.1.2.4): subscriptions, and messages not yet
+//! acknowledged.
 //!
 //! Invariant: `stored_bytes` is the size of the queue's records in the log.
 
-use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use slab::Slab;
 use std::hash::BuildHasher;
@@ -11,6 +11,7 @@ use crate::mqtt::QoS;
 use crate::store::{Entry, MessageLog, SessionQueue};
 
 use super::ConnId;
+use super::hashing::Hashing;
 
 /// Names a session within its vhost and shard, while it exists.
 pub(super) type SessionKey = u32;
@@ -85,16 +86,24 @@ impl Session {
 }
 
 /// The sessions of one vhost on one shard, by key and by client id.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Sessions {
     slab: Slab<Session>,
     by_client: HashTable<SessionKey>,
-    hasher: RandomState,
+    hashing: Hashing,
 }
 
 impl Sessions {
+    pub(super) fn new(hashing: &Hashing) -> Self {
+        Self {
+            slab: Slab::new(),
+            by_client: HashTable::new(),
+            hashing: hashing.clone(),
+        }
+    }
+
     pub(super) fn find(&self, client_id: &str) -> Option<SessionKey> {
-        let hash = self.hasher.hash_one(client_id);
+        let hash = self.hashing.hash_one(client_id);
         let found = self
             .by_client
             .find(hash, |key| *self.get(*key).client_id == *client_id);
@@ -112,16 +121,16 @@ impl Sessions {
             stored_bytes: 0,
         };
         let key = u32::try_from(self.slab.insert(session)).expect("sessions fit memory");
-        let (slab, hasher) = (&self.slab, &self.hasher);
-        let rehash = |key: &SessionKey| hasher.hash_one(&*slab[*key as usize].client_id);
+        let (slab, hashing) = (&self.slab, &self.hashing);
+        let rehash = |key: &SessionKey| hashing.hash_one(&*slab[*key as usize].client_id);
         self.by_client
-            .insert_unique(hasher.hash_one(client_id), key, rehash);
+            .insert_unique(hashing.hash_one(client_id), key, rehash);
         key
     }
 
     pub(super) fn remove(&mut self, key: SessionKey) -> Session {
         let session = self.slab.remove(key as usize);
-        let hash = self.hasher.hash_one(&*session.client_id);
+        let hash = self.hashing.hash_one(&*session.client_id);
         if let Ok(entry) = self.by_client.find_entry(hash, |known| *known == key) {
             entry.remove();
         }
@@ -149,7 +158,7 @@ mod tests {
     /// A session is found by its client id while it exists, and ids are told apart by case.
     #[test]
     fn found_by_client_id() {
-        let mut sessions = Sessions::default();
+        let mut sessions = Sessions::new(&Hashing::default());
         let keys: Vec<_> = (0..1000)
             .map(|n| sessions.insert(&format!("client-{n}"), n % 2 == 0))
             .collect();
@@ -163,7 +172,7 @@ mod tests {
     /// Subscriptions are one for a filter, and bounded.
     #[test]
     fn subscriptions_are_one_for_a_filter() {
-        let mut sessions = Sessions::default();
+        let mut sessions = Sessions::new(&Hashing::default());
         let key = sessions.insert("c", true);
         let session = sessions.get_mut(key);
         for (filter, max, expected) in [

@@ -7,6 +7,7 @@ use crate::mqtt::{Connect, ConnectReturn, DecodeError, Packet, TopicFilter, Topi
 
 use super::connection::Phase;
 use super::delivery::{Outgoing, Terms};
+use super::hashing::Hashing;
 use super::letter::{Forms, Letter, Message, Source};
 use super::peers::{PeerMessage, PeerPublish, Peers, ShardId, ShardSet};
 use super::promises::{Promises, Reply};
@@ -104,7 +105,7 @@ impl Shard {
     /// A shard without connections or sessions.
     pub fn new(options: Options) -> Self {
         Self {
-            vhosts: vec![Vhost::new("/")],
+            vhosts: vec![Vhost::new("/", &Hashing::with_seed(options.seed))],
             out: Outgoing::new(options),
             forms: Forms::default(),
             promises: Promises::default(),
@@ -243,7 +244,8 @@ impl Shard {
         awaited
     }
 
-    /// Ends a turn: replies that wait for other shards wait for what has been `sent` to them so far.
+    /// Ends a turn: replies that wait for other shards wait for what has been `sent` to them so
+    /// far.
     pub fn seal_promises(&mut self, sent: impl Fn(ShardId) -> u64) {
         self.promises.seal(self.out.options.shards, sent);
     }
@@ -255,6 +257,9 @@ impl Shard {
                 if let Some(connection) = self.out.connections.get_mut(conn) {
                     connection.promised -= 1;
                     self.write_reply(conn, &reply);
+                    if matches!(reply, Reply::Suback(..)) {
+                        self.release_replay(conn);
+                    }
                 }
             }
         }
@@ -465,17 +470,19 @@ impl Shard {
     }
 
     /// Replies at once, or when other shards have handled what this turn sent them. Replies of one
-    /// connection keep their order [MQTT-4.6.0-2].
-    pub(super) fn promise(&mut self, conn: ConnId, reply: Reply, wait: bool) {
+    /// connection keep their order [MQTT-4.6.0-2]. Whether it is held.
+    pub(super) fn promise(&mut self, conn: ConnId, reply: Reply, wait: bool) -> bool {
         let Some(connection) = self.out.connections.get_mut(conn) else {
-            return;
+            return false;
         };
-        if wait || connection.promised > 0 {
+        let held = wait || connection.promised > 0;
+        if held {
             connection.promised += 1;
             self.promises.add(conn, reply);
         } else {
             self.write_reply(conn, &reply);
         }
+        held
     }
 
     fn set_interest(&mut self, vhost: VhostId, filter: &str, shard: ShardId, has: bool) {

@@ -29,12 +29,15 @@ impl Shard {
         }
         // Until other shards know of a new filter, a message published there could be missed.
         let reply = Reply::Suback(subscribe.packet_id, codes.as_slice().into());
-        self.promise(conn, reply, wait);
+        let held = self.promise(conn, reply, wait);
         for (entry, code) in subscribe.entries().zip(codes) {
             if let (Ok(filter), Ok(granted)) = (entry.filter, QoS::try_from(code)) {
                 // [MQTT-3.8.4-3] Also when the subscription was there before.
                 self.start_replay(conn, filter, granted);
             }
+        }
+        if held {
+            self.hold_replay(conn);
         }
         self.advance_replay(conn, context);
     }

@@ -4,12 +4,11 @@
 //! costs one hash and a walk over the topic's levels, however many filters there are, and allocates
 //! nothing. Invariant: every trie node but the root has an entry at or below it.
 
-use std::collections::HashMap;
-
-use foldhash::fast::RandomState;
 use slab::Slab;
 
 use crate::mqtt::{TopicFilter, TopicName};
+
+use super::hashing::{Hashing, Map};
 
 const ROOT: usize = 0;
 
@@ -18,7 +17,7 @@ type Entries<K, V> = Vec<(K, V)>;
 #[derive(Debug)]
 struct Node<K, V> {
     /// Children by literal level.
-    levels: HashMap<Box<str>, usize, RandomState>,
+    levels: Map<Box<str>, usize>,
     /// The child behind `+`.
     plus: Option<usize>,
     /// Holders of the filter that ends here.
@@ -27,18 +26,17 @@ struct Node<K, V> {
     hash: Entries<K, V>,
 }
 
-impl<K, V> Default for Node<K, V> {
-    fn default() -> Self {
+impl<K, V> Node<K, V> {
+    fn new(hashing: &Hashing) -> Self {
+        let levels = Map::with_hasher(hashing.clone());
         Self {
-            levels: HashMap::default(),
+            levels,
             plus: None,
             here: Vec::new(),
             hash: Vec::new(),
         }
     }
-}
 
-impl<K, V> Node<K, V> {
     fn is_empty(&self) -> bool {
         let holders = self.here.len() + self.hash.len();
         holders == 0 && self.levels.is_empty() && self.plus.is_none()
@@ -48,17 +46,19 @@ impl<K, V> Node<K, V> {
 /// Filters, each with its holders: at most one value for a filter and holder.
 #[derive(Debug)]
 pub(super) struct FilterTree<K, V> {
-    exact: HashMap<Box<str>, Entries<K, V>, RandomState>,
+    exact: Map<Box<str>, Entries<K, V>>,
     nodes: Slab<Node<K, V>>,
+    hashing: Hashing,
 }
 
 impl<K: Copy + PartialEq, V: Copy> FilterTree<K, V> {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(hashing: &Hashing) -> Self {
         let mut nodes = Slab::new();
-        nodes.insert(Node::default());
+        nodes.insert(Node::new(hashing));
         Self {
-            exact: HashMap::default(),
+            exact: Map::with_hasher(hashing.clone()),
             nodes,
+            hashing: hashing.clone(),
         }
     }
 
@@ -153,7 +153,7 @@ impl<K: Copy + PartialEq, V: Copy> FilterTree<K, V> {
     }
 
     fn add_child(&mut self, at: usize, level: &str) -> usize {
-        let child = self.nodes.insert(Node::default());
+        let child = self.nodes.insert(Node::new(&self.hashing));
         match level {
             "+" => self.nodes[at].plus = Some(child),
             _ => {
@@ -251,7 +251,7 @@ mod tests {
             seed ^= seed << 17;
             usize::try_from(seed % bound as u64).expect("small")
         };
-        let mut tree = FilterTree::new();
+        let mut tree = FilterTree::new(&Hashing::default());
         let mut model = BTreeMap::<(String, u32), u8>::new();
         for round in 0..20_000 {
             let mut parts: Vec<&str> = (0..=random(3))
@@ -304,7 +304,7 @@ mod tests {
     /// A second insert of a holder changes its value and adds nothing.
     #[test]
     fn a_holder_has_one_value() {
-        let mut tree = FilterTree::new();
+        let mut tree = FilterTree::new(&Hashing::default());
         for text in ["a/b", "a/+", "#"] {
             assert!(tree.insert(filter(text), 9, 0));
             assert!(!tree.insert(filter(text), 9, 1));

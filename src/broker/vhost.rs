@@ -1,9 +1,10 @@
-//! A vhost's share on one shard: its exchange `mqtt.default` (subscription tree and routes), sessions
-//! and retain store. Nothing passes between vhosts.
+//! A vhost's share on one shard: its exchange `mqtt.default` (subscription tree and routes),
+//! sessions and retain store. Nothing passes between vhosts.
 
 use crate::mqtt::{QoS, TopicFilter, TopicName};
 use crate::store::RetainStore;
 
+use super::hashing::Hashing;
 use super::peers::ShardId;
 use super::routes::Routes;
 use super::session::{SessionKey, Sessions};
@@ -25,11 +26,11 @@ pub(super) struct Vhost {
 }
 
 impl Vhost {
-    pub(super) fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str, hashing: &Hashing) -> Self {
         Self {
             name: name.into(),
-            exchange: Exchange::new(),
-            sessions: Sessions::default(),
+            exchange: Exchange::new(hashing),
+            sessions: Sessions::new(hashing),
             retained: RetainStore::default(),
         }
     }
@@ -46,11 +47,11 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    fn new() -> Self {
+    fn new(hashing: &Hashing) -> Self {
         Self {
-            subscriptions: FilterTree::new(),
-            interests: FilterTree::new(),
-            routes: Routes::default(),
+            subscriptions: FilterTree::new(hashing),
+            interests: FilterTree::new(hashing),
+            routes: Routes::new(hashing),
         }
     }
 

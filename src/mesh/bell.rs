@@ -42,9 +42,9 @@ impl Bell {
     /// Says that the sleeper is about to sleep. Afterwards it must look again at everything it
     /// waits for, and only if there is nothing may it sleep; otherwise it calls [`Bell::awake`].
     pub fn announce_sleep(&self) {
-        // AcqRel: with the other two swaps. The flag is changed by swaps alone, so its changes are
-        // one chain of cause and effect (which is also how loom tells an old `false` from a new one).
-        self.asleep.0.swap(true, Ordering::AcqRel);
+        // Relaxed: ordered by the fence below. A swap, like every change of the flag, so that each
+        // follows the one before it also for loom, which may mix up plain stores of two threads.
+        self.asleep.0.swap(true, Ordering::Relaxed);
         // SeqCst, with the fence in `must_ring`: of two fences one is first, so either the sleeper's
         // second look sees what the other published, or the other sees the flag.
         fence(Ordering::SeqCst);
@@ -52,8 +52,8 @@ impl Bell {
 
     /// Says that the sleeper is awake, however it was woken.
     pub fn awake(&self) {
-        // AcqRel: with the other two swaps. Who still sees the old value rings once in vain.
-        self.asleep.0.swap(false, Ordering::AcqRel);
+        // Relaxed: nothing is handed over. Who still sees the old value rings once in vain.
+        self.asleep.0.swap(false, Ordering::Relaxed);
     }
 
     /// To be called after something was published to the sleeper: true exactly once per announced
@@ -64,7 +64,7 @@ impl Bell {
         fence(Ordering::SeqCst);
         // Relaxed: ordered by the fence above. Looked at first, so that the line of a shard that is
         // awake stays shared by all who ask.
-        // AcqRel: with the other two swaps; of several callers the first finds `true`.
-        self.asleep.0.load(Ordering::Relaxed) && self.asleep.0.swap(false, Ordering::AcqRel)
+        // Relaxed: of several callers one finds `true`, by the atomicity of the swap alone.
+        self.asleep.0.load(Ordering::Relaxed) && self.asleep.0.swap(false, Ordering::Relaxed)
     }
 }

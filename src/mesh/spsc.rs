@@ -304,12 +304,9 @@ impl<T: Send> Receiver<T> {
             self.taken
         );
         if self.committed < records {
+            let done = &self.shared.done.0;
             // Release: with the Acquire in `Sender::committed`.
-            self.shared
-                .done
-                .0
-                .committed
-                .store(records, Ordering::Release);
+            done.committed.store(records, Ordering::Release);
             self.committed = records;
         }
     }
@@ -325,13 +322,10 @@ impl<T: Send> Receiver<T> {
 
 impl<T: Send> Drop for Receiver<T> {
     fn drop(&mut self) {
+        let done = &self.shared.done.0;
         // Obligation 3: objects taken and not handled would be dropped again with the memory.
-        // Release: with the Acquire in `Sender::find_room`, and with the last drop of the memory.
-        self.shared
-            .done
-            .0
-            .released
-            .store(self.head, Ordering::Release);
+        // Release: with the Acquire in `Sender::find_room`.
+        done.released.store(self.head, Ordering::Release);
     }
 }
 
@@ -463,6 +457,10 @@ impl Memory {
     /// # Safety
     /// The caller may write these bytes, and they do not reach over the end of memory.
     unsafe fn write_bytes(&self, position: usize, bytes: &[u8]) {
+        assert!(
+            bytes.len() <= self.to_end(position),
+            "a record lies in one piece"
+        );
         self.races.write(self.offset(position), bytes.len());
         let to = self.address(position);
         // SAFETY: in bounds and unshared by the caller's promise; a slice the caller could still
@@ -474,6 +472,7 @@ impl Memory {
     /// The caller may read these bytes as long as it keeps them, and they do not reach over the end
     /// of memory.
     unsafe fn read_bytes(&self, position: usize, len: usize) -> &[u8] {
+        assert!(len <= self.to_end(position), "a record lies in one piece");
         self.races.read(self.offset(position), len);
         // SAFETY: in bounds, initialised since memory began as zeros, and written by nobody while
         // borrowed, by the caller's promise.

@@ -1,7 +1,7 @@
 //! Links: sockets with their transports, by slot.
 //!
-//! Invariant: a slot is given away again only after the kernel has ended every operation on its link
-//! (join before free), and then under a new generation.
+//! Invariant: a slot is given away again only after the kernel has ended every operation on its
+//! link (join before free), and then under a new generation.
 
 use slab::Slab;
 

@@ -1,9 +1,9 @@
 //! The loop of one shard: completions of the ring become calls of the broker, and what the broker
 //! wants becomes operations.
 //!
-//! A turn: sleep until something completes or is due → handle completions → handle what other shards
-//! sent → replies that waited for them → timers → events → send, publish to other shards, and begin
-//! again. Nothing in it waits but the sleep at its top.
+//! A turn: sleep until something completes or is due → handle completions → handle what other
+//! shards sent → replies that waited for them → timers → events → send, publish to other shards,
+//! and begin again. Nothing in it waits but the sleep at its top.
 //!
 //! | file | noun |
 //! |---|---|

@@ -1,8 +1,8 @@
 //! Timers of all links of a shard: one wheel, no kernel timer per link.
 //!
-//! A slot of the wheel covers [`TICK_MS`]; a deadline beyond one turn of the wheel stays in its slot
-//! until its round comes. Timers are never taken out: who no longer needs one ignores it when it
-//! fires. Invariant: a timer fires at or up to one tick after its deadline, never before.
+//! A slot of the wheel covers [`TICK_MS`]; a deadline beyond one turn of the wheel stays in its
+//! slot until its round comes. Timers are never taken out: who no longer needs one ignores it when
+//! it fires. Invariant: a timer fires at or up to one tick after its deadline, never before.
 
 /// Milliseconds one slot covers: keep alive is in seconds, so this is fine enough.
 const TICK_MS: u64 = 50;
@@ -46,7 +46,8 @@ impl<T: Copy> Wheel<T> {
         self.occupied[slot / 64] |= 1 << (slot % 64);
     }
 
-    /// When [`Wheel::fire`] may have something, if there are timers: not later than the next is due.
+    /// When [`Wheel::fire`] may have something, if there are timers: not later than the next is
+    /// due.
     pub(super) fn next_ms(&self) -> Option<u64> {
         let from = slot_of(self.tick);
         // The words from the current slot on, the first one once more for the slots before it.
@@ -97,7 +98,8 @@ fn slot_of(tick: u64) -> usize {
 mod tests {
     use super::*;
 
-    /// Every timer fires once, not before its deadline and at most a tick after, whatever the steps.
+    /// Every timer fires once, not before its deadline and at most a tick after, whatever the
+    /// steps.
     #[test]
     fn fires_once_and_in_time() {
         for step_ms in [1, 7, 49, 50, 51, 1000, 500_000] {

@@ -1,7 +1,9 @@
-//! What this kernel's io_uring offers, found by trying, never by its version: distributions backport.
+//! What this kernel's io_uring offers, found by trying, never by its version: distributions
+//! backport.
 //!
 //! ```text
-//! set-up:  defer, no array ──EINVAL──► defer ──EINVAL──► coop ──EINVAL──► plain ──EINVAL──► too old
+//! set-up:  defer, no array ──EINVAL──► defer ──EINVAL──► coop ──EINVAL──► plain ──EINVAL──► too
+//! old
 //!          on ENOMEM again with half the entries, down to the least; then the memory limit is named
 //! ```
 

@@ -1,8 +1,8 @@
 //! The submission and completion queues, and the one syscall that moves both.
 //!
-//! Obligations towards the kernel: an entry's memory is the pusher's ([`Queue::push`]); arguments of
-//! the syscall live on the stack across it. Used from the thread that made it; the kernel refuses
-//! others (`SINGLE_ISSUER`).
+//! Obligations towards the kernel: an entry's memory is the pusher's ([`Queue::push`]); arguments
+//! of the syscall live on the stack across it. Used from the thread that made it; the kernel
+//! refuses others (`SINGLE_ISSUER`).
 //!
 //! Completions are seen only after [`Queue::enter`]: with `DEFER_TASKRUN` the kernel works for this
 //! ring inside that call and nowhere else. The call's descriptor is not registered: that saves a
@@ -40,8 +40,8 @@ impl Queue {
     /// Appends a submission; a full queue refuses it: then [`Queue::enter`] makes room.
     ///
     /// # Safety
-    /// Memory that the entry points at stays valid, and if the kernel writes it unaliased, until the
-    /// entry's last completion.
+    /// Memory that the entry points at stays valid, and if the kernel writes it unaliased, until
+    /// the entry's last completion.
     pub(super) unsafe fn push(&mut self, entry: &squeue::Entry) -> Result<(), PushError> {
         // SAFETY: passed on to the caller.
         unsafe { self.ring.submission().push(entry) }

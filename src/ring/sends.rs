@@ -56,7 +56,8 @@ pub(super) struct Sends {
 }
 
 impl Sends {
-    /// Takes the batch until [`Sends::end`]. At most [`SEND_CHUNKS_MAX`] slices of it are described.
+    /// Takes the batch until [`Sends::end`]. At most [`SEND_CHUNKS_MAX`] slices of it are
+    /// described.
     ///
     /// # Panics
     /// If the batch is empty.

@@ -1,5 +1,5 @@
-//! What a completion is about, in the 64 bits the kernel hands back: `kind 8 | generation 24 |
-//! slot 32`. Never a pointer: a stale one would be undefined behaviour, a stale tag is an assertion.
+//! What a completion is about, in the 64 bits the kernel hands back: `kind 8 | generation 24 | slot
+//! 32`. Never a pointer: a stale one would be undefined behaviour, a stale tag is an assertion.
 
 use super::Key;
 

@@ -2,13 +2,13 @@
 //!
 //! A message is stored once per shard, in the [`MessageLog`]; every session that must still get it
 //! holds the position in its [`SessionQueue`]. The [`RetainStore`] keeps the last retained message
-//! of each topic. All three live in memory for now; their interfaces speak of positions and pages so
-//! that segment files can stand behind them.
+//! of each topic. All three live in memory for now; their interfaces speak of positions and pages
+//! so that segment files can stand behind them.
 
-mod log;
+mod messages;
 mod queue;
 mod retained;
 
-pub use log::{MessageLog, Position, StoredMessage};
+pub use messages::{MessageLog, Position, StoredMessage};
 pub use queue::{Entry, Next, SessionQueue};
 pub use retained::{RetainStore, Retained, ScanEnd};

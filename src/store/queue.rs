@@ -1,4 +1,5 @@
-//! The queue of one session: what its client must still acknowledge, and what still waits to be sent.
+//! The queue of one session: what its client must still acknowledge, and what still waits to be
+//! sent.
 //!
 //! ```text
 //!  first             next                       end
@@ -8,12 +9,13 @@
 //! ```
 //!
 //! Invariant: `first <= next <= end`, `next - first <= 65,535`, and `first` is never acknowledged
-//! (or the queue is empty). A message's number in its queue fixes its packet identifier, so the same
-//! message has the same identifier after a reconnect [MQTT-4.4.0-1], and nothing is stored for it.
+//! (or the queue is empty). A message's number in its queue fixes its packet identifier, so the
+//! same message has the same identifier after a reconnect [MQTT-4.4.0-1], and nothing is stored for
+//! it.
 
 use std::collections::VecDeque;
 
-use super::log::Position;
+use super::messages::Position;
 
 /// Packet identifiers there are: 1 to 65,535 [MQTT-2.3.1-1].
 const IDENTIFIERS: u64 = 65_535;

@@ -1,8 +1,8 @@
 //! The retained messages of one vhost whose topics belong to one shard.
 //!
-//! Invariant: at most one message a topic; none has an empty payload (that clears, [MQTT-3.3.1-10]).
-//! Topics are kept in byte order, so that a wildcard's literal beginning bounds the scan and a scan
-//! can stop and go on after any topic while the store changes.
+//! Invariant: at most one message a topic; none has an empty payload (that clears,
+//! [MQTT-3.3.1-10]). Topics are kept in byte order, so that a wildcard's literal beginning bounds
+//! the scan and a scan can stop and go on after any topic while the store changes.
 
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
@@ -65,8 +65,8 @@ impl RetainStore {
         self.messages.is_empty()
     }
 
-    /// Visits the topics that begin with `prefix`, in byte order, from the one after `after`; at most
-    /// `visits_max` of them, and not beyond one for which `visit` breaks.
+    /// Visits the topics that begin with `prefix`, in byte order, from the one after `after`; at
+    /// most `visits_max` of them, and not beyond one for which `visit` breaks.
     pub fn scan(
         &self,
         prefix: &str,

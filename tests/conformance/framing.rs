@@ -15,7 +15,10 @@ fn packets_with(text: &[u8]) -> [(&'static str, Vec<u8>); 6] {
         ("user name", connect("strings").username(text).bytes()),
         ("topic name", publish(text, "payload").bytes()),
         ("filter to subscribe", frame(0x82, &subscription)),
-        ("filter to unsubscribe", frame(0xa2, &[&[0, 1][..], &string(text)].concat())),
+        (
+            "filter to unsubscribe",
+            frame(0xa2, &[&[0, 1][..], &string(text)].concat()),
+        ),
     ]
 }
 
@@ -33,13 +36,13 @@ fn assert_closed_by(broker: &Broker, place: &str, text: &[u8], packet: &[u8]) {
 #[test]
 pub(crate) fn ill_formed_utf8_closes() {
     let ill_formed: [&[u8]; 8] = [
-        b"a\x80",                 // a continuation alone
-        b"\xc3",                  // a lead alone
-        b"\xc0\xaf",              // two bytes for what one can say
-        b"\xe0\x80\xaf",          // three bytes for the same
-        b"\xed\xa0\x80",          // U+D800
-        b"\xed\xbf\xbf/a",        // U+DFFF
-        b"\xf4\x90\x80\x80",      // above U+10FFFF
+        b"a\x80",            // a continuation alone
+        b"\xc3",             // a lead alone
+        b"\xc0\xaf",         // two bytes for what one can say
+        b"\xe0\x80\xaf",     // three bytes for the same
+        b"\xed\xa0\x80",     // U+D800
+        b"\xed\xbf\xbf/a",   // U+DFFF
+        b"\xf4\x90\x80\x80", // above U+10FFFF
         b"\xfe",
     ];
     let broker = Broker::start(1);
@@ -65,10 +68,24 @@ pub(crate) fn nul_in_a_string_closes() {
 #[test]
 pub(crate) fn well_formed_utf8_is_accepted() {
     let broker = Broker::start(1);
-    for text in ["\u{80}", "\u{7ff}", "\u{800}", "\u{d7ff}", "\u{e000}", "\u{ffef}", "\u{10000}", "\u{10fffd}"] {
+    for text in [
+        "\u{80}",
+        "\u{7ff}",
+        "\u{800}",
+        "\u{d7ff}",
+        "\u{e000}",
+        "\u{ffef}",
+        "\u{10000}",
+        "\u{10fffd}",
+    ] {
         println!("{text:?}");
         let mut client = Client::open(&broker);
-        client.send(&connect(text).will(&publish(text, "gone")).username(text).bytes());
+        client.send(
+            &connect(text)
+                .will(&publish(text, "gone"))
+                .username(text)
+                .bytes(),
+        );
         client.expect(&connack(false, 0));
         client.subscribe(text, 0);
         client.publish(&publish(text, "payload"));

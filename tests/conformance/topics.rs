@@ -1,7 +1,7 @@
 //! Topic names and filters (4.7): which match, and which are none.
 
 use crate::common::{
-    Broker, Client, Publish, on_shards, puback, publish, string, suback, subscribe, frame,
+    Broker, Client, Publish, frame, on_shards, puback, publish, string, suback, subscribe,
 };
 
 /// Subscribes to `filter` alone and checks which of `topics` arrive.
@@ -33,8 +33,24 @@ pub(crate) fn filters_match_by_the_rules() {
             assert_matches(broker, &mut publisher, filter, &[("a/b/c", true)]);
         }
         let misses = [
-            "c/a/b", "c/#", "+/a/+", "c/+/#", "+/+/d", "a", "a/b", "+", "+/+", "a/b/c/d", "a/b/c/+",
-            "a/b/c/d/#", "/a/b/c", "a/b/c/", "+/+/+/+", "A/b/c", "a/b/C", "a//b/c",
+            "c/a/b",
+            "c/#",
+            "+/a/+",
+            "c/+/#",
+            "+/+/d",
+            "a",
+            "a/b",
+            "+",
+            "+/+",
+            "a/b/c/d",
+            "a/b/c/+",
+            "a/b/c/d/#",
+            "/a/b/c",
+            "a/b/c/",
+            "+/+/+/+",
+            "A/b/c",
+            "a/b/C",
+            "a//b/c",
         ];
         for filter in misses {
             assert_matches(broker, &mut publisher, filter, &[("a/b/c", false)]);
@@ -48,16 +64,31 @@ pub(crate) fn hash_matches_its_parent() {
     let broker = Broker::start(1);
     let mut publisher = Client::connect(&broker, "publisher");
     let cases: [(&str, &[(&str, bool)]); 4] = [
-        ("a/#", &[("a", true), ("a/", true), ("a/b", true), ("ab", false), ("/a", false)]),
-        ("sport/tennis/player1/#", &[
-            ("sport/tennis/player1", true),
-            ("sport/tennis/player1/ranking", true),
-            ("sport/tennis/player1/score/wimbledon", true),
-            ("sport/tennis/player2", false),
-            ("sport/tennis", false),
-        ]),
+        (
+            "a/#",
+            &[
+                ("a", true),
+                ("a/", true),
+                ("a/b", true),
+                ("ab", false),
+                ("/a", false),
+            ],
+        ),
+        (
+            "sport/tennis/player1/#",
+            &[
+                ("sport/tennis/player1", true),
+                ("sport/tennis/player1/ranking", true),
+                ("sport/tennis/player1/score/wimbledon", true),
+                ("sport/tennis/player2", false),
+                ("sport/tennis", false),
+            ],
+        ),
         ("#", &[("a", true), ("/", true), ("a/b/c/d/e/f", true)]),
-        ("/#", &[("/", true), ("/a", true), ("a", false), ("a/", false)]),
+        (
+            "/#",
+            &[("/", true), ("/a", true), ("a", false), ("a/", false)],
+        ),
     ];
     for (filter, topics) in cases {
         assert_matches(&broker, &mut publisher, filter, topics);
@@ -70,12 +101,41 @@ pub(crate) fn plus_matches_one_level() {
     let broker = Broker::start(1);
     let mut publisher = Client::connect(&broker, "publisher");
     let cases: [(&str, &[(&str, bool)]); 6] = [
-        ("+", &[("a", true), ("/a", false), ("a/", false), ("a/b", false)]),
-        ("+/+", &[("/finance", true), ("a/b", true), ("/", true), ("a", false), ("a/b/c", false)]),
-        ("/+", &[("/finance", true), ("/", true), ("finance", false), ("/a/b", false)]),
-        ("sport/+", &[("sport/", true), ("sport/a", true), ("sport", false)]),
-        ("sport/+/player1", &[("sport/tennis/player1", true), ("sport//player1", true)]),
-        ("+/tennis/#", &[("a/tennis", true), ("/tennis/x", true), ("tennis", false)]),
+        (
+            "+",
+            &[("a", true), ("/a", false), ("a/", false), ("a/b", false)],
+        ),
+        (
+            "+/+",
+            &[
+                ("/finance", true),
+                ("a/b", true),
+                ("/", true),
+                ("a", false),
+                ("a/b/c", false),
+            ],
+        ),
+        (
+            "/+",
+            &[
+                ("/finance", true),
+                ("/", true),
+                ("finance", false),
+                ("/a/b", false),
+            ],
+        ),
+        (
+            "sport/+",
+            &[("sport/", true), ("sport/a", true), ("sport", false)],
+        ),
+        (
+            "sport/+/player1",
+            &[("sport/tennis/player1", true), ("sport//player1", true)],
+        ),
+        (
+            "+/tennis/#",
+            &[("a/tennis", true), ("/tennis/x", true), ("tennis", false)],
+        ),
     ];
     for (filter, topics) in cases {
         assert_matches(&broker, &mut publisher, filter, topics);
@@ -92,7 +152,10 @@ pub(crate) fn wildcards_leave_dollar_topics_alone() {
         ("+/a", &[("$app/a", false), ("app/a", true)]),
         ("+/#", &[("$app/a", false), ("$app", false)]),
         ("+", &[("$app", false), ("app", true)]),
-        ("$app/#", &[("$app/a", true), ("$app", true), ("app/a", false)]),
+        (
+            "$app/#",
+            &[("$app/a", true), ("$app", true), ("app/a", false)],
+        ),
         ("$app/+", &[("$app/a", true), ("$app/$a", true)]),
         ("$app/a", &[("$app/a", true)]),
         ("a/+", &[("a/$app", true)]),
@@ -110,13 +173,27 @@ pub(crate) fn topics_are_not_normalised() {
     let composed = "caf\u{e9}";
     let decomposed = "cafe\u{301}";
     let cases: [(&str, &[(&str, bool)]); 7] = [
-        ("ACCOUNTS", &[("Accounts", false), ("accounts", false), ("ACCOUNTS", true)]),
+        (
+            "ACCOUNTS",
+            &[("Accounts", false), ("accounts", false), ("ACCOUNTS", true)],
+        ),
         (composed, &[(decomposed, false), (composed, true)]),
         (decomposed, &[(composed, false), (decomposed, true)]),
-        ("a b", &[("a  b", false), ("a b ", false), (" a b", false), ("a b", true)]),
+        (
+            "a b",
+            &[
+                ("a  b", false),
+                ("a b ", false),
+                (" a b", false),
+                ("a b", true),
+            ],
+        ),
         ("a/./b", &[("a/b", false), ("a/./b", true)]),
         ("a//b", &[("a/b", false), ("a///b", false), ("a//b", true)]),
-        ("\u{1f980}/+", &[("\u{1f980}/\u{fffd}", true), ("?/a", false)]),
+        (
+            "\u{1f980}/+",
+            &[("\u{1f980}/\u{fffd}", true), ("?/a", false)],
+        ),
     ];
     for (filter, topics) in cases {
         assert_matches(&broker, &mut publisher, filter, topics);
@@ -162,7 +239,11 @@ pub(crate) fn misplaced_wildcards_are_refused() {
 #[test]
 pub(crate) fn empty_topics_are_refused() {
     let broker = Broker::start(1);
-    for message in [publish("", "x"), publish("", "x").qos1(1), publish("", "").retained()] {
+    for message in [
+        publish("", "x"),
+        publish("", "x").qos1(1),
+        publish("", "").retained(),
+    ] {
         let mut client = Client::connect(&broker, "client");
         client.send(&message.bytes());
         client.expect_closed();

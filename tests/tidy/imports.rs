@@ -30,9 +30,9 @@ const TABLE: &[Row] = &[
     row(
         "broker",
         &["mqtt", "store"],
-        &["bytes", "foldhash", "log", "slab"],
+        &["bytes", "foldhash", "hashbrown", "log", "slab"],
     ),
-    row("reactor", INNER, &["log", "slab"]),
+    row("reactor", INNER, &["bytes", "log", "slab"]),
     row("config", &[], &["clap", "log"]),
     row("cpus", &[], &["rustix"]),
 ];

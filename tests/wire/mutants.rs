@@ -27,7 +27,11 @@ const GROWN_BYTES_MAX: u64 = 64 * 1024 * 1024;
 fn originals() -> Vec<Vec<u8>> {
     let will = publish("will/topic", "gone").retained();
     let hello = connect("mutant").bytes();
-    let rich = connect("mutant").will(&will).username("user").password("secret").keep_alive(60);
+    let rich = connect("mutant")
+        .will(&will)
+        .username("user")
+        .password("secret")
+        .keep_alive(60);
     vec![
         [rich.bytes(), PINGREQ.to_vec(), DISCONNECT.to_vec()].concat(),
         [
@@ -47,7 +51,12 @@ fn originals() -> Vec<Vec<u8>> {
             DISCONNECT.to_vec(),
         ]
         .concat(),
-        [connect("old").v31().bytes(), subscribe(9, &[("old", 1)]), PINGREQ.to_vec()].concat(),
+        [
+            connect("old").v31().bytes(),
+            subscribe(9, &[("old", 1)]),
+            PINGREQ.to_vec(),
+        ]
+        .concat(),
         [
             hello.clone(),
             publish("q", "2").qos2(5).bytes(),
@@ -70,7 +79,11 @@ fn originals() -> Vec<Vec<u8>> {
 fn mutant(originals: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
     let mut stream = originals[random.below(originals.len())].clone();
     // Half of them get past their CONNECT, whose length is the second byte.
-    let start = if random.below(2) == 0 { 0 } else { 2 + usize::from(stream[1]) };
+    let start = if random.below(2) == 0 {
+        0
+    } else {
+        2 + usize::from(stream[1])
+    };
     for _ in 0..=random.below(4) {
         if stream.len() <= start {
             break;
@@ -100,10 +113,16 @@ fn mutant(originals: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
 
 /// Connects from 127.0.1.`source`: one address has too few ports for so many connections.
 fn connect_from(source: u8, broker: SocketAddr) -> TcpStream {
-    let SocketAddr::V4(broker) = broker else { panic!("the broker listens on IPv4") };
-    let socket =
-        socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)
-            .expect("a descriptor is free");
+    let SocketAddr::V4(broker) = broker else {
+        panic!("the broker listens on IPv4")
+    };
+    let socket = socket_with(
+        AddressFamily::INET,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .expect("a descriptor is free");
     bind(&socket, &SocketAddrV4::new([127, 0, 1, source].into(), 0)).expect("a port is free");
     connect_socket(&socket, &broker).expect("the broker listens");
     TcpStream::from(socket)
@@ -145,18 +164,20 @@ fn mutated_streams_hurt_nobody() {
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
         for _ in 0..THREADS {
-            scope.spawn(|| loop {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                if number >= STREAMS {
-                    return;
-                }
-                // Each stream has its own seed, so that one alone can be played again.
-                let own_seed = seed ^ u64::try_from(number).expect("small");
-                let stream = mutant(&originals, &mut Random::new(own_seed));
-                let source = u8::try_from(1 + number % 100).expect("at most 100");
-                if let Err(text) = play(source, addr, &stream, number % 2 == 0) {
-                    next.store(STREAMS, Ordering::Relaxed);
-                    panic!("stream {number} of seed {seed}: {text}");
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= STREAMS {
+                        return;
+                    }
+                    // Each stream has its own seed, so that one alone can be played again.
+                    let own_seed = seed ^ u64::try_from(number).expect("small");
+                    let stream = mutant(&originals, &mut Random::new(own_seed));
+                    let source = u8::try_from(1 + number % 100).expect("at most 100");
+                    if let Err(text) = play(source, addr, &stream, number % 2 == 0) {
+                        next.store(STREAMS, Ordering::Relaxed);
+                        panic!("stream {number} of seed {seed}: {text}");
+                    }
                 }
             });
         }
@@ -174,7 +195,10 @@ fn mutated_streams_hurt_nobody() {
     println!("before: {before:?}, after: {after:?}");
     assert!(is_back, "descriptors stay: {after:?}, before: {before:?}");
     let most = before.rss_bytes + GROWN_BYTES_MAX;
-    assert!(after.rss_bytes < most, "memory stays: {after:?}, before: {before:?}");
+    assert!(
+        after.rss_bytes < most,
+        "memory stays: {after:?}, before: {before:?}"
+    );
     drop((bystander, fresh));
     broker.stop();
 }

@@ -2,14 +2,17 @@
 //! with something behind them.
 
 use crate::common::{
-    Client, DISCONNECT, PINGREQ, PINGRESP, connack, connect, on_shards, puback, publish,
-    resume_as, suback, subscribe, unsuback, unsubscribe,
+    Client, DISCONNECT, PINGREQ, PINGRESP, connack, connect, on_shards, puback, publish, resume_as,
+    suback, subscribe, unsuback, unsubscribe,
 };
 
 /// A conversation, as bytes to send and as what comes back.
 fn conversation() -> (Vec<u8>, Vec<Vec<u8>>) {
     let sent = [
-        connect("talker").username("user").password("secret").bytes(),
+        connect("talker")
+            .username("user")
+            .password("secret")
+            .bytes(),
         subscribe(1, &[("a/+", 0)]),
         publish("a/b", "zero").bytes(),
         publish("x", vec![1; 300]).qos1(2).bytes(),
@@ -73,7 +76,11 @@ fn reset_inside_a_packet() {
             for is_reset in [true, false] {
                 let mut client = Client::connect_with(broker, &connect("cut").will(&will));
                 client.send(&packet[..cut]);
-                if is_reset { client.reset() } else { drop(client) }
+                if is_reset {
+                    client.reset()
+                } else {
+                    drop(client)
+                }
                 witness.expect_publish(&will);
             }
         }
@@ -118,8 +125,16 @@ fn gone_before_connack() {
     on_shards(&[1, 2, 4], |broker| {
         for number in 0..200 {
             let mut client = Client::open(broker);
-            client.send(&connect(format!("gone-{}", number % 10)).persistent().bytes());
-            if number % 2 == 0 { client.reset() } else { drop(client) }
+            client.send(
+                &connect(format!("gone-{}", number % 10))
+                    .persistent()
+                    .bytes(),
+            );
+            if number % 2 == 0 {
+                client.reset()
+            } else {
+                drop(client)
+            }
         }
         for number in 0..10 {
             // Whether there is a session yet depends on who was first.
@@ -163,7 +178,9 @@ fn half_open_peer() {
     on_shards(&[1, 2], |broker| {
         let mut witness = Client::connect(broker, "witness");
         witness.subscribe("will", 0);
-        let packet = connect("half-open").will(&publish("will", "x")).keep_alive(1);
+        let packet = connect("half-open")
+            .will(&publish("will", "x"))
+            .keep_alive(1);
         let mut half_open = Client::connect_with(broker, &packet);
         half_open.subscribe("flood", 0);
         for _ in 0..256 {

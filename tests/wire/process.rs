@@ -2,9 +2,7 @@
 
 use std::net::TcpListener;
 
-use crate::common::{
-    Broker, Client, PINGREQ, connect, publish, puback, resume_as, run_to_exit,
-};
+use crate::common::{Broker, Client, PINGREQ, connect, puback, publish, resume_as, run_to_exit};
 
 /// A flag that is wrong ends the process with 2, and is named.
 #[test]
@@ -76,8 +74,9 @@ fn sigterm_ends_with_zero() {
     for shards in [1, 2, 4] {
         Broker::start(shards).stop();
         let broker = Broker::start(shards);
-        let mut connected: Vec<_> =
-            (0..8).map(|n| Client::connect(&broker, &format!("client-{n}"))).collect();
+        let mut connected: Vec<_> = (0..8)
+            .map(|n| Client::connect(&broker, &format!("client-{n}")))
+            .collect();
         let mut half: Vec<_> = (0..8).map(|_| Client::open(&broker)).collect();
         for client in &mut half[..4] {
             client.send(&connect("half").bytes()[..5]);

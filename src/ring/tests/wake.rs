@@ -49,7 +49,8 @@ fn wakes_from_another_thread() {
     other.join().expect("the other ring");
 }
 
-/// A wait of no time returns at once, though nothing completed; a wait of some time returns after it.
+/// A wait of no time returns at once, though nothing completed; a wait of some time returns after
+/// it.
 #[test]
 fn waits_no_longer_than_asked() {
     let mut rig = Rig::new();

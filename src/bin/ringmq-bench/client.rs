@@ -1,0 +1,304 @@
+//! One connection to the broker: socket, handshake, and the bytes that did not fit a read or write.
+//!
+//! ```text
+//! Connecting ──connected──► Greeting ──CONNACK 0──► Subscribing ──SUBACK──► Live
+//!                                └──CONNACK 0, nothing to subscribe──────────▲
+//! ```
+//! A failure in any state is a [`Fault`] to whoever called, who then drops the client.
+//! Invariant: `readable` and `writable` are false only after the kernel said so, as edge-triggered
+//! polling needs it.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream as StdTcpStream};
+
+use mio::net::TcpStream;
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+
+use crate::wire::{self, Malformed, Packet};
+
+/// Bytes one read may take: large enough for its fixed cost to vanish, small enough for L2.
+const READ_BYTES: usize = 256 * 1024;
+
+/// Send buffer of a publisher (the kernel doubles it): two full belts. Left to itself the kernel
+/// grows it to megabytes, and a slow broker would be measured by what it has not seen yet.
+const SEND_BUFFER_BYTES: usize = 64 * 1024;
+
+/// One MQTT connection. Owned by a publisher, a subscriber or the idle crowd.
+#[derive(Debug)]
+pub(crate) struct Client {
+    socket: TcpStream,
+    stage: Stage,
+    greeting: Greeting,
+    /// Control packets that wait for the socket.
+    outbox: Vec<u8>,
+    /// The begin of a packet whose end was not received yet.
+    carry: Vec<u8>,
+    readable: bool,
+    writable: bool,
+    hung_up: bool,
+}
+
+/// How far the handshake is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Stage {
+    /// TCP handshake under way.
+    Connecting,
+    /// CONNECT sent.
+    Greeting,
+    /// SUBSCRIBE sent.
+    Subscribing,
+    /// Ready for messages.
+    Live,
+}
+
+/// What to say to the broker first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Greeting {
+    /// MQTT client identifier.
+    pub(crate) client_id: String,
+    /// Clean Session flag of CONNECT.
+    pub(crate) clean_session: bool,
+    /// Filter and QoS to subscribe to.
+    pub(crate) subscription: Option<(String, u8)>,
+}
+
+/// Where to connect to, and from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Route {
+    /// The broker.
+    pub(crate) to: SocketAddr,
+    /// Source address; the kernel chooses when `None`.
+    pub(crate) from: Option<IpAddr>,
+}
+
+/// Why a connection ended.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// The broker closed it.
+    Closed,
+    /// The kernel did.
+    Io(io::Error),
+    /// CONNACK with a return code other than 0.
+    Refused(u8),
+    /// SUBACK 0x80 for this filter.
+    SubscriptionRefused(String),
+    /// Not MQTT.
+    Malformed(Malformed),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Closed => f.write_str("the broker closed the connection"),
+            Fault::Io(error) => error.fmt(f),
+            Fault::Refused(code) => write!(f, "CONNACK refuses with return code {code}"),
+            Fault::SubscriptionRefused(filter) => write!(f, "SUBACK refuses the filter {filter}"),
+            Fault::Malformed(malformed) => malformed.fmt(f),
+        }
+    }
+}
+
+impl From<Malformed> for Fault {
+    fn from(malformed: Malformed) -> Fault {
+        Fault::Malformed(malformed)
+    }
+}
+
+/// A thread's receive buffer, shared by its clients: what a read leaves goes back to the client.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    bytes: Vec<u8>,
+    filled: usize,
+}
+
+impl Inbox {
+    /// Allocates the buffer.
+    pub(crate) fn new() -> Inbox {
+        Inbox {
+            bytes: vec![0; READ_BYTES],
+            filled: 0,
+        }
+    }
+
+    /// What the last [`Client::receive`] put there.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.filled]
+    }
+}
+
+impl Client {
+    /// Begins to connect.
+    pub(crate) fn open(route: Route, greeting: Greeting) -> io::Result<Client> {
+        let family = match route.to {
+            SocketAddr::V4(_) => AddressFamily::INET,
+            SocketAddr::V6(_) => AddressFamily::INET6,
+        };
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
+        rustix::net::sockopt::set_tcp_nodelay(&socket, true)?;
+        rustix::net::sockopt::set_socket_send_buffer_size(&socket, SEND_BUFFER_BYTES)?;
+        if let Some(from) = route.from {
+            rustix::net::bind(&socket, &SocketAddr::new(from, 0))?;
+        }
+        match rustix::net::connect(&socket, &route.to) {
+            Ok(()) | Err(rustix::io::Errno::INPROGRESS) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        Ok(Client {
+            socket: TcpStream::from_std(StdTcpStream::from(socket)),
+            stage: Stage::Connecting,
+            greeting,
+            outbox: Vec::new(),
+            carry: Vec::new(),
+            readable: false,
+            writable: false,
+            hung_up: false,
+        })
+    }
+
+    /// The socket, for registration with the poller.
+    pub(crate) fn socket(&mut self) -> &mut TcpStream {
+        &mut self.socket
+    }
+
+    /// How far the handshake is.
+    pub(crate) fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// Whether a read may find something.
+    pub(crate) fn is_readable(&self) -> bool {
+        self.readable
+    }
+
+    /// Whether a write may be taken: control packets go first.
+    pub(crate) fn is_writable(&self) -> bool {
+        self.writable && self.outbox.is_empty()
+    }
+
+    /// Takes in what the poller says about the socket.
+    pub(crate) fn handle_event(&mut self, event: &mio::event::Event) -> Result<(), Fault> {
+        self.readable |= event.is_readable() || event.is_read_closed();
+        self.hung_up |= event.is_read_closed();
+        if event.is_error() {
+            if let Some(error) = self.socket.take_error().map_err(Fault::Io)? {
+                return Err(Fault::Io(error));
+            }
+        }
+        if event.is_writable() {
+            self.writable = true;
+            if self.stage == Stage::Connecting {
+                self.stage = Stage::Greeting;
+                let Greeting {
+                    client_id,
+                    clean_session,
+                    ..
+                } = &self.greeting;
+                wire::push_connect(&mut self.outbox, client_id, *clean_session);
+            }
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Handles what is no PUBLISH or PUBACK.
+    pub(crate) fn handle_control(&mut self, packet: &Packet<'_>) -> Result<(), Fault> {
+        match (self.stage, packet) {
+            (Stage::Greeting, Packet::Connack { code: 0 }) => {
+                let Some((filter, qos)) = &self.greeting.subscription else {
+                    self.become_live();
+                    return Ok(());
+                };
+                wire::push_subscribe(&mut self.outbox, 1, filter, *qos);
+                self.stage = Stage::Subscribing;
+                self.flush()
+            }
+            (Stage::Greeting, Packet::Connack { code }) => Err(Fault::Refused(*code)),
+            (Stage::Subscribing, Packet::Suback { code: 0x80 }) => {
+                let (filter, _) = self.greeting.subscription.take().unwrap_or_default();
+                Err(Fault::SubscriptionRefused(filter))
+            }
+            (Stage::Subscribing, Packet::Suback { .. }) => {
+                self.become_live();
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn become_live(&mut self) {
+        self.stage = Stage::Live;
+        // A crowd of idle connections is not to keep its texts.
+        self.greeting = Greeting::default();
+        self.outbox.shrink_to_fit();
+    }
+
+    /// Reads once. `inbox` then begins with what was carried over; the bytes received are
+    /// returned, 0 when there are none now.
+    pub(crate) fn receive(&mut self, inbox: &mut Inbox) -> Result<usize, Fault> {
+        let carried = self.carry.len();
+        if inbox.bytes.len() < carried + READ_BYTES / 2 {
+            inbox.bytes.resize(carried + READ_BYTES, 0);
+        }
+        inbox.bytes[..carried].copy_from_slice(&self.carry);
+        inbox.filled = carried;
+        let room = &mut inbox.bytes[carried..];
+        let received = match self.socket.read(room) {
+            Ok(0) => return Err(Fault::Closed),
+            Ok(received) => received,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.readable = false;
+                return Ok(0);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(0),
+            Err(error) => return Err(Fault::Io(error)),
+        };
+        // A short read has emptied the socket (epoll(7), question 9); only the end of the stream
+        // can follow without a new edge.
+        self.readable = received == room.len() || self.hung_up;
+        inbox.filled += received;
+        Ok(received)
+    }
+
+    /// Keeps the incomplete packet at the end of the inbox, from byte `from` on.
+    pub(crate) fn carry_over(&mut self, inbox: &Inbox, from: usize) {
+        self.carry.clear();
+        self.carry.extend_from_slice(&inbox.bytes()[from..]);
+    }
+
+    /// The control packets to be sent; [`Client::flush`] sends them.
+    pub(crate) fn outbox(&mut self) -> &mut Vec<u8> {
+        &mut self.outbox
+    }
+
+    /// Sends what waits in the outbox as far as the socket takes it.
+    pub(crate) fn flush(&mut self) -> Result<(), Fault> {
+        while self.writable && !self.outbox.is_empty() {
+            let taken = write_once(&mut self.socket, &mut self.writable, &self.outbox)?;
+            self.outbox.drain(..taken);
+        }
+        Ok(())
+    }
+
+    /// Writes once past the outbox, which must be empty. Returns the bytes taken.
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<usize, Fault> {
+        assert!(self.outbox.is_empty(), "control packets go first");
+        write_once(&mut self.socket, &mut self.writable, bytes)
+    }
+}
+
+fn write_once(socket: &mut TcpStream, writable: &mut bool, bytes: &[u8]) -> Result<usize, Fault> {
+    match socket.write(bytes) {
+        Ok(taken) => {
+            *writable = taken == bytes.len();
+            Ok(taken)
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            *writable = false;
+            Ok(0)
+        }
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
+        Err(error) => Err(Fault::Io(error)),
+    }
+}

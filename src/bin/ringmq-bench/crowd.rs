@@ -1,0 +1,396 @@
+//! A thread's connections: who they are, connecting them in waves, polling them, losing them.
+//!
+//! Owned by the thread's load. Invariant: a peer's place in `peers` is its token with the poller;
+//! a lost peer leaves [`Peer::Gone`] behind, so that places never move.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::{Duration, Instant};
+
+use mio::{Events, Interest, Poll, Token};
+use rustix::event::{PollFd, PollFlags, Timespec};
+
+use crate::belt::{Belt, Layout};
+use crate::checker::Checker;
+use crate::client::{Client, Fault, Greeting, Inbox, Route, Stage};
+use crate::options::Options;
+use crate::publisher::{Publisher, Terms};
+use crate::stats::{Clock, STAMP_BYTES, Stats};
+use crate::subscriber::Subscriber;
+use crate::template;
+
+/// Handshakes under way at once in a thread: below the listen backlog of every broker.
+const WAVE: usize = 500;
+
+/// How long no handshake may make progress.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Connections from one loopback address: Linux has 28,232 ephemeral ports by default.
+const CONNECTIONS_PER_SOURCE: u32 = 25_000;
+
+/// Bytes of belt a thread's publishers share, so that stamping and copying stay in L2 ...
+const BELTS_BYTES: usize = 1024 * 1024;
+
+/// ... and the most one of them takes: what one write gives to the socket.
+const BELT_BYTES_MAX: usize = 64 * 1024;
+
+/// Messages on a belt that moves by the clock: what comes due between two turns.
+const SCHEDULED_MESSAGES: usize = 64;
+
+/// Most events taken from the poller at once.
+const EVENTS: usize = 1024;
+
+/// One of a thread's connections.
+#[derive(Debug)]
+pub(crate) enum Peer {
+    /// Publishes.
+    Publisher(Box<Publisher>),
+    /// Subscribes.
+    Subscriber(Box<Subscriber>),
+    /// Does nothing.
+    Idle(Box<Client>),
+    /// Was lost.
+    Gone,
+}
+
+/// Who a connection is to be.
+#[derive(Clone, Copy, Debug)]
+enum Role {
+    Publisher(u32),
+    Subscriber(u32),
+    Idle(u32),
+}
+
+/// The connections of one thread.
+#[derive(Debug)]
+pub(crate) struct Crowd {
+    /// Publishers first, then subscribers, then the idle.
+    pub(crate) peers: Vec<Peer>,
+    /// Where all of them receive.
+    pub(crate) inbox: Inbox,
+    /// What they count.
+    pub(crate) stats: Stats,
+    /// The run's clock.
+    pub(crate) clock: Clock,
+    /// Connections lost, and the first reason.
+    pub(crate) lost: Lost,
+    /// When the first connection was begun.
+    pub(crate) began_ns: u64,
+    poll: Poll,
+}
+
+/// Connections that ended before their time.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lost {
+    /// How many.
+    pub(crate) count: u64,
+    /// Why the first one did.
+    pub(crate) reason: Option<String>,
+}
+
+/// Which of the connections are a thread's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Share {
+    /// The thread's number.
+    pub(crate) thread: u32,
+    /// Number of threads.
+    pub(crate) threads: u32,
+}
+
+impl Share {
+    /// The thread's numbers out of `0..count`.
+    pub(crate) fn of(self, count: u32) -> impl Iterator<Item = u32> {
+        (self.thread..count).step_by(self.threads as usize)
+    }
+}
+
+impl Peer {
+    fn client(&mut self) -> Option<&mut Client> {
+        match self {
+            Peer::Publisher(publisher) => Some(publisher.client()),
+            Peer::Subscriber(subscriber) => Some(subscriber.client()),
+            Peer::Idle(client) => Some(client),
+            Peer::Gone => None,
+        }
+    }
+}
+
+impl Crowd {
+    /// Connects all of a thread's share. The error names the broker and what it said.
+    pub(crate) fn connect(options: &Options, share: Share, clock: Clock) -> Result<Crowd, String> {
+        let poll = Poll::new().map_err(|error| format!("epoll: {error}"))?;
+        let mut crowd = Crowd {
+            peers: Vec::new(),
+            inbox: Inbox::new(),
+            stats: Stats::new(),
+            clock,
+            lost: Lost::default(),
+            began_ns: clock.now_ns(),
+            poll,
+        };
+        let publishers = share.of(options.publishers).map(Role::Publisher);
+        let subscribers = share.of(options.subscribers).map(Role::Subscriber);
+        let idle = share.of(options.idle).map(Role::Idle);
+        let mut roles = publishers.chain(subscribers).chain(idle).peekable();
+        let mut live = 0;
+        let mut last_progress = Instant::now();
+        let mut events = Events::with_capacity(EVENTS);
+        while roles.peek().is_some() || live < crowd.peers.len() {
+            let room = WAVE - (crowd.peers.len() - live);
+            for role in roles.by_ref().take(room) {
+                crowd.open(options, role)?;
+            }
+            let now_live = crowd
+                .shake_hands(&mut events, live)
+                .map_err(|fault| format!("connecting to {}: {fault}", options.broker))?;
+            if now_live > live {
+                (live, last_progress) = (now_live, Instant::now());
+            } else if last_progress.elapsed() > CONNECT_PATIENCE {
+                let (open, seconds) = (crowd.peers.len(), CONNECT_PATIENCE.as_secs());
+                let broker = &options.broker;
+                return Err(format!(
+                    "connecting to {broker}: {live} of {open} after {seconds} s"
+                ));
+            }
+        }
+        Ok(crowd)
+    }
+
+    fn open(&mut self, options: &Options, role: Role) -> Result<(), String> {
+        let route = Route {
+            to: options.address,
+            from: source(options, role),
+        };
+        let client = Client::open(route, greeting(options, role))
+            .map_err(|error| format!("connecting to {}: {error}", options.broker))?;
+        let mut peer = match role {
+            Role::Publisher(p) => Peer::Publisher(Box::new(publisher(options, p, client))),
+            Role::Subscriber(s) => {
+                let checker = checker(options, s);
+                Peer::Subscriber(Box::new(Subscriber::new(client, checker, self.began_ns)))
+            }
+            Role::Idle(_) => Peer::Idle(Box::new(client)),
+        };
+        let token = Token(self.peers.len());
+        if let Some(client) = peer.client() {
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            let registered = self
+                .poll
+                .registry()
+                .register(client.socket(), token, interest);
+            registered.map_err(|error| format!("epoll: {error}"))?;
+        }
+        self.peers.push(peer);
+        Ok(())
+    }
+
+    /// Waits for events and lets handshakes go on; returns how many connections are live, given
+    /// how many were.
+    fn shake_hands(&mut self, events: &mut Events, mut live: usize) -> Result<usize, Fault> {
+        self.wait(events, Duration::from_millis(100));
+        for event in &*events {
+            let Token(token) = event.token();
+            let Some(client) = self.peers[token].client() else {
+                continue;
+            };
+            client.handle_event(event)?;
+            let was_live = client.stage() == Stage::Live;
+            let mut more = client.is_readable() && !was_live;
+            while more {
+                self.receive(token)?;
+                let client = self.peers[token]
+                    .client()
+                    .expect("nobody is lost in handshakes");
+                more = client.is_readable() && client.stage() != Stage::Live;
+                live += usize::from(client.stage() == Stage::Live);
+            }
+        }
+        Ok(live)
+    }
+
+    /// Reads once from the connection `token`; returns the bytes received.
+    pub(crate) fn receive(&mut self, token: usize) -> Result<usize, Fault> {
+        let Crowd {
+            peers,
+            inbox,
+            stats,
+            clock,
+            ..
+        } = self;
+        match &mut peers[token] {
+            Peer::Publisher(publisher) => publisher.receive(inbox, clock, stats),
+            Peer::Subscriber(subscriber) => subscriber.receive(inbox, clock, stats),
+            Peer::Idle(client) => receive_idle(client, inbox),
+            Peer::Gone => Ok(0),
+        }
+    }
+
+    /// Waits for events; the timeout is rounded up to milliseconds.
+    pub(crate) fn wait(&mut self, events: &mut Events, timeout: Duration) {
+        match self.poll.poll(events, Some(timeout)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => events.clear(),
+            Err(error) => panic!("epoll_wait on our own descriptor: {error}"),
+        }
+    }
+
+    /// Waits until there are events or the timeout is over, to the microsecond: epoll_wait only
+    /// counts milliseconds, in which a schedule would become bursts.
+    pub(crate) fn wait_precisely(&mut self, events: &mut Events, timeout: Duration) {
+        let registry = self.poll.registry();
+        let mut poller = [PollFd::new(registry, PollFlags::IN)];
+        let timeout = Timespec::try_from(timeout).expect("waits are short");
+        // Interrupted or timed out is the same here: the next turn sees what there is to do.
+        let _ = rustix::event::poll(&mut poller, Some(&timeout));
+        self.wait(events, Duration::ZERO);
+    }
+
+    /// Lets the connection of an event note it; says whether it may be read from.
+    pub(crate) fn handle_event(&mut self, event: &mio::event::Event) -> bool {
+        let Token(token) = event.token();
+        let Some(client) = self.peers[token].client() else {
+            return false;
+        };
+        match client.handle_event(event) {
+            Ok(()) => client.is_readable(),
+            Err(fault) => {
+                self.lose(token, &fault);
+                false
+            }
+        }
+    }
+
+    /// Whether the connection `token` may be read from.
+    pub(crate) fn is_readable(&mut self, token: usize) -> bool {
+        self.peers[token]
+            .client()
+            .is_some_and(|client| client.is_readable())
+    }
+
+    /// Drops a connection for its fault.
+    pub(crate) fn lose(&mut self, token: usize, fault: &Fault) {
+        log::debug!("connection {token}: {fault}");
+        self.lost.count += 1;
+        self.lost.reason.get_or_insert_with(|| fault.to_string());
+        self.peers[token] = Peer::Gone;
+    }
+
+    /// Says good-bye on every connection, as far as the sockets take it.
+    pub(crate) fn disconnect(&mut self) {
+        for peer in &mut self.peers {
+            // What follows half a packet would be read as its payload.
+            if matches!(peer, Peer::Publisher(publisher) if publisher.is_mid_packet()) {
+                continue;
+            }
+            let Some(client) = peer.client() else {
+                continue;
+            };
+            client.outbox().extend_from_slice(&crate::wire::DISCONNECT);
+            let _ = client.flush();
+        }
+    }
+}
+
+fn receive_idle(client: &mut Client, inbox: &mut Inbox) -> Result<usize, Fault> {
+    let received = client.receive(inbox)?;
+    let mut at = 0;
+    while let Some((packet, size)) = crate::wire::split(&inbox.bytes()[at..])? {
+        at += size;
+        client.handle_control(&packet)?;
+    }
+    client.carry_over(inbox, at);
+    Ok(received)
+}
+
+fn greeting(options: &Options, role: Role) -> Greeting {
+    let (kind, number) = match role {
+        Role::Publisher(p) => ('p', p),
+        Role::Subscriber(s) => ('s', s),
+        Role::Idle(i) => ('i', i),
+    };
+    let subscription = match role {
+        Role::Subscriber(s) => Some((options.filter.render(|_| s), options.sub_qos)),
+        _ => None,
+    };
+    let client_id = format!("{}{kind}{number}", options.client_prefix);
+    Greeting {
+        client_id,
+        clean_session: options.clean_session,
+        subscription,
+    }
+}
+
+/// Spreads many connections over the loopback's addresses, each with its own ports.
+fn source(options: &Options, role: Role) -> Option<IpAddr> {
+    let place = match role {
+        Role::Publisher(p) => p,
+        Role::Subscriber(s) => options.publishers + s,
+        Role::Idle(i) => options.publishers + options.subscribers + i,
+    };
+    let IpAddr::V4(to) = options.address.ip() else {
+        return None;
+    };
+    if !to.is_loopback() || options.connections() <= CONNECTIONS_PER_SOURCE {
+        return None;
+    }
+    let first = u32::from(Ipv4Addr::new(127, 0, 0, 2));
+    Some(Ipv4Addr::from(first + place / CONNECTIONS_PER_SOURCE).into())
+}
+
+fn topic(options: &Options, stream: u32) -> String {
+    let (p, n) = (stream / options.topics, stream % options.topics);
+    options
+        .topic
+        .render(|place| if place == 'p' { p } else { n })
+}
+
+fn publisher(options: &Options, p: u32, client: Client) -> Publisher {
+    let first_stream = p * options.topics;
+    let streams = first_stream..first_stream + options.topics;
+    let topics: Vec<String> = streams.map(|stream| topic(options, stream)).collect();
+    let local = options.publishers.div_ceil(options.threads);
+    let window = (options.qos == 1).then_some(options.window);
+    // A window goes out in pieces as PUBACKs come; a belt of several windows seldom cuts a piece.
+    let windows = match options.window {
+        1 => 1,
+        window => 4 * usize::from(window),
+    };
+    let messages_max = match (window, options.rate) {
+        (Some(_), _) => windows,
+        (None, Some(_)) => SCHEDULED_MESSAGES,
+        (None, None) => usize::MAX,
+    };
+    let belt = Belt::new(&Layout {
+        topics: &topics,
+        first_stream,
+        qos: options.qos,
+        payload_bytes: options.payload_bytes,
+        bytes_max: (BELTS_BYTES / local as usize).min(BELT_BYTES_MAX),
+        messages_max,
+    });
+    let stamped = options.payload_bytes >= STAMP_BYTES;
+    Publisher::new(
+        client,
+        belt,
+        &Terms {
+            window,
+            stamped,
+            topics: topics.len(),
+        },
+    )
+}
+
+fn checker(options: &Options, s: u32) -> Checker {
+    let all = options.publishers * options.topics;
+    if options.pair {
+        // Publisher s's topics and no others, without matching all against all.
+        let first = s.saturating_mul(options.topics).min(all);
+        return Checker::new(first..all.min(first + options.topics), |_| true);
+    }
+    let filter = options.filter.render(|_| s);
+    let matched = |stream: u32| template::matches(&filter, &topic(options, stream));
+    let hits = || (0..all).filter(|&stream| matched(stream));
+    match hits().next().zip(hits().next_back()) {
+        Some((first, last)) => Checker::new(first..last + 1, matched),
+        None => Checker::new(0..0, matched),
+    }
+}

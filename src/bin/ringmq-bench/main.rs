@@ -1,0 +1,74 @@
+//! ringmq-bench: a load generator for MQTT brokers that is not to be the bottleneck.
+//!
+//! It speaks its own minimal MQTT 3.1.1 and shares no code with the broker, so that a fault of one
+//! is not hidden by the same fault of the other. A thread owns its connections and counters whole;
+//! threads and the main thread exchange messages and no memory.
+//!
+//! ```text
+//! options ─► run (main thread) ─plan─► load (one a thread) ─► crowd ─┬► publisher ─► belt
+//!              ▲                         │ outcome                   ├► subscriber ─► checker
+//!            report ◄────────────────────┘                           └► client ─► wire
+//! ```
+
+mod belt;
+mod checker;
+mod client;
+mod crowd;
+mod load;
+mod options;
+mod procfs;
+mod publisher;
+mod report;
+mod run;
+mod stats;
+mod subscriber;
+mod template;
+mod turns;
+mod wire;
+
+use std::process::ExitCode;
+
+use options::Options;
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+/// Descriptors besides the connections: standard streams, pollers, `/proc`.
+const DESCRIPTORS_SPARE: u64 = 32;
+
+fn main() -> ExitCode {
+    env_logger::init();
+    let options = Options::from_command_line();
+    let json = options.json;
+    match raise_descriptor_limit(&options).and_then(|()| run::run(options)) {
+        Ok(report) => {
+            if json {
+                println!("{}", report.json());
+            } else {
+                print!("{}", report.table());
+            }
+            match report.complaint() {
+                None => ExitCode::SUCCESS,
+                Some(text) => complain(&text),
+            }
+        }
+        Err(text) => complain(&text),
+    }
+}
+
+fn complain(text: &str) -> ExitCode {
+    eprintln!("ringmq-bench: {text}");
+    ExitCode::FAILURE
+}
+
+fn raise_descriptor_limit(options: &Options) -> Result<(), String> {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit)
+        .map_err(|error| format!("raising RLIMIT_NOFILE: {error}"))?;
+    let needed = u64::from(options.connections()) + u64::from(options.threads) + DESCRIPTORS_SPARE;
+    match limit.maximum {
+        Some(maximum) if maximum < needed => Err(format!(
+            "{needed} descriptors are needed, the hard limit is {maximum}"
+        )),
+        _ => Ok(()),
+    }
+}

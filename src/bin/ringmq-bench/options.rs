@@ -1,0 +1,365 @@
+//! The command line: flags as clap reads them, and [`Options`], which cannot contradict itself.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::Duration;
+
+use clap::{ArgAction, CommandFactory, Parser, error::ErrorKind};
+
+use crate::template::Template;
+use crate::wire::REMAINING_BYTES_MAX;
+
+/// Memory all belts together may take; more would measure the cache misses of the generator.
+const BELT_BYTES_MAX: usize = 1 << 30;
+
+/// Most threads: each has its poller, and a host has no more cores.
+const THREADS_MAX: u32 = 256;
+
+/// Load generator for MQTT 3.1.1 brokers: publishers × subscribers × topics.
+///
+/// Flat out by default; with --rate an open loop, whose latencies run from the intended time of
+/// sending. Payloads of 16 bytes and more carry stream, number and time, so that loss, duplicates,
+/// order and latency are known; shorter ones are counted.
+///
+/// Exit status: 0 done; 1 a connection failed or was lost; 2 bad flags.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "ringmq-bench", version, max_term_width = 100)]
+pub(crate) struct Flags {
+    /// Broker's name or address
+    #[arg(long, default_value = "127.0.0.1")]
+    host: String,
+    /// Broker's port
+    #[arg(long, default_value_t = 1883)]
+    port: u16,
+    /// Threads; publishers and subscribers are dealt out to them in turn
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    threads: u32,
+    /// Publishing connections [default: 1, or 0 with --idle]
+    #[arg(long, value_name = "N")]
+    publishers: Option<u32>,
+    /// Subscribing connections [default: 1, or 0 with --idle]
+    #[arg(long, value_name = "N")]
+    subscribers: Option<u32>,
+    /// Topic; {p} is the publisher's number, {n} the message's modulo --topics
+    #[arg(long, value_name = "TEMPLATE", default_value = "bench/{p}")]
+    topic: String,
+    /// Filter; {s} is the subscriber's number [default: see --pair]
+    #[arg(long, value_name = "TEMPLATE", conflicts_with = "pair")]
+    filter: Option<String>,
+    /// Subscriber i receives publisher i's topics: what the default templates do
+    #[arg(long)]
+    pair: bool,
+    /// Topics of each publisher, taking turns; the topic then holds {n}
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    topics: u32,
+    /// QoS of publishing
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=1))]
+    qos: u8,
+    /// QoS of subscriptions [default: that of publishing]
+    #[arg(long, value_name = "QOS", value_parser = clap::value_parser!(u8).range(0..=1))]
+    sub_qos: Option<u8>,
+    /// Payload bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 64)]
+    payload: usize,
+    /// QoS 1: messages in flight of each publisher
+    #[arg(long, value_name = "N", default_value_t = 100,
+          value_parser = clap::value_parser!(u16).range(1..))]
+    window: u16,
+    /// Messages a second of all publishers together, sent by the clock [default: flat out]
+    #[arg(long, value_name = "PER_S",
+          value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    rate: Option<u64>,
+    /// Seconds measured [default: 5; with --messages until they are through]
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    duration: Option<Duration>,
+    /// Seconds of load before measuring; none with --messages
+    #[arg(long, value_name = "S", default_value = "1", value_parser = seconds)]
+    warmup: Duration,
+    /// Seconds at most to wait afterwards for what is still on its way
+    #[arg(long, value_name = "S", default_value = "3", value_parser = seconds)]
+    drain: Duration,
+    /// Send this many messages in all, then end; without publishers: receive as many
+    #[arg(long, value_name = "N")]
+    messages: Option<u64>,
+    /// Clean Session flag of CONNECT
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
+    clean_session: bool,
+    /// Begin of client ids, followed by p, s or i and a number [default: bench-PID-]
+    #[arg(long, value_name = "TEXT")]
+    client_prefix: Option<String>,
+    /// Further connections that do nothing
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    idle: u32,
+    /// Print one line of JSON instead of the table
+    #[arg(long)]
+    json: bool,
+    /// Report progress every second on standard error [default: when that is a terminal]
+    #[arg(long)]
+    progress: bool,
+    /// Never report progress
+    #[arg(long, conflicts_with = "progress")]
+    quiet: bool,
+    /// Process to take CPU time and memory of from /proc
+    #[arg(long, value_name = "PID")]
+    broker_pid: Option<u32>,
+}
+
+/// What to do, checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    /// `host:port` as given, for messages.
+    pub(crate) broker: String,
+    /// The same, resolved.
+    pub(crate) address: SocketAddr,
+    /// At least 1.
+    pub(crate) threads: u32,
+    /// Publishing connections.
+    pub(crate) publishers: u32,
+    /// Subscribing connections.
+    pub(crate) subscribers: u32,
+    /// Idle connections.
+    pub(crate) idle: u32,
+    /// Topics to publish to, in `{p}` and `{n}`.
+    pub(crate) topic: Template,
+    /// Filters to subscribe to, in `{s}`.
+    pub(crate) filter: Template,
+    /// Whether subscriber i receives the topics of publisher i and no others.
+    pub(crate) pair: bool,
+    /// Topics of each publisher, at least 1; `publishers * topics` fits a `u32`.
+    pub(crate) topics: u32,
+    /// QoS of publishing, 0 or 1.
+    pub(crate) qos: u8,
+    /// QoS of subscriptions, 0 or 1.
+    pub(crate) sub_qos: u8,
+    /// Bytes of a payload.
+    pub(crate) payload_bytes: usize,
+    /// Messages in flight of a QoS 1 publisher, at least 1.
+    pub(crate) window: u16,
+    /// Messages a second of all publishers; `None` is flat out.
+    pub(crate) rate: Option<u64>,
+    /// How long to measure; `None` only with `messages`.
+    pub(crate) duration: Option<Duration>,
+    /// Load before measuring.
+    pub(crate) warmup: Duration,
+    /// Longest wait for what is on its way in the end.
+    pub(crate) drain: Duration,
+    /// Messages in all.
+    pub(crate) messages: Option<u64>,
+    /// Clean Session flag.
+    pub(crate) clean_session: bool,
+    /// Begin of every client identifier.
+    pub(crate) client_prefix: String,
+    /// JSON instead of a table.
+    pub(crate) json: bool,
+    /// Whether to report progress.
+    pub(crate) progress: bool,
+    /// The broker's process.
+    pub(crate) broker_pid: Option<u32>,
+}
+
+impl Options {
+    /// Reads the command line. Bad flags end the process with status 2 and a text that names them.
+    pub(crate) fn from_command_line() -> Options {
+        let flags = Flags::parse();
+        match Options::check(&flags) {
+            Ok(options) => options,
+            Err(text) => Flags::command()
+                .error(ErrorKind::ValueValidation, text)
+                .exit(),
+        }
+    }
+
+    fn check(flags: &Flags) -> Result<Options, String> {
+        let broker = format!("{}:{}", flags.host, flags.port);
+        let address = resolve(&flags.host, flags.port)?;
+        let crowd = u32::from(flags.idle == 0);
+        let publishers = flags.publishers.unwrap_or(crowd);
+        let subscribers = flags.subscribers.unwrap_or(crowd);
+        let pair = flags.pair || (flags.filter.is_none() && flags.topic == "bench/{p}");
+        let topic = Template::topic(&flags.topic, "pn").map_err(|e| format!("--topic: {e}"))?;
+        let filter_text = match &flags.filter {
+            Some(text) => text.clone(),
+            None if pair => topic.paired_filter_text(),
+            None => return Err("--topic needs --filter or --pair".to_owned()),
+        };
+        let filter = Template::filter(&filter_text, "s").map_err(|e| format!("--filter: {e}"))?;
+        if flags.topics > 1 && !flags.topic.contains("{n}") {
+            return Err("--topics above 1 needs {n} in --topic".to_owned());
+        }
+        if !(1..=THREADS_MAX).contains(&flags.threads) {
+            return Err(format!("--threads is 1 to {THREADS_MAX}"));
+        }
+        if publishers
+            .checked_add(subscribers)
+            .and_then(|n| n.checked_add(flags.idle))
+            .is_none()
+        {
+            return Err("--publishers, --subscribers and --idle are too many together".to_owned());
+        }
+        if !flags.clean_session && flags.client_prefix.is_none() {
+            return Err("--clean-session false needs --client-prefix to find it again".to_owned());
+        }
+        check_sizes(flags, publishers)?;
+        let duration = flags.duration.or_else(|| match flags.messages {
+            Some(_) => None,
+            None => Some(Duration::from_secs(5)),
+        });
+        let prefix = flags.client_prefix.clone();
+        let client_prefix = prefix.unwrap_or_else(|| format!("bench-{}-", std::process::id()));
+        let on_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+        Ok(Options {
+            broker,
+            address,
+            threads: flags.threads,
+            publishers,
+            subscribers,
+            idle: flags.idle,
+            topic,
+            filter,
+            pair,
+            topics: flags.topics,
+            qos: flags.qos,
+            sub_qos: flags.sub_qos.unwrap_or(flags.qos),
+            payload_bytes: flags.payload,
+            window: flags.window,
+            rate: flags.rate,
+            duration,
+            warmup: if flags.messages.is_some() {
+                Duration::ZERO
+            } else {
+                flags.warmup
+            },
+            drain: flags.drain,
+            messages: flags.messages,
+            clean_session: flags.clean_session,
+            client_prefix,
+            json: flags.json,
+            progress: flags.progress || (on_terminal && !flags.quiet),
+            broker_pid: flags.broker_pid,
+        })
+    }
+
+    /// All connections.
+    pub(crate) fn connections(&self) -> u32 {
+        self.publishers + self.subscribers + self.idle
+    }
+
+    /// Messages publisher `p` is to send in all.
+    pub(crate) fn messages_of(&self, p: u32) -> Option<u64> {
+        let (all, publishers) = (self.messages?, u64::from(self.publishers));
+        Some(all / publishers + u64::from(u64::from(p) < all % publishers))
+    }
+}
+
+/// Texts are checked with room for the numbers that take the places.
+fn check_sizes(flags: &Flags, publishers: u32) -> Result<(), String> {
+    let message_bytes = flags.topic.len() + 32 + flags.payload;
+    if flags.payload > REMAINING_BYTES_MAX || message_bytes > REMAINING_BYTES_MAX {
+        return Err(format!(
+            "--payload: a packet has at most {REMAINING_BYTES_MAX} bytes"
+        ));
+    }
+    if flags
+        .client_prefix
+        .as_ref()
+        .is_some_and(|prefix| prefix.len() > 60_000)
+    {
+        return Err("--client-prefix is longer than MQTT allows".to_owned());
+    }
+    let streams = publishers
+        .checked_mul(flags.topics)
+        .filter(|_| flags.topics > 0);
+    let Some(streams) = streams else {
+        return Err("--topics is at least 1, and times --publishers below 2^32".to_owned());
+    };
+    if (streams as usize).saturating_mul(message_bytes) > BELT_BYTES_MAX {
+        return Err("--publishers × --topics × --payload is more than 1 GiB".to_owned());
+    }
+    Ok(())
+}
+
+fn resolve(host: &str, port: u16) -> Result<SocketAddr, String> {
+    let found = (host, port)
+        .to_socket_addrs()
+        .map_err(|e| format!("--host {host}: {e}"))?;
+    let mut addresses: Vec<SocketAddr> = found.collect();
+    // Brokers on `localhost` listen on IPv4 more often than not.
+    addresses.sort_by_key(SocketAddr::is_ipv6);
+    addresses
+        .first()
+        .copied()
+        .ok_or_else(|| format!("--host {host}: has no address"))
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text
+        .parse()
+        .map_err(|_| "not a number of seconds".to_owned())?;
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(duration) if duration <= Duration::from_secs(30 * 86_400) => Ok(duration),
+        _ => Err("from 0 seconds to 30 days".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(line: &str) -> Result<Options, String> {
+        let words = std::iter::once("ringmq-bench").chain(line.split_ascii_whitespace());
+        let flags = Flags::try_parse_from(words).map_err(|error| error.to_string())?;
+        Options::check(&flags)
+    }
+
+    /// Bad flags are refused with a text that names one of them.
+    #[test]
+    fn bad_flags_are_named() {
+        for (line, named) in [
+            ("--qos 2", "--qos"),
+            ("--window 0", "--window"),
+            ("--window 65536", "--window"),
+            ("--threads 0", "--threads"),
+            ("--topics 0", "--topics"),
+            ("--topics 2", "--topics"),
+            ("--topics 2 --topic t --pair", "--topics"),
+            ("--topic a/+ --pair", "--topic"),
+            ("--topic a", "--filter"),
+            ("--topic a --filter a/#/b", "--filter"),
+            ("--filter a --pair", "--pair"),
+            ("--rate 0", "--rate"),
+            ("--duration=-1", "--duration"),
+            ("--warmup x", "--warmup"),
+            ("--payload 268435456", "--payload"),
+            ("--payload 1000000 --publishers 2000", "--payload"),
+            ("--clean-session false", "--client-prefix"),
+            ("--clean-session maybe", "--clean-session"),
+            ("--progress --quiet", "--quiet"),
+            ("--publishers 4294967295 --subscribers 1", "--publishers"),
+            ("--host 256.0.0.1.invalid", "--host"),
+        ] {
+            let text = check(line).expect_err(line);
+            assert!(text.contains(named), "{line}: {text}");
+        }
+        Flags::command().debug_assert();
+    }
+
+    /// Defaults that depend on other flags.
+    #[test]
+    fn defaults_follow_other_flags() {
+        let plain = check("").expect("valid");
+        assert_eq!(
+            (plain.publishers, plain.subscribers, plain.pair),
+            (1, 1, true)
+        );
+        assert_eq!(plain.duration, Some(Duration::from_secs(5)));
+        let idle = check("--idle 9").expect("valid");
+        assert_eq!(
+            (idle.publishers, idle.subscribers, idle.connections()),
+            (0, 0, 9)
+        );
+        let counted = check("--messages 10 --publishers 3 --qos 1").expect("valid");
+        assert_eq!((counted.duration, counted.warmup), (None, Duration::ZERO));
+        assert_eq!(counted.sub_qos, 1);
+        let shares: Vec<_> = (0..3).filter_map(|p| counted.messages_of(p)).collect();
+        assert_eq!(shares, [4, 3, 3]);
+    }
+}

@@ -1,0 +1,90 @@
+//! A subscriber: receives, counts, checks order, measures latency and acknowledges in batches.
+//!
+//! Owned by a thread's load.
+
+use crate::belt;
+use crate::checker::Checker;
+use crate::client::{Client, Fault, Inbox};
+use crate::stats::{Clock, Stats};
+use crate::wire::{self, Packet};
+
+/// One subscribing connection and what it has seen.
+#[derive(Debug)]
+pub(crate) struct Subscriber {
+    client: Client,
+    checker: Checker,
+    /// Messages stamped earlier belong to another run.
+    run_began_ns: u64,
+}
+
+impl Subscriber {
+    /// A subscriber whose client has its filter in the greeting.
+    pub(crate) fn new(client: Client, checker: Checker, run_began_ns: u64) -> Subscriber {
+        Subscriber {
+            client,
+            checker,
+            run_began_ns,
+        }
+    }
+
+    /// The connection.
+    pub(crate) fn client(&mut self) -> &mut Client {
+        &mut self.client
+    }
+
+    /// What it has seen, once the run is over.
+    pub(crate) fn into_checker(self) -> Checker {
+        self.checker
+    }
+
+    /// Reads once and handles what came; returns the bytes received.
+    pub(crate) fn receive(
+        &mut self,
+        inbox: &mut Inbox,
+        clock: &Clock,
+        stats: &mut Stats,
+    ) -> Result<usize, Fault> {
+        let received = self.client.receive(inbox)?;
+        if received == 0 {
+            return Ok(0);
+        }
+        let now_ns = clock.now_ns();
+        let bytes = inbox.bytes();
+        let (mut at, mut delivered) = (0, 0);
+        // Neighbours often share their stamp: a run of them is recorded at once.
+        let (mut run_ns, mut run_length) = (0, 0);
+        while let Some((packet, size)) = wire::split(&bytes[at..])? {
+            at += size;
+            let Packet::Publish { packet_id, payload } = packet else {
+                self.client.handle_control(&packet)?;
+                continue;
+            };
+            delivered += 1;
+            if let Some(packet_id) = packet_id {
+                wire::push_puback(self.client.outbox(), packet_id);
+            }
+            let Some(origin) = belt::origin(payload) else {
+                stats.tally.unknown += 1;
+                continue;
+            };
+            if origin.intended_ns != run_ns {
+                stats.delivery.note(run_ns, now_ns, run_length);
+                (run_ns, run_length) = (origin.intended_ns, 0);
+            }
+            run_length += 1;
+            if origin.intended_ns < self.run_began_ns {
+                stats.tally.earlier += 1;
+            } else if !self.checker.note(origin.place) {
+                stats.tally.unknown += 1;
+            }
+        }
+        stats.delivery.note(run_ns, now_ns, run_length);
+        stats.tally.delivered += delivered;
+        if delivered > 0 {
+            stats.delivered_ns = now_ns;
+        }
+        self.client.carry_over(inbox, at);
+        self.client.flush()?;
+        Ok(received)
+    }
+}

@@ -1,0 +1,64 @@
+//! Whose turn it is to write or to be read: a queue in which everyone stands at most once.
+//!
+//! Invariant: `waiting[t]` says whether `t` is in `order`. Owned by a thread's load.
+
+use std::collections::VecDeque;
+
+/// A queue in which everyone stands at most once.
+#[derive(Debug)]
+pub(crate) struct Turns {
+    order: VecDeque<usize>,
+    waiting: Vec<bool>,
+}
+
+impl Turns {
+    /// An empty queue for tokens below `peers`.
+    pub(crate) fn new(peers: usize) -> Turns {
+        Turns {
+            order: VecDeque::new(),
+            waiting: vec![false; peers],
+        }
+    }
+
+    /// Asks for a turn; asking again before it came changes nothing.
+    pub(crate) fn push(&mut self, token: usize) {
+        if !std::mem::replace(&mut self.waiting[token], true) {
+            self.order.push_back(token);
+        }
+    }
+
+    /// Whose turn it is.
+    pub(crate) fn pop(&mut self) -> Option<usize> {
+        let token = self.order.pop_front()?;
+        self.waiting[token] = false;
+        Some(token)
+    }
+
+    /// How many wait.
+    pub(crate) fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Whether nobody waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Everyone has one turn, in the order of asking.
+    #[test]
+    fn turns_are_fair() {
+        let mut turns = Turns::new(3);
+        for token in [2, 0, 2, 1, 0] {
+            turns.push(token);
+        }
+        let order: Vec<usize> = std::iter::from_fn(|| turns.pop()).collect();
+        assert_eq!(order, [2, 0, 1]);
+        turns.push(2);
+        assert_eq!(turns.pop(), Some(2), "may ask again afterwards");
+    }
+}
