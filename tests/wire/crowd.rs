@@ -86,9 +86,11 @@ fn ten_thousand_come_and_go() {
     raise_descriptor_limit();
     for shards in [1, 2] {
         let broker = Broker::start(shards);
-        // Whatever is made for a first client is there.
+        let fds = broker.resources().fds;
+        // Whatever memory is made for a first client is there.
         Client::connect(&broker, "first").leave();
-        let idle = broker.resources();
+        let rss_bytes = broker.resources().rss_bytes;
+        let idle = Resources { fds, rss_bytes };
         come_and_go(&broker, idle);
         let once = broker.resources();
         println!("idle: {idle:?}, after the first crowd: {once:?}");

@@ -35,7 +35,7 @@ fn large_messages_pass() {
     on_shards(&[1, 2], |broker| {
         let mut client = Client::connect(broker, "large");
         client.subscribe("large", 0);
-        let header = 1 + 4 + 2 + 5;
+        let header = 1 + 4 + 2 + 5 + 2;
         let payload: Vec<u8> = (0..=250).cycle().take(16 * 1024 * 1024 - header).collect();
         let mut publisher = Client::connect(broker, "publisher");
         publisher.publish(&publish("large", payload.clone()).qos1(1));

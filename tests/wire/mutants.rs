@@ -155,7 +155,7 @@ fn play(source: u8, broker: SocketAddr, stream: &[u8], stays: bool) -> Result<()
 #[test]
 fn mutated_streams_hurt_nobody() {
     let seed = Random::seed(0x5eed_0003);
-    let broker = Broker::start_with(2, &["--log", "error"]);
+    let broker = Broker::start(2);
     let addr = broker.addr();
     let originals = originals();
     let mut bystander = Client::connect(&broker, "bystander");

@@ -15,7 +15,7 @@ fn wrong_flag_is_named() {
         &["--shards"],
         &["--listen", "nowhere"],
         &["--max-packet-size", "12Q"],
-        &["--max-outgoing-bytes", "-1"],
+        &["--max-outgoing-bytes", "much"],
         &["--qos0-patience", "soon"],
         &["--max-connections", "x"],
         &["--max-inflight", "70000"],

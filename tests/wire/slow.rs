@@ -138,7 +138,7 @@ fn flood_starves_nobody() {
 /// reads no more from it, and serves the others.
 #[test]
 fn unread_answers_are_bounded() {
-    const PINGS: usize = 12 * 1024 * 1024;
+    const PINGS: usize = 48 * 1024 * 1024;
     let broker = Broker::start(1);
     let mut other = Client::connect(&broker, "other");
     other.expect_silence();
