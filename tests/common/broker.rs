@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub(crate) struct Broker {
     command: String,
     said: Arc<Mutex<Vec<u8>>>,
     /// Ends when the broker's stderr does.
-    lines: Receiver<String>,
+    lines: Mutex<Receiver<String>>,
     config: Option<PathBuf>,
 }
 
@@ -149,19 +149,23 @@ impl Broker {
         });
         let command = format!("{command:?}");
         let addr = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self { child, addr, command, said, lines, config }
+        Self { child, addr, command, said, lines: Mutex::new(lines), config }
     }
 
     /// The next line of stderr that contains `text`.
     #[track_caller]
     pub(crate) fn wait_for_line(&self, text: &str) -> String {
         loop {
-            match self.lines.recv_timeout(PATIENCE) {
+            match self.next_line() {
                 Ok(line) if line.contains(text) => return line,
                 Ok(_) => {}
                 Err(error) => panic!("waiting for {text:?} on stderr: {error}"),
             }
         }
+    }
+
+    fn next_line(&self) -> Result<String, RecvTimeoutError> {
+        self.lines.lock().expect("no holder panics").recv_timeout(PATIENCE)
     }
 
     pub(crate) fn addr(&self) -> SocketAddr {
@@ -176,15 +180,15 @@ impl Broker {
     /// How it ended, once it has.
     #[track_caller]
     pub(crate) fn wait(&mut self) -> ExitStatus {
-        // Its stderr ends with it; so there is nothing to poll.
-        while let Ok(_line) = self.lines.recv_timeout(PATIENCE) {}
-        match self.child.try_wait() {
-            Ok(Some(status)) => status,
-            _ if matches!(self.lines.try_recv(), Err(mpsc::TryRecvError::Disconnected)) => {
-                self.child.wait().expect("it is ours")
+        // Its stderr ends with it, so there is nothing to poll.
+        loop {
+            match self.next_line() {
+                Ok(_) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("the broker should have ended"),
             }
-            other => panic!("the broker should have ended: {other:?}"),
         }
+        self.child.wait().expect("it is ours")
     }
 
     /// Stops it with SIGTERM; it must end with 0.

@@ -1,0 +1,94 @@
+//! Many clients at once: 10,000 come, talk and go together, and the broker is as it was.
+
+use std::thread;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::common::{Broker, Client, Resources, connect, publish, resume_as};
+
+const CLIENTS: usize = 10_000;
+const THREADS: usize = 4;
+
+/// What the allocator may keep after the first crowd: about 6 KiB for each client. After the
+/// second one it must do with that.
+const KEPT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+const KEPT_AGAIN_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// As many descriptors as the system allows; the broker inherits the limit.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let maximum = limit.maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).expect("up to the maximum");
+    let enough = u64::try_from(CLIENTS + 1_000).expect("small");
+    assert!(
+        maximum.is_none_or(|count| count >= enough),
+        "this test needs {enough} descriptors, the hard limit is {maximum:?}: see ulimit -Hn"
+    );
+}
+
+/// Connects the whole crowd, each with a subscription, then drops all at once.
+fn come_and_go(broker: &Broker, idle: Resources) {
+    let crowd: Vec<Client> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..THREADS)
+            .map(|worker| {
+                scope.spawn(move || {
+                    (worker..CLIENTS)
+                        .step_by(THREADS)
+                        .map(|number| {
+                            let id = format!("crowd-{number}");
+                            let mut client = Client::connect_with(broker, &connect(&id));
+                            client.subscribe(&format!("crowd/{number}"), 1);
+                            client
+                        })
+                        .collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("connects")).collect()
+    });
+    let full = broker.resources();
+    assert!(full.fds >= idle.fds + CLIENTS, "{full:?} with {CLIENTS} clients");
+    println!("full: {full:?}");
+    let mut publisher = Client::connect(broker, "publisher");
+    for number in [0, CLIENTS / 2, CLIENTS - 1] {
+        publisher.publish(&publish(format!("crowd/{number}"), "x").qos1(1));
+    }
+    drop(crowd);
+    // The publisher asks until the last descriptor is gone; a leak makes it ask in vain.
+    for _ in 0..200_000 {
+        publisher.expect_silence();
+        if broker.resources().fds <= idle.fds + 1 {
+            return;
+        }
+    }
+    panic!("descriptors stay: {:?}, before: {idle:?}", broker.resources());
+}
+
+/// After 10,000 clients have gone, so have their descriptors and their memory.
+#[test]
+fn ten_thousand_come_and_go() {
+    raise_descriptor_limit();
+    for shards in [1, 2] {
+        let broker = Broker::start(shards);
+        let fds = broker.resources().fds;
+        // Whatever memory is made for a first client is there.
+        Client::connect(&broker, "first").leave();
+        let rss_bytes = broker.resources().rss_bytes;
+        let idle = Resources { fds, rss_bytes };
+        come_and_go(&broker, idle);
+        let once = broker.resources();
+        println!("idle: {idle:?}, after the first crowd: {once:?}");
+        assert!(once.rss_bytes < idle.rss_bytes + KEPT_BYTES_MAX, "{once:?}, before: {idle:?}");
+        come_and_go(&broker, idle);
+        let twice = broker.resources();
+        println!("after the second: {twice:?}");
+        let most = once.rss_bytes + KEPT_AGAIN_BYTES_MAX;
+        assert!(twice.rss_bytes < most, "{twice:?}, after the first crowd: {once:?}");
+        // And it works.
+        let mut client = resume_as(&broker, "after", false);
+        client.subscribe("crowd/#", 0);
+        client.publish(&publish("crowd/0", "x"));
+        client.expect_publish(&publish("crowd/0", "x"));
+        broker.stop();
+    }
+}
