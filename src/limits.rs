@@ -114,7 +114,7 @@ pub const CHUNK_LARGE_BYTES: usize = 16 * 1024;
 pub const CHUNKS_KEPT_MAX: usize = 1024;
 
 /// Chunks one send may carry: the kernel takes at most 1,024 vectors, and it copies those above 8.
-pub const SEND_CHUNKS_MAX: usize = 64;
+pub const SEND_CHUNKS_MAX: usize = 16;
 
 /// Bytes above which a payload is shared by reference instead of copied: below it a copy is cheaper
 /// than the bookkeeping.

@@ -25,8 +25,7 @@ impl Shard {
         debug!("link {}: closing: {reason}", conn.slot);
         self.out.stats.count_close(reason);
         connection.replays = None;
-        let pace = std::mem::replace(&mut connection.pace, super::congestion::Pace::Free);
-        self.out.free_waiters(pace, context);
+        self.out.stop_holding(conn, context);
         self.out.events.push_back(Event::Close(conn));
         if let Phase::Open(open) = phase {
             self.detach(&open, context);

@@ -1,5 +1,6 @@
 //! The hub: one core's share of the broker, as its reactor drives it.
 
+use std::collections::VecDeque;
 use std::fmt;
 
 use crate::chunk::{Batch, ChunkPool};
@@ -99,6 +100,8 @@ pub struct Shard {
     pub(super) made_ids: u64,
     /// Connections whose retained replay goes on in the next turn.
     pub(super) replaying: Vec<ConnId>,
+    /// Connections whose output is low again, while publishers wait for them.
+    pub(super) relieving: VecDeque<ConnId>,
 }
 
 impl Shard {
@@ -111,6 +114,7 @@ impl Shard {
             promises: Promises::default(),
             made_ids: 0,
             replaying: Vec::new(),
+            relieving: VecDeque::new(),
         }
     }
 
@@ -276,7 +280,9 @@ impl Shard {
     }
 
     /// The next thing to do.
-    pub fn next_event(&mut self) -> Option<Event> {
+    pub fn next_event(&mut self, context: &mut Context<'_>) -> Option<Event> {
+        // Publishers go on one at a time: each may fill again what the next waits for.
+        self.relieve_next(context);
         self.out.events.pop_front()
     }
 
@@ -299,6 +305,7 @@ impl Shard {
             return;
         };
         connection.output.sent(bytes);
+        self.out.note_taken(conn);
         self.make_progress(conn, context);
     }
 
@@ -333,7 +340,7 @@ impl Shard {
         if session.queue.waiting() > 0 {
             self.out.pump(session);
         }
-        self.out.relieve(conn, session, context);
+        self.relieve(conn);
         if replays {
             self.advance_replay(conn, context);
         }

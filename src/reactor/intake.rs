@@ -117,15 +117,13 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
         if self.flow(key) != Flow::Continue || !self.is_running() {
             return;
         }
-        let mode = match self.broker.is_greeting(conn_of(key)) {
-            // One at a time until the home is known: then nothing is in flight when the link moves.
-            true => RecvMode::Once,
-            false => RecvMode::Multishot,
-        };
+        let greeting = self.broker.is_greeting(conn_of(key));
         let Some(link) = self.links.get_mut(key) else {
             return;
         };
         if link.receiving == Receiving::Off && link.closing == Closing::No {
+            // One at a time until the home is known: then nothing is in flight when the link moves.
+            let mode = if greeting { RecvMode::Once } else { link.recv_mode() };
             link.receiving = Receiving::Armed(mode);
             self.ring.submit_recv(key, &link.socket, mode);
         }
@@ -141,7 +139,7 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
             // It waits for another's output, or for the mesh: what still comes is kept.
             link.carry.extend(bytes);
             self.ring.recycle(buffer);
-            self.stop_receiving(key);
+            self.pause(key, false);
             return;
         }
         let mut carry = std::mem::take(&mut link.carry);
@@ -183,6 +181,9 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
     fn after_cut(&mut self, key: Key, cut: &Cut) {
         match *cut {
             Cut::Partial => {
+                if let Some(link) = self.links.get_mut(key) {
+                    link.calm = link.calm.saturating_add(1);
+                }
                 self.follow_timer(key);
                 self.arm(key);
             }
@@ -204,7 +205,10 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
             link.waits_for_mesh = true;
             self.waiting_for_mesh.push(key);
         }
-        self.stop_receiving(key);
+        link.calm = 0;
+        if link.receiving == Receiving::Armed(RecvMode::Multishot) {
+            self.stop_receiving(key);
+        }
     }
 
     pub(super) fn stop_receiving(&mut self, key: Key) {

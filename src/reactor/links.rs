@@ -12,6 +12,10 @@ use crate::transport::Transport;
 /// Generations count to this and begin again.
 const GENERATION_MASK: u32 = 0x00ff_ffff;
 
+/// Receives without a pause after which a link receives multishot again: more bytes than an output
+/// holds, so that only a link whose subscribers keep up gets there.
+const CALM_RECEIVES: u8 = u8::MAX;
+
 /// What the kernel is asked to receive for a link.
 ///
 /// ```text
@@ -76,6 +80,8 @@ pub(super) struct Link<S> {
     pub(super) transport: Transport,
     pub(super) carry: Carry,
     pub(super) receiving: Receiving,
+    /// Receives in a row after which it was not paused, up to [`CALM_RECEIVES`].
+    pub(super) calm: u8,
     pub(super) sending: bool,
     pub(super) closing: Closing,
     /// The mesh was full: it waits on the list of those.
@@ -85,6 +91,13 @@ pub(super) struct Link<S> {
 }
 
 impl<S> Link<S> {
+    /// How to receive for an accepted connection. A multishot receive that is cancelled has brought
+    /// much by then, all of which must be kept: a link that is paused now and then gets one buffer
+    /// at a time.
+    pub(super) fn recv_mode(&self) -> RecvMode {
+        if self.calm < CALM_RECEIVES { RecvMode::Once } else { RecvMode::Multishot }
+    }
+
     /// Whether the kernel has an operation on it.
     pub(super) fn is_busy(&self) -> bool {
         self.sending || self.receiving != Receiving::Off
@@ -109,6 +122,7 @@ impl<S> Links<S> {
             transport,
             carry,
             receiving: Receiving::Off,
+            calm: CALM_RECEIVES,
             sending: false,
             closing: Closing::No,
             waits_for_mesh: false,

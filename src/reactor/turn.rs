@@ -243,7 +243,7 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
     }
 
     fn handle_events(&mut self) {
-        while let Some(event) = self.broker.next_event() {
+        while let Some(event) = self.with_broker(|broker, context| broker.next_event(context)) {
             match event {
                 Event::Resume(conn) => self.resume(key_of(conn)),
                 Event::Close(conn) => self.close_link(key_of(conn)),
