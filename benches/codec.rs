@@ -25,11 +25,7 @@ fn measure(name: &str, mut call: impl FnMut()) {
         })
         .collect();
     runs.sort_by(f64::total_cmp);
-    println!(
-        "{name:44} {:7.1} ns best {:7.1} ns median",
-        runs[0],
-        runs[RUNS / 2]
-    );
+    println!("{name:44} {:7.1} ns best {:7.1} ns median", runs[0], runs[RUNS / 2]);
 }
 
 fn publish<'a>(topic: &'a str, qos: QoS, payload: &'a [u8]) -> Publish<'a> {
@@ -50,19 +46,13 @@ fn main() {
     let long = "building/north/floor/03/room/0317/sensor/temperature/celsius";
     let wide = "gebäude/süd/temperat";
 
-    for (name, topic) in [
-        ("20 B ASCII", ascii),
-        ("60 B ASCII", long),
-        ("22 B UTF-8", wide),
-    ] {
+    for (name, topic) in [("20 B ASCII", ascii), ("60 B ASCII", long), ("22 B UTF-8", wide)] {
         for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
             let mut bytes = Vec::new();
             publish(topic, qos, &payload).encode(Version::V311, &mut bytes);
             measure(&format!("peek + decode PUBLISH {name} {qos:?}"), || {
                 let bytes = black_box(&bytes[..]);
-                let frame = peek_frame(bytes, 1 << 20)
-                    .expect("valid")
-                    .expect("complete");
+                let frame = peek_frame(bytes, 1 << 20).expect("valid").expect("complete");
                 let Ok(Packet::Publish(publish)) = decode(Version::V311, frame, bytes) else {
                     unreachable!("a PUBLISH");
                 };
@@ -81,20 +71,13 @@ fn main() {
     });
     let mut scratch = Vec::new();
     let template = PublishTemplate::encode(Version::V311, &message, &mut scratch);
-    let delivery = Delivery {
-        packet_id: PacketId::new(99),
-        dup: false,
-        retain: false,
-    };
-    measure(
-        &format!("template append {} B", template.bytes.len()),
-        || {
-            if out.len() > 16_000 {
-                out.clear();
-            }
-            black_box(&template).append(black_box(delivery), &mut out);
-        },
-    );
+    let delivery = Delivery { packet_id: PacketId::new(99), dup: false, retain: false };
+    measure(&format!("template append {} B", template.bytes.len()), || {
+        if out.len() > 16_000 {
+            out.clear();
+        }
+        black_box(&template).append(black_box(delivery), &mut out);
+    });
     measure("PUBACK bytes + append", || {
         if out.len() > 16_000 {
             out.clear();
@@ -103,12 +86,7 @@ fn main() {
         out.extend_from_slice(&Ack::bytes_v3(AckKind::Puback, packet_id));
     });
     let topic = TopicName::parse(ascii).expect("a topic name");
-    for text in [
-        "site/0042/device/017",
-        "site/+/device/+",
-        "site/0042/#",
-        "#",
-    ] {
+    for text in ["site/0042/device/017", "site/+/device/+", "site/0042/#", "#"] {
         let filter = TopicFilter::parse(text).expect("a filter");
         measure(&format!("matches {text}"), || {
             black_box(black_box(filter).matches(black_box(topic)));

@@ -76,10 +76,7 @@ impl Batch {
     /// If `count` is more than [`Batch::bytes`].
     pub fn advance(&mut self, mut count: usize, pool: &mut ChunkPool) {
         while count > 0 {
-            let first = self
-                .chunks
-                .front()
-                .expect("the kernel sent no more than it was given");
+            let first = self.chunks.front().expect("the kernel sent no more than it was given");
             let left = first.as_slice().len() - self.sent;
             if count < left {
                 self.sent += count;
@@ -112,16 +109,12 @@ pub struct ChunkPool {
 impl ChunkPool {
     /// An empty chunk of [`CHUNK_SMALL_BYTES`].
     pub fn take_small(&mut self) -> Vec<u8> {
-        self.small
-            .pop()
-            .unwrap_or_else(|| Vec::with_capacity(CHUNK_SMALL_BYTES))
+        self.small.pop().unwrap_or_else(|| Vec::with_capacity(CHUNK_SMALL_BYTES))
     }
 
     /// An empty chunk of [`CHUNK_LARGE_BYTES`].
     pub fn take_large(&mut self) -> Vec<u8> {
-        self.large
-            .pop()
-            .unwrap_or_else(|| Vec::with_capacity(CHUNK_LARGE_BYTES))
+        self.large.pop().unwrap_or_else(|| Vec::with_capacity(CHUNK_LARGE_BYTES))
     }
 
     /// Takes memory back; keeps it only while fewer than [`CHUNKS_KEPT_MAX`] of its size are free.

@@ -158,10 +158,7 @@ fn parse_listen(text: &str) -> Result<SocketAddr, String> {
 }
 
 fn parse_shards(text: &str) -> Result<NonZero<usize>, String> {
-    let shards = text
-        .parse()
-        .ok()
-        .filter(|count| (1..=limits::SHARDS_MAX).contains(count));
+    let shards = text.parse().ok().filter(|count| (1..=limits::SHARDS_MAX).contains(count));
     shards
         .and_then(NonZero::new)
         .ok_or_else(|| format!("takes a number from 1 to {}", limits::SHARDS_MAX))
@@ -196,12 +193,10 @@ fn parse_bytes(text: &str) -> Option<usize> {
 }
 
 fn parse_patience_ms(text: &str) -> Result<u64, String> {
-    parse_duration_ms(text)
-        .filter(|&ms| ms <= limits::QOS0_PATIENCE_MS_MAX)
-        .ok_or_else(|| {
-            let max_s = limits::QOS0_PATIENCE_MS_MAX / 1000;
-            format!("takes 0 to {max_s}s, as in 20ms or 1s")
-        })
+    parse_duration_ms(text).filter(|&ms| ms <= limits::QOS0_PATIENCE_MS_MAX).ok_or_else(|| {
+        let max_s = limits::QOS0_PATIENCE_MS_MAX / 1000;
+        format!("takes 0 to {max_s}s, as in 20ms or 1s")
+    })
 }
 
 /// A duration in milliseconds: digits, then `ms` or `s`; a bare `0` needs no unit. `None` for
@@ -217,9 +212,7 @@ fn parse_duration_ms(text: &str) -> Option<u64> {
 
 /// Leading digits as a number, and the rest. A sign is not a digit.
 fn split_number(text: &str) -> Option<(u64, &str)> {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(end);
     Some((digits.parse().ok()?, unit))
 }
@@ -235,11 +228,9 @@ fn parse_log_filter(text: &str) -> Result<String, String> {
     if well_formed {
         return Ok(text.to_owned());
     }
-    Err(
-        "takes LEVEL or MODULE=LEVEL, several with commas between them; \
+    Err("takes LEVEL or MODULE=LEVEL, several with commas between them; \
          LEVEL is off, error, warn, info, debug or trace"
-            .to_owned(),
-    )
+        .to_owned())
 }
 
 fn is_level(text: &str) -> bool {
@@ -365,10 +356,7 @@ mod tests {
             ("--log", "inof", "LEVEL"),
         ] {
             let text = options(&[flag, value]).expect_err("the value is out of bounds");
-            assert!(
-                text.contains(flag) && text.contains(takes),
-                "{flag} {value}: {text}"
-            );
+            assert!(text.contains(flag) && text.contains(takes), "{flag} {value}: {text}");
         }
     }
 
@@ -466,14 +454,7 @@ mod tests {
     #[test]
     fn help_is_grouped_and_honest() {
         let help = Options::command().render_help().to_string();
-        for part in [
-            "Network:",
-            "Limits:",
-            "Shards:",
-            "Storage:",
-            "Logging:",
-            "in memory",
-        ] {
+        for part in ["Network:", "Limits:", "Shards:", "Storage:", "Logging:", "in memory"] {
             assert!(help.contains(part), "{part} is missing in:\n{help}");
         }
     }

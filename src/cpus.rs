@@ -26,10 +26,7 @@ pub struct Cpus {
 ///
 /// Never fails: what cannot be read does not bound, and without a mask the CPUs are counted from 0.
 pub fn available() -> Cpus {
-    Cpus {
-        ids: affinity().unwrap_or_else(counted),
-        quota: quota(),
-    }
+    Cpus { ids: affinity().unwrap_or_else(counted), quota: quota() }
 }
 
 impl Cpus {
@@ -51,8 +48,7 @@ impl Cpus {
     }
 
     fn is_rationed(&self) -> bool {
-        self.quota
-            .is_some_and(|quota| quota < as_f64(self.ids.len()))
+        self.quota.is_some_and(|quota| quota < as_f64(self.ids.len()))
     }
 }
 
@@ -133,10 +129,7 @@ fn find_mount(mountinfo: &str, hierarchy: Hierarchy) -> Option<Mount<'_>> {
         };
         let mut fields = before.split(' ').skip(3);
         let (root, point) = (fields.next()?, fields.next()?);
-        found.then_some(Mount {
-            point: Path::new(point),
-            root: Path::new(root),
-        })
+        found.then_some(Mount { point: Path::new(point), root: Path::new(root) })
     })
 }
 
@@ -190,15 +183,9 @@ mod tests {
     #[test]
     fn of_this_machine() {
         let cpus = available();
-        assert!(
-            cpus.ids.is_sorted_by(|a, b| a < b) && !cpus.ids.is_empty(),
-            "{cpus:?}"
-        );
+        assert!(cpus.ids.is_sorted_by(|a, b| a < b) && !cpus.ids.is_empty(), "{cpus:?}");
         assert!(cpus.quota.is_none_or(|quota| quota > 0.0), "{cpus:?}");
-        assert!(
-            (1..=cpus.ids.len()).contains(&cpus.default_shards()),
-            "{cpus:?}"
-        );
+        assert!((1..=cpus.ids.len()).contains(&cpus.default_shards()), "{cpus:?}");
     }
 
     // Shards: the quota rounded up, at most one per CPU, 1 to SHARDS_MAX. Pinned only where every
@@ -219,20 +206,9 @@ mod tests {
             (4, Some(100.0), 4, true),
             (128, Some(100.0), 64, false),
         ] {
-            let given = Cpus {
-                ids: (0..cpus).collect(),
-                quota,
-            };
-            assert_eq!(
-                given.default_shards(),
-                shards,
-                "{cpus} CPUs, quota {quota:?}"
-            );
-            assert_eq!(
-                given.should_pin(shards),
-                pin,
-                "{cpus} CPUs, quota {quota:?}"
-            );
+            let given = Cpus { ids: (0..cpus).collect(), quota };
+            assert_eq!(given.default_shards(), shards, "{cpus} CPUs, quota {quota:?}");
+            assert_eq!(given.should_pin(shards), pin, "{cpus} CPUs, quota {quota:?}");
             assert!(!given.should_pin(cpus + 1), "{cpus} CPUs, one more shard");
         }
     }
@@ -295,25 +271,11 @@ mod tests {
                     34 31 0:31 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n\
                     32 31 0:29 /docker/ab /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct\n\
                     41 31 0:38 / /sys/fs/cgroup/unified rw shared:9 - cgroup2 cgroup2 rw\n";
-        let mount = |root, point| {
-            Some(Mount {
-                point: Path::new(point),
-                root: Path::new(root),
-            })
-        };
-        assert_eq!(
-            find_mount(text, Hierarchy::V2),
-            mount("/", "/sys/fs/cgroup/unified")
-        );
-        assert_eq!(
-            find_mount(text, Hierarchy::V1),
-            mount("/docker/ab", "/sys/fs/cgroup/cpu")
-        );
+        let mount = |root, point| Some(Mount { point: Path::new(point), root: Path::new(root) });
+        assert_eq!(find_mount(text, Hierarchy::V2), mount("/", "/sys/fs/cgroup/unified"));
+        assert_eq!(find_mount(text, Hierarchy::V1), mount("/docker/ab", "/sys/fs/cgroup/cpu"));
         assert_eq!(find_mount("", Hierarchy::V2), None);
-        assert_eq!(
-            find_mount("41 31 0:38 / /x rw - cgroup2", Hierarchy::V2),
-            None
-        );
+        assert_eq!(find_mount("41 31 0:38 / /x rw - cgroup2", Hierarchy::V2), None);
     }
 
     // The walk starts at the group's own directory and ends at the mount's.
@@ -328,10 +290,7 @@ mod tests {
             ("/docker/ab", "/", vec!["/cg"]),
             ("/", "/../other", vec!["/cg"]),
         ] {
-            let mount = Mount {
-                point: Path::new("/cg"),
-                root: Path::new(root),
-            };
+            let mount = Mount { point: Path::new("/cg"), root: Path::new(root) };
             let found = levels(&mount, Path::new(group));
             let expected: Vec<PathBuf> = expected.into_iter().map(PathBuf::from).collect();
             assert_eq!(found, expected, "{group} under {root}");

@@ -7,9 +7,7 @@ use ringmq::server;
 
 fn main() -> ExitCode {
     let options = Options::from_command_line();
-    env_logger::Builder::new()
-        .parse_filters(&options.log)
-        .init();
+    env_logger::Builder::new().parse_filters(&options.log).init();
     match server::run(&options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

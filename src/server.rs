@@ -21,8 +21,8 @@ use crate::broker::{self, Shard, ShardId, Stats};
 use crate::config::Options;
 use crate::cpus;
 use crate::limits::{LISTEN_BACKLOG, MESH_RING_BYTES, SESSION_BYTES_MAX};
-use crate::mesh::{self, Bell, Receiver, Sender, Tally};
-use crate::reactor::{self, Clock, Outbox, Parcel, Reactor};
+use crate::mesh::{self, Bell, Sender, Tally};
+use crate::reactor::{self, Clock, Inbox, Outbox, Parcel, Reactor};
 use crate::ring::{self, Features, Listener, RingRefused, Socket, Uring, Wake, Waker};
 
 /// Why the broker could not start.
@@ -62,15 +62,10 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         .map_err(|error| StartError::System("watch for signals", error))?;
     raise_open_files();
     let cpus = cpus::available();
-    let shards = options
-        .shards
-        .map_or_else(|| cpus.default_shards(), NonZero::get);
+    let shards = options.shards.map_or_else(|| cpus.default_shards(), NonZero::get);
     let pins = (options.pin && cpus.should_pin(shards)).then_some(cpus.ids);
     let listeners = listen(&options.listen, shards)?;
-    let addresses: Vec<_> = listeners[0]
-        .iter()
-        .filter_map(|l| l.address().ok())
-        .collect();
+    let addresses: Vec<_> = listeners[0].iter().filter_map(|l| l.address().ok()).collect();
     let (threads, controls, features) = start(options, listeners, pins.as_deref())?;
     let kernel = rustix::system::uname();
     info!(
@@ -78,15 +73,8 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         env!("CARGO_PKG_VERSION"),
         kernel.release().to_string_lossy()
     );
-    let pinned = if pins.is_some() {
-        "pinned"
-    } else {
-        "not pinned"
-    };
-    info!(
-        "{shards} shard{}, {pinned}",
-        if shards == 1 { "" } else { "s" }
-    );
+    let pinned = if pins.is_some() { "pinned" } else { "not pinned" };
+    info!("{shards} shard{}, {pinned}", if shards == 1 { "" } else { "s" });
     warn_if_open(&addresses);
     for address in addresses {
         info!("listening on {address}");
@@ -103,9 +91,7 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     for mut control in controls {
         control.stop();
     }
-    let finished = threads
-        .into_iter()
-        .map(|thread| thread.join().unwrap_or_default());
+    let finished = threads.into_iter().map(|thread| thread.join().unwrap_or_default());
     log_stats(&finished.collect::<Vec<_>>());
     info!("stopped");
     Ok(())
@@ -136,7 +122,7 @@ struct Seat {
     cpu: Option<usize>,
     listeners: Vec<Listener>,
     senders: Vec<Option<Sender<Parcel<Socket>>>>,
-    inboxes: Vec<(Option<ShardId>, Receiver<Parcel<Socket>>)>,
+    inboxes: Vec<Inbox<Socket>>,
     bells: Vec<Arc<Bell>>,
     tally: Arc<Tally>,
     started: Instant,
@@ -183,13 +169,8 @@ fn start(
         let _gone = mailbox.send(wakers.clone());
     }
     let controls = control_senders.into_iter().zip(bells).zip(wakers);
-    let controls = controls
-        .map(|((sender, bell), waker)| Control {
-            sender,
-            bell,
-            waker,
-        })
-        .collect();
+    let controls =
+        controls.map(|((sender, bell), waker)| Control { sender, bell, waker }).collect();
     let features = found.expect("every shard answered");
     Ok((threads, controls, features))
 }
@@ -277,11 +258,7 @@ fn reactor_options(seat: Seat, options: &Options, wakers: &[Waker]) -> reactor::
     let own_bell = seat.bells[usize::from(seat.shard.0)].clone();
     let outboxes = seat.senders.into_iter().zip(&seat.bells).zip(wakers);
     let outboxes = outboxes.map(|((sender, bell), waker)| {
-        Some(Outbox {
-            sender: sender?,
-            bell: bell.clone(),
-            waker: waker.clone(),
-        })
+        Some(Outbox { sender: sender?, bell: bell.clone(), waker: waker.clone() })
     });
     let broker = Shard::new(broker::Options {
         shard: seat.shard,
@@ -318,11 +295,7 @@ impl Clock for SinceStart {
 fn seed() -> u64 {
     let mut bytes = [0; 8];
     let filled = rustix::rand::getrandom(&mut bytes, GetRandomFlags::empty());
-    assert_eq!(
-        filled,
-        Ok(bytes.len()),
-        "the kernel gives 8 random bytes at once"
-    );
+    assert_eq!(filled, Ok(bytes.len()), "the kernel gives 8 random bytes at once");
     u64::from_ne_bytes(bytes)
 }
 
@@ -347,10 +320,7 @@ fn listen(addresses: &[SocketAddr], shards: usize) -> Result<Vec<Vec<Listener>>,
 }
 
 fn warn_if_open(addresses: &[SocketAddr]) {
-    for address in addresses
-        .iter()
-        .filter(|address| !address.ip().is_loopback())
-    {
+    for address in addresses.iter().filter(|address| !address.ip().is_loopback()) {
         warn!(
             "{address} is reachable from other hosts and everybody may connect: this version has \
              no passwords; guard it with a firewall"
@@ -362,13 +332,7 @@ fn warn_if_open(addresses: &[SocketAddr]) {
 fn raise_open_files() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current != maximum {
-        let raised = setrlimit(
-            Resource::Nofile,
-            Rlimit {
-                current: maximum,
-                maximum,
-            },
-        );
+        let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
         debug!("open files: {current:?} raised to {maximum:?}: {raised:?}");
     }
 }

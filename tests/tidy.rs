@@ -34,23 +34,11 @@ fn sources_keep_the_rules() {
             (name.to_string_lossy().into_owned(), read(&path))
         })
         .collect();
-    assert!(
-        files.iter().any(|(path, _)| path == "src/lib.rs"),
-        "looked in the wrong place"
-    );
-    let borrowed: Vec<(&str, &str)> = files
-        .iter()
-        .map(|(path, text)| (path.as_str(), text.as_str()))
-        .collect();
-    let (manifest, readme) = (
-        read(&root.join("Cargo.toml")),
-        read(&root.join("README.md")),
-    );
-    let tree = Tree {
-        manifest: &manifest,
-        readme: &readme,
-        ..Tree::of(&borrowed)
-    };
+    assert!(files.iter().any(|(path, _)| path == "src/lib.rs"), "looked in the wrong place");
+    let borrowed: Vec<(&str, &str)> =
+        files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let (manifest, readme) = (read(&root.join("Cargo.toml")), read(&root.join("README.md")));
+    let tree = Tree { manifest: &manifest, readme: &readme, ..Tree::of(&borrowed) };
 
     let mut faults: Vec<Fault> = RULES.iter().flat_map(|(_, rule)| rule(&tree)).collect();
     faults.sort_by(|a, b| (&a.path, a.line).cmp(&(&b.path, b.line)));
@@ -58,12 +46,7 @@ fn sources_keep_the_rules() {
         .iter()
         .map(|fault| format!("{}:{}: {}", fault.path, fault.line, fault.says))
         .collect();
-    assert!(
-        faults.is_empty(),
-        "{} faults:\n{}",
-        faults.len(),
-        lines.join("\n")
-    );
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), lines.join("\n"));
 }
 
 // Every rule finds the fault in a source made to break it, on its line, and nothing before it.
@@ -80,13 +63,8 @@ fn rules_fail_on_bad_sources() {
 // No rule is without a bad source: those of the table above, and those below that need more.
 #[test]
 fn rules_are_all_tested() {
-    let elsewhere = [
-        "one file per crate",
-        "stale unsafe",
-        "file size",
-        "function size",
-        "dependencies",
-    ];
+    let elsewhere =
+        ["one file per crate", "stale unsafe", "file size", "function size", "dependencies"];
     for (name, _) in RULES {
         let in_table = BAD.iter().any(|(rule, ..)| rule == name);
         assert!(in_table || elsewhere.contains(name), "{name} is not tested");
@@ -117,22 +95,10 @@ fn sizes_are_held_to_their_limits() {
     };
     for (rule, good, bad) in [
         ("file size", file(FILE_LINES_MAX), file(FILE_LINES_MAX + 1)),
-        (
-            "function size",
-            function(FUNCTION_LINES_MAX),
-            function(FUNCTION_LINES_MAX + 1),
-        ),
+        ("function size", function(FUNCTION_LINES_MAX), function(FUNCTION_LINES_MAX + 1)),
     ] {
-        assert_eq!(
-            judge(rule, &Tree::of(&[("src/mqtt/a.rs", &good)])),
-            [],
-            "{rule}"
-        );
-        assert_eq!(
-            judge(rule, &Tree::of(&[("src/mqtt/a.rs", &bad)])).len(),
-            1,
-            "{rule}"
-        );
+        assert_eq!(judge(rule, &Tree::of(&[("src/mqtt/a.rs", &good)])), [], "{rule}");
+        assert_eq!(judge(rule, &Tree::of(&[("src/mqtt/a.rs", &bad)])).len(), 1, "{rule}");
     }
 }
 
@@ -144,10 +110,7 @@ fn memmap2_stays_in_one_file() {
     let two = [("src/store/a.rs", user), ("src/store/b.rs", user)];
     assert_eq!(judge("one file per crate", &Tree::of(&one)), []);
     let faults = judge("one file per crate", &Tree::of(&two));
-    assert_eq!(
-        (faults.len(), faults[0].path.as_str()),
-        (1, "src/store/b.rs")
-    );
+    assert_eq!((faults.len(), faults[0].path.as_str()), (1, "src/store/b.rs"));
 }
 
 // A listed file that needs no `unsafe`, or is gone while its neighbours are there, is stale.
@@ -155,26 +118,10 @@ fn memmap2_stays_in_one_file() {
 fn unsafe_list_goes_stale() {
     let code = "//! A.\nfn a() { unsafe {} }\n";
     let stale = |files: &[(&str, &str)]| judge("stale unsafe", &Tree::of(files)).len();
-    assert_eq!(
-        stale(&[("src/lib.rs", "//! A.\n")]),
-        0,
-        "nothing is written yet"
-    );
-    assert_eq!(
-        stale(&[("src/mesh/spsc.rs", code)]),
-        0,
-        "the only one of its directory"
-    );
-    assert_eq!(
-        stale(&[("src/mesh/spsc.rs", "//! A.\n// unsafe\n")]),
-        1,
-        "no code"
-    );
-    assert_eq!(
-        stale(&[("src/ring/uring.rs", code)]),
-        3,
-        "three neighbours are gone"
-    );
+    assert_eq!(stale(&[("src/lib.rs", "//! A.\n")]), 0, "nothing is written yet");
+    assert_eq!(stale(&[("src/mesh/spsc.rs", code)]), 0, "the only one of its directory");
+    assert_eq!(stale(&[("src/mesh/spsc.rs", "//! A.\n// unsafe\n")]), 1, "no code");
+    assert_eq!(stale(&[("src/ring/uring.rs", code)]), 3, "three neighbours are gone");
 }
 
 // The buffer ring's tail is shared with the kernel: that one file of `ring` may have an atomic.
@@ -191,16 +138,9 @@ fn buffer_ring_has_its_atomic() {
 fn dependencies_need_a_reason() {
     let manifest = "[package]\nname = \"a\"\n[dependencies]\nio-uring = \"1\"\nlog = \"1\"\n\
                     [target.'cfg(loom)'.dependencies]\nloom = \"1\"\n[lints.rust]\nb = \"c\"\n";
-    let tree = Tree {
-        manifest,
-        readme: "| `io-uring` | why |",
-        ..Tree::of(&[])
-    };
+    let tree = Tree { manifest, readme: "| `io-uring` | why |", ..Tree::of(&[]) };
     let faults = judge("dependencies", &tree);
-    let names: Vec<&str> = faults
-        .iter()
-        .filter_map(|fault| fault.says.split('`').nth(1))
-        .collect();
+    let names: Vec<&str> = faults.iter().filter_map(|fault| fault.says.split('`').nth(1)).collect();
     assert_eq!(names, ["log", "loom"]);
 }
 
@@ -216,29 +156,11 @@ fn lexer_tells_code_from_text() {
         .map(|token| (token.text, token.line))
         .collect();
     assert_eq!(words, [("a", 1), ("i", 4), ("r#k", 5), ("l", 5)]);
-    let literals: Vec<&str> = tokens
-        .iter()
-        .filter(|token| token.kind == Kind::Literal)
-        .map(|token| token.text)
-        .collect();
-    let expected = [
-        "\"b\\\"\nc\"",
-        "r#\"d\"\n\"#",
-        "b'\\''",
-        "'e'",
-        "'\"'",
-        "'f",
-        "1_0",
-        "b\"\"",
-    ];
+    let literals: Vec<&str> =
+        tokens.iter().filter(|token| token.kind == Kind::Literal).map(|token| token.text).collect();
+    let expected = ["\"b\\\"\nc\"", "r#\"d\"\n\"#", "b'\\''", "'e'", "'\"'", "'f", "1_0", "b\"\""];
     assert_eq!(literals, expected);
-    assert_eq!(
-        comments
-            .iter()
-            .map(|comment| comment.line)
-            .collect::<Vec<_>>(),
-        [3, 4]
-    );
+    assert_eq!(comments.iter().map(|comment| comment.line).collect::<Vec<_>>(), [3, 4]);
     for end in (0..text.len()).filter(|&end| text.is_char_boundary(end)) {
         lexer::read(&text[..end]);
     }
@@ -246,200 +168,63 @@ fn lexer_tells_code_from_text() {
 
 /// A rule, and a file that breaks it on a line.
 const BAD: &[(&str, &str, &str, usize)] = &[
-    (
-        "imports",
-        "src/mqtt/a.rs",
-        "//! A.\nuse crate::store::Log;",
-        2,
-    ),
-    (
-        "imports",
-        "src/mqtt/a.rs",
-        "//! A.\nuse crate::{chunk::A, limits::{B, C}, store};",
-        2,
-    ),
-    (
-        "imports",
-        "src/mqtt/a.rs",
-        "//! A.\nuse super::super::store::Log;",
-        2,
-    ),
-    (
-        "imports",
-        "src/store/mod.rs",
-        "//! A.\nuse super::{mqtt, limits};",
-        2,
-    ),
-    (
-        "imports",
-        "src/ring/a.rs",
-        "//! A.\nfn a() -> crate::mesh::B { b() }",
-        2,
-    ),
-    (
-        "imports",
-        "src/broker/a.rs",
-        "//! A.\nuse crate::ring::Ring;",
-        2,
-    ),
-    (
-        "imports",
-        "src/broker/a.rs",
-        "//! A.\nuse crate::Reexported;",
-        2,
-    ),
+    ("imports", "src/mqtt/a.rs", "//! A.\nuse crate::store::Log;", 2),
+    ("imports", "src/mqtt/a.rs", "//! A.\nuse crate::{chunk::A, limits::{B, C}, store};", 2),
+    ("imports", "src/mqtt/a.rs", "//! A.\nuse super::super::store::Log;", 2),
+    ("imports", "src/store/mod.rs", "//! A.\nuse super::{mqtt, limits};", 2),
+    ("imports", "src/ring/a.rs", "//! A.\nfn a() -> crate::mesh::B { b() }", 2),
+    ("imports", "src/broker/a.rs", "//! A.\nuse crate::ring::Ring;", 2),
+    ("imports", "src/broker/a.rs", "//! A.\nuse crate::Reexported;", 2),
     ("imports", "src/broker/a.rs", "//! A.\nuse crate::*;", 2),
-    (
-        "imports",
-        "src/reactor/a.rs",
-        "//! A.\nuse crate::config::Options;",
-        2,
-    ),
-    (
-        "imports",
-        "src/limits.rs",
-        "//! A.\nuse crate::config::Options;",
-        2,
-    ),
-    (
-        "imports",
-        "src/mqtt/a.rs",
-        "//! A.\n#[cfg(test)] mod tests { use libc::c_int; }",
-        2,
-    ),
+    ("imports", "src/reactor/a.rs", "//! A.\nuse crate::config::Options;", 2),
+    ("imports", "src/limits.rs", "//! A.\nuse crate::config::Options;", 2),
+    ("imports", "src/mqtt/a.rs", "//! A.\n#[cfg(test)] mod tests { use libc::c_int; }", 2),
     ("imports", "src/store/a.rs", "//! A.\nuse log;", 2),
-    (
-        "imports",
-        "src/mesh/a.rs",
-        "//! A.\nfn a() { ::log::info!(\"b\") }",
-        2,
-    ),
-    (
-        "imports",
-        "src/reactor/a.rs",
-        "//! A.\nuse io_uring as ring;",
-        2,
-    ),
+    ("imports", "src/mesh/a.rs", "//! A.\nfn a() { ::log::info!(\"b\") }", 2),
+    ("imports", "src/reactor/a.rs", "//! A.\nuse io_uring as ring;", 2),
     ("imports", "src/admin/a.rs", "//! A.\n", 1),
-    (
-        "unsafe",
-        "src/broker/a.rs",
-        "//! A.\n\nfn a() { unsafe { b() } }",
-        3,
-    ),
+    ("unsafe", "src/broker/a.rs", "//! A.\n\nfn a() { unsafe { b() } }", 3),
     ("unsafe", "tests/a.rs", "//! A.\nunsafe fn a() {}", 2),
-    (
-        "atomics",
-        "src/ring/a.rs",
-        "//! A.\nstatic A: AtomicU64 = b();",
-        2,
-    ),
-    (
-        "atomics",
-        "src/server.rs",
-        "//! A.\nuse std::sync::{Arc, atomic::Ordering};",
-        2,
-    ),
-    (
-        "pure",
-        "src/broker/a.rs",
-        "//! A.\nlet a = Instant::now();",
-        2,
-    ),
-    (
-        "pure",
-        "src/mqtt/a.rs",
-        "//! A.\nlet a = std::time::SystemTime::now();",
-        2,
-    ),
+    ("atomics", "src/ring/a.rs", "//! A.\nstatic A: AtomicU64 = b();", 2),
+    ("atomics", "src/server.rs", "//! A.\nuse std::sync::{Arc, atomic::Ordering};", 2),
+    ("pure", "src/broker/a.rs", "//! A.\nlet a = Instant::now();", 2),
+    ("pure", "src/mqtt/a.rs", "//! A.\nlet a = std::time::SystemTime::now();", 2),
     ("pure", "src/store/a.rs", "//! A.\nlet a = b.elapsed();", 2),
     ("pure", "src/store/a.rs", "//! A.\nuse std::thread;", 2),
     ("pure", "src/transport/a.rs", "//! A.\nasync fn a() {}", 2),
     ("pure", "src/broker/a.rs", "//! A.\nstruct A(Rc<B>);", 2),
-    (
-        "pure",
-        "src/broker/a.rs",
-        "//! A.\ntype A = HashMap<B, C, RandomState>;",
-        2,
-    ),
+    ("pure", "src/broker/a.rs", "//! A.\ntype A = HashMap<B, C, RandomState>;", 2),
     ("columns", "tests/a.rs", "//! A.\n\n// {LONG}", 3),
     ("opening", "src/mqtt/a.rs", "// A.\n", 1),
     ("opening", "src/mqtt/a.rs", "use b;\n//! A.\n", 1),
     ("opening", "benches/a.rs", "", 1),
-    (
-        "attributes",
-        "tests/a.rs",
-        "//! A.\n#[test]\n#[ignore = \"slow\"]\nfn a() {}",
-        3,
-    ),
-    (
-        "attributes",
-        "tests/a.rs",
-        "//! A.\n#[cfg_attr(loom, ignore)]\nfn a() {}",
-        2,
-    ),
-    (
-        "attributes",
-        "src/mqtt/a.rs",
-        "//! A.\n#[should_panic(expected = \"b\")]",
-        2,
-    ),
+    ("attributes", "tests/a.rs", "//! A.\n#[test]\n#[ignore = \"slow\"]\nfn a() {}", 3),
+    ("attributes", "tests/a.rs", "//! A.\n#[cfg_attr(loom, ignore)]\nfn a() {}", 2),
+    ("attributes", "src/mqtt/a.rs", "//! A.\n#[should_panic(expected = \"b\")]", 2),
     ("marks", "src/mqtt/a.rs", "//! A.\n// TODO: b", 2),
     ("marks", "src/mqtt/a.rs", "//! A.\n/* b\n(FIXME) */", 3),
-    (
-        "marks",
-        "src/mqtt/a.rs",
-        "//! A.\n/// ```ignore\n/// ```",
-        2,
-    ),
+    ("marks", "src/mqtt/a.rs", "//! A.\n/// ```ignore\n/// ```", 2),
 ];
 
 /// Files that break nothing.
 const GOOD: &[(&str, &str)] = &[
-    (
-        "src/mqtt/a.rs",
-        "//! A.\nuse crate::{chunk::Chunk, limits, mqtt::b};\nuse super::store;",
-    ),
-    (
-        "src/mqtt/mod.rs",
-        "//! A.\nmod log;\npub use self::log::Log;\nuse super::limits;",
-    ),
+    ("src/mqtt/a.rs", "//! A.\nuse crate::{chunk::Chunk, limits, mqtt::b};\nuse super::store;"),
+    ("src/mqtt/mod.rs", "//! A.\nmod log;\npub use self::log::Log;\nuse super::limits;"),
     (
         "src/mqtt/a.rs",
         "//! A.\n//! See [`crate::store`] and `libc::read`.\nfn a() { b.log::<C>() }",
     ),
-    (
-        "src/broker/a.rs",
-        "//! A.\nuse crate::mqtt::B;\nuse crate::store::C;\nuse bytes::Bytes;",
-    ),
-    (
-        "src/reactor/a.rs",
-        "//! A.\nuse crate::{broker, mesh, ring};\nlet a = Instant::now();",
-    ),
-    (
-        "src/server.rs",
-        "//! A.\nuse crate::{config, cpus, reactor};\nuse signal_hook::consts;",
-    ),
+    ("src/broker/a.rs", "//! A.\nuse crate::mqtt::B;\nuse crate::store::C;\nuse bytes::Bytes;"),
+    ("src/reactor/a.rs", "//! A.\nuse crate::{broker, mesh, ring};\nlet a = Instant::now();"),
+    ("src/server.rs", "//! A.\nuse crate::{config, cpus, reactor};\nuse signal_hook::consts;"),
     ("src/mesh/a.rs", "//! A.\nuse std::sync::atomic::AtomicU64;"),
-    (
-        "src/mqtt/a.rs",
-        "//! A.\npub(crate) fn a() { \"unsafe TODO crate::store libc::\" }",
-    ),
-    (
-        "src/mqtt/a.rs",
-        "//! A.\n#![deny(unsafe_code)]\nfn ignore(a: Atomicity) {} // unsafe TODOS",
-    ),
-    (
-        "src/store/a.rs",
-        "//! A.\nlet a = elapsed(b, c); let d = e.elapsed(now);",
-    ),
+    ("src/mqtt/a.rs", "//! A.\npub(crate) fn a() { \"unsafe TODO crate::store libc::\" }"),
+    ("src/mqtt/a.rs", "//! A.\n#![deny(unsafe_code)]\nfn ignore(a: Atomicity) {} // unsafe TODOS"),
+    ("src/store/a.rs", "//! A.\nlet a = elapsed(b, c); let d = e.elapsed(now);"),
 ];
 
 fn judge(name: &str, tree: &Tree<'_>) -> Vec<Fault> {
-    let (_, rule) = RULES
-        .iter()
-        .find(|(rule, _)| *rule == name)
-        .expect("a rule of this name");
+    let (_, rule) = RULES.iter().find(|(rule, _)| *rule == name).expect("a rule of this name");
     rule(tree)
 }
 
@@ -449,9 +234,7 @@ fn rust_files(directory: &Path) -> Vec<PathBuf> {
     };
     let mut found = Vec::new();
     for entry in entries {
-        let path = entry
-            .expect("a directory that was opened can be read")
-            .path();
+        let path = entry.expect("a directory that was opened can be read").path();
         if path.is_dir() {
             found.extend(rust_files(&path));
         } else if path.extension().is_some_and(|extension| extension == "rs") {

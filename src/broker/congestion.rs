@@ -41,10 +41,7 @@ impl Outgoing {
             return;
         };
         if matches!(connection.pace, Pace::Free) {
-            let holding = Holding {
-                deadline_ms,
-                waiters: BTreeSet::new(),
-            };
+            let holding = Holding { deadline_ms, waiters: BTreeSet::new() };
             connection.pace = Pace::Holding(Box::new(holding));
             self.patience.push_back((deadline_ms, conn));
         }
@@ -74,11 +71,7 @@ impl Outgoing {
         let Some(connection) = self.connections.get_mut(conn) else {
             return;
         };
-        let waits = if session.queue.waiting() == 0 {
-            0
-        } else {
-            session.stored_bytes
-        };
+        let waits = if session.queue.waiting() == 0 { 0 } else { session.stored_bytes };
         let low = connection.output.bytes() <= max / 2 && waits <= max as u64 / 2;
         if low && !matches!(connection.pace, Pace::Free) {
             let pace = std::mem::replace(&mut connection.pace, Pace::Free);

@@ -18,10 +18,7 @@ impl Shard {
         connect: &Connect<'_>,
         context: &mut Context<'_>,
     ) {
-        if connect
-            .will
-            .is_some_and(|will| will.topic.level_count() > TOPIC_LEVELS_MAX)
-        {
+        if connect.will.is_some_and(|will| will.topic.level_count() > TOPIC_LEVELS_MAX) {
             return self.close(conn, CloseReason::TooManyLevels, context);
         }
         let made;
@@ -63,30 +60,23 @@ impl Shard {
             }),
         });
         self.out.stats.clients_accepted += 1;
-        debug!(
-            "link {}: client {client_id:?} connected, session present: {present}",
-            conn.slot
-        );
+        debug!("link {}: client {client_id:?} connected, session present: {present}", conn.slot);
         let code = ConnectReturn::Accepted;
-        self.out
-            .reply(conn, &Connack::bytes_v3(connect.version, present, code));
+        self.out.reply(conn, &Connack::bytes_v3(connect.version, present, code));
         self.make_progress(conn, context);
     }
 
     /// Answers a CONNECT with a refusal and closes [MQTT-3.2.2-5].
     pub(super) fn refuse(&mut self, conn: ConnId, code: ConnectReturn, context: &mut Context<'_>) {
         self.out.stats.clients_refused += 1;
-        self.out
-            .reply(conn, &Connack::bytes_v3(Version::V311, false, code));
+        self.out.reply(conn, &Connack::bytes_v3(Version::V311, false, code));
         self.close(conn, CloseReason::Refused(code), context);
     }
 
     /// Ends the connection that has this client id now [MQTT-3.1.4-2].
     fn take_over(&mut self, vhost: VhostId, client_id: &str, context: &mut Context<'_>) {
         let sessions = &self.vhosts[usize::from(vhost.0)].sessions;
-        let holder = sessions
-            .find(client_id)
-            .and_then(|key| sessions.get(key).conn);
+        let holder = sessions.find(client_id).and_then(|key| sessions.get(key).conn);
         if let Some(holder) = holder {
             self.close(holder, CloseReason::TakenOver, context);
         }

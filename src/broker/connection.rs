@@ -120,10 +120,7 @@ impl Connections {
     /// Names of all connections there are.
     pub(super) fn ids(&self) -> Vec<ConnId> {
         let named = self.slots.iter().zip(0..).filter_map(|(connection, slot)| {
-            connection.as_ref().map(|c| ConnId {
-                slot,
-                generation: c.generation,
-            })
+            connection.as_ref().map(|c| ConnId { slot, generation: c.generation })
         });
         named.collect()
     }

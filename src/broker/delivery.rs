@@ -59,10 +59,7 @@ impl Outgoing {
         let Some(connection) = self.connections.get_mut(conn) else {
             return;
         };
-        connection
-            .output
-            .room(bytes.len(), &mut self.pool)
-            .extend_from_slice(bytes);
+        connection.output.room(bytes.len(), &mut self.pool).extend_from_slice(bytes);
         if !std::mem::replace(&mut connection.dirty, true) {
             self.dirty.push(conn);
         }
@@ -106,17 +103,8 @@ impl Outgoing {
             self.stats.qos0_dropped_slow += 1;
             return;
         }
-        let delivery = Delivery {
-            packet_id: None,
-            dup: false,
-            retain: terms.retain,
-        };
-        letter.write(
-            QoS::AtMostOnce,
-            delivery,
-            &mut connection.output,
-            &mut self.pool,
-        );
+        let delivery = Delivery { packet_id: None, dup: false, retain: terms.retain };
+        letter.write(QoS::AtMostOnce, delivery, &mut connection.output, &mut self.pool);
         if !std::mem::replace(&mut connection.dirty, true) {
             self.dirty.push(conn);
         }
@@ -148,12 +136,7 @@ impl Outgoing {
                 session.enqueue(entry, &mut self.log);
                 let next = session.queue.take_next(window).expect("the window is open");
                 let delivery = delivery_of(&next, terms.retain);
-                letter.write(
-                    QoS::AtLeastOnce,
-                    delivery,
-                    &mut connection.output,
-                    &mut self.pool,
-                );
+                letter.write(QoS::AtLeastOnce, delivery, &mut connection.output, &mut self.pool);
                 if !std::mem::replace(&mut connection.dirty, true) {
                     self.dirty.push(conn);
                 }
@@ -227,9 +210,5 @@ impl Outgoing {
 }
 
 fn delivery_of(next: &Next, retain: bool) -> Delivery {
-    Delivery {
-        packet_id: PacketId::new(next.packet_id),
-        dup: next.again,
-        retain,
-    }
+    Delivery { packet_id: PacketId::new(next.packet_id), dup: next.again, retain }
 }

@@ -67,10 +67,7 @@ impl Shard {
         let connection = self.out.connections.get(conn)?;
         match &connection.phase {
             Phase::Greeting => Some(connection.last_packet_ms + CONNECT_TIMEOUT_MS),
-            Phase::Open(Open {
-                silence_ms_max: 0, ..
-            })
-            | Phase::Closed => None,
+            Phase::Open(Open { silence_ms_max: 0, .. }) | Phase::Closed => None,
             Phase::Open(open) => Some(connection.last_packet_ms + u64::from(open.silence_ms_max)),
         }
     }
@@ -89,20 +86,14 @@ impl Shard {
             return self.timer_ms(conn);
         }
         let greeting = self.is_greeting(conn);
-        let reason = if greeting {
-            CloseReason::ConnectTimeout
-        } else {
-            CloseReason::KeepAlive
-        };
+        let reason = if greeting { CloseReason::ConnectTimeout } else { CloseReason::KeepAlive };
         self.close(conn, reason, context);
         None
     }
 
     /// The session loses its connection, and ends with it if it is clean.
     fn detach(&mut self, open: &Open, context: &mut Context<'_>) {
-        let session = self.vhosts[usize::from(open.vhost.0)]
-            .sessions
-            .get_mut(open.session);
+        let session = self.vhosts[usize::from(open.vhost.0)].sessions.get_mut(open.session);
         session.conn = None;
         session.queue.rewind();
         if session.clean {
@@ -112,18 +103,8 @@ impl Shard {
 
     fn publish_will(&mut self, vhost: VhostId, will: &Will, context: &mut Context<'_>) {
         let topic = TopicName::parse(&will.topic).expect("it was checked at CONNECT");
-        let Will {
-            payload,
-            qos,
-            retain,
-            ..
-        } = will;
-        let message = Message {
-            topic,
-            payload,
-            qos: *qos,
-            retain: *retain,
-        };
+        let Will { payload, qos, retain, .. } = will;
+        let message = Message { topic, payload, qos: *qos, retain: *retain };
         let route = self.vhosts[usize::from(vhost.0)].exchange.route(topic);
         self.publish(vhost, route, message, None, context);
     }

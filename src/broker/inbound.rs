@@ -46,9 +46,7 @@ impl Shard {
             return;
         };
         let idle = connection.replays.is_none();
-        let session = self.vhosts[usize::from(open.vhost.0)]
-            .sessions
-            .get_mut(open.session);
+        let session = self.vhosts[usize::from(open.vhost.0)].sessions.get_mut(open.session);
         // An id that is not in flight was acknowledged before: nothing to do.
         let Some(entry) = session.queue.acknowledge(ack.packet_id.get()) else {
             return;

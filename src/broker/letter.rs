@@ -61,20 +61,13 @@ impl<'a> Letter<'a> {
     pub(super) fn new(message: Message<'a>, forms: &'a mut Forms) -> Self {
         forms.forms.iter_mut().for_each(|form| form.bytes.clear());
         forms.payload = None;
-        Self {
-            message,
-            forms,
-            stored: None,
-        }
+        Self { message, forms, stored: None }
     }
 
     /// Where the message stands in the log; the caller takes hold of it at once.
     pub(super) fn stored(&mut self, log: &mut MessageLog) -> Position {
         let Message { topic, payload, .. } = self.message;
-        let message = StoredMessage {
-            topic: topic.as_str(),
-            payload,
-        };
+        let message = StoredMessage { topic: topic.as_str(), payload };
         *self.stored.get_or_insert_with(|| log.append(message))
     }
 
@@ -92,17 +85,11 @@ impl<'a> Letter<'a> {
         if form.bytes.is_empty() {
             encode(&self.message, qos, large, form);
         }
-        let template = PublishTemplate {
-            bytes: &form.bytes,
-            packet_id_at: form.packet_id_at,
-        };
+        let template = PublishTemplate { bytes: &form.bytes, packet_id_at: form.packet_id_at };
         template.append(delivery, output.room(template.bytes.len(), pool));
         if large {
             let payload = self.message.payload;
-            let shared = self
-                .forms
-                .payload
-                .get_or_insert_with(|| Bytes::copy_from_slice(payload));
+            let shared = self.forms.payload.get_or_insert_with(|| Bytes::copy_from_slice(payload));
             output.share(shared.clone());
         }
     }

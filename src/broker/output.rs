@@ -64,10 +64,7 @@ impl Output {
 
     /// Notes that `bytes` of what was taken have gone.
     pub(super) fn sent(&mut self, bytes: usize) {
-        assert!(
-            bytes <= self.sending_bytes,
-            "no more is sent than was taken"
-        );
+        assert!(bytes <= self.sending_bytes, "no more is sent than was taken");
         self.sending_bytes -= bytes;
     }
 
@@ -104,16 +101,7 @@ mod tests {
     fn keeps_order_and_count() {
         let (mut output, mut pool, mut expected) =
             (Output::default(), ChunkPool::default(), Vec::new());
-        let sizes = [
-            1,
-            511,
-            512,
-            513,
-            4,
-            CHUNK_LARGE_BYTES,
-            CHUNK_LARGE_BYTES + 1,
-            3,
-        ];
+        let sizes = [1, 511, 512, 513, 4, CHUNK_LARGE_BYTES, CHUNK_LARGE_BYTES + 1, 3];
         for (fill, size) in (0u8..).zip(sizes) {
             let packet = vec![fill; size];
             output.room(size, &mut pool).extend_from_slice(&packet);

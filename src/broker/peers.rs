@@ -150,10 +150,7 @@ pub(super) enum PeerMessage<'a> {
     },
 }
 
-const NOBODY: ConnId = ConnId {
-    slot: u32::MAX,
-    generation: u32::MAX,
-};
+const NOBODY: ConnId = ConnId { slot: u32::MAX, generation: u32::MAX };
 const QOS_BITS: u8 = 0b11;
 const RETAIN: u8 = 1 << 2;
 const KEEP: u8 = 1 << 3;
@@ -230,29 +227,16 @@ impl<'a> PeerMessage<'a> {
         let layout = Layout {
             kind: header[0],
             flags: header[1],
-            conn: ConnId {
-                slot: number(4),
-                generation: number(8),
-            },
+            conn: ConnId { slot: number(4), generation: number(8) },
             serial: number(12),
             text: std::str::from_utf8(text).expect("a peer sends topics it has checked"),
             rest,
         };
-        (
-            VhostId(u16::from_le_bytes([header[2], header[3]])),
-            Self::from_layout(&layout),
-        )
+        (VhostId(u16::from_le_bytes([header[2], header[3]])), Self::from_layout(&layout))
     }
 
     fn layout(&self) -> Layout<'a> {
-        let plain = Layout {
-            kind: 0,
-            flags: 0,
-            conn: NOBODY,
-            serial: 0,
-            text: "",
-            rest: &[],
-        };
+        let plain = Layout { kind: 0, flags: 0, conn: NOBODY, serial: 0, text: "", rest: &[] };
         match *self {
             Self::Publish(publish) => Layout {
                 kind: kind::PUBLISH,
@@ -265,31 +249,13 @@ impl<'a> PeerMessage<'a> {
                 rest: publish.payload,
                 ..plain
             },
-            Self::Interested { filter } => Layout {
-                kind: kind::INTERESTED,
-                text: filter,
-                ..plain
-            },
-            Self::NotInterested { filter } => Layout {
-                kind: kind::NOT_INTERESTED,
-                text: filter,
-                ..plain
-            },
-            Self::Hold { conn } => Layout {
-                kind: kind::HOLD,
-                conn,
-                ..plain
-            },
-            Self::Release { conn } => Layout {
-                kind: kind::RELEASE,
-                conn,
-                ..plain
-            },
-            Self::Ask {
-                replay,
-                filter,
-                after,
-            } => Layout {
+            Self::Interested { filter } => Layout { kind: kind::INTERESTED, text: filter, ..plain },
+            Self::NotInterested { filter } => {
+                Layout { kind: kind::NOT_INTERESTED, text: filter, ..plain }
+            }
+            Self::Hold { conn } => Layout { kind: kind::HOLD, conn, ..plain },
+            Self::Release { conn } => Layout { kind: kind::RELEASE, conn, ..plain },
+            Self::Ask { replay, filter, after } => Layout {
                 kind: kind::ASK,
                 flags: flag(after.is_some(), AFTER),
                 conn: replay.conn,
@@ -297,12 +263,7 @@ impl<'a> PeerMessage<'a> {
                 text: filter,
                 rest: after.unwrap_or("").as_bytes(),
             },
-            Self::Answer {
-                replay,
-                topic,
-                payload,
-                qos,
-            } => Layout {
+            Self::Answer { replay, topic, payload, qos } => Layout {
                 kind: kind::ANSWER,
                 flags: qos as u8,
                 conn: replay.conn,
@@ -322,17 +283,8 @@ impl<'a> PeerMessage<'a> {
     }
 
     fn from_layout(layout: &Layout<'a>) -> Self {
-        let Layout {
-            flags,
-            conn,
-            text,
-            rest,
-            ..
-        } = *layout;
-        let replay = ReplayId {
-            conn,
-            serial: layout.serial,
-        };
+        let Layout { flags, conn, text, rest, .. } = *layout;
+        let replay = ReplayId { conn, serial: layout.serial };
         let qos = QoS::try_from(flags & QOS_BITS).expect("a peer sends a QoS it has checked");
         match layout.kind {
             kind::PUBLISH => Self::Publish(PeerPublish {
@@ -350,22 +302,12 @@ impl<'a> PeerMessage<'a> {
             kind::RELEASE => Self::Release { conn },
             kind::ASK => {
                 let after = std::str::from_utf8(rest).expect("a peer sends topics it has checked");
-                Self::Ask {
-                    replay,
-                    filter: text,
-                    after: (flags & AFTER != 0).then_some(after),
-                }
+                Self::Ask { replay, filter: text, after: (flags & AFTER != 0).then_some(after) }
             }
-            kind::ANSWER => Self::Answer {
-                replay,
-                topic: text,
-                payload: rest,
-                qos,
-            },
-            kind::ANSWER_END => Self::AnswerEnd {
-                replay,
-                after: (flags & AFTER != 0).then_some(text),
-            },
+            kind::ANSWER => Self::Answer { replay, topic: text, payload: rest, qos },
+            kind::ANSWER_END => {
+                Self::AnswerEnd { replay, after: (flags & AFTER != 0).then_some(text) }
+            }
             unknown => panic!("peer message of kind {unknown}"),
         }
     }
@@ -393,14 +335,8 @@ mod tests {
     /// Every message reads back as it was sent.
     #[test]
     fn messages_read_back() {
-        let conn = ConnId {
-            slot: 7,
-            generation: 0x00ab_cdef,
-        };
-        let replay = ReplayId {
-            conn,
-            serial: u32::MAX,
-        };
+        let conn = ConnId { slot: 7, generation: 0x00ab_cdef };
+        let replay = ReplayId { conn, serial: u32::MAX };
         let publish = PeerPublish {
             source: Some(conn),
             topic: "a/é",
@@ -412,40 +348,16 @@ mod tests {
         };
         let messages = [
             PeerMessage::Publish(publish),
-            PeerMessage::Publish(PeerPublish {
-                source: None,
-                keep: true,
-                payload: &[],
-                ..publish
-            }),
+            PeerMessage::Publish(PeerPublish { source: None, keep: true, payload: &[], ..publish }),
             PeerMessage::Interested { filter: "+/#" },
             PeerMessage::NotInterested { filter: "+/#" },
             PeerMessage::Hold { conn },
             PeerMessage::Release { conn },
-            PeerMessage::Ask {
-                replay,
-                filter: "#",
-                after: None,
-            },
-            PeerMessage::Ask {
-                replay,
-                filter: "#",
-                after: Some("a"),
-            },
-            PeerMessage::Answer {
-                replay,
-                topic: "t",
-                payload: b"p",
-                qos: QoS::ExactlyOnce,
-            },
-            PeerMessage::AnswerEnd {
-                replay,
-                after: None,
-            },
-            PeerMessage::AnswerEnd {
-                replay,
-                after: Some("é"),
-            },
+            PeerMessage::Ask { replay, filter: "#", after: None },
+            PeerMessage::Ask { replay, filter: "#", after: Some("a") },
+            PeerMessage::Answer { replay, topic: "t", payload: b"p", qos: QoS::ExactlyOnce },
+            PeerMessage::AnswerEnd { replay, after: None },
+            PeerMessage::AnswerEnd { replay, after: Some("é") },
         ];
         for message in messages {
             let mut recorder = Recorder::default();
@@ -463,10 +375,7 @@ mod tests {
             set.insert(ShardId(shard));
             assert!(set.contains(ShardId(shard)));
         }
-        assert_eq!(
-            set.iter().map(|shard| shard.0).collect::<Vec<_>>(),
-            [0, 5, 63]
-        );
+        assert_eq!(set.iter().map(|shard| shard.0).collect::<Vec<_>>(), [0, 5, 63]);
         assert_eq!(ShardSet::all_but(64, ShardId(63)).iter().count(), 63);
         assert!(ShardSet::all_but(1, ShardId(0)).is_empty());
     }

@@ -46,9 +46,7 @@ mod tests {
             }
             let fair = 8_000 / u32::from(shards);
             assert!(
-                counts
-                    .iter()
-                    .all(|n| (fair * 8 / 10..=fair * 12 / 10).contains(n)),
+                counts.iter().all(|n| (fair * 8 / 10..=fair * 12 / 10).contains(n)),
                 "{counts:?}"
             );
         }

@@ -43,10 +43,7 @@ impl Promises {
             return;
         }
         let marks = (0..shards).map(|shard| sent(ShardId(shard))).collect();
-        self.barriers.push_back(Barrier {
-            marks,
-            replies: std::mem::take(&mut self.open),
-        });
+        self.barriers.push_back(Barrier { marks, replies: std::mem::take(&mut self.open) });
     }
 
     /// The next replies that may leave; `handled` tells how far each shard is.
@@ -55,9 +52,8 @@ impl Promises {
         handled: impl Fn(ShardId) -> u64,
     ) -> Option<Vec<(ConnId, Reply)>> {
         let barrier = self.barriers.front()?;
-        let reached = (0..)
-            .zip(&barrier.marks)
-            .all(|(shard, mark)| handled(ShardId(shard)) >= *mark);
+        let reached =
+            (0..).zip(&barrier.marks).all(|(shard, mark)| handled(ShardId(shard)) >= *mark);
         if !reached {
             return None;
         }
@@ -77,10 +73,7 @@ mod tests {
     /// Replies leave in order, and only when every shard has reached their marks.
     #[test]
     fn replies_wait_for_every_shard() {
-        let conn = ConnId {
-            slot: 0,
-            generation: 0,
-        };
+        let conn = ConnId { slot: 0, generation: 0 };
         let puback = |id| Reply::Puback(PacketId::new(id).expect("not 0"));
         let mut promises = Promises::default();
         promises.seal(2, |_| 9);

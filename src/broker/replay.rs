@@ -78,12 +78,7 @@ impl Shard {
         };
         let replays = connection.replays.get_or_insert_default();
         let filter = filter.as_str().into();
-        replays.queue.push_back(Replay {
-            filter,
-            granted,
-            keeper: ShardId(0),
-            after: None,
-        });
+        replays.queue.push_back(Replay { filter, granted, keeper: ShardId(0), after: None });
     }
 
     /// Goes on with the replays that stopped only to let others have their turn.
@@ -132,11 +127,7 @@ impl Shard {
             return;
         };
         let (vhost, key) = (open.vhost, open.session);
-        if !connection
-            .replays
-            .as_ref()
-            .is_some_and(|replays| replays.may_step())
-        {
+        if !connection.replays.as_ref().is_some_and(|replays| replays.may_step()) {
             return;
         }
         // Out of the connection while it works: deliveries need the connection.
@@ -155,16 +146,9 @@ impl Shard {
             } else if replay.keeper == self.out.options.shard {
                 self.step_here(vhost, key, &mut replays, context);
             } else {
-                let id = ReplayId {
-                    conn,
-                    serial: replays.serial,
-                };
+                let id = ReplayId { conn, serial: replays.serial };
                 let after = replay.after.as_deref();
-                let ask = PeerMessage::Ask {
-                    replay: id,
-                    filter: &replay.filter,
-                    after,
-                };
+                let ask = PeerMessage::Ask { replay: id, filter: &replay.filter, after };
                 ask.send(vhost, ShardSet::of(replay.keeper), context.peers);
                 replays.asked = true;
             }
@@ -199,20 +183,9 @@ impl Shard {
         if replays.serial != id.serial || replays.seen.contains(message.topic.as_str()) {
             return;
         }
-        let terms = Terms {
-            granted: replay.granted,
-            retain: true,
-            source: Source::Nobody,
-        };
-        let session = self.vhosts[usize::from(open.vhost.0)]
-            .sessions
-            .get_mut(open.session);
-        self.out.deliver(
-            session,
-            &mut Letter::new(*message, &mut self.forms),
-            terms,
-            context,
-        );
+        let terms = Terms { granted: replay.granted, retain: true, source: Source::Nobody };
+        let session = self.vhosts[usize::from(open.vhost.0)].sessions.get_mut(open.session);
+        self.out.deliver(session, &mut Letter::new(*message, &mut self.forms), terms, context);
     }
 
     /// Another shard has answered an ask.
@@ -249,18 +222,8 @@ impl Shard {
         let mut bytes = 0;
         let retained = &self.vhosts[usize::from(vhost.0)].retained;
         let end = visit(retained, filter, after, |message| {
-            let Message {
-                topic,
-                payload,
-                qos,
-                ..
-            } = *message;
-            let answer = PeerMessage::Answer {
-                replay,
-                topic: topic.as_str(),
-                payload,
-                qos,
-            };
+            let Message { topic, payload, qos, .. } = *message;
+            let answer = PeerMessage::Answer { replay, topic: topic.as_str(), payload, qos };
             answer.send(vhost, to, context.peers);
             bytes += topic.as_str().len() + payload.len();
             if bytes < REPLAY_PAGE_BYTES {
@@ -288,14 +251,8 @@ impl Shard {
             return;
         };
         let filter = TopicFilter::parse(&replay.filter).expect("it was granted");
-        let terms = Terms {
-            granted: replay.granted,
-            retain: true,
-            source: Source::Nobody,
-        };
-        let Vhost {
-            sessions, retained, ..
-        } = &mut self.vhosts[usize::from(vhost.0)];
+        let terms = Terms { granted: replay.granted, retain: true, source: Source::Nobody };
+        let Vhost { sessions, retained, .. } = &mut self.vhosts[usize::from(vhost.0)];
         let session = sessions.get_mut(key);
         let end = visit(retained, filter, replay.after.as_deref(), |message| {
             if !replays.seen.contains(message.topic.as_str()) {
@@ -354,12 +311,7 @@ fn visit(
         let topic = TopicName::parse(topic).expect("it was checked when it came");
         let qos = QoS::try_from(kept.qos).expect("it was checked when it came");
         if filter.matches(topic) {
-            found(&Message {
-                topic,
-                payload: &kept.payload,
-                qos,
-                retain: true,
-            })
+            found(&Message { topic, payload: &kept.payload, qos, retain: true })
         } else {
             ControlFlow::Continue(())
         }

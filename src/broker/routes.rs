@@ -31,11 +31,7 @@ impl Route {
     /// Adds a session, or raises what it is granted: of overlapping filters one copy is sent, at
     /// the highest QoS [MQTT-3.3.5-1].
     pub(super) fn add(&mut self, session: SessionKey, granted: QoS) {
-        match self
-            .targets
-            .iter_mut()
-            .find(|target| target.session == session)
-        {
+        match self.targets.iter_mut().find(|target| target.session == session) {
             Some(target) => target.granted = target.granted.max(granted),
             None => self.targets.push(Target { session, granted }),
         }
@@ -54,11 +50,7 @@ pub(super) struct Routes {
 impl Routes {
     pub(super) fn new(hashing: &Hashing) -> Self {
         let by_topic = Map::with_hasher(hashing.clone());
-        Self {
-            epoch: 1,
-            by_topic,
-            routes: Vec::new(),
-        }
+        Self { epoch: 1, by_topic, routes: Vec::new() }
     }
 
     pub(super) fn epoch(&self) -> u64 {
@@ -123,10 +115,7 @@ mod tests {
             route.add(1, QoS::AtLeastOnce);
         });
         assert_eq!(fills, 2);
-        let target = Target {
-            session: 1,
-            granted: QoS::AtLeastOnce,
-        };
+        let target = Target { session: 1, granted: QoS::AtLeastOnce };
         assert_eq!(routes.get(route).targets, [target]);
         let epoch = routes.epoch();
         for n in 0..ROUTES_MAX {

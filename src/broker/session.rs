@@ -41,13 +41,7 @@ impl Session {
             Ok(at) => self.subscriptions[at].granted = granted,
             Err(_) if self.subscriptions.len() >= max => return None,
             Err(at) => {
-                self.subscriptions.insert(
-                    at,
-                    Subscription {
-                        filter: filter.into(),
-                        granted,
-                    },
-                );
+                self.subscriptions.insert(at, Subscription { filter: filter.into(), granted });
             }
         }
         Some(())
@@ -80,8 +74,7 @@ impl Session {
     }
 
     fn find(&self, filter: &str) -> Result<usize, usize> {
-        self.subscriptions
-            .binary_search_by(|known| (*known.filter).cmp(filter))
+        self.subscriptions.binary_search_by(|known| (*known.filter).cmp(filter))
     }
 }
 
@@ -95,18 +88,12 @@ pub(super) struct Sessions {
 
 impl Sessions {
     pub(super) fn new(hashing: &Hashing) -> Self {
-        Self {
-            slab: Slab::new(),
-            by_client: HashTable::new(),
-            hashing: hashing.clone(),
-        }
+        Self { slab: Slab::new(), by_client: HashTable::new(), hashing: hashing.clone() }
     }
 
     pub(super) fn find(&self, client_id: &str) -> Option<SessionKey> {
         let hash = self.hashing.hash_one(client_id);
-        let found = self
-            .by_client
-            .find(hash, |key| *self.get(*key).client_id == *client_id);
+        let found = self.by_client.find(hash, |key| *self.get(*key).client_id == *client_id);
         found.copied()
     }
 
@@ -123,8 +110,7 @@ impl Sessions {
         let key = u32::try_from(self.slab.insert(session)).expect("sessions fit memory");
         let (slab, hashing) = (&self.slab, &self.hashing);
         let rehash = |key: &SessionKey| hashing.hash_one(&*slab[*key as usize].client_id);
-        self.by_client
-            .insert_unique(hashing.hash_one(client_id), key, rehash);
+        self.by_client.insert_unique(hashing.hash_one(client_id), key, rehash);
         key
     }
 
@@ -159,9 +145,8 @@ mod tests {
     #[test]
     fn found_by_client_id() {
         let mut sessions = Sessions::new(&Hashing::default());
-        let keys: Vec<_> = (0..1000)
-            .map(|n| sessions.insert(&format!("client-{n}"), n % 2 == 0))
-            .collect();
+        let keys: Vec<_> =
+            (0..1000).map(|n| sessions.insert(&format!("client-{n}"), n % 2 == 0)).collect();
         assert_eq!(sessions.find("client-7"), Some(keys[7]));
         assert_eq!(sessions.find("Client-7"), None);
         assert_eq!(&*sessions.remove(keys[7]).client_id, "client-7");
@@ -175,17 +160,10 @@ mod tests {
         let mut sessions = Sessions::new(&Hashing::default());
         let key = sessions.insert("c", true);
         let session = sessions.get_mut(key);
-        for (filter, max, expected) in [
-            ("b", 2, Some(())),
-            ("a", 2, Some(())),
-            ("c", 2, None),
-            ("a", 2, Some(())),
-        ] {
-            assert_eq!(
-                session.subscribe(filter, QoS::AtLeastOnce, max),
-                expected,
-                "{filter}"
-            );
+        for (filter, max, expected) in
+            [("b", 2, Some(())), ("a", 2, Some(())), ("c", 2, None), ("a", 2, Some(()))]
+        {
+            assert_eq!(session.subscribe(filter, QoS::AtLeastOnce, max), expected, "{filter}");
         }
         assert!(session.unsubscribe("a") && !session.unsubscribe("a"));
         assert_eq!(session.subscriptions.len(), 1);

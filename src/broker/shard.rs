@@ -215,26 +215,12 @@ impl Shard {
             PeerMessage::NotInterested { filter } => self.set_interest(vhost, filter, from, false),
             PeerMessage::Hold { conn } => self.out.add_hold(conn),
             PeerMessage::Release { conn } => self.out.end_hold(conn, context.now_ms),
-            PeerMessage::Ask {
-                replay,
-                filter,
-                after,
-            } => {
+            PeerMessage::Ask { replay, filter, after } => {
                 self.answer_replay(from, vhost, replay, filter, after, context);
             }
-            PeerMessage::Answer {
-                replay,
-                topic,
-                payload,
-                qos,
-            } => {
+            PeerMessage::Answer { replay, topic, payload, qos } => {
                 let topic = TopicName::parse(topic).expect("a peer sends topics it has checked");
-                let message = Message {
-                    topic,
-                    payload,
-                    qos,
-                    retain: true,
-                };
+                let message = Message { topic, payload, qos, retain: true };
                 self.handle_answer(replay, &message, context);
             }
             PeerMessage::AnswerEnd { replay, after } => {
@@ -272,10 +258,7 @@ impl Shard {
 
     /// When [`Shard::on_deadline`] is due next.
     pub fn next_deadline_ms(&self) -> Option<u64> {
-        self.out
-            .patience
-            .front()
-            .map(|(deadline_ms, _)| *deadline_ms)
+        self.out.patience.front().map(|(deadline_ms, _)| *deadline_ms)
     }
 
     /// Does what is due.
@@ -307,10 +290,7 @@ impl Shard {
 
     /// Whether a connection has something to say.
     pub fn has_output(&self, conn: ConnId) -> bool {
-        self.out
-            .connections
-            .get(conn)
-            .is_some_and(|connection| connection.output.is_waiting())
+        self.out.connections.get(conn).is_some_and(|connection| connection.output.is_waiting())
     }
 
     /// Notes that `bytes` of a connection's output have gone.
@@ -383,9 +363,7 @@ impl Shard {
         if message.retain {
             let owner = placement::keeper_of(&place.name, message.topic.as_str(), shards);
             if owner == shard {
-                place
-                    .retained
-                    .set(message.topic.as_str(), message.payload, message.qos as u8);
+                place.retained.set(message.topic.as_str(), message.payload, message.qos as u8);
             } else {
                 keeper = Some(owner);
             }
@@ -405,11 +383,7 @@ impl Shard {
         let mut others = remote;
         if let Some(owner) = keeper {
             let deliver = others.take(owner);
-            let copy = PeerPublish {
-                keep: true,
-                deliver,
-                ..copy
-            };
+            let copy = PeerPublish { keep: true, deliver, ..copy };
             PeerMessage::Publish(copy).send(vhost, ShardSet::of(owner), context.peers);
         }
         if !others.is_empty() {
@@ -427,9 +401,7 @@ impl Shard {
         source: Source,
         context: &mut Context<'_>,
     ) {
-        let Vhost {
-            exchange, sessions, ..
-        } = &mut self.vhosts[usize::from(vhost.0)];
+        let Vhost { exchange, sessions, .. } = &mut self.vhosts[usize::from(vhost.0)];
         let route = exchange.routes.get(route);
         if route.targets.is_empty() {
             self.out.stats.unrouted += u64::from(route.remote.is_empty());
@@ -437,11 +409,7 @@ impl Shard {
         }
         let mut letter = Letter::new(message, &mut self.forms);
         for target in &route.targets {
-            let terms = Terms {
-                granted: target.granted,
-                retain: false,
-                source,
-            };
+            let terms = Terms { granted: target.granted, retain: false, source };
             let session = sessions.get_mut(target.session);
             self.out.deliver(session, &mut letter, terms, context);
             if message.retain {
@@ -457,11 +425,7 @@ impl Shard {
             Reply::Unsuback(id) => self.out.reply(conn, &Unsuback::bytes_v3(*id)),
             Reply::Suback(packet_id, codes) => {
                 let properties = Properties::EMPTY;
-                let suback = Suback {
-                    packet_id: *packet_id,
-                    properties,
-                    codes,
-                };
+                let suback = Suback { packet_id: *packet_id, properties, codes };
                 let mut bytes = Vec::new();
                 suback.encode(Version::V311, &mut bytes);
                 self.out.reply(conn, &bytes);
@@ -487,9 +451,7 @@ impl Shard {
 
     fn set_interest(&mut self, vhost: VhostId, filter: &str, shard: ShardId, has: bool) {
         let filter = TopicFilter::parse(filter).expect("a peer sends filters it has checked");
-        self.vhosts[usize::from(vhost.0)]
-            .exchange
-            .set_interest(filter, shard, has);
+        self.vhosts[usize::from(vhost.0)].exchange.set_interest(filter, shard, has);
     }
 
     fn handle_peer_publish(
@@ -502,33 +464,13 @@ impl Shard {
         let topic = TopicName::parse(publish.topic).expect("a peer sends topics it has checked");
         let place = &mut self.vhosts[usize::from(vhost.0)];
         if publish.keep {
-            place
-                .retained
-                .set(publish.topic, publish.payload, publish.qos as u8);
+            place.retained.set(publish.topic, publish.payload, publish.qos as u8);
         }
         if publish.deliver {
             let route = place.exchange.route(topic);
-            let source = publish
-                .source
-                .map_or(Source::Nobody, |conn| Source::There(from, conn));
-            let PeerPublish {
-                payload,
-                qos,
-                retain,
-                ..
-            } = *publish;
-            self.publish_on(
-                vhost,
-                route,
-                Message {
-                    topic,
-                    payload,
-                    qos,
-                    retain,
-                },
-                source,
-                context,
-            );
+            let source = publish.source.map_or(Source::Nobody, |conn| Source::There(from, conn));
+            let PeerPublish { payload, qos, retain, .. } = *publish;
+            self.publish_on(vhost, route, Message { topic, payload, qos, retain }, source, context);
         }
     }
 }

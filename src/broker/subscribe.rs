@@ -92,16 +92,10 @@ impl Shard {
         }
         // QoS 2 is not spoken yet: [MQTT-3.8.4-6] allows to grant less.
         let granted = entry.qos.min(QoS::AtLeastOnce);
-        let Vhost {
-            exchange, sessions, ..
-        } = &mut self.vhosts[usize::from(vhost.0)];
-        sessions
-            .get_mut(key)
-            .subscribe(filter.as_str(), granted, SUBSCRIPTIONS_MAX)?;
+        let Vhost { exchange, sessions, .. } = &mut self.vhosts[usize::from(vhost.0)];
+        sessions.get_mut(key).subscribe(filter.as_str(), granted, SUBSCRIPTIONS_MAX)?;
         if exchange.bind(filter, key, granted) {
-            let message = PeerMessage::Interested {
-                filter: filter.as_str(),
-            };
+            let message = PeerMessage::Interested { filter: filter.as_str() };
             *wait |= self.tell_all(vhost, &message, context);
         }
         Some(granted)
@@ -114,12 +108,8 @@ impl Shard {
         filter: TopicFilter<'_>,
         context: &mut Context<'_>,
     ) -> bool {
-        let last = self.vhosts[usize::from(vhost.0)]
-            .exchange
-            .unbind(filter, key);
-        let message = PeerMessage::NotInterested {
-            filter: filter.as_str(),
-        };
+        let last = self.vhosts[usize::from(vhost.0)].exchange.unbind(filter, key);
+        let message = PeerMessage::NotInterested { filter: filter.as_str() };
         last && self.tell_all(vhost, &message, context)
     }
 

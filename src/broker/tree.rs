@@ -29,12 +29,7 @@ struct Node<K, V> {
 impl<K, V> Node<K, V> {
     fn new(hashing: &Hashing) -> Self {
         let levels = Map::with_hasher(hashing.clone());
-        Self {
-            levels,
-            plus: None,
-            here: Vec::new(),
-            hash: Vec::new(),
-        }
+        Self { levels, plus: None, here: Vec::new(), hash: Vec::new() }
     }
 
     fn is_empty(&self) -> bool {
@@ -55,11 +50,7 @@ impl<K: Copy + PartialEq, V: Copy> FilterTree<K, V> {
     pub(super) fn new(hashing: &Hashing) -> Self {
         let mut nodes = Slab::new();
         nodes.insert(Node::new(hashing));
-        Self {
-            exact: Map::with_hasher(hashing.clone()),
-            nodes,
-            hashing: hashing.clone(),
-        }
+        Self { exact: Map::with_hasher(hashing.clone()), nodes, hashing: hashing.clone() }
     }
 
     /// Sets a holder's value for a filter; true if the filter had no holder before.
@@ -92,9 +83,7 @@ impl<K: Copy + PartialEq, V: Copy> FilterTree<K, V> {
     /// found several times.
     pub(super) fn matching(&self, topic: TopicName<'_>, mut found: impl FnMut(K, V)) {
         if let Some(entries) = self.exact.get(topic.as_str()) {
-            entries
-                .iter()
-                .for_each(|(holder, value)| found(*holder, *value));
+            entries.iter().for_each(|(holder, value)| found(*holder, *value));
         }
         let root = &self.nodes[ROOT];
         if topic.is_dollar() {
@@ -111,13 +100,9 @@ impl<K: Copy + PartialEq, V: Copy> FilterTree<K, V> {
     fn walk(&self, at: usize, rest: Option<&str>, found: &mut impl FnMut(K, V)) {
         let node = &self.nodes[at];
         // `a/#` matches `a` as well: the level that `#` stands for may be missing (4.7.1.2).
-        node.hash
-            .iter()
-            .for_each(|(holder, value)| found(*holder, *value));
+        node.hash.iter().for_each(|(holder, value)| found(*holder, *value));
         let Some(rest) = rest else {
-            node.here
-                .iter()
-                .for_each(|(holder, value)| found(*holder, *value));
+            node.here.iter().for_each(|(holder, value)| found(*holder, *value));
             return;
         };
         let (level, rest) = split_level(rest);
@@ -138,9 +123,7 @@ impl<K: Copy + PartialEq, V: Copy> FilterTree<K, V> {
             if level == "#" {
                 return &mut self.nodes[at].hash;
             }
-            at = self
-                .child(at, level)
-                .unwrap_or_else(|| self.add_child(at, level));
+            at = self.child(at, level).unwrap_or_else(|| self.add_child(at, level));
         }
         &mut self.nodes[at].here
     }
@@ -177,11 +160,7 @@ impl<K: Copy + PartialEq, V: Copy> FilterTree<K, V> {
             path.push(child);
         }
         let node = &mut self.nodes[path[path.len() - 1]];
-        let entries = if entries_are_hash {
-            &mut node.hash
-        } else {
-            &mut node.here
-        };
+        let entries = if entries_are_hash { &mut node.hash } else { &mut node.here };
         let last = take_holder(entries, holder) && entries.is_empty();
         self.prune(&path, filter);
         last
@@ -255,13 +234,7 @@ mod tests {
         let mut model = BTreeMap::<(String, u32), u8>::new();
         for round in 0..20_000 {
             let mut parts: Vec<&str> = (0..=random(3))
-                .map(|_| {
-                    if random(4) == 0 {
-                        "+"
-                    } else {
-                        levels[random(levels.len())]
-                    }
-                })
+                .map(|_| if random(4) == 0 { "+" } else { levels[random(levels.len())] })
                 .collect();
             if random(4) == 0 {
                 parts.push("#");

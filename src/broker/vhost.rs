@@ -79,11 +79,7 @@ impl Exchange {
 
     /// The number of a topic's route.
     pub(super) fn route(&mut self, topic: TopicName<'_>) -> u32 {
-        let Self {
-            subscriptions,
-            interests,
-            routes,
-        } = self;
+        let Self { subscriptions, interests, routes } = self;
         routes.find(topic.as_str(), |route| {
             subscriptions.matching(topic, |session, granted| route.add(session, granted));
             interests.matching(topic, |shard, ()| route.remote.insert(shard));

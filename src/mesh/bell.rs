@@ -18,8 +18,8 @@ use super::sync::{AtomicBool, Line, Ordering, fence};
 ///
 /// The sleeper waits for more than records: a shard that holds acknowledgements back also waits for
 /// `handled` and `committed` of its senders. So the bell belongs after [`Sender::publish`],
-/// [`Receiver::set_handled`] and [`Receiver::set_committed`] alike (once after all of a turn's), and
-/// the sleeper's second look takes in [`Receiver::is_empty`], [`Sender::handled`] and
+/// [`Receiver::set_handled`] and [`Receiver::set_committed`] alike (once after all of a turn's),
+/// and the sleeper's second look takes in [`Receiver::is_empty`], [`Sender::handled`] and
 /// [`Sender::committed`].
 ///
 /// [`Sender::publish`]: super::Sender::publish
@@ -45,8 +45,8 @@ impl Bell {
         // Relaxed: ordered by the fence below. A swap, like every change of the flag, so that each
         // follows the one before it also for loom, which may mix up plain stores of two threads.
         self.asleep.0.swap(true, Ordering::Relaxed);
-        // SeqCst, with the fence in `must_ring`: of two fences one is first, so either the sleeper's
-        // second look sees what the other published, or the other sees the flag.
+        // SeqCst, with the fence in `must_ring`: of two fences one is first, so either the
+        // sleeper's second look sees what the other published, or the other sees the flag.
         fence(Ordering::SeqCst);
     }
 

@@ -1,4 +1,5 @@
-//! The models of mesh: all interleavings of small cases, with all that the orderings allow, by loom.
+//! The models of mesh: all interleavings of small cases, with all that the orderings allow, by
+//! loom.
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test --release --lib mesh::loom`
 //!
@@ -159,7 +160,8 @@ fn objects_across_wrap_are_dropped_once() {
     });
 }
 
-/// Who sees a record handled sees what the receiver did before it said so, and finds its space free.
+/// Who sees a record handled sees what the receiver did before it said so, and finds its space
+/// free.
 #[test]
 fn handled_shows_effects_and_space() {
     model(|| {
@@ -177,9 +179,7 @@ fn handled_shows_effects_and_space() {
             thread::yield_now();
         }
         assert_eq!(effect.load(Ordering::Relaxed), 7);
-        sender
-            .push(&[b"12345678"])
-            .expect("handled records leave their space");
+        sender.push(&[b"12345678"]).expect("handled records leave their space");
         thread.join().expect("the receiver ends");
     });
 }
@@ -216,10 +216,7 @@ struct Sleeper {
 
 impl Sleeper {
     fn new() -> Self {
-        Self {
-            bell: Arc::new(Bell::new()),
-            wake: Arc::new(Notify::new()),
-        }
+        Self { bell: Arc::new(Bell::new()), wake: Arc::new(Notify::new()) }
     }
 
     /// Sleeps as a shard does, until `is_done`, which looks at what others publish.

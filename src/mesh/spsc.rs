@@ -22,8 +22,8 @@
 //!    and one Acquire load of the side that gets them; a side trusts only what it has loaded.
 //! 2. *Form.* What the sender has published is whole records as in the table; a `WRAP` is followed
 //!    by a record under the same publish.
-//! 3. *Objects.* An address between `head` and `tail` owns its object. It leaves by `next` or by the
-//!    drop of the memory, and each end makes its own position known before it lets go of the memory.
+//! 3. *Objects.* An address between `head` and `tail` owns its object. It leaves by `next` or by
+//!    the drop of the memory, and each end makes its own position known before it lets go of it.
 #![allow(unsafe_code)]
 
 use std::marker::PhantomData;
@@ -64,21 +64,10 @@ pub fn channel<T: Send>(capacity_bytes: usize) -> (Sender<T>, Receiver<T>) {
         done: Line::default(),
         objects: PhantomData,
     });
-    let sender = Sender {
-        shared: Arc::clone(&shared),
-        tail: 0,
-        published: 0,
-        released_seen: 0,
-        pushed: 0,
-    };
-    let receiver = Receiver {
-        shared,
-        head: 0,
-        released: 0,
-        published_seen: 0,
-        taken: 0,
-        committed: 0,
-    };
+    let sender =
+        Sender { shared: Arc::clone(&shared), tail: 0, published: 0, released_seen: 0, pushed: 0 };
+    let receiver =
+        Receiver { shared, head: 0, released: 0, published_seen: 0, taken: 0, committed: 0 };
     (sender, receiver)
 }
 
@@ -102,8 +91,8 @@ pub struct Sender<T: Send> {
 }
 
 impl<T: Send> Sender<T> {
-    /// Largest inline record this ring can carry: a quarter of the capacity less the header, so that
-    /// an empty ring takes it wherever its end lies.
+    /// Largest inline record this ring can carry: a quarter of the capacity less the header, so
+    /// that an empty ring takes it wherever its end lies.
     pub fn record_bytes_max(&self) -> usize {
         self.shared.memory.capacity / 4 - WORD
     }
@@ -117,14 +106,9 @@ impl<T: Send> Sender<T> {
     /// If the record is larger than [`Sender::record_bytes_max`]: that is sent as an object.
     pub fn push(&mut self, parts: &[&[u8]]) -> Result<(), Full> {
         // Saturating, because the safety of the copy stands on this sum.
-        let len = parts
-            .iter()
-            .fold(0usize, |sum, part| sum.saturating_add(part.len()));
+        let len = parts.iter().fold(0usize, |sum, part| sum.saturating_add(part.len()));
         let len_max = self.record_bytes_max();
-        assert!(
-            len <= len_max,
-            "a record of {len} bytes in a ring for {len_max}: send an object"
-        );
+        assert!(len <= len_max, "a record of {len} bytes in a ring for {len_max}: send an object");
         let start = self.find_room(len).ok_or(Full)?;
         let mut position = self.place(start, len, KIND_BYTES);
         for part in parts {
@@ -293,16 +277,8 @@ impl<T: Send> Receiver<T> {
     /// # Panics
     /// If that takes a promise back, or makes one for a record that was not taken.
     pub fn set_committed(&mut self, records: u64) {
-        assert!(
-            self.committed <= records,
-            "{records} is less than {}",
-            self.committed
-        );
-        assert!(
-            records <= self.taken,
-            "{records} committed of {} taken",
-            self.taken
-        );
+        assert!(self.committed <= records, "{records} is less than {}", self.committed);
+        assert!(records <= self.taken, "{records} committed of {} taken", self.taken);
         if self.committed < records {
             let done = &self.shared.done.0;
             // Release: with the Acquire in `Sender::committed`.
@@ -314,8 +290,8 @@ impl<T: Send> Receiver<T> {
     /// Whether no record is waiting, by a fresh look at the sender's line: the look to take after
     /// [`Bell::announce_sleep`](super::Bell::announce_sleep).
     pub fn is_empty(&self) -> bool {
-        // Relaxed: no record is read by it. That the look is fresh enough to sleep on comes from the
-        // fences of the bell.
+        // Relaxed: no record is read by it. That the look is fresh enough to sleep on comes from
+        // the fences of the bell.
         self.shared.sent.0.load(Ordering::Relaxed) == self.head
     }
 }
@@ -385,11 +361,7 @@ impl Memory {
     fn new(capacity: usize) -> Self {
         let words = vec![0u64; capacity / WORD].into_boxed_slice();
         let races = RaceCheck::new(capacity);
-        Self {
-            base: NonNull::from(Box::leak(words)).cast(),
-            capacity,
-            races,
-        }
+        Self { base: NonNull::from(Box::leak(words)).cast(), capacity, races }
     }
 
     /// The record at `head`, an object still by its address, and the position after it; `None` if
@@ -457,10 +429,7 @@ impl Memory {
     /// # Safety
     /// The caller may write these bytes, and they do not reach over the end of memory.
     unsafe fn write_bytes(&self, position: usize, bytes: &[u8]) {
-        assert!(
-            bytes.len() <= self.to_end(position),
-            "a record lies in one piece"
-        );
+        assert!(bytes.len() <= self.to_end(position), "a record lies in one piece");
         self.races.write(self.offset(position), bytes.len());
         let to = self.address(position);
         // SAFETY: in bounds and unshared by the caller's promise; a slice the caller could still

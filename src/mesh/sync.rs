@@ -36,21 +36,15 @@ impl RaceCheck {
 impl RaceCheck {
     pub(super) fn new(bytes: usize) -> Self {
         let cells = (0..bytes / 8).map(|_| ::loom::cell::UnsafeCell::new(()));
-        Self {
-            cells: cells.collect(),
-        }
+        Self { cells: cells.collect() }
     }
 
     pub(super) fn read(&self, offset: usize, len: usize) {
-        self.cells(offset, len)
-            .iter()
-            .for_each(|cell| cell.with(|_| ()));
+        self.cells(offset, len).iter().for_each(|cell| cell.with(|_| ()));
     }
 
     pub(super) fn write(&self, offset: usize, len: usize) {
-        self.cells(offset, len)
-            .iter()
-            .for_each(|cell| cell.with_mut(|_| ()));
+        self.cells(offset, len).iter().for_each(|cell| cell.with_mut(|_| ()));
     }
 
     fn cells(&self, offset: usize, len: usize) -> &[::loom::cell::UnsafeCell<()>] {

@@ -13,9 +13,7 @@ impl Tally {
     pub fn try_take(&self, max: usize) -> bool {
         // Relaxed: the count guards no other memory, and one location's changes have one order.
         let take = |count| (count < max).then_some(count + 1);
-        self.count
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
-            .is_ok()
+        self.count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
     }
 
     /// Counts one less.

@@ -39,9 +39,7 @@ impl Random {
 
 /// Bytes that tell where a record was cut or shifted.
 fn payload(len: usize, salt: usize) -> Vec<u8> {
-    (0..len)
-        .map(|at| (at * 31 + salt * 7 + len).to_le_bytes()[0])
-        .collect()
+    (0..len).map(|at| (at * 31 + salt * 7 + len).to_le_bytes()[0]).collect()
 }
 
 /// What a receiver took, owned.
@@ -70,10 +68,7 @@ struct Tracked {
 impl Tracked {
     fn new(id: u64, alive: &Arc<AtomicU64>) -> Self {
         alive.fetch_add(1, Ordering::Relaxed);
-        Self {
-            id,
-            alive: Arc::clone(alive),
-        }
+        Self { id, alive: Arc::clone(alive) }
     }
 }
 
@@ -92,14 +87,9 @@ impl Drop for Tracked {
 /// The capacity is the next power of two, at least 64, and the largest record is under a quarter.
 #[test]
 fn capacity_is_rounded_up() {
-    for (asked, max) in [
-        (0, 8),
-        (64, 8),
-        (65, 24),
-        (128, 24),
-        (1000, 248),
-        (1 << 20, (1 << 18) - 8),
-    ] {
+    for (asked, max) in
+        [(0, 8), (64, 8), (65, 24), (128, 24), (1000, 248), (1 << 20, (1 << 18) - 8)]
+    {
         let (sender, _receiver) = channel::<()>(asked);
         assert_eq!(sender.record_bytes_max(), max, "{asked} bytes asked");
     }
@@ -120,9 +110,7 @@ fn every_size_at_every_place() {
             }
             let bytes = payload(len, place);
             let (front, back) = bytes.split_at(len / 3);
-            sender
-                .push(&[front, &[], back])
-                .expect("an empty ring takes every record");
+            sender.push(&[front, &[], back]).expect("an empty ring takes every record");
             sender.push(&[b"after"]).expect("two fit");
             assert!(sender.publish());
             for want in [&bytes[..], b"after"] {
@@ -156,9 +144,7 @@ fn too_large_is_the_callers_bug() {
 fn full_is_an_answer() {
     let (mut sender, mut receiver) = channel::<Box<u32>>(64);
     for at in 0..4 {
-        sender
-            .push_object(Box::new(at))
-            .expect("four of 16 bytes fit");
+        sender.push_object(Box::new(at)).expect("four of 16 bytes fit");
     }
     assert_eq!(sender.push_object(Box::new(4)), Err(Box::new(4)));
     assert_eq!(sender.push(&[]), Err(Full));
@@ -168,9 +154,7 @@ fn full_is_an_answer() {
     assert_eq!((sender.handled(), receiver.taken()), (0, 1));
     receiver.set_handled();
     assert_eq!(sender.handled(), 1);
-    sender
-        .push_object(Box::new(5))
-        .expect("the first one's room");
+    sender.push_object(Box::new(5)).expect("the first one's room");
     assert_eq!(sender.push(&[]), Err(Full));
     assert_eq!(sender.pushed(), 5);
 }
@@ -184,14 +168,7 @@ fn committed_stays_in_bounds() {
     }
     sender.publish();
     assert!(receiver.next().is_some() && receiver.next().is_some());
-    for (records, allowed) in [
-        (0, true),
-        (1, true),
-        (1, true),
-        (0, false),
-        (3, false),
-        (2, true),
-    ] {
+    for (records, allowed) in [(0, true), (1, true), (1, true), (0, false), (3, false), (2, true)] {
         let set = catch_unwind(AssertUnwindSafe(|| receiver.set_committed(records)));
         assert_eq!(set.is_ok(), allowed, "{records}");
     }
@@ -247,11 +224,7 @@ fn behaves_like_a_queue() {
             drop(sender);
         }
         drop(queue);
-        assert_eq!(
-            alive.load(Ordering::Relaxed),
-            0,
-            "objects left in round {round}"
-        );
+        assert_eq!(alive.load(Ordering::Relaxed), 0, "objects left in round {round}");
     }
 }
 
@@ -313,7 +286,8 @@ fn two_threads_at_full_speed() {
     }
 }
 
-/// Two shards that sleep whenever they have nothing to do pass a record to and fro: no wake is lost.
+/// Two shards that sleep whenever they have nothing to do pass a record to and fro: no wake is
+/// lost.
 #[test]
 fn sleepers_wake_each_other() {
     const ROUNDS: u64 = 5_000;

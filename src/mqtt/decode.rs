@@ -25,9 +25,8 @@ pub fn decode<'a>(
     frame: Frame,
     bytes: &'a [u8],
 ) -> Result<Packet<'a>, DecodeError> {
-    let body = bytes
-        .get(frame.header_bytes..frame.total_bytes)
-        .ok_or(DecodeError::UnexpectedEnd)?;
+    let body =
+        bytes.get(frame.header_bytes..frame.total_bytes).ok_or(DecodeError::UnexpectedEnd)?;
     let kind = frame.kind()?;
     if version == Version::V5 && kind != PacketKind::Connect {
         return Err(DecodeError::UnacceptableVersion);
@@ -73,16 +72,9 @@ fn check_flags(version: Version, kind: PacketKind, first: u8) -> Result<(), Deco
     let expected = kind.first_byte();
     // 3.1 sends these three with QoS 1 and again with DUP (its section 2.1).
     let is_resend = version == Version::V31
-        && matches!(
-            kind,
-            PacketKind::Pubrel | PacketKind::Subscribe | PacketKind::Unsubscribe
-        )
+        && matches!(kind, PacketKind::Pubrel | PacketKind::Subscribe | PacketKind::Unsubscribe)
         && first == expected | publish_flag::DUP;
-    if first == expected || is_resend {
-        Ok(())
-    } else {
-        Err(DecodeError::ReservedFlags(kind))
-    }
+    if first == expected || is_resend { Ok(()) } else { Err(DecodeError::ReservedFlags(kind)) }
 }
 
 #[inline]
@@ -193,12 +185,7 @@ impl ConnectFlags {
             return Err(DecodeError::PasswordWithoutUsername); // [MQTT-3.1.2-22]
         }
         let clean_session = is_set(connect_flag::CLEAN_SESSION);
-        Ok(Self {
-            clean_session,
-            will,
-            has_username,
-            has_password,
-        })
+        Ok(Self { clean_session, will, has_username, has_password })
     }
 }
 
@@ -216,11 +203,7 @@ fn decode_connack<'a>(
         (_, 1) if reason == ConnectReturn::Accepted as u8 => true,
         _ => return Err(DecodeError::ConnackFlags),
     };
-    Ok(Connack {
-        session_present,
-        reason,
-        properties: Properties::EMPTY,
-    })
+    Ok(Connack { session_present, reason, properties: Properties::EMPTY })
 }
 
 fn decode_suback<'a>(reader: &mut Reader<'a>) -> Result<Suback<'a>, DecodeError> {
@@ -230,15 +213,8 @@ fn decode_suback<'a>(reader: &mut Reader<'a>) -> Result<Suback<'a>, DecodeError>
         return Err(DecodeError::EmptyList);
     }
     // [MQTT-3.9.3-2]
-    if let Some(&code) = codes
-        .iter()
-        .find(|code| !matches!(**code, 0..=2 | Suback::FAILURE))
-    {
+    if let Some(&code) = codes.iter().find(|code| !matches!(**code, 0..=2 | Suback::FAILURE)) {
         return Err(DecodeError::ReservedReturnCode(code));
     }
-    Ok(Suback {
-        packet_id,
-        properties: Properties::EMPTY,
-        codes,
-    })
+    Ok(Suback { packet_id, properties: Properties::EMPTY, codes })
 }

@@ -95,12 +95,7 @@ impl Connect<'_> {
             "a CONNECT with a password has a user name"
         );
         out.reserve(self.encoded_bytes(self.version));
-        put_header(
-            self.version,
-            PacketKind::Connect.first_byte(),
-            self.remaining(),
-            out,
-        );
+        put_header(self.version, PacketKind::Connect.first_byte(), self.remaining(), out);
         let (name, level) = self.protocol();
         put_bytes(name, out);
         out.push(level);
@@ -207,10 +202,7 @@ impl Publish<'_> {
             "a PUBLISH has a packet id exactly with QoS 1 and 2"
         );
         // [MQTT-3.3.1-2]
-        assert!(
-            !self.dup || self.qos > QoS::AtMostOnce,
-            "DUP goes with QoS 1 and 2"
-        );
+        assert!(!self.dup || self.qos > QoS::AtMostOnce, "DUP goes with QoS 1 and 2");
         self.put_header(version, out);
         if let Some(packet_id) = self.packet_id {
             put_u16(packet_id.get(), out);
@@ -244,10 +236,7 @@ impl Ack<'_> {
     /// The PUBACK, PUBREC, PUBREL or PUBCOMP of 3.1 and 3.1.1.
     #[inline]
     pub const fn bytes_v3(kind: AckKind, packet_id: PacketId) -> [u8; 4] {
-        four_bytes(
-            kind.packet_kind().first_byte(),
-            packet_id.get().to_be_bytes(),
-        )
+        four_bytes(kind.packet_kind().first_byte(), packet_id.get().to_be_bytes())
     }
 
     /// Bytes that [`Ack::encode`] appends.
@@ -272,13 +261,7 @@ impl Subscribe<'_> {
 
     /// Appends the packet.
     pub fn encode(&self, version: Version, out: &mut Vec<u8>) {
-        put_list(
-            version,
-            PacketKind::Subscribe,
-            self.packet_id,
-            self.entry_bytes(),
-            out,
-        );
+        put_list(version, PacketKind::Subscribe, self.packet_id, self.entry_bytes(), out);
     }
 }
 
@@ -302,13 +285,7 @@ impl Unsubscribe<'_> {
 
     /// Appends the packet.
     pub fn encode(&self, version: Version, out: &mut Vec<u8>) {
-        put_list(
-            version,
-            PacketKind::Unsubscribe,
-            self.packet_id,
-            self.filter_bytes(),
-            out,
-        );
+        put_list(version, PacketKind::Unsubscribe, self.packet_id, self.filter_bytes(), out);
     }
 }
 
@@ -316,10 +293,7 @@ impl Unsuback<'_> {
     /// The UNSUBACK of 3.1 and 3.1.1.
     #[inline]
     pub const fn bytes_v3(packet_id: PacketId) -> [u8; 4] {
-        four_bytes(
-            PacketKind::Unsuback.first_byte(),
-            packet_id.get().to_be_bytes(),
-        )
+        four_bytes(PacketKind::Unsuback.first_byte(), packet_id.get().to_be_bytes())
     }
 
     /// Bytes that [`Unsuback::encode`] appends.

@@ -66,10 +66,7 @@ impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
             Self::TooLarge { bytes, max } => {
-                return write!(
-                    f,
-                    "packet of {bytes} bytes, where at most {max} are allowed"
-                );
+                return write!(f, "packet of {bytes} bytes, where at most {max} are allowed");
             }
             Self::ReservedType(bits) => return write!(f, "packet type {bits} is reserved"),
             Self::ReservedFlags(kind) => {

@@ -49,16 +49,9 @@ pub fn peek_frame(bytes: &[u8], packet_bytes_max: usize) -> Result<Option<Frame>
     let header_bytes = 1 + length_bytes;
     let total_bytes = header_bytes + remaining;
     if total_bytes > packet_bytes_max {
-        return Err(DecodeError::TooLarge {
-            bytes: total_bytes,
-            max: packet_bytes_max,
-        });
+        return Err(DecodeError::TooLarge { bytes: total_bytes, max: packet_bytes_max });
     }
-    Ok(Some(Frame {
-        first,
-        header_bytes,
-        total_bytes,
-    }))
+    Ok(Some(Frame { first, header_bytes, total_bytes }))
 }
 
 #[cfg(test)]
@@ -69,15 +62,8 @@ mod tests {
     #[test]
     fn limit_edges() {
         let bytes = [0x30, 10];
-        assert_eq!(
-            peek_frame(&bytes, 11),
-            Err(DecodeError::TooLarge { bytes: 12, max: 11 })
-        );
-        let frame = Frame {
-            first: 0x30,
-            header_bytes: 2,
-            total_bytes: 12,
-        };
+        assert_eq!(peek_frame(&bytes, 11), Err(DecodeError::TooLarge { bytes: 12, max: 11 }));
+        let frame = Frame { first: 0x30, header_bytes: 2, total_bytes: 12 };
         assert_eq!(peek_frame(&bytes, 12), Ok(Some(frame)));
         assert_eq!(peek_frame(&bytes, 13), Ok(Some(frame)));
     }

@@ -368,11 +368,7 @@ impl Ack<'_> {
     /// Success, as 3.x always says it.
     #[inline]
     pub const fn new(packet_id: PacketId) -> Self {
-        Self {
-            packet_id,
-            reason: 0,
-            properties: Properties::EMPTY,
-        }
+        Self { packet_id, reason: 0, properties: Properties::EMPTY }
     }
 }
 

@@ -38,20 +38,13 @@ impl<'a> Subscribe<'a> {
     /// # Panics
     /// If there are no entries, or a filter has more than 65,535 bytes or contains U+0000.
     pub fn new(packet_id: PacketId, entries: &[(&str, QoS)], scratch: &'a mut Vec<u8>) -> Self {
-        assert!(
-            !entries.is_empty(),
-            "[MQTT-3.8.3-3] SUBSCRIBE has at least one filter"
-        );
+        assert!(!entries.is_empty(), "[MQTT-3.8.3-3] SUBSCRIBE has at least one filter");
         scratch.clear();
         for &(filter, qos) in entries {
             put_filter(filter, scratch);
             scratch.push(qos as u8);
         }
-        Self {
-            packet_id,
-            properties: Properties::EMPTY,
-            entries: scratch,
-        }
+        Self { packet_id, properties: Properties::EMPTY, entries: scratch }
     }
 
     /// Takes the rest of a packet as the list, after a walk over it.
@@ -61,11 +54,7 @@ impl<'a> Subscribe<'a> {
     ) -> Result<Self, DecodeError> {
         let entries = reader.take_rest();
         check_list(entries, |reader| take_entry(reader).map(drop))?;
-        Ok(Self {
-            packet_id,
-            properties: Properties::EMPTY,
-            entries,
-        })
+        Ok(Self { packet_id, properties: Properties::EMPTY, entries })
     }
 
     /// The filters in their order, which is that of the SUBACK's codes [MQTT-3.9.3-1].
@@ -74,10 +63,7 @@ impl<'a> Subscribe<'a> {
         std::iter::from_fn(move || {
             (!reader.is_empty()).then(|| {
                 let (text, qos) = take_entry(&mut reader).expect(CHECKED);
-                SubscribeEntry {
-                    filter: TopicFilter::parse(text),
-                    qos,
-                }
+                SubscribeEntry { filter: TopicFilter::parse(text), qos }
             })
         })
     }
@@ -121,19 +107,12 @@ impl<'a> Unsubscribe<'a> {
     /// # Panics
     /// If there are no filters, or one has more than 65,535 bytes or contains U+0000.
     pub fn new(packet_id: PacketId, filters: &[&str], scratch: &'a mut Vec<u8>) -> Self {
-        assert!(
-            !filters.is_empty(),
-            "[MQTT-3.10.3-2] UNSUBSCRIBE has at least one filter"
-        );
+        assert!(!filters.is_empty(), "[MQTT-3.10.3-2] UNSUBSCRIBE has at least one filter");
         scratch.clear();
         for filter in filters {
             put_filter(filter, scratch);
         }
-        Self {
-            packet_id,
-            properties: Properties::EMPTY,
-            filters: scratch,
-        }
+        Self { packet_id, properties: Properties::EMPTY, filters: scratch }
     }
 
     /// Takes the rest of a packet as the list, after a walk over it.
@@ -144,11 +123,7 @@ impl<'a> Unsubscribe<'a> {
         let filters = reader.take_rest();
         // [MQTT-3.10.3-1] Strings.
         check_list(filters, |reader| reader.take_str().map(drop))?;
-        Ok(Self {
-            packet_id,
-            properties: Properties::EMPTY,
-            filters,
-        })
+        Ok(Self { packet_id, properties: Properties::EMPTY, filters })
     }
 
     /// The filters, in order.
@@ -202,9 +177,6 @@ fn check_list<'a>(
 }
 
 fn put_filter(filter: &str, out: &mut Vec<u8>) {
-    assert!(
-        !filter.contains('\0'),
-        "[MQTT-1.5.3-2] a string has no U+0000"
-    );
+    assert!(!filter.contains('\0'), "[MQTT-1.5.3-2] a string has no U+0000");
     put_bytes(filter.as_bytes(), out);
 }

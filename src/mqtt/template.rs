@@ -36,10 +36,7 @@ impl<'a> PublishTemplate<'a> {
         scratch.reserve(publish.encoded_bytes(version));
         let packet_id_at = Self::put_header(version, publish, scratch);
         scratch.extend_from_slice(publish.payload);
-        Self {
-            bytes: scratch,
-            packet_id_at,
-        }
+        Self { bytes: scratch, packet_id_at }
     }
 
     /// Like [`PublishTemplate::encode`], but `bytes` ends before the payload, which is sent from
@@ -53,10 +50,7 @@ impl<'a> PublishTemplate<'a> {
         scratch: &'a mut Vec<u8>,
     ) -> Self {
         let packet_id_at = Self::put_header(version, publish, scratch);
-        Self {
-            bytes: scratch,
-            packet_id_at,
-        }
+        Self { bytes: scratch, packet_id_at }
     }
 
     /// Appends one receiver's copy: `bytes.len()` bytes.

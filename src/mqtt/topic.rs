@@ -19,9 +19,9 @@ impl<'a> TopicName<'a> {
     pub fn parse(text: &'a str) -> Result<Self, InvalidTopic> {
         // No early exit, so that the compiler makes vectors of it: a good topic, which is what
         // comes, is read to its end anyway.
-        let is_foul = text.bytes().fold(false, |foul, byte| {
-            foul | (byte == 0) | (byte == b'+') | (byte == b'#')
-        });
+        let is_foul = text
+            .bytes()
+            .fold(false, |foul, byte| foul | (byte == 0) | (byte == b'+') | (byte == b'#'));
         if is_foul || text.is_empty() || text.len() > FIELD_BYTES_MAX {
             return Err(Self::fault(text));
         }
@@ -169,17 +169,8 @@ mod tests {
     // Only a leading `$` makes a topic one of the server's.
     #[test]
     fn dollar() {
-        for (text, expected) in [
-            ("$", true),
-            ("$SYS/a", true),
-            ("a/$", false),
-            ("/$SYS", false),
-        ] {
-            assert_eq!(
-                TopicName::parse(text).unwrap().is_dollar(),
-                expected,
-                "{text}"
-            );
+        for (text, expected) in [("$", true), ("$SYS/a", true), ("a/$", false), ("/$SYS", false)] {
+            assert_eq!(TopicName::parse(text).unwrap().is_dollar(), expected, "{text}");
         }
     }
 }

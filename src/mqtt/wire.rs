@@ -36,10 +36,7 @@ impl<'a> Reader<'a> {
 
     #[inline]
     pub(super) fn take_u16(&mut self) -> Result<u16, DecodeError> {
-        let (value, rest) = self
-            .rest
-            .split_first_chunk()
-            .ok_or(DecodeError::UnexpectedEnd)?;
+        let (value, rest) = self.rest.split_first_chunk().ok_or(DecodeError::UnexpectedEnd)?;
         self.rest = rest;
         Ok(u16::from_be_bytes(*value))
     }
@@ -54,10 +51,7 @@ impl<'a> Reader<'a> {
     #[inline]
     pub(super) fn take_bytes(&mut self) -> Result<&'a [u8], DecodeError> {
         let count = usize::from(self.take_u16()?);
-        let (value, rest) = self
-            .rest
-            .split_at_checked(count)
-            .ok_or(DecodeError::UnexpectedEnd)?;
+        let (value, rest) = self.rest.split_at_checked(count).ok_or(DecodeError::UnexpectedEnd)?;
         self.rest = rest;
         Ok(value)
     }
@@ -83,11 +77,7 @@ impl<'a> Reader<'a> {
     /// Every byte of the packet must have been used.
     #[inline]
     pub(super) fn finish(self) -> Result<(), DecodeError> {
-        if self.rest.is_empty() {
-            Ok(())
-        } else {
-            Err(DecodeError::TrailingBytes)
-        }
+        if self.rest.is_empty() { Ok(()) } else { Err(DecodeError::TrailingBytes) }
     }
 }
 
@@ -103,11 +93,7 @@ pub(super) fn read_varint(bytes: &[u8]) -> Result<Option<(usize, usize)>, Decode
             return Ok(Some((value, at + 1)));
         }
     }
-    if bytes.len() < 4 {
-        Ok(None)
-    } else {
-        Err(DecodeError::LengthTooLong)
-    }
+    if bytes.len() < 4 { Ok(None) } else { Err(DecodeError::LengthTooLong) }
 }
 
 /// Bytes that [`put_varint`] takes for `value`.
@@ -127,10 +113,7 @@ pub(super) const fn varint_bytes(value: usize) -> usize {
 /// If `value` is more than [`REMAINING_MAX`].
 #[inline]
 pub(super) fn put_varint(mut value: usize, out: &mut Vec<u8>) {
-    assert!(
-        value <= REMAINING_MAX,
-        "packet of more than 268,435,455 bytes"
-    );
+    assert!(value <= REMAINING_MAX, "packet of more than 268,435,455 bytes");
     while value > 0x7f {
         out.push(low_seven(value) | 0x80);
         value >>= 7;
@@ -138,10 +121,7 @@ pub(super) fn put_varint(mut value: usize, out: &mut Vec<u8>) {
     out.push(low_seven(value));
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the mask leaves seven bits"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "the mask leaves seven bits")]
 #[inline]
 const fn low_seven(value: usize) -> u8 {
     (value & 0x7f) as u8
@@ -197,14 +177,8 @@ mod tests {
     // A fifth byte is an error as soon as the fourth announces it; a padded encoding is not one.
     #[test]
     fn varint_too_long_and_padded() {
-        assert_eq!(
-            read_varint(&[0x80, 0x80, 0x80, 0x80]),
-            Err(DecodeError::LengthTooLong)
-        );
-        assert_eq!(
-            read_varint(&[0xff, 0xff, 0xff, 0xff, 0]),
-            Err(DecodeError::LengthTooLong)
-        );
+        assert_eq!(read_varint(&[0x80, 0x80, 0x80, 0x80]), Err(DecodeError::LengthTooLong));
+        assert_eq!(read_varint(&[0xff, 0xff, 0xff, 0xff, 0]), Err(DecodeError::LengthTooLong));
         assert_eq!(read_varint(&[0x85, 0x80, 0x80, 0x00]), Ok(Some((5, 4))));
     }
 }

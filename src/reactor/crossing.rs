@@ -101,11 +101,7 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
 
     /// A link came home.
     fn welcome(&mut self, traveller: Traveller<R::Socket>) {
-        let Traveller {
-            socket,
-            transport,
-            carry,
-        } = traveller;
+        let Traveller { socket, transport, carry } = traveller;
         let key = self.adopt(socket, transport, carry);
         if self.is_running() {
             self.resume(key);
@@ -124,19 +120,11 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
         if !self.is_running() {
             return;
         }
-        info!(
-            "shard {}: stopping, {} links open",
-            self.shard.0,
-            self.links.len()
-        );
+        info!("shard {}: stopping, {} links open", self.shard.0, self.links.len());
         let missing = self.outboxes.others();
-        self.stopping = Stopping::Wills {
-            missing,
-            deadline_ms: self.now_ms + STOP_MS_MAX,
-        };
+        self.stopping = Stopping::Wills { missing, deadline_ms: self.now_ms + STOP_MS_MAX };
         for listener in 0..self.accepting.len() {
-            self.ring
-                .cancel_accept(u32::try_from(listener).expect("few listeners"));
+            self.ring.cancel_accept(u32::try_from(listener).expect("few listeners"));
         }
         for key in self.links.keys() {
             self.stop_receiving(key);
@@ -150,10 +138,7 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
     pub(super) fn advance_stopping(&mut self) {
         match self.stopping {
             Stopping::No => {}
-            Stopping::Wills {
-                missing,
-                deadline_ms,
-            } => {
+            Stopping::Wills { missing, deadline_ms } => {
                 let ready = missing.is_empty() && !self.broker.has_promises();
                 if ready || self.now_ms >= deadline_ms {
                     self.stopping = Stopping::Closing { deadline_ms };
@@ -161,11 +146,7 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
                 }
             }
             Stopping::Closing { deadline_ms } if self.now_ms >= deadline_ms => {
-                debug!(
-                    "shard {}: {} links are cut off",
-                    self.shard.0,
-                    self.links.len()
-                );
+                debug!("shard {}: {} links are cut off", self.shard.0, self.links.len());
                 for key in self.links.keys() {
                     self.shut(key);
                     self.after_last_completion(key);

@@ -37,11 +37,7 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
                 if log::log_enabled!(log::Level::Debug)
                     && let Some(link) = self.links.get_mut(key)
                 {
-                    debug!(
-                        "link {}: accepted from {:?}",
-                        key.slot,
-                        self.ring.peer(&link.socket)
-                    );
+                    debug!("link {}: accepted from {:?}", key.slot, self.ring.peer(&link.socket));
                 }
                 self.arm(key);
             }
@@ -65,8 +61,7 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
             let due = self.accepting[listener].is_some_and(|due_ms| due_ms <= self.now_ms);
             if due && self.is_running() {
                 self.accepting[listener] = None;
-                self.ring
-                    .submit_accept(u32::try_from(listener).expect("few listeners"));
+                self.ring.submit_accept(u32::try_from(listener).expect("few listeners"));
             }
         }
     }
@@ -143,9 +138,10 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
         };
         let bytes = link.transport.open(self.ring.bytes_mut(&buffer));
         if flow != Flow::Continue {
-            // It is on its way to being paused: what still comes is kept.
+            // It waits for another's output, or for the mesh: what still comes is kept.
             link.carry.extend(bytes);
             self.ring.recycle(buffer);
+            self.stop_receiving(key);
             return;
         }
         let mut carry = std::mem::take(&mut link.carry);
@@ -223,13 +219,9 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
     fn send_home(&mut self, key: Key, home: ShardId) {
         let link = self.links.remove(key);
         self.broker.remove(conn_of(key));
-        let traveller = Traveller {
-            socket: link.socket,
-            transport: link.transport,
-            carry: link.carry,
-        };
-        self.outboxes
-            .send_parcel(home, Parcel::Link(Box::new(traveller)));
+        let traveller =
+            Traveller { socket: link.socket, transport: link.transport, carry: link.carry };
+        self.outboxes.send_parcel(home, Parcel::Link(Box::new(traveller)));
     }
 
     /// Sets the timer that the broker wants for a link now.
@@ -307,10 +299,7 @@ impl<S: Send, W: crate::ring::Wake> Cutter<'_, Outboxes<S, W>> {
     /// Handles the packet that `bytes` begin with; 0 bytes if it is not whole.
     #[inline]
     fn next(&mut self, conn: ConnId, version: Version, bytes: &[u8], max: usize) -> (usize, Flow) {
-        let mut context = Context {
-            now_ms: self.now_ms,
-            peers: self.outboxes,
-        };
+        let mut context = Context { now_ms: self.now_ms, peers: self.outboxes };
         let frame = match peek_frame(bytes, max) {
             Ok(Some(frame)) if frame.total_bytes <= bytes.len() => frame,
             Ok(_) => return (0, Flow::Continue),
@@ -320,10 +309,9 @@ impl<S: Send, W: crate::ring::Wake> Cutter<'_, Outboxes<S, W>> {
             }
         };
         match decode(version, frame, bytes) {
-            Ok(packet) => (
-                frame.total_bytes,
-                self.broker.handle_packet(conn, &packet, &mut context),
-            ),
+            Ok(packet) => {
+                (frame.total_bytes, self.broker.handle_packet(conn, &packet, &mut context))
+            }
             Err(error) => {
                 self.broker.handle_fault(conn, error, &mut context);
                 (0, Flow::Stop)

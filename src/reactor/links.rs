@@ -100,10 +100,7 @@ pub(super) struct Links<S> {
 
 impl<S> Links<S> {
     pub(super) fn new() -> Self {
-        Self {
-            slab: Slab::new(),
-            generations: Vec::new(),
-        }
+        Self { slab: Slab::new(), generations: Vec::new() }
     }
 
     pub(super) fn insert(&mut self, socket: S, transport: Transport, carry: Carry) -> Key {
@@ -121,21 +118,14 @@ impl<S> Links<S> {
             self.generations.push(0);
         }
         let slot = u32::try_from(slot).expect("links fit memory");
-        Key {
-            slot,
-            generation: self.generations[slot as usize],
-        }
+        Key { slot, generation: self.generations[slot as usize] }
     }
 
     /// The link, if it is still the one that is meant.
     #[inline]
     pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut Link<S>> {
         let current = *self.generations.get(key.slot as usize)? == key.generation;
-        if current {
-            self.slab.get_mut(key.slot as usize)
-        } else {
-            None
-        }
+        if current { self.slab.get_mut(key.slot as usize) } else { None }
     }
 
     /// Takes a link out.
@@ -144,10 +134,7 @@ impl<S> Links<S> {
     /// If it is gone, or the kernel has an operation on it.
     pub(super) fn remove(&mut self, key: Key) -> Link<S> {
         let slot = key.slot as usize;
-        assert_eq!(
-            self.generations[slot], key.generation,
-            "a link is removed once"
-        );
+        assert_eq!(self.generations[slot], key.generation, "a link is removed once");
         let link = self.slab.remove(slot);
         assert!(!link.is_busy(), "join before free");
         self.generations[slot] = (key.generation + 1) & GENERATION_MASK;
@@ -173,18 +160,12 @@ impl<S> Links<S> {
 
 /// The connection of a link.
 pub(super) fn conn_of(key: Key) -> ConnId {
-    ConnId {
-        slot: key.slot,
-        generation: key.generation,
-    }
+    ConnId { slot: key.slot, generation: key.generation }
 }
 
 /// The link of a connection.
 pub(super) fn key_of(conn: ConnId) -> Key {
-    Key {
-        slot: conn.slot,
-        generation: conn.generation,
-    }
+    Key { slot: conn.slot, generation: conn.generation }
 }
 
 #[cfg(test)]
@@ -200,10 +181,7 @@ mod tests {
         let second = links.insert("second", Transport::Plain, Carry::default());
         assert_eq!(first.slot, second.slot);
         assert!(links.get_mut(first).is_none());
-        assert_eq!(
-            links.get_mut(second).map(|link| link.socket),
-            Some("second")
-        );
+        assert_eq!(links.get_mut(second).map(|link| link.socket), Some("second"));
     }
 
     /// Carried bytes come back in order, whatever the pieces, and leave no memory behind.
@@ -211,7 +189,7 @@ mod tests {
     fn carry_keeps_order() {
         let (mut carry, mut expected, mut got) = (Carry::default(), Vec::new(), Vec::new());
         for round in 0..1000_usize {
-            let piece: Vec<u8> = (0..round % 17).map(|n| (round + n) as u8).collect();
+            let piece = vec![round.to_le_bytes()[0]; round % 17];
             carry.extend(&piece);
             expected.extend(piece);
             let take = carry.unread().len().min(round % 13);

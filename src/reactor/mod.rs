@@ -22,4 +22,4 @@ mod turn;
 mod wheel;
 
 pub use outboxes::{Outbox, Parcel, Traveller};
-pub use turn::{Clock, Options, Reactor};
+pub use turn::{Clock, Inbox, Options, Reactor};

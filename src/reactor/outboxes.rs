@@ -73,13 +73,7 @@ impl<S: Send, W: Wake> Outboxes<S, W> {
         clients_max: usize,
     ) -> Self {
         let waiting = boxes.iter().map(|_| VecDeque::new()).collect();
-        Self {
-            boxes,
-            waiting,
-            waiting_count: 0,
-            tally,
-            clients_max,
-        }
+        Self { boxes, waiting, waiting_count: 0, tally, clients_max }
     }
 
     /// Whether a ring is full.
@@ -91,8 +85,7 @@ impl<S: Send, W: Wake> Outboxes<S, W> {
     /// Messages sent to a shard so far, those that wait for room included.
     pub(super) fn sent(&self, to: ShardId) -> u64 {
         let waiting = self.waiting[usize::from(to.0)].len() as u64;
-        self.get(to)
-            .map_or(0, |outbox| outbox.sender.pushed() + waiting)
+        self.get(to).map_or(0, |outbox| outbox.sender.pushed() + waiting)
     }
 
     /// Messages that a shard has handled.
@@ -177,8 +170,7 @@ impl<S: Send, W: Wake> Peers for Outboxes<S, W> {
         let bytes: usize = parts.iter().map(|part| part.len()).sum();
         if bytes > SHARE_BYTES_MIN {
             let shared = Bytes::from(parts.concat());
-            to.iter()
-                .for_each(|shard| self.send_parcel(shard, Parcel::Large(shared.clone())));
+            to.iter().for_each(|shard| self.send_parcel(shard, Parcel::Large(shared.clone())));
             return;
         }
         for shard in to.iter() {

@@ -36,8 +36,10 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
             unreachable!("a link outlives its operations")
         };
         link.sending = false;
-        match result {
-            Ok(bytes) if bytes > 0 && link.closing != Closing::Shut => {
+        // A send that was cancelled may still tell of a part that went.
+        let sent = result.ok().filter(|bytes| *bytes > 0 && link.closing != Closing::Shut);
+        match sent {
+            Some(bytes) => {
                 batch.advance(bytes, self.broker.pool());
                 self.with_broker(|broker, context| broker.on_sent(conn_of(key), bytes, context));
                 if batch.is_empty() {
@@ -47,7 +49,7 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
                     self.send_rest(key, batch);
                 }
             }
-            _ => {
+            None => {
                 batch.clear(self.broker.pool());
                 self.keep_batch(batch);
                 self.end(key, CloseReason::Failed);

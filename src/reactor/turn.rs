@@ -26,6 +26,9 @@ pub trait Clock {
     fn now_ms(&self) -> u64;
 }
 
+/// A way from another shard, or, without its number, from the control thread.
+pub type Inbox<S> = (Option<ShardId>, Receiver<Parcel<S>>);
+
 /// What a reactor is made of, beside its ring and clock.
 pub struct Options<R: Ring> {
     /// This shard's share of the broker.
@@ -36,8 +39,8 @@ pub struct Options<R: Ring> {
     pub listeners: Vec<R::Listener>,
     /// Ways to the other shards, by shard; none to itself.
     pub outboxes: Vec<Option<Outbox<R::Socket, R::Waker>>>,
-    /// Ways from the other shards, each with its shard; the control thread's has none.
-    pub inboxes: Vec<(Option<ShardId>, Receiver<Parcel<R::Socket>>)>,
+    /// Ways from the other shards and the control thread.
+    pub inboxes: Vec<Inbox<R::Socket>>,
     /// Tells others whether this shard sleeps.
     pub bell: Arc<Bell>,
     /// Counts clients of all shards.
@@ -57,7 +60,7 @@ pub struct Reactor<R: Ring, C: Clock> {
     pub(super) shard: ShardId,
     pub(super) links: Links<R::Socket>,
     pub(super) outboxes: Outboxes<R::Socket, R::Waker>,
-    pub(super) inboxes: Vec<(Option<ShardId>, Receiver<Parcel<R::Socket>>)>,
+    pub(super) inboxes: Vec<Inbox<R::Socket>>,
     bell: Arc<Bell>,
     pub(super) wheel: Wheel<Key>,
     completions: Vec<Completion<R::Socket>>,
@@ -139,17 +142,9 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
 
     fn on_completion(&mut self, completion: Completion<R::Socket>) {
         match completion {
-            Completion::Received {
-                key,
-                received,
-                more,
-            } => self.on_received(key, received, more),
+            Completion::Received { key, received, more } => self.on_received(key, received, more),
             Completion::Sent { key, result, batch } => self.on_sent(key, result, batch),
-            Completion::Accepted {
-                listener,
-                result,
-                more,
-            } => {
+            Completion::Accepted { listener, result, more } => {
                 self.on_accepted(listener, result, more);
             }
             Completion::Woken => {}
@@ -170,9 +165,7 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
             return Some(Duration::ZERO);
         }
         let dues = self.accepting.iter().copied().flatten();
-        let dues = dues
-            .chain(self.wheel.next_ms())
-            .chain(self.broker.next_deadline_ms());
+        let dues = dues.chain(self.wheel.next_ms()).chain(self.broker.next_deadline_ms());
         let due_ms = dues.chain(self.stopping.deadline_ms()).min();
         let until_due =
             due_ms.map(|due_ms| Duration::from_millis(due_ms.saturating_sub(self.now_ms)));
@@ -187,10 +180,7 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
         &mut self,
         work: impl FnOnce(&mut Shard, &mut Context<'_>) -> T,
     ) -> T {
-        let mut context = Context {
-            now_ms: self.now_ms,
-            peers: &mut self.outboxes,
-        };
+        let mut context = Context { now_ms: self.now_ms, peers: &mut self.outboxes };
         work(&mut self.broker, &mut context)
     }
 

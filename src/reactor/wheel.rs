@@ -31,11 +31,7 @@ pub(super) struct Wheel<T> {
 impl<T: Copy> Wheel<T> {
     pub(super) fn new(now_ms: u64) -> Self {
         let slots = (0..SLOTS).map(|_| Vec::new()).collect();
-        Self {
-            slots,
-            occupied: [0; WORDS],
-            tick: now_ms / TICK_MS,
-        }
+        Self { slots, occupied: [0; WORDS], tick: now_ms / TICK_MS }
     }
 
     /// Adds a timer; one that is due already fires at the next tick.

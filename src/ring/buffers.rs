@@ -69,15 +69,7 @@ impl Buffers {
         let mapping = Mapping::new(offset + usize::from(count) * buffer_bytes as usize)?;
         let lent = vec![false; usize::from(count)].into_boxed_slice();
         let (tail, published) = (0, 0);
-        let mut buffers = Self {
-            mapping,
-            count,
-            buffer_bytes,
-            offset,
-            tail,
-            published,
-            lent,
-        };
+        let mut buffers = Self { mapping, count, buffer_bytes, offset, tail, published, lent };
         for id in 0..count {
             buffers.provide(id);
         }
@@ -101,10 +93,7 @@ impl Buffers {
     /// # Panics
     /// If the kernel does not own that buffer, or it is smaller.
     pub(super) fn lend(&mut self, id: u16, len: u32) -> Buffer {
-        assert!(
-            len <= self.buffer_bytes,
-            "the kernel wrote {len} bytes in a smaller buffer"
-        );
+        assert!(len <= self.buffer_bytes, "the kernel wrote {len} bytes in a smaller buffer");
         let lent = &mut self.lent[usize::from(id)];
         assert!(!*lent, "buffer {id} completed twice");
         *lent = true;
@@ -128,10 +117,7 @@ impl Buffers {
     ///
     /// # Panics
     /// If it is not lent by this ring.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "who recycles a buffer has it no more"
-    )]
+    #[expect(clippy::needless_pass_by_value, reason = "who recycles a buffer has it no more")]
     pub(super) fn recycle(&mut self, buffer: Buffer) {
         let Buffer { id, .. } = buffer;
         let lent = &mut self.lent[usize::from(id)];
@@ -145,10 +131,7 @@ impl Buffers {
         if self.published == self.tail {
             return;
         }
-        let tail = self
-            .entry(0)
-            .cast::<u8>()
-            .wrapping_add(std::mem::offset_of!(Entry, tail));
+        let tail = self.entry(0).cast::<u8>().wrapping_add(std::mem::offset_of!(Entry, tail));
         // SAFETY: the tail is an aligned u16 inside the mapping, and both sides access it only
         // atomically while the ring lives.
         let shared = unsafe { AtomicU16::from_ptr(tail.cast()) };
@@ -182,8 +165,7 @@ impl Buffers {
     }
 
     fn buffer(&self, id: u16) -> *mut u8 {
-        self.mapping
-            .at(self.offset + usize::from(id) * self.buffer_bytes as usize)
+        self.mapping.at(self.offset + usize::from(id) * self.buffer_bytes as usize)
     }
 }
 
@@ -199,18 +181,13 @@ impl Mapping {
     fn new(bytes: usize) -> io::Result<Self> {
         let access = libc::PROT_READ | libc::PROT_WRITE;
         let kind = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-        // SAFETY: a new anonymous mapping at an address of the kernel's choice touches nothing
-        // else.
+        // SAFETY: a new anonymous mapping where the kernel wants it touches nothing else.
         let start = unsafe { libc::mmap(ptr::null_mut(), bytes, access, kind, -1, 0) };
         if start == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
         let start = NonNull::new(start.cast()).expect("the kernel maps nothing at address 0");
-        Ok(Self {
-            start,
-            bytes,
-            leaked: false,
-        })
+        Ok(Self { start, bytes, leaked: false })
     }
 
     fn at(&self, offset: usize) -> *mut u8 {

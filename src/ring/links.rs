@@ -22,11 +22,7 @@ struct Operations {
 
 const _: () = assert!(size_of::<Operations>() <= 16);
 
-const NOTHING: Operations = Operations {
-    recv: IDLE,
-    send: IDLE,
-    send_slot: 0,
-};
+const NOTHING: Operations = Operations { recv: IDLE, send: IDLE, send_slot: 0 };
 
 /// The operations of all links, by the links' slots.
 #[derive(Default)]
@@ -39,11 +35,7 @@ impl Links {
     /// If a receive is in flight in this slot, whatever its generation.
     pub(super) fn begin_recv(&mut self, key: Key) {
         let operations = self.operations(key);
-        assert_eq!(
-            operations.recv, IDLE,
-            "one receive at a time in slot {}",
-            key.slot
-        );
+        assert_eq!(operations.recv, IDLE, "one receive at a time in slot {}", key.slot);
         operations.recv = key.generation;
     }
 
@@ -58,10 +50,7 @@ impl Links {
     /// # Panics
     /// If this link has no receive in flight.
     pub(super) fn on_received(&mut self, key: Key, more: bool) {
-        assert!(
-            self.receives(key),
-            "a receive of {key:?} completed that was not in flight"
-        );
+        assert!(self.receives(key), "a receive of {key:?} completed that was not in flight");
         if !more {
             self.operations(key).recv = IDLE;
         }
@@ -71,11 +60,7 @@ impl Links {
     /// If a send is in flight in this slot, whatever its generation.
     pub(super) fn begin_send(&mut self, key: Key, send_slot: u32) {
         let operations = self.operations(key);
-        assert_eq!(
-            operations.send, IDLE,
-            "one send at a time in slot {}",
-            key.slot
-        );
+        assert_eq!(operations.send, IDLE, "one send at a time in slot {}", key.slot);
         operations.send = key.generation;
         operations.send_slot = send_slot;
     }
@@ -91,10 +76,7 @@ impl Links {
     /// # Panics
     /// If this link has no send in flight.
     pub(super) fn on_sent(&mut self, key: Key) -> u32 {
-        assert!(
-            self.sends(key),
-            "a send of {key:?} completed that was not in flight"
-        );
+        assert!(self.sends(key), "a send of {key:?} completed that was not in flight");
         let operations = self.operations(key);
         operations.send = IDLE;
         operations.send_slot
@@ -115,14 +97,8 @@ mod tests {
 
     use super::*;
 
-    const FIRST: Key = Key {
-        slot: 3,
-        generation: 7,
-    };
-    const SECOND: Key = Key {
-        slot: 3,
-        generation: 8,
-    };
+    const FIRST: Key = Key { slot: 3, generation: 7 };
+    const SECOND: Key = Key { slot: 3, generation: 8 };
 
     fn panics(action: impl FnOnce()) -> bool {
         catch_unwind(AssertUnwindSafe(action)).is_err()

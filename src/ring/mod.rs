@@ -115,8 +115,7 @@ pub trait Wake: Send + Sync {
 
 /// The kernel, as a reactor sees it. Used by one thread only.
 pub trait Ring {
-    /// A connected socket; dropping it closes it. Drop it only when no operation is in flight on
-    /// it.
+    /// A connected socket; dropping it closes it. To be dropped when no operation is in flight.
     type Socket: Send + 'static;
     /// A bound and listening socket.
     type Listener: Send + 'static;
@@ -151,8 +150,8 @@ pub trait Ring {
     /// Ends a send that does not progress, if one is in flight; completes as [`Completion::Sent`].
     fn cancel_send(&mut self, key: Key);
 
-    /// Ends both directions of a connection now: the peer sees the end, receives and sends
-    /// complete. A send of this turn has not begun and fails; what must still go completes first.
+    /// Ends both directions of a connection now: the peer sees the end, all operations complete.
+    /// A send of this turn has not begun and fails; what must still go completes first.
     fn shutdown(&mut self, socket: &Self::Socket);
 
     /// The peer's address, where the kernel still knows it.

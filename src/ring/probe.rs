@@ -1,10 +1,8 @@
-//! What this kernel's io_uring offers, found by trying, never by its version: distributions
-//! backport.
+//! What this kernel's io_uring offers: found by trying, as distributions backport.
 //!
 //! ```text
-//! set-up:  defer, no array ──EINVAL──► defer ──EINVAL──► coop ──EINVAL──► plain ──EINVAL──► too
-//! old
-//!          on ENOMEM again with half the entries, down to the least; then the memory limit is named
+//! set-up: deferred, no array ─EINVAL─► deferred ─EINVAL─► cooperative ─EINVAL─► plain ─► too old
+//!         on ENOMEM again with half the entries, down to the least; then the limit is named
 //! ```
 
 use std::fmt;
@@ -30,10 +28,7 @@ pub(super) const BUFFER_GROUP: u16 = 0;
 const PROBE_GROUP: u16 = 1;
 
 /// The least a ring may have when locked memory is short: a turn still submits and reaps hundreds.
-const ENTRIES_MIN: Entries = Entries {
-    submissions: 256,
-    completions: 2048,
-};
+const ENTRIES_MIN: Entries = Entries { submissions: 256, completions: 2048 };
 
 /// Waits of a trial, each at most [`TRIAL_WAIT_MAX`]: it needs five.
 const TRIAL_WAITS_MAX: usize = 32;
@@ -103,20 +98,10 @@ impl fmt::Display for Features {
             Mode::Cooperative => "cooperative task work (Linux 6.1 would defer it)",
             Mode::Plain => "interrupting task work (Linux 6.1 would defer it)",
         };
-        let Entries {
-            submissions,
-            completions,
-        } = self.entries;
-        let Self {
-            recv_buffers,
-            recv_buffer_bytes,
-            ..
-        } = self;
+        let Entries { submissions, completions } = self.entries;
+        let Self { recv_buffers, recv_buffer_bytes, .. } = self;
         write!(f, "io_uring: {submissions}/{completions} entries, {mode}; ")?;
-        write!(
-            f,
-            "{recv_buffers} receive buffers of {recv_buffer_bytes} bytes; "
-        )?;
+        write!(f, "{recv_buffers} receive buffers of {recv_buffer_bytes} bytes; ")?;
         match self.extras.as_slice() {
             [] => f.write_str("no extras"),
             extras => write!(f, "unused extras: {}", extras.join(", ")),
@@ -126,39 +111,18 @@ impl fmt::Display for Features {
 
 /// Makes the kernel's ring and gives it its receive buffers, as good as the kernel allows.
 pub(super) fn set_up(options: &Options) -> Result<(IoUring, Buffers, Features), RingRefused> {
-    let wanted = Entries {
-        submissions: options.submissions,
-        completions: options.completions,
-    };
+    let wanted = Entries { submissions: options.submissions, completions: options.completions };
     let (ring, mode, entries) = climb(wanted, build)
         .map_err(|error| RingRefused::explain(error, "a valid set-up (5.13)"))?;
     if !(ring.params().is_feature_ext_arg() && ring.params().is_feature_nodrop()) {
         return Err(RingRefused::TooOld("waiting with a time-out (5.11)"));
     }
-    let Options {
-        recv_buffers,
-        recv_buffer_bytes,
-        ..
-    } = *options;
+    let Options { recv_buffers, recv_buffer_bytes, .. } = *options;
     let buffers = Buffers::new(recv_buffers, recv_buffer_bytes)
-        .and_then(|buffers| {
-            buffers
-                .register(&ring.submitter(), BUFFER_GROUP, 0)
-                .map(|()| buffers)
-        })
+        .and_then(|buffers| buffers.register(&ring.submitter(), BUFFER_GROUP, 0).map(|()| buffers))
         .map_err(|error| RingRefused::explain(error, "provided-buffer rings (5.19)"))?;
     let extras = extras(&ring);
-    Ok((
-        ring,
-        buffers,
-        Features {
-            mode,
-            entries,
-            recv_buffers,
-            recv_buffer_bytes,
-            extras,
-        },
-    ))
+    Ok((ring, buffers, Features { mode, entries, recv_buffers, recv_buffer_bytes, extras }))
 }
 
 /// Tries modes and sizes until one is accepted; gives the last error if none is.
@@ -184,10 +148,7 @@ fn build(mode: Mode, entries: Entries) -> io::Result<IoUring> {
     let mut builder = IoUring::builder();
     builder.dontfork().setup_cqsize(entries.completions);
     if mode != Mode::Plain {
-        builder
-            .setup_submit_all()
-            .setup_single_issuer()
-            .setup_taskrun_flag();
+        builder.setup_submit_all().setup_single_issuer().setup_taskrun_flag();
     }
     match mode {
         Mode::DeferredNoArray => builder.setup_defer_taskrun().setup_no_sqarray(),
@@ -206,10 +167,7 @@ fn extras(ring: &IoUring) -> Vec<&'static str> {
         (has_incremental_buffers(ring), "incremental buffers"),
         (params.is_feature_no_iowait(), "no iowait"),
     ];
-    found
-        .into_iter()
-        .filter_map(|(has, name)| has.then_some(name))
-        .collect()
+    found.into_iter().filter_map(|(has, name)| has.then_some(name)).collect()
 }
 
 fn has_incremental_buffers(ring: &IoUring) -> bool {
@@ -244,10 +202,7 @@ pub(super) fn try_out(ring: &mut Uring) -> Result<(), RingRefused> {
             return Ok(());
         }
     }
-    Err(RingRefused::Other(io::Error::new(
-        io::ErrorKind::TimedOut,
-        "a trial did not complete",
-    )))
+    Err(RingRefused::Other(io::Error::new(io::ErrorKind::TimedOut, "a trial did not complete")))
 }
 
 /// One of each operation, and which of them have ended.
@@ -261,10 +216,7 @@ struct Trial {
 }
 
 impl Trial {
-    const KEY: Key = Key {
-        slot: 0,
-        generation: 0,
-    };
+    const KEY: Key = Key { slot: 0, generation: 0 };
 
     fn start(ring: &mut Uring) -> io::Result<Self> {
         let kind = SocketType::STREAM;
@@ -279,13 +231,7 @@ impl Trial {
         batch.push(Chunk::Owned(b"ring".to_vec()));
         batch.push(Chunk::Owned(b"mq".to_vec()));
         ring.submit_send(Self::KEY, &sender, batch);
-        Ok(Self {
-            sender,
-            _receiver: receiver,
-            accepted: false,
-            sent: false,
-            ended: false,
-        })
+        Ok(Self { sender, _receiver: receiver, accepted: false, sent: false, ended: false })
     }
 
     fn handle(
@@ -294,9 +240,7 @@ impl Trial {
         completion: Completion<Socket>,
     ) -> Result<(), RingRefused> {
         match completion {
-            Completion::Accepted {
-                result: Err(error), ..
-            } => {
+            Completion::Accepted { result: Err(error), .. } => {
                 if error.raw_os_error() != Some(libc::ENOTSOCK) {
                     return Err(RingRefused::explain(error, "multishot accept (5.19)"));
                 }
@@ -306,17 +250,11 @@ impl Trial {
                 result.map_err(|error| RingRefused::explain(error, "SENDMSG (5.3)"))?;
                 self.sent = true;
             }
-            Completion::Received {
-                received: Received::Data(buffer),
-                ..
-            } => {
+            Completion::Received { received: Received::Data(buffer), .. } => {
                 ring.recycle(buffer);
                 ring.shutdown(&self.sender);
             }
-            Completion::Received {
-                received: Received::Failed(error),
-                ..
-            } => {
+            Completion::Received { received: Received::Failed(error), .. } => {
                 return Err(RingRefused::explain(error, "multishot receive (6.0)"));
             }
             Completion::Received { more, .. } => self.ended = !more,
@@ -346,36 +284,13 @@ mod tests {
     /// The ladder ends at the best mode and the largest size that the kernel takes.
     #[test]
     fn ladder_takes_the_best() {
-        let wanted = Entries {
-            submissions: 1024,
-            completions: 16384,
-        };
-        let modes = [
-            Mode::DeferredNoArray,
-            Mode::Deferred,
-            Mode::Cooperative,
-            Mode::Plain,
-        ];
-        let sizes = [
-            (16384, 1024, 16384),
-            (9000, 512, 8192),
-            (4096, 256, 4096),
-            (2048, 256, 2048),
-        ];
+        let wanted = Entries { submissions: 1024, completions: 16384 };
+        let modes = [Mode::DeferredNoArray, Mode::Deferred, Mode::Cooperative, Mode::Plain];
+        let sizes = [(16384, 1024, 16384), (9000, 512, 8192), (4096, 256, 4096), (2048, 256, 2048)];
         for known in modes {
             for (completions_max, submissions, completions) in sizes {
                 let found = climb(wanted, kernel(known, completions_max)).expect("it fits");
-                assert_eq!(
-                    found,
-                    (
-                        (),
-                        known,
-                        Entries {
-                            submissions,
-                            completions
-                        }
-                    )
-                );
+                assert_eq!(found, ((), known, Entries { submissions, completions }));
             }
             let error = climb(wanted, kernel(known, 2047)).expect_err("nothing fits");
             assert_eq!(error.raw_os_error(), Some(libc::ENOMEM));
@@ -394,15 +309,8 @@ mod tests {
             ((8, 16), None),
         ];
         for ((submissions, completions), wanted) in table {
-            let halved = Entries {
-                submissions,
-                completions,
-            }
-            .halved();
-            assert_eq!(
-                halved.map(|half| (half.submissions, half.completions)),
-                wanted
-            );
+            let halved = Entries { submissions, completions }.halved();
+            assert_eq!(halved.map(|half| (half.submissions, half.completions)), wanted);
         }
     }
 
@@ -418,13 +326,9 @@ mod tests {
             let error = refused.expect_err("refused");
             assert_eq!((error.raw_os_error(), tries), (Some(errno), 1));
         }
-        let error = climb(ENTRIES_MIN, |_, _| {
-            Err::<(), _>(io::Error::from_raw_os_error(libc::EINVAL))
-        });
-        assert_eq!(
-            error.expect_err("refused").raw_os_error(),
-            Some(libc::EINVAL)
-        );
+        let error =
+            climb(ENTRIES_MIN, |_, _| Err::<(), _>(io::Error::from_raw_os_error(libc::EINVAL)));
+        assert_eq!(error.expect_err("refused").raw_os_error(), Some(libc::EINVAL));
     }
 
     /// The features are one line.
@@ -432,10 +336,7 @@ mod tests {
     fn features_are_one_line() {
         let features = Features {
             mode: Mode::Deferred,
-            entries: Entries {
-                submissions: 512,
-                completions: 8192,
-            },
+            entries: Entries { submissions: 512, completions: 8192 },
             recv_buffers: 256,
             recv_buffer_bytes: 16384,
             extras: vec!["bundles", "no iowait"],

@@ -1,7 +1,7 @@
 //! The submission and completion queues, and the one syscall that moves both.
 //!
-//! Obligations towards the kernel: an entry's memory is the pusher's ([`Queue::push`]); arguments
-//! of the syscall live on the stack across it. Used from the thread that made it; the kernel
+//! Obligations towards the kernel: an entry's memory is the pusher's ([`Queue::push`]); the
+//! syscall's arguments live on the stack across it. Used from the thread that made it; the kernel
 //! refuses others (`SINGLE_ISSUER`).
 //!
 //! Completions are seen only after [`Queue::enter`]: with `DEFER_TASKRUN` the kernel works for this
@@ -31,16 +31,13 @@ pub(super) struct Queue {
 
 impl Queue {
     pub(super) fn new(ring: IoUring) -> Self {
-        Self {
-            ring,
-            overflowing: false,
-        }
+        Self { ring, overflowing: false }
     }
 
     /// Appends a submission; a full queue refuses it: then [`Queue::enter`] makes room.
     ///
     /// # Safety
-    /// Memory that the entry points at stays valid, and if the kernel writes it unaliased, until
+    /// Memory that the entry points at stays valid, and unaliased if the kernel writes it, until
     /// the entry's last completion.
     pub(super) unsafe fn push(&mut self, entry: &squeue::Entry) -> Result<(), PushError> {
         // SAFETY: passed on to the caller.
@@ -59,19 +56,13 @@ impl Queue {
         let entered = match timeout {
             Some(Duration::ZERO) => self.poll(),
             Some(timeout) => {
-                let time = Timespec::new()
-                    .sec(timeout.as_secs())
-                    .nsec(timeout.subsec_nanos());
+                let time = Timespec::new().sec(timeout.as_secs()).nsec(timeout.subsec_nanos());
                 let args = SubmitArgs::new().timespec(&time);
-                self.ring
-                    .submitter()
-                    .submit_with_args(COMPLETIONS_WANTED, &args)
+                self.ring.submitter().submit_with_args(COMPLETIONS_WANTED, &args)
             }
             None => {
                 let args = SubmitArgs::new();
-                self.ring
-                    .submitter()
-                    .submit_with_args(COMPLETIONS_WANTED, &args)
+                self.ring.submitter().submit_with_args(COMPLETIONS_WANTED, &args)
             }
         };
         match entered.map_err(|error| (error.raw_os_error(), error)) {

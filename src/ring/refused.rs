@@ -36,10 +36,7 @@ impl RingRefused {
         let disabled = std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled")
             .ok()
             .and_then(|text| text.trim().parse().ok());
-        let signs = Signs {
-            disabled,
-            locked_bytes_max: getrlimit(Resource::Memlock).current,
-        };
+        let signs = Signs { disabled, locked_bytes_max: getrlimit(Resource::Memlock).current };
         Self::classify(error, lacks, &signs)
     }
 
@@ -131,27 +128,16 @@ mod tests {
         let table = [
             (libc::EPERM, Some(1), "kernel.io_uring_group"),
             (libc::EPERM, Some(2), "sysctl -w kernel.io_uring_disabled=0"),
-            (
-                libc::EPERM,
-                Some(0),
-                "io_uring_setup, io_uring_enter and io_uring_register",
-            ),
+            (libc::EPERM, Some(0), "io_uring_setup, io_uring_enter and io_uring_register"),
             (libc::EPERM, None, "seccomp"),
             (libc::EACCES, Some(0), "SELinux"),
             (libc::ENOSYS, None, "gVisor"),
-            (
-                libc::ENOMEM,
-                Some(0),
-                "limited to 8192 KiB; raise it: LimitMEMLOCK=infinity",
-            ),
+            (libc::ENOMEM, Some(0), "limited to 8192 KiB; raise it: LimitMEMLOCK=infinity"),
             (libc::EINVAL, None, "lacks wings; it takes Linux 6.1"),
             (libc::EMFILE, Some(2), "os error 24"),
         ];
         for (errno, disabled, words) in table {
-            let signs = Signs {
-                disabled,
-                locked_bytes_max: Some(8 << 20),
-            };
+            let signs = Signs { disabled, locked_bytes_max: Some(8 << 20) };
             let error = io::Error::from_raw_os_error(errno);
             let text = RingRefused::classify(error, "wings", &signs).to_string();
             assert!(text.contains(words), "errno {errno}, {disabled:?}: {text}");

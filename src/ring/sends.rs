@@ -48,16 +48,12 @@ pub(super) struct Sends {
     /// Slots that are `None`.
     free: Vec<u32>,
     /// Never more than [`MESSAGES_KEPT_MAX`].
-    #[expect(
-        clippy::vec_box,
-        reason = "a message keeps its memory when it is used again"
-    )]
+    #[expect(clippy::vec_box, reason = "a message keeps its memory when it is used again")]
     messages: Vec<Box<Message>>,
 }
 
 impl Sends {
-    /// Takes the batch until [`Sends::end`]. At most [`SEND_CHUNKS_MAX`] slices of it are
-    /// described.
+    /// Takes the batch until [`Sends::end`] and describes its first [`SEND_CHUNKS_MAX`] slices.
     ///
     /// # Panics
     /// If the batch is empty.
@@ -93,10 +89,7 @@ impl Prepared {
     fn slice(batch: &Batch) -> Self {
         let slice = batch.slices().next().expect("the batch is not empty");
         let bytes = u32::try_from(slice.len()).map_or(SLICE_BYTES_MAX, |n| n.min(SLICE_BYTES_MAX));
-        Self::Slice {
-            address: slice.as_ptr(),
-            bytes,
-        }
+        Self::Slice { address: slice.as_ptr(), bytes }
     }
 }
 
@@ -104,14 +97,8 @@ impl Message {
     fn new() -> Box<Self> {
         // SAFETY: msghdr is a C structure of integers and pointers, for which zero is a value.
         let header = unsafe { std::mem::zeroed() };
-        let empty = libc::iovec {
-            iov_base: ptr::null_mut(),
-            iov_len: 0,
-        };
-        Box::new(Self {
-            header,
-            vectors: [empty; SEND_CHUNKS_MAX],
-        })
+        let empty = libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 };
+        Box::new(Self { header, vectors: [empty; SEND_CHUNKS_MAX] })
     }
 
     fn describe<'a>(&mut self, slices: impl Iterator<Item = &'a [u8]>) -> *const libc::msghdr {
@@ -152,9 +139,7 @@ mod tests {
                 Prepared::Slice { bytes, .. } => assert_eq!((chunks, bytes), (1, 3)),
                 Prepared::Message(header) => headers.push(header),
             }
-            let described = sends.slots[0]
-                .as_ref()
-                .and_then(|sending| sending.message.as_ref());
+            let described = sends.slots[0].as_ref().and_then(|sending| sending.message.as_ref());
             let count = described.map_or(1, |message| message.header.msg_iovlen);
             assert_eq!(count, chunks.min(SEND_CHUNKS_MAX));
             assert_eq!(sends.end(slot).len(), chunks);

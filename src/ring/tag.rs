@@ -1,5 +1,5 @@
-//! What a completion is about, in the 64 bits the kernel hands back: `kind 8 | generation 24 | slot
-//! 32`. Never a pointer: a stale one would be undefined behaviour, a stale tag is an assertion.
+//! What a completion is about, in the 64 bits the kernel hands back: `kind 8 | generation 24 |
+//! slot 32`. Never a pointer: a stale one is undefined behaviour, a stale tag an assertion.
 
 use super::Key;
 
@@ -26,16 +26,10 @@ impl TryFrom<u8> for Kind {
     type Error = u8;
 
     fn try_from(byte: u8) -> Result<Self, u8> {
-        [
-            Self::Accept,
-            Self::Recv,
-            Self::Send,
-            Self::Wake,
-            Self::Cancel,
-        ]
-        .into_iter()
-        .find(|kind| *kind as u8 == byte)
-        .ok_or(byte)
+        [Self::Accept, Self::Recv, Self::Send, Self::Wake, Self::Cancel]
+            .into_iter()
+            .find(|kind| *kind as u8 == byte)
+            .ok_or(byte)
     }
 }
 
@@ -55,20 +49,14 @@ impl Tag {
     /// The tag of an operation that belongs to no link.
     pub(super) fn other(kind: Kind, slot: u32) -> Self {
         let generation = 0;
-        Self {
-            kind,
-            key: Key { slot, generation },
-        }
+        Self { kind, key: Key { slot, generation } }
     }
 
     /// # Panics
     /// If the generation has more than [`GENERATION_BITS`].
     pub(super) fn encode(self) -> u64 {
         let Key { slot, generation } = self.key;
-        assert!(
-            generation < 1 << GENERATION_BITS,
-            "a generation has 24 bits"
-        );
+        assert!(generation < 1 << GENERATION_BITS, "a generation has 24 bits");
         u64::from(self.kind as u8) << 56 | u64::from(generation) << 32 | u64::from(slot)
     }
 
@@ -92,13 +80,7 @@ mod tests {
     /// Every kind comes back with its slot and generation, at both ends of their ranges.
     #[test]
     fn comes_back_whole() {
-        let kinds = [
-            Kind::Accept,
-            Kind::Recv,
-            Kind::Send,
-            Kind::Wake,
-            Kind::Cancel,
-        ];
+        let kinds = [Kind::Accept, Kind::Recv, Kind::Send, Kind::Wake, Kind::Cancel];
         let generation_max = (1 << GENERATION_BITS) - 1;
         for kind in kinds {
             for slot in [0, 1, u32::MAX - 1, u32::MAX] {

@@ -152,9 +152,7 @@ impl Uring {
                 return;
             }
             self.buffers.publish();
-            self.queue
-                .enter(Some(Duration::ZERO))
-                .expect("the kernel takes submissions");
+            self.queue.enter(Some(Duration::ZERO)).expect("the kernel takes submissions");
             self.queue.reap(&mut self.reaped);
         }
         panic!("the kernel takes no submissions");
@@ -169,9 +167,7 @@ impl Uring {
     /// Keeps the waker's poll armed. A ring that rang meanwhile completes at once.
     fn arm_waker(&mut self) {
         let events = libc::POLLIN.unsigned_abs().into();
-        let entry = opcode::PollAdd::new(fd(&self.waker), events)
-            .multi(true)
-            .build();
+        let entry = opcode::PollAdd::new(fd(&self.waker), events).multi(true).build();
         // SAFETY: the entry points at no memory.
         unsafe { self.push(entry, Tag::other(Kind::Wake, 0)) };
         self.waker_armed = true;
@@ -185,11 +181,7 @@ impl Uring {
     ) -> io::Result<()> {
         self.buffers.publish();
         // What a full queue made us reap already is not to be slept on.
-        let timeout = if self.reaped.is_empty() {
-            timeout
-        } else {
-            Some(Duration::ZERO)
-        };
+        let timeout = if self.reaped.is_empty() { timeout } else { Some(Duration::ZERO) };
         let entered = self.queue.enter(timeout);
         self.queue.reap(&mut self.reaped);
         // Handling submits nothing, so nothing is reaped meanwhile.
@@ -216,11 +208,7 @@ impl Uring {
             Kind::Recv => {
                 self.links.on_received(key, more);
                 let received = self.on_received(entry);
-                into.push(Completion::Received {
-                    key,
-                    received,
-                    more,
-                });
+                into.push(Completion::Received { key, received, more });
             }
             Kind::Send => {
                 let batch = self.sends.end(self.links.on_sent(key));
@@ -242,11 +230,7 @@ impl Uring {
             // SAFETY: the kernel opened this descriptor for us just now; nobody else owns it.
             Socket::from(unsafe { OwnedFd::from_raw_fd(result) })
         });
-        Completion::Accepted {
-            listener,
-            result,
-            more,
-        }
+        Completion::Accepted { listener, result, more }
     }
 
     fn on_received(&mut self, entry: &cqueue::Entry) -> Received {
@@ -280,19 +264,13 @@ impl Ring for Uring {
     }
 
     fn add_listener(&mut self, listener: Listener) -> u32 {
-        self.listeners.push(Accepting {
-            listener,
-            armed: false,
-        });
+        self.listeners.push(Accepting { listener, armed: false });
         u32::try_from(self.listeners.len() - 1).expect("listeners are descriptors")
     }
 
     fn submit_accept(&mut self, listener: u32) {
         let accepting = &mut self.listeners[listener as usize];
-        assert!(
-            !accepting.armed,
-            "one accept at a time on listener {listener}"
-        );
+        assert!(!accepting.armed, "one accept at a time on listener {listener}");
         accepting.armed = true;
         let entry = opcode::AcceptMulti::new(fd(&accepting.listener));
         let entry = entry.flags(libc::SOCK_CLOEXEC).build();
@@ -330,12 +308,12 @@ impl Ring for Uring {
         let (slot, prepared) = self.sends.begin(batch);
         self.links.begin_send(key, slot);
         let entry = match prepared {
-            Prepared::Slice { address, bytes } => opcode::Send::new(fd(socket), address, bytes)
-                .flags(SEND_FLAGS)
-                .build(),
-            Prepared::Message(header) => opcode::SendMsg::new(fd(socket), header)
-                .flags(SEND_FLAGS.unsigned_abs())
-                .build(),
+            Prepared::Slice { address, bytes } => {
+                opcode::Send::new(fd(socket), address, bytes).flags(SEND_FLAGS).build()
+            }
+            Prepared::Message(header) => {
+                opcode::SendMsg::new(fd(socket), header).flags(SEND_FLAGS.unsigned_abs()).build()
+            }
         };
         // SAFETY: `self.sends` keeps what the entry points at until this send's only completion.
         unsafe { self.push(entry, Tag::link(Kind::Send, key)) };

@@ -64,18 +64,13 @@ impl MessageLog {
     /// [`MessageLog::release`]; the caller holds it at least once before the next append.
     pub fn append(&mut self, message: StoredMessage<'_>) -> Position {
         let record_bytes = HEADER_BYTES + message.topic.len() + message.payload.len();
-        let room = self
-            .segments
-            .back()
-            .map_or(0, |last| SEGMENT_BYTES.saturating_sub(last.bytes.len()));
+        let room =
+            self.segments.back().map_or(0, |last| SEGMENT_BYTES.saturating_sub(last.bytes.len()));
         if room < record_bytes {
             self.open_segment(record_bytes);
         }
         let position = Position(self.end);
-        let last = self
-            .segments
-            .back_mut()
-            .expect("a segment was opened when there was none");
+        let last = self.segments.back_mut().expect("a segment was opened when there was none");
         let payload_len = u32::try_from(message.payload.len()).expect("a packet is below 4 GiB");
         let topic_len =
             u16::try_from(message.topic.len()).expect("a topic is at most 65,535 bytes");
@@ -119,10 +114,7 @@ impl MessageLog {
         let payload_at = topic_at + topic_len;
         let topic =
             std::str::from_utf8(&segment.bytes[topic_at..payload_at]).expect("append took a str");
-        StoredMessage {
-            topic,
-            payload: &segment.bytes[payload_at..payload_at + payload_len],
-        }
+        StoredMessage { topic, payload: &segment.bytes[payload_at..payload_at + payload_len] }
     }
 
     /// Bytes a held record takes.
@@ -136,31 +128,19 @@ impl MessageLog {
     /// Bytes of memory the log holds.
     pub fn memory_bytes(&self) -> usize {
         let spare = self.spare.as_ref().map_or(0, Vec::capacity);
-        self.segments
-            .iter()
-            .map(|segment| segment.bytes.capacity())
-            .sum::<usize>()
-            + spare
+        self.segments.iter().map(|segment| segment.bytes.capacity()).sum::<usize>() + spare
     }
 
     fn open_segment(&mut self, record_bytes: usize) {
         // The newest segment is kept only while it is the newest.
-        if self
-            .segments
-            .back()
-            .is_some_and(|last| last.references == 0)
-        {
+        if self.segments.back().is_some_and(|last| last.references == 0) {
             self.retire(self.segments.len() - 1);
         }
         let bytes = match self.spare.take() {
             Some(spare) if record_bytes <= SEGMENT_BYTES => spare,
             _ => Vec::with_capacity(record_bytes.max(SEGMENT_BYTES)),
         };
-        self.segments.push_back(Segment {
-            start: self.end,
-            bytes,
-            references: 0,
-        });
+        self.segments.push_back(Segment { start: self.end, bytes, references: 0 });
     }
 
     fn retire(&mut self, at: usize) {
@@ -180,9 +160,7 @@ impl MessageLog {
         if self.segments[newest].start <= position.0 {
             return newest;
         }
-        let after = self
-            .segments
-            .partition_point(|segment| segment.start <= position.0);
+        let after = self.segments.partition_point(|segment| segment.start <= position.0);
         after.checked_sub(1).expect("the record is held")
     }
 }
@@ -198,25 +176,14 @@ mod tests {
     use super::*;
 
     fn message(payload: &[u8]) -> StoredMessage<'_> {
-        StoredMessage {
-            topic: "t/é",
-            payload,
-        }
+        StoredMessage { topic: "t/é", payload }
     }
 
     /// What was appended is read back, across segments and for records larger than one.
     #[test]
     fn reads_back_what_was_appended() {
         let mut log = MessageLog::default();
-        let sizes = [
-            0,
-            1,
-            100,
-            SEGMENT_BYTES - 20,
-            SEGMENT_BYTES,
-            SEGMENT_BYTES + 1,
-            5,
-        ];
+        let sizes = [0, 1, 100, SEGMENT_BYTES - 20, SEGMENT_BYTES, SEGMENT_BYTES + 1, 5];
         let payloads: Vec<Vec<u8>> = (0u8..).zip(sizes).map(|(i, n)| vec![i; n]).collect();
         let positions: Vec<_> = payloads
             .iter()
@@ -228,10 +195,7 @@ mod tests {
             .collect();
         for (position, payload) in positions.iter().zip(&payloads) {
             assert_eq!(log.get(*position), message(payload));
-            assert_eq!(
-                log.record_bytes(*position),
-                HEADER_BYTES + 4 + payload.len()
-            );
+            assert_eq!(log.record_bytes(*position), HEADER_BYTES + 4 + payload.len());
         }
     }
 

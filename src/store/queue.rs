@@ -35,10 +35,7 @@ impl Entry {
 
     /// A message that stands in the log.
     pub fn stored(position: Position, retain: bool) -> Self {
-        debug_assert!(
-            position.offset() < Self::NOT_STORED,
-            "the log stays below 2^56 bytes"
-        );
+        debug_assert!(position.offset() < Self::NOT_STORED, "the log stays below 2^56 bytes");
         Self(position.offset() | if retain { Self::RETAIN } else { 0 })
     }
 
@@ -121,11 +118,7 @@ impl SessionQueue {
             self.sent = self.sent.max(self.next);
             if entry != Entry::GONE {
                 self.unacked += 1;
-                return Some(Next {
-                    entry,
-                    packet_id: packet_id(number),
-                    again,
-                });
+                return Some(Next { entry, packet_id: packet_id(number), again });
             }
             self.trim();
         }
@@ -180,9 +173,7 @@ impl SessionQueue {
         self.first = self.end();
         self.next = self.first;
         self.unacked = 0;
-        std::mem::take(&mut self.entries)
-            .into_iter()
-            .filter(|entry| *entry != Entry::GONE)
+        std::mem::take(&mut self.entries).into_iter().filter(|entry| *entry != Entry::GONE)
     }
 
     fn trim(&mut self) {
@@ -233,18 +224,12 @@ mod tests {
         assert_eq!(offsets(&mut queue, 5).len(), 5);
         for id in [4, 1, 3] {
             assert!(queue.acknowledge(id).is_some());
-            assert!(
-                queue.acknowledge(id).is_none(),
-                "a repeated acknowledgement is nothing"
-            );
+            assert!(queue.acknowledge(id).is_none(), "a repeated acknowledgement is nothing");
         }
         assert!(queue.acknowledge(6).is_none(), "not sent yet");
         assert!(queue.acknowledge(0).is_none());
         queue.rewind();
-        assert_eq!(
-            offsets(&mut queue, 9),
-            [(1, 2, true), (4, 5, true), (5, 6, false)]
-        );
+        assert_eq!(offsets(&mut queue, 9), [(1, 2, true), (4, 5, true), (5, 6, false)]);
         for id in [2, 5, 6] {
             assert!(queue.acknowledge(id).is_some());
         }
@@ -264,10 +249,7 @@ mod tests {
         for id in 2..=65_535 {
             assert!(queue.acknowledge(id).is_some());
         }
-        assert!(
-            queue.take_next(window).is_none(),
-            "identifier 1 is still out"
-        );
+        assert!(queue.take_next(window).is_none(), "identifier 1 is still out");
         assert!(queue.acknowledge(1).is_some());
         assert_eq!(queue.take_next(window).map(|next| next.packet_id), Some(1));
     }
@@ -308,19 +290,14 @@ mod tests {
                 }
                 4..7 => {
                     let next = queue.take_next(20);
-                    let expected = if flying.len() < 20 {
-                        waiting.pop_front()
-                    } else {
-                        None
-                    };
-                    let got = next
-                        .and_then(|next| next.entry.position())
-                        .map(Position::offset);
+                    let expected = if flying.len() < 20 { waiting.pop_front() } else { None };
+                    let got = next.and_then(|next| next.entry.position()).map(Position::offset);
                     assert_eq!(got, expected);
                     flying.extend(next.map(|next| next.packet_id).zip(got));
                 }
                 7..9 if !flying.is_empty() => {
-                    let at = random(flying.len() as u64) as usize;
+                    let bound = flying.len() as u64;
+                    let at = usize::try_from(random(bound)).expect("small");
                     let (id, offset) = flying.remove(at);
                     assert_eq!(queue.acknowledge(id), Some(entry(offset)));
                 }

@@ -38,10 +38,7 @@ impl RetainStore {
             self.messages.remove(topic);
             return;
         }
-        let retained = Retained {
-            payload: payload.into(),
-            qos,
-        };
+        let retained = Retained { payload: payload.into(), qos };
         match self.messages.get_mut(topic) {
             Some(slot) => *slot = retained,
             None => {

@@ -91,20 +91,12 @@ impl Broker {
         let shards = shards.to_string();
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringmq"));
         // Tests run side by side: pinned, their shards would queue for one CPU.
-        command
-            .args(["--listen", "127.0.0.1:0", "--no-pin", "--shards", &shards])
-            .args(flags);
+        command.args(["--listen", "127.0.0.1:0", "--no-pin", "--shards", &shards]).args(flags);
         let mut broker = Self::spawn(command, None);
         let line = broker.wait_for_line("listening on ");
         let (_, addr) = line.split_once("listening on ").expect("waited for it");
-        let addr = addr
-            .split([' ', ','])
-            .next()
-            .expect("split gives at least one");
-        broker.addr = addr
-            .trim()
-            .parse()
-            .expect("an address follows `listening on`");
+        let addr = addr.split([' ', ',']).next().expect("split gives at least one");
+        broker.addr = addr.trim().parse().expect("an address follows `listening on`");
         broker
     }
 
@@ -144,10 +136,7 @@ impl Broker {
         let (sender, lines) = mpsc::channel();
         thread::spawn(move || {
             let mut line = Vec::new();
-            while stderr
-                .read_until(b'\n', &mut line)
-                .is_ok_and(|count| count > 0)
-            {
+            while stderr.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
                 let mut kept = kept.lock().expect("no holder panics");
                 if kept.len() + line.len() > STDERR_BYTES_MAX {
                     kept.clear();
@@ -160,14 +149,7 @@ impl Broker {
         });
         let command = format!("{command:?}");
         let addr = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self {
-            child,
-            addr,
-            command,
-            said,
-            lines: Mutex::new(lines),
-            config,
-        }
+        Self { child, addr, command, said, lines: Mutex::new(lines), config }
     }
 
     /// The next line of stderr that contains `text`.
@@ -183,10 +165,7 @@ impl Broker {
     }
 
     fn next_line(&self) -> Result<String, RecvTimeoutError> {
-        self.lines
-            .lock()
-            .expect("no holder panics")
-            .recv_timeout(PATIENCE)
+        self.lines.lock().expect("no holder panics").recv_timeout(PATIENCE)
     }
 
     pub(crate) fn addr(&self) -> SocketAddr {
@@ -216,19 +195,13 @@ impl Broker {
     #[track_caller]
     pub(crate) fn stop(mut self) {
         self.terminate();
-        assert_eq!(
-            self.wait().code(),
-            Some(0),
-            "SIGTERM ends the broker with 0"
-        );
+        assert_eq!(self.wait().code(), Some(0), "SIGTERM ends the broker with 0");
     }
 
     /// File descriptors and resident memory, as the kernel counts them.
     pub(crate) fn resources(&self) -> Resources {
         let process = PathBuf::from(format!("/proc/{}", self.child.id()));
-        let fds = fs::read_dir(process.join("fd"))
-            .expect("the broker runs")
-            .count();
+        let fds = fs::read_dir(process.join("fd")).expect("the broker runs").count();
         let status = fs::read_to_string(process.join("status")).expect("the broker runs");
         let rss_kib: u64 = status
             .lines()
@@ -236,10 +209,7 @@ impl Broker {
             .and_then(|rest| rest.trim().strip_suffix(" kB"))
             .and_then(|number| number.trim().parse().ok())
             .expect("VmRSS of a running process");
-        Resources {
-            fds,
-            rss_bytes: rss_kib * 1024,
-        }
+        Resources { fds, rss_bytes: rss_kib * 1024 }
     }
 }
 
@@ -252,10 +222,7 @@ impl Drop for Broker {
             let _ = fs::remove_file(config);
         }
         if thread::panicking() {
-            let said = self
-                .said
-                .lock()
-                .map(|said| String::from_utf8_lossy(&said).into_owned());
+            let said = self.said.lock().map(|said| String::from_utf8_lossy(&said).into_owned());
             eprintln!("--- {}\n{}---", self.command, said.unwrap_or_default());
         }
     }

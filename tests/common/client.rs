@@ -59,9 +59,7 @@ impl Client {
 
     #[track_caller]
     pub(crate) fn send(&mut self, bytes: &[u8]) {
-        self.stream
-            .write_all(bytes)
-            .expect("the connection is open");
+        self.stream.write_all(bytes).expect("the connection is open");
     }
 
     /// Sends to a broker that may be closing the connection meanwhile.
@@ -114,17 +112,11 @@ impl Client {
             if digit[0] & 0x80 == 0 {
                 let header = packet.len();
                 packet.resize(header + length, 0);
-                assert!(
-                    length == 0 || self.fill(&mut packet[header..]),
-                    "closed inside a packet"
-                );
+                assert!(length == 0 || self.fill(&mut packet[header..]), "closed inside a packet");
                 return Some(packet);
             }
         }
-        panic!(
-            "remaining length has more than four bytes: {}",
-            hex(&packet)
-        );
+        panic!("remaining length has more than four bytes: {}", hex(&packet));
     }
 
     /// Reads all of `bytes`; false if the connection was closed in front of the first.
@@ -166,16 +158,9 @@ impl Client {
     #[track_caller]
     pub(crate) fn expect_unacked(&mut self, expected: &Publish) -> u16 {
         let came = self.read_publish();
-        let expected = Publish {
-            id: came.id,
-            ..expected.clone()
-        };
+        let expected = Publish { id: came.id, ..expected.clone() };
         assert!(came == expected, "due: {expected:?}\ncame: {came:?}");
-        assert_eq!(
-            came.qos > 0,
-            came.id > 0,
-            "an id goes with QoS 1, and is not 0: {came:?}"
-        );
+        assert_eq!(came.qos > 0, came.id > 0, "an id goes with QoS 1, and is not 0: {came:?}");
         came.id
     }
 
@@ -203,9 +188,7 @@ impl Client {
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
             other => panic!("silence was due, this came: {other:?}"),
         }
-        self.stream
-            .set_read_timeout(Some(PATIENCE))
-            .expect("not zero");
+        self.stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
     }
 
     /// Subscribes to one filter. A wish for QoS 2 is granted as QoS 1 for now.
@@ -241,9 +224,5 @@ impl Client {
 /// The bytes for a failure message, long ones cut.
 fn hex(bytes: &[u8]) -> String {
     let shown = &bytes[..bytes.len().min(80)];
-    format!(
-        "{} bytes {shown:02x?} {:?}",
-        bytes.len(),
-        String::from_utf8_lossy(shown)
-    )
+    format!("{} bytes {shown:02x?} {:?}", bytes.len(), String::from_utf8_lossy(shown))
 }

@@ -46,13 +46,7 @@ pub(crate) struct Connect {
 
 /// A CONNECT of 3.1.1 with a clean session and no keep alive.
 pub(crate) fn connect(id: impl AsRef<[u8]>) -> Connect {
-    Connect {
-        name: b"MQTT".to_vec(),
-        level: 4,
-        flags: 0x02,
-        keep_alive: 0,
-        payload: string(id),
-    }
+    Connect { name: b"MQTT".to_vec(), level: 4, flags: 0x02, keep_alive: 0, payload: string(id) }
 }
 
 impl Connect {
@@ -181,12 +175,7 @@ impl Publish {
     pub(crate) fn parse(packet: &[u8]) -> Self {
         let first = packet[0];
         assert_eq!(first >> 4, 3, "a PUBLISH was due, this came: {packet:02x?}");
-        let header = 1
-            + packet[1..]
-                .iter()
-                .position(|digit| digit & 0x80 == 0)
-                .expect("ends")
-            + 1;
+        let header = 1 + packet[1..].iter().position(|digit| digit & 0x80 == 0).expect("ends") + 1;
         let body = &packet[header..];
         let topic_bytes = usize::from(u16::from_be_bytes([body[0], body[1]]));
         let (topic, rest) = body[2..].split_at(topic_bytes);

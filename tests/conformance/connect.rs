@@ -67,17 +67,7 @@ pub(crate) fn second_connect_closes() {
 #[test]
 pub(crate) fn unknown_protocol_name_closes() {
     let broker = Broker::start(1);
-    for name in [
-        "",
-        "M",
-        "MQT",
-        "MQTx",
-        "mqtt",
-        "MQTTT",
-        "MQIsd",
-        "MQIsdP",
-        "MQTT\u{e9}",
-    ] {
+    for name in ["", "M", "MQT", "MQTx", "mqtt", "MQTTT", "MQIsd", "MQIsdP", "MQTT\u{e9}"] {
         println!("{name:?}");
         assert_closed_in_silence(&broker, &connect("name").protocol(name, 4).bytes());
         assert_closed_in_silence(&broker, &connect("name").protocol(name, 3).bytes());
@@ -156,30 +146,15 @@ pub(crate) fn flags_announce_the_fields() {
     let named = connect("fields").username("user");
     let wrong = [
         ("a will, and no field", connect("fields").raw_flags(0x04)),
-        (
-            "a will, and one field",
-            extra(connect("fields").raw_flags(0x04)),
-        ),
+        ("a will, and one field", extra(connect("fields").raw_flags(0x04))),
         ("no will, and a field", extra(connect("fields"))),
         ("no will, and two fields", extra(extra(connect("fields")))),
-        (
-            "a will, and three fields",
-            extra(connect("fields").will(&will)),
-        ),
-        (
-            "a user name, and no field",
-            connect("fields").raw_flags(0x80),
-        ),
-        (
-            "no user name after a will",
-            connect("fields").will(&will).raw_flags(0x80),
-        ),
+        ("a will, and three fields", extra(connect("fields").will(&will))),
+        ("a user name, and no field", connect("fields").raw_flags(0x80)),
+        ("no user name after a will", connect("fields").will(&will).raw_flags(0x80)),
         ("a user name, and two fields", extra(named.clone())),
         ("a password, and no field", named.clone().raw_flags(0x40)),
-        (
-            "a password, and two fields",
-            extra(named.password("secret")),
-        ),
+        ("a password, and two fields", extra(named.password("secret"))),
     ];
     for (name, packet) in wrong {
         println!("{name}");
@@ -190,25 +165,10 @@ pub(crate) fn flags_announce_the_fields() {
         ("a will", connect("fields").will(&will)),
         ("a user name", connect("fields").username("user")),
         ("an empty user name", connect("fields").username("")),
-        (
-            "both",
-            connect("fields").username("user").password("secret"),
-        ),
-        (
-            "an empty password",
-            connect("fields").username("user").password(""),
-        ),
-        (
-            "a password that is no text",
-            connect("fields").username("user").password([0, 0xff]),
-        ),
-        (
-            "everything",
-            connect("fields")
-                .will(&will)
-                .username("user")
-                .password("secret"),
-        ),
+        ("both", connect("fields").username("user").password("secret")),
+        ("an empty password", connect("fields").username("user").password("")),
+        ("a password that is no text", connect("fields").username("user").password([0, 0xff])),
+        ("everything", connect("fields").will(&will).username("user").password("secret")),
     ];
     for (name, packet) in right {
         println!("{name}");
@@ -235,10 +195,7 @@ pub(crate) fn keep_alive_expires() {
         client.expect(&frame(0xd0, &[]));
         client.expect_closed();
         let silence = last_sent.elapsed();
-        assert!(
-            silence.as_secs_f64() >= 1.0,
-            "closed after {silence:?} of silence"
-        );
+        assert!(silence.as_secs_f64() >= 1.0, "closed after {silence:?} of silence");
     });
 }
 
@@ -304,16 +261,7 @@ pub(crate) fn client_ids_are_accepted() {
     for length in [24, 255, 256, 1_000] {
         Client::connect(&broker, &"x".repeat(length)).leave();
     }
-    for strange in [
-        "a b",
-        "a/b",
-        "#",
-        "+",
-        "$SYS",
-        "\u{1f980}",
-        "a\u{feff}",
-        "\"'\\",
-    ] {
+    for strange in ["a b", "a/b", "#", "+", "$SYS", "\u{1f980}", "a\u{feff}", "\"'\\"] {
         Client::connect(&broker, strange).leave();
     }
 }
@@ -340,21 +288,14 @@ pub(crate) fn empty_client_id_needs_a_clean_session() {
     let broker = Broker::start(1);
     assert_refused(&broker, &connect("").persistent(), 2);
     let will = publish("will", "x");
-    assert_refused(
-        &broker,
-        &connect("").persistent().will(&will).username("user"),
-        2,
-    );
+    assert_refused(&broker, &connect("").persistent().will(&will).username("user"), 2);
 }
 
 /// What is malformed gets no CONNACK.
 #[test]
 pub(crate) fn malformed_connect_closes_in_silence() {
     let broker = Broker::start(1);
-    let whole = connect("malformed")
-        .will(&publish("will", "x"))
-        .username("u")
-        .password("p");
+    let whole = connect("malformed").will(&publish("will", "x")).username("u").password("p");
     let body = &whole.bytes()[2..];
     for length in 0..body.len() {
         println!("cut to {length} bytes");
@@ -398,16 +339,7 @@ pub(crate) fn takeover_closes_the_old_connection() {
 #[test]
 pub(crate) fn client_ids_differ_by_bytes() {
     on_shards(&[1, 2], |broker| {
-        let ids = [
-            "id",
-            "Id",
-            "ID",
-            "id ",
-            " id",
-            "id\u{feff}",
-            "i\u{301}d",
-            "\u{ed}d",
-        ];
+        let ids = ["id", "Id", "ID", "id ", " id", "id\u{feff}", "i\u{301}d", "\u{ed}d"];
         let mut clients: Vec<_> = ids.iter().map(|id| Client::connect(broker, id)).collect();
         for client in &mut clients {
             client.expect_silence();
@@ -437,10 +369,7 @@ pub(crate) fn accepted_with_connack_zero() {
 pub(crate) fn refused_client_is_not_heard() {
     let broker = Broker::start(1);
     let message = publish("refused", "not to be kept").retained();
-    let refused = [
-        connect("refused").protocol("MQTT", 9),
-        connect("").persistent(),
-    ];
+    let refused = [connect("refused").protocol("MQTT", 9), connect("").persistent()];
     for (packet, code) in refused.into_iter().zip([1, 2]) {
         let mut client = Client::open(&broker);
         client.send(&[packet.bytes(), message.bytes()].concat());
@@ -471,10 +400,6 @@ pub(crate) fn connack_is_the_first_packet() {
 pub(crate) fn refusal_has_no_session_present() {
     let broker = Broker::start(1);
     resume_as(&broker, "kept", false).leave();
-    assert_refused(
-        &broker,
-        &connect("kept").persistent().protocol("MQTT", 9),
-        1,
-    );
+    assert_refused(&broker, &connect("kept").persistent().protocol("MQTT", 9), 1);
     resume_as(&broker, "kept", true).leave();
 }

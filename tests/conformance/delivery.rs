@@ -72,9 +72,8 @@ pub(crate) fn resent_as_it_was_and_first() {
         for number in 0..10 {
             publisher.publish(&message(number).qos1(number + 1));
         }
-        let ids: Vec<u16> = (0..10)
-            .map(|number| client.expect_unacked(&message(number).qos1(0)))
-            .collect();
+        let ids: Vec<u16> =
+            (0..10).map(|number| client.expect_unacked(&message(number).qos1(0))).collect();
         // Every second one is acknowledged, in no order.
         for index in [7, 1, 9, 3, 5] {
             client.send(&puback(ids[index]));
@@ -89,14 +88,9 @@ pub(crate) fn resent_as_it_was_and_first() {
             let again = message(number).qos1(ids[usize::from(number)]).again();
             client.expect(&again.bytes());
         }
-        let newer: Vec<u16> = (10..15)
-            .map(|number| client.expect_unacked(&message(number).qos1(0)))
-            .collect();
-        assert!(
-            newer
-                .iter()
-                .all(|id| ![0, 2, 4, 6, 8].iter().any(|old| ids[*old] == *id))
-        );
+        let newer: Vec<u16> =
+            (10..15).map(|number| client.expect_unacked(&message(number).qos1(0))).collect();
+        assert!(newer.iter().all(|id| ![0, 2, 4, 6, 8].iter().any(|old| ids[*old] == *id)));
         // A second time, before anything is acknowledged.
         client.reset();
         let mut client = resume_as(broker, "client", true);
@@ -133,12 +127,7 @@ pub(crate) fn pubacks_in_any_order() {
             client.expect_silence();
             client.leave();
             let mut client = resume_as(broker, &name, true);
-            client.expect(
-                &publish(&name, missing.to_string())
-                    .qos1(left)
-                    .again()
-                    .bytes(),
-            );
+            client.expect(&publish(&name, missing.to_string()).qos1(left).again().bytes());
             client.expect_silence();
         }
     });
@@ -177,20 +166,15 @@ pub(crate) fn order_is_kept() {
                 client
             })
             .collect();
-        let mut publishers: Vec<_> = (0..3)
-            .map(|number| Client::connect(broker, &format!("publisher-{number}")))
-            .collect();
+        let mut publishers: Vec<_> =
+            (0..3).map(|number| Client::connect(broker, &format!("publisher-{number}"))).collect();
         for number in 0..MESSAGES {
             for (who, publisher) in publishers.iter_mut().enumerate() {
                 let topic = format!("order/{}/{who}", number % 2);
                 let message = publish(topic, format!("{number}"));
                 // Two topics, on each of them both QoS.
                 let is_qos1 = number / 2 % 2 == 0;
-                let message = if is_qos1 {
-                    message.qos1(number + 1)
-                } else {
-                    message
-                };
+                let message = if is_qos1 { message.qos1(number + 1) } else { message };
                 publisher.send(&message.bytes());
             }
         }
@@ -201,17 +185,11 @@ pub(crate) fn order_is_kept() {
                 if came.qos == 1 {
                     subscriber.send(&puback(came.id));
                 }
-                let number: u16 = String::from_utf8(came.payload)
-                    .expect("digits")
-                    .parse()
-                    .expect("digits");
+                let number: u16 =
+                    String::from_utf8(came.payload).expect("digits").parse().expect("digits");
                 let key = (came.topic.clone(), came.qos);
                 let previous = last.insert(key, number);
-                assert!(
-                    previous < Some(number),
-                    "{number} on {:?} after {previous:?}",
-                    came.topic
-                );
+                assert!(previous < Some(number), "{number} on {:?} after {previous:?}", came.topic);
             }
             subscriber.expect_silence();
         }
@@ -227,9 +205,8 @@ pub(crate) fn kept_messages_keep_their_order() {
         absent.leave();
         let mut publisher = Client::connect(broker, "publisher");
         let message = |number: u16| publish(format!("kept/{}", number % 5), number.to_string());
-        let all: Vec<u8> = (0..2_000)
-            .flat_map(|number| message(number).qos1(number + 1).bytes())
-            .collect();
+        let all: Vec<u8> =
+            (0..2_000).flat_map(|number| message(number).qos1(number + 1).bytes()).collect();
         publisher.send(&all);
         for number in 0..2_000 {
             publisher.expect(&puback(number + 1));

@@ -15,10 +15,7 @@ fn packets_with(text: &[u8]) -> [(&'static str, Vec<u8>); 6] {
         ("user name", connect("strings").username(text).bytes()),
         ("topic name", publish(text, "payload").bytes()),
         ("filter to subscribe", frame(0x82, &subscription)),
-        (
-            "filter to unsubscribe",
-            frame(0xa2, &[&[0, 1][..], &string(text)].concat()),
-        ),
+        ("filter to unsubscribe", frame(0xa2, &[&[0, 1][..], &string(text)].concat())),
     ]
 }
 
@@ -80,12 +77,7 @@ pub(crate) fn well_formed_utf8_is_accepted() {
     ] {
         println!("{text:?}");
         let mut client = Client::open(&broker);
-        client.send(
-            &connect(text)
-                .will(&publish(text, "gone"))
-                .username(text)
-                .bytes(),
-        );
+        client.send(&connect(text).will(&publish(text, "gone")).username(text).bytes());
         client.expect(&connack(false, 0));
         client.subscribe(text, 0);
         client.publish(&publish(text, "payload"));

@@ -10,10 +10,7 @@ pub(crate) fn qos_3_closes() {
     let broker = Broker::start(1);
     for flags in [0b0110, 0b0111, 0b1110, 0b1111] {
         let mut client = Client::connect(&broker, "three");
-        client.send(&frame(
-            0x30 | flags,
-            &[&string("a")[..], &[0, 1], b"x"].concat(),
-        ));
+        client.send(&frame(0x30 | flags, &[&string("a")[..], &[0, 1], b"x"].concat()));
         client.expect_closed();
     }
 }
@@ -63,10 +60,7 @@ pub(crate) fn identifier_is_free_after_puback() {
         let mut subscriber = Client::connect(broker, "subscriber");
         subscriber.subscribe("again", 1);
         let mut client = Client::connect(broker, "publisher");
-        for message in [
-            publish("again", "x").qos1(1),
-            publish("again", "x").qos1(1).again(),
-        ] {
+        for message in [publish("again", "x").qos1(1), publish("again", "x").qos1(1).again()] {
             client.publish(&message);
             client.publish(&message);
             subscriber.expect_publish(&publish("again", "x").qos1(0));
@@ -106,9 +100,7 @@ pub(crate) fn qos_0_has_no_dup_and_no_identifier() {
     let mut client = Client::connect(&broker, "publisher");
     for message in [publish("a/b", "hello"), publish("a/b", "hello").qos1(3)] {
         client.publish(&message);
-        subscriber.expect(&[
-            0x30, 10, 0, 3, b'a', b'/', b'b', b'h', b'e', b'l', b'l', b'o',
-        ]);
+        subscriber.expect(&[0x30, 10, 0, 3, b'a', b'/', b'b', b'h', b'e', b'l', b'l', b'o']);
     }
 }
 
@@ -189,13 +181,7 @@ pub(crate) fn wildcard_in_a_topic_name_closes() {
 #[test]
 pub(crate) fn topic_name_is_the_first_field() {
     let broker = Broker::start(1);
-    for body in [
-        &b""[..],
-        &[0],
-        &[0, 3],
-        &[0, 3, b'a', b'/'],
-        &[0xff, 0xff, b'a'],
-    ] {
+    for body in [&b""[..], &[0], &[0, 3], &[0, 3, b'a', b'/'], &[0xff, 0xff, b'a']] {
         println!("{body:02x?}");
         let mut client = Client::connect(&broker, "short");
         client.send(&frame(0x30, body));
@@ -217,9 +203,8 @@ pub(crate) fn payload_is_passed_on_unchanged() {
         client.subscribe("payload", 1);
         let every_byte: Vec<u8> = (0..=255).collect();
         // Around the lengths where the remaining length takes one byte more.
-        let lengths = [
-            0, 1, 117, 118, 119, 120, 16_372, 16_373, 16_374, 70_000, 2_097_142, 2_097_143,
-        ];
+        let lengths =
+            [0, 1, 117, 118, 119, 120, 16_372, 16_373, 16_374, 70_000, 2_097_142, 2_097_143];
         for length in lengths {
             let payload: Vec<u8> = every_byte.iter().copied().cycle().take(length).collect();
             client.send(&publish("payload", &payload).bytes());

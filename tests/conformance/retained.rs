@@ -24,17 +24,13 @@ pub(crate) fn new_subscription_gets_what_is_retained() {
                     let message = subscriber.read_publish();
                     subscriber.send(&puback(message.id));
                     assert_eq!(message.payload, b"last");
-                    assert!(
-                        message.retain && !message.dup && message.qos == 1,
-                        "{message:?}"
-                    );
+                    assert!(message.retain && !message.dup && message.qos == 1, "{message:?}");
                     message.topic
                 })
                 .collect();
             came.sort();
-            let due: Vec<_> = (0..10)
-                .map(|number| format!("retained/{number}").into_bytes())
-                .collect();
+            let due: Vec<_> =
+                (0..10).map(|number| format!("retained/{number}").into_bytes()).collect();
             assert_eq!(came, due);
             subscriber.expect_silence();
         }
@@ -46,16 +42,7 @@ pub(crate) fn new_subscription_gets_what_is_retained() {
 pub(crate) fn wildcards_find_what_is_retained() {
     on_shards(&[1, 2], |broker| {
         let mut publisher = Client::connect(broker, "publisher");
-        let topics = [
-            "a",
-            "a/b",
-            "a/b/c",
-            "a/",
-            "/a",
-            "b",
-            "$private",
-            "$private/b",
-        ];
+        let topics = ["a", "a/b", "a/b/c", "a/", "/a", "b", "$private", "$private/b"];
         for topic in topics {
             publisher.publish(&publish(topic, "x").qos1(1).retained());
         }
@@ -76,10 +63,7 @@ pub(crate) fn wildcards_find_what_is_retained() {
             println!("{filter}");
             let mut subscriber = Client::connect(broker, "subscriber");
             subscriber.subscribe(filter, 0);
-            let mut came: Vec<_> = due
-                .iter()
-                .map(|_| subscriber.read_publish().topic)
-                .collect();
+            let mut came: Vec<_> = due.iter().map(|_| subscriber.read_publish().topic).collect();
             came.sort();
             let due: Vec<_> = due.iter().map(|topic| topic.as_bytes().to_vec()).collect();
             assert_eq!(came, due);
@@ -128,12 +112,9 @@ pub(crate) fn qos_is_retained() {
     let mut client = Client::connect(&broker, "client");
     client.publish(&publish("qos/0", "x").retained());
     client.publish(&publish("qos/1", "x").qos1(1).retained());
-    for (topic, granted, due) in [
-        ("qos/0", 0, 0),
-        ("qos/0", 1, 0),
-        ("qos/1", 0, 0),
-        ("qos/1", 1, 1),
-    ] {
+    for (topic, granted, due) in
+        [("qos/0", 0, 0), ("qos/0", 1, 0), ("qos/1", 0, 0), ("qos/1", 1, 1)]
+    {
         println!("{topic} granted {granted}");
         client.subscribe(topic, granted);
         let mut message = publish(topic, "x").retained();
@@ -166,11 +147,7 @@ pub(crate) fn empty_message_clears() {
         for topic in ["elm", "fern", "gorse", "hazel"] {
             let mut publisher = Client::connect(broker, topic);
             publisher.publish(&publish(topic, "x").qos1(1).retained());
-            publisher.publish(
-                &publish(format!("{topic}/other"), "stays")
-                    .qos1(2)
-                    .retained(),
-            );
+            publisher.publish(&publish(format!("{topic}/other"), "stays").qos1(2).retained());
             let mut subscriber = Client::connect(broker, "subscriber");
             subscriber.subscribe(topic, 1);
             subscriber.expect_publish(&publish(topic, "x").qos1(0).retained());
@@ -179,9 +156,7 @@ pub(crate) fn empty_message_clears() {
             subscriber.subscribe(topic, 1);
             subscriber.expect_silence();
             subscriber.subscribe(&format!("{topic}/other"), 1);
-            let other = publish(format!("{topic}/other"), "stays")
-                .qos1(0)
-                .retained();
+            let other = publish(format!("{topic}/other"), "stays").qos1(0).retained();
             subscriber.expect_publish(&other);
             // QoS 0 clears as well, on a shard of its own.
             publisher.publish(&publish(format!("{topic}/other"), "").retained());

@@ -174,10 +174,7 @@ pub(crate) fn client_id_names_the_session() {
     let broker = Broker::start(1);
     let mut client = Client::connect_with(
         &broker,
-        &connect("shared")
-            .persistent()
-            .keep_alive(60)
-            .username("one"),
+        &connect("shared").persistent().keep_alive(60).username("one"),
     );
     client.subscribe("shared", 1);
     client.leave();

@@ -39,9 +39,8 @@ pub(crate) fn lower_qos_may_be_granted() {
 #[test]
 pub(crate) fn subscription_holds_from_its_suback() {
     on_shards(&[1, 2, 4], |broker| {
-        let mut publishers: Vec<_> = (0..4)
-            .map(|number| Client::connect(broker, &format!("publisher-{number}")))
-            .collect();
+        let mut publishers: Vec<_> =
+            (0..4).map(|number| Client::connect(broker, &format!("publisher-{number}"))).collect();
         for round in 0..100 {
             let topic = format!("round/{round}");
             let mut subscriber = Client::connect(broker, &format!("subscriber-{round}"));
@@ -64,10 +63,7 @@ pub(crate) fn malformed_subscribe_closes() {
         ("no filter", vec![0, 1]),
         ("no QoS", [&[0, 1][..], &string("a")].concat()),
         ("a filter that is cut", vec![0, 1, 0, 5, b'a', 0]),
-        (
-            "a second entry that is cut",
-            [&entry(0)[..], &[0, 1, b'b']].concat(),
-        ),
+        ("a second entry that is cut", [&entry(0)[..], &[0, 1, b'b']].concat()),
         ("QoS 3", entry(3)),
         ("bit 2", entry(4)),
         ("bit 7", entry(0x80)),
@@ -90,14 +86,7 @@ pub(crate) fn malformed_subscribe_closes() {
 #[test]
 pub(crate) fn malformed_unsubscribe_closes() {
     let broker = Broker::start(1);
-    for body in [
-        &[][..],
-        &[0],
-        &[0, 1],
-        &[0, 1, 0],
-        &[0, 1, 0, 2, b'a'],
-        &[0, 1, 0, 1, b'a', 0],
-    ] {
+    for body in [&[][..], &[0], &[0, 1], &[0, 1, 0], &[0, 1, 0, 2, b'a'], &[0, 1, 0, 1, b'a', 0]] {
         println!("{body:02x?}");
         let mut client = Client::connect(&broker, "malformed");
         client.send(&frame(0xa2, body));
@@ -111,15 +100,7 @@ pub(crate) fn malformed_unsubscribe_closes() {
 pub(crate) fn several_filters_are_answered_in_order() {
     on_shards(&[1, 2], |broker| {
         let mut client = Client::connect(broker, "several");
-        let entries = [
-            ("a", 0),
-            ("b/#/c", 1),
-            ("c/+", 1),
-            ("", 0),
-            ("d", 0),
-            ("e+", 1),
-            ("a", 1),
-        ];
+        let entries = [("a", 0), ("b/#/c", 1), ("c/+", 1), ("", 0), ("d", 0), ("e+", 1), ("a", 1)];
         client.send(&subscribe(7, &entries));
         client.expect(&suback(7, &[0, 0x80, 1, 0x80, 0, 0x80, 1]));
         client.expect_silence();
@@ -188,12 +169,7 @@ pub(crate) fn subscribing_again_loses_nothing() {
         let messages: Vec<_> = (0..200_u16)
             .map(|number| publish("flow", number.to_string()).qos1(number + 1))
             .collect();
-        publisher.send(
-            &messages
-                .iter()
-                .flat_map(|message| message.bytes())
-                .collect::<Vec<_>>(),
-        );
+        publisher.send(&messages.iter().flat_map(|message| message.bytes()).collect::<Vec<_>>());
         client.send(&subscribe(1, &[("flow", 1)]).repeat(20));
         let (mut next, mut answers) = (0, 0);
         while next < messages.len() || answers < 20 {
@@ -243,10 +219,7 @@ pub(crate) fn overlapping_filters_bring_one_copy() {
         for (number, entries) in sets.iter().enumerate() {
             let mut client = Client::connect(broker, &format!("overlap-{number}"));
             client.send(&subscribe(1, entries));
-            client.expect(&suback(
-                1,
-                &entries.iter().map(|entry| entry.1).collect::<Vec<_>>(),
-            ));
+            client.expect(&suback(1, &entries.iter().map(|entry| entry.1).collect::<Vec<_>>()));
             publisher.publish(&publish("a/b", "x").qos1(1));
             client.expect_publish(&publish("a/b", "x").qos1(0));
             publisher.publish(&publish("a/b", "y"));

@@ -269,10 +269,7 @@ fn named_tests_are_tests() {
         let Held::By(tests) = held else { continue };
         for (_, name) in *tests {
             let test = format!("#[test]\npub(crate) fn {name}() {{");
-            assert!(
-                sources.contains(&test),
-                "{name}, which {id} names, is no test"
-            );
+            assert!(sources.contains(&test), "{name}, which {id} names, is no test");
         }
     }
 }
@@ -289,9 +286,6 @@ fn only_qos_2_is_missing() {
             _ => {}
         }
     }
-    println!(
-        "{held} of {} held by tests, QoS 2 missing: {missing:?}",
-        STATEMENTS.len()
-    );
+    println!("{held} of {} held by tests, QoS 2 missing: {missing:?}", STATEMENTS.len());
     assert_eq!(missing, ["4.3.3-1", "4.3.3-2"]);
 }

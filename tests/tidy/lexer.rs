@@ -33,13 +33,7 @@ pub(crate) struct Comment<'a> {
 
 /// Reads `text` to its end.
 pub(crate) fn read(text: &str) -> (Vec<Token<'_>>, Vec<Comment<'_>>) {
-    let mut lexer = Lexer {
-        text,
-        at: 0,
-        line: 1,
-        tokens: Vec::new(),
-        comments: Vec::new(),
-    };
+    let mut lexer = Lexer { text, at: 0, line: 1, tokens: Vec::new(), comments: Vec::new() };
     while lexer.at < text.len() {
         lexer.step();
     }
@@ -58,10 +52,7 @@ struct Lexer<'a> {
 impl<'a> Lexer<'a> {
     fn step(&mut self) {
         let rest = &self.text[self.at..];
-        let first = rest
-            .chars()
-            .next()
-            .expect("the caller checked that text is left");
+        let first = rest.chars().next().expect("the caller checked that text is left");
         if first.is_whitespace() {
             self.skip(first.len_utf8());
         } else if rest.starts_with("//") {
@@ -75,38 +66,23 @@ impl<'a> Lexer<'a> {
         } else if is_word(first) {
             let prefix = if rest.starts_with("r#") { 2 } else { 0 };
             let len = prefix + word_len(&rest[prefix..]);
-            let kind = if first.is_ascii_digit() {
-                Kind::Literal
-            } else {
-                Kind::Word
-            };
+            let kind = if first.is_ascii_digit() { Kind::Literal } else { Kind::Word };
             self.token(kind, len);
         } else {
-            let len = if rest.starts_with("::") {
-                2
-            } else {
-                first.len_utf8()
-            };
+            let len = if rest.starts_with("::") { 2 } else { first.len_utf8() };
             self.token(Kind::Mark, len);
         }
     }
 
     fn token(&mut self, kind: Kind, len: usize) {
         let text = &self.text[self.at..self.at + len];
-        self.tokens.push(Token {
-            kind,
-            text,
-            line: self.line,
-        });
+        self.tokens.push(Token { kind, text, line: self.line });
         self.skip(len);
     }
 
     fn comment(&mut self, len: usize) {
         let text = &self.text[self.at..self.at + len];
-        self.comments.push(Comment {
-            text,
-            line: self.line,
-        });
+        self.comments.push(Comment { text, line: self.line });
         self.skip(len);
     }
 
@@ -145,11 +121,7 @@ fn block_comment_len(text: &str) -> usize {
 fn string_len(text: &str) -> Option<usize> {
     let prefix = ["br", "cr", "r", "b", "c", ""].into_iter().find(|prefix| {
         let quoted = text.strip_prefix(*prefix).unwrap_or("");
-        let marks = if prefix.ends_with('r') {
-            quoted.trim_start_matches('#')
-        } else {
-            quoted
-        };
+        let marks = if prefix.ends_with('r') { quoted.trim_start_matches('#') } else { quoted };
         marks.starts_with('"')
     })?;
     let quoted = &text[prefix.len()..];

@@ -32,18 +32,9 @@ impl<'a> Tree<'a> {
     pub(crate) fn of(files: &[(&'a str, &'a str)]) -> Self {
         let source = |&(path, text): &(&'a str, &'a str)| {
             let (tokens, comments) = lexer::read(text);
-            Source {
-                path,
-                text,
-                tokens,
-                comments,
-            }
+            Source { path, text, tokens, comments }
         };
-        Self {
-            sources: files.iter().map(source).collect(),
-            manifest: "",
-            readme: "",
-        }
+        Self { sources: files.iter().map(source).collect(), manifest: "", readme: "" }
     }
 
     /// Faults of each file by itself.
@@ -59,38 +50,30 @@ impl<'a> Tree<'a> {
                 inside = line.ends_with("dependencies]");
                 return None;
             }
-            line.split_once('=')
-                .filter(|_| inside)
-                .map(|(name, _)| name.trim())
+            line.split_once('=').filter(|_| inside).map(|(name, _)| name.trim())
         })
     }
 }
 
 impl Source<'_> {
     pub(crate) fn fault(&self, line: usize, says: impl Into<String>) -> Fault {
-        Fault {
-            path: self.path.to_owned(),
-            line,
-            says: says.into(),
-        }
+        Fault { path: self.path.to_owned(), line, says: says.into() }
     }
 
     /// The part of the library this file belongs to: its directory or name below `src`.
     pub(crate) fn part(&self) -> Option<&str> {
         let below = self.path.strip_prefix("src/")?;
-        Some(
-            below
-                .split_once('/')
-                .map_or(below.trim_end_matches(".rs"), |(part, _)| part),
-        )
+        Some(below.split_once('/').map_or(below.trim_end_matches(".rs"), |(part, _)| part))
+    }
+
+    /// Whether it is a file of tests beside the code they test.
+    pub(crate) fn is_tests(&self) -> bool {
+        self.path.contains("/tests/") || self.path.ends_with("/tests.rs")
     }
 
     /// Modules above this one, the crate's root included.
     pub(crate) fn depth(&self) -> usize {
-        let below = self
-            .path
-            .trim_start_matches("src/")
-            .trim_end_matches("/mod.rs");
+        let below = self.path.trim_start_matches("src/").trim_end_matches("/mod.rs");
         below.split('/').count()
     }
 

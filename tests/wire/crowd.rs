@@ -18,14 +18,7 @@ const KEPT_AGAIN_BYTES_MAX: u64 = 8 * 1024 * 1024;
 fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
     let maximum = limit.maximum;
-    setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: maximum,
-            maximum,
-        },
-    )
-    .expect("up to the maximum");
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).expect("up to the maximum");
     let enough = u64::try_from(CLIENTS + 1_000).expect("small");
     assert!(
         maximum.is_none_or(|count| count >= enough),
@@ -51,16 +44,10 @@ fn come_and_go(broker: &Broker, idle: Resources) {
                 })
             })
             .collect();
-        workers
-            .into_iter()
-            .flat_map(|worker| worker.join().expect("connects"))
-            .collect()
+        workers.into_iter().flat_map(|worker| worker.join().expect("connects")).collect()
     });
     let full = broker.resources();
-    assert!(
-        full.fds >= idle.fds + CLIENTS,
-        "{full:?} with {CLIENTS} clients"
-    );
+    assert!(full.fds >= idle.fds + CLIENTS, "{full:?} with {CLIENTS} clients");
     println!("full: {full:?}");
     let mut publisher = Client::connect(broker, "publisher");
     for number in [0, CLIENTS / 2, CLIENTS - 1] {
@@ -74,10 +61,7 @@ fn come_and_go(broker: &Broker, idle: Resources) {
             return;
         }
     }
-    panic!(
-        "descriptors stay: {:?}, before: {idle:?}",
-        broker.resources()
-    );
+    panic!("descriptors stay: {:?}, before: {idle:?}", broker.resources());
 }
 
 /// After 10,000 clients have gone, so have their descriptors and their memory.
@@ -94,18 +78,12 @@ fn ten_thousand_come_and_go() {
         come_and_go(&broker, idle);
         let once = broker.resources();
         println!("idle: {idle:?}, after the first crowd: {once:?}");
-        assert!(
-            once.rss_bytes < idle.rss_bytes + KEPT_BYTES_MAX,
-            "{once:?}, before: {idle:?}"
-        );
+        assert!(once.rss_bytes < idle.rss_bytes + KEPT_BYTES_MAX, "{once:?}, before: {idle:?}");
         come_and_go(&broker, idle);
         let twice = broker.resources();
         println!("after the second: {twice:?}");
         let most = once.rss_bytes + KEPT_AGAIN_BYTES_MAX;
-        assert!(
-            twice.rss_bytes < most,
-            "{twice:?}, after the first crowd: {once:?}"
-        );
+        assert!(twice.rss_bytes < most, "{twice:?}, after the first crowd: {once:?}");
         // And it works.
         let mut client = resume_as(&broker, "after", false);
         client.subscribe("crowd/#", 0);

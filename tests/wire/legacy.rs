@@ -11,11 +11,7 @@ fn connect_31(broker: &Broker, packet: Connect) -> Client {
     let mut client = Client::open(broker);
     client.send(&packet.v31().bytes());
     let connack = client.read_packet();
-    assert_eq!(
-        (&connack[..2], connack[3]),
-        (&[0x20, 2][..], 0),
-        "{connack:02x?}"
-    );
+    assert_eq!((&connack[..2], connack[3]), (&[0x20, 2][..], 0), "{connack:02x?}");
     client
 }
 

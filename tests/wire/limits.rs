@@ -47,10 +47,7 @@ fn large_messages_pass() {
 #[test]
 fn remaining_length_has_four_bytes() {
     let broker = Broker::start(1);
-    for header in [
-        &[0x30, 0xff, 0xff, 0xff, 0xff][..],
-        &[0x30, 0x80, 0x80, 0x80, 0x80, 0x01],
-    ] {
+    for header in [&[0x30, 0xff, 0xff, 0xff, 0xff][..], &[0x30, 0x80, 0x80, 0x80, 0x80, 0x01]] {
         let mut client = Client::connect(&broker, "length");
         client.send(header);
         client.expect_closed();
@@ -81,10 +78,7 @@ fn connect_of_64_kib() {
     client.send_to_closing(&sized(65_537));
     client.expect_closed();
     // It is closed on the header already.
-    for header in [
-        &[0x10, 0xff, 0xff, 0x7f][..],
-        &[0x10, 0xff, 0xff, 0xff, 0x7f],
-    ] {
+    for header in [&[0x10, 0xff, 0xff, 0x7f][..], &[0x10, 0xff, 0xff, 0xff, 0x7f]] {
         let mut client = Client::open(&broker);
         client.send(header);
         client.expect_closed();
@@ -121,9 +115,8 @@ fn connect_must_come_in_time() {
 fn max_connections() {
     for shards in [1, 2] {
         let broker = Broker::start_with(shards, &["--max-connections", "3"]);
-        let clients: Vec<_> = (0..3)
-            .map(|n| Client::connect(&broker, &format!("client-{n}")))
-            .collect();
+        let clients: Vec<_> =
+            (0..3).map(|n| Client::connect(&broker, &format!("client-{n}"))).collect();
         for _ in 0..3 {
             let mut late = Client::open(&broker);
             late.send(&connect("late").bytes());
@@ -155,9 +148,8 @@ fn max_inflight() {
         for number in 0..8 {
             publisher.publish(&message(number).qos1(number + 1));
         }
-        let mut ids: Vec<u16> = (0..3)
-            .map(|n| client.expect_unacked(&message(n).qos1(0)))
-            .collect();
+        let mut ids: Vec<u16> =
+            (0..3).map(|n| client.expect_unacked(&message(n).qos1(0))).collect();
         client.expect_silence();
         // The middle one first: the window counts messages, not a span.
         client.send(&puback(ids[1]));
@@ -190,20 +182,13 @@ fn topic_levels() {
     let deepest = ["l"; 128].join("/");
     let deeper = ["l"; 129].join("/");
     let mut client = Client::connect(&broker, "levels");
-    for filter in [
-        &deepest,
-        &["+"; 128].join("/"),
-        &format!("{}/#", ["l"; 127].join("/")),
-    ] {
+    for filter in [&deepest, &["+"; 128].join("/"), &format!("{}/#", ["l"; 127].join("/"))] {
         client.subscribe(filter, 0);
         client.publish(&publish(&deepest, "x"));
         client.expect_publish(&publish(&deepest, "x"));
         client.unsubscribe(filter);
     }
-    client.send(&subscribe(
-        1,
-        &[(&deeper, 0), (&"/".repeat(65_535), 0), (&deepest, 0)],
-    ));
+    client.send(&subscribe(1, &[(&deeper, 0), (&"/".repeat(65_535), 0), (&deepest, 0)]));
     client.expect(&suback(1, &[0x80, 0x80, 0]));
     client.send(&publish(&deeper, "x").bytes());
     client.expect_closed();

@@ -15,25 +15,14 @@ fn matches(filter: &str, topic: &str) -> bool {
     let topic: Vec<_> = topic.split('/').collect();
     let is_open = filter.last() == Some(&"#");
     let fixed = filter.len() - usize::from(is_open);
-    let is_long_enough = if is_open {
-        topic.len() >= fixed
-    } else {
-        topic.len() == fixed
-    };
-    is_long_enough
-        && filter
-            .iter()
-            .zip(&topic)
-            .take(fixed)
-            .all(|(f, t)| *f == "+" || f == t)
+    let is_long_enough = if is_open { topic.len() >= fixed } else { topic.len() == fixed };
+    is_long_enough && filter.iter().zip(&topic).take(fixed).all(|(f, t)| *f == "+" || f == t)
 }
 
 /// A topic name of one to four levels.
 fn topic(random: &mut Random) -> String {
     loop {
-        let levels: Vec<_> = (0..=random.below(4))
-            .map(|_| LEVELS[random.below(4)])
-            .collect();
+        let levels: Vec<_> = (0..=random.below(4)).map(|_| LEVELS[random.below(4)]).collect();
         let topic = levels.join("/");
         if !topic.is_empty() {
             return topic;
@@ -88,10 +77,7 @@ fn routing_equals_the_model() {
             publisher.publish(&publish(&topic, round.to_string()).qos1(round + 1));
             publisher.publish(&publish("the end/x", "x").qos1(round + 1));
             for (client, filters) in &mut clients {
-                let granted = filters
-                    .iter()
-                    .filter(|(f, _)| matches(f, &topic))
-                    .map(|(_, q)| *q);
+                let granted = filters.iter().filter(|(f, _)| matches(f, &topic)).map(|(_, q)| *q);
                 if let Some(qos) = granted.max() {
                     let mut due = publish(&topic, round.to_string());
                     due.qos = qos;
@@ -117,11 +103,7 @@ fn retained_equals_the_model() {
         let mut model: BTreeMap<String, String> = BTreeMap::new();
         for round in 0..300_u16 {
             let topic = topic(&mut random);
-            let payload = if random.below(3) == 0 {
-                String::new()
-            } else {
-                round.to_string()
-            };
+            let payload = if random.below(3) == 0 { String::new() } else { round.to_string() };
             publisher.publish(&publish(&topic, &payload).qos1(round + 1).retained());
             if payload.is_empty() {
                 model.remove(&topic);

@@ -27,11 +27,7 @@ const GROWN_BYTES_MAX: u64 = 64 * 1024 * 1024;
 fn originals() -> Vec<Vec<u8>> {
     let will = publish("will/topic", "gone").retained();
     let hello = connect("mutant").bytes();
-    let rich = connect("mutant")
-        .will(&will)
-        .username("user")
-        .password("secret")
-        .keep_alive(60);
+    let rich = connect("mutant").will(&will).username("user").password("secret").keep_alive(60);
     vec![
         [rich.bytes(), PINGREQ.to_vec(), DISCONNECT.to_vec()].concat(),
         [
@@ -51,12 +47,7 @@ fn originals() -> Vec<Vec<u8>> {
             DISCONNECT.to_vec(),
         ]
         .concat(),
-        [
-            connect("old").v31().bytes(),
-            subscribe(9, &[("old", 1)]),
-            PINGREQ.to_vec(),
-        ]
-        .concat(),
+        [connect("old").v31().bytes(), subscribe(9, &[("old", 1)]), PINGREQ.to_vec()].concat(),
         [
             hello.clone(),
             publish("q", "2").qos2(5).bytes(),
@@ -79,11 +70,7 @@ fn originals() -> Vec<Vec<u8>> {
 fn mutant(originals: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
     let mut stream = originals[random.below(originals.len())].clone();
     // Half of them get past their CONNECT, whose length is the second byte.
-    let start = if random.below(2) == 0 {
-        0
-    } else {
-        2 + usize::from(stream[1])
-    };
+    let start = if random.below(2) == 0 { 0 } else { 2 + usize::from(stream[1]) };
     for _ in 0..=random.below(4) {
         if stream.len() <= start {
             break;
@@ -113,16 +100,9 @@ fn mutant(originals: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
 
 /// Connects from 127.0.1.`source`: one address has too few ports for so many connections.
 fn connect_from(source: u8, broker: SocketAddr) -> TcpStream {
-    let SocketAddr::V4(broker) = broker else {
-        panic!("the broker listens on IPv4")
-    };
-    let socket = socket_with(
-        AddressFamily::INET,
-        SocketType::STREAM,
-        SocketFlags::CLOEXEC,
-        None,
-    )
-    .expect("a descriptor is free");
+    let SocketAddr::V4(broker) = broker else { panic!("the broker listens on IPv4") };
+    let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+        .expect("a descriptor is free");
     bind(&socket, &SocketAddrV4::new([127, 0, 1, source].into(), 0)).expect("a port is free");
     connect_socket(&socket, &broker).expect("the broker listens");
     TcpStream::from(socket)
@@ -195,10 +175,7 @@ fn mutated_streams_hurt_nobody() {
     println!("before: {before:?}, after: {after:?}");
     assert!(is_back, "descriptors stay: {after:?}, before: {before:?}");
     let most = before.rss_bytes + GROWN_BYTES_MAX;
-    assert!(
-        after.rss_bytes < most,
-        "memory stays: {after:?}, before: {before:?}"
-    );
+    assert!(after.rss_bytes < most, "memory stays: {after:?}, before: {before:?}");
     drop((bystander, fresh));
     broker.stop();
 }

@@ -10,10 +10,7 @@ use crate::common::{
 /// crosses shards may come a little later than what does not (3.8.4 allows PUBLISH before SUBACK).
 fn conversation() -> (Vec<u8>, Vec<Vec<u8>>) {
     let sent = [
-        connect("talker")
-            .username("user")
-            .password("secret")
-            .bytes(),
+        connect("talker").username("user").password("secret").bytes(),
         subscribe(1, &[("a/+", 0)]),
         publish("a/b", "zero").bytes(),
         publish("x", vec![1; 300]).qos1(2).bytes(),
@@ -132,16 +129,8 @@ fn gone_before_connack() {
     on_shards(&[1, 2, 4], |broker| {
         for number in 0..200 {
             let mut client = Client::open(broker);
-            client.send(
-                &connect(format!("gone-{}", number % 10))
-                    .persistent()
-                    .bytes(),
-            );
-            if number % 2 == 0 {
-                client.reset()
-            } else {
-                drop(client)
-            }
+            client.send(&connect(format!("gone-{}", number % 10)).persistent().bytes());
+            if number % 2 == 0 { client.reset() } else { drop(client) }
         }
         for number in 0..10 {
             // Whether there is a session yet depends on who was first.
@@ -185,9 +174,7 @@ fn half_open_peer() {
     on_shards(&[1, 2], |broker| {
         let mut witness = Client::connect(broker, "witness");
         witness.subscribe("will", 0);
-        let packet = connect("half-open")
-            .will(&publish("will", "x"))
-            .keep_alive(1);
+        let packet = connect("half-open").will(&publish("will", "x")).keep_alive(1);
         let mut half_open = Client::connect_with(broker, &packet);
         half_open.subscribe("flood", 0);
         for _ in 0..256 {

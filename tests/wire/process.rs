@@ -74,9 +74,8 @@ fn sigterm_ends_with_zero() {
     for shards in [1, 2, 4] {
         Broker::start(shards).stop();
         let broker = Broker::start(shards);
-        let mut connected: Vec<_> = (0..8)
-            .map(|n| Client::connect(&broker, &format!("client-{n}")))
-            .collect();
+        let mut connected: Vec<_> =
+            (0..8).map(|n| Client::connect(&broker, &format!("client-{n}"))).collect();
         let mut half: Vec<_> = (0..8).map(|_| Client::open(&broker)).collect();
         for client in &mut half[..4] {
             client.send(&connect("half").bytes()[..5]);

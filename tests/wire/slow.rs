@@ -45,10 +45,7 @@ fn slow_reader_loses_qos_0_alone() {
             }
             let number = number_of(&Publish::parse(&packet));
             assert!(last < Some(number), "{number} after {last:?}");
-            assert!(
-                packet == numbered(number).bytes(),
-                "message {number} is whole"
-            );
+            assert!(packet == numbered(number).bytes(), "message {number} is whole");
             last = Some(number);
             came += 1;
         }
@@ -146,10 +143,7 @@ fn unread_answers_are_bounded() {
     let mut asker = Client::connect(&broker, "asker");
     let mut writer = Client::over(asker.stream().try_clone().expect("a descriptor is free"));
     // It blocks when the broker stops reading; then it has asked enough.
-    writer
-        .stream()
-        .set_write_timeout(Some(Duration::from_secs(1)))
-        .expect("not zero");
+    writer.stream().set_write_timeout(Some(Duration::from_secs(1))).expect("not zero");
     writer.send_to_closing(&PINGREQ.repeat(PINGS));
     let grown = broker.resources().rss_bytes.saturating_sub(before);
     assert!(grown < 16 * 1024 * 1024, "the broker grew by {grown} bytes");

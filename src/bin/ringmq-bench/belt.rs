@@ -71,10 +71,7 @@ pub(crate) struct Origin {
 impl Belt {
     /// Encodes at least one round of the topics.
     pub(crate) fn new(layout: &Layout<'_>) -> Belt {
-        let mut belt = Belt {
-            bytes: Vec::new(),
-            slots: Vec::new(),
-        };
+        let mut belt = Belt { bytes: Vec::new(), slots: Vec::new() };
         loop {
             for (stream, topic) in (layout.first_stream..).zip(layout.topics) {
                 belt.push(topic, stream, layout);
@@ -96,10 +93,7 @@ impl Belt {
         if layout.payload_bytes >= STAMP_BYTES {
             self.bytes[payload_at..payload_at + 4].copy_from_slice(&stream.to_le_bytes());
         }
-        self.slots.push(Slot {
-            payload_at,
-            end: self.bytes.len(),
-        });
+        self.slots.push(Slot { payload_at, end: self.bytes.len() });
     }
 
     /// Messages on the belt.
@@ -129,11 +123,7 @@ impl Belt {
 
     /// Where the bytes of the messages in `slots` stand.
     pub(crate) fn span(&self, slots: Range<usize>) -> Range<usize> {
-        let start = if slots.start == 0 {
-            0
-        } else {
-            self.slots[slots.start - 1].end
-        };
+        let start = if slots.start == 0 { 0 } else { self.slots[slots.start - 1].end };
         start..self.slots[slots.end - 1].end
     }
 
@@ -159,10 +149,7 @@ pub(crate) fn origin(payload: &[u8]) -> Option<Origin> {
     let stream = u32::from_le_bytes(*stream);
     let sequence = u32::from_le_bytes(*sequence);
     let place = Place { stream, sequence };
-    Some(Origin {
-        place,
-        intended_ns: u64::from_le_bytes(*intended_ns),
-    })
+    Some(Origin { place, intended_ns: u64::from_le_bytes(*intended_ns) })
 }
 
 #[cfg(test)]
@@ -172,14 +159,7 @@ mod tests {
 
     fn layout(topics: &[String]) -> Layout<'_> {
         let (bytes_max, messages_max) = (1000, 100);
-        Layout {
-            topics,
-            first_stream: 8,
-            qos: 1,
-            payload_bytes: 20,
-            bytes_max,
-            messages_max,
-        }
+        Layout { topics, first_stream: 8, qos: 1, payload_bytes: 20, bytes_max, messages_max }
     }
 
     /// What is stamped is what a receiver reads, message by message.
@@ -192,27 +172,12 @@ mod tests {
         for index in 0..belt.len() {
             packet_id += 1;
             let sequence = 500 + u32::from(packet_id);
-            belt.stamp::<true, true>(
-                index,
-                Stamp {
-                    packet_id,
-                    sequence,
-                    intended_ns: 77,
-                },
-            );
+            belt.stamp::<true, true>(index, Stamp { packet_id, sequence, intended_ns: 77 });
             let span = belt.span(index..index + 1);
             assert_eq!(span.start, at);
-            let (packet, size) = wire::split(belt.bytes(span))
-                .expect("valid")
-                .expect("whole");
+            let (packet, size) = wire::split(belt.bytes(span)).expect("valid").expect("whole");
             at += size;
-            let Packet::Publish {
-                packet_id: received,
-                payload,
-            } = packet
-            else {
-                panic!()
-            };
+            let Packet::Publish { packet_id: received, payload } = packet else { panic!() };
             let origin = origin(payload).expect("20 bytes hold a stamp");
             assert_eq!(received, Some(packet_id));
             assert_eq!(Some(origin.place.stream), streams.next());
@@ -231,16 +196,8 @@ mod tests {
             (6 * message_bytes, 100, 6),
             (usize::MAX / 2, 8, 6),
         ] {
-            let layout = Layout {
-                bytes_max,
-                messages_max,
-                ..layout(&topics)
-            };
-            assert_eq!(
-                Belt::new(&layout).len(),
-                expected,
-                "{bytes_max} {messages_max}"
-            );
+            let layout = Layout { bytes_max, messages_max, ..layout(&topics) };
+            assert_eq!(Belt::new(&layout).len(), expected, "{bytes_max} {messages_max}");
         }
     }
 
@@ -248,18 +205,11 @@ mod tests {
     #[test]
     fn whole_messages_are_counted() {
         let topics = ["t".to_owned()];
-        let belt = Belt::new(&Layout {
-            payload_bytes: 0,
-            ..layout(&topics)
-        });
+        let belt = Belt::new(&Layout { payload_bytes: 0, ..layout(&topics) });
         let size = belt.span(0..1).end;
-        for (from, at, expected) in [
-            (0, 0, 0),
-            (0, size - 1, 0),
-            (0, size, 1),
-            (1, size, 1),
-            (size, size, 0),
-        ] {
+        for (from, at, expected) in
+            [(0, 0, 0), (0, size - 1, 0), (0, size, 1), (1, size, 1), (size, size, 0)]
+        {
             assert_eq!(belt.slots_between(from, at), expected, "{from} {at}");
         }
         assert_eq!(belt.slots_between(size, 4 * size), 3);

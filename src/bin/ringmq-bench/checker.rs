@@ -57,18 +57,9 @@ impl Checker {
     pub(crate) fn new(range: Range<u32>, matched: impl Fn(u32) -> bool) -> Checker {
         let first_stream = range.start;
         // What lies before the first message of a stream counts as seen.
-        let flow = |stream| Flow {
-            matched: matched(stream),
-            next: 0,
-            missing: 0,
-            seen: [!0; WORDS],
-        };
-        Checker {
-            first_stream,
-            flows: range.map(flow).collect(),
-            duplicates: 0,
-            late: 0,
-        }
+        let flow =
+            |stream| Flow { matched: matched(stream), next: 0, missing: 0, seen: [!0; WORDS] };
+        Checker { first_stream, flows: range.map(flow).collect(), duplicates: 0, late: 0 }
     }
 
     /// Notes one received message; `false` when its stream is none of this run's.
@@ -94,18 +85,13 @@ impl Checker {
     /// Streams this subscriber is to receive.
     pub(crate) fn matched_streams(&self) -> impl Iterator<Item = u32> {
         let streams = (self.first_stream..).zip(&self.flows);
-        streams
-            .filter(|(_, flow)| flow.matched)
-            .map(|(stream, _)| stream)
+        streams.filter(|(_, flow)| flow.matched).map(|(stream, _)| stream)
     }
 
     /// What was wrong, given how many messages each stream had in the end.
     pub(crate) fn findings(&self, sent: impl Fn(u32) -> u64) -> Findings {
-        let mut findings = Findings {
-            duplicates: self.duplicates,
-            late: self.late,
-            ..Findings::default()
-        };
+        let mut findings =
+            Findings { duplicates: self.duplicates, late: self.late, ..Findings::default() };
         for (stream, flow) in (self.first_stream..).zip(&self.flows) {
             findings.gaps += u64::from(flow.missing);
             // Sequences are modulo 2^32, so the tail is a difference modulo 2^32 as well. It is
@@ -150,11 +136,7 @@ impl Flow {
         }
         let behind = self.next.wrapping_sub(sequence);
         // Beyond the memory it may be either: it fills a gap while there is one.
-        let seen = if behind > MEMORY {
-            self.missing == 0
-        } else {
-            self.is_marked(sequence)
-        };
+        let seen = if behind > MEMORY { self.missing == 0 } else { self.is_marked(sequence) };
         if seen {
             return Verdict::Duplicate;
         }
@@ -186,10 +168,7 @@ mod tests {
     fn findings_of(sequences: impl IntoIterator<Item = u32>, sent: u64) -> Findings {
         let mut checker = Checker::new(5..6, |_| true);
         for sequence in sequences {
-            assert!(checker.note(Place {
-                stream: 5,
-                sequence
-            }));
+            assert!(checker.note(Place { stream: 5, sequence }));
         }
         checker.findings(|_| sent)
     }
@@ -206,40 +185,12 @@ mod tests {
             (&[0, 2], 3, Findings { gaps: 1, ..none }),
             (&[2], 3, Findings { gaps: 2, ..none }),
             (&[0, 2, 1], 3, Findings { late: 1, ..none }),
-            (
-                &[0, 0, 1],
-                2,
-                Findings {
-                    duplicates: 1,
-                    ..none
-                },
-            ),
-            (
-                &[0, 2, 1, 1, 2],
-                3,
-                Findings {
-                    late: 1,
-                    duplicates: 2,
-                    ..none
-                },
-            ),
+            (&[0, 0, 1], 2, Findings { duplicates: 1, ..none }),
+            (&[0, 2, 1, 1, 2], 3, Findings { late: 1, duplicates: 2, ..none }),
             (&[0, 1, 2], 2, none),
-            (
-                &[3, 0, 3],
-                5,
-                Findings {
-                    gaps: 2,
-                    tail: 1,
-                    late: 1,
-                    duplicates: 1,
-                },
-            ),
+            (&[3, 0, 3], 5, Findings { gaps: 2, tail: 1, late: 1, duplicates: 1 }),
         ] {
-            assert_eq!(
-                findings_of(sequences.iter().copied(), sent),
-                expected,
-                "{sequences:?}"
-            );
+            assert_eq!(findings_of(sequences.iter().copied(), sent), expected, "{sequences:?}");
         }
     }
 
@@ -253,15 +204,7 @@ mod tests {
             let found = findings_of(most.clone().chain([1]), u64::from(back) + 1);
             assert_eq!(found, Findings { late: 1, ..none }, "{back}");
             let found = findings_of(most.chain([1, 1]), u64::from(back) + 1);
-            assert_eq!(
-                found,
-                Findings {
-                    late: 1,
-                    duplicates: 1,
-                    ..none
-                },
-                "{back}"
-            );
+            assert_eq!(found, Findings { late: 1, duplicates: 1, ..none }, "{back}");
         }
     }
 
@@ -271,14 +214,7 @@ mod tests {
         let gap = 3 * MEMORY;
         let found = findings_of([0, gap, gap - 1, gap - MEMORY + 1], u64::from(gap) + 1);
         let gaps = u64::from(gap) - 3;
-        assert_eq!(
-            found,
-            Findings {
-                gaps,
-                late: 2,
-                ..Findings::default()
-            }
-        );
+        assert_eq!(found, Findings { gaps, late: 2, ..Findings::default() });
     }
 
     /// Streams outside the run are told apart, and those the filter leaves out lose nothing.
@@ -286,23 +222,10 @@ mod tests {
     fn streams_are_bounded() {
         let mut checker = Checker::new(10..12, |stream| stream == 11);
         for (stream, known) in [(9, false), (10, true), (11, true), (12, false)] {
-            assert_eq!(
-                checker.note(Place {
-                    stream,
-                    sequence: 0
-                }),
-                known,
-                "{stream}"
-            );
+            assert_eq!(checker.note(Place { stream, sequence: 0 }), known, "{stream}");
         }
         assert_eq!(checker.matched_streams().collect::<Vec<_>>(), [11]);
-        assert_eq!(
-            checker.findings(|_| 4),
-            Findings {
-                tail: 3,
-                ..Findings::default()
-            }
-        );
+        assert_eq!(checker.findings(|_| 4), Findings { tail: 3, ..Findings::default() });
     }
 
     /// Numbers wrap at 2^32 without a gap.
@@ -311,18 +234,9 @@ mod tests {
         let mut checker = Checker::new(0..1, |_| true);
         checker.flows[0].next = u32::MAX;
         for sequence in [u32::MAX, 0, 2, 1] {
-            checker.note(Place {
-                stream: 0,
-                sequence,
-            });
+            checker.note(Place { stream: 0, sequence });
         }
         let found = checker.findings(|_| (1 << 32) + 3);
-        assert_eq!(
-            found,
-            Findings {
-                late: 1,
-                ..Findings::default()
-            }
-        );
+        assert_eq!(found, Findings { late: 1, ..Findings::default() });
     }
 }

@@ -115,10 +115,7 @@ pub(crate) struct Inbox {
 impl Inbox {
     /// Allocates the buffer.
     pub(crate) fn new() -> Inbox {
-        Inbox {
-            bytes: vec![0; READ_BYTES],
-            filled: 0,
-        }
+        Inbox { bytes: vec![0; READ_BYTES], filled: 0 }
     }
 
     /// What the last [`Client::receive`] put there.
@@ -190,11 +187,7 @@ impl Client {
             self.writable = true;
             if self.stage == Stage::Connecting {
                 self.stage = Stage::Greeting;
-                let Greeting {
-                    client_id,
-                    clean_session,
-                    ..
-                } = &self.greeting;
+                let Greeting { client_id, clean_session, .. } = &self.greeting;
                 wire::push_connect(&mut self.outbox, client_id, *clean_session);
             }
             self.flush()?;

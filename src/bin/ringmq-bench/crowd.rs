@@ -147,19 +147,14 @@ impl Crowd {
             } else if last_progress.elapsed() > CONNECT_PATIENCE {
                 let (open, seconds) = (crowd.peers.len(), CONNECT_PATIENCE.as_secs());
                 let broker = &options.broker;
-                return Err(format!(
-                    "connecting to {broker}: {live} of {open} after {seconds} s"
-                ));
+                return Err(format!("connecting to {broker}: {live} of {open} after {seconds} s"));
             }
         }
         Ok(crowd)
     }
 
     fn open(&mut self, options: &Options, role: Role) -> Result<(), String> {
-        let route = Route {
-            to: options.address,
-            from: source(options, role),
-        };
+        let route = Route { to: options.address, from: source(options, role) };
         let client = Client::open(route, greeting(options, role))
             .map_err(|error| format!("connecting to {}: {error}", options.broker))?;
         let mut peer = match role {
@@ -173,10 +168,7 @@ impl Crowd {
         let token = Token(self.peers.len());
         if let Some(client) = peer.client() {
             let interest = Interest::READABLE | Interest::WRITABLE;
-            let registered = self
-                .poll
-                .registry()
-                .register(client.socket(), token, interest);
+            let registered = self.poll.registry().register(client.socket(), token, interest);
             registered.map_err(|error| format!("epoll: {error}"))?;
         }
         self.peers.push(peer);
@@ -197,9 +189,7 @@ impl Crowd {
             let mut more = client.is_readable() && !was_live;
             while more {
                 self.receive(token)?;
-                let client = self.peers[token]
-                    .client()
-                    .expect("nobody is lost in handshakes");
+                let client = self.peers[token].client().expect("nobody is lost in handshakes");
                 more = client.is_readable() && client.stage() != Stage::Live;
                 live += usize::from(client.stage() == Stage::Live);
             }
@@ -209,13 +199,7 @@ impl Crowd {
 
     /// Reads once from the connection `token`; returns the bytes received.
     pub(crate) fn receive(&mut self, token: usize) -> Result<usize, Fault> {
-        let Crowd {
-            peers,
-            inbox,
-            stats,
-            clock,
-            ..
-        } = self;
+        let Crowd { peers, inbox, stats, clock, .. } = self;
         match &mut peers[token] {
             Peer::Publisher(publisher) => publisher.receive(inbox, clock, stats),
             Peer::Subscriber(subscriber) => subscriber.receive(inbox, clock, stats),
@@ -261,9 +245,7 @@ impl Crowd {
 
     /// Whether the connection `token` may be read from.
     pub(crate) fn is_readable(&mut self, token: usize) -> bool {
-        self.peers[token]
-            .client()
-            .is_some_and(|client| client.is_readable())
+        self.peers[token].client().is_some_and(|client| client.is_readable())
     }
 
     /// Drops a connection for its fault.
@@ -312,11 +294,7 @@ fn greeting(options: &Options, role: Role) -> Greeting {
         _ => None,
     };
     let client_id = format!("{}{kind}{number}", options.client_prefix);
-    Greeting {
-        client_id,
-        clean_session: options.clean_session,
-        subscription,
-    }
+    Greeting { client_id, clean_session: options.clean_session, subscription }
 }
 
 /// Spreads many connections over the loopback's addresses, each with its own ports.
@@ -338,9 +316,7 @@ fn source(options: &Options, role: Role) -> Option<IpAddr> {
 
 fn topic(options: &Options, stream: u32) -> String {
     let (p, n) = (stream / options.topics, stream % options.topics);
-    options
-        .topic
-        .render(|place| if place == 'p' { p } else { n })
+    options.topic.render(|place| if place == 'p' { p } else { n })
 }
 
 fn publisher(options: &Options, p: u32, client: Client) -> Publisher {
@@ -368,15 +344,7 @@ fn publisher(options: &Options, p: u32, client: Client) -> Publisher {
         messages_max,
     });
     let stamped = options.payload_bytes >= STAMP_BYTES;
-    Publisher::new(
-        client,
-        belt,
-        &Terms {
-            window,
-            stamped,
-            topics: topics.len(),
-        },
-    )
+    Publisher::new(client, belt, &Terms { window, stamped, topics: topics.len() })
 }
 
 fn checker(options: &Options, s: u32) -> Checker {

@@ -95,15 +95,8 @@ pub(crate) struct Outcome {
 #[derive(Debug)]
 enum Phase {
     Warmup,
-    Measuring {
-        before: Tally,
-        since_ns: u64,
-    },
-    Draining {
-        interval: Tally,
-        length_ns: u64,
-        deadline_ns: u64,
-    },
+    Measuring { before: Tally, since_ns: u64 },
+    Draining { interval: Tally, length_ns: u64, deadline_ns: u64 },
 }
 
 /// One thread's load.
@@ -199,12 +192,7 @@ impl<'a> Load<'a> {
                 (Some(rate), _) => {
                     let start_ns = self.plan.start_ns;
                     let publishers = self.options.publishers.into();
-                    let schedule = Schedule {
-                        start_ns,
-                        rate,
-                        publishers,
-                        publisher: p.into(),
-                    };
+                    let schedule = Schedule { start_ns, rate, publishers, publisher: p.into() };
                     publisher.set_pace(Pace::Scheduled(schedule));
                 }
                 (None, messages) => publisher.allow(messages.unwrap_or(u64::MAX)),
@@ -223,10 +211,7 @@ impl<'a> Load<'a> {
         match self.phase {
             Phase::Warmup if now_ns >= self.plan.measure_ns => {
                 let before = self.crowd.stats.tally;
-                self.phase = Phase::Measuring {
-                    before,
-                    since_ns: now_ns,
-                };
+                self.phase = Phase::Measuring { before, since_ns: now_ns };
                 self.crowd.stats.delivery.open(now_ns);
                 self.crowd.stats.ack.open(now_ns);
             }
@@ -242,11 +227,7 @@ impl<'a> Load<'a> {
                     let interval = self.crowd.stats.tally - before;
                     let deadline_ns = now_ns + nanoseconds(self.options.drain);
                     let length_ns = now_ns - since_ns;
-                    self.phase = Phase::Draining {
-                        interval,
-                        length_ns,
-                        deadline_ns,
-                    };
+                    self.phase = Phase::Draining { interval, length_ns, deadline_ns };
                 }
             }
             _ => {}
@@ -321,23 +302,11 @@ impl<'a> Load<'a> {
         let rate = self.options.rate.filter(|_| publishers > 0)?;
         let p = self.publishers[self.next_publisher()];
         let k = self.released / publishers;
-        if self
-            .options
-            .messages_of(p)
-            .is_some_and(|messages| k >= messages)
-        {
+        if self.options.messages_of(p).is_some_and(|messages| k >= messages) {
             return None;
         }
         let (start_ns, publishers) = (self.plan.start_ns, self.options.publishers.into());
-        Some(
-            Schedule {
-                start_ns,
-                rate,
-                publishers,
-                publisher: p.into(),
-            }
-            .due_ns(k),
-        )
+        Some(Schedule { start_ns, rate, publishers, publisher: p.into() }.due_ns(k))
     }
 
     fn next_publisher(&self) -> usize {
@@ -351,12 +320,7 @@ impl<'a> Load<'a> {
             let Some(token) = self.writers.pop() else {
                 return;
             };
-            let Crowd {
-                peers,
-                clock,
-                stats,
-                ..
-            } = &mut self.crowd;
+            let Crowd { peers, clock, stats, .. } = &mut self.crowd;
             let Peer::Publisher(publisher) = &mut peers[token] else {
                 continue;
             };
@@ -407,10 +371,7 @@ impl<'a> Load<'a> {
             Phase::Draining { deadline_ns, .. } => deadline_ns,
         };
         let due_ns = self.next_due_ns().unwrap_or(u64::MAX);
-        let sleep_ns = phase_ns
-            .min(due_ns)
-            .saturating_sub(now_ns)
-            .min(SLEEP_NS_MAX);
+        let sleep_ns = phase_ns.min(due_ns).saturating_sub(now_ns).min(SLEEP_NS_MAX);
         let sleep = Duration::from_nanos(sleep_ns);
         if due_ns == u64::MAX {
             self.crowd.wait(events, sleep);
@@ -431,33 +392,17 @@ impl<'a> Load<'a> {
 
     fn finish(mut self) -> Outcome {
         self.crowd.disconnect();
-        let Crowd {
-            peers,
-            stats,
-            lost,
-            began_ns,
-            ..
-        } = self.crowd;
+        let Crowd { peers, stats, lost, began_ns, .. } = self.crowd;
         let (interval, publishing_ns, delivering_ns) = match self.phase {
-            Phase::Draining {
-                interval,
-                length_ns,
-                ..
-            } if self.options.messages.is_none() => (interval, length_ns, length_ns),
+            Phase::Draining { interval, length_ns, .. } if self.options.messages.is_none() => {
+                (interval, length_ns, length_ns)
+            }
             _ => {
                 // Without publishers it is a backlog that comes, with CONNACK as its starting shot.
                 let publishing = self.options.publishers > 0;
-                let from_ns = if publishing {
-                    self.plan.start_ns
-                } else {
-                    began_ns
-                };
+                let from_ns = if publishing { self.plan.start_ns } else { began_ns };
                 let since = |ns: u64| ns.saturating_sub(from_ns);
-                (
-                    stats.tally,
-                    since(stats.published_ns),
-                    since(stats.delivered_ns),
-                )
+                (stats.tally, since(stats.published_ns), since(stats.delivered_ns))
             }
         };
         let mut outcome = Outcome {
@@ -474,9 +419,7 @@ impl<'a> Load<'a> {
         for (token, peer) in peers.into_iter().enumerate() {
             match peer {
                 Peer::Publisher(publisher) => {
-                    outcome
-                        .sent
-                        .push((self.publishers[token], publisher.written()));
+                    outcome.sent.push((self.publishers[token], publisher.written()));
                     outcome.unacked += publisher.in_flight();
                 }
                 Peer::Subscriber(subscriber) => outcome.checkers.push(subscriber.into_checker()),

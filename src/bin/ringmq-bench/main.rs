@@ -66,9 +66,9 @@ fn raise_descriptor_limit(options: &Options) -> Result<(), String> {
         .map_err(|error| format!("raising RLIMIT_NOFILE: {error}"))?;
     let needed = u64::from(options.connections()) + u64::from(options.threads) + DESCRIPTORS_SPARE;
     match limit.maximum {
-        Some(maximum) if maximum < needed => Err(format!(
-            "{needed} descriptors are needed, the hard limit is {maximum}"
-        )),
+        Some(maximum) if maximum < needed => {
+            Err(format!("{needed} descriptors are needed, the hard limit is {maximum}"))
+        }
         _ => Ok(()),
     }
 }

@@ -162,9 +162,7 @@ impl Options {
         let flags = Flags::parse();
         match Options::check(&flags) {
             Ok(options) => options,
-            Err(text) => Flags::command()
-                .error(ErrorKind::ValueValidation, text)
-                .exit(),
+            Err(text) => Flags::command().error(ErrorKind::ValueValidation, text).exit(),
         }
     }
 
@@ -188,11 +186,7 @@ impl Options {
         if !(1..=THREADS_MAX).contains(&flags.threads) {
             return Err(format!("--threads is 1 to {THREADS_MAX}"));
         }
-        if publishers
-            .checked_add(subscribers)
-            .and_then(|n| n.checked_add(flags.idle))
-            .is_none()
-        {
+        if publishers.checked_add(subscribers).and_then(|n| n.checked_add(flags.idle)).is_none() {
             return Err("--publishers, --subscribers and --idle are too many together".to_owned());
         }
         if !flags.clean_session && flags.client_prefix.is_none() {
@@ -223,11 +217,7 @@ impl Options {
             window: flags.window,
             rate: flags.rate,
             duration,
-            warmup: if flags.messages.is_some() {
-                Duration::ZERO
-            } else {
-                flags.warmup
-            },
+            warmup: if flags.messages.is_some() { Duration::ZERO } else { flags.warmup },
             drain: flags.drain,
             messages: flags.messages,
             clean_session: flags.clean_session,
@@ -254,20 +244,12 @@ impl Options {
 fn check_sizes(flags: &Flags, publishers: u32) -> Result<(), String> {
     let message_bytes = flags.topic.len() + 32 + flags.payload;
     if flags.payload > REMAINING_BYTES_MAX || message_bytes > REMAINING_BYTES_MAX {
-        return Err(format!(
-            "--payload: a packet has at most {REMAINING_BYTES_MAX} bytes"
-        ));
+        return Err(format!("--payload: a packet has at most {REMAINING_BYTES_MAX} bytes"));
     }
-    if flags
-        .client_prefix
-        .as_ref()
-        .is_some_and(|prefix| prefix.len() > 60_000)
-    {
+    if flags.client_prefix.as_ref().is_some_and(|prefix| prefix.len() > 60_000) {
         return Err("--client-prefix is longer than MQTT allows".to_owned());
     }
-    let streams = publishers
-        .checked_mul(flags.topics)
-        .filter(|_| flags.topics > 0);
+    let streams = publishers.checked_mul(flags.topics).filter(|_| flags.topics > 0);
     let Some(streams) = streams else {
         return Err("--topics is at least 1, and times --publishers below 2^32".to_owned());
     };
@@ -278,22 +260,15 @@ fn check_sizes(flags: &Flags, publishers: u32) -> Result<(), String> {
 }
 
 fn resolve(host: &str, port: u16) -> Result<SocketAddr, String> {
-    let found = (host, port)
-        .to_socket_addrs()
-        .map_err(|e| format!("--host {host}: {e}"))?;
+    let found = (host, port).to_socket_addrs().map_err(|e| format!("--host {host}: {e}"))?;
     let mut addresses: Vec<SocketAddr> = found.collect();
     // Brokers on `localhost` listen on IPv4 more often than not.
     addresses.sort_by_key(SocketAddr::is_ipv6);
-    addresses
-        .first()
-        .copied()
-        .ok_or_else(|| format!("--host {host}: has no address"))
+    addresses.first().copied().ok_or_else(|| format!("--host {host}: has no address"))
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text
-        .parse()
-        .map_err(|_| "not a number of seconds".to_owned())?;
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
     match Duration::try_from_secs_f64(seconds) {
         Ok(duration) if duration <= Duration::from_secs(30 * 86_400) => Ok(duration),
         _ => Err("from 0 seconds to 30 days".to_owned()),
@@ -346,16 +321,10 @@ mod tests {
     #[test]
     fn defaults_follow_other_flags() {
         let plain = check("").expect("valid");
-        assert_eq!(
-            (plain.publishers, plain.subscribers, plain.pair),
-            (1, 1, true)
-        );
+        assert_eq!((plain.publishers, plain.subscribers, plain.pair), (1, 1, true));
         assert_eq!(plain.duration, Some(Duration::from_secs(5)));
         let idle = check("--idle 9").expect("valid");
-        assert_eq!(
-            (idle.publishers, idle.subscribers, idle.connections()),
-            (0, 0, 9)
-        );
+        assert_eq!((idle.publishers, idle.subscribers, idle.connections()), (0, 0, 9));
         let counted = check("--messages 10 --publishers 3 --qos 1").expect("valid");
         assert_eq!((counted.duration, counted.warmup), (None, Duration::ZERO));
         assert_eq!(counted.sub_qos, 1);

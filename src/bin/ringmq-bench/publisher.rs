@@ -88,11 +88,7 @@ struct Window {
 
 impl Window {
     fn new(size: u16) -> Window {
-        Window {
-            stamps: vec![0; usize::from(size)].into(),
-            next: 0,
-            in_flight: 0,
-        }
+        Window { stamps: vec![0; usize::from(size)].into(), next: 0, in_flight: 0 }
     }
 
     fn room(&self) -> usize {
@@ -114,18 +110,12 @@ impl Window {
     }
 
     fn step(&mut self) {
-        self.next = if self.next + 1 == self.stamps.len() {
-            0
-        } else {
-            self.next + 1
-        };
+        self.next = if self.next + 1 == self.stamps.len() { 0 } else { self.next + 1 };
     }
 
     /// Frees an identifier and returns its stamp; `None` when it was not in flight.
     fn release(&mut self, packet_id: u16) -> Option<u64> {
-        let stamp = self
-            .stamps
-            .get_mut(usize::from(packet_id).wrapping_sub(1))?;
+        let stamp = self.stamps.get_mut(usize::from(packet_id).wrapping_sub(1))?;
         let stamp_ns = std::mem::take(stamp);
         if stamp_ns == 0 {
             return None;
@@ -184,9 +174,7 @@ impl Publisher {
 
     /// Messages without their PUBACK; 0 at QoS 0.
     pub(crate) fn in_flight(&self) -> u64 {
-        self.window
-            .as_ref()
-            .map_or(0, |window| window.in_flight as u64)
+        self.window.as_ref().map_or(0, |window| window.in_flight as u64)
     }
 
     /// Whether all that was allowed is written and, at QoS 1, acknowledged.
@@ -264,11 +252,7 @@ impl Publisher {
                 Some(window) if QOS1 => window.take(intended_ns),
                 _ => 0,
             };
-            let stamp = Stamp {
-                packet_id,
-                sequence: self.round,
-                intended_ns,
-            };
+            let stamp = Stamp { packet_id, sequence: self.round, intended_ns };
             self.belt.stamp::<QOS1, STAMPED>(slot, stamp);
             self.prepared += 1;
             self.topic += 1;
@@ -331,11 +315,7 @@ mod tests {
         }
         let mut window = Window::new(2);
         for packet_id in [0, 1, 3, u16::MAX] {
-            assert_eq!(
-                window.release(packet_id),
-                None,
-                "{packet_id} was never taken"
-            );
+            assert_eq!(window.release(packet_id), None, "{packet_id} was never taken");
         }
     }
 
@@ -346,12 +326,7 @@ mod tests {
         for rate in [1, 7, 20_000, 1_000_000_000] {
             let due_ns = |place: u64| {
                 let publisher = place % publishers;
-                let schedule = Schedule {
-                    start_ns,
-                    rate,
-                    publishers,
-                    publisher,
-                };
+                let schedule = Schedule { start_ns, rate, publishers, publisher };
                 schedule.due_ns(place / publishers)
             };
             for place in [0, 1, 2, 3, 1_000_000, 40_000_000_000] {

@@ -89,8 +89,7 @@ impl Report {
         let topics = u64::from(options.topics);
         let sent_of = |stream: u32| {
             let (p, n) = (stream / options.topics, u64::from(stream % options.topics));
-            sent.get(&p)
-                .map_or(0, |sent| sent / topics + u64::from(n < sent % topics))
+            sent.get(&p).map_or(0, |sent| sent / topics + u64::from(n < sent % topics))
         };
         let mut findings = Findings::default();
         for checker in &checkers {
@@ -117,9 +116,7 @@ impl Report {
         self.ack.merge(&outcome.stats.ack);
         self.lost_connections.count += outcome.lost.count;
         if let Some(reason) = &outcome.lost.reason {
-            self.lost_connections
-                .reason
-                .get_or_insert_with(|| reason.clone());
+            self.lost_connections.reason.get_or_insert_with(|| reason.clone());
         }
     }
 
@@ -127,18 +124,12 @@ impl Report {
     pub(crate) fn complaint(&self) -> Option<String> {
         let reason = self.lost_connections.reason.as_ref()?;
         let (count, all) = (self.lost_connections.count, self.connections);
-        Some(format!(
-            "{count} of {all} connections were lost, the first one because: {reason}"
-        ))
+        Some(format!("{count} of {all} connections were lost, the first one because: {reason}"))
     }
 
     /// Messages the broker took over in the measured span.
     fn taken(&self) -> u64 {
-        if self.qos == 0 {
-            self.interval.published
-        } else {
-            self.interval.acked
-        }
+        if self.qos == 0 { self.interval.published } else { self.interval.acked }
     }
 
     fn cpu_s(&self) -> Option<f64> {
@@ -205,16 +196,10 @@ impl Report {
         if self.qos == 1 && self.total.published > 0 {
             let rate = per_s(self.interval.acked, self.publishing_s);
             let unacked = self.unacked;
-            rows.push((
-                "acknowledged",
-                format!("{} msg/s, {unacked} never", grouped(rate)),
-            ));
+            rows.push(("acknowledged", format!("{} msg/s, {unacked} never", grouped(rate))));
         }
         if self.unsent > 0 {
-            rows.push((
-                "behind schedule",
-                format!("{} messages never sent", self.unsent),
-            ));
+            rows.push(("behind schedule", format!("{} messages never sent", self.unsent)));
         }
         if self.expected > 0 || self.total.delivered > 0 {
             let rate = per_s(self.interval.delivered, self.delivering_s);
@@ -222,18 +207,13 @@ impl Report {
             rows.push(("lost", self.loss_row()));
         }
         if self.total.earlier > 0 {
-            rows.push((
-                "of earlier runs",
-                format!("{} messages", self.total.earlier),
-            ));
+            rows.push(("of earlier runs", format!("{} messages", self.total.earlier)));
         }
         if self.total.stray_acks > 0 {
             rows.push(("stray PUBACKs", self.total.stray_acks.to_string()));
         }
-        for (name, latency) in [
-            ("delivery latency", &self.delivery),
-            ("PUBACK latency", &self.ack),
-        ] {
+        for (name, latency) in [("delivery latency", &self.delivery), ("PUBACK latency", &self.ack)]
+        {
             if latency.count() > 0 {
                 rows.push((name, latency_row(latency)));
             }
@@ -257,13 +237,7 @@ impl Report {
     fn loss_row(&self) -> String {
         let percent = ratio(100.0 * self.lost as f64, self.expected).unwrap_or(0.0);
         let mut row = format!("{} of {} ({percent:.3} %)", self.lost, self.expected);
-        if let Some(Findings {
-            tail,
-            duplicates,
-            late,
-            ..
-        }) = self.findings
-        {
+        if let Some(Findings { tail, duplicates, late, .. }) = self.findings {
             let more = format!(", {tail} at the tail; {duplicates} twice, {late} out of order");
             row.push_str(&more);
         }
@@ -274,10 +248,7 @@ impl Report {
         let mut rows = Vec::new();
         if let Some(cpu_s) = self.cpu_s() {
             let mut row = format!("{:.2} cores", cpu_s / self.processes.span_s);
-            let counts = [
-                (self.taken(), "published"),
-                (self.interval.delivered, "delivered"),
-            ];
+            let counts = [(self.taken(), "published"), (self.interval.delivered, "delivered")];
             for (messages, what) in counts {
                 if let Some(cpu_us) = ratio(cpu_s * 1e6, messages) {
                     row.push_str(&format!(", {cpu_us:.2} µs a message {what}"));
@@ -285,12 +256,7 @@ impl Report {
             }
             rows.push(("broker CPU", row));
         }
-        let Processes {
-            before,
-            connected,
-            until,
-            ..
-        } = self.processes;
+        let Processes { before, connected, until, .. } = self.processes;
         if let Some(((before, connected), until)) = before.zip(connected).zip(until) {
             let [before, connected, until] =
                 [before, connected, until].map(|sample| sample.rss_bytes as f64 / 1024.0 / 1024.0);
@@ -313,31 +279,17 @@ fn latency_row(latency: &Latency) -> String {
 }
 
 fn title(options: &Options) -> String {
-    let Options {
-        publishers,
-        subscribers,
-        topics,
-        qos,
-        sub_qos,
-        payload_bytes,
-        ..
-    } = options;
+    let Options { publishers, subscribers, topics, qos, sub_qos, payload_bytes, .. } = options;
     let mut parts = vec![format!("{publishers} -> {subscribers}")];
     if *publishers + *subscribers == 0 {
         parts.clear();
     }
     if *publishers > 0 {
-        parts.push(format!(
-            "{topics} topics each, QoS {qos} -> {sub_qos}, {payload_bytes} B"
-        ));
+        parts.push(format!("{topics} topics each, QoS {qos} -> {sub_qos}, {payload_bytes} B"));
         if *qos == 1 {
             parts.push(format!("{} in flight", options.window));
         }
-        parts.push(
-            options
-                .rate
-                .map_or("flat out".to_owned(), |rate| format!("{rate}/s")),
-        );
+        parts.push(options.rate.map_or("flat out".to_owned(), |rate| format!("{rate}/s")));
     }
     if let Some(messages) = options.messages {
         parts.push(format!("{messages} messages"));
@@ -350,11 +302,7 @@ fn title(options: &Options) -> String {
 
 /// Messages a second; 0 when no time has passed.
 fn per_s(messages: u64, seconds: f64) -> f64 {
-    if seconds > 0.0 {
-        messages as f64 / seconds
-    } else {
-        0.0
-    }
+    if seconds > 0.0 { messages as f64 / seconds } else { 0.0 }
 }
 
 fn ratio(amount: f64, messages: u64) -> Option<f64> {
@@ -403,12 +351,7 @@ mod tests {
     /// Rates are over their own span, CPU over the messages taken, memory over connections.
     #[test]
     fn figures_have_their_denominators() {
-        let interval = Tally {
-            published: 80,
-            acked: 40,
-            delivered: 20,
-            ..Tally::default()
-        };
+        let interval = Tally { published: 80, acked: 40, delivered: 20, ..Tally::default() };
         let at = |cpu_s, rss_bytes| Some(Sample { cpu_s, rss_bytes });
         let processes = Processes {
             before: at(0.0, 1000),
@@ -436,21 +379,14 @@ mod tests {
         assert!(value["latency_us_p50"].is_null(), "nothing was recorded");
         assert!(report.complaint().is_none());
         let table = report.table();
-        assert!(
-            table.contains("20 msg/s") && table.contains("(600 B each)"),
-            "{table}"
-        );
+        assert!(table.contains("20 msg/s") && table.contains("(600 B each)"), "{table}");
     }
 
     /// Without messages, time or a broker's process there is no figure, and no panic.
     #[test]
     fn nothing_is_no_figure() {
         let mut report = report(Tally::default(), Processes::default());
-        (
-            report.publishing_s,
-            report.delivering_s,
-            report.connecting_s,
-        ) = (0.0, 0.0, 0.0);
+        (report.publishing_s, report.delivering_s, report.connecting_s) = (0.0, 0.0, 0.0);
         let value: Value = serde_json::from_str(&report.json()).expect("we wrote JSON");
         assert_eq!(value["published_per_s"].as_f64(), Some(0.0));
         assert!(value["broker_cores"].is_null() && value["generator_cores"].is_null());
@@ -460,12 +396,9 @@ mod tests {
     /// Thousands are set apart.
     #[test]
     fn figures_are_grouped() {
-        for (figure, text) in [
-            (0.0, "0"),
-            (999.4, "999"),
-            (1000.0, "1,000"),
-            (1_234_567.0, "1,234,567"),
-        ] {
+        for (figure, text) in
+            [(0.0, "0"), (999.4, "999"), (1000.0, "1,000"), (1_234_567.0, "1,234,567")]
+        {
             assert_eq!(grouped(figure), text);
         }
     }

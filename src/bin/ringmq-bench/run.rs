@@ -27,10 +27,7 @@ struct Crew {
 /// Runs what the options ask for. The error is the text for the user.
 pub(crate) fn run(options: Options) -> Result<Report, String> {
     let options = Arc::new(options);
-    let mut processes = Processes {
-        before: sample(&options)?,
-        ..Processes::default()
-    };
+    let mut processes = Processes { before: sample(&options)?, ..Processes::default() };
     let mut crew = Crew::start(Arc::clone(&options))?;
     let began_ns = crew.clock.now_ns();
     let threads = crew.commands.len();
@@ -56,31 +53,20 @@ pub(crate) fn run(options: Options) -> Result<Report, String> {
     processes.span_s = (until_ns - from_ns) as f64 / 1e9;
     processes.own_cpu_s = own_sample()?.cpu_s - own_from.cpu_s;
     crew.listen(None, |crew| crew.outcomes.len() == threads)?;
-    Ok(Report::new(
-        &options,
-        crew.outcomes,
-        processes,
-        connecting_ns as f64 / 1e9,
-    ))
+    Ok(Report::new(&options, crew.outcomes, processes, connecting_ns as f64 / 1e9))
 }
 
 fn plan(options: &Options, start_ns: u64) -> Plan {
     let measure_ns = start_ns + nanoseconds(options.warmup);
     let length = options.duration.map(nanoseconds);
-    Plan {
-        start_ns,
-        measure_ns,
-        stop_ns: length.map_or(u64::MAX, |length| measure_ns + length),
-    }
+    Plan { start_ns, measure_ns, stop_ns: length.map_or(u64::MAX, |length| measure_ns + length) }
 }
 
 fn sample(options: &Options) -> Result<Option<Sample>, String> {
     let Some(pid) = options.broker_pid else {
         return Ok(None);
     };
-    Sample::of(pid)
-        .map(Some)
-        .map_err(|error| format!("--broker-pid {pid}: {error}"))
+    Sample::of(pid).map(Some).map_err(|error| format!("--broker-pid {pid}: {error}"))
 }
 
 fn own_sample() -> Result<Sample, String> {
@@ -93,15 +79,9 @@ impl Crew {
         let (to_main, events) = mpsc::channel();
         let mut commands = Vec::new();
         for thread in 0..options.threads {
-            let share = Share {
-                thread,
-                threads: options.threads,
-            };
+            let share = Share { thread, threads: options.threads };
             let (command, from_main) = mpsc::channel();
-            let line = Line {
-                events: to_main.clone(),
-                commands: from_main,
-            };
+            let line = Line { events: to_main.clone(), commands: from_main };
             let options = Arc::clone(&options);
             let builder = thread::Builder::new().name(format!("load-{thread}"));
             let spawned = builder.spawn(move || work(&options, share, clock, line));
@@ -111,16 +91,7 @@ impl Crew {
         }
         let progress = Progress::new(options.threads);
         let outcomes = Vec::new();
-        Ok(Crew {
-            options,
-            clock,
-            events,
-            commands,
-            progress,
-            outcomes,
-            ready: 0,
-            through: 0,
-        })
+        Ok(Crew { options, clock, events, commands, progress, outcomes, ready: 0, through: 0 })
     }
 
     fn command(&self, command: Command) {
@@ -196,11 +167,7 @@ struct Progress {
 impl Progress {
     fn new(threads: u32) -> Progress {
         let latest = vec![Tally::default(); threads as usize];
-        Progress {
-            latest,
-            before: Tally::default(),
-            seconds: 0,
-        }
+        Progress { latest, before: Tally::default(), seconds: 0 }
     }
 
     /// Notes a thread's counters; the first thread's make the line due.
@@ -216,15 +183,8 @@ impl Progress {
         let second = total - self.before;
         self.before = total;
         self.seconds += 1;
-        let Tally {
-            published,
-            acked,
-            delivered,
-            ..
-        } = second;
+        let Tally { published, acked, delivered, .. } = second;
         let seconds = self.seconds;
-        Some(format!(
-            "{seconds} s, {published} published, {acked} acked, {delivered} delivered"
-        ))
+        Some(format!("{seconds} s, {published} published, {acked} acked, {delivered} delivered"))
     }
 }

@@ -26,10 +26,7 @@ impl Clock {
     /// A clock that runs on from the system's time of now.
     pub(crate) fn start() -> Clock {
         let since_1970 = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
-        Clock {
-            origin: Instant::now(),
-            origin_ns: nanoseconds(since_1970),
-        }
+        Clock { origin: Instant::now(), origin_ns: nanoseconds(since_1970) }
     }
 
     /// The time now.
@@ -42,10 +39,7 @@ impl Clock {
 /// Whole nanoseconds of a duration, saturating after 584 years.
 #[inline]
 pub(crate) fn nanoseconds(duration: std::time::Duration) -> u64 {
-    duration
-        .as_secs()
-        .saturating_mul(1_000_000_000)
-        .saturating_add(duration.subsec_nanos().into())
+    duration.as_secs().saturating_mul(1_000_000_000).saturating_add(duration.subsec_nanos().into())
 }
 
 /// Message counters. `acked <= published` at QoS 1; at QoS 0 nothing is acknowledged.
@@ -104,11 +98,7 @@ impl Latency {
     pub(crate) fn new() -> Latency {
         let histogram = Histogram::new_with_bounds(LATENCY_NS_MIN, LATENCY_NS_MAX, 3)
             .expect("constant bounds are in range");
-        Latency {
-            from_ns: u64::MAX,
-            until_ns: u64::MAX,
-            histogram,
-        }
+        Latency { from_ns: u64::MAX, until_ns: u64::MAX, histogram }
     }
 
     /// From now on stamps of `from_ns` and later count, until [`Latency::close`].
@@ -125,16 +115,13 @@ impl Latency {
     #[inline]
     pub(crate) fn note(&mut self, stamp_ns: u64, now_ns: u64, count: u64) {
         if count > 0 && self.from_ns <= stamp_ns && stamp_ns < self.until_ns {
-            self.histogram
-                .saturating_record_n(now_ns.saturating_sub(stamp_ns), count);
+            self.histogram.saturating_record_n(now_ns.saturating_sub(stamp_ns), count);
         }
     }
 
     /// Adds what another thread has recorded.
     pub(crate) fn merge(&mut self, other: &Latency) {
-        self.histogram
-            .add(&other.histogram)
-            .expect("both have the same constant bounds");
+        self.histogram.add(&other.histogram).expect("both have the same constant bounds");
     }
 
     /// How many latencies were recorded.

@@ -20,11 +20,7 @@ pub(crate) struct Subscriber {
 impl Subscriber {
     /// A subscriber whose client has its filter in the greeting.
     pub(crate) fn new(client: Client, checker: Checker, run_began_ns: u64) -> Subscriber {
-        Subscriber {
-            client,
-            checker,
-            run_began_ns,
-        }
+        Subscriber { client, checker, run_began_ns }
     }
 
     /// The connection.

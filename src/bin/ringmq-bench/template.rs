@@ -42,17 +42,13 @@ impl Template {
 
     fn parse(text: &str, places: &str) -> Result<Template, String> {
         if text.is_empty() || text.len() > TEMPLATE_BYTES_MAX || text.contains('\0') {
-            return Err(format!(
-                "of 1 to {TEMPLATE_BYTES_MAX} bytes and without NUL: `{text}`"
-            ));
+            return Err(format!("of 1 to {TEMPLATE_BYTES_MAX} bytes and without NUL: `{text}`"));
         }
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some(open) = rest.find('{') {
             let close = rest[open..].find('}').map(|at| open + at);
-            let name = close
-                .map(|close| &rest[open + 1..close])
-                .unwrap_or_default();
+            let name = close.map(|close| &rest[open + 1..close]).unwrap_or_default();
             let (Some(close), Some(place)) = (close, single(name, places)) else {
                 let known: Vec<String> = places.chars().map(|c| format!("{{{c}}}")).collect();
                 return Err(format!("only {} may stand in `{text}`", known.join(", ")));
@@ -125,18 +121,13 @@ mod tests {
             'p' => 7,
             _ => 12,
         };
-        for (text, rendered) in [
-            ("a", "a"),
-            ("{p}", "7"),
-            ("dev/{p}/temp", "dev/7/temp"),
-            ("{p}{n}/{p}", "712/7"),
-        ] {
+        for (text, rendered) in
+            [("a", "a"), ("{p}", "7"), ("dev/{p}/temp", "dev/7/temp"), ("{p}{n}/{p}", "712/7")]
+        {
             let template = Template::topic(text, "pn").expect(text);
             assert_eq!(template.render(number), rendered, "{text}");
         }
-        for text in [
-            "", "a/+", "#", "{", "a{p", "{q}", "{pp}", "{}", "{s}", "a\0",
-        ] {
+        for text in ["", "a/+", "#", "{", "a{p", "{q}", "{pp}", "{}", "{s}", "a\0"] {
             assert!(Template::topic(text, "pn").is_err(), "{text}");
         }
     }

@@ -14,10 +14,7 @@ pub(crate) struct Turns {
 impl Turns {
     /// An empty queue for tokens below `peers`.
     pub(crate) fn new(peers: usize) -> Turns {
-        Turns {
-            order: VecDeque::new(),
-            waiting: vec![false; peers],
-        }
+        Turns { order: VecDeque::new(), waiting: vec![false; peers] }
     }
 
     /// Asks for a turn; asking again before it came changes nothing.

@@ -18,10 +18,7 @@ pub(crate) enum Packet<'a> {
     /// The answer to CONNECT; 0 is "accepted".
     Connack { code: u8 },
     /// A message; the packet identifier is there at QoS 1 only.
-    Publish {
-        packet_id: Option<u16>,
-        payload: &'a [u8],
-    },
+    Publish { packet_id: Option<u16>, payload: &'a [u8] },
     /// The broker has taken over the message with this identifier.
     Puback { packet_id: u16 },
     /// The answer to a SUBSCRIBE with one filter; 0x80 is "refused".
@@ -51,15 +48,9 @@ pub(crate) fn split(bytes: &[u8]) -> Result<Option<(Packet<'_>, usize)>, Malform
     };
     let packet = match bytes[0] >> 4 {
         3 => publish_body(bytes[0], body)?,
-        4 => Packet::Puback {
-            packet_id: be16(body, 0, "PUBACK without an identifier")?,
-        },
-        2 => Packet::Connack {
-            code: *body.get(1).ok_or(Malformed("short CONNACK"))?,
-        },
-        9 => Packet::Suback {
-            code: *body.get(2).ok_or(Malformed("short SUBACK"))?,
-        },
+        4 => Packet::Puback { packet_id: be16(body, 0, "PUBACK without an identifier")? },
+        2 => Packet::Connack { code: *body.get(1).ok_or(Malformed("short CONNACK"))? },
+        9 => Packet::Suback { code: *body.get(2).ok_or(Malformed("short SUBACK"))? },
         _ => Packet::Other,
     };
     Ok(Some((packet, header + length)))
@@ -91,16 +82,11 @@ fn publish_body(first: u8, body: &[u8]) -> Result<Packet<'_>, Malformed> {
     let topic_end = 2 + usize::from(be16(body, 0, "PUBLISH without a topic")?);
     let (packet_id, payload_at) = match first & 0b110 {
         0 => (None, topic_end),
-        2 => (
-            Some(be16(body, topic_end, "PUBLISH without an identifier")?),
-            topic_end + 2,
-        ),
+        2 => (Some(be16(body, topic_end, "PUBLISH without an identifier")?), topic_end + 2),
         // No subscription asks for more than QoS 1. [MQTT-3.8.4-6]
         _ => return Err(Malformed("PUBLISH above the granted QoS")),
     };
-    let payload = body
-        .get(payload_at..)
-        .ok_or(Malformed("PUBLISH shorter than its topic"))?;
+    let payload = body.get(payload_at..).ok_or(Malformed("PUBLISH shorter than its topic"))?;
     Ok(Packet::Publish { packet_id, payload })
 }
 
@@ -116,18 +102,7 @@ fn be16(bytes: &[u8], at: usize, otherwise: &'static str) -> Result<u16, Malform
 pub(crate) fn push_connect(out: &mut Vec<u8>, client_id: &str, clean_session: bool) {
     out.push(0x10);
     push_length(out, 10 + 2 + client_id.len());
-    out.extend_from_slice(&[
-        0,
-        4,
-        b'M',
-        b'Q',
-        b'T',
-        b'T',
-        4,
-        u8::from(clean_session) << 1,
-        0,
-        0,
-    ]);
+    out.extend_from_slice(&[0, 4, b'M', b'Q', b'T', b'T', 4, u8::from(clean_session) << 1, 0, 0]);
     push_text(out, client_id);
 }
 
@@ -161,10 +136,7 @@ pub(crate) fn push_puback(out: &mut Vec<u8>, packet_id: u16) {
 }
 
 fn push_length(out: &mut Vec<u8>, length: usize) {
-    assert!(
-        length <= REMAINING_BYTES_MAX,
-        "options bound topic and payload"
-    );
+    assert!(length <= REMAINING_BYTES_MAX, "options bound topic and payload");
     let mut rest = length;
     loop {
         let low = u8::try_from(rest & 0x7f).expect("seven bits fit");
@@ -202,11 +174,7 @@ mod tests {
                 let packet_id = (qos == 1).then_some(0x0102);
                 let payload = &bytes[payload_at..whole];
                 let expected = Packet::Publish { packet_id, payload };
-                assert_eq!(
-                    split(&bytes),
-                    Ok(Some((expected, whole))),
-                    "{qos} {payload_bytes}"
-                );
+                assert_eq!(split(&bytes), Ok(Some((expected, whole))), "{qos} {payload_bytes}");
             }
         }
     }
@@ -216,12 +184,8 @@ mod tests {
     fn truncation_asks_for_more() {
         let mut publish = Vec::new();
         push_publish(&mut publish, "topic", 1, 200);
-        let packets: [&[u8]; 4] = [
-            &[0x20, 2, 0, 5],
-            &[0x40, 2, 0, 7],
-            &[0x90, 3, 0, 1, 0x80],
-            &publish,
-        ];
+        let packets: [&[u8]; 4] =
+            [&[0x20, 2, 0, 5], &[0x40, 2, 0, 7], &[0x90, 3, 0, 1, 0x80], &publish];
         for packet in packets {
             for length in 0..packet.len() {
                 assert_eq!(split(&packet[..length]), Ok(None), "{length} of {packet:?}");

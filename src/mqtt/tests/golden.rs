@@ -23,15 +23,7 @@ const CONNECT: Connect<'static> = Connect {
 
 fn publish(qos: QoS, packet_id: Option<PacketId>, payload: &[u8]) -> Publish<'_> {
     let topic = topic("a/b");
-    Publish {
-        dup: false,
-        qos,
-        retain: false,
-        topic,
-        packet_id,
-        properties: EMPTY,
-        payload,
-    }
+    Publish { dup: false, qos, retain: false, topic, packet_id, properties: EMPTY, payload }
 }
 
 /// Calls `check` with every packet of the table and its bytes.
@@ -50,43 +42,23 @@ pub(super) fn for_each(mut check: impl FnMut(Version, Packet<'_>, &[u8])) {
 }
 
 fn connects(check: &mut impl FnMut(Version, Packet<'_>, &[u8])) {
-    check(
-        V311,
-        Packet::Connect(CONNECT),
-        b"\x10\x0f\x00\x04MQTT\x04\x02\x00\x3c\x00\x03dev",
-    );
+    check(V311, Packet::Connect(CONNECT), b"\x10\x0f\x00\x04MQTT\x04\x02\x00\x3c\x00\x03dev");
     check(
         V31,
-        Packet::Connect(Connect {
-            version: V31,
-            ..CONNECT
-        }),
+        Packet::Connect(Connect { version: V31, ..CONNECT }),
         b"\x10\x11\x00\x06MQIsdp\x03\x02\x00\x3c\x00\x03dev",
     );
     // An empty client id decodes whatever clean session says; the broker judges.
     for (clean_session, flags) in [(true, 2), (false, 0)] {
         check(
             V311,
-            Packet::Connect(Connect {
-                client_id: "",
-                clean_session,
-                ..CONNECT
-            }),
-            &[
-                0x10, 12, 0, 4, b'M', b'Q', b'T', b'T', 4, flags, 0, 60, 0, 0,
-            ],
+            Packet::Connect(Connect { client_id: "", clean_session, ..CONNECT }),
+            &[0x10, 12, 0, 4, b'M', b'Q', b'T', b'T', 4, flags, 0, 60, 0, 0],
         );
         check(
             V31,
-            Packet::Connect(Connect {
-                version: V31,
-                client_id: "",
-                clean_session,
-                ..CONNECT
-            }),
-            &[
-                0x10, 14, 0, 6, b'M', b'Q', b'I', b's', b'd', b'p', 3, flags, 0, 60, 0, 0,
-            ],
+            Packet::Connect(Connect { version: V31, client_id: "", clean_session, ..CONNECT }),
+            &[0x10, 14, 0, 6, b'M', b'Q', b'I', b's', b'd', b'p', 3, flags, 0, 60, 0, 0],
         );
     }
     let will = Will {
@@ -109,20 +81,10 @@ fn connects(check: &mut impl FnMut(Version, Packet<'_>, &[u8])) {
         b"\x10\x26\x00\x04MQTT\x04\xf4\xff\xff\x00\x03dev\x00\x03w/t\x00\x05\x00gone\
           \x00\x05us\xc3\xa9r\x00\x02\x00\xff",
     );
-    let will = Will {
-        qos: QoS::AtLeastOnce,
-        retain: false,
-        payload: b"",
-        ..will
-    };
+    let will = Will { qos: QoS::AtLeastOnce, retain: false, payload: b"", ..will };
     check(
         V31,
-        Packet::Connect(Connect {
-            version: V31,
-            will: Some(will),
-            username: Some(""),
-            ..CONNECT
-        }),
+        Packet::Connect(Connect { version: V31, will: Some(will), username: Some(""), ..CONNECT }),
         b"\x10\x1a\x00\x06MQIsdp\x03\x8e\x00\x3c\x00\x03dev\x00\x03w/t\x00\x00\x00\x00",
     );
 }
@@ -133,25 +95,12 @@ fn publishes(check: &mut impl FnMut(Version, Packet<'_>, &[u8])) {
     long_bytes.extend_from_slice(&long);
     let at_least = publish(QoS::AtLeastOnce, Some(id(10)), b"hi");
     let table = [
-        (
-            publish(QoS::AtMostOnce, None, b"hi"),
-            &b"\x30\x07\x00\x03a/bhi"[..],
-        ),
+        (publish(QoS::AtMostOnce, None, b"hi"), &b"\x30\x07\x00\x03a/bhi"[..]),
         (publish(QoS::AtMostOnce, None, b""), b"\x30\x05\x00\x03a/b"),
         (publish(QoS::AtMostOnce, None, &long), &long_bytes),
         (at_least, b"\x32\x09\x00\x03a/b\x00\x0ahi"),
-        (
-            Publish {
-                dup: true,
-                retain: true,
-                ..at_least
-            },
-            b"\x3b\x09\x00\x03a/b\x00\x0ahi",
-        ),
-        (
-            publish(QoS::ExactlyOnce, Some(id(0xffff)), b""),
-            b"\x34\x07\x00\x03a/b\xff\xff",
-        ),
+        (Publish { dup: true, retain: true, ..at_least }, b"\x3b\x09\x00\x03a/b\x00\x0ahi"),
+        (publish(QoS::ExactlyOnce, Some(id(0xffff)), b""), b"\x34\x07\x00\x03a/b\xff\xff"),
         (
             Publish {
                 retain: true,
@@ -168,16 +117,8 @@ fn publishes(check: &mut impl FnMut(Version, Packet<'_>, &[u8])) {
 }
 
 fn acks(check: &mut impl FnMut(Version, Packet<'_>, &[u8])) {
-    let ack = Ack {
-        packet_id: id(0x1234),
-        reason: 0,
-        properties: EMPTY,
-    };
-    let unsuback = Unsuback {
-        packet_id: id(0x1234),
-        properties: EMPTY,
-        codes: &[],
-    };
+    let ack = Ack { packet_id: id(0x1234), reason: 0, properties: EMPTY };
+    let unsuback = Unsuback { packet_id: id(0x1234), properties: EMPTY, codes: &[] };
     for version in [V31, V311] {
         check(version, Packet::Puback(ack), &[0x40, 2, 0x12, 0x34]);
         check(version, Packet::Pubrec(ack), &[0x50, 2, 0x12, 0x34]);
@@ -185,30 +126,18 @@ fn acks(check: &mut impl FnMut(Version, Packet<'_>, &[u8])) {
         check(version, Packet::Pubcomp(ack), &[0x70, 2, 0x12, 0x34]);
         check(version, Packet::Unsuback(unsuback), &[0xb0, 2, 0x12, 0x34]);
         for reason in 0..=5 {
-            let connack = Connack {
-                session_present: false,
-                reason,
-                properties: EMPTY,
-            };
+            let connack = Connack { session_present: false, reason, properties: EMPTY };
             check(version, Packet::Connack(connack), &[0x20, 2, 0, reason]);
         }
     }
-    let connack = Connack {
-        session_present: true,
-        reason: 0,
-        properties: EMPTY,
-    };
+    let connack = Connack { session_present: true, reason: 0, properties: EMPTY };
     check(V311, Packet::Connack(connack), &[0x20, 2, 1, 0]);
 }
 
 fn lists(check: &mut impl FnMut(Version, Packet<'_>, &[u8])) {
     let mut scratch = Vec::new();
     for version in [V31, V311] {
-        let entries = [
-            ("a/b", QoS::AtLeastOnce),
-            ("#", QoS::ExactlyOnce),
-            ("", QoS::AtMostOnce),
-        ];
+        let entries = [("a/b", QoS::AtLeastOnce), ("#", QoS::ExactlyOnce), ("", QoS::AtMostOnce)];
         check(
             version,
             Packet::Subscribe(Subscribe::new(id(10), &entries, &mut scratch)),
@@ -222,11 +151,7 @@ fn lists(check: &mut impl FnMut(Version, Packet<'_>, &[u8])) {
         let codes = &[0, 1, 2, Suback::FAILURE];
         check(
             version,
-            Packet::Suback(Suback {
-                packet_id: id(10),
-                properties: EMPTY,
-                codes,
-            }),
+            Packet::Suback(Suback { packet_id: id(10), properties: EMPTY, codes }),
             b"\x90\x06\x00\x0a\x00\x01\x02\x80",
         );
     }
@@ -239,10 +164,7 @@ fn golden_bytes() {
     for_each(|version, packet, bytes| {
         assert_eq!(encode(version, &packet), bytes, "{packet:?}");
         assert_eq!(decode_whole(version, bytes), Ok(packet), "{bytes:x?}");
-        assert_eq!(
-            peek_frame(bytes, 1000).unwrap().unwrap().kind(),
-            Ok(packet.kind())
-        );
+        assert_eq!(peek_frame(bytes, 1000).unwrap().unwrap().kind(), Ok(packet.kind()));
         kinds |= 1 << packet.kind() as u8;
     });
     assert_eq!(kinds, 0x7ffe, "every packet type is in the table");
@@ -283,10 +205,7 @@ fn constants() {
     let accepted = ConnectReturn::Accepted;
     assert_eq!(Connack::bytes_v3(V311, true, accepted), [0x20, 2, 1, 0]);
     // [MQTT-3.2.2-4], and 3.1 has no session present.
-    assert_eq!(
-        Connack::bytes_v3(V311, true, ConnectReturn::NotAuthorized),
-        [0x20, 2, 0, 5]
-    );
+    assert_eq!(Connack::bytes_v3(V311, true, ConnectReturn::NotAuthorized), [0x20, 2, 0, 5]);
     assert_eq!(Connack::bytes_v3(V31, true, accepted), [0x20, 2, 0, 0]);
 }
 
@@ -318,10 +237,7 @@ fn bad_filters_are_errors_of_their_entry() {
         panic!("a SUBSCRIBE");
     };
     let decoded: Vec<_> = subscribe.entries().collect();
-    let entry = |&filter| SubscribeEntry {
-        filter,
-        qos: QoS::AtLeastOnce,
-    };
+    let entry = |&filter| SubscribeEntry { filter, qos: QoS::AtLeastOnce };
     assert_eq!(decoded, filters.iter().map(entry).collect::<Vec<_>>());
 
     let packet = Packet::Unsubscribe(Unsubscribe::new(id(1), &texts, &mut scratch));
@@ -335,11 +251,7 @@ fn bad_filters_are_errors_of_their_entry() {
 // A log that prints a CONNECT does not print its password.
 #[test]
 fn debug_hides_the_password() {
-    let connect = Connect {
-        username: Some("u"),
-        password: Some(b"\xab\xcd"),
-        ..CONNECT
-    };
+    let connect = Connect { username: Some("u"), password: Some(b"\xab\xcd"), ..CONNECT };
     let text = format!("{:?}", Packet::Connect(connect));
     assert!(text.contains("hidden") && !text.contains("171"), "{text}");
 }

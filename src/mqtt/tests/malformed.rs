@@ -19,18 +19,12 @@ fn packet(first: u8, body: &[u8]) -> Vec<u8> {
 
 /// A 3.1.1 CONNECT with these flags and payload.
 fn connect(flags: u8, payload: &[u8]) -> Vec<u8> {
-    packet(
-        0x10,
-        &[b"\x00\x04MQTT\x04", &[flags, 0, 10][..], payload].concat(),
-    )
+    packet(0x10, &[b"\x00\x04MQTT\x04", &[flags, 0, 10][..], payload].concat())
 }
 
 /// A 3.1 CONNECT with these flags and payload.
 fn connect_v31(flags: u8, payload: &[u8]) -> Vec<u8> {
-    packet(
-        0x10,
-        &[b"\x00\x06MQIsdp\x03", &[flags, 0, 10][..], payload].concat(),
-    )
+    packet(0x10, &[b"\x00\x06MQIsdp\x03", &[flags, 0, 10][..], payload].concat())
 }
 
 fn assert_rows(version: Version, rows: &[(Vec<u8>, DecodeError)]) {
@@ -55,16 +49,8 @@ fn fixed_header_flags() {
                 PacketKind::Pubrel | PacketKind::Subscribe | PacketKind::Unsubscribe
             );
             let is_good = bytes[0] == packet.kind().first_byte() || is_resend && is_resent_kind;
-            let expected = if is_good {
-                Ok(packet)
-            } else {
-                Err(E::ReservedFlags(packet.kind()))
-            };
-            assert_eq!(
-                decode_whole(version, &bytes),
-                expected,
-                "{version:?} {bytes:x?}"
-            );
+            let expected = if is_good { Ok(packet) } else { Err(E::ReservedFlags(packet.kind())) };
+            assert_eq!(decode_whole(version, &bytes), expected, "{version:?} {bytes:x?}");
         }
     });
 }
@@ -81,14 +67,8 @@ fn connects() {
         (with(0x20, b""), E::WillFlagsWithoutWill),
         (with(0x1c, b"\x00\x01t\x00\x00"), E::InvalidQoS),
         (with(0x40, b"\x00\x01p"), E::PasswordWithoutUsername),
-        (
-            with(0x04, b"\x00\x00\x00\x00"),
-            E::Topic(InvalidTopic::Empty),
-        ),
-        (
-            with(0x04, b"\x00\x01#\x00\x00"),
-            E::Topic(InvalidTopic::Wildcard),
-        ),
+        (with(0x04, b"\x00\x00\x00\x00"), E::Topic(InvalidTopic::Empty)),
+        (with(0x04, b"\x00\x01#\x00\x00"), E::Topic(InvalidTopic::Wildcard)),
         (with(0x04, b"\x00\x01\x00\x00\x00"), E::NulInString),
         (with(0x04, b"\x00\x01t"), E::UnexpectedEnd),
         (with(0x80, b""), E::UnexpectedEnd),
@@ -113,16 +93,8 @@ fn protocol_names_and_levels() {
         packet(0x10, &[&[0, length][..], name, &[level]].concat())
     };
     for level in 0..=255 {
-        let of_mqtt = if level == 4 {
-            E::UnexpectedEnd
-        } else {
-            E::UnacceptableVersion
-        };
-        let of_mqisdp = if level == 3 {
-            E::UnexpectedEnd
-        } else {
-            E::UnacceptableVersion
-        };
+        let of_mqtt = if level == 4 { E::UnexpectedEnd } else { E::UnacceptableVersion };
+        let of_mqisdp = if level == 3 { E::UnexpectedEnd } else { E::UnacceptableVersion };
         let rows = [
             (body(b"MQTT", level), of_mqtt),
             (body(b"MQIsdp", level), of_mqisdp),
@@ -146,15 +118,9 @@ fn v31_is_wider() {
     }
     let rows = [
         (connect_v31(0x42, b"\x00\x01c"), E::PasswordWithoutUsername),
-        (
-            connect_v31(0x1e, b"\x00\x01c\x00\x01t\x00\x00"),
-            E::InvalidQoS,
-        ),
+        (connect_v31(0x1e, b"\x00\x01c\x00\x01t\x00\x00"), E::InvalidQoS),
         (connect_v31(0x82, b"\x00\x01c\x00"), E::UnexpectedEnd),
-        (
-            connect_v31(0x82, b"\x00\x01c\x00\x01u\x00\x01p"),
-            E::TrailingBytes,
-        ),
+        (connect_v31(0x82, b"\x00\x01c\x00\x01u\x00\x01p"), E::TrailingBytes),
     ];
     assert_rows(V31, &rows);
     // The acknowledge flags of CONNACK are unused too.
@@ -176,10 +142,7 @@ fn publishes() {
         (packet(0x30, b"\x00\x02t"), E::UnexpectedEnd),
         (packet(0x30, b"\x00\x00t"), E::Topic(InvalidTopic::Empty)),
         (packet(0x30, b"\x00\x01+"), E::Topic(InvalidTopic::Wildcard)),
-        (
-            packet(0x30, b"\x00\x03a/#"),
-            E::Topic(InvalidTopic::Wildcard),
-        ),
+        (packet(0x30, b"\x00\x03a/#"), E::Topic(InvalidTopic::Wildcard)),
         (packet(0x30, b"\x00\x02a\x00"), E::NulInString),
         (packet(0x30, b"\x00\x01\x80"), E::InvalidUtf8),
         (packet(0x30, b"\x00\x03\xed\xbf\xbf"), E::InvalidUtf8),
@@ -221,26 +184,14 @@ fn lists() {
         (packet(0x82, b"\x00\x01\x00\x01t\x03"), E::InvalidQoS),
         (packet(0x82, b"\x00\x01\x00\x01t\x04"), E::InvalidQoS),
         (packet(0x82, b"\x00\x01\x00\x01t\x80"), E::InvalidQoS),
-        (
-            packet(0x82, b"\x00\x01\x00\x01t\x00\x00\x01\xff\x00"),
-            E::InvalidUtf8,
-        ),
-        (
-            packet(0x82, b"\x00\x01\x00\x01t\x00\x00\x01\x00\x00"),
-            E::NulInString,
-        ),
+        (packet(0x82, b"\x00\x01\x00\x01t\x00\x00\x01\xff\x00"), E::InvalidUtf8),
+        (packet(0x82, b"\x00\x01\x00\x01t\x00\x00\x01\x00\x00"), E::NulInString),
         (packet(0x82, b"\x00\x01\x00\x01t\x00\x00"), E::UnexpectedEnd),
         (packet(0xa2, &[0, 1]), E::EmptyList),
         (packet(0xa2, b"\x00\x00\x00\x01t"), E::ZeroPacketId),
         (packet(0xa2, b"\x00\x01\x00\x01t\x00"), E::UnexpectedEnd),
-        (
-            packet(0xa2, b"\x00\x01\x00\x01t\x00\x01\xff"),
-            E::InvalidUtf8,
-        ),
-        (
-            packet(0xa2, b"\x00\x01\x00\x01t\x00\x01\x00"),
-            E::NulInString,
-        ),
+        (packet(0xa2, b"\x00\x01\x00\x01t\x00\x01\xff"), E::InvalidUtf8),
+        (packet(0xa2, b"\x00\x01\x00\x01t\x00\x01\x00"), E::NulInString),
         (packet(0x90, &[0, 1]), E::EmptyList),
         (packet(0x90, &[0, 0, 0]), E::ZeroPacketId),
         (packet(0x90, &[0, 1, 0, 3]), E::ReservedReturnCode(3)),
@@ -269,22 +220,12 @@ fn every_truncation() {
             let cut = &bytes[..end];
             let expected = (end >= whole.header_bytes).then_some(whole);
             assert_eq!(peek_frame(cut, BYTES_MAX), Ok(expected), "{cut:x?}");
-            assert_eq!(
-                decode(version, whole, cut),
-                Err(E::UnexpectedEnd),
-                "{cut:x?}"
-            );
+            assert_eq!(decode(version, whole, cut), Err(E::UnexpectedEnd), "{cut:x?}");
             if end >= whole.header_bytes {
-                let shorter = Frame {
-                    total_bytes: end,
-                    ..whole
-                };
+                let shorter = Frame { total_bytes: end, ..whole };
                 let result = decode(version, shorter, cut);
                 // Cut between two elements, a list is a list, and a payload a payload.
-                assert!(
-                    result.is_err() || may_end_early(version, packet.kind(), cut),
-                    "{cut:x?}"
-                );
+                assert!(result.is_err() || may_end_early(version, packet.kind(), cut), "{cut:x?}");
             }
         }
     });
@@ -294,11 +235,7 @@ fn every_truncation() {
 fn may_end_early(version: Version, kind: PacketKind, cut: &[u8]) -> bool {
     match kind {
         PacketKind::Publish => {
-            let id_bytes = if cut[0] >> 1 & 3 == QoS::AtMostOnce as u8 {
-                0
-            } else {
-                2
-            };
+            let id_bytes = if cut[0] >> 1 & 3 == QoS::AtMostOnce as u8 { 0 } else { 2 };
             cut.len() >= 7 + id_bytes
         }
         PacketKind::Subscribe | PacketKind::Suback | PacketKind::Unsubscribe => cut.len() >= 5,

@@ -43,9 +43,7 @@ impl Random {
     /// One to four of `levels` with slashes between.
     pub(super) fn join_levels(&mut self, levels: &[&str]) -> String {
         let count = 1 + self.below(4);
-        let picked: Vec<_> = (0..count)
-            .map(|_| levels[self.below(levels.len())])
-            .collect();
+        let picked: Vec<_> = (0..count).map(|_| levels[self.below(levels.len())]).collect();
         picked.join("/")
     }
 }

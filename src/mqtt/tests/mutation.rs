@@ -18,11 +18,7 @@ fn exercise(version: Version, bytes: &[u8]) -> Result<Option<PacketKind>, Decode
         _ => {}
     }
     let again = encode(version, &packet);
-    assert_eq!(
-        decode_whole(version, &again),
-        Ok(packet),
-        "{bytes:x?} and {again:x?}"
-    );
+    assert_eq!(decode_whole(version, &again), Ok(packet), "{bytes:x?} and {again:x?}");
     Ok(Some(packet.kind()))
 }
 
@@ -66,15 +62,9 @@ fn mutated_packets() {
             Err(_) => refused += 1,
         }
     }
-    assert!(
-        refused > ROUNDS / 10,
-        "{random}: only {refused} were refused"
-    );
+    assert!(refused > ROUNDS / 10, "{random}: only {refused} were refused");
     for kind in 1..15 {
-        assert!(
-            decoded[kind] > 100,
-            "{random}: the test is too weak, {decoded:?}"
-        );
+        assert!(decoded[kind] > 100, "{random}: the test is too weak, {decoded:?}");
     }
 }
 

@@ -20,18 +20,9 @@ fn publish(qos: QoS, payload: &[u8]) -> Publish<'_> {
 
 /// What `delivery` makes of `publish`, encoded on its own.
 fn expected(publish: Publish<'_>, delivery: Delivery) -> Vec<u8> {
-    let Delivery {
-        packet_id,
-        dup,
-        retain,
-    } = delivery;
+    let Delivery { packet_id, dup, retain } = delivery;
     let mut out = Vec::new();
-    let publish = Publish {
-        dup,
-        retain,
-        packet_id,
-        ..publish
-    };
+    let publish = Publish { dup, retain, packet_id, ..publish };
     publish.encode(Version::V311, &mut out);
     assert_eq!(out.len(), publish.encoded_bytes(Version::V311));
     out
@@ -41,9 +32,7 @@ fn expected(publish: Publish<'_>, delivery: Delivery) -> Vec<u8> {
 #[test]
 fn copies() {
     let mut scratch = b"from before".to_vec();
-    for payload_bytes in [
-        0, 1, 100, 108, 109, 110, 111, 112, 200, 16_361, 16_380, 70_000,
-    ] {
+    for payload_bytes in [0, 1, 100, 108, 109, 110, 111, 112, 200, 16_361, 16_380, 70_000] {
         let payload = vec![0x33; payload_bytes];
         for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
             let publish = publish(qos, &payload);
@@ -54,11 +43,7 @@ fn copies() {
             for packet_id in packet_ids {
                 for (dup, retain) in [(false, false), (false, true), (true, false), (true, true)] {
                     let dup = dup && packet_id.is_some();
-                    let delivery = Delivery {
-                        packet_id,
-                        dup,
-                        retain,
-                    };
+                    let delivery = Delivery { packet_id, dup, retain };
                     let mut out = vec![0xee];
                     let template = PublishTemplate::encode(Version::V311, &publish, &mut scratch);
                     template.append(delivery, &mut out);

@@ -1,3 +1,5 @@
+//! Accepting: many at once, cancelled, and out of descriptors.
+
 use std::env;
 use std::net::TcpStream;
 use std::process::Command;
@@ -67,10 +69,7 @@ fn accept_survives_the_descriptor_limit() {
     child.args(["--exact", name]).env(CHILD, "1");
     let output = child.output().expect("this program starts");
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && text.contains("1 passed"),
-        "{text}"
-    );
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
 }
 
 fn exhaust_descriptors() {
@@ -81,10 +80,7 @@ fn exhaust_descriptors() {
     let limit = getrlimit(Resource::Nofile);
     let spare = rustix::io::dup(rig.ring.waker()).expect("a descriptor");
     let used = u64::try_from(std::os::fd::AsRawFd::as_raw_fd(&spare)).expect("a number");
-    let lowered = Rlimit {
-        current: Some(used + 1),
-        maximum: limit.maximum,
-    };
+    let lowered = Rlimit { current: Some(used + 1), maximum: limit.maximum };
     setrlimit(Resource::Nofile, lowered).expect("lowering is allowed");
 
     rig.ring.submit_accept(listener);

@@ -6,7 +6,6 @@ mod recv;
 mod send;
 mod wake;
 
-use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -20,10 +19,7 @@ use crate::chunk::{Batch, Chunk, ChunkPool};
 /// Waits without what is waited for, one second each, before a test counts as hanging.
 const WAITS_MAX: usize = 20;
 
-const LINK: Key = Key {
-    slot: 1,
-    generation: 3,
-};
+const LINK: Key = Key { slot: 1, generation: 3 };
 
 /// A ring and what came out of it that no test has looked at yet.
 struct Rig {
@@ -56,19 +52,12 @@ impl Rig {
 
     fn with(options: &Options) -> Self {
         let ring = Uring::new(options).expect("this machine has io_uring");
-        Self {
-            ring,
-            seen: Vec::new(),
-        }
+        Self { ring, seen: Vec::new() }
     }
 
     /// Few and small buffers.
     fn starving(recv_buffers: u16) -> Self {
-        Self::with(&Options {
-            recv_buffers,
-            recv_buffer_bytes: 64,
-            ..Options::default()
-        })
+        Self::with(&Options { recv_buffers, recv_buffer_bytes: 64, ..Options::default() })
     }
 
     /// Waits until a completion satisfies `wanted` and takes it out.
@@ -77,9 +66,7 @@ impl Rig {
             if let Some(at) = self.seen.iter().position(&wanted) {
                 return self.seen.remove(at);
             }
-            self.ring
-                .wait(Some(Duration::from_secs(1)), &mut self.seen)
-                .expect("the ring works");
+            self.ring.wait(Some(Duration::from_secs(1)), &mut self.seen).expect("the ring works");
         }
         panic!("no such completion among {:?}", self.seen);
     }
@@ -95,10 +82,9 @@ impl Rig {
     fn take_sent(&mut self, link: Key) -> (Result<usize, i32>, Batch) {
         let of_link = |c: &_| matches!(c, Completion::Sent { key, .. } if *key == link);
         match self.take(of_link) {
-            Completion::Sent { result, batch, .. } => (
-                result.map_err(|error| error.raw_os_error().unwrap_or(0)),
-                batch,
-            ),
+            Completion::Sent { result, batch, .. } => {
+                (result.map_err(|error| error.raw_os_error().unwrap_or(0)), batch)
+            }
             _ => unreachable!("it was selected"),
         }
     }
@@ -106,10 +92,9 @@ impl Rig {
     fn take_accepted(&mut self, from: u32) -> (Result<Socket, i32>, bool) {
         let of = |c: &_| matches!(c, Completion::Accepted { listener, .. } if *listener == from);
         match self.take(of) {
-            Completion::Accepted { result, more, .. } => (
-                result.map_err(|error| error.raw_os_error().unwrap_or(0)),
-                more,
-            ),
+            Completion::Accepted { result, more, .. } => {
+                (result.map_err(|error| error.raw_os_error().unwrap_or(0)), more)
+            }
             _ => unreachable!("it was selected"),
         }
     }
@@ -135,11 +120,7 @@ impl Rig {
                 Received::Cancelled => Some(End::Cancelled),
                 Received::Failed(error) => Some(End::Failed(error.raw_os_error().unwrap_or(0))),
             };
-            assert_eq!(
-                inbox.end.is_some(),
-                !more,
-                "only a last completion ends a receive"
-            );
+            assert_eq!(inbox.end.is_some(), !more, "only a last completion ends a receive");
         }
     }
 
@@ -174,9 +155,7 @@ fn batch_of(chunks: usize, bytes: usize) -> Batch {
 
 /// Bytes that tell where in a stream they belong.
 fn pattern(from: usize, bytes: usize) -> Vec<u8> {
-    (from..from + bytes)
-        .map(|at| (at % 251).to_le_bytes()[0])
-        .collect()
+    (from..from + bytes).map(|at| (at % 251).to_le_bytes()[0]).collect()
 }
 
 /// Whether the peer sees the end of the stream, now.

@@ -1,3 +1,5 @@
+//! Receiving: the ends of a receive, empty pools, cancels, reused slots.
+
 use super::*;
 
 /// Data comes before the end, in order, and the end comes once, as the last completion.
@@ -13,10 +15,7 @@ fn data_then_end() {
     peer.write_all(b"last").expect("room");
     drop(peer);
     rig.fill(LINK, &mut inbox, usize::MAX);
-    assert_eq!(
-        (inbox.bytes.as_slice(), inbox.end),
-        (&b"firstlast"[..], Some(End::Peer))
-    );
+    assert_eq!((inbox.bytes.as_slice(), inbox.end), (&b"firstlast"[..], Some(End::Peer)));
 }
 
 /// A single receive brings one piece and is over: the link may move, and the rest waits for it.
@@ -83,17 +82,12 @@ fn cancel_loses_no_data() {
         let mut rig = Rig::new();
         let (socket, mut peer) = pair();
         rig.ring.submit_recv(LINK, &socket, mode);
-        rig.ring
-            .wait(Some(Duration::ZERO), &mut rig.seen)
-            .expect("the ring works");
+        rig.ring.wait(Some(Duration::ZERO), &mut rig.seen).expect("the ring works");
         peer.write_all(b"before").expect("room");
         rig.ring.cancel_recv(LINK);
         let mut inbox = Inbox::default();
         rig.fill(LINK, &mut inbox, usize::MAX);
-        assert!(
-            matches!(inbox.end, Some(End::Cancelled | End::Once)),
-            "{inbox:?}"
-        );
+        assert!(matches!(inbox.end, Some(End::Cancelled | End::Once)), "{inbox:?}");
         peer.write_all(b"after").expect("room");
         while inbox.bytes.len() < 11 {
             rig.ring.submit_recv(LINK, &socket, mode);
@@ -162,10 +156,7 @@ fn buffers_are_writable() {
 fn slots_are_reused() {
     let mut rig = Rig::new();
     for generation in [0, 1, (1 << 24) - 1, 0] {
-        let link = Key {
-            slot: 9,
-            generation,
-        };
+        let link = Key { slot: 9, generation };
         let (socket, mut peer) = pair();
         rig.ring.submit_recv(link, &socket, RecvMode::Multishot);
         rig.ring.submit_send(link, &socket, batch_of(2, 4));
@@ -175,9 +166,6 @@ fn slots_are_reused() {
         assert_eq!(rig.take_sent(link).0, Ok(8));
         rig.ring.shutdown(&socket);
         rig.fill(link, &mut inbox, usize::MAX);
-        assert_eq!(
-            (inbox.bytes.as_slice(), inbox.end),
-            (&b"hello"[..], Some(End::Peer))
-        );
+        assert_eq!((inbox.bytes.as_slice(), inbox.end), (&b"hello"[..], Some(End::Peer)));
     }
 }
