@@ -18,11 +18,7 @@ const SHARDS: [usize; 3] = [1, 2, 4];
 
 fn in_repository(path: &str) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path);
-    assert!(
-        path.exists(),
-        "{} is missing: run scripts/test, which makes it",
-        path.display()
-    );
+    assert!(path.exists(), "{} is missing: run scripts/test, which makes it", path.display());
     path
 }
 
@@ -33,21 +29,13 @@ fn run(command: &Command) -> String {
         .arg("60")
         .arg(command.get_program())
         .args(command.get_args())
-        .envs(
-            command
-                .get_envs()
-                .filter_map(|(key, value)| Some((key, value?))),
-        )
+        .envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))))
         .stdin(Stdio::null())
         .output()
         .expect("timeout, of Debian's coreutils, is there");
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "{}: {command:?}\n{printed}\n{said}",
-        output.status
-    );
+    assert!(output.status.success(), "{}: {command:?}\n{printed}\n{said}", output.status);
     printed
 }
 
@@ -69,11 +57,7 @@ fn paho() {
     let script = in_repository("tests/clients/paho_suite.py");
     for_each_broker(|broker, version| {
         let mut command = Command::new(&python);
-        command
-            .arg(&script)
-            .arg("127.0.0.1")
-            .arg(broker.addr().port().to_string())
-            .arg(version);
+        command.arg(&script).arg("127.0.0.1").arg(broker.addr().port().to_string()).arg(version);
         run(&command);
     });
 }
@@ -87,11 +71,7 @@ fn mqttjs() {
     for_each_broker(|broker, version| {
         let mut command = Command::new("node");
         command.env("NODE_PATH", &modules);
-        command
-            .arg(&script)
-            .arg("127.0.0.1")
-            .arg(broker.addr().port().to_string())
-            .arg(version);
+        command.arg(&script).arg("127.0.0.1").arg(broker.addr().port().to_string()).arg(version);
         run(&command);
     });
 }
@@ -99,13 +79,7 @@ fn mqttjs() {
 /// `mosquitto_pub` or `mosquitto_sub` with these arguments, split at spaces.
 fn mosquitto(program: &str, broker: &Broker, version: &str, arguments: &str) -> Command {
     let mut command = Command::new(program);
-    command.args([
-        "-h",
-        "127.0.0.1",
-        "-p",
-        &broker.addr().port().to_string(),
-        "-V",
-    ]);
+    command.args(["-h", "127.0.0.1", "-p", &broker.addr().port().to_string(), "-V"]);
     command.arg(format!("mqttv{}", version.replace('.', "")));
     command.args(arguments.split(' '));
     command
@@ -152,10 +126,7 @@ impl Subscriber {
     fn expect_line(&self, start: &str) {
         loop {
             let line = self.lines.recv_timeout(PATIENCE);
-            if line
-                .unwrap_or_else(|_| panic!("{start:?} does not come"))
-                .starts_with(start)
-            {
+            if line.unwrap_or_else(|_| panic!("{start:?} does not come")).starts_with(start) {
                 return;
             }
         }
@@ -193,23 +164,14 @@ fn mosquitto_clients() {
         for number in 0..5 {
             publish(&format!("-i m-pub -t m/kept -q 1 -m {number}"));
         }
-        assert_eq!(
-            receive("-i m-kept -c -q 1 -t m/kept -C 5"),
-            "0\n1\n2\n3\n4\n"
-        );
+        assert_eq!(receive("-i m-kept -c -q 1 -t m/kept -C 5"), "0\n1\n2\n3\n4\n");
         receive("-i m-kept -q 1 -t m/kept -E");
         // Retained: set, replayed, cleared.
         publish("-i m-pub -t m/state -q 1 -r -m on");
         publish("-i m-pub -t m/marker -q 1 -r -m marker");
-        assert_eq!(
-            receive("-i m-sub -t m/state -q 1 -C 1 -F %r/%q/%p"),
-            "1/1/on\n"
-        );
+        assert_eq!(receive("-i m-sub -t m/state -q 1 -C 1 -F %r/%q/%p"), "1/1/on\n");
         publish("-i m-pub -t m/state -q 1 -r -n");
-        assert_eq!(
-            receive("-i m-sub -t m/state -t m/marker -C 1 -F %r/%p"),
-            "1/marker\n"
-        );
+        assert_eq!(receive("-i m-sub -t m/state -t m/marker -C 1 -F %r/%p"), "1/marker\n");
         publish("-i m-pub -t m/marker -q 1 -r -n");
         // A client that is killed leaves its will.
         let witness = Subscriber::start(broker, version, "-i m-witness -t m/will -F will/%p");

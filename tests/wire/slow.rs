@@ -217,11 +217,7 @@ fn stream_between_shards_flows() {
                 let mut last = None;
                 while last != Some(1_000) {
                     let came = subscriber.read_publish();
-                    assert!(
-                        last < Some(number_of(&came)),
-                        "{} after {last:?}",
-                        number_of(&came)
-                    );
+                    assert!(last < Some(number_of(&came)), "{} after {last:?}", number_of(&came));
                     last = Some(number_of(&came));
                 }
             });
