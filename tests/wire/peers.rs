@@ -81,9 +81,9 @@ fn reset_inside_a_packet() {
                 let mut client = Client::connect_with(broker, &connect("cut").will(&will));
                 client.send(&packet[..cut]);
                 if is_reset {
-                    client.reset()
+                    client.reset();
                 } else {
-                    drop(client)
+                    drop(client);
                 }
                 witness.expect_publish(&will);
             }

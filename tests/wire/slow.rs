@@ -198,3 +198,29 @@ fn taken_over_while_full() {
         }
     });
 }
+
+/// A stream between shards flows to its end: in order, and never stuck.
+#[test]
+fn stream_between_shards_flows() {
+    on_shards(&[1, 2, 4], |broker| {
+        for id in ["moss", "nettle", "oat", "poppy"] {
+            let mut subscriber = Client::connect(broker, id);
+            subscriber.subscribe("stream", 1);
+            let mut publisher = Client::connect(broker, "publisher");
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    for number in 0..1_000 {
+                        publisher.send(&numbered(number).bytes());
+                    }
+                    publisher.publish(&numbered(1_000).qos1(1));
+                });
+                let mut last = None;
+                while last != Some(1_000) {
+                    let came = subscriber.read_publish();
+                    assert!(last < Some(number_of(&came)), "{} after {last:?}", number_of(&came));
+                    last = Some(number_of(&came));
+                }
+            });
+        }
+    });
+}
