@@ -113,7 +113,8 @@ pub const CHUNK_LARGE_BYTES: usize = 16 * 1024;
 /// Free output chunks a shard keeps for reuse, per class. Over: the memory goes back.
 pub const CHUNKS_KEPT_MAX: usize = 1024;
 
-/// Chunks one send may carry: the kernel takes at most 1,024 vectors, and it copies those above 8.
+/// Chunks one send may carry; the rest follows in the next. Small enough that the progress of a
+/// slow reader is seen within a patience.
 pub const SEND_CHUNKS_MAX: usize = 16;
 
 /// Bytes above which a payload is shared by reference instead of copied: below it a copy is cheaper

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 
 use super::*;
+use crate::limits::SEND_CHUNKS_MAX;
 use crate::ring::Listener;
 
 /// Memory that counts its drops.
@@ -92,13 +93,13 @@ fn drop_lets_go() {
 #[test]
 fn memory_comes_back() {
     let mut rig = Rig::new();
-    for chunks in [1, 2, 64, 65] {
+    for chunks in [1, 2, SEND_CHUNKS_MAX, SEND_CHUNKS_MAX + 1] {
         let (socket, _peer) = pair();
         let batch = batch_of(chunks, 10);
         let given: Vec<*const u8> = batch.slices().map(<[u8]>::as_ptr).collect();
         rig.ring.submit_send(LINK, &socket, batch);
         let (result, batch) = rig.take_sent(LINK);
-        assert_eq!(result, Ok(10 * chunks.min(64)));
+        assert_eq!(result, Ok(10 * chunks.min(SEND_CHUNKS_MAX)));
         assert_eq!(batch.slices().map(<[u8]>::as_ptr).collect::<Vec<_>>(), given);
         assert_eq!(batch.slices().collect::<Vec<_>>().concat(), pattern(0, chunks * 10));
     }

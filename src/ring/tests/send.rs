@@ -4,6 +4,7 @@ use std::thread;
 use std::time::Instant;
 
 use super::*;
+use crate::limits::SEND_CHUNKS_MAX;
 
 /// Reads `bytes` in another thread.
 fn drain(mut peer: UnixStream, bytes: usize) -> thread::JoinHandle<Vec<u8>> {
@@ -31,7 +32,9 @@ fn large_send_is_whole() {
 /// More chunks than one send takes go out in several, in order, at the edges too.
 #[test]
 fn many_chunks_continue() {
-    for (chunks, sends) in [(1, 1), (63, 1), (64, 1), (65, 2), (128, 2), (200, 4)] {
+    const MAX: usize = SEND_CHUNKS_MAX;
+    let cases = [(1, 1), (MAX - 1, 1), (MAX, 1), (MAX + 1, 2), (2 * MAX, 2), (3 * MAX + 1, 4)];
+    for (chunks, sends) in cases {
         let mut rig = Rig::new();
         let (socket, peer) = pair();
         let reader = drain(peer, chunks * 100);
