@@ -1,4 +1,84 @@
-//! ringmq: MQTT at the front, a log inside.
+//! ringmq: an MQTT broker for Linux hosts that take in telemetry at high rates.
+//!
+//! ```text
+//!             ┌──────────────── shard 0 (pinned thread) ────────────────┐
+//!   clients ──┤ io_uring ─ links ─ transport ─ mqtt ─ broker ─ store    ├──► shard 1 … shard n
+//!             └─────────────────────────────────────────────────────────┘
+//!   one byte ring per ordered pair of shards; a bell rings only for a shard that sleeps
+//! ```
+//!
+//! Shared nothing: a shard owns its io_uring, its links, its sessions, its part of the retain
+//! store. Between shards there are only rings of messages.
+//!
+//! # Names
+//!
+//! A *connection* is MQTT protocol state; a *link* is a socket and its transport; a *session* is
+//! what outlives both; a *shard* is one core's share. A *vhost* has an exchange `mqtt.default`
+//! (subscription tree and routes), sessions and a *retain store*. Elsewhere the standard's terms
+//! hold.
+//!
+//! # Rooms
+//!
+//! | room | what it is | may use | must not know |
+//! |---|---|---|---|
+//! | [`mqtt`] | bytes ⇄ packets; topics, filters | `bytes` | sessions, sockets, time |
+//! | [`transport`] | wire ⇄ application bytes | `bytes` | MQTT, descriptors |
+//! | [`store`] | log, session queues, retain store | – | packets, sockets |
+//! | [`mesh`] | rings between shards: the only atomics | std | what messages mean |
+//! | [`ring`] | the only user of io_uring | `io-uring`, `libc` | MQTT, broker |
+//! | [`broker`] | the state machines | `mqtt`, `store` | the ring |
+//! | [`reactor`] | completions → broker → operations | all above | flags' text |
+//! | [`server`], [`config`], [`cpus`] | flags → threads, signals, end | all | – |
+//!
+//! `mqtt`, `transport`, `store` and `broker` are pure: no descriptor, clock, thread or atomic.
+//! [`chunk`] (bytes on their way out) and [`limits`] (every bound) are leaves that all may use.
+//! `mqtt`, `transport`, `store`, `mesh` and `ring` do not see each other. `tests/tidy.rs` holds the
+//! table, the files with `unsafe`, and the sizes.
+//!
+//! # Invariants
+//!
+//! Code cites them by number.
+//!
+//! 1. **Home.** Vhost and client id name one shard; a link moves there once, when its CONNECT is
+//!    decoded. Until then it receives single-shot, so nothing is in flight and the link, unread
+//!    bytes included, moves as a plain value. Session state is never touched from another core.
+//! 2. **Join before free.** A slot, socket or buffer is released only when the kernel holds no
+//!    operation on it. Slots carry generations; a stale completion is a bug that is asserted.
+//! 3. **Run to completion.** No `async`, no `Rc` or `RefCell`, no locks in mqtt, transport, broker
+//!    and store: state is reached through `&mut self`.
+//! 4. **Time is an argument.** Nobody below the reactor reads a clock or draws randomness.
+//! 5. **Everything is bounded,** in [`limits`], each bound with its reason and what happens at it.
+//! 6. **No circle of full rings.** Handling another shard's message never waits for room: what has
+//!    none waits in a list, and the sender stops reading from its publishers, not from its peers.
+//! 7. **Order.** One publisher's messages on one topic reach one subscriber in order, for each QoS.
+//! 8. **Acknowledge after the promise.** A PUBACK leaves only when every shard that must have the
+//!    message has handled it, a SUBACK when every shard routes to it. The receiving side of each
+//!    mesh ring publishes how far it has handled; replies wait until those marks pass. No reply
+//!    message is needed.
+//! 9. **One send in flight for each socket.** What comes meanwhile gathers and is the next batch:
+//!    that is where throughput comes from.
+//!
+//! # One PUBLISH
+//!
+//! A receive completes into a buffer lent by the ring → the reactor cuts the bytes into packets,
+//! borrowed from that buffer → the broker finds the route: by the connection's last topic, else by
+//! the shard's cache of routes, else by the trees → for each session here the packet is encoded
+//! once for each QoS and copied to the connection's output with its packet identifier patched in;
+//! what must wait (no window, no room, no client) is appended to the log once, with a position in
+//! each session's queue → other shards with a subscriber get one copy in their ring and do the same
+//! → at the end of the turn each connection with output gets one send, each sleeping shard that was
+//! sent something one wake.
+//!
+//! Packet identifiers come from a message's number in its session's queue, so nothing is stored for
+//! them and the same message has the same identifier after a reconnect.
+//!
+//! # When it is too much
+//!
+//! A connection has at most `--max-outgoing-bytes` of output. When it is full, the publishers that
+//! feed it are not read from (TCP holds them back), each for `--qos0-patience` at most; a client
+//! that takes nothing for so long is marked slow: its publishers run free, QoS 0 for it is dropped
+//! and counted, QoS 1 waits in its session (see `broker::congestion`). A full ring to another
+//! shard, or no free receive buffer, pauses reading as well.
 
 pub mod broker;
 pub mod chunk;

@@ -9,8 +9,8 @@
 //! While `Holding`, publishers that fed the connection are not read from: each for the patience at
 //! most. When the output is low again they go on in the order they came, one at a time: whoever
 //! fills it anew stands at the end. A client that takes something in each patience is merely
-//! behind; one that takes nothing is `Slow`: its publishers run free, QoS 0 for it is dropped, QoS 1
-//! waits in its session.
+//! behind; one that takes nothing is `Slow`: its publishers run free, QoS 0 for it is dropped, QoS
+//! 1 waits in its session.
 
 use std::collections::{BTreeSet, VecDeque};
 
