@@ -1,6 +1,6 @@
 //! CONNECT: who may come in, and what session it finds (3.1, 3.2).
 
-use log::debug;
+use log::{debug, warn};
 
 use crate::limits::TOPIC_LEVELS_MAX;
 use crate::mqtt::{Connack, Connect, ConnectReturn, Version};
@@ -10,6 +10,39 @@ use super::session::SessionKey;
 use super::shard::{CloseReason, Context, Shard};
 use super::vhost::{DEFAULT_VHOST, VhostId};
 use super::{ConnId, placement};
+
+/// What somebody who sees a refusal in the log can do.
+fn advice(code: ConnectReturn) -> &'static str {
+    match code {
+        ConnectReturn::UnacceptableVersion => "clients must speak MQTT 3.1 or 3.1.1",
+        ConnectReturn::IdentifierRejected => "a client without clean session needs a client id",
+        ConnectReturn::ServerUnavailable => "there are as many clients as --max-connections",
+        ConnectReturn::Accepted | ConnectReturn::BadCredentials | ConnectReturn::NotAuthorized => {
+            ""
+        }
+    }
+}
+
+/// Lets one refusal a second into the log: whoever is refused may try again at once.
+#[derive(Default, Debug)]
+pub(super) struct Refusals {
+    quiet_until_ms: u64,
+    unlogged: u64,
+}
+
+impl Refusals {
+    const QUIET_MS: u64 = 1_000;
+
+    /// Whether this one is to be logged, and how many before it were not.
+    fn log_now(&mut self, now_ms: u64) -> Option<u64> {
+        if now_ms < self.quiet_until_ms {
+            self.unlogged += 1;
+            return None;
+        }
+        self.quiet_until_ms = now_ms + Self::QUIET_MS;
+        Some(std::mem::take(&mut self.unlogged))
+    }
+}
 
 impl Shard {
     pub(super) fn handle_connect(
@@ -69,6 +102,10 @@ impl Shard {
     /// Answers a CONNECT with a refusal and closes [MQTT-3.2.2-5].
     pub(super) fn refuse(&mut self, conn: ConnId, code: ConnectReturn, context: &mut Context<'_>) {
         self.out.stats.clients_refused += 1;
+        if let Some(unlogged) = self.refusals.log_now(context.now_ms) {
+            let advice = advice(code);
+            warn!("link {}: {code}: {advice} ({unlogged} more since the last)", conn.slot);
+        }
         self.out.reply(conn, &Connack::bytes_v3(Version::V311, false, code));
         self.close(conn, CloseReason::Refused(code), context);
     }

@@ -6,6 +6,7 @@ use std::fmt;
 use crate::chunk::{Batch, ChunkPool};
 use crate::mqtt::{Connect, ConnectReturn, DecodeError, Packet, TopicFilter, TopicName};
 
+use super::connect::Refusals;
 use super::connection::Phase;
 use super::delivery::{Outgoing, Terms};
 use super::hashing::Hashing;
@@ -96,6 +97,7 @@ pub struct Shard {
     pub(super) out: Outgoing,
     pub(super) forms: Forms,
     pub(super) promises: Promises,
+    pub(super) refusals: Refusals,
     /// Counts client ids made here.
     pub(super) made_ids: u64,
     /// Connections whose retained replay goes on in the next turn.
@@ -112,6 +114,7 @@ impl Shard {
             out: Outgoing::new(options),
             forms: Forms::default(),
             promises: Promises::default(),
+            refusals: Refusals::default(),
             made_ids: 0,
             replaying: Vec::new(),
             relieving: VecDeque::new(),

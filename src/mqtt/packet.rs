@@ -318,6 +318,19 @@ pub enum ConnectReturn {
     NotAuthorized = 5,
 }
 
+impl fmt::Display for ConnectReturn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Accepted => "accepted",
+            Self::UnacceptableVersion => "unacceptable protocol version",
+            Self::IdentifierRejected => "identifier rejected",
+            Self::ServerUnavailable => "server unavailable",
+            Self::BadCredentials => "bad user name or password",
+            Self::NotAuthorized => "not authorized",
+        })
+    }
+}
+
 impl TryFrom<u8> for ConnectReturn {
     type Error = OutOfRange;
 
