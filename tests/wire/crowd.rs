@@ -4,10 +4,10 @@ use std::thread;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::common::{Broker, Client, Resources, connect, publish, resume_as};
+use crate::common::{Broker, Client, Resources, connack, connect, publish, resume_as, socket_from};
 
 const CLIENTS: usize = 10_000;
-const THREADS: usize = 4;
+const THREADS: u8 = 4;
 
 /// What the allocator may keep after the first crowd: about 6 KiB for each client. After the
 /// second one it must do with that.
@@ -32,11 +32,14 @@ fn come_and_go(broker: &Broker, idle: Resources) {
         let workers: Vec<_> = (0..THREADS)
             .map(|worker| {
                 scope.spawn(move || {
-                    (worker..CLIENTS)
-                        .step_by(THREADS)
+                    (usize::from(worker)..CLIENTS)
+                        .step_by(usize::from(THREADS))
                         .map(|number| {
                             let id = format!("crowd-{number}");
-                            let mut client = Client::connect_with(broker, &connect(&id));
+                            let socket = socket_from([127, 0, 2, worker], broker.addr());
+                            let mut client = Client::over(socket);
+                            client.send(&connect(&id).bytes());
+                            client.expect(&connack(false, 0));
                             client.subscribe(&format!("crowd/{number}"), 1);
                             client
                         })
