@@ -7,7 +7,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::common::{Broker, Client, Resources, connack, connect, publish, resume_as, socket_from};
 
 const CLIENTS: usize = 10_000;
-const THREADS: u8 = 4;
+const THREADS: usize = 4;
 
 /// What the allocator may keep after the first crowd: about 6 KiB for each client. After the
 /// second one it must do with that.
@@ -32,11 +32,12 @@ fn come_and_go(broker: &Broker, idle: Resources) {
         let workers: Vec<_> = (0..THREADS)
             .map(|worker| {
                 scope.spawn(move || {
-                    (usize::from(worker)..CLIENTS)
-                        .step_by(usize::from(THREADS))
+                    (worker..CLIENTS)
+                        .step_by(THREADS)
                         .map(|number| {
                             let id = format!("crowd-{number}");
-                            let socket = socket_from([127, 0, 2, worker], broker.addr());
+                            let source = u8::try_from(1 + number % 200).expect("at most 200");
+                            let socket = socket_from([127, 0, 2, source], broker.addr());
                             let mut client = Client::over(socket);
                             client.send(&connect(&id).bytes());
                             client.expect(&connack(false, 0));
