@@ -1,8 +1,12 @@
 //! A blocking client that says exactly what it is told and checks what comes back.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, SocketAddrV4, TcpStream};
 use std::time::Duration;
+
+use rustix::net::{
+    AddressFamily, SocketFlags, SocketType, bind, connect as connect_socket, socket_with,
+};
 
 use super::broker::{Broker, PATIENCE};
 use super::packet::{
@@ -22,6 +26,17 @@ pub(crate) fn resume_as(broker: &Broker, id: &str, present: bool) -> Client {
     client.send(&connect(id).persistent().bytes());
     client.expect(&connack(present, 0));
     client
+}
+
+/// Connects from this loopback address: one has too few ports for tens of thousands of connections
+/// that end within a minute.
+pub(crate) fn socket_from(source: [u8; 4], broker: SocketAddr) -> TcpStream {
+    let SocketAddr::V4(broker) = broker else { panic!("the broker listens on IPv4") };
+    let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+        .expect("a descriptor is free");
+    bind(&socket, &SocketAddrV4::new(source.into(), 0)).expect("a port is free");
+    connect_socket(&socket, &broker).expect("the broker listens");
+    TcpStream::from(socket)
 }
 
 impl Client {

@@ -15,7 +15,7 @@ mod random;
 #[allow(unused_imports, reason = "each test target uses its own part")]
 pub(crate) use {
     broker::{Broker, PATIENCE, Resources, on_shards, run_to_exit},
-    client::{Client, resume_as},
+    client::{Client, resume_as, socket_from},
     packet::{
         Connect, DISCONNECT, PINGREQ, PINGRESP, Publish, connack, connect, frame, puback, publish,
         string, suback, subscribe, unsuback, unsubscribe,

@@ -4,7 +4,7 @@ use std::thread;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::common::{Broker, Client, Resources, connect, publish, resume_as};
+use crate::common::{Broker, Client, Resources, connack, connect, publish, resume_as, socket_from};
 
 const CLIENTS: usize = 10_000;
 const THREADS: usize = 4;
@@ -36,7 +36,11 @@ fn come_and_go(broker: &Broker, idle: Resources) {
                         .step_by(THREADS)
                         .map(|number| {
                             let id = format!("crowd-{number}");
-                            let mut client = Client::connect_with(broker, &connect(&id));
+                            let source = u8::try_from(1 + number % 200).expect("at most 200");
+                            let socket = socket_from([127, 0, 2, source], broker.addr());
+                            let mut client = Client::over(socket);
+                            client.send(&connect(&id).bytes());
+                            client.expect(&connack(false, 0));
                             client.subscribe(&format!("crowd/{number}"), 1);
                             client
                         })
