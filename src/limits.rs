@@ -66,6 +66,11 @@ pub const SUBSCRIPTIONS_MAX: usize = 65_536;
 /// had on its way), as a multiple of it. Over: QoS 0 is dropped and counted.
 pub const OUTGOING_BURST_FACTOR: usize = 4;
 
+/// Output, as a multiple of `--max-outgoing-bytes`, at which a connection is not read from: nothing
+/// but its own requests' answers makes so much for long. Over: it is read from again when it has
+/// taken them.
+pub const CHOKE_FACTOR: usize = 2;
+
 /// Topics whose route one shard remembers. Full: all are forgotten.
 pub const ROUTES_MAX: usize = 65_536;
 
@@ -127,6 +132,7 @@ pub const MESH_RING_BYTES: usize = 1024 * 1024;
 const _: () = assert!(CHUNK_SMALL_BYTES < CHUNK_LARGE_BYTES);
 const _: () = assert!(SHARE_BYTES_MIN < MESH_RING_BYTES / 4);
 const _: () = assert!(PACKET_BYTES_MIN <= PACKET_BYTES_DEFAULT);
+const _: () = assert!(CHOKE_FACTOR < OUTGOING_BURST_FACTOR);
 const _: () = assert!(PACKET_BYTES_DEFAULT <= PACKET_BYTES_MAX);
 const _: () = assert!(OUTGOING_BYTES_MIN <= OUTGOING_BYTES_DEFAULT);
 const _: () = assert!(OUTGOING_BYTES_DEFAULT <= OUTGOING_BYTES_MAX);

@@ -63,6 +63,8 @@ pub(super) struct Connection {
     pub(super) holds: u32,
     /// Replies that wait for other shards; what follows must queue behind them [MQTT-4.6.0-2].
     pub(super) promised: u32,
+    /// Its own output is so full, of answers too, that it is not read from.
+    pub(super) choked: bool,
     /// How its own output gets along.
     pub(super) pace: Pace,
     /// Whether it is on the list of connections with output.
@@ -93,6 +95,7 @@ impl Connections {
             last_topic: LastTopic::default(),
             holds: 0,
             promised: 0,
+            choked: false,
             pace: Pace::Free,
             dirty: false,
             replays: None,

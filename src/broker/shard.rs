@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 
 use crate::chunk::{Batch, ChunkPool};
+use crate::limits::CHOKE_FACTOR;
 use crate::mqtt::{Connect, ConnectReturn, DecodeError, Packet, TopicFilter, TopicName};
 
 use super::connect::Refusals;
@@ -172,6 +173,7 @@ impl Shard {
             (Phase::Greeting, _) => self.close(conn, CloseReason::NoConnect, context),
             (Phase::Closed, _) => {}
         }
+        self.choke(conn);
         self.flow(conn)
     }
 
@@ -185,13 +187,22 @@ impl Shard {
         }
     }
 
+    /// Stops reading from a connection that asks and does not take the answers.
+    #[inline]
+    fn choke(&mut self, conn: ConnId) {
+        let max = self.out.options.outgoing_bytes_max * CHOKE_FACTOR;
+        if let Some(connection) = self.out.connections.get_mut(conn) {
+            connection.choked |= connection.output.bytes() >= max;
+        }
+    }
+
     /// Whether the connection's packets may be handed over now.
     #[inline]
     pub fn flow(&self, conn: ConnId) -> Flow {
         match self.out.connections.get(conn) {
             None => Flow::Stop,
             Some(connection) if matches!(connection.phase, Phase::Closed) => Flow::Stop,
-            Some(connection) if connection.holds > 0 => Flow::Pause,
+            Some(connection) if connection.holds > 0 || connection.choked => Flow::Pause,
             Some(_) => Flow::Continue,
         }
     }
@@ -308,6 +319,14 @@ impl Shard {
             return;
         };
         connection.output.sent(bytes);
+        if connection.choked {
+            // It is not read from: that it takes its answers shows that it lives.
+            connection.last_packet_ms = context.now_ms;
+            if connection.output.bytes() <= self.out.options.outgoing_bytes_max {
+                connection.choked = false;
+                self.out.events.push_back(Event::Resume(conn));
+            }
+        }
         self.out.note_taken(conn);
         self.make_progress(conn, context);
     }

@@ -160,7 +160,10 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
         self.bell.announce_sleep();
         self.keep_promises();
         let missed = self.inboxes.iter().any(|(_, inbox)| !inbox.is_empty());
-        if missed || self.flush() {
+        let any = self.flush();
+        // What waited for room in a ring has it now, and nobody else will say so.
+        let has_room = !self.waiting_for_mesh.is_empty() && !self.outboxes.is_full();
+        if missed || any || has_room {
             self.bell.awake();
             return Some(Duration::ZERO);
         }
