@@ -75,7 +75,7 @@ pub struct Options {
     )]
     pub qos0_patience_ms: u64,
 
-    /// QoS 1 messages on the way to one client before it acknowledges the first of them
+    /// QoS 1 and 2 messages on the way to one client before it acknowledges the first of them
     #[arg(
         long = "max-inflight",
         value_name = "N",

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 
 use crate::chunk::ChunkPool;
 use crate::limits::OUTGOING_BURST_FACTOR;
-use crate::mqtt::{Delivery, PacketId, Properties, Publish, QoS, TopicName, Version};
-use crate::store::{Entry, MessageLog, Next};
+use crate::mqtt::{Ack, AckKind, Delivery, PacketId, Properties, Publish, QoS, TopicName, Version};
+use crate::store::{Entry, EntryTerms, MessageLog, Next};
 
 use super::congestion::Pace;
 use super::connection::Connections;
@@ -76,9 +76,7 @@ impl Outgoing {
     ) {
         match letter.message.qos.min(terms.granted) {
             QoS::AtMostOnce => self.deliver_qos0(session, letter, terms, context),
-            QoS::AtLeastOnce | QoS::ExactlyOnce => {
-                self.deliver_qos1(session, letter, terms, context);
-            }
+            qos => self.deliver_acknowledged(qos, session, letter, terms, context),
         }
     }
 
@@ -114,8 +112,10 @@ impl Outgoing {
         }
     }
 
-    fn deliver_qos1(
+    /// Hands over a message that the client will acknowledge.
+    fn deliver_acknowledged(
         &mut self,
+        qos: QoS,
         session: &mut Session,
         letter: &mut Letter<'_>,
         terms: Terms,
@@ -123,20 +123,26 @@ impl Outgoing {
     ) {
         let window = self.options.inflight_max;
         let max = self.options.outgoing_bytes_max;
+        let exactly_once = qos == QoS::ExactlyOnce;
+        let entry_terms = EntryTerms { retain: terms.retain, exactly_once };
         let ready = session.queue.waiting() == 0 && session.queue.window_open(window);
         let conn = session.conn;
         if let Some((conn, connection)) = conn.zip(conn.and_then(|c| self.connections.get_mut(c))) {
             if ready && connection.output.bytes() < max {
                 let entry = if session.clean {
                     // What is in flight to a clean session is never sent again: its id is enough.
-                    Entry::passing()
+                    Entry::passing(entry_terms)
                 } else {
-                    Entry::stored(letter.stored(&mut self.log), terms.retain)
+                    Entry::stored(letter.stored(&mut self.log), entry_terms)
                 };
                 session.enqueue(entry, &mut self.log);
-                let next = session.queue.take_next(window).expect("the window is open");
-                let delivery = delivery_of(&next, terms.retain);
-                letter.write(QoS::AtLeastOnce, delivery, &mut connection.output, &mut self.pool);
+                let next = session.queue.take_next(window);
+                let Some(Next::Publish { packet_id, again: dup, .. }) = next else {
+                    unreachable!("nothing else waited, and the window is open")
+                };
+                let packet_id = PacketId::new(packet_id);
+                let delivery = Delivery { packet_id, dup, retain: terms.retain };
+                letter.write(qos, delivery, &mut connection.output, &mut self.pool);
                 if !std::mem::replace(&mut connection.dirty, true) {
                     self.dirty.push(conn);
                 }
@@ -148,7 +154,7 @@ impl Outgoing {
             }
         }
         let position = letter.stored(&mut self.log);
-        session.enqueue(Entry::stored(position, terms.retain), &mut self.log);
+        session.enqueue(Entry::stored(position, entry_terms), &mut self.log);
         self.drop_overflow(session);
     }
 
@@ -156,23 +162,28 @@ impl Outgoing {
     /// output stays free for what comes live.
     pub(super) fn pump(&mut self, session: &mut Session) {
         let Some(conn) = session.conn else { return };
-        let Some(connection) = self.connections.get_mut(conn) else {
-            return;
-        };
+        let Some(connection) = self.connections.get_mut(conn) else { return };
         let before = connection.output.bytes();
         while connection.output.bytes() <= self.options.outgoing_bytes_max / 2 {
-            let Some(next) = session.queue.take_next(self.options.inflight_max) else {
-                break;
+            let (entry, packet_id, dup) = match session.queue.take_next(self.options.inflight_max) {
+                None => break,
+                Some(Next::Release { packet_id }) => {
+                    let packet_id = PacketId::new(packet_id).expect("identifiers are not 0");
+                    let pubrel = Ack::bytes_v3(AckKind::Pubrel, packet_id);
+                    connection.output.room(pubrel.len(), &mut self.pool).extend(pubrel);
+                    continue;
+                }
+                Some(Next::Publish { entry, packet_id, again }) => (entry, packet_id, again),
             };
-            let position = next.entry.position().expect("what waits is stored");
+            let position = entry.position().expect("what waits is stored");
             let stored = self.log.get(position);
-            let delivery = delivery_of(&next, next.entry.retain());
+            let EntryTerms { retain, exactly_once } = entry.terms();
             let publish = Publish {
-                dup: delivery.dup,
-                qos: QoS::AtLeastOnce,
-                retain: delivery.retain,
+                dup,
+                qos: if exactly_once { QoS::ExactlyOnce } else { QoS::AtLeastOnce },
+                retain,
                 topic: TopicName::parse(stored.topic).expect("it was checked when it came"),
-                packet_id: delivery.packet_id,
+                packet_id: PacketId::new(packet_id),
                 properties: Properties::EMPTY,
                 payload: stored.payload,
             };
@@ -181,7 +192,7 @@ impl Outgoing {
             self.stats.publishes_out += 1;
             if session.clean {
                 session.queue.forget_taken();
-                session.release(next.entry, &mut self.log);
+                session.release(entry, &mut self.log);
             }
         }
         let wrote = connection.output.bytes() > before;
@@ -204,11 +215,7 @@ impl Outgoing {
                 return;
             };
             session.release(entry, &mut self.log);
-            self.stats.qos1_dropped_full += 1;
+            self.stats.queued_dropped_full += 1;
         }
     }
-}
-
-fn delivery_of(next: &Next, retain: bool) -> Delivery {
-    Delivery { packet_id: PacketId::new(next.packet_id), dup: next.again, retain }
 }

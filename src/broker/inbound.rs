@@ -1,12 +1,14 @@
-//! PUBLISH and PUBACK from clients (3.3, 3.4).
+//! PUBLISH from clients, and their answers to ours (3.3 to 3.7).
 
 use crate::limits::TOPIC_LEVELS_MAX;
-use crate::mqtt::{Ack, Publish, QoS, TopicName};
+use crate::mqtt::{Ack, AckKind, PacketId, Publish, QoS, TopicName};
+use crate::store::Answer;
 
 use super::ConnId;
 use super::connection::Phase;
 use super::letter::Message;
 use super::promises::Reply;
+use super::session::Session;
 use super::shard::{CloseReason, Context, Shard};
 use super::vhost::VhostId;
 
@@ -19,9 +21,6 @@ impl Shard {
         context: &mut Context<'_>,
     ) {
         self.out.stats.publishes_in += 1;
-        if publish.qos == QoS::ExactlyOnce {
-            return self.close(conn, CloseReason::QoS2, context);
-        }
         let Some((vhost, route)) = self.route_of(conn, publish.topic) else {
             return self.close(conn, CloseReason::TooManyLevels, context);
         };
@@ -31,30 +30,77 @@ impl Shard {
             qos: publish.qos,
             retain: publish.retain,
         };
+        let reply = match (publish.qos, publish.packet_id) {
+            (QoS::ExactlyOnce, Some(packet_id)) => {
+                let first = self.note_received(conn, packet_id);
+                if !first {
+                    // [MQTT-4.3.3-2] Passed on before: only the answer was lost.
+                    self.promise(conn, Reply::Pubrec(packet_id), false);
+                    return;
+                }
+                Some(Reply::Pubrec(packet_id))
+            }
+            (_, packet_id) => packet_id.map(Reply::Puback),
+        };
         let wait = self.publish(vhost, route, message, Some(conn), context);
-        if let Some(packet_id) = publish.packet_id {
+        if let Some(reply) = reply {
             // [MQTT-3.3.4-1] The answer promises that whoever must have the message has it.
-            self.promise(conn, Reply::Puback(packet_id), wait);
+            self.promise(conn, reply, wait);
         }
     }
 
-    pub(super) fn handle_puback(&mut self, conn: ConnId, ack: &Ack<'_>, context: &mut Context<'_>) {
-        let Some(connection) = self.out.connections.get(conn) else {
-            return;
-        };
-        let Phase::Open(open) = &connection.phase else {
-            return;
-        };
-        let idle = connection.replays.is_none();
+    /// PUBREL: the identifier is free for another message [MQTT-4.3.3-2].
+    pub(super) fn handle_pubrel(&mut self, conn: ConnId, packet_id: PacketId) {
+        if let Some(session) = self.session_mut(conn) {
+            session.received.remove(&packet_id.get());
+        }
+        // Also for an identifier that is not known: the PUBCOMP may have been lost.
+        self.promise(conn, Reply::Pubcomp(packet_id), false);
+    }
+
+    /// PUBACK, PUBREC or PUBCOMP: a client's answer to a message in flight. For an identifier that
+    /// is not in flight the step was done before.
+    pub(super) fn handle_answer_to(
+        &mut self,
+        conn: ConnId,
+        packet_id: PacketId,
+        kind: AckKind,
+        context: &mut Context<'_>,
+    ) {
+        let Some(connection) = self.out.connections.get(conn) else { return };
+        let Phase::Open(open) = &connection.phase else { return };
+        let replaying = connection.replays.is_some();
         let session = self.vhosts[usize::from(open.vhost.0)].sessions.get_mut(open.session);
-        // An id that is not in flight was acknowledged before: nothing to do.
-        let Some(entry) = session.queue.acknowledge(ack.packet_id.get()) else {
-            return;
+        let id = packet_id.get();
+        let answer = match kind {
+            AckKind::Puback => session.queue.acknowledge(id),
+            AckKind::Pubrec => session.queue.release(id),
+            AckKind::Pubrel | AckKind::Pubcomp => session.queue.complete(id),
         };
-        session.release(entry, &mut self.out.log);
-        if session.queue.waiting() > 0 || !idle {
+        match answer {
+            Answer::Done(entry) => session.release(entry, &mut self.out.log),
+            Answer::Known => {}
+            Answer::Wrong => return self.close(conn, CloseReason::WrongAnswer, context),
+        }
+        if kind == AckKind::Pubrec {
+            // [MQTT-4.3.3-1] Each PUBREC is answered, also a repeated one.
+            self.out.reply(conn, &Ack::bytes_v3(AckKind::Pubrel, packet_id));
+            return;
+        }
+        let waits = self.session_mut(conn).is_some_and(|session| session.queue.waiting() > 0);
+        if waits || replaying {
             self.make_progress(conn, context);
         }
+    }
+
+    /// Notes the identifier of a QoS 2 message; whether it is new.
+    fn note_received(&mut self, conn: ConnId, packet_id: PacketId) -> bool {
+        self.session_mut(conn).is_some_and(|session| session.received.insert(packet_id.get()))
+    }
+
+    fn session_mut(&mut self, conn: ConnId) -> Option<&mut Session> {
+        let Phase::Open(open) = &self.out.connections.get(conn)?.phase else { return None };
+        Some(self.vhosts[usize::from(open.vhost.0)].sessions.get_mut(open.session))
     }
 
     /// The vhost and route of what a connection publishes; `None` if the topic has too many levels.

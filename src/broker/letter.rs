@@ -37,8 +37,8 @@ pub(super) enum Source {
 /// The buffers behind letters.
 #[derive(Default, Debug)]
 pub(super) struct Forms {
-    /// By QoS 0 and 1; empty while not encoded.
-    forms: [Form; 2],
+    /// By QoS; empty while not encoded.
+    forms: [Form; 3],
     /// A large payload, once shared.
     payload: Option<Bytes>,
 }
@@ -71,7 +71,7 @@ impl<'a> Letter<'a> {
         *self.stored.get_or_insert_with(|| log.append(message))
     }
 
-    /// Writes the packet, at QoS 0 or 1, for one receiver.
+    /// Writes the packet for one receiver.
     #[inline]
     pub(super) fn write(
         &mut self,
@@ -81,7 +81,7 @@ impl<'a> Letter<'a> {
         pool: &mut ChunkPool,
     ) {
         let large = self.message.payload.len() >= SHARE_BYTES_MIN;
-        let form = &mut self.forms.forms[usize::from(qos > QoS::AtMostOnce)];
+        let form = &mut self.forms.forms[qos as usize];
         if form.bytes.is_empty() {
             encode(&self.message, qos, large, form);
         }

@@ -14,6 +14,8 @@ use super::peers::ShardId;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Reply {
     Puback(PacketId),
+    Pubrec(PacketId),
+    Pubcomp(PacketId),
     Suback(PacketId, Box<[u8]>),
     Unsuback(PacketId),
 }

@@ -5,6 +5,7 @@
 
 use hashbrown::HashTable;
 use slab::Slab;
+use std::collections::BTreeSet;
 use std::hash::BuildHasher;
 
 use crate::mqtt::QoS;
@@ -32,6 +33,9 @@ pub(super) struct Session {
     pub(super) subscriptions: Vec<Subscription>,
     pub(super) queue: SessionQueue,
     pub(super) stored_bytes: u64,
+    /// Identifiers of QoS 2 messages that came and are not released: each was passed on, and is not
+    /// again [MQTT-4.3.3-2].
+    pub(super) received: BTreeSet<u16>,
 }
 
 impl Session {
@@ -106,6 +110,7 @@ impl Sessions {
             subscriptions: Vec::new(),
             queue: SessionQueue::default(),
             stored_bytes: 0,
+            received: BTreeSet::new(),
         };
         let key = u32::try_from(self.slab.insert(session)).expect("sessions fit memory");
         let (slab, hashing) = (&self.slab, &self.hashing);

@@ -5,7 +5,10 @@ use std::fmt;
 
 use crate::chunk::{Batch, ChunkPool};
 use crate::limits::CHOKE_FACTOR;
-use crate::mqtt::{Connect, ConnectReturn, DecodeError, Packet, TopicFilter, TopicName};
+use crate::mqtt::{
+    Ack, AckKind, Connect, ConnectReturn, DecodeError, Packet, Properties, Suback, TopicFilter,
+    TopicName, Unsuback, Version,
+};
 
 use super::connect::Refusals;
 use super::connection::Phase;
@@ -54,8 +57,8 @@ pub enum CloseReason {
     SecondConnect,
     /// A packet that only servers send, or that answers none of ours.
     Unexpected,
-    /// QoS 2, which is not spoken yet.
-    QoS2,
+    /// An acknowledgement of another QoS than the message's.
+    WrongAnswer,
     /// A topic name with too many levels.
     TooManyLevels,
     /// No packet within one and a half times the keep alive [MQTT-3.1.2-24].
@@ -81,7 +84,7 @@ impl fmt::Display for CloseReason {
             Self::NoConnect => "first packet is not CONNECT",
             Self::SecondConnect => "second CONNECT",
             Self::Unexpected => "packet that a client may not send",
-            Self::QoS2 => "QoS 2 PUBLISH, which this version does not support",
+            Self::WrongAnswer => "acknowledgement of another QoS than the message's",
             Self::TooManyLevels => "topic name has too many levels",
             Self::KeepAlive => "nothing received within 1.5 times the keep alive",
             Self::ConnectTimeout => "no CONNECT in time",
@@ -151,7 +154,16 @@ impl Shard {
             (Phase::Open(_), Packet::Publish(publish)) => {
                 self.handle_publish(conn, publish, context);
             }
-            (Phase::Open(_), Packet::Puback(ack)) => self.handle_puback(conn, ack, context),
+            (Phase::Open(_), Packet::Puback(ack)) => {
+                self.handle_answer_to(conn, ack.packet_id, AckKind::Puback, context);
+            }
+            (Phase::Open(_), Packet::Pubrec(ack)) => {
+                self.handle_answer_to(conn, ack.packet_id, AckKind::Pubrec, context);
+            }
+            (Phase::Open(_), Packet::Pubcomp(ack)) => {
+                self.handle_answer_to(conn, ack.packet_id, AckKind::Pubcomp, context);
+            }
+            (Phase::Open(_), Packet::Pubrel(ack)) => self.handle_pubrel(conn, ack.packet_id),
             (Phase::Open(_), Packet::Subscribe(subscribe)) => {
                 self.handle_subscribe(conn, subscribe, context);
             }
@@ -214,7 +226,7 @@ impl Shard {
     }
 
     /// The version the connection speaks, once it is open.
-    pub fn version(&self, conn: ConnId) -> Option<crate::mqtt::Version> {
+    pub fn version(&self, conn: ConnId) -> Option<Version> {
         match &self.out.connections.get(conn)?.phase {
             Phase::Open(open) => Some(open.version),
             Phase::Greeting | Phase::Closed => None,
@@ -448,9 +460,10 @@ impl Shard {
     }
 
     pub(super) fn write_reply(&mut self, conn: ConnId, reply: &Reply) {
-        use crate::mqtt::{Ack, AckKind, Properties, Suback, Unsuback, Version};
         match reply {
             Reply::Puback(id) => self.out.reply(conn, &Ack::bytes_v3(AckKind::Puback, *id)),
+            Reply::Pubrec(id) => self.out.reply(conn, &Ack::bytes_v3(AckKind::Pubrec, *id)),
+            Reply::Pubcomp(id) => self.out.reply(conn, &Ack::bytes_v3(AckKind::Pubcomp, *id)),
             Reply::Unsuback(id) => self.out.reply(conn, &Unsuback::bytes_v3(*id)),
             Reply::Suback(packet_id, codes) => {
                 let properties = Properties::EMPTY;

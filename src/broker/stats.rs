@@ -40,8 +40,8 @@ stats! {
     qos0_dropped_absent,
     /// QoS 0 messages for clients that stayed full beyond the patience.
     qos0_dropped_slow,
-    /// QoS 1 messages dropped because their session was full.
-    qos1_dropped_full,
+    /// QoS 1 and 2 messages dropped because their session was full.
+    queued_dropped_full,
     /// Times a client was marked slow.
     marked_slow,
     /// Times a publisher was held back.
@@ -58,7 +58,7 @@ impl Stats {
             CloseReason::NoConnect
             | CloseReason::SecondConnect
             | CloseReason::Unexpected
-            | CloseReason::QoS2
+            | CloseReason::WrongAnswer
             | CloseReason::TooManyLevels
             | CloseReason::TooMuchBeforeConnect => self.closed_violation += 1,
             CloseReason::KeepAlive | CloseReason::ConnectTimeout => self.closed_timeout += 1,

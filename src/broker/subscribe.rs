@@ -90,8 +90,7 @@ impl Shard {
         if filter.level_count() > TOPIC_LEVELS_MAX {
             return None;
         }
-        // QoS 2 is not spoken yet: [MQTT-3.8.4-6] allows to grant less.
-        let granted = entry.qos.min(QoS::AtLeastOnce);
+        let granted = entry.qos;
         let Vhost { exchange, sessions, .. } = &mut self.vhosts[usize::from(vhost.0)];
         sessions.get_mut(key).subscribe(filter.as_str(), granted, SUBSCRIPTIONS_MAX)?;
         if exchange.bind(filter, key, granted) {

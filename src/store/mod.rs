@@ -10,5 +10,5 @@ mod queue;
 mod retained;
 
 pub use messages::{MessageLog, Position, StoredMessage};
-pub use queue::{Entry, Next, SessionQueue};
+pub use queue::{Answer, Entry, EntryTerms, Next, SessionQueue};
 pub use retained::{RetainStore, Retained, ScanEnd};

@@ -23,7 +23,24 @@ const IDENTIFIERS: u64 = 65_535;
 /// Entries whose memory an empty queue keeps.
 const ENTRIES_KEPT_MAX: usize = 64;
 
+/// How a message is to be delivered, beside where it stands.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct EntryTerms {
+    /// It goes out with RETAIN set.
+    pub retain: bool,
+    /// It goes out at QoS 2; else at QoS 1.
+    pub exactly_once: bool,
+}
+
 /// A message in a queue: where it is stored, if it is, and how it is to be delivered.
+///
+/// | bits | what |
+/// |---|---|
+/// | 0–55 | offset in the log; all ones: not stored |
+/// | 56 | RETAIN |
+/// | 57 | QoS 2 |
+/// | 58 | released: the client has it and owes PUBCOMP |
+/// | all | ones: gone |
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Entry(u64);
 
@@ -31,17 +48,19 @@ impl Entry {
     const OFFSET_MASK: u64 = (1 << 56) - 1;
     const NOT_STORED: u64 = Self::OFFSET_MASK;
     const RETAIN: u64 = 1 << 56;
+    const EXACTLY_ONCE: u64 = 1 << 57;
+    const RELEASED: u64 = 1 << 58;
     const GONE: Self = Self(u64::MAX);
 
     /// A message that stands in the log.
-    pub fn stored(position: Position, retain: bool) -> Self {
+    pub fn stored(position: Position, terms: EntryTerms) -> Self {
         debug_assert!(position.offset() < Self::NOT_STORED, "the log stays below 2^56 bytes");
-        Self(position.offset() | if retain { Self::RETAIN } else { 0 })
+        Self(position.offset() | Self::bits(terms))
     }
 
     /// A message of which nothing is kept: it was sent and will not be sent again.
-    pub fn passing() -> Self {
-        Self(Self::NOT_STORED)
+    pub fn passing(terms: EntryTerms) -> Self {
+        Self(Self::NOT_STORED | Self::bits(terms))
     }
 
     /// Where the message stands.
@@ -50,21 +69,52 @@ impl Entry {
         (offset != Self::NOT_STORED).then(|| Position::from_offset(offset))
     }
 
-    /// Whether it goes out with RETAIN set.
-    pub fn retain(self) -> bool {
-        self.0 & Self::RETAIN != 0
+    /// How it is to be delivered.
+    pub fn terms(self) -> EntryTerms {
+        EntryTerms {
+            retain: self.0 & Self::RETAIN != 0,
+            exactly_once: self.0 & Self::EXACTLY_ONCE != 0,
+        }
+    }
+
+    fn bits(terms: EntryTerms) -> u64 {
+        let bit = |set, bit| if set { bit } else { 0 };
+        bit(terms.retain, Self::RETAIN) | bit(terms.exactly_once, Self::EXACTLY_ONCE)
+    }
+
+    fn is_released(self) -> bool {
+        self != Self::GONE && self.0 & Self::RELEASED != 0
     }
 }
 
-/// The next message to send.
+/// The next packet to send.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Next {
-    /// The message.
-    pub entry: Entry,
-    /// Its packet identifier, 1 to 65,535.
-    pub packet_id: u16,
-    /// Whether it was sent before (DUP, [MQTT-3.3.1-1]).
-    pub again: bool,
+pub enum Next {
+    /// PUBLISH.
+    Publish {
+        /// The message.
+        entry: Entry,
+        /// Its packet identifier, 1 to 65,535.
+        packet_id: u16,
+        /// Whether it was sent before (DUP, [MQTT-3.3.1-1]).
+        again: bool,
+    },
+    /// PUBREL of a message that was released before its client went away [MQTT-4.4.0-1].
+    Release {
+        /// The message's packet identifier.
+        packet_id: u16,
+    },
+}
+
+/// What a client's answer to a message in flight means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// The step is done; what the entry refers to is needed no more.
+    Done(Entry),
+    /// No such message is in flight, or the step was done before.
+    Known,
+    /// The answer belongs to another QoS.
+    Wrong,
 }
 
 /// See the module.
@@ -107,8 +157,8 @@ impl SessionQueue {
         self.unacked < u32::from(window) && self.next - self.first < IDENTIFIERS
     }
 
-    /// Takes the next message to send while fewer than `window` are unacknowledged and its packet
-    /// identifier is free.
+    /// Takes the next packet to send while fewer than `window` messages are unacknowledged and the
+    /// next packet identifier is free.
     pub fn take_next(&mut self, window: u16) -> Option<Next> {
         while self.next < self.end() && self.window_open(window) {
             let number = self.next;
@@ -116,11 +166,16 @@ impl SessionQueue {
             self.next += 1;
             let again = number < self.sent;
             self.sent = self.sent.max(self.next);
-            if entry != Entry::GONE {
-                self.unacked += 1;
-                return Some(Next { entry, packet_id: packet_id(number), again });
+            if entry == Entry::GONE {
+                self.trim();
+                continue;
             }
-            self.trim();
+            self.unacked += 1;
+            let packet_id = packet_id(number);
+            return Some(match entry.is_released() {
+                true => Next::Release { packet_id },
+                false => Next::Publish { entry, packet_id, again },
+            });
         }
         None
     }
@@ -128,32 +183,57 @@ impl SessionQueue {
     /// Forgets where the message taken last is stored: it will not be sent again.
     pub fn forget_taken(&mut self) {
         let at = self.index(self.next - 1);
-        self.entries[at] = Entry::passing();
+        self.entries[at] = Entry::passing(self.entries[at].terms());
     }
 
-    /// Ends the message with this packet identifier; gives it if it was in flight.
-    pub fn acknowledge(&mut self, packet_id: u16) -> Option<Entry> {
-        let residue = u64::from(packet_id).checked_sub(1)?;
-        let number = self.first + (residue + IDENTIFIERS - self.first % IDENTIFIERS) % IDENTIFIERS;
-        if number >= self.next {
-            return None;
+    /// PUBACK: ends the QoS 1 message with this packet identifier.
+    pub fn acknowledge(&mut self, packet_id: u16) -> Answer {
+        let Some(at) = self.in_flight(packet_id) else { return Answer::Known };
+        let entry = self.entries[at];
+        if entry.terms().exactly_once {
+            return Answer::Wrong;
         }
-        let at = self.index(number);
-        let entry = std::mem::replace(&mut self.entries[at], Entry::GONE);
-        if entry == Entry::GONE {
-            return None;
+        self.end_at(at);
+        Answer::Done(entry)
+    }
+
+    /// PUBREC: the client has the QoS 2 message; its identifier stays taken until PUBCOMP.
+    pub fn release(&mut self, packet_id: u16) -> Answer {
+        let Some(at) = self.in_flight(packet_id) else { return Answer::Known };
+        let entry = self.entries[at];
+        if !entry.terms().exactly_once {
+            return Answer::Wrong;
         }
-        self.unacked -= 1;
-        self.trim();
-        Some(entry)
+        if entry.is_released() {
+            return Answer::Known;
+        }
+        self.entries[at] = Entry(Entry::passing(entry.terms()).0 | Entry::RELEASED);
+        Answer::Done(entry)
+    }
+
+    /// PUBCOMP: ends the QoS 2 message with this packet identifier, if it was released.
+    pub fn complete(&mut self, packet_id: u16) -> Answer {
+        let at = self.in_flight(packet_id);
+        let Some(at) = at.filter(|at| self.entries[*at].is_released()) else {
+            return Answer::Known;
+        };
+        let entry = self.entries[at];
+        self.end_at(at);
+        Answer::Done(entry)
     }
 
     /// Drops the oldest message that waits to be sent.
     pub fn drop_oldest_waiting(&mut self) -> Option<Entry> {
         while self.next < self.end() {
             let at = self.index(self.next);
-            let entry = std::mem::replace(&mut self.entries[at], Entry::GONE);
+            let entry = self.entries[at];
             self.next += 1;
+            if entry.is_released() {
+                // Nothing is stored for it; its PUBREL is owed when the client comes back.
+                self.unacked += 1;
+                continue;
+            }
+            self.entries[at] = Entry::GONE;
             self.trim();
             if entry != Entry::GONE {
                 return Some(entry);
@@ -174,6 +254,23 @@ impl SessionQueue {
         self.next = self.first;
         self.unacked = 0;
         std::mem::take(&mut self.entries).into_iter().filter(|entry| *entry != Entry::GONE)
+    }
+
+    /// Index of the unacknowledged message that was sent with this identifier.
+    fn in_flight(&self, packet_id: u16) -> Option<usize> {
+        let residue = u64::from(packet_id).checked_sub(1)?;
+        let number = self.first + (residue + IDENTIFIERS - self.first % IDENTIFIERS) % IDENTIFIERS;
+        if number >= self.next {
+            return None;
+        }
+        let at = self.index(number);
+        (self.entries[at] != Entry::GONE).then_some(at)
+    }
+
+    fn end_at(&mut self, at: usize) {
+        self.entries[at] = Entry::GONE;
+        self.unacked -= 1;
+        self.trim();
     }
 
     fn trim(&mut self) {
@@ -203,17 +300,25 @@ fn packet_id(number: u64) -> u16 {
 mod tests {
     use super::*;
 
+    const QOS_2: EntryTerms = EntryTerms { retain: false, exactly_once: true };
+
     fn entry(offset: u64) -> Entry {
-        Entry::stored(Position::from_offset(offset), false)
+        Entry::stored(Position::from_offset(offset), EntryTerms::default())
     }
 
     fn offsets(queue: &mut SessionQueue, window: u16) -> Vec<(u64, u16, bool)> {
-        std::iter::from_fn(|| queue.take_next(window))
-            .map(|next| {
-                let position = next.entry.position().expect("tests push stored entries");
-                (position.offset(), next.packet_id, next.again)
-            })
-            .collect()
+        let publish = |next| match next {
+            Next::Publish { entry, packet_id, again } => {
+                let position = entry.position().expect("tests push stored entries");
+                (position.offset(), packet_id, again)
+            }
+            Next::Release { packet_id } => panic!("{packet_id} is released"),
+        };
+        std::iter::from_fn(|| queue.take_next(window)).map(publish).collect()
+    }
+
+    fn is_done(answer: Answer) -> bool {
+        matches!(answer, Answer::Done(_))
     }
 
     /// Acknowledgements in any order; a rewind brings exactly the rest, same ids, in order, as DUP.
@@ -223,15 +328,15 @@ mod tests {
         (0..6).for_each(|offset| queue.push(entry(offset)));
         assert_eq!(offsets(&mut queue, 5).len(), 5);
         for id in [4, 1, 3] {
-            assert!(queue.acknowledge(id).is_some());
-            assert!(queue.acknowledge(id).is_none(), "a repeated acknowledgement is nothing");
+            assert!(is_done(queue.acknowledge(id)));
+            assert_eq!(queue.acknowledge(id), Answer::Known, "a repeated one is nothing");
         }
-        assert!(queue.acknowledge(6).is_none(), "not sent yet");
-        assert!(queue.acknowledge(0).is_none());
+        assert_eq!(queue.acknowledge(6), Answer::Known, "not sent yet");
+        assert_eq!(queue.acknowledge(0), Answer::Known);
         queue.rewind();
         assert_eq!(offsets(&mut queue, 9), [(1, 2, true), (4, 5, true), (5, 6, false)]);
         for id in [2, 5, 6] {
-            assert!(queue.acknowledge(id).is_some());
+            assert!(is_done(queue.acknowledge(id)));
         }
         assert!(queue.is_empty());
         assert_eq!(queue.unacked(), 0);
@@ -247,11 +352,11 @@ mod tests {
         assert_eq!(taken.len(), 65_535);
         assert!(taken.iter().all(|(_, id, _)| *id != 0));
         for id in 2..=65_535 {
-            assert!(queue.acknowledge(id).is_some());
+            assert!(is_done(queue.acknowledge(id)));
         }
         assert!(queue.take_next(window).is_none(), "identifier 1 is still out");
-        assert!(queue.acknowledge(1).is_some());
-        assert_eq!(queue.take_next(window).map(|next| next.packet_id), Some(1));
+        assert!(is_done(queue.acknowledge(1)));
+        assert_eq!(offsets(&mut queue, window)[0].1, 1);
     }
 
     /// What is passing keeps its identifier and no position; dropping takes the oldest waiting.
@@ -263,9 +368,36 @@ mod tests {
         queue.forget_taken();
         (2..5).for_each(|offset| queue.push(entry(offset)));
         assert_eq!(queue.drop_oldest_waiting(), Some(entry(2)));
-        assert_eq!(queue.acknowledge(1), Some(Entry::passing()));
+        assert_eq!(queue.acknowledge(1), Answer::Done(Entry::passing(EntryTerms::default())));
         assert_eq!(offsets(&mut queue, 9), [(3, 3, false), (4, 4, false)]);
         assert_eq!(queue.drain().count(), 2);
+        assert!(queue.is_empty());
+    }
+
+    /// QoS 2: the message goes at PUBREC, its identifier at PUBCOMP; what is owed comes again.
+    #[test]
+    fn exactly_once_has_two_steps() {
+        let mut queue = SessionQueue::default();
+        for offset in 0..3 {
+            queue.push(Entry::stored(Position::from_offset(offset), QOS_2));
+        }
+        queue.push(entry(3));
+        assert_eq!(offsets(&mut queue, 4).len(), 4);
+        assert_eq!(queue.acknowledge(2), Answer::Wrong);
+        assert_eq!(queue.release(4), Answer::Wrong);
+        assert_eq!(queue.complete(2), Answer::Known, "not released yet");
+        assert!(is_done(queue.release(2)));
+        assert_eq!(queue.release(2), Answer::Known);
+        assert_eq!(queue.unacked(), 4, "its identifier is taken");
+        queue.rewind();
+        let next: Vec<_> = std::iter::from_fn(|| queue.take_next(4)).collect();
+        assert!(matches!(next[0], Next::Publish { packet_id: 1, again: true, .. }));
+        assert_eq!(next[1], Next::Release { packet_id: 2 });
+        assert!(matches!(next[2], Next::Publish { packet_id: 3, again: true, .. }));
+        assert!(is_done(queue.complete(2)) && is_done(queue.acknowledge(4)));
+        for id in [1, 3] {
+            assert!(is_done(queue.release(id)) && is_done(queue.complete(id)));
+        }
         assert!(queue.is_empty());
     }
 
@@ -291,15 +423,20 @@ mod tests {
                 4..7 => {
                     let next = queue.take_next(20);
                     let expected = if flying.len() < 20 { waiting.pop_front() } else { None };
-                    let got = next.and_then(|next| next.entry.position()).map(Position::offset);
-                    assert_eq!(got, expected);
-                    flying.extend(next.map(|next| next.packet_id).zip(got));
+                    let got = next.map(|next| match next {
+                        Next::Publish { entry, packet_id, .. } => {
+                            (packet_id, entry.position().map(Position::offset))
+                        }
+                        Next::Release { .. } => panic!("nothing is released"),
+                    });
+                    assert_eq!(got.and_then(|(_, offset)| offset), expected);
+                    flying.extend(got.map(|(id, _)| id).zip(expected));
                 }
                 7..9 if !flying.is_empty() => {
                     let bound = flying.len() as u64;
                     let at = usize::try_from(random(bound)).expect("small");
                     let (id, offset) = flying.remove(at);
-                    assert_eq!(queue.acknowledge(id), Some(entry(offset)));
+                    assert_eq!(queue.acknowledge(id), Answer::Done(entry(offset)));
                 }
                 9 if random(50) == 0 => {
                     queue.rewind();
