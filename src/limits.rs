@@ -62,6 +62,9 @@ pub const SESSION_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Filters one session may hold. Over: the SUBSCRIBE is answered 0x80 for those beyond.
 pub const SUBSCRIPTIONS_MAX: usize = 65_536;
 
+/// Bytes of all filters of one session. Over: as [`SUBSCRIPTIONS_MAX`].
+pub const SUBSCRIPTION_BYTES_MAX: usize = 1024 * 1024;
+
 /// Output above `--max-outgoing-bytes` that nobody could be held back for (wills, what other shards
 /// had on its way), as a multiple of it. Over: QoS 0 is dropped and counted.
 pub const OUTGOING_BURST_FACTOR: usize = 4;
@@ -71,14 +74,23 @@ pub const OUTGOING_BURST_FACTOR: usize = 4;
 /// taken them.
 pub const CHOKE_FACTOR: usize = 2;
 
-/// Topics whose route one shard remembers. Full: all are forgotten.
+/// Topics whose route one shard remembers. Full: another topic's is forgotten.
 pub const ROUTES_MAX: usize = 65_536;
+
+/// Targets of all routes that one shard remembers. Full: as [`ROUTES_MAX`].
+pub const ROUTE_TARGETS_MAX: usize = 4 * 1024 * 1024;
+
+/// Bytes of a topic whose route is remembered. Over: it is computed for every message.
+pub const ROUTE_TOPIC_BYTES_MAX: usize = 512;
 
 /// Retained topics one step of a replay looks at, so that a replay starves nobody.
 pub const REPLAY_VISITS_MAX: usize = 1024;
 
+/// Steps a connection's replays take in one turn, for the same reason.
+pub const REPLAY_STEPS_MAX: usize = 64;
+
 /// Bytes of retained messages one shard sends another for one ask.
-pub const REPLAY_PAGE_BYTES: usize = 64 * 1024;
+pub const REPLAY_PAGE_BYTES: usize = 16 * 1024;
 
 /// Live retained publishes a replay over several shards remembers, not to send an older value after
 /// them. Over: the client may see an old value once more.
@@ -88,8 +100,8 @@ pub const REPLAY_SEEN_MAX: usize = 10_000;
 /// `net.core.somaxconn`. Full: clients try again.
 pub const LISTEN_BACKLOG: i32 = 4096;
 
-/// Links a shard holds beyond `--max-connections`: those that have not sent CONNECT, or are told
-/// that the broker is full. Over: accepted and closed at once.
+/// Links a shard holds beyond those of connected clients: they have not sent CONNECT, or are
+/// closing. Over: accepted and closed at once.
 pub const PENDING_LINKS_MAX: usize = 16_384;
 
 /// Time a link that closes has to take what is still to be said. Over: it is cut off.

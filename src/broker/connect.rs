@@ -92,6 +92,7 @@ impl Shard {
                 })
             }),
         });
+        self.clients += 1;
         self.out.stats.clients_accepted += 1;
         debug!("link {}: client {client_id:?} connected, session present: {present}", conn.slot);
         let code = ConnectReturn::Accepted;

@@ -12,6 +12,7 @@ use super::ConnId;
 use super::congestion::Pace;
 use super::output::Output;
 use super::replay::Replays;
+use super::routes::Ticket;
 use super::session::SessionKey;
 use super::vhost::VhostId;
 
@@ -43,12 +44,10 @@ pub(super) struct Open {
 }
 
 /// The topic a connection published to last, and its route then.
-#[derive(Default, Debug)]
+#[derive(Debug)]
 pub(super) struct LastTopic {
     pub(super) topic: String,
-    pub(super) route: u32,
-    /// Epoch of the route; 0 when there is none.
-    pub(super) epoch: u64,
+    pub(super) route: Ticket,
 }
 
 #[derive(Debug)]
@@ -92,7 +91,7 @@ impl Connections {
             phase: Phase::Greeting,
             output: Output::default(),
             last_packet_ms: now_ms,
-            last_topic: LastTopic::default(),
+            last_topic: LastTopic { topic: String::new(), route: Ticket::VOID },
             holds: 0,
             promised: 0,
             choked: false,

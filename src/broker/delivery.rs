@@ -65,7 +65,8 @@ impl Outgoing {
         }
     }
 
-    /// Hands a message to a session, at the lower of its own QoS and what was granted (3.8.4).
+    /// Hands a message to a session, at the lower of its own QoS and what was granted (3.8.4);
+    /// whether the session has it.
     #[inline]
     pub(super) fn deliver(
         &mut self,
@@ -73,10 +74,13 @@ impl Outgoing {
         letter: &mut Letter<'_>,
         terms: Terms,
         context: &mut Context<'_>,
-    ) {
+    ) -> bool {
         match letter.message.qos.min(terms.granted) {
             QoS::AtMostOnce => self.deliver_qos0(session, letter, terms, context),
-            qos => self.deliver_acknowledged(qos, session, letter, terms, context),
+            qos => {
+                self.deliver_acknowledged(qos, session, letter, terms, context);
+                true
+            }
         }
     }
 
@@ -86,20 +90,20 @@ impl Outgoing {
         letter: &mut Letter<'_>,
         terms: Terms,
         context: &mut Context<'_>,
-    ) {
+    ) -> bool {
         let max = self.options.outgoing_bytes_max;
         let Some(conn) = session.conn else {
             self.stats.qos0_dropped_absent += 1;
-            return;
+            return false;
         };
-        let Some(connection) = self.connections.get_mut(conn) else {
-            return;
-        };
+        let Some(connection) = self.connections.get_mut(conn) else { return false };
         let bytes = connection.output.bytes();
         let slow = matches!(connection.pace, Pace::Slow);
-        if slow && bytes > max / 2 || bytes >= max * OUTGOING_BURST_FACTOR {
+        let full = slow && bytes > max / 2 || bytes >= max * OUTGOING_BURST_FACTOR;
+        // A replay goes at the output's pace: it is bounded, and not dropped.
+        if full && !terms.retain {
             self.stats.qos0_dropped_slow += 1;
-            return;
+            return false;
         }
         let delivery = Delivery { packet_id: None, dup: false, retain: terms.retain };
         letter.write(QoS::AtMostOnce, delivery, &mut connection.output, &mut self.pool);
@@ -110,6 +114,7 @@ impl Outgoing {
         if bytes >= max {
             self.hold(conn, terms.source, context);
         }
+        true
     }
 
     /// Hands over a message that the client will acknowledge.
@@ -125,7 +130,9 @@ impl Outgoing {
         let max = self.options.outgoing_bytes_max;
         let exactly_once = qos == QoS::ExactlyOnce;
         let entry_terms = EntryTerms { retain: terms.retain, exactly_once };
-        let ready = session.queue.waiting() == 0 && session.queue.window_open(window);
+        let ready = session.queue.waiting() == 0
+            && session.queue.window_open(window)
+            && session.stored_bytes < self.options.session_bytes_max;
         let conn = session.conn;
         if let Some((conn, connection)) = conn.zip(conn.and_then(|c| self.connections.get_mut(c))) {
             if ready && connection.output.bytes() < max {

@@ -30,6 +30,7 @@ impl Shard {
         if let Phase::Open(open) = phase {
             self.detach(&open, context);
             context.peers.leave();
+            self.clients -= 1;
             if let Some(will) = open.will
                 && reason != CloseReason::Disconnected
             {

@@ -8,6 +8,7 @@ use super::ConnId;
 use super::connection::Phase;
 use super::letter::Message;
 use super::promises::Reply;
+use super::routes::Ticket;
 use super::session::Session;
 use super::shard::{CloseReason, Context, Shard};
 use super::vhost::VhostId;
@@ -105,19 +106,18 @@ impl Shard {
 
     /// The vhost and route of what a connection publishes; `None` if the topic has too many levels.
     #[inline]
-    fn route_of(&mut self, conn: ConnId, topic: TopicName<'_>) -> Option<(VhostId, u32)> {
+    fn route_of(&mut self, conn: ConnId, topic: TopicName<'_>) -> Option<(VhostId, Ticket)> {
         let connection = self.out.connections.get_mut(conn)?;
         let Phase::Open(open) = &connection.phase else {
             return None;
         };
         let exchange = &mut self.vhosts[usize::from(open.vhost.0)].exchange;
         let last = &mut connection.last_topic;
-        if last.epoch != exchange.routes.epoch() || last.topic != topic.as_str() {
+        if !exchange.routes.is_current(last.route) || last.topic != topic.as_str() {
             if topic.level_count() > TOPIC_LEVELS_MAX {
                 return None;
             }
             last.route = exchange.route(topic);
-            last.epoch = exchange.routes.epoch();
             last.topic.clear();
             last.topic.push_str(topic.as_str());
         }

@@ -10,6 +10,7 @@
 //! | 4 | slot of the connection concerned |
 //! | 4 | generation of the connection concerned |
 //! | 4 | serial of the replay concerned |
+//! | 4 | bytes of the page that is asked for; a shard's number |
 //! | 4 | length of the text |
 //! | text length | topic name or topic filter, UTF-8 |
 //! | rest | payload; of an ask: topic after which to go on |
@@ -19,7 +20,7 @@ use crate::mqtt::QoS;
 use super::ConnId;
 use super::vhost::VhostId;
 
-const HEADER_BYTES: usize = 20;
+const HEADER_BYTES: usize = 24;
 
 /// Names a shard: 0 to `shards - 1`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -77,8 +78,8 @@ impl ShardSet {
 /// The other shards, as the broker sees them.
 pub trait Peers {
     /// Sends one message, given in parts, to each of `to`. Never waits: what a ring has no room for
-    /// is kept until it has (invariant 6).
-    fn send(&mut self, to: ShardSet, parts: &[&[u8]]);
+    /// is kept until it has (invariant 6). `awaited`: replies may wait until it is handled.
+    fn send(&mut self, to: ShardSet, parts: &[&[u8]], awaited: bool);
 
     /// Counts one more client, unless there are as many as are allowed on all shards together.
     fn admit(&mut self) -> bool;
@@ -104,10 +105,22 @@ pub(super) struct PeerPublish<'a> {
 }
 
 /// Names a replay: the connection it feeds and which of its replays.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct ReplayId {
     pub(super) conn: ConnId,
     pub(super) serial: u32,
+}
+
+/// What one shard wants of another's retain store.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Ask<'a> {
+    pub(super) replay: ReplayId,
+    /// Bytes after which the page ends.
+    pub(super) bytes_max: u32,
+    pub(super) filter: &'a str,
+    pub(super) after: Option<&'a str>,
+    /// The answer waits until all other shards have vouched.
+    pub(super) vouched: bool,
 }
 
 /// A message between shards.
@@ -130,11 +143,17 @@ pub(super) enum PeerMessage<'a> {
     Release {
         conn: ConnId,
     },
-    /// Send a page of the retained messages that match, from the one after `after`.
-    Ask {
+    /// Send a page of the retained messages that match.
+    Ask(Ask<'a>),
+    /// Tell `keeper`, behind all that it was sent, that this replay may begin there.
+    Vouch {
         replay: ReplayId,
-        filter: &'a str,
-        after: Option<&'a str>,
+        keeper: ShardId,
+    },
+    /// All that the sender had for the receiver before `asker` asked has been sent.
+    Vouched {
+        replay: ReplayId,
+        asker: ShardId,
     },
     /// A retained message that was asked for.
     Answer {
@@ -158,6 +177,7 @@ const DELIVER: u8 = 1 << 4;
 /// On an ask or answer end: there is a topic after which to go on (it may not be empty, but say
 /// so).
 const AFTER: u8 = 1 << 5;
+const VOUCHED: u8 = 1 << 6;
 
 /// Kinds of message, as the first byte names them.
 mod kind {
@@ -169,14 +189,18 @@ mod kind {
     pub(super) const ASK: u8 = 5;
     pub(super) const ANSWER: u8 = 6;
     pub(super) const ANSWER_END: u8 = 7;
+    pub(super) const VOUCH: u8 = 8;
+    pub(super) const VOUCHED: u8 = 9;
 }
 
 /// A message taken apart: the header's fields, the text, the rest.
+#[derive(Clone, Copy)]
 struct Layout<'a> {
     kind: u8,
     flags: u8,
     conn: ConnId,
     serial: u32,
+    number: u32,
     text: &'a str,
     rest: &'a [u8],
 }
@@ -193,7 +217,9 @@ impl<'a> PeerMessage<'a> {
             Self::Interested { .. } | Self::NotInterested { .. } => true,
             Self::Hold { .. }
             | Self::Release { .. }
-            | Self::Ask { .. }
+            | Self::Ask(_)
+            | Self::Vouch { .. }
+            | Self::Vouched { .. }
             | Self::Answer { .. }
             | Self::AnswerEnd { .. } => false,
         }
@@ -210,8 +236,10 @@ impl<'a> PeerMessage<'a> {
         header[4..8].copy_from_slice(&layout.conn.slot.to_le_bytes());
         header[8..12].copy_from_slice(&layout.conn.generation.to_le_bytes());
         header[12..16].copy_from_slice(&layout.serial.to_le_bytes());
-        header[16..20].copy_from_slice(&text_len.to_le_bytes());
-        peers.send(to, &[&header, layout.text.as_bytes(), layout.rest]);
+        header[16..20].copy_from_slice(&layout.number.to_le_bytes());
+        header[20..24].copy_from_slice(&text_len.to_le_bytes());
+        let parts = [&header, layout.text.as_bytes(), layout.rest];
+        peers.send(to, &parts, self.is_awaited());
     }
 
     /// Reads a message of another shard of this process.
@@ -223,12 +251,13 @@ impl<'a> PeerMessage<'a> {
         let number = |at: usize| {
             u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
         };
-        let (text, rest) = body.split_at(number(16) as usize);
+        let (text, rest) = body.split_at(number(20) as usize);
         let layout = Layout {
             kind: header[0],
             flags: header[1],
             conn: ConnId { slot: number(4), generation: number(8) },
             serial: number(12),
+            number: number(16),
             text: std::str::from_utf8(text).expect("a peer sends topics it has checked"),
             rest,
         };
@@ -236,7 +265,9 @@ impl<'a> PeerMessage<'a> {
     }
 
     fn layout(&self) -> Layout<'a> {
-        let plain = Layout { kind: 0, flags: 0, conn: NOBODY, serial: 0, text: "", rest: &[] };
+        let plain =
+            Layout { kind: 0, flags: 0, conn: NOBODY, serial: 0, number: 0, text: "", rest: &[] };
+        let replay = |id: ReplayId| Layout { conn: id.conn, serial: id.serial, ..plain };
         match *self {
             Self::Publish(publish) => Layout {
                 kind: kind::PUBLISH,
@@ -255,29 +286,32 @@ impl<'a> PeerMessage<'a> {
             }
             Self::Hold { conn } => Layout { kind: kind::HOLD, conn, ..plain },
             Self::Release { conn } => Layout { kind: kind::RELEASE, conn, ..plain },
-            Self::Ask { replay, filter, after } => Layout {
+            Self::Ask(ask) => Layout {
                 kind: kind::ASK,
-                flags: flag(after.is_some(), AFTER),
-                conn: replay.conn,
-                serial: replay.serial,
-                text: filter,
-                rest: after.unwrap_or("").as_bytes(),
+                flags: flag(ask.after.is_some(), AFTER) | flag(ask.vouched, VOUCHED),
+                number: ask.bytes_max,
+                text: ask.filter,
+                rest: ask.after.unwrap_or("").as_bytes(),
+                ..replay(ask.replay)
             },
-            Self::Answer { replay, topic, payload, qos } => Layout {
+            Self::Vouch { replay: id, keeper } => {
+                Layout { kind: kind::VOUCH, number: keeper.0.into(), ..replay(id) }
+            }
+            Self::Vouched { replay: id, asker } => {
+                Layout { kind: kind::VOUCHED, number: asker.0.into(), ..replay(id) }
+            }
+            Self::Answer { replay: id, topic, payload, qos } => Layout {
                 kind: kind::ANSWER,
                 flags: qos as u8,
-                conn: replay.conn,
-                serial: replay.serial,
                 text: topic,
                 rest: payload,
+                ..replay(id)
             },
-            Self::AnswerEnd { replay, after } => Layout {
+            Self::AnswerEnd { replay: id, after } => Layout {
                 kind: kind::ANSWER_END,
                 flags: flag(after.is_some(), AFTER),
-                conn: replay.conn,
-                serial: replay.serial,
                 text: after.unwrap_or(""),
-                rest: &[],
+                ..replay(id)
             },
         }
     }
@@ -286,6 +320,7 @@ impl<'a> PeerMessage<'a> {
         let Layout { flags, conn, text, rest, .. } = *layout;
         let replay = ReplayId { conn, serial: layout.serial };
         let qos = QoS::try_from(flags & QOS_BITS).expect("a peer sends a QoS it has checked");
+        let shard = || ShardId(u16::try_from(layout.number).expect("a shard's number"));
         match layout.kind {
             kind::PUBLISH => Self::Publish(PeerPublish {
                 source: (conn != NOBODY).then_some(conn),
@@ -302,8 +337,12 @@ impl<'a> PeerMessage<'a> {
             kind::RELEASE => Self::Release { conn },
             kind::ASK => {
                 let after = std::str::from_utf8(rest).expect("a peer sends topics it has checked");
-                Self::Ask { replay, filter: text, after: (flags & AFTER != 0).then_some(after) }
+                let after = (flags & AFTER != 0).then_some(after);
+                let vouched = flags & VOUCHED != 0;
+                Self::Ask(Ask { replay, bytes_max: layout.number, filter: text, after, vouched })
             }
+            kind::VOUCH => Self::Vouch { replay, keeper: shard() },
+            kind::VOUCHED => Self::Vouched { replay, asker: shard() },
             kind::ANSWER => Self::Answer { replay, topic: text, payload: rest, qos },
             kind::ANSWER_END => {
                 Self::AnswerEnd { replay, after: (flags & AFTER != 0).then_some(text) }
@@ -321,7 +360,7 @@ mod tests {
     struct Recorder(Vec<u8>);
 
     impl Peers for Recorder {
-        fn send(&mut self, _: ShardSet, parts: &[&[u8]]) {
+        fn send(&mut self, _: ShardSet, parts: &[&[u8]], _: bool) {
             self.0 = parts.concat();
         }
 
@@ -346,6 +385,10 @@ mod tests {
             keep: false,
             deliver: true,
         };
+        let ask = |bytes_max, after: Option<&'static str>| {
+            let vouched = after.is_none();
+            PeerMessage::Ask(Ask { replay, bytes_max, filter: "#", after, vouched })
+        };
         let messages = [
             PeerMessage::Publish(publish),
             PeerMessage::Publish(PeerPublish { source: None, keep: true, payload: &[], ..publish }),
@@ -353,8 +396,10 @@ mod tests {
             PeerMessage::NotInterested { filter: "+/#" },
             PeerMessage::Hold { conn },
             PeerMessage::Release { conn },
-            PeerMessage::Ask { replay, filter: "#", after: None },
-            PeerMessage::Ask { replay, filter: "#", after: Some("a") },
+            ask(0, None),
+            ask(1 << 31, Some("a")),
+            PeerMessage::Vouch { replay, keeper: ShardId(63) },
+            PeerMessage::Vouched { replay, asker: ShardId(1) },
             PeerMessage::Answer { replay, topic: "t", payload: b"p", qos: QoS::ExactlyOnce },
             PeerMessage::AnswerEnd { replay, after: None },
             PeerMessage::AnswerEnd { replay, after: Some("é") },

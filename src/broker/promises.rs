@@ -1,7 +1,8 @@
 //! Replies that may leave only when other shards have handled what they promise (invariant 8).
 //!
-//! Every reply of a turn waits for the same marks: how many messages had been sent to each shard at
-//! the turn's end. Marks only grow, so barriers are reached in the order they were set.
+//! Every reply of a turn waits for the same marks: the last message sent to each shard by the
+//! turn's end that replies wait for. Marks only grow, so barriers are reached in the order they
+//! were set.
 
 use std::collections::VecDeque;
 
@@ -16,7 +17,12 @@ pub(super) enum Reply {
     Puback(PacketId),
     Pubrec(PacketId),
     Pubcomp(PacketId),
-    Suback(PacketId, Box<[u8]>),
+    /// `replays`: it grants something whose replay waits for it.
+    Suback {
+        packet_id: PacketId,
+        codes: Box<[u8]>,
+        replays: bool,
+    },
     Unsuback(PacketId),
 }
 

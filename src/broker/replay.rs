@@ -6,47 +6,62 @@
 //!  step there: Ask ──► Answer* AnswerEnd(after) ──► Ask again, or the next shard
 //! ```
 //! Invariant: at most one ask of a connection is out.
+//!
+//! What another shard published before it knew of the subscription must be in the keeper's store
+//! before the keeper answers, or it would be missed: it went to the keeper alone. So the first ask
+//! to a keeper has all other shards vouch: each tells the keeper, behind all it had for it, that it
+//! has heard of the replay (and so of the subscription, which it was told before).
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use crate::limits::{REPLAY_PAGE_BYTES, REPLAY_SEEN_MAX, REPLAY_VISITS_MAX};
+use crate::limits::{REPLAY_PAGE_BYTES, REPLAY_SEEN_MAX, REPLAY_STEPS_MAX, REPLAY_VISITS_MAX};
 use crate::mqtt::{QoS, TopicFilter, TopicName};
 use crate::store::{RetainStore, Retained, ScanEnd};
 
-use super::ConnId;
 use super::connection::Phase;
 use super::delivery::{Outgoing, Terms};
 use super::letter::{Letter, Message, Source};
-use super::peers::{PeerMessage, ReplayId, ShardId, ShardSet};
+use super::peers::{Ask, PeerMessage, ReplayId, ShardId, ShardSet};
 use super::session::{Session, SessionKey};
 use super::shard::{Context, Shard};
 use super::vhost::{Vhost, VhostId};
+use super::{ConnId, Options, placement};
 
-/// Replays of one connection, in order of their subscriptions.
+/// Replays of one connection.
 #[derive(Default, Debug)]
 pub(super) struct Replays {
-    queue: VecDeque<Replay>,
-    /// Names the first of the queue towards other shards.
+    /// Filters whose replay has not begun, each with what was granted.
+    pending: BTreeMap<Box<str>, QoS>,
+    current: Option<Replay>,
+    /// Names the current replay towards other shards.
     serial: u32,
-    /// An ask about the first of the queue is out.
+    /// An ask about the current replay is out.
     asked: bool,
     /// SUBACKs that have not left: what they grant follows them.
     subacks: u32,
     /// It is on the list of those that go on in the next turn.
     listed: bool,
-    /// Topics whose newer value has gone out live since.
-    seen: BTreeSet<Box<str>>,
 }
 
 #[derive(Debug)]
 struct Replay {
     filter: Box<str>,
     granted: QoS,
-    /// The shard whose store is being walked.
+    /// The shard whose store is being walked, and the last one to be.
     keeper: ShardId,
+    last_keeper: ShardId,
     /// The topic after which to go on there.
     after: Option<Box<str>>,
+    /// Topics whose newer value has gone out live since.
+    seen: BTreeSet<Box<str>>,
+}
+
+/// Vouchers that came for an ask, and the ask when it has come.
+#[derive(Default, Debug)]
+pub(super) struct Vouchers {
+    came: u16,
+    ask: Option<(VhostId, Box<str>, u32)>,
 }
 
 impl Outgoing {
@@ -57,15 +72,15 @@ impl Outgoing {
         bytes > self.options.outgoing_bytes_max / 2 || session.queue.waiting() > 0
     }
 
-    /// Remembers that a retained publish went out live while a replay runs.
+    /// Remembers that a retained publish went out live while a replay of its topic runs.
     pub(super) fn note_live_retained(&mut self, session: &Session, topic: TopicName<'_>) {
-        let Some(connection) = session.conn.and_then(|conn| self.connections.get_mut(conn)) else {
-            return;
-        };
-        if let Some(replays) = &mut connection.replays
-            && replays.seen.len() < REPLAY_SEEN_MAX
+        let connection = session.conn.and_then(|conn| self.connections.get_mut(conn));
+        if let Some(replays) = connection.and_then(|connection| connection.replays.as_mut())
+            && let Some(replay) = &mut replays.current
+            && replay.seen.len() < REPLAY_SEEN_MAX
+            && filter_of(replay).matches(topic)
         {
-            replays.seen.insert(topic.as_str().into());
+            replay.seen.insert(topic.as_str().into());
         }
     }
 }
@@ -73,12 +88,19 @@ impl Outgoing {
 impl Shard {
     /// Queues the replay for a subscription that was granted.
     pub(super) fn start_replay(&mut self, conn: ConnId, filter: TopicFilter<'_>, granted: QoS) {
-        let Some(connection) = self.out.connections.get_mut(conn) else {
-            return;
-        };
+        let Some(connection) = self.out.connections.get_mut(conn) else { return };
         let replays = connection.replays.get_or_insert_default();
-        let filter = filter.as_str().into();
-        replays.queue.push_back(Replay { filter, granted, keeper: ShardId(0), after: None });
+        replays.pending.insert(filter.as_str().into(), granted);
+    }
+
+    /// Ends the replay of a filter that was unsubscribed from [MQTT-3.10.4-2].
+    pub(super) fn stop_replay(&mut self, conn: ConnId, filter: TopicFilter<'_>) {
+        let Some(connection) = self.out.connections.get_mut(conn) else { return };
+        let Some(replays) = &mut connection.replays else { return };
+        replays.pending.remove(filter.as_str());
+        if replays.current.as_ref().is_some_and(|replay| &*replay.filter == filter.as_str()) {
+            replays.end_current();
+        }
     }
 
     /// Goes on with the replays that stopped only to let others have their turn.
@@ -111,7 +133,7 @@ impl Shard {
         if let Some(connection) = self.out.connections.get_mut(conn)
             && let Some(replays) = &mut connection.replays
         {
-            replays.subacks = replays.subacks.saturating_sub(1);
+            replays.subacks -= 1;
             if !std::mem::replace(&mut replays.listed, true) {
                 self.replaying.push(conn);
             }
@@ -120,38 +142,28 @@ impl Shard {
 
     /// Takes the next steps of a connection's replays, as far as its output allows.
     pub(super) fn advance_replay(&mut self, conn: ConnId, context: &mut Context<'_>) {
-        let Some(connection) = self.out.connections.get_mut(conn) else {
-            return;
-        };
-        let Phase::Open(open) = &connection.phase else {
-            return;
-        };
+        let Some(connection) = self.out.connections.get_mut(conn) else { return };
+        let Phase::Open(open) = &connection.phase else { return };
         let (vhost, key) = (open.vhost, open.session);
-        if !connection.replays.as_ref().is_some_and(|replays| replays.may_step()) {
-            return;
-        }
         // Out of the connection while it works: deliveries need the connection.
-        let Some(mut replays) = connection.replays.take() else {
+        let Some(mut replays) = connection.replays.take_if(|replays| replays.may_step()) else {
             return;
         };
-        while replays.may_step() {
-            let Some(replay) = replays.queue.front() else {
+        let mut steps = 0;
+        while replays.may_step() && !self.is_behind(vhost, key) {
+            if !replays.begin_next(&self.vhosts[usize::from(vhost.0)].name, self.out.options.shards)
+            {
                 return;
-            };
-            if replay.keeper.0 == self.out.options.shards {
-                replays.queue.pop_front();
-                replays.serial = replays.serial.wrapping_add(1);
-            } else if self.is_behind(conn, vhost, key) {
-                break;
-            } else if replay.keeper == self.out.options.shard {
-                self.step_here(vhost, key, &mut replays, context);
-            } else {
-                let id = ReplayId { conn, serial: replays.serial };
-                let after = replay.after.as_deref();
-                let ask = PeerMessage::Ask { replay: id, filter: &replay.filter, after };
-                ask.send(vhost, ShardSet::of(replay.keeper), context.peers);
-                replays.asked = true;
             }
+            let keeper = replays.current.as_ref().map(|replay| replay.keeper);
+            match keeper {
+                Some(keeper) if keeper == self.out.options.shard => {
+                    self.step_here(vhost, key, &mut replays, context);
+                }
+                _ => replays.ask(conn, vhost, &self.out.options, context),
+            }
+            steps += 1;
+            replays.listed |= steps == REPLAY_STEPS_MAX;
         }
         if replays.listed {
             self.replaying.push(conn);
@@ -161,26 +173,19 @@ impl Shard {
         }
     }
 
-    /// A retained message came that another shard was asked for.
+    /// A retained message came that another shard was asked for. What was asked for is not dropped,
+    /// however full the output is: it is one page at most.
     pub(super) fn handle_answer(
         &mut self,
         id: ReplayId,
         message: &Message<'_>,
         context: &mut Context<'_>,
     ) {
-        let Some(connection) = self.out.connections.get(id.conn) else {
-            return;
-        };
-        let Phase::Open(open) = &connection.phase else {
-            return;
-        };
-        let Some(replays) = &connection.replays else {
-            return;
-        };
-        let Some(replay) = replays.queue.front() else {
-            return;
-        };
-        if replays.serial != id.serial || replays.seen.contains(message.topic.as_str()) {
+        let Some(connection) = self.out.connections.get(id.conn) else { return };
+        let Phase::Open(open) = &connection.phase else { return };
+        let Some(replays) = &connection.replays else { return };
+        let Some(replay) = &replays.current else { return };
+        if replays.serial != id.serial || replay.seen.contains(message.topic.as_str()) {
             return;
         }
         let terms = Terms { granted: replay.granted, retain: true, source: Source::Nobody };
@@ -195,28 +200,64 @@ impl Shard {
         after: Option<&str>,
         context: &mut Context<'_>,
     ) {
-        let Some(connection) = self.out.connections.get_mut(id.conn) else {
-            return;
-        };
-        let Some(replays) = &mut connection.replays else {
-            return;
-        };
+        let Some(connection) = self.out.connections.get_mut(id.conn) else { return };
+        let Some(replays) = &mut connection.replays else { return };
         if replays.serial == id.serial && std::mem::take(&mut replays.asked) {
             replays.go_on_after(after.map(Into::into));
             self.advance_replay(id.conn, context);
         }
     }
 
+    /// Another shard asks for retained messages.
+    pub(super) fn handle_ask(
+        &mut self,
+        from: ShardId,
+        vhost: VhostId,
+        ask: &Ask<'_>,
+        context: &mut Context<'_>,
+    ) {
+        if ask.vouched {
+            let vouchers = self.vouchers.entry((from, ask.replay)).or_default();
+            vouchers.ask = Some((vhost, ask.filter.into(), ask.bytes_max));
+            self.answer_if_vouched(from, ask.replay, context);
+        } else {
+            self.answer_replay(from, vhost, ask, context);
+        }
+    }
+
+    /// A shard has vouched for an ask of `asker`, which may be still to come.
+    pub(super) fn handle_vouched(
+        &mut self,
+        asker: ShardId,
+        replay: ReplayId,
+        context: &mut Context<'_>,
+    ) {
+        self.vouchers.entry((asker, replay)).or_default().came += 1;
+        self.answer_if_vouched(asker, replay, context);
+    }
+
+    fn answer_if_vouched(&mut self, asker: ShardId, replay: ReplayId, context: &mut Context<'_>) {
+        let Some(vouchers) = self.vouchers.get(&(asker, replay)) else { return };
+        // All but this shard and the one that asks.
+        if vouchers.came + 2 < self.out.options.shards || vouchers.ask.is_none() {
+            return;
+        }
+        let vouchers = self.vouchers.remove(&(asker, replay));
+        if let Some((vhost, filter, bytes_max)) = vouchers.and_then(|vouchers| vouchers.ask) {
+            let ask = Ask { replay, bytes_max, filter: &filter, after: None, vouched: true };
+            self.answer_replay(asker, vhost, &ask, context);
+        }
+    }
+
     /// Sends another shard a page of what it asked for.
-    pub(super) fn answer_replay(
+    fn answer_replay(
         &mut self,
         to: ShardId,
         vhost: VhostId,
-        replay: ReplayId,
-        filter: &str,
-        after: Option<&str>,
+        ask: &Ask<'_>,
         context: &mut Context<'_>,
     ) {
+        let Ask { replay, bytes_max, filter, after, .. } = *ask;
         let to = ShardSet::of(to);
         let filter = TopicFilter::parse(filter).expect("a peer sends filters it has checked");
         let mut bytes = 0;
@@ -226,7 +267,7 @@ impl Shard {
             let answer = PeerMessage::Answer { replay, topic: topic.as_str(), payload, qos };
             answer.send(vhost, to, context.peers);
             bytes += topic.as_str().len() + payload.len();
-            if bytes < REPLAY_PAGE_BYTES {
+            if bytes < bytes_max as usize {
                 ControlFlow::Continue(())
             } else {
                 ControlFlow::Break(())
@@ -239,7 +280,7 @@ impl Shard {
         PeerMessage::AnswerEnd { replay, after }.send(vhost, to, context.peers);
     }
 
-    /// Walks this shard's store for the first replay.
+    /// Walks this shard's store for the current replay.
     fn step_here(
         &mut self,
         vhost: VhostId,
@@ -247,15 +288,12 @@ impl Shard {
         replays: &mut Replays,
         context: &mut Context<'_>,
     ) {
-        let Some(replay) = replays.queue.front() else {
-            return;
-        };
-        let filter = TopicFilter::parse(&replay.filter).expect("it was granted");
+        let Some(replay) = &replays.current else { return };
         let terms = Terms { granted: replay.granted, retain: true, source: Source::Nobody };
         let Vhost { sessions, retained, .. } = &mut self.vhosts[usize::from(vhost.0)];
         let session = sessions.get_mut(key);
-        let end = visit(retained, filter, replay.after.as_deref(), |message| {
-            if !replays.seen.contains(message.topic.as_str()) {
+        let end = visit(retained, filter_of(replay), replay.after.as_deref(), |message| {
+            if !replay.seen.contains(message.topic.as_str()) {
                 let mut letter = Letter::new(*message, &mut self.forms);
                 self.out.deliver(session, &mut letter, terms, context);
             }
@@ -275,10 +313,8 @@ impl Shard {
         }
     }
 
-    fn is_behind(&self, conn: ConnId, vhost: VhostId, key: SessionKey) -> bool {
-        let session = self.vhosts[usize::from(vhost.0)].sessions.get(key);
-        debug_assert_eq!(session.conn, Some(conn));
-        self.out.is_behind(session)
+    fn is_behind(&self, vhost: VhostId, key: SessionKey) -> bool {
+        self.out.is_behind(self.vhosts[usize::from(vhost.0)].sessions.get(key))
     }
 }
 
@@ -288,16 +324,65 @@ impl Replays {
         !self.asked && !self.listed && self.subacks == 0
     }
 
-    /// Goes on after a topic, or with the next shard.
-    fn go_on_after(&mut self, after: Option<Box<str>>) {
-        let Some(replay) = self.queue.front_mut() else {
-            return;
-        };
-        if after.is_none() {
-            replay.keeper.0 += 1;
+    /// Makes sure that there is a current replay; false if there is none left.
+    fn begin_next(&mut self, vhost: &str, shards: u16) -> bool {
+        if self.current.is_some() {
+            return true;
         }
-        replay.after = after;
+        let Some((filter, granted)) = self.pending.pop_first() else { return false };
+        let wildcard = TopicFilter::parse(&filter).is_ok_and(TopicFilter::is_wildcard);
+        let (keeper, last_keeper) = if wildcard {
+            (ShardId(0), ShardId(shards - 1))
+        } else {
+            // One topic, which one shard keeps.
+            let keeper = placement::keeper_of(vhost, &filter, shards);
+            (keeper, keeper)
+        };
+        let (after, seen) = (None, BTreeSet::new());
+        self.current = Some(Replay { filter, granted, keeper, last_keeper, after, seen });
+        true
     }
+
+    /// Asks the shard whose turn it is for a page.
+    fn ask(&mut self, conn: ConnId, vhost: VhostId, options: &Options, context: &mut Context<'_>) {
+        let Some(Replay { filter, keeper, after, .. }) = &self.current else { return };
+        let replay = ReplayId { conn, serial: self.serial };
+        let bytes_max = REPLAY_PAGE_BYTES.min(options.outgoing_bytes_max);
+        let bytes_max = u32::try_from(bytes_max).expect("a page is small");
+        let mut witnesses = ShardSet::all_but(options.shards, options.shard);
+        witnesses.take(*keeper);
+        let vouched = after.is_none() && !witnesses.is_empty();
+        if vouched {
+            let vouch = PeerMessage::Vouch { replay, keeper: *keeper };
+            vouch.send(vhost, witnesses, context.peers);
+        }
+        let ask = Ask { replay, bytes_max, filter, after: after.as_deref(), vouched };
+        PeerMessage::Ask(ask).send(vhost, ShardSet::of(*keeper), context.peers);
+        self.asked = true;
+    }
+
+    /// Goes on after a topic, with the next shard, or with the next replay.
+    fn go_on_after(&mut self, after: Option<Box<str>>) {
+        let Some(replay) = &mut self.current else { return };
+        if after.is_some() {
+            replay.after = after;
+        } else if replay.keeper == replay.last_keeper {
+            self.end_current();
+        } else {
+            replay.keeper.0 += 1;
+            replay.after = None;
+        }
+    }
+
+    fn end_current(&mut self) {
+        self.current = None;
+        self.asked = false;
+        self.serial = self.serial.wrapping_add(1);
+    }
+}
+
+fn filter_of(replay: &Replay) -> TopicFilter<'_> {
+    TopicFilter::parse(&replay.filter).expect("it was granted")
 }
 
 /// Visits the retained messages that match a filter, at most [`REPLAY_VISITS_MAX`] topics.

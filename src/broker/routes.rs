@@ -1,11 +1,16 @@
 //! Where messages of a topic go: computed once, remembered while no subscription changes.
 //!
-//! Invariant: a route whose epoch is the vhost's is what the trees would give now.
+//! Invariant: a route whose epoch is the vhost's is what the trees would give now. A route's ticket
+//! is its own: when its place goes to another topic, or it is computed anew, the ticket is void.
 
-use crate::limits::ROUTES_MAX;
+use std::hash::BuildHasher;
+
+use hashbrown::HashTable;
+
+use crate::limits::{ROUTE_TARGETS_MAX, ROUTE_TOPIC_BYTES_MAX, ROUTES_MAX};
 use crate::mqtt::QoS;
 
-use super::hashing::{Hashing, Map};
+use super::hashing::Hashing;
 use super::peers::ShardSet;
 use super::session::SessionKey;
 
@@ -20,7 +25,9 @@ pub(super) struct Target {
 /// Everybody who gets a topic's messages.
 #[derive(Default, Debug)]
 pub(super) struct Route {
+    topic: Box<str>,
     epoch: u64,
+    serial: u32,
     /// Sessions of this shard, each once.
     pub(super) targets: Vec<Target>,
     /// Other shards with a subscriber.
@@ -28,33 +35,57 @@ pub(super) struct Route {
 }
 
 impl Route {
-    /// Adds a session, or raises what it is granted: of overlapping filters one copy is sent, at
-    /// the highest QoS [MQTT-3.3.5-1].
+    /// Adds a session that a filter matches; several filters of one session may.
     pub(super) fn add(&mut self, session: SessionKey, granted: QoS) {
-        match self.targets.iter_mut().find(|target| target.session == session) {
-            Some(target) => target.granted = target.granted.max(granted),
-            None => self.targets.push(Target { session, granted }),
-        }
+        self.targets.push(Target { session, granted });
+    }
+
+    /// Of overlapping filters one copy is sent, at the highest QoS [MQTT-3.3.5-1].
+    fn merge_overlaps(&mut self) {
+        self.targets.sort_unstable_by_key(|target| {
+            (target.session, QoS::ExactlyOnce as u8 - target.granted as u8)
+        });
+        self.targets.dedup_by_key(|target| target.session);
     }
 }
 
-/// Routes by topic.
+/// Names a route as long as it stays as it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Ticket {
+    at: u32,
+    serial: u32,
+    epoch: u64,
+}
+
+impl Ticket {
+    /// Names no route.
+    pub(super) const VOID: Self = Self { at: 0, serial: 0, epoch: 0 };
+}
+
+/// Routes by topic. The first place is for topics that are not remembered.
 #[derive(Debug)]
 pub(super) struct Routes {
     /// Counts changes of subscriptions; starts at 1, so that 0 is never current.
     epoch: u64,
-    by_topic: Map<Box<str>, u32>,
+    by_topic: HashTable<u32>,
     routes: Vec<Route>,
+    /// Targets of all routes.
+    targets: usize,
+    /// The place to give to another topic next.
+    hand: usize,
+    hashing: Hashing,
 }
 
 impl Routes {
     pub(super) fn new(hashing: &Hashing) -> Self {
-        let by_topic = Map::with_hasher(hashing.clone());
-        Self { epoch: 1, by_topic, routes: Vec::new() }
-    }
-
-    pub(super) fn epoch(&self) -> u64 {
-        self.epoch
+        Self {
+            epoch: 1,
+            by_topic: HashTable::new(),
+            routes: vec![Route::default()],
+            targets: 0,
+            hand: 0,
+            hashing: hashing.clone(),
+        }
     }
 
     /// Makes all routes stale: a subscription changed.
@@ -62,37 +93,82 @@ impl Routes {
         self.epoch += 1;
     }
 
-    pub(super) fn get(&self, route: u32) -> &Route {
-        &self.routes[route as usize]
+    /// Whether the route is still what it was.
+    #[inline]
+    pub(super) fn is_current(&self, ticket: Ticket) -> bool {
+        ticket.epoch == self.epoch && self.routes[ticket.at as usize].serial == ticket.serial
+    }
+
+    /// # Panics
+    /// If the ticket is void: whoever keeps one asks first.
+    #[inline]
+    pub(super) fn get(&self, ticket: Ticket) -> &Route {
+        let route = &self.routes[ticket.at as usize];
+        assert_eq!(route.serial, ticket.serial, "the ticket is current");
+        route
     }
 
     /// The route of a topic; a stale or new one is filled by `fill`.
-    pub(super) fn find(&mut self, topic: &str, fill: impl FnOnce(&mut Route)) -> u32 {
-        let route = match self.by_topic.get(topic) {
-            Some(route) => *route,
-            None => self.add(topic),
+    pub(super) fn find(&mut self, topic: &str, fill: impl FnOnce(&mut Route)) -> Ticket {
+        let hash = self.hashing.hash_one(topic);
+        let routes = &self.routes;
+        let known = self.by_topic.find(hash, |at| *routes[*at as usize].topic == *topic).copied();
+        let at = match known {
+            Some(at) => at,
+            None if topic.len() > ROUTE_TOPIC_BYTES_MAX => 0,
+            None => self.add(topic, hash),
         };
-        let slot = &mut self.routes[route as usize];
-        if slot.epoch != self.epoch {
-            slot.targets.clear();
-            slot.remote = ShardSet::default();
-            fill(slot);
-            slot.epoch = self.epoch;
+        let route = &mut self.routes[at as usize];
+        if at == 0 || route.epoch != self.epoch {
+            self.targets -= route.targets.len();
+            route.targets.clear();
+            route.remote = ShardSet::default();
+            fill(route);
+            route.merge_overlaps();
+            route.epoch = self.epoch;
+            route.serial = route.serial.wrapping_add(1);
+            self.targets += route.targets.len();
         }
-        route
+        Ticket { at, serial: route.serial, epoch: self.epoch }
     }
 
-    fn add(&mut self, topic: &str) -> u32 {
-        if self.routes.len() == ROUTES_MAX {
-            self.by_topic.clear();
-            self.routes.clear();
-            // Connections that remember a route by its number must not use it for another topic.
-            self.invalidate();
+    /// A place for a new topic.
+    fn add(&mut self, topic: &str, hash: u64) -> u32 {
+        while self.targets > ROUTE_TARGETS_MAX && self.routes.len() > 2 {
+            let at = self.free_place();
+            self.targets -= std::mem::take(&mut self.routes[at].targets).len();
+            if at == 1 {
+                break;
+            }
         }
-        let route = u32::try_from(self.routes.len()).expect("bounded above");
-        self.routes.push(Route::default());
-        self.by_topic.insert(topic.into(), route);
-        route
+        let at = if self.routes.len() <= ROUTES_MAX {
+            self.routes.push(Route::default());
+            self.routes.len() - 1
+        } else {
+            self.free_place()
+        };
+        let route = &mut self.routes[at];
+        route.topic = topic.into();
+        route.epoch = 0;
+        let (routes, hashing) = (&self.routes, &self.hashing);
+        let at = u32::try_from(at).expect("bounded above");
+        self.by_topic.insert_unique(hash, at, |at| hashing.hash_one(&*routes[*at as usize].topic));
+        at
+    }
+
+    /// Takes the next place in turn from its topic.
+    fn free_place(&mut self) -> usize {
+        self.hand = self.hand % (self.routes.len() - 1) + 1;
+        let at = self.hand;
+        let hash = self.hashing.hash_one(&*self.routes[at].topic);
+        if let Ok(entry) = self.by_topic.find_entry(hash, |known| *known as usize == at) {
+            entry.remove();
+        }
+        let route = &mut self.routes[at];
+        route.topic = Box::default();
+        route.epoch = 0;
+        route.serial = route.serial.wrapping_add(1);
+        at
     }
 }
 
@@ -100,29 +176,65 @@ impl Routes {
 mod tests {
     use super::*;
 
-    /// A route is filled once an epoch, also when the cache overflows.
+    /// A route is filled once an epoch; of one session's overlapping filters the highest QoS stays.
     #[test]
     fn filled_once_an_epoch() {
         let (mut routes, mut fills) = (Routes::new(&Hashing::default()), 0);
-        for _ in 0..3 {
-            routes.find("a", |_| fills += 1);
-        }
+        let first = routes.find("a", |_| fills += 1);
+        assert_eq!(routes.find("a", |_| fills += 1), first);
         assert_eq!(fills, 1);
         routes.invalidate();
+        assert!(!routes.is_current(first) && !routes.is_current(Ticket::VOID));
         let route = routes.find("a", |route| {
-            fills += 1;
-            route.add(1, QoS::AtMostOnce);
-            route.add(1, QoS::AtLeastOnce);
+            for (session, granted) in [
+                (2, QoS::AtMostOnce),
+                (1, QoS::AtMostOnce),
+                (2, QoS::ExactlyOnce),
+                (1, QoS::AtLeastOnce),
+            ] {
+                route.add(session, granted);
+            }
         });
-        assert_eq!(fills, 2);
-        let target = Target { session: 1, granted: QoS::AtLeastOnce };
-        assert_eq!(routes.get(route).targets, [target]);
-        let epoch = routes.epoch();
-        for n in 0..ROUTES_MAX {
-            routes.find(&n.to_string(), |_| ());
+        let target = |session, granted| Target { session, granted };
+        let expected = [target(1, QoS::AtLeastOnce), target(2, QoS::ExactlyOnce)];
+        assert_eq!(routes.get(route).targets, expected);
+    }
+
+    /// However many topics there are, each finds its own route, and a ticket that is current is it.
+    #[test]
+    fn places_are_given_in_turn() {
+        let mut routes = Routes::new(&Hashing::default());
+        let session = |n: usize| u32::try_from(n).expect("small");
+        let mut tickets = Vec::new();
+        for n in 0..ROUTES_MAX * 2 {
+            let ticket =
+                routes.find(&n.to_string(), |route| route.add(session(n), QoS::AtMostOnce));
+            assert_eq!(routes.get(ticket).targets[0].session, session(n));
+            tickets.push(ticket);
         }
-        assert_ne!(routes.epoch(), epoch);
-        routes.find("a", |_| fills += 1);
-        assert_eq!(fills, 3);
+        assert_eq!(routes.routes.len(), ROUTES_MAX + 1);
+        assert_eq!(routes.by_topic.len(), ROUTES_MAX);
+        for (n, ticket) in tickets.into_iter().enumerate() {
+            assert_eq!(routes.is_current(ticket), n >= ROUTES_MAX);
+        }
+    }
+
+    /// Topics that are too long to remember, and routes with very many targets, cost no memory.
+    #[test]
+    fn memory_is_bounded() {
+        let mut routes = Routes::new(&Hashing::default());
+        for n in 0..1000_usize {
+            let topic = format!("{n}{}", "x".repeat(ROUTE_TOPIC_BYTES_MAX));
+            routes.find(&topic, |route| route.add(1, QoS::AtMostOnce));
+        }
+        assert!(routes.by_topic.is_empty());
+        for n in 0..100_usize {
+            let many = u32::try_from(ROUTE_TARGETS_MAX / 10).expect("small");
+            routes.find(&n.to_string(), |route| {
+                (0..many).for_each(|session| route.add(session, QoS::AtMostOnce));
+            });
+        }
+        let held: usize = routes.routes.iter().map(|route| route.targets.capacity()).sum();
+        assert!(held <= 3 * ROUTE_TARGETS_MAX, "{held}");
     }
 }

@@ -5,9 +5,10 @@
 
 use hashbrown::HashTable;
 use slab::Slab;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 
+use crate::limits::{SUBSCRIPTION_BYTES_MAX, SUBSCRIPTIONS_MAX};
 use crate::mqtt::QoS;
 use crate::store::{Entry, MessageLog, SessionQueue};
 
@@ -18,19 +19,15 @@ use super::hashing::Hashing;
 pub(super) type SessionKey = u32;
 
 #[derive(Debug)]
-pub(super) struct Subscription {
-    pub(super) filter: Box<str>,
-    pub(super) granted: QoS,
-}
-
-#[derive(Debug)]
 pub(super) struct Session {
     pub(super) client_id: Box<str>,
     /// Ends with its connection.
     pub(super) clean: bool,
     pub(super) conn: Option<ConnId>,
-    /// In order of their filters.
-    pub(super) subscriptions: Vec<Subscription>,
+    /// Granted QoS by filter.
+    subscriptions: BTreeMap<Box<str>, QoS>,
+    /// Bytes of the filters.
+    filter_bytes: usize,
     pub(super) queue: SessionQueue,
     pub(super) stored_bytes: u64,
     /// Identifiers of QoS 2 messages that came and are not released: each was passed on, and is not
@@ -39,25 +36,34 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Sets the granted QoS of a filter; `None` if there are `max` others already.
-    pub(super) fn subscribe(&mut self, filter: &str, granted: QoS, max: usize) -> Option<()> {
-        match self.find(filter) {
-            Ok(at) => self.subscriptions[at].granted = granted,
-            Err(_) if self.subscriptions.len() >= max => return None,
-            Err(at) => {
-                self.subscriptions.insert(at, Subscription { filter: filter.into(), granted });
-            }
+    /// Sets the granted QoS of a filter; `None` if the session may not have another.
+    pub(super) fn subscribe(&mut self, filter: &str, granted: QoS) -> Option<()> {
+        if let Some(known) = self.subscriptions.get_mut(filter) {
+            *known = granted;
+            return Some(());
         }
+        let full = self.subscriptions.len() >= SUBSCRIPTIONS_MAX
+            || self.filter_bytes + filter.len() > SUBSCRIPTION_BYTES_MAX;
+        if full {
+            return None;
+        }
+        self.filter_bytes += filter.len();
+        self.subscriptions.insert(filter.into(), granted);
         Some(())
     }
 
     /// Takes a filter away; whether it was there.
     pub(super) fn unsubscribe(&mut self, filter: &str) -> bool {
-        let found = self.find(filter);
-        if let Ok(at) = found {
-            self.subscriptions.remove(at);
+        let found = self.subscriptions.remove(filter).is_some();
+        if found {
+            self.filter_bytes -= filter.len();
         }
-        found.is_ok()
+        found
+    }
+
+    /// The filters it is subscribed to.
+    pub(super) fn filters(&self) -> impl Iterator<Item = &str> {
+        self.subscriptions.keys().map(|filter| &**filter)
     }
 
     /// Appends a message, stored already or passing.
@@ -75,10 +81,6 @@ impl Session {
             self.stored_bytes -= log.record_bytes(position) as u64;
             log.release(position);
         }
-    }
-
-    fn find(&self, filter: &str) -> Result<usize, usize> {
-        self.subscriptions.binary_search_by(|known| (*known.filter).cmp(filter))
     }
 }
 
@@ -107,7 +109,8 @@ impl Sessions {
             client_id: client_id.into(),
             clean,
             conn: None,
-            subscriptions: Vec::new(),
+            subscriptions: BTreeMap::new(),
+            filter_bytes: 0,
             queue: SessionQueue::default(),
             stored_bytes: 0,
             received: BTreeSet::new(),
@@ -165,12 +168,13 @@ mod tests {
         let mut sessions = Sessions::new(&Hashing::default());
         let key = sessions.insert("c", true);
         let session = sessions.get_mut(key);
-        for (filter, max, expected) in
-            [("b", 2, Some(())), ("a", 2, Some(())), ("c", 2, None), ("a", 2, Some(()))]
-        {
-            assert_eq!(session.subscribe(filter, QoS::AtLeastOnce, max), expected, "{filter}");
+        let long = "l".repeat(SUBSCRIPTION_BYTES_MAX - 1);
+        for (filter, expected) in [("b", true), (&long, true), ("c", false), ("b", true)] {
+            assert_eq!(session.subscribe(filter, QoS::AtLeastOnce).is_some(), expected);
         }
+        assert!(session.unsubscribe(&long));
+        assert!(session.subscribe("a", QoS::AtLeastOnce).is_some(), "there is room again");
         assert!(session.unsubscribe("a") && !session.unsubscribe("a"));
-        assert_eq!(session.subscriptions.len(), 1);
+        assert_eq!(session.filters().collect::<Vec<_>>(), ["b"]);
     }
 }

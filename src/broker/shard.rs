@@ -1,6 +1,6 @@
 //! The hub: one core's share of the broker, as its reactor drives it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
 use crate::chunk::{Batch, ChunkPool};
@@ -15,8 +15,10 @@ use super::connection::Phase;
 use super::delivery::{Outgoing, Terms};
 use super::hashing::Hashing;
 use super::letter::{Forms, Letter, Message, Source};
-use super::peers::{PeerMessage, PeerPublish, Peers, ShardId, ShardSet};
+use super::peers::{PeerMessage, PeerPublish, Peers, ReplayId, ShardId, ShardSet};
 use super::promises::{Promises, Reply};
+use super::replay::Vouchers;
+use super::routes::Ticket;
 use super::stats::Stats;
 use super::vhost::{Vhost, VhostId};
 use super::{ConnId, Flow, Options, placement};
@@ -102,10 +104,14 @@ pub struct Shard {
     pub(super) forms: Forms,
     pub(super) promises: Promises,
     pub(super) refusals: Refusals,
+    /// Clients that are connected.
+    pub(super) clients: usize,
     /// Counts client ids made here.
     pub(super) made_ids: u64,
     /// Connections whose retained replay goes on in the next turn.
     pub(super) replaying: Vec<ConnId>,
+    /// Asks that wait for the vouchers of other shards.
+    pub(super) vouchers: BTreeMap<(ShardId, ReplayId), Vouchers>,
     /// Connections whose output is low again, while publishers wait for them.
     pub(super) relieving: VecDeque<ConnId>,
 }
@@ -119,8 +125,10 @@ impl Shard {
             forms: Forms::default(),
             promises: Promises::default(),
             refusals: Refusals::default(),
+            clients: 0,
             made_ids: 0,
             replaying: Vec::new(),
+            vouchers: BTreeMap::new(),
             relieving: VecDeque::new(),
         }
     }
@@ -219,6 +227,18 @@ impl Shard {
         }
     }
 
+    /// Clients that are connected here.
+    pub fn clients(&self) -> usize {
+        self.clients
+    }
+
+    /// Notes that the connection was not read from until now: its silence was ours.
+    pub fn forgive_silence(&mut self, conn: ConnId, now_ms: u64) {
+        if let Some(connection) = self.out.connections.get_mut(conn) {
+            connection.last_packet_ms = now_ms;
+        }
+    }
+
     /// Whether the connection has not been accepted yet.
     pub fn is_greeting(&self, conn: ConnId) -> bool {
         let connection = self.out.connections.get(conn);
@@ -245,8 +265,13 @@ impl Shard {
             PeerMessage::NotInterested { filter } => self.set_interest(vhost, filter, from, false),
             PeerMessage::Hold { conn } => self.out.add_hold(conn),
             PeerMessage::Release { conn } => self.out.end_hold(conn, context.now_ms),
-            PeerMessage::Ask { replay, filter, after } => {
-                self.answer_replay(from, vhost, replay, filter, after, context);
+            PeerMessage::Ask(ask) => self.handle_ask(from, vhost, &ask, context),
+            PeerMessage::Vouch { replay, keeper } => {
+                let vouched = PeerMessage::Vouched { replay, asker: from };
+                vouched.send(vhost, ShardSet::of(keeper), context.peers);
+            }
+            PeerMessage::Vouched { replay, asker } => {
+                self.handle_vouched(asker, replay, context);
             }
             PeerMessage::Answer { replay, topic, payload, qos } => {
                 let topic = TopicName::parse(topic).expect("a peer sends topics it has checked");
@@ -273,7 +298,7 @@ impl Shard {
                 if let Some(connection) = self.out.connections.get_mut(conn) {
                     connection.promised -= 1;
                     self.write_reply(conn, &reply);
-                    if matches!(reply, Reply::Suback(..)) {
+                    if matches!(reply, Reply::Suback { replays: true, .. }) {
                         self.release_replay(conn);
                     }
                 }
@@ -385,7 +410,7 @@ impl Shard {
     pub(super) fn publish(
         &mut self,
         vhost: VhostId,
-        route: u32,
+        route: Ticket,
         message: Message<'_>,
         publisher: Option<ConnId>,
         context: &mut Context<'_>,
@@ -437,7 +462,7 @@ impl Shard {
     pub(super) fn publish_on(
         &mut self,
         vhost: VhostId,
-        route: u32,
+        route: Ticket,
         message: Message<'_>,
         source: Source,
         context: &mut Context<'_>,
@@ -452,8 +477,8 @@ impl Shard {
         for target in &route.targets {
             let terms = Terms { granted: target.granted, retain: false, source };
             let session = sessions.get_mut(target.session);
-            self.out.deliver(session, &mut letter, terms, context);
-            if message.retain {
+            let kept = self.out.deliver(session, &mut letter, terms, context);
+            if message.retain && kept {
                 self.out.note_live_retained(session, message.topic);
             }
         }
@@ -465,7 +490,7 @@ impl Shard {
             Reply::Pubrec(id) => self.out.reply(conn, &Ack::bytes_v3(AckKind::Pubrec, *id)),
             Reply::Pubcomp(id) => self.out.reply(conn, &Ack::bytes_v3(AckKind::Pubcomp, *id)),
             Reply::Unsuback(id) => self.out.reply(conn, &Unsuback::bytes_v3(*id)),
-            Reply::Suback(packet_id, codes) => {
+            Reply::Suback { packet_id, codes, .. } => {
                 let properties = Properties::EMPTY;
                 let suback = Suback { packet_id: *packet_id, properties, codes };
                 let mut bytes = Vec::new();
@@ -508,7 +533,9 @@ impl Shard {
         if publish.keep {
             place.retained.set(publish.topic, publish.payload, publish.qos as u8);
         }
-        if publish.deliver {
+        // A keeper delivers in any case: its subscriber may be so new that the publisher's shard
+        // did not know of it, and the replay for it may have found the value before.
+        if publish.deliver || publish.keep {
             let route = place.exchange.route(topic);
             let source = publish.source.map_or(Source::Nobody, |conn| Source::There(from, conn));
             let PeerPublish { payload, qos, retain, .. } = *publish;

@@ -1,6 +1,6 @@
 //! SUBSCRIBE and UNSUBSCRIBE (3.8 to 3.11), and the end of a session's subscriptions.
 
-use crate::limits::{SUBSCRIPTIONS_MAX, TOPIC_LEVELS_MAX};
+use crate::limits::TOPIC_LEVELS_MAX;
 use crate::mqtt::{QoS, Suback, Subscribe, SubscribeEntry, TopicFilter, Unsubscribe};
 
 use super::ConnId;
@@ -22,21 +22,16 @@ impl Shard {
             return;
         };
         let mut codes = Vec::new();
-        let mut wait = false;
         for entry in subscribe.entries() {
-            let granted = self.subscribe(vhost, key, &entry, &mut wait, context);
+            let granted = self.subscribe(conn, vhost, key, &entry, context);
             codes.push(granted.map_or(Suback::FAILURE, |qos| qos as u8));
         }
-        // Until other shards know of a new filter, a message published there could be missed.
-        let reply = Reply::Suback(subscribe.packet_id, codes.as_slice().into());
-        let held = self.promise(conn, reply, wait);
-        for (entry, code) in subscribe.entries().zip(codes) {
-            if let (Ok(filter), Ok(granted)) = (entry.filter, QoS::try_from(code)) {
-                // [MQTT-3.8.4-3] Also when the subscription was there before.
-                self.start_replay(conn, filter, granted);
-            }
-        }
-        if held {
+        // Until other shards know of a filter, a message published there could be missed. Also when
+        // another session told them just before: they may not have handled that yet.
+        let replays = codes.iter().any(|code| *code != Suback::FAILURE);
+        let wait = replays && self.out.options.shards > 1;
+        let (packet_id, codes) = (subscribe.packet_id, codes.into());
+        if self.promise(conn, Reply::Suback { packet_id, codes, replays }, wait) && replays {
             self.hold_replay(conn);
         }
         self.advance_replay(conn, context);
@@ -57,6 +52,7 @@ impl Shard {
             let place = &mut self.vhosts[usize::from(vhost.0)];
             if place.sessions.get_mut(key).unsubscribe(filter.as_str()) {
                 wait |= self.unbind(vhost, key, filter, context);
+                self.stop_replay(conn, filter);
             }
         }
         self.promise(conn, Reply::Unsuback(unsubscribe.packet_id), wait);
@@ -71,8 +67,8 @@ impl Shard {
     ) {
         let place = &mut self.vhosts[usize::from(vhost.0)];
         let mut session = place.sessions.remove(key);
-        for subscription in &session.subscriptions {
-            let filter = TopicFilter::parse(&subscription.filter).expect("it was checked before");
+        for filter in session.filters() {
+            let filter = TopicFilter::parse(filter).expect("it was checked before");
             self.unbind(vhost, key, filter, context);
         }
         self.out.discard(&mut session);
@@ -80,10 +76,10 @@ impl Shard {
 
     fn subscribe(
         &mut self,
+        conn: ConnId,
         vhost: VhostId,
         key: SessionKey,
         entry: &SubscribeEntry<'_>,
-        wait: &mut bool,
         context: &mut Context<'_>,
     ) -> Option<QoS> {
         let filter = entry.filter.ok()?;
@@ -92,11 +88,13 @@ impl Shard {
         }
         let granted = entry.qos;
         let Vhost { exchange, sessions, .. } = &mut self.vhosts[usize::from(vhost.0)];
-        sessions.get_mut(key).subscribe(filter.as_str(), granted, SUBSCRIPTIONS_MAX)?;
+        sessions.get_mut(key).subscribe(filter.as_str(), granted)?;
         if exchange.bind(filter, key, granted) {
             let message = PeerMessage::Interested { filter: filter.as_str() };
-            *wait |= self.tell_all(vhost, &message, context);
+            self.tell_all(vhost, &message, context);
         }
+        // [MQTT-3.8.4-3] Also when the subscription was there before.
+        self.start_replay(conn, filter, granted);
         Some(granted)
     }
 

@@ -12,6 +12,7 @@ use super::hashing::{Hashing, Map};
 
 const ROOT: usize = 0;
 
+/// Holders in order, so that one of many thousand is found.
 type Entries<K, V> = Vec<(K, V)>;
 
 #[derive(Debug)]
@@ -46,7 +47,7 @@ pub(super) struct FilterTree<K, V> {
     hashing: Hashing,
 }
 
-impl<K: Copy + PartialEq, V: Copy> FilterTree<K, V> {
+impl<K: Copy + Ord, V: Copy> FilterTree<K, V> {
     pub(super) fn new(hashing: &Hashing) -> Self {
         let mut nodes = Slab::new();
         nodes.insert(Node::new(hashing));
@@ -57,9 +58,9 @@ impl<K: Copy + PartialEq, V: Copy> FilterTree<K, V> {
     pub(super) fn insert(&mut self, filter: TopicFilter<'_>, holder: K, value: V) -> bool {
         let entries = self.entries_or_create(filter);
         let first = entries.is_empty();
-        match entries.iter_mut().find(|(known, _)| *known == holder) {
-            Some(entry) => entry.1 = value,
-            None => entries.push((holder, value)),
+        match entries.binary_search_by_key(&holder, |(known, _)| *known) {
+            Ok(at) => entries[at].1 = value,
+            Err(at) => entries.insert(at, (holder, value)),
         }
         first
     }
@@ -185,12 +186,9 @@ impl<K: Copy + PartialEq, V: Copy> FilterTree<K, V> {
     }
 }
 
-fn take_holder<K: Copy + PartialEq, V>(entries: &mut Entries<K, V>, holder: K) -> bool {
-    let Some(at) = entries.iter().position(|(known, _)| *known == holder) else {
-        return false;
-    };
-    entries.swap_remove(at);
-    true
+fn take_holder<K: Copy + Ord, V>(entries: &mut Entries<K, V>, holder: K) -> bool {
+    let found = entries.binary_search_by_key(&holder, |(known, _)| *known);
+    found.map(|at| entries.remove(at)).is_ok()
 }
 
 fn split_level(topic: &str) -> (&str, Option<&str>) {

@@ -6,7 +6,7 @@ use crate::store::RetainStore;
 
 use super::hashing::Hashing;
 use super::peers::ShardId;
-use super::routes::Routes;
+use super::routes::{Routes, Ticket};
 use super::session::{SessionKey, Sessions};
 use super::tree::FilterTree;
 
@@ -77,8 +77,8 @@ impl Exchange {
         }
     }
 
-    /// The number of a topic's route.
-    pub(super) fn route(&mut self, topic: TopicName<'_>) -> u32 {
+    /// The route of a topic.
+    pub(super) fn route(&mut self, topic: TopicName<'_>) -> Ticket {
         let Self { subscriptions, interests, routes } = self;
         routes.find(topic.as_str(), |route| {
             subscriptions.matching(topic, |session, granted| route.add(session, granted));

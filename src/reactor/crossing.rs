@@ -102,8 +102,9 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
     /// A link came home.
     fn welcome(&mut self, traveller: Traveller<R::Socket>) {
         let Traveller { socket, transport, carry } = traveller;
-        let key = self.adopt(socket, transport, carry);
+        // Dropping the socket of one that came too late closes it.
         if self.is_running() {
+            let key = self.adopt(socket, transport, carry);
             self.resume(key);
         }
     }

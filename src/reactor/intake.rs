@@ -32,7 +32,8 @@ enum Cut {
 impl<R: Ring, C: Clock> Reactor<R, C> {
     pub(super) fn on_accepted(&mut self, listener: u32, result: io::Result<R::Socket>, more: bool) {
         match result {
-            Ok(socket) if self.links.len() < self.clients_max.saturating_add(PENDING_LINKS_MAX) => {
+            Ok(_) if !self.is_running() => {}
+            Ok(socket) if self.links.len() < self.broker.clients() + PENDING_LINKS_MAX => {
                 let key = self.adopt(socket, Transport::Plain, Carry::default());
                 if log::log_enabled!(log::Level::Debug)
                     && let Some(link) = self.links.get_mut(key)
@@ -86,7 +87,10 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
             Received::Data(buffer) if open => self.on_data(key, buffer),
             Received::Data(buffer) => self.ring.recycle(buffer),
             Received::NoBuffers if open => self.starved.push(key),
-            Received::End if open => self.end(key, CloseReason::PeerClosed),
+            Received::End if open => {
+                link.ended = true;
+                self.end_if_read(key);
+            }
             Received::Failed(_) if open => self.end(key, CloseReason::Failed),
             Received::NoBuffers | Received::End | Received::Failed(_) | Received::Cancelled => {}
         }
@@ -97,7 +101,7 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
 
     /// Handles the packets that waited in a link, and receives again.
     pub(super) fn resume(&mut self, key: Key) {
-        if self.flow(key) != Flow::Continue {
+        if self.flow(key) != Flow::Continue || !self.is_running() {
             return;
         }
         let Some(link) = self.links.get_mut(key) else {
@@ -121,7 +125,7 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
         let Some(link) = self.links.get_mut(key) else {
             return;
         };
-        if link.receiving == Receiving::Off && link.closing == Closing::No {
+        if link.receiving == Receiving::Off && link.closing == Closing::No && !link.ended {
             // One at a time until the home is known: then nothing is in flight when the link moves.
             let mode = if greeting { RecvMode::Once } else { link.recv_mode() };
             link.receiving = Receiving::Armed(mode);
@@ -131,11 +135,12 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
 
     fn on_data(&mut self, key: Key, buffer: Buffer) {
         let flow = self.flow(key);
+        let stopping = !self.is_running();
         let Some(link) = self.links.get_mut(key) else {
             return;
         };
         let bytes = link.transport.open(self.ring.bytes_mut(&buffer));
-        if flow != Flow::Continue {
+        if flow != Flow::Continue || stopping {
             // It waits for another's output, or for the mesh: what still comes is kept.
             link.carry.extend(bytes);
             self.ring.recycle(buffer);
@@ -186,6 +191,7 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
                 }
                 self.follow_timer(key);
                 self.arm(key);
+                self.end_if_read(key);
             }
             Cut::Pause { mesh } => {
                 self.follow_timer(key);
@@ -193,6 +199,14 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
             }
             Cut::Stop => {}
             Cut::Move(home) => self.send_home(key, home),
+        }
+    }
+
+    /// Ends a link whose peer has closed, when all that came before was handled: a publisher that
+    /// was made to wait may have said DISCONNECT meanwhile.
+    fn end_if_read(&mut self, key: Key) {
+        if self.flow(key) != Flow::Pause && self.links.get_mut(key).is_some_and(|link| link.ended) {
+            self.end(key, CloseReason::PeerClosed);
         }
     }
 

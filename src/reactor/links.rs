@@ -82,6 +82,8 @@ pub(super) struct Link<S> {
     pub(super) receiving: Receiving,
     /// Receives in a row after which it was not paused, up to [`CALM_RECEIVES`].
     pub(super) calm: u8,
+    /// The peer has closed its side; what came before is still to be handled.
+    pub(super) ended: bool,
     pub(super) sending: bool,
     pub(super) closing: Closing,
     /// The mesh was full: it waits on the list of those.
@@ -123,6 +125,7 @@ impl<S> Links<S> {
             carry,
             receiving: Receiving::Off,
             calm: CALM_RECEIVES,
+            ended: false,
             sending: false,
             closing: Closing::No,
             waits_for_mesh: false,

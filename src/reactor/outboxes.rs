@@ -60,6 +60,8 @@ pub(super) struct Outboxes<S: Send, W> {
     boxes: Vec<Option<Outbox<S, W>>>,
     /// By shard.
     waiting: Vec<VecDeque<Waiting<S>>>,
+    /// By shard: the last message that replies may wait for.
+    awaited: Vec<u64>,
     /// Records in all of `waiting`.
     waiting_count: usize,
     tally: Arc<Tally>,
@@ -73,7 +75,8 @@ impl<S: Send, W: Wake> Outboxes<S, W> {
         clients_max: usize,
     ) -> Self {
         let waiting = boxes.iter().map(|_| VecDeque::new()).collect();
-        Self { boxes, waiting, waiting_count: 0, tally, clients_max }
+        let awaited = vec![0; boxes.len()];
+        Self { boxes, waiting, awaited, waiting_count: 0, tally, clients_max }
     }
 
     /// Whether a ring is full.
@@ -82,8 +85,13 @@ impl<S: Send, W: Wake> Outboxes<S, W> {
         self.waiting_count > 0
     }
 
+    /// The number of the last message to a shard that replies may wait for.
+    pub(super) fn awaited(&self, to: ShardId) -> u64 {
+        self.awaited[usize::from(to.0)]
+    }
+
     /// Messages sent to a shard so far, those that wait for room included.
-    pub(super) fn sent(&self, to: ShardId) -> u64 {
+    fn sent(&self, to: ShardId) -> u64 {
         let waiting = self.waiting[usize::from(to.0)].len() as u64;
         self.get(to).map_or(0, |outbox| outbox.sender.pushed() + waiting)
     }
@@ -105,6 +113,15 @@ impl<S: Send, W: Wake> Outboxes<S, W> {
         };
         if let Some(parcel) = refused {
             self.waiting[at].push_back(Waiting::Object(parcel));
+            self.waiting_count += 1;
+        }
+    }
+
+    fn send_record(&mut self, to: ShardId, parts: &[&[u8]]) {
+        let at = usize::from(to.0);
+        let Some(outbox) = self.boxes[at].as_mut() else { return };
+        if !self.waiting[at].is_empty() || outbox.sender.push(parts).is_err() {
+            self.waiting[at].push_back(Waiting::Record(parts.concat()));
             self.waiting_count += 1;
         }
     }
@@ -166,22 +183,16 @@ impl<S: Send, W: Wake> Outboxes<S, W> {
 }
 
 impl<S: Send, W: Wake> Peers for Outboxes<S, W> {
-    fn send(&mut self, to: ShardSet, parts: &[&[u8]]) {
+    fn send(&mut self, to: ShardSet, parts: &[&[u8]], awaited: bool) {
         let bytes: usize = parts.iter().map(|part| part.len()).sum();
         if bytes > SHARE_BYTES_MIN {
             let shared = Bytes::from(parts.concat());
             to.iter().for_each(|shard| self.send_parcel(shard, Parcel::Large(shared.clone())));
-            return;
+        } else {
+            to.iter().for_each(|shard| self.send_record(shard, parts));
         }
-        for shard in to.iter() {
-            let at = usize::from(shard.0);
-            let Some(outbox) = self.boxes[at].as_mut() else {
-                continue;
-            };
-            if !self.waiting[at].is_empty() || outbox.sender.push(parts).is_err() {
-                self.waiting[at].push_back(Waiting::Record(parts.concat()));
-                self.waiting_count += 1;
-            }
+        if awaited {
+            to.iter().for_each(|shard| self.awaited[usize::from(shard.0)] = self.sent(shard));
         }
     }
 

@@ -72,7 +72,6 @@ pub struct Reactor<R: Ring, C: Clock> {
     pub(super) waiting_for_mesh: Vec<Key>,
     /// Listeners, each with when to accept again if it stopped.
     pub(super) accepting: Vec<Option<u64>>,
-    pub(super) clients_max: usize,
     pub(super) packet_bytes_max: usize,
     pub(super) stopping: Stopping,
 }
@@ -104,7 +103,6 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
             starved: Vec::new(),
             waiting_for_mesh: Vec::new(),
             accepting,
-            clients_max: options.clients_max,
             packet_bytes_max: options.packet_bytes_max,
             stopping: Stopping::No,
         }
@@ -212,6 +210,7 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
             for key in std::mem::take(&mut self.waiting_for_mesh) {
                 if let Some(link) = self.links.get_mut(key) {
                     link.waits_for_mesh = false;
+                    self.broker.forgive_silence(conn_of(key), self.now_ms);
                     self.resume(key);
                 }
             }
@@ -227,6 +226,9 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
             return;
         }
         link.timer_ms = 0;
+        if link.waits_for_mesh {
+            self.broker.forgive_silence(conn_of(key), self.now_ms);
+        }
         if self.on_closing_timer(key) {
             return;
         }
@@ -263,7 +265,7 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
         }
         self.outboxes.publish();
         let outboxes = &self.outboxes;
-        self.broker.seal_promises(|shard| outboxes.sent(shard));
+        self.broker.seal_promises(|shard| outboxes.awaited(shard));
         any
     }
 

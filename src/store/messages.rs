@@ -15,7 +15,8 @@
 use std::collections::VecDeque;
 
 /// Bytes a segment takes before the next one is opened. A larger record gets a segment of its own.
-const SEGMENT_BYTES: usize = 1024 * 1024;
+/// A message that waits long keeps its whole segment: so they are small.
+const SEGMENT_BYTES: usize = 64 * 1024;
 
 const HEADER_BYTES: usize = 6;
 

@@ -226,6 +226,10 @@ impl SessionQueue {
     pub fn drop_oldest_waiting(&mut self) -> Option<Entry> {
         while self.next < self.end() {
             let at = self.index(self.next);
+            if self.next >= self.sent {
+                // Never sent: its number, and so its identifier, goes to the message behind it.
+                return self.entries.remove(at);
+            }
             let entry = self.entries[at];
             self.next += 1;
             if entry.is_released() {
@@ -369,9 +373,24 @@ mod tests {
         (2..5).for_each(|offset| queue.push(entry(offset)));
         assert_eq!(queue.drop_oldest_waiting(), Some(entry(2)));
         assert_eq!(queue.acknowledge(1), Answer::Done(Entry::passing(EntryTerms::default())));
-        assert_eq!(offsets(&mut queue, 9), [(3, 3, false), (4, 4, false)]);
+        assert_eq!(offsets(&mut queue, 9), [(3, 2, false), (4, 3, false)]);
         assert_eq!(queue.drain().count(), 2);
         assert!(queue.is_empty());
+    }
+
+    /// Drops behind an unacknowledged message leave nothing behind, and the window as it was.
+    #[test]
+    fn drops_leave_nothing() {
+        let mut queue = SessionQueue::default();
+        queue.push(entry(0));
+        assert_eq!(offsets(&mut queue, 1).len(), 1);
+        for offset in 1..100_000 {
+            queue.push(entry(offset));
+            assert_eq!(queue.drop_oldest_waiting(), Some(entry(offset)));
+        }
+        assert_eq!((queue.entries.len(), queue.waiting()), (1, 0));
+        queue.push(entry(7));
+        assert_eq!(offsets(&mut queue, 2), [(7, 2, false)]);
     }
 
     /// QoS 2: the message goes at PUBREC, its identifier at PUBCOMP; what is owed comes again.

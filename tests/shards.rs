@@ -1,0 +1,267 @@
+//! Several shards of the broker, side by side, with the rings between them moved by hand: what must
+//! hold whichever ring is slow.
+
+use std::collections::VecDeque;
+
+use ringmq::broker::{ConnId, Context, Options, Peers, Shard, ShardId, ShardSet};
+use ringmq::chunk::Batch;
+use ringmq::mqtt::{Packet, Version, decode, peek_frame};
+
+#[derive(Default)]
+struct Rings(Vec<VecDeque<Vec<u8>>>, Vec<u64>);
+
+impl Peers for Rings {
+    fn send(&mut self, to: ShardSet, parts: &[&[u8]], _: bool) {
+        for shard in to.iter() {
+            self.0[usize::from(shard.0)].push_back(parts.concat());
+            self.1[usize::from(shard.0)] += 1;
+        }
+    }
+    fn admit(&mut self) -> bool {
+        true
+    }
+    fn leave(&mut self) {}
+}
+
+struct Node {
+    shard: Shard,
+    out: Rings,
+    handled: Vec<u64>,
+}
+struct Net(Vec<Node>);
+
+const CONN: ConnId = ConnId { slot: 0, generation: 0 };
+
+impl Net {
+    fn new(shards: u16) -> Self {
+        Self(
+            (0..shards)
+                .map(|n| {
+                    let shard =
+                        Shard::new(Options { shard: ShardId(n), shards, ..Options::single() });
+                    let rings = Rings(
+                        (0..shards).map(|_| VecDeque::new()).collect(),
+                        vec![0; usize::from(shards)],
+                    );
+                    Node { shard, out: rings, handled: vec![0; usize::from(shards)] }
+                })
+                .collect(),
+        )
+    }
+    fn give(&mut self, at: usize, conn: ConnId, bytes: &[u8]) {
+        let node = &mut self.0[at];
+        let frame = peek_frame(bytes, 1 << 20).expect("tests send packets").expect("whole ones");
+        let packet: Packet<'_> = decode(Version::V311, frame, bytes).expect("tests send packets");
+        let mut context = Context { now_ms: 0, peers: &mut node.out };
+        node.shard.handle_packet(conn, &packet, &mut context);
+        let sent = node.out.1.clone();
+        node.shard.seal_promises(|shard| sent[usize::from(shard.0)]);
+    }
+    fn client(&mut self, at: usize, conn: ConnId, id: u8) {
+        self.0[at].shard.open(conn, 0);
+        self.give(at, conn, &[0x10, 13, 0, 4, b'M', b'Q', b'T', b'T', 4, 2, 0, 0, 0, 1, id]);
+        self.output(at, conn);
+    }
+    /// Moves all records of one ring over.
+    fn pass(&mut self, from: usize, to: usize) {
+        while let Some(record) = self.0[from].out.0[to].pop_front() {
+            let node = &mut self.0[to];
+            let mut context = Context { now_ms: 0, peers: &mut node.out };
+            node.shard.handle_peer(
+                ShardId(u16::try_from(from).expect("small")),
+                &record,
+                &mut context,
+            );
+            self.0[from].handled[to] += 1;
+        }
+        let node = &mut self.0[from];
+        let handled = &node.handled;
+        node.shard.keep_promises(|shard| handled[usize::from(shard.0)]);
+        let mut context = Context { now_ms: 0, peers: &mut node.out };
+        node.shard.continue_replays(&mut context);
+    }
+    fn settle(&mut self) {
+        for _ in 0..50 {
+            for a in 0..self.0.len() {
+                for b in 0..self.0.len() {
+                    if a != b {
+                        self.pass(a, b);
+                    }
+                }
+            }
+        }
+    }
+    fn output(&mut self, at: usize, conn: ConnId) -> Vec<u8> {
+        let mut batch = self.0[at].shard.take_output(conn, Batch::default());
+        let bytes: Vec<u8> = batch.slices().collect::<Vec<_>>().concat();
+        let node = &mut self.0[at];
+        batch.clear(node.shard.pool());
+        if !bytes.is_empty() {
+            let mut context = Context { now_ms: 0, peers: &mut node.out };
+            node.shard.on_sent(conn, bytes.len(), &mut context);
+        }
+        bytes
+    }
+}
+
+fn publish(topic: u8, value: u8) -> Vec<u8> {
+    vec![0x31, 4, 0, 1, topic, value]
+}
+fn subscribe(topic: u8) -> Vec<u8> {
+    vec![0x82, 6, 0, 1, 0, 1, topic, 0]
+}
+
+/// A topic kept by shard 2 of 3: found by trying.
+fn topic_of_shard_2() -> u8 {
+    (b'a'..=b'z')
+        .find(|topic| {
+            let mut net = Net::new(3);
+            net.client(0, CONN, b'p');
+            net.give(0, CONN, &publish(*topic, b'x'));
+            !net.0[0].out.0[2].is_empty()
+        })
+        .expect("one of them")
+}
+
+/// A subscriber ends with a topic's last retained value, however rings progress.
+#[test]
+fn last_retained_value_arrives() {
+    let topic = topic_of_shard_2();
+    let mut net = Net::new(3);
+    net.client(0, CONN, b'p');
+    net.client(1, CONN, b's');
+    net.give(0, CONN, &publish(topic, b'1'));
+    net.settle();
+    // The publisher hands 2 to the keeper, whose ring is slow; then its shard hears of the subscriber.
+    net.give(0, CONN, &publish(topic, b'2'));
+    net.give(1, CONN, &subscribe(topic));
+    for _ in 0..5 {
+        net.pass(1, 0);
+        net.pass(1, 2);
+        net.pass(0, 1);
+        net.pass(2, 1);
+        net.pass(2, 0);
+    }
+    let first = net.output(1, CONN);
+    net.settle();
+    let rest = net.output(1, CONN);
+    let all = [first, rest].concat();
+    assert_eq!(all.last(), Some(&b'2'), "{all:?}");
+}
+
+/// The same, when the subscriber's shard had another subscriber of the filter before.
+#[test]
+fn last_retained_value_arrives_second_subscriber() {
+    let topic = topic_of_shard_2();
+    let mut net = Net::new(3);
+    let other = ConnId { slot: 1, generation: 0 };
+    net.client(0, CONN, b'p');
+    net.client(1, other, b'o');
+    net.give(1, other, &subscribe(topic));
+    net.client(1, CONN, b's');
+    net.give(0, CONN, &publish(topic, b'1'));
+    net.settle();
+    net.give(0, CONN, &publish(topic, b'2'));
+    net.pass(0, 1);
+    net.give(1, CONN, &subscribe(topic));
+    for _ in 0..5 {
+        net.pass(1, 0);
+        net.pass(0, 1);
+        net.pass(1, 2);
+        net.pass(2, 1);
+        net.pass(2, 0);
+    }
+    net.settle();
+    let all = net.output(1, CONN);
+    assert_eq!(all.last(), Some(&b'2'), "{all:?}");
+}
+
+/// A SUBACK leaves only when other shards know the filter, also for its second subscriber.
+#[test]
+fn suback_waits_for_others() {
+    let mut net = Net::new(2);
+    let other = ConnId { slot: 1, generation: 0 };
+    net.client(0, CONN, b'p');
+    net.client(1, other, b'o');
+    net.client(1, CONN, b's');
+    net.give(1, other, &subscribe(b't'));
+    net.give(1, CONN, &subscribe(b't'));
+    let early = net.output(1, CONN);
+    net.give(0, CONN, &[0x30, 4, 0, 1, b't', b'x']);
+    net.settle();
+    let late = net.output(1, CONN);
+    assert!(early.is_empty() || late.ends_with(b"x"), "{early:?} then {late:?}");
+}
+
+/// A SUBSCRIBE gets the retained message again, whatever went out live before it [MQTT-3.8.4-3].
+#[test]
+fn resubscription_replays() {
+    let mut net = Net::new(2);
+    let many = ConnId { slot: 1, generation: 0 };
+    net.client(0, many, b'p');
+    net.client(0, CONN, b's');
+    // Enough for a replay that is still going on when the rest happens.
+    for n in 0..3000u32 {
+        let text = format!("{n:06}");
+        let mut packet = vec![0x31, 9, 0, 6];
+        packet.extend_from_slice(text.as_bytes());
+        packet.push(b'v');
+        net.give(0, many, &packet);
+        net.pass(0, 1);
+        net.pass(1, 0);
+    }
+    net.give(0, CONN, &subscribe(b'#'));
+    net.pass(0, 1);
+    net.give(0, many, &publish(b'z', b'1'));
+    net.pass(0, 1);
+    net.give(0, CONN, &subscribe(b'z'));
+    let mut all = Vec::new();
+    for _ in 0..200 {
+        net.settle();
+        all.extend(net.output(0, CONN));
+    }
+    let retained = all.windows(6).filter(|w| *w == [0x31, 4, 0, 1, b'z', b'1']).count();
+    assert!(retained >= 1, "{retained} of {} bytes", all.len());
+}
+
+/// Nothing new is added for a filter after its UNSUBACK [MQTT-3.10.4-2].
+#[test]
+fn unsubscribe_ends_the_replay() {
+    let mut net = Net::new(1);
+    let many = ConnId { slot: 1, generation: 0 };
+    net.client(0, many, b'p');
+    net.client(0, CONN, b's');
+    for n in 0..3000u32 {
+        let mut packet = vec![0x31, 9, 0, 6];
+        packet.extend_from_slice(format!("{n:06}").as_bytes());
+        packet.push(b'v');
+        net.give(0, many, &packet);
+    }
+    net.give(0, CONN, &subscribe(b'#'));
+    net.give(0, CONN, &[0xa2, 5, 0, 9, 0, 1, b'#']);
+    let before = net.output(0, CONN);
+    assert!(before.ends_with(&[0xb0, 2, 0, 9]));
+    let node = &mut net.0[0];
+    let mut context = Context { now_ms: 0, peers: &mut node.out };
+    node.shard.continue_replays(&mut context);
+    let after = net.output(0, CONN);
+    assert!(after.is_empty(), "{} bytes after UNSUBACK", after.len());
+}
+
+/// A full session's dropped messages leave nothing behind, also behind one in flight.
+#[test]
+fn dropping_leaves_no_memory() {
+    use ringmq::store::{Answer, Entry, EntryTerms, MessageLog, SessionQueue, StoredMessage};
+    let mut log = MessageLog::default();
+    let position = log.append(StoredMessage { topic: "t", payload: b"x" });
+    let mut queue = SessionQueue::default();
+    queue.push(Entry::stored(position, EntryTerms::default()));
+    queue.take_next(1).expect("one waits");
+    for _ in 0..200_000 {
+        queue.push(Entry::stored(position, EntryTerms::default()));
+        queue.drop_oldest_waiting();
+    }
+    let held = format!("{queue:?}").matches("Entry(").count();
+    assert!(held < 70_000, "{held} entries for one message in flight; waiting {}", queue.waiting());
+    assert!(matches!(queue.acknowledge(1), Answer::Done(_)));
+}
