@@ -132,7 +132,7 @@ fn last_retained_value_arrives() {
     net.client(1, CONN, b's');
     net.give(0, CONN, &publish(topic, b'1'));
     net.settle();
-    // The publisher hands 2 to the keeper, whose ring is slow; then its shard hears of the subscriber.
+    // 2 is on its way to the keeper, whose ring is slow, when its shard hears of the subscriber.
     net.give(0, CONN, &publish(topic, b'2'));
     net.give(1, CONN, &subscribe(topic));
     for _ in 0..5 {
