@@ -59,6 +59,24 @@ pub const INFLIGHT_DEFAULT: u16 = 65_535;
 /// Bytes of messages one session may have waiting. Full: the oldest is dropped, counted and logged.
 pub const SESSION_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
+/// Bytes of messages all sessions of one shard may have waiting, with the segments they stand in.
+/// Full: as [`SESSION_BYTES_MAX`], for the session that another message comes for.
+pub const LOG_BYTES_MAX: usize = 2 * 1024 * 1024 * 1024;
+
+/// Sessions one shard keeps. Full: a client without one is answered with CONNACK 3.
+pub const SESSIONS_MAX: usize = 4 * 1024 * 1024;
+
+/// Bytes of a client id. Over: CONNACK 2. The standard asks for 23 [MQTT-3.1.3-5].
+pub const CLIENT_ID_BYTES_MAX: usize = 1024;
+
+/// Bytes of topics and payloads that one shard retains. Full: the message is delivered and not
+/// retained, counted and logged.
+pub const RETAINED_BYTES_MAX: usize = 1024 * 1024 * 1024;
+
+/// Bytes of messages too large for a record that may be on their way to other shards. Full: as
+/// [`MESH_RING_BYTES`].
+pub const LARGE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// Filters one session may hold. Over: the SUBSCRIBE is answered 0x80 for those beyond.
 pub const SUBSCRIPTIONS_MAX: usize = 65_536;
 

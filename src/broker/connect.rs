@@ -2,7 +2,7 @@
 
 use log::{debug, warn};
 
-use crate::limits::TOPIC_LEVELS_MAX;
+use crate::limits::{CLIENT_ID_BYTES_MAX, SESSIONS_MAX, TOPIC_LEVELS_MAX};
 use crate::mqtt::{Connack, Connect, ConnectReturn, Version};
 
 use super::connection::{Open, Phase, Will};
@@ -15,8 +15,10 @@ use super::{ConnId, placement};
 fn advice(code: ConnectReturn) -> &'static str {
     match code {
         ConnectReturn::UnacceptableVersion => "clients must speak MQTT 3.1 or 3.1.1",
-        ConnectReturn::IdentifierRejected => "a client without clean session needs a client id",
-        ConnectReturn::ServerUnavailable => "there are as many clients as --max-connections",
+        ConnectReturn::IdentifierRejected => {
+            "without clean session it must not be empty, and never be over 1,024 bytes"
+        }
+        ConnectReturn::ServerUnavailable => "there are as many clients or sessions as there may be",
         ConnectReturn::Accepted | ConnectReturn::BadCredentials | ConnectReturn::NotAuthorized => {
             ""
         }
@@ -65,11 +67,16 @@ impl Shard {
                 made = self.make_client_id();
                 &made
             }
+            given if given.len() > CLIENT_ID_BYTES_MAX => {
+                return self.refuse(conn, ConnectReturn::IdentifierRejected, context);
+            }
             given => given,
         };
         let vhost = DEFAULT_VHOST;
         self.take_over(vhost, client_id, context);
-        if !context.peers.admit() {
+        let sessions = &self.vhosts[usize::from(vhost.0)].sessions;
+        let full = sessions.len() >= SESSIONS_MAX && sessions.find(client_id).is_none();
+        if full || !context.peers.admit() {
             return self.refuse(conn, ConnectReturn::ServerUnavailable, context);
         }
         let (session, present) =

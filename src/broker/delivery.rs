@@ -3,14 +3,16 @@
 
 use std::collections::VecDeque;
 
+use log::warn;
+
 use crate::chunk::ChunkPool;
-use crate::limits::OUTGOING_BURST_FACTOR;
+use crate::limits::{LOG_BYTES_MAX, OUTGOING_BURST_FACTOR, RETAINED_BYTES_MAX};
 use crate::mqtt::{Ack, AckKind, Delivery, PacketId, Properties, Publish, QoS, TopicName, Version};
-use crate::store::{Entry, EntryTerms, MessageLog, Next};
+use crate::store::{Entry, EntryTerms, MessageLog, Next, RetainStore};
 
 use super::congestion::Pace;
 use super::connection::Connections;
-use super::letter::{Letter, Source};
+use super::letter::{Letter, Message, Source};
 use super::session::Session;
 use super::shard::{Context, Event};
 use super::stats::Stats;
@@ -208,6 +210,17 @@ impl Outgoing {
         }
     }
 
+    /// Keeps a message as its topic's retained one, or clears that [MQTT-3.3.1-5], [MQTT-3.3.1-10].
+    pub(super) fn retain(&mut self, store: &mut RetainStore, message: &Message<'_>) {
+        let (topic, qos) = (message.topic.as_str(), message.qos as u8);
+        if !store.set(topic, message.payload, qos, RETAINED_BYTES_MAX) {
+            self.stats.retained_refused_full += 1;
+            if self.stats.retained_refused_full.is_power_of_two() {
+                warn!("{topic}: not retained: this shard retains as much as it may");
+            }
+        }
+    }
+
     /// Empties a session's queue.
     pub(super) fn discard(&mut self, session: &mut Session) {
         let entries: Vec<Entry> = session.queue.drain().collect();
@@ -217,7 +230,9 @@ impl Outgoing {
     }
 
     fn drop_overflow(&mut self, session: &mut Session) {
-        while session.stored_bytes > self.options.session_bytes_max {
+        while session.stored_bytes > self.options.session_bytes_max
+            || self.log.memory_bytes() > LOG_BYTES_MAX
+        {
             let Some(entry) = session.queue.drop_oldest_waiting() else {
                 return;
             };

@@ -97,6 +97,10 @@ impl Sessions {
         Self { slab: Slab::new(), by_client: HashTable::new(), hashing: hashing.clone() }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
     pub(super) fn find(&self, client_id: &str) -> Option<SessionKey> {
         let hash = self.hashing.hash_one(client_id);
         let found = self.by_client.find(hash, |key| *self.get(*key).client_id == *client_id);

@@ -429,7 +429,7 @@ impl Shard {
         if message.retain {
             let owner = placement::keeper_of(&place.name, message.topic.as_str(), shards);
             if owner == shard {
-                place.retained.set(message.topic.as_str(), message.payload, message.qos as u8);
+                self.out.retain(&mut place.retained, &message);
             } else {
                 keeper = Some(owner);
             }
@@ -530,16 +530,17 @@ impl Shard {
     ) {
         let topic = TopicName::parse(publish.topic).expect("a peer sends topics it has checked");
         let place = &mut self.vhosts[usize::from(vhost.0)];
+        let PeerPublish { payload, qos, retain, .. } = *publish;
+        let message = Message { topic, payload, qos, retain };
         if publish.keep {
-            place.retained.set(publish.topic, publish.payload, publish.qos as u8);
+            self.out.retain(&mut place.retained, &message);
         }
         // A keeper delivers in any case: its subscriber may be so new that the publisher's shard
         // did not know of it, and the replay for it may have found the value before.
         if publish.deliver || publish.keep {
             let route = place.exchange.route(topic);
             let source = publish.source.map_or(Source::Nobody, |conn| Source::There(from, conn));
-            let PeerPublish { payload, qos, retain, .. } = *publish;
-            self.publish_on(vhost, route, Message { topic, payload, qos, retain }, source, context);
+            self.publish_on(vhost, route, message, source, context);
         }
     }
 }

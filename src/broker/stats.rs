@@ -42,6 +42,8 @@ stats! {
     qos0_dropped_slow,
     /// QoS 1 and 2 messages dropped because their session was full.
     queued_dropped_full,
+    /// Messages that were not retained because the retain store was full.
+    retained_refused_full,
     /// Times a client was marked slow.
     marked_slow,
     /// Times a publisher was held back.

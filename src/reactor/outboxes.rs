@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::broker::{Peers, ShardId, ShardSet};
-use crate::limits::SHARE_BYTES_MIN;
+use crate::limits::{LARGE_BYTES_MAX, SHARE_BYTES_MIN};
 use crate::mesh::{Bell, Sender, Tally};
 use crate::ring::Wake;
 
@@ -62,6 +62,10 @@ pub(super) struct Outboxes<S: Send, W> {
     waiting: Vec<VecDeque<Waiting<S>>>,
     /// By shard: the last message that replies may wait for.
     awaited: Vec<u64>,
+    /// By shard: large messages on their way, each with its number and bytes.
+    large: Vec<VecDeque<(u64, usize)>>,
+    /// Bytes in all of `large`.
+    large_bytes: usize,
     /// Records in all of `waiting`.
     waiting_count: usize,
     tally: Arc<Tally>,
@@ -75,14 +79,24 @@ impl<S: Send, W: Wake> Outboxes<S, W> {
         clients_max: usize,
     ) -> Self {
         let waiting = boxes.iter().map(|_| VecDeque::new()).collect();
+        let large = boxes.iter().map(|_| VecDeque::new()).collect();
         let awaited = vec![0; boxes.len()];
-        Self { boxes, waiting, awaited, waiting_count: 0, tally, clients_max }
+        Self {
+            boxes,
+            waiting,
+            awaited,
+            large,
+            large_bytes: 0,
+            waiting_count: 0,
+            tally,
+            clients_max,
+        }
     }
 
     /// Whether a ring is full.
     #[inline]
     pub(super) fn is_full(&self) -> bool {
-        self.waiting_count > 0
+        self.waiting_count > 0 || self.large_bytes > LARGE_BYTES_MAX
     }
 
     /// The number of the last message to a shard that replies may wait for.
@@ -187,7 +201,12 @@ impl<S: Send, W: Wake> Peers for Outboxes<S, W> {
         let bytes: usize = parts.iter().map(|part| part.len()).sum();
         if bytes > SHARE_BYTES_MIN {
             let shared = Bytes::from(parts.concat());
-            to.iter().for_each(|shard| self.send_parcel(shard, Parcel::Large(shared.clone())));
+            for shard in to.iter() {
+                self.send_parcel(shard, Parcel::Large(shared.clone()));
+                let number = self.sent(shard);
+                self.large[usize::from(shard.0)].push_back((number, bytes));
+                self.large_bytes += bytes;
+            }
         } else {
             to.iter().for_each(|shard| self.send_record(shard, parts));
         }

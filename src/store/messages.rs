@@ -56,6 +56,8 @@ pub struct MessageLog {
     /// Ordered by `start`; gaps are segments that went.
     segments: VecDeque<Segment>,
     end: u64,
+    /// Capacity of all segments and the spare.
+    memory_bytes: usize,
     /// One retired segment's memory, for the next.
     spare: Option<Vec<u8>>,
 }
@@ -128,8 +130,7 @@ impl MessageLog {
 
     /// Bytes of memory the log holds.
     pub fn memory_bytes(&self) -> usize {
-        let spare = self.spare.as_ref().map_or(0, Vec::capacity);
-        self.segments.iter().map(|segment| segment.bytes.capacity()).sum::<usize>() + spare
+        self.memory_bytes
     }
 
     fn open_segment(&mut self, record_bytes: usize) {
@@ -137,21 +138,24 @@ impl MessageLog {
         if self.segments.back().is_some_and(|last| last.references == 0) {
             self.retire(self.segments.len() - 1);
         }
-        let bytes = match self.spare.take() {
-            Some(spare) if record_bytes <= SEGMENT_BYTES => spare,
-            _ => Vec::with_capacity(record_bytes.max(SEGMENT_BYTES)),
+        let bytes = match self.spare.take_if(|spare| record_bytes <= spare.capacity()) {
+            Some(spare) => spare,
+            None => {
+                let bytes = Vec::with_capacity(record_bytes.max(SEGMENT_BYTES));
+                self.memory_bytes += bytes.capacity();
+                bytes
+            }
         };
         self.segments.push_back(Segment { start: self.end, bytes, references: 0 });
     }
 
     fn retire(&mut self, at: usize) {
-        let Some(segment) = self.segments.remove(at) else {
-            return;
-        };
-        if segment.bytes.capacity() == SEGMENT_BYTES {
-            let mut bytes = segment.bytes;
+        let Some(Segment { mut bytes, .. }) = self.segments.remove(at) else { return };
+        if bytes.capacity() == SEGMENT_BYTES && self.spare.is_none() {
             bytes.clear();
             self.spare = Some(bytes);
+        } else {
+            self.memory_bytes -= bytes.capacity();
         }
     }
 

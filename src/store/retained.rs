@@ -29,15 +29,25 @@ pub enum ScanEnd {
 #[derive(Default, Debug)]
 pub struct RetainStore {
     messages: BTreeMap<Box<str>, Retained>,
+    /// Bytes of topics and payloads.
+    bytes: usize,
 }
 
 impl RetainStore {
-    /// Sets the message of a topic, or clears it when the payload is empty.
-    pub fn set(&mut self, topic: &str, payload: &[u8], qos: u8) {
+    /// Sets the message of a topic, or clears it when the payload is empty. False if it would take
+    /// the store beyond `bytes_max`: then the topic keeps what it had.
+    pub fn set(&mut self, topic: &str, payload: &[u8], qos: u8, bytes_max: usize) -> bool {
+        let known = self.messages.get(topic).map_or(0, |known| topic.len() + known.payload.len());
         if payload.is_empty() {
             self.messages.remove(topic);
-            return;
+            self.bytes -= known;
+            return true;
         }
+        let bytes = self.bytes - known + topic.len() + payload.len();
+        if bytes > bytes_max {
+            return false;
+        }
+        self.bytes = bytes;
         let retained = Retained { payload: payload.into(), qos };
         match self.messages.get_mut(topic) {
             Some(slot) => *slot = retained,
@@ -45,6 +55,7 @@ impl RetainStore {
                 self.messages.insert(topic.into(), retained);
             }
         }
+        true
     }
 
     /// The message of a topic.
@@ -95,7 +106,7 @@ mod tests {
     fn store(topics: &[&str]) -> RetainStore {
         let mut store = RetainStore::default();
         for topic in topics {
-            store.set(topic, topic.as_bytes(), 1);
+            assert!(store.set(topic, topic.as_bytes(), 1, 1000));
         }
         store
     }
@@ -131,10 +142,24 @@ mod tests {
     #[test]
     fn replace_and_clear() {
         let mut store = store(&["é/a", "é/b"]);
-        store.set("é/a", b"", 0);
-        store.set("zz", b"", 0);
+        assert!(store.set("é/a", b"", 0, 0));
+        assert!(store.set("zz", b"", 0, 0));
         assert_eq!(scan(&store, "", 9), ["é/b"]);
-        store.set("é/b", b"", 1);
+        assert!(store.set("é/b", b"", 1, 0));
         assert!(store.is_empty());
+    }
+
+    /// Bytes are counted through replacing and clearing; what does not fit changes nothing.
+    #[test]
+    fn bytes_are_bounded() {
+        let mut store = RetainStore::default();
+        assert!(store.set("abc", b"1234567", 0, 10));
+        assert!(!store.set("d", b"1", 0, 10));
+        assert!(!store.set("abc", b"12345678", 0, 10));
+        assert!(store.set("abc", b"12", 0, 10));
+        assert!(store.set("d", b"1234", 0, 10));
+        assert_eq!(store.get("abc").map(|kept| &*kept.payload), Some(&b"12"[..]));
+        assert!(store.set("abc", b"", 0, 10) && store.set("d", b"", 0, 10));
+        assert_eq!(store.bytes, 0);
     }
 }

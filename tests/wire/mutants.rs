@@ -141,7 +141,7 @@ fn mutated_streams_hurt_nobody() {
                     let own_seed = seed ^ u64::try_from(number).expect("small");
                     let stream = mutant(&originals, &mut Random::new(own_seed));
                     let source = u8::try_from(1 + number % 100).expect("at most 100");
-                    if let Err(text) = play(source, addr, &stream, number % 4 == 0) {
+                    if let Err(text) = play(source, addr, &stream, number.is_multiple_of(4)) {
                         next.store(STREAMS, Ordering::Relaxed);
                         panic!("stream {number} of seed {seed}: {text}");
                     }

@@ -178,10 +178,10 @@ impl Client {
     pub(crate) fn handle_event(&mut self, event: &mio::event::Event) -> Result<(), Fault> {
         self.readable |= event.is_readable() || event.is_read_closed();
         self.hung_up |= event.is_read_closed();
-        if event.is_error() {
-            if let Some(error) = self.socket.take_error().map_err(Fault::Io)? {
-                return Err(Fault::Io(error));
-            }
+        if event.is_error()
+            && let Some(error) = self.socket.take_error().map_err(Fault::Io)?
+        {
+            return Err(Fault::Io(error));
         }
         if event.is_writable() {
             self.writable = true;
