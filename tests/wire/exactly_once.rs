@@ -1,6 +1,6 @@
 //! QoS 2 while both ends of it come and go at any step.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::common::{
     Broker, Client, DISCONNECT, PINGREQ, PINGRESP, Publish, Random, connack, connect, pubcomp,
@@ -292,4 +292,51 @@ fn each_message_arrives_exactly_once() {
             }
         }
     }
+}
+
+/// [MQTT-4.3.3-1] Once a PUBREL is sent its PUBLISH is not sent again: a client that answers, on a
+/// new connection, what it received on the old one, before it is resent, gets nothing twice.
+#[test]
+fn no_publish_follows_its_pubrel() {
+    const COUNT: u16 = 60;
+    for shards in [1, 2] {
+        // Of what is resent only some is on its way when the answers come.
+        let broker = Broker::start_with(shards, &["--max-outgoing-bytes", "512"]);
+        let mut client = resume_as(&broker, "client", false);
+        client.subscribe("late", 2);
+        let mut publisher = Client::connect(&broker, "publisher");
+        let message = publish("late", [b'x'; 100]);
+        let mut ids: BTreeSet<u16> = (0..COUNT)
+            .map(|_| {
+                publisher.publish(&message.clone().qos2(1));
+                client.expect_unacked(&message.clone().at(2))
+            })
+            .collect();
+        client.leave();
+        let mut client = Client::open(&broker);
+        let answers: Vec<_> = ids.iter().flat_map(|id| pubrec(*id)).collect();
+        client.send(&[connect("client").persistent().bytes(), answers].concat());
+        client.expect(&connack(true, 0));
+        while !ids.is_empty() {
+            let packet = client.read_packet();
+            if packet[0] == 0x62 {
+                let id = u16::from_be_bytes([packet[2], packet[3]]);
+                ids.remove(&id);
+                client.send(&pubcomp(id));
+            } else {
+                let id = client_receives_again(&packet, &ids);
+                client.send(&pubrec(id));
+            }
+        }
+        complete_and_leave(client);
+        resume_as(&broker, "client", true).expect_silence();
+    }
+}
+
+/// A PUBLISH that is sent again is one of those that are received and not released.
+fn client_receives_again(packet: &[u8], ids: &BTreeSet<u16>) -> u16 {
+    let came = Publish::parse(packet);
+    assert!(came.dup, "{} is sent as new", came.id);
+    assert!(ids.contains(&came.id), "PUBLISH {} follows its PUBREL: received twice", came.id);
+    came.id
 }
