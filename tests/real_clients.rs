@@ -151,7 +151,7 @@ fn mosquitto_clients() {
         let receive =
             |arguments: &str| run(&mosquitto("mosquitto_sub", broker, version, arguments));
         // Messages at the lower of both QoS.
-        for (subscribed, published) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        for (subscribed, published) in (0..9).map(|pair| (pair / 3, pair % 3)) {
             let format = "%q/%r/%t/%p";
             let wish = format!("-i m-sub -t m/+ -q {subscribed} -F {format}");
             let subscriber = Subscriber::start(broker, version, &wish);
@@ -166,10 +166,23 @@ fn mosquitto_clients() {
         }
         assert_eq!(receive("-i m-kept -c -q 1 -t m/kept -C 5"), "0\n1\n2\n3\n4\n");
         receive("-i m-kept -q 1 -t m/kept -E");
+        // Whatever their QoS.
+        receive("-i m-mixed -c -q 2 -t m/mixed -E");
+        for number in 0..6 {
+            publish(&format!("-i m-pub -t m/mixed -q {} -m {number}", 1 + number % 2));
+        }
+        let mixed = receive("-i m-mixed -c -q 2 -t m/mixed -C 6 -F %q/%p");
+        // It prints QoS 2 at PUBREL, so the order holds for each QoS.
+        for (qos, due) in [("1/", ["1/0", "1/2", "1/4"]), ("2/", ["2/1", "2/3", "2/5"])] {
+            assert!(mixed.lines().filter(|line| line.starts_with(qos)).eq(due), "{mixed}");
+        }
+        receive("-i m-mixed -q 2 -t m/mixed -E");
         // Retained: set, replayed, cleared.
         publish("-i m-pub -t m/state -q 1 -r -m on");
         publish("-i m-pub -t m/marker -q 1 -r -m marker");
         assert_eq!(receive("-i m-sub -t m/state -q 1 -C 1 -F %r/%q/%p"), "1/1/on\n");
+        publish("-i m-pub -t m/state -q 2 -r -m off");
+        assert_eq!(receive("-i m-sub -t m/state -q 2 -C 1 -F %r/%q/%p"), "1/2/off\n");
         publish("-i m-pub -t m/state -q 1 -r -n");
         assert_eq!(receive("-i m-sub -t m/state -t m/marker -C 1 -F %r/%p"), "1/marker\n");
         publish("-i m-pub -t m/marker -q 1 -r -n");

@@ -81,9 +81,9 @@ async function roundTrip() {
   const subscriber = await Client.connect('js-sub');
   const publisher = await Client.connect('js-pub');
   const payload = Buffer.from(Array.from({ length: 10_000 }, (_, index) => index % 256));
-  for (const qos of [0, 1]) {
+  for (const qos of [0, 1, 2]) {
     await subscriber.subscribe(`js/${qos}/+`, qos);
-    for (const published of [0, 1]) {
+    for (const published of [0, 1, 2]) {
       await publisher.publish(`js/${qos}/a`, payload, published);
       await subscriber.expect(`js/${qos}/a`, payload, Math.min(qos, published));
     }
@@ -112,6 +112,32 @@ async function offlineMessages() {
   await publisher.leave();
 }
 
+/** Messages of QoS 1 and 2 beside each other, while the subscriber is there and is not. */
+async function mixedQos() {
+  let subscriber = await Client.connect('js-mixed', { clean: false });
+  const publisher = await Client.connect('js-pub');
+  await subscriber.subscribe('js/mixed', 2);
+  for (const isPresent of [true, false, true]) {
+    if (!isPresent) await subscriber.leave();
+    const numbers = Array.from({ length: 60 }, (_, number) => number);
+    await Promise.all(
+      numbers.map((number) => publisher.publish('js/mixed', `${number}`, 1 + (number % 2))));
+    if (!isPresent) subscriber = await Client.connect('js-mixed', { clean: false });
+    const came = { 1: [], 2: [] };
+    for (const number of numbers) {
+      const [, payload, qos] = await subscriber.messages.take(`message ${number}`);
+      came[qos].push(Number(Buffer.from(payload, 'hex')));
+    }
+    // MQTT.js hands over QoS 2 at PUBREL, so the order holds for each QoS.
+    for (const qos of [1, 2]) {
+      assert.deepEqual(came[qos], numbers.filter((number) => number % 2 === qos - 1));
+    }
+  }
+  await subscriber.leave();
+  await (await Client.connect('js-mixed')).leave();
+  await publisher.leave();
+}
+
 async function retained() {
   const publisher = await Client.connect('js-pub');
   await publisher.publish('js/state', 'on', 1, true);
@@ -119,6 +145,10 @@ async function retained() {
   const reader = await Client.connect('js-reader');
   await reader.subscribe('js/state', 1);
   await reader.expect('js/state', 'on', 1, true);
+  await publisher.publish('js/state', 'twice', 2, true);
+  await reader.expect('js/state', 'twice', 1);
+  await reader.subscribe('js/state', 2);
+  await reader.expect('js/state', 'twice', 2, true);
   await publisher.publish('js/state', '', 1, true);
   await reader.expect('js/state', '', 1);
   await reader.leave();
@@ -133,11 +163,13 @@ async function retained() {
 
 async function will() {
   const witness = await Client.connect('js-witness');
-  await witness.subscribe('js/will', 1);
-  const withWill = (payload) => ({ will: { topic: 'js/will', payload, qos: 1, retain: false } });
-  await (await Client.connect('js-polite', withWill('not sent'))).leave();
-  (await Client.connect('js-dying', withWill('gone'))).die();
-  await witness.expect('js/will', 'gone', 1);
+  await witness.subscribe('js/will', 2);
+  const withWill = (payload, qos) => ({ will: { topic: 'js/will', payload, qos, retain: false } });
+  await (await Client.connect('js-polite', withWill('not sent', 1))).leave();
+  for (const qos of [1, 2]) {
+    (await Client.connect('js-dying', withWill('gone', qos))).die();
+    await witness.expect('js/will', 'gone', qos);
+  }
   await witness.leave();
 }
 
@@ -155,7 +187,7 @@ async function takeover() {
 }
 
 (async () => {
-  for (const step of [roundTrip, offlineMessages, retained, will, takeover]) {
+  for (const step of [roundTrip, offlineMessages, mixedQos, retained, will, takeover]) {
     console.log(step.name);
     await step();
   }

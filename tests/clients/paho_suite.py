@@ -1,6 +1,7 @@
 """paho-mqtt against a broker: arguments are host, port and 3.1 or 3.1.1; exit code 0 if all is well."""
 
 import queue
+import socket
 import sys
 
 import paho.mqtt.client as mqtt
@@ -45,7 +46,7 @@ class Client:
     def publish(self, topic, payload, qos=1, retain=False):
         info = self.paho.publish(topic, payload, qos, retain)
         info.wait_for_publish(PATIENCE_S)
-        assert info.is_published(), f"no PUBACK for {topic}"
+        assert info.is_published(), f"{topic} at QoS {qos} is not acknowledged"
 
     def expect(self, topic, payload, qos, retain=False):
         message = self.messages.get(timeout=PATIENCE_S)
@@ -67,9 +68,9 @@ class Client:
 def round_trip():
     subscriber, publisher = Client("paho-sub"), Client("paho-pub")
     payload = bytes(range(256)) * 40
-    for qos in (0, 1):
+    for qos in (0, 1, 2):
         subscriber.subscribe(f"paho/{qos}/+", qos)
-        for published in (0, 1):
+        for published in (0, 1, 2):
             publisher.publish(f"paho/{qos}/a", payload, published)
             subscriber.expect(f"paho/{qos}/a", payload, min(qos, published))
     subscriber.leave()
@@ -98,6 +99,55 @@ def offline_messages():
     publisher.leave()
 
 
+def mixed_qos():
+    """Messages of QoS 1 and 2 beside each other, while the subscriber is there and is not."""
+    subscriber, publisher = Client("paho-mixed", clean=False), Client("paho-pub")
+    subscriber.subscribe("paho/mixed", 2)
+    for is_present in (True, False, True):
+        if not is_present:
+            subscriber.leave()
+        infos = [publisher.paho.publish("paho/mixed", f"{n}", 1 + n % 2) for n in range(60)]
+        for info in infos:
+            info.wait_for_publish(PATIENCE_S)
+            assert info.is_published(), info
+        if not is_present:
+            subscriber = Client("paho-mixed", clean=False)
+        # paho hands over QoS 2 at PUBREL, so the order holds for each QoS.
+        came = [subscriber.messages.get(timeout=PATIENCE_S) for _ in range(60)]
+        for qos in (1, 2):
+            payloads = [int(message.payload) for message in came if message.qos == qos]
+            assert payloads == list(range(qos - 1, 60, 2)), payloads
+    subscriber.leave()
+    Client("paho-mixed", clean=True).leave()
+    publisher.leave()
+
+
+def resumed_qos_2():
+    """A publisher and a subscriber that die in the middle of it lose and double nothing."""
+    subscriber, publisher = Client("paho-open", clean=False), Client("paho-open-pub", clean=False)
+    subscriber.subscribe("paho/open", 2)
+    infos = []
+    for number in range(60):
+        infos.append(publisher.paho.publish("paho/open", f"{number}", 2))
+        if number % 20 == 10:
+            for client in (publisher, subscriber):
+                client.paho.socket().shutdown(socket.SHUT_RDWR)
+                client.disconnects.get(timeout=PATIENCE_S)
+                client.paho.loop_stop()
+                client.paho.reconnect()
+                client.paho.loop_start()
+                client.connects.get(timeout=PATIENCE_S)
+    for info in infos:
+        info.wait_for_publish(PATIENCE_S)
+        assert info.is_published(), info
+    for number in range(60):
+        subscriber.expect("paho/open", b"%d" % number, 2)
+    for client, client_id in ((subscriber, "paho-open"), (publisher, "paho-open-pub")):
+        client.leave()
+        assert client.messages.empty()
+        Client(client_id, clean=True).leave()
+
+
 def retained():
     publisher = Client("paho-pub")
     publisher.publish("paho/state", "on", 1, retain=True)
@@ -107,6 +157,10 @@ def retained():
     reader.expect("paho/state", b"on", 1, retain=True)
     publisher.publish("paho/state", "off", 0, retain=True)
     reader.expect("paho/state", b"off", 0)
+    publisher.publish("paho/state", "twice", 2, retain=True)
+    reader.expect("paho/state", b"twice", 1)
+    reader.subscribe("paho/state", 2)
+    reader.expect("paho/state", b"twice", 2, retain=True)
     publisher.publish("paho/state", b"", 1, retain=True)
     reader.expect("paho/state", b"", 1)
     reader.leave()
@@ -121,10 +175,11 @@ def retained():
 
 def will():
     witness = Client("paho-witness")
-    witness.subscribe("paho/will", 1)
+    witness.subscribe("paho/will", 2)
     Client("paho-polite", will=("paho/will", "not sent", 1, False)).leave()
-    Client("paho-dying", will=("paho/will", "gone", 1, False)).die()
-    witness.expect("paho/will", b"gone", 1)
+    for qos in (1, 2):
+        Client("paho-dying", will=("paho/will", "gone", qos, False)).die()
+        witness.expect("paho/will", b"gone", qos)
     witness.leave()
 
 
@@ -142,6 +197,6 @@ def takeover():
     Client("paho-twin", clean=True).leave()
 
 
-for step in (round_trip, offline_messages, retained, will, takeover):
+for step in (round_trip, offline_messages, mixed_qos, resumed_qos_2, retained, will, takeover):
     print(step.__name__, flush=True)
     step()

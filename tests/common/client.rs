@@ -10,8 +10,8 @@ use rustix::net::{
 
 use super::broker::{Broker, PATIENCE};
 use super::packet::{
-    Connect, PINGREQ, PINGRESP, Publish, connack, connect, puback, suback, subscribe, unsuback,
-    unsubscribe,
+    Connect, PINGREQ, PINGRESP, Publish, connack, connect, puback, pubcomp, pubrec, pubrel, suback,
+    subscribe, unsuback, unsubscribe,
 };
 
 /// One network connection. A drop closes it without a DISCONNECT.
@@ -26,6 +26,26 @@ pub(crate) fn resume_as(broker: &Broker, id: &str, present: bool) -> Client {
     client.send(&connect(id).persistent().bytes());
     client.expect(&connack(present, 0));
     client
+}
+
+/// Ways for a connection to end while its session stays.
+pub(crate) const ENDS: [&str; 4] = ["leave", "close", "reset", "takeover"];
+
+/// Ends the connection of `id` as [`ENDS`] names it, and resumes its session.
+#[track_caller]
+pub(crate) fn reconnect_as(broker: &Broker, id: &str, mut client: Client, end: &str) -> Client {
+    match end {
+        "leave" => client.leave(),
+        "close" => drop(client),
+        "reset" => client.reset(),
+        "takeover" => {
+            let next = resume_as(broker, id, true);
+            client.expect_closed();
+            return next;
+        }
+        other => panic!("{other} is not among {ENDS:?}"),
+    }
+    resume_as(broker, id, true)
 }
 
 /// Connects from this loopback address: one has too few ports for tens of thousands of connections
@@ -159,23 +179,40 @@ impl Client {
         Publish::parse(&self.read_packet())
     }
 
-    /// The next packet is this PUBLISH; with QoS 1 any id will do, is acknowledged and returned.
+    /// The next packet is this PUBLISH; above QoS 0 any id will do, is acknowledged to the end and
+    /// returned. With QoS 2 nothing else may come before its PUBREL.
     #[track_caller]
     pub(crate) fn expect_publish(&mut self, expected: &Publish) -> u16 {
         let came = self.expect_unacked(expected);
-        if came > 0 {
-            self.send(&puback(came));
-        }
+        self.acknowledge(expected.qos, came);
         came
     }
 
-    /// The next packet is this PUBLISH; with QoS 1 any id will do and is returned.
+    /// Acknowledges a PUBLISH to the end; with QoS 2 its PUBREL comes next.
+    #[track_caller]
+    pub(crate) fn acknowledge(&mut self, qos: u8, id: u16) {
+        match qos {
+            0 => {}
+            1 => self.send(&puback(id)),
+            _ => {
+                self.send(&pubrec(id));
+                self.expect(&pubrel(id));
+                self.send(&pubcomp(id));
+            }
+        }
+    }
+
+    /// The next packet is this PUBLISH; above QoS 0 any id will do and is returned.
     #[track_caller]
     pub(crate) fn expect_unacked(&mut self, expected: &Publish) -> u16 {
         let came = self.read_publish();
         let expected = Publish { id: came.id, ..expected.clone() };
         assert!(came == expected, "due: {expected:?}\ncame: {came:?}");
-        assert_eq!(came.qos > 0, came.id > 0, "an id goes with QoS 1, and is not 0: {came:?}");
+        assert_eq!(
+            came.qos > 0,
+            came.id > 0,
+            "an id goes with QoS 1 and 2, and is not 0: {came:?}"
+        );
         came.id
     }
 
@@ -206,11 +243,11 @@ impl Client {
         self.stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
     }
 
-    /// Subscribes to one filter. A wish for QoS 2 is granted as QoS 1 for now.
+    /// Subscribes to one filter, and is granted the QoS it asks for.
     #[track_caller]
     pub(crate) fn subscribe(&mut self, filter: &str, qos: u8) {
         self.send(&subscribe(0x5ab5, &[(filter, qos)]));
-        self.expect(&suback(0x5ab5, &[qos.min(1)]));
+        self.expect(&suback(0x5ab5, &[qos]));
     }
 
     #[track_caller]
@@ -219,12 +256,18 @@ impl Client {
         self.expect(&unsuback(0x5ab6));
     }
 
-    /// Publishes; with QoS 1 waits for the PUBACK.
+    /// Publishes; above QoS 0 up to the last acknowledgement.
     #[track_caller]
     pub(crate) fn publish(&mut self, message: &Publish) {
         self.send(&message.bytes());
-        if message.qos == 1 {
-            self.expect(&puback(message.id));
+        match message.qos {
+            0 => {}
+            1 => self.expect(&puback(message.id)),
+            _ => {
+                self.expect(&pubrec(message.id));
+                self.send(&pubrel(message.id));
+                self.expect(&pubcomp(message.id));
+            }
         }
     }
 

@@ -15,10 +15,10 @@ mod random;
 #[allow(unused_imports, reason = "each test target uses its own part")]
 pub(crate) use {
     broker::{Broker, PATIENCE, Resources, on_shards, run_to_exit},
-    client::{Client, resume_as, socket_from},
+    client::{Client, ENDS, reconnect_as, resume_as, socket_from},
     packet::{
-        Connect, DISCONNECT, PINGREQ, PINGRESP, Publish, connack, connect, frame, puback, publish,
-        string, suback, subscribe, unsuback, unsubscribe,
+        Connect, DISCONNECT, PINGREQ, PINGRESP, Publish, connack, connect, frame, puback, pubcomp,
+        publish, pubrec, pubrel, string, suback, subscribe, unsuback, unsubscribe,
     },
     random::Random,
 };

@@ -150,6 +150,13 @@ impl Publish {
         self
     }
 
+    /// With this QoS; the id is 0 until it is sent or compared.
+    pub(crate) fn at(mut self, qos: u8) -> Self {
+        self.qos = qos;
+        self.id = 0;
+        self
+    }
+
     pub(crate) fn retained(mut self) -> Self {
         self.retain = true;
         self
@@ -198,6 +205,21 @@ impl Publish {
 /// PUBACK (3.4).
 pub(crate) fn puback(id: u16) -> Vec<u8> {
     frame(0x40, &id.to_be_bytes())
+}
+
+/// PUBREC (3.5).
+pub(crate) fn pubrec(id: u16) -> Vec<u8> {
+    frame(0x50, &id.to_be_bytes())
+}
+
+/// PUBREL (3.6).
+pub(crate) fn pubrel(id: u16) -> Vec<u8> {
+    frame(0x62, &id.to_be_bytes())
+}
+
+/// PUBCOMP (3.7).
+pub(crate) fn pubcomp(id: u16) -> Vec<u8> {
+    frame(0x70, &id.to_be_bytes())
 }
 
 /// SUBSCRIBE (3.8).

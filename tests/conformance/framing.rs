@@ -2,7 +2,7 @@
 
 use crate::common::{
     Broker, Client, Connect, DISCONNECT, PINGREQ, PINGRESP, connack, connect, frame, on_shards,
-    puback, publish, string, suback, subscribe, unsuback, unsubscribe,
+    puback, pubcomp, publish, pubrec, string, suback, subscribe, unsuback, unsubscribe,
 };
 
 /// A packet with this string somewhere, and where.
@@ -113,8 +113,10 @@ pub(crate) fn wrong_flags_close() {
         client.send(&packet);
         client.expect_closed();
     }
-    let with_right_flags: [(&str, Vec<u8>); 5] = [
+    let with_right_flags: [(&str, Vec<u8>); 7] = [
         ("PUBACK", puback(1)),
+        ("PUBREC", pubrec(1)),
+        ("PUBCOMP", pubcomp(1)),
         ("SUBSCRIBE", subscribe(1, &[("a", 0)])),
         ("UNSUBSCRIBE", unsubscribe(1, &["a"])),
         ("PINGREQ", PINGREQ.to_vec()),
@@ -168,7 +170,8 @@ pub(crate) fn packet_id_zero_closes() {
     let packets = [
         ("SUBSCRIBE", subscribe(0, &[("a", 0)])),
         ("UNSUBSCRIBE", unsubscribe(0, &["a"])),
-        ("PUBLISH", publish("a", "x").qos1(0).bytes()),
+        ("PUBLISH of QoS 1", publish("a", "x").qos1(0).bytes()),
+        ("PUBLISH of QoS 2", publish("a", "x").qos2(0).bytes()),
     ];
     for (name, packet) in packets {
         println!("{name}");

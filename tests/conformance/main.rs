@@ -7,6 +7,8 @@ mod connect;
 mod delivery;
 mod framing;
 mod publish;
+mod qos2_in;
+mod qos2_out;
 mod retained;
 mod session;
 mod subscribe;

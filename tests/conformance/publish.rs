@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::common::{Broker, Client, frame, on_shards, puback, publish, resume_as, string};
+use crate::common::{Broker, Client, frame, on_shards, puback, publish, pubrec, resume_as, string};
 
 /// QoS 3 closes the connection.
 #[test]
@@ -15,7 +15,8 @@ pub(crate) fn qos_3_closes() {
     }
 }
 
-/// A message of QoS 0 is not answered, one of QoS 1 is, by one PUBACK; whoever subscribed.
+/// A message of QoS 0 is not answered, one of QoS 1 is, by one PUBACK, one of QoS 2 by one PUBREC;
+/// whoever subscribed.
 #[test]
 pub(crate) fn answer_depends_on_the_qos() {
     on_shards(&[1, 2], |broker| {
@@ -23,7 +24,7 @@ pub(crate) fn answer_depends_on_the_qos() {
             let _subscribers: Vec<_> = (0..subscribers)
                 .map(|number| {
                     let mut client = Client::connect(broker, &format!("subscriber-{number}"));
-                    client.subscribe("answer", 1);
+                    client.subscribe("answer", subscribers);
                     client
                 })
                 .collect();
@@ -32,6 +33,9 @@ pub(crate) fn answer_depends_on_the_qos() {
             client.expect_silence();
             client.send(&publish("answer", "x").qos1(10).bytes());
             client.expect(&puback(10));
+            client.expect_silence();
+            client.send(&publish("answer", "x").qos2(11).bytes());
+            client.expect(&pubrec(11));
             client.expect_silence();
         }
     });
@@ -78,16 +82,19 @@ pub(crate) fn dup_is_not_passed_on() {
         zero.subscribe("dup", 0);
         let mut one = Client::connect(broker, "one");
         one.subscribe("dup", 1);
+        let mut two = Client::connect(broker, "two");
+        two.subscribe("dup", 2);
         let mut client = Client::connect(broker, "publisher");
         client.publish(&publish("dup", "x").qos1(1).again());
-        client.publish(&publish("dup", "y").qos1(2).again().retained());
-        for payload in ["x", "y"] {
+        client.publish(&publish("dup", "y").qos2(2).again().retained());
+        for (qos, payload) in [(1, "x"), (2, "y")] {
             zero.expect(&publish("dup", payload).bytes());
-            one.expect_publish(&publish("dup", payload).qos1(0));
+            one.expect_publish(&publish("dup", payload).at(1));
+            two.expect_publish(&publish("dup", payload).at(qos));
         }
         // Nor is it retained.
-        client.subscribe("dup", 1);
-        client.expect_publish(&publish("dup", "y").qos1(0).retained());
+        client.subscribe("dup", 2);
+        client.expect_publish(&publish("dup", "y").at(2).retained());
     });
 }
 
@@ -168,7 +175,8 @@ pub(crate) fn identifiers_are_unused_ones() {
 pub(crate) fn wildcard_in_a_topic_name_closes() {
     let broker = Broker::start(1);
     for topic in ["#", "+", "a/#", "a/+", "+/a", "a#", "a+b", "a/b#/c"] {
-        for message in [publish(topic, "x"), publish(topic, "x").qos1(1)] {
+        let message = publish(topic, "x");
+        for message in [message.clone(), message.clone().qos1(1), message.qos2(1)] {
             println!("{message:?}");
             let mut client = Client::connect(&broker, "wild");
             client.send(&message.bytes());
@@ -187,10 +195,13 @@ pub(crate) fn topic_name_is_the_first_field() {
         client.send(&frame(0x30, body));
         client.expect_closed();
     }
-    // With QoS 1 two bytes of identifier follow it.
-    for body in [&[0, 1, b'a'][..], &[0, 1, b'a', 1]] {
+    // Above QoS 0 two bytes of identifier follow it.
+    for (first, body) in [0x32, 0x34]
+        .into_iter()
+        .flat_map(|first| [(first, &[0, 1, b'a'][..]), (first, &[0, 1, b'a', 1])])
+    {
         let mut client = Client::connect(&broker, "short");
-        client.send(&frame(0x32, body));
+        client.send(&frame(first, body));
         client.expect_closed();
     }
 }

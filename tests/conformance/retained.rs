@@ -1,6 +1,8 @@
 //! Retained messages (3.3.1.3).
 
-use crate::common::{Broker, Client, on_shards, puback, publish, resume_as, suback, subscribe};
+use crate::common::{
+    Broker, Client, Publish, on_shards, puback, publish, resume_as, suback, subscribe,
+};
 
 /// A new subscription gets the last retained message of each matching topic, with RETAIN 1.
 #[test]
@@ -112,15 +114,14 @@ pub(crate) fn qos_is_retained() {
     let mut client = Client::connect(&broker, "client");
     client.publish(&publish("qos/0", "x").retained());
     client.publish(&publish("qos/1", "x").qos1(1).retained());
-    for (topic, granted, due) in
-        [("qos/0", 0, 0), ("qos/0", 1, 0), ("qos/1", 0, 0), ("qos/1", 1, 1)]
-    {
-        println!("{topic} granted {granted}");
-        client.subscribe(topic, granted);
-        let mut message = publish(topic, "x").retained();
-        message.qos = due;
-        client.expect_publish(&message);
-        client.unsubscribe(topic);
+    client.publish(&publish("qos/2", "x").qos2(2).retained());
+    for (kept, topic) in (0..).zip(["qos/0", "qos/1", "qos/2"]) {
+        for granted in 0..3 {
+            println!("{topic} granted {granted}");
+            client.subscribe(topic, granted);
+            client.expect_publish(&publish(topic, "x").retained().at(kept.min(granted)));
+            client.unsubscribe(topic);
+        }
     }
 }
 
@@ -217,14 +218,17 @@ pub(crate) fn repeated_subscribe_brings_it_again() {
 #[test]
 pub(crate) fn redelivery_keeps_retain() {
     on_shards(&[1, 2], |broker| {
-        let mut client = resume_as(broker, "client", false);
-        client.publish(&publish("again", "x").qos1(1).retained());
-        client.subscribe("again", 1);
-        let id = client.expect_unacked(&publish("again", "x").qos1(0).retained());
-        client.leave();
-        let mut client = resume_as(broker, "client", true);
-        client.expect(&publish("again", "x").qos1(id).retained().again().bytes());
-        client.send(&puback(id));
-        client.expect_silence();
+        for qos in [1, 2] {
+            let mut client = resume_as(broker, "client", false);
+            client.publish(&publish("again", "x").qos2(1).retained());
+            client.subscribe("again", qos);
+            let due = publish("again", "x").retained().at(qos);
+            let id = client.expect_unacked(&due);
+            client.leave();
+            let mut client = resume_as(broker, "client", true);
+            client.expect(&Publish { id, ..due.again() }.bytes());
+            client.leave();
+            Client::connect(broker, "client").leave();
+        }
     });
 }

@@ -19,20 +19,18 @@ pub(crate) fn subscribe_is_answered() {
     });
 }
 
-/// What is asked for is granted, QoS 2 as well.
+/// Each QoS is granted as it is asked for.
 #[test]
-pub(crate) fn lower_qos_may_be_granted() {
-    let broker = Broker::start(1);
-    let mut client = Client::connect(&broker, "client");
-    client.send(&subscribe(1, &[("a", 2)]));
-    client.expect(&suback(1, &[2]));
-    client.publish(&publish("a", "x"));
-    client.expect_publish(&publish("a", "x"));
-    client.send(&publish("a", "x").qos1(2).bytes());
-    let mut packets = [client.read_packet(), client.read_packet()];
-    packets.sort();
-    assert_eq!(packets[1], puback(2));
-    assert_eq!(packets[0][0], 0x32, "{packets:02x?}");
+pub(crate) fn qos_is_granted_as_asked() {
+    on_shards(&[1, 2], |broker| {
+        let mut client = Client::connect(broker, "client");
+        for qos in [0, 1, 2, 1, 0, 2] {
+            client.send(&subscribe(1, &[("a", qos)]));
+            client.expect(&suback(1, &[qos]));
+        }
+        client.send(&subscribe(2, &[("b", 2), ("c", 0), ("d", 1), ("e/#", 2)]));
+        client.expect(&suback(2, &[2, 0, 1, 2]));
+    });
 }
 
 /// From the SUBACK on messages are delivered, whoever publishes them.
@@ -100,16 +98,14 @@ pub(crate) fn malformed_unsubscribe_closes() {
 pub(crate) fn several_filters_are_answered_in_order() {
     on_shards(&[1, 2], |broker| {
         let mut client = Client::connect(broker, "several");
-        let entries = [("a", 0), ("b/#/c", 1), ("c/+", 1), ("", 0), ("d", 0), ("e+", 1), ("a", 1)];
+        let entries = [("a", 0), ("b/#/c", 1), ("c/+", 2), ("", 0), ("d", 0), ("e+", 2), ("a", 1)];
         client.send(&subscribe(7, &entries));
-        client.expect(&suback(7, &[0, 0x80, 1, 0x80, 0, 0x80, 1]));
+        client.expect(&suback(7, &[0, 0x80, 2, 0x80, 0, 0x80, 1]));
         client.expect_silence();
         let mut publisher = Client::connect(broker, "publisher");
-        for (topic, qos) in [("a", 1), ("c/d", 1), ("d", 0)] {
-            publisher.publish(&publish(topic, "x").qos1(1));
-            let mut due = publish(topic, "x");
-            due.qos = qos;
-            client.expect_publish(&due);
+        for (topic, qos) in [("a", 1), ("c/d", 2), ("d", 0)] {
+            publisher.publish(&publish(topic, "x").qos2(1));
+            client.expect_publish(&publish(topic, "x").at(qos));
         }
         client.expect_silence();
     });
@@ -141,14 +137,14 @@ pub(crate) fn many_filters_are_answered() {
 pub(crate) fn same_filter_replaces() {
     on_shards(&[1, 2], |broker| {
         let mut client = resume_as(broker, "client", false);
-        client.publish(&publish("a", "r").qos1(1).retained());
-        for qos in [0, 1, 0, 1] {
+        client.publish(&publish("a", "r").qos2(1).retained());
+        for qos in [0, 1, 2, 0, 1] {
             client.subscribe("+", qos);
             let mut retained = publish("a", "r").retained();
             retained.qos = qos;
             client.expect_publish(&retained);
             let mut publisher = Client::connect(broker, "publisher");
-            publisher.publish(&publish("a", "x").qos1(2));
+            publisher.publish(&publish("a", "x").qos2(2));
             let mut live = publish("a", "x");
             live.qos = qos;
             client.expect_publish(&live);
@@ -191,15 +187,16 @@ pub(crate) fn subscribing_again_loses_nothing() {
 pub(crate) fn delivery_qos_is_the_minimum() {
     on_shards(&[1, 2, 4], |broker| {
         let mut publisher = Client::connect(broker, "publisher");
-        for granted in [0, 1] {
+        for granted in 0..3 {
             let mut client = Client::connect(broker, &format!("granted-{granted}"));
             client.subscribe("min", granted);
-            publisher.publish(&publish("min", "x"));
-            client.expect_publish(&publish("min", "x"));
-            publisher.publish(&publish("min", "y").qos1(1));
-            let mut due = publish("min", "y");
-            due.qos = granted;
-            client.expect_publish(&due);
+            let message = publish("min", "x");
+            for message in [message.clone(), message.clone().qos1(1), message.qos2(2)] {
+                publisher.publish(&message);
+                let due = message.qos.min(granted);
+                client.expect_publish(&message.at(due));
+            }
+            client.expect_silence();
             client.leave();
         }
     });
@@ -210,11 +207,14 @@ pub(crate) fn delivery_qos_is_the_minimum() {
 pub(crate) fn overlapping_filters_bring_one_copy() {
     on_shards(&[1, 2, 4], |broker| {
         let mut publisher = Client::connect(broker, "publisher");
-        let sets: [&[(&str, u8)]; 4] = [
+        let sets: [&[(&str, u8)]; 7] = [
             &[("a/b", 0), ("a/+", 1)],
             &[("a/b", 1), ("a/#", 0), ("#", 0)],
             &[("#", 0), ("+/b", 0), ("a/b", 0), ("a/+", 1)],
             &[("a/b/#", 1), ("a/b", 0), ("a/c", 1)],
+            &[("a/b", 2), ("a/+", 1), ("#", 0)],
+            &[("a/b", 0), ("a/#", 1), ("+/b", 2)],
+            &[("a/b", 1), ("#", 2), ("a/c", 2), ("+/+", 2)],
         ];
         for (number, entries) in sets.iter().enumerate() {
             let mut client = Client::connect(broker, &format!("overlap-{number}"));
@@ -224,6 +224,9 @@ pub(crate) fn overlapping_filters_bring_one_copy() {
             client.expect_publish(&publish("a/b", "x").qos1(0));
             publisher.publish(&publish("a/b", "y"));
             client.expect_publish(&publish("a/b", "y"));
+            publisher.publish(&publish("a/b", "z").qos2(2));
+            let granted = entries.iter().filter(|entry| entry.0 != "a/c").map(|entry| entry.1);
+            client.expect_publish(&publish("a/b", "z").at(granted.max().expect("there is one")));
             client.expect_silence();
         }
     });

@@ -8,7 +8,7 @@ const IDS: [&str; 4] = ["ash", "beech", "clover", "daisy"];
 /// A client that sees every will.
 fn witness(broker: &Broker) -> Client {
     let mut witness = Client::connect(broker, "witness");
-    witness.subscribe("#", 1);
+    witness.subscribe("#", 2);
     witness
 }
 
@@ -149,7 +149,7 @@ pub(crate) fn will_is_what_connect_said() {
     on_shards(&[1, 2], |broker| {
         let mut witness = witness(broker);
         for payload in [&b""[..], b"\0", b"\xff\xfe", &[7; 60_000]] {
-            for qos in [0, 1] {
+            for qos in 0..3 {
                 let mut will = publish("will/of/\u{1f980}", payload);
                 will.qos = qos;
                 drop(with_will(broker, "wills", &will));
@@ -159,22 +159,25 @@ pub(crate) fn will_is_what_connect_said() {
     });
 }
 
-/// A will of QoS 1 reaches a session that is absent.
+/// A will of QoS 1 or 2 reaches a session that is absent.
 #[test]
-pub(crate) fn will_of_qos_1_is_kept_for_the_absent() {
+pub(crate) fn will_is_kept_for_the_absent() {
     on_shards(&[1, 2, 4], |broker| {
-        for id in IDS {
+        for (id, qos) in IDS.into_iter().flat_map(|id| [(id, 1), (id, 2)]) {
+            let topic = format!("will/{id}/{qos}");
             let mut absent = resume_as(broker, id, false);
-            absent.subscribe(&format!("will/{id}"), 1);
+            absent.subscribe(&topic, 2);
             absent.leave();
             let mut witness = Client::connect(broker, "witness");
-            witness.subscribe(&format!("will/{id}"), 0);
-            let will = publish(format!("will/{id}"), "x").qos1(0);
+            witness.subscribe(&topic, 0);
+            let will = publish(&topic, "x").at(qos);
             drop(with_will(broker, "dying", &will));
-            witness.expect_publish(&publish(format!("will/{id}"), "x"));
+            witness.expect_publish(&publish(&topic, "x"));
             // The copies go out side by side, so the session may be a little behind.
             let mut absent = resume_as(broker, id, true);
             absent.expect_publish(&will);
+            absent.leave();
+            Client::connect(broker, id).leave();
         }
     });
 }

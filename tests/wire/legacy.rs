@@ -1,8 +1,8 @@
 //! MQTT 3.1 (MQIsdp, level 3), and where it is wider than 3.1.1.
 
 use crate::common::{
-    Broker, Client, Connect, connect, frame, on_shards, publish, resume_as, string, suback,
-    subscribe, unsuback, unsubscribe,
+    Broker, Client, Connect, connect, frame, on_shards, pubcomp, publish, pubrec, pubrel,
+    resume_as, string, suback, subscribe, unsuback, unsubscribe,
 };
 
 /// Connects with 3.1. The first byte of its CONNACK is reserved there, so any value will do.
@@ -21,16 +21,20 @@ fn both_versions_meet() {
     on_shards(&[1, 2, 4], |broker| {
         let mut old = connect_31(broker, connect("old"));
         let mut new = Client::connect(broker, "new");
-        old.subscribe("to/old", 1);
-        new.subscribe("to/new", 1);
+        old.subscribe("to/old", 2);
+        new.subscribe("to/new", 2);
         old.publish(&publish("to/new", "zero"));
         old.publish(&publish("to/new", "one").qos1(1));
         new.expect_publish(&publish("to/new", "zero"));
         new.expect_publish(&publish("to/new", "one").qos1(0));
+        old.publish(&publish("to/new", "two").qos2(2));
+        new.expect_publish(&publish("to/new", "two").at(2));
         new.publish(&publish("to/old", "zero"));
         new.publish(&publish("to/old", "one").qos1(1));
         old.expect_publish(&publish("to/old", "zero"));
         old.expect_publish(&publish("to/old", "one").qos1(0));
+        new.publish(&publish("to/old", "two").qos2(2));
+        old.expect_publish(&publish("to/old", "two").at(2));
         old.unsubscribe("to/old");
         old.expect_silence();
         old.leave();
@@ -51,6 +55,37 @@ fn session_is_kept() {
         drop(old);
         let mut new = resume_as(broker, "kept", true);
         new.expect(&publish("kept", "1").qos1(id).again().bytes());
+    });
+}
+
+/// What is open with QoS 2 goes on for a 3.1 client, which may send its PUBREL again with DUP.
+#[test]
+fn qos_2_is_resumed() {
+    on_shards(&[1, 2], |broker| {
+        let mut old = connect_31(broker, connect("open").persistent());
+        old.subscribe("open", 2);
+        let mut publisher = Client::connect(broker, "publisher");
+        publisher.publish(&publish("open", "1").qos2(1));
+        publisher.publish(&publish("open", "2").qos2(1));
+        let first = old.expect_unacked(&publish("open", "1").at(2));
+        let second = old.expect_unacked(&publish("open", "2").at(2));
+        old.send(&pubrec(first));
+        old.expect(&pubrel(first));
+        old.send(&publish("nobody", "x").qos2(7).bytes());
+        old.expect(&pubrec(7));
+        drop(old);
+        let mut old = connect_31(broker, connect("open").persistent());
+        let due = [pubrel(first), publish("open", "2").qos2(second).again().bytes()];
+        let mut came = [old.read_packet(), old.read_packet()];
+        came.sort_by_key(|packet| due.iter().position(|due| due == packet));
+        assert_eq!(came, due);
+        old.send(&[pubcomp(first), pubrec(second)].concat());
+        old.expect(&pubrel(second));
+        let mut again = pubrel(7);
+        again[0] |= 0x08;
+        old.send(&[pubcomp(second), again].concat());
+        old.expect(&pubcomp(7));
+        old.expect_silence();
     });
 }
 

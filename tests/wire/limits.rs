@@ -1,8 +1,8 @@
 //! The bounds of the broker, from outside: at each edge and one beyond.
 
 use crate::common::{
-    Broker, Client, connack, connect, frame, on_shards, puback, publish, resume_as, string, suback,
-    subscribe,
+    Broker, Client, Publish, connack, connect, frame, on_shards, puback, pubcomp, publish, pubrec,
+    pubrel, resume_as, string, suback, subscribe,
 };
 
 /// A packet of `--max-packet-size` bytes, header included, passes; one byte more closes.
@@ -170,6 +170,47 @@ fn max_inflight() {
         }
         for number in 4..7 {
             client.expect_unacked(&message(number).qos1(0));
+        }
+        client.expect_silence();
+    }
+}
+
+/// A message of QoS 2 takes its place in the window until PUBCOMP, after a reconnect as well.
+#[test]
+fn max_inflight_counts_until_pubcomp() {
+    for shards in [1, 2] {
+        let broker = Broker::start_with(shards, &["--max-inflight", "3"]);
+        let mut client = resume_as(&broker, "window", false);
+        client.subscribe("window", 2);
+        let mut publisher = Client::connect(&broker, "publisher");
+        let message = |number: u16| publish("window", number.to_string()).at(2);
+        for number in 0..8 {
+            publisher.publish(&Publish { id: 1, ..message(number) });
+        }
+        let mut ids: Vec<u16> = (0..3).map(|n| client.expect_unacked(&message(n))).collect();
+        client.expect_silence();
+        for id in [ids[1], ids[2]] {
+            client.send(&pubrec(id));
+            client.expect(&pubrel(id));
+        }
+        client.expect_silence();
+        client.send(&pubcomp(ids[1]));
+        ids.push(client.expect_unacked(&message(3)));
+        client.expect_silence();
+        // Released or not, they fill it after a reconnect.
+        drop(client);
+        let mut client = resume_as(&broker, "window", true);
+        let again =
+            |number: u16| Publish { id: ids[usize::from(number)], ..message(number).again() };
+        let due = [again(0).bytes(), pubrel(ids[2]), again(3).bytes()];
+        let mut came = [client.read_packet(), client.read_packet(), client.read_packet()];
+        came.sort_by_key(|packet| due.iter().position(|due| due == packet));
+        assert_eq!(came, due);
+        client.expect_silence();
+        client.send(&pubcomp(ids[2]));
+        // One place is left, and free again after each.
+        for number in 4..8 {
+            client.expect_publish(&message(number));
         }
         client.expect_silence();
     }

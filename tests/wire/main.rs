@@ -5,6 +5,7 @@
 mod common;
 
 mod crowd;
+mod exactly_once;
 mod legacy;
 mod limits;
 mod model;

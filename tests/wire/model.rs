@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::common::{Broker, Client, Random, publish};
+use crate::common::{Broker, Client, Publish, Random, publish};
 
 const LEVELS: [&str; 4] = ["a", "b", "", "$c"];
 
@@ -55,14 +55,14 @@ fn routing_equals_the_model() {
         let mut clients: Vec<(Client, BTreeMap<String, u8>)> = (0..5)
             .map(|number| {
                 let mut client = Client::connect(&broker, &format!("client-{number}"));
-                client.subscribe("the end/+", 1);
+                client.subscribe("the end/+", 2);
                 (client, BTreeMap::new())
             })
             .collect();
         for round in 0..300_u16 {
             let (client, filters) = &mut clients[random.below(5)];
             if random.below(3) > 0 {
-                let (filter, qos) = (filter(&mut random), u8::from(random.below(2) == 0));
+                let (filter, qos) = (filter(&mut random), random.byte() % 3);
                 client.subscribe(&filter, qos);
                 filters.insert(filter, qos);
             } else {
@@ -74,18 +74,21 @@ fn routing_equals_the_model() {
                 filters.remove(&removed);
             }
             let topic = topic(&mut random);
-            publisher.publish(&publish(&topic, round.to_string()).qos1(round + 1));
-            publisher.publish(&publish("the end/x", "x").qos1(round + 1));
+            let published = random.byte() % 3;
+            let message = publish(&topic, round.to_string()).at(published);
+            let id = if published == 0 { 0 } else { round + 1 };
+            publisher.publish(&Publish { id, ..message.clone() });
+            publisher.publish(&publish("the end/x", "x").qos2(round + 1));
             for (client, filters) in &mut clients {
                 let granted = filters.iter().filter(|(f, _)| matches(f, &topic)).map(|(_, q)| *q);
+                // `#` matches the end, too: one copy all the same, at QoS 2.
+                let mut due = vec![publish("the end/x", "x").at(2)];
                 if let Some(qos) = granted.max() {
-                    let mut due = publish(&topic, round.to_string());
-                    due.qos = qos;
-                    println!("round {round}: {topic:?} by {filters:?}");
-                    client.expect_publish(&due);
+                    println!("round {round}: {topic:?} at QoS {published} by {filters:?}");
+                    due.insert(0, message.clone().at(qos.min(published)));
                 }
-                // `#` matches the end, too: one copy all the same, at QoS 1.
-                client.expect_publish(&publish("the end/x", "x").qos1(0));
+                let ids: Vec<_> = due.iter().map(|due| client.expect_unacked(due)).collect();
+                due.iter().zip(ids).for_each(|(due, id)| client.acknowledge(due.qos, id));
             }
         }
     }

@@ -10,7 +10,7 @@ use rustix::net::sockopt::set_socket_linger;
 
 use crate::common::{
     Broker, Client, DISCONNECT, PATIENCE, PINGREQ, Random, connack, connect, frame, puback,
-    publish, resume_as, socket_from, string, subscribe, unsubscribe,
+    pubcomp, publish, pubrec, pubrel, resume_as, socket_from, string, subscribe, unsubscribe,
 };
 
 const STREAMS: usize = 100_000;
@@ -51,6 +51,15 @@ fn originals() -> Vec<Vec<u8>> {
             frame(0x62, &[0, 5]),
             frame(0x50, &[0, 6]),
             frame(0x70, &[0, 6]),
+        ]
+        .concat(),
+        [
+            hello.clone(),
+            subscribe(1, &[("own/+", 2)]),
+            publish("own/a", "x").qos2(1).bytes(),
+            publish("own/a", "x").qos2(2).again().bytes(),
+            [pubrel(1), pubrel(2)].concat(),
+            [pubrec(1), pubrec(2), pubcomp(1)].concat(),
         ]
         .concat(),
         [
