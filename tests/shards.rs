@@ -7,55 +7,74 @@ use ringmq::broker::{ConnId, Context, Options, Peers, Shard, ShardId, ShardSet};
 use ringmq::chunk::Batch;
 use ringmq::mqtt::{Packet, Version, decode, peek_frame};
 
+/// A shard's ways to the others, by shard.
 #[derive(Default)]
-struct Rings(Vec<VecDeque<Vec<u8>>>, Vec<u64>);
+struct Rings {
+    records: Vec<VecDeque<Vec<u8>>>,
+    awaited: Vec<u64>,
+    sent: Vec<u64>,
+    handled: Vec<u64>,
+}
+
+impl Rings {
+    fn new(shards: u16) -> Self {
+        let zeros = vec![0; usize::from(shards)];
+        let records = zeros.iter().map(|_: &u64| VecDeque::new()).collect();
+        Self { records, awaited: zeros.clone(), sent: zeros.clone(), handled: zeros }
+    }
+}
 
 impl Peers for Rings {
-    fn send(&mut self, to: ShardSet, parts: &[&[u8]], _: bool) {
-        for shard in to.iter() {
-            self.0[usize::from(shard.0)].push_back(parts.concat());
-            self.1[usize::from(shard.0)] += 1;
+    fn send(&mut self, to: ShardSet, parts: &[&[u8]], awaited: bool) {
+        for at in to.iter().map(|shard| usize::from(shard.0)) {
+            self.records[at].push_back(parts.concat());
+            self.sent[at] += 1;
+            if awaited {
+                self.awaited[at] = self.sent[at];
+            }
         }
     }
+
+    fn awaited(&self, shard: ShardId) -> u64 {
+        self.awaited[usize::from(shard.0)]
+    }
+
+    fn handled(&self, shard: ShardId) -> u64 {
+        self.handled[usize::from(shard.0)]
+    }
+
     fn admit(&mut self) -> bool {
         true
     }
+
     fn leave(&mut self) {}
 }
 
 struct Node {
     shard: Shard,
     out: Rings,
-    handled: Vec<u64>,
 }
+
 struct Net(Vec<Node>);
 
 const CONN: ConnId = ConnId { slot: 0, generation: 0 };
 
 impl Net {
     fn new(shards: u16) -> Self {
-        Self(
-            (0..shards)
-                .map(|n| {
-                    let shard =
-                        Shard::new(Options { shard: ShardId(n), shards, ..Options::single() });
-                    let rings = Rings(
-                        (0..shards).map(|_| VecDeque::new()).collect(),
-                        vec![0; usize::from(shards)],
-                    );
-                    Node { shard, out: rings, handled: vec![0; usize::from(shards)] }
-                })
-                .collect(),
-        )
+        let node = |shard| {
+            let options = Options { shard: ShardId(shard), shards, ..Options::single() };
+            Node { shard: Shard::new(options), out: Rings::new(shards) }
+        };
+        Self((0..shards).map(node).collect())
     }
+
     fn give(&mut self, at: usize, conn: ConnId, bytes: &[u8]) {
         let node = &mut self.0[at];
         let frame = peek_frame(bytes, 1 << 20).expect("tests send packets").expect("whole ones");
         let packet: Packet<'_> = decode(Version::V311, frame, bytes).expect("tests send packets");
         let mut context = Context { now_ms: 0, peers: &mut node.out };
         node.shard.handle_packet(conn, &packet, &mut context);
-        let sent = node.out.1.clone();
-        node.shard.seal_promises(|shard| sent[usize::from(shard.0)]);
+        node.shard.seal_promises(&node.out);
     }
     fn client(&mut self, at: usize, conn: ConnId, id: u8) {
         self.0[at].shard.open(conn, 0);
@@ -64,7 +83,7 @@ impl Net {
     }
     /// Moves all records of one ring over.
     fn pass(&mut self, from: usize, to: usize) {
-        while let Some(record) = self.0[from].out.0[to].pop_front() {
+        while let Some(record) = self.0[from].out.records[to].pop_front() {
             let node = &mut self.0[to];
             let mut context = Context { now_ms: 0, peers: &mut node.out };
             node.shard.handle_peer(
@@ -72,12 +91,11 @@ impl Net {
                 &record,
                 &mut context,
             );
-            self.0[from].handled[to] += 1;
+            self.0[from].out.handled[to] += 1;
         }
         let node = &mut self.0[from];
-        let handled = &node.handled;
-        node.shard.keep_promises(|shard| handled[usize::from(shard.0)]);
         let mut context = Context { now_ms: 0, peers: &mut node.out };
+        node.shard.keep_promises(&mut context);
         node.shard.continue_replays(&mut context);
     }
     fn settle(&mut self) {
@@ -118,7 +136,7 @@ fn topic_of_shard_2() -> u8 {
             let mut net = Net::new(3);
             net.client(0, CONN, b'p');
             net.give(0, CONN, &publish(*topic, b'x'));
-            !net.0[0].out.0[2].is_empty()
+            !net.0[0].out.records[2].is_empty()
         })
         .expect("one of them")
 }

@@ -81,6 +81,12 @@ pub trait Peers {
     /// is kept until it has (invariant 6). `awaited`: replies may wait until it is handled.
     fn send(&mut self, to: ShardSet, parts: &[&[u8]], awaited: bool);
 
+    /// The number of the last message to a shard that replies may wait for.
+    fn awaited(&self, shard: ShardId) -> u64;
+
+    /// The number of the last message that a shard has handled.
+    fn handled(&self, shard: ShardId) -> u64;
+
     /// Counts one more client, unless there are as many as are allowed on all shards together.
     fn admit(&mut self) -> bool;
 
@@ -362,6 +368,14 @@ mod tests {
     impl Peers for Recorder {
         fn send(&mut self, _: ShardSet, parts: &[&[u8]], _: bool) {
             self.0 = parts.concat();
+        }
+
+        fn awaited(&self, _: ShardId) -> u64 {
+            0
+        }
+
+        fn handled(&self, _: ShardId) -> u64 {
+            0
         }
 
         fn admit(&mut self) -> bool {

@@ -42,6 +42,8 @@ pub(super) struct Replays {
     subacks: u32,
     /// It is on the list of those that go on in the next turn.
     listed: bool,
+    /// Topics whose newer value has gone out live since their replay was due.
+    seen: BTreeSet<Box<str>>,
 }
 
 #[derive(Debug)]
@@ -53,8 +55,6 @@ struct Replay {
     last_keeper: ShardId,
     /// The topic after which to go on there.
     after: Option<Box<str>>,
-    /// Topics whose newer value has gone out live since.
-    seen: BTreeSet<Box<str>>,
 }
 
 /// Vouchers that came for an ask, and the ask when it has come.
@@ -72,15 +72,13 @@ impl Outgoing {
         bytes > self.options.outgoing_bytes_max / 2 || session.queue.waiting() > 0
     }
 
-    /// Remembers that a retained publish went out live while a replay of its topic runs.
+    /// Remembers that a retained publish went out live while a replay is due.
     pub(super) fn note_live_retained(&mut self, session: &Session, topic: TopicName<'_>) {
         let connection = session.conn.and_then(|conn| self.connections.get_mut(conn));
         if let Some(replays) = connection.and_then(|connection| connection.replays.as_mut())
-            && let Some(replay) = &mut replays.current
-            && replay.seen.len() < REPLAY_SEEN_MAX
-            && filter_of(replay).matches(topic)
+            && replays.seen.len() < REPLAY_SEEN_MAX
         {
-            replay.seen.insert(topic.as_str().into());
+            replays.seen.insert(topic.as_str().into());
         }
     }
 }
@@ -90,6 +88,9 @@ impl Shard {
     pub(super) fn start_replay(&mut self, conn: ConnId, filter: TopicFilter<'_>, granted: QoS) {
         let Some(connection) = self.out.connections.get_mut(conn) else { return };
         let replays = connection.replays.get_or_insert_default();
+        // What went out live before is due again [MQTT-3.8.4-3].
+        let is_due = |topic: &str| TopicName::parse(topic).is_ok_and(|topic| filter.matches(topic));
+        replays.seen.retain(|topic| !is_due(topic));
         replays.pending.insert(filter.as_str().into(), granted);
     }
 
@@ -129,14 +130,11 @@ impl Shard {
     }
 
     /// A SUBACK that was held back has left.
-    pub(super) fn release_replay(&mut self, conn: ConnId) {
-        if let Some(connection) = self.out.connections.get_mut(conn)
-            && let Some(replays) = &mut connection.replays
-        {
+    pub(super) fn release_replay(&mut self, conn: ConnId, context: &mut Context<'_>) {
+        let connection = self.out.connections.get_mut(conn);
+        if let Some(replays) = connection.and_then(|connection| connection.replays.as_mut()) {
             replays.subacks -= 1;
-            if !std::mem::replace(&mut replays.listed, true) {
-                self.replaying.push(conn);
-            }
+            self.advance_replay(conn, context);
         }
     }
 
@@ -185,7 +183,7 @@ impl Shard {
         let Phase::Open(open) = &connection.phase else { return };
         let Some(replays) = &connection.replays else { return };
         let Some(replay) = &replays.current else { return };
-        if replays.serial != id.serial || replay.seen.contains(message.topic.as_str()) {
+        if replays.serial != id.serial || replays.seen.contains(message.topic.as_str()) {
             return;
         }
         let terms = Terms { granted: replay.granted, retain: true, source: Source::Nobody };
@@ -293,7 +291,7 @@ impl Shard {
         let Vhost { sessions, retained, .. } = &mut self.vhosts[usize::from(vhost.0)];
         let session = sessions.get_mut(key);
         let end = visit(retained, filter_of(replay), replay.after.as_deref(), |message| {
-            if !replay.seen.contains(message.topic.as_str()) {
+            if !replays.seen.contains(message.topic.as_str()) {
                 let mut letter = Letter::new(*message, &mut self.forms);
                 self.out.deliver(session, &mut letter, terms, context);
             }
@@ -338,8 +336,7 @@ impl Replays {
             let keeper = placement::keeper_of(vhost, &filter, shards);
             (keeper, keeper)
         };
-        let (after, seen) = (None, BTreeSet::new());
-        self.current = Some(Replay { filter, granted, keeper, last_keeper, after, seen });
+        self.current = Some(Replay { filter, granted, keeper, last_keeper, after: None });
         true
     }
 

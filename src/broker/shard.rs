@@ -295,22 +295,21 @@ impl Shard {
         awaited
     }
 
-    /// Ends a turn: replies that wait for other shards wait for what has been `sent` to them so
-    /// far.
-    pub fn seal_promises(&mut self, sent: impl Fn(ShardId) -> u64) {
-        self.promises.seal(self.out.options.shards, sent);
+    /// Ends a turn: its replies that wait for other shards wait for the last message to each that
+    /// replies wait for.
+    pub fn seal_promises(&mut self, peers: &dyn Peers) {
+        self.promises.seal(self.out.options.shards, |shard| peers.awaited(shard));
     }
 
-    /// Lets replies go that waited for what the other shards have `handled`.
-    pub fn keep_promises(&mut self, handled: impl Fn(ShardId) -> u64) {
-        while let Some(replies) = self.promises.next_kept(&handled) {
+    /// Lets replies go that waited for what the other shards have handled by now.
+    pub fn keep_promises(&mut self, context: &mut Context<'_>) {
+        while let Some(replies) = self.promises.next_kept(|shard| context.peers.handled(shard)) {
             for (conn, reply) in replies {
-                if let Some(connection) = self.out.connections.get_mut(conn) {
-                    connection.promised -= 1;
-                    self.write_reply(conn, &reply);
-                    if matches!(reply, Reply::Suback { replays: true, .. }) {
-                        self.release_replay(conn);
-                    }
+                let Some(connection) = self.out.connections.get_mut(conn) else { continue };
+                connection.promised -= 1;
+                self.write_reply(conn, &reply);
+                if matches!(reply, Reply::Suback { replays: true, .. }) {
+                    self.release_replay(conn, context);
                 }
             }
         }

@@ -99,20 +99,10 @@ impl<S: Send, W: Wake> Outboxes<S, W> {
         self.waiting_count > 0 || self.large_bytes > LARGE_BYTES_MAX
     }
 
-    /// The number of the last message to a shard that replies may wait for.
-    pub(super) fn awaited(&self, to: ShardId) -> u64 {
-        self.awaited[usize::from(to.0)]
-    }
-
     /// Messages sent to a shard so far, those that wait for room included.
     fn sent(&self, to: ShardId) -> u64 {
         let waiting = self.waiting[usize::from(to.0)].len() as u64;
         self.get(to).map_or(0, |outbox| outbox.sender.pushed() + waiting)
-    }
-
-    /// Messages that a shard has handled.
-    pub(super) fn handled(&self, to: ShardId) -> u64 {
-        self.get(to).map_or(0, |outbox| outbox.sender.handled())
     }
 
     pub(super) fn send_parcel(&mut self, to: ShardId, parcel: Parcel<S>) {
@@ -213,6 +203,14 @@ impl<S: Send, W: Wake> Peers for Outboxes<S, W> {
         if awaited {
             to.iter().for_each(|shard| self.awaited[usize::from(shard.0)] = self.sent(shard));
         }
+    }
+
+    fn awaited(&self, shard: ShardId) -> u64 {
+        self.awaited[usize::from(shard.0)]
+    }
+
+    fn handled(&self, shard: ShardId) -> u64 {
+        self.get(shard).map_or(0, |outbox| outbox.sender.handled())
     }
 
     fn admit(&mut self) -> bool {

@@ -188,8 +188,7 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
     }
 
     fn keep_promises(&mut self) {
-        let outboxes = &self.outboxes;
-        self.broker.keep_promises(|shard| outboxes.handled(shard));
+        self.with_broker(|broker, context| broker.keep_promises(context));
     }
 
     /// Timers, the broker's own deadlines, accepting after a pause, links that found no buffer.
@@ -266,8 +265,7 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
             self.start_send(key_of(conn));
         }
         self.outboxes.publish();
-        let outboxes = &self.outboxes;
-        self.broker.seal_promises(|shard| outboxes.awaited(shard));
+        self.broker.seal_promises(&self.outboxes);
         any
     }
 

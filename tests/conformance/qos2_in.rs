@@ -209,7 +209,7 @@ pub(crate) fn answers_come_in_order() {
         }
         let mut client = Client::connect(broker, "publisher");
         let message = |id: u16| match publish(format!("order/{}", id % 5), "x") {
-            message if id % 3 == 0 => message.qos1(id),
+            message if id.is_multiple_of(3) => message.qos1(id),
             message => message.qos2(id),
         };
         let ids = || (1..=600_u16).rev();
