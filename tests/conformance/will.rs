@@ -100,12 +100,19 @@ pub(crate) fn will_is_published_at_shutdown() {
 pub(crate) fn disconnect_discards_the_will() {
     on_shards(&[1, 2, 4], |broker| {
         let mut witness = witness(broker);
+        let alone = broker.resources().fds;
         for id in IDS {
             with_will(broker, id, &publish("will", "discarded")).leave();
             // The peer may be gone before the broker reads its DISCONNECT.
             let mut hasty = with_will(broker, id, &publish("will", "discarded"));
             hasty.send(DISCONNECT);
             drop(hasty);
+            // Two connections have no order: the next one must not take over from this one.
+            let is_gone = (0..200_000).any(|_| {
+                witness.expect_silence();
+                broker.resources().fds <= alone
+            });
+            assert!(is_gone, "the connection is open");
             assert_nothing_in_front_of_a_message_of(broker, &mut witness, id);
         }
     });
