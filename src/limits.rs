@@ -105,7 +105,7 @@ pub const ROUTE_TOPIC_BYTES_MAX: usize = 512;
 pub const REPLAY_VISITS_MAX: usize = 1024;
 
 /// Steps a connection's replays take in one turn, for the same reason.
-pub const REPLAY_STEPS_MAX: usize = 64;
+pub const REPLAY_STEPS_MAX: usize = 8;
 
 /// Bytes of retained messages one shard sends another for one ask.
 pub const REPLAY_PAGE_BYTES: usize = 16 * 1024;
@@ -127,6 +127,10 @@ pub const FLUSH_MS_MAX: u64 = 5_000;
 
 /// Time a broker that stops gives its links. Over: they are cut off.
 pub const STOP_MS_MAX: u64 = 5_000;
+
+/// Packets handled and copies delivered for one link in one turn: a millisecond or so. Over: it
+/// goes on in the next turn, after others.
+pub const LINK_WORK_MAX: u64 = 16_384;
 
 /// Messages of one other shard handled in one turn.
 pub const INBOX_RECORDS_MAX: usize = 1024;

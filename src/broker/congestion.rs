@@ -10,7 +10,8 @@
 //! most. When the output is low again they go on in the order they came, one at a time: whoever
 //! fills it anew stands at the end. A client that takes something in each patience is merely
 //! behind; one that takes nothing is `Slow`: its publishers run free, QoS 0 for it is dropped, QoS
-//! 1 waits in its session.
+//! 1 waits in its session. What a client takes is seen when a send ends: some 256 KiB, or all there
+//! was.
 
 use std::collections::{BTreeSet, VecDeque};
 

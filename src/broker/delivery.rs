@@ -112,8 +112,9 @@ impl Outgoing {
         if !std::mem::replace(&mut connection.dirty, true) {
             self.dirty.push(conn);
         }
+        let full = connection.output.bytes() >= max;
         self.stats.publishes_out += 1;
-        if bytes >= max {
+        if full {
             self.hold(conn, terms.source, context);
         }
         true
@@ -238,6 +239,10 @@ impl Outgoing {
             };
             session.release(entry, &mut self.log);
             self.stats.queued_dropped_full += 1;
+            if self.stats.queued_dropped_full.is_power_of_two() {
+                let (client, count) = (&session.client_id, self.stats.queued_dropped_full);
+                warn!("{client:?}: session full, oldest message dropped; {count} on this shard");
+            }
         }
     }
 }

@@ -104,6 +104,8 @@ pub struct Shard {
     pub(super) forms: Forms,
     pub(super) promises: Promises,
     pub(super) refusals: Refusals,
+    /// Packets handled.
+    packets: u64,
     /// Clients that are connected.
     pub(super) clients: usize,
     /// Counts client ids made here.
@@ -125,6 +127,7 @@ impl Shard {
             forms: Forms::default(),
             promises: Promises::default(),
             refusals: Refusals::default(),
+            packets: 0,
             clients: 0,
             made_ids: 0,
             replaying: Vec::new(),
@@ -158,6 +161,7 @@ impl Shard {
             return Flow::Stop;
         };
         connection.last_packet_ms = context.now_ms;
+        self.packets += 1;
         match (&connection.phase, packet) {
             (Phase::Open(_), Packet::Publish(publish)) => {
                 self.handle_publish(conn, publish, context);
@@ -225,6 +229,12 @@ impl Shard {
             Some(connection) if connection.holds > 0 || connection.choked => Flow::Pause,
             Some(_) => Flow::Continue,
         }
+    }
+
+    /// Work done so far: packets handled and copies delivered.
+    #[inline]
+    pub fn work(&self) -> u64 {
+        self.packets + self.out.stats.publishes_out
     }
 
     /// Clients that are connected here.

@@ -5,7 +5,7 @@ use std::io;
 use log::{debug, warn};
 
 use crate::broker::{CloseReason, ConnId, Context, Flow, Shard, ShardId};
-use crate::limits::{PENDING_LINKS_MAX, PRE_CONNECT_BYTES_MAX};
+use crate::limits::{LINK_WORK_MAX, PENDING_LINKS_MAX, PRE_CONNECT_BYTES_MAX};
 use crate::mqtt::{Packet, Version, decode, peek_frame};
 use crate::ring::{Buffer, Key, Received, RecvMode, Ring};
 use crate::transport::Transport;
@@ -17,12 +17,18 @@ use super::turn::{Clock, Reactor};
 /// After accepting failed (most likely: no descriptors left), the time until the next try.
 const ACCEPT_PAUSE_MS: u64 = 100;
 
+/// The time between two warnings about that.
+const ACCEPT_WARN_MS: u64 = 10_000;
+
 /// Why cutting bytes into packets stopped.
 enum Cut {
     /// The rest is no whole packet.
     Partial,
-    /// The connection, or the mesh, takes no more for now.
-    Pause { mesh: bool },
+    /// The connection waits for the output of others.
+    Pause,
+    /// Others go first: this link has had its share of the turn, or a ring to another shard is
+    /// full.
+    Yield,
     /// The connection is at its end.
     Stop,
     /// The session lives on another shard.
@@ -46,7 +52,10 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
             Ok(_) => warn!("connection refused: {} links are open", self.links.len()),
             Err(error) if !self.is_running() => debug!("listener {listener} closed: {error}"),
             Err(error) => {
-                warn!("accepting failed, next try in {ACCEPT_PAUSE_MS} ms: {error}");
+                if self.accept_warned_ms.is_none_or(|ms| ms + ACCEPT_WARN_MS <= self.now_ms) {
+                    self.accept_warned_ms = Some(self.now_ms);
+                    warn!("accepting failed, trying again each {ACCEPT_PAUSE_MS} ms: {error}");
+                }
                 self.accepting[listener as usize] = Some(self.now_ms + ACCEPT_PAUSE_MS);
                 return;
             }
@@ -141,10 +150,10 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
         };
         let bytes = link.transport.open(self.ring.bytes_mut(&buffer));
         if flow != Flow::Continue || stopping {
-            // It waits for another's output, or for the mesh: what still comes is kept.
+            // It waits for others: what still comes is kept.
             link.carry.extend(bytes);
             self.ring.recycle(buffer);
-            self.pause(key, false);
+            self.pause(key);
             return;
         }
         let mut carry = std::mem::take(&mut link.carry);
@@ -193,9 +202,13 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
                 self.arm(key);
                 self.end_if_read(key);
             }
-            Cut::Pause { mesh } => {
+            Cut::Pause => {
                 self.follow_timer(key);
-                self.pause(key, mesh);
+                self.pause(key);
+            }
+            Cut::Yield => {
+                self.follow_timer(key);
+                self.yield_turn(key);
             }
             Cut::Stop => {}
             Cut::Move(home) => self.send_home(key, home),
@@ -210,15 +223,19 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
         }
     }
 
-    /// Stops receiving; what has come already is still to be kept.
-    fn pause(&mut self, key: Key, mesh: bool) {
-        let Some(link) = self.links.get_mut(key) else {
-            return;
-        };
-        if mesh && !link.waits_for_mesh {
-            link.waits_for_mesh = true;
-            self.waiting_for_mesh.push(key);
+    /// Goes on in the next turn, or when the rings to other shards have room.
+    fn yield_turn(&mut self, key: Key) {
+        if let Some(link) = self.links.get_mut(key)
+            && !std::mem::replace(&mut link.yielded, true)
+        {
+            self.yielded.push(key);
         }
+        self.pause(key);
+    }
+
+    /// Stops receiving; what has come already is still to be kept.
+    fn pause(&mut self, key: Key) {
+        let Some(link) = self.links.get_mut(key) else { return };
         link.calm = 0;
         if link.receiving == Receiving::Armed(RecvMode::Multishot) {
             self.stop_receiving(key);
@@ -279,16 +296,17 @@ impl<S: Send, W: crate::ring::Wake> Cutter<'_, Outboxes<S, W>> {
         let Some(version) = self.broker.version(conn) else {
             return (used, Cut::Stop);
         };
+        let work_max = self.broker.work() + LINK_WORK_MAX;
         while used < bytes.len() {
-            if self.outboxes.is_full() {
-                return (used, Cut::Pause { mesh: true });
+            if self.outboxes.is_full() || self.broker.work() >= work_max {
+                return (used, Cut::Yield);
             }
             match self.next(conn, version, &bytes[used..], self.packet_bytes_max) {
                 (_, Flow::Stop) => return (used, Cut::Stop),
                 (0, _) => return (used, Cut::Partial),
                 (packet_bytes, Flow::Continue) => used += packet_bytes,
                 (packet_bytes, Flow::Pause) => {
-                    return (used + packet_bytes, Cut::Pause { mesh: false });
+                    return (used + packet_bytes, Cut::Pause);
                 }
             }
         }

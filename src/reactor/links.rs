@@ -86,8 +86,8 @@ pub(super) struct Link<S> {
     pub(super) ended: bool,
     pub(super) sending: bool,
     pub(super) closing: Closing,
-    /// The mesh was full: it waits on the list of those.
-    pub(super) waits_for_mesh: bool,
+    /// It let others go first, and is on the list of those.
+    pub(super) yielded: bool,
     /// Deadline of the timer that counts; others of this link are void. 0: none.
     pub(super) timer_ms: u64,
 }
@@ -128,7 +128,7 @@ impl<S> Links<S> {
             ended: false,
             sending: false,
             closing: Closing::No,
-            waits_for_mesh: false,
+            yielded: false,
             timer_ms: 0,
         });
         if slot == self.generations.len() {

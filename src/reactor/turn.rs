@@ -68,10 +68,11 @@ pub struct Reactor<R: Ring, C: Clock> {
     pub(super) spare_batches: Vec<Batch>,
     /// Links that found no receive buffer.
     pub(super) starved: Vec<Key>,
-    /// Links that wait for room in a ring to another shard.
-    pub(super) waiting_for_mesh: Vec<Key>,
+    /// Links that go on in the next turn, or when the rings to other shards have room.
+    pub(super) yielded: Vec<Key>,
     /// Listeners, each with when to accept again if it stopped.
     pub(super) accepting: Vec<Option<u64>>,
+    pub(super) accept_warned_ms: Option<u64>,
     pub(super) packet_bytes_max: usize,
     pub(super) stopping: Stopping,
 }
@@ -101,8 +102,9 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
             fired: Vec::new(),
             spare_batches: Vec::new(),
             starved: Vec::new(),
-            waiting_for_mesh: Vec::new(),
+            yielded: Vec::new(),
             accepting,
+            accept_warned_ms: None,
             packet_bytes_max: options.packet_bytes_max,
             stopping: Stopping::No,
         }
@@ -159,8 +161,8 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
         self.keep_promises();
         let missed = self.inboxes.iter().any(|(_, inbox)| !inbox.is_empty());
         let any = self.flush();
-        // What waited for room in a ring has it now, and nobody else will say so.
-        let has_room = !self.waiting_for_mesh.is_empty() && !self.outboxes.is_full();
+        // Who let others go first goes on, and nobody else will say so.
+        let has_room = !self.yielded.is_empty() && !self.outboxes.is_full();
         if missed || any || has_room {
             self.bell.awake();
             return Some(Duration::ZERO);
@@ -207,9 +209,9 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
             self.arm(key);
         }
         if !self.outboxes.is_full() {
-            for key in std::mem::take(&mut self.waiting_for_mesh) {
+            for key in std::mem::take(&mut self.yielded) {
                 if let Some(link) = self.links.get_mut(key) {
-                    link.waits_for_mesh = false;
+                    link.yielded = false;
                     self.broker.forgive_silence(conn_of(key), self.now_ms);
                     self.resume(key);
                 }
@@ -226,7 +228,7 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
             return;
         }
         link.timer_ms = 0;
-        if link.waits_for_mesh {
+        if link.yielded {
             self.broker.forgive_silence(conn_of(key), self.now_ms);
         }
         if self.on_closing_timer(key) {
@@ -272,7 +274,7 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
     /// Whether a link's packets may be handled now.
     pub(super) fn flow(&mut self, key: Key) -> Flow {
         match self.links.get_mut(key) {
-            Some(link) if link.waits_for_mesh => Flow::Pause,
+            Some(link) if link.yielded => Flow::Pause,
             Some(_) => self.broker.flow(conn_of(key)),
             None => Flow::Stop,
         }

@@ -39,7 +39,7 @@ pub(crate) struct Flags {
     /// Subscribing connections [default: 1, or 0 with --idle]
     #[arg(long, value_name = "N")]
     subscribers: Option<u32>,
-    /// Topic; {p} is the publisher's number, {n} the message's modulo --topics
+    /// Topic; in braces, p is the publisher's number and n the message's modulo --topics
     #[arg(long, value_name = "TEMPLATE", default_value = "bench/{p}")]
     topic: String,
     /// Filter; {s} is the subscriber's number [default: see --pair]
@@ -48,7 +48,7 @@ pub(crate) struct Flags {
     /// Subscriber i receives publisher i's topics: what the default templates do
     #[arg(long)]
     pair: bool,
-    /// Topics of each publisher, taking turns; the topic then holds {n}
+    /// Topics of each publisher, taking turns; the topic then has n in braces
     #[arg(long, value_name = "N", default_value_t = 1)]
     topics: u32,
     /// QoS of publishing
