@@ -35,8 +35,9 @@ impl Shard {
             (QoS::ExactlyOnce, Some(packet_id)) => {
                 let first = self.note_received(conn, packet_id);
                 if !first {
-                    // [MQTT-4.3.3-2] Passed on before: only the answer was lost.
-                    self.promise(conn, Reply::Pubrec(packet_id), false);
+                    // [MQTT-4.3.3-2] Passed on before, though other shards may not have it yet.
+                    let wait = self.out.options.shards > 1;
+                    self.promise(conn, Reply::Pubrec(packet_id), wait);
                     return;
                 }
                 Some(Reply::Pubrec(packet_id))

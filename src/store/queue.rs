@@ -8,10 +8,10 @@
 //!   [e][·][e][e][·][e] [e][e][e][e][e][e][e][e]
 //! ```
 //!
-//! Invariant: `first <= next <= end`, `next - first <= 65,535`, and `first` is never acknowledged
-//! (or the queue is empty). A message's number in its queue fixes its packet identifier, so the
-//! same message has the same identifier after a reconnect [MQTT-4.4.0-1], and nothing is stored for
-//! it.
+//! Invariant: `first <= next <= sent <= end`, `sent - first <= 65,535`, and `first` is never
+//! acknowledged (or the queue is empty). A message's number in its queue fixes its packet
+//! identifier, so the same message has the same identifier after a reconnect [MQTT-4.4.0-1], and
+//! nothing is stored for it.
 
 use std::collections::VecDeque;
 
@@ -256,6 +256,7 @@ impl SessionQueue {
     pub fn drain(&mut self) -> impl Iterator<Item = Entry> {
         self.first = self.end();
         self.next = self.first;
+        self.sent = self.first;
         self.unacked = 0;
         std::mem::take(&mut self.entries).into_iter().filter(|entry| *entry != Entry::GONE)
     }
@@ -264,7 +265,8 @@ impl SessionQueue {
     fn in_flight(&self, packet_id: u16) -> Option<usize> {
         let residue = u64::from(packet_id).checked_sub(1)?;
         let number = self.first + (residue + IDENTIFIERS - self.first % IDENTIFIERS) % IDENTIFIERS;
-        if number >= self.next {
+        // A client that came back may answer what was sent before, ahead of its coming again.
+        if number >= self.sent {
             return None;
         }
         let at = self.index(number);
@@ -273,7 +275,9 @@ impl SessionQueue {
 
     fn end_at(&mut self, at: usize) {
         self.entries[at] = Entry::GONE;
-        self.unacked -= 1;
+        if at < self.index(self.next) {
+            self.unacked -= 1;
+        }
         self.trim();
     }
 
@@ -414,9 +418,13 @@ mod tests {
         assert_eq!(next[1], Next::Release { packet_id: 2 });
         assert!(matches!(next[2], Next::Publish { packet_id: 3, again: true, .. }));
         assert!(is_done(queue.complete(2)) && is_done(queue.acknowledge(4)));
-        for id in [1, 3] {
-            assert!(is_done(queue.release(id)) && is_done(queue.complete(id)));
-        }
+        queue.rewind();
+        assert!(is_done(queue.release(3)), "answered before it came again");
+        let next: Vec<_> = std::iter::from_fn(|| queue.take_next(4)).collect();
+        assert!(matches!(next[0], Next::Publish { packet_id: 1, .. }));
+        assert_eq!(next[1..], [Next::Release { packet_id: 3 }]);
+        assert!(is_done(queue.complete(3)) && queue.unacked() == 1);
+        assert!(is_done(queue.release(1)) && is_done(queue.complete(1)));
         assert!(queue.is_empty());
     }
 
