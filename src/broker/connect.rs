@@ -6,8 +6,9 @@ use crate::limits::{CLIENT_ID_BYTES_MAX, SESSIONS_MAX, TOPIC_LEVELS_MAX};
 use crate::mqtt::{Connack, Connect, ConnectReturn, Version};
 
 use super::connection::{Open, Phase, Will};
+use super::reason::CloseReason;
 use super::session::SessionKey;
-use super::shard::{CloseReason, Context, Shard};
+use super::shard::{Context, Shard};
 use super::vhost::{DEFAULT_VHOST, VhostId};
 use super::{ConnId, placement};
 

@@ -8,7 +8,8 @@ use crate::mqtt::TopicName;
 use super::ConnId;
 use super::connection::{Open, Phase, Will};
 use super::letter::Message;
-use super::shard::{CloseReason, Context, Event, Shard};
+use super::reason::CloseReason;
+use super::shard::{Context, Event, Shard};
 use super::vhost::VhostId;
 
 impl Shard {

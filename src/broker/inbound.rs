@@ -8,9 +8,10 @@ use super::ConnId;
 use super::connection::Phase;
 use super::letter::Message;
 use super::promises::Reply;
+use super::reason::CloseReason;
 use super::routes::Ticket;
 use super::session::Session;
-use super::shard::{CloseReason, Context, Shard};
+use super::shard::{Context, Shard};
 use super::vhost::VhostId;
 
 impl Shard {

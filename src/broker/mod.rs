@@ -8,7 +8,8 @@
 //! |---|---|
 //! | `shard` | the hub: what a reactor calls |
 //! | `connect`, `subscribe` | CONNECT; SUBSCRIBE and UNSUBSCRIBE |
-//! | `inbound`, `farewell` | PUBLISH and PUBACK; ends of connections and wills |
+//! | `inbound`, `routing` | PUBLISH and its answers; who gets a message |
+//! | `farewell`, `reason` | ends of connections and wills; why they end |
 //! | `connection`, `output`, `session`, `vhost` | state |
 //! | `tree`, `routes` | filters to subscribers, and the cache of that by topic |
 //! | `letter`, `delivery` | one message on its way; handing it to a session |
@@ -31,8 +32,10 @@ mod output;
 mod peers;
 mod placement;
 mod promises;
+mod reason;
 mod replay;
 mod routes;
+mod routing;
 mod session;
 mod shard;
 mod stats;
@@ -42,7 +45,8 @@ mod vhost;
 
 pub use options::Options;
 pub use peers::{Peers, ShardId, ShardSet};
-pub use shard::{CloseReason, Context, Event, Shard};
+pub use reason::CloseReason;
+pub use shard::{Context, Event, Shard};
 pub use stats::Stats;
 
 /// Names a connection: the slot of its link in the reactor's table and the slot's generation.

@@ -1,26 +1,25 @@
 //! The hub: one core's share of the broker, as its reactor drives it.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
 
 use crate::chunk::{Batch, ChunkPool};
 use crate::limits::CHOKE_FACTOR;
 use crate::mqtt::{
-    Ack, AckKind, Connect, ConnectReturn, DecodeError, Packet, Properties, Suback, TopicFilter,
-    TopicName, Unsuback, Version,
+    Ack, AckKind, Connect, ConnectReturn, DecodeError, Packet, Properties, Suback, TopicName,
+    Unsuback, Version,
 };
 
 use super::connect::Refusals;
 use super::connection::Phase;
-use super::delivery::{Outgoing, Terms};
+use super::delivery::Outgoing;
 use super::hashing::Hashing;
-use super::letter::{Forms, Letter, Message, Source};
-use super::peers::{PeerMessage, PeerPublish, Peers, ReplayId, ShardId, ShardSet};
+use super::letter::{Forms, Message};
+use super::peers::{PeerMessage, Peers, ReplayId, ShardId, ShardSet};
 use super::promises::{Promises, Reply};
+use super::reason::CloseReason;
 use super::replay::Vouchers;
-use super::routes::Ticket;
 use super::stats::Stats;
-use super::vhost::{Vhost, VhostId};
+use super::vhost::Vhost;
 use super::{ConnId, Flow, Options, placement};
 
 /// What every call brings along.
@@ -38,63 +37,6 @@ pub enum Event {
     Resume(ConnId),
     /// Send what the connection still has to say, then close its link.
     Close(ConnId),
-}
-
-/// Why a connection ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum CloseReason {
-    /// DISCONNECT came.
-    Disconnected,
-    /// The peer closed, without DISCONNECT.
-    PeerClosed,
-    /// The network failed.
-    Failed,
-    /// Bytes that are no MQTT.
-    Malformed(DecodeError),
-    /// CONNACK carried this code.
-    Refused(ConnectReturn),
-    /// The first packet was another than CONNECT [MQTT-3.1.0-1].
-    NoConnect,
-    /// A second CONNECT [MQTT-3.1.0-2].
-    SecondConnect,
-    /// A packet that only servers send, or that answers none of ours.
-    Unexpected,
-    /// An acknowledgement of another QoS than the message's.
-    WrongAnswer,
-    /// A topic name with too many levels.
-    TooManyLevels,
-    /// No packet within one and a half times the keep alive [MQTT-3.1.2-24].
-    KeepAlive,
-    /// No CONNECT in time.
-    ConnectTimeout,
-    /// Too many bytes before CONNECT.
-    TooMuchBeforeConnect,
-    /// Another client came with the same client id [MQTT-3.1.4-2].
-    TakenOver,
-    /// The broker stops.
-    Stopping,
-}
-
-impl fmt::Display for CloseReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Disconnected => "client disconnected",
-            Self::PeerClosed => "peer closed without DISCONNECT",
-            Self::Failed => "connection failed",
-            Self::Malformed(error) => return write!(f, "malformed packet: {error}"),
-            Self::Refused(code) => return write!(f, "refused with CONNACK {}", *code as u8),
-            Self::NoConnect => "first packet is not CONNECT",
-            Self::SecondConnect => "second CONNECT",
-            Self::Unexpected => "packet that a client may not send",
-            Self::WrongAnswer => "acknowledgement of another QoS than the message's",
-            Self::TooManyLevels => "topic name has too many levels",
-            Self::KeepAlive => "nothing received within 1.5 times the keep alive",
-            Self::ConnectTimeout => "no CONNECT in time",
-            Self::TooMuchBeforeConnect => "too many bytes before CONNECT",
-            Self::TakenOver => "another client connected with the same client id",
-            Self::Stopping => "broker stops",
-        })
-    }
 }
 
 /// See the module.
@@ -414,85 +356,6 @@ impl Shard {
         }
     }
 
-    /// Routes a message to its sessions here and to the shards that want it; true if other shards
-    /// must have it before it can be acknowledged.
-    pub(super) fn publish(
-        &mut self,
-        vhost: VhostId,
-        route: Ticket,
-        message: Message<'_>,
-        publisher: Option<ConnId>,
-        context: &mut Context<'_>,
-    ) -> bool {
-        let Options { shard, shards, .. } = self.out.options;
-        self.publish_on(
-            vhost,
-            route,
-            message,
-            publisher.map_or(Source::Nobody, Source::Here),
-            context,
-        );
-        let place = &mut self.vhosts[usize::from(vhost.0)];
-        let remote = place.exchange.routes.get(route).remote;
-        let mut keeper = None;
-        if message.retain {
-            let owner = placement::keeper_of(&place.name, message.topic.as_str(), shards);
-            if owner == shard {
-                self.out.retain(&mut place.retained, &message);
-            } else {
-                keeper = Some(owner);
-            }
-        }
-        if remote.is_empty() && keeper.is_none() {
-            return false;
-        }
-        let copy = PeerPublish {
-            source: publisher,
-            topic: message.topic.as_str(),
-            payload: message.payload,
-            qos: message.qos,
-            retain: message.retain,
-            keep: false,
-            deliver: true,
-        };
-        let mut others = remote;
-        if let Some(owner) = keeper {
-            let deliver = others.take(owner);
-            let copy = PeerPublish { keep: true, deliver, ..copy };
-            PeerMessage::Publish(copy).send(vhost, ShardSet::of(owner), context.peers);
-        }
-        if !others.is_empty() {
-            PeerMessage::Publish(copy).send(vhost, others, context.peers);
-        }
-        true
-    }
-
-    /// Hands a message to the sessions of a route.
-    pub(super) fn publish_on(
-        &mut self,
-        vhost: VhostId,
-        route: Ticket,
-        message: Message<'_>,
-        source: Source,
-        context: &mut Context<'_>,
-    ) {
-        let Vhost { exchange, sessions, .. } = &mut self.vhosts[usize::from(vhost.0)];
-        let route = exchange.routes.get(route);
-        if route.targets.is_empty() {
-            self.out.stats.unrouted += u64::from(route.remote.is_empty());
-            return;
-        }
-        let mut letter = Letter::new(message, &mut self.forms);
-        for target in &route.targets {
-            let terms = Terms { granted: target.granted, retain: false, source };
-            let session = sessions.get_mut(target.session);
-            let kept = self.out.deliver(session, &mut letter, terms, context);
-            if message.retain && kept {
-                self.out.note_live_retained(session, message.topic);
-            }
-        }
-    }
-
     pub(super) fn write_reply(&mut self, conn: ConnId, reply: &Reply) {
         match reply {
             Reply::Puback(id) => self.out.reply(conn, &Ack::bytes_v3(AckKind::Puback, *id)),
@@ -523,33 +386,5 @@ impl Shard {
             self.write_reply(conn, &reply);
         }
         held
-    }
-
-    fn set_interest(&mut self, vhost: VhostId, filter: &str, shard: ShardId, has: bool) {
-        let filter = TopicFilter::parse(filter).expect("a peer sends filters it has checked");
-        self.vhosts[usize::from(vhost.0)].exchange.set_interest(filter, shard, has);
-    }
-
-    fn handle_peer_publish(
-        &mut self,
-        from: ShardId,
-        vhost: VhostId,
-        publish: &PeerPublish<'_>,
-        context: &mut Context<'_>,
-    ) {
-        let topic = TopicName::parse(publish.topic).expect("a peer sends topics it has checked");
-        let place = &mut self.vhosts[usize::from(vhost.0)];
-        let PeerPublish { payload, qos, retain, .. } = *publish;
-        let message = Message { topic, payload, qos, retain };
-        if publish.keep {
-            self.out.retain(&mut place.retained, &message);
-        }
-        // A keeper delivers in any case: its subscriber may be so new that the publisher's shard
-        // did not know of it, and the replay for it may have found the value before.
-        if publish.deliver || publish.keep {
-            let route = place.exchange.route(topic);
-            let source = publish.source.map_or(Source::Nobody, |conn| Source::There(from, conn));
-            self.publish_on(vhost, route, message, source, context);
-        }
     }
 }

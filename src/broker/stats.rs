@@ -1,6 +1,6 @@
 //! Counters of one shard, from its start.
 
-use super::shard::CloseReason;
+use super::reason::CloseReason;
 
 macro_rules! stats {
     ($($(#[$doc:meta])* $name:ident,)*) => {

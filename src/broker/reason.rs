@@ -1,0 +1,62 @@
+//! Why connections end.
+
+use std::fmt;
+
+use crate::mqtt::{ConnectReturn, DecodeError};
+
+/// Why a connection ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CloseReason {
+    /// DISCONNECT came.
+    Disconnected,
+    /// The peer closed, without DISCONNECT.
+    PeerClosed,
+    /// The network failed.
+    Failed,
+    /// Bytes that are no MQTT.
+    Malformed(DecodeError),
+    /// CONNACK carried this code.
+    Refused(ConnectReturn),
+    /// The first packet was another than CONNECT [MQTT-3.1.0-1].
+    NoConnect,
+    /// A second CONNECT [MQTT-3.1.0-2].
+    SecondConnect,
+    /// A packet that only servers send, or that answers none of ours.
+    Unexpected,
+    /// An acknowledgement of another QoS than the message's.
+    WrongAnswer,
+    /// A topic name with too many levels.
+    TooManyLevels,
+    /// No packet within one and a half times the keep alive [MQTT-3.1.2-24].
+    KeepAlive,
+    /// No CONNECT in time.
+    ConnectTimeout,
+    /// Too many bytes before CONNECT.
+    TooMuchBeforeConnect,
+    /// Another client came with the same client id [MQTT-3.1.4-2].
+    TakenOver,
+    /// The broker stops.
+    Stopping,
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Disconnected => "client disconnected",
+            Self::PeerClosed => "peer closed without DISCONNECT",
+            Self::Failed => "connection failed",
+            Self::Malformed(error) => return write!(f, "malformed packet: {error}"),
+            Self::Refused(code) => return write!(f, "refused with CONNACK {}", *code as u8),
+            Self::NoConnect => "first packet is not CONNECT",
+            Self::SecondConnect => "second CONNECT",
+            Self::Unexpected => "packet that a client may not send",
+            Self::WrongAnswer => "acknowledgement of another QoS than the message's",
+            Self::TooManyLevels => "topic name has too many levels",
+            Self::KeepAlive => "nothing received within 1.5 times the keep alive",
+            Self::ConnectTimeout => "no CONNECT in time",
+            Self::TooMuchBeforeConnect => "too many bytes before CONNECT",
+            Self::TakenOver => "another client connected with the same client id",
+            Self::Stopping => "broker stops",
+        })
+    }
+}
