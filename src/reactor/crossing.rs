@@ -113,7 +113,8 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
         matches!(self.stopping, Stopping::No)
     }
 
-    pub(super) fn is_stopped(&self) -> bool {
+    /// Whether it was told to stop and has closed everything: there is nothing left to turn for.
+    pub fn is_stopped(&self) -> bool {
         matches!(self.stopping, Stopping::Closing { .. }) && self.links.is_empty()
     }
 

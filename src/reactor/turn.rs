@@ -116,13 +116,23 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
     /// If the ring fails.
     pub fn run(mut self) -> io::Result<Stats> {
         while !self.is_stopped() {
-            self.turn()?;
+            let timeout = self.sleep_time();
+            self.turn(timeout)?;
         }
-        Ok(*self.broker.stats())
+        Ok(*self.stats())
     }
 
-    fn turn(&mut self) -> io::Result<()> {
-        let timeout = self.sleep_time();
+    /// What happened so far.
+    pub fn stats(&self) -> &Stats {
+        self.broker.stats()
+    }
+
+    /// One turn: sleeps for at most `timeout`, which [`Reactor::sleep_time`] gave just before, then
+    /// handles what completed, what other shards sent and what is due.
+    ///
+    /// # Errors
+    /// If the ring fails.
+    pub fn turn(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let mut completions = std::mem::take(&mut self.completions);
         let waited = self.ring.wait(timeout, &mut completions);
         self.bell.awake();
@@ -153,7 +163,7 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
 
     /// How long to sleep; none: until something completes. Others are told that this shard sleeps,
     /// and what they did before they could know is looked at once more.
-    fn sleep_time(&mut self) -> Option<Duration> {
+    pub fn sleep_time(&mut self) -> Option<Duration> {
         if self.broker.has_replays() || !self.starved.is_empty() {
             return Some(Duration::ZERO);
         }

@@ -57,6 +57,18 @@ pub struct Buffer {
     pub(crate) len: u32,
 }
 
+impl Buffer {
+    /// Names buffer `id` of a ring's pool, with `len` bytes in it. For the ring that lends it.
+    pub const fn new(id: u16, len: u32) -> Self {
+        Self { id, len }
+    }
+
+    /// Which of its ring's buffers this is.
+    pub const fn id(&self) -> u16 {
+        self.id
+    }
+}
+
 /// What a receive brought.
 #[derive(Debug)]
 pub enum Received {
