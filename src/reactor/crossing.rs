@@ -126,6 +126,8 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
         let missing = self.outboxes.others();
         self.stopping = Stopping::Wills { missing, deadline_ms: self.now_ms + STOP_MS_MAX };
         for listener in 0..self.accepting.len() {
+            // Where accepting has stopped it is not to begin again: nothing is due there any more.
+            self.accepting[listener] = None;
             self.ring.cancel_accept(u32::try_from(listener).expect("few listeners"));
         }
         for key in self.links.keys() {
