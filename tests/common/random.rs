@@ -32,6 +32,16 @@ impl Random {
         usize::try_from(self.bits() % end).expect("less than a usize")
     }
 
+    /// True once in `times`, on average; never with 0.
+    pub(crate) fn one_in(&mut self, times: usize) -> bool {
+        times > 0 && self.below(times) == 0
+    }
+
+    /// One of `values`, of which there are some.
+    pub(crate) fn pick<T: Copy>(&mut self, values: &[T]) -> T {
+        values[self.below(values.len())]
+    }
+
     pub(crate) fn byte(&mut self) -> u8 {
         self.bits().to_be_bytes()[0]
     }

@@ -1,0 +1,514 @@
+//! A simulated client: one client id, its connections one after the other, and what it does next.
+//!
+//! What it keeps over connections is what the standard asks of a client: messages not yet
+//! acknowledged (`outgoing`), and, in the ledger's session, the identifiers it has received.
+
+mod acts;
+
+use std::collections::VecDeque;
+
+use ringmq::mqtt::{
+    AckKind, Connack, Connect, Packet, PacketId, Properties, Publish, QoS, Version,
+};
+
+use crate::kernel::{Kernel, Shared, lock};
+use crate::ledger::{Draft, Ledger, MessageId, OWN, SessionId, TOPICS};
+use crate::link::{self, Leaving, Link, Reply};
+use crate::plan::Plan;
+use crate::random::Random;
+use crate::session::{Session, Via};
+
+/// What everybody is up to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Mode {
+    /// Whatever comes to mind.
+    Live,
+    /// Those with a session come back, and all wait for what is due.
+    Settle,
+    /// All go.
+    Leave,
+    /// The broker stops.
+    Drain,
+}
+
+/// What a step works with.
+pub(crate) struct Scene<'a> {
+    pub(crate) kernel: &'a Shared,
+    pub(crate) ledger: &'a mut Ledger,
+    pub(crate) random: &'a mut Random,
+    pub(crate) plan: &'a Plan,
+    pub(crate) mode: Mode,
+    pub(crate) now_ms: u64,
+}
+
+/// Whether the broker has a session for a client id, as far as the client knows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Presence {
+    No,
+    Yes,
+    Unknown,
+}
+
+/// A message that is not acknowledged for good.
+struct Outgoing {
+    packet_id: u16,
+    id: MessageId,
+    /// PUBREC has come: PUBREL is what is repeated.
+    released: bool,
+    /// The connection it was last sent on.
+    conn: usize,
+}
+
+/// A step that a client can take.
+#[derive(Clone, Copy)]
+enum Move {
+    Write,
+    Read,
+    Answer,
+    Ping,
+    Act,
+}
+
+/// See the module.
+pub(crate) struct Client {
+    at: usize,
+    name: String,
+    persistent: bool,
+    pub(crate) link: Option<Link>,
+    /// Connections that were taken over: the broker must close them.
+    zombies: Vec<usize>,
+    /// A connection without CONNACK that must be gone before the next: its CONNECT may still come.
+    waits_for: Option<usize>,
+    outgoing: VecDeque<Outgoing>,
+    pub(crate) session: Option<SessionId>,
+    presence: Presence,
+    /// A clean CONNECT had no answer: only another tells which session there is.
+    unclear: bool,
+    /// Things it still does.
+    pub(crate) acts: usize,
+    next_ms: u64,
+    last_packet_id: u16,
+}
+
+impl Client {
+    pub(crate) fn new(at: usize, acts: usize, random: &mut Random) -> Self {
+        Self {
+            at,
+            name: format!("c{at}"),
+            persistent: random.one_in(2),
+            link: None,
+            zombies: Vec::new(),
+            waits_for: None,
+            outgoing: VecDeque::new(),
+            session: None,
+            presence: Presence::No,
+            unclear: false,
+            acts,
+            next_ms: 0,
+            last_packet_id: 0,
+        }
+    }
+
+    /// One that subscribes to everything, for the retained messages.
+    pub(crate) fn probe(at: usize, random: &mut Random) -> Self {
+        Self { persistent: false, ..Self::new(at, 0, random) }
+    }
+
+    pub(crate) fn can_step(&self, kernel: &Kernel, mode: Mode, now_ms: u64) -> bool {
+        self.moves(kernel, mode, now_ms).next().is_some()
+    }
+
+    /// Takes a step, one of those it can.
+    pub(crate) fn step(&mut self, scene: &mut Scene<'_>) {
+        let moves: Vec<Move> = self.moves(&lock(scene.kernel), scene.mode, scene.now_ms).collect();
+        let Some(link) = &mut self.link else { return self.act(scene) };
+        match scene.random.pick(&moves) {
+            Move::Write => {
+                link.write(&mut lock(scene.kernel), scene.random, scene.plan.trickle);
+            }
+            Move::Read => self.read(scene),
+            Move::Answer => self.answer(scene),
+            Move::Ping => link.ping(scene.now_ms),
+            Move::Act => self.act(scene),
+        }
+    }
+
+    /// When it can go on by itself, if not now.
+    pub(crate) fn next_ms(&self, mode: Mode, now_ms: u64) -> Option<u64> {
+        let acts = self.wants_to_act(mode).then_some(self.next_ms);
+        let link = self.link.as_ref();
+        let answer = link.and_then(|link| link.answers.front()).map(|(due_ms, ..)| *due_ms);
+        let pause = link.map(|link| link.paused_until_ms);
+        let ping = link.and_then(Link::ping_ms);
+        let dues = [acts, answer, pause, ping];
+        dues.into_iter().flatten().filter(|due_ms| *due_ms > now_ms).min()
+    }
+
+    /// Whether nothing is left to do or to wait for.
+    pub(crate) fn is_settled(&self, kernel: &Kernel, mode: Mode) -> bool {
+        let buried = self.zombies.iter().all(|conn| kernel.conns[*conn].closed);
+        let at_rest = match &self.link {
+            None => mode != Mode::Settle || !self.wants_to_act(mode),
+            Some(link) => {
+                !link.is_waiting()
+                    && link.settled
+                    && link.answers.is_empty()
+                    && self.outgoing.is_empty()
+            }
+        };
+        buried && at_rest
+    }
+
+    /// How long it has waited for the broker; none if it does not, or has itself to blame.
+    pub(crate) fn waited_ms(&self, now_ms: u64) -> Option<u64> {
+        let link = self.link.as_ref().filter(|link| link.is_waiting())?;
+        Some(now_ms.saturating_sub(link.waits_since_ms.max(link.paused_until_ms)))
+    }
+
+    /// For the story of a run that got stuck.
+    pub(crate) fn describe(&self) -> String {
+        let name = &self.name;
+        let Some(link) = &self.link else {
+            return format!("{name}: away, {:?}, waits for {:?}", self.presence, self.waits_for);
+        };
+        let (pings, replies, out) = (link.pings.len(), &link.replies, link.out.len());
+        let Link { conn, accepted, leaving, answers, .. } = link;
+        format!(
+            "{name}: on {conn}, accepted {accepted}, leaving {leaving:?}, {pings} pings, \
+             {out} to write, {} to answer, {} outgoing, owed {replies:?}, zombies {:?}",
+            answers.len(),
+            self.outgoing.len(),
+            self.zombies,
+        )
+    }
+
+    fn wants_to_act(&self, mode: Mode) -> bool {
+        match (mode, &self.link) {
+            (Mode::Live, _) => self.acts > 0,
+            (Mode::Settle, None) => self.presence != Presence::No,
+            (Mode::Settle, Some(link)) => {
+                let resolved = link.accepted && self.outgoing.is_empty();
+                link.leaving == Leaving::Silently
+                    || resolved && !link.settled && link.leaving == Leaving::No
+            }
+            (Mode::Leave, Some(link)) => link.accepted && link.leaving == Leaving::No,
+            (Mode::Leave, None) | (Mode::Drain, _) => false,
+        }
+    }
+
+    fn moves(
+        &self,
+        kernel: &Kernel,
+        mode: Mode,
+        now_ms: u64,
+    ) -> impl Iterator<Item = Move> + use<> {
+        let free = self.waits_for.is_none_or(|conn| kernel.conns[conn].closed);
+        let acts = self.wants_to_act(mode) && self.next_ms <= now_ms && free;
+        let link = self.link.as_ref();
+        let on_link = |able: fn(&Link, &Kernel, u64) -> bool| {
+            link.is_some_and(|link| able(link, kernel, now_ms))
+        };
+        let writes = on_link(|link, kernel, _| link.can_write(kernel));
+        let reads = on_link(|link, kernel, now_ms| {
+            let conn = &kernel.conns[link.conn];
+            link.paused_until_ms <= now_ms && (conn.to_client.len() > 0 || conn.is_over())
+        });
+        let answers = on_link(|link, _, now_ms| {
+            link.answers.front().is_some_and(|(due_ms, ..)| *due_ms <= now_ms)
+        });
+        let pings =
+            on_link(|link, _, now_ms| link.ping_ms().is_some_and(|due_ms| due_ms <= now_ms));
+        let moves = [
+            writes.then_some(Move::Write),
+            reads.then_some(Move::Read),
+            answers.then_some(Move::Answer),
+            pings.then_some(Move::Ping),
+            acts.then_some(Move::Act),
+        ];
+        moves.into_iter().flatten()
+    }
+
+    fn answer(&mut self, scene: &mut Scene<'_>) {
+        let Some(link) = &mut self.link else { return };
+        let Some((_, kind, packet_id)) = link.answers.pop_front() else { return };
+        if link.leaving != Leaving::No {
+            return;
+        }
+        link.put_ack(kind, packet_id, scene.now_ms);
+        if matches!(kind, AckKind::Puback | AckKind::Pubcomp)
+            && let Some(session) = self.session
+        {
+            scene.ledger.sessions[session].complete(packet_id.get());
+        }
+    }
+
+    fn read(&mut self, scene: &mut Scene<'_>) {
+        let Some(link) = &mut self.link else { return };
+        link.paused_until_ms = 0;
+        link.read(&mut lock(scene.kernel), scene.random);
+        while let Some(bytes) = self.link.as_mut().and_then(Link::next_packet) {
+            self.handle(&link::parse(&bytes), scene);
+        }
+        let conn = self.link.as_ref().map(|link| link.conn);
+        if conn.is_some_and(|conn| lock(scene.kernel).conns[conn].is_over()) {
+            self.on_end(scene);
+        }
+    }
+
+    fn handle(&mut self, packet: &Packet<'_>, scene: &mut Scene<'_>) {
+        let name = &self.name;
+        scene.ledger.tell(|| format!("{name} gets {packet:?}"));
+        let now_ms = scene.now_ms;
+        if let Packet::Connack(connack) = packet {
+            return self.on_connack(connack, scene);
+        }
+        let Some(link) = &mut self.link else { return };
+        assert!(link.accepted, "{packet:?} before CONNACK");
+        if !matches!(packet, Packet::Publish(_) | Packet::Pubrel(_)) {
+            link.waits_since_ms = now_ms;
+        }
+        match packet {
+            Packet::Publish(publish) => self.on_publish(publish, scene),
+            Packet::Pubrel(ack) => {
+                let session = self.session.expect("it is connected");
+                let known = scene.ledger.sessions[session].is_known(ack.packet_id.get());
+                assert!(known || link.resumed, "PUBREL for nothing: {ack:?}");
+                link.answers.push_back((now_ms, AckKind::Pubcomp, ack.packet_id));
+            }
+            Packet::Pingresp => {
+                let confirmed = link.pings.pop_front().expect("PINGRESP answers a PINGREQ");
+                confirmed.iter().for_each(|id| scene.ledger.messages[*id].handled = true);
+            }
+            Packet::Puback(_)
+            | Packet::Pubrec(_)
+            | Packet::Pubcomp(_)
+            | Packet::Suback(_)
+            | Packet::Unsuback(_) => {
+                let reply = link.replies.pop_front();
+                let reply = reply.unwrap_or_else(|| panic!("nobody waits for {packet:?}"));
+                self.on_reply(packet, reply, scene);
+            }
+            Packet::Connect(_)
+            | Packet::Connack(_)
+            | Packet::Subscribe(_)
+            | Packet::Unsubscribe(_)
+            | Packet::Pingreq
+            | Packet::Disconnect(_) => panic!("a broker does not send {packet:?}"),
+        }
+    }
+
+    fn on_reply(&mut self, packet: &Packet<'_>, reply: Reply, scene: &mut Scene<'_>) {
+        let Some(link) = &mut self.link else { return };
+        let session = self.session.expect("it is connected");
+        match (reply, packet) {
+            (Reply::Puback(packet_id, id), Packet::Puback(ack))
+                if packet_id == ack.packet_id.get() =>
+            {
+                scene.ledger.acknowledge(id);
+                self.outgoing.retain(|outgoing| outgoing.packet_id != packet_id);
+            }
+            (Reply::Pubrec(packet_id, id), Packet::Pubrec(ack))
+                if packet_id == ack.packet_id.get() =>
+            {
+                scene.ledger.acknowledge(id);
+                let mut known = self.outgoing.iter_mut();
+                if let Some(outgoing) = known.find(|known| known.packet_id == packet_id) {
+                    outgoing.released = true;
+                }
+                if matches!(link.leaving, Leaving::No) {
+                    link.put_ack(AckKind::Pubrel, ack.packet_id, scene.now_ms);
+                    link.replies.push_back(Reply::Pubcomp(packet_id));
+                }
+            }
+            (Reply::Pubcomp(packet_id), Packet::Pubcomp(ack))
+                if packet_id == ack.packet_id.get() =>
+            {
+                self.outgoing.retain(|outgoing| outgoing.packet_id != packet_id);
+            }
+            (Reply::Suback(packet_id, changes), Packet::Suback(ack))
+                if packet_id == ack.packet_id.get() && ack.codes.len() == changes.len() =>
+            {
+                assert!(ack.codes.iter().all(|code| *code <= 2), "refused: {ack:?}");
+                let tick = scene.ledger.tick();
+                for change in changes {
+                    scene.ledger.sessions[session].confirm(&change, tick);
+                }
+            }
+            (Reply::Unsuback(packet_id, changes), Packet::Unsuback(ack))
+                if packet_id == ack.packet_id.get() =>
+            {
+                let tick = scene.ledger.tick();
+                for change in changes {
+                    scene.ledger.sessions[session].confirm(&change, tick);
+                }
+            }
+            (reply, packet) => panic!("{} waits for {reply:?}, not {packet:?}", self.name),
+        }
+    }
+
+    fn on_publish(&mut self, publish: &Publish<'_>, scene: &mut Scene<'_>) {
+        let Some(link) = &mut self.link else { return };
+        let via = Via { conn: link.conn, resumed: link.resumed };
+        scene.ledger.receive(self.session.expect("it is connected"), publish, via);
+        let kind = match publish.qos {
+            QoS::AtMostOnce => return,
+            QoS::AtLeastOnce => AckKind::Puback,
+            QoS::ExactlyOnce => AckKind::Pubrec,
+        };
+        let lazy = scene.mode == Mode::Live && scene.random.one_in(4);
+        let delay_ms = if lazy { scene.random.pick(&[1, 10, 300]) } else { 0 };
+        // In the order of the messages [MQTT-4.6.0-2].
+        let due_ms = link.answers.back().map_or(0, |(due_ms, ..)| *due_ms);
+        let packet_id = publish.packet_id.expect("the decoder wants one");
+        link.answers.push_back((due_ms.max(scene.now_ms + delay_ms), kind, packet_id));
+    }
+
+    fn on_connack(&mut self, connack: &Connack<'_>, scene: &mut Scene<'_>) {
+        let Some(link) = &mut self.link else { return };
+        assert!(!link.accepted && connack.reason == 0, "{connack:?}");
+        let expected = match self.presence {
+            _ if link.clean => Some(false),
+            Presence::No => Some(false),
+            Presence::Yes => Some(true),
+            Presence::Unknown => None,
+        };
+        let present = connack.session_present;
+        assert!(expected.is_none_or(|expected| expected == present), "session present: {present}");
+        (link.accepted, link.resumed, link.waits_since_ms) = (true, present, scene.now_ms);
+        (self.presence, self.unclear) = (Presence::Yes, false);
+        if let (Some(old), false) = (self.session, present) {
+            scene.ledger.sessions[old].alive = false;
+            self.session = None;
+        }
+        let connected = scene.ledger.tick();
+        let sessions = &mut scene.ledger.sessions;
+        let session = *self.session.get_or_insert_with(|| {
+            sessions.push(Session::default());
+            sessions.len() - 1
+        });
+        let conn = link.conn;
+        let name = &self.name;
+        (sessions[session].alive, sessions[session].conn) = (true, conn);
+        sessions[session].connected = connected;
+        scene.ledger.tell(|| format!("{name} has session {session}"));
+        if present {
+            self.repeat(scene);
+        } else {
+            self.outgoing.retain(|outgoing| outgoing.conn == conn);
+        }
+    }
+
+    /// Sends again what was not acknowledged [MQTT-4.4.0-1].
+    fn repeat(&mut self, scene: &mut Scene<'_>) {
+        let Some(link) = &mut self.link else { return };
+        let conn = link.conn;
+        for outgoing in self.outgoing.iter_mut().filter(|known| known.conn != conn) {
+            outgoing.conn = link.conn;
+            let Outgoing { packet_id, id, released, .. } = *outgoing;
+            let wire_id = PacketId::new(packet_id).expect("identifiers here are not 0");
+            if released {
+                link.put_ack(AckKind::Pubrel, wire_id, scene.now_ms);
+                link.replies.push_back(Reply::Pubcomp(packet_id));
+                continue;
+            }
+            scene.ledger.messages[id].sends += 1;
+            link.put_publish(scene.ledger, id, Some(packet_id), true, scene.now_ms);
+            link.replies.push_back(match scene.ledger.messages[id].qos {
+                QoS::ExactlyOnce => Reply::Pubrec(packet_id, id),
+                QoS::AtMostOnce | QoS::AtLeastOnce => Reply::Puback(packet_id, id),
+            });
+        }
+    }
+
+    /// The broker has closed.
+    fn on_end(&mut self, scene: &mut Scene<'_>) {
+        let Some(link) = &self.link else { return };
+        let waited_ms = scene.now_ms - link.last_sent_ms;
+        let patience_ms = link.keep_alive_ms * 3 / 2;
+        match link.leaving {
+            _ if scene.mode == Mode::Drain => {}
+            Leaving::Politely | Leaving::Rudely => {}
+            Leaving::Silently => {
+                assert!(waited_ms >= patience_ms, "{}: closed after {waited_ms} ms", self.name);
+            }
+            Leaving::No => panic!("the broker closes {}", self.describe()),
+        }
+        // All it has said was read before its end.
+        if matches!(link.leaving, Leaving::Politely | Leaving::Rudely) && scene.mode != Mode::Drain
+        {
+            for id in link.unconfirmed.iter().chain(link.pings.iter().flatten()) {
+                scene.ledger.messages[*id].handled = true;
+            }
+        }
+        self.lose(scene);
+    }
+
+    /// Its connection is no more; what becomes of its will and its session.
+    fn lose(&mut self, scene: &mut Scene<'_>) {
+        let Some(link) = self.link.take() else { return };
+        let tick = scene.ledger.tick();
+        let name = &self.name;
+        scene.ledger.tell(|| format!("{name} is away from {}: {:?}", link.conn, link.leaving));
+        if let Some(will) = link.will {
+            let will = &mut scene.ledger.messages[will];
+            if link.leaving == Leaving::Politely {
+                // Only if DISCONNECT is sure to have been read.
+                let over = lock(scene.kernel).conns[link.conn].is_over();
+                will.void = over && scene.mode != Mode::Drain;
+            } else if link.accepted {
+                will.sure_from.get_or_insert(link.left.unwrap_or(tick));
+            }
+        }
+        self.unclear |= link.clean && !link.accepted && self.presence != Presence::No;
+        self.presence = match self.presence {
+            Presence::No if link.clean => Presence::No,
+            _ if link.clean && link.accepted => Presence::No,
+            Presence::Yes if link.clean => Presence::Unknown,
+            Presence::Yes => Presence::Yes,
+            Presence::No | Presence::Unknown => Presence::Unknown,
+        };
+        if link.clean && link.accepted && scene.mode != Mode::Drain {
+            if let Some(session) = self.session.take() {
+                scene.ledger.sessions[session].alive = false;
+            }
+            self.outgoing.clear();
+        }
+        self.waits_for = (!link.accepted).then_some(link.conn);
+        self.next_ms = scene.now_ms + scene.random.pick(&[0, 0, 1, 30]);
+    }
+}
+
+/// The version all speak.
+const VERSION: Version = Version::V311;
+
+/// Some terms for a message.
+fn draft(at: usize, scene: &mut Scene<'_>, will: bool) -> Draft {
+    let random = &mut *scene.random;
+    let topics = scene.plan.topics.min(TOPICS.len());
+    let own = random.one_in(3);
+    let topic = if own { OWN[at % OWN.len()] } else { TOPICS[random.below(topics)] };
+    let retain = own || random.one_in(4);
+    let bytes = match () {
+        () if retain && !will && random.one_in(6) => 0,
+        () if !will && random.one_in(scene.plan.large_one_in) => 16_400 + random.below(4000),
+        () => 4 + random.below(40),
+    };
+    Draft { topic, qos: pick_qos(random), retain, bytes, will }
+}
+
+fn pick_qos(random: &mut Random) -> QoS {
+    random.pick(&[QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce])
+}
+
+fn connect<'a>(client_id: &'a str, clean_session: bool, keep_alive_s: u16) -> Connect<'a> {
+    Connect {
+        version: VERSION,
+        clean_session,
+        keep_alive_s,
+        client_id,
+        will: None,
+        username: None,
+        password: None,
+        properties: Properties::EMPTY,
+    }
+}

@@ -1,0 +1,226 @@
+//! What a client does of its own accord, as the seed has it.
+
+use ringmq::mqtt::{Packet, PacketId, QoS};
+
+use super::{Client, Mode, Outgoing, Presence, Scene, connect, draft, pick_qos};
+use crate::kernel::lock;
+use crate::ledger::{Draft, pick_filter};
+use crate::link::{self, Leaving, Link, Reply};
+use crate::session::Change;
+
+/// Messages a client has unacknowledged before it waits.
+const OUTGOING_MAX: usize = 20;
+
+impl Client {
+    pub(super) fn act(&mut self, scene: &mut Scene<'_>) {
+        self.acts = self.acts.saturating_sub(1);
+        self.next_ms = scene.now_ms + scene.random.pick(&[0, 0, 0, 0, 1, 3, 20]);
+        if scene.mode == Mode::Live && scene.random.one_in(50) {
+            self.next_ms = scene.now_ms + scene.random.pick(&[500, 9_000]);
+        }
+        let Some(link) = &mut self.link else { return self.connect(scene) };
+        match scene.mode {
+            Mode::Live if link.leaving != Leaving::No => match scene.random.below(8) {
+                0 => self.reset(scene),
+                1 if link.accepted => self.take_over(scene),
+                _ => self.next_ms = scene.now_ms + 50,
+            },
+            Mode::Live if link.accepted || link.pipelines => self.act_online(scene),
+            Mode::Live if scene.random.one_in(20) => self.reset(scene),
+            Mode::Live | Mode::Drain => {}
+            Mode::Settle if link.leaving == Leaving::Silently => self.reset(scene),
+            Mode::Settle => {
+                link.settled = true;
+                link.ping(scene.now_ms);
+            }
+            Mode::Leave if scene.random.one_in(4) => self.reset(scene),
+            Mode::Leave => self.leave(Leaving::Politely, scene),
+        }
+    }
+
+    /// Does nothing of its own accord for a while.
+    pub(crate) fn rest_until(&mut self, until_ms: u64) {
+        self.next_ms = self.next_ms.max(until_ms);
+    }
+
+    /// Subscribes to all there is.
+    pub(crate) fn subscribe_to_all(&mut self, scene: &mut Scene<'_>) {
+        let entries = [("#", QoS::ExactlyOnce), ("$s/#", QoS::AtLeastOnce)];
+        self.send_subscribe(&entries, scene);
+    }
+
+    /// Loses its connection, and what was on its way may be lost with it.
+    pub(crate) fn reset(&mut self, scene: &mut Scene<'_>) {
+        if let Some(link) = &self.link {
+            lock(scene.kernel).reset(link.conn);
+        }
+        self.lose(scene);
+    }
+
+    /// Connections that were forgotten come to an end.
+    pub(crate) fn bury_zombies(&self, scene: &Scene<'_>) {
+        for conn in &self.zombies {
+            lock(scene.kernel).reset(*conn);
+        }
+    }
+
+    pub(crate) fn connect(&mut self, scene: &mut Scene<'_>) {
+        let random = &mut *scene.random;
+        let shard = random.below(usize::from(scene.plan.shards));
+        let keep_alive_s = random.pick(&[0, 0, 5, 60]);
+        let clean = match scene.mode {
+            Mode::Live => self.persistent == random.one_in(8),
+            Mode::Settle | Mode::Leave | Mode::Drain => self.presence == Presence::No,
+        };
+        let clean = clean || self.unclear;
+        let will = random.one_in(2).then(|| {
+            let draft = draft(self.at, scene, true);
+            scene.ledger.add(self.at, draft)
+        });
+        let payload = will.map(|id| scene.ledger.payload(id)).unwrap_or_default();
+        let mut connect = connect(&self.name, clean, keep_alive_s);
+        connect.will = will.map(|id| link::will(scene.ledger, id, &payload));
+        let conn = lock(scene.kernel).connect(shard);
+        let mut link = Link::new(conn, &connect, scene.now_ms);
+        link.will = will;
+        link.pipelines = self.outgoing.is_empty() && scene.random.one_in(3);
+        let name = &self.name;
+        scene.ledger.tell(|| format!("{name} on {conn}, shard {shard}: {connect:?}, {will:?}"));
+        self.link = Some(link);
+        self.waits_for = None;
+    }
+
+    fn act_online(&mut self, scene: &mut Scene<'_>) {
+        let Some(link) = &mut self.link else { return };
+        let now_ms = scene.now_ms;
+        match scene.random.below(100) {
+            0..50 if self.outgoing.len() < OUTGOING_MAX => {
+                let draft = draft(self.at, scene, false);
+                self.publish(draft, scene);
+            }
+            50..52 if self.outgoing.len() < OUTGOING_MAX => {
+                self.publish_burst(scene);
+            }
+            52..70 if link.accepted => self.subscribe(scene),
+            70..78 if link.accepted => self.unsubscribe(scene),
+            78..84 => link.ping(now_ms),
+            84..90 if scene.plan.pauses => {
+                link.paused_until_ms = now_ms + scene.random.pick(&[1, 10, 60, 300]);
+            }
+            90..93 => self.leave(Leaving::Politely, scene),
+            93 => self.leave(Leaving::Rudely, scene),
+            94 if link.keep_alive_ms > 0 && link.accepted => self.leave(Leaving::Silently, scene),
+            95..97 => self.reset(scene),
+            97..99 if link.accepted => self.take_over(scene),
+            _ => self.next_ms = now_ms + scene.random.pick(&[1, 10, 100]),
+        }
+    }
+
+    /// Forgets its connection and comes again: the broker finds out by the client id.
+    fn take_over(&mut self, scene: &mut Scene<'_>) {
+        self.zombies.extend(self.link.as_ref().map(|link| link.conn));
+        self.lose(scene);
+        self.connect(scene);
+    }
+
+    fn leave(&mut self, how: Leaving, scene: &mut Scene<'_>) {
+        let Some(link) = &mut self.link else { return };
+        let name = &self.name;
+        if how == Leaving::Politely {
+            link.put(&Packet::Disconnect(ringmq::mqtt::Disconnect::default()), scene.now_ms);
+        }
+        if !link.is_waiting() {
+            link.waits_since_ms = scene.now_ms;
+        }
+        link.paused_until_ms = 0;
+        link.leaving = how;
+        link.left = Some(scene.ledger.tick());
+        scene.ledger.tell(|| format!("{name} leaves {how:?}"));
+    }
+
+    /// Publishes more at once than a ring between shards holds.
+    fn publish_burst(&mut self, scene: &mut Scene<'_>) {
+        let (count, unasked) = (scene.random.below(60), scene.random.one_in(2));
+        for _ in 0..count {
+            let mut draft = draft(self.at, scene, false);
+            if unasked {
+                draft.qos = QoS::AtMostOnce;
+            }
+            self.publish(draft, scene);
+        }
+        if let Some(link) = &mut self.link {
+            link.ping(scene.now_ms);
+        }
+    }
+
+    fn publish(&mut self, draft: Draft, scene: &mut Scene<'_>) {
+        let id = scene.ledger.add(self.at, draft);
+        let packet_id = (draft.qos > QoS::AtMostOnce).then(|| self.next_packet_id().get());
+        let Some(link) = &mut self.link else { return };
+        link.put_publish(scene.ledger, id, packet_id, false, scene.now_ms);
+        let name = &self.name;
+        scene.ledger.tell(|| {
+            let message = &scene.ledger.messages[id];
+            format!("{name} publishes {id} as {packet_id:?}: {message:?}")
+        });
+        let Some(packet_id) = packet_id else { return link.unconfirmed.push(id) };
+        self.outgoing.push_back(Outgoing { packet_id, id, released: false, conn: link.conn });
+        link.replies.push_back(match draft.qos {
+            QoS::ExactlyOnce => Reply::Pubrec(packet_id, id),
+            QoS::AtMostOnce | QoS::AtLeastOnce => Reply::Puback(packet_id, id),
+        });
+    }
+
+    fn subscribe(&mut self, scene: &mut Scene<'_>) {
+        let random = &mut *scene.random;
+        let (filters, count) = (scene.plan.filters, 1 + random.below(3));
+        let mut entries: Vec<(&'static str, QoS)> =
+            (0..count).map(|_| (pick_filter(random, filters), pick_qos(random))).collect();
+        entries.sort_by_key(|(filter, _)| *filter);
+        entries.dedup_by_key(|(filter, _)| *filter);
+        self.send_subscribe(&entries, scene);
+    }
+
+    fn send_subscribe(&mut self, entries: &[(&'static str, QoS)], scene: &mut Scene<'_>) {
+        let packet_id = self.next_packet_id();
+        let (Some(link), Some(session)) = (&mut self.link, self.session) else { return };
+        let sent = scene.ledger.tick();
+        let name = &self.name;
+        scene.ledger.tell(|| format!("{name} subscribes as {packet_id}: {entries:?}"));
+        let session = &mut scene.ledger.sessions[session];
+        let change = |&(filter, qos): &(&'static str, QoS)| {
+            session.change(filter, Some(qos), link.conn, sent)
+        };
+        let changes: Vec<Change> = entries.iter().map(change).collect();
+        link.put_subscribe(packet_id, entries, scene.now_ms);
+        link.replies.push_back(Reply::Suback(packet_id.get(), changes));
+    }
+
+    fn unsubscribe(&mut self, scene: &mut Scene<'_>) {
+        let packet_id = self.next_packet_id();
+        let (Some(link), Some(session)) = (&mut self.link, self.session) else { return };
+        let sent = scene.ledger.tick();
+        let subscriptions = &scene.ledger.sessions[session].subscriptions;
+        let filter = match subscriptions.len() {
+            0 => pick_filter(scene.random, scene.plan.filters),
+            count => subscriptions[scene.random.below(count)].filter,
+        };
+        let name = &self.name;
+        scene.ledger.tell(|| format!("{name} unsubscribes as {packet_id}: {filter}"));
+        let session = &mut scene.ledger.sessions[session];
+        let change = session.change(filter, None, link.conn, sent);
+        link.put_unsubscribe(packet_id, &[filter], scene.now_ms);
+        link.replies.push_back(Reply::Unsuback(packet_id.get(), vec![change]));
+    }
+
+    /// An identifier that is not in use.
+    fn next_packet_id(&mut self) -> PacketId {
+        loop {
+            self.last_packet_id = self.last_packet_id % 100 + 1;
+            let used = |outgoing: &Outgoing| outgoing.packet_id == self.last_packet_id;
+            if !self.outgoing.iter().any(used) {
+                return PacketId::new(self.last_packet_id).expect("1 to 100");
+            }
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The broker under test: the shards of one process, wired as `server` wires them, in one thread.
+//!
+//! ```text
+//!          sleep_time                 ready, woken or due: turn
+//!  Awake ─────────────► Asleep ─────────────────────────────────► Awake … ──► Stopped
+//! ```
+//! Others run between the two steps: a wake-up that is lost leaves a shard asleep for good.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use ringmq::broker::{self, ShardId, Stats};
+use ringmq::limits::SESSION_BYTES_MAX;
+use ringmq::mesh::{self, Bell, Sender, Tally};
+use ringmq::reactor::{Clock, Inbox, Options, Outbox, Parcel, Reactor};
+use ringmq::ring::{Ring, Wake};
+
+use crate::kernel::{Shared, lock};
+use crate::plan::Plan;
+use crate::ring::{SimListener, SimRing, SimSocket, SimWaker};
+
+/// The virtual time, milliseconds; moved by the scheduler.
+#[derive(Clone, Default)]
+pub(crate) struct SimClock(Rc<Cell<u64>>);
+
+impl SimClock {
+    pub(crate) fn set(&self, now_ms: u64) {
+        self.0.set(now_ms);
+    }
+}
+
+impl Clock for SimClock {
+    fn now_ms(&self) -> u64 {
+        self.0.get()
+    }
+}
+
+enum Phase {
+    Awake,
+    /// Until this time at most; none: until it is woken.
+    Asleep(Option<u64>),
+    Stopped,
+}
+
+struct Member {
+    reactor: Option<Reactor<SimRing, SimClock>>,
+    phase: Phase,
+    stats: Stats,
+    control: Sender<Parcel<SimSocket>>,
+    bell: Arc<Bell>,
+    waker: SimWaker,
+}
+
+/// See the module.
+pub(crate) struct Cluster {
+    members: Vec<Member>,
+    kernel: Shared,
+    clock: SimClock,
+}
+
+impl Cluster {
+    pub(crate) fn new(plan: &Plan, kernel: &Shared, clock: &SimClock) -> Self {
+        let shards = usize::from(plan.shards);
+        let bells: Vec<Arc<Bell>> = (0..shards).map(|_| Arc::default()).collect();
+        let rings: Vec<SimRing> =
+            (0..shards).map(|at| SimRing::new(kernel, at, plan.buffers)).collect();
+        let wakers: Vec<SimWaker> = rings.iter().map(SimRing::waker).collect();
+        let tally = Arc::new(Tally::default());
+        let mut inboxes: Vec<Vec<Inbox<SimSocket>>> = (0..shards).map(|_| Vec::new()).collect();
+        let mut controls = Vec::new();
+        for inbox in &mut inboxes {
+            let (sender, receiver) = mesh::channel(4096);
+            controls.push(sender);
+            inbox.push((None, receiver));
+        }
+        let mut members = Vec::new();
+        let mut wirings: Vec<Vec<Option<Outbox<SimSocket, SimWaker>>>> = Vec::new();
+        for (from, _) in (0..plan.shards).zip(&rings) {
+            let outbox = |to: usize| {
+                (to != usize::from(from)).then(|| {
+                    let (sender, receiver) = mesh::channel(plan.mesh_bytes);
+                    inboxes[to].push((Some(ShardId(from)), receiver));
+                    Outbox { sender, bell: bells[to].clone(), waker: wakers[to].clone() }
+                })
+            };
+            wirings.push((0..shards).map(outbox).collect());
+        }
+        let parts = (0..plan.shards).zip(rings).zip(inboxes).zip(wirings).zip(controls);
+        for ((((shard, ring), inboxes), outboxes), control) in parts {
+            let at = usize::from(shard);
+            let options = Options {
+                broker: broker::Shard::new(broker_options(plan, ShardId(shard))),
+                shard: ShardId(shard),
+                listeners: vec![SimListener],
+                outboxes,
+                inboxes,
+                bell: bells[at].clone(),
+                tally: tally.clone(),
+                clients_max: 1000,
+                packet_bytes_max: 1 << 20,
+            };
+            members.push(Member {
+                reactor: Some(Reactor::new(ring, clock.clone(), options)),
+                phase: Phase::Awake,
+                stats: Stats::default(),
+                control,
+                bell: bells[at].clone(),
+                waker: wakers[at].clone(),
+            });
+        }
+        Self { members, kernel: kernel.clone(), clock: clock.clone() }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether a shard can take its next step.
+    pub(crate) fn is_runnable(&self, at: usize) -> bool {
+        match self.members[at].phase {
+            Phase::Awake => true,
+            Phase::Asleep(until_ms) => {
+                until_ms.is_some_and(|ms| ms <= self.clock.now_ms())
+                    || lock(&self.kernel).is_ready(at)
+            }
+            Phase::Stopped => false,
+        }
+    }
+
+    /// When the next shard wakes up by itself.
+    pub(crate) fn next_ms(&self) -> Option<u64> {
+        let dues = self.members.iter().filter_map(|member| match member.phase {
+            Phase::Asleep(until_ms) => until_ms,
+            Phase::Awake | Phase::Stopped => None,
+        });
+        dues.min()
+    }
+
+    /// Lets a shard take its next step.
+    pub(crate) fn step(&mut self, at: usize) {
+        let member = &mut self.members[at];
+        let Some(reactor) = &mut member.reactor else { return };
+        member.phase = match member.phase {
+            Phase::Awake if reactor.is_stopped() => {
+                member.stats = *reactor.stats();
+                member.reactor = None;
+                Phase::Stopped
+            }
+            Phase::Awake => {
+                let timeout = reactor.sleep_time();
+                lock(&self.kernel).submit(at);
+                let until = timeout.map(|time| u64::try_from(time.as_millis()).expect("short"));
+                Phase::Asleep(until.map(|ms| self.clock.now_ms().saturating_add(ms)))
+            }
+            Phase::Asleep(_) => {
+                reactor.turn(None).expect("the simulated ring does not fail");
+                Phase::Awake
+            }
+            Phase::Stopped => Phase::Stopped,
+        };
+    }
+
+    /// Tells a shard to stop, as the control thread does.
+    pub(crate) fn drain(&mut self, at: usize) {
+        let member = &mut self.members[at];
+        assert!(member.control.push_object(Parcel::Drain).is_ok(), "nothing else was ever sent");
+        member.control.publish();
+        if member.bell.must_ring() {
+            member.waker.wake();
+        }
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.members.iter().all(|member| matches!(member.phase, Phase::Stopped))
+    }
+
+    /// A counter, summed over the shards.
+    pub(crate) fn count(&self, counter: impl Fn(&Stats) -> u64) -> u64 {
+        let stats = self.members.iter().map(|member| match &member.reactor {
+            Some(reactor) => counter(reactor.stats()),
+            None => counter(&member.stats),
+        });
+        stats.sum()
+    }
+}
+
+fn broker_options(plan: &Plan, shard: ShardId) -> broker::Options {
+    broker::Options {
+        shard,
+        shards: plan.shards,
+        outgoing_bytes_max: plan.outgoing_bytes_max,
+        qos0_patience_ms: plan.patience_ms,
+        inflight_max: plan.inflight_max,
+        session_bytes_max: SESSION_BYTES_MAX,
+        seed: plan.seed,
+    }
+}

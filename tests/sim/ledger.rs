@@ -1,0 +1,192 @@
+//! What was published, and what became of it as far as clients can know: the oracle's one clock.
+//!
+//! A *tick* counts events of all clients in the order they happen in the one thread, so "before"
+//! is `<`. Invariant: a message's number grows with its tick, and `sent <= acked`.
+
+use ringmq::mqtt::{QoS, TopicFilter, TopicName};
+
+use crate::random::Random;
+use crate::session::Session;
+
+/// Bytes at the start of a payload that hold the message's number.
+const NUMBER_BYTES: usize = 4;
+
+/// Index of a message in the ledger.
+pub(crate) type MessageId = usize;
+
+/// Index of a session in the ledger.
+pub(crate) type SessionId = usize;
+
+/// An application message.
+#[derive(Debug)]
+pub(crate) struct Message {
+    pub(crate) topic: &'static str,
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+    /// Of the payload; an empty one has no room for its number.
+    pub(crate) bytes: usize,
+    pub(crate) publisher: usize,
+    /// When it could be published first; of a will, when its CONNECT was sent.
+    pub(crate) sent: u64,
+    /// When it is sure to be published or in flight; of a will, when its connection ended.
+    pub(crate) sure_from: Option<u64>,
+    /// When its publisher had the broker's promise.
+    pub(crate) acked: Option<u64>,
+    /// Whether the broker is known to have had it.
+    pub(crate) handled: bool,
+    /// Times it was sent: a QoS 1 message may be delivered so often.
+    pub(crate) sends: u32,
+    /// A will that may not be published: DISCONNECT came.
+    pub(crate) void: bool,
+    pub(crate) will: bool,
+}
+
+/// What a client is about to publish.
+#[derive(Clone, Copy)]
+pub(crate) struct Draft {
+    pub(crate) topic: &'static str,
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+    pub(crate) bytes: usize,
+    pub(crate) will: bool,
+}
+
+/// See the module.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    tick: u64,
+    /// For the story only.
+    pub(crate) now_ms: u64,
+    pub(crate) messages: Vec<Message>,
+    pub(crate) sessions: Vec<Session>,
+    /// Whether events are printed.
+    tells: bool,
+}
+
+impl Ledger {
+    pub(crate) fn new(tells: bool) -> Self {
+        Self { tells, ..Self::default() }
+    }
+
+    /// The next moment.
+    pub(crate) fn tick(&mut self) -> u64 {
+        self.tick += 1;
+        self.tick
+    }
+
+    /// Prints an event, if somebody wants to read the story of a run.
+    pub(crate) fn tell(&self, story: impl FnOnce() -> String) {
+        if self.tells {
+            println!("{:>7} ms {:>5} {}", self.now_ms, self.tick, story());
+        }
+    }
+
+    /// Adds a message; a will is not published yet.
+    pub(crate) fn add(&mut self, publisher: usize, draft: Draft) -> MessageId {
+        let Draft { topic, qos, retain, bytes, will } = draft;
+        let sent = self.tick();
+        self.messages.push(Message {
+            topic,
+            qos,
+            retain,
+            bytes,
+            publisher,
+            sent,
+            sure_from: (!will).then_some(sent),
+            acked: None,
+            handled: false,
+            sends: 1,
+            void: false,
+            will,
+        });
+        self.messages.len() - 1
+    }
+
+    /// The broker's promise for a message has come.
+    pub(crate) fn acknowledge(&mut self, id: MessageId) {
+        let tick = self.tick();
+        let message = &mut self.messages[id];
+        message.acked.get_or_insert(tick);
+        message.handled = true;
+    }
+
+    /// The payload of a message.
+    pub(crate) fn payload(&self, id: MessageId) -> Vec<u8> {
+        let number = u32::try_from(id).expect("few messages").to_le_bytes();
+        let bytes = self.messages[id].bytes;
+        (0..bytes).map(|at| if at < NUMBER_BYTES { number[at] } else { filler(id, at) }).collect()
+    }
+
+    /// The message a payload belongs to; none if it is empty.
+    pub(crate) fn identify(&self, topic: &str, payload: &[u8]) -> Option<MessageId> {
+        let number = payload.first_chunk::<NUMBER_BYTES>()?;
+        let id = u32::from_le_bytes(*number) as usize;
+        assert!(id < self.messages.len(), "a payload that nobody sent: {payload:?}");
+        assert_eq!(self.payload(id), payload, "message {id} has changed");
+        assert_eq!(self.messages[id].topic, topic, "message {id} has changed its topic");
+        Some(id)
+    }
+
+    /// Whether a message can have been its topic's retained one at `tick` or later, as far as is
+    /// known now: no other was sent after it was acknowledged, and acknowledged by then.
+    pub(crate) fn may_be_retained(&self, id: MessageId, tick: u64) -> bool {
+        let message = &self.messages[id];
+        let acked = message.acked.unwrap_or(u64::MAX);
+        message.retain && !message.void && !self.was_replaced(message.topic, acked, tick)
+    }
+
+    /// Whether a topic can have had no retained message at `tick` or later.
+    pub(crate) fn may_be_bare(&self, topic: &str, tick: u64) -> bool {
+        let cleared = |id: MessageId| {
+            let message = &self.messages[id];
+            message.topic == topic && message.bytes == 0 && self.may_be_retained(id, tick)
+        };
+        !self.was_replaced(topic, 0, tick) || (0..self.messages.len()).any(cleared)
+    }
+
+    /// Messages that can be a topic's retained one from now on.
+    pub(crate) fn candidates(&self, topic: &str) -> Vec<MessageId> {
+        let is_one = |id: &MessageId| {
+            let message = &self.messages[*id];
+            message.topic == topic && message.bytes > 0 && self.may_be_retained(*id, u64::MAX)
+        };
+        (0..self.messages.len()).filter(is_one).collect()
+    }
+
+    fn was_replaced(&self, topic: &str, after: u64, by: u64) -> bool {
+        let replaces = |message: &Message| {
+            message.topic == topic
+                && message.retain
+                && message.sent > after
+                && message.acked.is_some_and(|acked| acked <= by)
+        };
+        self.messages.iter().any(replaces)
+    }
+}
+
+/// Topics that several clients publish to.
+pub(crate) const TOPICS: &[&str] = &["a/b", "a", "a/c", "b/x", "b/y/z", "/", "$s/a"];
+
+/// Topics that one client each publishes to.
+pub(crate) const OWN: &[&str] = &["o/0", "o/1", "o/2", "o/3", "o/4", "o/5", "o/6", "o/7"];
+
+/// The first few meet in all topics.
+const FILTERS: &[&str] = &[
+    "a/b", "#", "o/+", "+/b", "a", "a/#", "a/+", "+", "b/+/z", "o/#", "o/1", "+/+", "b/#", "$s/#",
+    "/", "b/x", "o/0", "+/x",
+];
+
+/// One of the first `count` filters.
+pub(crate) fn pick_filter(random: &mut Random, count: usize) -> &'static str {
+    FILTERS[random.below(count.min(FILTERS.len()))]
+}
+
+/// Whether a message to `topic` is what `filter` asks for.
+pub(crate) fn matches(filter: &str, topic: &str) -> bool {
+    let filter = TopicFilter::parse(filter).expect("filters here are valid");
+    filter.matches(TopicName::parse(topic).expect("topics here are valid"))
+}
+
+fn filler(id: MessageId, at: usize) -> u8 {
+    (id * 31 + at).to_le_bytes()[0]
+}

@@ -1,0 +1,67 @@
+//! The whole broker in a simulator: several shards in one thread, virtual time, in-memory sockets
+//! that fail in every way sockets do, clients that do anything, one seed a run, and an oracle.
+//!
+//! | file | noun |
+//! |---|---|
+//! | `world` | one run and its scheduler |
+//! | `plan` | what the seed decides at the start |
+//! | `cluster` | the shards, wired as the server does |
+//! | `ring`, `kernel`, `wire` | the ring of a shard; the kernel behind all of them; connections |
+//! | `client`, `link` | a client and what it does; one connection of it |
+//! | `ledger`, `session`, `verdict` | the oracle: messages; who may get what; what must have come |
+//!
+//! `RINGMQ_SEED=n` runs one seed and tells its story, `RUST_LOG=debug` adds the broker's;
+//! `RINGMQ_SIM_RUNS=n` runs the seeds from 0 to n - 1.
+
+mod client;
+mod cluster;
+mod kernel;
+mod ledger;
+mod link;
+mod plan;
+#[path = "../common/random.rs"]
+#[allow(dead_code, reason = "each test target uses its own part")]
+mod random;
+mod ring;
+mod session;
+mod verdict;
+mod wire;
+mod world;
+
+use std::env;
+use std::time::Instant;
+
+/// Seeds that run by default.
+const RUNS: u64 = 2000;
+
+/// Names the seed of a run that panics.
+struct Named(u64);
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("failed: RINGMQ_SEED={}", self.0);
+        }
+    }
+}
+
+fn number(name: &str) -> Option<u64> {
+    let text = env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
+}
+
+/// Whatever happens, clients get what they were promised and nothing else, and nothing is left.
+#[test]
+fn promises_are_kept() {
+    // Another test of this process may have begun the log.
+    let _begun = env_logger::try_init();
+    let one = number("RINGMQ_SEED");
+    let runs = number("RINGMQ_SIM_RUNS").unwrap_or(RUNS);
+    let (from, to) = one.map_or((0, runs), |seed| (seed, seed + 1));
+    let (started, mut steps) = (Instant::now(), 0);
+    for seed in from..to {
+        let _named = Named(seed);
+        steps += world::run(seed, one.is_some());
+    }
+    println!("{} runs, {steps} steps, {:?}", to - from, started.elapsed());
+}

@@ -1,0 +1,84 @@
+//! What a seed decides before anything happens: sizes, odds, and how the run ends.
+
+use crate::random::Random;
+
+/// How a run ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Ending {
+    /// The broker is stopped in the middle of it all.
+    Abrupt,
+    /// Everybody is connected and quiet, then the broker is stopped.
+    Connected,
+    /// Everybody leaves, then the broker is stopped.
+    Empty,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) seed: u64,
+    pub(crate) shards: u16,
+    pub(crate) clients: usize,
+    /// Things each client does before the run settles.
+    pub(crate) acts: usize,
+    /// Bytes of each ring between shards: the longest record here must fit a quarter of it.
+    pub(crate) mesh_bytes: usize,
+    /// Bytes a connection holds in each direction.
+    pub(crate) pipe_bytes: usize,
+    pub(crate) buffers: u16,
+    pub(crate) buffer_bytes: usize,
+    pub(crate) accept_fails_one_in: usize,
+    pub(crate) outgoing_bytes_max: usize,
+    pub(crate) patience_ms: u64,
+    pub(crate) inflight_max: u16,
+    /// Time passes once in so many steps although somebody could go on; 0: never.
+    pub(crate) haste_one_in: usize,
+    /// A shard gets no turn for a while, once in so many steps; 0: never.
+    pub(crate) freeze_one_in: usize,
+    /// All clients rest for a while, once in so many steps; 0: never.
+    pub(crate) rest_one_in: usize,
+    /// Clients stop reading now and then.
+    pub(crate) pauses: bool,
+    /// Clients write a few bytes at a time.
+    pub(crate) trickle: bool,
+    /// A payload is large, and shared instead of copied, once in so many times; 0: never.
+    pub(crate) large_one_in: usize,
+    /// Filters and topics in use: with few, clients meet.
+    pub(crate) filters: usize,
+    pub(crate) topics: usize,
+    pub(crate) ending: Ending,
+}
+
+impl Plan {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        Self {
+            seed,
+            shards: random.pick(&[1, 2, 2, 3, 4]),
+            clients: 2 + random.below(6),
+            acts: random.pick(&[10, 20, 40, 80]),
+            mesh_bytes: random.pick(&[512, 512, 1024, 4096]),
+            pipe_bytes: random.pick(&[32, 128, 512, 4096]),
+            buffers: random.pick(&[1, 2, 4, 16]),
+            buffer_bytes: random.pick(&[16, 64, 256, 1024]),
+            accept_fails_one_in: random.pick(&[0, 0, 4]),
+            outgoing_bytes_max: random.pick(&[512, 512, 1024, 65_536]),
+            patience_ms: random.pick(&[1, 5, 20]),
+            inflight_max: random.pick(&[1, 2, 10, 65_535]),
+            haste_one_in: random.pick(&[0, 30, 300]),
+            freeze_one_in: random.pick(&[0, 50, 200, 200]),
+            rest_one_in: random.pick(&[0, 200, 1000]),
+            pauses: random.one_in(2),
+            trickle: random.one_in(6),
+            large_one_in: random.pick(&[0, 0, 0, 60]),
+            filters: random.pick(&[2, 4, usize::MAX]),
+            topics: random.pick(&[1, 3, usize::MAX]),
+            ending: random.pick(&[
+                Ending::Abrupt,
+                Ending::Connected,
+                Ending::Connected,
+                Ending::Empty,
+            ]),
+        }
+    }
+}

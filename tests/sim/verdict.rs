@@ -1,0 +1,86 @@
+//! What must have come, judged when everybody is connected and nothing moves any more.
+
+use ringmq::mqtt::QoS;
+
+use crate::ledger::{Ledger, OWN, SessionId, TOPICS, matches};
+
+impl Ledger {
+    /// Every live session has what it must have. `lossy`: the broker says that it dropped QoS 0.
+    pub(crate) fn judge(&self, lossy: bool) {
+        let sessions = self.sessions.iter().enumerate().filter(|(_, session)| session.alive);
+        for (at, session) in sessions {
+            let open = session.open_exchanges();
+            assert!(open.is_empty(), "session {at}: neither completed nor repeated: {open:?}");
+            self.judge_obligations(at, 0, lossy);
+            self.judge_replays(at, lossy);
+        }
+    }
+
+    /// Every session that was connected when the broker began to stop, at `tick`, got the wills.
+    pub(crate) fn judge_wills(&self, tick: u64, lossy: bool) {
+        let sessions = self.sessions.iter().enumerate().filter(|(_, session)| session.alive);
+        sessions.for_each(|(at, _)| self.judge_obligations(at, tick, lossy));
+    }
+
+    /// What was published from `tick` on, while a session was surely subscribed, has come.
+    fn judge_obligations(&self, at: SessionId, tick: u64, lossy: bool) {
+        let session = &self.sessions[at];
+        for (id, message) in self.messages.iter().enumerate() {
+            let known = session.subscriptions.iter();
+            let granted = known.filter(|known| known.must_apply(message)).map(|known| known.qos);
+            let Some(qos) = granted.max().map(|granted| granted.min(message.qos)) else { continue };
+            let published = match message.qos {
+                _ if message.will => message.sure_from.is_some(),
+                QoS::AtMostOnce => message.handled,
+                QoS::AtLeastOnce | QoS::ExactlyOnce => message.acked.is_some(),
+            };
+            let was_there = message.sure_from.is_some_and(|sure| session.connected < sure);
+            let due = published && (qos > QoS::AtMostOnce || was_there && !lossy);
+            let asked = message.sure_from.is_some_and(|sure| sure >= tick);
+            if due && asked && message.bytes > 0 {
+                let receipt = session.receipts.get(&id);
+                let came = receipt.is_some_and(|receipt| receipt.live > 0);
+                assert!(came, "session {at} has not got {id} ({receipt:?}): {message:?}");
+            }
+        }
+    }
+
+    /// Each subscription of the connection it has now saw its topics' values: by replay or live.
+    fn judge_replays(&self, at: SessionId, lossy: bool) {
+        let session = &self.sessions[at];
+        for ((_, topic, _), newer) in &session.outdated {
+            let stands = self.candidates(topic) == [*newer];
+            assert!(!stands || lossy, "session {at} is left with an older value than {newer}");
+        }
+        for topic in TOPICS.iter().chain(OWN) {
+            let candidates = self.candidates(topic);
+            let ([last], false) = (&*candidates, self.may_be_bare(topic, u64::MAX)) else {
+                continue;
+            };
+            for known in session.subscriptions.iter().filter(|known| known.conn == session.conn) {
+                let stands = known.acked.is_some() && known.superseded.is_none();
+                let qos = known.qos.min(self.messages[*last].qos);
+                let due = stands && matches(known.filter, topic);
+                if due && (qos > QoS::AtMostOnce || !lossy) {
+                    let came = session.receipts.contains_key(last);
+                    let message = &self.messages[*last];
+                    assert!(came, "session {at} never saw {last} by {known:?}: {message:?}");
+                }
+            }
+        }
+    }
+
+    /// A session that subscribed to everything when all was quiet has each topic's last value.
+    pub(crate) fn judge_probe(&self, at: SessionId, lossy: bool) {
+        let session = &self.sessions[at];
+        for topic in TOPICS.iter().chain(OWN) {
+            let asked = session.subscriptions.iter().any(|known| matches(known.filter, topic));
+            let candidates = self.candidates(topic);
+            let mut values = candidates.iter().filter(|id| session.receipts.contains_key(id));
+            let found = values.next().is_some();
+            let bare = self.may_be_bare(topic, u64::MAX);
+            assert!(found || bare || lossy || !asked, "{topic} has lost {candidates:?}");
+        }
+        // Values that cannot be the last are refused when they come: see `judge_retained`.
+    }
+}

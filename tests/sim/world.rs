@@ -1,0 +1,308 @@
+//! One run: the shards, the kernel, the clients, and the scheduler that lets one of them take a
+//! step at a time.
+//!
+//! When nobody can take a step the time moves to the next that somebody waits for. If a client
+//! waits for the broker longer than the broker could have a reason, a wake-up was lost.
+
+use ringmq::limits::STOP_MS_MAX;
+
+use crate::client::{Client, Mode, Scene};
+use crate::cluster::{Cluster, SimClock};
+use crate::kernel::{Kernel, Operation, Shared, lock};
+use crate::ledger::Ledger;
+use crate::plan::{Ending, Plan};
+use crate::random::Random;
+
+/// Longest a client that reads waits for an answer: accepting pauses 100 ms after a failure, and
+/// publishers are held back for some patiences.
+const WAIT_MS_MAX: u64 = 1_500;
+
+/// Time for which all clients rest now and then: longer than the broker may keep one waiting, so
+/// that nothing new covers up a wake-up that was lost.
+const REST_MS: u64 = 3_000;
+
+/// Longest the settling takes: a closing link may flush for 5 s.
+const SETTLE_MS_MAX: u64 = 10_000;
+
+/// Time in which nothing may happen any more once all is settled.
+const QUIET_MS: u64 = 300;
+
+/// What a stop may take beyond its limit: a tick of the wheel, and turns.
+const STOP_SLACK_MS: u64 = 200;
+
+/// Steps after which a run counts as going round in circles.
+const STEPS_MAX: u64 = 2_000_000;
+
+#[derive(Clone, Copy, Debug)]
+enum Actor {
+    Shard(usize),
+    Kernel(usize, Operation),
+    Client(usize),
+}
+
+struct World {
+    plan: Plan,
+    random: Random,
+    kernel: Shared,
+    clock: SimClock,
+    now_ms: u64,
+    cluster: Cluster,
+    clients: Vec<Client>,
+    ledger: Ledger,
+    mode: Mode,
+    steps: u64,
+    /// A shard that gets no turn until this step, as long as others have something to do.
+    frozen: Option<(usize, u64)>,
+    actors: Vec<Actor>,
+    operations: Vec<(usize, Operation)>,
+}
+
+/// Runs one seed; panics at the first thing that is wrong. Says how many steps it took.
+pub(crate) fn run(seed: u64, tells: bool) -> u64 {
+    let plan = Plan::new(seed);
+    if tells {
+        println!("{plan:#?}");
+    }
+    let mut world = World::new(plan, tells);
+    world.live();
+    match world.plan.ending {
+        Ending::Abrupt => {}
+        Ending::Connected => world.settle(),
+        Ending::Empty => {
+            world.settle();
+            world.leave();
+        }
+    }
+    world.stop();
+    world.steps
+}
+
+impl World {
+    fn new(plan: Plan, tells: bool) -> Self {
+        let mut random = Random::new(plan.seed ^ 0x776f_726c_6400_0000);
+        let kernel: Shared = std::sync::Arc::new(std::sync::Mutex::new(Kernel::new(&plan)));
+        let clock = SimClock::default();
+        let cluster = Cluster::new(&plan, &kernel, &clock);
+        let clients = (0..plan.clients).map(|at| Client::new(at, plan.acts, &mut random)).collect();
+        Self {
+            plan,
+            random,
+            kernel,
+            clock,
+            now_ms: 0,
+            cluster,
+            clients,
+            ledger: Ledger::new(tells),
+            mode: Mode::Live,
+            steps: 0,
+            frozen: None,
+            actors: Vec::new(),
+            operations: Vec::new(),
+        }
+    }
+
+    /// Lets everybody do what comes to mind.
+    fn live(&mut self) {
+        while self.clients.iter().any(|client| client.acts > 0) {
+            if self.random.one_in(self.plan.rest_one_in) {
+                let until_ms = self.now_ms + REST_MS;
+                self.clients.iter_mut().for_each(|client| client.rest_until(until_ms));
+            }
+            self.step_or_wait();
+        }
+    }
+
+    /// Waits until everybody has what is due, judges, and looks at what is retained.
+    fn settle(&mut self) {
+        self.begin(Mode::Settle);
+        lock(&self.kernel).accept_fails_one_in = 0;
+        for at in 0..self.clients.len() {
+            self.with_client(at, |client, scene| client.bury_zombies(scene));
+        }
+        self.wait_for_quiet();
+        let lossy = self.is_lossy();
+        self.ledger.judge(lossy);
+        let probe = self.clients.len();
+        self.clients.push(Client::probe(probe, &mut self.random));
+        self.with_client(probe, Client::connect);
+        self.wait_for_quiet();
+        self.with_client(probe, Client::subscribe_to_all);
+        self.wait_for_quiet();
+        if let Some(session) = self.clients[probe].session {
+            self.ledger.judge_probe(session, self.is_lossy());
+        }
+    }
+
+    /// Everybody goes; nothing may be left of it.
+    fn leave(&mut self) {
+        self.begin(Mode::Leave);
+        self.wait_for_quiet();
+        for at in 0..self.cluster.len() {
+            let unrest = lock(&self.kernel).unrest(at);
+            assert_eq!(unrest, None, "everybody has left");
+        }
+        self.expect_all_closed();
+    }
+
+    /// Stops the broker, which must be done in time, with everything closed and every will out.
+    fn stop(&mut self) {
+        self.begin(Mode::Drain);
+        let tick = self.ledger.tick();
+        let settled = self.plan.ending == Ending::Connected;
+        for client in self.clients.iter().filter(|_| settled) {
+            let links = client.link.as_ref().filter(|link| link.accepted);
+            if let Some(will) = links.and_then(|link| link.will) {
+                self.ledger.messages[will].sure_from.get_or_insert(tick);
+            }
+        }
+        let deadline_ms = self.now_ms + STOP_MS_MAX + STOP_SLACK_MS;
+        let mut told = 0;
+        while !self.cluster.is_stopped() {
+            if told < self.cluster.len() && (told == 0 || self.random.one_in(20)) {
+                self.cluster.drain(told);
+                told += 1;
+            }
+            self.step_or_wait();
+            assert!(self.now_ms <= deadline_ms, "the broker does not stop");
+        }
+        self.expect_all_closed();
+        // What still is in the pipes.
+        while self.step() {}
+        if settled {
+            // PUBACKs are not read any more: a window takes no more than it has room for.
+            let wills = self.clients.len() <= usize::from(self.plan.inflight_max);
+            let lossy = self.is_lossy();
+            if wills {
+                self.ledger.judge_wills(tick, lossy);
+            }
+        }
+    }
+
+    fn begin(&mut self, mode: Mode) {
+        self.mode = mode;
+        self.ledger.tell(|| format!("{mode:?}"));
+    }
+
+    fn expect_all_closed(&self) {
+        let kernel = lock(&self.kernel);
+        let open = kernel.conns.iter().position(|conn| !conn.closed);
+        assert_eq!(open, None, "a connection is left");
+    }
+
+    fn is_lossy(&self) -> bool {
+        self.cluster.count(|stats| stats.qos0_dropped_slow) > 0
+    }
+
+    fn wait_for_quiet(&mut self) {
+        let deadline_ms = self.now_ms + SETTLE_MS_MAX;
+        let mut quiet_from_ms = self.now_ms;
+        loop {
+            if self.step() {
+                quiet_from_ms = self.now_ms;
+                continue;
+            }
+            let settled = {
+                let kernel = lock(&self.kernel);
+                self.clients.iter().all(|client| client.is_settled(&kernel, self.mode))
+            };
+            if !settled {
+                quiet_from_ms = self.now_ms;
+                let stories: Vec<String> = self.clients.iter().map(Client::describe).collect();
+                let late = self.now_ms > deadline_ms;
+                assert!(!late, "it does not settle:\n{}", stories.join("\n"));
+            } else if self.now_ms >= quiet_from_ms + QUIET_MS {
+                return;
+            }
+            let next_ms = self.next_ms().filter(|ms| *ms < self.now_ms + QUIET_MS);
+            self.wait_until(next_ms.unwrap_or(self.now_ms + QUIET_MS));
+        }
+    }
+
+    fn step_or_wait(&mut self) {
+        if !self.step() {
+            // Later than any timer of the broker: who is still waited for then never comes.
+            let next_ms = self.next_ms().unwrap_or(self.now_ms + 1_000_000);
+            self.wait_until(next_ms);
+        }
+    }
+
+    fn next_ms(&self) -> Option<u64> {
+        let clients = self.clients.iter();
+        let clients = clients.filter_map(|client| client.next_ms(self.mode, self.now_ms));
+        clients.chain(self.cluster.next_ms()).min()
+    }
+
+    fn wait_until(&mut self, next_ms: u64) {
+        for client in self.clients.iter().filter(|_| self.mode != Mode::Drain) {
+            let waited_ms = client.waited_ms(next_ms).unwrap_or(0);
+            assert!(waited_ms <= WAIT_MS_MAX, "stuck: {}", client.describe());
+        }
+        self.move_clock(next_ms.max(self.now_ms));
+    }
+
+    fn move_clock(&mut self, now_ms: u64) {
+        self.now_ms = now_ms;
+        self.clock.set(now_ms);
+        self.ledger.now_ms = now_ms;
+    }
+
+    /// Lets somebody take a step; false if nobody can.
+    fn step(&mut self) -> bool {
+        if self.random.one_in(self.plan.haste_one_in) {
+            self.move_clock(self.now_ms + 1);
+        }
+        if self.random.one_in(self.plan.freeze_one_in) {
+            let shard = self.random.below(self.cluster.len());
+            let steps = self.random.pick(&[20, 100, 400, 1500]);
+            self.frozen = Some((shard, self.steps + steps));
+        }
+        let frozen = self.frozen.filter(|(_, until)| *until > self.steps).map(|(shard, _)| shard);
+        let next = self.pick_actor(frozen).or_else(|| self.pick_actor(None));
+        match next {
+            None => return false,
+            Some(Actor::Shard(at)) => self.cluster.step(at),
+            Some(Actor::Kernel(ring, operation)) => lock(&self.kernel).advance(ring, operation),
+            Some(Actor::Client(at)) => self.with_client(at, Client::step),
+        }
+        let fault = lock(&self.kernel).faults.pop();
+        assert_eq!(fault, None, "a rule of the ring is broken");
+        self.steps += 1;
+        assert!(self.steps < STEPS_MAX, "it goes round in circles: {:?}", self.actors);
+        true
+    }
+
+    /// Somebody who can take a step, but not the shard that is left out.
+    fn pick_actor(&mut self, left_out: Option<usize>) -> Option<Actor> {
+        let mut actors = std::mem::take(&mut self.actors);
+        actors.clear();
+        let shards = (0..self.cluster.len()).filter(|at| Some(*at) != left_out);
+        let shards = shards.filter(|at| self.cluster.is_runnable(*at));
+        actors.extend(shards.map(Actor::Shard));
+        self.operations.clear();
+        let kernel = lock(&self.kernel);
+        for ring in 0..self.cluster.len() {
+            kernel.ready(ring, &mut self.operations);
+        }
+        let operations = self.operations.drain(..);
+        actors.extend(operations.map(|(ring, operation)| Actor::Kernel(ring, operation)));
+        let clients = self.clients.iter().enumerate();
+        let able = clients.filter(|(_, client)| client.can_step(&kernel, self.mode, self.now_ms));
+        actors.extend(able.map(|(at, _)| Actor::Client(at)));
+        drop(kernel);
+        let picked = if actors.is_empty() { None } else { Some(self.random.pick(&actors)) };
+        self.actors = actors;
+        picked
+    }
+
+    fn with_client(&mut self, at: usize, work: impl FnOnce(&mut Client, &mut Scene<'_>)) {
+        let mut scene = Scene {
+            kernel: &self.kernel,
+            ledger: &mut self.ledger,
+            random: &mut self.random,
+            plan: &self.plan,
+            mode: self.mode,
+            now_ms: self.now_ms,
+        };
+        work(&mut self.clients[at], &mut scene);
+    }
+}
