@@ -34,8 +34,6 @@ pub(super) struct Replays {
     /// Filters whose replay has not begun, each with what was granted.
     pending: BTreeMap<Box<str>, QoS>,
     current: Option<Replay>,
-    /// Names the current replay towards other shards.
-    serial: u32,
     /// An ask about the current replay is out.
     asked: bool,
     /// SUBACKs that have not left: what they grant follows them.
@@ -48,6 +46,9 @@ pub(super) struct Replays {
 
 #[derive(Debug)]
 struct Replay {
+    /// Names it towards other shards: no two of a shard have the same for a long time, so that what
+    /// still comes for one that was ended is not taken for another's.
+    serial: u32,
     filter: Box<str>,
     granted: QoS,
     /// The shard whose store is being walked, and the last one to be.
@@ -149,9 +150,12 @@ impl Shard {
         };
         let mut steps = 0;
         while replays.may_step() && !self.is_behind(vhost, key) {
-            if !replays.begin_next(&self.vhosts[usize::from(vhost.0)].name, self.out.options.shards)
-            {
-                return;
+            if replays.current.is_none() {
+                let name = &self.vhosts[usize::from(vhost.0)].name;
+                self.replays_begun = self.replays_begun.wrapping_add(1);
+                if !replays.begin_next(self.replays_begun, name, self.out.options.shards) {
+                    return;
+                }
             }
             let keeper = replays.current.as_ref().map(|replay| replay.keeper);
             match keeper {
@@ -183,7 +187,7 @@ impl Shard {
         let Phase::Open(open) = &connection.phase else { return };
         let Some(replays) = &connection.replays else { return };
         let Some(replay) = &replays.current else { return };
-        if replays.serial != id.serial || replays.seen.contains(message.topic.as_str()) {
+        if replay.serial != id.serial || replays.seen.contains(message.topic.as_str()) {
             return;
         }
         let terms = Terms { granted: replay.granted, retain: true, source: Source::Nobody };
@@ -200,7 +204,8 @@ impl Shard {
     ) {
         let Some(connection) = self.out.connections.get_mut(id.conn) else { return };
         let Some(replays) = &mut connection.replays else { return };
-        if replays.serial == id.serial && std::mem::take(&mut replays.asked) {
+        let is_current = replays.current.as_ref().is_some_and(|replay| replay.serial == id.serial);
+        if is_current && std::mem::take(&mut replays.asked) {
             replays.go_on_after(after.map(Into::into));
             self.advance_replay(id.conn, context);
         }
@@ -322,11 +327,8 @@ impl Replays {
         !self.asked && !self.listed && self.subacks == 0
     }
 
-    /// Makes sure that there is a current replay; false if there is none left.
-    fn begin_next(&mut self, vhost: &str, shards: u16) -> bool {
-        if self.current.is_some() {
-            return true;
-        }
+    /// Makes the next replay the current one; false if there is none left.
+    fn begin_next(&mut self, serial: u32, vhost: &str, shards: u16) -> bool {
         let Some((filter, granted)) = self.pending.pop_first() else { return false };
         let wildcard = TopicFilter::parse(&filter).is_ok_and(TopicFilter::is_wildcard);
         let (keeper, last_keeper) = if wildcard {
@@ -336,14 +338,14 @@ impl Replays {
             let keeper = placement::keeper_of(vhost, &filter, shards);
             (keeper, keeper)
         };
-        self.current = Some(Replay { filter, granted, keeper, last_keeper, after: None });
+        self.current = Some(Replay { serial, filter, granted, keeper, last_keeper, after: None });
         true
     }
 
     /// Asks the shard whose turn it is for a page.
     fn ask(&mut self, conn: ConnId, vhost: VhostId, options: &Options, context: &mut Context<'_>) {
-        let Some(Replay { filter, keeper, after, .. }) = &self.current else { return };
-        let replay = ReplayId { conn, serial: self.serial };
+        let Some(Replay { serial, filter, keeper, after, .. }) = &self.current else { return };
+        let replay = ReplayId { conn, serial: *serial };
         let bytes_max = REPLAY_PAGE_BYTES.min(options.outgoing_bytes_max);
         let bytes_max = u32::try_from(bytes_max).expect("a page is small");
         let mut witnesses = ShardSet::all_but(options.shards, options.shard);
@@ -374,7 +376,6 @@ impl Replays {
     fn end_current(&mut self) {
         self.current = None;
         self.asked = false;
-        self.serial = self.serial.wrapping_add(1);
     }
 }
 

@@ -54,6 +54,8 @@ pub struct Shard {
     pub(super) made_ids: u64,
     /// Connections whose retained replay goes on in the next turn.
     pub(super) replaying: Vec<ConnId>,
+    /// Counts replays: each has its number.
+    pub(super) replays_begun: u32,
     /// Asks that wait for the vouchers of other shards.
     pub(super) vouchers: BTreeMap<(ShardId, ReplayId), Vouchers>,
     /// Connections whose output is low again, while publishers wait for them.
@@ -73,6 +75,7 @@ impl Shard {
             clients: 0,
             made_ids: 0,
             replaying: Vec::new(),
+            replays_begun: 0,
             vouchers: BTreeMap::new(),
             relieving: VecDeque::new(),
         }
