@@ -24,6 +24,9 @@ pub(crate) fn lock(kernel: &Shared) -> MutexGuard<'_, Kernel> {
     kernel.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Accepts that fail one after the other: each costs all who wait 100 ms, and they may be many.
+const ACCEPTS_FAILED_MAX: u32 = 1;
+
 /// An operation that can get on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Operation {
@@ -86,6 +89,8 @@ struct RingState {
     done: VecDeque<Done>,
     accepting: bool,
     accept_cancelled: bool,
+    /// In a row.
+    accepts_failed: u32,
     /// Connections that wait to be accepted.
     backlog: VecDeque<usize>,
     free: Vec<u16>,
@@ -270,8 +275,10 @@ impl Kernel {
     }
 
     fn advance_accept(&mut self, ring: usize) {
-        let fails = self.random.one_in(self.accept_fails_one_in);
         let ring = &mut self.rings[ring];
+        let fails = ring.accepts_failed < ACCEPTS_FAILED_MAX
+            && self.random.one_in(self.accept_fails_one_in);
+        ring.accepts_failed = if fails { ring.accepts_failed + 1 } else { 0 };
         let next = if ring.accept_cancelled || fails { None } else { ring.backlog.pop_front() };
         ring.accepting = next.is_some();
         ring.accept_cancelled = false;

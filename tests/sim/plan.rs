@@ -61,7 +61,7 @@ impl Plan {
             pipe_bytes: random.pick(&[32, 128, 512, 4096]),
             buffers: random.pick(&[1, 2, 4, 16]),
             buffer_bytes: random.pick(&[16, 64, 256, 1024]),
-            accept_fails_one_in: random.pick(&[0, 0, 4]),
+            accept_fails_one_in: random.pick(&[0, 0, 2, 4]),
             outgoing_bytes_max: random.pick(&[512, 512, 1024, 65_536]),
             patience_ms: random.pick(&[1, 5, 20]),
             inflight_max: random.pick(&[1, 2, 10, 65_535]),
@@ -74,6 +74,7 @@ impl Plan {
             filters: random.pick(&[2, 4, usize::MAX]),
             topics: random.pick(&[1, 3, usize::MAX]),
             ending: random.pick(&[
+                Ending::Abrupt,
                 Ending::Abrupt,
                 Ending::Connected,
                 Ending::Connected,
