@@ -266,6 +266,34 @@ fn unsubscribe_ends_the_replay() {
     assert!(after.is_empty(), "{} bytes after UNSUBACK", after.len());
 }
 
+/// What still comes for a replay that UNSUBSCRIBE has ended is not taken for the next one's.
+#[test]
+fn late_answers_are_void() {
+    let mut net = Net::new(2);
+    let publisher = ConnId { slot: 1, generation: 0 };
+    net.client(0, publisher, b'p');
+    net.client(0, CONN, b's');
+    // So many that the other shard keeps some of them.
+    for topic in b'a'..=b'y' {
+        net.give(0, publisher, &publish(topic, b'v'));
+    }
+    net.settle();
+    net.give(0, CONN, &subscribe(b'+'));
+    while net.0[1].out.records[0].is_empty() {
+        // The filter, then the ask; the answers stay in the ring.
+        net.pass(0, 1);
+    }
+    net.give(0, CONN, &[0xa2, 5, 0, 9, 0, 1, b'+']);
+    net.output(0, CONN);
+    for topic in b'A'..=b'Z' {
+        net.give(0, CONN, &subscribe(topic));
+    }
+    net.settle();
+    let after = net.output(0, CONN);
+    let retained = after.windows(2).filter(|pair| *pair == [0x31, 4]).count();
+    assert_eq!(retained, 0, "of filters that nothing retained matches: {after:?}");
+}
+
 /// A full session's dropped messages leave nothing behind, also behind one in flight.
 #[test]
 fn dropping_leaves_no_memory() {

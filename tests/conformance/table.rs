@@ -219,7 +219,7 @@ const STATEMENTS: &[Statement] = &[
     row("4.7.3-3", "topics have at most 65,535 bytes", by![top::longest_topics_work, top::topic_ends_where_its_length_says]),
     row("4.7.3-4", "topics are not normalised", by![top::topics_are_not_normalised]),
     row("4.8.0-1", "a violation closes the connection it came on", by![fra::violation_closes_one_connection]),
-    row("4.8.0-2", "a transient error closes the connection it happened on", Unprovoked("a client cannot bring it about; simulated in the reactor's tests")),
+    row("4.8.0-2", "a transient error closes the connection it happened on", Unprovoked("a client cannot bring it about; the simulator does")),
     row("6.0.0-1", "packets travel in binary frames", Transport("no WebSocket yet")),
     row("6.0.0-2", "packets need not be aligned with frames", Transport("no WebSocket yet")),
     row("6.0.0-3", "the client offers the subprotocol mqtt", NotServer("sent by the client")),
