@@ -14,25 +14,13 @@
 
 use std::collections::VecDeque;
 
+use super::position::Position;
+
 /// Bytes a segment takes before the next one is opened. A larger record gets a segment of its own.
 /// A message that waits long keeps its whole segment: so they are small.
 const SEGMENT_BYTES: usize = 64 * 1024;
 
 const HEADER_BYTES: usize = 6;
-
-/// Where a record begins: its byte offset in the endless log. Below 2^56.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Position(u64);
-
-impl Position {
-    pub(super) fn from_offset(offset: u64) -> Self {
-        Self(offset)
-    }
-
-    pub(super) fn offset(self) -> u64 {
-        self.0
-    }
-}
 
 /// A record as it stands in the log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,7 +60,7 @@ impl MessageLog {
         if room < record_bytes {
             self.open_segment(record_bytes);
         }
-        let position = Position(self.end);
+        let position = Position::volatile(self.end);
         let last = self.segments.back_mut().expect("a segment was opened when there was none");
         let payload_len = u32::try_from(message.payload.len()).expect("a packet is below 4 GiB");
         let topic_len =
@@ -111,7 +99,7 @@ impl MessageLog {
     /// If the record is gone.
     pub fn get(&self, position: Position) -> StoredMessage<'_> {
         let segment = &self.segments[self.segment_of(position)];
-        let at = usize::try_from(position.0 - segment.start).expect("segments are in memory");
+        let at = usize::try_from(position.offset() - segment.start).expect("segments are in memory");
         let (payload_len, topic_len) = lengths(&segment.bytes[at..]);
         let topic_at = at + HEADER_BYTES;
         let payload_at = topic_at + topic_len;
@@ -123,7 +111,7 @@ impl MessageLog {
     /// Bytes a held record takes.
     pub fn record_bytes(&self, position: Position) -> usize {
         let segment = &self.segments[self.segment_of(position)];
-        let at = usize::try_from(position.0 - segment.start).expect("segments are in memory");
+        let at = usize::try_from(position.offset() - segment.start).expect("segments are in memory");
         let (payload_len, topic_len) = lengths(&segment.bytes[at..]);
         HEADER_BYTES + topic_len + payload_len
     }
@@ -162,10 +150,10 @@ impl MessageLog {
     fn segment_of(&self, position: Position) -> usize {
         // Traffic that is only passing by touches the newest segment alone.
         let newest = self.segments.len() - 1;
-        if self.segments[newest].start <= position.0 {
+        if self.segments[newest].start <= position.offset() {
             return newest;
         }
-        let after = self.segments.partition_point(|segment| segment.start <= position.0);
+        let after = self.segments.partition_point(|segment| segment.start <= position.offset());
         after.checked_sub(1).expect("the record is held")
     }
 }

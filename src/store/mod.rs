@@ -5,10 +5,17 @@
 //! of each topic. All three live in memory for now; their interfaces speak of positions and pages
 //! so that segment files can stand behind them.
 
+mod cursor;
+mod medium;
 mod messages;
+mod position;
 mod queue;
 mod retained;
+mod segment;
 
-pub use messages::{MessageLog, Position, StoredMessage};
+pub use medium::{Answer as MediumAnswer, FileId, Found, Mapping, Medium, Request};
+pub use messages::{MessageLog, StoredMessage};
+pub use position::Position;
 pub use queue::{Answer, Entry, EntryTerms, Next, SessionQueue};
 pub use retained::{RetainStore, Retained, ScanEnd};
+pub use segment::{FORMAT_VERSION, HEADER_BYTES};

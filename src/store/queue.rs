@@ -15,7 +15,7 @@
 
 use std::collections::VecDeque;
 
-use super::messages::Position;
+use super::position::Position;
 
 /// Packet identifiers there are: 1 to 65,535 [MQTT-2.3.1-1].
 const IDENTIFIERS: u64 = 65_535;
@@ -54,8 +54,8 @@ impl Entry {
 
     /// A message that stands in the log.
     pub fn stored(position: Position, terms: EntryTerms) -> Self {
-        debug_assert!(position.offset() < Self::NOT_STORED, "the log stays below 2^56 bytes");
-        Self(position.offset() | Self::bits(terms))
+        debug_assert!(position.bits() < Self::NOT_STORED, "the log stays below 2^56 bytes");
+        Self(position.bits() | Self::bits(terms))
     }
 
     /// A message of which nothing is kept: it was sent and will not be sent again.
@@ -66,7 +66,7 @@ impl Entry {
     /// Where the message stands.
     pub fn position(self) -> Option<Position> {
         let offset = self.0 & Self::OFFSET_MASK;
-        (offset != Self::NOT_STORED).then(|| Position::from_offset(offset))
+        (offset != Self::NOT_STORED).then(|| Position::from_bits(offset))
     }
 
     /// How it is to be delivered.
@@ -311,7 +311,7 @@ mod tests {
     const QOS_2: EntryTerms = EntryTerms { retain: false, exactly_once: true };
 
     fn entry(offset: u64) -> Entry {
-        Entry::stored(Position::from_offset(offset), EntryTerms::default())
+        Entry::stored(Position::durable(offset), EntryTerms::default())
     }
 
     fn offsets(queue: &mut SessionQueue, window: u16) -> Vec<(u64, u16, bool)> {
@@ -402,7 +402,7 @@ mod tests {
     fn exactly_once_has_two_steps() {
         let mut queue = SessionQueue::default();
         for offset in 0..3 {
-            queue.push(Entry::stored(Position::from_offset(offset), QOS_2));
+            queue.push(Entry::stored(Position::durable(offset), QOS_2));
         }
         queue.push(entry(3));
         assert_eq!(offsets(&mut queue, 4).len(), 4);
