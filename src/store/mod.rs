@@ -10,6 +10,7 @@ mod medium;
 mod messages;
 mod position;
 mod queue;
+mod record;
 mod retained;
 mod segment;
 
@@ -17,5 +18,6 @@ pub use medium::{Answer as MediumAnswer, FileId, Found, Mapping, Medium, Request
 pub use messages::{MessageLog, StoredMessage};
 pub use position::Position;
 pub use queue::{Answer, Entry, EntryTerms, Next, SessionQueue};
+pub use record::{BlockRecord, MessageRecord, Origin, SessionKey, Target, Targets};
 pub use retained::{RetainStore, Retained, ScanEnd};
 pub use segment::{FORMAT_VERSION, HEADER_BYTES};
