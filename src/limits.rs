@@ -59,8 +59,9 @@ pub const INFLIGHT_DEFAULT: u16 = 65_535;
 /// Bytes of messages one session may have waiting. Full: the oldest is dropped, counted and logged.
 pub const SESSION_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
-/// Bytes of messages all sessions of one shard may have waiting, with the segments they stand in.
-/// Full: as [`SESSION_BYTES_MAX`], for the session that another message comes for.
+/// Bytes of messages that all clean sessions of one shard may have waiting, in memory, with the
+/// segments they stand in. Full: as [`SESSION_BYTES_MAX`], for the session that another message
+/// comes for.
 pub const LOG_BYTES_MAX: usize = 2 * 1024 * 1024 * 1024;
 
 /// Sessions one shard keeps. Full: a client without one is answered with CONNACK 3.
@@ -69,9 +70,16 @@ pub const SESSIONS_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of a client id. Over: CONNACK 2. The standard asks for 23 [MQTT-3.1.3-5].
 pub const CLIENT_ID_BYTES_MAX: usize = 1024;
 
-/// Bytes of topics and payloads that one shard retains. Full: the message is delivered and not
-/// retained, counted and logged.
-pub const RETAINED_BYTES_MAX: usize = 1024 * 1024 * 1024;
+/// Bytes appended to a shard's log and not committed. Over: publishers that need the disk are not
+/// read from until half of it is.
+pub const STAGED_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// Free space below which publishers that need the disk wait, by default (`--disk-low`): so many
+/// bytes, or so much of the file system if that is less.
+pub const DISK_LOW_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// As [`DISK_LOW_BYTES`], percent.
+pub const DISK_LOW_PERCENT: u8 = 5;
 
 /// Bytes of messages too large for a record that may be on their way to other shards. Full: as
 /// [`MESH_RING_BYTES`].

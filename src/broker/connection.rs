@@ -7,13 +7,14 @@
 //! `Closed` stays until the link is gone: what is in the output still goes out.
 
 use crate::mqtt::{QoS, Version};
+use crate::store::SessionKey;
 
 use super::ConnId;
 use super::congestion::Pace;
 use super::output::Output;
+use super::promises::Reply;
 use super::replay::Replays;
 use super::routes::Ticket;
-use super::session::SessionKey;
 use super::vhost::VhostId;
 
 /// A will, kept from CONNECT (3.1.2.5).
@@ -60,7 +61,15 @@ pub(super) struct Connection {
     pub(super) last_topic: LastTopic,
     /// Full outputs that its publishes wait for.
     pub(super) holds: u32,
-    /// Replies that wait for other shards; what follows must queue behind them [MQTT-4.6.0-2].
+    /// Full sessions that its publishes wait for.
+    pub(super) blocks: u32,
+    /// Replies that are due but for those.
+    pub(super) withheld: Vec<Reply>,
+    /// Its next publish waits for the disk.
+    pub(super) needs_disk: bool,
+    /// That its client is back is not known to the log yet: what waits in its session is not sent.
+    pub(super) resuming: bool,
+    /// Replies that wait for other shards or the disk; what follows must queue behind them [MQTT-4.6.0-2].
     pub(super) promised: u32,
     /// Its own output is so full, of answers too, that it is not read from.
     pub(super) choked: bool,
@@ -69,6 +78,14 @@ pub(super) struct Connection {
     /// Whether it is on the list of connections with output.
     pub(super) dirty: bool,
     pub(super) replays: Option<Box<Replays>>,
+}
+
+impl Connection {
+    /// Whether it is not read from for the sake of others or of the disk.
+    #[inline]
+    pub(super) fn is_held(&self) -> bool {
+        self.holds > 0 || self.blocks > 0 || self.needs_disk
+    }
 }
 
 /// Connections by slot.
@@ -93,6 +110,10 @@ impl Connections {
             last_packet_ms: now_ms,
             last_topic: LastTopic { topic: String::new(), route: Ticket::VOID },
             holds: 0,
+            blocks: 0,
+            withheld: Vec::new(),
+            needs_disk: false,
+            resuming: false,
             promised: 0,
             choked: false,
             pace: Pace::Free,

@@ -33,6 +33,8 @@
 //! | 16 | checkpoint ended | begun 8 |
 //! | 17 | cleaned | from 8, to 8 |
 //! | 18 | freed elsewhere | origin: shard 2, session's serial 8, packet identifier 2 |
+//! | 19 | origins | each 12, as above: the rest |
+//! | 20 | queued | target *v* as in a message, offset 8, bytes *v* |
 //!
 //! Times are milliseconds since 1970.
 
@@ -120,14 +122,19 @@ impl Target {
     }
 }
 
+impl Target {
+    fn from_bits(bits: u64) -> Option<Self> {
+        let session = u32::try_from(bits >> 2).ok()?;
+        Some(Self { session, retain: bits & 2 != 0, exactly_once: bits & 1 != 0 })
+    }
+}
+
 impl Targets<'_> {
     /// Each target, up to one that is no target.
     pub fn iter(self) -> impl Iterator<Item = Target> {
         let mut cursor = Cursor(self.0);
         std::iter::from_fn(move || {
-            let bits = cursor.varint()?;
-            let session = u32::try_from(bits >> 2).ok()?;
-            Some(Target { session, retain: bits & 2 != 0, exactly_once: bits & 1 != 0 })
+            Target::from_bits(cursor.varint()?)
         })
     }
 }
@@ -180,6 +187,8 @@ pub(super) enum Record<'a> {
     CheckpointBegun,
     CheckpointEnded { begun: u64 },
     Cleaned { from: u64, to: u64 },
+    Origins(Vec<Origin>),
+    Queued { target: Target, position: Position, bytes: u32 },
 }
 
 /// Why there is no record at a place.
@@ -220,6 +229,8 @@ impl<'a> Record<'a> {
             Self::CheckpointEnded { .. } => 16,
             Self::Cleaned { .. } => 17,
             Self::FreedElsewhere(_) => 18,
+            Self::Origins(_) => 19,
+            Self::Queued { .. } => 20,
         }
     }
 
@@ -234,6 +245,7 @@ impl<'a> Record<'a> {
                     message.topic.len() + message.payload.len() + message.targets.0.len()
                 }
                 Self::Acks(acks) => (acks.gone.len() + acks.released.len()) * 10,
+                Self::Origins(origins) => origins.len() * 12,
                 Self::SessionOpened { client_id, .. } => client_id.len(),
                 Self::Subscribed { filter, .. } | Self::Unsubscribed { filter, .. } => filter.len(),
                 Self::Cleared { topic, .. } => topic.len(),
@@ -299,6 +311,7 @@ impl<'a> Record<'a> {
                 out.extend_from_slice(&packet_id.to_le_bytes());
             }
             Self::FreedElsewhere(origin) => origin.encode(out),
+            Self::Origins(origins) => origins.iter().for_each(|origin| origin.encode(out)),
             Self::Cleared { vhost, topic } => {
                 out.extend_from_slice(&vhost.to_le_bytes());
                 put_bytes(out, topic.as_bytes());
@@ -317,6 +330,11 @@ impl<'a> Record<'a> {
             Self::RetainedState { vhost, entries } => {
                 out.extend_from_slice(&vhost.to_le_bytes());
                 out.extend_from_slice(entries);
+            }
+            Self::Queued { target, position, bytes } => {
+                target.put(out);
+                out.extend_from_slice(&position.offset().to_le_bytes());
+                put_varint(out, (*bytes).into());
             }
             Self::CheckpointBegun => {}
             Self::CheckpointEnded { begun } => out.extend_from_slice(&begun.to_le_bytes()),
@@ -387,6 +405,18 @@ impl<'a> Record<'a> {
             16 => Self::CheckpointEnded { begun: body.u64()? },
             17 => Self::Cleaned { from: body.u64()?, to: body.u64()? },
             18 => Self::FreedElsewhere(Origin::decode(body)?),
+            19 => {
+                let mut origins = Vec::new();
+                while !body.is_empty() {
+                    origins.push(Origin::decode(body)?);
+                }
+                Self::Origins(origins)
+            }
+            20 => Self::Queued {
+                target: Target::from_bits(body.varint()?)?,
+                position: body.u64().filter(|at| *at < Position::OFFSET_END).map(Position::durable)?,
+                bytes: body.narrow()?,
+            },
             _ => return None,
         };
         body.is_empty().then_some(record)
