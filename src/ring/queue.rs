@@ -27,21 +27,24 @@ pub(super) struct Queue {
     ring: IoUring,
     /// Whether completions did not fit their queue when it was last seen.
     overflowing: bool,
+    /// Whether the last [`Queue::enter`] did not submit everything.
+    leftovers: bool,
 }
 
 impl Queue {
     pub(super) fn new(ring: IoUring) -> Self {
-        Self { ring, overflowing: false }
+        Self { ring, overflowing: false, leftovers: false }
     }
 
-    /// Appends a submission; a full queue refuses it: then [`Queue::enter`] makes room.
+    /// Appends submissions, all or none: what is linked must be submitted at once. A queue without
+    /// room refuses them: then [`Queue::enter`] makes some.
     ///
     /// # Safety
-    /// Memory that the entry points at stays valid, and unaliased if the kernel writes it, until
-    /// the entry's last completion.
-    pub(super) unsafe fn push(&mut self, entry: &squeue::Entry) -> Result<(), PushError> {
+    /// Memory that the entries point at stays valid, and unaliased if the kernel writes it, until
+    /// the entries' last completions.
+    pub(super) unsafe fn push(&mut self, entries: &[squeue::Entry]) -> Result<(), PushError> {
         // SAFETY: passed on to the caller.
-        unsafe { self.ring.submission().push(entry) }
+        unsafe { self.ring.submission().push_multiple(entries) }
     }
 
     /// Submits what was pushed and waits until a completion is there or `timeout` is over (`None`:
@@ -69,8 +72,14 @@ impl Queue {
             Ok(_) | Err((Some(libc::EINTR | libc::ETIME | libc::EAGAIN | libc::EBUSY), _)) => {}
             Err((_, error)) => return Err(error),
         }
-        self.watch_overflow();
+        self.watch();
         Ok(())
+    }
+
+    /// Whether the last [`Queue::enter`] left submissions in the queue, for want of memory. A link
+    /// between one that went and one that did not is lost.
+    pub(super) fn has_leftovers(&self) -> bool {
+        self.leftovers
     }
 
     /// Moves all completions out, which makes room for the next.
@@ -94,12 +103,50 @@ impl Queue {
     }
 
     /// Completions that do not fit are kept by the kernel, at a price: the operator should know.
-    fn watch_overflow(&mut self) {
-        let overflowing = self.ring.submission().cq_overflow();
+    fn watch(&mut self) {
+        let queue = self.ring.submission();
+        let overflowing = queue.cq_overflow();
+        self.leftovers = !queue.is_empty();
+        drop(queue);
         if overflowing && !self.overflowing {
             let entries = self.ring.params().cq_entries();
             log::warn!("io_uring: more than {entries} completions waited at once");
         }
         self.overflowing = overflowing;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use io_uring::opcode;
+
+    use super::*;
+
+    fn queue(entries: u32) -> Queue {
+        Queue::new(IoUring::new(entries).expect("this machine has io_uring"))
+    }
+
+    fn nops(count: usize) -> Vec<squeue::Entry> {
+        vec![opcode::Nop::new().build(); count]
+    }
+
+    /// What is pushed together is submitted together or not at all.
+    #[test]
+    fn a_group_is_not_split() {
+        for (before, group, fits) in [(6, 2, true), (7, 2, false), (8, 1, false), (0, 8, true)] {
+            let mut queue = queue(8);
+            for nop in nops(before) {
+                // SAFETY: the entry points at no memory.
+                unsafe { queue.push(&[nop]) }.expect("there is room");
+            }
+            // SAFETY: the entries point at no memory.
+            let pushed = unsafe { queue.push(&nops(group)) };
+            assert_eq!(pushed.is_ok(), fits);
+            queue.enter(Some(Duration::ZERO)).expect("the ring works");
+            let mut reaped = Vec::new();
+            queue.reap(&mut reaped);
+            assert_eq!(reaped.len(), before + if fits { group } else { 0 });
+            assert!(!queue.has_leftovers());
+        }
     }
 }
