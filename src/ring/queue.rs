@@ -22,6 +22,10 @@ use io_uring::{EnterFlags, IoUring, cqueue, squeue};
 /// returns about twenty at a time, which costs 0.05 syscalls each.
 const COMPLETIONS_WANTED: usize = 1;
 
+/// Kernel threads that may work for a ring: on files, which take one at a time here, and on what
+/// may never end, which there is none of. Zero would not be taken as a bound.
+const WORKERS_MAX: [u32; 2] = [2, 2];
+
 /// The two queues of a ring.
 pub(super) struct Queue {
     ring: IoUring,
@@ -34,6 +38,23 @@ pub(super) struct Queue {
 impl Queue {
     pub(super) fn new(ring: IoUring) -> Self {
         Self { ring, overflowing: false, leftovers: false }
+    }
+
+    /// Bounds the kernel threads that do this ring's file work, and keeps them to `cpus`; empty: to
+    /// those the kernel chooses. On the CPU of the ring's own thread they stall it, milliseconds at
+    /// a time. What the kernel refuses stays as it is.
+    pub(super) fn set_workers(&self, cpus: &[usize]) {
+        let submitter = self.ring.submitter();
+        let mut workers = WORKERS_MAX;
+        if let Err(error) = submitter.register_iowq_max_workers(&mut workers) {
+            log::debug!("io_uring: the kernel's threads are not bounded: {error}");
+        }
+        if cpus.is_empty() {
+            return;
+        }
+        if let Err(error) = submitter.register_iowq_aff(&cpu_set(cpus)) {
+            log::debug!("io_uring: the kernel's threads are not kept to CPUs {cpus:?}: {error}");
+        }
     }
 
     /// Appends submissions, all or none: what is linked must be submitted at once. A queue without
@@ -116,6 +137,17 @@ impl Queue {
     }
 }
 
+/// The kernel's form of a set of CPUs; numbers that it has no room for are left out.
+fn cpu_set(cpus: &[usize]) -> libc::cpu_set_t {
+    // SAFETY: cpu_set_t is a C structure of integers, for which zero is a value.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    for &cpu in cpus.iter().filter(|&&cpu| cpu < 8 * size_of::<libc::cpu_set_t>()) {
+        // SAFETY: the set has a bit for this CPU.
+        unsafe { libc::CPU_SET(cpu, &mut set) };
+    }
+    set
+}
+
 #[cfg(test)]
 mod tests {
     use io_uring::opcode;
@@ -148,5 +180,25 @@ mod tests {
             assert_eq!(reaped.len(), before + if fits { group } else { 0 });
             assert!(!queue.has_leftovers());
         }
+    }
+
+    /// The kernel took the bound on its threads.
+    #[test]
+    fn workers_are_bounded() {
+        let queue = queue(8);
+        queue.set_workers(&[]);
+        let mut found = [0, 0];
+        queue.ring.submitter().register_iowq_max_workers(&mut found).expect("Linux 5.15");
+        assert_eq!(found, WORKERS_MAX);
+    }
+
+    /// A set has the CPUs it was given, up to the last it has a bit for.
+    #[test]
+    fn sets_of_cpus() {
+        let set = cpu_set(&[0, 63, 64, 1023, 1024, usize::MAX]);
+        // SAFETY: the set has a bit for each of these CPUs.
+        let found: Vec<usize> =
+            (0..1024).filter(|&cpu| unsafe { libc::CPU_ISSET(cpu, &set) }).collect();
+        assert_eq!(found, [0, 63, 64, 1023]);
     }
 }

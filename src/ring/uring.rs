@@ -60,7 +60,7 @@ const SEND_FLAGS: i32 = libc::MSG_WAITALL | libc::MSG_NOSIGNAL;
 const _: () = assert!(RECV_BUFFERS.is_power_of_two() && RECV_BUFFERS <= 1 << 15);
 const _: () = assert!(RECV_BUFFER_BYTES <= i32::MAX as usize);
 
-/// Sizes of a ring. All are powers of two.
+/// Sizes of a ring, all powers of two, and where its file work is done.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Operations that one syscall submits; at least 2.
@@ -71,6 +71,9 @@ pub struct Options {
     pub recv_buffers: u16,
     /// Bytes of one receive buffer.
     pub recv_buffer_bytes: u32,
+    /// CPUs for the kernel's threads that write to files; best without the ring's own. Empty: the
+    /// kernel chooses.
+    pub worker_cpus: Vec<usize>,
 }
 
 impl Default for Options {
@@ -81,6 +84,7 @@ impl Default for Options {
             completions: COMPLETIONS,
             recv_buffers: RECV_BUFFERS,
             recv_buffer_bytes,
+            worker_cpus: Vec::new(),
         }
     }
 }
@@ -134,6 +138,7 @@ impl Uring {
             reaped: Vec::new(),
             features,
         };
+        ring.queue.set_workers(&options.worker_cpus);
         probe::try_out(&mut ring)?;
         ring.listeners.clear();
         Ok(ring)

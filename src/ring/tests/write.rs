@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use bytes::Bytes;
+use rustix::thread::{gettid, sched_getaffinity};
 
 use super::*;
 
@@ -237,4 +238,37 @@ fn drop_lets_go_of_a_write() {
         assert!(bytes.is_unique() && Arc::strong_count(&file) == 1);
         drop((file, reader));
     }
+}
+
+/// The kernel's threads for files are kept to the CPUs that the options name.
+#[test]
+fn workers_are_kept_to_their_cpus() {
+    let mask = sched_getaffinity(None).expect("a mask");
+    for cpu in (0..1024).filter(|cpu| mask.is_set(*cpu)).take(2) {
+        // A thread of its own: its ring's workers are told by its number.
+        let found = thread::spawn(move || {
+            let mut rig = Rig::with(&Options { worker_cpus: vec![cpu], ..Options::default() });
+            let path = TempPath::new();
+            assert_eq!(rig.write(&path.create(), 0, pattern(0, 10), true), Ok(()));
+            worker_cpus()
+        });
+        let found = found.join().expect("the thread");
+        assert!(
+            !found.is_empty() && found.iter().all(|list| *list == cpu.to_string()),
+            "{found:?}"
+        );
+    }
+}
+
+/// The CPUs that each worker of this thread's rings may run on, as `/proc` lists them.
+fn worker_cpus() -> Vec<String> {
+    let name = format!("iou-wrk-{}", gettid().as_raw_nonzero());
+    let tasks = fs::read_dir("/proc/self/task").expect("it is mounted");
+    let cpus_of = |task: fs::DirEntry| {
+        let status = fs::read_to_string(task.path().join("status")).ok()?;
+        let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name));
+        let is_ours = field("Name:")?.trim() == name;
+        is_ours.then(|| field("Cpus_allowed_list:").unwrap_or_default().trim().to_owned())
+    };
+    tasks.filter_map(|task| cpus_of(task.ok()?)).collect()
 }
