@@ -120,6 +120,8 @@ struct Seat {
     shard: ShardId,
     shards: u16,
     cpu: Option<usize>,
+    /// Where the kernel writes to files for this shard; empty: anywhere.
+    worker_cpus: Vec<usize>,
     listeners: Vec<Listener>,
     senders: Vec<Option<Sender<Parcel<Socket>>>>,
     inboxes: Vec<Inbox<Socket>>,
@@ -190,10 +192,13 @@ fn seats(
         .map(|(shard, listeners)| {
             let (sender, receiver) = mesh::channel(4096);
             controls.push(sender);
+            let cpu = pins.map(|cpus| cpus[usize::from(shard)]);
+            let worker_cpus = pins.zip(cpu).map(|(cpus, cpu)| cpus::apart_from(cpus, cpu));
             Seat {
                 shard: ShardId(shard),
                 shards,
-                cpu: pins.map(|cpus| cpus[usize::from(shard)]),
+                cpu,
+                worker_cpus: worker_cpus.unwrap_or_default(),
                 listeners,
                 senders: (0..shards).map(|_| None).collect(),
                 inboxes: vec![(None, receiver)],
@@ -224,7 +229,9 @@ fn run_shard(
     if let Some(cpu) = seat.cpu {
         pin(cpu);
     }
-    let (ring, features) = match Uring::new(&ring::Options::default()) {
+    let worker_cpus = seat.worker_cpus.clone();
+    let ring_options = ring::Options { worker_cpus, ..ring::Options::default() };
+    let (ring, features) = match Uring::new(&ring_options) {
         Ok(ring) => {
             let features = ring.features().clone();
             (ring, features)

@@ -157,6 +157,7 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
             Completion::Accepted { listener, result, more } => {
                 self.on_accepted(listener, result, more);
             }
+            Completion::Written { .. } => unreachable!("nothing is written yet"),
             Completion::Woken => {}
         }
     }

@@ -6,6 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
 use ringmq::chunk::Batch;
 use ringmq::ring::{Buffer, Completion, Key, Received, RecvMode, Ring, Wake};
 
@@ -76,6 +77,7 @@ impl Ring for SimRing {
     type Socket = SimSocket;
     type Listener = SimListener;
     type Waker = SimWaker;
+    type File = ();
 
     fn waker(&self) -> SimWaker {
         SimWaker { kernel: self.kernel.clone(), ring: self.at }
@@ -107,6 +109,10 @@ impl Ring for SimRing {
 
     fn cancel_send(&mut self, key: Key) {
         lock(&self.kernel).cancel_send(self.at, key);
+    }
+
+    fn submit_write(&mut self, (): &(), _: u64, _: Bytes, _: bool) {
+        panic!("the simulator has no disk yet");
     }
 
     fn shutdown(&mut self, socket: &SimSocket) {

@@ -27,7 +27,7 @@ const TABLE: &[Row] = &[
     row("store", &[], &["bytes", "crc32c", "foldhash", "hashbrown", "log", "slab"]),
     row("disk", &["store"], &["crc32c", "log", "memmap2", "rustix"]),
     row("mesh", &[], &["loom"]),
-    row("ring", &[], &["io_uring", "libc", "log", "rustix"]),
+    row("ring", &[], &["bytes", "io_uring", "libc", "log", "rustix"]),
     row("broker", &["mqtt", "store"], &["bytes", "foldhash", "hashbrown", "log", "slab"]),
     row("reactor", INNER, &["bytes", "log", "slab"]),
     row("config", &[], &["clap", "log"]),
