@@ -12,6 +12,7 @@ use crate::broker::{ShardId, ShardSet};
 use crate::limits::{INBOX_RECORDS_MAX, STOP_MS_MAX};
 use crate::mesh::Record;
 use crate::ring::Ring;
+use crate::store::Medium;
 
 use super::outboxes::{Parcel, Traveller};
 use super::turn::{Clock, Reactor};
@@ -40,7 +41,7 @@ impl Stopping {
     }
 }
 
-impl<R: Ring, C: Clock> Reactor<R, C> {
+impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     /// Handles what other shards sent, a bounded number of messages from each.
     pub(super) fn handle_inboxes(&mut self) {
         for at in 0..self.inboxes.len() {
@@ -63,13 +64,9 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
                 };
                 awaited |= self.handle_parcel(from, parcel);
             }
-            let (from, inbox) = &mut self.inboxes[at];
+            let (_, inbox) = &mut self.inboxes[at];
             inbox.set_handled();
-            if let Some(from) = *from
-                && awaited
-            {
-                self.outboxes.ring(from);
-            }
+            self.note_handled(at, awaited);
         }
     }
 
@@ -115,7 +112,9 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
 
     /// Whether it was told to stop and has closed everything: there is nothing left to turn for.
     pub fn is_stopped(&self) -> bool {
-        matches!(self.stopping, Stopping::Closing { .. }) && self.links.is_empty()
+        matches!(self.stopping, Stopping::Closing { .. })
+            && self.links.is_empty()
+            && (self.is_committed() || self.now_ms >= self.commit_deadline_ms)
     }
 
     fn begin_stopping(&mut self) {
@@ -146,6 +145,7 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
                 let ready = missing.is_empty() && !self.broker.has_promises();
                 if ready || self.now_ms >= deadline_ms {
                     self.stopping = Stopping::Closing { deadline_ms };
+                    self.commit_deadline_ms = self.now_ms + STOP_MS_MAX;
                     self.with_broker(|broker, context| broker.close_all(context));
                 }
             }

@@ -209,8 +209,8 @@ impl<S: Send, W: Wake> Peers for Outboxes<S, W> {
         self.awaited[usize::from(shard.0)]
     }
 
-    fn handled(&self, shard: ShardId) -> u64 {
-        self.get(shard).map_or(0, |outbox| outbox.sender.handled())
+    fn committed(&self, shard: ShardId) -> u64 {
+        self.get(shard).map_or(0, |outbox| outbox.sender.committed())
     }
 
     fn admit(&mut self) -> bool {
