@@ -171,6 +171,21 @@ pub const SHARE_BYTES_MIN: usize = 16 * 1024;
 /// Bytes of one mesh ring (one per ordered pair of shards). Full: see invariant 6.
 pub const MESH_RING_BYTES: usize = 1024 * 1024;
 
+/// Bytes of one commit group, unless a single record is larger: a disk writes and syncs a megabyte
+/// in a millisecond or so. Full: the next group gathers behind it.
+pub const GROUP_BYTES_MAX: usize = 1024 * 1024;
+
+/// Buffers of commit groups that a log keeps for reuse. Over: the memory goes back.
+pub const GROUP_BUFFERS_KEPT_MAX: usize = 4;
+
+/// Segment files a log has ready beyond those it writes to, so that it never waits for one while
+/// the disk has room. None: what is staged waits, and with it its acknowledgements.
+pub const SPARE_FILES: usize = 2;
+
+/// Failed writes in a row after which a log asks for no more files until its owner says so: a disk
+/// that fails at once would be asked in a circle.
+pub const WRITE_FAILURES_MAX: u32 = 2;
+
 const _: () = assert!(CHUNK_SMALL_BYTES < CHUNK_LARGE_BYTES);
 const _: () = assert!(SHARE_BYTES_MIN < MESH_RING_BYTES / 4);
 const _: () = assert!(PACKET_BYTES_MIN <= PACKET_BYTES_DEFAULT);

@@ -6,6 +6,7 @@
 //! so that segment files can stand behind them.
 
 mod cursor;
+mod log;
 mod medium;
 mod messages;
 mod position;
@@ -14,6 +15,9 @@ mod record;
 mod retained;
 mod segment;
 
+pub use log::{
+    Fault, FaultKind, GroupWrite, Log, LogOptions, OpenError, OpenReport, SegmentFacts, TornTail,
+};
 pub use medium::{Answer as MediumAnswer, FileId, Found, Mapping, Medium, Request};
 pub use messages::{MessageLog, StoredMessage};
 pub use position::Position;

@@ -362,6 +362,12 @@ impl<'a> Record<'a> {
         Ok((record.ok_or(BadRecord::Unknown)?, whole.len()))
     }
 
+    /// Bytes of the record that `bytes` begin with, by its own account.
+    #[inline]
+    pub(super) fn length(bytes: &[u8]) -> Option<usize> {
+        frame(bytes).map(<[u8]>::len)
+    }
+
     /// Reads a message of which the sum is known to be right, or is of no interest.
     #[inline]
     pub(super) fn message_unchecked(bytes: &'a [u8]) -> Option<MessageRecord<'a>> {
