@@ -84,6 +84,7 @@ pub mod broker;
 pub mod chunk;
 pub mod config;
 pub mod cpus;
+pub mod disk;
 pub mod limits;
 pub mod mesh;
 pub mod mqtt;

@@ -67,6 +67,14 @@ pub const LOG_BYTES_MAX: usize = 2 * 1024 * 1024 * 1024;
 /// Sessions one shard keeps. Full: a client without one is answered with CONNACK 3.
 pub const SESSIONS_MAX: usize = 4 * 1024 * 1024;
 
+/// Messages of one queue kept unpacked for a client that is connected. Full: what comes waits packed.
+/// More than there are packet identifiers, so that no window runs dry of them.
+pub const QUEUE_HEAD_MAX: usize = 70_000;
+
+/// Bytes of the packed end of one queue. Full: its messages become a block in the log. A buffer
+/// that doubles does not get beyond it; some 2,000 messages.
+pub const QUEUE_TAIL_BYTES_MAX: usize = 8 * 1024;
+
 /// Bytes of a client id. Over: CONNACK 2. The standard asks for 23 [MQTT-3.1.3-5].
 pub const CLIENT_ID_BYTES_MAX: usize = 1024;
 
@@ -185,6 +193,21 @@ pub const SPARE_FILES: usize = 2;
 /// Failed writes in a row after which a log asks for no more files until its owner says so: a disk
 /// that fails at once would be asked in a circle.
 pub const WRITE_FAILURES_MAX: u32 = 2;
+
+/// Bytes that are read of a data directory's `FORMAT`. It has some thirty; the rest is a mistake.
+pub const FORMAT_TEXT_BYTES_MAX: u64 = 4096;
+
+/// Free segment files one shard keeps for reuse: as many as a store has ahead, and as many again
+/// for those it retires in a burst. Over: the file is removed.
+pub const FREE_FILES_MAX: usize = 4;
+
+/// Bytes of zeros one write puts into a new segment file: more gain nothing, and less are more
+/// calls.
+pub const ZEROS_WRITE_BYTES: usize = 1024 * 1024;
+
+/// How often the space of the file system is looked at: a disk that takes 1 GB/s moves by no more
+/// than the default `--disk-low` meanwhile.
+pub const SPACE_LOOK_MS: u64 = 1000;
 
 const _: () = assert!(CHUNK_SMALL_BYTES < CHUNK_LARGE_BYTES);
 const _: () = assert!(SHARE_BYTES_MIN < MESH_RING_BYTES / 4);

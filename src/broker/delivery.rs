@@ -189,7 +189,7 @@ impl Outgoing {
 
     /// Writes the message that is next in a session's queue, of which `letter` is the content.
     fn write_next(&mut self, qos: QoS, session: &mut Session, letter: &mut Letter<'_>) {
-        let next = session.queue.take_next(self.options.inflight_max, &self.logs);
+        let next = session.queue.take_next(self.options.inflight_max, &mut self.logs);
         let Some(QueueNext::Publish { entry, packet_id, again: dup, .. }) = next else {
             unreachable!("nothing else waited, and the window is open")
         };
@@ -224,7 +224,7 @@ impl Outgoing {
         let before = connection.output.bytes();
         while connection.output.bytes() <= self.options.outgoing_bytes_max / 2 {
             let (entry, number, packet_id, dup) =
-                match session.queue.take_next(self.options.inflight_max, &self.logs) {
+                match session.queue.take_next(self.options.inflight_max, &mut self.logs) {
                     None => break,
                     Some(QueueNext::Release { packet_id }) => {
                         let packet_id = PacketId::new(packet_id).expect("identifiers are not 0");
@@ -238,7 +238,7 @@ impl Outgoing {
                 };
             let position = entry.position().expect("what waits is stored");
             let Some(stored) = self.logs.message(position) else {
-                session.queue.mark_gone(number, &mut self.logs);
+                session.queue.lose(number, &mut self.logs);
                 self.stats.stored_lost += 1;
                 continue;
             };

@@ -90,7 +90,7 @@ impl Shard {
             let count = self.out.stats.disk_supply_failures;
             warn!("no room for another segment file, trying again each second: {error} ({count})");
         }
-        self.out.logs.disk.on_refused();
+        self.out.logs.disk.on_refused(error);
         self.disk.retry_ms = Some(now_ms + RETRY_MS);
         self.judge_disk();
     }

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use super::hashing::Hashing;
 use super::logs::Logs;
 use super::position::Position;
-use super::queue::{QueueEntry, QueueTerms};
+use super::queue::{Entry as QueueEntry, Terms as QueueTerms};
 use super::record::{AcksRecord, MessageRecord, Origin, Record, SessionKey, Target, Targets};
 use super::retained::{RetainStore, Retained};
 use super::session::{Holder, Sessions};
@@ -101,7 +101,7 @@ impl Catalog {
     /// Ends a session: its subscriptions and what waits in it. Gives its filters.
     pub fn end_session(&mut self, key: SessionKey, logs: &mut Logs) -> super::Subscriptions {
         let mut session = self.sessions.remove(key);
-        session.queue.drain(key, logs);
+        session.queue.drain(logs);
         if !session.clean {
             logs.disk.append(&Record::SessionEnded { session: key });
         }
@@ -213,7 +213,7 @@ impl Catalog {
     pub fn queue_retained(&mut self, target: Target, retained: Retained, logs: &mut Logs) {
         let Retained { position, bytes } = retained;
         logs.disk.append(&Record::Queued { target, position, bytes });
-        self.guests.insert(logs.disk.segment_of(position));
+        self.guests.extend(logs.disk.segment_of(position));
         let terms = QueueTerms { retain: target.retain, exactly_once: target.exactly_once };
         let entry = QueueEntry::stored(position, bytes, terms);
         let session = self.sessions.get_mut(target.session);

@@ -62,7 +62,7 @@ impl QueueLog for Logs {
     }
 
     fn segment_of(&self, position: Position) -> u64 {
-        self.disk.segment_of(position)
+        self.disk.segment_of(position).unwrap_or_else(|| position.offset())
     }
 
     fn append_block(&mut self, block: &BlockRecord<'_>) -> Position {

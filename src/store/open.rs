@@ -8,6 +8,7 @@ use super::housekeeping::Housekeeping;
 use super::log::{Log, LogOptions, OpenError, OpenReport};
 use super::logs::Logs;
 use super::medium::Found;
+use super::position::Position;
 use super::replay::{Losses, Replay};
 
 /// What a store is opened with.
@@ -54,8 +55,10 @@ impl Store {
     pub fn open(options: &StoreOptions, found: Vec<Found>) -> Result<(Self, Opened), OpenError> {
         let mut replay = Replay::default();
         let (log, report) =
-            Log::open(options.log.clone(), found, &mut |position, record, bytes, segments| {
-                replay.apply(position, record, bytes, &|position| segments.segment_of(position));
+            Log::open(options.log, found, &mut |position, record, segments| {
+                let bytes = segments.record_bytes(position.offset()).unwrap_or_default();
+                let segment_of = |position: Position| segments.segment_of(position.offset());
+                replay.apply(position, record, bytes, &segment_of);
             })?;
         let hashing = Hashing::with_seed(options.seed);
         let begun = log.checkpoint();

@@ -12,7 +12,7 @@ use super::cursor::Cursor;
 use super::hashing::Hashing;
 use super::logs::Logs;
 use super::position::Position;
-use super::queue::{QueueEntry, QueueTerms};
+use super::queue::{Entry as QueueEntry, Terms as QueueTerms};
 use super::record::{MessageRecord, Record, SessionKey};
 use super::retained::{RetainStore, Retained};
 use super::session::{Session, Sessions};
@@ -201,11 +201,12 @@ impl Replay {
         catalog.elsewhere = self.elsewhere;
         catalog.retained = self.retained;
         for store in &mut catalog.retained {
-            let gone = store.iter().filter(|(_, kept)| !logs.disk.has(kept.position));
+            let gone = store.iter().filter(|(_, kept)| !logs.disk.hold(kept.position, 1));
             let gone: Vec<String> = gone.map(|(topic, _)| topic.to_owned()).collect();
             losses.retained += gone.len() as u64;
-            gone.iter().for_each(|topic| drop(store.clear(topic)));
-            store.iter().for_each(|(_, kept)| logs.disk.hold(kept.position, 1));
+            for topic in gone {
+                store.clear(&topic);
+            }
         }
         (catalog, losses)
     }
