@@ -163,6 +163,21 @@ pub const SHARE_BYTES_MIN: usize = 16 * 1024;
 /// Bytes of one mesh ring (one per ordered pair of shards). Full: see invariant 6.
 pub const MESH_RING_BYTES: usize = 1024 * 1024;
 
+/// Bytes that are read of a data directory's `FORMAT`. It has some thirty; the rest is a mistake.
+pub const FORMAT_TEXT_BYTES_MAX: u64 = 4096;
+
+/// Free segment files one shard keeps for reuse: as many as a store has ahead, and as many again
+/// for those it retires in a burst. Over: the file is removed.
+pub const FREE_FILES_MAX: usize = 4;
+
+/// Bytes of zeros one write puts into a new segment file: more gain nothing, and less are more
+/// calls.
+pub const ZEROS_WRITE_BYTES: usize = 1024 * 1024;
+
+/// How often the space of the file system is looked at: a disk that takes 1 GB/s moves by no more
+/// than the default `--disk-low` meanwhile.
+pub const SPACE_LOOK_MS: u64 = 1000;
+
 const _: () = assert!(CHUNK_SMALL_BYTES < CHUNK_LARGE_BYTES);
 const _: () = assert!(SHARE_BYTES_MIN < MESH_RING_BYTES / 4);
 const _: () = assert!(PACKET_BYTES_MIN <= PACKET_BYTES_DEFAULT);
