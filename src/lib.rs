@@ -28,12 +28,13 @@
 //! | [`ring`] | the only user of io_uring | `io-uring`, `libc` | MQTT, broker |
 //! | [`broker`] | the state machines | `mqtt`, `store` | the ring |
 //! | [`reactor`] | completions → broker → operations | all above | flags' text |
+//! | [`disk`] | the data directory, its helper thread | `memmap2`, `store` | what is stored |
 //! | [`server`], [`config`], [`cpus`] | flags → threads, signals, end | all | – |
 //!
 //! `mqtt`, `transport`, `store` and `broker` are pure: no descriptor, clock, thread or atomic.
 //! [`chunk`] (bytes on their way out) and [`limits`] (every bound) are leaves that all may use.
-//! `mqtt`, `transport`, `store`, `mesh` and `ring` do not see each other. `tests/tidy.rs` holds the
-//! table, the files with `unsafe`, and the sizes.
+//! `mqtt`, `transport`, `store`, `mesh` and `ring` do not see each other; `disk` sees of `store` no
+//! more than the seam. `tests/tidy.rs` holds the table, the files with `unsafe`, and the sizes.
 //!
 //! # Invariants
 //!

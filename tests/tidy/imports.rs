@@ -25,7 +25,7 @@ const TABLE: &[Row] = &[
     row("mqtt", &[], &["bytes"]),
     row("transport", &[], &["bytes", "rustls"]),
     row("store", &[], &["bytes", "crc32c", "foldhash", "hashbrown", "log", "slab"]),
-    row("disk", &["store"], &["crc32c", "log", "memmap2", "rustix"]),
+    row("disk", &["store"], &["log", "memmap2", "rustix"]),
     row("mesh", &[], &["loom"]),
     row("ring", &[], &["bytes", "io_uring", "libc", "log", "rustix"]),
     row("broker", &["mqtt", "store"], &["bytes", "foldhash", "hashbrown", "log", "slab"]),
