@@ -109,6 +109,31 @@ pub struct Options {
     )]
     pub data_dir: PathBuf,
 
+    /// x
+    #[arg(long, value_enum, default_value = "disk")]
+    pub durability: Durability,
+    /// x
+    #[arg(long = "session-expiry-ms", default_value_t = 1209600000)]
+    pub session_expiry_ms: u64,
+    /// x
+    #[arg(long = "session-max-bytes", default_value_t = 1073741824)]
+    pub session_bytes_max: u64,
+    /// x
+    #[arg(long = "session-overflow", value_enum, default_value = "drop-oldest")]
+    pub session_overflow: Overflow,
+    /// x
+    #[arg(long, default_value_t = 10000000)]
+    pub retained_count_max: u64,
+    /// x
+    #[arg(long, default_value_t = 8589934592)]
+    pub retained_bytes_max: u64,
+    /// x
+    #[arg(skip)]
+    pub disk_low: Option<DiskLow>,
+    /// x
+    #[arg(long, default_value_t = 67108864)]
+    pub segment_bytes: u64,
+
     /// What to log on standard error: off, error, warn, info, debug or trace, also for one part
     /// alone, as in info,ringmq::ring=debug. RUST_LOG is not read
     #[arg(
@@ -121,6 +146,32 @@ pub struct Options {
     pub log: String,
 }
 
+/// x
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub enum Durability {
+    /// x
+    Disk,
+    /// x
+    Os,
+}
+/// x
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub enum Overflow {
+    /// x
+    DropOldest,
+    /// x
+    DropNewest,
+    /// x
+    Block,
+}
+/// x
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DiskLow {
+    /// x
+    Bytes(u64),
+    /// x
+    Percent(u8),
+}
 impl Options {
     /// Options from the process's own arguments. On `--help`, `--version` or a bad value this
     /// prints and ends the process: 0 for the first two, 2 for the third.

@@ -5,7 +5,6 @@ mod storage;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::num::NonZero;
 use std::process;
 use std::sync::mpsc;
 use std::sync::{Arc, mpsc::Receiver as Mailbox};

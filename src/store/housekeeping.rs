@@ -239,10 +239,12 @@ impl Housekeeping {
             cleaning.at = self.look(&mut cleaning, at, catalog, logs);
         } else if let Some(key) = cleaning.concerned.pop_first() {
             // It may have ended meanwhile; another of the same key refers to nothing in there.
+            // What is done with is in the log before.
+            catalog.write_acks(logs);
             if let Some(session) = catalog.sessions.try_get_mut(key) {
                 let range = cleaning.from..cleaning.to;
                 let map = |position| cleaning.moves.get(&position).copied();
-                session.queue.relocate(range, &map, key, logs);
+                session.queue.relocate(&range, &map, key, logs);
             }
         } else {
             logs.disk.append(&Record::Cleaned { from: cleaning.from, to: cleaning.to });
@@ -335,9 +337,9 @@ impl Cleaning {
         }
         let Some(session) = catalog.sessions.try_get(key) else { return };
         let range = self.from..self.to;
-        if session.queue.refers_to(range.clone()) {
+        if session.queue.refers_to(&range) {
             self.concerned.insert(key);
-            session.queue.positions_in(range, logs, &mut |position| {
+            session.queue.positions_in(&range, logs, &mut |position| {
                 self.needed.insert(position);
             });
         }

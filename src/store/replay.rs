@@ -12,8 +12,8 @@ use super::cursor::Cursor;
 use super::hashing::Hashing;
 use super::logs::Logs;
 use super::position::Position;
-use super::queue::{Entry as QueueEntry, Terms as QueueTerms};
-use super::record::{MessageRecord, Record, SessionKey};
+use super::queue::{Entry as QueueEntry, QueueLog, Terms as QueueTerms};
+use super::record::{BlockRecord, MessageRecord, Record, SessionKey};
 use super::retained::{RetainStore, Retained};
 use super::session::{Session, Sessions};
 
@@ -27,6 +27,31 @@ pub(super) struct Replay {
     moves: HashMap<Position, Position>,
     /// Records whose sum is right and whose content is not: our own fault, or a later version's.
     pub(super) misread: u64,
+}
+
+/// The log while it is read: where its segments are, and nothing else.
+struct Places<'a>(&'a dyn Fn(Position) -> u64);
+
+impl QueueLog for Places<'_> {
+    fn hold(&mut self, _: Position, _: u32) {
+        unreachable!("nothing is held before all is read")
+    }
+
+    fn release(&mut self, _: Position, _: u32) {
+        unreachable!("nothing is held before all is read")
+    }
+
+    fn segment_of(&self, position: Position) -> u64 {
+        (self.0)(position)
+    }
+
+    fn append_block(&mut self, _: &BlockRecord<'_>) -> Position {
+        unreachable!("nothing is appended before all is read")
+    }
+
+    fn block(&self, _: Position) -> Option<BlockRecord<'_>> {
+        None
+    }
 }
 
 /// What recovery could not bring back.
@@ -69,7 +94,7 @@ impl Replay {
             Record::Block(block) => {
                 if let Some(session) = self.session(block.session) {
                     let (first, count) = (block.first, block.count);
-                    session.queue.replay_block(position, first, count, segment_of);
+                    session.queue.replay_block(position, first, count, &Places(segment_of));
                 }
             }
             Record::SessionState { session, state } => match Session::decode(Cursor(state)) {
@@ -170,7 +195,7 @@ impl Replay {
         let moves = std::mem::take(&mut self.moves);
         let map = |position: Position| moves.get(&position).copied();
         for session in self.sessions.iter_mut().flatten() {
-            session.queue.replay_relocate(from..to, &map);
+            session.queue.replay_relocate(&(from..to), &map);
         }
     }
 

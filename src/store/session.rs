@@ -58,7 +58,7 @@ pub struct Session {
 }
 
 impl Session {
-    fn new(client_id: &str, vhost: u16, clean: bool) -> Self {
+    pub(super) fn new(client_id: &str, vhost: u16, clean: bool) -> Self {
         Self {
             client_id: client_id.into(),
             vhost,

@@ -44,7 +44,7 @@ pub(super) struct Front {
     /// No packet was taken, and no message came for a client that is there, since the last rewind.
     pub(super) resting: bool,
     /// No message below it waits and may be dropped.
-    spare_from: u64,
+    pub(super) spare_from: u64,
     /// Messages that no longer can be read.
     pub(super) lost: u64,
     /// Blocks whose messages are in `flight` and `ready`, or were.

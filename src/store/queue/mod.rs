@@ -36,8 +36,6 @@ mod packed;
 mod relocate;
 mod replay;
 mod state;
-#[cfg(test)]
-mod tests;
 
 use crate::limits::QUEUE_TAIL_BYTES_MAX;
 
@@ -303,6 +301,7 @@ impl Queue {
             let at = front.at(number);
             self.end_at(at, log);
         } else {
+            let Some(entry) = front.get_mut(number) else { return };
             let entry = std::mem::replace(entry, Entry::GONE);
             front.notes.gone(number);
             self.let_go(entry, log);

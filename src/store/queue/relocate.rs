@@ -40,6 +40,27 @@ impl Queue {
         }) || self.tail.iter().any(refers)
     }
 
+    /// Visits where its messages within these offsets of the log on disk stand.
+    pub fn positions_in(
+        &self,
+        range: &Range<u64>,
+        log: &impl QueueLog,
+        visit: &mut impl FnMut(Position),
+    ) {
+        let mut look = |entry: Entry| {
+            let position = entry.position().filter(|position| is_in(*position, range));
+            position.into_iter().for_each(&mut *visit);
+        };
+        if let Some(front) = &self.front {
+            front.entries().for_each(&mut look);
+            let blocks = front.middle.iter().filter(|block| block.refers_to(range));
+            for packed in blocks.filter_map(|block| block.read(log)) {
+                packed.iter().for_each(&mut look);
+            }
+        }
+        self.tail.iter().for_each(&mut look);
+    }
+
     /// Takes note that each message in whole segments of the log on disk, those within `range`, now
     /// stands where `map` says. Where that is `None` the message is lost. Block records that are
     /// in these segments, or refer to them, are appended anew.
