@@ -1,6 +1,8 @@
 //! The two logs of one shard: the one on disk, and the one in memory for what clean sessions still
 //! wait for.
 
+use crate::limits::QUEUE_TAIL_BYTES_MAX;
+
 use super::log::Log;
 use super::messages::MessageLog;
 use super::position::Position;
@@ -24,11 +26,17 @@ pub struct Logs {
     pub disk: Log,
     /// What may be lost with the process.
     pub memory: MessageLog,
+    /// Bytes that the packed end of a durable queue may have.
+    pub tail_bytes_max: usize,
 }
 
 impl Logs {
     pub(super) fn new(disk: Log) -> Self {
-        Self { disk, memory: MessageLog::default() }
+        Self {
+            disk,
+            memory: MessageLog::default(),
+            tail_bytes_max: QUEUE_TAIL_BYTES_MAX,
+        }
     }
 
     /// The message at a position that is held; `None` if the disk has lost it.
@@ -71,5 +79,9 @@ impl QueueLog for Logs {
 
     fn block(&self, position: Position) -> Option<BlockRecord<'_>> {
         self.disk.block(position)
+    }
+
+    fn tail_bytes_max(&self) -> usize {
+        self.tail_bytes_max
     }
 }
