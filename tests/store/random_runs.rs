@@ -6,7 +6,7 @@ use super::seeds::each_seed;
 use super::world::{Plan, World};
 
 /// Turns of one run.
-const TURNS: usize = 600;
+const TURNS: usize = 1000;
 
 // Closed when all is committed, a store is what it was: at any moment, as often as one likes.
 #[test]
@@ -15,13 +15,14 @@ fn reopened_it_is_the_same() {
         let mut world = World::new(Plan::of(seed), seed);
         for _ in 0..TURNS {
             world.turn();
-            if world.random.one_in(40) {
+            if world.random.one_in(world.plan.reopen) {
                 world.settle();
                 world.crash(Crash::Kill);
             }
         }
         world.settle();
         world.crash(Crash::Kill);
+        world.report();
     });
 }
 
@@ -36,10 +37,11 @@ fn crashed_it_is_a_beginning() {
                 let crash = Crash::power(&mut world.random);
                 world.verify_crash(crash);
             }
-            if world.random.one_in(40) {
+            if world.random.one_in(world.plan.reopen) {
                 let crash = Crash::power(&mut world.random);
                 world.crash(crash);
             }
         }
+        world.report();
     });
 }

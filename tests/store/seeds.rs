@@ -13,10 +13,13 @@ impl Drop for Named {
     }
 }
 
-/// Runs with each seed, or with `RINGMQ_STORE_SEED` alone.
+/// Runs with each seed, or with `RINGMQ_STORE_SEED` alone; `RINGMQ_STORE_RUNS` is how many of them.
 pub(crate) fn each_seed(seeds: Range<u64>, mut run: impl FnMut(u64)) {
     let one = std::env::var("RINGMQ_STORE_SEED").ok();
     let one = one.map(|text| text.parse().expect("RINGMQ_STORE_SEED is a number"));
+    let runs = std::env::var("RINGMQ_STORE_RUNS").ok();
+    let runs = runs.map(|text| text.parse().expect("RINGMQ_STORE_RUNS is a number"));
+    let seeds = seeds.start..runs.map_or(seeds.end, |runs: u64| seeds.start + runs);
     let seeds = one.map_or(seeds, |seed: u64| seed..seed + 1);
     for seed in seeds {
         let named = Named(seed);

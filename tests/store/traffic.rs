@@ -14,7 +14,7 @@ impl World {
     /// Some steps, and the end of a turn.
     pub(crate) fn turn(&mut self) {
         self.time_ms += 1;
-        for _ in 0..self.random.below(4) {
+        for _ in 0..self.random.below(8) {
             self.step();
         }
         self.end_turn();
@@ -23,21 +23,23 @@ impl World {
     }
 
     fn step(&mut self) {
-        match self.random.below(40) {
-            0..2 => self.connect(),
-            2 => self.disconnect(),
-            3 => self.expire(),
-            4 => self.subscribe(),
-            5 => self.unsubscribe(),
-            6..16 => self.publish(),
-            16..24 => self.pump(),
-            24..34 => self.answer(),
-            34 => self.drop_oldest(),
-            35 => self.queue_retained(),
-            36 => self.clear_retained(),
-            37 => self.receive(),
-            38 => self.free(),
-            _ => self.free_origin(),
+        match self.random.below(60) {
+            0 => self.connect(),
+            1 if self.random.one_in(2) => self.disconnect(),
+            2 => self.expire(),
+            3 => self.subscribe(),
+            4 => self.unsubscribe(),
+            5..28 => self.publish(),
+            28..36 => self.pump(),
+            36..44 => self.answer(),
+            44..52 => self.consume(),
+            52 => self.drop_oldest(),
+            53..55 => self.queue_retained(),
+            55 => self.clear_retained(),
+            56 => self.receive(),
+            57 => self.free(),
+            58 => self.free_origin(),
+            _ => {}
         }
     }
 
@@ -154,14 +156,30 @@ impl World {
 
     fn publish(&mut self) {
         let mut targets = Vec::new();
-        for key in self.live.sessions.keys().copied().collect::<Vec<_>>() {
-            if self.random.one_in(2) {
-                targets.push(key);
+        for (key, session) in &self.live.sessions {
+            let rate = if session.left_ms == 0 { 2 } else { self.plan.away };
+            if self.random.one_in(rate) {
+                targets.push(*key);
             }
         }
-        let retain = self.random.one_in(4);
+        let retain = self.random.one_in(self.plan.retain);
         if retain || !targets.is_empty() {
             self.store_message(&targets, retain);
+        }
+    }
+
+    /// A client takes and answers all there is.
+    fn consume(&mut self) {
+        let Some(key) = self.any(Some(true)) else { return };
+        for _ in 0..100 {
+            let taken = self.take(key);
+            let session = self.live.session(key);
+            let end = session.sent.min(session.end);
+            let Some((number, _)) = session.messages.range(..end).next() else {
+                if taken { continue } else { break }
+            };
+            let number = *number;
+            self.answer_to(key, number);
         }
     }
 

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 
 use ringmq::store::{
-    CatalogLimits, GroupWrite, LogOptions, Position, Request, SessionKey, Store, StoreOptions,
+    CatalogLimits, GroupWrite, HousekeepingStats, LogOptions, Position, SessionKey, Store, StoreOptions,
 };
 
 use super::disk::{Answer, Crash, Disk, Image, found_in};
@@ -27,6 +27,12 @@ pub(crate) struct Plan {
     pub(crate) lag: usize,
     /// Clients there are.
     pub(crate) clients: usize,
+    /// A message is for a client that is away once in so many times.
+    pub(crate) away: usize,
+    /// A message is retained once in so many times.
+    pub(crate) retain: usize,
+    /// The store is opened anew once in so many turns.
+    pub(crate) reopen: usize,
 }
 
 /// See the module.
@@ -46,6 +52,8 @@ pub(crate) struct World {
     pub(crate) time_ms: u64,
     /// Crashes after which the store was opened, clean ends included.
     pub(crate) opened: u64,
+    /// Of stores that are gone.
+    pub(crate) stats: HousekeepingStats,
     /// Stores need not be sound: faults of the disk leave something behind.
     pub(crate) unsound: bool,
 }
@@ -64,6 +72,9 @@ impl Plan {
             window: random.pick(&[1, 3, 10, 100]),
             lag: random.pick(&[1, 1, 2, 5]),
             clients: random.pick(&[2, 4, 8]),
+            away: random.pick(&[2, 8, 30]),
+            retain: random.pick(&[3, 10, 50]),
+            reopen: random.pick(&[20, 100, 300]),
         }
     }
 }
@@ -85,6 +96,7 @@ impl World {
             messages: 0,
             time_ms: EPOCH_MS,
             opened: 0,
+            stats: HousekeepingStats::default(),
             unsound: false,
         }
     }
@@ -239,6 +251,10 @@ impl World {
         if !self.unsound {
             assert_sound(&opened);
         }
+        let stats = self.store.housekeeping.stats();
+        self.stats.checkpoints += stats.checkpoints;
+        self.stats.cleaned += stats.cleaned;
+        self.stats.moved_bytes += stats.moved_bytes;
         self.store = store;
         // What the store notes of its own accord is of clients that are gone: the model knows.
         let mut offset = self.store.logs.disk.committed();
@@ -273,8 +289,8 @@ impl World {
         }
     }
 
-    /// Asks for something of the disk, whoever asks.
-    pub(crate) fn requests(&mut self) -> Option<Request> {
-        self.store.logs.disk.next_request()
+    /// Says what happened in a run.
+    pub(crate) fn report(&self) {
+        println!("{:?} recycled {} opened {} segs {} msgs {} queued {:?}", self.stats, self.disk.recycled, self.opened, self.store.logs.disk.segments().len(), self.messages, self.live.sessions.values().map(|s| s.messages.len()).collect::<Vec<_>>());
     }
 }
