@@ -32,11 +32,7 @@ pub struct Logs {
 
 impl Logs {
     pub(super) fn new(disk: Log) -> Self {
-        Self {
-            disk,
-            memory: MessageLog::default(),
-            tail_bytes_max: QUEUE_TAIL_BYTES_MAX,
-        }
+        Self { disk, memory: MessageLog::default(), tail_bytes_max: QUEUE_TAIL_BYTES_MAX }
     }
 
     /// The message at a position that is held; `None` if the disk has lost it.

@@ -97,15 +97,15 @@ fn sort(
             kept.push(segment);
             continue;
         };
-        // What both have is the same, since a sum depends on the offset; so the one that goes
-        // further has all of the other. Without a record, one is only its header.
+        // They are of one opening of the log, so what both have is the same, and the one that goes
+        // further has all of the other; or one is only its header.
         let rank = |(header, file): &(SegmentHeader, SegmentFile)| {
-            (records_end(header.start, file.mapping.bytes()), header.checkpoint)
+            (records_end(header, file.mapping.bytes()), header.checkpoint)
         };
         let (stays, goes) =
             if rank(&segment) >= rank(&before) { (segment, before) } else { (before, segment) };
         let (header, file) = &goes;
-        if records_end(header.start, file.mapping.bytes()) == header.start {
+        if records_end(header, file.mapping.bytes()) == header.start {
             files.recycle(file.id);
         } else {
             files.set_aside(file.id);
@@ -117,11 +117,11 @@ fn sort(
     Ok(kept)
 }
 
-/// Where the records end in the file of a segment that starts at `start`.
-fn records_end(start: u64, file: &[u8]) -> u64 {
-    let (mut end, mut rest) = (start, file.get(index(HEADER_BYTES)..).unwrap_or_default());
+/// Where the records end in the file of a segment.
+fn records_end(header: &SegmentHeader, file: &[u8]) -> u64 {
+    let (mut end, mut rest) = (header.start, file.get(index(HEADER_BYTES)..).unwrap_or_default());
     loop {
-        let length = match Record::decode(end, rest) {
+        let length = match Record::decode(end ^ header.salt, rest) {
             Ok((_, length)) => length,
             Err(BadRecord::Unknown) => Record::length(rest).expect("its sum is right"),
             Err(BadRecord::Cut | BadRecord::Sum) => return end,
@@ -137,7 +137,7 @@ fn table(found: Vec<(SegmentHeader, SegmentFile)>) -> Segments {
     let mut next = None;
     for (header, file) in found.into_iter().rev() {
         let capacity = file.mapping.bytes().len() as u64 - HEADER_BYTES;
-        let mut segment = Segment::new(header.start, capacity);
+        let mut segment = Segment::new(header.start, capacity, header.salt);
         let end = header.start + capacity;
         segment.end = next.map(|next| end.min(next));
         segment.file = Some(file);

@@ -27,6 +27,8 @@ pub(super) struct Segment {
     pub(super) end: Option<u64>,
     /// Bytes its file has for records.
     pub(super) capacity: u64,
+    /// What its records' sums depend on, beside their offsets.
+    pub(super) salt: u64,
     /// None until one is supplied; then nothing of it is written yet.
     pub(super) file: Option<SegmentFile>,
     pub(super) references: u64,
@@ -43,11 +45,12 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    pub(super) fn new(start: u64, capacity: u64) -> Self {
+    pub(super) fn new(start: u64, capacity: u64, salt: u64) -> Self {
         Self {
             start,
             end: None,
             capacity,
+            salt,
             file: None,
             references: 0,
             holds: 0,
@@ -143,7 +146,8 @@ impl Segments {
     /// log has nothing.
     pub(in crate::store) fn record_at(&self, offset: u64) -> Result<(Record<'_>, u64), BadRecord> {
         let bytes = self.bytes_at(offset).ok_or(BadRecord::Cut)?;
-        let (record, length) = Record::decode(offset, bytes)?;
+        let salt = self.find(offset).map_or(0, |at| self.list[at].salt);
+        let (record, length) = Record::decode(offset ^ salt, bytes)?;
         Ok((record, offset + length as u64))
     }
 
@@ -186,11 +190,11 @@ impl Segments {
     }
 
     /// Opens a segment at `start`; the newest ends there.
-    pub(super) fn open(&mut self, start: u64, capacity: u64) {
+    pub(super) fn open(&mut self, start: u64, capacity: u64, salt: u64) {
         if let Some(last) = self.list.back_mut() {
             last.end.get_or_insert(start);
         }
-        self.list.push_back(Segment::new(start, capacity));
+        self.list.push_back(Segment::new(start, capacity, salt));
         self.unfiled += 1;
         if let Some(at) = self.list.len().checked_sub(2) {
             self.consider(at);
@@ -209,7 +213,7 @@ impl Segments {
             }
             return;
         }
-        let mut next = Segment::new(written, segment.capacity);
+        let mut next = Segment::new(written, segment.capacity, segment.salt);
         next.end = segment.end.replace(written);
         next.counted_in = Some(segment.counted_in.unwrap_or(segment.start));
         self.list.insert(at + 1, next);
