@@ -34,8 +34,8 @@ pub(super) struct Segment {
     pub(super) references: u64,
     /// References there ever were.
     holds: u64,
-    /// End of the log when the last reference went.
-    idle_since: u64,
+    /// End of the log at the end of the turn in which the last reference went.
+    idle_since: Option<u64>,
     /// It stands in one of the two lists.
     is_candidate: bool,
     /// Recovery found damage in it.
@@ -54,7 +54,7 @@ impl Segment {
             file: None,
             references: 0,
             holds: 0,
-            idle_since: 0,
+            idle_since: None,
             is_candidate: false,
             is_damaged: false,
             counted_in: None,
@@ -270,11 +270,11 @@ impl Segments {
     pub(super) fn release(&mut self, offset: u64, count: u32) {
         let Some(at) = self.find(offset) else { return };
         let at = self.counter(at);
-        let (end, segment) = (self.end, &mut self.list[at]);
+        let segment = &mut self.list[at];
         let left = segment.references.checked_sub(u64::from(count));
         segment.references = left.expect("released once for each hold");
         if left == Some(0) {
-            segment.idle_since = end;
+            segment.idle_since = None;
             self.consider(at);
         }
     }
@@ -308,7 +308,8 @@ impl Segments {
     }
 
     /// Lets go what nothing refers to and recovery does not read. A reference may have gone because
-    /// of a record that is lost at a crash: it must be committed first.
+    /// of a record that is lost at a crash: it must be committed first. It may have been appended
+    /// after the reference went, in the same turn, which ends here.
     pub(super) fn retire(&mut self, files: &mut Files) {
         let mut next = 0;
         while let Some(start) = self.due.get(next).copied() {
@@ -321,7 +322,7 @@ impl Segments {
             if segment.references > 0 || is_newest {
                 segment.is_candidate = false;
                 self.due.swap_remove(next);
-            } else if segment.idle_since > self.written {
+            } else if *segment.idle_since.get_or_insert(self.end) > self.written {
                 next += 1;
             } else {
                 self.due.swap_remove(next);
