@@ -55,12 +55,33 @@ pub(crate) struct Waiting {
 /// What a record of the log says.
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
-    Opened { key: SessionKey, vhost: u16, client: String, serial: u64, time_ms: u64 },
-    Ended { key: SessionKey },
-    Attached { key: SessionKey },
-    Detached { key: SessionKey, sent: u64, time_ms: u64 },
-    Subscribed { key: SessionKey, filter: String, granted: u8 },
-    Unsubscribed { key: SessionKey, filter: String },
+    Opened {
+        key: SessionKey,
+        vhost: u16,
+        client: String,
+        serial: u64,
+        time_ms: u64,
+    },
+    Ended {
+        key: SessionKey,
+    },
+    Attached {
+        key: SessionKey,
+    },
+    Detached {
+        key: SessionKey,
+        sent: u64,
+        time_ms: u64,
+    },
+    Subscribed {
+        key: SessionKey,
+        filter: String,
+        granted: u8,
+    },
+    Unsubscribed {
+        key: SessionKey,
+        filter: String,
+    },
     Stored {
         message: MessageId,
         bytes: u32,
@@ -69,10 +90,25 @@ pub(crate) enum Change {
         received: Option<(SessionKey, u16)>,
         origin: Option<Origin>,
     },
-    Queued { key: SessionKey, message: MessageId, terms: QueueTerms, bytes: u32 },
-    Acks { key: SessionKey, done: Vec<u64>, released: Vec<u64> },
-    Received { key: SessionKey, packet_id: u16 },
-    Freed { key: SessionKey, packet_id: u16 },
+    Queued {
+        key: SessionKey,
+        message: MessageId,
+        terms: QueueTerms,
+        bytes: u32,
+    },
+    Acks {
+        key: SessionKey,
+        done: Vec<u64>,
+        released: Vec<u64>,
+    },
+    Received {
+        key: SessionKey,
+        packet_id: u16,
+    },
+    Freed {
+        key: SessionKey,
+        packet_id: u16,
+    },
     FreedElsewhere(Origin),
     Cleared(Place),
 }

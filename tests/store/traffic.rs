@@ -1,9 +1,7 @@
 //! What clients and the broker do, at random: each step changes store and model alike, and what the
 //! store answers must be what the model says.
 
-use ringmq::store::{
-    Holder, NewMessage, QueueAnswer, QueueTerms, SessionKey, Target,
-};
+use ringmq::store::{Holder, NewMessage, QueueAnswer, QueueTerms, SessionKey, Target};
 
 use super::model::{Change, Next};
 use super::texts::topic;

@@ -2,7 +2,7 @@
 //! thrown away. That it can be emptied shows that what it holds is what it lets go of.
 
 use ringmq::store::{
-    Found, Holder, Losses, Opened, OpenReport, Origin, QueueNext, Retained, SessionKey, Store,
+    Found, Holder, Losses, OpenReport, Opened, Origin, QueueNext, Retained, SessionKey, Store,
     StoreOptions,
 };
 

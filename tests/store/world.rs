@@ -8,7 +8,8 @@
 use std::collections::VecDeque;
 
 use ringmq::store::{
-    CatalogLimits, GroupWrite, HousekeepingStats, LogOptions, Position, SessionKey, Store, StoreOptions,
+    CatalogLimits, GroupWrite, HousekeepingStats, LogOptions, Position, SessionKey, Store,
+    StoreOptions,
 };
 
 use super::disk::{Answer, Crash, Disk, Image, found_in};
@@ -225,7 +226,12 @@ impl World {
         let end = store.logs.disk.committed();
         let log = &self.store.logs.disk;
         assert!(log.committed() <= end, "{} was committed, {end} is there", log.committed());
-        assert!(end <= log.appended(), "more than was appended");
+        assert!(
+            end <= log.appended(),
+            "{end} is more than was appended, {}; {opened} {:?}",
+            log.appended(),
+            log.committed()
+        );
         setting.verify(&mut store, &self.model_at(end, setting.options.time_ms));
     }
 
@@ -291,6 +297,14 @@ impl World {
 
     /// Says what happened in a run.
     pub(crate) fn report(&self) {
-        println!("{:?} recycled {} opened {} segs {} msgs {} queued {:?}", self.stats, self.disk.recycled, self.opened, self.store.logs.disk.segments().len(), self.messages, self.live.sessions.values().map(|s| s.messages.len()).collect::<Vec<_>>());
+        println!(
+            "{:?} recycled {} opened {} segs {} msgs {} queued {:?}",
+            self.stats,
+            self.disk.recycled,
+            self.opened,
+            self.store.logs.disk.segments().len(),
+            self.messages,
+            self.live.sessions.values().map(|s| s.messages.len()).collect::<Vec<_>>()
+        );
     }
 }
