@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use log::{info, warn};
 
-use crate::limits::{DISK_LOW_BYTES, DISK_LOW_PERCENT, STAGED_BYTES_MAX};
+use crate::limits::{DISK_LOW_BYTES_DEFAULT, DISK_LOW_PERCENT_DEFAULT, STAGED_BYTES_MAX};
 use crate::store::{FileId, GroupWrite, Mapping, Request, SessionKey};
 
 use super::letter::Source;
@@ -101,7 +101,7 @@ impl Shard {
         let least = match self.out.options.disk_low {
             Some(Threshold::Bytes(bytes)) => bytes,
             Some(Threshold::Percent(share)) => percent(share),
-            None => DISK_LOW_BYTES.min(percent(DISK_LOW_PERCENT)),
+            None => DISK_LOW_BYTES_DEFAULT.min(percent(DISK_LOW_PERCENT_DEFAULT)),
         };
         let low = free < least;
         if low != self.disk.low {
