@@ -117,15 +117,21 @@ impl Shard {
         self.judge_disk();
     }
 
-    /// How far the log goes, and how far it is committed.
-    pub fn log_marks(&self) -> (u64, u64) {
-        (self.out.logs.disk.appended(), self.out.logs.disk.committed())
+    /// How far the log goes, and how far what it promises is kept.
+    pub fn log_marks(&mut self) -> (u64, u64) {
+        (self.out.logs.disk.appended(), self.out.logs.settled())
+    }
+
+    /// Whether everything that was appended is committed.
+    pub fn is_committed(&self) -> bool {
+        self.out.logs.disk.staged_bytes() == 0
     }
 
     /// Ends a turn: acknowledgements are written, segments that are free go, and housekeeping takes
     /// a step; whether it has more to do at once.
     pub fn end_turn(&mut self) -> bool {
         self.catalog.write_acks(&mut self.out.logs);
+        self.out.logs.end_turn();
         self.out.logs.disk.end_turn();
         self.judge_disk();
         let more = !self.disk.short

@@ -92,10 +92,10 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
 
     /// Tells other shards how far their messages are committed.
     fn tell_committed(&mut self) {
-        let (_, committed) = self.broker.log_marks();
+        let (_, settled) = self.broker.log_marks();
         for (at, queue) in self.storage.handled.iter_mut().enumerate() {
             let mut awaited = false;
-            while let Some(first) = queue.front().copied().filter(|first| first.log <= committed) {
+            while let Some(first) = queue.front().copied().filter(|first| first.log <= settled) {
                 queue.pop_front();
                 let (_, inbox) = &mut self.inboxes[at];
                 inbox.set_committed(first.messages);
@@ -111,7 +111,6 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
 
     /// Whether everything that was appended is committed.
     pub(super) fn is_committed(&self) -> bool {
-        let (appended, committed) = self.broker.log_marks();
-        appended <= committed
+        self.broker.is_committed()
     }
 }
