@@ -44,7 +44,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             }
             self.storage.medium.ask(request);
         }
-        if let Some(write) = self.broker.next_write() {
+        if let Some(write) = self.broker.next_write(self.now_ms) {
             let file = self.storage.files.get(&write.file).expect("its segment has this file");
             self.ring.submit_write(file, write.offset, write.bytes, write.sync);
         }

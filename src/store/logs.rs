@@ -92,6 +92,11 @@ impl Logs {
         self.settled
     }
 
+    /// Whether nobody waits for anything that was appended.
+    pub fn is_settled(&mut self) -> bool {
+        self.settled() >= self.disk.appended()
+    }
+
     /// The turn that appended what stands at `offset`, if it is not settled.
     #[inline]
     fn turn_of(&mut self, offset: u64) -> Option<&mut Turn> {
