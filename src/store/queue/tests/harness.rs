@@ -30,14 +30,18 @@ pub(super) struct Harness {
 }
 
 impl Harness {
-    pub(super) fn new(volatile: bool, tail_bytes_max: usize) -> Self {
+    /// Of a queue that had `end` messages already, all done with.
+    pub(super) fn new(volatile: bool, end: u64, tail_bytes_max: usize) -> Self {
+        let mut queue = if volatile { Queue::volatile() } else { Queue::default() };
+        queue.replay_acks(end, &[], &[]);
+        let model = Model { end, ..Model::default() };
         Self {
-            queue: if volatile { Queue::volatile() } else { Queue::default() },
+            queue,
             log: FakeLog::new(tail_bytes_max),
-            model: Model::default(),
+            model: model.clone(),
             near: false,
-            logged: Model::default(),
-            events: Vec::new(),
+            logged: model,
+            events: vec![Event::Acks(Acks { first: end, ..Acks::default() })],
             starts: vec![0],
             volatile,
         }
