@@ -70,12 +70,12 @@ impl Files {
         if self.is_refused || self.failures_in_a_row >= WRITE_FAILURES_MAX {
             return None;
         }
-        let bytes = self.lacking(needed)?;
+        let bytes = self.lacking(&needed)?;
         self.asked.push_back(bytes);
         Some(Request::Supply { bytes })
     }
 
-    fn lacking(&self, needed: impl Iterator<Item = u64> + Clone) -> Option<u64> {
+    fn lacking(&self, needed: &(impl Iterator<Item = u64> + Clone)) -> Option<u64> {
         let standard = self.standard_bytes;
         let asked = |bytes: u64| self.asked.iter().filter(|asked| **asked == bytes).count();
         let needed_of = |bytes: u64| needed.clone().filter(|needed| *needed == bytes).count();

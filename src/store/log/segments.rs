@@ -299,18 +299,18 @@ impl Segments {
         let mut next = 0;
         while let Some(start) = self.due.get(next).copied() {
             let Some(at) = self.index_of(start) else {
-                self.due.swap_remove(next);
+                self.due.remove(next);
                 continue;
             };
             let is_newest = at + 1 == self.list.len();
             let segment = &mut self.list[at];
             if segment.references > 0 || is_newest {
                 segment.is_candidate = false;
-                self.due.swap_remove(next);
+                self.due.remove(next);
             } else if segment.idle_since > self.written {
                 next += 1;
             } else {
-                self.due.swap_remove(next);
+                self.due.remove(next);
                 if let Some(file) = self.remove(at) {
                     files.recycle(file.id);
                 }

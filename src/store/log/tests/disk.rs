@@ -62,7 +62,7 @@ pub(super) struct Disk {
     last_id: u64,
     /// Bytes of files that were recycled: the next ones of their length begin with them.
     leftovers: Vec<Vec<u8>>,
-    /// Writes and supplies, in order.
+    /// Ids and lengths of the files that were supplied, in order.
     pub(super) supplied: Vec<(FileId, u64)>,
     pub(super) recycled: Vec<FileId>,
     pub(super) set_aside: Vec<FileId>,
