@@ -62,7 +62,7 @@ impl Files {
     /// What to ask now. `needed` are the lengths that segments without a file need.
     pub(super) fn next_request(
         &mut self,
-        needed: impl Iterator<Item = u64> + Clone,
+        needed: &(impl Iterator<Item = u64> + Clone),
     ) -> Option<Request> {
         if let Some(request) = self.requests.pop_front() {
             return Some(request);
@@ -70,7 +70,7 @@ impl Files {
         if self.is_refused || self.failures_in_a_row >= WRITE_FAILURES_MAX {
             return None;
         }
-        let bytes = self.lacking(&needed)?;
+        let bytes = self.lacking(needed)?;
         self.asked.push_back(bytes);
         Some(Request::Supply { bytes })
     }

@@ -201,8 +201,13 @@ impl Segments {
         }
         let mut next = Segment::new(written, segment.capacity);
         next.end = segment.end.replace(written);
-        next.counted_in = Some(segment.counted_in.unwrap_or(segment.start));
         self.list.insert(at + 1, next);
+        let counter = self.counter(at);
+        if self.list[counter].references > 0 {
+            self.list[at + 1].counted_in = Some(self.list[counter].start);
+        }
+        // It was the newest, maybe.
+        self.consider(at);
     }
 
     /// Gives files to the segments that have none.

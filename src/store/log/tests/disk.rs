@@ -158,15 +158,15 @@ impl Disk {
         Self { files: images.into_iter().map(file).collect(), last_id, ..Self::default() }
     }
 
-    /// What is found after a restart; the free files are kept by the medium.
+    /// What is found after a restart; what is free is not, and is not used as it is.
     pub(super) fn found(&mut self) -> Vec<Found> {
         let is_free = |file: &File| file.bytes.iter().take(64).all(|byte| *byte == 0);
         let free: Vec<FileId> =
             self.files.iter().filter(|(_, file)| is_free(file)).map(|(id, _)| *id).collect();
         for id in free {
-            let bytes = self.remove(id);
-            self.leftovers.push(bytes);
+            self.remove(id);
         }
+        self.leftovers.clear();
         let ids: Vec<FileId> = self.files.keys().copied().collect();
         // In no order that helps.
         ids.into_iter().rev().map(|id| Found { id, mapping: self.map(id) }).collect()

@@ -111,6 +111,26 @@ fn parted_segments_share_their_references() {
     assert_eq!(world.end_turn(), [FileId(1), facts[1].file.unwrap()]);
 }
 
+// Without references nothing is shared: the first part goes as soon as it may, and the second one
+// counts for itself.
+#[test]
+fn parts_without_references_are_independent() {
+    let mut world = World::new();
+    world.append(100);
+    world.commit();
+    let second = world.append(200);
+    let failed = world.fail();
+    world.log.hold(second, 1);
+    let counts: Vec<_> = world.log.segments().map(|facts| facts.references).collect();
+    assert_eq!(counts, [0, 1]);
+    world.fill_segment();
+    world.checkpoint();
+    world.fill_segment();
+    assert_eq!(world.end_turn(), [failed.file]);
+    world.log.release(second, 1);
+    assert_eq!(world.end_turn().len(), 1);
+}
+
 // A file that fails at its first group has no segment: it goes at once, and never sees a write
 // again.
 #[test]

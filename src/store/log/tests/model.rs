@@ -219,7 +219,8 @@ impl Model {
         self.end_checkpoint();
         self.world.fill_segment();
         self.world.end_turn();
-        assert!(self.world.log.segments().len() <= 3, "{:?}", self.world.files());
+        let facts: Vec<_> = self.world.log.segments().collect();
+        assert!(facts.len() <= 3, "{facts:#?} {}", self.world.log.checkpoint());
         self.crashes
     }
 }
@@ -233,11 +234,25 @@ fn equals_what_its_owner_remembers() {
     let mut crashes = 0;
     for seed in first..first + runs {
         println!("RINGMQ_SEED={seed}");
-        let mut model = Model::new(seed);
-        for _ in 0..3000 {
-            model.step();
-        }
-        crashes += model.end();
+        crashes += run(seed);
     }
     assert!(runs < 10 || crashes > 100, "{crashes} crashes");
+}
+
+// Runs that failed once.
+#[test]
+fn old_faults_stay_away() {
+    // 307: a segment without references that lost its file while it was the newest stayed forever.
+    let seeds: &[u64] = &[307];
+    for seed in seeds {
+        run(*seed);
+    }
+}
+
+fn run(seed: u64) -> usize {
+    let mut model = Model::new(seed);
+    for _ in 0..3000 {
+        model.step();
+    }
+    model.end()
 }
