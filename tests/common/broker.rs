@@ -204,10 +204,13 @@ impl Broker {
         assert_eq!(self.wait().code(), Some(0), "SIGTERM ends the broker with 0");
     }
 
-    /// File descriptors and resident memory, as the kernel counts them.
+    /// File descriptors and resident memory, as the kernel counts them. Not counted are those of
+    /// the data directory: segment files come and go in their own time.
     pub(crate) fn resources(&self) -> Resources {
         let process = PathBuf::from(format!("/proc/{}", self.process.child.id()));
-        let fds = fs::read_dir(process.join("fd")).expect("the broker runs").count();
+        let fds = fs::read_dir(process.join("fd")).expect("the broker runs");
+        let targets = fds.filter_map(|fd| fs::read_link(fd.ok()?.path()).ok());
+        let fds = targets.filter(|target| !target.starts_with(self.data.path())).count();
         let status = fs::read_to_string(process.join("status")).expect("the broker runs");
         let rss_kib: u64 = status
             .lines()
