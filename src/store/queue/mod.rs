@@ -240,6 +240,15 @@ impl Queue {
         }
     }
 
+    /// Whether the message with this packet identifier was sent before its client left, and is still
+    /// to be sent again.
+    pub fn is_due_again(&self, packet_id: u16) -> bool {
+        self.front.as_ref().is_some_and(|front| {
+            let number = front.number_of(packet_id);
+            number.is_some_and(|number| front.next_number() <= number && number < front.sent)
+        })
+    }
+
     /// PUBACK: ends the QoS 1 message with this packet identifier.
     #[inline]
     pub fn acknowledge(&mut self, packet_id: u16, log: &mut impl QueueLog) -> Answer {
