@@ -304,7 +304,6 @@ impl Shard {
     /// Replies, or does what else was to follow.
     pub(super) fn keep_promise(&mut self, conn: ConnId, reply: &Reply, context: &mut Context<'_>) {
         match reply {
-            Reply::Receive(packet_id) => self.note_received(conn, *packet_id),
             Reply::Resume => {
                 if let Some(connection) = self.out.connections.get_mut(conn) {
                     connection.resuming = false;
@@ -436,7 +435,8 @@ impl Shard {
                 suback.encode(Version::V311, &mut bytes);
                 self.out.reply(conn, &bytes);
             }
-            Reply::Receive(_) | Reply::Resume => unreachable!("the caller does these"),
+            Reply::Receive(packet_id) => self.note_received(conn, *packet_id),
+            Reply::Resume => unreachable!("it always waits, and the caller does it"),
         }
     }
 
