@@ -12,6 +12,7 @@
 
 #![allow(unsafe_code)]
 
+use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 
@@ -36,6 +37,15 @@ impl FileMapping {
         let mapped = unsafe { options.map(file) }?;
         Ok(Self(Some(mapped)))
     }
+}
+
+/// Maps all of a file for reading. Who has the file must not cut it off as long as the mapping is
+/// there, nor write where somebody reads: see the head of this file.
+///
+/// # Errors
+/// If the system has no memory map for us.
+pub fn map(file: &File) -> io::Result<Box<dyn Mapping>> {
+    Ok(Box::new(FileMapping::new(file, file.metadata()?.len())?))
 }
 
 impl Mapping for FileMapping {
