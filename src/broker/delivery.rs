@@ -238,7 +238,7 @@ impl Outgoing {
                 };
             let position = entry.position().expect("what waits is stored");
             let Some(stored) = self.logs.message(position) else {
-                session.queue.lose(number, &mut self.logs);
+                session.queue.mark_gone(number, &mut self.logs);
                 self.stats.stored_lost += 1;
                 continue;
             };

@@ -284,7 +284,7 @@ impl Shard {
 
     /// Lets replies go that waited for what is committed by now, here and on other shards.
     pub fn keep_promises(&mut self, context: &mut Context<'_>) {
-        let log = self.out.logs.disk.committed();
+        let log = self.out.logs.settled();
         while let Some(mut replies) =
             self.promises.next_kept(log, |shard| context.peers.committed(shard))
         {
