@@ -9,12 +9,14 @@
 
 mod broker;
 mod client;
+mod daemon;
 mod packet;
 mod random;
 
 #[allow(unused_imports, reason = "each test target uses its own part")]
 pub(crate) use {
     broker::{Broker, PATIENCE, Resources, on_shards, run_to_exit},
+    daemon::Daemon,
     client::{Client, ENDS, reconnect_as, resume_as, socket_from},
     packet::{
         Connect, DISCONNECT, PINGREQ, PINGRESP, Publish, connack, connect, frame, puback, pubcomp,
