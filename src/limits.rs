@@ -78,6 +78,13 @@ pub const QUEUE_TAIL_BYTES_MAX: usize = 8 * 1024;
 /// Bytes of a client id. Over: CONNACK 2. The standard asks for 23 [MQTT-3.1.3-5].
 pub const CLIENT_ID_BYTES_MAX: usize = 1024;
 
+/// Bytes that nobody waits for, acknowledgements and what was acknowledged, that gather before they
+/// are written. Over: they are written.
+pub const LAZY_BYTES_MAX: u64 = 256 * 1024;
+
+/// Time they may gather. Over: they are written.
+pub const LAZY_MS: u64 = 10;
+
 /// Bytes appended to a shard's log and not committed. Over: publishers that need the disk are not
 /// read from until half of it is.
 pub const STAGED_BYTES_MAX: u64 = 16 * 1024 * 1024;

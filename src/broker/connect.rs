@@ -7,7 +7,6 @@ use crate::mqtt::{Connack, Connect, ConnectReturn, Version};
 use crate::store::SessionKey;
 
 use super::connection::{Open, Phase, Will};
-use super::promises::{Reply, Wait};
 use super::reason::CloseReason;
 use super::shard::{Context, Shard};
 use super::vhost::{DEFAULT_VHOST, VhostId};
@@ -105,14 +104,13 @@ impl Shard {
                 })
             }),
         });
-        connection.resuming = resuming;
         self.clients += 1;
         self.out.stats.clients_accepted += 1;
         debug!("link {}: client {client_id:?} connected, session present: {present}", conn.slot);
         let code = ConnectReturn::Accepted;
         self.out.reply(conn, &Connack::bytes_v3(connect.version, present, code));
         if resuming {
-            self.promise(conn, Reply::Resume, Wait::disk_if(true));
+            self.pause_until_committed(conn);
         }
         self.make_progress(conn, context);
     }

@@ -67,8 +67,9 @@ pub(super) struct Connection {
     pub(super) withheld: Vec<Reply>,
     /// Its next publish waits for the disk.
     pub(super) needs_disk: bool,
-    /// That its client is back is not known to the log yet: what waits in its session is not sent.
-    pub(super) resuming: bool,
+    /// What the log must know before what waits in its session is sent: that its client is back,
+    /// and what it answered ahead of that.
+    pub(super) resumes: u32,
     /// Replies that wait for other shards or the disk; what follows must queue behind them [MQTT-4.6.0-2].
     pub(super) promised: u32,
     /// Its own output is so full, of answers too, that it is not read from.
@@ -113,7 +114,7 @@ impl Connections {
             blocks: 0,
             withheld: Vec::new(),
             needs_disk: false,
-            resuming: false,
+            resumes: 0,
             promised: 0,
             choked: false,
             pace: Pace::Free,

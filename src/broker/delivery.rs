@@ -183,7 +183,7 @@ impl Outgoing {
         session.queue.waiting() == waiting
             && session.queue.window_open(self.options.inflight_max)
             && connection.is_some_and(|connection| {
-                !connection.resuming && connection.output.bytes() < self.options.outgoing_bytes_max
+                connection.resumes == 0 && connection.output.bytes() < self.options.outgoing_bytes_max
             })
     }
 
@@ -218,7 +218,7 @@ impl Outgoing {
     pub(super) fn pump(&mut self, session: &mut Session) {
         let Some(conn) = session.holder.map(ConnId::of) else { return };
         let Some(connection) = self.connections.get_mut(conn) else { return };
-        if connection.resuming {
+        if connection.resumes > 0 {
             return;
         }
         let before = connection.output.bytes();
@@ -238,7 +238,7 @@ impl Outgoing {
                 };
             let position = entry.position().expect("what waits is stored");
             let Some(stored) = self.logs.message(position) else {
-                session.queue.lose(number, &mut self.logs);
+                session.queue.mark_gone(number, &mut self.logs);
                 self.stats.stored_lost += 1;
                 continue;
             };

@@ -284,7 +284,7 @@ impl Shard {
 
     /// Lets replies go that waited for what is committed by now, here and on other shards.
     pub fn keep_promises(&mut self, context: &mut Context<'_>) {
-        let log = self.out.logs.disk.committed();
+        let log = self.out.logs.settled();
         while let Some(mut replies) =
             self.promises.next_kept(log, |shard| context.peers.committed(shard))
         {
@@ -307,7 +307,7 @@ impl Shard {
             Reply::Receive(packet_id) => self.note_received(conn, *packet_id),
             Reply::Resume => {
                 if let Some(connection) = self.out.connections.get_mut(conn) {
-                    connection.resuming = false;
+                    connection.resumes -= 1;
                 }
                 self.make_progress(conn, context);
             }
@@ -436,7 +436,7 @@ impl Shard {
                 suback.encode(Version::V311, &mut bytes);
                 self.out.reply(conn, &bytes);
             }
-            Reply::Receive(_) | Reply::Resume => unreachable!("the caller does these"),
+            Reply::Receive(_) | Reply::Resume => unreachable!("callers do these"),
         }
     }
 
@@ -451,6 +451,8 @@ impl Shard {
         if held {
             connection.promised += 1;
             self.promises.add(conn, reply, wait);
+        } else if let Reply::Receive(packet_id) = reply {
+            self.note_received(conn, packet_id);
         } else {
             self.write_reply(conn, &reply);
         }

@@ -11,6 +11,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod daemon;
 mod ledger;
 mod link;
 mod plan;

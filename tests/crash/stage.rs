@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::common::{Daemon, Random};
+use crate::common::Random;
+use crate::daemon::Daemon;
 use crate::ledger::Ledger;
 use crate::plan::Plan;
 use crate::publisher::Publisher;

@@ -184,7 +184,7 @@ impl Log {
     /// What the medium is to do, one request after the other. No file is asked for between a
     /// refusal, or several failed writes in a row, and [`Log::retry_supply`].
     pub fn next_request(&mut self) -> Option<Request> {
-        self.files.next_request(self.segments.lengths_needed())
+        self.files.next_request(&self.segments.lengths_needed())
     }
 
     /// A file that was asked for.

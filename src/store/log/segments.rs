@@ -211,8 +211,13 @@ impl Segments {
         }
         let mut next = Segment::new(written, segment.capacity);
         next.end = segment.end.replace(written);
-        next.counted_in = Some(segment.counted_in.unwrap_or(segment.start));
         self.list.insert(at + 1, next);
+        let counter = self.counter(at);
+        if self.list[counter].references > 0 {
+            self.list[at + 1].counted_in = Some(self.list[counter].start);
+        }
+        // It was the newest, maybe.
+        self.consider(at);
     }
 
     /// Gives files to the segments that have none.
@@ -309,18 +314,18 @@ impl Segments {
         let mut next = 0;
         while let Some(start) = self.due.get(next).copied() {
             let Some(at) = self.index_of(start) else {
-                self.due.swap_remove(next);
+                self.due.remove(next);
                 continue;
             };
             let is_newest = at + 1 == self.list.len();
             let segment = &mut self.list[at];
             if segment.references > 0 || is_newest {
                 segment.is_candidate = false;
-                self.due.swap_remove(next);
+                self.due.remove(next);
             } else if segment.idle_since > self.written {
                 next += 1;
             } else {
-                self.due.swap_remove(next);
+                self.due.remove(next);
                 if let Some(file) = self.remove(at) {
                     files.recycle(file.id);
                 }

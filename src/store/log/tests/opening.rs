@@ -68,10 +68,14 @@ fn a_torn_tail_is_cut() {
     let (images, file, begin, known) = three_groups();
     let group_end = known.iter().map(|(_, payload)| payload.len() + REST_BYTES).sum::<usize>() + 64;
     for cut in begin..=group_end {
-        for junk in [0, 0xff] {
+        for junk in [Some(0), Some(0xff), None] {
             let mut images = images.clone();
-            let image = images.iter_mut().find(|(id, _)| *id == file).unwrap();
-            image.1[cut..].fill(junk);
+            let (_, image) = images.iter_mut().find(|(id, _)| *id == file).unwrap();
+            match junk {
+                Some(junk) => image[cut..].fill(junk),
+                None => image.truncate(cut),
+            }
+            let behind = image[64..].to_vec();
             let whole: Vec<Known> =
                 known.iter().filter(|known| end_in_file(known) <= cut).cloned().collect();
             let (mut world, report, replayed) = world_of(images).reopen();
@@ -80,14 +84,10 @@ fn a_torn_tail_is_cut() {
             let end = last.offset() + (REST_BYTES + payload.len()) as u64;
             assert_eq!((world.log.appended(), world.log.committed()), (end, end));
             assert_eq!(report.faults, []);
-            let offset = 64 + end;
-            let bytes = match junk {
-                0 => cut as u64 - offset,
-                _ => FILE_BYTES - offset,
-            };
-            let torn = report.torn.map(|torn| TornTail { bytes: torn.bytes.max(bytes), ..torn });
-            assert_eq!(torn, report.torn.map(|_| TornTail { file, offset, bytes }), "at {cut}");
-            assert_eq!(report.torn.is_some(), bytes > 0, "cut at {cut}");
+            let bytes = behind[index(end)..].iter().rposition(|byte| *byte != 0);
+            let torn =
+                bytes.map(|last| TornTail { file, offset: 64 + end, bytes: last as u64 + 1 });
+            assert_eq!(report.torn, torn, "cut at {cut}");
 
             world.known = whole;
             let position = world.append(5);

@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::broker::PATIENCE;
+use crate::common::PATIENCE;
 
 /// A running broker. A drop kills it.
 pub(crate) struct Daemon {
