@@ -284,7 +284,7 @@ impl Shard {
 
     /// Lets replies go that waited for what is committed by now, here and on other shards.
     pub fn keep_promises(&mut self, context: &mut Context<'_>) {
-        let log = self.out.logs.disk.committed();
+        let log = self.out.logs.settled();
         while let Some(mut replies) =
             self.promises.next_kept(log, |shard| context.peers.committed(shard))
         {
@@ -299,15 +299,17 @@ impl Shard {
             }
             self.promises.recycle(replies);
         }
+        while let Some(conn) = self.out.next_steady() {
+            self.make_progress(conn, context);
+        }
     }
 
     /// Replies, or does what else was to follow.
     pub(super) fn keep_promise(&mut self, conn: ConnId, reply: &Reply, context: &mut Context<'_>) {
         match reply {
-            Reply::Receive(packet_id) => self.note_received(conn, *packet_id),
             Reply::Resume => {
                 if let Some(connection) = self.out.connections.get_mut(conn) {
-                    connection.resuming = false;
+                    connection.resumes -= 1;
                 }
                 self.make_progress(conn, context);
             }
@@ -436,7 +438,8 @@ impl Shard {
                 suback.encode(Version::V311, &mut bytes);
                 self.out.reply(conn, &bytes);
             }
-            Reply::Receive(_) | Reply::Resume => unreachable!("the caller does these"),
+            Reply::Receive(packet_id) => self.note_received(conn, *packet_id),
+            Reply::Resume => unreachable!("it always waits, and the caller does it"),
         }
     }
 

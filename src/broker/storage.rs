@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use log::{info, warn};
 
-use crate::limits::{DISK_LOW_BYTES, DISK_LOW_PERCENT, STAGED_BYTES_MAX};
+use crate::limits::{
+    DISK_LOW_BYTES_DEFAULT, DISK_LOW_PERCENT_DEFAULT, LAZY_BYTES_MAX, LAZY_MS, STAGED_BYTES_MAX,
+};
 use crate::store::{FileId, GroupWrite, Mapping, Request, SessionKey};
 
 use super::letter::Source;
@@ -39,6 +41,8 @@ pub(super) struct DiskState {
     low: bool,
     waiting: Vec<ConnId>,
     retry_ms: Option<u64>,
+    /// When what is staged and nobody waits for is to be written.
+    lazy_ms: Option<u64>,
     /// When to look for sessions that have expired, and from which one on.
     expiry_ms: Option<u64>,
     expiry_from: Option<SessionKey>,
@@ -63,8 +67,22 @@ impl Shard {
         self.out.logs.disk.next_request()
     }
 
-    /// What is to be written next, if nothing is being written.
-    pub fn next_write(&mut self) -> Option<GroupWrite> {
+    /// What is to be written next, if nothing is being written. What nobody waits for waits a
+    /// little for more.
+    pub fn next_write(&mut self, now_ms: u64) -> Option<GroupWrite> {
+        let staged = self.out.logs.disk.staged_bytes();
+        if staged == 0 {
+            self.disk.lazy_ms = None;
+            return None;
+        }
+        if self.out.logs.is_settled() && staged < LAZY_BYTES_MAX {
+            let due_ms = *self.disk.lazy_ms.get_or_insert(now_ms + LAZY_MS);
+            if now_ms < due_ms {
+                return None;
+            }
+        }
+        // Without one the end of another write, or a file, has it looked for again.
+        self.disk.lazy_ms = None;
         self.out.logs.disk.next_write()
     }
 
@@ -101,7 +119,7 @@ impl Shard {
         let least = match self.out.options.disk_low {
             Some(Threshold::Bytes(bytes)) => bytes,
             Some(Threshold::Percent(share)) => percent(share),
-            None => DISK_LOW_BYTES.min(percent(DISK_LOW_PERCENT)),
+            None => DISK_LOW_BYTES_DEFAULT.min(percent(DISK_LOW_PERCENT_DEFAULT)),
         };
         let low = free < least;
         if low != self.disk.low {
@@ -117,15 +135,21 @@ impl Shard {
         self.judge_disk();
     }
 
-    /// How far the log goes, and how far it is committed.
-    pub fn log_marks(&self) -> (u64, u64) {
-        (self.out.logs.disk.appended(), self.out.logs.disk.committed())
+    /// How far the log goes, and how far what it promises is kept.
+    pub fn log_marks(&mut self) -> (u64, u64) {
+        (self.out.logs.disk.appended(), self.out.logs.settled())
+    }
+
+    /// Whether everything that was appended is committed.
+    pub fn is_committed(&self) -> bool {
+        self.out.logs.disk.staged_bytes() == 0
     }
 
     /// Ends a turn: acknowledgements are written, segments that are free go, and housekeeping takes
     /// a step; whether it has more to do at once.
     pub fn end_turn(&mut self) -> bool {
         self.catalog.write_acks(&mut self.out.logs);
+        self.out.logs.end_turn();
         self.out.logs.disk.end_turn();
         self.judge_disk();
         let more = !self.disk.short
@@ -227,7 +251,8 @@ impl Shard {
 
     /// When [`Shard::on_storage_due`] is due.
     pub(super) fn storage_due_ms(&self) -> Option<u64> {
-        self.disk.retry_ms.into_iter().chain(self.disk.expiry_ms).min()
+        let disk = &self.disk;
+        disk.retry_ms.into_iter().chain(disk.lazy_ms).chain(disk.expiry_ms).min()
     }
 
     /// Asks for a file again; looks for sessions whose clients stayed away too long.

@@ -44,7 +44,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             }
             self.storage.medium.ask(request);
         }
-        if let Some(write) = self.broker.next_write() {
+        if let Some(write) = self.broker.next_write(self.now_ms) {
             let file = self.storage.files.get(&write.file).expect("its segment has this file");
             self.ring.submit_write(file, write.offset, write.bytes, write.sync);
         }
@@ -92,10 +92,10 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
 
     /// Tells other shards how far their messages are committed.
     fn tell_committed(&mut self) {
-        let (_, committed) = self.broker.log_marks();
+        let (_, settled) = self.broker.log_marks();
         for (at, queue) in self.storage.handled.iter_mut().enumerate() {
             let mut awaited = false;
-            while let Some(first) = queue.front().copied().filter(|first| first.log <= committed) {
+            while let Some(first) = queue.front().copied().filter(|first| first.log <= settled) {
                 queue.pop_front();
                 let (_, inbox) = &mut self.inboxes[at];
                 inbox.set_committed(first.messages);
@@ -111,7 +111,6 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
 
     /// Whether everything that was appended is committed.
     pub(super) fn is_committed(&self) -> bool {
-        let (appended, committed) = self.broker.log_marks();
-        appended <= committed
+        self.broker.is_committed()
     }
 }

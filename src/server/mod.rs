@@ -308,7 +308,7 @@ fn broker_options(seat: &Seat, options: &Options, seed: u64) -> broker::Options 
         inflight_max: options.inflight_max,
         session_bytes_max: options.session_bytes_max,
         session_overflow: storage::overflow(options),
-        session_expiry_ms: options.session_expiry_ms,
+        session_expiry_ms: storage::expiry_ms(options),
         disk_low: storage::disk_low(options),
         epoch_ms: seat.epoch_ms,
         seed,

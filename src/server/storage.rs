@@ -74,7 +74,7 @@ pub(super) fn store_options(
             sync: options.durability == config::Durability::Disk,
         },
         limits: CatalogLimits {
-            retained_count_max: share(options.retained_count_max),
+            retained_count_max: share(options.retained_max),
             retained_bytes_max: share(options.retained_bytes_max),
         },
         seed,
@@ -93,9 +93,9 @@ pub(super) fn open_store(options: &StoreOptions, found: Vec<Found>) -> Result<St
 
 pub(super) fn overflow(options: &Options) -> Overflow {
     match options.session_overflow {
-        config::Overflow::DropOldest => Overflow::DropOldest,
-        config::Overflow::DropNewest => Overflow::DropNewest,
-        config::Overflow::Block => Overflow::Block,
+        config::SessionOverflow::DropOldest => Overflow::DropOldest,
+        config::SessionOverflow::DropNewest => Overflow::DropNewest,
+        config::SessionOverflow::Block => Overflow::Block,
     }
 }
 
@@ -104,6 +104,14 @@ pub(super) fn disk_low(options: &Options) -> Option<Threshold> {
         config::DiskLow::Bytes(bytes) => Threshold::Bytes(bytes),
         config::DiskLow::Percent(percent) => Threshold::Percent(percent),
     })
+}
+
+/// Milliseconds; 0: never.
+pub(super) fn expiry_ms(options: &Options) -> u64 {
+    match options.session_expiry {
+        config::SessionExpiry::Never => 0,
+        config::SessionExpiry::AfterMs(ms) => ms,
+    }
 }
 
 /// Milliseconds since 1970.

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use super::hashing::Hashing;
 use super::logs::Logs;
 use super::position::Position;
-use super::queue::{Entry as QueueEntry, Terms as QueueTerms};
+use super::queue::{Entry as QueueEntry, QueueLog, Terms as QueueTerms};
 use super::record::{AcksRecord, MessageRecord, Origin, Record, SessionKey, Target, Targets};
 use super::retained::{RetainStore, Retained};
 use super::session::{Holder, Sessions};
@@ -93,7 +93,7 @@ impl Catalog {
         let session = self.sessions.insert(vhost, client_id, clean);
         if !clean {
             let opened = Record::SessionOpened { session, vhost, time_ms, client_id };
-            self.sessions.get_mut(session).serial = logs.disk.append(&opened).offset();
+            self.sessions.get_mut(session).serial = logs.append_promised(&opened).offset();
         }
         session
     }
@@ -115,7 +115,7 @@ impl Catalog {
         session.left_ms = 0;
         session.queue.rewind();
         if !session.clean {
-            logs.disk.append(&Record::Attached { session: key });
+            logs.append_promised(&Record::Attached { session: key });
         }
     }
 
@@ -142,7 +142,7 @@ impl Catalog {
         let session = self.sessions.get_mut(key);
         session.subscriptions.set(filter, granted)?;
         if !session.clean {
-            logs.disk.append(&Record::Subscribed { session: key, granted, filter });
+            logs.append_promised(&Record::Subscribed { session: key, granted, filter });
         }
         Some(())
     }
@@ -152,7 +152,7 @@ impl Catalog {
         let session = self.sessions.get_mut(key);
         let found = session.subscriptions.remove(filter);
         if found && !session.clean {
-            logs.disk.append(&Record::Unsubscribed { session: key, filter });
+            logs.append_promised(&Record::Unsubscribed { session: key, filter });
         }
         found
     }
@@ -195,15 +195,18 @@ impl Catalog {
             let entry = QueueEntry::stored(position, bytes, terms);
             session.queue.push(entry, near, target.session, logs);
         }
+        if message.received.is_some() || message.origin.is_some() {
+            logs.promise_turn();
+        }
         if let Some((session, packet_id)) = message.received {
             self.sessions.get_mut(session).receive(packet_id);
         }
         self.elsewhere.extend(message.origin);
         if message.retain {
-            logs.disk.hold(position, 1);
+            logs.hold(position, 1);
             let retained = Retained { position, bytes };
             if let Some(before) = self.retained_mut(message.vhost).set(message.topic, retained) {
-                logs.disk.release(before.position, 1);
+                logs.release(before.position, 1);
             }
         }
         position
@@ -238,8 +241,8 @@ impl Catalog {
     /// Clears the retained message of a topic; whether there was one.
     pub fn clear_retained(&mut self, vhost: u16, topic: &str, logs: &mut Logs) -> bool {
         let Some(before) = self.retained_mut(vhost).clear(topic) else { return false };
-        logs.disk.append(&Record::Cleared { vhost, topic });
-        logs.disk.release(before.position, 1);
+        logs.append_promised(&Record::Cleared { vhost, topic });
+        logs.release(before.position, 1);
         true
     }
 
@@ -261,7 +264,7 @@ impl Catalog {
         let session = self.sessions.get_mut(key);
         let new = session.receive(packet_id);
         if new && !session.clean {
-            logs.disk.append(&Record::Received { session: key, packet_id });
+            logs.append_promised(&Record::Received { session: key, packet_id });
         }
         new
     }
@@ -271,7 +274,7 @@ impl Catalog {
         let session = self.sessions.get_mut(key);
         let was = session.free(packet_id);
         if was && !session.clean {
-            logs.disk.append(&Record::Freed { session: key, packet_id });
+            logs.append_promised(&Record::Freed { session: key, packet_id });
         }
         was
     }
@@ -284,7 +287,7 @@ impl Catalog {
     /// A publisher elsewhere has released its message.
     pub fn free_origin(&mut self, origin: Origin, logs: &mut Logs) {
         if self.elsewhere.remove(&origin) {
-            logs.disk.append(&Record::FreedElsewhere(origin));
+            logs.append_promised(&Record::FreedElsewhere(origin));
         }
     }
 
@@ -305,6 +308,9 @@ impl Catalog {
             session.noted = false;
             if let Some(acks) = session.queue.take_acks() {
                 let (first, gone, released) = (acks.first, acks.gone, acks.released);
+                if !released.is_empty() {
+                    logs.promise_turn();
+                }
                 let acks = AcksRecord { session: key, first, gone, released };
                 logs.disk.append(&Record::Acks(acks));
             }

@@ -16,6 +16,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use super::catalog::Catalog;
 use super::logs::Logs;
 use super::position::Position;
+use super::queue::QueueLog;
 use super::record::{MessageRecord, Record, SessionKey, Target, Targets};
 use super::retained::{Retained, ScanEnd};
 
@@ -322,9 +323,9 @@ impl Housekeeping {
         cleaning.moves.insert(position, to);
         if is_retained {
             let bytes = u32::try_from(bytes).expect("a record is below 4 GiB");
-            logs.disk.hold(to, 1);
+            logs.hold(to, 1);
             catalog.retained_mut(vhost).set(&topic, Retained { position: to, bytes });
-            logs.disk.release(position, 1);
+            logs.release(position, 1);
         }
     }
 }

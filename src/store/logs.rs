@@ -1,5 +1,12 @@
 //! The two logs of one shard: the one on disk, and the one in memory for what clean sessions still
-//! wait for.
+//! wait for; and how far promises about the former are kept.
+//!
+//! A promise that a message is safe is kept when its record is committed, or when nobody needs it
+//! any more: every session it was stored for has acknowledged it. So what is consumed at once is
+//! acknowledged at once, at no disk's pace. Invariant: `committed <= settled <= appended`, and every
+//! turn before `settled` is committed, or made nothing but messages that nobody refers to.
+
+use std::collections::VecDeque;
 
 use crate::limits::QUEUE_TAIL_BYTES_MAX;
 
@@ -20,6 +27,17 @@ pub struct StoredMessage<'a> {
     pub qos: u8,
 }
 
+/// What one turn of the owner appended.
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    /// One past its last byte.
+    end: u64,
+    /// References to its messages.
+    held: u64,
+    /// There is something else in it that was promised.
+    must_commit: bool,
+}
+
 /// See the module.
 pub struct Logs {
     /// What must be found again.
@@ -28,11 +46,80 @@ pub struct Logs {
     pub memory: MessageLog,
     /// Bytes that the packed end of a durable queue may have.
     pub tail_bytes_max: usize,
+    /// Turns that are not settled, in order; the last is the current one.
+    turns: VecDeque<Turn>,
+    current: Turn,
+    /// Where the current turn begins.
+    begun: u64,
+    settled: u64,
 }
 
 impl Logs {
     pub(super) fn new(disk: Log) -> Self {
-        Self { disk, memory: MessageLog::default(), tail_bytes_max: QUEUE_TAIL_BYTES_MAX }
+        let begun = disk.appended();
+        let current = Turn { end: begun, held: 0, must_commit: false };
+        let memory = MessageLog::default();
+        Self {
+            disk,
+            memory,
+            tail_bytes_max: QUEUE_TAIL_BYTES_MAX,
+            turns: VecDeque::new(),
+            current,
+            begun,
+            settled: begun,
+        }
+    }
+
+    /// Appends a record that is promised to somebody.
+    pub(super) fn append_promised(&mut self, record: &Record<'_>) -> Position {
+        self.current.must_commit = true;
+        self.disk.append(record)
+    }
+
+    /// What this turn appends is promised whatever becomes of its messages.
+    pub(super) fn promise_turn(&mut self) {
+        self.current.must_commit = true;
+    }
+
+    /// Ends a turn.
+    pub fn end_turn(&mut self) {
+        let end = self.disk.appended();
+        if end > self.begun {
+            let turn = Turn { end, held: 0, must_commit: false };
+            self.turns.push_back(Turn { end, ..std::mem::replace(&mut self.current, turn) });
+            self.begun = end;
+        }
+    }
+
+    /// How far promises are kept.
+    pub fn settled(&mut self) -> u64 {
+        let committed = self.disk.committed();
+        while let Some(first) = self.turns.front()
+            && (first.end <= committed || first.held == 0 && !first.must_commit)
+        {
+            self.settled = first.end;
+            self.turns.pop_front();
+        }
+        self.settled = self.settled.max(committed);
+        self.settled
+    }
+
+    /// Whether nobody waits for anything that was appended.
+    pub fn is_settled(&mut self) -> bool {
+        self.settled() >= self.disk.appended()
+    }
+
+    /// The turn that appended what stands at `offset`, if it is not settled.
+    #[inline]
+    fn turn_of(&mut self, offset: u64) -> Option<&mut Turn> {
+        if offset >= self.begun {
+            return Some(&mut self.current);
+        }
+        if offset < self.settled {
+            return None;
+        }
+        let at = self.turns.partition_point(|turn| turn.end <= offset);
+        self.turns.get_mut(at)
     }
 
     /// The message at a position that is held; `None` if the disk has lost it.
@@ -53,6 +140,9 @@ impl QueueLog for Logs {
             self.memory.hold(position, count);
         } else {
             self.disk.hold(position, count);
+            if let Some(turn) = self.turn_of(position.offset()) {
+                turn.held += u64::from(count);
+            }
         }
     }
 
@@ -62,6 +152,9 @@ impl QueueLog for Logs {
             self.memory.release(position, count);
         } else {
             self.disk.release(position, count);
+            if let Some(turn) = self.turn_of(position.offset()) {
+                turn.held -= u64::from(count);
+            }
         }
     }
 

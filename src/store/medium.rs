@@ -7,6 +7,9 @@
 //! - A file is named once and for all: a number is never used for another file of the shard.
 //! - A file that is supplied has its full length allocated, is durable under its name, and begins
 //!   with [`super::HEADER_BYTES`] zeros.
+//! - What else it has is zeros, or what an earlier use in this run of the process left. What was
+//!   free when the store was opened is made anew, or filled with zeros: it may have records of a
+//!   write that a crash interrupted, and those would be good in a segment with the same start.
 //! - Its mapping shows what was written to it, as soon as the write has completed.
 
 use std::io;
@@ -19,6 +22,9 @@ pub struct FileId(pub u64);
 pub trait Mapping: Send {
     /// All of the file.
     fn bytes(&self) -> &[u8];
+
+    /// Lets go of the memory that reading has mapped; what is read again is mapped again.
+    fn forget(&self) {}
 }
 
 /// A file that was there when the store was opened.

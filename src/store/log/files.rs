@@ -62,7 +62,7 @@ impl Files {
     /// What to ask now. `needed` are the lengths that segments without a file need.
     pub(super) fn next_request(
         &mut self,
-        needed: impl Iterator<Item = u64> + Clone,
+        needed: &(impl Iterator<Item = u64> + Clone),
     ) -> Option<Request> {
         if let Some(request) = self.requests.pop_front() {
             return Some(request);
@@ -75,7 +75,7 @@ impl Files {
         Some(Request::Supply { bytes })
     }
 
-    fn lacking(&self, needed: impl Iterator<Item = u64> + Clone) -> Option<u64> {
+    fn lacking(&self, needed: &(impl Iterator<Item = u64> + Clone)) -> Option<u64> {
         let standard = self.standard_bytes;
         let asked = |bytes: u64| self.asked.iter().filter(|asked| **asked == bytes).count();
         let needed_of = |bytes: u64| needed.clone().filter(|needed| *needed == bytes).count();

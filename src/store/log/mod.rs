@@ -193,7 +193,7 @@ impl Log {
     /// What the medium is to do, one request after the other. No file is asked for between a
     /// refusal, or several failed writes in a row, and [`Log::retry_supply`].
     pub fn next_request(&mut self) -> Option<Request> {
-        self.files.next_request(self.segments.lengths_needed())
+        self.files.next_request(&self.segments.lengths_needed())
     }
 
     /// A file that was asked for.
@@ -318,6 +318,7 @@ impl Log {
     /// came to be so.
     pub fn end_turn(&mut self) {
         self.segments.retire(&mut self.files);
+        self.segments.forget_reading();
     }
 
     /// The owner holds all it needs of what was found when the log was opened: the rest may go.
@@ -325,6 +326,7 @@ impl Log {
         for at in 0..self.segments.list.len() {
             self.segments.consider(at);
         }
+        self.segments.forget_all();
     }
 
     /// End of the log.

@@ -12,13 +12,15 @@
 //! A file that cannot be written to any more is left by its segment, which becomes two. What refers
 //! to them is not told apart: the second counts in the first until nothing refers to either.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 
 use super::super::medium::FileId;
-use super::super::record::{BadRecord, BlockRecord, MessageRecord, Record};
+use super::super::record::{BadRecord, MessageRecord, Record};
 use super::super::segment::HEADER_BYTES;
 use super::files::{Files, SegmentFile};
 use super::index;
+use crate::limits::READ_BYTES_MAX;
 
 /// A piece of the log, in one file.
 pub(super) struct Segment {
@@ -42,6 +44,8 @@ pub(super) struct Segment {
     pub(super) is_damaged: bool,
     /// Start of the segment that has its references.
     counted_in: Option<u64>,
+    /// Something of it was read since reading was last forgotten.
+    is_read: Cell<bool>,
 }
 
 impl Segment {
@@ -58,6 +62,7 @@ impl Segment {
             is_candidate: false,
             is_damaged: false,
             counted_in: None,
+            is_read: Cell::new(false),
         }
     }
 
@@ -105,6 +110,8 @@ pub(in crate::store) struct Segments {
     pub(super) end: u64,
     /// End of what stands in files: it is read there.
     pub(super) written: u64,
+    /// Bytes of records read since reading was last forgotten.
+    read_bytes: Cell<usize>,
     /// Recovery reads from here on: the checkpoint in the newest header that is written.
     pub(super) recovered_from: u64,
     /// Starts of segments that nothing refers to, but that recovery would read.
@@ -120,14 +127,6 @@ impl Segments {
     pub(in crate::store) fn message(&self, offset: u64) -> Option<MessageRecord<'_>> {
         match self.record_at(offset) {
             Ok((Record::Message(message), _)) => Some(message),
-            _ => None,
-        }
-    }
-
-    /// The same of a block of a session's queue.
-    pub(in crate::store) fn block(&self, offset: u64) -> Option<BlockRecord<'_>> {
-        match self.record_at(offset) {
-            Ok((Record::Block(block), _)) => Some(block),
             _ => None,
         }
     }
@@ -148,7 +147,24 @@ impl Segments {
         let bytes = self.bytes_at(offset).ok_or(BadRecord::Cut)?;
         let salt = self.find(offset).map_or(0, |at| self.list[at].salt);
         let (record, length) = Record::decode(offset ^ salt, bytes)?;
+        self.read_bytes.set(self.read_bytes.get() + length);
         Ok((record, offset + length as u64))
+    }
+
+    /// Lets go of the memory that reading has mapped, when it is much: else a backlog that drains
+    /// would look like memory of ours.
+    pub(super) fn forget_reading(&mut self) {
+        if self.read_bytes.get() > READ_BYTES_MAX {
+            self.forget_all();
+        }
+    }
+
+    /// As [`Segments::forget_reading`], in any case.
+    pub(super) fn forget_all(&mut self) {
+        self.read_bytes.set(0);
+        for segment in self.list.iter().filter(|segment| segment.is_read.take()) {
+            segment.file.iter().for_each(|file| file.mapping.forget());
+        }
     }
 
     /// What stands at `offset` and behind it in the same segment.
@@ -157,6 +173,7 @@ impl Segments {
         let at = self.find(offset)?;
         let segment = &self.list[at];
         let end = self.end_of(at).min(self.written).max(offset);
+        segment.is_read.set(true);
         let file = segment.file.as_ref()?.mapping.bytes();
         let place = |offset: u64| index(HEADER_BYTES + offset - segment.start);
         // A file that lost its end is read as far as it goes.
@@ -215,8 +232,13 @@ impl Segments {
         }
         let mut next = Segment::new(written, segment.capacity, segment.salt);
         next.end = segment.end.replace(written);
-        next.counted_in = Some(segment.counted_in.unwrap_or(segment.start));
         self.list.insert(at + 1, next);
+        let counter = self.counter(at);
+        if self.list[counter].references > 0 {
+            self.list[at + 1].counted_in = Some(self.list[counter].start);
+        }
+        // It was the newest, maybe.
+        self.consider(at);
     }
 
     /// Gives files to the segments that have none.
@@ -314,18 +336,18 @@ impl Segments {
         let mut next = 0;
         while let Some(start) = self.due.get(next).copied() {
             let Some(at) = self.index_of(start) else {
-                self.due.swap_remove(next);
+                self.due.remove(next);
                 continue;
             };
             let is_newest = at + 1 == self.list.len();
             let segment = &mut self.list[at];
             if segment.references > 0 || is_newest {
                 segment.is_candidate = false;
-                self.due.swap_remove(next);
+                self.due.remove(next);
             } else if *segment.idle_since.get_or_insert(self.end) > self.written {
                 next += 1;
             } else {
-                self.due.swap_remove(next);
+                self.due.remove(next);
                 if let Some(file) = self.remove(at) {
                     files.recycle(file.id);
                 }

@@ -34,7 +34,7 @@ impl Queue {
     #[inline]
     pub(super) fn open_front(&mut self, near: bool) -> Option<&mut Front> {
         let volatile = self.volatile;
-        if !volatile && !(near && self.tail.is_empty()) {
+        if !(volatile || near && self.tail.is_empty()) {
             return None;
         }
         let front = self.wake();

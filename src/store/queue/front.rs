@@ -44,7 +44,7 @@ pub(super) struct Front {
     /// No packet was taken, and no message came for a client that is there, since the last rewind.
     pub(super) resting: bool,
     /// No message below it waits and may be dropped.
-    pub(super) spare_from: u64,
+    spare_from: u64,
     /// Messages that no longer can be read.
     pub(super) lost: u64,
     /// Blocks whose messages are in `flight` and `ready`, or were.
@@ -128,15 +128,6 @@ impl Front {
         entry.copied().unwrap_or(Entry::GONE)
     }
 
-    /// The place of a message in memory.
-    pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut Entry> {
-        let (entries, at) = match number < self.flight_end() {
-            true => (&mut self.flight, number.checked_sub(self.first)?),
-            false => (&mut self.ready, number.checked_sub(self.ready_first)?),
-        };
-        entries.get_mut(usize::try_from(at).ok()?)
-    }
-
     /// Every message in memory.
     pub(super) fn entries(&self) -> impl Iterator<Item = Entry> {
         self.flight.iter().chain(&self.ready).copied()
@@ -162,6 +153,13 @@ impl Front {
             }
         }
         None
+    }
+
+    /// Whether the first of `ready` is a QoS 2 message.
+    #[inline]
+    pub(super) fn is_once_next(&self) -> bool {
+        let first = self.ready.front();
+        first.is_some_and(|entry| *entry != Entry::GONE && entry.terms().exactly_once)
     }
 
     /// Takes the first of `ready`; `None` if that is gone.
@@ -225,6 +223,21 @@ impl Front {
         }
         self.trim();
         entry
+    }
+
+    /// Ends a message in `ready`.
+    pub(super) fn end_ready(&mut self, number: u64) {
+        let at = usize::try_from(number - self.ready_first).expect("entries are in memory");
+        self.ready[at] = Entry::GONE;
+        self.notes.gone(number);
+    }
+
+    /// Forgets where the message taken last is stored; gives what it was.
+    pub(super) fn forget_taken(&mut self) -> Option<Entry> {
+        let at = self.next.checked_sub(self.first + 1).and_then(|at| usize::try_from(at).ok())?;
+        let entry = self.flight.get_mut(at).filter(|entry| entry.position().is_some())?;
+        let passing = Entry::passing(entry.terms());
+        Some(std::mem::replace(entry, passing))
     }
 
     /// Passes what is gone at the front.

@@ -36,6 +36,8 @@ mod packed;
 mod relocate;
 mod replay;
 mod state;
+#[cfg(test)]
+mod tests;
 
 use crate::limits::QUEUE_TAIL_BYTES_MAX;
 
@@ -45,7 +47,6 @@ use super::record::{BlockRecord, SessionKey};
 pub use acks::Acks;
 pub use entry::{Entry, Terms};
 
-use acks::Notes;
 use front::{Front, IDENTIFIERS};
 use packed::{PACKED_ENTRY_MAX, Packed};
 
@@ -127,13 +128,7 @@ impl Queue {
     /// # Panics
     /// If the message is not in the log on disk, and the queue is not volatile.
     #[inline]
-    pub fn push(
-        &mut self,
-        entry: Entry,
-        near: bool,
-        session: SessionKey,
-        log: &mut impl QueueLog,
-    ) {
+    pub fn push(&mut self, entry: Entry, near: bool, session: SessionKey, log: &mut impl QueueLog) {
         if let Some(position) = entry.position() {
             log.hold(position, 1);
             self.stored_bytes += u64::from(entry.bytes());
@@ -176,8 +171,7 @@ impl Queue {
     pub fn window_open(&self, window: u16) -> bool {
         match &self.front {
             Some(front) => {
-                front.unacked < u32::from(window)
-                    && front.next_number() - front.first < IDENTIFIERS
+                front.unacked < u32::from(window) && front.next_number() - front.first < IDENTIFIERS
             }
             None => window > 0,
         }
@@ -209,6 +203,18 @@ impl Queue {
     /// next packet identifier is free.
     #[inline]
     pub fn take_next(&mut self, window: u16, log: &mut impl QueueLog) -> Option<Next> {
+        self.take_next_before(u64::MAX, window, log)
+    }
+
+    /// The same, but stops in front of a QoS 2 message that was never taken and has this number or
+    /// a higher one.
+    #[inline]
+    pub fn take_next_before(
+        &mut self,
+        once_end: u64,
+        window: u16,
+        log: &mut impl QueueLog,
+    ) -> Option<Next> {
         if self.front.is_none() {
             if self.tail.is_empty() {
                 return None;
@@ -231,6 +237,9 @@ impl Queue {
             if front.ready_first - front.first >= IDENTIFIERS {
                 return None;
             }
+            if front.ready_first >= once_end && front.is_once_next() {
+                return None;
+            }
             if let Some(next) = front.take_ready() {
                 return Some(next);
             }
@@ -241,14 +250,18 @@ impl Queue {
     /// Forgets where the message taken last is stored: it will not be sent again. For volatile
     /// queues: in any other it would be gone after a restart.
     pub fn forget_taken(&mut self, log: &mut impl QueueLog) {
-        let Some(front) = self.front.as_deref_mut() else { return };
-        let Some(taken) = front.next.checked_sub(1).and_then(|number| front.get_mut(number)) else {
-            return;
-        };
-        if taken.position().is_some() {
-            let entry = std::mem::replace(taken, Entry::passing(taken.terms()));
+        if let Some(entry) = self.front.as_deref_mut().and_then(Front::forget_taken) {
             self.let_go(entry, log);
         }
+    }
+
+    /// Whether the message with this packet identifier was sent before its client left, and is still
+    /// to be sent again.
+    pub fn is_due_again(&self, packet_id: u16) -> bool {
+        self.front.as_ref().is_some_and(|front| {
+            let number = front.number_of(packet_id);
+            number.is_some_and(|number| front.next_number() <= number && number < front.sent)
+        })
     }
 
     /// PUBACK: ends the QoS 1 message with this packet identifier.
@@ -289,11 +302,11 @@ impl Queue {
         }
     }
 
-    /// Ends a message that was taken, and cannot be read.
-    pub fn lose(&mut self, number: u64, log: &mut impl QueueLog) {
+    /// Ends a message in memory that cannot be read.
+    pub fn mark_gone(&mut self, number: u64, log: &mut impl QueueLog) {
         let Some(front) = self.front.as_deref_mut() else { return };
-        let Some(entry) = front.get_mut(number) else { return };
-        if *entry == Entry::GONE || *entry == Entry::RELEASED {
+        let entry = front.get(number);
+        if entry == Entry::GONE || entry == Entry::RELEASED {
             return;
         }
         front.lost += 1;
@@ -301,9 +314,7 @@ impl Queue {
             let at = front.at(number);
             self.end_at(at, log);
         } else {
-            let Some(entry) = front.get_mut(number) else { return };
-            let entry = std::mem::replace(entry, Entry::GONE);
-            front.notes.gone(number);
+            front.end_ready(number);
             self.let_go(entry, log);
         }
     }
@@ -358,7 +369,12 @@ impl Queue {
 
     /// Ends every message, in time that does not depend on how many are in blocks.
     pub fn drain(&mut self, log: &mut impl QueueLog) {
+        if self.is_empty() {
+            return;
+        }
+        self.wake();
         let tail = std::mem::take(&mut self.tail);
+        let mut new = Front::new(self.end, self.volatile);
         if let Some(front) = self.front.take() {
             front.entries().for_each(|entry| self.let_go(entry, log));
             front.loaded.iter().for_each(|block| log.release(block.position, 1));
@@ -366,15 +382,10 @@ impl Queue {
                 block.release(log);
                 self.stored_bytes -= block.known().bytes;
             }
-            let (lost, notes) = (front.lost, front.notes);
-            let front = Front { lost, notes, ..Front::new(self.end, self.volatile) };
-            self.front = Some(Box::new(front));
-        } else if !tail.is_empty() {
-            let first = self.end - u64::from(tail.count());
-            let notes = Notes::new(first, self.volatile);
-            let front = Front { notes, ..Front::new(self.end, self.volatile) };
-            self.front = Some(Box::new(front));
+            new.lost = front.lost;
+            new.notes = front.notes;
         }
+        self.front = Some(Box::new(new));
         tail.iter().for_each(|entry| self.let_go(entry, log));
         assert_eq!(self.stored_bytes, 0, "nothing is left");
         self.rest();

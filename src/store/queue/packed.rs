@@ -1,13 +1,14 @@
 //! Messages of a queue, packed into a few bytes each.
 //!
-//! A message is two numbers in LEB128:
+//! A message is two numbers in LEB128, *what* and *bytes*:
 //!
-//! | the second | what | the first |
-//! |---|---|---|
-//! | above 0 | a message; its record has this many bytes | its offset less that of the message before, zigzag, × 4, + 2 if RETAIN, + 1 if QoS 2 |
-//! | 0 | nothing is stored for it | 0: gone, 1: released |
+//! | bytes | what |
+//! |---|---|
+//! | those of its record | 4 × its distance from the message before, + 2 if RETAIN, + 1 if QoS 2 |
+//! | 0 | nothing is stored for the message: 0 it is gone, 1 it is released |
 //!
-//! The first message's offset is less `base`. Zigzag: 0, −1, 1, −2, … become 0, 1, 2, 3, …
+//! The distance is in bytes of the log; 0, −1, 1, −2, … are written as 0, 1, 2, 3, … (zigzag). That
+//! of the first stored message is from `base`.
 //!
 //! Invariant: `bytes[start..]` holds exactly `count` messages, the last stored one of which stands
 //! at `last` (or, if there is none, at `base`).
@@ -197,4 +198,100 @@ fn zigzag(difference: u64) -> u64 {
 
 fn unzigzag(value: u64) -> u64 {
     value >> 1 ^ 0u64.wrapping_sub(value & 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EDGE: u64 = Position::OFFSET_END - 1;
+
+    fn entries() -> Vec<Entry> {
+        let offsets = [5, EDGE, 0, 0, 1, EDGE, EDGE - 1, 1 << 30, 100, 163, 164];
+        let mut entries = vec![Entry::GONE, Entry::RELEASED];
+        for (at, offset) in offsets.into_iter().enumerate() {
+            let terms = Terms { retain: at % 2 == 0, exactly_once: at % 3 == 0 };
+            let bytes = [1, 127, 128, u32::MAX][at % 4];
+            entries.push(Entry::stored(Position::durable(offset), bytes, terms));
+            if at == 5 {
+                entries.extend([Entry::RELEASED, Entry::GONE]);
+            }
+        }
+        entries
+    }
+
+    // What was packed comes back, from either end of the log, at most so many bytes for each.
+    #[test]
+    fn entries_come_back() {
+        let entries = entries();
+        let packed: Packed = entries.iter().copied().collect();
+        assert!(packed.bytes().len() <= entries.len() * PACKED_ENTRY_MAX);
+        assert_eq!(packed.iter().collect::<Vec<_>>(), entries);
+        let far = Entry::stored(Position::durable(0), u32::MAX, Terms::default());
+        let mut packed: Packed =
+            [Entry::stored(Position::durable(EDGE), 1, Terms::default())].into_iter().collect();
+        let before = packed.bytes().len();
+        packed.push(far);
+        assert_eq!(packed.bytes().len() - before, PACKED_ENTRY_MAX);
+    }
+
+    // Messages taken off the front, one or many, are the first, and leave the rest; more can come.
+    #[test]
+    fn the_front_comes_off() {
+        let mut entries = entries();
+        for count in 0..=entries.len() + 1 {
+            let mut packed: Packed = entries.iter().copied().collect();
+            let mut popped = packed.clone();
+            let front = packed.split_front(u32::try_from(count).expect("small"));
+            let count = count.min(entries.len());
+            assert_eq!(front.iter().collect::<Vec<_>>(), entries[..count]);
+            for entry in &entries[..count] {
+                assert_eq!(popped.pop_front(), Some(*entry));
+            }
+            for mut rest in [packed, popped] {
+                assert_eq!(rest.is_empty(), count == entries.len());
+                let more = Entry::stored(Position::durable(77), 7, Terms::default());
+                rest.push(more);
+                entries.push(more);
+                assert_eq!(rest.iter().collect::<Vec<_>>(), entries[count..]);
+                let (base, count) = (rest.base(), rest.count());
+                let read = Packed::read(base, count, rest.bytes()).expect("it is whole");
+                assert_eq!(read.iter().collect::<Vec<_>>(), rest.iter().collect::<Vec<_>>());
+                entries.pop();
+            }
+        }
+    }
+
+    // Bytes that hold anything else are refused.
+    #[test]
+    fn broken_bytes_are_refused() {
+        let packed: Packed = entries().into_iter().collect();
+        let (base, count, bytes) = (packed.base(), packed.count(), packed.bytes());
+        assert!(Packed::read(base, count, bytes).is_some());
+        assert!(Packed::read(base, count - 1, bytes).is_none());
+        assert!(Packed::read(base, count + 1, bytes).is_none());
+        assert!(Packed::read(base, count, &bytes[..bytes.len() - 1]).is_none());
+        assert!(Packed::read(0, u32::MAX, &[]).is_none());
+        assert!(Packed::read(0, 1, &[2, 0]).is_none(), "neither gone nor released");
+        assert!(Packed::read(Position::OFFSET_END, 1, &[0, 0]).is_none(), "no base");
+        assert!(Packed::read(0, 1, &[4, 1]).is_none(), "one before the log");
+        assert!(Packed::read(EDGE, 1, &[8, 1]).is_none(), "one behind it");
+        assert!(Packed::read(EDGE, 1, &[4, 1]).is_some());
+    }
+
+    // Ten messages of a few hundred bytes take 64 bytes; one after the other off and on, no more.
+    #[test]
+    fn memory_follows_what_is_in_it() {
+        let entry =
+            |at: u64| Entry::stored(Position::durable(1 << 40 | at * 700), 300, Terms::default());
+        let mut packed: Packed = (0..10).map(entry).collect();
+        assert!(packed.bytes.capacity() <= 64, "{}", packed.bytes.capacity());
+        for at in 10..10_000 {
+            packed.push(entry(at));
+            assert_eq!(packed.pop_front(), Some(entry(at - 10)));
+        }
+        assert!(packed.bytes.capacity() <= 256, "{}", packed.bytes.capacity());
+        (0..10).for_each(|_| drop(packed.pop_front()));
+        assert_eq!(packed.bytes.capacity(), 0);
+    }
 }

@@ -195,6 +195,9 @@ impl Queue {
         map: &dyn Fn(Position) -> Option<Position>,
     ) {
         let moves = Moves { range, map };
+        if self.tail.iter().all(|entry| moves.apply(entry) == entry) && self.front.is_none() {
+            return;
+        }
         self.tail = self.tail.iter().map(|entry| moves.apply(entry)).collect();
         if let Some(Front { flight, ready, replay, .. }) = self.front.as_deref_mut() {
             for entry in flight.iter_mut().chain(ready) {

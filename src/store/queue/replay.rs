@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 
 use super::super::position::Position;
+use super::acks::Notes;
 use super::blocks::{Block, Holds};
 use super::front::{Front, IDENTIFIERS};
 use super::packed::Packed;
@@ -124,8 +125,10 @@ impl Queue {
         if let Some(mut front) = self.front.take() {
             let replay = front.replay.take().map_or_else(Replay::default, |replay| *replay);
             let first = front.first;
-            let told = replay.told_end().max(front.sent.min(first + IDENTIFIERS));
-            let new = Front { sent: front.sent, ..Front::new(first, false) };
+            let sent = front.sent.min(self.end);
+            let told = replay.told_end().max(sent.min(first + IDENTIFIERS));
+            let mut new = Front::new(first, false);
+            new.sent = sent;
             let mut settling = Settling { front: new, bytes: 0, told, first, replay };
             settling.take_memory(&front, log);
             settling.take_middle(std::mem::take(&mut front.middle), log);
@@ -135,7 +138,7 @@ impl Queue {
                 settling.add(number, entry, log);
             }
             self.stored_bytes = settling.bytes;
-            self.front = Some(Box::new(settling.end(self.tail_first())));
+            self.front = Some(Box::new(settling.end(self.tail_first(), self.tail.is_empty())));
         }
         for entry in self.tail.iter() {
             self.stored_bytes += hold(entry, log);
@@ -170,10 +173,13 @@ impl Front {
         self.first = self.first.max(first);
         self.ready_first = self.ready_first.max(self.flight_end());
         self.next = self.first;
-        self.notes = super::acks::Notes::new(self.first, false);
+        self.notes = Notes::new(self.first, false);
         while self.middle.pop_front_if(|block| block.end() <= first).is_some() {}
         if let Some(replay) = &mut self.replay {
             replay.forget(first);
+            if replay.is_empty() {
+                self.replay = None;
+            }
         }
     }
 }
@@ -183,6 +189,10 @@ impl Replay {
         for chunk in &mut self.chunks {
             chunk.packed = chunk.packed.iter().map(|entry| moves.apply(entry)).collect();
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.chunks.is_empty() && self.gone.is_empty() && self.released.is_empty()
     }
 
     fn add_gone(&mut self, number: u64) {
@@ -252,7 +262,7 @@ impl Settling {
     /// Loads blocks and chunks as far as the live queue had them in memory.
     fn take_middle(&mut self, blocks: VecDeque<Block>, log: &mut impl QueueLog) {
         let chunk_end = self.replay.chunks.back().map_or(0, Chunk::end);
-        let load_end = self.replay.told_end().max(chunk_end).max(self.first + 1);
+        let load_end = self.replay.told_end().max(chunk_end).max(self.first);
         for block in blocks {
             let before = |chunk: &mut Chunk| chunk.first < block.first;
             while let Some(chunk) = self.replay.chunks.pop_front_if(before) {
@@ -327,15 +337,20 @@ impl Settling {
         front.ready.push_back(entry);
     }
 
-    /// The front, before a tail that begins at this number.
-    fn end(self, tail_first: u64) -> Front {
+    /// The front, before a tail that begins at this number, where the queue ends if it is empty.
+    fn end(self, tail_first: u64, tail_empty: bool) -> Front {
         let Self { mut front, .. } = self;
         if front.ready.is_empty() {
             front.ready_first = front.middle.front().map_or(tail_first, |block| block.first);
+        } else if front.middle.is_empty() && tail_empty {
+            // The next message comes right behind.
+            while front.ready_end() < tail_first {
+                front.ready.push_back(Entry::GONE);
+            }
         }
         front.trim();
         front.next = front.first;
-        front.notes = super::acks::Notes::new(front.first, false);
+        front.notes = Notes::new(front.first, false);
         front
     }
 }

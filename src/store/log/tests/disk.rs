@@ -62,7 +62,7 @@ pub(super) struct Disk {
     last_id: u64,
     /// Bytes of files that were recycled: the next ones of their length begin with them.
     leftovers: Vec<Vec<u8>>,
-    /// Writes and supplies, in order.
+    /// Ids and lengths of the files that were supplied, in order.
     pub(super) supplied: Vec<(FileId, u64)>,
     pub(super) recycled: Vec<FileId>,
     pub(super) set_aside: Vec<FileId>,
@@ -158,15 +158,15 @@ impl Disk {
         Self { files: images.into_iter().map(file).collect(), last_id, ..Self::default() }
     }
 
-    /// What is found after a restart; the free files are kept by the medium.
+    /// What is found after a restart; what is free is not, and is not used as it is.
     pub(super) fn found(&mut self) -> Vec<Found> {
         let is_free = |file: &File| file.bytes.iter().take(64).all(|byte| *byte == 0);
         let free: Vec<FileId> =
             self.files.iter().filter(|(_, file)| is_free(file)).map(|(id, _)| *id).collect();
         for id in free {
-            let bytes = self.remove(id);
-            self.leftovers.push(bytes);
+            self.remove(id);
         }
+        self.leftovers.clear();
         let ids: Vec<FileId> = self.files.keys().copied().collect();
         // In no order that helps.
         ids.into_iter().rev().map(|id| Found { id, mapping: self.map(id) }).collect()

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::limits::{GROUP_BYTES_MAX, SPARE_FILES};
+use crate::store::record::BlockRecord;
 
 // Records of every size around a segment's end come back from staging, in flight and written.
 #[test]
@@ -58,6 +59,30 @@ fn nothing_stands_elsewhere() {
     assert_eq!(world.log.block(Position::durable(0)), None, "it is a message");
     assert_eq!(world.log.end_of_segment(1), None);
     assert_eq!(world.log.end_of_segment(0), Some(world.log.appended()));
+}
+
+// A segment is walked through record by record, up to its end; a block is read where one stands.
+#[test]
+fn segments_are_walked() {
+    let mut world = World::new();
+    world.fill_segment();
+    let block = BlockRecord { session: 1, first: 2, count: 3, base: 4, entries: &[5] };
+    let position = world.log.append(&Record::Block(block));
+    for _ in 0..2 {
+        let (mut offset, mut walked) = (0, Vec::new());
+        let end = world.log.end_of_segment(0).unwrap();
+        while offset < end {
+            let (record, next) = world.log.record_at(offset).unwrap();
+            let Record::Message(message) = record else { panic!("only messages are there") };
+            walked.push((Position::durable(offset), message.payload.to_vec()));
+            offset = next;
+        }
+        assert_eq!(offset, end);
+        assert_eq!(walked, world.known[..world.known.len() - 1]);
+        assert_eq!(world.log.block(position), Some(block));
+        assert_eq!(world.log.message(position), None);
+        world.commit();
+    }
 }
 
 // Groups go out one at a time, in order, each where its records belong; a segment's first group
