@@ -56,9 +56,8 @@ impl Store {
         let mut replay = Replay::default();
         let (log, report) =
             Log::open(options.log, found, &mut |position, record, segments| {
-                let bytes = segments.record_bytes(position.offset()).unwrap_or_default();
                 let segment_of = |position: Position| segments.segment_of(position.offset());
-                replay.apply(position, record, bytes, &segment_of);
+                replay.apply(position, record, &segment_of);
             })?;
         let hashing = Hashing::with_seed(options.seed);
         let begun = log.checkpoint();
