@@ -211,13 +211,18 @@ impl Replay {
         let mut sessions = Vec::new();
         for (key, session) in (0..).zip(self.sessions) {
             let Some(mut session) = session else { continue };
-            if session.left_ms == 0 {
-                // Whatever its window allowed may have been sent.
+            let was_there = session.left_ms == 0;
+            if was_there {
+                // Whatever waited may have been sent; what comes from now on was not.
                 session.left_ms = now_ms;
-                session.queue.replay_sent(u64::MAX);
+                session.queue.replay_sent(session.queue.end());
             }
             session.queue.settle(logs);
             losses.queued += session.queue.take_lost();
+            if was_there {
+                let sent = session.queue.sent();
+                logs.disk.append(&Record::Detached { session: key, sent, time_ms: now_ms });
+            }
             sessions.push((key, session));
         }
         let mut catalog = Catalog::new(limits, hashing);
