@@ -7,7 +7,6 @@ use crate::mqtt::{Connack, Connect, ConnectReturn, Version};
 use crate::store::SessionKey;
 
 use super::connection::{Open, Phase, Will};
-use super::promises::{Reply, Wait};
 use super::reason::CloseReason;
 use super::shard::{Context, Shard};
 use super::vhost::{DEFAULT_VHOST, VhostId};
@@ -87,9 +86,15 @@ impl Shard {
         // so that it is back is written before what waits for it is sent.
         let resuming = self.catalog.sessions.get(session).queue.waiting() > 0;
         let resuming = resuming && !connect.clean_session;
+        let once_end = match self.catalog.sessions.get(session) {
+            session if session.clean => u64::MAX,
+            // What waits is sent when it is committed.
+            session => session.queue.end(),
+        };
         let Some(connection) = self.out.connections.get_mut(conn) else {
             return;
         };
+        connection.once_end = once_end;
         connection.phase = Phase::Open(Open {
             version: connect.version,
             vhost,
@@ -105,14 +110,13 @@ impl Shard {
                 })
             }),
         });
-        connection.resuming = resuming;
         self.clients += 1;
         self.out.stats.clients_accepted += 1;
         debug!("link {}: client {client_id:?} connected, session present: {present}", conn.slot);
         let code = ConnectReturn::Accepted;
         self.out.reply(conn, &Connack::bytes_v3(connect.version, present, code));
         if resuming {
-            self.promise(conn, Reply::Resume, Wait::disk_if(true));
+            self.pause_until_committed(conn);
         }
         self.make_progress(conn, context);
     }

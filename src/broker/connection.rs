@@ -67,8 +67,15 @@ pub(super) struct Connection {
     pub(super) withheld: Vec<Reply>,
     /// Its next publish waits for the disk.
     pub(super) needs_disk: bool,
-    /// That its client is back is not known to the log yet: what waits in its session is not sent.
-    pub(super) resuming: bool,
+    /// What the log must know before what waits in its session is sent: that its client is back,
+    /// and what it answered ahead of that.
+    pub(super) resumes: u32,
+    /// Messages of its session below this number are committed. A QoS 2 message goes out only then:
+    /// one that a crash undoes comes again, under an identifier that would not tell so, and another
+    /// would come under its own.
+    pub(super) once_end: u64,
+    /// It is among those of which that number is to be raised.
+    pub(super) steadies: bool,
     /// Replies that wait for other shards or the disk; what follows must queue behind them [MQTT-4.6.0-2].
     pub(super) promised: u32,
     /// Its own output is so full, of answers too, that it is not read from.
@@ -113,7 +120,9 @@ impl Connections {
             blocks: 0,
             withheld: Vec::new(),
             needs_disk: false,
-            resuming: false,
+            resumes: 0,
+            once_end: u64::MAX,
+            steadies: false,
             promised: 0,
             choked: false,
             pace: Pace::Free,

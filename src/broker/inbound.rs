@@ -13,7 +13,7 @@ use super::routes::Ticket;
 use super::routing::Arrival;
 use super::shard::{Context, Shard};
 use super::vhost::VhostId;
-use super::{ConnId, Flow};
+use super::{ConnId, Flow, Options};
 
 impl Shard {
     /// Handles a PUBLISH, unless it must wait for the disk: then it is to come again.
@@ -100,8 +100,8 @@ impl Shard {
         }
         // Passed on before, though it may not be everywhere yet.
         let wait = Wait { peers: self.out.options.shards > 1, disk: durable };
-        let noted = self.catalog.sessions.get(key).has_received(id);
-        let reply = if noted { Reply::Pubrec(packet_id) } else { Reply::Receive(packet_id) };
+        // [MQTT-4.6.0-3] PUBRECs keep the order of the PUBLISHes.
+        let reply = if apart { Reply::Receive(packet_id) } else { Reply::Pubrec(packet_id) };
         self.promise(conn, reply, wait);
     }
 
@@ -109,8 +109,10 @@ impl Shard {
     pub(super) fn note_received(&mut self, conn: ConnId, packet_id: PacketId) {
         let Some(key) = self.session_key(conn) else { return };
         let id = packet_id.get();
-        self.receiving.remove(&(key, id));
-        self.catalog.receive(key, id, &mut self.out.logs);
+        // A repeated one must not take the identifier again that PUBREL has freed meanwhile.
+        if self.receiving.remove(&(key, id)) {
+            self.catalog.receive(key, id, &mut self.out.logs);
+        }
         self.promise(conn, Reply::Pubrec(packet_id), Wait::disk_if(true));
     }
 
@@ -123,15 +125,20 @@ impl Shard {
     ) {
         let mut wait = Wait::default();
         if let Some(key) = self.session_key(conn) {
-            let id = packet_id.get();
-            let was = self.catalog.free(key, id, &mut self.out.logs);
+            let (id, &Options { shard, shards, .. }) = (packet_id.get(), &self.out.options);
+            self.catalog.free(key, id, &mut self.out.logs);
             let session = self.catalog.sessions.get(key);
-            let durable = !session.clean;
-            wait.disk = was && durable;
-            let others = ShardSet::all_but(self.out.options.shards, self.out.options.shard);
-            if wait.disk && !others.is_empty() {
+            wait.disk = !session.clean;
+            if wait.disk && shards > 1 {
+                // Also if it is free here already: this may be the repetition of a PUBREL that all
+                // shards but this one lost in a crash.
                 wait.peers = true;
-                let freed = PeerMessage::Freed { serial: session.serial, packet_id: id };
+                let serial = session.serial;
+                self.receiving.remove(&(key, id));
+                let origin = Origin { shard: shard.0, serial, packet_id: id };
+                self.catalog.free_origin(origin, &mut self.out.logs);
+                let freed = PeerMessage::Freed { serial, packet_id: id };
+                let others = ShardSet::all_but(shards, shard);
                 freed.send(super::vhost::DEFAULT_VHOST, others, context.peers);
             }
         }
@@ -153,6 +160,7 @@ impl Shard {
         let (key, replaying) = (open.session, connection.replays.is_some());
         let session = self.catalog.sessions.get_mut(key);
         let (id, logs) = (packet_id.get(), &mut self.out.logs);
+        let ahead = session.queue.is_due_again(id);
         let answer = match kind {
             AckKind::Puback => session.queue.acknowledge(id, logs),
             AckKind::Pubrec => session.queue.release(id, logs),
@@ -167,8 +175,11 @@ impl Shard {
         self.relieve_session(key, context);
         if kind == AckKind::Pubrec {
             // [MQTT-4.3.3-1] Each PUBREC is answered, also a repeated one. A durable session's only
-            // when it is sure never to send the PUBLISH again.
-            if durable {
+            // when it is sure never to send the PUBLISH again. Where it was about to do so the
+            // PUBREL takes the PUBLISH's place.
+            if durable && ahead {
+                self.pause_until_committed(conn);
+            } else if durable {
                 self.promise(conn, Reply::Pubrel(packet_id), Wait::disk_if(true));
             } else {
                 self.out.reply(conn, &Ack::bytes_v3(AckKind::Pubrel, packet_id));
@@ -177,6 +188,14 @@ impl Shard {
         }
         if waits || replaying {
             self.make_progress(conn, context);
+        }
+    }
+
+    /// Sends nothing of what waits in the client's session before what was appended is committed.
+    pub(super) fn pause_until_committed(&mut self, conn: ConnId) {
+        if let Some(connection) = self.out.connections.get_mut(conn) {
+            connection.resumes += 1;
+            self.promise(conn, Reply::Resume, Wait::disk_if(true));
         }
     }
 

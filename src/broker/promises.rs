@@ -28,7 +28,7 @@ pub(super) enum Reply {
     Unsuback(PacketId),
     /// Not a reply: a QoS 2 message is everywhere but in this shard's memory of what was received.
     Receive(PacketId),
-    /// Not a reply: that the client is back is known; what waits for it may be sent.
+    /// Not a reply: the log knows what it must before what waits for the client may be sent.
     Resume,
 }
 

@@ -90,7 +90,11 @@ impl Shard {
         arrival: Arrival<'_>,
         context: &mut Context<'_>,
     ) -> bool {
-        let Arrival { message, source, keep, .. } = arrival;
+        let Arrival { message, source, keep, origin, .. } = arrival;
+        if origin.is_some_and(|origin| self.catalog.has_origin(&origin)) {
+            // [MQTT-4.3.3-2] It is here already: the publisher's shard lost its own note of it.
+            return false;
+        }
         let targets = self.vhosts[usize::from(vhost.0)].exchange.routes.get(route);
         let stores = targets.stores && message.qos > QoS::AtMostOnce;
         let nobody = targets.targets.is_empty();
@@ -203,10 +207,6 @@ impl Shard {
             serial,
             packet_id,
         });
-        if origin.is_some_and(|origin| self.catalog.has_origin(&origin)) {
-            // [MQTT-4.3.3-2] It is here already: the publisher's shard lost its own note of it.
-            return;
-        }
         // A keeper delivers in any case: its subscriber may be so new that the publisher's shard
         // did not know of it, and the replay for it may have found the value before.
         if publish.deliver || keep {

@@ -299,6 +299,9 @@ impl Shard {
             }
             self.promises.recycle(replies);
         }
+        while let Some(conn) = self.out.next_steady() {
+            self.make_progress(conn, context);
+        }
     }
 
     /// Replies, or does what else was to follow.
@@ -306,7 +309,7 @@ impl Shard {
         match reply {
             Reply::Resume => {
                 if let Some(connection) = self.out.connections.get_mut(conn) {
-                    connection.resuming = false;
+                    connection.resumes -= 1;
                 }
                 self.make_progress(conn, context);
             }

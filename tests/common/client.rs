@@ -232,6 +232,22 @@ impl Client {
         self.expect(PINGRESP);
     }
 
+    /// As [`Self::expect_silence`], but these packets may come, in this order, all or some.
+    #[track_caller]
+    pub(crate) fn expect_at_most(&mut self, packets: &[&[u8]]) {
+        self.send(PINGREQ);
+        let mut rest = packets;
+        loop {
+            let came = self.read_packet();
+            if came == PINGRESP {
+                return;
+            }
+            let at = rest.iter().position(|packet| *packet == came);
+            let at = at.unwrap_or_else(|| panic!("not among {rest:02x?}: {}", hex(&came)));
+            rest = &rest[at + 1..];
+        }
+    }
+
     /// Listens for this long; nothing may come. Only for time-outs that the standard names.
     #[track_caller]
     pub(crate) fn hear_nothing_for(&mut self, time: Duration) {

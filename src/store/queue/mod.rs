@@ -203,6 +203,18 @@ impl Queue {
     /// next packet identifier is free.
     #[inline]
     pub fn take_next(&mut self, window: u16, log: &mut impl QueueLog) -> Option<Next> {
+        self.take_next_before(u64::MAX, window, log)
+    }
+
+    /// The same, but stops in front of a QoS 2 message that was never taken and has this number or
+    /// a higher one.
+    #[inline]
+    pub fn take_next_before(
+        &mut self,
+        once_end: u64,
+        window: u16,
+        log: &mut impl QueueLog,
+    ) -> Option<Next> {
         if self.front.is_none() {
             if self.tail.is_empty() {
                 return None;
@@ -225,6 +237,9 @@ impl Queue {
             if front.ready_first - front.first >= IDENTIFIERS {
                 return None;
             }
+            if front.ready_first >= once_end && front.is_once_next() {
+                return None;
+            }
             if let Some(next) = front.take_ready() {
                 return Some(next);
             }
@@ -238,6 +253,15 @@ impl Queue {
         if let Some(entry) = self.front.as_deref_mut().and_then(Front::forget_taken) {
             self.let_go(entry, log);
         }
+    }
+
+    /// Whether the message with this packet identifier was sent before its client left, and is still
+    /// to be sent again.
+    pub fn is_due_again(&self, packet_id: u16) -> bool {
+        self.front.as_ref().is_some_and(|front| {
+            let number = front.number_of(packet_id);
+            number.is_some_and(|number| front.next_number() <= number && number < front.sent)
+        })
     }
 
     /// PUBACK: ends the QoS 1 message with this packet identifier.
