@@ -392,6 +392,7 @@ impl Client {
         let conn = link.conn;
         let name = &self.name;
         (sessions[session].alive, sessions[session].conn) = (true, conn);
+        sessions[session].clean = link.clean;
         sessions[session].connected = connected;
         scene.ledger.tell(|| format!("{name} has session {session}"));
         if present {

@@ -127,7 +127,7 @@ impl Link {
         self.last_sent_ms = now_ms;
         if !self.is_waiting() {
             self.waits_since_ms = now_ms;
-            self.needs_disk = false;
+            self.needs_disk &= !self.unconfirmed.is_empty();
         }
         self.needs_disk |= match packet {
             Packet::Publish(publish) => publish.retain || publish.qos > QoS::AtMostOnce,

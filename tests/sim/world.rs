@@ -198,6 +198,7 @@ impl World {
     fn wait_for_quiet(&mut self) {
         let deadline_ms = self.now_ms + SETTLE_MS_MAX;
         let mut quiet_from_ms = self.now_ms;
+        let well_ms = lock(&self.kernel).disk.well_ms();
         loop {
             if self.step() {
                 quiet_from_ms = self.now_ms;
@@ -212,7 +213,7 @@ impl World {
                 let stories: Vec<String> = self.clients.iter().map(Client::describe).collect();
                 let late = self.now_ms > deadline_ms;
                 assert!(!late, "it does not settle:\n{}", stories.join("\n"));
-            } else if self.now_ms >= quiet_from_ms + QUIET_MS {
+            } else if self.now_ms >= quiet_from_ms.max(well_ms) + QUIET_MS {
                 return;
             }
             let next_ms = self.next_ms().filter(|ms| *ms < self.now_ms + QUIET_MS);
