@@ -125,8 +125,7 @@ impl Shard {
     ) {
         let mut wait = Wait::default();
         if let Some(key) = self.session_key(conn) {
-            let (id, Options { shard, shards, .. }) = (packet_id.get(), &self.out.options);
-            let (shard, shards) = (*shard, *shards);
+            let (id, &Options { shard, shards, .. }) = (packet_id.get(), &self.out.options);
             self.catalog.free(key, id, &mut self.out.logs);
             let session = self.catalog.sessions.get(key);
             wait.disk = !session.clean;

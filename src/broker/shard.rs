@@ -307,7 +307,6 @@ impl Shard {
     /// Replies, or does what else was to follow.
     pub(super) fn keep_promise(&mut self, conn: ConnId, reply: &Reply, context: &mut Context<'_>) {
         match reply {
-            Reply::Receive(packet_id) => self.note_received(conn, *packet_id),
             Reply::Resume => {
                 if let Some(connection) = self.out.connections.get_mut(conn) {
                     connection.resumes -= 1;
@@ -439,7 +438,8 @@ impl Shard {
                 suback.encode(Version::V311, &mut bytes);
                 self.out.reply(conn, &bytes);
             }
-            Reply::Receive(_) | Reply::Resume => unreachable!("callers do these"),
+            Reply::Receive(packet_id) => self.note_received(conn, *packet_id),
+            Reply::Resume => unreachable!("it always waits, and the caller does it"),
         }
     }
 
@@ -454,8 +454,6 @@ impl Shard {
         if held {
             connection.promised += 1;
             self.promises.add(conn, reply, wait);
-        } else if let Reply::Receive(packet_id) = reply {
-            self.note_received(conn, packet_id);
         } else {
             self.write_reply(conn, &reply);
         }

@@ -12,10 +12,11 @@
 
 #![allow(unsafe_code)]
 
+use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 
-use memmap2::{Mmap, MmapOptions};
+use memmap2::{Mmap, MmapOptions, UncheckedAdvice};
 
 use crate::store::Mapping;
 
@@ -38,8 +39,27 @@ impl FileMapping {
     }
 }
 
+/// Maps all of a file for reading. Who has the file must not cut it off as long as the mapping is
+/// there, nor write where somebody reads: see the head of this file.
+///
+/// # Errors
+/// If the system has no memory map for us.
+pub fn map(file: &File) -> io::Result<Box<dyn Mapping>> {
+    Ok(Box::new(FileMapping::new(file, file.metadata()?.len())?))
+}
+
 impl Mapping for FileMapping {
     fn bytes(&self) -> &[u8] {
         self.0.as_deref().unwrap_or_default()
+    }
+
+    fn forget(&self) {
+        if let Some(mapped) = &self.0 {
+            // SAFETY: the mapping is shared with its file, so the next look finds the same bytes.
+            let forgotten = unsafe { mapped.unchecked_advise(UncheckedAdvice::DontNeed) };
+            if let Err(error) = forgotten {
+                log::debug!("MADV_DONTNEED: {error}");
+            }
+        }
     }
 }

@@ -28,4 +28,5 @@ mod tests;
 pub use self::directory::{Directory, DirectoryError};
 pub use self::files::ShardFiles;
 pub use self::helper::Helper;
+pub use self::mapping::map;
 pub use self::medium::FileMedium;

@@ -31,6 +31,8 @@ impl DataDir {
     pub(super) fn add_flags(&self, command: &mut Command) {
         command.arg("--data-dir").arg(&self.0);
         command.args(["--segment-bytes", &SEGMENT_BYTES.to_string()]);
+        // However full the disk is that the tests run on.
+        command.args(["--disk-low", "0"]);
     }
 }
 
@@ -43,5 +45,5 @@ impl Drop for DataDir {
 
 /// The flag that has sessions expire whose clients are away for so long.
 pub(crate) fn session_expiry(time_ms: u32) -> String {
-    format!("--session-expiry-ms={time_ms}")
+    format!("--session-expiry={time_ms}ms")
 }
