@@ -81,6 +81,11 @@ impl Session {
         self.received.as_ref().is_some_and(|received| received.contains(&packet_id))
     }
 
+    /// Identifiers of QoS 2 messages that came and are not released, in order.
+    pub fn received(&self) -> impl Iterator<Item = u16> {
+        self.received.iter().flat_map(|received| received.iter().copied())
+    }
+
     /// Notes the identifier of a QoS 2 message; whether it is new.
     pub(super) fn receive(&mut self, packet_id: u16) -> bool {
         self.received.get_or_insert_default().insert(packet_id)
