@@ -56,9 +56,8 @@ impl Store {
         let mut replay = Replay::default();
         let (mut log, report) =
             Log::open(options.log, found, &mut |position, record, segments| {
-                let bytes = segments.record_bytes(position.offset()).unwrap_or_default();
                 let segment_of = |position: Position| segments.segment_of(position.offset());
-                replay.apply(position, record, bytes, &segment_of);
+                replay.apply(position, record, &segment_of);
             })?;
         let hashing = Hashing::with_seed(options.seed);
         // The seed may be the same for each run of a test; then it is the time that differs.

@@ -202,6 +202,9 @@ pub(super) enum BadRecord {
     Unknown,
 }
 
+/// Bytes of a message record in front of the topic.
+const HEAD_BYTES: usize = 17;
+
 const QOS_BITS: u8 = 0b11;
 const RETAINED: u8 = 1 << 2;
 const MOVED: u8 = 1 << 3;
@@ -433,12 +436,19 @@ impl<'a> Record<'a> {
 }
 
 impl<'a> MessageRecord<'a> {
+    /// Bytes of the record that are the message's own: what a session or the retain store is charged
+    /// with, who else waits for it aside.
+    pub(super) fn own_bytes(&self) -> u32 {
+        let bytes = FRAME_BYTES + HEAD_BYTES + self.topic.len() + self.payload.len();
+        u32::try_from(bytes).expect("a packet is below 4 GiB")
+    }
+
     #[inline]
     fn encode(&self, out: &mut Vec<u8>) {
         let flag = |set: bool, bit: u8| if set { bit } else { 0 };
         let topic_len = u16::try_from(self.topic.len()).expect("a topic is at most 65,535 bytes");
         let payload_len = u32::try_from(self.payload.len()).expect("a packet is below 4 GiB");
-        let mut head = [0; 17];
+        let mut head = [0; HEAD_BYTES];
         head[0] = self.qos
             | flag(self.retained, RETAINED)
             | flag(self.moved_from.is_some(), MOVED)

@@ -24,6 +24,7 @@ mod segments;
 mod staging;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use std::io;
 
@@ -39,6 +40,7 @@ use staging::Staging;
 
 pub use report::{Fault, FaultKind, OpenError, OpenReport, TornTail};
 pub use segments::SegmentFacts;
+pub use walk::{SegmentWalk, WalkEnd, WalkedRecord, segment_walks};
 
 /// What a log must know when it is opened.
 #[derive(Clone, Copy, Debug)]

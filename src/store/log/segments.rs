@@ -131,11 +131,6 @@ impl Segments {
         }
     }
 
-    /// Bytes of the record at `offset`, by its own account.
-    pub(in crate::store) fn record_bytes(&self, offset: u64) -> Option<usize> {
-        Record::length(self.bytes_at(offset)?)
-    }
-
     /// Where the segment of `offset` starts; where it is not there any more, the offset itself.
     pub(in crate::store) fn segment_of(&self, offset: u64) -> u64 {
         self.find(offset).map_or(offset, |at| self.list[at].start)
