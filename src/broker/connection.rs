@@ -70,7 +70,8 @@ pub(super) struct Connection {
     /// What the log must know before what waits in its session is sent: that its client is back,
     /// and what it answered ahead of that.
     pub(super) resumes: u32,
-    /// Replies that wait for other shards or the disk; what follows must queue behind them [MQTT-4.6.0-2].
+    /// Replies that wait for other shards or the disk; what follows must queue behind them
+    /// [MQTT-4.6.0-2].
     pub(super) promised: u32,
     /// Its own output is so full, of answers too, that it is not read from.
     pub(super) choked: bool,

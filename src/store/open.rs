@@ -54,12 +54,11 @@ impl Store {
     /// If the files are not this shard's, or of a later version: nothing is changed then.
     pub fn open(options: &StoreOptions, found: Vec<Found>) -> Result<(Self, Opened), OpenError> {
         let mut replay = Replay::default();
-        let (log, report) =
-            Log::open(options.log, found, &mut |position, record, segments| {
-                let bytes = segments.record_bytes(position.offset()).unwrap_or_default();
-                let segment_of = |position: Position| segments.segment_of(position.offset());
-                replay.apply(position, record, bytes, &segment_of);
-            })?;
+        let (log, report) = Log::open(options.log, found, &mut |position, record, segments| {
+            let bytes = segments.record_bytes(position.offset()).unwrap_or_default();
+            let segment_of = |position: Position| segments.segment_of(position.offset());
+            replay.apply(position, record, bytes, &segment_of);
+        })?;
         let hashing = Hashing::with_seed(options.seed);
         let begun = log.checkpoint();
         let mut logs = Logs::new(log);
