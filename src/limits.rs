@@ -78,6 +78,10 @@ pub const QUEUE_TAIL_BYTES_MAX: usize = 8 * 1024;
 /// Bytes of a client id. Over: CONNACK 2. The standard asks for 23 [MQTT-3.1.3-5].
 pub const CLIENT_ID_BYTES_MAX: usize = 1024;
 
+/// Bytes of segment files that reading may have mapped into memory, more or less. Over: they are
+/// unmapped until they are read again; the system keeps them in its cache as it sees fit.
+pub const READ_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// Bytes that nobody waits for, acknowledgements and what was acknowledged, that gather before they
 /// are written. Over: they are written.
 pub const LAZY_BYTES_MAX: u64 = 256 * 1024;

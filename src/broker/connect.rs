@@ -86,9 +86,15 @@ impl Shard {
         // so that it is back is written before what waits for it is sent.
         let resuming = self.catalog.sessions.get(session).queue.waiting() > 0;
         let resuming = resuming && !connect.clean_session;
+        let once_end = match self.catalog.sessions.get(session) {
+            session if session.clean => u64::MAX,
+            // What waits is sent when it is committed.
+            session => session.queue.end(),
+        };
         let Some(connection) = self.out.connections.get_mut(conn) else {
             return;
         };
+        connection.once_end = once_end;
         connection.phase = Phase::Open(Open {
             version: connect.version,
             vhost,

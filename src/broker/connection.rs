@@ -70,6 +70,12 @@ pub(super) struct Connection {
     /// What the log must know before what waits in its session is sent: that its client is back,
     /// and what it answered ahead of that.
     pub(super) resumes: u32,
+    /// Messages of its session below this number are committed. A QoS 2 message goes out only then:
+    /// one that a crash undoes comes again, under an identifier that would not tell so, and another
+    /// would come under its own.
+    pub(super) once_end: u64,
+    /// It is among those of which that number is to be raised.
+    pub(super) steadies: bool,
     /// Replies that wait for other shards or the disk; what follows must queue behind them
     /// [MQTT-4.6.0-2].
     pub(super) promised: u32,
@@ -116,6 +122,8 @@ impl Connections {
             withheld: Vec::new(),
             needs_disk: false,
             resumes: 0,
+            once_end: u64::MAX,
+            steadies: false,
             promised: 0,
             choked: false,
             pace: Pace::Free,

@@ -30,6 +30,9 @@ pub(super) struct Outgoing {
     pub(super) events: VecDeque<Event>,
     /// Ends of patience, in order: every patience is as long.
     pub(super) patience: VecDeque<(u64, ConnId)>,
+    /// Connections that wait for QoS 2 messages to be committed, in order: how far the log must be,
+    /// and below which number their sessions' messages are committed then.
+    pub(super) steadying: VecDeque<(u64, u64, ConnId)>,
     pub(super) stats: Stats,
 }
 
@@ -53,6 +56,7 @@ impl Outgoing {
             dirty: Vec::new(),
             events: VecDeque::new(),
             patience: VecDeque::new(),
+            steadying: VecDeque::new(),
             stats: Stats::default(),
         }
     }
@@ -169,11 +173,35 @@ impl Outgoing {
         terms: Terms,
         context: &mut Context<'_>,
     ) {
-        if self.is_ready(session, 1) {
+        if qos == QoS::ExactlyOnce {
+            self.steady(session);
+            self.hold_if_behind(session, terms.source, context);
+        } else if self.is_ready(session, 1) {
             self.write_next(qos, session, letter);
         } else {
             self.hold_if_behind(session, terms.source, context);
         }
+    }
+
+    /// Notes that a QoS 2 message of a session waits for what was appended to be committed.
+    fn steady(&mut self, session: &Session) {
+        let Some(conn) = session.holder.map(ConnId::of) else { return };
+        let Some(connection) = self.connections.get_mut(conn) else { return };
+        if !std::mem::replace(&mut connection.steadies, true) {
+            let (log, end) = (self.logs.disk.appended(), session.queue.end());
+            self.steadying.push_back((log, end, conn));
+        }
+    }
+
+    /// The next connection of which more QoS 2 messages may go out.
+    pub(super) fn next_steady(&mut self) -> Option<ConnId> {
+        let committed = self.logs.disk.committed();
+        let (_, end, conn) = self.steadying.pop_front_if(|(log, ..)| *log <= committed)?;
+        if let Some(connection) = self.connections.get_mut(conn) {
+            connection.steadies = false;
+            connection.once_end = end;
+        }
+        Some(conn)
     }
 
     /// Whether the next message for a session can go out at once, with `waiting` in its queue.
@@ -222,10 +250,11 @@ impl Outgoing {
         if connection.resumes > 0 {
             return;
         }
-        let before = connection.output.bytes();
+        let (before, once_end) = (connection.output.bytes(), connection.once_end);
+        let window = self.options.inflight_max;
         while connection.output.bytes() <= self.options.outgoing_bytes_max / 2 {
             let (entry, number, packet_id, dup) =
-                match session.queue.take_next(self.options.inflight_max, &mut self.logs) {
+                match session.queue.take_next_before(once_end, window, &mut self.logs) {
                     None => break,
                     Some(QueueNext::Release { packet_id }) => {
                         let packet_id = PacketId::new(packet_id).expect("identifiers are not 0");
@@ -264,6 +293,9 @@ impl Outgoing {
         let wrote = connection.output.bytes() > before;
         if wrote && !std::mem::replace(&mut connection.dirty, true) {
             self.dirty.push(conn);
+        }
+        if session.queue.end() > once_end && session.queue.waiting() > 0 {
+            self.steady(session);
         }
     }
 

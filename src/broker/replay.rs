@@ -460,7 +460,9 @@ fn visit(
         if filter.matches(topic) { found(kept) } else { ControlFlow::Continue(()) }
     };
     if !filter.is_wildcard() {
-        if let Some(kept) = retained.get(filter.as_str()) {
+        if after.is_none()
+            && let Some(kept) = retained.get(filter.as_str())
+        {
             let _ = hand_over(filter.as_str(), kept);
         }
         return ScanEnd::Done;

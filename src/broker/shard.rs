@@ -299,6 +299,9 @@ impl Shard {
             }
             self.promises.recycle(replies);
         }
+        while let Some(conn) = self.out.next_steady() {
+            self.make_progress(conn, context);
+        }
     }
 
     /// Replies, or does what else was to follow.

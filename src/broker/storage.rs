@@ -81,11 +81,9 @@ impl Shard {
                 return None;
             }
         }
-        let write = self.out.logs.disk.next_write();
-        if write.is_some() {
-            self.disk.lazy_ms = None;
-        }
-        write
+        // Without one the end of another write, or a file, has it looked for again.
+        self.disk.lazy_ms = None;
+        self.out.logs.disk.next_write()
     }
 
     /// The write has ended.

@@ -43,6 +43,9 @@ pub(super) struct FreeFile {
     pub(super) id: FileId,
     /// Its length.
     pub(super) bytes: u64,
+    /// It was free at the start: behind its header may be records of a write that was cut off, for
+    /// the very place where the log goes on.
+    pub(super) is_unknown: bool,
 }
 
 impl ShardFiles {
@@ -110,7 +113,7 @@ impl ShardFiles {
         let file = file.map_err(DirectoryError::system("open", &path))?;
         let bytes = kind.len();
         if has_free_header(&file).map_err(DirectoryError::system("read", &path))? {
-            self.free.push(FreeFile { id, bytes });
+            self.free.push(FreeFile { id, bytes, is_unknown: true });
         } else {
             let mapping = FileMapping::new(&file, bytes);
             let mapping = mapping.map_err(DirectoryError::system("map", &path))?;
@@ -255,7 +258,7 @@ impl Folder {
 
     /// Opens a free file for use.
     pub(super) fn reopen(&self, free: FreeFile) -> io::Result<File> {
-        let FreeFile { id, bytes } = free;
+        let FreeFile { id, bytes, is_unknown } = free;
         let path = self.segment_path(id);
         let open = || {
             let file = File::options().read(true).write(true).open(&path)?;
@@ -265,6 +268,10 @@ impl Folder {
             }
             // Nothing to do for a file we made. One that was copied may have holes.
             allocate(&file, bytes)?;
+            if is_unknown {
+                write_zeros(&file, bytes)?;
+                file.sync_all()?;
+            }
             Ok(file)
         };
         open().map_err(|error| explain(&error, "reuse", bytes, &path))
@@ -276,7 +283,7 @@ impl Folder {
         let bytes = file.metadata()?.len();
         file.write_all_at(&[0; HEADER], 0)?;
         file.sync_data()?;
-        Ok(FreeFile { id, bytes })
+        Ok(FreeFile { id, bytes, is_unknown: false })
     }
 
     pub(super) fn remove(&self, id: FileId) -> io::Result<()> {

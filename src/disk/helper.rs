@@ -172,7 +172,7 @@ impl Room {
                 Ok(Answer::Supplied { id, file, mapping: Box::new(mapping) })
             }
             Err(error) => {
-                self.free.push(FreeFile { id, bytes });
+                self.free.push(FreeFile { id, bytes, is_unknown: true });
                 let path = self.folder.segment_path(id);
                 let text = format!("cannot map {}: {error}", path.display());
                 Err(io::Error::new(error.kind(), text))

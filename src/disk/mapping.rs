@@ -16,7 +16,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 
-use memmap2::{Mmap, MmapOptions};
+use memmap2::{Mmap, MmapOptions, UncheckedAdvice};
 
 use crate::store::Mapping;
 
@@ -51,5 +51,15 @@ pub fn map(file: &File) -> io::Result<Box<dyn Mapping>> {
 impl Mapping for FileMapping {
     fn bytes(&self) -> &[u8] {
         self.0.as_deref().unwrap_or_default()
+    }
+
+    fn forget(&self) {
+        if let Some(mapped) = &self.0 {
+            // SAFETY: the mapping is shared with its file, so the next look finds the same bytes.
+            let forgotten = unsafe { mapped.unchecked_advise(UncheckedAdvice::DontNeed) };
+            if let Err(error) = forgotten {
+                log::debug!("MADV_DONTNEED: {error}");
+            }
+        }
     }
 }

@@ -22,6 +22,9 @@ pub struct FileId(pub u64);
 pub trait Mapping: Send {
     /// All of the file.
     fn bytes(&self) -> &[u8];
+
+    /// Lets go of the memory that reading has mapped; what is read again is mapped again.
+    fn forget(&self) {}
 }
 
 /// A file that was there when the store was opened.

@@ -284,7 +284,7 @@ impl Client {
             | Packet::Pubcomp(_)
             | Packet::Suback(_)
             | Packet::Unsuback(_) => {
-                let reply = link.replies.pop_front();
+                let reply = link.take_reply(packet);
                 let reply = reply.unwrap_or_else(|| panic!("nobody waits for {packet:?}"));
                 self.on_reply(packet, reply, scene);
             }

@@ -10,12 +10,14 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use ringmq::broker::{self, ShardId, Stats};
+use ringmq::broker::{self, Overflow, ShardId, Stats};
 use ringmq::limits::SESSION_BYTES_MAX;
 use ringmq::mesh::{self, Bell, Sender, Tally};
 use ringmq::reactor::{Clock, Inbox, Options, Outbox, Parcel, Reactor};
 use ringmq::ring::{Ring, Wake};
+use ringmq::store::{CatalogLimits, LogOptions, Store, StoreOptions};
 
+use crate::disk::SimMedium;
 use crate::kernel::{Shared, lock};
 use crate::plan::Plan;
 use crate::ring::{SimListener, SimRing, SimSocket, SimWaker};
@@ -44,7 +46,7 @@ enum Phase {
 }
 
 struct Member {
-    reactor: Option<Reactor<SimRing, SimClock>>,
+    reactor: Option<Reactor<SimRing, SimClock, SimMedium>>,
     phase: Phase,
     stats: Stats,
     control: Sender<Parcel<SimSocket>>,
@@ -89,8 +91,10 @@ impl Cluster {
         let parts = (0..plan.shards).zip(rings).zip(inboxes).zip(wirings).zip(controls);
         for ((((shard, ring), inboxes), outboxes), control) in parts {
             let at = usize::from(shard);
+            let store = open_store(plan, kernel, shard);
             let options = Options {
-                broker: broker::Shard::new(broker_options(plan, ShardId(shard))),
+                broker: broker::Shard::new(broker_options(plan, ShardId(shard)), store),
+                medium: SimMedium::new(kernel, at),
                 shard: ShardId(shard),
                 listeners: vec![SimListener],
                 outboxes,
@@ -193,6 +197,22 @@ fn broker_options(plan: &Plan, shard: ShardId) -> broker::Options {
         qos0_patience_ms: plan.patience_ms,
         inflight_max: plan.inflight_max,
         session_bytes_max: SESSION_BYTES_MAX,
+        session_overflow: Overflow::DropOldest,
+        session_expiry_ms: 0,
+        disk_low: None,
+        epoch_ms: 1,
         seed: plan.seed,
     }
+}
+
+fn open_store(plan: &Plan, kernel: &Shared, shard: u16) -> Store {
+    let options = StoreOptions {
+        log: LogOptions { shard, segment_bytes: plan.segment_bytes, sync: plan.sync },
+        limits: CatalogLimits { retained_count_max: u64::MAX, retained_bytes_max: u64::MAX },
+        seed: plan.seed,
+        time_ms: 1,
+    };
+    let found = lock(kernel).disk.found(usize::from(shard));
+    let (store, _) = Store::open(&options, found).expect("the files are this shard's");
+    store
 }

@@ -13,6 +13,7 @@ use ringmq::chunk::Batch;
 use ringmq::limits::SEND_CHUNKS_MAX;
 use ringmq::ring::{Key, RecvMode};
 
+use crate::disk::{Disk, Write};
 use crate::plan::Plan;
 use crate::random::Random;
 use crate::wire::Conn;
@@ -35,6 +36,9 @@ pub(crate) enum Operation {
     Recv(u32),
     /// By slot.
     Send(u32),
+    Write,
+    /// The next request to the medium.
+    Request,
 }
 
 /// What a receive brought, before its bytes are in a buffer of the ring.
@@ -51,6 +55,7 @@ pub(crate) enum Done {
     Accepted { result: io::Result<usize>, more: bool },
     Received { key: Key, brought: Brought, more: bool },
     Sent { key: Key, result: io::Result<usize>, batch: Batch },
+    Written { result: io::Result<()> },
 }
 
 /// How far an operation is.
@@ -102,6 +107,7 @@ struct RingState {
 
 pub(crate) struct Kernel {
     pub(crate) conns: Vec<Conn>,
+    pub(crate) disk: Disk,
     rings: Vec<RingState>,
     random: Random,
     buffer_bytes: usize,
@@ -120,6 +126,7 @@ impl Kernel {
         };
         Self {
             conns: Vec::new(),
+            disk: Disk::new(plan),
             rings: (0..plan.shards).map(|_| ring()).collect(),
             random: Random::new(plan.seed ^ 0x006b_6572_6e65_6c00),
             buffer_bytes: plan.buffer_bytes,
@@ -193,6 +200,10 @@ impl Kernel {
         }
     }
 
+    pub(crate) fn write(&mut self, ring: usize, write: Write) {
+        self.disk.write(ring, write);
+    }
+
     /// The broker shuts both directions.
     pub(crate) fn shutdown(&mut self, conn: usize) {
         self.conns[conn].shut = true;
@@ -217,6 +228,7 @@ impl Kernel {
 
     /// The kernel sees what was asked in this turn.
     pub(crate) fn submit(&mut self, ring: usize) {
+        self.disk.submit(ring);
         let ring = &mut self.rings[ring];
         let recvs = ring.recvs.values_mut().map(|recv| &mut recv.stage);
         let sends = ring.sends.values_mut().map(|send| &mut send.stage);
@@ -238,7 +250,7 @@ impl Kernel {
                     ring.recvs.remove(&key.slot).map(|recv| recv.conn)
                 }
                 Done::Sent { key, .. } => ring.sends.remove(&key.slot).map(|send| send.conn),
-                Done::Accepted { .. } | Done::Received { .. } => None,
+                Done::Accepted { .. } | Done::Received { .. } | Done::Written { .. } => None,
             };
             if let Some(conn) = conn {
                 self.conns[conn].operations -= 1;
@@ -258,6 +270,12 @@ impl Kernel {
                 into.push((at, Operation::Recv(recv.key.slot)));
             }
         }
+        if self.disk.may_write(at) {
+            into.push((at, Operation::Write));
+        }
+        if self.disk.may_serve(at) {
+            into.push((at, Operation::Request));
+        }
         for send in ring.sends.values().filter(|send| send.stage == Stage::Begun) {
             if send.cancelled || self.conns[send.conn].is_writable() {
                 into.push((at, Operation::Send(send.key.slot)));
@@ -271,6 +289,11 @@ impl Kernel {
             Operation::Accept => self.advance_accept(ring),
             Operation::Recv(slot) => self.advance_recv(ring, slot),
             Operation::Send(slot) => self.advance_send(ring, slot),
+            Operation::Write => {
+                let result = self.disk.advance_write(ring);
+                self.rings[ring].done.push_back(Done::Written { result });
+            }
+            Operation::Request => self.rings[ring].woken |= self.disk.serve(ring),
         }
     }
 

@@ -1,7 +1,7 @@
 //! One connection of a simulated client: bytes both ways, and the answers it waits for.
 //!
-//! Replies to a client's packets keep the order of their requests [MQTT-4.6.0-2]: `replies` is a
-//! queue, and what comes must be its head.
+//! Replies of one kind keep the order of their requests [MQTT-4.6.0-2]: what comes must be the first
+//! of its kind in `replies`.
 
 use std::collections::VecDeque;
 
@@ -98,6 +98,22 @@ impl Link {
     pub(crate) fn is_waiting(&self) -> bool {
         let leaves = matches!(self.leaving, Leaving::Politely | Leaving::Rudely);
         !self.accepted || leaves || !self.replies.is_empty() || !self.pings.is_empty()
+    }
+
+    /// Takes the reply that the broker owes first of those of a packet's kind.
+    pub(crate) fn take_reply(&mut self, packet: &Packet<'_>) -> Option<Reply> {
+        let is_of_kind = |reply: &Reply| {
+            matches!(
+                (reply, packet),
+                (Reply::Puback(..), Packet::Puback(_))
+                    | (Reply::Pubrec(..), Packet::Pubrec(_))
+                    | (Reply::Pubcomp(..), Packet::Pubcomp(_))
+                    | (Reply::Suback(..), Packet::Suback(_))
+                    | (Reply::Unsuback(..), Packet::Unsuback(_))
+            )
+        };
+        let at = self.replies.iter().position(is_of_kind)?;
+        self.replies.remove(at)
     }
 
     /// Puts a packet on its way.

@@ -46,6 +46,12 @@ pub(crate) struct Plan {
     /// Filters and topics in use: with few, clients meet.
     pub(crate) filters: usize,
     pub(crate) topics: usize,
+    /// Length of a segment's file.
+    pub(crate) segment_bytes: u64,
+    /// Committed means synced.
+    pub(crate) sync: bool,
+    /// Longest a write, or another request to the disk, takes.
+    pub(crate) disk_ms_max: u64,
     pub(crate) ending: Ending,
 }
 
@@ -73,6 +79,9 @@ impl Plan {
             large_one_in: random.pick(&[0, 0, 0, 60]),
             filters: random.pick(&[2, 4, usize::MAX]),
             topics: random.pick(&[1, 3, usize::MAX]),
+            segment_bytes: random.pick(&[2048, 8192, 65_536]),
+            sync: random.one_in(2),
+            disk_ms_max: random.pick(&[0, 0, 3, 30]),
             ending: random.pick(&[
                 Ending::Abrupt,
                 Ending::Abrupt,

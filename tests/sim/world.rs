@@ -229,7 +229,8 @@ impl World {
     fn next_ms(&self) -> Option<u64> {
         let clients = self.clients.iter();
         let clients = clients.filter_map(|client| client.next_ms(self.mode, self.now_ms));
-        clients.chain(self.cluster.next_ms()).min()
+        let disk = lock(&self.kernel).disk.next_ms();
+        clients.chain(self.cluster.next_ms()).chain(disk).min()
     }
 
     fn wait_until(&mut self, next_ms: u64) {
@@ -243,6 +244,7 @@ impl World {
     fn move_clock(&mut self, now_ms: u64) {
         self.now_ms = now_ms;
         self.clock.set(now_ms);
+        lock(&self.kernel).disk.now_ms = now_ms;
         self.ledger.now_ms = now_ms;
     }
 

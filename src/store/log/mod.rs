@@ -305,6 +305,7 @@ impl Log {
     /// Lets go of the segments that nobody needs: once a turn.
     pub fn end_turn(&mut self) {
         self.segments.retire(&mut self.files);
+        self.segments.forget_reading();
     }
 
     /// The owner holds all it needs of what was found when the log was opened: the rest may go.
@@ -312,6 +313,7 @@ impl Log {
         for at in 0..self.segments.list.len() {
             self.segments.consider(at);
         }
+        self.segments.forget_all();
     }
 
     /// End of the log.

@@ -12,13 +12,15 @@
 //! A file that cannot be written to any more is left by its segment, which becomes two. What refers
 //! to them is not told apart: the second counts in the first until nothing refers to either.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 
 use super::super::medium::FileId;
-use super::super::record::{BadRecord, BlockRecord, MessageRecord, Record};
+use super::super::record::{BadRecord, MessageRecord, Record};
 use super::super::segment::HEADER_BYTES;
 use super::files::{Files, SegmentFile};
 use super::index;
+use crate::limits::READ_BYTES_MAX;
 
 /// A piece of the log, in one file.
 pub(super) struct Segment {
@@ -40,6 +42,8 @@ pub(super) struct Segment {
     pub(super) is_damaged: bool,
     /// Start of the segment that has its references.
     counted_in: Option<u64>,
+    /// Something of it was read since reading was last forgotten.
+    is_read: Cell<bool>,
 }
 
 impl Segment {
@@ -55,6 +59,7 @@ impl Segment {
             is_candidate: false,
             is_damaged: false,
             counted_in: None,
+            is_read: Cell::new(false),
         }
     }
 
@@ -102,6 +107,8 @@ pub(in crate::store) struct Segments {
     pub(super) end: u64,
     /// End of what stands in files: it is read there.
     pub(super) written: u64,
+    /// Bytes of records read since reading was last forgotten.
+    read_bytes: Cell<usize>,
     /// Recovery reads from here on: the checkpoint in the newest header that is written.
     pub(super) recovered_from: u64,
     /// Starts of segments that nothing refers to, but that recovery would read.
@@ -121,14 +128,6 @@ impl Segments {
         }
     }
 
-    /// The same of a block of a session's queue.
-    pub(in crate::store) fn block(&self, offset: u64) -> Option<BlockRecord<'_>> {
-        match self.record_at(offset) {
-            Ok((Record::Block(block), _)) => Some(block),
-            _ => None,
-        }
-    }
-
     /// Bytes of the record at `offset`, by its own account.
     pub(in crate::store) fn record_bytes(&self, offset: u64) -> Option<usize> {
         Record::length(self.bytes_at(offset)?)
@@ -144,7 +143,24 @@ impl Segments {
     pub(in crate::store) fn record_at(&self, offset: u64) -> Result<(Record<'_>, u64), BadRecord> {
         let bytes = self.bytes_at(offset).ok_or(BadRecord::Cut)?;
         let (record, length) = Record::decode(offset, bytes)?;
+        self.read_bytes.set(self.read_bytes.get() + length);
         Ok((record, offset + length as u64))
+    }
+
+    /// Lets go of the memory that reading has mapped, when it is much: else a backlog that drains
+    /// would look like memory of ours.
+    pub(super) fn forget_reading(&mut self) {
+        if self.read_bytes.get() > READ_BYTES_MAX {
+            self.forget_all();
+        }
+    }
+
+    /// As [`Segments::forget_reading`], in any case.
+    pub(super) fn forget_all(&mut self) {
+        self.read_bytes.set(0);
+        for segment in self.list.iter().filter(|segment| segment.is_read.take()) {
+            segment.file.iter().for_each(|file| file.mapping.forget());
+        }
     }
 
     /// What stands at `offset` and behind it in the same segment.
@@ -153,6 +169,7 @@ impl Segments {
         let at = self.find(offset)?;
         let segment = &self.list[at];
         let end = self.end_of(at).min(self.written).max(offset);
+        segment.is_read.set(true);
         let file = segment.file.as_ref()?.mapping.bytes();
         let place = |offset: u64| index(HEADER_BYTES + offset - segment.start);
         // A file that lost its end is read as far as it goes.

@@ -155,6 +155,13 @@ impl Front {
         None
     }
 
+    /// Whether the first of `ready` is a QoS 2 message.
+    #[inline]
+    pub(super) fn is_once_next(&self) -> bool {
+        let first = self.ready.front();
+        first.is_some_and(|entry| *entry != Entry::GONE && entry.terms().exactly_once)
+    }
+
     /// Takes the first of `ready`; `None` if that is gone.
     #[inline]
     pub(super) fn take_ready(&mut self) -> Option<Next> {

@@ -203,6 +203,18 @@ impl Queue {
     /// next packet identifier is free.
     #[inline]
     pub fn take_next(&mut self, window: u16, log: &mut impl QueueLog) -> Option<Next> {
+        self.take_next_before(u64::MAX, window, log)
+    }
+
+    /// The same, but stops in front of a QoS 2 message that was never taken and has this number or
+    /// a higher one.
+    #[inline]
+    pub fn take_next_before(
+        &mut self,
+        once_end: u64,
+        window: u16,
+        log: &mut impl QueueLog,
+    ) -> Option<Next> {
         if self.front.is_none() {
             if self.tail.is_empty() {
                 return None;
@@ -223,6 +235,9 @@ impl Queue {
             }
             let front = self.front.as_deref_mut()?;
             if front.ready_first - front.first >= IDENTIFIERS {
+                return None;
+            }
+            if front.ready_first >= once_end && front.is_once_next() {
                 return None;
             }
             if let Some(next) = front.take_ready() {

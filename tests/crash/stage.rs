@@ -1,0 +1,189 @@
+//! The rounds: a broker, its directory, and everyone who talks to it.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::{self, ScopedJoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::common::Random;
+use crate::daemon::Daemon;
+use crate::ledger::Ledger;
+use crate::plan::Plan;
+use crate::publisher::Publisher;
+use crate::scene::Scene;
+use crate::subscriber::Subscriber;
+use crate::vagrant::Vagrant;
+
+const PUBLISHERS: usize = 4;
+const VAGRANTS: usize = 2;
+
+/// Longest time from a start to the kill, milliseconds.
+const ROUND_MS_MAX: usize = 1_000;
+
+/// Filters of the subscribers, with what they are granted.
+const FILTERS: [(&str, u8); 6] =
+    [("m/#", 2), ("m/#", 1), ("m/0/#", 2), ("m/1/#", 2), ("m/2/#", 1), ("m/#", 2)];
+
+/// See the module.
+pub(crate) struct Stage {
+    plan: Plan,
+    random: Random,
+    ledger: Arc<Ledger>,
+    /// Everything there is on disk; the broker's directory is `data` in it.
+    work: PathBuf,
+    publishers: Vec<Publisher>,
+    subscribers: Vec<Subscriber>,
+    vagrants: Vec<Vagrant>,
+    begun: Instant,
+}
+
+impl Stage {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let mut random = Random::new(plan.seed);
+        let mut fork = || Random::new(random.bits());
+        let ledger = Arc::new(Ledger::new(plan.seed, PUBLISHERS));
+        let name = format!("ringmq-crash-{}", std::process::id());
+        let work = std::env::temp_dir().join(name);
+        fs::create_dir(&work).expect("the temporary directory is writable");
+        println!("{plan:?} in {}", work.display());
+        let subscribers = FILTERS.iter().enumerate();
+        Self {
+            publishers: (0..PUBLISHERS).map(|n| Publisher::new(&ledger, n, fork())).collect(),
+            subscribers: subscribers
+                .map(|(n, (filter, granted))| Subscriber::new(&ledger, n, filter, *granted, fork()))
+                .collect(),
+            vagrants: (0..VAGRANTS).map(|n| Vagrant::new(&ledger, n, fork())).collect(),
+            plan: plan.clone(),
+            random,
+            ledger,
+            work,
+            begun: Instant::now(),
+        }
+    }
+
+    /// Subscribes everyone.
+    pub(crate) fn prepare(&mut self) {
+        let daemon = self.start("begin");
+        for subscriber in &mut self.subscribers {
+            subscriber.settle(daemon.addr()).expect("the broker lives");
+        }
+        daemon.kill();
+    }
+
+    /// One round, up to its kill.
+    pub(crate) fn play(&mut self, round: usize) {
+        if self.random.one_in(8) {
+            self.kill_at_start();
+        }
+        let mut daemon = self.start(&round.to_string());
+        let time = Duration::from_millis(self.random.below(ROUND_MS_MAX) as u64);
+        let scene = Scene::new(false);
+        let addr = daemon.addr();
+        let faults = self.act(addr, &scene, || {
+            let end = Instant::now() + time;
+            while Instant::now() < end && !scene.is_over() {
+                thread::sleep(Duration::from_millis(1));
+            }
+            let ended = daemon.ended();
+            let said = daemon.said();
+            daemon.kill();
+            scene.end();
+            ended.map(|status| format!("the broker ended by itself: {status}: {said}"))
+        });
+        let total = self.ledger.total();
+        println!("round {round}: killed after {} ms, {total} messages so far", time.as_millis());
+        self.fail(&faults);
+    }
+
+    /// Has everything sent and received; ends the broker in order.
+    pub(crate) fn finish(mut self) {
+        let daemon = self.start("end");
+        let scene = Scene::new(true);
+        let addr = daemon.addr();
+        for _ in 0..2 {
+            // The second time what was sent twice, and came after the rest.
+            let faults = self.act(addr, &scene, || None);
+            self.fail(&faults);
+        }
+        let missing: Vec<String> = self.subscribers.iter().flat_map(Subscriber::missing).collect();
+        self.fail(&missing);
+        let status = daemon.stop();
+        if !status.success() {
+            self.fail(&[format!("the broker ended with {status}")]);
+        }
+        let (total, time) = (self.ledger.total(), self.begun.elapsed().as_secs());
+        println!("{total} messages in {time} s, and nothing is amiss");
+        fs::remove_dir_all(&self.work).expect("it is ours");
+    }
+
+    fn start(&mut self, name: &str) -> Daemon {
+        let (data, log) = (self.work.join("data"), self.work.join(format!("broker-{name}.log")));
+        let flags = self.flags();
+        match Daemon::start(&data, &log, &flags) {
+            Ok(daemon) => daemon,
+            Err(text) => {
+                self.fail(&[text]);
+                unreachable!("that was a failure");
+            }
+        }
+    }
+
+    fn kill_at_start(&mut self) {
+        let mut child = Daemon::spawn(&self.work.join("data"), &self.flags());
+        thread::sleep(Duration::from_micros(self.random.below(60_000) as u64));
+        child.kill().expect("it is our child");
+        child.wait().expect("it is our child");
+    }
+
+    fn flags(&mut self) -> Vec<String> {
+        let inflight = self.random.pick(&["20", "1000", "65535"]);
+        let flags = format!(
+            "--shards {} --durability {} --segment-bytes 1048576 --max-inflight {inflight}",
+            self.plan.shards, self.plan.durability
+        );
+        flags.split(' ').map(str::to_owned).collect()
+    }
+
+    /// Runs all actors, and `meanwhile`; gives what was wrong.
+    fn act(
+        &mut self,
+        addr: SocketAddr,
+        scene: &Scene,
+        meanwhile: impl FnOnce() -> Option<String>,
+    ) -> Vec<String> {
+        thread::scope(|scope| {
+            let mut acting: Vec<ScopedJoinHandle<'_, Option<String>>> = Vec::new();
+            let ended = |result: Result<(), String>| {
+                result
+                    .map_err(|text| {
+                        scene.end();
+                        text
+                    })
+                    .err()
+            };
+            for publisher in &mut self.publishers {
+                acting.push(scope.spawn(move || ended(publisher.run(addr, scene))));
+            }
+            for subscriber in &mut self.subscribers {
+                acting.push(scope.spawn(move || ended(subscriber.run(addr, scene))));
+            }
+            for vagrant in &mut self.vagrants {
+                acting.push(scope.spawn(move || ended(vagrant.run(addr, scene))));
+            }
+            let fault = meanwhile();
+            let others = acting.into_iter().filter_map(|actor| actor.join().expect("it ends"));
+            fault.into_iter().chain(others).collect()
+        })
+    }
+
+    /// Ends the test if there are faults; what is on disk stays.
+    #[track_caller]
+    fn fail(&self, faults: &[String]) {
+        if !faults.is_empty() {
+            let (plan, work) = (&self.plan, self.work.display());
+            panic!("{plan:?}\nkept: {work}\n{}", faults.join("\n"));
+        }
+    }
+}
