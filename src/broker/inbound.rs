@@ -75,11 +75,8 @@ impl Shard {
         let apart = durable && self.out.options.shards > 1;
         let first = !session.has_received(id) && !self.receiving.contains(&(key, id));
         if first {
-            let origin = Origin {
-                shard: self.out.options.shard.0,
-                serial: session.serial,
-                packet_id: id,
-            };
+            let origin =
+                Origin { shard: self.out.options.shard.0, serial: session.serial, packet_id: id };
             let arrival = Arrival {
                 received: (durable && !apart).then_some((key, id)),
                 origin: apart.then_some(origin),

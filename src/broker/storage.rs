@@ -154,8 +154,8 @@ impl Shard {
         self.out.logs.end_turn();
         self.out.logs.disk.end_turn();
         self.judge_disk();
-        let more = !self.disk.short
-            && self.housekeeping.step(&mut self.catalog, &mut self.out.logs);
+        let more =
+            !self.disk.short && self.housekeeping.step(&mut self.catalog, &mut self.out.logs);
         more
     }
 

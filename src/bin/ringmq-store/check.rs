@@ -199,9 +199,7 @@ impl Check {
             let LogEnd { path, offset, torn_bytes } = end;
             json!({ "file": path, "offset": offset, "torn_bytes": torn_bytes })
         });
-        let references = |of: References| {
-            json!({ "queued": of.queued, "blocks": of.blocks, "retained": of.retained })
-        };
+        let references = |of: References| json!({ "queued": of.queued, "blocks": of.blocks, "retained": of.retained });
         let Losses { queued, retained, records } = self.losses;
         json!({
             "shard": self.shard,

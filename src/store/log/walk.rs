@@ -78,8 +78,7 @@ pub fn segment_walks(found: &[Found]) -> Vec<SegmentWalk<'_>> {
     let nexts: Vec<u64> = walks.iter().skip(1).map(|walk| walk.start).collect();
     for (walk, next) in walks.iter_mut().zip(nexts) {
         let bytes = next - walk.start;
-        walk.bound =
-            if bytes > walk.bytes.len() as u64 { Bound::Gap } else { Bound::Next(bytes) };
+        walk.bound = if bytes > walk.bytes.len() as u64 { Bound::Gap } else { Bound::Next(bytes) };
     }
     walks
 }

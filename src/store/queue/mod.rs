@@ -36,9 +36,9 @@ mod packed;
 mod relocate;
 mod replay;
 mod state;
-mod visit;
 #[cfg(test)]
 mod tests;
+mod visit;
 
 use crate::limits::QUEUE_TAIL_BYTES_MAX;
 
@@ -257,8 +257,8 @@ impl Queue {
         }
     }
 
-    /// Whether the message with this packet identifier was sent before its client left, and is still
-    /// to be sent again.
+    /// Whether the message with this packet identifier was sent before its client left, and is
+    /// still to be sent again.
     pub fn is_due_again(&self, packet_id: u16) -> bool {
         self.front.as_ref().is_some_and(|front| {
             let number = front.number_of(packet_id);
