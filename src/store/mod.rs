@@ -8,16 +8,16 @@
 mod cursor;
 mod medium;
 mod messages;
+mod old_queue;
 mod position;
-mod queue;
 mod record;
 mod retained;
 mod segment;
 
 pub use medium::{Answer as MediumAnswer, FileId, Found, Mapping, Medium, Request};
 pub use messages::{MessageLog, StoredMessage};
+pub use old_queue::{Answer, Entry, EntryTerms, Next, SessionQueue};
 pub use position::Position;
-pub use queue::{Answer, Entry, EntryTerms, Next, SessionQueue};
 pub use record::{BlockRecord, MessageRecord, Origin, SessionKey, Target, Targets};
 pub use retained::{RetainStore, Retained, ScanEnd};
 pub use segment::{FORMAT_VERSION, HEADER_BYTES};
