@@ -66,6 +66,14 @@ pub const LOG_BYTES_MAX: usize = 2 * 1024 * 1024 * 1024;
 /// Sessions one shard keeps. Full: a client without one is answered with CONNACK 3.
 pub const SESSIONS_MAX: usize = 4 * 1024 * 1024;
 
+/// Messages of one queue kept one by one for a client that is connected. Full: what comes waits
+/// packed. More than there are packet identifiers, so that no window runs dry of them.
+pub const QUEUE_HEAD_MAX: usize = 70_000;
+
+/// Bytes of the packed end of one queue. Full: its messages become a block in the log. A buffer
+/// that doubles does not get beyond it; some 2,000 messages.
+pub const QUEUE_TAIL_BYTES_MAX: usize = 8 * 1024;
+
 /// Bytes of a client id. Over: CONNACK 2. The standard asks for 23 [MQTT-3.1.3-5].
 pub const CLIENT_ID_BYTES_MAX: usize = 1024;
 
@@ -172,4 +180,6 @@ const _: () = assert!(OUTGOING_BYTES_MIN <= OUTGOING_BYTES_DEFAULT);
 const _: () = assert!(OUTGOING_BYTES_DEFAULT <= OUTGOING_BYTES_MAX);
 const _: () = assert!(QOS0_PATIENCE_MS_DEFAULT <= QOS0_PATIENCE_MS_MAX);
 const _: () = assert!(CONNECTIONS_DEFAULT <= CONNECTIONS_MAX);
+const _: () = assert!(QUEUE_HEAD_MAX > u16::MAX as usize);
+const _: () = assert!(QUEUE_TAIL_BYTES_MAX.is_power_of_two());
 const _: () = assert!(SHARDS_MAX <= u64::BITS as usize);

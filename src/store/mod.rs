@@ -10,6 +10,7 @@ mod medium;
 mod messages;
 mod old_queue;
 mod position;
+mod queue;
 mod record;
 mod retained;
 mod segment;
@@ -18,6 +19,10 @@ pub use medium::{Answer as MediumAnswer, FileId, Found, Mapping, Medium, Request
 pub use messages::{MessageLog, StoredMessage};
 pub use old_queue::{Answer, Entry, EntryTerms, Next, SessionQueue};
 pub use position::Position;
+pub use queue::{
+    Acks as QueueAcks, Answer as QueueAnswer, Entry as QueueEntry, Next as QueueNext, Queue,
+    QueueLog, Terms as QueueTerms,
+};
 pub use record::{BlockRecord, MessageRecord, Origin, SessionKey, Target, Targets};
 pub use retained::{RetainStore, Retained, ScanEnd};
 pub use segment::{FORMAT_VERSION, HEADER_BYTES};
