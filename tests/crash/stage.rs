@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::common::Random;
 use crate::daemon::Daemon;
+use crate::directory;
 use crate::ledger::Ledger;
 use crate::plan::Plan;
 use crate::publisher::Publisher;
@@ -97,6 +98,11 @@ impl Stage {
         let total = self.ledger.total();
         println!("round {round}: killed after {} ms, {total} messages so far", time.as_millis());
         self.fail(&faults);
+        self.look();
+        if self.random.one_in(2) {
+            directory::scribble(&self.data(), &mut self.random);
+            self.look();
+        }
     }
 
     /// Has everything sent and received; ends the broker in order.
@@ -115,13 +121,23 @@ impl Stage {
         if !status.success() {
             self.fail(&[format!("the broker ended with {status}")]);
         }
+        self.look();
         let (total, time) = (self.ledger.total(), self.begun.elapsed().as_secs());
         println!("{total} messages in {time} s, and nothing is amiss");
         fs::remove_dir_all(&self.work).expect("it is ours");
     }
 
+    /// Looks into the directory, which nobody uses.
+    fn look(&self) {
+        self.fail(&directory::faults(&self.data(), &self.ledger));
+    }
+
+    fn data(&self) -> PathBuf {
+        self.work.join("data")
+    }
+
     fn start(&mut self, name: &str) -> Daemon {
-        let (data, log) = (self.work.join("data"), self.work.join(format!("broker-{name}.log")));
+        let (data, log) = (self.data(), self.work.join(format!("broker-{name}.log")));
         let flags = self.flags();
         match Daemon::start(&data, &log, &flags) {
             Ok(daemon) => daemon,
@@ -133,7 +149,7 @@ impl Stage {
     }
 
     fn kill_at_start(&mut self) {
-        let mut child = Daemon::spawn(&self.work.join("data"), &self.flags());
+        let mut child = Daemon::spawn(&self.data(), &self.flags());
         thread::sleep(Duration::from_micros(self.random.below(60_000) as u64));
         child.kill().expect("it is our child");
         child.wait().expect("it is our child");
