@@ -13,7 +13,7 @@ use crate::directory;
 use crate::ledger::Ledger;
 use crate::plan::Plan;
 use crate::publisher::Publisher;
-use crate::scene::Scene;
+use crate::scene::{Scene, Theme};
 use crate::subscriber::Subscriber;
 use crate::vagrant::Vagrant;
 
@@ -82,7 +82,11 @@ impl Stage {
         }
         let mut daemon = self.start(&round.to_string());
         let time = Duration::from_millis(self.random.below(ROUND_MS_MAX) as u64);
-        let scene = Scene::new(false);
+        let theme = Theme {
+            retained: self.random.pick(&[None, None, Some(false), Some(true)]),
+            qos: self.random.pick(&[None, None, Some(1), Some(2)]),
+        };
+        let scene = Scene::new(false, theme);
         let addr = daemon.addr();
         let faults = self.act(addr, &scene, || {
             let end = Instant::now() + time;
@@ -96,7 +100,8 @@ impl Stage {
             ended.map(|status| format!("the broker ended by itself: {status}: {said}"))
         });
         let total = self.ledger.total();
-        println!("round {round}: killed after {} ms, {total} messages so far", time.as_millis());
+        let ms = time.as_millis();
+        println!("round {round}: killed after {ms} ms, {total} messages so far, {theme:?}");
         self.fail(&faults);
         self.look();
         if self.random.one_in(2) {
@@ -108,7 +113,7 @@ impl Stage {
     /// Has everything sent and received; ends the broker in order.
     pub(crate) fn finish(mut self) {
         let daemon = self.start("end");
-        let scene = Scene::new(true);
+        let scene = Scene::new(true, Theme::default());
         let addr = daemon.addr();
         for _ in 0..2 {
             // The second time what was sent twice, and came after the rest.
