@@ -91,7 +91,7 @@ impl Shard {
             if !(durable && stored) {
                 self.catalog.receive(key, id, &mut self.out.logs);
             }
-            let wait = Wait { disk: durable, ..wait };
+            let wait = Wait { disk: durable || wait.disk, ..wait };
             self.promise(conn, Reply::Pubrec(packet_id), wait);
             return;
         }
