@@ -320,6 +320,12 @@ impl Shard {
         }
     }
 
+    /// Whether replies may leave that waited.
+    pub fn has_due_promises(&mut self, peers: &dyn Peers) -> bool {
+        let log = self.out.logs.settled();
+        self.promises.is_due(log, |shard| peers.committed(shard))
+    }
+
     /// Whether replies wait for other shards or the disk.
     pub fn has_promises(&self) -> bool {
         self.promises.is_waiting()

@@ -87,9 +87,11 @@ impl Shard {
     }
 
     /// The write has ended.
-    pub fn on_written(&mut self, result: std::io::Result<()>) {
+    pub fn on_written(&mut self, result: std::io::Result<()>, now_ms: u64) {
         if result.is_err() {
             self.out.stats.disk_write_failures += 1;
+            // After several in a row the log asks for no more files until it is told to.
+            self.disk.retry_ms.get_or_insert(now_ms + RETRY_MS);
         }
         self.out.logs.disk.on_written(result);
         self.judge_disk();

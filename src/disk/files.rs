@@ -31,6 +31,7 @@ pub struct ShardFiles {
     /// Ascending by number.
     found: Vec<Found>,
     pub(super) free: Vec<FreeFile>,
+    set_aside: usize,
     /// The highest number that any file has, set aside or not.
     pub(super) newest: Option<FileId>,
     /// `None` if the directory was opened for reading alone.
@@ -58,7 +59,14 @@ impl ShardFiles {
             Access::Write => Some(Folder::open(&path, guard)?),
             Access::Read => None,
         };
-        let mut files = Self { path, found: Vec::new(), free: Vec::new(), newest: None, folder };
+        let mut files = Self {
+            path,
+            found: Vec::new(),
+            free: Vec::new(),
+            set_aside: 0,
+            newest: None,
+            folder,
+        };
         let names = match fs::read_dir(&files.path) {
             // A shard that has never run, and nobody here may make its directory.
             Err(error) if error.kind() == ErrorKind::NotFound && access == Access::Read => {
@@ -101,6 +109,7 @@ impl ShardFiles {
         };
         self.newest = self.newest.max(Some(id));
         if let Name::SetAside(_) = name {
+            self.set_aside += 1;
             return Ok(true);
         }
         let path = segment_path(&self.path, id);
@@ -126,6 +135,16 @@ impl ShardFiles {
     /// stay for the next files it asks for. Empty when asked again.
     pub fn take_found(&mut self) -> Vec<Found> {
         mem::take(&mut self.found)
+    }
+
+    /// Free files: how many there are, and their bytes.
+    pub fn free_files(&self) -> (usize, u64) {
+        (self.free.len(), self.free.iter().map(|free| free.bytes).sum())
+    }
+
+    /// Damaged files that were set aside.
+    pub fn set_aside(&self) -> usize {
+        self.set_aside
     }
 
     /// Where a file is, for messages.

@@ -42,6 +42,28 @@ impl Stopping {
 }
 
 impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
+    /// Tells the others what the sessions here subscribe to; lets clients in when they all have.
+    pub(super) fn introduce(&mut self) {
+        self.with_broker(|broker, context| broker.restore_bindings(context));
+        self.strangers = self.outboxes.others();
+        for shard in self.strangers.iter() {
+            self.outboxes.send_parcel(shard, Parcel::Introduced);
+        }
+        self.let_in();
+    }
+
+    fn let_in(&mut self) {
+        if !self.strangers.is_empty() || !self.is_running() {
+            return;
+        }
+        for listener in 0..self.accepting.len() {
+            self.ring.submit_accept(u32::try_from(listener).expect("few listeners"));
+        }
+        for traveller in std::mem::take(&mut self.early) {
+            self.welcome(traveller);
+        }
+    }
+
     /// Handles what other shards sent, a bounded number of messages from each.
     pub(super) fn handle_inboxes(&mut self) {
         for at in 0..self.inboxes.len() {
@@ -72,7 +94,14 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
 
     fn handle_parcel(&mut self, from: Option<ShardId>, parcel: Parcel<R::Socket>) -> bool {
         match (parcel, from) {
+            (Parcel::Link(traveller), _) if !self.strangers.is_empty() => {
+                self.early.push(*traveller);
+            }
             (Parcel::Link(traveller), _) => self.welcome(*traveller),
+            (Parcel::Introduced, Some(from)) => {
+                self.strangers.take(from);
+                self.let_in();
+            }
             (Parcel::Large(record), Some(from)) => {
                 return self
                     .with_broker(|broker, context| broker.handle_peer(from, &record, context));
@@ -89,7 +118,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                     }
                 }
             }
-            (Parcel::Large(_) | Parcel::Drained, None) => {
+            (Parcel::Large(_) | Parcel::Introduced | Parcel::Drained, None) => {
                 unreachable!("the control thread has no messages")
             }
         }

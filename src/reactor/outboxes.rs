@@ -32,6 +32,8 @@ pub enum Parcel<S> {
     Link(Box<Traveller<S>>),
     /// A message too large for a record.
     Large(Bytes),
+    /// The receiver has been told what the sender's sessions that were found again subscribe to.
+    Introduced,
     /// From the control thread: stop.
     Drain,
     /// The sender publishes nothing more.

@@ -68,7 +68,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     }
 
     pub(super) fn on_written(&mut self, result: io::Result<()>) {
-        self.broker.on_written(result);
+        self.broker.on_written(result, self.now_ms);
         self.tell_committed();
     }
 

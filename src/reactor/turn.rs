@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::broker::{Context, Event, Flow, Shard, ShardId, Stats};
+use crate::broker::{Context, Event, Flow, Shard, ShardId, ShardSet, Stats};
 use crate::chunk::Batch;
 use crate::mesh::{Bell, Receiver, Tally};
 use crate::ring::{Completion, Key, Ring};
@@ -12,7 +12,7 @@ use crate::store::Medium;
 
 use super::crossing::Stopping;
 use super::links::{Links, conn_of, key_of};
-use super::outboxes::{Outbox, Outboxes, Parcel};
+use super::outboxes::{Outbox, Outboxes, Parcel, Traveller};
 use super::storage::Storage;
 use super::wheel::Wheel;
 
@@ -78,6 +78,11 @@ pub struct Reactor<R: Ring, C: Clock, M: Medium<File = R::File>> {
     /// Listeners, each with when to accept again if it stopped.
     pub(super) accepting: Vec<Option<u64>>,
     pub(super) accept_warned_ms: Option<u64>,
+    /// Shards that have not said yet what their sessions subscribe to. Until they have, nobody is
+    /// let in: a message would not go where it must, and be acknowledged.
+    pub(super) strangers: ShardSet,
+    /// Links that came home before.
+    pub(super) early: Vec<Traveller<R::Socket>>,
     pub(super) packet_bytes_max: usize,
     pub(super) stopping: Stopping,
     /// While stopping: when to give up waiting for the disk.
@@ -87,13 +92,12 @@ pub struct Reactor<R: Ring, C: Clock, M: Medium<File = R::File>> {
 }
 
 impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
-    /// A reactor that accepts on its listeners from the first turn.
+    /// A reactor that accepts on its listeners once every other shard has introduced itself.
     pub fn new(mut ring: R, clock: C, options: Options<R, M>) -> Self {
         let now_ms = clock.now_ms();
         let mut accepting = Vec::new();
         for listener in options.listeners {
-            let listener = ring.add_listener(listener);
-            ring.submit_accept(listener);
+            ring.add_listener(listener);
             accepting.push(None);
         }
         let mut reactor = Self {
@@ -115,12 +119,14 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             yielded: Vec::new(),
             accepting,
             accept_warned_ms: None,
+            strangers: ShardSet::default(),
+            early: Vec::new(),
             packet_bytes_max: options.packet_bytes_max,
             stopping: Stopping::No,
             commit_deadline_ms: u64::MAX,
             housekeeping: false,
         };
-        reactor.with_broker(|broker, context| broker.restore_bindings(context));
+        reactor.introduce();
         reactor
     }
 
@@ -187,6 +193,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.keep_promises();
         let missed = self.inboxes.iter().any(|(_, inbox)| !inbox.is_empty());
         let any = self.flush();
+        // A promise that was kept may have made another, which waits for nothing.
+        let any = any || self.broker.has_due_promises(&self.outboxes);
         // Who let others go first goes on, and nobody else will say so.
         let has_room = !self.yielded.is_empty() && !self.outboxes.is_full();
         if missed || any || has_room {

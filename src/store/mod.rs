@@ -47,7 +47,8 @@ pub use catalog::{Catalog, CatalogLimits, NewMessage};
 pub use hashing::{Hashing, Map};
 pub use housekeeping::{Housekeeping, HousekeepingStats};
 pub use log::{
-    Fault, FaultKind, GroupWrite, Log, LogOptions, OpenError, OpenReport, SegmentFacts, TornTail,
+    Fault, FaultKind, GroupWrite, Log, LogOptions, OpenError, OpenReport, SegmentFacts, SegmentWalk,
+    TornTail, WalkEnd, WalkedRecord, segment_walks,
 };
 pub use logs::{Logs, StoredMessage};
 pub use medium::{Answer as MediumAnswer, FileId, Found, Mapping, Medium, Request};
@@ -55,8 +56,8 @@ pub use messages::MessageLog;
 pub use open::{Opened, Store, StoreOptions};
 pub use position::Position;
 pub use queue::{
-    Acks as QueueAcks, Answer as QueueAnswer, Entry as QueueEntry, Next as QueueNext, Queue,
-    QueueLog, Terms as QueueTerms,
+    Acks as QueueAcks, Answer as QueueAnswer, Entry as QueueEntry, Item as QueueItem,
+    Next as QueueNext, Queue, QueueLog, Terms as QueueTerms,
 };
 pub use record::{BlockRecord, MessageRecord, Origin, SessionKey, Target, Targets};
 pub use replay::Losses;

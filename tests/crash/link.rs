@@ -23,6 +23,7 @@ pub(crate) enum Came {
     Pubrec(u16),
     Pubrel(u16),
     Pubcomp(u16),
+    Suback,
     Pingresp,
     Other,
 }
@@ -89,6 +90,7 @@ impl Link {
             5 => Came::Pubrec(id()),
             6 => Came::Pubrel(id()),
             7 => Came::Pubcomp(id()),
+            9 => Came::Suback,
             13 => Came::Pingresp,
             _ => Came::Other,
         })

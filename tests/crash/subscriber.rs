@@ -104,7 +104,7 @@ impl Subscriber {
         let (mut link, _) = Link::open(addr, &self.name, false).map_err(|_| "refused")?;
         link.put(&subscribe(1, &[(&self.filter, self.granted)]));
         link.flush().map_err(|_| "refused")?;
-        while !matches!(link.next().map_err(|_| "refused")?, Some(Came::Other)) {}
+        while !matches!(link.next().map_err(|_| "refused")?, Some(Came::Suback)) {}
         self.known = true;
         self.subscribed = true;
         link.leave();

@@ -17,18 +17,30 @@ pub(crate) struct Vagrant {
     number: usize,
     ledger: Arc<Ledger>,
     random: Random,
-    /// By client id: whether it has a session, if that is known.
-    sessions: [Option<bool>; NAMES],
+    /// By client id.
+    sessions: [Known; NAMES],
+}
+
+/// What is known of a session.
+#[derive(Clone, Copy)]
+struct Known {
+    /// Whether it is there, if that is known.
+    present: Option<bool>,
+    /// Also a broker that was killed knows it. CONNACK does not promise that, SUBACK does.
+    lasts: bool,
 }
 
 impl Vagrant {
     pub(crate) fn new(ledger: &Arc<Ledger>, number: usize, random: Random) -> Self {
         let ledger = Arc::clone(ledger);
-        Self { number, ledger, random, sessions: [Some(false); NAMES] }
+        Self { number, ledger, random, sessions: [Known { present: Some(false), lasts: true }; NAMES] }
     }
 
     /// Goes on until the broker is gone.
     pub(crate) fn run(&mut self, addr: SocketAddr, scene: &Scene) -> Result<(), String> {
+        for known in &mut self.sessions {
+            known.present = known.present.filter(|_| known.lasts);
+        }
         while !scene.is_over() && !scene.drains() {
             match self.visit(addr, scene) {
                 Ok(Ok(())) => {}
@@ -43,13 +55,13 @@ impl Vagrant {
         let at = self.random.below(NAMES);
         let name = format!("vagrant-{}-{at}", self.number);
         let clean = self.random.one_in(4);
-        let known = self.sessions[at].take();
+        let known = self.sessions[at].present.take();
         let (mut link, present) = Link::open(addr, &name, clean)?;
         let expected = if clean { Some(false) } else { known };
         if expected.is_some_and(|expected| expected != present) {
             return Ok(Err(format!("{name}: session present {present}, clean {clean}")));
         }
-        self.sessions[at] = Some(!clean);
+        self.sessions[at] = Known { present: Some(!clean), lasts: false };
         for _ in 0..self.random.below(4) {
             let publisher = self.random.below(4);
             let filters = ["r/#", "m/+/0", "m/+/1", "r/+/0", "m/none"];
@@ -70,6 +82,7 @@ impl Vagrant {
             }
             let mut came = link.next()?;
             while let Some(packet) = came {
+                self.sessions[at].lasts |= !clean && matches!(packet, Came::Suback);
                 if let Err(text) = self.hear(&packet, &mut link) {
                     return Ok(Err(format!("{name}: {text}")));
                 }
@@ -96,7 +109,7 @@ impl Vagrant {
                 }
             }
             Came::Pubrel(id) => pubcomp(*id),
-            Came::Other => Vec::new(),
+            Came::Suback | Came::Other => Vec::new(),
             other => return Err(format!("this came: {other:?}")),
         };
         if answers {

@@ -159,10 +159,13 @@ impl Client {
         buried && at_rest
     }
 
-    /// How long it has waited for the broker; none if it does not, or has itself to blame.
-    pub(crate) fn waited_ms(&self, now_ms: u64) -> Option<u64> {
+    /// How long it has waited for the broker; none if it does not, or has itself to blame, or a disk
+    /// that is well only from `well_ms` on.
+    pub(crate) fn waited_ms(&self, now_ms: u64, well_ms: u64) -> Option<u64> {
         let link = self.link.as_ref().filter(|link| link.is_waiting())?;
-        Some(now_ms.saturating_sub(link.waits_since_ms.max(link.paused_until_ms)))
+        let excused_ms = if link.needs_disk { well_ms } else { 0 };
+        let since_ms = link.waits_since_ms.max(link.paused_until_ms).max(excused_ms);
+        Some(now_ms.saturating_sub(since_ms))
     }
 
     /// For the story of a run that got stuck.
@@ -389,6 +392,7 @@ impl Client {
         let conn = link.conn;
         let name = &self.name;
         (sessions[session].alive, sessions[session].conn) = (true, conn);
+        sessions[session].clean = link.clean;
         sessions[session].connected = connected;
         scene.ledger.tell(|| format!("{name} has session {session}"));
         if present {

@@ -13,7 +13,7 @@ use ringmq::chunk::Batch;
 use ringmq::limits::SEND_CHUNKS_MAX;
 use ringmq::ring::{Key, RecvMode};
 
-use crate::disk::{Disk, Write};
+use crate::disk::{Disk, Fault, Write};
 use crate::plan::Plan;
 use crate::random::Random;
 use crate::wire::Conn;
@@ -113,7 +113,7 @@ pub(crate) struct Kernel {
     buffer_bytes: usize,
     pipe_bytes: usize,
     /// An accept fails once in so many times; 0: never.
-    pub(crate) accept_fails_one_in: usize,
+    accept_fails_one_in: usize,
     pub(crate) faults: Vec<String>,
 }
 
@@ -152,6 +152,30 @@ impl Kernel {
 
     pub(crate) fn wake(&mut self, ring: usize) {
         self.rings[ring].woken = true;
+    }
+
+    /// The time moves on.
+    pub(crate) fn set_time(&mut self, now_ms: u64) {
+        self.disk.set_time(now_ms);
+        self.ring_for_answers();
+    }
+
+    pub(crate) fn begin_fault(&mut self, ring: usize, fault: Fault, until_ms: u64) {
+        self.disk.begin_fault(ring, fault, until_ms);
+        self.ring_for_answers();
+    }
+
+    /// All that could fail goes well from now on.
+    pub(crate) fn heal(&mut self) {
+        self.accept_fails_one_in = 0;
+        self.disk.heal();
+        self.ring_for_answers();
+    }
+
+    fn ring_for_answers(&mut self) {
+        for (at, ring) in self.rings.iter_mut().enumerate() {
+            ring.woken |= self.disk.has_answers(at);
+        }
     }
 
     /// Whether a wait would return now.
@@ -293,7 +317,10 @@ impl Kernel {
                 let result = self.disk.advance_write(ring);
                 self.rings[ring].done.push_back(Done::Written { result });
             }
-            Operation::Request => self.rings[ring].woken |= self.disk.serve(ring),
+            Operation::Request => {
+                let answered = self.disk.serve(ring);
+                self.rings[ring].woken |= answered;
+            }
         }
     }
 

@@ -81,6 +81,8 @@ pub(crate) struct Via {
 #[derive(Default)]
 pub(crate) struct Session {
     pub(crate) alive: bool,
+    /// It ends with its connection.
+    pub(crate) clean: bool,
     /// The connection it has, and since when.
     pub(crate) conn: usize,
     pub(crate) connected: u64,

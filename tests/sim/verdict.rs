@@ -16,9 +16,11 @@ impl Ledger {
         }
     }
 
-    /// Every session that was connected when the broker began to stop, at `tick`, got the wills.
+    /// Every session that was connected when the broker began to stop, at `tick`, got the wills; or
+    /// those that outlive it will get them.
     pub(crate) fn judge_wills(&self, tick: u64, lossy: bool) {
-        let sessions = self.sessions.iter().enumerate().filter(|(_, session)| session.alive);
+        let sessions = self.sessions.iter().enumerate();
+        let sessions = sessions.filter(|(_, session)| session.alive && session.clean);
         sessions.for_each(|(at, _)| self.judge_obligations(at, tick, lossy));
     }
 

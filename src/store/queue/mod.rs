@@ -36,6 +36,7 @@ mod packed;
 mod relocate;
 mod replay;
 mod state;
+mod visit;
 #[cfg(test)]
 mod tests;
 
@@ -46,6 +47,7 @@ use super::record::{BlockRecord, SessionKey};
 
 pub use acks::Acks;
 pub use entry::{Entry, Terms};
+pub use visit::Item;
 
 use front::{Front, IDENTIFIERS};
 use packed::{PACKED_ENTRY_MAX, Packed};

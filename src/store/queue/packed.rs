@@ -61,6 +61,11 @@ impl Packed {
     /// # Panics
     /// If the message is stored, but not in the log on disk.
     pub(super) fn push(&mut self, entry: Entry) {
+        let bytes = &mut self.bytes;
+        if bytes.capacity() - bytes.len() < PACKED_ENTRY_MAX {
+            // Not doubled: thousands of sessions have a few messages each.
+            bytes.reserve_exact(PACKED_ENTRY_MAX.max(bytes.len() / 8));
+        }
         let Some(position) = entry.position() else {
             put_varint(&mut self.bytes, u64::from(entry == Entry::RELEASED));
             self.bytes.push(0);

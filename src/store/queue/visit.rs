@@ -1,0 +1,99 @@
+//! A look at all of a queue, in order, for whoever lists or checks it: nothing changes by it, and
+//! no more than a block is read at a time.
+
+use std::ops::ControlFlow;
+
+use super::super::position::Position;
+use super::front::IDENTIFIERS;
+use super::packed::Packed;
+use super::{Entry, Queue, QueueLog};
+
+/// What a queue is made of, as [`Queue::visit`] tells it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Item {
+    /// A message.
+    Message {
+        /// Its number in the queue.
+        number: u64,
+        /// Where it stands, and how it is to be delivered.
+        entry: Entry,
+        /// It was taken: its client may have it.
+        taken: bool,
+    },
+    /// A QoS 2 message that its client has, and must still complete. Nothing else is kept of it.
+    Released {
+        /// Its number in the queue.
+        number: u64,
+    },
+    /// A record with messages, which come next unless they came before.
+    Block {
+        /// Where it stands.
+        position: Position,
+    },
+    /// Messages in a block that cannot be read.
+    Lost {
+        /// Number of the first.
+        first: u64,
+        /// How many there are, those included that are gone.
+        count: u32,
+    },
+}
+
+impl Queue {
+    /// The packet identifier of the message with this number: 1 to 65,535.
+    pub fn packet_id(number: u64) -> u16 {
+        u16::try_from(number % IDENTIFIERS + 1).expect("a remainder below 65,535")
+    }
+
+    /// Tells each of the queue's parts, messages by number, until `each` breaks.
+    ///
+    /// # Panics
+    /// If the queue is being rebuilt.
+    pub fn visit(
+        &self,
+        log: &impl QueueLog,
+        each: &mut dyn FnMut(Item) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        if let Some(front) = &self.front {
+            assert!(front.replay.is_none(), "it is settled first");
+            for block in &front.loaded {
+                each(Item::Block { position: block.position })?;
+            }
+            for (number, entry) in (front.first..).zip(&front.flight) {
+                tell(number, *entry, true, each)?;
+            }
+            for (number, entry) in (front.ready_first..).zip(&front.ready) {
+                tell(number, *entry, false, each)?;
+            }
+            for block in &front.middle {
+                each(Item::Block { position: block.position })?;
+                match block.read_known(log) {
+                    Some(packed) => tell_all(block.first, &packed, each)?,
+                    None => each(Item::Lost { first: block.first, count: block.count })?,
+                }
+            }
+        }
+        tell_all(self.tail_first(), &self.tail, each)
+    }
+}
+
+fn tell_all(
+    first: u64,
+    packed: &Packed,
+    each: &mut dyn FnMut(Item) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    (first..).zip(packed.iter()).try_for_each(|(number, entry)| tell(number, entry, false, each))
+}
+
+fn tell(
+    number: u64,
+    entry: Entry,
+    taken: bool,
+    each: &mut dyn FnMut(Item) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    match entry {
+        Entry::GONE => ControlFlow::Continue(()),
+        Entry::RELEASED => each(Item::Released { number }),
+        _ => each(Item::Message { number, entry, taken }),
+    }
+}
