@@ -90,7 +90,7 @@ impl Shard {
             }
             // Where a message was stored, that was noted with it.
             self.catalog.receive(key, id, &mut self.out.logs);
-            let wait = Wait { disk: durable, ..wait };
+            let wait = Wait { disk: durable || wait.disk, ..wait };
             self.promise(conn, Reply::Pubrec(packet_id), wait);
             return;
         }

@@ -191,8 +191,11 @@ impl Shard {
         source: Source,
         context: &mut Context<'_>,
     ) {
-        if self.out.options.session_overflow == Overflow::Block {
-            return self.block(key, source, context);
+        match self.out.options.session_overflow {
+            Overflow::Block => return self.block(key, source, context),
+            // The next one is not taken.
+            Overflow::DropNewest => return,
+            Overflow::DropOldest => {}
         }
         let session = self.catalog.sessions.get_mut(key);
         while session.queue.stored_bytes() > self.out.options.session_bytes_max
