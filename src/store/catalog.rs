@@ -110,7 +110,7 @@ impl Catalog {
         let mut session = self.sessions.remove(key);
         session.queue.drain(logs);
         if !session.clean {
-            logs.disk.append(&Record::SessionEnded { session: key });
+            logs.append_promised(&Record::SessionEnded { session: key });
         }
         session.subscriptions
     }
@@ -309,6 +309,13 @@ impl Catalog {
     /// Whether a QoS 2 message of a publisher elsewhere came before.
     pub fn has_origin(&self, origin: &Origin) -> bool {
         self.elsewhere.contains(origin)
+    }
+
+    /// Notes a QoS 2 message of a publisher elsewhere that is stored nowhere here.
+    pub fn note_origin(&mut self, origin: Origin, logs: &mut Logs) {
+        if self.elsewhere.insert(origin) {
+            logs.append_promised(&Record::Origins(vec![origin]));
+        }
     }
 
     /// A publisher elsewhere has released its message.
