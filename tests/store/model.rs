@@ -1,7 +1,7 @@
 //! What a store is to keep, as plainly as it can be said: maps, and changes to them.
 //!
-//! A [`Change`] is what one record of the log says. A store that is opened again is what the changes
-//! up to some point of the log make of what it was before.
+//! A [`Change`] is what one record of the log says. A store that is opened again is what the
+//! changes up to some point of the log make of what it was before.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -261,4 +261,9 @@ impl Session {
         let mut waiting = self.messages.range(self.next..);
         waiting.find(|(_, waiting)| !waiting.released).map(|(number, _)| *number)
     }
+}
+
+/// What a message is charged with: a frame of 9 bytes, a head of 17, the topic and the payload.
+pub(crate) fn own_bytes(topic: &str, payload: &[u8]) -> u32 {
+    u32::try_from(9 + 17 + topic.len() + payload.len()).expect("messages are small")
 }

@@ -3,7 +3,7 @@
 
 use ringmq::store::{Holder, NewMessage, QueueAnswer, QueueTerms, SessionKey, Target};
 
-use super::model::{Change, Next};
+use super::model::{Change, Next, own_bytes};
 use super::texts::topic;
 use super::verify::{ORIGIN_SHARDS, RECEIVED_MAX, origins};
 use super::world::World;
@@ -217,8 +217,7 @@ impl World {
             origin,
         };
         let position = self.store.catalog.store(&new, &mut self.store.logs);
-        let bytes = self.store.logs.disk.record_bytes(position).expect("it is there");
-        let bytes = u32::try_from(bytes).expect("messages are small");
+        let bytes = own_bytes(&text.topic, &text.payload);
         let retained = retain.then(|| (vhost, text.topic.clone()));
         let targets = noted;
         let change = Change::Stored { message, bytes, targets, retained, received, origin };

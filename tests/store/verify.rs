@@ -6,7 +6,7 @@ use ringmq::store::{
     StoreOptions,
 };
 
-use super::model::{Model, Next, Place, Session};
+use super::model::{Model, Next, Place, Session, own_bytes};
 use super::texts::{Text, text};
 
 /// What a run's stores are opened with, and what else a look at one must know.
@@ -69,7 +69,7 @@ impl Setting {
         let expected = self.text(message);
         assert_eq!((read.vhost, read.topic, read.qos), (*vhost, &**topic, expected.qos));
         assert_eq!((read.payload, read.time_ms), (&*expected.payload, expected.time_ms));
-        assert_eq!(store.logs.disk.record_bytes(position), Some(bytes as usize));
+        assert_eq!(bytes, own_bytes(&expected.topic, &expected.payload));
     }
 
     /// Takes everything that waits in a session.

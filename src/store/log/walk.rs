@@ -147,7 +147,7 @@ impl<'a> SegmentWalk<'a> {
     /// The record at this place behind the header: its kind and length.
     fn record_at(&self, at: usize, bytes: &[u8]) -> Option<(&'static str, usize)> {
         let rest = bytes.get(at..).filter(|rest| !rest.is_empty())?;
-        match Record::decode(self.header.start + at as u64, rest) {
+        match Record::decode((self.header.start + at as u64) ^ self.header.salt, rest) {
             Ok((record, length)) => Some((record.kind_name(), length)),
             Err(BadRecord::Unknown) => Some(("unknown", Record::length(rest)?)),
             Err(BadRecord::Cut | BadRecord::Sum) => None,
