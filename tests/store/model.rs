@@ -262,8 +262,3 @@ impl Session {
         waiting.find(|(_, waiting)| !waiting.released).map(|(number, _)| *number)
     }
 }
-
-/// What a message is charged with: a frame of 9 bytes, a head of 17, the topic and the payload.
-pub(crate) fn own_bytes(topic: &str, payload: &[u8]) -> u32 {
-    u32::try_from(9 + 17 + topic.len() + payload.len()).expect("messages are small")
-}
