@@ -94,12 +94,12 @@ impl Shard {
             if !(durable && stored) {
                 self.catalog.receive(key, id, &mut self.out.logs);
             }
-            let wait = Wait { disk: durable, ..wait };
+            let wait = Wait { disk: durable || wait.disk, ..wait };
             self.promise(conn, Reply::Pubrec(packet_id), wait);
             return;
         }
         // Passed on before, though it may not be everywhere yet.
-        let wait = Wait { peers: self.out.options.shards > 1, disk: durable };
+        let wait = Wait { peers: self.out.options.shards > 1, disk: true };
         // [MQTT-4.6.0-3] PUBRECs keep the order of the PUBLISHes.
         let reply = if apart { Reply::Receive(packet_id) } else { Reply::Pubrec(packet_id) };
         self.promise(conn, reply, wait);
