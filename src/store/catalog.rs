@@ -103,7 +103,7 @@ impl Catalog {
         let mut session = self.sessions.remove(key);
         session.queue.drain(logs);
         if !session.clean {
-            logs.disk.append(&Record::SessionEnded { session: key });
+            logs.append_promised(&Record::SessionEnded { session: key });
         }
         session.subscriptions
     }
