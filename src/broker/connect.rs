@@ -183,9 +183,8 @@ impl Shard {
             found = None;
         }
         let (time_ms, logs) = (self.out.time_ms(context), &mut self.out.logs);
-        let key = found.unwrap_or_else(|| {
-            self.catalog.open_session(vhost.0, client_id, clean, time_ms, logs)
-        });
+        let key = found
+            .unwrap_or_else(|| self.catalog.open_session(vhost.0, client_id, clean, time_ms, logs));
         // [MQTT-4.4.0-1] What is not acknowledged comes again.
         self.catalog.attach(key, conn.holder(), logs);
         (key, found.is_some())

@@ -78,7 +78,8 @@ pub(super) struct Connection {
     pub(super) once_end: u64,
     /// It is among those of which that number is to be raised.
     pub(super) steadies: bool,
-    /// Replies that wait for other shards or the disk; what follows must queue behind them [MQTT-4.6.0-2].
+    /// Replies that wait for other shards or the disk; what follows must queue behind them
+    /// [MQTT-4.6.0-2].
     pub(super) promised: u32,
     /// Its own output is so full, of answers too, that it is not read from.
     pub(super) choked: bool,

@@ -45,7 +45,7 @@ impl Shard {
                 self.publish_once(conn, packet_id, vhost, route, arrival, context);
             }
             (_, packet_id) => {
-                let (wait, _) = self.publish(vhost, route, arrival, context);
+                let wait = self.publish(vhost, route, arrival, context);
                 if let Some(packet_id) = packet_id {
                     // [MQTT-3.3.4-1] The answer promises that whoever must have the message has it.
                     self.promise(conn, Reply::Puback(packet_id), wait);
@@ -75,25 +75,21 @@ impl Shard {
         let apart = durable && self.out.options.shards > 1;
         let first = !session.has_received(id) && !self.receiving.contains(&(key, id));
         if first {
-            let origin = Origin {
-                shard: self.out.options.shard.0,
-                serial: session.serial,
-                packet_id: id,
-            };
+            let origin =
+                Origin { shard: self.out.options.shard.0, serial: session.serial, packet_id: id };
             let arrival = Arrival {
                 received: (durable && !apart).then_some((key, id)),
                 origin: apart.then_some(origin),
                 ..arrival
             };
-            let (wait, stored) = self.publish(vhost, route, arrival, context);
+            let wait = self.publish(vhost, route, arrival, context);
             if apart {
                 self.receiving.insert((key, id));
                 self.promise(conn, Reply::Receive(packet_id), wait);
                 return;
             }
-            if !(durable && stored) {
-                self.catalog.receive(key, id, &mut self.out.logs);
-            }
+            // Where a message was stored, that was noted with it.
+            self.catalog.receive(key, id, &mut self.out.logs);
             let wait = Wait { disk: durable || wait.disk, ..wait };
             self.promise(conn, Reply::Pubrec(packet_id), wait);
             return;

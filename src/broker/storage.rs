@@ -154,8 +154,8 @@ impl Shard {
         self.out.logs.end_turn();
         self.out.logs.disk.end_turn();
         self.judge_disk();
-        let more = !self.disk.short
-            && self.housekeeping.step(&mut self.catalog, &mut self.out.logs);
+        let more =
+            !self.disk.short && self.housekeeping.step(&mut self.catalog, &mut self.out.logs);
         more
     }
 
@@ -191,8 +191,11 @@ impl Shard {
         source: Source,
         context: &mut Context<'_>,
     ) {
-        if self.out.options.session_overflow == Overflow::Block {
-            return self.block(key, source, context);
+        match self.out.options.session_overflow {
+            Overflow::Block => return self.block(key, source, context),
+            // The next one is not taken.
+            Overflow::DropNewest => return,
+            Overflow::DropOldest => {}
         }
         let session = self.catalog.sessions.get_mut(key);
         while session.queue.stored_bytes() > self.out.options.session_bytes_max

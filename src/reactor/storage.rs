@@ -1,4 +1,5 @@
-//! The disk: what the broker's log wants written and supplied, and what other shards may know of it.
+//! The disk: what the broker's log wants written and supplied, and what other shards may know of
+//! it.
 //!
 //! Invariant: what another shard is told to be committed was appended before its message's mark was
 //! noted, and is committed.

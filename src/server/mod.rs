@@ -82,8 +82,7 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     let pins = (options.pin && cpus.should_pin(shards)).then_some(cpus.ids);
     let listeners = listen(&options.listen, shards)?;
     let addresses: Vec<_> = listeners[0].iter().filter_map(|l| l.address().ok()).collect();
-    let (threads, controls, features) =
-        start(options, listeners, pins.as_deref(), &mut storage)?;
+    let (threads, controls, features) = start(options, listeners, pins.as_deref(), &mut storage)?;
     let kernel = rustix::system::uname();
     info!(
         "ringmq {} on Linux {}, {features}",
@@ -292,7 +291,8 @@ fn run_shard(
     };
     let clock = SinceStart(seat.started);
     let broker = Shard::new(broker_options(&seat, options, seed), store);
-    let reactor = Reactor::new(ring, clock, reactor_options(seat, options, broker, &wakers, medium));
+    let reactor =
+        Reactor::new(ring, clock, reactor_options(seat, options, broker, &wakers, medium));
     match reactor.run() {
         Ok(stats) => stats,
         Err(error) => {

@@ -283,6 +283,13 @@ impl Catalog {
         self.elsewhere.contains(origin)
     }
 
+    /// Notes a QoS 2 message of a publisher elsewhere that is stored nowhere here.
+    pub fn note_origin(&mut self, origin: Origin, logs: &mut Logs) {
+        if self.elsewhere.insert(origin) {
+            logs.append_promised(&Record::Origins(vec![origin]));
+        }
+    }
+
     /// A publisher elsewhere has released its message.
     pub fn free_origin(&mut self, origin: Origin, logs: &mut Logs) {
         if self.elsewhere.remove(&origin) {

@@ -3,8 +3,8 @@
 //!
 //! A promise that a message is safe is kept when its record is committed, or when nobody needs it
 //! any more: every session it was stored for has acknowledged it. So what is consumed at once is
-//! acknowledged at once, at no disk's pace. Invariant: `committed <= settled <= appended`, and every
-//! turn before `settled` is committed, or made nothing but messages that nobody refers to.
+//! acknowledged at once, at no disk's pace. Invariant: `committed <= settled <= appended`, and
+//! every turn before `settled` is committed, or made nothing but messages that nobody refers to.
 
 use std::collections::VecDeque;
 

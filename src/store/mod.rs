@@ -47,8 +47,8 @@ pub use catalog::{Catalog, CatalogLimits, NewMessage};
 pub use hashing::{Hashing, Map};
 pub use housekeeping::{Housekeeping, HousekeepingStats};
 pub use log::{
-    Fault, FaultKind, GroupWrite, Log, LogOptions, OpenError, OpenReport, SegmentFacts, SegmentWalk,
-    TornTail, WalkEnd, WalkedRecord, segment_walks,
+    Fault, FaultKind, GroupWrite, Log, LogEnd, LogOptions, OpenError, OpenReport, SegmentFacts,
+    SegmentWalk, TornTail, Walked, segment_walks,
 };
 pub use logs::{Logs, StoredMessage};
 pub use medium::{Answer as MediumAnswer, FileId, Found, Mapping, Medium, Request};

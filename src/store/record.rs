@@ -12,13 +12,13 @@
 //! The offset in the sum tells a record from what an earlier use of the file left behind. The salt
 //! tells it from what stood at the same offset before a crash, if that was never committed: the log
 //! is cut there, and goes on with something else, maybe in the same file. Numbers are little
-//! endian; *v* is a number in LEB128, *text* and *bytes* are a *v* with their length and
-//! then they themselves. A session is named by its key (*v*): see [`SessionKey`].
+//! endian; *v* is a number in LEB128, *text* and *bytes* are a *v* with their length and then they
+//! themselves. A *list* is a *v* with its length, then each number less `first` as *v*. A session is named by its key (*v*): see [`SessionKey`].
 //!
 //! | kind | record | body |
 //! |---|---|---|
 //! | 1 | message | see [`MessageRecord`] |
-//! | 2 | acks | session, first *v*, then two lists: gone, released; a list is its length *v*, and each number less `first` *v* |
+//! | 2 | acks | session, first *v*, gone *list*, released *list* |
 //! | 3 | session opened | session, vhost 2, time 8, client id text |
 //! | 4 | session ended | session |
 //! | 5 | subscribed | session, granted QoS 1, filter text |
@@ -65,7 +65,7 @@ pub struct Origin {
 ///
 /// | bytes | what |
 /// |---|---|
-/// | 1 | flags: bits 0–1 QoS it was published with, 2 retained, 3 moved, 4 received here, 5 origin |
+/// | 1 | flags: bits 0–1 QoS as published, 2 retained, 3 moved, 4 received here, 5 origin |
 /// | 2 | vhost |
 /// | 2 | length of the topic |
 /// | 4 | length of the payload |

@@ -88,7 +88,7 @@ impl World {
             key
         });
         let at = self.appended();
-        self.store.catalog.attach(key, Holder(1), &mut self.store.logs);
+        self.store.catalog.attach(key, Holder(std::num::NonZero::MIN), &mut self.store.logs);
         if !clean {
             self.note(at, Change::Attached { key });
         }
@@ -152,7 +152,7 @@ impl World {
         }
     }
 
-    fn publish(&mut self) {
+    pub(crate) fn publish(&mut self) {
         let mut targets = Vec::new();
         for (key, session) in &self.live.sessions {
             let rate = if session.left_ms == 0 { 2 } else { self.plan.away };
@@ -167,7 +167,7 @@ impl World {
     }
 
     /// A client takes and answers all there is.
-    fn consume(&mut self) {
+    pub(crate) fn consume(&mut self) {
         let Some(key) = self.any(Some(true)) else { return };
         for _ in 0..100 {
             let taken = self.take(key);

@@ -40,7 +40,7 @@ use staging::Staging;
 
 pub use report::{Fault, FaultKind, OpenError, OpenReport, TornTail};
 pub use segments::SegmentFacts;
-pub use walk::{SegmentWalk, WalkEnd, WalkedRecord, segment_walks};
+pub use walk::{LogEnd, SegmentWalk, Walked, segment_walks};
 
 /// What a log must know when it is opened.
 #[derive(Clone, Copy, Debug)]
