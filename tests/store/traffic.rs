@@ -88,7 +88,7 @@ impl World {
             key
         });
         let at = self.appended();
-        self.store.catalog.attach(key, Holder(std::num::NonZero::MIN), &mut self.store.logs);
+        self.store.catalog.attach(key, Holder(std::num::NonZero::<u64>::MIN), &mut self.store.logs);
         if !clean {
             self.note(at, Change::Attached { key });
         }

@@ -76,7 +76,7 @@ impl Setting {
     fn drain(&self, store: &mut Store, key: SessionKey, expected: &Session) {
         let mut expected = expected.clone();
         let client = expected.client.clone();
-        store.catalog.attach(key, Holder(std::num::NonZero::MIN), &mut store.logs);
+        store.catalog.attach(key, Holder(std::num::NonZero::<u64>::MIN), &mut store.logs);
         loop {
             let queue = &mut store.catalog.sessions.get_mut(key).queue;
             let taken = queue.take_next(u16::MAX, &mut store.logs);
