@@ -201,7 +201,8 @@ impl Catalog {
             let entry = QueueEntry::stored(position, bytes, terms);
             session.queue.push(entry, near, target.session, logs);
         }
-        if message.received.is_some() || message.origin.is_some() {
+        // A retained one may give way to another that is lost at a crash.
+        if message.retain || message.received.is_some() || message.origin.is_some() {
             logs.promise_turn();
         }
         if let Some((session, packet_id)) = message.received {
