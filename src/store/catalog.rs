@@ -195,7 +195,8 @@ impl Catalog {
             let entry = QueueEntry::stored(position, bytes, terms);
             session.queue.push(entry, near, target.session, logs);
         }
-        if message.received.is_some() || message.origin.is_some() {
+        if message.received.is_some() || message.origin.is_some() || message.retain {
+            // The next retained message of the topic lets go of this one, and may itself be lost.
             logs.promise_turn();
         }
         if let Some((session, packet_id)) = message.received {
