@@ -67,8 +67,8 @@ pub const LOG_BYTES_MAX: usize = 2 * 1024 * 1024 * 1024;
 /// Sessions one shard keeps. Full: a client without one is answered with CONNACK 3.
 pub const SESSIONS_MAX: usize = 4 * 1024 * 1024;
 
-/// Messages of one queue kept unpacked for a client that is connected. Full: what comes waits packed.
-/// More than there are packet identifiers, so that no window runs dry of them.
+/// Messages of one queue kept unpacked for a client that is connected. Full: what comes waits
+/// packed. More than there are packet identifiers, so that no window runs dry of them.
 pub const QUEUE_HEAD_MAX: usize = 70_000;
 
 /// Bytes of the packed end of one queue. Full: its messages become a block in the log. A buffer

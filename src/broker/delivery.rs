@@ -211,7 +211,8 @@ impl Outgoing {
         session.queue.waiting() == waiting
             && session.queue.window_open(self.options.inflight_max)
             && connection.is_some_and(|connection| {
-                connection.resumes == 0 && connection.output.bytes() < self.options.outgoing_bytes_max
+                connection.resumes == 0
+                    && connection.output.bytes() < self.options.outgoing_bytes_max
             })
     }
 

@@ -75,11 +75,8 @@ impl Shard {
         let apart = durable && self.out.options.shards > 1;
         let first = !session.has_received(id) && !self.receiving.contains(&(key, id));
         if first {
-            let origin = Origin {
-                shard: self.out.options.shard.0,
-                serial: session.serial,
-                packet_id: id,
-            };
+            let origin =
+                Origin { shard: self.out.options.shard.0, serial: session.serial, packet_id: id };
             let arrival = Arrival {
                 received: (durable && !apart).then_some((key, id)),
                 origin: apart.then_some(origin),
@@ -93,7 +90,7 @@ impl Shard {
             }
             // Where a message was stored, that was noted with it.
             self.catalog.receive(key, id, &mut self.out.logs);
-            let wait = Wait { disk: durable, ..wait };
+            let wait = Wait { disk: durable || wait.disk, ..wait };
             self.promise(conn, Reply::Pubrec(packet_id), wait);
             return;
         }

@@ -48,6 +48,8 @@ pub use reason::CloseReason;
 pub use shard::{Context, Event, Shard};
 pub use stats::Stats;
 
+use std::num::NonZero;
+
 use crate::store::Holder;
 
 /// Names a connection: the slot of its link in the reactor's table and the slot's generation.
@@ -61,11 +63,13 @@ pub struct ConnId {
 
 impl ConnId {
     fn holder(self) -> Holder {
-        Holder(u64::from(self.slot) << 32 | u64::from(self.generation))
+        // One more: a holder is not 0. Generations have 24 bits.
+        let bits = u64::from(self.slot) << 32 | u64::from(self.generation) + 1;
+        Holder(NonZero::new(bits).expect("one was added"))
     }
 
     fn of(holder: Holder) -> Self {
-        let [s3, s2, s1, s0, g3, g2, g1, g0] = holder.0.to_be_bytes();
+        let [s3, s2, s1, s0, g3, g2, g1, g0] = (holder.0.get() - 1).to_be_bytes();
         let slot = u32::from_be_bytes([s3, s2, s1, s0]);
         Self { slot, generation: u32::from_be_bytes([g3, g2, g1, g0]) }
     }

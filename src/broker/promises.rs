@@ -15,6 +15,8 @@ use super::peers::ShardId;
 /// A reply to a client's packet, or what else is to follow.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Reply {
+    /// To a client that ended a session which outlives connections.
+    Connack,
     Puback(PacketId),
     Pubrec(PacketId),
     Pubrel(PacketId),
@@ -92,13 +94,18 @@ impl Promises {
         log: u64,
         committed: impl Fn(ShardId) -> u64,
     ) -> Option<Vec<(ConnId, Reply)>> {
-        let barrier = self.barriers.front()?;
-        let reached = barrier.log <= log
-            && (0..).zip(&barrier.marks).all(|(shard, mark)| committed(ShardId(shard)) >= *mark);
-        if !reached {
+        if !self.is_due(log, committed) {
             return None;
         }
         self.barriers.pop_front().map(|barrier| barrier.replies)
+    }
+
+    /// Whether there are such replies.
+    pub(super) fn is_due(&self, log: u64, committed: impl Fn(ShardId) -> u64) -> bool {
+        self.barriers.front().is_some_and(|barrier| {
+            let mut marks = (0..).zip(&barrier.marks);
+            barrier.log <= log && marks.all(|(shard, mark)| committed(ShardId(shard)) >= *mark)
+        })
     }
 
     /// Takes the memory of replies back.

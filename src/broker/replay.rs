@@ -17,9 +17,7 @@ use std::ops::ControlFlow;
 
 use crate::limits::{REPLAY_PAGE_BYTES, REPLAY_SEEN_MAX, REPLAY_STEPS_MAX, REPLAY_VISITS_MAX};
 use crate::mqtt::{QoS, TopicFilter, TopicName};
-use crate::store::{
-    Catalog, Logs, NewMessage, Retained, ScanEnd, Session, SessionKey, Target,
-};
+use crate::store::{Catalog, Logs, NewMessage, Retained, ScanEnd, Session, SessionKey, Target};
 
 use super::connection::Phase;
 use super::delivery::{Outgoing, Terms};

@@ -225,8 +225,7 @@ mod tests {
         let session = |n: usize| u32::try_from(n).expect("small");
         let mut tickets = Vec::new();
         for n in 0..ROUTES_MAX * 2 {
-            let ticket =
-                routes.find(&n.to_string(), |route| route.add(session(n), LOWEST));
+            let ticket = routes.find(&n.to_string(), |route| route.add(session(n), LOWEST));
             assert_eq!(routes.get(ticket).targets[0].session, session(n));
             tickets.push(ticket);
         }

@@ -207,11 +207,8 @@ impl Shard {
     ) {
         let topic = TopicName::parse(publish.topic).expect("a peer sends topics it has checked");
         let PeerPublish { payload, qos, retain, keep, .. } = *publish;
-        let origin = publish.origin.map(|(serial, packet_id)| Origin {
-            shard: from.0,
-            serial,
-            packet_id,
-        });
+        let origin =
+            publish.origin.map(|(serial, packet_id)| Origin { shard: from.0, serial, packet_id });
         // A keeper delivers in any case: its subscriber may be so new that the publisher's shard
         // did not know of it, and the replay for it may have found the value before.
         if publish.deliver || keep {

@@ -307,6 +307,7 @@ impl Shard {
     /// Replies, or does what else was to follow.
     pub(super) fn keep_promise(&mut self, conn: ConnId, reply: &Reply, context: &mut Context<'_>) {
         match reply {
+            Reply::Connack => self.greet(conn, context),
             Reply::Resume => {
                 if let Some(connection) = self.out.connections.get_mut(conn) {
                     connection.resumes -= 1;
@@ -318,6 +319,12 @@ impl Shard {
         if matches!(reply, Reply::Suback { replays: true, .. }) {
             self.release_replay(conn, context);
         }
+    }
+
+    /// Whether replies may leave that waited.
+    pub fn has_due_promises(&mut self, peers: &dyn Peers) -> bool {
+        let log = self.out.logs.settled();
+        self.promises.is_due(log, |shard| peers.committed(shard))
     }
 
     /// Whether replies wait for other shards or the disk.
@@ -439,7 +446,7 @@ impl Shard {
                 self.out.reply(conn, &bytes);
             }
             Reply::Receive(packet_id) => self.note_received(conn, *packet_id),
-            Reply::Resume => unreachable!("it always waits, and the caller does it"),
+            Reply::Connack | Reply::Resume => unreachable!("they wait, and the caller does them"),
         }
     }
 

@@ -87,9 +87,11 @@ impl Shard {
     }
 
     /// The write has ended.
-    pub fn on_written(&mut self, result: std::io::Result<()>) {
+    pub fn on_written(&mut self, result: std::io::Result<()>, now_ms: u64) {
         if result.is_err() {
             self.out.stats.disk_write_failures += 1;
+            // After several in a row the log asks for no more files until it is told to.
+            self.disk.retry_ms.get_or_insert(now_ms + RETRY_MS);
         }
         self.out.logs.disk.on_written(result);
         self.judge_disk();
@@ -152,8 +154,8 @@ impl Shard {
         self.out.logs.end_turn();
         self.out.logs.disk.end_turn();
         self.judge_disk();
-        let more = !self.disk.short
-            && self.housekeeping.step(&mut self.catalog, &mut self.out.logs);
+        let more =
+            !self.disk.short && self.housekeeping.step(&mut self.catalog, &mut self.out.logs);
         more
     }
 
@@ -189,8 +191,11 @@ impl Shard {
         source: Source,
         context: &mut Context<'_>,
     ) {
-        if self.out.options.session_overflow == Overflow::Block {
-            return self.block(key, source, context);
+        match self.out.options.session_overflow {
+            Overflow::Block => return self.block(key, source, context),
+            // The next one is not taken.
+            Overflow::DropNewest => return,
+            Overflow::DropOldest => {}
         }
         let session = self.catalog.sessions.get_mut(key);
         while session.queue.stored_bytes() > self.out.options.session_bytes_max

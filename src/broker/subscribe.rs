@@ -85,8 +85,7 @@ impl Shard {
                 let grant = Grant { qos, durable: true };
                 let exchange = &mut self.vhosts[usize::from(vhost.0)].exchange;
                 if exchange.bind(filter, key, grant) {
-                    let others =
-                        ShardSet::all_but(self.out.options.shards, self.out.options.shard);
+                    let others = ShardSet::all_but(self.out.options.shards, self.out.options.shard);
                     let message = PeerMessage::Interested { filter: filter.as_str() };
                     if !others.is_empty() {
                         message.send(vhost, others, context.peers);

@@ -1,4 +1,5 @@
-//! The disk: what the broker's log wants written and supplied, and what other shards may know of it.
+//! The disk: what the broker's log wants written and supplied, and what other shards may know of
+//! it.
 //!
 //! Invariant: what another shard is told to be committed was appended before its message's mark was
 //! noted, and is committed.
@@ -67,7 +68,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     }
 
     pub(super) fn on_written(&mut self, result: io::Result<()>) {
-        self.broker.on_written(result);
+        self.broker.on_written(result, self.now_ms);
         self.tell_committed();
     }
 

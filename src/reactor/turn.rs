@@ -193,6 +193,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.keep_promises();
         let missed = self.inboxes.iter().any(|(_, inbox)| !inbox.is_empty());
         let any = self.flush();
+        // A promise that was kept may have made another, which waits for nothing.
+        let any = any || self.broker.has_due_promises(&self.outboxes);
         // Who let others go first goes on, and nobody else will say so.
         let has_room = !self.yielded.is_empty() && !self.outboxes.is_full();
         if missed || any || has_room {

@@ -9,7 +9,7 @@ use std::process;
 use std::sync::mpsc;
 use std::sync::{Arc, mpsc::Receiver as Mailbox};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use log::{debug, error, info, warn};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -29,6 +29,10 @@ use crate::ring::{self, Features, Listener, RingRefused, Socket, Uring, Wake, Wa
 use crate::store::{Found, OpenError};
 
 use storage::Storage;
+
+/// Tries to bind an address that is in use, and the time between two.
+const BIND_TRIES: u32 = 10;
+const BIND_PAUSE: Duration = Duration::from_millis(100);
 
 /// Why the broker could not start.
 #[derive(Debug)]
@@ -78,8 +82,7 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     let pins = (options.pin && cpus.should_pin(shards)).then_some(cpus.ids);
     let listeners = listen(&options.listen, shards)?;
     let addresses: Vec<_> = listeners[0].iter().filter_map(|l| l.address().ok()).collect();
-    let (threads, controls, features) =
-        start(options, listeners, pins.as_deref(), &mut storage)?;
+    let (threads, controls, features) = start(options, listeners, pins.as_deref(), &mut storage)?;
     let kernel = rustix::system::uname();
     info!(
         "ringmq {} on Linux {}, {features}",
@@ -288,7 +291,8 @@ fn run_shard(
     };
     let clock = SinceStart(seat.started);
     let broker = Shard::new(broker_options(&seat, options, seed), store);
-    let reactor = Reactor::new(ring, clock, reactor_options(seat, options, broker, &wakers, medium));
+    let reactor =
+        Reactor::new(ring, clock, reactor_options(seat, options, broker, &wakers, medium));
     match reactor.run() {
         Ok(stats) => stats,
         Err(error) => {
@@ -366,7 +370,7 @@ fn listen(addresses: &[SocketAddr], shards: usize) -> Result<Vec<Vec<Listener>>,
         if address.port() != 0 {
             // Listeners that share a port would let a second broker in unnoticed: one that does
             // not share finds out whether the port is free.
-            drop(std::net::TcpListener::bind(address).map_err(refused)?);
+            drop(bind_alone(address).map_err(refused)?);
         }
         let mut address = *address;
         for shard in &mut listeners {
@@ -376,6 +380,18 @@ fn listen(addresses: &[SocketAddr], shards: usize) -> Result<Vec<Vec<Listener>>,
         }
     }
     Ok(listeners)
+}
+
+/// Binds an address that nobody else has. The kernel takes a moment to let go of the sockets of a
+/// broker that was killed: an address that is in use is tried again for a second.
+fn bind_alone(address: &SocketAddr) -> io::Result<std::net::TcpListener> {
+    for _ in 0..BIND_TRIES {
+        match std::net::TcpListener::bind(address) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => thread::sleep(BIND_PAUSE),
+            bound => return bound,
+        }
+    }
+    std::net::TcpListener::bind(address)
 }
 
 fn warn_if_open(addresses: &[SocketAddr]) {

@@ -29,8 +29,8 @@ impl Storage {
         let asked = options.shards.map(|shards| number(shards.get()));
         let directory = Directory::open(&options.data_dir, asked, number(default_shards))
             .map_err(StartError::Data)?;
-        let helper =
-            Helper::start().map_err(|error| StartError::System("start the disk's thread", error))?;
+        let helper = Helper::start()
+            .map_err(|error| StartError::System("start the disk's thread", error))?;
         Ok(Self { directory, helper, files: Vec::new() })
     }
 

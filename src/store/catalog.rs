@@ -103,7 +103,7 @@ impl Catalog {
         let mut session = self.sessions.remove(key);
         session.queue.drain(logs);
         if !session.clean {
-            logs.disk.append(&Record::SessionEnded { session: key });
+            logs.append_promised(&Record::SessionEnded { session: key });
         }
         session.subscriptions
     }
@@ -173,8 +173,7 @@ impl Catalog {
     pub fn store(&mut self, message: &NewMessage<'_>, logs: &mut Logs) -> Position {
         self.encoded.clear();
         self.targets.iter().for_each(|target| target.put(&mut self.encoded));
-        let before = logs.disk.appended();
-        let position = logs.disk.append(&Record::Message(MessageRecord {
+        let record = MessageRecord {
             vhost: message.vhost,
             qos: message.qos,
             retained: message.retain,
@@ -185,9 +184,9 @@ impl Catalog {
             received: message.received,
             origin: message.origin,
             targets: Targets(&self.encoded),
-        }));
-        let bytes = logs.disk.appended() - before;
-        let bytes = u32::try_from(bytes).expect("a packet is below 4 GiB");
+        };
+        let bytes = record.own_bytes();
+        let position = logs.disk.append(&Record::Message(record));
         for target in self.targets.drain(..) {
             let terms = QueueTerms { retain: target.retain, exactly_once: target.exactly_once };
             let session = self.sessions.get_mut(target.session);

@@ -8,8 +8,8 @@
 //! ```
 //! A checkpoint writes every session, and where every retained message stands, into the log;
 //! recovery begins where the last complete one began. Cleaning moves what lives in a segment to the
-//! end of the log. One at a time: a checkpoint never captures a session between a message's move and
-//! the change of the queues that refer to it.
+//! end of the log. One at a time: a checkpoint never captures a session between a message's move
+//! and the change of the queues that refer to it.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -298,7 +298,7 @@ impl Housekeeping {
             return;
         }
         self.scratch.clear();
-        let before = logs.disk.appended();
+        let (before, message_bytes) = (logs.disk.appended(), message.own_bytes());
         let (vhost, topic) = (message.vhost, message.topic.to_owned());
         self.scratch.extend_from_slice(message.payload);
         // Whoever cleans the copy asks the same sessions again.
@@ -318,13 +318,13 @@ impl Housekeeping {
             targets: Targets(&targets),
         });
         let to = logs.disk.append(&copy);
-        let bytes = logs.disk.appended() - before;
-        self.stats.moved_bytes += bytes;
+        self.stats.moved_bytes += logs.disk.appended() - before;
         cleaning.moves.insert(position, to);
         if is_retained {
-            let bytes = u32::try_from(bytes).expect("a record is below 4 GiB");
             logs.hold(to, 1);
-            catalog.retained_mut(vhost).set(&topic, Retained { position: to, bytes });
+            catalog
+                .retained_mut(vhost)
+                .set(&topic, Retained { position: to, bytes: message_bytes });
             logs.release(position, 1);
         }
     }

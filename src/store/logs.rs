@@ -3,10 +3,12 @@
 //!
 //! A promise that a message is safe is kept when its record is committed, or when nobody needs it
 //! any more: every session it was stored for has acknowledged it. So what is consumed at once is
-//! acknowledged at once, at no disk's pace. Invariant: `committed <= settled <= appended`, and every
-//! turn before `settled` is committed, or made nothing but messages that nobody refers to.
+//! acknowledged at once, at no disk's pace. Invariant: `committed <= settled <= appended`, and
+//! every turn before `settled` is committed, or made nothing but messages that nobody refers to.
 
 use std::collections::VecDeque;
+
+use crate::limits::QUEUE_TAIL_BYTES_MAX;
 
 use super::log::Log;
 use super::messages::MessageLog;
@@ -42,6 +44,8 @@ pub struct Logs {
     pub disk: Log,
     /// What may be lost with the process.
     pub memory: MessageLog,
+    /// Bytes that the packed end of a durable queue may have.
+    pub tail_bytes_max: usize,
     /// Turns that are not settled, in order; the last is the current one.
     turns: VecDeque<Turn>,
     current: Turn,
@@ -55,7 +59,15 @@ impl Logs {
         let begun = disk.appended();
         let current = Turn { end: begun, held: 0, must_commit: false };
         let memory = MessageLog::default();
-        Self { disk, memory, turns: VecDeque::new(), current, begun, settled: begun }
+        Self {
+            disk,
+            memory,
+            tail_bytes_max: QUEUE_TAIL_BYTES_MAX,
+            turns: VecDeque::new(),
+            current,
+            begun,
+            settled: begun,
+        }
     }
 
     /// Appends a record that is promised to somebody.
@@ -156,5 +168,9 @@ impl QueueLog for Logs {
 
     fn block(&self, position: Position) -> Option<BlockRecord<'_>> {
         self.disk.block(position)
+    }
+
+    fn tail_bytes_max(&self) -> usize {
+        self.tail_bytes_max
     }
 }

@@ -91,7 +91,8 @@ impl MessageLog {
     /// If the record is gone.
     pub fn get(&self, position: Position) -> StoredMessage<'_> {
         let segment = &self.segments[self.segment_of(position)];
-        let at = usize::try_from(position.offset() - segment.start).expect("segments are in memory");
+        let at =
+            usize::try_from(position.offset() - segment.start).expect("segments are in memory");
         let (payload_len, topic_len) = lengths(&segment.bytes[at..]);
         let topic_at = at + HEADER_BYTES;
         let payload_at = topic_at + topic_len;
@@ -104,7 +105,8 @@ impl MessageLog {
     /// Bytes a held record takes.
     pub fn record_bytes(&self, position: Position) -> usize {
         let segment = &self.segments[self.segment_of(position)];
-        let at = usize::try_from(position.offset() - segment.start).expect("segments are in memory");
+        let at =
+            usize::try_from(position.offset() - segment.start).expect("segments are in memory");
         let (payload_len, topic_len) = lengths(&segment.bytes[at..]);
         HEADER_BYTES + topic_len + payload_len
     }

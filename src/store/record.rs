@@ -4,19 +4,21 @@
 //!
 //! | bytes | what |
 //! |---|---|
-//! | 4 | CRC-32C of the record's offset in the log (8 bytes) and of all that follows this field |
+//! | 4 | CRC-32C of the record's offset in the log XOR its segment's salt (8 bytes), and of all that follows this field |
 //! | 4 | length of the body in bytes |
 //! | 1 | kind |
 //! | length | body |
 //!
-//! The offset in the sum tells a record from what an earlier use of the file left behind. Numbers
-//! are little endian; *v* is a number in LEB128, *text* and *bytes* are a *v* with their length and
-//! then they themselves. A session is named by its key (*v*): see [`SessionKey`].
+//! The offset in the sum tells a record from what an earlier use of the file left behind. The salt
+//! tells it from what stood at the same offset before a crash, if that was never committed: the log
+//! is cut there, and goes on with something else, maybe in the same file. Numbers are little
+//! endian; *v* is a number in LEB128, *text* and *bytes* are a *v* with their length and then they
+//! themselves. A *list* is a *v* with its length, then each number less `first` as *v*. A session is named by its key (*v*): see [`SessionKey`].
 //!
 //! | kind | record | body |
 //! |---|---|---|
 //! | 1 | message | see [`MessageRecord`] |
-//! | 2 | acks | session, first *v*, then two lists: gone, released; a list is its length *v*, and each number less `first` *v* |
+//! | 2 | acks | session, first *v*, gone *list*, released *list* |
 //! | 3 | session opened | session, vhost 2, time 8, client id text |
 //! | 4 | session ended | session |
 //! | 5 | subscribed | session, granted QoS 1, filter text |
@@ -63,7 +65,7 @@ pub struct Origin {
 ///
 /// | bytes | what |
 /// |---|---|
-/// | 1 | flags: bits 0–1 QoS it was published with, 2 retained, 3 moved, 4 received here, 5 origin |
+/// | 1 | flags: bits 0–1 QoS as published, 2 retained, 3 moved, 4 received here, 5 origin |
 /// | 2 | vhost |
 /// | 2 | length of the topic |
 /// | 4 | length of the payload |
@@ -133,9 +135,7 @@ impl Targets<'_> {
     /// Each target, up to one that is no target.
     pub fn iter(self) -> impl Iterator<Item = Target> {
         let mut cursor = Cursor(self.0);
-        std::iter::from_fn(move || {
-            Target::from_bits(cursor.varint()?)
-        })
+        std::iter::from_fn(move || Target::from_bits(cursor.varint()?))
     }
 }
 
@@ -202,6 +202,9 @@ pub(super) enum BadRecord {
     Unknown,
 }
 
+/// Bytes of a message record in front of the topic.
+const HEAD_BYTES: usize = 17;
+
 const QOS_BITS: u8 = 0b11;
 const RETAINED: u8 = 1 << 2;
 const MOVED: u8 = 1 << 3;
@@ -256,9 +259,9 @@ impl<'a> Record<'a> {
             }
     }
 
-    /// Appends the record as it stands at `offset` of the log.
+    /// Appends the record as it stands at a place: its offset XOR its segment's salt.
     #[inline]
-    pub(super) fn encode(&self, offset: u64, out: &mut Vec<u8>) {
+    pub(super) fn encode(&self, place: u64, out: &mut Vec<u8>) {
         let start = out.len();
         out.extend_from_slice(&[0; 8]);
         out.push(self.kind());
@@ -268,7 +271,7 @@ impl<'a> Record<'a> {
         }
         let body_len = u32::try_from(out.len() - start - FRAME_BYTES).expect("below 4 GiB");
         out[start + 4..start + 8].copy_from_slice(&body_len.to_le_bytes());
-        let crc = checksum(offset, &out[start + 4..]);
+        let crc = checksum(place, &out[start + 4..]);
         out[start..start + 4].copy_from_slice(&crc.to_le_bytes());
     }
 
@@ -345,13 +348,13 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Reads the record that stands at `offset` of the log, and with which `bytes` begin; tells how
-    /// many bytes it has.
+    /// Reads the record that stands at `place`, as for [`Record::encode`], and with which `bytes`
+    /// begin; tells how many bytes it has.
     #[inline]
-    pub(super) fn decode(offset: u64, bytes: &'a [u8]) -> Result<(Self, usize), BadRecord> {
+    pub(super) fn decode(place: u64, bytes: &'a [u8]) -> Result<(Self, usize), BadRecord> {
         let whole = frame(bytes).ok_or(BadRecord::Cut)?;
         let crc = u32::from_le_bytes([whole[0], whole[1], whole[2], whole[3]]);
-        if crc != checksum(offset, &whole[4..]) {
+        if crc != checksum(place, &whole[4..]) {
             return Err(BadRecord::Sum);
         }
         let (kind, body) = (whole[8], Cursor(&whole[FRAME_BYTES..]));
@@ -420,7 +423,10 @@ impl<'a> Record<'a> {
             }
             20 => Self::Queued {
                 target: Target::from_bits(body.varint()?)?,
-                position: body.u64().filter(|at| *at < Position::OFFSET_END).map(Position::durable)?,
+                position: body
+                    .u64()
+                    .filter(|at| *at < Position::OFFSET_END)
+                    .map(Position::durable)?,
                 bytes: body.narrow()?,
             },
             _ => return None,
@@ -430,12 +436,19 @@ impl<'a> Record<'a> {
 }
 
 impl<'a> MessageRecord<'a> {
+    /// Bytes of the record that are the message's own: what a session or the retain store is charged
+    /// with, who else waits for it aside.
+    pub(super) fn own_bytes(&self) -> u32 {
+        let bytes = FRAME_BYTES + HEAD_BYTES + self.topic.len() + self.payload.len();
+        u32::try_from(bytes).expect("a packet is below 4 GiB")
+    }
+
     #[inline]
     fn encode(&self, out: &mut Vec<u8>) {
         let flag = |set: bool, bit: u8| if set { bit } else { 0 };
         let topic_len = u16::try_from(self.topic.len()).expect("a topic is at most 65,535 bytes");
         let payload_len = u32::try_from(self.payload.len()).expect("a packet is below 4 GiB");
-        let mut head = [0; 17];
+        let mut head = [0; HEAD_BYTES];
         head[0] = self.qos
             | flag(self.retained, RETAINED)
             | flag(self.moved_from.is_some(), MOVED)
@@ -542,6 +555,6 @@ fn frame(bytes: &[u8]) -> Option<&[u8]> {
 }
 
 #[inline]
-fn checksum(offset: u64, bytes: &[u8]) -> u32 {
-    crc32c::crc32c_append(crc32c::crc32c(&offset.to_le_bytes()), bytes)
+fn checksum(place: u64, bytes: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(&place.to_le_bytes()), bytes)
 }

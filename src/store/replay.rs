@@ -66,16 +66,15 @@ pub struct Losses {
 }
 
 impl Replay {
-    /// Applies a record of `bytes` bytes; `segment_of` as [`super::QueueLog::segment_of`].
+    /// Applies a record; `segment_of` as [`super::QueueLog::segment_of`].
     pub(super) fn apply(
         &mut self,
         position: Position,
         record: Record<'_>,
-        bytes: usize,
         segment_of: &dyn Fn(Position) -> u64,
     ) {
         match record {
-            Record::Message(message) => self.message(position, &message, bytes),
+            Record::Message(message) => self.message(position, &message),
             Record::Acks(acks) => {
                 if let Some(session) = self.session(acks.session) {
                     session.queue.replay_acks(acks.first, &acks.gone, &acks.released);
@@ -162,8 +161,8 @@ impl Replay {
         }
     }
 
-    fn message(&mut self, position: Position, message: &MessageRecord<'_>, bytes: usize) {
-        let bytes = u32::try_from(bytes).expect("a record is below 4 GiB");
+    fn message(&mut self, position: Position, message: &MessageRecord<'_>) {
+        let bytes = message.own_bytes();
         let retained = Retained { position, bytes };
         if let Some(before) = message.moved_from {
             self.moves.insert(before, position);
@@ -212,13 +211,18 @@ impl Replay {
         let mut sessions = Vec::new();
         for (key, session) in (0..).zip(self.sessions) {
             let Some(mut session) = session else { continue };
-            if session.left_ms == 0 {
-                // Whatever its window allowed may have been sent.
+            let was_there = session.left_ms == 0;
+            if was_there {
+                // Whatever waited may have been sent; what comes from now on was not.
                 session.left_ms = now_ms;
-                session.queue.replay_sent(u64::MAX);
+                session.queue.replay_sent(session.queue.end());
             }
             session.queue.settle(logs);
             losses.queued += session.queue.take_lost();
+            if was_there {
+                let sent = session.queue.sent();
+                logs.disk.append(&Record::Detached { session: key, sent, time_ms: now_ms });
+            }
             sessions.push((key, session));
         }
         let mut catalog = Catalog::new(limits, hashing);

@@ -10,7 +10,8 @@
 //! | 4 | 0 |
 //! | 8 | start: offset in the log of the byte behind this header |
 //! | 8 | checkpoint: offset from which recovery reads the log |
-//! | 24 | 0 |
+//! | 8 | salt: chosen anew whenever the log is opened; records' sums depend on it |
+//! | 16 | 0 |
 //!
 //! Numbers are little endian. A file that begins with 64 zeros is free. A segment ends where the
 //! next one starts.
@@ -31,6 +32,7 @@ pub(super) struct SegmentHeader {
     pub(super) shard: u16,
     pub(super) start: u64,
     pub(super) checkpoint: u64,
+    pub(super) salt: u64,
 }
 
 /// What the first bytes of a segment file are.
@@ -52,6 +54,7 @@ impl SegmentHeader {
         bytes[16..18].copy_from_slice(&self.shard.to_le_bytes());
         bytes[24..32].copy_from_slice(&self.start.to_le_bytes());
         bytes[32..40].copy_from_slice(&self.checkpoint.to_le_bytes());
+        bytes[40..48].copy_from_slice(&self.salt.to_le_bytes());
         let crc = crc32c::crc32c(&bytes[12..]);
         bytes[8..12].copy_from_slice(&crc.to_le_bytes());
         bytes
@@ -80,8 +83,8 @@ impl HeaderFound {
         }
         let shard = cursor.u16()?;
         cursor.take(6)?;
-        let (start, checkpoint) = (cursor.u64()?, cursor.u64()?);
-        Some(Self::Header(SegmentHeader { shard, start, checkpoint }))
+        let (start, checkpoint, salt) = (cursor.u64()?, cursor.u64()?, cursor.u64()?);
+        Some(Self::Header(SegmentHeader { shard, start, checkpoint, salt }))
     }
 }
 
@@ -89,7 +92,8 @@ impl HeaderFound {
 mod tests {
     use super::*;
 
-    const HEADER: SegmentHeader = SegmentHeader { shard: 3, start: 0x0102_0304, checkpoint: 77 };
+    const HEADER: SegmentHeader =
+        SegmentHeader { shard: 3, start: 0x0102_0304, checkpoint: 77, salt: 5 << 56 | 6 };
 
     /// The bytes on disk are part of the promise.
     #[test]
@@ -98,6 +102,7 @@ mod tests {
         assert_eq!(bytes[..8], *b"ringmqsg");
         let numbers = [1, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 4, 3, 2, 1, 0, 0, 0, 0, 77, 0, 0, 0];
         assert_eq!(bytes[12..36], numbers);
+        assert_eq!(bytes[40..48], [6, 0, 0, 0, 0, 0, 0, 5]);
         assert_eq!(bytes[8..12], crc32c::crc32c(&bytes[12..]).to_le_bytes());
     }
 

@@ -15,7 +15,9 @@
 
 use std::collections::BTreeSet;
 use std::hash::BuildHasher;
+use std::num::NonZero;
 
+use compact_str::CompactString;
 use hashbrown::HashTable;
 use slab::Slab;
 
@@ -27,13 +29,13 @@ use super::subscriptions::Subscriptions;
 
 /// Who uses a session now, as its owner names it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Holder(pub u64);
+pub struct Holder(pub NonZero<u64>);
 
 /// See the module.
 #[derive(Debug)]
 pub struct Session {
     /// Names the client within its vhost.
-    pub client_id: Box<str>,
+    pub client_id: CompactString,
     /// Names the vhost.
     pub vhost: u16,
     /// It ends with its connection, and nothing of it is on disk.
@@ -246,6 +248,6 @@ mod tests {
     /// A session away from its client, with one filter, is small.
     #[test]
     fn is_small() {
-        assert!(size_of::<Session>() <= 200, "{}", size_of::<Session>());
+        assert!(size_of::<Session>() <= 176, "{}", size_of::<Session>());
     }
 }

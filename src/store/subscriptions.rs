@@ -3,6 +3,8 @@
 //! Most sessions have one or a few: those cost no map. Invariant: each filter is there once, in
 //! order.
 
+use compact_str::CompactString;
+
 use super::cursor::{Cursor, put_bytes, put_varint};
 use crate::limits::{SUBSCRIPTION_BYTES_MAX, SUBSCRIPTIONS_MAX};
 
@@ -16,7 +18,7 @@ pub struct Subscriptions {
 enum Filters {
     #[default]
     None,
-    One(Box<str>, u8),
+    One(CompactString, u8),
     Many(Box<Many>),
 }
 
@@ -126,7 +128,7 @@ impl Subscriptions {
         let mut many = Many::default();
         if let Filters::One(filter, granted) = std::mem::take(&mut self.filters) {
             many.bytes = filter.len();
-            many.filters.insert(filter, granted);
+            many.filters.insert(filter.as_str().into(), granted);
         }
         self.filters = Filters::Many(Box::new(many));
     }
@@ -155,6 +157,6 @@ mod tests {
         assert!(read.iter().eq(subscriptions.iter()));
         assert!(subscriptions.remove("a") && subscriptions.remove("b"));
         assert!(subscriptions.is_empty());
-        assert!(size_of::<Subscriptions>() <= 24);
+        assert!(size_of::<Subscriptions>() <= 32);
     }
 }

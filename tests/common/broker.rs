@@ -146,14 +146,32 @@ impl Broker {
     /// Ends it and starts it again on the same data, with the same flags and another port.
     #[track_caller]
     pub(crate) fn restart(&mut self, end: End) {
-        assert!(self.config.is_none(), "mosquitto is not restarted");
+        self.end(end);
+        self.start_again();
+    }
+
+    /// Ends it; its data stays.
+    #[track_caller]
+    pub(crate) fn end(&mut self, end: End) {
         match end {
             End::Killed => self.process.child.kill().expect("it is ours"),
             End::Stopped => self.terminate(),
         }
         let status = self.wait();
         assert!(end == End::Killed || status.code() == Some(0), "after SIGTERM: {status}");
+    }
+
+    /// Starts it again when it has ended.
+    #[track_caller]
+    pub(crate) fn start_again(&mut self) {
+        assert!(self.config.is_none(), "mosquitto is not restarted");
         (self.process, self.addr) = Process::ringmq(self.shards, &self.flags, &self.data);
+    }
+
+    /// What this run of it has said so far.
+    pub(crate) fn said(&self) -> String {
+        let said = self.process.said.lock().expect("no holder panics");
+        String::from_utf8_lossy(&said).into_owned()
     }
 
     /// The same with other flags.

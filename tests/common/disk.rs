@@ -43,7 +43,7 @@ impl Disk {
                 let file = &self.files[&write.file];
                 file.write_all_at(&write.bytes, write.offset).expect("there is memory");
                 drop(write);
-                shard.on_written(Ok(()));
+                shard.on_written(Ok(()), 0);
             }
             if idle {
                 return;

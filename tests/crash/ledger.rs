@@ -140,8 +140,7 @@ impl Ledger {
         let named: usize = words.next()?.ok()?.parse().ok()?;
         let number: usize = words.next()?.ok()?.parse().ok()?;
         let sent = number < self.book(topic).sends.len();
-        (named == topic && sent && self.message(topic, number).payload == payload)
-            .then_some(number)
+        (named == topic && sent && self.message(topic, number).payload == payload).then_some(number)
     }
 
     /// What may be retained on a topic now: numbers of messages, `None` for nothing. That is what

@@ -53,9 +53,7 @@ impl Stage {
         Self {
             publishers: (0..PUBLISHERS).map(|n| Publisher::new(&ledger, n, fork())).collect(),
             subscribers: subscribers
-                .map(|(n, (filter, granted))| {
-                    Subscriber::new(&ledger, n, filter, *granted, fork())
-                })
+                .map(|(n, (filter, granted))| Subscriber::new(&ledger, n, filter, *granted, fork()))
                 .collect(),
             vagrants: (0..VAGRANTS).map(|n| Vagrant::new(&ledger, n, fork())).collect(),
             plan: plan.clone(),
@@ -180,10 +178,12 @@ impl Stage {
         thread::scope(|scope| {
             let mut acting: Vec<ScopedJoinHandle<'_, Option<String>>> = Vec::new();
             let ended = |result: Result<(), String>| {
-                result.map_err(|text| {
-                    scene.end();
-                    text
-                }).err()
+                result
+                    .map_err(|text| {
+                        scene.end();
+                        text
+                    })
+                    .err()
             };
             for publisher in &mut self.publishers {
                 acting.push(scope.spawn(move || ended(publisher.run(addr, scene))));

@@ -33,7 +33,12 @@ struct Known {
 impl Vagrant {
     pub(crate) fn new(ledger: &Arc<Ledger>, number: usize, random: Random) -> Self {
         let ledger = Arc::clone(ledger);
-        Self { number, ledger, random, sessions: [Known { present: Some(false), lasts: true }; NAMES] }
+        Self {
+            number,
+            ledger,
+            random,
+            sessions: [Known { present: Some(false), lasts: true }; NAMES],
+        }
     }
 
     /// Goes on until the broker is gone.

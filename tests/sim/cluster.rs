@@ -165,6 +165,11 @@ impl Cluster {
         };
     }
 
+    /// All shards are gone at once, wherever they are.
+    pub(crate) fn kill(&mut self) {
+        self.members.clear();
+    }
+
     /// Tells a shard to stop, as the control thread does.
     pub(crate) fn drain(&mut self, at: usize) {
         let member = &mut self.members[at];

@@ -1,26 +1,30 @@
-//! The simulated disk: the files of all shards, and what is asked of them and not done yet.
+//! The simulated disk: the files of all shards, what is asked of them and not done yet, its faults,
+//! and what a crash leaves of it.
 //!
 //! As everything behind the kernel's seam it does nothing by itself: the scheduler lets a write, or
 //! a request to a medium, get on once it is due. A file is a mapped one in memory, so that a shard
 //! reads what was written as it does in life.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
 use bytes::Bytes;
-use ringmq::disk::map;
 use ringmq::limits::FREE_FILES_MAX;
-use ringmq::store::{FileId, Found, HEADER_BYTES, Mapping, Medium, MediumAnswer, Request};
-use rustix::fs::{MemfdFlags, memfd_create};
+use ringmq::store::{FileId, Found, Medium, MediumAnswer, Request};
 
+use crate::image::Image;
 use crate::kernel::{Shared, lock};
 use crate::plan::Plan;
 use crate::random::Random;
 
 /// What a shard writes to: a file of its own.
 pub(crate) type SimFile = FileId;
+
+/// Size of the simulated file system, and what is free of it in good times.
+const TOTAL_BYTES: u64 = 1 << 40;
+
+/// After so long a shard asks again for what it was refused.
+const RETRY_MS: u64 = 1_000;
 
 /// One shard's part of the disk.
 pub(crate) struct SimMedium {
@@ -61,36 +65,15 @@ struct Flight {
     begun: bool,
 }
 
-struct Image {
-    /// What the process sees.
-    file: File,
-    bytes: u64,
-    /// Nothing in it is needed: its header is zeros.
-    free: bool,
-}
-
-impl Image {
-    fn new(bytes: u64) -> Self {
-        let file = memfd_create("sim", MemfdFlags::CLOEXEC).expect("there is memory");
-        let file = File::from(file);
-        file.set_len(bytes).expect("there is memory");
-        Self { file, bytes, free: false }
-    }
-
-    fn map(&self) -> Box<dyn Mapping> {
-        map(&self.file).expect("there is memory")
-    }
-
-    fn write(&self, bytes: &[u8], offset: u64) {
-        assert!(offset + bytes.len() as u64 <= self.bytes, "a write beyond the end of a file");
-        self.file.write_all_at(bytes, offset).expect("there is memory");
-    }
-
-    fn has_free_header(&self) -> bool {
-        let mut header = [0; HEADER_BYTES as usize];
-        self.file.read_exact_at(&mut header, 0).expect("no file is shorter");
-        header.iter().all(|byte| *byte == 0)
-    }
+/// What a disk does not do for a while.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Fault {
+    /// Every write fails, or every other.
+    Writes { one_in: usize },
+    /// There are no files.
+    Supplies,
+    /// Nearly all of it is full, it says.
+    Space,
 }
 
 #[derive(Default)]
@@ -101,14 +84,19 @@ struct ShardDisk {
     /// Each with when it is done.
     requests: VecDeque<(u64, Request)>,
     answers: VecDeque<MediumAnswer<SimFile>>,
+    /// With when it ends.
+    fault: Option<(Fault, u64)>,
 }
 
 /// See the module.
 pub(crate) struct Disk {
     shards: Vec<ShardDisk>,
     random: Random,
-    pub(crate) now_ms: u64,
+    now_ms: u64,
     delay_ms_max: u64,
+    sector_bytes: usize,
+    /// When all is well again after the last fault: also what was refused has been asked again.
+    well_ms: u64,
 }
 
 impl Disk {
@@ -118,6 +106,8 @@ impl Disk {
             random: Random::new(plan.seed ^ 0x6469_736b_0000_0000),
             now_ms: 0,
             delay_ms_max: plan.disk_ms_max,
+            sector_bytes: plan.sector_bytes,
+            well_ms: 0,
         }
     }
 
@@ -130,9 +120,11 @@ impl Disk {
 
     /// What a shard finds when its store is opened.
     pub(crate) fn found(&mut self, at: usize) -> Vec<Found> {
-        let files = self.shards[at].files.iter_mut();
+        let shard = &mut self.shards[at];
+        let is_full = matches!(shard.fault, Some((Fault::Space, _)));
+        shard.say_free(if is_full { 0 } else { TOTAL_BYTES });
         let mut found = Vec::new();
-        for (id, image) in files {
+        for (id, image) in &mut shard.files {
             image.free = image.has_free_header();
             if !image.free {
                 found.push(Found { id: *id, mapping: image.map() });
@@ -177,17 +169,30 @@ impl Disk {
         let shards = self.shards.iter();
         let dues = shards.flat_map(|shard| {
             let write = shard.flight.as_ref().map(|flight| flight.due_ms);
-            write.into_iter().chain(shard.requests.front().map(|(due_ms, _)| *due_ms))
+            let request = shard.requests.front().map(|(due_ms, _)| *due_ms);
+            [write, request, shard.fault.map(|(_, until_ms)| until_ms)]
         });
-        dues.filter(|due_ms| *due_ms > self.now_ms).min()
+        dues.flatten().filter(|due_ms| *due_ms > self.now_ms).min()
     }
 
     /// Ends the write of a shard.
     pub(crate) fn advance_write(&mut self, at: usize) -> io::Result<()> {
         let shard = &mut self.shards[at];
         let Flight { write, .. } = shard.flight.take().expect("the scheduler saw it");
-        let Write { file, offset, bytes, .. } = write;
-        shard.files[&file].write(&bytes, offset);
+        let Write { file, offset, bytes, sync } = write;
+        let image = shard.files.get_mut(&file).expect("it was there");
+        let offset = usize::try_from(offset).expect("files are small");
+        if let Some((Fault::Writes { one_in }, _)) = shard.fault
+            && self.random.one_in(one_in)
+        {
+            image.write_some(&bytes, offset, &mut self.random);
+            // EIO, ENOSPC
+            return Err(io::Error::from_raw_os_error(self.random.pick(&[5, 28])));
+        }
+        image.write(&bytes, offset);
+        if sync {
+            image.sync();
+        }
         Ok(())
     }
 
@@ -197,9 +202,14 @@ impl Disk {
         let (_, request) = shard.requests.pop_front().expect("the scheduler saw it");
         match request {
             Request::Supply { bytes } => {
-                let id = shard.supply(bytes);
-                let mapping = shard.files[&id].map();
-                shard.answers.push_back(MediumAnswer::Supplied { id, file: id, mapping });
+                let answer = if let Some((Fault::Supplies, _)) = shard.fault {
+                    MediumAnswer::Refused(io::Error::from_raw_os_error(28))
+                } else {
+                    let bytes = usize::try_from(bytes).expect("files are small");
+                    let id = shard.supply(bytes, self.sector_bytes);
+                    MediumAnswer::Supplied { id, file: id, mapping: shard.files[&id].map() }
+                };
+                shard.answers.push_back(answer);
                 return true;
             }
             Request::Recycle(id) => shard.recycle(id),
@@ -211,29 +221,98 @@ impl Disk {
     }
 }
 
+/// Faults.
+impl Disk {
+    /// The broker is gone, and the power with it if that went. A write in flight is made in part.
+    pub(crate) fn crash(&mut self, power: bool) {
+        for shard in &mut self.shards {
+            shard.requests.clear();
+            shard.answers.clear();
+            if let Some(Flight { write, begun: true, .. }) = shard.flight.take() {
+                let image = shard.files.get_mut(&write.file).expect("it was there");
+                let offset = usize::try_from(write.offset).expect("files are small");
+                if power {
+                    image.write_some(&write.bytes, offset, &mut self.random);
+                } else {
+                    let count = self.random.below(write.bytes.len() + 1);
+                    image.write(&write.bytes[..count], offset);
+                }
+            }
+            if power {
+                shard.files.values_mut().for_each(|image| image.cut(&mut self.random));
+            }
+        }
+    }
+
+    /// A shard's disk is not well until some time.
+    pub(crate) fn begin_fault(&mut self, at: usize, fault: Fault, until_ms: u64) {
+        self.end_fault(at);
+        self.shards[at].fault = Some((fault, until_ms));
+        self.well_ms = self.well_ms.max(until_ms + RETRY_MS);
+        if fault == Fault::Space {
+            self.shards[at].say_free(0);
+        }
+    }
+
+    fn end_fault(&mut self, at: usize) {
+        if let Some((Fault::Space, _)) = self.shards[at].fault.take() {
+            self.shards[at].say_free(TOTAL_BYTES);
+        }
+    }
+
+    /// Faults that are over end. Tells which shards hear something of it.
+    pub(crate) fn set_time(&mut self, now_ms: u64) {
+        self.now_ms = now_ms;
+        for at in 0..self.shards.len() {
+            if self.shards[at].fault.is_some_and(|(_, until_ms)| until_ms <= now_ms) {
+                self.end_fault(at);
+            }
+        }
+    }
+
+    /// All faults end.
+    pub(crate) fn heal(&mut self) {
+        (0..self.shards.len()).for_each(|at| self.end_fault(at));
+        self.well_ms = self.well_ms.min(self.now_ms + RETRY_MS);
+    }
+
+    /// From when on the broker has no excuse in the disk.
+    pub(crate) fn well_ms(&self) -> u64 {
+        self.well_ms
+    }
+
+    /// Whether a medium has something to say.
+    pub(crate) fn has_answers(&self, at: usize) -> bool {
+        !self.shards[at].answers.is_empty()
+    }
+}
+
 impl ShardDisk {
     /// A file that is free, or a new one.
-    fn supply(&mut self, bytes: u64) -> FileId {
-        let is_fit = |image: &Image| image.free && image.bytes == bytes;
+    fn supply(&mut self, bytes: usize, sector_bytes: usize) -> FileId {
+        let is_fit = |image: &Image| image.free && image.len() == bytes;
         if let Some((id, image)) = self.files.iter_mut().find(|(_, image)| is_fit(image)) {
             image.free = false;
             return *id;
         }
         self.last_id += 1;
         let id = FileId(self.last_id);
-        self.files.insert(id, Image::new(bytes));
+        self.files.insert(id, Image::new(bytes, sector_bytes));
         id
     }
 
     fn recycle(&mut self, id: FileId) {
         let image = self.files.get_mut(&id).expect("it was not gone");
         assert!(!image.free, "{id:?} is recycled twice");
-        image.write(&[0; HEADER_BYTES as usize], 0);
-        image.free = true;
+        image.clear();
         let free: Vec<FileId> =
             self.files.iter().filter(|(_, image)| image.free).map(|(id, _)| *id).collect();
         for surplus in free.iter().take(free.len().saturating_sub(FREE_FILES_MAX)) {
             self.files.remove(surplus);
         }
+    }
+
+    fn say_free(&mut self, free: u64) {
+        self.answers.push_back(MediumAnswer::Space { free, total: TOTAL_BYTES });
     }
 }

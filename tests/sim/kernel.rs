@@ -13,7 +13,7 @@ use ringmq::chunk::Batch;
 use ringmq::limits::SEND_CHUNKS_MAX;
 use ringmq::ring::{Key, RecvMode};
 
-use crate::disk::{Disk, Write};
+use crate::disk::{Disk, Fault, Write};
 use crate::plan::Plan;
 use crate::random::Random;
 use crate::wire::Conn;
@@ -105,6 +105,16 @@ struct RingState {
     woken: bool,
 }
 
+impl RingState {
+    fn new(buffers: u16) -> Self {
+        Self {
+            free: (0..buffers).collect(),
+            lent: vec![false; usize::from(buffers)],
+            ..Self::default()
+        }
+    }
+}
+
 pub(crate) struct Kernel {
     pub(crate) conns: Vec<Conn>,
     pub(crate) disk: Disk,
@@ -113,26 +123,24 @@ pub(crate) struct Kernel {
     buffer_bytes: usize,
     pipe_bytes: usize,
     /// An accept fails once in so many times; 0: never.
-    pub(crate) accept_fails_one_in: usize,
+    accept_fails_one_in: usize,
     pub(crate) faults: Vec<String>,
+    /// The broker is dying: what it drops is gone already.
+    dying: bool,
 }
 
 impl Kernel {
     pub(crate) fn new(plan: &Plan) -> Self {
-        let ring = || RingState {
-            free: (0..plan.buffers).collect(),
-            lent: vec![false; usize::from(plan.buffers)],
-            ..RingState::default()
-        };
         Self {
             conns: Vec::new(),
             disk: Disk::new(plan),
-            rings: (0..plan.shards).map(|_| ring()).collect(),
+            rings: (0..plan.shards).map(|_| RingState::new(plan.buffers)).collect(),
             random: Random::new(plan.seed ^ 0x006b_6572_6e65_6c00),
             buffer_bytes: plan.buffer_bytes,
             pipe_bytes: plan.pipe_bytes,
             accept_fails_one_in: plan.accept_fails_one_in,
             faults: Vec::new(),
+            dying: false,
         }
     }
 
@@ -152,6 +160,49 @@ impl Kernel {
 
     pub(crate) fn wake(&mut self, ring: usize) {
         self.rings[ring].woken = true;
+    }
+
+    /// The time moves on.
+    pub(crate) fn set_time(&mut self, now_ms: u64) {
+        self.disk.set_time(now_ms);
+        self.ring_for_answers();
+    }
+
+    pub(crate) fn begin_fault(&mut self, ring: usize, fault: Fault, until_ms: u64) {
+        self.disk.begin_fault(ring, fault, until_ms);
+        self.ring_for_answers();
+    }
+
+    /// All that could fail goes well from now on.
+    pub(crate) fn heal(&mut self) {
+        self.accept_fails_one_in = 0;
+        self.disk.heal();
+        self.ring_for_answers();
+    }
+
+    fn ring_for_answers(&mut self) {
+        for (at, ring) in self.rings.iter_mut().enumerate() {
+            ring.woken |= self.disk.has_answers(at);
+        }
+    }
+
+    /// The broker dies: every connection is cut. What is left of it is to be dropped next.
+    pub(crate) fn begin_crash(&mut self) {
+        self.dying = true;
+        for conn in self.conns.iter_mut().filter(|conn| !conn.closed) {
+            let keep = self.random.below(conn.to_client.len() + 1);
+            conn.cut(keep);
+        }
+    }
+
+    /// It is gone, and the power with it if that went: another may be started.
+    pub(crate) fn end_crash(&mut self, power: bool) {
+        for ring in &mut self.rings {
+            let buffers = u16::try_from(ring.lent.len()).expect("few buffers");
+            *ring = RingState::new(buffers);
+        }
+        self.disk.crash(power);
+        self.dying = false;
     }
 
     /// Whether a wait would return now.
@@ -212,6 +263,9 @@ impl Kernel {
 
     /// The broker drops its socket.
     pub(crate) fn close(&mut self, conn: usize) {
+        if self.dying {
+            return;
+        }
         if self.conns[conn].operations > 0 {
             self.faults.push(format!("connection {conn} is closed with operations in flight"));
         }
@@ -293,7 +347,10 @@ impl Kernel {
                 let result = self.disk.advance_write(ring);
                 self.rings[ring].done.push_back(Done::Written { result });
             }
-            Operation::Request => self.rings[ring].woken |= self.disk.serve(ring),
+            Operation::Request => {
+                let answered = self.disk.serve(ring);
+                self.rings[ring].woken |= answered;
+            }
         }
     }
 
@@ -370,6 +427,9 @@ impl Kernel {
 
     /// A ring and its listener are closed: who was not accepted, or nobody knows of, is refused.
     pub(crate) fn end(&mut self, at: usize) {
+        if self.dying {
+            return;
+        }
         self.faults.extend(self.unrest(at));
         let ring = &mut self.rings[at];
         let mut refused = std::mem::take(&mut ring.backlog);

@@ -1,12 +1,12 @@
 //! One connection of a simulated client: bytes both ways, and the answers it waits for.
 //!
-//! Replies of one kind keep the order of their requests [MQTT-4.6.0-2]: what comes must be the first
-//! of its kind in `replies`.
+//! Replies of one kind keep the order of their requests [MQTT-4.6.0-2]: what comes must be the
+//! first of its kind in `replies`.
 
 use std::collections::VecDeque;
 
 use ringmq::mqtt::{
-    Ack, AckKind, Connect, Packet, PacketId, Properties, Publish, Subscribe, TopicName,
+    Ack, AckKind, Connect, Packet, PacketId, Properties, Publish, QoS, Subscribe, TopicName,
     Unsubscribe, Version, Will, decode, peek_frame,
 };
 
@@ -60,6 +60,8 @@ pub(crate) struct Link {
     pub(crate) last_sent_ms: u64,
     /// When it began to wait for what it waits for now.
     pub(crate) waits_since_ms: u64,
+    /// Something was sent that may have to wait for the disk, since it last waited for nothing.
+    pub(crate) needs_disk: bool,
     pub(crate) leaving: Leaving,
     /// The tick at which it began to leave.
     pub(crate) left: Option<u64>,
@@ -86,6 +88,7 @@ impl Link {
             paused_until_ms: 0,
             last_sent_ms: now_ms,
             waits_since_ms: now_ms,
+            needs_disk: false,
             leaving: Leaving::No,
             left: None,
             settled: false,
@@ -124,7 +127,14 @@ impl Link {
         self.last_sent_ms = now_ms;
         if !self.is_waiting() {
             self.waits_since_ms = now_ms;
+            self.needs_disk &= !self.unconfirmed.is_empty();
         }
+        self.needs_disk |= match packet {
+            Packet::Publish(publish) => publish.retain || publish.qos > QoS::AtMostOnce,
+            Packet::Connect(connect) => connect.clean_session,
+            Packet::Pingreq | Packet::Disconnect(_) => false,
+            _ => true,
+        };
     }
 
     /// When it must show that it lives.
@@ -173,7 +183,7 @@ impl Link {
     pub(crate) fn put_subscribe(
         &mut self,
         packet_id: PacketId,
-        entries: &[(&'static str, ringmq::mqtt::QoS)],
+        entries: &[(&'static str, QoS)],
         now_ms: u64,
     ) {
         let mut scratch = Vec::new();

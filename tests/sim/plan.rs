@@ -52,6 +52,12 @@ pub(crate) struct Plan {
     pub(crate) sync: bool,
     /// Longest a write, or another request to the disk, takes.
     pub(crate) disk_ms_max: u64,
+    /// Bytes that the disk writes whole or not at all.
+    pub(crate) sector_bytes: usize,
+    /// The disk of some shards is not well for a while, once in so many steps; 0: never.
+    pub(crate) fault_one_in: usize,
+    /// The broker dies and is started again, once in so many steps; 0: never.
+    pub(crate) crash_one_in: usize,
     pub(crate) ending: Ending,
 }
 
@@ -82,6 +88,9 @@ impl Plan {
             segment_bytes: random.pick(&[2048, 8192, 65_536]),
             sync: random.one_in(2),
             disk_ms_max: random.pick(&[0, 0, 3, 30]),
+            sector_bytes: random.pick(&[512, 4096]),
+            fault_one_in: random.pick(&[0, 0, 200, 1000]),
+            crash_one_in: random.pick(&[0, 0, 400, 2000]),
             ending: random.pick(&[
                 Ending::Abrupt,
                 Ending::Abrupt,

@@ -24,7 +24,7 @@ const TABLE: &[Row] = &[
     row("chunk", &[], &["bytes"]),
     row("mqtt", &[], &["bytes"]),
     row("transport", &[], &["bytes", "rustls"]),
-    row("store", &[], &["bytes", "crc32c", "foldhash", "hashbrown", "log", "slab"]),
+    row("store", &[], &["bytes", "compact_str", "crc32c", "foldhash", "hashbrown", "log", "slab"]),
     row("disk", &["store"], &["log", "memmap2", "rustix"]),
     row("mesh", &[], &["loom"]),
     row("ring", &[], &["bytes", "io_uring", "libc", "log", "rustix"]),

@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use ringmq::store::{
-    Fault, FaultKind, HEADER_BYTES, LogEnd, Logs, Losses, Position, QueueItem, SegmentFacts,
-    Store, Walked, segment_walks,
+    Fault, FaultKind, HEADER_BYTES, LogEnd, Logs, Losses, Position, QueueItem, SegmentFacts, Store,
+    Walked, segment_walks,
 };
 use serde_json::{Value, json};
 
@@ -223,9 +223,7 @@ impl Check {
                 "torn_records": torn_records,
             })
         });
-        let references = |of: References| {
-            json!({ "queued": of.queued, "blocks": of.blocks, "retained": of.retained })
-        };
+        let references = |of: References| json!({ "queued": of.queued, "blocks": of.blocks, "retained": of.retained });
         let Losses { queued, retained, records } = self.losses;
         json!({
             "shard": self.shard,

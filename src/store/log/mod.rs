@@ -87,6 +87,13 @@ pub struct Log {
 
 /// Appending.
 impl Log {
+    /// What sums depend on from now on: a number that no opening of this log had before. To be set
+    /// before anything is appended.
+    pub(in crate::store) fn set_salt(&mut self, salt: u64) {
+        assert_eq!(self.room_end, self.appended(), "the salt is of whole segments");
+        self.staging.salt = salt;
+    }
+
     /// Appends a record to the open commit group.
     #[inline]
     pub(in crate::store) fn append(&mut self, record: &Record<'_>) -> Position {
@@ -102,7 +109,7 @@ impl Log {
     fn open_segment(&mut self, start: u64, record_bytes: u64) {
         self.staging.part(start);
         let capacity = record_bytes.max(self.options.segment_bytes - HEADER_BYTES);
-        self.segments.open(start, capacity);
+        self.segments.open(start, capacity, self.staging.salt);
         self.room_end = start + capacity;
         self.segments.assign(&mut self.files);
     }
@@ -120,7 +127,9 @@ impl Log {
         let shard = self.options.shard;
         self.checkpoint_in_flight = (segment.start == start).then_some(self.checkpoint);
         let header = self.checkpoint_in_flight;
-        let header = header.map(|checkpoint| SegmentHeader { shard, start, checkpoint }.encode());
+        let header = header.map(|checkpoint| {
+            SegmentHeader { shard, start, checkpoint, salt: segment.salt }.encode()
+        });
         let offset = if header.is_some() { 0 } else { HEADER_BYTES + start - segment.start };
         let bytes = self.staging.take_off(header);
         Some(GroupWrite { file, offset, bytes, sync: self.options.sync })
@@ -280,8 +289,11 @@ impl Log {
     /// through a segment, up to [`Log::end_of_segment`]. A record of an unknown kind is passed over
     /// with [`Log::record_bytes`].
     pub(in crate::store) fn record_at(&self, offset: u64) -> Result<(Record<'_>, u64), BadRecord> {
-        let bytes = self.bytes_at(Position::durable(offset)).ok_or(BadRecord::Cut)?;
-        let (record, length) = Record::decode(offset, bytes)?;
+        if offset < self.segments.written {
+            return self.segments.record_at(offset);
+        }
+        let bytes = self.staging.bytes_at(offset).ok_or(BadRecord::Cut)?;
+        let (record, length) = Record::decode(offset ^ self.staging.salt, bytes)?;
         Ok((record, offset + length as u64))
     }
 }
@@ -304,7 +316,8 @@ impl Log {
         self.segments.release(offset_of(position), count);
     }
 
-    /// Lets go of the segments that nobody needs: once a turn.
+    /// Lets go of the segments that nobody needs: once a turn, when all is appended by which they
+    /// came to be so.
     pub fn end_turn(&mut self) {
         self.segments.retire(&mut self.files);
         self.segments.forget_reading();

@@ -5,7 +5,6 @@
 //! starts; the newest to the first thing that is no record of the log, and there the log ends. The
 //! next record opens a new segment, so what stands behind that end is never read again.
 
-use std::cmp::Reverse;
 use std::ops::Range;
 
 use super::super::medium::{FileId, Found};
@@ -91,17 +90,45 @@ fn sort(
             }
         }
     }
-    segments.sort_by_key(|(header, file)| (header.start, Reverse(file.id)));
-    segments.dedup_by(|(header, file), (kept, _)| {
-        let is_superseded = header.start == kept.start;
-        if is_superseded {
+    segments.sort_by_key(|(header, file)| (header.start, file.id));
+    let mut kept: Vec<(SegmentHeader, SegmentFile)> = Vec::new();
+    for segment in segments {
+        let Some(before) = kept.pop_if(|(known, _)| known.start == segment.0.start) else {
+            kept.push(segment);
+            continue;
+        };
+        // They are of one opening of the log, so what both have is the same, and the one that goes
+        // further has all of the other; or one is only its header.
+        let rank = |(header, file): &(SegmentHeader, SegmentFile)| {
+            (records_end(header, file.mapping.bytes()), header.checkpoint)
+        };
+        let (stays, goes) =
+            if rank(&segment) >= rank(&before) { (segment, before) } else { (before, segment) };
+        let (header, file) = &goes;
+        if records_end(header, file.mapping.bytes()) == header.start {
+            files.recycle(file.id);
+        } else {
             files.set_aside(file.id);
             let kind = FaultKind::Superseded;
             report.faults.push(Fault { file: file.id, offset: 0, kind, lost_bytes: 0 });
         }
-        is_superseded
-    });
-    Ok(segments)
+        kept.push(stays);
+    }
+    Ok(kept)
+}
+
+/// Where the records end in the file of a segment.
+fn records_end(header: &SegmentHeader, file: &[u8]) -> u64 {
+    let (mut end, mut rest) = (header.start, file.get(index(HEADER_BYTES)..).unwrap_or_default());
+    loop {
+        let length = match Record::decode(end ^ header.salt, rest) {
+            Ok((_, length)) => length,
+            Err(BadRecord::Unknown) => Record::length(rest).expect("its sum is right"),
+            Err(BadRecord::Cut | BadRecord::Sum) => return end,
+        };
+        end += length as u64;
+        rest = &rest[length..];
+    }
 }
 
 /// The table, with everything in it that may be there.
@@ -110,7 +137,7 @@ fn table(found: Vec<(SegmentHeader, SegmentFile)>) -> Segments {
     let mut next = None;
     for (header, file) in found.into_iter().rev() {
         let capacity = file.mapping.bytes().len() as u64 - HEADER_BYTES;
-        let mut segment = Segment::new(header.start, capacity);
+        let mut segment = Segment::new(header.start, capacity, header.salt);
         let end = header.start + capacity;
         segment.end = next.map(|next| end.min(next));
         segment.file = Some(file);

@@ -29,13 +29,15 @@ pub(super) struct Segment {
     pub(super) end: Option<u64>,
     /// Bytes its file has for records.
     pub(super) capacity: u64,
+    /// What its records' sums depend on, beside their offsets.
+    pub(super) salt: u64,
     /// None until one is supplied; then nothing of it is written yet.
     pub(super) file: Option<SegmentFile>,
     pub(super) references: u64,
     /// References there ever were.
     holds: u64,
-    /// End of the log when the last reference went.
-    idle_since: u64,
+    /// End of the log at the end of the turn in which the last reference went.
+    idle_since: Option<u64>,
     /// It stands in one of the two lists.
     is_candidate: bool,
     /// Recovery found damage in it.
@@ -47,15 +49,16 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    pub(super) fn new(start: u64, capacity: u64) -> Self {
+    pub(super) fn new(start: u64, capacity: u64, salt: u64) -> Self {
         Self {
             start,
             end: None,
             capacity,
+            salt,
             file: None,
             references: 0,
             holds: 0,
-            idle_since: 0,
+            idle_since: None,
             is_candidate: false,
             is_damaged: false,
             counted_in: None,
@@ -128,11 +131,6 @@ impl Segments {
         }
     }
 
-    /// Bytes of the record at `offset`, by its own account.
-    pub(in crate::store) fn record_bytes(&self, offset: u64) -> Option<usize> {
-        Record::length(self.bytes_at(offset)?)
-    }
-
     /// Where the segment of `offset` starts; where it is not there any more, the offset itself.
     pub(in crate::store) fn segment_of(&self, offset: u64) -> u64 {
         self.find(offset).map_or(offset, |at| self.list[at].start)
@@ -142,7 +140,8 @@ impl Segments {
     /// log has nothing.
     pub(in crate::store) fn record_at(&self, offset: u64) -> Result<(Record<'_>, u64), BadRecord> {
         let bytes = self.bytes_at(offset).ok_or(BadRecord::Cut)?;
-        let (record, length) = Record::decode(offset, bytes)?;
+        let salt = self.find(offset).map_or(0, |at| self.list[at].salt);
+        let (record, length) = Record::decode(offset ^ salt, bytes)?;
         self.read_bytes.set(self.read_bytes.get() + length);
         Ok((record, offset + length as u64))
     }
@@ -203,11 +202,11 @@ impl Segments {
     }
 
     /// Opens a segment at `start`; the newest ends there.
-    pub(super) fn open(&mut self, start: u64, capacity: u64) {
+    pub(super) fn open(&mut self, start: u64, capacity: u64, salt: u64) {
         if let Some(last) = self.list.back_mut() {
             last.end.get_or_insert(start);
         }
-        self.list.push_back(Segment::new(start, capacity));
+        self.list.push_back(Segment::new(start, capacity, salt));
         self.unfiled += 1;
         if let Some(at) = self.list.len().checked_sub(2) {
             self.consider(at);
@@ -226,7 +225,7 @@ impl Segments {
             }
             return;
         }
-        let mut next = Segment::new(written, segment.capacity);
+        let mut next = Segment::new(written, segment.capacity, segment.salt);
         next.end = segment.end.replace(written);
         self.list.insert(at + 1, next);
         let counter = self.counter(at);
@@ -288,11 +287,11 @@ impl Segments {
     pub(super) fn release(&mut self, offset: u64, count: u32) {
         let Some(at) = self.find(offset) else { return };
         let at = self.counter(at);
-        let (end, segment) = (self.end, &mut self.list[at]);
+        let segment = &mut self.list[at];
         let left = segment.references.checked_sub(u64::from(count));
         segment.references = left.expect("released once for each hold");
         if left == Some(0) {
-            segment.idle_since = end;
+            segment.idle_since = None;
             self.consider(at);
         }
     }
@@ -326,7 +325,8 @@ impl Segments {
     }
 
     /// Lets go what nothing refers to and recovery does not read. A reference may have gone because
-    /// of a record that is lost at a crash: it must be committed first.
+    /// of a record that is lost at a crash: it must be committed first. It may have been appended
+    /// after the reference went, in the same turn, which ends here.
     pub(super) fn retire(&mut self, files: &mut Files) {
         let mut next = 0;
         while let Some(start) = self.due.get(next).copied() {
@@ -339,7 +339,7 @@ impl Segments {
             if segment.references > 0 || is_newest {
                 segment.is_candidate = false;
                 self.due.remove(next);
-            } else if segment.idle_since > self.written {
+            } else if *segment.idle_since.get_or_insert(self.end) > self.written {
                 next += 1;
             } else {
                 self.due.remove(next);

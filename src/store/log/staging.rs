@@ -47,6 +47,8 @@ pub(super) struct Staging {
     open: Group,
     /// Empty buffers.
     spares: Vec<Vec<u8>>,
+    /// Of the segments that are written.
+    pub(super) salt: u64,
 }
 
 impl Staging {
@@ -60,7 +62,7 @@ impl Staging {
             self.begin(offset);
         }
         let before = self.open.bytes.len();
-        record.encode(offset, &mut self.open.bytes);
+        record.encode(offset ^ self.salt, &mut self.open.bytes);
         self.open.bytes.len() - before
     }
 
