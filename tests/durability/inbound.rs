@@ -111,6 +111,7 @@ fn acknowledged_messages_are_kept() {
             for qos in 0..3 {
                 subscriber.subscribe(&format!("granted/{qos}/+"), qos);
             }
+            subscriber.leave();
         }
         let mut publisher = Client::connect(broker, "publisher");
         for granted in 0..3 {
