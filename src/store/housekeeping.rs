@@ -8,8 +8,8 @@
 //! ```
 //! A checkpoint writes every session, and where every retained message stands, into the log;
 //! recovery begins where the last complete one began. Cleaning moves what lives in a segment to the
-//! end of the log. One at a time: a checkpoint never captures a session between a message's move and
-//! the change of the queues that refer to it.
+//! end of the log. One at a time: a checkpoint never captures a session between a message's move
+//! and the change of the queues that refer to it.
 
 use std::collections::BTreeMap;
 
