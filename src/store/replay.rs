@@ -125,12 +125,12 @@ impl Replay {
             }
             Record::Cleaned { from, to } => self.relocate(from, to),
             Record::CheckpointBegun | Record::CheckpointEnded { .. } => {}
-            of_a_session => self.change(of_a_session),
+            of_a_session => self.change(&of_a_session),
         }
     }
 
-    fn change(&mut self, record: Record<'_>) {
-        match record {
+    fn change(&mut self, record: &Record<'_>) {
+        match *record {
             Record::Subscribed { session, granted, filter } => {
                 if let Some(session) = self.session(session) {
                     let _bounded = session.subscriptions.set(filter, granted);
