@@ -8,8 +8,8 @@
 //! ```
 //! A checkpoint writes every session, and where every retained message stands, into the log;
 //! recovery begins where the last complete one began. Cleaning moves what lives in a segment to the
-//! end of the log. One at a time: a checkpoint never captures a session between a message's move and
-//! the change of the queues that refer to it.
+//! end of the log. One at a time: a checkpoint never captures a session between a message's move
+//! and the change of the queues that refer to it.
 
 use std::collections::BTreeMap;
 
@@ -208,9 +208,8 @@ impl Housekeeping {
     fn victim(&self, logs: &Logs) -> Option<(u64, u64)> {
         let checkpoint = logs.disk.checkpoint();
         let segments = || logs.disk.segments().filter(|segment| segment.end <= checkpoint);
-        let cleanable = |s: &SegmentFacts| {
-            s.references > 0 && self.stuck.get(&s.start) != Some(&s.references)
-        };
+        let cleanable =
+            |s: &SegmentFacts| s.references > 0 && self.stuck.get(&s.start) != Some(&s.references);
         if let Some(damaged) = segments().find(|s| s.damaged && cleanable(s)) {
             return Some((damaged.start, damaged.end));
         }
