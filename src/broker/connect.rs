@@ -7,8 +7,9 @@ use crate::mqtt::{Connack, Connect, ConnectReturn, Version};
 use crate::store::SessionKey;
 
 use super::connection::{Open, Phase, Will};
+use super::promises::{Reply, Wait};
 use super::reason::CloseReason;
-use super::shard::{Context, Shard};
+use super::shard::{Context, Event, Shard};
 use super::vhost::{DEFAULT_VHOST, VhostId};
 use super::{ConnId, placement};
 
@@ -47,6 +48,17 @@ impl Refusals {
     }
 }
 
+fn will_of(connect: &Connect<'_>) -> Option<Box<Will>> {
+    connect.will.map(|will| {
+        Box::new(Will {
+            topic: will.topic.as_str().into(),
+            payload: will.payload.into(),
+            qos: will.qos,
+            retain: will.retain,
+        })
+    })
+}
+
 impl Shard {
     pub(super) fn handle_connect(
         &mut self,
@@ -80,6 +92,9 @@ impl Shard {
         if full || !context.peers.admit() {
             return self.refuse(conn, ConnectReturn::ServerUnavailable, context);
         }
+        let durable = |key| !self.catalog.sessions.get(key).clean;
+        let found = self.catalog.sessions.find(vhost.0, client_id);
+        let ends = connect.clean_session && found.is_some_and(durable);
         let (session, present) =
             self.attach(vhost, client_id, connect.clean_session, conn, context);
         // What a client acknowledges must not be sent again without DUP, even if the power goes:
@@ -101,24 +116,37 @@ impl Shard {
             session,
             // [MQTT-3.1.2-24] One and a half times the keep alive.
             silence_ms_max: u32::from(connect.keep_alive_s) * 1500,
-            will: connect.will.map(|will| {
-                Box::new(Will {
-                    topic: will.topic.as_str().into(),
-                    payload: will.payload.into(),
-                    qos: will.qos,
-                    retain: will.retain,
-                })
-            }),
+            will: will_of(connect),
         });
         self.clients += 1;
         self.out.stats.clients_accepted += 1;
         debug!("link {}: client {client_id:?} connected, session present: {present}", conn.slot);
-        let code = ConnectReturn::Accepted;
-        self.out.reply(conn, &Connack::bytes_v3(connect.version, present, code));
+        if ends {
+            // A client that was told that its session is gone must never see it again: identifiers
+            // in it would hide other messages. Until then nothing of the client is read.
+            connection.greeted = false;
+            self.promise(conn, Reply::Connack, Wait::disk_if(true));
+        } else {
+            self.write_connack(conn, present);
+        }
         if resuming {
             self.pause_until_committed(conn);
         }
         self.make_progress(conn, context);
+    }
+
+    pub(super) fn write_connack(&mut self, conn: ConnId, present: bool) {
+        let version = self.version(conn).unwrap_or(Version::V311);
+        self.out.reply(conn, &Connack::bytes_v3(version, present, ConnectReturn::Accepted));
+    }
+
+    /// The session that a client has ended is gone for good.
+    pub(super) fn greet(&mut self, conn: ConnId, context: &mut Context<'_>) {
+        let Some(connection) = self.out.connections.get_mut(conn) else { return };
+        connection.greeted = true;
+        connection.last_packet_ms = context.now_ms;
+        self.write_connack(conn, false);
+        self.out.events.push_back(Event::Resume(conn));
     }
 
     /// Answers a CONNECT with a refusal and closes [MQTT-3.2.2-5].

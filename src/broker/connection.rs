@@ -65,6 +65,8 @@ pub(super) struct Connection {
     pub(super) blocks: u32,
     /// Replies that are due but for those.
     pub(super) withheld: Vec<Reply>,
+    /// Its CONNACK does not wait for the disk (any more).
+    pub(super) greeted: bool,
     /// Its next publish waits for the disk.
     pub(super) needs_disk: bool,
     /// What the log must know before what waits in its session is sent: that its client is back,
@@ -92,7 +94,7 @@ impl Connection {
     /// Whether it is not read from for the sake of others or of the disk.
     #[inline]
     pub(super) fn is_held(&self) -> bool {
-        self.holds > 0 || self.blocks > 0 || self.needs_disk
+        self.holds > 0 || self.blocks > 0 || self.needs_disk || !self.greeted
     }
 }
 
@@ -120,6 +122,7 @@ impl Connections {
             holds: 0,
             blocks: 0,
             withheld: Vec::new(),
+            greeted: true,
             needs_disk: false,
             resumes: 0,
             once_end: u64::MAX,

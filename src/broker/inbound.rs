@@ -45,7 +45,7 @@ impl Shard {
                 self.publish_once(conn, packet_id, vhost, route, arrival, context);
             }
             (_, packet_id) => {
-                let (wait, _) = self.publish(vhost, route, arrival, context);
+                let wait = self.publish(vhost, route, arrival, context);
                 if let Some(packet_id) = packet_id {
                     // [MQTT-3.3.4-1] The answer promises that whoever must have the message has it.
                     self.promise(conn, Reply::Puback(packet_id), wait);
@@ -82,21 +82,20 @@ impl Shard {
                 origin: apart.then_some(origin),
                 ..arrival
             };
-            let (wait, stored) = self.publish(vhost, route, arrival, context);
+            let wait = self.publish(vhost, route, arrival, context);
             if apart {
                 self.receiving.insert((key, id));
                 self.promise(conn, Reply::Receive(packet_id), wait);
                 return;
             }
-            if !(durable && stored) {
-                self.catalog.receive(key, id, &mut self.out.logs);
-            }
+            // Where a message was stored, that was noted with it.
+            self.catalog.receive(key, id, &mut self.out.logs);
             let wait = Wait { disk: durable || wait.disk, ..wait };
             self.promise(conn, Reply::Pubrec(packet_id), wait);
             return;
         }
         // Passed on before, though it may not be everywhere yet.
-        let wait = Wait { peers: self.out.options.shards > 1, disk: durable };
+        let wait = Wait { peers: self.out.options.shards > 1, disk: true };
         // [MQTT-4.6.0-3] PUBRECs keep the order of the PUBLISHes.
         let reply = if apart { Reply::Receive(packet_id) } else { Reply::Pubrec(packet_id) };
         self.promise(conn, reply, wait);

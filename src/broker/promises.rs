@@ -15,6 +15,8 @@ use super::peers::ShardId;
 /// A reply to a client's packet, or what else is to follow.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Reply {
+    /// To a client that ended a session which outlives connections.
+    Connack,
     Puback(PacketId),
     Pubrec(PacketId),
     Pubrel(PacketId),

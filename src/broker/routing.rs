@@ -33,14 +33,14 @@ impl<'a> Arrival<'a> {
 
 impl Shard {
     /// Routes a message to its sessions here and to the shards that want it; tells what an
-    /// acknowledgement of it has to wait for, and whether it was stored here.
+    /// acknowledgement of it has to wait for.
     pub(super) fn publish(
         &mut self,
         vhost: VhostId,
         route: Ticket,
         arrival: Arrival<'_>,
         context: &mut Context<'_>,
-    ) -> (Wait, bool) {
+    ) -> Wait {
         let Options { shard, shards, .. } = self.out.options;
         let message = arrival.message;
         let place = &self.vhosts[usize::from(vhost.0)];
@@ -53,7 +53,7 @@ impl Shard {
         let keeper = keeper.filter(|keeper| *keeper != shard);
         let wait = Wait { peers: !remote.is_empty() || keeper.is_some(), disk: stored };
         if !wait.peers {
-            return (wait, stored);
+            return wait;
         }
         let copy = PeerPublish {
             source: match arrival.source {
@@ -77,7 +77,7 @@ impl Shard {
         if !others.is_empty() {
             PeerMessage::Publish(copy).send(vhost, others, context.peers);
         }
-        (wait, stored)
+        wait
     }
 
     /// Stores a message for whom it must be stored, and hands it to the sessions of a route;
@@ -184,6 +184,11 @@ impl Shard {
         if keep && message.payload.is_empty() {
             // [MQTT-3.3.1-10]
             stored |= self.catalog.clear_retained(vhost.0, topic, &mut self.out.logs);
+            if let Some(origin) = origin {
+                // Should it come again, it must not clear what came after it.
+                self.catalog.note_origin(origin, &mut self.out.logs);
+                stored = true;
+            }
         }
         stored
     }

@@ -307,6 +307,7 @@ impl Shard {
     /// Replies, or does what else was to follow.
     pub(super) fn keep_promise(&mut self, conn: ConnId, reply: &Reply, context: &mut Context<'_>) {
         match reply {
+            Reply::Connack => self.greet(conn, context),
             Reply::Resume => {
                 if let Some(connection) = self.out.connections.get_mut(conn) {
                     connection.resumes -= 1;
@@ -445,7 +446,7 @@ impl Shard {
                 self.out.reply(conn, &bytes);
             }
             Reply::Receive(packet_id) => self.note_received(conn, *packet_id),
-            Reply::Resume => unreachable!("it always waits, and the caller does it"),
+            Reply::Connack | Reply::Resume => unreachable!("they wait, and the caller does them"),
         }
     }
 

@@ -59,14 +59,8 @@ impl ShardFiles {
             Access::Write => Some(Folder::open(&path, guard)?),
             Access::Read => None,
         };
-        let mut files = Self {
-            path,
-            found: Vec::new(),
-            free: Vec::new(),
-            set_aside: 0,
-            newest: None,
-            folder,
-        };
+        let mut files =
+            Self { path, found: Vec::new(), free: Vec::new(), set_aside: 0, newest: None, folder };
         let names = match fs::read_dir(&files.path) {
             // A shard that has never run, and nobody here may make its directory.
             Err(error) if error.kind() == ErrorKind::NotFound && access == Access::Read => {

@@ -293,6 +293,9 @@ impl<S: Send, W: crate::ring::Wake> Cutter<'_, Outboxes<S, W>> {
                 Ok(first) => used = first,
                 Err(cut) => return (0, cut),
             }
+            if self.broker.flow(conn) == Flow::Pause {
+                return (used, Cut::Pause);
+            }
         }
         let Some(version) = self.broker.version(conn) else {
             return (used, Cut::Stop);

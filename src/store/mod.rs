@@ -20,12 +20,13 @@
 //! | `catalog`, `session`, `subscriptions`, `retained` | what is kept |
 //! | `queue/` | what a session's client must still acknowledge |
 //! | `log/`, `segment`, `record`, `cursor` | the log and its bytes |
-//! | `housekeeping` | checkpoints and cleaning |
+//! | `housekeeping`, `cleaning` | checkpoints; moving what lives out of old segments |
 //! | `logs`, `messages`, `position` | the log beside the one in memory; places in them |
 //! | `medium` | the seam to the disk |
 //! | `hashing` | the hash of maps that clients fill |
 
 mod catalog;
+mod cleaning;
 mod cursor;
 mod hashing;
 mod housekeeping;
@@ -47,8 +48,8 @@ pub use catalog::{Catalog, CatalogLimits, NewMessage};
 pub use hashing::{Hashing, Map};
 pub use housekeeping::{Housekeeping, HousekeepingStats};
 pub use log::{
-    Fault, FaultKind, GroupWrite, Log, LogOptions, OpenError, OpenReport, SegmentFacts, SegmentWalk,
-    TornTail, WalkEnd, WalkedRecord, segment_walks,
+    Fault, FaultKind, GroupWrite, Log, LogEnd, LogOptions, OpenError, OpenReport, SegmentFacts,
+    SegmentWalk, TornTail, Walked, segment_walks,
 };
 pub use logs::{Logs, StoredMessage};
 pub use medium::{Answer as MediumAnswer, FileId, Found, Mapping, Medium, Request};

@@ -54,10 +54,11 @@ impl Store {
     /// If the files are not this shard's, or of a later version: nothing is changed then.
     pub fn open(options: &StoreOptions, found: Vec<Found>) -> Result<(Self, Opened), OpenError> {
         let mut replay = Replay::default();
-        let (mut log, report) = Log::open(options.log, found, &mut |position, record, segments| {
-            let segment_of = |position: Position| segments.segment_of(position.offset());
-            replay.apply(position, record, &segment_of);
-        })?;
+        let (mut log, report) =
+            Log::open(options.log, found, &mut |position, record, segments| {
+                let segment_of = |position: Position| segments.segment_of(position.offset());
+                replay.apply(position, record, &segment_of);
+            })?;
         let hashing = Hashing::with_seed(options.seed);
         // The seed may be the same for each run of a test; then it is the time that differs.
         log.set_salt(options.seed ^ options.time_ms.rotate_left(32));

@@ -91,9 +91,14 @@ impl Replay {
                 }
             }
             Record::Block(block) => {
+                let is_moving = !self.moves.is_empty();
                 if let Some(session) = self.session(block.session) {
                     let (first, count) = (block.first, block.count);
                     session.queue.replay_block(position, first, count, &Places(segment_of));
+                    if is_moving {
+                        // The queue may have known the new places already.
+                        session.queue.replay_doubt(first);
+                    }
                 }
             }
             Record::SessionState { session, state } => match Session::decode(Cursor(state)) {

@@ -12,6 +12,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod daemon;
+mod directory;
 mod ledger;
 mod link;
 mod plan;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::common::{Random, pubrel};
 use crate::ledger::Ledger;
 use crate::link::{Came, Gone, Link};
-use crate::scene::Scene;
+use crate::scene::{Scene, Theme};
 
 /// A message on its way.
 struct Flight {
@@ -94,7 +94,7 @@ impl Publisher {
                 return Ok(Ok(true));
             }
             while !scene.drains() && self.flights.len() < self.taken.len() {
-                self.publish(&mut link);
+                self.publish(scene.theme(), &mut link);
             }
             link.flush()?;
             let mut came = link.next()?;
@@ -114,8 +114,13 @@ impl Publisher {
         Ok(Ok(false))
     }
 
-    fn publish(&mut self, link: &mut Link) {
-        let topic = self.random.pick(&self.topics);
+    fn publish(&mut self, theme: Theme, link: &mut Link) {
+        let topic = loop {
+            let topic = self.random.pick(&self.topics);
+            if theme.has(&self.ledger.topics[topic]) {
+                break topic;
+            }
+        };
         let free = self.taken.iter().position(|taken| !taken);
         let at = free.expect("the window has room");
         self.taken[at] = true;

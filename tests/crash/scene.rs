@@ -1,17 +1,40 @@
-//! What all actors of a round share: whether it is over, and whether it is the last.
+//! What all actors of a round share: whether it is over, whether it is the last, what is published.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::ledger::{Kind, Topic};
 
 /// See the module.
 pub(crate) struct Scene {
     over: AtomicBool,
     drains: bool,
+    theme: Theme,
+}
+
+/// What is published in a round: what one kind of message gets along with may depend on the others.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Theme {
+    /// On topics of one kind alone.
+    pub(crate) kind: Option<Kind>,
+    /// At one QoS alone.
+    pub(crate) qos: Option<u8>,
+}
+
+impl Theme {
+    pub(crate) fn has(self, topic: &Topic) -> bool {
+        self.kind.is_none_or(|kind| kind == topic.kind)
+            && self.qos.is_none_or(|qos| qos == topic.qos)
+    }
 }
 
 impl Scene {
     /// In a round that `drains` nothing new is published, and actors end when they have all.
-    pub(crate) fn new(drains: bool) -> Self {
-        Self { over: AtomicBool::new(false), drains }
+    pub(crate) fn new(drains: bool, theme: Theme) -> Self {
+        Self { over: AtomicBool::new(false), drains, theme }
+    }
+
+    pub(crate) fn theme(&self) -> Theme {
+        self.theme
     }
 
     pub(crate) fn drains(&self) -> bool {

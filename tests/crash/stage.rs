@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use crate::common::Random;
 use crate::daemon::Daemon;
-use crate::ledger::Ledger;
+use crate::directory;
+use crate::ledger::{Kind, Ledger};
 use crate::plan::Plan;
 use crate::publisher::Publisher;
-use crate::scene::Scene;
+use crate::scene::{Scene, Theme};
 use crate::subscriber::Subscriber;
 use crate::vagrant::Vagrant;
 
@@ -79,7 +80,12 @@ impl Stage {
         }
         let mut daemon = self.start(&round.to_string());
         let time = Duration::from_millis(self.random.below(ROUND_MS_MAX) as u64);
-        let scene = Scene::new(false);
+        let kinds = [None, None, None, Some(Kind::Live), Some(Kind::Cleared), Some(Kind::Kept)];
+        let theme = Theme {
+            kind: self.random.pick(&kinds),
+            qos: self.random.pick(&[None, None, Some(1), Some(2)]),
+        };
+        let scene = Scene::new(false, theme);
         let addr = daemon.addr();
         let faults = self.act(addr, &scene, || {
             let end = Instant::now() + time;
@@ -93,14 +99,20 @@ impl Stage {
             ended.map(|status| format!("the broker ended by itself: {status}: {said}"))
         });
         let total = self.ledger.total();
-        println!("round {round}: killed after {} ms, {total} messages so far", time.as_millis());
+        let ms = time.as_millis();
+        println!("round {round}: killed after {ms} ms, {total} messages so far, {theme:?}");
         self.fail(&faults);
+        self.look();
+        if self.random.one_in(2) {
+            directory::scribble(&self.data(), &mut self.random);
+            self.look();
+        }
     }
 
     /// Has everything sent and received; ends the broker in order.
     pub(crate) fn finish(mut self) {
         let daemon = self.start("end");
-        let scene = Scene::new(true);
+        let scene = Scene::new(true, Theme::default());
         let addr = daemon.addr();
         for _ in 0..2 {
             // The second time what was sent twice, and came after the rest.
@@ -113,13 +125,23 @@ impl Stage {
         if !status.success() {
             self.fail(&[format!("the broker ended with {status}")]);
         }
+        self.look();
         let (total, time) = (self.ledger.total(), self.begun.elapsed().as_secs());
         println!("{total} messages in {time} s, and nothing is amiss");
         fs::remove_dir_all(&self.work).expect("it is ours");
     }
 
+    /// Looks into the directory, which nobody uses.
+    fn look(&self) {
+        self.fail(&directory::faults(&self.data(), &self.ledger));
+    }
+
+    fn data(&self) -> PathBuf {
+        self.work.join("data")
+    }
+
     fn start(&mut self, name: &str) -> Daemon {
-        let (data, log) = (self.work.join("data"), self.work.join(format!("broker-{name}.log")));
+        let (data, log) = (self.data(), self.work.join(format!("broker-{name}.log")));
         let flags = self.flags();
         match Daemon::start(&data, &log, &flags) {
             Ok(daemon) => daemon,
@@ -131,7 +153,7 @@ impl Stage {
     }
 
     fn kill_at_start(&mut self) {
-        let mut child = Daemon::spawn(&self.work.join("data"), &self.flags());
+        let mut child = Daemon::spawn(&self.data(), &self.flags());
         thread::sleep(Duration::from_micros(self.random.below(60_000) as u64));
         child.kill().expect("it is our child");
         child.wait().expect("it is our child");

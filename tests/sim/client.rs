@@ -133,6 +133,14 @@ impl Client {
         }
     }
 
+    /// The broker has died. What it had not promised to keep is kept or lost.
+    pub(crate) fn on_crash(&mut self, ledger: &Ledger) {
+        let durable = self.session.is_some_and(|session| ledger.sessions[session].durable);
+        if self.presence == Presence::Yes && !durable {
+            self.presence = Presence::Unknown;
+        }
+    }
+
     /// When it can go on by itself, if not now.
     pub(crate) fn next_ms(&self, mode: Mode, now_ms: u64) -> Option<u64> {
         let acts = self.wants_to_act(mode).then_some(self.next_ms);
@@ -159,8 +167,8 @@ impl Client {
         buried && at_rest
     }
 
-    /// How long it has waited for the broker; none if it does not, or has itself to blame, or a disk
-    /// that is well only from `well_ms` on.
+    /// How long it has waited for the broker; none if it does not, or has itself to blame, or a
+    /// disk that is well only from `well_ms` on.
     pub(crate) fn waited_ms(&self, now_ms: u64, well_ms: u64) -> Option<u64> {
         let link = self.link.as_ref().filter(|link| link.is_waiting())?;
         let excused_ms = if link.needs_disk { well_ms } else { 0 };
@@ -314,6 +322,7 @@ impl Client {
                 if packet_id == ack.packet_id.get() =>
             {
                 scene.ledger.acknowledge(id);
+                scene.ledger.sessions[session].durable = true;
                 let mut known = self.outgoing.iter_mut();
                 if let Some(outgoing) = known.find(|known| known.packet_id == packet_id) {
                     outgoing.released = true;
@@ -333,6 +342,7 @@ impl Client {
             {
                 assert!(ack.codes.iter().all(|code| *code <= 2), "refused: {ack:?}");
                 let tick = scene.ledger.tick();
+                scene.ledger.sessions[session].durable = true;
                 for change in changes {
                     scene.ledger.sessions[session].confirm(&change, tick);
                 }
@@ -399,6 +409,9 @@ impl Client {
             self.repeat(scene);
         } else {
             self.outgoing.retain(|outgoing| outgoing.conn == conn);
+            if self.outgoing.is_empty() && scene.random.one_in(2) {
+                self.last_packet_id = 0;
+            }
         }
     }
 
@@ -429,8 +442,9 @@ impl Client {
         let Some(link) = &self.link else { return };
         let waited_ms = scene.now_ms - link.last_sent_ms;
         let patience_ms = link.keep_alive_ms * 3 / 2;
+        let crashed = lock(scene.kernel).conns[link.conn].crashed;
         match link.leaving {
-            _ if scene.mode == Mode::Drain => {}
+            _ if scene.mode == Mode::Drain || crashed => {}
             Leaving::Politely | Leaving::Rudely => {}
             Leaving::Silently => {
                 assert!(waited_ms >= patience_ms, "{}: closed after {waited_ms} ms", self.name);
@@ -438,8 +452,8 @@ impl Client {
             Leaving::No => panic!("the broker closes {}", self.describe()),
         }
         // All it has said was read before its end.
-        if matches!(link.leaving, Leaving::Politely | Leaving::Rudely) && scene.mode != Mode::Drain
-        {
+        let leaves = matches!(link.leaving, Leaving::Politely | Leaving::Rudely);
+        if leaves && scene.mode != Mode::Drain && !crashed {
             for id in link.unconfirmed.iter().chain(link.pings.iter().flatten()) {
                 scene.ledger.messages[*id].handled = true;
             }
@@ -455,7 +469,10 @@ impl Client {
         scene.ledger.tell(|| format!("{name} is away from {}: {:?}", link.conn, link.leaving));
         if let Some(will) = link.will {
             let will = &mut scene.ledger.messages[will];
-            if link.leaving == Leaving::Politely {
+            if lock(scene.kernel).conns[link.conn].crashed {
+                // Nobody is left who could publish it; unless it ended before.
+                will.void = matches!(link.leaving, Leaving::No | Leaving::Politely);
+            } else if link.leaving == Leaving::Politely {
                 // Only if DISCONNECT is sure to have been read.
                 let over = lock(scene.kernel).conns[link.conn].is_over();
                 will.void = over && scene.mode != Mode::Drain;

@@ -10,12 +10,13 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use log::info;
 use ringmq::broker::{self, Overflow, ShardId, Stats};
 use ringmq::limits::SESSION_BYTES_MAX;
 use ringmq::mesh::{self, Bell, Sender, Tally};
 use ringmq::reactor::{Clock, Inbox, Options, Outbox, Parcel, Reactor};
 use ringmq::ring::{Ring, Wake};
-use ringmq::store::{CatalogLimits, LogOptions, Store, StoreOptions};
+use ringmq::store::{CatalogLimits, LogOptions, Losses, Store, StoreOptions};
 
 use crate::disk::SimMedium;
 use crate::kernel::{Shared, lock};
@@ -165,6 +166,11 @@ impl Cluster {
         };
     }
 
+    /// All shards are gone at once, wherever they are.
+    pub(crate) fn kill(&mut self) {
+        self.members.clear();
+    }
+
     /// Tells a shard to stop, as the control thread does.
     pub(crate) fn drain(&mut self, at: usize) {
         let member = &mut self.members[at];
@@ -213,6 +219,8 @@ fn open_store(plan: &Plan, kernel: &Shared, shard: u16) -> Store {
         time_ms: 1,
     };
     let found = lock(kernel).disk.found(usize::from(shard));
-    let (store, _) = Store::open(&options, found).expect("the files are this shard's");
+    let (store, opened) = Store::open(&options, found).expect("the files are this shard's");
+    info!("shard {shard}: {opened}; {:?}", opened.report);
+    assert_eq!(opened.losses, Losses::default(), "{opened}");
     store
 }

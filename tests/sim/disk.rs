@@ -120,9 +120,11 @@ impl Disk {
 
     /// What a shard finds when its store is opened.
     pub(crate) fn found(&mut self, at: usize) -> Vec<Found> {
-        let files = self.shards[at].files.iter_mut();
+        let shard = &mut self.shards[at];
+        let is_full = matches!(shard.fault, Some((Fault::Space, _)));
+        shard.say_free(if is_full { 0 } else { TOTAL_BYTES });
         let mut found = Vec::new();
-        for (id, image) in files {
+        for (id, image) in &mut shard.files {
             image.free = image.has_free_header();
             if !image.free {
                 found.push(Found { id: *id, mapping: image.map() });
@@ -221,6 +223,27 @@ impl Disk {
 
 /// Faults.
 impl Disk {
+    /// The broker is gone, and the power with it if that went. A write in flight is made in part.
+    pub(crate) fn crash(&mut self, power: bool) {
+        for shard in &mut self.shards {
+            shard.requests.clear();
+            shard.answers.clear();
+            if let Some(Flight { write, begun: true, .. }) = shard.flight.take() {
+                let image = shard.files.get_mut(&write.file).expect("it was there");
+                let offset = usize::try_from(write.offset).expect("files are small");
+                if power {
+                    image.write_some(&write.bytes, offset, &mut self.random);
+                } else {
+                    let count = self.random.below(write.bytes.len() + 1);
+                    image.write(&write.bytes[..count], offset);
+                }
+            }
+            if power {
+                shard.files.values_mut().for_each(|image| image.cut(&mut self.random));
+            }
+        }
+    }
+
     /// A shard's disk is not well until some time.
     pub(crate) fn begin_fault(&mut self, at: usize, fault: Fault, until_ms: u64) {
         self.end_fault(at);

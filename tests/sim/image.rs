@@ -50,7 +50,8 @@ impl Image {
     pub(crate) fn write(&mut self, bytes: &[u8], offset: usize) {
         assert!(offset + bytes.len() <= self.len(), "a write beyond the end of a file");
         self.file.write_all_at(bytes, offset as u64).expect("there is memory");
-        self.dirty.extend(offset / self.sector_bytes..=(offset + bytes.len() - 1) / self.sector_bytes);
+        let end = (offset + bytes.len()).div_ceil(self.sector_bytes);
+        self.dirty.extend(offset / self.sector_bytes..end);
     }
 
     /// Writes some sectors of what is to be written; of those, some are not kept for the disk.

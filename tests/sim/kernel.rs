@@ -105,6 +105,16 @@ struct RingState {
     woken: bool,
 }
 
+impl RingState {
+    fn new(buffers: u16) -> Self {
+        Self {
+            free: (0..buffers).collect(),
+            lent: vec![false; usize::from(buffers)],
+            ..Self::default()
+        }
+    }
+}
+
 pub(crate) struct Kernel {
     pub(crate) conns: Vec<Conn>,
     pub(crate) disk: Disk,
@@ -115,24 +125,22 @@ pub(crate) struct Kernel {
     /// An accept fails once in so many times; 0: never.
     accept_fails_one_in: usize,
     pub(crate) faults: Vec<String>,
+    /// The broker is dying: what it drops is gone already.
+    dying: bool,
 }
 
 impl Kernel {
     pub(crate) fn new(plan: &Plan) -> Self {
-        let ring = || RingState {
-            free: (0..plan.buffers).collect(),
-            lent: vec![false; usize::from(plan.buffers)],
-            ..RingState::default()
-        };
         Self {
             conns: Vec::new(),
             disk: Disk::new(plan),
-            rings: (0..plan.shards).map(|_| ring()).collect(),
+            rings: (0..plan.shards).map(|_| RingState::new(plan.buffers)).collect(),
             random: Random::new(plan.seed ^ 0x006b_6572_6e65_6c00),
             buffer_bytes: plan.buffer_bytes,
             pipe_bytes: plan.pipe_bytes,
             accept_fails_one_in: plan.accept_fails_one_in,
             faults: Vec::new(),
+            dying: false,
         }
     }
 
@@ -176,6 +184,25 @@ impl Kernel {
         for (at, ring) in self.rings.iter_mut().enumerate() {
             ring.woken |= self.disk.has_answers(at);
         }
+    }
+
+    /// The broker dies: every connection is cut. What is left of it is to be dropped next.
+    pub(crate) fn begin_crash(&mut self) {
+        self.dying = true;
+        for conn in self.conns.iter_mut().filter(|conn| !conn.closed) {
+            let keep = self.random.below(conn.to_client.len() + 1);
+            conn.cut(keep);
+        }
+    }
+
+    /// It is gone, and the power with it if that went: another may be started.
+    pub(crate) fn end_crash(&mut self, power: bool) {
+        for ring in &mut self.rings {
+            let buffers = u16::try_from(ring.lent.len()).expect("few buffers");
+            *ring = RingState::new(buffers);
+        }
+        self.disk.crash(power);
+        self.dying = false;
     }
 
     /// Whether a wait would return now.
@@ -236,6 +263,9 @@ impl Kernel {
 
     /// The broker drops its socket.
     pub(crate) fn close(&mut self, conn: usize) {
+        if self.dying {
+            return;
+        }
         if self.conns[conn].operations > 0 {
             self.faults.push(format!("connection {conn} is closed with operations in flight"));
         }
@@ -397,6 +427,9 @@ impl Kernel {
 
     /// A ring and its listener are closed: who was not accepted, or nobody knows of, is refused.
     pub(crate) fn end(&mut self, at: usize) {
+        if self.dying {
+            return;
+        }
         self.faults.extend(self.unrest(at));
         let ring = &mut self.rings[at];
         let mut refused = std::mem::take(&mut ring.backlog);

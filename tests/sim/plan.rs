@@ -56,6 +56,8 @@ pub(crate) struct Plan {
     pub(crate) sector_bytes: usize,
     /// The disk of some shards is not well for a while, once in so many steps; 0: never.
     pub(crate) fault_one_in: usize,
+    /// The broker dies and is started again, once in so many steps; 0: never.
+    pub(crate) crash_one_in: usize,
     pub(crate) ending: Ending,
 }
 
@@ -88,6 +90,7 @@ impl Plan {
             disk_ms_max: random.pick(&[0, 0, 3, 30]),
             sector_bytes: random.pick(&[512, 4096]),
             fault_one_in: random.pick(&[0, 0, 200, 1000]),
+            crash_one_in: random.pick(&[0, 0, 400, 2000]),
             ending: random.pick(&[
                 Ending::Abrupt,
                 Ending::Abrupt,

@@ -8,8 +8,8 @@ impl Ledger {
     /// Every live session has what it must have. `lossy`: the broker says that it dropped QoS 0.
     pub(crate) fn judge(&self, lossy: bool) {
         let sessions = self.sessions.iter().enumerate().filter(|(_, session)| session.alive);
-        for (at, session) in sessions {
-            let open = session.open_exchanges();
+        for (at, _) in sessions {
+            let open = self.open_exchanges(at);
             assert!(open.is_empty(), "session {at}: neither completed nor repeated: {open:?}");
             self.judge_obligations(at, 0, lossy);
             self.judge_replays(at, lossy);
@@ -32,7 +32,7 @@ impl Ledger {
             let granted = known.filter(|known| known.must_apply(message)).map(|known| known.qos);
             let Some(qos) = granted.max().map(|granted| granted.min(message.qos)) else { continue };
             let published = match message.qos {
-                _ if message.will => message.sure_from.is_some(),
+                _ if message.will => message.sure_from.is_some() && !message.excused,
                 QoS::AtMostOnce => message.handled,
                 QoS::AtLeastOnce | QoS::ExactlyOnce => message.acked.is_some(),
             };

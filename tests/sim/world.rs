@@ -52,6 +52,8 @@ struct World {
     ledger: Ledger,
     mode: Mode,
     steps: u64,
+    /// A broker that died has dropped QoS 0.
+    was_lossy: bool,
     /// A shard that gets no turn until this step, as long as others have something to do.
     frozen: Option<(usize, u64)>,
     actors: Vec<Actor>,
@@ -96,6 +98,7 @@ impl World {
             ledger: Ledger::new(tells),
             mode: Mode::Live,
             steps: 0,
+            was_lossy: false,
             frozen: None,
             actors: Vec::new(),
             operations: Vec::new(),
@@ -109,8 +112,27 @@ impl World {
                 let until_ms = self.now_ms + REST_MS;
                 self.clients.iter_mut().for_each(|client| client.rest_until(until_ms));
             }
+            if self.random.one_in(self.plan.crash_one_in) {
+                self.crash();
+            }
             self.step_or_wait();
         }
+    }
+
+    /// The broker dies, with the power or without, and is started again.
+    fn crash(&mut self) {
+        let power = self.plan.sync && self.random.one_in(2);
+        let ledger = &mut self.ledger;
+        ledger.tell(|| format!("a crash; the power goes: {power}"));
+        self.was_lossy = self.is_lossy();
+        lock(&self.kernel).begin_crash();
+        self.cluster.kill();
+        lock(&self.kernel).end_crash(power);
+        let conns = lock(&self.kernel).conns.len();
+        self.ledger.on_crash(conns);
+        self.clients.iter_mut().for_each(|client| client.on_crash(&self.ledger));
+        self.cluster = Cluster::new(&self.plan, &self.kernel, &self.clock);
+        self.frozen = None;
     }
 
     /// Waits until everybody has what is due, judges, and looks at what is retained.
@@ -192,7 +214,7 @@ impl World {
     }
 
     fn is_lossy(&self) -> bool {
-        self.cluster.count(|stats| stats.qos0_dropped_slow) > 0
+        self.was_lossy || self.cluster.count(|stats| stats.qos0_dropped_slow) > 0
     }
 
     fn wait_for_quiet(&mut self) {

@@ -45,3 +45,27 @@ fn crashed_it_is_a_beginning() {
         world.report();
     });
 }
+
+// The same where little of much stays, and is moved again and again.
+#[test]
+fn cleaned_it_is_the_same() {
+    each_seed(2000..2010, |seed| {
+        let mut world = World::new(Plan::sparse(seed), seed);
+        for _ in 0..3 * TURNS {
+            world.turn();
+            for _ in 0..3 {
+                world.consume();
+                world.publish();
+            }
+            if world.random.one_in(10) {
+                let crash = Crash::power(&mut world.random);
+                world.verify_crash(crash);
+            }
+            if world.random.one_in(world.plan.reopen) {
+                let crash = Crash::power(&mut world.random);
+                world.crash(crash);
+            }
+        }
+        world.report();
+    });
+}

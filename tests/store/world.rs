@@ -80,6 +80,25 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// Fast clients, and now and then a message that stays: much is cleaned.
+    pub(crate) fn sparse(seed: u64) -> Self {
+        let mut random = Random::new(seed ^ 0x5350_4152);
+        let mut plan = Self::of(seed);
+        plan.setting.options.log.segment_bytes = random.pick(&[4096, 4096 + 512]);
+        plan.setting.payload_max = random.pick(&[50, 100]);
+        Self {
+            window: 100,
+            lag: random.pick(&[1, 1, 3]),
+            clients: 6,
+            away: 30,
+            retain: random.pick(&[20, 60]),
+            reopen: random.pick(&[200, 1000]),
+            ..plan
+        }
+    }
+}
+
 impl World {
     pub(crate) fn new(plan: Plan, seed: u64) -> Self {
         let (store, opened) = plan.setting.open(Vec::new());

@@ -6,7 +6,8 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use ringmq::store::{
-    Fault, FaultKind, FileId, Logs, Losses, Position, QueueItem, Store, WalkEnd, segment_walks,
+    Fault, FaultKind, HEADER_BYTES, LogEnd, Logs, Losses, Position, QueueItem, SegmentFacts, Store,
+    Walked, segment_walks,
 };
 use serde_json::{Value, json};
 
@@ -35,18 +36,14 @@ pub(crate) fn run(flags: &CheckFlags, output: &mut Output) -> Result<bool, Stop>
     Ok(damaged)
 }
 
+/// Places of unreadable records that are told; all are counted.
+const PLACES_MAX: usize = 10;
+
 /// Records of one kind.
 #[derive(Clone, Copy, Default)]
 struct Count {
     records: u64,
     bytes: u64,
-}
-
-/// Where the log ends.
-struct LogEnd {
-    path: PathBuf,
-    offset: u64,
-    torn_bytes: u64,
 }
 
 /// Damage: where, and what.
@@ -75,7 +72,7 @@ struct Check {
     segments: usize,
     kinds: BTreeMap<&'static str, Count>,
     /// None if there is no segment.
-    end: Option<LogEnd>,
+    end: Option<(PathBuf, LogEnd)>,
     damage: Vec<Damage>,
     sessions: usize,
     references: References,
@@ -119,7 +116,7 @@ impl Check {
             check.damage.push(Damage { path: files.path(file), offset, what, lost_bytes });
         }
         check.losses = opened.losses;
-        check.follow(&store);
+        check.follow(&store, &files);
         Ok(check)
     }
 
@@ -127,56 +124,78 @@ impl Check {
     fn walk(&mut self, files: &Files) {
         for segment in segment_walks(&files.found) {
             self.segments += 1;
-            let end = segment.walk(&mut |record| {
-                let count = self.kinds.entry(record.kind).or_default();
-                count.records += 1;
-                count.bytes += record.bytes;
-            });
-            let path = |file: FileId| files.path(file);
-            match end {
-                WalkEnd::Whole { .. } => {}
-                WalkEnd::Log { offset, torn_bytes } => {
-                    self.end = Some(LogEnd { path: path(segment.file), offset, torn_bytes });
+            let path = files.path(segment.file);
+            let end = segment.walk(&mut |walked| match walked {
+                Walked::Record { bytes, kind } => {
+                    let count = self.kinds.entry(kind).or_default();
+                    count.records += 1;
+                    count.bytes += bytes;
                 }
-                WalkEnd::Damaged { offset, lost_bytes } => {
+                Walked::Damage { offset, bytes: lost_bytes } => {
                     let what = "a record is damaged";
-                    self.damage.push(Damage { path: path(segment.file), offset, what, lost_bytes });
+                    self.damage.push(Damage { path: path.clone(), offset, what, lost_bytes });
                 }
-            }
+            });
+            self.end = end.map(|end| (path, end)).or(self.end.take());
         }
     }
 
     /// Reads whatever sessions and topics refer to.
-    fn follow(&mut self, store: &Store) {
+    fn follow(&mut self, store: &Store, files: &Files) {
         let Store { catalog, logs, .. } = store;
-        let is_message = |position: Position| logs.disk.message(position).is_some();
+        let mut unreadable = Vec::new();
         for session in shards::keys(store).map(|key| catalog.sessions.get(key)) {
             self.sessions += 1;
             let _whole = session.queue.visit(logs, &mut |item| {
-                self.follow_item(item, logs);
+                unreadable.extend(self.follow_item(item, logs));
                 ControlFlow::Continue(())
             });
         }
         for (_, kept) in shards::retained(store).flat_map(|(_, retained)| retained.iter()) {
             self.references.retained += 1;
-            self.unreadable.retained += u64::from(!is_message(kept.position));
+            if logs.disk.message(kept.position).is_none() {
+                self.unreadable.retained += 1;
+                unreadable.push(kept.position);
+            }
+            unreadable.truncate(PLACES_MAX);
+        }
+        let segments: Vec<SegmentFacts> = logs.disk.segments().collect();
+        for position in unreadable {
+            let offset = position.offset();
+            let at = segments.partition_point(|segment| segment.end <= offset);
+            let segment = segments.get(at).filter(|segment| segment.start <= offset);
+            // What is not in the log any more is counted, and has no place.
+            let Some((segment, file)) = segment.and_then(|s| Some((s, s.file?))) else { continue };
+            let offset = HEADER_BYTES + offset - segment.start;
+            let what = "something refers to what is no record";
+            self.damage.push(Damage { path: files.path(file), offset, what, lost_bytes: 0 });
         }
     }
 
-    fn follow_item(&mut self, item: QueueItem, logs: &Logs) {
-        match item {
+    /// Reads what a part of a queue refers to; gives it if it cannot be read, for the first such.
+    fn follow_item(&mut self, item: QueueItem, logs: &Logs) -> Option<Position> {
+        let (position, is_there, lost) = match item {
             QueueItem::Message { entry, .. } => {
                 self.references.queued += 1;
                 let position = entry.position().expect("it is in the log");
-                self.unreadable.queued += u64::from(logs.disk.message(position).is_none());
+                (position, logs.disk.message(position).is_some(), &mut self.unreadable.queued)
             }
             QueueItem::Block { position } => {
                 self.references.blocks += 1;
-                self.unreadable.blocks += u64::from(logs.disk.block(position).is_none());
+                (position, logs.disk.block(position).is_some(), &mut self.unreadable.blocks)
             }
-            QueueItem::Lost { count, .. } => self.unreadable.queued += u64::from(count),
-            QueueItem::Released { .. } => {}
+            QueueItem::Lost { count, .. } => {
+                self.unreadable.queued += u64::from(count);
+                return None;
+            }
+            QueueItem::Released { .. } => return None,
+        };
+        if is_there {
+            return None;
         }
+        *lost += 1;
+        let References { queued, blocks, .. } = self.unreadable;
+        (queued + blocks <= PLACES_MAX as u64).then_some(position)
     }
 
     fn is_damaged(&self) -> bool {
@@ -195,12 +214,18 @@ impl Check {
             let Damage { path, offset, what, lost_bytes } = damage;
             json!({ "file": path, "offset": offset, "what": what, "lost_bytes": lost_bytes })
         });
-        let end = self.end.as_ref().map(|end| {
-            let LogEnd { path, offset, torn_bytes } = end;
-            json!({ "file": path, "offset": offset, "torn_bytes": torn_bytes })
+        let end = self.end.as_ref().map(|(path, end)| {
+            let LogEnd { offset, torn_bytes, torn_records } = end;
+            json!({
+                "file": path,
+                "offset": offset,
+                "torn_bytes": torn_bytes,
+                "torn_records": torn_records,
+            })
         });
         let references = |of: References| {
-            json!({ "queued": of.queued, "blocks": of.blocks, "retained": of.retained })
+            let References { queued, blocks, retained } = of;
+            json!({ "queued": queued, "blocks": blocks, "retained": retained })
         };
         let Losses { queued, retained, records } = self.losses;
         json!({
@@ -234,11 +259,15 @@ impl fmt::Display for Check {
         if *set_aside > 0 {
             writeln!(f, "  {} set aside before", counted(*set_aside as u64, "damaged file"))?;
         }
-        if let Some(LogEnd { path, offset, torn_bytes }) = &self.end {
+        if let Some((path, LogEnd { offset, torn_bytes, torn_records })) = &self.end {
             write!(f, "  the log ends in {} at byte {offset}", path.display())?;
             if *torn_bytes > 0 {
                 let torn = counted(*torn_bytes, "byte");
-                write!(f, "; {torn} of a write that was not finished behind it (no damage)")?;
+                write!(f, "; {torn} behind it of a write that was not finished (no damage)")?;
+            }
+            if *torn_records > 0 {
+                let records = counted(*torn_records, "whole record");
+                write!(f, ", {records} among them (damage, unless the power failed)")?;
             }
             writeln!(f)?;
         }

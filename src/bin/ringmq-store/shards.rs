@@ -84,8 +84,6 @@ pub(crate) fn keys(store: &Store) -> impl Iterator<Item = SessionKey> {
 }
 
 /// The vhosts that have retained messages, and those messages' store.
-pub(crate) fn retained(
-    store: &Store,
-) -> impl Iterator<Item = (u16, &ringmq::store::RetainStore)> {
+pub(crate) fn retained(store: &Store) -> impl Iterator<Item = (u16, &ringmq::store::RetainStore)> {
     (0..).map_while(|vhost| Some((vhost, store.catalog.retained(vhost)?)))
 }

@@ -101,12 +101,7 @@ impl Stat {
         }
     }
 
-    fn look_at(
-        &mut self,
-        session: &Session,
-        store: &Store,
-        note: &mut dyn FnMut(Position, u64),
-    ) {
+    fn look_at(&mut self, session: &Session, store: &Store, note: &mut dyn FnMut(Position, u64)) {
         self.sessions += 1;
         self.queued_bytes += session.queue.stored_bytes();
         let logs = &store.logs;

@@ -40,7 +40,7 @@ use staging::Staging;
 
 pub use report::{Fault, FaultKind, OpenError, OpenReport, TornTail};
 pub use segments::SegmentFacts;
-pub use walk::{SegmentWalk, WalkEnd, WalkedRecord, segment_walks};
+pub use walk::{LogEnd, SegmentWalk, Walked, segment_walks};
 
 /// What a log must know when it is opened.
 #[derive(Clone, Copy, Debug)]
@@ -234,6 +234,14 @@ impl Log {
         }
         if let Some(file) = self.segments.remove(at) {
             self.files.set_aside(file.id);
+        }
+    }
+
+    /// The segment that starts at `start` is damaged: its file is set aside when nothing refers to
+    /// it any more.
+    pub(in crate::store) fn set_damaged(&mut self, start: u64) {
+        if let Some(at) = self.segments.index_of(start) {
+            self.segments.list[at].is_damaged = true;
         }
     }
 

@@ -1,21 +1,28 @@
 //! Every record of every segment file, also of those that recovery has no need to read: for
 //! whoever checks a log. Nothing changes by it.
+//!
+//! A segment ends where the next one starts. But before the checkpoint segments go when nothing
+//! refers to them, and the one before may have ended earlier. So what is no record there is damage
+//! if a record follows: its sum has its offset in it, it cannot be there by chance.
 
 use std::cmp::Reverse;
 
 use super::super::medium::{FileId, Found};
-use super::super::record::{BadRecord, Record};
-use super::super::segment::{HEADER_BYTES, HeaderFound};
+use super::super::record::{BadRecord, FRAME_BYTES, Record};
+use super::super::segment::{HEADER_BYTES, HeaderFound, SegmentHeader};
 use super::index;
 use crate::limits::GROUP_BYTES_MAX;
+
+/// Bytes of the longest record that is looked for behind something that is none. A bound, because
+/// any four bytes may be taken for a length, and all that it spans is summed up then.
+const SOUGHT_BYTES_MAX: usize = 64 * 1024;
 
 /// A segment, in the file that it was found in.
 #[derive(Clone, Copy)]
 pub struct SegmentWalk<'a> {
     /// The file.
     pub file: FileId,
-    /// Offset in the log of its first record.
-    pub start: u64,
+    header: SegmentHeader,
     /// Behind the header.
     bytes: &'a [u8],
     bound: Bound,
@@ -26,60 +33,56 @@ pub struct SegmentWalk<'a> {
 enum Bound {
     /// After so many bytes: there the next one starts.
     Next(u64),
-    /// The next one is gone: where its records end.
-    Gap,
+    /// Where its records end, but not behind so many bytes: one that followed may be gone.
+    Before(u64),
     /// It is the newest: where the log ends.
     Newest,
 }
 
-/// A record of a segment.
+/// What stands in a segment; offsets are places in the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct WalkedRecord {
-    /// Its place in the file, bytes.
-    pub offset: u64,
-    /// All of its bytes.
-    pub bytes: u64,
-    /// What it is, in a word or two. A kind that this version does not know is `unknown`.
-    pub kind: &'static str,
-}
-
-/// How the walk through a segment ended; offsets are places in the file.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum WalkEnd {
-    /// All that is in it was read.
-    Whole {
-        /// Where it ends.
-        offset: u64,
+pub enum Walked {
+    /// A record.
+    Record {
+        /// All of its bytes.
+        bytes: u64,
+        /// What it is, in a word or two. A kind that this version does not know is `unknown`.
+        kind: &'static str,
     },
-    /// The log ends here.
-    Log {
-        /// Where,
-        offset: u64,
-        /// and how many bytes behind that are no records, up to the last that is not zero and as
-        /// far as a commit group goes: a write that was not finished, or what an earlier use of
-        /// the file left behind.
-        torn_bytes: u64,
-    },
-    /// A record is damaged.
-    Damaged {
+    /// Something else.
+    Damage {
         /// Where it begins.
         offset: u64,
-        /// Bytes to the segment's end, which are not to be had.
-        lost_bytes: u64,
+        /// Bytes up to the next record, or to the segment's end.
+        bytes: u64,
     },
+}
+
+/// Where the log ends; offsets are places in the file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LogEnd {
+    /// Where.
+    pub offset: u64,
+    /// Bytes behind that which are no records, up to the last that is not zero and as far as a
+    /// commit group goes: a write that was not finished, or what an earlier use of the file left.
+    pub torn_bytes: u64,
+    /// Whole records among them: a write that the power failed in may leave some. If it did not
+    /// fail, the first thing behind the end is a damaged record.
+    pub torn_records: u64,
 }
 
 /// The segments of a log among the files that were found, by start. Left out are files with a
 /// damaged header, and those that a later file supersedes: opening the log reports both.
 pub fn segment_walks(found: &[Found]) -> Vec<SegmentWalk<'_>> {
     let mut walks: Vec<SegmentWalk<'_>> = found.iter().filter_map(SegmentWalk::of).collect();
-    walks.sort_by_key(|walk| (walk.start, Reverse(walk.file)));
-    walks.dedup_by_key(|walk| walk.start);
-    let nexts: Vec<u64> = walks.iter().skip(1).map(|walk| walk.start).collect();
+    walks.sort_by_key(|walk| (walk.header.start, Reverse(walk.file)));
+    walks.dedup_by_key(|walk| walk.header.start);
+    let checkpoint = walks.last().map_or(0, |last| last.header.checkpoint);
+    let nexts: Vec<u64> = walks.iter().skip(1).map(|walk| walk.header.start).collect();
     for (walk, next) in walks.iter_mut().zip(nexts) {
-        let bytes = next - walk.start;
-        walk.bound =
-            if bytes > walk.bytes.len() as u64 { Bound::Gap } else { Bound::Next(bytes) };
+        let (bytes, room) = (next - walk.header.start, walk.bytes.len() as u64);
+        let is_kept = next > checkpoint && bytes <= room;
+        walk.bound = if is_kept { Bound::Next(bytes) } else { Bound::Before(bytes.min(room)) };
     }
     walks
 }
@@ -89,48 +92,83 @@ impl<'a> SegmentWalk<'a> {
         let bytes = found.mapping.bytes();
         let HeaderFound::Header(header) = HeaderFound::read(bytes) else { return None };
         let bytes = &bytes[index(HEADER_BYTES)..];
-        Some(Self { file: found.id, start: header.start, bytes, bound: Bound::Newest })
+        Some(Self { file: found.id, header, bytes, bound: Bound::Newest })
     }
 
-    /// Reads every record, in order, and tells it.
-    pub fn walk(&self, each: &mut dyn FnMut(WalkedRecord)) -> WalkEnd {
+    /// Reads everything, in order, and tells it; of the newest segment, where the log ends.
+    pub fn walk(&self, each: &mut dyn FnMut(Walked)) -> Option<LogEnd> {
         let bytes = match self.bound {
-            Bound::Next(length) => &self.bytes[..index(length)],
-            Bound::Gap | Bound::Newest => self.bytes,
+            Bound::Next(length) | Bound::Before(length) => &self.bytes[..index(length)],
+            Bound::Newest => self.bytes,
         };
         let mut at = 0;
-        while at < bytes.len() {
-            let rest = &bytes[at..];
-            let (kind, length) = match Record::decode(self.start + at as u64, rest) {
-                Ok((record, length)) => (record.kind_name(), length),
-                Err(BadRecord::Unknown) => {
-                    ("unknown", Record::length(rest).expect("its sum is right"))
-                }
-                Err(BadRecord::Cut | BadRecord::Sum) => break,
-            };
-            let offset = HEADER_BYTES + at as u64;
-            each(WalkedRecord { offset, bytes: length as u64, kind });
-            at += length;
+        loop {
+            while let Some((kind, length)) = self.record_at(at, bytes) {
+                each(Walked::Record { bytes: length as u64, kind });
+                at += length;
+            }
+            if self.bound == Bound::Newest {
+                return Some(self.log_end(at, each));
+            }
+            let next = self.seek(at + 1, bytes);
+            let is_hole = matches!(self.bound, Bound::Next(_)) && at < bytes.len();
+            if next.is_some() || is_hole {
+                let length = next.unwrap_or(bytes.len()) - at;
+                each(Walked::Damage { offset: place(at), bytes: length as u64 });
+            }
+            at = next?;
         }
-        self.end(bytes, at)
     }
 
-    /// The records of `bytes` end `at` there.
-    fn end(&self, bytes: &[u8], at: usize) -> WalkEnd {
-        let (offset, rest) = (HEADER_BYTES + at as u64, &bytes[at..]);
-        match self.bound {
-            Bound::Next(_) if !rest.is_empty() => {
-                WalkEnd::Damaged { offset, lost_bytes: rest.len() as u64 }
+    /// The log ends `at` there.
+    fn log_end(&self, at: usize, each: &mut dyn FnMut(Walked)) -> LogEnd {
+        let behind = &self.bytes[at..];
+        let group = behind.len().min(GROUP_BYTES_MAX);
+        let last = behind[..group].iter().rposition(|byte| *byte != 0);
+        let mut end = LogEnd {
+            offset: place(at),
+            torn_bytes: last.map_or(0, |last| last as u64 + 1),
+            torn_records: 0,
+        };
+        let mut next = self.seek(at + 1, self.bytes);
+        while let Some(found) = next {
+            if found > at + group {
+                // No write reaches so far: what is here was committed once.
+                each(Walked::Damage { offset: place(at), bytes: (found - at) as u64 });
+                break;
             }
-            Bound::Next(_) | Bound::Gap => WalkEnd::Whole { offset },
-            Bound::Newest => {
-                let group = &rest[..rest.len().min(GROUP_BYTES_MAX)];
-                let last = group.iter().rposition(|byte| *byte != 0);
-                let torn_bytes = last.map_or(0, |last| last as u64 + 1);
-                WalkEnd::Log { offset, torn_bytes }
-            }
+            end.torn_records += 1;
+            let length = self.record_at(found, self.bytes).map_or(1, |(_, length)| length);
+            next = self.seek(found + length, self.bytes);
+        }
+        end
+    }
+
+    /// The record at this place behind the header: its kind and length.
+    fn record_at(&self, at: usize, bytes: &[u8]) -> Option<(&'static str, usize)> {
+        let rest = bytes.get(at..).filter(|rest| !rest.is_empty())?;
+        match Record::decode((self.header.start + at as u64) ^ self.header.salt, rest) {
+            Ok((record, length)) => Some((record.kind_name(), length)),
+            Err(BadRecord::Unknown) => Some(("unknown", Record::length(rest)?)),
+            Err(BadRecord::Cut | BadRecord::Sum) => None,
         }
     }
+
+    /// The next place from `from` on where a record stands.
+    fn seek(&self, from: usize, bytes: &[u8]) -> Option<usize> {
+        let may_be = |at: &usize| {
+            let frame = &bytes[*at..*at + FRAME_BYTES];
+            let length = u32::from_le_bytes([frame[4], frame[5], frame[6], frame[7]]) as usize;
+            frame[8] != 0 && length <= SOUGHT_BYTES_MAX
+        };
+        let end = (bytes.len() + 1).saturating_sub(FRAME_BYTES);
+        (from..end).filter(may_be).find(|at| self.record_at(*at, bytes).is_some())
+    }
+}
+
+/// The place in the file of what stands `at` behind the header.
+fn place(at: usize) -> u64 {
+    HEADER_BYTES + at as u64
 }
 
 impl Record<'_> {

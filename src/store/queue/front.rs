@@ -41,7 +41,7 @@ pub(super) struct Front {
     pub(super) sent: u64,
     /// Messages below `next` that are not done with.
     pub(super) unacked: u32,
-    /// No packet was taken, and no message came for a client that is there, since the last rewind.
+    /// No packet was taken since the last rewind.
     pub(super) resting: bool,
     /// No message below it waits and may be dropped.
     spare_from: u64,
@@ -137,8 +137,9 @@ impl Front {
     #[inline]
     pub(super) fn number_of(&self, packet_id: u16) -> Option<u64> {
         let residue = u64::from(packet_id).checked_sub(1)?;
-        let ahead = (residue + IDENTIFIERS - self.first % IDENTIFIERS) % IDENTIFIERS;
-        Some(self.first + ahead)
+        let of_first = self.first % IDENTIFIERS;
+        let turn = if residue < of_first { IDENTIFIERS } else { 0 };
+        Some(self.first - of_first + turn + residue)
     }
 
     /// Takes the next message that was taken before.

@@ -24,8 +24,10 @@
 //!
 //! A queue that is made [`Queue::volatile`] is not in the log: all of it is front. Any other can be
 //! put into bytes (see `state`), and made again of these and of the records that were appended
-//! since (see `replay`). For that [`Queue::take_acks`] tells what happened otherwise. The log may
-//! let go of a segment that is no longer held when the acks taken since are durable.
+//! since (see `replay`), in their order: messages, blocks, acks, moves, and how far it was sent.
+//! What was done with [`Queue::take_acks`] tells. The log may let go of a segment that is no longer
+//! held when the acks taken since are durable. A queue that is being rebuilt holds nothing, and may
+//! be dropped; any other is drained first.
 
 mod acks;
 mod blocks;
@@ -36,9 +38,9 @@ mod packed;
 mod relocate;
 mod replay;
 mod state;
-mod visit;
 #[cfg(test)]
 mod tests;
+mod visit;
 
 use crate::limits::QUEUE_TAIL_BYTES_MAX;
 
@@ -136,7 +138,6 @@ impl Queue {
             self.stored_bytes += u64::from(entry.bytes());
         }
         if let Some(front) = self.open_front(near) {
-            front.resting = false;
             front.ready.push_back(entry);
             self.end += 1;
             return;

@@ -249,6 +249,9 @@ mod tests {
             let mut popped = packed.clone();
             let front = packed.split_front(u32::try_from(count).expect("small"));
             let count = count.min(entries.len());
+            let mut longer = front.clone();
+            longer.push(entries[3]);
+            assert_eq!(longer.iter().last(), Some(entries[3]));
             assert_eq!(front.iter().collect::<Vec<_>>(), entries[..count]);
             for entry in &entries[..count] {
                 assert_eq!(popped.pop_front(), Some(*entry));
@@ -288,7 +291,7 @@ mod tests {
     #[test]
     fn memory_follows_what_is_in_it() {
         let entry =
-            |at: u64| Entry::stored(Position::durable(1 << 40 | at * 700), 300, Terms::default());
+            |at: u64| Entry::stored(Position::durable((1 << 40) + at * 700), 300, Terms::default());
         let mut packed: Packed = (0..10).map(entry).collect();
         assert!(packed.bytes.capacity() <= 64, "{}", packed.bytes.capacity());
         for at in 10..10_000 {
@@ -296,7 +299,7 @@ mod tests {
             assert_eq!(packed.pop_front(), Some(entry(at - 10)));
         }
         assert!(packed.bytes.capacity() <= 256, "{}", packed.bytes.capacity());
-        (0..10).for_each(|_| drop(packed.pop_front()));
+        assert!((0..10).all(|_| packed.pop_front().is_some()));
         assert_eq!(packed.bytes.capacity(), 0);
     }
 }

@@ -72,10 +72,7 @@ impl Queue {
             return;
         }
         if first < tail_first {
-            // Its messages are in memory. If the first of them are done with, the block ends what
-            // is in the tail of them.
-            let rest = block.end().saturating_sub(tail_first);
-            self.cut_chunk(rest);
+            // Its messages are in memory, or done with.
             return;
         }
         self.cut_chunk(first - tail_first);
@@ -87,6 +84,15 @@ impl Queue {
             self.end = self.end.max(block.end());
         }
         self.wake().middle.push_back(block);
+    }
+
+    /// The block that begins with this message may hold something else than what was pushed: its
+    /// record is to be read.
+    pub fn replay_doubt(&mut self, first: u64) {
+        let last = self.front.as_deref_mut().and_then(|front| front.middle.back_mut());
+        if let Some(block) = last.filter(|block| block.first == first) {
+            block.holds = None;
+        }
     }
 
     /// These messages were done with: every one below `first`, and `gone`; and released.
@@ -125,8 +131,10 @@ impl Queue {
         if let Some(mut front) = self.front.take() {
             let replay = front.replay.take().map_or_else(Replay::default, |replay| *replay);
             let first = front.first;
-            let sent = front.sent.min(self.end);
-            let told = replay.told_end().max(sent.min(first + IDENTIFIERS));
+            // Before a message that was answered, or dropped, all that are left were sent.
+            let told = replay.told_end();
+            let sent = front.sent.max(told).min(self.end);
+            let told = told.max(sent.min(first + IDENTIFIERS));
             let mut new = Front::new(first, false);
             new.sent = sent;
             let mut settling = Settling { front: new, bytes: 0, told, first, replay };
@@ -246,7 +254,7 @@ struct Settling {
     front: Front,
     /// Of the records held.
     bytes: u64,
-    /// What is below was sent: something was told about a message behind it.
+    /// What is below was sent.
     told: u64,
     first: u64,
     replay: Replay,
@@ -361,4 +369,29 @@ fn hold(entry: Entry, log: &mut impl QueueLog) -> u64 {
         log.hold(position, 1);
     }
     entry.bytes().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Whatever order they are told in, numbers that are gone are one run for neighbours.
+    #[test]
+    fn runs_grow_together() {
+        let orders: [[u64; 5]; 4] =
+            [[3, 4, 5, 6, 7], [7, 6, 5, 4, 3], [3, 5, 7, 4, 6], [5, 5, 3, 3, 4]];
+        for order in orders {
+            let mut replay = Replay::default();
+            order.iter().for_each(|number| replay.add_gone(*number));
+            let end = order.iter().max().expect("five") + 1;
+            assert_eq!(replay.gone, BTreeMap::from([(3, end)]), "{order:?}");
+            assert!(replay.is_gone(&(3..end)) && replay.is_gone(&(4..5)));
+            assert!(!replay.is_gone(&(2..5)) && !replay.is_gone(&(4..end + 1)));
+            assert_eq!(replay.told_end(), end);
+            replay.forget(end - 1);
+            assert!(!replay.is_empty());
+            replay.forget(end);
+            assert!(replay.is_empty());
+        }
+    }
 }

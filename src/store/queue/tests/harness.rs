@@ -27,6 +27,8 @@ pub(super) struct Harness {
     /// Where recovery may begin: at a state, or where there was none yet.
     starts: Vec<usize>,
     volatile: bool,
+    /// The log knows what was sent, not only what was answered.
+    pub(super) tells_sent: bool,
 }
 
 impl Harness {
@@ -44,6 +46,7 @@ impl Harness {
             events: vec![Event::Acks(Acks { first: end, ..Acks::default() })],
             starts: vec![0],
             volatile,
+            tells_sent: true,
         }
     }
 
@@ -130,8 +133,17 @@ impl Harness {
         let has = self.queue.has_acks();
         let acks = self.queue.take_acks();
         assert_eq!(has, acks.is_some());
+        if let Some(Acks { first, gone, released }) = &acks {
+            // What they say needs saying, and is so.
+            let messages = &self.model.messages;
+            assert!(messages.range(..first).next().is_none());
+            assert!(gone.iter().all(|at| at >= first && !messages.contains_key(at)));
+            assert!(released.iter().all(|at| messages.get(at) == Some(&Entry::RELEASED)));
+        }
         self.events.extend(acks.map(Event::Acks));
-        self.events.push(Event::Sent(self.queue.sent()));
+        if self.tells_sent {
+            self.events.push(Event::Sent(self.queue.sent()));
+        }
         self.logged = self.model.clone();
         assert!(!self.queue.has_acks());
         self.log.retire();
@@ -182,6 +194,7 @@ impl Harness {
         self.events.push(Event::Cleaned(range.clone(), moves));
         assert!(self.log.holds().range(range).next().is_none(), "nothing is held there");
         self.log.retire();
+        self.check();
     }
 
     /// The process ends, and begins again with what the log has.
@@ -192,7 +205,15 @@ impl Harness {
         self.log.forget_holds();
         self.queue = self.rebuilt();
         self.model = self.logged.clone();
+        if !self.tells_sent {
+            // It may be behind messages that were dropped, unsent.
+            let sent = self.queue.sent();
+            let between = self.model.sent..sent.max(self.model.sent);
+            assert!(self.model.messages.range(between).next().is_none());
+            self.model.sent = sent;
+        }
         self.near = false;
+        assert!(!self.queue.has_acks(), "it has them from the log");
         self.model.rewind();
         self.check();
     }

@@ -133,6 +133,7 @@ fn contents(queue: &Queue, log: &FakeLog) -> (BTreeMap<u64, Entry>, Vec<Position
         assert!(front.flight_end() <= front.ready_first && front.ready_end() <= queue.end());
         assert!(front.flight.is_empty() || front.flight[0] != Entry::GONE);
         assert!(!front.flight.is_empty() || front.first == front.ready_first);
+        assert!(front.loaded.iter().all(|block| block.end > front.first), "let go of when done");
         entries.extend((front.first..).zip(front.flight.iter().copied()));
         entries.extend((front.ready_first..).zip(front.ready.iter().copied()));
         for block in &front.middle {

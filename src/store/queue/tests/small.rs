@@ -63,6 +63,14 @@ impl Rig {
         self.queue.settle(&mut self.log);
     }
 
+    /// Either that, or counts what is lost.
+    fn restart_or(&mut self, restarts: bool, lost: u64) {
+        assert_eq!(self.queue.take_lost(), lost);
+        if restarts {
+            self.restart();
+        }
+    }
+
     /// The start of each block, in the order they were appended.
     fn blocks(&self) -> Vec<u64> {
         self.log.appended.iter().map(|(_, first, _)| *first).collect()
@@ -193,7 +201,9 @@ fn drops_are_passed() {
 #[test]
 fn exactly_once_has_two_steps() {
     let mut rig = Rig::new(Queue::default());
-    (0..3).for_each(|_| drop(rig.push(true, QOS_2)));
+    for _ in 0..3 {
+        rig.push(true, QOS_2);
+    }
     rig.push_many(1, true);
     assert_eq!(rig.take_all(4).len(), 4);
     assert_eq!(rig.acknowledge(2), Answer::Wrong);
@@ -224,7 +234,9 @@ fn exactly_once_has_two_steps() {
 fn drops_spare_what_is_released() {
     for restart in [false, true] {
         let mut rig = Rig::new(Queue::default());
-        (0..3).for_each(|_| drop(rig.push(true, QOS_2)));
+        for _ in 0..3 {
+            rig.push(true, QOS_2);
+        }
         assert_eq!(rig.take_all(3).len(), 3);
         assert_eq!((rig.release(1), rig.release(3)), (Answer::Done, Answer::Done));
         rig.push_many(2, false);
@@ -357,4 +369,111 @@ fn long_queues_are_in_the_log() {
         assert!(front.len() < 5_000, "{}", front.len());
         rig.queue.rewind();
     }
+}
+
+// What is told of a queue that is emptied at once is that all of it is done with.
+#[test]
+fn ends_are_told() {
+    for taken in [0, 3] {
+        let mut rig = Rig::new(Queue::default());
+        rig.push_many(5, false);
+        assert_eq!(rig.take_all(taken).len(), taken.into());
+        rig.queue.drain(&mut rig.log);
+        let acks = rig.queue.take_acks().expect("five are gone");
+        assert_eq!(acks, Acks { first: 5, ..Acks::default() });
+        assert!(rig.queue.is_empty() && rig.queue.front.is_none());
+        rig.queue.drain(&mut rig.log);
+        assert!(!rig.queue.has_acks());
+    }
+}
+
+// Messages that are lost as they are moved are counted, and what comes goes behind them.
+#[test]
+fn lost_messages_are_counted() {
+    for near in [false, true] {
+        for taken in 0..4 {
+            let mut rig = Rig::new(Queue::default());
+            rig.push_many(4, near);
+            assert_eq!(rig.take_all(taken).len(), taken.into());
+            let keeps_first = |old: Position| (old.offset() == 0).then_some(old);
+            rig.queue.relocate(&(0..SEGMENT), &keeps_first, SESSION, &mut rig.log);
+            rig.queue.rewind();
+            assert_eq!(rig.queue.unacked(), 0);
+            rig.restart_or(taken % 2 == 0, 3);
+            rig.push_many(1, true);
+            assert_eq!(rig.take_all(9), [(0, 1, taken > 0), (4, 5, false)]);
+        }
+    }
+}
+
+// A queue whose blocks are all lost is empty.
+#[test]
+fn lost_blocks_are_done_with() {
+    let mut rig = Rig::new(Queue::default());
+    rig.log.tail_bytes_max = 30;
+    rig.push_many(9 * 4, false);
+    assert!(rig.queue.tail.is_empty());
+    rig.log.blocks.clear();
+    assert_eq!(rig.take(1), None);
+    assert_eq!((rig.queue.waiting(), rig.queue.take_lost()), (0, 36));
+    assert!(rig.queue.is_empty());
+    assert_eq!(rig.log.holds(), BTreeMap::new());
+    assert_eq!(rig.queue.take_acks().map(|acks| acks.first), Some(36));
+    rig.push_many(1, true);
+    assert_eq!(rig.take_all(1), [(36, 37, false)]);
+}
+
+// A block written anew says what is gone and released by itself, should the acks be lost.
+#[test]
+fn blocks_say_what_is_released() {
+    let mut rig = Rig::new(Queue::default());
+    let entries = rig.push_many(3, false);
+    let packed: Packed = [entries[0], Entry::RELEASED, Entry::GONE].into_iter().collect();
+    let at = blocks::append(&packed, 0, SESSION, &mut rig.log).position;
+    rig.queue = Queue::default();
+    entries.iter().for_each(|entry| rig.queue.replay_push(*entry));
+    rig.queue.replay_block(at, 0, 3, &rig.log);
+    rig.queue.replay_block(at, 0, 3, &rig.log);
+    rig.log.forget_holds();
+    rig.queue.settle(&mut rig.log);
+    assert!(rig.drop_oldest());
+    assert!(!rig.drop_oldest());
+    assert_eq!(rig.complete(1), Answer::Known);
+    assert_eq!(rig.complete(2), Answer::Done, "before its PUBREL came again");
+    assert!(rig.queue.is_empty());
+    assert_eq!(rig.log.holds(), BTreeMap::new());
+}
+
+// Rebuilding takes no memory for what was dropped, and none for what was done with.
+#[test]
+fn rebuilding_forgets() {
+    let mut rig = Rig::new(Queue::default());
+    rig.log.tail_bytes_max = 1_000;
+    let count = 100_000;
+    let entries = rig.push_many(count, false);
+    rig.queue.drain(&mut rig.log);
+    rig.queue = Queue::default();
+    let mut blocks = rig.log.appended.clone().into_iter().peekable();
+    for (at, entry) in entries.into_iter().enumerate() {
+        rig.queue.replay_push(entry);
+        let block = blocks.next_if(|(_, first, n)| first + u64::from(*n) == rig.queue.end());
+        if let Some((position, first, count)) = block {
+            rig.queue.replay_block(position, first, count, &rig.log);
+        }
+        if at > 1_000 && at < count - 10 {
+            rig.queue.replay_acks(0, &[at as u64 - 1_000], &[]);
+        }
+    }
+    // Not even the blocks are there any more, but for the first and the last.
+    let offsets: Vec<u64> = rig.log.blocks.keys().copied().collect();
+    for offset in &offsets[1..offsets.len() - 4] {
+        rig.log.blocks.remove(offset);
+    }
+    assert!(offsets.len() > 100);
+    rig.queue.settle(&mut rig.log);
+    assert_eq!(rig.queue.take_lost(), 0);
+    let front = rig.queue.front.as_ref().expect("a message is in flight");
+    assert!(front.len() < 3_000, "{}", front.len());
+    assert!(front.middle.len() + front.loaded.len() < 6);
+    assert_eq!(rig.queue.sent(), count as u64 - 1_010);
 }
