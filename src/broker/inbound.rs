@@ -95,7 +95,7 @@ impl Shard {
             return;
         }
         // Passed on before, though it may not be everywhere yet.
-        let wait = Wait { peers: self.out.options.shards > 1, disk: durable };
+        let wait = Wait { peers: self.out.options.shards > 1, disk: true };
         // [MQTT-4.6.0-3] PUBRECs keep the order of the PUBLISHes.
         let reply = if apart { Reply::Receive(packet_id) } else { Reply::Pubrec(packet_id) };
         self.promise(conn, reply, wait);

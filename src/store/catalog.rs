@@ -100,7 +100,8 @@ impl Catalog {
         let session = self.sessions.insert(vhost, client_id, clean);
         if !clean {
             let opened = Record::SessionOpened { session, vhost, time_ms, client_id };
-            self.sessions.get_mut(session).serial = logs.append_promised(&opened).offset();
+            let position = logs.append_promised(&opened);
+            self.sessions.get_mut(session).serial = logs.disk.mark_of(position);
         }
         session
     }
@@ -201,7 +202,8 @@ impl Catalog {
             let entry = QueueEntry::stored(position, bytes, terms);
             session.queue.push(entry, near, target.session, logs);
         }
-        if message.received.is_some() || message.origin.is_some() {
+        // A retained one may give way to another that is lost at a crash.
+        if message.retain || message.received.is_some() || message.origin.is_some() {
             logs.promise_turn();
         }
         if let Some((session, packet_id)) = message.received {

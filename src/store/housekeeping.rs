@@ -208,9 +208,8 @@ impl Housekeeping {
     fn victim(&self, logs: &Logs) -> Option<Range<u64>> {
         let checkpoint = logs.disk.checkpoint();
         let segments = || logs.disk.segments().filter(|segment| segment.end <= checkpoint);
-        let cleanable = |s: &SegmentFacts| {
-            s.references > 0 && self.stuck.get(&s.start) != Some(&s.references)
-        };
+        let cleanable =
+            |s: &SegmentFacts| s.references > 0 && self.stuck.get(&s.start) != Some(&s.references);
         if let Some(damaged) = segments().find(|s| s.damaged && cleanable(s)) {
             return logs.disk.shared_range(damaged.start);
         }

@@ -167,8 +167,8 @@ impl Client {
         buried && at_rest
     }
 
-    /// How long it has waited for the broker; none if it does not, or has itself to blame, or a disk
-    /// that is well only from `well_ms` on.
+    /// How long it has waited for the broker; none if it does not, or has itself to blame, or a
+    /// disk that is well only from `well_ms` on.
     pub(crate) fn waited_ms(&self, now_ms: u64, well_ms: u64) -> Option<u64> {
         let link = self.link.as_ref().filter(|link| link.is_waiting())?;
         let excused_ms = if link.needs_disk { well_ms } else { 0 };
@@ -388,7 +388,9 @@ impl Client {
         let present = connack.session_present;
         assert!(expected.is_none_or(|expected| expected == present), "session present: {present}");
         (link.accepted, link.resumed, link.waits_since_ms) = (true, present, scene.now_ms);
-        (self.presence, self.unclear) = (Presence::Yes, false);
+        let crashed = lock(scene.kernel).conns[link.conn].crashed;
+        self.presence = if crashed { Presence::Unknown } else { Presence::Yes };
+        self.unclear = false;
         if let (Some(old), false) = (self.session, present) {
             scene.ledger.sessions[old].alive = false;
             self.session = None;

@@ -10,12 +10,13 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use log::info;
 use ringmq::broker::{self, Overflow, ShardId, Stats};
 use ringmq::limits::SESSION_BYTES_MAX;
 use ringmq::mesh::{self, Bell, Sender, Tally};
 use ringmq::reactor::{Clock, Inbox, Options, Outbox, Parcel, Reactor};
 use ringmq::ring::{Ring, Wake};
-use ringmq::store::{CatalogLimits, LogOptions, Store, StoreOptions};
+use ringmq::store::{CatalogLimits, LogOptions, Losses, Store, StoreOptions};
 
 use crate::disk::SimMedium;
 use crate::kernel::{Shared, lock};
@@ -62,7 +63,8 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    pub(crate) fn new(plan: &Plan, kernel: &Shared, clock: &SimClock) -> Self {
+    /// Starts the broker on what is on the disk, for the `start`th time.
+    pub(crate) fn new(plan: &Plan, start: u64, kernel: &Shared, clock: &SimClock) -> Self {
         let shards = usize::from(plan.shards);
         let bells: Vec<Arc<Bell>> = (0..shards).map(|_| Arc::default()).collect();
         let rings: Vec<SimRing> =
@@ -91,7 +93,7 @@ impl Cluster {
         let parts = (0..plan.shards).zip(rings).zip(inboxes).zip(wirings).zip(controls);
         for ((((shard, ring), inboxes), outboxes), control) in parts {
             let at = usize::from(shard);
-            let store = open_store(plan, kernel, shard);
+            let store = open_store(plan, start, kernel, shard);
             let options = Options {
                 broker: broker::Shard::new(broker_options(plan, ShardId(shard)), store),
                 medium: SimMedium::new(kernel, at),
@@ -210,14 +212,16 @@ fn broker_options(plan: &Plan, shard: ShardId) -> broker::Options {
     }
 }
 
-fn open_store(plan: &Plan, kernel: &Shared, shard: u16) -> Store {
+fn open_store(plan: &Plan, start: u64, kernel: &Shared, shard: u16) -> Store {
     let options = StoreOptions {
         log: LogOptions { shard, segment_bytes: plan.segment_bytes, sync: plan.sync },
         limits: CatalogLimits { retained_count_max: u64::MAX, retained_bytes_max: u64::MAX },
-        seed: plan.seed,
+        seed: plan.seed << 8 | start,
         time_ms: 1,
     };
     let found = lock(kernel).disk.found(usize::from(shard));
-    let (store, _) = Store::open(&options, found).expect("the files are this shard's");
+    let (store, opened) = Store::open(&options, found).expect("the files are this shard's");
+    info!("shard {shard}: {opened}; {:?}", opened.report);
+    assert_eq!(opened.losses, Losses::default(), "{opened}");
     store
 }

@@ -50,6 +50,8 @@ impl Subscription {
 pub(crate) struct Receipt {
     /// Deliveries with RETAIN clear, repetitions left out.
     pub(crate) live: u32,
+    /// Of those, at QoS 2.
+    once: u32,
     /// Deliveries with RETAIN set, repetitions left out.
     pub(crate) retained: u32,
 }
@@ -230,14 +232,14 @@ impl Ledger {
         }
         receipt.live += 1;
         // What is passed on at a lower QoS may go out before the broker is sure of it.
-        let passed_on = message.undone && publish.qos < QoS::ExactlyOnce;
-        let several = message.qos == QoS::AtLeastOnce || passed_on;
+        receipt.once += u32::from(publish.qos == QoS::ExactlyOnce);
+        let several = message.qos == QoS::AtLeastOnce || message.undone && receipt.once <= 1;
         let copies = if several { message.sends } else { 1 };
         assert!(receipt.live <= copies, "message {id} came {} times: {message:?}", receipt.live);
         // Where a first copy was routed before the subscription, or at QoS 0 while the client was
         // away, a repeated one is the first to come.
         let first = message.sends == 1
-            || message.qos == QoS::ExactlyOnce
+            || message.qos == QoS::ExactlyOnce && !message.undone
             || session.subscriptions.iter().any(|known| {
                 publish.qos > QoS::AtMostOnce
                     && known.qos >= publish.qos

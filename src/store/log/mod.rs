@@ -370,6 +370,12 @@ impl Log {
         (0..self.segments.list.len()).map(|at| self.segments.facts(at))
     }
 
+    /// A number that no other record of the shard has, also of those that a crash undid: after it
+    /// the log goes on where it was cut.
+    pub fn mark_of(&self, position: Position) -> u64 {
+        self.segments.mark_of(offset_of(position))
+    }
+
     /// Start of the segment that a position stands in; of one that took over from a failed file,
     /// start of that file's.
     pub fn segment_of(&self, position: Position) -> Option<u64> {

@@ -140,12 +140,16 @@ impl Segments {
         self.find(offset).map_or(offset, |at| self.list[self.counter(at)].start)
     }
 
+    /// What tells the record at `offset` from those that other openings of the log had there.
+    pub(in crate::store) fn mark_of(&self, offset: u64) -> u64 {
+        offset ^ self.find(offset).map_or(0, |at| self.list[at].salt)
+    }
+
     /// The record at `offset`, and where the next one stands. It is [`BadRecord::Cut`] where the
     /// log has nothing.
     pub(in crate::store) fn record_at(&self, offset: u64) -> Result<(Record<'_>, u64), BadRecord> {
         let bytes = self.bytes_at(offset).ok_or(BadRecord::Cut)?;
-        let salt = self.find(offset).map_or(0, |at| self.list[at].salt);
-        let (record, length) = Record::decode(offset ^ salt, bytes)?;
+        let (record, length) = Record::decode(self.mark_of(offset), bytes)?;
         self.read_bytes.set(self.read_bytes.get() + length);
         Ok((record, offset + length as u64))
     }
