@@ -30,6 +30,9 @@ pub(super) const STEP_SESSIONS: usize = 256;
 /// Origins in one record.
 const ORIGINS_MAX: usize = 4096;
 
+/// Segments in one record.
+const SEGMENTS_MAX: usize = 4096;
+
 /// A checkpoint is taken when so many times its own size was appended since the last: what is
 /// written for checkpoints stays below a quarter of the rest.
 const CHECKPOINT_FACTOR: u64 = 4;
@@ -160,6 +163,11 @@ impl Housekeeping {
                 while origins.peek().is_some() {
                     let some = origins.by_ref().take(ORIGINS_MAX).collect();
                     logs.disk.append(&Record::Origins(some));
+                }
+                let segments = logs.disk.segments().map(|segment| (segment.start, segment.holds));
+                let segments: Vec<(u64, u64)> = segments.collect();
+                for some in segments.chunks(SEGMENTS_MAX) {
+                    logs.disk.append(&Record::References(some.to_vec()));
                 }
                 logs.disk.append(&Record::CheckpointEnded { begun });
                 let end = logs.disk.appended();

@@ -39,6 +39,7 @@
 //! | 18 | freed elsewhere | origin: shard 2, session's serial 8, packet identifier 2 |
 //! | 19 | origins | each 12, as above: the rest |
 //! | 20 | queued | target *v* as in a message, offset 8, bytes *v* |
+//! | 21 | references | of each segment: start 8, references there ever were *v* |
 //!
 //! Times are milliseconds since 1970.
 
@@ -190,6 +191,7 @@ pub(super) enum Record<'a> {
     CheckpointEnded { begun: u64 },
     Cleaned { from: u64, to: u64 },
     Origins(Vec<Origin>),
+    References(Vec<(u64, u64)>),
     Queued { target: Target, position: Position, bytes: u32 },
 }
 
@@ -235,6 +237,7 @@ impl<'a> Record<'a> {
             Self::Cleaned { .. } => 17,
             Self::FreedElsewhere(_) => 18,
             Self::Origins(_) => 19,
+            Self::References(_) => 21,
             Self::Queued { .. } => 20,
         }
     }
@@ -251,6 +254,7 @@ impl<'a> Record<'a> {
                 }
                 Self::Acks(acks) => (acks.gone.len() + acks.released.len()) * 10,
                 Self::Origins(origins) => origins.len() * 12,
+                Self::References(segments) => segments.len() * 18,
                 Self::SessionOpened { client_id, .. } => client_id.len(),
                 Self::Subscribed { filter, .. } | Self::Unsubscribed { filter, .. } => filter.len(),
                 Self::Cleared { topic, .. } => topic.len(),
@@ -317,6 +321,12 @@ impl<'a> Record<'a> {
             }
             Self::FreedElsewhere(origin) => origin.encode(out),
             Self::Origins(origins) => origins.iter().for_each(|origin| origin.encode(out)),
+            Self::References(segments) => {
+                for (start, count) in segments {
+                    out.extend_from_slice(&start.to_le_bytes());
+                    put_varint(out, *count);
+                }
+            }
             Self::Cleared { vhost, topic } => {
                 out.extend_from_slice(&vhost.to_le_bytes());
                 put_bytes(out, topic.as_bytes());
@@ -422,6 +432,13 @@ impl<'a> Record<'a> {
                     origins.push(Origin::decode(body)?);
                 }
                 Self::Origins(origins)
+            }
+            21 => {
+                let mut segments = Vec::new();
+                while !body.is_empty() {
+                    segments.push((body.u64()?, body.varint()?));
+                }
+                Self::References(segments)
             }
             20 => Self::Queued {
                 target: Target::from_bits(body.varint()?)?,

@@ -25,6 +25,9 @@ pub(super) struct Replay {
     elsewhere: BTreeSet<super::Origin>,
     /// Where messages were moved to that cleaning has not finished with.
     moves: HashMap<Position, Position>,
+    /// By start of segment: references that there were, so that what is left of them tells how much
+    /// lives in it.
+    holds: HashMap<u64, u64>,
     /// Records whose sum is right and whose content is not: our own fault, or a later version's.
     pub(super) misread: u64,
 }
@@ -76,7 +79,11 @@ impl Replay {
         segment_of: &dyn Fn(Position) -> u64,
     ) {
         match record {
-            Record::Message(message) => self.message(position, &message),
+            Record::Message(message) => {
+                let holds = message.targets.iter().count() + usize::from(message.retained);
+                *self.holds.entry(segment_of(position)).or_default() += holds as u64;
+                self.message(position, &message);
+            }
             Record::Acks(acks) => {
                 if let Some(session) = self.session(acks.session) {
                     session.queue.replay_acks(acks.first, &acks.gone, &acks.released);
@@ -119,6 +126,7 @@ impl Replay {
                 self.elsewhere.remove(&origin);
             }
             Record::Origins(origins) => self.elsewhere.extend(origins),
+            Record::References(segments) => self.holds.extend(segments),
             Record::Queued { target, position, bytes } => {
                 let terms = QueueTerms { retain: target.retain, exactly_once: target.exactly_once };
                 if let Some(session) = self.session(target.session) {
@@ -243,6 +251,9 @@ impl Replay {
             for topic in gone {
                 store.clear(&topic);
             }
+        }
+        for (start, holds) in self.holds {
+            logs.disk.recall_holds(start, holds);
         }
         (catalog, losses)
     }

@@ -239,6 +239,14 @@ impl Log {
         }
     }
 
+    /// There were so many references to the segment that starts at `start`, before the log was
+    /// opened as well.
+    pub(in crate::store) fn recall_holds(&mut self, start: u64, holds: u64) {
+        if let Some(at) = self.segments.index_of(start) {
+            self.segments.recall_holds(at, holds);
+        }
+    }
+
     /// What stands at `offset` is damaged: the file of its segment is set aside when nothing refers
     /// to that any more.
     pub(in crate::store) fn set_damaged(&mut self, offset: u64) {

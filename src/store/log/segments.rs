@@ -85,7 +85,7 @@ pub struct SegmentFacts {
     pub end: u64,
     /// References there are. A segment that took over from a failed file shares them with that.
     pub references: u64,
-    /// References there ever were since the log was opened; shared likewise.
+    /// References there ever were, as far as is known; shared likewise.
     pub holds: u64,
     /// Bytes of records.
     pub used: u64,
@@ -323,6 +323,13 @@ impl Segments {
             segment.idle_since = None;
             self.consider(at);
         }
+    }
+
+    /// There were so many references, at least.
+    pub(super) fn recall_holds(&mut self, at: usize, holds: u64) {
+        let at = self.counter(at);
+        let segment = &mut self.list[at];
+        segment.holds = segment.holds.max(holds);
     }
 
     /// The segment at `at` is to go, if it may: it is looked at in [`Segments::retire`].

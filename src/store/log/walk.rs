@@ -204,6 +204,7 @@ impl Record<'_> {
             Self::CheckpointEnded { .. } => "checkpoint ended",
             Self::Cleaned { .. } => "cleaned",
             Self::Origins(_) => "origins",
+            Self::References(_) => "references",
             Self::Queued { .. } => "queued",
         }
     }
