@@ -34,13 +34,11 @@ fn segments(world: &World) -> usize {
     world.store.logs.disk.segments().len()
 }
 
-/// One message for these sessions, the first of which takes it at once.
+/// One message for these sessions, the first of which takes all it has at once.
 fn pass(world: &mut World, keys: &[SessionKey], retain: bool) {
     world.time_ms += 1;
     world.store_message(keys, retain);
-    world.take(keys[0]);
-    let number = world.live.session(keys[0]).end - 1;
-    world.finish_message(keys[0], number);
+    world.take_all(keys[0]);
     world.end_turn();
     world.work_disk();
     world.fold();
@@ -59,10 +57,7 @@ fn consumed_it_goes() {
         }
         assert!(segments(&world) > 30, "{}", segments(&world));
         world.connect_as(0, "absent", false);
-        while world.take(absent) {}
-        for number in 0..1000 {
-            world.finish_message(absent, number);
-        }
+        world.take_all(absent);
         for _ in 0..300 {
             pass(&mut world, &[key], false);
         }

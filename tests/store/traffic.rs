@@ -318,10 +318,14 @@ impl World {
         }
     }
 
-    /// A client says all that is to be said of a message it has.
-    pub(crate) fn finish_message(&mut self, key: SessionKey, number: u64) {
-        while self.live.session(key).messages.contains_key(&number) {
-            self.answer_to(key, number);
+    /// A client takes all there is and says all that is to be said of it.
+    pub(crate) fn take_all(&mut self, key: SessionKey) {
+        while self.take(key) {}
+        let numbers: Vec<u64> = self.live.session(key).messages.keys().copied().collect();
+        for number in numbers {
+            while self.live.session(key).messages.contains_key(&number) {
+                self.answer_to(key, number);
+            }
         }
     }
 
