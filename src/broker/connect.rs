@@ -48,6 +48,17 @@ impl Refusals {
     }
 }
 
+fn will_of(connect: &Connect<'_>) -> Option<Box<Will>> {
+    connect.will.map(|will| {
+        Box::new(Will {
+            topic: will.topic.as_str().into(),
+            payload: will.payload.into(),
+            qos: will.qos,
+            retain: will.retain,
+        })
+    })
+}
+
 impl Shard {
     pub(super) fn handle_connect(
         &mut self,
@@ -105,14 +116,7 @@ impl Shard {
             session,
             // [MQTT-3.1.2-24] One and a half times the keep alive.
             silence_ms_max: u32::from(connect.keep_alive_s) * 1500,
-            will: connect.will.map(|will| {
-                Box::new(Will {
-                    topic: will.topic.as_str().into(),
-                    payload: will.payload.into(),
-                    qos: will.qos,
-                    retain: will.retain,
-                })
-            }),
+            will: will_of(connect),
         });
         self.clients += 1;
         self.out.stats.clients_accepted += 1;

@@ -6,6 +6,7 @@
 //! is on disk already is a question of [`super::Log::committed`].
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use super::hashing::Hashing;
 use super::logs::Logs;
@@ -60,6 +61,10 @@ pub struct Catalog {
     /// their retained messages were sent to them. All that were there at the start may be.
     guests: BTreeSet<u64>,
     guests_below: u64,
+    /// Offsets of the segment that is being cleaned, and who was sent retained messages in it since
+    /// that began.
+    watched: Range<u64>,
+    late_guests: Vec<(SessionKey, Position)>,
     /// Sessions with acknowledgements to write.
     noted: Vec<SessionKey>,
     /// The targets as a record has them.
@@ -76,6 +81,8 @@ impl Catalog {
             elsewhere: BTreeSet::new(),
             guests: BTreeSet::new(),
             guests_below: 0,
+            watched: 0..0,
+            late_guests: Vec::new(),
             noted: Vec::new(),
             encoded: Vec::new(),
         }
@@ -217,7 +224,10 @@ impl Catalog {
     pub fn queue_retained(&mut self, target: Target, retained: Retained, logs: &mut Logs) {
         let Retained { position, bytes } = retained;
         logs.disk.append(&Record::Queued { target, position, bytes });
-        self.guests.extend(logs.disk.segment_of(position));
+        self.expect_guests(position, logs);
+        if self.watched.contains(&position.offset()) {
+            self.late_guests.push((target.session, position));
+        }
         let terms = QueueTerms { retain: target.retain, exactly_once: target.exactly_once };
         let entry = QueueEntry::stored(position, bytes, terms);
         let session = self.sessions.get_mut(target.session);
@@ -235,8 +245,26 @@ impl Catalog {
         self.guests_below = end;
     }
 
+    /// Sessions may wait for this message that it does not name.
+    pub(super) fn expect_guests(&mut self, position: Position, logs: &Logs) {
+        self.guests.extend(logs.disk.segment_of(position));
+    }
+
+    /// From now on who is sent retained messages of this segment is noted.
+    pub(super) fn watch_guests(&mut self, segment: Range<u64>) {
+        self.watched = segment;
+        self.late_guests.clear();
+    }
+
+    /// What was noted since the last call.
+    pub(super) fn take_late_guests(&mut self) -> Vec<(SessionKey, Position)> {
+        std::mem::take(&mut self.late_guests)
+    }
+
+    /// A segment was cleaned.
     pub(super) fn forget_guests(&mut self, start: u64) {
         self.guests.remove(&start);
+        self.watch_guests(0..0);
     }
 
     /// Clears the retained message of a topic; whether there was one.

@@ -11,20 +11,20 @@
 //! end of the log. One at a time: a checkpoint never captures a session between a message's move
 //! and the change of the queues that refer to it.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeMap;
 
 use super::catalog::Catalog;
+use super::cleaning::Cleaning;
+use super::log::SegmentFacts;
 use super::logs::Logs;
-use super::position::Position;
-use super::queue::QueueLog;
-use super::record::{MessageRecord, Record, SessionKey, Target, Targets};
-use super::retained::{Retained, ScanEnd};
+use super::record::{Record, SessionKey};
+use super::retained::ScanEnd;
 
 /// Bytes that one step captures or looks at, more or less: a millisecond at most.
-const STEP_BYTES: usize = 128 * 1024;
+pub(super) const STEP_BYTES: usize = 128 * 1024;
 
 /// Sessions that one step looks at.
-const STEP_SESSIONS: usize = 256;
+pub(super) const STEP_SESSIONS: usize = 256;
 
 /// Origins in one record.
 const ORIGINS_MAX: usize = 4096;
@@ -52,24 +52,6 @@ enum Stage {
     Origins,
 }
 
-/// A segment that is being cleaned.
-struct Cleaning {
-    from: u64,
-    to: u64,
-    /// Sessions from this one on are still to be asked, because some may refer to messages that do
-    /// not name them.
-    all_from: Option<SessionKey>,
-    /// Where to go on looking; `None`: all was looked at.
-    at: Option<u64>,
-    /// Sessions that were asked what they need of the segment.
-    asked: HashSet<SessionKey>,
-    /// Those that need something.
-    concerned: BTreeSet<SessionKey>,
-    /// What sessions need.
-    needed: HashSet<Position>,
-    moves: HashMap<Position, Position>,
-}
-
 /// What was done so far.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct HousekeepingStats {
@@ -79,6 +61,8 @@ pub struct HousekeepingStats {
     pub cleaned: u64,
     /// Bytes of records that cleaning moved.
     pub moved_bytes: u64,
+    /// Retained messages that could not be read.
+    pub retained_lost: u64,
 }
 
 /// See the module.
@@ -90,6 +74,9 @@ pub struct Housekeeping {
     last_bytes: u64,
     /// A checkpoint that counts when the log is committed up to the first offset; where it began.
     ended: Option<(u64, u64)>,
+    /// Segments that were cleaned and still have references, and how many: they are not cleaned
+    /// again for these.
+    stuck: BTreeMap<u64, u64>,
     scratch: Vec<u8>,
     stats: HousekeepingStats,
 }
@@ -103,6 +90,7 @@ impl Housekeeping {
             last_begun: begun,
             last_bytes: 0,
             ended: None,
+            stuck: BTreeMap::new(),
             scratch: Vec::new(),
             stats: HousekeepingStats::default(),
         }
@@ -124,12 +112,18 @@ impl Housekeeping {
         match std::mem::replace(&mut self.job, Job::Idle) {
             Job::Idle => self.begin(catalog, logs),
             Job::Checkpoint { begun, stage } => self.capture(begun, stage, catalog, logs),
-            Job::Clean(cleaning) => self.clean(cleaning, catalog, logs),
+            Job::Clean(mut cleaning) => {
+                if cleaning.step(catalog, logs, &mut self.stats) {
+                    self.note_stuck(cleaning.start(), logs);
+                } else {
+                    self.job = Job::Clean(cleaning);
+                }
+            }
         }
         !matches!(self.job, Job::Idle)
     }
 
-    fn begin(&mut self, catalog: &Catalog, logs: &mut Logs) {
+    fn begin(&mut self, catalog: &mut Catalog, logs: &mut Logs) {
         let since = logs.disk.appended() - self.last_begun;
         if self.ended.is_none()
             && since >= self.segment_bytes.max(self.last_bytes * CHECKPOINT_FACTOR)
@@ -137,16 +131,7 @@ impl Housekeeping {
             let begun = logs.disk.append(&Record::CheckpointBegun).offset();
             self.job = Job::Checkpoint { begun, stage: Stage::Sessions(0) };
         } else if let Some((from, to)) = self.victim(logs) {
-            self.job = Job::Clean(Box::new(Cleaning {
-                from,
-                to,
-                all_from: catalog.has_guests(from).then_some(0),
-                at: Some(from),
-                asked: HashSet::new(),
-                concerned: BTreeSet::new(),
-                needed: HashSet::new(),
-                moves: HashMap::new(),
-            }));
+            self.job = Job::Clean(Box::new(Cleaning::new(from..to, catalog, logs)));
         }
     }
 
@@ -210,11 +195,22 @@ impl Housekeeping {
         Stage::Retained { vhost: 0, after: None }
     }
 
+    /// Two segments that share their references are cleaned one after the other.
+    fn note_stuck(&mut self, start: u64, logs: &Logs) {
+        let left = logs.disk.segments().find(|segment| segment.start == start);
+        if let Some(left) = left.filter(|segment| segment.references > 0) {
+            self.stuck.insert(start, left.references);
+            self.stuck.retain(|start, _| logs.disk.end_of_segment(*start).is_some());
+        }
+    }
+
     /// The segment to clean, if garbage is worth it.
     fn victim(&self, logs: &Logs) -> Option<(u64, u64)> {
         let checkpoint = logs.disk.checkpoint();
         let segments = || logs.disk.segments().filter(|segment| segment.end <= checkpoint);
-        if let Some(damaged) = segments().find(|segment| segment.damaged) {
+        let cleanable =
+            |s: &SegmentFacts| s.references > 0 && self.stuck.get(&s.start) != Some(&s.references);
+        if let Some(damaged) = segments().find(|s| s.damaged && cleanable(s)) {
             return Some((damaged.start, damaged.end));
         }
         let (used, live) = segments()
@@ -224,125 +220,9 @@ impl Housekeeping {
             return None;
         }
         let sparse = segments()
-            .filter(|s| s.references > 0)
+            .filter(cleanable)
             .filter(|s| s.live_bytes_estimate() * 100 <= s.used * LIVE_PERCENT_MAX);
         let victim = sparse.min_by_key(|s| (s.live_bytes_estimate() * 16 / s.used.max(1), s.start));
         victim.map(|segment| (segment.start, segment.end))
-    }
-
-    fn clean(&mut self, mut cleaning: Box<Cleaning>, catalog: &mut Catalog, logs: &mut Logs) {
-        if let Some(from) = cleaning.all_from {
-            let keys: Vec<SessionKey> =
-                catalog.sessions.keys_from(from).take(STEP_SESSIONS + 1).collect();
-            cleaning.all_from = keys.get(STEP_SESSIONS).copied();
-            keys.iter().take(STEP_SESSIONS).for_each(|key| cleaning.ask(*key, catalog, logs));
-        } else if let Some(at) = cleaning.at {
-            cleaning.at = self.look(&mut cleaning, at, catalog, logs);
-        } else if let Some(key) = cleaning.concerned.pop_first() {
-            // It may have ended meanwhile; another of the same key refers to nothing in there.
-            // What is done with is in the log before.
-            catalog.write_acks(logs);
-            if let Some(session) = catalog.sessions.try_get_mut(key) {
-                let range = cleaning.from..cleaning.to;
-                let map = |position| cleaning.moves.get(&position).copied();
-                session.queue.relocate(&range, &map, key, logs);
-            }
-        } else {
-            logs.disk.append(&Record::Cleaned { from: cleaning.from, to: cleaning.to });
-            self.stats.cleaned += 1;
-            catalog.forget_guests(cleaning.from);
-            return;
-        }
-        self.job = Job::Clean(cleaning);
-    }
-
-    /// Looks at a step's worth of records and moves what lives; where to go on.
-    fn look(
-        &mut self,
-        cleaning: &mut Cleaning,
-        mut at: u64,
-        catalog: &mut Catalog,
-        logs: &mut Logs,
-    ) -> Option<u64> {
-        let stop = at + STEP_BYTES as u64;
-        while at < cleaning.to.min(stop) {
-            let position = Position::durable(at);
-            let Ok((record, next)) = logs.disk.record_at(at) else { return None };
-            at = next;
-            let sessions: Vec<SessionKey> = match &record {
-                Record::Message(message) => message.targets.iter().map(|t| t.session).collect(),
-                Record::Block(block) => vec![block.session],
-                _ => continue,
-            };
-            for session in sessions {
-                cleaning.ask(session, catalog, logs);
-            }
-            if let Record::Message(_) = record {
-                self.move_if_live(position, cleaning, catalog, logs);
-            }
-        }
-        (at < cleaning.to).then_some(at)
-    }
-
-    fn move_if_live(
-        &mut self,
-        position: Position,
-        cleaning: &mut Cleaning,
-        catalog: &mut Catalog,
-        logs: &mut Logs,
-    ) {
-        let Some(message) = logs.disk.message(position) else { return };
-        let kept = catalog.retained(message.vhost).and_then(|store| store.get(message.topic));
-        let is_retained = kept.is_some_and(|kept| kept.position == position);
-        if !is_retained && !cleaning.needed.contains(&position) {
-            return;
-        }
-        self.scratch.clear();
-        let (before, message_bytes) = (logs.disk.appended(), message.own_bytes());
-        let (vhost, topic) = (message.vhost, message.topic.to_owned());
-        self.scratch.extend_from_slice(message.payload);
-        // Whoever cleans the copy asks the same sessions again.
-        let mut targets = Vec::new();
-        let concerned = |target: &Target| cleaning.concerned.contains(&target.session);
-        message.targets.iter().filter(concerned).for_each(|target| target.put(&mut targets));
-        let copy = Record::Message(MessageRecord {
-            vhost,
-            qos: message.qos,
-            retained: is_retained,
-            time_ms: message.time_ms,
-            topic: &topic,
-            payload: &self.scratch,
-            moved_from: Some(position),
-            received: None,
-            origin: None,
-            targets: Targets(&targets),
-        });
-        let to = logs.disk.append(&copy);
-        self.stats.moved_bytes += logs.disk.appended() - before;
-        cleaning.moves.insert(position, to);
-        if is_retained {
-            logs.hold(to, 1);
-            catalog
-                .retained_mut(vhost)
-                .set(&topic, Retained { position: to, bytes: message_bytes });
-            logs.release(position, 1);
-        }
-    }
-}
-
-impl Cleaning {
-    /// Asks a session, once, what it needs of the segment.
-    fn ask(&mut self, key: SessionKey, catalog: &Catalog, logs: &Logs) {
-        if !self.asked.insert(key) {
-            return;
-        }
-        let Some(session) = catalog.sessions.try_get(key) else { return };
-        let range = self.from..self.to;
-        if session.queue.refers_to(&range) {
-            self.concerned.insert(key);
-            session.queue.positions_in(&range, logs, &mut |position| {
-                self.needed.insert(position);
-            });
-        }
     }
 }

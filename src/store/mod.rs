@@ -20,12 +20,13 @@
 //! | `catalog`, `session`, `subscriptions`, `retained` | what is kept |
 //! | `queue/` | what a session's client must still acknowledge |
 //! | `log/`, `segment`, `record`, `cursor` | the log and its bytes |
-//! | `housekeeping` | checkpoints and cleaning |
+//! | `housekeeping`, `cleaning` | checkpoints; moving what lives out of old segments |
 //! | `logs`, `messages`, `position` | the log beside the one in memory; places in them |
 //! | `medium` | the seam to the disk |
 //! | `hashing` | the hash of maps that clients fill |
 
 mod catalog;
+mod cleaning;
 mod cursor;
 mod hashing;
 mod housekeeping;

@@ -4,16 +4,18 @@
 //!
 //! | bytes | what |
 //! |---|---|
-//! | 4 | CRC-32C of the record's offset in the log XOR its segment's salt (8 bytes), and of all that follows this field |
+//! | 4 | CRC-32C of the record's place (8 bytes) and of all that follows this field |
 //! | 4 | length of the body in bytes |
 //! | 1 | kind |
 //! | length | body |
 //!
-//! The offset in the sum tells a record from what an earlier use of the file left behind. The salt
-//! tells it from what stood at the same offset before a crash, if that was never committed: the log
-//! is cut there, and goes on with something else, maybe in the same file. Numbers are little
-//! endian; *v* is a number in LEB128, *text* and *bytes* are a *v* with their length and then they
-//! themselves. A *list* is a *v* with its length, then each number less `first` as *v*. A session is named by its key (*v*): see [`SessionKey`].
+//! A place is the record's offset in the log XOR the salt of its segment. The offset tells a record
+//! from what an earlier use of the file left behind. The salt tells it from what stood at the same
+//! offset before a crash, if that was never committed: the log is cut there, and goes on with
+//! something else, maybe in the same file. Numbers are little endian; *v* is a number in LEB128,
+//! *text* and *bytes* are a *v* with their length and then they themselves. A *list* is a *v* with
+//! its length, then each number less `first` as *v*. A session is named by its key (*v*): see
+//! [`SessionKey`].
 //!
 //! | kind | record | body |
 //! |---|---|---|
@@ -436,8 +438,8 @@ impl<'a> Record<'a> {
 }
 
 impl<'a> MessageRecord<'a> {
-    /// Bytes of the record that are the message's own: what a session or the retain store is charged
-    /// with, who else waits for it aside.
+    /// Bytes of the record that are the message's own: what a session or the retain store is
+    /// charged with, who else waits for it aside.
     pub(super) fn own_bytes(&self) -> u32 {
         let bytes = FRAME_BYTES + HEAD_BYTES + self.topic.len() + self.payload.len();
         u32::try_from(bytes).expect("a packet is below 4 GiB")

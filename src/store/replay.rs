@@ -93,9 +93,14 @@ impl Replay {
                 }
             }
             Record::Block(block) => {
+                let is_moving = !self.moves.is_empty();
                 if let Some(session) = self.session(block.session) {
                     let (first, count) = (block.first, block.count);
                     session.queue.replay_block(position, first, count, &Places(segment_of));
+                    if is_moving {
+                        // The queue may have known the new places already.
+                        session.queue.replay_doubt(first);
+                    }
                 }
             }
             Record::SessionState { session, state } => match Session::decode(Cursor(state)) {
@@ -122,12 +127,12 @@ impl Replay {
             }
             Record::Cleaned { from, to } => self.relocate(from, to),
             Record::CheckpointBegun | Record::CheckpointEnded { .. } => {}
-            of_a_session => self.change(of_a_session),
+            of_a_session => self.change(&of_a_session),
         }
     }
 
-    fn change(&mut self, record: Record<'_>) {
-        match record {
+    fn change(&mut self, record: &Record<'_>) {
+        match *record {
             Record::Subscribed { session, granted, filter } => {
                 if let Some(session) = self.session(session) {
                     let _bounded = session.subscriptions.set(filter, granted);

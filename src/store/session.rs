@@ -55,6 +55,7 @@ pub struct Session {
     pub queue: Queue,
     /// Identifiers of QoS 2 messages that came and are not released: each was passed on, and is not
     /// again [MQTT-4.3.3-2].
+    #[expect(clippy::box_collection, reason = "most sessions have none, and 16 bytes count")]
     received: Option<Box<BTreeSet<u16>>>,
     /// Messages dropped because it was full.
     pub dropped: u32,

@@ -8,7 +8,9 @@ use std::os::unix::fs::FileExt;
 
 use ringmq::broker::Shard;
 use ringmq::disk::map;
-use ringmq::store::{CatalogLimits, FileId, LogOptions, Request, Store, StoreOptions};
+use ringmq::store::{
+    CatalogLimits, FileId, Found, HEADER_BYTES, LogOptions, Request, Store, StoreOptions,
+};
 use rustix::fs::{MemfdFlags, memfd_create};
 
 /// Segment files that exist.
@@ -18,18 +20,31 @@ pub(crate) struct Disk {
     last: u64,
 }
 
-/// The store of a shard that has nothing on its disk yet.
-pub(crate) fn empty_store(shard: u16) -> Store {
+/// The store of a shard with what is on its disk.
+pub(crate) fn open_store(shard: u16, disk: &Disk) -> Store {
     let options = StoreOptions {
         log: LogOptions { shard, segment_bytes: 1 << 20, sync: true },
         limits: CatalogLimits { retained_count_max: u64::MAX, retained_bytes_max: u64::MAX },
         seed: 1,
         time_ms: 0,
     };
-    Store::open(&options, Vec::new()).expect("there is nothing that could be wrong").0
+    Store::open(&options, disk.found()).expect("what is there was written by us").0
 }
 
 impl Disk {
+    /// The files that something was written to.
+    fn found(&self) -> Vec<Found> {
+        let files = self.files.iter().map(|(id, file)| {
+            let mapping = map(file).expect("there is memory");
+            Found { id: *id, mapping }
+        });
+        let mut found: Vec<Found> = files
+            .filter(|found| found.mapping.bytes()[..HEADER_BYTES as usize].iter().any(|b| *b != 0))
+            .collect();
+        found.sort_unstable_by_key(|found| found.id);
+        found
+    }
+
     /// Does all that a shard wants of its disk.
     pub(crate) fn serve(&mut self, shard: &mut Shard, now_ms: u64) {
         loop {

@@ -43,7 +43,8 @@ fn retained_faults(data: &Path, ledger: &Ledger) -> Vec<String> {
     let fault = |topic: usize| {
         let (is, may) = (found.get(&topic).copied(), ledger.retainable(topic));
         let name = &ledger.topics[topic].name;
-        let text = || format!("{name}: {is:?} is retained, that may be {may:?}");
+        let (first, count) = (may.first(), may.len());
+        let text = || format!("{name}: {is:?} is retained, and not {first:?} or one of {count}");
         (!may.contains(&is)).then(text)
     };
     (0..ledger.topics.len()).filter_map(fault).collect()

@@ -9,17 +9,36 @@ use std::sync::{Mutex, MutexGuard};
 
 use crate::common::{Publish, Random, publish};
 
-/// Topics of each publisher below `m/`, which subscribers have, and below `r/`, which they do not.
-const LIVE_TOPICS: usize = 3;
-const RETAINED_TOPICS: usize = 2;
+/// Topics of each publisher, by kind.
+const TOPICS: [(Kind, usize); 3] = [(Kind::Live, 3), (Kind::Cleared, 2), (Kind::Kept, 2)];
+
+/// What a topic is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// Subscribers have it; few of its messages are retained.
+    Live,
+    /// Each message is retained, or clears what is; nobody subscribes to it.
+    Cleared,
+    /// Each message is retained; nobody subscribes to it.
+    Kept,
+}
+
+impl Kind {
+    fn root(self) -> &'static str {
+        match self {
+            Self::Live => "m",
+            Self::Cleared => "r",
+            Self::Kept => "s",
+        }
+    }
+}
 
 /// One topic.
 pub(crate) struct Topic {
     pub(crate) name: String,
     pub(crate) publisher: usize,
     pub(crate) qos: u8,
-    /// Most of its messages are retained, or clear what is; nobody subscribes to it.
-    pub(crate) retained: bool,
+    pub(crate) kind: Kind,
 }
 
 /// What happened on a topic. All vectors have one element for each message.
@@ -51,12 +70,12 @@ impl Ledger {
     pub(crate) fn new(seed: u64, publishers: usize) -> Self {
         let mut topics = Vec::new();
         for publisher in 0..publishers {
-            for (root, count) in [("m", LIVE_TOPICS), ("r", RETAINED_TOPICS)] {
+            for (kind, count) in TOPICS {
                 topics.extend((0..count).map(|at| Topic {
-                    name: format!("{root}/{publisher}/{at}"),
+                    name: format!("{}/{publisher}/{at}", kind.root()),
                     publisher,
                     qos: if at % 2 == 0 { 1 } else { 2 },
-                    retained: root == "r",
+                    kind,
                 }));
             }
         }
@@ -88,10 +107,10 @@ impl Ledger {
 
     pub(crate) fn effect(&self, topic: usize, number: usize) -> Effect {
         let dice = self.random(topic, number).below(16);
-        match (self.topics[topic].retained, dice) {
-            (true, 0..4) => Effect::Clear,
-            (true, _) | (false, 0) => Effect::Set,
-            (false, _) => Effect::None,
+        match (self.topics[topic].kind, dice) {
+            (Kind::Cleared, 0..4) => Effect::Clear,
+            (Kind::Kept | Kind::Cleared, _) | (Kind::Live, 0) => Effect::Set,
+            (Kind::Live, _) => Effect::None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::ledger::Topic;
+use crate::ledger::{Kind, Topic};
 
 /// See the module.
 pub(crate) struct Scene {
@@ -14,15 +14,15 @@ pub(crate) struct Scene {
 /// What is published in a round: what one kind of message gets along with may depend on the others.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Theme {
-    /// On topics for retained messages alone, or on the others alone.
-    pub(crate) retained: Option<bool>,
+    /// On topics of one kind alone.
+    pub(crate) kind: Option<Kind>,
     /// At one QoS alone.
     pub(crate) qos: Option<u8>,
 }
 
 impl Theme {
     pub(crate) fn has(self, topic: &Topic) -> bool {
-        self.retained.is_none_or(|retained| retained == topic.retained)
+        self.kind.is_none_or(|kind| kind == topic.kind)
             && self.qos.is_none_or(|qos| qos == topic.qos)
     }
 }

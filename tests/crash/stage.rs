@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::common::Random;
 use crate::daemon::Daemon;
 use crate::directory;
-use crate::ledger::Ledger;
+use crate::ledger::{Kind, Ledger};
 use crate::plan::Plan;
 use crate::publisher::Publisher;
 use crate::scene::{Scene, Theme};
@@ -80,8 +80,9 @@ impl Stage {
         }
         let mut daemon = self.start(&round.to_string());
         let time = Duration::from_millis(self.random.below(ROUND_MS_MAX) as u64);
+        let kinds = [None, None, None, Some(Kind::Live), Some(Kind::Cleared), Some(Kind::Kept)];
         let theme = Theme {
-            retained: self.random.pick(&[None, None, Some(false), Some(true)]),
+            kind: self.random.pick(&kinds),
             qos: self.random.pick(&[None, None, Some(1), Some(2)]),
         };
         let scene = Scene::new(false, theme);

@@ -95,10 +95,6 @@ impl Subscriber {
         }
     }
 
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
     /// Subscribes, which must succeed: the broker lives.
     pub(crate) fn settle(&mut self, addr: SocketAddr) -> Result<(), String> {
         let (mut link, _) = Link::open(addr, &self.name, false).map_err(|_| "refused")?;

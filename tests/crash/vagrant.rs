@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::common::{Publish, Random, puback, pubcomp, pubrec, subscribe, unsubscribe};
-use crate::ledger::Ledger;
+use crate::ledger::{Kind, Ledger};
 use crate::link::{Came, Gone, Link};
 use crate::scene::Scene;
 
@@ -69,7 +69,7 @@ impl Vagrant {
         self.sessions[at] = Known { present: Some(!clean), lasts: false };
         for _ in 0..self.random.below(4) {
             let publisher = self.random.below(4);
-            let filters = ["r/#", "m/+/0", "m/+/1", "r/+/0", "m/none"];
+            let filters = ["r/#", "m/+/0", "m/+/1", "r/+/0", "s/#", "m/none"];
             let any = self.random.pick(&filters);
             let one = format!("m/{publisher}/#");
             let filter = if self.random.one_in(3) { &one } else { any };
@@ -126,7 +126,7 @@ impl Vagrant {
     fn check(&self, message: &Publish) -> Result<(), String> {
         let topic = self.ledger.find(&message.topic);
         let topic = topic.ok_or_else(|| format!("a topic {:?}", message.topic))?;
-        let cleared = message.payload.is_empty() && self.ledger.topics[topic].retained;
+        let cleared = message.payload.is_empty() && self.ledger.topics[topic].kind == Kind::Cleared;
         match cleared && !message.retain || self.ledger.number(topic, &message.payload).is_some() {
             true => Ok(()),
             false => Err(format!("another payload: {message:?}")),

@@ -77,13 +77,15 @@ fn subscriptions_are_as_they_were_left() {
             client.subscribe("back", 2);
             client.unsubscribe("back");
             client.subscribe("back", 1);
+            client.subscribe("low", 2);
+            client.subscribe("low", 0);
             client.subscribe("kept", 1);
             client.unsubscribe("gone");
         }
         for _ in 0..2 {
             broker.restart(end);
             let mut publisher = Client::connect(broker, "publisher");
-            for topic in ["gone", "kept", "back"] {
+            for topic in ["gone", "kept", "back", "low"] {
                 publisher.publish(&publish(topic, "x").qos2(1));
             }
             for name in NAMES {

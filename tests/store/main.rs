@@ -7,10 +7,11 @@
 //! | `world`, `traffic` | one run: store, disk and model; what clients and the broker do |
 //! | `verify` | whether a store is what a model says |
 //! | `texts`, `seeds` | messages by number; seeds by the environment |
-//! | `random_runs` | the tests |
+//! | `random_runs`, `crashes` | random traffic; crashes at every moment, and on a disk that fails |
 //!
 //! `RINGMQ_STORE_SEED=n` runs one seed of each random test; a run that fails names its seed.
 
+mod crashes;
 mod disk;
 mod model;
 #[path = "../common/random.rs"]

@@ -1,7 +1,7 @@
 //! What a store is to keep, as plainly as it can be said: maps, and changes to them.
 //!
-//! A [`Change`] is what one record of the log says. A store that is opened again is what the changes
-//! up to some point of the log make of what it was before.
+//! A [`Change`] is what one record of the log says. A store that is opened again is what the
+//! changes up to some point of the log make of what it was before.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -16,6 +16,13 @@ pub(crate) struct Text {
     pub(crate) time_ms: u64,
 }
 
+impl Text {
+    /// What whoever keeps it is charged with: a record's frame and head, topic and payload.
+    pub(crate) fn bytes(&self) -> u32 {
+        u32::try_from(9 + 17 + self.topic.len() + self.payload.len()).expect("they are small")
+    }
+}
+
 /// When a run begins, milliseconds since 1970.
 pub(crate) const EPOCH_MS: u64 = 1_000_000;
 

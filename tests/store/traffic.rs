@@ -1,11 +1,11 @@
 //! What clients and the broker do, at random: each step changes store and model alike, and what the
 //! store answers must be what the model says.
 
-use ringmq::store::{Holder, NewMessage, QueueAnswer, QueueTerms, SessionKey, Target};
+use ringmq::store::{NewMessage, QueueAnswer, QueueTerms, SessionKey, Target};
 
 use super::model::{Change, Next};
 use super::texts::topic;
-use super::verify::{ORIGIN_SHARDS, RECEIVED_MAX, origins};
+use super::verify::{HOLDER, ORIGIN_SHARDS, RECEIVED_MAX, origins};
 use super::world::World;
 
 impl World {
@@ -88,7 +88,7 @@ impl World {
             key
         });
         let at = self.appended();
-        self.store.catalog.attach(key, Holder(std::num::NonZero::<u64>::MIN), &mut self.store.logs);
+        self.store.catalog.attach(key, HOLDER, &mut self.store.logs);
         if !clean {
             self.note(at, Change::Attached { key });
         }
@@ -217,8 +217,7 @@ impl World {
             origin,
         };
         let position = self.store.catalog.store(&new, &mut self.store.logs);
-        let bytes = self.store.logs.disk.record_bytes(position).expect("it is there");
-        let bytes = u32::try_from(bytes).expect("messages are small");
+        let bytes = text.bytes();
         let retained = retain.then(|| (vhost, text.topic.clone()));
         let targets = noted;
         let change = Change::Stored { message, bytes, targets, retained, received, origin };

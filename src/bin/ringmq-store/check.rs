@@ -223,7 +223,10 @@ impl Check {
                 "torn_records": torn_records,
             })
         });
-        let references = |of: References| json!({ "queued": of.queued, "blocks": of.blocks, "retained": of.retained });
+        let references = |of: References| {
+            let References { queued, blocks, retained } = of;
+            json!({ "queued": queued, "blocks": blocks, "retained": retained })
+        };
         let Losses { queued, retained, records } = self.losses;
         json!({
             "shard": self.shard,

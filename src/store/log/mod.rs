@@ -237,6 +237,14 @@ impl Log {
         }
     }
 
+    /// The segment that starts at `start` is damaged: its file is set aside when nothing refers to
+    /// it any more.
+    pub(in crate::store) fn set_damaged(&mut self, start: u64) {
+        if let Some(at) = self.segments.index_of(start) {
+            self.segments.list[at].is_damaged = true;
+        }
+    }
+
     /// Writes that failed.
     pub fn failures(&self) -> u64 {
         self.failures

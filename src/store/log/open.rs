@@ -99,13 +99,14 @@ fn sort(
         };
         // They are of one opening of the log, so what both have is the same, and the one that goes
         // further has all of the other; or one is only its header.
-        let rank = |(header, file): &(SegmentHeader, SegmentFile)| {
-            (records_end(header, file.mapping.bytes()), header.checkpoint)
+        let end = |(header, file): &(SegmentHeader, SegmentFile)| {
+            records_end(header, &file.mapping.bytes()[index(HEADER_BYTES)..])
         };
+        let rank = |of: &(SegmentHeader, SegmentFile)| (end(of), of.0.checkpoint);
         let (stays, goes) =
             if rank(&segment) >= rank(&before) { (segment, before) } else { (before, segment) };
         let (header, file) = &goes;
-        if records_end(header, file.mapping.bytes()) == header.start {
+        if end(&goes) == header.start {
             files.recycle(file.id);
         } else {
             files.set_aside(file.id);
@@ -117,9 +118,9 @@ fn sort(
     Ok(kept)
 }
 
-/// Where the records end in the file of a segment.
-fn records_end(header: &SegmentHeader, file: &[u8]) -> u64 {
-    let (mut end, mut rest) = (header.start, file.get(index(HEADER_BYTES)..).unwrap_or_default());
+/// Where the records of a segment end, which stand behind its header.
+pub(super) fn records_end(header: &SegmentHeader, bytes: &[u8]) -> u64 {
+    let (mut end, mut rest) = (header.start, bytes);
     loop {
         let length = match Record::decode(end ^ header.salt, rest) {
             Ok((_, length)) => length,

@@ -347,8 +347,11 @@ impl Segments {
                 next += 1;
             } else {
                 self.due.remove(next);
-                if let Some(file) = self.remove(at) {
-                    files.recycle(file.id);
+                let is_damaged = segment.is_damaged;
+                match self.remove(at) {
+                    Some(file) if is_damaged => files.set_aside(file.id),
+                    Some(file) => files.recycle(file.id),
+                    None => {}
                 }
             }
         }

@@ -5,12 +5,11 @@
 //! refers to them, and the one before may have ended earlier. So what is no record there is damage
 //! if a record follows: its sum has its offset in it, it cannot be there by chance.
 
-use std::cmp::Reverse;
-
 use super::super::medium::{FileId, Found};
 use super::super::record::{BadRecord, FRAME_BYTES, Record};
 use super::super::segment::{HEADER_BYTES, HeaderFound, SegmentHeader};
 use super::index;
+use super::open::records_end;
 use crate::limits::GROUP_BYTES_MAX;
 
 /// Bytes of the longest record that is looked for behind something that is none. A bound, because
@@ -75,8 +74,14 @@ pub struct LogEnd {
 /// damaged header, and those that a later file supersedes: opening the log reports both.
 pub fn segment_walks(found: &[Found]) -> Vec<SegmentWalk<'_>> {
     let mut walks: Vec<SegmentWalk<'_>> = found.iter().filter_map(SegmentWalk::of).collect();
-    walks.sort_by_key(|walk| (walk.header.start, Reverse(walk.file)));
-    walks.dedup_by_key(|walk| walk.header.start);
+    walks.sort_by_key(|walk| walk.header.start);
+    walks.dedup_by(|other, kept| {
+        let is_same = other.header.start == kept.header.start;
+        if is_same && other.rank() > kept.rank() {
+            *kept = *other;
+        }
+        is_same
+    });
     let checkpoint = walks.last().map_or(0, |last| last.header.checkpoint);
     let nexts: Vec<u64> = walks.iter().skip(1).map(|walk| walk.header.start).collect();
     for (walk, next) in walks.iter_mut().zip(nexts) {
@@ -93,6 +98,11 @@ impl<'a> SegmentWalk<'a> {
         let HeaderFound::Header(header) = HeaderFound::read(bytes) else { return None };
         let bytes = &bytes[index(HEADER_BYTES)..];
         Some(Self { file: found.id, header, bytes, bound: Bound::Newest })
+    }
+
+    /// Of two files with a segment of one start, the one with the higher rank counts.
+    fn rank(&self) -> (u64, u64, FileId) {
+        (records_end(&self.header, self.bytes), self.header.checkpoint, self.file)
     }
 
     /// Reads everything, in order, and tells it; of the newest segment, where the log ends.
@@ -147,7 +157,7 @@ impl<'a> SegmentWalk<'a> {
     /// The record at this place behind the header: its kind and length.
     fn record_at(&self, at: usize, bytes: &[u8]) -> Option<(&'static str, usize)> {
         let rest = bytes.get(at..).filter(|rest| !rest.is_empty())?;
-        match Record::decode(self.header.start + at as u64, rest) {
+        match Record::decode((self.header.start + at as u64) ^ self.header.salt, rest) {
             Ok((record, length)) => Some((record.kind_name(), length)),
             Err(BadRecord::Unknown) => Some(("unknown", Record::length(rest)?)),
             Err(BadRecord::Cut | BadRecord::Sum) => None,

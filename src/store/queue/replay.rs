@@ -86,6 +86,15 @@ impl Queue {
         self.wake().middle.push_back(block);
     }
 
+    /// The block that begins with this message may hold something else than what was pushed: its
+    /// record is to be read.
+    pub fn replay_doubt(&mut self, first: u64) {
+        let last = self.front.as_deref_mut().and_then(|front| front.middle.back_mut());
+        if let Some(block) = last.filter(|block| block.first == first) {
+            block.holds = None;
+        }
+    }
+
     /// These messages were done with: every one below `first`, and `gone`; and released.
     pub fn replay_acks(&mut self, first: u64, gone: &[u64], released: &[u64]) {
         if first >= self.end {
