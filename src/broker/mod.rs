@@ -64,7 +64,7 @@ pub struct ConnId {
 impl ConnId {
     fn holder(self) -> Holder {
         // One more: a holder is not 0. Generations have 24 bits.
-        let bits = u64::from(self.slot) << 32 | u64::from(self.generation) + 1;
+        let bits = (u64::from(self.slot) << 32 | u64::from(self.generation)) + 1;
         Holder(NonZero::new(bits).expect("one was added"))
     }
 

@@ -154,9 +154,7 @@ impl Shard {
         self.out.logs.end_turn();
         self.out.logs.disk.end_turn();
         self.judge_disk();
-        let more =
-            !self.disk.short && self.housekeeping.step(&mut self.catalog, &mut self.out.logs);
-        more
+        !self.disk.short && self.housekeeping.step(&mut self.catalog, &mut self.out.logs)
     }
 
     /// Notes that a publisher's next message waits for the disk.

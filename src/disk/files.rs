@@ -118,6 +118,11 @@ impl ShardFiles {
         if has_free_header(&file).map_err(DirectoryError::system("read", &path))? {
             self.free.push(FreeFile { id, bytes, is_unknown: true });
         } else {
+            if access == Access::Write {
+                // A killed process may have written it and not synced: what is read of it now is
+                // built upon, and must not go with the power.
+                file.sync_data().map_err(DirectoryError::system("sync", &path))?;
+            }
             let mapping = FileMapping::new(&file, bytes);
             let mapping = mapping.map_err(DirectoryError::system("map", &path))?;
             self.found.push(Found { id, mapping: Box::new(mapping) });

@@ -154,6 +154,8 @@ struct Seat {
 /// What a shard must know before it begins, when all have their rings.
 type Arrangement = (Vec<Waker>, FileMedium);
 type Ready = (usize, Result<(Waker, Features), StartError>);
+/// The control thread's ways to the shards.
+type Controls = Vec<Sender<Parcel<Socket>>>;
 type Started = (Vec<thread::JoinHandle<Stats>>, Vec<Control>, Features);
 
 /// Starts the threads; each makes its own ring, then all learn how to wake each other.
@@ -207,7 +209,7 @@ fn seats(
     listeners: Vec<Vec<Listener>>,
     pins: Option<&[usize]>,
     storage: &mut Storage,
-) -> Result<(Vec<Seat>, Vec<Sender<Parcel<Socket>>>), StartError> {
+) -> Result<(Vec<Seat>, Controls), StartError> {
     let shards = u16::try_from(listeners.len()).expect("at most SHARDS_MAX");
     let bells: Vec<Arc<Bell>> = (0..shards).map(|_| Arc::new(Bell::new())).collect();
     let tally = Arc::new(Tally::default());

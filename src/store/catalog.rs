@@ -100,7 +100,8 @@ impl Catalog {
         let session = self.sessions.insert(vhost, client_id, clean);
         if !clean {
             let opened = Record::SessionOpened { session, vhost, time_ms, client_id };
-            self.sessions.get_mut(session).serial = logs.append_promised(&opened).offset();
+            let position = logs.append_promised(&opened);
+            self.sessions.get_mut(session).serial = logs.disk.mark_of(position);
         }
         session
     }

@@ -142,7 +142,7 @@ impl Cleaning {
             let position = Position::durable(at);
             let Ok((record, next)) = logs.disk.record_at(at) else {
                 log::error!("the log is damaged at offset {at}: what is left of it is moved");
-                logs.disk.set_damaged(self.range.start);
+                logs.disk.set_damaged(at);
                 (self.at, self.rescue_from, self.all_from) = (None, Some(at), Some(0));
                 return;
             };
@@ -208,7 +208,7 @@ impl Cleaning {
         if !is_retained && !self.needed.contains(&position) {
             return;
         }
-        let bytes = message.own_bytes();
+        let (before, bytes) = (logs.disk.appended(), message.own_bytes());
         let (vhost, topic) = (message.vhost, message.topic.to_owned());
         self.payload.clear();
         self.payload.extend_from_slice(message.payload);
@@ -229,7 +229,7 @@ impl Cleaning {
             targets: Targets(&targets),
         });
         let to = logs.disk.append(&copy);
-        stats.moved_bytes += u64::from(bytes);
+        stats.moved_bytes += logs.disk.appended() - before;
         self.moves.insert(position, to);
         if self.has_guests {
             catalog.expect_guests(to, logs);

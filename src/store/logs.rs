@@ -81,6 +81,13 @@ impl Logs {
         self.current.must_commit = true;
     }
 
+    /// Nobody knows any more to which turns the messages belong that are held.
+    #[cold]
+    fn promise_all(&mut self) {
+        self.current.must_commit = true;
+        self.turns.iter_mut().for_each(|turn| turn.must_commit = true);
+    }
+
     /// Ends a turn.
     pub fn end_turn(&mut self) {
         let end = self.disk.appended();
@@ -140,8 +147,9 @@ impl QueueLog for Logs {
             self.memory.hold(position, count);
         } else {
             self.disk.hold(position, count);
-            if let Some(turn) = self.turn_of(position.offset()) {
-                turn.held += u64::from(count);
+            match count {
+                1 => self.turn_of(position.offset()).into_iter().for_each(|turn| turn.held += 1),
+                _ => self.promise_all(),
             }
         }
     }
@@ -152,8 +160,13 @@ impl QueueLog for Logs {
             self.memory.release(position, count);
         } else {
             self.disk.release(position, count);
-            if let Some(turn) = self.turn_of(position.offset()) {
-                turn.held -= u64::from(count);
+            // Several of a block are in one segment, but maybe of several turns. What is not known
+            // to be let go of waits for its commit.
+            if count == 1
+                && let Some(turn) = self.turn_of(position.offset())
+            {
+                assert!(turn.held > 0 || turn.must_commit, "let go of once for each hold");
+                turn.held = turn.held.saturating_sub(1);
             }
         }
     }

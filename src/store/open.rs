@@ -57,7 +57,8 @@ impl Store {
         let (mut log, report) =
             Log::open(options.log, found, &mut |position, record, segments| {
                 let segment_of = |position: Position| segments.segment_of(position.offset());
-                replay.apply(position, record, &segment_of);
+                let mark = segments.mark_of(position.offset());
+                replay.apply(position, mark, record, &segment_of);
             })?;
         let hashing = Hashing::with_seed(options.seed);
         // The seed may be the same for each run of a test; then it is the time that differs.

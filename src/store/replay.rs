@@ -66,10 +66,12 @@ pub struct Losses {
 }
 
 impl Replay {
-    /// Applies a record; `segment_of` as [`super::QueueLog::segment_of`].
+    /// Applies a record; `mark` as [`super::Log::mark_of`], `segment_of` as
+    /// [`super::QueueLog::segment_of`].
     pub(super) fn apply(
         &mut self,
         position: Position,
+        mark: u64,
         record: Record<'_>,
         segment_of: &dyn Fn(Position) -> u64,
     ) {
@@ -82,7 +84,7 @@ impl Replay {
             }
             Record::SessionOpened { session, vhost, time_ms, client_id } => {
                 let mut opened = Session::new(client_id, vhost, false);
-                (opened.serial, opened.left_ms) = (position.offset(), time_ms);
+                (opened.serial, opened.left_ms) = (mark, time_ms);
                 self.put(session, opened);
             }
             Record::SessionEnded { session } => {
@@ -125,12 +127,12 @@ impl Replay {
             }
             Record::Cleaned { from, to } => self.relocate(from, to),
             Record::CheckpointBegun | Record::CheckpointEnded { .. } => {}
-            of_a_session => self.change(of_a_session),
+            of_a_session => self.change(&of_a_session),
         }
     }
 
-    fn change(&mut self, record: Record<'_>) {
-        match record {
+    fn change(&mut self, record: &Record<'_>) {
+        match *record {
             Record::Subscribed { session, granted, filter } => {
                 if let Some(session) = self.session(session) {
                     let _bounded = session.subscriptions.set(filter, granted);
@@ -213,9 +215,9 @@ impl Replay {
         logs: &mut Logs,
     ) -> (Catalog, Losses) {
         let mut losses = Losses { records: self.misread, ..Losses::default() };
-        let mut sessions = Vec::new();
-        for (key, session) in (0..).zip(self.sessions) {
-            let Some(mut session) = session else { continue };
+        // One by one into their places: a copy of them all would stay as memory of the heap.
+        let sessions = (0..).zip(self.sessions).filter_map(|(key, session)| {
+            let mut session = session?;
             let was_there = session.left_ms == 0;
             if was_there {
                 // Whatever waited may have been sent; what comes from now on was not.
@@ -228,10 +230,11 @@ impl Replay {
                 let sent = session.queue.sent();
                 logs.disk.append(&Record::Detached { session: key, sent, time_ms: now_ms });
             }
-            sessions.push((key, session));
-        }
+            Some((key, session))
+        });
+        let sessions = Sessions::restored(sessions, hashing);
         let mut catalog = Catalog::new(limits, hashing);
-        catalog.sessions = Sessions::restored(sessions, hashing);
+        catalog.sessions = sessions;
         catalog.elsewhere = self.elsewhere;
         catalog.retained = self.retained;
         for store in &mut catalog.retained {

@@ -6,7 +6,7 @@
 //! | bytes | what |
 //! |---|---|
 //! | 2 | vhost |
-//! | 8 | serial: where it was opened in the log |
+//! | 8 | serial: the mark of the record that opened it (see [`super::Log::mark_of`]) |
 //! | 8 | when its client left, milliseconds since 1970; 0: it was there |
 //! | *text* | client id |
 //! | | subscriptions: number *v*, then for each QoS 1, filter *text* |
@@ -46,7 +46,8 @@ pub struct Session {
     pub holder: Option<Holder>,
     /// When its client left, milliseconds since 1970; 0: it is there.
     pub left_ms: u64,
-    /// Where it was opened in the log: no other session of the shard ever has the same.
+    /// No other session of the shard ever has the same, nor had one that a crash undid: other shards
+    /// know the QoS 2 messages of its client by it.
     pub serial: u64,
     /// Its filters.
     pub subscriptions: Subscriptions,
@@ -54,6 +55,7 @@ pub struct Session {
     pub queue: Queue,
     /// Identifiers of QoS 2 messages that came and are not released: each was passed on, and is not
     /// again [MQTT-4.3.3-2].
+    #[expect(clippy::box_collection, reason = "most sessions have none, and 16 bytes count")]
     received: Option<Box<BTreeSet<u16>>>,
     /// Messages dropped because it was full.
     pub dropped: u32,
@@ -140,8 +142,11 @@ impl Sessions {
     }
 
     /// The same with other keys for the slots: those that recovery found.
-    pub(super) fn restored(sessions: Vec<(SessionKey, Session)>, hashing: &Hashing) -> Self {
-        let slots = sessions.into_iter().map(|(key, session)| (key as usize, session));
+    pub(super) fn restored(
+        sessions: impl Iterator<Item = (SessionKey, Session)>,
+        hashing: &Hashing,
+    ) -> Self {
+        let slots = sessions.map(|(key, session)| (key as usize, session));
         let mut restored = Self { slab: slots.collect(), ..Self::new(hashing) };
         let keys: Vec<SessionKey> = restored.keys_from(0).collect();
         keys.into_iter().for_each(|key| restored.list(key));

@@ -25,21 +25,22 @@ fn received_messages_are_passed_on_once() {
         }
         broker.restart(end);
         let mut publisher = resume_as(broker, "publisher", true);
-        publisher.send(&pubrel(7));
-        publisher.expect(&pubcomp(7));
+        for id in [7, 65_535] {
+            publisher.send(&pubrel(id));
+            publisher.expect(&pubcomp(id));
+        }
         broker.restart(end);
         let mut publisher = resume_as(broker, "publisher", true);
         // The PUBCOMP may have been lost.
         publisher.send(&pubrel(7));
         publisher.expect(&pubcomp(7));
         publisher.publish(&publish("in", "new").qos2(7));
-        publisher.send(&pubrel(65_535));
-        publisher.expect(&pubcomp(65_535));
+        publisher.publish(&publish("in", "last").qos2(65_535));
         for name in NAMES {
             let mut subscriber = resume_as(broker, name, true);
             let came = receive_all(&mut subscriber);
             let came: Vec<_> = came.iter().map(|came| (came.qos, &*came.payload)).collect();
-            assert_eq!(came, [(2, &b"old"[..]), (2, b"old"), (2, b"new")]);
+            assert_eq!(came, [(2, &b"old"[..]), (2, b"old"), (2, b"new"), (2, b"last")]);
         }
     });
 }

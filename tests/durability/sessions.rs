@@ -77,13 +77,15 @@ fn subscriptions_are_as_they_were_left() {
             client.subscribe("back", 2);
             client.unsubscribe("back");
             client.subscribe("back", 1);
+            client.subscribe("low", 2);
+            client.subscribe("low", 0);
             client.subscribe("kept", 1);
             client.unsubscribe("gone");
         }
         for _ in 0..2 {
             broker.restart(end);
             let mut publisher = Client::connect(broker, "publisher");
-            for topic in ["gone", "kept", "back"] {
+            for topic in ["gone", "kept", "back", "low"] {
                 publisher.publish(&publish(topic, "x").qos2(1));
             }
             for name in NAMES {
@@ -128,6 +130,14 @@ fn many_sessions_outlive_the_broker() {
     }
 }
 
+/// Waits until so many sessions have expired.
+#[track_caller]
+fn wait_for_expired(broker: &Broker, count: usize) {
+    while broker.said().matches("session expired").count() < count {
+        broker.wait_for_line("session expired");
+    }
+}
+
 /// A session whose client stays away too long is gone, also if it was left before the restart; one
 /// whose client is there stays.
 #[test]
@@ -140,14 +150,12 @@ fn sessions_expire() {
         Client::connect(&broker, "publisher").publish(&publish("a", "x").qos1(1));
         let expiry = session_expiry(1);
         broker.restart_with(End::Killed, &[&expiry]);
-        for _ in NAMES {
-            broker.wait_for_line("session expired");
-        }
+        wait_for_expired(&broker, NAMES.len());
         let mut clients = NAMES.map(|name| resume_as(&broker, name, false));
         // Others come and go, and expire, while these are there.
-        for name in ["kale", "nettle"] {
+        for (name, before) in ["kale", "nettle"].into_iter().zip(NAMES.len()..) {
             resume_as(&broker, name, false).leave();
-            broker.wait_for_line("session expired");
+            wait_for_expired(&broker, before + 1);
             Client::connect_with(&broker, &connect(name)).leave();
         }
         for (name, client) in NAMES.into_iter().zip(&mut clients) {

@@ -63,7 +63,8 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    pub(crate) fn new(plan: &Plan, kernel: &Shared, clock: &SimClock) -> Self {
+    /// Starts the broker on what is on the disk, for the `start`th time.
+    pub(crate) fn new(plan: &Plan, start: u64, kernel: &Shared, clock: &SimClock) -> Self {
         let shards = usize::from(plan.shards);
         let bells: Vec<Arc<Bell>> = (0..shards).map(|_| Arc::default()).collect();
         let rings: Vec<SimRing> =
@@ -92,7 +93,7 @@ impl Cluster {
         let parts = (0..plan.shards).zip(rings).zip(inboxes).zip(wirings).zip(controls);
         for ((((shard, ring), inboxes), outboxes), control) in parts {
             let at = usize::from(shard);
-            let store = open_store(plan, kernel, shard);
+            let store = open_store(plan, start, kernel, shard);
             let options = Options {
                 broker: broker::Shard::new(broker_options(plan, ShardId(shard)), store),
                 medium: SimMedium::new(kernel, at),
@@ -211,11 +212,11 @@ fn broker_options(plan: &Plan, shard: ShardId) -> broker::Options {
     }
 }
 
-fn open_store(plan: &Plan, kernel: &Shared, shard: u16) -> Store {
+fn open_store(plan: &Plan, start: u64, kernel: &Shared, shard: u16) -> Store {
     let options = StoreOptions {
         log: LogOptions { shard, segment_bytes: plan.segment_bytes, sync: plan.sync },
         limits: CatalogLimits { retained_count_max: u64::MAX, retained_bytes_max: u64::MAX },
-        seed: plan.seed,
+        seed: plan.seed << 8 | start,
         time_ms: 1,
     };
     let found = lock(kernel).disk.found(usize::from(shard));

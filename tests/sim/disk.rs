@@ -125,7 +125,9 @@ impl Disk {
         shard.say_free(if is_full { 0 } else { TOTAL_BYTES });
         let mut found = Vec::new();
         for (id, image) in &mut shard.files {
+            image.settle();
             image.free = image.has_free_header();
+            image.unknown = image.free;
             if !image.free {
                 found.push(Found { id: *id, mapping: image.map() });
             }
@@ -292,6 +294,9 @@ impl ShardDisk {
     fn supply(&mut self, bytes: usize, sector_bytes: usize) -> FileId {
         let is_fit = |image: &Image| image.free && image.len() == bytes;
         if let Some((id, image)) = self.files.iter_mut().find(|(_, image)| is_fit(image)) {
+            if std::mem::take(&mut image.unknown) {
+                image.zero();
+            }
             image.free = false;
             return *id;
         }

@@ -28,6 +28,8 @@ pub(crate) struct Image {
     sector_bytes: usize,
     /// Nothing in it is needed: its header is zeros.
     pub(crate) free: bool,
+    /// It was found free: what is behind its header may be anything.
+    pub(crate) unknown: bool,
 }
 
 impl Image {
@@ -36,7 +38,14 @@ impl Image {
         let file = memfd_create("sim", MemfdFlags::CLOEXEC).expect("there is memory");
         let file = File::from(file);
         file.set_len(bytes as u64).expect("there is memory");
-        Self { file, durable: vec![0; bytes], dirty: BTreeSet::new(), sector_bytes, free: false }
+        Self {
+            file,
+            durable: vec![0; bytes],
+            dirty: BTreeSet::new(),
+            sector_bytes,
+            free: false,
+            unknown: false,
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -71,7 +80,20 @@ impl Image {
         }
     }
 
-    /// All of it is on the disk now.
+    /// All that the process sees of it is on the disk now.
+    pub(crate) fn settle(&mut self) {
+        self.dirty.clear();
+        self.file.read_exact_at(&mut self.durable, 0).expect("it is as long");
+    }
+
+    /// Makes all of it zeros, durably.
+    pub(crate) fn zero(&mut self) {
+        self.durable.fill(0);
+        self.dirty.clear();
+        self.file.write_all_at(&self.durable, 0).expect("there is memory");
+    }
+
+    /// What was written since the last time is on the disk now.
     pub(crate) fn sync(&mut self) {
         for sector in std::mem::take(&mut self.dirty) {
             let range = self.range(sector);

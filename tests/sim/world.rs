@@ -85,7 +85,7 @@ impl World {
         let mut random = Random::new(plan.seed ^ 0x776f_726c_6400_0000);
         let kernel: Shared = std::sync::Arc::new(std::sync::Mutex::new(Kernel::new(&plan)));
         let clock = SimClock::default();
-        let cluster = Cluster::new(&plan, &kernel, &clock);
+        let cluster = Cluster::new(&plan, 0, &kernel, &clock);
         let clients = (0..plan.clients).map(|at| Client::new(at, plan.acts, &mut random)).collect();
         Self {
             plan,
@@ -131,7 +131,8 @@ impl World {
         let conns = lock(&self.kernel).conns.len();
         self.ledger.on_crash(conns);
         self.clients.iter_mut().for_each(|client| client.on_crash(&self.ledger));
-        self.cluster = Cluster::new(&self.plan, &self.kernel, &self.clock);
+        let start = self.ledger.crashes.len() as u64;
+        self.cluster = Cluster::new(&self.plan, start, &self.kernel, &self.clock);
         self.frozen = None;
     }
 

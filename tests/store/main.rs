@@ -7,10 +7,12 @@
 //! | `world`, `traffic` | one run: store, disk and model; what clients and the broker do |
 //! | `verify` | whether a store is what a model says |
 //! | `texts`, `seeds` | messages by number; seeds by the environment |
-//! | `random_runs` | the tests |
+//! | `random_runs`, `crashes` | random traffic; crashes at every moment, and on a disk that fails |
+//! | `space` | what a store takes of the disk |
 //!
 //! `RINGMQ_STORE_SEED=n` runs one seed of each random test; a run that fails names its seed.
 
+mod crashes;
 mod disk;
 mod model;
 #[path = "../common/random.rs"]
@@ -18,6 +20,7 @@ mod model;
 mod random;
 mod random_runs;
 mod seeds;
+mod space;
 mod texts;
 mod traffic;
 mod verify;

@@ -55,8 +55,13 @@ pub(crate) struct World {
     pub(crate) opened: u64,
     /// Of stores that are gone.
     pub(crate) stats: HousekeepingStats,
-    /// Stores need not be sound: faults of the disk leave something behind.
-    pub(crate) unsound: bool,
+    /// At each end of a write, and each thing the disk does, every kind of crash is looked at.
+    pub(crate) watched: bool,
+    /// Times that was done, and of them in the middle of a checkpoint or of cleaning.
+    pub(crate) looks: u64,
+    pub(crate) busy_looks: u64,
+    /// Housekeeping is not at its end.
+    pub(crate) busy: bool,
 }
 
 impl Plan {
@@ -117,7 +122,10 @@ impl World {
             time_ms: EPOCH_MS,
             opened: 0,
             stats: HousekeepingStats::default(),
-            unsound: false,
+            watched: false,
+            looks: 0,
+            busy_looks: 0,
+            busy: false,
         }
     }
 
@@ -145,13 +153,13 @@ impl World {
         bytes.expect("something was appended there") as u64
     }
 
-    /// Ends a turn as the broker does; whether housekeeping has more to do.
-    pub(crate) fn end_turn(&mut self) -> bool {
+    /// Ends a turn as the broker does.
+    pub(crate) fn end_turn(&mut self) {
         self.write_acks();
+        self.store.logs.end_turn();
         self.store.logs.disk.end_turn();
-        let more = self.store.housekeeping.step(&mut self.store.catalog, &mut self.store.logs);
+        self.busy = self.store.housekeeping.step(&mut self.store.catalog, &mut self.store.logs);
         self.serve_disk();
-        more
     }
 
     /// Hands the disk what there is for it, as the reactor does.
@@ -178,6 +186,7 @@ impl World {
             if !more {
                 break;
             }
+            self.watch();
         }
         if self.random.one_in(10) {
             self.store.logs.disk.retry_supply();
@@ -190,10 +199,26 @@ impl World {
 
     /// The write that is under way ends.
     pub(crate) fn finish_write(&mut self) {
+        self.watch();
         let Some(write) = self.flight.take() else { return };
         let result = self.disk.write(&write, &mut self.random);
         drop(write);
         self.store.logs.disk.on_written(result);
+        self.watch();
+    }
+
+    /// Looks at what crashes would leave now.
+    fn watch(&mut self) {
+        if !self.watched {
+            return;
+        }
+        self.looks += 1;
+        self.busy_looks += u64::from(self.busy);
+        let mut crashes = vec![Crash::Kill];
+        for torn in [false, true] {
+            crashes.extend([0, 5, 10].map(|kept_of_ten| Crash::Power { torn, kept_of_ten }));
+        }
+        crashes.into_iter().for_each(|crash| self.verify_crash(crash));
     }
 
     /// Has everything committed that was appended.
@@ -239,9 +264,7 @@ impl World {
     pub(crate) fn verify_images(&self, images: &[Image]) {
         let setting = self.setting_now();
         let (mut store, opened) = setting.open(found_in(images));
-        if !self.unsound {
-            assert_sound(&opened);
-        }
+        assert_sound(&opened);
         let end = store.logs.disk.committed();
         let log = &self.store.logs.disk;
         assert!(log.committed() <= end, "{} was committed, {end} is there", log.committed());
@@ -273,9 +296,7 @@ impl World {
         let setting = self.setting_now();
         let found = self.disk.found(&mut self.random);
         let (store, opened) = setting.open(found);
-        if !self.unsound {
-            assert_sound(&opened);
-        }
+        assert_sound(&opened);
         let stats = self.store.housekeeping.stats();
         self.stats.checkpoints += stats.checkpoints;
         self.stats.cleaned += stats.cleaned;
