@@ -84,6 +84,7 @@ impl World {
             if !clean {
                 let client = client.to_owned();
                 let serial = self.store.catalog.sessions.get(key).serial;
+                assert!(self.serials.insert(serial), "{serial} was there before");
                 self.note(at, Change::Opened { key, vhost, client, serial, time_ms });
             }
             key
