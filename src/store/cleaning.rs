@@ -142,7 +142,7 @@ impl Cleaning {
             let position = Position::durable(at);
             let Ok((record, next)) = logs.disk.record_at(at) else {
                 log::error!("the log is damaged at offset {at}: what is left of it is moved");
-                logs.disk.set_damaged(self.range.start);
+                logs.disk.set_damaged(at);
                 (self.at, self.rescue_from, self.all_from) = (None, Some(at), Some(0));
                 return;
             };

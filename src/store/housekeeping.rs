@@ -12,6 +12,7 @@
 //! and the change of the queues that refer to it.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::catalog::Catalog;
 use super::cleaning::Cleaning;
@@ -130,8 +131,8 @@ impl Housekeeping {
         {
             let begun = logs.disk.append(&Record::CheckpointBegun).offset();
             self.job = Job::Checkpoint { begun, stage: Stage::Sessions(0) };
-        } else if let Some((from, to)) = self.victim(logs) {
-            self.job = Job::Clean(Box::new(Cleaning::new(from..to, catalog, logs)));
+        } else if let Some(range) = self.victim(logs) {
+            self.job = Job::Clean(Box::new(Cleaning::new(range, catalog, logs)));
         }
     }
 
@@ -195,7 +196,6 @@ impl Housekeeping {
         Stage::Retained { vhost: 0, after: None }
     }
 
-    /// Two segments that share their references are cleaned one after the other.
     fn note_stuck(&mut self, start: u64, logs: &Logs) {
         let left = logs.disk.segments().find(|segment| segment.start == start);
         if let Some(left) = left.filter(|segment| segment.references > 0) {
@@ -205,13 +205,13 @@ impl Housekeeping {
     }
 
     /// The segment to clean, if garbage is worth it.
-    fn victim(&self, logs: &Logs) -> Option<(u64, u64)> {
+    fn victim(&self, logs: &Logs) -> Option<Range<u64>> {
         let checkpoint = logs.disk.checkpoint();
         let segments = || logs.disk.segments().filter(|segment| segment.end <= checkpoint);
         let cleanable =
             |s: &SegmentFacts| s.references > 0 && self.stuck.get(&s.start) != Some(&s.references);
         if let Some(damaged) = segments().find(|s| s.damaged && cleanable(s)) {
-            return Some((damaged.start, damaged.end));
+            return logs.disk.shared_range(damaged.start);
         }
         let (used, live) = segments()
             .filter(|segment| segment.references > 0)
@@ -223,6 +223,8 @@ impl Housekeeping {
             .filter(cleanable)
             .filter(|s| s.live_bytes_estimate() * 100 <= s.used * LIVE_PERCENT_MAX);
         let victim = sparse.min_by_key(|s| (s.live_bytes_estimate() * 16 / s.used.max(1), s.start));
-        victim.map(|segment| (segment.start, segment.end))
+        // Of such as share their references, all are cleaned, or none.
+        let range = logs.disk.shared_range(victim?.start)?;
+        (range.end <= checkpoint).then_some(range)
     }
 }

@@ -6,7 +6,7 @@
 //! | 4 | CRC-32C of the bytes 12 to 63 |
 //! | 4 | version of the format, 1 |
 //! | 2 | the shard whose log this is |
-//! | 2 | 0 |
+//! | 2 | 1 if it goes on in the middle of another, of which the file failed; else 0 |
 //! | 4 | 0 |
 //! | 8 | start: offset in the log of the byte behind this header |
 //! | 8 | checkpoint: offset from which recovery reads the log |
@@ -33,6 +33,8 @@ pub(super) struct SegmentHeader {
     pub(super) start: u64,
     pub(super) checkpoint: u64,
     pub(super) salt: u64,
+    /// What refers to the segment before it may refer to this one as well.
+    pub(super) continues: bool,
 }
 
 /// What the first bytes of a segment file are.
@@ -52,6 +54,7 @@ impl SegmentHeader {
         bytes[..8].copy_from_slice(MAGIC);
         bytes[12..16].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
         bytes[16..18].copy_from_slice(&self.shard.to_le_bytes());
+        bytes[18] = self.continues.into();
         bytes[24..32].copy_from_slice(&self.start.to_le_bytes());
         bytes[32..40].copy_from_slice(&self.checkpoint.to_le_bytes());
         bytes[40..48].copy_from_slice(&self.salt.to_le_bytes());
@@ -82,9 +85,10 @@ impl HeaderFound {
             return Some(Self::Newer(version));
         }
         let shard = cursor.u16()?;
-        cursor.take(6)?;
+        let continues = cursor.u16()? != 0;
+        cursor.take(4)?;
         let (start, checkpoint, salt) = (cursor.u64()?, cursor.u64()?, cursor.u64()?);
-        Some(Self::Header(SegmentHeader { shard, start, checkpoint, salt }))
+        Some(Self::Header(SegmentHeader { shard, start, checkpoint, salt, continues }))
     }
 }
 
@@ -92,15 +96,20 @@ impl HeaderFound {
 mod tests {
     use super::*;
 
-    const HEADER: SegmentHeader =
-        SegmentHeader { shard: 3, start: 0x0102_0304, checkpoint: 77, salt: 5 << 56 | 6 };
+    const HEADER: SegmentHeader = SegmentHeader {
+        shard: 3,
+        start: 0x0102_0304,
+        checkpoint: 77,
+        salt: 5 << 56 | 6,
+        continues: true,
+    };
 
     /// The bytes on disk are part of the promise.
     #[test]
     fn golden_bytes() {
         let bytes = HEADER.encode();
         assert_eq!(bytes[..8], *b"ringmqsg");
-        let numbers = [1, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 4, 3, 2, 1, 0, 0, 0, 0, 77, 0, 0, 0];
+        let numbers = [1, 0, 0, 0, 3, 0, 1, 0, 0, 0, 0, 0, 4, 3, 2, 1, 0, 0, 0, 0, 77, 0, 0, 0];
         assert_eq!(bytes[12..36], numbers);
         assert_eq!(bytes[40..48], [6, 0, 0, 0, 0, 0, 0, 5]);
         assert_eq!(bytes[8..12], crc32c::crc32c(&bytes[12..]).to_le_bytes());

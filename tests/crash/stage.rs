@@ -126,6 +126,7 @@ impl Stage {
             self.fail(&[format!("the broker ended with {status}")]);
         }
         self.look();
+        println!("{}", directory::describe(&self.data()));
         let (total, time) = (self.ledger.total(), self.begun.elapsed().as_secs());
         println!("{total} messages in {time} s, and nothing is amiss");
         fs::remove_dir_all(&self.work).expect("it is ours");

@@ -8,6 +8,7 @@
 //! | `verify` | whether a store is what a model says |
 //! | `texts`, `seeds` | messages by number; seeds by the environment |
 //! | `random_runs`, `crashes` | random traffic; crashes at every moment, and on a disk that fails |
+//! | `space` | what a store takes of the disk |
 //!
 //! `RINGMQ_STORE_SEED=n` runs one seed of each random test; a run that fails names its seed.
 
@@ -19,6 +20,7 @@ mod model;
 mod random;
 mod random_runs;
 mod seeds;
+mod space;
 mod texts;
 mod traffic;
 mod verify;

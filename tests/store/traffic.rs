@@ -316,6 +316,13 @@ impl World {
         }
     }
 
+    /// A client says all that is to be said of a message it has.
+    pub(crate) fn finish_message(&mut self, key: SessionKey, number: u64) {
+        while self.live.session(key).messages.contains_key(&number) {
+            self.answer_to(key, number);
+        }
+    }
+
     fn note_acks(&mut self, key: SessionKey, done: Option<u64>, released: Option<u64>) {
         self.store.catalog.note_acks(key);
         if self.noted.iter().all(|(noted, ..)| *noted != key) {

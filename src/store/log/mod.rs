@@ -27,6 +27,7 @@ mod tests;
 mod walk;
 
 use std::io;
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -128,7 +129,8 @@ impl Log {
         self.checkpoint_in_flight = (segment.start == start).then_some(self.checkpoint);
         let header = self.checkpoint_in_flight;
         let header = header.map(|checkpoint| {
-            SegmentHeader { shard, start, checkpoint, salt: segment.salt }.encode()
+            let (salt, continues) = (segment.salt, segment.continues);
+            SegmentHeader { shard, start, checkpoint, salt, continues }.encode()
         });
         let offset = if header.is_some() { 0 } else { HEADER_BYTES + start - segment.start };
         let bytes = self.staging.take_off(header);
@@ -237,10 +239,10 @@ impl Log {
         }
     }
 
-    /// The segment that starts at `start` is damaged: its file is set aside when nothing refers to
-    /// it any more.
-    pub(in crate::store) fn set_damaged(&mut self, start: u64) {
-        if let Some(at) = self.segments.index_of(start) {
+    /// What stands at `offset` is damaged: the file of its segment is set aside when nothing refers
+    /// to that any more.
+    pub(in crate::store) fn set_damaged(&mut self, offset: u64) {
+        if let Some(at) = self.segments.find(offset) {
             self.segments.list[at].is_damaged = true;
         }
     }
@@ -374,10 +376,17 @@ impl Log {
         self.segments.mark_of(offset_of(position))
     }
 
-    /// Start of the segment that a position stands in.
+    /// Start of the segment that a position stands in; of one that took over from a failed file,
+    /// start of that file's.
     pub fn segment_of(&self, position: Position) -> Option<u64> {
         let at = self.segments.find(offset_of(position))?;
-        Some(self.segments.list[at].start)
+        Some(self.segments.list[self.segments.counter(at)].start)
+    }
+
+    /// Offsets of the segment that starts at `start`, and of those that share its references.
+    pub(in crate::store) fn shared_range(&self, start: u64) -> Option<Range<u64>> {
+        let at = self.segments.index_of(start)?;
+        Some(self.segments.shared_range(at))
     }
 
     /// One past the last byte of the segment that starts at `start`.

@@ -141,12 +141,14 @@ fn table(found: Vec<(SegmentHeader, SegmentFile)>) -> Segments {
         let mut segment = Segment::new(header.start, capacity, header.salt);
         let end = header.start + capacity;
         segment.end = next.map(|next| end.min(next));
+        segment.continues = header.continues;
         segment.file = Some(file);
         segments.end = segments.end.max(end);
         segments.list.push_front(segment);
         next = Some(header.start);
     }
     segments.written = segments.end;
+    segments.share();
     segments
 }
 

@@ -14,6 +14,7 @@
 
 use std::cell::Cell;
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use super::super::medium::FileId;
 use super::super::record::{BadRecord, MessageRecord, Record};
@@ -42,8 +43,10 @@ pub(super) struct Segment {
     is_candidate: bool,
     /// Recovery found damage in it.
     pub(super) is_damaged: bool,
+    /// It took over from a file that failed.
+    pub(super) continues: bool,
     /// Start of the segment that has its references.
-    counted_in: Option<u64>,
+    pub(super) counted_in: Option<u64>,
     /// Something of it was read since reading was last forgotten.
     is_read: Cell<bool>,
 }
@@ -61,6 +64,7 @@ impl Segment {
             idle_since: None,
             is_candidate: false,
             is_damaged: false,
+            continues: false,
             counted_in: None,
             is_read: Cell::new(false),
         }
@@ -133,7 +137,7 @@ impl Segments {
 
     /// Where the segment of `offset` starts; where it is not there any more, the offset itself.
     pub(in crate::store) fn segment_of(&self, offset: u64) -> u64 {
-        self.find(offset).map_or(offset, |at| self.list[at].start)
+        self.find(offset).map_or(offset, |at| self.list[self.counter(at)].start)
     }
 
     /// What tells the record at `offset` from those that other openings of the log had there.
@@ -231,6 +235,7 @@ impl Segments {
         }
         let mut next = Segment::new(written, segment.capacity, segment.salt);
         next.end = segment.end.replace(written);
+        next.continues = true;
         self.list.insert(at + 1, next);
         let counter = self.counter(at);
         if self.list[counter].references > 0 {
@@ -238,6 +243,26 @@ impl Segments {
         }
         // It was the newest, maybe.
         self.consider(at);
+    }
+
+    /// What was found shares references as it did when it was written.
+    pub(super) fn share(&mut self) {
+        for at in 1..self.list.len() {
+            let before = &self.list[at - 1];
+            let (is_there, counter) = (before.end == Some(self.list[at].start), self.counter(at - 1));
+            if self.list[at].continues && is_there {
+                self.list[at].counted_in = Some(self.list[counter].start);
+            }
+        }
+    }
+
+    /// Offsets of the segments that have their references together with the one at `at`.
+    pub(super) fn shared_range(&self, at: usize) -> Range<u64> {
+        let counter = self.counter(at);
+        let start = self.list[counter].start;
+        let parts = self.list.iter().skip(counter + 1);
+        let count = parts.take_while(|part| part.counted_in == Some(start)).count();
+        start..self.end_of(counter + count)
     }
 
     /// Gives files to the segments that have none.
@@ -383,7 +408,7 @@ impl Segments {
 
     /// The segment that has the references of the one at `at`.
     #[inline]
-    fn counter(&self, at: usize) -> usize {
+    pub(super) fn counter(&self, at: usize) -> usize {
         match self.list[at].counted_in {
             None => at,
             Some(start) => self.index_of(start).expect("it stays while one counts in it"),

@@ -86,7 +86,12 @@ impl Block {
 
     /// Reads its record; `None` also if that is not what it was known to be.
     pub(super) fn read_known(&self, log: &impl QueueLog) -> Option<Packed> {
-        self.read(log).filter(|packed| Holds::of(packed.iter(), log) == *self.known())
+        // Which segments there are may have changed, if some are lost.
+        let is_known = |packed: &Packed| {
+            let (holds, known) = (Holds::of(packed.iter(), log), self.known());
+            (holds.bytes, holds.stored()) == (known.bytes, known.stored())
+        };
+        self.read(log).filter(is_known)
     }
 
     pub(super) fn release(&self, log: &mut impl QueueLog) {

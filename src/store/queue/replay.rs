@@ -17,7 +17,7 @@ use std::ops::Range;
 
 use super::super::position::Position;
 use super::acks::Notes;
-use super::blocks::{Block, Holds};
+use super::blocks::{Block, Holds, Span};
 use super::front::{Front, IDENTIFIERS};
 use super::packed::Packed;
 use super::relocate::Moves;
@@ -306,7 +306,10 @@ impl Settling {
     }
 
     fn keep(&mut self, mut block: Block, log: &mut impl QueueLog) {
-        if block.holds.is_none() {
+        // A segment that is lost may have been known for two, of which one is there.
+        let is_lost = |span: &Span| log.segment_of(span.position) == span.position.offset();
+        let spans = block.holds.iter().flat_map(|holds| &holds.spans);
+        if block.holds.is_none() || spans.into_iter().any(is_lost) {
             block.holds = block.read(log).map(|packed| Holds::of(packed.iter(), log));
         }
         match &block.holds {
