@@ -307,6 +307,8 @@ impl World {
         }
         let fault = lock(&self.kernel).faults.pop();
         assert_eq!(fault, None, "a rule of the ring is broken");
+        let lost = self.cluster.count(|stats| stats.stored_lost);
+        assert_eq!(lost, 0, "messages in the log cannot be read");
         self.steps += 1;
         assert!(self.steps < STEPS_MAX, "it goes round in circles: {:?}", self.actors);
         true
