@@ -43,9 +43,8 @@ impl Disk {
             let mapping = map(file).expect("there is memory");
             Found { id: *id, mapping }
         });
-        let mut found: Vec<Found> = files
-            .filter(|found| found.mapping.bytes()[..HEADER].iter().any(|b| *b != 0))
-            .collect();
+        let mut found: Vec<Found> =
+            files.filter(|found| found.mapping.bytes()[..HEADER].iter().any(|b| *b != 0)).collect();
         found.sort_unstable_by_key(|found| found.id);
         found
     }

@@ -178,9 +178,7 @@ impl Stage {
     ) -> Vec<String> {
         thread::scope(|scope| {
             let mut acting: Vec<ScopedJoinHandle<'_, Option<String>>> = Vec::new();
-            let ended = |result: Result<(), String>| {
-                result.inspect_err(|_| scene.end()).err()
-            };
+            let ended = |result: Result<(), String>| result.inspect_err(|_| scene.end()).err();
             for publisher in &mut self.publishers {
                 acting.push(scope.spawn(move || ended(publisher.run(addr, scene))));
             }
