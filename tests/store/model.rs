@@ -160,7 +160,7 @@ impl Model {
             }
             Change::Acks { key, done, released } => {
                 let session = self.session(*key);
-                for number in &done {
+                for number in done {
                     session.messages.remove(number);
                 }
                 for number in released {
