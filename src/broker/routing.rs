@@ -176,19 +176,18 @@ impl Shard {
             self.out.count_retained_refused(topic);
             new.retain = false;
         }
-        let mut stored = false;
+        // [MQTT-3.3.1-10]
+        let clears = keep && message.payload.is_empty();
+        // Before it is noted that the message came: when it comes again after a crash, that note is
+        // all that is looked at.
+        let mut stored = clears && self.catalog.clear_retained(vhost.0, topic, &mut self.out.logs);
         if new.retain || !self.catalog.targets.is_empty() {
             self.catalog.store(&new, &mut self.out.logs);
             stored = true;
-        }
-        if keep && message.payload.is_empty() {
-            // [MQTT-3.3.1-10]
-            stored |= self.catalog.clear_retained(vhost.0, topic, &mut self.out.logs);
-            if let Some(origin) = origin {
-                // Should it come again, it must not clear what came after it.
-                self.catalog.note_origin(origin, &mut self.out.logs);
-                stored = true;
-            }
+        } else if clears && let Some(origin) = origin {
+            // Should it come again, it must not clear what came after it.
+            self.catalog.note_origin(origin, &mut self.out.logs);
+            stored = true;
         }
         stored
     }

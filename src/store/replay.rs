@@ -223,9 +223,9 @@ impl Replay {
         logs: &mut Logs,
     ) -> (Catalog, Losses) {
         let mut losses = Losses { records: self.misread, ..Losses::default() };
-        let mut sessions = Vec::new();
-        for (key, session) in (0..).zip(self.sessions) {
-            let Some(mut session) = session else { continue };
+        // One by one into their places: a copy of them all would stay as memory of the heap.
+        let sessions = (0..).zip(self.sessions).filter_map(|(key, session)| {
+            let mut session = session?;
             let was_there = session.left_ms == 0;
             if was_there {
                 // Whatever waited may have been sent; what comes from now on was not.
@@ -238,10 +238,11 @@ impl Replay {
                 let sent = session.queue.sent();
                 logs.disk.append(&Record::Detached { session: key, sent, time_ms: now_ms });
             }
-            sessions.push((key, session));
-        }
+            Some((key, session))
+        });
+        let sessions = Sessions::restored(sessions, hashing);
         let mut catalog = Catalog::new(limits, hashing);
-        catalog.sessions = Sessions::restored(sessions, hashing);
+        catalog.sessions = sessions;
         catalog.elsewhere = self.elsewhere;
         catalog.retained = self.retained;
         for store in &mut catalog.retained {

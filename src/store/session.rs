@@ -46,8 +46,8 @@ pub struct Session {
     pub holder: Option<Holder>,
     /// When its client left, milliseconds since 1970; 0: it is there.
     pub left_ms: u64,
-    /// No other session of the shard ever has the same, nor had one that a crash undid: other shards
-    /// know the QoS 2 messages of its client by it.
+    /// No other session of the shard ever has the same, nor had one that a crash undid: other
+    /// shards know the QoS 2 messages of its client by it.
     pub serial: u64,
     /// Its filters.
     pub subscriptions: Subscriptions,
@@ -142,8 +142,11 @@ impl Sessions {
     }
 
     /// The same with other keys for the slots: those that recovery found.
-    pub(super) fn restored(sessions: Vec<(SessionKey, Session)>, hashing: &Hashing) -> Self {
-        let slots = sessions.into_iter().map(|(key, session)| (key as usize, session));
+    pub(super) fn restored(
+        sessions: impl Iterator<Item = (SessionKey, Session)>,
+        hashing: &Hashing,
+    ) -> Self {
+        let slots = sessions.map(|(key, session)| (key as usize, session));
         let mut restored = Self { slab: slots.collect(), ..Self::new(hashing) };
         let keys: Vec<SessionKey> = restored.keys_from(0).collect();
         keys.into_iter().for_each(|key| restored.list(key));

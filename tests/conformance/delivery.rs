@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::common::{
-    Broker, Client, Publish, connack, connect, on_shards, puback, publish, resume_as,
-};
+use crate::common::{Broker, Client, connack, connect, on_shards, puback, publish, resume_as};
 
 /// A message goes to each client with a matching subscription, present or not, and to no other.
 #[test]

@@ -50,6 +50,11 @@ fn retained_faults(data: &Path, ledger: &Ledger) -> Vec<String> {
     (0..ledger.topics.len()).filter_map(fault).collect()
 }
 
+/// What `ringmq-store check` says.
+pub(crate) fn describe(data: &Path) -> String {
+    tool(&["check"], data).1
+}
+
 /// Writes random bytes behind the end of each log.
 pub(crate) fn scribble(data: &Path, random: &mut Random) {
     let (_, text) = tool(&["check", "--json"], data);

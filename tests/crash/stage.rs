@@ -126,6 +126,7 @@ impl Stage {
             self.fail(&[format!("the broker ended with {status}")]);
         }
         self.look();
+        println!("{}", directory::describe(&self.data()));
         let (total, time) = (self.ledger.total(), self.begun.elapsed().as_secs());
         println!("{total} messages in {time} s, and nothing is amiss");
         fs::remove_dir_all(&self.work).expect("it is ours");
@@ -177,14 +178,7 @@ impl Stage {
     ) -> Vec<String> {
         thread::scope(|scope| {
             let mut acting: Vec<ScopedJoinHandle<'_, Option<String>>> = Vec::new();
-            let ended = |result: Result<(), String>| {
-                result
-                    .map_err(|text| {
-                        scene.end();
-                        text
-                    })
-                    .err()
-            };
+            let ended = |result: Result<(), String>| result.inspect_err(|_| scene.end()).err();
             for publisher in &mut self.publishers {
                 acting.push(scope.spawn(move || ended(publisher.run(addr, scene))));
             }

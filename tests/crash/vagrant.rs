@@ -17,35 +17,18 @@ pub(crate) struct Vagrant {
     number: usize,
     ledger: Arc<Ledger>,
     random: Random,
-    /// By client id.
-    sessions: [Known; NAMES],
-}
-
-/// What is known of a session.
-#[derive(Clone, Copy)]
-struct Known {
-    /// Whether it is there, if that is known.
-    present: Option<bool>,
-    /// Also a broker that was killed knows it. CONNACK does not promise that, SUBACK does.
-    lasts: bool,
+    /// By client id: whether it has a session, if that is known.
+    sessions: [Option<bool>; NAMES],
 }
 
 impl Vagrant {
     pub(crate) fn new(ledger: &Arc<Ledger>, number: usize, random: Random) -> Self {
         let ledger = Arc::clone(ledger);
-        Self {
-            number,
-            ledger,
-            random,
-            sessions: [Known { present: Some(false), lasts: true }; NAMES],
-        }
+        Self { number, ledger, random, sessions: [Some(false); NAMES] }
     }
 
     /// Goes on until the broker is gone.
     pub(crate) fn run(&mut self, addr: SocketAddr, scene: &Scene) -> Result<(), String> {
-        for known in &mut self.sessions {
-            known.present = known.present.filter(|_| known.lasts);
-        }
         while !scene.is_over() && !scene.drains() {
             match self.visit(addr, scene) {
                 Ok(Ok(())) => {}
@@ -60,13 +43,13 @@ impl Vagrant {
         let at = self.random.below(NAMES);
         let name = format!("vagrant-{}-{at}", self.number);
         let clean = self.random.one_in(4);
-        let known = self.sessions[at].present.take();
+        let known = self.sessions[at].take();
         let (mut link, present) = Link::open(addr, &name, clean)?;
         let expected = if clean { Some(false) } else { known };
         if expected.is_some_and(|expected| expected != present) {
             return Ok(Err(format!("{name}: session present {present}, clean {clean}")));
         }
-        self.sessions[at] = Known { present: Some(!clean), lasts: false };
+        self.sessions[at] = Some(!clean);
         for _ in 0..self.random.below(4) {
             let publisher = self.random.below(4);
             let filters = ["r/#", "m/+/0", "m/+/1", "r/+/0", "s/#", "m/none"];
@@ -87,7 +70,6 @@ impl Vagrant {
             }
             let mut came = link.next()?;
             while let Some(packet) = came {
-                self.sessions[at].lasts |= !clean && matches!(packet, Came::Suback);
                 if let Err(text) = self.hear(&packet, &mut link) {
                     return Ok(Err(format!("{name}: {text}")));
                 }

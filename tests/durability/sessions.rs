@@ -130,6 +130,14 @@ fn many_sessions_outlive_the_broker() {
     }
 }
 
+/// Waits until so many sessions have expired.
+#[track_caller]
+fn wait_for_expired(broker: &Broker, count: usize) {
+    while broker.said().matches("session expired").count() < count {
+        broker.wait_for_line("session expired");
+    }
+}
+
 /// A session whose client stays away too long is gone, also if it was left before the restart; one
 /// whose client is there stays.
 #[test]
@@ -142,14 +150,12 @@ fn sessions_expire() {
         Client::connect(&broker, "publisher").publish(&publish("a", "x").qos1(1));
         let expiry = session_expiry(1);
         broker.restart_with(End::Killed, &[&expiry]);
-        for _ in NAMES {
-            broker.wait_for_line("session expired");
-        }
+        wait_for_expired(&broker, NAMES.len());
         let mut clients = NAMES.map(|name| resume_as(&broker, name, false));
         // Others come and go, and expire, while these are there.
-        for name in ["kale", "nettle"] {
+        for (name, before) in ["kale", "nettle"].into_iter().zip(NAMES.len()..) {
             resume_as(&broker, name, false).leave();
-            broker.wait_for_line("session expired");
+            wait_for_expired(&broker, before + 1);
             Client::connect_with(&broker, &connect(name)).leave();
         }
         for (name, client) in NAMES.into_iter().zip(&mut clients) {

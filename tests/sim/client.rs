@@ -388,8 +388,8 @@ impl Client {
         let present = connack.session_present;
         assert!(expected.is_none_or(|expected| expected == present), "session present: {present}");
         (link.accepted, link.resumed, link.waits_since_ms) = (true, present, scene.now_ms);
-        let crashed = lock(scene.kernel).conns[link.conn].crashed;
-        self.presence = if crashed { Presence::Unknown } else { Presence::Yes };
+        self.presence =
+            if scene.ledger.is_past(link.conn) { Presence::Unknown } else { Presence::Yes };
         self.unclear = false;
         if let (Some(old), false) = (self.session, present) {
             scene.ledger.sessions[old].alive = false;
@@ -444,7 +444,7 @@ impl Client {
         let Some(link) = &self.link else { return };
         let waited_ms = scene.now_ms - link.last_sent_ms;
         let patience_ms = link.keep_alive_ms * 3 / 2;
-        let crashed = lock(scene.kernel).conns[link.conn].crashed;
+        let crashed = scene.ledger.is_past(link.conn);
         match link.leaving {
             _ if scene.mode == Mode::Drain || crashed => {}
             Leaving::Politely | Leaving::Rudely => {}
@@ -470,8 +470,9 @@ impl Client {
         let name = &self.name;
         scene.ledger.tell(|| format!("{name} is away from {}: {:?}", link.conn, link.leaving));
         if let Some(will) = link.will {
+            let crashed = scene.ledger.is_past(link.conn);
             let will = &mut scene.ledger.messages[will];
-            if lock(scene.kernel).conns[link.conn].crashed {
+            if crashed {
                 // Nobody is left who could publish it; unless it ended before.
                 will.void = matches!(link.leaving, Leaving::No | Leaving::Politely);
             } else if link.leaving == Leaving::Politely {

@@ -135,6 +135,11 @@ impl Ledger {
         }
     }
 
+    /// Whether the broker that a connection was with has died.
+    pub(crate) fn is_past(&self, conn: usize) -> bool {
+        self.crashes.last().is_some_and(|crash| conn < crash.conns)
+    }
+
     /// The payload of a message.
     pub(crate) fn payload(&self, id: MessageId) -> Vec<u8> {
         let number = u32::try_from(id).expect("few messages").to_le_bytes();

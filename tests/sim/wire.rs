@@ -54,8 +54,6 @@ pub(crate) struct Conn {
     pub(crate) shut: bool,
     /// The broker has dropped its socket.
     pub(crate) closed: bool,
-    /// The broker died while it was open.
-    pub(crate) crashed: bool,
     /// Operations of the broker on it whose last completion was not delivered.
     pub(crate) operations: u32,
 }
@@ -68,7 +66,6 @@ impl Conn {
             reset: false,
             shut: false,
             closed: false,
-            crashed: false,
             operations: 0,
         }
     }
@@ -77,7 +74,7 @@ impl Conn {
     pub(crate) fn cut(&mut self, keep: usize) {
         self.to_client.truncate(keep);
         self.to_client.ended = true;
-        (self.crashed, self.shut, self.closed, self.operations) = (true, true, true, 0);
+        (self.shut, self.closed, self.operations) = (true, true, 0);
     }
 
     /// Whether the client has read all that will ever come.

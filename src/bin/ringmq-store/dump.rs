@@ -58,7 +58,7 @@ impl Dump<'_> {
 
     fn item(&mut self, item: QueueItem, session: &Session, store: &Store) -> Result<(), Stop> {
         let (number, state) = match item {
-            QueueItem::Message { number, taken: true, .. } => (number, "sent"),
+            QueueItem::Message { number, sent: true, .. } => (number, "sent"),
             QueueItem::Message { number, .. } => (number, "waiting"),
             QueueItem::Released { number } => (number, "released"),
             QueueItem::Lost { first, .. } => (first, "lost"),
@@ -70,11 +70,11 @@ impl Dump<'_> {
         line.insert("packet_id".into(), Queue::packet_id(number).into());
         line.insert("state".into(), state.into());
         match item {
-            QueueItem::Message { entry, taken, .. } => {
+            QueueItem::Message { entry, sent, .. } => {
                 let terms = entry.terms();
                 line.insert("qos".into(), (if terms.exactly_once { 2 } else { 1 }).into());
                 line.insert("retain".into(), terms.retain.into());
-                line.insert("dup".into(), taken.into());
+                line.insert("dup".into(), sent.into());
                 let position = entry.position().expect("it is in the log");
                 self.content(position, store, &mut line);
             }

@@ -44,9 +44,9 @@ impl Summary {
         };
         let _whole = session.queue.visit(logs, &mut |item| {
             match item {
-                QueueItem::Message { taken, .. } => {
+                QueueItem::Message { sent, .. } => {
                     summary.queued += 1;
-                    summary.in_flight += u64::from(taken);
+                    summary.in_flight += u64::from(sent);
                 }
                 QueueItem::Released { .. } => {
                     summary.queued += 1;

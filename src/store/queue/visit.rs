@@ -5,7 +5,6 @@ use std::ops::ControlFlow;
 
 use super::super::position::Position;
 use super::front::IDENTIFIERS;
-use super::packed::Packed;
 use super::{Entry, Queue, QueueLog};
 
 /// What a queue is made of, as [`Queue::visit`] tells it.
@@ -17,8 +16,8 @@ pub enum Item {
         number: u64,
         /// Where it stands, and how it is to be delivered.
         entry: Entry,
-        /// It was taken: its client may have it.
-        taken: bool,
+        /// Its client may have it: it goes out with DUP.
+        sent: bool,
     },
     /// A QoS 2 message that its client has, and must still complete. Nothing else is kept of it.
     Released {
@@ -59,41 +58,30 @@ impl Queue {
             for block in &front.loaded {
                 each(Item::Block { position: block.position })?;
             }
-            for (number, entry) in (front.first..).zip(&front.flight) {
-                tell(number, *entry, true, each)?;
-            }
-            for (number, entry) in (front.ready_first..).zip(&front.ready) {
-                tell(number, *entry, false, each)?;
-            }
+            self.tell(front.first, front.flight.iter().copied(), each)?;
+            self.tell(front.ready_first, front.ready.iter().copied(), each)?;
             for block in &front.middle {
                 each(Item::Block { position: block.position })?;
                 match block.read_known(log) {
-                    Some(packed) => tell_all(block.first, &packed, each)?,
+                    Some(packed) => self.tell(block.first, packed.iter(), each)?,
                     None => each(Item::Lost { first: block.first, count: block.count })?,
                 }
             }
         }
-        tell_all(self.tail_first(), &self.tail, each)
+        self.tell(self.tail_first(), self.tail.iter(), each)
     }
-}
 
-fn tell_all(
-    first: u64,
-    packed: &Packed,
-    each: &mut dyn FnMut(Item) -> ControlFlow<()>,
-) -> ControlFlow<()> {
-    (first..).zip(packed.iter()).try_for_each(|(number, entry)| tell(number, entry, false, each))
-}
-
-fn tell(
-    number: u64,
-    entry: Entry,
-    taken: bool,
-    each: &mut dyn FnMut(Item) -> ControlFlow<()>,
-) -> ControlFlow<()> {
-    match entry {
-        Entry::GONE => ControlFlow::Continue(()),
-        Entry::RELEASED => each(Item::Released { number }),
-        _ => each(Item::Message { number, entry, taken }),
+    /// Tells messages that follow each other, from this number on.
+    fn tell(
+        &self,
+        first: u64,
+        entries: impl Iterator<Item = Entry>,
+        each: &mut dyn FnMut(Item) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        (first..).zip(entries).try_for_each(|(number, entry)| match entry {
+            Entry::GONE => ControlFlow::Continue(()),
+            Entry::RELEASED => each(Item::Released { number }),
+            _ => each(Item::Message { number, entry, sent: number < self.sent() }),
+        })
     }
 }
