@@ -96,7 +96,8 @@ fn finds_every_record() {
         let segments = Segments::new(is_early);
         let (file, offset) = segments.log_end();
         let end = LogEnd { offset, torn_bytes: 0, torn_records: 0 };
-        let expected = Story { records: segments.records(), damage: vec![], end: Some((file, end)) };
+        let expected =
+            Story { records: segments.records(), damage: vec![], end: Some((file, end)) };
         assert_eq!(story(&segments.images), expected);
     }
 }
@@ -168,5 +169,8 @@ fn passes_over_what_went() {
     let file = segments.files[1];
     segments.images.retain(|(id, _)| *id != file);
     let told = story(&segments.images);
-    assert_eq!((told.damage, told.records), (vec![], segments.records() + 1 - segments.places[1].len()));
+    assert_eq!(
+        (told.damage, told.records),
+        (vec![], segments.records() + 1 - segments.places[1].len())
+    );
 }
