@@ -34,6 +34,9 @@ const ORIGINS_MAX: usize = 4096;
 /// written for checkpoints stays below a quarter of the rest.
 const CHECKPOINT_FACTOR: u64 = 4;
 
+/// Looks for a segment to clean, in the time in which one is filled.
+const LOOKS_PER_SEGMENT: u64 = 16;
+
 /// Segments of garbage beyond what lives, before cleaning begins.
 const SLACK_SEGMENTS: u64 = 8;
 
@@ -78,6 +81,8 @@ pub struct Housekeeping {
     /// Segments that were cleaned and still have references, and how many: they are not cleaned
     /// again for these.
     stuck: BTreeMap<u64, u64>,
+    /// How far the log is to go before segments to clean are looked for again.
+    look_at: u64,
     scratch: Vec<u8>,
     stats: HousekeepingStats,
 }
@@ -92,6 +97,7 @@ impl Housekeeping {
             last_bytes: 0,
             ended: None,
             stuck: BTreeMap::new(),
+            look_at: 0,
             scratch: Vec::new(),
             stats: HousekeepingStats::default(),
         }
@@ -109,6 +115,7 @@ impl Housekeeping {
         {
             self.ended = None;
             logs.disk.set_checkpoint(begun);
+            self.look_at = 0;
         }
         match std::mem::replace(&mut self.job, Job::Idle) {
             Job::Idle => self.begin(catalog, logs),
@@ -116,6 +123,7 @@ impl Housekeeping {
             Job::Clean(mut cleaning) => {
                 if cleaning.step(catalog, logs, &mut self.stats) {
                     self.note_stuck(cleaning.start(), logs);
+                    self.look_at = 0;
                 } else {
                     self.job = Job::Clean(cleaning);
                 }
@@ -131,8 +139,12 @@ impl Housekeeping {
         {
             let begun = logs.disk.append(&Record::CheckpointBegun).offset();
             self.job = Job::Checkpoint { begun, stage: Stage::Sessions(0) };
-        } else if let Some(range) = self.victim(logs) {
-            self.job = Job::Clean(Box::new(Cleaning::new(range, catalog, logs)));
+        } else if logs.disk.appended() >= self.look_at {
+            // Not each turn: there may be thousands of segments to look at.
+            self.look_at = logs.disk.appended() + self.segment_bytes / LOOKS_PER_SEGMENT;
+            if let Some(range) = self.victim(logs) {
+                self.job = Job::Clean(Box::new(Cleaning::new(range, catalog, logs)));
+            }
         }
     }
 

@@ -48,6 +48,8 @@ pub(crate) struct Plan {
     pub(crate) topics: usize,
     /// Length of a segment's file.
     pub(crate) segment_bytes: u64,
+    /// Bytes of a queue's packed end: what is beyond goes into the log.
+    pub(crate) tail_bytes_max: usize,
     /// Committed means synced.
     pub(crate) sync: bool,
     /// Longest a write, or another request to the disk, takes.
@@ -86,6 +88,7 @@ impl Plan {
             filters: random.pick(&[2, 4, usize::MAX]),
             topics: random.pick(&[1, 3, usize::MAX]),
             segment_bytes: random.pick(&[2048, 8192, 65_536]),
+            tail_bytes_max: random.pick(&[30, 100, 8192]),
             sync: random.one_in(2),
             disk_ms_max: random.pick(&[0, 0, 3, 30]),
             sector_bytes: random.pick(&[512, 4096]),

@@ -70,9 +70,9 @@ pub(crate) fn run(seed: u64, tells: bool) -> u64 {
     world.live();
     match world.plan.ending {
         Ending::Abrupt => {}
-        Ending::Connected => world.settle(),
+        Ending::Connected => world.settle_twice(),
         Ending::Empty => {
-            world.settle();
+            world.settle_twice();
             world.leave();
         }
     }
@@ -134,6 +134,15 @@ impl World {
         let start = self.ledger.crashes.len() as u64;
         self.cluster = Cluster::new(&self.plan, start, &self.kernel, &self.clock);
         self.frozen = None;
+    }
+
+    /// Settles; where the broker dies at all, it dies once more, and all is still there.
+    fn settle_twice(&mut self) {
+        self.settle();
+        if self.plan.crash_one_in > 0 {
+            self.crash();
+            self.settle();
+        }
     }
 
     /// Waits until everybody has what is due, judges, and looks at what is retained.
@@ -298,6 +307,8 @@ impl World {
         }
         let fault = lock(&self.kernel).faults.pop();
         assert_eq!(fault, None, "a rule of the ring is broken");
+        let lost = self.cluster.count(|stats| stats.stored_lost);
+        assert_eq!(lost, 0, "messages in the log cannot be read");
         self.steps += 1;
         assert!(self.steps < STEPS_MAX, "it goes round in circles: {:?}", self.actors);
         true

@@ -160,7 +160,9 @@ impl Model {
             }
             Change::Acks { key, done, released } => {
                 let session = self.session(*key);
-                done.iter().for_each(|number| drop(session.messages.remove(number)));
+                for number in done {
+                    session.messages.remove(number);
+                }
                 for number in released {
                     if let Some(waiting) = session.messages.get_mut(number) {
                         waiting.released = true;
