@@ -32,7 +32,7 @@ pub(crate) struct Publisher {
     /// By packet identifier less 1: whether it is taken. The lowest free one is the next: so
     /// identifiers are used again as soon as they may be.
     taken: Vec<bool>,
-    /// The broker has stored something in its session.
+    /// The broker has said that there is a session.
     known: bool,
 }
 
@@ -77,6 +77,7 @@ impl Publisher {
         if self.known && !present {
             return Ok(Err("its session is lost".to_owned()));
         }
+        self.known = true;
         for flight in &self.flights {
             if flight.released {
                 link.put(&pubrel(flight.id));
@@ -143,7 +144,6 @@ impl Publisher {
         let flight = &mut self.flights[at];
         self.ledger.book(flight.topic).acked[flight.number] = true;
         if let Came::Pubrec(_) = packet {
-            self.known = true;
             flight.released = true;
             link.put(&pubrel(id));
         } else {

@@ -1,7 +1,6 @@
 //! Clients that come, go and end their sessions: they check whether there is a session, and keep
 //! the broker's tables moving.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -20,22 +19,16 @@ pub(crate) struct Vagrant {
     random: Random,
     /// By client id: whether it has a session, if that is known.
     sessions: [Option<bool>; NAMES],
-    /// Those that a killed broker may not know: SUBACK promises a session, CONNACK does not.
-    unsure: BTreeSet<usize>,
 }
 
 impl Vagrant {
     pub(crate) fn new(ledger: &Arc<Ledger>, number: usize, random: Random) -> Self {
         let ledger = Arc::clone(ledger);
-        let (sessions, unsure) = ([Some(false); NAMES], BTreeSet::new());
-        Self { number, ledger, random, sessions, unsure }
+        Self { number, ledger, random, sessions: [Some(false); NAMES] }
     }
 
     /// Goes on until the broker is gone.
     pub(crate) fn run(&mut self, addr: SocketAddr, scene: &Scene) -> Result<(), String> {
-        while let Some(at) = self.unsure.pop_first() {
-            self.sessions[at] = None;
-        }
         while !scene.is_over() && !scene.drains() {
             match self.visit(addr, scene) {
                 Ok(Ok(())) => {}
@@ -57,11 +50,6 @@ impl Vagrant {
             return Ok(Err(format!("{name}: session present {present}, clean {clean}")));
         }
         self.sessions[at] = Some(!clean);
-        if clean {
-            self.unsure.remove(&at);
-        } else if !present {
-            self.unsure.insert(at);
-        }
         for _ in 0..self.random.below(4) {
             let publisher = self.random.below(4);
             let filters = ["r/#", "m/+/0", "m/+/1", "r/+/0", "s/#", "m/none"];
@@ -82,9 +70,6 @@ impl Vagrant {
             }
             let mut came = link.next()?;
             while let Some(packet) = came {
-                if let Came::Suback = packet {
-                    self.unsure.remove(&at);
-                }
                 if let Err(text) = self.hear(&packet, &mut link) {
                     return Ok(Err(format!("{name}: {text}")));
                 }
