@@ -121,9 +121,11 @@ impl Shard {
         self.clients += 1;
         self.out.stats.clients_accepted += 1;
         debug!("link {}: client {client_id:?} connected, session present: {present}", conn.slot);
-        if ends {
+        let begins = !connect.clean_session && !present;
+        if begins || ends {
             // A client that was told that its session is gone must never see it again: identifiers
-            // in it would hide other messages. Until then nothing of the client is read.
+            // in it would hide other messages. One that got a session must find it again: by it
+            // other shards know its QoS 2 messages. Until then nothing of the client is read.
             connection.greeted = false;
             self.promise(conn, Reply::Connack, Wait::disk_if(true));
         } else {
@@ -140,7 +142,7 @@ impl Shard {
         self.out.reply(conn, &Connack::bytes_v3(version, present, ConnectReturn::Accepted));
     }
 
-    /// The session that a client has ended is gone for good.
+    /// The session that a client has ended is gone for good, or its new one there to stay.
     pub(super) fn greet(&mut self, conn: ConnId, context: &mut Context<'_>) {
         let Some(connection) = self.out.connections.get_mut(conn) else { return };
         connection.greeted = true;

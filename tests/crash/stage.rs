@@ -111,7 +111,8 @@ impl Stage {
 
     /// Has everything sent and received; ends the broker in order.
     pub(crate) fn finish(mut self) {
-        let daemon = self.start("end");
+        // Who waits for few messages at a time waits long for all that has gathered.
+        let daemon = self.start_with("end", &self.flags_with(65_535));
         let scene = Scene::new(true, Theme::default());
         let addr = daemon.addr();
         for _ in 0..2 {
@@ -142,15 +143,16 @@ impl Stage {
     }
 
     fn start(&mut self, name: &str) -> Daemon {
-        let (data, log) = (self.data(), self.work.join(format!("broker-{name}.log")));
         let flags = self.flags();
-        match Daemon::start(&data, &log, &flags) {
-            Ok(daemon) => daemon,
-            Err(text) => {
-                self.fail(&[text]);
-                unreachable!("that was a failure");
-            }
-        }
+        self.start_with(name, &flags)
+    }
+
+    fn start_with(&self, name: &str, flags: &[String]) -> Daemon {
+        let log = self.work.join(format!("broker-{name}.log"));
+        Daemon::start(&self.data(), &log, flags).unwrap_or_else(|text| {
+            self.fail(&[text]);
+            unreachable!("that was a failure")
+        })
     }
 
     fn kill_at_start(&mut self) {
@@ -161,10 +163,16 @@ impl Stage {
     }
 
     fn flags(&mut self) -> Vec<String> {
-        let inflight = self.random.pick(&["20", "1000", "65535"]);
+        let inflight = self.random.pick(&[20, 1_000, 65_535]);
+        self.flags_with(inflight)
+    }
+
+    fn flags_with(&self, inflight: u16) -> Vec<String> {
+        let Plan { shards, durability, .. } = &self.plan;
+        // Small segments, so that there are many, and come and go.
         let flags = format!(
-            "--shards {} --durability {} --segment-bytes 1048576 --max-inflight {inflight}",
-            self.plan.shards, self.plan.durability
+            "--shards {shards} --durability {durability} --max-inflight {inflight} \
+             --segment-bytes 1048576 --disk-low 0"
         );
         flags.split(' ').map(str::to_owned).collect()
     }
