@@ -68,11 +68,11 @@
 //! the shard's cache of routes, else by the trees → for the durable sessions of the route that will
 //! acknowledge it the message is appended to the log, once, with a place in each one's queue → for
 //! each session whose client is there the packet is encoded once for each QoS and copied to the
-//! connection's output with its packet identifier patched in; what a clean session must wait for (no
-//! window, no room) is kept in memory, once → other shards with a subscriber get one copy in their
-//! ring and do the same → at the end of the turn each connection with output gets one send, each
-//! sleeping shard that was sent something one wake, and the log one write, unless one is under way →
-//! when that has ended, the PUBACK goes.
+//! connection's output with its packet identifier patched in; what a clean session must wait for
+//! (no window, no room) is kept in memory, once → other shards with a subscriber get one copy in
+//! their ring and do the same → at the end of the turn each connection with output gets one send,
+//! each sleeping shard that was sent something one wake, and the log one write, unless one is under
+//! way → when that has ended, the PUBACK goes.
 //!
 //! Packet identifiers come from a message's number in its session's queue, so nothing is stored for
 //! them and the same message has the same identifier after a reconnect or a restart.

@@ -9,9 +9,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use common::{
-    Broker, Client, End, connect, publish, puback, pubrec, pubrel, resume_as,
-};
+use common::{Broker, Client, End, connect, puback, publish, pubrec, pubrel, resume_as};
 use serde_json::{Value, json};
 
 /// What the tool said.
@@ -71,7 +69,11 @@ fn a_session_is_told() {
         let left_ms = session["left_ms"].take().as_u64().expect("its client left");
         let shard = session["shard"].take().as_u64().expect("a number");
         let bytes = session["bytes"].take().as_u64().expect("a number");
-        assert!(left_ms > 1_600_000_000_000 && bytes > 50 && shard < shards as u64, "{said}", said = said.out);
+        assert!(
+            left_ms > 1_600_000_000_000 && bytes > 50 && shard < shards as u64,
+            "{said}",
+            said = said.out
+        );
         let filters = json!([{ "filter": "t/#", "qos": 2 }]);
         let expected = json!({
             "session": "reader", "vhost": 0, "shard": null, "queued": 4, "bytes": null,
@@ -141,7 +143,8 @@ fn retained_messages_are_told() {
             let mut told = said.lines();
             told.sort_by_key(|line| line["retained"].to_string());
             assert!(told.iter().all(|line| line["qos"] == 1), "{told:?}");
-            let line = |line: &Value| json!([line["retained"], line["payload"], line["payload_hex"]]);
+            let line =
+                |line: &Value| json!([line["retained"], line["payload"], line["payload_hex"]]);
             assert_eq!(told.iter().map(line).collect::<Value>(), expected, "{filter}");
         }
         let refused = tool(&["dump", "--retained", "a/#/b"], broker.data_dir());

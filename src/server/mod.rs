@@ -59,6 +59,7 @@ impl fmt::Display for StartError {
             ),
             Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
             Self::Ring(refused) => refused.fmt(f),
+            Self::Data(error @ DirectoryError::System { .. }) => write!(f, "--data-dir: {error}"),
             Self::Data(error) => error.fmt(f),
             Self::Store(shard, error) => write!(f, "--data-dir, shard-{shard}: {error}"),
             Self::System(what, error) => write!(f, "cannot {what}: {error}"),

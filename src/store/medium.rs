@@ -27,8 +27,8 @@ pub trait Mapping: Send {
     fn forget(&self) {}
 }
 
-/// A file that was there when the store was opened. What its mapping shows is durable, also if it was
-/// not yet when the process before was killed.
+/// A file that was there when the store was opened. What its mapping shows is durable, also if it
+/// was not yet when the process before was killed.
 pub struct Found {
     /// Its name.
     pub id: FileId,

@@ -46,8 +46,8 @@ pub struct Session {
     pub holder: Option<Holder>,
     /// When its client left, milliseconds since 1970; 0: it is there.
     pub left_ms: u64,
-    /// No other session of the shard ever has the same, nor had one that a crash undid: other shards
-    /// know the QoS 2 messages of its client by it.
+    /// No other session of the shard ever has the same, nor had one that a crash undid: other
+    /// shards know the QoS 2 messages of its client by it.
     pub serial: u64,
     /// Its filters.
     pub subscriptions: Subscriptions,

@@ -13,6 +13,11 @@ use ringmq::store::{
 };
 use rustix::fs::{MemfdFlags, memfd_create};
 
+/// Bytes of a segment's header.
+const HEADER: usize = 64;
+
+const _: () = assert!(HEADER as u64 == HEADER_BYTES);
+
 /// Segment files that exist.
 #[derive(Default)]
 pub(crate) struct Disk {
@@ -39,7 +44,7 @@ impl Disk {
             Found { id: *id, mapping }
         });
         let mut found: Vec<Found> = files
-            .filter(|found| found.mapping.bytes()[..HEADER_BYTES as usize].iter().any(|b| *b != 0))
+            .filter(|found| found.mapping.bytes()[..HEADER].iter().any(|b| *b != 0))
             .collect();
         found.sort_unstable_by_key(|found| found.id);
         found

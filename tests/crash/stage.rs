@@ -179,12 +179,7 @@ impl Stage {
         thread::scope(|scope| {
             let mut acting: Vec<ScopedJoinHandle<'_, Option<String>>> = Vec::new();
             let ended = |result: Result<(), String>| {
-                result
-                    .map_err(|text| {
-                        scene.end();
-                        text
-                    })
-                    .err()
+                result.inspect_err(|_| scene.end()).err()
             };
             for publisher in &mut self.publishers {
                 acting.push(scope.spawn(move || ended(publisher.run(addr, scene))));

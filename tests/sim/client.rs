@@ -388,7 +388,8 @@ impl Client {
         let present = connack.session_present;
         assert!(expected.is_none_or(|expected| expected == present), "session present: {present}");
         (link.accepted, link.resumed, link.waits_since_ms) = (true, present, scene.now_ms);
-        self.presence = if scene.ledger.is_past(link.conn) { Presence::Unknown } else { Presence::Yes };
+        self.presence =
+            if scene.ledger.is_past(link.conn) { Presence::Unknown } else { Presence::Yes };
         self.unclear = false;
         if let (Some(old), false) = (self.session, present) {
             scene.ledger.sessions[old].alive = false;

@@ -78,12 +78,14 @@ impl World {
         }
         let time_ms = self.time_ms;
         let key = found.unwrap_or_else(|| {
-            let serial = self.appended();
+            let at = self.appended();
             let logs = &mut self.store.logs;
             let key = self.store.catalog.open_session(vhost, client, clean, time_ms, logs);
             if !clean {
                 let client = client.to_owned();
-                self.note(serial, Change::Opened { key, vhost, client, serial, time_ms });
+                let serial = self.store.catalog.sessions.get(key).serial;
+                assert!(self.serials.insert(serial), "{serial} was there before");
+                self.note(at, Change::Opened { key, vhost, client, serial, time_ms });
             }
             key
         });

@@ -5,7 +5,7 @@
 //! store is opened again, and its log ends at some offset, the model of that offset is known: what
 //! was committed must be in it, and what was not is there as far as the log goes.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use ringmq::store::{
     CatalogLimits, GroupWrite, HousekeepingStats, LogOptions, Position, SessionKey, Store,
@@ -51,6 +51,8 @@ pub(crate) struct World {
     pub(crate) flight: Option<GroupWrite>,
     pub(crate) messages: MessageId,
     pub(crate) time_ms: u64,
+    /// Serials of sessions, also of those that a crash undid.
+    pub(crate) serials: BTreeSet<u64>,
     /// Crashes after which the store was opened, clean ends included.
     pub(crate) opened: u64,
     /// Of stores that are gone.
@@ -120,6 +122,7 @@ impl World {
             flight: None,
             messages: 0,
             time_ms: EPOCH_MS,
+            serials: BTreeSet::new(),
             opened: 0,
             stats: HousekeepingStats::default(),
             watched: false,

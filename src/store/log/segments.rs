@@ -249,7 +249,8 @@ impl Segments {
     pub(super) fn share(&mut self) {
         for at in 1..self.list.len() {
             let before = &self.list[at - 1];
-            let (is_there, counter) = (before.end == Some(self.list[at].start), self.counter(at - 1));
+            let (is_there, counter) =
+                (before.end == Some(self.list[at].start), self.counter(at - 1));
             if self.list[at].continues && is_there {
                 self.list[at].counted_in = Some(self.list[counter].start);
             }

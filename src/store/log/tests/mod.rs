@@ -5,6 +5,7 @@ mod failing;
 mod model;
 mod opening;
 mod retiring;
+mod walking;
 mod writing;
 
 use std::fmt;

@@ -253,11 +253,14 @@ impl Mapping for FreeMapping {
 // A file of a later version or of another shard refuses the log, and nothing is asked for.
 #[test]
 fn strange_files_refuse_the_log() {
-    let mut later = SegmentHeader { shard: SHARD, start: 0, checkpoint: 0, salt: 0, continues: false }.encode();
+    let mut later =
+        SegmentHeader { shard: SHARD, start: 0, checkpoint: 0, salt: 0, continues: false }.encode();
     later[12] = 9;
     let crc = crc32c::crc32c(&later[12..]);
     later[8..12].copy_from_slice(&crc.to_le_bytes());
-    let other = SegmentHeader { shard: SHARD + 1, start: 0, checkpoint: 0, salt: 0, continues: false }.encode();
+    let other =
+        SegmentHeader { shard: SHARD + 1, start: 0, checkpoint: 0, salt: 0, continues: false }
+            .encode();
     let file = FileId(1);
     for (header, expected, says) in [
         (later, OpenError::Newer { file, version: 9 }, "file 1 has format version 9"),

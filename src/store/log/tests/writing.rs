@@ -132,7 +132,8 @@ fn header_has_the_latest_checkpoint() {
     world.log.set_checkpoint(begun);
     let start = world.log.segments().last().unwrap().start;
     let write = world.log.next_write().unwrap();
-    let header = SegmentHeader { shard: SHARD, start, checkpoint: begun, salt: 0, continues: false };
+    let header =
+        SegmentHeader { shard: SHARD, start, checkpoint: begun, salt: 0, continues: false };
     assert_eq!(HeaderFound::read(&write.bytes), HeaderFound::Header(header));
     assert_eq!(world.log.checkpoint(), begun);
 }

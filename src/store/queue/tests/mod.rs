@@ -6,6 +6,7 @@ mod model;
 mod random;
 mod restart;
 mod small;
+mod visit;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
