@@ -88,6 +88,8 @@ pub(crate) struct Client {
     pub(crate) acts: usize,
     next_ms: u64,
     last_packet_id: u16,
+    /// It takes an identifier again as soon as it may.
+    reuses: bool,
 }
 
 impl Client {
@@ -106,6 +108,7 @@ impl Client {
             acts,
             next_ms: 0,
             last_packet_id: 0,
+            reuses: random.one_in(2),
         }
     }
 

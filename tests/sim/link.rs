@@ -103,6 +103,14 @@ impl Link {
         !self.accepted || leaves || !self.replies.is_empty() || !self.pings.is_empty()
     }
 
+    /// Whether a SUBSCRIBE or UNSUBSCRIBE with this identifier waits for its answer.
+    pub(crate) fn asks_as(&self, packet_id: u16) -> bool {
+        self.replies.iter().any(|reply| match reply {
+            Reply::Suback(known, _) | Reply::Unsuback(known, _) => *known == packet_id,
+            Reply::Puback(..) | Reply::Pubrec(..) | Reply::Pubcomp(_) => false,
+        })
+    }
+
     /// Takes the reply that the broker owes first of those of a packet's kind.
     pub(crate) fn take_reply(&mut self, packet: &Packet<'_>) -> Option<Reply> {
         let is_of_kind = |reply: &Reply| {

@@ -87,7 +87,7 @@ impl Plan {
             large_one_in: random.pick(&[0, 0, 0, 60]),
             filters: random.pick(&[2, 4, usize::MAX]),
             topics: random.pick(&[1, 3, usize::MAX]),
-            segment_bytes: random.pick(&[2048, 8192, 65_536]),
+            segment_bytes: random.pick(&[512, 512, 2048, 65_536]),
             tail_bytes_max: random.pick(&[30, 100, 8192]),
             sync: random.one_in(2),
             disk_ms_max: random.pick(&[0, 0, 3, 30]),
