@@ -81,9 +81,10 @@ fn missing_is_made() {
     broker.stop();
 }
 
-/// Has the temporary directory's file system mounted again, to be written to or not.
+/// Has the temporary directory's mount let through what is written, or not. That of the file system
+/// itself is not for a user namespace to change.
 fn remount(how: &str) {
-    let options = format!("remount,{how}");
+    let options = format!("remount,bind,{how}");
     let status = Command::new("mount").args(["-o", &options]).arg(std::env::temp_dir()).status();
     assert!(status.expect("mount(8) is there").success(), "mount -o {options}");
 }
