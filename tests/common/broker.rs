@@ -70,9 +70,7 @@ pub(crate) fn on_shards(counts: &[usize], test: impl Fn(&Broker)) {
 pub(crate) fn run_to_exit(flags: &[&str]) -> (Option<i32>, String) {
     let data = DataDir::fresh();
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringmq"));
-    if !flags.contains(&"--data-dir") {
-        data.add_flags(&mut command);
-    }
+    data.add_flags(&mut command, flags);
     let mut child = command
         .args(flags)
         .stdin(Stdio::null())
@@ -254,7 +252,7 @@ impl Process {
     #[track_caller]
     fn ringmq(shards: usize, flags: &[String], data: &DataDir) -> (Self, SocketAddr) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringmq"));
-        data.add_flags(&mut command);
+        data.add_flags(&mut command, flags);
         // Tests run side by side: pinned, their shards would queue for one CPU.
         command.args(["--listen", "127.0.0.1:0", "--no-pin", "--shards", &shards.to_string()]);
         command.args(flags);

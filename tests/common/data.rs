@@ -27,12 +27,18 @@ impl DataDir {
         &self.0
     }
 
-    /// Has a broker keep its data here.
-    pub(super) fn add_flags(&self, command: &mut Command) {
-        command.arg("--data-dir").arg(&self.0);
-        command.args(["--segment-bytes", &SEGMENT_BYTES.to_string()]);
-        // However full the disk is that the tests run on.
-        command.args(["--disk-low", "0"]);
+    /// Has a broker keep its data here, unless `flags`, which it gets as well, say otherwise.
+    pub(super) fn add_flags(&self, command: &mut Command, flags: &[impl AsRef<str>]) {
+        let path = self.0.to_str().expect("it is made of text");
+        let segment_bytes = SEGMENT_BYTES.to_string();
+        // However full the disk is that the tests run on: not low.
+        let defaults =
+            [("--data-dir", path), ("--segment-bytes", &segment_bytes), ("--disk-low", "0")];
+        for (flag, value) in defaults {
+            if !flags.iter().any(|given| given.as_ref() == flag) {
+                command.args([flag, value]);
+            }
+        }
     }
 }
 

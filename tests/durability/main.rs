@@ -12,3 +12,4 @@ mod overflow;
 mod retained;
 mod sessions;
 mod setup;
+mod trouble;
