@@ -99,13 +99,10 @@ impl Shard {
             self.attach(vhost, client_id, connect.clean_session, conn, context);
         // What a client acknowledges must not be sent again without DUP, even if the power goes:
         // so that it is back is written before what waits for it is sent.
-        let resuming = self.catalog.sessions.get(session).queue.waiting() > 0;
-        let resuming = resuming && !connect.clean_session;
-        let once_end = match self.catalog.sessions.get(session) {
-            session if session.clean => u64::MAX,
-            // What waits is sent when it is committed.
-            session => session.queue.end(),
-        };
+        let kept = self.catalog.sessions.get(session);
+        let resuming = !kept.clean && kept.queue.waiting() > 0;
+        // What waits is sent when it is committed.
+        let once_end = if kept.clean { u64::MAX } else { kept.queue.end() };
         let Some(connection) = self.out.connections.get_mut(conn) else {
             return;
         };

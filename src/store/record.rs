@@ -284,14 +284,7 @@ impl<'a> Record<'a> {
     fn encode_body(&self, out: &mut Vec<u8>) {
         match self {
             Self::Message(message) => message.encode(out),
-            Self::Acks(acks) => {
-                put_varint(out, acks.session.into());
-                put_varint(out, acks.first);
-                for list in [&acks.gone, &acks.released] {
-                    put_varint(out, list.len() as u64);
-                    list.iter().for_each(|number| put_varint(out, number - acks.first));
-                }
-            }
+            Self::Acks(acks) => acks.encode(out),
             Self::SessionOpened { session, vhost, time_ms, client_id } => {
                 put_varint(out, (*session).into());
                 out.extend_from_slice(&vhost.to_le_bytes());
@@ -321,12 +314,10 @@ impl<'a> Record<'a> {
             }
             Self::FreedElsewhere(origin) => origin.encode(out),
             Self::Origins(origins) => origins.iter().for_each(|origin| origin.encode(out)),
-            Self::References(segments) => {
-                for (start, count) in segments {
-                    out.extend_from_slice(&start.to_le_bytes());
-                    put_varint(out, *count);
-                }
-            }
+            Self::References(segments) => segments.iter().for_each(|(start, count)| {
+                out.extend_from_slice(&start.to_le_bytes());
+                put_varint(out, *count);
+            }),
             Self::Cleared { vhost, topic } => {
                 out.extend_from_slice(&vhost.to_le_bytes());
                 put_bytes(out, topic.as_bytes());
@@ -529,6 +520,15 @@ impl<'a> MessageRecord<'a> {
 }
 
 impl AcksRecord {
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_varint(out, self.session.into());
+        put_varint(out, self.first);
+        for list in [&self.gone, &self.released] {
+            put_varint(out, list.len() as u64);
+            list.iter().for_each(|number| put_varint(out, number - self.first));
+        }
+    }
+
     fn decode(body: &mut Cursor<'_>) -> Option<Self> {
         let (session, first) = (body.narrow()?, body.varint()?);
         let mut lists = [Vec::new(), Vec::new()];

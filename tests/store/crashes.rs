@@ -1,5 +1,5 @@
-//! Crashes at every moment of a run, one after the other, with and without syncs, and on a disk that
-//! fails: a store has what it said it has, and opens.
+//! Crashes at every moment of a run, one after the other, with and without syncs, and on a disk
+//! that fails: a store has what it said it has, and opens.
 
 use super::disk::{Crash, Faults, found_in};
 use super::seeds::each_seed;

@@ -246,29 +246,6 @@ impl Disk {
         Ok(())
     }
 
-    /// Flips bits of one byte.
-    pub(crate) fn flip(&mut self, id: FileId, offset: u64) {
-        let segment = self.files.get_mut(&id).expect("there is such a file");
-        let at = usize::try_from(offset).expect("files are small");
-        let mut image = segment.read();
-        image[at] ^= 0x5a;
-        self.put(id, &image);
-    }
-
-    /// Makes these the bytes of a file.
-    pub(crate) fn put(&mut self, id: FileId, image: &[u8]) {
-        let segment = self.files.entry(id).or_insert_with(|| Segment::new(image.len()));
-        segment.live.write_all_at(image, 0).expect("it is memory");
-        segment.durable = image.to_vec();
-        segment.dirty.clear();
-        self.next = self.next.max(id.0 + 1);
-    }
-
-    /// Loses a file.
-    pub(crate) fn lose(&mut self, id: FileId) {
-        self.files.remove(&id).expect("there is such a file");
-    }
-
     fn supply(&mut self, bytes: u64) -> Answer {
         let length = usize::try_from(bytes).expect("files are small");
         let fits = |id: &FileId| self.files[id].durable.len() == length;

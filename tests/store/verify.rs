@@ -96,8 +96,8 @@ impl Setting {
         assert_eq!(u64::from(queue.unacked()), expected.messages.len() as u64, "{client}");
     }
 
-    /// Uses a store of which nobody knows what it has lost: sessions are emptied, messages come, and
-    /// everything ends.
+    /// Uses a store of which nobody knows what it has lost: sessions are emptied, messages come,
+    /// and everything ends.
     pub(crate) fn use_up(&self, store: &mut Store) {
         let sessions: Vec<SessionKey> = store.catalog.sessions.keys_from(0).collect();
         for key in sessions {
