@@ -139,7 +139,8 @@ impl Link {
         }
         self.needs_disk |= match packet {
             Packet::Publish(publish) => publish.retain || publish.qos > QoS::AtMostOnce,
-            Packet::Connect(connect) => connect.clean_session,
+            // Of a session that begins or ends: its CONNACK waits.
+            Packet::Connect(_) => true,
             Packet::Pingreq | Packet::Disconnect(_) => false,
             _ => true,
         };
