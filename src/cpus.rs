@@ -52,6 +52,12 @@ impl Cpus {
     }
 }
 
+/// The CPUs of `ids` on which work does not disturb what runs on `cpu`: all others, if there are.
+pub fn apart_from(ids: &[usize], cpu: usize) -> Vec<usize> {
+    let others: Vec<usize> = ids.iter().copied().filter(|&id| id != cpu).collect();
+    if others.is_empty() { ids.to_vec() } else { others }
+}
+
 /// A number of CPUs as a float: exact, because nobody has 2^32 of them.
 fn as_f64(count: usize) -> f64 {
     f64::from(u32::try_from(count).unwrap_or(u32::MAX))
@@ -211,6 +217,14 @@ mod tests {
             assert_eq!(given.should_pin(shards), pin, "{cpus} CPUs, quota {quota:?}");
             assert!(!given.should_pin(cpus + 1), "{cpus} CPUs, one more shard");
         }
+    }
+
+    // Other CPUs than one: all but that one, unless it is the only one.
+    #[test]
+    fn others() {
+        assert_eq!(apart_from(&[0, 2, 5], 2), [0, 5]);
+        assert_eq!(apart_from(&[0, 2], 0), [2]);
+        assert_eq!(apart_from(&[3], 3), [3]);
     }
 
     // cpu.max as the kernel writes it; anything else does not bound.

@@ -5,10 +5,11 @@
 //!   clients ──┤ io_uring ─ links ─ transport ─ mqtt ─ broker ─ store    ├──► shard 1 … shard n
 //!             └─────────────────────────────────────────────────────────┘
 //!   one byte ring per ordered pair of shards; a bell rings only for a shard that sleeps
+//!   one helper thread: makes and recycles segment files, looks at free space
 //! ```
 //!
-//! Shared nothing: a shard owns its io_uring, its links, its sessions, its part of the retain
-//! store. Between shards there are only rings of messages.
+//! Shared nothing: a shard owns its io_uring, its links, its sessions, its part of the retain store
+//! and its log. Between shards there are only rings of messages.
 //!
 //! # Names
 //!
@@ -23,7 +24,8 @@
 //! |---|---|---|---|
 //! | [`mqtt`] | bytes ⇄ packets; topics, filters | `bytes` | sessions, sockets, time |
 //! | [`transport`] | wire ⇄ application bytes | `bytes` | MQTT, descriptors |
-//! | [`store`] | log, session queues, retain store | – | packets, sockets |
+//! | [`store`] | sessions, queues, retained messages, their log | – | packets, sockets, files |
+//! | [`disk`] | the data directory, its files and helper | `store`, `memmap2` | what a log is |
 //! | [`mesh`] | rings between shards: the only atomics | std | what messages mean |
 //! | [`ring`] | the only user of io_uring | `io-uring`, `libc` | MQTT, broker |
 //! | [`broker`] | the state machines | `mqtt`, `store` | the ring |
@@ -32,8 +34,8 @@
 //!
 //! `mqtt`, `transport`, `store` and `broker` are pure: no descriptor, clock, thread or atomic.
 //! [`chunk`] (bytes on their way out) and [`limits`] (every bound) are leaves that all may use.
-//! `mqtt`, `transport`, `store`, `mesh` and `ring` do not see each other. `tests/tidy.rs` holds the
-//! table, the files with `unsafe`, and the sizes.
+//! `mqtt`, `transport`, `store`, `mesh` and `ring` do not see each other; `disk` sees of `store` no
+//! more than the seam. `tests/tidy.rs` holds the table, the files with `unsafe`, and the sizes.
 //!
 //! # Invariants
 //!
@@ -51,10 +53,11 @@
 //! 6. **No circle of full rings.** Handling another shard's message never waits for room: what has
 //!    none waits in a list, and the sender stops reading from its publishers, not from its peers.
 //! 7. **Order.** One publisher's messages on one topic reach one subscriber in order, for each QoS.
-//! 8. **Acknowledge after the promise.** A PUBACK leaves only when every shard that must have the
-//!    message has handled it, a SUBACK when every shard routes to it. The receiving side of each
-//!    mesh ring publishes how far it has handled; replies wait until those marks pass. No reply
-//!    message is needed.
+//! 8. **Acknowledge after the promise.** A PUBACK leaves only when every session that must have the
+//!    message has it at the configured durability, on every shard, or has acknowledged it; a SUBACK
+//!    when every shard routes to it and the log has it. The receiving side of each mesh ring
+//!    publishes how far what it handled is kept; replies wait until those marks and the shard's own
+//!    log pass. No reply message is needed.
 //! 9. **One send in flight for each socket.** What comes meanwhile gathers and is the next batch:
 //!    that is where throughput comes from.
 //!
@@ -62,15 +65,39 @@
 //!
 //! A receive completes into a buffer lent by the ring → the reactor cuts the bytes into packets,
 //! borrowed from that buffer → the broker finds the route: by the connection's last topic, else by
-//! the shard's cache of routes, else by the trees → for each session here the packet is encoded
-//! once for each QoS and copied to the connection's output with its packet identifier patched in;
-//! what must wait (no window, no room, no client) is appended to the log once, with a position in
-//! each session's queue → other shards with a subscriber get one copy in their ring and do the same
-//! → at the end of the turn each connection with output gets one send, each sleeping shard that was
-//! sent something one wake.
+//! the shard's cache of routes, else by the trees → for the durable sessions of the route that will
+//! acknowledge it the message is appended to the log, once, with a place in each one's queue → for
+//! each session whose client is there the packet is encoded once for each QoS and copied to the
+//! connection's output with its packet identifier patched in; what a clean session must wait for
+//! (no window, no room) is kept in memory, once → other shards with a subscriber get one copy in
+//! their ring and do the same → at the end of the turn each connection with output gets one send,
+//! each sleeping shard that was sent something one wake, and the log one write, unless one is under
+//! way → when that has ended, the PUBACK goes.
 //!
 //! Packet identifiers come from a message's number in its session's queue, so nothing is stored for
-//! them and the same message has the same identifier after a reconnect.
+//! them and the same message has the same identifier after a reconnect or a restart.
+//!
+//! # What is on disk
+//!
+//! Each shard has one log, in segment files: messages (once, with the sessions they are for),
+//! acknowledgements, sessions, subscriptions, retained messages, identifiers of QoS 2, in the order
+//! they happened. So what belongs together is one record or stands in one write, and one sync
+//! serves everybody who waits: what gathers while a write is under way is the next (group commit
+//! without a timer). There is no second file to keep in step with it. Every 64 MiB or so a
+//! *checkpoint* of all sessions, and of where retained messages stand, is written into the log, a
+//! bounded piece at a time while clients are served; the next segment's header says where it
+//! begins, and recovery reads from there: its time depends on sessions, retained topics and what
+//! was appended since, not on how much waits.
+//!
+//! A session's queue keeps its beginning and its end in memory; the middle is blocks of positions
+//! in the log. Messages are read from the files' own pages, mapped read-only, and written through
+//! the ring: storing through a mapping would stall the loop whenever a sync runs. A segment goes
+//! when nothing refers to it; when few old messages keep many segments, what lives in them is moved
+//! to the log's end ([`store`]).
+//!
+//! What a connected client acknowledges at once is acknowledged to its publisher at once: nobody
+//! needs it from the disk any more. A QoS 2 message is sent only when it is committed, since a
+//! crash that undid it would give its identifier to another.
 //!
 //! # When it is too much
 //!
@@ -78,12 +105,15 @@
 //! feed it are not read from (TCP holds them back), each for `--qos0-patience` at most; a client
 //! that takes nothing for so long is marked slow: its publishers run free, QoS 0 for it is dropped
 //! and counted, QoS 1 waits in its session (see `broker::congestion`). A full ring to another
-//! shard, or no free receive buffer, pauses reading as well.
+//! shard, or no free receive buffer, pauses reading as well. When the disk is behind, or its space
+//! low, publishers whose message needs it are not read from until it is not; nothing is
+//! acknowledged that is not kept (see `broker::storage`).
 
 pub mod broker;
 pub mod chunk;
 pub mod config;
 pub mod cpus;
+pub mod disk;
 pub mod limits;
 pub mod mesh;
 pub mod mqtt;

@@ -59,19 +59,39 @@ pub const INFLIGHT_DEFAULT: u16 = 65_535;
 /// Bytes of messages one session may have waiting. Full: the oldest is dropped, counted and logged.
 pub const SESSION_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
-/// Bytes of messages all sessions of one shard may have waiting, with the segments they stand in.
-/// Full: as [`SESSION_BYTES_MAX`], for the session that another message comes for.
+/// Bytes of messages that all clean sessions of one shard may have waiting, in memory, with the
+/// segments they stand in. Full: as [`SESSION_BYTES_MAX`], for the session that another message
+/// comes for.
 pub const LOG_BYTES_MAX: usize = 2 * 1024 * 1024 * 1024;
 
 /// Sessions one shard keeps. Full: a client without one is answered with CONNACK 3.
 pub const SESSIONS_MAX: usize = 4 * 1024 * 1024;
 
+/// Messages of one queue kept unpacked for a client that is connected. Full: what comes waits
+/// packed. More than there are packet identifiers, so that no window runs dry of them.
+pub const QUEUE_HEAD_MAX: usize = 70_000;
+
+/// Bytes of the packed end of one queue. Full: its messages become a block in the log. A buffer
+/// that doubles does not get beyond it; some 2,000 messages.
+pub const QUEUE_TAIL_BYTES_MAX: usize = 8 * 1024;
+
 /// Bytes of a client id. Over: CONNACK 2. The standard asks for 23 [MQTT-3.1.3-5].
 pub const CLIENT_ID_BYTES_MAX: usize = 1024;
 
-/// Bytes of topics and payloads that one shard retains. Full: the message is delivered and not
-/// retained, counted and logged.
-pub const RETAINED_BYTES_MAX: usize = 1024 * 1024 * 1024;
+/// Bytes of segment files that reading may have mapped into memory, more or less. Over: they are
+/// unmapped until they are read again; the system keeps them in its cache as it sees fit.
+pub const READ_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Bytes that nobody waits for, acknowledgements and what was acknowledged, that gather before they
+/// are written. Over: they are written.
+pub const LAZY_BYTES_MAX: u64 = 256 * 1024;
+
+/// Time they may gather. Over: they are written.
+pub const LAZY_MS: u64 = 10;
+
+/// Bytes appended to a shard's log and not committed. Over: publishers that need the disk are not
+/// read from until half of it is.
+pub const STAGED_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// Bytes of messages too large for a record that may be on their way to other shards. Full: as
 /// [`MESH_RING_BYTES`].
@@ -163,6 +183,94 @@ pub const SHARE_BYTES_MIN: usize = 16 * 1024;
 /// Bytes of one mesh ring (one per ordered pair of shards). Full: see invariant 6.
 pub const MESH_RING_BYTES: usize = 1024 * 1024;
 
+/// Bytes of one commit group, unless a single record is larger: a disk writes and syncs a megabyte
+/// in a millisecond or so. Full: the next group gathers behind it.
+pub const GROUP_BYTES_MAX: usize = 1024 * 1024;
+
+/// Buffers of commit groups that a log keeps for reuse. Over: the memory goes back.
+pub const GROUP_BUFFERS_KEPT_MAX: usize = 4;
+
+/// Segment files a log has ready beyond those it writes to, so that it never waits for one while
+/// the disk has room. None: what is staged waits, and with it its acknowledgements.
+pub const SPARE_FILES: usize = 2;
+
+/// Failed writes in a row after which a log asks for no more files until its owner says so: a disk
+/// that fails at once would be asked in a circle.
+pub const WRITE_FAILURES_MAX: u32 = 2;
+/// How long the session of a client that stays away is kept by default (`--session-expiry`). Over:
+/// it is deleted. Longer than a device is off for a holiday or a repair.
+pub const SESSION_EXPIRY_MS_DEFAULT: u64 = 14 * 24 * 60 * 60 * 1000;
+
+/// Longest `--session-expiry`, ten years: who wants more wants 0, for ever.
+pub const SESSION_EXPIRY_MS_MAX: u64 = 3650 * 24 * 60 * 60 * 1000;
+
+/// Bytes of messages one session may have waiting by default (`--session-max-bytes`): a day and
+/// more of a busy device's messages. Full: as `--session-overflow` says.
+pub const SESSION_QUOTA_BYTES_DEFAULT: u64 = 1024 * 1024 * 1024;
+
+/// Least `--session-max-bytes`: room for some hundred telemetry messages, or every short absence
+/// would lose some.
+pub const SESSION_QUOTA_BYTES_MIN: u64 = 64 * 1024;
+
+/// Most `--session-max-bytes`: 1 PiB is more than one host's disks have.
+pub const SESSION_QUOTA_BYTES_MAX: u64 = 1 << 50;
+
+/// Topics with a retained message by default (`--retained-max-count`), in the whole broker. Full:
+/// the message is delivered and not retained, counted and logged. The index of so many takes a
+/// gigabyte or so of memory.
+pub const RETAINED_TOTAL_DEFAULT: u64 = 10_000_000;
+
+/// Most `--retained-max-count`: no host has the memory for an index of more.
+pub const RETAINED_TOTAL_MAX: u64 = u32::MAX as u64;
+
+/// Bytes of retained messages by default (`--retained-max-bytes`), in the whole broker. Full: as
+/// [`RETAINED_TOTAL_DEFAULT`], of whose messages each may have some 800 bytes.
+pub const RETAINED_TOTAL_BYTES_DEFAULT: u64 = 8 * 1024 * 1024 * 1024;
+
+/// Least `--retained-max-bytes`: [`SHARDS_MAX`] shards share it, and each is to have room for a
+/// message of 16 KiB.
+pub const RETAINED_TOTAL_BYTES_MIN: u64 = 1024 * 1024;
+
+/// Most `--retained-max-bytes`: as [`SESSION_QUOTA_BYTES_MAX`].
+pub const RETAINED_TOTAL_BYTES_MAX: u64 = SESSION_QUOTA_BYTES_MAX;
+
+/// Free space of the file system below which publishers wait by default (`--disk-low`), unless
+/// [`DISK_LOW_PERCENT_DEFAULT`] is less: seconds of the fastest stream, with the files that are
+/// allocated ahead.
+pub const DISK_LOW_BYTES_DEFAULT: u64 = 1024 * 1024 * 1024;
+
+/// The same as hundredths of a small file system.
+pub const DISK_LOW_PERCENT_DEFAULT: u8 = 5;
+
+/// Most `--disk-low` in bytes: as [`SESSION_QUOTA_BYTES_MAX`].
+pub const DISK_LOW_BYTES_MAX: u64 = SESSION_QUOTA_BYTES_MAX;
+
+/// Bytes of a segment file by default (`--segment-bytes`): zeros for it are written in some 30 ms,
+/// and a broker with a terabyte of messages maps 16,384 of the 65,530 files it may.
+pub const SEGMENT_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
+
+/// Least `--segment-bytes`: one commit group's write, or a fast stream would wait for files.
+pub const SEGMENT_BYTES_MIN: u64 = 1024 * 1024;
+
+/// Most `--segment-bytes`: a few are allocated ahead for each shard, and space comes back by whole
+/// segments.
+pub const SEGMENT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// Bytes that are read of a data directory's `FORMAT`. It has some thirty; the rest is a mistake.
+pub const FORMAT_TEXT_BYTES_MAX: u64 = 4096;
+
+/// Free segment files one shard keeps for reuse: as many as a store has ahead, and as many again
+/// for those it retires in a burst. Over: the file is removed.
+pub const FREE_FILES_MAX: usize = 4;
+
+/// Bytes of zeros one write puts into a new segment file: more gain nothing, and less are more
+/// calls.
+pub const ZEROS_WRITE_BYTES: usize = 1024 * 1024;
+
+/// How often the space of the file system is looked at: a disk that takes 1 GB/s moves by no more
+/// than the default `--disk-low` meanwhile.
+pub const SPACE_LOOK_MS: u64 = 1000;
+
 const _: () = assert!(CHUNK_SMALL_BYTES < CHUNK_LARGE_BYTES);
 const _: () = assert!(SHARE_BYTES_MIN < MESH_RING_BYTES / 4);
 const _: () = assert!(PACKET_BYTES_MIN <= PACKET_BYTES_DEFAULT);
@@ -173,3 +281,14 @@ const _: () = assert!(OUTGOING_BYTES_DEFAULT <= OUTGOING_BYTES_MAX);
 const _: () = assert!(QOS0_PATIENCE_MS_DEFAULT <= QOS0_PATIENCE_MS_MAX);
 const _: () = assert!(CONNECTIONS_DEFAULT <= CONNECTIONS_MAX);
 const _: () = assert!(SHARDS_MAX <= u64::BITS as usize);
+const _: () = assert!(SESSION_EXPIRY_MS_DEFAULT <= SESSION_EXPIRY_MS_MAX);
+const _: () = assert!(SESSION_QUOTA_BYTES_MIN <= SESSION_QUOTA_BYTES_DEFAULT);
+const _: () = assert!(SESSION_QUOTA_BYTES_DEFAULT <= SESSION_QUOTA_BYTES_MAX);
+const _: () = assert!(RETAINED_TOTAL_DEFAULT <= RETAINED_TOTAL_MAX);
+const _: () = assert!(RETAINED_TOTAL_BYTES_MIN / SHARDS_MAX as u64 >= 16 * 1024);
+const _: () = assert!(RETAINED_TOTAL_BYTES_MIN <= RETAINED_TOTAL_BYTES_DEFAULT);
+const _: () = assert!(RETAINED_TOTAL_BYTES_DEFAULT <= RETAINED_TOTAL_BYTES_MAX);
+const _: () = assert!(DISK_LOW_BYTES_DEFAULT <= DISK_LOW_BYTES_MAX);
+const _: () = assert!(DISK_LOW_PERCENT_DEFAULT < 100);
+const _: () = assert!(SEGMENT_BYTES_MIN <= SEGMENT_BYTES_DEFAULT);
+const _: () = assert!(SEGMENT_BYTES_DEFAULT <= SEGMENT_BYTES_MAX);

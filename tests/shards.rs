@@ -1,8 +1,12 @@
 //! Several shards of the broker, side by side, with the rings between them moved by hand: what must
 //! hold whichever ring is slow.
 
+#[path = "common/disk.rs"]
+mod disk;
+
 use std::collections::VecDeque;
 
+use disk::{Disk, open_store};
 use ringmq::broker::{ConnId, Context, Options, Peers, Shard, ShardId, ShardSet};
 use ringmq::chunk::Batch;
 use ringmq::mqtt::{Packet, Version, decode, peek_frame};
@@ -13,14 +17,14 @@ struct Rings {
     records: Vec<VecDeque<Vec<u8>>>,
     awaited: Vec<u64>,
     sent: Vec<u64>,
-    handled: Vec<u64>,
+    committed: Vec<u64>,
 }
 
 impl Rings {
     fn new(shards: u16) -> Self {
         let zeros = vec![0; usize::from(shards)];
         let records = zeros.iter().map(|_: &u64| VecDeque::new()).collect();
-        Self { records, awaited: zeros.clone(), sent: zeros.clone(), handled: zeros }
+        Self { records, awaited: zeros.clone(), sent: zeros.clone(), committed: zeros }
     }
 }
 
@@ -39,8 +43,8 @@ impl Peers for Rings {
         self.awaited[usize::from(shard.0)]
     }
 
-    fn handled(&self, shard: ShardId) -> u64 {
-        self.handled[usize::from(shard.0)]
+    fn committed(&self, shard: ShardId) -> u64 {
+        self.committed[usize::from(shard.0)]
     }
 
     fn admit(&mut self) -> bool {
@@ -53,6 +57,16 @@ impl Peers for Rings {
 struct Node {
     shard: Shard,
     out: Rings,
+    disk: Disk,
+}
+
+impl Node {
+    /// Ends a turn, and has the disk done with what it left.
+    fn end_turn(&mut self) {
+        self.shard.end_turn();
+        self.shard.seal_promises(&self.out);
+        self.disk.serve(&mut self.shard, 0);
+    }
 }
 
 struct Net(Vec<Node>);
@@ -63,7 +77,9 @@ impl Net {
     fn new(shards: u16) -> Self {
         let node = |shard| {
             let options = Options { shard: ShardId(shard), shards, ..Options::single() };
-            Node { shard: Shard::new(options), out: Rings::new(shards) }
+            let disk = Disk::default();
+            let shard = Shard::new(options, open_store(shard, &disk));
+            Node { shard, out: Rings::new(shards), disk }
         };
         Self((0..shards).map(node).collect())
     }
@@ -74,12 +90,33 @@ impl Net {
         let packet: Packet<'_> = decode(Version::V311, frame, bytes).expect("tests send packets");
         let mut context = Context { now_ms: 0, peers: &mut node.out };
         node.shard.handle_packet(conn, &packet, &mut context);
-        node.shard.seal_promises(&node.out);
+        node.end_turn();
     }
     fn client(&mut self, at: usize, conn: ConnId, id: u8) {
         self.0[at].shard.open(conn, 0);
         self.give(at, conn, &[0x10, 13, 0, 4, b'M', b'Q', b'T', b'T', 4, 2, 0, 0, 0, 1, id]);
         self.output(at, conn);
+    }
+    /// The same with a session that stays.
+    fn resident(&mut self, at: usize, conn: ConnId, id: u8) {
+        self.0[at].shard.open(conn, 0);
+        self.give(at, conn, &[0x10, 13, 0, 4, b'M', b'Q', b'T', b'T', 4, 0, 0, 0, 0, 1, id]);
+    }
+    /// The process ends at once, and another begins with what is on the disks.
+    fn crash(self) -> Self {
+        let shards = u16::try_from(self.0.len()).expect("a few");
+        let nodes = (0..shards).zip(self.0).map(|(number, Node { disk, .. })| {
+            let options = Options { shard: ShardId(number), shards, ..Options::single() };
+            let shard = Shard::new(options, open_store(number, &disk));
+            let mut node = Node { shard, out: Rings::new(shards), disk };
+            let mut context = Context { now_ms: 0, peers: &mut node.out };
+            node.shard.restore_bindings(&mut context);
+            node.end_turn();
+            node
+        });
+        let mut net = Self(nodes.collect());
+        net.settle();
+        net
     }
     /// Moves all records of one ring over.
     fn pass(&mut self, from: usize, to: usize) {
@@ -91,12 +128,14 @@ impl Net {
                 &record,
                 &mut context,
             );
-            self.0[from].out.handled[to] += 1;
+            node.end_turn();
+            self.0[from].out.committed[to] += 1;
         }
         let node = &mut self.0[from];
         let mut context = Context { now_ms: 0, peers: &mut node.out };
         node.shard.keep_promises(&mut context);
         node.shard.continue_replays(&mut context);
+        node.end_turn();
     }
     fn settle(&mut self) {
         for _ in 0..50 {
@@ -294,20 +333,85 @@ fn late_answers_are_void() {
     assert_eq!(retained, 0, "of filters that nothing retained matches: {after:?}");
 }
 
-/// A full session's dropped messages leave nothing behind, also behind one in flight.
-#[test]
-fn dropping_leaves_no_memory() {
-    use ringmq::store::{Answer, Entry, EntryTerms, MessageLog, SessionQueue, StoredMessage};
-    let mut log = MessageLog::default();
-    let position = log.append(StoredMessage { topic: "t", payload: b"x" });
-    let mut queue = SessionQueue::default();
-    queue.push(Entry::stored(position, EntryTerms::default()));
-    queue.take_next(1).expect("one waits");
-    for _ in 0..200_000 {
-        queue.push(Entry::stored(position, EntryTerms::default()));
-        queue.drop_oldest_waiting();
+const PUBLISH_2: [u8; 8] = [0x34, 6, 0, 1, b't', 0, 5, b'1'];
+const PUBREL: [u8; 4] = [0x62, 2, 0, 5];
+const PUBREC: [u8; 4] = [0x50, 2, 0, 5];
+const PUBCOMP: [u8; 4] = [0x70, 2, 0, 5];
+
+/// A publisher and a subscriber that stay on shard 0, and a subscriber on shard 1.
+fn residents() -> Net {
+    let mut net = Net::new(2);
+    let other = ConnId { slot: 1, generation: 0 };
+    net.resident(0, CONN, b'p');
+    for (at, conn) in [(0, other), (1, other)] {
+        net.resident(at, conn, b's');
+        net.give(at, conn, &[0x82, 6, 0, 1, 0, 1, b't', 2]);
     }
-    let held = format!("{queue:?}").matches("Entry(").count();
-    assert!(held < 70_000, "{held} entries for one message in flight; waiting {}", queue.waiting());
-    assert!(matches!(queue.acknowledge(1), Answer::Done(_)));
+    net.settle();
+    for (at, conn) in [(0, other), (1, other), (0, CONN)] {
+        net.output(at, conn);
+    }
+    net
+}
+
+/// Payloads of the messages that the subscribers of [`residents`] get when they are back.
+fn received(net: &mut Net) -> [Vec<u8>; 2] {
+    let other = ConnId { slot: 1, generation: 0 };
+    [0, 1].map(|at| {
+        net.resident(at, other, b's');
+        net.settle();
+        let output = net.output(at, other);
+        let mut rest = output.as_slice();
+        let mut payloads = Vec::new();
+        while let [first, length, ..] = *rest {
+            let (packet, next) = rest.split_at(2 + usize::from(length));
+            if first >> 4 == 3 {
+                payloads.extend(packet.last());
+            }
+            rest = next;
+        }
+        payloads
+    })
+}
+
+/// [MQTT-4.3.3-2] A QoS 2 message comes once although the process ends when the publisher's shard
+/// has it, and neither the other shard nor the note that it came.
+#[test]
+fn half_received_message_comes_once() {
+    let mut net = residents();
+    net.give(0, CONN, &PUBLISH_2);
+    assert!(net.output(0, CONN).is_empty(), "the other shard does not have it");
+    let mut net = net.crash();
+    net.resident(0, CONN, b'p');
+    net.output(0, CONN);
+    let mut again = PUBLISH_2;
+    again[0] |= 8;
+    net.give(0, CONN, &again);
+    net.settle();
+    assert_eq!(net.output(0, CONN), PUBREC);
+    assert_eq!(received(&mut net), [b"1", b"1"]);
+}
+
+/// A PUBREL that comes again after a crash frees the identifier also where the first one did not
+/// arrive: the next message with it is another one.
+#[test]
+fn repeated_pubrel_frees_the_identifier_everywhere() {
+    let mut net = residents();
+    net.give(0, CONN, &PUBLISH_2);
+    net.settle();
+    assert_eq!(net.output(0, CONN), PUBREC);
+    net.give(0, CONN, &PUBREL);
+    assert!(net.output(0, CONN).is_empty(), "the other shard does not know");
+    let mut net = net.crash();
+    net.resident(0, CONN, b'p');
+    net.output(0, CONN);
+    net.give(0, CONN, &PUBREL);
+    net.settle();
+    assert_eq!(net.output(0, CONN), PUBCOMP);
+    let mut next = PUBLISH_2;
+    next[7] = b'2';
+    net.give(0, CONN, &next);
+    net.settle();
+    assert_eq!(net.output(0, CONN), PUBREC);
+    assert_eq!(received(&mut net), [b"12", b"12"]);
 }

@@ -142,6 +142,13 @@ impl Outgoing {
         }
     }
 
+    /// One more full session waits for this publisher to stop.
+    pub(super) fn block(&mut self, publisher: ConnId) {
+        if let Some(connection) = self.connections.get_mut(publisher) {
+            connection.blocks += 1;
+        }
+    }
+
     fn free_waiters(&mut self, waiters: VecDeque<(ShardId, ConnId)>, context: &mut Context<'_>) {
         for (shard, publisher) in waiters {
             self.free_waiter(shard, publisher, context);
@@ -194,7 +201,7 @@ impl Shard {
         if matches!(connection.pace, Pace::Free) || connection.output.bytes() > max / 2 {
             return false;
         }
-        let session = self.vhosts[usize::from(open.vhost.0)].sessions.get(open.session);
-        session.queue.waiting() == 0 || session.stored_bytes <= max as u64 / 2
+        let session = self.catalog.sessions.get(open.session);
+        session.queue.waiting() == 0 || session.queue.stored_bytes() <= max as u64 / 2
     }
 }

@@ -4,11 +4,12 @@ use log::{debug, warn};
 
 use crate::limits::{CLIENT_ID_BYTES_MAX, SESSIONS_MAX, TOPIC_LEVELS_MAX};
 use crate::mqtt::{Connack, Connect, ConnectReturn, Version};
+use crate::store::SessionKey;
 
 use super::connection::{Open, Phase, Will};
+use super::promises::{Reply, Wait};
 use super::reason::CloseReason;
-use super::session::SessionKey;
-use super::shard::{Context, Shard};
+use super::shard::{Context, Event, Shard};
 use super::vhost::{DEFAULT_VHOST, VhostId};
 use super::{ConnId, placement};
 
@@ -47,6 +48,17 @@ impl Refusals {
     }
 }
 
+fn will_of(connect: &Connect<'_>) -> Option<Box<Will>> {
+    connect.will.map(|will| {
+        Box::new(Will {
+            topic: will.topic.as_str().into(),
+            payload: will.payload.into(),
+            qos: will.qos,
+            retain: will.retain,
+        })
+    })
+}
+
 impl Shard {
     pub(super) fn handle_connect(
         &mut self,
@@ -75,37 +87,65 @@ impl Shard {
         };
         let vhost = DEFAULT_VHOST;
         self.take_over(vhost, client_id, context);
-        let sessions = &self.vhosts[usize::from(vhost.0)].sessions;
-        let full = sessions.len() >= SESSIONS_MAX && sessions.find(client_id).is_none();
+        let sessions = &self.catalog.sessions;
+        let full = sessions.len() >= SESSIONS_MAX && sessions.find(vhost.0, client_id).is_none();
         if full || !context.peers.admit() {
             return self.refuse(conn, ConnectReturn::ServerUnavailable, context);
         }
+        let durable = |key| !self.catalog.sessions.get(key).clean;
+        let found = self.catalog.sessions.find(vhost.0, client_id);
+        let ends = connect.clean_session && found.is_some_and(durable);
         let (session, present) =
             self.attach(vhost, client_id, connect.clean_session, conn, context);
+        // What a client acknowledges must not be sent again without DUP, even if the power goes:
+        // so that it is back is written before what waits for it is sent.
+        let kept = self.catalog.sessions.get(session);
+        let resuming = !kept.clean && kept.queue.waiting() > 0;
+        // What waits is sent when it is committed.
+        let once_end = if kept.clean { u64::MAX } else { kept.queue.end() };
         let Some(connection) = self.out.connections.get_mut(conn) else {
             return;
         };
+        connection.once_end = once_end;
         connection.phase = Phase::Open(Open {
             version: connect.version,
             vhost,
             session,
             // [MQTT-3.1.2-24] One and a half times the keep alive.
             silence_ms_max: u32::from(connect.keep_alive_s) * 1500,
-            will: connect.will.map(|will| {
-                Box::new(Will {
-                    topic: will.topic.as_str().into(),
-                    payload: will.payload.into(),
-                    qos: will.qos,
-                    retain: will.retain,
-                })
-            }),
+            will: will_of(connect),
         });
         self.clients += 1;
         self.out.stats.clients_accepted += 1;
         debug!("link {}: client {client_id:?} connected, session present: {present}", conn.slot);
-        let code = ConnectReturn::Accepted;
-        self.out.reply(conn, &Connack::bytes_v3(connect.version, present, code));
+        let begins = !connect.clean_session && !present;
+        if begins || ends {
+            // A client that was told that its session is gone must never see it again: identifiers
+            // in it would hide other messages. One that got a session must find it again: by it
+            // other shards know its QoS 2 messages. Until then nothing of the client is read.
+            connection.greeted = false;
+            self.promise(conn, Reply::Connack, Wait::disk_if(true));
+        } else {
+            self.write_connack(conn, present);
+        }
+        if resuming {
+            self.pause_until_committed(conn);
+        }
         self.make_progress(conn, context);
+    }
+
+    pub(super) fn write_connack(&mut self, conn: ConnId, present: bool) {
+        let version = self.version(conn).unwrap_or(Version::V311);
+        self.out.reply(conn, &Connack::bytes_v3(version, present, ConnectReturn::Accepted));
+    }
+
+    /// The session that a client has ended is gone for good, or its new one there to stay.
+    pub(super) fn greet(&mut self, conn: ConnId, context: &mut Context<'_>) {
+        let Some(connection) = self.out.connections.get_mut(conn) else { return };
+        connection.greeted = true;
+        connection.last_packet_ms = context.now_ms;
+        self.write_connack(conn, false);
+        self.out.events.push_back(Event::Resume(conn));
     }
 
     /// Answers a CONNECT with a refusal and closes [MQTT-3.2.2-5].
@@ -121,10 +161,10 @@ impl Shard {
 
     /// Ends the connection that has this client id now [MQTT-3.1.4-2].
     fn take_over(&mut self, vhost: VhostId, client_id: &str, context: &mut Context<'_>) {
-        let sessions = &self.vhosts[usize::from(vhost.0)].sessions;
-        let holder = sessions.find(client_id).and_then(|key| sessions.get(key).conn);
+        let sessions = &self.catalog.sessions;
+        let holder = sessions.find(vhost.0, client_id).and_then(|key| sessions.get(key).holder);
         if let Some(holder) = holder {
-            self.close(holder, CloseReason::TakenOver, context);
+            self.close(ConnId::of(holder), CloseReason::TakenOver, context);
         }
     }
 
@@ -137,21 +177,19 @@ impl Shard {
         conn: ConnId,
         context: &mut Context<'_>,
     ) -> (SessionKey, bool) {
-        let sessions = &mut self.vhosts[usize::from(vhost.0)].sessions;
-        let mut found = sessions.find(client_id);
+        let mut found = self.catalog.sessions.find(vhost.0, client_id);
         if let Some(key) = found
             && clean
         {
             // [MQTT-3.1.2-6]
-            self.end_session(vhost, key, context);
+            self.end_session(key, context);
             found = None;
         }
-        let sessions = &mut self.vhosts[usize::from(vhost.0)].sessions;
-        let key = found.unwrap_or_else(|| sessions.insert(client_id, clean));
-        let session = sessions.get_mut(key);
-        session.conn = Some(conn);
+        let (time_ms, logs) = (self.out.time_ms(context), &mut self.out.logs);
+        let key = found
+            .unwrap_or_else(|| self.catalog.open_session(vhost.0, client_id, clean, time_ms, logs));
         // [MQTT-4.4.0-1] What is not acknowledged comes again.
-        session.queue.rewind();
+        self.catalog.attach(key, conn.holder(), logs);
         (key, found.is_some())
     }
 
@@ -163,7 +201,8 @@ impl Shard {
             self.made_ids += 1;
             let id = format!("ringmq-{:016x}-{:x}", options.seed, self.made_ids);
             let home = placement::home_of(&vhost.name, &id, options.shards);
-            if home == options.shard && vhost.sessions.find(&id).is_none() {
+            let known = self.catalog.sessions.find(DEFAULT_VHOST.0, &id);
+            if home == options.shard && known.is_none() {
                 return id;
             }
         }

@@ -7,13 +7,14 @@
 //! `Closed` stays until the link is gone: what is in the output still goes out.
 
 use crate::mqtt::{QoS, Version};
+use crate::store::SessionKey;
 
 use super::ConnId;
 use super::congestion::Pace;
 use super::output::Output;
+use super::promises::Reply;
 use super::replay::Replays;
 use super::routes::Ticket;
-use super::session::SessionKey;
 use super::vhost::VhostId;
 
 /// A will, kept from CONNECT (3.1.2.5).
@@ -60,7 +61,25 @@ pub(super) struct Connection {
     pub(super) last_topic: LastTopic,
     /// Full outputs that its publishes wait for.
     pub(super) holds: u32,
-    /// Replies that wait for other shards; what follows must queue behind them [MQTT-4.6.0-2].
+    /// Full sessions that its publishes wait for.
+    pub(super) blocks: u32,
+    /// Replies that are due but for those.
+    pub(super) withheld: Vec<Reply>,
+    /// Its CONNACK does not wait for the disk (any more).
+    pub(super) greeted: bool,
+    /// Its next publish waits for the disk.
+    pub(super) needs_disk: bool,
+    /// What the log must know before what waits in its session is sent: that its client is back,
+    /// and what it answered ahead of that.
+    pub(super) resumes: u32,
+    /// Messages of its session below this number are committed. A QoS 2 message goes out only then:
+    /// one that a crash undoes comes again, under an identifier that would not tell so, and another
+    /// would come under its own.
+    pub(super) once_end: u64,
+    /// It is among those of which that number is to be raised.
+    pub(super) steadies: bool,
+    /// Replies that wait for other shards or the disk; what follows must queue behind them
+    /// [MQTT-4.6.0-2].
     pub(super) promised: u32,
     /// Its own output is so full, of answers too, that it is not read from.
     pub(super) choked: bool,
@@ -69,6 +88,14 @@ pub(super) struct Connection {
     /// Whether it is on the list of connections with output.
     pub(super) dirty: bool,
     pub(super) replays: Option<Box<Replays>>,
+}
+
+impl Connection {
+    /// Whether it is not read from for the sake of others or of the disk.
+    #[inline]
+    pub(super) fn is_held(&self) -> bool {
+        self.holds > 0 || self.blocks > 0 || self.needs_disk || !self.greeted
+    }
 }
 
 /// Connections by slot.
@@ -93,6 +120,13 @@ impl Connections {
             last_packet_ms: now_ms,
             last_topic: LastTopic { topic: String::new(), route: Ticket::VOID },
             holds: 0,
+            blocks: 0,
+            withheld: Vec::new(),
+            greeted: true,
+            needs_disk: false,
+            resumes: 0,
+            once_end: u64::MAX,
+            steadies: false,
             promised: 0,
             choked: false,
             pace: Pace::Free,

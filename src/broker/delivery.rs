@@ -1,19 +1,20 @@
-//! Handing messages to sessions: at once when they can go, into the session's queue when they
-//! can't.
+//! Handing messages to sessions: at once when they can go, later when they can't.
+//!
+//! What a durable session must get at QoS 1 or 2 stands in its queue, and so in the log, before it
+//! is delivered (see `routing`); a clean session's waits in memory, and only if it must.
 
 use std::collections::VecDeque;
 
 use log::warn;
 
 use crate::chunk::ChunkPool;
-use crate::limits::{LOG_BYTES_MAX, OUTGOING_BURST_FACTOR, RETAINED_BYTES_MAX};
+use crate::limits::{LOG_BYTES_MAX, OUTGOING_BURST_FACTOR};
 use crate::mqtt::{Ack, AckKind, Delivery, PacketId, Properties, Publish, QoS, TopicName, Version};
-use crate::store::{Entry, EntryTerms, MessageLog, Next, RetainStore};
+use crate::store::{Logs, QueueEntry, QueueNext, QueueTerms, Session, SessionKey};
 
 use super::congestion::Pace;
 use super::connection::Connections;
-use super::letter::{Letter, Message, Source};
-use super::session::Session;
+use super::letter::{Letter, Source};
 use super::shard::{Context, Event};
 use super::stats::Stats;
 use super::{ConnId, Options};
@@ -22,13 +23,16 @@ use super::{ConnId, Options};
 pub(super) struct Outgoing {
     pub(super) options: Options,
     pub(super) connections: Connections,
-    pub(super) log: MessageLog,
+    pub(super) logs: Logs,
     pub(super) pool: ChunkPool,
     /// Connections with output to send; each once.
     pub(super) dirty: Vec<ConnId>,
     pub(super) events: VecDeque<Event>,
     /// Ends of patience, in order: every patience is as long.
     pub(super) patience: VecDeque<(u64, ConnId)>,
+    /// Connections that wait for QoS 2 messages to be committed, in order: how far the log must be,
+    /// and below which number their sessions' messages are committed then.
+    pub(super) steadying: VecDeque<(u64, u64, ConnId)>,
     pub(super) stats: Stats,
 }
 
@@ -43,17 +47,23 @@ pub(super) struct Terms {
 }
 
 impl Outgoing {
-    pub(super) fn new(options: Options) -> Self {
+    pub(super) fn new(options: Options, logs: Logs) -> Self {
         Self {
             options,
             connections: Connections::default(),
-            log: MessageLog::default(),
+            logs,
             pool: ChunkPool::default(),
             dirty: Vec::new(),
             events: VecDeque::new(),
             patience: VecDeque::new(),
+            steadying: VecDeque::new(),
             stats: Stats::default(),
         }
+    }
+
+    /// Milliseconds since 1970.
+    pub(super) fn time_ms(&self, context: &Context<'_>) -> u64 {
+        self.options.epoch_ms + context.now_ms
     }
 
     /// Appends a reply, at most some bytes, to a connection's output.
@@ -68,10 +78,12 @@ impl Outgoing {
     }
 
     /// Hands a message to a session, at the lower of its own QoS and what was granted (3.8.4);
-    /// whether the session has it.
+    /// whether the session has it. Not for what a durable session is to acknowledge: see
+    /// [`Outgoing::deliver_stored`].
     #[inline]
     pub(super) fn deliver(
         &mut self,
+        key: SessionKey,
         session: &mut Session,
         letter: &mut Letter<'_>,
         terms: Terms,
@@ -80,7 +92,7 @@ impl Outgoing {
         match letter.message.qos.min(terms.granted) {
             QoS::AtMostOnce => self.deliver_qos0(session, letter, terms, context),
             qos => {
-                self.deliver_acknowledged(qos, session, letter, terms, context);
+                self.deliver_clean(qos, key, session, letter, terms, context);
                 true
             }
         }
@@ -94,7 +106,7 @@ impl Outgoing {
         context: &mut Context<'_>,
     ) -> bool {
         let max = self.options.outgoing_bytes_max;
-        let Some(conn) = session.conn else {
+        let Some(conn) = session.holder.map(ConnId::of) else {
             self.stats.qos0_dropped_absent += 1;
             return false;
         };
@@ -120,8 +132,40 @@ impl Outgoing {
         true
     }
 
-    /// Hands over a message that the client will acknowledge.
-    fn deliver_acknowledged(
+    /// Hands a message that its client will acknowledge to a session that ends with its connection.
+    fn deliver_clean(
+        &mut self,
+        qos: QoS,
+        key: SessionKey,
+        session: &mut Session,
+        letter: &mut Letter<'_>,
+        terms: Terms,
+        context: &mut Context<'_>,
+    ) {
+        let exactly_once = qos == QoS::ExactlyOnce;
+        let entry_terms = QueueTerms { retain: terms.retain, exactly_once };
+        let room = session.queue.stored_bytes() < self.options.session_bytes_max;
+        let ready = room && self.is_ready(session, 0);
+        if ready {
+            // What is in flight to a clean session is never sent again: its id is enough.
+            session.queue.push(QueueEntry::passing(entry_terms), true, key, &mut self.logs);
+            return self.write_next(qos, session, letter);
+        }
+        self.hold_if_behind(session, terms.source, context);
+        let entry = letter.entry(entry_terms, &mut self.logs.memory);
+        session.queue.push(entry, true, key, &mut self.logs);
+        while session.queue.stored_bytes() > self.options.session_bytes_max
+            || self.logs.memory.memory_bytes() > LOG_BYTES_MAX
+        {
+            if !self.drop_oldest(session) {
+                break;
+            }
+        }
+    }
+
+    /// Delivers a message that was just put at the end of a durable session's queue, if it can go
+    /// now.
+    pub(super) fn deliver_stored(
         &mut self,
         qos: QoS,
         session: &mut Session,
@@ -129,65 +173,106 @@ impl Outgoing {
         terms: Terms,
         context: &mut Context<'_>,
     ) {
-        let window = self.options.inflight_max;
-        let max = self.options.outgoing_bytes_max;
-        let exactly_once = qos == QoS::ExactlyOnce;
-        let entry_terms = EntryTerms { retain: terms.retain, exactly_once };
-        let ready = session.queue.waiting() == 0
-            && session.queue.window_open(window)
-            && session.stored_bytes < self.options.session_bytes_max;
-        let conn = session.conn;
-        if let Some((conn, connection)) = conn.zip(conn.and_then(|c| self.connections.get_mut(c))) {
-            if ready && connection.output.bytes() < max {
-                let entry = if session.clean {
-                    // What is in flight to a clean session is never sent again: its id is enough.
-                    Entry::passing(entry_terms)
-                } else {
-                    Entry::stored(letter.stored(&mut self.log), entry_terms)
-                };
-                session.enqueue(entry, &mut self.log);
-                let next = session.queue.take_next(window);
-                let Some(Next::Publish { packet_id, again: dup, .. }) = next else {
-                    unreachable!("nothing else waited, and the window is open")
-                };
-                let packet_id = PacketId::new(packet_id);
-                let delivery = Delivery { packet_id, dup, retain: terms.retain };
-                letter.write(qos, delivery, &mut connection.output, &mut self.pool);
-                if !std::mem::replace(&mut connection.dirty, true) {
-                    self.dirty.push(conn);
-                }
-                self.stats.publishes_out += 1;
-                return;
-            }
-            if session.stored_bytes >= max as u64 {
-                self.hold(conn, terms.source, context);
-            }
+        if qos == QoS::ExactlyOnce {
+            self.steady(session);
+            self.hold_if_behind(session, terms.source, context);
+        } else if self.is_ready(session, 1) {
+            self.write_next(qos, session, letter);
+        } else {
+            self.hold_if_behind(session, terms.source, context);
         }
-        let position = letter.stored(&mut self.log);
-        session.enqueue(Entry::stored(position, entry_terms), &mut self.log);
-        self.drop_overflow(session);
+    }
+
+    /// Notes that a QoS 2 message of a session waits for what was appended to be committed.
+    fn steady(&mut self, session: &Session) {
+        let Some(conn) = session.holder.map(ConnId::of) else { return };
+        let Some(connection) = self.connections.get_mut(conn) else { return };
+        if !std::mem::replace(&mut connection.steadies, true) {
+            let (log, end) = (self.logs.disk.appended(), session.queue.end());
+            self.steadying.push_back((log, end, conn));
+        }
+    }
+
+    /// The next connection of which more QoS 2 messages may go out.
+    pub(super) fn next_steady(&mut self) -> Option<ConnId> {
+        let committed = self.logs.disk.committed();
+        let (_, end, conn) = self.steadying.pop_front_if(|(log, ..)| *log <= committed)?;
+        if let Some(connection) = self.connections.get_mut(conn) {
+            connection.steadies = false;
+            connection.once_end = end;
+        }
+        Some(conn)
+    }
+
+    /// Whether the next message for a session can go out at once, with `waiting` in its queue.
+    fn is_ready(&self, session: &Session, waiting: u64) -> bool {
+        let conn = session.holder.map(ConnId::of);
+        let connection = conn.and_then(|conn| self.connections.get(conn));
+        session.queue.waiting() == waiting
+            && session.queue.window_open(self.options.inflight_max)
+            && connection.is_some_and(|connection| {
+                connection.resumes == 0
+                    && connection.output.bytes() < self.options.outgoing_bytes_max
+            })
+    }
+
+    /// Writes the message that is next in a session's queue, of which `letter` is the content.
+    fn write_next(&mut self, qos: QoS, session: &mut Session, letter: &mut Letter<'_>) {
+        let next = session.queue.take_next(self.options.inflight_max, &mut self.logs);
+        let Some(QueueNext::Publish { entry, packet_id, again: dup, .. }) = next else {
+            unreachable!("nothing else waited, and the window is open")
+        };
+        let Some(conn) = session.holder.map(ConnId::of) else { return };
+        let Some(connection) = self.connections.get_mut(conn) else { return };
+        let retain = entry.terms().retain;
+        let delivery = Delivery { packet_id: PacketId::new(packet_id), dup, retain };
+        letter.write(qos, delivery, &mut connection.output, &mut self.pool);
+        if !std::mem::replace(&mut connection.dirty, true) {
+            self.dirty.push(conn);
+        }
+        self.stats.publishes_out += 1;
+    }
+
+    /// Holds a publisher back whose messages gather for a client that is there.
+    fn hold_if_behind(&mut self, session: &Session, source: Source, context: &mut Context<'_>) {
+        if let Some(conn) = session.holder.map(ConnId::of)
+            && session.queue.stored_bytes() >= self.options.outgoing_bytes_max as u64
+        {
+            self.hold(conn, source, context);
+        }
     }
 
     /// Sends what waits in a session, as far as its client's window and output allow. Half of the
     /// output stays free for what comes live.
     pub(super) fn pump(&mut self, session: &mut Session) {
-        let Some(conn) = session.conn else { return };
+        let Some(conn) = session.holder.map(ConnId::of) else { return };
         let Some(connection) = self.connections.get_mut(conn) else { return };
-        let before = connection.output.bytes();
+        if connection.resumes > 0 {
+            return;
+        }
+        let (before, once_end) = (connection.output.bytes(), connection.once_end);
+        let window = self.options.inflight_max;
         while connection.output.bytes() <= self.options.outgoing_bytes_max / 2 {
-            let (entry, packet_id, dup) = match session.queue.take_next(self.options.inflight_max) {
-                None => break,
-                Some(Next::Release { packet_id }) => {
-                    let packet_id = PacketId::new(packet_id).expect("identifiers are not 0");
-                    let pubrel = Ack::bytes_v3(AckKind::Pubrel, packet_id);
-                    connection.output.room(pubrel.len(), &mut self.pool).extend(pubrel);
-                    continue;
-                }
-                Some(Next::Publish { entry, packet_id, again }) => (entry, packet_id, again),
-            };
+            let (entry, number, packet_id, dup) =
+                match session.queue.take_next_before(once_end, window, &mut self.logs) {
+                    None => break,
+                    Some(QueueNext::Release { packet_id }) => {
+                        let packet_id = PacketId::new(packet_id).expect("identifiers are not 0");
+                        let pubrel = Ack::bytes_v3(AckKind::Pubrel, packet_id);
+                        connection.output.room(pubrel.len(), &mut self.pool).extend(pubrel);
+                        continue;
+                    }
+                    Some(QueueNext::Publish { entry, number, packet_id, again }) => {
+                        (entry, number, packet_id, again)
+                    }
+                };
             let position = entry.position().expect("what waits is stored");
-            let stored = self.log.get(position);
-            let EntryTerms { retain, exactly_once } = entry.terms();
+            let Some(stored) = self.logs.message(position) else {
+                session.queue.mark_gone(number, &mut self.logs);
+                self.stats.stored_lost += 1;
+                continue;
+            };
+            let QueueTerms { retain, exactly_once } = entry.terms();
             let publish = Publish {
                 dup,
                 qos: if exactly_once { QoS::ExactlyOnce } else { QoS::AtLeastOnce },
@@ -201,48 +286,54 @@ impl Outgoing {
             publish.encode(Version::V311, connection.output.room(bytes, &mut self.pool));
             self.stats.publishes_out += 1;
             if session.clean {
-                session.queue.forget_taken();
-                session.release(entry, &mut self.log);
+                session.queue.forget_taken(&mut self.logs);
             }
         }
+        self.stats.stored_lost += session.queue.take_lost();
         let wrote = connection.output.bytes() > before;
         if wrote && !std::mem::replace(&mut connection.dirty, true) {
             self.dirty.push(conn);
         }
-    }
-
-    /// Keeps a message as its topic's retained one, or clears that [MQTT-3.3.1-5], [MQTT-3.3.1-10].
-    pub(super) fn retain(&mut self, store: &mut RetainStore, message: &Message<'_>) {
-        let (topic, qos) = (message.topic.as_str(), message.qos as u8);
-        if !store.set(topic, message.payload, qos, RETAINED_BYTES_MAX) {
-            self.stats.retained_refused_full += 1;
-            if self.stats.retained_refused_full.is_power_of_two() {
-                warn!("{topic}: not retained: this shard retains as much as it may");
-            }
+        if session.queue.end() > once_end && session.queue.waiting() > 0 {
+            self.steady(session);
         }
     }
 
-    /// Empties a session's queue.
-    pub(super) fn discard(&mut self, session: &mut Session) {
-        let entries: Vec<Entry> = session.queue.drain().collect();
-        for entry in entries {
-            session.release(entry, &mut self.log);
+    /// Drops the oldest message that was not sent; false if there is none.
+    pub(super) fn drop_oldest(&mut self, session: &mut Session) -> bool {
+        let dropped = session.queue.drop_oldest_waiting(&mut self.logs);
+        if dropped {
+            session.dropped = session.dropped.saturating_add(1);
+            self.stats.queued_dropped_oldest += 1;
+            self.warn_of_drop(session, "its oldest message");
+        }
+        dropped
+    }
+
+    /// Notes that a message for a full session was dropped.
+    pub(super) fn drop_newest(&mut self, session: &mut Session) {
+        session.dropped = session.dropped.saturating_add(1);
+        self.stats.queued_dropped_newest += 1;
+        self.warn_of_drop(session, "a message for it");
+    }
+
+    /// Notes that a message was not retained.
+    pub(super) fn count_retained_refused(&mut self, topic: &str) {
+        self.stats.retained_refused_full += 1;
+        if self.stats.retained_refused_full.is_power_of_two() {
+            let count = self.stats.retained_refused_full;
+            warn!(
+                "{topic}: not retained: as much is retained as may be (--retained-max-count, \
+                 --retained-max-bytes); {count} on this shard"
+            );
         }
     }
 
-    fn drop_overflow(&mut self, session: &mut Session) {
-        while session.stored_bytes > self.options.session_bytes_max
-            || self.log.memory_bytes() > LOG_BYTES_MAX
-        {
-            let Some(entry) = session.queue.drop_oldest_waiting() else {
-                return;
-            };
-            session.release(entry, &mut self.log);
-            self.stats.queued_dropped_full += 1;
-            if self.stats.queued_dropped_full.is_power_of_two() {
-                let (client, count) = (&session.client_id, self.stats.queued_dropped_full);
-                warn!("{client:?}: session full, oldest message dropped; {count} on this shard");
-            }
+    fn warn_of_drop(&self, session: &Session, what: &str) {
+        // The first of a session at once; its sum once a minute (see `storage`).
+        if session.dropped == 1 {
+            let client = &session.client_id;
+            warn!("{client:?}: session full (--session-max-bytes), {what} is dropped");
         }
     }
 }

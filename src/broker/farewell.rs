@@ -7,8 +7,9 @@ use crate::mqtt::TopicName;
 
 use super::ConnId;
 use super::connection::{Open, Phase, Will};
-use super::letter::Message;
+use super::letter::{Message, Source};
 use super::reason::CloseReason;
+use super::routing::Arrival;
 use super::shard::{Context, Event, Shard};
 use super::vhost::VhostId;
 
@@ -80,7 +81,7 @@ impl Shard {
             return Some(due_ms);
         }
         if let Some(connection) = self.out.connections.get_mut(conn)
-            && connection.holds > 0
+            && connection.is_held()
         {
             // We do not read from it: its silence is ours.
             connection.last_packet_ms = context.now_ms;
@@ -94,11 +95,15 @@ impl Shard {
 
     /// The session loses its connection, and ends with it if it is clean.
     fn detach(&mut self, open: &Open, context: &mut Context<'_>) {
-        let session = self.vhosts[usize::from(open.vhost.0)].sessions.get_mut(open.session);
-        session.conn = None;
-        session.queue.rewind();
-        if session.clean {
-            self.end_session(open.vhost, open.session, context);
+        let key = open.session;
+        let time_ms = self.out.time_ms(context);
+        // What it acknowledged comes before its leave in the log.
+        self.catalog.write_acks(&mut self.out.logs);
+        self.catalog.detach(key, time_ms, &mut self.out.logs);
+        if self.catalog.sessions.get(key).clean {
+            self.end_session(key, context);
+        } else {
+            self.expect_expiry(context.now_ms);
         }
     }
 
@@ -107,6 +112,6 @@ impl Shard {
         let Will { payload, qos, retain, .. } = will;
         let message = Message { topic, payload, qos: *qos, retain: *retain };
         let route = self.vhosts[usize::from(vhost.0)].exchange.route(topic);
-        self.publish(vhost, route, message, None, context);
+        self.publish(vhost, route, Arrival::of(message, Source::Nobody), context);
     }
 }

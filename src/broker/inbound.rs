@@ -2,63 +2,144 @@
 
 use crate::limits::TOPIC_LEVELS_MAX;
 use crate::mqtt::{Ack, AckKind, PacketId, Publish, QoS, TopicName};
-use crate::store::Answer;
+use crate::store::{Origin, QueueAnswer, SessionKey};
 
-use super::ConnId;
 use super::connection::Phase;
-use super::letter::Message;
-use super::promises::Reply;
+use super::letter::{Message, Source};
+use super::peers::{PeerMessage, ShardSet};
+use super::promises::{Reply, Wait};
 use super::reason::CloseReason;
 use super::routes::Ticket;
-use super::session::Session;
+use super::routing::Arrival;
 use super::shard::{Context, Shard};
 use super::vhost::VhostId;
+use super::{ConnId, Flow, Options};
 
 impl Shard {
+    /// Handles a PUBLISH, unless it must wait for the disk: then it is to come again.
     #[inline]
     pub(super) fn handle_publish(
         &mut self,
         conn: ConnId,
         publish: &Publish<'_>,
         context: &mut Context<'_>,
-    ) {
-        self.out.stats.publishes_in += 1;
+    ) -> Flow {
         let Some((vhost, route)) = self.route_of(conn, publish.topic) else {
-            return self.close(conn, CloseReason::TooManyLevels, context);
+            self.close(conn, CloseReason::TooManyLevels, context);
+            return Flow::Stop;
         };
+        if self.disk.is_short() && self.needs_disk(vhost, route, publish) {
+            self.wait_for_disk(conn);
+            return Flow::Wait;
+        }
+        self.out.stats.publishes_in += 1;
         let message = Message {
             topic: publish.topic,
             payload: publish.payload,
             qos: publish.qos,
             retain: publish.retain,
         };
-        let reply = match (publish.qos, publish.packet_id) {
+        let arrival = Arrival::of(message, Source::Here(conn));
+        match (publish.qos, publish.packet_id) {
             (QoS::ExactlyOnce, Some(packet_id)) => {
-                let first = self.note_received(conn, packet_id);
-                if !first {
-                    // [MQTT-4.3.3-2] Passed on before, though other shards may not have it yet.
-                    let wait = self.out.options.shards > 1;
-                    self.promise(conn, Reply::Pubrec(packet_id), wait);
-                    return;
-                }
-                Some(Reply::Pubrec(packet_id))
+                self.publish_once(conn, packet_id, vhost, route, arrival, context);
             }
-            (_, packet_id) => packet_id.map(Reply::Puback),
-        };
-        let wait = self.publish(vhost, route, message, Some(conn), context);
-        if let Some(reply) = reply {
-            // [MQTT-3.3.4-1] The answer promises that whoever must have the message has it.
-            self.promise(conn, reply, wait);
+            (_, packet_id) => {
+                let wait = self.publish(vhost, route, arrival, context);
+                if let Some(packet_id) = packet_id {
+                    // [MQTT-3.3.4-1] The answer promises that whoever must have the message has it.
+                    self.promise(conn, Reply::Puback(packet_id), wait);
+                }
+            }
         }
+        Flow::Continue
+    }
+
+    /// Handles a PUBLISH at QoS 2: it is passed on when its identifier comes for the first time
+    /// [MQTT-4.3.3-2].
+    fn publish_once(
+        &mut self,
+        conn: ConnId,
+        packet_id: PacketId,
+        vhost: VhostId,
+        route: Ticket,
+        arrival: Arrival<'_>,
+        context: &mut Context<'_>,
+    ) {
+        let Some(key) = self.session_key(conn) else { return };
+        let id = packet_id.get();
+        let session = self.catalog.sessions.get(key);
+        let durable = !session.clean;
+        // One log can hold a message and the note that it came in one piece, two cannot: then it is
+        // noted when the others have it, and they know it by its origin should it come again.
+        let apart = durable && self.out.options.shards > 1;
+        let first = !session.has_received(id) && !self.receiving.contains(&(key, id));
+        if first {
+            let origin =
+                Origin { shard: self.out.options.shard.0, serial: session.serial, packet_id: id };
+            let arrival = Arrival {
+                received: (durable && !apart).then_some((key, id)),
+                origin: apart.then_some(origin),
+                ..arrival
+            };
+            let wait = self.publish(vhost, route, arrival, context);
+            if apart {
+                self.receiving.insert((key, id));
+                self.promise(conn, Reply::Receive(packet_id), wait);
+                return;
+            }
+            // Where a message was stored, that was noted with it.
+            self.catalog.receive(key, id, &mut self.out.logs);
+            let wait = Wait { disk: durable || wait.disk, ..wait };
+            self.promise(conn, Reply::Pubrec(packet_id), wait);
+            return;
+        }
+        // Passed on before, though it may not be everywhere yet.
+        let wait = Wait { peers: self.out.options.shards > 1, disk: true };
+        // [MQTT-4.6.0-3] PUBRECs keep the order of the PUBLISHes.
+        let reply = if apart { Reply::Receive(packet_id) } else { Reply::Pubrec(packet_id) };
+        self.promise(conn, reply, wait);
+    }
+
+    /// A QoS 2 message is wherever it must be: notes that it came, and answers when that is stored.
+    pub(super) fn note_received(&mut self, conn: ConnId, packet_id: PacketId) {
+        let Some(key) = self.session_key(conn) else { return };
+        let id = packet_id.get();
+        // A repeated one must not take the identifier again that PUBREL has freed meanwhile.
+        if self.receiving.remove(&(key, id)) {
+            self.catalog.receive(key, id, &mut self.out.logs);
+        }
+        self.promise(conn, Reply::Pubrec(packet_id), Wait::disk_if(true));
     }
 
     /// PUBREL: the identifier is free for another message [MQTT-4.3.3-2].
-    pub(super) fn handle_pubrel(&mut self, conn: ConnId, packet_id: PacketId) {
-        if let Some(session) = self.session_mut(conn) {
-            session.received.remove(&packet_id.get());
+    pub(super) fn handle_pubrel(
+        &mut self,
+        conn: ConnId,
+        packet_id: PacketId,
+        context: &mut Context<'_>,
+    ) {
+        let mut wait = Wait::default();
+        if let Some(key) = self.session_key(conn) {
+            let (id, &Options { shard, shards, .. }) = (packet_id.get(), &self.out.options);
+            self.catalog.free(key, id, &mut self.out.logs);
+            let session = self.catalog.sessions.get(key);
+            wait.disk = !session.clean;
+            if wait.disk && shards > 1 {
+                // Also if it is free here already: this may be the repetition of a PUBREL that all
+                // shards but this one lost in a crash.
+                wait.peers = true;
+                let serial = session.serial;
+                self.receiving.remove(&(key, id));
+                let origin = Origin { shard: shard.0, serial, packet_id: id };
+                self.catalog.free_origin(origin, &mut self.out.logs);
+                let freed = PeerMessage::Freed { serial, packet_id: id };
+                let others = ShardSet::all_but(shards, shard);
+                freed.send(super::vhost::DEFAULT_VHOST, others, context.peers);
+            }
         }
         // Also for an identifier that is not known: the PUBCOMP may have been lost.
-        self.promise(conn, Reply::Pubcomp(packet_id), false);
+        self.promise(conn, Reply::Pubcomp(packet_id), wait);
     }
 
     /// PUBACK, PUBREC or PUBCOMP: a client's answer to a message in flight. For an identifier that
@@ -72,38 +153,60 @@ impl Shard {
     ) {
         let Some(connection) = self.out.connections.get(conn) else { return };
         let Phase::Open(open) = &connection.phase else { return };
-        let replaying = connection.replays.is_some();
-        let session = self.vhosts[usize::from(open.vhost.0)].sessions.get_mut(open.session);
-        let id = packet_id.get();
+        let (key, replaying) = (open.session, connection.replays.is_some());
+        let session = self.catalog.sessions.get_mut(key);
+        let (id, logs) = (packet_id.get(), &mut self.out.logs);
+        let ahead = session.queue.is_due_again(id);
         let answer = match kind {
-            AckKind::Puback => session.queue.acknowledge(id),
-            AckKind::Pubrec => session.queue.release(id),
-            AckKind::Pubrel | AckKind::Pubcomp => session.queue.complete(id),
+            AckKind::Puback => session.queue.acknowledge(id, logs),
+            AckKind::Pubrec => session.queue.release(id, logs),
+            AckKind::Pubrel | AckKind::Pubcomp => session.queue.complete(id, logs),
         };
+        let (waits, durable) = (session.queue.waiting() > 0, !session.clean);
         match answer {
-            Answer::Done(entry) => session.release(entry, &mut self.out.log),
-            Answer::Known => {}
-            Answer::Wrong => return self.close(conn, CloseReason::WrongAnswer, context),
+            QueueAnswer::Done => self.catalog.note_acks(key),
+            QueueAnswer::Known => {}
+            QueueAnswer::Wrong => return self.close(conn, CloseReason::WrongAnswer, context),
         }
+        self.relieve_session(key, context);
         if kind == AckKind::Pubrec {
-            // [MQTT-4.3.3-1] Each PUBREC is answered, also a repeated one.
-            self.out.reply(conn, &Ack::bytes_v3(AckKind::Pubrel, packet_id));
+            // [MQTT-4.3.3-1] Each PUBREC is answered, also a repeated one. A durable session's only
+            // when it is sure never to send the PUBLISH again. Where it was about to do so the
+            // PUBREL takes the PUBLISH's place.
+            if durable && ahead {
+                self.pause_until_committed(conn);
+            } else if durable {
+                self.promise(conn, Reply::Pubrel(packet_id), Wait::disk_if(true));
+            } else {
+                self.out.reply(conn, &Ack::bytes_v3(AckKind::Pubrel, packet_id));
+            }
             return;
         }
-        let waits = self.session_mut(conn).is_some_and(|session| session.queue.waiting() > 0);
         if waits || replaying {
             self.make_progress(conn, context);
         }
     }
 
-    /// Notes the identifier of a QoS 2 message; whether it is new.
-    fn note_received(&mut self, conn: ConnId, packet_id: PacketId) -> bool {
-        self.session_mut(conn).is_some_and(|session| session.received.insert(packet_id.get()))
+    /// Sends nothing of what waits in the client's session before what was appended is committed.
+    pub(super) fn pause_until_committed(&mut self, conn: ConnId) {
+        if let Some(connection) = self.out.connections.get_mut(conn) {
+            connection.resumes += 1;
+            self.promise(conn, Reply::Resume, Wait::disk_if(true));
+        }
     }
 
-    fn session_mut(&mut self, conn: ConnId) -> Option<&mut Session> {
-        let Phase::Open(open) = &self.out.connections.get(conn)?.phase else { return None };
-        Some(self.vhosts[usize::from(open.vhost.0)].sessions.get_mut(open.session))
+    pub(super) fn session_key(&self, conn: ConnId) -> Option<SessionKey> {
+        match &self.out.connections.get(conn)?.phase {
+            Phase::Open(open) => Some(open.session),
+            Phase::Greeting | Phase::Closed => None,
+        }
+    }
+
+    /// Whether something of a message may have to be stored, here or on another shard.
+    fn needs_disk(&self, vhost: VhostId, route: Ticket, publish: &Publish<'_>) -> bool {
+        let route = self.vhosts[usize::from(vhost.0)].exchange.routes.get(route);
+        publish.retain
+            || publish.qos > QoS::AtMostOnce && (route.stores || !route.remote.is_empty())
     }
 
     /// The vhost and route of what a connection publishes; `None` if the topic has too many levels.

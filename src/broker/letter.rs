@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::chunk::ChunkPool;
 use crate::limits::SHARE_BYTES_MIN;
 use crate::mqtt::{Delivery, Properties, Publish, PublishTemplate, QoS, TopicName, Version};
-use crate::store::{MessageLog, Position, StoredMessage};
+use crate::store::{MessageLog, Position, QueueEntry, QueueTerms, StoredMessage};
 
 use super::ConnId;
 use super::output::Output;
@@ -54,7 +54,8 @@ struct Form {
 pub(super) struct Letter<'a> {
     pub(super) message: Message<'a>,
     forms: &'a mut Forms,
-    stored: Option<Position>,
+    /// Where it stands in the log in memory, and the bytes it takes there.
+    stored: Option<(Position, u32)>,
 }
 
 impl<'a> Letter<'a> {
@@ -64,11 +65,15 @@ impl<'a> Letter<'a> {
         Self { message, forms, stored: None }
     }
 
-    /// Where the message stands in the log; the caller takes hold of it at once.
-    pub(super) fn stored(&mut self, log: &mut MessageLog) -> Position {
-        let Message { topic, payload, .. } = self.message;
-        let message = StoredMessage { topic: topic.as_str(), payload };
-        *self.stored.get_or_insert_with(|| log.append(message))
+    /// The message as it stands in the log in memory; the caller takes hold of it at once.
+    pub(super) fn entry(&mut self, terms: QueueTerms, log: &mut MessageLog) -> QueueEntry {
+        let Message { topic, payload, qos, .. } = self.message;
+        let message = StoredMessage { topic: topic.as_str(), payload, qos: qos as u8 };
+        let (position, bytes) = *self.stored.get_or_insert_with(|| {
+            let position = log.append(message);
+            (position, u32::try_from(log.record_bytes(position)).expect("packets are below 4 GiB"))
+        });
+        QueueEntry::stored(position, bytes, terms)
     }
 
     /// Writes the packet for one receiver.

@@ -10,21 +10,20 @@
 //! | `connect`, `subscribe` | CONNECT; SUBSCRIBE and UNSUBSCRIBE |
 //! | `inbound`, `routing` | PUBLISH and its answers; who gets a message |
 //! | `farewell`, `reason` | ends of connections and wills; why they end |
-//! | `connection`, `output`, `session`, `vhost` | state |
+//! | `connection`, `output`, `vhost` | state; sessions and retained messages are in the store |
 //! | `tree`, `routes` | filters to subscribers, and the cache of that by topic |
 //! | `letter`, `delivery` | one message on its way; handing it to a session |
 //! | `replay` | retained messages for a new subscription |
 //! | `peers`, `placement` | what shards say to each other; who owns what |
-//! | `promises` | replies that wait for other shards |
+//! | `promises` | replies that wait for other shards or the disk |
 //! | `congestion` | who waits for whom when output is full |
-//! | `hashing` | the hash of maps that clients fill |
+//! | `storage` | what waits for the disk, and what keeps it in order |
 
 mod congestion;
 mod connect;
 mod connection;
 mod delivery;
 mod farewell;
-mod hashing;
 mod inbound;
 mod letter;
 mod options;
@@ -36,18 +35,22 @@ mod reason;
 mod replay;
 mod routes;
 mod routing;
-mod session;
 mod shard;
 mod stats;
+mod storage;
 mod subscribe;
 mod tree;
 mod vhost;
 
-pub use options::Options;
+pub use options::{Options, Overflow, Threshold};
 pub use peers::{Peers, ShardId, ShardSet};
 pub use reason::CloseReason;
 pub use shard::{Context, Event, Shard};
 pub use stats::Stats;
+
+use std::num::NonZero;
+
+use crate::store::Holder;
 
 /// Names a connection: the slot of its link in the reactor's table and the slot's generation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -58,6 +61,20 @@ pub struct ConnId {
     pub generation: u32,
 }
 
+impl ConnId {
+    fn holder(self) -> Holder {
+        // One more: a holder is not 0. Generations have 24 bits.
+        let bits = (u64::from(self.slot) << 32 | u64::from(self.generation)) + 1;
+        Holder(NonZero::new(bits).expect("one was added"))
+    }
+
+    fn of(holder: Holder) -> Self {
+        let [s3, s2, s1, s0, g3, g2, g1, g0] = (holder.0.get() - 1).to_be_bytes();
+        let slot = u32::from_be_bytes([s3, s2, s1, s0]);
+        Self { slot, generation: u32::from_be_bytes([g3, g2, g1, g0]) }
+    }
+}
+
 /// Whether the caller goes on handing a connection's packets over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Flow {
@@ -65,6 +82,8 @@ pub enum Flow {
     Continue,
     /// Keep the rest until [`Event::Resume`] (what it feeds is full).
     Pause,
+    /// Keep this packet as well until [`Event::Resume`]: it was not handled.
+    Wait,
     /// The connection is at its end; the rest is void.
     Stop,
 }

@@ -4,6 +4,26 @@ use crate::limits;
 
 use super::ShardId;
 
+/// What happens to a message for a session that is full.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Overflow {
+    /// The oldest message that was not sent is dropped for it.
+    DropOldest,
+    /// It is dropped.
+    DropNewest,
+    /// It is taken, and its publisher not acknowledged and not read from until there is room.
+    Block,
+}
+
+/// How little free space is too little.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Threshold {
+    /// Bytes.
+    Bytes(u64),
+    /// Percent of the file system.
+    Percent(u8),
+}
+
 /// See the flags of the same names.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -17,8 +37,16 @@ pub struct Options {
     pub qos0_patience_ms: u64,
     /// `--max-inflight`, 1 to 65,535.
     pub inflight_max: u16,
-    /// Bytes of messages one session may have waiting.
+    /// `--session-max-bytes`.
     pub session_bytes_max: u64,
+    /// `--session-overflow`.
+    pub session_overflow: Overflow,
+    /// `--session-expiry`, milliseconds; 0: never.
+    pub session_expiry_ms: u64,
+    /// `--disk-low`.
+    pub disk_low: Option<Threshold>,
+    /// The time when the clock stood at 0, milliseconds since 1970.
+    pub epoch_ms: u64,
     /// Secret of this start and shard: seeds hashes and begins client ids that the server makes.
     pub seed: u64,
 }
@@ -33,6 +61,10 @@ impl Options {
             qos0_patience_ms: limits::QOS0_PATIENCE_MS_DEFAULT,
             inflight_max: limits::INFLIGHT_DEFAULT,
             session_bytes_max: limits::SESSION_BYTES_MAX,
+            session_overflow: Overflow::DropOldest,
+            session_expiry_ms: 0,
+            disk_low: None,
+            epoch_ms: 0,
             seed: 1,
         }
     }

@@ -10,7 +10,8 @@
 //! | 4 | slot of the connection concerned |
 //! | 4 | generation of the connection concerned |
 //! | 4 | serial of the replay concerned |
-//! | 4 | bytes of the page that is asked for; a shard's number |
+//! | 4 | bytes of the page that is asked for; a shard's number; a QoS 2 packet identifier |
+//! | 8 | serial of the publisher's session |
 //! | 4 | length of the text |
 //! | text length | topic name or topic filter, UTF-8 |
 //! | rest | payload; of an ask: topic after which to go on |
@@ -20,7 +21,7 @@ use crate::mqtt::QoS;
 use super::ConnId;
 use super::vhost::VhostId;
 
-const HEADER_BYTES: usize = 24;
+const HEADER_BYTES: usize = 32;
 
 /// Names a shard: 0 to `shards - 1`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -78,14 +79,15 @@ impl ShardSet {
 /// The other shards, as the broker sees them.
 pub trait Peers {
     /// Sends one message, given in parts, to each of `to`. Never waits: what a ring has no room for
-    /// is kept until it has (invariant 6). `awaited`: replies may wait until it is handled.
+    /// is kept until it has (invariant 6). `awaited`: replies may wait until it is committed.
     fn send(&mut self, to: ShardSet, parts: &[&[u8]], awaited: bool);
 
     /// The number of the last message to a shard that replies may wait for.
     fn awaited(&self, shard: ShardId) -> u64;
 
-    /// The number of the last message that a shard has handled.
-    fn handled(&self, shard: ShardId) -> u64;
+    /// The number of the last message that a shard has handled, with all that it stored for it
+    /// committed.
+    fn committed(&self, shard: ShardId) -> u64;
 
     /// Counts one more client, unless there are as many as are allowed on all shards together.
     fn admit(&mut self) -> bool;
@@ -99,6 +101,8 @@ pub trait Peers {
 pub(super) struct PeerPublish<'a> {
     /// The publishing connection, if it can be asked to wait.
     pub(super) source: Option<ConnId>,
+    /// Of a QoS 2 message: where the publisher's session was opened, and its packet identifier.
+    pub(super) origin: Option<(u64, u16)>,
     pub(super) topic: &'a str,
     pub(super) payload: &'a [u8],
     pub(super) qos: QoS,
@@ -149,6 +153,19 @@ pub(super) enum PeerMessage<'a> {
     Release {
         conn: ConnId,
     },
+    /// As `Hold`, but a session is full, and the publisher is not acknowledged either.
+    Block {
+        conn: ConnId,
+    },
+    /// Ends one `Block`.
+    Unblock {
+        conn: ConnId,
+    },
+    /// The publisher at QoS 2 has released its message.
+    Freed {
+        serial: u64,
+        packet_id: u16,
+    },
     /// Send a page of the retained messages that match.
     Ask(Ask<'a>),
     /// Tell `keeper`, behind all that it was sent, that this replay may begin there.
@@ -184,6 +201,7 @@ const DELIVER: u8 = 1 << 4;
 /// so).
 const AFTER: u8 = 1 << 5;
 const VOUCHED: u8 = 1 << 6;
+const ORIGIN: u8 = 1 << 7;
 
 /// Kinds of message, as the first byte names them.
 mod kind {
@@ -197,6 +215,9 @@ mod kind {
     pub(super) const ANSWER_END: u8 = 7;
     pub(super) const VOUCH: u8 = 8;
     pub(super) const VOUCHED: u8 = 9;
+    pub(super) const BLOCK: u8 = 10;
+    pub(super) const UNBLOCK: u8 = 11;
+    pub(super) const FREED: u8 = 12;
 }
 
 /// A message taken apart: the header's fields, the text, the rest.
@@ -207,6 +228,7 @@ struct Layout<'a> {
     conn: ConnId,
     serial: u32,
     number: u32,
+    session: u64,
     text: &'a str,
     rest: &'a [u8],
 }
@@ -220,9 +242,11 @@ impl<'a> PeerMessage<'a> {
     pub(super) fn is_awaited(&self) -> bool {
         match self {
             Self::Publish(publish) => publish.qos > QoS::AtMostOnce,
-            Self::Interested { .. } | Self::NotInterested { .. } => true,
+            Self::Interested { .. } | Self::NotInterested { .. } | Self::Freed { .. } => true,
             Self::Hold { .. }
             | Self::Release { .. }
+            | Self::Block { .. }
+            | Self::Unblock { .. }
             | Self::Ask(_)
             | Self::Vouch { .. }
             | Self::Vouched { .. }
@@ -243,7 +267,8 @@ impl<'a> PeerMessage<'a> {
         header[8..12].copy_from_slice(&layout.conn.generation.to_le_bytes());
         header[12..16].copy_from_slice(&layout.serial.to_le_bytes());
         header[16..20].copy_from_slice(&layout.number.to_le_bytes());
-        header[20..24].copy_from_slice(&text_len.to_le_bytes());
+        header[20..28].copy_from_slice(&layout.session.to_le_bytes());
+        header[28..].copy_from_slice(&text_len.to_le_bytes());
         let parts = [&header, layout.text.as_bytes(), layout.rest];
         peers.send(to, &parts, self.is_awaited());
     }
@@ -257,13 +282,14 @@ impl<'a> PeerMessage<'a> {
         let number = |at: usize| {
             u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
         };
-        let (text, rest) = body.split_at(number(20) as usize);
+        let (text, rest) = body.split_at(number(28) as usize);
         let layout = Layout {
             kind: header[0],
             flags: header[1],
             conn: ConnId { slot: number(4), generation: number(8) },
             serial: number(12),
             number: number(16),
+            session: u64::from(number(20)) | u64::from(number(24)) << 32,
             text: std::str::from_utf8(text).expect("a peer sends topics it has checked"),
             rest,
         };
@@ -271,8 +297,16 @@ impl<'a> PeerMessage<'a> {
     }
 
     fn layout(&self) -> Layout<'a> {
-        let plain =
-            Layout { kind: 0, flags: 0, conn: NOBODY, serial: 0, number: 0, text: "", rest: &[] };
+        let plain = Layout {
+            kind: 0,
+            flags: 0,
+            conn: NOBODY,
+            serial: 0,
+            number: 0,
+            session: 0,
+            text: "",
+            rest: &[],
+        };
         let replay = |id: ReplayId| Layout { conn: id.conn, serial: id.serial, ..plain };
         match *self {
             Self::Publish(publish) => Layout {
@@ -280,8 +314,11 @@ impl<'a> PeerMessage<'a> {
                 flags: publish.qos as u8
                     | flag(publish.retain, RETAIN)
                     | flag(publish.keep, KEEP)
-                    | flag(publish.deliver, DELIVER),
+                    | flag(publish.deliver, DELIVER)
+                    | flag(publish.origin.is_some(), ORIGIN),
                 conn: publish.source.unwrap_or(NOBODY),
+                session: publish.origin.map_or(0, |(serial, _)| serial),
+                number: publish.origin.map_or(0, |(_, packet_id)| packet_id.into()),
                 text: publish.topic,
                 rest: publish.payload,
                 ..plain
@@ -292,6 +329,11 @@ impl<'a> PeerMessage<'a> {
             }
             Self::Hold { conn } => Layout { kind: kind::HOLD, conn, ..plain },
             Self::Release { conn } => Layout { kind: kind::RELEASE, conn, ..plain },
+            Self::Block { conn } => Layout { kind: kind::BLOCK, conn, ..plain },
+            Self::Unblock { conn } => Layout { kind: kind::UNBLOCK, conn, ..plain },
+            Self::Freed { serial: session, packet_id } => {
+                Layout { kind: kind::FREED, session, number: packet_id.into(), ..plain }
+            }
             Self::Ask(ask) => Layout {
                 kind: kind::ASK,
                 flags: flag(ask.after.is_some(), AFTER) | flag(ask.vouched, VOUCHED),
@@ -326,10 +368,12 @@ impl<'a> PeerMessage<'a> {
         let Layout { flags, conn, text, rest, .. } = *layout;
         let replay = ReplayId { conn, serial: layout.serial };
         let qos = QoS::try_from(flags & QOS_BITS).expect("a peer sends a QoS it has checked");
-        let shard = || ShardId(u16::try_from(layout.number).expect("a shard's number"));
+        let small = || u16::try_from(layout.number).expect("a peer sends what it read as 16 bits");
+        let shard = || ShardId(small());
         match layout.kind {
             kind::PUBLISH => Self::Publish(PeerPublish {
                 source: (conn != NOBODY).then_some(conn),
+                origin: (flags & ORIGIN != 0).then(|| (layout.session, small())),
                 topic: text,
                 payload: rest,
                 qos,
@@ -341,6 +385,9 @@ impl<'a> PeerMessage<'a> {
             kind::NOT_INTERESTED => Self::NotInterested { filter: text },
             kind::HOLD => Self::Hold { conn },
             kind::RELEASE => Self::Release { conn },
+            kind::BLOCK => Self::Block { conn },
+            kind::UNBLOCK => Self::Unblock { conn },
+            kind::FREED => Self::Freed { serial: layout.session, packet_id: small() },
             kind::ASK => {
                 let after = std::str::from_utf8(rest).expect("a peer sends topics it has checked");
                 let after = (flags & AFTER != 0).then_some(after);
@@ -374,7 +421,7 @@ mod tests {
             0
         }
 
-        fn handled(&self, _: ShardId) -> u64 {
+        fn committed(&self, _: ShardId) -> u64 {
             0
         }
 
@@ -392,6 +439,7 @@ mod tests {
         let replay = ReplayId { conn, serial: u32::MAX };
         let publish = PeerPublish {
             source: Some(conn),
+            origin: None,
             topic: "a/é",
             payload: &[0, 255],
             qos: QoS::AtLeastOnce,
@@ -409,7 +457,11 @@ mod tests {
             PeerMessage::Interested { filter: "+/#" },
             PeerMessage::NotInterested { filter: "+/#" },
             PeerMessage::Hold { conn },
+            PeerMessage::Publish(PeerPublish { origin: Some((u64::MAX - 1, 7)), ..publish }),
             PeerMessage::Release { conn },
+            PeerMessage::Block { conn },
+            PeerMessage::Unblock { conn },
+            PeerMessage::Freed { serial: 1 << 40, packet_id: u16::MAX },
             ask(0, None),
             ask(1 << 31, Some("a")),
             PeerMessage::Vouch { replay, keeper: ShardId(63) },

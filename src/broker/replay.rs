@@ -17,16 +17,18 @@ use std::ops::ControlFlow;
 
 use crate::limits::{REPLAY_PAGE_BYTES, REPLAY_SEEN_MAX, REPLAY_STEPS_MAX, REPLAY_VISITS_MAX};
 use crate::mqtt::{QoS, TopicFilter, TopicName};
-use crate::store::{RetainStore, Retained, ScanEnd};
+use crate::store::{Catalog, Logs, NewMessage, Retained, ScanEnd, Session, SessionKey, Target};
 
 use super::connection::Phase;
 use super::delivery::{Outgoing, Terms};
 use super::letter::{Letter, Message, Source};
 use super::peers::{Ask, PeerMessage, ReplayId, ShardId, ShardSet};
-use super::session::{Session, SessionKey};
 use super::shard::{Context, Shard};
-use super::vhost::{Vhost, VhostId};
+use super::vhost::VhostId;
 use super::{ConnId, Options, placement};
+
+/// Retained messages that one step reads at most: it looks at their topics first.
+const PAGE_MESSAGES: usize = 256;
 
 /// Replays of one connection.
 #[derive(Default, Debug)]
@@ -68,14 +70,15 @@ pub(super) struct Vouchers {
 impl Outgoing {
     /// Whether a session's client has enough to do for now.
     fn is_behind(&self, session: &Session) -> bool {
-        let connection = session.conn.and_then(|conn| self.connections.get(conn));
+        let connection = session.holder.and_then(|held| self.connections.get(ConnId::of(held)));
         let bytes = connection.map_or(0, |connection| connection.output.bytes());
         bytes > self.options.outgoing_bytes_max / 2 || session.queue.waiting() > 0
     }
 
     /// Remembers that a retained publish went out live while a replay is due.
     pub(super) fn note_live_retained(&mut self, session: &Session, topic: TopicName<'_>) {
-        let connection = session.conn.and_then(|conn| self.connections.get_mut(conn));
+        let connection =
+            session.holder.and_then(|holder| self.connections.get_mut(ConnId::of(holder)));
         if let Some(replays) = connection.and_then(|connection| connection.replays.as_mut())
             && replays.seen.len() < REPLAY_SEEN_MAX
         {
@@ -190,9 +193,53 @@ impl Shard {
         if replay.serial != id.serial || replays.seen.contains(message.topic.as_str()) {
             return;
         }
-        let terms = Terms { granted: replay.granted, retain: true, source: Source::Nobody };
-        let session = self.vhosts[usize::from(open.vhost.0)].sessions.get_mut(open.session);
-        self.out.deliver(session, &mut Letter::new(*message, &mut self.forms), terms, context);
+        let (vhost, key, granted) = (open.vhost, open.session, replay.granted);
+        self.deliver_retained(vhost, key, message, granted, None, context);
+    }
+
+    /// Hands a retained message to a session; `kept` is where it stands, if this shard keeps it.
+    fn deliver_retained(
+        &mut self,
+        vhost: VhostId,
+        key: SessionKey,
+        message: &Message<'_>,
+        granted: QoS,
+        kept: Option<Retained>,
+        context: &mut Context<'_>,
+    ) {
+        let source = Source::Nobody;
+        let terms = Terms { granted, retain: true, source };
+        let qos = message.qos.min(granted);
+        let mut letter = Letter::new(*message, &mut self.forms);
+        let session = self.catalog.sessions.get_mut(key);
+        if session.clean || qos == QoS::AtMostOnce {
+            self.out.deliver(key, session, &mut letter, terms, context);
+            return;
+        }
+        let exactly_once = qos == QoS::ExactlyOnce;
+        let target = Target { session: key, retain: true, exactly_once };
+        match kept {
+            Some(kept) => self.catalog.queue_retained(target, kept, &mut self.out.logs),
+            None => {
+                self.catalog.targets.push(target);
+                let copy = NewMessage {
+                    vhost: vhost.0,
+                    qos: message.qos as u8,
+                    retain: false,
+                    time_ms: self.out.time_ms(context),
+                    topic: message.topic.as_str(),
+                    payload: message.payload,
+                    received: None,
+                    origin: None,
+                };
+                self.catalog.store(&copy, &mut self.out.logs);
+            }
+        }
+        let session = self.catalog.sessions.get_mut(key);
+        self.out.deliver_stored(qos, session, &mut letter, terms, context);
+        if session.queue.stored_bytes() > self.out.options.session_bytes_max {
+            self.handle_overflow(key, source, context);
+        }
     }
 
     /// Another shard has answered an ask.
@@ -264,9 +311,10 @@ impl Shard {
         let to = ShardSet::of(to);
         let filter = TopicFilter::parse(filter).expect("a peer sends filters it has checked");
         let mut bytes = 0;
-        let retained = &self.vhosts[usize::from(vhost.0)].retained;
-        let end = visit(retained, filter, after, |message| {
-            let Message { topic, payload, qos, .. } = *message;
+        let logs = &self.out.logs;
+        let end = visit(&self.catalog, vhost, filter, after, |kept| {
+            let Some(message) = read(logs, kept) else { return ControlFlow::Continue(()) };
+            let Message { topic, payload, qos, .. } = message;
             let answer = PeerMessage::Answer { replay, topic: topic.as_str(), payload, qos };
             answer.send(vhost, to, context.peers);
             bytes += topic.as_str().len() + payload.len();
@@ -292,32 +340,47 @@ impl Shard {
         context: &mut Context<'_>,
     ) {
         let Some(replay) = &replays.current else { return };
-        let terms = Terms { granted: replay.granted, retain: true, source: Source::Nobody };
-        let Vhost { sessions, retained, .. } = &mut self.vhosts[usize::from(vhost.0)];
-        let session = sessions.get_mut(key);
-        let end = visit(retained, filter_of(replay), replay.after.as_deref(), |message| {
-            if !replays.seen.contains(message.topic.as_str()) {
-                let mut letter = Letter::new(*message, &mut self.forms);
-                self.out.deliver(session, &mut letter, terms, context);
-            }
-            if self.out.is_behind(session) {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
+        let (filter, granted) = (filter_of(replay), replay.granted);
+        let mut page = std::mem::take(&mut self.page);
+        let mut end = visit(&self.catalog, vhost, filter, replay.after.as_deref(), |kept| {
+            page.push(kept);
+            let full = page.len() == PAGE_MESSAGES;
+            if full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
+        // A copy: where it stands may move while it is delivered.
+        let (mut topic, mut payload) = std::mem::take(&mut self.page_message);
+        for kept in page.drain(..) {
+            let Some(message) = read(&self.out.logs, kept) else {
+                self.out.stats.stored_lost += 1;
+                continue;
+            };
+            topic.clear();
+            topic.push_str(message.topic.as_str());
+            payload.clear();
+            payload.extend_from_slice(message.payload);
+            if !replays.seen.contains(topic.as_str()) {
+                let name = TopicName::parse(&topic).expect("it was checked when it came");
+                let message = Message { topic: name, payload: &payload, ..message };
+                self.deliver_retained(vhost, key, &message, granted, Some(kept), context);
+            }
+            if self.is_behind(vhost, key) {
+                end = ScanEnd::After(topic.as_str().into());
+                break;
+            }
+        }
+        (self.page, self.page_message) = (page, (topic, payload));
         match end {
             ScanEnd::Done => replays.go_on_after(None),
             ScanEnd::After(topic) => {
                 replays.go_on_after(Some(topic));
                 // When the output is full, its progress goes on with the replay.
-                replays.listed = !self.out.is_behind(session);
+                replays.listed = !self.is_behind(vhost, key);
             }
         }
     }
 
-    fn is_behind(&self, vhost: VhostId, key: SessionKey) -> bool {
-        self.out.is_behind(self.vhosts[usize::from(vhost.0)].sessions.get(key))
+    fn is_behind(&self, _: VhostId, key: SessionKey) -> bool {
+        self.out.is_behind(self.catalog.sessions.get(key))
     }
 }
 
@@ -385,22 +448,21 @@ fn filter_of(replay: &Replay) -> TopicFilter<'_> {
 
 /// Visits the retained messages that match a filter, at most [`REPLAY_VISITS_MAX`] topics.
 fn visit(
-    retained: &RetainStore,
+    catalog: &Catalog,
+    vhost: VhostId,
     filter: TopicFilter<'_>,
     after: Option<&str>,
-    mut found: impl FnMut(&Message<'_>) -> ControlFlow<()>,
+    mut found: impl FnMut(Retained) -> ControlFlow<()>,
 ) -> ScanEnd {
-    let mut hand_over = |topic: &str, kept: &Retained| {
+    let Some(retained) = catalog.retained(vhost.0) else { return ScanEnd::Done };
+    let mut hand_over = |topic: &str, kept: Retained| {
         let topic = TopicName::parse(topic).expect("it was checked when it came");
-        let qos = QoS::try_from(kept.qos).expect("it was checked when it came");
-        if filter.matches(topic) {
-            found(&Message { topic, payload: &kept.payload, qos, retain: true })
-        } else {
-            ControlFlow::Continue(())
-        }
+        if filter.matches(topic) { found(kept) } else { ControlFlow::Continue(()) }
     };
     if !filter.is_wildcard() {
-        if let Some(kept) = retained.get(filter.as_str()) {
+        if after.is_none()
+            && let Some(kept) = retained.get(filter.as_str())
+        {
             let _ = hand_over(filter.as_str(), kept);
         }
         return ScanEnd::Done;
@@ -409,4 +471,12 @@ fn visit(
     let prefix = filter.literal_prefix();
     let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
     retained.scan(prefix, after, REPLAY_VISITS_MAX, hand_over)
+}
+
+/// Reads a retained message; `None` if the disk has lost it.
+fn read(logs: &Logs, kept: Retained) -> Option<Message<'_>> {
+    let stored = logs.message(kept.position)?;
+    let topic = TopicName::parse(stored.topic).expect("it was checked when it came");
+    let qos = QoS::try_from(stored.qos).expect("it was checked when it came");
+    Some(Message { topic, payload: stored.payload, qos, retain: true })
 }

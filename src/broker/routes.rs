@@ -10,9 +10,18 @@ use hashbrown::HashTable;
 use crate::limits::{ROUTE_TARGETS_MAX, ROUTE_TOPIC_BYTES_MAX, ROUTES_MAX};
 use crate::mqtt::QoS;
 
-use super::hashing::Hashing;
+use crate::store::{Hashing, SessionKey};
+
 use super::peers::ShardSet;
-use super::session::SessionKey;
+
+/// What a session was granted for a filter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Grant {
+    /// The highest QoS.
+    pub(super) qos: QoS,
+    /// The session outlives its connection: QoS 1 and 2 for it are stored.
+    pub(super) durable: bool,
+}
 
 /// A session that gets a topic's messages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,6 +29,8 @@ pub(super) struct Target {
     pub(super) session: SessionKey,
     /// The highest QoS granted by the session's matching filters.
     pub(super) granted: QoS,
+    /// As [`Grant::durable`].
+    pub(super) durable: bool,
 }
 
 /// Everybody who gets a topic's messages.
@@ -30,14 +41,18 @@ pub(super) struct Route {
     serial: u32,
     /// Sessions of this shard, each once.
     pub(super) targets: Vec<Target>,
+    /// Whether one of them is durable, and was granted more than QoS 0.
+    pub(super) stores: bool,
     /// Other shards with a subscriber.
     pub(super) remote: ShardSet,
 }
 
 impl Route {
     /// Adds a session that a filter matches; several filters of one session may.
-    pub(super) fn add(&mut self, session: SessionKey, granted: QoS) {
-        self.targets.push(Target { session, granted });
+    pub(super) fn add(&mut self, session: SessionKey, grant: Grant) {
+        let Grant { qos: granted, durable } = grant;
+        self.stores |= durable && granted > QoS::AtMostOnce;
+        self.targets.push(Target { session, granted, durable });
     }
 
     /// Of overlapping filters one copy is sent, at the highest QoS [MQTT-3.3.5-1].
@@ -122,6 +137,7 @@ impl Routes {
         if at == 0 || route.epoch != self.epoch {
             self.targets -= route.targets.len();
             route.targets.clear();
+            route.stores = false;
             route.remote = ShardSet::default();
             fill(route);
             route.merge_overlaps();
@@ -176,6 +192,8 @@ impl Routes {
 mod tests {
     use super::*;
 
+    const LOWEST: Grant = Grant { qos: QoS::AtMostOnce, durable: false };
+
     /// A route is filled once an epoch; of one session's overlapping filters the highest QoS stays.
     #[test]
     fn filled_once_an_epoch() {
@@ -192,10 +210,10 @@ mod tests {
                 (2, QoS::ExactlyOnce),
                 (1, QoS::AtLeastOnce),
             ] {
-                route.add(session, granted);
+                route.add(session, Grant { qos: granted, durable: true });
             }
         });
-        let target = |session, granted| Target { session, granted };
+        let target = |session, granted| Target { session, granted, durable: true };
         let expected = [target(1, QoS::AtLeastOnce), target(2, QoS::ExactlyOnce)];
         assert_eq!(routes.get(route).targets, expected);
     }
@@ -207,8 +225,7 @@ mod tests {
         let session = |n: usize| u32::try_from(n).expect("small");
         let mut tickets = Vec::new();
         for n in 0..ROUTES_MAX * 2 {
-            let ticket =
-                routes.find(&n.to_string(), |route| route.add(session(n), QoS::AtMostOnce));
+            let ticket = routes.find(&n.to_string(), |route| route.add(session(n), LOWEST));
             assert_eq!(routes.get(ticket).targets[0].session, session(n));
             tickets.push(ticket);
         }
@@ -225,13 +242,13 @@ mod tests {
         let mut routes = Routes::new(&Hashing::default());
         for n in 0..1000_usize {
             let topic = format!("{n}{}", "x".repeat(ROUTE_TOPIC_BYTES_MAX));
-            routes.find(&topic, |route| route.add(1, QoS::AtMostOnce));
+            routes.find(&topic, |route| route.add(1, LOWEST));
         }
         assert!(routes.by_topic.is_empty());
         for n in 0..100_usize {
             let many = u32::try_from(ROUTE_TARGETS_MAX / 10).expect("small");
             routes.find(&n.to_string(), |route| {
-                (0..many).for_each(|session| route.add(session, QoS::AtMostOnce));
+                (0..many).for_each(|session| route.add(session, LOWEST));
             });
         }
         let held: usize = routes.routes.iter().map(|route| route.targets.capacity()).sum();

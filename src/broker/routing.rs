@@ -1,50 +1,66 @@
 //! From a message to everybody who gets it: sessions here, other shards, the retain store.
 
-use crate::mqtt::{TopicFilter, TopicName};
+use crate::mqtt::{QoS, TopicFilter, TopicName};
+use crate::store::{NewMessage, Origin, SessionKey, Target};
 
 use super::delivery::Terms;
 use super::letter::{Letter, Message, Source};
 use super::peers::{PeerMessage, PeerPublish, ShardId, ShardSet};
+use super::promises::Wait;
 use super::routes::Ticket;
 use super::shard::{Context, Shard};
-use super::vhost::{Vhost, VhostId};
-use super::{ConnId, Options, placement};
+use super::vhost::VhostId;
+use super::{ConnId, Options, Overflow, placement};
+
+/// A message with where it came from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arrival<'a> {
+    pub(super) message: Message<'a>,
+    pub(super) source: Source,
+    /// The session and packet identifier to be remembered with it, of a QoS 2 publisher here.
+    pub(super) received: Option<(SessionKey, u16)>,
+    /// The same for other shards, and from them.
+    pub(super) origin: Option<Origin>,
+    /// This shard keeps the topic's retained message, and this is to be it.
+    pub(super) keep: bool,
+}
+
+impl<'a> Arrival<'a> {
+    pub(super) fn of(message: Message<'a>, source: Source) -> Self {
+        Self { message, source, received: None, origin: None, keep: false }
+    }
+}
 
 impl Shard {
-    /// Routes a message to its sessions here and to the shards that want it; true if other shards
-    /// must have it before it can be acknowledged.
+    /// Routes a message to its sessions here and to the shards that want it; tells what an
+    /// acknowledgement of it has to wait for.
     pub(super) fn publish(
         &mut self,
         vhost: VhostId,
         route: Ticket,
-        message: Message<'_>,
-        publisher: Option<ConnId>,
+        arrival: Arrival<'_>,
         context: &mut Context<'_>,
-    ) -> bool {
+    ) -> Wait {
         let Options { shard, shards, .. } = self.out.options;
-        self.publish_on(
-            vhost,
-            route,
-            message,
-            publisher.map_or(Source::Nobody, Source::Here),
-            context,
-        );
-        let place = &mut self.vhosts[usize::from(vhost.0)];
+        let message = arrival.message;
+        let place = &self.vhosts[usize::from(vhost.0)];
         let remote = place.exchange.routes.get(route).remote;
-        let mut keeper = None;
-        if message.retain {
-            let owner = placement::keeper_of(&place.name, message.topic.as_str(), shards);
-            if owner == shard {
-                self.out.retain(&mut place.retained, &message);
-            } else {
-                keeper = Some(owner);
-            }
-        }
-        if remote.is_empty() && keeper.is_none() {
-            return false;
+        let keeper = message
+            .retain
+            .then(|| placement::keeper_of(&place.name, message.topic.as_str(), shards));
+        let keep = keeper == Some(shard);
+        let stored = self.publish_on(vhost, route, Arrival { keep, ..arrival }, context);
+        let keeper = keeper.filter(|keeper| *keeper != shard);
+        let wait = Wait { peers: !remote.is_empty() || keeper.is_some(), disk: stored };
+        if !wait.peers {
+            return wait;
         }
         let copy = PeerPublish {
-            source: publisher,
+            source: match arrival.source {
+                Source::Here(publisher) => Some(publisher),
+                Source::There(..) | Source::Nobody => None,
+            },
+            origin: arrival.origin.map(|origin| (origin.serial, origin.packet_id)),
             topic: message.topic.as_str(),
             payload: message.payload,
             qos: message.qos,
@@ -61,33 +77,119 @@ impl Shard {
         if !others.is_empty() {
             PeerMessage::Publish(copy).send(vhost, others, context.peers);
         }
-        true
+        wait
     }
 
-    /// Hands a message to the sessions of a route.
+    /// Stores a message for whom it must be stored, and hands it to the sessions of a route;
+    /// whether something was written to the log.
+    #[inline]
     pub(super) fn publish_on(
         &mut self,
         vhost: VhostId,
         route: Ticket,
-        message: Message<'_>,
-        source: Source,
+        arrival: Arrival<'_>,
         context: &mut Context<'_>,
-    ) {
-        let Vhost { exchange, sessions, .. } = &mut self.vhosts[usize::from(vhost.0)];
-        let route = exchange.routes.get(route);
-        if route.targets.is_empty() {
-            self.out.stats.unrouted += u64::from(route.remote.is_empty());
-            return;
+    ) -> bool {
+        let Arrival { message, source, keep, origin, .. } = arrival;
+        if origin.is_some_and(|origin| self.catalog.has_origin(&origin)) {
+            // [MQTT-4.3.3-2] It is here already: the publisher's shard lost its own note of it.
+            return false;
         }
+        let targets = self.vhosts[usize::from(vhost.0)].exchange.routes.get(route);
+        let stores = targets.stores && message.qos > QoS::AtMostOnce;
+        let nobody = targets.targets.is_empty();
+        if nobody {
+            self.out.stats.unrouted += u64::from(targets.remote.is_empty());
+        }
+        let stored = (stores || keep) && self.store(vhost, route, &arrival, context);
+        if nobody {
+            return stored;
+        }
+        let route = self.vhosts[usize::from(vhost.0)].exchange.routes.get(route);
         let mut letter = Letter::new(message, &mut self.forms);
         for target in &route.targets {
             let terms = Terms { granted: target.granted, retain: false, source };
-            let session = sessions.get_mut(target.session);
-            let kept = self.out.deliver(session, &mut letter, terms, context);
+            let session = self.catalog.sessions.get_mut(target.session);
+            let qos = message.qos.min(target.granted);
+            let kept = if !target.durable || qos == QoS::AtMostOnce {
+                self.out.deliver(target.session, session, &mut letter, terms, context)
+            } else if self.refusing.contains(&target.session) {
+                false
+            } else {
+                self.out.deliver_stored(qos, session, &mut letter, terms, context);
+                if session.queue.stored_bytes() > self.out.options.session_bytes_max {
+                    self.overflowing.push(target.session);
+                }
+                true
+            };
             if message.retain && kept {
                 self.out.note_live_retained(session, message.topic);
             }
         }
+        self.refusing.clear();
+        while let Some(session) = self.overflowing.pop() {
+            self.handle_overflow(session, source, context);
+        }
+        stored
+    }
+
+    /// Appends a message to the log for the durable sessions of its route, and as its topic's
+    /// retained one; whether there was reason to.
+    fn store(
+        &mut self,
+        vhost: VhostId,
+        route: Ticket,
+        arrival: &Arrival<'_>,
+        context: &mut Context<'_>,
+    ) -> bool {
+        let Arrival { message, received, origin, keep, .. } = *arrival;
+        let route = self.vhosts[usize::from(vhost.0)].exchange.routes.get(route);
+        for target in &route.targets {
+            let qos = message.qos.min(target.granted);
+            if !target.durable || qos == QoS::AtMostOnce {
+                continue;
+            }
+            if self.out.options.session_overflow == Overflow::DropNewest {
+                let session = self.catalog.sessions.get_mut(target.session);
+                if session.queue.stored_bytes() >= self.out.options.session_bytes_max {
+                    self.out.drop_newest(session);
+                    self.refusing.push(target.session);
+                    continue;
+                }
+            }
+            let exactly_once = qos == QoS::ExactlyOnce;
+            let target = Target { session: target.session, retain: false, exactly_once };
+            self.catalog.targets.push(target);
+        }
+        let topic = message.topic.as_str();
+        let mut new = NewMessage {
+            vhost: vhost.0,
+            qos: message.qos as u8,
+            retain: keep && !message.payload.is_empty(),
+            time_ms: self.out.time_ms(context),
+            topic,
+            payload: message.payload,
+            received,
+            origin,
+        };
+        if new.retain && !self.catalog.may_retain(&new) {
+            self.out.count_retained_refused(topic);
+            new.retain = false;
+        }
+        // [MQTT-3.3.1-10]
+        let clears = keep && message.payload.is_empty();
+        // Before it is noted that the message came: when it comes again after a crash, that note is
+        // all that is looked at.
+        let mut stored = clears && self.catalog.clear_retained(vhost.0, topic, &mut self.out.logs);
+        if new.retain || !self.catalog.targets.is_empty() {
+            self.catalog.store(&new, &mut self.out.logs);
+            stored = true;
+        } else if clears && let Some(origin) = origin {
+            // Should it come again, it must not clear what came after it.
+            self.catalog.note_origin(origin, &mut self.out.logs);
+            stored = true;
+        }
+        stored
     }
 
     pub(super) fn set_interest(&mut self, vhost: VhostId, filter: &str, shard: ShardId, has: bool) {
@@ -103,18 +205,26 @@ impl Shard {
         context: &mut Context<'_>,
     ) {
         let topic = TopicName::parse(publish.topic).expect("a peer sends topics it has checked");
-        let place = &mut self.vhosts[usize::from(vhost.0)];
-        let PeerPublish { payload, qos, retain, .. } = *publish;
-        let message = Message { topic, payload, qos, retain };
-        if publish.keep {
-            self.out.retain(&mut place.retained, &message);
-        }
+        let PeerPublish { payload, qos, retain, keep, .. } = *publish;
+        let origin =
+            publish.origin.map(|(serial, packet_id)| Origin { shard: from.0, serial, packet_id });
         // A keeper delivers in any case: its subscriber may be so new that the publisher's shard
         // did not know of it, and the replay for it may have found the value before.
-        if publish.deliver || publish.keep {
-            let route = place.exchange.route(topic);
+        if publish.deliver || keep {
+            let route = self.vhosts[usize::from(vhost.0)].exchange.route(topic);
             let source = publish.source.map_or(Source::Nobody, |conn| Source::There(from, conn));
-            self.publish_on(vhost, route, message, source, context);
+            let message = Message { topic, payload, qos, retain };
+            let arrival = Arrival { origin, keep, ..Arrival::of(message, source) };
+            self.publish_on(vhost, route, arrival, context);
+        }
+    }
+
+    /// The connection that is to wait when a message of this source finds no room.
+    pub(super) fn publisher_of(&self, source: Source) -> Option<(ShardId, ConnId)> {
+        match source {
+            Source::Here(publisher) => Some((self.out.options.shard, publisher)),
+            Source::There(shard, publisher) => Some((shard, publisher)),
+            Source::Nobody => None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The hub: one core's share of the broker, as its reactor drives it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::chunk::{Batch, ChunkPool};
 use crate::limits::CHOKE_FACTOR;
@@ -8,17 +8,18 @@ use crate::mqtt::{
     Ack, AckKind, Connect, ConnectReturn, DecodeError, Packet, Properties, Suback, TopicName,
     Unsuback, Version,
 };
+use crate::store::{Catalog, Hashing, Housekeeping, Origin, Retained, SessionKey, Store};
 
 use super::connect::Refusals;
 use super::connection::Phase;
 use super::delivery::Outgoing;
-use super::hashing::Hashing;
 use super::letter::{Forms, Message};
 use super::peers::{PeerMessage, Peers, ReplayId, ShardId, ShardSet};
-use super::promises::{Promises, Reply};
+use super::promises::{Promises, Reply, Wait};
 use super::reason::CloseReason;
 use super::replay::Vouchers;
 use super::stats::Stats;
+use super::storage::{Blocked, DiskState};
 use super::vhost::Vhost;
 use super::{ConnId, Flow, Options, placement};
 
@@ -42,6 +43,9 @@ pub enum Event {
 /// See the module.
 pub struct Shard {
     pub(super) vhosts: Vec<Vhost>,
+    pub(super) catalog: Catalog,
+    pub(super) housekeeping: Housekeeping,
+    pub(super) disk: DiskState,
     pub(super) out: Outgoing,
     pub(super) forms: Forms,
     pub(super) promises: Promises,
@@ -60,14 +64,29 @@ pub struct Shard {
     pub(super) vouchers: BTreeMap<(ShardId, ReplayId), Vouchers>,
     /// Connections whose output is low again, while publishers wait for them.
     pub(super) relieving: VecDeque<ConnId>,
+    /// Sessions that are full, and take what is being delivered not, or with consequences.
+    pub(super) refusing: Vec<SessionKey>,
+    pub(super) overflowing: Vec<SessionKey>,
+    /// Publishers that wait for sessions to have room.
+    pub(super) blocked: Blocked,
+    /// QoS 2 messages passed on to other shards, of which is not noted yet that they came.
+    pub(super) receiving: BTreeSet<(SessionKey, u16)>,
+    /// Memory for a step of a replay.
+    pub(super) page: Vec<Retained>,
+    pub(super) page_message: (String, Vec<u8>),
 }
 
 impl Shard {
-    /// A shard without connections or sessions.
-    pub fn new(options: Options) -> Self {
+    /// A shard without connections, with the sessions and retained messages of its store.
+    /// [`Shard::restore_bindings`] follows.
+    pub fn new(options: Options, store: Store) -> Self {
+        let Store { catalog, logs, housekeeping } = store;
         Self {
             vhosts: vec![Vhost::new("/", &Hashing::with_seed(options.seed))],
-            out: Outgoing::new(options),
+            catalog,
+            housekeeping,
+            disk: DiskState::default(),
+            out: Outgoing::new(options, logs),
             forms: Forms::default(),
             promises: Promises::default(),
             refusals: Refusals::default(),
@@ -78,6 +97,12 @@ impl Shard {
             replays_begun: 0,
             vouchers: BTreeMap::new(),
             relieving: VecDeque::new(),
+            refusing: Vec::new(),
+            overflowing: Vec::new(),
+            blocked: Blocked::new(),
+            receiving: BTreeSet::new(),
+            page: Vec::new(),
+            page_message: (String::new(), Vec::new()),
         }
     }
 
@@ -109,7 +134,9 @@ impl Shard {
         self.packets += 1;
         match (&connection.phase, packet) {
             (Phase::Open(_), Packet::Publish(publish)) => {
-                self.handle_publish(conn, publish, context);
+                if self.handle_publish(conn, publish, context) == Flow::Wait {
+                    return Flow::Wait;
+                }
             }
             (Phase::Open(_), Packet::Puback(ack)) => {
                 self.handle_answer_to(conn, ack.packet_id, AckKind::Puback, context);
@@ -120,7 +147,9 @@ impl Shard {
             (Phase::Open(_), Packet::Pubcomp(ack)) => {
                 self.handle_answer_to(conn, ack.packet_id, AckKind::Pubcomp, context);
             }
-            (Phase::Open(_), Packet::Pubrel(ack)) => self.handle_pubrel(conn, ack.packet_id),
+            (Phase::Open(_), Packet::Pubrel(ack)) => {
+                self.handle_pubrel(conn, ack.packet_id, context);
+            }
             (Phase::Open(_), Packet::Subscribe(subscribe)) => {
                 self.handle_subscribe(conn, subscribe, context);
             }
@@ -171,7 +200,7 @@ impl Shard {
         match self.out.connections.get(conn) {
             None => Flow::Stop,
             Some(connection) if matches!(connection.phase, Phase::Closed) => Flow::Stop,
-            Some(connection) if connection.holds > 0 || connection.choked => Flow::Pause,
+            Some(connection) if connection.is_held() || connection.choked => Flow::Pause,
             Some(_) => Flow::Continue,
         }
     }
@@ -220,6 +249,12 @@ impl Shard {
             PeerMessage::NotInterested { filter } => self.set_interest(vhost, filter, from, false),
             PeerMessage::Hold { conn } => self.out.add_hold(conn),
             PeerMessage::Release { conn } => self.out.end_hold(conn, context.now_ms),
+            PeerMessage::Block { conn } => self.out.block(conn),
+            PeerMessage::Unblock { conn } => self.unblock(conn, context),
+            PeerMessage::Freed { serial, packet_id } => {
+                let origin = Origin { shard: from.0, serial, packet_id };
+                self.catalog.free_origin(origin, &mut self.out.logs);
+            }
             PeerMessage::Ask(ask) => self.handle_ask(from, vhost, &ask, context),
             PeerMessage::Vouch { replay, keeper } => {
                 let vouched = PeerMessage::Vouched { replay, asker: from };
@@ -241,38 +276,72 @@ impl Shard {
     }
 
     /// Ends a turn: its replies that wait for other shards wait for the last message to each that
-    /// replies wait for.
+    /// replies wait for, those that wait for the disk for the end of the log.
     pub fn seal_promises(&mut self, peers: &dyn Peers) {
-        self.promises.seal(self.out.options.shards, |shard| peers.awaited(shard));
+        let log = self.out.logs.disk.appended();
+        self.promises.seal(self.out.options.shards, log, |shard| peers.awaited(shard));
     }
 
-    /// Lets replies go that waited for what the other shards have handled by now.
+    /// Lets replies go that waited for what is committed by now, here and on other shards.
     pub fn keep_promises(&mut self, context: &mut Context<'_>) {
-        while let Some(replies) = self.promises.next_kept(|shard| context.peers.handled(shard)) {
-            for (conn, reply) in replies {
+        let log = self.out.logs.settled();
+        while let Some(mut replies) =
+            self.promises.next_kept(log, |shard| context.peers.committed(shard))
+        {
+            for (conn, reply) in replies.drain(..) {
                 let Some(connection) = self.out.connections.get_mut(conn) else { continue };
                 connection.promised -= 1;
-                self.write_reply(conn, &reply);
-                if matches!(reply, Reply::Suback { replays: true, .. }) {
-                    self.release_replay(conn, context);
+                if connection.blocks > 0 {
+                    connection.withheld.push(reply);
+                } else {
+                    self.keep_promise(conn, &reply, context);
                 }
             }
+            self.promises.recycle(replies);
+        }
+        while let Some(conn) = self.out.next_steady() {
+            self.make_progress(conn, context);
         }
     }
 
-    /// Whether replies wait for other shards.
+    /// Replies, or does what else was to follow.
+    pub(super) fn keep_promise(&mut self, conn: ConnId, reply: &Reply, context: &mut Context<'_>) {
+        match reply {
+            Reply::Connack => self.greet(conn, context),
+            Reply::Resume => {
+                if let Some(connection) = self.out.connections.get_mut(conn) {
+                    connection.resumes -= 1;
+                }
+                self.make_progress(conn, context);
+            }
+            _ => self.write_reply(conn, reply),
+        }
+        if matches!(reply, Reply::Suback { replays: true, .. }) {
+            self.release_replay(conn, context);
+        }
+    }
+
+    /// Whether replies may leave that waited.
+    pub fn has_due_promises(&mut self, peers: &dyn Peers) -> bool {
+        let log = self.out.logs.settled();
+        self.promises.is_due(log, |shard| peers.committed(shard))
+    }
+
+    /// Whether replies wait for other shards or the disk.
     pub fn has_promises(&self) -> bool {
         self.promises.is_waiting()
     }
 
     /// When [`Shard::on_deadline`] is due next.
     pub fn next_deadline_ms(&self) -> Option<u64> {
-        self.out.patience.front().map(|(deadline_ms, _)| *deadline_ms)
+        let patience = self.out.patience.front().map(|(deadline_ms, _)| *deadline_ms);
+        patience.into_iter().chain(self.storage_due_ms()).min()
     }
 
     /// Does what is due.
     pub fn on_deadline(&mut self, context: &mut Context<'_>) {
         self.out.end_patience(context);
+        self.on_storage_due(context);
     }
 
     /// The next connection with output to send.
@@ -347,11 +416,14 @@ impl Shard {
         let Phase::Open(open) = &connection.phase else {
             return;
         };
-        let (vhost, key) = (open.vhost, open.session);
+        let key = open.session;
         let replays = connection.replays.is_some();
-        let session = self.vhosts[usize::from(vhost.0)].sessions.get_mut(key);
+        let session = self.catalog.sessions.get_mut(key);
         if session.queue.waiting() > 0 {
             self.out.pump(session);
+            if session.queue.has_acks() {
+                self.catalog.note_acks(key);
+            }
         }
         self.relieve(conn);
         if replays {
@@ -363,6 +435,7 @@ impl Shard {
         match reply {
             Reply::Puback(id) => self.out.reply(conn, &Ack::bytes_v3(AckKind::Puback, *id)),
             Reply::Pubrec(id) => self.out.reply(conn, &Ack::bytes_v3(AckKind::Pubrec, *id)),
+            Reply::Pubrel(id) => self.out.reply(conn, &Ack::bytes_v3(AckKind::Pubrel, *id)),
             Reply::Pubcomp(id) => self.out.reply(conn, &Ack::bytes_v3(AckKind::Pubcomp, *id)),
             Reply::Unsuback(id) => self.out.reply(conn, &Unsuback::bytes_v3(*id)),
             Reply::Suback { packet_id, codes, .. } => {
@@ -372,19 +445,22 @@ impl Shard {
                 suback.encode(Version::V311, &mut bytes);
                 self.out.reply(conn, &bytes);
             }
+            Reply::Receive(packet_id) => self.note_received(conn, *packet_id),
+            Reply::Connack | Reply::Resume => unreachable!("they wait, and the caller does them"),
         }
     }
 
-    /// Replies at once, or when other shards have handled what this turn sent them. Replies of one
-    /// connection keep their order [MQTT-4.6.0-2]. Whether it is held.
-    pub(super) fn promise(&mut self, conn: ConnId, reply: Reply, wait: bool) -> bool {
+    /// Replies at once, or when what this turn sent to other shards and to the disk is committed.
+    /// Replies of one connection keep their order [MQTT-4.6.0-2]. Whether it is held.
+    #[inline]
+    pub(super) fn promise(&mut self, conn: ConnId, reply: Reply, wait: Wait) -> bool {
         let Some(connection) = self.out.connections.get_mut(conn) else {
             return false;
         };
-        let held = wait || connection.promised > 0;
+        let held = wait != Wait::default() || connection.promised > 0 || connection.blocks > 0;
         if held {
             connection.promised += 1;
-            self.promises.add(conn, reply);
+            self.promises.add(conn, reply, wait);
         } else {
             self.write_reply(conn, &reply);
         }

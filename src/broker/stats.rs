@@ -40,8 +40,24 @@ stats! {
     qos0_dropped_absent,
     /// QoS 0 messages for clients that stayed full beyond the patience.
     qos0_dropped_slow,
+    /// QoS 1 and 2 messages dropped because their session was full and a newer one came.
+    queued_dropped_oldest,
     /// QoS 1 and 2 messages dropped because their session was full.
-    queued_dropped_full,
+    queued_dropped_newest,
+    /// Messages that the disk has lost.
+    stored_lost,
+    /// Sessions that ended because their client stayed away.
+    sessions_expired,
+    /// Times a publisher waited for a full session.
+    publishers_blocked,
+    /// Times a publisher waited for the disk.
+    publishers_waited_disk,
+    /// Writes to the disk that failed.
+    disk_write_failures,
+    /// Files that the disk had no room for.
+    disk_supply_failures,
+    /// Times free space was found too low.
+    disk_low,
     /// Messages that were not retained because the retain store was full.
     retained_refused_full,
     /// Times a client was marked slow.

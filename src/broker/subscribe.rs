@@ -2,14 +2,15 @@
 
 use crate::limits::TOPIC_LEVELS_MAX;
 use crate::mqtt::{QoS, Suback, Subscribe, SubscribeEntry, TopicFilter, Unsubscribe};
+use crate::store::SessionKey;
 
 use super::ConnId;
 use super::connection::Phase;
 use super::peers::{PeerMessage, ShardSet};
-use super::promises::Reply;
-use super::session::SessionKey;
+use super::promises::{Reply, Wait};
+use super::routes::Grant;
 use super::shard::{Context, Shard};
-use super::vhost::{Vhost, VhostId};
+use super::vhost::VhostId;
 
 impl Shard {
     pub(super) fn handle_subscribe(
@@ -29,7 +30,8 @@ impl Shard {
         // Until other shards know of a filter, a message published there could be missed. Also when
         // another session told them just before: they may not have handled that yet.
         let replays = codes.iter().any(|code| *code != Suback::FAILURE);
-        let wait = replays && self.out.options.shards > 1;
+        let durable = !self.catalog.sessions.get(key).clean;
+        let wait = Wait { peers: replays && self.out.options.shards > 1, disk: replays && durable };
         let (packet_id, codes) = (subscribe.packet_id, codes.into());
         if self.promise(conn, Reply::Suback { packet_id, codes, replays }, wait) && replays {
             self.hold_replay(conn);
@@ -46,12 +48,13 @@ impl Shard {
         let Some((vhost, key)) = self.session_of(conn) else {
             return;
         };
-        let mut wait = false;
+        let mut wait = Wait::default();
+        let durable = !self.catalog.sessions.get(key).clean;
         // A filter that cannot be a filter was never subscribed to: nothing to do [MQTT-3.10.4-5].
         for filter in unsubscribe.filters().flatten() {
-            let place = &mut self.vhosts[usize::from(vhost.0)];
-            if place.sessions.get_mut(key).unsubscribe(filter.as_str()) {
-                wait |= self.unbind(vhost, key, filter, context);
+            if self.catalog.unsubscribe(key, filter.as_str(), &mut self.out.logs) {
+                wait.disk = durable;
+                wait.peers |= self.unbind(vhost, key, filter, context);
                 self.stop_replay(conn, filter);
             }
         }
@@ -59,19 +62,40 @@ impl Shard {
     }
 
     /// Ends a session: its subscriptions and what waits in it.
-    pub(super) fn end_session(
-        &mut self,
-        vhost: VhostId,
-        key: SessionKey,
-        context: &mut Context<'_>,
-    ) {
-        let place = &mut self.vhosts[usize::from(vhost.0)];
-        let mut session = place.sessions.remove(key);
-        for filter in session.filters() {
+    pub(super) fn end_session(&mut self, key: SessionKey, context: &mut Context<'_>) {
+        let vhost = VhostId(self.catalog.sessions.get(key).vhost);
+        let subscriptions = self.catalog.end_session(key, &mut self.out.logs);
+        for (filter, _) in subscriptions.iter() {
             let filter = TopicFilter::parse(filter).expect("it was checked before");
             self.unbind(vhost, key, filter, context);
         }
-        self.out.discard(&mut session);
+        self.receiving.retain(|(receiving, _)| *receiving != key);
+        self.relieve_session(key, context);
+    }
+
+    /// Binds the sessions that recovery found, and tells the other shards what they want.
+    pub fn restore_bindings(&mut self, context: &mut Context<'_>) {
+        let keys: Vec<SessionKey> = self.catalog.sessions.keys_from(0).collect();
+        for key in keys {
+            let session = self.catalog.sessions.get(key);
+            let vhost = VhostId(session.vhost);
+            for (filter, granted) in session.subscriptions.iter() {
+                let parsed = TopicFilter::parse(filter).ok().zip(QoS::try_from(granted).ok());
+                let Some((filter, qos)) = parsed else { continue };
+                let grant = Grant { qos, durable: true };
+                let exchange = &mut self.vhosts[usize::from(vhost.0)].exchange;
+                if exchange.bind(filter, key, grant) {
+                    let others = ShardSet::all_but(self.out.options.shards, self.out.options.shard);
+                    let message = PeerMessage::Interested { filter: filter.as_str() };
+                    if !others.is_empty() {
+                        message.send(vhost, others, context.peers);
+                    }
+                }
+            }
+        }
+        if !self.catalog.sessions.is_empty() {
+            self.expect_expiry(context.now_ms);
+        }
     }
 
     fn subscribe(
@@ -87,9 +111,10 @@ impl Shard {
             return None;
         }
         let granted = entry.qos;
-        let Vhost { exchange, sessions, .. } = &mut self.vhosts[usize::from(vhost.0)];
-        sessions.get_mut(key).subscribe(filter.as_str(), granted)?;
-        if exchange.bind(filter, key, granted) {
+        self.catalog.subscribe(key, filter.as_str(), granted as u8, &mut self.out.logs)?;
+        let exchange = &mut self.vhosts[usize::from(vhost.0)].exchange;
+        let durable = !self.catalog.sessions.get(key).clean;
+        if exchange.bind(filter, key, Grant { qos: granted, durable }) {
             let message = PeerMessage::Interested { filter: filter.as_str() };
             self.tell_all(vhost, &message, context);
         }

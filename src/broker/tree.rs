@@ -7,8 +7,7 @@
 use slab::Slab;
 
 use crate::mqtt::{TopicFilter, TopicName};
-
-use super::hashing::{Hashing, Map};
+use crate::store::{Hashing, Map};
 
 const ROOT: usize = 0;
 

@@ -1,13 +1,11 @@
-//! A vhost's share on one shard: its exchange `mqtt.default` (subscription tree and routes),
-//! sessions and retain store. Nothing passes between vhosts.
+//! A vhost's share on one shard: its exchange `mqtt.default` (subscription tree and routes). Its
+//! sessions and retain store are in the shard's catalog. Nothing passes between vhosts.
 
-use crate::mqtt::{QoS, TopicFilter, TopicName};
-use crate::store::RetainStore;
+use crate::mqtt::{TopicFilter, TopicName};
+use crate::store::{Hashing, SessionKey};
 
-use super::hashing::Hashing;
 use super::peers::ShardId;
-use super::routes::{Routes, Ticket};
-use super::session::{SessionKey, Sessions};
+use super::routes::{Grant, Routes, Ticket};
 use super::tree::FilterTree;
 
 /// Names a vhost; the same on every shard.
@@ -21,18 +19,11 @@ pub(super) const DEFAULT_VHOST: VhostId = VhostId(0);
 pub(super) struct Vhost {
     pub(super) name: Box<str>,
     pub(super) exchange: Exchange,
-    pub(super) sessions: Sessions,
-    pub(super) retained: RetainStore,
 }
 
 impl Vhost {
     pub(super) fn new(name: &str, hashing: &Hashing) -> Self {
-        Self {
-            name: name.into(),
-            exchange: Exchange::new(hashing),
-            sessions: Sessions::new(hashing),
-            retained: RetainStore::default(),
-        }
+        Self { name: name.into(), exchange: Exchange::new(hashing) }
     }
 }
 
@@ -40,7 +31,7 @@ impl Vhost {
 #[derive(Debug)]
 pub(super) struct Exchange {
     /// Filters of this shard's sessions.
-    subscriptions: FilterTree<SessionKey, QoS>,
+    subscriptions: FilterTree<SessionKey, Grant>,
     /// Filters that other shards have a subscriber for.
     interests: FilterTree<ShardId, ()>,
     pub(super) routes: Routes,
@@ -56,9 +47,9 @@ impl Exchange {
     }
 
     /// Binds a session; true if it is the shard's first for this filter.
-    pub(super) fn bind(&mut self, filter: TopicFilter<'_>, key: SessionKey, granted: QoS) -> bool {
+    pub(super) fn bind(&mut self, filter: TopicFilter<'_>, key: SessionKey, grant: Grant) -> bool {
         self.routes.invalidate();
-        self.subscriptions.insert(filter, key, granted)
+        self.subscriptions.insert(filter, key, grant)
     }
 
     /// Unbinds a session; true if it was the shard's last for this filter.
@@ -81,7 +72,7 @@ impl Exchange {
     pub(super) fn route(&mut self, topic: TopicName<'_>) -> Ticket {
         let Self { subscriptions, interests, routes } = self;
         routes.find(topic.as_str(), |route| {
-            subscriptions.matching(topic, |session, granted| route.add(session, granted));
+            subscriptions.matching(topic, |session, grant| route.add(session, grant));
             interests.matching(topic, |shard, ()| route.remote.insert(shard));
         })
     }

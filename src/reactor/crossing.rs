@@ -12,6 +12,7 @@ use crate::broker::{ShardId, ShardSet};
 use crate::limits::{INBOX_RECORDS_MAX, STOP_MS_MAX};
 use crate::mesh::Record;
 use crate::ring::Ring;
+use crate::store::Medium;
 
 use super::outboxes::{Parcel, Traveller};
 use super::turn::{Clock, Reactor};
@@ -40,7 +41,29 @@ impl Stopping {
     }
 }
 
-impl<R: Ring, C: Clock> Reactor<R, C> {
+impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
+    /// Tells the others what the sessions here subscribe to; lets clients in when they all have.
+    pub(super) fn introduce(&mut self) {
+        self.with_broker(|broker, context| broker.restore_bindings(context));
+        self.strangers = self.outboxes.others();
+        for shard in self.strangers.iter() {
+            self.outboxes.send_parcel(shard, Parcel::Introduced);
+        }
+        self.let_in();
+    }
+
+    fn let_in(&mut self) {
+        if !self.strangers.is_empty() || !self.is_running() {
+            return;
+        }
+        for listener in 0..self.accepting.len() {
+            self.ring.submit_accept(u32::try_from(listener).expect("few listeners"));
+        }
+        for traveller in std::mem::take(&mut self.early) {
+            self.welcome(traveller);
+        }
+    }
+
     /// Handles what other shards sent, a bounded number of messages from each.
     pub(super) fn handle_inboxes(&mut self) {
         for at in 0..self.inboxes.len() {
@@ -63,19 +86,22 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
                 };
                 awaited |= self.handle_parcel(from, parcel);
             }
-            let (from, inbox) = &mut self.inboxes[at];
+            let (_, inbox) = &mut self.inboxes[at];
             inbox.set_handled();
-            if let Some(from) = *from
-                && awaited
-            {
-                self.outboxes.ring(from);
-            }
+            self.note_handled(at, awaited);
         }
     }
 
     fn handle_parcel(&mut self, from: Option<ShardId>, parcel: Parcel<R::Socket>) -> bool {
         match (parcel, from) {
+            (Parcel::Link(traveller), _) if !self.strangers.is_empty() => {
+                self.early.push(*traveller);
+            }
             (Parcel::Link(traveller), _) => self.welcome(*traveller),
+            (Parcel::Introduced, Some(from)) => {
+                self.strangers.take(from);
+                self.let_in();
+            }
             (Parcel::Large(record), Some(from)) => {
                 return self
                     .with_broker(|broker, context| broker.handle_peer(from, &record, context));
@@ -92,7 +118,7 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
                     }
                 }
             }
-            (Parcel::Large(_) | Parcel::Drained, None) => {
+            (Parcel::Large(_) | Parcel::Introduced | Parcel::Drained, None) => {
                 unreachable!("the control thread has no messages")
             }
         }
@@ -115,7 +141,9 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
 
     /// Whether it was told to stop and has closed everything: there is nothing left to turn for.
     pub fn is_stopped(&self) -> bool {
-        matches!(self.stopping, Stopping::Closing { .. }) && self.links.is_empty()
+        matches!(self.stopping, Stopping::Closing { .. })
+            && self.links.is_empty()
+            && (self.is_committed() || self.now_ms >= self.commit_deadline_ms)
     }
 
     fn begin_stopping(&mut self) {
@@ -146,6 +174,7 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
                 let ready = missing.is_empty() && !self.broker.has_promises();
                 if ready || self.now_ms >= deadline_ms {
                     self.stopping = Stopping::Closing { deadline_ms };
+                    self.commit_deadline_ms = self.now_ms + STOP_MS_MAX;
                     self.with_broker(|broker, context| broker.close_all(context));
                 }
             }

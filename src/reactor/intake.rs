@@ -8,6 +8,7 @@ use crate::broker::{CloseReason, ConnId, Context, Flow, Shard, ShardId};
 use crate::limits::{LINK_WORK_MAX, PENDING_LINKS_MAX, PRE_CONNECT_BYTES_MAX};
 use crate::mqtt::{Packet, Version, decode, peek_frame};
 use crate::ring::{Buffer, Key, Received, RecvMode, Ring};
+use crate::store::Medium;
 use crate::transport::Transport;
 
 use super::links::{Carry, Closing, Receiving, conn_of};
@@ -35,7 +36,7 @@ enum Cut {
     Move(ShardId),
 }
 
-impl<R: Ring, C: Clock> Reactor<R, C> {
+impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     pub(super) fn on_accepted(&mut self, listener: u32, result: io::Result<R::Socket>, more: bool) {
         match result {
             Ok(_) if !self.is_running() => {}
@@ -292,6 +293,9 @@ impl<S: Send, W: crate::ring::Wake> Cutter<'_, Outboxes<S, W>> {
                 Ok(first) => used = first,
                 Err(cut) => return (0, cut),
             }
+            if self.broker.flow(conn) == Flow::Pause {
+                return (used, Cut::Pause);
+            }
         }
         let Some(version) = self.broker.version(conn) else {
             return (used, Cut::Stop);
@@ -308,6 +312,7 @@ impl<S: Send, W: crate::ring::Wake> Cutter<'_, Outboxes<S, W>> {
                 (packet_bytes, Flow::Pause) => {
                     return (used + packet_bytes, Cut::Pause);
                 }
+                (_, Flow::Wait) => return (used, Cut::Pause),
             }
         }
         (used, Cut::Partial)

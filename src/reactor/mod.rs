@@ -11,6 +11,7 @@
 //! | `intake` | accepting, receiving, cutting bytes into packets |
 //! | `outflow` | sending, closing |
 //! | `crossing` | what comes from other shards; stopping |
+//! | `storage` | writes to the disk, and what the disk has to say |
 //! | `links`, `outboxes`, `wheel` | sockets; the way to other shards; timers |
 
 mod crossing;
@@ -18,6 +19,7 @@ mod intake;
 mod links;
 mod outboxes;
 mod outflow;
+mod storage;
 mod turn;
 mod wheel;
 

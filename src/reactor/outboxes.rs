@@ -32,6 +32,8 @@ pub enum Parcel<S> {
     Link(Box<Traveller<S>>),
     /// A message too large for a record.
     Large(Bytes),
+    /// The receiver has been told what the sender's sessions that were found again subscribe to.
+    Introduced,
     /// From the control thread: stop.
     Drain,
     /// The sender publishes nothing more.
@@ -209,8 +211,8 @@ impl<S: Send, W: Wake> Peers for Outboxes<S, W> {
         self.awaited[usize::from(shard.0)]
     }
 
-    fn handled(&self, shard: ShardId) -> u64 {
-        self.get(shard).map_or(0, |outbox| outbox.sender.handled())
+    fn committed(&self, shard: ShardId) -> u64 {
+        self.get(shard).map_or(0, |outbox| outbox.sender.committed())
     }
 
     fn admit(&mut self) -> bool {

@@ -9,11 +9,12 @@ use crate::broker::CloseReason;
 use crate::chunk::Batch;
 use crate::limits::FLUSH_MS_MAX;
 use crate::ring::{Key, Ring};
+use crate::store::Medium;
 
 use super::links::{Closing, Receiving, conn_of};
 use super::turn::{Clock, Reactor};
 
-impl<R: Ring, C: Clock> Reactor<R, C> {
+impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     /// Sends what a connection has to say, unless a send is on its way: then it gathers.
     pub(super) fn start_send(&mut self, key: Key) {
         let spare = self.spare_batch();

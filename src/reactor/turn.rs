@@ -4,14 +4,16 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::broker::{Context, Event, Flow, Shard, ShardId, Stats};
+use crate::broker::{Context, Event, Flow, Shard, ShardId, ShardSet, Stats};
 use crate::chunk::Batch;
 use crate::mesh::{Bell, Receiver, Tally};
 use crate::ring::{Completion, Key, Ring};
+use crate::store::Medium;
 
 use super::crossing::Stopping;
 use super::links::{Links, conn_of, key_of};
-use super::outboxes::{Outbox, Outboxes, Parcel};
+use super::outboxes::{Outbox, Outboxes, Parcel, Traveller};
+use super::storage::Storage;
 use super::wheel::Wheel;
 
 /// Emptied batches kept for reuse.
@@ -30,9 +32,11 @@ pub trait Clock {
 pub type Inbox<S> = (Option<ShardId>, Receiver<Parcel<S>>);
 
 /// What a reactor is made of, beside its ring and clock.
-pub struct Options<R: Ring> {
+pub struct Options<R: Ring, M: Medium<File = R::File>> {
     /// This shard's share of the broker.
     pub broker: Shard,
+    /// This shard's part of the disk.
+    pub medium: M,
     /// This shard.
     pub shard: ShardId,
     /// Where to accept.
@@ -52,11 +56,12 @@ pub struct Options<R: Ring> {
 }
 
 /// See the module.
-pub struct Reactor<R: Ring, C: Clock> {
+pub struct Reactor<R: Ring, C: Clock, M: Medium<File = R::File>> {
     pub(super) ring: R,
     clock: C,
     pub(super) now_ms: u64,
     pub(super) broker: Shard,
+    pub(super) storage: Storage<M>,
     pub(super) shard: ShardId,
     pub(super) links: Links<R::Socket>,
     pub(super) outboxes: Outboxes<R::Socket, R::Waker>,
@@ -73,25 +78,34 @@ pub struct Reactor<R: Ring, C: Clock> {
     /// Listeners, each with when to accept again if it stopped.
     pub(super) accepting: Vec<Option<u64>>,
     pub(super) accept_warned_ms: Option<u64>,
+    /// Shards that have not said yet what their sessions subscribe to. Until they have, nobody is
+    /// let in: a message would not go where it must, and be acknowledged.
+    pub(super) strangers: ShardSet,
+    /// Links that came home before.
+    pub(super) early: Vec<Traveller<R::Socket>>,
     pub(super) packet_bytes_max: usize,
     pub(super) stopping: Stopping,
+    /// While stopping: when to give up waiting for the disk.
+    pub(super) commit_deadline_ms: u64,
+    /// Whether the broker has housekeeping to go on with.
+    housekeeping: bool,
 }
 
-impl<R: Ring, C: Clock> Reactor<R, C> {
-    /// A reactor that accepts on its listeners from the first turn.
-    pub fn new(mut ring: R, clock: C, options: Options<R>) -> Self {
+impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
+    /// A reactor that accepts on its listeners once every other shard has introduced itself.
+    pub fn new(mut ring: R, clock: C, options: Options<R, M>) -> Self {
         let now_ms = clock.now_ms();
         let mut accepting = Vec::new();
         for listener in options.listeners {
-            let listener = ring.add_listener(listener);
-            ring.submit_accept(listener);
+            ring.add_listener(listener);
             accepting.push(None);
         }
-        Self {
+        let mut reactor = Self {
             ring,
             clock,
             now_ms,
             broker: options.broker,
+            storage: Storage::new(options.medium, options.inboxes.len()),
             shard: options.shard,
             links: Links::new(),
             outboxes: Outboxes::new(options.outboxes, options.tally, options.clients_max),
@@ -105,9 +119,15 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
             yielded: Vec::new(),
             accepting,
             accept_warned_ms: None,
+            strangers: ShardSet::default(),
+            early: Vec::new(),
             packet_bytes_max: options.packet_bytes_max,
             stopping: Stopping::No,
-        }
+            commit_deadline_ms: u64::MAX,
+            housekeeping: false,
+        };
+        reactor.introduce();
+        reactor
     }
 
     /// Turns until it was told to stop and everything is closed.
@@ -142,6 +162,7 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
             self.on_completion(completion);
         }
         self.completions = completions;
+        self.hear_medium();
         self.handle_inboxes();
         self.keep_promises();
         self.on_due();
@@ -157,6 +178,7 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
             Completion::Accepted { listener, result, more } => {
                 self.on_accepted(listener, result, more);
             }
+            Completion::Written { result } => self.on_written(result),
             Completion::Woken => {}
         }
     }
@@ -164,13 +186,15 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
     /// How long to sleep; none: until something completes. Others are told that this shard sleeps,
     /// and what they did before they could know is looked at once more.
     pub fn sleep_time(&mut self) -> Option<Duration> {
-        if self.broker.has_replays() || !self.starved.is_empty() {
+        if self.broker.has_replays() || !self.starved.is_empty() || self.housekeeping {
             return Some(Duration::ZERO);
         }
         self.bell.announce_sleep();
         self.keep_promises();
         let missed = self.inboxes.iter().any(|(_, inbox)| !inbox.is_empty());
         let any = self.flush();
+        // A promise that was kept may have made another, which waits for nothing.
+        let any = any || self.broker.has_due_promises(&self.outboxes);
         // Who let others go first goes on, and nobody else will say so.
         let has_room = !self.yielded.is_empty() && !self.outboxes.is_full();
         if missed || any || has_room {
@@ -179,7 +203,8 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
         }
         let dues = self.accepting.iter().copied().flatten();
         let dues = dues.chain(self.wheel.next_ms()).chain(self.broker.next_deadline_ms());
-        let due_ms = dues.chain(self.stopping.deadline_ms()).min();
+        let commit_ms = Some(self.commit_deadline_ms).filter(|ms| *ms < u64::MAX);
+        let due_ms = dues.chain(self.stopping.deadline_ms()).chain(commit_ms).min();
         let until_due =
             due_ms.map(|due_ms| Duration::from_millis(due_ms.saturating_sub(self.now_ms)));
         if self.outboxes.is_full() {
@@ -275,7 +300,9 @@ impl<R: Ring, C: Clock> Reactor<R, C> {
             self.start_send(key_of(conn));
         }
         self.outboxes.publish();
+        self.housekeeping = self.broker.end_turn();
         self.broker.seal_promises(&self.outboxes);
+        self.serve_disk();
         any
     }
 

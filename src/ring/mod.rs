@@ -6,7 +6,7 @@
 //! - Memory given to the kernel is moved into the ring and comes back in the completion.
 //! - Every accepted `submit_*` ends in exactly one completion without `more` (join before free):
 //!   until then its key must not be given to another link.
-//! - One send per key at a time, one receive per key at a time; asserted.
+//! - One send per key at a time, one receive per key at a time, one write; asserted.
 
 mod buffers;
 mod links;
@@ -19,6 +19,7 @@ mod tag;
 #[cfg(test)]
 mod tests;
 mod uring;
+mod writes;
 
 pub use self::probe::Features;
 pub use self::refused::RingRefused;
@@ -28,6 +29,8 @@ pub use self::uring::{Options, Uring};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
+
+use bytes::Bytes;
 
 use crate::chunk::Batch;
 
@@ -115,6 +118,11 @@ pub enum Completion<S> {
         /// The memory, back from the kernel.
         batch: Batch,
     },
+    /// A write is whole and, if that was asked, durable; or the first error.
+    Written {
+        /// An error leaves open which of the bytes were written.
+        result: io::Result<()>,
+    },
     /// A waker rang.
     Woken,
 }
@@ -133,6 +141,8 @@ pub trait Ring {
     type Listener: Send + 'static;
     /// Wakes this ring.
     type Waker: Wake + Clone + 'static;
+    /// What may be written to. All clones are the same file.
+    type File: Clone + 'static;
 
     /// A handle that wakes this ring.
     fn waker(&self) -> Self::Waker;
@@ -161,6 +171,12 @@ pub trait Ring {
 
     /// Ends a send that does not progress, if one is in flight; completes as [`Completion::Sent`].
     fn cancel_send(&mut self, key: Key);
+
+    /// Writes `bytes` at `offset` of a file, whole unless it fails; with `sync` the data is durable
+    /// (fdatasync) before it completes, what was written to the file before included. Not empty,
+    /// shorter than 4 GiB, and one write at a time; asserted. Ends in one [`Completion::Written`].
+    /// The memory is only read, so other clones of `bytes` may be meanwhile.
+    fn submit_write(&mut self, file: &Self::File, offset: u64, bytes: Bytes, sync: bool);
 
     /// Ends both directions of a connection now: the peer sees the end, all operations complete.
     /// A send of this turn has not begun and fails; what must still go completes first.

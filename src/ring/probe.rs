@@ -259,6 +259,7 @@ impl Trial {
             }
             Completion::Received { more, .. } => self.ended = !more,
             Completion::Accepted { result: Ok(_), .. } | Completion::Woken => {}
+            Completion::Written { .. } => unreachable!("a trial writes to no file"),
         }
         Ok(())
     }

@@ -20,16 +20,22 @@ pub(super) enum Kind {
     Wake = 4,
     /// A cancel of one of the above.
     Cancel = 5,
+    /// The write to a file.
+    Write = 6,
+    /// The sync of a file that is written.
+    Sync = 7,
+}
+
+impl Kind {
+    const ALL: [Self; 7] =
+        [Self::Accept, Self::Recv, Self::Send, Self::Wake, Self::Cancel, Self::Write, Self::Sync];
 }
 
 impl TryFrom<u8> for Kind {
     type Error = u8;
 
     fn try_from(byte: u8) -> Result<Self, u8> {
-        [Self::Accept, Self::Recv, Self::Send, Self::Wake, Self::Cancel]
-            .into_iter()
-            .find(|kind| *kind as u8 == byte)
-            .ok_or(byte)
+        Self::ALL.into_iter().find(|kind| *kind as u8 == byte).ok_or(byte)
     }
 }
 
@@ -80,9 +86,8 @@ mod tests {
     /// Every kind comes back with its slot and generation, at both ends of their ranges.
     #[test]
     fn comes_back_whole() {
-        let kinds = [Kind::Accept, Kind::Recv, Kind::Send, Kind::Wake, Kind::Cancel];
         let generation_max = (1 << GENERATION_BITS) - 1;
-        for kind in kinds {
+        for kind in Kind::ALL {
             for slot in [0, 1, u32::MAX - 1, u32::MAX] {
                 for generation in [0, 1, generation_max - 1, generation_max] {
                     let tag = Tag::link(kind, Key { slot, generation });
@@ -95,7 +100,7 @@ mod tests {
     /// A byte that names no operation is not taken for one.
     #[test]
     fn alien_kinds_are_refused() {
-        for byte in [0, 6, 255] {
+        for byte in [0, 8, 255] {
             assert_eq!(Kind::try_from(byte), Err(byte));
         }
     }

@@ -7,7 +7,8 @@
 //! Obligations towards the kernel, kept here:
 //! - Descriptors in submissions are open until the last completion: the trait asks the caller to
 //!   drop a socket only then; listeners and waker belong to the ring.
-//! - Receives write only in [`Buffers`], sends read only what [`Sends`] holds.
+//! - Receives write only in [`Buffers`], sends read only what [`Sends`] holds, writes to files what
+//!   [`Writes`] holds.
 //! - On drop everything is cancelled and awaited. If that takes too long the memory is leaked.
 
 #![allow(unsafe_code)]
@@ -16,8 +17,10 @@ use std::io;
 use std::mem;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use io_uring::types::{CancelBuilder, Fd};
 use io_uring::{cqueue, opcode, squeue};
 use rustix::net::Shutdown;
@@ -30,6 +33,7 @@ use super::refused::RingRefused;
 use super::sends::{Prepared, Sends};
 use super::socket::{Listener, Socket, Waker};
 use super::tag::{Kind, Tag};
+use super::writes::Writes;
 use super::{Buffer, Completion, Key, Received, RecvMode, Ring};
 use crate::chunk::Batch;
 use crate::limits::{RECV_BUFFER_BYTES, RECV_BUFFERS};
@@ -56,10 +60,10 @@ const SEND_FLAGS: i32 = libc::MSG_WAITALL | libc::MSG_NOSIGNAL;
 const _: () = assert!(RECV_BUFFERS.is_power_of_two() && RECV_BUFFERS <= 1 << 15);
 const _: () = assert!(RECV_BUFFER_BYTES <= i32::MAX as usize);
 
-/// Sizes of a ring. All are powers of two.
+/// Sizes of a ring, all powers of two, and where its file work is done.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Operations that one syscall submits.
+    /// Operations that one syscall submits; at least 2.
     pub submissions: u32,
     /// Completions that the kernel keeps without allocating.
     pub completions: u32,
@@ -67,6 +71,9 @@ pub struct Options {
     pub recv_buffers: u16,
     /// Bytes of one receive buffer.
     pub recv_buffer_bytes: u32,
+    /// CPUs for the kernel's threads that write to files; best without the ring's own. Empty: the
+    /// kernel chooses.
+    pub worker_cpus: Vec<usize>,
 }
 
 impl Default for Options {
@@ -77,6 +84,7 @@ impl Default for Options {
             completions: COMPLETIONS,
             recv_buffers: RECV_BUFFERS,
             recv_buffer_bytes,
+            worker_cpus: Vec::new(),
         }
     }
 }
@@ -93,6 +101,7 @@ pub struct Uring {
     queue: Queue,
     buffers: Buffers,
     sends: Sends,
+    writes: Writes,
     links: Links,
     listeners: Vec<Accepting>,
     waker: Waker,
@@ -119,6 +128,7 @@ impl Uring {
             queue: Queue::new(queue),
             buffers,
             sends: Sends::default(),
+            writes: Writes::default(),
             links: Links::default(),
             listeners: Vec::new(),
             waker: Waker::new().map_err(RingRefused::Other)?,
@@ -128,6 +138,7 @@ impl Uring {
             reaped: Vec::new(),
             features,
         };
+        ring.queue.set_workers(&options.worker_cpus);
         probe::try_out(&mut ring)?;
         ring.listeners.clear();
         Ok(ring)
@@ -138,22 +149,29 @@ impl Uring {
         &self.features
     }
 
-    /// Submits an operation. A full queue is submitted first, so none is lost.
+    /// Submits an operation.
     ///
     /// # Safety
-    /// As for [`Queue::push`]: the memory that the entry points at is `self.buffers`' or
-    /// `self.sends`', and stays until the entry's last completion.
+    /// As for [`Uring::push_together`].
     unsafe fn push(&mut self, entry: squeue::Entry, tag: Tag) {
-        let entry = entry.user_data(tag.encode());
-        self.in_flight += 1;
+        // SAFETY: passed on to the caller.
+        unsafe { self.push_together(&[entry.user_data(tag.encode())]) };
+    }
+
+    /// Submits operations with their tags, at once. A full queue is submitted first, so none is
+    /// lost.
+    ///
+    /// # Safety
+    /// As for [`Queue::push`]: the memory that the entries point at is `self.buffers`',
+    /// `self.sends`' or `self.writes`', and stays until the entries' last completions.
+    unsafe fn push_together(&mut self, entries: &[squeue::Entry]) {
+        self.in_flight += entries.len();
         for _ in 0..SUBMITS_MAX {
             // SAFETY: passed on to the caller.
-            if unsafe { self.queue.push(&entry) }.is_ok() {
+            if unsafe { self.queue.push(entries) }.is_ok() {
                 return;
             }
-            self.buffers.publish();
-            self.queue.enter(Some(Duration::ZERO)).expect("the kernel takes submissions");
-            self.queue.reap(&mut self.reaped);
+            self.enter(Some(Duration::ZERO)).expect("the kernel takes submissions");
         }
         panic!("the kernel takes no submissions");
     }
@@ -173,17 +191,37 @@ impl Uring {
         self.waker_armed = true;
     }
 
+    /// Submits what the write needs next, if anything.
+    fn push_write(&mut self) {
+        let entries = self.writes.next();
+        if entries.is_empty() {
+            return;
+        }
+        // SAFETY: `self.writes` keeps what the entries point at until both have completed, and each
+        // completes once.
+        unsafe { self.push_together(&entries) };
+    }
+
+    /// One enter; what completed is in `reaped` then.
+    fn enter(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.buffers.publish();
+        let entered = self.queue.enter(timeout);
+        if self.queue.has_leftovers() {
+            self.writes.distrust_link();
+        }
+        self.queue.reap(&mut self.reaped);
+        entered
+    }
+
     /// One enter, and its completions.
     fn turn(
         &mut self,
         timeout: Option<Duration>,
         into: &mut Vec<Completion<Socket>>,
     ) -> io::Result<()> {
-        self.buffers.publish();
         // What a full queue made us reap already is not to be slept on.
         let timeout = if self.reaped.is_empty() { timeout } else { Some(Duration::ZERO) };
-        let entered = self.queue.enter(timeout);
-        self.queue.reap(&mut self.reaped);
+        let entered = self.enter(timeout);
         // Handling submits nothing, so nothing is reaped meanwhile.
         let mut reaped = mem::take(&mut self.reaped);
         for entry in reaped.drain(..) {
@@ -218,6 +256,10 @@ impl Uring {
             Kind::Wake => {
                 self.waker_armed = more;
                 self.woken = true;
+            }
+            Kind::Write | Kind::Sync => {
+                let ended = self.writes.on_ended(kind, entry.result());
+                into.extend(ended.map(|result| Completion::Written { result }));
             }
             // Found or not: what it was to end has its own completion.
             Kind::Cancel => {}
@@ -258,6 +300,7 @@ impl Ring for Uring {
     type Socket = Socket;
     type Listener = Listener;
     type Waker = Waker;
+    type File = Arc<OwnedFd>;
 
     fn waker(&self) -> Waker {
         self.waker.clone()
@@ -325,6 +368,11 @@ impl Ring for Uring {
         }
     }
 
+    fn submit_write(&mut self, file: &Arc<OwnedFd>, offset: u64, bytes: Bytes, sync: bool) {
+        self.writes.begin(Arc::clone(file), offset, bytes, sync);
+        self.push_write();
+    }
+
     fn shutdown(&mut self, socket: &Socket) {
         match rustix::net::shutdown(socket, Shutdown::Both) {
             Ok(()) | Err(rustix::io::Errno::NOTCONN) => {}
@@ -352,7 +400,10 @@ impl Ring for Uring {
         if !self.waker_armed {
             self.arm_waker();
         }
-        self.turn(timeout, into)
+        self.turn(timeout, into)?;
+        // The rest of a short write goes with the next turn. None follows a drop: it only ends.
+        self.push_write();
+        Ok(())
     }
 }
 
@@ -377,6 +428,7 @@ impl Drop for Uring {
             log::warn!("io_uring: {in_flight} operations do not end; their memory is not freed");
             self.buffers.leak();
             mem::forget(mem::take(&mut self.sends));
+            mem::forget(mem::take(&mut self.writes));
         }
     }
 }

@@ -1,47 +1,26 @@
-//! The message log of one shard: an append-only sequence of records, each stored once however many
-//! queues wait for it, owned by the shard.
+//! The messages that clean sessions wait for: an append-only sequence of records in memory, each
+//! there once however many queues wait for it, owned by the shard.
 //!
 //! Invariant: a segment is kept while one of its records is referenced, or while it is the newest.
-//!
-//! Record, in memory only (no file holds it yet):
 //!
 //! | bytes | what |
 //! |---|---|
 //! | 4 | payload length, little endian |
 //! | 2 | topic length, little endian |
+//! | 1 | QoS it was published with |
 //! | topic length | topic name, UTF-8 |
 //! | payload length | payload |
 
 use std::collections::VecDeque;
 
+use super::logs::StoredMessage;
+use super::position::Position;
+
 /// Bytes a segment takes before the next one is opened. A larger record gets a segment of its own.
 /// A message that waits long keeps its whole segment: so they are small.
 const SEGMENT_BYTES: usize = 64 * 1024;
 
-const HEADER_BYTES: usize = 6;
-
-/// Where a record begins: its byte offset in the endless log. Below 2^56.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Position(u64);
-
-impl Position {
-    pub(super) fn from_offset(offset: u64) -> Self {
-        Self(offset)
-    }
-
-    pub(super) fn offset(self) -> u64 {
-        self.0
-    }
-}
-
-/// A record as it stands in the log.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct StoredMessage<'a> {
-    /// Topic name.
-    pub topic: &'a str,
-    /// Application message.
-    pub payload: &'a [u8],
-}
+const HEADER_BYTES: usize = 7;
 
 struct Segment {
     start: u64,
@@ -72,34 +51,35 @@ impl MessageLog {
         if room < record_bytes {
             self.open_segment(record_bytes);
         }
-        let position = Position(self.end);
+        let position = Position::volatile(self.end);
         let last = self.segments.back_mut().expect("a segment was opened when there was none");
         let payload_len = u32::try_from(message.payload.len()).expect("a packet is below 4 GiB");
         let topic_len =
             u16::try_from(message.topic.len()).expect("a topic is at most 65,535 bytes");
         last.bytes.extend_from_slice(&payload_len.to_le_bytes());
         last.bytes.extend_from_slice(&topic_len.to_le_bytes());
+        last.bytes.push(message.qos);
         last.bytes.extend_from_slice(message.topic.as_bytes());
         last.bytes.extend_from_slice(message.payload);
         self.end += record_bytes as u64;
         position
     }
 
-    /// Adds a reference to a record.
-    pub fn hold(&mut self, position: Position) {
+    /// Adds references to a record.
+    pub fn hold(&mut self, position: Position, count: u32) {
         let at = self.segment_of(position);
-        self.segments[at].references += 1;
+        self.segments[at].references += u64::from(count);
     }
 
-    /// Takes a reference away; the record may be gone afterwards.
+    /// Takes references away; the record may be gone afterwards.
     ///
     /// # Panics
-    /// If nobody holds a record of that segment.
-    pub fn release(&mut self, position: Position) {
+    /// If nobody holds that many records of that segment.
+    pub fn release(&mut self, position: Position, count: u32) {
         let at = self.segment_of(position);
         let segment = &mut self.segments[at];
-        assert!(segment.references > 0, "released once for each hold");
-        segment.references -= 1;
+        let left = segment.references.checked_sub(u64::from(count));
+        segment.references = left.expect("released once for each hold");
         if segment.references == 0 && at + 1 < self.segments.len() {
             self.retire(at);
         }
@@ -111,19 +91,22 @@ impl MessageLog {
     /// If the record is gone.
     pub fn get(&self, position: Position) -> StoredMessage<'_> {
         let segment = &self.segments[self.segment_of(position)];
-        let at = usize::try_from(position.0 - segment.start).expect("segments are in memory");
+        let at =
+            usize::try_from(position.offset() - segment.start).expect("segments are in memory");
         let (payload_len, topic_len) = lengths(&segment.bytes[at..]);
         let topic_at = at + HEADER_BYTES;
         let payload_at = topic_at + topic_len;
         let topic =
             std::str::from_utf8(&segment.bytes[topic_at..payload_at]).expect("append took a str");
-        StoredMessage { topic, payload: &segment.bytes[payload_at..payload_at + payload_len] }
+        let payload = &segment.bytes[payload_at..payload_at + payload_len];
+        StoredMessage { topic, payload, qos: segment.bytes[at + 6] }
     }
 
     /// Bytes a held record takes.
     pub fn record_bytes(&self, position: Position) -> usize {
         let segment = &self.segments[self.segment_of(position)];
-        let at = usize::try_from(position.0 - segment.start).expect("segments are in memory");
+        let at =
+            usize::try_from(position.offset() - segment.start).expect("segments are in memory");
         let (payload_len, topic_len) = lengths(&segment.bytes[at..]);
         HEADER_BYTES + topic_len + payload_len
     }
@@ -162,10 +145,10 @@ impl MessageLog {
     fn segment_of(&self, position: Position) -> usize {
         // Traffic that is only passing by touches the newest segment alone.
         let newest = self.segments.len() - 1;
-        if self.segments[newest].start <= position.0 {
+        if self.segments[newest].start <= position.offset() {
             return newest;
         }
-        let after = self.segments.partition_point(|segment| segment.start <= position.0);
+        let after = self.segments.partition_point(|segment| segment.start <= position.offset());
         after.checked_sub(1).expect("the record is held")
     }
 }
@@ -181,7 +164,7 @@ mod tests {
     use super::*;
 
     fn message(payload: &[u8]) -> StoredMessage<'_> {
-        StoredMessage { topic: "t/é", payload }
+        StoredMessage { topic: "t/é", payload, qos: 1 }
     }
 
     /// What was appended is read back, across segments and for records larger than one.
@@ -194,7 +177,7 @@ mod tests {
             .iter()
             .map(|payload| {
                 let position = log.append(message(payload));
-                log.hold(position);
+                log.hold(position, 1);
                 position
             })
             .collect();
@@ -212,24 +195,24 @@ mod tests {
         let positions: Vec<_> = (0..100)
             .map(|_| {
                 let position = log.append(message(&payload));
-                log.hold(position);
-                log.hold(position);
+                log.hold(position, 1);
+                log.hold(position, 1);
                 position
             })
             .collect();
         assert!(log.memory_bytes() >= 100 * payload.len());
         for position in positions.iter().rev() {
-            log.release(*position);
+            log.release(*position, 1);
         }
         assert!(log.memory_bytes() >= 100 * payload.len(), "still held once");
         let (odd, even): (Vec<_>, Vec<_>) =
             positions.iter().enumerate().partition(|(i, _)| i % 2 == 1);
         for (_, position) in odd.into_iter().chain(even) {
-            log.release(*position);
+            log.release(*position, 1);
         }
         assert!(log.memory_bytes() <= 2 * SEGMENT_BYTES);
         let position = log.append(message(b"x"));
-        log.hold(position);
+        log.hold(position, 1);
         assert_eq!(log.get(position).payload, b"x");
     }
 }

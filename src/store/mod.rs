@@ -1,14 +1,68 @@
-//! What outlives a packet: the message log, session queues, retained messages.
+//! What outlives a packet, and what outlives the process: sessions, the queue of each, retained
+//! messages, and the log they are found in again.
 //!
-//! A message is stored once per shard, in the [`MessageLog`]; every session that must still get it
-//! holds the position in its [`SessionQueue`]. The [`RetainStore`] keeps the last retained message
-//! of each topic. All three live in memory for now; their interfaces speak of positions and pages
-//! so that segment files can stand behind them.
+//! ```text
+//!  Catalog: sessions (each with its Queue), retained messages ──changes──► Log ──groups──► files
+//!      ▲                                                                    │
+//!      └──────────────────────── replay (when opened) ◄─────────────────────┘
+//! ```
+//! A message is stored once per shard, however many sessions wait for it. One log takes everything
+//! in order: messages, acknowledgements, sessions, subscriptions, and now and then a checkpoint,
+//! from which opening reads on. So what happened together is found together, and one sync serves
+//! all of it.
+//!
+//! Deterministic, and without I/O: a store hands out requests for files (see [`Medium`]) and writes
+//! (see [`GroupWrite`]), and is told of their ends.
+//!
+//! | file | noun |
+//! |---|---|
+//! | `open`, `replay` | a shard's store; recovery |
+//! | `catalog`, `session`, `subscriptions`, `retained` | what is kept |
+//! | `queue/` | what a session's client must still acknowledge |
+//! | `log/`, `segment`, `record`, `cursor` | the log and its bytes |
+//! | `housekeeping`, `cleaning` | checkpoints; moving what lives out of old segments |
+//! | `logs`, `messages`, `position` | the log beside the one in memory; places in them |
+//! | `medium` | the seam to the disk |
+//! | `hashing` | the hash of maps that clients fill |
 
+mod catalog;
+mod cleaning;
+mod cursor;
+mod hashing;
+mod housekeeping;
+mod log;
+mod logs;
+mod medium;
 mod messages;
+mod open;
+mod position;
 mod queue;
+mod record;
+mod replay;
 mod retained;
+mod segment;
+mod session;
+mod subscriptions;
 
-pub use messages::{MessageLog, Position, StoredMessage};
-pub use queue::{Answer, Entry, EntryTerms, Next, SessionQueue};
+pub use catalog::{Catalog, CatalogLimits, NewMessage};
+pub use hashing::{Hashing, Map};
+pub use housekeeping::{Housekeeping, HousekeepingStats};
+pub use log::{
+    Fault, FaultKind, GroupWrite, Log, LogEnd, LogOptions, OpenError, OpenReport, SegmentFacts,
+    SegmentWalk, TornTail, Walked, segment_walks,
+};
+pub use logs::{Logs, StoredMessage};
+pub use medium::{Answer as MediumAnswer, FileId, Found, Mapping, Medium, Request};
+pub use messages::MessageLog;
+pub use open::{Opened, Store, StoreOptions};
+pub use position::Position;
+pub use queue::{
+    Acks as QueueAcks, Answer as QueueAnswer, Entry as QueueEntry, Item as QueueItem,
+    Next as QueueNext, Queue, QueueLog, Terms as QueueTerms,
+};
+pub use record::{BlockRecord, MessageRecord, Origin, SessionKey, Target, Targets};
+pub use replay::Losses;
 pub use retained::{RetainStore, Retained, ScanEnd};
+pub use segment::{FORMAT_VERSION, HEADER_BYTES};
+pub use session::{Holder, Session, Sessions};
+pub use subscriptions::Subscriptions;

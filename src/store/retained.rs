@@ -1,19 +1,25 @@
-//! The retained messages of one vhost whose topics belong to one shard.
+//! The retained messages of one vhost whose topics belong to one shard: where each stands in the
+//! log.
 //!
 //! Invariant: at most one message a topic; none has an empty payload (that clears,
 //! [MQTT-3.3.1-10]). Topics are kept in byte order, so that a wildcard's literal beginning bounds
 //! the scan and a scan can stop and go on after any topic while the store changes.
+//!
+//! Entry of a checkpoint: topic *text*, position 8, bytes of the record *v*.
 
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 
-/// A retained message.
-#[derive(Clone, PartialEq, Eq, Debug)]
+use super::cursor::{Cursor, put_bytes, put_varint};
+use super::position::Position;
+
+/// Where a retained message stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Retained {
-    /// Application message; never empty.
-    pub payload: Box<[u8]>,
-    /// QoS it was published with, 0 to 2.
-    pub qos: u8,
+    /// Its record.
+    pub position: Position,
+    /// Bytes of the record.
+    pub bytes: u32,
 }
 
 /// How a scan ended.
@@ -29,38 +35,32 @@ pub enum ScanEnd {
 #[derive(Default, Debug)]
 pub struct RetainStore {
     messages: BTreeMap<Box<str>, Retained>,
-    /// Bytes of topics and payloads.
-    bytes: usize,
+    /// Bytes of all records.
+    bytes: u64,
 }
 
 impl RetainStore {
-    /// Sets the message of a topic, or clears it when the payload is empty. False if it would take
-    /// the store beyond `bytes_max`: then the topic keeps what it had.
-    pub fn set(&mut self, topic: &str, payload: &[u8], qos: u8, bytes_max: usize) -> bool {
-        let known = self.messages.get(topic).map_or(0, |known| topic.len() + known.payload.len());
-        if payload.is_empty() {
-            self.messages.remove(topic);
-            self.bytes -= known;
-            return true;
-        }
-        let bytes = self.bytes - known + topic.len() + payload.len();
-        if bytes > bytes_max {
-            return false;
-        }
-        self.bytes = bytes;
-        let retained = Retained { payload: payload.into(), qos };
-        match self.messages.get_mut(topic) {
-            Some(slot) => *slot = retained,
-            None => {
-                self.messages.insert(topic.into(), retained);
-            }
-        }
-        true
+    /// Sets the message of a topic; gives what it replaces.
+    pub(super) fn set(&mut self, topic: &str, retained: Retained) -> Option<Retained> {
+        self.bytes += u64::from(retained.bytes);
+        let before = match self.messages.get_mut(topic) {
+            Some(slot) => Some(std::mem::replace(slot, retained)),
+            None => self.messages.insert(topic.into(), retained),
+        };
+        self.bytes -= before.map_or(0, |before| u64::from(before.bytes));
+        before
+    }
+
+    /// Clears the message of a topic; gives it.
+    pub(super) fn clear(&mut self, topic: &str) -> Option<Retained> {
+        let before = self.messages.remove(topic)?;
+        self.bytes -= u64::from(before.bytes);
+        Some(before)
     }
 
     /// The message of a topic.
-    pub fn get(&self, topic: &str) -> Option<&Retained> {
-        self.messages.get(topic)
+    pub fn get(&self, topic: &str) -> Option<Retained> {
+        self.messages.get(topic).copied()
     }
 
     /// Number of topics that have a message.
@@ -73,6 +73,16 @@ impl RetainStore {
         self.messages.is_empty()
     }
 
+    /// Bytes of all records.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// All messages.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Retained)> {
+        self.messages.iter().map(|(topic, retained)| (&**topic, *retained))
+    }
+
     /// Visits the topics that begin with `prefix`, in byte order, from the one after `after`; at
     /// most `visits_max` of them, and not beyond one for which `visit` breaks.
     pub fn scan(
@@ -80,7 +90,7 @@ impl RetainStore {
         prefix: &str,
         after: Option<&str>,
         visits_max: usize,
-        mut visit: impl FnMut(&str, &Retained) -> ControlFlow<()>,
+        mut visit: impl FnMut(&str, Retained) -> ControlFlow<()>,
     ) -> ScanEnd {
         let from = match after {
             Some(topic) => Bound::Excluded(topic),
@@ -91,11 +101,39 @@ impl RetainStore {
             if !topic.starts_with(prefix) {
                 return ScanEnd::Done;
             }
-            if visit(topic, retained).is_break() || visited + 1 == visits_max {
+            if visit(topic, *retained).is_break() || visited + 1 == visits_max {
                 return ScanEnd::After(topic.clone());
             }
         }
         ScanEnd::Done
+    }
+
+    /// Appends the entries from the one after `after` on, some `bytes_max` bytes of them.
+    pub(super) fn capture(
+        &self,
+        after: Option<&str>,
+        bytes_max: usize,
+        out: &mut Vec<u8>,
+    ) -> ScanEnd {
+        self.scan("", after, usize::MAX, |topic, retained| {
+            put_bytes(out, topic.as_bytes());
+            out.extend_from_slice(&retained.position.offset().to_le_bytes());
+            put_varint(out, retained.bytes.into());
+            if out.len() < bytes_max { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })
+    }
+
+    /// Takes entries as [`RetainStore::capture`] wrote them; `None` if they are not.
+    pub(super) fn restore(&mut self, entries: &[u8]) -> Option<()> {
+        let mut cursor = Cursor(entries);
+        while !cursor.is_empty() {
+            let topic = cursor.text()?;
+            let offset = cursor.u64().filter(|offset| *offset < Position::OFFSET_END)?;
+            let retained =
+                Retained { position: Position::durable(offset), bytes: cursor.narrow()? };
+            self.set(topic, retained);
+        }
+        Some(())
     }
 }
 
@@ -105,17 +143,22 @@ mod tests {
 
     fn store(topics: &[&str]) -> RetainStore {
         let mut store = RetainStore::default();
-        for topic in topics {
-            assert!(store.set(topic, topic.as_bytes(), 1, 1000));
+        for (offset, topic) in (0..).zip(topics) {
+            assert_eq!(store.set(topic, retained(offset, topic.len())), None);
         }
         store
+    }
+
+    fn retained(offset: u64, bytes: usize) -> Retained {
+        let bytes = u32::try_from(bytes).expect("small");
+        Retained { position: Position::durable(offset), bytes }
     }
 
     fn scan(store: &RetainStore, prefix: &str, page: usize) -> Vec<String> {
         let (mut found, mut after) = (Vec::new(), None::<Box<str>>);
         loop {
             let end = store.scan(prefix, after.as_deref(), page, |topic, retained| {
-                assert_eq!(*retained.payload, *topic.as_bytes());
+                assert_eq!(retained.bytes as usize, topic.len());
                 found.push(topic.to_owned());
                 ControlFlow::Continue(())
             });
@@ -138,28 +181,38 @@ mod tests {
         }
     }
 
-    /// A second message replaces, an empty one clears, and clearing nothing is nothing.
+    /// A second message replaces, clearing nothing is nothing, and bytes are counted throughout.
     #[test]
     fn replace_and_clear() {
         let mut store = store(&["é/a", "é/b"]);
-        assert!(store.set("é/a", b"", 0, 0));
-        assert!(store.set("zz", b"", 0, 0));
-        assert_eq!(scan(&store, "", 9), ["é/b"]);
-        assert!(store.set("é/b", b"", 1, 0));
-        assert!(store.is_empty());
+        assert_eq!(store.set("é/a", retained(9, 100)), Some(retained(0, 4)));
+        assert_eq!((store.bytes(), store.len()), (104, 2));
+        assert_eq!(store.clear("zz"), None);
+        assert_eq!(store.clear("é/a"), Some(retained(9, 100)));
+        assert_eq!(store.clear("é/b"), Some(retained(1, 4)));
+        assert!(store.is_empty() && store.bytes() == 0);
     }
 
-    /// Bytes are counted through replacing and clearing; what does not fit changes nothing.
+    /// Captured in pieces of any size, everything comes back; and the bytes stay as they are.
     #[test]
-    fn bytes_are_bounded() {
-        let mut store = RetainStore::default();
-        assert!(store.set("abc", b"1234567", 0, 10));
-        assert!(!store.set("d", b"1", 0, 10));
-        assert!(!store.set("abc", b"12345678", 0, 10));
-        assert!(store.set("abc", b"12", 0, 10));
-        assert!(store.set("d", b"1234", 0, 10));
-        assert_eq!(store.get("abc").map(|kept| &*kept.payload), Some(&b"12"[..]));
-        assert!(store.set("abc", b"", 0, 10) && store.set("d", b"", 0, 10));
-        assert_eq!(store.bytes, 0);
+    fn capture_and_restore() {
+        let store = store(&["a", "a/b", "é/x", ""]);
+        for piece in [1, 15, 1000] {
+            let (mut restored, mut after) = (RetainStore::default(), None::<Box<str>>);
+            loop {
+                let mut bytes = Vec::new();
+                let end = store.capture(after.as_deref(), piece, &mut bytes);
+                restored.restore(&bytes).expect("they are whole");
+                match end {
+                    ScanEnd::Done => break,
+                    ScanEnd::After(topic) => after = Some(topic),
+                }
+            }
+            assert!(restored.iter().eq(store.iter()) && restored.bytes() == store.bytes());
+        }
+        let mut golden = Vec::new();
+        store.capture(Some("a/b"), 1, &mut golden);
+        assert_eq!(golden, [4, 0xc3, 0xa9, b'/', b'x', 2, 0, 0, 0, 0, 0, 0, 0, 4]);
+        assert!(RetainStore::default().restore(&golden[..10]).is_none());
     }
 }

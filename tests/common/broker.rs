@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::data::DataDir;
+
 /// How long a test waits for anything before it says that it does not come. Never a measure of
 /// how fast something is.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -19,15 +21,35 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// Of what the broker says, this much is kept for a failure message.
 const STDERR_BYTES_MAX: usize = 64 * 1024;
 
+/// How a broker ends before it is started again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// SIGKILL: it does nothing more.
+    Killed,
+    /// SIGTERM, and it ends with 0.
+    Stopped,
+}
+
+/// Both.
+pub(crate) const BROKER_ENDS: [End; 2] = [End::Killed, End::Stopped];
+
 /// A running broker. A drop kills it, and prints what it said if the test failed.
 pub(crate) struct Broker {
-    child: Child,
+    process: Process,
     addr: SocketAddr,
+    shards: usize,
+    flags: Vec<String>,
+    data: DataDir,
+    config: Option<PathBuf>,
+}
+
+/// One run of a broker.
+struct Process {
+    child: Child,
     command: String,
     said: Arc<Mutex<Vec<u8>>>,
     /// Ends when the broker's stderr does.
     lines: Mutex<Receiver<String>>,
-    config: Option<PathBuf>,
 }
 
 /// What a process holds.
@@ -46,7 +68,10 @@ pub(crate) fn on_shards(counts: &[usize], test: impl Fn(&Broker)) {
 
 /// Runs the binary with flags that make it end; its exit code and what it said on stderr.
 pub(crate) fn run_to_exit(flags: &[&str]) -> (Option<i32>, String) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_ringmq"))
+    let data = DataDir::fresh();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringmq"));
+    data.add_flags(&mut command, flags);
+    let mut child = command
         .args(flags)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -88,16 +113,10 @@ impl Broker {
 
     #[track_caller]
     fn start_ringmq(shards: usize, flags: &[&str]) -> Self {
-        let shards = shards.to_string();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ringmq"));
-        // Tests run side by side: pinned, their shards would queue for one CPU.
-        command.args(["--listen", "127.0.0.1:0", "--no-pin", "--shards", &shards]).args(flags);
-        let mut broker = Self::spawn(command, None);
-        let line = broker.wait_for_line("listening on ");
-        let (_, addr) = line.split_once("listening on ").expect("waited for it");
-        let addr = addr.split([' ', ',']).next().expect("split gives at least one");
-        broker.addr = addr.trim().parse().expect("an address follows `listening on`");
-        broker
+        let data = DataDir::fresh();
+        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let (process, addr) = Process::ringmq(shards, &flags, &data);
+        Self { process, addr, shards, flags, data, config: None }
     }
 
     #[track_caller]
@@ -116,14 +135,136 @@ impl Broker {
         .expect("the disk has room");
         let mut command = Command::new("/usr/sbin/mosquitto");
         command.arg("-c").arg(&config);
-        let mut broker = Self::spawn(command, Some(config));
-        broker.wait_for_line(" running");
-        broker.addr = addr;
-        broker
+        let process = Process::spawn(command);
+        process.wait_for_line(" running");
+        let (flags, data) = (Vec::new(), DataDir::fresh());
+        Self { process, addr, shards: 1, flags, data, config: Some(config) }
+    }
+
+    /// Ends it and starts it again on the same data, with the same flags and another port.
+    #[track_caller]
+    pub(crate) fn restart(&mut self, end: End) {
+        self.end(end);
+        self.start_again();
+    }
+
+    /// Ends it; its data stays.
+    #[track_caller]
+    pub(crate) fn end(&mut self, end: End) {
+        match end {
+            End::Killed => self.process.child.kill().expect("it is ours"),
+            End::Stopped => self.terminate(),
+        }
+        let status = self.wait();
+        assert!(end == End::Killed || status.code() == Some(0), "after SIGTERM: {status}");
+    }
+
+    /// Starts it again when it has ended.
+    #[track_caller]
+    pub(crate) fn start_again(&mut self) {
+        assert!(self.config.is_none(), "mosquitto is not restarted");
+        (self.process, self.addr) = Process::ringmq(self.shards, &self.flags, &self.data);
+    }
+
+    /// What this run of it has said so far.
+    pub(crate) fn said(&self) -> String {
+        let said = self.process.said.lock().expect("no holder panics");
+        String::from_utf8_lossy(&said).into_owned()
+    }
+
+    /// The same with other flags.
+    #[track_caller]
+    pub(crate) fn restart_with(&mut self, end: End, flags: &[&str]) {
+        self.flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        self.restart(end);
+    }
+
+    /// Where it keeps its data.
+    pub(crate) fn data_dir(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// The next line of stderr that contains `text`.
+    #[track_caller]
+    pub(crate) fn wait_for_line(&self, text: &str) -> String {
+        self.process.wait_for_line(text)
+    }
+
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Asks it to stop, with SIGTERM.
+    pub(crate) fn terminate(&self) {
+        kill_process(Pid::from_child(&self.process.child), Signal::TERM).expect("it is our child");
+    }
+
+    /// How it ended, once it has.
+    #[track_caller]
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        // Its stderr ends with it, so there is nothing to poll.
+        loop {
+            match self.process.next_line() {
+                Ok(_) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("the broker should have ended"),
+            }
+        }
+        self.process.child.wait().expect("it is ours")
+    }
+
+    /// Stops it with SIGTERM; it must end with 0.
+    #[track_caller]
+    pub(crate) fn stop(mut self) {
+        self.terminate();
+        assert_eq!(self.wait().code(), Some(0), "SIGTERM ends the broker with 0");
+    }
+
+    /// File descriptors and resident memory, as the kernel counts them. Not counted are those of
+    /// the data directory: segment files come and go in their own time.
+    pub(crate) fn resources(&self) -> Resources {
+        let process = PathBuf::from(format!("/proc/{}", self.process.child.id()));
+        let fds = fs::read_dir(process.join("fd")).expect("the broker runs");
+        let targets = fds.filter_map(|fd| fs::read_link(fd.ok()?.path()).ok());
+        let fds = targets.filter(|target| !target.starts_with(self.data.path())).count();
+        let status = fs::read_to_string(process.join("status")).expect("the broker runs");
+        let rss_kib: u64 = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .and_then(|rest| rest.trim().strip_suffix(" kB"))
+            .and_then(|number| number.trim().parse().ok())
+            .expect("VmRSS of a running process");
+        Resources { fds, rss_bytes: rss_kib * 1024 }
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.process.end();
+        if let Some(config) = &self.config {
+            let _ = fs::remove_file(config);
+        }
+    }
+}
+
+impl Process {
+    /// Runs ringmq on a free port until it listens.
+    #[track_caller]
+    fn ringmq(shards: usize, flags: &[String], data: &DataDir) -> (Self, SocketAddr) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringmq"));
+        data.add_flags(&mut command, flags);
+        // Tests run side by side: pinned, their shards would queue for one CPU.
+        command.args(["--listen", "127.0.0.1:0", "--no-pin", "--shards", &shards.to_string()]);
+        command.args(flags);
+        let process = Self::spawn(command);
+        let line = process.wait_for_line("listening on ");
+        let (_, addr) = line.split_once("listening on ").expect("waited for it");
+        let addr = addr.split([' ', ',']).next().expect("split gives at least one");
+        (process, addr.trim().parse().expect("an address follows `listening on`"))
     }
 
     #[track_caller]
-    fn spawn(mut command: Command, config: Option<PathBuf>) -> Self {
+    fn spawn(mut command: Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -147,14 +288,12 @@ impl Broker {
                 line.clear();
             }
         });
-        let command = format!("{command:?}");
-        let addr = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self { child, addr, command, said, lines: Mutex::new(lines), config }
+        Self { child, command: format!("{command:?}"), said, lines: Mutex::new(lines) }
     }
 
     /// The next line of stderr that contains `text`.
     #[track_caller]
-    pub(crate) fn wait_for_line(&self, text: &str) -> String {
+    fn wait_for_line(&self, text: &str) -> String {
         loop {
             match self.next_line() {
                 Ok(line) if line.contains(text) => return line,
@@ -168,59 +307,17 @@ impl Broker {
         self.lines.lock().expect("no holder panics").recv_timeout(PATIENCE)
     }
 
-    pub(crate) fn addr(&self) -> SocketAddr {
-        self.addr
-    }
-
-    /// Asks it to stop, with SIGTERM.
-    pub(crate) fn terminate(&self) {
-        kill_process(Pid::from_child(&self.child), Signal::TERM).expect("it is our child");
-    }
-
-    /// How it ended, once it has.
-    #[track_caller]
-    pub(crate) fn wait(&mut self) -> ExitStatus {
-        // Its stderr ends with it, so there is nothing to poll.
-        loop {
-            match self.next_line() {
-                Ok(_) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => panic!("the broker should have ended"),
-            }
-        }
-        self.child.wait().expect("it is ours")
-    }
-
-    /// Stops it with SIGTERM; it must end with 0.
-    #[track_caller]
-    pub(crate) fn stop(mut self) {
-        self.terminate();
-        assert_eq!(self.wait().code(), Some(0), "SIGTERM ends the broker with 0");
-    }
-
-    /// File descriptors and resident memory, as the kernel counts them.
-    pub(crate) fn resources(&self) -> Resources {
-        let process = PathBuf::from(format!("/proc/{}", self.child.id()));
-        let fds = fs::read_dir(process.join("fd")).expect("the broker runs").count();
-        let status = fs::read_to_string(process.join("status")).expect("the broker runs");
-        let rss_kib: u64 = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .and_then(|rest| rest.trim().strip_suffix(" kB"))
-            .and_then(|number| number.trim().parse().ok())
-            .expect("VmRSS of a running process");
-        Resources { fds, rss_bytes: rss_kib * 1024 }
+    /// Kills it, if it has not ended already.
+    fn end(&mut self) {
+        // Both fail only if it has, which `wait` has then seen.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
-impl Drop for Broker {
+impl Drop for Process {
     fn drop(&mut self) {
-        // Both fail only if it has ended already, which `wait` has then seen.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if let Some(config) = &self.config {
-            let _ = fs::remove_file(config);
-        }
+        self.end();
         if thread::panicking() {
             let said = self.said.lock().map(|said| String::from_utf8_lossy(&said).into_owned());
             eprintln!("--- {}\n{}---", self.command, said.unwrap_or_default());

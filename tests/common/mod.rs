@@ -9,13 +9,15 @@
 
 mod broker;
 mod client;
+mod data;
 mod packet;
 mod random;
 
 #[allow(unused_imports, reason = "each test target uses its own part")]
 pub(crate) use {
-    broker::{Broker, PATIENCE, Resources, on_shards, run_to_exit},
+    broker::{BROKER_ENDS, Broker, End, PATIENCE, Resources, on_shards, run_to_exit},
     client::{Client, ENDS, reconnect_as, resume_as, socket_from},
+    data::session_expiry,
     packet::{
         Connect, DISCONNECT, PINGREQ, PINGRESP, Publish, connack, connect, frame, puback, pubcomp,
         publish, pubrec, pubrel, string, suback, subscribe, unsuback, unsubscribe,

@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::common::{
-    Broker, Client, Publish, connack, connect, on_shards, puback, publish, resume_as,
-};
+use crate::common::{Broker, Client, connack, connect, on_shards, puback, publish, resume_as};
 
 /// A message goes to each client with a matching subscription, present or not, and to no other.
 #[test]
@@ -240,8 +238,8 @@ pub(crate) fn unknown_puback_is_ignored() {
     resume_as(&broker, "client", true).expect_silence();
 }
 
-/// Whatever the client does with a message, the session is resumed in one write with CONNACK, too:
-/// a client that sends its PUBACK at once is understood.
+/// A client that answers behind its CONNECT what it was sent before is understood, whether the
+/// message comes once more or not.
 #[test]
 pub(crate) fn puback_right_after_connect_counts() {
     let broker = Broker::start(1);
@@ -254,9 +252,7 @@ pub(crate) fn puback_right_after_connect_counts() {
     let mut client = Client::open(&broker);
     client.send(&[connect("client").persistent().bytes(), puback(id)].concat());
     client.expect(&connack(true, 0));
-    let again = Publish::parse(&client.read_packet());
-    assert_eq!(again, publish("a", "x").qos1(id).again());
-    client.expect_silence();
+    client.expect_at_most(&[&publish("a", "x").qos1(id).again().bytes()]);
     client.leave();
     resume_as(&broker, "client", true).expect_silence();
 }

@@ -229,6 +229,29 @@ pub(crate) fn answers_come_in_order() {
     });
 }
 
+/// A retained message that clears its topic, and comes again, does not clear what came after it.
+#[test]
+pub(crate) fn repeated_clear_clears_once() {
+    on_shards(&[1, 2, 4], |broker| {
+        for name in IDS {
+            let topic = format!("clear/{name}");
+            let set = publish(&topic, "set").retained();
+            let clear = publish(&topic, "").retained().qos2(2);
+            let mut publisher = resume_as(broker, name, false);
+            publisher.publish(&set.clone().qos1(1));
+            publisher.send(&clear.bytes());
+            publisher.expect(&pubrec(2));
+            publisher.send(&set.clone().qos2(3).bytes());
+            publisher.expect(&pubrec(3));
+            let mut publisher = reconnect_as(broker, name, publisher, "close");
+            publisher.send(&clear.again().bytes());
+            publisher.expect(&pubrec(2));
+            publisher.subscribe(&topic, 0);
+            publisher.expect_publish(&set);
+        }
+    });
+}
+
 /// Every identifier may be received and unreleased at a time.
 #[test]
 pub(crate) fn every_identifier_may_be_open() {

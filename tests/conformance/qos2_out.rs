@@ -345,14 +345,17 @@ pub(crate) fn pubrec_right_after_connect_counts() {
         let mut client = Client::open(broker);
         client.send(&[connect("client").persistent().bytes(), pubrec(id)].concat());
         client.expect(&connack(true, 0));
-        client.expect(&publish("client", "x").qos2(id).again().bytes());
-        client.expect(&pubrel(id));
+        let first = client.read_packet();
+        if first != pubrel(id) {
+            assert_eq!(Publish::parse(&first), publish("client", "x").qos2(id).again());
+            client.expect(&pubrel(id));
+        }
+        client.expect_silence();
         client.leave();
         let mut client = Client::open(broker);
         client.send(&[connect("client").persistent().bytes(), pubcomp(id)].concat());
         client.expect(&connack(true, 0));
-        client.expect(&pubrel(id));
-        client.expect_silence();
+        client.expect_at_most(&[&pubrel(id)]);
         client.leave();
         resume_as(broker, "client", true).expect_silence();
     });

@@ -84,7 +84,7 @@ pub(crate) fn live_copies_have_retain_0() {
             subscriber.subscribe(&format!("live/{id}"), 1);
             let live = publish(format!("live/{id}"), "x");
             publisher.publish(&live.clone().retained());
-            subscriber.expect_publish(&live);
+            subscriber.expect_live(&live);
             publisher.publish(&live.clone().qos1(1).retained());
             subscriber.expect_publish(&live.qos1(0));
             subscriber.expect_silence();

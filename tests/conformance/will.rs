@@ -223,7 +223,7 @@ pub(crate) fn will_with_retain_is_retained() {
         for id in IDS {
             let will = publish(format!("will/{id}"), "x").qos1(0);
             drop(with_will(broker, id, &will.clone().retained()));
-            witness.expect_publish(&will);
+            witness.expect_live(&will);
             // On the shard the will came from: what it asks for is behind what the will set.
             let mut later = Client::connect(broker, id);
             later.subscribe(&format!("will/{id}"), 1);

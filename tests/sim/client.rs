@@ -88,6 +88,8 @@ pub(crate) struct Client {
     pub(crate) acts: usize,
     next_ms: u64,
     last_packet_id: u16,
+    /// It takes an identifier again as soon as it may.
+    reuses: bool,
 }
 
 impl Client {
@@ -106,6 +108,7 @@ impl Client {
             acts,
             next_ms: 0,
             last_packet_id: 0,
+            reuses: random.one_in(2),
         }
     }
 
@@ -130,6 +133,14 @@ impl Client {
             Move::Answer => self.answer(scene),
             Move::Ping => link.ping(scene.now_ms),
             Move::Act => self.act(scene),
+        }
+    }
+
+    /// The broker has died. What it had not promised to keep is kept or lost.
+    pub(crate) fn on_crash(&mut self, ledger: &Ledger) {
+        let durable = self.session.is_some_and(|session| ledger.sessions[session].durable);
+        if self.presence == Presence::Yes && !durable {
+            self.presence = Presence::Unknown;
         }
     }
 
@@ -159,10 +170,13 @@ impl Client {
         buried && at_rest
     }
 
-    /// How long it has waited for the broker; none if it does not, or has itself to blame.
-    pub(crate) fn waited_ms(&self, now_ms: u64) -> Option<u64> {
+    /// How long it has waited for the broker; none if it does not, or has itself to blame, or a
+    /// disk that is well only from `well_ms` on.
+    pub(crate) fn waited_ms(&self, now_ms: u64, well_ms: u64) -> Option<u64> {
         let link = self.link.as_ref().filter(|link| link.is_waiting())?;
-        Some(now_ms.saturating_sub(link.waits_since_ms.max(link.paused_until_ms)))
+        let excused_ms = if link.needs_disk { well_ms } else { 0 };
+        let since_ms = link.waits_since_ms.max(link.paused_until_ms).max(excused_ms);
+        Some(now_ms.saturating_sub(since_ms))
     }
 
     /// For the story of a run that got stuck.
@@ -284,7 +298,7 @@ impl Client {
             | Packet::Pubcomp(_)
             | Packet::Suback(_)
             | Packet::Unsuback(_) => {
-                let reply = link.replies.pop_front();
+                let reply = link.take_reply(packet);
                 let reply = reply.unwrap_or_else(|| panic!("nobody waits for {packet:?}"));
                 self.on_reply(packet, reply, scene);
             }
@@ -311,6 +325,7 @@ impl Client {
                 if packet_id == ack.packet_id.get() =>
             {
                 scene.ledger.acknowledge(id);
+                scene.ledger.sessions[session].durable = true;
                 let mut known = self.outgoing.iter_mut();
                 if let Some(outgoing) = known.find(|known| known.packet_id == packet_id) {
                     outgoing.released = true;
@@ -330,6 +345,7 @@ impl Client {
             {
                 assert!(ack.codes.iter().all(|code| *code <= 2), "refused: {ack:?}");
                 let tick = scene.ledger.tick();
+                scene.ledger.sessions[session].durable = true;
                 for change in changes {
                     scene.ledger.sessions[session].confirm(&change, tick);
                 }
@@ -375,7 +391,9 @@ impl Client {
         let present = connack.session_present;
         assert!(expected.is_none_or(|expected| expected == present), "session present: {present}");
         (link.accepted, link.resumed, link.waits_since_ms) = (true, present, scene.now_ms);
-        (self.presence, self.unclear) = (Presence::Yes, false);
+        self.presence =
+            if scene.ledger.is_past(link.conn) { Presence::Unknown } else { Presence::Yes };
+        self.unclear = false;
         if let (Some(old), false) = (self.session, present) {
             scene.ledger.sessions[old].alive = false;
             self.session = None;
@@ -389,12 +407,16 @@ impl Client {
         let conn = link.conn;
         let name = &self.name;
         (sessions[session].alive, sessions[session].conn) = (true, conn);
+        sessions[session].clean = link.clean;
         sessions[session].connected = connected;
         scene.ledger.tell(|| format!("{name} has session {session}"));
         if present {
             self.repeat(scene);
         } else {
             self.outgoing.retain(|outgoing| outgoing.conn == conn);
+            if self.outgoing.is_empty() && scene.random.one_in(2) {
+                self.last_packet_id = 0;
+            }
         }
     }
 
@@ -425,8 +447,9 @@ impl Client {
         let Some(link) = &self.link else { return };
         let waited_ms = scene.now_ms - link.last_sent_ms;
         let patience_ms = link.keep_alive_ms * 3 / 2;
+        let crashed = scene.ledger.is_past(link.conn);
         match link.leaving {
-            _ if scene.mode == Mode::Drain => {}
+            _ if scene.mode == Mode::Drain || crashed => {}
             Leaving::Politely | Leaving::Rudely => {}
             Leaving::Silently => {
                 assert!(waited_ms >= patience_ms, "{}: closed after {waited_ms} ms", self.name);
@@ -434,8 +457,8 @@ impl Client {
             Leaving::No => panic!("the broker closes {}", self.describe()),
         }
         // All it has said was read before its end.
-        if matches!(link.leaving, Leaving::Politely | Leaving::Rudely) && scene.mode != Mode::Drain
-        {
+        let leaves = matches!(link.leaving, Leaving::Politely | Leaving::Rudely);
+        if leaves && scene.mode != Mode::Drain && !crashed {
             for id in link.unconfirmed.iter().chain(link.pings.iter().flatten()) {
                 scene.ledger.messages[*id].handled = true;
             }
@@ -450,8 +473,12 @@ impl Client {
         let name = &self.name;
         scene.ledger.tell(|| format!("{name} is away from {}: {:?}", link.conn, link.leaving));
         if let Some(will) = link.will {
+            let crashed = scene.ledger.is_past(link.conn);
             let will = &mut scene.ledger.messages[will];
-            if link.leaving == Leaving::Politely {
+            if crashed {
+                // Nobody is left who could publish it; unless it ended before.
+                will.void = matches!(link.leaving, Leaving::No | Leaving::Politely);
+            } else if link.leaving == Leaving::Politely {
                 // Only if DISCONNECT is sure to have been read.
                 let over = lock(scene.kernel).conns[link.conn].is_over();
                 will.void = over && scene.mode != Mode::Drain;

@@ -10,12 +10,15 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use ringmq::broker::{self, ShardId, Stats};
+use log::info;
+use ringmq::broker::{self, Overflow, ShardId, Stats};
 use ringmq::limits::SESSION_BYTES_MAX;
 use ringmq::mesh::{self, Bell, Sender, Tally};
 use ringmq::reactor::{Clock, Inbox, Options, Outbox, Parcel, Reactor};
 use ringmq::ring::{Ring, Wake};
+use ringmq::store::{CatalogLimits, LogOptions, Losses, Store, StoreOptions};
 
+use crate::disk::SimMedium;
 use crate::kernel::{Shared, lock};
 use crate::plan::Plan;
 use crate::ring::{SimListener, SimRing, SimSocket, SimWaker};
@@ -44,7 +47,7 @@ enum Phase {
 }
 
 struct Member {
-    reactor: Option<Reactor<SimRing, SimClock>>,
+    reactor: Option<Reactor<SimRing, SimClock, SimMedium>>,
     phase: Phase,
     stats: Stats,
     control: Sender<Parcel<SimSocket>>,
@@ -60,7 +63,8 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    pub(crate) fn new(plan: &Plan, kernel: &Shared, clock: &SimClock) -> Self {
+    /// Starts the broker on what is on the disk, for the `start`th time.
+    pub(crate) fn new(plan: &Plan, start: u64, kernel: &Shared, clock: &SimClock) -> Self {
         let shards = usize::from(plan.shards);
         let bells: Vec<Arc<Bell>> = (0..shards).map(|_| Arc::default()).collect();
         let rings: Vec<SimRing> =
@@ -89,8 +93,10 @@ impl Cluster {
         let parts = (0..plan.shards).zip(rings).zip(inboxes).zip(wirings).zip(controls);
         for ((((shard, ring), inboxes), outboxes), control) in parts {
             let at = usize::from(shard);
+            let store = open_store(plan, start, kernel, shard);
             let options = Options {
-                broker: broker::Shard::new(broker_options(plan, ShardId(shard))),
+                broker: broker::Shard::new(broker_options(plan, ShardId(shard)), store),
+                medium: SimMedium::new(kernel, at),
                 shard: ShardId(shard),
                 listeners: vec![SimListener],
                 outboxes,
@@ -161,6 +167,11 @@ impl Cluster {
         };
     }
 
+    /// All shards are gone at once, wherever they are.
+    pub(crate) fn kill(&mut self) {
+        self.members.clear();
+    }
+
     /// Tells a shard to stop, as the control thread does.
     pub(crate) fn drain(&mut self, at: usize) {
         let member = &mut self.members[at];
@@ -193,6 +204,25 @@ fn broker_options(plan: &Plan, shard: ShardId) -> broker::Options {
         qos0_patience_ms: plan.patience_ms,
         inflight_max: plan.inflight_max,
         session_bytes_max: SESSION_BYTES_MAX,
+        session_overflow: Overflow::DropOldest,
+        session_expiry_ms: 0,
+        disk_low: None,
+        epoch_ms: 1,
         seed: plan.seed,
     }
+}
+
+fn open_store(plan: &Plan, start: u64, kernel: &Shared, shard: u16) -> Store {
+    let options = StoreOptions {
+        log: LogOptions { shard, segment_bytes: plan.segment_bytes, sync: plan.sync },
+        limits: CatalogLimits { retained_count_max: u64::MAX, retained_bytes_max: u64::MAX },
+        seed: plan.seed << 8 | start,
+        time_ms: 1,
+    };
+    let found = lock(kernel).disk.found(usize::from(shard));
+    let (mut store, opened) = Store::open(&options, found).expect("the files are this shard's");
+    info!("shard {shard}: {opened}; {:?}", opened.report);
+    assert_eq!(opened.losses, Losses::default(), "{opened}");
+    store.logs.tail_bytes_max = plan.tail_bytes_max;
+    store
 }

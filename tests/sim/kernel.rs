@@ -13,6 +13,7 @@ use ringmq::chunk::Batch;
 use ringmq::limits::SEND_CHUNKS_MAX;
 use ringmq::ring::{Key, RecvMode};
 
+use crate::disk::{Disk, Fault, Write};
 use crate::plan::Plan;
 use crate::random::Random;
 use crate::wire::Conn;
@@ -35,6 +36,9 @@ pub(crate) enum Operation {
     Recv(u32),
     /// By slot.
     Send(u32),
+    Write,
+    /// The next request to the medium.
+    Request,
 }
 
 /// What a receive brought, before its bytes are in a buffer of the ring.
@@ -51,6 +55,7 @@ pub(crate) enum Done {
     Accepted { result: io::Result<usize>, more: bool },
     Received { key: Key, brought: Brought, more: bool },
     Sent { key: Key, result: io::Result<usize>, batch: Batch },
+    Written { result: io::Result<()> },
 }
 
 /// How far an operation is.
@@ -100,32 +105,42 @@ struct RingState {
     woken: bool,
 }
 
+impl RingState {
+    fn new(buffers: u16) -> Self {
+        Self {
+            free: (0..buffers).collect(),
+            lent: vec![false; usize::from(buffers)],
+            ..Self::default()
+        }
+    }
+}
+
 pub(crate) struct Kernel {
     pub(crate) conns: Vec<Conn>,
+    pub(crate) disk: Disk,
     rings: Vec<RingState>,
     random: Random,
     buffer_bytes: usize,
     pipe_bytes: usize,
     /// An accept fails once in so many times; 0: never.
-    pub(crate) accept_fails_one_in: usize,
+    accept_fails_one_in: usize,
     pub(crate) faults: Vec<String>,
+    /// The broker is dying: what it drops is gone already.
+    dying: bool,
 }
 
 impl Kernel {
     pub(crate) fn new(plan: &Plan) -> Self {
-        let ring = || RingState {
-            free: (0..plan.buffers).collect(),
-            lent: vec![false; usize::from(plan.buffers)],
-            ..RingState::default()
-        };
         Self {
             conns: Vec::new(),
-            rings: (0..plan.shards).map(|_| ring()).collect(),
+            disk: Disk::new(plan),
+            rings: (0..plan.shards).map(|_| RingState::new(plan.buffers)).collect(),
             random: Random::new(plan.seed ^ 0x006b_6572_6e65_6c00),
             buffer_bytes: plan.buffer_bytes,
             pipe_bytes: plan.pipe_bytes,
             accept_fails_one_in: plan.accept_fails_one_in,
             faults: Vec::new(),
+            dying: false,
         }
     }
 
@@ -145,6 +160,49 @@ impl Kernel {
 
     pub(crate) fn wake(&mut self, ring: usize) {
         self.rings[ring].woken = true;
+    }
+
+    /// The time moves on.
+    pub(crate) fn set_time(&mut self, now_ms: u64) {
+        self.disk.set_time(now_ms);
+        self.ring_for_answers();
+    }
+
+    pub(crate) fn begin_fault(&mut self, ring: usize, fault: Fault, until_ms: u64) {
+        self.disk.begin_fault(ring, fault, until_ms);
+        self.ring_for_answers();
+    }
+
+    /// All that could fail goes well from now on.
+    pub(crate) fn heal(&mut self) {
+        self.accept_fails_one_in = 0;
+        self.disk.heal();
+        self.ring_for_answers();
+    }
+
+    fn ring_for_answers(&mut self) {
+        for (at, ring) in self.rings.iter_mut().enumerate() {
+            ring.woken |= self.disk.has_answers(at);
+        }
+    }
+
+    /// The broker dies: every connection is cut. What is left of it is to be dropped next.
+    pub(crate) fn begin_crash(&mut self) {
+        self.dying = true;
+        for conn in self.conns.iter_mut().filter(|conn| !conn.closed) {
+            let keep = self.random.below(conn.to_client.len() + 1);
+            conn.cut(keep);
+        }
+    }
+
+    /// It is gone, and the power with it if that went: another may be started.
+    pub(crate) fn end_crash(&mut self, power: bool) {
+        for ring in &mut self.rings {
+            let buffers = u16::try_from(ring.lent.len()).expect("few buffers");
+            *ring = RingState::new(buffers);
+        }
+        self.disk.crash(power);
+        self.dying = false;
     }
 
     /// Whether a wait would return now.
@@ -193,6 +251,10 @@ impl Kernel {
         }
     }
 
+    pub(crate) fn write(&mut self, ring: usize, write: Write) {
+        self.disk.write(ring, write);
+    }
+
     /// The broker shuts both directions.
     pub(crate) fn shutdown(&mut self, conn: usize) {
         self.conns[conn].shut = true;
@@ -201,6 +263,9 @@ impl Kernel {
 
     /// The broker drops its socket.
     pub(crate) fn close(&mut self, conn: usize) {
+        if self.dying {
+            return;
+        }
         if self.conns[conn].operations > 0 {
             self.faults.push(format!("connection {conn} is closed with operations in flight"));
         }
@@ -217,6 +282,7 @@ impl Kernel {
 
     /// The kernel sees what was asked in this turn.
     pub(crate) fn submit(&mut self, ring: usize) {
+        self.disk.submit(ring);
         let ring = &mut self.rings[ring];
         let recvs = ring.recvs.values_mut().map(|recv| &mut recv.stage);
         let sends = ring.sends.values_mut().map(|send| &mut send.stage);
@@ -238,7 +304,7 @@ impl Kernel {
                     ring.recvs.remove(&key.slot).map(|recv| recv.conn)
                 }
                 Done::Sent { key, .. } => ring.sends.remove(&key.slot).map(|send| send.conn),
-                Done::Accepted { .. } | Done::Received { .. } => None,
+                Done::Accepted { .. } | Done::Received { .. } | Done::Written { .. } => None,
             };
             if let Some(conn) = conn {
                 self.conns[conn].operations -= 1;
@@ -258,6 +324,12 @@ impl Kernel {
                 into.push((at, Operation::Recv(recv.key.slot)));
             }
         }
+        if self.disk.may_write(at) {
+            into.push((at, Operation::Write));
+        }
+        if self.disk.may_serve(at) {
+            into.push((at, Operation::Request));
+        }
         for send in ring.sends.values().filter(|send| send.stage == Stage::Begun) {
             if send.cancelled || self.conns[send.conn].is_writable() {
                 into.push((at, Operation::Send(send.key.slot)));
@@ -271,6 +343,14 @@ impl Kernel {
             Operation::Accept => self.advance_accept(ring),
             Operation::Recv(slot) => self.advance_recv(ring, slot),
             Operation::Send(slot) => self.advance_send(ring, slot),
+            Operation::Write => {
+                let result = self.disk.advance_write(ring);
+                self.rings[ring].done.push_back(Done::Written { result });
+            }
+            Operation::Request => {
+                let answered = self.disk.serve(ring);
+                self.rings[ring].woken |= answered;
+            }
         }
     }
 
@@ -347,6 +427,9 @@ impl Kernel {
 
     /// A ring and its listener are closed: who was not accepted, or nobody knows of, is refused.
     pub(crate) fn end(&mut self, at: usize) {
+        if self.dying {
+            return;
+        }
         self.faults.extend(self.unrest(at));
         let ring = &mut self.rings[at];
         let mut refused = std::mem::take(&mut ring.backlog);

@@ -39,6 +39,18 @@ pub(crate) struct Message {
     /// A will that may not be published: DISCONNECT came.
     pub(crate) void: bool,
     pub(crate) will: bool,
+    /// It was on its way when the broker died: it may come once for each time it is sent.
+    pub(crate) undone: bool,
+    /// A will that was due before the broker died: it may be lost with it.
+    pub(crate) excused: bool,
+}
+
+/// The broker died.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Crash {
+    pub(crate) tick: u64,
+    /// Connections with a lower number ended then or before.
+    pub(crate) conns: usize,
 }
 
 /// What a client is about to publish.
@@ -59,6 +71,7 @@ pub(crate) struct Ledger {
     pub(crate) now_ms: u64,
     pub(crate) messages: Vec<Message>,
     pub(crate) sessions: Vec<Session>,
+    pub(crate) crashes: Vec<Crash>,
     /// Whether events are printed.
     tells: bool,
 }
@@ -98,6 +111,8 @@ impl Ledger {
             sends: 1,
             void: false,
             will,
+            undone: false,
+            excused: false,
         });
         self.messages.len() - 1
     }
@@ -108,6 +123,21 @@ impl Ledger {
         let message = &mut self.messages[id];
         message.acked.get_or_insert(tick);
         message.handled = true;
+    }
+
+    /// The broker dies when there were so many connections ever.
+    pub(crate) fn on_crash(&mut self, conns: usize) {
+        let tick = self.tick();
+        self.crashes.push(Crash { tick, conns });
+        for message in &mut self.messages {
+            message.excused |= message.will && message.sure_from.is_some();
+            message.undone |= !message.will && message.acked.is_none();
+        }
+    }
+
+    /// Whether the broker that a connection was with has died.
+    pub(crate) fn is_past(&self, conn: usize) -> bool {
+        self.crashes.last().is_some_and(|crash| conn < crash.conns)
     }
 
     /// The payload of a message.

@@ -1,12 +1,12 @@
 //! One connection of a simulated client: bytes both ways, and the answers it waits for.
 //!
-//! Replies to a client's packets keep the order of their requests [MQTT-4.6.0-2]: `replies` is a
-//! queue, and what comes must be its head.
+//! Replies of one kind keep the order of their requests [MQTT-4.6.0-2]: what comes must be the
+//! first of its kind in `replies`.
 
 use std::collections::VecDeque;
 
 use ringmq::mqtt::{
-    Ack, AckKind, Connect, Packet, PacketId, Properties, Publish, Subscribe, TopicName,
+    Ack, AckKind, Connect, Packet, PacketId, Properties, Publish, QoS, Subscribe, TopicName,
     Unsubscribe, Version, Will, decode, peek_frame,
 };
 
@@ -60,6 +60,8 @@ pub(crate) struct Link {
     pub(crate) last_sent_ms: u64,
     /// When it began to wait for what it waits for now.
     pub(crate) waits_since_ms: u64,
+    /// Something was sent that may have to wait for the disk, since it last waited for nothing.
+    pub(crate) needs_disk: bool,
     pub(crate) leaving: Leaving,
     /// The tick at which it began to leave.
     pub(crate) left: Option<u64>,
@@ -86,6 +88,7 @@ impl Link {
             paused_until_ms: 0,
             last_sent_ms: now_ms,
             waits_since_ms: now_ms,
+            needs_disk: false,
             leaving: Leaving::No,
             left: None,
             settled: false,
@@ -100,6 +103,30 @@ impl Link {
         !self.accepted || leaves || !self.replies.is_empty() || !self.pings.is_empty()
     }
 
+    /// Whether a SUBSCRIBE or UNSUBSCRIBE with this identifier waits for its answer.
+    pub(crate) fn asks_as(&self, packet_id: u16) -> bool {
+        self.replies.iter().any(|reply| match reply {
+            Reply::Suback(known, _) | Reply::Unsuback(known, _) => *known == packet_id,
+            Reply::Puback(..) | Reply::Pubrec(..) | Reply::Pubcomp(_) => false,
+        })
+    }
+
+    /// Takes the reply that the broker owes first of those of a packet's kind.
+    pub(crate) fn take_reply(&mut self, packet: &Packet<'_>) -> Option<Reply> {
+        let is_of_kind = |reply: &Reply| {
+            matches!(
+                (reply, packet),
+                (Reply::Puback(..), Packet::Puback(_))
+                    | (Reply::Pubrec(..), Packet::Pubrec(_))
+                    | (Reply::Pubcomp(..), Packet::Pubcomp(_))
+                    | (Reply::Suback(..), Packet::Suback(_))
+                    | (Reply::Unsuback(..), Packet::Unsuback(_))
+            )
+        };
+        let at = self.replies.iter().position(is_of_kind)?;
+        self.replies.remove(at)
+    }
+
     /// Puts a packet on its way.
     pub(crate) fn put(&mut self, packet: &Packet<'_>, now_ms: u64) {
         let mut bytes = Vec::new();
@@ -108,7 +135,15 @@ impl Link {
         self.last_sent_ms = now_ms;
         if !self.is_waiting() {
             self.waits_since_ms = now_ms;
+            self.needs_disk &= !self.unconfirmed.is_empty();
         }
+        self.needs_disk |= match packet {
+            Packet::Publish(publish) => publish.retain || publish.qos > QoS::AtMostOnce,
+            // Of a session that begins or ends: its CONNACK waits.
+            Packet::Connect(_) => true,
+            Packet::Pingreq | Packet::Disconnect(_) => false,
+            _ => true,
+        };
     }
 
     /// When it must show that it lives.
@@ -157,7 +192,7 @@ impl Link {
     pub(crate) fn put_subscribe(
         &mut self,
         packet_id: PacketId,
-        entries: &[(&'static str, ringmq::mqtt::QoS)],
+        entries: &[(&'static str, QoS)],
         now_ms: u64,
     ) {
         let mut scratch = Vec::new();

@@ -7,6 +7,7 @@
 //! | `plan` | what the seed decides at the start |
 //! | `cluster` | the shards, wired as the server does |
 //! | `ring`, `kernel`, `wire` | the ring of a shard; the kernel behind all of them; connections |
+//! | `disk`, `image` | the disk with its faults; one file of it, and what a crash leaves |
 //! | `client`, `link` | a client and what it does; one connection of it |
 //! | `ledger`, `session`, `verdict` | the oracle: messages; who may get what; what must have come |
 //!
@@ -15,6 +16,8 @@
 
 mod client;
 mod cluster;
+mod disk;
+mod image;
 mod kernel;
 mod ledger;
 mod link;

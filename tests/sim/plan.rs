@@ -46,6 +46,20 @@ pub(crate) struct Plan {
     /// Filters and topics in use: with few, clients meet.
     pub(crate) filters: usize,
     pub(crate) topics: usize,
+    /// Length of a segment's file.
+    pub(crate) segment_bytes: u64,
+    /// Bytes of a queue's packed end: what is beyond goes into the log.
+    pub(crate) tail_bytes_max: usize,
+    /// Committed means synced.
+    pub(crate) sync: bool,
+    /// Longest a write, or another request to the disk, takes.
+    pub(crate) disk_ms_max: u64,
+    /// Bytes that the disk writes whole or not at all.
+    pub(crate) sector_bytes: usize,
+    /// The disk of some shards is not well for a while, once in so many steps; 0: never.
+    pub(crate) fault_one_in: usize,
+    /// The broker dies and is started again, once in so many steps; 0: never.
+    pub(crate) crash_one_in: usize,
     pub(crate) ending: Ending,
 }
 
@@ -73,6 +87,13 @@ impl Plan {
             large_one_in: random.pick(&[0, 0, 0, 60]),
             filters: random.pick(&[2, 4, usize::MAX]),
             topics: random.pick(&[1, 3, usize::MAX]),
+            segment_bytes: random.pick(&[512, 512, 2048, 65_536]),
+            tail_bytes_max: random.pick(&[30, 100, 8192]),
+            sync: random.one_in(2),
+            disk_ms_max: random.pick(&[0, 0, 3, 30]),
+            sector_bytes: random.pick(&[512, 4096]),
+            fault_one_in: random.pick(&[0, 0, 200, 1000]),
+            crash_one_in: random.pick(&[0, 0, 400, 2000]),
             ending: random.pick(&[
                 Ending::Abrupt,
                 Ending::Abrupt,

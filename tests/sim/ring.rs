@@ -6,9 +6,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
 use ringmq::chunk::Batch;
 use ringmq::ring::{Buffer, Completion, Key, Received, RecvMode, Ring, Wake};
 
+use crate::disk::{SimFile, Write};
 use crate::kernel::{Brought, Done, Shared, lock};
 
 /// The broker's end of a connection; to be dropped once nothing is in flight on it.
@@ -76,6 +78,7 @@ impl Ring for SimRing {
     type Socket = SimSocket;
     type Listener = SimListener;
     type Waker = SimWaker;
+    type File = SimFile;
 
     fn waker(&self) -> SimWaker {
         SimWaker { kernel: self.kernel.clone(), ring: self.at }
@@ -107,6 +110,10 @@ impl Ring for SimRing {
 
     fn cancel_send(&mut self, key: Key) {
         lock(&self.kernel).cancel_send(self.at, key);
+    }
+
+    fn submit_write(&mut self, file: &SimFile, offset: u64, bytes: Bytes, sync: bool) {
+        lock(&self.kernel).write(self.at, Write { file: *file, offset, bytes, sync });
     }
 
     fn shutdown(&mut self, socket: &SimSocket) {
@@ -143,6 +150,7 @@ impl Ring for SimRing {
                     Completion::Received { key, received: self.received(brought), more }
                 }
                 Done::Sent { key, result, batch } => Completion::Sent { key, result, batch },
+                Done::Written { result } => Completion::Written { result },
             });
         }
         if woken {

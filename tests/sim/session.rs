@@ -50,6 +50,8 @@ impl Subscription {
 pub(crate) struct Receipt {
     /// Deliveries with RETAIN clear, repetitions left out.
     pub(crate) live: u32,
+    /// Of those, at QoS 2.
+    once: u32,
     /// Deliveries with RETAIN set, repetitions left out.
     pub(crate) retained: u32,
 }
@@ -59,6 +61,7 @@ pub(crate) struct Receipt {
 struct Exchange {
     message: Option<MessageId>,
     qos: QoS,
+    retain: bool,
     /// The connection it last came on.
     conn: usize,
     /// The client has answered for good.
@@ -81,6 +84,10 @@ pub(crate) struct Via {
 #[derive(Default)]
 pub(crate) struct Session {
     pub(crate) alive: bool,
+    /// It ends with its connection.
+    pub(crate) clean: bool,
+    /// A reply has come that promises that it is still there after a crash.
+    pub(crate) durable: bool,
     /// The connection it has, and since when.
     pub(crate) conn: usize,
     pub(crate) connected: u64,
@@ -138,29 +145,6 @@ impl Session {
         let exchange = self.exchanges.get(&packet_id);
         exchange.is_some_and(|exchange| exchange.qos == QoS::ExactlyOnce)
     }
-
-    /// Identifiers whose exchange is not done.
-    pub(crate) fn open_exchanges(&self) -> Vec<u16> {
-        let open = self.exchanges.iter().filter(|(_, exchange)| !exchange.done);
-        open.map(|(packet_id, _)| *packet_id).collect()
-    }
-
-    /// Notes the identifier of a PUBLISH; whether the message is a new one, not a repetition.
-    fn note_packet_id(&mut self, publish: &Publish<'_>, id: Option<MessageId>, via: Via) -> bool {
-        let Publish { packet_id, dup, qos, .. } = *publish;
-        let Some(packet_id) = packet_id.map(|id| id.get()) else { return true };
-        assert!(!dup || via.resumed, "DUP in a session that is new: {publish:?}");
-        let exchange = Exchange { message: id, qos, conn: via.conn, done: false };
-        let Some(before) = self.exchanges.insert(packet_id, exchange) else { return true };
-        if before.message == id && before.qos == qos && dup {
-            assert_ne!(before.conn, via.conn, "repeated on one connection: {publish:?}");
-            let completed = before.done && qos == QoS::ExactlyOnce;
-            assert!(!completed, "repeated after PUBREL: {publish:?}");
-            return false;
-        }
-        assert!(before.done, "identifier in use for {before:?}: {publish:?}");
-        true
-    }
 }
 
 /// A change of subscriptions that waits for its acknowledgement.
@@ -173,11 +157,54 @@ pub(crate) struct Change {
 }
 
 impl Ledger {
+    /// Identifiers whose exchange must be done and is not.
+    pub(crate) fn open_exchanges(&self, session: SessionId) -> Vec<u16> {
+        let exchanges = self.sessions[session].exchanges.iter();
+        let open = exchanges.filter(|(_, known)| !known.done && !self.is_forgotten(known));
+        open.map(|(packet_id, _)| *packet_id).collect()
+    }
+
+    /// Whether the broker may have forgotten at a crash that it sent something: nobody had its
+    /// promise. At QoS 2 it sends only what it will not forget.
+    fn is_forgotten(&self, exchange: &Exchange) -> bool {
+        let Some(crash) = self.crashes.iter().find(|crash| exchange.conn < crash.conns) else {
+            return false;
+        };
+        let acked = exchange.message.and_then(|id| self.messages[id].acked);
+        let promised = !exchange.retain && acked.is_some_and(|acked| acked < crash.tick);
+        exchange.qos == QoS::AtLeastOnce && !promised
+    }
+
+    /// Notes the identifier of a PUBLISH; whether the message is a new one, not a repetition.
+    fn note_packet_id(
+        &mut self,
+        session: SessionId,
+        publish: &Publish<'_>,
+        id: Option<MessageId>,
+        via: Via,
+    ) -> bool {
+        let Publish { packet_id, dup, qos, retain, .. } = *publish;
+        let Some(packet_id) = packet_id.map(|id| id.get()) else { return true };
+        assert!(!dup || via.resumed, "DUP in a session that is new: {publish:?}");
+        let exchange = Exchange { message: id, qos, retain, conn: via.conn, done: false };
+        let exchanges = &mut self.sessions[session].exchanges;
+        let Some(before) = exchanges.insert(packet_id, exchange) else { return true };
+        if before.message == id && before.qos == qos && dup {
+            assert_ne!(before.conn, via.conn, "repeated on one connection: {publish:?}");
+            let completed = before.done && qos == QoS::ExactlyOnce;
+            assert!(!completed, "repeated after PUBREL: {publish:?}");
+            return false;
+        }
+        let free = before.done || self.is_forgotten(&before);
+        assert!(free, "identifier in use for {before:?}: {publish:?}");
+        true
+    }
+
     /// Judges a PUBLISH that came to a session.
     pub(crate) fn receive(&mut self, session: SessionId, publish: &Publish<'_>, via: Via) {
         self.tick();
         let id = self.identify(publish.topic.as_str(), publish.payload);
-        let fresh = self.sessions[session].note_packet_id(publish, id, via);
+        let fresh = self.note_packet_id(session, publish, id, via);
         // An empty message, which clears a retained one, has no name: its terms are not judged.
         let Some(id) = id else { return };
         assert!(!self.messages[id].void, "a will after DISCONNECT: {id}");
@@ -204,12 +231,15 @@ impl Ledger {
             return;
         }
         receipt.live += 1;
-        let copies = if message.qos == QoS::AtLeastOnce { message.sends } else { 1 };
+        // What is passed on at a lower QoS may go out before the broker is sure of it.
+        receipt.once += u32::from(publish.qos == QoS::ExactlyOnce);
+        let several = message.qos == QoS::AtLeastOnce || message.undone && receipt.once <= 1;
+        let copies = if several { message.sends } else { 1 };
         assert!(receipt.live <= copies, "message {id} came {} times: {message:?}", receipt.live);
         // Where a first copy was routed before the subscription, or at QoS 0 while the client was
         // away, a repeated one is the first to come.
         let first = message.sends == 1
-            || message.qos == QoS::ExactlyOnce
+            || message.qos == QoS::ExactlyOnce && !message.undone
             || session.subscriptions.iter().any(|known| {
                 publish.qos > QoS::AtMostOnce
                     && known.qos >= publish.qos

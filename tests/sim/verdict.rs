@@ -8,17 +8,19 @@ impl Ledger {
     /// Every live session has what it must have. `lossy`: the broker says that it dropped QoS 0.
     pub(crate) fn judge(&self, lossy: bool) {
         let sessions = self.sessions.iter().enumerate().filter(|(_, session)| session.alive);
-        for (at, session) in sessions {
-            let open = session.open_exchanges();
+        for (at, _) in sessions {
+            let open = self.open_exchanges(at);
             assert!(open.is_empty(), "session {at}: neither completed nor repeated: {open:?}");
             self.judge_obligations(at, 0, lossy);
             self.judge_replays(at, lossy);
         }
     }
 
-    /// Every session that was connected when the broker began to stop, at `tick`, got the wills.
+    /// Every session that was connected when the broker began to stop, at `tick`, got the wills; or
+    /// those that outlive it will get them.
     pub(crate) fn judge_wills(&self, tick: u64, lossy: bool) {
-        let sessions = self.sessions.iter().enumerate().filter(|(_, session)| session.alive);
+        let sessions = self.sessions.iter().enumerate();
+        let sessions = sessions.filter(|(_, session)| session.alive && session.clean);
         sessions.for_each(|(at, _)| self.judge_obligations(at, tick, lossy));
     }
 
@@ -30,7 +32,7 @@ impl Ledger {
             let granted = known.filter(|known| known.must_apply(message)).map(|known| known.qos);
             let Some(qos) = granted.max().map(|granted| granted.min(message.qos)) else { continue };
             let published = match message.qos {
-                _ if message.will => message.sure_from.is_some(),
+                _ if message.will => message.sure_from.is_some() && !message.excused,
                 QoS::AtMostOnce => message.handled,
                 QoS::AtLeastOnce | QoS::ExactlyOnce => message.acked.is_some(),
             };

@@ -70,6 +70,13 @@ impl Conn {
         }
     }
 
+    /// The broker dies: the client reads at most `keep` bytes more.
+    pub(crate) fn cut(&mut self, keep: usize) {
+        self.to_client.truncate(keep);
+        self.to_client.ended = true;
+        (self.shut, self.closed, self.operations) = (true, true, 0);
+    }
+
     /// Whether the client has read all that will ever come.
     pub(crate) fn is_over(&self) -> bool {
         self.to_client.ended && self.to_client.len() == 0

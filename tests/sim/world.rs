@@ -8,6 +8,7 @@ use ringmq::limits::STOP_MS_MAX;
 
 use crate::client::{Client, Mode, Scene};
 use crate::cluster::{Cluster, SimClock};
+use crate::disk::Fault;
 use crate::kernel::{Kernel, Operation, Shared, lock};
 use crate::ledger::Ledger;
 use crate::plan::{Ending, Plan};
@@ -51,6 +52,8 @@ struct World {
     ledger: Ledger,
     mode: Mode,
     steps: u64,
+    /// A broker that died has dropped QoS 0.
+    was_lossy: bool,
     /// A shard that gets no turn until this step, as long as others have something to do.
     frozen: Option<(usize, u64)>,
     actors: Vec<Actor>,
@@ -67,9 +70,9 @@ pub(crate) fn run(seed: u64, tells: bool) -> u64 {
     world.live();
     match world.plan.ending {
         Ending::Abrupt => {}
-        Ending::Connected => world.settle(),
+        Ending::Connected => world.settle_twice(),
         Ending::Empty => {
-            world.settle();
+            world.settle_twice();
             world.leave();
         }
     }
@@ -82,7 +85,7 @@ impl World {
         let mut random = Random::new(plan.seed ^ 0x776f_726c_6400_0000);
         let kernel: Shared = std::sync::Arc::new(std::sync::Mutex::new(Kernel::new(&plan)));
         let clock = SimClock::default();
-        let cluster = Cluster::new(&plan, &kernel, &clock);
+        let cluster = Cluster::new(&plan, 0, &kernel, &clock);
         let clients = (0..plan.clients).map(|at| Client::new(at, plan.acts, &mut random)).collect();
         Self {
             plan,
@@ -95,6 +98,7 @@ impl World {
             ledger: Ledger::new(tells),
             mode: Mode::Live,
             steps: 0,
+            was_lossy: false,
             frozen: None,
             actors: Vec::new(),
             operations: Vec::new(),
@@ -108,14 +112,43 @@ impl World {
                 let until_ms = self.now_ms + REST_MS;
                 self.clients.iter_mut().for_each(|client| client.rest_until(until_ms));
             }
+            if self.random.one_in(self.plan.crash_one_in) {
+                self.crash();
+            }
             self.step_or_wait();
+        }
+    }
+
+    /// The broker dies, with the power or without, and is started again.
+    fn crash(&mut self) {
+        let power = self.plan.sync && self.random.one_in(2);
+        let ledger = &mut self.ledger;
+        ledger.tell(|| format!("a crash; the power goes: {power}"));
+        self.was_lossy = self.is_lossy();
+        lock(&self.kernel).begin_crash();
+        self.cluster.kill();
+        lock(&self.kernel).end_crash(power);
+        let conns = lock(&self.kernel).conns.len();
+        self.ledger.on_crash(conns);
+        self.clients.iter_mut().for_each(|client| client.on_crash(&self.ledger));
+        let start = self.ledger.crashes.len() as u64;
+        self.cluster = Cluster::new(&self.plan, start, &self.kernel, &self.clock);
+        self.frozen = None;
+    }
+
+    /// Settles; where the broker dies at all, it dies once more, and all is still there.
+    fn settle_twice(&mut self) {
+        self.settle();
+        if self.plan.crash_one_in > 0 {
+            self.crash();
+            self.settle();
         }
     }
 
     /// Waits until everybody has what is due, judges, and looks at what is retained.
     fn settle(&mut self) {
         self.begin(Mode::Settle);
-        lock(&self.kernel).accept_fails_one_in = 0;
+        lock(&self.kernel).heal();
         for at in 0..self.clients.len() {
             self.with_client(at, |client, scene| client.bury_zombies(scene));
         }
@@ -155,7 +188,8 @@ impl World {
                 self.ledger.messages[will].sure_from.get_or_insert(tick);
             }
         }
-        let deadline_ms = self.now_ms + STOP_MS_MAX + STOP_SLACK_MS;
+        // Links first, then what is not committed.
+        let deadline_ms = self.now_ms + 2 * STOP_MS_MAX + STOP_SLACK_MS;
         let mut told = 0;
         while !self.cluster.is_stopped() {
             if told < self.cluster.len() && (told == 0 || self.random.one_in(20)) {
@@ -190,12 +224,13 @@ impl World {
     }
 
     fn is_lossy(&self) -> bool {
-        self.cluster.count(|stats| stats.qos0_dropped_slow) > 0
+        self.was_lossy || self.cluster.count(|stats| stats.qos0_dropped_slow) > 0
     }
 
     fn wait_for_quiet(&mut self) {
         let deadline_ms = self.now_ms + SETTLE_MS_MAX;
         let mut quiet_from_ms = self.now_ms;
+        let well_ms = lock(&self.kernel).disk.well_ms();
         loop {
             if self.step() {
                 quiet_from_ms = self.now_ms;
@@ -210,7 +245,7 @@ impl World {
                 let stories: Vec<String> = self.clients.iter().map(Client::describe).collect();
                 let late = self.now_ms > deadline_ms;
                 assert!(!late, "it does not settle:\n{}", stories.join("\n"));
-            } else if self.now_ms >= quiet_from_ms + QUIET_MS {
+            } else if self.now_ms >= quiet_from_ms.max(well_ms) + QUIET_MS {
                 return;
             }
             let next_ms = self.next_ms().filter(|ms| *ms < self.now_ms + QUIET_MS);
@@ -229,12 +264,14 @@ impl World {
     fn next_ms(&self) -> Option<u64> {
         let clients = self.clients.iter();
         let clients = clients.filter_map(|client| client.next_ms(self.mode, self.now_ms));
-        clients.chain(self.cluster.next_ms()).min()
+        let disk = lock(&self.kernel).disk.next_ms();
+        clients.chain(self.cluster.next_ms()).chain(disk).min()
     }
 
     fn wait_until(&mut self, next_ms: u64) {
+        let well_ms = lock(&self.kernel).disk.well_ms();
         for client in self.clients.iter().filter(|_| self.mode != Mode::Drain) {
-            let waited_ms = client.waited_ms(next_ms).unwrap_or(0);
+            let waited_ms = client.waited_ms(next_ms, well_ms).unwrap_or(0);
             assert!(waited_ms <= WAIT_MS_MAX, "stuck: {}", client.describe());
         }
         self.move_clock(next_ms.max(self.now_ms));
@@ -243,6 +280,7 @@ impl World {
     fn move_clock(&mut self, now_ms: u64) {
         self.now_ms = now_ms;
         self.clock.set(now_ms);
+        lock(&self.kernel).set_time(now_ms);
         self.ledger.now_ms = now_ms;
     }
 
@@ -256,6 +294,9 @@ impl World {
             let steps = self.random.pick(&[20, 100, 400, 1500]);
             self.frozen = Some((shard, self.steps + steps));
         }
+        if self.mode == Mode::Live && self.random.one_in(self.plan.fault_one_in) {
+            self.begin_fault();
+        }
         let frozen = self.frozen.filter(|(_, until)| *until > self.steps).map(|(shard, _)| shard);
         let next = self.pick_actor(frozen).or_else(|| self.pick_actor(None));
         match next {
@@ -266,9 +307,29 @@ impl World {
         }
         let fault = lock(&self.kernel).faults.pop();
         assert_eq!(fault, None, "a rule of the ring is broken");
+        let lost = self.cluster.count(|stats| stats.stored_lost);
+        assert_eq!(lost, 0, "messages in the log cannot be read");
         self.steps += 1;
         assert!(self.steps < STEPS_MAX, "it goes round in circles: {:?}", self.actors);
         true
+    }
+
+    /// Disks stop being well: one, or all.
+    fn begin_fault(&mut self) {
+        let random = &mut self.random;
+        let fault = random.pick(&[
+            Fault::Writes { one_in: 1 },
+            Fault::Writes { one_in: 2 },
+            Fault::Supplies,
+            Fault::Space,
+        ]);
+        let until_ms = self.now_ms + random.pick(&[5, 100, 2_500, 9_000]);
+        let only = random.below(self.cluster.len());
+        let all = random.one_in(3);
+        self.ledger.tell(|| format!("{fault:?} until {until_ms} ms: {only}, all: {all}"));
+        for shard in (0..self.cluster.len()).filter(|shard| all || *shard == only) {
+            lock(&self.kernel).begin_fault(shard, fault, until_ms);
+        }
     }
 
     /// Somebody who can take a step, but not the shard that is left out.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::common::{
-    Broker, Client, DISCONNECT, PINGREQ, PINGRESP, Publish, Random, connack, connect, pubcomp,
-    publish, pubrec, pubrel, resume_as,
+    Broker, Client, DISCONNECT, Publish, Random, connack, connect, pubcomp, publish, pubrec,
+    pubrel, resume_as,
 };
 
 /// Identifiers the publisher goes round with: as many messages may be open at a time.
@@ -259,12 +259,7 @@ fn run(broker: &Broker, names: [&'static str; 2], inflight_max: usize, random: &
 
 /// Completes what is released, which is all that may come.
 fn complete_and_leave(mut client: Client) {
-    client.send(PINGREQ);
-    loop {
-        let packet = client.read_packet();
-        if packet == PINGRESP {
-            break;
-        }
+    for packet in client.read_to_fence() {
         assert_eq!(packet[..2], [0x62, 2], "PUBREL alone may be due: {packet:02x?}");
         client.send(&pubcomp(u16::from_be_bytes([packet[2], packet[3]])));
     }

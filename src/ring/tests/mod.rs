@@ -5,19 +5,20 @@ mod life;
 mod recv;
 mod send;
 mod wake;
+mod write;
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{
     Buffer, Completion, Key, Options, Received, RecvMode, Ring, Socket, Uring, Wake, Waker,
 };
 use crate::chunk::{Batch, Chunk, ChunkPool};
 
-/// Waits without what is waited for, one second each, before a test counts as hanging.
-const WAITS_MAX: usize = 20;
+/// How long a test waits for a completion before it counts as hanging.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 const LINK: Key = Key { slot: 1, generation: 3 };
 
@@ -62,7 +63,8 @@ impl Rig {
 
     /// Waits until a completion satisfies `wanted` and takes it out.
     fn take(&mut self, wanted: impl Fn(&Completion<Socket>) -> bool) -> Completion<Socket> {
-        for _ in 0..WAITS_MAX {
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
             if let Some(at) = self.seen.iter().position(&wanted) {
                 return self.seen.remove(at);
             }
@@ -84,6 +86,15 @@ impl Rig {
         match self.take(of_link) {
             Completion::Sent { result, batch, .. } => {
                 (result.map_err(|error| error.raw_os_error().unwrap_or(0)), batch)
+            }
+            _ => unreachable!("it was selected"),
+        }
+    }
+
+    fn take_written(&mut self) -> Result<(), i32> {
+        match self.take(|completion| matches!(completion, Completion::Written { .. })) {
+            Completion::Written { result } => {
+                result.map_err(|error| error.raw_os_error().unwrap_or(0))
             }
             _ => unreachable!("it was selected"),
         }

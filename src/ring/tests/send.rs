@@ -1,7 +1,6 @@
 //! Sending: large, many chunks, parked, failing; and queues that overflow.
 
 use std::thread;
-use std::time::Instant;
 
 use super::*;
 use crate::limits::SEND_CHUNKS_MAX;

@@ -1,7 +1,6 @@
 //! Waking and waiting.
 
 use std::thread;
-use std::time::Instant;
 
 use super::*;
 

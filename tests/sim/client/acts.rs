@@ -213,13 +213,17 @@ impl Client {
         link.replies.push_back(Reply::Unsuback(packet_id.get(), vec![change]));
     }
 
-    /// An identifier that is not in use.
+    /// An identifier that is not in use: the lowest, or the next.
     fn next_packet_id(&mut self) -> PacketId {
+        if self.reuses {
+            self.last_packet_id = 0;
+        }
         loop {
             self.last_packet_id = self.last_packet_id % 100 + 1;
-            let used = |outgoing: &Outgoing| outgoing.packet_id == self.last_packet_id;
-            if !self.outgoing.iter().any(used) {
-                return PacketId::new(self.last_packet_id).expect("1 to 100");
+            let id = self.last_packet_id;
+            let publishes = self.outgoing.iter().any(|outgoing| outgoing.packet_id == id);
+            if !publishes && !self.link.as_ref().is_some_and(|link| link.asks_as(id)) {
+                return PacketId::new(id).expect("1 to 100");
             }
         }
     }

@@ -1,14 +1,15 @@
 //! From options to running shards and back: limits, listeners, threads, signals, the orderly end.
 
+mod storage;
+
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::num::NonZero;
 use std::process;
 use std::sync::mpsc;
 use std::sync::{Arc, mpsc::Receiver as Mailbox};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use log::{debug, error, info, warn};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -20,10 +21,18 @@ use signal_hook::iterator::Signals;
 use crate::broker::{self, Shard, ShardId, Stats};
 use crate::config::Options;
 use crate::cpus;
-use crate::limits::{LISTEN_BACKLOG, MESH_RING_BYTES, SESSION_BYTES_MAX};
+use crate::disk::{DirectoryError, FileMedium};
+use crate::limits::{LISTEN_BACKLOG, MESH_RING_BYTES};
 use crate::mesh::{self, Bell, Sender, Tally};
 use crate::reactor::{self, Clock, Inbox, Outbox, Parcel, Reactor};
 use crate::ring::{self, Features, Listener, RingRefused, Socket, Uring, Wake, Waker};
+use crate::store::{Found, OpenError};
+
+use storage::Storage;
+
+/// Tries to bind an address that is in use, and the time between two.
+const BIND_TRIES: u32 = 10;
+const BIND_PAUSE: Duration = Duration::from_millis(100);
 
 /// Why the broker could not start.
 #[derive(Debug)]
@@ -32,6 +41,10 @@ pub enum StartError {
     Listen(SocketAddr, io::Error),
     /// io_uring cannot be used.
     Ring(RingRefused),
+    /// The data directory cannot be used.
+    Data(DirectoryError),
+    /// What is in this shard's part of it cannot.
+    Store(u16, OpenError),
     /// The system refused something else: what, and why.
     System(&'static str, io::Error),
 }
@@ -46,6 +59,9 @@ impl fmt::Display for StartError {
             ),
             Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
             Self::Ring(refused) => refused.fmt(f),
+            Self::Data(error @ DirectoryError::System { .. }) => write!(f, "--data-dir: {error}"),
+            Self::Data(error) => error.fmt(f),
+            Self::Store(shard, error) => write!(f, "--data-dir, shard-{shard}: {error}"),
             Self::System(what, error) => write!(f, "cannot {what}: {error}"),
         }
     }
@@ -62,11 +78,12 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         .map_err(|error| StartError::System("watch for signals", error))?;
     raise_open_files();
     let cpus = cpus::available();
-    let shards = options.shards.map_or_else(|| cpus.default_shards(), NonZero::get);
+    let mut storage = Storage::open(options, cpus.default_shards())?;
+    let shards = usize::from(storage.shards());
     let pins = (options.pin && cpus.should_pin(shards)).then_some(cpus.ids);
     let listeners = listen(&options.listen, shards)?;
     let addresses: Vec<_> = listeners[0].iter().filter_map(|l| l.address().ok()).collect();
-    let (threads, controls, features) = start(options, listeners, pins.as_deref())?;
+    let (threads, controls, features) = start(options, listeners, pins.as_deref(), &mut storage)?;
     let kernel = rustix::system::uname();
     info!(
         "ringmq {} on Linux {}, {features}",
@@ -93,6 +110,7 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     }
     let finished = threads.into_iter().map(|thread| thread.join().unwrap_or_default());
     log_stats(&finished.collect::<Vec<_>>());
+    storage.finish();
     info!("stopped");
     Ok(())
 }
@@ -120,15 +138,25 @@ struct Seat {
     shard: ShardId,
     shards: u16,
     cpu: Option<usize>,
+    /// Where the kernel writes to files for this shard; empty: anywhere.
+    worker_cpus: Vec<usize>,
     listeners: Vec<Listener>,
     senders: Vec<Option<Sender<Parcel<Socket>>>>,
     inboxes: Vec<Inbox<Socket>>,
     bells: Vec<Arc<Bell>>,
     tally: Arc<Tally>,
+    /// What its log finds.
+    found: Vec<Found>,
     started: Instant,
+    /// When it was started, milliseconds since 1970.
+    epoch_ms: u64,
 }
 
-type Ready = (usize, Result<(Waker, Features), RingRefused>);
+/// What a shard must know before it begins, when all have their rings.
+type Arrangement = (Vec<Waker>, FileMedium);
+type Ready = (usize, Result<(Waker, Features), StartError>);
+/// The control thread's ways to the shards.
+type Controls = Vec<Sender<Parcel<Socket>>>;
 type Started = (Vec<thread::JoinHandle<Stats>>, Vec<Control>, Features);
 
 /// Starts the threads; each makes its own ring, then all learn how to wake each other.
@@ -136,9 +164,10 @@ fn start(
     options: &Options,
     listeners: Vec<Vec<Listener>>,
     pins: Option<&[usize]>,
+    storage: &mut Storage,
 ) -> Result<Started, StartError> {
     let shards = listeners.len();
-    let (seats, control_senders) = seats(listeners, pins);
+    let (seats, control_senders) = seats(listeners, pins, storage)?;
     let bells = seats[0].bells.clone();
     let (ready_sender, ready) = mpsc::channel::<Ready>();
     let (mut threads, mut mailboxes) = (Vec::new(), Vec::new());
@@ -156,7 +185,7 @@ fn start(
     let mut wakers: Vec<Option<Waker>> = vec![None; shards];
     let mut found = None;
     for (shard, ring) in ready {
-        let (waker, features) = ring.map_err(StartError::Ring)?;
+        let (waker, features) = ring?;
         wakers[shard] = Some(waker);
         found = Some(features);
         if wakers.iter().all(Option::is_some) {
@@ -164,9 +193,10 @@ fn start(
         }
     }
     let wakers: Vec<Waker> = wakers.into_iter().flatten().collect();
-    for mailbox in mailboxes {
+    for (shard, mailbox) in mailboxes.into_iter().enumerate() {
+        let medium = storage.medium(shard, wakers[shard].clone());
         // A thread that is gone has panicked, and said so.
-        let _gone = mailbox.send(wakers.clone());
+        let _gone = mailbox.send((wakers.clone(), medium));
     }
     let controls = control_senders.into_iter().zip(bells).zip(wakers);
     let controls =
@@ -179,30 +209,37 @@ fn start(
 fn seats(
     listeners: Vec<Vec<Listener>>,
     pins: Option<&[usize]>,
-) -> (Vec<Seat>, Vec<Sender<Parcel<Socket>>>) {
+    storage: &mut Storage,
+) -> Result<(Vec<Seat>, Controls), StartError> {
     let shards = u16::try_from(listeners.len()).expect("at most SHARDS_MAX");
     let bells: Vec<Arc<Bell>> = (0..shards).map(|_| Arc::new(Bell::new())).collect();
     let tally = Arc::new(Tally::default());
-    let started = Instant::now();
+    let (started, epoch_ms) = (Instant::now(), storage::unix_ms()?);
     let mut controls = Vec::new();
-    let mut seats: Vec<Seat> = (0..shards)
+    let seats: Result<Vec<Seat>, StartError> = (0..shards)
         .zip(listeners)
         .map(|(shard, listeners)| {
             let (sender, receiver) = mesh::channel(4096);
             controls.push(sender);
-            Seat {
+            let cpu = pins.map(|cpus| cpus[usize::from(shard)]);
+            let worker_cpus = pins.zip(cpu).map(|(cpus, cpu)| cpus::apart_from(cpus, cpu));
+            Ok(Seat {
                 shard: ShardId(shard),
                 shards,
-                cpu: pins.map(|cpus| cpus[usize::from(shard)]),
+                cpu,
+                worker_cpus: worker_cpus.unwrap_or_default(),
                 listeners,
                 senders: (0..shards).map(|_| None).collect(),
                 inboxes: vec![(None, receiver)],
                 bells: bells.clone(),
                 tally: tally.clone(),
+                found: storage.take_found(shard)?,
                 started,
-            }
+                epoch_ms,
+            })
         })
         .collect();
+    let mut seats = seats?;
     for from in 0..usize::from(shards) {
         for to in (0..usize::from(shards)).filter(|to| *to != from) {
             let (sender, receiver) = mesh::channel(MESH_RING_BYTES);
@@ -211,27 +248,40 @@ fn seats(
             seats[to].inboxes.push((Some(from_shard), receiver));
         }
     }
-    (seats, controls)
+    Ok((seats, controls))
 }
 
 fn run_shard(
-    seat: Seat,
+    mut seat: Seat,
     options: &Options,
     ready: &mpsc::Sender<Ready>,
-    wakers: &Mailbox<Vec<Waker>>,
+    arrangement: &Mailbox<Arrangement>,
 ) -> Stats {
     let at = usize::from(seat.shard.0);
     if let Some(cpu) = seat.cpu {
         pin(cpu);
     }
-    let (ring, features) = match Uring::new(&ring::Options::default()) {
+    let worker_cpus = seat.worker_cpus.clone();
+    let ring_options = ring::Options { worker_cpus, ..ring::Options::default() };
+    let (ring, features) = match Uring::new(&ring_options) {
         Ok(ring) => {
             let features = ring.features().clone();
             (ring, features)
         }
         Err(refused) => {
             // The starter gone means it has failed already.
-            let _gone = ready.send((at, Err(refused)));
+            let _gone = ready.send((at, Err(StartError::Ring(refused))));
+            return Stats::default();
+        }
+    };
+    let seed = seed();
+    let found = std::mem::take(&mut seat.found);
+    let store_options =
+        storage::store_options(options, seat.shard.0, seat.shards, seed, seat.epoch_ms);
+    let store = match storage::open_store(&store_options, found) {
+        Ok(store) => store,
+        Err(error) => {
+            let _gone = ready.send((at, Err(error)));
             return Stats::default();
         }
     };
@@ -239,11 +289,13 @@ fn run_shard(
     if ready.send((at, Ok((waker, features)))).is_err() {
         return Stats::default();
     }
-    let Ok(wakers) = wakers.recv() else {
+    let Ok((wakers, medium)) = arrangement.recv() else {
         return Stats::default();
     };
     let clock = SinceStart(seat.started);
-    let reactor = Reactor::new(ring, clock, reactor_options(seat, options, &wakers));
+    let broker = Shard::new(broker_options(&seat, options, seed), store);
+    let reactor =
+        Reactor::new(ring, clock, reactor_options(seat, options, broker, &wakers, medium));
     match reactor.run() {
         Ok(stats) => stats,
         Err(error) => {
@@ -254,23 +306,37 @@ fn run_shard(
     }
 }
 
-fn reactor_options(seat: Seat, options: &Options, wakers: &[Waker]) -> reactor::Options<Uring> {
-    let own_bell = seat.bells[usize::from(seat.shard.0)].clone();
-    let outboxes = seat.senders.into_iter().zip(&seat.bells).zip(wakers);
-    let outboxes = outboxes.map(|((sender, bell), waker)| {
-        Some(Outbox { sender: sender?, bell: bell.clone(), waker: waker.clone() })
-    });
-    let broker = Shard::new(broker::Options {
+fn broker_options(seat: &Seat, options: &Options, seed: u64) -> broker::Options {
+    broker::Options {
         shard: seat.shard,
         shards: seat.shards,
         outgoing_bytes_max: options.outgoing_bytes_max,
         qos0_patience_ms: options.qos0_patience_ms,
         inflight_max: options.inflight_max,
-        session_bytes_max: SESSION_BYTES_MAX,
-        seed: seed(),
+        session_bytes_max: options.session_bytes_max,
+        session_overflow: storage::overflow(options),
+        session_expiry_ms: storage::expiry_ms(options),
+        disk_low: storage::disk_low(options),
+        epoch_ms: seat.epoch_ms,
+        seed,
+    }
+}
+
+fn reactor_options(
+    seat: Seat,
+    options: &Options,
+    broker: Shard,
+    wakers: &[Waker],
+    medium: FileMedium,
+) -> reactor::Options<Uring, FileMedium> {
+    let own_bell = seat.bells[usize::from(seat.shard.0)].clone();
+    let outboxes = seat.senders.into_iter().zip(&seat.bells).zip(wakers);
+    let outboxes = outboxes.map(|((sender, bell), waker)| {
+        Some(Outbox { sender: sender?, bell: bell.clone(), waker: waker.clone() })
     });
     reactor::Options {
         broker,
+        medium,
         shard: seat.shard,
         listeners: seat.listeners,
         outboxes: outboxes.collect(),
@@ -307,7 +373,7 @@ fn listen(addresses: &[SocketAddr], shards: usize) -> Result<Vec<Vec<Listener>>,
         if address.port() != 0 {
             // Listeners that share a port would let a second broker in unnoticed: one that does
             // not share finds out whether the port is free.
-            drop(std::net::TcpListener::bind(address).map_err(refused)?);
+            drop(bind_alone(address).map_err(refused)?);
         }
         let mut address = *address;
         for shard in &mut listeners {
@@ -317,6 +383,18 @@ fn listen(addresses: &[SocketAddr], shards: usize) -> Result<Vec<Vec<Listener>>,
         }
     }
     Ok(listeners)
+}
+
+/// Binds an address that nobody else has. The kernel takes a moment to let go of the sockets of a
+/// broker that was killed: an address that is in use is tried again for a second.
+fn bind_alone(address: &SocketAddr) -> io::Result<std::net::TcpListener> {
+    for _ in 0..BIND_TRIES {
+        match std::net::TcpListener::bind(address) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => thread::sleep(BIND_PAUSE),
+            bound => return bound,
+        }
+    }
+    std::net::TcpListener::bind(address)
 }
 
 fn warn_if_open(addresses: &[SocketAddr]) {

@@ -1,0 +1,390 @@
+//! A data directory: who may use it, and what it was made with.
+//!
+//! What is refused is refused before anything is touched. Whoever has a [`Directory`] holds its
+//! lock; the [`Guard`] goes on with the files of each shard, so that the lock is free again only
+//! when nobody works in the directory any more.
+
+use std::fmt;
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use super::files::ShardFiles;
+use crate::limits::{FORMAT_TEXT_BYTES_MAX, SHARDS_MAX};
+
+/// The format that is written, and the newest that is read.
+const FORMAT_VERSION: u32 = 1;
+
+const FORMAT_FILE: &str = "FORMAT";
+const FORMAT_FILE_BEGUN: &str = "FORMAT.new";
+const LOCK_FILE: &str = "LOCK";
+
+/// What an empty directory may contain: a start that was cut off leaves the first two, `mkfs` the
+/// third.
+const NOTHING: &[&str] = &[LOCK_FILE, FORMAT_FILE_BEGUN, "lost+found"];
+
+/// A directory in use by this process.
+pub struct Directory {
+    path: PathBuf,
+    shards: u16,
+    access: Access,
+    guard: Arc<Guard>,
+}
+
+/// What may be done in a directory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Access {
+    Write,
+    Read,
+}
+
+/// Why a directory cannot be used.
+#[derive(Debug)]
+pub enum DirectoryError {
+    /// There is something else under this path.
+    NotADirectory(PathBuf),
+    /// There are files in it, but no `FORMAT`.
+    Foreign(PathBuf),
+    /// It is to be read and has no `FORMAT`.
+    NoData(PathBuf),
+    /// A later version made it.
+    Newer {
+        /// The directory.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The newest format this version reads.
+        known: u32,
+    },
+    /// This `FORMAT` does not say what it must.
+    Malformed(PathBuf),
+    /// It was made with another number of shards than asked for.
+    Shards {
+        /// The directory.
+        path: PathBuf,
+        /// The number it was made with.
+        made: u16,
+    },
+    /// Another process holds its lock.
+    InUse(PathBuf),
+    /// The system refused something.
+    System {
+        /// What could not be done, followed by the path.
+        doing: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+impl fmt::Display for DirectoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotADirectory(path) => {
+                write!(f, "{} is not a directory; choose another with --data-dir", path.display())
+            }
+            Self::Foreign(path) => write!(
+                f,
+                "{} is not a ringmq data directory; choose an empty or new one with --data-dir",
+                path.display()
+            ),
+            Self::NoData(path) => write!(
+                f,
+                "{} is not a ringmq data directory: it has no {FORMAT_FILE}",
+                path.display()
+            ),
+            Self::Newer { path, found, known } => write!(
+                f,
+                "{} has format {found}, and this ringmq knows formats up to {known}; start the \
+                 newer ringmq that made it or choose another with --data-dir",
+                path.display()
+            ),
+            Self::Malformed(path) => write!(
+                f,
+                "{} is damaged: it must say \"ringmq data, format {FORMAT_VERSION}\" and \
+                 \"shards N\" on two lines; N is the number of shard-* directories beside it",
+                path.display()
+            ),
+            Self::Shards { path, made } => write!(
+                f,
+                "{} was made with --shards {made}; start with --shards {made} or another \
+                 --data-dir",
+                path.display()
+            ),
+            Self::InUse(path) => write!(
+                f,
+                "{} is in use by another ringmq; stop that one or choose another with --data-dir",
+                path.display()
+            ),
+            Self::System { doing, path, error } => {
+                write!(f, "cannot {doing} {}: {error}", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for DirectoryError {}
+
+impl DirectoryError {
+    /// Makes an error of what the system says: what could not be done with `path`.
+    pub(super) fn system(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |error| Self::System { doing, path, error }
+    }
+}
+
+impl Directory {
+    /// Takes a directory into use; one that is missing or empty becomes a data directory. One that
+    /// exists keeps its number of shards; a new one gets `shards`, or `default_shards`.
+    ///
+    /// # Errors
+    /// If it cannot be used, or was made with another number than `shards`. Then nothing in it was
+    /// touched, unless the system refused something half way.
+    ///
+    /// # Panics
+    /// If a number of shards is not from 1 to [`SHARDS_MAX`].
+    pub fn open(
+        path: &Path,
+        shards: Option<u16>,
+        default_shards: u16,
+    ) -> Result<Self, DirectoryError> {
+        let count = shards.unwrap_or(default_shards);
+        assert!(is_count(count), "{count} shards");
+        if !is_directory(path)? {
+            make_directories(path)?;
+        }
+        // Once before anything is touched, and once when nobody else can change it.
+        made_with(path, shards)?;
+        let guard = Arc::new(Guard::take(path, Access::Write)?);
+        let shards = match made_with(path, shards)? {
+            Some(made) => made,
+            None => {
+                let written = write_format(path, count);
+                written.map_err(DirectoryError::system("write", &path.join(FORMAT_FILE)))?;
+                count
+            }
+        };
+        Ok(Self { path: path.to_owned(), shards, access: Access::Write, guard })
+    }
+
+    /// Takes a directory into use for reading alone. Nothing in it is made or changed; a copy
+    /// without a `LOCK` is read without one.
+    ///
+    /// # Errors
+    /// If it is no data directory, or in use, be it by another reader.
+    pub fn open_read_only(path: &Path) -> Result<Self, DirectoryError> {
+        if !is_directory(path)? {
+            let error = io::Error::from(Errno::NOENT);
+            return Err(DirectoryError::system("open", path)(error));
+        }
+        let shards = read_format(path)?.ok_or_else(|| DirectoryError::NoData(path.to_owned()))?;
+        let guard = Arc::new(Guard::take(path, Access::Read)?);
+        Ok(Self { path: path.to_owned(), shards, access: Access::Read, guard })
+    }
+
+    /// The number of shards it was made with, 1 to [`SHARDS_MAX`].
+    pub fn shards(&self) -> u16 {
+        self.shards
+    }
+
+    /// Lists and maps the files of one shard. To be called once for each.
+    ///
+    /// # Errors
+    /// If the system refuses something; names the path.
+    ///
+    /// # Panics
+    /// If there is no such shard.
+    pub fn shard(&self, shard: u16) -> Result<ShardFiles, DirectoryError> {
+        assert!(shard < self.shards, "shard {shard} of {}", self.shards);
+        let path = self.path.join(format!("shard-{shard}"));
+        if self.access == Access::Write && !is_directory(&path)? {
+            make_directories(&path)?;
+        }
+        ShardFiles::read(path, self.access, self.guard.clone())
+    }
+}
+
+/// The lock of a directory, held.
+pub(super) struct Guard {
+    _locked: Option<File>,
+}
+
+impl Guard {
+    fn take(directory: &Path, access: Access) -> Result<Self, DirectoryError> {
+        let path = directory.join(LOCK_FILE);
+        let write = access == Access::Write;
+        let mut options = File::options();
+        let file = match options.read(true).write(write).create(write).mode(0o600).open(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound && !write => {
+                return Ok(Self { _locked: None });
+            }
+            opened => opened.map_err(DirectoryError::system("open", &path))?,
+        };
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Self { _locked: Some(file) }),
+            Err(Errno::WOULDBLOCK) => Err(DirectoryError::InUse(directory.to_owned())),
+            Err(error) => Err(DirectoryError::system("lock", &path)(error.into())),
+        }
+    }
+}
+
+/// Whether there is a directory; an error if there is something else.
+fn is_directory(path: &Path) -> Result<bool, DirectoryError> {
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => Ok(true),
+        Ok(_) => Err(DirectoryError::NotADirectory(path.to_owned())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(DirectoryError::system("open", path)(error)),
+    }
+}
+
+/// Makes a directory and those above it that are missing, durably, for this user alone.
+fn make_directories(path: &Path) -> Result<(), DirectoryError> {
+    let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+    let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
+    for path in missing.into_iter().rev() {
+        let made = match DirBuilder::new().mode(0o700).create(path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+            made => made,
+        };
+        made.map_err(DirectoryError::system("create", path))?;
+        let above = match path.parent() {
+            Some(above) if !above.as_os_str().is_empty() => above,
+            _ => Path::new("."),
+        };
+        let synced = File::open(above).and_then(|above| sync_directory(&above));
+        synced.map_err(DirectoryError::system("sync", above))?;
+    }
+    Ok(())
+}
+
+/// Makes the names in a directory durable.
+pub(super) fn sync_directory(directory: &File) -> io::Result<()> {
+    match directory.sync_all() {
+        // A file system that cannot sync a directory says so; it has no better way.
+        Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(()),
+        synced => synced,
+    }
+}
+
+/// The number of shards of a directory, `None` if it is empty; an error if it cannot become or be
+/// one with `asked` shards.
+fn made_with(path: &Path, asked: Option<u16>) -> Result<Option<u16>, DirectoryError> {
+    match (read_format(path)?, asked) {
+        (Some(made), Some(asked)) if made != asked => {
+            Err(DirectoryError::Shards { path: path.to_owned(), made })
+        }
+        (Some(made), _) => Ok(Some(made)),
+        (None, _) if is_empty(path).map_err(DirectoryError::system("read", path))? => Ok(None),
+        (None, _) => Err(DirectoryError::Foreign(path.to_owned())),
+    }
+}
+
+fn is_empty(path: &Path) -> io::Result<bool> {
+    for entry in fs::read_dir(path)? {
+        let name = entry?.file_name();
+        if !NOTHING.iter().any(|nothing| name == *nothing) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Reads the number of shards, `None` if there is no `FORMAT`.
+fn read_format(directory: &Path) -> Result<Option<u16>, DirectoryError> {
+    let path = directory.join(FORMAT_FILE);
+    let file = match File::open(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(DirectoryError::system("read", &path))?,
+    };
+    let mut bytes = Vec::new();
+    let read = file.take(FORMAT_TEXT_BYTES_MAX).read_to_end(&mut bytes);
+    read.map_err(DirectoryError::system("read", &path))?;
+    match Format::parse(&bytes) {
+        Some(Format::Known { shards }) => Ok(Some(shards)),
+        Some(Format::Newer(found)) => {
+            let path = directory.to_owned();
+            Err(DirectoryError::Newer { path, found, known: FORMAT_VERSION })
+        }
+        None => Err(DirectoryError::Malformed(path)),
+    }
+}
+
+fn write_format(directory: &Path, shards: u16) -> io::Result<()> {
+    let begun = directory.join(FORMAT_FILE_BEGUN);
+    let mut options = File::options();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&begun)?;
+    write!(file, "ringmq data, format {FORMAT_VERSION}\nshards {shards}\n")?;
+    file.sync_all()?;
+    fs::rename(&begun, directory.join(FORMAT_FILE))?;
+    sync_directory(&File::open(directory)?)
+}
+
+/// What a `FORMAT` says.
+#[derive(PartialEq, Eq, Debug)]
+enum Format {
+    Known { shards: u16 },
+    Newer(u32),
+}
+
+impl Format {
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let mut lines = str::from_utf8(bytes).ok()?.lines();
+        let version: u32 = number(lines.next()?.strip_prefix("ringmq data, format ")?)?;
+        if version > FORMAT_VERSION {
+            return Some(Self::Newer(version));
+        }
+        let shards = number(lines.next()?.strip_prefix("shards ")?).filter(|n| is_count(*n))?;
+        let is_whole = version > 0 && lines.next().is_none();
+        is_whole.then_some(Self::Known { shards })
+    }
+}
+
+fn is_count(shards: u16) -> bool {
+    (1..=SHARDS_MAX).contains(&usize::from(shards))
+}
+
+/// Digits alone as a number: a sign is not a digit.
+fn number<N: std::str::FromStr>(text: &str) -> Option<N> {
+    text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Two lines and nothing else; of a newer format only the first line is looked at.
+    #[test]
+    fn format_text() {
+        for (text, format) in [
+            ("ringmq data, format 1\nshards 1\n", Some(Format::Known { shards: 1 })),
+            ("ringmq data, format 1\nshards 64", Some(Format::Known { shards: 64 })),
+            ("ringmq data, format 1\r\nshards 2\r\n", Some(Format::Known { shards: 2 })),
+            ("ringmq data, format 2\nshards 1\n", Some(Format::Newer(2))),
+            ("ringmq data, format 4294967295", Some(Format::Newer(u32::MAX))),
+            ("ringmq data, format 4294967296\nshards 1\n", None),
+            ("ringmq data, format 0\nshards 1\n", None),
+            ("ringmq data, format +1\nshards 1\n", None),
+            ("ringmq data, format \nshards 1\n", None),
+            ("ringmq data, format 1\n", None),
+            ("ringmq data, format 1\nshards 0\n", None),
+            ("ringmq data, format 1\nshards 65\n", None),
+            ("ringmq data, format 1\nshards 65536\n", None),
+            ("ringmq data, format 1\nshards +2\n", None),
+            ("ringmq data, format 1\nshards two\n", None),
+            ("ringmq data, format 1\nshards 2\n\n", None),
+            ("ringmq data, format 1\nshards 2\nmore\n", None),
+            ("something else\n", None),
+            ("", None),
+        ] {
+            assert_eq!(Format::parse(text.as_bytes()), format, "{text:?}");
+        }
+        assert_eq!(Format::parse(b"ringmq data, format 1\nshards 2\n\xff"), None);
+    }
+}

@@ -1,0 +1,402 @@
+//! The files of one shard: what was found, and what may be done to them by name.
+//!
+//! [`Folder`] is the shard's directory. Its methods wait for the disk and belong to the helper's
+//! thread; each leaves a name either as it was or as it is meant to be, and says which file and
+//! which step failed.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::mem;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use log::{info, warn};
+use rustix::fs::{FallocateFlags, fallocate, fstatvfs};
+use rustix::io::{Errno, retry_on_intr};
+
+use super::directory::{Access, DirectoryError, Guard, sync_directory};
+use super::mapping::FileMapping;
+use crate::limits::ZEROS_WRITE_BYTES;
+use crate::store::{FileId, Found, HEADER_BYTES};
+
+/// Bytes of a segment's header.
+const HEADER: usize = 64;
+
+const _: () = assert!(HEADER as u64 == HEADER_BYTES);
+
+/// The segment files of one shard as they were found, mapped for reading.
+pub struct ShardFiles {
+    pub(super) path: PathBuf,
+    /// Ascending by number.
+    found: Vec<Found>,
+    pub(super) free: Vec<FreeFile>,
+    set_aside: usize,
+    /// The highest number that any file has, set aside or not.
+    pub(super) newest: Option<FileId>,
+    /// `None` if the directory was opened for reading alone.
+    pub(super) folder: Option<Folder>,
+}
+
+/// A file in which nothing is needed: its header is zeros.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct FreeFile {
+    pub(super) id: FileId,
+    /// Its length.
+    pub(super) bytes: u64,
+    /// It was free at the start: behind its header may be records of a write that was cut off, for
+    /// the very place where the log goes on.
+    pub(super) is_unknown: bool,
+}
+
+impl ShardFiles {
+    pub(super) fn read(
+        path: PathBuf,
+        access: Access,
+        guard: Arc<Guard>,
+    ) -> Result<Self, DirectoryError> {
+        let folder = match access {
+            Access::Write => Some(Folder::open(&path, guard)?),
+            Access::Read => None,
+        };
+        let mut files =
+            Self { path, found: Vec::new(), free: Vec::new(), set_aside: 0, newest: None, folder };
+        let names = match fs::read_dir(&files.path) {
+            // A shard that has never run, and nobody here may make its directory.
+            Err(error) if error.kind() == ErrorKind::NotFound && access == Access::Read => {
+                return Ok(files);
+            }
+            read => read.map_err(DirectoryError::system("read", &files.path))?,
+        };
+        let mut foreign = Vec::new();
+        for name in names {
+            let name = name.map_err(DirectoryError::system("read", &files.path))?.file_name();
+            let parsed = name.to_str().and_then(Name::parse);
+            let is_ours = match parsed {
+                Some(parsed) => files.take_in(parsed, access)?,
+                None => false,
+            };
+            if !is_ours {
+                foreign.push(name);
+            }
+        }
+        if let Some(first) = foreign.first() {
+            let (path, count) = (files.path.display(), foreign.len());
+            warn!("{path}: ignoring what is not ringmq's: {count} names, one is {first:?}");
+        }
+        files.found.sort_unstable_by_key(|found| found.id);
+        Ok(files)
+    }
+
+    /// Takes in what has this name; whether it is a file of ours.
+    fn take_in(&mut self, name: Name, access: Access) -> Result<bool, DirectoryError> {
+        let id = match name {
+            Name::Segment(id) | Name::SetAside(id) => id,
+            Name::Begun(id) => {
+                if access == Access::Write {
+                    let path = begun_path(&self.path, id);
+                    info!("{}: removing what a start before this one left", path.display());
+                    fs::remove_file(&path).map_err(DirectoryError::system("remove", &path))?;
+                }
+                return Ok(true);
+            }
+        };
+        self.newest = self.newest.max(Some(id));
+        if let Name::SetAside(_) = name {
+            self.set_aside += 1;
+            return Ok(true);
+        }
+        let path = segment_path(&self.path, id);
+        let kind = fs::metadata(&path).map_err(DirectoryError::system("read", &path))?;
+        if !kind.is_file() {
+            return Ok(false);
+        }
+        // Opened as it will be later: what is not permitted is to be known at the start.
+        let file = File::options().read(true).write(access == Access::Write).open(&path);
+        let file = file.map_err(DirectoryError::system("open", &path))?;
+        let bytes = kind.len();
+        if has_free_header(&file).map_err(DirectoryError::system("read", &path))? {
+            self.free.push(FreeFile { id, bytes, is_unknown: true });
+        } else {
+            if access == Access::Write {
+                // A killed process may have written it and not synced: what is read of it now is
+                // built upon, and must not go with the power.
+                file.sync_data().map_err(DirectoryError::system("sync", &path))?;
+            }
+            let mapping = FileMapping::new(&file, bytes);
+            let mapping = mapping.map_err(DirectoryError::system("map", &path))?;
+            self.found.push(Found { id, mapping: Box::new(mapping) });
+        }
+        Ok(true)
+    }
+
+    /// The files found, ascending by number, for the store. Free files are not among them: they
+    /// stay for the next files it asks for. Empty when asked again.
+    pub fn take_found(&mut self) -> Vec<Found> {
+        mem::take(&mut self.found)
+    }
+
+    /// Free files: how many there are, and their bytes.
+    pub fn free_files(&self) -> (usize, u64) {
+        (self.free.len(), self.free.iter().map(|free| free.bytes).sum())
+    }
+
+    /// Damaged files that were set aside.
+    pub fn set_aside(&self) -> usize {
+        self.set_aside
+    }
+
+    /// Where a file is, for messages.
+    pub fn path(&self, id: FileId) -> PathBuf {
+        segment_path(&self.path, id)
+    }
+
+    /// The number of the next file that is made.
+    pub fn next_id(&self) -> FileId {
+        FileId(self.newest.map_or(0, |newest| newest.0.saturating_add(1)))
+    }
+}
+
+/// Whether a file begins with a header of zeros; not if it is too short for one.
+fn has_free_header(file: &File) -> io::Result<bool> {
+    let mut header = [1; HEADER];
+    match file.read_exact_at(&mut header, 0) {
+        Ok(()) => Ok(header == [0; HEADER]),
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// What a file's name says about it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Name {
+    Segment(FileId),
+    /// Not finished when its maker ended.
+    Begun(FileId),
+    SetAside(FileId),
+}
+
+impl Name {
+    fn parse(name: &str) -> Option<Self> {
+        let (digits, suffix) = name.split_at_checked(20)?;
+        let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+        let id = FileId(digits.parse().ok().filter(|_| is_number)?);
+        match suffix.strip_prefix(".segment")? {
+            "" => Some(Self::Segment(id)),
+            ".new" => Some(Self::Begun(id)),
+            rest => {
+                let count = rest.strip_prefix(".damaged")?;
+                let digits = if count.is_empty() { "0" } else { count.strip_prefix('.')? };
+                let is_count = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+                is_count.then_some(Self::SetAside(id))
+            }
+        }
+    }
+}
+
+pub(super) fn segment_path(folder: &Path, id: FileId) -> PathBuf {
+    folder.join(format!("{:020}.segment", id.0))
+}
+
+fn begun_path(folder: &Path, id: FileId) -> PathBuf {
+    folder.join(format!("{:020}.segment.new", id.0))
+}
+
+/// The name of a file that is set aside; the first of its number has no count.
+fn set_aside_path(folder: &Path, id: FileId, count: u32) -> PathBuf {
+    let suffix = if count == 0 { String::new() } else { format!(".{count}") };
+    folder.join(format!("{:020}.segment.damaged{suffix}", id.0))
+}
+
+/// A shard's directory, open for writing.
+pub(super) struct Folder {
+    path: PathBuf,
+    directory: File,
+    _guard: Arc<Guard>,
+}
+
+/// The space of a file system, bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Space {
+    /// That this user may still allocate.
+    pub(super) free: u64,
+    pub(super) total: u64,
+}
+
+impl Folder {
+    fn open(path: &Path, guard: Arc<Guard>) -> Result<Self, DirectoryError> {
+        let directory = File::open(path).map_err(DirectoryError::system("open", path))?;
+        Ok(Self { path: path.to_owned(), directory, _guard: guard })
+    }
+
+    pub(super) fn segment_path(&self, id: FileId) -> PathBuf {
+        segment_path(&self.path, id)
+    }
+
+    /// Makes a file of `bytes` zeros, all of them allocated and written: a later sync has no
+    /// extents to convert then, which would cost a commit of the file system's journal each time.
+    ///
+    /// # Errors
+    /// Names the file. What was begun is removed; the number is not to be used again.
+    pub(super) fn create(&self, id: FileId, bytes: u64) -> io::Result<File> {
+        let (path, begun) = (self.segment_path(id), begun_path(&self.path, id));
+        let Space { free, total } = self.space()?;
+        // Asked first, so that a file too large does not fill the disk for a moment. A file system
+        // of size 0 does not know its size.
+        if bytes > free && total > 0 {
+            return Err(explain(&Errno::NOSPC.into(), "allocate", bytes, &path));
+        }
+        if path.try_exists()? {
+            return Err(explain(&Errno::EXIST.into(), "make", bytes, &path));
+        }
+        let made = self.make(&begun, &path, bytes);
+        if made.is_err() {
+            for left in [begun, path.clone()] {
+                match fs::remove_file(&left) {
+                    Err(error) if error.kind() != ErrorKind::NotFound => {
+                        warn!("cannot remove {}: {error}", left.display());
+                    }
+                    _ => {}
+                }
+            }
+        }
+        made.map_err(|error| explain(&error, "make", bytes, &path))
+    }
+
+    fn make(&self, begun: &Path, path: &Path, bytes: u64) -> io::Result<File> {
+        let mut options = File::options();
+        let file = options.read(true).write(true).create_new(true).mode(0o600).open(begun)?;
+        allocate(&file, bytes)?;
+        write_zeros(&file, bytes)?;
+        file.sync_all()?;
+        fs::rename(begun, path)?;
+        sync_directory(&self.directory)?;
+        Ok(file)
+    }
+
+    /// Opens a free file for use.
+    pub(super) fn reopen(&self, free: FreeFile) -> io::Result<File> {
+        let FreeFile { id, bytes, is_unknown } = free;
+        let path = self.segment_path(id);
+        let open = || {
+            let file = File::options().read(true).write(true).open(&path)?;
+            let found = file.metadata()?.len();
+            if found != bytes {
+                return Err(io::Error::other(format!("it has {found} bytes by now")));
+            }
+            // Nothing to do for a file we made. One that was copied may have holes.
+            allocate(&file, bytes)?;
+            if is_unknown {
+                write_zeros(&file, bytes)?;
+                file.sync_all()?;
+            }
+            Ok(file)
+        };
+        open().map_err(|error| explain(&error, "reuse", bytes, &path))
+    }
+
+    /// Makes the header of a file zeros.
+    pub(super) fn clear(&self, id: FileId) -> io::Result<FreeFile> {
+        let file = File::options().write(true).open(self.segment_path(id))?;
+        let bytes = file.metadata()?.len();
+        file.write_all_at(&[0; HEADER], 0)?;
+        file.sync_data()?;
+        Ok(FreeFile { id, bytes, is_unknown: false })
+    }
+
+    pub(super) fn remove(&self, id: FileId) -> io::Result<()> {
+        fs::remove_file(self.segment_path(id))
+    }
+
+    /// Makes the names durable.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        sync_directory(&self.directory)
+    }
+
+    /// Gives a file a name under which it is not found again, and says which.
+    pub(super) fn set_aside(&self, id: FileId) -> io::Result<PathBuf> {
+        for count in 0..=u32::MAX {
+            let path = set_aside_path(&self.path, id, count);
+            if !path.try_exists()? {
+                fs::rename(self.segment_path(id), &path)?;
+                self.sync()?;
+                return Ok(path);
+            }
+        }
+        Err(Errno::EXIST.into())
+    }
+
+    pub(super) fn space(&self) -> io::Result<Space> {
+        let found = retry_on_intr(|| fstatvfs(&self.directory))?;
+        let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+        Ok(Space { free: bytes(found.f_bavail), total: bytes(found.f_blocks) })
+    }
+}
+
+/// Allocates what is not yet allocated of the first `bytes`, where the file system knows how to.
+fn allocate(file: &File, bytes: u64) -> io::Result<()> {
+    match retry_on_intr(|| fallocate(file, FallocateFlags::empty(), 0, bytes)) {
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+        allocated => Ok(allocated?),
+    }
+}
+
+fn write_zeros(file: &File, bytes: u64) -> io::Result<()> {
+    let zeros = vec![0; ZEROS_WRITE_BYTES];
+    let mut at = 0;
+    while at < bytes {
+        let left = usize::try_from(bytes - at).unwrap_or(usize::MAX);
+        let part = &zeros[..left.min(zeros.len())];
+        file.write_all_at(part, at)?;
+        at += part.len() as u64;
+    }
+    Ok(())
+}
+
+/// Adds to an error what was tried, keeping its kind.
+fn explain(error: &io::Error, doing: &str, bytes: u64, path: &Path) -> io::Error {
+    let text = format!("cannot {doing} {} with {bytes} bytes: {error}", path.display());
+    io::Error::new(error.kind(), text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // The names that are written are read back; what only looks like one is foreign.
+    #[test]
+    fn names() {
+        for number in [0, 7, u64::MAX] {
+            let (folder, id) = (Path::new("/a"), FileId(number));
+            for (path, name) in [
+                (segment_path(folder, id), Name::Segment(id)),
+                (begun_path(folder, id), Name::Begun(id)),
+                (set_aside_path(folder, id, 0), Name::SetAside(id)),
+                (set_aside_path(folder, id, 1), Name::SetAside(id)),
+                (set_aside_path(folder, id, u32::MAX), Name::SetAside(id)),
+            ] {
+                let text = path.file_name().and_then(|name| name.to_str());
+                assert_eq!(text.and_then(Name::parse), Some(name), "{text:?}");
+            }
+        }
+        for text in [
+            "",
+            "7.segment",
+            "0000000000000000007.segment",
+            "000000000000000000007.segment",
+            "+0000000000000000007.segment",
+            "18446744073709551616.segment",
+            "0000000000000000000a.segment",
+            "00000000000000000007",
+            "00000000000000000007.segments",
+            "00000000000000000007.Segment",
+            "00000000000000000007.segment.old",
+            "00000000000000000007.segment.damaged.",
+            "00000000000000000007.segment.damaged.x",
+            "00000000000000000007.segment.damaged1",
+            "000000000000000000٣.segment",
+        ] {
+            assert_eq!(Name::parse(text), None, "{text:?}");
+        }
+    }
+}

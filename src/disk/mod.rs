@@ -1,0 +1,32 @@
+//! The data directory: its lock and format, the segment files of each shard, the helper thread.
+//!
+//! ```text
+//! DIR/LOCK       empty; locked by the one process that uses the directory
+//! DIR/FORMAT     two lines: "ringmq data, format 1" and "shards N"; written once
+//! DIR/shard-K/   for each K below N; its files are named by a number of 20 digits:
+//!     00000000000000000007.segment             a segment, or a free file (64 zeros in front)
+//!     00000000000000000008.segment.new         being made; removed at the next start
+//!     00000000000000000004.segment.damaged     set aside; a second one ends in .damaged.1
+//! ```
+//!
+//! A file has its last name only when it is whole and durable. A number is never used twice: a new
+//! file's is above all that are found, set aside or not, and the file with the highest is never
+//! removed.
+//!
+//! A [`Directory`] gives each shard its [`ShardFiles`]; the one [`Helper`] makes a [`FileMedium`]
+//! of them, which is the shard's [`crate::store::Medium`]. All that may wait for the disk, but for
+//! the writes of the ring, is done by the helper's thread.
+
+mod directory;
+mod files;
+mod helper;
+mod mapping;
+mod medium;
+#[cfg(test)]
+mod tests;
+
+pub use self::directory::{Directory, DirectoryError};
+pub use self::files::ShardFiles;
+pub use self::helper::Helper;
+pub use self::mapping::map;
+pub use self::medium::FileMedium;

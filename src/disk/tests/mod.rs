@@ -1,0 +1,67 @@
+//! Real directories below the system's temporary one, each removed at its test's end.
+
+mod listing;
+mod medium;
+mod opening;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::{Directory, DirectoryError};
+
+/// A directory for one test.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("ringmq-disk-{}-{count}", process::id()));
+        fs::create_dir(&path).expect("the temporary directory is writable");
+        Self(path)
+    }
+
+    /// A path in it under which there is nothing yet.
+    fn data(&self) -> PathBuf {
+        self.0.join("data")
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0) {
+            eprintln!("{} stays: {error}", self.0.display());
+        }
+    }
+}
+
+/// Opens a data directory of one shard.
+fn open(path: &Path) -> Directory {
+    Directory::open(path, Some(1), 1).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// What the user reads.
+#[track_caller]
+fn refusal<T>(result: Result<T, DirectoryError>) -> String {
+    match result {
+        Ok(_) => panic!("it should be refused"),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// Names in a directory, sorted.
+fn names(path: &Path) -> Vec<String> {
+    let entries = fs::read_dir(path).expect("it is a directory");
+    let name = |entry: Result<fs::DirEntry, _>| {
+        entry.expect("it can be read").file_name().into_string().expect("the names are ours")
+    };
+    let mut names: Vec<String> = entries.map(name).collect();
+    names.sort();
+    names
+}
+
+fn write(path: &Path, bytes: &[u8]) {
+    fs::write(path, bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+}

@@ -1,0 +1,164 @@
+//! Opening a directory: what becomes one, what is refused, and what the user reads then.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use super::{Directory, Scratch, names, open, refusal, write};
+
+/// All that could have been touched in a directory: names, contents, and times of change.
+fn state(path: &Path) -> Vec<(String, i64, i64, Vec<u8>)> {
+    let own = fs::metadata(path).expect("it is there");
+    let entry = |name: String| {
+        let path = path.join(&name);
+        let found = fs::symlink_metadata(&path).expect("it is there");
+        (name, found.ctime(), found.ctime_nsec(), fs::read(&path).unwrap_or_default())
+    };
+    let own = (String::new(), own.ctime(), own.ctime_nsec(), Vec::new());
+    names(path).into_iter().map(entry).chain([own]).collect()
+}
+
+// A missing directory is made, with those above it, for this user alone; its FORMAT is as promised.
+#[test]
+fn missing_directory_is_made() {
+    let scratch = Scratch::new();
+    let path = scratch.0.join("a/b/data");
+    let directory = Directory::open(&path, Some(3), 8).expect("it can be made");
+    assert_eq!(directory.shards(), 3);
+    for made in ["a", "a/b", "a/b/data"] {
+        let mode = fs::metadata(scratch.0.join(made)).expect("it was made").permissions().mode();
+        assert_eq!(mode & 0o7777, 0o700, "{made}");
+    }
+    assert_eq!(names(&path), ["FORMAT", "LOCK"]);
+    let format = fs::read_to_string(path.join("FORMAT")).expect("it was written");
+    assert_eq!(format, "ringmq data, format 1\nshards 3\n");
+    assert_eq!(fs::read(path.join("LOCK")).expect("it was made"), b"");
+}
+
+// The number of shards: the directory's, else the one asked for, else the default.
+#[test]
+fn shards_are_the_directory_s() {
+    for (first, again, shards) in [
+        ((None, 2), (None, 5), 2),
+        ((None, 64), (Some(64), 1), 64),
+        ((Some(1), 4), (None, 4), 1),
+        ((Some(7), 4), (Some(7), 4), 7),
+    ] {
+        let scratch = Scratch::new();
+        for (asked, default) in [first, again] {
+            let directory = Directory::open(&scratch.data(), asked, default).expect("it is fine");
+            assert_eq!(directory.shards(), shards, "{first:?} {again:?}");
+        }
+    }
+}
+
+// What a start that was cut off, or mkfs, leaves in a directory does not make it a stranger's.
+#[test]
+fn empty_directories() {
+    for name in ["", "LOCK", "FORMAT.new", "lost+found/"] {
+        let scratch = Scratch::new();
+        match name.strip_suffix('/') {
+            Some(name) => fs::create_dir(scratch.0.join(name)).expect("it is new"),
+            None if name.is_empty() => {}
+            None => write(&scratch.0.join(name), b"ringmq data, for"),
+        }
+        assert_eq!(open(&scratch.0).shards(), 1, "{name}");
+        assert_eq!(open(&scratch.0).shards(), 1, "{name}, again");
+        assert!(!names(&scratch.0).contains(&"FORMAT.new".to_owned()), "{name}");
+    }
+}
+
+// What cannot be used is left as it is, and the message says what to do.
+#[test]
+fn refused_directories_are_untouched() {
+    let fine = "ringmq data, format 1\nshards 2\n";
+    for (name, text, says) in [
+        ("photo.jpg", "", "is not a ringmq data directory; choose an empty or new one with --data"),
+        (".hidden", "", "is not a ringmq data directory"),
+        ("shard-0", "", "is not a ringmq data directory"),
+        ("FORMAT", "", "FORMAT is damaged: it must say \"ringmq data, format 1\""),
+        ("FORMAT", "ringmq data, format 1\n", "FORMAT is damaged"),
+        ("FORMAT", "ringmq data, format 2\nshards 1\n", "has format 2, and this ringmq knows"),
+        ("FORMAT", "ringmq data, format 2\nshards 1\n", "formats up to 1; start the newer"),
+        ("FORMAT", fine, "was made with --shards 2; start with --shards 2 or another --data-dir"),
+    ] {
+        let scratch = Scratch::new();
+        write(&scratch.0.join(name), text.as_bytes());
+        let before = state(&scratch.0);
+        let text = refusal(Directory::open(&scratch.0, Some(1), 1));
+        let names_it = text.starts_with(&scratch.0.display().to_string());
+        assert!(names_it && text.contains(says), "{name}: {text}");
+        assert_eq!(state(&scratch.0), before, "{name}");
+    }
+}
+
+// A path that is no directory, or cannot become one, is named with the system's reason.
+#[test]
+fn impossible_paths() {
+    let scratch = Scratch::new();
+    let file = scratch.0.join("file");
+    write(&file, b"");
+    fs::create_dir_all(scratch.0.join("odd/FORMAT")).expect("it is new");
+    for (path, says) in [
+        (file.clone(), format!("{} is not a directory; choose another", file.display())),
+        (file.join("data"), format!("cannot open {}/data: Not a directory", file.display())),
+        (Path::new("/proc/ringmq-data").into(), "cannot create /proc/ringmq-data: ".to_owned()),
+        (scratch.0.join("odd"), format!("cannot read {}/odd/FORMAT: ", scratch.0.display())),
+    ] {
+        let text = refusal(Directory::open(&path, None, 1));
+        assert!(text.starts_with(&says), "{text}");
+    }
+}
+
+// One process at a time: a second broker, a reader, and a second reader are refused.
+#[test]
+fn one_at_a_time() {
+    let scratch = Scratch::new();
+    let path = scratch.data();
+    let broker = open(&path);
+    let in_use = format!("{} is in use by another ringmq; stop that one or", path.display());
+    assert!(refusal(Directory::open(&path, None, 1)).starts_with(&in_use));
+    assert!(refusal(Directory::open_read_only(&path)).starts_with(&in_use));
+    drop(broker);
+    let reader = Directory::open_read_only(&path).expect("nobody has it");
+    assert!(refusal(Directory::open_read_only(&path)).starts_with(&in_use));
+    assert!(refusal(Directory::open(&path, None, 1)).starts_with(&in_use));
+    drop(reader);
+    open(&path);
+}
+
+// The lock stays for as long as there are files of the directory.
+#[test]
+fn lock_outlives_the_directory() {
+    let scratch = Scratch::new();
+    let path = scratch.data();
+    let files = open(&path).shard(0).expect("it can be read");
+    assert!(refusal(Directory::open(&path, None, 1)).contains("in use"));
+    drop(files);
+    open(&path);
+}
+
+// A reader makes nothing: not the directory, not a lock, not a shard's directory.
+#[test]
+fn reader_makes_nothing() {
+    let scratch = Scratch::new();
+    let path = scratch.data();
+    let text = refusal(Directory::open_read_only(&path));
+    assert!(text.starts_with(&format!("cannot open {}: No such file", path.display())), "{text}");
+    let text = refusal(Directory::open_read_only(&scratch.0));
+    assert!(text.ends_with("is not a ringmq data directory: it has no FORMAT"), "{text}");
+    assert_eq!(names(&scratch.0), Vec::<String>::new());
+
+    drop(Directory::open(&path, Some(2), 1).expect("it can be made"));
+    for has_lock in [true, false] {
+        if !has_lock {
+            fs::remove_file(path.join("LOCK")).expect("nobody has it");
+        }
+        let before = state(&path);
+        let directory = Directory::open_read_only(&path).expect("it is fine");
+        assert_eq!(directory.shards(), 2);
+        let mut files = directory.shard(1).expect("it has never run");
+        assert!(files.take_found().is_empty());
+        assert_eq!(state(&path), before);
+    }
+}

@@ -1,0 +1,274 @@
+//! Writing to files: whole, at its place, durable on request; and to pipes, which are slow and
+//! short when a test wants it.
+
+use std::fs;
+use std::io::PipeReader;
+use std::path::PathBuf;
+use std::process;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use bytes::Bytes;
+use rustix::thread::{gettid, sched_getaffinity};
+
+use super::*;
+
+/// What a pipe holds at least; a write of more than it is short or waits.
+const PIPE_BYTES_MAX: usize = 1 << 20;
+
+type File = Arc<OwnedFd>;
+
+/// A path of its own, removed in the end.
+struct TempPath(PathBuf);
+
+impl TempPath {
+    fn new() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("ringmq-ring-{}-{count}", process::id());
+        Self(std::env::temp_dir().join(name))
+    }
+
+    fn create(&self) -> File {
+        Arc::new(fs::File::create(&self.0).expect("a writable directory").into())
+    }
+
+    fn read(&self) -> Vec<u8> {
+        fs::read(&self.0).expect("it is there")
+    }
+}
+
+impl Drop for TempPath {
+    fn drop(&mut self) {
+        // A test that failed early made no file.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn pipe() -> (File, PipeReader) {
+    let (reader, writer) = std::io::pipe().expect("descriptors");
+    (Arc::new(writer.into()), reader)
+}
+
+impl Rig {
+    fn write(&mut self, file: &File, offset: u64, bytes: Vec<u8>, sync: bool) -> Result<(), i32> {
+        self.ring.submit_write(file, offset, bytes.into(), sync);
+        self.take_written()
+    }
+}
+
+/// Bytes arrive whole, where they belong, whatever their number, synced or not; the memory is free
+/// again when the write completes.
+#[test]
+fn bytes_arrive_at_their_offset() {
+    let mut rig = Rig::new();
+    for bytes in [1, 4095, 4096, 4097, 65536, 3 << 20] {
+        for offset in [0, 1, 4096, 10_007] {
+            for sync in [false, true] {
+                let path = TempPath::new();
+                let file = path.create();
+                let given = Bytes::from(pattern(0, bytes));
+                rig.ring.submit_write(&file, offset, given.clone(), sync);
+                assert_eq!(rig.take_written(), Ok(()));
+                assert!(given.is_unique() && Arc::strong_count(&file) == 1);
+                let found = path.read();
+                let (hole, rest) = found.split_at(usize::try_from(offset).expect("small"));
+                assert!(hole.iter().all(|byte| *byte == 0));
+                assert!(rest == given, "{bytes} bytes at {offset}, sync: {sync}");
+            }
+        }
+    }
+}
+
+/// One write after another to the same place: the later stays. To other places: both stay.
+#[test]
+fn writes_follow_each_other() {
+    let mut rig = Rig::new();
+    let path = TempPath::new();
+    let file = path.create();
+    for sync in [true, false, true] {
+        assert_eq!(rig.write(&file, 0, vec![1; 100], sync), Ok(()));
+        assert_eq!(rig.write(&file, 50, vec![2; 100], sync), Ok(()));
+        assert_eq!(rig.write(&file, 120, vec![3; 10], sync), Ok(()));
+        let wanted = [vec![1; 50], vec![2; 70], vec![3; 10], vec![2; 20]].concat();
+        assert_eq!(path.read(), wanted);
+    }
+}
+
+/// What cannot be written fails by value, once, with the write's error and not the cancelled
+/// sync's; the next write is none the worse for it.
+#[test]
+fn refused_writes_fail() {
+    let mut rig = Rig::new();
+    let path = TempPath::new();
+    let file = path.create();
+    let unwritable: File = Arc::new(fs::File::open(&path.0).expect("it is there").into());
+    let full: File = Arc::new(fs::File::create("/dev/full").expect("every Linux has it").into());
+    for sync in [false, true] {
+        for bytes in [1, 3 << 20] {
+            assert_eq!(rig.write(&unwritable, 0, pattern(0, bytes), sync), Err(libc::EBADF));
+            assert_eq!(rig.write(&full, 0, pattern(0, bytes), sync), Err(libc::ENOSPC));
+        }
+        assert_eq!(rig.write(&file, 0, pattern(0, 10), sync), Ok(()));
+    }
+    assert!(rig.seen.is_empty() && path.read() == pattern(0, 10));
+}
+
+/// A file that takes a part at a time gets all of it, in order, in one completion. The sync that
+/// each short write cancels is asked for again; at last it runs, and a pipe refuses it.
+#[test]
+fn short_writes_go_on() {
+    for (sync, wanted) in [(false, Ok(())), (true, Err(libc::EINVAL))] {
+        let mut rig = Rig::new();
+        let (file, mut reader) = pipe();
+        let bytes = 3 * PIPE_BYTES_MAX;
+        let reading = thread::spawn(move || {
+            let mut got = vec![0; bytes];
+            reader.read_exact(&mut got).expect("all of it comes");
+            got
+        });
+        assert_eq!(rig.write(&file, 0, pattern(0, bytes), sync), wanted);
+        assert!(rig.seen.is_empty() && Arc::strong_count(&file) == 1);
+        drop(file);
+        assert!(reading.join().expect("the reader") == pattern(0, bytes));
+    }
+}
+
+/// A pipe that breaks in the middle of a write is its error.
+#[test]
+fn rest_that_fails_is_told() {
+    for sync in [false, true] {
+        let mut rig = Rig::new();
+        let (file, reader) = pipe();
+        rig.ring.submit_write(&file, 0, pattern(0, 2 * PIPE_BYTES_MAX).into(), sync);
+        for _ in 0..3 {
+            rig.ring.wait(Some(Duration::from_millis(1)), &mut rig.seen).expect("the ring works");
+        }
+        assert!(rig.seen.is_empty(), "it waits for the reader");
+        drop(reader);
+        assert_eq!(rig.take_written(), Err(libc::EPIPE));
+    }
+}
+
+/// A ring that sleeps wakes when a write completes.
+#[test]
+fn completion_wakes() {
+    let mut rig = Rig::new();
+    let path = TempPath::new();
+    let file = path.create();
+    let start = Instant::now();
+    for turn in 0..10 {
+        rig.ring.submit_write(&file, turn, pattern(0, 10).into(), true);
+        while rig.seen.is_empty() {
+            rig.ring.wait(Some(Duration::from_secs(20)), &mut rig.seen).expect("the ring works");
+        }
+        assert!(matches!(rig.seen.as_slice(), [Completion::Written { result: Ok(()) }]));
+        rig.seen.clear();
+    }
+    assert!(start.elapsed() < Duration::from_secs(15), "it slept through its completion");
+}
+
+/// A send that waits for its peer and an armed receive do not notice a write, nor it them.
+#[test]
+fn links_are_not_disturbed() {
+    let mut rig = Rig::new();
+    let path = TempPath::new();
+    let file = path.create();
+    let (socket, mut peer) = pair();
+    let bytes = 8 << 20;
+    rig.ring.submit_send(LINK, &socket, batch_of(4, bytes / 4));
+    rig.ring.submit_recv(LINK, &socket, RecvMode::Multishot);
+    for sync in [false, true] {
+        assert_eq!(rig.write(&file, 0, pattern(0, 1 << 20), sync), Ok(()));
+        assert!(rig.seen.is_empty() && path.read() == pattern(0, 1 << 20));
+    }
+    rig.ring.submit_write(&file, 0, pattern(1, 1 << 20).into(), true);
+    peer.write_all(b"hello").expect("room");
+    let reader = thread::spawn(move || {
+        let mut got = vec![0; bytes];
+        peer.read_exact(&mut got).expect("all of it comes");
+        (peer, got)
+    });
+    assert_eq!(rig.take_sent(LINK).0, Ok(bytes));
+    assert_eq!(rig.take_written(), Ok(()));
+    let mut inbox = Inbox::default();
+    rig.fill(LINK, &mut inbox, 5);
+    assert_eq!((inbox.bytes.as_slice(), inbox.end), (&b"hello"[..], None));
+    let (_peer, got) = reader.join().expect("the reader");
+    assert!(got == pattern(0, bytes) && path.read() == pattern(1, 1 << 20));
+}
+
+/// A write finds its way through a queue that is full or has a single place left.
+#[test]
+fn full_queue_takes_a_write() {
+    let path = TempPath::new();
+    let file = path.create();
+    for sends in 5..=9 {
+        let mut rig = Rig::with(&Options { submissions: 8, ..Options::default() });
+        let (socket, _peer) = pair();
+        for slot in 0..sends {
+            rig.ring.submit_send(Key { slot, generation: 0 }, &socket, batch_of(1, 1));
+        }
+        assert_eq!(rig.write(&file, sends.into(), pattern(0, 1000), true), Ok(()));
+        for slot in 0..sends {
+            assert_eq!(rig.take_sent(Key { slot, generation: 0 }).0, Ok(1));
+        }
+        assert_eq!(path.read()[sends as usize..], pattern(0, 1000));
+    }
+}
+
+/// A ring dropped with a write in flight, or asked for only, lets go of file and memory before it
+/// returns. A file has the write or not; a pipe without a reader keeps its writer for ever.
+#[test]
+fn drop_lets_go_of_a_write() {
+    for (is_submitted, is_parked, sync) in (0..8).map(|n| (n & 1 > 0, n & 2 > 0, n & 4 > 0)) {
+        let path = TempPath::new();
+        let (parking, reader) = pipe();
+        let file = if is_parked { parking } else { path.create() };
+        let bytes = Bytes::from(pattern(0, 2 * PIPE_BYTES_MAX));
+        let mut rig = Rig::new();
+        rig.ring.submit_write(&file, 0, bytes.clone(), sync);
+        if is_submitted {
+            rig.ring.wait(Some(Duration::ZERO), &mut rig.seen).expect("the ring works");
+        }
+        assert!(!rig.seen.is_empty() || !bytes.is_unique());
+        assert!(!is_parked || rig.seen.is_empty(), "nobody reads");
+        drop(rig);
+        assert!(bytes.is_unique() && Arc::strong_count(&file) == 1);
+        drop((file, reader));
+    }
+}
+
+/// The kernel's threads for files are kept to the CPUs that the options name.
+#[test]
+fn workers_are_kept_to_their_cpus() {
+    let mask = sched_getaffinity(None).expect("a mask");
+    for cpu in (0..1024).filter(|cpu| mask.is_set(*cpu)).take(2) {
+        // A thread of its own: its ring's workers are told by its number.
+        let found = thread::spawn(move || {
+            let mut rig = Rig::with(&Options { worker_cpus: vec![cpu], ..Options::default() });
+            let path = TempPath::new();
+            assert_eq!(rig.write(&path.create(), 0, pattern(0, 10), true), Ok(()));
+            worker_cpus()
+        });
+        let found = found.join().expect("the thread");
+        assert!(
+            !found.is_empty() && found.iter().all(|list| *list == cpu.to_string()),
+            "{found:?}"
+        );
+    }
+}
+
+/// The CPUs that each worker of this thread's rings may run on, as `/proc` lists them.
+fn worker_cpus() -> Vec<String> {
+    let name = format!("iou-wrk-{}", gettid().as_raw_nonzero());
+    let tasks = fs::read_dir("/proc/self/task").expect("it is mounted");
+    let cpus_of = |task: fs::DirEntry| {
+        let status = fs::read_to_string(task.path().join("status")).ok()?;
+        let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name));
+        let is_ours = field("Name:")?.trim() == name;
+        is_ours.then(|| field("Cpus_allowed_list:").unwrap_or_default().trim().to_owned())
+    };
+    tasks.filter_map(|task| cpus_of(task.ok()?)).collect()
+}

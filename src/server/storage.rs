@@ -1,0 +1,125 @@
+//! The data directory at start: opened once, then each shard has its part.
+
+use std::io;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use log::info;
+
+use crate::broker::{Overflow, Threshold};
+use crate::config::{self, Options};
+use crate::disk::{Directory, FileMedium, Helper, ShardFiles};
+use crate::limits::SHARDS_MAX;
+use crate::ring::{Wake, Waker};
+use crate::store::{CatalogLimits, Found, LogOptions, Store, StoreOptions};
+
+use super::StartError;
+
+/// The open directory; locked as long as this lives.
+pub(super) struct Storage {
+    directory: Directory,
+    helper: Helper,
+    /// By shard.
+    files: Vec<Option<ShardFiles>>,
+}
+
+impl Storage {
+    /// Opens the directory for as many shards as it was made for, or as are asked for.
+    pub(super) fn open(options: &Options, default_shards: usize) -> Result<Self, StartError> {
+        let number = |shards: usize| u16::try_from(shards.min(SHARDS_MAX)).expect("at most 64");
+        let asked = options.shards.map(|shards| number(shards.get()));
+        let directory = Directory::open(&options.data_dir, asked, number(default_shards))
+            .map_err(StartError::Data)?;
+        let helper = Helper::start()
+            .map_err(|error| StartError::System("start the disk's thread", error))?;
+        Ok(Self { directory, helper, files: Vec::new() })
+    }
+
+    pub(super) fn shards(&self) -> u16 {
+        self.directory.shards()
+    }
+
+    /// The files that a shard finds.
+    pub(super) fn take_found(&mut self, shard: u16) -> Result<Vec<Found>, StartError> {
+        let mut files = self.directory.shard(shard).map_err(StartError::Data)?;
+        let found = files.take_found();
+        self.files.push(Some(files));
+        Ok(found)
+    }
+
+    /// A shard's part of the disk, which wakes it when it has something to say.
+    pub(super) fn medium(&mut self, shard: usize, waker: Waker) -> FileMedium {
+        let files = self.files[shard].take().expect("asked for once");
+        self.helper.medium(files, move || waker.wake())
+    }
+
+    /// Ends the helper, when all media are gone.
+    pub(super) fn finish(self) {
+        self.helper.finish();
+    }
+}
+
+/// What a shard's store is opened with.
+pub(super) fn store_options(
+    options: &Options,
+    shard: u16,
+    shards: u16,
+    seed: u64,
+    epoch_ms: u64,
+) -> StoreOptions {
+    let share = |whole: u64| whole.div_ceil(shards.into());
+    StoreOptions {
+        log: LogOptions {
+            shard,
+            segment_bytes: options.segment_bytes,
+            sync: options.durability == config::Durability::Disk,
+        },
+        limits: CatalogLimits {
+            retained_count_max: share(options.retained_max),
+            retained_bytes_max: share(options.retained_bytes_max),
+        },
+        seed,
+        time_ms: epoch_ms,
+    }
+}
+
+/// Opens a shard's store and says what it found.
+pub(super) fn open_store(options: &StoreOptions, found: Vec<Found>) -> Result<Store, StartError> {
+    let shard = options.log.shard;
+    let (store, opened) =
+        Store::open(options, found).map_err(|error| StartError::Store(shard, error))?;
+    info!("shard {shard}: {opened}");
+    Ok(store)
+}
+
+pub(super) fn overflow(options: &Options) -> Overflow {
+    match options.session_overflow {
+        config::SessionOverflow::DropOldest => Overflow::DropOldest,
+        config::SessionOverflow::DropNewest => Overflow::DropNewest,
+        config::SessionOverflow::Block => Overflow::Block,
+    }
+}
+
+pub(super) fn disk_low(options: &Options) -> Option<Threshold> {
+    options.disk_low.map(|low| match low {
+        config::DiskLow::Bytes(bytes) => Threshold::Bytes(bytes),
+        config::DiskLow::Percent(percent) => Threshold::Percent(percent),
+    })
+}
+
+/// Milliseconds; 0: never.
+pub(super) fn expiry_ms(options: &Options) -> u64 {
+    match options.session_expiry {
+        config::SessionExpiry::Never => 0,
+        config::SessionExpiry::AfterMs(ms) => ms,
+    }
+}
+
+/// Milliseconds since 1970.
+pub(super) fn unix_ms() -> Result<u64, StartError> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let since = since.map_err(|_| {
+        let before = io::Error::other("it is before 1970");
+        StartError::System("use the system's clock", before)
+    })?;
+    Ok(u64::try_from(since.as_millis()).expect("the year is below 584 million"))
+}

@@ -1,0 +1,355 @@
+//! What one shard keeps, beside its logs: sessions, retained messages, and what came from
+//! publishers elsewhere.
+//!
+//! Invariant: what is changed here for a session that is not clean, or for a retained message, is
+//! appended to the log in the same call, so that what recovery reads is what was done. Whether it
+//! is on disk already is a question of [`super::Log::committed`].
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use super::hashing::Hashing;
+use super::logs::Logs;
+use super::position::Position;
+use super::queue::{Entry as QueueEntry, QueueLog, Terms as QueueTerms};
+use super::record::{AcksRecord, MessageRecord, Origin, Record, SessionKey, Target, Targets};
+use super::retained::{RetainStore, Retained};
+use super::session::{Holder, Sessions};
+
+/// Bounds of a shard's catalog.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CatalogLimits {
+    /// Retained messages.
+    pub retained_count_max: u64,
+    /// Bytes of their records.
+    pub retained_bytes_max: u64,
+}
+
+/// A message that is to be stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NewMessage<'a> {
+    /// Names the vhost.
+    pub vhost: u16,
+    /// QoS it was published with, 0 to 2.
+    pub qos: u8,
+    /// It is to be its topic's retained message; its payload is not empty.
+    pub retain: bool,
+    /// The time, milliseconds since 1970.
+    pub time_ms: u64,
+    /// Topic name.
+    pub topic: &'a str,
+    /// Application message.
+    pub payload: &'a [u8],
+    /// The session and packet identifier it was received with, of a publisher here, at QoS 2.
+    pub received: Option<(SessionKey, u16)>,
+    /// The same of a publisher on another shard.
+    pub origin: Option<Origin>,
+}
+
+/// See the module.
+pub struct Catalog {
+    /// All sessions of the shard.
+    pub sessions: Sessions,
+    /// Sessions that the next message to be stored is for; [`Catalog::store`] empties it.
+    pub targets: Vec<Target>,
+    pub(super) limits: CatalogLimits,
+    /// By vhost.
+    pub(super) retained: Vec<RetainStore>,
+    /// QoS 2 messages of publishers on other shards that are not released.
+    pub(super) elsewhere: BTreeSet<Origin>,
+    /// Starts of segments with messages that sessions wait for which the message does not name:
+    /// their retained messages were sent to them. All that were there at the start may be.
+    guests: BTreeSet<u64>,
+    guests_below: u64,
+    /// Offsets of the segment that is being cleaned, and who was sent retained messages in it since
+    /// that began.
+    watched: Range<u64>,
+    late_guests: Vec<(SessionKey, Position)>,
+    /// Sessions with acknowledgements to write.
+    noted: Vec<SessionKey>,
+    /// The targets as a record has them.
+    encoded: Vec<u8>,
+}
+
+impl Catalog {
+    pub(super) fn new(limits: CatalogLimits, hashing: &Hashing) -> Self {
+        Self {
+            sessions: Sessions::new(hashing),
+            targets: Vec::new(),
+            limits,
+            retained: Vec::new(),
+            elsewhere: BTreeSet::new(),
+            guests: BTreeSet::new(),
+            guests_below: 0,
+            watched: 0..0,
+            late_guests: Vec::new(),
+            noted: Vec::new(),
+            encoded: Vec::new(),
+        }
+    }
+
+    /// Opens a session; there must be none of that client.
+    pub fn open_session(
+        &mut self,
+        vhost: u16,
+        client_id: &str,
+        clean: bool,
+        time_ms: u64,
+        logs: &mut Logs,
+    ) -> SessionKey {
+        let session = self.sessions.insert(vhost, client_id, clean);
+        if !clean {
+            let opened = Record::SessionOpened { session, vhost, time_ms, client_id };
+            let position = logs.append_promised(&opened);
+            self.sessions.get_mut(session).serial = logs.disk.mark_of(position);
+        }
+        session
+    }
+
+    /// Ends a session: its subscriptions and what waits in it. Gives its filters.
+    pub fn end_session(&mut self, key: SessionKey, logs: &mut Logs) -> super::Subscriptions {
+        let mut session = self.sessions.remove(key);
+        session.queue.drain(logs);
+        if !session.clean {
+            logs.append_promised(&Record::SessionEnded { session: key });
+        }
+        session.subscriptions
+    }
+
+    /// A client uses the session from now on.
+    pub fn attach(&mut self, key: SessionKey, holder: Holder, logs: &mut Logs) {
+        let session = self.sessions.get_mut(key);
+        session.holder = Some(holder);
+        session.left_ms = 0;
+        session.queue.rewind();
+        if !session.clean {
+            logs.append_promised(&Record::Attached { session: key });
+        }
+    }
+
+    /// Its client is gone.
+    pub fn detach(&mut self, key: SessionKey, time_ms: u64, logs: &mut Logs) {
+        let session = self.sessions.get_mut(key);
+        session.holder = None;
+        session.left_ms = time_ms;
+        session.queue.rewind();
+        if !session.clean {
+            let sent = session.queue.sent();
+            logs.disk.append(&Record::Detached { session: key, sent, time_ms });
+        }
+    }
+
+    /// Sets the granted QoS of a filter; `None` if the session may not have another.
+    pub fn subscribe(
+        &mut self,
+        key: SessionKey,
+        filter: &str,
+        granted: u8,
+        logs: &mut Logs,
+    ) -> Option<()> {
+        let session = self.sessions.get_mut(key);
+        session.subscriptions.set(filter, granted)?;
+        if !session.clean {
+            logs.append_promised(&Record::Subscribed { session: key, granted, filter });
+        }
+        Some(())
+    }
+
+    /// Takes a filter away; whether it was there.
+    pub fn unsubscribe(&mut self, key: SessionKey, filter: &str, logs: &mut Logs) -> bool {
+        let session = self.sessions.get_mut(key);
+        let found = session.subscriptions.remove(filter);
+        if found && !session.clean {
+            logs.append_promised(&Record::Unsubscribed { session: key, filter });
+        }
+        found
+    }
+
+    /// Whether a message may be retained: there is room, or it replaces one that is no smaller.
+    pub fn may_retain(&self, message: &NewMessage<'_>) -> bool {
+        let store = self.retained(message.vhost);
+        let known = store.and_then(|store| store.get(message.topic));
+        let count = self.retained.iter().map(|store| store.len() as u64).sum::<u64>();
+        let bytes = self.retained.iter().map(RetainStore::bytes).sum::<u64>();
+        let room = self.limits.retained_bytes_max.saturating_sub(bytes);
+        let needed = (message.topic.len() + message.payload.len()) as u64;
+        needed <= room + known.map_or(0, |known| known.bytes.into())
+            && (known.is_some() || count < self.limits.retained_count_max)
+    }
+
+    /// Stores a message, for the sessions in `targets` and as retained one.
+    pub fn store(&mut self, message: &NewMessage<'_>, logs: &mut Logs) -> Position {
+        self.encoded.clear();
+        self.targets.iter().for_each(|target| target.put(&mut self.encoded));
+        let record = MessageRecord {
+            vhost: message.vhost,
+            qos: message.qos,
+            retained: message.retain,
+            time_ms: message.time_ms,
+            topic: message.topic,
+            payload: message.payload,
+            moved_from: None,
+            received: message.received,
+            origin: message.origin,
+            targets: Targets(&self.encoded),
+        };
+        let bytes = record.own_bytes();
+        let position = logs.disk.append(&Record::Message(record));
+        for target in self.targets.drain(..) {
+            let terms = QueueTerms { retain: target.retain, exactly_once: target.exactly_once };
+            let session = self.sessions.get_mut(target.session);
+            let near = session.holder.is_some();
+            let entry = QueueEntry::stored(position, bytes, terms);
+            session.queue.push(entry, near, target.session, logs);
+        }
+        // A retained one may give way to another that is lost at a crash.
+        if message.retain || message.received.is_some() || message.origin.is_some() {
+            logs.promise_turn();
+        }
+        if let Some((session, packet_id)) = message.received {
+            self.sessions.get_mut(session).receive(packet_id);
+        }
+        self.elsewhere.extend(message.origin);
+        if message.retain {
+            logs.hold(position, 1);
+            let retained = Retained { position, bytes };
+            if let Some(before) = self.retained_mut(message.vhost).set(message.topic, retained) {
+                logs.release(before.position, 1);
+            }
+        }
+        position
+    }
+
+    /// Has a session wait for a message that is stored already, because it is retained.
+    pub fn queue_retained(&mut self, target: Target, retained: Retained, logs: &mut Logs) {
+        let Retained { position, bytes } = retained;
+        logs.disk.append(&Record::Queued { target, position, bytes });
+        self.expect_guests(position, logs);
+        if self.watched.contains(&position.offset()) {
+            self.late_guests.push((target.session, position));
+        }
+        let terms = QueueTerms { retain: target.retain, exactly_once: target.exactly_once };
+        let entry = QueueEntry::stored(position, bytes, terms);
+        let session = self.sessions.get_mut(target.session);
+        let near = session.holder.is_some();
+        session.queue.push(entry, near, target.session, logs);
+    }
+
+    /// Whether sessions may wait for messages of a segment that do not name them.
+    pub(super) fn has_guests(&self, start: u64) -> bool {
+        start < self.guests_below || self.guests.contains(&start)
+    }
+
+    /// Of what was there at the start nobody knows.
+    pub(super) fn expect_guests_below(&mut self, end: u64) {
+        self.guests_below = end;
+    }
+
+    /// Sessions may wait for this message that it does not name.
+    pub(super) fn expect_guests(&mut self, position: Position, logs: &Logs) {
+        self.guests.extend(logs.disk.segment_of(position));
+    }
+
+    /// From now on who is sent retained messages of this segment is noted.
+    pub(super) fn watch_guests(&mut self, segment: Range<u64>) {
+        self.watched = segment;
+        self.late_guests.clear();
+    }
+
+    /// What was noted since the last call.
+    pub(super) fn take_late_guests(&mut self) -> Vec<(SessionKey, Position)> {
+        std::mem::take(&mut self.late_guests)
+    }
+
+    /// A segment was cleaned.
+    pub(super) fn forget_guests(&mut self, start: u64) {
+        self.guests.remove(&start);
+        self.watch_guests(0..0);
+    }
+
+    /// Clears the retained message of a topic; whether there was one.
+    pub fn clear_retained(&mut self, vhost: u16, topic: &str, logs: &mut Logs) -> bool {
+        let Some(before) = self.retained_mut(vhost).clear(topic) else { return false };
+        logs.append_promised(&Record::Cleared { vhost, topic });
+        logs.release(before.position, 1);
+        true
+    }
+
+    /// The retained messages of a vhost; `None` if there were never any.
+    pub fn retained(&self, vhost: u16) -> Option<&RetainStore> {
+        self.retained.get(usize::from(vhost))
+    }
+
+    pub(super) fn retained_mut(&mut self, vhost: u16) -> &mut RetainStore {
+        let at = usize::from(vhost);
+        if at >= self.retained.len() {
+            self.retained.resize_with(at + 1, RetainStore::default);
+        }
+        &mut self.retained[at]
+    }
+
+    /// Notes the identifier of a QoS 2 message that is stored nowhere here; whether it is new.
+    pub fn receive(&mut self, key: SessionKey, packet_id: u16, logs: &mut Logs) -> bool {
+        let session = self.sessions.get_mut(key);
+        let new = session.receive(packet_id);
+        if new && !session.clean {
+            logs.append_promised(&Record::Received { session: key, packet_id });
+        }
+        new
+    }
+
+    /// PUBREL: an identifier is free for another message [MQTT-4.3.3-2]; whether it was taken.
+    pub fn free(&mut self, key: SessionKey, packet_id: u16, logs: &mut Logs) -> bool {
+        let session = self.sessions.get_mut(key);
+        let was = session.free(packet_id);
+        if was && !session.clean {
+            logs.append_promised(&Record::Freed { session: key, packet_id });
+        }
+        was
+    }
+
+    /// Whether a QoS 2 message of a publisher elsewhere came before.
+    pub fn has_origin(&self, origin: &Origin) -> bool {
+        self.elsewhere.contains(origin)
+    }
+
+    /// Notes a QoS 2 message of a publisher elsewhere that is stored nowhere here.
+    pub fn note_origin(&mut self, origin: Origin, logs: &mut Logs) {
+        if self.elsewhere.insert(origin) {
+            logs.append_promised(&Record::Origins(vec![origin]));
+        }
+    }
+
+    /// A publisher elsewhere has released its message.
+    pub fn free_origin(&mut self, origin: Origin, logs: &mut Logs) {
+        if self.elsewhere.remove(&origin) {
+            logs.append_promised(&Record::FreedElsewhere(origin));
+        }
+    }
+
+    /// Notes that a session's queue has acknowledgements to write.
+    #[inline]
+    pub fn note_acks(&mut self, key: SessionKey) {
+        let session = self.sessions.get_mut(key);
+        if !session.clean && !std::mem::replace(&mut session.noted, true) {
+            self.noted.push(key);
+        }
+    }
+
+    /// Writes the acknowledgements that were noted since the last call.
+    pub fn write_acks(&mut self, logs: &mut Logs) {
+        for key in self.noted.drain(..) {
+            // It may have ended, and another have its key.
+            let Some(session) = self.sessions.try_get_mut(key) else { continue };
+            session.noted = false;
+            if let Some(acks) = session.queue.take_acks() {
+                let (first, gone, released) = (acks.first, acks.gone, acks.released);
+                if !released.is_empty() {
+                    logs.promise_turn();
+                }
+                let acks = AcksRecord { session: key, first, gone, released };
+                logs.disk.append(&Record::Acks(acks));
+            }
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! A segment that is being cleaned, a bounded step at a time: what lives in it moves to the end of
+//! the log, so that its file serves again.
+//!
+//! ```text
+//!  Ask all ──► Look at each record ──► Relocate each session ──► "cleaned"
+//!   ▲ if some are not named  │
+//!   └──── Rescue ◄───────────┘ if one is damaged
+//! ```
+//! Who waits for a message is named by it, or was by its block; except for guests, which were sent
+//! it because it was retained.
+//!
+//! Invariant: the segment is held until the log says that it was cleaned. So a crash finds either
+//! that, or everything in its old place.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::Range;
+
+use super::catalog::Catalog;
+use super::housekeeping::{HousekeepingStats, STEP_BYTES, STEP_SESSIONS};
+use super::logs::Logs;
+use super::position::Position;
+use super::queue::QueueLog;
+use super::record::{MessageRecord, Record, SessionKey, Target, Targets};
+use super::retained::Retained;
+
+/// See the module.
+pub(super) struct Cleaning {
+    range: Range<u64>,
+    /// Sessions from this one on are still to be asked, because some may refer to messages that do
+    /// not name them.
+    all_from: Option<SessionKey>,
+    /// Where to go on looking; `None`: all was looked at.
+    at: Option<u64>,
+    /// What is from here on is found by who needs it: a damaged record is in the way.
+    rescue_from: Option<u64>,
+    /// Sessions that were asked what they need of the segment.
+    asked: HashSet<SessionKey>,
+    /// Those that need something.
+    concerned: BTreeSet<SessionKey>,
+    /// What sessions need.
+    needed: HashSet<Position>,
+    moves: HashMap<Position, Position>,
+    /// Some sessions need messages that do not name them.
+    has_guests: bool,
+    payload: Vec<u8>,
+}
+
+impl Cleaning {
+    pub(super) fn new(range: Range<u64>, catalog: &mut Catalog, logs: &mut Logs) -> Self {
+        logs.disk.hold(Position::durable(range.start), 1);
+        catalog.watch_guests(range.clone());
+        let has_guests = catalog.has_guests(range.start);
+        Self {
+            at: Some(range.start),
+            range,
+            all_from: has_guests.then_some(0),
+            rescue_from: None,
+            asked: HashSet::new(),
+            concerned: BTreeSet::new(),
+            needed: HashSet::new(),
+            moves: HashMap::new(),
+            has_guests,
+            payload: Vec::new(),
+        }
+    }
+
+    /// Start of the segment.
+    pub(super) fn start(&self) -> u64 {
+        self.range.start
+    }
+
+    /// Takes a step; whether that was the last.
+    pub(super) fn step(
+        &mut self,
+        catalog: &mut Catalog,
+        logs: &mut Logs,
+        stats: &mut HousekeepingStats,
+    ) -> bool {
+        if let Some(from) = self.all_from {
+            let keys = catalog.sessions.keys_from(from).take(STEP_SESSIONS + 1);
+            let mut keys: Vec<SessionKey> = keys.collect();
+            self.all_from = keys.get(STEP_SESSIONS).copied();
+            keys.truncate(STEP_SESSIONS);
+            keys.into_iter().for_each(|key| self.ask(key, catalog, logs));
+        } else if let Some(from) = self.rescue_from.take() {
+            self.rescue(from, catalog, logs, stats);
+        } else if let Some(at) = self.at {
+            self.look(at, catalog, logs, stats);
+        } else if let Some(key) = self.concerned.pop_first() {
+            // It may have ended meanwhile; another of the same key refers to nothing in there.
+            // What is done with is in the log before.
+            catalog.write_acks(logs);
+            if let Some(session) = catalog.sessions.try_get_mut(key) {
+                let map = |position| self.moves.get(&position).copied();
+                session.queue.relocate(&self.range, &map, key, logs);
+            }
+        } else {
+            let Range { start: from, end: to } = self.range;
+            logs.disk.append(&Record::Cleaned { from, to });
+            logs.disk.release(Position::durable(from), 1);
+            catalog.forget_guests(from);
+            stats.cleaned += 1;
+            return true;
+        }
+        false
+    }
+
+    /// Asks a session, once, what it needs of the segment.
+    fn ask(&mut self, key: SessionKey, catalog: &Catalog, logs: &Logs) {
+        if !self.asked.insert(key) {
+            return;
+        }
+        let Some(session) = catalog.sessions.try_get(key) else { return };
+        if session.queue.refers_to(&self.range) {
+            self.concerned.insert(key);
+            session.queue.positions_in(&self.range, logs, &mut |position| {
+                self.needed.insert(position);
+            });
+        }
+    }
+
+    /// Sessions that were sent a retained message of the segment since it is being cleaned.
+    fn heed_late_guests(&mut self, catalog: &mut Catalog) {
+        for (key, position) in catalog.take_late_guests() {
+            self.concerned.insert(key);
+            self.needed.insert(position);
+            self.has_guests = true;
+        }
+    }
+
+    /// Looks at a step's worth of records and moves what lives.
+    fn look(
+        &mut self,
+        mut at: u64,
+        catalog: &mut Catalog,
+        logs: &mut Logs,
+        stats: &mut HousekeepingStats,
+    ) {
+        self.heed_late_guests(catalog);
+        let stop = at + STEP_BYTES as u64;
+        while at < self.range.end.min(stop) {
+            let position = Position::durable(at);
+            let Ok((record, next)) = logs.disk.record_at(at) else {
+                log::error!("the log is damaged at offset {at}: what is left of it is moved");
+                logs.disk.set_damaged(at);
+                (self.at, self.rescue_from, self.all_from) = (None, Some(at), Some(0));
+                return;
+            };
+            at = next;
+            let sessions: Vec<SessionKey> = match &record {
+                Record::Message(message) => message.targets.iter().map(|t| t.session).collect(),
+                Record::Block(block) => vec![block.session],
+                _ => continue,
+            };
+            for session in sessions {
+                self.ask(session, catalog, logs);
+            }
+            if let Record::Message(_) = record {
+                self.move_if_live(position, catalog, logs, stats);
+            }
+        }
+        self.at = (at < self.range.end).then_some(at);
+    }
+
+    /// Moves what can be read of what is needed behind a damaged record. It is not often that so
+    /// much is done in one step.
+    fn rescue(
+        &mut self,
+        from: u64,
+        catalog: &mut Catalog,
+        logs: &mut Logs,
+        stats: &mut HousekeepingStats,
+    ) {
+        self.heed_late_guests(catalog);
+        let rest = from..self.range.end;
+        let kept = (0..).map_while(|vhost| Some((vhost, catalog.retained(vhost)?)));
+        let kept: Vec<(u16, String, Position)> = kept
+            .flat_map(|(vhost, store)| {
+                let positions = store.iter().map(|(topic, kept)| (topic, kept.position));
+                let here = positions.filter(|(_, position)| rest.contains(&position.offset()));
+                here.map(move |(topic, position)| (vhost, topic.to_owned(), position))
+            })
+            .collect();
+        let needed = self.needed.iter().filter(|position| rest.contains(&position.offset()));
+        let positions: BTreeSet<Position> =
+            needed.copied().chain(kept.iter().map(|(.., position)| *position)).collect();
+        for position in positions {
+            self.move_if_live(position, catalog, logs, stats);
+        }
+        for (vhost, topic, position) in kept {
+            if !self.moves.contains_key(&position) {
+                stats.retained_lost += 1;
+                catalog.clear_retained(vhost, &topic, logs);
+            }
+        }
+    }
+
+    fn move_if_live(
+        &mut self,
+        position: Position,
+        catalog: &mut Catalog,
+        logs: &mut Logs,
+        stats: &mut HousekeepingStats,
+    ) {
+        let Some(message) = logs.disk.message(position) else { return };
+        let kept = catalog.retained(message.vhost).and_then(|store| store.get(message.topic));
+        let is_retained = kept.is_some_and(|kept| kept.position == position);
+        if !is_retained && !self.needed.contains(&position) {
+            return;
+        }
+        let (before, bytes) = (logs.disk.appended(), message.own_bytes());
+        let (vhost, topic) = (message.vhost, message.topic.to_owned());
+        self.payload.clear();
+        self.payload.extend_from_slice(message.payload);
+        // Whoever cleans the copy asks the same sessions again.
+        let mut targets = Vec::new();
+        let concerned = |target: &Target| self.concerned.contains(&target.session);
+        message.targets.iter().filter(concerned).for_each(|target| target.put(&mut targets));
+        let copy = Record::Message(MessageRecord {
+            vhost,
+            qos: message.qos,
+            retained: is_retained,
+            time_ms: message.time_ms,
+            topic: &topic,
+            payload: &self.payload,
+            moved_from: Some(position),
+            received: None,
+            origin: None,
+            targets: Targets(&targets),
+        });
+        let to = logs.disk.append(&copy);
+        stats.moved_bytes += logs.disk.appended() - before;
+        self.moves.insert(position, to);
+        if self.has_guests {
+            catalog.expect_guests(to, logs);
+        }
+        if is_retained {
+            logs.hold(to, 1);
+            catalog.retained_mut(vhost).set(&topic, Retained { position: to, bytes });
+            logs.release(position, 1);
+        }
+    }
+}

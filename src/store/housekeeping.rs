@@ -1,0 +1,250 @@
+//! What keeps opening fast and the disk small, a bounded step at a time: checkpoints and cleaning.
+//!
+//! ```text
+//!         much was appended since the last             all captured
+//!  Idle ───────────────────────────────────► Checkpoint ───────────► Idle
+//!   │   few live messages in many segments           all moved
+//!   └───────────────────────────────────────► Cleaning ────────────► Idle
+//! ```
+//! A checkpoint writes every session, and where every retained message stands, into the log;
+//! recovery begins where the last complete one began. Cleaning moves what lives in a segment to the
+//! end of the log. One at a time: a checkpoint never captures a session between a message's move
+//! and the change of the queues that refer to it.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::catalog::Catalog;
+use super::cleaning::Cleaning;
+use super::log::SegmentFacts;
+use super::logs::Logs;
+use super::record::{Record, SessionKey};
+use super::retained::ScanEnd;
+
+/// Bytes that one step captures or looks at, more or less: a millisecond at most.
+pub(super) const STEP_BYTES: usize = 128 * 1024;
+
+/// Sessions that one step looks at.
+pub(super) const STEP_SESSIONS: usize = 256;
+
+/// Origins in one record.
+const ORIGINS_MAX: usize = 4096;
+
+/// Segments in one record.
+const SEGMENTS_MAX: usize = 4096;
+
+/// A checkpoint is taken when so many times its own size was appended since the last: what is
+/// written for checkpoints stays below a quarter of the rest.
+const CHECKPOINT_FACTOR: u64 = 4;
+
+/// Looks for a segment to clean, in the time in which one is filled.
+const LOOKS_PER_SEGMENT: u64 = 16;
+
+/// Segments of garbage beyond what lives, before cleaning begins.
+const SLACK_SEGMENTS: u64 = 8;
+
+/// A segment is not cleaned while more than this share of it lives, percent.
+const LIVE_PERCENT_MAX: u64 = 75;
+
+enum Job {
+    Idle,
+    Checkpoint { begun: u64, stage: Stage },
+    Clean(Box<Cleaning>),
+}
+
+/// What a checkpoint captures next.
+enum Stage {
+    Sessions(SessionKey),
+    Retained { vhost: u16, after: Option<Box<str>> },
+    Origins,
+}
+
+/// What was done so far.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct HousekeepingStats {
+    /// Checkpoints that were completed.
+    pub checkpoints: u64,
+    /// Segments that were cleaned.
+    pub cleaned: u64,
+    /// Bytes of records that cleaning moved.
+    pub moved_bytes: u64,
+    /// Retained messages that could not be read.
+    pub retained_lost: u64,
+}
+
+/// See the module.
+pub struct Housekeeping {
+    job: Job,
+    segment_bytes: u64,
+    /// Where the last checkpoint began, and how many bytes it took.
+    last_begun: u64,
+    last_bytes: u64,
+    /// A checkpoint that counts when the log is committed up to the first offset; where it began.
+    ended: Option<(u64, u64)>,
+    /// Segments that were cleaned and still have references, and how many: they are not cleaned
+    /// again for these.
+    stuck: BTreeMap<u64, u64>,
+    /// How far the log is to go before segments to clean are looked for again.
+    look_at: u64,
+    scratch: Vec<u8>,
+    stats: HousekeepingStats,
+}
+
+impl Housekeeping {
+    /// `begun`: where the checkpoint began that recovery used.
+    pub(super) fn new(segment_bytes: u64, begun: u64) -> Self {
+        Self {
+            job: Job::Idle,
+            segment_bytes,
+            last_begun: begun,
+            last_bytes: 0,
+            ended: None,
+            stuck: BTreeMap::new(),
+            look_at: 0,
+            scratch: Vec::new(),
+            stats: HousekeepingStats::default(),
+        }
+    }
+
+    /// What was done so far.
+    pub fn stats(&self) -> HousekeepingStats {
+        self.stats
+    }
+
+    /// Takes a step, if there is one to take; whether there is another right away.
+    pub fn step(&mut self, catalog: &mut Catalog, logs: &mut Logs) -> bool {
+        if let Some((end, begun)) = self.ended
+            && logs.disk.committed() >= end
+        {
+            self.ended = None;
+            logs.disk.set_checkpoint(begun);
+            self.look_at = 0;
+        }
+        match std::mem::replace(&mut self.job, Job::Idle) {
+            Job::Idle => self.begin(catalog, logs),
+            Job::Checkpoint { begun, stage } => self.capture(begun, stage, catalog, logs),
+            Job::Clean(mut cleaning) => {
+                if cleaning.step(catalog, logs, &mut self.stats) {
+                    self.note_stuck(cleaning.start(), logs);
+                    self.look_at = 0;
+                } else {
+                    self.job = Job::Clean(cleaning);
+                }
+            }
+        }
+        !matches!(self.job, Job::Idle)
+    }
+
+    fn begin(&mut self, catalog: &mut Catalog, logs: &mut Logs) {
+        let since = logs.disk.appended() - self.last_begun;
+        if self.ended.is_none()
+            && since >= self.segment_bytes.max(self.last_bytes * CHECKPOINT_FACTOR)
+        {
+            let begun = logs.disk.append(&Record::CheckpointBegun).offset();
+            self.job = Job::Checkpoint { begun, stage: Stage::Sessions(0) };
+        } else if logs.disk.appended() >= self.look_at {
+            // Not each turn: there may be thousands of segments to look at.
+            self.look_at = logs.disk.appended() + self.segment_bytes / LOOKS_PER_SEGMENT;
+            if let Some(range) = self.victim(logs) {
+                self.job = Job::Clean(Box::new(Cleaning::new(range, catalog, logs)));
+            }
+        }
+    }
+
+    fn capture(&mut self, begun: u64, stage: Stage, catalog: &mut Catalog, logs: &mut Logs) {
+        let next = match stage {
+            Stage::Sessions(from) => self.capture_sessions(from, catalog, logs),
+            Stage::Retained { vhost, after } => {
+                let Some(store) = catalog.retained(vhost) else {
+                    self.job = Job::Checkpoint { begun, stage: Stage::Origins };
+                    return;
+                };
+                self.scratch.clear();
+                let end = store.capture(after.as_deref(), STEP_BYTES, &mut self.scratch);
+                if !self.scratch.is_empty() {
+                    let entries = &self.scratch;
+                    logs.disk.append(&Record::RetainedState { vhost, entries });
+                }
+                match end {
+                    ScanEnd::Done => Stage::Retained { vhost: vhost + 1, after: None },
+                    ScanEnd::After(topic) => Stage::Retained { vhost, after: Some(topic) },
+                }
+            }
+            Stage::Origins => {
+                let mut origins = catalog.elsewhere.iter().copied().peekable();
+                while origins.peek().is_some() {
+                    let some = origins.by_ref().take(ORIGINS_MAX).collect();
+                    logs.disk.append(&Record::Origins(some));
+                }
+                let segments = logs.disk.segments().map(|segment| (segment.start, segment.holds));
+                let segments: Vec<(u64, u64)> = segments.collect();
+                for some in segments.chunks(SEGMENTS_MAX) {
+                    logs.disk.append(&Record::References(some.to_vec()));
+                }
+                logs.disk.append(&Record::CheckpointEnded { begun });
+                let end = logs.disk.appended();
+                self.last_bytes = end - begun;
+                self.last_begun = begun;
+                self.ended = Some((end, begun));
+                self.stats.checkpoints += 1;
+                return;
+            }
+        };
+        self.job = Job::Checkpoint { begun, stage: next };
+    }
+
+    fn capture_sessions(
+        &mut self,
+        from: SessionKey,
+        catalog: &mut Catalog,
+        logs: &mut Logs,
+    ) -> Stage {
+        // What is acknowledged and not written yet must not be captured as if it were.
+        catalog.write_acks(logs);
+        let end = logs.disk.appended() + STEP_BYTES as u64;
+        for (count, session) in catalog.sessions.keys_from(from).enumerate() {
+            if count == STEP_SESSIONS || logs.disk.appended() >= end {
+                return Stage::Sessions(session);
+            }
+            let state = catalog.sessions.get(session);
+            if !state.clean {
+                self.scratch.clear();
+                state.encode(&mut self.scratch);
+                logs.disk.append(&Record::SessionState { session, state: &self.scratch });
+            }
+        }
+        Stage::Retained { vhost: 0, after: None }
+    }
+
+    fn note_stuck(&mut self, start: u64, logs: &Logs) {
+        let left = logs.disk.segments().find(|segment| segment.start == start);
+        if let Some(left) = left.filter(|segment| segment.references > 0) {
+            self.stuck.insert(start, left.references);
+            self.stuck.retain(|start, _| logs.disk.end_of_segment(*start).is_some());
+        }
+    }
+
+    /// The segment to clean, if garbage is worth it.
+    fn victim(&self, logs: &Logs) -> Option<Range<u64>> {
+        let checkpoint = logs.disk.checkpoint();
+        let segments = || logs.disk.segments().filter(|segment| segment.end <= checkpoint);
+        let cleanable =
+            |s: &SegmentFacts| s.references > 0 && self.stuck.get(&s.start) != Some(&s.references);
+        if let Some(damaged) = segments().find(|s| s.damaged && cleanable(s)) {
+            return logs.disk.shared_range(damaged.start);
+        }
+        let (used, live) = segments()
+            .filter(|segment| segment.references > 0)
+            .fold((0, 0), |(used, live), s| (used + s.used, live + s.live_bytes_estimate()));
+        if used <= live * 2 + SLACK_SEGMENTS * self.segment_bytes {
+            return None;
+        }
+        let sparse = segments()
+            .filter(cleanable)
+            .filter(|s| s.live_bytes_estimate() * 100 <= s.used * LIVE_PERCENT_MAX);
+        let victim = sparse.min_by_key(|s| (s.live_bytes_estimate() * 16 / s.used.max(1), s.start));
+        // Of such as share their references, all are cleaned, or none.
+        let range = logs.disk.shared_range(victim?.start)?;
+        (range.end <= checkpoint).then_some(range)
+    }
+}

@@ -1,0 +1,416 @@
+//! The log of one shard: an endless stream of records on segment files, owned by the shard's store.
+//!
+//! ```text
+//!            files                     memory
+//!   ├──────────────────────────┤├────────────────────┤
+//!   0 … segments …       committed  in flight, staged  appended
+//! ```
+//!
+//! Invariant: `committed <= appended`; what lies between is in commit groups, of which one is being
+//! written. A record stands in one segment. A segment is kept while one of its records is
+//! referenced, while recovery would read it, and while it is the newest.
+//!
+//! The log opens, writes and reads no file: it hands out [`Request`]s and [`GroupWrite`]s, is told
+//! of their ends, and reads through the mappings that it is given.
+//!
+//! A write that fails is not tried again in its file: the segment ends where it was good, and a new
+//! one at that offset takes what is staged, in the next file. The bytes stay the same, since a
+//! record's sum depends on its offset in the log and on no file.
+
+mod files;
+mod open;
+mod report;
+mod segments;
+mod staging;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+use std::io;
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::medium::{FileId, Mapping, Request};
+use super::position::Position;
+use super::record::{BadRecord, BlockRecord, MessageRecord, Record};
+use super::segment::{HEADER_BYTES, SegmentHeader};
+use files::{Files, SegmentFile};
+use segments::Segments;
+use staging::Staging;
+
+pub use report::{Fault, FaultKind, OpenError, OpenReport, TornTail};
+pub use segments::SegmentFacts;
+pub use walk::{LogEnd, SegmentWalk, Walked, segment_walks};
+
+/// What a log must know when it is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct LogOptions {
+    /// The shard whose log it is.
+    pub shard: u16,
+    /// Length of a segment's file, header included.
+    pub segment_bytes: u64,
+    /// Committed means synced; else written.
+    pub sync: bool,
+}
+
+/// A write that is to be made. Its bytes are dropped before the log is told of its end: then their
+/// memory serves again.
+#[derive(Clone, Debug)]
+pub struct GroupWrite {
+    /// Where to.
+    pub file: FileId,
+    /// Offset in the file.
+    pub offset: u64,
+    /// All of them are to be written.
+    pub bytes: Bytes,
+    /// The file is to be synced behind them.
+    pub sync: bool,
+}
+
+/// See the module.
+pub struct Log {
+    options: LogOptions,
+    segments: Segments,
+    staging: Staging,
+    files: Files,
+    /// Where the newest segment is full.
+    room_end: u64,
+    /// What the next header says.
+    checkpoint: u64,
+    /// What the header in flight says.
+    checkpoint_in_flight: Option<u64>,
+    /// Files that the first header to be written makes useless.
+    superseded: Vec<FileId>,
+    failures: u64,
+    last_error: Option<String>,
+}
+
+/// Appending.
+impl Log {
+    /// What sums depend on from now on: a number that no opening of this log had before. To be set
+    /// before anything is appended.
+    pub(in crate::store) fn set_salt(&mut self, salt: u64) {
+        assert_eq!(self.room_end, self.appended(), "the salt is of whole segments");
+        self.staging.salt = salt;
+    }
+
+    /// Appends a record to the open commit group.
+    #[inline]
+    pub(in crate::store) fn append(&mut self, record: &Record<'_>) -> Position {
+        let offset = self.segments.end;
+        let end = offset + self.staging.append(record, offset) as u64;
+        if end > self.room_end {
+            self.open_segment(offset, end - offset);
+        }
+        self.segments.end = end;
+        Position::durable(offset)
+    }
+
+    fn open_segment(&mut self, start: u64, record_bytes: u64) {
+        self.staging.part(start);
+        let capacity = record_bytes.max(self.options.segment_bytes - HEADER_BYTES);
+        self.segments.open(start, capacity, self.staging.salt);
+        self.room_end = start + capacity;
+        self.segments.assign(&mut self.files);
+    }
+
+    /// The next group to be written, once the one before is. There is none while its segment waits
+    /// for a file.
+    pub fn next_write(&mut self) -> Option<GroupWrite> {
+        if self.staging.is_in_flight() {
+            return None;
+        }
+        let start = self.staging.next_start()?;
+        let at = self.segments.find(start).expect("what is staged has a segment");
+        let segment = &self.segments.list[at];
+        let file = segment.file.as_ref()?.id;
+        let shard = self.options.shard;
+        self.checkpoint_in_flight = (segment.start == start).then_some(self.checkpoint);
+        let header = self.checkpoint_in_flight;
+        let header = header.map(|checkpoint| {
+            let (salt, continues) = (segment.salt, segment.continues);
+            SegmentHeader { shard, start, checkpoint, salt, continues }.encode()
+        });
+        let offset = if header.is_some() { 0 } else { HEADER_BYTES + start - segment.start };
+        let bytes = self.staging.take_off(header);
+        Some(GroupWrite { file, offset, bytes, sync: self.options.sync })
+    }
+
+    /// The write that was handed out has ended; it is a failure if a single byte is missing.
+    ///
+    /// # Panics
+    /// If none was handed out.
+    pub fn on_written(&mut self, result: io::Result<()>) {
+        match result.map_err(|error| error.to_string()) {
+            Ok(()) => self.commit(),
+            Err(says) => self.fail(&says),
+        }
+    }
+
+    fn commit(&mut self) {
+        let (start, end) = self.staging.land();
+        assert_eq!(start, self.segments.written, "groups are written in their order");
+        self.segments.written = end;
+        self.files.on_written();
+        if let Some(checkpoint) = self.checkpoint_in_flight.take() {
+            self.segments.on_checkpoint_written(checkpoint);
+            self.superseded.drain(..).for_each(|file| self.files.recycle(file));
+        }
+    }
+
+    fn fail(&mut self, says: &str) {
+        let start = self.staging.turn_back();
+        self.checkpoint_in_flight = None;
+        let at = self.segments.find(start).expect("what is staged has a segment");
+        let segment = &self.segments.list[at];
+        let file = segment.file.as_ref().expect("it was written to").id;
+        let offset = start - segment.start;
+        let text = format!("segment file {}: write behind byte {offset}: {says}", file.0);
+        log::error!("shard {}: {text}; the log goes on in another file", self.options.shard);
+        self.failures += 1;
+        self.last_error = Some(text);
+        self.files.on_failed();
+        let (capacity, is_newest) = (segment.capacity, at + 1 == self.segments.list.len());
+        self.segments.abandon_file(at, &mut self.files);
+        if is_newest {
+            self.room_end = start + capacity;
+        }
+        self.segments.assign(&mut self.files);
+    }
+
+    /// What the next segment's header says: recovery reads from there on. It must be a record
+    /// "checkpoint begun" of which the end is committed.
+    pub fn set_checkpoint(&mut self, offset: u64) {
+        debug_assert!(self.checkpoint <= offset && offset < self.committed(), "it is committed");
+        self.checkpoint = offset;
+    }
+
+    /// What was last set, or found when the log was opened.
+    pub fn checkpoint(&self) -> u64 {
+        self.checkpoint
+    }
+}
+
+/// Files.
+impl Log {
+    /// What the medium is to do, one request after the other. No file is asked for between a
+    /// refusal, or several failed writes in a row, and [`Log::retry_supply`].
+    pub fn next_request(&mut self) -> Option<Request> {
+        self.files.next_request(&self.segments.lengths_needed())
+    }
+
+    /// A file that was asked for.
+    ///
+    /// # Panics
+    /// If it was not, or is shorter.
+    pub fn on_supplied(&mut self, id: FileId, mapping: Box<dyn Mapping>) {
+        self.files.on_supplied(SegmentFile { id, mapping });
+        self.segments.assign(&mut self.files);
+    }
+
+    /// There is no file.
+    ///
+    /// # Panics
+    /// If none was asked for.
+    pub fn on_refused(&mut self, error: &io::Error) {
+        self.files.on_refused();
+        self.last_error = Some(format!("no file for the next segment: {error}"));
+    }
+
+    /// Lets files be asked for again: the owner says so once a second.
+    pub fn retry_supply(&mut self) {
+        self.files.retry();
+    }
+
+    /// Takes the segment that starts at `start` out of the log; its file is kept under another
+    /// name. What referred to its records refers to nothing.
+    ///
+    /// # Panics
+    /// If something of it is not committed.
+    pub fn set_aside(&mut self, start: u64) {
+        let Some(at) = self.segments.index_of(start) else { return };
+        assert!(self.segments.end_of(at) <= self.committed(), "all of it is in its file");
+        if at + 1 == self.segments.list.len() {
+            self.room_end = self.appended();
+        }
+        if let Some(file) = self.segments.remove(at) {
+            self.files.set_aside(file.id);
+        }
+    }
+
+    /// There were so many references to the segment that starts at `start`, before the log was
+    /// opened as well.
+    pub(in crate::store) fn recall_holds(&mut self, start: u64, holds: u64) {
+        if let Some(at) = self.segments.index_of(start) {
+            self.segments.recall_holds(at, holds);
+        }
+    }
+
+    /// What stands at `offset` is damaged: the file of its segment is set aside when nothing refers
+    /// to that any more.
+    pub(in crate::store) fn set_damaged(&mut self, offset: u64) {
+        if let Some(at) = self.segments.find(offset) {
+            self.segments.list[at].is_damaged = true;
+        }
+    }
+
+    /// Writes that failed.
+    pub fn failures(&self) -> u64 {
+        self.failures
+    }
+
+    /// What was last wrong with the disk.
+    pub fn last_error(&self) -> Option<&str> {
+        self.last_error.as_deref()
+    }
+}
+
+/// Reading. A position that is not in the log, or not any more, is `None`.
+impl Log {
+    /// What stands at a position and behind it, in the same group or segment; at least a byte.
+    #[inline]
+    pub fn bytes_at(&self, position: Position) -> Option<&[u8]> {
+        let offset = offset_of(position);
+        if offset >= self.segments.written {
+            return self.staging.bytes_at(offset).filter(|bytes| !bytes.is_empty());
+        }
+        self.segments.bytes_at(offset)
+    }
+
+    /// A message. It is `None` as well if it is damaged.
+    #[inline]
+    pub fn message(&self, position: Position) -> Option<MessageRecord<'_>> {
+        let offset = offset_of(position);
+        if offset >= self.segments.written {
+            // It never left the memory: its sum tells nothing.
+            return Record::message_unchecked(self.staging.bytes_at(offset)?);
+        }
+        self.segments.message(offset)
+    }
+
+    /// A block of a session's queue. It is `None` as well if it is damaged.
+    pub fn block(&self, position: Position) -> Option<BlockRecord<'_>> {
+        match self.record_at(offset_of(position)) {
+            Ok((Record::Block(block), _)) => Some(block),
+            _ => None,
+        }
+    }
+
+    /// Bytes of a record, by its own account.
+    #[inline]
+    pub fn record_bytes(&self, position: Position) -> Option<usize> {
+        Record::length(self.bytes_at(position)?)
+    }
+
+    /// The record at `offset` and where the next one of its segment would stand: so an owner walks
+    /// through a segment, up to [`Log::end_of_segment`]. A record of an unknown kind is passed over
+    /// with [`Log::record_bytes`].
+    pub(in crate::store) fn record_at(&self, offset: u64) -> Result<(Record<'_>, u64), BadRecord> {
+        if offset < self.segments.written {
+            return self.segments.record_at(offset);
+        }
+        let bytes = self.staging.bytes_at(offset).ok_or(BadRecord::Cut)?;
+        let (record, length) = Record::decode(offset ^ self.staging.salt, bytes)?;
+        Ok((record, offset + length as u64))
+    }
+}
+
+/// References and space.
+impl Log {
+    /// Adds references to a record's segment. False if it is gone, or never was.
+    #[inline]
+    pub fn hold(&mut self, position: Position, count: u32) -> bool {
+        self.segments.hold(offset_of(position), count)
+    }
+
+    /// Takes references away; the record may be gone after the turn. Nothing happens if it was set
+    /// aside.
+    ///
+    /// # Panics
+    /// If its segment has not so many.
+    #[inline]
+    pub fn release(&mut self, position: Position, count: u32) {
+        self.segments.release(offset_of(position), count);
+    }
+
+    /// Lets go of the segments that nobody needs: once a turn, when all is appended by which they
+    /// came to be so.
+    pub fn end_turn(&mut self) {
+        self.segments.retire(&mut self.files);
+        self.segments.forget_reading();
+    }
+
+    /// The owner holds all it needs of what was found when the log was opened: the rest may go.
+    pub fn finish_open(&mut self) {
+        for at in 0..self.segments.list.len() {
+            self.segments.consider(at);
+        }
+        self.segments.forget_all();
+    }
+
+    /// End of the log.
+    #[inline]
+    pub fn appended(&self) -> u64 {
+        self.segments.end
+    }
+
+    /// End of what is kept for good, in the sense of [`LogOptions::sync`].
+    #[inline]
+    pub fn committed(&self) -> u64 {
+        self.segments.written
+    }
+
+    /// Bytes that are appended and not committed.
+    pub fn staged_bytes(&self) -> u64 {
+        self.appended() - self.committed()
+    }
+
+    /// Whether something waits for a file.
+    pub fn is_stalled(&self) -> bool {
+        let next = self.staging.next_start().filter(|_| !self.staging.is_in_flight());
+        let segment = next.and_then(|start| self.segments.find(start));
+        segment.is_some_and(|at| self.segments.list[at].file.is_none())
+    }
+
+    /// Its segments, by start.
+    pub fn segments(&self) -> impl DoubleEndedIterator<Item = SegmentFacts> + ExactSizeIterator {
+        (0..self.segments.list.len()).map(|at| self.segments.facts(at))
+    }
+
+    /// A number that no other record of the shard has, also of those that a crash undid: after it
+    /// the log goes on where it was cut.
+    pub fn mark_of(&self, position: Position) -> u64 {
+        self.segments.mark_of(offset_of(position))
+    }
+
+    /// Start of the segment that a position stands in; of one that took over from a failed file,
+    /// start of that file's.
+    pub fn segment_of(&self, position: Position) -> Option<u64> {
+        let at = self.segments.find(offset_of(position))?;
+        Some(self.segments.list[self.segments.counter(at)].start)
+    }
+
+    /// Offsets of the segment that starts at `start`, and of those that share its references.
+    pub(in crate::store) fn shared_range(&self, start: u64) -> Option<Range<u64>> {
+        let at = self.segments.index_of(start)?;
+        Some(self.segments.shared_range(at))
+    }
+
+    /// One past the last byte of the segment that starts at `start`.
+    pub fn end_of_segment(&self, start: u64) -> Option<u64> {
+        let at = self.segments.index_of(start)?;
+        Some(self.segments.end_of(at))
+    }
+}
+
+fn offset_of(position: Position) -> u64 {
+    debug_assert!(!position.is_volatile(), "a position of this log");
+    position.offset()
+}
+
+/// A length or place in memory or in a mapped file.
+#[inline]
+fn index(bytes: u64) -> usize {
+    usize::try_from(bytes).expect("what is mapped is within the address space")
+}

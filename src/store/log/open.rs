@@ -1,0 +1,271 @@
+//! Opening: the files that were found become a log, and what recovery needs of it is read again.
+//! The log changes nothing by it: what is to be done with files waits among its requests.
+//!
+//! The newest header tells the checkpoint to read from. Each segment is read to where the next one
+//! starts; the newest to the first thing that is no record of the log, and there the log ends. The
+//! next record opens a new segment, so what stands behind that end is never read again.
+
+use std::ops::Range;
+
+use super::super::medium::{FileId, Found};
+use super::super::position::Position;
+use super::super::record::{BadRecord, Record};
+use super::super::segment::{HEADER_BYTES, HeaderFound, SegmentHeader};
+use super::files::{Files, SegmentFile};
+use super::segments::{Segment, Segments};
+use super::staging::Staging;
+use super::{Fault, FaultKind, Log, LogOptions, OpenError, OpenReport, TornTail, index};
+use crate::limits::GROUP_BYTES_MAX;
+
+/// Is given each record that recovery reads, in order, and the segments to look up others.
+pub(in crate::store) type Replay<'a> = dyn FnMut(Position, Record<'_>, &Segments) + 'a;
+
+impl Log {
+    /// Makes a log of the files that were found, and reads it from its checkpoint on. Nothing in it
+    /// is held afterwards: see [`Log::finish_open`].
+    pub(in crate::store) fn open(
+        options: LogOptions,
+        found: Vec<Found>,
+        replay: &mut Replay<'_>,
+    ) -> Result<(Self, OpenReport), OpenError> {
+        assert!(options.segment_bytes > HEADER_BYTES, "a segment has room for records");
+        let mut report = OpenReport::default();
+        let mut files = Files::new(options.segment_bytes);
+        let found = sort(options.shard, found, &mut files, &mut report)?;
+        let checkpoint = found.last().map_or(0, |(header, _)| header.checkpoint);
+        let mut segments = table(found);
+        let start = begin(&segments, checkpoint, &mut report);
+
+        let mut walk = Walk { segments: &segments, checkpoint, replay, report: &mut report };
+        let (end, damaged) = walk.run(start.from);
+        segments.end = end;
+        segments.written = end;
+        damaged.into_iter().for_each(|at| segments.list[at].is_damaged = true);
+        if start.is_checkpoint {
+            segments.recovered_from = checkpoint;
+        }
+        let mut superseded = Vec::new();
+        if let Some(last) = segments.list.pop_back_if(|last| last.start == end) {
+            // Nothing came after its header. Another segment will start here; until that one's
+            // header is written, this one's is the one that tells the checkpoint.
+            superseded.extend(last.file.map(|file| file.id));
+        }
+        let log = Self {
+            options,
+            segments,
+            staging: Staging::default(),
+            files,
+            room_end: end,
+            checkpoint,
+            checkpoint_in_flight: None,
+            superseded,
+            failures: 0,
+            last_error: None,
+        };
+        Ok((log, report))
+    }
+}
+
+/// The segments among the files, by start; what becomes of the others is asked for and reported.
+fn sort(
+    shard: u16,
+    found: Vec<Found>,
+    files: &mut Files,
+    report: &mut OpenReport,
+) -> Result<Vec<(SegmentHeader, SegmentFile)>, OpenError> {
+    let mut segments: Vec<(SegmentHeader, SegmentFile)> = Vec::new();
+    for Found { id, mapping } in found {
+        match HeaderFound::read(mapping.bytes()) {
+            HeaderFound::Newer(version) => return Err(OpenError::Newer { file: id, version }),
+            HeaderFound::Header(header) if header.shard != shard => {
+                let found = header.shard;
+                return Err(OpenError::OtherShard { file: id, found, expected: shard });
+            }
+            HeaderFound::Header(header) => segments.push((header, SegmentFile { id, mapping })),
+            HeaderFound::Free => files.recycle(id),
+            HeaderFound::Damaged => {
+                files.set_aside(id);
+                let kind = FaultKind::Header;
+                report.faults.push(Fault { file: id, offset: 0, kind, lost_bytes: 0 });
+            }
+        }
+    }
+    segments.sort_by_key(|(header, file)| (header.start, file.id));
+    let mut kept: Vec<(SegmentHeader, SegmentFile)> = Vec::new();
+    for segment in segments {
+        let Some(before) = kept.pop_if(|(known, _)| known.start == segment.0.start) else {
+            kept.push(segment);
+            continue;
+        };
+        // They are of one opening of the log, so what both have is the same, and the one that goes
+        // further has all of the other; or one is only its header.
+        let end = |(header, file): &(SegmentHeader, SegmentFile)| {
+            records_end(header, &file.mapping.bytes()[index(HEADER_BYTES)..])
+        };
+        let rank = |of: &(SegmentHeader, SegmentFile)| (end(of), of.0.checkpoint);
+        let (stays, goes) =
+            if rank(&segment) >= rank(&before) { (segment, before) } else { (before, segment) };
+        let (header, file) = &goes;
+        if end(&goes) == header.start {
+            files.recycle(file.id);
+        } else {
+            files.set_aside(file.id);
+            let kind = FaultKind::Superseded;
+            report.faults.push(Fault { file: file.id, offset: 0, kind, lost_bytes: 0 });
+        }
+        kept.push(stays);
+    }
+    Ok(kept)
+}
+
+/// Where the records of a segment end, which stand behind its header.
+pub(super) fn records_end(header: &SegmentHeader, bytes: &[u8]) -> u64 {
+    let (mut end, mut rest) = (header.start, bytes);
+    loop {
+        let length = match Record::decode(end ^ header.salt, rest) {
+            Ok((_, length)) => length,
+            Err(BadRecord::Unknown) => Record::length(rest).expect("its sum is right"),
+            Err(BadRecord::Cut | BadRecord::Sum) => return end,
+        };
+        end += length as u64;
+        rest = &rest[length..];
+    }
+}
+
+/// The table, with everything in it that may be there.
+fn table(found: Vec<(SegmentHeader, SegmentFile)>) -> Segments {
+    let mut segments = Segments::default();
+    let mut next = None;
+    for (header, file) in found.into_iter().rev() {
+        let capacity = file.mapping.bytes().len() as u64 - HEADER_BYTES;
+        let mut segment = Segment::new(header.start, capacity, header.salt);
+        let end = header.start + capacity;
+        segment.end = next.map(|next| end.min(next));
+        segment.continues = header.continues;
+        segment.file = Some(file);
+        segments.end = segments.end.max(end);
+        segments.list.push_front(segment);
+        next = Some(header.start);
+    }
+    segments.written = segments.end;
+    segments.share();
+    segments
+}
+
+/// Where to read from.
+struct Start {
+    from: u64,
+    /// There is a checkpoint, or there never was one and all segments are there.
+    is_checkpoint: bool,
+}
+
+fn begin(segments: &Segments, checkpoint: u64, report: &mut OpenReport) -> Start {
+    let Some((oldest, newest)) = segments.list.front().zip(segments.list.back()) else {
+        return Start { from: 0, is_checkpoint: true };
+    };
+    let file_of = |segment: &Segment| segment.file.as_ref().map_or(FileId(0), |file| file.id);
+    if checkpoint == 0 {
+        if oldest.start > 0 {
+            let (kind, lost_bytes) = (FaultKind::Missing, oldest.start);
+            report.faults.push(Fault { file: file_of(oldest), offset: 0, kind, lost_bytes });
+        }
+        return Start { from: oldest.start, is_checkpoint: true };
+    }
+    if let Ok((Record::CheckpointBegun, _)) = segments.record_at(checkpoint) {
+        return Start { from: checkpoint, is_checkpoint: true };
+    }
+    let (file, offset) = match segments.find(checkpoint).map(|at| &segments.list[at]) {
+        Some(segment) => (file_of(segment), HEADER_BYTES + checkpoint - segment.start),
+        None => (file_of(newest), 0),
+    };
+    report.faults.push(Fault { file, offset, kind: FaultKind::NoCheckpoint, lost_bytes: 0 });
+    Start { from: oldest.start, is_checkpoint: false }
+}
+
+/// Reading again.
+struct Walk<'a, 'r> {
+    segments: &'a Segments,
+    checkpoint: u64,
+    replay: &'a mut Replay<'r>,
+    report: &'a mut OpenReport,
+}
+
+impl Walk<'_, '_> {
+    /// Reads all from `from` on; tells where the log ends and which segments are damaged.
+    fn run(&mut self, from: u64) -> (u64, Vec<usize>) {
+        let list = &self.segments.list;
+        let (mut end, mut damaged) = (from, Vec::new());
+        let first = self.segments.find(from).unwrap_or(0);
+        for at in first..list.len() {
+            let begin = list[at].start.max(from);
+            let limit = self.segments.end_of(at);
+            end = self.read(begin..limit);
+            match list.get(at + 1) {
+                None => self.end_log(at, end),
+                Some(next) => {
+                    if self.is_damaged(at, end, next.start) {
+                        damaged.push(at);
+                    }
+                }
+            }
+        }
+        (end, damaged)
+    }
+
+    /// Reads the records of a segment; tells where they end.
+    fn read(&mut self, range: Range<u64>) -> u64 {
+        let mut offset = range.start;
+        while offset < range.end {
+            let next = match self.segments.record_at(offset) {
+                Ok((record, next)) => {
+                    self.report.replayed_records += 1;
+                    (self.replay)(Position::durable(offset), record, self.segments);
+                    next
+                }
+                Err(BadRecord::Unknown) => {
+                    self.report.unknown_records += 1;
+                    let bytes = self.segments.bytes_at(offset).unwrap_or_default();
+                    let length = Record::length(bytes).expect("its sum is right");
+                    offset + length as u64
+                }
+                Err(BadRecord::Cut | BadRecord::Sum) => break,
+            };
+            self.report.replayed_bytes += next - offset;
+            offset = next;
+        }
+        offset
+    }
+
+    /// The segment at `at` was read to `end`, and the next one starts at `next`: judges what is
+    /// between.
+    fn is_damaged(&mut self, at: usize, end: u64, next: u64) -> bool {
+        if end == next {
+            return false;
+        }
+        let segment = &self.segments.list[at];
+        let is_gap = segment.start + segment.capacity < next;
+        // Before the checkpoint segments may have gone, each with whatever it had; and only what
+        // follows tells where a segment ends.
+        let lost_bytes =
+            if is_gap { next.saturating_sub(end.max(self.checkpoint)) } else { next - end };
+        let kind = if is_gap { FaultKind::Missing } else { FaultKind::Record };
+        if let Some(file) = segment.file.as_ref().filter(|_| lost_bytes > 0) {
+            let offset = HEADER_BYTES + end - segment.start;
+            self.report.faults.push(Fault { file: file.id, offset, kind, lost_bytes });
+        }
+        !is_gap
+    }
+
+    /// The log ends at `end`, in the segment at `at`.
+    fn end_log(&mut self, at: usize, end: u64) {
+        let segment = &self.segments.list[at];
+        let Some(file) = &segment.file else { return };
+        let offset = HEADER_BYTES + end - segment.start;
+        let behind = file.mapping.bytes().get(index(offset)..).unwrap_or_default();
+        let behind = &behind[..behind.len().min(GROUP_BYTES_MAX)];
+        if let Some(last) = behind.iter().rposition(|byte| *byte != 0) {
+            let bytes = last as u64 + 1;
+            self.report.torn = Some(TornTail { file: file.id, offset, bytes });
+        }
+    }
+}

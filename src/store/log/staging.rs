@@ -1,0 +1,178 @@
+//! Records that are not committed yet, gathered in commit groups. Owned by the log.
+//!
+//! ```text
+//!  committed                                                    appended
+//!      │ in flight │ sealed │ sealed │ … │ open                    │
+//! ```
+//!
+//! Invariant: the groups follow each other in the log without a gap, none is empty, and none
+//! reaches over the end of a segment. Each begins with room for a segment's header, which is
+//! written only when the group is the first of its segment.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::super::record::Record;
+use super::super::segment::HEADER_BYTES;
+use super::index;
+use crate::limits::{GROUP_BUFFERS_KEPT_MAX, GROUP_BYTES_MAX};
+
+/// [`HEADER_BYTES`] as a length in memory.
+const HEADER: usize = 64;
+const _: () = assert!(HEADER as u64 == HEADER_BYTES);
+
+/// Memory a buffer may have to be kept: it grows by doubling.
+const BUFFER_BYTES_KEPT_MAX: usize = 2 * GROUP_BYTES_MAX;
+
+/// Records from `start` on.
+#[derive(Default)]
+struct Group {
+    start: u64,
+    /// The header's room and the records; empty if there are none.
+    bytes: Vec<u8>,
+}
+
+/// A group that is being written.
+struct Flight {
+    start: u64,
+    bytes: Bytes,
+}
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Staging {
+    flight: Option<Flight>,
+    sealed: VecDeque<Group>,
+    open: Group,
+    /// Empty buffers.
+    spares: Vec<Vec<u8>>,
+    /// Of the segments that are written.
+    pub(super) salt: u64,
+}
+
+impl Staging {
+    /// Appends a record that stands at `offset`, the end of the log; tells its bytes.
+    #[inline]
+    pub(super) fn append(&mut self, record: &Record<'_>, offset: u64) -> usize {
+        if self.open.bytes.len() + record.bytes_max() > HEADER + GROUP_BYTES_MAX {
+            self.seal();
+        }
+        if self.open.bytes.is_empty() {
+            self.begin(offset);
+        }
+        let before = self.open.bytes.len();
+        record.encode(offset ^ self.salt, &mut self.open.bytes);
+        self.open.bytes.len() - before
+    }
+
+    /// Lets the last record, which stands at `offset`, begin a group of its own.
+    pub(super) fn part(&mut self, offset: u64) {
+        let at = HEADER + index(offset - self.open.start);
+        if at == HEADER {
+            return;
+        }
+        let mut bytes = self.buffer();
+        bytes.extend_from_slice(&self.open.bytes[at..]);
+        self.open.bytes.truncate(at);
+        self.seal();
+        self.open = Group { start: offset, bytes };
+    }
+
+    /// Where the group that is next to be written begins.
+    pub(super) fn next_start(&self) -> Option<u64> {
+        let open = (!self.open.bytes.is_empty()).then_some(self.open.start);
+        self.sealed.front().map(|group| group.start).or(open)
+    }
+
+    pub(super) fn is_in_flight(&self) -> bool {
+        self.flight.is_some()
+    }
+
+    /// Takes the next group into flight: its bytes, behind the header if there is one.
+    ///
+    /// # Panics
+    /// If there is none, or one is in flight.
+    pub(super) fn take_off(&mut self, header: Option<[u8; HEADER]>) -> Bytes {
+        assert!(self.flight.is_none(), "one group is in flight at a time");
+        if self.sealed.is_empty() {
+            self.seal();
+        }
+        let Group { start, mut bytes } = self.sealed.pop_front().expect("the caller saw a group");
+        let from = if header.is_some() { 0 } else { HEADER };
+        if let Some(header) = header {
+            bytes[..HEADER].copy_from_slice(&header);
+        }
+        let bytes = Bytes::from(bytes);
+        let written = bytes.slice(from..);
+        self.flight = Some(Flight { start, bytes });
+        written
+    }
+
+    /// The group in flight is written: where it began and ends. Its memory serves again if nobody
+    /// else holds it.
+    ///
+    /// # Panics
+    /// If none is in flight.
+    pub(super) fn land(&mut self) -> (u64, u64) {
+        let Flight { start, bytes } = self.flight.take().expect("a write ends that was begun");
+        let end = start + (bytes.len() - HEADER) as u64;
+        if let Ok(mut bytes) = bytes.try_into_mut() {
+            bytes.clear();
+            self.keep(bytes.into());
+        }
+        (start, end)
+    }
+
+    /// The group in flight is not written: it is the next one again. Tells where it begins.
+    ///
+    /// # Panics
+    /// If none is in flight.
+    pub(super) fn turn_back(&mut self) -> u64 {
+        let Flight { start, bytes } = self.flight.take().expect("a write ends that was begun");
+        let bytes = bytes.try_into_mut().map_or_else(|shared| shared.to_vec(), Vec::from);
+        self.sealed.push_front(Group { start, bytes });
+        start
+    }
+
+    /// What stands at `offset` and behind it, to the end of its group.
+    #[inline]
+    pub(super) fn bytes_at(&self, offset: u64) -> Option<&[u8]> {
+        if !self.open.bytes.is_empty() && self.open.start <= offset {
+            return self.open.bytes.get(HEADER + index(offset - self.open.start)..);
+        }
+        let after = self.sealed.partition_point(|group| group.start <= offset);
+        let (start, bytes) = match after.checked_sub(1) {
+            Some(at) => (self.sealed[at].start, &self.sealed[at].bytes[..]),
+            None => {
+                let flight = self.flight.as_ref().filter(|flight| flight.start <= offset)?;
+                (flight.start, &flight.bytes[..])
+            }
+        };
+        bytes.get(HEADER + index(offset - start)..)
+    }
+
+    fn begin(&mut self, offset: u64) {
+        self.open = Group { start: offset, bytes: self.buffer() };
+    }
+
+    fn seal(&mut self) {
+        if !self.open.bytes.is_empty() {
+            self.sealed.push_back(std::mem::take(&mut self.open));
+        }
+    }
+
+    /// A buffer with a header's room.
+    fn buffer(&mut self) -> Vec<u8> {
+        let mut bytes = self.spares.pop().unwrap_or_default();
+        bytes.resize(HEADER, 0);
+        bytes
+    }
+
+    fn keep(&mut self, bytes: Vec<u8>) {
+        let is_fit = bytes.capacity() <= BUFFER_BYTES_KEPT_MAX;
+        if is_fit && self.spares.len() < GROUP_BUFFERS_KEPT_MAX {
+            self.spares.push(bytes);
+        }
+    }
+}

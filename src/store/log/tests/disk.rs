@@ -1,0 +1,174 @@
+//! A disk in memory. A mapping must show later writes; it gets them through a channel and keeps
+//! each state of the file, since a slice of an older one may be around.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use super::super::super::medium::{FileId, Found, Mapping, Request};
+use super::super::super::segment::HEADER_BYTES;
+use super::super::{GroupWrite, Log, index};
+
+/// A piece that was written: where and what.
+type Piece = (usize, Vec<u8>);
+
+/// What stands in each file.
+pub(super) type Images = Vec<(FileId, Vec<u8>)>;
+
+/// The bytes of a file from some time on.
+struct State {
+    bytes: Vec<u8>,
+    next: OnceCell<Box<Self>>,
+}
+
+impl State {
+    fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes, next: OnceCell::new() }
+    }
+}
+
+struct ToldMapping {
+    first: State,
+    pieces: Receiver<Piece>,
+}
+
+impl Mapping for ToldMapping {
+    fn bytes(&self) -> &[u8] {
+        let mut last = &self.first;
+        while let Some(next) = last.next.get() {
+            last = next;
+        }
+        let pieces: Vec<Piece> = self.pieces.try_iter().collect();
+        if pieces.is_empty() {
+            return &last.bytes;
+        }
+        let mut bytes = last.bytes.clone();
+        for (at, piece) in pieces {
+            bytes[at..at + piece.len()].copy_from_slice(&piece);
+        }
+        &last.next.get_or_init(|| Box::new(State::new(bytes))).bytes
+    }
+}
+
+struct File {
+    bytes: Vec<u8>,
+    mapping: Option<Sender<Piece>>,
+}
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Disk {
+    files: BTreeMap<FileId, File>,
+    last_id: u64,
+    /// Bytes of files that were recycled: the next ones of their length begin with them.
+    leftovers: Vec<Vec<u8>>,
+    /// Ids and lengths of the files that were supplied, in order.
+    pub(super) supplied: Vec<(FileId, u64)>,
+    pub(super) recycled: Vec<FileId>,
+    pub(super) set_aside: Vec<FileId>,
+}
+
+impl Disk {
+    /// Fulfils all requests.
+    pub(super) fn serve(&mut self, log: &mut Log) {
+        while let Some(request) = log.next_request() {
+            self.fulfil(request, log);
+        }
+    }
+
+    pub(super) fn fulfil(&mut self, request: Request, log: &mut Log) {
+        match request {
+            Request::Supply { bytes } => {
+                let id = self.create(bytes);
+                self.supplied.push((id, bytes));
+                let mapping = self.map(id);
+                log.on_supplied(id, mapping);
+            }
+            Request::Recycle(id) => {
+                let mut bytes = self.files.remove(&id).expect("it was not gone").bytes;
+                bytes[..index(HEADER_BYTES)].fill(0);
+                self.leftovers.push(bytes);
+                self.recycled.push(id);
+            }
+            Request::SetAside(id) => {
+                self.files.remove(&id).expect("it was not gone");
+                self.set_aside.push(id);
+            }
+        }
+    }
+
+    /// A new file, with what an earlier use left in it.
+    fn create(&mut self, bytes: u64) -> FileId {
+        self.last_id += 1;
+        let id = FileId(self.last_id);
+        let length = index(bytes);
+        let leftover = self.leftovers.iter().position(|left| left.len() == length);
+        let bytes = leftover.map_or(vec![0; length], |at| self.leftovers.remove(at));
+        self.files.insert(id, File { bytes, mapping: None });
+        id
+    }
+
+    fn map(&mut self, id: FileId) -> Box<dyn Mapping> {
+        let file = self.files.get_mut(&id).expect("it is there");
+        let (sender, pieces) = channel();
+        file.mapping = Some(sender);
+        Box::new(ToldMapping { first: State::new(file.bytes.clone()), pieces })
+    }
+
+    pub(super) fn write(&mut self, write: &GroupWrite) {
+        self.write_part(write, write.bytes.len());
+    }
+
+    /// Writes the first `length` bytes of it.
+    pub(super) fn write_part(&mut self, write: &GroupWrite, length: usize) {
+        let at = index(write.offset);
+        let piece = write.bytes[..length].to_vec();
+        self.bytes_mut(write.file)[at..at + length].copy_from_slice(&piece);
+        let mapping = self.files[&write.file].mapping.as_ref().expect("it is mapped");
+        // The log may have let go of the mapping.
+        let _ = mapping.send((at, piece));
+    }
+
+    /// The bytes of a file, behind the back of all mappings.
+    pub(super) fn bytes_mut(&mut self, id: FileId) -> &mut Vec<u8> {
+        &mut self.files.get_mut(&id).expect("it is there").bytes
+    }
+
+    /// A file that was there before.
+    pub(super) fn put(&mut self, bytes: Vec<u8>) -> FileId {
+        self.last_id += 1;
+        let id = FileId(self.last_id);
+        self.files.insert(id, File { bytes, mapping: None });
+        id
+    }
+
+    pub(super) fn remove(&mut self, id: FileId) -> Vec<u8> {
+        self.files.remove(&id).expect("it is there").bytes
+    }
+
+    /// What stands in each file.
+    pub(super) fn images(&self) -> Images {
+        self.files.iter().map(|(id, file)| (*id, file.bytes.clone())).collect()
+    }
+
+    /// A disk with these files.
+    pub(super) fn of(images: Images) -> Self {
+        let last_id = images.iter().map(|(id, _)| id.0).max().unwrap_or(0);
+        let file = |(id, bytes)| (id, File { bytes, mapping: None });
+        Self { files: images.into_iter().map(file).collect(), last_id, ..Self::default() }
+    }
+
+    /// What is found after a restart; what is free is not, and is not used as it is.
+    pub(super) fn found(&mut self) -> Vec<Found> {
+        let is_free = |file: &File| file.bytes.iter().take(64).all(|byte| *byte == 0);
+        let free: Vec<FileId> =
+            self.files.iter().filter(|(_, file)| is_free(file)).map(|(id, _)| *id).collect();
+        for id in free {
+            self.remove(id);
+        }
+        self.leftovers.clear();
+        let ids: Vec<FileId> = self.files.keys().copied().collect();
+        // In no order that helps.
+        ids.into_iter().rev().map(|id| Found { id, mapping: self.map(id) }).collect()
+    }
+}

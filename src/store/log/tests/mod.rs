@@ -1,0 +1,200 @@
+//! Tests of the log on a made-up disk: what was appended is found again, whatever the disk does.
+
+mod disk;
+mod failing;
+mod model;
+mod opening;
+mod retiring;
+mod walking;
+mod writing;
+
+use std::fmt;
+use std::io;
+
+use super::super::medium::{FileId, Request};
+use super::super::position::Position;
+use super::super::record::{MessageRecord, Record, Targets};
+use super::super::segment::{HeaderFound, SegmentHeader};
+use super::{Fault, FaultKind, GroupWrite, Log, LogOptions, OpenError, OpenReport};
+use disk::Disk;
+
+const SHARD: u16 = 3;
+
+/// Length of a segment's file.
+const FILE_BYTES: u64 = 4096;
+
+/// Bytes of records that one segment takes.
+const CAPACITY: usize = 4096 - 64;
+
+const OPTIONS: LogOptions = LogOptions { shard: SHARD, segment_bytes: FILE_BYTES, sync: true };
+
+/// Bytes of a record that [`message`] makes, beside its payload.
+const REST_BYTES: usize = 9 + 17 + 1;
+
+/// A xorshift generator; prints as its seed.
+struct Random {
+    seed: u64,
+    state: u64,
+}
+
+impl Random {
+    fn new(seed: u64) -> Self {
+        Self { seed, state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1 }
+    }
+
+    /// A number below `end`.
+    fn below(&mut self, end: usize) -> usize {
+        self.state ^= self.state << 13;
+        self.state ^= self.state >> 7;
+        self.state ^= self.state << 17;
+        usize::try_from((self.state >> 16) % end as u64).unwrap()
+    }
+}
+
+impl fmt::Display for Random {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "seed {}", self.seed)
+    }
+}
+
+/// A record as the tests remember it: where it stands, and its payload.
+type Known = (Position, Vec<u8>);
+
+fn message(payload: &[u8]) -> Record<'_> {
+    Record::Message(MessageRecord {
+        vhost: 0,
+        qos: 1,
+        retained: false,
+        time_ms: 1,
+        topic: "t",
+        payload,
+        moved_from: None,
+        received: None,
+        origin: None,
+        targets: Targets(&[]),
+    })
+}
+
+/// A payload that differs from others of its length.
+fn payload(number: usize, length: usize) -> Vec<u8> {
+    (0..length).map(|at| (number * 31 + at).to_le_bytes()[0]).collect()
+}
+
+/// A log on its disk.
+struct World {
+    log: Log,
+    disk: Disk,
+    /// All that was appended.
+    known: Vec<Known>,
+}
+
+impl World {
+    /// A new log that has its spare files.
+    fn new() -> Self {
+        let disk = Disk::default();
+        let (log, report) = Log::open(OPTIONS, Vec::new(), &mut |_, _, _| {}).unwrap();
+        assert_eq!(report, OpenReport::default());
+        let mut world = Self { log, disk, known: Vec::new() };
+        world.serve();
+        world
+    }
+
+    /// Appends a message with so long a payload.
+    fn append(&mut self, length: usize) -> Position {
+        let payload = payload(self.known.len(), length);
+        let position = self.log.append(&message(&payload));
+        self.known.push((position, payload));
+        position
+    }
+
+    /// A record "checkpoint begun", committed and set as the checkpoint.
+    fn checkpoint(&mut self) -> u64 {
+        let position = self.log.append(&Record::CheckpointBegun);
+        self.commit();
+        self.log.set_checkpoint(position.offset());
+        position.offset()
+    }
+
+    /// Appends messages until another segment is opened, and commits all.
+    fn fill_segment(&mut self) {
+        let count = self.log.segments().len().max(1);
+        while self.log.segments().len() <= count {
+            self.append(500);
+        }
+        self.commit();
+    }
+
+    /// Does what the log asks for.
+    fn serve(&mut self) {
+        self.disk.serve(&mut self.log);
+    }
+
+    /// Writes the next group; false if there is none.
+    fn write(&mut self) -> bool {
+        let Some(write) = self.log.next_write() else { return false };
+        self.disk.write(&write);
+        drop(write);
+        self.log.on_written(Ok(()));
+        true
+    }
+
+    /// Lets the next group fail.
+    fn fail(&mut self) -> GroupWrite {
+        let write = self.log.next_write().expect("there is a group");
+        self.log.on_written(Err(io::Error::other("broken")));
+        write
+    }
+
+    /// Writes all that is staged.
+    fn commit(&mut self) {
+        self.serve();
+        while self.write() {
+            self.serve();
+        }
+        assert_eq!((self.log.committed(), self.log.staged_bytes()), (self.log.appended(), 0));
+    }
+
+    /// Ends a turn; the files that go by it.
+    fn end_turn(&mut self) -> Vec<FileId> {
+        self.log.end_turn();
+        let before = self.disk.recycled.len();
+        self.serve();
+        self.disk.recycled[before..].to_vec()
+    }
+
+    fn files(&self) -> Vec<Option<FileId>> {
+        self.log.segments().map(|facts| facts.file).collect()
+    }
+
+    /// Everything known is read back.
+    fn check(&self) {
+        for (position, payload) in &self.known {
+            check_message(&self.log, *position, payload);
+        }
+    }
+
+    /// The log is opened again on what the disk has; gives what was replayed.
+    fn reopen(self) -> (Self, OpenReport, Vec<Known>) {
+        let Self { mut disk, known, .. } = self;
+        let mut replayed = Vec::new();
+        let (mut log, report) = Log::open(OPTIONS, disk.found(), &mut |position, record, _| {
+            if let Record::Message(message) = record {
+                replayed.push((position, message.payload.to_vec()));
+            }
+        })
+        .unwrap();
+        disk.serve(&mut log);
+        (Self { log, disk, known }, report, replayed)
+    }
+}
+
+fn check_message(log: &Log, position: Position, payload: &[u8]) {
+    let message = log.message(position).unwrap_or_else(|| panic!("no message at {position:?}"));
+    assert!(message.payload == payload, "at {position:?}");
+    assert_eq!(log.record_bytes(position), Some(REST_BYTES + payload.len()));
+    let bytes = log.bytes_at(position).expect("a message was read there");
+    assert!(bytes[REST_BYTES..].starts_with(payload));
+    let (record, next) = log.record_at(position.offset()).expect("a message was read there");
+    assert!(matches!(record, Record::Message(_)));
+    assert_eq!(next, position.offset() + (REST_BYTES + payload.len()) as u64);
+}

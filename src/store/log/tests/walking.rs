@@ -1,0 +1,176 @@
+//! A walk finds every record, wherever a segment ends, and names what is none.
+
+use super::*;
+use crate::store::log::{LogEnd, Walked, index, segment_walks};
+use disk::Images;
+
+/// What a walk through all segments tells: records, damage as file, place and length, and where the
+/// log ends.
+#[derive(PartialEq, Eq, Default, Debug)]
+struct Story {
+    records: usize,
+    damage: Vec<(FileId, u64, u64)>,
+    end: Option<(FileId, LogEnd)>,
+}
+
+fn story(images: &Images) -> Story {
+    let found = Disk::of(images.clone()).found();
+    let mut story = Story::default();
+    for walk in segment_walks(&found) {
+        let end = walk.walk(&mut |walked| match walked {
+            Walked::Record { kind, .. } => {
+                assert!(["message", "checkpoint begun"].contains(&kind), "{kind}");
+                story.records += 1;
+            }
+            Walked::Damage { offset, bytes } => story.damage.push((walk.file, offset, bytes)),
+        });
+        assert!(story.end.is_none() || end.is_none(), "one is the newest");
+        story.end = story.end.or(end.map(|end| (walk.file, end)));
+    }
+    story
+}
+
+/// Some segments, and the records of each as places in its file.
+struct Segments {
+    images: Images,
+    /// By segment.
+    files: Vec<FileId>,
+    /// By segment: where each record begins in its file, and behind them where they end.
+    places: Vec<Vec<usize>>,
+}
+
+impl Segments {
+    /// With a checkpoint in the newest header that needs all of them, or only the last.
+    fn new(is_early: bool) -> Self {
+        let mut world = World::new();
+        if is_early {
+            world.checkpoint();
+        }
+        world.fill_segment();
+        world.fill_segment();
+        if !is_early {
+            world.checkpoint();
+        }
+        world.fill_segment();
+        world.append(40);
+        world.commit();
+        let facts: Vec<_> = world.log.segments().collect();
+        let place = |start: u64, at: u64| 64 + index(at - start);
+        let mut places = Vec::new();
+        for segment in &facts {
+            let (mut at, mut records) = (segment.start, Vec::new());
+            while at < segment.end {
+                records.push(place(segment.start, at));
+                (_, at) = world.log.record_at(at).expect("it is whole");
+            }
+            records.push(place(segment.start, at));
+            places.push(records);
+        }
+        let files = facts.iter().filter_map(|segment| segment.file).collect();
+        Self { images: world.disk.images(), files, places }
+    }
+
+    fn records(&self) -> usize {
+        self.places.iter().map(|records| records.len() - 1).sum()
+    }
+
+    fn bytes(&mut self, segment: usize) -> &mut Vec<u8> {
+        let file = self.files[segment];
+        let image = self.images.iter_mut().find(|(id, _)| *id == file);
+        &mut image.expect("each segment has a file").1
+    }
+
+    /// The last segment's file, and where its records end.
+    fn log_end(&self) -> (FileId, u64) {
+        let (file, records) = (self.files.last(), self.places.last());
+        let end = records.and_then(|records| records.last());
+        (*file.expect("there are some"), *end.expect("there are some") as u64)
+    }
+}
+
+// Every record is found, and where the log ends; none, where there is no file.
+#[test]
+fn finds_every_record() {
+    assert_eq!(story(&Images::new()), Story::default());
+    for is_early in [true, false] {
+        let segments = Segments::new(is_early);
+        let (file, offset) = segments.log_end();
+        let end = LogEnd { offset, torn_bytes: 0, torn_records: 0 };
+        let expected =
+            Story { records: segments.records(), damage: vec![], end: Some((file, end)) };
+        assert_eq!(story(&segments.images), expected);
+    }
+}
+
+// A damaged record before another one is named, with its length; the others are found.
+#[test]
+fn names_a_damaged_record() {
+    for is_early in [true, false] {
+        for segment in 0..3 {
+            for at in [0, 1, 3] {
+                let mut segments = Segments::new(is_early);
+                let (from, to) = (segments.places[segment][at], segments.places[segment][at + 1]);
+                for byte in [from, from + 5, to - 1] {
+                    segments.bytes(segment)[byte] ^= 4;
+                    let told = story(&segments.images);
+                    let place = (segments.files[segment], from as u64, (to - from) as u64);
+                    assert_eq!(told.damage, [place], "segment {segment} byte {byte}");
+                    assert_eq!(told.records, segments.records() - 1);
+                    segments.bytes(segment)[byte] ^= 4;
+                }
+            }
+        }
+    }
+}
+
+// The last record of a segment: where recovery reads on behind it, it must be there. Before the
+// checkpoint nobody can tell it from a segment that went, and whoever needs it finds it missing.
+#[test]
+fn judges_the_last_record() {
+    for is_early in [true, false] {
+        let mut segments = Segments::new(is_early);
+        let [.., from, to] = segments.places[0][..] else { panic!("there are some") };
+        segments.bytes(0)[to - 1] ^= 4;
+        let place = (segments.files[0], from as u64, (to - from) as u64);
+        let told = story(&segments.images);
+        assert_eq!(told.damage, if is_early { vec![place] } else { vec![] });
+        assert_eq!(told.records, segments.records() - 1);
+    }
+}
+
+// Behind the log's end: what is no record is a torn write, also with records in it.
+#[test]
+fn tells_the_end_of_the_log() {
+    let mut segments = Segments::new(false);
+    let (file, offset) = segments.log_end();
+    let end = |torn_bytes, torn_records| Some((file, LogEnd { offset, torn_bytes, torn_records }));
+    let at = index(offset);
+    let last = segments.files.len() - 1;
+    segments.bytes(last)[at + 6] = 9;
+    assert_eq!(story(&segments.images).end, end(7, 0));
+
+    let mut segments = Segments::new(false);
+    let mut record = Vec::new();
+    let image = segments.bytes(last);
+    let HeaderFound::Header(header) = HeaderFound::read(image) else { panic!("it has one") };
+    let place = (header.start + offset - 64 + 20) ^ header.salt;
+    message(b"torn").encode(place, &mut record);
+    image[at + 20..at + 20 + record.len()].copy_from_slice(&record);
+    let told = story(&segments.images);
+    assert_eq!(told.end, end(20 + record.len() as u64, 1));
+    assert_eq!((told.damage, told.records), (vec![], segments.records()));
+}
+
+// A segment that went leaves no trace before the checkpoint, also if its place would fit into the
+// file of the one before.
+#[test]
+fn passes_over_what_went() {
+    let mut segments = Segments::new(false);
+    let file = segments.files[1];
+    segments.images.retain(|(id, _)| *id != file);
+    let told = story(&segments.images);
+    assert_eq!(
+        (told.damage, told.records),
+        (vec![], segments.records() + 1 - segments.places[1].len())
+    );
+}

@@ -1,0 +1,211 @@
+//! Every record of every segment file, also of those that recovery has no need to read: for
+//! whoever checks a log. Nothing changes by it.
+//!
+//! A segment ends where the next one starts. But before the checkpoint segments go when nothing
+//! refers to them, and the one before may have ended earlier. So what is no record there is damage
+//! if a record follows: its sum has its offset in it, it cannot be there by chance.
+
+use super::super::medium::{FileId, Found};
+use super::super::record::{BadRecord, FRAME_BYTES, Record};
+use super::super::segment::{HEADER_BYTES, HeaderFound, SegmentHeader};
+use super::index;
+use super::open::records_end;
+use crate::limits::GROUP_BYTES_MAX;
+
+/// Bytes of the longest record that is looked for behind something that is none. A bound, because
+/// any four bytes may be taken for a length, and all that it spans is summed up then.
+const SOUGHT_BYTES_MAX: usize = 64 * 1024;
+
+/// A segment, in the file that it was found in.
+#[derive(Clone, Copy)]
+pub struct SegmentWalk<'a> {
+    /// The file.
+    pub file: FileId,
+    header: SegmentHeader,
+    /// Behind the header.
+    bytes: &'a [u8],
+    bound: Bound,
+}
+
+/// How it is known where a segment ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Bound {
+    /// After so many bytes: there the next one starts.
+    Next(u64),
+    /// Where its records end, but not behind so many bytes: one that followed may be gone.
+    Before(u64),
+    /// It is the newest: where the log ends.
+    Newest,
+}
+
+/// What stands in a segment; offsets are places in the file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Walked {
+    /// A record.
+    Record {
+        /// All of its bytes.
+        bytes: u64,
+        /// What it is, in a word or two. A kind that this version does not know is `unknown`.
+        kind: &'static str,
+    },
+    /// Something else.
+    Damage {
+        /// Where it begins.
+        offset: u64,
+        /// Bytes up to the next record, or to the segment's end.
+        bytes: u64,
+    },
+}
+
+/// Where the log ends; offsets are places in the file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LogEnd {
+    /// Where.
+    pub offset: u64,
+    /// Bytes behind that which are no records, up to the last that is not zero and as far as a
+    /// commit group goes: a write that was not finished, or what an earlier use of the file left.
+    pub torn_bytes: u64,
+    /// Whole records among them: a write that the power failed in may leave some. If it did not
+    /// fail, the first thing behind the end is a damaged record.
+    pub torn_records: u64,
+}
+
+/// The segments of a log among the files that were found, by start. Left out are files with a
+/// damaged header, and those that a later file supersedes: opening the log reports both.
+pub fn segment_walks(found: &[Found]) -> Vec<SegmentWalk<'_>> {
+    let mut walks: Vec<SegmentWalk<'_>> = found.iter().filter_map(SegmentWalk::of).collect();
+    walks.sort_by_key(|walk| walk.header.start);
+    walks.dedup_by(|other, kept| {
+        let is_same = other.header.start == kept.header.start;
+        if is_same && other.rank() > kept.rank() {
+            *kept = *other;
+        }
+        is_same
+    });
+    let checkpoint = walks.last().map_or(0, |last| last.header.checkpoint);
+    let nexts: Vec<u64> = walks.iter().skip(1).map(|walk| walk.header.start).collect();
+    for (walk, next) in walks.iter_mut().zip(nexts) {
+        let (bytes, room) = (next - walk.header.start, walk.bytes.len() as u64);
+        let is_kept = next > checkpoint && bytes <= room;
+        walk.bound = if is_kept { Bound::Next(bytes) } else { Bound::Before(bytes.min(room)) };
+    }
+    walks
+}
+
+impl<'a> SegmentWalk<'a> {
+    fn of(found: &'a Found) -> Option<Self> {
+        let bytes = found.mapping.bytes();
+        let HeaderFound::Header(header) = HeaderFound::read(bytes) else { return None };
+        let bytes = &bytes[index(HEADER_BYTES)..];
+        Some(Self { file: found.id, header, bytes, bound: Bound::Newest })
+    }
+
+    /// Of two files with a segment of one start, the one with the higher rank counts.
+    fn rank(&self) -> (u64, u64, FileId) {
+        (records_end(&self.header, self.bytes), self.header.checkpoint, self.file)
+    }
+
+    /// Reads everything, in order, and tells it; of the newest segment, where the log ends.
+    pub fn walk(&self, each: &mut dyn FnMut(Walked)) -> Option<LogEnd> {
+        let bytes = match self.bound {
+            Bound::Next(length) | Bound::Before(length) => &self.bytes[..index(length)],
+            Bound::Newest => self.bytes,
+        };
+        let mut at = 0;
+        loop {
+            while let Some((kind, length)) = self.record_at(at, bytes) {
+                each(Walked::Record { bytes: length as u64, kind });
+                at += length;
+            }
+            if self.bound == Bound::Newest {
+                return Some(self.log_end(at, each));
+            }
+            let next = self.seek(at + 1, bytes);
+            let is_hole = matches!(self.bound, Bound::Next(_)) && at < bytes.len();
+            if next.is_some() || is_hole {
+                let length = next.unwrap_or(bytes.len()) - at;
+                each(Walked::Damage { offset: place(at), bytes: length as u64 });
+            }
+            at = next?;
+        }
+    }
+
+    /// The log ends `at` there.
+    fn log_end(&self, at: usize, each: &mut dyn FnMut(Walked)) -> LogEnd {
+        let behind = &self.bytes[at..];
+        let group = behind.len().min(GROUP_BYTES_MAX);
+        let last = behind[..group].iter().rposition(|byte| *byte != 0);
+        let mut end = LogEnd {
+            offset: place(at),
+            torn_bytes: last.map_or(0, |last| last as u64 + 1),
+            torn_records: 0,
+        };
+        let mut next = self.seek(at + 1, self.bytes);
+        while let Some(found) = next {
+            if found > at + group {
+                // No write reaches so far: what is here was committed once.
+                each(Walked::Damage { offset: place(at), bytes: (found - at) as u64 });
+                break;
+            }
+            end.torn_records += 1;
+            let length = self.record_at(found, self.bytes).map_or(1, |(_, length)| length);
+            next = self.seek(found + length, self.bytes);
+        }
+        end
+    }
+
+    /// The record at this place behind the header: its kind and length.
+    fn record_at(&self, at: usize, bytes: &[u8]) -> Option<(&'static str, usize)> {
+        let rest = bytes.get(at..).filter(|rest| !rest.is_empty())?;
+        match Record::decode((self.header.start + at as u64) ^ self.header.salt, rest) {
+            Ok((record, length)) => Some((record.kind_name(), length)),
+            Err(BadRecord::Unknown) => Some(("unknown", Record::length(rest)?)),
+            Err(BadRecord::Cut | BadRecord::Sum) => None,
+        }
+    }
+
+    /// The next place from `from` on where a record stands.
+    fn seek(&self, from: usize, bytes: &[u8]) -> Option<usize> {
+        let may_be = |at: &usize| {
+            let frame = &bytes[*at..*at + FRAME_BYTES];
+            let length = u32::from_le_bytes([frame[4], frame[5], frame[6], frame[7]]) as usize;
+            frame[8] != 0 && length <= SOUGHT_BYTES_MAX
+        };
+        let end = (bytes.len() + 1).saturating_sub(FRAME_BYTES);
+        (from..end).filter(may_be).find(|at| self.record_at(*at, bytes).is_some())
+    }
+}
+
+/// The place in the file of what stands `at` behind the header.
+fn place(at: usize) -> u64 {
+    HEADER_BYTES + at as u64
+}
+
+impl Record<'_> {
+    /// What it is, in a word or two.
+    fn kind_name(&self) -> &'static str {
+        match self {
+            Self::Message(_) => "message",
+            Self::Acks(_) => "acks",
+            Self::SessionOpened { .. } => "session opened",
+            Self::SessionEnded { .. } => "session ended",
+            Self::Subscribed { .. } => "subscribed",
+            Self::Unsubscribed { .. } => "unsubscribed",
+            Self::Attached { .. } => "attached",
+            Self::Detached { .. } => "detached",
+            Self::Received { .. } => "received",
+            Self::Freed { .. } => "freed",
+            Self::FreedElsewhere(_) => "freed elsewhere",
+            Self::Cleared { .. } => "cleared",
+            Self::Block(_) => "block",
+            Self::SessionState { .. } => "session state",
+            Self::RetainedState { .. } => "retained state",
+            Self::CheckpointBegun => "checkpoint begun",
+            Self::CheckpointEnded { .. } => "checkpoint ended",
+            Self::Cleaned { .. } => "cleaned",
+            Self::Origins(_) => "origins",
+            Self::References(_) => "references",
+            Self::Queued { .. } => "queued",
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! The two logs of one shard: the one on disk, and the one in memory for what clean sessions still
+//! wait for; and how far promises about the former are kept.
+//!
+//! A promise that a message is safe is kept when its record is committed, or when nobody needs it
+//! any more: every session it was stored for has acknowledged it. So what is consumed at once is
+//! acknowledged at once, at no disk's pace. Invariant: `committed <= settled <= appended`, and
+//! every turn before `settled` is committed, or made nothing but messages that nobody refers to.
+
+use std::collections::VecDeque;
+
+use crate::limits::QUEUE_TAIL_BYTES_MAX;
+
+use super::log::Log;
+use super::messages::MessageLog;
+use super::position::Position;
+use super::queue::QueueLog;
+use super::record::{BlockRecord, Record};
+
+/// A message as it is read from a log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StoredMessage<'a> {
+    /// Topic name.
+    pub topic: &'a str,
+    /// Application message.
+    pub payload: &'a [u8],
+    /// QoS it was published with, 0 to 2.
+    pub qos: u8,
+}
+
+/// What one turn of the owner appended.
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    /// One past its last byte.
+    end: u64,
+    /// References to its messages.
+    held: u64,
+    /// There is something else in it that was promised.
+    must_commit: bool,
+}
+
+/// See the module.
+pub struct Logs {
+    /// What must be found again.
+    pub disk: Log,
+    /// What may be lost with the process.
+    pub memory: MessageLog,
+    /// Bytes that the packed end of a durable queue may have.
+    pub tail_bytes_max: usize,
+    /// Turns that are not settled, in order; the last is the current one.
+    turns: VecDeque<Turn>,
+    current: Turn,
+    /// Where the current turn begins.
+    begun: u64,
+    settled: u64,
+}
+
+impl Logs {
+    pub(super) fn new(disk: Log) -> Self {
+        let begun = disk.appended();
+        let current = Turn { end: begun, held: 0, must_commit: false };
+        let memory = MessageLog::default();
+        Self {
+            disk,
+            memory,
+            tail_bytes_max: QUEUE_TAIL_BYTES_MAX,
+            turns: VecDeque::new(),
+            current,
+            begun,
+            settled: begun,
+        }
+    }
+
+    /// Appends a record that is promised to somebody.
+    pub(super) fn append_promised(&mut self, record: &Record<'_>) -> Position {
+        self.current.must_commit = true;
+        self.disk.append(record)
+    }
+
+    /// What this turn appends is promised whatever becomes of its messages.
+    pub(super) fn promise_turn(&mut self) {
+        self.current.must_commit = true;
+    }
+
+    /// Nobody knows any more to which turns the messages belong that are held.
+    #[cold]
+    fn promise_all(&mut self) {
+        self.current.must_commit = true;
+        self.turns.iter_mut().for_each(|turn| turn.must_commit = true);
+    }
+
+    /// Ends a turn.
+    pub fn end_turn(&mut self) {
+        let end = self.disk.appended();
+        if end > self.begun {
+            let turn = Turn { end, held: 0, must_commit: false };
+            self.turns.push_back(Turn { end, ..std::mem::replace(&mut self.current, turn) });
+            self.begun = end;
+        }
+    }
+
+    /// How far promises are kept.
+    pub fn settled(&mut self) -> u64 {
+        let committed = self.disk.committed();
+        while let Some(first) = self.turns.front()
+            && (first.end <= committed || first.held == 0 && !first.must_commit)
+        {
+            self.settled = first.end;
+            self.turns.pop_front();
+        }
+        self.settled = self.settled.max(committed);
+        self.settled
+    }
+
+    /// Whether nobody waits for anything that was appended.
+    pub fn is_settled(&mut self) -> bool {
+        self.settled() >= self.disk.appended()
+    }
+
+    /// The turn that appended what stands at `offset`, if it is not settled.
+    #[inline]
+    fn turn_of(&mut self, offset: u64) -> Option<&mut Turn> {
+        if offset >= self.begun {
+            return Some(&mut self.current);
+        }
+        if offset < self.settled {
+            return None;
+        }
+        let at = self.turns.partition_point(|turn| turn.end <= offset);
+        self.turns.get_mut(at)
+    }
+
+    /// The message at a position that is held; `None` if the disk has lost it.
+    pub fn message(&self, position: Position) -> Option<StoredMessage<'_>> {
+        if position.is_volatile() {
+            return Some(self.memory.get(position));
+        }
+        let message = self.disk.message(position)?;
+        let (topic, payload, qos) = (message.topic, message.payload, message.qos);
+        Some(StoredMessage { topic, payload, qos })
+    }
+}
+
+impl QueueLog for Logs {
+    #[inline]
+    fn hold(&mut self, position: Position, count: u32) {
+        if position.is_volatile() {
+            self.memory.hold(position, count);
+        } else {
+            self.disk.hold(position, count);
+            match count {
+                1 => self.turn_of(position.offset()).into_iter().for_each(|turn| turn.held += 1),
+                _ => self.promise_all(),
+            }
+        }
+    }
+
+    #[inline]
+    fn release(&mut self, position: Position, count: u32) {
+        if position.is_volatile() {
+            self.memory.release(position, count);
+        } else {
+            self.disk.release(position, count);
+            // Several of a block are in one segment, but maybe of several turns. What is not known
+            // to be let go of waits for its commit.
+            if count == 1
+                && let Some(turn) = self.turn_of(position.offset())
+            {
+                assert!(turn.held > 0 || turn.must_commit, "let go of once for each hold");
+                turn.held = turn.held.saturating_sub(1);
+            }
+        }
+    }
+
+    fn segment_of(&self, position: Position) -> u64 {
+        self.disk.segment_of(position).unwrap_or_else(|| position.offset())
+    }
+
+    fn append_block(&mut self, block: &BlockRecord<'_>) -> Position {
+        self.disk.append(&Record::Block(*block))
+    }
+
+    fn block(&self, position: Position) -> Option<BlockRecord<'_>> {
+        self.disk.block(position)
+    }
+
+    fn tail_bytes_max(&self) -> usize {
+        self.tail_bytes_max
+    }
+}

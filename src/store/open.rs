@@ -1,0 +1,94 @@
+//! A shard's store: opened once, then taken apart by its owner.
+
+use std::fmt;
+
+use super::catalog::{Catalog, CatalogLimits};
+use super::hashing::Hashing;
+use super::housekeeping::Housekeeping;
+use super::log::{Log, LogOptions, OpenError, OpenReport};
+use super::logs::Logs;
+use super::medium::Found;
+use super::position::Position;
+use super::replay::{Losses, Replay};
+
+/// What a store is opened with.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    /// The log's.
+    pub log: LogOptions,
+    /// Bounds.
+    pub limits: CatalogLimits,
+    /// Seeds hashes.
+    pub seed: u64,
+    /// The time, milliseconds since 1970.
+    pub time_ms: u64,
+}
+
+/// See the module.
+pub struct Store {
+    /// What is kept.
+    pub catalog: Catalog,
+    /// Where it is kept.
+    pub logs: Logs,
+    /// What keeps that in order.
+    pub housekeeping: Housekeeping,
+}
+
+/// What was found when a store was opened.
+#[derive(Debug)]
+pub struct Opened {
+    /// Of the log.
+    pub report: OpenReport,
+    /// What is lost.
+    pub losses: Losses,
+    /// Sessions there are.
+    pub sessions: usize,
+    /// Retained messages there are.
+    pub retained: usize,
+}
+
+impl Store {
+    /// Opens a shard's store from the files that are there; none is a store without anything in it.
+    ///
+    /// # Errors
+    /// If the files are not this shard's, or of a later version: nothing is changed then.
+    pub fn open(options: &StoreOptions, found: Vec<Found>) -> Result<(Self, Opened), OpenError> {
+        let mut replay = Replay::default();
+        let (mut log, report) =
+            Log::open(options.log, found, &mut |position, record, segments| {
+                let segment_of = |position: Position| segments.segment_of(position.offset());
+                let mark = segments.mark_of(position.offset());
+                replay.apply(position, mark, record, &segment_of);
+            })?;
+        let hashing = Hashing::with_seed(options.seed);
+        // The seed may be the same for each run of a test; then it is the time that differs.
+        log.set_salt(options.seed ^ options.time_ms.rotate_left(32));
+        let begun = log.checkpoint();
+        let mut logs = Logs::new(log);
+        let (mut catalog, losses) =
+            replay.finish(options.limits, &hashing, options.time_ms, &mut logs);
+        catalog.expect_guests_below(logs.disk.appended());
+        logs.disk.finish_open();
+        let housekeeping = Housekeeping::new(options.log.segment_bytes, begun);
+        let sessions = catalog.sessions.len();
+        let retained = catalog.retained.iter().map(super::RetainStore::len).sum();
+        let opened = Opened { report, losses, sessions, retained };
+        Ok((Self { catalog, logs, housekeeping }, opened))
+    }
+}
+
+impl fmt::Display for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { report, losses, sessions, retained } = self;
+        write!(f, "{sessions} sessions, {retained} retained messages; {report}")?;
+        if *losses != Losses::default() {
+            let Losses { queued, retained, records } = losses;
+            write!(
+                f,
+                "; lost with damaged segments: {queued} queued messages, {retained} retained \
+                 messages; {records} records were not understood"
+            )?;
+        }
+        Ok(())
+    }
+}

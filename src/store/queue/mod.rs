@@ -1,0 +1,409 @@
+//! The queue of one session: what its client must still acknowledge, and what still waits to be
+//! sent.
+//!
+//! ```text
+//!  first           next                                        tail first          end
+//!    │ sent, some done │ waiting: in memory │ in blocks of the log │ packed, in memory │
+//!    ▼                 ▼                    ▼                      ▼                   ▼
+//!   [e][·][e][e][·][e] [e][e][e][e][e][e][e][ block ][ block ][ ……… ][ tail ]
+//!   └─────────────── front ───────────────┘└──────── middle ────────┘
+//! ```
+//!
+//! Every message ever pushed has a number, 0, 1, 2, …, that never changes. It fixes the message's
+//! packet identifier, so the same message has the same identifier after a reconnect or a restart
+//! [MQTT-4.4.0-1], and nothing is stored for it.
+//!
+//! What comes for a client that keeps up goes to the front, and on from there. Everything else goes
+//! to the tail; a full tail becomes a block record of the log. The front takes a block, or the
+//! tail, when it has run dry. A queue of which only a tail is left has no front: it takes little
+//! more memory than the tail.
+//!
+//! Invariant: `first <= next <= end`, `next - first <= 65,535` where a message is taken, and for
+//! each message that is not gone the segment of its record is held, as is that of each block's
+//! record until the last of its messages is done with. `stored_bytes` is the sum of the records.
+//!
+//! A queue that is made [`Queue::volatile`] is not in the log: all of it is front. Any other can be
+//! put into bytes (see `state`), and made again of these and of the records that were appended
+//! since (see `replay`), in their order: messages, blocks, acks, moves, and how far it was sent.
+//! What was done with [`Queue::take_acks`] tells. The log may let go of a segment that is no longer
+//! held when the acks taken since are durable. A queue that is being rebuilt holds nothing, and may
+//! be dropped; any other is drained first.
+
+mod acks;
+mod blocks;
+mod entry;
+mod flow;
+mod front;
+mod packed;
+mod relocate;
+mod replay;
+mod state;
+#[cfg(test)]
+mod tests;
+mod visit;
+
+use crate::limits::QUEUE_TAIL_BYTES_MAX;
+
+use super::position::Position;
+use super::record::{BlockRecord, SessionKey};
+
+pub use acks::Acks;
+pub use entry::{Entry, Terms};
+pub use visit::Item;
+
+use front::{Front, IDENTIFIERS};
+use packed::{PACKED_ENTRY_MAX, Packed};
+
+/// The log, as a queue needs it. A segment that is held is kept.
+pub trait QueueLog {
+    /// `count` more messages, or blocks, of queues are in the segment of this position.
+    fn hold(&mut self, position: Position, count: u32);
+
+    /// `count` fewer of them need it.
+    fn release(&mut self, position: Position, count: u32);
+
+    /// Names the segment of a position: any number that is the same for all of one segment.
+    fn segment_of(&self, position: Position) -> u64;
+
+    /// Appends a block; tells where its record stands. It is not held yet.
+    fn append_block(&mut self, block: &BlockRecord<'_>) -> Position;
+
+    /// Reads a block that is held; `None` if it cannot be read.
+    fn block(&self, position: Position) -> Option<BlockRecord<'_>>;
+
+    /// Bytes that the packed end of a queue may have.
+    fn tail_bytes_max(&self) -> usize {
+        QUEUE_TAIL_BYTES_MAX
+    }
+}
+
+/// The next packet to send.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Next {
+    /// PUBLISH.
+    Publish {
+        /// The message.
+        entry: Entry,
+        /// Its packet identifier, 1 to 65,535.
+        packet_id: u16,
+        /// Its number in the queue.
+        number: u64,
+        /// Whether it was sent before (DUP, [MQTT-3.3.1-1]).
+        again: bool,
+    },
+    /// PUBREL of a message that was released before its client went away [MQTT-4.4.0-1].
+    Release {
+        /// The message's packet identifier.
+        packet_id: u16,
+    },
+}
+
+/// What a client's answer to a message in flight means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// The step is done.
+    Done,
+    /// No such message is in flight, or the step was done before.
+    Known,
+    /// The answer belongs to another QoS.
+    Wrong,
+}
+
+/// See the module.
+#[derive(Default, Debug)]
+pub struct Queue {
+    /// Messages ever pushed.
+    end: u64,
+    stored_bytes: u64,
+    tail: Packed,
+    /// There is one, unless it would say nothing.
+    front: Option<Box<Front>>,
+    volatile: bool,
+}
+
+impl Queue {
+    /// Of a session that ends with its connection.
+    pub fn volatile() -> Self {
+        Self { volatile: true, ..Self::default() }
+    }
+
+    /// Appends a message; `near` if the client is connected.
+    ///
+    /// # Panics
+    /// If the message is not in the log on disk, and the queue is not volatile.
+    #[inline]
+    pub fn push(&mut self, entry: Entry, near: bool, session: SessionKey, log: &mut impl QueueLog) {
+        if let Some(position) = entry.position() {
+            log.hold(position, 1);
+            self.stored_bytes += u64::from(entry.bytes());
+        }
+        if let Some(front) = self.open_front(near) {
+            front.ready.push_back(entry);
+            self.end += 1;
+            return;
+        }
+        self.tail.push(entry);
+        self.end += 1;
+        if self.tail.bytes().len() + PACKED_ENTRY_MAX > log.tail_bytes_max() {
+            self.spill(session, log);
+        }
+    }
+
+    /// Messages that wait to be sent (ones that are gone may still be counted).
+    #[inline]
+    pub fn waiting(&self) -> u64 {
+        match &self.front {
+            Some(front) => self.end - front.ready_first + (front.flight_end() - front.next),
+            None => self.tail.count().into(),
+        }
+    }
+
+    /// Messages sent and not acknowledged.
+    #[inline]
+    pub fn unacked(&self) -> u32 {
+        self.front.as_ref().map_or(0, |front| front.unacked)
+    }
+
+    /// Whether nothing is queued or in flight.
+    pub fn is_empty(&self) -> bool {
+        self.first() == self.end
+    }
+
+    /// Whether [`Queue::take_next`] would give a pushed message with this window, if none waits.
+    #[inline]
+    pub fn window_open(&self, window: u16) -> bool {
+        match &self.front {
+            Some(front) => {
+                front.unacked < u32::from(window) && front.next_number() - front.first < IDENTIFIERS
+            }
+            None => window > 0,
+        }
+    }
+
+    /// Bytes of the records it needs.
+    #[inline]
+    pub fn stored_bytes(&self) -> u64 {
+        self.stored_bytes
+    }
+
+    /// Number of the oldest message that is not done with; if there is none, [`Queue::end`].
+    pub fn first(&self) -> u64 {
+        self.front.as_ref().map_or(self.tail_first(), |front| front.first)
+    }
+
+    /// One past the highest number ever sent, if that is not done with; else at most
+    /// [`Queue::first`].
+    pub fn sent(&self) -> u64 {
+        self.front.as_ref().map_or(self.tail_first(), |front| front.sent)
+    }
+
+    /// Messages ever pushed: the number that the next one gets.
+    pub fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Takes the next packet to send while fewer than `window` messages are unacknowledged and the
+    /// next packet identifier is free.
+    #[inline]
+    pub fn take_next(&mut self, window: u16, log: &mut impl QueueLog) -> Option<Next> {
+        self.take_next_before(u64::MAX, window, log)
+    }
+
+    /// The same, but stops in front of a QoS 2 message that was never taken and has this number or
+    /// a higher one.
+    #[inline]
+    pub fn take_next_before(
+        &mut self,
+        once_end: u64,
+        window: u16,
+        log: &mut impl QueueLog,
+    ) -> Option<Next> {
+        if self.front.is_none() {
+            if self.tail.is_empty() {
+                return None;
+            }
+            self.wake();
+        }
+        loop {
+            let front = self.front.as_deref_mut()?;
+            front.resting = false;
+            if front.unacked >= u32::from(window) {
+                return None;
+            }
+            if let Some(next) = front.take_again() {
+                return Some(next);
+            }
+            if front.ready.is_empty() && !self.refill(log) {
+                return None;
+            }
+            let front = self.front.as_deref_mut()?;
+            if front.ready_first - front.first >= IDENTIFIERS {
+                return None;
+            }
+            if front.ready_first >= once_end && front.is_once_next() {
+                return None;
+            }
+            if let Some(next) = front.take_ready() {
+                return Some(next);
+            }
+            self.unload(log);
+        }
+    }
+
+    /// Forgets where the message taken last is stored: it will not be sent again. For volatile
+    /// queues: in any other it would be gone after a restart.
+    pub fn forget_taken(&mut self, log: &mut impl QueueLog) {
+        if let Some(entry) = self.front.as_deref_mut().and_then(Front::forget_taken) {
+            self.let_go(entry, log);
+        }
+    }
+
+    /// Whether the message with this packet identifier was sent before its client left, and is
+    /// still to be sent again.
+    pub fn is_due_again(&self, packet_id: u16) -> bool {
+        self.front.as_ref().is_some_and(|front| {
+            let number = front.number_of(packet_id);
+            number.is_some_and(|number| front.next_number() <= number && number < front.sent)
+        })
+    }
+
+    /// PUBACK: ends the QoS 1 message with this packet identifier.
+    #[inline]
+    pub fn acknowledge(&mut self, packet_id: u16, log: &mut impl QueueLog) -> Answer {
+        let Some((front, at)) = self.in_flight(packet_id, log) else { return Answer::Known };
+        if front.flight[at].terms().exactly_once {
+            return Answer::Wrong;
+        }
+        self.end_at(at, log);
+        Answer::Done
+    }
+
+    /// PUBREC: the client has the QoS 2 message; its identifier stays taken until PUBCOMP.
+    pub fn release(&mut self, packet_id: u16, log: &mut impl QueueLog) -> Answer {
+        let Some((front, at)) = self.in_flight(packet_id, log) else { return Answer::Known };
+        let entry = front.flight[at];
+        if !entry.terms().exactly_once {
+            return Answer::Wrong;
+        }
+        if entry == Entry::RELEASED {
+            return Answer::Known;
+        }
+        front.flight[at] = Entry::RELEASED;
+        front.notes.released(front.first + at as u64);
+        self.let_go(entry, log);
+        Answer::Done
+    }
+
+    /// PUBCOMP: ends the QoS 2 message with this packet identifier, if it was released.
+    pub fn complete(&mut self, packet_id: u16, log: &mut impl QueueLog) -> Answer {
+        match self.in_flight(packet_id, log) {
+            Some((front, at)) if front.flight[at] == Entry::RELEASED => {
+                self.end_at(at, log);
+                Answer::Done
+            }
+            _ => Answer::Known,
+        }
+    }
+
+    /// Ends a message in memory that cannot be read.
+    pub fn mark_gone(&mut self, number: u64, log: &mut impl QueueLog) {
+        let Some(front) = self.front.as_deref_mut() else { return };
+        let entry = front.get(number);
+        if entry == Entry::GONE || entry == Entry::RELEASED {
+            return;
+        }
+        front.lost += 1;
+        if number < front.flight_end() {
+            let at = front.at(number);
+            self.end_at(at, log);
+        } else {
+            front.end_ready(number);
+            self.let_go(entry, log);
+        }
+    }
+
+    /// How many messages could not be read since the last call.
+    pub fn take_lost(&mut self) -> u64 {
+        let lost = self.front.as_mut().map_or(0, |front| std::mem::take(&mut front.lost));
+        self.rest();
+        lost
+    }
+
+    /// Drops the oldest message that waits to be sent; whether there was one.
+    pub fn drop_oldest_waiting(&mut self, log: &mut impl QueueLog) -> bool {
+        if self.is_empty() {
+            return false;
+        }
+        if let Some(number) = self.wake().oldest_again() {
+            let at = self.wake().at(number);
+            self.end_at(at, log);
+            return true;
+        }
+        while let Some((number, entry)) = self.next_ready(log) {
+            let front = self.wake();
+            if entry == Entry::RELEASED {
+                // Nothing is stored for it; its PUBREL is owed.
+                front.enter(number, entry);
+                front.sent = front.sent.max(number + 1);
+                continue;
+            }
+            let dropped = entry != Entry::GONE;
+            if dropped && !front.flight.is_empty() {
+                front.notes.gone(number);
+            }
+            front.trim();
+            self.unload(log);
+            if dropped {
+                self.let_go(entry, log);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Makes everything unacknowledged the next to send, in its old order (the client left, or came
+    /// back).
+    pub fn rewind(&mut self) {
+        if let Some(front) = self.front.as_deref_mut() {
+            front.rewind();
+            self.rest();
+        }
+    }
+
+    /// Ends every message, in time that does not depend on how many are in blocks.
+    pub fn drain(&mut self, log: &mut impl QueueLog) {
+        if self.is_empty() {
+            return;
+        }
+        self.wake();
+        let tail = std::mem::take(&mut self.tail);
+        let mut new = Front::new(self.end, self.volatile);
+        if let Some(front) = self.front.take() {
+            front.entries().for_each(|entry| self.let_go(entry, log));
+            front.loaded.iter().for_each(|block| log.release(block.position, 1));
+            for block in &front.middle {
+                block.release(log);
+                self.stored_bytes -= block.known().bytes;
+            }
+            new.lost = front.lost;
+            new.notes = front.notes;
+        }
+        self.front = Some(Box::new(new));
+        tail.iter().for_each(|entry| self.let_go(entry, log));
+        assert_eq!(self.stored_bytes, 0, "nothing is left");
+        self.rest();
+    }
+
+    /// Whether [`Queue::take_acks`] would give any.
+    #[inline]
+    pub fn has_acks(&self) -> bool {
+        self.front.as_ref().is_some_and(|front| !front.notes.is_empty(front.first))
+    }
+
+    /// Takes what was done with since the last call, to be appended to the log.
+    pub fn take_acks(&mut self) -> Option<Acks> {
+        let acks = self.front.as_deref_mut()?.take_acks();
+        self.rest();
+        acks
+    }
+}

@@ -1,0 +1,281 @@
+//! Recovery: from the records of the log back to a catalog.
+//!
+//! Records are applied in their order, from the begin of a checkpoint on. The checkpoint's own
+//! pieces stand among what happened while it was taken: each replaces what was known of its session
+//! or topics, so it does not matter that they were captured one after another. What belongs to a
+//! session that is not known (yet, or any more) is nothing.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::catalog::{Catalog, CatalogLimits};
+use super::cursor::Cursor;
+use super::hashing::Hashing;
+use super::logs::Logs;
+use super::position::Position;
+use super::queue::{Entry as QueueEntry, QueueLog, Terms as QueueTerms};
+use super::record::{BlockRecord, MessageRecord, Record, SessionKey};
+use super::retained::{RetainStore, Retained};
+use super::session::{Session, Sessions};
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Replay {
+    sessions: Vec<Option<Session>>,
+    retained: Vec<RetainStore>,
+    elsewhere: BTreeSet<super::Origin>,
+    /// Where messages were moved to that cleaning has not finished with.
+    moves: HashMap<Position, Position>,
+    /// By start of segment: references that there were, so that what is left of them tells how much
+    /// lives in it.
+    holds: HashMap<u64, u64>,
+    /// Records whose sum is right and whose content is not: our own fault, or a later version's.
+    pub(super) misread: u64,
+}
+
+/// The log while it is read: where its segments are, and nothing else.
+struct Places<'a>(&'a dyn Fn(Position) -> u64);
+
+impl QueueLog for Places<'_> {
+    fn hold(&mut self, _: Position, _: u32) {
+        unreachable!("nothing is held before all is read")
+    }
+
+    fn release(&mut self, _: Position, _: u32) {
+        unreachable!("nothing is held before all is read")
+    }
+
+    fn segment_of(&self, position: Position) -> u64 {
+        (self.0)(position)
+    }
+
+    fn append_block(&mut self, _: &BlockRecord<'_>) -> Position {
+        unreachable!("nothing is appended before all is read")
+    }
+
+    fn block(&self, _: Position) -> Option<BlockRecord<'_>> {
+        None
+    }
+}
+
+/// What recovery could not bring back.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Losses {
+    /// Messages that sessions waited for.
+    pub queued: u64,
+    /// Retained messages.
+    pub retained: u64,
+    /// Records that could not be made sense of.
+    pub records: u64,
+}
+
+impl Replay {
+    /// Applies a record; `mark` as [`super::Log::mark_of`], `segment_of` as
+    /// [`super::QueueLog::segment_of`].
+    pub(super) fn apply(
+        &mut self,
+        position: Position,
+        mark: u64,
+        record: Record<'_>,
+        segment_of: &dyn Fn(Position) -> u64,
+    ) {
+        match record {
+            Record::Message(message) => {
+                let holds = message.targets.iter().count() + usize::from(message.retained);
+                *self.holds.entry(segment_of(position)).or_default() += holds as u64;
+                self.message(position, &message);
+            }
+            Record::Acks(acks) => {
+                if let Some(session) = self.session(acks.session) {
+                    session.queue.replay_acks(acks.first, &acks.gone, &acks.released);
+                }
+            }
+            Record::SessionOpened { session, vhost, time_ms, client_id } => {
+                let mut opened = Session::new(client_id, vhost, false);
+                (opened.serial, opened.left_ms) = (mark, time_ms);
+                self.put(session, opened);
+            }
+            Record::SessionEnded { session } => {
+                if let Some(slot) = self.sessions.get_mut(session as usize) {
+                    *slot = None;
+                }
+            }
+            Record::Block(block) => {
+                let is_moving = !self.moves.is_empty();
+                if let Some(session) = self.session(block.session) {
+                    let (first, count) = (block.first, block.count);
+                    session.queue.replay_block(position, first, count, &Places(segment_of));
+                    if is_moving {
+                        // The queue may have known the new places already.
+                        session.queue.replay_doubt(first);
+                    }
+                }
+            }
+            Record::SessionState { session, state } => match Session::decode(Cursor(state)) {
+                Some(decoded) => self.put(session, decoded),
+                None => self.misread += 1,
+            },
+            Record::RetainedState { vhost, entries } => {
+                if self.retained(vhost).restore(entries).is_none() {
+                    self.misread += 1;
+                }
+            }
+            Record::Cleared { vhost, topic } => {
+                self.retained(vhost).clear(topic);
+            }
+            Record::FreedElsewhere(origin) => {
+                self.elsewhere.remove(&origin);
+            }
+            Record::Origins(origins) => self.elsewhere.extend(origins),
+            Record::References(segments) => self.holds.extend(segments),
+            Record::Queued { target, position, bytes } => {
+                let terms = QueueTerms { retain: target.retain, exactly_once: target.exactly_once };
+                if let Some(session) = self.session(target.session) {
+                    session.queue.replay_push(QueueEntry::stored(position, bytes, terms));
+                }
+            }
+            Record::Cleaned { from, to } => self.relocate(from, to),
+            Record::CheckpointBegun | Record::CheckpointEnded { .. } => {}
+            of_a_session => self.change(&of_a_session),
+        }
+    }
+
+    fn change(&mut self, record: &Record<'_>) {
+        match *record {
+            Record::Subscribed { session, granted, filter } => {
+                if let Some(session) = self.session(session) {
+                    let _bounded = session.subscriptions.set(filter, granted);
+                }
+            }
+            Record::Unsubscribed { session, filter } => {
+                if let Some(session) = self.session(session) {
+                    session.subscriptions.remove(filter);
+                }
+            }
+            Record::Attached { session } => {
+                if let Some(session) = self.session(session) {
+                    session.left_ms = 0;
+                }
+            }
+            Record::Detached { session, sent, time_ms } => {
+                if let Some(session) = self.session(session) {
+                    session.left_ms = time_ms;
+                    session.queue.replay_sent(sent);
+                }
+            }
+            Record::Received { session, packet_id } => {
+                if let Some(session) = self.session(session) {
+                    session.receive(packet_id);
+                }
+            }
+            Record::Freed { session, packet_id } => {
+                if let Some(session) = self.session(session) {
+                    session.free(packet_id);
+                }
+            }
+            _ => unreachable!("the caller has the rest"),
+        }
+    }
+
+    fn message(&mut self, position: Position, message: &MessageRecord<'_>) {
+        let bytes = message.own_bytes();
+        let retained = Retained { position, bytes };
+        if let Some(before) = message.moved_from {
+            self.moves.insert(before, position);
+            let store = self.retained(message.vhost);
+            let is_it = |known: Retained| known.position == before;
+            if message.retained && store.get(message.topic).is_some_and(is_it) {
+                store.set(message.topic, retained);
+            }
+            return;
+        }
+        for target in message.targets.iter() {
+            let terms = QueueTerms { retain: target.retain, exactly_once: target.exactly_once };
+            if let Some(session) = self.session(target.session) {
+                session.queue.replay_push(QueueEntry::stored(position, bytes, terms));
+            }
+        }
+        if let Some((session, packet_id)) = message.received
+            && let Some(session) = self.session(session)
+        {
+            session.receive(packet_id);
+        }
+        self.elsewhere.extend(message.origin);
+        if message.retained {
+            self.retained(message.vhost).set(message.topic, retained);
+        }
+    }
+
+    fn relocate(&mut self, from: u64, to: u64) {
+        let moves = std::mem::take(&mut self.moves);
+        let map = |position: Position| moves.get(&position).copied();
+        for session in self.sessions.iter_mut().flatten() {
+            session.queue.replay_relocate(&(from..to), &map);
+        }
+    }
+
+    /// Holds what is referred to and gives the catalog. Clients that were there are gone since
+    /// `now_ms`.
+    pub(super) fn finish(
+        self,
+        limits: CatalogLimits,
+        hashing: &Hashing,
+        now_ms: u64,
+        logs: &mut Logs,
+    ) -> (Catalog, Losses) {
+        let mut losses = Losses { records: self.misread, ..Losses::default() };
+        // One by one into their places: a copy of them all would stay as memory of the heap.
+        let sessions = (0..).zip(self.sessions).filter_map(|(key, session)| {
+            let mut session = session?;
+            let was_there = session.left_ms == 0;
+            if was_there {
+                // Whatever waited may have been sent; what comes from now on was not.
+                session.left_ms = now_ms;
+                session.queue.replay_sent(session.queue.end());
+            }
+            session.queue.settle(logs);
+            losses.queued += session.queue.take_lost();
+            if was_there {
+                let sent = session.queue.sent();
+                logs.disk.append(&Record::Detached { session: key, sent, time_ms: now_ms });
+            }
+            Some((key, session))
+        });
+        let sessions = Sessions::restored(sessions, hashing);
+        let mut catalog = Catalog::new(limits, hashing);
+        catalog.sessions = sessions;
+        catalog.elsewhere = self.elsewhere;
+        catalog.retained = self.retained;
+        for store in &mut catalog.retained {
+            let gone = store.iter().filter(|(_, kept)| !logs.disk.hold(kept.position, 1));
+            let gone: Vec<String> = gone.map(|(topic, _)| topic.to_owned()).collect();
+            losses.retained += gone.len() as u64;
+            for topic in gone {
+                store.clear(&topic);
+            }
+        }
+        for (start, holds) in self.holds {
+            logs.disk.recall_holds(start, holds);
+        }
+        (catalog, losses)
+    }
+
+    fn session(&mut self, key: SessionKey) -> Option<&mut Session> {
+        self.sessions.get_mut(key as usize)?.as_mut()
+    }
+
+    fn put(&mut self, key: SessionKey, session: Session) {
+        let at = key as usize;
+        if at >= self.sessions.len() {
+            self.sessions.resize_with(at + 1, || None);
+        }
+        self.sessions[at] = Some(session);
+    }
+
+    fn retained(&mut self, vhost: u16) -> &mut RetainStore {
+        let at = usize::from(vhost);
+        if at >= self.retained.len() {
+            self.retained.resize_with(at + 1, RetainStore::default);
+        }
+        &mut self.retained[at]
+    }
+}

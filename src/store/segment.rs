@@ -1,0 +1,135 @@
+//! The header of a segment file.
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 8 | `ringmqsg` |
+//! | 4 | CRC-32C of the bytes 12 to 63 |
+//! | 4 | version of the format, 1 |
+//! | 2 | the shard whose log this is |
+//! | 2 | 1 if it goes on in the middle of another, of which the file failed; else 0 |
+//! | 4 | 0 |
+//! | 8 | start: offset in the log of the byte behind this header |
+//! | 8 | checkpoint: offset from which recovery reads the log |
+//! | 8 | salt: chosen anew whenever the log is opened; records' sums depend on it |
+//! | 16 | 0 |
+//!
+//! Numbers are little endian. A file that begins with 64 zeros is free. A segment ends where the
+//! next one starts.
+
+use super::cursor::Cursor;
+
+/// Bytes of a segment's header.
+pub const HEADER_BYTES: u64 = 64;
+
+/// The version of the format that is written, and the newest that is read.
+pub const FORMAT_VERSION: u32 = 1;
+
+const MAGIC: &[u8; 8] = b"ringmqsg";
+
+/// See the module.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct SegmentHeader {
+    pub(super) shard: u16,
+    pub(super) start: u64,
+    pub(super) checkpoint: u64,
+    pub(super) salt: u64,
+    /// What refers to the segment before it may refer to this one as well.
+    pub(super) continues: bool,
+}
+
+/// What the first bytes of a segment file are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum HeaderFound {
+    /// Zeros: the file is free.
+    Free,
+    Header(SegmentHeader),
+    /// A format of a later version than this.
+    Newer(u32),
+    Damaged,
+}
+
+impl SegmentHeader {
+    pub(super) fn encode(self) -> [u8; 64] {
+        let mut bytes = [0; 64];
+        bytes[..8].copy_from_slice(MAGIC);
+        bytes[12..16].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+        bytes[16..18].copy_from_slice(&self.shard.to_le_bytes());
+        bytes[18] = self.continues.into();
+        bytes[24..32].copy_from_slice(&self.start.to_le_bytes());
+        bytes[32..40].copy_from_slice(&self.checkpoint.to_le_bytes());
+        bytes[40..48].copy_from_slice(&self.salt.to_le_bytes());
+        let crc = crc32c::crc32c(&bytes[12..]);
+        bytes[8..12].copy_from_slice(&crc.to_le_bytes());
+        bytes
+    }
+}
+
+impl HeaderFound {
+    pub(super) fn read(file: &[u8]) -> Self {
+        let Some(bytes) = file.get(..64) else { return Self::Damaged };
+        if bytes.iter().all(|byte| *byte == 0) {
+            return Self::Free;
+        }
+        Self::decode(bytes).unwrap_or(Self::Damaged)
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut cursor = Cursor(bytes);
+        let magic: [u8; 8] = cursor.array()?;
+        let crc = cursor.u32()?;
+        if magic != *MAGIC || crc != crc32c::crc32c(cursor.0) {
+            return None;
+        }
+        let version = cursor.u32()?;
+        if version > FORMAT_VERSION {
+            return Some(Self::Newer(version));
+        }
+        let shard = cursor.u16()?;
+        let continues = cursor.u16()? != 0;
+        cursor.take(4)?;
+        let (start, checkpoint, salt) = (cursor.u64()?, cursor.u64()?, cursor.u64()?);
+        Some(Self::Header(SegmentHeader { shard, start, checkpoint, salt, continues }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: SegmentHeader = SegmentHeader {
+        shard: 3,
+        start: 0x0102_0304,
+        checkpoint: 77,
+        salt: 5 << 56 | 6,
+        continues: true,
+    };
+
+    /// The bytes on disk are part of the promise.
+    #[test]
+    fn golden_bytes() {
+        let bytes = HEADER.encode();
+        assert_eq!(bytes[..8], *b"ringmqsg");
+        let numbers = [1, 0, 0, 0, 3, 0, 1, 0, 0, 0, 0, 0, 4, 3, 2, 1, 0, 0, 0, 0, 77, 0, 0, 0];
+        assert_eq!(bytes[12..36], numbers);
+        assert_eq!(bytes[40..48], [6, 0, 0, 0, 0, 0, 0, 5]);
+        assert_eq!(bytes[8..12], crc32c::crc32c(&bytes[12..]).to_le_bytes());
+    }
+
+    /// Any flipped byte is damage; zeros are a free file; a later version is told apart.
+    #[test]
+    fn damage_is_seen() {
+        assert_eq!(HeaderFound::read(&HEADER.encode()), HeaderFound::Header(HEADER));
+        for at in 0..64 {
+            let mut bytes = HEADER.encode();
+            bytes[at] ^= 1;
+            assert_eq!(HeaderFound::read(&bytes), HeaderFound::Damaged, "byte {at}");
+        }
+        assert_eq!(HeaderFound::read(&[0; 100]), HeaderFound::Free);
+        assert_eq!(HeaderFound::read(&[0; 63]), HeaderFound::Damaged);
+        let mut later = HEADER.encode();
+        later[12] = 2;
+        let crc = crc32c::crc32c(&later[12..]);
+        later[8..12].copy_from_slice(&crc.to_le_bytes());
+        assert_eq!(HeaderFound::read(&later), HeaderFound::Newer(2));
+    }
+}

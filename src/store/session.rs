@@ -1,0 +1,258 @@
+//! Sessions: what outlives a connection (3.1.2.4): subscriptions, and messages not yet
+//! acknowledged.
+//!
+//! State of a session in a checkpoint, behind its key:
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 2 | vhost |
+//! | 8 | serial: the mark of the record that opened it (see [`super::Log::mark_of`]) |
+//! | 8 | when its client left, milliseconds since 1970; 0: it was there |
+//! | *text* | client id |
+//! | | subscriptions: number *v*, then for each QoS 1, filter *text* |
+//! | | received: number *v*, then packet identifiers 2 |
+//! | rest | queue (see `queue`) |
+
+use std::collections::BTreeSet;
+use std::hash::BuildHasher;
+use std::num::NonZero;
+
+use compact_str::CompactString;
+use hashbrown::HashTable;
+use slab::Slab;
+
+use super::cursor::{Cursor, put_bytes, put_varint};
+use super::hashing::Hashing;
+use super::queue::Queue;
+use super::record::SessionKey;
+use super::subscriptions::Subscriptions;
+
+/// Who uses a session now, as its owner names it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Holder(pub NonZero<u64>);
+
+/// See the module.
+#[derive(Debug)]
+pub struct Session {
+    /// Names the client within its vhost.
+    pub client_id: CompactString,
+    /// Names the vhost.
+    pub vhost: u16,
+    /// It ends with its connection, and nothing of it is on disk.
+    pub clean: bool,
+    /// Its acknowledgements wait to be written.
+    pub(super) noted: bool,
+    /// Its client's connection.
+    pub holder: Option<Holder>,
+    /// When its client left, milliseconds since 1970; 0: it is there.
+    pub left_ms: u64,
+    /// No other session of the shard ever has the same, nor had one that a crash undid: other
+    /// shards know the QoS 2 messages of its client by it.
+    pub serial: u64,
+    /// Its filters.
+    pub subscriptions: Subscriptions,
+    /// What its client must still acknowledge.
+    pub queue: Queue,
+    /// Identifiers of QoS 2 messages that came and are not released: each was passed on, and is not
+    /// again [MQTT-4.3.3-2].
+    #[expect(clippy::box_collection, reason = "most sessions have none, and 16 bytes count")]
+    received: Option<Box<BTreeSet<u16>>>,
+    /// Messages dropped because it was full.
+    pub dropped: u32,
+}
+
+impl Session {
+    pub(super) fn new(client_id: &str, vhost: u16, clean: bool) -> Self {
+        Self {
+            client_id: client_id.into(),
+            vhost,
+            clean,
+            noted: false,
+            holder: None,
+            left_ms: 0,
+            serial: 0,
+            subscriptions: Subscriptions::default(),
+            queue: if clean { Queue::volatile() } else { Queue::default() },
+            received: None,
+            dropped: 0,
+        }
+    }
+
+    /// Whether a QoS 2 message with this identifier came before.
+    pub fn has_received(&self, packet_id: u16) -> bool {
+        self.received.as_ref().is_some_and(|received| received.contains(&packet_id))
+    }
+
+    /// Identifiers of QoS 2 messages that came and are not released, in order.
+    pub fn received(&self) -> impl Iterator<Item = u16> {
+        self.received.iter().flat_map(|received| received.iter().copied())
+    }
+
+    /// Notes the identifier of a QoS 2 message; whether it is new.
+    pub(super) fn receive(&mut self, packet_id: u16) -> bool {
+        self.received.get_or_insert_default().insert(packet_id)
+    }
+
+    /// The identifier is free again; whether it was taken.
+    pub(super) fn free(&mut self, packet_id: u16) -> bool {
+        let received = self.received.as_mut();
+        let was = received.is_some_and(|received| received.remove(&packet_id));
+        if self.received.as_ref().is_some_and(|received| received.is_empty()) {
+            self.received = None;
+        }
+        was
+    }
+
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.vhost.to_le_bytes());
+        out.extend_from_slice(&self.serial.to_le_bytes());
+        out.extend_from_slice(&self.left_ms.to_le_bytes());
+        put_bytes(out, self.client_id.as_bytes());
+        self.subscriptions.encode(out);
+        put_varint(out, self.received.as_ref().map_or(0, |received| received.len()) as u64);
+        let received = self.received.iter().flat_map(|received| received.iter());
+        received.for_each(|packet_id| out.extend_from_slice(&packet_id.to_le_bytes()));
+        self.queue.encode(out);
+    }
+
+    pub(super) fn decode(mut state: Cursor<'_>) -> Option<Self> {
+        let (vhost, serial, left_ms) = (state.u16()?, state.u64()?, state.u64()?);
+        let mut session = Self::new(state.text()?, vhost, false);
+        (session.serial, session.left_ms) = (serial, left_ms);
+        session.subscriptions = Subscriptions::decode(&mut state)?;
+        for _ in 0..state.varint()? {
+            session.receive(state.u16()?);
+        }
+        session.queue = Queue::decode(&mut state)?;
+        state.is_empty().then_some(session)
+    }
+}
+
+/// The sessions of one shard, by key and by client id.
+#[derive(Debug)]
+pub struct Sessions {
+    slab: Slab<Session>,
+    by_client: HashTable<SessionKey>,
+    hashing: Hashing,
+}
+
+impl Sessions {
+    pub(super) fn new(hashing: &Hashing) -> Self {
+        Self { slab: Slab::new(), by_client: HashTable::new(), hashing: hashing.clone() }
+    }
+
+    /// The same with other keys for the slots: those that recovery found.
+    pub(super) fn restored(
+        sessions: impl Iterator<Item = (SessionKey, Session)>,
+        hashing: &Hashing,
+    ) -> Self {
+        let slots = sessions.map(|(key, session)| (key as usize, session));
+        let mut restored = Self { slab: slots.collect(), ..Self::new(hashing) };
+        let keys: Vec<SessionKey> = restored.keys_from(0).collect();
+        keys.into_iter().for_each(|key| restored.list(key));
+        restored
+    }
+
+    /// Number of sessions.
+    pub fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.slab.is_empty()
+    }
+
+    /// The session of a client.
+    pub fn find(&self, vhost: u16, client_id: &str) -> Option<SessionKey> {
+        let hash = self.hashing.hash_one((vhost, client_id));
+        let is_it = |key: &SessionKey| {
+            let session = self.get(*key);
+            *session.client_id == *client_id && session.vhost == vhost
+        };
+        self.by_client.find(hash, is_it).copied()
+    }
+
+    /// Keys from one on, in order.
+    pub fn keys_from(&self, from: SessionKey) -> impl Iterator<Item = SessionKey> {
+        let end = self.slab.capacity();
+        (from as usize..end)
+            .filter(|key| self.slab.contains(*key))
+            .map(|key| SessionKey::try_from(key).expect("sessions fit memory"))
+    }
+
+    /// Adds a session; there must be none of that client.
+    pub(super) fn insert(&mut self, vhost: u16, client_id: &str, clean: bool) -> SessionKey {
+        let key = self.slab.insert(Session::new(client_id, vhost, clean));
+        let key = SessionKey::try_from(key).expect("sessions fit memory");
+        self.list(key);
+        key
+    }
+
+    pub(super) fn remove(&mut self, key: SessionKey) -> Session {
+        let session = self.slab.remove(key as usize);
+        let hash = self.hashing.hash_one((session.vhost, &*session.client_id));
+        if let Ok(entry) = self.by_client.find_entry(hash, |known| *known == key) {
+            entry.remove();
+        }
+        session
+    }
+
+    /// The session, if it is there.
+    pub fn try_get(&self, key: SessionKey) -> Option<&Session> {
+        self.slab.get(key as usize)
+    }
+
+    pub(super) fn try_get_mut(&mut self, key: SessionKey) -> Option<&mut Session> {
+        self.slab.get_mut(key as usize)
+    }
+
+    /// # Panics
+    /// If the session is gone: whoever keeps keys drops them with the session.
+    pub fn get(&self, key: SessionKey) -> &Session {
+        &self.slab[key as usize]
+    }
+
+    /// # Panics
+    /// As [`Sessions::get`].
+    #[inline]
+    pub fn get_mut(&mut self, key: SessionKey) -> &mut Session {
+        &mut self.slab[key as usize]
+    }
+
+    fn list(&mut self, key: SessionKey) {
+        let (slab, hashing) = (&self.slab, &self.hashing);
+        let hash = |key: &SessionKey| {
+            let session = &slab[*key as usize];
+            hashing.hash_one((session.vhost, &*session.client_id))
+        };
+        self.by_client.insert_unique(hash(&key), key, hash);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A session is found by its client id while it exists; ids are told apart by case and vhost.
+    #[test]
+    fn found_by_client_id() {
+        let mut sessions = Sessions::new(&Hashing::default());
+        let keys: Vec<_> =
+            (0..1000).map(|n| sessions.insert(0, &format!("client-{n}"), n % 2 == 0)).collect();
+        assert_eq!(sessions.find(0, "client-7"), Some(keys[7]));
+        assert_eq!(sessions.find(0, "Client-7"), None);
+        assert_eq!(sessions.find(1, "client-7"), None);
+        assert_eq!(&*sessions.remove(keys[7]).client_id, "client-7");
+        assert_eq!(sessions.find(0, "client-7"), None);
+        assert_eq!(sessions.find(0, "client-8"), Some(keys[8]));
+        let rest: Vec<_> = sessions.keys_from(6).take(3).collect();
+        assert_eq!(rest, [6, 8, 9]);
+    }
+
+    /// A session away from its client, with one filter, is small.
+    #[test]
+    fn is_small() {
+        assert!(size_of::<Session>() <= 176, "{}", size_of::<Session>());
+    }
+}

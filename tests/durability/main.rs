@@ -1,0 +1,15 @@
+//! What outlives the broker: each test ends it, by SIGKILL or by SIGTERM, and starts it again on
+//! the same data.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod directory;
+mod inbound;
+mod long;
+mod outbound;
+mod overflow;
+mod retained;
+mod sessions;
+mod setup;
+mod trouble;

@@ -1,0 +1,133 @@
+//! Sessions that are full: what each `--session-overflow` does.
+
+use crate::common::{Broker, Client, End, puback, publish, resume_as};
+use crate::setup::{NAMES, receive_all};
+
+/// The least that `--session-max-bytes` takes.
+const SESSION_BYTES: &str = "65536";
+
+/// Messages of about 1 KiB: more than twice of what a session may have.
+const MESSAGES: u16 = 150;
+
+/// How many of these a session of that size has at least, and at most.
+const FITTING: std::ops::RangeInclusive<u16> = 50..=64;
+
+fn payload(number: u16) -> Vec<u8> {
+    let mut payload = vec![b'x'; 1000];
+    payload[..2].copy_from_slice(&number.to_be_bytes());
+    payload
+}
+
+/// Receives messages to the end; their numbers.
+fn drain(client: &mut Client) -> Vec<u16> {
+    let came = receive_all(client).into_iter();
+    came.map(|came| u16::from_be_bytes([came.payload[0], came.payload[1]])).collect()
+}
+
+/// A broker whose sessions overflow as `policy` says, with a session of each name.
+fn start(shards: usize, policy: &str) -> Broker {
+    let flags = ["--session-max-bytes", SESSION_BYTES, "--session-overflow", policy];
+    let broker = Broker::start_with(shards, &flags);
+    for name in NAMES {
+        resume_as(&broker, name, false).subscribe("full", 1);
+    }
+    broker
+}
+
+/// Publishes all messages, and is told that they are taken.
+fn publish_all(broker: &Broker) {
+    let mut publisher = Client::connect(broker, "publisher");
+    for number in 0..MESSAGES {
+        publisher.publish(&publish("full", payload(number)).qos1(1));
+    }
+}
+
+/// drop-oldest: the session ends up with the last messages, drop-newest: with the first; in order
+/// and without a gap, also after a restart, and it works on.
+#[test]
+fn full_sessions_drop() {
+    for (shards, policy) in
+        [(1, "drop-oldest"), (2, "drop-oldest"), (1, "drop-newest"), (2, "drop-newest")]
+    {
+        for restarts in [false, true] {
+            let mut broker = start(shards, policy);
+            publish_all(&broker);
+            if restarts {
+                broker.restart(End::Killed);
+            }
+            for name in NAMES {
+                let mut client = resume_as(&broker, name, true);
+                let numbers = drain(&mut client);
+                let count = u16::try_from(numbers.len()).expect("no more than were sent");
+                assert!(FITTING.contains(&count), "{policy}: {count}");
+                let first = if policy == "drop-oldest" { MESSAGES - count } else { 0 };
+                assert!(numbers.into_iter().eq(first..first + count), "{policy}");
+                client.leave();
+            }
+            Client::connect(&broker, "publisher").publish(&publish("full", [0, 1]).qos1(1));
+            for name in NAMES {
+                assert_eq!(drain(&mut resume_as(&broker, name, true)), [1], "{policy}");
+            }
+        }
+    }
+}
+
+/// block: the publisher waits, and no message is lost; others go on.
+#[test]
+fn full_sessions_block_their_publishers() {
+    for shards in [1, 2] {
+        for restarts in [false, true] {
+            let mut broker = start(shards, "block");
+            let mut other = Client::connect(&broker, "other");
+            let mut publisher = Client::connect(&broker, "publisher");
+            let message = |number: u16| publish("full", payload(number)).qos1(number + 1);
+            (0..*FITTING.start()).for_each(|number| publisher.publish(&message(number)));
+            let rest = (*FITTING.start()..MESSAGES).flat_map(|number| message(number).bytes());
+            publisher.send(&rest.collect::<Vec<_>>());
+            for _ in 0..100 {
+                other.publish(&publish("elsewhere", "x").qos1(1));
+            }
+            if restarts {
+                broker.restart(End::Killed);
+                for name in NAMES {
+                    let numbers = drain(&mut resume_as(&broker, name, true));
+                    let count = u16::try_from(numbers.len()).expect("no more than were sent");
+                    assert!(numbers.into_iter().eq(0..count));
+                    // Some were read together with the one that was too much.
+                    assert!((*FITTING.start()..MESSAGES / 2 + 20).contains(&count), "{count}");
+                }
+                continue;
+            }
+            let mut clients = NAMES.map(|name| resume_as(&broker, name, true));
+            let mut numbers = NAMES.map(|_| Vec::new());
+            while numbers.iter().any(|numbers| numbers.len() < usize::from(MESSAGES)) {
+                for (client, numbers) in clients.iter_mut().zip(&mut numbers) {
+                    numbers.extend(drain(client));
+                }
+            }
+            for numbers in numbers {
+                assert!(numbers.into_iter().eq(0..MESSAGES));
+            }
+            (*FITTING.start() + 1..=MESSAGES).for_each(|id| publisher.expect(&puback(id)));
+            publisher.expect_silence();
+        }
+    }
+}
+
+/// The policies are for those who are away: a session that keeps up is never full.
+#[test]
+fn sessions_that_keep_up_are_not_full() {
+    for policy in ["drop-oldest", "drop-newest", "block"] {
+        for shards in [1, 2] {
+            let broker = start(shards, policy);
+            let mut clients = NAMES.map(|name| resume_as(&broker, name, true));
+            let mut publisher = Client::connect(&broker, "publisher");
+            for number in 0..MESSAGES * 2 {
+                publisher.publish(&publish("full", payload(number)).qos1(1));
+                for client in &mut clients {
+                    client.expect_publish(&publish("full", payload(number)).at(1));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Retained messages.
+
+use std::collections::BTreeMap;
+
+use crate::common::{Broker, Client, End, Publish, publish, resume_as};
+use crate::setup::{on_setups, settle};
+
+type Values = BTreeMap<String, (String, u8)>;
+
+/// The broker has found so many values at its start, and one who subscribes to all gets these:
+/// payload and QoS by topic.
+#[track_caller]
+fn expect_retained(broker: &Broker, due: &Values) {
+    let counts = broker.said();
+    let counts = counts.lines().filter_map(|line| line.split_once(" sessions, "));
+    let counts =
+        counts.filter_map(|(_, rest)| rest.split_once(" retained")?.0.parse::<usize>().ok());
+    assert_eq!(counts.sum::<usize>(), due.len());
+    let mut client = Client::connect(broker, "reader");
+    client.subscribe("#", 2);
+    let text = |bytes| String::from_utf8(bytes).expect("it was text");
+    let mut found = Values::new();
+    while found.len() < due.len() {
+        let came = client.read_publish();
+        assert!(came.retain && !came.dup, "{came:?}");
+        let before = found.insert(text(came.topic), (text(came.payload), came.qos));
+        assert!(before.is_none(), "twice");
+    }
+    assert_eq!(found, *due);
+    client.expect_silence();
+}
+
+/// The last value of a topic is there with its QoS; a cleared one stays cleared.
+#[test]
+fn retained_messages_outlive_the_broker() {
+    on_setups(&[], |broker, end| {
+        let mut publisher = Client::connect(broker, "publisher");
+        let mut set = |topic: &str, payload: &str, qos: u8| {
+            let message = publish(topic, payload).at(qos).retained();
+            publisher.publish(&Publish { id: qos.into(), ..message });
+        };
+        let mut due = Values::new();
+        for number in 0..8 {
+            for qos in 0..3 {
+                let topic = format!("value/{number}/{qos}");
+                set(&topic, "first", 1);
+                set(&topic, "last", qos);
+                due.insert(topic, ("last".to_owned(), qos));
+                let topic = format!("cleared/{number}/{qos}");
+                set(&topic, "first", 2);
+                set(&topic, "", qos);
+                let topic = format!("again/{number}/{qos}");
+                set(&topic, "first", 1);
+                set(&topic, "", 1);
+                set(&topic, "new", qos);
+                due.insert(topic, ("new".to_owned(), qos));
+            }
+        }
+        settle(broker, &mut [&mut publisher]);
+        for _ in 0..3 {
+            broker.restart(end);
+            expect_retained(broker, &due);
+        }
+    });
+}
+
+/// Values that are set and cleared after one restart are so after the next.
+#[test]
+fn retained_messages_change_after_a_restart() {
+    on_setups(&[], |broker, end| {
+        let mut due = Values::new();
+        for round in 0..4 {
+            let mut publisher = Client::connect(broker, "publisher");
+            for number in 0..6 {
+                let topic = format!("value/{number}");
+                let payload = match (round + number) % 3 {
+                    0 => String::new(),
+                    1 => format!("round {round}"),
+                    _ => continue,
+                };
+                publisher.publish(&publish(&topic, &payload).qos1(1).retained());
+                if payload.is_empty() {
+                    due.remove(&topic);
+                } else {
+                    due.insert(topic, (payload, 1));
+                }
+            }
+            broker.restart(end);
+            expect_retained(broker, &due);
+        }
+    });
+}
+
+/// A retained message that waits in a session is kept for it, whatever becomes of the topic.
+#[test]
+fn queued_retained_messages_outlive_the_broker() {
+    on_setups(&[], |broker, end| {
+        let mut publisher = Client::connect(broker, "publisher");
+        publisher.publish(&publish("value", "old").qos1(1).retained());
+        for name in crate::setup::NAMES {
+            let mut client = resume_as(broker, name, false);
+            client.subscribe("value", 1);
+            client.expect_unacked(&publish("value", "old").at(1).retained());
+            client.leave();
+        }
+        publisher.publish(&publish("value", "").qos1(1).retained());
+        settle(broker, &mut [&mut publisher]);
+        broker.restart(end);
+        for name in crate::setup::NAMES {
+            let mut client = resume_as(broker, name, true);
+            client.expect_publish(&publish("value", "old").at(1).retained().again());
+            client.expect_publish(&publish("value", "").at(1));
+            client.expect_silence();
+        }
+        expect_retained(broker, &Values::new());
+    });
+}
+
+/// Many values, set again and again over several segments, are all found again.
+#[test]
+fn many_retained_messages_outlive_the_broker() {
+    const TOPICS: usize = 1500;
+    for shards in [1, 2] {
+        let mut broker = Broker::start(shards);
+        let mut publisher = Client::connect(&broker, "publisher");
+        let padding = "x".repeat(400);
+        for round in 0..6 {
+            for number in 0..TOPICS {
+                let payload = format!("{round} {padding}");
+                let message = publish(format!("many/{number}"), payload).qos1(1).retained();
+                publisher.send(&message.bytes());
+            }
+            (0..TOPICS).for_each(|_| publisher.expect(&crate::common::puback(1)));
+        }
+        let due: Values = (0..TOPICS)
+            .map(|number| (format!("many/{number}"), (format!("5 {padding}"), 1)))
+            .collect();
+        for _ in 0..2 {
+            broker.restart(End::Killed);
+            expect_retained(&broker, &due);
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! A shard's store against a disk that forgets, and against a plain model of what it is to keep.
+//!
+//! | file | noun |
+//! |---|---|
+//! | `disk` | a disk in memory: what was written, what is durable, and what a crash leaves |
+//! | `model` | what a store is to keep, as maps |
+//! | `world`, `traffic` | one run: store, disk and model; what clients and the broker do |
+//! | `verify` | whether a store is what a model says |
+//! | `texts`, `seeds` | messages by number; seeds by the environment |
+//! | `random_runs`, `crashes` | random traffic; crashes at every moment, and on a disk that fails |
+//! | `space` | what a store takes of the disk |
+//!
+//! `RINGMQ_STORE_SEED=n` runs one seed of each random test; a run that fails names its seed.
+
+mod crashes;
+mod disk;
+mod model;
+#[path = "../common/random.rs"]
+#[allow(dead_code, reason = "each test target uses its own part")]
+mod random;
+mod random_runs;
+mod seeds;
+mod space;
+mod texts;
+mod traffic;
+mod verify;
+mod world;

@@ -1,0 +1,135 @@
+//! What a store takes of the disk: as much as lives, and a little.
+
+use ringmq::store::SessionKey;
+
+use super::disk::Crash;
+use super::seeds::each_seed;
+use super::world::{Plan, World};
+
+/// Segments that housekeeping lets be beyond what lives, those it writes to, and those that a
+/// checkpoint that is not in a header yet keeps.
+const SLACK: usize = 8 + 8;
+
+fn world(seed: u64) -> World {
+    let mut plan = Plan::of(seed);
+    plan.setting.options.log.segment_bytes = 4096;
+    plan.setting.payload_max = 100;
+    plan.setting.tail_bytes_max = 100;
+    plan.lag = 1;
+    plan.window = 1000;
+    World::new(plan, seed)
+}
+
+/// Segments that what lives would fill by itself.
+fn needed(world: &World) -> usize {
+    let queued = world.live.sessions.values().map(|session| session.stored_bytes());
+    let setting = &world.plan.setting;
+    let retained = world.live.retained.values();
+    let retained = retained.map(|message| u64::from(setting.text(*message).bytes()));
+    let bytes = queued.sum::<u64>() + retained.sum::<u64>();
+    usize::try_from(bytes / setting.options.log.segment_bytes).expect("small") + 1
+}
+
+fn segments(world: &World) -> usize {
+    world.store.logs.disk.segments().len()
+}
+
+/// One message for these sessions, the first of which takes all it has at once.
+fn pass(world: &mut World, keys: &[SessionKey], retain: bool) {
+    world.time_ms += 1;
+    world.store_message(keys, retain);
+    world.take_all(keys[0]);
+    world.end_turn();
+    world.work_disk();
+    world.fold();
+}
+
+// When all is acknowledged, and some more goes by, what was there before is gone.
+#[test]
+fn consumed_it_goes() {
+    each_seed(9000..9010, |seed| {
+        let mut world = world(seed);
+        let key = world.connect_as(0, "fast", false);
+        let absent = world.connect_as(0, "absent", false);
+        world.detach(absent);
+        for _ in 0..1000 {
+            pass(&mut world, &[key, absent], false);
+        }
+        assert!(segments(&world) > 30, "{}", segments(&world));
+        world.connect_as(0, "absent", false);
+        world.take_all(absent);
+        for _ in 0..300 {
+            pass(&mut world, &[key], false);
+        }
+        assert!(segments(&world) <= SLACK, "{}", segments(&world));
+        assert!(world.disk.len() <= SLACK + 8, "{} files", world.disk.len());
+    });
+}
+
+// One message of a thousand stays: the disk has what stays, and a little; nothing of it is lost. It
+// does not grow with the number of restarts either.
+#[test]
+fn few_of_many_stay() {
+    each_seed(9100..9103, |seed| {
+        let mut world = world(seed);
+        let fast = world.connect_as(0, "fast", false);
+        let absent = world.connect_as(0, "absent", false);
+        world.detach(absent);
+        for message in 0..40_000 {
+            match message % 1000 {
+                0 => pass(&mut world, &[fast, absent], false),
+                _ => pass(&mut world, &[fast], false),
+            }
+            let (there, needed) = (segments(&world), needed(&world));
+            assert!(there <= 3 * needed + SLACK, "{there} segments for {needed}");
+            if message % 5000 == 4999 {
+                world.settle();
+                world.crash(Crash::Kill);
+                world.connect_as(0, "fast", false);
+            }
+        }
+        assert_eq!(world.live.session(absent).messages.len(), 40);
+    });
+}
+
+// The same of retained messages that were set once.
+#[test]
+fn few_retained_among_much() {
+    each_seed(9200..9203, |seed| {
+        let mut world = world(seed);
+        let fast = world.connect_as(0, "fast", false);
+        for message in 0..20_000 {
+            pass(&mut world, &[fast], message < 200 && message % 10 == 0);
+            let (there, needed) = (segments(&world), needed(&world));
+            assert!(there <= 3 * needed + SLACK, "{there} segments for {needed}");
+        }
+        assert!(world.live.retained.len() > 5);
+        world.settle();
+        world.crash(Crash::Kill);
+    });
+}
+
+// Crash after crash, with little done in between, nothing piles up.
+#[test]
+fn restarts_leave_nothing() {
+    each_seed(9300..9305, |seed| {
+        let mut world = world(seed);
+        for round in 0..200 {
+            let fast = world.connect_as(0, "fast", false);
+            for message in 0..100 {
+                let stays = message == 0 && round % 20 == 0;
+                if stays && round > 0 {
+                    let absent = world.connect_as(0, "absent", false);
+                    world.detach(absent);
+                    pass(&mut world, &[fast, absent], false);
+                } else {
+                    pass(&mut world, &[fast], false);
+                }
+            }
+            let (there, needed) = (segments(&world), needed(&world));
+            assert!(there <= 3 * needed + SLACK, "{there} segments for {needed}, round {round}");
+            let crash = Crash::power(&mut world.random);
+            world.crash(crash);
+        }
+    });
+}

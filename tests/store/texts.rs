@@ -1,0 +1,50 @@
+//! Messages by number: each has a topic, a payload and a QoS that follow from it, so that a test
+//! knows what a store must give back without keeping it.
+
+use super::model::MessageId;
+use super::random::Random;
+
+/// Topics that a run knows.
+pub(crate) const TOPICS: usize = 24;
+
+/// A message's content.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Text {
+    pub(crate) topic: String,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) qos: u8,
+    pub(crate) time_ms: u64,
+}
+
+impl Text {
+    /// What whoever keeps it is charged with: a record's frame and head, topic and payload.
+    pub(crate) fn bytes(&self) -> u32 {
+        u32::try_from(9 + 17 + self.topic.len() + self.payload.len()).expect("they are small")
+    }
+}
+
+/// When a run begins, milliseconds since 1970.
+pub(crate) const EPOCH_MS: u64 = 1_000_000;
+
+/// The message of this number; `payload_max` bounds most of them.
+pub(crate) fn text(message: MessageId, payload_max: usize) -> Text {
+    let mut random = Random::new(message ^ 0x7465_7874);
+    let length = match random.below(64) {
+        0 => 0,
+        1 => payload_max * 12,
+        2..12 => random.below(payload_max * 2 + 1),
+        _ => random.below(payload_max / 4 + 1),
+    };
+    let mut payload = message.to_le_bytes().to_vec();
+    payload.extend((0..length).map(|_| random.byte()));
+    Text {
+        topic: topic(random.below(TOPICS)),
+        payload,
+        qos: random.pick(&[1, 2]),
+        time_ms: EPOCH_MS + message,
+    }
+}
+
+pub(crate) fn topic(number: usize) -> String {
+    format!("plant/{number}/temperature")
+}

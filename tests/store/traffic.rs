@@ -1,0 +1,417 @@
+//! What clients and the broker do, at random: each step changes store and model alike, and what the
+//! store answers must be what the model says.
+
+use ringmq::store::{NewMessage, QueueAnswer, QueueTerms, SessionKey, Target};
+
+use super::model::{Change, Next};
+use super::texts::topic;
+use super::verify::{HOLDER, ORIGIN_SHARDS, RECEIVED_MAX, origins};
+use super::world::World;
+
+impl World {
+    /// Some steps, and the end of a turn.
+    pub(crate) fn turn(&mut self) {
+        self.time_ms += 1;
+        for _ in 0..self.random.below(8) {
+            self.step();
+        }
+        self.end_turn();
+        self.work_disk();
+        self.fold();
+    }
+
+    fn step(&mut self) {
+        match self.random.below(60) {
+            0 => self.connect(),
+            1 if self.random.one_in(2) => self.disconnect(),
+            2 => self.expire(),
+            3 => self.subscribe(),
+            4 => self.unsubscribe(),
+            5..28 => self.publish(),
+            28..36 => self.pump(),
+            36..44 => self.answer(),
+            44..52 => self.consume(),
+            52 => self.drop_oldest(),
+            53..55 => self.queue_retained(),
+            55 => self.clear_retained(),
+            56 => self.receive(),
+            57 => self.free(),
+            58 => self.free_origin(),
+            _ => {}
+        }
+    }
+
+    fn appended(&self) -> u64 {
+        self.store.logs.disk.appended()
+    }
+
+    /// A session, of those that are there.
+    pub(crate) fn any(&mut self, attached: Option<bool>) -> Option<SessionKey> {
+        let of_kind = |left_ms: u64| attached.is_none_or(|attached| attached == (left_ms == 0));
+        let sessions = self.live.sessions.iter();
+        let keys: Vec<SessionKey> =
+            sessions.filter(|(_, s)| of_kind(s.left_ms)).map(|(key, _)| *key).collect();
+        (!keys.is_empty()).then(|| self.random.pick(&keys))
+    }
+
+    fn connect(&mut self) {
+        let client = self.random.below(self.plan.clients);
+        let vhost = u16::from(client % 3 == 2);
+        let clean = self.random.one_in(12);
+        self.connect_as(vhost, &format!("client-{client}"), clean);
+    }
+
+    /// As `broker::connect`.
+    pub(crate) fn connect_as(&mut self, vhost: u16, client: &str, clean: bool) -> SessionKey {
+        let mut found = self.store.catalog.sessions.find(vhost, client);
+        if let Some(key) = found
+            && self.store.catalog.sessions.get(key).holder.is_some()
+        {
+            self.detach(key);
+            found = self.store.catalog.sessions.find(vhost, client);
+        }
+        if let Some(key) = found
+            && clean
+        {
+            self.end(key);
+            found = None;
+        }
+        let time_ms = self.time_ms;
+        let key = found.unwrap_or_else(|| {
+            let at = self.appended();
+            let logs = &mut self.store.logs;
+            let key = self.store.catalog.open_session(vhost, client, clean, time_ms, logs);
+            if !clean {
+                let client = client.to_owned();
+                let serial = self.store.catalog.sessions.get(key).serial;
+                assert!(self.serials.insert(serial), "{serial} was there before");
+                self.note(at, Change::Opened { key, vhost, client, serial, time_ms });
+            }
+            key
+        });
+        let at = self.appended();
+        self.store.catalog.attach(key, HOLDER, &mut self.store.logs);
+        if !clean {
+            self.note(at, Change::Attached { key });
+        }
+        key
+    }
+
+    /// As `broker::farewell`.
+    pub(crate) fn detach(&mut self, key: SessionKey) {
+        self.write_acks();
+        let at = self.appended();
+        let clean = self.store.catalog.sessions.get(key).clean;
+        let time_ms = self.time_ms;
+        self.store.catalog.detach(key, time_ms, &mut self.store.logs);
+        if clean {
+            drop(self.store.catalog.end_session(key, &mut self.store.logs));
+            return;
+        }
+        let sent = self.live.session(key).sent;
+        self.note(at, Change::Detached { key, sent, time_ms });
+    }
+
+    fn disconnect(&mut self) {
+        if let Some(key) = self.any(Some(true)) {
+            self.detach(key);
+        }
+    }
+
+    pub(crate) fn end(&mut self, key: SessionKey) {
+        let at = self.appended();
+        self.store.catalog.end_session(key, &mut self.store.logs);
+        self.noted.retain(|(noted, ..)| *noted != key);
+        self.note(at, Change::Ended { key });
+    }
+
+    fn expire(&mut self) {
+        if self.random.one_in(3)
+            && let Some(key) = self.any(Some(false))
+        {
+            self.end(key);
+        }
+    }
+
+    fn subscribe(&mut self) {
+        let Some(key) = self.any(Some(true)) else { return };
+        let filter = format!("plant/{}/#", self.random.below(5));
+        let granted = self.random.pick(&[0, 1, 2]);
+        let at = self.appended();
+        let logs = &mut self.store.logs;
+        assert!(self.store.catalog.subscribe(key, &filter, granted, logs).is_some());
+        self.note(at, Change::Subscribed { key, filter, granted });
+    }
+
+    fn unsubscribe(&mut self) {
+        let Some(key) = self.any(Some(true)) else { return };
+        let filter = format!("plant/{}/#", self.random.below(5));
+        let at = self.appended();
+        let found = self.store.catalog.unsubscribe(key, &filter, &mut self.store.logs);
+        assert_eq!(found, self.live.session(key).filters.contains_key(&filter));
+        if found {
+            self.note(at, Change::Unsubscribed { key, filter });
+        }
+    }
+
+    pub(crate) fn publish(&mut self) {
+        let mut targets = Vec::new();
+        for (key, session) in &self.live.sessions {
+            let rate = if session.left_ms == 0 { 2 } else { self.plan.away };
+            if self.random.one_in(rate) {
+                targets.push(*key);
+            }
+        }
+        let retain = self.random.one_in(self.plan.retain);
+        if retain || !targets.is_empty() {
+            self.store_message(&targets, retain);
+        }
+    }
+
+    /// A client takes and answers all there is.
+    pub(crate) fn consume(&mut self) {
+        let Some(key) = self.any(Some(true)) else { return };
+        for _ in 0..100 {
+            let taken = self.take(key);
+            let session = self.live.session(key);
+            let end = session.sent.min(session.end);
+            let Some((number, _)) = session.messages.range(..end).next() else {
+                if taken { continue } else { break }
+            };
+            let number = *number;
+            self.answer_to(key, number);
+        }
+    }
+
+    /// As `broker::routing`.
+    pub(crate) fn store_message(&mut self, targets: &[SessionKey], retain: bool) {
+        let message = self.messages;
+        self.messages += 1;
+        let text = self.plan.setting.text(message);
+        let vhost = u16::from(self.random.one_in(3));
+        let mut received = None;
+        if self.random.one_in(6)
+            && let Some(key) = self.any(Some(true))
+        {
+            let packet_id = self.packet_id();
+            let known = self.live.session(key).received.contains(&packet_id);
+            received = (!known).then_some((key, packet_id));
+        }
+        let mut origin = None;
+        if self.random.one_in(10) {
+            let any = self.random.below(usize::from(ORIGIN_SHARDS * RECEIVED_MAX));
+            origin = origins().nth(any).filter(|origin| !self.live.origins.contains(origin));
+        }
+        let mut noted = Vec::new();
+        for key in targets {
+            let exactly_once = text.qos == 2 && self.random.one_in(2);
+            self.store.catalog.targets.push(Target { session: *key, retain: false, exactly_once });
+            noted.push((*key, QueueTerms { retain: false, exactly_once }));
+        }
+        let new = NewMessage {
+            vhost,
+            qos: text.qos,
+            retain,
+            time_ms: text.time_ms,
+            topic: &text.topic,
+            payload: &text.payload,
+            received,
+            origin,
+        };
+        let position = self.store.catalog.store(&new, &mut self.store.logs);
+        let bytes = text.bytes();
+        let retained = retain.then(|| (vhost, text.topic.clone()));
+        let targets = noted;
+        let change = Change::Stored { message, bytes, targets, retained, received, origin };
+        self.note(position.offset(), change);
+    }
+
+    fn packet_id(&mut self) -> u16 {
+        let below = self.random.below(usize::from(RECEIVED_MAX));
+        u16::try_from(below + 1).expect("small")
+    }
+
+    fn pump(&mut self) {
+        let Some(key) = self.any(Some(true)) else { return };
+        for _ in 0..self.random.below(12) {
+            if !self.take(key) {
+                break;
+            }
+        }
+    }
+
+    /// Takes a session's next packet; whether there is one.
+    pub(crate) fn take(&mut self, key: SessionKey) -> bool {
+        let window = self.plan.window;
+        let queue = &mut self.store.catalog.sessions.get_mut(key).queue;
+        let taken = queue.take_next(window, &mut self.store.logs);
+        let next = self.live.session(key).take_next(window);
+        let is_it = self.plan.setting.is_next(&self.store, taken, next.as_ref());
+        assert!(is_it, "session {key}: {taken:?}, not {next:?}");
+        if let Some(Next::Publish { .. }) = next {
+            assert_eq!(
+                self.store.catalog.sessions.get(key).queue.unacked(),
+                self.live.session(key).unacked
+            );
+        }
+        next.is_some()
+    }
+
+    fn answer(&mut self) {
+        let Some(key) = self.any(Some(true)) else { return };
+        for _ in 0..self.random.below(8) {
+            let session = self.live.session(key);
+            let end = session.sent.min(session.end);
+            let sent: Vec<u64> = session.messages.range(..end).map(|(n, _)| *n).collect();
+            if sent.is_empty() || self.random.one_in(20) {
+                let any = self.random.below(usize::try_from(end).expect("small") + 3) as u64;
+                self.answer_to(key, any);
+                continue;
+            }
+            // Mostly in order.
+            let at = if self.random.one_in(3) { self.random.below(sent.len()) } else { 0 };
+            self.answer_to(key, sent[at]);
+        }
+    }
+
+    /// A client's answer to a message in flight, or to another.
+    pub(crate) fn answer_to(&mut self, key: SessionKey, number: u64) {
+        let packet_id = u16::try_from(number % 65_535 + 1).expect("small");
+        let session = self.live.session(key);
+        let waiting = session.messages.get(&number).filter(|_| number < session.sent);
+        let kind = match waiting.map(|waiting| (waiting.terms.exactly_once, waiting.released)) {
+            _ if self.random.one_in(30) => self.random.below(3),
+            None => self.random.below(3),
+            Some((false, _)) => 0,
+            Some((true, false)) => 1,
+            Some((true, true)) => 2,
+        };
+        let session = self.live.session(key);
+        let waiting = session.messages.get_mut(&number).filter(|_| number < session.sent);
+        let (mut done, mut released) = (false, false);
+        let expected = match (waiting, kind) {
+            (None, _) => QueueAnswer::Known,
+            (Some(waiting), 0) if waiting.terms.exactly_once => QueueAnswer::Wrong,
+            (Some(waiting), 1) if !waiting.terms.exactly_once => QueueAnswer::Wrong,
+            (Some(waiting), 1) if waiting.released => QueueAnswer::Known,
+            (Some(waiting), 2) if !waiting.released => QueueAnswer::Known,
+            (Some(waiting), 1) => {
+                (waiting.released, released) = (true, true);
+                QueueAnswer::Done
+            }
+            _ => {
+                done = true;
+                session.end(number);
+                QueueAnswer::Done
+            }
+        };
+        let (queue, logs) =
+            (&mut self.store.catalog.sessions.get_mut(key).queue, &mut self.store.logs);
+        let answer = match kind {
+            0 => queue.acknowledge(packet_id, logs),
+            1 => queue.release(packet_id, logs),
+            _ => queue.complete(packet_id, logs),
+        };
+        assert_eq!(answer, expected, "session {key}, number {number}, kind {kind}");
+        if answer == QueueAnswer::Done {
+            self.note_acks(key, done.then_some(number), released.then_some(number));
+        }
+    }
+
+    /// A client takes all there is and says all that is to be said of it.
+    pub(crate) fn take_all(&mut self, key: SessionKey) {
+        while self.take(key) {}
+        let numbers: Vec<u64> = self.live.session(key).messages.keys().copied().collect();
+        for number in numbers {
+            while self.live.session(key).messages.contains_key(&number) {
+                self.answer_to(key, number);
+            }
+        }
+    }
+
+    fn note_acks(&mut self, key: SessionKey, done: Option<u64>, released: Option<u64>) {
+        self.store.catalog.note_acks(key);
+        if self.noted.iter().all(|(noted, ..)| *noted != key) {
+            self.noted.push((key, Vec::new(), Vec::new()));
+        }
+        let noted = self.noted.iter_mut().find(|(noted, ..)| *noted == key);
+        let (_, dones, releases) = noted.expect("it was added");
+        dones.extend(done);
+        releases.extend(released);
+    }
+
+    /// As `broker::storage` does for a session that is full.
+    fn drop_oldest(&mut self) {
+        let Some(key) = self.any(None) else { return };
+        for _ in 0..self.random.below(4) {
+            let queue = &mut self.store.catalog.sessions.get_mut(key).queue;
+            let dropped = queue.drop_oldest_waiting(&mut self.store.logs);
+            let session = self.live.session(key);
+            let expected = session.oldest_waiting();
+            assert_eq!(dropped, expected.is_some(), "session {key}: {expected:?}");
+            let Some(number) = expected else { break };
+            session.end(number);
+            self.note_acks(key, Some(number), None);
+        }
+    }
+
+    fn queue_retained(&mut self) {
+        let Some(key) = self.any(Some(true)) else { return };
+        for _ in 0..self.random.below(4) {
+            let place = (u16::from(self.random.one_in(3)), topic(self.random.below(24)));
+            let kept = self.store.catalog.retained(place.0).and_then(|store| store.get(&place.1));
+            let message = self.live.retained.get(&place).copied();
+            assert_eq!(kept.is_some(), message.is_some(), "{place:?}");
+            let Some((kept, message)) = kept.zip(message) else { continue };
+            let exactly_once = self.random.one_in(3);
+            let terms = QueueTerms { retain: true, exactly_once };
+            let target = Target { session: key, retain: true, exactly_once };
+            let at = self.appended();
+            self.store.catalog.queue_retained(target, kept, &mut self.store.logs);
+            self.note(at, Change::Queued { key, message, terms, bytes: kept.bytes });
+        }
+    }
+
+    fn clear_retained(&mut self) {
+        let place = (u16::from(self.random.one_in(3)), topic(self.random.below(24)));
+        let at = self.appended();
+        let logs = &mut self.store.logs;
+        let cleared = self.store.catalog.clear_retained(place.0, &place.1, logs);
+        assert_eq!(cleared, self.live.retained.contains_key(&place));
+        if cleared {
+            self.note(at, Change::Cleared(place));
+        }
+    }
+
+    fn receive(&mut self) {
+        let Some(key) = self.any(Some(true)) else { return };
+        let packet_id = self.packet_id();
+        let at = self.appended();
+        let new = self.store.catalog.receive(key, packet_id, &mut self.store.logs);
+        assert_eq!(new, !self.live.session(key).received.contains(&packet_id));
+        if new {
+            self.note(at, Change::Received { key, packet_id });
+        }
+    }
+
+    fn free(&mut self) {
+        let Some(key) = self.any(Some(true)) else { return };
+        let packet_id = self.packet_id();
+        let at = self.appended();
+        let was = self.store.catalog.free(key, packet_id, &mut self.store.logs);
+        assert_eq!(was, self.live.session(key).received.contains(&packet_id));
+        if was {
+            self.note(at, Change::Freed { key, packet_id });
+        }
+    }
+
+    fn free_origin(&mut self) {
+        let any = self.random.below(usize::from(ORIGIN_SHARDS * RECEIVED_MAX));
+        let Some(origin) = origins().nth(any) else { return };
+        let at = self.appended();
+        self.store.catalog.free_origin(origin, &mut self.store.logs);
+        if self.live.origins.contains(&origin) {
+            self.note(at, Change::FreedElsewhere(origin));
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! One run: a store that is driven as the broker drives it, its disk, and the model of what it is
+//! to keep.
+//!
+//! For every record that changes something the run knows where in the log it ends. So when the
+//! store is opened again, and its log ends at some offset, the model of that offset is known: what
+//! was committed must be in it, and what was not is there as far as the log goes.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use ringmq::store::{
+    CatalogLimits, GroupWrite, HousekeepingStats, LogOptions, Position, SessionKey, Store,
+    StoreOptions,
+};
+
+use super::disk::{Answer, Crash, Disk, Image, found_in};
+use super::model::{Change, MessageId, Model};
+use super::random::Random;
+use super::texts::EPOCH_MS;
+use super::verify::{Setting, assert_sound};
+
+/// What a seed decides at the start.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) setting: Setting,
+    /// Messages that a client may have unacknowledged.
+    pub(crate) window: u16,
+    /// A thing asked of the disk is done once in so many looks.
+    pub(crate) lag: usize,
+    /// Clients there are.
+    pub(crate) clients: usize,
+    /// A message is for a client that is away once in so many times.
+    pub(crate) away: usize,
+    /// A message is retained once in so many times.
+    pub(crate) retain: usize,
+    /// The store is opened anew once in so many turns.
+    pub(crate) reopen: usize,
+}
+
+/// See the module.
+pub(crate) struct World {
+    pub(crate) plan: Plan,
+    pub(crate) random: Random,
+    pub(crate) disk: Disk,
+    pub(crate) store: Store,
+    pub(crate) live: Model,
+    /// What was kept when the store was opened, and what was appended since, with where it ends.
+    base: Model,
+    changes: VecDeque<(u64, Change)>,
+    /// What was acknowledged and is not in the log yet, in the order it was first noted.
+    pub(crate) noted: Vec<(SessionKey, Vec<u64>, Vec<u64>)>,
+    pub(crate) flight: Option<GroupWrite>,
+    pub(crate) messages: MessageId,
+    pub(crate) time_ms: u64,
+    /// Serials of sessions, also of those that a crash undid.
+    pub(crate) serials: BTreeSet<u64>,
+    /// Crashes after which the store was opened, clean ends included.
+    pub(crate) opened: u64,
+    /// Of stores that are gone.
+    pub(crate) stats: HousekeepingStats,
+    /// At each end of a write, and each thing the disk does, every kind of crash is looked at.
+    pub(crate) watched: bool,
+    /// Times that was done, and of them in the middle of a checkpoint or of cleaning.
+    pub(crate) looks: u64,
+    pub(crate) busy_looks: u64,
+    /// Housekeeping is not at its end.
+    pub(crate) busy: bool,
+}
+
+impl Plan {
+    pub(crate) fn of(seed: u64) -> Self {
+        let mut random = Random::new(seed ^ 0x504c_414e);
+        let segment_bytes = random.pick(&[4096, 4096 + 512, 8192, 16_384]);
+        let log = LogOptions { shard: 0, segment_bytes, sync: true };
+        let limits = CatalogLimits { retained_count_max: 1000, retained_bytes_max: 1 << 30 };
+        let options = StoreOptions { log, limits, seed, time_ms: EPOCH_MS };
+        let tail_bytes_max = random.pick(&[15, 40, 100, 400]);
+        let payload_max = random.pick(&[100, 400, 1000]);
+        Self {
+            setting: Setting { options, tail_bytes_max, payload_max },
+            window: random.pick(&[1, 3, 10, 100]),
+            lag: random.pick(&[1, 1, 2, 5]),
+            clients: random.pick(&[2, 4, 8]),
+            away: random.pick(&[2, 8, 30]),
+            retain: random.pick(&[3, 10, 50]),
+            reopen: random.pick(&[20, 100, 300]),
+        }
+    }
+}
+
+impl Plan {
+    /// Fast clients, and now and then a message that stays: much is cleaned.
+    pub(crate) fn sparse(seed: u64) -> Self {
+        let mut random = Random::new(seed ^ 0x5350_4152);
+        let mut plan = Self::of(seed);
+        plan.setting.options.log.segment_bytes = random.pick(&[4096, 4096 + 512]);
+        plan.setting.payload_max = random.pick(&[50, 100]);
+        Self {
+            window: 100,
+            lag: random.pick(&[1, 1, 3]),
+            clients: 6,
+            away: 30,
+            retain: random.pick(&[20, 60]),
+            reopen: random.pick(&[200, 1000]),
+            ..plan
+        }
+    }
+}
+
+impl World {
+    pub(crate) fn new(plan: Plan, seed: u64) -> Self {
+        let (store, opened) = plan.setting.open(Vec::new());
+        assert_sound(&opened);
+        Self {
+            plan,
+            random: Random::new(seed),
+            disk: Disk::new(),
+            store,
+            live: Model::default(),
+            base: Model::default(),
+            changes: VecDeque::new(),
+            noted: Vec::new(),
+            flight: None,
+            messages: 0,
+            time_ms: EPOCH_MS,
+            serials: BTreeSet::new(),
+            opened: 0,
+            stats: HousekeepingStats::default(),
+            watched: false,
+            looks: 0,
+            busy_looks: 0,
+            busy: false,
+        }
+    }
+
+    /// Notes what the record at `offset` says.
+    pub(crate) fn note(&mut self, offset: u64, change: Change) {
+        let end = offset + self.record_bytes(offset);
+        self.live.apply(&change);
+        self.changes.push_back((end, change));
+    }
+
+    /// The store writes what was acknowledged.
+    pub(crate) fn write_acks(&mut self) {
+        let mut offset = self.store.logs.disk.appended();
+        self.store.catalog.write_acks(&mut self.store.logs);
+        for (key, done, released) in std::mem::take(&mut self.noted) {
+            let end = offset + self.record_bytes(offset);
+            self.changes.push_back((end, Change::Acks { key, done, released }));
+            offset = end;
+        }
+        assert_eq!(offset, self.store.logs.disk.appended(), "one record for each session");
+    }
+
+    fn record_bytes(&self, offset: u64) -> u64 {
+        let bytes = self.store.logs.disk.record_bytes(Position::durable(offset));
+        bytes.expect("something was appended there") as u64
+    }
+
+    /// Ends a turn as the broker does.
+    pub(crate) fn end_turn(&mut self) {
+        self.write_acks();
+        self.store.logs.end_turn();
+        self.store.logs.disk.end_turn();
+        self.busy = self.store.housekeeping.step(&mut self.store.catalog, &mut self.store.logs);
+        self.serve_disk();
+    }
+
+    /// Hands the disk what there is for it, as the reactor does.
+    pub(crate) fn serve_disk(&mut self) {
+        while let Some(request) = self.store.logs.disk.next_request() {
+            self.disk.ask(request);
+        }
+        if self.flight.is_none() {
+            self.flight = self.store.logs.disk.next_write();
+        }
+    }
+
+    /// Lets the disk do something, as often as it is due.
+    pub(crate) fn work_disk(&mut self) {
+        while self.random.one_in(self.plan.lag) {
+            let (more, answer) = self.disk.step(&mut self.random);
+            match answer {
+                Some(Answer::Supplied(id, mapping)) => {
+                    self.store.logs.disk.on_supplied(id, mapping);
+                }
+                Some(Answer::Refused(error)) => self.store.logs.disk.on_refused(&error),
+                None => {}
+            }
+            if !more {
+                break;
+            }
+            self.watch();
+        }
+        if self.random.one_in(10) {
+            self.store.logs.disk.retry_supply();
+        }
+        if self.random.one_in(self.plan.lag) {
+            self.finish_write();
+        }
+        self.serve_disk();
+    }
+
+    /// The write that is under way ends.
+    pub(crate) fn finish_write(&mut self) {
+        self.watch();
+        let Some(write) = self.flight.take() else { return };
+        let result = self.disk.write(&write, &mut self.random);
+        drop(write);
+        self.store.logs.disk.on_written(result);
+        self.watch();
+    }
+
+    /// Looks at what crashes would leave now.
+    fn watch(&mut self) {
+        if !self.watched {
+            return;
+        }
+        self.looks += 1;
+        self.busy_looks += u64::from(self.busy);
+        let mut crashes = vec![Crash::Kill];
+        for torn in [false, true] {
+            crashes.extend([0, 5, 10].map(|kept_of_ten| Crash::Power { torn, kept_of_ten }));
+        }
+        crashes.into_iter().for_each(|crash| self.verify_crash(crash));
+    }
+
+    /// Has everything committed that was appended.
+    pub(crate) fn settle(&mut self) {
+        let lag = std::mem::replace(&mut self.plan.lag, 1);
+        for round in 0.. {
+            assert!(round < 1000, "the disk never comes to rest");
+            self.write_acks();
+            self.serve_disk();
+            if self.flight.is_none() && self.store.logs.disk.staged_bytes() == 0 {
+                break;
+            }
+            // One in one is always.
+            let (_, answer) = self.disk.step(&mut self.random);
+            match answer {
+                Some(Answer::Supplied(id, mapping)) => {
+                    self.store.logs.disk.on_supplied(id, mapping);
+                }
+                Some(Answer::Refused(error)) => self.store.logs.disk.on_refused(&error),
+                None => {}
+            }
+            self.store.logs.disk.retry_supply();
+            self.finish_write();
+        }
+        self.plan.lag = lag;
+    }
+
+    /// The model as of an offset of the log, after a restart.
+    pub(crate) fn model_at(&self, offset: u64, time_ms: u64) -> Model {
+        let mut model = self.unrestarted_at(offset);
+        model.restart(time_ms);
+        model
+    }
+
+    fn unrestarted_at(&self, offset: u64) -> Model {
+        let mut model = self.base.clone();
+        let before = self.changes.iter().take_while(|(end, _)| *end <= offset);
+        before.for_each(|(_, change)| model.apply(change));
+        model
+    }
+
+    /// Whether a store that is opened from these files is what it must be.
+    pub(crate) fn verify_images(&self, images: &[Image]) {
+        let setting = self.setting_now();
+        let (mut store, opened) = setting.open(found_in(images));
+        assert_sound(&opened);
+        let end = store.logs.disk.committed();
+        let log = &self.store.logs.disk;
+        assert!(log.committed() <= end, "{} was committed, {end} is there", log.committed());
+        assert!(
+            end <= log.appended(),
+            "{end} is more than was appended, {}; {opened} {:?}",
+            log.appended(),
+            log.committed()
+        );
+        setting.verify(&mut store, &self.model_at(end, setting.options.time_ms));
+    }
+
+    /// Whether whatever a crash may leave now is what it must be.
+    pub(crate) fn verify_crash(&mut self, crash: Crash) {
+        let images = self.disk.images_after(crash, self.flight.as_ref(), &mut self.random);
+        self.verify_images(&images);
+    }
+
+    /// Crashes, and goes on with what is there.
+    pub(crate) fn crash(&mut self, crash: Crash) {
+        let images = self.disk.images_after(crash, self.flight.as_ref(), &mut self.random);
+        self.verify_images(&images);
+        self.disk.crash_to(&images);
+        self.reopen();
+    }
+
+    /// Opens the store anew from the files that are there.
+    pub(crate) fn reopen(&mut self) {
+        let setting = self.setting_now();
+        let found = self.disk.found(&mut self.random);
+        let (store, opened) = setting.open(found);
+        assert_sound(&opened);
+        let stats = self.store.housekeeping.stats();
+        self.stats.checkpoints += stats.checkpoints;
+        self.stats.cleaned += stats.cleaned;
+        self.stats.moved_bytes += stats.moved_bytes;
+        self.store = store;
+        // What the store notes of its own accord is of clients that are gone: the model knows.
+        let mut offset = self.store.logs.disk.committed();
+        self.live = self.model_at(offset, setting.options.time_ms);
+        let base = self.unrestarted_at(offset);
+        self.changes.clear();
+        for (key, session) in base.sessions.iter().filter(|(_, session)| session.left_ms == 0) {
+            let end = offset + self.record_bytes(offset);
+            let (key, sent) = (*key, session.end);
+            let time_ms = setting.options.time_ms;
+            self.changes.push_back((end, Change::Detached { key, sent, time_ms }));
+            offset = end;
+        }
+        assert_eq!(offset, self.store.logs.disk.appended(), "one record for each session");
+        self.base = base;
+        self.noted.clear();
+        self.flight = None;
+        self.opened += 1;
+    }
+
+    fn setting_now(&self) -> Setting {
+        let mut setting = self.plan.setting.clone();
+        setting.options.time_ms = self.time_ms + 1000;
+        setting
+    }
+
+    /// Keeps the list of changes short: what is committed cannot be lost.
+    pub(crate) fn fold(&mut self) {
+        let committed = self.store.logs.disk.committed();
+        while let Some((_, change)) = self.changes.pop_front_if(|(end, _)| *end <= committed) {
+            self.base.apply(&change);
+        }
+    }
+
+    /// Says what happened in a run.
+    pub(crate) fn report(&self) {
+        println!(
+            "{:?} recycled {} opened {} segs {} msgs {} queued {:?}",
+            self.stats,
+            self.disk.recycled,
+            self.opened,
+            self.store.logs.disk.segments().len(),
+            self.messages,
+            self.live.sessions.values().map(|s| s.messages.len()).collect::<Vec<_>>()
+        );
+    }
+}
