@@ -1,0 +1,316 @@
+//! Flags: defaults, fields, bounds, texts.
+
+use super::values::*;
+use super::*;
+use clap::CommandFactory;
+use clap::error::ErrorKind;
+
+/// The options that `flags` give, or the text a user would read.
+fn options(flags: &[&str]) -> Result<Options, String> {
+    let args = ["ringmq"].iter().chain(flags);
+    Options::from_args(args).map_err(|error| error.to_string())
+}
+
+// What the empty command line gives is what `limits.rs` says.
+#[test]
+fn defaults_are_the_limits() {
+    Options::command().debug_assert();
+    let expected = Options {
+        listen: vec![SocketAddr::from(([127, 0, 0, 1], 1883))],
+        connections_max: limits::CONNECTIONS_DEFAULT,
+        packet_bytes_max: limits::PACKET_BYTES_DEFAULT,
+        outgoing_bytes_max: limits::OUTGOING_BYTES_DEFAULT,
+        qos0_patience_ms: limits::QOS0_PATIENCE_MS_DEFAULT,
+        inflight_max: limits::INFLIGHT_DEFAULT,
+        shards: None,
+        pin: true,
+        data_dir: PathBuf::from("./ringmq-data"),
+        durability: Durability::Disk,
+        session_expiry: SessionExpiry::AfterMs(limits::SESSION_EXPIRY_MS_DEFAULT),
+        session_bytes_max: limits::SESSION_QUOTA_BYTES_DEFAULT,
+        session_overflow: SessionOverflow::DropOldest,
+        retained_max: limits::RETAINED_TOTAL_DEFAULT,
+        retained_bytes_max: limits::RETAINED_TOTAL_BYTES_DEFAULT,
+        disk_low: None,
+        segment_bytes: limits::SEGMENT_BYTES_DEFAULT,
+        log: "info".to_owned(),
+    };
+    assert_eq!(Options::default(), expected);
+}
+
+// Each flag sets its own field; --listen gathers and replaces the default.
+#[test]
+fn flags_set_their_fields() {
+    let given = options(&[
+        "--listen=[::1]:0",
+        "--listen=0.0.0.0:1884",
+        "--max-connections=7",
+        "--max-packet-size=1KiB",
+        "--max-outgoing-bytes=64KiB",
+        "--qos0-patience=1s",
+        "--max-inflight=20",
+        "--shards=3",
+        "--no-pin",
+        "--data-dir=/var/lib/ringmq",
+        "--durability=os",
+        "--session-expiry=0",
+        "--session-max-bytes=3TiB",
+        "--session-overflow=block",
+        "--retained-max-count=5",
+        "--retained-max-bytes=2MiB",
+        "--disk-low=7%",
+        "--segment-bytes=16MiB",
+        "--log=warn,ringmq::ring=trace",
+    ]);
+    let expected = Options {
+        listen: vec![
+            "[::1]:0".parse().expect("an address"),
+            "0.0.0.0:1884".parse().expect("an address"),
+        ],
+        connections_max: 7,
+        packet_bytes_max: 1024,
+        outgoing_bytes_max: 64 * 1024,
+        qos0_patience_ms: 1000,
+        inflight_max: 20,
+        shards: NonZero::new(3),
+        pin: false,
+        data_dir: PathBuf::from("/var/lib/ringmq"),
+        durability: Durability::Os,
+        session_expiry: SessionExpiry::Never,
+        session_bytes_max: 3 << 40,
+        session_overflow: SessionOverflow::Block,
+        retained_max: 5,
+        retained_bytes_max: 2 << 20,
+        disk_low: Some(DiskLow::Percent(7)),
+        segment_bytes: 16 << 20,
+        log: "warn,ringmq::ring=trace".to_owned(),
+    };
+    assert_eq!(given, Ok(expected));
+}
+
+// A value within its bound is taken.
+#[test]
+fn takes_the_edges() {
+    for (flag, value) in [
+        ("--shards", "1"),
+        ("--shards", "64"),
+        ("--max-inflight", "1"),
+        ("--max-inflight", "65535"),
+        ("--max-connections", "1"),
+        ("--max-connections", "4294967295"),
+        ("--max-packet-size", "64"),
+        ("--max-packet-size", "268435460"),
+        ("--max-outgoing-bytes", "512"),
+        ("--max-outgoing-bytes", "1GiB"),
+        ("--qos0-patience", "0"),
+        ("--qos0-patience", "60s"),
+        ("--qos0-patience", "1m"),
+        ("--listen", "127.0.0.1:65535"),
+        ("--durability", "disk"),
+        ("--session-expiry", "1ms"),
+        ("--session-expiry", "3650d"),
+        ("--session-max-bytes", "64KiB"),
+        ("--session-max-bytes", "1024TiB"),
+        ("--session-overflow", "drop-oldest"),
+        ("--session-overflow", "drop-newest"),
+        ("--retained-max-count", "0"),
+        ("--retained-max-count", "4294967295"),
+        ("--retained-max-bytes", "1MiB"),
+        ("--retained-max-bytes", "1024TiB"),
+        ("--disk-low", "0"),
+        ("--disk-low", "1024TiB"),
+        ("--disk-low", "0%"),
+        ("--disk-low", "99%"),
+        ("--segment-bytes", "1MiB"),
+        ("--segment-bytes", "1GiB"),
+    ] {
+        let given = options(&[flag, value]);
+        assert!(given.is_ok(), "{flag} {value}: {given:?}");
+    }
+}
+
+// A value out of its bound is refused, and the message names the flag and what it takes.
+#[test]
+fn refuses_what_is_out_of_bounds() {
+    for (flag, value, takes) in [
+        ("--shards", "0", "1 to 64"),
+        ("--shards", "65", "1 to 64"),
+        ("--shards", "two", "1 to 64"),
+        ("--max-inflight", "0", "1..=65535"),
+        ("--max-inflight", "65536", "1..=65535"),
+        ("--max-connections", "0", "1..=4294967295"),
+        ("--max-connections", "4294967296", "1..=4294967295"),
+        ("--max-packet-size", "63", "64 to 268435460 bytes"),
+        ("--max-packet-size", "268435461", "64 to 268435460 bytes"),
+        ("--max-packet-size", "", "64 to 268435460 bytes"),
+        ("--max-outgoing-bytes", "511", "512 to 1073741824 bytes"),
+        ("--max-outgoing-bytes", "2GiB", "512 to 1073741824 bytes"),
+        ("--qos0-patience", "60001ms", "0 to 60s"),
+        ("--qos0-patience", "20", "as in 20ms"),
+        ("--listen", "127.0.0.1", "as in 127.0.0.1:1883"),
+        ("--listen", "127.0.0.1:65536", "as in 127.0.0.1:1883"),
+        ("--listen", "localhost:1883", "takes an IP address"),
+        ("--log", "inof", "LEVEL"),
+        ("--durability", "none", "disk, os"),
+        ("--durability", "", "disk, os"),
+        ("--session-expiry", "3651d", "0 to 3650d"),
+        ("--session-expiry", "315360000001ms", "0 to 3650d"),
+        ("--session-expiry", "14", "as in 12h or 14d"),
+        ("--session-expiry", "2w", "as in 12h or 14d"),
+        ("--session-max-bytes", "65535", "65536 to 1125899906842624 bytes"),
+        ("--session-max-bytes", "1025TiB", "65536 to 1125899906842624 bytes"),
+        ("--session-overflow", "drop", "drop-oldest, drop-newest, block"),
+        ("--retained-max-count", "4294967296", "0..=4294967295"),
+        ("--retained-max-count", "many", "invalid digit"),
+        ("--retained-max-bytes", "1048575", "1048576 to 1125899906842624 bytes"),
+        ("--retained-max-bytes", "1025TiB", "1048576 to 1125899906842624 bytes"),
+        ("--disk-low", "1025TiB", "0 to 1125899906842624 bytes or 0% to 99%"),
+        ("--disk-low", "100%", "0% to 99%"),
+        ("--disk-low", "256%", "0% to 99%"),
+        ("--disk-low", "1GiB%", "as in 512MiB or 5%"),
+        ("--disk-low", "%", "as in 512MiB or 5%"),
+        ("--segment-bytes", "1048575", "1048576 to 1073741824 bytes"),
+        ("--segment-bytes", "2GiB", "1048576 to 1073741824 bytes"),
+    ] {
+        let text = options(&[flag, value]).expect_err("the value is out of bounds");
+        assert!(text.contains(flag) && text.contains(takes), "{flag} {value}: {text}");
+    }
+}
+
+// A refused value is a usage error: exit code 2.
+#[test]
+fn usage_errors_exit_with_2() {
+    for (flag, code) in [("--shards=0", 2), ("--nonsense", 2), ("--help", 0)] {
+        let error = Options::from_args(["ringmq", flag]).expect_err("ends the process");
+        assert_eq!(error.exit_code(), code, "{flag}");
+    }
+    let error = Options::from_args(["ringmq", "--log=a=b=c"]).expect_err("not a filter");
+    assert_eq!(error.kind(), ErrorKind::ValueValidation);
+}
+
+// Sizes: every unit, nothing but digits before it, and no wrapping.
+#[test]
+fn sizes() {
+    let max = u64::MAX.to_string();
+    for (text, bytes) in [
+        ("0", Some(0)),
+        ("1", Some(1)),
+        ("0KiB", Some(0)),
+        ("1KiB", Some(1024)),
+        ("64KiB", Some(65_536)),
+        ("1MiB", Some(1_048_576)),
+        ("2GiB", Some(2_147_483_648)),
+        ("3TiB", Some(3_298_534_883_328)),
+        (max.as_str(), Some(u64::MAX)),
+        ("17179869183GiB", Some(u64::MAX - ((1 << 30) - 1))),
+        ("17179869184GiB", None),
+        ("16777215TiB", Some(u64::MAX - ((1 << 40) - 1))),
+        ("16777216TiB", None),
+        ("1PiB", None),
+        ("18446744073709551616", None),
+        ("", None),
+        ("KiB", None),
+        ("-1", None),
+        ("+1", None),
+        ("1.5MiB", None),
+        ("1 MiB", None),
+        ("1kb", None),
+        ("1MiBs", None),
+        ("٣", None),
+    ] {
+        assert_eq!(parse_bytes(text), bytes, "{text:?}");
+    }
+}
+
+// The disk is low by the smaller default, or by what was asked for, whatever its size.
+#[test]
+fn disk_low() {
+    const GIB: u64 = 1 << 30;
+    for (flag, total, bytes) in [
+        (None, 0, 0),
+        (None, 2000, 100),
+        (None, 10_000_000_000, 500_000_000),
+        (None, 20 * GIB, GIB - 4),
+        (None, 21 * GIB, GIB),
+        (None, u64::MAX, GIB),
+        (Some("--disk-low=0"), 100 * GIB, 0),
+        (Some("--disk-low=0%"), 100 * GIB, 0),
+        (Some("--disk-low=3GiB"), GIB, 3 * GIB),
+        (Some("--disk-low=10%"), 100 * GIB, 10 * GIB),
+        (Some("--disk-low=99%"), u64::MAX, u64::MAX / 100 * 99),
+    ] {
+        let options = options(flag.as_slice()).expect("the flag is fine");
+        assert_eq!(options.disk_low_bytes(total), bytes, "{flag:?} of {total}");
+    }
+}
+
+// Durations: milliseconds to days, a unit unless it is 0, and no wrapping.
+#[test]
+fn durations() {
+    for (text, ms) in [
+        ("0", Some(0)),
+        ("0ms", Some(0)),
+        ("0s", Some(0)),
+        ("1ms", Some(1)),
+        ("20ms", Some(20)),
+        ("1s", Some(1000)),
+        ("18446744073709551615ms", Some(u64::MAX)),
+        ("18446744073709551s", Some(u64::MAX - 615)),
+        ("18446744073709552s", None),
+        ("18446744073709551616ms", None),
+        ("1", None),
+        ("", None),
+        ("ms", None),
+        ("-1ms", None),
+        ("1.5s", None),
+        ("1 s", None),
+        ("2m", Some(120_000)),
+        ("1h", Some(3_600_000)),
+        ("14d", Some(1_209_600_000)),
+        ("0d", Some(0)),
+        ("213503982334d", Some(18_446_744_073_657_600_000)),
+        ("213503982335d", None),
+        ("1sec", None),
+        ("1min", None),
+        ("1w", None),
+        ("1M", None),
+    ] {
+        assert_eq!(parse_duration_ms(text), ms, "{text:?}");
+    }
+}
+
+// Log filters: what env_logger would only warn about, or take for a module, is refused.
+#[test]
+fn log_filters() {
+    for (text, taken) in [
+        ("info", true),
+        ("OFF", true),
+        ("warn,ringmq=debug", true),
+        ("ringmq::ring=trace,ringmq::broker=debug", true),
+        ("", false),
+        ("inof", false),
+        ("ringmq", false),
+        ("info,", false),
+        ("=info", false),
+        ("ringmq=", false),
+        ("ringmq=loud", false),
+        ("a=b=info", false),
+        ("ringmq::=info", false),
+    ] {
+        assert_eq!(parse_log_filter(text).is_ok(), taken, "{text:?}");
+    }
+}
+
+// The help keeps its headings, and the long one says what each kind of storage survives.
+#[test]
+fn help_is_grouped_and_honest() {
+    let help = Options::command().render_help().to_string();
+    for part in ["Network:", "Limits:", "Shards:", "Storage:", "Logging:", "disk, os"] {
+        assert!(help.contains(part), "{part} is missing in:\n{help}");
+    }
+    assert!(!help.contains("--segment-bytes"), "few need it:\n{help}");
+    let help = Options::command().render_long_help().to_string();
+    for part in ["survives a power loss", "survives a killed broker", "--segment-bytes"] {
+        assert!(help.contains(part), "{part} is missing in:\n{help}");
+    }
+}

@@ -1,0 +1,158 @@
+//! What a flag's value may look like: addresses, sizes, durations, log filters. Each parser says in
+//! its error what the flag takes.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::num::NonZero;
+
+use clap::builder::RangedU64ValueParser;
+
+use crate::limits;
+
+use super::{DiskLow, SessionExpiry};
+
+pub(super) fn connections() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=limits::CONNECTIONS_MAX as u64)
+}
+
+pub(super) fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    let takes = "takes an IP address and a port, as in 127.0.0.1:1883 or [::]:1883";
+    text.parse().map_err(|_| takes.to_owned())
+}
+
+pub(super) fn parse_shards(text: &str) -> Result<NonZero<usize>, String> {
+    let shards = text.parse().ok().filter(|count| (1..=limits::SHARDS_MAX).contains(count));
+    shards
+        .and_then(NonZero::new)
+        .ok_or_else(|| format!("takes a number from 1 to {}", limits::SHARDS_MAX))
+}
+
+pub(super) fn parse_packet_bytes(text: &str) -> Result<usize, String> {
+    bytes_within(text, limits::PACKET_BYTES_MIN, limits::PACKET_BYTES_MAX)
+}
+
+pub(super) fn parse_outgoing_bytes(text: &str) -> Result<usize, String> {
+    bytes_within(text, limits::OUTGOING_BYTES_MIN, limits::OUTGOING_BYTES_MAX)
+}
+
+pub(super) fn parse_session_bytes(text: &str) -> Result<u64, String> {
+    bytes_within(text, limits::SESSION_QUOTA_BYTES_MIN, limits::SESSION_QUOTA_BYTES_MAX)
+}
+
+pub(super) fn parse_retained_bytes(text: &str) -> Result<u64, String> {
+    bytes_within(text, limits::RETAINED_TOTAL_BYTES_MIN, limits::RETAINED_TOTAL_BYTES_MAX)
+}
+
+pub(super) fn parse_segment_bytes(text: &str) -> Result<u64, String> {
+    bytes_within(text, limits::SEGMENT_BYTES_MIN, limits::SEGMENT_BYTES_MAX)
+}
+
+pub(super) fn parse_disk_low(text: &str) -> Result<DiskLow, String> {
+    let low = match text.strip_suffix('%').and_then(split_number) {
+        Some((percent, "")) => u8::try_from(percent).ok().map(DiskLow::Percent),
+        _ => parse_bytes(text).map(DiskLow::Bytes),
+    };
+    low.filter(|low| match low {
+        DiskLow::Bytes(bytes) => *bytes <= limits::DISK_LOW_BYTES_MAX,
+        DiskLow::Percent(percent) => *percent < 100,
+    })
+    .ok_or_else(|| {
+        let max = limits::DISK_LOW_BYTES_MAX;
+        format!("takes 0 to {max} bytes or 0% to 99%, as in 512MiB or 5%")
+    })
+}
+
+pub(super) fn bytes_within<N>(text: &str, min: N, max: N) -> Result<N, String>
+where
+    N: TryFrom<u64> + PartialOrd + Display + Copy,
+{
+    parse_bytes(text)
+        .and_then(|bytes| N::try_from(bytes).ok())
+        .filter(|bytes| (min..=max).contains(bytes))
+        .ok_or_else(|| format!("takes {min} to {max} bytes, as in 65536, 64KiB or 1MiB"))
+}
+
+/// A number of bytes: digits, then `KiB`, `MiB`, `GiB`, `TiB` or nothing. `None` for anything else
+/// and for what does not fit.
+pub(super) fn parse_bytes(text: &str) -> Option<u64> {
+    let (number, unit) = split_number(text)?;
+    let factor: u64 = match unit {
+        "" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "TiB" => 1 << 40,
+        _ => return None,
+    };
+    number.checked_mul(factor)
+}
+
+pub(super) fn parse_patience_ms(text: &str) -> Result<u64, String> {
+    parse_duration_ms(text).filter(|&ms| ms <= limits::QOS0_PATIENCE_MS_MAX).ok_or_else(|| {
+        let max_s = limits::QOS0_PATIENCE_MS_MAX / 1000;
+        format!("takes 0 to {max_s}s, as in 20ms or 1s")
+    })
+}
+
+pub(super) fn parse_session_expiry(text: &str) -> Result<SessionExpiry, String> {
+    match parse_duration_ms(text) {
+        Some(0) => Ok(SessionExpiry::Never),
+        Some(ms) if ms <= limits::SESSION_EXPIRY_MS_MAX => Ok(SessionExpiry::AfterMs(ms)),
+        _ => {
+            let max_d = limits::SESSION_EXPIRY_MS_MAX / DAY_MS;
+            Err(format!("takes 0 to {max_d}d, as in 12h or 14d"))
+        }
+    }
+}
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// A duration in milliseconds: digits, then `ms`, `s`, `m`, `h` or `d`; a bare `0` needs no unit.
+/// `None` for anything else and for what does not fit.
+pub(super) fn parse_duration_ms(text: &str) -> Option<u64> {
+    let (number, unit) = split_number(text)?;
+    let factor = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60 * 1000,
+        "h" => 60 * 60 * 1000,
+        "d" => DAY_MS,
+        "" if number == 0 => 1,
+        _ => return None,
+    };
+    number.checked_mul(factor)
+}
+
+/// Leading digits as a number, and the rest. A sign is not a digit.
+pub(super) fn split_number(text: &str) -> Option<(u64, &str)> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(end);
+    Some((digits.parse().ok()?, unit))
+}
+
+/// Checks a filter in `env_logger`'s syntax, because that crate only warns about what it cannot
+/// read. A part without `=` must be a level: `env_logger` would take a mistyped one for a module
+/// and log nothing.
+pub(super) fn parse_log_filter(text: &str) -> Result<String, String> {
+    let well_formed = text.split(',').all(|part| match part.split_once('=') {
+        Some((module, level)) => is_module_path(module) && is_level(level),
+        None => is_level(part),
+    });
+    if well_formed {
+        return Ok(text.to_owned());
+    }
+    Err("takes LEVEL or MODULE=LEVEL, several with commas between them; \
+         LEVEL is off, error, warn, info, debug or trace"
+        .to_owned())
+}
+
+pub(super) fn is_level(text: &str) -> bool {
+    text.parse::<log::LevelFilter>().is_ok()
+}
+
+pub(super) fn is_module_path(text: &str) -> bool {
+    let is_name = |name: &str| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    text.split("::").all(is_name)
+}
