@@ -259,6 +259,19 @@ pub const SEGMENT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// Bytes that are read of a data directory's `FORMAT`. It has some thirty; the rest is a mistake.
 pub const FORMAT_TEXT_BYTES_MAX: u64 = 4096;
 
+/// Vhosts that a data directory ever has. Each costs every shard two empty trees, and a restart
+/// reads them all.
+pub const VHOSTS_MAX: usize = 4096;
+
+/// Bytes of a vhost's name.
+pub const VHOST_NAME_BYTES_MAX: usize = 255;
+
+/// Of a data directory's `VHOSTS`, more is not read.
+pub const VHOSTS_TEXT_BYTES_MAX: u64 = 4 << 20;
+
+const _: () =
+    assert!((VHOSTS_MAX * (VHOST_NAME_BYTES_MAX * 3 + 8)) as u64 <= VHOSTS_TEXT_BYTES_MAX);
+
 /// Free segment files one shard keeps for reuse: as many as a store has ahead, and as many again
 /// for those it retires in a burst. Over: the file is removed.
 pub const FREE_FILES_MAX: usize = 4;
