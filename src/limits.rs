@@ -13,6 +13,19 @@ pub const PRE_CONNECT_BYTES_MAX: usize = 64 * 1024;
 /// Time from accept to a complete CONNECT. Over: the link is closed.
 pub const CONNECT_TIMEOUT_MS: u64 = 10_000;
 
+/// Clients whose passwords wait to be verified, on all shards together; one more is refused. As
+/// many as may reconnect at once: their passwords take 128 MiB at worst.
+pub const AUTH_WAITING_MAX: usize = 16_384;
+
+/// Of those, clients from addresses that had wrong ones lately: they wait behind the others.
+pub const AUTH_SUSPECTS_MAX: usize = 1_024;
+
+/// Passwords that were right or wrong lately and are remembered, 64 bytes each.
+pub const AUTH_REMEMBERED_MAX: usize = 131_072;
+
+/// Addresses whose wrong passwords are counted.
+pub const AUTH_ADDRESSES_MAX: usize = 65_536;
+
 /// Largest packet a client may send by default (`--max-packet-size`), fixed header included.
 /// Over: the link is closed before the body is read.
 pub const PACKET_BYTES_DEFAULT: usize = 16 * 1024 * 1024;
@@ -262,9 +275,6 @@ pub const FORMAT_TEXT_BYTES_MAX: u64 = 4096;
 /// Vhosts that a data directory ever has. Each costs every shard two empty trees, and a restart
 /// reads them all.
 pub const VHOSTS_MAX: usize = 4096;
-
-/// Bytes of a vhost's name.
-pub const VHOST_NAME_BYTES_MAX: usize = 255;
 
 /// Of a data directory's `VHOSTS`, more is not read.
 pub const VHOSTS_TEXT_BYTES_MAX: u64 = 4 << 20;
