@@ -33,6 +33,7 @@
 //! | [`broker`] | the state machines | `access`, `mqtt`, `store` | the ring |
 //! | [`reactor`] | completions → broker → operations | all above | flags' text |
 //! | [`server`], [`config`], [`cpus`] | flags → threads, signals, end | all | – |
+//! | [`passwd`] | changes password files | `access`, `config` | the broker |
 //!
 //! `mqtt`, `transport`, `store` and `broker` are pure: no descriptor, clock, thread or atomic.
 //! [`chunk`] (bytes on their way out) and [`limits`] (every bound) are leaves that all may use.
@@ -120,6 +121,7 @@ pub mod disk;
 pub mod limits;
 pub mod mesh;
 pub mod mqtt;
+pub mod passwd;
 pub mod reactor;
 pub mod ring;
 pub mod server;

@@ -294,15 +294,15 @@ pub const ZEROS_WRITE_BYTES: usize = 1024 * 1024;
 /// than the default `--disk-low` meanwhile.
 pub const SPACE_LOOK_MS: u64 = 1000;
 
+/// Wrong passwords from one address within a minute by default (`--auth-failures-max`). Over: its
+/// CONNECTs are refused before anything is hashed.
+pub const AUTH_FAILURES_DEFAULT: u32 = 60;
+
 /// Bytes of a CONNECT's user name, the vhost before the colon included. Over: CONNACK 4.
 pub const LOGIN_BYTES_MAX: usize = VHOST_NAME_BYTES_MAX + 1 + USER_NAME_BYTES_MAX;
 
 /// Bytes of the name of a user. Over: the password file is refused, and no such user exists.
 pub const USER_NAME_BYTES_MAX: usize = 1024;
-
-/// Bytes of the name of a vhost. Over: its folder is refused. Each may take three of the 255 that a
-/// file system allows, when it is percent-encoded.
-pub const VHOST_NAME_BYTES_MAX: usize = 255;
 
 /// Bytes of a password. Over: CONNACK 4, and `ringmq passwd` takes none. Every check hashes all of
 /// it; tokens that stand for passwords have some 2,000.

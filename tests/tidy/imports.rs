@@ -31,7 +31,8 @@ const TABLE: &[Row] = &[
     row("ring", &[], &["bytes", "io_uring", "libc", "log", "rustix"]),
     row("broker", &["access", "mqtt", "store"], BROKER_CRATES),
     row("reactor", INNER, &["bytes", "log", "slab"]),
-    row("config", &[], &["clap", "log"]),
+    row("config", &["access"], &["clap", "log"]),
+    row("passwd", &["access", "config"], &["rpassword", "rustix"]),
     row("cpus", &[], &["rustix"]),
 ];
 
