@@ -276,6 +276,10 @@ pub const FORMAT_TEXT_BYTES_MAX: u64 = 4096;
 /// reads them all.
 pub const VHOSTS_MAX: usize = 4096;
 
+/// Bytes of the name of a vhost. Over: its folder is refused. Each may take three of the 255 that a
+/// file system allows, when it is percent-encoded.
+pub const VHOST_NAME_BYTES_MAX: usize = 255;
+
 /// Of a data directory's `VHOSTS`, more is not read.
 pub const VHOSTS_TEXT_BYTES_MAX: u64 = 4 << 20;
 
