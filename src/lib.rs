@@ -23,6 +23,7 @@
 //! | room | what it is | may use | must not know |
 //! |---|---|---|---|
 //! | [`mqtt`] | bytes ⇄ packets; topics, filters | `bytes` | sessions, sockets, time |
+//! | [`access`] | users, vhosts, rules: a snapshot that decides | `mqtt` | connections, sessions |
 //! | [`transport`] | wire ⇄ application bytes | `bytes` | MQTT, descriptors |
 //! | [`store`] | sessions, queues, retained messages, their log | – | packets, sockets, files |
 //! | [`disk`] | the data directory, its files and helper | `store`, `memmap2` | what a log is |
@@ -109,6 +110,7 @@
 //! low, publishers whose message needs it are not read from until it is not; nothing is
 //! acknowledged that is not kept (see `broker::storage`).
 
+pub mod access;
 pub mod broker;
 pub mod chunk;
 pub mod config;

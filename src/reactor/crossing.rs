@@ -127,10 +127,9 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
 
     /// A link came home.
     fn welcome(&mut self, traveller: Traveller<R::Socket>) {
-        let Traveller { socket, transport, carry } = traveller;
         // Dropping the socket of one that came too late closes it.
         if self.is_running() {
-            let key = self.adopt(socket, transport, carry);
+            let key = self.adopt(traveller);
             self.resume(key);
         }
     }

@@ -11,7 +11,8 @@ use crate::ring::{Buffer, Key, Received, RecvMode, Ring};
 use crate::store::Medium;
 use crate::transport::Transport;
 
-use super::links::{Carry, Closing, Receiving, conn_of};
+use super::door::Caller;
+use super::links::{Carry, Closing, Link, Receiving, conn_of};
 use super::outboxes::{Outboxes, Parcel, Traveller};
 use super::turn::{Clock, Reactor};
 
@@ -41,12 +42,16 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         match result {
             Ok(_) if !self.is_running() => {}
             Ok(socket) if self.links.len() < self.broker.clients() + PENDING_LINKS_MAX => {
-                let key = self.adopt(socket, Transport::Plain, Carry::default());
-                if log::log_enabled!(log::Level::Debug)
-                    && let Some(link) = self.links.get_mut(key)
-                {
-                    debug!("link {}: accepted from {:?}", key.slot, self.ring.peer(&link.socket));
-                }
+                let door = self.doors[listener as usize];
+                let peer = self.ring.peer(&socket);
+                let address = peer.map(|peer| peer.ip().to_canonical());
+                let key = self.adopt(Traveller {
+                    socket,
+                    transport: Transport::Plain,
+                    caller: Caller { address, local: door.local },
+                    carry: Carry::default(),
+                });
+                debug!("link {}: accepted from {peer:?}", key.slot);
                 self.arm(key);
             }
             // Dropping the socket closes it.
@@ -78,8 +83,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     }
 
     /// Takes a socket that was accepted, or came from another shard.
-    pub(super) fn adopt(&mut self, socket: R::Socket, transport: Transport, carry: Carry) -> Key {
-        let key = self.links.insert(socket, transport, carry);
+    pub(super) fn adopt(&mut self, traveller: Traveller<R::Socket>) -> Key {
+        let key = self.links.insert(traveller);
         self.broker.open(conn_of(key), self.now_ms);
         self.follow_timer(key);
         key
@@ -253,10 +258,9 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     }
 
     fn send_home(&mut self, key: Key, home: ShardId) {
-        let link = self.links.remove(key);
+        let Link { socket, transport, caller, carry, .. } = self.links.remove(key);
         self.broker.remove(conn_of(key));
-        let traveller =
-            Traveller { socket: link.socket, transport: link.transport, carry: link.carry };
+        let traveller = Traveller { socket, transport, caller, carry };
         self.outboxes.send_parcel(home, Parcel::Link(Box::new(traveller)));
     }
 

@@ -12,9 +12,11 @@
 //! | `outflow` | sending, closing |
 //! | `crossing` | what comes from other shards; stopping |
 //! | `storage` | writes to the disk, and what the disk has to say |
+//! | `door` | where links come in |
 //! | `links`, `outboxes`, `wheel` | sockets; the way to other shards; timers |
 
 mod crossing;
+mod door;
 mod intake;
 mod links;
 mod outboxes;
@@ -23,5 +25,6 @@ mod storage;
 mod turn;
 mod wheel;
 
+pub use door::{Caller, Door, DoorKind};
 pub use outboxes::{Outbox, Parcel, Traveller};
 pub use turn::{Clock, Inbox, Options, Reactor};

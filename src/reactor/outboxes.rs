@@ -14,14 +14,16 @@ use crate::limits::{LARGE_BYTES_MAX, SHARE_BYTES_MIN};
 use crate::mesh::{Bell, Sender, Tally};
 use crate::ring::Wake;
 
+use super::door::Caller;
 use super::links::Carry;
 use crate::transport::Transport;
 
-/// A link on its way to its home shard, with what it has received.
+/// A link that was accepted, or is on its way to its home shard, with what it has received.
 #[derive(Debug)]
 pub struct Traveller<S> {
     pub(super) socket: S,
     pub(super) transport: Transport,
+    pub(super) caller: Caller,
     pub(super) carry: Carry,
 }
 

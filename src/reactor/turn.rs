@@ -11,6 +11,7 @@ use crate::ring::{Completion, Key, Ring};
 use crate::store::Medium;
 
 use super::crossing::Stopping;
+use super::door::{Door, DoorKind};
 use super::links::{Links, conn_of, key_of};
 use super::outboxes::{Outbox, Outboxes, Parcel, Traveller};
 use super::storage::Storage;
@@ -40,7 +41,7 @@ pub struct Options<R: Ring, M: Medium<File = R::File>> {
     /// This shard.
     pub shard: ShardId,
     /// Where to accept.
-    pub listeners: Vec<R::Listener>,
+    pub doors: Vec<Door<R::Listener>>,
     /// Ways to the other shards, by shard; none to itself.
     pub outboxes: Vec<Option<Outbox<R::Socket, R::Waker>>>,
     /// Ways from the other shards and the control thread.
@@ -75,6 +76,7 @@ pub struct Reactor<R: Ring, C: Clock, M: Medium<File = R::File>> {
     pub(super) starved: Vec<Key>,
     /// Links that go on in the next turn, or when the rings to other shards have room.
     pub(super) yielded: Vec<Key>,
+    pub(super) doors: Vec<DoorKind>,
     /// Listeners, each with when to accept again if it stopped.
     pub(super) accepting: Vec<Option<u64>>,
     pub(super) accept_warned_ms: Option<u64>,
@@ -95,11 +97,12 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     /// A reactor that accepts on its listeners once every other shard has introduced itself.
     pub fn new(mut ring: R, clock: C, options: Options<R, M>) -> Self {
         let now_ms = clock.now_ms();
-        let mut accepting = Vec::new();
-        for listener in options.listeners {
-            ring.add_listener(listener);
-            accepting.push(None);
-        }
+        let accepting = vec![None; options.doors.len()];
+        let doors = options.doors.into_iter().map(|door| {
+            ring.add_listener(door.listener);
+            door.kind
+        });
+        let doors = doors.collect();
         let mut reactor = Self {
             ring,
             clock,
@@ -117,6 +120,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             spare_batches: Vec::new(),
             starved: Vec::new(),
             yielded: Vec::new(),
+            doors,
             accepting,
             accept_warned_ms: None,
             strangers: ShardSet::default(),

@@ -24,7 +24,7 @@ use crate::cpus;
 use crate::disk::{DirectoryError, FileMedium};
 use crate::limits::{LISTEN_BACKLOG, MESH_RING_BYTES};
 use crate::mesh::{self, Bell, Sender, Tally};
-use crate::reactor::{self, Clock, Inbox, Outbox, Parcel, Reactor};
+use crate::reactor::{self, Clock, Door, DoorKind, Inbox, Outbox, Parcel, Reactor};
 use crate::ring::{self, Features, Listener, RingRefused, Socket, Uring, Wake, Waker};
 use crate::store::{Found, OpenError};
 
@@ -81,9 +81,10 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     let mut storage = Storage::open(options, cpus.default_shards())?;
     let shards = usize::from(storage.shards());
     let pins = (options.pin && cpus.should_pin(shards)).then_some(cpus.ids);
-    let listeners = listen(&options.listen, shards)?;
-    let addresses: Vec<_> = listeners[0].iter().filter_map(|l| l.address().ok()).collect();
-    let (threads, controls, features) = start(options, listeners, pins.as_deref(), &mut storage)?;
+    let doors = open_doors(&options.listen, shards)?;
+    let addresses: Vec<_> =
+        doors[0].iter().filter_map(|door| door.listener.address().ok()).collect();
+    let (threads, controls, features) = start(options, doors, pins.as_deref(), &mut storage)?;
     let kernel = rustix::system::uname();
     info!(
         "ringmq {} on Linux {}, {features}",
@@ -140,7 +141,7 @@ struct Seat {
     cpu: Option<usize>,
     /// Where the kernel writes to files for this shard; empty: anywhere.
     worker_cpus: Vec<usize>,
-    listeners: Vec<Listener>,
+    doors: Vec<Door<Listener>>,
     senders: Vec<Option<Sender<Parcel<Socket>>>>,
     inboxes: Vec<Inbox<Socket>>,
     bells: Vec<Arc<Bell>>,
@@ -162,12 +163,12 @@ type Started = (Vec<thread::JoinHandle<Stats>>, Vec<Control>, Features);
 /// Starts the threads; each makes its own ring, then all learn how to wake each other.
 fn start(
     options: &Options,
-    listeners: Vec<Vec<Listener>>,
+    doors: Vec<Vec<Door<Listener>>>,
     pins: Option<&[usize]>,
     storage: &mut Storage,
 ) -> Result<Started, StartError> {
-    let shards = listeners.len();
-    let (seats, control_senders) = seats(listeners, pins, storage)?;
+    let shards = doors.len();
+    let (seats, control_senders) = seats(doors, pins, storage)?;
     let bells = seats[0].bells.clone();
     let (ready_sender, ready) = mpsc::channel::<Ready>();
     let (mut threads, mut mailboxes) = (Vec::new(), Vec::new());
@@ -207,18 +208,18 @@ fn start(
 
 /// Connects every shard with every other, and the control thread with all.
 fn seats(
-    listeners: Vec<Vec<Listener>>,
+    doors: Vec<Vec<Door<Listener>>>,
     pins: Option<&[usize]>,
     storage: &mut Storage,
 ) -> Result<(Vec<Seat>, Controls), StartError> {
-    let shards = u16::try_from(listeners.len()).expect("at most SHARDS_MAX");
+    let shards = u16::try_from(doors.len()).expect("at most SHARDS_MAX");
     let bells: Vec<Arc<Bell>> = (0..shards).map(|_| Arc::new(Bell::new())).collect();
     let tally = Arc::new(Tally::default());
     let (started, epoch_ms) = (Instant::now(), storage::unix_ms()?);
     let mut controls = Vec::new();
     let seats: Result<Vec<Seat>, StartError> = (0..shards)
-        .zip(listeners)
-        .map(|(shard, listeners)| {
+        .zip(doors)
+        .map(|(shard, doors)| {
             let (sender, receiver) = mesh::channel(4096);
             controls.push(sender);
             let cpu = pins.map(|cpus| cpus[usize::from(shard)]);
@@ -228,7 +229,7 @@ fn seats(
                 shards,
                 cpu,
                 worker_cpus: worker_cpus.unwrap_or_default(),
-                listeners,
+                doors,
                 senders: (0..shards).map(|_| None).collect(),
                 inboxes: vec![(None, receiver)],
                 bells: bells.clone(),
@@ -338,7 +339,7 @@ fn reactor_options(
         broker,
         medium,
         shard: seat.shard,
-        listeners: seat.listeners,
+        doors: seat.doors,
         outboxes: outboxes.collect(),
         inboxes: seat.inboxes,
         bell: own_bell,
@@ -366,8 +367,11 @@ fn seed() -> u64 {
 }
 
 /// Binds every address once for each shard. Port 0 becomes the same port for all.
-fn listen(addresses: &[SocketAddr], shards: usize) -> Result<Vec<Vec<Listener>>, StartError> {
-    let mut listeners: Vec<Vec<Listener>> = (0..shards).map(|_| Vec::new()).collect();
+fn open_doors(
+    addresses: &[SocketAddr],
+    shards: usize,
+) -> Result<Vec<Vec<Door<Listener>>>, StartError> {
+    let mut doors: Vec<Vec<Door<Listener>>> = (0..shards).map(|_| Vec::new()).collect();
     for address in addresses {
         let refused = |error| StartError::Listen(*address, error);
         if address.port() != 0 {
@@ -375,14 +379,15 @@ fn listen(addresses: &[SocketAddr], shards: usize) -> Result<Vec<Vec<Listener>>,
             // not share finds out whether the port is free.
             drop(bind_alone(address).map_err(refused)?);
         }
+        let kind = DoorKind { local: address.ip().is_loopback() };
         let mut address = *address;
-        for shard in &mut listeners {
+        for shard in &mut doors {
             let listener = Listener::bind(address, LISTEN_BACKLOG).map_err(refused)?;
             address = listener.address().map_err(refused)?;
-            shard.push(listener);
+            shard.push(Door { listener, kind });
         }
     }
-    Ok(listeners)
+    Ok(doors)
 }
 
 /// Binds an address that nobody else has. The kernel takes a moment to let go of the sockets of a

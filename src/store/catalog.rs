@@ -127,6 +127,18 @@ impl Catalog {
         }
     }
 
+    /// Notes whose the session is: the user that its client came as; `None`: nobody's.
+    pub fn set_owner(&mut self, key: SessionKey, user: Option<&str>, logs: &mut Logs) {
+        let session = self.sessions.get_mut(key);
+        if session.owner() != user {
+            session.set_owner(user.unwrap_or_default());
+            if !session.clean {
+                let user = user.unwrap_or_default();
+                logs.append_promised(&Record::Owner { session: key, user });
+            }
+        }
+    }
+
     /// Its client is gone.
     pub fn detach(&mut self, key: SessionKey, time_ms: u64, logs: &mut Logs) {
         let session = self.sessions.get_mut(key);

@@ -14,7 +14,7 @@ use log::info;
 use ringmq::broker::{self, Overflow, ShardId, Stats};
 use ringmq::limits::SESSION_BYTES_MAX;
 use ringmq::mesh::{self, Bell, Sender, Tally};
-use ringmq::reactor::{Clock, Inbox, Options, Outbox, Parcel, Reactor};
+use ringmq::reactor::{Clock, Door, DoorKind, Inbox, Options, Outbox, Parcel, Reactor};
 use ringmq::ring::{Ring, Wake};
 use ringmq::store::{CatalogLimits, LogOptions, Losses, Store, StoreOptions};
 
@@ -98,7 +98,7 @@ impl Cluster {
                 broker: broker::Shard::new(broker_options(plan, ShardId(shard)), store),
                 medium: SimMedium::new(kernel, at),
                 shard: ShardId(shard),
-                listeners: vec![SimListener],
+                doors: vec![Door { listener: SimListener, kind: DoorKind { local: true } }],
                 outboxes,
                 inboxes,
                 bell: bells[at].clone(),

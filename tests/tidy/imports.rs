@@ -23,6 +23,7 @@ const TABLE: &[Row] = &[
     row("limits", &[], &[]),
     row("chunk", &[], &["bytes"]),
     row("mqtt", &[], &["bytes"]),
+    row("access", &["mqtt"], ACCESS_CRATES),
     row("transport", &[], &["bytes", "rustls"]),
     row("store", &[], &["bytes", "compact_str", "crc32c", "foldhash", "hashbrown", "log", "slab"]),
     row("disk", &["store"], &["log", "memmap2", "rustix"]),
@@ -32,6 +33,23 @@ const TABLE: &[Row] = &[
     row("reactor", INNER, &["bytes", "log", "slab"]),
     row("config", &[], &["clap", "log"]),
     row("cpus", &[], &["rustix"]),
+];
+
+/// Passwords, rules, and the files they come from.
+const ACCESS_CRATES: &[&str] = &[
+    "argon2",
+    "base64",
+    "bcrypt",
+    "compact_str",
+    "foldhash",
+    "hmac",
+    "log",
+    "pbkdf2",
+    "percent_encoding",
+    "regex",
+    "serde_json",
+    "sha2",
+    "subtle",
 ];
 
 /// What the reactor puts together.

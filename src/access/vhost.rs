@@ -1,0 +1,25 @@
+//! One vhost: its users, its rules and its limits.
+
+use super::acl::Acl;
+use super::limits_file::VhostLimits;
+use super::passwords::Users;
+
+#[derive(Debug)]
+pub(super) struct Vhost {
+    pub(super) name: String,
+    /// Its durable number.
+    pub(super) number: u16,
+    /// `None`: nobody has a name here.
+    pub(super) users: Option<Users>,
+    /// `None`: everything is allowed.
+    pub(super) acl: Option<Acl>,
+    pub(super) limits: VhostLimits,
+}
+
+impl Vhost {
+    /// Without users, rules and limits.
+    pub(super) fn open(name: &str, number: u16) -> Self {
+        let name = name.to_owned();
+        Self { name, number, users: None, acl: None, limits: VhostLimits::NONE }
+    }
+}
