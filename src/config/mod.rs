@@ -3,6 +3,7 @@
 //! [`Options`] is plain data: every value that exists is within its bound in [`crate::limits`].
 //! `main` parses it once and lends it to the server; nothing below reads a flag or the environment.
 
+mod tls;
 mod values;
 
 #[cfg(test)]
@@ -16,6 +17,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, ValueEnum, value_parser};
 
 use crate::limits;
+
+pub use tls::{ServerName, TlsClients, TlsIdentity, TlsMin, TlsOptions};
 
 use values::{
     connections, parse_disk_low, parse_listen, parse_log_filter, parse_outgoing_bytes,
@@ -43,6 +46,10 @@ pub struct Options {
         help_heading = "Network"
     )]
     pub listen: Vec<SocketAddr>,
+
+    /// TLS.
+    #[command(flatten)]
+    pub tls: TlsOptions,
 
     /// Clients connected at once; one more is answered with CONNACK 3, server unavailable
     #[arg(

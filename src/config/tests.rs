@@ -17,6 +17,7 @@ fn defaults_are_the_limits() {
     Options::command().debug_assert();
     let expected = Options {
         listen: vec![SocketAddr::from(([127, 0, 0, 1], 1883))],
+        tls: TlsOptions::default(),
         connections_max: limits::CONNECTIONS_DEFAULT,
         packet_bytes_max: limits::PACKET_BYTES_DEFAULT,
         outgoing_bytes_max: limits::OUTGOING_BYTES_DEFAULT,
@@ -67,6 +68,7 @@ fn flags_set_their_fields() {
             "[::1]:0".parse().expect("an address"),
             "0.0.0.0:1884".parse().expect("an address"),
         ],
+        tls: TlsOptions::default(),
         connections_max: 7,
         packet_bytes_max: 1024,
         outgoing_bytes_max: 64 * 1024,

@@ -16,6 +16,8 @@ pub struct Door<L> {
 pub struct DoorKind {
     /// Only this host can reach it: a loopback address or a Unix socket.
     pub local: bool,
+    /// What is accepted speaks TLS.
+    pub tls: bool,
 }
 
 /// Who is at the other end of a link.

@@ -16,7 +16,7 @@ use crate::ring::Wake;
 
 use super::door::Caller;
 use super::links::Carry;
-use crate::transport::Transport;
+use crate::transport::{TlsSetup, Transport};
 
 /// A link that was accepted, or is on its way to its home shard, with what it has received.
 #[derive(Debug)]
@@ -36,6 +36,8 @@ pub enum Parcel<S> {
     Large(Bytes),
     /// The receiver has been told what the sender's sessions that were found again subscribe to.
     Introduced,
+    /// From the control thread: who comes from now on gets these certificates.
+    Tls(Arc<TlsSetup>),
     /// From the control thread: stop.
     Drain,
     /// The sender publishes nothing more.

@@ -1,6 +1,7 @@
 //! From options to running shards and back: limits, listeners, threads, signals, the orderly end.
 
 mod storage;
+pub mod tls;
 
 use std::fmt;
 use std::io;
@@ -27,8 +28,10 @@ use crate::mesh::{self, Bell, Sender, Tally};
 use crate::reactor::{self, Clock, Door, DoorKind, Inbox, Outbox, Parcel, Reactor};
 use crate::ring::{self, Features, Listener, RingRefused, Socket, Uring, Wake, Waker};
 use crate::store::{Found, OpenError};
+use crate::transport::TlsSetup;
 
 use storage::Storage;
+use tls::TlsError;
 
 /// Tries to bind an address that is in use, and the time between two.
 const BIND_TRIES: u32 = 10;
@@ -43,6 +46,8 @@ pub enum StartError {
     Ring(RingRefused),
     /// The data directory cannot be used.
     Data(DirectoryError),
+    /// A file of TLS cannot be used.
+    Tls(TlsError),
     /// What is in this shard's part of it cannot.
     Store(u16, OpenError),
     /// The system refused something else: what, and why.
@@ -59,6 +64,7 @@ impl fmt::Display for StartError {
             ),
             Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
             Self::Ring(refused) => refused.fmt(f),
+            Self::Tls(error) => error.fmt(f),
             Self::Data(error @ DirectoryError::System { .. }) => write!(f, "--data-dir: {error}"),
             Self::Data(error) => error.fmt(f),
             Self::Store(shard, error) => write!(f, "--data-dir, shard-{shard}: {error}"),
@@ -81,10 +87,17 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     let mut storage = Storage::open(options, cpus.default_shards())?;
     let shards = usize::from(storage.shards());
     let pins = (options.pin && cpus.should_pin(shards)).then_some(cpus.ids);
-    let doors = open_doors(&options.listen, shards)?;
-    let addresses: Vec<_> =
-        doors[0].iter().filter_map(|door| door.listener.address().ok()).collect();
-    let (threads, controls, features) = start(options, doors, pins.as_deref(), &mut storage)?;
+    let tls = tls::load(&options.tls).map_err(StartError::Tls)?;
+    let mut doors = open_doors(&options.listen, false, shards)?;
+    for (doors, more) in doors.iter_mut().zip(open_doors(&options.tls.listen, true, shards)?) {
+        doors.extend(more);
+    }
+    let addresses: Vec<_> = doors[0]
+        .iter()
+        .filter_map(|door| Some((door.listener.address().ok()?, door.kind)))
+        .collect();
+    let (threads, controls, features) =
+        start(options, doors, tls.as_ref(), pins.as_deref(), &mut storage)?;
     let kernel = rustix::system::uname();
     info!(
         "ringmq {} on Linux {}, {features}",
@@ -94,8 +107,8 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     let pinned = if pins.is_some() { "pinned" } else { "not pinned" };
     info!("{shards} shard{}, {pinned}", if shards == 1 { "" } else { "s" });
     warn_if_open(&addresses);
-    for address in addresses {
-        info!("listening on {address}");
+    for (address, kind) in addresses {
+        info!("listening on {address}{}", if kind.tls { " with TLS" } else { "" });
     }
     for _signal in signals.forever().take(1) {
         info!("stopping");
@@ -146,6 +159,7 @@ struct Seat {
     inboxes: Vec<Inbox<Socket>>,
     bells: Vec<Arc<Bell>>,
     tally: Arc<Tally>,
+    tls: Option<Arc<TlsSetup>>,
     /// What its log finds.
     found: Vec<Found>,
     started: Instant,
@@ -164,11 +178,12 @@ type Started = (Vec<thread::JoinHandle<Stats>>, Vec<Control>, Features);
 fn start(
     options: &Options,
     doors: Vec<Vec<Door<Listener>>>,
+    tls: Option<&Arc<TlsSetup>>,
     pins: Option<&[usize]>,
     storage: &mut Storage,
 ) -> Result<Started, StartError> {
     let shards = doors.len();
-    let (seats, control_senders) = seats(doors, pins, storage)?;
+    let (seats, control_senders) = seats(doors, tls, pins, storage)?;
     let bells = seats[0].bells.clone();
     let (ready_sender, ready) = mpsc::channel::<Ready>();
     let (mut threads, mut mailboxes) = (Vec::new(), Vec::new());
@@ -209,6 +224,7 @@ fn start(
 /// Connects every shard with every other, and the control thread with all.
 fn seats(
     doors: Vec<Vec<Door<Listener>>>,
+    tls: Option<&Arc<TlsSetup>>,
     pins: Option<&[usize]>,
     storage: &mut Storage,
 ) -> Result<(Vec<Seat>, Controls), StartError> {
@@ -234,6 +250,7 @@ fn seats(
                 inboxes: vec![(None, receiver)],
                 bells: bells.clone(),
                 tally: tally.clone(),
+                tls: tls.cloned(),
                 found: storage.take_found(shard)?,
                 started,
                 epoch_ms,
@@ -346,6 +363,7 @@ fn reactor_options(
         tally: seat.tally,
         clients_max: options.connections_max,
         packet_bytes_max: options.packet_bytes_max,
+        tls: seat.tls,
     }
 }
 
@@ -369,6 +387,7 @@ fn seed() -> u64 {
 /// Binds every address once for each shard. Port 0 becomes the same port for all.
 fn open_doors(
     addresses: &[SocketAddr],
+    tls: bool,
     shards: usize,
 ) -> Result<Vec<Vec<Door<Listener>>>, StartError> {
     let mut doors: Vec<Vec<Door<Listener>>> = (0..shards).map(|_| Vec::new()).collect();
@@ -379,7 +398,7 @@ fn open_doors(
             // not share finds out whether the port is free.
             drop(bind_alone(address).map_err(refused)?);
         }
-        let kind = DoorKind { local: address.ip().is_loopback() };
+        let kind = DoorKind { local: address.ip().is_loopback(), tls };
         let mut address = *address;
         for shard in &mut doors {
             let listener = Listener::bind(address, LISTEN_BACKLOG).map_err(refused)?;
@@ -402,8 +421,8 @@ fn bind_alone(address: &SocketAddr) -> io::Result<std::net::TcpListener> {
     std::net::TcpListener::bind(address)
 }
 
-fn warn_if_open(addresses: &[SocketAddr]) {
-    for address in addresses.iter().filter(|address| !address.ip().is_loopback()) {
+fn warn_if_open(addresses: &[(SocketAddr, DoorKind)]) {
+    for (address, _) in addresses.iter().filter(|(_, kind)| !kind.local) {
         warn!(
             "{address} is reachable from other hosts and everybody may connect: this version has \
              no passwords; guard it with a firewall"
