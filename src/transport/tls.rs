@@ -38,12 +38,15 @@ pub enum TlsFault {
     Refused(rustls::Error),
     /// More bytes than a record has, and no record.
     Oversized,
+    /// The protocol was taken somewhere we do not go.
+    Unknown,
 }
 
 impl fmt::Display for TlsFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(error) => error.fmt(f),
+            Self::Unknown => f.write_str("a state that is not known"),
             Self::Oversized => f.write_str("more than one record's bytes, and no whole message"),
         }
     }
@@ -134,6 +137,9 @@ impl Tls {
     /// Opens `wire` behind what was kept; application bytes go to `room`.
     pub(super) fn open<'a>(&mut self, wire: &mut [u8], room: &'a mut Vec<u8>) -> Opened<'a> {
         room.clear();
+        if self.phase == Phase::Closed {
+            return Opened { bytes: room, then: Then::End };
+        }
         let then = if self.partial.is_empty() {
             let (used, then) = self.advance(wire, room);
             self.partial.extend_from_slice(&wire[used..]);
@@ -215,19 +221,13 @@ impl Tls {
     /// Takes rustls through what was received; how many bytes of it are done with.
     fn advance(&mut self, wire: &mut [u8], room: &mut Vec<u8>) -> (usize, Then) {
         let mut used = 0;
-        let mut fault = None;
         loop {
             let status = self.connection.process_tls_records(&mut wire[used..]);
             let discard = status.discard;
             let then = match status.state {
                 Ok(ConnectionState::ReadTraffic(mut traffic)) => {
-                    while let Some(record) = traffic.next_record() {
-                        match record {
-                            // What follows a fault is not believed.
-                            Ok(record) if fault.is_none() => room.extend_from_slice(record.payload),
-                            Ok(_) => {}
-                            Err(error) => fault = Some(error),
-                        }
+                    while let Some(Ok(record)) = traffic.next_record() {
+                        room.extend_from_slice(record.payload);
                     }
                     None
                 }
@@ -244,22 +244,26 @@ impl Tls {
                     Some(Then::More)
                 }
                 // Early data is not offered, and states to come are not asked for.
-                Ok(_) => Some(Then::Fault(TlsFault::Refused(rustls::Error::General(
-                    "unexpected state".to_owned(),
-                )))),
-                // What is to be said about it comes in the next rounds, and then the error again.
-                Err(error) if fault.is_none() => {
-                    fault = Some(error);
-                    None
+                Ok(_) => Some(Then::Fault(TlsFault::Unknown)),
+                Err(error) => {
+                    self.take_alert();
+                    Some(Then::Fault(TlsFault::Refused(error)))
                 }
-                Err(_) => Some(Then::More),
             };
             used += discard;
-            match (then, fault.take()) {
-                (Some(_), Some(error)) => return (used, Then::Fault(TlsFault::Refused(error))),
-                (Some(then), None) => return (used, then),
-                (None, still) => fault = still,
+            if let Some(then) = then {
+                return (used, then);
             }
+        }
+    }
+
+    /// Takes what rustls says about a fault. What was received is not shown to it again: it counts
+    /// on not being asked any more.
+    fn take_alert(&mut self) {
+        while self.connection.wants_write() {
+            let status = self.connection.process_tls_records(&mut []);
+            let Ok(ConnectionState::EncodeTlsData(mut data)) = status.state else { return };
+            append(&mut self.own, |room| data.encode(room));
         }
     }
 
