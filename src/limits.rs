@@ -360,8 +360,30 @@ pub const REGEX_BYTES_MAX: usize = 256 * 1024;
 
 /// How deep a regular expression may be nested. Over: as [`REGEX_BYTES_MAX`].
 pub const REGEX_NESTING_MAX: u32 = 32;
+/// Bytes of a TLS record that a link keeps until its end is received: one record with its header
+/// and the most that sealing may add (RFC 5246, 6.2.3), and a message of the handshake that spans
+/// several, a chain of certificates say. Over: the link is closed.
+pub const TLS_PARTIAL_BYTES_MAX: usize = 18 * 1024;
+
+/// Bytes that sealing adds to a record at most: 29 with AES-GCM in TLS 1.2, 22 in TLS 1.3, where
+/// two key updates of 27 may go before it.
+pub const TLS_RECORD_EXTRA_BYTES: usize = 128;
+
+/// Flights of TLS handshakes one shard takes on in one turn: half a millisecond or so, the cost of
+/// keys and signatures. Over: they wait for the next turns, in order; the time to CONNECT bounds
+/// how long.
+pub const HANDSHAKE_STEPS_MAX: usize = 8;
+
+/// Bytes of a file with certificates, a key or revoked certificates. Over: it is refused. A list of
+/// a million revoked certificates has less.
+pub const TLS_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Bytes of a user name from a client certificate. Over: it is none.
+pub const CERTIFIED_NAME_BYTES_MAX: usize = 1024;
 
 const _: () = assert!(CHUNK_SMALL_BYTES < CHUNK_LARGE_BYTES);
+const _: () = assert!(TLS_RECORD_EXTRA_BYTES < CHUNK_SMALL_BYTES);
+const _: () = assert!(TLS_PARTIAL_BYTES_MAX > 5 + 16 * 1024 + 1024);
 const _: () = assert!(SHARE_BYTES_MIN < MESH_RING_BYTES / 4);
 const _: () = assert!(PACKET_BYTES_MIN <= PACKET_BYTES_DEFAULT);
 const _: () = assert!(CHOKE_FACTOR < OUTGOING_BURST_FACTOR);

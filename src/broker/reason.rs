@@ -13,6 +13,8 @@ pub enum CloseReason {
     PeerClosed,
     /// The network failed.
     Failed,
+    /// Bytes that are no TLS, or a peer that TLS does not let in.
+    TlsFault,
     /// Bytes that are no MQTT.
     Malformed(DecodeError),
     /// CONNACK carried this code.
@@ -49,6 +51,7 @@ impl fmt::Display for CloseReason {
             Self::Disconnected => "client disconnected",
             Self::PeerClosed => "peer closed without DISCONNECT",
             Self::Failed => "connection failed",
+            Self::TlsFault => "refused by TLS",
             Self::Malformed(error) => return write!(f, "malformed packet: {error}"),
             Self::Refused(code) => return write!(f, "refused with CONNACK {}", *code as u8),
             Self::NoConnect => "first packet is not CONNECT",

@@ -42,6 +42,8 @@ stats! {
     subscriptions_denied,
     /// Connections closed because their bytes were no MQTT.
     closed_malformed,
+    /// Connections closed because their bytes were no TLS, or their peer was not let in by it.
+    closed_tls,
     /// Connections closed because they broke the protocol.
     closed_violation,
     /// Connections closed because nothing whole came in time.
@@ -89,6 +91,7 @@ impl Stats {
     pub(super) fn count_close(&mut self, reason: CloseReason) {
         match reason {
             CloseReason::Malformed(_) => self.closed_malformed += 1,
+            CloseReason::TlsFault => self.closed_tls += 1,
             CloseReason::NoConnect
             | CloseReason::SecondConnect
             | CloseReason::Unexpected

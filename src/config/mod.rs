@@ -5,6 +5,7 @@
 
 mod access;
 mod command;
+mod tls;
 mod values;
 
 #[cfg(test)]
@@ -21,6 +22,7 @@ use crate::limits;
 
 pub use access::{Access, OnDenied, Takeover};
 pub use command::{Command, Passwd};
+pub use tls::{ServerName, TlsClients, TlsIdentity, TlsMin, TlsOptions};
 
 use values::{
     connections, parse_disk_low, parse_listen, parse_log_filter, parse_outgoing_bytes,
@@ -52,6 +54,9 @@ pub struct Options {
     /// Who may connect and what they may do.
     #[command(flatten)]
     pub access: Access,
+    /// TLS.
+    #[command(flatten)]
+    pub tls: TlsOptions,
 
     /// Clients connected at once; one more is answered with CONNACK 3, server unavailable
     #[arg(

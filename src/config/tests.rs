@@ -27,6 +27,7 @@ fn defaults_are_the_limits() {
             on_denied: OnDenied::Drop,
             takeover: Takeover::SameUser,
         },
+        tls: TlsOptions::default(),
         connections_max: limits::CONNECTIONS_DEFAULT,
         packet_bytes_max: limits::PACKET_BYTES_DEFAULT,
         outgoing_bytes_max: limits::OUTGOING_BYTES_DEFAULT,
@@ -95,6 +96,7 @@ fn flags_set_their_fields() {
             on_denied: OnDenied::Disconnect,
             takeover: Takeover::Any,
         },
+        tls: TlsOptions::default(),
         connections_max: 7,
         packet_bytes_max: 1024,
         outgoing_bytes_max: 64 * 1024,
@@ -157,6 +159,69 @@ fn takes_the_edges() {
     }
 }
 
+// Each flag of TLS sets its own field.
+#[test]
+fn tls_flags_set_their_fields() {
+    let given = options(&[
+        "--tls-listen=[::]:8883",
+        "--tls-listen=0.0.0.0:8884",
+        "--tls-cert=server.pem",
+        "--tls-key=server.key",
+        "--tls-min=1.3",
+        "--tls-sni=*.Example.com=a.pem,a.key",
+        "--tls-sni=b.example.com=b.pem,b.key",
+        "--tls-client-ca=ca.pem",
+        "--tls-client=optional",
+        "--tls-identity=san",
+        "--tls-crl=one.pem",
+        "--tls-crl=two.pem",
+    ]);
+    let name = |host: &str, cert: &str, key: &str| ServerName {
+        host: host.to_owned(),
+        cert: cert.into(),
+        key: key.into(),
+    };
+    let expected = TlsOptions {
+        listen: vec![
+            "[::]:8883".parse().expect("an address"),
+            "0.0.0.0:8884".parse().expect("an address"),
+        ],
+        cert: Some("server.pem".into()),
+        key: Some("server.key".into()),
+        min: TlsMin::V13,
+        names: vec![
+            name("*.example.com", "a.pem", "a.key"),
+            name("b.example.com", "b.pem", "b.key"),
+        ],
+        client_ca: Some("ca.pem".into()),
+        clients: TlsClients::Optional,
+        identity: TlsIdentity::San,
+        crls: vec!["one.pem".into(), "two.pem".into()],
+    };
+    assert_eq!(given.map(|options| options.tls), Ok(expected));
+}
+
+// Flags of TLS that mean nothing without others are refused, and those are named.
+#[test]
+fn tls_flags_need_each_other() {
+    let door = ["--tls-listen=127.0.0.1:0", "--tls-cert=c", "--tls-key=k"];
+    assert!(options(&door).is_ok());
+    for (flags, names) in [
+        (&["--tls-listen=127.0.0.1:0"][..], "--tls-cert"),
+        (&["--tls-listen=127.0.0.1:0", "--tls-cert=c"], "--tls-key"),
+        (&["--tls-cert=c"], "--tls-key"),
+        (&["--tls-key=k"], "--tls-cert"),
+        (&["--tls-sni=a.b=c,k"], "--tls-listen"),
+        (&["--tls-client-ca=ca"], "--tls-listen"),
+        (&[door[0], door[1], door[2], "--tls-client=optional"], "--tls-client-ca"),
+        (&[door[0], door[1], door[2], "--tls-identity=cn"], "--tls-client-ca"),
+        (&[door[0], door[1], door[2], "--tls-crl=crl"], "--tls-client-ca"),
+    ] {
+        let text = options(flags).expect_err("something is missing");
+        assert!(text.contains(names), "{flags:?}: {text}");
+    }
+}
+
 // A value out of its bound is refused, and the message names the flag and what it takes.
 #[test]
 fn refuses_what_is_out_of_bounds() {
@@ -183,6 +248,16 @@ fn refuses_what_is_out_of_bounds() {
         ("--listen", "127.0.0.1", "as in 127.0.0.1:1883"),
         ("--listen", "127.0.0.1:65536", "as in 127.0.0.1:1883"),
         ("--listen", "localhost:1883", "takes an IP address"),
+        ("--tls-listen", "localhost:8883", "takes an IP address"),
+        ("--tls-min", "1.1", "1.2, 1.3"),
+        ("--tls-sni", "a.b", "as in mqtt.example.com=cert.pem,key.pem"),
+        ("--tls-sni", "a.b=c", "as in mqtt.example.com=cert.pem,key.pem"),
+        ("--tls-sni", "a.b=,k", "as in mqtt.example.com=cert.pem,key.pem"),
+        ("--tls-sni", "a.b=c,", "as in mqtt.example.com=cert.pem,key.pem"),
+        ("--tls-sni", "=c,k", "as in mqtt.example.com=cert.pem,key.pem"),
+        ("--tls-sni", "*=c,k", "as in mqtt.example.com=cert.pem,key.pem"),
+        ("--tls-sni", "a.*.b=c,k", "as in mqtt.example.com=cert.pem,key.pem"),
+        ("--tls-sni", "a..b=c,k", "as in mqtt.example.com=cert.pem,key.pem"),
         ("--log", "inof", "LEVEL"),
         ("--durability", "none", "disk, os"),
         ("--durability", "", "disk, os"),

@@ -14,4 +14,6 @@ pub struct Door<L> {
 pub struct DoorKind {
     /// Only this host can reach it: a loopback address or a Unix socket.
     pub local: bool,
+    /// What is accepted speaks TLS.
+    pub tls: bool,
 }

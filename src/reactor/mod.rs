@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `turn` | the reactor and its turn |
 //! | `intake` | accepting, receiving, cutting bytes into packets |
+//! | `handshakes` | TLS handshakes, a few each turn |
 //! | `outflow` | sending, closing |
 //! | `crossing` | what comes from other shards; stopping |
 //! | `storage` | writes to the disk, and what the disk has to say |
@@ -18,6 +19,7 @@
 
 mod crossing;
 mod door;
+mod handshakes;
 mod intake;
 mod links;
 mod outboxes;

@@ -16,7 +16,7 @@ use crate::mesh::{Bell, Sender, Tally};
 use crate::ring::Wake;
 
 use super::links::Carry;
-use crate::transport::Transport;
+use crate::transport::{TlsSetup, Transport};
 
 /// A link that was accepted, or is on its way to its home shard, with what it has received.
 #[derive(Debug)]
@@ -38,6 +38,8 @@ pub enum Parcel<S> {
     Introduced,
     /// From the control thread: who may come in and what they may do from now on.
     Policy(Arc<Policy>),
+    /// From the control thread: who comes from now on gets these certificates.
+    Tls(Arc<TlsSetup>),
     /// From the control thread: stop.
     Drain,
     /// The sender publishes nothing more.

@@ -9,9 +9,11 @@ use crate::chunk::Batch;
 use crate::mesh::{Bell, Receiver, Tally};
 use crate::ring::{Completion, Key, Ring};
 use crate::store::Medium;
+use crate::transport::TlsSetup;
 
 use super::crossing::Stopping;
 use super::door::{Door, DoorKind};
+use super::handshakes::Handshakes;
 use super::links::{Links, conn_of, key_of};
 use super::outboxes::{Outbox, Outboxes, Parcel, Traveller};
 use super::storage::Storage;
@@ -57,6 +59,8 @@ pub struct Options<R: Ring, M: Medium<File = R::File>> {
     pub clients_max: usize,
     /// `--max-packet-size`.
     pub packet_bytes_max: usize,
+    /// What doors with TLS begin with; there if one has.
+    pub tls: Option<Arc<TlsSetup>>,
 }
 
 /// See the module.
@@ -82,6 +86,12 @@ pub struct Reactor<R: Ring, C: Clock, M: Medium<File = R::File>> {
     pub(super) starved: Vec<Key>,
     /// Links that go on in the next turn, or when the rings to other shards have room.
     pub(super) yielded: Vec<Key>,
+    /// Links whose transport has something to say by itself.
+    pub(super) unsent: Vec<Key>,
+    pub(super) handshakes: Handshakes,
+    pub(super) tls: Option<Arc<TlsSetup>>,
+    /// Memory for opening and sealing.
+    pub(super) room: Vec<u8>,
     pub(super) doors: Vec<DoorKind>,
     /// Listeners, each with when to accept again if it stopped.
     pub(super) accepting: Vec<Option<u64>>,
@@ -128,6 +138,10 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             spare_batches: Vec::new(),
             starved: Vec::new(),
             yielded: Vec::new(),
+            unsent: Vec::new(),
+            handshakes: Handshakes::default(),
+            tls: options.tls,
+            room: Vec::new(),
             doors,
             accepting,
             accept_warned_ms: None,
@@ -170,6 +184,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.bell.awake();
         waited?;
         self.now_ms = self.clock.now_ms();
+        self.handshakes.begin_turn();
+        self.go_on_with_handshakes();
         for completion in completions.drain(..) {
             self.on_completion(completion);
         }
@@ -199,7 +215,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     /// How long to sleep; none: until something completes. Others are told that this shard sleeps,
     /// and what they did before they could know is looked at once more.
     pub fn sleep_time(&mut self) -> Option<Duration> {
-        if self.broker.has_replays() || !self.starved.is_empty() || self.housekeeping {
+        let busy = self.broker.has_replays() || self.housekeeping || self.handshakes.is_waiting();
+        if busy || !self.starved.is_empty() {
             return Some(Duration::ZERO);
         }
         self.bell.announce_sleep();
@@ -328,6 +345,10 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         while let Some(conn) = self.broker.next_dirty() {
             any = true;
             self.start_send(key_of(conn));
+        }
+        for key in std::mem::take(&mut self.unsent) {
+            any = true;
+            self.start_send(key);
         }
         self.outboxes.publish();
         self.housekeeping = self.broker.end_turn();

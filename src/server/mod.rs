@@ -3,6 +3,7 @@
 mod access;
 mod auth;
 mod storage;
+pub mod tls;
 
 use std::fmt;
 use std::io;
@@ -30,10 +31,12 @@ use crate::mesh::{self, Bell, Sender, Tally};
 use crate::reactor::{self, Clock, Door, DoorKind, Inbox, Outbox, Parcel, Reactor};
 use crate::ring::{self, Features, Listener, RingRefused, Socket, Uring, Wake, Waker};
 use crate::store::{Found, OpenError};
+use crate::transport::TlsSetup;
 
 use access::Access;
 use auth::Desk;
 use storage::Storage;
+use tls::TlsError;
 
 /// Tries to bind an address that is in use, and the time between two.
 const BIND_TRIES: u32 = 10;
@@ -53,6 +56,8 @@ pub enum StartError {
     Ring(RingRefused),
     /// The data directory cannot be used.
     Data(DirectoryError),
+    /// A file of TLS cannot be used.
+    Tls(TlsError),
     /// What is in this shard's part of it cannot.
     Store(u16, OpenError),
     /// A file that says who may come in, or what they may do, is faulty.
@@ -76,6 +81,7 @@ impl fmt::Display for StartError {
                  name the users with --passwords or --vhosts, or say --allow-anonymous"
             ),
             Self::Ring(refused) => refused.fmt(f),
+            Self::Tls(error) => error.fmt(f),
             Self::Data(error @ DirectoryError::System { .. }) => write!(f, "--data-dir: {error}"),
             Self::Data(error) => error.fmt(f),
             Self::Access(error) => error.fmt(f),
@@ -99,17 +105,23 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     let mut storage = Storage::open(options, cpus.default_shards())?;
     let shards = usize::from(storage.shards());
     let pins = (options.pin && cpus.should_pin(shards)).then(|| cpus.ids.clone());
+    let tls = tls::load(&options.tls).map_err(StartError::Tls)?;
     let vhosts = storage.vhosts()?;
     let helpers = (cpus.ids.len() / 2).max(1);
     let failures_max = options.access.auth_failures_max;
-    let sources = options.access.sources(false);
+    let sources = options.access.sources(tls::names_clients(&options.tls));
     let mut access = Access::open(sources, vhosts, helpers, failures_max)?;
-    refuse_open_doors(&options.listen, access.policy())?;
-    let doors = open_doors(&options.listen, shards)?;
-    let addresses: Vec<_> =
-        doors[0].iter().filter_map(|door| door.listener.address().ok()).collect();
+    refuse_open_doors(options, access.policy())?;
+    let mut doors = open_doors(&options.listen, false, shards)?;
+    for (doors, more) in doors.iter_mut().zip(open_doors(&options.tls.listen, true, shards)?) {
+        doors.extend(more);
+    }
+    let addresses: Vec<_> = doors[0]
+        .iter()
+        .filter_map(|door| Some((door.listener.address().ok()?, door.kind)))
+        .collect();
     let (threads, mut controls, features) =
-        start(options, doors, pins.as_deref(), &mut storage, &access)?;
+        start(options, doors, tls.as_ref(), pins.as_deref(), &mut storage, &access)?;
     let kernel = rustix::system::uname();
     info!(
         "ringmq {} on Linux {}, {features}",
@@ -119,14 +131,14 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     let pinned = if pins.is_some() { "pinned" } else { "not pinned" };
     info!("{shards} shard{}, {pinned}", if shards == 1 { "" } else { "s" });
     warn_if_open(&addresses, options);
-    for address in addresses {
-        info!("listening on {address}");
+    for (address, kind) in addresses {
+        info!("listening on {address}{}", if kind.tls { " with TLS" } else { "" });
     }
     for signal in signals.forever() {
         if signal != SIGHUP {
             break;
         }
-        reload(&mut access, &mut controls);
+        reload(options, &mut access, &mut controls);
     }
     info!("stopping");
     thread::spawn(move || {
@@ -145,12 +157,19 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Reads the files again that say who may come in and what they may do, for all shards.
-fn reload(access: &mut Access, controls: &mut [Control]) {
-    match access.reload() {
-        Ok(()) => {
+/// Reads the files again that say who may come in and what they may do, for all shards: all of them
+/// or, if one is faulty, none.
+fn reload(options: &Options, access: &mut Access, controls: &mut [Control]) {
+    let reloaded = tls::load(&options.tls).map_err(StartError::Tls);
+    let reloaded = reloaded.and_then(|tls| {
+        access.reload().map_err(StartError::Access)?;
+        Ok(tls)
+    });
+    match reloaded {
+        Ok(tls) => {
             for control in controls {
                 control.send(Parcel::Policy(access.policy().clone()));
+                tls.iter().for_each(|tls| control.send(Parcel::Tls(tls.clone())));
             }
             info!("reloaded");
         }
@@ -192,6 +211,7 @@ struct Seat {
     inboxes: Vec<Inbox<Socket>>,
     bells: Vec<Arc<Bell>>,
     tally: Arc<Tally>,
+    tls: Option<Arc<TlsSetup>>,
     /// What its log finds.
     found: Vec<Found>,
     started: Instant,
@@ -217,12 +237,13 @@ type Started = (Vec<thread::JoinHandle<Stats>>, Vec<Control>, Features);
 fn start(
     options: &Options,
     doors: Vec<Vec<Door<Listener>>>,
+    tls: Option<&Arc<TlsSetup>>,
     pins: Option<&[usize]>,
     storage: &mut Storage,
     access: &Access,
 ) -> Result<Started, StartError> {
     let shards = doors.len();
-    let (seats, control_senders) = seats(doors, pins, storage)?;
+    let (seats, control_senders) = seats(doors, tls, pins, storage)?;
     let bells = seats[0].bells.clone();
     let (ready_sender, ready) = mpsc::channel::<Ready>();
     let (mut threads, mut mailboxes) = (Vec::new(), Vec::new());
@@ -270,6 +291,7 @@ fn start(
 /// Connects every shard with every other, and the control thread with all.
 fn seats(
     doors: Vec<Vec<Door<Listener>>>,
+    tls: Option<&Arc<TlsSetup>>,
     pins: Option<&[usize]>,
     storage: &mut Storage,
 ) -> Result<(Vec<Seat>, Controls), StartError> {
@@ -295,6 +317,7 @@ fn seats(
                 inboxes: vec![(None, receiver)],
                 bells: bells.clone(),
                 tally: tally.clone(),
+                tls: tls.cloned(),
                 found: storage.take_found(shard)?,
                 started,
                 epoch_ms,
@@ -413,6 +436,7 @@ fn reactor_options(
         tally: seat.tally,
         clients_max: options.connections_max,
         packet_bytes_max: options.packet_bytes_max,
+        tls: seat.tls,
     }
 }
 
@@ -436,6 +460,7 @@ fn seed() -> u64 {
 /// Binds every address once for each shard. Port 0 becomes the same port for all.
 fn open_doors(
     addresses: &[SocketAddr],
+    tls: bool,
     shards: usize,
 ) -> Result<Vec<Vec<Door<Listener>>>, StartError> {
     let mut doors: Vec<Vec<Door<Listener>>> = (0..shards).map(|_| Vec::new()).collect();
@@ -446,7 +471,7 @@ fn open_doors(
             // not share finds out whether the port is free.
             drop(bind_alone(address).map_err(refused)?);
         }
-        let kind = DoorKind { local: address.ip().is_loopback() };
+        let kind = DoorKind { local: address.ip().is_loopback(), tls };
         let mut address = *address;
         for shard in &mut doors {
             let listener = Listener::bind(address, LISTEN_BACKLOG).map_err(refused)?;
@@ -470,16 +495,19 @@ fn bind_alone(address: &SocketAddr) -> io::Result<std::net::TcpListener> {
 }
 
 /// Anonymous clients come in by local doors alone, unless they are said to be welcome.
-fn refuse_open_doors(addresses: &[SocketAddr], policy: &Policy) -> Result<(), StartError> {
-    let open = addresses.iter().find(|address| !address.ip().is_loopback());
+fn refuse_open_doors(options: &Options, policy: &Policy) -> Result<(), StartError> {
+    let asks_certificates = tls::requires_certificates(&options.tls);
+    let certified = options.tls.listen.iter().filter(|_| !asks_certificates);
+    let mut addresses = options.listen.iter().chain(certified);
+    let open = addresses.find(|address| !address.ip().is_loopback());
     match open {
         Some(address) if !policy.guards_open_doors() => Err(StartError::Unguarded(*address)),
         _ => Ok(()),
     }
 }
 
-fn warn_if_open(addresses: &[SocketAddr], options: &Options) {
-    for address in addresses.iter().filter(|address| !address.ip().is_loopback()) {
+fn warn_if_open(addresses: &[(SocketAddr, DoorKind)], options: &Options) {
+    for (address, _) in addresses.iter().filter(|(_, kind)| !kind.local) {
         if options.access.allow_anonymous {
             warn!("{address} is reachable from other hosts, and --allow-anonymous lets all in");
         }

@@ -1,7 +1,7 @@
 //! Users and passwords.
 
-use crate::common::{Broker, End, run_to_exit};
 use crate::common::Client;
+use crate::common::{Broker, End, run_to_exit};
 use crate::common::{connack, connect, publish};
 use crate::files::{Files, PASSWORD, answer, connect_as, enter};
 

@@ -99,13 +99,17 @@ impl Cluster {
                 medium: SimMedium::new(kernel, at),
                 verifier: Box::new(AtOnce),
                 shard: ShardId(shard),
-                doors: vec![Door { listener: SimListener, kind: DoorKind { local: true } }],
+                doors: vec![Door {
+                    listener: SimListener,
+                    kind: DoorKind { local: true, tls: false },
+                }],
                 outboxes,
                 inboxes,
                 bell: bells[at].clone(),
                 tally: tally.clone(),
                 clients_max: 1000,
                 packet_bytes_max: 1 << 20,
+                tls: None,
             };
             members.push(Member {
                 reactor: Some(Reactor::new(ring, clock.clone(), options)),

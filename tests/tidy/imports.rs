@@ -24,7 +24,7 @@ const TABLE: &[Row] = &[
     row("chunk", &[], &["bytes"]),
     row("mqtt", &[], &["bytes"]),
     row("access", &["mqtt"], ACCESS_CRATES),
-    row("transport", &[], &["bytes", "rustls"]),
+    row("transport", &[], &["bytes", "rustls", "x509_cert"]),
     row("store", &[], &["bytes", "compact_str", "crc32c", "foldhash", "hashbrown", "log", "slab"]),
     row("disk", &["store"], &["log", "memmap2", "rustix"]),
     row("mesh", &[], &["loom"]),
