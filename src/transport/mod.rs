@@ -3,6 +3,10 @@
 //! A [`Transport`] belongs to one link and moves with it. Plain TCP passes bytes as they are; TLS
 //! takes its place here.
 
+mod proxy;
+
+pub use proxy::{ProxyHeader, ProxyHeaderError, read_proxy_header};
+
 /// How a link's wire bytes become application bytes.
 #[derive(Debug, Default)]
 pub enum Transport {
