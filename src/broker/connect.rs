@@ -2,7 +2,7 @@
 
 use log::{debug, warn};
 
-use crate::limits::{CLIENT_ID_BYTES_MAX, SESSIONS_MAX, TOPIC_LEVELS_MAX};
+use crate::limits::{CLIENT_ID_BYTES_MAX, SESSIONS_MAX};
 use crate::mqtt::{Connack, Connect, ConnectReturn, Version};
 use crate::store::SessionKey;
 
@@ -66,7 +66,8 @@ impl Shard {
         connect: &Connect<'_>,
         context: &mut Context<'_>,
     ) {
-        if connect.will.is_some_and(|will| will.topic.level_count() > TOPIC_LEVELS_MAX) {
+        let levels = connect.will.map_or(0, |will| will.topic.level_count());
+        if levels > self.out.options.topic_levels_max {
             return self.close(conn, CloseReason::TooManyLevels, context);
         }
         let made;

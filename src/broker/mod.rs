@@ -17,6 +17,7 @@
 //! | `peers`, `placement` | what shards say to each other; who owns what |
 //! | `promises` | replies that wait for other shards or the disk |
 //! | `congestion` | who waits for whom when output is full |
+//! | `meter` | how fast a client may publish |
 //! | `storage` | what waits for the disk, and what keeps it in order |
 
 mod congestion;
@@ -26,6 +27,7 @@ mod delivery;
 mod farewell;
 mod inbound;
 mod letter;
+mod meter;
 mod options;
 mod output;
 mod peers;
@@ -42,6 +44,7 @@ mod subscribe;
 mod tree;
 mod vhost;
 
+pub use meter::PublishRate;
 pub use options::{Options, Overflow, Threshold};
 pub use peers::{Peers, ShardId, ShardSet};
 pub use reason::CloseReason;

@@ -1,6 +1,7 @@
 //! SUBSCRIBE and UNSUBSCRIBE (3.8 to 3.11), and the end of a session's subscriptions.
 
-use crate::limits::TOPIC_LEVELS_MAX;
+use log::debug;
+
 use crate::mqtt::{QoS, Suback, Subscribe, SubscribeEntry, TopicFilter, Unsubscribe};
 use crate::store::SessionKey;
 
@@ -107,11 +108,16 @@ impl Shard {
         context: &mut Context<'_>,
     ) -> Option<QoS> {
         let filter = entry.filter.ok()?;
-        if filter.level_count() > TOPIC_LEVELS_MAX {
+        let granted = entry.qos;
+        let deep = filter.level_count() > self.out.options.topic_levels_max;
+        let fits = !deep && self.has_room_for(key, filter.as_str());
+        let text = filter.as_str();
+        if !fits || self.catalog.subscribe(key, text, granted as u8, &mut self.out.logs).is_none() {
+            self.out.stats.subscriptions_refused += 1;
+            let why = if deep { "too many levels" } else { "the session has as many as it may" };
+            debug!("link {}: subscription refused: {why}", conn.slot);
             return None;
         }
-        let granted = entry.qos;
-        self.catalog.subscribe(key, filter.as_str(), granted as u8, &mut self.out.logs)?;
         let exchange = &mut self.vhosts[usize::from(vhost.0)].exchange;
         let durable = !self.catalog.sessions.get(key).clean;
         if exchange.bind(filter, key, Grant { qos: granted, durable }) {
@@ -121,6 +127,12 @@ impl Shard {
         // [MQTT-3.8.4-3] Also when the subscription was there before.
         self.start_replay(conn, filter, granted);
         Some(granted)
+    }
+
+    /// Whether a session may have this filter, or has it already.
+    fn has_room_for(&self, key: SessionKey, filter: &str) -> bool {
+        let subscriptions = &self.catalog.sessions.get(key).subscriptions;
+        subscriptions.len() < self.out.options.subscriptions_max || subscriptions.contains(filter)
     }
 
     fn unbind(

@@ -45,14 +45,19 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                 let door = self.doors[listener as usize];
                 let peer = self.ring.peer(&socket);
                 let address = peer.map(|peer| peer.ip().to_canonical());
-                let key = self.adopt(Traveller {
-                    socket,
-                    transport: Transport::Plain,
-                    caller: Caller { address, local: door.local },
-                    carry: Carry::default(),
-                });
-                debug!("link {}: accepted from {peer:?}", key.slot);
-                self.arm(key);
+                // Dropping the socket closes it.
+                if let Ok(pass) = self.judge(door, address) {
+                    let key = self.adopt(Traveller {
+                        socket,
+                        transport: Transport::Plain,
+                        caller: Caller { address, local: door.is_local() },
+                        pass,
+                        carry: Carry::default(),
+                    });
+                    debug!("link {}: accepted from {peer:?}", key.slot);
+                    self.await_header(key, door);
+                    self.arm(key);
+                }
             }
             // Dropping the socket closes it.
             Ok(_) => warn!("connection refused: {} links are open", self.links.len()),
@@ -99,7 +104,10 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
         let open = link.closing == Closing::No;
         match received {
-            Received::Data(buffer) if open => self.on_data(key, buffer),
+            Received::Data(buffer) if open && link.awaits_header => {
+                self.on_header_data(key, buffer);
+            }
+            Received::Data(buffer) if open => self.on_data(key, buffer, 0),
             Received::Data(buffer) => self.ring.recycle(buffer),
             Received::NoBuffers if open => self.starved.push(key),
             Received::End if open => {
@@ -148,13 +156,14 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
     }
 
-    fn on_data(&mut self, key: Key, buffer: Buffer) {
+    /// Handles what was received, but for the first `skip` bytes.
+    pub(super) fn on_data(&mut self, key: Key, buffer: Buffer, skip: usize) {
         let flow = self.flow(key);
         let stopping = !self.is_running();
         let Some(link) = self.links.get_mut(key) else {
             return;
         };
-        let bytes = link.transport.open(self.ring.bytes_mut(&buffer));
+        let bytes = link.transport.open(&mut self.ring.bytes_mut(&buffer)[skip..]);
         if flow != Flow::Continue || stopping {
             // It waits for others: what still comes is kept.
             link.carry.extend(bytes);
@@ -258,9 +267,9 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     }
 
     fn send_home(&mut self, key: Key, home: ShardId) {
-        let Link { socket, transport, caller, carry, .. } = self.links.remove(key);
+        let Link { socket, transport, caller, pass, carry, .. } = self.links.remove(key);
         self.broker.remove(conn_of(key));
-        let traveller = Traveller { socket, transport, caller, carry };
+        let traveller = Traveller { socket, transport, caller, pass, carry };
         self.outboxes.send_parcel(home, Parcel::Link(Box::new(traveller)));
     }
 

@@ -12,11 +12,12 @@
 //! | `outflow` | sending, closing |
 //! | `crossing` | what comes from other shards; stopping |
 //! | `storage` | writes to the disk, and what the disk has to say |
-//! | `door` | where links come in |
+//! | `door`, `gate` | where links come in, and which may |
 //! | `links`, `outboxes`, `wheel` | sockets; the way to other shards; timers |
 
 mod crossing;
 mod door;
+mod gate;
 mod intake;
 mod links;
 mod outboxes;
@@ -25,6 +26,7 @@ mod storage;
 mod turn;
 mod wheel;
 
-pub use door::{Caller, Door, DoorKind};
+pub use door::{Caller, Door, DoorKind, Proxied};
+pub use gate::{Gate, Subnet};
 pub use outboxes::{Outbox, Parcel, Traveller};
 pub use turn::{Clock, Inbox, Options, Reactor};

@@ -12,6 +12,7 @@ use crate::store::Medium;
 
 use super::crossing::Stopping;
 use super::door::{Door, DoorKind};
+use super::gate::Gate;
 use super::links::{Links, conn_of, key_of};
 use super::outboxes::{Outbox, Outboxes, Parcel, Traveller};
 use super::storage::Storage;
@@ -42,6 +43,8 @@ pub struct Options<R: Ring, M: Medium<File = R::File>> {
     pub shard: ShardId,
     /// Where to accept.
     pub doors: Vec<Door<R::Listener>>,
+    /// Who may come in there.
+    pub gate: Gate,
     /// Ways to the other shards, by shard; none to itself.
     pub outboxes: Vec<Option<Outbox<R::Socket, R::Waker>>>,
     /// Ways from the other shards and the control thread.
@@ -77,6 +80,7 @@ pub struct Reactor<R: Ring, C: Clock, M: Medium<File = R::File>> {
     /// Links that go on in the next turn, or when the rings to other shards have room.
     pub(super) yielded: Vec<Key>,
     pub(super) doors: Vec<DoorKind>,
+    pub(super) gate: Gate,
     /// Listeners, each with when to accept again if it stopped.
     pub(super) accepting: Vec<Option<u64>>,
     pub(super) accept_warned_ms: Option<u64>,
@@ -121,6 +125,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             starved: Vec::new(),
             yielded: Vec::new(),
             doors,
+            gate: options.gate,
             accepting,
             accept_warned_ms: None,
             strangers: ShardSet::default(),

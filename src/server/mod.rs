@@ -1,15 +1,19 @@
 //! From options to running shards and back: limits, listeners, threads, signals, the orderly end.
 
+mod doors;
+mod notify;
+mod privileges;
 mod storage;
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process;
 use std::sync::mpsc;
 use std::sync::{Arc, mpsc::Receiver as Mailbox};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use log::{debug, error, info, warn};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -19,30 +23,38 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::broker::{self, Shard, ShardId, Stats};
-use crate::config::Options;
+use crate::config::{Listen, Options};
 use crate::cpus;
 use crate::disk::{DirectoryError, FileMedium};
-use crate::limits::{LISTEN_BACKLOG, MESH_RING_BYTES};
-use crate::mesh::{self, Bell, Sender, Tally};
-use crate::reactor::{self, Clock, Door, DoorKind, Inbox, Outbox, Parcel, Reactor};
+use crate::limits::MESH_RING_BYTES;
+use crate::mesh::{self, AddressBook, AddressLimits, Bell, Sender, Tally};
+use crate::reactor::{self, Clock, Door, Gate, Inbox, Outbox, Parcel, Reactor, Subnet};
 use crate::ring::{self, Features, Listener, RingRefused, Socket, Uring, Wake, Waker};
 use crate::store::{Found, OpenError};
 
+use doors::Doors;
+use notify::Notifier;
+use privileges::Account;
 use storage::Storage;
 
-/// Tries to bind an address that is in use, and the time between two.
-const BIND_TRIES: u32 = 10;
-const BIND_PAUSE: Duration = Duration::from_millis(100);
+pub use doors::SocketError;
+pub use privileges::PrivilegeError;
 
 /// Why the broker could not start.
 #[derive(Debug)]
 pub enum StartError {
     /// An address cannot be listened on.
     Listen(SocketAddr, io::Error),
+    /// A Unix socket cannot.
+    Socket(PathBuf, SocketError),
+    /// It cannot run as it was asked to.
+    Privileges(PrivilegeError),
     /// io_uring cannot be used.
     Ring(RingRefused),
     /// The data directory cannot be used.
     Data(DirectoryError),
+    /// The user of `--user` may not use it.
+    DataOf(String, DirectoryError),
     /// What is in this shard's part of it cannot.
     Store(u16, OpenError),
     /// The system refused something else: what, and why.
@@ -58,9 +70,19 @@ impl fmt::Display for StartError {
                  choose another with --listen"
             ),
             Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::Socket(path, error) => {
+                write!(f, "cannot listen on unix:{}: {error}", path.display())
+            }
+            Self::Privileges(error) => error.fmt(f),
             Self::Ring(refused) => refused.fmt(f),
             Self::Data(error @ DirectoryError::System { .. }) => write!(f, "--data-dir: {error}"),
             Self::Data(error) => error.fmt(f),
+            Self::DataOf(user, error) => write!(
+                f,
+                "--data-dir: {error}; ringmq runs as {user}, who must be able to enter the \
+                 directories above, and own it and all that is in it: as root, mkdir -p DIR and \
+                 chown -R {user} DIR"
+            ),
             Self::Store(shard, error) => write!(f, "--data-dir, shard-{shard}: {error}"),
             Self::System(what, error) => write!(f, "cannot {what}: {error}"),
         }
@@ -78,12 +100,12 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         .map_err(|error| StartError::System("watch for signals", error))?;
     raise_open_files();
     let cpus = cpus::available();
-    let mut storage = Storage::open(options, cpus.default_shards())?;
+    let notifier = Notifier::from_environment();
+    privileges::forbid_new();
+    let (mut storage, doors) = open(options, cpus.default_shards())?;
     let shards = usize::from(storage.shards());
     let pins = (options.pin && cpus.should_pin(shards)).then_some(cpus.ids);
-    let doors = open_doors(&options.listen, shards)?;
-    let addresses: Vec<_> =
-        doors[0].iter().filter_map(|door| door.listener.address().ok()).collect();
+    let Doors { shards: doors, listens, files } = doors;
     let (threads, controls, features) = start(options, doors, pins.as_deref(), &mut storage)?;
     let kernel = rustix::system::uname();
     info!(
@@ -93,13 +115,15 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     );
     let pinned = if pins.is_some() { "pinned" } else { "not pinned" };
     info!("{shards} shard{}, {pinned}", if shards == 1 { "" } else { "s" });
-    warn_if_open(&addresses);
-    for address in addresses {
-        info!("listening on {address}");
+    warn_if_open(&listens);
+    for listen in &listens {
+        info!("listening on {}{}", listen.at, if listen.proxy { ", behind a proxy" } else { "" });
     }
+    notifier.ready();
     for _signal in signals.forever().take(1) {
         info!("stopping");
     }
+    notifier.stopping();
     thread::spawn(move || {
         if signals.forever().next().is_some() {
             warn!("stopped at once by a second signal");
@@ -112,8 +136,34 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     let finished = threads.into_iter().map(|thread| thread.join().unwrap_or_default());
     log_stats(&finished.collect::<Vec<_>>());
     storage.finish();
+    drop(files);
     info!("stopped");
     Ok(())
+}
+
+/// Opens the data directory and the doors, and becomes the user it is to run as.
+fn open(options: &Options, default_shards: usize) -> Result<(Storage, Doors), StartError> {
+    let Some(user) = &options.doors.user else {
+        // What is wrong with the directory is said before anybody can connect.
+        let storage = Storage::open(options, default_shards)?;
+        let doors = Doors::open(options, usize::from(storage.shards()))?;
+        return Ok((storage, doors));
+    };
+    // Root binds, and what is stored belongs to the user.
+    let account = Account::find(user).map_err(StartError::Privileges)?;
+    let shards = Storage::shards_to_be(options, default_shards)?;
+    let doors = Doors::open(options, shards)?;
+    account.assume().map_err(StartError::Privileges)?;
+    info!("running as {}", account.name);
+    let storage = Storage::open(options, shards).map_err(|error| match error {
+        StartError::Data(error) if error.is_permission() => {
+            StartError::DataOf(account.name.clone(), error)
+        }
+        error => error,
+    })?;
+    let found = usize::from(storage.shards());
+    assert_eq!(found, shards, "nobody exchanges the directory meanwhile");
+    Ok((storage, doors))
 }
 
 /// The control thread's way to one shard.
@@ -146,6 +196,7 @@ struct Seat {
     inboxes: Vec<Inbox<Socket>>,
     bells: Vec<Arc<Bell>>,
     tally: Arc<Tally>,
+    gate: Gate,
     /// What its log finds.
     found: Vec<Found>,
     started: Instant,
@@ -168,7 +219,7 @@ fn start(
     storage: &mut Storage,
 ) -> Result<Started, StartError> {
     let shards = doors.len();
-    let (seats, control_senders) = seats(doors, pins, storage)?;
+    let (seats, control_senders) = seats(options, doors, pins, storage)?;
     let bells = seats[0].bells.clone();
     let (ready_sender, ready) = mpsc::channel::<Ready>();
     let (mut threads, mut mailboxes) = (Vec::new(), Vec::new());
@@ -208,6 +259,7 @@ fn start(
 
 /// Connects every shard with every other, and the control thread with all.
 fn seats(
+    options: &Options,
     doors: Vec<Vec<Door<Listener>>>,
     pins: Option<&[usize]>,
     storage: &mut Storage,
@@ -215,6 +267,7 @@ fn seats(
     let shards = u16::try_from(doors.len()).expect("at most SHARDS_MAX");
     let bells: Vec<Arc<Bell>> = (0..shards).map(|_| Arc::new(Bell::new())).collect();
     let tally = Arc::new(Tally::default());
+    let gate = gates(options);
     let (started, epoch_ms) = (Instant::now(), storage::unix_ms()?);
     let mut controls = Vec::new();
     let seats: Result<Vec<Seat>, StartError> = (0..shards)
@@ -234,6 +287,7 @@ fn seats(
                 inboxes: vec![(None, receiver)],
                 bells: bells.clone(),
                 tally: tally.clone(),
+                gate: gate(),
                 found: storage.take_found(shard)?,
                 started,
                 epoch_ms,
@@ -250,6 +304,18 @@ fn seats(
         }
     }
     Ok((seats, controls))
+}
+
+/// Makes gates that count in one book.
+fn gates(options: &Options) -> impl Fn() -> Gate {
+    let limits = AddressLimits {
+        connections_max: options.abuse.address_connections_max,
+        connects_per_s: options.abuse.address_connects_per_s,
+    };
+    let book = Arc::new(AddressBook::new(limits));
+    let ranges = options.doors.proxy_trust.iter();
+    let trusted: Vec<_> = ranges.map(|range| Subnet::new(range.address, range.bits)).collect();
+    move || Gate::new(book.clone(), trusted.clone())
 }
 
 fn run_shard(
@@ -314,6 +380,12 @@ fn broker_options(seat: &Seat, options: &Options, seed: u64) -> broker::Options 
         outgoing_bytes_max: options.outgoing_bytes_max,
         qos0_patience_ms: options.qos0_patience_ms,
         inflight_max: options.inflight_max,
+        publish_rate: broker::PublishRate {
+            messages: options.abuse.client_publishes_per_s,
+            bytes: options.abuse.client_publish_bytes_per_s,
+        },
+        subscriptions_max: options.abuse.subscriptions_max,
+        topic_levels_max: options.abuse.topic_levels_max,
         session_bytes_max: options.session_bytes_max,
         session_overflow: storage::overflow(options),
         session_expiry_ms: storage::expiry_ms(options),
@@ -340,6 +412,7 @@ fn reactor_options(
         medium,
         shard: seat.shard,
         doors: seat.doors,
+        gate: seat.gate,
         outboxes: outboxes.collect(),
         inboxes: seat.inboxes,
         bell: own_bell,
@@ -366,47 +439,12 @@ fn seed() -> u64 {
     u64::from_ne_bytes(bytes)
 }
 
-/// Binds every address once for each shard. Port 0 becomes the same port for all.
-fn open_doors(
-    addresses: &[SocketAddr],
-    shards: usize,
-) -> Result<Vec<Vec<Door<Listener>>>, StartError> {
-    let mut doors: Vec<Vec<Door<Listener>>> = (0..shards).map(|_| Vec::new()).collect();
-    for address in addresses {
-        let refused = |error| StartError::Listen(*address, error);
-        if address.port() != 0 {
-            // Listeners that share a port would let a second broker in unnoticed: one that does
-            // not share finds out whether the port is free.
-            drop(bind_alone(address).map_err(refused)?);
-        }
-        let kind = DoorKind { local: address.ip().is_loopback() };
-        let mut address = *address;
-        for shard in &mut doors {
-            let listener = Listener::bind(address, LISTEN_BACKLOG).map_err(refused)?;
-            address = listener.address().map_err(refused)?;
-            shard.push(Door { listener, kind });
-        }
-    }
-    Ok(doors)
-}
-
-/// Binds an address that nobody else has. The kernel takes a moment to let go of the sockets of a
-/// broker that was killed: an address that is in use is tried again for a second.
-fn bind_alone(address: &SocketAddr) -> io::Result<std::net::TcpListener> {
-    for _ in 0..BIND_TRIES {
-        match std::net::TcpListener::bind(address) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => thread::sleep(BIND_PAUSE),
-            bound => return bound,
-        }
-    }
-    std::net::TcpListener::bind(address)
-}
-
-fn warn_if_open(addresses: &[SocketAddr]) {
-    for address in addresses.iter().filter(|address| !address.ip().is_loopback()) {
+fn warn_if_open(listens: &[Listen]) {
+    for listen in listens.iter().filter(|listen| !listen.is_local()) {
         warn!(
-            "{address} is reachable from other hosts and everybody may connect: this version has \
-             no passwords; guard it with a firewall"
+            "{} is reachable from other hosts and everybody may connect: this version has no \
+             passwords; guard it with a firewall",
+            listen.at
         );
     }
 }
