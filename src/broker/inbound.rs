@@ -1,6 +1,7 @@
 //! PUBLISH from clients, and their answers to ours (3.3 to 3.7).
 
-use crate::limits::TOPIC_LEVELS_MAX;
+use log::debug;
+
 use crate::mqtt::{Ack, AckKind, PacketId, Publish, QoS, TopicName};
 use crate::store::{Origin, QueueAnswer, SessionKey};
 
@@ -46,6 +47,9 @@ impl Shard {
             return Flow::Wait;
         }
         self.out.stats.publishes_in += 1;
+        if self.out.options.publish_rate.is_limited() {
+            self.meter(conn, publish, context.now_ms);
+        }
         let message = Message {
             topic: publish.topic,
             payload: publish.payload,
@@ -66,6 +70,20 @@ impl Shard {
             }
         }
         Flow::Continue
+    }
+
+    /// Counts a message for its publisher's limits; one that is too fast is not read from for a
+    /// while.
+    fn meter(&mut self, conn: ConnId, publish: &Publish<'_>, now_ms: u64) {
+        let rate = self.out.options.publish_rate;
+        let Some(connection) = self.out.connections.get_mut(conn) else { return };
+        let meter = connection.meter.get_or_insert_default();
+        let bytes = publish.topic.as_str().len() + publish.payload.len();
+        if let Some(until_ms) = meter.note(rate, bytes, now_ms) {
+            connection.throttled_until_ms = until_ms;
+            self.out.stats.publishers_throttled += 1;
+            debug!("link {}: publishes too fast, paused for {} ms", conn.slot, until_ms - now_ms);
+        }
     }
 
     /// Handles a PUBLISH at QoS 2: it is passed on when its identifier comes for the first time
@@ -232,7 +250,7 @@ impl Shard {
         let exchange = &mut self.vhosts[open.vhost].exchange;
         let last = &mut connection.last_topic;
         if !exchange.routes.is_current(last.route) || last.topic != topic.as_str() {
-            if topic.level_count() > TOPIC_LEVELS_MAX {
+            if topic.level_count() > self.out.options.topic_levels_max {
                 return None;
             }
             let readers = Readers::new(&self.policy, open.vhost, &self.catalog.sessions);

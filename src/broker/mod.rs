@@ -18,6 +18,7 @@
 //! | `peers`, `placement` | what shards say to each other; who owns what |
 //! | `promises` | replies that wait for other shards or the disk |
 //! | `congestion` | who waits for whom when output is full |
+//! | `meter` | how fast a client may publish |
 //! | `storage` | what waits for the disk, and what keeps it in order |
 
 mod admission;
@@ -28,6 +29,7 @@ mod delivery;
 mod farewell;
 mod inbound;
 mod letter;
+mod meter;
 mod options;
 mod output;
 mod peers;
@@ -46,6 +48,7 @@ mod tree;
 mod vhost;
 
 pub use admission::{Answer, Caller, Inquiry};
+pub use meter::PublishRate;
 pub use options::{OnDenied, Options, Overflow, Takeover, Threshold};
 pub use peers::{Peers, ShardId, ShardSet};
 pub use reason::CloseReason;

@@ -268,7 +268,7 @@ impl Walk<'_, '_> {
         offset
     }
 
-    /// Where the damaged record at `offset` ends, in the segment at `at`; `None` if nobody can tell,
+    /// Where the damaged record at `offset` ends, in the segment at `at`; `None` if nobody knows,
     /// or if the log ends there.
     fn behind_damage(&self, at: usize, offset: u64) -> Option<u64> {
         let own = self.length_at(offset).map(|length| offset + length);
