@@ -263,9 +263,6 @@ pub const FORMAT_TEXT_BYTES_MAX: u64 = 4096;
 /// reads them all.
 pub const VHOSTS_MAX: usize = 4096;
 
-/// Bytes of a vhost's name.
-pub const VHOST_NAME_BYTES_MAX: usize = 255;
-
 /// Of a data directory's `VHOSTS`, more is not read.
 pub const VHOSTS_TEXT_BYTES_MAX: u64 = 4 << 20;
 
