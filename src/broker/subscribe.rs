@@ -64,6 +64,7 @@ impl Shard {
 
     /// Ends a session: its subscriptions and what waits in it.
     pub(super) fn end_session(&mut self, key: SessionKey, context: &mut Context<'_>) {
+        self.free_received(key, context);
         let vhost = VhostId(self.catalog.sessions.get(key).vhost);
         let subscriptions = self.catalog.end_session(key, &mut self.out.logs);
         for (filter, _) in subscriptions.iter() {
