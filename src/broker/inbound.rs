@@ -28,8 +28,7 @@ impl Shard {
             self.close(conn, CloseReason::TooManyLevels, context);
             return Flow::Stop;
         };
-        if self.disk.is_short() && self.needs_disk(vhost, route, publish) {
-            self.wait_for_disk(conn);
+        if self.waits_for_disk(conn, vhost, route, publish) {
             return Flow::Wait;
         }
         self.out.stats.publishes_in += 1;
@@ -200,13 +199,6 @@ impl Shard {
             Phase::Open(open) => Some(open.session),
             Phase::Greeting | Phase::Closed => None,
         }
-    }
-
-    /// Whether something of a message may have to be stored, here or on another shard.
-    fn needs_disk(&self, vhost: VhostId, route: Ticket, publish: &Publish<'_>) -> bool {
-        let route = self.vhosts[usize::from(vhost.0)].exchange.routes.get(route);
-        publish.retain
-            || publish.qos > QoS::AtMostOnce && (route.stores || !route.remote.is_empty())
     }
 
     /// The vhost and route of what a connection publishes; `None` if the topic has too many levels.

@@ -17,7 +17,8 @@
 //! | `peers`, `placement` | what shards say to each other; who owns what |
 //! | `promises` | replies that wait for other shards or the disk |
 //! | `congestion` | who waits for whom when output is full |
-//! | `storage` | what waits for the disk, and what keeps it in order |
+//! | `storage`, `shortage` | what the disk is given and asked for; who waits for it |
+//! | `overflow` | sessions that are full, and who waits for them |
 
 mod congestion;
 mod connect;
@@ -28,6 +29,7 @@ mod inbound;
 mod letter;
 mod options;
 mod output;
+mod overflow;
 mod peers;
 mod placement;
 mod promises;
@@ -36,6 +38,7 @@ mod replay;
 mod routes;
 mod routing;
 mod shard;
+mod shortage;
 mod stats;
 mod storage;
 mod subscribe;

@@ -14,12 +14,14 @@ use super::connect::Refusals;
 use super::connection::Phase;
 use super::delivery::Outgoing;
 use super::letter::{Forms, Message};
+use super::overflow::Blocked;
 use super::peers::{PeerMessage, Peers, ReplayId, ShardId, ShardSet};
 use super::promises::{Promises, Reply, Wait};
 use super::reason::CloseReason;
 use super::replay::Vouchers;
+use super::shortage::Shortage;
 use super::stats::Stats;
-use super::storage::{Blocked, DiskState};
+use super::storage::DiskTimes;
 use super::vhost::Vhost;
 use super::{ConnId, Flow, Options, placement};
 
@@ -45,7 +47,8 @@ pub struct Shard {
     pub(super) vhosts: Vec<Vhost>,
     pub(super) catalog: Catalog,
     pub(super) housekeeping: Housekeeping,
-    pub(super) disk: DiskState,
+    pub(super) disk: DiskTimes,
+    pub(super) shortage: Shortage,
     pub(super) out: Outgoing,
     pub(super) forms: Forms,
     pub(super) promises: Promises,
@@ -85,7 +88,8 @@ impl Shard {
             vhosts: vec![Vhost::new("/", &Hashing::with_seed(options.seed))],
             catalog,
             housekeeping,
-            disk: DiskState::default(),
+            disk: DiskTimes::default(),
+            shortage: Shortage::default(),
             out: Outgoing::new(options, logs),
             forms: Forms::default(),
             promises: Promises::default(),
@@ -251,6 +255,8 @@ impl Shard {
             PeerMessage::Release { conn } => self.out.end_hold(conn, context.now_ms),
             PeerMessage::Block { conn } => self.out.block(conn),
             PeerMessage::Unblock { conn } => self.unblock(conn, context),
+            PeerMessage::Short => self.set_peer_short(from, true),
+            PeerMessage::Ample => self.set_peer_short(from, false),
             PeerMessage::Freed { serial, packet_id } => {
                 let origin = Origin { shard: from.0, serial, packet_id };
                 self.catalog.free_origin(origin, &mut self.out.logs);

@@ -12,6 +12,7 @@ use super::super::position::Position;
 use super::super::record::{BadRecord, Record};
 use super::super::segment::{HEADER_BYTES, HeaderFound, SegmentHeader};
 use super::files::{Files, SegmentFile};
+use super::naming::Naming;
 use super::segments::{Segment, Segments};
 use super::staging::Staging;
 use super::{Fault, FaultKind, Log, LogOptions, OpenError, OpenReport, TornTail, index};
@@ -44,13 +45,15 @@ impl Log {
         if start.is_checkpoint {
             segments.recovered_from = checkpoint;
         }
+        // Without syncs the power may take a checkpoint and leave the header that names it.
+        let checkpoint = if checkpoint < end { checkpoint } else { start.from.min(end) };
         let mut superseded = Vec::new();
         if let Some(last) = segments.list.pop_back_if(|last| last.start == end) {
             // Nothing came after its header. Another segment will start here; until that one's
             // header is written, this one's is the one that tells the checkpoint.
             superseded.extend(last.file.map(|file| file.id));
         }
-        let log = Self {
+        let mut log = Self {
             options,
             segments,
             staging: Staging::default(),
@@ -58,10 +61,13 @@ impl Log {
             room_end: end,
             checkpoint,
             checkpoint_in_flight: None,
+            naming: Naming::new(checkpoint),
+            reserve: 0,
             superseded,
             failures: 0,
             last_error: None,
         };
+        log.set_reserve(0);
         Ok((log, report))
     }
 }
