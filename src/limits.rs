@@ -59,6 +59,12 @@ pub const INFLIGHT_DEFAULT: u16 = 65_535;
 /// Bytes of messages one session may have waiting. Full: the oldest is dropped, counted and logged.
 pub const SESSION_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
+/// Bytes beyond its bound that a session takes with `--session-overflow block`, or as many as the
+/// bound if that is more: from publishers that are read from all the same since they have messages
+/// to acknowledge, and what others have on its way. Full: its oldest message is dropped, counted
+/// and logged.
+pub const BLOCK_BYTES_MIN: u64 = 16 * 1024 * 1024;
+
 /// Full sessions that one shard names each minute in its account of what was dropped. Over: their
 /// messages are told as a sum.
 pub const DROPS_NAMED_MAX: usize = 32;

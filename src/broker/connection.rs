@@ -63,8 +63,10 @@ pub(super) struct Connection {
     pub(super) holds: u32,
     /// Full sessions that its publishes wait for.
     pub(super) blocks: u32,
-    /// Replies that are due but for those.
+    /// Acknowledgements that are due but for those.
     pub(super) withheld: Vec<Reply>,
+    /// Of the promised replies, the first so many are not withheld: they were promised before.
+    pub(super) granted: u32,
     /// Its CONNACK does not wait for the disk (any more).
     pub(super) greeted: bool,
     /// Its next publish waits for the disk.
@@ -91,10 +93,19 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Whether it is not read from for the sake of others or of the disk.
+    /// Whether it is not read from for the sake of others or of the disk; or of sessions that are
+    /// full, unless `answers`: its client has something to acknowledge.
     #[inline]
-    pub(super) fn is_held(&self) -> bool {
-        self.holds > 0 || self.blocks > 0 || self.needs_disk || !self.greeted
+    pub(super) fn is_held(&self, answers: impl Fn() -> bool) -> bool {
+        self.holds > 0 || self.needs_disk || !self.greeted || self.blocks > 0 && !answers()
+    }
+
+    /// Takes the next promised reply off the account; whether it is to be withheld.
+    pub(super) fn withholds(&mut self, reply: &Reply) -> bool {
+        self.promised -= 1;
+        let was_granted = self.granted > 0;
+        self.granted -= u32::from(was_granted);
+        self.blocks > 0 && !was_granted && reply.acknowledges()
     }
 }
 
@@ -122,6 +133,7 @@ impl Connections {
             holds: 0,
             blocks: 0,
             withheld: Vec::new(),
+            granted: 0,
             greeted: true,
             needs_disk: false,
             resumes: 0,

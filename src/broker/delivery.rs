@@ -234,6 +234,9 @@ impl Outgoing {
         if !std::mem::replace(&mut connection.dirty, true) {
             self.dirty.push(conn);
         }
+        if connection.blocks > 0 {
+            self.events.push_back(Event::Resume(conn));
+        }
         self.stats.publishes_out += 1;
     }
 
@@ -297,6 +300,10 @@ impl Outgoing {
         let wrote = connection.output.bytes() > before;
         if wrote && !std::mem::replace(&mut connection.dirty, true) {
             self.dirty.push(conn);
+        }
+        if wrote && connection.blocks > 0 {
+            // It is read from again: its client has something to acknowledge.
+            self.events.push_back(Event::Resume(conn));
         }
         if session.queue.end() > once_end && session.queue.waiting() > 0 {
             self.steady(session);

@@ -1,4 +1,11 @@
 //! Sessions that are full: what `--session-overflow` does, and who waits for them.
+//!
+//! A publisher that waits gets no acknowledgement of what it published since, and is not read from
+//! while its own session is empty. While it is not, it is: what a client has to acknowledge may be
+//! what fills a session, its own or that of another who waits in turn. So whoever has a full
+//! session is read from, and no circle of clients waits for itself. How much such a client can
+//! publish meanwhile is bounded by its own window, since it is not acknowledged; and, should that
+//! be large, by [`BLOCK_BYTES_MIN`] beyond the bound, from where on the oldest is dropped.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,7 +13,7 @@ use std::fmt;
 
 use log::warn;
 
-use crate::limits::DROPS_NAMED_MAX;
+use crate::limits::{BLOCK_BYTES_MIN, DROPS_NAMED_MAX};
 use crate::store::SessionKey;
 
 use super::letter::Source;
@@ -29,24 +36,28 @@ impl Shard {
         source: Source,
         context: &mut Context<'_>,
     ) {
-        match self.out.options.session_overflow {
-            Overflow::Block => return self.block(key, source, context),
+        let max = self.out.options.session_bytes_max;
+        let bytes_max = match self.out.options.session_overflow {
+            Overflow::Block => {
+                if self.block(key, source, context) {
+                    return;
+                }
+                max.saturating_add(max.max(BLOCK_BYTES_MIN))
+            }
             // The next one is not taken.
             Overflow::DropNewest => return,
-            Overflow::DropOldest => {}
-        }
+            Overflow::DropOldest => max,
+        };
         let session = self.catalog.sessions.get_mut(key);
-        while session.queue.stored_bytes() > self.out.options.session_bytes_max
-            && self.out.drop_oldest(key, session)
-        {}
+        while session.queue.stored_bytes() > bytes_max && self.out.drop_oldest(key, session) {}
         self.catalog.note_acks(key);
     }
 
-    /// Has a publisher wait until a session has room.
-    fn block(&mut self, key: SessionKey, source: Source, context: &mut Context<'_>) {
-        let Some((shard, publisher)) = self.publisher_of(source) else { return };
+    /// Has a publisher wait until a session has room; false if nobody can, or does already.
+    fn block(&mut self, key: SessionKey, source: Source, context: &mut Context<'_>) -> bool {
+        let Some((shard, publisher)) = self.publisher_of(source) else { return false };
         if !self.blocked.entry(key).or_default().insert((shard, publisher)) {
-            return;
+            return false;
         }
         self.out.stats.publishers_blocked += 1;
         if shard == self.out.options.shard {
@@ -55,6 +66,7 @@ impl Shard {
             let message = PeerMessage::Block { conn: publisher };
             message.send(DEFAULT_VHOST, ShardSet::of(shard), context.peers);
         }
+        true
     }
 
     /// Lets those go on who wait for a session, if it has room again or is gone.
@@ -85,6 +97,7 @@ impl Shard {
         if connection.blocks > 0 {
             return;
         }
+        connection.granted = 0;
         connection.last_packet_ms = context.now_ms;
         for reply in std::mem::take(&mut connection.withheld) {
             self.keep_promise(conn, &reply, context);

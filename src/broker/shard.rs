@@ -11,7 +11,7 @@ use crate::mqtt::{
 use crate::store::{Catalog, Hashing, Housekeeping, Origin, Retained, SessionKey, Store};
 
 use super::connect::Refusals;
-use super::connection::Phase;
+use super::connection::{Connection, Phase};
 use super::delivery::Outgoing;
 use super::letter::{Forms, Message};
 use super::overflow::Blocked;
@@ -204,9 +204,18 @@ impl Shard {
         match self.out.connections.get(conn) {
             None => Flow::Stop,
             Some(connection) if matches!(connection.phase, Phase::Closed) => Flow::Stop,
-            Some(connection) if connection.is_held() || connection.choked => Flow::Pause,
+            Some(connection) if self.is_held(connection) || connection.choked => Flow::Pause,
             Some(_) => Flow::Continue,
         }
+    }
+
+    /// Whether a connection is not read from for the sake of others or of the disk.
+    #[inline]
+    pub(super) fn is_held(&self, connection: &Connection) -> bool {
+        connection.is_held(|| match &connection.phase {
+            Phase::Open(open) => self.catalog.sessions.get(open.session).queue.stored_bytes() > 0,
+            Phase::Greeting | Phase::Closed => false,
+        })
     }
 
     /// Work done so far: packets handled and copies delivered.
@@ -296,8 +305,7 @@ impl Shard {
         {
             for (conn, reply) in replies.drain(..) {
                 let Some(connection) = self.out.connections.get_mut(conn) else { continue };
-                connection.promised -= 1;
-                if connection.blocks > 0 {
+                if connection.withholds(&reply) {
                     connection.withheld.push(reply);
                 } else {
                     self.keep_promise(conn, &reply, context);
@@ -463,7 +471,8 @@ impl Shard {
         let Some(connection) = self.out.connections.get_mut(conn) else {
             return false;
         };
-        let held = wait != Wait::default() || connection.promised > 0 || connection.blocks > 0;
+        let withheld = connection.blocks > 0 && reply.acknowledges();
+        let held = wait != Wait::default() || connection.promised > 0 || withheld;
         if held {
             connection.promised += 1;
             self.promises.add(conn, reply, wait);

@@ -11,6 +11,10 @@
 //! Each alone makes publishers wait, here and, since other shards are told, there. What has been
 //! sent by then is stored all the same; the reserve has room for it (see
 //! [`crate::limits::RESERVE_FILES`]).
+//!
+//! Who waits is not read from, so a client that publishes and consumes over one connection cannot
+//! acknowledge meanwhile what it has been sent; a disk that only such clients could empty stays
+//! full until one of them connects again.
 
 use log::{info, warn};
 
