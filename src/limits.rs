@@ -72,6 +72,16 @@ pub const INFLIGHT_DEFAULT: u16 = 65_535;
 /// Bytes of messages one session may have waiting. Full: the oldest is dropped, counted and logged.
 pub const SESSION_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
+/// Bytes beyond its bound that a session takes with `--session-overflow block`, or as many as the
+/// bound if that is more: from publishers that are read from all the same since they have messages
+/// to acknowledge, and what others have on its way. Full: its oldest message is dropped, counted
+/// and logged.
+pub const BLOCK_BYTES_MIN: u64 = 16 * 1024 * 1024;
+
+/// Full sessions that one shard names each minute in its account of what was dropped. Over: their
+/// messages are told as a sum.
+pub const DROPS_NAMED_MAX: usize = 32;
+
 /// Bytes of messages that all clean sessions of one shard may have waiting, in memory, with the
 /// segments they stand in. Full: as [`SESSION_BYTES_MAX`], for the session that another message
 /// comes for.
@@ -203,9 +213,17 @@ pub const GROUP_BYTES_MAX: usize = 1024 * 1024;
 /// Buffers of commit groups that a log keeps for reuse. Over: the memory goes back.
 pub const GROUP_BUFFERS_KEPT_MAX: usize = 4;
 
-/// Segment files a log has ready beyond those it writes to, so that it never waits for one while
-/// the disk has room. None: what is staged waits, and with it its acknowledgements.
-pub const SPARE_FILES: usize = 2;
+/// Segment files a log has ready beyond those it writes to: its reserve, and one so that it never
+/// waits while the disk has room. None: what is staged waits, and with it its acknowledgements.
+pub const SPARE_FILES: usize = RESERVE_FILES + 1;
+
+/// Segments of room that messages leave alone, so that a disk that is full can be emptied again:
+/// one for acknowledgements, checkpoints and cleaning, and one because each start begins another
+/// segment, which the next start's checkpoint gives back. What two checkpoints, and what is on its
+/// way from other shards, take beyond half a segment comes on top. Not there: publishers whose
+/// message needs the disk are not read from until it is. A broker that is killed on a full disk so
+/// often, each time before it has taken a checkpoint, has none left and needs room from outside.
+pub const RESERVE_FILES: usize = 2;
 
 /// Failed writes in a row after which a log asks for no more files until its owner says so: a disk
 /// that fails at once would be asked in a circle.

@@ -64,7 +64,8 @@ struct Node {
 impl Node {
     /// Ends a turn, and has the disk done with what it left.
     fn end_turn(&mut self) {
-        self.shard.end_turn();
+        let mut context = Context { now_ms: 0, peers: &mut self.out };
+        self.shard.end_turn(&mut context);
         self.shard.seal_promises(&self.out);
         self.disk.serve(&mut self.shard, 0);
     }

@@ -98,9 +98,8 @@ impl Shard {
             self.out.events.push_back(Event::Resume(conn));
             return self.timer_ms(conn);
         }
-        if let Some(connection) = self.out.connections.get_mut(conn)
-            && connection.is_held()
-        {
+        let is_held = self.out.connections.get(conn).is_some_and(|it| self.is_held(it));
+        if is_held && let Some(connection) = self.out.connections.get_mut(conn) {
             // We do not read from it: its silence is ours.
             connection.last_packet_ms = context.now_ms;
             return self.timer_ms(conn);

@@ -42,8 +42,7 @@ impl Shard {
         if denied {
             return self.deny_publish(conn, publish, context);
         }
-        if self.disk.is_short() && self.needs_disk(vhost, route, publish) {
-            self.wait_for_disk(conn);
+        if self.waits_for_disk(conn, vhost, route, publish) {
             return Flow::Wait;
         }
         self.out.stats.publishes_in += 1;
@@ -251,13 +250,6 @@ impl Shard {
             Phase::Open(open) => Some(open.session),
             Phase::Greeting(_) | Phase::Closed => None,
         }
-    }
-
-    /// Whether something of a message may have to be stored, here or on another shard.
-    fn needs_disk(&self, vhost: VhostId, route: Ticket, publish: &Publish<'_>) -> bool {
-        let route = self.vhosts[vhost].exchange.routes.get(route);
-        publish.retain
-            || publish.qos > QoS::AtMostOnce && (route.stores || !route.remote.is_empty())
     }
 
     /// The vhost and route of what a connection publishes; `None` if the topic has too many levels.

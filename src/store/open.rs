@@ -10,6 +10,7 @@ use super::log::{Log, LogOptions, OpenError, OpenReport, Reading};
 use super::logs::Logs;
 use super::medium::Found;
 use super::position::Position;
+use super::record::Record;
 use super::replay::{Losses, Replay};
 
 /// What a store is opened with.
@@ -57,10 +58,14 @@ impl Store {
     /// If the files are not this shard's, or of a later version: nothing is changed then.
     pub fn open(options: &StoreOptions, found: Vec<Found>) -> Result<(Self, Opened), OpenError> {
         let mut replay = Replay::default();
+        let mut checkpoint_bytes = 0;
         let (mut log, report) =
             Log::open(options.log, found, &mut |position, reading, segments| {
                 let segment_of = |position: Position| segments.segment_of(position.offset());
                 let mark = segments.mark_of(position.offset());
+                if let Reading::Whole(Record::CheckpointEnded { begun }) = &reading {
+                    checkpoint_bytes = position.offset() - begun;
+                }
                 match reading {
                     Reading::Whole(record) => replay.apply(position, mark, record, &segment_of),
                     Reading::Damaged(guess) => replay.pass_over(position, guess.as_ref()),
@@ -80,7 +85,7 @@ impl Store {
             replay.finish(options.limits, &hashing, options.time_ms, &mut logs);
         catalog.expect_guests_below(logs.disk.appended());
         logs.disk.finish_open();
-        let housekeeping = Housekeeping::new(options.log.segment_bytes, begun);
+        let housekeeping = Housekeeping::new(options.log.segment_bytes, begun, checkpoint_bytes);
         let sessions = catalog.sessions.len();
         let retained = catalog.retained.iter().map(super::RetainStore::len).sum();
         let opened = Opened { report, losses, sessions, retained, lengths };

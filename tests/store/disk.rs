@@ -219,6 +219,7 @@ impl Disk {
                 self.recycle(id, random);
                 None
             }
+            Request::Shed => None,
             Request::SetAside(id) => {
                 self.files.remove(&id).expect("a file is set aside once");
                 self.aside.push(id);

@@ -97,7 +97,7 @@ impl Run {
         catalog.write_acks(logs);
         logs.end_turn();
         logs.disk.end_turn();
-        housekeeping.step(catalog, logs);
+        housekeeping.step(catalog, logs, false);
         // No fault is ever due: nothing is drawn by lot.
         let random = &mut Random::new(0);
         loop {

@@ -279,6 +279,17 @@ impl Segments {
         }
     }
 
+    /// Whether a segment waits for a file.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.unfiled > 0
+    }
+
+    /// Segments that only recovery needs, which would read them.
+    pub(super) fn reclaimable(&self) -> usize {
+        let waiting = self.waiting.iter().filter_map(|start| self.index_of(*start));
+        waiting.filter(|at| self.list[*at].references == 0).count()
+    }
+
     /// Lengths of the files that segments wait for.
     pub(super) fn lengths_needed(&self) -> impl Iterator<Item = u64> + Clone {
         let unfiled = self.list.iter().rev().filter(|segment| segment.file.is_none());
