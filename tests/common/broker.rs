@@ -223,6 +223,11 @@ impl Broker {
         kill_process(Pid::from_child(&self.process.child), Signal::TERM).expect("it is our child");
     }
 
+    /// Has it read its files again, with SIGHUP.
+    pub(crate) fn reload(&self) {
+        kill_process(Pid::from_child(&self.process.child), Signal::HUP).expect("it is our child");
+    }
+
     /// How it ended, once it has.
     #[track_caller]
     pub(crate) fn wait(&mut self) -> ExitStatus {
