@@ -7,6 +7,7 @@
 //! | file | noun |
 //! |---|---|
 //! | `shard` | the hub: what a reactor calls |
+//! | `admission`, `rights` | who may come in; what they may do |
 //! | `connect`, `subscribe` | CONNECT; SUBSCRIBE and UNSUBSCRIBE |
 //! | `inbound`, `routing` | PUBLISH and its answers; who gets a message |
 //! | `farewell`, `reason` | ends of connections and wills; why they end |
@@ -20,6 +21,7 @@
 //! | `storage`, `shortage` | what the disk is given and asked for; who waits for it |
 //! | `overflow` | sessions that are full, and who waits for them |
 
+mod admission;
 mod congestion;
 mod connect;
 mod connection;
@@ -35,6 +37,7 @@ mod placement;
 mod promises;
 mod reason;
 mod replay;
+mod rights;
 mod routes;
 mod routing;
 mod shard;
@@ -45,7 +48,8 @@ mod subscribe;
 mod tree;
 mod vhost;
 
-pub use options::{Options, Overflow, Threshold};
+pub use admission::{Answer, Caller, Inquiry};
+pub use options::{OnDenied, Options, Overflow, Takeover, Threshold};
 pub use peers::{Peers, ShardId, ShardSet};
 pub use reason::CloseReason;
 pub use shard::{Context, Event, Shard};

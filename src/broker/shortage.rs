@@ -100,7 +100,7 @@ impl Shard {
         bytes: usize,
     ) -> bool {
         let here = self.out.options.shard;
-        let place = &self.vhosts[usize::from(vhost.0)];
+        let place = &self.vhosts[vhost];
         let route = place.exchange.routes.get(route);
         let is_kept = publish.qos > QoS::AtMostOnce;
         let mut concerned = if is_kept { route.remote } else { ShardSet::default() };

@@ -5,9 +5,11 @@
 
 use slab::Slab;
 
-use crate::broker::ConnId;
+use crate::broker::{Caller, ConnId};
 use crate::ring::{Key, RecvMode};
 use crate::transport::Transport;
+
+use super::outboxes::Traveller;
 
 /// Generations count to this and begin again.
 const GENERATION_MASK: u32 = 0x00ff_ffff;
@@ -27,6 +29,17 @@ pub(super) enum Receiving {
     Off,
     Armed(RecvMode),
     Ending,
+}
+
+/// Why a link's packets wait and nothing is received, for its own sake.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Waiting {
+    /// They do not.
+    No,
+    /// Other handshakes go first.
+    Turn,
+    /// It goes to its home shard when the send that is under way has ended.
+    Send,
 }
 
 /// How a link goes down.
@@ -78,6 +91,7 @@ impl Carry {
 pub(super) struct Link<S> {
     pub(super) socket: S,
     pub(super) transport: Transport,
+    pub(super) caller: Caller,
     pub(super) carry: Carry,
     pub(super) receiving: Receiving,
     /// Receives in a row after which it was not paused, up to [`CALM_RECEIVES`].
@@ -88,6 +102,7 @@ pub(super) struct Link<S> {
     pub(super) closing: Closing,
     /// It let others go first, and is on the list of those.
     pub(super) yielded: bool,
+    pub(super) waiting: Waiting,
     /// Deadline of the timer that counts; others of this link are void. 0: none.
     pub(super) timer_ms: u64,
 }
@@ -118,10 +133,12 @@ impl<S> Links<S> {
         Self { slab: Slab::new(), generations: Vec::new() }
     }
 
-    pub(super) fn insert(&mut self, socket: S, transport: Transport, carry: Carry) -> Key {
+    pub(super) fn insert(&mut self, traveller: Traveller<S>) -> Key {
+        let Traveller { socket, transport, caller, carry } = traveller;
         let slot = self.slab.insert(Link {
             socket,
             transport,
+            caller,
             carry,
             receiving: Receiving::Off,
             calm: CALM_RECEIVES,
@@ -129,6 +146,7 @@ impl<S> Links<S> {
             sending: false,
             closing: Closing::No,
             yielded: false,
+            waiting: Waiting::No,
             timer_ms: 0,
         });
         if slot == self.generations.len() {
@@ -189,13 +207,18 @@ pub(super) fn key_of(conn: ConnId) -> Key {
 mod tests {
     use super::*;
 
+    fn traveller(socket: &'static str) -> Traveller<&'static str> {
+        let (transport, caller) = (Transport::Plain, Caller::default());
+        Traveller { socket, transport, caller, carry: Carry::default() }
+    }
+
     /// A key of an earlier owner of the slot finds nothing.
     #[test]
     fn old_keys_find_nothing() {
         let mut links = Links::new();
-        let first = links.insert("first", Transport::Plain, Carry::default());
+        let first = links.insert(traveller("first"));
         links.remove(first);
-        let second = links.insert("second", Transport::Plain, Carry::default());
+        let second = links.insert(traveller("second"));
         assert_eq!(first.slot, second.slot);
         assert!(links.get_mut(first).is_none());
         assert_eq!(links.get_mut(second).map(|link| link.socket), Some("second"));

@@ -42,6 +42,7 @@ use naming::Naming;
 use segments::Segments;
 use staging::Staging;
 
+pub(in crate::store) use open::Reading;
 pub use report::{Fault, FaultKind, OpenError, OpenReport, TornTail};
 pub use segments::SegmentFacts;
 pub use walk::{LogEnd, SegmentWalk, Walked, segment_walks};
