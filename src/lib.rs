@@ -9,7 +9,8 @@
 //! ```
 //!
 //! Shared nothing: a shard owns its io_uring, its links, its sessions, its part of the retain store
-//! and its log. Between shards there are only rings of messages.
+//! and its log. Between shards there are only rings of messages, and two counts that are looked at
+//! when a client comes or goes: of clients, and of connections by address.
 //!
 //! # Names
 //!
@@ -27,7 +28,7 @@
 //! | [`transport`] | wire ⇄ application bytes: TCP, TLS | `rustls` | MQTT, descriptors |
 //! | [`store`] | sessions, queues, retained messages, their log | – | packets, sockets, files |
 //! | [`disk`] | the data directory, its files and helper | `store`, `memmap2` | what a log is |
-//! | [`mesh`] | rings between shards: the only atomics | std | what messages mean |
+//! | [`mesh`] | rings between shards; the only atomics and locks | std | what messages mean |
 //! | [`ring`] | the only user of io_uring | `io-uring`, `libc` | MQTT, broker |
 //! | [`access`] | who may come in and what they may do | `mqtt` | connections, sessions |
 //! | [`broker`] | the state machines | `access`, `mqtt`, `store` | the ring |
@@ -105,6 +106,10 @@
 //! crash that undid it would give its identifier to another.
 //!
 //! # When it is too much
+//!
+//! What an address may have is settled when a link is accepted, or when the PROXY header that it
+//! begins with behind a proxy has named its client (see `reactor::gate`). A client that publishes
+//! faster than it may is not read from for a while (see `broker::meter`).
 //!
 //! A connection has at most `--max-outgoing-bytes` of output. When it is full, the publishers that
 //! feed it are not read from (TCP holds them back), each for `--qos0-patience` at most; a client

@@ -398,6 +398,37 @@ pub const TLS_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Bytes of a user name from a client certificate. Over: it is none.
 pub const CERTIFIED_NAME_BYTES_MAX: usize = 1024;
+/// Bytes of a Unix socket's path: what the kernel's address has room for, with a 0 at its end.
+pub const UNIX_PATH_BYTES_MAX: usize = 107;
+
+/// Bytes of a PROXY protocol header, version 1, its end of line included (2.1 of its
+/// specification). Over: the link is closed.
+pub const PROXY_V1_BYTES_MAX: usize = 107;
+
+/// Bytes of a PROXY protocol header, version 2. Senders keep to 536, so that it fits one segment;
+/// cloud balancers add a few hundred. Over: the link is closed.
+pub const PROXY_V2_BYTES_MAX: usize = 2048;
+
+/// Most `--address-connections-max`: a mistyped flag above that.
+pub const ADDRESS_CONNECTIONS_MAX: u32 = 10_000_000;
+
+/// Most of what is counted for a second: above that a limit is none.
+pub const RATE_MAX: u32 = 100_000_000;
+
+/// Most `--client-publish-bytes`: 1 TiB a second, as [`RATE_MAX`].
+pub const PUBLISH_BYTES_PER_S_MAX: u64 = 1 << 40;
+
+/// Addresses that are counted at once, all shards together: some 100 bytes each. Full: others are
+/// let in uncounted, and that is counted: refusing them would let an attacker with many addresses
+/// lock everybody out.
+pub const ADDRESSES_MAX: usize = 1024 * 1024;
+
+/// Addresses known at which those are looked for that need not be any more; after that at each
+/// doubling.
+pub const ADDRESSES_SWEEP_MIN: usize = 1024;
+
+/// The time between two warnings of one kind about links that are refused.
+pub const REFUSED_WARN_MS: u64 = 60_000;
 
 const _: () = assert!(CHUNK_SMALL_BYTES < CHUNK_LARGE_BYTES);
 const _: () = assert!(TLS_RECORD_EXTRA_BYTES < CHUNK_SMALL_BYTES);
@@ -424,3 +455,6 @@ const _: () = assert!(SEGMENT_BYTES_MIN <= SEGMENT_BYTES_DEFAULT);
 const _: () = assert!(SEGMENT_BYTES_DEFAULT <= SEGMENT_BYTES_MAX);
 const _: () = assert!(LOGIN_BYTES_MAX + PASSWORD_BYTES_MAX < PRE_CONNECT_BYTES_MAX);
 const _: () = assert!(PASSWD_ARGON2_MEMORY_KIB <= ARGON2_MEMORY_KIB_MAX);
+const _: () = assert!(PROXY_V1_BYTES_MAX < PRE_CONNECT_BYTES_MAX);
+const _: () = assert!(PROXY_V2_BYTES_MAX < PRE_CONNECT_BYTES_MAX);
+const _: () = assert!(ADDRESSES_SWEEP_MIN < ADDRESSES_MAX);

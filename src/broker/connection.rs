@@ -12,6 +12,7 @@ use crate::store::SessionKey;
 use super::ConnId;
 use super::admission::{Caller, Greeting};
 use super::congestion::Pace;
+use super::meter::Meter;
 use super::output::Output;
 use super::promises::Reply;
 use super::replay::Replays;
@@ -72,6 +73,10 @@ pub(super) struct Connection {
     pub(super) blocks: u32,
     /// Acknowledgements that are due but for those.
     pub(super) withheld: Vec<Reply>,
+    /// How fast it publishes, where that has a limit.
+    pub(super) meter: Option<Box<Meter>>,
+    /// It published too fast and is not read from before this time; 0: it did not.
+    pub(super) throttled_until_ms: u64,
     /// Of the promised replies, the first so many are not withheld: they were promised before.
     pub(super) granted: u32,
     /// Its CONNACK does not wait for the disk (any more).
@@ -100,11 +105,12 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Whether it is not read from for the sake of others or of the disk; or of sessions that are
-    /// full, unless `answers`: its client has something to acknowledge.
+    /// Whether it is not read from for the sake of others, of the disk or of its limits; or of
+    /// sessions that are full, unless `answers`: its client has something to acknowledge.
     #[inline]
     pub(super) fn is_held(&self, answers: impl Fn() -> bool) -> bool {
-        self.holds > 0 || self.needs_disk || !self.greeted || self.blocks > 0 && !answers()
+        let for_others = self.holds > 0 || self.needs_disk || !self.greeted;
+        for_others || self.throttled_until_ms > 0 || self.blocks > 0 && !answers()
     }
 
     /// Takes the next promised reply off the account; whether it is to be withheld.
@@ -140,6 +146,8 @@ impl Connections {
             holds: 0,
             blocks: 0,
             withheld: Vec::new(),
+            meter: None,
+            throttled_until_ms: 0,
             granted: 0,
             greeted: true,
             needs_disk: false,

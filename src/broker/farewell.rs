@@ -74,7 +74,12 @@ impl Shard {
         let connection = self.out.connections.get(conn)?;
         match &connection.phase {
             Phase::Greeting(_) => Some(connection.last_packet_ms + CONNECT_TIMEOUT_MS),
-            Phase::Open(Open { silence_ms_max: 0, .. }) | Phase::Closed => None,
+            Phase::Closed => None,
+            // Its silence is ours meanwhile.
+            Phase::Open(_) if connection.throttled_until_ms > 0 => {
+                Some(connection.throttled_until_ms)
+            }
+            Phase::Open(Open { silence_ms_max: 0, .. }) => None,
             Phase::Open(open) => Some(connection.last_packet_ms + u64::from(open.silence_ms_max)),
         }
     }
@@ -84,6 +89,14 @@ impl Shard {
         let due_ms = self.timer_ms(conn)?;
         if due_ms > context.now_ms {
             return Some(due_ms);
+        }
+        if let Some(connection) = self.out.connections.get_mut(conn)
+            && connection.throttled_until_ms > 0
+        {
+            connection.throttled_until_ms = 0;
+            connection.last_packet_ms = context.now_ms;
+            self.out.events.push_back(Event::Resume(conn));
+            return self.timer_ms(conn);
         }
         let is_held = self.out.connections.get(conn).is_some_and(|it| self.is_held(it));
         if is_held && let Some(connection) = self.out.connections.get_mut(conn) {

@@ -18,6 +18,7 @@
 //! | `peers`, `placement` | what shards say to each other; who owns what |
 //! | `promises` | replies that wait for other shards or the disk |
 //! | `congestion` | who waits for whom when output is full |
+//! | `meter` | how fast a client may publish |
 //! | `storage`, `shortage` | what the disk is given and asked for; who waits for it |
 //! | `overflow` | sessions that are full, and who waits for them |
 
@@ -29,6 +30,7 @@ mod delivery;
 mod farewell;
 mod inbound;
 mod letter;
+mod meter;
 mod options;
 mod output;
 mod overflow;
@@ -49,6 +51,7 @@ mod tree;
 mod vhost;
 
 pub use admission::{Answer, Caller, Inquiry};
+pub use meter::PublishRate;
 pub use options::{OnDenied, Options, Overflow, Takeover, Threshold};
 pub use peers::{Peers, ShardId, ShardSet};
 pub use reason::CloseReason;

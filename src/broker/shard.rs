@@ -453,6 +453,11 @@ impl Shard {
         &self.out.stats
     }
 
+    /// The same, to count what happens before a link is a connection.
+    pub fn stats_mut(&mut self) -> &mut Stats {
+        &mut self.out.stats
+    }
+
     /// Sends what waits for a connection, goes on with its replay, frees who waits for it.
     pub(super) fn make_progress(&mut self, conn: ConnId, context: &mut Context<'_>) {
         let Some(connection) = self.out.connections.get(conn) else {

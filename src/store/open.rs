@@ -1,5 +1,6 @@
 //! A shard's store: opened once, then taken apart by its owner.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::catalog::{Catalog, CatalogLimits};
@@ -46,6 +47,8 @@ pub struct Opened {
     pub sessions: usize,
     /// Retained messages there are.
     pub retained: usize,
+    /// Bytes of records in segments, by start, as the checkpoint has them.
+    pub lengths: BTreeMap<u64, u64>,
 }
 
 impl Store {
@@ -60,13 +63,11 @@ impl Store {
             Log::open(options.log, found, &mut |position, reading, segments| {
                 let segment_of = |position: Position| segments.segment_of(position.offset());
                 let mark = segments.mark_of(position.offset());
+                if let Reading::Whole(Record::CheckpointEnded { begun }) = &reading {
+                    checkpoint_bytes = position.offset() - begun;
+                }
                 match reading {
-                    Reading::Whole(record) => {
-                        if let Record::CheckpointEnded { begun } = record {
-                            checkpoint_bytes = position.offset() - begun;
-                        }
-                        replay.apply(position, mark, record, &segment_of);
-                    }
+                    Reading::Whole(record) => replay.apply(position, mark, record, &segment_of),
                     Reading::Damaged(guess) => replay.pass_over(position, guess.as_ref()),
                 }
             })?;
@@ -76,6 +77,8 @@ impl Store {
         let hashing = Hashing::with_seed(options.seed);
         // The seed may be the same for each run of a test; then it is the time that differs.
         log.set_salt(options.seed ^ options.time_ms.rotate_left(32));
+        let lengths = std::mem::take(&mut replay.ends);
+        lengths.iter().for_each(|(start, length)| log.recall_end(*start, start + length));
         let begun = log.checkpoint();
         let mut logs = Logs::new(log);
         let (mut catalog, losses) =
@@ -85,14 +88,14 @@ impl Store {
         let housekeeping = Housekeeping::new(options.log.segment_bytes, begun, checkpoint_bytes);
         let sessions = catalog.sessions.len();
         let retained = catalog.retained.iter().map(super::RetainStore::len).sum();
-        let opened = Opened { report, losses, sessions, retained };
+        let opened = Opened { report, losses, sessions, retained, lengths };
         Ok((Self { catalog, logs, housekeeping }, opened))
     }
 }
 
 impl fmt::Display for Opened {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { report, losses, sessions, retained } = self;
+        let Self { report, losses, sessions, retained, .. } = self;
         write!(f, "{sessions} sessions, {retained} retained messages; {report}")?;
         if *losses != Losses::default() {
             let Losses { queued, retained, sessions, records } = losses;

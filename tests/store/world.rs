@@ -304,6 +304,9 @@ impl World {
         let images = self.disk.images_after(crash, self.flight.as_ref(), &mut self.random);
         self.verify_images(&images);
         self.disk.crash_to(&images);
+        if !self.disk.faults.are_any() {
+            assert_eq!(self.disk.aside, [], "nothing is damaged");
+        }
         self.reopen();
     }
 

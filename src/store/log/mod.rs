@@ -322,6 +322,14 @@ impl Log {
         }
     }
 
+    /// The segment that starts at `start` ends there: that is known no more when the one behind it
+    /// is gone.
+    pub(in crate::store) fn recall_end(&mut self, start: u64, end: u64) {
+        if let Some(at) = self.segments.index_of(start) {
+            self.segments.recall_end(at, end);
+        }
+    }
+
     /// What stands at `offset` is damaged: the file of its segment is set aside when nothing refers
     /// to that any more.
     pub(in crate::store) fn set_damaged(&mut self, offset: u64) {

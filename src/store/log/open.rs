@@ -274,19 +274,22 @@ impl Walk<'_, '_> {
         offset
     }
 
-    /// Where the damaged record at `offset` ends, in the segment at `at`; `None` if nobody can tell,
+    /// Where the damaged record at `offset` ends, in the segment at `at`; `None` if nobody knows,
     /// or if the log ends there.
     fn behind_damage(&self, at: usize, offset: u64) -> Option<u64> {
         let own = self.length_at(offset).map(|length| offset + length);
         // The length of this one is known.
         let begun = (offset == self.checkpoint).then_some(offset + FRAME_BYTES as u64);
         let follows = |next: &u64| is_record(self.segments, *next);
+        if offset < self.checkpoint {
+            // Where this segment ended is not known: what follows may be a write that was undone.
+            return None;
+        }
         let Some(newer) = self.segments.list.get(at + 1) else {
             let next = own.into_iter().chain(begun).find(follows)?;
             return self.is_long_committed(offset, next).then_some(next);
         };
-        // Before the checkpoint a segment may be gone that came before the next there is.
-        let is_last = |next: &u64| *next == newer.start && offset >= self.checkpoint;
+        let is_last = |next: &u64| *next == newer.start;
         own.into_iter().chain(begun).find(|next| is_last(next) || follows(next))
     }
 
