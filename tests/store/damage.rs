@@ -82,6 +82,7 @@ fn flipped(images: &[Image], place: Place, byte: usize, random: &mut Random) -> 
 /// A run that has written each kind of record, with all of it on disk.
 fn ended(seed: u64) -> World {
     let mut plan = Plan::sparse(seed);
+    plan.pressed_ms = 0;
     plan.away = 6;
     plan.setting.tail_bytes_max = 40;
     let mut world = World::new(plan, seed);
@@ -289,6 +290,7 @@ fn the_newest_segment_ends_at_damage() {
 fn a_damaged_segment_is_cleaned_and_set_aside() {
     each_seed(13_000..13_006, |seed| {
         let mut plan = Plan::sparse(seed);
+        plan.pressed_ms = 0;
         plan.setting.options.log.segment_bytes = 4096;
         plan.lag = 1;
         let mut world = World::new(plan, seed);
