@@ -68,8 +68,6 @@ pub(super) struct Connection {
     pub(super) withheld: Vec<Reply>,
     /// How fast it publishes, where that has a limit.
     pub(super) meter: Option<Box<Meter>>,
-    /// It published too fast and is not read from before this time; 0: it did not.
-    pub(super) throttled_until_ms: u64,
     /// Its CONNACK does not wait for the disk (any more).
     pub(super) greeted: bool,
     /// Its next publish waits for the disk.
@@ -100,7 +98,13 @@ impl Connection {
     #[inline]
     pub(super) fn is_held(&self) -> bool {
         let for_others = self.holds > 0 || self.blocks > 0 || self.needs_disk || !self.greeted;
-        for_others || self.throttled_until_ms > 0
+        for_others || self.throttled_until_ms().is_some()
+    }
+
+    /// When it is read from again, if it published too fast.
+    #[inline]
+    pub(super) fn throttled_until_ms(&self) -> Option<u64> {
+        self.meter.as_ref().and_then(|meter| meter.paused_until_ms)
     }
 }
 
@@ -129,7 +133,6 @@ impl Connections {
             blocks: 0,
             withheld: Vec::new(),
             meter: None,
-            throttled_until_ms: 0,
             greeted: true,
             needs_disk: false,
             resumes: 0,

@@ -1,7 +1,8 @@
 //! The command line as validated options.
 //!
 //! [`Options`] is plain data: every value that exists is within its bound in [`crate::limits`].
-//! `main` parses it once and lends it to the server; nothing below reads a flag or the environment.
+//! `main` parses it once and lends it to the server; nothing below reads a flag, and
+//! of the environment only what a service manager puts there.
 
 mod abuse;
 mod doors;
