@@ -13,6 +13,8 @@ pub enum CloseReason {
     PeerClosed,
     /// The network failed.
     Failed,
+    /// Bytes that are no TLS, or a peer that TLS does not let in.
+    TlsFault,
     /// Bytes that are no MQTT.
     Malformed(DecodeError),
     /// CONNACK carried this code.
@@ -39,6 +41,10 @@ pub enum CloseReason {
     AddressLimit,
     /// Another client came with the same client id [MQTT-3.1.4-2].
     TakenOver,
+    /// It published where it may not, with `--on-denied disconnect`.
+    Denied,
+    /// A new policy does not have it.
+    Revoked,
     /// The broker stops.
     Stopping,
 }
@@ -49,6 +55,7 @@ impl fmt::Display for CloseReason {
             Self::Disconnected => "client disconnected",
             Self::PeerClosed => "peer closed without DISCONNECT",
             Self::Failed => "connection failed",
+            Self::TlsFault => "refused by TLS",
             Self::Malformed(error) => return write!(f, "malformed packet: {error}"),
             Self::Refused(code) => return write!(f, "refused with CONNACK {}", *code as u8),
             Self::NoConnect => "first packet is not CONNECT",
@@ -62,6 +69,8 @@ impl fmt::Display for CloseReason {
             Self::ProxyHeader => "no PROXY header",
             Self::AddressLimit => "too many connections of its address",
             Self::TakenOver => "another client connected with the same client id",
+            Self::Denied => "published where it may not",
+            Self::Revoked => "may not be here under the new access rules",
             Self::Stopping => "broker stops",
         })
     }

@@ -1,11 +1,14 @@
 //! The command line as validated options.
 //!
 //! [`Options`] is plain data: every value that exists is within its bound in [`crate::limits`].
-//! `main` parses it once and lends it to the server; nothing below reads a flag, and
-//! of the environment only what a service manager puts there.
+//! `main` parses it once and lends it to the server; nothing below reads a flag, and of the
+//! environment only what a service manager puts there.
 
 mod abuse;
+mod access;
+mod command;
 mod doors;
+mod tls;
 mod values;
 
 #[cfg(test)]
@@ -21,7 +24,10 @@ use clap::{ArgAction, CommandFactory, Parser, ValueEnum, value_parser};
 use crate::limits;
 
 pub use abuse::AbuseOptions;
+pub use access::{Access, OnDenied, Takeover};
+pub use command::{Command, Passwd};
 pub use doors::{Cidr, DoorOptions, Endpoint, Listen, Owner};
+pub use tls::{ServerName, TlsClients, TlsIdentity, TlsMin, TlsOptions};
 
 use doors::parse_listen;
 use values::{
@@ -55,6 +61,13 @@ pub struct Options {
     /// More about them, and as whom to run.
     #[command(flatten)]
     pub doors: DoorOptions,
+
+    /// Who may connect and what they may do.
+    #[command(flatten)]
+    pub access: Access,
+    /// TLS.
+    #[command(flatten)]
+    pub tls: TlsOptions,
 
     /// Clients connected at once; one more is answered with CONNACK 3, server unavailable
     #[arg(
@@ -279,12 +292,6 @@ impl DiskLow {
 }
 
 impl Options {
-    /// Options from the process's own arguments. On `--help`, `--version` or a bad value this
-    /// prints and ends the process: 0 for the first two, 2 for the third.
-    pub fn from_command_line() -> Self {
-        Self::parse().checked().unwrap_or_else(|error| error.exit())
-    }
-
     /// Options from `args`, the program's name first.
     ///
     /// # Errors
@@ -298,13 +305,13 @@ impl Options {
     }
 
     /// What one flag alone cannot know.
-    fn checked(self) -> Result<Self, clap::Error> {
-        let untold = self.listen.iter().find(|listen| listen.needs_trust());
-        if let Some(listen) = untold
+    pub(super) fn checked(self) -> Result<Self, clap::Error> {
+        let mut all = self.listen.iter().chain(&self.tls.listen);
+        if let Some(listen) = all.find(|listen| listen.needs_trust())
             && self.doors.proxy_trust.is_empty()
         {
             let says = format!(
-                "--listen {},proxy needs --proxy-trust: the addresses of the proxies that may \
+                "the listener {},proxy needs --proxy-trust: the addresses of the proxies that may \
                  connect, as in --proxy-trust 10.0.0.0/8",
                 listen.at
             );

@@ -54,12 +54,26 @@ impl fmt::Display for SocketError {
     }
 }
 
+/// What is listened on, with the port that the kernel chose.
+pub(super) struct Open {
+    pub(super) listen: Listen,
+    tls: bool,
+}
+
+impl fmt::Display for Open {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tls = if self.tls { " with TLS" } else { "" };
+        let proxy = if self.listen.proxy { ", behind a proxy" } else { "" };
+        write!(f, "{}{tls}{proxy}", self.listen.at)
+    }
+}
+
 /// The doors of all shards.
 pub(super) struct Doors {
     /// By shard.
     pub(super) shards: Vec<Vec<Door<Listener>>>,
-    /// What is listened on, with the ports that the kernel chose.
-    pub(super) listens: Vec<Listen>,
+    /// Each once.
+    pub(super) opened: Vec<Open>,
     /// Removes the sockets' files when it is dropped.
     pub(super) files: Vec<SocketFile>,
 }
@@ -67,10 +81,13 @@ pub(super) struct Doors {
 impl Doors {
     /// Opens every door for so many shards.
     pub(super) fn open(options: &Options, shards: usize) -> Result<Self, StartError> {
-        let mut doors = Self { shards: vec![], listens: options.listen.clone(), files: Vec::new() };
+        let mut doors = Self { shards: Vec::new(), opened: Vec::new(), files: Vec::new() };
         doors.shards.resize_with(shards, Vec::new);
-        for listen in &mut doors.listens {
-            let kind = DoorKind { local: listen.is_local(), proxied: proxied(listen) };
+        let plain = options.listen.iter().map(|listen| (listen, false));
+        let sealed = options.tls.listen.iter().map(|listen| (listen, true));
+        for (listen, tls) in plain.chain(sealed) {
+            let mut listen = listen.clone();
+            let kind = DoorKind { local: listen.is_local(), tls, proxied: proxied(&listen) };
             match &mut listen.at {
                 Endpoint::Tcp(address) => {
                     let refused = |error| StartError::Listen(*address, error);
@@ -92,6 +109,7 @@ impl Doors {
                     }
                 }
             }
+            doors.opened.push(Open { listen, tls });
         }
         Ok(doors)
     }

@@ -1,9 +1,12 @@
 //! From options to running shards and back: limits, listeners, threads, signals, the orderly end.
 
+mod access;
+mod auth;
 mod doors;
 mod notify;
 mod privileges;
 mod storage;
+pub mod tls;
 
 use std::fmt;
 use std::io;
@@ -13,15 +16,16 @@ use std::process;
 use std::sync::mpsc;
 use std::sync::{Arc, mpsc::Receiver as Mailbox};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use log::{debug, error, info, warn};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::rand::GetRandomFlags;
 use rustix::thread::{CpuSet, sched_setaffinity};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::access::{LoadError, Policy};
 use crate::broker::{self, Shard, ShardId, Stats};
 use crate::config::{Listen, Options};
 use crate::cpus;
@@ -31,14 +35,21 @@ use crate::mesh::{self, AddressBook, AddressLimits, Bell, Sender, Tally};
 use crate::reactor::{self, Clock, Door, Gate, Inbox, Outbox, Parcel, Reactor, Subnet};
 use crate::ring::{self, Features, Listener, RingRefused, Socket, Uring, Wake, Waker};
 use crate::store::{Found, OpenError};
+use crate::transport::TlsSetup;
 
-use doors::Doors;
+use access::Access;
+use auth::Desk;
+use doors::{Doors, Open};
 use notify::Notifier;
 use privileges::Account;
 use storage::Storage;
+use tls::TlsError;
 
 pub use doors::SocketError;
 pub use privileges::PrivilegeError;
+
+/// The time between two tries to send to a shard that is busy.
+const CONTROL_PAUSE: Duration = Duration::from_millis(1);
 
 /// Why the broker could not start.
 #[derive(Debug)]
@@ -49,14 +60,20 @@ pub enum StartError {
     Socket(PathBuf, SocketError),
     /// It cannot run as it was asked to.
     Privileges(PrivilegeError),
+    /// An address that other hosts reach is to be listened on, and nothing says who may come in.
+    Unguarded(Listen),
     /// io_uring cannot be used.
     Ring(RingRefused),
     /// The data directory cannot be used.
     Data(DirectoryError),
     /// The user of `--user` may not use it.
     DataOf(String, DirectoryError),
+    /// A file of TLS cannot be used.
+    Tls(TlsError),
     /// What is in this shard's part of it cannot.
     Store(u16, OpenError),
+    /// A file that says who may come in, or what they may do, is faulty.
+    Access(LoadError),
     /// The system refused something else: what, and why.
     System(&'static str, io::Error),
 }
@@ -74,7 +91,15 @@ impl fmt::Display for StartError {
                 write!(f, "cannot listen on unix:{}: {error}", path.display())
             }
             Self::Privileges(error) => error.fmt(f),
+            Self::Unguarded(listen) => write!(
+                f,
+                "cannot listen on {}: other hosts reach it{}, and everybody could connect; name \
+                 the users with --passwords or --vhosts, or say --allow-anonymous",
+                listen.at,
+                if listen.proxy { " through its proxy" } else { "" }
+            ),
             Self::Ring(refused) => refused.fmt(f),
+            Self::Tls(error) => error.fmt(f),
             Self::Data(error @ DirectoryError::System { .. }) => write!(f, "--data-dir: {error}"),
             Self::Data(error) => error.fmt(f),
             Self::DataOf(user, error) => write!(
@@ -83,6 +108,7 @@ impl fmt::Display for StartError {
                  directories above, and own it and all that is in it: as root, mkdir -p DIR and \
                  chown -R {user} DIR"
             ),
+            Self::Access(error) => error.fmt(f),
             Self::Store(shard, error) => write!(f, "--data-dir, shard-{shard}: {error}"),
             Self::System(what, error) => write!(f, "cannot {what}: {error}"),
         }
@@ -96,7 +122,7 @@ impl std::error::Error for StartError {}
 /// # Errors
 /// If it cannot start.
 pub fn run(options: &Options) -> Result<(), StartError> {
-    let mut signals = Signals::new([SIGTERM, SIGINT])
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
         .map_err(|error| StartError::System("watch for signals", error))?;
     raise_open_files();
     let cpus = cpus::available();
@@ -104,9 +130,18 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     privileges::forbid_new();
     let (mut storage, doors) = open(options, cpus.default_shards())?;
     let shards = usize::from(storage.shards());
-    let pins = (options.pin && cpus.should_pin(shards)).then_some(cpus.ids);
-    let Doors { shards: doors, listens, files } = doors;
-    let (threads, controls, features) = start(options, doors, pins.as_deref(), &mut storage)?;
+    let pins = (options.pin && cpus.should_pin(shards)).then(|| cpus.ids.clone());
+    let tls = tls::load(&options.tls).map_err(StartError::Tls)?;
+    let vhosts = storage.vhosts()?;
+    let helpers = (cpus.ids.len() / 2).max(1);
+    let failures_max = options.access.auth_failures_max;
+    let sources = options.access.sources(tls::names_clients(&options.tls));
+    let mut access = Access::open(sources, vhosts, helpers, failures_max)?;
+    refuse_open_doors(options, access.policy())?;
+    let doors = doors.map_or_else(|| Doors::open(options, shards), Ok)?;
+    let Doors { shards: doors, opened, files } = doors;
+    let (threads, mut controls, features) =
+        start(options, doors, tls.as_ref(), pins.as_deref(), &mut storage, &access)?;
     let kernel = rustix::system::uname();
     info!(
         "ringmq {} on Linux {}, {features}",
@@ -115,23 +150,24 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     );
     let pinned = if pins.is_some() { "pinned" } else { "not pinned" };
     info!("{shards} shard{}, {pinned}", if shards == 1 { "" } else { "s" });
-    warn_if_open(&listens);
-    for listen in &listens {
-        info!("listening on {}{}", listen.at, if listen.proxy { ", behind a proxy" } else { "" });
-    }
+    announce(&opened, options);
     notifier.ready();
-    for _signal in signals.forever().take(1) {
-        info!("stopping");
+    for signal in signals.forever() {
+        if signal != SIGHUP {
+            break;
+        }
+        reload(options, &mut access, &mut controls);
     }
+    info!("stopping");
     notifier.stopping();
     thread::spawn(move || {
-        if signals.forever().next().is_some() {
+        if signals.forever().any(|signal| signal != SIGHUP) {
             warn!("stopped at once by a second signal");
             process::exit(1);
         }
     });
     for mut control in controls {
-        control.stop();
+        control.send(Parcel::Drain);
     }
     let finished = threads.into_iter().map(|thread| thread.join().unwrap_or_default());
     log_stats(&finished.collect::<Vec<_>>());
@@ -141,13 +177,11 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Opens the data directory and the doors, and becomes the user it is to run as.
-fn open(options: &Options, default_shards: usize) -> Result<(Storage, Doors), StartError> {
+/// Opens the data directory as the user that the broker is to run as. To become another user it
+/// opens the doors first, while it may.
+fn open(options: &Options, default_shards: usize) -> Result<(Storage, Option<Doors>), StartError> {
     let Some(user) = &options.doors.user else {
-        // What is wrong with the directory is said before anybody can connect.
-        let storage = Storage::open(options, default_shards)?;
-        let doors = Doors::open(options, usize::from(storage.shards()))?;
-        return Ok((storage, doors));
+        return Ok((Storage::open(options, default_shards)?, None));
     };
     // Root binds, and what is stored belongs to the user.
     let account = Account::find(user).map_err(StartError::Privileges)?;
@@ -163,7 +197,27 @@ fn open(options: &Options, default_shards: usize) -> Result<(Storage, Doors), St
     })?;
     let found = usize::from(storage.shards());
     assert_eq!(found, shards, "nobody exchanges the directory meanwhile");
-    Ok((storage, doors))
+    Ok((storage, Some(doors)))
+}
+
+/// Reads the files again that say who may come in and what they may do, for all shards: all of them
+/// or, if one is faulty, none.
+fn reload(options: &Options, access: &mut Access, controls: &mut [Control]) {
+    let reloaded = tls::load(&options.tls).map_err(StartError::Tls);
+    let reloaded = reloaded.and_then(|tls| {
+        access.reload().map_err(StartError::Access)?;
+        Ok(tls)
+    });
+    match reloaded {
+        Ok(tls) => {
+            for control in controls {
+                control.send(Parcel::Policy(access.policy().clone()));
+                tls.iter().for_each(|tls| control.send(Parcel::Tls(tls.clone())));
+            }
+            info!("reloaded");
+        }
+        Err(error) => error!("not reloaded, everything stays as it was: {error}"),
+    }
 }
 
 /// The control thread's way to one shard.
@@ -174,9 +228,13 @@ struct Control {
 }
 
 impl Control {
-    fn stop(&mut self) {
-        let full = self.sender.push_object(Parcel::Drain).is_err();
-        debug_assert!(!full, "nothing else was ever sent");
+    fn send(&mut self, parcel: Parcel<Socket>) {
+        let mut parcel = parcel;
+        // A shard that does not come to take what it was sent before is busy, and will.
+        while let Err(refused) = self.sender.push_object(parcel) {
+            parcel = refused;
+            thread::sleep(CONTROL_PAUSE);
+        }
         self.sender.publish();
         if self.bell.must_ring() {
             self.waker.wake();
@@ -197,6 +255,7 @@ struct Seat {
     bells: Vec<Arc<Bell>>,
     tally: Arc<Tally>,
     gate: Gate,
+    tls: Option<Arc<TlsSetup>>,
     /// What its log finds.
     found: Vec<Found>,
     started: Instant,
@@ -205,7 +264,14 @@ struct Seat {
 }
 
 /// What a shard must know before it begins, when all have their rings.
-type Arrangement = (Vec<Waker>, FileMedium);
+struct Arrangement {
+    wakers: Vec<Waker>,
+    medium: FileMedium,
+    desk: Desk,
+    policy: Arc<Policy>,
+    vhosts: Vec<(u16, String)>,
+}
+
 type Ready = (usize, Result<(Waker, Features), StartError>);
 /// The control thread's ways to the shards.
 type Controls = Vec<Sender<Parcel<Socket>>>;
@@ -215,11 +281,13 @@ type Started = (Vec<thread::JoinHandle<Stats>>, Vec<Control>, Features);
 fn start(
     options: &Options,
     doors: Vec<Vec<Door<Listener>>>,
+    tls: Option<&Arc<TlsSetup>>,
     pins: Option<&[usize]>,
     storage: &mut Storage,
+    access: &Access,
 ) -> Result<Started, StartError> {
     let shards = doors.len();
-    let (seats, control_senders) = seats(options, doors, pins, storage)?;
+    let (seats, control_senders) = seats(options, doors, tls, pins, storage)?;
     let bells = seats[0].bells.clone();
     let (ready_sender, ready) = mpsc::channel::<Ready>();
     let (mut threads, mut mailboxes) = (Vec::new(), Vec::new());
@@ -246,9 +314,16 @@ fn start(
     }
     let wakers: Vec<Waker> = wakers.into_iter().flatten().collect();
     for (shard, mailbox) in mailboxes.into_iter().enumerate() {
-        let medium = storage.medium(shard, wakers[shard].clone());
+        let waker = wakers[shard].clone();
+        let arrangement = Arrangement {
+            wakers: wakers.clone(),
+            medium: storage.medium(shard, waker.clone()),
+            desk: access.desk(move || waker.wake()),
+            policy: access.policy().clone(),
+            vhosts: access.vhosts(),
+        };
         // A thread that is gone has panicked, and said so.
-        let _gone = mailbox.send((wakers.clone(), medium));
+        let _gone = mailbox.send(arrangement);
     }
     let controls = control_senders.into_iter().zip(bells).zip(wakers);
     let controls =
@@ -261,6 +336,7 @@ fn start(
 fn seats(
     options: &Options,
     doors: Vec<Vec<Door<Listener>>>,
+    tls: Option<&Arc<TlsSetup>>,
     pins: Option<&[usize]>,
     storage: &mut Storage,
 ) -> Result<(Vec<Seat>, Controls), StartError> {
@@ -288,6 +364,7 @@ fn seats(
                 bells: bells.clone(),
                 tally: tally.clone(),
                 gate: gate(),
+                tls: tls.cloned(),
                 found: storage.take_found(shard)?,
                 started,
                 epoch_ms,
@@ -356,13 +433,15 @@ fn run_shard(
     if ready.send((at, Ok((waker, features)))).is_err() {
         return Stats::default();
     }
-    let Ok((wakers, medium)) = arrangement.recv() else {
+    let Ok(Arrangement { wakers, medium, desk, policy, vhosts }) = arrangement.recv() else {
         return Stats::default();
     };
     let clock = SinceStart(seat.started);
-    let broker = Shard::new(broker_options(&seat, options, seed), store);
-    let reactor =
-        Reactor::new(ring, clock, reactor_options(seat, options, broker, &wakers, medium));
+    let vhosts = vhosts.iter().map(|(number, name)| (*number, name.as_str()));
+    let broker =
+        Shard::new(broker_options(&seat, options, seed), store).with_policy(policy, vhosts);
+    let options = reactor_options(seat, options, broker, &wakers, medium, desk);
+    let reactor = Reactor::new(ring, clock, options);
     match reactor.run() {
         Ok(stats) => stats,
         Err(error) => {
@@ -389,6 +468,8 @@ fn broker_options(seat: &Seat, options: &Options, seed: u64) -> broker::Options 
         session_bytes_max: options.session_bytes_max,
         session_overflow: storage::overflow(options),
         session_expiry_ms: storage::expiry_ms(options),
+        on_denied: access::on_denied(options),
+        takeover: access::takeover(options),
         disk_low: storage::disk_low(options),
         epoch_ms: seat.epoch_ms,
         seed,
@@ -401,6 +482,7 @@ fn reactor_options(
     broker: Shard,
     wakers: &[Waker],
     medium: FileMedium,
+    desk: Desk,
 ) -> reactor::Options<Uring, FileMedium> {
     let own_bell = seat.bells[usize::from(seat.shard.0)].clone();
     let outboxes = seat.senders.into_iter().zip(&seat.bells).zip(wakers);
@@ -410,6 +492,7 @@ fn reactor_options(
     reactor::Options {
         broker,
         medium,
+        verifier: Box::new(desk),
         shard: seat.shard,
         doors: seat.doors,
         gate: seat.gate,
@@ -419,6 +502,7 @@ fn reactor_options(
         tally: seat.tally,
         clients_max: options.connections_max,
         packet_bytes_max: options.packet_bytes_max,
+        tls: seat.tls,
     }
 }
 
@@ -439,13 +523,26 @@ fn seed() -> u64 {
     u64::from_ne_bytes(bytes)
 }
 
-fn warn_if_open(listens: &[Listen]) {
-    for listen in listens.iter().filter(|listen| !listen.is_local()) {
-        warn!(
-            "{} is reachable from other hosts and everybody may connect: this version has no \
-             passwords; guard it with a firewall",
-            listen.at
-        );
+/// Anonymous clients come in by local doors alone, unless they are said to be welcome.
+fn refuse_open_doors(options: &Options, policy: &Policy) -> Result<(), StartError> {
+    let asks_certificates = tls::requires_certificates(&options.tls);
+    let certified = options.tls.listen.iter().filter(|_| !asks_certificates);
+    let mut listens = options.listen.iter().chain(certified);
+    match listens.find(|listen| !listen.is_local()) {
+        Some(listen) if !policy.guards_open_doors() => Err(StartError::Unguarded(listen.clone())),
+        _ => Ok(()),
+    }
+}
+
+/// Says where clients may come in.
+fn announce(opened: &[Open], options: &Options) {
+    let open = opened.iter().filter(|open| !open.listen.is_local());
+    for Open { listen, .. } in open.filter(|_| options.access.allow_anonymous) {
+        let at = &listen.at;
+        warn!("{at} is reachable from other hosts, and --allow-anonymous lets all in");
+    }
+    for open in opened {
+        info!("listening on {open}");
     }
 }
 

@@ -40,6 +40,7 @@
 //! | 19 | origins | each 12, as above: the rest |
 //! | 20 | queued | target *v* as in a message, offset 8, bytes *v* |
 //! | 21 | references | of each segment: start 8, references there ever were *v* |
+//! | 22 | owner | session, user name text; empty: nobody |
 //!
 //! Times are milliseconds since 1970.
 
@@ -179,6 +180,7 @@ pub(super) enum Record<'a> {
     Subscribed { session: SessionKey, granted: u8, filter: &'a str },
     Unsubscribed { session: SessionKey, filter: &'a str },
     Attached { session: SessionKey },
+    Owner { session: SessionKey, user: &'a str },
     Detached { session: SessionKey, sent: u64, time_ms: u64 },
     Received { session: SessionKey, packet_id: u16 },
     Freed { session: SessionKey, packet_id: u16 },
@@ -239,6 +241,7 @@ impl<'a> Record<'a> {
             Self::Origins(_) => 19,
             Self::References(_) => 21,
             Self::Queued { .. } => 20,
+            Self::Owner { .. } => 22,
         }
     }
 
@@ -256,6 +259,7 @@ impl<'a> Record<'a> {
                 Self::Origins(origins) => origins.len() * 12,
                 Self::References(segments) => segments.len() * 18,
                 Self::SessionOpened { client_id, .. } => client_id.len(),
+                Self::Owner { user, .. } => user.len(),
                 Self::Subscribed { filter, .. } | Self::Unsubscribed { filter, .. } => filter.len(),
                 Self::Cleared { topic, .. } => topic.len(),
                 Self::Block(block) => block.entries.len(),
@@ -293,6 +297,10 @@ impl<'a> Record<'a> {
             }
             Self::SessionEnded { session } | Self::Attached { session } => {
                 put_varint(out, (*session).into());
+            }
+            Self::Owner { session, user } => {
+                put_varint(out, (*session).into());
+                put_bytes(out, user.as_bytes());
             }
             Self::Subscribed { session, granted, filter } => {
                 put_varint(out, (*session).into());
@@ -360,12 +368,34 @@ impl<'a> Record<'a> {
         if crc != checksum(place, &whole[4..]) {
             return Err(BadRecord::Sum);
         }
+        Ok((Self::read(whole).ok_or(BadRecord::Unknown)?, whole.len()))
+    }
+
+    /// What a damaged record, with which `bytes` begin, may have been. For whom a message was is
+    /// told whatever the rest looks like.
+    pub(super) fn guess(bytes: &'a [u8]) -> Option<Self> {
+        let whole = frame(bytes)?;
+        let mut body = Cursor(&whole[FRAME_BYTES..]);
+        match whole[8] {
+            1 => MessageRecord::guess(body).map(Self::Message),
+            20 => {
+                let target = Target::from_bits(body.varint()?)?;
+                let queued = Self::Queued { target, position: Position::durable(0), bytes: 0 };
+                // An offset and a number of 32 bits.
+                (9..=13).contains(&body.len()).then_some(queued)
+            }
+            _ => Self::read(whole),
+        }
+    }
+
+    /// Reads a record, whatever its sum says.
+    #[inline]
+    fn read(whole: &'a [u8]) -> Option<Self> {
         let (kind, body) = (whole[8], Cursor(&whole[FRAME_BYTES..]));
-        let record = match kind {
+        match kind {
             1 => MessageRecord::decode(body).map(Self::Message),
             _ => Self::decode_body(kind, body),
-        };
-        Ok((record.ok_or(BadRecord::Unknown)?, whole.len()))
+        }
     }
 
     /// Bytes of the record that `bytes` begin with, by its own account.
@@ -439,6 +469,7 @@ impl<'a> Record<'a> {
                     .map(Position::durable)?,
                 bytes: body.narrow()?,
             },
+            22 => Self::Owner { session: body.narrow()?, user: body.text()? },
             _ => return None,
         };
         body.is_empty().then_some(record)
@@ -485,12 +516,25 @@ impl<'a> MessageRecord<'a> {
     }
 
     #[inline]
-    fn decode(mut body: Cursor<'a>) -> Option<Self> {
+    fn decode(body: Cursor<'a>) -> Option<Self> {
+        let (message, topic) = Self::decode_around(body)?;
+        Some(Self { topic: std::str::from_utf8(topic).ok()?, ..message })
+    }
+
+    /// The same, whatever the topic is.
+    fn guess(body: Cursor<'a>) -> Option<Self> {
+        let (message, topic) = Self::decode_around(body)?;
+        Some(Self { topic: std::str::from_utf8(topic).unwrap_or_default(), ..message })
+    }
+
+    /// All but the topic, and that one's bytes.
+    #[inline]
+    fn decode_around(mut body: Cursor<'a>) -> Option<(Self, &'a [u8])> {
         let flags = body.u8()?;
         let vhost = body.u16()?;
         let (topic_len, payload_len) = (body.u16()?, body.u32()?);
         let time_ms = body.u64()?;
-        let topic = std::str::from_utf8(body.take(topic_len.into())?).ok()?;
+        let topic = body.take(topic_len.into())?;
         let payload = body.take(payload_len as usize)?;
         let moved_from = match flags & MOVED {
             0 => None,
@@ -504,18 +548,19 @@ impl<'a> MessageRecord<'a> {
             0 => None,
             _ => Some(Origin::decode(&mut body)?),
         };
-        Some(Self {
+        let message = Self {
             vhost,
             qos: (flags & QOS_BITS).min(2),
             retained: flags & RETAINED != 0,
             time_ms,
-            topic,
+            topic: "",
             payload,
             moved_from: moved_from.map(Position::durable),
             received,
             origin,
             targets: Targets(body.rest()),
-        })
+        };
+        Some((message, topic))
     }
 }
 

@@ -11,13 +11,18 @@ use super::world::World;
 impl World {
     /// Some steps, and the end of a turn.
     pub(crate) fn turn(&mut self) {
+        self.unfolded_turn();
+        self.fold();
+    }
+
+    /// The same; what changed stays known one by one.
+    pub(crate) fn unfolded_turn(&mut self) {
         self.time_ms += 1;
         for _ in 0..self.random.below(8) {
             self.step();
         }
         self.end_turn();
         self.work_disk();
-        self.fold();
     }
 
     fn step(&mut self) {
@@ -89,6 +94,15 @@ impl World {
             }
             key
         });
+        // The same client comes as one user or another, or as nobody.
+        let user = ["", "anna", "a user name that is too long to be kept beside the rest"];
+        let user = Some(user[self.random.below(3)]).filter(|user| !user.is_empty());
+        let at = self.appended();
+        let changes = self.store.catalog.sessions.get(key).owner() != user;
+        self.store.catalog.set_owner(key, user, &mut self.store.logs);
+        if changes && !clean {
+            self.note(at, Change::Owned { key, user: user.map(str::to_owned) });
+        }
         let at = self.appended();
         self.store.catalog.attach(key, HOLDER, &mut self.store.logs);
         if !clean {
