@@ -91,9 +91,9 @@ impl Shard {
             return Some(due_ms);
         }
         if let Some(connection) = self.out.connections.get_mut(conn)
-            && connection.throttled_until_ms > 0
+            && let Some(meter) = &mut connection.meter
+            && meter.paused_until_ms.take().is_some()
         {
-            connection.throttled_until_ms = 0;
             connection.last_packet_ms = context.now_ms;
             self.out.events.push_back(Event::Resume(conn));
             return self.timer_ms(conn);

@@ -79,7 +79,7 @@ impl Shard {
         let meter = connection.meter.get_or_insert_default();
         let bytes = publish.topic.as_str().len() + publish.payload.len();
         if let Some(until_ms) = meter.note(rate, bytes, now_ms) {
-            connection.throttled_until_ms = until_ms;
+            meter.paused_until_ms = Some(until_ms);
             self.out.stats.publishers_throttled += 1;
             debug!("link {}: publishes too fast, paused for {} ms", conn.slot, until_ms - now_ms);
         }

@@ -27,6 +27,8 @@ const SECOND_NS: u64 = 1_000_000_000;
 pub(super) struct Meter {
     messages_until_ns: u64,
     bytes_until_ns: u64,
+    /// Its client is not read from before this time.
+    pub(super) paused_until_ms: Option<u64>,
 }
 
 impl Meter {

@@ -133,6 +133,14 @@ pub(super) fn parse_tls_listen(text: &str) -> Result<Listen, String> {
     })
 }
 
+/// The same over TLS, where Unix sockets gain nothing by it.
+pub(super) fn parse_tls_listen(text: &str) -> Result<Listen, String> {
+    let internet = |listen: &Listen| matches!(listen.at, Endpoint::Tcp(_));
+    let takes = "takes an IP address and a port, as in 0.0.0.0:8883 or [::]:8883; with ,proxy \
+                 behind it for a listener behind a proxy";
+    parse_listen(text).ok().filter(internet).ok_or_else(|| takes.to_owned())
+}
+
 /// A path that a socket's address has room for.
 fn parse_socket_path(path: &str) -> Option<PathBuf> {
     let fits = (1..=limits::UNIX_PATH_BYTES_MAX).contains(&path.len());

@@ -1,7 +1,8 @@
 //! The command line as validated options.
 //!
 //! [`Options`] is plain data: every value that exists is within its bound in [`crate::limits`].
-//! `main` parses it once and lends it to the server; nothing below reads a flag or the environment.
+//! `main` parses it once and lends it to the server; nothing below reads a flag, and of the
+//! environment only what a service manager puts there.
 
 mod abuse;
 mod access;
@@ -24,6 +25,7 @@ use crate::limits;
 
 pub use access::{Access, OnDenied, Takeover};
 pub use command::{Command, Passwd};
+pub use doors::{Cidr, DoorOptions, Endpoint, Listen, Owner};
 pub use tls::{ServerName, TlsClients, TlsIdentity, TlsMin, TlsOptions};
 
 pub use abuse::AbuseOptions;

@@ -372,6 +372,10 @@ fn refuses_what_is_out_of_bounds() {
 fn proxies_must_be_trusted() {
     let error = options(&["--listen=127.0.0.1:0,proxy"]).expect_err("nobody is trusted");
     assert!(error.contains("127.0.0.1:0,proxy needs --proxy-trust"), "{error}");
+    let tls = ["--tls-listen=127.0.0.1:0,proxy", "--tls-cert=c", "--tls-key=k"];
+    let error = options(&tls).expect_err("nobody is trusted");
+    assert!(error.contains("127.0.0.1:0,proxy needs --proxy-trust"), "{error}");
+    assert!(options(&[&tls[..], &["--proxy-trust=::1"]].concat()).is_ok());
     for flags in [
         &["--listen=127.0.0.1:0,proxy", "--proxy-trust=127.0.0.1"][..],
         &["--listen=unix:/run/mqtt,proxy"],

@@ -11,7 +11,8 @@ use super::values::parse_server_name;
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 #[command(next_help_heading = "TLS")]
 pub struct TlsOptions {
-    /// Address to accept MQTT over TLS on, usually port 8883; may be given several times
+    /// Address to accept MQTT over TLS on, usually port 8883; may be given several times. With
+    /// ",proxy" behind it a PROXY protocol header must come before TLS
     #[arg(
         id = "tls-listen",
         long = "tls-listen",

@@ -18,6 +18,7 @@ use crate::store::Medium;
 use crate::transport::{ProxyHeader, read_proxy_header};
 
 use super::door::{DoorKind, Proxied};
+use super::links::conn_of;
 use super::turn::{Clock, Reactor};
 
 /// A range of addresses.
@@ -213,6 +214,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             link.caller.address = Some(client);
         }
         let address = link.caller.address;
+        self.broker.relocate(conn_of(key), address);
         match self.count_in(address) {
             Ok(pass) => {
                 if let Some(link) = self.links.get_mut(key) {

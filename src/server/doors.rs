@@ -54,12 +54,26 @@ impl fmt::Display for SocketError {
     }
 }
 
+/// What is listened on, with the port that the kernel chose.
+pub(super) struct Open {
+    pub(super) listen: Listen,
+    tls: bool,
+}
+
+impl fmt::Display for Open {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tls = if self.tls { " with TLS" } else { "" };
+        let proxy = if self.listen.proxy { ", behind a proxy" } else { "" };
+        write!(f, "{}{tls}{proxy}", self.listen.at)
+    }
+}
+
 /// The doors of all shards.
 pub(super) struct Doors {
     /// By shard.
     pub(super) shards: Vec<Vec<Door<Listener>>>,
-    /// What is listened on, with the ports that the kernel chose.
-    pub(super) listens: Vec<Listen>,
+    /// Each once.
+    pub(super) opened: Vec<Open>,
     /// Removes the sockets' files when it is dropped.
     pub(super) files: Vec<SocketFile>,
 }
@@ -93,6 +107,7 @@ impl Doors {
                     }
                 }
             }
+            doors.opened.push(Open { listen, tls });
         }
         Ok(doors)
     }

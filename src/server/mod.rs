@@ -89,8 +89,10 @@ impl fmt::Display for StartError {
             Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
             Self::Unguarded(address) => write!(
                 f,
-                "cannot listen on {address}: other hosts reach it, and everybody could connect; \
-                 name the users with --passwords or --vhosts, or say --allow-anonymous"
+                "cannot listen on {}: other hosts reach it{}, and everybody could connect; name \
+                 the users with --passwords or --vhosts, or say --allow-anonymous",
+                listen.at,
+                if listen.proxy { " through its proxy" } else { "" }
             ),
             Self::Socket(path, error) => {
                 write!(f, "cannot listen on unix:{}: {error}", path.display())
@@ -212,10 +214,7 @@ fn reload(options: &Options, access: &mut Access, controls: &mut [Control]) {
 /// Opens the data directory and the doors, and becomes the user it is to run as.
 fn open(options: &Options, default_shards: usize) -> Result<(Storage, Doors), StartError> {
     let Some(user) = &options.doors.user else {
-        // What is wrong with the directory is said before anybody can connect.
-        let storage = Storage::open(options, default_shards)?;
-        let doors = Doors::open(options, usize::from(storage.shards()))?;
-        return Ok((storage, doors));
+        return Ok((Storage::open(options, default_shards)?, None));
     };
     // Root binds, and what is stored belongs to the user.
     let account = Account::find(user).map_err(StartError::Privileges)?;

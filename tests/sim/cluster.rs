@@ -211,7 +211,10 @@ fn broker_options(plan: &Plan, shard: ShardId) -> broker::Options {
         outgoing_bytes_max: plan.outgoing_bytes_max,
         qos0_patience_ms: plan.patience_ms,
         inflight_max: plan.inflight_max,
-        publish_rate: broker::PublishRate::default(),
+        publish_rate: broker::PublishRate {
+            messages: plan.publishes_per_s,
+            bytes: plan.publish_bytes_per_s,
+        },
         subscriptions_max: usize::MAX,
         topic_levels_max: 128,
         session_bytes_max: SESSION_BYTES_MAX,

@@ -11,3 +11,4 @@ mod door;
 mod files;
 mod handshakes;
 mod hostile;
+mod proxied;

@@ -43,7 +43,7 @@ impl Proxied {
 
     #[track_caller]
     fn trusting(shards: usize, trust: &str, more: &[&str]) -> Self {
-        let flags = ["--listen", "127.0.0.1:0,proxy", "--proxy-trust", trust];
+        let flags = ["--listen", "127.0.0.1:0,proxy", "--proxy-trust", trust, "--allow-anonymous"];
         let broker = Broker::start_with(shards, &[&flags, more].concat());
         let line = broker.wait_for_line(", behind a proxy");
         let (_, rest) = line.split_once("listening on ").expect("it listens");
@@ -214,7 +214,8 @@ fn unix_socket_behind_a_proxy() {
     fs::create_dir(directory.path()).expect("nobody else has it");
     let path = directory.path().join("mqtt");
     let listen = format!("unix:{},proxy", path.display());
-    let broker = Broker::start_with(2, &["--listen", &listen, "--log", "debug"]);
+    let flags = ["--listen", &listen, "--log", "debug", "--allow-anonymous"];
+    let broker = Broker::start_with(2, &flags);
     broker.wait_for_line(", behind a proxy");
     for (header, accepted) in [(v1("203.0.113.7"), true), (Vec::new(), false)] {
         let mut client = Client::open_unix(&path);
