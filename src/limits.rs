@@ -13,6 +13,19 @@ pub const PRE_CONNECT_BYTES_MAX: usize = 64 * 1024;
 /// Time from accept to a complete CONNECT. Over: the link is closed.
 pub const CONNECT_TIMEOUT_MS: u64 = 10_000;
 
+/// Clients whose passwords wait to be verified, on all shards together; one more is refused. As
+/// many as may reconnect at once: their passwords take 128 MiB at worst.
+pub const AUTH_WAITING_MAX: usize = 16_384;
+
+/// Of those, clients from addresses that had wrong ones lately: they wait behind the others.
+pub const AUTH_SUSPECTS_MAX: usize = 1_024;
+
+/// Passwords that were right or wrong lately and are remembered, 64 bytes each.
+pub const AUTH_REMEMBERED_MAX: usize = 131_072;
+
+/// Addresses whose wrong passwords are counted.
+pub const AUTH_ADDRESSES_MAX: usize = 65_536;
+
 /// Largest packet a client may send by default (`--max-packet-size`), fixed header included.
 /// Over: the link is closed before the body is read.
 pub const PACKET_BYTES_DEFAULT: usize = 16 * 1024 * 1024;
@@ -263,7 +276,8 @@ pub const FORMAT_TEXT_BYTES_MAX: u64 = 4096;
 /// reads them all.
 pub const VHOSTS_MAX: usize = 4096;
 
-/// Bytes of a vhost's name.
+/// Bytes of the name of a vhost. Over: its folder is refused. Each may take three of the 255 that a
+/// file system allows, when it is percent-encoded.
 pub const VHOST_NAME_BYTES_MAX: usize = 255;
 
 /// Of a data directory's `VHOSTS`, more is not read.
@@ -346,8 +360,61 @@ pub const REGEX_BYTES_MAX: usize = 256 * 1024;
 
 /// How deep a regular expression may be nested. Over: as [`REGEX_BYTES_MAX`].
 pub const REGEX_NESTING_MAX: u32 = 32;
+/// Bytes of a TLS record that a link keeps until its end is received: one record with its header
+/// and the most that sealing may add (RFC 5246, 6.2.3), and a message of the handshake that spans
+/// several, a chain of certificates say. Over: the link is closed.
+pub const TLS_PARTIAL_BYTES_MAX: usize = 18 * 1024;
+
+/// Bytes that sealing adds to a record at most: 29 with AES-GCM in TLS 1.2, 22 in TLS 1.3, where
+/// two key updates of 27 may go before it.
+pub const TLS_RECORD_EXTRA_BYTES: usize = 128;
+
+/// Flights of TLS handshakes one shard takes on in one turn: half a millisecond or so, the cost of
+/// keys and signatures. Over: they wait for the next turns, in order; the time to CONNECT bounds
+/// how long.
+pub const HANDSHAKE_STEPS_MAX: usize = 8;
+
+/// Bytes of a file with certificates, a key or revoked certificates. Over: it is refused. A list of
+/// a million revoked certificates has less.
+pub const TLS_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Bytes of a user name from a client certificate. Over: it is none.
+pub const CERTIFIED_NAME_BYTES_MAX: usize = 1024;
+/// Bytes of a Unix socket's path: what the kernel's address has room for, with a 0 at its end.
+pub const UNIX_PATH_BYTES_MAX: usize = 107;
+
+/// Bytes of a PROXY protocol header, version 1, its end of line included (2.1 of its
+/// specification). Over: the link is closed.
+pub const PROXY_V1_BYTES_MAX: usize = 107;
+
+/// Bytes of a PROXY protocol header, version 2. Senders keep to 536, so that it fits one segment;
+/// cloud balancers add a few hundred. Over: the link is closed.
+pub const PROXY_V2_BYTES_MAX: usize = 2048;
+
+/// Most `--address-connections-max`: a mistyped flag above that.
+pub const ADDRESS_CONNECTIONS_MAX: u32 = 10_000_000;
+
+/// Most of what is counted for a second: above that a limit is none.
+pub const RATE_MAX: u32 = 100_000_000;
+
+/// Most `--client-publish-bytes`: 1 TiB a second, as [`RATE_MAX`].
+pub const PUBLISH_BYTES_PER_S_MAX: u64 = 1 << 40;
+
+/// Addresses that are counted at once, all shards together: some 100 bytes each. Full: others are
+/// let in uncounted, and that is counted: refusing them would let an attacker with many addresses
+/// lock everybody out.
+pub const ADDRESSES_MAX: usize = 1024 * 1024;
+
+/// Addresses known at which those are looked for that need not be any more; after that at each
+/// doubling.
+pub const ADDRESSES_SWEEP_MIN: usize = 1024;
+
+/// The time between two warnings of one kind about links that are refused.
+pub const REFUSED_WARN_MS: u64 = 60_000;
 
 const _: () = assert!(CHUNK_SMALL_BYTES < CHUNK_LARGE_BYTES);
+const _: () = assert!(TLS_RECORD_EXTRA_BYTES < CHUNK_SMALL_BYTES);
+const _: () = assert!(TLS_PARTIAL_BYTES_MAX > 5 + 16 * 1024 + 1024);
 const _: () = assert!(SHARE_BYTES_MIN < MESH_RING_BYTES / 4);
 const _: () = assert!(PACKET_BYTES_MIN <= PACKET_BYTES_DEFAULT);
 const _: () = assert!(CHOKE_FACTOR < OUTGOING_BURST_FACTOR);
@@ -370,3 +437,6 @@ const _: () = assert!(SEGMENT_BYTES_MIN <= SEGMENT_BYTES_DEFAULT);
 const _: () = assert!(SEGMENT_BYTES_DEFAULT <= SEGMENT_BYTES_MAX);
 const _: () = assert!(LOGIN_BYTES_MAX + PASSWORD_BYTES_MAX < PRE_CONNECT_BYTES_MAX);
 const _: () = assert!(PASSWD_ARGON2_MEMORY_KIB <= ARGON2_MEMORY_KIB_MAX);
+const _: () = assert!(PROXY_V1_BYTES_MAX < PRE_CONNECT_BYTES_MAX);
+const _: () = assert!(PROXY_V2_BYTES_MAX < PRE_CONNECT_BYTES_MAX);
+const _: () = assert!(ADDRESSES_SWEEP_MIN < ADDRESSES_MAX);

@@ -10,7 +10,9 @@ use crate::mqtt::{QoS, Version};
 use crate::store::SessionKey;
 
 use super::ConnId;
+use super::admission::{Caller, Greeting};
 use super::congestion::Pace;
+use super::meter::Meter;
 use super::output::Output;
 use super::promises::Reply;
 use super::replay::Replays;
@@ -28,8 +30,8 @@ pub(super) struct Will {
 
 #[derive(Debug)]
 pub(super) enum Phase {
-    /// No CONNECT yet.
-    Greeting,
+    /// No CONNECT yet, or one that waits to be let in.
+    Greeting(Box<Greeting>),
     Open(Open),
     Closed,
 }
@@ -39,6 +41,10 @@ pub(super) struct Open {
     pub(super) version: Version,
     pub(super) vhost: VhostId,
     pub(super) session: SessionKey,
+    /// It came in through a door that only this host can reach.
+    pub(super) local: bool,
+    /// A certificate says who it is.
+    pub(super) certified: bool,
     /// Milliseconds without a packet after which the client is gone; 0: never.
     pub(super) silence_ms_max: u32,
     pub(super) will: Option<Box<Will>>,
@@ -49,6 +55,8 @@ pub(super) struct Open {
 pub(super) struct LastTopic {
     pub(super) topic: String,
     pub(super) route: Ticket,
+    /// The client may not publish to it.
+    pub(super) denied: bool,
 }
 
 #[derive(Debug)]
@@ -65,6 +73,10 @@ pub(super) struct Connection {
     pub(super) blocks: u32,
     /// Replies that are due but for those.
     pub(super) withheld: Vec<Reply>,
+    /// How fast it publishes, where that has a limit.
+    pub(super) meter: Option<Box<Meter>>,
+    /// It published too fast and is not read from before this time; 0: it did not.
+    pub(super) throttled_until_ms: u64,
     /// Its CONNACK does not wait for the disk (any more).
     pub(super) greeted: bool,
     /// Its next publish waits for the disk.
@@ -91,10 +103,11 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Whether it is not read from for the sake of others or of the disk.
+    /// Whether it is not read from for the sake of others, of the disk or of its limits.
     #[inline]
     pub(super) fn is_held(&self) -> bool {
-        self.holds > 0 || self.blocks > 0 || self.needs_disk || !self.greeted
+        let for_others = self.holds > 0 || self.blocks > 0 || self.needs_disk || !self.greeted;
+        for_others || self.throttled_until_ms > 0
     }
 }
 
@@ -107,7 +120,7 @@ pub(super) struct Connections {
 impl Connections {
     /// # Panics
     /// If the slot is taken: the reactor frees a link before it gives its slot away.
-    pub(super) fn open(&mut self, conn: ConnId, now_ms: u64) {
+    pub(super) fn open(&mut self, conn: ConnId, caller: Caller, now_ms: u64) {
         let slot = conn.slot as usize;
         if slot >= self.slots.len() {
             self.slots.resize_with(slot + 1, || None);
@@ -115,13 +128,15 @@ impl Connections {
         assert!(self.slots[slot].is_none(), "slot {slot} is free");
         self.slots[slot] = Some(Connection {
             generation: conn.generation,
-            phase: Phase::Greeting,
+            phase: Phase::Greeting(Box::new(Greeting::new(caller))),
             output: Output::default(),
             last_packet_ms: now_ms,
-            last_topic: LastTopic { topic: String::new(), route: Ticket::VOID },
+            last_topic: LastTopic { topic: String::new(), route: Ticket::VOID, denied: false },
             holds: 0,
             blocks: 0,
             withheld: Vec::new(),
+            meter: None,
+            throttled_until_ms: 0,
             greeted: true,
             needs_disk: false,
             resumes: 0,

@@ -3,6 +3,7 @@
 use crate::limits;
 
 use super::ShardId;
+use super::meter::PublishRate;
 
 /// What happens to a message for a session that is full.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -13,6 +14,24 @@ pub enum Overflow {
     DropNewest,
     /// It is taken, and its publisher not acknowledged and not read from until there is room.
     Block,
+}
+
+/// What happens to who publishes where it may not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OnDenied {
+    /// The message is acknowledged and goes nowhere.
+    Drop,
+    /// The connection is closed.
+    Disconnect,
+}
+
+/// Who may take over a client id.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Takeover {
+    /// The user whose session it is; nobody's session, anybody.
+    SameUser,
+    /// Any user of the vhost.
+    Any,
 }
 
 /// How little free space is too little.
@@ -37,12 +56,22 @@ pub struct Options {
     pub qos0_patience_ms: u64,
     /// `--max-inflight`, 1 to 65,535.
     pub inflight_max: u16,
+    /// `--client-publish-rate` and `--client-publish-bytes`.
+    pub publish_rate: PublishRate,
+    /// `--max-subscriptions`, 1 to [`limits::SUBSCRIPTIONS_MAX`].
+    pub subscriptions_max: usize,
+    /// `--max-topic-levels`, 1 to [`limits::TOPIC_LEVELS_MAX`].
+    pub topic_levels_max: usize,
     /// `--session-max-bytes`.
     pub session_bytes_max: u64,
     /// `--session-overflow`.
     pub session_overflow: Overflow,
     /// `--session-expiry`, milliseconds; 0: never.
     pub session_expiry_ms: u64,
+    /// `--on-denied`.
+    pub on_denied: OnDenied,
+    /// `--takeover`.
+    pub takeover: Takeover,
     /// `--disk-low`.
     pub disk_low: Option<Threshold>,
     /// The time when the clock stood at 0, milliseconds since 1970.
@@ -60,9 +89,14 @@ impl Options {
             outgoing_bytes_max: limits::OUTGOING_BYTES_DEFAULT,
             qos0_patience_ms: limits::QOS0_PATIENCE_MS_DEFAULT,
             inflight_max: limits::INFLIGHT_DEFAULT,
+            publish_rate: PublishRate::default(),
+            subscriptions_max: limits::SUBSCRIPTIONS_MAX,
+            topic_levels_max: limits::TOPIC_LEVELS_MAX,
             session_bytes_max: limits::SESSION_BYTES_MAX,
             session_overflow: Overflow::DropOldest,
             session_expiry_ms: 0,
+            on_denied: OnDenied::Drop,
+            takeover: Takeover::SameUser,
             disk_low: None,
             epoch_ms: 0,
             seed: 1,

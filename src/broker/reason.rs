@@ -13,6 +13,8 @@ pub enum CloseReason {
     PeerClosed,
     /// The network failed.
     Failed,
+    /// Bytes that are no TLS, or a peer that TLS does not let in.
+    TlsFault,
     /// Bytes that are no MQTT.
     Malformed(DecodeError),
     /// CONNACK carried this code.
@@ -33,8 +35,16 @@ pub enum CloseReason {
     ConnectTimeout,
     /// Too many bytes before CONNECT.
     TooMuchBeforeConnect,
+    /// It came through a proxy, and began with no PROXY header.
+    ProxyHeader,
+    /// Its address has, or opens, as many connections as it may.
+    AddressLimit,
     /// Another client came with the same client id [MQTT-3.1.4-2].
     TakenOver,
+    /// It published where it may not, with `--on-denied disconnect`.
+    Denied,
+    /// A new policy does not have it.
+    Revoked,
     /// The broker stops.
     Stopping,
 }
@@ -45,6 +55,7 @@ impl fmt::Display for CloseReason {
             Self::Disconnected => "client disconnected",
             Self::PeerClosed => "peer closed without DISCONNECT",
             Self::Failed => "connection failed",
+            Self::TlsFault => "refused by TLS",
             Self::Malformed(error) => return write!(f, "malformed packet: {error}"),
             Self::Refused(code) => return write!(f, "refused with CONNACK {}", *code as u8),
             Self::NoConnect => "first packet is not CONNECT",
@@ -55,7 +66,11 @@ impl fmt::Display for CloseReason {
             Self::KeepAlive => "nothing received within 1.5 times the keep alive",
             Self::ConnectTimeout => "no CONNECT in time",
             Self::TooMuchBeforeConnect => "too many bytes before CONNECT",
+            Self::ProxyHeader => "no PROXY header",
+            Self::AddressLimit => "too many connections of its address",
             Self::TakenOver => "another client connected with the same client id",
+            Self::Denied => "published where it may not",
+            Self::Revoked => "may not be here under the new access rules",
             Self::Stopping => "broker stops",
         })
     }

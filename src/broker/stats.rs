@@ -24,12 +24,40 @@ stats! {
     clients_accepted,
     /// CONNECTs that were answered with a refusal.
     clients_refused,
+    /// Clients that were refused without a look at a password: no user name, or none that may come.
+    logins_refused,
+    /// Clients whose user name or password was wrong.
+    passwords_wrong,
+    /// Clients whose address had too many wrong passwords to try another.
+    logins_throttled,
+    /// Clients that were refused because too many others had to be verified.
+    logins_unheard,
+    /// Clients that were refused because their client id is another user's.
+    takeovers_refused,
+    /// Clients that were disconnected because a new policy does not have them.
+    clients_revoked,
+    /// PUBLISHes and wills that their client may not send.
+    publishes_denied,
+    /// Filters that their client may not subscribe to.
+    subscriptions_denied,
     /// Connections closed because their bytes were no MQTT.
     closed_malformed,
+    /// Connections closed because their bytes were no TLS, or their peer was not let in by it.
+    closed_tls,
     /// Connections closed because they broke the protocol.
     closed_violation,
     /// Connections closed because nothing whole came in time.
     closed_timeout,
+    /// Connections refused because they came to a listener behind a proxy from elsewhere.
+    refused_untrusted_proxy,
+    /// Connections refused because their address had as many as it may.
+    refused_address_connections,
+    /// Connections refused because their address opened too many in a second.
+    refused_address_rate,
+    /// Connections whose address was not counted because too many are.
+    addresses_uncounted,
+    /// Connections closed because they did not begin with a PROXY header.
+    closed_proxy_header,
     /// Connections closed because another client came with their client id.
     taken_over,
     /// PUBLISHes received.
@@ -64,6 +92,10 @@ stats! {
     marked_slow,
     /// Times a publisher was held back.
     publishers_held,
+    /// Times a publisher was not read from because it was faster than it may be.
+    publishers_throttled,
+    /// Filters that were refused because the session had as many as it may, or for their depth.
+    subscriptions_refused,
     /// Messages that had no subscriber.
     unrouted,
 }
@@ -73,6 +105,7 @@ impl Stats {
     pub(super) fn count_close(&mut self, reason: CloseReason) {
         match reason {
             CloseReason::Malformed(_) => self.closed_malformed += 1,
+            CloseReason::TlsFault => self.closed_tls += 1,
             CloseReason::NoConnect
             | CloseReason::SecondConnect
             | CloseReason::Unexpected
@@ -80,11 +113,15 @@ impl Stats {
             | CloseReason::TooManyLevels
             | CloseReason::TooMuchBeforeConnect => self.closed_violation += 1,
             CloseReason::KeepAlive | CloseReason::ConnectTimeout => self.closed_timeout += 1,
+            CloseReason::ProxyHeader => self.closed_proxy_header += 1,
             CloseReason::TakenOver => self.taken_over += 1,
-            CloseReason::Disconnected
+            CloseReason::Revoked => self.clients_revoked += 1,
+            CloseReason::Denied
+            | CloseReason::Disconnected
             | CloseReason::PeerClosed
             | CloseReason::Failed
             | CloseReason::Refused(_)
+            | CloseReason::AddressLimit
             | CloseReason::Stopping => {}
         }
     }

@@ -1,23 +1,42 @@
-//! What a flag's value may look like: addresses, sizes, durations, log filters. Each parser says in
+//! What a flag's value may look like: sizes, durations, log filters. Each parser says in
 //! its error what the flag takes.
 
 use std::fmt::Display;
-use std::net::SocketAddr;
 use std::num::NonZero;
 
 use clap::builder::RangedU64ValueParser;
 
 use crate::limits;
 
-use super::{DiskLow, SessionExpiry};
+use super::{DiskLow, ServerName, SessionExpiry};
 
 pub(super) fn connections() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=limits::CONNECTIONS_MAX as u64)
 }
 
-pub(super) fn parse_listen(text: &str) -> Result<SocketAddr, String> {
-    let takes = "takes an IP address and a port, as in 127.0.0.1:1883 or [::]:1883";
-    text.parse().map_err(|_| takes.to_owned())
+pub(super) fn subscriptions() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=limits::SUBSCRIPTIONS_MAX as u64)
+}
+
+pub(super) fn topic_levels() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=limits::TOPIC_LEVELS_MAX as u64)
+}
+
+pub(super) fn parse_server_name(text: &str) -> Result<ServerName, String> {
+    let takes = "takes a host name, = and two files, as in mqtt.example.com=cert.pem,key.pem; the \
+                 host may be *.example.com";
+    let (host, files) = text.split_once('=').ok_or(takes)?;
+    let (cert, key) = files.split_once(',').ok_or(takes)?;
+    let host = host.to_ascii_lowercase();
+    let labels = host.strip_prefix("*.").unwrap_or(&host);
+    let is_label = |label: &str| {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        !label.is_empty() && label.len() <= 63 && label.chars().all(is_part)
+    };
+    if !labels.split('.').all(is_label) || host.len() > 253 || cert.is_empty() || key.is_empty() {
+        return Err(takes.to_owned());
+    }
+    Ok(ServerName { host, cert: cert.into(), key: key.into() })
 }
 
 pub(super) fn parse_shards(text: &str) -> Result<NonZero<usize>, String> {
@@ -29,6 +48,10 @@ pub(super) fn parse_shards(text: &str) -> Result<NonZero<usize>, String> {
 
 pub(super) fn parse_packet_bytes(text: &str) -> Result<usize, String> {
     bytes_within(text, limits::PACKET_BYTES_MIN, limits::PACKET_BYTES_MAX)
+}
+
+pub(super) fn parse_publish_bytes(text: &str) -> Result<u64, String> {
+    bytes_within(text, 0, limits::PUBLISH_BYTES_PER_S_MAX)
 }
 
 pub(super) fn parse_outgoing_bytes(text: &str) -> Result<usize, String> {

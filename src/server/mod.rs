@@ -1,10 +1,17 @@
 //! From options to running shards and back: limits, listeners, threads, signals, the orderly end.
 
+mod access;
+mod auth;
+mod doors;
+mod notify;
+mod privileges;
 mod storage;
+pub mod tls;
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process;
 use std::sync::mpsc;
 use std::sync::{Arc, mpsc::Receiver as Mailbox};
@@ -15,36 +22,58 @@ use log::{debug, error, info, warn};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::rand::GetRandomFlags;
 use rustix::thread::{CpuSet, sched_setaffinity};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::access::{LoadError, Policy};
 use crate::broker::{self, Shard, ShardId, Stats};
-use crate::config::Options;
+use crate::config::{Endpoint, Listen, Options};
 use crate::cpus;
 use crate::disk::{DirectoryError, FileMedium};
-use crate::limits::{LISTEN_BACKLOG, MESH_RING_BYTES};
-use crate::mesh::{self, Bell, Sender, Tally};
-use crate::reactor::{self, Clock, Door, DoorKind, Inbox, Outbox, Parcel, Reactor};
+use crate::limits::MESH_RING_BYTES;
+use crate::mesh::{self, AddressBook, AddressLimits, Bell, Sender, Tally};
+use crate::reactor::{self, Clock, Door, Gate, Inbox, Outbox, Parcel, Reactor, Subnet};
 use crate::ring::{self, Features, Listener, RingRefused, Socket, Uring, Wake, Waker};
 use crate::store::{Found, OpenError};
+use crate::transport::TlsSetup;
 
+use access::Access;
+use auth::Desk;
+use doors::Doors;
+use notify::Notifier;
+use privileges::Account;
 use storage::Storage;
+use tls::TlsError;
 
-/// Tries to bind an address that is in use, and the time between two.
-const BIND_TRIES: u32 = 10;
-const BIND_PAUSE: Duration = Duration::from_millis(100);
+pub use doors::SocketError;
+pub use privileges::PrivilegeError;
+
+/// The time between two tries to send to a shard that is busy.
+const CONTROL_PAUSE: Duration = Duration::from_millis(1);
 
 /// Why the broker could not start.
 #[derive(Debug)]
 pub enum StartError {
     /// An address cannot be listened on.
     Listen(SocketAddr, io::Error),
+    /// An address that other hosts reach is to be listened on, and nothing says who may come in.
+    Unguarded(Endpoint),
+    /// A Unix socket cannot.
+    Socket(PathBuf, SocketError),
+    /// It cannot run as it was asked to.
+    Privileges(PrivilegeError),
     /// io_uring cannot be used.
     Ring(RingRefused),
     /// The data directory cannot be used.
     Data(DirectoryError),
+    /// A file of TLS cannot be used.
+    Tls(TlsError),
+    /// The user of `--user` may not use it.
+    DataOf(String, DirectoryError),
     /// What is in this shard's part of it cannot.
     Store(u16, OpenError),
+    /// A file that says who may come in, or what they may do, is faulty.
+    Access(LoadError),
     /// The system refused something else: what, and why.
     System(&'static str, io::Error),
 }
@@ -58,9 +87,26 @@ impl fmt::Display for StartError {
                  choose another with --listen"
             ),
             Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::Unguarded(address) => write!(
+                f,
+                "cannot listen on {address}: other hosts reach it, and everybody could connect; \
+                 name the users with --passwords or --vhosts, or say --allow-anonymous"
+            ),
+            Self::Socket(path, error) => {
+                write!(f, "cannot listen on unix:{}: {error}", path.display())
+            }
+            Self::Privileges(error) => error.fmt(f),
             Self::Ring(refused) => refused.fmt(f),
+            Self::Tls(error) => error.fmt(f),
             Self::Data(error @ DirectoryError::System { .. }) => write!(f, "--data-dir: {error}"),
             Self::Data(error) => error.fmt(f),
+            Self::Access(error) => error.fmt(f),
+            Self::DataOf(user, error) => write!(
+                f,
+                "--data-dir: {error}; ringmq runs as {user}, who must be able to enter the \
+                 directories above, and own it and all that is in it: as root, mkdir -p DIR and \
+                 chown -R {user} DIR"
+            ),
             Self::Store(shard, error) => write!(f, "--data-dir, shard-{shard}: {error}"),
             Self::System(what, error) => write!(f, "cannot {what}: {error}"),
         }
@@ -74,46 +120,118 @@ impl std::error::Error for StartError {}
 /// # Errors
 /// If it cannot start.
 pub fn run(options: &Options) -> Result<(), StartError> {
-    let mut signals = Signals::new([SIGTERM, SIGINT])
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
         .map_err(|error| StartError::System("watch for signals", error))?;
     raise_open_files();
     let cpus = cpus::available();
-    let mut storage = Storage::open(options, cpus.default_shards())?;
+    let notifier = Notifier::from_environment();
+    privileges::forbid_new();
+    // A key may be for root's eyes alone; what is read again at SIGHUP must be readable then.
+    let tls = tls::load(&options.tls).map_err(StartError::Tls)?;
+    let (mut storage, doors) = open(options, cpus.default_shards())?;
+    let helpers = (cpus.ids.len() / 2).max(1);
+    let mut access = Access::open(options, storage.vhosts()?, helpers)?;
+    refuse_open_doors(options, access.policy())?;
     let shards = usize::from(storage.shards());
-    let pins = (options.pin && cpus.should_pin(shards)).then_some(cpus.ids);
-    let doors = open_doors(&options.listen, shards)?;
-    let addresses: Vec<_> =
-        doors[0].iter().filter_map(|door| door.listener.address().ok()).collect();
-    let (threads, controls, features) = start(options, doors, pins.as_deref(), &mut storage)?;
+    let pins = (options.pin && cpus.should_pin(shards)).then(|| cpus.ids.clone());
+    let Doors { shards: doors, listens, files } = doors;
+    let (threads, mut controls, features) =
+        start(options, doors, tls.as_ref(), pins.as_deref(), &mut storage, &access)?;
+    introduce(&features, shards, pins.is_some());
+    name_listens(&listens, options);
+    notifier.ready();
+    for signal in signals.forever() {
+        if signal != SIGHUP {
+            break;
+        }
+        reload(options, &mut access, &mut controls);
+    }
+    info!("stopping");
+    notifier.stopping();
+    thread::spawn(move || {
+        if signals.forever().any(|signal| signal != SIGHUP) {
+            warn!("stopped at once by a second signal");
+            process::exit(1);
+        }
+    });
+    for mut control in controls {
+        control.send(Parcel::Drain);
+    }
+    let finished = threads.into_iter().map(|thread| thread.join().unwrap_or_default());
+    log_stats(&finished.collect::<Vec<_>>());
+    storage.finish();
+    drop(files);
+    info!("stopped");
+    Ok(())
+}
+
+/// Says what runs where.
+fn introduce(features: &Features, shards: usize, pinned: bool) {
     let kernel = rustix::system::uname();
     info!(
         "ringmq {} on Linux {}, {features}",
         env!("CARGO_PKG_VERSION"),
         kernel.release().to_string_lossy()
     );
-    let pinned = if pins.is_some() { "pinned" } else { "not pinned" };
+    let pinned = if pinned { "pinned" } else { "not pinned" };
     info!("{shards} shard{}, {pinned}", if shards == 1 { "" } else { "s" });
-    warn_if_open(&addresses);
-    for address in addresses {
-        info!("listening on {address}");
-    }
-    for _signal in signals.forever().take(1) {
-        info!("stopping");
-    }
-    thread::spawn(move || {
-        if signals.forever().next().is_some() {
-            warn!("stopped at once by a second signal");
-            process::exit(1);
+}
+
+fn name_listens(listens: &[Listen], options: &Options) {
+    for listen in listens {
+        let at = &listen.at;
+        let tls = if listen.tls { " with TLS" } else { "" };
+        let proxy = if listen.proxy { ", behind a proxy" } else { "" };
+        if !listen.is_local() && options.access.allow_anonymous {
+            warn!("{at} is reachable from other hosts, and --allow-anonymous lets everybody in");
         }
-    });
-    for mut control in controls {
-        control.stop();
+        info!("listening on {at}{tls}{proxy}");
     }
-    let finished = threads.into_iter().map(|thread| thread.join().unwrap_or_default());
-    log_stats(&finished.collect::<Vec<_>>());
-    storage.finish();
-    info!("stopped");
-    Ok(())
+}
+
+/// Reads the files again that say who may come in and what they may do, for all shards: all of them
+/// or, if one is faulty, none.
+fn reload(options: &Options, access: &mut Access, controls: &mut [Control]) {
+    let reloaded = tls::load(&options.tls).map_err(StartError::Tls);
+    let reloaded = reloaded.and_then(|tls| {
+        access.reload().map_err(StartError::Access)?;
+        Ok(tls)
+    });
+    match reloaded {
+        Ok(tls) => {
+            for control in controls {
+                control.send(Parcel::Policy(access.policy().clone()));
+                tls.iter().for_each(|tls| control.send(Parcel::Tls(tls.clone())));
+            }
+            info!("reloaded");
+        }
+        Err(error) => error!("not reloaded, everything stays as it was: {error}"),
+    }
+}
+
+/// Opens the data directory and the doors, and becomes the user it is to run as.
+fn open(options: &Options, default_shards: usize) -> Result<(Storage, Doors), StartError> {
+    let Some(user) = &options.doors.user else {
+        // What is wrong with the directory is said before anybody can connect.
+        let storage = Storage::open(options, default_shards)?;
+        let doors = Doors::open(options, usize::from(storage.shards()))?;
+        return Ok((storage, doors));
+    };
+    // Root binds, and what is stored belongs to the user.
+    let account = Account::find(user).map_err(StartError::Privileges)?;
+    let shards = Storage::shards_to_be(options, default_shards)?;
+    let doors = Doors::open(options, shards)?;
+    account.assume().map_err(StartError::Privileges)?;
+    info!("running as {}", account.name);
+    let storage = Storage::open(options, shards).map_err(|error| match error {
+        StartError::Data(error) if error.is_permission() => {
+            StartError::DataOf(account.name.clone(), error)
+        }
+        error => error,
+    })?;
+    let found = usize::from(storage.shards());
+    assert_eq!(found, shards, "nobody exchanges the directory meanwhile");
+    Ok((storage, doors))
 }
 
 /// The control thread's way to one shard.
@@ -124,9 +242,13 @@ struct Control {
 }
 
 impl Control {
-    fn stop(&mut self) {
-        let full = self.sender.push_object(Parcel::Drain).is_err();
-        debug_assert!(!full, "nothing else was ever sent");
+    fn send(&mut self, parcel: Parcel<Socket>) {
+        let mut parcel = parcel;
+        // A shard that does not come to take what it was sent before is busy, and will.
+        while let Err(refused) = self.sender.push_object(parcel) {
+            parcel = refused;
+            thread::sleep(CONTROL_PAUSE);
+        }
         self.sender.publish();
         if self.bell.must_ring() {
             self.waker.wake();
@@ -146,6 +268,8 @@ struct Seat {
     inboxes: Vec<Inbox<Socket>>,
     bells: Vec<Arc<Bell>>,
     tally: Arc<Tally>,
+    tls: Option<Arc<TlsSetup>>,
+    gate: Gate,
     /// What its log finds.
     found: Vec<Found>,
     started: Instant,
@@ -154,7 +278,14 @@ struct Seat {
 }
 
 /// What a shard must know before it begins, when all have their rings.
-type Arrangement = (Vec<Waker>, FileMedium);
+struct Arrangement {
+    wakers: Vec<Waker>,
+    medium: FileMedium,
+    desk: Desk,
+    policy: Arc<Policy>,
+    vhosts: Vec<(u16, String)>,
+}
+
 type Ready = (usize, Result<(Waker, Features), StartError>);
 /// The control thread's ways to the shards.
 type Controls = Vec<Sender<Parcel<Socket>>>;
@@ -164,11 +295,13 @@ type Started = (Vec<thread::JoinHandle<Stats>>, Vec<Control>, Features);
 fn start(
     options: &Options,
     doors: Vec<Vec<Door<Listener>>>,
+    tls: Option<&Arc<TlsSetup>>,
     pins: Option<&[usize]>,
     storage: &mut Storage,
+    access: &Access,
 ) -> Result<Started, StartError> {
     let shards = doors.len();
-    let (seats, control_senders) = seats(doors, pins, storage)?;
+    let (seats, control_senders) = seats(options, doors, tls, pins, storage)?;
     let bells = seats[0].bells.clone();
     let (ready_sender, ready) = mpsc::channel::<Ready>();
     let (mut threads, mut mailboxes) = (Vec::new(), Vec::new());
@@ -195,9 +328,16 @@ fn start(
     }
     let wakers: Vec<Waker> = wakers.into_iter().flatten().collect();
     for (shard, mailbox) in mailboxes.into_iter().enumerate() {
-        let medium = storage.medium(shard, wakers[shard].clone());
+        let waker = wakers[shard].clone();
+        let arrangement = Arrangement {
+            wakers: wakers.clone(),
+            medium: storage.medium(shard, waker.clone()),
+            desk: access.desk(move || waker.wake()),
+            policy: access.policy().clone(),
+            vhosts: access.vhosts(),
+        };
         // A thread that is gone has panicked, and said so.
-        let _gone = mailbox.send((wakers.clone(), medium));
+        let _gone = mailbox.send(arrangement);
     }
     let controls = control_senders.into_iter().zip(bells).zip(wakers);
     let controls =
@@ -208,13 +348,16 @@ fn start(
 
 /// Connects every shard with every other, and the control thread with all.
 fn seats(
+    options: &Options,
     doors: Vec<Vec<Door<Listener>>>,
+    tls: Option<&Arc<TlsSetup>>,
     pins: Option<&[usize]>,
     storage: &mut Storage,
 ) -> Result<(Vec<Seat>, Controls), StartError> {
     let shards = u16::try_from(doors.len()).expect("at most SHARDS_MAX");
     let bells: Vec<Arc<Bell>> = (0..shards).map(|_| Arc::new(Bell::new())).collect();
     let tally = Arc::new(Tally::default());
+    let gate = gates(options);
     let (started, epoch_ms) = (Instant::now(), storage::unix_ms()?);
     let mut controls = Vec::new();
     let seats: Result<Vec<Seat>, StartError> = (0..shards)
@@ -234,6 +377,8 @@ fn seats(
                 inboxes: vec![(None, receiver)],
                 bells: bells.clone(),
                 tally: tally.clone(),
+                tls: tls.cloned(),
+                gate: gate(),
                 found: storage.take_found(shard)?,
                 started,
                 epoch_ms,
@@ -250,6 +395,18 @@ fn seats(
         }
     }
     Ok((seats, controls))
+}
+
+/// Makes gates that count in one book.
+fn gates(options: &Options) -> impl Fn() -> Gate {
+    let limits = AddressLimits {
+        connections_max: options.abuse.address_connections_max,
+        connects_per_s: options.abuse.address_connects_per_s,
+    };
+    let book = Arc::new(AddressBook::new(limits));
+    let ranges = options.doors.proxy_trust.iter();
+    let trusted: Vec<_> = ranges.map(|range| Subnet::new(range.address, range.bits)).collect();
+    move || Gate::new(book.clone(), trusted.clone())
 }
 
 fn run_shard(
@@ -290,13 +447,15 @@ fn run_shard(
     if ready.send((at, Ok((waker, features)))).is_err() {
         return Stats::default();
     }
-    let Ok((wakers, medium)) = arrangement.recv() else {
+    let Ok(Arrangement { wakers, medium, desk, policy, vhosts }) = arrangement.recv() else {
         return Stats::default();
     };
     let clock = SinceStart(seat.started);
-    let broker = Shard::new(broker_options(&seat, options, seed), store);
-    let reactor =
-        Reactor::new(ring, clock, reactor_options(seat, options, broker, &wakers, medium));
+    let vhosts = vhosts.iter().map(|(number, name)| (*number, name.as_str()));
+    let broker =
+        Shard::new(broker_options(&seat, options, seed), store).with_policy(policy, vhosts);
+    let options = reactor_options(seat, options, broker, &wakers, medium, desk);
+    let reactor = Reactor::new(ring, clock, options);
     match reactor.run() {
         Ok(stats) => stats,
         Err(error) => {
@@ -314,9 +473,17 @@ fn broker_options(seat: &Seat, options: &Options, seed: u64) -> broker::Options 
         outgoing_bytes_max: options.outgoing_bytes_max,
         qos0_patience_ms: options.qos0_patience_ms,
         inflight_max: options.inflight_max,
+        publish_rate: broker::PublishRate {
+            messages: options.abuse.client_publishes_per_s,
+            bytes: options.abuse.client_publish_bytes_per_s,
+        },
+        subscriptions_max: options.abuse.subscriptions_max,
+        topic_levels_max: options.abuse.topic_levels_max,
         session_bytes_max: options.session_bytes_max,
         session_overflow: storage::overflow(options),
         session_expiry_ms: storage::expiry_ms(options),
+        on_denied: access::on_denied(options),
+        takeover: access::takeover(options),
         disk_low: storage::disk_low(options),
         epoch_ms: seat.epoch_ms,
         seed,
@@ -329,6 +496,7 @@ fn reactor_options(
     broker: Shard,
     wakers: &[Waker],
     medium: FileMedium,
+    desk: Desk,
 ) -> reactor::Options<Uring, FileMedium> {
     let own_bell = seat.bells[usize::from(seat.shard.0)].clone();
     let outboxes = seat.senders.into_iter().zip(&seat.bells).zip(wakers);
@@ -338,14 +506,17 @@ fn reactor_options(
     reactor::Options {
         broker,
         medium,
+        verifier: Box::new(desk),
         shard: seat.shard,
         doors: seat.doors,
+        gate: seat.gate,
         outboxes: outboxes.collect(),
         inboxes: seat.inboxes,
         bell: own_bell,
         tally: seat.tally,
         clients_max: options.connections_max,
         packet_bytes_max: options.packet_bytes_max,
+        tls: seat.tls,
     }
 }
 
@@ -366,48 +537,14 @@ fn seed() -> u64 {
     u64::from_ne_bytes(bytes)
 }
 
-/// Binds every address once for each shard. Port 0 becomes the same port for all.
-fn open_doors(
-    addresses: &[SocketAddr],
-    shards: usize,
-) -> Result<Vec<Vec<Door<Listener>>>, StartError> {
-    let mut doors: Vec<Vec<Door<Listener>>> = (0..shards).map(|_| Vec::new()).collect();
-    for address in addresses {
-        let refused = |error| StartError::Listen(*address, error);
-        if address.port() != 0 {
-            // Listeners that share a port would let a second broker in unnoticed: one that does
-            // not share finds out whether the port is free.
-            drop(bind_alone(address).map_err(refused)?);
-        }
-        let kind = DoorKind { local: address.ip().is_loopback() };
-        let mut address = *address;
-        for shard in &mut doors {
-            let listener = Listener::bind(address, LISTEN_BACKLOG).map_err(refused)?;
-            address = listener.address().map_err(refused)?;
-            shard.push(Door { listener, kind });
-        }
-    }
-    Ok(doors)
-}
-
-/// Binds an address that nobody else has. The kernel takes a moment to let go of the sockets of a
-/// broker that was killed: an address that is in use is tried again for a second.
-fn bind_alone(address: &SocketAddr) -> io::Result<std::net::TcpListener> {
-    for _ in 0..BIND_TRIES {
-        match std::net::TcpListener::bind(address) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => thread::sleep(BIND_PAUSE),
-            bound => return bound,
-        }
-    }
-    std::net::TcpListener::bind(address)
-}
-
-fn warn_if_open(addresses: &[SocketAddr]) {
-    for address in addresses.iter().filter(|address| !address.ip().is_loopback()) {
-        warn!(
-            "{address} is reachable from other hosts and everybody may connect: this version has \
-             no passwords; guard it with a firewall"
-        );
+/// Anonymous clients come in by local doors alone, unless they are said to be welcome.
+fn refuse_open_doors(options: &Options, policy: &Policy) -> Result<(), StartError> {
+    let asks_certificates = tls::requires_certificates(&options.tls);
+    let mut listens = doors::all(options).into_iter();
+    let open = listens.find(|listen| !listen.is_local() && !(listen.tls && asks_certificates));
+    match open {
+        Some(listen) if !policy.guards_open_doors() => Err(StartError::Unguarded(listen.at)),
+        _ => Ok(()),
     }
 }
 

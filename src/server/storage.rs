@@ -7,7 +7,7 @@ use log::info;
 
 use crate::broker::{Overflow, Threshold};
 use crate::config::{self, Options};
-use crate::disk::{Directory, FileMedium, Helper, ShardFiles};
+use crate::disk::{Directory, FileMedium, Helper, ShardFiles, Vhosts};
 use crate::limits::SHARDS_MAX;
 use crate::ring::{Wake, Waker};
 use crate::store::{CatalogLimits, Found, LogOptions, Store, StoreOptions};
@@ -34,8 +34,23 @@ impl Storage {
         Ok(Self { directory, helper, files: Vec::new() })
     }
 
+    /// The number of shards that [`Storage::open`] will find or choose. Nothing is touched.
+    pub(super) fn shards_to_be(
+        options: &Options,
+        default_shards: usize,
+    ) -> Result<usize, StartError> {
+        let made = Directory::shards_at(&options.data_dir).map_err(StartError::Data)?;
+        let asked = options.shards.map(std::num::NonZero::get);
+        Ok(made.map_or(asked.unwrap_or(default_shards).min(SHARDS_MAX), usize::from))
+    }
+
     pub(super) fn shards(&self) -> u16 {
         self.directory.shards()
+    }
+
+    /// The numbers of vhosts.
+    pub(super) fn vhosts(&self) -> Result<Vhosts, StartError> {
+        self.directory.vhosts().map_err(StartError::Data)
     }
 
     /// The files that a shard finds.

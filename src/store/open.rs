@@ -1,11 +1,12 @@
 //! A shard's store: opened once, then taken apart by its owner.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::catalog::{Catalog, CatalogLimits};
 use super::hashing::Hashing;
 use super::housekeeping::Housekeeping;
-use super::log::{Log, LogOptions, OpenError, OpenReport};
+use super::log::{Log, LogOptions, OpenError, OpenReport, Reading};
 use super::logs::Logs;
 use super::medium::Found;
 use super::position::Position;
@@ -45,6 +46,8 @@ pub struct Opened {
     pub sessions: usize,
     /// Retained messages there are.
     pub retained: usize,
+    /// Bytes of records in segments, by start, as the checkpoint has them.
+    pub lengths: BTreeMap<u64, u64>,
 }
 
 impl Store {
@@ -55,14 +58,22 @@ impl Store {
     pub fn open(options: &StoreOptions, found: Vec<Found>) -> Result<(Self, Opened), OpenError> {
         let mut replay = Replay::default();
         let (mut log, report) =
-            Log::open(options.log, found, &mut |position, record, segments| {
+            Log::open(options.log, found, &mut |position, reading, segments| {
                 let segment_of = |position: Position| segments.segment_of(position.offset());
                 let mark = segments.mark_of(position.offset());
-                replay.apply(position, mark, record, &segment_of);
+                match reading {
+                    Reading::Whole(record) => replay.apply(position, mark, record, &segment_of),
+                    Reading::Damaged(guess) => replay.pass_over(position, guess.as_ref()),
+                }
             })?;
+        if !report.faults.is_empty() {
+            replay.mend(&|position| log.segment_of(position).is_some());
+        }
         let hashing = Hashing::with_seed(options.seed);
         // The seed may be the same for each run of a test; then it is the time that differs.
         log.set_salt(options.seed ^ options.time_ms.rotate_left(32));
+        let lengths = std::mem::take(&mut replay.ends);
+        lengths.iter().for_each(|(start, length)| log.recall_end(*start, start + length));
         let begun = log.checkpoint();
         let mut logs = Logs::new(log);
         let (mut catalog, losses) =
@@ -72,21 +83,21 @@ impl Store {
         let housekeeping = Housekeeping::new(options.log.segment_bytes, begun);
         let sessions = catalog.sessions.len();
         let retained = catalog.retained.iter().map(super::RetainStore::len).sum();
-        let opened = Opened { report, losses, sessions, retained };
+        let opened = Opened { report, losses, sessions, retained, lengths };
         Ok((Self { catalog, logs, housekeeping }, opened))
     }
 }
 
 impl fmt::Display for Opened {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { report, losses, sessions, retained } = self;
+        let Self { report, losses, sessions, retained, .. } = self;
         write!(f, "{sessions} sessions, {retained} retained messages; {report}")?;
         if *losses != Losses::default() {
-            let Losses { queued, retained, records } = losses;
+            let Losses { queued, retained, sessions, records } = losses;
             write!(
                 f,
                 "; lost with damaged segments: {queued} queued messages, {retained} retained \
-                 messages; {records} records were not understood"
+                 messages, {sessions} sessions; {records} records were not understood"
             )?;
         }
         Ok(())

@@ -41,6 +41,7 @@
 //! | 20 | queued | target *v* as in a message, offset 8, bytes *v* |
 //! | 21 | references | of each segment: start 8, references there ever were *v* |
 //! | 22 | owner | session, user name text; empty: nobody |
+//! | 23 | ends | of each segment but the newest: start 8, length *v* |
 //!
 //! Times are milliseconds since 1970.
 
@@ -194,6 +195,7 @@ pub(super) enum Record<'a> {
     Cleaned { from: u64, to: u64 },
     Origins(Vec<Origin>),
     References(Vec<(u64, u64)>),
+    Ends(Vec<(u64, u64)>),
     Queued { target: Target, position: Position, bytes: u32 },
 }
 
@@ -242,6 +244,7 @@ impl<'a> Record<'a> {
             Self::References(_) => 21,
             Self::Queued { .. } => 20,
             Self::Owner { .. } => 22,
+            Self::Ends(_) => 23,
         }
     }
 
@@ -257,7 +260,7 @@ impl<'a> Record<'a> {
                 }
                 Self::Acks(acks) => (acks.gone.len() + acks.released.len()) * 10,
                 Self::Origins(origins) => origins.len() * 12,
-                Self::References(segments) => segments.len() * 18,
+                Self::References(segments) | Self::Ends(segments) => segments.len() * 18,
                 Self::SessionOpened { client_id, .. } => client_id.len(),
                 Self::Owner { user, .. } => user.len(),
                 Self::Subscribed { filter, .. } | Self::Unsubscribed { filter, .. } => filter.len(),
@@ -322,10 +325,12 @@ impl<'a> Record<'a> {
             }
             Self::FreedElsewhere(origin) => origin.encode(out),
             Self::Origins(origins) => origins.iter().for_each(|origin| origin.encode(out)),
-            Self::References(segments) => segments.iter().for_each(|(start, count)| {
-                out.extend_from_slice(&start.to_le_bytes());
-                put_varint(out, *count);
-            }),
+            Self::References(segments) | Self::Ends(segments) => {
+                for (start, number) in segments {
+                    out.extend_from_slice(&start.to_le_bytes());
+                    put_varint(out, *number);
+                }
+            }
             Self::Cleared { vhost, topic } => {
                 out.extend_from_slice(&vhost.to_le_bytes());
                 put_bytes(out, topic.as_bytes());
@@ -368,12 +373,34 @@ impl<'a> Record<'a> {
         if crc != checksum(place, &whole[4..]) {
             return Err(BadRecord::Sum);
         }
+        Ok((Self::read(whole).ok_or(BadRecord::Unknown)?, whole.len()))
+    }
+
+    /// What a damaged record, with which `bytes` begin, may have been. For whom a message was is
+    /// told whatever the rest looks like.
+    pub(super) fn guess(bytes: &'a [u8]) -> Option<Self> {
+        let whole = frame(bytes)?;
+        let mut body = Cursor(&whole[FRAME_BYTES..]);
+        match whole[8] {
+            1 => MessageRecord::guess(body).map(Self::Message),
+            20 => {
+                let target = Target::from_bits(body.varint()?)?;
+                let queued = Self::Queued { target, position: Position::durable(0), bytes: 0 };
+                // An offset and a number of 32 bits.
+                (9..=13).contains(&body.len()).then_some(queued)
+            }
+            _ => Self::read(whole),
+        }
+    }
+
+    /// Reads a record, whatever its sum says.
+    #[inline]
+    fn read(whole: &'a [u8]) -> Option<Self> {
         let (kind, body) = (whole[8], Cursor(&whole[FRAME_BYTES..]));
-        let record = match kind {
+        match kind {
             1 => MessageRecord::decode(body).map(Self::Message),
             _ => Self::decode_body(kind, body),
-        };
-        Ok((record.ok_or(BadRecord::Unknown)?, whole.len()))
+        }
     }
 
     /// Bytes of the record that `bytes` begin with, by its own account.
@@ -432,12 +459,12 @@ impl<'a> Record<'a> {
                 }
                 Self::Origins(origins)
             }
-            21 => {
+            21 | 23 => {
                 let mut segments = Vec::new();
                 while !body.is_empty() {
                     segments.push((body.u64()?, body.varint()?));
                 }
-                Self::References(segments)
+                if kind == 21 { Self::References(segments) } else { Self::Ends(segments) }
             }
             20 => Self::Queued {
                 target: Target::from_bits(body.varint()?)?,
@@ -494,12 +521,25 @@ impl<'a> MessageRecord<'a> {
     }
 
     #[inline]
-    fn decode(mut body: Cursor<'a>) -> Option<Self> {
+    fn decode(body: Cursor<'a>) -> Option<Self> {
+        let (message, topic) = Self::decode_around(body)?;
+        Some(Self { topic: std::str::from_utf8(topic).ok()?, ..message })
+    }
+
+    /// The same, whatever the topic is.
+    fn guess(body: Cursor<'a>) -> Option<Self> {
+        let (message, topic) = Self::decode_around(body)?;
+        Some(Self { topic: std::str::from_utf8(topic).unwrap_or_default(), ..message })
+    }
+
+    /// All but the topic, and that one's bytes.
+    #[inline]
+    fn decode_around(mut body: Cursor<'a>) -> Option<(Self, &'a [u8])> {
         let flags = body.u8()?;
         let vhost = body.u16()?;
         let (topic_len, payload_len) = (body.u16()?, body.u32()?);
         let time_ms = body.u64()?;
-        let topic = std::str::from_utf8(body.take(topic_len.into())?).ok()?;
+        let topic = body.take(topic_len.into())?;
         let payload = body.take(payload_len as usize)?;
         let moved_from = match flags & MOVED {
             0 => None,
@@ -513,18 +553,19 @@ impl<'a> MessageRecord<'a> {
             0 => None,
             _ => Some(Origin::decode(&mut body)?),
         };
-        Some(Self {
+        let message = Self {
             vhost,
             qos: (flags & QOS_BITS).min(2),
             retained: flags & RETAINED != 0,
             time_ms,
-            topic,
+            topic: "",
             payload,
             moved_from: moved_from.map(Position::durable),
             received,
             origin,
             targets: Targets(body.rest()),
-        })
+        };
+        Some((message, topic))
     }
 }
 

@@ -39,6 +39,7 @@ pub(crate) struct Broker {
     addr: SocketAddr,
     shards: usize,
     flags: Vec<String>,
+    envs: Vec<(String, String)>,
     data: DataDir,
     config: Option<PathBuf>,
 }
@@ -107,16 +108,28 @@ impl Broker {
         match std::env::var("RINGMQ_TEST_BROKER").as_deref() {
             Ok("mosquitto") => Self::mosquitto("allow_anonymous true"),
             Ok(other) => panic!("RINGMQ_TEST_BROKER={other}: only mosquitto is known"),
-            Err(_) => Self::start_ringmq(shards, flags),
+            Err(_) => Self::start_ringmq(shards, flags, &[]),
         }
     }
 
+    /// The same with variables in its environment.
     #[track_caller]
-    fn start_ringmq(shards: usize, flags: &[&str]) -> Self {
+    pub(crate) fn start_in(shards: usize, flags: &[&str], envs: &[(&str, &str)]) -> Self {
+        Self::start_ringmq(shards, flags, envs)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.child.id()
+    }
+
+    #[track_caller]
+    fn start_ringmq(shards: usize, flags: &[&str], envs: &[(&str, &str)]) -> Self {
         let data = DataDir::fresh();
         let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        let (process, addr) = Process::ringmq(shards, &flags, &data);
-        Self { process, addr, shards, flags, data, config: None }
+        let envs: Vec<(String, String)> =
+            envs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let (process, addr) = Process::ringmq(shards, &flags, &envs, &data);
+        Self { process, addr, shards, flags, envs, data, config: None }
     }
 
     /// Debian's mosquitto on a free port, with these lines of configuration more.
@@ -138,8 +151,8 @@ impl Broker {
         command.arg("-c").arg(&config);
         let process = Process::spawn(command);
         process.wait_for_line(" running");
-        let (flags, data) = (Vec::new(), DataDir::fresh());
-        Self { process, addr, shards: 1, flags, data, config: Some(config) }
+        let (flags, envs, data) = (Vec::new(), Vec::new(), DataDir::fresh());
+        Self { process, addr, shards: 1, flags, envs, data, config: Some(config) }
     }
 
     /// Ends it and starts it again on the same data, with the same flags and another port.
@@ -164,7 +177,8 @@ impl Broker {
     #[track_caller]
     pub(crate) fn start_again(&mut self) {
         assert!(self.config.is_none(), "mosquitto is not restarted");
-        (self.process, self.addr) = Process::ringmq(self.shards, &self.flags, &self.data);
+        (self.process, self.addr) =
+            Process::ringmq(self.shards, &self.flags, &self.envs, &self.data);
     }
 
     /// What this run of it has said so far.
@@ -193,6 +207,15 @@ impl Broker {
 
     pub(crate) fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// Where it takes TLS. It says so once in a run, and this reads on to there.
+    #[track_caller]
+    pub(crate) fn tls_addr(&self) -> SocketAddr {
+        let line = self.process.wait_for_line(" with TLS");
+        let (_, addr) = line.split_once("listening on ").expect("an address stands before it");
+        let addr = addr.split(' ').next().expect("split gives at least one");
+        addr.parse().expect("an address follows `listening on`")
     }
 
     /// Asks it to stop, with SIGTERM.
@@ -251,12 +274,18 @@ impl Drop for Broker {
 impl Process {
     /// Runs ringmq on a free port until it listens.
     #[track_caller]
-    fn ringmq(shards: usize, flags: &[String], data: &DataDir) -> (Self, SocketAddr) {
+    fn ringmq(
+        shards: usize,
+        flags: &[String],
+        envs: &[(String, String)],
+        data: &DataDir,
+    ) -> (Self, SocketAddr) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringmq"));
         data.add_flags(&mut command, flags);
         // Tests run side by side: pinned, their shards would queue for one CPU.
         command.args(["--listen", "127.0.0.1:0", "--no-pin", "--shards", &shards.to_string()]);
-        command.args(flags);
+        command.args(flags).env_remove("NOTIFY_SOCKET");
+        command.envs(envs.iter().map(|(key, value)| (key, value)));
         let process = Self::spawn(command);
         let line = process.wait_for_line("listening on ");
         let (_, addr) = line.split_once("listening on ").expect("waited for it");

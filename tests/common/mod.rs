@@ -11,16 +11,18 @@ mod broker;
 mod client;
 mod data;
 mod packet;
+mod program;
 mod random;
 
 #[allow(unused_imports, reason = "each test target uses its own part")]
 pub(crate) use {
     broker::{BROKER_ENDS, Broker, End, PATIENCE, Resources, on_shards, run_to_exit},
     client::{Client, ENDS, reconnect_as, resume_as, socket_from},
-    data::session_expiry,
+    data::{DataDir, session_expiry},
     packet::{
         Connect, DISCONNECT, PINGREQ, PINGRESP, Publish, connack, connect, frame, puback, pubcomp,
         publish, pubrec, pubrel, string, suback, subscribe, unsuback, unsubscribe,
     },
+    program::{in_repository, run, run_for_a_minute},
     random::Random,
 };

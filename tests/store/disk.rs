@@ -57,6 +57,12 @@ pub(crate) struct Faults {
     pub(crate) recycle: usize,
 }
 
+impl Faults {
+    pub(crate) fn are_any(self) -> bool {
+        self.write + self.supply + self.recycle > 0
+    }
+}
+
 /// What the medium says.
 pub(crate) enum Answer {
     Supplied(FileId, Box<dyn Mapping>),

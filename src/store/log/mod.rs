@@ -39,6 +39,7 @@ use files::{Files, SegmentFile};
 use segments::Segments;
 use staging::Staging;
 
+pub(in crate::store) use open::Reading;
 pub use report::{Fault, FaultKind, OpenError, OpenReport, TornTail};
 pub use segments::SegmentFacts;
 pub use walk::{LogEnd, SegmentWalk, Walked, segment_walks};
@@ -244,6 +245,14 @@ impl Log {
     pub(in crate::store) fn recall_holds(&mut self, start: u64, holds: u64) {
         if let Some(at) = self.segments.index_of(start) {
             self.segments.recall_holds(at, holds);
+        }
+    }
+
+    /// The segment that starts at `start` ends there: that is known no more when the one behind it
+    /// is gone.
+    pub(in crate::store) fn recall_end(&mut self, start: u64, end: u64) {
+        if let Some(at) = self.segments.index_of(start) {
+            self.segments.recall_end(at, end);
         }
     }
 

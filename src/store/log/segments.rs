@@ -333,6 +333,12 @@ impl Segments {
         segment.holds = segment.holds.max(holds);
     }
 
+    /// The segment at `at` ends there, unless it is the newest.
+    pub(super) fn recall_end(&mut self, at: usize, end: u64) {
+        let segment = &mut self.list[at];
+        segment.end = segment.end.map(|known| end.clamp(segment.start, known));
+    }
+
     /// The segment at `at` is to go, if it may: it is looked at in [`Segments::retire`].
     pub(super) fn consider(&mut self, at: usize) {
         let is_newest = at + 1 == self.list.len();
