@@ -24,13 +24,16 @@
 //! |---|---|---|---|
 //! | [`mqtt`] | bytes ⇄ packets; topics, filters | `bytes` | sessions, sockets, time |
 //! | [`transport`] | wire ⇄ application bytes: TCP, TLS | `rustls` | MQTT, descriptors |
+//! | [`access`] | users, vhosts, rules: a snapshot that decides | `mqtt` | connections, sessions |
 //! | [`store`] | sessions, queues, retained messages, their log | – | packets, sockets, files |
 //! | [`disk`] | the data directory, its files and helper | `store`, `memmap2` | what a log is |
 //! | [`mesh`] | rings between shards: the only atomics | std | what messages mean |
 //! | [`ring`] | the only user of io_uring | `io-uring`, `libc` | MQTT, broker |
-//! | [`broker`] | the state machines | `mqtt`, `store` | the ring |
+//! | [`access`] | who may come in and what they may do | `mqtt` | connections, sessions |
+//! | [`broker`] | the state machines | `access`, `mqtt`, `store` | the ring |
 //! | [`reactor`] | completions → broker → operations | all above | flags' text |
 //! | [`server`], [`config`], [`cpus`] | flags → threads, signals, end | all | – |
+//! | [`passwd`] | changes password files | `access`, `config` | the broker |
 //!
 //! `mqtt`, `transport`, `store` and `broker` are pure: no descriptor, clock, thread or atomic.
 //! [`chunk`] (bytes on their way out) and [`limits`] (every bound) are leaves that all may use.
@@ -111,6 +114,7 @@
 //! low, publishers whose message needs it are not read from until it is not; nothing is
 //! acknowledged that is not kept (see `broker::storage`).
 
+pub mod access;
 pub mod broker;
 pub mod chunk;
 pub mod config;
@@ -119,6 +123,7 @@ pub mod disk;
 pub mod limits;
 pub mod mesh;
 pub mod mqtt;
+pub mod passwd;
 pub mod reactor;
 pub mod ring;
 pub mod server;

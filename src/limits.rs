@@ -13,6 +13,19 @@ pub const PRE_CONNECT_BYTES_MAX: usize = 64 * 1024;
 /// Time from accept to a complete CONNECT. Over: the link is closed.
 pub const CONNECT_TIMEOUT_MS: u64 = 10_000;
 
+/// Clients whose passwords wait to be verified, on all shards together; one more is refused. As
+/// many as may reconnect at once: their passwords take 128 MiB at worst.
+pub const AUTH_WAITING_MAX: usize = 16_384;
+
+/// Of those, clients from addresses that had wrong ones lately: they wait behind the others.
+pub const AUTH_SUSPECTS_MAX: usize = 1_024;
+
+/// Passwords that were right or wrong lately and are remembered, 64 bytes each.
+pub const AUTH_REMEMBERED_MAX: usize = 131_072;
+
+/// Addresses whose wrong passwords are counted.
+pub const AUTH_ADDRESSES_MAX: usize = 65_536;
+
 /// Largest packet a client may send by default (`--max-packet-size`), fixed header included.
 /// Over: the link is closed before the body is read.
 pub const PACKET_BYTES_DEFAULT: usize = 16 * 1024 * 1024;
@@ -259,6 +272,20 @@ pub const SEGMENT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// Bytes that are read of a data directory's `FORMAT`. It has some thirty; the rest is a mistake.
 pub const FORMAT_TEXT_BYTES_MAX: u64 = 4096;
 
+/// Vhosts that a data directory ever has. Each costs every shard two empty trees, and a restart
+/// reads them all.
+pub const VHOSTS_MAX: usize = 4096;
+
+/// Bytes of the name of a vhost. Over: its folder is refused. Each may take three of the 255 that a
+/// file system allows, when it is percent-encoded.
+pub const VHOST_NAME_BYTES_MAX: usize = 255;
+
+/// Of a data directory's `VHOSTS`, more is not read.
+pub const VHOSTS_TEXT_BYTES_MAX: u64 = 4 << 20;
+
+const _: () =
+    assert!((VHOSTS_MAX * (VHOST_NAME_BYTES_MAX * 3 + 8)) as u64 <= VHOSTS_TEXT_BYTES_MAX);
+
 /// Free segment files one shard keeps for reuse: as many as a store has ahead, and as many again
 /// for those it retires in a burst. Over: the file is removed.
 pub const FREE_FILES_MAX: usize = 4;
@@ -270,6 +297,69 @@ pub const ZEROS_WRITE_BYTES: usize = 1024 * 1024;
 /// How often the space of the file system is looked at: a disk that takes 1 GB/s moves by no more
 /// than the default `--disk-low` meanwhile.
 pub const SPACE_LOOK_MS: u64 = 1000;
+
+/// Wrong passwords from one address within a minute by default (`--auth-failures-max`). Over: its
+/// CONNECTs are refused before anything is hashed.
+pub const AUTH_FAILURES_DEFAULT: u32 = 60;
+
+/// Bytes of a CONNECT's user name, the vhost before the colon included. Over: CONNACK 4.
+pub const LOGIN_BYTES_MAX: usize = VHOST_NAME_BYTES_MAX + 1 + USER_NAME_BYTES_MAX;
+
+/// Bytes of the name of a user. Over: the password file is refused, and no such user exists.
+pub const USER_NAME_BYTES_MAX: usize = 1024;
+
+/// Bytes of a password. Over: CONNACK 4, and `ringmq passwd` takes none. Every check hashes all of
+/// it; tokens that stand for passwords have some 2,000.
+pub const PASSWORD_BYTES_MAX: usize = 8192;
+
+/// Bytes of a stored password's salt. Over: the password file is refused. 64 is what
+/// `mosquitto_passwd` writes at most.
+pub const SALT_BYTES_MAX: usize = 64;
+
+/// Iterations of PBKDF2-HMAC-SHA512 that a password file may ask for: a second of a core. Over: the
+/// file is refused. OWASP asks for 210,000.
+pub const PBKDF2_ITERATIONS_MAX: u32 = 1_000_000;
+
+/// Cost of bcrypt, as a power of two, that a password file may ask for: a second of a core. Over:
+/// the file is refused.
+pub const BCRYPT_COST_MAX: u32 = 14;
+
+/// Memory of Argon2id, in KiB, that a password file may ask for: each helper thread takes so much
+/// while it checks. Over: the file is refused.
+pub const ARGON2_MEMORY_KIB_MAX: u32 = 256 * 1024;
+
+/// Memory times passes of Argon2id, in KiB, that a password file may ask for: a second of a core.
+/// Over: the file is refused.
+pub const ARGON2_WORK_KIB_MAX: u64 = 1024 * 1024;
+
+/// Lanes of Argon2id that a password file may ask for. They are computed one after the other.
+/// Over: the file is refused.
+pub const ARGON2_LANES_MAX: u32 = 16;
+
+/// Memory of Argon2id, in KiB, that `ringmq passwd` uses: OWASP's recommendation with two passes.
+pub const PASSWD_ARGON2_MEMORY_KIB: u32 = 19 * 1024;
+
+/// Passes of Argon2id that `ringmq passwd` uses.
+pub const PASSWD_ARGON2_PASSES: u32 = 2;
+
+/// Bytes of a password file: a million users. Over: it is refused.
+pub const PASSWORD_FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Bytes of an access control list. Over: it is refused.
+pub const ACL_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Lines with a rule in an access control list. Over: it is refused.
+pub const ACL_RULES_MAX: usize = 1_000_000;
+
+/// Bytes of a vhost's file of limits. Over: it is refused.
+pub const LIMITS_FILE_BYTES_MAX: u64 = 64 * 1024;
+
+/// Bytes that one regular expression of a permission may take when it is compiled. Over: the file
+/// is refused.
+pub const REGEX_BYTES_MAX: usize = 256 * 1024;
+
+/// How deep a regular expression may be nested. Over: as [`REGEX_BYTES_MAX`].
+pub const REGEX_NESTING_MAX: u32 = 32;
 
 /// Bytes of a TLS record that a link keeps until its end is received: one record with its header
 /// and the most that sealing may add (RFC 5246, 6.2.3), and a message of the handshake that spans
@@ -315,3 +405,5 @@ const _: () = assert!(DISK_LOW_BYTES_DEFAULT <= DISK_LOW_BYTES_MAX);
 const _: () = assert!(DISK_LOW_PERCENT_DEFAULT < 100);
 const _: () = assert!(SEGMENT_BYTES_MIN <= SEGMENT_BYTES_DEFAULT);
 const _: () = assert!(SEGMENT_BYTES_DEFAULT <= SEGMENT_BYTES_MAX);
+const _: () = assert!(LOGIN_BYTES_MAX + PASSWORD_BYTES_MAX < PRE_CONNECT_BYTES_MAX);
+const _: () = assert!(PASSWD_ARGON2_MEMORY_KIB <= ARGON2_MEMORY_KIB_MAX);

@@ -37,6 +37,10 @@ pub enum CloseReason {
     TooMuchBeforeConnect,
     /// Another client came with the same client id [MQTT-3.1.4-2].
     TakenOver,
+    /// It published where it may not, with `--on-denied disconnect`.
+    Denied,
+    /// A new policy does not have it.
+    Revoked,
     /// The broker stops.
     Stopping,
 }
@@ -59,6 +63,8 @@ impl fmt::Display for CloseReason {
             Self::ConnectTimeout => "no CONNECT in time",
             Self::TooMuchBeforeConnect => "too many bytes before CONNECT",
             Self::TakenOver => "another client connected with the same client id",
+            Self::Denied => "published where it may not",
+            Self::Revoked => "may not be here under the new access rules",
             Self::Stopping => "broker stops",
         })
     }

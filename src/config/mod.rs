@@ -3,6 +3,8 @@
 //! [`Options`] is plain data: every value that exists is within its bound in [`crate::limits`].
 //! `main` parses it once and lends it to the server; nothing below reads a flag or the environment.
 
+mod access;
+mod command;
 mod tls;
 mod values;
 
@@ -18,6 +20,8 @@ use clap::{ArgAction, Parser, ValueEnum, value_parser};
 
 use crate::limits;
 
+pub use access::{Access, OnDenied, Takeover};
+pub use command::{Command, Passwd};
 pub use tls::{ServerName, TlsClients, TlsIdentity, TlsMin, TlsOptions};
 
 use values::{
@@ -50,6 +54,9 @@ pub struct Options {
     /// TLS.
     #[command(flatten)]
     pub tls: TlsOptions,
+    /// Who may connect and what they may do.
+    #[command(flatten)]
+    pub access: Access,
 
     /// Clients connected at once; one more is answered with CONNACK 3, server unavailable
     #[arg(
@@ -270,12 +277,6 @@ impl DiskLow {
 }
 
 impl Options {
-    /// Options from the process's own arguments. On `--help`, `--version` or a bad value this
-    /// prints and ends the process: 0 for the first two, 2 for the third.
-    pub fn from_command_line() -> Self {
-        Self::parse()
-    }
-
     /// Options from `args`, the program's name first.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::files::ShardFiles;
+use super::vhosts::Vhosts;
 use crate::limits::{FORMAT_TEXT_BYTES_MAX, SHARDS_MAX};
 
 /// The format that is written, and the newest that is read.
@@ -63,6 +64,8 @@ pub enum DirectoryError {
     },
     /// This `FORMAT` does not say what it must.
     Malformed(PathBuf),
+    /// This `VHOSTS` does not say what it must.
+    MalformedVhosts(PathBuf),
     /// It was made with another number of shards than asked for.
     Shards {
         /// The directory.
@@ -109,6 +112,13 @@ impl fmt::Display for DirectoryError {
                 f,
                 "{} is damaged: it must say \"ringmq data, format {FORMAT_VERSION}\" and \
                  \"shards N\" on two lines; N is the number of shard-* directories beside it",
+                path.display()
+            ),
+            Self::MalformedVhosts(path) => write!(
+                f,
+                "{} is damaged: it must say \"next N\" and then, for each vhost but /, its number \
+                 below N and its name; bring it back from a backup, or remove it to lose what \
+                 vhosts but / have stored",
                 path.display()
             ),
             Self::Shards { path, made } => write!(
@@ -191,6 +201,14 @@ impl Directory {
     /// The number of shards it was made with, 1 to [`SHARDS_MAX`].
     pub fn shards(&self) -> u16 {
         self.shards
+    }
+
+    /// The numbers of its vhosts.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn vhosts(&self) -> Result<Vhosts, DirectoryError> {
+        Vhosts::read(&self.path)
     }
 
     /// Lists and maps the files of one shard. To be called once for each.

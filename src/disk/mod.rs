@@ -3,6 +3,7 @@
 //! ```text
 //! DIR/LOCK       empty; locked by the one process that uses the directory
 //! DIR/FORMAT     two lines: "ringmq data, format 1" and "shards N"; written once
+//! DIR/VHOSTS     numbers of vhosts (see `vhosts`); missing while there is but one
 //! DIR/shard-K/   for each K below N; its files are named by a number of 20 digits:
 //!     00000000000000000007.segment             a segment, or a free file (64 zeros in front)
 //!     00000000000000000008.segment.new         being made; removed at the next start
@@ -24,9 +25,11 @@ mod mapping;
 mod medium;
 #[cfg(test)]
 mod tests;
+mod vhosts;
 
 pub use self::directory::{Directory, DirectoryError};
 pub use self::files::ShardFiles;
 pub use self::helper::Helper;
 pub use self::mapping::map;
 pub use self::medium::FileMedium;
+pub use self::vhosts::Vhosts;

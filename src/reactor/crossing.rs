@@ -107,6 +107,9 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                     .with_broker(|broker, context| broker.handle_peer(from, &record, context));
             }
             (Parcel::Tls(setup), _) => self.tls = Some(setup),
+            (Parcel::Policy(policy), _) => {
+                self.with_broker(|broker, context| broker.set_policy(policy, context));
+            }
             (Parcel::Drain, _) => self.begin_stopping(),
             (Parcel::Drained, Some(from)) => {
                 if let Stopping::Wills { missing, .. } = &mut self.stopping {

@@ -4,14 +4,14 @@ use std::io;
 
 use log::{debug, warn};
 
-use crate::broker::{CloseReason, ConnId, Context, Flow, Shard, ShardId};
+use crate::broker::{Caller, CloseReason, ConnId, Context, Flow, Shard, ShardId};
 use crate::limits::{LINK_WORK_MAX, PENDING_LINKS_MAX, PRE_CONNECT_BYTES_MAX};
 use crate::mqtt::{Packet, Version, decode, peek_frame};
 use crate::ring::{Buffer, Key, Received, RecvMode, Ring};
 use crate::store::Medium;
 use crate::transport::{Opened, Then, Tls, Transport};
 
-use super::door::{Caller, DoorKind};
+use super::door::DoorKind;
 use super::links::{Carry, Closing, Link, Receiving, Waiting, conn_of};
 use super::outboxes::{Outboxes, Parcel, Traveller};
 use super::turn::{Clock, Reactor};
@@ -94,8 +94,14 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
 
     /// Takes a socket that was accepted, or came from another shard.
     pub(super) fn adopt(&mut self, traveller: Traveller<R::Socket>) -> Key {
+        let caller = traveller.caller;
         let key = self.links.insert(traveller);
-        self.broker.open(conn_of(key), self.now_ms);
+        self.broker.open(conn_of(key), caller, self.now_ms);
+        if let Some(link) = self.links.get_mut(key)
+            && let Some(name) = link.transport.certified_name()
+        {
+            self.broker.certify(conn_of(key), name);
+        }
         self.follow_timer(key);
         key
     }
@@ -176,7 +182,11 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             self.handshakes.put_off(key);
             return self.recycle(buffer);
         }
+        let greets = link.transport.is_handshaking();
         let Opened { bytes, then } = link.transport.open(wire, &mut self.room);
+        if greets && let Some(name) = link.transport.certified_name() {
+            self.broker.certify(conn_of(key), name);
+        }
         link.ended |= matches!(then, Then::End);
         if flow != Flow::Continue || stopping {
             // It waits for others: what still comes is kept.
@@ -395,13 +405,14 @@ impl<S: Send, W: crate::ring::Wake> Cutter<'_, Outboxes<S, W>> {
             && bytes.len() >= frame.total_bytes
             && let Ok(Packet::Connect(connect)) = decode(Version::V311, frame, bytes)
         {
-            let home = self.broker.home_of(&connect);
+            let home = self.broker.home_of(conn, &connect);
             if home != self.shard {
                 return Err(Cut::Move(home));
             }
         }
         match self.next(conn, Version::V311, bytes, max) {
             (_, Flow::Stop) => Err(Cut::Stop),
+            (_, Flow::Wait) => Err(Cut::Pause),
             (0, _) => Err(Cut::Partial),
             (packet_bytes, _) => Ok(packet_bytes),
         }

@@ -5,11 +5,10 @@
 
 use slab::Slab;
 
-use crate::broker::ConnId;
+use crate::broker::{Caller, ConnId};
 use crate::ring::{Key, RecvMode};
 use crate::transport::Transport;
 
-use super::door::Caller;
 use super::outboxes::Traveller;
 
 /// Generations count to this and begin again.

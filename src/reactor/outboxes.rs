@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::broker::{Peers, ShardId, ShardSet};
+use crate::access::Policy;
+use crate::broker::{Caller, Peers, ShardId, ShardSet};
 use crate::limits::{LARGE_BYTES_MAX, SHARE_BYTES_MIN};
 use crate::mesh::{Bell, Sender, Tally};
 use crate::ring::Wake;
 
-use super::door::Caller;
 use super::links::Carry;
 use crate::transport::{TlsSetup, Transport};
 
@@ -38,6 +38,8 @@ pub enum Parcel<S> {
     Introduced,
     /// From the control thread: who comes from now on gets these certificates.
     Tls(Arc<TlsSetup>),
+    /// From the control thread: who may come in and what they may do from now on.
+    Policy(Arc<Policy>),
     /// From the control thread: stop.
     Drain,
     /// The sender publishes nothing more.

@@ -17,6 +17,7 @@ use super::handshakes::Handshakes;
 use super::links::{Links, conn_of, key_of};
 use super::outboxes::{Outbox, Outboxes, Parcel, Traveller};
 use super::storage::Storage;
+use super::verifier::Verifier;
 use super::wheel::Wheel;
 
 /// Emptied batches kept for reuse.
@@ -40,6 +41,8 @@ pub struct Options<R: Ring, M: Medium<File = R::File>> {
     pub broker: Shard,
     /// This shard's part of the disk.
     pub medium: M,
+    /// Verifies passwords.
+    pub verifier: Box<dyn Verifier>,
     /// This shard.
     pub shard: ShardId,
     /// Where to accept.
@@ -67,6 +70,9 @@ pub struct Reactor<R: Ring, C: Clock, M: Medium<File = R::File>> {
     pub(super) now_ms: u64,
     pub(super) broker: Shard,
     pub(super) storage: Storage<M>,
+    verifier: Box<dyn Verifier>,
+    /// Passwords that are being verified.
+    inquiries: usize,
     pub(super) shard: ShardId,
     pub(super) links: Links<R::Socket>,
     pub(super) outboxes: Outboxes<R::Socket, R::Waker>,
@@ -119,6 +125,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             now_ms,
             broker: options.broker,
             storage: Storage::new(options.medium, options.inboxes.len()),
+            verifier: options.verifier,
+            inquiries: 0,
             shard: options.shard,
             links: Links::new(),
             outboxes: Outboxes::new(options.outboxes, options.tally, options.clients_max),
@@ -183,6 +191,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
         self.completions = completions;
         self.hear_medium();
+        self.hear_verifier();
         self.handle_inboxes();
         self.keep_promises();
         self.on_due();
@@ -305,11 +314,28 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     }
 
     fn handle_events(&mut self) {
-        while let Some(event) = self.with_broker(|broker, context| broker.next_event(context)) {
-            match event {
-                Event::Resume(conn) => self.resume(key_of(conn)),
-                Event::Close(conn) => self.close_link(key_of(conn)),
+        loop {
+            while let Some(event) = self.with_broker(|broker, context| broker.next_event(context)) {
+                match event {
+                    Event::Resume(conn) => self.resume(key_of(conn)),
+                    Event::Close(conn) => self.close_link(key_of(conn)),
+                }
             }
+            let Some(inquiry) = self.broker.next_inquiry() else { return };
+            let conn = inquiry.conn;
+            match self.verifier.ask(inquiry) {
+                Some(answer) => self.broker.handle_verified(conn, answer),
+                None => self.inquiries += 1,
+            }
+        }
+    }
+
+    fn hear_verifier(&mut self) {
+        while self.inquiries > 0
+            && let Some((conn, answer)) = self.verifier.next_answer()
+        {
+            self.inquiries -= 1;
+            self.broker.handle_verified(conn, answer);
         }
     }
 

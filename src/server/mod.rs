@@ -1,5 +1,7 @@
 //! From options to running shards and back: limits, listeners, threads, signals, the orderly end.
 
+mod access;
+mod auth;
 mod storage;
 pub mod tls;
 
@@ -16,9 +18,10 @@ use log::{debug, error, info, warn};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::rand::GetRandomFlags;
 use rustix::thread::{CpuSet, sched_setaffinity};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::access::{LoadError, Policy, Sources};
 use crate::broker::{self, Shard, ShardId, Stats};
 use crate::config::Options;
 use crate::cpus;
@@ -30,12 +33,17 @@ use crate::ring::{self, Features, Listener, RingRefused, Socket, Uring, Wake, Wa
 use crate::store::{Found, OpenError};
 use crate::transport::TlsSetup;
 
+use access::Access;
+use auth::Desk;
 use storage::Storage;
 use tls::TlsError;
 
 /// Tries to bind an address that is in use, and the time between two.
 const BIND_TRIES: u32 = 10;
 const BIND_PAUSE: Duration = Duration::from_millis(100);
+
+/// The time between two tries to send to a shard that is busy.
+const CONTROL_PAUSE: Duration = Duration::from_millis(1);
 
 /// Why the broker could not start.
 #[derive(Debug)]
@@ -50,6 +58,8 @@ pub enum StartError {
     Tls(TlsError),
     /// What is in this shard's part of it cannot.
     Store(u16, OpenError),
+    /// A file that says who may come in, or what they may do, is faulty.
+    Access(LoadError),
     /// The system refused something else: what, and why.
     System(&'static str, io::Error),
 }
@@ -67,6 +77,7 @@ impl fmt::Display for StartError {
             Self::Tls(error) => error.fmt(f),
             Self::Data(error @ DirectoryError::System { .. }) => write!(f, "--data-dir: {error}"),
             Self::Data(error) => error.fmt(f),
+            Self::Access(error) => error.fmt(f),
             Self::Store(shard, error) => write!(f, "--data-dir, shard-{shard}: {error}"),
             Self::System(what, error) => write!(f, "cannot {what}: {error}"),
         }
@@ -80,13 +91,13 @@ impl std::error::Error for StartError {}
 /// # Errors
 /// If it cannot start.
 pub fn run(options: &Options) -> Result<(), StartError> {
-    let mut signals = Signals::new([SIGTERM, SIGINT])
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
         .map_err(|error| StartError::System("watch for signals", error))?;
     raise_open_files();
     let cpus = cpus::available();
     let mut storage = Storage::open(options, cpus.default_shards())?;
     let shards = usize::from(storage.shards());
-    let pins = (options.pin && cpus.should_pin(shards)).then_some(cpus.ids);
+    let pins = (options.pin && cpus.should_pin(shards)).then(|| cpus.ids.clone());
     let tls = tls::load(&options.tls).map_err(StartError::Tls)?;
     let mut doors = open_doors(&options.listen, false, shards)?;
     for (doors, more) in doors.iter_mut().zip(open_doors(&options.tls.listen, true, shards)?) {
@@ -96,8 +107,11 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         .iter()
         .filter_map(|door| Some((door.listener.address().ok()?, door.kind)))
         .collect();
-    let (threads, controls, features) =
-        start(options, doors, tls.as_ref(), pins.as_deref(), &mut storage)?;
+    let vhosts = storage.vhosts()?;
+    let helpers = (cpus.ids.len() / 2).max(1);
+    let mut access = Access::open(sources(options), vhosts, helpers, 20)?;
+    let (threads, mut controls, features) =
+        start(options, doors, tls, pins.as_deref(), &mut storage, &access)?;
     let kernel = rustix::system::uname();
     info!(
         "ringmq {} on Linux {}, {features}",
@@ -110,23 +124,53 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     for (address, kind) in addresses {
         info!("listening on {address}{}", if kind.tls { " with TLS" } else { "" });
     }
-    for _signal in signals.forever().take(1) {
-        info!("stopping");
+    for signal in signals.forever() {
+        if signal != SIGHUP {
+            break;
+        }
+        reload(options, &mut access, &mut controls);
     }
+    info!("stopping");
     thread::spawn(move || {
-        if signals.forever().next().is_some() {
+        if signals.forever().any(|signal| signal != SIGHUP) {
             warn!("stopped at once by a second signal");
             process::exit(1);
         }
     });
     for mut control in controls {
-        control.stop();
+        control.send(Parcel::Drain);
     }
     let finished = threads.into_iter().map(|thread| thread.join().unwrap_or_default());
     log_stats(&finished.collect::<Vec<_>>());
     storage.finish();
     info!("stopped");
     Ok(())
+}
+
+/// Reads the files again that say who may come in and what they may do, for all shards, and what
+/// TLS begins with. All or nothing: one faulty file, and nothing changes.
+fn reload(options: &Options, access: &mut Access, controls: &mut [Control]) {
+    let refused = |error: &dyn fmt::Display| {
+        error!("not reloaded, everything stays as it was: {error}");
+    };
+    let tls = match tls::load(&options.tls) {
+        Ok(tls) => tls,
+        Err(error) => return refused(&error),
+    };
+    if let Err(error) = access.reload() {
+        return refused(&error);
+    }
+    for control in controls {
+        control.send(Parcel::Policy(access.policy().clone()));
+        if let Some(setup) = &tls {
+            control.send(Parcel::Tls(setup.clone()));
+        }
+    }
+    info!("reloaded");
+}
+
+fn sources(_options: &Options) -> Sources {
+    Sources { allow_anonymous: true, ..Sources::default() }
 }
 
 /// The control thread's way to one shard.
@@ -137,9 +181,13 @@ struct Control {
 }
 
 impl Control {
-    fn stop(&mut self) {
-        let full = self.sender.push_object(Parcel::Drain).is_err();
-        debug_assert!(!full, "nothing else was ever sent");
+    fn send(&mut self, parcel: Parcel<Socket>) {
+        let mut parcel = parcel;
+        // A shard that does not come to take what it was sent before is busy, and will.
+        while let Err(refused) = self.sender.push_object(parcel) {
+            parcel = refused;
+            thread::sleep(CONTROL_PAUSE);
+        }
         self.sender.publish();
         if self.bell.must_ring() {
             self.waker.wake();
@@ -168,7 +216,14 @@ struct Seat {
 }
 
 /// What a shard must know before it begins, when all have their rings.
-type Arrangement = (Vec<Waker>, FileMedium);
+struct Arrangement {
+    wakers: Vec<Waker>,
+    medium: FileMedium,
+    desk: Desk,
+    policy: Arc<Policy>,
+    vhosts: Vec<(u16, String)>,
+}
+
 type Ready = (usize, Result<(Waker, Features), StartError>);
 /// The control thread's ways to the shards.
 type Controls = Vec<Sender<Parcel<Socket>>>;
@@ -178,12 +233,13 @@ type Started = (Vec<thread::JoinHandle<Stats>>, Vec<Control>, Features);
 fn start(
     options: &Options,
     doors: Vec<Vec<Door<Listener>>>,
-    tls: Option<&Arc<TlsSetup>>,
+    tls: Option<Arc<TlsSetup>>,
     pins: Option<&[usize]>,
     storage: &mut Storage,
+    access: &Access,
 ) -> Result<Started, StartError> {
     let shards = doors.len();
-    let (seats, control_senders) = seats(doors, tls, pins, storage)?;
+    let (seats, control_senders) = seats(doors, tls.as_ref(), pins, storage)?;
     let bells = seats[0].bells.clone();
     let (ready_sender, ready) = mpsc::channel::<Ready>();
     let (mut threads, mut mailboxes) = (Vec::new(), Vec::new());
@@ -210,9 +266,16 @@ fn start(
     }
     let wakers: Vec<Waker> = wakers.into_iter().flatten().collect();
     for (shard, mailbox) in mailboxes.into_iter().enumerate() {
-        let medium = storage.medium(shard, wakers[shard].clone());
+        let waker = wakers[shard].clone();
+        let arrangement = Arrangement {
+            wakers: wakers.clone(),
+            medium: storage.medium(shard, waker.clone()),
+            desk: access.desk(move || waker.wake()),
+            policy: access.policy().clone(),
+            vhosts: access.vhosts(),
+        };
         // A thread that is gone has panicked, and said so.
-        let _gone = mailbox.send((wakers.clone(), medium));
+        let _gone = mailbox.send(arrangement);
     }
     let controls = control_senders.into_iter().zip(bells).zip(wakers);
     let controls =
@@ -307,13 +370,15 @@ fn run_shard(
     if ready.send((at, Ok((waker, features)))).is_err() {
         return Stats::default();
     }
-    let Ok((wakers, medium)) = arrangement.recv() else {
+    let Ok(Arrangement { wakers, medium, desk, policy, vhosts }) = arrangement.recv() else {
         return Stats::default();
     };
     let clock = SinceStart(seat.started);
-    let broker = Shard::new(broker_options(&seat, options, seed), store);
-    let reactor =
-        Reactor::new(ring, clock, reactor_options(seat, options, broker, &wakers, medium));
+    let vhosts = vhosts.iter().map(|(number, name)| (*number, name.as_str()));
+    let broker =
+        Shard::new(broker_options(&seat, options, seed), store).with_policy(policy, vhosts);
+    let options = reactor_options(seat, options, broker, &wakers, medium, desk);
+    let reactor = Reactor::new(ring, clock, options);
     match reactor.run() {
         Ok(stats) => stats,
         Err(error) => {
@@ -334,6 +399,8 @@ fn broker_options(seat: &Seat, options: &Options, seed: u64) -> broker::Options 
         session_bytes_max: options.session_bytes_max,
         session_overflow: storage::overflow(options),
         session_expiry_ms: storage::expiry_ms(options),
+        on_denied: broker::OnDenied::Drop,
+        takeover: broker::Takeover::SameUser,
         disk_low: storage::disk_low(options),
         epoch_ms: seat.epoch_ms,
         seed,
@@ -346,6 +413,7 @@ fn reactor_options(
     broker: Shard,
     wakers: &[Waker],
     medium: FileMedium,
+    desk: Desk,
 ) -> reactor::Options<Uring, FileMedium> {
     let own_bell = seat.bells[usize::from(seat.shard.0)].clone();
     let outboxes = seat.senders.into_iter().zip(&seat.bells).zip(wakers);
@@ -355,6 +423,7 @@ fn reactor_options(
     reactor::Options {
         broker,
         medium,
+        verifier: Box::new(desk),
         shard: seat.shard,
         doors: seat.doors,
         outboxes: outboxes.collect(),

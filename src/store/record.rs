@@ -40,6 +40,7 @@
 //! | 19 | origins | each 12, as above: the rest |
 //! | 20 | queued | target *v* as in a message, offset 8, bytes *v* |
 //! | 21 | references | of each segment: start 8, references there ever were *v* |
+//! | 22 | owner | session, user name text; empty: nobody |
 //!
 //! Times are milliseconds since 1970.
 
@@ -179,6 +180,7 @@ pub(super) enum Record<'a> {
     Subscribed { session: SessionKey, granted: u8, filter: &'a str },
     Unsubscribed { session: SessionKey, filter: &'a str },
     Attached { session: SessionKey },
+    Owner { session: SessionKey, user: &'a str },
     Detached { session: SessionKey, sent: u64, time_ms: u64 },
     Received { session: SessionKey, packet_id: u16 },
     Freed { session: SessionKey, packet_id: u16 },
@@ -239,6 +241,7 @@ impl<'a> Record<'a> {
             Self::Origins(_) => 19,
             Self::References(_) => 21,
             Self::Queued { .. } => 20,
+            Self::Owner { .. } => 22,
         }
     }
 
@@ -256,6 +259,7 @@ impl<'a> Record<'a> {
                 Self::Origins(origins) => origins.len() * 12,
                 Self::References(segments) => segments.len() * 18,
                 Self::SessionOpened { client_id, .. } => client_id.len(),
+                Self::Owner { user, .. } => user.len(),
                 Self::Subscribed { filter, .. } | Self::Unsubscribed { filter, .. } => filter.len(),
                 Self::Cleared { topic, .. } => topic.len(),
                 Self::Block(block) => block.entries.len(),
@@ -293,6 +297,10 @@ impl<'a> Record<'a> {
             }
             Self::SessionEnded { session } | Self::Attached { session } => {
                 put_varint(out, (*session).into());
+            }
+            Self::Owner { session, user } => {
+                put_varint(out, (*session).into());
+                put_bytes(out, user.as_bytes());
             }
             Self::Subscribed { session, granted, filter } => {
                 put_varint(out, (*session).into());
@@ -439,6 +447,7 @@ impl<'a> Record<'a> {
                     .map(Position::durable)?,
                 bytes: body.narrow()?,
             },
+            22 => Self::Owner { session: body.narrow()?, user: body.text()? },
             _ => return None,
         };
         body.is_empty().then_some(record)

@@ -151,6 +151,11 @@ impl Replay {
                     session.subscriptions.remove(filter);
                 }
             }
+            Record::Owner { session, user } => {
+                if let Some(session) = self.session(session) {
+                    session.set_owner(user);
+                }
+            }
             Record::Attached { session } => {
                 if let Some(session) = self.session(session) {
                     session.left_ms = 0;

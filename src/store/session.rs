@@ -9,6 +9,7 @@
 //! | 8 | serial: the mark of the record that opened it (see [`super::Log::mark_of`]) |
 //! | 8 | when its client left, milliseconds since 1970; 0: it was there |
 //! | *text* | client id |
+//! | *text* | user name of its owner; empty: nobody |
 //! | | subscriptions: number *v*, then for each QoS 1, filter *text* |
 //! | | received: number *v*, then packet identifiers 2 |
 //! | rest | queue (see `queue`) |
@@ -53,12 +54,19 @@ pub struct Session {
     pub subscriptions: Subscriptions,
     /// What its client must still acknowledge.
     pub queue: Queue,
-    /// Identifiers of QoS 2 messages that came and are not released: each was passed on, and is not
-    /// again [MQTT-4.3.3-2].
-    #[expect(clippy::box_collection, reason = "most sessions have none, and 16 bytes count")]
-    received: Option<Box<BTreeSet<u16>>>,
+    rare: Option<Box<Rare>>,
     /// Messages dropped because it was full.
     pub dropped: u32,
+}
+
+/// What many sessions do not have.
+#[derive(Default, Debug)]
+struct Rare {
+    /// Identifiers of QoS 2 messages that came and are not released: each was passed on, and is not
+    /// again [MQTT-4.3.3-2].
+    received: BTreeSet<u16>,
+    /// The user whose it is; empty: nobody's.
+    owner: CompactString,
 }
 
 impl Session {
@@ -73,34 +81,53 @@ impl Session {
             serial: 0,
             subscriptions: Subscriptions::default(),
             queue: if clean { Queue::volatile() } else { Queue::default() },
-            received: None,
+            rare: None,
             dropped: 0,
+        }
+    }
+
+    /// The user whose it is, if it is somebody's.
+    pub fn owner(&self) -> Option<&str> {
+        let owner = self.rare.as_ref().map(|rare| rare.owner.as_str());
+        owner.filter(|owner| !owner.is_empty())
+    }
+
+    pub(super) fn set_owner(&mut self, user: &str) {
+        if self.owner().unwrap_or_default() != user {
+            self.rare.get_or_insert_default().owner = user.into();
+            self.forget_rare();
         }
     }
 
     /// Whether a QoS 2 message with this identifier came before.
     pub fn has_received(&self, packet_id: u16) -> bool {
-        self.received.as_ref().is_some_and(|received| received.contains(&packet_id))
+        self.rare.as_ref().is_some_and(|rare| rare.received.contains(&packet_id))
     }
 
     /// Identifiers of QoS 2 messages that came and are not released, in order.
-    pub fn received(&self) -> impl Iterator<Item = u16> {
-        self.received.iter().flat_map(|received| received.iter().copied())
+    pub fn received(&self) -> impl ExactSizeIterator<Item = u16> {
+        const NONE: &BTreeSet<u16> = &BTreeSet::new();
+        self.rare.as_ref().map_or(NONE, |rare| &rare.received).iter().copied()
     }
 
     /// Notes the identifier of a QoS 2 message; whether it is new.
     pub(super) fn receive(&mut self, packet_id: u16) -> bool {
-        self.received.get_or_insert_default().insert(packet_id)
+        self.rare.get_or_insert_default().received.insert(packet_id)
     }
 
     /// The identifier is free again; whether it was taken.
     pub(super) fn free(&mut self, packet_id: u16) -> bool {
-        let received = self.received.as_mut();
-        let was = received.is_some_and(|received| received.remove(&packet_id));
-        if self.received.as_ref().is_some_and(|received| received.is_empty()) {
-            self.received = None;
-        }
+        let rare = self.rare.as_mut();
+        let was = rare.is_some_and(|rare| rare.received.remove(&packet_id));
+        self.forget_rare();
         was
+    }
+
+    fn forget_rare(&mut self) {
+        let nothing = |rare: &Rare| rare.received.is_empty() && rare.owner.is_empty();
+        if self.rare.as_deref().is_some_and(nothing) {
+            self.rare = None;
+        }
     }
 
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
@@ -108,10 +135,10 @@ impl Session {
         out.extend_from_slice(&self.serial.to_le_bytes());
         out.extend_from_slice(&self.left_ms.to_le_bytes());
         put_bytes(out, self.client_id.as_bytes());
+        put_bytes(out, self.owner().unwrap_or_default().as_bytes());
         self.subscriptions.encode(out);
-        put_varint(out, self.received.as_ref().map_or(0, |received| received.len()) as u64);
-        let received = self.received.iter().flat_map(|received| received.iter());
-        received.for_each(|packet_id| out.extend_from_slice(&packet_id.to_le_bytes()));
+        put_varint(out, self.received().len() as u64);
+        self.received().for_each(|packet_id| out.extend_from_slice(&packet_id.to_le_bytes()));
         self.queue.encode(out);
     }
 
@@ -119,6 +146,7 @@ impl Session {
         let (vhost, serial, left_ms) = (state.u16()?, state.u64()?, state.u64()?);
         let mut session = Self::new(state.text()?, vhost, false);
         (session.serial, session.left_ms) = (serial, left_ms);
+        session.set_owner(state.text()?);
         session.subscriptions = Subscriptions::decode(&mut state)?;
         for _ in 0..state.varint()? {
             session.receive(state.u16()?);

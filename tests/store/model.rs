@@ -26,6 +26,7 @@ pub(crate) struct Model {
 pub(crate) struct Session {
     pub(crate) vhost: u16,
     pub(crate) client: String,
+    pub(crate) owner: Option<String>,
     pub(crate) serial: u64,
     /// 0: its client is there.
     pub(crate) left_ms: u64,
@@ -67,6 +68,10 @@ pub(crate) enum Change {
     },
     Attached {
         key: SessionKey,
+    },
+    Owned {
+        key: SessionKey,
+        user: Option<String>,
     },
     Detached {
         key: SessionKey,
@@ -145,6 +150,7 @@ impl Model {
             }
             Change::FreedElsewhere(origin) => drop(self.origins.remove(origin)),
             Change::Cleared(place) => drop(self.retained.remove(place)),
+            Change::Owned { key, user } => self.session(*key).owner.clone_from(user),
             Change::Attached { key } => self.session(*key).attach(),
             Change::Detached { key, sent, time_ms } => {
                 let session = self.session(*key);
@@ -199,6 +205,7 @@ impl Session {
         Self {
             vhost,
             client: client.to_owned(),
+            owner: None,
             serial,
             left_ms: time_ms,
             filters: BTreeMap::new(),

@@ -89,6 +89,15 @@ impl World {
             }
             key
         });
+        // The same client comes as one user or another, or as nobody.
+        let user = ["", "anna", "a user name that is too long to be kept beside the rest"];
+        let user = Some(user[self.random.below(3)]).filter(|user| !user.is_empty());
+        let at = self.appended();
+        let changes = self.store.catalog.sessions.get(key).owner() != user;
+        self.store.catalog.set_owner(key, user, &mut self.store.logs);
+        if changes && !clean {
+            self.note(at, Change::Owned { key, user: user.map(str::to_owned) });
+        }
         let at = self.appended();
         self.store.catalog.attach(key, HOLDER, &mut self.store.logs);
         if !clean {

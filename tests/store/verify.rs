@@ -158,6 +158,7 @@ pub(crate) fn look_at_session(store: &Store, key: SessionKey, expected: &Session
     let session = store.catalog.sessions.get(key);
     let client = &expected.client;
     assert_eq!((&*session.client_id, session.vhost), (&**client, expected.vhost));
+    assert_eq!(session.owner(), expected.owner.as_deref(), "{client}");
     assert_eq!(session.left_ms, expected.left_ms, "{client}");
     assert_eq!(session.serial, expected.serial, "{client}");
     let filters = expected.filters.iter().map(|(filter, granted)| (&**filter, *granted));

@@ -24,18 +24,39 @@ const TABLE: &[Row] = &[
     row("chunk", &[], &["bytes"]),
     row("mqtt", &[], &["bytes"]),
     row("transport", &[], &["bytes", "rustls", "x509_cert"]),
+    row("access", &["mqtt"], ACCESS_CRATES),
     row("store", &[], &["bytes", "compact_str", "crc32c", "foldhash", "hashbrown", "log", "slab"]),
     row("disk", &["store"], &["log", "memmap2", "rustix"]),
     row("mesh", &[], &["loom"]),
     row("ring", &[], &["bytes", "io_uring", "libc", "log", "rustix"]),
-    row("broker", &["mqtt", "store"], &["bytes", "foldhash", "hashbrown", "log", "slab"]),
+    row("broker", &["access", "mqtt", "store"], BROKER_CRATES),
     row("reactor", INNER, &["bytes", "log", "slab"]),
-    row("config", &[], &["clap", "log"]),
+    row("config", &["access"], &["clap", "log"]),
+    row("passwd", &["access", "config"], &["rpassword", "rustix"]),
     row("cpus", &[], &["rustix"]),
 ];
 
+const BROKER_CRATES: &[&str] = &["bytes", "compact_str", "foldhash", "hashbrown", "log", "slab"];
+
+/// Passwords, rules, and the files they come from.
+const ACCESS_CRATES: &[&str] = &[
+    "argon2",
+    "base64",
+    "bcrypt",
+    "compact_str",
+    "foldhash",
+    "hmac",
+    "log",
+    "pbkdf2",
+    "percent_encoding",
+    "regex",
+    "serde_json",
+    "sha2",
+    "subtle",
+];
+
 /// What the reactor puts together.
-const INNER: &[&str] = &["broker", "mesh", "mqtt", "ring", "store", "transport"];
+const INNER: &[&str] = &["access", "broker", "mesh", "mqtt", "ring", "store", "transport"];
 
 const fn row(
     name: &'static str,

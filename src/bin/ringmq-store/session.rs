@@ -10,6 +10,8 @@ use crate::output::bytes;
 pub(crate) struct Summary {
     pub(crate) vhost: u16,
     pub(crate) client_id: String,
+    /// The user whose it is.
+    pub(crate) owner: Option<String>,
     pub(crate) shard: u16,
     /// Messages that its client has not acknowledged, sent or not.
     pub(crate) queued: u64,
@@ -33,6 +35,7 @@ impl Summary {
         let mut summary = Self {
             vhost: session.vhost,
             client_id: session.client_id.to_string(),
+            owner: session.owner().map(str::to_owned),
             shard,
             queued: 0,
             bytes: session.queue.stored_bytes(),
@@ -65,6 +68,7 @@ impl Summary {
         let filters = filters.map(|(filter, qos)| json!({ "filter": filter, "qos": qos }));
         json!({
             "session": self.client_id,
+            "user": self.owner,
             "vhost": self.vhost,
             "shard": self.shard,
             "queued": self.queued,

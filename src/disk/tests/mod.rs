@@ -3,6 +3,7 @@
 mod listing;
 mod medium;
 mod opening;
+mod vhosts;
 
 use std::fs;
 use std::path::{Path, PathBuf};

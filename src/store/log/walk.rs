@@ -192,6 +192,7 @@ impl Record<'_> {
             Self::Subscribed { .. } => "subscribed",
             Self::Unsubscribed { .. } => "unsubscribed",
             Self::Attached { .. } => "attached",
+            Self::Owner { .. } => "owner",
             Self::Detached { .. } => "detached",
             Self::Received { .. } => "received",
             Self::Freed { .. } => "freed",

@@ -1,0 +1,116 @@
+//! An access control list as text, line by line:
+//!
+//! ```text
+//! # a comment
+//! topic [read|write|readwrite|deny] FILTER      for clients without user, until the first `user`
+//! user NAME
+//! topic [read|write|readwrite|deny] FILTER      for that user; without a word, readwrite
+//! pattern [read|write|readwrite|deny] FILTER    for everybody; %u is the user, %c the client id
+//! permission USER CONFIGURE WRITE READ          regular expressions; see `permission.rs`
+//! ```
+
+use crate::access::error::Fault;
+use crate::access::permission::Permission;
+use crate::limits;
+use crate::mqtt::TopicFilter;
+
+use super::Acl;
+use super::section::Effect;
+use super::shape::Shape;
+
+pub(super) fn parse(text: &str) -> Result<Acl, Fault> {
+    let mut acl = Acl::default();
+    let mut user: Option<&str> = None;
+    let mut rules = 0;
+    for (at, line) in text.lines().enumerate() {
+        let number = at + 1;
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        rules += 1;
+        if rules > limits::ACL_RULES_MAX {
+            let max = limits::ACL_RULES_MAX;
+            return Err(Fault::at(number, format!("has more than {max} rules")));
+        }
+        let (word, rest) = split_word(line);
+        let fault = |says: String| Fault::at(number, says);
+        match word {
+            "user" if rest.is_empty() => {
+                return Err(fault("`user` without a name: write one behind it".to_owned()));
+            }
+            "user" => user = Some(rest),
+            "topic" => {
+                let (effect, filter) = parse_rule(rest).map_err(fault)?;
+                let section = match user {
+                    Some(user) => acl.users.entry(user.into()).or_default(),
+                    None => &mut acl.anonymous,
+                };
+                section.add(Shape::of_topic(filter), effect);
+            }
+            "pattern" => {
+                let (effect, filter) = parse_rule(rest).map_err(fault)?;
+                acl.patterns.add(Shape::of_pattern(filter), effect);
+            }
+            "permission" => {
+                let (user, permission) = parse_permission(rest).map_err(fault)?;
+                let section = acl.users.entry(user.into()).or_default();
+                if section.permission.replace(permission).is_some() {
+                    let says = format!("user {user:?} has a permission already: remove one line");
+                    return Err(fault(says));
+                }
+            }
+            _ => {
+                let says =
+                    format!("`{word:.40}` begins no rule: user, topic, pattern, permission do");
+                return Err(fault(says));
+            }
+        }
+    }
+    Ok(acl)
+}
+
+/// `[read|write|readwrite|deny] FILTER`. As in Mosquitto, a single word is the filter.
+fn parse_rule(text: &str) -> Result<(Effect, TopicFilter<'_>), String> {
+    let (word, rest) = split_word(text);
+    let (effect, filter) = if rest.is_empty() {
+        (Effect::ReadWrite, word)
+    } else {
+        let effect = match word {
+            "read" => Effect::Read,
+            "write" => Effect::Write,
+            "readwrite" => Effect::ReadWrite,
+            "deny" => Effect::Deny,
+            _ => {
+                return Err(format!(
+                    "`{word:.40}` is no access: read, write, readwrite or deny stands before \
+                     a filter"
+                ));
+            }
+        };
+        (effect, rest)
+    };
+    let filter = TopicFilter::parse(filter)
+        .map_err(|invalid| format!("{filter:.80?} is no topic filter: {:?}", invalid.reason))?;
+    if filter.level_count() > limits::TOPIC_LEVELS_MAX {
+        let max = limits::TOPIC_LEVELS_MAX;
+        return Err(format!("the filter has more than {max} levels; no topic has"));
+    }
+    Ok((effect, filter))
+}
+
+fn parse_permission(text: &str) -> Result<(&str, Permission), String> {
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    let [user, configure, write, read] = words[..] else {
+        let says = "takes USER CONFIGURE WRITE READ, with ^$ for nothing";
+        return Err(format!("`permission` {says}, and not {} words", words.len()));
+    };
+    Ok((user, Permission::parse(configure, write, read)?))
+}
+
+fn split_word(text: &str) -> (&str, &str) {
+    match text.split_once([' ', '\t']) {
+        Some((word, rest)) => (word, rest.trim_start()),
+        None => (text, ""),
+    }
+}

@@ -1,0 +1,135 @@
+//! Whether a subscription could ever bring anything: whether a topic exists that its filter matches
+//! and that may be read.
+//!
+//! The topics that two filters both match are those of one third filter, their *meet*. So each
+//! filter that allows is met with the subscription's, and what is left must have a topic that no
+//! filter denies. There are infinitely many topics, but those with a level that no filter names,
+//! wherever the meet has a wildcard, are as hard to deny as any: what denies such a *witness* has a
+//! wildcard there too and denies all the others. A `#` stands for any number of levels, and beyond
+//! the longest filter that denies one number is as good as the next.
+
+use crate::limits;
+use crate::mqtt::TopicFilter;
+
+use super::section::Section;
+use super::shape::Asker;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Level<'a> {
+    Text(&'a str),
+    /// `+`, and in a witness a level that no filter names.
+    Any,
+    /// `#`
+    Rest,
+}
+
+/// A filter as its levels.
+type Filter<'a> = Vec<Level<'a>>;
+
+pub(super) fn reaches(
+    section: Option<&Section>,
+    patterns: Option<&Section>,
+    asker: Asker<'_>,
+    wanted: TopicFilter<'_>,
+) -> bool {
+    let wanted = levels(wanted.as_str());
+    let texts = |section: Option<&Section>, deny: bool| -> Vec<String> {
+        let filters = section.map(|section| if deny { &section.denied } else { &section.readable });
+        filters.map(|filters| filters.filled(asker).collect()).unwrap_or_default()
+    };
+    let (section_denies, pattern_denies) = (texts(section, true), texts(patterns, true));
+    let (section_reads, pattern_reads) = (texts(section, false), texts(patterns, false));
+
+    let mut denies: Vec<Filter<'_>> = section_denies.iter().map(|text| levels(text)).collect();
+    // All topics, those that begin with `$` included: what is wanted is the meet itself.
+    let permits = section
+        .and_then(|section| section.permission.as_ref())
+        .is_some_and(|permission| permission.may_read(asker.client_id));
+    if permits && has_witness(&wanted, &denies) {
+        return true;
+    }
+    let met = |read: &String, denies: &[Filter<'_>]| {
+        meet(&wanted, &levels(read)).is_some_and(|both| has_witness(&both, denies))
+    };
+    if section_reads.iter().any(|read| met(read, &denies)) {
+        return true;
+    }
+    denies.extend(pattern_denies.iter().map(|text| levels(text)));
+    pattern_reads.iter().any(|read| met(read, &denies))
+}
+
+fn levels(text: &str) -> Filter<'_> {
+    let level = |level| match level {
+        "+" => Level::Any,
+        "#" => Level::Rest,
+        text => Level::Text(text),
+    };
+    text.split('/').map(level).collect()
+}
+
+/// The filter of the topics that both match; `None` if there are none.
+fn meet<'a>(one: &[Level<'a>], other: &[Level<'a>]) -> Option<Filter<'a>> {
+    let mut both = Vec::new();
+    let mut at = 0;
+    loop {
+        let level = match (one.get(at), other.get(at)) {
+            (None, None) => return Some(both),
+            (Some(Level::Rest), _) => {
+                both.extend(other.get(at..).unwrap_or_default());
+                break;
+            }
+            (_, Some(Level::Rest)) => {
+                both.extend(one.get(at..).unwrap_or_default());
+                break;
+            }
+            (Some(Level::Any), Some(&level)) | (Some(&level), Some(Level::Any)) => level,
+            (Some(level), Some(same)) if level == same => *level,
+            _ => return None,
+        };
+        both.push(level);
+        at += 1;
+    }
+    // [MQTT-4.7.2-1] A leading wildcard does not match topics that begin with `$`.
+    let is_hidden = is_dollar(&both) && !(is_dollar(one) && is_dollar(other));
+    // `#` met with nothing left at the very beginning would be a topic of no level.
+    (!is_hidden && !both.is_empty()).then_some(both)
+}
+
+fn is_dollar(levels: &[Level<'_>]) -> bool {
+    matches!(levels.first(), Some(Level::Text(text)) if text.starts_with('$'))
+}
+
+/// Whether some topic that `filter` matches is denied by none.
+fn has_witness(filter: &[Level<'_>], denies: &[Filter<'_>]) -> bool {
+    let is_denied = |topic: &[Level<'_>]| denies.iter().any(|deny| covers(deny, topic));
+    let Some((Level::Rest, before)) = filter.split_last() else {
+        return !is_denied(filter);
+    };
+    let longest = denies.iter().map(Vec::len).max().unwrap_or(0).max(before.len()) + 1;
+    let mut topic = before.to_vec();
+    while topic.len() <= longest.min(limits::TOPIC_LEVELS_MAX) {
+        if !topic.is_empty() && !is_denied(&topic) {
+            return true;
+        }
+        topic.push(Level::Any);
+    }
+    false
+}
+
+/// Whether `filter` matches `topic`, in which [`Level::Any`] is a level that no filter names.
+fn covers(filter: &[Level<'_>], topic: &[Level<'_>]) -> bool {
+    if is_dollar(topic) && !is_dollar(filter) {
+        return false;
+    }
+    let mut names = topic.iter();
+    for level in filter {
+        match (level, names.next()) {
+            (Level::Rest, _) => return true,
+            (_, None) => return false,
+            (Level::Any, Some(_)) => {}
+            (level, Some(name)) if level == name => {}
+            _ => return false,
+        }
+    }
+    names.next().is_none()
+}

@@ -1,0 +1,35 @@
+//! Who may connect, and what they may do there: users, vhosts, access control lists, limits.
+//!
+//! A [`Policy`] is a snapshot: the server reads it from files, the shards share it, a reload puts
+//! another in its place. It decides and does nothing else: no thread, clock or socket, and files
+//! are read in `load.rs` alone. What takes long, the check of a password, is a [`Question`] that
+//! the caller takes to a thread of its own.
+//!
+//! ```text
+//! Sources ─ load ─► Policy ─ admit ─► Granted(Identity) | Refused | Verify(Question)
+//!                     │                                                   │ verify: true
+//!                     └─ may_publish, may_receive, may_subscribe ◄─ Identity
+//! ```
+
+mod acl;
+mod definitions;
+mod error;
+mod limits_file;
+mod load;
+mod passwords;
+mod permission;
+mod policy;
+mod question;
+mod secret;
+mod vhost;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::LoadError;
+pub use limits_file::VhostLimits;
+pub use load::{Sources, check_vhost_name};
+pub use passwords::check_name as check_user_name;
+pub use policy::{Client, Identity, Login, Policy, Refusal, Request, Verdict};
+pub use question::Question;
+pub use secret::{InvalidSecret, Secret};

@@ -1,0 +1,334 @@
+//! The policy: vhosts by name and number, and what is decided by them.
+//!
+//! Invariant: names and numbers are each unique; `by_number[n]` is the place of the vhost with the
+//! number `n`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use compact_str::CompactString;
+use foldhash::fast::FixedState;
+
+use crate::limits;
+use crate::mqtt::{ConnectReturn, TopicFilter, TopicName, Version};
+
+use super::acl::Access;
+use super::error::LoadError;
+use super::limits_file::VhostLimits;
+use super::load::{self, Sources};
+use super::question::Question;
+use super::secret::Secret;
+use super::vhost::Vhost;
+
+/// The name of the vhost that is there without any file.
+pub(super) const ROOT: &str = "/";
+
+/// Who may connect and what they may do: an immutable snapshot.
+#[derive(Debug)]
+pub struct Policy {
+    vhosts: Vec<Vhost>,
+    by_name: HashMap<CompactString, u16, FixedState>,
+    by_number: Vec<Option<u16>>,
+    default_vhost: CompactString,
+    /// `--allow-anonymous`.
+    allow_anonymous: bool,
+    /// Whether client certificates name users.
+    certificates: bool,
+    /// Whether files say who may connect.
+    has_users: bool,
+    /// What a password for a vhost that does not exist is checked against.
+    decoy: Option<Arc<Secret>>,
+}
+
+/// Who asks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Client<'a> {
+    /// The number of its vhost.
+    pub vhost: u16,
+    /// Its user, without the vhost; `None`: anonymous.
+    pub user: Option<&'a str>,
+    /// Its client id.
+    pub client_id: &'a str,
+}
+
+/// What a CONNECT, and the door it came by, say about who it is.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// Whether the door may be passed without a name: loopback, a unix socket, or TLS that has
+    /// checked a certificate which names nobody.
+    pub local: bool,
+    /// The user name of the CONNECT.
+    pub user_name: Option<&'a str>,
+    /// Its password.
+    pub password: Option<&'a [u8]>,
+    /// The user name of a client certificate that was checked. It stands in place of the one of
+    /// the CONNECT, and for a password.
+    pub certified: Option<&'a str>,
+}
+
+/// The vhost and the user that a login names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Login<'a> {
+    /// The vhost's number; `None`: there is no such vhost.
+    pub vhost: Option<u16>,
+    /// The user; `None`: none is named.
+    pub user: Option<&'a str>,
+}
+
+/// Who was let in.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Identity {
+    /// The number of the vhost.
+    pub vhost: u16,
+    /// The user, without the vhost; `None`: anonymous.
+    pub user: Option<CompactString>,
+    /// Whether a client certificate named the user, and no password was asked for.
+    pub certified: bool,
+}
+
+/// What becomes of a CONNECT.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// It may come in.
+    Granted(Identity),
+    /// It may not.
+    Refused(Refusal),
+    /// Its password must be checked first. A wrong one is [`Refusal::BadUserNameOrPassword`].
+    Verify(Question),
+}
+
+/// Why a CONNECT is refused. From outside the first two look the same.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Refusal {
+    /// It names no user, and may not come in without; or a certificate names a user of a vhost
+    /// that does not exist.
+    NotAuthorized,
+    /// The password is wrong or missing, or there is no such user or vhost.
+    BadUserNameOrPassword,
+    /// User name or password are longer than any that could be right.
+    Malformed,
+}
+
+impl Refusal {
+    /// The code of the CONNACK.
+    ///
+    /// | | 3.1 | 3.1.1 |
+    /// |---|---|---|
+    /// | `NotAuthorized` | 5 | 5 |
+    /// | `BadUserNameOrPassword` | 4, which it has for wrong ones | 5, as other brokers do |
+    /// | `Malformed` | 4 | 4, which it has for these alone |
+    pub const fn connect_return(self, version: Version) -> ConnectReturn {
+        match (self, version) {
+            (Self::Malformed, _) | (Self::BadUserNameOrPassword, Version::V31) => {
+                ConnectReturn::BadCredentials
+            }
+            _ => ConnectReturn::NotAuthorized,
+        }
+    }
+}
+
+impl Policy {
+    /// Without files: one vhost `/` with the number 0, where nobody has a name and everybody may do
+    /// everything.
+    pub fn open() -> Self {
+        let vhosts = vec![Vhost::open(ROOT, 0)];
+        Self::new(vhosts, &Sources::default())
+    }
+
+    /// Reads the files. `number` gives each vhost its durable number and is asked when everything
+    /// else has been found right; `/` is always 0.
+    ///
+    /// # Errors
+    /// What is wrong with which file, or what `number` said.
+    pub fn load(
+        sources: &Sources,
+        number: &mut dyn FnMut(&str) -> Result<u16, String>,
+    ) -> Result<Self, LoadError> {
+        load::load(sources, number).map(|vhosts| Self::new(vhosts, sources))
+    }
+
+    /// `vhosts` have names and numbers that are unique.
+    fn new(vhosts: Vec<Vhost>, sources: &Sources) -> Self {
+        let mut by_name = HashMap::with_hasher(FixedState::default());
+        let mut by_number = Vec::new();
+        for (vhost, place) in vhosts.iter().zip(0..) {
+            by_name.insert(CompactString::from(&vhost.name), vhost.number);
+            let number = usize::from(vhost.number);
+            if by_number.len() <= number {
+                by_number.resize(number + 1, None);
+            }
+            by_number[number] = Some(place);
+        }
+        assert_eq!(by_name.len(), vhosts.len(), "names of vhosts are unique");
+        assert_eq!(by_number.iter().flatten().count(), vhosts.len(), "numbers are unique");
+        let largest =
+            vhosts.iter().filter_map(|vhost| vhost.users.as_ref()).max_by_key(|u| u.len());
+        Self {
+            has_users: vhosts.iter().any(|vhost| vhost.users.is_some()),
+            decoy: largest.and_then(|users| users.decoy().cloned()),
+            vhosts,
+            by_name,
+            by_number,
+            default_vhost: sources.default_vhost.as_str().into(),
+            allow_anonymous: sources.allow_anonymous,
+            certificates: sources.certificates,
+        }
+    }
+
+    /// Whether a listener on an address that is not local may be opened: something says who may
+    /// come in by it, if only that all may. Else anonymous clients come in by local doors alone.
+    pub const fn guards_open_doors(&self) -> bool {
+        self.has_users || self.allow_anonymous || self.certificates
+    }
+
+    /// Number and name of each vhost.
+    pub fn vhosts(&self) -> impl Iterator<Item = (u16, &str)> {
+        self.vhosts.iter().map(|vhost| (vhost.number, vhost.name.as_str()))
+    }
+
+    /// The name of the vhost with that number.
+    pub fn vhost_name(&self, number: u16) -> Option<&str> {
+        self.vhost(number).map(|vhost| vhost.name.as_str())
+    }
+
+    /// The vhost and the user that a user name stands for: `vhost:user`, split at the first colon,
+    /// or a user of the default vhost. An empty user is none. A client certificate's user name
+    /// stands in place of the CONNECT's: whoever looks for a client's vhost must look at it first.
+    pub fn login<'a>(&self, user_name: Option<&'a str>) -> Login<'a> {
+        let (vhost, user) = match user_name.unwrap_or_default().split_once(':') {
+            Some((vhost, user)) => (vhost, user),
+            None => (self.default_vhost.as_str(), user_name.unwrap_or_default()),
+        };
+        Login {
+            vhost: self.by_name.get(vhost).copied(),
+            user: Some(user).filter(|user| !user.is_empty()),
+        }
+    }
+
+    /// Whether a CONNECT may come in.
+    ///
+    /// | | vhost with users | without | no such vhost |
+    /// |---|---|---|---|
+    /// | certificate | granted | granted | refused |
+    /// | user, password | verify | anonymous, or verify a decoy | verify a decoy |
+    /// | user alone | refused | anonymous or refused | refused |
+    /// | nobody | with `--allow-anonymous` | anonymous or refused | refused |
+    ///
+    /// Where a vhost has no users, nobody can tell whether a name is right: whoever may come in
+    /// without one may come in with one, and is anonymous.
+    pub fn admit(&self, request: &Request<'_>) -> Verdict {
+        let name_bytes = request.user_name.map_or(0, str::len);
+        let password_bytes = request.password.map_or(0, <[u8]>::len);
+        if name_bytes > limits::LOGIN_BYTES_MAX || password_bytes > limits::PASSWORD_BYTES_MAX {
+            return Verdict::Refused(Refusal::Malformed);
+        }
+        let login = self.login(request.certified.or(request.user_name));
+        let vhost = login.vhost.and_then(|number| self.vhost(number));
+        if let (Some(_), Some(user)) = (request.certified, login.user) {
+            return match vhost {
+                Some(vhost) => Verdict::Granted(Identity {
+                    vhost: vhost.number,
+                    user: Some(user.into()),
+                    certified: true,
+                }),
+                None => Verdict::Refused(Refusal::NotAuthorized),
+            };
+        }
+        match vhost {
+            Some(vhost) if self.lets_in_anonymous(vhost, login.user, request.local) => {
+                let vhost = vhost.number;
+                Verdict::Granted(Identity { vhost, user: None, certified: false })
+            }
+            _ => match (login.user, request.password) {
+                (None, _) => Verdict::Refused(Refusal::NotAuthorized),
+                (Some(_), None) => Verdict::Refused(Refusal::BadUserNameOrPassword),
+                (Some(user), Some(password)) => self.question(vhost, user, password),
+            },
+        }
+    }
+
+    /// The limits of a vhost.
+    pub fn limits(&self, vhost: u16) -> &VhostLimits {
+        self.vhost(vhost).map_or(&VhostLimits::NONE, |vhost| &vhost.limits)
+    }
+
+    /// Whether somebody who was let in by an earlier policy has the right to be there by this one.
+    /// A changed password does not take it away.
+    pub fn may_stay(&self, identity: &Identity, local: bool) -> bool {
+        let Some(vhost) = self.vhost(identity.vhost) else { return false };
+        match &identity.user {
+            Some(_) if identity.certified => self.certificates,
+            Some(user) => vhost.users.as_ref().is_some_and(|users| users.get(user).is_some()),
+            None => self.lets_in_anonymous(vhost, None, local),
+        }
+    }
+
+    /// Whether anything may be forbidden in a vhost. If not, the callers of the three below need
+    /// not ask.
+    pub fn has_rules(&self, vhost: u16) -> bool {
+        self.vhost(vhost).is_none_or(|vhost| vhost.acl.is_some())
+    }
+
+    /// Whether the client may publish to the topic.
+    pub fn may_publish(&self, client: &Client<'_>, topic: TopicName<'_>) -> bool {
+        self.allows(Access::Write, client, topic)
+    }
+
+    /// Whether the client may be sent a message with the topic, live or retained.
+    pub fn may_receive(&self, client: &Client<'_>, topic: TopicName<'_>) -> bool {
+        self.allows(Access::Read, client, topic)
+    }
+
+    /// Whether the client may subscribe to the filter: whether there is any topic that the filter
+    /// matches and that the client may be sent. What else the filter matches is not delivered,
+    /// since [`Self::may_receive`] is asked for each message.
+    ///
+    /// Exact, and so takes time with the number of rules; not to be asked for each message.
+    pub fn may_subscribe(&self, client: &Client<'_>, filter: TopicFilter<'_>) -> bool {
+        self.vhost(client.vhost).is_some_and(|vhost| match &vhost.acl {
+            Some(acl) => acl.reaches(client.user, client.client_id, filter),
+            None => true,
+        })
+    }
+
+    fn allows(&self, access: Access, client: &Client<'_>, topic: TopicName<'_>) -> bool {
+        self.vhost(client.vhost).is_some_and(|vhost| match &vhost.acl {
+            Some(acl) => acl.allows(access, client.user, client.client_id, topic),
+            None => true,
+        })
+    }
+
+    #[inline]
+    fn vhost(&self, number: u16) -> Option<&Vhost> {
+        let place = (*self.by_number.get(usize::from(number))?)?;
+        self.vhosts.get(usize::from(place))
+    }
+
+    fn lets_in_anonymous(&self, vhost: &Vhost, user: Option<&str>, local: bool) -> bool {
+        match (&vhost.users, user) {
+            (None, _) => local || self.allow_anonymous,
+            (Some(_), None) => self.allow_anonymous,
+            (Some(_), Some(_)) => false,
+        }
+    }
+
+    fn question(&self, vhost: Option<&Vhost>, user: &str, password: &[u8]) -> Verdict {
+        let users = vhost.and_then(|vhost| vhost.users.as_ref());
+        let secret = users.and_then(|users| users.get(user));
+        let decoy = users.and_then(|users| users.decoy()).or(self.decoy.as_ref());
+        let Some(checked) = secret.or(decoy) else {
+            // Nobody has a password: there is nothing that time could tell.
+            return Verdict::Refused(Refusal::BadUserNameOrPassword);
+        };
+        Verdict::Verify(Question {
+            identity: Identity {
+                vhost: vhost.map_or(u16::MAX, |vhost| vhost.number),
+                user: Some(user.into()),
+                certified: false,
+            },
+            password: password.into(),
+            secret: Arc::clone(checked),
+            known: secret.is_some(),
+        })
+    }
+}

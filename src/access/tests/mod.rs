@@ -1,0 +1,3 @@
+//! The room as its users see it.
+
+mod secret;

@@ -1,0 +1,28 @@
+//! One vhost: its users, its rules and its limits.
+
+use super::acl::Acl;
+use super::limits_file::VhostLimits;
+use super::passwords::Users;
+
+#[derive(Debug)]
+pub(super) struct Vhost {
+    pub(super) name: String,
+    /// Its durable number.
+    pub(super) number: u16,
+    /// `None`: nobody has a name here.
+    pub(super) users: Option<Users>,
+    /// `None`: everything is allowed.
+    pub(super) acl: Option<Acl>,
+    /// Whether a file is among what the rules come from.
+    pub(super) has_acl_file: bool,
+    pub(super) limits: VhostLimits,
+}
+
+impl Vhost {
+    /// Without users, rules and limits.
+    pub(super) fn open(name: &str, number: u16) -> Self {
+        let name = name.to_owned();
+        let limits = VhostLimits::NONE;
+        Self { name, number, users: None, acl: None, has_acl_file: false, limits }
+    }
+}

@@ -1,0 +1,164 @@
+//! The numbers of vhosts: records name a vhost by its number, the file `VHOSTS` says whose it is.
+//!
+//! ```text
+//! next 3                     the number that the next new vhost gets
+//! 1 tenant-a                 number, and name: bytes but letters, digits and -._~/ as %XX
+//! 2 tenant%20b
+//! ```
+//! The vhost `/` has number 0 and no line. A number is never given twice, also when its vhost was
+//! deleted: then what shards still have under it is nobody's, and they drop it when they open.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read, Write as _};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::directory::{DirectoryError, sync_directory};
+use crate::limits::{VHOST_NAME_BYTES_MAX, VHOSTS_MAX, VHOSTS_TEXT_BYTES_MAX};
+
+const FILE: &str = "VHOSTS";
+const FILE_BEGUN: &str = "VHOSTS.new";
+
+/// The name of vhost 0.
+const ROOT: &str = "/";
+
+/// See the module.
+#[derive(Debug)]
+pub struct Vhosts {
+    directory: PathBuf,
+    /// Every number in it is below `next`; 0 is not in it.
+    names: BTreeMap<u16, String>,
+    next: u16,
+}
+
+impl Vhosts {
+    /// Reads the numbers of a data directory; of one without the file there is only `/`.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or does not say what it must.
+    pub(super) fn read(directory: &Path) -> Result<Self, DirectoryError> {
+        let path = directory.join(FILE);
+        let directory = directory.to_owned();
+        let mut text = String::new();
+        let read = File::open(&path)
+            .and_then(|file| file.take(VHOSTS_TEXT_BYTES_MAX).read_to_string(&mut text));
+        match read {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Ok(Self { directory, names: BTreeMap::new(), next: 1 })
+            }
+            Err(error) => Err(DirectoryError::system("read", &path)(error)),
+            Ok(_) => match parse(&text) {
+                Some((names, next)) => Ok(Self { directory, names, next }),
+                None => Err(DirectoryError::MalformedVhosts(path)),
+            },
+        }
+    }
+
+    /// Numbers and names, in order; the first is `/`.
+    pub fn iter(&self) -> impl Iterator<Item = (u16, &str)> {
+        let others = self.names.iter().map(|(number, name)| (*number, name.as_str()));
+        std::iter::once((0, ROOT)).chain(others)
+    }
+
+    /// The number of a vhost, if it has one.
+    pub fn find(&self, name: &str) -> Option<u16> {
+        self.iter().find(|(_, known)| *known == name).map(|(number, _)| number)
+    }
+
+    /// The number of a vhost; one that has none gets one, for good: it is written before this
+    /// returns.
+    ///
+    /// # Errors
+    /// If there are too many, the name is too long, or it cannot be written: says what to do.
+    pub fn number_of(&mut self, name: &str) -> Result<u16, String> {
+        if let Some(number) = self.find(name) {
+            return Ok(number);
+        }
+        if name.is_empty() || name.len() > VHOST_NAME_BYTES_MAX {
+            return Err(format!("vhost names have 1 to {VHOST_NAME_BYTES_MAX} bytes"));
+        }
+        let number = self.next;
+        if usize::from(number) >= VHOSTS_MAX {
+            return Err(format!("there were {VHOSTS_MAX} vhosts in this data directory already"));
+        }
+        self.names.insert(number, name.to_owned());
+        self.next += 1;
+        self.write().map(|()| number).map_err(|error| {
+            self.names.remove(&number);
+            self.next = number;
+            format!("cannot write {}: {error}", self.directory.join(FILE).display())
+        })
+    }
+
+    /// Forgets a vhost, durably; whether it was known. What is stored under its number is nobody's
+    /// then.
+    ///
+    /// # Errors
+    /// If that cannot be written.
+    pub fn delete(&mut self, name: &str) -> Result<bool, DirectoryError> {
+        let Some(number) = self.find(name).filter(|number| *number > 0) else { return Ok(false) };
+        self.names.remove(&number);
+        let path = self.directory.join(FILE);
+        self.write().map(|()| true).map_err(DirectoryError::system("write", &path))
+    }
+
+    fn write(&self) -> io::Result<()> {
+        let begun = self.directory.join(FILE_BEGUN);
+        let mut options = File::options();
+        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&begun)?;
+        let mut text = format!("next {}\n", self.next);
+        for (number, name) in &self.names {
+            text.push_str(&format!("{number} {}\n", encoded(name)));
+        }
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&begun, self.directory.join(FILE))?;
+        sync_directory(&File::open(&self.directory)?)
+    }
+}
+
+fn parse(text: &str) -> Option<(BTreeMap<u16, String>, u16)> {
+    let mut lines = text.strip_suffix('\n')?.split('\n');
+    let next: u16 = lines.next()?.strip_prefix("next ")?.parse().ok()?;
+    let mut names = BTreeMap::new();
+    for line in lines {
+        let (number, name) = line.split_once(' ')?;
+        let number = number.parse().ok().filter(|number| (1..next).contains(number))?;
+        let name = decoded(name).filter(|name| !name.is_empty() && name != ROOT)?;
+        let taken = names.values().any(|known| *known == name);
+        if taken || names.insert(number, name).is_some() {
+            return None;
+        }
+    }
+    (next > 0).then_some((names, next))
+}
+
+fn encoded(name: &str) -> String {
+    let mut text = String::new();
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            let _infallible = write!(text, "%{byte:02X}");
+        }
+    }
+    text
+}
+
+fn decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [first, others @ ..] = rest {
+        rest = others;
+        if *first == b'%' {
+            let digits = rest.get(..2).and_then(|digits| str::from_utf8(digits).ok())?;
+            bytes.push(u8::from_str_radix(digits, 16).ok()?);
+            rest = &rest[2..];
+        } else {
+            bytes.push(*first);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
