@@ -5,6 +5,8 @@ use std::sync::Arc;
 use log::info;
 
 use crate::access::{LoadError, Policy, Sources};
+use crate::broker::{OnDenied, Takeover};
+use crate::config::{self, Options};
 use crate::disk::Vhosts;
 
 use super::auth::{Desk, Office};
@@ -65,4 +67,18 @@ fn load(sources: &Sources, vhosts: &mut Vhosts) -> Result<Arc<Policy>, LoadError
         info!("{new} new vhost{}", if new == 1 { "" } else { "s" });
     }
     Ok(Arc::new(policy))
+}
+
+pub(super) fn on_denied(options: &Options) -> OnDenied {
+    match options.access.on_denied {
+        config::OnDenied::Drop => OnDenied::Drop,
+        config::OnDenied::Disconnect => OnDenied::Disconnect,
+    }
+}
+
+pub(super) fn takeover(options: &Options) -> Takeover {
+    match options.access.takeover {
+        config::Takeover::SameUser => Takeover::SameUser,
+        config::Takeover::Any => Takeover::Any,
+    }
 }

@@ -21,7 +21,7 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::access::{LoadError, Policy, Sources};
+use crate::access::{LoadError, Policy};
 use crate::broker::{self, Shard, ShardId, Stats};
 use crate::config::Options;
 use crate::cpus;
@@ -50,6 +50,8 @@ const CONTROL_PAUSE: Duration = Duration::from_millis(1);
 pub enum StartError {
     /// An address cannot be listened on.
     Listen(SocketAddr, io::Error),
+    /// An address that other hosts reach is to be listened on, and nothing says who may come in.
+    Unguarded(SocketAddr),
     /// io_uring cannot be used.
     Ring(RingRefused),
     /// The data directory cannot be used.
@@ -73,6 +75,11 @@ impl fmt::Display for StartError {
                  choose another with --listen"
             ),
             Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::Unguarded(address) => write!(
+                f,
+                "cannot listen on {address}: other hosts reach it, and everybody could connect; \
+                 name the users with --passwords or --vhosts, or say --allow-anonymous"
+            ),
             Self::Ring(refused) => refused.fmt(f),
             Self::Tls(error) => error.fmt(f),
             Self::Data(error @ DirectoryError::System { .. }) => write!(f, "--data-dir: {error}"),
@@ -99,6 +106,13 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     let shards = usize::from(storage.shards());
     let pins = (options.pin && cpus.should_pin(shards)).then(|| cpus.ids.clone());
     let tls = tls::load(&options.tls).map_err(StartError::Tls)?;
+    let vhosts = storage.vhosts()?;
+    let helpers = (cpus.ids.len() / 2).max(1);
+    let failures_max = options.access.auth_failures_max;
+    let sources = options.access.sources(options.tls.names_users());
+    let mut access = Access::open(sources, vhosts, helpers, failures_max)?;
+    refuse_open_doors(&options.listen, access.policy())?;
+    refuse_open_doors(&options.tls.listen, access.policy())?;
     let mut doors = open_doors(&options.listen, false, shards)?;
     for (doors, more) in doors.iter_mut().zip(open_doors(&options.tls.listen, true, shards)?) {
         doors.extend(more);
@@ -107,9 +121,6 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         .iter()
         .filter_map(|door| Some((door.listener.address().ok()?, door.kind)))
         .collect();
-    let vhosts = storage.vhosts()?;
-    let helpers = (cpus.ids.len() / 2).max(1);
-    let mut access = Access::open(sources(options), vhosts, helpers, 20)?;
     let (threads, mut controls, features) =
         start(options, doors, tls, pins.as_deref(), &mut storage, &access)?;
     let kernel = rustix::system::uname();
@@ -120,7 +131,7 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     );
     let pinned = if pins.is_some() { "pinned" } else { "not pinned" };
     info!("{shards} shard{}, {pinned}", if shards == 1 { "" } else { "s" });
-    warn_if_open(&addresses);
+    warn_if_open(&addresses, options);
     for (address, kind) in addresses {
         info!("listening on {address}{}", if kind.tls { " with TLS" } else { "" });
     }
@@ -167,10 +178,6 @@ fn reload(options: &Options, access: &mut Access, controls: &mut [Control]) {
         }
     }
     info!("reloaded");
-}
-
-fn sources(_options: &Options) -> Sources {
-    Sources { allow_anonymous: true, ..Sources::default() }
 }
 
 /// The control thread's way to one shard.
@@ -399,8 +406,8 @@ fn broker_options(seat: &Seat, options: &Options, seed: u64) -> broker::Options 
         session_bytes_max: options.session_bytes_max,
         session_overflow: storage::overflow(options),
         session_expiry_ms: storage::expiry_ms(options),
-        on_denied: broker::OnDenied::Drop,
-        takeover: broker::Takeover::SameUser,
+        on_denied: access::on_denied(options),
+        takeover: access::takeover(options),
         disk_low: storage::disk_low(options),
         epoch_ms: seat.epoch_ms,
         seed,
@@ -490,12 +497,20 @@ fn bind_alone(address: &SocketAddr) -> io::Result<std::net::TcpListener> {
     std::net::TcpListener::bind(address)
 }
 
-fn warn_if_open(addresses: &[(SocketAddr, DoorKind)]) {
+/// Anonymous clients come in by local doors alone, unless they are said to be welcome.
+fn refuse_open_doors(addresses: &[SocketAddr], policy: &Policy) -> Result<(), StartError> {
+    let open = addresses.iter().find(|address| !address.ip().is_loopback());
+    match open {
+        Some(address) if !policy.guards_open_doors() => Err(StartError::Unguarded(*address)),
+        _ => Ok(()),
+    }
+}
+
+fn warn_if_open(addresses: &[(SocketAddr, DoorKind)], options: &Options) {
     for (address, _) in addresses.iter().filter(|(_, kind)| !kind.local) {
-        warn!(
-            "{address} is reachable from other hosts and everybody may connect: this version has \
-             no passwords; guard it with a firewall"
-        );
+        if options.access.allow_anonymous {
+            warn!("{address} is reachable from other hosts, and --allow-anonymous lets all in");
+        }
     }
 }
 

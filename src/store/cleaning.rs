@@ -20,7 +20,7 @@ use super::housekeeping::{HousekeepingStats, STEP_BYTES, STEP_SESSIONS};
 use super::logs::Logs;
 use super::position::Position;
 use super::queue::QueueLog;
-use super::record::{MessageRecord, Record, SessionKey, Target, Targets};
+use super::record::{BadRecord, MessageRecord, Record, SessionKey, Target, Targets};
 use super::retained::Retained;
 
 /// See the module.
@@ -140,11 +140,19 @@ impl Cleaning {
         let stop = at + STEP_BYTES as u64;
         while at < self.range.end.min(stop) {
             let position = Position::durable(at);
-            let Ok((record, next)) = logs.disk.record_at(at) else {
-                log::error!("the log is damaged at offset {at}: what is left of it is moved");
-                logs.disk.set_damaged(at);
-                (self.at, self.rescue_from, self.all_from) = (None, Some(at), Some(0));
-                return;
+            let (record, next) = match logs.disk.record_at(at) {
+                Ok(found) => found,
+                Err(BadRecord::Unknown) => {
+                    let bytes = logs.disk.record_bytes(position).expect("its sum is right");
+                    at += bytes as u64;
+                    continue;
+                }
+                Err(BadRecord::Cut | BadRecord::Sum) => {
+                    log::error!("the log is damaged at offset {at}: what is left of it is moved");
+                    logs.disk.set_damaged(at);
+                    (self.at, self.rescue_from, self.all_from) = (None, Some(at), Some(0));
+                    return;
+                }
             };
             at = next;
             let sessions: Vec<SessionKey> = match &record {

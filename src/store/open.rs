@@ -5,7 +5,7 @@ use std::fmt;
 use super::catalog::{Catalog, CatalogLimits};
 use super::hashing::Hashing;
 use super::housekeeping::Housekeeping;
-use super::log::{Log, LogOptions, OpenError, OpenReport};
+use super::log::{Log, LogOptions, OpenError, OpenReport, Reading};
 use super::logs::Logs;
 use super::medium::Found;
 use super::position::Position;
@@ -55,11 +55,17 @@ impl Store {
     pub fn open(options: &StoreOptions, found: Vec<Found>) -> Result<(Self, Opened), OpenError> {
         let mut replay = Replay::default();
         let (mut log, report) =
-            Log::open(options.log, found, &mut |position, record, segments| {
+            Log::open(options.log, found, &mut |position, reading, segments| {
                 let segment_of = |position: Position| segments.segment_of(position.offset());
                 let mark = segments.mark_of(position.offset());
-                replay.apply(position, mark, record, &segment_of);
+                match reading {
+                    Reading::Whole(record) => replay.apply(position, mark, record, &segment_of),
+                    Reading::Damaged(guess) => replay.pass_over(position, guess.as_ref()),
+                }
             })?;
+        if !report.faults.is_empty() {
+            replay.mend(&|position| log.segment_of(position).is_some());
+        }
         let hashing = Hashing::with_seed(options.seed);
         // The seed may be the same for each run of a test; then it is the time that differs.
         log.set_salt(options.seed ^ options.time_ms.rotate_left(32));
@@ -82,11 +88,11 @@ impl fmt::Display for Opened {
         let Self { report, losses, sessions, retained } = self;
         write!(f, "{sessions} sessions, {retained} retained messages; {report}")?;
         if *losses != Losses::default() {
-            let Losses { queued, retained, records } = losses;
+            let Losses { queued, retained, sessions, records } = losses;
             write!(
                 f,
                 "; lost with damaged segments: {queued} queued messages, {retained} retained \
-                 messages; {records} records were not understood"
+                 messages, {sessions} sessions; {records} records were not understood"
             )?;
         }
         Ok(())

@@ -368,12 +368,34 @@ impl<'a> Record<'a> {
         if crc != checksum(place, &whole[4..]) {
             return Err(BadRecord::Sum);
         }
+        Ok((Self::read(whole).ok_or(BadRecord::Unknown)?, whole.len()))
+    }
+
+    /// What a damaged record, with which `bytes` begin, may have been. For whom a message was is
+    /// told whatever the rest looks like.
+    pub(super) fn guess(bytes: &'a [u8]) -> Option<Self> {
+        let whole = frame(bytes)?;
+        let mut body = Cursor(&whole[FRAME_BYTES..]);
+        match whole[8] {
+            1 => MessageRecord::guess(body).map(Self::Message),
+            20 => {
+                let target = Target::from_bits(body.varint()?)?;
+                let queued = Self::Queued { target, position: Position::durable(0), bytes: 0 };
+                // An offset and a number of 32 bits.
+                (9..=13).contains(&body.len()).then_some(queued)
+            }
+            _ => Self::read(whole),
+        }
+    }
+
+    /// Reads a record, whatever its sum says.
+    #[inline]
+    fn read(whole: &'a [u8]) -> Option<Self> {
         let (kind, body) = (whole[8], Cursor(&whole[FRAME_BYTES..]));
-        let record = match kind {
+        match kind {
             1 => MessageRecord::decode(body).map(Self::Message),
             _ => Self::decode_body(kind, body),
-        };
-        Ok((record.ok_or(BadRecord::Unknown)?, whole.len()))
+        }
     }
 
     /// Bytes of the record that `bytes` begin with, by its own account.
@@ -494,12 +516,25 @@ impl<'a> MessageRecord<'a> {
     }
 
     #[inline]
-    fn decode(mut body: Cursor<'a>) -> Option<Self> {
+    fn decode(body: Cursor<'a>) -> Option<Self> {
+        let (message, topic) = Self::decode_around(body)?;
+        Some(Self { topic: std::str::from_utf8(topic).ok()?, ..message })
+    }
+
+    /// The same, whatever the topic is.
+    fn guess(body: Cursor<'a>) -> Option<Self> {
+        let (message, topic) = Self::decode_around(body)?;
+        Some(Self { topic: std::str::from_utf8(topic).unwrap_or_default(), ..message })
+    }
+
+    /// All but the topic, and that one's bytes.
+    #[inline]
+    fn decode_around(mut body: Cursor<'a>) -> Option<(Self, &'a [u8])> {
         let flags = body.u8()?;
         let vhost = body.u16()?;
         let (topic_len, payload_len) = (body.u16()?, body.u32()?);
         let time_ms = body.u64()?;
-        let topic = std::str::from_utf8(body.take(topic_len.into())?).ok()?;
+        let topic = body.take(topic_len.into())?;
         let payload = body.take(payload_len as usize)?;
         let moved_from = match flags & MOVED {
             0 => None,
@@ -513,18 +548,19 @@ impl<'a> MessageRecord<'a> {
             0 => None,
             _ => Some(Origin::decode(&mut body)?),
         };
-        Some(Self {
+        let message = Self {
             vhost,
             qos: (flags & QOS_BITS).min(2),
             retained: flags & RETAINED != 0,
             time_ms,
-            topic,
+            topic: "",
             payload,
             moved_from: moved_from.map(Position::durable),
             received,
             origin,
             targets: Targets(body.rest()),
-        })
+        };
+        Some((message, topic))
     }
 }
 

@@ -4,8 +4,14 @@
 //! pieces stand among what happened while it was taken: each replaces what was known of its session
 //! or topics, so it does not matter that they were captured one after another. What belongs to a
 //! session that is not known (yet, or any more) is nothing.
+//!
+//! Where a record is damaged nothing else is to be lost with it. A session's messages are numbered
+//! by those that came before, so one that is lost must be counted: it is taken at its word for whom
+//! it was. The end of a session, and of a cleaning, is seen by what came after it.
 
 use std::collections::{BTreeSet, HashMap};
+
+use compact_str::CompactString;
 
 use super::catalog::{Catalog, CatalogLimits};
 use super::cursor::Cursor;
@@ -21,6 +27,9 @@ use super::session::{Session, Sessions};
 #[derive(Default)]
 pub(super) struct Replay {
     sessions: Vec<Option<Session>>,
+    /// Of each session: how many came before it.
+    ages: Vec<u64>,
+    came: u64,
     retained: Vec<RetainStore>,
     elsewhere: BTreeSet<super::Origin>,
     /// Where messages were moved to that cleaning has not finished with.
@@ -28,8 +37,10 @@ pub(super) struct Replay {
     /// By start of segment: references that there were, so that what is left of them tells how much
     /// lives in it.
     holds: HashMap<u64, u64>,
-    /// Records whose sum is right and whose content is not: our own fault, or a later version's.
-    pub(super) misread: u64,
+    /// Messages that a damaged record was for: the session, and the number in its queue.
+    lost: Vec<(SessionKey, u64)>,
+    /// What else is.
+    losses: Losses,
 }
 
 /// The log while it is read: where its segments are, and nothing else.
@@ -64,7 +75,9 @@ pub struct Losses {
     pub queued: u64,
     /// Retained messages.
     pub retained: u64,
-    /// Records that could not be made sense of.
+    /// Sessions.
+    pub sessions: u64,
+    /// Records whose sum is right and whose content is not: our own fault, or a later version's.
     pub records: u64,
 }
 
@@ -92,13 +105,11 @@ impl Replay {
             Record::SessionOpened { session, vhost, time_ms, client_id } => {
                 let mut opened = Session::new(client_id, vhost, false);
                 (opened.serial, opened.left_ms) = (mark, time_ms);
+                // Where another had its key, the record of that one's end is damaged.
+                self.end(session);
                 self.put(session, opened);
             }
-            Record::SessionEnded { session } => {
-                if let Some(slot) = self.sessions.get_mut(session as usize) {
-                    *slot = None;
-                }
-            }
+            Record::SessionEnded { session } => self.end(session),
             Record::Block(block) => {
                 let is_moving = !self.moves.is_empty();
                 if let Some(session) = self.session(block.session) {
@@ -112,11 +123,11 @@ impl Replay {
             }
             Record::SessionState { session, state } => match Session::decode(Cursor(state)) {
                 Some(decoded) => self.put(session, decoded),
-                None => self.misread += 1,
+                None => self.losses.records += 1,
             },
             Record::RetainedState { vhost, entries } => {
                 if self.retained(vhost).restore(entries).is_none() {
-                    self.misread += 1;
+                    self.losses.records += 1;
                 }
             }
             Record::Cleared { vhost, topic } => {
@@ -136,6 +147,60 @@ impl Replay {
             Record::Cleaned { from, to } => self.relocate(from, to),
             Record::CheckpointBegun | Record::CheckpointEnded { .. } => {}
             of_a_session => self.change(&of_a_session),
+        }
+    }
+
+    /// Passes over a damaged record that may have been this one.
+    pub(super) fn pass_over(&mut self, position: Position, guess: Option<&Record<'_>>) {
+        match guess {
+            Some(Record::Message(MessageRecord { moved_from: Some(before), .. })) => {
+                // Whoever waits for it will find it damaged.
+                self.moves.entry(*before).or_insert(position);
+            }
+            Some(Record::Message(message)) => {
+                message.targets.iter().for_each(|target| self.lose(target.session));
+                self.losses.retained += u64::from(message.retained);
+            }
+            Some(Record::Queued { target, .. }) => self.lose(target.session),
+            Some(Record::SessionOpened { session, .. } | Record::SessionState { session, .. })
+                if self.session(*session).is_none() =>
+            {
+                self.losses.sessions += 1;
+            }
+            _ => {}
+        }
+    }
+
+    /// A message is lost that a session waited for.
+    fn lose(&mut self, key: SessionKey) {
+        if let Some(session) = self.session(key) {
+            session.queue.replay_lost();
+            let number = session.queue.end() - 1;
+            self.lost.push((key, number));
+        }
+    }
+
+    /// Undoes what damaged records left undone; `is_there` tells which segments there are.
+    pub(super) fn mend(&mut self, is_there: &dyn Fn(Position) -> bool) {
+        // Of two sessions of one client, the older has ended.
+        let mut newest: HashMap<(u16, CompactString), usize> = HashMap::new();
+        for at in 0..self.sessions.len() {
+            let Some(session) = &self.sessions[at] else { continue };
+            let client = (session.vhost, session.client_id.clone());
+            let Some(other) = newest.insert(client.clone(), at) else { continue };
+            let is_newer = self.ages[at] > self.ages[other];
+            self.sessions[if is_newer { other } else { at }] = None;
+            newest.insert(client, if is_newer { at } else { other });
+        }
+        // A segment goes when all that lives in it was moved.
+        let moves = std::mem::take(&mut self.moves);
+        let gone: HashMap<Position, Position> =
+            moves.into_iter().filter(|(old, _)| !is_there(*old)).collect();
+        if !gone.is_empty() {
+            let map = |position: Position| Some(*gone.get(&position).unwrap_or(&position));
+            for session in self.sessions.iter_mut().flatten() {
+                session.queue.replay_relocate(&(0..u64::MAX), &map);
+            }
         }
     }
 
@@ -216,6 +281,9 @@ impl Replay {
         for session in self.sessions.iter_mut().flatten() {
             session.queue.replay_relocate(&(from..to), &map);
         }
+        // Others are there if a cleaning did not end, or the record of its end is damaged.
+        let others = moves.iter().filter(|(old, _)| !(from..to).contains(&old.offset()));
+        self.moves = others.map(|(old, new)| (*old, map(*new).unwrap_or(*new))).collect();
     }
 
     /// Holds what is referred to and gives the catalog. Clients that were there are gone since
@@ -227,7 +295,11 @@ impl Replay {
         now_ms: u64,
         logs: &mut Logs,
     ) -> (Catalog, Losses) {
-        let mut losses = Losses { records: self.misread, ..Losses::default() };
+        let lost = self.lost.iter().filter(|(key, number)| {
+            let session = self.sessions.get(*key as usize).and_then(Option::as_ref);
+            session.is_some_and(|session| session.queue.first() <= *number)
+        });
+        let mut losses = Losses { queued: lost.count() as u64, ..self.losses };
         // One by one into their places: a copy of them all would stay as memory of the heap.
         let sessions = (0..).zip(self.sessions).filter_map(|(key, session)| {
             let mut session = session?;
@@ -268,10 +340,21 @@ impl Replay {
         self.sessions.get_mut(key as usize)?.as_mut()
     }
 
+    fn end(&mut self, key: SessionKey) {
+        if let Some(slot) = self.sessions.get_mut(key as usize) {
+            *slot = None;
+        }
+    }
+
     fn put(&mut self, key: SessionKey, session: Session) {
         let at = key as usize;
         if at >= self.sessions.len() {
             self.sessions.resize_with(at + 1, || None);
+            self.ages.resize(at + 1, 0);
+        }
+        if self.sessions[at].is_none() {
+            self.ages[at] = self.came;
+            self.came += 1;
         }
         self.sessions[at] = Some(session);
     }

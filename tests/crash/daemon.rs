@@ -70,6 +70,11 @@ impl Daemon {
         self.child.try_wait().expect("it is our child")
     }
 
+    /// What there is to say of one that has ended.
+    pub(crate) fn epitaph(&self, status: ExitStatus) -> String {
+        format!("the broker ended by itself: {status}: {}", self.said())
+    }
+
     /// Ends it with SIGKILL.
     pub(crate) fn kill(mut self) {
         self.end(Signal::KILL);

@@ -20,6 +20,7 @@ mod publisher;
 mod scene;
 mod stage;
 mod subscriber;
+mod tail;
 mod vagrant;
 
 use plan::Plan;

@@ -7,8 +7,19 @@ use crate::ledger::{Kind, Topic};
 /// See the module.
 pub(crate) struct Scene {
     over: AtomicBool,
-    drains: bool,
+    ends: Ends,
     theme: Theme,
+}
+
+/// How a round ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Ends {
+    /// The broker is killed while all talk to it.
+    Killed,
+    /// When all have stopped listening: what its log had by then is all that anybody was promised.
+    Torn,
+    /// Nothing new is published, and all is received.
+    Drained,
 }
 
 /// What is published in a round: what one kind of message gets along with may depend on the others.
@@ -28,17 +39,22 @@ impl Theme {
 }
 
 impl Scene {
-    /// In a round that `drains` nothing new is published, and actors end when they have all.
-    pub(crate) fn new(drains: bool, theme: Theme) -> Self {
-        Self { over: AtomicBool::new(false), drains, theme }
+    pub(crate) fn new(ends: Ends, theme: Theme) -> Self {
+        Self { over: AtomicBool::new(false), ends, theme }
     }
 
     pub(crate) fn theme(&self) -> Theme {
         self.theme
     }
 
+    /// Actors end when they have all.
     pub(crate) fn drains(&self) -> bool {
-        self.drains
+        self.ends == Ends::Drained
+    }
+
+    /// Publishers keep their connections when it is over.
+    pub(crate) fn lingers(&self) -> bool {
+        self.ends == Ends::Torn
     }
 
     pub(crate) fn is_over(&self) -> bool {

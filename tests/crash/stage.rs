@@ -13,8 +13,9 @@ use crate::directory;
 use crate::ledger::{Kind, Ledger};
 use crate::plan::Plan;
 use crate::publisher::Publisher;
-use crate::scene::{Scene, Theme};
+use crate::scene::{Ends, Scene, Theme};
 use crate::subscriber::Subscriber;
+use crate::tail;
 use crate::vagrant::Vagrant;
 
 const PUBLISHERS: usize = 4;
@@ -22,6 +23,9 @@ const VAGRANTS: usize = 2;
 
 /// Longest time from a start to the kill, milliseconds.
 const ROUND_MS_MAX: usize = 1_000;
+
+/// Longest time from when nobody listens any more to the kill, microseconds: some writes of the log.
+const LINGER_US_MAX: usize = 6_000;
 
 /// Filters of the subscribers, with what they are granted.
 const FILTERS: [(&str, u8); 6] =
@@ -38,6 +42,8 @@ pub(crate) struct Stage {
     subscribers: Vec<Subscriber>,
     vagrants: Vec<Vagrant>,
     begun: Instant,
+    /// Tails that were torn, and bytes of records in them.
+    torn: (u64, u64),
 }
 
 impl Stage {
@@ -61,6 +67,7 @@ impl Stage {
             ledger,
             work,
             begun: Instant::now(),
+            torn: (0, 0),
         }
     }
 
@@ -85,24 +92,49 @@ impl Stage {
             kind: self.random.pick(&kinds),
             qos: self.random.pick(&[None, None, Some(1), Some(2)]),
         };
-        let scene = Scene::new(false, theme);
+        let ends = self.random.pick(&[Ends::Killed, Ends::Torn]);
+        let scene = Scene::new(ends, theme);
         let addr = daemon.addr();
-        let faults = self.act(addr, &scene, || {
+        let wait = || {
             let end = Instant::now() + time;
             while Instant::now() < end && !scene.is_over() {
                 thread::sleep(Duration::from_millis(1));
             }
-            let ended = daemon.ended();
-            let said = daemon.said();
+        };
+        let (mut faults, mut promised) = (Vec::new(), Vec::new());
+        if ends == Ends::Torn {
+            let end = || {
+                wait();
+                scene.end();
+                None
+            };
+            faults = self.act(addr, &scene, end);
+            promised = tail::ends(&self.data());
+            self.publishers.iter_mut().for_each(|publisher| publisher.speak_last(&scene));
+            thread::sleep(Duration::from_micros(self.random.below(LINGER_US_MAX) as u64));
+            faults.extend(daemon.ended().map(|status| daemon.epitaph(status)));
             daemon.kill();
-            scene.end();
-            ended.map(|status| format!("the broker ended by itself: {status}: {said}"))
-        });
+        } else {
+            let kill = || {
+                wait();
+                let ended = daemon.ended().map(|status| daemon.epitaph(status));
+                daemon.kill();
+                scene.end();
+                ended
+            };
+            faults.extend(self.act(addr, &scene, kill));
+        }
         let total = self.ledger.total();
         let ms = time.as_millis();
-        println!("round {round}: killed after {ms} ms, {total} messages so far, {theme:?}");
+        println!("round {round}: {ends:?} after {ms} ms, {total} messages so far, {theme:?}");
         self.fail(&faults);
         self.look();
+        let torn = tail::tear(&self.data(), &promised, &mut self.random);
+        if torn > 0 {
+            self.torn.0 += 1;
+            self.torn.1 += torn;
+            self.look();
+        }
         if self.random.one_in(2) {
             directory::scribble(&self.data(), &mut self.random);
             self.look();
@@ -113,7 +145,7 @@ impl Stage {
     pub(crate) fn finish(mut self) {
         // Who waits for few messages at a time waits long for all that has gathered.
         let daemon = self.start_with("end", &self.flags_with(65_535));
-        let scene = Scene::new(true, Theme::default());
+        let scene = Scene::new(Ends::Drained, Theme::default());
         let addr = daemon.addr();
         for _ in 0..2 {
             // The second time what was sent twice, and came after the rest.
@@ -129,6 +161,8 @@ impl Stage {
         self.look();
         println!("{}", directory::describe(&self.data()));
         let (total, time) = (self.ledger.total(), self.begun.elapsed().as_secs());
+        let (tails, bytes) = self.torn;
+        println!("{bytes} bytes that nobody was promised were torn off in {tails} rounds");
         println!("{total} messages in {time} s, and nothing is amiss");
         fs::remove_dir_all(&self.work).expect("it is ours");
     }

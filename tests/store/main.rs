@@ -8,11 +8,14 @@
 //! | `verify` | whether a store is what a model says |
 //! | `texts`, `seeds` | messages by number; seeds by the environment |
 //! | `random_runs`, `crashes` | random traffic; crashes at every moment, and on a disk that fails |
+//! | `contents`, `damage` | what a store has, to be compared; flipped bytes in any record |
 //! | `space` | what a store takes of the disk |
 //!
 //! `RINGMQ_STORE_SEED=n` runs one seed of each random test; a run that fails names its seed.
 
+mod contents;
 mod crashes;
+mod damage;
 mod disk;
 mod model;
 #[path = "../common/random.rs"]

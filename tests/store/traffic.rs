@@ -11,13 +11,18 @@ use super::world::World;
 impl World {
     /// Some steps, and the end of a turn.
     pub(crate) fn turn(&mut self) {
+        self.unfolded_turn();
+        self.fold();
+    }
+
+    /// The same; what changed stays known one by one.
+    pub(crate) fn unfolded_turn(&mut self) {
         self.time_ms += 1;
         for _ in 0..self.random.below(8) {
             self.step();
         }
         self.end_turn();
         self.work_disk();
-        self.fold();
     }
 
     fn step(&mut self) {

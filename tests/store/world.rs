@@ -8,7 +8,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use ringmq::store::{
-    CatalogLimits, GroupWrite, HousekeepingStats, LogOptions, Position, SessionKey, Store,
+    CatalogLimits, GroupWrite, HousekeepingStats, LogOptions, Opened, Position, SessionKey, Store,
     StoreOptions,
 };
 
@@ -263,6 +263,11 @@ impl World {
         model
     }
 
+    /// From there on the model of each offset is known.
+    pub(crate) fn known_from(&self) -> u64 {
+        self.changes.front().map_or(self.store.logs.disk.appended(), |(end, _)| *end)
+    }
+
     /// Whether a store that is opened from these files is what it must be.
     pub(crate) fn verify_images(&self, images: &[Image]) {
         let setting = self.setting_now();
@@ -296,10 +301,23 @@ impl World {
 
     /// Opens the store anew from the files that are there.
     pub(crate) fn reopen(&mut self) {
+        assert_sound(&self.reopen_unsound());
+    }
+
+    /// The same from files of which one was damaged behind the store's back, when all was settled:
+    /// that cost a session this message.
+    pub(crate) fn reopen_without(&mut self, images: &[Image], lost: (SessionKey, u64)) -> Opened {
+        self.disk.crash_to(images);
+        self.fold();
+        let (key, number) = lost;
+        self.base.session(key).messages.remove(&number).expect("it waited");
+        self.reopen_unsound()
+    }
+
+    fn reopen_unsound(&mut self) -> Opened {
         let setting = self.setting_now();
         let found = self.disk.found(&mut self.random);
         let (store, opened) = setting.open(found);
-        assert_sound(&opened);
         let stats = self.store.housekeeping.stats();
         self.stats.checkpoints += stats.checkpoints;
         self.stats.cleaned += stats.cleaned;
@@ -322,9 +340,10 @@ impl World {
         self.noted.clear();
         self.flight = None;
         self.opened += 1;
+        opened
     }
 
-    fn setting_now(&self) -> Setting {
+    pub(crate) fn setting_now(&self) -> Setting {
         let mut setting = self.plan.setting.clone();
         setting.options.time_ms = self.time_ms + 1000;
         setting

@@ -227,7 +227,10 @@ impl Check {
             let References { queued, blocks, retained } = of;
             json!({ "queued": queued, "blocks": blocks, "retained": retained })
         };
-        let Losses { queued, retained, records } = self.losses;
+        let Losses { queued, retained, sessions, records } = self.losses;
+        let losses = json!({
+            "queued": queued, "retained": retained, "sessions": sessions, "records": records
+        });
         json!({
             "shard": self.shard,
             "files": self.files,
@@ -241,7 +244,7 @@ impl Check {
             "sessions": self.sessions,
             "references": references(self.references),
             "unreadable": references(self.unreadable),
-            "losses": { "queued": queued, "retained": retained, "records": records },
+            "losses": losses,
         })
     }
 }
@@ -276,9 +279,9 @@ impl fmt::Display for Check {
             writeln!(f, "  DAMAGE: {} at byte {offset}: {what}; {lost} lost", path.display())?;
         }
         if self.losses != Losses::default() {
-            let Losses { queued, retained, records } = self.losses;
+            let Losses { queued, retained, sessions, records } = self.losses;
             write!(f, "  DAMAGE: lost with it: {queued} queued messages, {retained} retained ")?;
-            writeln!(f, "messages; {records} records were not understood")?;
+            writeln!(f, "messages, {sessions} sessions; {records} records were not understood")?;
         }
         let sessions = counted(self.sessions as u64, "session");
         let References { queued, blocks, retained } = references;

@@ -39,6 +39,7 @@ use files::{Files, SegmentFile};
 use segments::Segments;
 use staging::Staging;
 
+pub(in crate::store) use open::Reading;
 pub use report::{Fault, FaultKind, OpenError, OpenReport, TornTail};
 pub use segments::SegmentFacts;
 pub use walk::{LogEnd, SegmentWalk, Walked, segment_walks};

@@ -4,12 +4,15 @@
 //! The newest header tells the checkpoint to read from. Each segment is read to where the next one
 //! starts; the newest to the first thing that is no record of the log, and there the log ends. The
 //! next record opens a new segment, so what stands behind that end is never read again.
-
-use std::ops::Range;
+//!
+//! A damaged record is passed over where its own length leads to one that is whole: a sum depends
+//! on the record's place, so that is none by chance. Else the rest of its segment is lost. In the
+//! newest segment that may be a write that was not finished: it is damage only if more follows than
+//! any write has.
 
 use super::super::medium::{FileId, Found};
 use super::super::position::Position;
-use super::super::record::{BadRecord, Record};
+use super::super::record::{BadRecord, FRAME_BYTES, Record};
 use super::super::segment::{HEADER_BYTES, HeaderFound, SegmentHeader};
 use super::files::{Files, SegmentFile};
 use super::segments::{Segment, Segments};
@@ -18,7 +21,15 @@ use super::{Fault, FaultKind, Log, LogOptions, OpenError, OpenReport, TornTail, 
 use crate::limits::GROUP_BYTES_MAX;
 
 /// Is given each record that recovery reads, in order, and the segments to look up others.
-pub(in crate::store) type Replay<'a> = dyn FnMut(Position, Record<'_>, &Segments) + 'a;
+pub(in crate::store) type Replay<'a> = dyn FnMut(Position, Reading<'_>, &Segments) + 'a;
+
+/// What recovery finds in the place of a record.
+pub(in crate::store) enum Reading<'a> {
+    /// The record.
+    Whole(Record<'a>),
+    /// A damaged one, and what it may have been.
+    Damaged(Option<Record<'a>>),
+}
 
 impl Log {
     /// Makes a log of the files that were found, and reads it from its checkpoint on. Nothing in it
@@ -36,8 +47,11 @@ impl Log {
         let mut segments = table(found);
         let start = begin(&segments, checkpoint, &mut report);
 
-        let mut walk = Walk { segments: &segments, checkpoint, replay, report: &mut report };
-        let (end, damaged) = walk.run(start.from);
+        let damaged = Vec::new();
+        let mut walk =
+            Walk { segments: &segments, checkpoint, replay, report: &mut report, damaged };
+        let end = walk.run(start.from);
+        let damaged = walk.damaged;
         segments.end = end;
         segments.written = end;
         damaged.into_iter().for_each(|at| segments.list[at].is_damaged = true);
@@ -171,8 +185,16 @@ fn begin(segments: &Segments, checkpoint: u64, report: &mut OpenReport) -> Start
         }
         return Start { from: oldest.start, is_checkpoint: true };
     }
-    if let Ok((Record::CheckpointBegun, _)) = segments.record_at(checkpoint) {
-        return Start { from: checkpoint, is_checkpoint: true };
+    let behind = checkpoint + FRAME_BYTES as u64;
+    match segments.record_at(checkpoint) {
+        Ok((Record::CheckpointBegun, _)) => {
+            return Start { from: checkpoint, is_checkpoint: true };
+        }
+        // It says nothing but that it is there, and the header says that as well.
+        Err(BadRecord::Sum) if is_record(segments, behind) => {
+            return Start { from: checkpoint, is_checkpoint: true };
+        }
+        _ => {}
     }
     let (file, offset) = match segments.find(checkpoint).map(|at| &segments.list[at]) {
         Some(segment) => (file_of(segment), HEADER_BYTES + checkpoint - segment.start),
@@ -182,58 +204,114 @@ fn begin(segments: &Segments, checkpoint: u64, report: &mut OpenReport) -> Start
     Start { from: oldest.start, is_checkpoint: false }
 }
 
+/// Whether a record stands at `offset`, of whatever kind.
+fn is_record(segments: &Segments, offset: u64) -> bool {
+    matches!(segments.record_at(offset), Ok(_) | Err(BadRecord::Unknown))
+}
+
 /// Reading again.
 struct Walk<'a, 'r> {
     segments: &'a Segments,
     checkpoint: u64,
     replay: &'a mut Replay<'r>,
     report: &'a mut OpenReport,
+    /// Segments that are.
+    damaged: Vec<usize>,
 }
 
 impl Walk<'_, '_> {
-    /// Reads all from `from` on; tells where the log ends and which segments are damaged.
-    fn run(&mut self, from: u64) -> (u64, Vec<usize>) {
+    /// Reads all from `from` on; tells where the log ends.
+    fn run(&mut self, from: u64) -> u64 {
         let list = &self.segments.list;
-        let (mut end, mut damaged) = (from, Vec::new());
+        let mut end = from;
         let first = self.segments.find(from).unwrap_or(0);
         for at in first..list.len() {
-            let begin = list[at].start.max(from);
-            let limit = self.segments.end_of(at);
-            end = self.read(begin..limit);
+            end = self.read(at, list[at].start.max(from));
             match list.get(at + 1) {
                 None => self.end_log(at, end),
                 Some(next) => {
                     if self.is_damaged(at, end, next.start) {
-                        damaged.push(at);
+                        self.damaged.push(at);
                     }
                 }
             }
         }
-        (end, damaged)
+        end
     }
 
-    /// Reads the records of a segment; tells where they end.
-    fn read(&mut self, range: Range<u64>) -> u64 {
-        let mut offset = range.start;
-        while offset < range.end {
+    /// Reads the records of the segment at `at` from `offset` on; tells where they end.
+    fn read(&mut self, at: usize, mut offset: u64) -> u64 {
+        let end = self.segments.end_of(at);
+        while offset < end {
             let next = match self.segments.record_at(offset) {
                 Ok((record, next)) => {
                     self.report.replayed_records += 1;
-                    (self.replay)(Position::durable(offset), record, self.segments);
+                    (self.replay)(Position::durable(offset), Reading::Whole(record), self.segments);
                     next
                 }
                 Err(BadRecord::Unknown) => {
                     self.report.unknown_records += 1;
-                    let bytes = self.segments.bytes_at(offset).unwrap_or_default();
-                    let length = Record::length(bytes).expect("its sum is right");
-                    offset + length as u64
+                    offset + self.length_at(offset).expect("its sum is right")
                 }
-                Err(BadRecord::Cut | BadRecord::Sum) => break,
+                Err(BadRecord::Cut | BadRecord::Sum) => match self.behind_damage(at, offset) {
+                    Some(next) => {
+                        self.pass_over(at, offset, next);
+                        offset = next;
+                        continue;
+                    }
+                    None => break,
+                },
             };
             self.report.replayed_bytes += next - offset;
             offset = next;
         }
         offset
+    }
+
+    /// Where the damaged record at `offset` ends, in the segment at `at`; `None` if nobody can tell,
+    /// or if the log ends there.
+    fn behind_damage(&self, at: usize, offset: u64) -> Option<u64> {
+        let own = self.length_at(offset).map(|length| offset + length);
+        // The length of this one is known.
+        let begun = (offset == self.checkpoint).then_some(offset + FRAME_BYTES as u64);
+        let follows = |next: &u64| is_record(self.segments, *next);
+        let Some(newer) = self.segments.list.get(at + 1) else {
+            let next = own.into_iter().chain(begun).find(follows)?;
+            return self.is_long_committed(offset, next).then_some(next);
+        };
+        // Before the checkpoint a segment may be gone that came before the next there is.
+        let is_last = |next: &u64| *next == newer.start && offset >= self.checkpoint;
+        own.into_iter().chain(begun).find(|next| is_last(next) || follows(next))
+    }
+
+    /// Whether a record stands so far behind `offset`, in the newest segment, that no write has
+    /// both: all that is before it was there when it was written. From `next` on there are records.
+    fn is_long_committed(&self, offset: u64, mut next: u64) -> bool {
+        while is_record(self.segments, next) {
+            if next - offset > GROUP_BYTES_MAX as u64 {
+                return true;
+            }
+            next += self.length_at(next).expect("its sum is right");
+        }
+        false
+    }
+
+    /// A damaged record stands from `offset` to `next`, in the segment at `at`.
+    fn pass_over(&mut self, at: usize, offset: u64, next: u64) {
+        let segment = &self.segments.list[at];
+        if let Some(file) = &segment.file {
+            let (kind, lost_bytes) = (FaultKind::Record, next - offset);
+            let offset = HEADER_BYTES + offset - segment.start;
+            self.report.faults.push(Fault { file: file.id, offset, kind, lost_bytes });
+        }
+        self.damaged.push(at);
+        let guess = self.segments.bytes_at(offset).and_then(Record::guess);
+        (self.replay)(Position::durable(offset), Reading::Damaged(guess), self.segments);
+    }
+
+    /// Bytes of the record at `offset`, by its own account.
+    fn length_at(&self, offset: u64) -> Option<u64> {
+        Some(Record::length(self.segments.bytes_at(offset)?)? as u64)
     }
 
     /// The segment at `at` was read to `end`, and the next one starts at `next`: judges what is

@@ -61,7 +61,8 @@ pub enum FaultKind {
     Header,
     /// Another file has a segment with the same start, and is later: this one is set aside.
     Superseded,
-    /// A record is damaged; the rest of the segment is not read.
+    /// A record is damaged. It is passed over, or the rest of the segment is not read, if what is
+    /// damaged is its length.
     Record,
     /// The segment that follows is missing, or what comes before the first one.
     Missing,

@@ -52,6 +52,12 @@ impl Queue {
         self.end += 1;
     }
 
+    /// A message was pushed that is lost: none of the others has its number.
+    pub fn replay_lost(&mut self) {
+        self.tail.push(Entry::GONE);
+        self.end += 1;
+    }
+
     /// A block was appended, or appended anew, at this position.
     pub fn replay_block(
         &mut self,
@@ -77,10 +83,11 @@ impl Queue {
         }
         self.cut_chunk(first - tail_first);
         let packed = self.tail.split_front(count);
-        if packed.count() == count {
-            block.holds = Some(Holds::of(packed.iter(), log));
+        let holds = Holds::of(packed.iter(), log);
+        if holds.stored() == u64::from(count) {
+            block.holds = Some(holds);
         } else {
-            // A damaged segment has messages of it.
+            // A damaged segment has messages of it: its record knows them.
             self.end = self.end.max(block.end());
         }
         self.wake().middle.push_back(block);

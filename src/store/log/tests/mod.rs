@@ -15,7 +15,7 @@ use super::super::medium::{FileId, Request};
 use super::super::position::Position;
 use super::super::record::{MessageRecord, Record, Targets};
 use super::super::segment::{HeaderFound, SegmentHeader};
-use super::{Fault, FaultKind, GroupWrite, Log, LogOptions, OpenError, OpenReport};
+use super::{Fault, FaultKind, GroupWrite, Log, LogOptions, OpenError, OpenReport, Reading};
 use disk::Disk;
 
 const SHARD: u16 = 3;
@@ -91,8 +91,12 @@ struct World {
 impl World {
     /// A new log that has its spare files.
     fn new() -> Self {
+        Self::with(OPTIONS)
+    }
+
+    fn with(options: LogOptions) -> Self {
         let disk = Disk::default();
-        let (log, report) = Log::open(OPTIONS, Vec::new(), &mut |_, _, _| {}).unwrap();
+        let (log, report) = Log::open(options, Vec::new(), &mut |_, _, _| {}).unwrap();
         assert_eq!(report, OpenReport::default());
         let mut world = Self { log, disk, known: Vec::new() };
         world.serve();
@@ -175,10 +179,14 @@ impl World {
 
     /// The log is opened again on what the disk has; gives what was replayed.
     fn reopen(self) -> (Self, OpenReport, Vec<Known>) {
+        self.reopen_with(OPTIONS)
+    }
+
+    fn reopen_with(self, options: LogOptions) -> (Self, OpenReport, Vec<Known>) {
         let Self { mut disk, known, .. } = self;
         let mut replayed = Vec::new();
-        let (mut log, report) = Log::open(OPTIONS, disk.found(), &mut |position, record, _| {
-            if let Record::Message(message) = record {
+        let (mut log, report) = Log::open(options, disk.found(), &mut |position, reading, _| {
+            if let Reading::Whole(Record::Message(message)) = reading {
                 replayed.push((position, message.payload.to_vec()));
             }
         })

@@ -172,8 +172,9 @@ impl Model {
         }
         let found = self.world.disk.found();
         let (mut held, mut seen) = (BTreeSet::new(), BTreeSet::new());
-        let (mut log, report) = Log::open(OPTIONS, found, &mut |position, record, _| {
+        let (mut log, report) = Log::open(OPTIONS, found, &mut |position, reading, _| {
             seen.insert(position.offset());
+            let Reading::Whole(record) = reading else { panic!("nothing is damaged") };
             match record {
                 Record::Message(_) => drop(held.insert(position.offset())),
                 Record::FreedElsewhere(origin) => drop(held.remove(&origin.serial)),

@@ -121,26 +121,39 @@ fn a_scribbled_tail_is_cut() {
     }
 }
 
-// Damage in an older segment costs the rest of that one and is named; the next one is read.
+// A damaged record in an older segment costs itself, one with a damaged length the rest of its
+// segment; both are named, and what is behind is read.
 #[test]
 fn damage_in_an_older_segment_is_named() {
+    // In the record, by byte: its sum, its length, its kind, its payload.
+    for byte in [0, 4, 8, 100] {
+        for record in [0, 3, 6] {
+            damage_an_older_segment(record, byte);
+        }
+    }
+}
+
+fn damage_an_older_segment(record: usize, byte: usize) {
     let mut world = World::new();
     (0..4).for_each(|_| world.fill_segment());
     let middle = world.log.segments().nth(1).unwrap();
     let file = middle.file.unwrap();
     let at_middle = |known: &Known| (middle.start..middle.end).contains(&known.0.offset());
-    let bad = world.known.iter().filter(|known| at_middle(known)).nth(3).unwrap().0.offset();
+    let starts = world.known.iter().filter(|known| at_middle(known)).map(|known| known.0.offset());
+    let starts: Vec<u64> = starts.chain([middle.end]).collect();
+    let bad = starts[record];
+    let end = if byte == 4 { middle.end } else { starts[record + 1] };
     let in_file = bad - middle.start + 64;
-    world.disk.bytes_mut(file)[index(in_file) + 100] ^= 1;
+    world.disk.bytes_mut(file)[index(in_file) + byte] ^= 1;
     let expected: Vec<Known> = world
         .known
         .iter()
-        .filter(|known| !(bad..middle.end).contains(&known.0.offset()))
+        .filter(|known| !(bad..end).contains(&known.0.offset()))
         .cloned()
         .collect();
     let (mut world, report, replayed) = world.reopen();
-    assert_eq!(replayed, expected);
-    let lost_bytes = middle.end - bad;
+    assert_eq!(replayed, expected, "record {record}, byte {byte}");
+    let lost_bytes = end - bad;
     let fault = Fault { file, offset: in_file, kind: FaultKind::Record, lost_bytes };
     assert_eq!((&report.faults, report.torn), (&vec![fault], None));
     assert!(fault.to_string().contains("a record is damaged"));
@@ -161,6 +174,40 @@ fn damage_in_an_older_segment_is_named() {
     world.log.release(gone, 1);
     world.known.retain(|known| !at_middle(known));
     world.check();
+}
+
+// In the newest segment a damaged record ends the log, unless more follows than any write has: then
+// it costs itself, and what was written last may still be torn.
+#[test]
+fn damage_long_before_the_end_is_passed_over() {
+    let options = LogOptions { segment_bytes: 4 << 20, ..OPTIONS };
+    for (count, is_long) in [(1040, true), (1020, false)] {
+        let mut world = World::with(options);
+        for _ in 0..20 {
+            world.append(1000);
+        }
+        let bad = world.append(1000).offset();
+        for _ in 0..count {
+            world.append(1024 - REST_BYTES);
+        }
+        let last = world.append(5).offset();
+        world.commit();
+        let file = world.files()[0].unwrap();
+        for at in [bad, last] {
+            world.disk.bytes_mut(file)[index(at) + 64] ^= 1;
+        }
+        let end = if is_long { last } else { bad };
+        world.known.retain(|(at, _)| at.offset() < end && at.offset() != bad);
+        let (world, report, replayed) = world.reopen_with(options);
+        assert!(replayed == world.known, "{} records of {}", replayed.len(), world.known.len());
+        let lost_bytes = (REST_BYTES + 1000) as u64;
+        let fault = Fault { file, offset: 64 + bad, kind: FaultKind::Record, lost_bytes };
+        assert_eq!(report.faults, if is_long { vec![fault] } else { Vec::new() });
+        assert_eq!(report.torn.map(|torn| torn.offset), Some(64 + end));
+        assert_eq!(world.log.appended(), end);
+        assert_eq!(world.log.segments().next().map(|facts| facts.damaged), Some(is_long));
+        world.check();
+    }
 }
 
 // A segment that is missing, one with a damaged header and one that is cut short cost themselves.
@@ -281,7 +328,8 @@ fn strange_files_refuse_the_log() {
     }
 }
 
-// Recovery reads from the checkpoint in the newest header on, and everything if it is not there.
+// Recovery reads from the checkpoint in the newest header on, also if the record that begins it is
+// damaged; and everything, if nothing is there.
 #[test]
 fn reading_begins_at_the_checkpoint() {
     let mut world = World::new();
@@ -303,7 +351,18 @@ fn reading_begins_at_the_checkpoint() {
     let facts: Vec<_> = world.log.segments().collect();
     let (file, offset) = (facts[2].file.unwrap(), 64 + begun - facts[2].start);
     assert!((facts[2].start..facts[2].end).contains(&begun));
+    for byte in [0, 4, 8] {
+        world.disk.bytes_mut(file)[index(offset) + byte] ^= 1;
+        let (mut again, report, replayed) = world.reopen();
+        assert_eq!(replayed, after(&again.known, begun), "byte {byte}");
+        let fault = Fault { file, offset, kind: FaultKind::Record, lost_bytes: 9 };
+        assert_eq!((report.faults, report.torn), (vec![fault], None));
+        again.disk.bytes_mut(file)[index(offset) + byte] ^= 1;
+        world = again;
+    }
+
     world.disk.bytes_mut(file)[index(offset)] ^= 1;
+    world.disk.bytes_mut(file)[index(offset) + 9] ^= 1;
     world.known.retain(|known| !(begun..facts[2].end).contains(&known.0.offset()));
     let (world, report, replayed) = world.reopen();
     assert_eq!(replayed, world.known);
@@ -349,8 +408,8 @@ fn replay_looks_up_records() {
     world.fill_segment();
     let mut seen: Vec<Known> = Vec::new();
     let found = world.disk.found();
-    Log::open(OPTIONS, found, &mut |position, record, segments| {
-        if let Record::Message(message) = record {
+    Log::open(OPTIONS, found, &mut |position, reading, segments| {
+        if let Reading::Whole(Record::Message(message)) = reading {
             seen.push((position, message.payload.to_vec()));
         }
         for (position, payload) in &seen {

@@ -1,0 +1,166 @@
+//! What a store has, and how two of them differ: what damage cost.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use ringmq::store::{Origin, QueueItem, Session, Store};
+
+use super::model::{MessageId, Place};
+use super::verify::{RECEIVED_MAX, origins};
+
+/// Vhost and client id.
+pub(crate) type Client = (u16, String);
+
+/// Something that waits in a session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Waits {
+    Message(MessageId),
+    /// It cannot be read.
+    Unreadable,
+    Released,
+}
+
+/// See the module.
+#[derive(PartialEq, Debug, Default)]
+pub(crate) struct Contents {
+    sessions: BTreeMap<Client, Held>,
+    /// None: it cannot be read.
+    retained: BTreeMap<Place, Option<MessageId>>,
+    origins: BTreeSet<Origin>,
+}
+
+/// What a session has.
+#[derive(PartialEq, Debug, Default)]
+struct Held {
+    filters: BTreeMap<String, u8>,
+    received: BTreeSet<u16>,
+    /// By number.
+    waits: BTreeMap<u64, Waits>,
+}
+
+/// One thing that one store has and another has not, or has in another way.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Difference {
+    SessionGone(Client),
+    SessionBack(Client),
+    Filter(Client),
+    Received(Client),
+    /// By number; what it was.
+    Gone(Client, u64, Waits),
+    /// Something waits under a number where something else did, or nothing.
+    Other(Client, u64, Waits),
+    Retained(Place),
+    RetainedGone(Place),
+    OriginGone(Origin),
+    OriginBack(Origin),
+}
+
+impl Contents {
+    pub(crate) fn of(store: &Store) -> Self {
+        let mut contents = Self::default();
+        let sessions = &store.catalog.sessions;
+        for session in sessions.keys_from(0).map(|key| sessions.get(key)) {
+            let client = (session.vhost, session.client_id.to_string());
+            let known = contents.sessions.insert(client, Held::of(session, store));
+            assert_eq!(known, None, "{}: one session a client", session.client_id);
+        }
+        for vhost in 0..2 {
+            for (topic, kept) in store.catalog.retained(vhost).into_iter().flat_map(|s| s.iter()) {
+                let read = store.logs.disk.message(kept.position);
+                let message = read.map(|message| number_of(message.payload));
+                contents.retained.insert((vhost, topic.to_owned()), message);
+            }
+        }
+        contents.origins = origins().filter(|origin| store.catalog.has_origin(origin)).collect();
+        contents
+    }
+
+    /// Messages that cannot be read.
+    pub(crate) fn unreadable(&self) -> usize {
+        let waits = self.sessions.values().flat_map(|held| held.waits.values());
+        let retained = self.retained.values().filter(|message| message.is_none());
+        waits.filter(|waits| **waits == Waits::Unreadable).count() + retained.count()
+    }
+
+    /// What `self`, which was damaged, has otherwise than `whole`.
+    pub(crate) fn differences(&self, whole: &Self) -> Vec<Difference> {
+        use Difference as D;
+        let mut all = Vec::new();
+        for (client, held) in &whole.sessions {
+            match self.sessions.get(client) {
+                None => all.push(D::SessionGone(client.clone())),
+                Some(other) => other.differences(held, client, &mut all),
+            }
+        }
+        let back = self.sessions.keys().filter(|client| !whole.sessions.contains_key(*client));
+        all.extend(back.cloned().map(D::SessionBack));
+        for (place, message) in &whole.retained {
+            match self.retained.get(place) {
+                Some(Some(other)) if message.as_ref() == Some(other) => {}
+                Some(Some(_)) => all.push(D::Retained(place.clone())),
+                None | Some(None) => all.push(D::RetainedGone(place.clone())),
+            }
+        }
+        let back = self.retained.keys().filter(|place| !whole.retained.contains_key(*place));
+        all.extend(back.cloned().map(D::Retained));
+        all.extend(whole.origins.difference(&self.origins).copied().map(D::OriginGone));
+        all.extend(self.origins.difference(&whole.origins).copied().map(D::OriginBack));
+        all
+    }
+}
+
+impl Held {
+    fn of(session: &Session, store: &Store) -> Self {
+        let mut waits = BTreeMap::new();
+        let told = session.queue.visit(&store.logs, &mut |item| {
+            match item {
+                QueueItem::Message { number, entry, .. } => {
+                    let position = entry.position().expect("what waits is stored");
+                    let read = store.logs.message(position);
+                    let read = read.map(|message| Waits::Message(number_of(message.payload)));
+                    waits.insert(number, read.unwrap_or(Waits::Unreadable));
+                }
+                QueueItem::Released { number } => drop(waits.insert(number, Waits::Released)),
+                QueueItem::Block { .. } => {}
+                QueueItem::Lost { first, count } => {
+                    let numbers = first..first + u64::from(count);
+                    waits.extend(numbers.map(|number| (number, Waits::Unreadable)));
+                }
+            }
+            ControlFlow::Continue(())
+        });
+        assert_eq!(told, ControlFlow::Continue(()));
+        let filters = session.subscriptions.iter();
+        Self {
+            filters: filters.map(|(filter, granted)| (filter.to_owned(), granted)).collect(),
+            received: (1..=RECEIVED_MAX).filter(|id| session.has_received(*id)).collect(),
+            waits,
+        }
+    }
+
+    fn differences(&self, whole: &Self, client: &Client, all: &mut Vec<Difference>) {
+        if self.filters != whole.filters {
+            all.push(Difference::Filter(client.clone()));
+        }
+        if self.received != whole.received {
+            all.push(Difference::Received(client.clone()));
+        }
+        for (number, waits) in &whole.waits {
+            match self.waits.get(number) {
+                Some(other) if other == waits => {}
+                None | Some(Waits::Unreadable) => {
+                    all.push(Difference::Gone(client.clone(), *number, *waits));
+                }
+                Some(other) => all.push(Difference::Other(client.clone(), *number, *other)),
+            }
+        }
+        let back = self.waits.iter().filter(|(number, _)| !whole.waits.contains_key(*number));
+        all.extend(back.map(|(number, waits)| Difference::Other(client.clone(), *number, *waits)));
+    }
+}
+
+/// A message's payload begins with its number.
+fn number_of(payload: &[u8]) -> MessageId {
+    let number = payload.first_chunk().expect("each has a number");
+    MessageId::from_le_bytes(*number)
+}

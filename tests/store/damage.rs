@@ -1,0 +1,371 @@
+//! Flipped bytes, in any kind of record, wherever it stands: a store opens, says where the damage
+//! is, and has lost no more than what the record said.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ringmq::store::{Fault, FaultKind, FileId, HEADER_BYTES, Losses, Walked, segment_walks};
+
+use super::contents::{Client, Contents, Difference, Waits};
+use super::disk::{Crash, Image, found_in};
+use super::random::Random;
+use super::seeds::each_seed;
+use super::world::{Plan, World};
+
+/// Kinds of record there are.
+const KINDS: usize = 21;
+
+/// Bytes of a record's frame: sum, length, kind.
+const FRAME: usize = 9;
+
+/// A record in a file.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    file: FileId,
+    /// In the file, and in the log.
+    at: usize,
+    offset: u64,
+    bytes: usize,
+    kind: &'static str,
+}
+
+/// The records of some files.
+struct Records {
+    /// Recovery begins there.
+    checkpoint: u64,
+    /// In all segments but the newest.
+    old: Vec<Place>,
+    /// In the newest, and where that ends in the log.
+    newest: Vec<Place>,
+}
+
+impl Records {
+    fn of(images: &[Image]) -> Self {
+        let found = found_in(images);
+        let walks = segment_walks(&found);
+        let (mut places, mut newest) = (Vec::new(), Vec::new());
+        let mut checkpoint = 0;
+        for walk in &walks {
+            let file = walk.file;
+            let (_, image) = images.iter().find(|(id, _)| *id == file).expect("it is there");
+            let number = |at: usize| u64::from_le_bytes(*image[at..].first_chunk().expect("8"));
+            checkpoint = number(32);
+            let (start, mut at) = (number(24), HEADER_BYTES);
+            newest.clear();
+            let _end = walk.walk(&mut |walked| match walked {
+                Walked::Record { bytes, kind } => {
+                    let (offset, length) = (start + at - HEADER_BYTES, index(bytes));
+                    newest.push(Place { file, at: index(at), offset, bytes: length, kind });
+                    at += bytes;
+                }
+                Walked::Damage { .. } => panic!("nothing is damaged yet"),
+            });
+            places.extend_from_slice(&newest);
+        }
+        places.truncate(places.len() - newest.len());
+        Self { checkpoint, old: places, newest }
+    }
+}
+
+fn index(bytes: u64) -> usize {
+    usize::try_from(bytes).expect("files are small")
+}
+
+/// The files with a byte of a record changed.
+fn flipped(images: &[Image], place: Place, byte: usize, random: &mut Random) -> Vec<Image> {
+    let mut images = images.to_vec();
+    let image = images.iter_mut().find(|(id, _)| *id == place.file).expect("it is there");
+    image.1[place.at + byte] ^= 1 << random.below(8);
+    images
+}
+
+/// A run that has written each kind of record, with all of it on disk.
+fn ended(seed: u64) -> World {
+    let mut plan = Plan::sparse(seed);
+    plan.away = 6;
+    plan.setting.tail_bytes_max = 40;
+    let mut world = World::new(plan, seed);
+    for _ in 0..600 {
+        world.turn();
+        world.consume();
+        world.publish();
+    }
+    world.settle();
+    world
+}
+
+/// Bytes of a record to flip: one of the sum, or of what is neither needed to see whom a message
+/// was for.
+fn any_byte(place: Place, image: &[u8], random: &mut Random) -> usize {
+    let (from, to) = match place.kind {
+        // Its time, topic and payload.
+        "message" => {
+            let body = &image[place.at + FRAME..];
+            let topic = usize::from(u16::from_le_bytes([body[3], body[4]]));
+            let payload = u32::from_le_bytes(*body[5..].first_chunk().expect("4"));
+            (FRAME + 9, FRAME + 17 + topic + index(payload.into()))
+        }
+        "queued" => (FRAME + 1, place.bytes),
+        _ => (8, place.bytes),
+    };
+    if random.one_in(4) { random.below(4) } else { from + random.below(to - from) }
+}
+
+// A flipped byte costs what its record said, and nothing else: in what recovery reads it is named,
+// with its place; before that, whoever needs it finds it missing.
+#[test]
+fn one_flipped_byte_costs_one_record() {
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    each_seed(10_000..10_024, |seed| {
+        let world = ended(seed);
+        let images = world.disk.images();
+        let records = Records::of(&images);
+        let mut random = Random::new(seed);
+        let (store, undamaged) = world.setting_now().open(found_in(&images));
+        let whole = Contents::of(&store);
+        let mut looked: BTreeMap<(bool, &str), usize> = BTreeMap::new();
+        for _ in 0..4000 {
+            let place = random.pick(&records.old);
+            let is_read = place.offset >= records.checkpoint;
+            let looks = looked.entry((is_read, place.kind)).or_default();
+            if *looks >= 6 {
+                continue;
+            }
+            *looks += 1;
+            let (_, image) = images.iter().find(|(id, _)| *id == place.file).expect("is there");
+            let byte = any_byte(place, image, &mut random);
+            let (mut store, opened) =
+                world.setting_now().open(found_in(&flipped(&images, place, byte, &mut random)));
+            let (kind, lost_bytes) = (FaultKind::Record, place.bytes as u64);
+            let fault = Fault { file: place.file, offset: place.at as u64, kind, lost_bytes };
+            let faults = if is_read { vec![fault] } else { Vec::new() };
+            assert_eq!(opened.report.faults, faults, "{place:?}, byte {byte}");
+            assert_eq!(opened.report.torn, undamaged.report.torn, "{place:?}, byte {byte}");
+            let contents = Contents::of(&store);
+            let differences = contents.differences(&whole);
+            let what = format!("{place:?}, byte {byte}: {differences:?} {opened}");
+            assert!(is_due_to(place.kind, &differences), "{what}");
+            let is_lost = |d: &Difference| matches!(d, Difference::Gone(..));
+            let counted = opened.losses != Losses::default() || contents.unreadable() > 0;
+            assert!(counted || !differences.iter().any(is_lost), "{what}");
+            world.plan.setting.use_up(&mut store);
+            if is_read {
+                *kinds.entry(place.kind).or_default() += 1;
+            }
+        }
+    });
+    println!("{kinds:?}");
+    assert_eq!(kinds.len(), KINDS, "{kinds:?}");
+}
+
+/// Whether damage to a record of this kind explains what a store lacks, or has in addition.
+fn is_due_to(kind: &str, differences: &[Difference]) -> bool {
+    use Difference as D;
+    let clients: BTreeSet<&Client> = differences.iter().filter_map(client_of).collect();
+    let is_one = clients.len() <= 1;
+    let may = |allowed: fn(&D) -> bool| differences.iter().all(allowed);
+    match kind {
+        "message" => {
+            let messages: Vec<_> = differences.iter().filter_map(message_of).collect();
+            let is_one = messages.windows(2).all(|two| two[0] == two[1]);
+            let numbers: BTreeSet<_> = differences.iter().filter_map(client_of).collect();
+            let once = differences.iter().filter(|d| matches!(d, D::Gone(..))).count();
+            is_one
+                && once <= numbers.len()
+                && may(|d| {
+                    matches!(d, D::Gone(..) | D::Received(_) | D::OriginGone(_))
+                        || matches!(d, D::Retained(_) | D::RetainedGone(_))
+                })
+        }
+        "queued" => differences.len() <= 1 && may(|d| matches!(d, D::Gone(..))),
+        "acks" => is_one && may(|d| matches!(d, D::Other(..))),
+        "session opened" | "session state" => {
+            differences.len() <= 1 && may(|d| matches!(d, D::SessionGone(_)))
+        }
+        "session ended" => differences.len() <= 1 && may(|d| matches!(d, D::SessionBack(_))),
+        "subscribed" | "unsubscribed" => is_one && may(|d| matches!(d, D::Filter(_))),
+        "received" | "freed" => is_one && may(|d| matches!(d, D::Received(_))),
+        "freed elsewhere" => differences.len() <= 1 && may(|d| matches!(d, D::OriginBack(_))),
+        "origins" => may(|d| matches!(d, D::OriginGone(_))),
+        "cleared" => differences.len() <= 1 && may(|d| matches!(d, D::Retained(_))),
+        "retained state" => may(|d| matches!(d, D::Retained(_) | D::RetainedGone(_))),
+        "block" => is_one && may(|d| matches!(d, D::Gone(..))),
+        "attached" | "detached" | "cleaned" | "references" => differences.is_empty(),
+        "checkpoint begun" | "checkpoint ended" => differences.is_empty(),
+        other => panic!("a record {other:?}"),
+    }
+}
+
+fn client_of(difference: &Difference) -> Option<&Client> {
+    match difference {
+        Difference::SessionGone(client)
+        | Difference::SessionBack(client)
+        | Difference::Filter(client)
+        | Difference::Received(client)
+        | Difference::Gone(client, ..)
+        | Difference::Other(client, ..) => Some(client),
+        _ => None,
+    }
+}
+
+fn message_of(difference: &Difference) -> Option<Waits> {
+    match difference {
+        Difference::Gone(_, _, waits) => Some(*waits),
+        _ => None,
+    }
+}
+
+// Any byte at all, in any old segment, or many of them: the store opens, says that there is damage
+// where recovery reads it, and can be used.
+#[test]
+fn whatever_is_flipped_it_opens() {
+    each_seed(11_000..11_012, |seed| {
+        let world = ended(seed);
+        let whole = world.disk.images();
+        let records = Records::of(&whole);
+        let mut random = Random::new(seed);
+        for round in 0..150 {
+            let mut images = whole.clone();
+            let mut is_read = false;
+            for _ in 0..random.pick(&[1, 1, 2, 5, 50]) {
+                let place = random.pick(&records.old);
+                let byte = random.below(place.bytes);
+                images = flipped(&images, place, byte, &mut random);
+                is_read |= place.offset >= records.checkpoint;
+            }
+            let (mut store, opened) = world.setting_now().open(found_in(&images));
+            // Two flips of one bit are none.
+            let is_whole = images.iter().zip(&whole).all(|(damaged, whole)| damaged == whole);
+            assert!(is_whole || opened.report.faults.is_empty() != is_read, "{round}: {opened}");
+            let _contents = Contents::of(&store);
+            world.plan.setting.use_up(&mut store);
+        }
+    });
+}
+
+// In the newest segment a damaged record is where the log ends: what was before it is there, all of
+// it, and where it ends is said.
+#[test]
+fn the_newest_segment_ends_at_damage() {
+    let (mut looks, mut whole) = (0, 0);
+    each_seed(12_000..12_020, |seed| {
+        let mut world = ended(seed);
+        for _ in 0..40 {
+            world.unfolded_turn();
+            world.consume();
+            world.publish();
+        }
+        world.settle();
+        let images = world.disk.images();
+        let records = Records::of(&images);
+        let mut random = Random::new(seed);
+        let setting = world.setting_now();
+        for place in records.newest.iter().filter(|place| place.offset >= world.known_from()) {
+            let byte = random.below(place.bytes);
+            let (mut store, opened) =
+                setting.open(found_in(&flipped(&images, *place, byte, &mut random)));
+            assert_eq!(store.logs.disk.committed(), place.offset, "{place:?}, byte {byte}");
+            assert_eq!(opened.report.faults, [], "{place:?}, byte {byte}");
+            let torn = opened.report.torn.expect("something is there");
+            assert_eq!((torn.file, torn.offset), (place.file, place.at as u64));
+            // What is undone by it may have let go of something that is not there any more.
+            let lost = Contents::of(&store).unreadable() > 0;
+            if opened.losses == Losses::default() && !lost {
+                setting.verify(&mut store, &world.model_at(place.offset, setting.options.time_ms));
+                whole += 1;
+            }
+            looks += 1;
+        }
+    });
+    println!("{looks} places, {whole} without other losses");
+    assert!(looks > 300 && whole * 2 > looks, "{looks}, {whole}");
+}
+
+// What lives in a damaged segment is moved, its file is set aside, and then nothing is amiss any
+// more.
+#[test]
+fn a_damaged_segment_is_cleaned_and_set_aside() {
+    each_seed(13_000..13_006, |seed| {
+        let mut plan = Plan::sparse(seed);
+        plan.setting.options.log.segment_bytes = 4096;
+        plan.lag = 1;
+        let mut world = World::new(plan, seed);
+        let absent = world.connect_as(0, "absent", false);
+        world.detach(absent);
+        let fast = world.connect_as(0, "fast", false);
+        for message in 0..60 {
+            let all = [fast, absent];
+            let targets = if message % 3 == 0 { &all[..] } else { &all[..1] };
+            pass(&mut world, targets, message % 5 == 0);
+        }
+        world.settle();
+        let images = world.disk.images();
+        let records = Records::of(&images);
+        let mut random = Random::new(seed);
+        let (place, number) = wanted(&world, &records, absent);
+        let before = Contents::of(&world.setting_now().open(found_in(&images)).0);
+        // A byte of its time.
+        let opened = world
+            .reopen_without(&flipped(&images, place, FRAME + 10, &mut random), (absent, number));
+        assert_eq!(opened.report.faults.len(), 1, "{opened}");
+        let losses = Losses { queued: 1, ..Losses::default() };
+        assert_eq!(opened.losses, losses);
+        let there = Contents::of(&world.store);
+        let client = (0, "absent".to_owned());
+        let differences = there.differences(&before);
+        assert!(matches!(&differences[..], [Difference::Gone(of, at, _)]
+            if *of == client && *at == number));
+
+        world.connect_as(0, "fast", false);
+        let mut messages = 0;
+        while world.disk.aside.is_empty() {
+            assert!(messages < 3000, "it is not set aside");
+            messages += 1;
+            pass(&mut world, &[fast], false);
+        }
+        assert_eq!(world.disk.aside, [place.file]);
+        assert!(world.store.logs.disk.segments().all(|segment| !segment.damaged));
+        world.settle();
+        world.crash(Crash::Kill);
+        let mut differences = Contents::of(&world.store).differences(&there);
+        // What came since; and where the lost one stood may have been known until it was cleaned.
+        differences.retain(|difference| match difference {
+            Difference::OriginBack(_) | Difference::Received(_) => false,
+            Difference::Gone(_, at, Waits::Unreadable) => *at != number,
+            _ => true,
+        });
+        assert!(differences.is_empty(), "{differences:?}");
+        let power = Crash::power(&mut world.random);
+        world.crash(power);
+    });
+}
+
+/// A message in an old segment that waits for a session, is not retained, and stands among others
+/// that do; and its number.
+fn wanted(world: &World, records: &Records, key: ringmq::store::SessionKey) -> (Place, u64) {
+    let mut found = Vec::new();
+    let queue = &world.store.catalog.sessions.get(key).queue;
+    let _told = queue.visit(&world.store.logs, &mut |item| {
+        if let ringmq::store::QueueItem::Message { number, entry, .. } = item {
+            found.extend(entry.position().map(|position| (position.offset(), number)));
+        }
+        std::ops::ControlFlow::Continue(())
+    });
+    let is_kept = |offset: u64| {
+        let stores = (0..2).filter_map(|vhost| world.store.catalog.retained(vhost));
+        stores.flat_map(|store| store.iter()).any(|(_, kept)| kept.position.offset() == offset)
+    };
+    let place = |offset: u64| records.old.iter().find(|place| place.offset == offset);
+    let of_found = found.iter().filter(|(offset, _)| !is_kept(*offset));
+    let mut in_old = of_found.filter_map(|(offset, number)| Some((*place(*offset)?, *number)));
+    in_old.nth(2).expect("some are in old segments")
+}
+
+/// One message; the first session takes all it has at once.
+fn pass(world: &mut World, keys: &[ringmq::store::SessionKey], retain: bool) {
+    world.time_ms += 1;
+    world.store_message(keys, retain);
+    world.take_all(keys[0]);
+    world.end_turn();
+    world.work_disk();
+    world.fold();
+}
