@@ -208,6 +208,13 @@ impl Broker {
         kill_process(Pid::from_child(&self.process.child), Signal::TERM).expect("it is our child");
     }
 
+    /// Has it read its files again, with SIGHUP; what it says about that.
+    #[track_caller]
+    pub(crate) fn reload(&self) -> String {
+        kill_process(Pid::from_child(&self.process.child), Signal::HUP).expect("it is our child");
+        self.wait_for_line("reloaded")
+    }
+
     /// How it ended, once it has.
     #[track_caller]
     pub(crate) fn wait(&mut self) -> ExitStatus {

@@ -11,3 +11,5 @@ mod door;
 mod files;
 mod handshakes;
 mod hostile;
+mod reload;
+mod users;
