@@ -5,6 +5,7 @@
 mod common;
 
 mod authority;
+mod bench;
 mod certificates;
 mod clients;
 mod door;
