@@ -23,8 +23,8 @@
 //! | room | what it is | may use | must not know |
 //! |---|---|---|---|
 //! | [`mqtt`] | bytes ⇄ packets; topics, filters | `bytes` | sessions, sockets, time |
-//! | [`transport`] | wire ⇄ application bytes: TCP, TLS | `rustls` | MQTT, descriptors |
 //! | [`access`] | users, vhosts, rules: a snapshot that decides | `mqtt` | connections, sessions |
+//! | [`transport`] | wire ⇄ application bytes: TCP, TLS | `rustls` | MQTT, descriptors |
 //! | [`store`] | sessions, queues, retained messages, their log | – | packets, sockets, files |
 //! | [`disk`] | the data directory, its files and helper | `store`, `memmap2` | what a log is |
 //! | [`mesh`] | rings between shards: the only atomics | std | what messages mean |

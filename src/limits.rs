@@ -360,7 +360,6 @@ pub const REGEX_BYTES_MAX: usize = 256 * 1024;
 
 /// How deep a regular expression may be nested. Over: as [`REGEX_BYTES_MAX`].
 pub const REGEX_NESTING_MAX: u32 = 32;
-
 /// Bytes of a TLS record that a link keeps until its end is received: one record with its header
 /// and the most that sealing may add (RFC 5246, 6.2.3), and a message of the handshake that spans
 /// several, a chain of certificates say. Over: the link is closed.

@@ -104,10 +104,12 @@ fn code_of(answer: Answer, version: Version) -> ConnectReturn {
 }
 
 impl Shard {
-    /// Notes the user that a link's verified certificate names.
-    pub fn certify(&mut self, conn: ConnId, user: &str) {
+    /// Notes that a link's certificate was verified, and the user it names. Who has one is as
+    /// welcome as who comes in by a door of this host.
+    pub fn certify(&mut self, conn: ConnId, user: Option<&str>) {
         if let Some(greeting) = self.greeting_mut(conn) {
-            greeting.certified = Some(user.into());
+            greeting.caller.local = true;
+            greeting.certified = user.map(Into::into);
         }
     }
 

@@ -51,12 +51,12 @@ pub struct Options {
     )]
     pub listen: Vec<SocketAddr>,
 
-    /// TLS.
-    #[command(flatten)]
-    pub tls: TlsOptions,
     /// Who may connect and what they may do.
     #[command(flatten)]
     pub access: Access,
+    /// TLS.
+    #[command(flatten)]
+    pub tls: TlsOptions,
 
     /// Clients connected at once; one more is answered with CONNACK 3, server unavailable
     #[arg(

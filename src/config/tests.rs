@@ -17,7 +17,6 @@ fn defaults_are_the_limits() {
     Options::command().debug_assert();
     let expected = Options {
         listen: vec![SocketAddr::from(([127, 0, 0, 1], 1883))],
-        tls: TlsOptions::default(),
         access: Access {
             passwords: None,
             acl: None,
@@ -28,6 +27,7 @@ fn defaults_are_the_limits() {
             on_denied: OnDenied::Drop,
             takeover: Takeover::SameUser,
         },
+        tls: TlsOptions::default(),
         connections_max: limits::CONNECTIONS_DEFAULT,
         packet_bytes_max: limits::PACKET_BYTES_DEFAULT,
         outgoing_bytes_max: limits::OUTGOING_BYTES_DEFAULT,
@@ -86,7 +86,6 @@ fn flags_set_their_fields() {
             "[::1]:0".parse().expect("an address"),
             "0.0.0.0:1884".parse().expect("an address"),
         ],
-        tls: TlsOptions::default(),
         access: Access {
             passwords: Some(PathBuf::from("/etc/ringmq/passwords")),
             acl: Some(PathBuf::from("acl")),
@@ -97,6 +96,7 @@ fn flags_set_their_fields() {
             on_denied: OnDenied::Disconnect,
             takeover: Takeover::Any,
         },
+        tls: TlsOptions::default(),
         connections_max: 7,
         packet_bytes_max: 1024,
         outgoing_bytes_max: 64 * 1024,

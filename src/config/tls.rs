@@ -88,13 +88,6 @@ pub struct TlsOptions {
     pub crls: Vec<PathBuf>,
 }
 
-impl TlsOptions {
-    /// Whether client certificates say who the user is.
-    pub fn names_users(&self) -> bool {
-        self.client_ca.is_some() && self.identity != TlsIdentity::None
-    }
-}
-
 /// The oldest version of TLS.
 #[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TlsMin {

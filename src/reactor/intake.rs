@@ -97,10 +97,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         let caller = traveller.caller;
         let key = self.links.insert(traveller);
         self.broker.open(conn_of(key), caller, self.now_ms);
-        if let Some(link) = self.links.get_mut(key)
-            && let Some(name) = link.transport.certified_name()
-        {
-            self.broker.certify(conn_of(key), name);
+        if let Some(link) = self.links.get_mut(key) {
+            certify(&mut self.broker, key, &link.transport);
         }
         self.follow_timer(key);
         key
@@ -182,12 +180,9 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             self.handshakes.put_off(key);
             return self.recycle(buffer);
         }
-        let greets = link.transport.is_handshaking();
         let Opened { bytes, then } = link.transport.open(wire, &mut self.room);
-        if greets && let Some(name) = link.transport.certified_name() {
-            self.broker.certify(conn_of(key), name);
-        }
         link.ended |= matches!(then, Then::End);
+        certify(&mut self.broker, key, &link.transport);
         if flow != Flow::Continue || stopping {
             // It waits for others: what still comes is kept.
             link.carry.extend(bytes);
@@ -352,6 +347,13 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         if link.timer_ms == 0 || due_ms < link.timer_ms {
             self.set_timer(key, due_ms);
         }
+    }
+}
+
+/// Tells the broker of a verified certificate, while it wants to know.
+fn certify(broker: &mut Shard, key: Key, transport: &Transport) {
+    if transport.is_certified() && broker.is_greeting(conn_of(key)) {
+        broker.certify(conn_of(key), transport.certified_name());
     }
 }
 

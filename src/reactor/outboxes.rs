@@ -36,10 +36,10 @@ pub enum Parcel<S> {
     Large(Bytes),
     /// The receiver has been told what the sender's sessions that were found again subscribe to.
     Introduced,
-    /// From the control thread: who comes from now on gets these certificates.
-    Tls(Arc<TlsSetup>),
     /// From the control thread: who may come in and what they may do from now on.
     Policy(Arc<Policy>),
+    /// From the control thread: who comes from now on gets these certificates.
+    Tls(Arc<TlsSetup>),
     /// From the control thread: stop.
     Drain,
     /// The sender publishes nothing more.

@@ -109,10 +109,9 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     let vhosts = storage.vhosts()?;
     let helpers = (cpus.ids.len() / 2).max(1);
     let failures_max = options.access.auth_failures_max;
-    let sources = options.access.sources(options.tls.names_users());
+    let sources = options.access.sources(tls::names_clients(&options.tls));
     let mut access = Access::open(sources, vhosts, helpers, failures_max)?;
-    refuse_open_doors(&options.listen, access.policy())?;
-    refuse_open_doors(&options.tls.listen, access.policy())?;
+    refuse_open_doors(options, access.policy())?;
     let mut doors = open_doors(&options.listen, false, shards)?;
     for (doors, more) in doors.iter_mut().zip(open_doors(&options.tls.listen, true, shards)?) {
         doors.extend(more);
@@ -122,7 +121,7 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         .filter_map(|door| Some((door.listener.address().ok()?, door.kind)))
         .collect();
     let (threads, mut controls, features) =
-        start(options, doors, tls, pins.as_deref(), &mut storage, &access)?;
+        start(options, doors, tls.as_ref(), pins.as_deref(), &mut storage, &access)?;
     let kernel = rustix::system::uname();
     info!(
         "ringmq {} on Linux {}, {features}",
@@ -158,26 +157,24 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Reads the files again that say who may come in and what they may do, for all shards, and what
-/// TLS begins with. All or nothing: one faulty file, and nothing changes.
+/// Reads the files again that say who may come in and what they may do, for all shards: all of them
+/// or, if one is faulty, none.
 fn reload(options: &Options, access: &mut Access, controls: &mut [Control]) {
-    let refused = |error: &dyn fmt::Display| {
-        error!("not reloaded, everything stays as it was: {error}");
-    };
-    let tls = match tls::load(&options.tls) {
-        Ok(tls) => tls,
-        Err(error) => return refused(&error),
-    };
-    if let Err(error) = access.reload() {
-        return refused(&error);
-    }
-    for control in controls {
-        control.send(Parcel::Policy(access.policy().clone()));
-        if let Some(setup) = &tls {
-            control.send(Parcel::Tls(setup.clone()));
+    let reloaded = tls::load(&options.tls).map_err(StartError::Tls);
+    let reloaded = reloaded.and_then(|tls| {
+        access.reload().map_err(StartError::Access)?;
+        Ok(tls)
+    });
+    match reloaded {
+        Ok(tls) => {
+            for control in controls {
+                control.send(Parcel::Policy(access.policy().clone()));
+                tls.iter().for_each(|tls| control.send(Parcel::Tls(tls.clone())));
+            }
+            info!("reloaded");
         }
+        Err(error) => error!("not reloaded, everything stays as it was: {error}"),
     }
-    info!("reloaded");
 }
 
 /// The control thread's way to one shard.
@@ -240,13 +237,13 @@ type Started = (Vec<thread::JoinHandle<Stats>>, Vec<Control>, Features);
 fn start(
     options: &Options,
     doors: Vec<Vec<Door<Listener>>>,
-    tls: Option<Arc<TlsSetup>>,
+    tls: Option<&Arc<TlsSetup>>,
     pins: Option<&[usize]>,
     storage: &mut Storage,
     access: &Access,
 ) -> Result<Started, StartError> {
     let shards = doors.len();
-    let (seats, control_senders) = seats(doors, tls.as_ref(), pins, storage)?;
+    let (seats, control_senders) = seats(doors, tls, pins, storage)?;
     let bells = seats[0].bells.clone();
     let (ready_sender, ready) = mpsc::channel::<Ready>();
     let (mut threads, mut mailboxes) = (Vec::new(), Vec::new());
@@ -498,8 +495,11 @@ fn bind_alone(address: &SocketAddr) -> io::Result<std::net::TcpListener> {
 }
 
 /// Anonymous clients come in by local doors alone, unless they are said to be welcome.
-fn refuse_open_doors(addresses: &[SocketAddr], policy: &Policy) -> Result<(), StartError> {
-    let open = addresses.iter().find(|address| !address.ip().is_loopback());
+fn refuse_open_doors(options: &Options, policy: &Policy) -> Result<(), StartError> {
+    let asks_certificates = tls::requires_certificates(&options.tls);
+    let certified = options.tls.listen.iter().filter(|_| !asks_certificates);
+    let mut addresses = options.listen.iter().chain(certified);
+    let open = addresses.find(|address| !address.ip().is_loopback());
     match open {
         Some(address) if !policy.guards_open_doors() => Err(StartError::Unguarded(*address)),
         _ => Ok(()),

@@ -48,6 +48,16 @@ impl fmt::Display for TlsError {
 
 impl std::error::Error for TlsError {}
 
+/// Whether user names are taken from client certificates.
+pub fn names_clients(options: &TlsOptions) -> bool {
+    options.client_ca.is_some() && options.identity != TlsIdentity::None
+}
+
+/// Whether nobody comes in by TLS without a certificate.
+pub fn requires_certificates(options: &TlsOptions) -> bool {
+    options.client_ca.is_some() && options.clients == TlsClients::Required
+}
+
 /// What doors with TLS begin with; none if there is no such door.
 ///
 /// # Errors
