@@ -167,6 +167,13 @@ impl<S: Send, W: Wake> Outboxes<S, W> {
             if outbox.sender.publish() && outbox.bell.must_ring() {
                 outbox.waker.wake();
             }
+            // What the other shard has handled holds no memory for it any more.
+            let handled = outbox.sender.handled();
+            while let Some((_, bytes)) =
+                self.large[at].pop_front_if(|(number, _)| *number <= handled)
+            {
+                self.large_bytes -= bytes;
+            }
         }
     }
 

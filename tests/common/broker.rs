@@ -223,9 +223,16 @@ impl Broker {
         kill_process(Pid::from_child(&self.process.child), Signal::TERM).expect("it is our child");
     }
 
-    /// Has it read its files again, with SIGHUP.
-    pub(crate) fn reload(&self) {
+    /// Asks it to read its files again, with SIGHUP.
+    pub(crate) fn hang_up(&self) {
         kill_process(Pid::from_child(&self.process.child), Signal::HUP).expect("it is our child");
+    }
+
+    /// Has it read its files again; what it says about that.
+    #[track_caller]
+    pub(crate) fn reload(&self) -> String {
+        self.hang_up();
+        self.wait_for_line("reloaded")
     }
 
     /// How it ended, once it has.

@@ -7,8 +7,8 @@ use crate::files::{Files, answer, connect_as, enter};
 /// after that is judged by the new rules.
 #[track_caller]
 fn reload(broker: &Broker) {
-    broker.reload();
-    broker.wait_for_line("] reloaded");
+    let said = broker.reload();
+    assert!(said.trim_end().ends_with("] reloaded"), "{said}");
 }
 
 // Who is no user any more goes, everybody else stays; a changed password is asked for next time.
@@ -45,8 +45,7 @@ fn all_or_nothing() {
     anna.subscribe("#", 0);
     files.write_users("passwords", &["ben"]);
     files.write("acl", "user anna\ntopic readwrite a/#\ntopic everything #\n");
-    broker.reload();
-    let said = broker.wait_for_line("not reloaded");
+    let said = broker.reload();
     assert!(said.contains("acl:3"), "{said}");
     anna.expect_silence();
     anna.send(&publish("a/1", "still").bytes());
@@ -147,7 +146,7 @@ fn nothing_is_lost() {
         let mut writer = enter(&broker, "anna", "writer");
         for round in 0..20 {
             files.write("acl", &format!("user anna\ntopic readwrite a/#\ntopic read b/{round}\n"));
-            broker.reload();
+            broker.hang_up();
             for n in 0..500_u32 {
                 let sent = publish(format!("a/{}", n % 7), format!("{round} {n}"));
                 writer.send(&sent.bytes());

@@ -5,6 +5,7 @@
 mod common;
 
 mod authority;
+mod bench;
 mod certificates;
 mod clients;
 mod door;
@@ -12,3 +13,5 @@ mod files;
 mod handshakes;
 mod hostile;
 mod proxied;
+mod reload;
+mod users;

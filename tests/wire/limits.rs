@@ -237,3 +237,22 @@ fn topic_levels() {
     client.send(&frame(0x30, &string("/".repeat(65_535))));
     client.expect_closed();
 }
+
+/// More bytes of large messages than may be on their way between shards pass, one after the other,
+/// whichever shards the clients are on.
+#[test]
+fn large_messages_between_shards() {
+    let broker = Broker::start(2);
+    let mut subscriber = Client::connect(&broker, "subscriber");
+    subscriber.subscribe("large", 0);
+    for number in 0..4 {
+        // Some are on the other shard: then 70 MB go from there.
+        let mut publisher = Client::connect(&broker, &format!("publisher-{number}"));
+        for _ in 0..70 {
+            let message = publish("large", vec![number; 1_000_000]);
+            publisher.publish(&message);
+            subscriber.expect_publish(&message);
+        }
+        publisher.leave();
+    }
+}

@@ -295,7 +295,7 @@ impl Client {
 fn write_once(stream: &mut Stream, writable: &mut bool, bytes: &[u8]) -> Result<usize, Fault> {
     match stream.write(bytes) {
         Ok(taken) => {
-            *writable = taken == bytes.len();
+            *writable = taken == bytes.len() || stream.has_room();
             Ok(taken)
         }
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

@@ -128,6 +128,15 @@ impl Stream {
         }
     }
 
+    /// Whether the socket has taken all that it was given, although a write has not taken all that
+    /// it could have.
+    pub(crate) fn has_room(&self) -> bool {
+        match self {
+            Stream::Plain(_) => false,
+            Stream::Tls(tls) => tls.sealed.is_empty(),
+        }
+    }
+
     /// Writes what was sealed; whether all of it went, and more may be written.
     pub(crate) fn flush(&mut self) -> io::Result<bool> {
         match self {
