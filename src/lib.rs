@@ -116,8 +116,17 @@
 //! that takes nothing for so long is marked slow: its publishers run free, QoS 0 for it is dropped
 //! and counted, QoS 1 waits in its session (see `broker::congestion`). A full ring to another
 //! shard, or no free receive buffer, pauses reading as well. When the disk is behind, or its space
-//! low, publishers whose message needs it are not read from until it is not; nothing is
-//! acknowledged that is not kept (see `broker::storage`).
+//! low, publishers whose message needs it, on this shard or another, are not read from until it is
+//! not; nothing is acknowledged that is not kept (see `broker::shortage`).
+//!
+//! A session that is full drops messages, or blocks publishers (`--session-overflow`): those are
+//! acknowledged when there is room, and meanwhile read from only while they have something to
+//! acknowledge themselves, so that no circle of clients waits for itself (`broker::overflow`).
+//!
+//! A disk that is full to the last file is emptied by those who consume: messages leave a reserve
+//! of files alone ([`limits::RESERVE_FILES`]), so that acknowledgements are written, a checkpoint
+//! is taken as soon as it would free a segment, and it is named in the newest segment's header,
+//! which is written over for that, rather than in the next one's.
 
 pub mod access;
 pub mod broker;

@@ -143,8 +143,7 @@ impl Shard {
         self.clients += 1;
         self.out.stats.clients_accepted += 1;
         debug!("link {}: client {client_id:?} connected, session present: {present}", conn.slot);
-        let begins = !connect.clean_session && !present;
-        if begins || ends {
+        if ends || !connect.clean_session && !present {
             self.greet_once_kept(conn);
         } else {
             self.write_connack(conn, present);

@@ -71,10 +71,14 @@ pub(super) struct Connection {
     pub(super) holds: u32,
     /// Full sessions that its publishes wait for.
     pub(super) blocks: u32,
-    /// Replies that are due but for those.
+    /// Acknowledgements that are due but for those.
     pub(super) withheld: Vec<Reply>,
     /// How fast it publishes, where that has a limit.
     pub(super) meter: Option<Box<Meter>>,
+    /// It published too fast and is not read from before this time; 0: it did not.
+    pub(super) throttled_until_ms: u64,
+    /// Of the promised replies, the first so many are not withheld: they were promised before.
+    pub(super) granted: u32,
     /// Its CONNACK does not wait for the disk (any more).
     pub(super) greeted: bool,
     /// Its next publish waits for the disk.
@@ -101,17 +105,20 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Whether it is not read from for the sake of others, of the disk or of its limits.
+    /// Whether it is not read from for the sake of others, of the disk or of its limits; or of
+    /// sessions that are full, unless `answers`: its client has something to acknowledge.
     #[inline]
-    pub(super) fn is_held(&self) -> bool {
-        let for_others = self.holds > 0 || self.blocks > 0 || self.needs_disk || !self.greeted;
-        for_others || self.throttled_until_ms().is_some()
+    pub(super) fn is_held(&self, answers: impl Fn() -> bool) -> bool {
+        let for_others = self.holds > 0 || self.needs_disk || !self.greeted;
+        for_others || self.throttled_until_ms > 0 || self.blocks > 0 && !answers()
     }
 
-    /// When it is read from again, if it published too fast.
-    #[inline]
-    pub(super) fn throttled_until_ms(&self) -> Option<u64> {
-        self.meter.as_ref().and_then(|meter| meter.paused_until_ms)
+    /// Takes the next promised reply off the account; whether it is to be withheld.
+    pub(super) fn withholds(&mut self, reply: &Reply) -> bool {
+        self.promised -= 1;
+        let was_granted = self.granted > 0;
+        self.granted -= u32::from(was_granted);
+        self.blocks > 0 && !was_granted && reply.acknowledges()
     }
 }
 
@@ -140,6 +147,8 @@ impl Connections {
             blocks: 0,
             withheld: Vec::new(),
             meter: None,
+            throttled_until_ms: 0,
+            granted: 0,
             greeted: true,
             needs_disk: false,
             resumes: 0,

@@ -75,12 +75,12 @@ impl Shard {
         match &connection.phase {
             Phase::Greeting(_) => Some(connection.last_packet_ms + CONNECT_TIMEOUT_MS),
             Phase::Closed => None,
-            Phase::Open(open) => {
-                let silent_ms = u64::from(open.silence_ms_max);
-                let silence_ms = (silent_ms > 0).then(|| connection.last_packet_ms + silent_ms);
-                // Its silence is ours meanwhile.
-                connection.throttled_until_ms().or(silence_ms)
+            // Its silence is ours meanwhile.
+            Phase::Open(_) if connection.throttled_until_ms > 0 => {
+                Some(connection.throttled_until_ms)
             }
+            Phase::Open(Open { silence_ms_max: 0, .. }) => None,
+            Phase::Open(open) => Some(connection.last_packet_ms + u64::from(open.silence_ms_max)),
         }
     }
 
@@ -98,9 +98,8 @@ impl Shard {
             self.out.events.push_back(Event::Resume(conn));
             return self.timer_ms(conn);
         }
-        if let Some(connection) = self.out.connections.get_mut(conn)
-            && connection.is_held()
-        {
+        let is_held = self.out.connections.get(conn).is_some_and(|it| self.is_held(it));
+        if is_held && let Some(connection) = self.out.connections.get_mut(conn) {
             // We do not read from it: its silence is ours.
             connection.last_packet_ms = context.now_ms;
             return self.timer_ms(conn);

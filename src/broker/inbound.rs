@@ -42,8 +42,7 @@ impl Shard {
         if denied {
             return self.deny_publish(conn, publish, context);
         }
-        if self.disk.is_short() && self.needs_disk(vhost, route, publish) {
-            self.wait_for_disk(conn);
+        if self.waits_for_disk(conn, vhost, route, publish) {
             return Flow::Wait;
         }
         self.out.stats.publishes_in += 1;
@@ -152,7 +151,7 @@ impl Shard {
     ) {
         let mut wait = Wait::default();
         if let Some(key) = self.session_key(conn) {
-            let (id, &Options { shard, shards, .. }) = (packet_id.get(), &self.out.options);
+            let (id, shards) = (packet_id.get(), self.out.options.shards);
             self.catalog.free(key, id, &mut self.out.logs);
             let session = self.catalog.sessions.get(key);
             wait.disk = !session.clean;
@@ -162,15 +161,35 @@ impl Shard {
                 wait.peers = true;
                 let serial = session.serial;
                 self.receiving.remove(&(key, id));
-                let origin = Origin { shard: shard.0, serial, packet_id: id };
-                self.catalog.free_origin(origin, &mut self.out.logs);
-                let freed = PeerMessage::Freed { serial, packet_id: id };
-                let others = ShardSet::all_but(shards, shard);
-                freed.send(super::vhost::DEFAULT_VHOST, others, context.peers);
+                self.free_everywhere(serial, id, context);
             }
         }
         // Also for an identifier that is not known: the PUBCOMP may have been lost.
         self.promise(conn, Reply::Pubcomp(packet_id), wait);
+    }
+
+    /// A session ends, and with it what its client has not released: no PUBREL is to come.
+    pub(super) fn free_received(&mut self, key: SessionKey, context: &mut Context<'_>) {
+        let session = self.catalog.sessions.get(key);
+        if session.clean || self.out.options.shards == 1 {
+            return;
+        }
+        let serial = session.serial;
+        let receiving = self.receiving.range((key, 0)..=(key, u16::MAX)).map(|(_, id)| *id);
+        let ids: Vec<u16> = session.received().chain(receiving).collect();
+        for id in ids {
+            self.free_everywhere(serial, id, context);
+        }
+    }
+
+    /// The message of this origin is not to come again, to no shard.
+    fn free_everywhere(&mut self, serial: u64, packet_id: u16, context: &mut Context<'_>) {
+        let &Options { shard, shards, .. } = &self.out.options;
+        let origin = Origin { shard: shard.0, serial, packet_id };
+        self.catalog.free_origin(origin, &mut self.out.logs);
+        let freed = PeerMessage::Freed { serial, packet_id };
+        let others = ShardSet::all_but(shards, shard);
+        freed.send(super::vhost::DEFAULT_VHOST, others, context.peers);
     }
 
     /// PUBACK, PUBREC or PUBCOMP: a client's answer to a message in flight. For an identifier that
@@ -231,13 +250,6 @@ impl Shard {
             Phase::Open(open) => Some(open.session),
             Phase::Greeting(_) | Phase::Closed => None,
         }
-    }
-
-    /// Whether something of a message may have to be stored, here or on another shard.
-    fn needs_disk(&self, vhost: VhostId, route: Ticket, publish: &Publish<'_>) -> bool {
-        let route = self.vhosts[vhost].exchange.routes.get(route);
-        publish.retain
-            || publish.qos > QoS::AtMostOnce && (route.stores || !route.remote.is_empty())
     }
 
     /// The vhost and route of what a connection publishes; `None` if the topic has too many levels.

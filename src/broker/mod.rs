@@ -19,7 +19,8 @@
 //! | `promises` | replies that wait for other shards or the disk |
 //! | `congestion` | who waits for whom when output is full |
 //! | `meter` | how fast a client may publish |
-//! | `storage` | what waits for the disk, and what keeps it in order |
+//! | `storage`, `shortage` | what the disk is given and asked for; who waits for it |
+//! | `overflow` | sessions that are full, and who waits for them |
 
 mod admission;
 mod congestion;
@@ -32,6 +33,7 @@ mod letter;
 mod meter;
 mod options;
 mod output;
+mod overflow;
 mod peers;
 mod placement;
 mod promises;
@@ -41,6 +43,7 @@ mod rights;
 mod routes;
 mod routing;
 mod shard;
+mod shortage;
 mod stats;
 mod storage;
 mod subscribe;

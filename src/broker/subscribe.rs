@@ -64,6 +64,7 @@ impl Shard {
 
     /// Ends a session: its subscriptions and what waits in it.
     pub(super) fn end_session(&mut self, key: SessionKey, context: &mut Context<'_>) {
+        self.free_received(key, context);
         let vhost = VhostId(self.catalog.sessions.get(key).vhost);
         let subscriptions = self.catalog.end_session(key, &mut self.out.logs);
         for (filter, _) in subscriptions.iter() {
@@ -132,19 +133,20 @@ impl Shard {
         context: &mut Context<'_>,
     ) -> Option<QoS> {
         let filter = entry.filter.ok()?;
-        if filter.level_count() > self.out.options.topic_levels_max {
-            return self.refuse_subscription(conn, "too many levels");
-        }
         if !self.may_subscribe(key, filter) {
             debug!("link {}: may not subscribe to {:?}", conn.slot, filter.as_str());
             self.out.stats.subscriptions_denied += 1;
             return None;
         }
-        let (granted, text) = (entry.qos, filter.as_str());
-        if !self.has_room_for(key, text)
-            || self.catalog.subscribe(key, text, granted as u8, &mut self.out.logs).is_none()
-        {
-            return self.refuse_subscription(conn, "the session has as many as it may");
+        let granted = entry.qos;
+        let deep = filter.level_count() > self.out.options.topic_levels_max;
+        let fits = !deep && self.has_room_for(key, filter.as_str());
+        let text = filter.as_str();
+        if !fits || self.catalog.subscribe(key, text, granted as u8, &mut self.out.logs).is_none() {
+            self.out.stats.subscriptions_refused += 1;
+            let why = if deep { "too many levels" } else { "the session has as many as it may" };
+            debug!("link {}: subscription refused: {why}", conn.slot);
+            return None;
         }
         let exchange = &mut self.vhosts[vhost].exchange;
         let durable = !self.catalog.sessions.get(key).clean;
@@ -161,12 +163,6 @@ impl Shard {
     fn has_room_for(&self, key: SessionKey, filter: &str) -> bool {
         let subscriptions = &self.catalog.sessions.get(key).subscriptions;
         subscriptions.len() < self.out.options.subscriptions_max || subscriptions.contains(filter)
-    }
-
-    fn refuse_subscription(&mut self, conn: ConnId, why: &str) -> Option<QoS> {
-        debug!("link {}: subscription refused: {why}", conn.slot);
-        self.out.stats.subscriptions_refused += 1;
-        None
     }
 
     pub(super) fn unbind(

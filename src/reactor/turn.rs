@@ -355,8 +355,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             any = true;
             self.start_send(key);
         }
+        self.housekeeping = self.with_broker(|broker, context| broker.end_turn(context));
         self.outboxes.publish();
-        self.housekeeping = self.broker.end_turn();
         self.broker.seal_promises(&self.outboxes);
         self.serve_disk();
         any

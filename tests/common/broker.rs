@@ -106,7 +106,7 @@ impl Broker {
     #[track_caller]
     pub(crate) fn start_with(shards: usize, flags: &[&str]) -> Self {
         match std::env::var("RINGMQ_TEST_BROKER").as_deref() {
-            Ok("mosquitto") => Self::start_mosquitto(),
+            Ok("mosquitto") => Self::mosquitto("allow_anonymous true"),
             Ok(other) => panic!("RINGMQ_TEST_BROKER={other}: only mosquitto is known"),
             Err(_) => Self::start_ringmq(shards, flags, &[]),
         }
@@ -132,8 +132,9 @@ impl Broker {
         Self { process, addr, shards, flags, envs, data, config: None }
     }
 
+    /// Debian's mosquitto on a free port, with these lines of configuration more.
     #[track_caller]
-    fn start_mosquitto() -> Self {
+    pub(crate) fn mosquitto(lines: &str) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let addr = free.local_addr().expect("is bound");
         drop(free);
@@ -141,8 +142,8 @@ impl Broker {
         let mut file = fs::File::create(&config).expect("the temporary directory is writable");
         write!(
             file,
-            "user root\nlistener {} 127.0.0.1\nallow_anonymous true\nlog_dest stderr\n\
-             max_queued_messages 0\nmax_queued_bytes 0\nmax_inflight_messages 1024\n",
+            "user root\nlistener {} 127.0.0.1\nlog_dest stderr\nmax_queued_messages 0\n\
+             max_queued_bytes 0\nmax_inflight_messages 1024\n{lines}\n",
             addr.port()
         )
         .expect("the disk has room");
@@ -220,6 +221,11 @@ impl Broker {
     /// Asks it to stop, with SIGTERM.
     pub(crate) fn terminate(&self) {
         kill_process(Pid::from_child(&self.process.child), Signal::TERM).expect("it is our child");
+    }
+
+    /// Has it read its files again, with SIGHUP.
+    pub(crate) fn reload(&self) {
+        kill_process(Pid::from_child(&self.process.child), Signal::HUP).expect("it is our child");
     }
 
     /// How it ended, once it has.
