@@ -334,21 +334,21 @@ pub const PASSWORD_BYTES_MAX: usize = 8192;
 /// `mosquitto_passwd` writes at most.
 pub const SALT_BYTES_MAX: usize = 64;
 
-/// Iterations of PBKDF2-HMAC-SHA512 that a password file may ask for: a second of a core. Over: the
-/// file is refused. OWASP asks for 210,000.
+/// Iterations of PBKDF2-HMAC-SHA512 that a password file may ask for: about a second of a core.
+/// Over: the file is refused. OWASP asks for 210,000.
 pub const PBKDF2_ITERATIONS_MAX: u32 = 1_000_000;
 
-/// Cost of bcrypt, as a power of two, that a password file may ask for: a second of a core. Over:
-/// the file is refused.
+/// Cost of bcrypt, as a power of two, that a password file may ask for: a second or two of a
+/// core. Over: the file is refused.
 pub const BCRYPT_COST_MAX: u32 = 14;
 
 /// Memory of Argon2id, in KiB, that a password file may ask for: each helper thread takes so much
 /// while it checks. Over: the file is refused.
 pub const ARGON2_MEMORY_KIB_MAX: u32 = 256 * 1024;
 
-/// Memory times passes of Argon2id, in KiB, that a password file may ask for: a second of a core.
-/// Over: the file is refused.
-pub const ARGON2_WORK_KIB_MAX: u64 = 1024 * 1024;
+/// Memory times passes of Argon2id, in KiB, that a password file may ask for: about a second of a
+/// core. Over: the file is refused.
+pub const ARGON2_WORK_KIB_MAX: u64 = 512 * 1024;
 
 /// Lanes of Argon2id that a password file may ask for. They are computed one after the other.
 /// Over: the file is refused.

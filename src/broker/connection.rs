@@ -75,8 +75,6 @@ pub(super) struct Connection {
     pub(super) withheld: Vec<Reply>,
     /// How fast it publishes, where that has a limit.
     pub(super) meter: Option<Box<Meter>>,
-    /// It published too fast and is not read from before this time; 0: it did not.
-    pub(super) throttled_until_ms: u64,
     /// Of the promised replies, the first so many are not withheld: they were promised before.
     pub(super) granted: u32,
     /// Its CONNACK does not wait for the disk (any more).
@@ -110,7 +108,14 @@ impl Connection {
     #[inline]
     pub(super) fn is_held(&self, answers: impl Fn() -> bool) -> bool {
         let for_others = self.holds > 0 || self.needs_disk || !self.greeted;
-        for_others || self.throttled_until_ms > 0 || self.blocks > 0 && !answers()
+        let for_limits = self.throttled_until_ms().is_some();
+        for_others || for_limits || self.blocks > 0 && !answers()
+    }
+
+    /// When it is read from again, if it published too fast.
+    #[inline]
+    pub(super) fn throttled_until_ms(&self) -> Option<u64> {
+        self.meter.as_ref().and_then(|meter| meter.paused_until_ms)
     }
 
     /// Takes the next promised reply off the account; whether it is to be withheld.
@@ -147,7 +152,6 @@ impl Connections {
             blocks: 0,
             withheld: Vec::new(),
             meter: None,
-            throttled_until_ms: 0,
             granted: 0,
             greeted: true,
             needs_disk: false,

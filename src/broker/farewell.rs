@@ -75,12 +75,12 @@ impl Shard {
         match &connection.phase {
             Phase::Greeting(_) => Some(connection.last_packet_ms + CONNECT_TIMEOUT_MS),
             Phase::Closed => None,
-            // Its silence is ours meanwhile.
-            Phase::Open(_) if connection.throttled_until_ms > 0 => {
-                Some(connection.throttled_until_ms)
+            Phase::Open(open) => {
+                let silent_ms = u64::from(open.silence_ms_max);
+                let silence_ms = (silent_ms > 0).then(|| connection.last_packet_ms + silent_ms);
+                // Its silence is ours meanwhile.
+                connection.throttled_until_ms().or(silence_ms)
             }
-            Phase::Open(Open { silence_ms_max: 0, .. }) => None,
-            Phase::Open(open) => Some(connection.last_packet_ms + u64::from(open.silence_ms_max)),
         }
     }
 

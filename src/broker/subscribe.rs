@@ -133,20 +133,19 @@ impl Shard {
         context: &mut Context<'_>,
     ) -> Option<QoS> {
         let filter = entry.filter.ok()?;
+        if filter.level_count() > self.out.options.topic_levels_max {
+            return self.refuse_subscription(conn, "too many levels");
+        }
         if !self.may_subscribe(key, filter) {
             debug!("link {}: may not subscribe to {:?}", conn.slot, filter.as_str());
             self.out.stats.subscriptions_denied += 1;
             return None;
         }
-        let granted = entry.qos;
-        let deep = filter.level_count() > self.out.options.topic_levels_max;
-        let fits = !deep && self.has_room_for(key, filter.as_str());
-        let text = filter.as_str();
-        if !fits || self.catalog.subscribe(key, text, granted as u8, &mut self.out.logs).is_none() {
-            self.out.stats.subscriptions_refused += 1;
-            let why = if deep { "too many levels" } else { "the session has as many as it may" };
-            debug!("link {}: subscription refused: {why}", conn.slot);
-            return None;
+        let (granted, text) = (entry.qos, filter.as_str());
+        if !self.has_room_for(key, text)
+            || self.catalog.subscribe(key, text, granted as u8, &mut self.out.logs).is_none()
+        {
+            return self.refuse_subscription(conn, "the session has as many as it may");
         }
         let exchange = &mut self.vhosts[vhost].exchange;
         let durable = !self.catalog.sessions.get(key).clean;
@@ -157,6 +156,12 @@ impl Shard {
         // [MQTT-3.8.4-3] Also when the subscription was there before.
         self.start_replay(conn, filter, granted);
         Some(granted)
+    }
+
+    fn refuse_subscription(&mut self, conn: ConnId, why: &str) -> Option<QoS> {
+        debug!("link {}: subscription refused: {why}", conn.slot);
+        self.out.stats.subscriptions_refused += 1;
+        None
     }
 
     /// Whether a session may have this filter, or has it already.

@@ -61,17 +61,12 @@ impl Command {
     /// What the process's own arguments ask for. On `--help`, `--version` or a bad value this
     /// prints and ends the process: 0 for the first two, 2 for the third.
     pub fn from_command_line() -> Self {
-        let command: Self = CommandLine::parse().into();
-        command.checked().unwrap_or_else(|error| error.exit())
-    }
-}
-
-impl Command {
-    /// What one flag alone cannot know.
-    fn checked(self) -> Result<Self, clap::Error> {
-        match self {
-            Self::Serve(options) => Ok(Self::Serve(Box::new(options.checked()?))),
-            Self::Passwd(_) => Ok(self),
+        match CommandLine::parse().into() {
+            Self::Serve(options) => {
+                let checked = options.checked().unwrap_or_else(|error| error.exit());
+                Self::Serve(Box::new(checked))
+            }
+            passwd @ Self::Passwd(_) => passwd,
         }
     }
 }

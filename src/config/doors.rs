@@ -15,8 +15,6 @@ pub struct Listen {
     pub at: Endpoint,
     /// Each connection begins with a PROXY protocol header.
     pub proxy: bool,
-    /// Clients speak TLS.
-    pub tls: bool,
 }
 
 /// An address of one of the kinds there are.
@@ -121,16 +119,7 @@ pub(super) fn parse_listen(text: &str) -> Result<Listen, String> {
         Some(path) => parse_socket_path(path).map(Endpoint::Unix),
         None => place.parse().ok().map(Endpoint::Tcp),
     };
-    at.map(|at| Listen { at, proxy, tls: false }).ok_or_else(|| takes.to_owned())
-}
-
-pub(super) fn parse_tls_listen(text: &str) -> Result<Listen, String> {
-    let listen = parse_listen(text).ok().filter(|listen| matches!(listen.at, Endpoint::Tcp(_)));
-    listen.map(|listen| Listen { tls: true, ..listen }).ok_or_else(|| {
-        "takes an IP address and a port, as in 0.0.0.0:8883 or [::]:8883, with ,proxy behind it \
-         for a listener behind a proxy"
-            .to_owned()
-    })
+    at.map(|at| Listen { at, proxy }).ok_or_else(|| takes.to_owned())
 }
 
 /// The same over TLS, where Unix sockets gain nothing by it.

@@ -23,13 +23,11 @@ use clap::{ArgAction, CommandFactory, Parser, ValueEnum, value_parser};
 
 use crate::limits;
 
+pub use abuse::AbuseOptions;
 pub use access::{Access, OnDenied, Takeover};
 pub use command::{Command, Passwd};
 pub use doors::{Cidr, DoorOptions, Endpoint, Listen, Owner};
 pub use tls::{ServerName, TlsClients, TlsIdentity, TlsMin, TlsOptions};
-
-pub use abuse::AbuseOptions;
-pub use doors::{Cidr, DoorOptions, Endpoint, Listen, Owner};
 
 use doors::parse_listen;
 use values::{
@@ -307,16 +305,14 @@ impl Options {
     }
 
     /// What one flag alone cannot know.
-    fn checked(self) -> Result<Self, clap::Error> {
-        let mut listens = self.listen.iter().chain(&self.tls.listen);
-        let untold = listens.find(|listen| listen.needs_trust());
-        if let Some(listen) = untold
+    pub(super) fn checked(self) -> Result<Self, clap::Error> {
+        let mut all = self.listen.iter().chain(&self.tls.listen);
+        if let Some(listen) = all.find(|listen| listen.needs_trust())
             && self.doors.proxy_trust.is_empty()
         {
             let says = format!(
-                "{} {},proxy needs --proxy-trust: the addresses of the proxies that may \
+                "the listener {},proxy needs --proxy-trust: the addresses of the proxies that may \
                  connect, as in --proxy-trust 10.0.0.0/8",
-                if listen.tls { "--tls-listen" } else { "--listen" },
                 listen.at
             );
             return Err(Self::command().error(ErrorKind::MissingRequiredArgument, says));

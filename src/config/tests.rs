@@ -13,7 +13,7 @@ fn options(flags: &[&str]) -> Result<Options, String> {
 }
 
 fn tcp(text: &str) -> Listen {
-    Listen { at: Endpoint::Tcp(text.parse().expect("an address")), proxy: false, tls: false }
+    Listen { at: Endpoint::Tcp(text.parse().expect("an address")), proxy: false }
 }
 
 // What the empty command line gives is what `limits.rs` says.
@@ -21,6 +21,13 @@ fn tcp(text: &str) -> Listen {
 fn defaults_are_the_limits() {
     Options::command().debug_assert();
     let expected = Options {
+        listen: vec![tcp("127.0.0.1:1883")],
+        doors: DoorOptions {
+            unix_mode: 0o660,
+            unix_owner: None,
+            proxy_trust: Vec::new(),
+            user: None,
+        },
         access: Access {
             passwords: None,
             acl: None,
@@ -32,13 +39,6 @@ fn defaults_are_the_limits() {
             takeover: Takeover::SameUser,
         },
         tls: TlsOptions::default(),
-        listen: vec![tcp("127.0.0.1:1883")],
-        doors: DoorOptions {
-            unix_mode: 0o660,
-            unix_owner: None,
-            proxy_trust: Vec::new(),
-            user: None,
-        },
         connections_max: limits::CONNECTIONS_DEFAULT,
         packet_bytes_max: limits::PACKET_BYTES_DEFAULT,
         outgoing_bytes_max: limits::OUTGOING_BYTES_DEFAULT,
@@ -101,6 +101,7 @@ fn flags_set_their_fields() {
         "--log=warn,ringmq::ring=trace",
     ]);
     let expected = Options {
+        listen: vec![tcp("[::1]:0"), tcp("0.0.0.0:1884")],
         access: Access {
             passwords: Some(PathBuf::from("/etc/ringmq/passwords")),
             acl: Some(PathBuf::from("acl")),
@@ -112,7 +113,6 @@ fn flags_set_their_fields() {
             takeover: Takeover::Any,
         },
         tls: TlsOptions::default(),
-        listen: vec![tcp("[::1]:0"), tcp("0.0.0.0:1884")],
         connections_max: 7,
         packet_bytes_max: 1024,
         outgoing_bytes_max: 64 * 1024,
@@ -156,7 +156,7 @@ fn flags_of_groups_set_their_fields() {
     let expected = Options {
         listen: vec![
             Listen { proxy: true, ..tcp("0.0.0.0:1884") },
-            Listen { at: Endpoint::Unix("/run/ringmq/mqtt".into()), proxy: false, tls: false },
+            Listen { at: Endpoint::Unix("/run/ringmq/mqtt".into()), proxy: false },
         ],
         doors: DoorOptions {
             unix_mode: 0o600,
@@ -253,10 +253,7 @@ fn tls_flags_set_their_fields() {
         key: key.into(),
     };
     let expected = TlsOptions {
-        listen: vec![
-            Listen { tls: true, ..tcp("[::]:8883") },
-            Listen { tls: true, ..tcp("0.0.0.0:8884") },
-        ],
+        listen: vec![tcp("[::]:8883"), tcp("0.0.0.0:8884")],
         cert: Some("server.pem".into()),
         key: Some("server.key".into()),
         min: TlsMin::V13,
@@ -319,16 +316,6 @@ fn refuses_what_is_out_of_bounds() {
         ("--listen", "127.0.0.1", "as in 127.0.0.1:1883"),
         ("--listen", "127.0.0.1:65536", "as in 127.0.0.1:1883"),
         ("--listen", "localhost:1883", "takes an IP address"),
-        ("--tls-listen", "localhost:8883", "takes an IP address"),
-        ("--tls-min", "1.1", "1.2, 1.3"),
-        ("--tls-sni", "a.b", "as in mqtt.example.com=cert.pem,key.pem"),
-        ("--tls-sni", "a.b=c", "as in mqtt.example.com=cert.pem,key.pem"),
-        ("--tls-sni", "a.b=,k", "as in mqtt.example.com=cert.pem,key.pem"),
-        ("--tls-sni", "a.b=c,", "as in mqtt.example.com=cert.pem,key.pem"),
-        ("--tls-sni", "=c,k", "as in mqtt.example.com=cert.pem,key.pem"),
-        ("--tls-sni", "*=c,k", "as in mqtt.example.com=cert.pem,key.pem"),
-        ("--tls-sni", "a.*.b=c,k", "as in mqtt.example.com=cert.pem,key.pem"),
-        ("--tls-sni", "a..b=c,k", "as in mqtt.example.com=cert.pem,key.pem"),
         ("--unix-mode", "0668", "octal mode"),
         ("--unix-owner", ":", "USER:GROUP"),
         ("--proxy-trust", "10.0.0.1/8", "10.0.0.0/8"),
@@ -340,6 +327,17 @@ fn refuses_what_is_out_of_bounds() {
         ("--max-subscriptions", "65537", "1..=65536"),
         ("--max-topic-levels", "0", "1..=128"),
         ("--max-topic-levels", "129", "1..=128"),
+        ("--tls-listen", "localhost:8883", "takes an IP address"),
+        ("--tls-listen", "unix:/run/mqtt", "takes an IP address"),
+        ("--tls-min", "1.1", "1.2, 1.3"),
+        ("--tls-sni", "a.b", "as in mqtt.example.com=cert.pem,key.pem"),
+        ("--tls-sni", "a.b=c", "as in mqtt.example.com=cert.pem,key.pem"),
+        ("--tls-sni", "a.b=,k", "as in mqtt.example.com=cert.pem,key.pem"),
+        ("--tls-sni", "a.b=c,", "as in mqtt.example.com=cert.pem,key.pem"),
+        ("--tls-sni", "=c,k", "as in mqtt.example.com=cert.pem,key.pem"),
+        ("--tls-sni", "*=c,k", "as in mqtt.example.com=cert.pem,key.pem"),
+        ("--tls-sni", "a.*.b=c,k", "as in mqtt.example.com=cert.pem,key.pem"),
+        ("--tls-sni", "a..b=c,k", "as in mqtt.example.com=cert.pem,key.pem"),
         ("--log", "inof", "LEVEL"),
         ("--durability", "none", "disk, os"),
         ("--durability", "", "disk, os"),

@@ -77,8 +77,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         } else {
             Transport::Plain
         };
-        let caller = Caller { address, local: door.is_local() };
-        let carry = Carry::default();
+        let (caller, carry) = (Caller { address, local: door.is_local() }, Carry::default());
         let key = self.adopt(Traveller { socket, transport, caller, pass, carry });
         debug!("link {}: accepted from {peer:?}", key.slot);
         self.await_header(key, door);
@@ -170,7 +169,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
     }
 
-    /// Handles received bytes but for the first `skip`; without any, those that the transport has
+    /// Handles received bytes, but for the first `skip`; without any, those that the transport has
     /// kept.
     pub(super) fn on_data(&mut self, key: Key, buffer: Option<Buffer>, skip: usize) {
         let flow = self.flow(key);

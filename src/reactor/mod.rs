@@ -13,8 +13,8 @@
 //! | `outflow` | sending, closing |
 //! | `crossing` | what comes from other shards; stopping |
 //! | `storage` | writes to the disk, and what the disk has to say |
-//! | `verifier` | the way to who verifies passwords |
 //! | `door`, `gate` | where links come in, and which may |
+//! | `verifier` | the way to who verifies passwords |
 //! | `links`, `outboxes`, `wheel` | sockets; the way to other shards; timers |
 
 mod crossing;

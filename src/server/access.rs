@@ -10,7 +10,7 @@ use crate::config::{self, Options};
 use crate::disk::Vhosts;
 
 use super::auth::{Desk, Office};
-use super::{StartError, seed, tls};
+use super::{StartError, seed};
 
 /// The policy that is in force, and what the next one is made from.
 pub(super) struct Access {
@@ -23,15 +23,15 @@ pub(super) struct Access {
 impl Access {
     /// Reads the files, and starts the threads that verify passwords.
     pub(super) fn open(
-        options: &Options,
+        sources: Sources,
         mut vhosts: Vhosts,
         helpers: usize,
+        failures_max: u32,
     ) -> Result<Self, StartError> {
-        let sources = options.access.sources(tls::names_clients(&options.tls));
         let policy = load(&sources, &mut vhosts).map_err(StartError::Access)?;
         let secret: [[u8; 8]; 4] = std::array::from_fn(|_| seed().to_ne_bytes());
         let secret = std::array::from_fn(|at| secret[at / 8][at % 8]);
-        let office = Office::open(helpers, options.access.auth_failures_max, secret)
+        let office = Office::open(helpers, failures_max, secret)
             .map_err(|error| StartError::System("start a thread that verifies passwords", error))?;
         Ok(Self { sources, vhosts, policy, office })
     }

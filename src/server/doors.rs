@@ -81,11 +81,13 @@ pub(super) struct Doors {
 impl Doors {
     /// Opens every door for so many shards.
     pub(super) fn open(options: &Options, shards: usize) -> Result<Self, StartError> {
-        let mut doors = Self { shards: vec![], listens: all(options), files: Vec::new() };
+        let mut doors = Self { shards: Vec::new(), opened: Vec::new(), files: Vec::new() };
         doors.shards.resize_with(shards, Vec::new);
-        for listen in &mut doors.listens {
-            let kind =
-                DoorKind { local: listen.is_local(), tls: listen.tls, proxied: proxied(listen) };
+        let plain = options.listen.iter().map(|listen| (listen, false));
+        let sealed = options.tls.listen.iter().map(|listen| (listen, true));
+        for (listen, tls) in plain.chain(sealed) {
+            let mut listen = listen.clone();
+            let kind = DoorKind { local: listen.is_local(), tls, proxied: proxied(&listen) };
             match &mut listen.at {
                 Endpoint::Tcp(address) => {
                     let refused = |error| StartError::Listen(*address, error);
@@ -111,11 +113,6 @@ impl Doors {
         }
         Ok(doors)
     }
-}
-
-/// Everything to be listened on.
-pub(super) fn all(options: &Options) -> Vec<Listen> {
-    options.listen.iter().chain(&options.tls.listen).cloned().collect()
 }
 
 fn proxied(listen: &Listen) -> Proxied {

@@ -27,7 +27,7 @@ use signal_hook::iterator::Signals;
 
 use crate::access::{LoadError, Policy};
 use crate::broker::{self, Shard, ShardId, Stats};
-use crate::config::{Endpoint, Listen, Options};
+use crate::config::{Listen, Options};
 use crate::cpus;
 use crate::disk::{DirectoryError, FileMedium};
 use crate::limits::MESH_RING_BYTES;
@@ -39,7 +39,7 @@ use crate::transport::TlsSetup;
 
 use access::Access;
 use auth::Desk;
-use doors::Doors;
+use doors::{Doors, Open};
 use notify::Notifier;
 use privileges::Account;
 use storage::Storage;
@@ -56,20 +56,20 @@ const CONTROL_PAUSE: Duration = Duration::from_millis(1);
 pub enum StartError {
     /// An address cannot be listened on.
     Listen(SocketAddr, io::Error),
-    /// An address that other hosts reach is to be listened on, and nothing says who may come in.
-    Unguarded(Endpoint),
     /// A Unix socket cannot.
     Socket(PathBuf, SocketError),
     /// It cannot run as it was asked to.
     Privileges(PrivilegeError),
+    /// An address that other hosts reach is to be listened on, and nothing says who may come in.
+    Unguarded(Listen),
     /// io_uring cannot be used.
     Ring(RingRefused),
     /// The data directory cannot be used.
     Data(DirectoryError),
-    /// A file of TLS cannot be used.
-    Tls(TlsError),
     /// The user of `--user` may not use it.
     DataOf(String, DirectoryError),
+    /// A file of TLS cannot be used.
+    Tls(TlsError),
     /// What is in this shard's part of it cannot.
     Store(u16, OpenError),
     /// A file that says who may come in, or what they may do, is faulty.
@@ -87,28 +87,28 @@ impl fmt::Display for StartError {
                  choose another with --listen"
             ),
             Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
-            Self::Unguarded(address) => write!(
+            Self::Socket(path, error) => {
+                write!(f, "cannot listen on unix:{}: {error}", path.display())
+            }
+            Self::Privileges(error) => error.fmt(f),
+            Self::Unguarded(listen) => write!(
                 f,
                 "cannot listen on {}: other hosts reach it{}, and everybody could connect; name \
                  the users with --passwords or --vhosts, or say --allow-anonymous",
                 listen.at,
                 if listen.proxy { " through its proxy" } else { "" }
             ),
-            Self::Socket(path, error) => {
-                write!(f, "cannot listen on unix:{}: {error}", path.display())
-            }
-            Self::Privileges(error) => error.fmt(f),
             Self::Ring(refused) => refused.fmt(f),
             Self::Tls(error) => error.fmt(f),
             Self::Data(error @ DirectoryError::System { .. }) => write!(f, "--data-dir: {error}"),
             Self::Data(error) => error.fmt(f),
-            Self::Access(error) => error.fmt(f),
             Self::DataOf(user, error) => write!(
                 f,
                 "--data-dir: {error}; ringmq runs as {user}, who must be able to enter the \
                  directories above, and own it and all that is in it: as root, mkdir -p DIR and \
                  chown -R {user} DIR"
             ),
+            Self::Access(error) => error.fmt(f),
             Self::Store(shard, error) => write!(f, "--data-dir, shard-{shard}: {error}"),
             Self::System(what, error) => write!(f, "cannot {what}: {error}"),
         }
@@ -128,19 +128,29 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     let cpus = cpus::available();
     let notifier = Notifier::from_environment();
     privileges::forbid_new();
-    // A key may be for root's eyes alone; what is read again at SIGHUP must be readable then.
-    let tls = tls::load(&options.tls).map_err(StartError::Tls)?;
     let (mut storage, doors) = open(options, cpus.default_shards())?;
-    let helpers = (cpus.ids.len() / 2).max(1);
-    let mut access = Access::open(options, storage.vhosts()?, helpers)?;
-    refuse_open_doors(options, access.policy())?;
     let shards = usize::from(storage.shards());
     let pins = (options.pin && cpus.should_pin(shards)).then(|| cpus.ids.clone());
-    let Doors { shards: doors, listens, files } = doors;
+    let tls = tls::load(&options.tls).map_err(StartError::Tls)?;
+    let vhosts = storage.vhosts()?;
+    let helpers = (cpus.ids.len() / 2).max(1);
+    let failures_max = options.access.auth_failures_max;
+    let sources = options.access.sources(tls::names_clients(&options.tls));
+    let mut access = Access::open(sources, vhosts, helpers, failures_max)?;
+    refuse_open_doors(options, access.policy())?;
+    let doors = doors.map_or_else(|| Doors::open(options, shards), Ok)?;
+    let Doors { shards: doors, opened, files } = doors;
     let (threads, mut controls, features) =
         start(options, doors, tls.as_ref(), pins.as_deref(), &mut storage, &access)?;
-    introduce(&features, shards, pins.is_some());
-    name_listens(&listens, options);
+    let kernel = rustix::system::uname();
+    info!(
+        "ringmq {} on Linux {}, {features}",
+        env!("CARGO_PKG_VERSION"),
+        kernel.release().to_string_lossy()
+    );
+    let pinned = if pins.is_some() { "pinned" } else { "not pinned" };
+    info!("{shards} shard{}, {pinned}", if shards == 1 { "" } else { "s" });
+    announce(&opened, options);
     notifier.ready();
     for signal in signals.forever() {
         if signal != SIGHUP {
@@ -167,28 +177,27 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Says what runs where.
-fn introduce(features: &Features, shards: usize, pinned: bool) {
-    let kernel = rustix::system::uname();
-    info!(
-        "ringmq {} on Linux {}, {features}",
-        env!("CARGO_PKG_VERSION"),
-        kernel.release().to_string_lossy()
-    );
-    let pinned = if pinned { "pinned" } else { "not pinned" };
-    info!("{shards} shard{}, {pinned}", if shards == 1 { "" } else { "s" });
-}
-
-fn name_listens(listens: &[Listen], options: &Options) {
-    for listen in listens {
-        let at = &listen.at;
-        let tls = if listen.tls { " with TLS" } else { "" };
-        let proxy = if listen.proxy { ", behind a proxy" } else { "" };
-        if !listen.is_local() && options.access.allow_anonymous {
-            warn!("{at} is reachable from other hosts, and --allow-anonymous lets everybody in");
+/// Opens the data directory as the user that the broker is to run as. To become another user it
+/// opens the doors first, while it may.
+fn open(options: &Options, default_shards: usize) -> Result<(Storage, Option<Doors>), StartError> {
+    let Some(user) = &options.doors.user else {
+        return Ok((Storage::open(options, default_shards)?, None));
+    };
+    // Root binds, and what is stored belongs to the user.
+    let account = Account::find(user).map_err(StartError::Privileges)?;
+    let shards = Storage::shards_to_be(options, default_shards)?;
+    let doors = Doors::open(options, shards)?;
+    account.assume().map_err(StartError::Privileges)?;
+    info!("running as {}", account.name);
+    let storage = Storage::open(options, shards).map_err(|error| match error {
+        StartError::Data(error) if error.is_permission() => {
+            StartError::DataOf(account.name.clone(), error)
         }
-        info!("listening on {at}{tls}{proxy}");
-    }
+        error => error,
+    })?;
+    let found = usize::from(storage.shards());
+    assert_eq!(found, shards, "nobody exchanges the directory meanwhile");
+    Ok((storage, Some(doors)))
 }
 
 /// Reads the files again that say who may come in and what they may do, for all shards: all of them
@@ -209,28 +218,6 @@ fn reload(options: &Options, access: &mut Access, controls: &mut [Control]) {
         }
         Err(error) => error!("not reloaded, everything stays as it was: {error}"),
     }
-}
-
-/// Opens the data directory and the doors, and becomes the user it is to run as.
-fn open(options: &Options, default_shards: usize) -> Result<(Storage, Doors), StartError> {
-    let Some(user) = &options.doors.user else {
-        return Ok((Storage::open(options, default_shards)?, None));
-    };
-    // Root binds, and what is stored belongs to the user.
-    let account = Account::find(user).map_err(StartError::Privileges)?;
-    let shards = Storage::shards_to_be(options, default_shards)?;
-    let doors = Doors::open(options, shards)?;
-    account.assume().map_err(StartError::Privileges)?;
-    info!("running as {}", account.name);
-    let storage = Storage::open(options, shards).map_err(|error| match error {
-        StartError::Data(error) if error.is_permission() => {
-            StartError::DataOf(account.name.clone(), error)
-        }
-        error => error,
-    })?;
-    let found = usize::from(storage.shards());
-    assert_eq!(found, shards, "nobody exchanges the directory meanwhile");
-    Ok((storage, doors))
 }
 
 /// The control thread's way to one shard.
@@ -267,8 +254,8 @@ struct Seat {
     inboxes: Vec<Inbox<Socket>>,
     bells: Vec<Arc<Bell>>,
     tally: Arc<Tally>,
-    tls: Option<Arc<TlsSetup>>,
     gate: Gate,
+    tls: Option<Arc<TlsSetup>>,
     /// What its log finds.
     found: Vec<Found>,
     started: Instant,
@@ -376,8 +363,8 @@ fn seats(
                 inboxes: vec![(None, receiver)],
                 bells: bells.clone(),
                 tally: tally.clone(),
-                tls: tls.cloned(),
                 gate: gate(),
+                tls: tls.cloned(),
                 found: storage.take_found(shard)?,
                 started,
                 epoch_ms,
@@ -539,11 +526,23 @@ fn seed() -> u64 {
 /// Anonymous clients come in by local doors alone, unless they are said to be welcome.
 fn refuse_open_doors(options: &Options, policy: &Policy) -> Result<(), StartError> {
     let asks_certificates = tls::requires_certificates(&options.tls);
-    let mut listens = doors::all(options).into_iter();
-    let open = listens.find(|listen| !listen.is_local() && !(listen.tls && asks_certificates));
-    match open {
-        Some(listen) if !policy.guards_open_doors() => Err(StartError::Unguarded(listen.at)),
+    let certified = options.tls.listen.iter().filter(|_| !asks_certificates);
+    let mut listens = options.listen.iter().chain(certified);
+    match listens.find(|listen| !listen.is_local()) {
+        Some(listen) if !policy.guards_open_doors() => Err(StartError::Unguarded(listen.clone())),
         _ => Ok(()),
+    }
+}
+
+/// Says where clients may come in.
+fn announce(opened: &[Open], options: &Options) {
+    let open = opened.iter().filter(|open| !open.listen.is_local());
+    for Open { listen, .. } in open.filter(|_| options.access.allow_anonymous) {
+        let at = &listen.at;
+        warn!("{at} is reachable from other hosts, and --allow-anonymous lets all in");
+    }
+    for open in opened {
+        info!("listening on {open}");
     }
 }
 

@@ -72,7 +72,7 @@ fn rules_change() {
         ben.subscribe("a/#", 0);
         ben.subscribe("b/#", 0);
         let mut anna = enter(&broker, "anna", "anna");
-        let mut say = |anna: &mut Client, topic: &str, n: u16| {
+        let say = |anna: &mut Client, topic: &str, n: u16| {
             anna.send(&publish(topic, "x").qos1(n).bytes());
             anna.expect(&puback(n));
         };
