@@ -4,7 +4,7 @@ use log::{debug, warn};
 
 use crate::access::Identity;
 use crate::limits::{CLIENT_ID_BYTES_MAX, SESSIONS_MAX};
-use crate::mqtt::{Connack, Connect, ConnectReturn, Version};
+use crate::mqtt::{Connack, Connect, ConnectReturn, TopicName, Version};
 use crate::store::SessionKey;
 
 use super::admission::Admittance;
@@ -87,8 +87,7 @@ impl Shard {
         context: &mut Context<'_>,
     ) {
         let (vhost, local) = (VhostId(identity.vhost), self.is_local(conn));
-        let levels = connect.will.map_or(0, |will| will.topic.level_count());
-        if levels > self.out.options.topic_levels_max {
+        if connect.will.is_some_and(|will| self.is_too_deep(will.topic)) {
             return self.close(conn, CloseReason::TooManyLevels, context);
         }
         let made;
@@ -164,6 +163,10 @@ impl Shard {
             connection.greeted = false;
             self.promise(conn, Reply::Connack, Wait::disk_if(true));
         }
+    }
+
+    fn is_too_deep(&self, topic: TopicName<'_>) -> bool {
+        topic.level_count() > self.out.options.topic_levels_max
     }
 
     pub(super) fn write_connack(&mut self, conn: ConnId, present: bool) {

@@ -92,6 +92,34 @@ fn too_many_wrong_ones() {
     assert!(counted.contains("passwords_wrong 3") && counted.contains("logins_throttled 1"));
 }
 
+// Behind a proxy the wrong ones count for the address that the header names.
+#[test]
+fn too_many_wrong_ones_behind_a_proxy() {
+    let files = Files::new();
+    files.write_users("passwords", &["anna", "ben"]);
+    let passwords = files.flag("--passwords", "passwords");
+    let proxied = ["--listen=127.0.0.1:0,proxy", "--proxy-trust=127.0.0.1"];
+    let flags = [&[&*passwords, "--auth-failures-max=3"], &proxied[..]].concat();
+    let broker = Broker::start_with(2, &flags);
+    let line = broker.wait_for_line(", behind a proxy");
+    let (_, rest) = line.split_once("listening on ").expect("it listens");
+    let addr = rest.split(',').next().expect("split gives at least one").to_owned();
+    let answer = |address: &str, packet: Vec<u8>| {
+        let socket = std::net::TcpStream::connect(&addr).expect("it listens");
+        let mut client = Client::over(socket);
+        let header = format!("PROXY TCP4 {address} 127.0.0.1 56324 1883\r\n");
+        client.send(&[header.as_bytes(), &packet].concat());
+        client.read_packet()[3]
+    };
+    for n in 0..3 {
+        let wrong = connect("x").username("anna").password(format!("wrong {n}"));
+        assert_eq!(answer("203.0.113.7", wrong.bytes()), 5);
+    }
+    let right = connect_as("ben", "b").bytes();
+    assert_eq!(answer("203.0.113.7", right.clone()), 5, "right, and not looked at");
+    assert_eq!(answer("203.0.113.8", right), 0, "another address");
+}
+
 // A door that other hosts reach is opened only where something says who may come in.
 #[test]
 fn open_doors() {
