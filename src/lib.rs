@@ -24,14 +24,16 @@
 //! |---|---|---|---|
 //! | [`mqtt`] | bytes ⇄ packets; topics, filters | `bytes` | sessions, sockets, time |
 //! | [`access`] | users, vhosts, rules: a snapshot that decides | `mqtt` | connections, sessions |
-//! | [`transport`] | wire ⇄ application bytes | `bytes` | MQTT, descriptors |
+//! | [`transport`] | wire ⇄ application bytes: TCP, TLS | `rustls` | MQTT, descriptors |
 //! | [`store`] | sessions, queues, retained messages, their log | – | packets, sockets, files |
 //! | [`disk`] | the data directory, its files and helper | `store`, `memmap2` | what a log is |
 //! | [`mesh`] | rings between shards: the only atomics | std | what messages mean |
 //! | [`ring`] | the only user of io_uring | `io-uring`, `libc` | MQTT, broker |
-//! | [`broker`] | the state machines | `mqtt`, `store` | the ring |
+//! | [`access`] | who may come in and what they may do | `mqtt` | connections, sessions |
+//! | [`broker`] | the state machines | `access`, `mqtt`, `store` | the ring |
 //! | [`reactor`] | completions → broker → operations | all above | flags' text |
 //! | [`server`], [`config`], [`cpus`] | flags → threads, signals, end | all | – |
+//! | [`passwd`] | changes password files | `access`, `config` | the broker |
 //!
 //! `mqtt`, `transport`, `store` and `broker` are pure: no descriptor, clock, thread or atomic.
 //! [`chunk`] (bytes on their way out) and [`limits`] (every bound) are leaves that all may use.
@@ -43,8 +45,9 @@
 //! Code cites them by number.
 //!
 //! 1. **Home.** Vhost and client id name one shard; a link moves there once, when its CONNECT is
-//!    decoded. Until then it receives single-shot, so nothing is in flight and the link, unread
-//!    bytes included, moves as a plain value. Session state is never touched from another core.
+//!    decoded. Until then it receives single-shot, so nothing is in flight and the link, TLS and
+//!    unread bytes included, moves as a plain value. Session state is never touched from another
+//!    core.
 //! 2. **Join before free.** A slot, socket or buffer is released only when the kernel holds no
 //!    operation on it. Slots carry generations; a stale completion is a bug that is asserted.
 //! 3. **Run to completion.** No `async`, no `Rc` or `RefCell`, no locks in mqtt, transport, broker
@@ -64,16 +67,17 @@
 //!
 //! # One PUBLISH
 //!
-//! A receive completes into a buffer lent by the ring → the reactor cuts the bytes into packets,
-//! borrowed from that buffer → the broker finds the route: by the connection's last topic, else by
-//! the shard's cache of routes, else by the trees → for the durable sessions of the route that will
-//! acknowledge it the message is appended to the log, once, with a place in each one's queue → for
-//! each session whose client is there the packet is encoded once for each QoS and copied to the
-//! connection's output with its packet identifier patched in; what a clean session must wait for
-//! (no window, no room) is kept in memory, once → other shards with a subscriber get one copy in
-//! their ring and do the same → at the end of the turn each connection with output gets one send,
-//! each sleeping shard that was sent something one wake, and the log one write, unless one is under
-//! way → when that has ended, the PUBACK goes.
+//! A receive completes into a buffer lent by the ring → the transport opens what TLS has sealed →
+//! the reactor cuts the bytes into packets, borrowed from that buffer → the broker finds the route:
+//! by the connection's last topic, else by the shard's cache of routes, else by the trees → for the
+//! durable sessions of the route that will acknowledge it the message is appended to the log, once,
+//! with a place in each one's queue → for each session whose client is there the packet is encoded
+//! once for each QoS and copied to the connection's output with its packet identifier patched in;
+//! what a clean session must wait for (no window, no room) is kept in memory, once → other shards
+//! with a subscriber get one copy in their ring and do the same → at the end of the turn each
+//! connection with output gets one send (with TLS, in as few records as will do), each sleeping
+//! shard that was sent something one wake, and the log one write, unless one is under way → when
+//! that has ended, the PUBACK goes.
 //!
 //! Packet identifiers come from a message's number in its session's queue, so nothing is stored for
 //! them and the same message has the same identifier after a reconnect or a restart.
@@ -119,6 +123,7 @@ pub mod disk;
 pub mod limits;
 pub mod mesh;
 pub mod mqtt;
+pub mod passwd;
 pub mod reactor;
 pub mod ring;
 pub mod server;

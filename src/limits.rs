@@ -13,6 +13,19 @@ pub const PRE_CONNECT_BYTES_MAX: usize = 64 * 1024;
 /// Time from accept to a complete CONNECT. Over: the link is closed.
 pub const CONNECT_TIMEOUT_MS: u64 = 10_000;
 
+/// Clients whose passwords wait to be verified, on all shards together; one more is refused. As
+/// many as may reconnect at once: their passwords take 128 MiB at worst.
+pub const AUTH_WAITING_MAX: usize = 16_384;
+
+/// Of those, clients from addresses that had wrong ones lately: they wait behind the others.
+pub const AUTH_SUSPECTS_MAX: usize = 1_024;
+
+/// Passwords that were right or wrong lately and are remembered, 64 bytes each.
+pub const AUTH_REMEMBERED_MAX: usize = 131_072;
+
+/// Addresses whose wrong passwords are counted.
+pub const AUTH_ADDRESSES_MAX: usize = 65_536;
+
 /// Largest packet a client may send by default (`--max-packet-size`), fixed header included.
 /// Over: the link is closed before the body is read.
 pub const PACKET_BYTES_DEFAULT: usize = 16 * 1024 * 1024;
@@ -263,6 +276,10 @@ pub const FORMAT_TEXT_BYTES_MAX: u64 = 4096;
 /// reads them all.
 pub const VHOSTS_MAX: usize = 4096;
 
+/// Bytes of the name of a vhost. Over: its folder is refused. Each may take three of the 255 that a
+/// file system allows, when it is percent-encoded.
+pub const VHOST_NAME_BYTES_MAX: usize = 255;
+
 /// Of a data directory's `VHOSTS`, more is not read.
 pub const VHOSTS_TEXT_BYTES_MAX: u64 = 4 << 20;
 
@@ -281,15 +298,15 @@ pub const ZEROS_WRITE_BYTES: usize = 1024 * 1024;
 /// than the default `--disk-low` meanwhile.
 pub const SPACE_LOOK_MS: u64 = 1000;
 
+/// Wrong passwords from one address within a minute by default (`--auth-failures-max`). Over: its
+/// CONNECTs are refused before anything is hashed.
+pub const AUTH_FAILURES_DEFAULT: u32 = 60;
+
 /// Bytes of a CONNECT's user name, the vhost before the colon included. Over: CONNACK 4.
 pub const LOGIN_BYTES_MAX: usize = VHOST_NAME_BYTES_MAX + 1 + USER_NAME_BYTES_MAX;
 
 /// Bytes of the name of a user. Over: the password file is refused, and no such user exists.
 pub const USER_NAME_BYTES_MAX: usize = 1024;
-
-/// Bytes of the name of a vhost. Over: its folder is refused. Each may take three of the 255 that a
-/// file system allows, when it is percent-encoded.
-pub const VHOST_NAME_BYTES_MAX: usize = 255;
 
 /// Bytes of a password. Over: CONNACK 4, and `ringmq passwd` takes none. Every check hashes all of
 /// it; tokens that stand for passwords have some 2,000.
@@ -343,8 +360,30 @@ pub const REGEX_BYTES_MAX: usize = 256 * 1024;
 
 /// How deep a regular expression may be nested. Over: as [`REGEX_BYTES_MAX`].
 pub const REGEX_NESTING_MAX: u32 = 32;
+/// Bytes of a TLS record that a link keeps until its end is received: one record with its header
+/// and the most that sealing may add (RFC 5246, 6.2.3), and a message of the handshake that spans
+/// several, a chain of certificates say. Over: the link is closed.
+pub const TLS_PARTIAL_BYTES_MAX: usize = 18 * 1024;
+
+/// Bytes that sealing adds to a record at most: 29 with AES-GCM in TLS 1.2, 22 in TLS 1.3, where
+/// two key updates of 27 may go before it.
+pub const TLS_RECORD_EXTRA_BYTES: usize = 128;
+
+/// Flights of TLS handshakes one shard takes on in one turn: half a millisecond or so, the cost of
+/// keys and signatures. Over: they wait for the next turns, in order; the time to CONNECT bounds
+/// how long.
+pub const HANDSHAKE_STEPS_MAX: usize = 8;
+
+/// Bytes of a file with certificates, a key or revoked certificates. Over: it is refused. A list of
+/// a million revoked certificates has less.
+pub const TLS_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Bytes of a user name from a client certificate. Over: it is none.
+pub const CERTIFIED_NAME_BYTES_MAX: usize = 1024;
 
 const _: () = assert!(CHUNK_SMALL_BYTES < CHUNK_LARGE_BYTES);
+const _: () = assert!(TLS_RECORD_EXTRA_BYTES < CHUNK_SMALL_BYTES);
+const _: () = assert!(TLS_PARTIAL_BYTES_MAX > 5 + 16 * 1024 + 1024);
 const _: () = assert!(SHARE_BYTES_MIN < MESH_RING_BYTES / 4);
 const _: () = assert!(PACKET_BYTES_MIN <= PACKET_BYTES_DEFAULT);
 const _: () = assert!(CHOKE_FACTOR < OUTGOING_BURST_FACTOR);

@@ -6,38 +6,14 @@
 mod common;
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
-use common::{Broker, PATIENCE};
+use common::{Broker, PATIENCE, in_repository, run};
 
 const VERSIONS: [&str; 2] = ["3.1", "3.1.1"];
 const SHARDS: [usize; 3] = [1, 2, 4];
-
-fn in_repository(path: &str) -> PathBuf {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path);
-    assert!(path.exists(), "{} is missing: run scripts/test, which makes it", path.display());
-    path
-}
-
-/// Runs a client to its end, which must be a good one within a minute; what it printed.
-#[track_caller]
-fn run(command: &Command) -> String {
-    let output = Command::new("timeout")
-        .arg("60")
-        .arg(command.get_program())
-        .args(command.get_args())
-        .envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))))
-        .stdin(Stdio::null())
-        .output()
-        .expect("timeout, of Debian's coreutils, is there");
-    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{}: {command:?}\n{printed}\n{said}", output.status);
-    printed
-}
 
 /// Runs `suite` against one broker for each number of shards and version.
 fn for_each_broker(suite: impl Fn(&Broker, &str)) {

@@ -7,7 +7,7 @@ mod disk;
 use std::collections::VecDeque;
 
 use disk::{Disk, open_store};
-use ringmq::broker::{ConnId, Context, Options, Peers, Shard, ShardId, ShardSet};
+use ringmq::broker::{Caller, ConnId, Context, Options, Peers, Shard, ShardId, ShardSet};
 use ringmq::chunk::Batch;
 use ringmq::mqtt::{Packet, Version, decode, peek_frame};
 use ringmq::store::Origin;
@@ -94,13 +94,13 @@ impl Net {
         node.end_turn();
     }
     fn client(&mut self, at: usize, conn: ConnId, id: u8) {
-        self.0[at].shard.open(conn, 0);
+        self.0[at].shard.open(conn, Caller { address: None, local: true }, 0);
         self.give(at, conn, &[0x10, 13, 0, 4, b'M', b'Q', b'T', b'T', 4, 2, 0, 0, 0, 1, id]);
         self.output(at, conn);
     }
     /// The same with a session that stays.
     fn resident(&mut self, at: usize, conn: ConnId, id: u8) {
-        self.0[at].shard.open(conn, 0);
+        self.0[at].shard.open(conn, Caller { address: None, local: true }, 0);
         self.give(at, conn, &[0x10, 13, 0, 4, b'M', b'Q', b'T', b'T', 4, 0, 0, 0, 0, 1, id]);
     }
     /// The process ends at once, and another begins with what is on the disks.

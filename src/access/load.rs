@@ -1,17 +1,27 @@
 //! Reads the files of a policy. The only file of the room that touches any.
 
+use std::collections::HashMap;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+
+use percent_encoding::percent_decode_str;
 
 use crate::limits;
 
 use super::acl::Acl;
+use super::definitions::{Definitions, is_export};
 use super::error::{Fault, LoadError};
+use super::limits_file::VhostLimits;
 use super::passwords::Users;
 use super::policy::ROOT;
 use super::vhost::Vhost;
+
+/// Files of a vhost's directory.
+const PASSWORDS: &str = "passwords";
+const ACL: &str = "acl";
+const LIMITS: &str = "limits";
 
 /// Where a policy comes from.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -45,35 +55,201 @@ impl Default for Sources {
 }
 
 /// The vhosts that the files describe, with their numbers.
+///
+/// Without a folder there is the default vhost alone. With one there are those in it, and the
+/// default vhost only if it has a directory there or flags name its files.
 pub(super) fn load(
     sources: &Sources,
     number: &mut dyn FnMut(&str) -> Result<u16, String>,
 ) -> Result<Vec<Vhost>, LoadError> {
-    let mut vhost = Vhost::open(&sources.default_vhost, 0);
-    if let Some(path) = &sources.passwords {
-        vhost.users = Some(read_users(path)?);
-    }
-    if let Some(path) = &sources.acl {
-        vhost.acl = Some(parse(path, limits::ACL_FILE_BYTES_MAX, Acl::parse)?);
-    }
-    let mut vhosts = vec![vhost];
+    let mut vhosts = match &sources.vhosts {
+        Some(directory) => load_directory(directory)?,
+        None => Vec::new(),
+    };
+    add_default(&mut vhosts, sources)?;
+    let directory = sources.vhosts.as_deref().unwrap_or(Path::new("--default-vhost"));
+    let mut taken: HashMap<u16, String> = HashMap::new();
     for vhost in &mut vhosts {
-        if vhost.name != ROOT {
-            let path = sources.vhosts.as_deref().unwrap_or(Path::new("--default-vhost"));
-            vhost.number = number(&vhost.name).map_err(|says| Fault::whole(says).of(path))?;
+        let fault = |says: String| Fault::whole(says).of(directory);
+        vhost.number = match vhost.name.as_str() {
+            ROOT => 0,
+            name => number(name).map_err(fault)?,
+        };
+        if let Some(other) = taken.insert(vhost.number, vhost.name.clone()) {
+            let says = format!("vhosts {other:?} and {:?} have the same number", vhost.name);
+            return Err(fault(says));
         }
     }
     Ok(vhosts)
 }
 
-fn read_users(path: &Path) -> Result<Users, LoadError> {
-    let users = parse(path, limits::PASSWORD_FILE_BYTES_MAX, Users::parse)?;
+/// The default vhost, with the files that flags name.
+fn add_default(vhosts: &mut Vec<Vhost>, sources: &Sources) -> Result<(), LoadError> {
+    let name = sources.default_vhost.as_str();
+    let has_flags = sources.passwords.is_some() || sources.acl.is_some();
+    let place = match vhosts.iter().position(|vhost| vhost.name == name) {
+        Some(place) => place,
+        None if sources.vhosts.is_none() || has_flags => {
+            vhosts.push(Vhost::open(name, 0));
+            vhosts.len() - 1
+        }
+        None if name == ROOT => {
+            log::info!("no vhost \"/\": a login must name its vhost; a folder %2F would be one");
+            return Ok(());
+        }
+        None => {
+            let says = format!("has no folder for {name:?}, which --default-vhost names: make it");
+            let directory = sources.vhosts.as_deref().unwrap_or(Path::new("--vhosts"));
+            return Err(Fault::whole(says).of(directory));
+        }
+    };
+    let vhost = &mut vhosts[place];
+    let twice = |flag: &str, file: &str| {
+        Fault::whole(format!(
+            "{flag} is for vhost {name:?}, whose folder has {file} as well: keep one of them"
+        ))
+    };
+    if let Some(path) = &sources.passwords {
+        if vhost.users.is_some() {
+            return Err(twice("--passwords", PASSWORDS).of(path));
+        }
+        read_users(path, vhost)?;
+    }
+    if let Some(path) = &sources.acl {
+        if vhost.has_acl_file {
+            return Err(twice("--acl", ACL).of(path));
+        }
+        read_acl(path, vhost)?;
+    }
+    Ok(())
+}
+
+/// A vhost for each directory in `directory`, by name.
+fn load_directory(directory: &Path) -> Result<Vec<Vhost>, LoadError> {
+    let mut vhosts: Vec<Vhost> = Vec::new();
+    for name in list(directory)? {
+        let path = directory.join(&name);
+        if !path.is_dir() {
+            log::warn!("{}: left alone, since it is no directory", path.display());
+            continue;
+        }
+        let name = decode_name(&name).map_err(|says| Fault::whole(says).of(&path))?;
+        if vhosts.iter().any(|vhost| vhost.name == name) {
+            let says = format!("another folder is for vhost {name:?} as well: remove one");
+            return Err(Fault::whole(says).of(&path));
+        }
+        if vhosts.len() == limits::VHOSTS_MAX {
+            let says = format!("has more than {} folders of vhosts", limits::VHOSTS_MAX);
+            return Err(Fault::whole(says).of(directory));
+        }
+        vhosts.push(load_vhost(&path, &name)?);
+    }
+    Ok(vhosts)
+}
+
+fn load_vhost(directory: &Path, name: &str) -> Result<Vhost, LoadError> {
+    let mut vhost = Vhost::open(name, 0);
+    for file in list(directory)? {
+        let path = directory.join(&file);
+        match file.as_str() {
+            PASSWORDS => read_users(&path, &mut vhost)?,
+            ACL => read_acl(&path, &mut vhost)?,
+            LIMITS => {
+                vhost.limits = parse(&path, limits::LIMITS_FILE_BYTES_MAX, VhostLimits::parse)?;
+            }
+            // A mistyped name must not leave a vhost open.
+            _ => {
+                let says = "is none of a vhost's files, which are passwords, acl and limits; \
+                            rename it or move it away";
+                return Err(Fault::whole(says).of(&path));
+            }
+        }
+    }
+    Ok(vhost)
+}
+
+/// Names in a directory, in order, without those that begin with a dot or end in `~`: what editors
+/// and `ringmq passwd` have there for a while.
+fn list(directory: &Path) -> Result<Vec<String>, LoadError> {
+    let fault = |error: io::Error| {
+        Fault::whole(format!("cannot be read: {error}; it must be a directory")).of(directory)
+    };
+    let mut names = Vec::new();
+    for entry in directory.read_dir().map_err(fault)? {
+        let name = entry.map_err(fault)?.file_name().into_string().map_err(|name| {
+            Fault::whole("has a name that is no UTF-8; rename it").of(&directory.join(name))
+        })?;
+        if !name.starts_with('.') && !name.ends_with('~') {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// The vhost that a directory is for. A `%` stands before two hexadecimal digits.
+fn decode_name(encoded: &str) -> Result<String, String> {
+    let is_hex = |at: usize| encoded.as_bytes().get(at).is_some_and(u8::is_ascii_hexdigit);
+    let is_encoded = encoded.match_indices('%').all(|(at, _)| is_hex(at + 1) && is_hex(at + 2));
+    if !is_encoded {
+        return Err("has a % without two hexadecimal digits; % itself is %25".to_owned());
+    }
+    let name = percent_decode_str(encoded).decode_utf8();
+    let name = name.map_err(|_| "is no UTF-8 when it is decoded; rename it".to_owned())?;
+    check_vhost_name(&name)?;
+    Ok(name.into_owned())
+}
+
+/// Says what is wrong with the name of a vhost.
+///
+/// # Errors
+/// What a vhost's name has that it must not, or has not that it must.
+pub fn check_vhost_name(name: &str) -> Result<(), String> {
+    if name.is_empty() || name.len() > limits::VHOST_NAME_BYTES_MAX {
+        return Err(format!("a vhost's name has 1 to {} bytes", limits::VHOST_NAME_BYTES_MAX));
+    }
+    if name.contains(':') {
+        return Err("a vhost's name has no colon: a login is cut at the first one".to_owned());
+    }
+    if name.chars().any(char::is_control) {
+        return Err("a vhost's name has no control character".to_owned());
+    }
+    Ok(())
+}
+
+fn read_users(path: &Path, vhost: &mut Vhost) -> Result<(), LoadError> {
+    let found = parse(path, limits::PASSWORD_FILE_BYTES_MAX, |text| {
+        if is_export(text) {
+            return Definitions::parse(text, &vhost.name);
+        }
+        Users::parse(text).map(|users| Definitions { users, permissions: None })
+    })?;
     let mode = path.metadata().map_or(0, |metadata| metadata.permissions().mode());
     if mode & 0o004 != 0 {
-        log::warn!("{}: everybody can read it; chmod o-r {0} ends that", path.display());
+        log::warn!("{0}: everybody can read it; `chmod o= {0}` ends that", path.display());
     }
-    log::debug!("{}: {} users", path.display(), users.len());
-    Ok(users)
+    log::debug!("{}: {} users", path.display(), found.users.len());
+    vhost.users = Some(found.users);
+    if let Some(permissions) = found.permissions {
+        let acl = vhost.acl.get_or_insert_default();
+        for (user, permission) in permissions {
+            acl.permit_if_new(&user, permission);
+        }
+    }
+    Ok(())
+}
+
+/// Lines of the file stand before permissions that came with the users.
+fn read_acl(path: &Path, vhost: &mut Vhost) -> Result<(), LoadError> {
+    let mut acl = parse(path, limits::ACL_FILE_BYTES_MAX, Acl::parse)?;
+    if let Some(earlier) = vhost.acl.take() {
+        for (user, permission) in earlier.into_permissions() {
+            acl.permit_if_new(&user, permission);
+        }
+    }
+    vhost.acl = Some(acl);
+    vhost.has_acl_file = true;
+    Ok(())
 }
 
 fn parse<T>(

@@ -12,6 +12,7 @@
 //! ```
 
 mod acl;
+mod definitions;
 mod error;
 mod limits_file;
 mod load;
@@ -27,7 +28,8 @@ mod tests;
 
 pub use error::LoadError;
 pub use limits_file::VhostLimits;
-pub use load::Sources;
+pub use load::{Sources, check_vhost_name};
+pub use passwords::check_name as check_user_name;
 pub use policy::{Client, Identity, Login, Policy, Refusal, Request, Verdict};
 pub use question::Question;
 pub use secret::{InvalidSecret, Secret};

@@ -75,7 +75,10 @@ impl Users {
 }
 
 /// Says what is wrong with the name of a user.
-pub(super) fn check_name(name: &str) -> Result<(), &'static str> {
+///
+/// # Errors
+/// What a user name has that it must not, or has not that it must.
+pub fn check_name(name: &str) -> Result<(), &'static str> {
     if name.is_empty() {
         return Err("has no name of a user before the colon");
     }

@@ -105,7 +105,8 @@ impl Secret {
         }
     }
 
-    /// A hash of RabbitMQ's or LavinMQ's definitions: base64 of 4 bytes of salt and the hash.
+    /// A hash of RabbitMQ's or LavinMQ's definitions: base64 of the salt, which has 4 bytes, and
+    /// the hash.
     pub(super) fn parse_rabbit(method: Method, body: &str) -> Result<Self, InvalidSecret> {
         let size = match method {
             Method::SaltedSha256 => Sha256::output_size(),

@@ -13,6 +13,8 @@ pub(super) struct Vhost {
     pub(super) users: Option<Users>,
     /// `None`: everything is allowed.
     pub(super) acl: Option<Acl>,
+    /// Whether a file is among what the rules come from.
+    pub(super) has_acl_file: bool,
     pub(super) limits: VhostLimits,
 }
 
@@ -20,6 +22,7 @@ impl Vhost {
     /// Without users, rules and limits.
     pub(super) fn open(name: &str, number: u16) -> Self {
         let name = name.to_owned();
-        Self { name, number, users: None, acl: None, limits: VhostLimits::NONE }
+        let limits = VhostLimits::NONE;
+        Self { name, number, users: None, acl: None, has_acl_file: false, limits }
     }
 }

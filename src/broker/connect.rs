@@ -2,28 +2,32 @@
 
 use log::{debug, warn};
 
+use crate::access::Identity;
 use crate::limits::{CLIENT_ID_BYTES_MAX, SESSIONS_MAX, TOPIC_LEVELS_MAX};
 use crate::mqtt::{Connack, Connect, ConnectReturn, Version};
 use crate::store::SessionKey;
 
+use super::admission::Admittance;
 use super::connection::{Open, Phase, Will};
 use super::promises::{Reply, Wait};
 use super::reason::CloseReason;
 use super::shard::{Context, Event, Shard};
-use super::vhost::{DEFAULT_VHOST, VhostId};
-use super::{ConnId, placement};
+use super::vhost::VhostId;
+use super::{ConnId, Flow, Takeover, placement};
 
 /// What somebody who sees a refusal in the log can do.
 fn advice(code: ConnectReturn) -> &'static str {
     match code {
         ConnectReturn::UnacceptableVersion => "clients must speak MQTT 3.1 or 3.1.1",
         ConnectReturn::IdentifierRejected => {
-            "without clean session it must not be empty, and never be over 1,024 bytes"
+            "it must not be another user's, without clean session not empty, and never over 1,024 \
+             bytes"
         }
         ConnectReturn::ServerUnavailable => "there are as many clients or sessions as there may be",
-        ConnectReturn::Accepted | ConnectReturn::BadCredentials | ConnectReturn::NotAuthorized => {
-            ""
+        ConnectReturn::BadCredentials | ConnectReturn::NotAuthorized => {
+            "see --passwords, --vhosts, --acl"
         }
+        ConnectReturn::Accepted => "",
     }
 }
 
@@ -65,7 +69,24 @@ impl Shard {
         conn: ConnId,
         connect: &Connect<'_>,
         context: &mut Context<'_>,
+    ) -> Flow {
+        match self.admit(conn, connect) {
+            Admittance::In(identity) => self.enter(conn, connect, &identity, context),
+            Admittance::Out(code) => self.refuse(conn, code, context),
+            Admittance::Wait => return Flow::Wait,
+        }
+        Flow::Continue
+    }
+
+    /// Lets a client in.
+    fn enter(
+        &mut self,
+        conn: ConnId,
+        connect: &Connect<'_>,
+        identity: &Identity,
+        context: &mut Context<'_>,
     ) {
+        let (vhost, local) = (VhostId(identity.vhost), self.is_local(conn));
         if connect.will.is_some_and(|will| will.topic.level_count() > TOPIC_LEVELS_MAX) {
             return self.close(conn, CloseReason::TooManyLevels, context);
         }
@@ -77,7 +98,7 @@ impl Shard {
             }
             // [MQTT-3.1.3-6]
             "" => {
-                made = self.make_client_id();
+                made = self.make_client_id(vhost);
                 &made
             }
             given if given.len() > CLIENT_ID_BYTES_MAX => {
@@ -85,18 +106,20 @@ impl Shard {
             }
             given => given,
         };
-        let vhost = DEFAULT_VHOST;
+        if !self.may_take(vhost, client_id, identity.user.as_deref()) {
+            self.out.stats.takeovers_refused += 1;
+            return self.refuse(conn, ConnectReturn::IdentifierRejected, context);
+        }
         self.take_over(vhost, client_id, context);
         let sessions = &self.catalog.sessions;
         let full = sessions.len() >= SESSIONS_MAX && sessions.find(vhost.0, client_id).is_none();
         if full || !context.peers.admit() {
             return self.refuse(conn, ConnectReturn::ServerUnavailable, context);
         }
-        let durable = |key| !self.catalog.sessions.get(key).clean;
-        let found = self.catalog.sessions.find(vhost.0, client_id);
-        let ends = connect.clean_session && found.is_some_and(durable);
+        let found = sessions.find(vhost.0, client_id);
+        let ends = connect.clean_session && found.is_some_and(|key| !sessions.get(key).clean);
         let (session, present) =
-            self.attach(vhost, client_id, connect.clean_session, conn, context);
+            self.attach(identity, client_id, connect.clean_session, conn, context);
         // What a client acknowledges must not be sent again without DUP, even if the power goes:
         // so that it is back is written before what waits for it is sent.
         let kept = self.catalog.sessions.get(session);
@@ -111,6 +134,8 @@ impl Shard {
             version: connect.version,
             vhost,
             session,
+            local,
+            certified: identity.certified,
             // [MQTT-3.1.2-24] One and a half times the keep alive.
             silence_ms_max: u32::from(connect.keep_alive_s) * 1500,
             will: will_of(connect),
@@ -120,11 +145,7 @@ impl Shard {
         debug!("link {}: client {client_id:?} connected, session present: {present}", conn.slot);
         let begins = !connect.clean_session && !present;
         if begins || ends {
-            // A client that was told that its session is gone must never see it again: identifiers
-            // in it would hide other messages. One that got a session must find it again: by it
-            // other shards know its QoS 2 messages. Until then nothing of the client is read.
-            connection.greeted = false;
-            self.promise(conn, Reply::Connack, Wait::disk_if(true));
+            self.greet_once_kept(conn);
         } else {
             self.write_connack(conn, present);
         }
@@ -132,6 +153,17 @@ impl Shard {
             self.pause_until_committed(conn);
         }
         self.make_progress(conn, context);
+    }
+
+    /// Holds the CONNACK of a session that begins or ends. A client that was told that its session
+    /// is gone must never see it again: identifiers in it would hide other messages. One that got a
+    /// session must find it again: by it other shards know its QoS 2 messages. Until then nothing
+    /// of the client is read.
+    fn greet_once_kept(&mut self, conn: ConnId) {
+        if let Some(connection) = self.out.connections.get_mut(conn) {
+            connection.greeted = false;
+            self.promise(conn, Reply::Connack, Wait::disk_if(true));
+        }
     }
 
     pub(super) fn write_connack(&mut self, conn: ConnId, present: bool) {
@@ -159,6 +191,24 @@ impl Shard {
         self.close(conn, CloseReason::Refused(code), context);
     }
 
+    /// Whether a user may have this client id, and the session that is there under it.
+    fn may_take(&self, vhost: VhostId, client_id: &str, user: Option<&str>) -> bool {
+        let key = self.catalog.sessions.find(vhost.0, client_id);
+        let owner = key.and_then(|key| self.catalog.sessions.get(key).owner());
+        owner.is_none() || owner == user || self.out.options.takeover == Takeover::Any
+    }
+
+    /// Notes whose a session is. Its subscriptions bring what that user may read.
+    fn set_owner(&mut self, key: SessionKey, user: Option<&str>) {
+        let session = self.catalog.sessions.get(key);
+        if session.owner() != user {
+            if !session.subscriptions.is_empty() {
+                self.vhosts[VhostId(session.vhost)].exchange.routes.invalidate();
+            }
+            self.catalog.set_owner(key, user, &mut self.out.logs);
+        }
+    }
+
     /// Ends the connection that has this client id now [MQTT-3.1.4-2].
     fn take_over(&mut self, vhost: VhostId, client_id: &str, context: &mut Context<'_>) {
         let sessions = &self.catalog.sessions;
@@ -171,13 +221,14 @@ impl Shard {
     /// Finds or makes the session (3.1.2.4); tells whether there was one [MQTT-3.2.2-2].
     fn attach(
         &mut self,
-        vhost: VhostId,
+        identity: &Identity,
         client_id: &str,
         clean: bool,
         conn: ConnId,
         context: &mut Context<'_>,
     ) -> (SessionKey, bool) {
-        let mut found = self.catalog.sessions.find(vhost.0, client_id);
+        let vhost = identity.vhost;
+        let mut found = self.catalog.sessions.find(vhost, client_id);
         if let Some(key) = found
             && clean
         {
@@ -187,21 +238,23 @@ impl Shard {
         }
         let (time_ms, logs) = (self.out.time_ms(context), &mut self.out.logs);
         let key = found
-            .unwrap_or_else(|| self.catalog.open_session(vhost.0, client_id, clean, time_ms, logs));
+            .unwrap_or_else(|| self.catalog.open_session(vhost, client_id, clean, time_ms, logs));
+        self.set_owner(key, identity.user.as_deref());
+        let logs = &mut self.out.logs;
         // [MQTT-4.4.0-1] What is not acknowledged comes again.
         self.catalog.attach(key, conn.holder(), logs);
         (key, found.is_some())
     }
 
     /// A client id that no other has, of a session that lives on this shard.
-    fn make_client_id(&mut self) -> String {
+    fn make_client_id(&mut self, vhost: VhostId) -> String {
         let options = &self.out.options;
-        let vhost = &self.vhosts[usize::from(DEFAULT_VHOST.0)];
+        let name = &self.vhosts[vhost].name;
         loop {
             self.made_ids += 1;
             let id = format!("ringmq-{:016x}-{:x}", options.seed, self.made_ids);
-            let home = placement::home_of(&vhost.name, &id, options.shards);
-            let known = self.catalog.sessions.find(DEFAULT_VHOST.0, &id);
+            let home = placement::home_of(name, &id, options.shards);
+            let known = self.catalog.sessions.find(vhost.0, &id);
             if home == options.shard && known.is_none() {
                 return id;
             }

@@ -10,6 +10,7 @@ use crate::mqtt::{QoS, Version};
 use crate::store::SessionKey;
 
 use super::ConnId;
+use super::admission::{Caller, Greeting};
 use super::congestion::Pace;
 use super::output::Output;
 use super::promises::Reply;
@@ -28,8 +29,8 @@ pub(super) struct Will {
 
 #[derive(Debug)]
 pub(super) enum Phase {
-    /// No CONNECT yet.
-    Greeting,
+    /// No CONNECT yet, or one that waits to be let in.
+    Greeting(Box<Greeting>),
     Open(Open),
     Closed,
 }
@@ -39,6 +40,10 @@ pub(super) struct Open {
     pub(super) version: Version,
     pub(super) vhost: VhostId,
     pub(super) session: SessionKey,
+    /// It came in through a door that only this host can reach.
+    pub(super) local: bool,
+    /// A certificate says who it is.
+    pub(super) certified: bool,
     /// Milliseconds without a packet after which the client is gone; 0: never.
     pub(super) silence_ms_max: u32,
     pub(super) will: Option<Box<Will>>,
@@ -49,6 +54,8 @@ pub(super) struct Open {
 pub(super) struct LastTopic {
     pub(super) topic: String,
     pub(super) route: Ticket,
+    /// The client may not publish to it.
+    pub(super) denied: bool,
 }
 
 #[derive(Debug)]
@@ -107,7 +114,7 @@ pub(super) struct Connections {
 impl Connections {
     /// # Panics
     /// If the slot is taken: the reactor frees a link before it gives its slot away.
-    pub(super) fn open(&mut self, conn: ConnId, now_ms: u64) {
+    pub(super) fn open(&mut self, conn: ConnId, caller: Caller, now_ms: u64) {
         let slot = conn.slot as usize;
         if slot >= self.slots.len() {
             self.slots.resize_with(slot + 1, || None);
@@ -115,10 +122,10 @@ impl Connections {
         assert!(self.slots[slot].is_none(), "slot {slot} is free");
         self.slots[slot] = Some(Connection {
             generation: conn.generation,
-            phase: Phase::Greeting,
+            phase: Phase::Greeting(Box::new(Greeting::new(caller))),
             output: Output::default(),
             last_packet_ms: now_ms,
-            last_topic: LastTopic { topic: String::new(), route: Ticket::VOID },
+            last_topic: LastTopic { topic: String::new(), route: Ticket::VOID, denied: false },
             holds: 0,
             blocks: 0,
             withheld: Vec::new(),

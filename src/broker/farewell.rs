@@ -4,11 +4,13 @@ use log::debug;
 
 use crate::limits::CONNECT_TIMEOUT_MS;
 use crate::mqtt::TopicName;
+use crate::store::SessionKey;
 
 use super::ConnId;
 use super::connection::{Open, Phase, Will};
 use super::letter::{Message, Source};
 use super::reason::CloseReason;
+use super::rights::may_publish;
 use super::routing::Arrival;
 use super::shard::{Context, Event, Shard};
 use super::vhost::VhostId;
@@ -30,13 +32,14 @@ impl Shard {
         self.out.stop_holding(conn, context);
         self.out.events.push_back(Event::Close(conn));
         if let Phase::Open(open) = phase {
+            let will = open.will.as_deref().filter(|_| reason != CloseReason::Disconnected);
+            // Whether it may is to be asked while its session is there.
+            let will = will.filter(|will| self.may_publish_will(open.session, will));
             self.detach(&open, context);
             context.peers.leave();
             self.clients -= 1;
-            if let Some(will) = open.will
-                && reason != CloseReason::Disconnected
-            {
-                self.publish_will(open.vhost, &will, context);
+            if let Some(will) = will {
+                self.publish_will(open.vhost, will, context);
             }
         }
     }
@@ -50,8 +53,10 @@ impl Shard {
             let Phase::Open(open) = &mut connection.phase else {
                 continue;
             };
-            let vhost = open.vhost;
-            if let Some(will) = open.will.take() {
+            let (vhost, key) = (open.vhost, open.session);
+            if let Some(will) = open.will.take()
+                && self.may_publish_will(key, &will)
+            {
                 self.publish_will(vhost, &will, context);
             }
         }
@@ -68,7 +73,7 @@ impl Shard {
     pub fn timer_ms(&self, conn: ConnId) -> Option<u64> {
         let connection = self.out.connections.get(conn)?;
         match &connection.phase {
-            Phase::Greeting => Some(connection.last_packet_ms + CONNECT_TIMEOUT_MS),
+            Phase::Greeting(_) => Some(connection.last_packet_ms + CONNECT_TIMEOUT_MS),
             Phase::Open(Open { silence_ms_max: 0, .. }) | Phase::Closed => None,
             Phase::Open(open) => Some(connection.last_packet_ms + u64::from(open.silence_ms_max)),
         }
@@ -107,11 +112,18 @@ impl Shard {
         }
     }
 
+    fn may_publish_will(&mut self, key: SessionKey, will: &Will) -> bool {
+        let topic = TopicName::parse(&will.topic).expect("it was checked at CONNECT");
+        let may = may_publish(&self.policy, self.catalog.sessions.get(key), topic);
+        self.out.stats.publishes_denied += u64::from(!may);
+        may
+    }
+
     fn publish_will(&mut self, vhost: VhostId, will: &Will, context: &mut Context<'_>) {
         let topic = TopicName::parse(&will.topic).expect("it was checked at CONNECT");
         let Will { payload, qos, retain, .. } = will;
         let message = Message { topic, payload, qos: *qos, retain: *retain };
-        let route = self.vhosts[usize::from(vhost.0)].exchange.route(topic);
+        let route = self.route(vhost, topic);
         self.publish(vhost, route, Arrival::of(message, Source::Nobody), context);
     }
 }

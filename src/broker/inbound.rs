@@ -9,11 +9,21 @@ use super::letter::{Message, Source};
 use super::peers::{PeerMessage, ShardSet};
 use super::promises::{Reply, Wait};
 use super::reason::CloseReason;
+use super::rights::{Readers, may_publish};
 use super::routes::Ticket;
 use super::routing::Arrival;
 use super::shard::{Context, Shard};
 use super::vhost::VhostId;
 use super::{ConnId, Flow, Options};
+
+/// Where a client's message goes.
+#[derive(Clone, Copy)]
+struct Passage {
+    vhost: VhostId,
+    route: Ticket,
+    /// It may not be published.
+    denied: bool,
+}
 
 impl Shard {
     /// Handles a PUBLISH, unless it must wait for the disk: then it is to come again.
@@ -24,10 +34,13 @@ impl Shard {
         publish: &Publish<'_>,
         context: &mut Context<'_>,
     ) -> Flow {
-        let Some((vhost, route)) = self.route_of(conn, publish.topic) else {
+        let Some(Passage { vhost, route, denied }) = self.route_of(conn, publish.topic) else {
             self.close(conn, CloseReason::TooManyLevels, context);
             return Flow::Stop;
         };
+        if denied {
+            return self.deny_publish(conn, publish, context);
+        }
         if self.disk.is_short() && self.needs_disk(vhost, route, publish) {
             self.wait_for_disk(conn);
             return Flow::Wait;
@@ -218,34 +231,37 @@ impl Shard {
     pub(super) fn session_key(&self, conn: ConnId) -> Option<SessionKey> {
         match &self.out.connections.get(conn)?.phase {
             Phase::Open(open) => Some(open.session),
-            Phase::Greeting | Phase::Closed => None,
+            Phase::Greeting(_) | Phase::Closed => None,
         }
     }
 
     /// Whether something of a message may have to be stored, here or on another shard.
     fn needs_disk(&self, vhost: VhostId, route: Ticket, publish: &Publish<'_>) -> bool {
-        let route = self.vhosts[usize::from(vhost.0)].exchange.routes.get(route);
+        let route = self.vhosts[vhost].exchange.routes.get(route);
         publish.retain
             || publish.qos > QoS::AtMostOnce && (route.stores || !route.remote.is_empty())
     }
 
     /// The vhost and route of what a connection publishes; `None` if the topic has too many levels.
     #[inline]
-    fn route_of(&mut self, conn: ConnId, topic: TopicName<'_>) -> Option<(VhostId, Ticket)> {
+    fn route_of(&mut self, conn: ConnId, topic: TopicName<'_>) -> Option<Passage> {
         let connection = self.out.connections.get_mut(conn)?;
         let Phase::Open(open) = &connection.phase else {
             return None;
         };
-        let exchange = &mut self.vhosts[usize::from(open.vhost.0)].exchange;
+        let exchange = &mut self.vhosts[open.vhost].exchange;
         let last = &mut connection.last_topic;
         if !exchange.routes.is_current(last.route) || last.topic != topic.as_str() {
             if topic.level_count() > TOPIC_LEVELS_MAX {
                 return None;
             }
-            last.route = exchange.route(topic);
+            let readers = Readers::new(&self.policy, open.vhost, &self.catalog.sessions);
+            last.route = exchange.route(topic, &readers);
+            let session = self.catalog.sessions.get(open.session);
+            last.denied = !may_publish(&self.policy, session, topic);
             last.topic.clear();
             last.topic.push_str(topic.as_str());
         }
-        Some((open.vhost, last.route))
+        Some(Passage { vhost: open.vhost, route: last.route, denied: last.denied })
     }
 }

@@ -7,6 +7,7 @@
 //! | file | noun |
 //! |---|---|
 //! | `shard` | the hub: what a reactor calls |
+//! | `admission`, `rights` | who may come in; what they may do |
 //! | `connect`, `subscribe` | CONNECT; SUBSCRIBE and UNSUBSCRIBE |
 //! | `inbound`, `routing` | PUBLISH and its answers; who gets a message |
 //! | `farewell`, `reason` | ends of connections and wills; why they end |
@@ -19,6 +20,7 @@
 //! | `congestion` | who waits for whom when output is full |
 //! | `storage` | what waits for the disk, and what keeps it in order |
 
+mod admission;
 mod congestion;
 mod connect;
 mod connection;
@@ -33,6 +35,7 @@ mod placement;
 mod promises;
 mod reason;
 mod replay;
+mod rights;
 mod routes;
 mod routing;
 mod shard;
@@ -42,7 +45,8 @@ mod subscribe;
 mod tree;
 mod vhost;
 
-pub use options::{Options, Overflow, Threshold};
+pub use admission::{Answer, Caller, Inquiry};
+pub use options::{OnDenied, Options, Overflow, Takeover, Threshold};
 pub use peers::{Peers, ShardId, ShardSet};
 pub use reason::CloseReason;
 pub use shard::{Context, Event, Shard};

@@ -15,6 +15,24 @@ pub enum Overflow {
     Block,
 }
 
+/// What happens to who publishes where it may not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OnDenied {
+    /// The message is acknowledged and goes nowhere.
+    Drop,
+    /// The connection is closed.
+    Disconnect,
+}
+
+/// Who may take over a client id.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Takeover {
+    /// The user whose session it is; nobody's session, anybody.
+    SameUser,
+    /// Any user of the vhost.
+    Any,
+}
+
 /// How little free space is too little.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Threshold {
@@ -43,6 +61,10 @@ pub struct Options {
     pub session_overflow: Overflow,
     /// `--session-expiry`, milliseconds; 0: never.
     pub session_expiry_ms: u64,
+    /// `--on-denied`.
+    pub on_denied: OnDenied,
+    /// `--takeover`.
+    pub takeover: Takeover,
     /// `--disk-low`.
     pub disk_low: Option<Threshold>,
     /// The time when the clock stood at 0, milliseconds since 1970.
@@ -63,6 +85,8 @@ impl Options {
             session_bytes_max: limits::SESSION_BYTES_MAX,
             session_overflow: Overflow::DropOldest,
             session_expiry_ms: 0,
+            on_denied: OnDenied::Drop,
+            takeover: Takeover::SameUser,
             disk_low: None,
             epoch_ms: 0,
             seed: 1,

@@ -13,6 +13,8 @@ pub enum CloseReason {
     PeerClosed,
     /// The network failed.
     Failed,
+    /// Bytes that are no TLS, or a peer that TLS does not let in.
+    TlsFault,
     /// Bytes that are no MQTT.
     Malformed(DecodeError),
     /// CONNACK carried this code.
@@ -35,6 +37,10 @@ pub enum CloseReason {
     TooMuchBeforeConnect,
     /// Another client came with the same client id [MQTT-3.1.4-2].
     TakenOver,
+    /// It published where it may not, with `--on-denied disconnect`.
+    Denied,
+    /// A new policy does not have it.
+    Revoked,
     /// The broker stops.
     Stopping,
 }
@@ -45,6 +51,7 @@ impl fmt::Display for CloseReason {
             Self::Disconnected => "client disconnected",
             Self::PeerClosed => "peer closed without DISCONNECT",
             Self::Failed => "connection failed",
+            Self::TlsFault => "refused by TLS",
             Self::Malformed(error) => return write!(f, "malformed packet: {error}"),
             Self::Refused(code) => return write!(f, "refused with CONNACK {}", *code as u8),
             Self::NoConnect => "first packet is not CONNECT",
@@ -56,6 +63,8 @@ impl fmt::Display for CloseReason {
             Self::ConnectTimeout => "no CONNECT in time",
             Self::TooMuchBeforeConnect => "too many bytes before CONNECT",
             Self::TakenOver => "another client connected with the same client id",
+            Self::Denied => "published where it may not",
+            Self::Revoked => "may not be here under the new access rules",
             Self::Stopping => "broker stops",
         })
     }

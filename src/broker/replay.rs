@@ -154,7 +154,7 @@ impl Shard {
         let mut steps = 0;
         while replays.may_step() && !self.is_behind(vhost, key) {
             if replays.current.is_none() {
-                let name = &self.vhosts[usize::from(vhost.0)].name;
+                let name = &self.vhosts[vhost].name;
                 self.replays_begun = self.replays_begun.wrapping_add(1);
                 if !replays.begin_next(self.replays_begun, name, self.out.options.shards) {
                     return;
@@ -194,6 +194,9 @@ impl Shard {
             return;
         }
         let (vhost, key, granted) = (open.vhost, open.session, replay.granted);
+        if !self.may_receive(key, message.topic) {
+            return;
+        }
         self.deliver_retained(vhost, key, message, granted, None, context);
     }
 
@@ -361,7 +364,9 @@ impl Shard {
             if !replays.seen.contains(topic.as_str()) {
                 let name = TopicName::parse(&topic).expect("it was checked when it came");
                 let message = Message { topic: name, payload: &payload, ..message };
-                self.deliver_retained(vhost, key, &message, granted, Some(kept), context);
+                if self.may_receive(key, name) {
+                    self.deliver_retained(vhost, key, &message, granted, Some(kept), context);
+                }
             }
             if self.is_behind(vhost, key) {
                 end = ScanEnd::After(topic.as_str().into());

@@ -7,6 +7,7 @@ use super::delivery::Terms;
 use super::letter::{Letter, Message, Source};
 use super::peers::{PeerMessage, PeerPublish, ShardId, ShardSet};
 use super::promises::Wait;
+use super::rights::Readers;
 use super::routes::Ticket;
 use super::shard::{Context, Shard};
 use super::vhost::VhostId;
@@ -43,7 +44,7 @@ impl Shard {
     ) -> Wait {
         let Options { shard, shards, .. } = self.out.options;
         let message = arrival.message;
-        let place = &self.vhosts[usize::from(vhost.0)];
+        let place = &self.vhosts[vhost];
         let remote = place.exchange.routes.get(route).remote;
         let keeper = message
             .retain
@@ -95,7 +96,7 @@ impl Shard {
             // [MQTT-4.3.3-2] It is here already: the publisher's shard lost its own note of it.
             return false;
         }
-        let targets = self.vhosts[usize::from(vhost.0)].exchange.routes.get(route);
+        let targets = self.vhosts[vhost].exchange.routes.get(route);
         let stores = targets.stores && message.qos > QoS::AtMostOnce;
         let nobody = targets.targets.is_empty();
         if nobody {
@@ -105,7 +106,7 @@ impl Shard {
         if nobody {
             return stored;
         }
-        let route = self.vhosts[usize::from(vhost.0)].exchange.routes.get(route);
+        let route = self.vhosts[vhost].exchange.routes.get(route);
         let mut letter = Letter::new(message, &mut self.forms);
         for target in &route.targets {
             let terms = Terms { granted: target.granted, retain: false, source };
@@ -143,7 +144,7 @@ impl Shard {
         context: &mut Context<'_>,
     ) -> bool {
         let Arrival { message, received, origin, keep, .. } = *arrival;
-        let route = self.vhosts[usize::from(vhost.0)].exchange.routes.get(route);
+        let route = self.vhosts[vhost].exchange.routes.get(route);
         for target in &route.targets {
             let qos = message.qos.min(target.granted);
             if !target.durable || qos == QoS::AtMostOnce {
@@ -194,7 +195,13 @@ impl Shard {
 
     pub(super) fn set_interest(&mut self, vhost: VhostId, filter: &str, shard: ShardId, has: bool) {
         let filter = TopicFilter::parse(filter).expect("a peer sends filters it has checked");
-        self.vhosts[usize::from(vhost.0)].exchange.set_interest(filter, shard, has);
+        self.vhosts[vhost].exchange.set_interest(filter, shard, has);
+    }
+
+    /// Where messages of a topic go now.
+    pub(super) fn route(&mut self, vhost: VhostId, topic: TopicName<'_>) -> Ticket {
+        let readers = Readers::new(&self.policy, vhost, &self.catalog.sessions);
+        self.vhosts[vhost].exchange.route(topic, &readers)
     }
 
     pub(super) fn handle_peer_publish(
@@ -211,7 +218,7 @@ impl Shard {
         // A keeper delivers in any case: its subscriber may be so new that the publisher's shard
         // did not know of it, and the replay for it may have found the value before.
         if publish.deliver || keep {
-            let route = self.vhosts[usize::from(vhost.0)].exchange.route(topic);
+            let route = self.route(vhost, topic);
             let source = publish.source.map_or(Source::Nobody, |conn| Source::There(from, conn));
             let message = Message { topic, payload, qos, retain };
             let arrival = Arrival { origin, keep, ..Arrival::of(message, source) };

@@ -1,7 +1,9 @@
 //! The hub: one core's share of the broker, as its reactor drives it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
+use crate::access::Policy;
 use crate::chunk::{Batch, ChunkPool};
 use crate::limits::CHOKE_FACTOR;
 use crate::mqtt::{
@@ -10,8 +12,9 @@ use crate::mqtt::{
 };
 use crate::store::{Catalog, Hashing, Housekeeping, Origin, Retained, SessionKey, Store};
 
+use super::admission::{Caller, Inquiry};
 use super::connect::Refusals;
-use super::connection::Phase;
+use super::connection::{Connection, Phase};
 use super::delivery::Outgoing;
 use super::letter::{Forms, Message};
 use super::peers::{PeerMessage, Peers, ReplayId, ShardId, ShardSet};
@@ -20,7 +23,7 @@ use super::reason::CloseReason;
 use super::replay::Vouchers;
 use super::stats::Stats;
 use super::storage::{Blocked, DiskState};
-use super::vhost::Vhost;
+use super::vhost::{VhostId, Vhosts};
 use super::{ConnId, Flow, Options, placement};
 
 /// What every call brings along.
@@ -42,7 +45,8 @@ pub enum Event {
 
 /// See the module.
 pub struct Shard {
-    pub(super) vhosts: Vec<Vhost>,
+    pub(super) policy: Arc<Policy>,
+    pub(super) vhosts: Vhosts,
     pub(super) catalog: Catalog,
     pub(super) housekeeping: Housekeeping,
     pub(super) disk: DiskState,
@@ -50,6 +54,8 @@ pub struct Shard {
     pub(super) forms: Forms,
     pub(super) promises: Promises,
     pub(super) refusals: Refusals,
+    /// Passwords to be verified.
+    pub(super) inquiries: VecDeque<Inquiry>,
     /// Packets handled.
     packets: u64,
     /// Clients that are connected.
@@ -82,7 +88,8 @@ impl Shard {
     pub fn new(options: Options, store: Store) -> Self {
         let Store { catalog, logs, housekeeping } = store;
         Self {
-            vhosts: vec![Vhost::new("/", &Hashing::with_seed(options.seed))],
+            policy: Arc::new(Policy::open()),
+            vhosts: Vhosts::new(Hashing::with_seed(options.seed)),
             catalog,
             housekeeping,
             disk: DiskState::default(),
@@ -90,6 +97,7 @@ impl Shard {
             forms: Forms::default(),
             promises: Promises::default(),
             refusals: Refusals::default(),
+            inquiries: VecDeque::new(),
             packets: 0,
             clients: 0,
             made_ids: 0,
@@ -106,18 +114,35 @@ impl Shard {
         }
     }
 
+    /// The same with an access policy, and the names of all vhosts that have a number: what is
+    /// stored in others is nobody's, and goes.
+    #[must_use]
+    pub fn with_policy<'a>(
+        mut self,
+        policy: Arc<Policy>,
+        vhosts: impl Iterator<Item = (u16, &'a str)>,
+    ) -> Self {
+        vhosts.for_each(|(number, name)| self.vhosts.set_name(VhostId(number), name));
+        self.policy = policy;
+        self
+    }
+
     /// A link was accepted, or came from another shard.
-    pub fn open(&mut self, conn: ConnId, now_ms: u64) {
-        self.out.connections.open(conn, now_ms);
+    pub fn open(&mut self, conn: ConnId, caller: Caller, now_ms: u64) {
+        self.out.connections.open(conn, caller, now_ms);
     }
 
     /// Where a client's session lives: the shard its link must be on.
-    pub fn home_of(&self, connect: &Connect<'_>) -> ShardId {
+    /// One that asks for a vhost that is not there is at home anywhere.
+    pub fn home_of(&self, conn: ConnId, connect: &Connect<'_>) -> ShardId {
         let Options { shard, shards, .. } = self.out.options;
         if connect.client_id.is_empty() {
             return shard;
         }
-        placement::home_of(&self.vhosts[0].name, connect.client_id, shards)
+        match self.vhost_of(conn, connect) {
+            Some(vhost) => placement::home_of(&self.vhosts[vhost].name, connect.client_id, shards),
+            None => shard,
+        }
     }
 
     /// Handles a packet.
@@ -165,10 +190,12 @@ impl Shard {
                 self.close(conn, CloseReason::SecondConnect, context);
             }
             (Phase::Open(_), _) => self.close(conn, CloseReason::Unexpected, context),
-            (Phase::Greeting, Packet::Connect(connect)) => {
-                self.handle_connect(conn, connect, context);
+            (Phase::Greeting(_), Packet::Connect(connect)) => {
+                if self.handle_connect(conn, connect, context) == Flow::Wait {
+                    return Flow::Wait;
+                }
             }
-            (Phase::Greeting, _) => self.close(conn, CloseReason::NoConnect, context),
+            (Phase::Greeting(_), _) => self.close(conn, CloseReason::NoConnect, context),
             (Phase::Closed, _) => {}
         }
         self.choke(conn);
@@ -201,6 +228,9 @@ impl Shard {
             None => Flow::Stop,
             Some(connection) if matches!(connection.phase, Phase::Closed) => Flow::Stop,
             Some(connection) if connection.is_held() || connection.choked => Flow::Pause,
+            Some(Connection { phase: Phase::Greeting(greeting), .. }) if greeting.is_waiting() => {
+                Flow::Pause
+            }
             Some(_) => Flow::Continue,
         }
     }
@@ -226,20 +256,21 @@ impl Shard {
     /// Whether the connection has not been accepted yet.
     pub fn is_greeting(&self, conn: ConnId) -> bool {
         let connection = self.out.connections.get(conn);
-        connection.is_some_and(|connection| matches!(connection.phase, Phase::Greeting))
+        connection.is_some_and(|connection| matches!(connection.phase, Phase::Greeting(_)))
     }
 
     /// The version the connection speaks, once it is open.
     pub fn version(&self, conn: ConnId) -> Option<Version> {
         match &self.out.connections.get(conn)?.phase {
             Phase::Open(open) => Some(open.version),
-            Phase::Greeting | Phase::Closed => None,
+            Phase::Greeting(_) | Phase::Closed => None,
         }
     }
 
     /// Handles a message of another shard; whether that shard may wait for it to be handled.
     pub fn handle_peer(&mut self, from: ShardId, record: &[u8], context: &mut Context<'_>) -> bool {
         let (vhost, message) = PeerMessage::read(record);
+        self.vhosts.introduce(vhost);
         let awaited = message.is_awaited();
         match message {
             PeerMessage::Publish(publish) => {

@@ -24,8 +24,26 @@ stats! {
     clients_accepted,
     /// CONNECTs that were answered with a refusal.
     clients_refused,
+    /// Clients that were refused without a look at a password: no user name, or none that may come.
+    logins_refused,
+    /// Clients whose user name or password was wrong.
+    passwords_wrong,
+    /// Clients whose address had too many wrong passwords to try another.
+    logins_throttled,
+    /// Clients that were refused because too many others had to be verified.
+    logins_unheard,
+    /// Clients that were refused because their client id is another user's.
+    takeovers_refused,
+    /// Clients that were disconnected because a new policy does not have them.
+    clients_revoked,
+    /// PUBLISHes and wills that their client may not send.
+    publishes_denied,
+    /// Filters that their client may not subscribe to.
+    subscriptions_denied,
     /// Connections closed because their bytes were no MQTT.
     closed_malformed,
+    /// Connections closed because their bytes were no TLS, or their peer was not let in by it.
+    closed_tls,
     /// Connections closed because they broke the protocol.
     closed_violation,
     /// Connections closed because nothing whole came in time.
@@ -73,6 +91,7 @@ impl Stats {
     pub(super) fn count_close(&mut self, reason: CloseReason) {
         match reason {
             CloseReason::Malformed(_) => self.closed_malformed += 1,
+            CloseReason::TlsFault => self.closed_tls += 1,
             CloseReason::NoConnect
             | CloseReason::SecondConnect
             | CloseReason::Unexpected
@@ -81,7 +100,9 @@ impl Stats {
             | CloseReason::TooMuchBeforeConnect => self.closed_violation += 1,
             CloseReason::KeepAlive | CloseReason::ConnectTimeout => self.closed_timeout += 1,
             CloseReason::TakenOver => self.taken_over += 1,
-            CloseReason::Disconnected
+            CloseReason::Revoked => self.clients_revoked += 1,
+            CloseReason::Denied
+            | CloseReason::Disconnected
             | CloseReason::PeerClosed
             | CloseReason::Failed
             | CloseReason::Refused(_)

@@ -1,5 +1,7 @@
 //! SUBSCRIBE and UNSUBSCRIBE (3.8 to 3.11), and the end of a session's subscriptions.
 
+use log::{debug, info};
+
 use crate::limits::TOPIC_LEVELS_MAX;
 use crate::mqtt::{QoS, Suback, Subscribe, SubscribeEntry, TopicFilter, Unsubscribe};
 use crate::store::SessionKey;
@@ -74,17 +76,20 @@ impl Shard {
         self.relieve_session(key, context);
     }
 
-    /// Binds the sessions that recovery found, and tells the other shards what they want.
+    /// Binds the sessions that recovery found, and tells the other shards what they want. What
+    /// belongs to no vhost is dropped.
     pub fn restore_bindings(&mut self, context: &mut Context<'_>) {
+        self.drop_nobodys(context);
         let keys: Vec<SessionKey> = self.catalog.sessions.keys_from(0).collect();
         for key in keys {
+            self.revoke_subscriptions(key, context);
             let session = self.catalog.sessions.get(key);
             let vhost = VhostId(session.vhost);
             for (filter, granted) in session.subscriptions.iter() {
                 let parsed = TopicFilter::parse(filter).ok().zip(QoS::try_from(granted).ok());
                 let Some((filter, qos)) = parsed else { continue };
                 let grant = Grant { qos, durable: true };
-                let exchange = &mut self.vhosts[usize::from(vhost.0)].exchange;
+                let exchange = &mut self.vhosts[vhost].exchange;
                 if exchange.bind(filter, key, grant) {
                     let others = ShardSet::all_but(self.out.options.shards, self.out.options.shard);
                     let message = PeerMessage::Interested { filter: filter.as_str() };
@@ -96,6 +101,27 @@ impl Shard {
         }
         if !self.catalog.sessions.is_empty() {
             self.expect_expiry(context.now_ms);
+        }
+    }
+
+    /// Drops sessions and retained messages of vhosts that were deleted.
+    fn drop_nobodys(&mut self, context: &mut Context<'_>) {
+        let (sessions, vhosts) = (&self.catalog.sessions, &self.vhosts);
+        let is_nobodys = |key: &SessionKey| !vhosts.is_named(VhostId(sessions.get(*key).vhost));
+        let keys: Vec<SessionKey> = sessions.keys_from(0).filter(is_nobodys).collect();
+        for key in &keys {
+            self.vhosts.introduce(VhostId(self.catalog.sessions.get(*key).vhost));
+            self.end_session(*key, context);
+        }
+        let mut dropped = 0;
+        for vhost in self.catalog.retained_vhosts() {
+            if !self.vhosts.is_named(VhostId(vhost)) {
+                dropped += self.catalog.clear_all_retained(vhost, &mut self.out.logs);
+            }
+        }
+        if !keys.is_empty() || dropped > 0 {
+            let sessions = keys.len();
+            info!("dropped {sessions} sessions and {dropped} retained messages of deleted vhosts");
         }
     }
 
@@ -111,9 +137,14 @@ impl Shard {
         if filter.level_count() > TOPIC_LEVELS_MAX {
             return None;
         }
+        if !self.may_subscribe(key, filter) {
+            debug!("link {}: may not subscribe to {:?}", conn.slot, filter.as_str());
+            self.out.stats.subscriptions_denied += 1;
+            return None;
+        }
         let granted = entry.qos;
         self.catalog.subscribe(key, filter.as_str(), granted as u8, &mut self.out.logs)?;
-        let exchange = &mut self.vhosts[usize::from(vhost.0)].exchange;
+        let exchange = &mut self.vhosts[vhost].exchange;
         let durable = !self.catalog.sessions.get(key).clean;
         if exchange.bind(filter, key, Grant { qos: granted, durable }) {
             let message = PeerMessage::Interested { filter: filter.as_str() };
@@ -124,14 +155,14 @@ impl Shard {
         Some(granted)
     }
 
-    fn unbind(
+    pub(super) fn unbind(
         &mut self,
         vhost: VhostId,
         key: SessionKey,
         filter: TopicFilter<'_>,
         context: &mut Context<'_>,
     ) -> bool {
-        let last = self.vhosts[usize::from(vhost.0)].exchange.unbind(filter, key);
+        let last = self.vhosts[vhost].exchange.unbind(filter, key);
         let message = PeerMessage::NotInterested { filter: filter.as_str() };
         last && self.tell_all(vhost, &message, context)
     }
@@ -154,7 +185,7 @@ impl Shard {
     fn session_of(&self, conn: ConnId) -> Option<(VhostId, SessionKey)> {
         match &self.out.connections.get(conn)?.phase {
             Phase::Open(open) => Some((open.vhost, open.session)),
-            Phase::Greeting | Phase::Closed => None,
+            Phase::Greeting(_) | Phase::Closed => None,
         }
     }
 }

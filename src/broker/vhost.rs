@@ -1,10 +1,13 @@
 //! A vhost's share on one shard: its exchange `mqtt.default` (subscription tree and routes). Its
 //! sessions and retain store are in the shard's catalog. Nothing passes between vhosts.
 
+use std::ops::{Index, IndexMut};
+
 use crate::mqtt::{TopicFilter, TopicName};
 use crate::store::{Hashing, SessionKey};
 
 use super::peers::ShardId;
+use super::rights::Readers;
 use super::routes::{Grant, Routes, Ticket};
 use super::tree::FilterTree;
 
@@ -17,13 +20,64 @@ pub(super) const DEFAULT_VHOST: VhostId = VhostId(0);
 
 #[derive(Debug)]
 pub(super) struct Vhost {
+    /// Empty: nobody has told yet, or it was deleted.
     pub(super) name: Box<str>,
     pub(super) exchange: Exchange,
 }
 
-impl Vhost {
-    pub(super) fn new(name: &str, hashing: &Hashing) -> Self {
-        Self { name: name.into(), exchange: Exchange::new(hashing) }
+/// All vhosts, by number. There is always the default one.
+#[derive(Debug)]
+pub(super) struct Vhosts {
+    list: Vec<Vhost>,
+    hashing: Hashing,
+}
+
+impl Vhosts {
+    pub(super) fn new(hashing: Hashing) -> Self {
+        let mut vhosts = Self { list: Vec::new(), hashing };
+        vhosts.set_name(DEFAULT_VHOST, "/");
+        vhosts
+    }
+
+    /// Notes that there is a vhost: another shard may know of it first.
+    pub(super) fn introduce(&mut self, vhost: VhostId) {
+        let Self { list, hashing } = self;
+        let new = || Vhost { name: "".into(), exchange: Exchange::new(hashing) };
+        list.resize_with(list.len().max(usize::from(vhost.0) + 1), new);
+    }
+
+    /// Notes the name of a vhost.
+    pub(super) fn set_name(&mut self, vhost: VhostId, name: &str) {
+        self.introduce(vhost);
+        if *self[vhost].name != *name {
+            self[vhost].name = name.into();
+        }
+    }
+
+    /// Whether it exists under a name.
+    pub(super) fn is_named(&self, vhost: VhostId) -> bool {
+        self.list.get(usize::from(vhost.0)).is_some_and(|vhost| !vhost.name.is_empty())
+    }
+
+    /// Each vhost's exchange.
+    pub(super) fn exchanges(&mut self) -> impl Iterator<Item = &mut Exchange> {
+        self.list.iter_mut().map(|vhost| &mut vhost.exchange)
+    }
+}
+
+impl Index<VhostId> for Vhosts {
+    type Output = Vhost;
+
+    #[inline]
+    fn index(&self, vhost: VhostId) -> &Vhost {
+        &self.list[usize::from(vhost.0)]
+    }
+}
+
+impl IndexMut<VhostId> for Vhosts {
+    #[inline]
+    fn index_mut(&mut self, vhost: VhostId) -> &mut Vhost {
+        &mut self.list[usize::from(vhost.0)]
     }
 }
 
@@ -68,11 +122,15 @@ impl Exchange {
         }
     }
 
-    /// The route of a topic.
-    pub(super) fn route(&mut self, topic: TopicName<'_>) -> Ticket {
+    /// The route of a topic, to those of its subscribers that may read it.
+    pub(super) fn route(&mut self, topic: TopicName<'_>, readers: &Readers<'_>) -> Ticket {
         let Self { subscriptions, interests, routes } = self;
         routes.find(topic.as_str(), |route| {
-            subscriptions.matching(topic, |session, grant| route.add(session, grant));
+            subscriptions.matching(topic, |session, grant| {
+                if readers.may_receive(session, topic) {
+                    route.add(session, grant);
+                }
+            });
             interests.matching(topic, |shard, ()| route.remote.insert(shard));
         })
     }

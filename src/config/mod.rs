@@ -3,6 +3,9 @@
 //! [`Options`] is plain data: every value that exists is within its bound in [`crate::limits`].
 //! `main` parses it once and lends it to the server; nothing below reads a flag or the environment.
 
+mod access;
+mod command;
+mod tls;
 mod values;
 
 #[cfg(test)]
@@ -16,6 +19,10 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, ValueEnum, value_parser};
 
 use crate::limits;
+
+pub use access::{Access, OnDenied, Takeover};
+pub use command::{Command, Passwd};
+pub use tls::{ServerName, TlsClients, TlsIdentity, TlsMin, TlsOptions};
 
 use values::{
     connections, parse_disk_low, parse_listen, parse_log_filter, parse_outgoing_bytes,
@@ -43,6 +50,13 @@ pub struct Options {
         help_heading = "Network"
     )]
     pub listen: Vec<SocketAddr>,
+
+    /// Who may connect and what they may do.
+    #[command(flatten)]
+    pub access: Access,
+    /// TLS.
+    #[command(flatten)]
+    pub tls: TlsOptions,
 
     /// Clients connected at once; one more is answered with CONNACK 3, server unavailable
     #[arg(
@@ -263,12 +277,6 @@ impl DiskLow {
 }
 
 impl Options {
-    /// Options from the process's own arguments. On `--help`, `--version` or a bad value this
-    /// prints and ends the process: 0 for the first two, 2 for the third.
-    pub fn from_command_line() -> Self {
-        Self::parse()
-    }
-
     /// Options from `args`, the program's name first.
     ///
     /// # Errors

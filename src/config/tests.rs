@@ -17,6 +17,17 @@ fn defaults_are_the_limits() {
     Options::command().debug_assert();
     let expected = Options {
         listen: vec![SocketAddr::from(([127, 0, 0, 1], 1883))],
+        access: Access {
+            passwords: None,
+            acl: None,
+            vhosts: None,
+            default_vhost: "/".to_owned(),
+            allow_anonymous: false,
+            auth_failures_max: limits::AUTH_FAILURES_DEFAULT,
+            on_denied: OnDenied::Drop,
+            takeover: Takeover::SameUser,
+        },
+        tls: TlsOptions::default(),
         connections_max: limits::CONNECTIONS_DEFAULT,
         packet_bytes_max: limits::PACKET_BYTES_DEFAULT,
         outgoing_bytes_max: limits::OUTGOING_BYTES_DEFAULT,
@@ -44,6 +55,14 @@ fn flags_set_their_fields() {
     let given = options(&[
         "--listen=[::1]:0",
         "--listen=0.0.0.0:1884",
+        "--passwords=/etc/ringmq/passwords",
+        "--acl=acl",
+        "--vhosts=vhosts.d",
+        "--default-vhost=plant 1",
+        "--allow-anonymous",
+        "--auth-failures-max=9",
+        "--on-denied=disconnect",
+        "--takeover=any",
         "--max-connections=7",
         "--max-packet-size=1KiB",
         "--max-outgoing-bytes=64KiB",
@@ -67,6 +86,17 @@ fn flags_set_their_fields() {
             "[::1]:0".parse().expect("an address"),
             "0.0.0.0:1884".parse().expect("an address"),
         ],
+        access: Access {
+            passwords: Some(PathBuf::from("/etc/ringmq/passwords")),
+            acl: Some(PathBuf::from("acl")),
+            vhosts: Some(PathBuf::from("vhosts.d")),
+            default_vhost: "plant 1".to_owned(),
+            allow_anonymous: true,
+            auth_failures_max: 9,
+            on_denied: OnDenied::Disconnect,
+            takeover: Takeover::Any,
+        },
+        tls: TlsOptions::default(),
         connections_max: 7,
         packet_bytes_max: 1024,
         outgoing_bytes_max: 64 * 1024,
@@ -129,6 +159,69 @@ fn takes_the_edges() {
     }
 }
 
+// Each flag of TLS sets its own field.
+#[test]
+fn tls_flags_set_their_fields() {
+    let given = options(&[
+        "--tls-listen=[::]:8883",
+        "--tls-listen=0.0.0.0:8884",
+        "--tls-cert=server.pem",
+        "--tls-key=server.key",
+        "--tls-min=1.3",
+        "--tls-sni=*.Example.com=a.pem,a.key",
+        "--tls-sni=b.example.com=b.pem,b.key",
+        "--tls-client-ca=ca.pem",
+        "--tls-client=optional",
+        "--tls-identity=san",
+        "--tls-crl=one.pem",
+        "--tls-crl=two.pem",
+    ]);
+    let name = |host: &str, cert: &str, key: &str| ServerName {
+        host: host.to_owned(),
+        cert: cert.into(),
+        key: key.into(),
+    };
+    let expected = TlsOptions {
+        listen: vec![
+            "[::]:8883".parse().expect("an address"),
+            "0.0.0.0:8884".parse().expect("an address"),
+        ],
+        cert: Some("server.pem".into()),
+        key: Some("server.key".into()),
+        min: TlsMin::V13,
+        names: vec![
+            name("*.example.com", "a.pem", "a.key"),
+            name("b.example.com", "b.pem", "b.key"),
+        ],
+        client_ca: Some("ca.pem".into()),
+        clients: TlsClients::Optional,
+        identity: TlsIdentity::San,
+        crls: vec!["one.pem".into(), "two.pem".into()],
+    };
+    assert_eq!(given.map(|options| options.tls), Ok(expected));
+}
+
+// Flags of TLS that mean nothing without others are refused, and those are named.
+#[test]
+fn tls_flags_need_each_other() {
+    let door = ["--tls-listen=127.0.0.1:0", "--tls-cert=c", "--tls-key=k"];
+    assert!(options(&door).is_ok());
+    for (flags, names) in [
+        (&["--tls-listen=127.0.0.1:0"][..], "--tls-cert"),
+        (&["--tls-listen=127.0.0.1:0", "--tls-cert=c"], "--tls-key"),
+        (&["--tls-cert=c"], "--tls-key"),
+        (&["--tls-key=k"], "--tls-cert"),
+        (&["--tls-sni=a.b=c,k"], "--tls-listen"),
+        (&["--tls-client-ca=ca"], "--tls-listen"),
+        (&[door[0], door[1], door[2], "--tls-client=optional"], "--tls-client-ca"),
+        (&[door[0], door[1], door[2], "--tls-identity=cn"], "--tls-client-ca"),
+        (&[door[0], door[1], door[2], "--tls-crl=crl"], "--tls-client-ca"),
+    ] {
+        let text = options(flags).expect_err("something is missing");
+        assert!(text.contains(names), "{flags:?}: {text}");
+    }
+}
+
 // A value out of its bound is refused, and the message names the flag and what it takes.
 #[test]
 fn refuses_what_is_out_of_bounds() {
@@ -138,6 +231,11 @@ fn refuses_what_is_out_of_bounds() {
         ("--shards", "two", "1 to 64"),
         ("--max-inflight", "0", "1..=65535"),
         ("--max-inflight", "65536", "1..=65535"),
+        ("--default-vhost", "", "1 to 255 bytes"),
+        ("--default-vhost", "a:b", "no colon"),
+        ("--auth-failures-max", "many", "invalid digit"),
+        ("--on-denied", "ignore", "drop, disconnect"),
+        ("--takeover", "nobody", "same-user, any"),
         ("--max-connections", "0", "1..=4294967295"),
         ("--max-connections", "4294967296", "1..=4294967295"),
         ("--max-packet-size", "63", "64 to 268435460 bytes"),
@@ -150,6 +248,16 @@ fn refuses_what_is_out_of_bounds() {
         ("--listen", "127.0.0.1", "as in 127.0.0.1:1883"),
         ("--listen", "127.0.0.1:65536", "as in 127.0.0.1:1883"),
         ("--listen", "localhost:1883", "takes an IP address"),
+        ("--tls-listen", "localhost:8883", "takes an IP address"),
+        ("--tls-min", "1.1", "1.2, 1.3"),
+        ("--tls-sni", "a.b", "as in mqtt.example.com=cert.pem,key.pem"),
+        ("--tls-sni", "a.b=c", "as in mqtt.example.com=cert.pem,key.pem"),
+        ("--tls-sni", "a.b=,k", "as in mqtt.example.com=cert.pem,key.pem"),
+        ("--tls-sni", "a.b=c,", "as in mqtt.example.com=cert.pem,key.pem"),
+        ("--tls-sni", "=c,k", "as in mqtt.example.com=cert.pem,key.pem"),
+        ("--tls-sni", "*=c,k", "as in mqtt.example.com=cert.pem,key.pem"),
+        ("--tls-sni", "a.*.b=c,k", "as in mqtt.example.com=cert.pem,key.pem"),
+        ("--tls-sni", "a..b=c,k", "as in mqtt.example.com=cert.pem,key.pem"),
         ("--log", "inof", "LEVEL"),
         ("--durability", "none", "disk, os"),
         ("--durability", "", "disk, os"),

@@ -9,7 +9,7 @@ use clap::builder::RangedU64ValueParser;
 
 use crate::limits;
 
-use super::{DiskLow, SessionExpiry};
+use super::{DiskLow, ServerName, SessionExpiry};
 
 pub(super) fn connections() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=limits::CONNECTIONS_MAX as u64)
@@ -18,6 +18,23 @@ pub(super) fn connections() -> RangedU64ValueParser<usize> {
 pub(super) fn parse_listen(text: &str) -> Result<SocketAddr, String> {
     let takes = "takes an IP address and a port, as in 127.0.0.1:1883 or [::]:1883";
     text.parse().map_err(|_| takes.to_owned())
+}
+
+pub(super) fn parse_server_name(text: &str) -> Result<ServerName, String> {
+    let takes = "takes a host name, = and two files, as in mqtt.example.com=cert.pem,key.pem; the \
+                 host may be *.example.com";
+    let (host, files) = text.split_once('=').ok_or(takes)?;
+    let (cert, key) = files.split_once(',').ok_or(takes)?;
+    let host = host.to_ascii_lowercase();
+    let labels = host.strip_prefix("*.").unwrap_or(&host);
+    let is_label = |label: &str| {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        !label.is_empty() && label.len() <= 63 && label.chars().all(is_part)
+    };
+    if !labels.split('.').all(is_label) || host.len() > 253 || cert.is_empty() || key.is_empty() {
+        return Err(takes.to_owned());
+    }
+    Ok(ServerName { host, cert: cert.into(), key: key.into() })
 }
 
 pub(super) fn parse_shards(text: &str) -> Result<NonZero<usize>, String> {

@@ -106,6 +106,10 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                 return self
                     .with_broker(|broker, context| broker.handle_peer(from, &record, context));
             }
+            (Parcel::Policy(policy), _) => {
+                self.with_broker(|broker, context| broker.set_policy(policy, context));
+            }
+            (Parcel::Tls(setup), _) => self.tls = Some(setup),
             (Parcel::Drain, _) => self.begin_stopping(),
             (Parcel::Drained, Some(from)) => {
                 if let Stopping::Wills { missing, .. } = &mut self.stopping {
@@ -130,6 +134,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         // Dropping the socket of one that came too late closes it.
         if self.is_running() {
             let key = self.adopt(traveller);
+            self.note_output(key);
             self.resume(key);
         }
     }

@@ -4,15 +4,15 @@ use std::io;
 
 use log::{debug, warn};
 
-use crate::broker::{CloseReason, ConnId, Context, Flow, Shard, ShardId};
+use crate::broker::{Caller, CloseReason, ConnId, Context, Flow, Shard, ShardId};
 use crate::limits::{LINK_WORK_MAX, PENDING_LINKS_MAX, PRE_CONNECT_BYTES_MAX};
 use crate::mqtt::{Packet, Version, decode, peek_frame};
 use crate::ring::{Buffer, Key, Received, RecvMode, Ring};
 use crate::store::Medium;
-use crate::transport::Transport;
+use crate::transport::{Opened, Then, Tls, Transport};
 
-use super::door::Caller;
-use super::links::{Carry, Closing, Link, Receiving, conn_of};
+use super::door::DoorKind;
+use super::links::{Carry, Closing, Link, Receiving, Waiting, conn_of};
 use super::outboxes::{Outboxes, Parcel, Traveller};
 use super::turn::{Clock, Reactor};
 
@@ -42,17 +42,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         match result {
             Ok(_) if !self.is_running() => {}
             Ok(socket) if self.links.len() < self.broker.clients() + PENDING_LINKS_MAX => {
-                let door = self.doors[listener as usize];
-                let peer = self.ring.peer(&socket);
-                let address = peer.map(|peer| peer.ip().to_canonical());
-                let key = self.adopt(Traveller {
-                    socket,
-                    transport: Transport::Plain,
-                    caller: Caller { address, local: door.local },
-                    carry: Carry::default(),
-                });
-                debug!("link {}: accepted from {peer:?}", key.slot);
-                self.arm(key);
+                self.let_one_in(self.doors[listener as usize], socket);
             }
             // Dropping the socket closes it.
             Ok(_) => warn!("connection refused: {} links are open", self.links.len()),
@@ -71,6 +61,26 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
     }
 
+    /// Takes a socket that was accepted at a door.
+    fn let_one_in(&mut self, door: DoorKind, socket: R::Socket) {
+        let peer = self.ring.peer(&socket);
+        let address = peer.map(|peer| peer.ip().to_canonical());
+        let transport = if door.tls {
+            let setup = self.tls.as_deref().expect("a door with TLS comes with a setup");
+            match Tls::new(setup) {
+                Ok(tls) => Transport::Tls(Box::new(tls)),
+                // Dropping the socket closes it.
+                Err(error) => return warn!("connection refused: TLS cannot begin: {error}"),
+            }
+        } else {
+            Transport::Plain
+        };
+        let caller = Caller { address, local: door.local };
+        let key = self.adopt(Traveller { socket, transport, caller, carry: Carry::default() });
+        debug!("link {}: accepted from {peer:?}", key.slot);
+        self.arm(key);
+    }
+
     /// Accepts again where it stopped.
     pub(super) fn accept_again(&mut self) {
         for listener in 0..self.accepting.len() {
@@ -84,8 +94,12 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
 
     /// Takes a socket that was accepted, or came from another shard.
     pub(super) fn adopt(&mut self, traveller: Traveller<R::Socket>) -> Key {
+        let caller = traveller.caller;
         let key = self.links.insert(traveller);
-        self.broker.open(conn_of(key), self.now_ms);
+        self.broker.open(conn_of(key), caller, self.now_ms);
+        if let Some(link) = self.links.get_mut(key) {
+            certify(&mut self.broker, key, &link.transport);
+        }
         self.follow_timer(key);
         key
     }
@@ -99,7 +113,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
         let open = link.closing == Closing::No;
         match received {
-            Received::Data(buffer) if open => self.on_data(key, buffer),
+            Received::Data(buffer) if open => self.on_data(key, Some(buffer)),
             Received::Data(buffer) => self.ring.recycle(buffer),
             Received::NoBuffers if open => self.starved.push(key),
             Received::End if open => {
@@ -140,7 +154,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         let Some(link) = self.links.get_mut(key) else {
             return;
         };
-        if link.receiving == Receiving::Off && link.closing == Closing::No && !link.ended {
+        let may = link.closing == Closing::No && link.waiting == Waiting::No && !link.ended;
+        if link.receiving == Receiving::Off && may {
             // One at a time until the home is known: then nothing is in flight when the link moves.
             let mode = if greeting { RecvMode::Once } else { link.recv_mode() };
             link.receiving = Receiving::Armed(mode);
@@ -148,19 +163,32 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
     }
 
-    fn on_data(&mut self, key: Key, buffer: Buffer) {
+    /// Handles received bytes; without any, those that the transport has kept.
+    pub(super) fn on_data(&mut self, key: Key, buffer: Option<Buffer>) {
         let flow = self.flow(key);
         let stopping = !self.is_running();
         let Some(link) = self.links.get_mut(key) else {
             return;
         };
-        let bytes = link.transport.open(self.ring.bytes_mut(&buffer));
+        let wire = match &buffer {
+            Some(buffer) => self.ring.bytes_mut(buffer),
+            None => &mut [],
+        };
+        if link.transport.is_handshaking() && !self.handshakes.take_step() {
+            link.transport.keep(wire);
+            link.waiting = Waiting::Turn;
+            self.handshakes.put_off(key);
+            return self.recycle(buffer);
+        }
+        let Opened { bytes, then } = link.transport.open(wire, &mut self.room);
+        link.ended |= matches!(then, Then::End);
+        certify(&mut self.broker, key, &link.transport);
         if flow != Flow::Continue || stopping {
             // It waits for others: what still comes is kept.
             link.carry.extend(bytes);
-            self.ring.recycle(buffer);
+            self.recycle(buffer);
             self.pause(key);
-            return;
+            return self.after_open(key, &then, None);
         }
         let mut carry = std::mem::take(&mut link.carry);
         let mut cutter = Cutter {
@@ -183,8 +211,35 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             cut
         };
         link.carry = carry;
-        self.ring.recycle(buffer);
-        self.after_cut(key, &cut);
+        self.recycle(buffer);
+        self.after_open(key, &then, Some(&cut));
+    }
+
+    fn recycle(&mut self, buffer: Option<Buffer>) {
+        if let Some(buffer) = buffer {
+            self.ring.recycle(buffer);
+        }
+    }
+
+    /// Does what follows from received bytes: the transport's part first, so that a link that goes
+    /// home does so with what its transport has to say.
+    fn after_open(&mut self, key: Key, then: &Then, cut: Option<&Cut>) {
+        if let Then::Fault(fault) = then {
+            debug!("link {}: TLS: {fault}", key.slot);
+            self.with_broker(|broker, context| {
+                broker.close(conn_of(key), CloseReason::TlsFault, context);
+            });
+        } else if let Some(cut) = cut {
+            self.after_cut(key, cut);
+        }
+        self.note_output(key);
+    }
+
+    /// Sends at the end of the turn what a transport has to say by itself.
+    pub(super) fn note_output(&mut self, key: Key) {
+        if self.links.get_mut(key).is_some_and(|link| link.transport.has_output()) {
+            self.unsent.push(key);
+        }
     }
 
     fn cut(&mut self, key: Key, bytes: &[u8]) -> (usize, Cut) {
@@ -224,8 +279,17 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     /// Ends a link whose peer has closed, when all that came before was handled: a publisher that
     /// was made to wait may have said DISCONNECT meanwhile.
     fn end_if_read(&mut self, key: Key) {
-        if self.flow(key) != Flow::Pause && self.links.get_mut(key).is_some_and(|link| link.ended) {
-            self.end(key, CloseReason::PeerClosed);
+        if self.flow(key) == Flow::Pause {
+            return;
+        }
+        match self.links.get_mut(key) {
+            Some(link) if link.ended && link.transport.owes_goodbye() => {
+                self.with_broker(|broker, context| {
+                    broker.close(conn_of(key), CloseReason::PeerClosed, context);
+                });
+            }
+            Some(link) if link.ended => self.end(key, CloseReason::PeerClosed),
+            _ => {}
         }
     }
 
@@ -258,6 +322,13 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     }
 
     fn send_home(&mut self, key: Key, home: ShardId) {
+        if let Some(link) = self.links.get_mut(key)
+            && link.sending
+        {
+            // Its packet waits in the link, and is found to be for another shard again.
+            link.waiting = Waiting::Send;
+            return;
+        }
         let Link { socket, transport, caller, carry, .. } = self.links.remove(key);
         self.broker.remove(conn_of(key));
         let traveller = Traveller { socket, transport, caller, carry };
@@ -276,6 +347,13 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         if link.timer_ms == 0 || due_ms < link.timer_ms {
             self.set_timer(key, due_ms);
         }
+    }
+}
+
+/// Tells the broker of a verified certificate, while it wants to know.
+fn certify(broker: &mut Shard, key: Key, transport: &Transport) {
+    if transport.is_certified() && broker.is_greeting(conn_of(key)) {
+        broker.certify(conn_of(key), transport.certified_name());
     }
 }
 
@@ -329,13 +407,14 @@ impl<S: Send, W: crate::ring::Wake> Cutter<'_, Outboxes<S, W>> {
             && bytes.len() >= frame.total_bytes
             && let Ok(Packet::Connect(connect)) = decode(Version::V311, frame, bytes)
         {
-            let home = self.broker.home_of(&connect);
+            let home = self.broker.home_of(conn, &connect);
             if home != self.shard {
                 return Err(Cut::Move(home));
             }
         }
         match self.next(conn, Version::V311, bytes, max) {
             (_, Flow::Stop) => Err(Cut::Stop),
+            (_, Flow::Wait) => Err(Cut::Pause),
             (0, _) => Err(Cut::Partial),
             (packet_bytes, _) => Ok(packet_bytes),
         }

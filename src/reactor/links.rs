@@ -5,11 +5,10 @@
 
 use slab::Slab;
 
-use crate::broker::ConnId;
+use crate::broker::{Caller, ConnId};
 use crate::ring::{Key, RecvMode};
 use crate::transport::Transport;
 
-use super::door::Caller;
 use super::outboxes::Traveller;
 
 /// Generations count to this and begin again.
@@ -30,6 +29,17 @@ pub(super) enum Receiving {
     Off,
     Armed(RecvMode),
     Ending,
+}
+
+/// Why a link's packets wait and nothing is received, for its own sake.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Waiting {
+    /// They do not.
+    No,
+    /// Other handshakes go first.
+    Turn,
+    /// It goes to its home shard when the send that is under way has ended.
+    Send,
 }
 
 /// How a link goes down.
@@ -92,6 +102,7 @@ pub(super) struct Link<S> {
     pub(super) closing: Closing,
     /// It let others go first, and is on the list of those.
     pub(super) yielded: bool,
+    pub(super) waiting: Waiting,
     /// Deadline of the timer that counts; others of this link are void. 0: none.
     pub(super) timer_ms: u64,
 }
@@ -135,6 +146,7 @@ impl<S> Links<S> {
             sending: false,
             closing: Closing::No,
             yielded: false,
+            waiting: Waiting::No,
             timer_ms: 0,
         });
         if slot == self.generations.len() {

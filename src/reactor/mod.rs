@@ -9,22 +9,27 @@
 //! |---|---|
 //! | `turn` | the reactor and its turn |
 //! | `intake` | accepting, receiving, cutting bytes into packets |
+//! | `handshakes` | TLS handshakes, a few each turn |
 //! | `outflow` | sending, closing |
 //! | `crossing` | what comes from other shards; stopping |
 //! | `storage` | writes to the disk, and what the disk has to say |
 //! | `door` | where links come in |
+//! | `verifier` | the way to who verifies passwords |
 //! | `links`, `outboxes`, `wheel` | sockets; the way to other shards; timers |
 
 mod crossing;
 mod door;
+mod handshakes;
 mod intake;
 mod links;
 mod outboxes;
 mod outflow;
 mod storage;
 mod turn;
+mod verifier;
 mod wheel;
 
-pub use door::{Caller, Door, DoorKind};
+pub use door::{Door, DoorKind};
 pub use outboxes::{Outbox, Parcel, Traveller};
 pub use turn::{Clock, Inbox, Options, Reactor};
+pub use verifier::{AtOnce, Verifier};

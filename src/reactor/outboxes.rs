@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::broker::{Peers, ShardId, ShardSet};
+use crate::access::Policy;
+use crate::broker::{Caller, Peers, ShardId, ShardSet};
 use crate::limits::{LARGE_BYTES_MAX, SHARE_BYTES_MIN};
 use crate::mesh::{Bell, Sender, Tally};
 use crate::ring::Wake;
 
-use super::door::Caller;
 use super::links::Carry;
-use crate::transport::Transport;
+use crate::transport::{TlsSetup, Transport};
 
 /// A link that was accepted, or is on its way to its home shard, with what it has received.
 #[derive(Debug)]
@@ -36,6 +36,10 @@ pub enum Parcel<S> {
     Large(Bytes),
     /// The receiver has been told what the sender's sessions that were found again subscribe to.
     Introduced,
+    /// From the control thread: who may come in and what they may do from now on.
+    Policy(Arc<Policy>),
+    /// From the control thread: who comes from now on gets these certificates.
+    Tls(Arc<TlsSetup>),
     /// From the control thread: stop.
     Drain,
     /// The sender publishes nothing more.

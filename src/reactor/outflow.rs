@@ -11,7 +11,7 @@ use crate::limits::FLUSH_MS_MAX;
 use crate::ring::{Key, Ring};
 use crate::store::Medium;
 
-use super::links::{Closing, Receiving, conn_of};
+use super::links::{Closing, Receiving, Waiting, conn_of};
 use super::turn::{Clock, Reactor};
 
 impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
@@ -24,7 +24,10 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         if link.sending || link.closing == Closing::Shut {
             return self.keep_batch(spare);
         }
-        let batch = self.broker.take_output(conn_of(key), spare);
+        let full = link.transport.is_full();
+        let plain = if full { spare } else { self.broker.take_output(conn_of(key), spare) };
+        let last = link.closing == Closing::Flushing && !self.broker.has_output(conn_of(key));
+        let batch = link.transport.seal(plain, last, &mut self.room, self.broker.pool());
         if batch.is_empty() {
             return self.keep_batch(batch);
         }
@@ -42,10 +45,15 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         match sent {
             Some(bytes) => {
                 batch.advance(bytes, self.broker.pool());
-                self.with_broker(|broker, context| broker.on_sent(conn_of(key), bytes, context));
+                let plain_bytes = link.transport.on_sent(bytes);
+                if plain_bytes > 0 {
+                    self.with_broker(|broker, context| {
+                        broker.on_sent(conn_of(key), plain_bytes, context);
+                    });
+                }
                 if batch.is_empty() {
                     self.keep_batch(batch);
-                    self.start_send(key);
+                    self.go_on_sending(key);
                 } else {
                     self.send_rest(key, batch);
                 }
@@ -57,6 +65,17 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             }
         }
         self.after_last_completion(key);
+    }
+
+    /// A send has ended: the next, unless the link waited for that to go home.
+    fn go_on_sending(&mut self, key: Key) {
+        match self.links.get_mut(key) {
+            Some(link) if link.waiting == Waiting::Send => {
+                link.waiting = Waiting::No;
+                self.resume(key);
+            }
+            _ => self.start_send(key),
+        }
     }
 
     fn send_rest(&mut self, key: Key, batch: Batch) {
@@ -127,6 +146,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         if link.closing == Closing::Flushing
             && !link.sending
             && !self.broker.has_output(conn_of(key))
+            && !link.transport.has_output()
         {
             self.shut(key);
         }

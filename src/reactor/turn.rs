@@ -9,12 +9,15 @@ use crate::chunk::Batch;
 use crate::mesh::{Bell, Receiver, Tally};
 use crate::ring::{Completion, Key, Ring};
 use crate::store::Medium;
+use crate::transport::TlsSetup;
 
 use super::crossing::Stopping;
 use super::door::{Door, DoorKind};
+use super::handshakes::Handshakes;
 use super::links::{Links, conn_of, key_of};
 use super::outboxes::{Outbox, Outboxes, Parcel, Traveller};
 use super::storage::Storage;
+use super::verifier::Verifier;
 use super::wheel::Wheel;
 
 /// Emptied batches kept for reuse.
@@ -38,6 +41,8 @@ pub struct Options<R: Ring, M: Medium<File = R::File>> {
     pub broker: Shard,
     /// This shard's part of the disk.
     pub medium: M,
+    /// Verifies passwords.
+    pub verifier: Box<dyn Verifier>,
     /// This shard.
     pub shard: ShardId,
     /// Where to accept.
@@ -54,6 +59,8 @@ pub struct Options<R: Ring, M: Medium<File = R::File>> {
     pub clients_max: usize,
     /// `--max-packet-size`.
     pub packet_bytes_max: usize,
+    /// What doors with TLS begin with; there if one has.
+    pub tls: Option<Arc<TlsSetup>>,
 }
 
 /// See the module.
@@ -63,6 +70,9 @@ pub struct Reactor<R: Ring, C: Clock, M: Medium<File = R::File>> {
     pub(super) now_ms: u64,
     pub(super) broker: Shard,
     pub(super) storage: Storage<M>,
+    verifier: Box<dyn Verifier>,
+    /// Passwords that are being verified.
+    inquiries: usize,
     pub(super) shard: ShardId,
     pub(super) links: Links<R::Socket>,
     pub(super) outboxes: Outboxes<R::Socket, R::Waker>,
@@ -76,6 +86,12 @@ pub struct Reactor<R: Ring, C: Clock, M: Medium<File = R::File>> {
     pub(super) starved: Vec<Key>,
     /// Links that go on in the next turn, or when the rings to other shards have room.
     pub(super) yielded: Vec<Key>,
+    /// Links whose transport has something to say by itself.
+    pub(super) unsent: Vec<Key>,
+    pub(super) handshakes: Handshakes,
+    pub(super) tls: Option<Arc<TlsSetup>>,
+    /// Memory for opening and sealing.
+    pub(super) room: Vec<u8>,
     pub(super) doors: Vec<DoorKind>,
     /// Listeners, each with when to accept again if it stopped.
     pub(super) accepting: Vec<Option<u64>>,
@@ -109,6 +125,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             now_ms,
             broker: options.broker,
             storage: Storage::new(options.medium, options.inboxes.len()),
+            verifier: options.verifier,
+            inquiries: 0,
             shard: options.shard,
             links: Links::new(),
             outboxes: Outboxes::new(options.outboxes, options.tally, options.clients_max),
@@ -120,6 +138,10 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             spare_batches: Vec::new(),
             starved: Vec::new(),
             yielded: Vec::new(),
+            unsent: Vec::new(),
+            handshakes: Handshakes::default(),
+            tls: options.tls,
+            room: Vec::new(),
             doors,
             accepting,
             accept_warned_ms: None,
@@ -162,11 +184,14 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.bell.awake();
         waited?;
         self.now_ms = self.clock.now_ms();
+        self.handshakes.begin_turn();
+        self.go_on_with_handshakes();
         for completion in completions.drain(..) {
             self.on_completion(completion);
         }
         self.completions = completions;
         self.hear_medium();
+        self.hear_verifier();
         self.handle_inboxes();
         self.keep_promises();
         self.on_due();
@@ -190,7 +215,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     /// How long to sleep; none: until something completes. Others are told that this shard sleeps,
     /// and what they did before they could know is looked at once more.
     pub fn sleep_time(&mut self) -> Option<Duration> {
-        if self.broker.has_replays() || !self.starved.is_empty() || self.housekeeping {
+        let busy = self.broker.has_replays() || self.housekeeping || self.handshakes.is_waiting();
+        if busy || !self.starved.is_empty() {
             return Some(Duration::ZERO);
         }
         self.bell.announce_sleep();
@@ -288,11 +314,28 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     }
 
     fn handle_events(&mut self) {
-        while let Some(event) = self.with_broker(|broker, context| broker.next_event(context)) {
-            match event {
-                Event::Resume(conn) => self.resume(key_of(conn)),
-                Event::Close(conn) => self.close_link(key_of(conn)),
+        loop {
+            while let Some(event) = self.with_broker(|broker, context| broker.next_event(context)) {
+                match event {
+                    Event::Resume(conn) => self.resume(key_of(conn)),
+                    Event::Close(conn) => self.close_link(key_of(conn)),
+                }
             }
+            let Some(inquiry) = self.broker.next_inquiry() else { return };
+            let conn = inquiry.conn;
+            match self.verifier.ask(inquiry) {
+                Some(answer) => self.broker.handle_verified(conn, answer),
+                None => self.inquiries += 1,
+            }
+        }
+    }
+
+    fn hear_verifier(&mut self) {
+        while self.inquiries > 0
+            && let Some((conn, answer)) = self.verifier.next_answer()
+        {
+            self.inquiries -= 1;
+            self.broker.handle_verified(conn, answer);
         }
     }
 
@@ -302,6 +345,10 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         while let Some(conn) = self.broker.next_dirty() {
             any = true;
             self.start_send(key_of(conn));
+        }
+        for key in std::mem::take(&mut self.unsent) {
+            any = true;
+            self.start_send(key);
         }
         self.outboxes.publish();
         self.housekeeping = self.broker.end_turn();

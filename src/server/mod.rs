@@ -1,6 +1,9 @@
 //! From options to running shards and back: limits, listeners, threads, signals, the orderly end.
 
+mod access;
+mod auth;
 mod storage;
+pub mod tls;
 
 use std::fmt;
 use std::io;
@@ -15,9 +18,10 @@ use log::{debug, error, info, warn};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::rand::GetRandomFlags;
 use rustix::thread::{CpuSet, sched_setaffinity};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::access::{LoadError, Policy};
 use crate::broker::{self, Shard, ShardId, Stats};
 use crate::config::Options;
 use crate::cpus;
@@ -27,24 +31,37 @@ use crate::mesh::{self, Bell, Sender, Tally};
 use crate::reactor::{self, Clock, Door, DoorKind, Inbox, Outbox, Parcel, Reactor};
 use crate::ring::{self, Features, Listener, RingRefused, Socket, Uring, Wake, Waker};
 use crate::store::{Found, OpenError};
+use crate::transport::TlsSetup;
 
+use access::Access;
+use auth::Desk;
 use storage::Storage;
+use tls::TlsError;
 
 /// Tries to bind an address that is in use, and the time between two.
 const BIND_TRIES: u32 = 10;
 const BIND_PAUSE: Duration = Duration::from_millis(100);
+
+/// The time between two tries to send to a shard that is busy.
+const CONTROL_PAUSE: Duration = Duration::from_millis(1);
 
 /// Why the broker could not start.
 #[derive(Debug)]
 pub enum StartError {
     /// An address cannot be listened on.
     Listen(SocketAddr, io::Error),
+    /// An address that other hosts reach is to be listened on, and nothing says who may come in.
+    Unguarded(SocketAddr),
     /// io_uring cannot be used.
     Ring(RingRefused),
     /// The data directory cannot be used.
     Data(DirectoryError),
+    /// A file of TLS cannot be used.
+    Tls(TlsError),
     /// What is in this shard's part of it cannot.
     Store(u16, OpenError),
+    /// A file that says who may come in, or what they may do, is faulty.
+    Access(LoadError),
     /// The system refused something else: what, and why.
     System(&'static str, io::Error),
 }
@@ -58,9 +75,16 @@ impl fmt::Display for StartError {
                  choose another with --listen"
             ),
             Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::Unguarded(address) => write!(
+                f,
+                "cannot listen on {address}: other hosts reach it, and everybody could connect; \
+                 name the users with --passwords or --vhosts, or say --allow-anonymous"
+            ),
             Self::Ring(refused) => refused.fmt(f),
+            Self::Tls(error) => error.fmt(f),
             Self::Data(error @ DirectoryError::System { .. }) => write!(f, "--data-dir: {error}"),
             Self::Data(error) => error.fmt(f),
+            Self::Access(error) => error.fmt(f),
             Self::Store(shard, error) => write!(f, "--data-dir, shard-{shard}: {error}"),
             Self::System(what, error) => write!(f, "cannot {what}: {error}"),
         }
@@ -74,17 +98,30 @@ impl std::error::Error for StartError {}
 /// # Errors
 /// If it cannot start.
 pub fn run(options: &Options) -> Result<(), StartError> {
-    let mut signals = Signals::new([SIGTERM, SIGINT])
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
         .map_err(|error| StartError::System("watch for signals", error))?;
     raise_open_files();
     let cpus = cpus::available();
     let mut storage = Storage::open(options, cpus.default_shards())?;
     let shards = usize::from(storage.shards());
-    let pins = (options.pin && cpus.should_pin(shards)).then_some(cpus.ids);
-    let doors = open_doors(&options.listen, shards)?;
-    let addresses: Vec<_> =
-        doors[0].iter().filter_map(|door| door.listener.address().ok()).collect();
-    let (threads, controls, features) = start(options, doors, pins.as_deref(), &mut storage)?;
+    let pins = (options.pin && cpus.should_pin(shards)).then(|| cpus.ids.clone());
+    let tls = tls::load(&options.tls).map_err(StartError::Tls)?;
+    let vhosts = storage.vhosts()?;
+    let helpers = (cpus.ids.len() / 2).max(1);
+    let failures_max = options.access.auth_failures_max;
+    let sources = options.access.sources(tls::names_clients(&options.tls));
+    let mut access = Access::open(sources, vhosts, helpers, failures_max)?;
+    refuse_open_doors(options, access.policy())?;
+    let mut doors = open_doors(&options.listen, false, shards)?;
+    for (doors, more) in doors.iter_mut().zip(open_doors(&options.tls.listen, true, shards)?) {
+        doors.extend(more);
+    }
+    let addresses: Vec<_> = doors[0]
+        .iter()
+        .filter_map(|door| Some((door.listener.address().ok()?, door.kind)))
+        .collect();
+    let (threads, mut controls, features) =
+        start(options, doors, tls.as_ref(), pins.as_deref(), &mut storage, &access)?;
     let kernel = rustix::system::uname();
     info!(
         "ringmq {} on Linux {}, {features}",
@@ -93,27 +130,51 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     );
     let pinned = if pins.is_some() { "pinned" } else { "not pinned" };
     info!("{shards} shard{}, {pinned}", if shards == 1 { "" } else { "s" });
-    warn_if_open(&addresses);
-    for address in addresses {
-        info!("listening on {address}");
+    warn_if_open(&addresses, options);
+    for (address, kind) in addresses {
+        info!("listening on {address}{}", if kind.tls { " with TLS" } else { "" });
     }
-    for _signal in signals.forever().take(1) {
-        info!("stopping");
+    for signal in signals.forever() {
+        if signal != SIGHUP {
+            break;
+        }
+        reload(options, &mut access, &mut controls);
     }
+    info!("stopping");
     thread::spawn(move || {
-        if signals.forever().next().is_some() {
+        if signals.forever().any(|signal| signal != SIGHUP) {
             warn!("stopped at once by a second signal");
             process::exit(1);
         }
     });
     for mut control in controls {
-        control.stop();
+        control.send(Parcel::Drain);
     }
     let finished = threads.into_iter().map(|thread| thread.join().unwrap_or_default());
     log_stats(&finished.collect::<Vec<_>>());
     storage.finish();
     info!("stopped");
     Ok(())
+}
+
+/// Reads the files again that say who may come in and what they may do, for all shards: all of them
+/// or, if one is faulty, none.
+fn reload(options: &Options, access: &mut Access, controls: &mut [Control]) {
+    let reloaded = tls::load(&options.tls).map_err(StartError::Tls);
+    let reloaded = reloaded.and_then(|tls| {
+        access.reload().map_err(StartError::Access)?;
+        Ok(tls)
+    });
+    match reloaded {
+        Ok(tls) => {
+            for control in controls {
+                control.send(Parcel::Policy(access.policy().clone()));
+                tls.iter().for_each(|tls| control.send(Parcel::Tls(tls.clone())));
+            }
+            info!("reloaded");
+        }
+        Err(error) => error!("not reloaded, everything stays as it was: {error}"),
+    }
 }
 
 /// The control thread's way to one shard.
@@ -124,9 +185,13 @@ struct Control {
 }
 
 impl Control {
-    fn stop(&mut self) {
-        let full = self.sender.push_object(Parcel::Drain).is_err();
-        debug_assert!(!full, "nothing else was ever sent");
+    fn send(&mut self, parcel: Parcel<Socket>) {
+        let mut parcel = parcel;
+        // A shard that does not come to take what it was sent before is busy, and will.
+        while let Err(refused) = self.sender.push_object(parcel) {
+            parcel = refused;
+            thread::sleep(CONTROL_PAUSE);
+        }
         self.sender.publish();
         if self.bell.must_ring() {
             self.waker.wake();
@@ -146,6 +211,7 @@ struct Seat {
     inboxes: Vec<Inbox<Socket>>,
     bells: Vec<Arc<Bell>>,
     tally: Arc<Tally>,
+    tls: Option<Arc<TlsSetup>>,
     /// What its log finds.
     found: Vec<Found>,
     started: Instant,
@@ -154,7 +220,14 @@ struct Seat {
 }
 
 /// What a shard must know before it begins, when all have their rings.
-type Arrangement = (Vec<Waker>, FileMedium);
+struct Arrangement {
+    wakers: Vec<Waker>,
+    medium: FileMedium,
+    desk: Desk,
+    policy: Arc<Policy>,
+    vhosts: Vec<(u16, String)>,
+}
+
 type Ready = (usize, Result<(Waker, Features), StartError>);
 /// The control thread's ways to the shards.
 type Controls = Vec<Sender<Parcel<Socket>>>;
@@ -164,11 +237,13 @@ type Started = (Vec<thread::JoinHandle<Stats>>, Vec<Control>, Features);
 fn start(
     options: &Options,
     doors: Vec<Vec<Door<Listener>>>,
+    tls: Option<&Arc<TlsSetup>>,
     pins: Option<&[usize]>,
     storage: &mut Storage,
+    access: &Access,
 ) -> Result<Started, StartError> {
     let shards = doors.len();
-    let (seats, control_senders) = seats(doors, pins, storage)?;
+    let (seats, control_senders) = seats(doors, tls, pins, storage)?;
     let bells = seats[0].bells.clone();
     let (ready_sender, ready) = mpsc::channel::<Ready>();
     let (mut threads, mut mailboxes) = (Vec::new(), Vec::new());
@@ -195,9 +270,16 @@ fn start(
     }
     let wakers: Vec<Waker> = wakers.into_iter().flatten().collect();
     for (shard, mailbox) in mailboxes.into_iter().enumerate() {
-        let medium = storage.medium(shard, wakers[shard].clone());
+        let waker = wakers[shard].clone();
+        let arrangement = Arrangement {
+            wakers: wakers.clone(),
+            medium: storage.medium(shard, waker.clone()),
+            desk: access.desk(move || waker.wake()),
+            policy: access.policy().clone(),
+            vhosts: access.vhosts(),
+        };
         // A thread that is gone has panicked, and said so.
-        let _gone = mailbox.send((wakers.clone(), medium));
+        let _gone = mailbox.send(arrangement);
     }
     let controls = control_senders.into_iter().zip(bells).zip(wakers);
     let controls =
@@ -209,6 +291,7 @@ fn start(
 /// Connects every shard with every other, and the control thread with all.
 fn seats(
     doors: Vec<Vec<Door<Listener>>>,
+    tls: Option<&Arc<TlsSetup>>,
     pins: Option<&[usize]>,
     storage: &mut Storage,
 ) -> Result<(Vec<Seat>, Controls), StartError> {
@@ -234,6 +317,7 @@ fn seats(
                 inboxes: vec![(None, receiver)],
                 bells: bells.clone(),
                 tally: tally.clone(),
+                tls: tls.cloned(),
                 found: storage.take_found(shard)?,
                 started,
                 epoch_ms,
@@ -290,13 +374,15 @@ fn run_shard(
     if ready.send((at, Ok((waker, features)))).is_err() {
         return Stats::default();
     }
-    let Ok((wakers, medium)) = arrangement.recv() else {
+    let Ok(Arrangement { wakers, medium, desk, policy, vhosts }) = arrangement.recv() else {
         return Stats::default();
     };
     let clock = SinceStart(seat.started);
-    let broker = Shard::new(broker_options(&seat, options, seed), store);
-    let reactor =
-        Reactor::new(ring, clock, reactor_options(seat, options, broker, &wakers, medium));
+    let vhosts = vhosts.iter().map(|(number, name)| (*number, name.as_str()));
+    let broker =
+        Shard::new(broker_options(&seat, options, seed), store).with_policy(policy, vhosts);
+    let options = reactor_options(seat, options, broker, &wakers, medium, desk);
+    let reactor = Reactor::new(ring, clock, options);
     match reactor.run() {
         Ok(stats) => stats,
         Err(error) => {
@@ -317,6 +403,8 @@ fn broker_options(seat: &Seat, options: &Options, seed: u64) -> broker::Options 
         session_bytes_max: options.session_bytes_max,
         session_overflow: storage::overflow(options),
         session_expiry_ms: storage::expiry_ms(options),
+        on_denied: access::on_denied(options),
+        takeover: access::takeover(options),
         disk_low: storage::disk_low(options),
         epoch_ms: seat.epoch_ms,
         seed,
@@ -329,6 +417,7 @@ fn reactor_options(
     broker: Shard,
     wakers: &[Waker],
     medium: FileMedium,
+    desk: Desk,
 ) -> reactor::Options<Uring, FileMedium> {
     let own_bell = seat.bells[usize::from(seat.shard.0)].clone();
     let outboxes = seat.senders.into_iter().zip(&seat.bells).zip(wakers);
@@ -338,6 +427,7 @@ fn reactor_options(
     reactor::Options {
         broker,
         medium,
+        verifier: Box::new(desk),
         shard: seat.shard,
         doors: seat.doors,
         outboxes: outboxes.collect(),
@@ -346,6 +436,7 @@ fn reactor_options(
         tally: seat.tally,
         clients_max: options.connections_max,
         packet_bytes_max: options.packet_bytes_max,
+        tls: seat.tls,
     }
 }
 
@@ -369,6 +460,7 @@ fn seed() -> u64 {
 /// Binds every address once for each shard. Port 0 becomes the same port for all.
 fn open_doors(
     addresses: &[SocketAddr],
+    tls: bool,
     shards: usize,
 ) -> Result<Vec<Vec<Door<Listener>>>, StartError> {
     let mut doors: Vec<Vec<Door<Listener>>> = (0..shards).map(|_| Vec::new()).collect();
@@ -379,7 +471,7 @@ fn open_doors(
             // not share finds out whether the port is free.
             drop(bind_alone(address).map_err(refused)?);
         }
-        let kind = DoorKind { local: address.ip().is_loopback() };
+        let kind = DoorKind { local: address.ip().is_loopback(), tls };
         let mut address = *address;
         for shard in &mut doors {
             let listener = Listener::bind(address, LISTEN_BACKLOG).map_err(refused)?;
@@ -402,12 +494,23 @@ fn bind_alone(address: &SocketAddr) -> io::Result<std::net::TcpListener> {
     std::net::TcpListener::bind(address)
 }
 
-fn warn_if_open(addresses: &[SocketAddr]) {
-    for address in addresses.iter().filter(|address| !address.ip().is_loopback()) {
-        warn!(
-            "{address} is reachable from other hosts and everybody may connect: this version has \
-             no passwords; guard it with a firewall"
-        );
+/// Anonymous clients come in by local doors alone, unless they are said to be welcome.
+fn refuse_open_doors(options: &Options, policy: &Policy) -> Result<(), StartError> {
+    let asks_certificates = tls::requires_certificates(&options.tls);
+    let certified = options.tls.listen.iter().filter(|_| !asks_certificates);
+    let mut addresses = options.listen.iter().chain(certified);
+    let open = addresses.find(|address| !address.ip().is_loopback());
+    match open {
+        Some(address) if !policy.guards_open_doors() => Err(StartError::Unguarded(*address)),
+        _ => Ok(()),
+    }
+}
+
+fn warn_if_open(addresses: &[(SocketAddr, DoorKind)], options: &Options) {
+    for (address, _) in addresses.iter().filter(|(_, kind)| !kind.local) {
+        if options.access.allow_anonymous {
+            warn!("{address} is reachable from other hosts, and --allow-anonymous lets all in");
+        }
     }
 }
 

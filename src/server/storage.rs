@@ -7,7 +7,7 @@ use log::info;
 
 use crate::broker::{Overflow, Threshold};
 use crate::config::{self, Options};
-use crate::disk::{Directory, FileMedium, Helper, ShardFiles};
+use crate::disk::{Directory, FileMedium, Helper, ShardFiles, Vhosts};
 use crate::limits::SHARDS_MAX;
 use crate::ring::{Wake, Waker};
 use crate::store::{CatalogLimits, Found, LogOptions, Store, StoreOptions};
@@ -36,6 +36,11 @@ impl Storage {
 
     pub(super) fn shards(&self) -> u16 {
         self.directory.shards()
+    }
+
+    /// The numbers of vhosts.
+    pub(super) fn vhosts(&self) -> Result<Vhosts, StartError> {
+        self.directory.vhosts().map_err(StartError::Data)
     }
 
     /// The files that a shard finds.

@@ -6,7 +6,7 @@
 //! is on disk already is a question of [`super::Log::committed`].
 
 use std::collections::BTreeSet;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use super::hashing::Hashing;
 use super::logs::Logs;
@@ -285,6 +285,26 @@ impl Catalog {
         logs.append_promised(&Record::Cleared { vhost, topic });
         logs.release(before.position, 1);
         true
+    }
+
+    /// Clears all retained messages of a vhost; how many there were.
+    pub fn clear_all_retained(&mut self, vhost: u16, logs: &mut Logs) -> usize {
+        let mut topics = Vec::new();
+        if let Some(store) = self.retained(vhost) {
+            let _end = store.scan("", None, usize::MAX, |topic, _| {
+                topics.push(topic.to_owned());
+                ControlFlow::Continue(())
+            });
+        }
+        topics.iter().for_each(|topic| {
+            self.clear_retained(vhost, topic, logs);
+        });
+        topics.len()
+    }
+
+    /// The vhosts that there may be retained messages of.
+    pub fn retained_vhosts(&self) -> Range<u16> {
+        0..u16::try_from(self.retained.len()).expect("named by 16 bits")
     }
 
     /// The retained messages of a vhost; `None` if there were never any.

@@ -1,10 +1,17 @@
 // MQTT.js against a broker: arguments are host, port and 3.1 or 3.1.1; exit code 0 if all is well.
+// Two arguments more are a file of authorities and TLSv1.2 or TLSv1.3: then it speaks that.
 'use strict';
 
 const assert = require('node:assert/strict');
 const mqtt = require('mqtt');
 
-const [host, port, version] = process.argv.slice(2);
+const [host, port, version, authorities, tlsVersion] = process.argv.slice(2);
+const door = authorities
+  ? {
+    protocol: 'mqtts', ca: require('node:fs').readFileSync(authorities),
+    minVersion: tlsVersion, maxVersion: tlsVersion,
+  }
+  : {};
 const PATIENCE_MS = 20_000;
 const protocol = {
   '3.1': { protocolId: 'MQIsdp', protocolVersion: 3 },
@@ -42,7 +49,8 @@ class Client {
     const client = new Client();
     const accepted = new Queue();
     client.mqtt = mqtt.connect({
-      host, port: Number(port), clientId, clean: true, reconnectPeriod: 0, ...protocol, ...options,
+      host, port: Number(port), clientId, clean: true, reconnectPeriod: 0,
+      ...door, ...protocol, ...options,
     });
     client.mqtt.on('connect', (packet) => accepted.put(packet));
     client.mqtt.on('message', (topic, payload, packet) =>

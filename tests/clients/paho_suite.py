@@ -1,7 +1,11 @@
-"""paho-mqtt against a broker: arguments are host, port and 3.1 or 3.1.1; exit code 0 if all is well."""
+"""paho-mqtt against a broker: arguments are host, port and 3.1 or 3.1.1; exit code 0 if all is well.
+
+Two arguments more are a file of authorities and TLSv1_2 or TLSv1_3: then it speaks that.
+"""
 
 import queue
 import socket
+import ssl
 import sys
 
 import paho.mqtt.client as mqtt
@@ -9,6 +13,10 @@ import paho.mqtt.client as mqtt
 HOST, PORT = sys.argv[1], int(sys.argv[2])
 PROTOCOL = {"3.1": mqtt.MQTTv31, "3.1.1": mqtt.MQTTv311}[sys.argv[3]]
 PATIENCE_S = 20
+TLS = None
+if len(sys.argv) > 4:
+    TLS = ssl.create_default_context(cafile=sys.argv[4])
+    TLS.minimum_version = TLS.maximum_version = ssl.TLSVersion[sys.argv[5]]
 
 
 class Client:
@@ -32,6 +40,8 @@ class Client:
         self.paho.on_message = lambda _c, _u, message: self.messages.put(message)
         if will:
             self.paho.will_set(*will)
+        if TLS:
+            self.paho.tls_set_context(TLS)
         self.paho.connect(HOST, PORT)
         self.paho.loop_start()
         flags, reason = self.connects.get(timeout=PATIENCE_S)

@@ -194,6 +194,15 @@ impl Broker {
         self.addr
     }
 
+    /// Where it takes TLS. It says so once in a run, and this reads on to there.
+    #[track_caller]
+    pub(crate) fn tls_addr(&self) -> SocketAddr {
+        let line = self.process.wait_for_line(" with TLS");
+        let (_, addr) = line.split_once("listening on ").expect("an address stands before it");
+        let addr = addr.split(' ').next().expect("split gives at least one");
+        addr.parse().expect("an address follows `listening on`")
+    }
+
     /// Asks it to stop, with SIGTERM.
     pub(crate) fn terminate(&self) {
         kill_process(Pid::from_child(&self.process.child), Signal::TERM).expect("it is our child");

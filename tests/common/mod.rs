@@ -11,6 +11,7 @@ mod broker;
 mod client;
 mod data;
 mod packet;
+mod program;
 mod random;
 
 #[allow(unused_imports, reason = "each test target uses its own part")]
@@ -22,5 +23,6 @@ pub(crate) use {
         Connect, DISCONNECT, PINGREQ, PINGRESP, Publish, connack, connect, frame, puback, pubcomp,
         publish, pubrec, pubrel, string, suback, subscribe, unsuback, unsubscribe,
     },
+    program::{in_repository, run, run_for_a_minute},
     random::Random,
 };

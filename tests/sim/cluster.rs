@@ -14,7 +14,7 @@ use log::info;
 use ringmq::broker::{self, Overflow, ShardId, Stats};
 use ringmq::limits::SESSION_BYTES_MAX;
 use ringmq::mesh::{self, Bell, Sender, Tally};
-use ringmq::reactor::{Clock, Door, DoorKind, Inbox, Options, Outbox, Parcel, Reactor};
+use ringmq::reactor::{AtOnce, Clock, Door, DoorKind, Inbox, Options, Outbox, Parcel, Reactor};
 use ringmq::ring::{Ring, Wake};
 use ringmq::store::{CatalogLimits, LogOptions, Losses, Store, StoreOptions};
 
@@ -97,14 +97,19 @@ impl Cluster {
             let options = Options {
                 broker: broker::Shard::new(broker_options(plan, ShardId(shard)), store),
                 medium: SimMedium::new(kernel, at),
+                verifier: Box::new(AtOnce),
                 shard: ShardId(shard),
-                doors: vec![Door { listener: SimListener, kind: DoorKind { local: true } }],
+                doors: vec![Door {
+                    listener: SimListener,
+                    kind: DoorKind { local: true, tls: false },
+                }],
                 outboxes,
                 inboxes,
                 bell: bells[at].clone(),
                 tally: tally.clone(),
                 clients_max: 1000,
                 packet_bytes_max: 1 << 20,
+                tls: None,
             };
             members.push(Member {
                 reactor: Some(Reactor::new(ring, clock.clone(), options)),
@@ -206,6 +211,8 @@ fn broker_options(plan: &Plan, shard: ShardId) -> broker::Options {
         session_bytes_max: SESSION_BYTES_MAX,
         session_overflow: Overflow::DropOldest,
         session_expiry_ms: 0,
+        on_denied: broker::OnDenied::Drop,
+        takeover: broker::Takeover::SameUser,
         disk_low: None,
         epoch_ms: 1,
         seed: plan.seed,

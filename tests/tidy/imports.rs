@@ -24,16 +24,19 @@ const TABLE: &[Row] = &[
     row("chunk", &[], &["bytes"]),
     row("mqtt", &[], &["bytes"]),
     row("access", &["mqtt"], ACCESS_CRATES),
-    row("transport", &[], &["bytes", "rustls"]),
+    row("transport", &[], &["bytes", "rustls", "x509_cert"]),
     row("store", &[], &["bytes", "compact_str", "crc32c", "foldhash", "hashbrown", "log", "slab"]),
     row("disk", &["store"], &["log", "memmap2", "rustix"]),
     row("mesh", &[], &["loom"]),
     row("ring", &[], &["bytes", "io_uring", "libc", "log", "rustix"]),
-    row("broker", &["mqtt", "store"], &["bytes", "foldhash", "hashbrown", "log", "slab"]),
+    row("broker", &["access", "mqtt", "store"], BROKER_CRATES),
     row("reactor", INNER, &["bytes", "log", "slab"]),
-    row("config", &[], &["clap", "log"]),
+    row("config", &["access"], &["clap", "log"]),
+    row("passwd", &["access", "config"], &["rpassword", "rustix"]),
     row("cpus", &[], &["rustix"]),
 ];
+
+const BROKER_CRATES: &[&str] = &["bytes", "compact_str", "foldhash", "hashbrown", "log", "slab"];
 
 /// Passwords, rules, and the files they come from.
 const ACCESS_CRATES: &[&str] = &[
@@ -53,7 +56,7 @@ const ACCESS_CRATES: &[&str] = &[
 ];
 
 /// What the reactor puts together.
-const INNER: &[&str] = &["broker", "mesh", "mqtt", "ring", "store", "transport"];
+const INNER: &[&str] = &["access", "broker", "mesh", "mqtt", "ring", "store", "transport"];
 
 const fn row(
     name: &'static str,

@@ -49,9 +49,15 @@ impl Acl {
         parse::parse(text)
     }
 
-    /// Adds the permission of a user, in place of one the user has.
-    pub(super) fn permit(&mut self, user: &str, permission: Permission) {
-        self.users.entry(user.into()).or_default().permission = Some(permission);
+    /// Gives a user a permission, if the user has none.
+    pub(super) fn permit_if_new(&mut self, user: &str, permission: Permission) {
+        self.users.entry(user.into()).or_default().permission.get_or_insert(permission);
+    }
+
+    /// The permissions of all users.
+    pub(super) fn into_permissions(self) -> impl Iterator<Item = (CompactString, Permission)> {
+        let users = self.users.into_iter();
+        users.filter_map(|(user, section)| Some((user, section.permission?)))
     }
 
     /// Whether the client may do that.

@@ -50,17 +50,15 @@ pub(super) fn parse(text: &str) -> Result<Acl, Fault> {
             }
             "pattern" => {
                 let (effect, filter) = parse_rule(rest).map_err(fault)?;
-                let shape = Shape::of_pattern(filter);
-                if !shape.is_personal() {
-                    log::warn!(
-                        "line {number}: pattern {filter} has no %u or %c: it is for everybody"
-                    );
-                }
-                acl.patterns.add(shape, effect);
+                acl.patterns.add(Shape::of_pattern(filter), effect);
             }
             "permission" => {
                 let (user, permission) = parse_permission(rest).map_err(fault)?;
-                acl.permit(user, permission);
+                let section = acl.users.entry(user.into()).or_default();
+                if section.permission.replace(permission).is_some() {
+                    let says = format!("user {user:?} has a permission already: remove one line");
+                    return Err(fault(says));
+                }
             }
             _ => {
                 let says =

@@ -73,7 +73,7 @@ fn meet<'a>(one: &[Level<'a>], other: &[Level<'a>]) -> Option<Filter<'a>> {
     let mut at = 0;
     loop {
         let level = match (one.get(at), other.get(at)) {
-            (None, None) => return Some(both),
+            (None, None) => break,
             (Some(Level::Rest), _) => {
                 both.extend(other.get(at..).unwrap_or_default());
                 break;
@@ -91,8 +91,7 @@ fn meet<'a>(one: &[Level<'a>], other: &[Level<'a>]) -> Option<Filter<'a>> {
     }
     // [MQTT-4.7.2-1] A leading wildcard does not match topics that begin with `$`.
     let is_hidden = is_dollar(&both) && !(is_dollar(one) && is_dollar(other));
-    // `#` met with nothing left at the very beginning would be a topic of no level.
-    (!is_hidden && !both.is_empty()).then_some(both)
+    (!is_hidden).then_some(both)
 }
 
 fn is_dollar(levels: &[Level<'_>]) -> bool {
@@ -101,14 +100,18 @@ fn is_dollar(levels: &[Level<'_>]) -> bool {
 
 /// Whether some topic that `filter` matches is denied by none.
 fn has_witness(filter: &[Level<'_>], denies: &[Filter<'_>]) -> bool {
-    let is_denied = |topic: &[Level<'_>]| denies.iter().any(|deny| covers(deny, topic));
+    let is_witness = |topic: &[Level<'_>]| {
+        // [MQTT-4.7.3-1] A topic has a letter: not what `/#` and `+` both seem to match.
+        let is_topic = !matches!(topic, [] | [Level::Text("")]);
+        is_topic && !denies.iter().any(|deny| covers(deny, topic))
+    };
     let Some((Level::Rest, before)) = filter.split_last() else {
-        return !is_denied(filter);
+        return is_witness(filter);
     };
     let longest = denies.iter().map(Vec::len).max().unwrap_or(0).max(before.len()) + 1;
     let mut topic = before.to_vec();
     while topic.len() <= longest.min(limits::TOPIC_LEVELS_MAX) {
-        if !topic.is_empty() && !is_denied(&topic) {
+        if is_witness(&topic) {
             return true;
         }
         topic.push(Level::Any);

@@ -95,11 +95,6 @@ impl Shape {
         }
     }
 
-    /// Whether `%u` or `%c` is in it.
-    pub(super) fn is_personal(&self) -> bool {
-        self.parts.iter().any(|part| matches!(part, Part::User | Part::ClientId))
-    }
-
     /// Whether a message to `topic` is what it is about, when `asker` asks.
     pub(super) fn matches(&self, topic: TopicName<'_>, asker: Asker<'_>) -> bool {
         if topic.is_dollar() && !self.is_dollar {

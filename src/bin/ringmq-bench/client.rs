@@ -9,12 +9,13 @@
 //! polling needs it.
 
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream as StdTcpStream};
 
 use mio::net::TcpStream;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
+use crate::stream::{Brought, Stream, Terms};
 use crate::wire::{self, Malformed, Packet};
 
 /// Bytes one read may take: large enough for its fixed cost to vanish, small enough for L2.
@@ -27,7 +28,7 @@ const SEND_BUFFER_BYTES: usize = 64 * 1024;
 /// One MQTT connection. Owned by a publisher, a subscriber or the idle crowd.
 #[derive(Debug)]
 pub(crate) struct Client {
-    socket: TcpStream,
+    stream: Stream,
     stage: Stage,
     greeting: Greeting,
     /// Control packets that wait for the socket.
@@ -126,7 +127,11 @@ impl Inbox {
 
 impl Client {
     /// Begins to connect.
-    pub(crate) fn open(route: Route, greeting: Greeting) -> io::Result<Client> {
+    pub(crate) fn open(
+        route: Route,
+        greeting: Greeting,
+        tls: Option<&Terms>,
+    ) -> io::Result<Client> {
         let family = match route.to {
             SocketAddr::V4(_) => AddressFamily::INET,
             SocketAddr::V6(_) => AddressFamily::INET6,
@@ -143,7 +148,7 @@ impl Client {
             Err(errno) => return Err(errno.into()),
         }
         Ok(Client {
-            socket: TcpStream::from_std(StdTcpStream::from(socket)),
+            stream: Stream::new(TcpStream::from_std(StdTcpStream::from(socket)), tls)?,
             stage: Stage::Connecting,
             greeting,
             outbox: Vec::new(),
@@ -156,7 +161,7 @@ impl Client {
 
     /// The socket, for registration with the poller.
     pub(crate) fn socket(&mut self) -> &mut TcpStream {
-        &mut self.socket
+        self.stream.socket()
     }
 
     /// How far the handshake is.
@@ -179,7 +184,7 @@ impl Client {
         self.readable |= event.is_readable() || event.is_read_closed();
         self.hung_up |= event.is_read_closed();
         if event.is_error()
-            && let Some(error) = self.socket.take_error().map_err(Fault::Io)?
+            && let Some(error) = self.stream.socket().take_error().map_err(Fault::Io)?
         {
             return Err(Fault::Io(error));
         }
@@ -237,9 +242,11 @@ impl Client {
         inbox.bytes[..carried].copy_from_slice(&self.carry);
         inbox.filled = carried;
         let room = &mut inbox.bytes[carried..];
-        let received = match self.socket.read(room) {
-            Ok(0) => return Err(Fault::Closed),
-            Ok(received) => received,
+        let Brought { bytes, emptied, opened } = match self.stream.read(room) {
+            Ok(brought) => brought,
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                return Err(Fault::Closed);
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.readable = false;
                 return Ok(0);
@@ -247,11 +254,14 @@ impl Client {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(0),
             Err(error) => return Err(Fault::Io(error)),
         };
-        // A short read has emptied the socket (epoll(7), question 9); only the end of the stream
-        // can follow without a new edge.
-        self.readable = received == room.len() || self.hung_up;
-        inbox.filled += received;
-        Ok(received)
+        // Only the end of the stream can follow without a new edge.
+        self.readable = !emptied || self.hung_up;
+        inbox.filled += bytes;
+        if opened {
+            self.writable = true;
+            self.flush()?;
+        }
+        Ok(bytes)
     }
 
     /// Keeps the incomplete packet at the end of the inbox, from byte `from` on.
@@ -267,8 +277,9 @@ impl Client {
 
     /// Sends what waits in the outbox as far as the socket takes it.
     pub(crate) fn flush(&mut self) -> Result<(), Fault> {
+        self.writable = self.writable && self.stream.flush().map_err(Fault::Io)?;
         while self.writable && !self.outbox.is_empty() {
-            let taken = write_once(&mut self.socket, &mut self.writable, &self.outbox)?;
+            let taken = write_once(&mut self.stream, &mut self.writable, &self.outbox)?;
             self.outbox.drain(..taken);
         }
         Ok(())
@@ -277,12 +288,12 @@ impl Client {
     /// Writes once past the outbox, which must be empty. Returns the bytes taken.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<usize, Fault> {
         assert!(self.outbox.is_empty(), "control packets go first");
-        write_once(&mut self.socket, &mut self.writable, bytes)
+        write_once(&mut self.stream, &mut self.writable, bytes)
     }
 }
 
-fn write_once(socket: &mut TcpStream, writable: &mut bool, bytes: &[u8]) -> Result<usize, Fault> {
-    match socket.write(bytes) {
+fn write_once(stream: &mut Stream, writable: &mut bool, bytes: &[u8]) -> Result<usize, Fault> {
+    match stream.write(bytes) {
         Ok(taken) => {
             *writable = taken == bytes.len();
             Ok(taken)

@@ -155,7 +155,7 @@ impl Crowd {
 
     fn open(&mut self, options: &Options, role: Role) -> Result<(), String> {
         let route = Route { to: options.address, from: source(options, role) };
-        let client = Client::open(route, greeting(options, role))
+        let client = Client::open(route, greeting(options, role), options.tls.as_ref())
             .map_err(|error| format!("connecting to {}: {error}", options.broker))?;
         let mut peer = match role {
             Role::Publisher(p) => Peer::Publisher(Box::new(publisher(options, p, client))),

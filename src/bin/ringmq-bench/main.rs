@@ -7,7 +7,7 @@
 //! ```text
 //! options ─► run (main thread) ─plan─► load (one a thread) ─► crowd ─┬► publisher ─► belt
 //!              ▲                         │ outcome                   ├► subscriber ─► checker
-//!            report ◄────────────────────┘                           └► client ─► wire
+//!            report ◄────────────────────┘                           └► client ─► wire, stream
 //! ```
 
 mod belt;
@@ -21,6 +21,7 @@ mod publisher;
 mod report;
 mod run;
 mod stats;
+mod stream;
 mod subscriber;
 mod template;
 mod turns;

@@ -1,10 +1,12 @@
 //! The command line: flags as clap reads them, and [`Options`], which cannot contradict itself.
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, CommandFactory, Parser, error::ErrorKind};
 
+use crate::stream::Terms;
 use crate::template::Template;
 use crate::wire::REMAINING_BYTES_MAX;
 
@@ -30,6 +32,15 @@ pub(crate) struct Flags {
     /// Broker's port
     #[arg(long, default_value_t = 1883)]
     port: u16,
+    /// Speak TLS 1.3, and trust the authorities in this file (PEM)
+    #[arg(long, value_name = "FILE")]
+    tls: Option<PathBuf>,
+    /// TLS 1.2 instead
+    #[arg(long, requires = "tls")]
+    tls12: bool,
+    /// Connect with tickets, as far as earlier connections got some
+    #[arg(long, requires = "tls")]
+    tls_tickets: bool,
     /// Threads; publishers and subscribers are dealt out to them in turn
     #[arg(long, value_name = "N", default_value_t = 1)]
     threads: u32,
@@ -110,6 +121,8 @@ pub(crate) struct Options {
     pub(crate) broker: String,
     /// The same, resolved.
     pub(crate) address: SocketAddr,
+    /// How to speak TLS, if so.
+    pub(crate) tls: Option<Terms>,
     /// At least 1.
     pub(crate) threads: u32,
     /// Publishing connections.
@@ -193,6 +206,8 @@ impl Options {
             return Err("--clean-session false needs --client-prefix to find it again".to_owned());
         }
         check_sizes(flags, publishers)?;
+        let terms = |file| Terms::new(file, &flags.host, flags.tls12, flags.tls_tickets);
+        let tls = flags.tls.as_deref().map(terms).transpose()?;
         let duration = flags.duration.or_else(|| match flags.messages {
             Some(_) => None,
             None => Some(Duration::from_secs(5)),
@@ -203,6 +218,7 @@ impl Options {
         Ok(Options {
             broker,
             address,
+            tls,
             threads: flags.threads,
             publishers,
             subscribers,

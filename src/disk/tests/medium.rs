@@ -273,7 +273,7 @@ fn no_space() {
     let path = rig.folder().join("00000000000000000000.segment");
     let says = format!("cannot allocate {} with {ABSURD} bytes: No space", path.display());
     assert!(error.to_string().starts_with(&says), "{error}");
-    assert_eq!(rig.numbers(), []);
+    assert_eq!(rig.numbers(), Vec::<u64>::new());
     rig.shard.supply(LENGTH);
     assert_eq!(rig.numbers().len(), 1);
 }

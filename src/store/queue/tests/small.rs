@@ -377,7 +377,7 @@ fn ends_are_told() {
     for taken in [0, 3] {
         let mut rig = Rig::new(Queue::default());
         rig.push_many(5, false);
-        assert_eq!(rig.take_all(taken).len(), taken.into());
+        assert_eq!(rig.take_all(taken).len(), usize::from(taken));
         rig.queue.drain(&mut rig.log);
         let acks = rig.queue.take_acks().expect("five are gone");
         assert_eq!(acks, Acks { first: 5, ..Acks::default() });
@@ -394,7 +394,7 @@ fn lost_messages_are_counted() {
         for taken in 0..4 {
             let mut rig = Rig::new(Queue::default());
             rig.push_many(4, near);
-            assert_eq!(rig.take_all(taken).len(), taken.into());
+            assert_eq!(rig.take_all(taken).len(), usize::from(taken));
             let keeps_first = |old: Position| (old.offset() == 0).then_some(old);
             rig.queue.relocate(&(0..SEGMENT), &keeps_first, SESSION, &mut rig.log);
             rig.queue.rewind();

@@ -1,0 +1,108 @@
+//! Flags that say who may connect and what they may do.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::access::Sources;
+use crate::limits;
+
+/// Who may connect and what they may do.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// Users and their passwords, as mosquitto_passwd or `ringmq passwd` write them, or an export
+    /// of RabbitMQ's or LavinMQ's definitions. Without users, clients come in by loopback alone
+    #[arg(long, value_name = "FILE", help_heading = "Access")]
+    pub passwords: Option<PathBuf>,
+
+    /// What each user may publish and subscribe to, as in Mosquitto; what it does not allow is
+    /// forbidden
+    #[arg(long, value_name = "FILE", help_heading = "Access")]
+    pub acl: Option<PathBuf>,
+
+    /// Directory with one for each vhost, its name percent-encoded, with its own files `passwords`,
+    /// `acl` and `limits`
+    #[arg(long, value_name = "DIR", help_heading = "Access")]
+    pub vhosts: Option<PathBuf>,
+
+    /// Vhost of clients whose user name is no VHOST:USER; --passwords and --acl are for it
+    #[arg(
+        long = "default-vhost",
+        value_name = "NAME",
+        default_value = "/",
+        value_parser = parse_vhost,
+        help_heading = "Access"
+    )]
+    pub default_vhost: String,
+
+    /// Let clients without a user in by every listener, and beside users
+    #[arg(long = "allow-anonymous", help_heading = "Access")]
+    pub allow_anonymous: bool,
+
+    /// Wrong passwords from one address within a minute, after which it is refused unheard; 0 for
+    /// any number
+    #[arg(
+        long = "auth-failures-max",
+        value_name = "N",
+        default_value_t = limits::AUTH_FAILURES_DEFAULT,
+        help_heading = "Access"
+    )]
+    pub auth_failures_max: u32,
+
+    /// What becomes of a message whose publisher may not publish to its topic
+    #[arg(
+        long = "on-denied",
+        value_enum,
+        value_name = "WHAT",
+        default_value_t = OnDenied::Drop,
+        help_heading = "Access"
+    )]
+    pub on_denied: OnDenied,
+
+    /// Who may take over the client id of somebody who is connected, and its session
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHO",
+        default_value_t = Takeover::SameUser,
+        help_heading = "Access"
+    )]
+    pub takeover: Takeover,
+}
+
+/// What becomes of a message whose publisher may not publish to its topic.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnDenied {
+    /// It is acknowledged, dropped and counted
+    Drop,
+    /// Its publisher is disconnected
+    Disconnect,
+}
+
+/// Who may take over a client id that is in use.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takeover {
+    /// A client of the same user, or anonymous as the other is
+    SameUser,
+    /// Everybody in the vhost
+    Any,
+}
+
+impl Access {
+    /// Where the policy comes from. `certificates`: whether a listener takes user names from client
+    /// certificates.
+    pub fn sources(&self, certificates: bool) -> Sources {
+        Sources {
+            passwords: self.passwords.clone(),
+            acl: self.acl.clone(),
+            vhosts: self.vhosts.clone(),
+            default_vhost: self.default_vhost.clone(),
+            allow_anonymous: self.allow_anonymous,
+            certificates,
+        }
+    }
+}
+
+fn parse_vhost(text: &str) -> Result<String, String> {
+    crate::access::check_vhost_name(text).map(|()| text.to_owned())
+}

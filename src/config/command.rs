@@ -1,0 +1,75 @@
+//! What `ringmq` is asked to do: to serve, or to change a file and end.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::Options;
+
+/// What the command line asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// To be the broker.
+    Serve(Box<Options>),
+    /// To change a password file.
+    Passwd(Passwd),
+}
+
+/// Set or delete the password of a user in a password file
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+#[command(after_help = "The password is asked for twice, or read with --stdin, and hashed with \
+                        Argon2id. Other lines of FILE stay as they are. A broker that runs reads \
+                        FILE again on SIGHUP.")]
+pub struct Passwd {
+    /// The password file; made if it is missing
+    pub file: PathBuf,
+
+    /// The user, without a vhost
+    pub user: String,
+
+    /// Read the password from standard input, up to the end of the line
+    #[arg(long)]
+    pub stdin: bool,
+
+    /// Delete the user
+    #[arg(long, conflicts_with = "stdin")]
+    pub delete: bool,
+}
+
+#[derive(Parser)]
+#[command(
+    name = "ringmq",
+    version,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
+    subcommand_value_name = "COMMAND"
+)]
+pub(super) struct CommandLine {
+    #[command(subcommand)]
+    tool: Option<Tool>,
+
+    #[command(flatten)]
+    options: Options,
+}
+
+#[derive(Subcommand)]
+enum Tool {
+    Passwd(Passwd),
+}
+
+impl Command {
+    /// What the process's own arguments ask for. On `--help`, `--version` or a bad value this
+    /// prints and ends the process: 0 for the first two, 2 for the third.
+    pub fn from_command_line() -> Self {
+        CommandLine::parse().into()
+    }
+}
+
+impl From<CommandLine> for Command {
+    fn from(line: CommandLine) -> Self {
+        match line.tool {
+            Some(Tool::Passwd(passwd)) => Self::Passwd(passwd),
+            None => Self::Serve(Box::new(line.options)),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The flags of TLS: where, with which certificates, and whom it trusts.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::values::{parse_listen, parse_server_name};
+
+/// What TLS was asked to be. Nothing is read from files here.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+#[command(next_help_heading = "TLS")]
+pub struct TlsOptions {
+    /// Address to accept MQTT over TLS on, usually port 8883; may be given several times
+    #[arg(
+        id = "tls-listen",
+        long = "tls-listen",
+        value_name = "ADDR:PORT",
+        value_parser = parse_listen,
+        requires = "tls-cert",
+        requires = "tls-key"
+    )]
+    pub listen: Vec<SocketAddr>,
+
+    /// The server's certificate and those of its issuers, as PEM
+    #[arg(id = "tls-cert", long = "tls-cert", value_name = "FILE", requires = "tls-key")]
+    pub cert: Option<PathBuf>,
+
+    /// The private key of --tls-cert, as PEM without a password
+    #[arg(id = "tls-key", long = "tls-key", value_name = "FILE", requires = "tls-cert")]
+    pub key: Option<PathBuf>,
+
+    /// The oldest version of TLS to accept
+    #[arg(
+        id = "tls-min",
+        long = "tls-min",
+        value_enum,
+        value_name = "VERSION",
+        default_value_t = TlsMin::V12
+    )]
+    pub min: TlsMin,
+
+    /// Certificate and key for clients that ask for this host; *.example.com is for every name
+    /// with one label more; may be given several times
+    #[arg(
+        id = "tls-sni",
+        long = "tls-sni",
+        value_name = "HOST=CERT,KEY",
+        value_parser = parse_server_name,
+        requires = "tls-listen"
+    )]
+    pub names: Vec<ServerName>,
+
+    /// Certificates of those who issue client certificates, as PEM
+    #[arg(
+        id = "tls-client-ca",
+        long = "tls-client-ca",
+        value_name = "FILE",
+        requires = "tls-listen"
+    )]
+    pub client_ca: Option<PathBuf>,
+
+    /// Whether clients must show a certificate of --tls-client-ca
+    #[arg(
+        id = "tls-client",
+        long = "tls-client",
+        value_enum,
+        value_name = "WHETHER",
+        default_value_t = TlsClients::Required,
+        requires = "tls-client-ca"
+    )]
+    pub clients: TlsClients,
+
+    /// What of a client certificate is the user name
+    #[arg(
+        id = "tls-identity",
+        long = "tls-identity",
+        value_enum,
+        value_name = "WHAT",
+        default_value_t = TlsIdentity::None,
+        requires = "tls-client-ca"
+    )]
+    pub identity: TlsIdentity,
+
+    /// Client certificates that were revoked, as PEM; each issuer of clients needs its list; may
+    /// be given several times
+    #[arg(id = "tls-crl", long = "tls-crl", value_name = "FILE", requires = "tls-client-ca")]
+    pub crls: Vec<PathBuf>,
+}
+
+/// The oldest version of TLS.
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsMin {
+    /// TLS 1.2 and 1.3
+    #[default]
+    #[value(name = "1.2")]
+    V12,
+    /// TLS 1.3 only
+    #[value(name = "1.3")]
+    V13,
+}
+
+/// Whether clients must show a certificate.
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsClients {
+    /// Who has none is not let in
+    #[default]
+    Required,
+    /// Who has none is let in; one that is shown must be good
+    Optional,
+}
+
+/// What of a client certificate is the user name.
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsIdentity {
+    /// The subject's common name
+    Cn,
+    /// The first alternative name that is a DNS name, a URI or an e-mail address
+    San,
+    /// Nothing: CONNECT says who it is
+    #[default]
+    None,
+}
+
+/// A certificate for clients that ask for a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerName {
+    /// In lower case; may begin with `*.`.
+    pub host: String,
+    /// The certificate and those of its issuers.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}

@@ -1,0 +1,84 @@
+//! Who may come in, from files to shards: read at start, and again at SIGHUP.
+
+use std::sync::Arc;
+
+use log::info;
+
+use crate::access::{LoadError, Policy, Sources};
+use crate::broker::{OnDenied, Takeover};
+use crate::config::{self, Options};
+use crate::disk::Vhosts;
+
+use super::auth::{Desk, Office};
+use super::{StartError, seed};
+
+/// The policy that is in force, and what the next one is made from.
+pub(super) struct Access {
+    sources: Sources,
+    vhosts: Vhosts,
+    policy: Arc<Policy>,
+    office: Office,
+}
+
+impl Access {
+    /// Reads the files, and starts the threads that verify passwords.
+    pub(super) fn open(
+        sources: Sources,
+        mut vhosts: Vhosts,
+        helpers: usize,
+        failures_max: u32,
+    ) -> Result<Self, StartError> {
+        let policy = load(&sources, &mut vhosts).map_err(StartError::Access)?;
+        let secret: [[u8; 8]; 4] = std::array::from_fn(|_| seed().to_ne_bytes());
+        let secret = std::array::from_fn(|at| secret[at / 8][at % 8]);
+        let office = Office::open(helpers, failures_max, secret)
+            .map_err(|error| StartError::System("start a thread that verifies passwords", error))?;
+        Ok(Self { sources, vhosts, policy, office })
+    }
+
+    /// What is in force.
+    pub(super) fn policy(&self) -> &Arc<Policy> {
+        &self.policy
+    }
+
+    /// Numbers and names of all vhosts that there ever were and that were not deleted.
+    pub(super) fn vhosts(&self) -> Vec<(u16, String)> {
+        self.vhosts.iter().map(|(number, name)| (number, name.to_owned())).collect()
+    }
+
+    /// A shard's way to who verifies passwords.
+    pub(super) fn desk(&self, wake: impl Fn() + Send + Sync + 'static) -> Desk {
+        self.office.desk(wake)
+    }
+
+    /// Reads the files again; what was in force stays so if one of them is faulty.
+    pub(super) fn reload(&mut self) -> Result<(), LoadError> {
+        self.policy = load(&self.sources, &mut self.vhosts)?;
+        self.office.forget();
+        Ok(())
+    }
+}
+
+fn load(sources: &Sources, vhosts: &mut Vhosts) -> Result<Arc<Policy>, LoadError> {
+    let before = vhosts.iter().count();
+    let policy = Policy::load(sources, &mut |name| vhosts.number_of(name))?;
+    let new = vhosts.iter().count() - before;
+    if new > 0 {
+        info!("{new} new vhost{}", if new == 1 { "" } else { "s" });
+    }
+    Ok(Arc::new(policy))
+}
+
+pub(super) fn on_denied(options: &Options) -> OnDenied {
+    match options.access.on_denied {
+        config::OnDenied::Drop => OnDenied::Drop,
+        config::OnDenied::Disconnect => OnDenied::Disconnect,
+    }
+}
+
+pub(super) fn takeover(options: &Options) -> Takeover {
+    match options.access.takeover {
+        config::Takeover::SameUser => Takeover::SameUser,
+        config::Takeover::Any => Takeover::Any,
+    }
+}

@@ -1,0 +1,245 @@
+//! Verifying passwords off the shards' threads.
+//!
+//! ```text
+//!  shard ──Inquiry──► remembered? too many wrong ones? ──► queue ──► helper threads
+//!    ▲                      │ Answer at once                             │
+//!    └──────────────────────┴──────────────── Answer ◄───────────────────┘
+//! ```
+//! What a hash costs is paid once: whose password was right is remembered for a while, so that many
+//! who reconnect at once come in at once, and a wrong one that is tried again is known. Addresses
+//! that had wrong ones lately stand in a queue of their own, behind the others. Locks are held for
+//! a look-up, never for a hash.
+
+mod failures;
+mod memory;
+mod queue;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use log::debug;
+
+use crate::access::Question;
+use crate::broker::{Answer, ConnId, Inquiry};
+use crate::limits::{CONNECT_TIMEOUT_MS, PASSWORD_BYTES_MAX};
+use crate::reactor::Verifier;
+
+use failures::Failures;
+use memory::Memory;
+use queue::{Lane, Queue};
+
+/// How much lower helpers stand than shards where both want a CPU.
+const NICENESS: i32 = 10;
+
+/// The helper threads; they end when this and all desks are gone.
+pub(super) struct Office {
+    shared: Arc<Shared>,
+}
+
+/// One shard's way to the helpers.
+pub(super) struct Desk {
+    shared: Arc<Shared>,
+    answers: Receiver<(ConnId, Answer)>,
+    reply_to: ReplyTo,
+}
+
+/// Where an answer goes.
+#[derive(Clone)]
+struct ReplyTo {
+    sender: Sender<(ConnId, Answer)>,
+    wake: Arc<dyn Fn() + Send + Sync>,
+}
+
+/// What waits for a helper.
+struct Waiting {
+    conn: ConnId,
+    address: Option<IpAddr>,
+    question: Question,
+    key: [u8; 16],
+    asked: Instant,
+    reply_to: ReplyTo,
+}
+
+struct Shared {
+    /// Keys what is remembered; nobody else has it.
+    secret: [u8; 32],
+    state: Mutex<State>,
+    /// There is something to do, or nothing ever more.
+    changed: Condvar,
+}
+
+struct State {
+    queue: Queue<Waiting>,
+    memory: Memory,
+    failures: Failures,
+    /// Desks there are.
+    desks: usize,
+    /// No more desks will be.
+    closed: bool,
+}
+
+impl Office {
+    /// Starts helper threads. `failures_max`: `--auth-failures-max`, 0: no bound.
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub(super) fn open(helpers: usize, failures_max: u32, secret: [u8; 32]) -> io::Result<Self> {
+        let state = State {
+            queue: Queue::default(),
+            memory: Memory::default(),
+            failures: Failures::new(failures_max),
+            desks: 0,
+            closed: false,
+        };
+        let shared = Shared { secret, state: Mutex::new(state), changed: Condvar::new() };
+        let office = Self { shared: Arc::new(shared) };
+        for number in 0..helpers {
+            let shared = office.shared.clone();
+            let helper = move || {
+                lower_priority();
+                shared.work();
+            };
+            thread::Builder::new().name(format!("ringmq-auth-{number}")).spawn(helper)?;
+        }
+        Ok(office)
+    }
+
+    /// A way to the helpers; `wake` is called when an answer is there.
+    pub(super) fn desk(&self, wake: impl Fn() + Send + Sync + 'static) -> Desk {
+        let (sender, answers) = channel();
+        self.shared.lock().desks += 1;
+        let reply_to = ReplyTo { sender, wake: Arc::new(wake) };
+        Desk { shared: self.shared.clone(), answers, reply_to }
+    }
+
+    /// Forgets whose password was right or wrong: passwords may have changed.
+    pub(super) fn forget(&self) {
+        self.shared.lock().memory = Memory::default();
+    }
+}
+
+impl Drop for Office {
+    fn drop(&mut self) {
+        self.shared.lock().closed = true;
+        self.shared.changed.notify_all();
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        self.shared.lock().desks -= 1;
+        self.shared.changed.notify_all();
+    }
+}
+
+impl Verifier for Desk {
+    fn ask(&mut self, inquiry: Inquiry) -> Option<Answer> {
+        let Inquiry { conn, address, question } = inquiry;
+        if question.password.len() > PASSWORD_BYTES_MAX {
+            return Some(Answer::Wrong);
+        }
+        let key = question.cache_key(&self.shared.secret);
+        let now = Instant::now();
+        let mut state = self.shared.lock();
+        match state.memory.recall(&key, now) {
+            Some(true) => return Some(Answer::Right),
+            Some(false) => {
+                state.failures.count(address, now);
+                return Some(Answer::Wrong);
+            }
+            None => {}
+        }
+        if state.failures.is_exceeded(address, now) {
+            return Some(Answer::Throttled);
+        }
+        let lane = if state.failures.has(address, now) { Lane::Suspects } else { Lane::Usual };
+        let reply_to = self.reply_to.clone();
+        let waiting = Waiting { conn, address, question, key, asked: now, reply_to };
+        let taken = state.queue.push(lane, waiting);
+        drop(state);
+        if !taken {
+            return Some(Answer::Busy);
+        }
+        self.shared.changed.notify_one();
+        None
+    }
+
+    fn next_answer(&mut self) -> Option<(ConnId, Answer)> {
+        self.answers.try_recv().ok()
+    }
+}
+
+impl Shared {
+    /// A helper that panicked has done nothing to the state: it holds the lock for look-ups alone.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a helper does until there is nobody left to ask.
+    fn work(&self) {
+        while let Some(waiting) = self.next() {
+            let answer = if waiting.asked.elapsed() >= Duration::from_millis(CONNECT_TIMEOUT_MS) {
+                // Its link was closed meanwhile.
+                Answer::Busy
+            } else {
+                self.answer(&waiting)
+            };
+            let ReplyTo { sender, wake } = &waiting.reply_to;
+            // A shard that is gone waits for nothing.
+            if sender.send((waiting.conn, answer)).is_ok() {
+                wake();
+            }
+        }
+    }
+
+    fn answer(&self, waiting: &Waiting) -> Answer {
+        let now = Instant::now();
+        {
+            // The same may have been asked more than once meanwhile, and others from there.
+            let state = self.lock();
+            match state.memory.recall(&waiting.key, now) {
+                Some(true) => return Answer::Right,
+                Some(false) => return Answer::Wrong,
+                None if state.failures.is_exceeded(waiting.address, now) => {
+                    return Answer::Throttled;
+                }
+                None => {}
+            }
+        }
+        let right = waiting.question.verify();
+        let mut state = self.lock();
+        state.memory.keep(waiting.key, right, now);
+        if right {
+            return Answer::Right;
+        }
+        state.failures.count(waiting.address, now);
+        Answer::Wrong
+    }
+
+    fn next(&self) -> Option<Waiting> {
+        let mut state = self.lock();
+        loop {
+            if let Some(waiting) = state.queue.pop() {
+                return Some(waiting);
+            }
+            if state.closed && state.desks == 0 {
+                return None;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// Lets this thread stand behind the shards.
+fn lower_priority() {
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        debug!("cannot lower the priority of a thread: {error}");
+    }
+}

@@ -1,0 +1,146 @@
+//! Verifying passwords: who is answered what, and what is remembered.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use super::failures::Failures;
+use super::memory::Memory;
+use super::queue::{Lane, Queue};
+use super::{Desk, Office};
+use crate::access::{Identity, Question, Secret};
+use crate::broker::{Answer, ConnId, Inquiry};
+use crate::limits::{AUTH_ADDRESSES_MAX, AUTH_REMEMBERED_MAX, AUTH_SUSPECTS_MAX, AUTH_WAITING_MAX};
+use crate::reactor::Verifier;
+
+/// SHA-512 of `right` and the salt `saltsalt1234`, as Mosquitto stores it.
+const SECRET: &str = "$6$c2FsdHNhbHQxMjM0$HlmMHrpSRPAcbnH3izW2kv9+M4Vj5bl/Yf8WUQdAAV8xJ/ZD8rnmUEbKj\
+                      Z2eoIM6hSB5/k7qK1fEgc+Ge3YY4g==";
+
+/// A desk, and what tells that an answer is there.
+struct Counter {
+    desk: Desk,
+    woken: Receiver<()>,
+    secret: Arc<Secret>,
+    _office: Office,
+}
+
+impl Counter {
+    fn open(failures_max: u32) -> Self {
+        let office = Office::open(2, failures_max, [7; 32]).expect("there are threads");
+        let (sender, woken) = channel();
+        let desk = office.desk(move || sender.send(()).expect("the test listens"));
+        let secret = Arc::new(Secret::parse(SECRET).expect("it is well formed"));
+        Self { desk, woken, secret, _office: office }
+    }
+
+    fn ask(&mut self, slot: u32, address: IpAddr, password: &str, known: bool) -> Option<Answer> {
+        let identity = Identity { vhost: 0, user: Some("user".into()), certified: false };
+        let password = password.as_bytes().into();
+        let question = Question { identity, password, secret: self.secret.clone(), known };
+        let conn = ConnId { slot, generation: 0 };
+        self.desk.ask(Inquiry { conn, address: Some(address), question })
+    }
+
+    /// Waits for the next answer.
+    fn answer(&mut self) -> (u32, Answer) {
+        self.woken.recv().expect("the helpers are there");
+        let (conn, answer) = self.desk.next_answer().expect("it was told that there is one");
+        (conn.slot, answer)
+    }
+}
+
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+const THERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
+
+// The first time is looked at, the second is remembered; an unknown user's right password is wrong.
+#[test]
+fn looked_at_once() {
+    for (password, known, answer) in [
+        ("right", true, Answer::Right),
+        ("wrong", true, Answer::Wrong),
+        ("right", false, Answer::Wrong),
+    ] {
+        let mut counter = Counter::open(0);
+        assert_eq!(counter.ask(1, HERE, password, known), None);
+        assert_eq!(counter.answer(), (1, answer));
+        assert_eq!(counter.ask(2, THERE, password, known), Some(answer), "remembered");
+    }
+    let mut counter = Counter::open(0);
+    let long = "x".repeat(crate::limits::PASSWORD_BYTES_MAX + 1);
+    assert_eq!(counter.ask(4, HERE, &long, true), Some(Answer::Wrong), "not looked at");
+}
+
+// Beyond the bound nothing from that address is looked at; what is known to be right comes in.
+#[test]
+fn too_many_wrong_ones() {
+    let mut counter = Counter::open(2);
+    assert_eq!(counter.ask(0, HERE, "right", true), None);
+    assert_eq!(counter.answer(), (0, Answer::Right));
+    for (slot, password) in [(1, "wrong 1"), (2, "wrong 2")] {
+        assert_eq!(counter.ask(slot, HERE, password, true), None);
+        assert_eq!(counter.answer(), (slot, Answer::Wrong));
+    }
+    assert_eq!(counter.ask(3, HERE, "wrong 3", true), Some(Answer::Throttled));
+    assert_eq!(counter.ask(4, HERE, "right", true), Some(Answer::Right));
+    assert_eq!(counter.ask(5, THERE, "wrong 3", true), None, "another address");
+    assert_eq!(counter.answer(), (5, Answer::Wrong));
+}
+
+// A minute from one address's first wrong one; IPv6 by /64; not without an address.
+#[test]
+fn failures_by_network() {
+    let v6 = |interface| Some(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, interface)));
+    let now = Instant::now();
+    let mut failures = Failures::new(2);
+    for address in [v6(1), v6(2), None, None, None] {
+        failures.count(address, now);
+    }
+    assert!(failures.is_exceeded(v6(3), now) && failures.has(None, now));
+    assert!(!failures.is_exceeded(None, now) && !failures.has(Some(HERE), now));
+    let later = now + Duration::from_secs(60);
+    assert!(!failures.has(v6(1), later));
+    failures.count(v6(1), later);
+    assert!(failures.has(v6(1), later) && !failures.is_exceeded(v6(1), later));
+    assert!(!Failures::new(0).is_exceeded(v6(1), now), "no bound");
+}
+
+// Addresses and passwords are remembered within their bounds; what is over gives way.
+#[test]
+fn bounded_memory() {
+    let now = Instant::now();
+    let mut failures = Failures::new(1);
+    let address = |n: usize| Some(IpAddr::V4(u32::try_from(n).expect("small").into()));
+    (0..AUTH_ADDRESSES_MAX).for_each(|n| failures.count(address(n), now));
+    failures.count(Some(HERE), now);
+    assert!(!failures.has(Some(HERE), now), "no room");
+    let later = now + Duration::from_secs(60);
+    failures.count(Some(HERE), later);
+    assert!(failures.has(Some(HERE), later));
+
+    let mut memory = Memory::default();
+    let key = |n: usize| (n as u128).to_le_bytes();
+    (0..AUTH_REMEMBERED_MAX).for_each(|n| memory.keep(key(n), n % 2 == 0, now));
+    assert_eq!(memory.recall(&key(3), now), Some(false));
+    assert_eq!(memory.recall(&key(3), later), None, "a wrong one may be right now");
+    assert_eq!(memory.recall(&key(2), later), Some(true));
+    memory.keep(key(AUTH_REMEMBERED_MAX), true, later);
+    assert_eq!(memory.recall(&key(2), later), Some(true), "only what is over went");
+    assert_eq!(memory.recall(&key(2), later + Duration::from_secs(900)), None);
+}
+
+// Suspects stand behind everybody else, and each lane has its bound.
+#[test]
+fn suspects_wait() {
+    let mut queue = Queue::default();
+    for (lane, max) in [(Lane::Suspects, AUTH_SUSPECTS_MAX), (Lane::Usual, AUTH_WAITING_MAX)] {
+        (0..max).for_each(|n| assert!(queue.push(lane, (lane, n))));
+        assert!(!queue.push(lane, (lane, max)));
+    }
+    assert_eq!(queue.pop(), Some((Lane::Usual, 0)));
+    (1..AUTH_WAITING_MAX).for_each(|n| assert_eq!(queue.pop(), Some((Lane::Usual, n))));
+    assert_eq!(queue.pop(), Some((Lane::Suspects, 0)));
+    assert!(queue.push(Lane::Usual, (Lane::Usual, 7)));
+    assert_eq!(queue.pop(), Some((Lane::Usual, 7)));
+}

@@ -1,0 +1,270 @@
+//! Certificates, keys and revocation lists from files: what TLS doors begin with.
+//!
+//! All or nothing: a faulty file is named, and nothing of what was loaded is used. A new setup has
+//! new ticket keys, so that nobody who is not trusted any more comes back with an old ticket.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use log::warn;
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::ring::{self, Ticketer};
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{
+    ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
+};
+use rustls::sign::CertifiedKey;
+use rustls::{InconsistentKeys, RootCertStore, ServerConfig, version};
+use x509_cert::Certificate;
+use x509_cert::der::Decode;
+
+use crate::config::{TlsClients, TlsIdentity, TlsMin, TlsOptions};
+use crate::limits::TLS_FILE_BYTES_MAX;
+use crate::transport::{Identity, TlsSetup};
+
+/// What is wrong with a file of TLS, or with all of them together.
+#[derive(Debug)]
+pub struct TlsError {
+    flag: &'static str,
+    file: Option<PathBuf>,
+    says: String,
+}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.file {
+            Some(file) => write!(f, "{} {}: {}", self.flag, file.display(), self.says),
+            None => write!(f, "{}: {}", self.flag, self.says),
+        }
+    }
+}
+
+impl std::error::Error for TlsError {}
+
+/// Whether user names are taken from client certificates.
+pub fn names_clients(options: &TlsOptions) -> bool {
+    options.client_ca.is_some() && options.identity != TlsIdentity::None
+}
+
+/// Whether nobody comes in by TLS without a certificate.
+pub fn requires_certificates(options: &TlsOptions) -> bool {
+    options.client_ca.is_some() && options.clients == TlsClients::Required
+}
+
+/// What doors with TLS begin with; none if there is no such door.
+///
+/// # Errors
+/// Names the flag, the file and what is wrong with it.
+pub fn load(options: &TlsOptions) -> Result<Option<Arc<TlsSetup>>, TlsError> {
+    let (Some(cert), Some(key)) = (&options.cert, &options.key) else {
+        return Ok(None);
+    };
+    let provider = Arc::new(ring::default_provider());
+    let own = Pair { cert_flag: "--tls-cert", key_flag: "--tls-key", cert, key };
+    let mut names = Names::new(own.load(&provider)?);
+    for name in &options.names {
+        let flag = "--tls-sni";
+        let pair = Pair { cert_flag: flag, key_flag: flag, cert: &name.cert, key: &name.key };
+        names.add(&name.host, pair.load(&provider)?);
+    }
+    let versions: &[_] = match options.min {
+        TlsMin::V12 => &[&version::TLS13, &version::TLS12],
+        TlsMin::V13 => &[&version::TLS13],
+    };
+    let failed = |error: rustls::Error| TlsError {
+        flag: "--tls-listen",
+        file: None,
+        says: error.to_string(),
+    };
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(versions)
+        .map_err(failed)?;
+    let builder = match verifier(options, &provider)? {
+        Some(verifier) => builder.with_client_cert_verifier(verifier),
+        None => builder.with_no_client_auth(),
+    };
+    let mut server = builder.with_cert_resolver(Arc::new(names));
+    server.alpn_protocols = vec![b"mqtt".to_vec()];
+    // Tickets alone: they need no memory for each client, and every shard takes them.
+    server.session_storage = Arc::new(NoServerSessionStorage {});
+    server.ticketer = Ticketer::new().map_err(failed)?;
+    server.send_tls13_tickets = 1;
+    let identity = match options.identity {
+        TlsIdentity::Cn => Identity::CommonName,
+        TlsIdentity::San => Identity::AlternativeName,
+        TlsIdentity::None => Identity::None,
+    };
+    Ok(Some(Arc::new(TlsSetup { server: Arc::new(server), identity })))
+}
+
+/// Who decides on client certificates; nobody if none are asked for.
+fn verifier(
+    options: &TlsOptions,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {
+    let Some(ca) = &options.client_ca else {
+        return Ok(None);
+    };
+    let flag = "--tls-client-ca";
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(flag, ca)? {
+        let added = roots.add(certificate);
+        added.map_err(|error| fault(flag, ca, format!("a certificate in it: {error}")))?;
+    }
+    let mut lists = Vec::new();
+    for file in &options.crls {
+        lists.extend(revocation_lists(file)?);
+    }
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+        .with_crls(lists)
+        .only_check_end_entity_revocation();
+    let builder = match options.clients {
+        TlsClients::Required => builder,
+        TlsClients::Optional => builder.allow_unauthenticated(),
+    };
+    let says = |error: rustls::server::VerifierBuilderError| match options.crls.first() {
+        Some(file) => fault("--tls-crl", file, error.to_string()),
+        None => fault(flag, ca, error.to_string()),
+    };
+    builder.build().map(Some).map_err(says)
+}
+
+fn revocation_lists(file: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {
+    let flag = "--tls-crl";
+    let text = read(flag, file)?;
+    let lists: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(&text).collect();
+    match lists {
+        Ok(lists) if lists.is_empty() => {
+            Err(fault(flag, file, "has no PEM block X509 CRL".to_owned()))
+        }
+        lists => lists.map_err(|error| broken(flag, file, &error)),
+    }
+}
+
+/// A certificate and its key, and which flags named them.
+struct Pair<'a> {
+    cert_flag: &'static str,
+    key_flag: &'static str,
+    cert: &'a Path,
+    key: &'a Path,
+}
+
+impl Pair<'_> {
+    fn load(&self, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, TlsError> {
+        let chain = certificates(self.cert_flag, self.cert)?;
+        if let Some(first) = chain.first() {
+            self.warn_if_invalid(first);
+        }
+        let text = read(self.key_flag, self.key)?;
+        let key = PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
+            pem::Error::NoItemsFound => {
+                let says = "has no PEM block PRIVATE KEY; one with a password is not taken";
+                fault(self.key_flag, self.key, says.to_owned())
+            }
+            error => broken(self.key_flag, self.key, &error),
+        })?;
+        let certified = CertifiedKey::from_der(chain, key, provider);
+        certified.map(Arc::new).map_err(|error| match error {
+            rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+                let says = format!("is not the key of the certificate {}", self.cert.display());
+                fault(self.key_flag, self.key, says)
+            }
+            rustls::Error::InvalidCertificate(error) => {
+                fault(self.cert_flag, self.cert, format!("its first certificate: {error}"))
+            }
+            error => fault(self.key_flag, self.key, error.to_string()),
+        })
+    }
+
+    /// A certificate out of its time is used, and clients refuse it: better than no broker.
+    fn warn_if_invalid(&self, certificate: &CertificateDer<'_>) {
+        let Ok(parsed) = Certificate::from_der(certificate) else { return };
+        let Ok(now) = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) else { return };
+        let validity = parsed.tbs_certificate.validity;
+        let (flag, file) = (self.cert_flag, self.cert.display());
+        let since = |bound: Duration| now.abs_diff(bound).as_secs() / (24 * 60 * 60);
+        if validity.not_after.to_unix_duration() < now {
+            let days = since(validity.not_after.to_unix_duration());
+            warn!("{flag} {file}: expired {days} days ago: clients will refuse it");
+        } else if validity.not_before.to_unix_duration() > now {
+            let days = since(validity.not_before.to_unix_duration());
+            warn!("{flag} {file}: valid in {days} days only: clients will refuse it until then");
+        }
+    }
+}
+
+/// The certificates in a file, in order; at least one.
+fn certificates(flag: &'static str, file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let text = read(flag, file)?;
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    match chain {
+        Ok(chain) if chain.is_empty() => {
+            Err(fault(flag, file, "has no PEM block CERTIFICATE".to_owned()))
+        }
+        chain => chain.map_err(|error| broken(flag, file, &error)),
+    }
+}
+
+fn read(flag: &'static str, file: &Path) -> Result<Vec<u8>, TlsError> {
+    let mut text = Vec::new();
+    let read = File::open(file)
+        .and_then(|opened| opened.take(TLS_FILE_BYTES_MAX + 1).read_to_end(&mut text));
+    match read {
+        Ok(bytes) if bytes as u64 <= TLS_FILE_BYTES_MAX => Ok(text),
+        Ok(_) => Err(fault(flag, file, format!("is larger than {TLS_FILE_BYTES_MAX} bytes"))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(fault(flag, file, "there is no such file".to_owned()))
+        }
+        Err(error) => Err(fault(flag, file, format!("cannot be read: {error}"))),
+    }
+}
+
+fn broken(flag: &'static str, file: &Path, error: &pem::Error) -> TlsError {
+    fault(flag, file, format!("is no good PEM: {error}"))
+}
+
+fn fault(flag: &'static str, file: &Path, says: String) -> TlsError {
+    TlsError { flag, file: Some(file.to_owned()), says }
+}
+
+/// Certificates by the name that clients ask for.
+#[derive(Debug)]
+struct Names {
+    /// For all other names, and for clients that ask for none.
+    rest: Arc<CertifiedKey>,
+    exact: HashMap<String, Arc<CertifiedKey>>,
+    /// By what follows the first label and its dot.
+    wildcards: HashMap<String, Arc<CertifiedKey>>,
+}
+
+impl Names {
+    fn new(rest: Arc<CertifiedKey>) -> Self {
+        Self { rest, exact: HashMap::new(), wildcards: HashMap::new() }
+    }
+
+    fn add(&mut self, host: &str, key: Arc<CertifiedKey>) {
+        match host.strip_prefix("*.") {
+            Some(parent) => self.wildcards.insert(parent.to_owned(), key),
+            None => self.exact.insert(host.to_owned(), key),
+        };
+    }
+
+    fn get(&self, host: &str) -> &Arc<CertifiedKey> {
+        let host = host.to_ascii_lowercase();
+        let wildcard = || self.wildcards.get(host.split_once('.')?.1);
+        self.exact.get(&host).or_else(wildcard).unwrap_or(&self.rest)
+    }
+}
+
+impl ResolvesServerCert for Names {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(hello.server_name().map_or(&self.rest, |host| self.get(host))))
+    }
+}

@@ -1,0 +1,35 @@
+//! Programs that others wrote, run to their end.
+
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+/// A file or directory of the repository, or one that `scripts/test` makes below it.
+#[track_caller]
+pub(crate) fn in_repository(path: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path);
+    assert!(path.exists(), "{} is missing: run scripts/test, which makes it", path.display());
+    path
+}
+
+/// Runs a program to its end, for a minute at most.
+#[track_caller]
+pub(crate) fn run_for_a_minute(command: &Command) -> Output {
+    Command::new("timeout")
+        .arg("60")
+        .arg(command.get_program())
+        .args(command.get_args())
+        .envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))))
+        .stdin(Stdio::null())
+        .output()
+        .expect("timeout, of Debian's coreutils, is there")
+}
+
+/// Runs a program to its end, which must be a good one within a minute; what it printed.
+#[track_caller]
+pub(crate) fn run(command: &Command) -> String {
+    let output = run_for_a_minute(command);
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {command:?}\n{printed}\n{said}", output.status);
+    printed
+}

@@ -1,0 +1,11 @@
+//! Who may come in and what they may do there, on the real process: users, vhosts, access rules,
+//! takeovers, and reloads of all that.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod files;
+mod reload;
+mod rights;
+mod users;
+mod vhosts;

@@ -1,0 +1,156 @@
+//! Users and passwords.
+
+use crate::common::Client;
+use crate::common::{Broker, End, run_to_exit};
+use crate::common::{connack, connect, publish};
+use crate::files::{Files, PASSWORD, answer, connect_as, enter};
+
+// The right password opens, as often as one comes; anything else looks the same from outside.
+#[test]
+fn passwords() {
+    let files = Files::new();
+    files.write_users("passwords", &["anna", "ben"]);
+    for shards in [1, 2] {
+        let broker = Broker::start_with(shards, &[&files.flag("--passwords", "passwords")]);
+        for round in 0..3 {
+            for (user, id) in [("anna", "a"), ("ben", "b"), ("/:anna", "c"), ("/:ben", "d")] {
+                enter(&broker, user, &format!("{id}{round}")).leave();
+            }
+            for wrong in [
+                connect("x").username("anna").password(format!("{PASSWORD}ben")),
+                connect("x").username("anna").password(""),
+                connect("x").username("anna"),
+                connect("x").username("nobody").password(format!("{PASSWORD}anna")),
+                connect("x").username("none:anna").password(format!("{PASSWORD}anna")),
+                connect("x").username("").password(""),
+                connect("x"),
+            ] {
+                assert_eq!(answer(&broker, &wrong), 5);
+            }
+        }
+    }
+}
+
+// MQTT 3.1 has a code for a wrong password.
+#[test]
+fn version_31() {
+    let files = Files::new();
+    files.write_users("passwords", &["anna"]);
+    let broker = Broker::start_with(1, &[&files.flag("--passwords", "passwords")]);
+    let wrong = connect("x").username("anna").password("wrong").v31();
+    assert_eq!(answer(&broker, &wrong), 4);
+    assert_eq!(answer(&broker, &connect("x").v31()), 5);
+    assert_eq!(answer(&broker, &connect_as("anna", "x").v31()), 0);
+}
+
+// What a client sends behind its CONNECT, while its password is looked at, is handled when it is
+// in, in order.
+#[test]
+fn what_follows_waits() {
+    let files = Files::new();
+    files.write_users("passwords", &["anna"]);
+    for shards in [1, 2] {
+        let broker = Broker::start_with(shards, &[&files.flag("--passwords", "passwords")]);
+        let mut listener = enter(&broker, "anna", "listener");
+        listener.subscribe("t", 0);
+        let mut client = Client::open(&broker);
+        let mut bytes = connect_as("anna", "hasty").bytes();
+        for n in 0..100 {
+            bytes.extend(publish("t", format!("{n}")).bytes());
+        }
+        client.send(&bytes);
+        client.expect(&connack(false, 0));
+        for n in 0..100 {
+            listener.expect_publish(&publish("t", format!("{n}")));
+        }
+        let mut client = Client::open(&broker);
+        let mut bytes = connect("hasty").username("anna").password("wrong").bytes();
+        bytes.extend(publish("t", "unheard").bytes());
+        client.send(&bytes);
+        client.expect(&connack(false, 5));
+        client.expect_closed();
+        listener.expect_silence();
+    }
+}
+
+// Beyond so many wrong ones from an address nothing is looked at, but who was in before comes in.
+#[test]
+fn too_many_wrong_ones() {
+    let files = Files::new();
+    files.write_users("passwords", &["anna", "ben"]);
+    let flags = [&*files.flag("--passwords", "passwords"), "--auth-failures-max=3"];
+    let broker = Broker::start_with(1, &flags);
+    enter(&broker, "anna", "a").leave();
+    for n in 0..3 {
+        let wrong = connect("x").username("anna").password(format!("wrong {n}"));
+        assert_eq!(answer(&broker, &wrong), 5);
+    }
+    assert_eq!(answer(&broker, &connect_as("ben", "b")), 5, "right, and not looked at");
+    enter(&broker, "anna", "a").leave();
+    broker.terminate();
+    let counted = broker.wait_for_line("counted:");
+    assert!(counted.contains("passwords_wrong 3") && counted.contains("logins_throttled 1"));
+}
+
+// A door that other hosts reach is opened only where something says who may come in.
+#[test]
+fn open_doors() {
+    let files = Files::new();
+    let (code, said) = run_to_exit(&["--listen=0.0.0.0:0"]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("--passwords") && said.contains("--allow-anonymous"), "{said}");
+    files.write("passwords", "anna:no hash\n");
+    let (code, said) =
+        run_to_exit(&["--listen=127.0.0.1:0", &files.flag("--passwords", "passwords")]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("passwords:1"), "names the line: {said}");
+}
+
+// Where there are users, nobody comes in without a name, unless they are said to be welcome.
+#[test]
+fn anonymous_clients() {
+    let files = Files::new();
+    files.write_users("passwords", &["anna"]);
+    let passwords = files.flag("--passwords", "passwords");
+    let broker = Broker::start_with(1, &[&passwords, "--allow-anonymous"]);
+    assert_eq!(answer(&broker, &connect("x")), 0);
+    assert_eq!(answer(&broker, &connect_as("anna", "y")), 0);
+    assert_eq!(answer(&broker, &connect("x").username("anna").password("wrong")), 5);
+}
+
+// A client id is its user's: others are refused, and disturb nothing; nobody's is for anybody.
+#[test]
+fn takeovers() {
+    let files = Files::new();
+    files.write_users("passwords", &["anna", "ben"]);
+    let passwords = files.flag("--passwords", "passwords");
+    for shards in [1, 2] {
+        let flags = [&*passwords, "--allow-anonymous"];
+        let mut broker = Broker::start_with(shards, &flags);
+        Client::connect_with(&broker, &connect("open").persistent()).leave();
+        for restarted in [false, true] {
+            let mut anna = Client::open(&broker);
+            anna.send(&connect_as("anna", "device").persistent().bytes());
+            anna.expect(&connack(restarted, 0));
+            assert_eq!(answer(&broker, &connect_as("ben", "device")), 2);
+            assert_eq!(answer(&broker, &connect("device")), 2);
+            anna.expect_silence();
+            let mut again = Client::open(&broker);
+            again.send(&connect_as("anna", "device").persistent().bytes());
+            again.expect(&connack(true, 0));
+            anna.expect_closed();
+            again.leave();
+            assert_eq!(answer(&broker, &connect_as("ben", "device")), 2, "also while it is away");
+            assert_eq!(answer(&broker, &connect_as("ben", "open").persistent()), 0);
+            assert_eq!(answer(&broker, &connect_as("anna", "open")), 2, "ben has it now");
+            assert_eq!(answer(&broker, &connect("open").persistent()), 2);
+            broker.restart(End::Killed);
+        }
+        broker.restart_with(End::Stopped, &[&*passwords, "--takeover=any"]);
+        let mut ben = Client::open(&broker);
+        ben.send(&connect_as("ben", "device").persistent().bytes());
+        ben.expect(&connack(true, 0));
+        enter(&broker, "anna", "device").leave();
+        ben.expect_closed();
+    }
+}
