@@ -109,7 +109,7 @@ impl Stage {
                 None
             };
             faults = self.act(addr, &scene, end);
-            promised = tail::ends(&self.data());
+            promised = tail::quiet_ends(&self.data());
             self.publishers.iter_mut().for_each(|publisher| publisher.speak_last(&scene));
             thread::sleep(Duration::from_micros(self.random.below(LINGER_US_MAX) as u64));
             faults.extend(daemon.ended().map(|status| daemon.epitaph(status)));
