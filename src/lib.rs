@@ -9,7 +9,8 @@
 //! ```
 //!
 //! Shared nothing: a shard owns its io_uring, its links, its sessions, its part of the retain store
-//! and its log. Between shards there are only rings of messages.
+//! and its log. Between shards there are only rings of messages, and two counts that are looked at
+//! when a client comes or goes: of clients, and of connections by address.
 //!
 //! # Names
 //!
@@ -27,7 +28,7 @@
 //! | [`transport`] | wire ⇄ application bytes: TCP, TLS | `rustls` | MQTT, descriptors |
 //! | [`store`] | sessions, queues, retained messages, their log | – | packets, sockets, files |
 //! | [`disk`] | the data directory, its files and helper | `store`, `memmap2` | what a log is |
-//! | [`mesh`] | rings between shards: the only atomics | std | what messages mean |
+//! | [`mesh`] | rings between shards; the only atomics and locks | std | what messages mean |
 //! | [`ring`] | the only user of io_uring | `io-uring`, `libc` | MQTT, broker |
 //! | [`access`] | who may come in and what they may do | `mqtt` | connections, sessions |
 //! | [`broker`] | the state machines | `access`, `mqtt`, `store` | the ring |
@@ -106,13 +107,26 @@
 //!
 //! # When it is too much
 //!
+//! What an address may have is settled when a link is accepted, or when the PROXY header that it
+//! begins with behind a proxy has named its client (see `reactor::gate`). A client that publishes
+//! faster than it may is not read from for a while (see `broker::meter`).
+//!
 //! A connection has at most `--max-outgoing-bytes` of output. When it is full, the publishers that
 //! feed it are not read from (TCP holds them back), each for `--qos0-patience` at most; a client
 //! that takes nothing for so long is marked slow: its publishers run free, QoS 0 for it is dropped
 //! and counted, QoS 1 waits in its session (see `broker::congestion`). A full ring to another
 //! shard, or no free receive buffer, pauses reading as well. When the disk is behind, or its space
-//! low, publishers whose message needs it are not read from until it is not; nothing is
-//! acknowledged that is not kept (see `broker::storage`).
+//! low, publishers whose message needs it, on this shard or another, are not read from until it is
+//! not; nothing is acknowledged that is not kept (see `broker::shortage`).
+//!
+//! A session that is full drops messages, or blocks publishers (`--session-overflow`): those are
+//! acknowledged when there is room, and meanwhile read from only while they have something to
+//! acknowledge themselves, so that no circle of clients waits for itself (`broker::overflow`).
+//!
+//! A disk that is full to the last file is emptied by those who consume: messages leave a reserve
+//! of files alone ([`limits::RESERVE_FILES`]), so that acknowledgements are written, a checkpoint
+//! is taken as soon as it would free a segment, and it is named in the newest segment's header,
+//! which is written over for that, rather than in the next one's.
 
 pub mod access;
 pub mod broker;

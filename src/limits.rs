@@ -72,6 +72,16 @@ pub const INFLIGHT_DEFAULT: u16 = 65_535;
 /// Bytes of messages one session may have waiting. Full: the oldest is dropped, counted and logged.
 pub const SESSION_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
+/// Bytes beyond its bound that a session takes with `--session-overflow block`, or as many as the
+/// bound if that is more: from publishers that are read from all the same since they have messages
+/// to acknowledge, and what others have on its way. Full: its oldest message is dropped, counted
+/// and logged.
+pub const BLOCK_BYTES_MIN: u64 = 16 * 1024 * 1024;
+
+/// Full sessions that one shard names each minute in its account of what was dropped. Over: their
+/// messages are told as a sum.
+pub const DROPS_NAMED_MAX: usize = 32;
+
 /// Bytes of messages that all clean sessions of one shard may have waiting, in memory, with the
 /// segments they stand in. Full: as [`SESSION_BYTES_MAX`], for the session that another message
 /// comes for.
@@ -203,9 +213,17 @@ pub const GROUP_BYTES_MAX: usize = 1024 * 1024;
 /// Buffers of commit groups that a log keeps for reuse. Over: the memory goes back.
 pub const GROUP_BUFFERS_KEPT_MAX: usize = 4;
 
-/// Segment files a log has ready beyond those it writes to, so that it never waits for one while
-/// the disk has room. None: what is staged waits, and with it its acknowledgements.
-pub const SPARE_FILES: usize = 2;
+/// Segment files a log has ready beyond those it writes to: its reserve, and one so that it never
+/// waits while the disk has room. None: what is staged waits, and with it its acknowledgements.
+pub const SPARE_FILES: usize = RESERVE_FILES + 1;
+
+/// Segments of room that messages leave alone, so that a disk that is full can be emptied again:
+/// one for acknowledgements, checkpoints and cleaning, and one because each start begins another
+/// segment, which the next start's checkpoint gives back. What two checkpoints, and what is on its
+/// way from other shards, take beyond half a segment comes on top. Not there: publishers whose
+/// message needs the disk are not read from until it is. A broker that is killed on a full disk so
+/// often, each time before it has taken a checkpoint, has none left and needs room from outside.
+pub const RESERVE_FILES: usize = 2;
 
 /// Failed writes in a row after which a log asks for no more files until its owner says so: a disk
 /// that fails at once would be asked in a circle.
@@ -316,21 +334,21 @@ pub const PASSWORD_BYTES_MAX: usize = 8192;
 /// `mosquitto_passwd` writes at most.
 pub const SALT_BYTES_MAX: usize = 64;
 
-/// Iterations of PBKDF2-HMAC-SHA512 that a password file may ask for: a second of a core. Over: the
-/// file is refused. OWASP asks for 210,000.
+/// Iterations of PBKDF2-HMAC-SHA512 that a password file may ask for: about a second of a core.
+/// Over: the file is refused. OWASP asks for 210,000.
 pub const PBKDF2_ITERATIONS_MAX: u32 = 1_000_000;
 
-/// Cost of bcrypt, as a power of two, that a password file may ask for: a second of a core. Over:
-/// the file is refused.
+/// Cost of bcrypt, as a power of two, that a password file may ask for: a second or two of a
+/// core. Over: the file is refused.
 pub const BCRYPT_COST_MAX: u32 = 14;
 
 /// Memory of Argon2id, in KiB, that a password file may ask for: each helper thread takes so much
 /// while it checks. Over: the file is refused.
 pub const ARGON2_MEMORY_KIB_MAX: u32 = 256 * 1024;
 
-/// Memory times passes of Argon2id, in KiB, that a password file may ask for: a second of a core.
-/// Over: the file is refused.
-pub const ARGON2_WORK_KIB_MAX: u64 = 1024 * 1024;
+/// Memory times passes of Argon2id, in KiB, that a password file may ask for: about a second of a
+/// core. Over: the file is refused.
+pub const ARGON2_WORK_KIB_MAX: u64 = 512 * 1024;
 
 /// Lanes of Argon2id that a password file may ask for. They are computed one after the other.
 /// Over: the file is refused.
@@ -380,6 +398,37 @@ pub const TLS_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Bytes of a user name from a client certificate. Over: it is none.
 pub const CERTIFIED_NAME_BYTES_MAX: usize = 1024;
+/// Bytes of a Unix socket's path: what the kernel's address has room for, with a 0 at its end.
+pub const UNIX_PATH_BYTES_MAX: usize = 107;
+
+/// Bytes of a PROXY protocol header, version 1, its end of line included (2.1 of its
+/// specification). Over: the link is closed.
+pub const PROXY_V1_BYTES_MAX: usize = 107;
+
+/// Bytes of a PROXY protocol header, version 2. Senders keep to 536, so that it fits one segment;
+/// cloud balancers add a few hundred. Over: the link is closed.
+pub const PROXY_V2_BYTES_MAX: usize = 2048;
+
+/// Most `--address-connections-max`: a mistyped flag above that.
+pub const ADDRESS_CONNECTIONS_MAX: u32 = 10_000_000;
+
+/// Most of what is counted for a second: above that a limit is none.
+pub const RATE_MAX: u32 = 100_000_000;
+
+/// Most `--client-publish-bytes`: 1 TiB a second, as [`RATE_MAX`].
+pub const PUBLISH_BYTES_PER_S_MAX: u64 = 1 << 40;
+
+/// Addresses that are counted at once, all shards together: some 100 bytes each. Full: others are
+/// let in uncounted, and that is counted: refusing them would let an attacker with many addresses
+/// lock everybody out.
+pub const ADDRESSES_MAX: usize = 1024 * 1024;
+
+/// Addresses known at which those are looked for that need not be any more; after that at each
+/// doubling.
+pub const ADDRESSES_SWEEP_MIN: usize = 1024;
+
+/// The time between two warnings of one kind about links that are refused.
+pub const REFUSED_WARN_MS: u64 = 60_000;
 
 const _: () = assert!(CHUNK_SMALL_BYTES < CHUNK_LARGE_BYTES);
 const _: () = assert!(TLS_RECORD_EXTRA_BYTES < CHUNK_SMALL_BYTES);
@@ -406,3 +455,6 @@ const _: () = assert!(SEGMENT_BYTES_MIN <= SEGMENT_BYTES_DEFAULT);
 const _: () = assert!(SEGMENT_BYTES_DEFAULT <= SEGMENT_BYTES_MAX);
 const _: () = assert!(LOGIN_BYTES_MAX + PASSWORD_BYTES_MAX < PRE_CONNECT_BYTES_MAX);
 const _: () = assert!(PASSWD_ARGON2_MEMORY_KIB <= ARGON2_MEMORY_KIB_MAX);
+const _: () = assert!(PROXY_V1_BYTES_MAX < PRE_CONNECT_BYTES_MAX);
+const _: () = assert!(PROXY_V2_BYTES_MAX < PRE_CONNECT_BYTES_MAX);
+const _: () = assert!(ADDRESSES_SWEEP_MIN < ADDRESSES_MAX);

@@ -10,6 +10,7 @@ use disk::{Disk, open_store};
 use ringmq::broker::{Caller, ConnId, Context, Options, Peers, Shard, ShardId, ShardSet};
 use ringmq::chunk::Batch;
 use ringmq::mqtt::{Packet, Version, decode, peek_frame};
+use ringmq::store::Origin;
 
 /// A shard's ways to the others, by shard.
 #[derive(Default)]
@@ -63,7 +64,8 @@ struct Node {
 impl Node {
     /// Ends a turn, and has the disk done with what it left.
     fn end_turn(&mut self) {
-        self.shard.end_turn();
+        let mut context = Context { now_ms: 0, peers: &mut self.out };
+        self.shard.end_turn(&mut context);
         self.shard.seal_promises(&self.out);
         self.disk.serve(&mut self.shard, 0);
     }
@@ -414,4 +416,32 @@ fn repeated_pubrel_frees_the_identifier_everywhere() {
     net.settle();
     assert_eq!(net.output(0, CONN), PUBREC);
     assert_eq!(received(&mut net), [b"12", b"12"]);
+}
+
+/// What shards know of the QoS 2 messages of a publisher elsewhere goes with its session, also if
+/// it never sent PUBREL.
+#[test]
+fn origins_go_with_the_session() {
+    let mut net = residents();
+    net.give(0, CONN, &PUBLISH_2);
+    net.settle();
+    assert_eq!(net.output(0, CONN), PUBREC);
+    let mut second = PUBLISH_2;
+    second[6] = 6;
+    // Of this one the other shard knows, and the publisher's session does not yet.
+    net.give(0, CONN, &second);
+    let store = open_store(0, &net.0[0].disk);
+    let sessions = &store.catalog.sessions;
+    let publisher = sessions.keys_from(0).map(|key| sessions.get(key)).find(|s| s.client_id == "p");
+    let serial = publisher.expect("it stays").serial;
+    let known = |net: &Net, shard: u16| {
+        let store = open_store(shard, &net.0[usize::from(shard)].disk);
+        let origin = |packet_id| Origin { shard: 0, serial, packet_id };
+        [5, 6].map(|id| store.catalog.has_origin(&origin(id)))
+    };
+    assert_eq!((known(&net, 0), known(&net, 1)), ([true, true], [true, false]));
+    let again = ConnId { slot: 2, generation: 0 };
+    net.client(0, again, b'p');
+    net.settle();
+    assert_eq!((known(&net, 0), known(&net, 1)), ([false, false], [false, false]));
 }

@@ -113,6 +113,13 @@ impl Shard {
         }
     }
 
+    /// Notes where a link's client really is: a proxy that is trusted has said so.
+    pub fn relocate(&mut self, conn: ConnId, address: Option<IpAddr>) {
+        if let Some(greeting) = self.greeting_mut(conn) {
+            greeting.caller.address = address;
+        }
+    }
+
     /// The vhost that a CONNECT is for, if there is such.
     pub(super) fn vhost_of(&self, conn: ConnId, connect: &Connect<'_>) -> Option<VhostId> {
         let connection = self.out.connections.get(conn)?;

@@ -145,6 +145,9 @@ impl Outgoing {
     /// One more full session waits for this publisher to stop.
     pub(super) fn block(&mut self, publisher: ConnId) {
         if let Some(connection) = self.connections.get_mut(publisher) {
+            if connection.blocks == 0 {
+                connection.granted = connection.promised;
+            }
             connection.blocks += 1;
         }
     }

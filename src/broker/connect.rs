@@ -3,7 +3,7 @@
 use log::{debug, warn};
 
 use crate::access::Identity;
-use crate::limits::{CLIENT_ID_BYTES_MAX, SESSIONS_MAX, TOPIC_LEVELS_MAX};
+use crate::limits::{CLIENT_ID_BYTES_MAX, SESSIONS_MAX};
 use crate::mqtt::{Connack, Connect, ConnectReturn, Version};
 use crate::store::SessionKey;
 
@@ -87,7 +87,8 @@ impl Shard {
         context: &mut Context<'_>,
     ) {
         let (vhost, local) = (VhostId(identity.vhost), self.is_local(conn));
-        if connect.will.is_some_and(|will| will.topic.level_count() > TOPIC_LEVELS_MAX) {
+        let levels = connect.will.map_or(0, |will| will.topic.level_count());
+        if levels > self.out.options.topic_levels_max {
             return self.close(conn, CloseReason::TooManyLevels, context);
         }
         let made;
@@ -143,8 +144,7 @@ impl Shard {
         self.clients += 1;
         self.out.stats.clients_accepted += 1;
         debug!("link {}: client {client_id:?} connected, session present: {present}", conn.slot);
-        let begins = !connect.clean_session && !present;
-        if begins || ends {
+        if ends || !connect.clean_session && !present {
             self.greet_once_kept(conn);
         } else {
             self.write_connack(conn, present);

@@ -12,6 +12,7 @@ use crate::store::SessionKey;
 use super::ConnId;
 use super::admission::{Caller, Greeting};
 use super::congestion::Pace;
+use super::meter::Meter;
 use super::output::Output;
 use super::promises::Reply;
 use super::replay::Replays;
@@ -70,8 +71,12 @@ pub(super) struct Connection {
     pub(super) holds: u32,
     /// Full sessions that its publishes wait for.
     pub(super) blocks: u32,
-    /// Replies that are due but for those.
+    /// Acknowledgements that are due but for those.
     pub(super) withheld: Vec<Reply>,
+    /// How fast it publishes, where that has a limit.
+    pub(super) meter: Option<Box<Meter>>,
+    /// Of the promised replies, the first so many are not withheld: they were promised before.
+    pub(super) granted: u32,
     /// Its CONNACK does not wait for the disk (any more).
     pub(super) greeted: bool,
     /// Its next publish waits for the disk.
@@ -98,10 +103,27 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Whether it is not read from for the sake of others or of the disk.
+    /// Whether it is not read from for the sake of others, of the disk or of its limits; or of
+    /// sessions that are full, unless `answers`: its client has something to acknowledge.
     #[inline]
-    pub(super) fn is_held(&self) -> bool {
-        self.holds > 0 || self.blocks > 0 || self.needs_disk || !self.greeted
+    pub(super) fn is_held(&self, answers: impl Fn() -> bool) -> bool {
+        let for_others = self.holds > 0 || self.needs_disk || !self.greeted;
+        let for_limits = self.throttled_until_ms().is_some();
+        for_others || for_limits || self.blocks > 0 && !answers()
+    }
+
+    /// When it is read from again, if it published too fast.
+    #[inline]
+    pub(super) fn throttled_until_ms(&self) -> Option<u64> {
+        self.meter.as_ref().and_then(|meter| meter.paused_until_ms)
+    }
+
+    /// Takes the next promised reply off the account; whether it is to be withheld.
+    pub(super) fn withholds(&mut self, reply: &Reply) -> bool {
+        self.promised -= 1;
+        let was_granted = self.granted > 0;
+        self.granted -= u32::from(was_granted);
+        self.blocks > 0 && !was_granted && reply.acknowledges()
     }
 }
 
@@ -129,6 +151,8 @@ impl Connections {
             holds: 0,
             blocks: 0,
             withheld: Vec::new(),
+            meter: None,
+            granted: 0,
             greeted: true,
             needs_disk: false,
             resumes: 0,

@@ -15,6 +15,7 @@ use crate::store::{Logs, QueueEntry, QueueNext, QueueTerms, Session, SessionKey}
 use super::congestion::Pace;
 use super::connection::Connections;
 use super::letter::{Letter, Source};
+use super::overflow::{DropReason, Drops};
 use super::shard::{Context, Event};
 use super::stats::Stats;
 use super::{ConnId, Options};
@@ -33,6 +34,8 @@ pub(super) struct Outgoing {
     /// Connections that wait for QoS 2 messages to be committed, in order: how far the log must be,
     /// and below which number their sessions' messages are committed then.
     pub(super) steadying: VecDeque<(u64, u64, ConnId)>,
+    /// What was dropped for full sessions and is still to be told.
+    pub(super) drops: Drops,
     pub(super) stats: Stats,
 }
 
@@ -57,6 +60,7 @@ impl Outgoing {
             events: VecDeque::new(),
             patience: VecDeque::new(),
             steadying: VecDeque::new(),
+            drops: Drops::default(),
             stats: Stats::default(),
         }
     }
@@ -157,7 +161,7 @@ impl Outgoing {
         while session.queue.stored_bytes() > self.options.session_bytes_max
             || self.logs.memory.memory_bytes() > LOG_BYTES_MAX
         {
-            if !self.drop_oldest(session) {
+            if !self.drop_oldest(key, session) {
                 break;
             }
         }
@@ -230,6 +234,9 @@ impl Outgoing {
         if !std::mem::replace(&mut connection.dirty, true) {
             self.dirty.push(conn);
         }
+        if connection.blocks > 0 {
+            self.events.push_back(Event::Resume(conn));
+        }
         self.stats.publishes_out += 1;
     }
 
@@ -294,27 +301,39 @@ impl Outgoing {
         if wrote && !std::mem::replace(&mut connection.dirty, true) {
             self.dirty.push(conn);
         }
+        if wrote && connection.blocks > 0 {
+            // It is read from again: its client has something to acknowledge.
+            self.events.push_back(Event::Resume(conn));
+        }
         if session.queue.end() > once_end && session.queue.waiting() > 0 {
             self.steady(session);
         }
     }
 
     /// Drops the oldest message that was not sent; false if there is none.
-    pub(super) fn drop_oldest(&mut self, session: &mut Session) -> bool {
+    pub(super) fn drop_oldest(&mut self, key: SessionKey, session: &mut Session) -> bool {
         let dropped = session.queue.drop_oldest_waiting(&mut self.logs);
         if dropped {
-            session.dropped = session.dropped.saturating_add(1);
             self.stats.queued_dropped_oldest += 1;
-            self.warn_of_drop(session, "its oldest message");
+            self.count_drop(key, session, DropReason::Oldest);
         }
         dropped
     }
 
     /// Notes that a message for a full session was dropped.
-    pub(super) fn drop_newest(&mut self, session: &mut Session) {
-        session.dropped = session.dropped.saturating_add(1);
+    pub(super) fn drop_newest(&mut self, key: SessionKey, session: &mut Session) {
         self.stats.queued_dropped_newest += 1;
-        self.warn_of_drop(session, "a message for it");
+        self.count_drop(key, session, DropReason::Newest);
+    }
+
+    fn count_drop(&mut self, key: SessionKey, session: &mut Session, reason: DropReason) {
+        session.dropped = session.dropped.saturating_add(1);
+        let client = &session.client_id;
+        let is_named = self.drops.count(key, client, reason);
+        // The first of a session at once; what follows once a minute.
+        if is_named && session.dropped == 1 {
+            warn!("{client:?}: session full (--session-max-bytes), {reason}");
+        }
     }
 
     /// Notes that a message was not retained.
@@ -326,14 +345,6 @@ impl Outgoing {
                 "{topic}: not retained: as much is retained as may be (--retained-max-count, \
                  --retained-max-bytes); {count} on this shard"
             );
-        }
-    }
-
-    fn warn_of_drop(&self, session: &Session, what: &str) {
-        // The first of a session at once; its sum once a minute (see `storage`).
-        if session.dropped == 1 {
-            let client = &session.client_id;
-            warn!("{client:?}: session full (--session-max-bytes), {what} is dropped");
         }
     }
 }

@@ -74,8 +74,13 @@ impl Shard {
         let connection = self.out.connections.get(conn)?;
         match &connection.phase {
             Phase::Greeting(_) => Some(connection.last_packet_ms + CONNECT_TIMEOUT_MS),
-            Phase::Open(Open { silence_ms_max: 0, .. }) | Phase::Closed => None,
-            Phase::Open(open) => Some(connection.last_packet_ms + u64::from(open.silence_ms_max)),
+            Phase::Closed => None,
+            Phase::Open(open) => {
+                let silent_ms = u64::from(open.silence_ms_max);
+                let silence_ms = (silent_ms > 0).then(|| connection.last_packet_ms + silent_ms);
+                // Its silence is ours meanwhile.
+                connection.throttled_until_ms().or(silence_ms)
+            }
         }
     }
 
@@ -86,8 +91,15 @@ impl Shard {
             return Some(due_ms);
         }
         if let Some(connection) = self.out.connections.get_mut(conn)
-            && connection.is_held()
+            && let Some(meter) = &mut connection.meter
+            && meter.paused_until_ms.take().is_some()
         {
+            connection.last_packet_ms = context.now_ms;
+            self.out.events.push_back(Event::Resume(conn));
+            return self.timer_ms(conn);
+        }
+        let is_held = self.out.connections.get(conn).is_some_and(|it| self.is_held(it));
+        if is_held && let Some(connection) = self.out.connections.get_mut(conn) {
             // We do not read from it: its silence is ours.
             connection.last_packet_ms = context.now_ms;
             return self.timer_ms(conn);

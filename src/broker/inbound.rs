@@ -1,6 +1,7 @@
 //! PUBLISH from clients, and their answers to ours (3.3 to 3.7).
 
-use crate::limits::TOPIC_LEVELS_MAX;
+use log::debug;
+
 use crate::mqtt::{Ack, AckKind, PacketId, Publish, QoS, TopicName};
 use crate::store::{Origin, QueueAnswer, SessionKey};
 
@@ -41,11 +42,13 @@ impl Shard {
         if denied {
             return self.deny_publish(conn, publish, context);
         }
-        if self.disk.is_short() && self.needs_disk(vhost, route, publish) {
-            self.wait_for_disk(conn);
+        if self.waits_for_disk(conn, vhost, route, publish) {
             return Flow::Wait;
         }
         self.out.stats.publishes_in += 1;
+        if self.out.options.publish_rate.is_limited() {
+            self.meter(conn, publish, context.now_ms);
+        }
         let message = Message {
             topic: publish.topic,
             payload: publish.payload,
@@ -66,6 +69,20 @@ impl Shard {
             }
         }
         Flow::Continue
+    }
+
+    /// Counts a message for its publisher's limits; one that is too fast is not read from for a
+    /// while.
+    fn meter(&mut self, conn: ConnId, publish: &Publish<'_>, now_ms: u64) {
+        let rate = self.out.options.publish_rate;
+        let Some(connection) = self.out.connections.get_mut(conn) else { return };
+        let meter = connection.meter.get_or_insert_default();
+        let bytes = publish.topic.as_str().len() + publish.payload.len();
+        if let Some(until_ms) = meter.note(rate, bytes, now_ms) {
+            meter.paused_until_ms = Some(until_ms);
+            self.out.stats.publishers_throttled += 1;
+            debug!("link {}: publishes too fast, paused for {} ms", conn.slot, until_ms - now_ms);
+        }
     }
 
     /// Handles a PUBLISH at QoS 2: it is passed on when its identifier comes for the first time
@@ -134,7 +151,7 @@ impl Shard {
     ) {
         let mut wait = Wait::default();
         if let Some(key) = self.session_key(conn) {
-            let (id, &Options { shard, shards, .. }) = (packet_id.get(), &self.out.options);
+            let (id, shards) = (packet_id.get(), self.out.options.shards);
             self.catalog.free(key, id, &mut self.out.logs);
             let session = self.catalog.sessions.get(key);
             wait.disk = !session.clean;
@@ -144,15 +161,35 @@ impl Shard {
                 wait.peers = true;
                 let serial = session.serial;
                 self.receiving.remove(&(key, id));
-                let origin = Origin { shard: shard.0, serial, packet_id: id };
-                self.catalog.free_origin(origin, &mut self.out.logs);
-                let freed = PeerMessage::Freed { serial, packet_id: id };
-                let others = ShardSet::all_but(shards, shard);
-                freed.send(super::vhost::DEFAULT_VHOST, others, context.peers);
+                self.free_everywhere(serial, id, context);
             }
         }
         // Also for an identifier that is not known: the PUBCOMP may have been lost.
         self.promise(conn, Reply::Pubcomp(packet_id), wait);
+    }
+
+    /// A session ends, and with it what its client has not released: no PUBREL is to come.
+    pub(super) fn free_received(&mut self, key: SessionKey, context: &mut Context<'_>) {
+        let session = self.catalog.sessions.get(key);
+        if session.clean || self.out.options.shards == 1 {
+            return;
+        }
+        let serial = session.serial;
+        let receiving = self.receiving.range((key, 0)..=(key, u16::MAX)).map(|(_, id)| *id);
+        let ids: Vec<u16> = session.received().chain(receiving).collect();
+        for id in ids {
+            self.free_everywhere(serial, id, context);
+        }
+    }
+
+    /// The message of this origin is not to come again, to no shard.
+    fn free_everywhere(&mut self, serial: u64, packet_id: u16, context: &mut Context<'_>) {
+        let &Options { shard, shards, .. } = &self.out.options;
+        let origin = Origin { shard: shard.0, serial, packet_id };
+        self.catalog.free_origin(origin, &mut self.out.logs);
+        let freed = PeerMessage::Freed { serial, packet_id };
+        let others = ShardSet::all_but(shards, shard);
+        freed.send(super::vhost::DEFAULT_VHOST, others, context.peers);
     }
 
     /// PUBACK, PUBREC or PUBCOMP: a client's answer to a message in flight. For an identifier that
@@ -215,13 +252,6 @@ impl Shard {
         }
     }
 
-    /// Whether something of a message may have to be stored, here or on another shard.
-    fn needs_disk(&self, vhost: VhostId, route: Ticket, publish: &Publish<'_>) -> bool {
-        let route = self.vhosts[vhost].exchange.routes.get(route);
-        publish.retain
-            || publish.qos > QoS::AtMostOnce && (route.stores || !route.remote.is_empty())
-    }
-
     /// The vhost and route of what a connection publishes; `None` if the topic has too many levels.
     #[inline]
     fn route_of(&mut self, conn: ConnId, topic: TopicName<'_>) -> Option<Passage> {
@@ -232,7 +262,7 @@ impl Shard {
         let exchange = &mut self.vhosts[open.vhost].exchange;
         let last = &mut connection.last_topic;
         if !exchange.routes.is_current(last.route) || last.topic != topic.as_str() {
-            if topic.level_count() > TOPIC_LEVELS_MAX {
+            if topic.level_count() > self.out.options.topic_levels_max {
                 return None;
             }
             let readers = Readers::new(&self.policy, open.vhost, &self.catalog.sessions);

@@ -18,7 +18,9 @@
 //! | `peers`, `placement` | what shards say to each other; who owns what |
 //! | `promises` | replies that wait for other shards or the disk |
 //! | `congestion` | who waits for whom when output is full |
-//! | `storage` | what waits for the disk, and what keeps it in order |
+//! | `meter` | how fast a client may publish |
+//! | `storage`, `shortage` | what the disk is given and asked for; who waits for it |
+//! | `overflow` | sessions that are full, and who waits for them |
 
 mod admission;
 mod congestion;
@@ -28,8 +30,10 @@ mod delivery;
 mod farewell;
 mod inbound;
 mod letter;
+mod meter;
 mod options;
 mod output;
+mod overflow;
 mod peers;
 mod placement;
 mod promises;
@@ -39,6 +43,7 @@ mod rights;
 mod routes;
 mod routing;
 mod shard;
+mod shortage;
 mod stats;
 mod storage;
 mod subscribe;
@@ -46,6 +51,7 @@ mod tree;
 mod vhost;
 
 pub use admission::{Answer, Caller, Inquiry};
+pub use meter::PublishRate;
 pub use options::{OnDenied, Options, Overflow, Takeover, Threshold};
 pub use peers::{Peers, ShardId, ShardSet};
 pub use reason::CloseReason;

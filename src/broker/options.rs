@@ -3,6 +3,7 @@
 use crate::limits;
 
 use super::ShardId;
+use super::meter::PublishRate;
 
 /// What happens to a message for a session that is full.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -11,7 +12,8 @@ pub enum Overflow {
     DropOldest,
     /// It is dropped.
     DropNewest,
-    /// It is taken, and its publisher not acknowledged and not read from until there is room.
+    /// It is taken, and its publisher not acknowledged until there is room; nor read from, unless it
+    /// has something to acknowledge itself (see `broker::overflow`).
     Block,
 }
 
@@ -55,6 +57,12 @@ pub struct Options {
     pub qos0_patience_ms: u64,
     /// `--max-inflight`, 1 to 65,535.
     pub inflight_max: u16,
+    /// `--client-publish-rate` and `--client-publish-bytes`.
+    pub publish_rate: PublishRate,
+    /// `--max-subscriptions`, 1 to [`limits::SUBSCRIPTIONS_MAX`].
+    pub subscriptions_max: usize,
+    /// `--max-topic-levels`, 1 to [`limits::TOPIC_LEVELS_MAX`].
+    pub topic_levels_max: usize,
     /// `--session-max-bytes`.
     pub session_bytes_max: u64,
     /// `--session-overflow`.
@@ -82,6 +90,9 @@ impl Options {
             outgoing_bytes_max: limits::OUTGOING_BYTES_DEFAULT,
             qos0_patience_ms: limits::QOS0_PATIENCE_MS_DEFAULT,
             inflight_max: limits::INFLIGHT_DEFAULT,
+            publish_rate: PublishRate::default(),
+            subscriptions_max: limits::SUBSCRIPTIONS_MAX,
+            topic_levels_max: limits::TOPIC_LEVELS_MAX,
             session_bytes_max: limits::SESSION_BYTES_MAX,
             session_overflow: Overflow::DropOldest,
             session_expiry_ms: 0,

@@ -161,6 +161,10 @@ pub(super) enum PeerMessage<'a> {
     Unblock {
         conn: ConnId,
     },
+    /// What the sender's disk would have to store is to wait.
+    Short,
+    /// It is not, any more.
+    Ample,
     /// The publisher at QoS 2 has released its message.
     Freed {
         serial: u64,
@@ -218,6 +222,8 @@ mod kind {
     pub(super) const BLOCK: u8 = 10;
     pub(super) const UNBLOCK: u8 = 11;
     pub(super) const FREED: u8 = 12;
+    pub(super) const SHORT: u8 = 13;
+    pub(super) const AMPLE: u8 = 14;
 }
 
 /// A message taken apart: the header's fields, the text, the rest.
@@ -247,6 +253,8 @@ impl<'a> PeerMessage<'a> {
             | Self::Release { .. }
             | Self::Block { .. }
             | Self::Unblock { .. }
+            | Self::Short
+            | Self::Ample
             | Self::Ask(_)
             | Self::Vouch { .. }
             | Self::Vouched { .. }
@@ -331,6 +339,8 @@ impl<'a> PeerMessage<'a> {
             Self::Release { conn } => Layout { kind: kind::RELEASE, conn, ..plain },
             Self::Block { conn } => Layout { kind: kind::BLOCK, conn, ..plain },
             Self::Unblock { conn } => Layout { kind: kind::UNBLOCK, conn, ..plain },
+            Self::Short => Layout { kind: kind::SHORT, ..plain },
+            Self::Ample => Layout { kind: kind::AMPLE, ..plain },
             Self::Freed { serial: session, packet_id } => {
                 Layout { kind: kind::FREED, session, number: packet_id.into(), ..plain }
             }
@@ -387,6 +397,8 @@ impl<'a> PeerMessage<'a> {
             kind::RELEASE => Self::Release { conn },
             kind::BLOCK => Self::Block { conn },
             kind::UNBLOCK => Self::Unblock { conn },
+            kind::SHORT => Self::Short,
+            kind::AMPLE => Self::Ample,
             kind::FREED => Self::Freed { serial: layout.session, packet_id: small() },
             kind::ASK => {
                 let after = std::str::from_utf8(rest).expect("a peer sends topics it has checked");
@@ -461,6 +473,8 @@ mod tests {
             PeerMessage::Release { conn },
             PeerMessage::Block { conn },
             PeerMessage::Unblock { conn },
+            PeerMessage::Short,
+            PeerMessage::Ample,
             PeerMessage::Freed { serial: 1 << 40, packet_id: u16::MAX },
             ask(0, None),
             ask(1 << 31, Some("a")),

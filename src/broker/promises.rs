@@ -34,6 +34,13 @@ pub(super) enum Reply {
     Resume,
 }
 
+impl Reply {
+    /// Whether it acknowledges a message.
+    pub(super) fn acknowledges(&self) -> bool {
+        matches!(self, Self::Puback(_) | Self::Pubrec(_))
+    }
+}
+
 /// What a reply has to wait for.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(super) struct Wait {

@@ -35,6 +35,10 @@ pub enum CloseReason {
     ConnectTimeout,
     /// Too many bytes before CONNECT.
     TooMuchBeforeConnect,
+    /// It came through a proxy, and began with no PROXY header.
+    ProxyHeader,
+    /// Its address has, or opens, as many connections as it may.
+    AddressLimit,
     /// Another client came with the same client id [MQTT-3.1.4-2].
     TakenOver,
     /// It published where it may not, with `--on-denied disconnect`.
@@ -62,6 +66,8 @@ impl fmt::Display for CloseReason {
             Self::KeepAlive => "nothing received within 1.5 times the keep alive",
             Self::ConnectTimeout => "no CONNECT in time",
             Self::TooMuchBeforeConnect => "too many bytes before CONNECT",
+            Self::ProxyHeader => "no PROXY header",
+            Self::AddressLimit => "too many connections of its address",
             Self::TakenOver => "another client connected with the same client id",
             Self::Denied => "published where it may not",
             Self::Revoked => "may not be here under the new access rules",

@@ -153,7 +153,7 @@ impl Shard {
             if self.out.options.session_overflow == Overflow::DropNewest {
                 let session = self.catalog.sessions.get_mut(target.session);
                 if session.queue.stored_bytes() >= self.out.options.session_bytes_max {
-                    self.out.drop_newest(session);
+                    self.out.drop_newest(target.session, session);
                     self.refusing.push(target.session);
                     continue;
                 }

@@ -17,12 +17,14 @@ use super::connect::Refusals;
 use super::connection::{Connection, Phase};
 use super::delivery::Outgoing;
 use super::letter::{Forms, Message};
+use super::overflow::Blocked;
 use super::peers::{PeerMessage, Peers, ReplayId, ShardId, ShardSet};
 use super::promises::{Promises, Reply, Wait};
 use super::reason::CloseReason;
 use super::replay::Vouchers;
+use super::shortage::Shortage;
 use super::stats::Stats;
-use super::storage::{Blocked, DiskState};
+use super::storage::DiskTimes;
 use super::vhost::{VhostId, Vhosts};
 use super::{ConnId, Flow, Options, placement};
 
@@ -49,7 +51,8 @@ pub struct Shard {
     pub(super) vhosts: Vhosts,
     pub(super) catalog: Catalog,
     pub(super) housekeeping: Housekeeping,
-    pub(super) disk: DiskState,
+    pub(super) disk: DiskTimes,
+    pub(super) shortage: Shortage,
     pub(super) out: Outgoing,
     pub(super) forms: Forms,
     pub(super) promises: Promises,
@@ -92,7 +95,8 @@ impl Shard {
             vhosts: Vhosts::new(Hashing::with_seed(options.seed)),
             catalog,
             housekeeping,
-            disk: DiskState::default(),
+            disk: DiskTimes::default(),
+            shortage: Shortage::default(),
             out: Outgoing::new(options, logs),
             forms: Forms::default(),
             promises: Promises::default(),
@@ -227,12 +231,21 @@ impl Shard {
         match self.out.connections.get(conn) {
             None => Flow::Stop,
             Some(connection) if matches!(connection.phase, Phase::Closed) => Flow::Stop,
-            Some(connection) if connection.is_held() || connection.choked => Flow::Pause,
+            Some(connection) if self.is_held(connection) || connection.choked => Flow::Pause,
             Some(Connection { phase: Phase::Greeting(greeting), .. }) if greeting.is_waiting() => {
                 Flow::Pause
             }
             Some(_) => Flow::Continue,
         }
+    }
+
+    /// Whether a connection is not read from for the sake of others or of the disk.
+    #[inline]
+    pub(super) fn is_held(&self, connection: &Connection) -> bool {
+        connection.is_held(|| match &connection.phase {
+            Phase::Open(open) => self.catalog.sessions.get(open.session).queue.stored_bytes() > 0,
+            Phase::Greeting(_) | Phase::Closed => false,
+        })
     }
 
     /// Work done so far: packets handled and copies delivered.
@@ -282,6 +295,8 @@ impl Shard {
             PeerMessage::Release { conn } => self.out.end_hold(conn, context.now_ms),
             PeerMessage::Block { conn } => self.out.block(conn),
             PeerMessage::Unblock { conn } => self.unblock(conn, context),
+            PeerMessage::Short => self.set_peer_short(from, true),
+            PeerMessage::Ample => self.set_peer_short(from, false),
             PeerMessage::Freed { serial, packet_id } => {
                 let origin = Origin { shard: from.0, serial, packet_id };
                 self.catalog.free_origin(origin, &mut self.out.logs);
@@ -321,8 +336,7 @@ impl Shard {
         {
             for (conn, reply) in replies.drain(..) {
                 let Some(connection) = self.out.connections.get_mut(conn) else { continue };
-                connection.promised -= 1;
-                if connection.blocks > 0 {
+                if connection.withholds(&reply) {
                     connection.withheld.push(reply);
                 } else {
                     self.keep_promise(conn, &reply, context);
@@ -439,6 +453,11 @@ impl Shard {
         &self.out.stats
     }
 
+    /// The same, to count what happens before a link is a connection.
+    pub fn stats_mut(&mut self) -> &mut Stats {
+        &mut self.out.stats
+    }
+
     /// Sends what waits for a connection, goes on with its replay, frees who waits for it.
     pub(super) fn make_progress(&mut self, conn: ConnId, context: &mut Context<'_>) {
         let Some(connection) = self.out.connections.get(conn) else {
@@ -488,7 +507,8 @@ impl Shard {
         let Some(connection) = self.out.connections.get_mut(conn) else {
             return false;
         };
-        let held = wait != Wait::default() || connection.promised > 0 || connection.blocks > 0;
+        let withheld = connection.blocks > 0 && reply.acknowledges();
+        let held = wait != Wait::default() || connection.promised > 0 || withheld;
         if held {
             connection.promised += 1;
             self.promises.add(conn, reply, wait);

@@ -48,6 +48,16 @@ stats! {
     closed_violation,
     /// Connections closed because nothing whole came in time.
     closed_timeout,
+    /// Connections refused because they came to a listener behind a proxy from elsewhere.
+    refused_untrusted_proxy,
+    /// Connections refused because their address had as many as it may.
+    refused_address_connections,
+    /// Connections refused because their address opened too many in a second.
+    refused_address_rate,
+    /// Connections whose address was not counted because too many are.
+    addresses_uncounted,
+    /// Connections closed because they did not begin with a PROXY header.
+    closed_proxy_header,
     /// Connections closed because another client came with their client id.
     taken_over,
     /// PUBLISHes received.
@@ -82,6 +92,10 @@ stats! {
     marked_slow,
     /// Times a publisher was held back.
     publishers_held,
+    /// Times a publisher was not read from because it was faster than it may be.
+    publishers_throttled,
+    /// Filters that were refused because the session had as many as it may, or for their depth.
+    subscriptions_refused,
     /// Messages that had no subscriber.
     unrouted,
 }
@@ -99,6 +113,7 @@ impl Stats {
             | CloseReason::TooManyLevels
             | CloseReason::TooMuchBeforeConnect => self.closed_violation += 1,
             CloseReason::KeepAlive | CloseReason::ConnectTimeout => self.closed_timeout += 1,
+            CloseReason::ProxyHeader => self.closed_proxy_header += 1,
             CloseReason::TakenOver => self.taken_over += 1,
             CloseReason::Revoked => self.clients_revoked += 1,
             CloseReason::Denied
@@ -106,6 +121,7 @@ impl Stats {
             | CloseReason::PeerClosed
             | CloseReason::Failed
             | CloseReason::Refused(_)
+            | CloseReason::AddressLimit
             | CloseReason::Stopping => {}
         }
     }

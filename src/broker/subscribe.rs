@@ -2,7 +2,6 @@
 
 use log::{debug, info};
 
-use crate::limits::TOPIC_LEVELS_MAX;
 use crate::mqtt::{QoS, Suback, Subscribe, SubscribeEntry, TopicFilter, Unsubscribe};
 use crate::store::SessionKey;
 
@@ -65,6 +64,7 @@ impl Shard {
 
     /// Ends a session: its subscriptions and what waits in it.
     pub(super) fn end_session(&mut self, key: SessionKey, context: &mut Context<'_>) {
+        self.free_received(key, context);
         let vhost = VhostId(self.catalog.sessions.get(key).vhost);
         let subscriptions = self.catalog.end_session(key, &mut self.out.logs);
         for (filter, _) in subscriptions.iter() {
@@ -133,16 +133,20 @@ impl Shard {
         context: &mut Context<'_>,
     ) -> Option<QoS> {
         let filter = entry.filter.ok()?;
-        if filter.level_count() > TOPIC_LEVELS_MAX {
-            return None;
+        if filter.level_count() > self.out.options.topic_levels_max {
+            return self.refuse_subscription(conn, "too many levels");
         }
         if !self.may_subscribe(key, filter) {
             debug!("link {}: may not subscribe to {:?}", conn.slot, filter.as_str());
             self.out.stats.subscriptions_denied += 1;
             return None;
         }
-        let granted = entry.qos;
-        self.catalog.subscribe(key, filter.as_str(), granted as u8, &mut self.out.logs)?;
+        let (granted, text) = (entry.qos, filter.as_str());
+        if !self.has_room_for(key, text)
+            || self.catalog.subscribe(key, text, granted as u8, &mut self.out.logs).is_none()
+        {
+            return self.refuse_subscription(conn, "the session has as many as it may");
+        }
         let exchange = &mut self.vhosts[vhost].exchange;
         let durable = !self.catalog.sessions.get(key).clean;
         if exchange.bind(filter, key, Grant { qos: granted, durable }) {
@@ -152,6 +156,18 @@ impl Shard {
         // [MQTT-3.8.4-3] Also when the subscription was there before.
         self.start_replay(conn, filter, granted);
         Some(granted)
+    }
+
+    fn refuse_subscription(&mut self, conn: ConnId, why: &str) -> Option<QoS> {
+        debug!("link {}: subscription refused: {why}", conn.slot);
+        self.out.stats.subscriptions_refused += 1;
+        None
+    }
+
+    /// Whether a session may have this filter, or has it already.
+    fn has_room_for(&self, key: SessionKey, filter: &str) -> bool {
+        let subscriptions = &self.catalog.sessions.get(key).subscriptions;
+        subscriptions.len() < self.out.options.subscriptions_max || subscriptions.contains(filter)
     }
 
     pub(super) fn unbind(

@@ -61,7 +61,13 @@ impl Command {
     /// What the process's own arguments ask for. On `--help`, `--version` or a bad value this
     /// prints and ends the process: 0 for the first two, 2 for the third.
     pub fn from_command_line() -> Self {
-        CommandLine::parse().into()
+        match CommandLine::parse().into() {
+            Self::Serve(options) => {
+                let checked = options.checked().unwrap_or_else(|error| error.exit());
+                Self::Serve(Box::new(checked))
+            }
+            passwd @ Self::Passwd(_) => passwd,
+        }
     }
 }
 

@@ -1,10 +1,13 @@
 //! The command line as validated options.
 //!
 //! [`Options`] is plain data: every value that exists is within its bound in [`crate::limits`].
-//! `main` parses it once and lends it to the server; nothing below reads a flag or the environment.
+//! `main` parses it once and lends it to the server; nothing below reads a flag, and of the
+//! environment only what a service manager puts there.
 
+mod abuse;
 mod access;
 mod command;
+mod doors;
 mod tls;
 mod values;
 
@@ -12,22 +15,25 @@ mod values;
 mod tests;
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::num::NonZero;
 use std::path::PathBuf;
 
-use clap::{ArgAction, Parser, ValueEnum, value_parser};
+use clap::error::ErrorKind;
+use clap::{ArgAction, CommandFactory, Parser, ValueEnum, value_parser};
 
 use crate::limits;
 
+pub use abuse::AbuseOptions;
 pub use access::{Access, OnDenied, Takeover};
 pub use command::{Command, Passwd};
+pub use doors::{Cidr, DoorOptions, Endpoint, Listen, Owner};
 pub use tls::{ServerName, TlsClients, TlsIdentity, TlsMin, TlsOptions};
 
+use doors::parse_listen;
 use values::{
-    connections, parse_disk_low, parse_listen, parse_log_filter, parse_outgoing_bytes,
-    parse_packet_bytes, parse_patience_ms, parse_retained_bytes, parse_segment_bytes,
-    parse_session_bytes, parse_session_expiry, parse_shards,
+    connections, parse_disk_low, parse_log_filter, parse_outgoing_bytes, parse_packet_bytes,
+    parse_patience_ms, parse_retained_bytes, parse_segment_bytes, parse_session_bytes,
+    parse_session_expiry, parse_shards,
 };
 
 /// What the broker was asked to do.
@@ -40,16 +46,21 @@ use values::{
                   DURATION is a number with ms, s, m, h or d after it, or 0."
 )]
 pub struct Options {
-    /// Address to accept MQTT on; may be given several times. Port 0 lets the system pick a free
-    /// one, which is logged
+    /// Address to accept MQTT on, or the path of a Unix socket; may be given several times. Port 0
+    /// lets the system pick a free one, which is logged. With ",proxy" behind it, as in
+    /// 0.0.0.0:1883,proxy, each connection must begin with a PROXY protocol header, version 1 or 2
     #[arg(
         long,
-        value_name = "ADDR:PORT",
+        value_name = "ADDR:PORT|unix:PATH",
         default_value = "127.0.0.1:1883",
         value_parser = parse_listen,
         help_heading = "Network"
     )]
-    pub listen: Vec<SocketAddr>,
+    pub listen: Vec<Listen>,
+
+    /// More about them, and as whom to run.
+    #[command(flatten)]
+    pub doors: DoorOptions,
 
     /// Who may connect and what they may do.
     #[command(flatten)]
@@ -108,6 +119,10 @@ pub struct Options {
         help_heading = "Limits"
     )]
     pub inflight_max: u16,
+
+    /// What one address or one client may ask.
+    #[command(flatten)]
+    pub abuse: AbuseOptions,
 
     /// Threads that serve clients, 1 to 64 [default: those --data-dir was made with, or the CPUs
     /// this process may use]
@@ -286,7 +301,23 @@ impl Options {
         I: IntoIterator<Item = T>,
         T: Into<OsString> + Clone,
     {
-        Self::try_parse_from(args)
+        Self::try_parse_from(args)?.checked()
+    }
+
+    /// What one flag alone cannot know.
+    pub(super) fn checked(self) -> Result<Self, clap::Error> {
+        let mut all = self.listen.iter().chain(&self.tls.listen);
+        if let Some(listen) = all.find(|listen| listen.needs_trust())
+            && self.doors.proxy_trust.is_empty()
+        {
+            let says = format!(
+                "the listener {},proxy needs --proxy-trust: the addresses of the proxies that may \
+                 connect, as in --proxy-trust 10.0.0.0/8",
+                listen.at
+            );
+            return Err(Self::command().error(ErrorKind::MissingRequiredArgument, says));
+        }
+        Ok(self)
     }
 
     /// The free bytes below which publishers wait, on a file system of `total` bytes; 0: they never

@@ -1,5 +1,6 @@
 //! Flags: defaults, fields, bounds, texts.
 
+use super::doors::*;
 use super::values::*;
 use super::*;
 use clap::CommandFactory;
@@ -11,12 +12,22 @@ fn options(flags: &[&str]) -> Result<Options, String> {
     Options::from_args(args).map_err(|error| error.to_string())
 }
 
+fn tcp(text: &str) -> Listen {
+    Listen { at: Endpoint::Tcp(text.parse().expect("an address")), proxy: false }
+}
+
 // What the empty command line gives is what `limits.rs` says.
 #[test]
 fn defaults_are_the_limits() {
     Options::command().debug_assert();
     let expected = Options {
-        listen: vec![SocketAddr::from(([127, 0, 0, 1], 1883))],
+        listen: vec![tcp("127.0.0.1:1883")],
+        doors: DoorOptions {
+            unix_mode: 0o660,
+            unix_owner: None,
+            proxy_trust: Vec::new(),
+            user: None,
+        },
         access: Access {
             passwords: None,
             acl: None,
@@ -33,6 +44,14 @@ fn defaults_are_the_limits() {
         outgoing_bytes_max: limits::OUTGOING_BYTES_DEFAULT,
         qos0_patience_ms: limits::QOS0_PATIENCE_MS_DEFAULT,
         inflight_max: limits::INFLIGHT_DEFAULT,
+        abuse: AbuseOptions {
+            address_connections_max: 0,
+            address_connects_per_s: 0,
+            client_publishes_per_s: 0,
+            client_publish_bytes_per_s: 0,
+            subscriptions_max: limits::SUBSCRIPTIONS_MAX,
+            topic_levels_max: limits::TOPIC_LEVELS_MAX,
+        },
         shards: None,
         pin: true,
         data_dir: PathBuf::from("./ringmq-data"),
@@ -82,10 +101,7 @@ fn flags_set_their_fields() {
         "--log=warn,ringmq::ring=trace",
     ]);
     let expected = Options {
-        listen: vec![
-            "[::1]:0".parse().expect("an address"),
-            "0.0.0.0:1884".parse().expect("an address"),
-        ],
+        listen: vec![tcp("[::1]:0"), tcp("0.0.0.0:1884")],
         access: Access {
             passwords: Some(PathBuf::from("/etc/ringmq/passwords")),
             acl: Some(PathBuf::from("acl")),
@@ -114,6 +130,52 @@ fn flags_set_their_fields() {
         disk_low: Some(DiskLow::Percent(7)),
         segment_bytes: 16 << 20,
         log: "warn,ringmq::ring=trace".to_owned(),
+        ..Options::default()
+    };
+    assert_eq!(given, Ok(expected));
+}
+
+// So do the flags about doors, and those about what one address or client may ask.
+#[test]
+fn flags_of_groups_set_their_fields() {
+    let given = options(&[
+        "--listen=0.0.0.0:1884,proxy",
+        "--listen=unix:/run/ringmq/mqtt",
+        "--unix-mode=600",
+        "--unix-owner=mqtt:iot",
+        "--proxy-trust=10.1.0.0/16",
+        "--proxy-trust=fd00::1",
+        "--user=mqtt",
+        "--address-connections-max=9",
+        "--address-connects-per-second=8",
+        "--client-publish-rate=6",
+        "--client-publish-bytes=5KiB",
+        "--max-subscriptions=4",
+        "--max-topic-levels=3",
+    ]);
+    let expected = Options {
+        listen: vec![
+            Listen { proxy: true, ..tcp("0.0.0.0:1884") },
+            Listen { at: Endpoint::Unix("/run/ringmq/mqtt".into()), proxy: false },
+        ],
+        doors: DoorOptions {
+            unix_mode: 0o600,
+            unix_owner: Some(Owner { user: Some("mqtt".into()), group: Some("iot".into()) }),
+            proxy_trust: vec![
+                Cidr { address: "10.1.0.0".parse().expect("an address"), bits: 16 },
+                Cidr { address: "fd00::1".parse().expect("an address"), bits: 128 },
+            ],
+            user: Some("mqtt".to_owned()),
+        },
+        abuse: AbuseOptions {
+            address_connections_max: 9,
+            address_connects_per_s: 8,
+            client_publishes_per_s: 6,
+            client_publish_bytes_per_s: 5 * 1024,
+            subscriptions_max: 4,
+            topic_levels_max: 3,
+        },
+        ..Options::default()
     };
     assert_eq!(given, Ok(expected));
 }
@@ -136,6 +198,15 @@ fn takes_the_edges() {
         ("--qos0-patience", "60s"),
         ("--qos0-patience", "1m"),
         ("--listen", "127.0.0.1:65535"),
+        ("--listen", "unix:/run/ringmq.sock,proxy"),
+        ("--address-connections-max", "10000000"),
+        ("--address-connects-per-second", "100000000"),
+        ("--client-publish-rate", "100000000"),
+        ("--client-publish-bytes", "1TiB"),
+        ("--max-subscriptions", "1"),
+        ("--max-subscriptions", "65536"),
+        ("--max-topic-levels", "1"),
+        ("--max-topic-levels", "128"),
         ("--durability", "disk"),
         ("--session-expiry", "1ms"),
         ("--session-expiry", "3650d"),
@@ -182,10 +253,7 @@ fn tls_flags_set_their_fields() {
         key: key.into(),
     };
     let expected = TlsOptions {
-        listen: vec![
-            "[::]:8883".parse().expect("an address"),
-            "0.0.0.0:8884".parse().expect("an address"),
-        ],
+        listen: vec![tcp("[::]:8883"), tcp("0.0.0.0:8884")],
         cert: Some("server.pem".into()),
         key: Some("server.key".into()),
         min: TlsMin::V13,
@@ -248,7 +316,19 @@ fn refuses_what_is_out_of_bounds() {
         ("--listen", "127.0.0.1", "as in 127.0.0.1:1883"),
         ("--listen", "127.0.0.1:65536", "as in 127.0.0.1:1883"),
         ("--listen", "localhost:1883", "takes an IP address"),
+        ("--unix-mode", "0668", "octal mode"),
+        ("--unix-owner", ":", "USER:GROUP"),
+        ("--proxy-trust", "10.0.0.1/8", "10.0.0.0/8"),
+        ("--address-connections-max", "10000001", "0..=10000000"),
+        ("--address-connects-per-second", "100000001", "0..=100000000"),
+        ("--client-publish-rate", "100000001", "0..=100000000"),
+        ("--client-publish-bytes", "1025GiB", "0 to 1099511627776 bytes"),
+        ("--max-subscriptions", "0", "1..=65536"),
+        ("--max-subscriptions", "65537", "1..=65536"),
+        ("--max-topic-levels", "0", "1..=128"),
+        ("--max-topic-levels", "129", "1..=128"),
         ("--tls-listen", "localhost:8883", "takes an IP address"),
+        ("--tls-listen", "unix:/run/mqtt", "takes an IP address"),
         ("--tls-min", "1.1", "1.2, 1.3"),
         ("--tls-sni", "a.b", "as in mqtt.example.com=cert.pem,key.pem"),
         ("--tls-sni", "a.b=c", "as in mqtt.example.com=cert.pem,key.pem"),
@@ -282,6 +362,24 @@ fn refuses_what_is_out_of_bounds() {
     ] {
         let text = options(&[flag, value]).expect_err("the value is out of bounds");
         assert!(text.contains(flag) && text.contains(takes), "{flag} {value}: {text}");
+    }
+}
+
+// A listener behind a proxy needs to know which proxy; a Unix socket has its mode for that.
+#[test]
+fn proxies_must_be_trusted() {
+    let error = options(&["--listen=127.0.0.1:0,proxy"]).expect_err("nobody is trusted");
+    assert!(error.contains("127.0.0.1:0,proxy needs --proxy-trust"), "{error}");
+    let tls = ["--tls-listen=127.0.0.1:0,proxy", "--tls-cert=c", "--tls-key=k"];
+    let error = options(&tls).expect_err("nobody is trusted");
+    assert!(error.contains("127.0.0.1:0,proxy needs --proxy-trust"), "{error}");
+    assert!(options(&[&tls[..], &["--proxy-trust=::1"]].concat()).is_ok());
+    for flags in [
+        &["--listen=127.0.0.1:0,proxy", "--proxy-trust=127.0.0.1"][..],
+        &["--listen=unix:/run/mqtt,proxy"],
+        &["--proxy-trust=::1"],
+    ] {
+        assert!(options(flags).is_ok(), "{flags:?}");
     }
 }
 

@@ -1,26 +1,27 @@
 //! The flags of TLS: where, with which certificates, and whom it trusts.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::values::{parse_listen, parse_server_name};
+use super::doors::{Listen, parse_tls_listen};
+use super::values::parse_server_name;
 
 /// What TLS was asked to be. Nothing is read from files here.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 #[command(next_help_heading = "TLS")]
 pub struct TlsOptions {
-    /// Address to accept MQTT over TLS on, usually port 8883; may be given several times
+    /// Address to accept MQTT over TLS on, usually port 8883; may be given several times. With
+    /// ",proxy" behind it a PROXY protocol header must come before TLS
     #[arg(
         id = "tls-listen",
         long = "tls-listen",
         value_name = "ADDR:PORT",
-        value_parser = parse_listen,
+        value_parser = parse_tls_listen,
         requires = "tls-cert",
         requires = "tls-key"
     )]
-    pub listen: Vec<SocketAddr>,
+    pub listen: Vec<Listen>,
 
     /// The server's certificate and those of its issuers, as PEM
     #[arg(id = "tls-cert", long = "tls-cert", value_name = "FILE", requires = "tls-key")]

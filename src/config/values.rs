@@ -1,8 +1,7 @@
-//! What a flag's value may look like: addresses, sizes, durations, log filters. Each parser says in
+//! What a flag's value may look like: sizes, durations, log filters. Each parser says in
 //! its error what the flag takes.
 
 use std::fmt::Display;
-use std::net::SocketAddr;
 use std::num::NonZero;
 
 use clap::builder::RangedU64ValueParser;
@@ -15,9 +14,12 @@ pub(super) fn connections() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=limits::CONNECTIONS_MAX as u64)
 }
 
-pub(super) fn parse_listen(text: &str) -> Result<SocketAddr, String> {
-    let takes = "takes an IP address and a port, as in 127.0.0.1:1883 or [::]:1883";
-    text.parse().map_err(|_| takes.to_owned())
+pub(super) fn subscriptions() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=limits::SUBSCRIPTIONS_MAX as u64)
+}
+
+pub(super) fn topic_levels() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=limits::TOPIC_LEVELS_MAX as u64)
 }
 
 pub(super) fn parse_server_name(text: &str) -> Result<ServerName, String> {
@@ -46,6 +48,10 @@ pub(super) fn parse_shards(text: &str) -> Result<NonZero<usize>, String> {
 
 pub(super) fn parse_packet_bytes(text: &str) -> Result<usize, String> {
     bytes_within(text, limits::PACKET_BYTES_MIN, limits::PACKET_BYTES_MAX)
+}
+
+pub(super) fn parse_publish_bytes(text: &str) -> Result<u64, String> {
+    bytes_within(text, 0, limits::PUBLISH_BYTES_PER_S_MAX)
 }
 
 pub(super) fn parse_outgoing_bytes(text: &str) -> Result<usize, String> {

@@ -142,6 +142,12 @@ impl fmt::Display for DirectoryError {
 impl std::error::Error for DirectoryError {}
 
 impl DirectoryError {
+    /// Whether the system refused something to this user that it might grant to another.
+    pub fn is_permission(&self) -> bool {
+        let Self::System { error, .. } = self else { return false };
+        error.kind() == ErrorKind::PermissionDenied
+    }
+
     /// Makes an error of what the system says: what could not be done with `path`.
     pub(super) fn system(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
@@ -181,6 +187,15 @@ impl Directory {
             }
         };
         Ok(Self { path: path.to_owned(), shards, access: Access::Write, guard })
+    }
+
+    /// The number of shards that a directory was made with; `None` if it is missing or empty.
+    /// Nothing is touched, and nothing locked: who opens it then may find another.
+    ///
+    /// # Errors
+    /// If it is no data directory.
+    pub fn shards_at(path: &Path) -> Result<Option<u16>, DirectoryError> {
+        if is_directory(path)? { made_with(path, None) } else { Ok(None) }
     }
 
     /// Takes a directory into use for reading alone. Nothing in it is made or changed; a copy

@@ -131,6 +131,7 @@ impl Room {
             Request::Supply { .. } if self.waiter.strong_count() == 0 => return,
             Request::Supply { bytes } => self.handle_supply(bytes),
             Request::Recycle(id) => self.handle_recycle(id),
+            Request::Shed => self.trim(0),
             Request::SetAside(id) => self.handle_set_aside(id),
         }
         self.look_at_space();

@@ -1,4 +1,5 @@
-//! Between shards: one ring per ordered pair, one bell per shard. The only atomics of the broker.
+//! Between shards: one ring per ordered pair, one bell per shard. The only atomics of the broker,
+//! and the only locks: who came from where ([`AddressBook`]).
 //!
 //! Shard A reaches shard B through a [`Sender`] whose [`Receiver`] B owns: A pushes records all
 //! through its turn, publishes once at its end, and asks B's [`Bell`] whether B must be woken. B
@@ -8,6 +9,7 @@
 //! What the records mean is not known here, and nothing here waits: a full ring is an answer
 //! (invariant 6), and to wake a sleeper is the caller's work.
 
+mod addresses;
 mod bell;
 mod spsc;
 mod sync;
@@ -18,6 +20,7 @@ mod loom;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
+pub use addresses::{AddressBook, AddressLimits, AddressPass, AddressRefusal, Entry};
 pub use bell::Bell;
 pub use spsc::{Full, Receiver, Record, Sender, channel};
 pub use tally::Tally;

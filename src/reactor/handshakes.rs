@@ -53,7 +53,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             {
                 link.waiting = Waiting::No;
                 if link.closing == Closing::No {
-                    self.on_data(key, None);
+                    self.on_data(key, None, 0);
                 }
             }
         }

@@ -65,6 +65,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     fn let_one_in(&mut self, door: DoorKind, socket: R::Socket) {
         let peer = self.ring.peer(&socket);
         let address = peer.map(|peer| peer.ip().to_canonical());
+        // Dropping the socket closes it.
+        let Ok(pass) = self.judge(door, address) else { return };
         let transport = if door.tls {
             let setup = self.tls.as_deref().expect("a door with TLS comes with a setup");
             match Tls::new(setup) {
@@ -75,9 +77,10 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         } else {
             Transport::Plain
         };
-        let caller = Caller { address, local: door.local };
-        let key = self.adopt(Traveller { socket, transport, caller, carry: Carry::default() });
+        let (caller, carry) = (Caller { address, local: door.is_local() }, Carry::default());
+        let key = self.adopt(Traveller { socket, transport, caller, pass, carry });
         debug!("link {}: accepted from {peer:?}", key.slot);
+        self.await_header(key, door);
         self.arm(key);
     }
 
@@ -113,7 +116,10 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
         let open = link.closing == Closing::No;
         match received {
-            Received::Data(buffer) if open => self.on_data(key, Some(buffer)),
+            Received::Data(buffer) if open && link.awaits_header => {
+                self.on_header_data(key, buffer);
+            }
+            Received::Data(buffer) if open => self.on_data(key, Some(buffer), 0),
             Received::Data(buffer) => self.ring.recycle(buffer),
             Received::NoBuffers if open => self.starved.push(key),
             Received::End if open => {
@@ -163,15 +169,16 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
     }
 
-    /// Handles received bytes; without any, those that the transport has kept.
-    pub(super) fn on_data(&mut self, key: Key, buffer: Option<Buffer>) {
+    /// Handles received bytes, but for the first `skip`; without any, those that the transport has
+    /// kept.
+    pub(super) fn on_data(&mut self, key: Key, buffer: Option<Buffer>, skip: usize) {
         let flow = self.flow(key);
         let stopping = !self.is_running();
         let Some(link) = self.links.get_mut(key) else {
             return;
         };
         let wire = match &buffer {
-            Some(buffer) => self.ring.bytes_mut(buffer),
+            Some(buffer) => &mut self.ring.bytes_mut(buffer)[skip..],
             None => &mut [],
         };
         if link.transport.is_handshaking() && !self.handshakes.take_step() {
@@ -329,9 +336,9 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             link.waiting = Waiting::Send;
             return;
         }
-        let Link { socket, transport, caller, carry, .. } = self.links.remove(key);
+        let Link { socket, transport, caller, pass, carry, .. } = self.links.remove(key);
         self.broker.remove(conn_of(key));
-        let traveller = Traveller { socket, transport, caller, carry };
+        let traveller = Traveller { socket, transport, caller, pass, carry };
         self.outboxes.send_parcel(home, Parcel::Link(Box::new(traveller)));
     }
 

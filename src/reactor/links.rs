@@ -6,6 +6,7 @@
 use slab::Slab;
 
 use crate::broker::{Caller, ConnId};
+use crate::mesh::AddressPass;
 use crate::ring::{Key, RecvMode};
 use crate::transport::Transport;
 
@@ -77,11 +78,16 @@ impl Carry {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// Forgets everything.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
     /// Notes that the first `count` unread bytes were used; without any left there is no memory.
     pub(super) fn consume(&mut self, count: usize) {
         self.used += count;
         if self.is_empty() {
-            *self = Self::default();
+            self.clear();
         }
     }
 }
@@ -92,6 +98,11 @@ pub(super) struct Link<S> {
     pub(super) socket: S,
     pub(super) transport: Transport,
     pub(super) caller: Caller,
+    /// Counts it among its caller's connections.
+    pub(super) pass: Option<AddressPass>,
+    /// Its first bytes are a PROXY header, of which the carry holds what has come. It does not
+    /// travel before that.
+    pub(super) awaits_header: bool,
     pub(super) carry: Carry,
     pub(super) receiving: Receiving,
     /// Receives in a row after which it was not paused, up to [`CALM_RECEIVES`].
@@ -134,11 +145,13 @@ impl<S> Links<S> {
     }
 
     pub(super) fn insert(&mut self, traveller: Traveller<S>) -> Key {
-        let Traveller { socket, transport, caller, carry } = traveller;
+        let Traveller { socket, transport, caller, pass, carry } = traveller;
         let slot = self.slab.insert(Link {
             socket,
             transport,
             caller,
+            pass,
+            awaits_header: false,
             carry,
             receiving: Receiving::Off,
             calm: CALM_RECEIVES,
@@ -209,7 +222,7 @@ mod tests {
 
     fn traveller(socket: &'static str) -> Traveller<&'static str> {
         let (transport, caller) = (Transport::Plain, Caller::default());
-        Traveller { socket, transport, caller, carry: Carry::default() }
+        Traveller { socket, transport, caller, pass: None, carry: Carry::default() }
     }
 
     /// A key of an earlier owner of the slot finds nothing.

@@ -13,12 +13,13 @@
 //! | `outflow` | sending, closing |
 //! | `crossing` | what comes from other shards; stopping |
 //! | `storage` | writes to the disk, and what the disk has to say |
-//! | `door` | where links come in |
+//! | `door`, `gate` | where links come in, and which may |
 //! | `verifier` | the way to who verifies passwords |
 //! | `links`, `outboxes`, `wheel` | sockets; the way to other shards; timers |
 
 mod crossing;
 mod door;
+mod gate;
 mod handshakes;
 mod intake;
 mod links;
@@ -29,7 +30,8 @@ mod turn;
 mod verifier;
 mod wheel;
 
-pub use door::{Door, DoorKind};
+pub use door::{Door, DoorKind, Proxied};
+pub use gate::{Gate, Subnet};
 pub use outboxes::{Outbox, Parcel, Traveller};
 pub use turn::{Clock, Inbox, Options, Reactor};
 pub use verifier::{AtOnce, Verifier};

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use crate::access::Policy;
 use crate::broker::{Caller, Peers, ShardId, ShardSet};
 use crate::limits::{LARGE_BYTES_MAX, SHARE_BYTES_MIN};
-use crate::mesh::{Bell, Sender, Tally};
+use crate::mesh::{AddressPass, Bell, Sender, Tally};
 use crate::ring::Wake;
 
 use super::links::Carry;
@@ -24,6 +24,7 @@ pub struct Traveller<S> {
     pub(super) socket: S,
     pub(super) transport: Transport,
     pub(super) caller: Caller,
+    pub(super) pass: Option<AddressPass>,
     pub(super) carry: Carry,
 }
 

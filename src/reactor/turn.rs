@@ -13,6 +13,7 @@ use crate::transport::TlsSetup;
 
 use super::crossing::Stopping;
 use super::door::{Door, DoorKind};
+use super::gate::Gate;
 use super::handshakes::Handshakes;
 use super::links::{Links, conn_of, key_of};
 use super::outboxes::{Outbox, Outboxes, Parcel, Traveller};
@@ -47,6 +48,8 @@ pub struct Options<R: Ring, M: Medium<File = R::File>> {
     pub shard: ShardId,
     /// Where to accept.
     pub doors: Vec<Door<R::Listener>>,
+    /// Who may come in there.
+    pub gate: Gate,
     /// Ways to the other shards, by shard; none to itself.
     pub outboxes: Vec<Option<Outbox<R::Socket, R::Waker>>>,
     /// Ways from the other shards and the control thread.
@@ -93,6 +96,7 @@ pub struct Reactor<R: Ring, C: Clock, M: Medium<File = R::File>> {
     /// Memory for opening and sealing.
     pub(super) room: Vec<u8>,
     pub(super) doors: Vec<DoorKind>,
+    pub(super) gate: Gate,
     /// Listeners, each with when to accept again if it stopped.
     pub(super) accepting: Vec<Option<u64>>,
     pub(super) accept_warned_ms: Option<u64>,
@@ -143,6 +147,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             tls: options.tls,
             room: Vec::new(),
             doors,
+            gate: options.gate,
             accepting,
             accept_warned_ms: None,
             strangers: ShardSet::default(),
@@ -350,8 +355,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             any = true;
             self.start_send(key);
         }
+        self.housekeeping = self.with_broker(|broker, context| broker.end_turn(context));
         self.outboxes.publish();
-        self.housekeeping = self.broker.end_turn();
         self.broker.seal_promises(&self.outboxes);
         self.serve_disk();
         any

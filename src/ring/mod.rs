@@ -23,7 +23,7 @@ mod writes;
 
 pub use self::probe::Features;
 pub use self::refused::RingRefused;
-pub use self::socket::{Listener, Socket, Waker};
+pub use self::socket::{Bound, Listener, Socket, Waker};
 pub use self::uring::{Options, Uring};
 
 use std::io;

@@ -3,10 +3,11 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::sync::Arc;
 
 use rustix::event::{EventfdFlags, eventfd};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, ipproto, sockopt};
 
 use super::Wake;
 
@@ -53,12 +54,48 @@ impl Listener {
         Ok(Self(fd))
     }
 
+    /// Binds a Unix socket to a path where there is no file yet. Nobody can connect before it
+    /// listens.
+    ///
+    /// # Errors
+    /// If the path cannot be had.
+    pub fn bind_unix(path: &Path) -> io::Result<Bound> {
+        let kind = SocketType::STREAM;
+        let fd = rustix::net::socket_with(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None)?;
+        rustix::net::bind(&fd, &SocketAddrUnix::new(path)?)?;
+        Ok(Bound(fd))
+    }
+
+    /// The same socket once more: several rings may accept from it, and the kernel wakes one of
+    /// them for each connection.
+    ///
+    /// # Errors
+    /// If there are no descriptors left.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self(self.0.try_clone()?))
+    }
+
     /// The address it is bound to, with the port the kernel chose.
     ///
     /// # Errors
     /// If it is not an internet socket.
     pub fn address(&self) -> io::Result<SocketAddr> {
         Ok(rustix::net::getsockname(&self.0)?.try_into()?)
+    }
+}
+
+/// A Unix socket that has its path, and does not listen yet.
+#[derive(Debug)]
+pub struct Bound(OwnedFd);
+
+impl Bound {
+    /// Lets others connect.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn listen(self, backlog: i32) -> io::Result<Listener> {
+        rustix::net::listen(&self.0, backlog)?;
+        Ok(Listener(self.0))
     }
 }
 

@@ -2,12 +2,16 @@
 
 mod access;
 mod auth;
+mod doors;
+mod notify;
+mod privileges;
 mod storage;
 pub mod tls;
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process;
 use std::sync::mpsc;
 use std::sync::{Arc, mpsc::Receiver as Mailbox};
@@ -23,24 +27,26 @@ use signal_hook::iterator::Signals;
 
 use crate::access::{LoadError, Policy};
 use crate::broker::{self, Shard, ShardId, Stats};
-use crate::config::Options;
+use crate::config::{Listen, Options};
 use crate::cpus;
 use crate::disk::{DirectoryError, FileMedium};
-use crate::limits::{LISTEN_BACKLOG, MESH_RING_BYTES};
-use crate::mesh::{self, Bell, Sender, Tally};
-use crate::reactor::{self, Clock, Door, DoorKind, Inbox, Outbox, Parcel, Reactor};
+use crate::limits::MESH_RING_BYTES;
+use crate::mesh::{self, AddressBook, AddressLimits, Bell, Sender, Tally};
+use crate::reactor::{self, Clock, Door, Gate, Inbox, Outbox, Parcel, Reactor, Subnet};
 use crate::ring::{self, Features, Listener, RingRefused, Socket, Uring, Wake, Waker};
 use crate::store::{Found, OpenError};
 use crate::transport::TlsSetup;
 
 use access::Access;
 use auth::Desk;
+use doors::{Doors, Open};
+use notify::Notifier;
+use privileges::Account;
 use storage::Storage;
 use tls::TlsError;
 
-/// Tries to bind an address that is in use, and the time between two.
-const BIND_TRIES: u32 = 10;
-const BIND_PAUSE: Duration = Duration::from_millis(100);
+pub use doors::SocketError;
+pub use privileges::PrivilegeError;
 
 /// The time between two tries to send to a shard that is busy.
 const CONTROL_PAUSE: Duration = Duration::from_millis(1);
@@ -50,12 +56,18 @@ const CONTROL_PAUSE: Duration = Duration::from_millis(1);
 pub enum StartError {
     /// An address cannot be listened on.
     Listen(SocketAddr, io::Error),
+    /// A Unix socket cannot.
+    Socket(PathBuf, SocketError),
+    /// It cannot run as it was asked to.
+    Privileges(PrivilegeError),
     /// An address that other hosts reach is to be listened on, and nothing says who may come in.
-    Unguarded(SocketAddr),
+    Unguarded(Listen),
     /// io_uring cannot be used.
     Ring(RingRefused),
     /// The data directory cannot be used.
     Data(DirectoryError),
+    /// The user of `--user` may not use it.
+    DataOf(String, DirectoryError),
     /// A file of TLS cannot be used.
     Tls(TlsError),
     /// What is in this shard's part of it cannot.
@@ -75,15 +87,27 @@ impl fmt::Display for StartError {
                  choose another with --listen"
             ),
             Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
-            Self::Unguarded(address) => write!(
+            Self::Socket(path, error) => {
+                write!(f, "cannot listen on unix:{}: {error}", path.display())
+            }
+            Self::Privileges(error) => error.fmt(f),
+            Self::Unguarded(listen) => write!(
                 f,
-                "cannot listen on {address}: other hosts reach it, and everybody could connect; \
-                 name the users with --passwords or --vhosts, or say --allow-anonymous"
+                "cannot listen on {}: other hosts reach it{}, and everybody could connect; name \
+                 the users with --passwords or --vhosts, or say --allow-anonymous",
+                listen.at,
+                if listen.proxy { " through its proxy" } else { "" }
             ),
             Self::Ring(refused) => refused.fmt(f),
             Self::Tls(error) => error.fmt(f),
             Self::Data(error @ DirectoryError::System { .. }) => write!(f, "--data-dir: {error}"),
             Self::Data(error) => error.fmt(f),
+            Self::DataOf(user, error) => write!(
+                f,
+                "--data-dir: {error}; ringmq runs as {user}, who must be able to enter the \
+                 directories above, and own it and all that is in it: as root, mkdir -p DIR and \
+                 chown -R {user} DIR"
+            ),
             Self::Access(error) => error.fmt(f),
             Self::Store(shard, error) => write!(f, "--data-dir, shard-{shard}: {error}"),
             Self::System(what, error) => write!(f, "cannot {what}: {error}"),
@@ -102,7 +126,9 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         .map_err(|error| StartError::System("watch for signals", error))?;
     raise_open_files();
     let cpus = cpus::available();
-    let mut storage = Storage::open(options, cpus.default_shards())?;
+    let notifier = Notifier::from_environment();
+    privileges::forbid_new();
+    let (mut storage, doors) = open(options, cpus.default_shards())?;
     let shards = usize::from(storage.shards());
     let pins = (options.pin && cpus.should_pin(shards)).then(|| cpus.ids.clone());
     let tls = tls::load(&options.tls).map_err(StartError::Tls)?;
@@ -112,14 +138,8 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     let sources = options.access.sources(tls::names_clients(&options.tls));
     let mut access = Access::open(sources, vhosts, helpers, failures_max)?;
     refuse_open_doors(options, access.policy())?;
-    let mut doors = open_doors(&options.listen, false, shards)?;
-    for (doors, more) in doors.iter_mut().zip(open_doors(&options.tls.listen, true, shards)?) {
-        doors.extend(more);
-    }
-    let addresses: Vec<_> = doors[0]
-        .iter()
-        .filter_map(|door| Some((door.listener.address().ok()?, door.kind)))
-        .collect();
+    let doors = doors.map_or_else(|| Doors::open(options, shards), Ok)?;
+    let Doors { shards: doors, opened, files } = doors;
     let (threads, mut controls, features) =
         start(options, doors, tls.as_ref(), pins.as_deref(), &mut storage, &access)?;
     let kernel = rustix::system::uname();
@@ -130,10 +150,8 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     );
     let pinned = if pins.is_some() { "pinned" } else { "not pinned" };
     info!("{shards} shard{}, {pinned}", if shards == 1 { "" } else { "s" });
-    warn_if_open(&addresses, options);
-    for (address, kind) in addresses {
-        info!("listening on {address}{}", if kind.tls { " with TLS" } else { "" });
-    }
+    announce(&opened, options);
+    notifier.ready();
     for signal in signals.forever() {
         if signal != SIGHUP {
             break;
@@ -141,6 +159,7 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         reload(options, &mut access, &mut controls);
     }
     info!("stopping");
+    notifier.stopping();
     thread::spawn(move || {
         if signals.forever().any(|signal| signal != SIGHUP) {
             warn!("stopped at once by a second signal");
@@ -153,8 +172,32 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     let finished = threads.into_iter().map(|thread| thread.join().unwrap_or_default());
     log_stats(&finished.collect::<Vec<_>>());
     storage.finish();
+    drop(files);
     info!("stopped");
     Ok(())
+}
+
+/// Opens the data directory as the user that the broker is to run as. To become another user it
+/// opens the doors first, while it may.
+fn open(options: &Options, default_shards: usize) -> Result<(Storage, Option<Doors>), StartError> {
+    let Some(user) = &options.doors.user else {
+        return Ok((Storage::open(options, default_shards)?, None));
+    };
+    // Root binds, and what is stored belongs to the user.
+    let account = Account::find(user).map_err(StartError::Privileges)?;
+    let shards = Storage::shards_to_be(options, default_shards)?;
+    let doors = Doors::open(options, shards)?;
+    account.assume().map_err(StartError::Privileges)?;
+    info!("running as {}", account.name);
+    let storage = Storage::open(options, shards).map_err(|error| match error {
+        StartError::Data(error) if error.is_permission() => {
+            StartError::DataOf(account.name.clone(), error)
+        }
+        error => error,
+    })?;
+    let found = usize::from(storage.shards());
+    assert_eq!(found, shards, "nobody exchanges the directory meanwhile");
+    Ok((storage, Some(doors)))
 }
 
 /// Reads the files again that say who may come in and what they may do, for all shards: all of them
@@ -211,6 +254,7 @@ struct Seat {
     inboxes: Vec<Inbox<Socket>>,
     bells: Vec<Arc<Bell>>,
     tally: Arc<Tally>,
+    gate: Gate,
     tls: Option<Arc<TlsSetup>>,
     /// What its log finds.
     found: Vec<Found>,
@@ -243,7 +287,7 @@ fn start(
     access: &Access,
 ) -> Result<Started, StartError> {
     let shards = doors.len();
-    let (seats, control_senders) = seats(doors, tls, pins, storage)?;
+    let (seats, control_senders) = seats(options, doors, tls, pins, storage)?;
     let bells = seats[0].bells.clone();
     let (ready_sender, ready) = mpsc::channel::<Ready>();
     let (mut threads, mut mailboxes) = (Vec::new(), Vec::new());
@@ -290,6 +334,7 @@ fn start(
 
 /// Connects every shard with every other, and the control thread with all.
 fn seats(
+    options: &Options,
     doors: Vec<Vec<Door<Listener>>>,
     tls: Option<&Arc<TlsSetup>>,
     pins: Option<&[usize]>,
@@ -298,6 +343,7 @@ fn seats(
     let shards = u16::try_from(doors.len()).expect("at most SHARDS_MAX");
     let bells: Vec<Arc<Bell>> = (0..shards).map(|_| Arc::new(Bell::new())).collect();
     let tally = Arc::new(Tally::default());
+    let gate = gates(options);
     let (started, epoch_ms) = (Instant::now(), storage::unix_ms()?);
     let mut controls = Vec::new();
     let seats: Result<Vec<Seat>, StartError> = (0..shards)
@@ -317,6 +363,7 @@ fn seats(
                 inboxes: vec![(None, receiver)],
                 bells: bells.clone(),
                 tally: tally.clone(),
+                gate: gate(),
                 tls: tls.cloned(),
                 found: storage.take_found(shard)?,
                 started,
@@ -334,6 +381,18 @@ fn seats(
         }
     }
     Ok((seats, controls))
+}
+
+/// Makes gates that count in one book.
+fn gates(options: &Options) -> impl Fn() -> Gate {
+    let limits = AddressLimits {
+        connections_max: options.abuse.address_connections_max,
+        connects_per_s: options.abuse.address_connects_per_s,
+    };
+    let book = Arc::new(AddressBook::new(limits));
+    let ranges = options.doors.proxy_trust.iter();
+    let trusted: Vec<_> = ranges.map(|range| Subnet::new(range.address, range.bits)).collect();
+    move || Gate::new(book.clone(), trusted.clone())
 }
 
 fn run_shard(
@@ -400,6 +459,12 @@ fn broker_options(seat: &Seat, options: &Options, seed: u64) -> broker::Options 
         outgoing_bytes_max: options.outgoing_bytes_max,
         qos0_patience_ms: options.qos0_patience_ms,
         inflight_max: options.inflight_max,
+        publish_rate: broker::PublishRate {
+            messages: options.abuse.client_publishes_per_s,
+            bytes: options.abuse.client_publish_bytes_per_s,
+        },
+        subscriptions_max: options.abuse.subscriptions_max,
+        topic_levels_max: options.abuse.topic_levels_max,
         session_bytes_max: options.session_bytes_max,
         session_overflow: storage::overflow(options),
         session_expiry_ms: storage::expiry_ms(options),
@@ -430,6 +495,7 @@ fn reactor_options(
         verifier: Box::new(desk),
         shard: seat.shard,
         doors: seat.doors,
+        gate: seat.gate,
         outboxes: outboxes.collect(),
         inboxes: seat.inboxes,
         bell: own_bell,
@@ -457,60 +523,26 @@ fn seed() -> u64 {
     u64::from_ne_bytes(bytes)
 }
 
-/// Binds every address once for each shard. Port 0 becomes the same port for all.
-fn open_doors(
-    addresses: &[SocketAddr],
-    tls: bool,
-    shards: usize,
-) -> Result<Vec<Vec<Door<Listener>>>, StartError> {
-    let mut doors: Vec<Vec<Door<Listener>>> = (0..shards).map(|_| Vec::new()).collect();
-    for address in addresses {
-        let refused = |error| StartError::Listen(*address, error);
-        if address.port() != 0 {
-            // Listeners that share a port would let a second broker in unnoticed: one that does
-            // not share finds out whether the port is free.
-            drop(bind_alone(address).map_err(refused)?);
-        }
-        let kind = DoorKind { local: address.ip().is_loopback(), tls };
-        let mut address = *address;
-        for shard in &mut doors {
-            let listener = Listener::bind(address, LISTEN_BACKLOG).map_err(refused)?;
-            address = listener.address().map_err(refused)?;
-            shard.push(Door { listener, kind });
-        }
-    }
-    Ok(doors)
-}
-
-/// Binds an address that nobody else has. The kernel takes a moment to let go of the sockets of a
-/// broker that was killed: an address that is in use is tried again for a second.
-fn bind_alone(address: &SocketAddr) -> io::Result<std::net::TcpListener> {
-    for _ in 0..BIND_TRIES {
-        match std::net::TcpListener::bind(address) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => thread::sleep(BIND_PAUSE),
-            bound => return bound,
-        }
-    }
-    std::net::TcpListener::bind(address)
-}
-
 /// Anonymous clients come in by local doors alone, unless they are said to be welcome.
 fn refuse_open_doors(options: &Options, policy: &Policy) -> Result<(), StartError> {
     let asks_certificates = tls::requires_certificates(&options.tls);
     let certified = options.tls.listen.iter().filter(|_| !asks_certificates);
-    let mut addresses = options.listen.iter().chain(certified);
-    let open = addresses.find(|address| !address.ip().is_loopback());
-    match open {
-        Some(address) if !policy.guards_open_doors() => Err(StartError::Unguarded(*address)),
+    let mut listens = options.listen.iter().chain(certified);
+    match listens.find(|listen| !listen.is_local()) {
+        Some(listen) if !policy.guards_open_doors() => Err(StartError::Unguarded(listen.clone())),
         _ => Ok(()),
     }
 }
 
-fn warn_if_open(addresses: &[(SocketAddr, DoorKind)], options: &Options) {
-    for (address, _) in addresses.iter().filter(|(_, kind)| !kind.local) {
-        if options.access.allow_anonymous {
-            warn!("{address} is reachable from other hosts, and --allow-anonymous lets all in");
-        }
+/// Says where clients may come in.
+fn announce(opened: &[Open], options: &Options) {
+    let open = opened.iter().filter(|open| !open.listen.is_local());
+    for Open { listen, .. } in open.filter(|_| options.access.allow_anonymous) {
+        let at = &listen.at;
+        warn!("{at} is reachable from other hosts, and --allow-anonymous lets all in");
+    }
+    for open in opened {
+        info!("listening on {open}");
     }
 }
 

@@ -34,6 +34,16 @@ impl Storage {
         Ok(Self { directory, helper, files: Vec::new() })
     }
 
+    /// The number of shards that [`Storage::open`] will find or choose. Nothing is touched.
+    pub(super) fn shards_to_be(
+        options: &Options,
+        default_shards: usize,
+    ) -> Result<usize, StartError> {
+        let made = Directory::shards_at(&options.data_dir).map_err(StartError::Data)?;
+        let asked = options.shards.map(std::num::NonZero::get);
+        Ok(made.map_or(asked.unwrap_or(default_shards).min(SHARDS_MAX), usize::from))
+    }
+
     pub(super) fn shards(&self) -> u16 {
         self.directory.shards()
     }

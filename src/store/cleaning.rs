@@ -148,8 +148,7 @@ impl Cleaning {
                     continue;
                 }
                 Err(BadRecord::Cut | BadRecord::Sum) => {
-                    log::error!("the log is damaged at offset {at}: what is left of it is moved");
-                    logs.disk.set_damaged(at);
+                    // Or the segment ends here: of one whose successor is gone that is not known.
                     (self.at, self.rescue_from, self.all_from) = (None, Some(at), Some(0));
                     return;
                 }
@@ -170,8 +169,8 @@ impl Cleaning {
         self.at = (at < self.range.end).then_some(at);
     }
 
-    /// Moves what can be read of what is needed behind a damaged record. It is not often that so
-    /// much is done in one step.
+    /// Moves what can be read of what is needed behind what is no record. Where nothing is, that is
+    /// the segment's end, or might as well be. It is not often that so much is done in one step.
     fn rescue(
         &mut self,
         from: u64,
@@ -180,6 +179,14 @@ impl Cleaning {
         stats: &mut HousekeepingStats,
     ) {
         self.heed_late_guests(catalog);
+        let next = logs.disk.next_segment(from).unwrap_or(self.range.end).min(self.range.end);
+        if !self.needs_any(&(from..next), catalog) {
+            // It was the end of its segment, or nobody will ever read what it was.
+            self.at = (next < self.range.end).then_some(next);
+            return;
+        }
+        log::error!("the log is damaged at offset {from}: what is left of it is moved");
+        logs.disk.set_damaged(from);
         let rest = from..self.range.end;
         let kept = (0..).map_while(|vhost| Some((vhost, catalog.retained(vhost)?)));
         let kept: Vec<(u16, String, Position)> = kept
@@ -201,6 +208,16 @@ impl Cleaning {
                 catalog.clear_retained(vhost, &topic, logs);
             }
         }
+    }
+
+    /// Whether somebody refers to something at these offsets. All sessions have been asked.
+    fn needs_any(&self, range: &Range<u64>, catalog: &Catalog) -> bool {
+        let is_here = |position: &Position| range.contains(&position.offset());
+        let mut sessions = self.concerned.iter().filter_map(|key| catalog.sessions.try_get(*key));
+        let mut stores = (0..).map_while(|vhost| catalog.retained(vhost));
+        self.needed.iter().any(is_here)
+            || sessions.any(|session| session.queue.refers_to(range))
+            || stores.any(|store| store.iter().any(|(_, kept)| is_here(&kept.position)))
     }
 
     fn move_if_live(

@@ -79,6 +79,8 @@ pub struct Housekeeping {
     /// Where the last checkpoint began, and how many bytes it took.
     last_begun: u64,
     last_bytes: u64,
+    /// Space was short at the last step.
+    was_pressed: bool,
     /// A checkpoint that counts when the log is committed up to the first offset; where it began.
     ended: Option<(u64, u64)>,
     /// Segments that were cleaned and still have references, and how many: they are not cleaned
@@ -91,13 +93,14 @@ pub struct Housekeeping {
 }
 
 impl Housekeeping {
-    /// `begun`: where the checkpoint began that recovery used.
-    pub(super) fn new(segment_bytes: u64, begun: u64) -> Self {
+    /// `begun`: where the checkpoint began that recovery used; `bytes`: how many it took.
+    pub(super) fn new(segment_bytes: u64, begun: u64, bytes: u64) -> Self {
         Self {
             job: Job::Idle,
             segment_bytes,
             last_begun: begun,
-            last_bytes: 0,
+            last_bytes: bytes,
+            was_pressed: false,
             ended: None,
             stuck: BTreeMap::new(),
             look_at: 0,
@@ -111,8 +114,18 @@ impl Housekeeping {
         self.stats
     }
 
-    /// Takes a step, if there is one to take; whether there is another right away.
-    pub fn step(&mut self, catalog: &mut Catalog, logs: &mut Logs) -> bool {
+    /// Bytes that a checkpoint takes, as far as is known.
+    pub fn checkpoint_bytes(&self) -> u64 {
+        self.last_bytes
+    }
+
+    /// Takes a step, if there is one to take; whether there is another right away. `pressed`: space
+    /// is short, so that what can be got back is, at any price but more space.
+    pub fn step(&mut self, catalog: &mut Catalog, logs: &mut Logs, pressed: bool) -> bool {
+        if pressed && !std::mem::replace(&mut self.was_pressed, pressed) {
+            self.look_at = 0;
+        }
+        self.was_pressed = pressed;
         if let Some((end, begun)) = self.ended
             && logs.disk.committed() >= end
         {
@@ -120,8 +133,11 @@ impl Housekeeping {
             logs.disk.set_checkpoint(begun);
             self.look_at = 0;
         }
+        if pressed && logs.disk.has_unnamed_checkpoint() {
+            logs.disk.name_checkpoint();
+        }
         match std::mem::replace(&mut self.job, Job::Idle) {
-            Job::Idle => self.begin(catalog, logs),
+            Job::Idle => self.begin(catalog, logs, pressed),
             Job::Checkpoint { begun, stage } => self.capture(begun, stage, catalog, logs),
             Job::Clean(mut cleaning) => {
                 if cleaning.step(catalog, logs, &mut self.stats) {
@@ -135,17 +151,20 @@ impl Housekeeping {
         !matches!(self.job, Job::Idle)
     }
 
-    fn begin(&mut self, catalog: &mut Catalog, logs: &mut Logs) {
+    fn begin(&mut self, catalog: &mut Catalog, logs: &mut Logs, pressed: bool) {
         let since = logs.disk.appended() - self.last_begun;
-        if self.ended.is_none()
-            && since >= self.segment_bytes.max(self.last_bytes * CHECKPOINT_FACTOR)
-        {
+        let is_due = since >= self.segment_bytes.max(self.last_bytes * CHECKPOINT_FACTOR);
+        let pays = || {
+            let gain = logs.disk.reclaimable() as u64 * self.segment_bytes;
+            !logs.disk.has_unnamed_checkpoint() && gain > self.last_bytes * 2
+        };
+        if self.ended.is_none() && (is_due || pressed && pays()) {
             let begun = logs.disk.append(&Record::CheckpointBegun).offset();
             self.job = Job::Checkpoint { begun, stage: Stage::Sessions(0) };
         } else if logs.disk.appended() >= self.look_at {
             // Not each turn: there may be thousands of segments to look at.
             self.look_at = logs.disk.appended() + self.segment_bytes / LOOKS_PER_SEGMENT;
-            if let Some(range) = self.victim(logs) {
+            if let Some(range) = self.victim(logs, pressed) {
                 self.job = Job::Clean(Box::new(Cleaning::new(range, catalog, logs)));
             }
         }
@@ -180,6 +199,12 @@ impl Housekeeping {
                 let segments: Vec<(u64, u64)> = segments.collect();
                 for some in segments.chunks(SEGMENTS_MAX) {
                     logs.disk.append(&Record::References(some.to_vec()));
+                }
+                // What comes behind one may go before it, and then nothing else tells.
+                let olds = logs.disk.segments().rev().skip(1);
+                let ends: Vec<(u64, u64)> = olds.map(|old| (old.start, old.used)).collect();
+                for some in ends.chunks(SEGMENTS_MAX) {
+                    logs.disk.append(&Record::Ends(some.to_vec()));
                 }
                 logs.disk.append(&Record::CheckpointEnded { begun });
                 let end = logs.disk.appended();
@@ -225,7 +250,7 @@ impl Housekeeping {
     }
 
     /// The segment to clean, if garbage is worth it.
-    fn victim(&self, logs: &Logs) -> Option<Range<u64>> {
+    fn victim(&self, logs: &Logs, pressed: bool) -> Option<Range<u64>> {
         let checkpoint = logs.disk.checkpoint();
         let segments = || logs.disk.segments().filter(|segment| segment.end <= checkpoint);
         let cleanable =
@@ -236,12 +261,15 @@ impl Housekeeping {
         let (used, live) = segments()
             .filter(|segment| segment.references > 0)
             .fold((0, 0), |(used, live), s| (used + s.used, live + s.live_bytes_estimate()));
-        if used <= live * 2 + SLACK_SEGMENTS * self.segment_bytes {
+        if !pressed && used <= live * 2 + SLACK_SEGMENTS * self.segment_bytes {
             return None;
         }
+        // What lives is written once more before the segment goes.
+        let room = logs.disk.room().saturating_sub(self.last_bytes);
         let sparse = segments()
             .filter(cleanable)
-            .filter(|s| s.live_bytes_estimate() * 100 <= s.used * LIVE_PERCENT_MAX);
+            .filter(|s| s.live_bytes_estimate() * 100 <= s.used * LIVE_PERCENT_MAX)
+            .filter(|s| !pressed || s.live_bytes_estimate() <= room);
         let victim = sparse.min_by_key(|s| (s.live_bytes_estimate() * 16 / s.used.max(1), s.start));
         // Of such as share their references, all are cleaned, or none.
         let range = logs.disk.shared_range(victim?.start)?;

@@ -48,6 +48,8 @@ pub enum Request {
     /// Nothing in this file is needed any more: make its header zeros, durably, and keep it for the
     /// next `Supply` of its length, or remove it. No answer.
     Recycle(FileId),
+    /// Space is low: what free files are kept are removed. No answer.
+    Shed,
     /// This file is damaged: rename it so that it is not found again, and keep it. No answer.
     SetAside(FileId),
 }

@@ -28,6 +28,8 @@
 mod catalog;
 mod cleaning;
 mod cursor;
+#[cfg(test)]
+mod golden;
 mod hashing;
 mod housekeeping;
 mod log;

@@ -1,5 +1,6 @@
 //! A shard's store: opened once, then taken apart by its owner.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::catalog::{Catalog, CatalogLimits};
@@ -9,6 +10,7 @@ use super::log::{Log, LogOptions, OpenError, OpenReport, Reading};
 use super::logs::Logs;
 use super::medium::Found;
 use super::position::Position;
+use super::record::Record;
 use super::replay::{Losses, Replay};
 
 /// What a store is opened with.
@@ -45,6 +47,8 @@ pub struct Opened {
     pub sessions: usize,
     /// Retained messages there are.
     pub retained: usize,
+    /// Bytes of records in segments, by start, as the checkpoint has them.
+    pub lengths: BTreeMap<u64, u64>,
 }
 
 impl Store {
@@ -54,10 +58,14 @@ impl Store {
     /// If the files are not this shard's, or of a later version: nothing is changed then.
     pub fn open(options: &StoreOptions, found: Vec<Found>) -> Result<(Self, Opened), OpenError> {
         let mut replay = Replay::default();
+        let mut checkpoint_bytes = 0;
         let (mut log, report) =
             Log::open(options.log, found, &mut |position, reading, segments| {
                 let segment_of = |position: Position| segments.segment_of(position.offset());
                 let mark = segments.mark_of(position.offset());
+                if let Reading::Whole(Record::CheckpointEnded { begun }) = &reading {
+                    checkpoint_bytes = position.offset() - begun;
+                }
                 match reading {
                     Reading::Whole(record) => replay.apply(position, mark, record, &segment_of),
                     Reading::Damaged(guess) => replay.pass_over(position, guess.as_ref()),
@@ -69,23 +77,25 @@ impl Store {
         let hashing = Hashing::with_seed(options.seed);
         // The seed may be the same for each run of a test; then it is the time that differs.
         log.set_salt(options.seed ^ options.time_ms.rotate_left(32));
+        let lengths = std::mem::take(&mut replay.ends);
+        lengths.iter().for_each(|(start, length)| log.recall_end(*start, start + length));
         let begun = log.checkpoint();
         let mut logs = Logs::new(log);
         let (mut catalog, losses) =
             replay.finish(options.limits, &hashing, options.time_ms, &mut logs);
         catalog.expect_guests_below(logs.disk.appended());
         logs.disk.finish_open();
-        let housekeeping = Housekeeping::new(options.log.segment_bytes, begun);
+        let housekeeping = Housekeeping::new(options.log.segment_bytes, begun, checkpoint_bytes);
         let sessions = catalog.sessions.len();
         let retained = catalog.retained.iter().map(super::RetainStore::len).sum();
-        let opened = Opened { report, losses, sessions, retained };
+        let opened = Opened { report, losses, sessions, retained, lengths };
         Ok((Self { catalog, logs, housekeeping }, opened))
     }
 }
 
 impl fmt::Display for Opened {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { report, losses, sessions, retained } = self;
+        let Self { report, losses, sessions, retained, .. } = self;
         write!(f, "{sessions} sessions, {retained} retained messages; {report}")?;
         if *losses != Losses::default() {
             let Losses { queued, retained, sessions, records } = losses;

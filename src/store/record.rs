@@ -41,6 +41,7 @@
 //! | 20 | queued | target *v* as in a message, offset 8, bytes *v* |
 //! | 21 | references | of each segment: start 8, references there ever were *v* |
 //! | 22 | owner | session, user name text; empty: nobody |
+//! | 23 | ends | of each segment but the newest: start 8, length *v* |
 //!
 //! Times are milliseconds since 1970.
 
@@ -194,6 +195,7 @@ pub(super) enum Record<'a> {
     Cleaned { from: u64, to: u64 },
     Origins(Vec<Origin>),
     References(Vec<(u64, u64)>),
+    Ends(Vec<(u64, u64)>),
     Queued { target: Target, position: Position, bytes: u32 },
 }
 
@@ -242,6 +244,7 @@ impl<'a> Record<'a> {
             Self::References(_) => 21,
             Self::Queued { .. } => 20,
             Self::Owner { .. } => 22,
+            Self::Ends(_) => 23,
         }
     }
 
@@ -257,7 +260,7 @@ impl<'a> Record<'a> {
                 }
                 Self::Acks(acks) => (acks.gone.len() + acks.released.len()) * 10,
                 Self::Origins(origins) => origins.len() * 12,
-                Self::References(segments) => segments.len() * 18,
+                Self::References(segments) | Self::Ends(segments) => segments.len() * 18,
                 Self::SessionOpened { client_id, .. } => client_id.len(),
                 Self::Owner { user, .. } => user.len(),
                 Self::Subscribed { filter, .. } | Self::Unsubscribed { filter, .. } => filter.len(),
@@ -322,10 +325,12 @@ impl<'a> Record<'a> {
             }
             Self::FreedElsewhere(origin) => origin.encode(out),
             Self::Origins(origins) => origins.iter().for_each(|origin| origin.encode(out)),
-            Self::References(segments) => segments.iter().for_each(|(start, count)| {
-                out.extend_from_slice(&start.to_le_bytes());
-                put_varint(out, *count);
-            }),
+            Self::References(segments) | Self::Ends(segments) => {
+                for (start, number) in segments {
+                    out.extend_from_slice(&start.to_le_bytes());
+                    put_varint(out, *number);
+                }
+            }
             Self::Cleared { vhost, topic } => {
                 out.extend_from_slice(&vhost.to_le_bytes());
                 put_bytes(out, topic.as_bytes());
@@ -454,12 +459,12 @@ impl<'a> Record<'a> {
                 }
                 Self::Origins(origins)
             }
-            21 => {
+            21 | 23 => {
                 let mut segments = Vec::new();
                 while !body.is_empty() {
                     segments.push((body.u64()?, body.varint()?));
                 }
-                Self::References(segments)
+                if kind == 21 { Self::References(segments) } else { Self::Ends(segments) }
             }
             20 => Self::Queued {
                 target: Target::from_bits(body.varint()?)?,

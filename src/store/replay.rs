@@ -9,7 +9,7 @@
 //! by those that came before, so one that is lost must be counted: it is taken at its word for whom
 //! it was. The end of a session, and of a cleaning, is seen by what came after it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use compact_str::CompactString;
 
@@ -37,6 +37,8 @@ pub(super) struct Replay {
     /// By start of segment: references that there were, so that what is left of them tells how much
     /// lives in it.
     holds: HashMap<u64, u64>,
+    /// Lengths of segments, by start.
+    pub(super) ends: BTreeMap<u64, u64>,
     /// Messages that a damaged record was for: the session, and the number in its queue.
     lost: Vec<(SessionKey, u64)>,
     /// What else is.
@@ -138,6 +140,7 @@ impl Replay {
             }
             Record::Origins(origins) => self.elsewhere.extend(origins),
             Record::References(segments) => self.holds.extend(segments),
+            Record::Ends(segments) => self.ends.extend(segments),
             Record::Queued { target, position, bytes } => {
                 let terms = QueueTerms { retain: target.retain, exactly_once: target.exactly_once };
                 if let Some(session) = self.session(target.session) {

@@ -81,6 +81,15 @@ impl Subscriptions {
         }
     }
 
+    /// Whether a filter is among them.
+    pub fn contains(&self, filter: &str) -> bool {
+        match &self.filters {
+            Filters::None => false,
+            Filters::One(known, _) => **known == *filter,
+            Filters::Many(many) => many.filters.contains_key(filter),
+        }
+    }
+
     /// The filters, each with what was granted.
     pub fn iter(&self) -> impl Iterator<Item = (&str, u8)> {
         let (one, many) = match &self.filters {

@@ -15,6 +15,10 @@ pub use tls::{Tls, TlsFault, TlsSetup};
 
 use crate::chunk::{Batch, ChunkPool};
 
+mod proxy;
+
+pub use proxy::{ProxyHeader, ProxyHeaderError, read_proxy_header};
+
 /// How a link's wire bytes become application bytes.
 #[derive(Debug, Default)]
 pub enum Transport {

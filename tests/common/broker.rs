@@ -39,6 +39,7 @@ pub(crate) struct Broker {
     addr: SocketAddr,
     shards: usize,
     flags: Vec<String>,
+    envs: Vec<(String, String)>,
     data: DataDir,
     config: Option<PathBuf>,
 }
@@ -105,22 +106,35 @@ impl Broker {
     #[track_caller]
     pub(crate) fn start_with(shards: usize, flags: &[&str]) -> Self {
         match std::env::var("RINGMQ_TEST_BROKER").as_deref() {
-            Ok("mosquitto") => Self::start_mosquitto(),
+            Ok("mosquitto") => Self::mosquitto("allow_anonymous true"),
             Ok(other) => panic!("RINGMQ_TEST_BROKER={other}: only mosquitto is known"),
-            Err(_) => Self::start_ringmq(shards, flags),
+            Err(_) => Self::start_ringmq(shards, flags, &[]),
         }
     }
 
+    /// The same with variables in its environment.
     #[track_caller]
-    fn start_ringmq(shards: usize, flags: &[&str]) -> Self {
-        let data = DataDir::fresh();
-        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        let (process, addr) = Process::ringmq(shards, &flags, &data);
-        Self { process, addr, shards, flags, data, config: None }
+    pub(crate) fn start_in(shards: usize, flags: &[&str], envs: &[(&str, &str)]) -> Self {
+        Self::start_ringmq(shards, flags, envs)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.child.id()
     }
 
     #[track_caller]
-    fn start_mosquitto() -> Self {
+    fn start_ringmq(shards: usize, flags: &[&str], envs: &[(&str, &str)]) -> Self {
+        let data = DataDir::fresh();
+        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let envs: Vec<(String, String)> =
+            envs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let (process, addr) = Process::ringmq(shards, &flags, &envs, &data);
+        Self { process, addr, shards, flags, envs, data, config: None }
+    }
+
+    /// Debian's mosquitto on a free port, with these lines of configuration more.
+    #[track_caller]
+    pub(crate) fn mosquitto(lines: &str) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let addr = free.local_addr().expect("is bound");
         drop(free);
@@ -128,8 +142,8 @@ impl Broker {
         let mut file = fs::File::create(&config).expect("the temporary directory is writable");
         write!(
             file,
-            "user root\nlistener {} 127.0.0.1\nallow_anonymous true\nlog_dest stderr\n\
-             max_queued_messages 0\nmax_queued_bytes 0\nmax_inflight_messages 1024\n",
+            "user root\nlistener {} 127.0.0.1\nlog_dest stderr\nmax_queued_messages 0\n\
+             max_queued_bytes 0\nmax_inflight_messages 1024\n{lines}\n",
             addr.port()
         )
         .expect("the disk has room");
@@ -137,8 +151,8 @@ impl Broker {
         command.arg("-c").arg(&config);
         let process = Process::spawn(command);
         process.wait_for_line(" running");
-        let (flags, data) = (Vec::new(), DataDir::fresh());
-        Self { process, addr, shards: 1, flags, data, config: Some(config) }
+        let (flags, envs, data) = (Vec::new(), Vec::new(), DataDir::fresh());
+        Self { process, addr, shards: 1, flags, envs, data, config: Some(config) }
     }
 
     /// Ends it and starts it again on the same data, with the same flags and another port.
@@ -163,7 +177,8 @@ impl Broker {
     #[track_caller]
     pub(crate) fn start_again(&mut self) {
         assert!(self.config.is_none(), "mosquitto is not restarted");
-        (self.process, self.addr) = Process::ringmq(self.shards, &self.flags, &self.data);
+        (self.process, self.addr) =
+            Process::ringmq(self.shards, &self.flags, &self.envs, &self.data);
     }
 
     /// What this run of it has said so far.
@@ -208,11 +223,9 @@ impl Broker {
         kill_process(Pid::from_child(&self.process.child), Signal::TERM).expect("it is our child");
     }
 
-    /// Has it read its files again, with SIGHUP; what it says about that.
-    #[track_caller]
-    pub(crate) fn reload(&self) -> String {
+    /// Has it read its files again, with SIGHUP.
+    pub(crate) fn reload(&self) {
         kill_process(Pid::from_child(&self.process.child), Signal::HUP).expect("it is our child");
-        self.wait_for_line("reloaded")
     }
 
     /// How it ended, once it has.
@@ -266,12 +279,18 @@ impl Drop for Broker {
 impl Process {
     /// Runs ringmq on a free port until it listens.
     #[track_caller]
-    fn ringmq(shards: usize, flags: &[String], data: &DataDir) -> (Self, SocketAddr) {
+    fn ringmq(
+        shards: usize,
+        flags: &[String],
+        envs: &[(String, String)],
+        data: &DataDir,
+    ) -> (Self, SocketAddr) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringmq"));
         data.add_flags(&mut command, flags);
         // Tests run side by side: pinned, their shards would queue for one CPU.
         command.args(["--listen", "127.0.0.1:0", "--no-pin", "--shards", &shards.to_string()]);
-        command.args(flags);
+        command.args(flags).env_remove("NOTIFY_SOCKET");
+        command.envs(envs.iter().map(|(key, value)| (key, value)));
         let process = Self::spawn(command);
         let line = process.wait_for_line("listening on ");
         let (_, addr) = line.split_once("listening on ").expect("waited for it");

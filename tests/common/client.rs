@@ -2,6 +2,9 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, SocketAddrV4, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::net::{
@@ -68,6 +71,17 @@ impl Client {
 
     pub(crate) fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).expect("a TCP socket");
+        stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
+        stream.set_write_timeout(Some(PATIENCE)).expect("not zero");
+        Self { stream }
+    }
+
+    /// Opens a connection to a broker's Unix socket and sends nothing.
+    #[track_caller]
+    pub(crate) fn open_unix(path: &Path) -> Self {
+        let socket = UnixStream::connect(path).expect("the broker listens");
+        // What is asked of it here any stream socket can do.
+        let stream = TcpStream::from(OwnedFd::from(socket));
         stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
         stream.set_write_timeout(Some(PATIENCE)).expect("not zero");
         Self { stream }

@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub(crate) const SEGMENT_BYTES: usize = 1 << 20;
 
 /// A directory that no other test has; a drop removes it.
-pub(super) struct DataDir(PathBuf);
+pub(crate) struct DataDir(PathBuf);
 
 impl DataDir {
     /// Its name; the broker makes it.
-    pub(super) fn fresh() -> Self {
+    pub(crate) fn fresh() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("ringmq-test-{}-{count}", process::id());
@@ -23,7 +23,7 @@ impl DataDir {
         Self(path)
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 

@@ -80,6 +80,7 @@ impl Disk {
                 shard.on_supplied(FileId(self.last), map(&file).expect("there is memory"));
                 self.files.insert(FileId(self.last), file);
             }
+            Request::Shed => {}
             Request::Recycle(id) | Request::SetAside(id) => {
                 self.files.remove(&id).expect("it was there");
             }

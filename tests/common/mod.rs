@@ -18,7 +18,7 @@ mod random;
 pub(crate) use {
     broker::{BROKER_ENDS, Broker, End, PATIENCE, Resources, on_shards, run_to_exit},
     client::{Client, ENDS, reconnect_as, resume_as, socket_from},
-    data::session_expiry,
+    data::{DataDir, session_expiry},
     packet::{
         Connect, DISCONNECT, PINGREQ, PINGRESP, Publish, connack, connect, frame, puback, pubcomp,
         publish, pubrec, pubrel, string, suback, subscribe, unsuback, unsubscribe,

@@ -79,7 +79,9 @@ impl Publisher {
     /// Sends some more; nobody will hear of an answer.
     pub(crate) fn speak_last(&mut self, scene: &Scene) {
         let Some(mut link) = self.link.take() else { return };
-        for _ in 0..self.random.below(LAST_WORDS + 1) {
+        // What nobody answered when it spoke before is still on its way.
+        let room = self.taken.len() - self.flights.len();
+        for _ in 0..self.random.below(room + 1) {
             self.publish(scene.theme(), &mut link);
         }
         // It may have ended.

@@ -1,6 +1,7 @@
 //! The ends of the logs, while the broker writes and after: what came behind that which anybody was
 //! promised may be lost when the power goes, in any way.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -53,7 +54,7 @@ fn end_of(shard: &Path) -> Option<End> {
     let (_, file) = starts.max()?;
     let mapping = Box::new(Image(fs::read(&file).ok()?));
     let found = [Found { id: FileId(0), mapping }];
-    let walk = segment_walks(&found);
+    let walk = segment_walks(&found, &BTreeMap::new());
     let end = walk.first()?.walk(&mut |_| {}).expect("it is the newest");
     let offset = usize::try_from(end.offset).expect("files are small");
     Some(End { shard: shard.to_owned(), file, offset })

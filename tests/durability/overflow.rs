@@ -1,6 +1,8 @@
 //! Sessions that are full: what each `--session-overflow` does.
 
-use crate::common::{Broker, Client, End, puback, publish, resume_as};
+use std::thread;
+
+use crate::common::{Broker, Client, End, Publish, puback, publish, resume_as};
 use crate::setup::{NAMES, receive_all};
 
 /// The least that `--session-max-bytes` takes.
@@ -111,6 +113,51 @@ fn full_sessions_block_their_publishers() {
             (*FITTING.start() + 1..=MESSAGES).for_each(|id| publisher.expect(&puback(id)));
             publisher.expect_silence();
         }
+    }
+}
+
+/// Publishes all messages to `topic` before it reads anything; then takes and acknowledges what
+/// comes, until it has had as many messages, and its own are acknowledged.
+fn send_then_take(mut client: Client, topic: &str) {
+    let packets = (0..MESSAGES).flat_map(|n| publish(topic, payload(n)).qos1(n + 1).bytes());
+    client.send(&packets.collect::<Vec<_>>());
+    let (mut numbers, mut acknowledged) = (Vec::new(), Vec::new());
+    while numbers.len().min(acknowledged.len()) < usize::from(MESSAGES) {
+        let packet = client.read_packet();
+        if packet[0] == 0x40 {
+            acknowledged.push(u16::from_be_bytes([packet[2], packet[3]]));
+            continue;
+        }
+        let came = Publish::parse(&packet);
+        client.send(&puback(came.id));
+        numbers.push(u16::from_be_bytes([came.payload[0], came.payload[1]]));
+    }
+    assert!(numbers.into_iter().eq(0..MESSAGES));
+    assert!(acknowledged.into_iter().eq(1..=MESSAGES));
+}
+
+/// block: a client that fills its own session, or two that fill each other's, can acknowledge what
+/// they were sent however much they have sent themselves: nobody waits for ever.
+#[test]
+fn no_circle_blocks_itself() {
+    for shards in [1, 2] {
+        let broker = start(shards, "block");
+        let [first, second] = NAMES;
+        // The other one is away and must not be what it waits for.
+        let mut away = resume_as(&broker, second, true);
+        away.unsubscribe("full");
+        away.leave();
+        send_then_take(resume_as(&broker, first, true), "full");
+        let mut clients = NAMES.map(|name| resume_as(&broker, name, true));
+        for (client, name) in clients.iter_mut().zip(NAMES) {
+            client.unsubscribe("full");
+            client.subscribe(name, 1);
+        }
+        let [one, two] = clients;
+        thread::scope(|scope| {
+            scope.spawn(|| send_then_take(one, second));
+            scope.spawn(|| send_then_take(two, first));
+        });
     }
 }
 

@@ -4,6 +4,7 @@
 //! own, where a small tmpfs is the temporary directory: the mount is gone with the last process,
 //! however the test ends. Root needs no more than that; others need user namespaces.
 
+mod full;
 mod low;
 mod refused;
 

@@ -42,11 +42,13 @@ impl Files {
 
     /// Writes a password file with these users.
     pub(crate) fn write_users(&self, name: &str, users: &[&str]) {
-        let lines = users.iter().map(|user| {
-            let (_, secret) = SECRETS.iter().find(|(known, _)| known == user).expect("it is known");
-            format!("{user}:{secret}\n")
-        });
+        let lines = users.iter().map(|user| format!("{user}:{}\n", Self::secret_of(user)));
         self.write(name, &lines.collect::<String>());
+    }
+
+    /// What stands behind a user's name.
+    pub(crate) fn secret_of(user: &str) -> &'static str {
+        SECRETS.iter().find(|(known, _)| *known == user).expect("it is known").1
     }
 
     pub(crate) fn remove(&self, name: &str) {

@@ -14,7 +14,9 @@ use log::info;
 use ringmq::broker::{self, Overflow, ShardId, Stats};
 use ringmq::limits::SESSION_BYTES_MAX;
 use ringmq::mesh::{self, Bell, Sender, Tally};
-use ringmq::reactor::{AtOnce, Clock, Door, DoorKind, Inbox, Options, Outbox, Parcel, Reactor};
+use ringmq::reactor::{
+    AtOnce, Clock, Door, DoorKind, Gate, Inbox, Options, Outbox, Parcel, Reactor,
+};
 use ringmq::ring::{Ring, Wake};
 use ringmq::store::{CatalogLimits, LogOptions, Losses, Store, StoreOptions};
 
@@ -101,8 +103,9 @@ impl Cluster {
                 shard: ShardId(shard),
                 doors: vec![Door {
                     listener: SimListener,
-                    kind: DoorKind { local: true, tls: false },
+                    kind: DoorKind { local: true, ..DoorKind::default() },
                 }],
+                gate: Gate::default(),
                 outboxes,
                 inboxes,
                 bell: bells[at].clone(),
@@ -208,6 +211,12 @@ fn broker_options(plan: &Plan, shard: ShardId) -> broker::Options {
         outgoing_bytes_max: plan.outgoing_bytes_max,
         qos0_patience_ms: plan.patience_ms,
         inflight_max: plan.inflight_max,
+        publish_rate: broker::PublishRate {
+            messages: plan.publishes_per_s,
+            bytes: plan.publish_bytes_per_s,
+        },
+        subscriptions_max: usize::MAX,
+        topic_levels_max: 128,
         session_bytes_max: SESSION_BYTES_MAX,
         session_overflow: Overflow::DropOldest,
         session_expiry_ms: 0,

@@ -20,6 +20,9 @@ use crate::random::Random;
 /// What a shard writes to: a file of its own.
 pub(crate) type SimFile = FileId;
 
+/// Bytes of a segment's header: a write of its own if it is written over.
+const HEADER: usize = 64;
+
 /// Size of the simulated file system, and what is free of it in good times.
 const TOTAL_BYTES: u64 = 1 << 40;
 
@@ -215,6 +218,7 @@ impl Disk {
                 return true;
             }
             Request::Recycle(id) => shard.recycle(id),
+            Request::Shed => {}
             Request::SetAside(id) => {
                 shard.files.remove(&id).expect("it was not gone");
             }
@@ -236,7 +240,12 @@ impl Disk {
                 if power {
                     image.write_some(&write.bytes, offset, &mut self.random);
                 } else {
-                    let count = self.random.below(write.bytes.len() + 1);
+                    let length = write.bytes.len();
+                    let mut count = self.random.below(length + 1);
+                    if offset == 0 && length == HEADER {
+                        // It is copied as one.
+                        count = if count < length / 2 { 0 } else { length };
+                    }
                     image.write(&write.bytes[..count], offset);
                 }
             }

@@ -61,6 +61,10 @@ pub(crate) struct Plan {
     /// The broker dies and is started again, once in so many steps; 0: never.
     pub(crate) crash_one_in: usize,
     pub(crate) ending: Ending,
+    /// Messages and bytes that a client may publish in a second; 0: no limit. Never so few that one
+    /// seems stuck.
+    pub(crate) publishes_per_s: u32,
+    pub(crate) publish_bytes_per_s: u64,
 }
 
 impl Plan {
@@ -101,6 +105,8 @@ impl Plan {
                 Ending::Connected,
                 Ending::Empty,
             ]),
+            publishes_per_s: random.pick(&[0, 0, 0, 50, 500]),
+            publish_bytes_per_s: random.pick(&[0, 0, 0, 20_000]),
         }
     }
 }

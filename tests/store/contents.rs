@@ -32,6 +32,7 @@ pub(crate) struct Contents {
 /// What a session has.
 #[derive(PartialEq, Debug, Default)]
 struct Held {
+    owner: Option<String>,
     filters: BTreeMap<String, u8>,
     received: BTreeSet<u16>,
     /// By number.
@@ -43,6 +44,7 @@ struct Held {
 pub(crate) enum Difference {
     SessionGone(Client),
     SessionBack(Client),
+    Owner(Client),
     Filter(Client),
     Received(Client),
     /// By number; what it was.
@@ -132,6 +134,7 @@ impl Held {
         assert_eq!(told, ControlFlow::Continue(()));
         let filters = session.subscriptions.iter();
         Self {
+            owner: session.owner().map(str::to_owned),
             filters: filters.map(|(filter, granted)| (filter.to_owned(), granted)).collect(),
             received: (1..=RECEIVED_MAX).filter(|id| session.has_received(*id)).collect(),
             waits,
@@ -139,6 +142,9 @@ impl Held {
     }
 
     fn differences(&self, whole: &Self, client: &Client, all: &mut Vec<Difference>) {
+        if self.owner != whole.owner {
+            all.push(Difference::Owner(client.clone()));
+        }
         if self.filters != whole.filters {
             all.push(Difference::Filter(client.clone()));
         }

@@ -57,6 +57,12 @@ pub(crate) struct Faults {
     pub(crate) recycle: usize,
 }
 
+impl Faults {
+    pub(crate) fn are_any(self) -> bool {
+        self.write + self.supply + self.recycle > 0
+    }
+}
+
 /// What the medium says.
 pub(crate) enum Answer {
     Supplied(FileId, Box<dyn Mapping>),
@@ -213,6 +219,7 @@ impl Disk {
                 self.recycle(id, random);
                 None
             }
+            Request::Shed => None,
             Request::SetAside(id) => {
                 self.files.remove(&id).expect("a file is set aside once");
                 self.aside.push(id);

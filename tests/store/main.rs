@@ -9,6 +9,7 @@
 //! | `texts`, `seeds` | messages by number; seeds by the environment |
 //! | `random_runs`, `crashes` | random traffic; crashes at every moment, and on a disk that fails |
 //! | `contents`, `damage` | what a store has, to be compared; flipped bytes in any record |
+//! | `golden` | files of a scripted run, against known ones |
 //! | `space` | what a store takes of the disk |
 //!
 //! `RINGMQ_STORE_SEED=n` runs one seed of each random test; a run that fails names its seed.
@@ -17,6 +18,7 @@ mod contents;
 mod crashes;
 mod damage;
 mod disk;
+mod golden;
 mod model;
 #[path = "../common/random.rs"]
 #[allow(dead_code, reason = "each test target uses its own part")]

@@ -16,6 +16,7 @@ fn world(seed: u64) -> World {
     plan.setting.payload_max = 100;
     plan.setting.tail_bytes_max = 100;
     plan.lag = 1;
+    plan.pressed_ms = 0;
     plan.window = 1000;
     World::new(plan, seed)
 }

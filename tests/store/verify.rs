@@ -114,7 +114,7 @@ impl Setting {
             store.catalog.write_acks(&mut store.logs);
             store.catalog.end_session(key, &mut store.logs);
         }
-        while store.housekeeping.step(&mut store.catalog, &mut store.logs) {}
+        while store.housekeeping.step(&mut store.catalog, &mut store.logs, false) {}
     }
 
     /// Whether what was taken is what was to come.

@@ -18,6 +18,9 @@ use super::random::Random;
 use super::texts::EPOCH_MS;
 use super::verify::{Setting, assert_sound};
 
+/// How often space may be short.
+const PRESSED_PERIOD_MS: u64 = 100;
+
 /// What a seed decides at the start.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
@@ -34,6 +37,8 @@ pub(crate) struct Plan {
     pub(crate) retain: usize,
     /// The store is opened anew once in so many turns.
     pub(crate) reopen: usize,
+    /// Of each [`PRESSED_PERIOD_MS`] space is short for so long.
+    pub(crate) pressed_ms: u64,
 }
 
 /// See the module.
@@ -83,6 +88,7 @@ impl Plan {
             away: random.pick(&[2, 8, 30]),
             retain: random.pick(&[3, 10, 50]),
             reopen: random.pick(&[20, 100, 300]),
+            pressed_ms: random.pick(&[0, 0, 20, 80]),
         }
     }
 }
@@ -161,7 +167,9 @@ impl World {
         self.write_acks();
         self.store.logs.end_turn();
         self.store.logs.disk.end_turn();
-        self.busy = self.store.housekeeping.step(&mut self.store.catalog, &mut self.store.logs);
+        let pressed = self.time_ms % PRESSED_PERIOD_MS < self.plan.pressed_ms;
+        let (catalog, logs) = (&mut self.store.catalog, &mut self.store.logs);
+        self.busy = self.store.housekeeping.step(catalog, logs, pressed);
         self.serve_disk();
     }
 
@@ -296,6 +304,9 @@ impl World {
         let images = self.disk.images_after(crash, self.flight.as_ref(), &mut self.random);
         self.verify_images(&images);
         self.disk.crash_to(&images);
+        if !self.disk.faults.are_any() {
+            assert_eq!(self.disk.aside, [], "nothing is damaged");
+        }
         self.reopen();
     }
 

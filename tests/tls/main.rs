@@ -12,5 +12,6 @@ mod door;
 mod files;
 mod handshakes;
 mod hostile;
+mod proxied;
 mod reload;
 mod users;

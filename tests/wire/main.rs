@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod abuse;
 mod crowd;
 mod exactly_once;
 mod legacy;
@@ -11,5 +12,8 @@ mod limits;
 mod model;
 mod mutants;
 mod peers;
+mod privileges;
 mod process;
+mod proxied;
 mod slow;
+mod unix;

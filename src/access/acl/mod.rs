@@ -85,6 +85,11 @@ impl Acl {
         client_id: &str,
         filter: TopicFilter<'_>,
     ) -> bool {
+        if !filter.is_wildcard() {
+            // It is a topic, and the only one it matches.
+            let topic = TopicName::parse(filter.as_str());
+            return topic.is_ok_and(|topic| self.allows(Access::Read, user, client_id, topic));
+        }
         let asker = Asker { user, client_id };
         let patterns = Some(&self.patterns).filter(|_| !is_dangerous(asker));
         reach::reaches(self.section(user), patterns, asker, filter)

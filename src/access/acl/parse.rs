@@ -15,7 +15,7 @@ use crate::limits;
 use crate::mqtt::TopicFilter;
 
 use super::Acl;
-use super::section::Effect;
+use super::section::Effects;
 use super::shape::Shape;
 
 pub(super) fn parse(text: &str) -> Result<Acl, Fault> {
@@ -41,16 +41,16 @@ pub(super) fn parse(text: &str) -> Result<Acl, Fault> {
             }
             "user" => user = Some(rest),
             "topic" => {
-                let (effect, filter) = parse_rule(rest).map_err(fault)?;
+                let (effects, filter) = parse_rule(rest).map_err(fault)?;
                 let section = match user {
                     Some(user) => acl.users.entry(user.into()).or_default(),
                     None => &mut acl.anonymous,
                 };
-                section.add(Shape::of_topic(filter), effect);
+                section.add(Shape::of_topic(filter), effects);
             }
             "pattern" => {
-                let (effect, filter) = parse_rule(rest).map_err(fault)?;
-                acl.patterns.add(Shape::of_pattern(filter), effect);
+                let (effects, filter) = parse_rule(rest).map_err(fault)?;
+                acl.patterns.add(Shape::of_pattern(filter), effects);
             }
             "permission" => {
                 let (user, permission) = parse_permission(rest).map_err(fault)?;
@@ -71,16 +71,17 @@ pub(super) fn parse(text: &str) -> Result<Acl, Fault> {
 }
 
 /// `[read|write|readwrite|deny] FILTER`. As in Mosquitto, a single word is the filter.
-fn parse_rule(text: &str) -> Result<(Effect, TopicFilter<'_>), String> {
+fn parse_rule(text: &str) -> Result<(Effects, TopicFilter<'_>), String> {
     let (word, rest) = split_word(text);
-    let (effect, filter) = if rest.is_empty() {
-        (Effect::ReadWrite, word)
+    let both = Effects::READ.with(Effects::WRITE);
+    let (effects, filter) = if rest.is_empty() {
+        (both, word)
     } else {
-        let effect = match word {
-            "read" => Effect::Read,
-            "write" => Effect::Write,
-            "readwrite" => Effect::ReadWrite,
-            "deny" => Effect::Deny,
+        let effects = match word {
+            "read" => Effects::READ,
+            "write" => Effects::WRITE,
+            "readwrite" => both,
+            "deny" => Effects::DENY,
             _ => {
                 return Err(format!(
                     "`{word:.40}` is no access: read, write, readwrite or deny stands before \
@@ -88,7 +89,7 @@ fn parse_rule(text: &str) -> Result<(Effect, TopicFilter<'_>), String> {
                 ));
             }
         };
-        (effect, rest)
+        (effects, rest)
     };
     let filter = TopicFilter::parse(filter)
         .map_err(|invalid| format!("{filter:.80?} is no topic filter: {:?}", invalid.reason))?;
@@ -96,7 +97,7 @@ fn parse_rule(text: &str) -> Result<(Effect, TopicFilter<'_>), String> {
         let max = limits::TOPIC_LEVELS_MAX;
         return Err(format!("the filter has more than {max} levels; no topic has"));
     }
-    Ok((effect, filter))
+    Ok((effects, filter))
 }
 
 fn parse_permission(text: &str) -> Result<(&str, Permission), String> {

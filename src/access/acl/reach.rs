@@ -8,10 +8,12 @@
 //! wildcard there too and denies all the others. A `#` stands for any number of levels, and beyond
 //! the longest filter that denies one number is as good as the next.
 
+use std::borrow::Cow;
+
 use crate::limits;
 use crate::mqtt::TopicFilter;
 
-use super::section::Section;
+use super::section::{Effects, Section};
 use super::shape::Asker;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,13 +35,11 @@ pub(super) fn reaches(
     wanted: TopicFilter<'_>,
 ) -> bool {
     let wanted = levels(wanted.as_str());
-    let texts = |section: Option<&Section>, deny: bool| -> Vec<String> {
-        let filters = section.map(|section| if deny { &section.denied } else { &section.readable });
-        filters.map(|filters| filters.filled(asker).collect()).unwrap_or_default()
+    let texts = |section: Option<&'_ Section>, effect| -> Vec<String> {
+        let filters = section.into_iter().flat_map(|section| section.filled(effect, asker));
+        filters.map(Cow::into_owned).collect()
     };
-    let (section_denies, pattern_denies) = (texts(section, true), texts(patterns, true));
-    let (section_reads, pattern_reads) = (texts(section, false), texts(patterns, false));
-
+    let section_denies = texts(section, Effects::DENY);
     let mut denies: Vec<Filter<'_>> = section_denies.iter().map(|text| levels(text)).collect();
     // All topics, those that begin with `$` included: what is wanted is the meet itself.
     let permits = section
@@ -48,14 +48,19 @@ pub(super) fn reaches(
     if permits && has_witness(&wanted, &denies) {
         return true;
     }
-    let met = |read: &String, denies: &[Filter<'_>]| {
-        meet(&wanted, &levels(read)).is_some_and(|both| has_witness(&both, denies))
+    let reads = |section: Option<&Section>, denies: &[Filter<'_>]| {
+        let mut filters =
+            section.into_iter().flat_map(|section| section.filled(Effects::READ, asker));
+        filters.any(|read| {
+            meet(&wanted, &levels(&read)).is_some_and(|both| has_witness(&both, denies))
+        })
     };
-    if section_reads.iter().any(|read| met(read, &denies)) {
+    if reads(section, &denies) {
         return true;
     }
+    let pattern_denies = texts(patterns, Effects::DENY);
     denies.extend(pattern_denies.iter().map(|text| levels(text)));
-    pattern_reads.iter().any(|read| met(read, &denies))
+    reads(patterns, &denies)
 }
 
 fn levels(text: &str) -> Filter<'_> {

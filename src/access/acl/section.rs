@@ -3,7 +3,8 @@
 //! Filters without a wildcard are looked up, however many there are; the others are tried one by
 //! one.
 
-use std::collections::HashSet;
+use std::borrow::Cow;
+use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 
@@ -13,90 +14,73 @@ use crate::mqtt::TopicName;
 use super::Access;
 use super::shape::{Asker, Shape};
 
-/// Filters, of which one must match.
-#[derive(Default, Debug)]
-pub(super) struct Filters {
-    exact: HashSet<Box<str>, FixedState>,
-    others: Vec<Shape>,
-}
-
 /// What one user may do and may not.
 #[derive(Default, Debug)]
 pub(super) struct Section {
-    pub(super) denied: Filters,
-    pub(super) readable: Filters,
-    pub(super) writable: Filters,
+    exact: HashMap<Box<str>, Effects, FixedState>,
+    others: Vec<(Shape, Effects)>,
     pub(super) permission: Option<Permission>,
 }
 
-/// What a rule does with the topics that match.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Effect {
-    Read,
-    Write,
-    ReadWrite,
-    Deny,
-}
+/// What rules do with the topics that match: a set of the three below.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct Effects(u8);
 
-impl Filters {
-    pub(super) fn add(&mut self, shape: Shape) {
-        match shape.exact() {
-            Some(topic) => {
-                self.exact.insert(topic.into());
-            }
-            None if self.others.contains(&shape) => {}
-            None => self.others.push(shape),
-        }
+impl Effects {
+    pub(super) const READ: Self = Self(1);
+    pub(super) const WRITE: Self = Self(2);
+    pub(super) const DENY: Self = Self(4);
+
+    pub(super) const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 
-    pub(super) fn matches(&self, topic: TopicName<'_>, asker: Asker<'_>) -> bool {
-        (!self.exact.is_empty() && self.exact.contains(topic.as_str()))
-            || self.others.iter().any(|shape| shape.matches(topic, asker))
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.exact.is_empty() && self.others.is_empty()
-    }
-
-    /// Each filter with `asker` put in, but those that then match nothing.
-    pub(super) fn filled(&self, asker: Asker<'_>) -> impl Iterator<Item = String> {
-        let exact = self.exact.iter().map(|topic| topic.to_string());
-        exact.chain(self.others.iter().filter_map(move |shape| shape.filled(asker)))
+    pub(super) const fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
     }
 }
 
 impl Section {
-    pub(super) fn add(&mut self, shape: Shape, effect: Effect) {
-        match effect {
-            Effect::Read => self.readable.add(shape),
-            Effect::Write => self.writable.add(shape),
-            Effect::ReadWrite => {
-                self.readable.add(shape.clone());
-                self.writable.add(shape);
+    pub(super) fn add(&mut self, shape: Shape, effects: Effects) {
+        match shape.exact() {
+            Some(topic) => {
+                let known = self.exact.entry(topic.into()).or_default();
+                *known = known.with(effects);
             }
-            Effect::Deny => self.denied.add(shape),
+            None => self.others.push((shape, effects)),
         }
     }
 
+    /// Whether no filter is here.
     pub(super) fn is_empty(&self) -> bool {
-        [&self.denied, &self.readable, &self.writable].iter().all(|filters| filters.is_empty())
+        self.exact.is_empty() && self.others.is_empty()
     }
 
-    pub(super) const fn allowed(&self, access: Access) -> &Filters {
-        match access {
-            Access::Read => &self.readable,
-            Access::Write => &self.writable,
-        }
-    }
-
-    /// What the section says; `None` if nothing.
+    /// What the section says; `None` if nothing. What denies wins.
     pub(super) fn decide(
         &self,
         access: Access,
         topic: TopicName<'_>,
         asker: Asker<'_>,
     ) -> Option<bool> {
-        if self.denied.matches(topic, asker) {
+        let wanted = match access {
+            Access::Read => Effects::READ,
+            Access::Write => Effects::WRITE,
+        };
+        let relevant = wanted.with(Effects::DENY);
+        let mut found = Effects::default();
+        if !self.exact.is_empty() {
+            found = self.exact.get(topic.as_str()).copied().unwrap_or_default();
+        }
+        for (shape, effects) in &self.others {
+            if found.has(Effects::DENY) {
+                return Some(false);
+            }
+            if effects.has(relevant) && shape.matches(topic, asker) {
+                found = found.with(*effects);
+            }
+        }
+        if found.has(Effects::DENY) {
             return Some(false);
         }
         let permits = || {
@@ -105,6 +89,20 @@ impl Section {
                 Access::Write => permission.may_write(),
             })
         };
-        (self.allowed(access).matches(topic, asker) || permits()).then_some(true)
+        (found.has(wanted) || permits()).then_some(true)
+    }
+
+    /// The filters with such an effect, with `asker` put in; without those that then match
+    /// nothing.
+    pub(super) fn filled(
+        &self,
+        effect: Effects,
+        asker: Asker<'_>,
+    ) -> impl Iterator<Item = Cow<'_, str>> {
+        let exact = self.exact.iter().filter(move |(_, effects)| effects.has(effect));
+        let others = self.others.iter().filter(move |(_, effects)| effects.has(effect));
+        exact
+            .map(|(topic, _)| Cow::Borrowed(&**topic))
+            .chain(others.filter_map(move |(shape, _)| shape.filled(asker)))
     }
 }

@@ -3,6 +3,8 @@
 //! Invariant: the text is a valid topic filter. What is put in for `%u` or `%c` is compared letter
 //! by letter, it never becomes a wildcard; nor does it reach topics that begin with `$`.
 
+use std::borrow::Cow;
+
 use crate::mqtt::{TopicFilter, TopicName};
 
 /// Who asks.
@@ -15,10 +17,8 @@ pub(super) struct Asker<'a> {
 /// A filter, cut where something is compared that is not text.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Shape {
+    text: Box<str>,
     parts: Box<[Part]>,
-    /// Whether the text itself begins with `$`: else it matches no topic that does, as in
-    /// [MQTT-4.7.2-1], whatever is put in.
-    is_dollar: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -55,9 +55,8 @@ impl Shape {
 
     fn cut(filter: TopicFilter<'_>, insert: impl Fn(&str) -> Option<Part>) -> Self {
         let text = filter.as_str();
-        let is_dollar = text.starts_with('$');
         if text == "#" {
-            return Self { parts: [Part::Everything].into(), is_dollar };
+            return Self { text: text.into(), parts: [Part::Everything].into() };
         }
         let (body, end) = match text.strip_suffix("/#") {
             Some(body) => (body, Some(Part::Below)),
@@ -84,7 +83,7 @@ impl Shape {
         }
         parts.extend(text_part(&body[begin..]));
         parts.extend(end);
-        Self { parts: parts.into(), is_dollar }
+        Self { text: text.into(), parts: parts.into() }
     }
 
     /// The one topic that matches, if there is only one for everybody.
@@ -97,7 +96,7 @@ impl Shape {
 
     /// Whether a message to `topic` is what it is about, when `asker` asks.
     pub(super) fn matches(&self, topic: TopicName<'_>, asker: Asker<'_>) -> bool {
-        if topic.is_dollar() && !self.is_dollar {
+        if topic.is_dollar() && !self.is_dollar() {
             return false;
         }
         let mut rest = topic.as_str();
@@ -124,8 +123,11 @@ impl Shape {
 
     /// The filter with `asker` put in; `None` if there is no user to put in, or what is put in
     /// would reach a `$` topic, so that nothing matches.
-    pub(super) fn filled(&self, asker: Asker<'_>) -> Option<String> {
-        let mut text = String::new();
+    pub(super) fn filled(&self, asker: Asker<'_>) -> Option<Cow<'_, str>> {
+        if !self.parts.iter().any(|part| matches!(part, Part::User | Part::ClientId)) {
+            return Some(Cow::Borrowed(&self.text));
+        }
+        let mut text = String::with_capacity(self.text.len() + asker.client_id.len());
         for part in &self.parts {
             text.push_str(match part {
                 Part::Text(text) => text,
@@ -136,7 +138,13 @@ impl Shape {
                 Part::Everything => "#",
             });
         }
-        (self.is_dollar || !text.starts_with('$')).then_some(text)
+        (self.is_dollar() || !text.starts_with('$')).then_some(Cow::Owned(text))
+    }
+
+    /// Whether the text itself begins with `$`: else it matches no topic that does, as in
+    /// [MQTT-4.7.2-1], whatever is put in.
+    fn is_dollar(&self) -> bool {
+        self.text.starts_with('$')
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) fn run(flags: &CheckFlags, output: &mut Output) -> Result<bool, Stop>
     let shards = Shards::open(&flags.dir)?;
     let mut checks = Vec::new();
     for shard in shards.numbers() {
-        let check = Check::of(shards.files(shard)?)?;
+        let check = Check::of(&shards.files(shard)?, &mut shards.files(shard)?)?;
         if !flags.json {
             output.line(&check)?;
         }
@@ -83,7 +83,8 @@ struct Check {
 }
 
 impl Check {
-    fn of(mut files: Files) -> Result<Self, Stop> {
+    /// Opens the store with `opening`, the same files once more.
+    fn of(files: &Files, opening: &mut Files) -> Result<Self, Stop> {
         let (free_files, _) = files.files.free_files();
         let mut check = Self {
             shard: files.shard,
@@ -100,8 +101,8 @@ impl Check {
             unreadable: References::default(),
             losses: Losses::default(),
         };
-        check.walk(&files);
-        let (store, opened) = shards::open(&mut files)?;
+        let (store, opened) = shards::open(opening)?;
+        check.walk(files, &opened.lengths);
         // What is wrong with records the walk has found, before the checkpoint as well.
         let faults = opened.report.faults.iter();
         for fault in faults.filter(|fault| fault.kind != FaultKind::Record) {
@@ -116,13 +117,13 @@ impl Check {
             check.damage.push(Damage { path: files.path(file), offset, what, lost_bytes });
         }
         check.losses = opened.losses;
-        check.follow(&store, &files);
+        check.follow(&store, files);
         Ok(check)
     }
 
     /// Reads every record.
-    fn walk(&mut self, files: &Files) {
-        for segment in segment_walks(&files.found) {
+    fn walk(&mut self, files: &Files, lengths: &BTreeMap<u64, u64>) {
+        for segment in segment_walks(&files.found, lengths) {
             self.segments += 1;
             let path = files.path(segment.file);
             let end = segment.walk(&mut |walked| match walked {

@@ -97,3 +97,47 @@ fn exhaust_descriptors() {
     rig.ring.submit_accept(listener);
     assert!(rig.take_accepted(listener).0.is_ok() && rig.take_accepted(listener).0.is_ok());
 }
+
+/// Two rings that accept from one Unix socket get each connection once, whichever is awake; when
+/// one of them accepts no more, the other gets all.
+#[test]
+fn rings_share_a_listener() {
+    let path = env::temp_dir().join(format!("ringmq-ring-test-{}.sock", std::process::id()));
+    let bound = Listener::bind_unix(&path).expect("nobody else has this path");
+    assert!(UnixStream::connect(&path).is_err(), "it does not listen yet");
+    let first = bound.listen(128).expect("it listens");
+    let second = first.try_clone().expect("a descriptor");
+    let mut rigs = [first, second].map(|listener| {
+        let mut rig = Rig::new();
+        let listener = rig.ring.add_listener(listener);
+        rig.ring.submit_accept(listener);
+        rig.ring.wait(Some(Duration::ZERO), &mut rig.seen).expect("the ring works");
+        (rig, listener)
+    });
+    let (mut clients, mut accepted) = (Vec::new(), [0_usize, 0]);
+    for round in 0..100 {
+        clients.push(UnixStream::connect(&path).expect("a connection"));
+        if round % 10 == 9 {
+            while accepted[0] + accepted[1] < clients.len() {
+                for ((rig, _), count) in rigs.iter_mut().zip(&mut accepted) {
+                    rig.ring.wait(Some(Duration::ZERO), &mut rig.seen).expect("the ring works");
+                    let got = rig.seen.drain(..).map(|completion| match completion {
+                        Completion::Accepted { result, more, .. } => result.is_ok() && more,
+                        _ => false,
+                    });
+                    *count += got.filter(|fine| *fine).count();
+                }
+            }
+        }
+    }
+    println!("each accepted {accepted:?}");
+    assert_eq!(accepted[0] + accepted[1], 100);
+    let [(first, listener), (second, other)] = &mut rigs;
+    first.ring.cancel_accept(*listener);
+    let (result, more) = first.take_accepted(*listener);
+    assert_eq!((result.err(), more), (Some(libc::ECANCELED), false));
+    clients.push(UnixStream::connect(&path).expect("a connection"));
+    let (socket, _) = second.take_accepted(*other);
+    assert_eq!(second.ring.peer(&socket.expect("accepted")), None);
+    std::fs::remove_file(&path).expect("it is ours");
+}

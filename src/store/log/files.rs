@@ -1,6 +1,7 @@
 //! The files a log has ready, and what it wants of its medium. Owned by the log.
 //!
-//! Invariant: `spares + asked <= SPARE_FILES +` segments without a file.
+//! Invariant: `spares + asked <= ahead +` segments without a file, those for large records aside,
+//! of which there is one at most that no segment waits for.
 //!
 //! Spares are used in the order of their ids, so that of two files with segments of one start the
 //! later id is the later segment.
@@ -8,6 +9,7 @@
 use std::collections::VecDeque;
 
 use super::super::medium::{FileId, Mapping, Request};
+use super::super::segment::HEADER_BYTES;
 use crate::limits::{SPARE_FILES, WRITE_FAILURES_MAX};
 
 /// A file of the log.
@@ -21,6 +23,12 @@ pub(super) struct Files {
     /// Length of a file that is no larger than it must be.
     standard_bytes: u64,
     spares: Vec<SegmentFile>,
+    /// Spares there are to be.
+    pub(super) ahead: usize,
+    /// Length of a file that is wanted before a record that needs it is appended.
+    large: Option<u64>,
+    /// Files that nobody needs any more are not to be kept.
+    sheds: bool,
     /// Lengths that were asked for and not answered.
     asked: VecDeque<u64>,
     /// What else is to be asked.
@@ -35,6 +43,9 @@ impl Files {
         Self {
             standard_bytes,
             spares: Vec::new(),
+            ahead: SPARE_FILES,
+            large: None,
+            sheds: false,
             asked: VecDeque::new(),
             requests: VecDeque::new(),
             is_refused: false,
@@ -50,9 +61,36 @@ impl Files {
         Some(self.spares.remove(at))
     }
 
-    /// Nobody needs this file any more.
+    /// Nobody needs this file any more. It may be what was refused before.
     pub(super) fn recycle(&mut self, id: FileId) {
         self.requests.push_back(Request::Recycle(id));
+        self.is_refused = false;
+        if self.sheds {
+            self.requests.push_back(Request::Shed);
+        }
+    }
+
+    /// Whether files that nobody needs any more are given back to the file system.
+    pub(super) fn set_sheds(&mut self, sheds: bool) {
+        if sheds && !self.sheds {
+            self.requests.push_back(Request::Shed);
+        }
+        self.sheds = sheds;
+    }
+
+    /// Bytes of records that the spares have room for, in segments of the usual length.
+    pub(super) fn room(&self) -> u64 {
+        let lengths = self.spares.iter().map(|file| file.mapping.bytes().len() as u64);
+        lengths.map(|length| length.min(self.standard_bytes) - HEADER_BYTES).sum()
+    }
+
+    /// Whether there is a spare of at least so many bytes; it is asked for if not.
+    pub(super) fn has_large(&mut self, bytes: u64) -> bool {
+        let there = self.spares.iter().any(|file| file.mapping.bytes().len() as u64 >= bytes);
+        if !there {
+            self.large = self.large.max(Some(bytes));
+        }
+        there
     }
 
     pub(super) fn set_aside(&mut self, id: FileId) {
@@ -84,8 +122,11 @@ impl Files {
         if let Some(bytes) = larger.find(|bytes| asked(*bytes) < needed_of(*bytes)) {
             return Some(bytes);
         }
+        if let Some(large) = self.large.filter(|large| asked(*large) == 0) {
+            return Some(large);
+        }
         let there = self.spares.len() + asked(standard);
-        (there < SPARE_FILES + needed_of(standard)).then_some(standard)
+        (there < self.ahead + needed_of(standard)).then_some(standard)
     }
 
     /// # Panics
@@ -94,6 +135,7 @@ impl Files {
         let asked = self.asked.pop_front().expect("a file is supplied that was asked for");
         let length = file.mapping.bytes().len() as u64;
         assert!(length >= asked, "file {}: {length} bytes, {asked} were asked for", file.id.0);
+        self.large = self.large.filter(|large| *large > length);
         self.spares.push(file);
     }
 

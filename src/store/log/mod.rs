@@ -18,6 +18,7 @@
 //! record's sum depends on its offset in the log and on no file.
 
 mod files;
+mod naming;
 mod open;
 mod report;
 mod segments;
@@ -35,7 +36,9 @@ use super::medium::{FileId, Mapping, Request};
 use super::position::Position;
 use super::record::{BadRecord, BlockRecord, MessageRecord, Record};
 use super::segment::{HEADER_BYTES, SegmentHeader};
+use crate::limits::{RESERVE_FILES, SPARE_FILES};
 use files::{Files, SegmentFile};
+use naming::Naming;
 use segments::Segments;
 use staging::Staging;
 
@@ -81,6 +84,9 @@ pub struct Log {
     checkpoint: u64,
     /// What the header in flight says.
     checkpoint_in_flight: Option<u64>,
+    naming: Naming,
+    /// Bytes of room that messages leave alone.
+    reserve: u64,
     /// Files that the first header to be written makes useless.
     superseded: Vec<FileId>,
     failures: u64,
@@ -119,8 +125,11 @@ impl Log {
     /// The next group to be written, once the one before is. There is none while its segment waits
     /// for a file.
     pub fn next_write(&mut self) -> Option<GroupWrite> {
-        if self.staging.is_in_flight() {
+        if self.staging.is_in_flight() || self.naming.is_in_flight() {
             return None;
+        }
+        if let Some(write) = self.next_naming() {
+            return Some(write);
         }
         let start = self.staging.next_start()?;
         let at = self.segments.find(start).expect("what is staged has a segment");
@@ -143,7 +152,11 @@ impl Log {
     /// # Panics
     /// If none was handed out.
     pub fn on_written(&mut self, result: io::Result<()>) {
-        match result.map_err(|error| error.to_string()) {
+        let result = result.map_err(|error| error.to_string());
+        if self.naming.is_in_flight() {
+            return self.on_named(result);
+        }
+        match result {
             Ok(()) => self.commit(),
             Err(says) => self.fail(&says),
         }
@@ -156,6 +169,7 @@ impl Log {
         self.files.on_written();
         if let Some(checkpoint) = self.checkpoint_in_flight.take() {
             self.segments.on_checkpoint_written(checkpoint);
+            self.naming.note(checkpoint);
             self.superseded.drain(..).for_each(|file| self.files.recycle(file));
         }
     }
@@ -164,7 +178,14 @@ impl Log {
         let start = self.staging.turn_back();
         self.checkpoint_in_flight = None;
         let at = self.segments.find(start).expect("what is staged has a segment");
-        let segment = &self.segments.list[at];
+        self.naming.refuse_at(start);
+        self.leave_file(at, says);
+    }
+
+    /// The file of the segment at `at` is not written to any more: what is not committed goes to
+    /// another.
+    fn leave_file(&mut self, at: usize, says: &str) {
+        let (segment, start) = (&self.segments.list[at], self.segments.written);
         let file = segment.file.as_ref().expect("it was written to").id;
         let offset = start - segment.start;
         let text = format!("segment file {}: write behind byte {offset}: {says}", file.0);
@@ -173,6 +194,13 @@ impl Log {
         self.last_error = Some(text);
         self.files.on_failed();
         let (capacity, is_newest) = (segment.capacity, at + 1 == self.segments.list.len());
+        if self.segments.end_of(at) == start {
+            // Nothing of it is left to be written: it only ends here.
+            if is_newest {
+                self.room_end = start;
+            }
+            return;
+        }
         self.segments.abandon_file(at, &mut self.files);
         if is_newest {
             self.room_end = start + capacity;
@@ -224,6 +252,52 @@ impl Log {
         self.files.retry();
     }
 
+    /// Bytes of records that there are files for, beyond what was appended; none while something of
+    /// that waits for one.
+    pub fn room(&self) -> u64 {
+        if self.segments.is_waiting() {
+            return 0;
+        }
+        self.room_end - self.appended() + self.files.room()
+    }
+
+    /// Bytes of that room that are for acknowledgements, checkpoints and cleaning, and not for
+    /// messages.
+    pub fn reserve(&self) -> u64 {
+        self.reserve
+    }
+
+    /// Has the reserve be so large that `bytes` fit in the half of a segment, or go beyond it.
+    pub fn set_reserve(&mut self, bytes: u64) {
+        let capacity = self.capacity();
+        let files = RESERVE_FILES as u64 * capacity;
+        self.reserve = files + bytes.saturating_sub(capacity / 2);
+        let ahead = usize::try_from(self.reserve.div_ceil(capacity)).expect("it was in memory");
+        self.files.ahead = SPARE_FILES - RESERVE_FILES + ahead;
+    }
+
+    /// Bytes of records that a segment of the usual length has.
+    pub fn capacity(&self) -> u64 {
+        self.options.segment_bytes - HEADER_BYTES
+    }
+
+    /// Whether a record of so many bytes can be appended without waiting for a larger file than
+    /// the usual ones; it is asked for if not.
+    pub fn is_ready_for(&mut self, bytes: u64) -> bool {
+        let file_bytes = HEADER_BYTES + bytes;
+        file_bytes <= self.options.segment_bytes || self.files.has_large(file_bytes)
+    }
+
+    /// Space is low, or not any more: what files nobody needs are given back.
+    pub fn set_sheds(&mut self, sheds: bool) {
+        self.files.set_sheds(sheds);
+    }
+
+    /// Segments that go when a checkpoint that is begun now is in a header.
+    pub fn reclaimable(&self) -> usize {
+        self.segments.reclaimable()
+    }
+
     /// Takes the segment that starts at `start` out of the log; its file is kept under another
     /// name. What referred to its records refers to nothing.
     ///
@@ -245,6 +319,14 @@ impl Log {
     pub(in crate::store) fn recall_holds(&mut self, start: u64, holds: u64) {
         if let Some(at) = self.segments.index_of(start) {
             self.segments.recall_holds(at, holds);
+        }
+    }
+
+    /// The segment that starts at `start` ends there: that is known no more when the one behind it
+    /// is gone.
+    pub(in crate::store) fn recall_end(&mut self, start: u64, end: u64) {
+        if let Some(at) = self.segments.index_of(start) {
+            self.segments.recall_end(at, end);
         }
     }
 
@@ -396,6 +478,11 @@ impl Log {
     pub(in crate::store) fn shared_range(&self, start: u64) -> Option<Range<u64>> {
         let at = self.segments.index_of(start)?;
         Some(self.segments.shared_range(at))
+    }
+
+    /// Start of the first segment that starts behind `offset`.
+    pub(in crate::store) fn next_segment(&self, offset: u64) -> Option<u64> {
+        self.segments().map(|segment| segment.start).find(|start| *start > offset)
     }
 
     /// One past the last byte of the segment that starts at `start`.

@@ -15,6 +15,7 @@ use super::super::position::Position;
 use super::super::record::{BadRecord, FRAME_BYTES, Record};
 use super::super::segment::{HEADER_BYTES, HeaderFound, SegmentHeader};
 use super::files::{Files, SegmentFile};
+use super::naming::Naming;
 use super::segments::{Segment, Segments};
 use super::staging::Staging;
 use super::{Fault, FaultKind, Log, LogOptions, OpenError, OpenReport, TornTail, index};
@@ -58,13 +59,15 @@ impl Log {
         if start.is_checkpoint {
             segments.recovered_from = checkpoint;
         }
+        // Without syncs the power may take a checkpoint and leave the header that names it.
+        let checkpoint = if checkpoint < end { checkpoint } else { start.from.min(end) };
         let mut superseded = Vec::new();
         if let Some(last) = segments.list.pop_back_if(|last| last.start == end) {
             // Nothing came after its header. Another segment will start here; until that one's
             // header is written, this one's is the one that tells the checkpoint.
             superseded.extend(last.file.map(|file| file.id));
         }
-        let log = Self {
+        let mut log = Self {
             options,
             segments,
             staging: Staging::default(),
@@ -72,10 +75,13 @@ impl Log {
             room_end: end,
             checkpoint,
             checkpoint_in_flight: None,
+            naming: Naming::new(checkpoint),
+            reserve: 0,
             superseded,
             failures: 0,
             last_error: None,
         };
+        log.set_reserve(0);
         Ok((log, report))
     }
 }
@@ -268,19 +274,22 @@ impl Walk<'_, '_> {
         offset
     }
 
-    /// Where the damaged record at `offset` ends, in the segment at `at`; `None` if nobody can tell,
+    /// Where the damaged record at `offset` ends, in the segment at `at`; `None` if nobody knows,
     /// or if the log ends there.
     fn behind_damage(&self, at: usize, offset: u64) -> Option<u64> {
         let own = self.length_at(offset).map(|length| offset + length);
         // The length of this one is known.
         let begun = (offset == self.checkpoint).then_some(offset + FRAME_BYTES as u64);
         let follows = |next: &u64| is_record(self.segments, *next);
+        if offset < self.checkpoint {
+            // Where this segment ended is not known: what follows may be a write that was undone.
+            return None;
+        }
         let Some(newer) = self.segments.list.get(at + 1) else {
             let next = own.into_iter().chain(begun).find(follows)?;
             return self.is_long_committed(offset, next).then_some(next);
         };
-        // Before the checkpoint a segment may be gone that came before the next there is.
-        let is_last = |next: &u64| *next == newer.start && offset >= self.checkpoint;
+        let is_last = |next: &u64| *next == newer.start;
         own.into_iter().chain(begun).find(|next| is_last(next) || follows(next))
     }
 

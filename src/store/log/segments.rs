@@ -279,6 +279,17 @@ impl Segments {
         }
     }
 
+    /// Whether a segment waits for a file.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.unfiled > 0
+    }
+
+    /// Segments that only recovery needs, which would read them.
+    pub(super) fn reclaimable(&self) -> usize {
+        let waiting = self.waiting.iter().filter_map(|start| self.index_of(*start));
+        waiting.filter(|at| self.list[*at].references == 0).count()
+    }
+
     /// Lengths of the files that segments wait for.
     pub(super) fn lengths_needed(&self) -> impl Iterator<Item = u64> + Clone {
         let unfiled = self.list.iter().rev().filter(|segment| segment.file.is_none());
@@ -331,6 +342,12 @@ impl Segments {
         let at = self.counter(at);
         let segment = &mut self.list[at];
         segment.holds = segment.holds.max(holds);
+    }
+
+    /// The segment at `at` ends there, unless it is the newest.
+    pub(super) fn recall_end(&mut self, at: usize, end: u64) {
+        let segment = &mut self.list[at];
+        segment.end = segment.end.map(|known| end.clamp(segment.start, known));
     }
 
     /// The segment at `at` is to go, if it may: it is looked at in [`Segments::retire`].

@@ -2,8 +2,11 @@
 //! whoever checks a log. Nothing changes by it.
 //!
 //! A segment ends where the next one starts. But before the checkpoint segments go when nothing
-//! refers to them, and the one before may have ended earlier. So what is no record there is damage
-//! if a record follows: its sum has its offset in it, it cannot be there by chance.
+//! refers to them, and the one before may have ended earlier: the checkpoint tells. Where it is not
+//! to be had, what is no record is damage if a record follows: its sum has its offset in it, it
+//! cannot be there by chance.
+
+use std::collections::BTreeMap;
 
 use super::super::medium::{FileId, Found};
 use super::super::record::{BadRecord, FRAME_BYTES, Record};
@@ -30,8 +33,8 @@ pub struct SegmentWalk<'a> {
 /// How it is known where a segment ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Bound {
-    /// After so many bytes: there the next one starts.
-    Next(u64),
+    /// After so many bytes: there the next one started.
+    Told(u64),
     /// Where its records end, but not behind so many bytes: one that followed may be gone.
     Before(u64),
     /// It is the newest: where the log ends.
@@ -70,9 +73,10 @@ pub struct LogEnd {
     pub torn_records: u64,
 }
 
-/// The segments of a log among the files that were found, by start. Left out are files with a
-/// damaged header, and those that a later file supersedes: opening the log reports both.
-pub fn segment_walks(found: &[Found]) -> Vec<SegmentWalk<'_>> {
+/// The segments of a log among the files that were found, by start; `lengths` as
+/// [`crate::store::Opened::lengths`]. Left out are files with a damaged header, and those that a
+/// later file supersedes: opening the log reports both.
+pub fn segment_walks<'a>(found: &'a [Found], lengths: &BTreeMap<u64, u64>) -> Vec<SegmentWalk<'a>> {
     let mut walks: Vec<SegmentWalk<'_>> = found.iter().filter_map(SegmentWalk::of).collect();
     walks.sort_by_key(|walk| walk.header.start);
     walks.dedup_by(|other, kept| {
@@ -87,7 +91,12 @@ pub fn segment_walks(found: &[Found]) -> Vec<SegmentWalk<'_>> {
     for (walk, next) in walks.iter_mut().zip(nexts) {
         let (bytes, room) = (next - walk.header.start, walk.bytes.len() as u64);
         let is_kept = next > checkpoint && bytes <= room;
-        walk.bound = if is_kept { Bound::Next(bytes) } else { Bound::Before(bytes.min(room)) };
+        let told = lengths.get(&walk.header.start).filter(|told| **told <= bytes.min(room));
+        walk.bound = match told {
+            Some(told) => Bound::Told(*told),
+            None if is_kept => Bound::Told(bytes),
+            None => Bound::Before(bytes.min(room)),
+        };
     }
     walks
 }
@@ -108,7 +117,7 @@ impl<'a> SegmentWalk<'a> {
     /// Reads everything, in order, and tells it; of the newest segment, where the log ends.
     pub fn walk(&self, each: &mut dyn FnMut(Walked)) -> Option<LogEnd> {
         let bytes = match self.bound {
-            Bound::Next(length) | Bound::Before(length) => &self.bytes[..index(length)],
+            Bound::Told(length) | Bound::Before(length) => &self.bytes[..index(length)],
             Bound::Newest => self.bytes,
         };
         let mut at = 0;
@@ -121,7 +130,7 @@ impl<'a> SegmentWalk<'a> {
                 return Some(self.log_end(at, each));
             }
             let next = self.seek(at + 1, bytes);
-            let is_hole = matches!(self.bound, Bound::Next(_)) && at < bytes.len();
+            let is_hole = matches!(self.bound, Bound::Told(_)) && at < bytes.len();
             if next.is_some() || is_hole {
                 let length = next.unwrap_or(bytes.len()) - at;
                 each(Walked::Damage { offset: place(at), bytes: length as u64 });
@@ -193,6 +202,7 @@ impl Record<'_> {
             Self::Unsubscribed { .. } => "unsubscribed",
             Self::Attached { .. } => "attached",
             Self::Owner { .. } => "owner",
+            Self::Ends(_) => "ends",
             Self::Detached { .. } => "detached",
             Self::Received { .. } => "received",
             Self::Freed { .. } => "freed",

@@ -90,6 +90,7 @@ impl Disk {
                 self.leftovers.push(bytes);
                 self.recycled.push(id);
             }
+            Request::Shed => {}
             Request::SetAside(id) => {
                 self.files.remove(&id).expect("it was not gone");
                 self.set_aside.push(id);

@@ -3,6 +3,7 @@
 mod disk;
 mod failing;
 mod model;
+mod naming;
 mod opening;
 mod retiring;
 mod walking;

@@ -1,5 +1,7 @@
 //! A walk finds every record, wherever a segment ends, and names what is none.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::store::log::{LogEnd, Walked, index, segment_walks};
 use disk::Images;
@@ -16,7 +18,7 @@ struct Story {
 fn story(images: &Images) -> Story {
     let found = Disk::of(images.clone()).found();
     let mut story = Story::default();
-    for walk in segment_walks(&found) {
+    for walk in segment_walks(&found, &BTreeMap::new()) {
         let end = walk.walk(&mut |walked| match walked {
             Walked::Record { kind, .. } => {
                 assert!(["message", "checkpoint begun"].contains(&kind), "{kind}");

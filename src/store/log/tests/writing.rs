@@ -187,8 +187,8 @@ fn large_records_have_their_own_file() {
         while world.write() {
             written += 1;
         }
-        assert_eq!(written, if is_large { 1 } else { 2 }, "a large file is not there yet");
-        assert!(world.log.is_stalled());
+        assert_eq!(written, if is_large { 1 } else { 3 }, "a large file is not there yet");
+        assert_eq!(world.log.is_stalled(), is_large);
         world.check();
         world.commit();
         world.check();
@@ -203,21 +203,23 @@ fn large_records_have_their_own_file() {
     }
 }
 
-// Two files are ready or asked for beyond those in use. After a refusal none is asked for until
+// Three files are ready or asked for beyond those in use. After a refusal none is asked for until
 // the owner says so.
 #[test]
 fn files_are_asked_for_ahead() {
     let (mut log, _) = Log::open(OPTIONS, Vec::new(), &mut |_, _, _| {}).unwrap();
     let supply = Some(Request::Supply { bytes: FILE_BYTES });
-    assert_eq!([log.next_request(), log.next_request()], [supply, supply]);
-    assert_eq!(log.next_request(), None, "two are asked for");
+    for _ in 0..SPARE_FILES {
+        assert_eq!(log.next_request(), supply);
+    }
+    assert_eq!(log.next_request(), None, "they are asked for");
     log.append(&message(b"a"));
     assert_eq!([log.next_request(), log.next_request()], [supply, None], "one is in use");
     assert!(log.is_stalled());
     assert!(log.next_write().is_none());
 
     let refusal = io::Error::from(io::ErrorKind::StorageFull);
-    for _ in 0..3 {
+    for _ in 0..=SPARE_FILES {
         log.on_refused(&refusal);
         assert_eq!(log.next_request(), None);
     }
@@ -232,7 +234,60 @@ fn files_are_asked_for_ahead() {
     disk.fulfil(log.next_request().unwrap(), &mut log);
     assert!(!log.is_stalled());
     assert_eq!(log.next_write().unwrap().file, FileId(1));
-    assert_eq!([log.next_request(), log.next_request()], [supply, supply]);
+    for _ in 0..SPARE_FILES {
+        assert_eq!(log.next_request(), supply);
+    }
     assert_eq!(log.next_request(), None);
     assert!(!log.is_stalled(), "it is in flight");
+}
+
+// What there is room for counts spares and the rest of the newest segment, and nothing while a
+// segment waits for a file; the reserve is two segments, and has more spares when it is more.
+#[test]
+fn room_is_what_files_are_there_for() {
+    let mut world = World::new();
+    let capacity = CAPACITY as u64;
+    assert_eq!((world.log.room(), world.log.reserve()), (3 * capacity, 2 * capacity));
+    world.append(100);
+    assert_eq!(world.log.room(), 3 * capacity - (100 + REST_BYTES) as u64);
+    world.serve();
+    assert_eq!(world.log.room(), 4 * capacity - (100 + REST_BYTES) as u64);
+    for (bytes, reserve, spares) in [
+        (capacity / 2, 2 * capacity, 3),
+        (capacity / 2 + 1, 2 * capacity + 1, 4),
+        (capacity * 3 / 2, 3 * capacity, 4),
+        (0, 2 * capacity, 3),
+    ] {
+        world.log.set_reserve(bytes);
+        assert_eq!(world.log.reserve(), reserve);
+        assert_eq!(world.log.files.ahead, spares);
+    }
+    for _ in 0..4 {
+        world.append(CAPACITY - REST_BYTES);
+    }
+    assert!(world.log.room() == 0, "the last has no file");
+    world.commit();
+    assert_eq!(world.log.room(), 3 * capacity);
+}
+
+// A record larger than a segment is ready to be appended when its file is there, and that is asked
+// for once.
+#[test]
+fn large_files_are_asked_for_in_time() {
+    let mut world = World::new();
+    assert!(world.log.is_ready_for(CAPACITY as u64));
+    let length = 3 * CAPACITY;
+    for _ in 0..2 {
+        assert!(!world.log.is_ready_for((length + REST_BYTES) as u64));
+    }
+    let bytes = (64 + length + REST_BYTES) as u64;
+    assert_eq!(world.log.next_request(), Some(Request::Supply { bytes }));
+    assert_eq!(world.log.next_request(), None);
+    world.disk.fulfil(Request::Supply { bytes }, &mut world.log);
+    assert!(world.log.is_ready_for((length + REST_BYTES) as u64));
+    assert_eq!(world.log.next_request(), None);
+    world.append(length);
+    assert!(!world.log.is_stalled());
+    world.commit();
+    world.check();
 }

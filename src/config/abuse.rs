@@ -1,0 +1,76 @@
+//! Flags that bound what one address or one client may ask of the broker. All are off by default.
+
+use clap::{Args, value_parser};
+
+use crate::limits;
+
+use super::values::parse_publish_bytes;
+
+/// See the module.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct AbuseOptions {
+    /// Open connections of one address (IPv6: of one /64); one more is closed. 0: no limit.
+    /// Loopback addresses and Unix sockets are exempt
+    #[arg(
+        long = "address-connections-max",
+        value_name = "N",
+        default_value_t = 0,
+        value_parser = value_parser!(u32).range(..=i64::from(limits::ADDRESS_CONNECTIONS_MAX)),
+        help_heading = "Limits"
+    )]
+    pub address_connections_max: u32,
+
+    /// Connections that one address may open in a second; one more is closed. 0: no limit. Exempt
+    /// as for --address-connections-max
+    #[arg(
+        long = "address-connects-per-second",
+        value_name = "N",
+        default_value_t = 0,
+        value_parser = value_parser!(u32).range(..=i64::from(limits::RATE_MAX)),
+        help_heading = "Limits"
+    )]
+    pub address_connects_per_s: u32,
+
+    /// Messages a second that one client may publish; when it has sent more it is not read from
+    /// for a while. 0: no limit
+    #[arg(
+        long = "client-publish-rate",
+        value_name = "N",
+        default_value_t = 0,
+        value_parser = value_parser!(u32).range(..=i64::from(limits::RATE_MAX)),
+        help_heading = "Limits"
+    )]
+    pub client_publishes_per_s: u32,
+
+    /// Bytes a second of topics and payloads that one client may publish; as
+    /// --client-publish-rate. 0: no limit
+    #[arg(
+        long = "client-publish-bytes",
+        value_name = "BYTES",
+        default_value = "0",
+        value_parser = parse_publish_bytes,
+        help_heading = "Limits"
+    )]
+    pub client_publish_bytes_per_s: u64,
+
+    /// Filters one session may hold; a SUBSCRIBE to one more is answered 0x80
+    #[arg(
+        long = "max-subscriptions",
+        value_name = "N",
+        default_value_t = limits::SUBSCRIPTIONS_MAX,
+        value_parser = super::values::subscriptions(),
+        help_heading = "Limits"
+    )]
+    pub subscriptions_max: usize,
+
+    /// Levels a topic or filter may have; a SUBSCRIBE to a deeper filter is answered 0x80, a client
+    /// that publishes to a deeper topic is closed
+    #[arg(
+        long = "max-topic-levels",
+        value_name = "N",
+        default_value_t = limits::TOPIC_LEVELS_MAX,
+        value_parser = super::values::topic_levels(),
+        help_heading = "Limits"
+    )]
+    pub topic_levels_max: usize,
+}

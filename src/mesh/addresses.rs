@@ -1,0 +1,320 @@
+//! How many connections each address has, and how fast it opens them, over all shards.
+//!
+//! A link may be accepted by any shard and moves to another, so what an address has must be known
+//! to all. Looked at when a connection is accepted and never on the way of a message: a lock does
+//! no harm there, and the book is in parts so that shards seldom meet at one. That is why it is
+//! here, with the other things that shards share.
+//!
+//! An entry's open connections are the clones of its token, so one that ends takes no lock. Tokens
+//! are cloned only under the lock of the entry's part: an entry of which the book has the only
+//! token has no connection, and stays so until the lock is free.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use crate::limits::{ADDRESSES_MAX, ADDRESSES_SWEEP_MIN};
+
+/// Locks of one book: as many shards rarely want the same at once.
+const PARTS: usize = 64;
+
+/// What one address may have. 0: as much as it likes.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct AddressLimits {
+    /// Open connections.
+    pub connections_max: u32,
+    /// New connections in a second; so many may come at once.
+    pub connects_per_s: u32,
+}
+
+/// Why an address may have no connection more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AddressRefusal {
+    /// It has as many as it may.
+    Connections,
+    /// It has opened as many in the last second as it may.
+    Rate,
+}
+
+/// An open connection of an address; counts until it is dropped.
+#[derive(Debug)]
+pub struct AddressPass(#[allow(dead_code, reason = "its existence is what counts")] Arc<()>);
+
+/// Whether an address may have a connection.
+#[derive(Debug)]
+pub enum Entry {
+    /// It may; the pass is kept as long as the connection. None: it is not counted.
+    Granted(Option<AddressPass>),
+    /// It may, uncounted: the book is full.
+    Full,
+    /// It may not.
+    Refused(AddressRefusal),
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct AddressBook {
+    limits: AddressLimits,
+    hashing: RandomState,
+    parts: Vec<Mutex<Part>>,
+    entries_max: usize,
+}
+
+/// What is counted as one: an IPv4 address, or the first half of an IPv6 address. A host can have
+/// any address of its /64.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Network {
+    V4(u32),
+    V6(u64),
+}
+
+impl Network {
+    fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(v4) => Self::V4(v4.to_bits()),
+            IpAddr::V6(v6) => {
+                Self::V6(u64::try_from(v6.to_bits() >> 64).expect("64 bits are left"))
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Known {
+    token: Arc<()>,
+    /// When, in microseconds, its connects would be used up had they come evenly. Never more than
+    /// a second ahead.
+    used_until_us: u64,
+}
+
+impl Known {
+    /// Whether it says no more than a new one would.
+    fn is_idle(&self, now_us: u64) -> bool {
+        Arc::strong_count(&self.token) == 1 && self.used_until_us <= now_us
+    }
+}
+
+#[derive(Debug)]
+struct Part {
+    known: HashMap<Network, Known, RandomState>,
+    /// Entries at which idle ones are looked for.
+    sweep_at: usize,
+    /// When it was full of others: the time before which they are not looked for again.
+    full_until_us: u64,
+}
+
+impl AddressBook {
+    /// A book without entries. Without limits it has none ever.
+    pub fn new(limits: AddressLimits) -> Self {
+        Self::with_room(limits, ADDRESSES_MAX)
+    }
+
+    fn with_room(limits: AddressLimits, entries_max: usize) -> Self {
+        let hashing = RandomState::new();
+        let part = || Part {
+            known: HashMap::with_hasher(hashing.clone()),
+            sweep_at: ADDRESSES_SWEEP_MIN.min(entries_max / PARTS),
+            full_until_us: 0,
+        };
+        let parts = (0..PARTS).map(|_| Mutex::new(part())).collect();
+        Self { limits, hashing, parts, entries_max: entries_max / PARTS }
+    }
+
+    /// Notes a connection of an address at a time, if it may have one more. A loopback address is
+    /// not counted: who stands behind it is this host's affair, a proxy for many perhaps.
+    pub fn enter(&self, address: IpAddr, now_ms: u64) -> Entry {
+        if self.limits == AddressLimits::default() || address.to_canonical().is_loopback() {
+            return Entry::Granted(None);
+        }
+        let network = Network::of(address);
+        let now_us = now_ms.saturating_mul(1000);
+        let mut part = self.part(network);
+        if let Some(known) = part.known.get_mut(&network) {
+            return known.enter(self.limits, now_us);
+        }
+        if !part.make_room(self.entries_max, now_us) {
+            return Entry::Full;
+        }
+        let known = Known { token: Arc::new(()), used_until_us: 0 };
+        part.known.entry(network).or_insert(known).enter(self.limits, now_us)
+    }
+
+    fn part(&self, network: Network) -> MutexGuard<'_, Part> {
+        let [byte, ..] = self.hashing.hash_one(network).to_be_bytes();
+        let part = &self.parts[usize::from(byte) % PARTS];
+        part.lock().expect("nothing panics while it has the lock")
+    }
+}
+
+impl Known {
+    fn enter(&mut self, limits: AddressLimits, now_us: u64) -> Entry {
+        const SECOND_US: u64 = 1_000_000;
+        let open = Arc::strong_count(&self.token) - 1;
+        if limits.connections_max > 0 && open >= limits.connections_max as usize {
+            return Entry::Refused(AddressRefusal::Connections);
+        }
+        if limits.connects_per_s > 0 {
+            let each_us = SECOND_US / u64::from(limits.connects_per_s);
+            let used_until_us = self.used_until_us.max(now_us) + each_us;
+            if used_until_us > now_us + SECOND_US {
+                return Entry::Refused(AddressRefusal::Rate);
+            }
+            self.used_until_us = used_until_us;
+        }
+        Entry::Granted(Some(AddressPass(Arc::clone(&self.token))))
+    }
+}
+
+impl Part {
+    /// Whether there is room for one more, idle ones taken out.
+    fn make_room(&mut self, entries_max: usize, now_us: u64) -> bool {
+        const AGAIN_US: u64 = 1_000_000;
+        if self.known.len() < self.sweep_at {
+            return true;
+        }
+        if now_us < self.full_until_us {
+            return false;
+        }
+        self.known.retain(|_, known| !known.is_idle(now_us));
+        let least = ADDRESSES_SWEEP_MIN.min(entries_max);
+        self.sweep_at = (self.known.len() * 2).clamp(least, entries_max);
+        let room = self.known.len() < entries_max;
+        if !room {
+            self.full_until_us = now_us + AGAIN_US;
+        }
+        room
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    fn granted(entry: Entry) -> AddressPass {
+        match entry {
+            Entry::Granted(Some(pass)) => pass,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn refusal(entry: &Entry) -> Option<AddressRefusal> {
+        match entry {
+            Entry::Refused(refusal) => Some(*refusal),
+            Entry::Granted(_) | Entry::Full => None,
+        }
+    }
+
+    /// As many connections as may be, and one more for each that ends; other addresses do not
+    /// count, those of one /64 do.
+    #[test]
+    fn open_connections() {
+        let limits = AddressLimits { connections_max: 2, connects_per_s: 0 };
+        for (one, same, other) in [
+            ("10.0.0.1", "::ffff:10.0.0.1", "10.0.0.2"),
+            ("2001:db8:0:1::1", "2001:db8:0:1:ffff::", "2001:db8:0:2::1"),
+        ] {
+            let book = AddressBook::new(limits);
+            let first = granted(book.enter(address(one), 0));
+            let _second = granted(book.enter(address(same), 0));
+            for now_ms in [0, 1, 1_000_000] {
+                let entry = book.enter(address(one), now_ms);
+                assert_eq!(refusal(&entry), Some(AddressRefusal::Connections));
+            }
+            let _other = granted(book.enter(address(other), 0));
+            drop(first);
+            let _third = granted(book.enter(address(one), 0));
+            let entry = book.enter(address(same), 0);
+            assert_eq!(refusal(&entry), Some(AddressRefusal::Connections));
+        }
+    }
+
+    /// A second's worth at once, then evenly; who waits a second has as many again, and a refusal
+    /// costs nothing.
+    #[test]
+    fn connects_per_second() {
+        let limits = AddressLimits { connections_max: 0, connects_per_s: 4 };
+        let book = AddressBook::new(limits);
+        let mut tried = Vec::new();
+        for now_ms in [0, 0, 0, 0, 0, 249, 250, 250, 499, 500, 1500, 1500, 1500, 1500, 1500] {
+            let entry = book.enter(address("10.0.0.1"), now_ms);
+            tried.push(u8::from(refusal(&entry).is_none()));
+        }
+        assert_eq!(tried, [1, 1, 1, 1, 0, 0, 1, 0, 0, 1, 1, 1, 1, 1, 0]);
+        assert!(refusal(&book.enter(address("10.0.0.2"), 0)).is_none());
+    }
+
+    /// Without limits, and for loopback addresses, nothing is counted.
+    #[test]
+    fn exempt() {
+        let strict = AddressLimits { connections_max: 1, connects_per_s: 1 };
+        for (limits, text) in [
+            (AddressLimits::default(), "10.0.0.1"),
+            (strict, "127.0.0.1"),
+            (strict, "127.9.9.9"),
+            (strict, "::1"),
+            (strict, "::ffff:127.0.0.1"),
+        ] {
+            let book = AddressBook::new(limits);
+            for _ in 0..10 {
+                assert!(matches!(book.enter(address(text), 0), Entry::Granted(None)), "{text}");
+            }
+        }
+    }
+
+    /// The book keeps those with connections, forgets idle ones for others, and lets in uncounted
+    /// whom it has no room for.
+    #[test]
+    fn bounded() {
+        let limits = AddressLimits { connections_max: 1, connects_per_s: 0 };
+        let book = AddressBook::with_room(limits, PARTS * 8);
+        let count = || -> usize {
+            let lengths = book.parts.iter().map(|part| part.lock().expect("no panic").known.len());
+            lengths.sum()
+        };
+        let nth = |n: u32| IpAddr::V4(n.into());
+        for n in 0..10_000 {
+            drop(book.enter(nth(n), u64::from(n)));
+        }
+        assert!(count() <= PARTS * 8);
+        let entries = (20_000..30_000).map(|n| book.enter(nth(n), 100_000));
+        let (full, kept): (Vec<_>, Vec<_>) =
+            entries.partition(|entry| matches!(entry, Entry::Full));
+        assert_eq!((kept.len(), full.len()), (PARTS * 8, 10_000 - PARTS * 8));
+        assert_eq!(count(), PARTS * 8);
+        drop(kept);
+        assert!(matches!(book.enter(nth(1), 200_000), Entry::Granted(Some(_))));
+    }
+
+    /// Several shards at once never let in more than may be.
+    #[test]
+    fn shards_count_together() {
+        let limits = AddressLimits { connections_max: 5, connects_per_s: 0 };
+        let book = AddressBook::new(limits);
+        std::thread::scope(|scope| {
+            let enter = || {
+                let mut kept = Vec::new();
+                for round in 0..2000 {
+                    if let Entry::Granted(Some(pass)) = book.enter(address("10.0.0.1"), 0) {
+                        kept.push(pass);
+                        assert!(kept.len() <= 5);
+                    }
+                    if round % 3 == 0 {
+                        kept.pop();
+                    }
+                }
+                kept
+            };
+            let threads = [scope.spawn(enter), scope.spawn(enter), scope.spawn(enter)];
+            let kept = threads.map(|thread| thread.join().expect("no panic").len());
+            assert!(kept.iter().sum::<usize>() <= 5, "{kept:?}");
+        });
+        let passes: Vec<_> = (0..9).map(|_| book.enter(address("10.0.0.1"), 0)).collect();
+        let refused = passes.iter().filter_map(refusal).count();
+        assert_eq!(refused, 4);
+    }
+}

@@ -1,0 +1,241 @@
+//! Listeners: bound once for every shard, and gone at the end.
+//!
+//! An internet address is bound once for each shard, and the kernel spreads connections over the
+//! listeners. A Unix socket is one listener that all shards accept from: the kernel wakes one of
+//! them for each connection, the same one as long as it keeps up. Which shard accepts matters
+//! little, as a link moves to its home when its CONNECT is there.
+
+use std::fmt;
+use std::fs::{self, Permissions};
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use log::warn;
+
+use crate::config::{Endpoint, Listen, Options};
+use crate::limits::LISTEN_BACKLOG;
+use crate::reactor::{Door, DoorKind, Proxied};
+use crate::ring::Listener;
+
+use super::StartError;
+use super::privileges;
+
+/// Tries to bind an address that is in use, and the time between two.
+const BIND_TRIES: u32 = 10;
+const BIND_PAUSE: Duration = Duration::from_millis(100);
+
+/// Why a Unix socket cannot be listened on.
+#[derive(Debug)]
+pub enum SocketError {
+    /// Somebody answers there.
+    InUse,
+    /// There is something else under this path.
+    NotASocket,
+    /// The system refused something: what, and why.
+    System(&'static str, io::Error),
+}
+
+impl fmt::Display for SocketError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InUse => f.write_str(
+                "another process answers there; stop it or choose another path with --listen",
+            ),
+            Self::NotASocket => f.write_str(
+                "there is a file that is no socket; remove it or choose another path with --listen",
+            ),
+            Self::System(what, error) => write!(f, "cannot {what}: {error}"),
+        }
+    }
+}
+
+/// What is listened on, with the port that the kernel chose.
+pub(super) struct Open {
+    pub(super) listen: Listen,
+    tls: bool,
+}
+
+impl fmt::Display for Open {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tls = if self.tls { " with TLS" } else { "" };
+        let proxy = if self.listen.proxy { ", behind a proxy" } else { "" };
+        write!(f, "{}{tls}{proxy}", self.listen.at)
+    }
+}
+
+/// The doors of all shards.
+pub(super) struct Doors {
+    /// By shard.
+    pub(super) shards: Vec<Vec<Door<Listener>>>,
+    /// Each once.
+    pub(super) opened: Vec<Open>,
+    /// Removes the sockets' files when it is dropped.
+    pub(super) files: Vec<SocketFile>,
+}
+
+impl Doors {
+    /// Opens every door for so many shards.
+    pub(super) fn open(options: &Options, shards: usize) -> Result<Self, StartError> {
+        let mut doors = Self { shards: Vec::new(), opened: Vec::new(), files: Vec::new() };
+        doors.shards.resize_with(shards, Vec::new);
+        let plain = options.listen.iter().map(|listen| (listen, false));
+        let sealed = options.tls.listen.iter().map(|listen| (listen, true));
+        for (listen, tls) in plain.chain(sealed) {
+            let mut listen = listen.clone();
+            let kind = DoorKind { local: listen.is_local(), tls, proxied: proxied(&listen) };
+            match &mut listen.at {
+                Endpoint::Tcp(address) => {
+                    let refused = |error| StartError::Listen(*address, error);
+                    let listeners = bind_internet(*address, shards).map_err(refused)?;
+                    if let Some(first) = listeners.first() {
+                        *address = first.address().map_err(refused)?;
+                    }
+                    for (shard, listener) in doors.shards.iter_mut().zip(listeners) {
+                        shard.push(Door { listener, kind });
+                    }
+                }
+                Endpoint::Unix(path) => {
+                    let (listener, file) = bind_unix(path, options)?;
+                    doors.files.push(file);
+                    for shard in &mut doors.shards {
+                        let again = listener.try_clone();
+                        let listener = again.map_err(|error| failed(path, "share it", error))?;
+                        shard.push(Door { listener, kind });
+                    }
+                }
+            }
+            doors.opened.push(Open { listen, tls });
+        }
+        Ok(doors)
+    }
+}
+
+fn proxied(listen: &Listen) -> Proxied {
+    match (listen.proxy, &listen.at) {
+        (false, _) => Proxied::No,
+        (true, Endpoint::Tcp(_)) => Proxied::ByTrusted,
+        (true, Endpoint::Unix(_)) => Proxied::ByAnyone,
+    }
+}
+
+/// Binds an address once for each shard. Port 0 becomes the same port for all.
+fn bind_internet(mut address: SocketAddr, shards: usize) -> io::Result<Vec<Listener>> {
+    if address.port() != 0 {
+        // Listeners that share a port would let a second broker in unnoticed: one that does not
+        // share finds out whether the port is free.
+        drop(bind_alone(&address)?);
+    }
+    let mut listeners = Vec::new();
+    for _ in 0..shards {
+        let listener = Listener::bind(address, LISTEN_BACKLOG)?;
+        address = listener.address()?;
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+/// Binds an address that nobody else has. The kernel takes a moment to let go of the sockets of a
+/// broker that was killed: an address that is in use is tried again for a second.
+fn bind_alone(address: &SocketAddr) -> io::Result<TcpListener> {
+    for _ in 0..BIND_TRIES {
+        match TcpListener::bind(address) {
+            Err(error) if error.kind() == ErrorKind::AddrInUse => thread::sleep(BIND_PAUSE),
+            bound => return bound,
+        }
+    }
+    TcpListener::bind(address)
+}
+
+/// Binds a Unix socket. Nobody can connect before it has its owner and mode.
+fn bind_unix(path: &Path, options: &Options) -> Result<(Listener, SocketFile), StartError> {
+    let owner = options.doors.unix_owner.as_ref().map(privileges::resolve).transpose();
+    let owner = owner.map_err(StartError::Privileges)?;
+    clear(path)?;
+    let settle = || {
+        let unseen = |error| failed(path, "look at it", error);
+        let mut file = SocketFile::of(path).map_err(unseen)?;
+        if let Some((uid, gid)) = owner {
+            rustix::fs::chown(path, uid, gid)
+                .map_err(|error| failed(path, "give it to --unix-owner", error.into()))?;
+        }
+        fs::set_permissions(path, Permissions::from_mode(options.doors.unix_mode))
+            .map_err(|error| failed(path, "give it --unix-mode", error))?;
+        file.identity = SocketFile::identify(path).map_err(unseen)?;
+        Ok(file)
+    };
+    let unbound = Listener::bind_unix(path);
+    let bound = unbound.map_err(|error| failed(path, "bind it", error))?;
+    let file = settle()?;
+    let listener = bound.listen(LISTEN_BACKLOG);
+    Ok((listener.map_err(|error| failed(path, "listen on it", error))?, file))
+}
+
+/// Makes way: a socket that a dead broker has left is removed.
+fn clear(path: &Path) -> Result<(), StartError> {
+    let refuse = |error| Err(StartError::Socket(path.to_owned(), error));
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return refuse(SocketError::System("look at it", error)),
+        Ok(found) if !found.file_type().is_socket() => return refuse(SocketError::NotASocket),
+        Ok(_) => {}
+    }
+    match connect(path) {
+        Ok(_answers) => refuse(SocketError::InUse),
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path)
+            .map_err(|error| failed(path, "remove what a dead process has left", error)),
+        Err(error) => refuse(SocketError::System("find out whether somebody answers there", error)),
+    }
+}
+
+/// Connects to whoever listens there. The kernel takes a moment to let go of the sockets of a
+/// broker that was killed: only who answers for a second is alive.
+fn connect(path: &Path) -> io::Result<UnixStream> {
+    for _ in 0..BIND_TRIES {
+        UnixStream::connect(path)?;
+        thread::sleep(BIND_PAUSE);
+    }
+    UnixStream::connect(path)
+}
+
+fn failed(path: &Path, what: &'static str, error: io::Error) -> StartError {
+    StartError::Socket(path.to_owned(), SocketError::System(what, error))
+}
+
+/// A socket's file, which goes with its owner. One that another process has put in its place
+/// stays.
+pub(super) struct SocketFile {
+    path: PathBuf,
+    identity: Identity,
+}
+
+/// What tells a file from another in its place: device, inode, and, as numbers of inodes are used
+/// again at once, when it was changed last.
+type Identity = (u64, u64, (i64, i64));
+
+impl SocketFile {
+    fn of(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), identity: Self::identify(path)? })
+    }
+
+    fn identify(path: &Path) -> io::Result<Identity> {
+        let found = fs::symlink_metadata(path)?;
+        Ok((found.dev(), found.ino(), (found.ctime(), found.ctime_nsec())))
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if Self::identify(&self.path).ok() != Some(self.identity) {
+            return;
+        }
+        if let Err(error) = fs::remove_file(&self.path) {
+            let path = self.path.display();
+            warn!("cannot remove unix:{path}: {error}; the next start does, as whom it may");
+        }
+    }
+}

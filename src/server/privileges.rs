@@ -1,0 +1,122 @@
+//! As whom the process runs: names to numbers, and the way down from root.
+//!
+//! It is taken before there is a second thread, and there is no way back.
+
+use std::ffi::CString;
+use std::fmt;
+use std::io;
+
+use log::{info, warn};
+use nix::unistd::{Gid, Group, Uid, User, geteuid, initgroups, setresgid, setresuid};
+use rustix::process::{Resource, Rlimit, setrlimit};
+
+use crate::config::Owner;
+
+/// Why the process cannot run as asked.
+#[derive(Debug)]
+pub enum PrivilegeError {
+    /// There is no such user or group: the flag, what it is, its name.
+    Unknown(&'static str, &'static str, String),
+    /// Only root may become another user.
+    NotRoot(String),
+    /// The system refused something: the flag, what, and why.
+    System(&'static str, &'static str, io::Error),
+}
+
+impl fmt::Display for PrivilegeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(flag, kind, name) => {
+                write!(f, "{flag}: there is no {kind} {name:?}; make one or name another")
+            }
+            Self::NotRoot(name) => write!(
+                f,
+                "--user {name}: only root can become another user; start as root, or as {name} \
+                 and without --user"
+            ),
+            Self::System(flag, what, error) => write!(f, "{flag}: cannot {what}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for PrivilegeError {}
+
+/// A user to become.
+pub(super) struct Account {
+    pub(super) name: String,
+    uid: Uid,
+    gid: Gid,
+}
+
+impl Account {
+    /// The user of this name or number.
+    pub(super) fn find(name: &str) -> Result<Self, PrivilegeError> {
+        let user = find_user("--user", name)?;
+        Ok(Self { name: user.name, uid: user.uid, gid: user.gid })
+    }
+
+    /// Becomes this user, with its groups, for good. If it is this user already, nothing changes.
+    pub(super) fn assume(&self) -> Result<(), PrivilegeError> {
+        if geteuid() == self.uid {
+            return Ok(());
+        }
+        if !geteuid().is_root() {
+            return Err(PrivilegeError::NotRoot(self.name.clone()));
+        }
+        // Rings are locked memory, and only root may use as much of it as it likes.
+        let unlimited = Rlimit { current: None, maximum: None };
+        if let Err(error) = setrlimit(Resource::Memlock, unlimited) {
+            info!("the limit of locked memory stays as it is: {error}");
+        }
+        let refused =
+            |what| move |error: nix::Error| PrivilegeError::System("--user", what, error.into());
+        let name = CString::new(self.name.clone()).expect("a name that was found has no NUL");
+        initgroups(&name, self.gid).map_err(refused("take the user's groups"))?;
+        setresgid(self.gid, self.gid, self.gid).map_err(refused("take the user's group"))?;
+        setresuid(self.uid, self.uid, self.uid).map_err(refused("become the user"))?;
+        assert!(setresuid(Uid::from_raw(0), Uid::from_raw(0), Uid::from_raw(0)).is_err());
+        Ok(())
+    }
+}
+
+/// Gives up what a set-user-ID program could bring: the broker starts none. Threads that there are
+/// by now keep it; becoming another user is not hindered.
+pub(super) fn forbid_new() {
+    if let Err(error) = rustix::thread::set_no_new_privs(true) {
+        warn!("cannot forbid new privileges: {error}");
+    }
+}
+
+/// Numbers of an owner; none where it stays.
+pub(super) fn resolve(
+    owner: &Owner,
+) -> Result<(Option<rustix::fs::Uid>, Option<rustix::fs::Gid>), PrivilegeError> {
+    let flag = "--unix-owner";
+    let user = owner.user.as_deref().map(|name| find_user(flag, name)).transpose()?;
+    let group = owner.group.as_deref().map(|name| find_group(flag, name)).transpose()?;
+    let uid = user.map(|user| rustix::fs::Uid::from_raw(user.uid.as_raw()));
+    let gid = group.map(|group| rustix::fs::Gid::from_raw(group.gid.as_raw()));
+    Ok((uid, gid))
+}
+
+fn find_user(flag: &'static str, name: &str) -> Result<User, PrivilegeError> {
+    let refused =
+        |error: nix::Error| PrivilegeError::System(flag, "look the user up", error.into());
+    let found = match name.parse() {
+        Ok(number) => User::from_uid(Uid::from_raw(number)),
+        Err(_) => User::from_name(name),
+    };
+    let unknown = || PrivilegeError::Unknown(flag, "user", name.to_owned());
+    found.map_err(refused)?.ok_or_else(unknown)
+}
+
+fn find_group(flag: &'static str, name: &str) -> Result<Group, PrivilegeError> {
+    let refused =
+        |error: nix::Error| PrivilegeError::System(flag, "look the group up", error.into());
+    let found = match name.parse() {
+        Ok(number) => Group::from_gid(Gid::from_raw(number)),
+        Err(_) => Group::from_name(name),
+    };
+    let unknown = || PrivilegeError::Unknown(flag, "group", name.to_owned());
+    found.map_err(refused)?.ok_or_else(unknown)
+}

@@ -1,0 +1,146 @@
+//! A disk that the broker itself has filled: what is consumed makes room again.
+
+use std::sync::mpsc;
+use std::thread;
+
+use super::on_tmpfs;
+use crate::common::{Broker, Client, End, Publish, puback, publish, resume_as};
+use crate::setup::NAMES;
+
+const DISK: &str = "24m";
+
+const MESSAGES: u32 = 6000;
+const PAYLOAD_BYTES: usize = 8000;
+
+/// Turns of the broker that a checkpoint takes, and more.
+const VISITS: usize = 50;
+
+/// Unacknowledged messages a publisher has at most.
+const WINDOW: u32 = 1000;
+
+fn payload(number: u32) -> Vec<u8> {
+    let mut payload = vec![b'x'; PAYLOAD_BYTES];
+    payload[..4].copy_from_slice(&number.to_be_bytes());
+    payload
+}
+
+fn number_of(message: &Publish) -> u32 {
+    u32::from_be_bytes(message.payload[..4].try_into().expect("it has as many"))
+}
+
+fn id_of(number: u32) -> u16 {
+    u16::try_from(number % 60_000 + 1).expect("small")
+}
+
+/// Publishes from `first` on, with a window, and tells each number that is acknowledged; ends when
+/// all are, or the broker is gone.
+fn publish_from(mut client: Client, first: u32, acknowledged: &mpsc::Sender<u32>) {
+    let mut next = first;
+    for awaited in first..MESSAGES {
+        while next < MESSAGES && next < awaited + WINDOW {
+            client.send_to_closing(&publish("full", payload(next)).qos1(id_of(next)).bytes());
+            next += 1;
+        }
+        match client.try_read_packet() {
+            Some(packet) => assert_eq!(packet, puback(id_of(awaited))),
+            None => return,
+        }
+        acknowledged.send(awaited).expect("the test goes on");
+    }
+    client.leave();
+}
+
+/// Waits until the disk is full; tells how far messages are acknowledged by then, at least.
+fn expect_full(broker: &Broker, acknowledged: &mpsc::Receiver<u32>) -> u32 {
+    broker.wait_for_line("publishers that need the disk wait");
+    acknowledged.try_iter().last().map_or(0, |last| last + 1)
+}
+
+/// Takes messages and acknowledges them until it has had the last one; their numbers, in order.
+fn drain(client: &mut Client) -> Vec<u32> {
+    let mut numbers = Vec::new();
+    while numbers.last() != Some(&(MESSAGES - 1)) {
+        let came = client.read_publish();
+        client.send(&puback(came.id));
+        numbers.push(number_of(&came));
+    }
+    numbers
+}
+
+/// All numbers are there, in order but for what was sent again.
+#[track_caller]
+fn assert_whole(mut numbers: Vec<u32>) {
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert!(numbers.iter().copied().eq(0..MESSAGES), "{} of {MESSAGES} came", numbers.len());
+}
+
+/// What was acknowledged arrives when its subscriber comes, and so does the rest: the publisher
+/// goes on as the disk is emptied.
+fn fill_and_drain(shards: usize, low: &str, ends: &[End]) {
+    let mut broker = Broker::start_with(shards, &["--disk-low", low]);
+    let name = NAMES[shards - 1];
+    resume_as(&broker, name, false).subscribe("full", 1);
+    let (sender, acknowledged) = mpsc::channel();
+    thread::scope(|scope| {
+        let client = Client::connect(&broker, "publisher");
+        let sender_before = sender.clone();
+        let mut publisher = scope.spawn(move || publish_from(client, 0, &sender_before));
+        let mut kept = expect_full(&broker, &acknowledged);
+        for (round, end) in ends.iter().enumerate() {
+            broker.restart(*end);
+            // It is promised something, so each start begins a file; and by the time it has been
+            // so often, what the start before took is free again.
+            let mut visitor = resume_as(&broker, &format!("visitor-{round}"), false);
+            (0..VISITS).for_each(|_| visitor.subscribe("visit", 1));
+            visitor.leave();
+            publisher.join().expect("it saw the broker go");
+            kept += u32::try_from(acknowledged.try_iter().count()).expect("few");
+            let client = Client::connect(&broker, "publisher");
+            let sender = sender.clone();
+            publisher = scope.spawn(move || publish_from(client, kept, &sender));
+        }
+        let mut subscriber = resume_as(&broker, name, true);
+        assert_whole(drain(&mut subscriber));
+        publisher.join().expect("it is acknowledged");
+        // And again, with the space that came back.
+        let mut publisher = Client::connect(&broker, "another");
+        for number in 0..WINDOW {
+            publisher.publish(&publish("full", payload(number)).qos1(1));
+            subscriber.expect_publish(&publish("full", payload(number)).at(1));
+        }
+    });
+    broker.end(End::Stopped);
+}
+
+/// Full to the last file.
+#[test]
+fn a_full_disk_is_drained() {
+    on_tmpfs("trouble::full::a_full_disk_is_drained", DISK, || fill_and_drain(1, "0", &[]));
+}
+
+/// As full as --disk-low lets it be.
+#[test]
+fn a_low_disk_is_drained() {
+    on_tmpfs("trouble::full::a_low_disk_is_drained", DISK, || fill_and_drain(1, "12MiB", &[]));
+}
+
+/// Full, with the publisher on one shard and the subscriber on the other.
+#[test]
+fn a_full_disk_of_two_shards_is_drained() {
+    let name = "trouble::full::a_full_disk_of_two_shards_is_drained";
+    on_tmpfs(name, DISK, || fill_and_drain(2, "0", &[]));
+}
+
+/// Full, and ended and started again and again.
+#[test]
+fn a_full_disk_is_drained_after_restarts() {
+    let name = "trouble::full::a_full_disk_is_drained_after_restarts";
+    on_tmpfs(name, DISK, || {
+        let kills = [End::Killed; 8];
+        for ends in [&kills[..1], &[End::Stopped], &kills] {
+            fill_and_drain(1, "0", ends);
+            fill_and_drain(2, "0", ends);
+        }
+    });
+}

@@ -1,0 +1,239 @@
+//! Whole segment files of a scripted run, against those in `tests/golden/segments.txt`: what is on
+//! disks out there, checkpoint and all.
+
+use std::fmt::Write as _;
+
+use ringmq::store::{
+    CatalogLimits, FileId, LogOptions, NewMessage, Origin, QueueNext, SessionKey, Store,
+    StoreOptions, Target, Walked, segment_walks,
+};
+
+use super::contents::Contents;
+use super::disk::{Answer, Disk, Image, found_in};
+use super::random::Random;
+use super::verify::{HOLDER, Setting};
+
+const KNOWN: &str = include_str!("../golden/segments.txt");
+
+/// Bytes of a file in one line.
+const LINE_BYTES: usize = 48;
+
+/// Length of a segment's file.
+const FILE_BYTES: usize = 2048;
+
+fn setting() -> Setting {
+    let log = LogOptions { shard: 3, segment_bytes: FILE_BYTES as u64, sync: true };
+    let limits = CatalogLimits { retained_count_max: 1000, retained_bytes_max: 1 << 20 };
+    let options = StoreOptions { log, limits, seed: 0x5345_4544, time_ms: 1_700_000_000_000 };
+    Setting { options, tail_bytes_max: 20, payload_max: 100 }
+}
+
+/// A store that is driven by hand, on a disk that does all at once.
+struct Run {
+    store: Store,
+    disk: Disk,
+    messages: u64,
+}
+
+impl Run {
+    fn new() -> Self {
+        let (store, _) = setting().open(Vec::new());
+        Self { store, disk: Disk::new(), messages: 0 }
+    }
+
+    fn open(&mut self, vhost: u16, client: &str) -> SessionKey {
+        let Store { catalog, logs, .. } = &mut self.store;
+        let key = catalog.open_session(vhost, client, false, 1_700_000_000_001, logs);
+        catalog.attach(key, HOLDER, logs);
+        key
+    }
+
+    fn publish(&mut self, to: &[(SessionKey, bool)], qos: u8, retain: bool) {
+        let Store { catalog, logs, .. } = &mut self.store;
+        let targets = to.iter().map(|(session, exactly_once)| Target {
+            session: *session,
+            retain: false,
+            exactly_once: *exactly_once,
+        });
+        catalog.targets.extend(targets);
+        let text = self.messages.to_le_bytes();
+        let topic = format!("plant/{}", self.messages % 4);
+        let received = (self.messages == 3).then(|| (to[0].0, 9));
+        let origin = (self.messages == 4).then_some(ORIGIN);
+        let message = NewMessage {
+            vhost: 0,
+            qos,
+            retain,
+            time_ms: 1_700_000_000_002 + self.messages,
+            topic: &topic,
+            payload: &[&text[..], b"twenty degrees"].concat(),
+            received,
+            origin,
+        };
+        catalog.store(&message, logs);
+        self.messages += 1;
+    }
+
+    /// A client takes so many packets, and answers them.
+    fn take(&mut self, key: SessionKey, count: usize) {
+        let Store { catalog, logs, .. } = &mut self.store;
+        let queue = &mut catalog.sessions.get_mut(key).queue;
+        for _ in 0..count {
+            let Some(QueueNext::Publish { entry, packet_id, .. }) = queue.take_next(100, logs)
+            else {
+                continue;
+            };
+            // The last step of QoS 2 is still owed.
+            let _answer = match entry.terms().exactly_once {
+                true => queue.release(packet_id, logs),
+                false => queue.acknowledge(packet_id, logs),
+            };
+        }
+        catalog.note_acks(key);
+    }
+
+    fn end_turn(&mut self) {
+        let Store { catalog, logs, housekeeping } = &mut self.store;
+        catalog.write_acks(logs);
+        logs.end_turn();
+        logs.disk.end_turn();
+        housekeeping.step(catalog, logs, false);
+        // No fault is ever due: nothing is drawn by lot.
+        let random = &mut Random::new(0);
+        loop {
+            while let Some(request) = logs.disk.next_request() {
+                self.disk.ask(request);
+                if let (_, Some(Answer::Supplied(id, mapping))) = self.disk.step(random) {
+                    logs.disk.on_supplied(id, mapping);
+                }
+            }
+            let Some(write) = logs.disk.next_write() else { break };
+            let written = self.disk.write(&write, random);
+            drop(write);
+            logs.disk.on_written(written);
+        }
+    }
+}
+
+const ORIGIN: Origin = Origin { shard: 1, serial: 7, packet_id: 2 };
+
+/// Something of everything, and a checkpoint in the middle.
+fn script() -> Run {
+    let mut run = Run::new();
+    let (near, away, gone) = (run.open(0, "near"), run.open(1, "away"), run.open(0, "gone"));
+    let Store { catalog, logs, .. } = &mut run.store;
+    catalog.set_owner(near, Some("ann"), logs);
+    assert!(catalog.subscribe(near, "plant/#", 2, logs).is_some());
+    assert!(catalog.subscribe(near, "plant/+", 0, logs).is_some());
+    assert!(catalog.unsubscribe(near, "plant/+", logs));
+    catalog.detach(away, 1_700_000_000_003, logs);
+    catalog.receive(near, 11, logs);
+    catalog.receive(near, 12, logs);
+    catalog.free(near, 12, logs);
+    let other = Origin { packet_id: 3, ..ORIGIN };
+    catalog.note_origin(other, logs);
+    catalog.free_origin(other, logs);
+    run.end_turn();
+    for message in 0..90 {
+        let (once, qos) = (message % 3 == 0, 1 + u8::from(message % 3 == 0));
+        let all = [(near, once), (away, once), (gone, false)];
+        let count = if message < 20 { 3 } else { 1 };
+        run.publish(&all[..count], qos, message % 10 == 0);
+        if message % 4 == 1 {
+            run.take(near, 3);
+        }
+        if message == 5 {
+            let Store { catalog, logs, .. } = &mut run.store;
+            let kept = catalog.retained(0).and_then(|store| store.get("plant/0"));
+            let target = Target { session: near, retain: true, exactly_once: false };
+            catalog.queue_retained(target, kept.expect("it is retained"), logs);
+        }
+        if message == 22 {
+            let Store { catalog, logs, .. } = &mut run.store;
+            catalog.end_session(gone, logs);
+            assert!(catalog.clear_retained(0, "plant/0", logs));
+        }
+        run.end_turn();
+    }
+    assert!(run.store.housekeeping.stats().checkpoints > 0, "there is a checkpoint");
+    run
+}
+
+/// Files as lines of hexadecimal digits, without the zeros at their ends.
+fn text(images: &[Image]) -> String {
+    let mut text = String::new();
+    for (id, image) in images {
+        writeln!(text, "file {}", id.0).expect("it is memory");
+        let end = image.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        for line in image[..end].chunks(LINE_BYTES) {
+            line.iter().for_each(|byte| write!(text, "{byte:02x}").expect("it is memory"));
+            text.push('\n');
+        }
+    }
+    text
+}
+
+fn images(text: &str) -> Vec<Image> {
+    let mut images: Vec<Image> = Vec::new();
+    for line in text.lines() {
+        if let Some(id) = line.strip_prefix("file ") {
+            images.push((FileId(id.parse().expect("a number")), Vec::new()));
+            continue;
+        }
+        let (_, image) = images.last_mut().expect("a file is named first");
+        let byte = |at: usize| u8::from_str_radix(&line[at..at + 2], 16).expect("two digits");
+        image.extend((0..line.len()).step_by(2).map(byte));
+    }
+    images.iter_mut().for_each(|(_, image)| image.resize(FILE_BYTES, 0));
+    images
+}
+
+/// Where in two lists of files the first difference is: in which record of the one that was known.
+fn difference(known: &[Image], now: &[Image]) -> String {
+    if known.len() != now.len() {
+        return format!("{} files, and not {}", now.len(), known.len());
+    }
+    let differ = |(known, now): &(&Image, &Image)| known != now;
+    let Some(((id, known_bytes), (_, bytes))) = known.iter().zip(now).find(differ) else {
+        return "nothing but how it is written down".to_owned();
+    };
+    let at = known_bytes.iter().zip(bytes).position(|(known, now)| known != now).unwrap_or(0);
+    let found = found_in(known);
+    let mut what = "header";
+    for walk in segment_walks(&found, &Default::default()).iter().filter(|walk| walk.file == *id) {
+        let mut end = 64;
+        let _end = walk.walk(&mut |walked| {
+            if let Walked::Record { bytes, kind } = walked {
+                what = if end <= at as u64 { kind } else { what };
+                end += bytes;
+            }
+        });
+    }
+    format!("file {} at byte {at}, in a record {what:?}", id.0)
+}
+
+// A run writes what it ever wrote. What was written then is read, and is what it was.
+#[test]
+fn segments_are_as_ever() {
+    let run = script();
+    let now = run.disk.images();
+    if std::env::var_os("RINGMQ_GOLDEN").is_some_and(|value| value == "write") {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/segments.txt");
+        std::fs::write(path, text(&now)).expect("it is writable");
+        return;
+    }
+    let known = images(KNOWN);
+    assert!(
+        text(&now) == KNOWN,
+        "what is written is another: {}.\nIf the format on disk has changed, what is out there is \
+         read so no more: raise FORMAT_VERSION in src/store/segment.rs, and decide what becomes of \
+         files of the version before. If other records are written, or in another order, see that \
+         what is out there is still read. Then `RINGMQ_GOLDEN=write cargo test --test store \
+         golden` writes tests/golden/segments.txt anew.",
+        difference(&known, &now)
+    );
+    let (store, opened) = setting().open(found_in(&known));
+    assert_eq!((opened.sessions, opened.report.faults.len()), (2, 0), "{opened}");
+    let differences = Contents::of(&store).differences(&Contents::of(&run.store));
+    assert_eq!(differences, []);
+}
