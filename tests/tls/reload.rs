@@ -8,6 +8,13 @@ use crate::authority::{Authority, text};
 use crate::common::{PINGREQ, PINGRESP};
 use crate::door::{Doors, Secure, VERSIONS, config};
 
+/// Has the broker read its files again; what it says about that.
+#[track_caller]
+fn reload(doors: &Doors) -> String {
+    doors.broker.hang_up();
+    doors.broker.wait_for_line("reloaded")
+}
+
 // Who comes after a reload gets the new certificate, whichever shard it meets; who is there stays.
 #[test]
 fn new_certificates_for_new_clients() {
@@ -20,7 +27,7 @@ fn new_certificates_for_new_clients() {
         let next = after.server();
         fs::copy(&next.cert, &server.cert).expect("the disk has room");
         fs::copy(&next.key, &server.key).expect("the disk has room");
-        assert!(doors.broker.reload().ends_with("] reloaded\n"));
+        assert!(reload(&doors).ends_with("] reloaded\n"));
         stays.send(PINGREQ);
         stays.expect(PINGRESP);
         // It may take the shards a moment; the kernel chooses which one a client meets.
@@ -32,7 +39,7 @@ fn new_certificates_for_new_clients() {
         let again = before.server();
         fs::copy(&again.cert, &server.cert).expect("the disk has room");
         fs::copy(&again.key, &server.key).expect("the disk has room");
-        assert!(doors.broker.reload().ends_with("] reloaded\n"));
+        assert!(reload(&doors).ends_with("] reloaded\n"));
         while Secure::connect(doors.addr, &old, "comes").is_err() {}
     }
 }
@@ -52,7 +59,7 @@ fn faulty_files_change_nothing() {
     ] {
         let good = fs::read(file).expect("was written");
         fs::write(file, "no PEM").expect("the disk has room");
-        let said = doors.broker.reload();
+        let said = reload(&doors);
         assert!(said.contains("not reloaded"), "{said}");
         assert!(said.contains(flag) && said.contains(text(file)), "{said}");
         fs::write(file, good).expect("the disk has room");
@@ -76,7 +83,7 @@ fn revoked_clients_stay_out() {
             assert_eq!(kind == Some(HandshakeKind::Resumed), resumed);
         }
         authority.revoke(&[&own]);
-        assert!(doors.broker.reload().ends_with("] reloaded\n"));
+        assert!(reload(&doors).ends_with("] reloaded\n"));
         // The shard may take a moment to hear of it; it would be let in for ever if it did not.
         while Secure::connect(doors.addr, &config, "client").is_ok() {}
         assert!(Secure::connect(doors.addr, &config, "client").is_err());
