@@ -12,8 +12,8 @@ pub enum Overflow {
     DropOldest,
     /// It is dropped.
     DropNewest,
-    /// It is taken, and its publisher not acknowledged until there is room; nor read from, unless it
-    /// has something to acknowledge itself (see `broker::overflow`).
+    /// It is taken, and its publisher not acknowledged until there is room; nor read from, unless
+    /// it has something to acknowledge itself (see `broker::overflow`).
     Block,
 }
 
