@@ -35,6 +35,7 @@
 //! | [`reactor`] | completions → broker → operations | all above | flags' text |
 //! | [`server`], [`config`], [`cpus`] | flags → threads, signals, end | all | – |
 //! | [`passwd`] | changes password files | `access`, `config` | the broker |
+//! | [`vhosts`] | lists and deletes vhosts | `config`, `disk` | the broker |
 //!
 //! `mqtt`, `transport`, `store` and `broker` are pure: no descriptor, clock, thread or atomic.
 //! [`chunk`] (bytes on their way out) and [`limits`] (every bound) are leaves that all may use.
@@ -143,3 +144,4 @@ pub mod ring;
 pub mod server;
 pub mod store;
 pub mod transport;
+pub mod vhosts;
