@@ -75,10 +75,9 @@ impl Daemon {
         format!("the broker ended by itself: {status}: {}", self.said())
     }
 
-    /// Ends it with SIGKILL; tells all it said.
-    pub(crate) fn kill(mut self) -> String {
+    /// Ends it with SIGKILL.
+    pub(crate) fn kill(mut self) {
         self.end(Signal::KILL);
-        self.said()
     }
 
     /// Ends it with SIGTERM; tells how it ended.

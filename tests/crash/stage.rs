@@ -16,7 +16,6 @@ use crate::publisher::Publisher;
 use crate::scene::{Ends, Scene, Theme};
 use crate::subscriber::Subscriber;
 use crate::tail;
-use crate::tail;
 use crate::vagrant::Vagrant;
 
 const PUBLISHERS: usize = 4;
@@ -25,7 +24,7 @@ const VAGRANTS: usize = 2;
 /// Longest time from a start to the kill, milliseconds.
 const ROUND_MS_MAX: usize = 1_000;
 
-/// Longest time from when nobody listens to the kill, microseconds: some writes of the log.
+/// Longest time from when nobody listens any more to the kill, microseconds: some writes.
 const LINGER_US_MAX: usize = 6_000;
 
 /// Filters of the subscribers, with what they are granted.
@@ -68,7 +67,6 @@ impl Stage {
             ledger,
             work,
             begun: Instant::now(),
-            torn: (0, 0),
             torn: (0, 0),
         }
     }
@@ -138,11 +136,6 @@ impl Stage {
             self.look();
         }
         if self.random.one_in(2) {
-            let bytes = tail::tear(&self.data(), &said, &mut self.random);
-            self.torn = (self.torn.0 + usize::from(bytes > 0), self.torn.1 + bytes);
-            self.look();
-        }
-        if self.random.one_in(2) {
             directory::scribble(&self.data(), &mut self.random);
             self.look();
         }
@@ -170,8 +163,6 @@ impl Stage {
         let (total, time) = (self.ledger.total(), self.begun.elapsed().as_secs());
         let (tails, bytes) = self.torn;
         println!("{bytes} bytes that nobody was promised were torn off in {tails} rounds");
-        let (rounds, bytes) = self.torn;
-        println!("{bytes} bytes that were not committed were torn off in {rounds} rounds");
         println!("{total} messages in {time} s, and nothing is amiss");
         fs::remove_dir_all(&self.work).expect("it is ours");
     }
@@ -215,7 +206,7 @@ impl Stage {
         // Small segments, so that there are many, and come and go.
         let flags = format!(
             "--shards {shards} --durability {durability} --max-inflight {inflight} \
-             --segment-bytes 1048576 --disk-low 0 --log info,ringmq::store::log=trace"
+             --segment-bytes 1048576 --disk-low 0"
         );
         flags.split(' ').map(str::to_owned).collect()
     }
