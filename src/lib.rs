@@ -31,7 +31,6 @@
 //! | [`disk`] | the data directory, its files and helper | `store`, `memmap2` | what a log is |
 //! | [`mesh`] | rings between shards; the only atomics and locks | std | what messages mean |
 //! | [`ring`] | the only user of io_uring | `io-uring`, `libc` | MQTT, broker |
-//! | [`access`] | who may come in and what they may do | `mqtt` | connections, sessions |
 //! | [`broker`] | the state machines | `access`, `mqtt`, `store` | the ring |
 //! | [`reactor`] | completions → broker → operations | all above | flags' text |
 //! | [`server`], [`config`], [`cpus`] | flags → threads, signals, end | all | – |
