@@ -126,11 +126,7 @@ impl Shard {
         }
         self.take_over(vhost, client_id, context);
         if let Err(refused) = self.admit_to(vhost, client_id, context) {
-            match refused {
-                Refused::Full => {}
-                Refused::VhostConnections => self.out.stats.refused_vhost_connections += 1,
-                Refused::VhostSessions => self.out.stats.refused_vhost_sessions += 1,
-            }
+            self.count_refused(refused);
             return self.refuse(conn, ConnectReturn::ServerUnavailable, context);
         }
         let sessions = &self.catalog.sessions;
@@ -170,6 +166,14 @@ impl Shard {
             self.pause_until_committed(conn);
         }
         self.make_progress(conn, context);
+    }
+
+    fn count_refused(&mut self, refused: Refused) {
+        match refused {
+            Refused::Full => {}
+            Refused::VhostConnections => self.out.stats.refused_vhost_connections += 1,
+            Refused::VhostSessions => self.out.stats.refused_vhost_sessions += 1,
+        }
     }
 
     /// Holds the CONNACK of a session that begins or ends. A client that was told that its session
