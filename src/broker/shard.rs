@@ -73,8 +73,8 @@ pub struct Shard {
     pub(super) vouchers: BTreeMap<(ShardId, ReplayId), Vouchers>,
     /// Connections whose output is low again, while publishers wait for them.
     pub(super) relieving: VecDeque<ConnId>,
-    /// Sessions that are full, or of a vhost that is, and do not take what is being delivered; those
-    /// that do, with consequences, and what waited in them before.
+    /// Sessions that are full, or of a vhost that is, and do not take what is being delivered;
+    /// those that do, with consequences, and what waited in them before.
     pub(super) refusing: Vec<SessionKey>,
     pub(super) overflowing: Vec<(SessionKey, u64)>,
     /// Publishers that wait for sessions to have room.

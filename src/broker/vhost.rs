@@ -1,5 +1,6 @@
-//! A vhost's share on one shard: its exchange `mqtt.default` (subscription tree and routes) and
-//! its limits. Its sessions and retain store are in the shard's catalog. Nothing passes between vhosts.
+//! A vhost's share on one shard: its exchange `mqtt.default` (subscription tree and routes), and
+//! its limits. Its sessions and retain store are in the shard's catalog. Nothing passes between
+//! vhosts.
 
 use std::ops::{Index, IndexMut};
 

@@ -177,8 +177,8 @@ impl Catalog {
         found
     }
 
-    /// Whether a message may be retained: there is room, of the vhost's `vhost_bytes_max` too, or it
-    /// replaces one that is no smaller.
+    /// Whether a message may be retained: there is room, of the vhost's `vhost_bytes_max` too, or
+    /// it replaces one that is no smaller.
     pub fn may_retain(&self, message: &NewMessage<'_>, vhost_bytes_max: u64) -> bool {
         let store = self.retained(message.vhost);
         let vhost_bytes = store.map_or(0, RetainStore::bytes);
