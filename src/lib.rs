@@ -108,13 +108,14 @@
 //!
 //! # Who comes in
 //!
-//! A listener is a *door*. The *gate* looks at the address of what a door accepts, or at the PROXY
-//! header in front of it, and counts it; TLS handshakes follow, a few each turn. The login in a
-//! CONNECT names the vhost, vhost and client id the home, and there the *policy* decides: a snapshot
-//! of all users, rules and limits that every shard shares and SIGHUP replaces ([`access`]). A
-//! password is verified by helper threads of a lower priority; until the answer is there the CONNECT
-//! stays with its link, unread, as does what follows it. Right and wrong ones are remembered for a
-//! while, so that ten thousand who reconnect at once do not pay ten thousand hashes.
+//! A listener is a *door*. The *gate* looks at the address of what a door accepts, or at the
+//! PROXY header in front of it, and counts it; TLS handshakes follow, a few each turn. The login in
+//! a CONNECT names the vhost, vhost and client id the home, and there the *policy* decides: a
+//! snapshot of all users, rules and limits that every shard shares and SIGHUP replaces
+//! ([`access`]). A password is verified by helper threads of a lower priority; until the answer is
+//! there the CONNECT stays with its link, unread, as does what follows it. Right and wrong ones are
+//! remembered for a while, so that ten thousand who reconnect at once do not pay ten thousand
+//! hashes.
 //!
 //! Rights cost a message nothing: whether a client may publish to a topic is remembered with the
 //! topic it published to last, and who may not read a topic is not in its route. A session keeps

@@ -34,17 +34,6 @@ fn advice(code: ConnectReturn) -> &'static str {
     }
 }
 
-/// Why there is no room for a client.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Refused {
-    /// There are as many clients or sessions as there may be anywhere.
-    Full,
-    /// There are as many clients as its vhost may have.
-    VhostConnections,
-    /// There are as many sessions as its vhost may have.
-    VhostSessions,
-}
-
 /// Lets one refusal a second into the log: whoever is refused may try again at once.
 #[derive(Default, Debug)]
 pub(super) struct Refusals {
@@ -125,8 +114,7 @@ impl Shard {
             return self.refuse(conn, ConnectReturn::IdentifierRejected, context);
         }
         self.take_over(vhost, client_id, context);
-        if let Err(refused) = self.admit_to(vhost, client_id, context) {
-            self.count_refused(refused);
+        if !self.admit_to(vhost, client_id, context) {
             return self.refuse(conn, ConnectReturn::ServerUnavailable, context);
         }
         let sessions = &self.catalog.sessions;
@@ -166,14 +154,6 @@ impl Shard {
             self.pause_until_committed(conn);
         }
         self.make_progress(conn, context);
-    }
-
-    fn count_refused(&mut self, refused: Refused) {
-        match refused {
-            Refused::Full => {}
-            Refused::VhostConnections => self.out.stats.refused_vhost_connections += 1,
-            Refused::VhostSessions => self.out.stats.refused_vhost_sessions += 1,
-        }
     }
 
     /// Holds the CONNACK of a session that begins or ends. A client that was told that its session

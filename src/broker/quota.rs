@@ -8,7 +8,6 @@ use crate::access::{Policy, VhostLimits};
 use crate::limits::SESSIONS_MAX;
 use crate::store::{Session, SessionKey};
 
-use super::connect::Refused;
 use super::meter::{Budget, PublishRate};
 use super::peers::Crowd;
 use super::shard::{Context, Shard};
@@ -92,22 +91,21 @@ impl Shard {
         vhost: VhostId,
         client_id: &str,
         context: &mut Context<'_>,
-    ) -> Result<(), Refused> {
+    ) -> bool {
         let sessions = &self.catalog.sessions;
         let (quota, usage) = (&self.vhosts[vhost].quota, &self.vhosts[vhost].usage);
         if sessions.find(vhost.0, client_id).is_none() {
             if sessions.len() >= SESSIONS_MAX {
-                return Err(Refused::Full);
+                return false;
             }
             if usage.sessions >= quota.sessions_max {
-                return Err(Refused::VhostSessions);
+                self.out.stats.refused_vhost_sessions += 1;
+                return false;
             }
         }
-        match context.peers.admit(vhost.0, quota.connections_max) {
-            Ok(()) => Ok(()),
-            Err(Crowd::Broker) => Err(Refused::Full),
-            Err(Crowd::Vhost) => Err(Refused::VhostConnections),
-        }
+        let admitted = context.peers.admit(vhost.0, quota.connections_max);
+        self.out.stats.refused_vhost_connections += u64::from(admitted == Err(Crowd::Vhost));
+        admitted.is_ok()
     }
 
     /// Counts what waits in a session anew, unless it is clean; what was counted of it before.

@@ -1,4 +1,4 @@
-//! A vhost's share on one shard: its exchange `mqtt.default` (subscription tree and routes) and
+//! A vhost's share on one shard: its exchange `mqtt.default` (subscription tree and routes), and
 //! its limits. Its sessions and retain store are in the shard's catalog. Nothing passes between
 //! vhosts.
 

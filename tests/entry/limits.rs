@@ -248,9 +248,9 @@ fn queued_bytes_block() {
         let ids: Vec<String> = (0..6).map(|n| format!("s{n}")).collect();
         ids.iter().for_each(|id| absent(&broker, id));
         let mut writer = enter(&broker, "a:anna", "writer");
-        for n in 0..5 {
+        for n in 0..5_u16 {
             for (at, id) in (0..).zip(&ids) {
-                writer.send(&publish(id, payload(n)).qos1(1 + at * 5 + n as u16).bytes());
+                writer.send(&publish(id, payload(n.into())).qos1(1 + at * 5 + n).bytes());
             }
         }
         let mut readers: Vec<(Client, Vec<usize>)> = Vec::new();
