@@ -470,9 +470,12 @@ impl Shard {
         let replays = connection.replays.is_some();
         let session = self.catalog.sessions.get_mut(key);
         if session.queue.waiting() > 0 {
-            self.out.pump(session);
+            let dropped = self.out.pump(session, &self.policy);
             if session.queue.has_acks() {
                 self.catalog.note_acks(key);
+            }
+            if dropped {
+                self.relieve_session(key, context);
             }
         }
         self.relieve(conn);
