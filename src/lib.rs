@@ -5,7 +5,8 @@
 //!   clients ──┤ io_uring ─ links ─ transport ─ mqtt ─ broker ─ store    ├──► shard 1 … shard n
 //!             └─────────────────────────────────────────────────────────┘
 //!   one byte ring per ordered pair of shards; a bell rings only for a shard that sleeps
-//!   one helper thread: makes and recycles segment files, looks at free space
+//!   helper threads: one makes and recycles segment files and looks at free space, others verify
+//!   passwords
 //! ```
 //!
 //! Shared nothing: a shard owns its io_uring, its links, its sessions, its part of the retain store
@@ -30,11 +31,11 @@
 //! | [`disk`] | the data directory, its files and helper | `store`, `memmap2` | what a log is |
 //! | [`mesh`] | rings between shards; the only atomics and locks | std | what messages mean |
 //! | [`ring`] | the only user of io_uring | `io-uring`, `libc` | MQTT, broker |
-//! | [`access`] | who may come in and what they may do | `mqtt` | connections, sessions |
 //! | [`broker`] | the state machines | `access`, `mqtt`, `store` | the ring |
 //! | [`reactor`] | completions → broker → operations | all above | flags' text |
 //! | [`server`], [`config`], [`cpus`] | flags → threads, signals, end | all | – |
 //! | [`passwd`] | changes password files | `access`, `config` | the broker |
+//! | [`vhosts`] | lists and deletes vhosts | `config`, `disk` | the broker |
 //!
 //! `mqtt`, `transport`, `store` and `broker` are pure: no descriptor, clock, thread or atomic.
 //! [`chunk`] (bytes on their way out) and [`limits`] (every bound) are leaves that all may use.
@@ -105,6 +106,20 @@
 //! needs it from the disk any more. A QoS 2 message is sent only when it is committed, since a
 //! crash that undid it would give its identifier to another.
 //!
+//! # Who comes in
+//!
+//! A listener is a *door*. The *gate* looks at the address of what a door accepts, or at the PROXY
+//! header in front of it, and counts it; TLS handshakes follow, a few each turn. The CONNECT's login
+//! names the vhost, vhost and client id the home, and there the *policy* decides: a snapshot of all
+//! users, rules and limits that every shard shares and SIGHUP replaces ([`access`]). A password is
+//! verified by helper threads of a lower priority; until the answer is there the CONNECT stays with
+//! its link, unread, as does what follows it. Right and wrong ones are remembered for a while, so
+//! that ten thousand who reconnect at once do not pay ten thousand hashes.
+//!
+//! Rights cost a message nothing: whether a client may publish to a topic is remembered with the
+//! topic it published to last, and who may not read a topic is not in its route. A session keeps the
+//! name of its user, so that this holds for who is away as well, also after a restart.
+//!
 //! # When it is too much
 //!
 //! What an address may have is settled when a link is accepted, or when the PROXY header that it
@@ -143,3 +158,4 @@ pub mod ring;
 pub mod server;
 pub mod store;
 pub mod transport;
+pub mod vhosts;

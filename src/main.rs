@@ -1,24 +1,31 @@
 //! The broker's program: options, logging, and the server until a signal ends it; or one of the
 //! small tools beside it.
 
+use std::fmt::Display;
 use std::process::ExitCode;
 
 use ringmq::config::{Command, Options};
-use ringmq::{passwd, server};
+use ringmq::{passwd, server, vhosts};
 
 fn main() -> ExitCode {
     match Command::from_command_line() {
         Command::Serve(options) => serve(&options),
-        Command::Passwd(options) => match passwd::run(&options) {
-            Ok(done) => {
-                println!("{done}");
-                ExitCode::SUCCESS
-            }
-            Err(error) => {
-                eprintln!("ringmq passwd: {error}");
-                ExitCode::FAILURE
-            }
-        },
+        Command::Passwd(options) => tell("passwd", passwd::run(&options)),
+        Command::Vhost(act) => tell("vhost", vhosts::run(&act)),
+    }
+}
+
+/// Says what a tool has done, or why not.
+fn tell(tool: &str, result: Result<String, impl Display>) -> ExitCode {
+    match result {
+        Ok(done) => {
+            println!("{done}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("ringmq {tool}: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 

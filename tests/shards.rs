@@ -7,7 +7,7 @@ mod disk;
 use std::collections::VecDeque;
 
 use disk::{Disk, open_store};
-use ringmq::broker::{Caller, ConnId, Context, Options, Peers, Shard, ShardId, ShardSet};
+use ringmq::broker::{Caller, ConnId, Context, Crowd, Options, Peers, Shard, ShardId, ShardSet};
 use ringmq::chunk::Batch;
 use ringmq::mqtt::{Packet, Version, decode, peek_frame};
 use ringmq::store::Origin;
@@ -48,11 +48,11 @@ impl Peers for Rings {
         self.committed[usize::from(shard.0)]
     }
 
-    fn admit(&mut self) -> bool {
-        true
+    fn admit(&mut self, _: u16, _: u64) -> Result<(), Crowd> {
+        Ok(())
     }
 
-    fn leave(&mut self) {}
+    fn leave(&mut self, _: u16) {}
 }
 
 struct Node {

@@ -76,9 +76,10 @@ fn a_session_is_told() {
         );
         let filters = json!([{ "filter": "t/#", "qos": 2 }]);
         let expected = json!({
-            "session": "reader", "vhost": 0, "shard": null, "queued": 4, "bytes": null,
+            "session": "reader", "vhost": 0, "vhost_name": "/", "shard": null,
+            "queued": 4, "bytes": null,
             "in_flight": 3, "lost": 0, "first": 0, "end": 4, "filters": filters,
-            "received": [], "left_ms": null,
+            "received": [], "left_ms": null, "user": null,
         });
         assert_eq!(session, expected);
         let told: Vec<Value> = lines[1..].iter().cloned().map(without_time).collect();

@@ -56,8 +56,15 @@ impl VhostLimits {
             if field.is_some() {
                 return Err(fault(format!("{key} stands here for the second time")));
             }
+            // Nobody could publish anything: that is what `acl` is for.
+            let least = u64::from(key == "publish-rate");
             let number = if is_bytes { parse_bytes(value) } else { parse_number(value) };
-            let takes = if is_bytes { "bytes, as in 65536, 64KiB or 1GiB" } else { "a number" };
+            let number = number.filter(|number| *number >= least);
+            let takes = match (is_bytes, least) {
+                (true, _) => "bytes, as in 65536, 64KiB or 1GiB",
+                (false, 0) => "a number",
+                (false, _) => "a number from 1",
+            };
             *field = Some(number.ok_or_else(|| fault(format!("{key} takes {takes}")))?);
         }
         Ok(limits)

@@ -3,7 +3,7 @@
 use log::{debug, warn};
 
 use crate::access::Identity;
-use crate::limits::{CLIENT_ID_BYTES_MAX, SESSIONS_MAX};
+use crate::limits::CLIENT_ID_BYTES_MAX;
 use crate::mqtt::{Connack, Connect, ConnectReturn, TopicName, Version};
 use crate::store::SessionKey;
 
@@ -23,12 +23,26 @@ fn advice(code: ConnectReturn) -> &'static str {
             "it must not be another user's, without clean session not empty, and never over 1,024 \
              bytes"
         }
-        ConnectReturn::ServerUnavailable => "there are as many clients or sessions as there may be",
+        ConnectReturn::ServerUnavailable => {
+            "there are as many clients or sessions as there may be: see --max-connections, and \
+             `limits` of its vhost"
+        }
         ConnectReturn::BadCredentials | ConnectReturn::NotAuthorized => {
             "see --passwords, --vhosts, --acl"
         }
         ConnectReturn::Accepted => "",
     }
+}
+
+/// Why there is no room for a client.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Refused {
+    /// There are as many clients or sessions as there may be anywhere.
+    Full,
+    /// There are as many clients as its vhost may have.
+    VhostConnections,
+    /// There are as many sessions as its vhost may have.
+    VhostSessions,
 }
 
 /// Lets one refusal a second into the log: whoever is refused may try again at once.
@@ -111,11 +125,15 @@ impl Shard {
             return self.refuse(conn, ConnectReturn::IdentifierRejected, context);
         }
         self.take_over(vhost, client_id, context);
-        let sessions = &self.catalog.sessions;
-        let full = sessions.len() >= SESSIONS_MAX && sessions.find(vhost.0, client_id).is_none();
-        if full || !context.peers.admit() {
+        if let Err(refused) = self.admit_to(vhost, client_id, context) {
+            match refused {
+                Refused::Full => {}
+                Refused::VhostConnections => self.out.stats.refused_vhost_connections += 1,
+                Refused::VhostSessions => self.out.stats.refused_vhost_sessions += 1,
+            }
             return self.refuse(conn, ConnectReturn::ServerUnavailable, context);
         }
+        let sessions = &self.catalog.sessions;
         let found = sessions.find(vhost.0, client_id);
         let ends = connect.clean_session && found.is_some_and(|key| !sessions.get(key).clean);
         let (session, present) =
@@ -244,6 +262,9 @@ impl Shard {
         let (time_ms, logs) = (self.out.time_ms(context), &mut self.out.logs);
         let key = found
             .unwrap_or_else(|| self.catalog.open_session(vhost, client_id, clean, time_ms, logs));
+        if found.is_none() {
+            self.count_session(key);
+        }
         self.set_owner(key, identity.user.as_deref());
         let logs = &mut self.out.logs;
         // [MQTT-4.4.0-1] What is not acknowledged comes again.

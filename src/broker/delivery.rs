@@ -16,7 +16,7 @@ use crate::store::{Logs, QueueEntry, QueueNext, QueueTerms, Session, SessionKey}
 use super::congestion::Pace;
 use super::connection::Connections;
 use super::letter::{Letter, Source};
-use super::overflow::{DropReason, Drops};
+use super::overflow::{DropReason, Drops, FULL};
 use super::rights::client_of;
 use super::shard::{Context, Event};
 use super::stats::Stats;
@@ -342,7 +342,7 @@ impl Outgoing {
         let is_named = self.drops.count(key, client, reason);
         // The first of a session at once; what follows once a minute.
         if is_named && session.dropped == 1 {
-            warn!("{client:?}: session full (--session-max-bytes), {reason}");
+            warn!("{client:?}: session full ({FULL}), {reason}");
         }
     }
 
@@ -353,7 +353,7 @@ impl Outgoing {
             let count = self.stats.retained_refused_full;
             warn!(
                 "{topic}: not retained: as much is retained as may be (--retained-max-count, \
-                 --retained-max-bytes); {count} on this shard"
+                 --retained-max-bytes, max-retained-bytes of its vhost); {count} on this shard"
             );
         }
     }

@@ -36,7 +36,7 @@ impl Shard {
             // Whether it may is to be asked while its session is there.
             let will = will.filter(|will| self.may_publish_will(open.session, will));
             self.detach(&open, context);
-            context.peers.leave();
+            context.peers.leave(open.vhost.0);
             self.clients -= 1;
             if let Some(will) = will {
                 self.publish_will(open.vhost, will, context);

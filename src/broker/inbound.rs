@@ -14,7 +14,7 @@ use super::rights::{Readers, may_publish};
 use super::routes::Ticket;
 use super::routing::Arrival;
 use super::shard::{Context, Shard};
-use super::vhost::VhostId;
+use super::vhost::{Vhost, VhostId};
 use super::{ConnId, Flow, Options};
 
 /// Where a client's message goes.
@@ -46,8 +46,9 @@ impl Shard {
             return Flow::Wait;
         }
         self.out.stats.publishes_in += 1;
-        if self.out.options.publish_rate.is_limited() {
-            self.meter(conn, publish, context.now_ms);
+        let vhost_rate = self.vhosts[vhost].quota.publish_rate;
+        if self.out.options.publish_rate.is_limited() || vhost_rate.is_limited() {
+            self.meter(conn, vhost, publish, context.now_ms);
         }
         let message = Message {
             topic: publish.topic,
@@ -71,14 +72,17 @@ impl Shard {
         Flow::Continue
     }
 
-    /// Counts a message for its publisher's limits; one that is too fast is not read from for a
-    /// while.
-    fn meter(&mut self, conn: ConnId, publish: &Publish<'_>, now_ms: u64) {
+    /// Counts a message for the limits of its publisher and of the vhost; a publisher that is too
+    /// fast, or finds what the vhost may publish used up, is not read from for a while.
+    fn meter(&mut self, conn: ConnId, vhost: VhostId, publish: &Publish<'_>, now_ms: u64) {
         let rate = self.out.options.publish_rate;
         let Some(connection) = self.out.connections.get_mut(conn) else { return };
         let meter = connection.meter.get_or_insert_default();
         let bytes = publish.topic.as_str().len() + publish.payload.len();
-        if let Some(until_ms) = meter.note(rate, bytes, now_ms) {
+        let own_ms = meter.budget.note(rate, bytes, now_ms);
+        let Vhost { quota, usage, .. } = &mut self.vhosts[vhost];
+        let vhost_ms = usage.budget.note(quota.publish_rate, bytes, now_ms);
+        if let Some(until_ms) = own_ms.max(vhost_ms) {
             meter.paused_until_ms = Some(until_ms);
             self.out.stats.publishers_throttled += 1;
             debug!("link {}: publishes too fast, paused for {} ms", conn.slot, until_ms - now_ms);
@@ -218,7 +222,8 @@ impl Shard {
             QueueAnswer::Known => {}
             QueueAnswer::Wrong => return self.close(conn, CloseReason::WrongAnswer, context),
         }
-        self.relieve_session(key, context);
+        self.count_queued(key);
+        self.relieve_waiting(key, context);
         if kind == AckKind::Pubrec {
             // [MQTT-4.3.3-1] Each PUBREC is answered, also a repeated one. A durable session's only
             // when it is sure never to send the PUBLISH again. Where it was about to do so the

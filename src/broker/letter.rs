@@ -23,6 +23,13 @@ pub(super) struct Message<'a> {
     pub(super) retain: bool,
 }
 
+impl Message<'_> {
+    /// Bytes of topic and payload.
+    pub(super) fn bytes(&self) -> usize {
+        self.topic.as_str().len() + self.payload.len()
+    }
+}
+
 /// Who can be asked to wait when a message finds no room.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Source {

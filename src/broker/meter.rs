@@ -1,4 +1,5 @@
-//! How fast one client publishes: what it may send in a second it may send at once, then evenly.
+//! How fast one client publishes, or all of a vhost: what may be sent in a second may be sent at
+//! once, then evenly.
 //!
 //! Each budget is one number: when, in nanoseconds, what was used would be earned had it come
 //! evenly. A message is always taken, and whoever is more than a second ahead then is not read from
@@ -24,14 +25,20 @@ const SECOND_NS: u64 = 1_000_000_000;
 
 /// See the module.
 #[derive(Clone, Copy, Default, Debug)]
-pub(super) struct Meter {
+pub(super) struct Budget {
     messages_until_ns: u64,
     bytes_until_ns: u64,
-    /// Its client is not read from before this time.
+}
+
+/// One client's.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Meter {
+    pub(super) budget: Budget,
+    /// It is not read from before this time.
     pub(super) paused_until_ms: Option<u64>,
 }
 
-impl Meter {
+impl Budget {
     /// Notes one message of so many bytes; when the next may come, if that is later than now.
     pub(super) fn note(&mut self, rate: PublishRate, bytes: usize, now_ms: u64) -> Option<u64> {
         let now_ns = now_ms.saturating_mul(1_000_000);
@@ -54,12 +61,12 @@ fn spend(until_ns: &mut u64, units: u64, per_s: u64, now_ns: u64) {
 mod tests {
     use super::*;
 
-    /// Sends messages of `bytes` as fast as the meter lets it; how many by `end_ms`.
+    /// Sends messages of `bytes` as fast as the budget lets it; how many by `end_ms`.
     fn sent_by(end_ms: u64, rate: PublishRate, bytes: usize) -> u64 {
-        let (mut meter, mut now_ms, mut sent) = (Meter::default(), 0, 0);
+        let (mut budget, mut now_ms, mut sent) = (Budget::default(), 0, 0);
         while now_ms < end_ms {
             sent += 1;
-            match meter.note(rate, bytes, now_ms) {
+            match budget.note(rate, bytes, now_ms) {
                 Some(next_ms) => {
                     assert!(next_ms > now_ms);
                     now_ms = next_ms;
@@ -94,12 +101,12 @@ mod tests {
     #[test]
     fn silence_earns_one_second() {
         let rate = PublishRate { messages: 5, bytes: 0 };
-        let mut meter = Meter::default();
+        let mut budget = Budget::default();
         for now_ms in [0, 3_600_000, 3_601_000] {
-            let waits = [(); 6].map(|()| meter.note(rate, 1, now_ms));
+            let waits = [(); 6].map(|()| budget.note(rate, 1, now_ms));
             let expected = [None, None, None, None, None, Some(now_ms + 200)];
             assert_eq!(waits, expected, "at {now_ms}");
-            meter = Meter { messages_until_ns: now_ms * 1_000_000, ..meter };
+            budget = Budget { messages_until_ns: now_ms * 1_000_000, ..budget };
         }
     }
 }

@@ -18,7 +18,7 @@
 //! | `peers`, `placement` | what shards say to each other; who owns what |
 //! | `promises` | replies that wait for other shards or the disk |
 //! | `congestion` | who waits for whom when output is full |
-//! | `meter` | how fast a client may publish |
+//! | `meter`, `quota` | how fast a client may publish; what a vhost may use |
 //! | `storage`, `shortage` | what the disk is given and asked for; who waits for it |
 //! | `overflow` | sessions that are full, and who waits for them |
 
@@ -37,6 +37,7 @@ mod overflow;
 mod peers;
 mod placement;
 mod promises;
+mod quota;
 mod reason;
 mod replay;
 mod rights;
@@ -53,7 +54,7 @@ mod vhost;
 pub use admission::{Answer, Caller, Inquiry};
 pub use meter::PublishRate;
 pub use options::{OnDenied, Options, Overflow, Takeover, Threshold};
-pub use peers::{Peers, ShardId, ShardSet};
+pub use peers::{Crowd, Peers, ShardId, ShardSet};
 pub use reason::CloseReason;
 pub use shard::{Context, Event, Shard};
 pub use stats::Stats;

@@ -1,4 +1,6 @@
-//! Sessions that are full: what `--session-overflow` does, and who waits for them.
+//! Sessions that are full, or of a vhost that is: what `--session-overflow` does, and who waits for
+//! them. A vhost that is full does to each session that would grow what a bound that it had reached
+//! itself would do: it does not grow. Nothing is taken from the others.
 //!
 //! A publisher that waits gets no acknowledgement of what it published since, and is not read from
 //! while its own session is empty. While it is not, it is: what a client has to acknowledge may be
@@ -19,8 +21,11 @@ use crate::store::SessionKey;
 use super::letter::Source;
 use super::peers::{PeerMessage, ShardId, ShardSet};
 use super::shard::{Context, Event, Shard};
-use super::vhost::DEFAULT_VHOST;
+use super::vhost::{DEFAULT_VHOST, Vhost, VhostId};
 use super::{ConnId, Overflow};
+
+/// What is full, as an operator may set it.
+pub(super) const FULL: &str = "--session-max-bytes, or max-queued-bytes of its vhost";
 
 /// Time between two such accounts.
 const DROPS_TOLD_MS: u64 = 60_000;
@@ -29,27 +34,39 @@ const DROPS_TOLD_MS: u64 = 60_000;
 pub(super) type Blocked = BTreeMap<SessionKey, BTreeSet<(ShardId, ConnId)>>;
 
 impl Shard {
-    /// A session has more waiting than it may.
+    /// A session, or its vhost, has more waiting than it may; before the last message there waited
+    /// `bytes_before` in the session.
     pub(super) fn handle_overflow(
         &mut self,
         key: SessionKey,
+        bytes_before: u64,
         source: Source,
         context: &mut Context<'_>,
     ) {
-        let max = self.out.options.session_bytes_max;
-        let bytes_max = match self.out.options.session_overflow {
-            Overflow::Block => {
-                if self.block(key, source, context) {
-                    return;
-                }
-                max.saturating_add(max.max(BLOCK_BYTES_MIN))
-            }
-            // The next one is not taken.
-            Overflow::DropNewest => return,
-            Overflow::DropOldest => max,
+        let policy = self.out.options.session_overflow;
+        // The next one is not taken.
+        if policy == Overflow::DropNewest {
+            return;
+        }
+        if policy == Overflow::Block && self.block(key, source, context) {
+            return;
+        }
+        let most = |max: u64| match policy {
+            Overflow::Block => max.saturating_add(max.max(BLOCK_BYTES_MIN)),
+            Overflow::DropNewest | Overflow::DropOldest => max,
         };
         let session = self.catalog.sessions.get_mut(key);
-        while session.queue.stored_bytes() > bytes_max && self.out.drop_oldest(key, session) {}
+        let Vhost { quota, usage, .. } = &mut self.vhosts[VhostId(session.vhost)];
+        let (own_max, vhost_max) =
+            (most(self.out.options.session_bytes_max), most(quota.queued_bytes_max));
+        loop {
+            let own = session.queue.stored_bytes();
+            let grew_too_far = usage.queued_bytes > vhost_max && own > bytes_before;
+            if own <= own_max && !grew_too_far || !self.out.drop_oldest(key, session) {
+                break;
+            }
+            usage.count(session);
+        }
         self.catalog.note_acks(key);
     }
 
@@ -60,6 +77,8 @@ impl Shard {
             return false;
         }
         self.out.stats.publishers_blocked += 1;
+        let vhost = &mut self.vhosts[VhostId(self.catalog.sessions.get(key).vhost)];
+        vhost.usage.awaited |= vhost.is_crowded();
         if shard == self.out.options.shard {
             self.out.block(publisher);
         } else {
@@ -75,7 +94,10 @@ impl Shard {
             return;
         }
         let full = self.catalog.sessions.try_get(key).is_some_and(|session| {
+            let vhost = &mut self.vhosts[VhostId(session.vhost)];
+            vhost.usage.awaited |= vhost.is_crowded();
             session.queue.stored_bytes() > self.out.options.session_bytes_max / 4 * 3
+                || vhost.is_crowded()
         });
         if full {
             return;
@@ -87,6 +109,15 @@ impl Shard {
                 let message = PeerMessage::Unblock { conn: publisher };
                 message.send(DEFAULT_VHOST, ShardSet::of(shard), context.peers);
             }
+        }
+    }
+
+    /// What waits in a session has become less: lets those go on who wait for it, or for its vhost.
+    pub(super) fn relieve_waiting(&mut self, key: SessionKey, context: &mut Context<'_>) {
+        if !self.blocked.is_empty() {
+            self.relieve_session(key, context);
+            let vhost = VhostId(self.catalog.sessions.get(key).vhost);
+            self.relieve_vhost(vhost, context);
         }
     }
 
@@ -183,8 +214,8 @@ impl Drops {
             for (count, reason) in [(oldest, "the oldest"), (newest, "the newest")] {
                 if count > 0 {
                     lines.push(format!(
-                        "{client_id:?}: session full (--session-max-bytes), {count} messages \
-                         dropped since the last such line, each {reason} (--session-overflow)"
+                        "{client_id:?}: session full ({FULL}), {count} messages dropped since \
+                         the last such line, each {reason} (--session-overflow)"
                     ));
                 }
             }
@@ -219,8 +250,12 @@ mod tests {
         let lines = drops.take_lines(100_000);
         assert_eq!(lines.len(), DROPS_NAMED_MAX + 2);
         let has = |start: &str| lines.iter().any(|line| line.starts_with(start));
-        assert!(has("\"client 0\": session full (--session-max-bytes), 1 messages dropped"));
-        assert!(has("\"client 1\": session full (--session-max-bytes), 2 messages dropped"));
+        assert!(has(
+            "\"client 0\": session full (--session-max-bytes, or max-queued-bytes of its vhost), 1 "
+        ));
+        assert!(has(
+            "\"client 1\": session full (--session-max-bytes, or max-queued-bytes of its vhost), 2 "
+        ));
         assert!(lines[2].contains("1 messages dropped since the last such line, each the newest"));
         let rest = 2 * DROPS_NAMED_MAX + 3 + 1;
         assert!(has(&format!("{rest} messages dropped for other full sessions")), "{lines:?}");

@@ -89,11 +89,24 @@ pub trait Peers {
     /// committed.
     fn committed(&self, shard: ShardId) -> u64;
 
-    /// Counts one more client, unless there are as many as are allowed on all shards together.
-    fn admit(&mut self) -> bool;
+    /// Counts one more client of a vhost, unless there are as many as are allowed on all shards
+    /// together, or `vhost_max` in the vhost.
+    ///
+    /// # Errors
+    /// Which of the two is full.
+    fn admit(&mut self, vhost: u16, vhost_max: u64) -> Result<(), Crowd>;
 
-    /// Counts one client less.
-    fn leave(&mut self);
+    /// Counts one client of a vhost less.
+    fn leave(&mut self, vhost: u16);
+}
+
+/// What has as many clients as it may.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Crowd {
+    /// The broker.
+    Broker,
+    /// A vhost.
+    Vhost,
 }
 
 /// A PUBLISH on its way to another shard.
@@ -437,11 +450,11 @@ mod tests {
             0
         }
 
-        fn admit(&mut self) -> bool {
-            true
+        fn admit(&mut self, _: u16, _: u64) -> Result<(), Crowd> {
+            Ok(())
         }
 
-        fn leave(&mut self) {}
+        fn leave(&mut self, _: u16) {}
     }
 
     /// Every message reads back as it was sent.

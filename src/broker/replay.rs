@@ -240,8 +240,9 @@ impl Shard {
         }
         let session = self.catalog.sessions.get_mut(key);
         self.out.deliver_stored(qos, session, &mut letter, terms, context);
-        if session.queue.stored_bytes() > self.out.options.session_bytes_max {
-            self.handle_overflow(key, source, context);
+        let before = self.count_queued(key);
+        if self.is_over(key) {
+            self.handle_overflow(key, before, source, context);
         }
     }
 

@@ -98,6 +98,8 @@ impl Shard {
         for (number, name) in policy.vhosts() {
             self.vhosts.set_name(VhostId(number), name);
         }
+        self.set_quotas(&policy);
+        self.relieve_vhosts(context);
         self.vhosts.exchanges().for_each(|exchange| exchange.routes.invalidate());
         for conn in self.out.connections.ids() {
             let connection = self.out.connections.get(conn);

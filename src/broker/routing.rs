@@ -10,7 +10,7 @@ use super::promises::Wait;
 use super::rights::Readers;
 use super::routes::Ticket;
 use super::shard::{Context, Shard};
-use super::vhost::VhostId;
+use super::vhost::{Vhost, VhostId};
 use super::{ConnId, Options, Overflow, placement};
 
 /// A message with where it came from.
@@ -106,7 +106,8 @@ impl Shard {
         if nobody {
             return stored;
         }
-        let route = self.vhosts[vhost].exchange.routes.get(route);
+        let Vhost { exchange, quota, usage, .. } = &mut self.vhosts[vhost];
+        let route = exchange.routes.get(route);
         let mut letter = Letter::new(message, &mut self.forms);
         for target in &route.targets {
             let terms = Terms { granted: target.granted, retain: false, source };
@@ -118,8 +119,11 @@ impl Shard {
                 false
             } else {
                 self.out.deliver_stored(qos, session, &mut letter, terms, context);
-                if session.queue.stored_bytes() > self.out.options.session_bytes_max {
-                    self.overflowing.push(target.session);
+                let before = usage.count(session);
+                if session.queue.stored_bytes() > self.out.options.session_bytes_max
+                    || usage.queued_bytes > quota.queued_bytes_max
+                {
+                    self.overflowing.push((target.session, before));
                 }
                 true
             };
@@ -128,8 +132,8 @@ impl Shard {
             }
         }
         self.refusing.clear();
-        while let Some(session) = self.overflowing.pop() {
-            self.handle_overflow(session, source, context);
+        while let Some((session, before)) = self.overflowing.pop() {
+            self.handle_overflow(session, before, source, context);
         }
         stored
     }
@@ -144,7 +148,10 @@ impl Shard {
         context: &mut Context<'_>,
     ) -> bool {
         let Arrival { message, received, origin, keep, .. } = *arrival;
-        let route = self.vhosts[vhost].exchange.routes.get(route);
+        let Vhost { exchange, quota, usage, .. } = &self.vhosts[vhost];
+        let route = exchange.routes.get(route);
+        // What is new is counted when it is delivered.
+        let (mut queued, bytes) = (usage.queued_bytes, message.bytes() as u64);
         for target in &route.targets {
             let qos = message.qos.min(target.granted);
             if !target.durable || qos == QoS::AtMostOnce {
@@ -152,7 +159,9 @@ impl Shard {
             }
             if self.out.options.session_overflow == Overflow::DropNewest {
                 let session = self.catalog.sessions.get_mut(target.session);
-                if session.queue.stored_bytes() >= self.out.options.session_bytes_max {
+                if session.queue.stored_bytes() >= self.out.options.session_bytes_max
+                    || queued >= quota.queued_bytes_max
+                {
                     self.out.drop_newest(target.session, session);
                     self.refusing.push(target.session);
                     continue;
@@ -161,6 +170,7 @@ impl Shard {
             let exactly_once = qos == QoS::ExactlyOnce;
             let target = Target { session: target.session, retain: false, exactly_once };
             self.catalog.targets.push(target);
+            queued += bytes;
         }
         let topic = message.topic.as_str();
         let mut new = NewMessage {
@@ -173,7 +183,7 @@ impl Shard {
             received,
             origin,
         };
-        if new.retain && !self.catalog.may_retain(&new) {
+        if new.retain && !self.catalog.may_retain(&new, quota.retained_bytes_max) {
             self.out.count_retained_refused(topic);
             new.retain = false;
         }

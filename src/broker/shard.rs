@@ -73,9 +73,10 @@ pub struct Shard {
     pub(super) vouchers: BTreeMap<(ShardId, ReplayId), Vouchers>,
     /// Connections whose output is low again, while publishers wait for them.
     pub(super) relieving: VecDeque<ConnId>,
-    /// Sessions that are full, and take what is being delivered not, or with consequences.
+    /// Sessions that are full, or of a vhost that is, and do not take what is being delivered; those
+    /// that do, with consequences, and what waited in them before.
     pub(super) refusing: Vec<SessionKey>,
-    pub(super) overflowing: Vec<SessionKey>,
+    pub(super) overflowing: Vec<(SessionKey, u64)>,
     /// Publishers that wait for sessions to have room.
     pub(super) blocked: Blocked,
     /// QoS 2 messages passed on to other shards, of which is not noted yet that they came.
@@ -127,6 +128,7 @@ impl Shard {
         vhosts: impl Iterator<Item = (u16, &'a str)>,
     ) -> Self {
         vhosts.for_each(|(number, name)| self.vhosts.set_name(VhostId(number), name));
+        self.set_quotas(&policy);
         self.policy = policy;
         self
     }
@@ -474,6 +476,8 @@ impl Shard {
             if session.queue.has_acks() {
                 self.catalog.note_acks(key);
             }
+            // Of what the disk has lost, or the rules forbid, nothing waits any more.
+            self.count_queued(key);
             if dropped {
                 self.relieve_session(key, context);
             }

@@ -34,6 +34,10 @@ stats! {
     logins_unheard,
     /// Clients that were refused because their client id is another user's.
     takeovers_refused,
+    /// Clients that were refused because their vhost had as many as it may.
+    refused_vhost_connections,
+    /// Clients that were refused because their vhost had as many sessions as it may.
+    refused_vhost_sessions,
     /// Clients that were disconnected because a new policy does not have them.
     clients_revoked,
     /// PUBLISHes and wills that their client may not send.

@@ -66,6 +66,7 @@ impl Shard {
     pub(super) fn end_session(&mut self, key: SessionKey, context: &mut Context<'_>) {
         self.free_received(key, context);
         let vhost = VhostId(self.catalog.sessions.get(key).vhost);
+        self.discount_session(key);
         let subscriptions = self.catalog.end_session(key, &mut self.out.logs);
         for (filter, _) in subscriptions.iter() {
             let filter = TopicFilter::parse(filter).expect("it was checked before");
@@ -73,11 +74,14 @@ impl Shard {
         }
         self.receiving.retain(|(receiving, _)| *receiving != key);
         self.relieve_session(key, context);
+        self.relieve_vhost(vhost, context);
     }
 
     /// Binds the sessions that recovery found, and tells the other shards what they want. What
     /// belongs to no vhost is dropped.
     pub fn restore_bindings(&mut self, context: &mut Context<'_>) {
+        let keys: Vec<SessionKey> = self.catalog.sessions.keys_from(0).collect();
+        keys.into_iter().for_each(|key| self.count_session(key));
         self.drop_nobodys(context);
         let keys: Vec<SessionKey> = self.catalog.sessions.keys_from(0).collect();
         for key in keys {
@@ -109,7 +113,6 @@ impl Shard {
         let is_nobodys = |key: &SessionKey| !vhosts.is_named(VhostId(sessions.get(*key).vhost));
         let keys: Vec<SessionKey> = sessions.keys_from(0).filter(is_nobodys).collect();
         for key in &keys {
-            self.vhosts.introduce(VhostId(self.catalog.sessions.get(*key).vhost));
             self.end_session(*key, context);
         }
         let mut dropped = 0;

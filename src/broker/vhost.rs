@@ -1,5 +1,5 @@
-//! A vhost's share on one shard: its exchange `mqtt.default` (subscription tree and routes). Its
-//! sessions and retain store are in the shard's catalog. Nothing passes between vhosts.
+//! A vhost's share on one shard: its exchange `mqtt.default` (subscription tree and routes) and
+//! its limits. Its sessions and retain store are in the shard's catalog. Nothing passes between vhosts.
 
 use std::ops::{Index, IndexMut};
 
@@ -7,6 +7,7 @@ use crate::mqtt::{TopicFilter, TopicName};
 use crate::store::{Hashing, SessionKey};
 
 use super::peers::ShardId;
+use super::quota::{Quota, Usage};
 use super::rights::Readers;
 use super::routes::{Grant, Routes, Ticket};
 use super::tree::FilterTree;
@@ -23,6 +24,15 @@ pub(super) struct Vhost {
     /// Empty: nobody has told yet, or it was deleted.
     pub(super) name: Box<str>,
     pub(super) exchange: Exchange,
+    pub(super) quota: Quota,
+    pub(super) usage: Usage,
+}
+
+impl Vhost {
+    /// Whether so much waits in its sessions that publishers who wait for room go on waiting.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.usage.queued_bytes > self.quota.queued_bytes_max / 4 * 3
+    }
 }
 
 /// All vhosts, by number. There is always the default one.
@@ -42,7 +52,12 @@ impl Vhosts {
     /// Notes that there is a vhost: another shard may know of it first.
     pub(super) fn introduce(&mut self, vhost: VhostId) {
         let Self { list, hashing } = self;
-        let new = || Vhost { name: "".into(), exchange: Exchange::new(hashing) };
+        let new = || Vhost {
+            name: "".into(),
+            exchange: Exchange::new(hashing),
+            quota: Quota::NONE,
+            usage: Usage::default(),
+        };
         list.resize_with(list.len().max(usize::from(vhost.0) + 1), new);
     }
 
@@ -57,6 +72,16 @@ impl Vhosts {
     /// Whether it exists under a name.
     pub(super) fn is_named(&self, vhost: VhostId) -> bool {
         self.list.get(usize::from(vhost.0)).is_some_and(|vhost| !vhost.name.is_empty())
+    }
+
+    /// Each vhost with its number.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (u16, &mut Vhost)> {
+        (0..).zip(&mut self.list)
+    }
+
+    /// A vhost, if anybody has told of it.
+    pub(super) fn get_mut(&mut self, vhost: VhostId) -> Option<&mut Vhost> {
+        self.list.get_mut(usize::from(vhost.0))
     }
 
     /// Each vhost's exchange.

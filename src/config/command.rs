@@ -1,4 +1,4 @@
-//! What `ringmq` is asked to do: to serve, or to change a file and end.
+//! What `ringmq` is asked to do: to serve, or to look at files or change one, and end.
 
 use std::path::PathBuf;
 
@@ -13,6 +13,8 @@ pub enum Command {
     Serve(Box<Options>),
     /// To change a password file.
     Passwd(Passwd),
+    /// To look at or change the vhosts of a data directory.
+    Vhost(VhostAct),
 }
 
 /// Set or delete the password of a user in a password file
@@ -36,6 +38,29 @@ pub struct Passwd {
     pub delete: bool,
 }
 
+/// What to do with the vhosts of a data directory.
+#[derive(Subcommand, Clone, Debug, PartialEq, Eq)]
+pub enum VhostAct {
+    /// Delete a vhost, with its sessions and retained messages
+    #[command(after_help = "No broker may use DIR meanwhile. What is stored goes at the next \
+                            start. Take the vhost's directory out of --vhosts as well, or that \
+                            start makes the vhost again, empty.")]
+    Delete {
+        /// The vhost, as clients name it
+        name: String,
+
+        /// Data directory
+        #[arg(long, value_name = "DIR")]
+        data_dir: PathBuf,
+    },
+    /// List number and name of each vhost
+    List {
+        /// Data directory
+        #[arg(long, value_name = "DIR")]
+        data_dir: PathBuf,
+    },
+}
+
 #[derive(Parser)]
 #[command(
     name = "ringmq",
@@ -55,6 +80,11 @@ pub(super) struct CommandLine {
 #[derive(Subcommand)]
 enum Tool {
     Passwd(Passwd),
+    /// List or delete the vhosts of a data directory
+    Vhost {
+        #[command(subcommand)]
+        act: VhostAct,
+    },
 }
 
 impl Command {
@@ -66,7 +96,7 @@ impl Command {
                 let checked = options.checked().unwrap_or_else(|error| error.exit());
                 Self::Serve(Box::new(checked))
             }
-            passwd @ Self::Passwd(_) => passwd,
+            tool @ (Self::Passwd(_) | Self::Vhost(_)) => tool,
         }
     }
 }
@@ -75,6 +105,7 @@ impl From<CommandLine> for Command {
     fn from(line: CommandLine) -> Self {
         match line.tool {
             Some(Tool::Passwd(passwd)) => Self::Passwd(passwd),
+            Some(Tool::Vhost { act }) => Self::Vhost(act),
             None => Self::Serve(Box::new(line.options)),
         }
     }

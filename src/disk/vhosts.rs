@@ -12,10 +12,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write as _};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
-use super::directory::{DirectoryError, sync_directory};
+use super::directory::{Directory, DirectoryError, sync_directory};
 use crate::limits::{VHOST_NAME_BYTES_MAX, VHOSTS_MAX, VHOSTS_TEXT_BYTES_MAX};
 
 const FILE: &str = "VHOSTS";
@@ -56,10 +56,26 @@ impl Vhosts {
         }
     }
 
+    /// The same of a directory that may be in use: nothing is locked.
+    ///
+    /// # Errors
+    /// If it is no data directory, or the numbers cannot be read.
+    pub fn at(directory: &Path) -> Result<Self, DirectoryError> {
+        match Directory::shards_at(directory)? {
+            Some(_) => Self::read(directory),
+            None => Err(DirectoryError::NoData(directory.to_owned())),
+        }
+    }
+
     /// Numbers and names, in order; the first is `/`.
     pub fn iter(&self) -> impl Iterator<Item = (u16, &str)> {
         let others = self.names.iter().map(|(number, name)| (*number, name.as_str()));
         std::iter::once((0, ROOT)).chain(others)
+    }
+
+    /// The name of the vhost with a number, if there is one.
+    pub fn name_of(&self, number: u16) -> Option<&str> {
+        self.iter().find(|(known, _)| *known == number).map(|(_, name)| name)
     }
 
     /// The number of a vhost, if it has one.
@@ -113,8 +129,14 @@ impl Vhosts {
             text.push_str(&format!("{number} {}\n", encoded(name)));
         }
         file.write_all(text.as_bytes())?;
+        let path = self.directory.join(FILE);
+        // A broker that runs as another user must be able to read what an administrator writes.
+        let owner = fs::metadata(&path).or_else(|_| fs::metadata(&self.directory))?;
+        if file.metadata()?.uid() != owner.uid() {
+            fchown(&file, Some(owner.uid()), Some(owner.gid()))?;
+        }
         file.sync_all()?;
-        fs::rename(&begun, self.directory.join(FILE))?;
+        fs::rename(&begun, path)?;
         sync_directory(&File::open(&self.directory)?)
     }
 }

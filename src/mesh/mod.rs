@@ -23,4 +23,4 @@ mod tests;
 pub use addresses::{AddressBook, AddressLimits, AddressPass, AddressRefusal, Entry};
 pub use bell::Bell;
 pub use spsc::{Full, Receiver, Record, Sender, channel};
-pub use tally::Tally;
+pub use tally::{Census, CensusFull, CensusMax, Tally};

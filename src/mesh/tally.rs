@@ -1,4 +1,4 @@
-//! A count that all shards share, for a bound that holds for them together.
+//! Counts that all shards share, for bounds that hold for them together.
 
 use super::sync::{AtomicUsize, Ordering};
 
@@ -24,5 +24,83 @@ impl Tally {
         // Relaxed: as in `try_take`.
         let before = self.count.fetch_sub(1, Ordering::Relaxed);
         assert!(before > 0, "given back once for each take");
+    }
+}
+
+/// How many of something there are, and how many of that in each part.
+#[derive(Debug)]
+pub struct Census {
+    all: Tally,
+    parts: Box<[Tally]>,
+}
+
+/// Bounds of a [`Census`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CensusMax {
+    /// Of all.
+    pub all: usize,
+    /// Of the part that is asked about.
+    pub part: usize,
+}
+
+/// What has reached its bound.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CensusFull {
+    /// There are as many as there may be.
+    All,
+    /// There are as many as there may be in the part.
+    Part,
+}
+
+impl Census {
+    /// Nothing is counted, in so many parts.
+    pub fn new(parts: usize) -> Self {
+        Self { all: Tally::default(), parts: (0..parts).map(|_| Tally::default()).collect() }
+    }
+
+    /// Counts one more, in a part.
+    ///
+    /// # Errors
+    /// If there are as many as there may be; then it does not count.
+    ///
+    /// # Panics
+    /// If there is no such part.
+    pub fn try_take(&self, part: usize, max: CensusMax) -> Result<(), CensusFull> {
+        if !self.parts[part].try_take(max.part) {
+            return Err(CensusFull::Part);
+        }
+        if !self.all.try_take(max.all) {
+            self.parts[part].give_back();
+            return Err(CensusFull::All);
+        }
+        Ok(())
+    }
+
+    /// Counts one less.
+    ///
+    /// # Panics
+    /// If none was taken.
+    pub fn give_back(&self, part: usize) {
+        self.parts[part].give_back();
+        self.all.give_back();
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    // Each bound holds for itself; what is refused does not count.
+    #[test]
+    fn parts_and_all() {
+        let census = Census::new(2);
+        let max = CensusMax { all: 3, part: 2 };
+        assert_eq!([0, 0, 0, 1].map(|part| census.try_take(part, max)), {
+            [Ok(()), Ok(()), Err(CensusFull::Part), Ok(())]
+        });
+        assert_eq!(census.try_take(1, max), Err(CensusFull::All));
+        census.give_back(0);
+        assert_eq!(census.try_take(1, max), Ok(()));
+        assert_eq!(census.try_take(1, max), Err(CensusFull::Part));
     }
 }

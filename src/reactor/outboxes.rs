@@ -10,9 +10,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::access::Policy;
-use crate::broker::{Caller, Peers, ShardId, ShardSet};
+use crate::broker::{Caller, Crowd, Peers, ShardId, ShardSet};
 use crate::limits::{LARGE_BYTES_MAX, SHARE_BYTES_MIN};
-use crate::mesh::{AddressPass, Bell, Sender, Tally};
+use crate::mesh::{AddressPass, Bell, Census, CensusFull, CensusMax, Sender};
 use crate::ring::Wake;
 
 use super::links::Carry;
@@ -77,14 +77,14 @@ pub(super) struct Outboxes<S: Send, W> {
     large_bytes: usize,
     /// Records in all of `waiting`.
     waiting_count: usize,
-    tally: Arc<Tally>,
+    census: Arc<Census>,
     clients_max: usize,
 }
 
 impl<S: Send, W: Wake> Outboxes<S, W> {
     pub(super) fn new(
         boxes: Vec<Option<Outbox<S, W>>>,
-        tally: Arc<Tally>,
+        census: Arc<Census>,
         clients_max: usize,
     ) -> Self {
         let waiting = boxes.iter().map(|_| VecDeque::new()).collect();
@@ -97,7 +97,7 @@ impl<S: Send, W: Wake> Outboxes<S, W> {
             large,
             large_bytes: 0,
             waiting_count: 0,
-            tally,
+            census,
             clients_max,
         }
     }
@@ -229,11 +229,16 @@ impl<S: Send, W: Wake> Peers for Outboxes<S, W> {
         self.get(shard).map_or(0, |outbox| outbox.sender.committed())
     }
 
-    fn admit(&mut self) -> bool {
-        self.tally.try_take(self.clients_max)
+    fn admit(&mut self, vhost: u16, vhost_max: u64) -> Result<(), Crowd> {
+        let part = usize::try_from(vhost_max).unwrap_or(usize::MAX);
+        let max = CensusMax { all: self.clients_max, part };
+        self.census.try_take(usize::from(vhost), max).map_err(|full| match full {
+            CensusFull::All => Crowd::Broker,
+            CensusFull::Part => Crowd::Vhost,
+        })
     }
 
-    fn leave(&mut self) {
-        self.tally.give_back();
+    fn leave(&mut self, vhost: u16) {
+        self.census.give_back(usize::from(vhost));
     }
 }

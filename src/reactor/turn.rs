@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::broker::{Context, Event, Flow, Shard, ShardId, ShardSet, Stats};
 use crate::chunk::Batch;
-use crate::mesh::{Bell, Receiver, Tally};
+use crate::mesh::{Bell, Census, Receiver};
 use crate::ring::{Completion, Key, Ring};
 use crate::store::Medium;
 use crate::transport::TlsSetup;
@@ -57,7 +57,7 @@ pub struct Options<R: Ring, M: Medium<File = R::File>> {
     /// Tells others whether this shard sleeps.
     pub bell: Arc<Bell>,
     /// Counts clients of all shards.
-    pub tally: Arc<Tally>,
+    pub census: Arc<Census>,
     /// `--max-connections`.
     pub clients_max: usize,
     /// `--max-packet-size`.
@@ -133,7 +133,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             inquiries: 0,
             shard: options.shard,
             links: Links::new(),
-            outboxes: Outboxes::new(options.outboxes, options.tally, options.clients_max),
+            outboxes: Outboxes::new(options.outboxes, options.census, options.clients_max),
             inboxes: options.inboxes,
             bell: options.bell,
             wheel: Wheel::new(now_ms),

@@ -30,8 +30,8 @@ use crate::broker::{self, Shard, ShardId, Stats};
 use crate::config::{Listen, Options};
 use crate::cpus;
 use crate::disk::{DirectoryError, FileMedium};
-use crate::limits::MESH_RING_BYTES;
-use crate::mesh::{self, AddressBook, AddressLimits, Bell, Sender, Tally};
+use crate::limits::{MESH_RING_BYTES, VHOSTS_MAX};
+use crate::mesh::{self, AddressBook, AddressLimits, Bell, Census, Sender};
 use crate::reactor::{self, Clock, Door, Gate, Inbox, Outbox, Parcel, Reactor, Subnet};
 use crate::ring::{self, Features, Listener, RingRefused, Socket, Uring, Wake, Waker};
 use crate::store::{Found, OpenError};
@@ -253,7 +253,7 @@ struct Seat {
     senders: Vec<Option<Sender<Parcel<Socket>>>>,
     inboxes: Vec<Inbox<Socket>>,
     bells: Vec<Arc<Bell>>,
-    tally: Arc<Tally>,
+    census: Arc<Census>,
     gate: Gate,
     tls: Option<Arc<TlsSetup>>,
     /// What its log finds.
@@ -342,7 +342,7 @@ fn seats(
 ) -> Result<(Vec<Seat>, Controls), StartError> {
     let shards = u16::try_from(doors.len()).expect("at most SHARDS_MAX");
     let bells: Vec<Arc<Bell>> = (0..shards).map(|_| Arc::new(Bell::new())).collect();
-    let tally = Arc::new(Tally::default());
+    let census = Arc::new(Census::new(VHOSTS_MAX));
     let gate = gates(options);
     let (started, epoch_ms) = (Instant::now(), storage::unix_ms()?);
     let mut controls = Vec::new();
@@ -362,7 +362,7 @@ fn seats(
                 senders: (0..shards).map(|_| None).collect(),
                 inboxes: vec![(None, receiver)],
                 bells: bells.clone(),
-                tally: tally.clone(),
+                census: census.clone(),
                 gate: gate(),
                 tls: tls.cloned(),
                 found: storage.take_found(shard)?,
@@ -499,7 +499,7 @@ fn reactor_options(
         outboxes: outboxes.collect(),
         inboxes: seat.inboxes,
         bell: own_bell,
-        tally: seat.tally,
+        census: seat.census,
         clients_max: options.connections_max,
         packet_bytes_max: options.packet_bytes_max,
         tls: seat.tls,

@@ -177,13 +177,16 @@ impl Catalog {
         found
     }
 
-    /// Whether a message may be retained: there is room, or it replaces one that is no smaller.
-    pub fn may_retain(&self, message: &NewMessage<'_>) -> bool {
+    /// Whether a message may be retained: there is room, of the vhost's `vhost_bytes_max` too, or it
+    /// replaces one that is no smaller.
+    pub fn may_retain(&self, message: &NewMessage<'_>, vhost_bytes_max: u64) -> bool {
         let store = self.retained(message.vhost);
+        let vhost_bytes = store.map_or(0, RetainStore::bytes);
         let known = store.and_then(|store| store.get(message.topic));
         let count = self.retained.iter().map(|store| store.len() as u64).sum::<u64>();
         let bytes = self.retained.iter().map(RetainStore::bytes).sum::<u64>();
         let room = self.limits.retained_bytes_max.saturating_sub(bytes);
+        let room = room.min(vhost_bytes_max.saturating_sub(vhost_bytes));
         let needed = (message.topic.len() + message.payload.len()) as u64;
         needed <= room + known.map_or(0, |known| known.bytes.into())
             && (known.is_some() || count < self.limits.retained_count_max)

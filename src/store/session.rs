@@ -57,6 +57,8 @@ pub struct Session {
     rare: Option<Box<Rare>>,
     /// Messages dropped because it was full.
     pub dropped: u32,
+    /// What of its queue's stored bytes its owner has counted with those of other sessions.
+    pub counted_bytes: u64,
 }
 
 /// What many sessions do not have.
@@ -85,6 +87,7 @@ impl Session {
             queue: if clean { Queue::volatile() } else { Queue::default() },
             rare: None,
             dropped: 0,
+            counted_bytes: 0,
         }
     }
 
@@ -303,6 +306,6 @@ mod tests {
     /// A session away from its client, with one filter, is small.
     #[test]
     fn is_small() {
-        assert!(size_of::<Session>() <= 176, "{}", size_of::<Session>());
+        assert!(size_of::<Session>() <= 184, "{}", size_of::<Session>());
     }
 }

@@ -24,7 +24,7 @@ const VAGRANTS: usize = 2;
 /// Longest time from a start to the kill, milliseconds.
 const ROUND_MS_MAX: usize = 1_000;
 
-/// Longest time from when nobody listens to the kill, microseconds: some writes of the log.
+/// Longest time from when nobody listens any more to the kill, microseconds: some writes.
 const LINGER_US_MAX: usize = 6_000;
 
 /// Filters of the subscribers, with what they are granted.

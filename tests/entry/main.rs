@@ -4,7 +4,9 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod deletion;
 mod files;
+mod limits;
 mod reload;
 mod rights;
 mod users;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use log::info;
 use ringmq::broker::{self, Overflow, ShardId, Stats};
 use ringmq::limits::SESSION_BYTES_MAX;
-use ringmq::mesh::{self, Bell, Sender, Tally};
+use ringmq::mesh::{self, Bell, Census, Sender};
 use ringmq::reactor::{
     AtOnce, Clock, Door, DoorKind, Gate, Inbox, Options, Outbox, Parcel, Reactor,
 };
@@ -72,7 +72,7 @@ impl Cluster {
         let rings: Vec<SimRing> =
             (0..shards).map(|at| SimRing::new(kernel, at, plan.buffers)).collect();
         let wakers: Vec<SimWaker> = rings.iter().map(SimRing::waker).collect();
-        let tally = Arc::new(Tally::default());
+        let census = Arc::new(Census::new(1));
         let mut inboxes: Vec<Vec<Inbox<SimSocket>>> = (0..shards).map(|_| Vec::new()).collect();
         let mut controls = Vec::new();
         for inbox in &mut inboxes {
@@ -109,7 +109,7 @@ impl Cluster {
                 outboxes,
                 inboxes,
                 bell: bells[at].clone(),
-                tally: tally.clone(),
+                census: census.clone(),
                 clients_max: 1000,
                 packet_bytes_max: 1 << 20,
                 tls: None,

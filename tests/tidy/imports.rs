@@ -33,6 +33,7 @@ const TABLE: &[Row] = &[
     row("reactor", INNER, &["bytes", "log", "slab"]),
     row("config", &["access"], &["clap", "log"]),
     row("passwd", &["access", "config"], &["rpassword", "rustix"]),
+    row("vhosts", &["config", "disk"], &[]),
     row("cpus", &[], &["rustix"]),
 ];
 

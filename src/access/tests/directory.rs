@@ -67,6 +67,7 @@ fn faults() {
         ("a/passwords", "\nu:plain\n", "a/passwords", "ringmq passwd"),
         ("a/limits", "\nmax-clients = 3\n", "a/limits", "`max-clients` is no limit"),
         ("a/limits", "\npublish-rate = -1\n", "a/limits", "takes a number"),
+        ("a/limits", "\npublish-rate = 0\n", "a/limits", "takes a number from 1"),
         ("a/limits", "\npublish-rate\n", "a/limits", "is no `key = value`"),
         ("a/limits", "max-sessions=1\nmax-sessions=1\n", "a/limits", "for the second time"),
     ] {

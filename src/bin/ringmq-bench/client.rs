@@ -11,12 +11,13 @@
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream as StdTcpStream};
+use std::sync::Arc;
 
 use mio::net::TcpStream;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use crate::stream::{Brought, Stream, Terms};
-use crate::wire::{self, Malformed, Packet};
+use crate::wire::{self, Login, Malformed, Packet};
 
 /// Bytes one read may take: large enough for its fixed cost to vanish, small enough for L2.
 const READ_BYTES: usize = 256 * 1024;
@@ -60,6 +61,8 @@ pub(crate) struct Greeting {
     pub(crate) client_id: String,
     /// Clean Session flag of CONNECT.
     pub(crate) clean_session: bool,
+    /// User name and password, the same for all.
+    pub(crate) login: Option<Arc<Login>>,
     /// Filter and QoS to subscribe to.
     pub(crate) subscription: Option<(String, u8)>,
 }
@@ -192,8 +195,9 @@ impl Client {
             self.writable = true;
             if self.stage == Stage::Connecting {
                 self.stage = Stage::Greeting;
-                let Greeting { client_id, clean_session, .. } = &self.greeting;
-                wire::push_connect(&mut self.outbox, client_id, *clean_session);
+                let Greeting { client_id, clean_session, login, .. } = &self.greeting;
+                let login = login.as_deref();
+                wire::push_connect(&mut self.outbox, client_id, *clean_session, login);
             }
             self.flush()?;
         }

@@ -294,7 +294,8 @@ fn greeting(options: &Options, role: Role) -> Greeting {
         _ => None,
     };
     let client_id = format!("{}{kind}{number}", options.client_prefix);
-    Greeting { client_id, clean_session: options.clean_session, subscription }
+    let (clean_session, login) = (options.clean_session, options.login.clone());
+    Greeting { client_id, clean_session, login, subscription }
 }
 
 /// Spreads many connections over the loopback's addresses, each with its own ports.

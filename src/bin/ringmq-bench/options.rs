@@ -2,12 +2,14 @@
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{ArgAction, CommandFactory, Parser, error::ErrorKind};
 
 use crate::stream::Terms;
 use crate::template::Template;
+use crate::wire::Login;
 use crate::wire::REMAINING_BYTES_MAX;
 
 /// Memory all belts together may take; more would measure the cache misses of the generator.
@@ -94,6 +96,12 @@ pub(crate) struct Flags {
     /// Clean Session flag of CONNECT
     #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
     clean_session: bool,
+    /// User name of every connection
+    #[arg(long, value_name = "NAME", requires = "password")]
+    username: Option<String>,
+    /// Its password
+    #[arg(long, value_name = "TEXT", requires = "username")]
+    password: Option<String>,
     /// Begin of client ids, followed by p, s or i and a number [default: bench-PID-]
     #[arg(long, value_name = "TEXT")]
     client_prefix: Option<String>,
@@ -159,6 +167,8 @@ pub(crate) struct Options {
     pub(crate) messages: Option<u64>,
     /// Clean Session flag.
     pub(crate) clean_session: bool,
+    /// User name and password of every connection.
+    pub(crate) login: Option<Arc<Login>>,
     /// Begin of every client identifier.
     pub(crate) client_prefix: String,
     /// JSON instead of a table.
@@ -237,6 +247,7 @@ impl Options {
             drain: flags.drain,
             messages: flags.messages,
             clean_session: flags.clean_session,
+            login: flags.username.clone().zip(flags.password.clone()).map(login),
             client_prefix,
             json: flags.json,
             progress: flags.progress || (on_terminal && !flags.quiet),
@@ -254,6 +265,10 @@ impl Options {
         let (all, publishers) = (self.messages?, u64::from(self.publishers));
         Some(all / publishers + u64::from(u64::from(p) < all % publishers))
     }
+}
+
+fn login((user, password): (String, String)) -> Arc<Login> {
+    Arc::new(Login { user, password })
 }
 
 /// Texts are checked with room for the numbers that take the places.

@@ -99,11 +99,29 @@ fn be16(bytes: &[u8], at: usize, otherwise: &'static str) -> Result<u16, Malform
 }
 
 /// Appends a CONNECT with keep alive 0, so that no timer disturbs an idle connection.
-pub(crate) fn push_connect(out: &mut Vec<u8>, client_id: &str, clean_session: bool) {
+pub(crate) fn push_connect(
+    out: &mut Vec<u8>,
+    client_id: &str,
+    clean_session: bool,
+    login: Option<&Login>,
+) {
+    let login_bytes = login.map_or(0, |login| 4 + login.user.len() + login.password.len());
+    let flags = u8::from(clean_session) << 1 | if login.is_some() { 0xc0 } else { 0 };
     out.push(0x10);
-    push_length(out, 10 + 2 + client_id.len());
-    out.extend_from_slice(&[0, 4, b'M', b'Q', b'T', b'T', 4, u8::from(clean_session) << 1, 0, 0]);
+    push_length(out, 10 + 2 + client_id.len() + login_bytes);
+    out.extend_from_slice(&[0, 4, b'M', b'Q', b'T', b'T', 4, flags, 0, 0]);
     push_text(out, client_id);
+    if let Some(Login { user, password }) = login {
+        push_text(out, user);
+        push_text(out, password);
+    }
+}
+
+/// User name and password.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Login {
+    pub(crate) user: String,
+    pub(crate) password: String,
 }
 
 /// Appends a SUBSCRIBE of one filter.
@@ -228,8 +246,12 @@ mod tests {
     #[test]
     fn greetings_are_golden() {
         let mut out = Vec::new();
-        push_connect(&mut out, "ab", true);
+        push_connect(&mut out, "ab", true, None);
         assert_eq!(out, b"\x10\x0e\x00\x04MQTT\x04\x02\x00\x00\x00\x02ab");
+        out.clear();
+        let login = Login { user: "u".to_owned(), password: "pw".to_owned() };
+        push_connect(&mut out, "a", false, Some(&login));
+        assert_eq!(out, b"\x10\x14\x00\x04MQTT\x04\xc0\x00\x00\x00\x01a\x00\x01u\x00\x02pw");
         out.clear();
         push_subscribe(&mut out, 1, "f/#", 1);
         assert_eq!(out, b"\x82\x08\x00\x01\x00\x03f/#\x01");

@@ -14,7 +14,7 @@ use crate::shards::{self, Shards};
 /// Writes what was asked for; whether something of it cannot be read.
 pub(crate) fn run(flags: &DumpFlags, output: &mut Output) -> Result<bool, Stop> {
     let shards = Shards::open(&flags.dir)?;
-    let mut dump = Dump { output, damaged: false };
+    let mut dump = Dump { output, shards: &shards, damaged: false };
     let mut sessions = 0;
     for shard in shards.numbers().filter(|_| flags.retained.is_none()) {
         let store = shards.store(shard)?;
@@ -41,12 +41,13 @@ pub(crate) fn run(flags: &DumpFlags, output: &mut Output) -> Result<bool, Stop> 
 
 struct Dump<'a> {
     output: &'a mut Output,
+    shards: &'a Shards,
     damaged: bool,
 }
 
 impl Dump<'_> {
     fn session(&mut self, session: &Session, shard: u16, store: &Store) -> Result<(), Stop> {
-        let summary = Summary::of(session, shard, &store.logs);
+        let summary = Summary::of(session, shard, &store.logs, self.shards);
         self.output.json(&summary.json(&session.queue))?;
         let mut result = Ok(());
         let _whole = session.queue.visit(&store.logs, &mut |item| {
@@ -112,8 +113,11 @@ impl Dump<'_> {
             filter.is_none_or(|filter| topic.is_ok_and(|topic| filter.matches(topic)))
         };
         for (vhost, retained) in shards::retained(store) {
+            let name = self.shards.vhost_name(vhost);
             for (topic, kept) in retained.iter().filter(|(topic, _)| matches(topic)) {
-                let line = json!({ "retained": topic, "vhost": vhost, "shard": shard });
+                let line = json!({
+                    "retained": topic, "vhost": vhost, "vhost_name": name, "shard": shard
+                });
                 let Value::Object(mut line) = line else { unreachable!("it is written as one") };
                 self.content(kept.position, store, &mut line);
                 line.remove("topic");

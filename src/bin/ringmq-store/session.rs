@@ -5,10 +5,13 @@ use serde_json::{Value, json};
 use std::ops::ControlFlow;
 
 use crate::output::bytes;
+use crate::shards::Shards;
 
 /// What there is to say of a session.
 pub(crate) struct Summary {
     pub(crate) vhost: u16,
+    /// `None`: it has none any more.
+    pub(crate) vhost_name: Option<String>,
     pub(crate) client_id: String,
     /// The user whose it is.
     pub(crate) owner: Option<String>,
@@ -30,10 +33,11 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    pub(crate) fn of(session: &Session, shard: u16, logs: &Logs) -> Self {
+    pub(crate) fn of(session: &Session, shard: u16, logs: &Logs, shards: &Shards) -> Self {
         let filters = session.subscriptions.iter();
         let mut summary = Self {
             vhost: session.vhost,
+            vhost_name: shards.vhost_name(session.vhost).map(str::to_owned),
             client_id: session.client_id.to_string(),
             owner: session.owner().map(str::to_owned),
             shard,
@@ -70,6 +74,7 @@ impl Summary {
             "session": self.client_id,
             "user": self.owner,
             "vhost": self.vhost,
+            "vhost_name": self.vhost_name,
             "shard": self.shard,
             "queued": self.queued,
             "bytes": self.bytes,
@@ -86,11 +91,12 @@ impl Summary {
     /// A line for people.
     pub(crate) fn line(&self) -> String {
         let Self { vhost, client_id, shard, queued, in_flight, .. } = self;
+        let name = self.vhost_name.as_deref().unwrap_or("deleted");
         let filters: Vec<String> =
             self.filters.iter().map(|(filter, qos)| format!("{filter} ({qos})")).collect();
         let (filters, size) = (filters.join(", "), bytes(self.bytes));
         format!(
-            "vhost {vhost} {client_id:?} shard {shard}: {queued} queued in {size}, \
+            "vhost {vhost} ({name}) {client_id:?} shard {shard}: {queued} queued in {size}, \
              {in_flight} in flight; filters: {}; last seen {}",
             if filters.is_empty() { "none" } else { &filters },
             last_seen(self.left_ms)

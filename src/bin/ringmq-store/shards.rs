@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ringmq::disk::{Directory, ShardFiles};
+use ringmq::disk::{Directory, ShardFiles, Vhosts};
 use ringmq::store::{
     CatalogLimits, FileId, Found, HEADER_BYTES, LogOptions, Opened, SessionKey, Store, StoreOptions,
 };
@@ -13,6 +13,8 @@ use crate::output::Stop;
 /// A directory, locked as long as this lives.
 pub(crate) struct Shards {
     directory: Directory,
+    /// `None`: they cannot be read.
+    vhosts: Option<Vhosts>,
 }
 
 /// The files of one shard.
@@ -25,7 +27,13 @@ pub(crate) struct Files {
 impl Shards {
     pub(crate) fn open(path: &Path) -> Result<Self, Stop> {
         let directory = Directory::open_read_only(path).map_err(Stop::refused)?;
-        Ok(Self { directory })
+        let vhosts = directory.vhosts().ok();
+        Ok(Self { directory, vhosts })
+    }
+
+    /// The name of a vhost; `None`: it was deleted, or names cannot be read.
+    pub(crate) fn vhost_name(&self, number: u16) -> Option<&str> {
+        self.vhosts.as_ref()?.name_of(number)
     }
 
     /// Each shard's number.

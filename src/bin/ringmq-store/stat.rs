@@ -26,7 +26,7 @@ pub(crate) fn run(flags: &StatFlags, output: &mut Output) -> Result<bool, Stop> 
         let (store, _) = shards::open(&mut files)?;
         stat.look(&store);
         if flags.sessions {
-            list(shard, &store, flags.json, output)?;
+            list(shard, &store, &shards, flags.json, output)?;
         }
         stats.push(stat);
     }
@@ -44,10 +44,16 @@ pub(crate) fn run(flags: &StatFlags, output: &mut Output) -> Result<bool, Stop> 
 }
 
 /// A line for each session.
-fn list(shard: u16, store: &Store, json: bool, output: &mut Output) -> Result<(), Stop> {
+fn list(
+    shard: u16,
+    store: &Store,
+    shards: &Shards,
+    json: bool,
+    output: &mut Output,
+) -> Result<(), Stop> {
     for key in shards::keys(store) {
         let session = store.catalog.sessions.get(key);
-        let summary = Summary::of(session, shard, &store.logs);
+        let summary = Summary::of(session, shard, &store.logs, shards);
         if json {
             output.json(&summary.json(&session.queue))?;
         } else {

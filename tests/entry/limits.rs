@@ -1,0 +1,289 @@
+//! What a vhost may use, as its file `limits` says.
+
+use crate::common::{Broker, Client, End, connack, connect, puback, publish, suback, subscribe};
+use crate::files::{Files, answer, connect_as, enter};
+
+/// Vhosts `a`, with these limits, and `b`, without any.
+fn files(limits: &str) -> Files {
+    let files = Files::new();
+    files.write_users("vhosts/a/passwords", &["anna"]);
+    files.write_users("vhosts/b/passwords", &["anna"]);
+    files.write("vhosts/a/limits", limits);
+    files
+}
+
+fn start(shards: usize, files: &Files, flags: &[&str]) -> Broker {
+    let vhosts = files.flag("--vhosts", "vhosts");
+    Broker::start_with(shards, &[&[vhosts.as_str()], flags].concat())
+}
+
+/// Stops the broker; this counter must stand in what it says then, with this value.
+#[track_caller]
+fn expect_count(broker: &Broker, counter: &str, value: u64) {
+    broker.terminate();
+    let line = broker.wait_for_line(&format!("{counter} "));
+    let words: Vec<&str> = line.split_whitespace().map(|word| word.trim_matches(',')).collect();
+    let at = words.iter().position(|word| *word == counter).expect("it was waited for");
+    assert_eq!(words.get(at + 1), Some(&value.to_string().as_str()), "{line}");
+}
+
+fn send_kept(client: &mut Client, topic: &str, payload: &str) {
+    client.send(&publish(topic, payload).retained().qos1(1).bytes());
+    client.expect(&puback(1));
+}
+
+// Clients over the limit are refused with 3, whatever shard they are on; who leaves makes room, a
+// client id that comes again takes its own place, other vhosts do not notice, and a reload changes
+// it at once.
+#[test]
+fn connections() {
+    for shards in [1, 2] {
+        let files = files("max-connections = 3\n");
+        let broker = start(shards, &files, &[]);
+        let mut clients: Vec<Client> =
+            (0..3).map(|n| enter(&broker, "a:anna", &format!("a{n}"))).collect();
+        let again = enter(&broker, "a:anna", "a1");
+        for n in 3..9 {
+            assert_eq!(answer(&broker, &connect_as("a:anna", &format!("a{n}"))), 3);
+            clients.push(enter(&broker, "b:anna", &format!("a{n}")));
+        }
+        again.leave();
+        clients.push(enter(&broker, "a:anna", "another"));
+        assert_eq!(answer(&broker, &connect_as("a:anna", "more")), 3);
+        files.write("vhosts/a/limits", "max-connections = 4\n");
+        broker.reload();
+        clients.push(enter(&broker, "a:anna", "more"));
+        assert_eq!(answer(&broker, &connect_as("a:anna", "yet more")), 3);
+        expect_count(&broker, "refused_vhost_connections", 8);
+    }
+}
+
+// Sessions over a shard's share are refused with 3, those of absent clients count, also after a
+// restart; a session that is there is found, and one that ends makes room.
+#[test]
+fn sessions() {
+    for shards in [1, 2] {
+        // On two shards each has a share of two, and which is whose nobody tells.
+        let files = files("max-sessions = 4\n");
+        let mut broker = start(shards, &files, &[]);
+        let open = |broker: &Broker, n: usize| {
+            answer(broker, &connect_as("a:anna", &format!("s{n}")).persistent())
+        };
+        let mut kept: Vec<usize> = (0..32).filter(|n| open(&broker, *n) == 0).collect();
+        assert_eq!(kept.len(), 4);
+        for end in [End::Stopped, End::Killed] {
+            broker.restart(end);
+            let found: Vec<usize> = (0..32).filter(|n| open(&broker, *n) == 0).collect();
+            assert_eq!(found, kept);
+        }
+        let gone = kept.remove(1);
+        assert_eq!(answer(&broker, &connect_as("a:anna", &format!("s{gone}"))), 0);
+        let new = (32..64).find(|n| open(&broker, *n) == 0);
+        assert!(new.is_some(), "there is room for one on that shard");
+        assert!((64..96).all(|n| open(&broker, n) == 3));
+        assert_eq!(answer(&broker, &connect_as("b:anna", "s0").persistent()), 0);
+        broker.terminate();
+        broker.wait_for_line("refused_vhost_sessions ");
+    }
+}
+
+// What does not fit is delivered and not retained; a smaller value for a known topic is; other
+// vhosts have their own room.
+#[test]
+fn retained_bytes() {
+    for shards in [1, 2] {
+        let files = files("max-retained-bytes = 2KiB\n");
+        let broker = start(shards, &files, &[]);
+        let mut reader = enter(&broker, "a:anna", "reader");
+        reader.subscribe("#", 0);
+        let mut writer = enter(&broker, "a:anna", "writer");
+        let large = "x".repeat(700);
+        for n in 0..16 {
+            send_kept(&mut writer, &format!("t/{n}"), &large);
+            reader.expect_publish(&publish(format!("t/{n}"), &*large));
+        }
+        let mut late = enter(&broker, "a:anna", "late");
+        late.send(&subscribe(1, &[("#", 0)]));
+        late.expect(&suback(1, &[0]));
+        let replayed = late.read_to_fence();
+        assert_eq!(replayed.len(), if shards == 1 { 2 } else { shards }, "of 2 KiB");
+        let mut other = enter(&broker, "b:anna", "writer");
+        for n in 0..16 {
+            send_kept(&mut other, &format!("t/{n}"), &large);
+        }
+        let mut late = enter(&broker, "b:anna", "late");
+        late.send(&subscribe(1, &[("#", 0)]));
+        late.expect(&suback(1, &[0]));
+        assert_eq!(late.read_to_fence().len(), 16);
+        expect_count(&broker, "retained_refused_full", 16 - replayed.len() as u64);
+    }
+}
+
+// A vhost's clients together publish no more than its rate, and are answered all; other vhosts go
+// on; without the limit nobody waits.
+#[test]
+fn publish_rate() {
+    for shards in [1, 2] {
+        let files = files("publish-rate = 40\n");
+        let broker = start(shards, &files, &[]);
+        let mut clients: Vec<Client> =
+            (0..4).map(|n| enter(&broker, "a:anna", &format!("c{n}"))).collect();
+        for client in &mut clients {
+            for n in 1..=20 {
+                client.send(&publish("t", "x").qos1(n).bytes());
+            }
+        }
+        let mut other = enter(&broker, "b:anna", "other");
+        for n in 1..=200 {
+            other.send(&publish("t", "x").qos1(n).bytes());
+            other.expect(&puback(n));
+        }
+        for client in &mut clients {
+            (1..=20).for_each(|n| client.expect(&puback(n)));
+        }
+        files.write("vhosts/a/limits", "");
+        broker.reload();
+        for n in 1..=2_000 {
+            clients[0].send(&publish("t", "x").qos1(n).bytes());
+        }
+        (1..=2_000).for_each(|n| clients[0].expect(&puback(n)));
+        broker.terminate();
+        broker.wait_for_line("publishers_throttled ");
+    }
+}
+
+/// Payloads of 500 bytes that tell who and which.
+fn payload(n: usize) -> String {
+    format!("{n:0500}")
+}
+
+/// The session of an absent client that is subscribed to the topic with its own name.
+fn absent(broker: &Broker, id: &str) {
+    let mut client = Client::open(broker);
+    client.send(&connect_as("a:anna", id).persistent().bytes());
+    // Its session may be there already.
+    assert_eq!(client.read_packet().last(), Some(&0));
+    client.subscribe(id, 1);
+    client.leave();
+}
+
+/// What a client has been sent by now, by its numbers; it is acknowledged.
+fn read_numbers(client: &mut Client) -> Vec<usize> {
+    let packets = client.read_to_fence();
+    let number = |packet: &Vec<u8>| {
+        let got = crate::common::Publish::parse(packet);
+        client.acknowledge(1, got.id);
+        String::from_utf8_lossy(&got.payload).parse().expect("it is a number")
+    };
+    packets.iter().map(number).collect()
+}
+
+/// The same of a session that was absent. When it is absent again its acknowledgements are known.
+fn waiting(broker: &Broker, id: &str) -> Vec<usize> {
+    let mut client = Client::open(broker);
+    client.send(&connect_as("a:anna", id).persistent().bytes());
+    client.expect(&connack(true, 0));
+    let mut numbers = Vec::new();
+    loop {
+        let more = read_numbers(&mut client);
+        // What waits is sent when it is committed that the client is back.
+        if more.is_empty() && !numbers.is_empty() {
+            client.leave();
+            return numbers;
+        }
+        numbers.extend(more);
+    }
+}
+
+// A vhost that is full does to the session that would grow what --session-overflow says: its oldest
+// message goes for a newer one, or the newer one; what others have stays. Consumed messages make
+// room, a restart counts them again.
+#[test]
+fn queued_bytes() {
+    for overflow in ["drop-oldest", "drop-newest"] {
+        let files = files("max-queued-bytes = 8KiB\n");
+        let mut broker = start(1, &files, &["--session-overflow", overflow]);
+        absent(&broker, "full");
+        absent(&broker, "late");
+        let mut writer = enter(&broker, "a:anna", "writer");
+        let send = |writer: &mut Client, topic: &str, n: usize| {
+            writer.send(&publish(topic, payload(n)).qos1(1).bytes());
+            writer.expect(&puback(1));
+        };
+        (0..10).for_each(|n| send(&mut writer, "full", n));
+        // Three or four more have room.
+        (0..10).for_each(|n| send(&mut writer, "late", n));
+        broker.restart(End::Killed);
+        let mut writer = enter(&broker, "a:anna", "writer");
+        (10..20).for_each(|n| send(&mut writer, "late", n));
+        let late = waiting(&broker, "late");
+        assert!((3..=6).contains(&late.len()), "{overflow}: {late:?}");
+        let expected: Vec<usize> = match overflow {
+            "drop-oldest" => (20 - late.len()..20).collect(),
+            _ => (0..late.len()).collect(),
+        };
+        assert_eq!(late, expected, "{overflow}");
+        // There is room again.
+        send(&mut writer, "full", 10);
+        assert_eq!(waiting(&broker, "full"), (0..11).collect::<Vec<_>>(), "{overflow}");
+        absent(&broker, "full");
+        (10..99).for_each(|n| send(&mut writer, "full", n));
+        let mut other = Client::connect_with(&broker, &connect_as("b:anna", "late").persistent());
+        other.subscribe("late", 1);
+        let mut writer = enter(&broker, "b:anna", "writer");
+        (0..20).for_each(|n| send(&mut writer, "late", n));
+        (0..20).for_each(|n| {
+            other.expect_publish(&publish("late", payload(n)).at(1));
+        });
+    }
+}
+
+// With `block` a publisher waits until another session of the vhost has made room, also one on
+// another shard, and then everybody has everything.
+#[test]
+fn queued_bytes_block() {
+    for shards in [1, 2] {
+        let files = files("max-queued-bytes = 8KiB\n");
+        let broker = start(shards, &files, &["--session-overflow", "block"]);
+        let ids: Vec<String> = (0..6).map(|n| format!("s{n}")).collect();
+        ids.iter().for_each(|id| absent(&broker, id));
+        let mut writer = enter(&broker, "a:anna", "writer");
+        for n in 0..5 {
+            for (at, id) in (0..).zip(&ids) {
+                writer.send(&publish(id, payload(n)).qos1(1 + at * 5 + n as u16).bytes());
+            }
+        }
+        let mut readers: Vec<(Client, Vec<usize>)> = Vec::new();
+        let enough = |readers: &[(Client, Vec<usize>)]| {
+            readers.len() == ids.len() && readers.iter().all(|(_, numbers)| numbers.len() >= 5)
+        };
+        while !enough(&readers) {
+            if let Some(id) = ids.get(readers.len()) {
+                let mut client = Client::open(&broker);
+                client.send(&connect_as("a:anna", id).persistent().bytes());
+                client.expect(&connack(true, 0));
+                readers.push((client, Vec::new()));
+            }
+            for (client, numbers) in &mut readers {
+                numbers.extend(read_numbers(client));
+            }
+        }
+        let numbers: Vec<&Vec<usize>> = readers.iter().map(|(_, numbers)| numbers).collect();
+        assert!(numbers.iter().all(|numbers| **numbers == [0, 1, 2, 3, 4]), "{numbers:?}");
+        let mut acked: Vec<Vec<u8>> = (0..30).map(|_| writer.read_packet()).collect();
+        acked.sort();
+        assert_eq!(acked, (1..=30).map(puback).collect::<Vec<_>>());
+        broker.terminate();
+        broker.wait_for_line("publishers_blocked ");
+    }
+}
+
+// Local anonymous clients of the default vhost have its limits too.
+#[test]
+fn default_vhost() {
+    let files = files("");
+    files.write("vhosts/%2F/limits", "max-connections = 1\n");
+    let broker = start(1, &files, &[]);
+    let _one = Client::connect(&broker, "one");
+    assert_eq!(answer(&broker, &connect("two")), 3);
+}
