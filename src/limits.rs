@@ -13,8 +13,9 @@ pub const PRE_CONNECT_BYTES_MAX: usize = 64 * 1024;
 /// Time from accept to a complete CONNECT. Over: the link is closed.
 pub const CONNECT_TIMEOUT_MS: u64 = 10_000;
 
-/// Clients whose passwords wait to be verified, on all shards together; one more is refused. As
-/// many as may reconnect at once: their passwords take 128 MiB at worst.
+/// Clients whose passwords wait to be verified, on all shards together; one more is refused, as is
+/// one from an address that has as many waiting as there is room left. As many as may reconnect at
+/// once: their passwords take 128 MiB at worst.
 pub const AUTH_WAITING_MAX: usize = 16_384;
 
 /// Of those, clients from addresses that had wrong ones lately: they wait behind the others.

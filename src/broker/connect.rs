@@ -211,6 +211,8 @@ impl Shard {
                 self.vhosts[VhostId(session.vhost)].exchange.routes.invalidate();
             }
             self.catalog.set_owner(key, user, &mut self.out.logs);
+            // Nor may it bring what only the user before may read.
+            self.catalog.sessions.get_mut(key).screen_waiting();
         }
     }
 

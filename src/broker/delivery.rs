@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use log::warn;
 
+use crate::access::Policy;
 use crate::chunk::ChunkPool;
 use crate::limits::{LOG_BYTES_MAX, OUTGOING_BURST_FACTOR};
 use crate::mqtt::{Ack, AckKind, Delivery, PacketId, Properties, Publish, QoS, TopicName, Version};
@@ -16,6 +17,7 @@ use super::congestion::Pace;
 use super::connection::Connections;
 use super::letter::{Letter, Source};
 use super::overflow::{DropReason, Drops, FULL};
+use super::rights::client_of;
 use super::shard::{Context, Event};
 use super::stats::Stats;
 use super::{ConnId, Options};
@@ -250,12 +252,14 @@ impl Outgoing {
     }
 
     /// Sends what waits in a session, as far as its client's window and output allow. Half of the
-    /// output stays free for what comes live.
-    pub(super) fn pump(&mut self, session: &mut Session) {
-        let Some(conn) = session.holder.map(ConnId::of) else { return };
-        let Some(connection) = self.connections.get_mut(conn) else { return };
+    /// output stays free for what comes live. What came under other rules is sent only if `policy`
+    /// has nothing against it; whether any was dropped.
+    pub(super) fn pump(&mut self, session: &mut Session, policy: &Policy) -> bool {
+        let mut dropped = false;
+        let Some(conn) = session.holder.map(ConnId::of) else { return dropped };
+        let Some(connection) = self.connections.get_mut(conn) else { return dropped };
         if connection.resumes > 0 {
-            return;
+            return dropped;
         }
         let (before, once_end) = (connection.output.bytes(), connection.once_end);
         let window = self.options.inflight_max;
@@ -276,15 +280,20 @@ impl Outgoing {
             let position = entry.position().expect("what waits is stored");
             let Some(stored) = self.logs.message(position) else {
                 session.queue.mark_gone(number, &mut self.logs);
-                self.stats.stored_lost += 1;
                 continue;
             };
+            let topic = TopicName::parse(stored.topic).expect("it was checked when it came");
+            if session.must_screen(number) && !policy.may_receive(&client_of(session), topic) {
+                dropped |= session.queue.withdraw(number, &mut self.logs);
+                self.stats.queued_denied += 1;
+                continue;
+            }
             let QueueTerms { retain, exactly_once } = entry.terms();
             let publish = Publish {
                 dup,
                 qos: if exactly_once { QoS::ExactlyOnce } else { QoS::AtLeastOnce },
                 retain,
-                topic: TopicName::parse(stored.topic).expect("it was checked when it came"),
+                topic,
                 packet_id: PacketId::new(packet_id),
                 properties: Properties::EMPTY,
                 payload: stored.payload,
@@ -308,6 +317,7 @@ impl Outgoing {
         if session.queue.end() > once_end && session.queue.waiting() > 0 {
             self.steady(session);
         }
+        dropped
     }
 
     /// Drops the oldest message that was not sent; false if there is none.

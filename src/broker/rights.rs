@@ -3,7 +3,7 @@
 //!
 //! Invariant: every session in a route may read its topic. Rights are looked at when a route is
 //! computed, and remembered with it; a publisher's with the topic it published to last. A new
-//! policy makes all routes stale.
+//! policy makes all routes stale, and what waits in sessions is looked at before it is sent.
 
 use std::sync::Arc;
 
@@ -119,13 +119,16 @@ impl Shard {
         }
     }
 
-    /// Takes away the subscriptions that a session's client may not have any more.
+    /// Takes away the subscriptions that a session's client may not have any more. Of what waits in
+    /// it, each message is looked at again when it is to be sent.
     pub(super) fn revoke_subscriptions(&mut self, key: SessionKey, context: &mut Context<'_>) {
-        let session = self.catalog.sessions.get(key);
+        let session = self.catalog.sessions.get_mut(key);
         let vhost = VhostId(session.vhost);
         if !self.policy.has_rules(vhost.0) {
             return;
         }
+        session.screen_waiting();
+        let session = self.catalog.sessions.get(key);
         let client = client_of(session);
         let filters = session.subscriptions.iter().map(|(filter, _)| filter);
         let denied = filters.filter(|filter| {

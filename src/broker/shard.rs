@@ -472,12 +472,15 @@ impl Shard {
         let replays = connection.replays.is_some();
         let session = self.catalog.sessions.get_mut(key);
         if session.queue.waiting() > 0 {
-            self.out.pump(session);
+            let dropped = self.out.pump(session, &self.policy);
             if session.queue.has_acks() {
                 self.catalog.note_acks(key);
             }
-            // Of what the disk has lost nothing waits any more.
+            // Of what the disk has lost, or the rules forbid, nothing waits any more.
             self.count_queued(key);
+            if dropped {
+                self.relieve_session(key, context);
+            }
         }
         self.relieve(conn);
         if replays {

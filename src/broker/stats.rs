@@ -44,6 +44,9 @@ stats! {
     publishes_denied,
     /// Filters that their client may not subscribe to.
     subscriptions_denied,
+    /// Messages that waited in a session and were dropped because its client may not read them any
+    /// more.
+    queued_denied,
     /// Connections closed because their bytes were no MQTT.
     closed_malformed,
     /// Connections closed because their bytes were no TLS, or their peer was not let in by it.
@@ -52,6 +55,8 @@ stats! {
     closed_violation,
     /// Connections closed because nothing whole came in time.
     closed_timeout,
+    /// Connections refused because too many were open that had not sent CONNECT, or were closing.
+    refused_crowded,
     /// Connections refused because they came to a listener behind a proxy from elsewhere.
     refused_untrusted_proxy,
     /// Connections refused because their address had as many as it may.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use log::{debug, warn};
 
 use crate::broker::CloseReason;
-use crate::limits::REFUSED_WARN_MS;
+use crate::limits::{PENDING_LINKS_MAX, REFUSED_WARN_MS};
 use crate::mesh::{AddressBook, AddressLimits, AddressPass, AddressRefusal, Entry};
 use crate::ring::{Buffer, Key, Ring};
 use crate::store::Medium;
@@ -74,13 +74,21 @@ pub struct Gate {
     untrusted_log: Quiet,
     address_log: Quiet,
     full_log: Quiet,
+    crowd_log: Quiet,
 }
 
 impl Gate {
     /// A gate that counts in `addresses`, the same book for all shards, and trusts these proxies.
     pub fn new(addresses: Arc<AddressBook>, trusted: Vec<Subnet>) -> Self {
         let quiet = Quiet::default();
-        Self { addresses, trusted, untrusted_log: quiet, address_log: quiet, full_log: quiet }
+        Self {
+            addresses,
+            trusted,
+            untrusted_log: quiet,
+            address_log: quiet,
+            full_log: quiet,
+            crowd_log: quiet,
+        }
     }
 
     fn trusts(&self, address: IpAddr) -> bool {
@@ -126,6 +134,18 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             );
         }
         Err(Refused)
+    }
+
+    /// Notes that a link was closed as it was accepted: too many are open that are no clients.
+    pub(super) fn note_crowded(&mut self) {
+        self.broker.stats_mut().refused_crowded += 1;
+        if let Some(unlogged) = self.gate.crowd_log.log_now(self.now_ms) {
+            warn!(
+                "refused a connection: {PENDING_LINKS_MAX} of this shard have not sent CONNECT or \
+                 are closing ({unlogged} more since the last); --address-connections-max bounds \
+                 what one address has"
+            );
+        }
     }
 
     /// Counts a caller's connection, if it may have one more.

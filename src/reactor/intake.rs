@@ -45,7 +45,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                 self.let_one_in(self.doors[listener as usize], socket);
             }
             // Dropping the socket closes it.
-            Ok(_) => warn!("connection refused: {} links are open", self.links.len()),
+            Ok(_) => self.note_crowded(),
             Err(error) if !self.is_running() => debug!("listener {listener} closed: {error}"),
             Err(error) => {
                 if self.accept_warned_ms.is_none_or(|ms| ms + ACCEPT_WARN_MS <= self.now_ms) {

@@ -69,6 +69,8 @@ struct Rare {
     received: BTreeSet<u16>,
     /// The user whose it is; empty: nobody's.
     owner: CompactString,
+    /// Messages below this number came to the queue under other access rules, or for another user.
+    screened_below: u64,
 }
 
 impl Session {
@@ -102,6 +104,24 @@ impl Session {
         }
     }
 
+    /// Notes that access rules, or the user, are others now: what waits is to be looked at again.
+    pub fn screen_waiting(&mut self) {
+        if !self.queue.is_empty() {
+            self.rare.get_or_insert_default().screened_below = self.queue.end();
+        }
+    }
+
+    /// Whether the message with this number, which is about to be sent, is one of those.
+    pub fn must_screen(&mut self, number: u64) -> bool {
+        let Some(rare) = &mut self.rare else { return false };
+        if self.queue.first() >= rare.screened_below {
+            rare.screened_below = 0;
+            self.forget_rare();
+            return false;
+        }
+        number < rare.screened_below
+    }
+
     /// Whether a QoS 2 message with this identifier came before.
     pub fn has_received(&self, packet_id: u16) -> bool {
         self.rare.as_ref().is_some_and(|rare| rare.received.contains(&packet_id))
@@ -127,7 +147,9 @@ impl Session {
     }
 
     fn forget_rare(&mut self) {
-        let nothing = |rare: &Rare| rare.received.is_empty() && rare.owner.is_empty();
+        let nothing = |rare: &Rare| {
+            rare.received.is_empty() && rare.owner.is_empty() && rare.screened_below == 0
+        };
         if self.rare.as_deref().is_some_and(nothing) {
             self.rare = None;
         }

@@ -1,6 +1,6 @@
 //! What clients may do: publishing, subscribing, and what wildcards bring.
 
-use crate::common::{Broker, Client, connect, puback, pubcomp, publish, pubrec, pubrel};
+use crate::common::{Broker, Client, connack, connect, puback, pubcomp, publish, pubrec, pubrel};
 use crate::common::{suback, subscribe};
 use crate::files::{Files, connect_as, enter};
 
@@ -169,4 +169,38 @@ fn anonymous_rules() {
     let mut anna = Client::connect_with(&broker, &connect_as("anna", "anna"));
     anna.send(&subscribe(1, &[("public/#", 0)]));
     anna.expect(&suback(1, &[0x80]));
+}
+
+// Who takes over a session gets what waits in it as far as he may read it.
+#[test]
+fn queues_of_others() {
+    let files = Files::new();
+    files.write_users("passwords", &["anna", "ben"]);
+    files.write("acl", "user anna\ntopic readwrite #\nuser ben\ntopic read b/#\n");
+    let flags =
+        [&*files.flag("--passwords", "passwords"), &files.flag("--acl", "acl"), "--takeover=any"];
+    for shards in [1, 2] {
+        let broker = Broker::start_with(shards, &flags);
+        let connect = |user: &str| {
+            let mut client = Client::open(&broker);
+            client.send(&connect_as(user, "device").persistent().bytes());
+            client
+        };
+        let mut device = connect("anna");
+        device.expect(&connack(false, 0));
+        device.subscribe("#", 1);
+        device.leave();
+        let mut anna = enter(&broker, "anna", "anna");
+        for (n, topic) in (1..).zip(["a/1", "b/1", "a/2", "b/2"]) {
+            anna.send(&publish(topic, "x").qos1(n).bytes());
+            anna.expect(&puback(n));
+        }
+        let mut device = connect("ben");
+        device.expect(&connack(true, 0));
+        device.expect_unacked(&publish("b/1", "x").at(1));
+        device.expect_unacked(&publish("b/2", "x").at(1));
+        device.expect_silence();
+        broker.terminate();
+        broker.wait_for_line("queued_denied 2");
+    }
 }

@@ -11,6 +11,10 @@ use crate::limits::AUTH_ADDRESSES_MAX;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// When all are within their minute, the time until that is looked at again: a look at all for each
+/// wrong password would be what an attacker with many addresses wants.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Failures {
@@ -18,11 +22,13 @@ pub(super) struct Failures {
     max: u32,
     /// When an address's minute began, and its wrong ones since.
     addresses: HashMap<Option<IpAddr>, (Instant, u32)>,
+    /// It was full of such: when to look again.
+    full_until: Option<Instant>,
 }
 
 impl Failures {
     pub(super) fn new(max: u32) -> Self {
-        Self { max, addresses: HashMap::new() }
+        Self { max, addresses: HashMap::new(), full_until: None }
     }
 
     /// Counts a wrong one. When there is no room for another address, those whose minute is over
@@ -30,8 +36,12 @@ impl Failures {
     pub(super) fn count(&mut self, address: Option<IpAddr>, now: Instant) {
         let address = network_of(address);
         if self.addresses.len() >= AUTH_ADDRESSES_MAX && !self.addresses.contains_key(&address) {
+            if self.full_until.is_some_and(|until| now < until) {
+                return;
+            }
             self.addresses.retain(|_, (begun, _)| now < *begun + MINUTE);
             if self.addresses.len() >= AUTH_ADDRESSES_MAX {
+                self.full_until = Some(now + LOOK_AGAIN);
                 return;
             }
         }
@@ -58,7 +68,8 @@ impl Failures {
     }
 }
 
-fn network_of(address: Option<IpAddr>) -> Option<IpAddr> {
+/// What is one host as far as can be told.
+pub(super) fn network_of(address: Option<IpAddr>) -> Option<IpAddr> {
     address.map(|address| match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(address) => {

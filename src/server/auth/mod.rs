@@ -7,8 +7,8 @@
 //! ```
 //! What a hash costs is paid once: whose password was right is remembered for a while, so that many
 //! who reconnect at once come in at once, and a wrong one that is tried again is known. Addresses
-//! that had wrong ones lately stand in a queue of their own, behind the others. Locks are held for
-//! a look-up, never for a hash.
+//! take turns, and those that had wrong ones lately stand in a queue of their own, behind the others.
+//! Locks are held for a look-up, never for a hash.
 
 mod failures;
 mod memory;
@@ -31,7 +31,7 @@ use crate::broker::{Answer, ConnId, Inquiry};
 use crate::limits::{CONNECT_TIMEOUT_MS, PASSWORD_BYTES_MAX};
 use crate::reactor::Verifier;
 
-use failures::Failures;
+use failures::{Failures, network_of};
 use memory::Memory;
 use queue::{Lane, Queue};
 
@@ -162,7 +162,7 @@ impl Verifier for Desk {
         let lane = if state.failures.has(address, now) { Lane::Suspects } else { Lane::Usual };
         let reply_to = self.reply_to.clone();
         let waiting = Waiting { conn, address, question, key, asked: now, reply_to };
-        let taken = state.queue.push(lane, waiting);
+        let taken = state.queue.push(lane, network_of(address), waiting);
         drop(state);
         if !taken {
             return Some(Answer::Busy);

@@ -1,8 +1,11 @@
-//! What waits to be verified, in two lanes: the usual one goes first.
+//! What waits to be verified, in two lanes: the usual one goes first. In a lane addresses take
+//! turns, so that one with thousands waiting holds up another for one password, not for all.
 //!
-//! Invariant: each lane is in order, and within its bound.
+//! Invariant: what waits from one address is in order; `waiting` is the sum over all addresses, and
+//! within the lane's bound; an address is in `turns` once if something of it waits, else nowhere.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 
 use crate::limits::{AUTH_SUSPECTS_MAX, AUTH_WAITING_MAX};
 
@@ -18,31 +21,69 @@ pub(super) enum Lane {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Queue<T> {
-    usual: VecDeque<T>,
-    suspects: VecDeque<T>,
+    usual: Turns<T>,
+    suspects: Turns<T>,
+}
+
+/// One lane.
+#[derive(Debug)]
+struct Turns<T> {
+    by_address: HashMap<Option<IpAddr>, VecDeque<T>>,
+    turns: VecDeque<Option<IpAddr>>,
+    waiting: usize,
+    waiting_max: usize,
 }
 
 impl<T> Default for Queue<T> {
     fn default() -> Self {
-        Self { usual: VecDeque::new(), suspects: VecDeque::new() }
+        Self { usual: Turns::new(AUTH_WAITING_MAX), suspects: Turns::new(AUTH_SUSPECTS_MAX) }
     }
 }
 
 impl<T> Queue<T> {
-    /// Whether there was room.
-    pub(super) fn push(&mut self, lane: Lane, item: T) -> bool {
-        let (list, max) = match lane {
-            Lane::Usual => (&mut self.usual, AUTH_WAITING_MAX),
-            Lane::Suspects => (&mut self.suspects, AUTH_SUSPECTS_MAX),
-        };
-        let has_room = list.len() < max;
-        if has_room {
-            list.push_back(item);
+    /// Whether there was room: an address may have as many waiting as there is room left, so that
+    /// those who come later find some.
+    pub(super) fn push(&mut self, lane: Lane, address: Option<IpAddr>, item: T) -> bool {
+        match lane {
+            Lane::Usual => self.usual.push(address, item),
+            Lane::Suspects => self.suspects.push(address, item),
         }
-        has_room
     }
 
     pub(super) fn pop(&mut self) -> Option<T> {
-        self.usual.pop_front().or_else(|| self.suspects.pop_front())
+        self.usual.pop().or_else(|| self.suspects.pop())
+    }
+}
+
+impl<T> Turns<T> {
+    fn new(waiting_max: usize) -> Self {
+        let (by_address, turns) = (HashMap::new(), VecDeque::new());
+        Self { by_address, turns, waiting: 0, waiting_max }
+    }
+
+    fn push(&mut self, address: Option<IpAddr>, item: T) -> bool {
+        let own = self.by_address.get(&address).map_or(0, VecDeque::len);
+        if own >= self.waiting_max - self.waiting {
+            return false;
+        }
+        if own == 0 {
+            self.turns.push_back(address);
+        }
+        self.by_address.entry(address).or_default().push_back(item);
+        self.waiting += 1;
+        true
+    }
+
+    fn pop(&mut self) -> Option<T> {
+        let address = self.turns.pop_front()?;
+        let own = self.by_address.get_mut(&address)?;
+        let item = own.pop_front()?;
+        self.waiting -= 1;
+        if own.is_empty() {
+            self.by_address.remove(&address);
+        } else {
+            self.turns.push_back(address);
+        }
+        Some(item)
     }
 }

@@ -115,6 +115,8 @@ fn bounded_memory() {
     (0..AUTH_ADDRESSES_MAX).for_each(|n| failures.count(address(n), now));
     failures.count(Some(HERE), now);
     assert!(!failures.has(Some(HERE), now), "no room");
+    failures.count(address(7), now);
+    assert!(failures.is_exceeded(address(7), now), "who is there is counted");
     let later = now + Duration::from_secs(60);
     failures.count(Some(HERE), later);
     assert!(failures.has(Some(HERE), later));
@@ -135,12 +137,35 @@ fn bounded_memory() {
 fn suspects_wait() {
     let mut queue = Queue::default();
     for (lane, max) in [(Lane::Suspects, AUTH_SUSPECTS_MAX), (Lane::Usual, AUTH_WAITING_MAX)] {
-        (0..max).for_each(|n| assert!(queue.push(lane, (lane, n))));
-        assert!(!queue.push(lane, (lane, max)));
+        let address = |n: usize| Some(IpAddr::V4(u32::try_from(n).expect("small").into()));
+        (0..max).for_each(|n| assert!(queue.push(lane, address(n), (lane, n))));
+        assert!(!queue.push(lane, address(max), (lane, max)));
     }
-    assert_eq!(queue.pop(), Some((Lane::Usual, 0)));
-    (1..AUTH_WAITING_MAX).for_each(|n| assert_eq!(queue.pop(), Some((Lane::Usual, n))));
+    (0..AUTH_WAITING_MAX).for_each(|n| assert_eq!(queue.pop(), Some((Lane::Usual, n))));
     assert_eq!(queue.pop(), Some((Lane::Suspects, 0)));
-    assert!(queue.push(Lane::Usual, (Lane::Usual, 7)));
+    assert!(queue.push(Lane::Usual, None, (Lane::Usual, 7)));
     assert_eq!(queue.pop(), Some((Lane::Usual, 7)));
+    (1..AUTH_SUSPECTS_MAX).for_each(|n| assert_eq!(queue.pop(), Some((Lane::Suspects, n))));
+    assert_eq!(queue.pop(), None);
+}
+
+// One address with all it may have waiting takes neither the place nor the turn of others.
+#[test]
+fn addresses_take_turns() {
+    for (lane, max) in [(Lane::Suspects, AUTH_SUSPECTS_MAX), (Lane::Usual, AUTH_WAITING_MAX)] {
+        let mut queue = Queue::default();
+        let greedy = (0..max).take_while(|n| queue.push(lane, Some(HERE), (HERE, *n))).count();
+        assert_eq!(greedy, max / 2);
+        assert!(queue.push(lane, Some(THERE), (THERE, 0)) && queue.push(lane, None, (THERE, 1)));
+        assert!(!queue.push(lane, Some(HERE), (HERE, greedy)));
+        for expected in [(HERE, 0), (THERE, 0), (THERE, 1), (HERE, 1), (HERE, 2)] {
+            assert_eq!(queue.pop(), Some(expected));
+        }
+        assert!(queue.push(lane, Some(THERE), (THERE, 2)));
+        for expected in [(HERE, 3), (THERE, 2), (HERE, 4)] {
+            assert_eq!(queue.pop(), Some(expected));
+        }
+        (5..greedy).for_each(|n| assert_eq!(queue.pop(), Some((HERE, n))));
+        assert_eq!(queue.pop(), None);
+    }
 }

@@ -307,12 +307,20 @@ impl Queue {
 
     /// Ends a message in memory that cannot be read.
     pub fn mark_gone(&mut self, number: u64, log: &mut impl QueueLog) {
-        let Some(front) = self.front.as_deref_mut() else { return };
+        if self.withdraw(number, log)
+            && let Some(front) = self.front.as_deref_mut()
+        {
+            front.lost += 1;
+        }
+    }
+
+    /// Ends a message in memory that its client is not to have; false if it had ended.
+    pub fn withdraw(&mut self, number: u64, log: &mut impl QueueLog) -> bool {
+        let Some(front) = self.front.as_deref_mut() else { return false };
         let entry = front.get(number);
         if entry == Entry::GONE || entry == Entry::RELEASED {
-            return;
+            return false;
         }
-        front.lost += 1;
         if number < front.flight_end() {
             let at = front.at(number);
             self.end_at(at, log);
@@ -320,6 +328,7 @@ impl Queue {
             front.end_ready(number);
             self.let_go(entry, log);
         }
+        true
     }
 
     /// How many messages could not be read since the last call.
