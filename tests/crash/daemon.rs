@@ -70,14 +70,10 @@ impl Daemon {
         self.child.try_wait().expect("it is our child")
     }
 
-    /// What there is to say of one that has ended.
-    pub(crate) fn epitaph(&self, status: ExitStatus) -> String {
-        format!("the broker ended by itself: {status}: {}", self.said())
-    }
-
-    /// Ends it with SIGKILL.
-    pub(crate) fn kill(mut self) {
+    /// Ends it with SIGKILL; tells all it said.
+    pub(crate) fn kill(mut self) -> String {
         self.end(Signal::KILL);
+        self.said()
     }
 
     /// Ends it with SIGTERM; tells how it ended.

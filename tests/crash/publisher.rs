@@ -10,9 +10,6 @@ use crate::ledger::Ledger;
 use crate::link::{Came, Gone, Link};
 use crate::scene::{Scene, Theme};
 
-/// Messages that are sent at the end of a scene that lingers, beyond the window.
-const LAST_WORDS: usize = 60;
-
 /// A message on its way.
 struct Flight {
     /// Its packet identifier.
@@ -35,10 +32,6 @@ pub(crate) struct Publisher {
     /// By packet identifier less 1: whether it is taken. The lowest free one is the next: so
     /// identifiers are used again as soon as they may be.
     taken: Vec<bool>,
-    /// Messages that it has on their way at most.
-    window: usize,
-    /// After a scene that lingers: what comes on it is not read.
-    link: Option<Link>,
     /// The broker has said that there is a session.
     known: bool,
 }
@@ -53,16 +46,13 @@ impl Publisher {
             topics: (0..ledger.topics.len()).filter(of_ours).collect(),
             random,
             flights: VecDeque::new(),
-            taken: vec![false; window + LAST_WORDS],
-            window,
-            link: None,
+            taken: vec![false; window],
             known: false,
         }
     }
 
     /// Publishes until the broker is gone; in a scene that drains, until all is acknowledged.
     pub(crate) fn run(&mut self, addr: SocketAddr, scene: &Scene) -> Result<(), String> {
-        self.link = None;
         // Some stay on their connection and some come and go.
         let restless = if self.random.one_in(2) { 0 } else { 200 };
         while !scene.is_over() {
@@ -74,19 +64,6 @@ impl Publisher {
             }
         }
         Ok(())
-    }
-
-    /// Sends some more; nobody will hear of an answer.
-    pub(crate) fn speak_last(&mut self, scene: &Scene) {
-        let Some(mut link) = self.link.take() else { return };
-        // What nobody answered when it spoke before is still on its way.
-        let room = self.taken.len() - self.flights.len();
-        for _ in 0..self.random.below(room + 1) {
-            self.publish(scene.theme(), &mut link);
-        }
-        // It may have ended.
-        let _ = link.flush();
-        self.link = Some(link);
     }
 
     /// One connection; whether all is done.
@@ -116,7 +93,7 @@ impl Publisher {
                 link.leave();
                 return Ok(Ok(true));
             }
-            while !scene.drains() && self.flights.len() < self.window {
+            while !scene.drains() && self.flights.len() < self.taken.len() {
                 self.publish(scene.theme(), &mut link);
             }
             link.flush()?;
@@ -133,9 +110,6 @@ impl Publisher {
                 }
                 return Ok(Ok(false));
             }
-        }
-        if scene.lingers() {
-            self.link = Some(link);
         }
         Ok(Ok(false))
     }

@@ -7,19 +7,8 @@ use crate::ledger::{Kind, Topic};
 /// See the module.
 pub(crate) struct Scene {
     over: AtomicBool,
-    ends: Ends,
+    drains: bool,
     theme: Theme,
-}
-
-/// How a round ends.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Ends {
-    /// The broker is killed while all talk to it.
-    Killed,
-    /// When all have stopped listening: what its log had by then is all that anybody was promised.
-    Torn,
-    /// Nothing new is published, and all is received.
-    Drained,
 }
 
 /// What is published in a round: what one kind of message gets along with may depend on the others.
@@ -39,22 +28,17 @@ impl Theme {
 }
 
 impl Scene {
-    pub(crate) fn new(ends: Ends, theme: Theme) -> Self {
-        Self { over: AtomicBool::new(false), ends, theme }
+    /// In a round that `drains` nothing new is published, and actors end when they have all.
+    pub(crate) fn new(drains: bool, theme: Theme) -> Self {
+        Self { over: AtomicBool::new(false), drains, theme }
     }
 
     pub(crate) fn theme(&self) -> Theme {
         self.theme
     }
 
-    /// Actors end when they have all.
     pub(crate) fn drains(&self) -> bool {
-        self.ends == Ends::Drained
-    }
-
-    /// Publishers keep their connections when it is over.
-    pub(crate) fn lingers(&self) -> bool {
-        self.ends == Ends::Torn
+        self.drains
     }
 
     pub(crate) fn is_over(&self) -> bool {

@@ -1,5 +1,5 @@
-//! The ends of the logs, while the broker writes and after: what came behind that which anybody was
-//! promised may be lost when the power goes, in any way.
+//! The ends of the logs when the broker was killed: what was written and not committed may be lost
+//! when the power goes, in any way.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -13,15 +13,13 @@ use crate::common::Random;
 /// What a disk writes as one.
 const SECTOR: usize = 512;
 
-/// Looks until the logs are quiet.
-const LOOKS_MAX: usize = 100;
-
 /// Where a log ends.
-#[derive(PartialEq, Eq, Debug)]
-pub(crate) struct End {
+#[derive(Debug)]
+struct End {
     shard: PathBuf,
-    /// The file of its newest segment, and the offset in it.
+    /// The file of its newest segment, where that starts in the log, and the offset in the file.
     file: PathBuf,
+    start: u64,
     offset: usize,
 }
 
@@ -33,8 +31,7 @@ impl Mapping for Image {
     }
 }
 
-/// Where the log of each shard ends that has one. While the broker writes: what was committed
-/// before is before that.
+/// Where the log of each shard ends that has one.
 fn ends(data: &Path) -> Vec<End> {
     let shards = entries(data).into_iter().filter(|path| path.is_dir());
     shards.filter_map(|shard| end_of(&shard)).collect()
@@ -51,59 +48,44 @@ fn entries(directory: &Path) -> Vec<PathBuf> {
 fn end_of(shard: &Path) -> Option<End> {
     let starts = entries(shard).into_iter().filter_map(|file| {
         let mut header = [0; 64];
-        // One may have gone meanwhile.
         File::open(&file).ok()?.read_exact_at(&mut header, 0).ok()?;
         let start = u64::from_le_bytes(*header[24..].first_chunk().expect("8 bytes"));
         let is_used = header.starts_with(b"ringmqsg");
         (is_used && file.extension()? == "segment").then_some((start, file))
     });
-    let (_, file) = starts.max()?;
+    let (start, file) = starts.max()?;
     let mapping = Box::new(Image(fs::read(&file).ok()?));
     let found = [Found { id: FileId(0), mapping }];
     let walk = segment_walks(&found, &BTreeMap::new());
     let end = walk.first()?.walk(&mut |_| {}).expect("it is the newest");
     let offset = usize::try_from(end.offset).expect("files are small");
-    Some(End { shard: shard.to_owned(), file, offset })
+    Some(End { shard: shard.to_owned(), file, start, offset })
 }
 
-/// The ends of a moment at which no log grew: what stands before them depends on nothing that
-/// stands behind them, on no shard. None if they grow on and on.
-pub(crate) fn quiet_ends(data: &Path) -> Vec<End> {
-    let mut before = ends(data);
-    for _ in 0..LOOKS_MAX {
-        let now = ends(data);
-        if now == before {
-            return now;
-        }
-        before = now;
-    }
-    Vec::new()
+/// How far the log of each shard was committed, by what the broker said of it before it was killed.
+fn committed(said: &str) -> BTreeMap<String, u64> {
+    let lines = said.lines().filter_map(|line| {
+        let (_, told) = line.split_once(" shard ")?;
+        let (shard, end) = told.split_once(": committed up to ")?;
+        Some((format!("shard-{shard}"), end.parse().ok()?))
+    });
+    lines.collect()
 }
 
-/// Tears the log of each shard, behind what was promised; tells how many bytes of records that may
-/// cost. A single log is torn anywhere there. Of several, one may have noted what another had
-/// committed: they are torn where they were at one moment.
-pub(crate) fn tear(data: &Path, promised: &[End], random: &mut Random) -> u64 {
-    let torn: Vec<(End, usize)> = ends(data)
-        .into_iter()
-        .filter_map(|end| {
-            let before = promised.iter().find(|before| before.shard == end.shard)?;
-            // A segment that was begun since has nothing that was promised.
-            let header = usize::try_from(HEADER_BYTES).expect("small");
-            let first = if before.file == end.file { before.offset } else { header };
-            Some((end, first))
-        })
-        .collect();
-    let is_one = torn.len() == 1;
-    let is_same = |(end, _): &(End, usize)| promised.iter().any(|before| before.file == end.file);
-    if !is_one && !torn.iter().all(is_same) {
-        return 0;
-    }
+/// Tears the log of each shard, anywhere behind what was committed; tells how many bytes of records
+/// that may cost.
+pub(crate) fn tear(data: &Path, said: &str, random: &mut Random) -> usize {
+    let committed = committed(said);
     let mut bytes = 0;
-    for (end, first) in torn {
-        assert!(first <= end.offset, "{end:?} is before what was promised: {first}");
-        let from = if is_one { first + random.below(end.offset - first + 1) } else { first };
-        bytes += (end.offset - from) as u64;
+    for end in ends(data) {
+        let shard = end.shard.file_name().expect("it has one").to_string_lossy();
+        let Some(committed) = committed.get(&*shard) else { continue };
+        // A segment's header may be written, and nothing of it committed.
+        let first = HEADER_BYTES + committed.saturating_sub(end.start);
+        let first = usize::try_from(first).expect("files are small");
+        assert!(first <= end.offset, "{end:?}: {committed} was committed");
+        let from = first + random.below(end.offset - first + 1);
+        bytes += end.offset - from;
         let file = File::options().read(true).write(true).open(&end.file).expect("it is there");
         tear_file(&file, from..end.offset, random);
     }
