@@ -1,8 +1,29 @@
 //! PUBLISH: its fields, its answer, DUP (3.3, 4.3).
 
 use std::collections::HashSet;
+use std::fs;
 
 use crate::common::{Broker, Client, frame, on_shards, puback, publish, pubrec, resume_as, string};
+
+/// A PUBLISH that its client may not send is acknowledged at its QoS, and reaches nobody.
+#[test]
+pub(crate) fn unauthorised_is_acknowledged() {
+    let name = format!("ringmq-conformance-acl-{}", std::process::id());
+    let rules = std::env::temp_dir().join(name);
+    fs::write(&rules, "topic read #\ntopic write allowed\n").expect("it is writable");
+    let broker = Broker::start_with(2, &[&format!("--acl={}", rules.display())]);
+    let mut reader = Client::connect(&broker, "reader");
+    reader.subscribe("#", 0);
+    let mut writer = Client::connect(&broker, "writer");
+    writer.send(&publish("denied", "0").bytes());
+    writer.send(&publish("denied", "1").qos1(1).bytes());
+    writer.expect(&puback(1));
+    writer.send(&publish("denied", "2").qos2(2).bytes());
+    writer.expect(&pubrec(2));
+    writer.send(&publish("allowed", "x").bytes());
+    reader.expect_publish(&publish("allowed", "x"));
+    fs::remove_file(rules).expect("it is there");
+}
 
 /// QoS 3 closes the connection.
 #[test]

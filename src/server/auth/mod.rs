@@ -7,8 +7,8 @@
 //! ```
 //! What a hash costs is paid once: whose password was right is remembered for a while, so that many
 //! who reconnect at once come in at once, and a wrong one that is tried again is known. Addresses
-//! take turns, and those that had wrong ones lately stand in a queue of their own, behind the others.
-//! Locks are held for a look-up, never for a hash.
+//! take turns, and those that had wrong ones lately stand in a queue of their own, behind the
+//! others. Locks are held for a look-up, never for a hash.
 
 mod failures;
 mod memory;
