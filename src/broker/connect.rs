@@ -144,6 +144,7 @@ impl Shard {
         });
         self.clients += 1;
         self.out.stats.clients_accepted += 1;
+        self.vhosts[vhost].counts.clients_accepted += 1;
         debug!("link {}: client {client_id:?} connected, session present: {present}", conn.slot);
         if ends || !connect.clean_session && !present {
             self.greet_once_kept(conn);

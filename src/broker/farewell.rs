@@ -127,7 +127,11 @@ impl Shard {
     fn may_publish_will(&mut self, key: SessionKey, will: &Will) -> bool {
         let topic = TopicName::parse(&will.topic).expect("it was checked at CONNECT");
         let may = may_publish(&self.policy, self.catalog.sessions.get(key), topic);
-        self.out.stats.publishes_denied += u64::from(!may);
+        if !may {
+            self.out.stats.publishes_denied += 1;
+            let vhost = VhostId(self.catalog.sessions.get(key).vhost);
+            self.vhosts[vhost].counts.publishes_denied += 1;
+        }
         may
     }
 

@@ -40,12 +40,13 @@ impl Shard {
             return Flow::Stop;
         };
         if denied {
-            return self.deny_publish(conn, publish, context);
+            return self.deny_publish(conn, vhost, publish, context);
         }
         if self.waits_for_disk(conn, vhost, route, publish) {
             return Flow::Wait;
         }
         self.out.stats.publishes_in += 1;
+        self.vhosts[vhost].counts.publishes_in += 1;
         let vhost_rate = self.vhosts[vhost].quota.publish_rate;
         if self.out.options.publish_rate.is_limited() || vhost_rate.is_limited() {
             self.meter(conn, vhost, publish, context.now_ms);

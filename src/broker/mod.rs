@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `shard` | the hub: what a reactor calls |
 //! | `admission`, `rights` | who may come in; what they may do |
+//! | `counts` | what happened in a vhost |
 //! | `connect`, `subscribe` | CONNECT; SUBSCRIBE and UNSUBSCRIBE |
 //! | `inbound`, `routing` | PUBLISH and its answers; who gets a message |
 //! | `farewell`, `reason` | ends of connections and wills; why they end |
@@ -26,6 +27,7 @@ mod admission;
 mod congestion;
 mod connect;
 mod connection;
+mod counts;
 mod delivery;
 mod farewell;
 mod inbound;
@@ -52,6 +54,7 @@ mod tree;
 mod vhost;
 
 pub use admission::{Answer, Caller, Inquiry};
+pub use counts::VhostReport;
 pub use meter::PublishRate;
 pub use options::{OnDenied, Options, Overflow, Takeover, Threshold};
 pub use peers::{Crowd, Peers, ShardId, ShardSet};

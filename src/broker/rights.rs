@@ -71,10 +71,12 @@ impl Shard {
     pub(super) fn deny_publish(
         &mut self,
         conn: ConnId,
+        vhost: VhostId,
         publish: &Publish<'_>,
         context: &mut Context<'_>,
     ) -> Flow {
         self.out.stats.publishes_denied += 1;
+        self.vhosts[vhost].counts.publishes_denied += 1;
         debug!("link {}: may not publish to {:?}", conn.slot, publish.topic.as_str());
         if self.out.options.on_denied == OnDenied::Disconnect {
             self.close(conn, CloseReason::Denied, context);

@@ -142,6 +142,7 @@ impl Shard {
         if !self.may_subscribe(key, filter) {
             debug!("link {}: may not subscribe to {:?}", conn.slot, filter.as_str());
             self.out.stats.subscriptions_denied += 1;
+            self.vhosts[vhost].counts.subscriptions_denied += 1;
             return None;
         }
         let (granted, text) = (entry.qos, filter.as_str());

@@ -7,6 +7,7 @@ use std::ops::{Index, IndexMut};
 use crate::mqtt::{TopicFilter, TopicName};
 use crate::store::{Hashing, SessionKey};
 
+use super::counts::Counts;
 use super::peers::ShardId;
 use super::quota::{Quota, Usage};
 use super::rights::Readers;
@@ -27,6 +28,7 @@ pub(super) struct Vhost {
     pub(super) exchange: Exchange,
     pub(super) quota: Quota,
     pub(super) usage: Usage,
+    pub(super) counts: Counts,
 }
 
 impl Vhost {
@@ -58,8 +60,14 @@ impl Vhosts {
             exchange: Exchange::new(hashing),
             quota: Quota::NONE,
             usage: Usage::default(),
+            counts: Counts::default(),
         };
         list.resize_with(list.len().max(usize::from(vhost.0) + 1), new);
+    }
+
+    /// Each vhost.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (VhostId, &Vhost)> {
+        (0..).map(VhostId).zip(&self.list)
     }
 
     /// Notes the name of a vhost.

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::broker::{Context, Event, Flow, Shard, ShardId, ShardSet, Stats};
+use crate::broker::{Context, Event, Flow, Shard, ShardId, ShardSet, Stats, VhostReport};
 use crate::chunk::Batch;
 use crate::mesh::{Bell, Census, Receiver};
 use crate::ring::{Completion, Key, Ring};
@@ -161,16 +161,16 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         reactor
     }
 
-    /// Turns until it was told to stop and everything is closed.
+    /// Turns until it was told to stop and everything is closed; tells what happened.
     ///
     /// # Errors
     /// If the ring fails.
-    pub fn run(mut self) -> io::Result<Stats> {
+    pub fn run(mut self) -> io::Result<(Stats, Vec<VhostReport>)> {
         while !self.is_stopped() {
             let timeout = self.sleep_time();
             self.turn(timeout)?;
         }
-        Ok(*self.stats())
+        Ok((*self.stats(), self.broker.vhost_reports()))
     }
 
     /// What happened so far.

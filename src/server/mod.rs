@@ -8,6 +8,7 @@ mod privileges;
 mod storage;
 pub mod tls;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -26,7 +27,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::access::{LoadError, Policy};
-use crate::broker::{self, Shard, ShardId, Stats};
+use crate::broker::{self, Shard, ShardId, Stats, VhostReport};
 use crate::config::{Listen, Options};
 use crate::cpus;
 use crate::disk::{DirectoryError, FileMedium};
@@ -170,7 +171,9 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         control.send(Parcel::Drain);
     }
     let finished = threads.into_iter().map(|thread| thread.join().unwrap_or_default());
-    log_stats(&finished.collect::<Vec<_>>());
+    let (stats, reports): (Vec<Stats>, Vec<_>) = finished.unzip();
+    log_stats(&stats);
+    log_vhosts(reports.into_iter().flatten());
     storage.finish();
     drop(files);
     info!("stopped");
@@ -275,7 +278,9 @@ struct Arrangement {
 type Ready = (usize, Result<(Waker, Features), StartError>);
 /// The control thread's ways to the shards.
 type Controls = Vec<Sender<Parcel<Socket>>>;
-type Started = (Vec<thread::JoinHandle<Stats>>, Vec<Control>, Features);
+/// What a shard tells at its end.
+type Told = (Stats, Vec<VhostReport>);
+type Started = (Vec<thread::JoinHandle<Told>>, Vec<Control>, Features);
 
 /// Starts the threads; each makes its own ring, then all learn how to wake each other.
 fn start(
@@ -400,7 +405,7 @@ fn run_shard(
     options: &Options,
     ready: &mpsc::Sender<Ready>,
     arrangement: &Mailbox<Arrangement>,
-) -> Stats {
+) -> Told {
     let at = usize::from(seat.shard.0);
     if let Some(cpu) = seat.cpu {
         pin(cpu);
@@ -415,7 +420,7 @@ fn run_shard(
         Err(refused) => {
             // The starter gone means it has failed already.
             let _gone = ready.send((at, Err(StartError::Ring(refused))));
-            return Stats::default();
+            return Told::default();
         }
     };
     let seed = seed();
@@ -426,15 +431,15 @@ fn run_shard(
         Ok(store) => store,
         Err(error) => {
             let _gone = ready.send((at, Err(error)));
-            return Stats::default();
+            return Told::default();
         }
     };
     let waker = ring::Ring::waker(&ring);
     if ready.send((at, Ok((waker, features)))).is_err() {
-        return Stats::default();
+        return Told::default();
     }
     let Ok(Arrangement { wakers, medium, desk, policy, vhosts }) = arrangement.recv() else {
-        return Stats::default();
+        return Told::default();
     };
     let clock = SinceStart(seat.started);
     let vhosts = vhosts.iter().map(|(number, name)| (*number, name.as_str()));
@@ -443,7 +448,7 @@ fn run_shard(
     let options = reactor_options(seat, options, broker, &wakers, medium, desk);
     let reactor = Reactor::new(ring, clock, options);
     match reactor.run() {
-        Ok(stats) => stats,
+        Ok(told) => told,
         Err(error) => {
             // A broker with a dead core is worse than a restart.
             error!("shard {at}: io_uring failed: {error}");
@@ -572,4 +577,23 @@ fn log_stats(shards: &[Stats]) {
         (sum > 0).then(|| format!("{name} {sum}"))
     });
     info!("counted: {}", counts.collect::<Vec<_>>().join(", "));
+}
+
+/// Names what happened in each vhost, if there are several.
+fn log_vhosts(reports: impl Iterator<Item = VhostReport>) {
+    let mut vhosts: BTreeMap<Box<str>, VhostReport> = BTreeMap::new();
+    for report in reports {
+        match vhosts.get_mut(&report.vhost) {
+            Some(sum) => sum.add(&report),
+            None => drop(vhosts.insert(report.vhost.clone(), report)),
+        }
+    }
+    if vhosts.keys().all(|name| &**name == "/") {
+        return;
+    }
+    for VhostReport { vhost, figures } in vhosts.values() {
+        let counts = figures.iter().filter(|(_, count)| *count > 0);
+        let counts: Vec<String> = counts.map(|(name, count)| format!("{name} {count}")).collect();
+        info!("counted in vhost {vhost:?}: {}", counts.join(", "));
+    }
 }

@@ -90,3 +90,32 @@ fn apart() {
         second.expect_silence();
     }
 }
+
+// What happened in each vhost is counted apart, over all shards.
+#[test]
+fn counted_apart() {
+    let files = files();
+    files.write("vhosts/b/acl", "user anna\ntopic readwrite t/#\n");
+    let broker = Broker::start_with(2, &[&files.flag("--vhosts", "vhosts")]);
+    for (n, user) in (1..).zip(["plant 1:anna", "plant 1:ben", "b:anna"]) {
+        let mut client = enter(&broker, user, &format!("client-{n}"));
+        client.send(&subscribe(1, &[("other", 0)]));
+        client.expect(&suback(1, &[if n == 3 { 0x80 } else { 0 }]));
+        for topic in ["t/1", "other"] {
+            client.send(&publish(topic, "x").retained().qos1(7).bytes());
+            while client.read_packet() != puback(7) {}
+        }
+        client.leave();
+    }
+    broker.terminate();
+    let counted = broker.wait_for_line("counted in vhost \"b\":");
+    for figure in ["clients_accepted 1", "publishes_in 1,", "publishes_denied 1", "retained 1,"] {
+        assert!(counted.contains(figure), "{figure}: {counted}");
+    }
+    assert!(counted.contains("subscriptions_denied 1"), "{counted}");
+    let counted = broker.wait_for_line("counted in vhost \"plant 1\":");
+    for figure in ["clients_accepted 2", "publishes_in 4", "retained 2"] {
+        assert!(counted.contains(figure), "{figure}: {counted}");
+    }
+    assert!(!counted.contains("denied"), "{counted}");
+}
