@@ -3,12 +3,13 @@
 mod access;
 mod auth;
 mod doors;
+mod heap;
 mod notify;
 mod privileges;
 mod storage;
+mod summary;
 pub mod tls;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -123,6 +124,7 @@ impl std::error::Error for StartError {}
 /// # Errors
 /// If it cannot start.
 pub fn run(options: &Options) -> Result<(), StartError> {
+    heap::settle();
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
         .map_err(|error| StartError::System("watch for signals", error))?;
     raise_open_files();
@@ -172,8 +174,8 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     }
     let finished = threads.into_iter().map(|thread| thread.join().unwrap_or_default());
     let (stats, reports): (Vec<Stats>, Vec<_>) = finished.unzip();
-    log_stats(&stats);
-    log_vhosts(reports.into_iter().flatten());
+    summary::log_stats(&stats);
+    summary::log_vhosts(reports.into_iter().flatten());
     storage.finish();
     drop(files);
     info!("stopped");
@@ -565,35 +567,5 @@ fn pin(cpu: usize) {
     set.set(cpu);
     if let Err(error) = sched_setaffinity(None, &set) {
         warn!("cannot pin a shard to CPU {cpu}: {error}");
-    }
-}
-
-fn log_stats(shards: &[Stats]) {
-    let Some(first) = shards.first() else { return };
-    let names = first.each().map(|(name, _)| name);
-    let counts = names.enumerate().filter_map(|(at, name)| {
-        let values = shards.iter().filter_map(|stats| stats.each().nth(at));
-        let sum: u64 = values.map(|(_, count)| count).sum();
-        (sum > 0).then(|| format!("{name} {sum}"))
-    });
-    info!("counted: {}", counts.collect::<Vec<_>>().join(", "));
-}
-
-/// Names what happened in each vhost, if there are several.
-fn log_vhosts(reports: impl Iterator<Item = VhostReport>) {
-    let mut vhosts: BTreeMap<Box<str>, VhostReport> = BTreeMap::new();
-    for report in reports {
-        match vhosts.get_mut(&report.vhost) {
-            Some(sum) => sum.add(&report),
-            None => drop(vhosts.insert(report.vhost.clone(), report)),
-        }
-    }
-    if vhosts.keys().all(|name| &**name == "/") {
-        return;
-    }
-    for VhostReport { vhost, figures } in vhosts.values() {
-        let counts = figures.iter().filter(|(_, count)| *count > 0);
-        let counts: Vec<String> = counts.map(|(name, count)| format!("{name} {count}")).collect();
-        info!("counted in vhost {vhost:?}: {}", counts.join(", "));
     }
 }

@@ -25,6 +25,7 @@ pub(crate) const UNSAFE_FILES: &[&str] = &[
     "src/ring/queue.rs",
     "src/ring/sends.rs",
     "src/ring/uring.rs",
+    "src/server/heap.rs",
 ];
 
 /// Crates that only one file may use.
