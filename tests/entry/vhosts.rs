@@ -3,7 +3,7 @@
 use crate::common::{
     Broker, Client, End, connack, connect, puback, publish, unsuback, unsubscribe,
 };
-use crate::common::{suback, subscribe};
+use crate::common::{pubcomp, pubrec, pubrel, suback, subscribe};
 use crate::files::{Files, PASSWORD, answer, connect_as, enter};
 
 /// Two vhosts beside the default one: `plant 1` has anna and ben, `b` has anna.
@@ -75,6 +75,15 @@ fn apart() {
         second.send(&unsubscribe(9, &["t/#"]));
         second.expect_publish(&publish("t/1", ""));
         second.expect(&unsuback(9));
+        // Nor does a message at QoS 2 with an identifier that is taken here, or a will.
+        second.send(&publish("t/2", "second").qos2(1).bytes());
+        while second.read_packet() != pubrec(1) {}
+        second.send(&pubrel(1));
+        while second.read_packet() != pubcomp(1) {}
+        let will = publish("t/3", "will of another").at(0);
+        let doomed = connect("doomed").will(&will).username(other).password("password of anna");
+        Client::connect_with(&broker, &doomed).reset();
+        while second.read_packet() != will.bytes() {}
         first.expect_silence();
         drop(first);
         second.leave();
