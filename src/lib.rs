@@ -98,9 +98,10 @@
 //!
 //! A session's queue keeps its beginning and its end in memory; the middle is blocks of positions
 //! in the log. Messages are read from the files' own pages, mapped read-only, and written through
-//! the ring: storing through a mapping would stall the loop whenever a sync runs. A segment goes
-//! when nothing refers to it; when few old messages keep many segments, what lives in them is moved
-//! to the log's end ([`store`]).
+//! the ring: storing through a mapping would stall the loop whenever a sync runs. A page that the
+//! disk cannot read is zeros to whoever reads it, and so a damaged record (`disk::sigbus`). A
+//! segment goes when nothing refers to it; when few old messages keep many segments, what lives in
+//! them is moved to the log's end ([`store`]).
 //!
 //! What a connected client acknowledges at once is acknowledged to its publisher at once: nobody
 //! needs it from the disk any more. A QoS 2 message is sent only when it is committed, since a

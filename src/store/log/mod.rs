@@ -132,7 +132,13 @@ impl Log {
             return Some(write);
         }
         let start = self.staging.next_start()?;
-        let at = self.segments.find(start).expect("what is staged has a segment");
+        let mut at = self.segments.find(start).expect("what is staged has a segment");
+        if self.segments.list[at].is_damaged.get() {
+            // What comes behind damage is found again only in another segment, and where a page
+            // could not be read its mapping may show zeros for good.
+            self.leave_file(at, "what stands before it is damaged");
+            at = self.segments.find(start).expect("what is staged has a segment");
+        }
         let segment = &self.segments.list[at];
         let file = segment.file.as_ref()?.id;
         let shard = self.options.shard;
@@ -336,7 +342,7 @@ impl Log {
     /// to that any more.
     pub(in crate::store) fn set_damaged(&mut self, offset: u64) {
         if let Some(at) = self.segments.find(offset) {
-            self.segments.list[at].is_damaged = true;
+            self.segments.list[at].is_damaged.set(true);
         }
     }
 
@@ -353,16 +359,6 @@ impl Log {
 
 /// Reading. A position that is not in the log, or not any more, is `None`.
 impl Log {
-    /// What stands at a position and behind it, in the same group or segment; at least a byte.
-    #[inline]
-    pub fn bytes_at(&self, position: Position) -> Option<&[u8]> {
-        let offset = offset_of(position);
-        if offset >= self.segments.written {
-            return self.staging.bytes_at(offset).filter(|bytes| !bytes.is_empty());
-        }
-        self.segments.bytes_at(offset)
-    }
-
     /// A message. It is `None` as well if it is damaged.
     #[inline]
     pub fn message(&self, position: Position) -> Option<MessageRecord<'_>> {
@@ -385,7 +381,11 @@ impl Log {
     /// Bytes of a record, by its own account.
     #[inline]
     pub fn record_bytes(&self, position: Position) -> Option<usize> {
-        Record::length(self.bytes_at(position)?)
+        let offset = offset_of(position);
+        if offset >= self.segments.written {
+            return Record::length(self.staging.bytes_at(offset)?);
+        }
+        self.segments.look_at(offset, Record::length)?
     }
 
     /// The record at `offset` and where the next one of its segment would stand: so an owner walks

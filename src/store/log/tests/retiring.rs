@@ -103,7 +103,7 @@ fn segments_stay_until_the_release_is_committed() {
     world.append(1);
     assert!(world.write());
     assert_eq!(world.end_turn(), [file]);
-    assert_eq!(world.log.bytes_at(again), None);
+    assert_eq!(world.log.record_bytes(again), None);
     assert!(!world.log.hold(again, 1));
 }
 

@@ -40,14 +40,13 @@ fn sizes_around_the_end_come_back() {
 #[test]
 fn nothing_stands_elsewhere() {
     let mut world = World::new();
-    assert_eq!(world.log.bytes_at(Position::durable(0)), None);
+    assert_eq!(world.log.record_bytes(Position::durable(0)), None);
     assert!(!world.log.hold(Position::durable(0), 1));
     assert_eq!(world.log.segment_of(Position::durable(0)), None);
     world.append(10);
     for _ in 0..2 {
         for offset in [world.log.appended(), world.log.appended() + 1, 1 << 54] {
             let position = Position::durable(offset);
-            assert_eq!(world.log.bytes_at(position), None);
             assert_eq!(world.log.message(position), None);
             assert_eq!(world.log.record_bytes(position), None);
             assert!(world.log.record_at(offset).is_err());
