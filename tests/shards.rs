@@ -7,7 +7,9 @@ mod disk;
 use std::collections::VecDeque;
 
 use disk::{Disk, open_store};
-use ringmq::broker::{Caller, ConnId, Context, Crowd, Options, Peers, Shard, ShardId, ShardSet};
+use ringmq::broker::{
+    Caller, ConnId, Context, Crowd, Event, Flow, Options, Peers, Shard, ShardId, ShardSet,
+};
 use ringmq::chunk::Batch;
 use ringmq::mqtt::{Packet, Version, decode, peek_frame};
 use ringmq::store::Origin;
@@ -81,28 +83,35 @@ impl Net {
             let options = Options { shard: ShardId(shard), shards, ..Options::single() };
             let disk = Disk::default();
             let shard = Shard::new(options, open_store(shard, &disk));
-            Node { shard, out: Rings::new(shards), disk }
+            let mut node = Node { shard, out: Rings::new(shards), disk };
+            // It has files.
+            node.end_turn();
+            node
         };
         Self((0..shards).map(node).collect())
     }
 
     fn give(&mut self, at: usize, conn: ConnId, bytes: &[u8]) {
+        self.hand(at, conn, bytes);
+        self.0[at].end_turn();
+    }
+    /// The same, and the turn goes on.
+    fn hand(&mut self, at: usize, conn: ConnId, bytes: &[u8]) -> Flow {
         let node = &mut self.0[at];
         let frame = peek_frame(bytes, 1 << 20).expect("tests send packets").expect("whole ones");
         let packet: Packet<'_> = decode(Version::V311, frame, bytes).expect("tests send packets");
         let mut context = Context { now_ms: 0, peers: &mut node.out };
-        node.shard.handle_packet(conn, &packet, &mut context);
-        node.end_turn();
+        node.shard.handle_packet(conn, &packet, &mut context)
     }
     fn client(&mut self, at: usize, conn: ConnId, id: u8) {
         self.0[at].shard.open(conn, Caller { address: None, local: true }, 0);
-        self.give(at, conn, &[0x10, 13, 0, 4, b'M', b'Q', b'T', b'T', 4, 2, 0, 0, 0, 1, id]);
+        self.give(at, conn, &connect(true, id));
         self.output(at, conn);
     }
     /// The same with a session that stays.
     fn resident(&mut self, at: usize, conn: ConnId, id: u8) {
         self.0[at].shard.open(conn, Caller { address: None, local: true }, 0);
-        self.give(at, conn, &[0x10, 13, 0, 4, b'M', b'Q', b'T', b'T', 4, 0, 0, 0, 0, 1, id]);
+        self.give(at, conn, &connect(false, id));
     }
     /// The process ends at once, and another begins with what is on the disks.
     fn crash(self) -> Self {
@@ -133,7 +142,11 @@ impl Net {
             node.end_turn();
             self.0[from].out.committed[to] += 1;
         }
-        let node = &mut self.0[from];
+        self.keep(from);
+    }
+    /// Has a shard keep what promises it can.
+    fn keep(&mut self, at: usize) {
+        let node = &mut self.0[at];
         let mut context = Context { now_ms: 0, peers: &mut node.out };
         node.shard.keep_promises(&mut context);
         node.shard.continue_replays(&mut context);
@@ -163,6 +176,10 @@ impl Net {
     }
 }
 
+fn connect(clean: bool, id: u8) -> Vec<u8> {
+    let flags = if clean { 2 } else { 0 };
+    vec![0x10, 13, 0, 4, b'M', b'Q', b'T', b'T', 4, flags, 0, 0, 0, 1, id]
+}
 fn publish(topic: u8, value: u8) -> Vec<u8> {
     vec![0x31, 4, 0, 1, topic, value]
 }
@@ -444,4 +461,80 @@ fn origins_go_with_the_session() {
     net.client(0, again, b'p');
     net.settle();
     assert_eq!((known(&net, 0), known(&net, 1)), ([false, false], [false, false]));
+}
+
+/// SUBSCRIBE with one filter of 1,000 bytes, or UNSUBSCRIBE.
+fn long(kind: u8, tail: &[u8]) -> Vec<u8> {
+    let rest = 2 + 2 + 1000 + tail.len();
+    let low = u8::try_from(rest & 127).expect("seven bits");
+    let mut packet = vec![kind, low | 128, u8::try_from(rest >> 7).expect("small"), 0, 1];
+    packet.extend(1000_u16.to_be_bytes());
+    packet.extend([b'f'; 1000]);
+    packet.extend(tail);
+    packet
+}
+
+/// What a durable session must know waits when the log is not written, after a few megabytes; what
+/// it need not know does not, and when the log is written who waited goes on.
+#[test]
+fn requests_wait_for_the_log() {
+    let mut net = Net::new(1);
+    let conn = |slot| ConnId { slot, generation: 0 };
+    let requests = [
+        subscribe(b'x'),
+        vec![0xa2, 5, 0, 1, 0, 1, b'x'],
+        vec![0x34, 5, 0, 1, b't', 0, 7],
+        vec![0x62, 2, 0, 7],
+    ];
+    for (slot, id) in (0..).zip(b'a'..=b'e') {
+        net.resident(0, conn(slot), id);
+        net.keep(0);
+    }
+    let (begin, _) = net.0[0].shard.log_marks();
+    let filling = [long(0x82, &[0]), long(0x82, &[1]), long(0xa2, &[])];
+    let mut filling = filling.iter().cycle();
+    while net.hand(0, CONN, filling.next().expect("they go round")) == Flow::Continue {
+        assert!(net.0[0].shard.log_marks().0 < begin + (8 << 20), "nothing waits");
+    }
+    for (slot, request) in (1..).zip(&requests) {
+        assert_eq!(net.hand(0, conn(slot), request), Flow::Wait, "{request:?}");
+    }
+    for slot in [5, 6] {
+        net.0[0].shard.open(conn(slot), Caller { address: None, local: true }, 0);
+    }
+    assert_eq!(net.hand(0, conn(5), &connect(false, b'n')), Flow::Wait);
+    for packet in [connect(true, b'o'), subscribe(b'x'), vec![0x30, 4, 0, 1, b'y', b'1']] {
+        assert_eq!(net.hand(0, conn(6), &packet), Flow::Continue, "{packet:?}");
+    }
+    net.0[0].end_turn();
+    let node = &mut net.0[0];
+    let mut context = Context { now_ms: 0, peers: &mut node.out };
+    let events: Vec<Event> = std::iter::from_fn(|| node.shard.next_event(&mut context)).collect();
+    for slot in 0..=5 {
+        assert!(events.contains(&Event::Resume(conn(slot))), "{slot}: {events:?}");
+    }
+    for (slot, request) in (1..).zip(&requests) {
+        assert_eq!(net.hand(0, conn(slot), request), Flow::Continue, "{request:?}");
+    }
+    net.give(0, conn(5), &connect(false, b'n'));
+    net.keep(0);
+    assert_eq!(net.output(0, conn(5)), [0x20, 2, 0, 0]);
+}
+
+/// A client that goes on while its answers wait for the log is not read from in the end, and again
+/// when it has got them.
+#[test]
+fn answers_that_wait_are_bounded() {
+    let mut net = Net::new(1);
+    net.resident(0, CONN, b'r');
+    net.keep(0);
+    net.hand(0, CONN, &subscribe(b'x'));
+    let message = [0x32, 5, 0, 1, b't', 0, 7];
+    let handed = (0..200_000).take_while(|_| net.hand(0, CONN, &message) == Flow::Continue);
+    let handed = handed.count();
+    assert!((2 * 65_535..200_000).contains(&handed), "{handed}");
+    net.0[0].end_turn();
+    net.keep(0);
+    while !net.output(0, CONN).is_empty() {}
+    assert_eq!(net.hand(0, CONN, &message), Flow::Continue);
 }
