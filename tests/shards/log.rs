@@ -79,3 +79,54 @@ fn answers_that_wait_are_bounded() {
     while !net.output(0, CONN).is_empty() {}
     assert_eq!(net.hand(0, CONN, &message), Flow::Continue);
 }
+
+/// What is promised on disk is answered when it is there, and other traffic meanwhile; what goes to
+/// clean sessions, or to nobody, touches no disk.
+#[test]
+fn promises_wait_for_the_log() {
+    let mut net = Net::new(1);
+    let (resident, absent) = (CONN, ConnId { slot: 1, generation: 0 });
+    net.resident(0, absent, b'a');
+    net.keep(0);
+    net.give(0, absent, &[0x82, 6, 0, 1, 0, 1, b't', 2]);
+    net.give(0, absent, &[0xe0, 0]);
+    net.resident(0, resident, b'r');
+    net.keep(0);
+    net.output(0, resident);
+    for (packet, answer) in [
+        (subscribe(b'x'), vec![0x90, 3, 0, 1, 0]),
+        (vec![0xa2, 5, 0, 1, 0, 1, b'x'], vec![0xb0, 2, 0, 1]),
+        (vec![0x32, 5, 0, 1, b't', 0, 7], vec![0x40, 2, 0, 7]),
+        (vec![0x34, 5, 0, 1, b't', 0, 8], vec![0x50, 2, 0, 8]),
+        (vec![0x62, 2, 0, 8], vec![0x70, 2, 0, 8]),
+        (vec![0x34, 5, 0, 1, b'n', 0, 9], vec![0x50, 2, 0, 9]),
+        (vec![0x33, 6, 0, 1, b'v', 0, 7, b'1'], vec![0x40, 2, 0, 7]),
+        (vec![0x33, 5, 0, 1, b'v', 0, 7], vec![0x40, 2, 0, 7]),
+    ] {
+        net.hand(0, resident, &packet);
+        net.turn_without_disk(0);
+        assert!(net.output(0, resident).is_empty(), "{packet:?}");
+        net.hand(0, resident, &[0xc0, 0]);
+        assert_eq!(net.output(0, resident), [0xd0, 0]);
+        net.0[0].end_turn();
+        net.keep(0);
+        assert_eq!(net.output(0, resident), answer, "{packet:?}");
+    }
+    let (reader, writer) = (ConnId { slot: 2, ..CONN }, ConnId { slot: 3, ..CONN });
+    net.client(0, reader, b'c');
+    net.client(0, writer, b'w');
+    net.give(0, reader, &[0x82, 6, 0, 1, 0, 1, b'q', 2]);
+    let log = net.0[0].shard.log_marks();
+    for (packet, answer) in [
+        (vec![0x30, 3, 0, 1, b'q'], vec![]),
+        (vec![0x32, 5, 0, 1, b'q', 0, 7], vec![0x40, 2, 0, 7]),
+        (vec![0x34, 5, 0, 1, b'q', 0, 8], vec![0x50, 2, 0, 8]),
+        (vec![0x62, 2, 0, 8], vec![0x70, 2, 0, 8]),
+        (vec![0x32, 5, 0, 1, b'n', 0, 7], vec![0x40, 2, 0, 7]),
+    ] {
+        net.hand(0, writer, &packet);
+        assert_eq!(net.output(0, writer), answer, "{packet:?}");
+    }
+    net.turn_without_disk(0);
+    assert_eq!(net.0[0].shard.log_marks(), log);
+}

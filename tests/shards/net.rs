@@ -140,6 +140,15 @@ impl Net {
         }
         self.keep(from);
     }
+    /// A turn in which the disk does nothing.
+    pub(crate) fn turn_without_disk(&mut self, at: usize) {
+        let node = &mut self.0[at];
+        let mut context = Context { now_ms: 0, peers: &mut node.out };
+        node.shard.end_turn(&mut context);
+        node.shard.seal_promises(&node.out);
+        let mut context = Context { now_ms: 0, peers: &mut node.out };
+        node.shard.keep_promises(&mut context);
+    }
     /// Has a shard keep what promises it can.
     pub(crate) fn keep(&mut self, at: usize) {
         let node = &mut self.0[at];
