@@ -1,6 +1,7 @@
 //! What waits for a shard's log, and what does not.
 
 use ringmq::broker::{Caller, ConnId, Context, Event, Flow};
+use ringmq::limits::CONNECT_TIMEOUT_MS;
 
 use super::net::{CONN, Net, connect, subscribe};
 
@@ -13,6 +14,17 @@ fn long(kind: u8, tail: &[u8]) -> Vec<u8> {
     packet.extend([b'f'; 1000]);
     packet.extend(tail);
     packet
+}
+
+/// Has the first client ask until it has to wait, in a turn.
+#[track_caller]
+fn fill(net: &mut Net) {
+    let (begin, _) = net.0[0].shard.log_marks();
+    let requests = [long(0x82, &[0]), long(0x82, &[1]), long(0xa2, &[])];
+    let mut requests = requests.iter().cycle();
+    while net.hand(0, CONN, requests.next().expect("they go round")) == Flow::Continue {
+        assert!(net.0[0].shard.log_marks().0 < begin + (8 << 20), "nothing waits");
+    }
 }
 
 /// What a durable session must know waits when the log is not written, after a few megabytes; what
@@ -31,12 +43,7 @@ fn requests_wait_for_the_log() {
         net.resident(0, conn(slot), id);
         net.keep(0);
     }
-    let (begin, _) = net.0[0].shard.log_marks();
-    let filling = [long(0x82, &[0]), long(0x82, &[1]), long(0xa2, &[])];
-    let mut filling = filling.iter().cycle();
-    while net.hand(0, CONN, filling.next().expect("they go round")) == Flow::Continue {
-        assert!(net.0[0].shard.log_marks().0 < begin + (8 << 20), "nothing waits");
-    }
+    fill(&mut net);
     for (slot, request) in (1..).zip(&requests) {
         assert_eq!(net.hand(0, conn(slot), request), Flow::Wait, "{request:?}");
     }
@@ -60,6 +67,23 @@ fn requests_wait_for_the_log() {
     net.give(0, conn(5), &connect(false, b'n'));
     net.keep(0);
     assert_eq!(net.output(0, conn(5)), [0x20, 2, 0, 0]);
+}
+
+/// A CONNECT that waits for the log in vain is closed in its time, as any that is not answered.
+#[test]
+fn no_connect_waits_for_ever() {
+    let mut net = Net::new(1);
+    net.resident(0, CONN, b'a');
+    net.keep(0);
+    fill(&mut net);
+    let newcomer = ConnId { slot: 1, ..CONN };
+    net.0[0].shard.open(newcomer, Caller { address: None, local: true }, 0);
+    assert_eq!(net.hand(0, newcomer, &connect(false, b'n')), Flow::Wait);
+    let node = &mut net.0[0];
+    let mut context = Context { now_ms: CONNECT_TIMEOUT_MS, peers: &mut node.out };
+    assert_eq!(node.shard.on_timer(newcomer, &mut context), None);
+    let events: Vec<Event> = std::iter::from_fn(|| node.shard.next_event(&mut context)).collect();
+    assert!(events.contains(&Event::Close(newcomer)), "{events:?}");
 }
 
 /// A client that goes on while its answers wait for the log is not read from in the end, and again
