@@ -134,7 +134,9 @@
 //! and counted, QoS 1 waits in its session (see `broker::congestion`). A full ring to another
 //! shard, or no free receive buffer, pauses reading as well. When the disk is behind, or its space
 //! low, publishers whose message needs it, on this shard or another, are not read from until it is
-//! not; nothing is acknowledged that is not kept (see `broker::shortage`).
+//! not; nothing is acknowledged that is not kept. Who asks for something else that the log must
+//! know, a subscription say, waits when it is behind or nearly out of room (see
+//! `broker::shortage`).
 //!
 //! A session that is full drops messages, or blocks publishers (`--session-overflow`): those are
 //! acknowledged when there is room, and meanwhile read from only while they have something to

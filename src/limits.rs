@@ -136,6 +136,11 @@ pub const OUTGOING_BURST_FACTOR: usize = 4;
 /// taken them.
 pub const CHOKE_FACTOR: usize = 2;
 
+/// Replies of one connection that wait for the disk or for other shards. Over: it is not read from
+/// until half of them have left. More than a client has that keeps to its packet identifiers: some
+/// for its own messages, as many for ours.
+pub const PROMISED_MAX: u32 = 2 * 65_536;
+
 /// Topics whose route one shard remembers. Full: another topic's is forgotten.
 pub const ROUTES_MAX: usize = 65_536;
 

@@ -429,7 +429,7 @@ impl Log {
     /// The owner holds all it needs of what was found when the log was opened: the rest may go.
     pub fn finish_open(&mut self) {
         for at in 0..self.segments.list.len() {
-            self.segments.consider(at);
+            self.segments.consider_found(at);
         }
         self.segments.forget_all();
     }

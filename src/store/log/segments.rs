@@ -396,6 +396,15 @@ impl Segments {
         list.push(segment.start);
     }
 
+    /// The same of a segment that was found. If nothing refers to it, that is by what is committed:
+    /// it waits for nothing that was appended since, for which there may be no file but its own.
+    pub(super) fn consider_found(&mut self, at: usize) {
+        if self.list[at].references == 0 {
+            self.list[at].idle_since = Some(self.written);
+        }
+        self.consider(at);
+    }
+
     /// Recovery reads from `checkpoint` on.
     pub(super) fn on_checkpoint_written(&mut self, checkpoint: u64) {
         if checkpoint <= self.recovered_from {

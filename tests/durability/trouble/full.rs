@@ -3,11 +3,14 @@
 use std::sync::mpsc;
 use std::thread;
 
-use super::on_tmpfs;
-use crate::common::{Broker, Client, End, Publish, puback, publish, resume_as};
+use super::{Filler, expect_nothing_yet, expect_others_go_on, on_tmpfs};
+use crate::common::{Broker, Client, End, Publish, connack, connect, puback, publish, resume_as};
 use crate::setup::NAMES;
 
 const DISK: &str = "24m";
+
+/// Leaves room for the data directory, and for no segment file in it.
+const FILLER_BYTES: usize = (24 << 20) - (512 << 10);
 
 const MESSAGES: u32 = 6000;
 const PAYLOAD_BYTES: usize = 8000;
@@ -123,6 +126,32 @@ fn a_full_disk_is_drained() {
 #[test]
 fn a_low_disk_is_drained() {
     on_tmpfs("trouble::full::a_low_disk_is_drained", DISK, || fill_and_drain(1, "12MiB", &[]));
+}
+
+/// So full that there is not one file: the broker starts, says so, and serves who needs none; with
+/// space from elsewhere it goes on.
+#[test]
+fn without_a_file() {
+    on_tmpfs("trouble::full::without_a_file", DISK, || {
+        for shards in [1, 2] {
+            let filler = Filler::of(FILLER_BYTES);
+            let broker = Broker::start_with(shards, &["--disk-low", "0"]);
+            for _ in 0..shards {
+                broker.wait_for_line("there is no segment file left");
+            }
+            let mut client = Client::open(&broker);
+            client.send(&connect(NAMES[shards - 1]).persistent().bytes());
+            expect_others_go_on(&broker);
+            expect_nothing_yet(&client);
+            drop(filler);
+            client.expect(&connack(false, 0));
+            broker.wait_for_line("there is a segment file again");
+            client.subscribe("full", 1);
+            Client::connect(&broker, "publisher").publish(&publish("full", "x").qos1(1));
+            client.expect_publish(&publish("full", "x").at(1));
+            broker.stop();
+        }
+    });
 }
 
 /// Full, with the publisher on one shard and the subscriber on the other.

@@ -138,6 +138,20 @@ fn opening_lets_go_the_rest() {
     assert_eq!(world.end_turn(), [files[1]]);
 }
 
+// What nobody needs at opening goes before anything is committed: there may be no other file for
+// what the owner appends then.
+#[test]
+fn opening_needs_no_file_for_that() {
+    let (mut world, _) = held_world();
+    pass_checkpoint(&mut world);
+    let (mut world, _, _) = world.reopen();
+    world.append(10);
+    world.log.finish_open();
+    let files: Vec<FileId> = world.files().into_iter().flatten().collect();
+    assert_eq!(world.end_turn(), files[..4]);
+    assert!(world.log.staged_bytes() > 0);
+}
+
 // What is live in a segment is told from its references.
 #[test]
 fn facts_tell_what_lives() {
