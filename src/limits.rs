@@ -223,12 +223,12 @@ pub const GROUP_BUFFERS_KEPT_MAX: usize = 4;
 /// waits while the disk has room. None: what is staged waits, and with it its acknowledgements.
 pub const SPARE_FILES: usize = RESERVE_FILES + 1;
 
-/// Segments of room that messages leave alone, so that a disk that is full can be emptied again:
-/// one for acknowledgements, checkpoints and cleaning, and one because each start begins another
-/// segment, which the next start's checkpoint gives back. What two checkpoints, and what is on its
-/// way from other shards, take beyond half a segment comes on top. Not there: publishers whose
-/// message needs the disk are not read from until it is. A broker that is killed on a full disk so
-/// often, each time before it has taken a checkpoint, has none left and needs room from outside.
+/// Unused segment files that messages leave alone, so that a disk that is full can be emptied again:
+/// acknowledgements, checkpoints and cleaning need one, and each start begins another segment, which
+/// the checkpoint after the next start gives back. What is on its way from other shards has files
+/// on top, and so have two checkpoints beyond half a segment. Not there: publishers whose message
+/// needs the disk are not read from until it is. A broker that is killed on a full disk so often,
+/// each time before it has taken a checkpoint, has none left and needs room from outside.
 pub const RESERVE_FILES: usize = 2;
 
 /// Failed writes in a row after which a log asks for no more files until its owner says so: a disk

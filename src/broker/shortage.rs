@@ -40,6 +40,9 @@ use super::{ConnId, Options, Threshold, placement};
 const RECORD_BYTES: usize = 64;
 const TARGET_BYTES: usize = 12;
 
+/// What another shard has on its way when it is told: a ring, and what found that full.
+const ON_THE_WAY_BYTES: u64 = (MESH_RING_BYTES + MESH_RING_BYTES / 4) as u64;
+
 /// Bytes of a record of which is not asked whether a segment has room for it: any has.
 const PLAIN_BYTES: usize = 128 * 1024;
 
@@ -183,13 +186,13 @@ impl Shard {
 
     /// Looks at how the disk gets along; lets publishers go on that waited for it.
     pub(super) fn judge_disk(&mut self) {
-        // What other shards have on its way when they are told, and a checkpoint that grows.
+        // A checkpoint may grow.
         let checkpoint = self.housekeeping.checkpoint_bytes() * 2;
         let disk = &mut self.out.logs.disk;
-        let each = disk.capacity().min(MESH_RING_BYTES as u64);
-        disk.set_reserve(u64::from(self.out.options.shards - 1) * each + checkpoint);
+        let each = ON_THE_WAY_BYTES.min(2 * disk.capacity());
+        disk.set_reserve(u64::from(self.out.options.shards - 1) * each, checkpoint);
         let (appended, staged) = (disk.appended(), disk.staged_bytes());
-        let room = disk.room().saturating_sub(disk.reserve());
+        let room = disk.room_for_messages();
         let requests_room = disk.room().saturating_sub(disk.capacity() / REQUESTS_LEAVE);
         let shortage = &mut self.shortage;
         let bound = if shortage.behind { STAGED_BYTES_MAX / 2 } else { STAGED_BYTES_MAX };

@@ -165,7 +165,8 @@ impl Housekeeping {
             let gain = logs.disk.reclaimable() as u64 * self.segment_bytes;
             !logs.disk.has_unnamed_checkpoint() && gain > self.last_bytes * 2
         };
-        if self.ended.is_none() && (is_due || pressed && pays()) {
+        // Where space is short, one that makes none would begin a file of the reserve for nothing.
+        if self.ended.is_none() && if pressed { pays() } else { is_due } {
             let begun = logs.disk.append(&Record::CheckpointBegun).offset();
             let bytes = logs.disk.appended() - begun;
             self.job = Job::Checkpoint { begun, bytes, stage: Stage::Sessions(0) };

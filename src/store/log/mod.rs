@@ -85,7 +85,7 @@ pub struct Log {
     /// What the header in flight says.
     checkpoint_in_flight: Option<u64>,
     naming: Naming,
-    /// Bytes of room that messages leave alone.
+    /// Bytes of room in unused files that messages leave alone.
     reserve: u64,
     /// Files that the first header to be written makes useless.
     superseded: Vec<FileId>,
@@ -269,19 +269,25 @@ impl Log {
         self.room_end - self.appended() + self.files.room()
     }
 
-    /// Bytes of that room that are for acknowledgements, checkpoints and cleaning, and not for
-    /// messages.
-    pub fn reserve(&self) -> u64 {
-        self.reserve
+    /// Bytes of that room that messages may take. The reserve is for acknowledgements, checkpoints
+    /// and cleaning, and must be in files of which nothing is used: a start goes on in a new one.
+    pub fn room_for_messages(&self) -> u64 {
+        let beyond = self.files.room().checked_sub(self.reserve);
+        beyond.filter(|_| !self.segments.is_waiting()).map_or(0, |beyond| {
+            let newest = self.room_end - self.appended();
+            newest + beyond
+        })
     }
 
-    /// Has the reserve be so large that `bytes` fit in the half of a segment, or go beyond it.
-    pub fn set_reserve(&mut self, bytes: u64) {
+    /// Has the reserve be whole files: one more for each that messages on their way may begin, and
+    /// for each that `checkpoints`, in bytes, need beyond the half of one.
+    pub fn set_reserve(&mut self, on_the_way: u64, checkpoints: u64) {
         let capacity = self.capacity();
-        let files = RESERVE_FILES as u64 * capacity;
-        self.reserve = files + bytes.saturating_sub(capacity / 2);
-        let ahead = usize::try_from(self.reserve.div_ceil(capacity)).expect("it was in memory");
-        self.files.ahead = SPARE_FILES - RESERVE_FILES + ahead;
+        let beyond = checkpoints.saturating_sub(capacity / 2);
+        let more = on_the_way.div_ceil(capacity) + beyond.div_ceil(capacity);
+        let more = usize::try_from(more).expect("it was in memory");
+        self.reserve = (RESERVE_FILES + more) as u64 * capacity;
+        self.files.ahead = SPARE_FILES + more;
     }
 
     /// Bytes of records that a segment of the usual length has.

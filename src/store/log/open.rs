@@ -81,7 +81,7 @@ impl Log {
             failures: 0,
             last_error: None,
         };
-        log.set_reserve(0);
+        log.set_reserve(0, 0);
         Ok((log, report))
     }
 }

@@ -5,7 +5,7 @@ use std::thread;
 
 use super::{Filler, expect_nothing_yet, expect_others_go_on, on_tmpfs};
 use crate::common::{Broker, Client, End, Publish, connack, connect, puback, publish, resume_as};
-use crate::setup::NAMES;
+use crate::setup::{FENCES, NAMES};
 
 const DISK: &str = "24m";
 
@@ -92,11 +92,13 @@ fn fill_and_drain(shards: usize, low: &str, ends: &[End]) {
         let mut kept = expect_full(&broker, &acknowledged);
         for (round, end) in ends.iter().enumerate() {
             broker.restart(*end);
-            // It is promised something, so each start begins a file; and by the time it has been
-            // so often, what the start before took is free again.
-            let mut visitor = resume_as(&broker, &format!("visitor-{round}"), false);
-            (0..VISITS).for_each(|_| visitor.subscribe("visit", 1));
-            visitor.leave();
+            // On each shard somebody is promised something, so each start begins a file; and by the
+            // time that was so often, what the start before took is free again.
+            for id in FENCES {
+                let mut visitor = resume_as(&broker, id, round > 0);
+                (0..VISITS).for_each(|_| visitor.subscribe("visit", 1));
+                visitor.leave();
+            }
             publisher.join().expect("it saw the broker go");
             kept += u32::try_from(acknowledged.try_iter().count()).expect("few");
             let client = Client::connect(&broker, "publisher");
