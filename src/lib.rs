@@ -38,7 +38,8 @@
 //! | [`vhosts`] | lists and deletes vhosts | `config`, `disk` | the broker |
 //!
 //! `mqtt`, `transport`, `store` and `broker` are pure: no descriptor, clock, thread or atomic.
-//! [`chunk`] (bytes on their way out) and [`limits`] (every bound) are leaves that all may use.
+//! [`chunk`] (bytes on their way out), [`slots`] (tables by number) and [`limits`] (every bound)
+//! are leaves that all may use.
 //! `mqtt`, `transport`, `store`, `mesh` and `ring` do not see each other; `disk` sees of `store` no
 //! more than the seam. `tests/tidy.rs` holds the table, the files with `unsafe`, and the sizes.
 //!
@@ -122,6 +123,13 @@
 //! topic it published to last, and who may not read a topic is not in its route. A session keeps
 //! the name of its user, so that this holds for who is away as well, also after a restart.
 //!
+//! # Memory that goes back
+//!
+//! What is not touched costs nothing: large tables and buffers have memory of their own
+//! ([`limits::OWN_MEMORY_BYTES_MIN`]). When as many clients have left a shard as are still there,
+//! their places are taken off the ends of its tables in bounded steps, receive buffers and what a
+//! busy turn had gathered are given up, and the heap is trimmed (see `reactor::reclaim`).
+//!
 //! # When it is too much
 //!
 //! What an address may have is settled when a link is accepted, or when the PROXY header that it
@@ -160,6 +168,7 @@ pub mod passwd;
 pub mod reactor;
 pub mod ring;
 pub mod server;
+pub mod slots;
 pub mod store;
 pub mod transport;
 pub mod vhosts;

@@ -425,6 +425,11 @@ impl Log {
         self.segments.release(offset_of(position), count);
     }
 
+    /// Gives memory back that groups of records have had.
+    pub fn reclaim(&mut self) {
+        self.staging.reclaim();
+    }
+
     /// Lets go of the segments that nobody needs: once a turn, when all is appended by which they
     /// came to be so.
     pub fn end_turn(&mut self) {

@@ -241,8 +241,8 @@ fn files_are_asked_for_ahead() {
 }
 
 // What there is room for counts spares and the rest of the newest segment, and nothing while a
-// segment waits for a file. Messages may take what is beyond the reserve, which is two unused files,
-// and has more spares when it is more: the rest of the newest segment as long as those are there.
+// segment waits for a file. Messages may take what is beyond the reserve, which is two unused
+// files or more: the rest of the newest segment as long as those are there.
 #[test]
 fn room_is_what_files_are_there_for() {
     let mut world = World::new();
