@@ -39,6 +39,7 @@ impl FileMapping {
     /// Maps the first `bytes` of a file, which must have so many and be open for reading; `path` is
     /// for messages.
     pub(super) fn new(file: &impl AsRawFd, bytes: u64, path: &Path) -> io::Result<Self> {
+        sigbus::prepare();
         let (path, failures) = (path.to_owned(), Cell::new(0));
         if bytes == 0 {
             return Ok(Self { mapped: None, path, failures });

@@ -34,7 +34,6 @@ struct Guarded {
     /// First address, and one past the last; nothing is guarded if they are the same.
     start: Cell<usize>,
     end: Cell<usize>,
-    page_bytes: Cell<usize>,
     /// The first address that could not be read.
     unreadable: Cell<Option<usize>>,
 }
@@ -44,23 +43,33 @@ thread_local! {
         Guarded {
             start: Cell::new(0),
             end: Cell::new(0),
-            page_bytes: Cell::new(0),
             unreadable: Cell::new(None),
         }
     };
 }
 
-/// What happened at SIGBUS before: Rust's own handler, mostly, which ends the process.
-static BEFORE: OnceLock<libc::sigaction> = OnceLock::new();
+/// What the handler must know.
+struct Setting {
+    /// What happened at SIGBUS before: Rust's own handler, mostly, which ends the process.
+    before: libc::sigaction,
+    page_bytes: usize,
+}
+
+static SETTING: OnceLock<Setting> = OnceLock::new();
+
+/// Sets the handler, if it is not set. To be called before [`guard`].
+pub(super) fn prepare() {
+    SETTING.get_or_init(|| Setting { before: install(), page_bytes: page_size() });
+}
 
 /// Calls `read`, which may read at `addresses`, all of one mapping: pages that the disk cannot read
 /// are zeros there from then on, until the mapping is gone. The first address that `read` found
-/// unreadable, if there was one. Not to be called within itself.
+/// unreadable, if there was one. Not to be called within itself. It costs a few nanoseconds: each
+/// record that is read pays for it.
+#[inline]
 pub(super) fn guard(addresses: Range<usize>, read: &mut dyn FnMut()) -> Option<usize> {
-    BEFORE.get_or_init(install);
     GUARDED.with(|guarded| {
         assert_eq!(guarded.end.get(), 0, "one mapping is read at a time");
-        guarded.page_bytes.set(page_size());
         guarded.start.set(addresses.start);
         guarded.end.set(addresses.end);
         // The handler is to find these, whatever `read` is seen to be.
@@ -105,11 +114,11 @@ impl Guarded {
         if !(self.start.get()..self.end.get()).contains(&address) {
             return false;
         }
-        let page_bytes = self.page_bytes.get();
+        let Some(Setting { page_bytes, .. }) = SETTING.get() else { return false };
         let page = ptr::with_exposed_provenance_mut(address & !(page_bytes - 1));
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED;
         // SAFETY: the page is one of the mapping that is guarded, which may only be read.
-        let zeros = unsafe { libc::mmap(page, page_bytes, libc::PROT_READ, flags, -1, 0) };
+        let zeros = unsafe { libc::mmap(page, *page_bytes, libc::PROT_READ, flags, -1, 0) };
         if zeros == libc::MAP_FAILED {
             return false;
         }
@@ -123,7 +132,7 @@ impl Guarded {
 fn give_up() {
     // SAFETY: zeros are a valid value of this structure of numbers; they mean the system's default.
     let default: libc::sigaction = unsafe { std::mem::zeroed() };
-    let before = BEFORE.get().unwrap_or(&default);
+    let before = SETTING.get().map_or(&default, |setting| &setting.before);
     // SAFETY: it points to a structure that was the signal's before, or is the default.
     unsafe { libc::sigaction(libc::SIGBUS, before, ptr::null_mut()) };
 }
