@@ -117,6 +117,8 @@ pub(in crate::store) struct Segments {
     pub(super) written: u64,
     /// Bytes of records read since reading was last forgotten.
     read_bytes: Cell<usize>,
+    /// Index of the segment that was last found: the next look is mostly for the same.
+    found: Cell<usize>,
     /// Recovery reads from here on: the checkpoint in the newest header that is written.
     pub(super) recovered_from: u64,
     /// Starts of segments that nothing refers to, but that recovery would read.
@@ -222,13 +224,25 @@ impl Segments {
     #[inline]
     pub(super) fn find(&self, offset: u64) -> Option<usize> {
         let newest = self.list.len().checked_sub(1)?;
-        // Traffic that is only passing by touches the newest segment alone.
+        // Traffic that is only passing by touches the newest segment alone, and a backlog that
+        // drains one for a long time.
         let at = if self.list[newest].start <= offset {
             newest
+        } else if self.is_between(self.found.get(), offset) {
+            self.found.get()
         } else {
-            self.list.partition_point(|segment| segment.start <= offset).checked_sub(1)?
+            let at = self.list.partition_point(|segment| segment.start <= offset).checked_sub(1)?;
+            self.found.set(at);
+            at
         };
         (offset < self.end_of(at)).then_some(at)
+    }
+
+    /// Whether `offset` is between the starts of the segment at `at` and of the next one.
+    #[inline]
+    fn is_between(&self, at: usize, offset: u64) -> bool {
+        let starts_by = |at: usize| self.list.get(at).is_some_and(|it| it.start <= offset);
+        at + 1 < self.list.len() && starts_by(at) && !starts_by(at + 1)
     }
 
     #[inline]
