@@ -313,6 +313,12 @@ pub const FREE_FILES_MAX: usize = 4;
 /// calls.
 pub const ZEROS_WRITE_BYTES: usize = 1024 * 1024;
 
+/// Bytes of the parts of a segment file that a smaller commit group fills with zeros when it enters
+/// them: of groups of a kilobyte one in 256 pays for that. More would take a slow disk too long.
+pub const ZEROS_AHEAD_BYTES: u64 = 256 * 1024;
+
+const _: () = assert!(ZEROS_AHEAD_BYTES <= GROUP_BYTES_MAX as u64);
+
 /// How often the space of the file system is looked at: a disk that takes 1 GB/s moves by no more
 /// than the default `--disk-low` meanwhile.
 pub const SPACE_LOOK_MS: u64 = 1000;
