@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use crate::limits::{CHUNK_LARGE_BYTES, CHUNK_SMALL_BYTES, CHUNKS_KEPT_MAX};
+use crate::limits::{CHUNK_LARGE_BYTES, CHUNK_SMALL_BYTES, CHUNKS_KEPT_IDLE, CHUNKS_KEPT_MAX};
 
 /// Owned or shared bytes that go out as they stand.
 #[derive(Debug)]
@@ -117,6 +117,14 @@ impl ChunkPool {
         self.large.pop().unwrap_or_else(|| Vec::with_capacity(CHUNK_LARGE_BYTES))
     }
 
+    /// Gives the memory of all but a few free chunks back.
+    pub fn reclaim(&mut self) {
+        for class in [&mut self.small, &mut self.large] {
+            class.truncate(CHUNKS_KEPT_IDLE);
+            class.shrink_to(CHUNKS_KEPT_IDLE);
+        }
+    }
+
     /// Takes memory back; keeps it only while fewer than [`CHUNKS_KEPT_MAX`] of its size are free.
     pub fn recycle(&mut self, chunk: Chunk) {
         let Chunk::Owned(mut bytes) = chunk else {
@@ -173,5 +181,18 @@ mod tests {
         assert_eq!((again.as_ptr(), again.len()), (address, 0));
         pool.recycle(Chunk::Owned(Vec::with_capacity(CHUNK_SMALL_BYTES + 1)));
         assert!(pool.small.is_empty() && pool.large.is_empty());
+    }
+
+    /// Of many free chunks a few are left when their memory is asked for.
+    #[test]
+    fn pool_gives_memory_back() {
+        let mut pool = ChunkPool::default();
+        for _ in 0..CHUNKS_KEPT_MAX {
+            pool.recycle(Chunk::Owned(Vec::with_capacity(CHUNK_SMALL_BYTES)));
+            pool.recycle(Chunk::Owned(Vec::with_capacity(CHUNK_LARGE_BYTES)));
+        }
+        assert_eq!((pool.small.len(), pool.large.len()), (CHUNKS_KEPT_MAX, CHUNKS_KEPT_MAX));
+        pool.reclaim();
+        assert_eq!((pool.small.len(), pool.large.len()), (CHUNKS_KEPT_IDLE, CHUNKS_KEPT_IDLE));
     }
 }

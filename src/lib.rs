@@ -38,7 +38,8 @@
 //! | [`vhosts`] | lists and deletes vhosts | `config`, `disk` | the broker |
 //!
 //! `mqtt`, `transport`, `store` and `broker` are pure: no descriptor, clock, thread or atomic.
-//! [`chunk`] (bytes on their way out) and [`limits`] (every bound) are leaves that all may use.
+//! [`chunk`] (bytes on their way out), [`slots`] (tables by number) and [`limits`] (every bound)
+//! are leaves that all may use.
 //! `mqtt`, `transport`, `store`, `mesh` and `ring` do not see each other; `disk` sees of `store` no
 //! more than the seam. `tests/tidy.rs` holds the table, the files with `unsafe`, and the sizes.
 //!
@@ -98,9 +99,10 @@
 //!
 //! A session's queue keeps its beginning and its end in memory; the middle is blocks of positions
 //! in the log. Messages are read from the files' own pages, mapped read-only, and written through
-//! the ring: storing through a mapping would stall the loop whenever a sync runs. A segment goes
-//! when nothing refers to it; when few old messages keep many segments, what lives in them is moved
-//! to the log's end ([`store`]).
+//! the ring: storing through a mapping would stall the loop whenever a sync runs. A page that the
+//! disk cannot read is zeros to whoever reads it, and so a damaged record (`disk::sigbus`). A
+//! segment goes when nothing refers to it; when few old messages keep many segments, what lives in
+//! them is moved to the log's end ([`store`]).
 //!
 //! What a connected client acknowledges at once is acknowledged to its publisher at once: nobody
 //! needs it from the disk any more. A QoS 2 message is sent only when it is committed, since a
@@ -121,6 +123,13 @@
 //! topic it published to last, and who may not read a topic is not in its route. A session keeps
 //! the name of its user, so that this holds for who is away as well, also after a restart.
 //!
+//! # Memory that goes back
+//!
+//! What is not touched costs nothing: large tables and buffers have memory of their own
+//! ([`limits::OWN_MEMORY_BYTES_MIN`]). When as many clients have left a shard as are still there,
+//! their places are taken off the ends of its tables in bounded steps, receive buffers and what a
+//! busy turn had gathered are given up, and the heap is trimmed (see `reactor::reclaim`).
+//!
 //! # When it is too much
 //!
 //! What an address may have is settled when a link is accepted, or when the PROXY header that it
@@ -133,7 +142,9 @@
 //! and counted, QoS 1 waits in its session (see `broker::congestion`). A full ring to another
 //! shard, or no free receive buffer, pauses reading as well. When the disk is behind, or its space
 //! low, publishers whose message needs it, on this shard or another, are not read from until it is
-//! not; nothing is acknowledged that is not kept (see `broker::shortage`).
+//! not; nothing is acknowledged that is not kept. Who asks for something else that the log must
+//! know, a subscription say, waits when it is behind or nearly out of room (see
+//! `broker::shortage`).
 //!
 //! A session that is full drops messages, or blocks publishers (`--session-overflow`): those are
 //! acknowledged when there is room, and meanwhile read from only while they have something to
@@ -157,6 +168,7 @@ pub mod passwd;
 pub mod reactor;
 pub mod ring;
 pub mod server;
+pub mod slots;
 pub mod store;
 pub mod transport;
 pub mod vhosts;

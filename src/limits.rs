@@ -136,6 +136,11 @@ pub const OUTGOING_BURST_FACTOR: usize = 4;
 /// taken them.
 pub const CHOKE_FACTOR: usize = 2;
 
+/// Replies of one connection that wait for the disk or for other shards. Over: it is not read from
+/// until half of them have left. More than a client has that keeps to its packet identifiers: some
+/// for its own messages, as many for ours.
+pub const PROMISED_MAX: u32 = 2 * 65_536;
+
 /// Topics whose route one shard remembers. Full: another topic's is forgotten.
 pub const ROUTES_MAX: usize = 65_536;
 
@@ -176,6 +181,30 @@ pub const STOP_MS_MAX: u64 = 5_000;
 /// goes on in the next turn, after others.
 pub const LINK_WORK_MAX: u64 = 16_384;
 
+/// Time from when as many links have left a shard as are still there until their memory is
+/// reclaimed: who reconnects at once finds it warm.
+pub const RECLAIM_DELAY_MS: u64 = 1_000;
+
+/// Time between two steps of that.
+pub const RECLAIM_STEP_MS: u64 = 10;
+
+/// Entries of each table that one step gives back: with some 250 bytes each, the system takes a
+/// millisecond at most.
+pub const RECLAIM_SLOTS_MAX: usize = 16_384;
+
+/// Links that must have left for the heap to be asked as well: it looks at every free piece of some
+/// pages.
+pub const RECLAIM_HEAP_LINKS_MIN: usize = 256;
+
+/// Bytes from which on an allocation has memory of its own, which goes back to the system with it
+/// and grows without a copy; pages of it that are not touched cost nothing. Most messages are
+/// smaller: each would cost some page faults.
+pub const OWN_MEMORY_BYTES_MIN: usize = 1024 * 1024;
+
+/// Bytes of a table from which on it grows to [`OWN_MEMORY_BYTES_MIN`] at once: what it leaves in
+/// the heap as it grows is too large for what comes next there.
+pub const TABLE_HEAP_BYTES_MAX: usize = 32 * 1024;
+
 /// Messages of one other shard handled in one turn.
 pub const INBOX_RECORDS_MAX: usize = 1024;
 
@@ -195,6 +224,9 @@ pub const CHUNK_LARGE_BYTES: usize = 16 * 1024;
 
 /// Free output chunks a shard keeps for reuse, per class. Over: the memory goes back.
 pub const CHUNKS_KEPT_MAX: usize = 1024;
+
+/// Of those, the ones that stay when memory is reclaimed: a turn of a quiet shard takes no more.
+pub const CHUNKS_KEPT_IDLE: usize = 16;
 
 /// Chunks one send may carry; the rest follows in the next. Small enough that the progress of a
 /// slow reader is seen within a patience.
@@ -218,12 +250,13 @@ pub const GROUP_BUFFERS_KEPT_MAX: usize = 4;
 /// waits while the disk has room. None: what is staged waits, and with it its acknowledgements.
 pub const SPARE_FILES: usize = RESERVE_FILES + 1;
 
-/// Segments of room that messages leave alone, so that a disk that is full can be emptied again:
-/// one for acknowledgements, checkpoints and cleaning, and one because each start begins another
-/// segment, which the next start's checkpoint gives back. What two checkpoints, and what is on its
-/// way from other shards, take beyond half a segment comes on top. Not there: publishers whose
-/// message needs the disk are not read from until it is. A broker that is killed on a full disk so
-/// often, each time before it has taken a checkpoint, has none left and needs room from outside.
+/// Unused segment files that messages leave alone, so that a disk that is full can be emptied
+/// again: acknowledgements, checkpoints and cleaning need one, and each start begins another
+/// segment, which the checkpoint after the next start gives back. What is on its way from other
+/// shards has files on top, and so have two checkpoints beyond half a segment. Not there:
+/// publishers whose message needs the disk are not read from until it is. A broker that is killed
+/// on a full disk so often, each time before it has taken a checkpoint, has none left and needs
+/// room from outside.
 pub const RESERVE_FILES: usize = 2;
 
 /// Failed writes in a row after which a log asks for no more files until its owner says so: a disk
@@ -437,6 +470,8 @@ pub const ADDRESSES_SWEEP_MIN: usize = 1024;
 /// The time between two warnings of one kind about links that are refused.
 pub const REFUSED_WARN_MS: u64 = 60_000;
 
+const _: () = assert!(TABLE_HEAP_BYTES_MAX < OWN_MEMORY_BYTES_MIN);
+const _: () = assert!(CHUNKS_KEPT_IDLE < CHUNKS_KEPT_MAX);
 const _: () = assert!(CHUNK_SMALL_BYTES < CHUNK_LARGE_BYTES);
 const _: () = assert!(TLS_RECORD_EXTRA_BYTES < CHUNK_SMALL_BYTES);
 const _: () = assert!(TLS_PARTIAL_BYTES_MAX > 5 + 16 * 1024 + 1024);

@@ -175,6 +175,13 @@ impl Shard {
         }
     }
 
+    /// Who is let in, and has to wait for something else, is let in when its CONNECT comes again.
+    pub(super) fn keep_admitted(&mut self, conn: ConnId, identity: Identity) {
+        if let Some(greeting) = self.greeting_mut(conn) {
+            greeting.admission = Admission::Answered(identity, Answer::Right);
+        }
+    }
+
     /// The next password to verify; [`Shard::handle_verified`] follows.
     pub fn next_inquiry(&mut self) -> Option<Inquiry> {
         self.inquiries.pop_front()

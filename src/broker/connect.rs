@@ -74,11 +74,23 @@ impl Shard {
         context: &mut Context<'_>,
     ) -> Flow {
         match self.admit(conn, connect) {
+            Admittance::In(identity) if self.waits_to_begin(conn, connect, &identity) => {
+                self.keep_admitted(conn, identity);
+                return Flow::Wait;
+            }
             Admittance::In(identity) => self.enter(conn, connect, &identity, context),
             Admittance::Out(code) => self.refuse(conn, code, context),
             Admittance::Wait => return Flow::Wait,
         }
         Flow::Continue
+    }
+
+    /// Whether a client begins a session that stays, and has to wait for the log.
+    fn waits_to_begin(&mut self, conn: ConnId, connect: &Connect<'_>, identity: &Identity) -> bool {
+        let sessions = &self.catalog.sessions;
+        let found = sessions.find(identity.vhost, connect.client_id);
+        let begins = !connect.clean_session && found.is_none_or(|key| sessions.get(key).clean);
+        begins && self.waits_for_log(conn)
     }
 
     /// Lets a client in.

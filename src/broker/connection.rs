@@ -7,6 +7,7 @@
 //! `Closed` stays until the link is gone: what is in the output still goes out.
 
 use crate::mqtt::{QoS, Version};
+use crate::slots::{make_room, shorten};
 use crate::store::SessionKey;
 
 use super::ConnId;
@@ -138,8 +139,9 @@ impl Connections {
     /// If the slot is taken: the reactor frees a link before it gives its slot away.
     pub(super) fn open(&mut self, conn: ConnId, caller: Caller, now_ms: u64) {
         let slot = conn.slot as usize;
-        if slot >= self.slots.len() {
-            self.slots.resize_with(slot + 1, || None);
+        while slot >= self.slots.len() {
+            make_room(&mut self.slots);
+            self.slots.push(None);
         }
         assert!(self.slots[slot].is_none(), "slot {slot} is free");
         self.slots[slot] = Some(Connection {
@@ -182,6 +184,12 @@ impl Connections {
     pub(super) fn get_mut(&mut self, conn: ConnId) -> Option<&mut Connection> {
         let connection = self.slots.get_mut(conn.slot as usize)?.as_mut()?;
         (connection.generation == conn.generation).then_some(connection)
+    }
+
+    /// Gives memory back that connections which are gone have had, of `slots_max` at most; whether
+    /// there is more.
+    pub(super) fn reclaim(&mut self, slots_max: usize) -> bool {
+        shorten(&mut self.slots, slots_max, Option::is_none)
     }
 
     /// Names of all connections there are.

@@ -98,13 +98,18 @@ impl Shard {
             self.out.events.push_back(Event::Resume(conn));
             return self.timer_ms(conn);
         }
+        let greeting = self.is_greeting(conn);
         let is_held = self.out.connections.get(conn).is_some_and(|it| self.is_held(it));
-        if is_held && let Some(connection) = self.out.connections.get_mut(conn) {
+        // A CONNECT that waits has its time all the same: there may be nobody any more behind it,
+        // and not many wait before others are not accepted.
+        if is_held
+            && !greeting
+            && let Some(connection) = self.out.connections.get_mut(conn)
+        {
             // We do not read from it: its silence is ours.
             connection.last_packet_ms = context.now_ms;
             return self.timer_ms(conn);
         }
-        let greeting = self.is_greeting(conn);
         let reason = if greeting { CloseReason::ConnectTimeout } else { CloseReason::KeepAlive };
         self.close(conn, reason, context);
         None

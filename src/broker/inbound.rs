@@ -42,7 +42,10 @@ impl Shard {
         if denied {
             return self.deny_publish(conn, vhost, publish, context);
         }
-        if self.waits_for_disk(conn, vhost, route, publish) {
+        if self.waits_for_disk(conn, vhost, route, publish)
+            // That it came is noted, whether or not anybody gets it.
+            || publish.qos == QoS::ExactlyOnce && self.waits_for_log(conn)
+        {
             return Flow::Wait;
         }
         self.out.stats.publishes_in += 1;

@@ -41,6 +41,7 @@ mod placement;
 mod promises;
 mod quota;
 mod reason;
+mod reclaim;
 mod replay;
 mod rights;
 mod routes;

@@ -123,6 +123,13 @@ impl Promises {
         }
     }
 
+    /// Gives memory back that replies have had.
+    pub(super) fn reclaim(&mut self) {
+        self.spare = Vec::new();
+        self.open.shrink_to(0);
+        self.barriers.shrink_to(0);
+    }
+
     /// Whether replies wait.
     pub(super) fn is_waiting(&self) -> bool {
         !self.barriers.is_empty() || !self.open.is_empty()

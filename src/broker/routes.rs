@@ -9,6 +9,7 @@ use hashbrown::HashTable;
 
 use crate::limits::{ROUTE_TARGETS_MAX, ROUTE_TOPIC_BYTES_MAX, ROUTES_MAX};
 use crate::mqtt::QoS;
+use crate::slots::make_room;
 
 use crate::store::{Hashing, SessionKey};
 
@@ -52,6 +53,7 @@ impl Route {
     pub(super) fn add(&mut self, session: SessionKey, grant: Grant) {
         let Grant { qos: granted, durable } = grant;
         self.stores |= durable && granted > QoS::AtMostOnce;
+        make_room(&mut self.targets);
         self.targets.push(Target { session, granted, durable });
     }
 
@@ -141,6 +143,7 @@ impl Routes {
             route.remote = ShardSet::default();
             fill(route);
             route.merge_overlaps();
+            route.targets.shrink_to_fit();
             route.epoch = self.epoch;
             route.serial = route.serial.wrapping_add(1);
             self.targets += route.targets.len();

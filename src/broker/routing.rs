@@ -1,6 +1,7 @@
 //! From a message to everybody who gets it: sessions here, other shards, the retain store.
 
 use crate::mqtt::{QoS, TopicFilter, TopicName};
+use crate::slots::make_room;
 use crate::store::{NewMessage, Origin, SessionKey, Target};
 
 use super::delivery::Terms;
@@ -169,6 +170,7 @@ impl Shard {
             }
             let exactly_once = qos == QoS::ExactlyOnce;
             let target = Target { session: target.session, retain: false, exactly_once };
+            make_room(&mut self.catalog.targets);
             self.catalog.targets.push(target);
             queued += bytes;
         }

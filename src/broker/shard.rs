@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::access::Policy;
 use crate::chunk::{Batch, ChunkPool};
-use crate::limits::CHOKE_FACTOR;
+use crate::limits::{CHOKE_FACTOR, PROMISED_MAX};
 use crate::mqtt::{
     Ack, AckKind, Connect, ConnectReturn, DecodeError, Packet, Properties, Suback, TopicName,
     Unsuback, Version,
@@ -158,6 +158,11 @@ impl Shard {
         packet: &Packet<'_>,
         context: &mut Context<'_>,
     ) -> Flow {
+        let is_request =
+            matches!(packet, Packet::Pubrel(_) | Packet::Subscribe(_) | Packet::Unsubscribe(_));
+        if is_request && !self.is_greeting(conn) && self.waits_for_log(conn) {
+            return Flow::Wait;
+        }
         let Some(connection) = self.out.connections.get_mut(conn) else {
             return Flow::Stop;
         };
@@ -218,12 +223,14 @@ impl Shard {
         }
     }
 
-    /// Stops reading from a connection that asks and does not take the answers.
+    /// Stops reading from a connection that asks and does not take the answers, or asks on where
+    /// none can be given.
     #[inline]
     fn choke(&mut self, conn: ConnId) {
         let max = self.out.options.outgoing_bytes_max * CHOKE_FACTOR;
         if let Some(connection) = self.out.connections.get_mut(conn) {
-            connection.choked |= connection.output.bytes() >= max;
+            connection.choked |=
+                connection.output.bytes() >= max || connection.promised >= PROMISED_MAX;
         }
     }
 
@@ -429,7 +436,8 @@ impl Shard {
         if connection.choked {
             // It is not read from: that it takes its answers shows that it lives.
             connection.last_packet_ms = context.now_ms;
-            if connection.output.bytes() <= self.out.options.outgoing_bytes_max {
+            let is_taken = connection.output.bytes() <= self.out.options.outgoing_bytes_max;
+            if is_taken && connection.promised <= PROMISED_MAX / 2 {
                 connection.choked = false;
                 self.out.events.push_back(Event::Resume(conn));
             }

@@ -15,6 +15,11 @@
 //! Who waits is not read from, so a client that publishes and consumes over one connection cannot
 //! acknowledge meanwhile what it has been sent; a disk that only such clients could empty stays
 //! full until one of them connects again.
+//!
+//! Other requests that the log must know (a new session, SUBSCRIBE, UNSUBSCRIBE, what a publisher
+//! says at QoS 2) may use the reserve, but not the last of it: without that no checkpoint could be
+//! written that frees a segment. They wait for that, or while too much is staged; but for room not
+//! if messages wait for their client: it may be one of those who empty the disk.
 
 use log::{info, warn};
 
@@ -23,6 +28,7 @@ use crate::limits::{
 };
 use crate::mqtt::{Publish, QoS};
 
+use super::connection::Phase;
 use super::peers::{PeerMessage, ShardId, ShardSet};
 use super::routes::Ticket;
 use super::shard::{Context, Event, Shard};
@@ -34,8 +40,14 @@ use super::{ConnId, Options, Threshold, placement};
 const RECORD_BYTES: usize = 64;
 const TARGET_BYTES: usize = 12;
 
+/// What another shard has on its way when it is told: a ring, and what found that full.
+const ON_THE_WAY_BYTES: u64 = (MESH_RING_BYTES + MESH_RING_BYTES / 4) as u64;
+
 /// Bytes of a record of which is not asked whether a segment has room for it: any has.
 const PLAIN_BYTES: usize = 128 * 1024;
+
+/// Of a segment's room requests leave such a share alone.
+const REQUESTS_LEAVE: u64 = 4;
 
 /// See the module.
 #[derive(Default, Debug)]
@@ -49,6 +61,8 @@ pub(super) struct Shortage {
     /// end before the second.
     staged_end: u64,
     room_end: u64,
+    /// In this turn other requests are appended while the log ends before this offset.
+    requests_end: u64,
     /// Other shards that are short.
     peers: ShardSet,
     waiting: Vec<ConnId>,
@@ -57,6 +71,8 @@ pub(super) struct Shortage {
     waiting_for_peers: Vec<ConnId>,
     /// Their messages are larger than a segment, and wait for a file of their own.
     waiting_for_large: Vec<ConnId>,
+    /// What they ask for is no message.
+    waiting_for_log: Vec<ConnId>,
 }
 
 impl Shortage {
@@ -131,22 +147,53 @@ impl Shard {
                 return false;
             }
         }
+        self.await_disk(conn);
+        self.out.stats.publishers_waited_disk += 1;
+        true
+    }
+
+    /// Whether a client's request that its durable session must know has to wait for the log. Then
+    /// the client is noted: it is to go on later.
+    #[inline]
+    pub(super) fn waits_for_log(&mut self, conn: ConnId) -> bool {
+        self.out.logs.disk.appended() >= self.shortage.requests_end && self.may_wait_for_log(conn)
+    }
+
+    #[cold]
+    fn may_wait_for_log(&mut self, conn: ConnId) -> bool {
+        let Some(connection) = self.out.connections.get(conn) else { return false };
+        let is_exempt = match &connection.phase {
+            Phase::Open(open) => {
+                let session = self.catalog.sessions.get(open.session);
+                session.clean || session.queue.stored_bytes() > 0 && !self.shortage.behind
+            }
+            Phase::Greeting(_) => false,
+            Phase::Closed => true,
+        };
+        if !is_exempt {
+            self.await_disk(conn);
+            self.out.stats.requests_waited_disk += 1;
+            self.shortage.waiting_for_log.push(conn);
+        }
+        !is_exempt
+    }
+
+    fn await_disk(&mut self, conn: ConnId) {
         if let Some(connection) = self.out.connections.get_mut(conn) {
             connection.needs_disk = true;
-            self.out.stats.publishers_waited_disk += 1;
         }
-        true
     }
 
     /// Looks at how the disk gets along; lets publishers go on that waited for it.
     pub(super) fn judge_disk(&mut self) {
-        // What other shards have on its way when they are told, and a checkpoint that grows.
+        // A checkpoint may grow.
         let checkpoint = self.housekeeping.checkpoint_bytes() * 2;
         let disk = &mut self.out.logs.disk;
-        let each = disk.capacity().min(MESH_RING_BYTES as u64);
-        disk.set_reserve(u64::from(self.out.options.shards - 1) * each + checkpoint);
+        let each = ON_THE_WAY_BYTES.min(2 * disk.capacity());
+        disk.set_reserve(u64::from(self.out.options.shards - 1) * each, checkpoint);
         let (appended, staged) = (disk.appended(), disk.staged_bytes());
-        let room = disk.room().saturating_sub(disk.reserve());
+        let room = disk.room_for_messages();
+        let requests_room = disk.room().saturating_sub(disk.capacity() / REQUESTS_LEAVE);
         let shortage = &mut self.shortage;
         let bound = if shortage.behind { STAGED_BYTES_MAX / 2 } else { STAGED_BYTES_MAX };
         shortage.behind = staged >= bound;
@@ -154,9 +201,16 @@ impl Shard {
         let is_closed = shortage.behind || shortage.low;
         shortage.staged_end = if is_closed { 0 } else { appended + STAGED_BYTES_MAX - staged };
         shortage.room_end = appended + room;
+        let unstaged = if shortage.behind { 0 } else { STAGED_BYTES_MAX - staged };
+        shortage.requests_end = appended + unstaged.min(requests_room);
+        let requests_go_on = appended < shortage.requests_end;
         if !shortage.is_any() {
             shortage.least = None;
             let waiting = std::mem::take(&mut shortage.waiting);
+            self.resume_publishers(waiting);
+        }
+        if requests_go_on {
+            let waiting = std::mem::take(&mut self.shortage.waiting_for_log);
             self.resume_publishers(waiting);
         }
     }

@@ -89,6 +89,8 @@ stats! {
     publishers_blocked,
     /// Times a publisher waited for the disk.
     publishers_waited_disk,
+    /// Times a client waited for the disk with something else that its session must know.
+    requests_waited_disk,
     /// Writes to the disk that failed.
     disk_write_failures,
     /// Files that the disk had no room for.

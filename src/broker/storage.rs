@@ -1,7 +1,7 @@
 //! What the disk is given and asked for, what it answers, and what is done about it in time: files
 //! that were refused, sessions that nobody comes back to.
 
-use log::{info, warn};
+use log::{error, info, warn};
 
 use crate::limits::{LAZY_BYTES_MAX, LAZY_MS, STAGED_BYTES_MAX};
 use crate::store::{FileId, GroupWrite, Mapping, Request, SessionKey};
@@ -21,6 +21,8 @@ const RETRY_MS: u64 = 1_000;
 #[derive(Default, Debug)]
 pub(super) struct DiskTimes {
     retry_ms: Option<u64>,
+    /// The log has no file for what is next.
+    exhausted: bool,
     /// When what is staged and nobody waits for is to be written.
     lazy_ms: Option<u64>,
     /// When to look for sessions that have expired, and from which one on.
@@ -68,6 +70,9 @@ impl Shard {
     /// A file has come that was asked for.
     pub fn on_supplied(&mut self, id: FileId, mapping: Box<dyn Mapping>) {
         self.out.logs.disk.on_supplied(id, mapping);
+        if self.out.logs.disk.room() > 0 && std::mem::take(&mut self.disk.exhausted) {
+            info!("there is a segment file again: what waited for it is stored");
+        }
         self.judge_disk();
         self.resume_large();
     }
@@ -83,6 +88,12 @@ impl Shard {
             );
         }
         self.out.logs.disk.on_refused(error);
+        if self.out.logs.disk.room() == 0 && !std::mem::replace(&mut self.disk.exhausted, true) {
+            error!(
+                "there is no segment file left, not for acknowledgements either: nothing is \
+                 stored, and no session begins or is drained, until there is space from elsewhere"
+            );
+        }
         self.disk.retry_ms = Some(now_ms + RETRY_MS);
         self.judge_disk();
     }

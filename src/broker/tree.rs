@@ -7,6 +7,7 @@
 use slab::Slab;
 
 use crate::mqtt::{TopicFilter, TopicName};
+use crate::slots::make_room;
 use crate::store::{Hashing, Map};
 
 const ROOT: usize = 0;
@@ -59,7 +60,10 @@ impl<K: Copy + Ord, V: Copy> FilterTree<K, V> {
         let first = entries.is_empty();
         match entries.binary_search_by_key(&holder, |(known, _)| *known) {
             Ok(at) => entries[at].1 = value,
-            Err(at) => entries.insert(at, (holder, value)),
+            Err(at) => {
+                make_room(entries);
+                entries.insert(at, (holder, value));
+            }
         }
         first
     }
@@ -187,7 +191,12 @@ impl<K: Copy + Ord, V: Copy> FilterTree<K, V> {
 
 fn take_holder<K: Copy + Ord, V>(entries: &mut Entries<K, V>, holder: K) -> bool {
     let found = entries.binary_search_by_key(&holder, |(known, _)| *known);
-    found.map(|at| entries.remove(at)).is_ok()
+    let Ok(at) = found else { return false };
+    entries.remove(at);
+    if entries.len() < entries.capacity() / 4 {
+        entries.shrink_to(entries.capacity() / 2);
+    }
+    true
 }
 
 fn split_level(topic: &str) -> (&str, Option<&str>) {

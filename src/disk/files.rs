@@ -115,7 +115,7 @@ impl ShardFiles {
         let file = File::options().read(true).write(access == Access::Write).open(&path);
         let file = file.map_err(DirectoryError::system("open", &path))?;
         let bytes = kind.len();
-        if has_free_header(&file).map_err(DirectoryError::system("read", &path))? {
+        if has_free_header(&file, &path).map_err(DirectoryError::system("read", &path))? {
             self.free.push(FreeFile { id, bytes, is_unknown: true });
         } else {
             if access == Access::Write {
@@ -123,7 +123,7 @@ impl ShardFiles {
                 // built upon, and must not go with the power.
                 file.sync_data().map_err(DirectoryError::system("sync", &path))?;
             }
-            let mapping = FileMapping::new(&file, bytes);
+            let mapping = FileMapping::new(&file, bytes, &path);
             let mapping = mapping.map_err(DirectoryError::system("map", &path))?;
             self.found.push(Found { id, mapping: Box::new(mapping) });
         }
@@ -157,12 +157,17 @@ impl ShardFiles {
     }
 }
 
-/// Whether a file begins with a header of zeros; not if it is too short for one.
-fn has_free_header(file: &File) -> io::Result<bool> {
+/// Whether a file begins with a header of zeros; not if it is too short for one, or the disk cannot
+/// read it: then it is damaged, which the store will see.
+fn has_free_header(file: &File, path: &Path) -> io::Result<bool> {
     let mut header = [1; HEADER];
     match file.read_exact_at(&mut header, 0) {
         Ok(()) => Ok(header == [0; HEADER]),
         Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) if error.raw_os_error() == Some(Errno::IO.raw_os_error()) => {
+            warn!("{}: cannot read the header: {error}", path.display());
+            Ok(false)
+        }
         Err(error) => Err(error),
     }
 }

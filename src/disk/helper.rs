@@ -167,7 +167,7 @@ impl Room {
                 (id, file)
             }
         };
-        match FileMapping::new(&file, bytes) {
+        match FileMapping::new(&file, bytes, &self.folder.segment_path(id)) {
             Ok(mapping) => {
                 let file = Arc::new(OwnedFd::from(file));
                 Ok(Answer::Supplied { id, file, mapping: Box::new(mapping) })

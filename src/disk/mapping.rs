@@ -1,33 +1,47 @@
-//! A file mapped for reading: the only `unsafe` of the data directory.
+//! A file mapped for reading.
 //!
 //! Obligations: the bytes of a mapped file must stay there, and who reads must not see them change.
 //!
 //! - *They stay.* A mapping is never longer than its file was, and nobody here makes a file
-//!   shorter; the directory is locked against a second ringmq. A stranger who cuts a file off, or a
-//!   disk that cannot read a page, ends the process with SIGBUS: that is not guarded against.
+//!   shorter; the directory is locked against a second ringmq. Where a stranger has cut the file
+//!   off, or the disk cannot read a page, [`Mapping::guard`] makes zeros of it; see `sigbus` for
+//!   what happens elsewhere.
 //! - *They do not change.* Files are written by the ring and by the helper, never through the
 //!   mapping. What was written is written again only in a file in which nothing is needed any more,
 //!   and in a segment's header, which is read when the store is opened and never later. Readers
-//!   keep to what has been written: that is [`Mapping`]'s own rule.
+//!   keep to what has been written: that is [`Mapping`]'s own rule. A page that has become zeros is
+//!   never again what was told to be readable.
 
 #![allow(unsafe_code)]
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
 
 use memmap2::{Mmap, MmapOptions, UncheckedAdvice};
 
+use super::sigbus;
 use crate::store::Mapping;
 
-/// All of a file, shared and read-only. Of an empty file, which cannot be mapped, nothing.
-pub(super) struct FileMapping(Option<Mmap>);
+/// All of a file, shared and read-only.
+pub(super) struct FileMapping {
+    /// There is none of an empty file.
+    mapped: Option<Mmap>,
+    /// For messages.
+    path: PathBuf,
+    /// Times that something could not be read.
+    failures: Cell<u32>,
+}
 
 impl FileMapping {
-    /// Maps the first `bytes` of a file, which must have so many and be open for reading.
-    pub(super) fn new(file: &impl AsRawFd, bytes: u64) -> io::Result<Self> {
+    /// Maps the first `bytes` of a file, which must have so many and be open for reading; `path` is
+    /// for messages.
+    pub(super) fn new(file: &impl AsRawFd, bytes: u64, path: &Path) -> io::Result<Self> {
+        let (path, failures) = (path.to_owned(), Cell::new(0));
         if bytes == 0 {
-            return Ok(Self(None));
+            return Ok(Self { mapped: None, path, failures });
         }
         let len = usize::try_from(bytes).map_err(io::Error::other)?;
         let mut options = MmapOptions::new();
@@ -35,26 +49,53 @@ impl FileMapping {
         // SAFETY: the file has `bytes` bytes, which neither go away nor change under a reader, as
         // the head of this file shows.
         let mapped = unsafe { options.map(file) }?;
-        Ok(Self(Some(mapped)))
+        Ok(Self { mapped: Some(mapped), path, failures })
+    }
+
+    /// Something at this offset of the file could not be read.
+    #[cold]
+    fn on_unreadable(&self, offset: usize) {
+        let failures = self.failures.get().saturating_add(1);
+        self.failures.set(failures);
+        // A disk that is gone would have a line for each message.
+        if failures.is_power_of_two() {
+            let path = self.path.display();
+            log::error!(
+                "{path} cannot be read at byte {offset} ({failures} times so far): what stands \
+                 there is lost; the kernel's log says what the disk has, if nobody cut the file off"
+            );
+        }
     }
 }
 
-/// Maps all of a file for reading. Who has the file must not cut it off as long as the mapping is
-/// there, nor write where somebody reads: see the head of this file.
+/// Maps all of a file for reading; `path` is for messages. Who has the file must not cut it off as
+/// long as the mapping is there, nor write where somebody reads: see the head of this file.
 ///
 /// # Errors
 /// If the system has no memory map for us.
-pub fn map(file: &File) -> io::Result<Box<dyn Mapping>> {
-    Ok(Box::new(FileMapping::new(file, file.metadata()?.len())?))
+pub fn map(file: &File, path: &Path) -> io::Result<Box<dyn Mapping>> {
+    Ok(Box::new(FileMapping::new(file, file.metadata()?.len(), path)?))
 }
 
 impl Mapping for FileMapping {
     fn bytes(&self) -> &[u8] {
-        self.0.as_deref().unwrap_or_default()
+        self.mapped.as_deref().unwrap_or_default()
+    }
+
+    fn guard(&self, read: &mut dyn FnMut()) -> bool {
+        let addresses = self.bytes().as_ptr_range();
+        let start = addresses.start.addr();
+        match sigbus::guard(start..addresses.end.addr(), read) {
+            None => true,
+            Some(address) => {
+                self.on_unreadable(address - start);
+                false
+            }
+        }
     }
 
     fn forget(&self) {
-        if let Some(mapped) = &self.0 {
+        if let Some(mapped) = &self.mapped {
             // SAFETY: the mapping is shared with its file, so the next look finds the same bytes.
             let forgotten = unsafe { mapped.unchecked_advise(UncheckedAdvice::DontNeed) };
             if let Err(error) = forgotten {

@@ -23,6 +23,7 @@ mod files;
 mod helper;
 mod mapping;
 mod medium;
+mod sigbus;
 #[cfg(test)]
 mod tests;
 mod vhosts;

@@ -338,6 +338,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
         let Link { socket, transport, caller, pass, carry, .. } = self.links.remove(key);
         self.broker.remove(conn_of(key));
+        self.reclaim.note_left(self.links.len(), self.now_ms);
         let traveller = Traveller { socket, transport, caller, pass, carry };
         self.outboxes.send_parcel(home, Parcel::Link(Box::new(traveller)));
     }

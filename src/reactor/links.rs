@@ -3,11 +3,10 @@
 //! Invariant: a slot is given away again only after the kernel has ended every operation on its
 //! link (join before free), and then under a new generation.
 
-use slab::Slab;
-
 use crate::broker::{Caller, ConnId};
 use crate::mesh::AddressPass;
 use crate::ring::{Key, RecvMode};
+use crate::slots::{Slots, make_room, shorten};
 use crate::transport::Transport;
 
 use super::outboxes::Traveller;
@@ -135,18 +134,21 @@ impl<S> Link<S> {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Links<S> {
-    slab: Slab<Link<S>>,
+    slots: Slots<Link<S>>,
+    /// By slot.
     generations: Vec<u32>,
+    /// Slots that went have not had a later one, unless they have had all.
+    generation_first: u32,
 }
 
 impl<S> Links<S> {
     pub(super) fn new() -> Self {
-        Self { slab: Slab::new(), generations: Vec::new() }
+        Self { slots: Slots::default(), generations: Vec::new(), generation_first: 0 }
     }
 
     pub(super) fn insert(&mut self, traveller: Traveller<S>) -> Key {
         let Traveller { socket, transport, caller, pass, carry } = traveller;
-        let slot = self.slab.insert(Link {
+        let slot = self.slots.insert(Link {
             socket,
             transport,
             caller,
@@ -162,10 +164,10 @@ impl<S> Links<S> {
             waiting: Waiting::No,
             timer_ms: 0,
         });
-        if slot == self.generations.len() {
-            self.generations.push(0);
+        if slot as usize == self.generations.len() {
+            make_room(&mut self.generations);
+            self.generations.push(self.generation_first);
         }
-        let slot = u32::try_from(slot).expect("links fit memory");
         Key { slot, generation: self.generations[slot as usize] }
     }
 
@@ -173,7 +175,7 @@ impl<S> Links<S> {
     #[inline]
     pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut Link<S>> {
         let current = *self.generations.get(key.slot as usize)? == key.generation;
-        if current { self.slab.get_mut(key.slot as usize) } else { None }
+        if current { self.slots.get_mut(key.slot) } else { None }
     }
 
     /// Takes a link out.
@@ -181,28 +183,36 @@ impl<S> Links<S> {
     /// # Panics
     /// If it is gone, or the kernel has an operation on it.
     pub(super) fn remove(&mut self, key: Key) -> Link<S> {
-        let slot = key.slot as usize;
-        assert_eq!(self.generations[slot], key.generation, "a link is removed once");
-        let link = self.slab.remove(slot);
+        let generation = &mut self.generations[key.slot as usize];
+        assert_eq!(*generation, key.generation, "a link is removed once");
+        let link = self.slots.remove(key.slot).expect("it is there under its generation");
         assert!(!link.is_busy(), "join before free");
-        self.generations[slot] = (key.generation + 1) & GENERATION_MASK;
+        *generation = (key.generation + 1) & GENERATION_MASK;
         link
     }
 
     pub(super) fn len(&self) -> usize {
-        self.slab.len()
+        self.slots.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.slab.is_empty()
+        self.slots.is_empty()
     }
 
     pub(super) fn keys(&self) -> Vec<Key> {
-        let named = self.slab.iter().map(|(slot, _)| Key {
-            slot: u32::try_from(slot).expect("links fit memory"),
-            generation: self.generations[slot],
-        });
-        named.collect()
+        let key = |slot: u32| Key { slot, generation: self.generations[slot as usize] };
+        self.slots.keys_from(0).map(key).collect()
+    }
+
+    /// Gives memory back that links which left have had, of `slots_max` at most; whether there is
+    /// more.
+    pub(super) fn reclaim(&mut self, slots_max: usize) -> bool {
+        let more = self.slots.reclaim(slots_max);
+        // Old keys are to find nothing when a slot is back.
+        for generation in self.generations.drain(self.slots.end()..) {
+            self.generation_first = self.generation_first.max(generation);
+        }
+        shorten(&mut self.generations, slots_max, |_| false) || more
     }
 }
 
@@ -235,6 +245,19 @@ mod tests {
         assert_eq!(first.slot, second.slot);
         assert!(links.get_mut(first).is_none());
         assert_eq!(links.get_mut(second).map(|link| link.socket), Some("second"));
+    }
+
+    /// Nor does one of a slot that went meanwhile, and came again.
+    #[test]
+    fn old_keys_find_nothing_in_new_slots() {
+        let mut links = Links::new();
+        let first = links.insert(traveller("first"));
+        links.remove(first);
+        while links.reclaim(1) {}
+        assert_eq!(links.slots.end() + links.generations.len(), 0);
+        let second = links.insert(traveller("second"));
+        assert_eq!(first.slot, second.slot);
+        assert!(links.get_mut(first).is_none());
     }
 
     /// Carried bytes come back in order, whatever the pieces, and leave no memory behind.

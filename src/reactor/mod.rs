@@ -15,6 +15,7 @@
 //! | `storage` | writes to the disk, and what the disk has to say |
 //! | `door`, `gate` | where links come in, and which may |
 //! | `verifier` | the way to who verifies passwords |
+//! | `reclaim` | memory of links that have left |
 //! | `links`, `outboxes`, `wheel` | sockets; the way to other shards; timers |
 
 mod crossing;
@@ -25,6 +26,7 @@ mod intake;
 mod links;
 mod outboxes;
 mod outflow;
+mod reclaim;
 mod storage;
 mod turn;
 mod verifier;

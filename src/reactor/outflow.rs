@@ -161,6 +161,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                     broker.remove(conn_of(key));
                 });
                 self.links.remove(key);
+                self.reclaim.note_left(self.links.len(), self.now_ms);
             }
             Closing::No if link.receiving == Receiving::Off => self.arm(key),
             Closing::No | Closing::Flushing | Closing::Shut => {}

@@ -17,6 +17,7 @@ use super::gate::Gate;
 use super::handshakes::Handshakes;
 use super::links::{Links, conn_of, key_of};
 use super::outboxes::{Outbox, Outboxes, Parcel, Traveller};
+use super::reclaim::Reclaim;
 use super::storage::Storage;
 use super::verifier::Verifier;
 use super::wheel::Wheel;
@@ -64,6 +65,8 @@ pub struct Options<R: Ring, M: Medium<File = R::File>> {
     pub packet_bytes_max: usize,
     /// What doors with TLS begin with; there if one has.
     pub tls: Option<Arc<TlsSetup>>,
+    /// Gives free pages of the heap back to the system.
+    pub trim_heap: fn(),
 }
 
 /// See the module.
@@ -109,6 +112,8 @@ pub struct Reactor<R: Ring, C: Clock, M: Medium<File = R::File>> {
     pub(super) stopping: Stopping,
     /// While stopping: when to give up waiting for the disk.
     pub(super) commit_deadline_ms: u64,
+    pub(super) reclaim: Reclaim,
+    pub(super) trim_heap: fn(),
     /// Whether the broker has housekeeping to go on with.
     housekeeping: bool,
 }
@@ -155,6 +160,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             packet_bytes_max: options.packet_bytes_max,
             stopping: Stopping::No,
             commit_deadline_ms: u64::MAX,
+            reclaim: Reclaim::default(),
+            trim_heap: options.trim_heap,
             housekeeping: false,
         };
         reactor.introduce();
@@ -238,6 +245,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
         let dues = self.accepting.iter().copied().flatten();
         let dues = dues.chain(self.wheel.next_ms()).chain(self.broker.next_deadline_ms());
+        let dues = dues.chain(self.reclaim.due_ms());
         let commit_ms = Some(self.commit_deadline_ms).filter(|ms| *ms < u64::MAX);
         let due_ms = dues.chain(self.stopping.deadline_ms()).chain(commit_ms).min();
         let until_due =
@@ -286,7 +294,15 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                 }
             }
         }
+        self.advance_reclaim();
         self.advance_stopping();
+    }
+
+    /// Gives memory back that a turn with much to do has had.
+    pub(super) fn shrink_scratch(&mut self) {
+        self.completions.shrink_to(0);
+        self.fired.shrink_to(0);
+        self.room = Vec::new();
     }
 
     fn on_timer(&mut self, key: Key, deadline_ms: u64) {

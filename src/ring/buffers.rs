@@ -10,6 +10,8 @@
 //! - The tail is stored with Release after the entries it covers; the partner is the kernel's
 //!   acquiring load.
 //! - References are formed only to buffers that are lent.
+//! - Pages are given back only while no buffer is lent. The kernel writes by address, so a buffer
+//!   in the ring may lose its pages at any time; they are there again when it writes.
 //! - The mapping goes after the ring's descriptor is closed with nothing in flight, or never.
 
 #![allow(unsafe_code)]
@@ -140,6 +142,23 @@ impl Buffers {
         self.published = self.tail;
     }
 
+    /// Gives the pages of all buffers back to the system: they are zero when the kernel next writes
+    /// in one. While buffers are lent nothing happens.
+    ///
+    /// The caller knows of all that was received: what is in buffers that are not lent is lost.
+    pub(super) fn forget_contents(&mut self) {
+        if self.lent.contains(&true) {
+            return;
+        }
+        let start = self.buffer(0).cast();
+        let bytes = usize::from(self.count) * self.buffer_bytes as usize;
+        // SAFETY: the range is that of the buffers inside our own mapping, from a page's start on,
+        // and no buffer is lent, so no reference into it is left. Its pages stay mapped, writable
+        // and, being anonymous, initialized: with zeros.
+        let given = unsafe { libc::madvise(start, bytes, libc::MADV_DONTNEED) };
+        debug_assert_eq!(given, 0, "the range is mapped");
+    }
+
     /// Leaves the memory mapped for ever, because the kernel may still write in it.
     pub(super) fn leak(&mut self) {
         self.mapping.leaked = true;
@@ -244,6 +263,22 @@ mod tests {
         for (at, buffer) in (1..).zip(&lent) {
             assert!(buffers.bytes_mut(buffer).iter().all(|byte| *byte == at));
         }
+    }
+
+    /// Contents are forgotten while no buffer is lent, and only then; entries of the ring never.
+    #[test]
+    fn contents_are_forgotten() {
+        let mut buffers = Buffers::new(4, 64).expect("a page");
+        let buffer = buffers.lend(2, 64);
+        buffers.bytes_mut(&buffer).fill(7);
+        buffers.forget_contents();
+        assert_eq!(buffers.bytes_mut(&buffer), [7; 64], "it is lent");
+        buffers.recycle(buffer);
+        buffers.forget_contents();
+        let buffer = buffers.lend(2, 64);
+        assert_eq!(buffers.bytes_mut(&buffer), [0; 64]);
+        // SAFETY: the entry is inside the mapping and no kernel knows it.
+        assert_eq!(unsafe { (*buffers.entry(3)).bytes }, 64);
     }
 
     /// A buffer has one owner: it is neither lent nor recycled twice, nor read after.

@@ -5,6 +5,7 @@
 //! that does not fit is a bug (of this ring or of its caller) and panics.
 
 use super::Key;
+use crate::slots::{make_room, shorten};
 
 /// No operation in flight: not a generation, those have 24 bits.
 const IDLE: u32 = u32::MAX;
@@ -82,10 +83,17 @@ impl Links {
         operations.send_slot
     }
 
+    /// Gives memory back of slots whose links have left, of `slots_max` at most; whether there is
+    /// more.
+    pub(super) fn reclaim(&mut self, slots_max: usize) -> bool {
+        shorten(&mut self.slots, slots_max, |slot| slot.recv == IDLE && slot.send == IDLE)
+    }
+
     fn operations(&mut self, key: Key) -> &mut Operations {
         let at = key.slot as usize;
-        if at >= self.slots.len() {
-            self.slots.resize(at + 1, NOTHING);
+        while at >= self.slots.len() {
+            make_room(&mut self.slots);
+            self.slots.push(NOTHING);
         }
         &mut self.slots[at]
     }

@@ -188,6 +188,13 @@ pub trait Ring {
     /// The bytes of a lent buffer; the caller may write in it (decryption in place).
     fn bytes_mut(&mut self, buffer: &Buffer) -> &mut [u8];
 
+    /// Gives memory back to the system that operations have needed and no longer do, in a time
+    /// bounded by `slots_max`: how many links' or sends' share. Whether there is more.
+    fn reclaim(&mut self, slots_max: usize) -> bool {
+        let _nothing = slots_max;
+        false
+    }
+
     /// Gives a buffer back to the pool. It is handed to the kernel at the next [`Ring::wait`].
     fn recycle(&mut self, buffer: Buffer);
 

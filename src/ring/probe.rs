@@ -90,6 +90,13 @@ pub struct Features {
     extras: Vec<&'static str>,
 }
 
+impl Features {
+    /// Whether the kernel works for the ring inside its own enter call and nowhere else.
+    pub(super) fn is_deferred(&self) -> bool {
+        matches!(self.mode, Mode::DeferredNoArray | Mode::Deferred)
+    }
+}
+
 impl fmt::Display for Features {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mode = match self.mode {

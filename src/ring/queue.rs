@@ -108,6 +108,11 @@ impl Queue {
         into.extend(self.ring.completion());
     }
 
+    /// Whether all completions there are were moved out.
+    pub(super) fn is_drained(&mut self) -> bool {
+        self.ring.completion().is_empty() && !self.ring.submission().cq_overflow()
+    }
+
     /// Submits and lets the kernel do what it deferred, without sleeping.
     fn poll(&mut self) -> io::Result<usize> {
         let queue = self.ring.submission();

@@ -11,6 +11,7 @@ use std::ptr;
 
 use crate::chunk::Batch;
 use crate::limits::SEND_CHUNKS_MAX;
+use crate::slots::shorten;
 
 /// Messages kept for reuse, 1 KiB each. Over: the memory goes back.
 const MESSAGES_KEPT_MAX: usize = 1024;
@@ -83,6 +84,19 @@ impl Sends {
         }
         batch
     }
+
+    /// Gives memory back if nothing is in flight, of `slots_max` sends at most; whether there is
+    /// more.
+    pub(super) fn reclaim(&mut self, slots_max: usize) -> bool {
+        if self.free.len() < self.slots.len() {
+            return false;
+        }
+        let more = shorten(&mut self.slots, slots_max, Option::is_none);
+        let kept = u32::try_from(self.slots.len()).expect("there were no more before");
+        self.free = (0..kept).rev().collect();
+        self.messages = Vec::new();
+        more
+    }
 }
 
 impl Prepared {
@@ -145,6 +159,21 @@ mod tests {
             assert_eq!(sends.end(slot).len(), chunks);
         }
         assert!(headers.len() == 3 && headers.iter().all(|header| *header == headers[0]));
+    }
+
+    /// Memory goes back when nothing is in flight, in steps, and what is left serves again.
+    #[test]
+    fn memory_goes_back_when_idle() {
+        let mut sends = Sends::default();
+        let slots: Vec<u32> = (0..1000).map(|_| sends.begin(batch(2)).0).collect();
+        assert!(!sends.reclaim(10) && sends.slots.len() == 1000, "they are in flight");
+        slots.into_iter().for_each(|slot| drop(sends.end(slot)));
+        assert!(sends.reclaim(10) && sends.slots.len() == 990);
+        assert_eq!(sends.begin(batch(1)).0, 0);
+        drop(sends.end(0));
+        while sends.reclaim(100) {}
+        assert_eq!(sends.slots.capacity() + sends.free.len() + sends.messages.len(), 0);
+        assert_eq!(sends.begin(batch(1)).0, 0);
     }
 
     /// What was prepared stays where it is while other sends come and go.

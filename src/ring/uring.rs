@@ -392,6 +392,17 @@ impl Ring for Uring {
         self.buffers.recycle(buffer);
     }
 
+    fn reclaim(&mut self, slots_max: usize) -> bool {
+        // Where the kernel works for this ring inside a wait alone, and all that completed there is
+        // known, a buffer that is not lent has nothing in it.
+        if self.features.is_deferred() && self.reaped.is_empty() && self.queue.is_drained() {
+            self.buffers.forget_contents();
+        }
+        self.reaped = Vec::new();
+        let more_sends = self.sends.reclaim(slots_max);
+        self.links.reclaim(slots_max) || more_sends
+    }
+
     fn wait(
         &mut self,
         timeout: Option<Duration>,

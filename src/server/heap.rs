@@ -1,23 +1,35 @@
-//! How the C library's heap grows.
+//! How the C library's heap grows and shrinks.
 //!
 //! # Obligations of the `unsafe` here
 //! `mallopt` must be called before other threads allocate.
 
 #![allow(unsafe_code)]
 
-/// Allocations from this size on, in bytes, have memory of their own, which goes back to the
-/// system with them and grows without a copy. Tables of connections and sessions double as they
-/// grow: what they leave in a shared heap would stay with the process. Unless it is set, glibc
-/// raises its first value, 128 KiB, up to 32 MiB by and by. Most messages are smaller: memory of
-/// their own would cost each some page faults.
-const OWN_MEMORY_BYTES_MIN: i32 = 1024 * 1024;
+use std::time::Instant;
 
-/// Settles it; to be called before any thread is started.
+use crate::limits::OWN_MEMORY_BYTES_MIN;
+
+/// Settles that allocations from [`OWN_MEMORY_BYTES_MIN`] on have memory of their own; to be called
+/// before any thread is started. Unless it is set, glibc raises its first value, 128 KiB, up to
+/// 32 MiB by and by.
 pub(super) fn settle() {
     #[cfg(target_env = "gnu")]
     {
+        let bytes = i32::try_from(OWN_MEMORY_BYTES_MIN).expect("a few megabytes");
         // SAFETY: it changes a number of the allocator, and no other thread is there yet.
-        let done = unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, OWN_MEMORY_BYTES_MIN) };
+        let done = unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, bytes) };
         debug_assert_eq!(done, 1, "the value is one that glibc takes");
+    }
+}
+
+/// Gives the free pages of all threads' heaps back to the system. Threads that allocate meanwhile
+/// may wait for it.
+pub(super) fn trim() {
+    #[cfg(target_env = "gnu")]
+    {
+        let start = Instant::now();
+        // SAFETY: it asks for nothing, and changes nothing that is allocated.
+        let _whether_any = unsafe { libc::malloc_trim(0) };
+        log::debug!("the heap was trimmed in {} µs", start.elapsed().as_micros());
     }
 }

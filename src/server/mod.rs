@@ -510,6 +510,7 @@ fn reactor_options(
         clients_max: options.connections_max,
         packet_bytes_max: options.packet_bytes_max,
         tls: seat.tls,
+        trim_heap: heap::trim,
     }
 }
 

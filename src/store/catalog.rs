@@ -362,6 +362,15 @@ impl Catalog {
         }
     }
 
+    /// Gives memory back that sessions which ended, and large fan-outs, have had, of `slots_max`
+    /// sessions at most; whether there is more.
+    pub fn reclaim(&mut self, slots_max: usize) -> bool {
+        self.targets.shrink_to(0);
+        self.noted.shrink_to(0);
+        self.encoded = Vec::new();
+        self.sessions.reclaim(slots_max)
+    }
+
     /// Notes that a session's queue has acknowledgements to write.
     #[inline]
     pub fn note_acks(&mut self, key: SessionKey) {

@@ -11,6 +11,12 @@ pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value.to_le_bytes()[0]);
 }
 
+/// Bytes that [`put_varint`] appends.
+#[inline]
+pub(super) fn varint_bytes(value: u64) -> usize {
+    ((u64::BITS - (value | 1).leading_zeros()).div_ceil(7)) as usize
+}
+
 /// Appends bytes behind their number, which is in LEB128.
 pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put_varint(out, bytes.len() as u64);

@@ -48,7 +48,12 @@ const LIVE_PERCENT_MAX: u64 = 75;
 
 enum Job {
     Idle,
-    Checkpoint { begun: u64, stage: Stage },
+    /// `bytes`: what it has taken so far, without what else was appended meanwhile.
+    Checkpoint {
+        begun: u64,
+        bytes: u64,
+        stage: Stage,
+    },
     Clean(Box<Cleaning>),
 }
 
@@ -138,7 +143,9 @@ impl Housekeeping {
         }
         match std::mem::replace(&mut self.job, Job::Idle) {
             Job::Idle => self.begin(catalog, logs, pressed),
-            Job::Checkpoint { begun, stage } => self.capture(begun, stage, catalog, logs),
+            Job::Checkpoint { begun, bytes, stage } => {
+                self.go_on(begun, bytes, stage, catalog, logs);
+            }
             Job::Clean(mut cleaning) => {
                 if cleaning.step(catalog, logs, &mut self.stats) {
                     self.note_stuck(cleaning.start(), logs);
@@ -158,9 +165,11 @@ impl Housekeeping {
             let gain = logs.disk.reclaimable() as u64 * self.segment_bytes;
             !logs.disk.has_unnamed_checkpoint() && gain > self.last_bytes * 2
         };
-        if self.ended.is_none() && (is_due || pressed && pays()) {
+        // Where space is short, one that makes none would begin a file of the reserve for nothing.
+        if self.ended.is_none() && if pressed { pays() } else { is_due } {
             let begun = logs.disk.append(&Record::CheckpointBegun).offset();
-            self.job = Job::Checkpoint { begun, stage: Stage::Sessions(0) };
+            let bytes = logs.disk.appended() - begun;
+            self.job = Job::Checkpoint { begun, bytes, stage: Stage::Sessions(0) };
         } else if logs.disk.appended() >= self.look_at {
             // Not each turn: there may be thousands of segments to look at.
             self.look_at = logs.disk.appended() + self.segment_bytes / LOOKS_PER_SEGMENT;
@@ -170,24 +179,49 @@ impl Housekeeping {
         }
     }
 
-    fn capture(&mut self, begun: u64, stage: Stage, catalog: &mut Catalog, logs: &mut Logs) {
-        let next = match stage {
-            Stage::Sessions(from) => self.capture_sessions(from, catalog, logs),
+    /// Goes on with the checkpoint that began at `begun` and has taken `bytes` so far.
+    fn go_on(
+        &mut self,
+        begun: u64,
+        bytes: u64,
+        stage: Stage,
+        catalog: &mut Catalog,
+        logs: &mut Logs,
+    ) {
+        if matches!(stage, Stage::Sessions(_)) {
+            // What is acknowledged and not written yet must not be captured as if it were.
+            catalog.write_acks(logs);
+        }
+        let from = logs.disk.appended();
+        let next = self.capture(stage, catalog, logs);
+        let bytes = bytes + (logs.disk.appended() - from);
+        if let Some(stage) = next {
+            self.job = Job::Checkpoint { begun, bytes, stage };
+            return;
+        }
+        logs.disk.append(&Record::CheckpointEnded { begun });
+        self.last_bytes = bytes;
+        self.last_begun = begun;
+        self.ended = Some((logs.disk.appended(), begun));
+        self.stats.checkpoints += 1;
+    }
+
+    /// Captures a part; tells what is next, if anything.
+    fn capture(&mut self, stage: Stage, catalog: &Catalog, logs: &mut Logs) -> Option<Stage> {
+        match stage {
+            Stage::Sessions(from) => Some(self.capture_sessions(from, catalog, logs)),
             Stage::Retained { vhost, after } => {
-                let Some(store) = catalog.retained(vhost) else {
-                    self.job = Job::Checkpoint { begun, stage: Stage::Origins };
-                    return;
-                };
+                let Some(store) = catalog.retained(vhost) else { return Some(Stage::Origins) };
                 self.scratch.clear();
                 let end = store.capture(after.as_deref(), STEP_BYTES, &mut self.scratch);
                 if !self.scratch.is_empty() {
                     let entries = &self.scratch;
                     logs.disk.append(&Record::RetainedState { vhost, entries });
                 }
-                match end {
+                Some(match end {
                     ScanEnd::Done => Stage::Retained { vhost: vhost + 1, after: None },
                     ScanEnd::After(topic) => Stage::Retained { vhost, after: Some(topic) },
-                }
+                })
             }
             Stage::Origins => {
                 let mut origins = catalog.elsewhere.iter().copied().peekable();
@@ -206,26 +240,12 @@ impl Housekeeping {
                 for some in ends.chunks(SEGMENTS_MAX) {
                     logs.disk.append(&Record::Ends(some.to_vec()));
                 }
-                logs.disk.append(&Record::CheckpointEnded { begun });
-                let end = logs.disk.appended();
-                self.last_bytes = end - begun;
-                self.last_begun = begun;
-                self.ended = Some((end, begun));
-                self.stats.checkpoints += 1;
-                return;
+                None
             }
-        };
-        self.job = Job::Checkpoint { begun, stage: next };
+        }
     }
 
-    fn capture_sessions(
-        &mut self,
-        from: SessionKey,
-        catalog: &mut Catalog,
-        logs: &mut Logs,
-    ) -> Stage {
-        // What is acknowledged and not written yet must not be captured as if it were.
-        catalog.write_acks(logs);
+    fn capture_sessions(&mut self, from: SessionKey, catalog: &Catalog, logs: &mut Logs) -> Stage {
         let end = logs.disk.appended() + STEP_BYTES as u64;
         for (count, session) in catalog.sessions.keys_from(from).enumerate() {
             if count == STEP_SESSIONS || logs.disk.appended() >= end {

@@ -20,12 +20,35 @@ use std::io;
 pub struct FileId(pub u64);
 
 /// The bytes of a file, mapped for reading. Only what was written is to be read.
+///
+/// A disk may not be able to read some of them. Who has looked at them within
+/// [`Mapping::guard`], and then uses them in the same turn, finds them as they were.
 pub trait Mapping: Send {
     /// All of the file.
     fn bytes(&self) -> &[u8];
 
+    /// Calls `read`, which may read any of [`Mapping::bytes`]. What the disk cannot read is zeros,
+    /// from then on; whether there was nothing of that. Elsewhere it may end the process.
+    fn guard(&self, read: &mut dyn FnMut()) -> bool {
+        read();
+        true
+    }
+
     /// Lets go of the memory that reading has mapped; what is read again is mapped again.
     fn forget(&self) {}
+}
+
+impl dyn Mapping + '_ {
+    /// What `look` makes of the bytes; as an error if the disk could not read some that it looked
+    /// at, which were zeros then.
+    pub fn look<'a, T>(&'a self, look: impl FnOnce(&'a [u8]) -> T) -> Result<T, T> {
+        let (mut look, mut seen) = (Some(look), None);
+        let is_whole = self.guard(&mut || {
+            seen = look.take().map(|look| look(self.bytes()));
+        });
+        let seen = seen.expect("a guard calls what it is given");
+        if is_whole { Ok(seen) } else { Err(seen) }
+    }
 }
 
 /// A file that was there when the store was opened. What its mapping shows is durable, also if it

@@ -58,14 +58,12 @@ impl Store {
     /// If the files are not this shard's, or of a later version: nothing is changed then.
     pub fn open(options: &StoreOptions, found: Vec<Found>) -> Result<(Self, Opened), OpenError> {
         let mut replay = Replay::default();
-        let mut checkpoint_bytes = 0;
+        let mut meter = CheckpointMeter::default();
         let (mut log, report) =
             Log::open(options.log, found, &mut |position, reading, segments| {
                 let segment_of = |position: Position| segments.segment_of(position.offset());
                 let mark = segments.mark_of(position.offset());
-                if let Reading::Whole(Record::CheckpointEnded { begun }) = &reading {
-                    checkpoint_bytes = position.offset() - begun;
-                }
+                meter.note(position, &reading);
                 match reading {
                     Reading::Whole(record) => replay.apply(position, mark, record, &segment_of),
                     Reading::Damaged(guess) => replay.pass_over(position, guess.as_ref()),
@@ -85,11 +83,37 @@ impl Store {
             replay.finish(options.limits, &hashing, options.time_ms, &mut logs);
         catalog.expect_guests_below(logs.disk.appended());
         logs.disk.finish_open();
-        let housekeeping = Housekeeping::new(options.log.segment_bytes, begun, checkpoint_bytes);
+        let housekeeping = Housekeeping::new(options.log.segment_bytes, begun, meter.bytes);
         let sessions = catalog.sessions.len();
         let retained = catalog.retained.iter().map(super::RetainStore::len).sum();
         let opened = Opened { report, losses, sessions, retained, lengths };
         Ok((Self { catalog, logs, housekeeping }, opened))
+    }
+}
+
+/// Finds how many bytes the last complete checkpoint has taken: its own, without the records of
+/// clients among them.
+#[derive(Default)]
+struct CheckpointMeter {
+    bytes: u64,
+    /// Of one that is not at its end yet.
+    so_far: u64,
+    /// Where the record before stands, if it was of a checkpoint.
+    before: Option<u64>,
+}
+
+impl CheckpointMeter {
+    /// The next record of the log.
+    fn note(&mut self, position: Position, reading: &Reading<'_>) {
+        let offset = position.offset();
+        self.so_far += self.before.take().map_or(0, |before| offset - before);
+        match reading {
+            Reading::Whole(Record::CheckpointBegun) => self.so_far = 0,
+            Reading::Whole(Record::CheckpointEnded { .. }) => self.bytes = self.so_far,
+            Reading::Whole(record) if record.is_captured() => {}
+            Reading::Whole(_) | Reading::Damaged(_) => return,
+        }
+        self.before = Some(offset);
     }
 }
 

@@ -220,6 +220,18 @@ const RECEIVED: u8 = 1 << 4;
 const ORIGIN: u8 = 1 << 5;
 
 impl<'a> Record<'a> {
+    /// Whether it is of a checkpoint. Of origins there is also one here and there that is not.
+    pub(super) fn is_captured(&self) -> bool {
+        matches!(
+            self,
+            Self::SessionState { .. }
+                | Self::RetainedState { .. }
+                | Self::Origins(_)
+                | Self::References(_)
+                | Self::Ends(_)
+        )
+    }
+
     fn kind(&self) -> u8 {
         match self {
             Self::Message(_) => 1,

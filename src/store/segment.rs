@@ -17,6 +17,7 @@
 //! next one starts.
 
 use super::cursor::Cursor;
+use super::medium::Mapping;
 
 /// Bytes of a segment's header.
 pub const HEADER_BYTES: u64 = 64;
@@ -65,6 +66,11 @@ impl SegmentHeader {
 }
 
 impl HeaderFound {
+    /// A header that the disk cannot read is damaged.
+    pub(super) fn of(file: &dyn Mapping) -> Self {
+        file.look(Self::read).unwrap_or(Self::Damaged)
+    }
+
     pub(super) fn read(file: &[u8]) -> Self {
         let Some(bytes) = file.get(..64) else { return Self::Damaged };
         if bytes.iter().all(|byte| *byte == 0) {

@@ -20,13 +20,16 @@ use std::num::NonZero;
 
 use compact_str::CompactString;
 use hashbrown::HashTable;
-use slab::Slab;
 
 use super::cursor::{Cursor, put_bytes, put_varint};
 use super::hashing::Hashing;
 use super::queue::Queue;
 use super::record::SessionKey;
 use super::subscriptions::Subscriptions;
+use crate::slots::Slots;
+
+/// Why a session is found by its key.
+const THERE: &str = "whoever keeps the key of a session drops it with the session";
 
 /// Who uses a session now, as its owner names it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -184,14 +187,14 @@ impl Session {
 /// The sessions of one shard, by key and by client id.
 #[derive(Debug)]
 pub struct Sessions {
-    slab: Slab<Session>,
+    slots: Slots<Session>,
     by_client: HashTable<SessionKey>,
     hashing: Hashing,
 }
 
 impl Sessions {
     pub(super) fn new(hashing: &Hashing) -> Self {
-        Self { slab: Slab::new(), by_client: HashTable::new(), hashing: hashing.clone() }
+        Self { slots: Slots::default(), by_client: HashTable::new(), hashing: hashing.clone() }
     }
 
     /// The same with other keys for the slots: those that recovery found.
@@ -199,8 +202,7 @@ impl Sessions {
         sessions: impl Iterator<Item = (SessionKey, Session)>,
         hashing: &Hashing,
     ) -> Self {
-        let slots = sessions.map(|(key, session)| (key as usize, session));
-        let mut restored = Self { slab: slots.collect(), ..Self::new(hashing) };
+        let mut restored = Self { slots: sessions.collect(), ..Self::new(hashing) };
         let keys: Vec<SessionKey> = restored.keys_from(0).collect();
         keys.into_iter().for_each(|key| restored.list(key));
         restored
@@ -208,12 +210,12 @@ impl Sessions {
 
     /// Number of sessions.
     pub fn len(&self) -> usize {
-        self.slab.len()
+        self.slots.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.slab.is_empty()
+        self.slots.is_empty()
     }
 
     /// The session of a client.
@@ -228,22 +230,18 @@ impl Sessions {
 
     /// Keys from one on, in order.
     pub fn keys_from(&self, from: SessionKey) -> impl Iterator<Item = SessionKey> {
-        let end = self.slab.capacity();
-        (from as usize..end)
-            .filter(|key| self.slab.contains(*key))
-            .map(|key| SessionKey::try_from(key).expect("sessions fit memory"))
+        self.slots.keys_from(from)
     }
 
     /// Adds a session; there must be none of that client.
     pub(super) fn insert(&mut self, vhost: u16, client_id: &str, clean: bool) -> SessionKey {
-        let key = self.slab.insert(Session::new(client_id, vhost, clean));
-        let key = SessionKey::try_from(key).expect("sessions fit memory");
+        let key = self.slots.insert(Session::new(client_id, vhost, clean));
         self.list(key);
         key
     }
 
     pub(super) fn remove(&mut self, key: SessionKey) -> Session {
-        let session = self.slab.remove(key as usize);
+        let session = self.slots.remove(key).expect("a session is removed once");
         let hash = self.hashing.hash_one((session.vhost, &*session.client_id));
         if let Ok(entry) = self.by_client.find_entry(hash, |known| *known == key) {
             entry.remove();
@@ -253,34 +251,47 @@ impl Sessions {
 
     /// The session, if it is there.
     pub fn try_get(&self, key: SessionKey) -> Option<&Session> {
-        self.slab.get(key as usize)
+        self.slots.get(key)
     }
 
     pub(super) fn try_get_mut(&mut self, key: SessionKey) -> Option<&mut Session> {
-        self.slab.get_mut(key as usize)
+        self.slots.get_mut(key)
     }
 
     /// # Panics
     /// If the session is gone: whoever keeps keys drops them with the session.
     pub fn get(&self, key: SessionKey) -> &Session {
-        &self.slab[key as usize]
+        self.slots.get(key).expect(THERE)
     }
 
     /// # Panics
     /// As [`Sessions::get`].
     #[inline]
     pub fn get_mut(&mut self, key: SessionKey) -> &mut Session {
-        &mut self.slab[key as usize]
+        self.slots.get_mut(key).expect(THERE)
+    }
+
+    /// Gives memory back that sessions which ended have had, of `slots_max` at most; whether there
+    /// is more.
+    pub(super) fn reclaim(&mut self, slots_max: usize) -> bool {
+        let (slots, hashing, listed) = (&self.slots, &self.hashing, self.by_client.len());
+        // It is built anew, for the few who are left.
+        if listed < self.by_client.capacity() / 4 && listed <= slots_max {
+            self.by_client.shrink_to_fit(|key| hash_of(slots, hashing, *key));
+        }
+        self.slots.reclaim(slots_max)
     }
 
     fn list(&mut self, key: SessionKey) {
-        let (slab, hashing) = (&self.slab, &self.hashing);
-        let hash = |key: &SessionKey| {
-            let session = &slab[*key as usize];
-            hashing.hash_one((session.vhost, &*session.client_id))
-        };
+        let (slots, hashing) = (&self.slots, &self.hashing);
+        let hash = |key: &SessionKey| hash_of(slots, hashing, *key);
         self.by_client.insert_unique(hash(&key), key, hash);
     }
+}
+
+fn hash_of(slots: &Slots<Session>, hashing: &Hashing, key: SessionKey) -> u64 {
+    let session = slots.get(key).expect(THERE);
+    hashing.hash_one((session.vhost, &*session.client_id))
 }
 
 #[cfg(test)]
@@ -306,6 +317,6 @@ mod tests {
     /// A session away from its client, with one filter, is small.
     #[test]
     fn is_small() {
-        assert!(size_of::<Session>() <= 184, "{}", size_of::<Session>());
+        assert!(size_of::<Session>() <= 168, "{}", size_of::<Session>());
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Most sessions have one or a few: those cost no map. Invariant: each filter is there once, in
 //! order.
+//!
+//! The only one of a session stands behind a digit for its QoS: so that takes no word of its own.
 
 use compact_str::CompactString;
 
@@ -18,8 +20,29 @@ pub struct Subscriptions {
 enum Filters {
     #[default]
     None,
-    One(CompactString, u8),
+    One(One),
     Many(Box<Many>),
+}
+
+/// A filter, and what was granted: a digit, and the filter behind it.
+#[derive(Debug)]
+struct One(CompactString);
+
+impl One {
+    fn new(filter: &str, granted: u8) -> Self {
+        let mut text = CompactString::with_capacity(1 + filter.len());
+        text.push(char::from(b'0' + granted));
+        text.push_str(filter);
+        Self(text)
+    }
+
+    fn filter(&self) -> &str {
+        &self.0[1..]
+    }
+
+    fn granted(&self) -> u8 {
+        self.0.as_bytes()[0] - b'0'
+    }
 }
 
 #[derive(Default, Debug)]
@@ -34,15 +57,15 @@ impl Subscriptions {
     pub fn set(&mut self, filter: &str, granted: u8) -> Option<()> {
         match &mut self.filters {
             Filters::None if filter.len() <= SUBSCRIPTION_BYTES_MAX => {
-                self.filters = Filters::One(filter.into(), granted);
+                self.filters = Filters::One(One::new(filter, granted));
                 return Some(());
             }
             Filters::None => return None,
-            Filters::One(known, qos) if **known == *filter => {
-                *qos = granted;
+            Filters::One(known) if known.filter() == filter => {
+                *known = One::new(filter, granted);
                 return Some(());
             }
-            Filters::One(..) => self.grow(),
+            Filters::One(_) => self.grow(),
             Filters::Many(_) => {}
         }
         let Filters::Many(many) = &mut self.filters else { return None };
@@ -64,8 +87,8 @@ impl Subscriptions {
     pub fn remove(&mut self, filter: &str) -> bool {
         match &mut self.filters {
             Filters::None => false,
-            Filters::One(known, _) => {
-                let found = **known == *filter;
+            Filters::One(known) => {
+                let found = known.filter() == filter;
                 if found {
                     self.filters = Filters::None;
                 }
@@ -85,7 +108,7 @@ impl Subscriptions {
     pub fn contains(&self, filter: &str) -> bool {
         match &self.filters {
             Filters::None => false,
-            Filters::One(known, _) => **known == *filter,
+            Filters::One(known) => known.filter() == filter,
             Filters::Many(many) => many.filters.contains_key(filter),
         }
     }
@@ -94,7 +117,7 @@ impl Subscriptions {
     pub fn iter(&self) -> impl Iterator<Item = (&str, u8)> {
         let (one, many) = match &self.filters {
             Filters::None => (None, None),
-            Filters::One(filter, granted) => (Some((&**filter, *granted)), None),
+            Filters::One(one) => (Some((one.filter(), one.granted())), None),
             Filters::Many(many) => (None, Some(&many.filters)),
         };
         let many = many.into_iter().flatten().map(|(filter, granted)| (&**filter, *granted));
@@ -105,7 +128,7 @@ impl Subscriptions {
     pub fn len(&self) -> usize {
         match &self.filters {
             Filters::None => 0,
-            Filters::One(..) => 1,
+            Filters::One(_) => 1,
             Filters::Many(many) => many.filters.len(),
         }
     }
@@ -135,9 +158,9 @@ impl Subscriptions {
 
     fn grow(&mut self) {
         let mut many = Many::default();
-        if let Filters::One(filter, granted) = std::mem::take(&mut self.filters) {
-            many.bytes = filter.len();
-            many.filters.insert(filter.as_str().into(), granted);
+        if let Filters::One(one) = std::mem::take(&mut self.filters) {
+            many.bytes = one.filter().len();
+            many.filters.insert(one.filter().into(), one.granted());
         }
         self.filters = Filters::Many(Box::new(many));
     }
@@ -166,6 +189,6 @@ mod tests {
         assert!(read.iter().eq(subscriptions.iter()));
         assert!(subscriptions.remove("a") && subscriptions.remove("b"));
         assert!(subscriptions.is_empty());
-        assert!(size_of::<Subscriptions>() <= 32);
+        assert!(size_of::<Subscriptions>() <= 24);
     }
 }

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 use ringmq::broker::Shard;
 use ringmq::disk::map;
@@ -40,7 +41,7 @@ impl Disk {
     /// The files that something was written to.
     fn found(&self) -> Vec<Found> {
         let files = self.files.iter().map(|(id, file)| {
-            let mapping = map(file).expect("there is memory");
+            let mapping = map(file, Path::new("a segment")).expect("there is memory");
             Found { id: *id, mapping }
         });
         let mut found: Vec<Found> =
@@ -77,7 +78,10 @@ impl Disk {
                 let file = File::from(file);
                 file.set_len(bytes).expect("there is memory");
                 self.last += 1;
-                shard.on_supplied(FileId(self.last), map(&file).expect("there is memory"));
+                shard.on_supplied(
+                    FileId(self.last),
+                    map(&file, Path::new("a segment")).expect("there is memory"),
+                );
                 self.files.insert(FileId(self.last), file);
             }
             Request::Shed => {}

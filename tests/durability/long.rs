@@ -10,14 +10,15 @@ const PAYLOAD_BYTES: usize = 1000;
 /// Messages for one session: some six segments.
 const MESSAGES: usize = 6000;
 
-fn payload(number: usize) -> Vec<u8> {
+/// What message `number` says.
+pub(crate) fn payload(number: usize) -> Vec<u8> {
     let mut payload = number.to_string().into_bytes();
     payload.resize(PAYLOAD_BYTES, b'.');
     payload
 }
 
 /// Publishes messages by these numbers, a hundred at a time.
-fn publish_all(broker: &Broker, numbers: std::ops::Range<usize>) {
+pub(crate) fn publish_all(broker: &Broker, numbers: std::ops::Range<usize>) {
     let mut publisher = Client::connect(broker, "publisher");
     let numbers: Vec<usize> = numbers.collect();
     for some in numbers.chunks(100) {

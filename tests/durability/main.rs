@@ -13,3 +13,4 @@ mod retained;
 mod sessions;
 mod setup;
 mod trouble;
+mod unreadable;

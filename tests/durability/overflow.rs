@@ -116,6 +116,45 @@ fn full_sessions_block_their_publishers() {
     }
 }
 
+/// Each drop is counted by its reason, and the session named.
+#[test]
+fn drops_are_counted() {
+    for (policy, counter) in
+        [("drop-oldest", "queued_dropped_oldest"), ("drop-newest", "queued_dropped_newest")]
+    {
+        for shards in [1, 2] {
+            let broker = start(shards, policy);
+            publish_all(&broker);
+            for name in NAMES {
+                let full = format!("\"{name}\": session full");
+                assert!(broker.said().contains(&full), "{policy}: {}", broker.said());
+            }
+            let had = NAMES.map(|name| drain(&mut resume_as(&broker, name, true)).len());
+            let dropped = usize::from(MESSAGES) * NAMES.len() - had.iter().sum::<usize>();
+            broker.terminate();
+            let said = broker.wait_for_line(counter);
+            assert!(said.contains(&format!("{counter} {dropped}")), "{dropped}: {said}");
+        }
+    }
+}
+
+/// block: a publisher that waits for a session goes on when that is gone.
+#[test]
+fn ended_sessions_block_nobody() {
+    for shards in [1, 2] {
+        let broker = start(shards, "block");
+        let mut publisher = Client::connect(&broker, "publisher");
+        let packets = (0..MESSAGES).flat_map(|n| publish("full", payload(n)).qos1(n + 1).bytes());
+        publisher.send(&packets.collect::<Vec<_>>());
+        (1..*FITTING.start()).for_each(|id| publisher.expect(&puback(id)));
+        for name in NAMES {
+            Client::connect(&broker, name).leave();
+        }
+        (*FITTING.start()..=MESSAGES).for_each(|id| publisher.expect(&puback(id)));
+        publisher.publish(&publish("full", payload(0)).qos1(1));
+    }
+}
+
 /// Publishes all messages to `topic` before it reads anything; then takes and acknowledges what
 /// comes, until it has had as many messages, and its own are acknowledged.
 fn send_then_take(mut client: Client, topic: &str) {

@@ -141,3 +141,50 @@ fn many_retained_messages_outlive_the_broker() {
         }
     }
 }
+
+/// As many topics and bytes are retained as may be, over restarts too, and what is beyond is
+/// delivered and acknowledged; what is cleared makes room.
+#[test]
+fn limits_outlive_the_broker() {
+    for shards in [1, 2] {
+        let flags = ["--retained-max-count", "4", "--retained-max-bytes", "1MiB"];
+        let mut broker = Broker::start_with(shards, &flags);
+        let small = |number: u16| publish(format!("small/{number}"), "x").qos1(1).retained();
+        let large = |number: u16| publish(format!("large/{number}"), vec![b'x'; 300_000]).qos1(1);
+        // A replay may wait for another shard.
+        let retained = |broker: &Broker, count: usize| {
+            let mut client = Client::connect(broker, "reader");
+            client.subscribe("#", 0);
+            let came: Vec<_> = (0..count).map(|_| client.read_publish().topic).collect();
+            client.expect_silence();
+            client.leave();
+            came
+        };
+        let mut publisher = Client::connect(&broker, "publisher");
+        let mut live = Client::connect(&broker, "live");
+        live.subscribe("small/#", 0);
+        for number in 0..40 {
+            publisher.publish(&small(number));
+            live.expect_publish(&publish(format!("small/{number}"), "x"));
+        }
+        let mut kept = retained(&broker, 4);
+        broker.restart(End::Killed);
+        let mut publisher = Client::connect(&broker, "publisher");
+        (40..60).for_each(|number| publisher.publish(&small(number)));
+        let mut found = retained(&broker, 4);
+        kept.sort();
+        found.sort();
+        assert_eq!(found, kept);
+        for topic in kept {
+            publisher.publish(&publish(topic, "").qos1(1).retained());
+        }
+        (0..20).for_each(|number| publisher.publish(&large(number).retained()));
+        // Each shard has its part.
+        let found = if shards == 1 { 3 } else { 2 };
+        assert_eq!(retained(&broker, found).len(), found);
+        broker.terminate();
+        let said = broker.wait_for_line("retained_refused_full ");
+        let refused = 20 + 20 - found;
+        assert!(said.contains(&format!("retained_refused_full {refused}")), "{said}");
+    }
+}

@@ -8,7 +8,7 @@ use crate::common::{
 pub(crate) const NAMES: [&str; 2] = ["fern", "hazel"];
 
 /// Clients of which each of two shards has one.
-const FENCES: [&str; 2] = ["kale", "nettle"];
+pub(crate) const FENCES: [&str; 2] = ["kale", "nettle"];
 
 /// Runs `test` against a fresh broker for each way to keep data and to end.
 pub(crate) fn on_setups(flags: &[&str], test: impl Fn(&mut Broker, End)) {

@@ -170,12 +170,13 @@ impl Client {
         buried && at_rest
     }
 
-    /// How long it has waited for the broker; none if it does not, or has itself to blame, or a
-    /// disk that is well only from `well_ms` on.
+    /// How long it has waited for the broker; none if it does not, or has itself to blame or how
+    /// much it published, or a disk that is well only from `well_ms` on.
     pub(crate) fn waited_ms(&self, now_ms: u64, well_ms: u64) -> Option<u64> {
         let link = self.link.as_ref().filter(|link| link.is_waiting())?;
         let excused_ms = if link.needs_disk { well_ms } else { 0 };
         let since_ms = link.waits_since_ms.max(link.paused_until_ms).max(excused_ms);
+        let since_ms = since_ms.max(link.earned_ms);
         Some(now_ms.saturating_sub(since_ms))
     }
 

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 use ringmq::disk::map;
 use ringmq::store::{HEADER_BYTES, Mapping};
@@ -53,7 +54,7 @@ impl Image {
     }
 
     pub(crate) fn map(&self) -> Box<dyn Mapping> {
-        map(&self.file).expect("there is memory")
+        map(&self.file, Path::new("a segment")).expect("there is memory")
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8], offset: usize) {

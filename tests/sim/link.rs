@@ -60,6 +60,9 @@ pub(crate) struct Link {
     pub(crate) last_sent_ms: u64,
     /// When it began to wait for what it waits for now.
     pub(crate) waits_since_ms: u64,
+    /// The bytes a second that it may publish, 0: any; and when it may have sent what it has.
+    pub(crate) bytes_per_s: u64,
+    pub(crate) earned_ms: u64,
     /// Something was sent that may have to wait for the disk, since it last waited for nothing.
     pub(crate) needs_disk: bool,
     pub(crate) leaving: Leaving,
@@ -88,6 +91,8 @@ impl Link {
             paused_until_ms: 0,
             last_sent_ms: now_ms,
             waits_since_ms: now_ms,
+            bytes_per_s: 0,
+            earned_ms: 0,
             needs_disk: false,
             leaving: Leaving::No,
             left: None,
@@ -131,6 +136,9 @@ impl Link {
     pub(crate) fn put(&mut self, packet: &Packet<'_>, now_ms: u64) {
         let mut bytes = Vec::new();
         packet.encode(Version::V311, &mut bytes);
+        if let Some(cost_ms) = (bytes.len() as u64 * 1000).checked_div(self.bytes_per_s) {
+            self.earned_ms = self.earned_ms.max(now_ms) + cost_ms;
+        }
         self.out.extend(bytes);
         self.last_sent_ms = now_ms;
         if !self.is_waiting() {

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 use ringmq::store::{FileId, Found, GroupWrite, HEADER_BYTES, Mapping, Request};
 
@@ -300,7 +301,7 @@ impl Segment {
     }
 
     fn map(&self) -> Box<dyn Mapping> {
-        ringmq::disk::map(&self.live).expect("there is room for a mapping")
+        ringmq::disk::map(&self.live, Path::new("a segment")).expect("there is room for a mapping")
     }
 
     fn read(&self) -> Vec<u8> {

@@ -11,8 +11,12 @@ use super::world::{Plan, World};
 const SLACK: usize = 8 + 8;
 
 fn world(seed: u64) -> World {
+    world_of(4096, seed)
+}
+
+fn world_of(segment_bytes: u64, seed: u64) -> World {
     let mut plan = Plan::of(seed);
-    plan.setting.options.log.segment_bytes = 4096;
+    plan.setting.options.log.segment_bytes = segment_bytes;
     plan.setting.payload_max = 100;
     plan.setting.tail_bytes_max = 100;
     plan.lag = 1;
@@ -132,5 +136,31 @@ fn restarts_leave_nothing() {
             let crash = Crash::power(&mut world.random);
             world.crash(crash);
         }
+    });
+}
+
+// A checkpoint is as large as what it writes itself, whatever clients do meanwhile; a restart finds
+// the same.
+#[test]
+fn checkpoints_are_not_their_neighbours() {
+    each_seed(9400..9403, |seed| {
+        let mut world = world_of(1 << 17, seed);
+        let fast = world.connect_as(0, "fast", false);
+        for client in 0..600 {
+            let key = world.connect_as(0, &format!("client-{client}"), false);
+            world.detach(key);
+        }
+        let checkpoints = |world: &World| world.store.housekeeping.stats().checkpoints;
+        let before = checkpoints(&world);
+        while checkpoints(&world) < before + 3 {
+            (0..500).for_each(|_| world.store_message(&[fast], false));
+            pass(&mut world, &[fast], false);
+        }
+        let bytes = world.store.housekeeping.checkpoint_bytes();
+        assert!((600 * 20..600 * 100).contains(&bytes), "{bytes}");
+        world.settle();
+        let bytes = world.store.housekeeping.checkpoint_bytes();
+        world.crash(Crash::Kill);
+        assert_eq!(world.store.housekeeping.checkpoint_bytes(), bytes);
     });
 }

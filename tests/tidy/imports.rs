@@ -15,22 +15,23 @@ struct Row {
 }
 
 /// Modules that all may use.
-const LEAVES: &[&str] = &["chunk", "limits"];
+const LEAVES: &[&str] = &["chunk", "limits", "slots"];
 
 /// Who may use what, besides itself and the leaves. `lib`, `main`, `server` and the programs in
 /// `bin` may use everything and are not listed; anything else needs a row.
 const TABLE: &[Row] = &[
     row("limits", &[], &[]),
     row("chunk", &[], &["bytes"]),
+    row("slots", &[], &[]),
     row("mqtt", &[], &["bytes"]),
     row("access", &["mqtt"], ACCESS_CRATES),
     row("transport", &[], &["bytes", "rustls", "x509_cert"]),
-    row("store", &[], &["bytes", "compact_str", "crc32c", "foldhash", "hashbrown", "log", "slab"]),
-    row("disk", &["store"], &["log", "memmap2", "rustix"]),
+    row("store", &[], &["bytes", "compact_str", "crc32c", "foldhash", "hashbrown", "log"]),
+    row("disk", &["store"], &["libc", "log", "memmap2", "rustix"]),
     row("mesh", &[], &["loom"]),
     row("ring", &[], &["bytes", "io_uring", "libc", "log", "rustix"]),
     row("broker", &["access", "mqtt", "store"], BROKER_CRATES),
-    row("reactor", INNER, &["bytes", "log", "slab"]),
+    row("reactor", INNER, &["bytes", "log"]),
     row("config", &["access"], &["clap", "log"]),
     row("passwd", &["access", "config"], &["rpassword", "rustix"]),
     row("vhosts", &["config", "disk"], &[]),

@@ -3,6 +3,7 @@
 mod listing;
 mod medium;
 mod opening;
+mod unreadable;
 mod vhosts;
 
 use std::fs;

@@ -93,7 +93,7 @@ pub struct Log {
     /// What the header in flight says.
     checkpoint_in_flight: Option<u64>,
     naming: Naming,
-    /// Bytes of room that messages leave alone.
+    /// Bytes of room in unused files that messages leave alone.
     reserve: u64,
     /// Files that the first header to be written makes useless.
     superseded: Vec<FileId>,
@@ -140,7 +140,13 @@ impl Log {
             return Some(write);
         }
         let Range { start, end } = self.staging.next()?;
-        let at = self.segments.find(start).expect("what is staged has a segment");
+        let mut at = self.segments.find(start).expect("what is staged has a segment");
+        if self.segments.list[at].is_damaged.get() {
+            // What comes behind damage is found again only in another segment, and where a page
+            // could not be read its mapping may show zeros for good.
+            self.leave_file(at, "what stands before it is damaged");
+            at = self.segments.find(start).expect("what is staged has a segment");
+        }
         let segment = &self.segments.list[at];
         let file = segment.file.as_ref()?.id;
         let shard = self.options.shard;
@@ -274,19 +280,25 @@ impl Log {
         self.room_end - self.appended() + self.files.room()
     }
 
-    /// Bytes of that room that are for acknowledgements, checkpoints and cleaning, and not for
-    /// messages.
-    pub fn reserve(&self) -> u64 {
-        self.reserve
+    /// Bytes of that room that messages may take. The reserve is for acknowledgements, checkpoints
+    /// and cleaning, and must be in files of which nothing is used: a start goes on in a new one.
+    pub fn room_for_messages(&self) -> u64 {
+        let beyond = self.files.room().checked_sub(self.reserve);
+        beyond.filter(|_| !self.segments.is_waiting()).map_or(0, |beyond| {
+            let newest = self.room_end - self.appended();
+            newest + beyond
+        })
     }
 
-    /// Has the reserve be so large that `bytes` fit in the half of a segment, or go beyond it.
-    pub fn set_reserve(&mut self, bytes: u64) {
+    /// Has the reserve be whole files: one more for each that messages on their way may begin, and
+    /// for each that `checkpoints`, in bytes, need beyond the half of one.
+    pub fn set_reserve(&mut self, on_the_way: u64, checkpoints: u64) {
         let capacity = self.capacity();
-        let files = RESERVE_FILES as u64 * capacity;
-        self.reserve = files + bytes.saturating_sub(capacity / 2);
-        let ahead = usize::try_from(self.reserve.div_ceil(capacity)).expect("it was in memory");
-        self.files.ahead = SPARE_FILES - RESERVE_FILES + ahead;
+        let beyond = checkpoints.saturating_sub(capacity / 2);
+        let more = on_the_way.div_ceil(capacity) + beyond.div_ceil(capacity);
+        let more = usize::try_from(more).expect("it was in memory");
+        self.reserve = (RESERVE_FILES + more) as u64 * capacity;
+        self.files.ahead = SPARE_FILES + more;
     }
 
     /// Bytes of records that a segment of the usual length has.
@@ -347,7 +359,7 @@ impl Log {
     /// to that any more.
     pub(in crate::store) fn set_damaged(&mut self, offset: u64) {
         if let Some(at) = self.segments.find(offset) {
-            self.segments.list[at].is_damaged = true;
+            self.segments.list[at].is_damaged.set(true);
         }
     }
 
@@ -364,16 +376,6 @@ impl Log {
 
 /// Reading. A position that is not in the log, or not any more, is `None`.
 impl Log {
-    /// What stands at a position and behind it, in the same group or segment; at least a byte.
-    #[inline]
-    pub fn bytes_at(&self, position: Position) -> Option<&[u8]> {
-        let offset = offset_of(position);
-        if offset >= self.segments.written {
-            return self.staging.bytes_at(offset).filter(|bytes| !bytes.is_empty());
-        }
-        self.segments.bytes_at(offset)
-    }
-
     /// A message. It is `None` as well if it is damaged.
     #[inline]
     pub fn message(&self, position: Position) -> Option<MessageRecord<'_>> {
@@ -396,7 +398,11 @@ impl Log {
     /// Bytes of a record, by its own account.
     #[inline]
     pub fn record_bytes(&self, position: Position) -> Option<usize> {
-        Record::length(self.bytes_at(position)?)
+        let offset = offset_of(position);
+        if offset >= self.segments.written {
+            return Record::length(self.staging.bytes_at(offset)?);
+        }
+        self.segments.look_at(offset, Record::length)?
     }
 
     /// The record at `offset` and where the next one of its segment would stand: so an owner walks
@@ -430,6 +436,11 @@ impl Log {
         self.segments.release(offset_of(position), count);
     }
 
+    /// Gives memory back that groups of records have had.
+    pub fn reclaim(&mut self) {
+        self.staging.reclaim();
+    }
+
     /// Lets go of the segments that nobody needs: once a turn, when all is appended by which they
     /// came to be so.
     pub fn end_turn(&mut self) {
@@ -440,7 +451,7 @@ impl Log {
     /// The owner holds all it needs of what was found when the log was opened: the rest may go.
     pub fn finish_open(&mut self) {
         for at in 0..self.segments.list.len() {
-            self.segments.consider(at);
+            self.segments.consider_found(at);
         }
         self.segments.forget_all();
     }

@@ -10,7 +10,7 @@
 //! newest segment that may be a write that was not finished: it is damage only if more follows than
 //! any write has.
 
-use super::super::medium::{FileId, Found};
+use super::super::medium::{FileId, Found, Mapping};
 use super::super::position::Position;
 use super::super::record::{BadRecord, FRAME_BYTES, Record};
 use super::super::segment::{HEADER_BYTES, HeaderFound, SegmentHeader};
@@ -55,7 +55,7 @@ impl Log {
         let damaged = walk.damaged;
         segments.end = end;
         segments.written = end;
-        damaged.into_iter().for_each(|at| segments.list[at].is_damaged = true);
+        damaged.into_iter().for_each(|at| segments.list[at].is_damaged.set(true));
         if start.is_checkpoint {
             segments.recovered_from = checkpoint;
         }
@@ -81,7 +81,7 @@ impl Log {
             failures: 0,
             last_error: None,
         };
-        log.set_reserve(0);
+        log.set_reserve(0, 0);
         Ok((log, report))
     }
 }
@@ -95,7 +95,7 @@ fn sort(
 ) -> Result<Vec<(SegmentHeader, SegmentFile)>, OpenError> {
     let mut segments: Vec<(SegmentHeader, SegmentFile)> = Vec::new();
     for Found { id, mapping } in found {
-        match HeaderFound::read(mapping.bytes()) {
+        match HeaderFound::of(&*mapping) {
             HeaderFound::Newer(version) => return Err(OpenError::Newer { file: id, version }),
             HeaderFound::Header(header) if header.shard != shard => {
                 let found = header.shard;
@@ -119,9 +119,8 @@ fn sort(
         };
         // They are of one opening of the log, so what both have is the same, and the one that goes
         // further has all of the other; or one is only its header.
-        let end = |(header, file): &(SegmentHeader, SegmentFile)| {
-            records_end(header, &file.mapping.bytes()[index(HEADER_BYTES)..])
-        };
+        let end =
+            |(header, file): &(SegmentHeader, SegmentFile)| records_end(header, &*file.mapping);
         let rank = |of: &(SegmentHeader, SegmentFile)| (end(of), of.0.checkpoint);
         let (stays, goes) =
             if rank(&segment) >= rank(&before) { (segment, before) } else { (before, segment) };
@@ -139,17 +138,21 @@ fn sort(
 }
 
 /// Where the records of a segment end, which stand behind its header.
-pub(super) fn records_end(header: &SegmentHeader, bytes: &[u8]) -> u64 {
-    let (mut end, mut rest) = (header.start, bytes);
-    loop {
-        let length = match Record::decode(end ^ header.salt, rest) {
-            Ok((_, length)) => length,
-            Err(BadRecord::Unknown) => Record::length(rest).expect("its sum is right"),
-            Err(BadRecord::Cut | BadRecord::Sum) => return end,
-        };
-        end += length as u64;
-        rest = &rest[length..];
-    }
+pub(super) fn records_end(header: &SegmentHeader, file: &dyn Mapping) -> u64 {
+    let end_in = |bytes: &[u8]| {
+        let (mut end, mut rest) = (header.start, &bytes[index(HEADER_BYTES)..]);
+        loop {
+            let length = match Record::decode(end ^ header.salt, rest) {
+                Ok((_, length)) => length,
+                Err(BadRecord::Unknown) => Record::length(rest).expect("its sum is right"),
+                Err(BadRecord::Cut | BadRecord::Sum) => return end,
+            };
+            end += length as u64;
+            rest = &rest[length..];
+        }
+    };
+    // Zeros are no record, so what cannot be read ends them.
+    file.look(end_in).unwrap_or_else(|end| end)
 }
 
 /// The table, with everything in it that may be there.
@@ -314,13 +317,13 @@ impl Walk<'_, '_> {
             self.report.faults.push(Fault { file: file.id, offset, kind, lost_bytes });
         }
         self.damaged.push(at);
-        let guess = self.segments.bytes_at(offset).and_then(Record::guess);
+        let guess = self.segments.look_at(offset, Record::guess).flatten();
         (self.replay)(Position::durable(offset), Reading::Damaged(guess), self.segments);
     }
 
     /// Bytes of the record at `offset`, by its own account.
     fn length_at(&self, offset: u64) -> Option<u64> {
-        Some(Record::length(self.segments.bytes_at(offset)?)? as u64)
+        Some(self.segments.look_at(offset, Record::length)?? as u64)
     }
 
     /// The segment at `at` was read to `end`, and the next one starts at `next`: judges what is
@@ -348,9 +351,12 @@ impl Walk<'_, '_> {
         let segment = &self.segments.list[at];
         let Some(file) = &segment.file else { return };
         let offset = HEADER_BYTES + end - segment.start;
-        let behind = file.mapping.bytes().get(index(offset)..).unwrap_or_default();
-        let behind = &behind[..behind.len().min(GROUP_BYTES_MAX)];
-        if let Some(last) = behind.iter().rposition(|byte| *byte != 0) {
+        let last = file.mapping.look(|bytes| {
+            let behind = bytes.get(index(offset)..).unwrap_or_default();
+            let behind = &behind[..behind.len().min(GROUP_BYTES_MAX)];
+            behind.iter().rposition(|byte| *byte != 0)
+        });
+        if let Some(last) = last.unwrap_or_else(|last| last) {
             let bytes = last as u64 + 1;
             self.report.torn = Some(TornTail { file: file.id, offset, bytes });
         }

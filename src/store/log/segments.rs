@@ -41,8 +41,9 @@ pub(super) struct Segment {
     idle_since: Option<u64>,
     /// It stands in one of the two lists.
     is_candidate: bool,
-    /// Recovery found damage in it.
-    pub(super) is_damaged: bool,
+    /// A record in it is not what it was, or the disk cannot read some of it. Nothing more is
+    /// written to its file, and that is set aside when nothing refers to the segment.
+    pub(super) is_damaged: Cell<bool>,
     /// It took over from a file that failed.
     pub(super) continues: bool,
     /// Start of the segment that has its references.
@@ -63,7 +64,7 @@ impl Segment {
             holds: 0,
             idle_since: None,
             is_candidate: false,
-            is_damaged: false,
+            is_damaged: Cell::new(false),
             continues: false,
             counted_in: None,
             is_read: Cell::new(false),
@@ -91,7 +92,7 @@ pub struct SegmentFacts {
     pub used: u64,
     /// Its file, if it has one yet.
     pub file: Option<FileId>,
-    /// Recovery found damage in it.
+    /// Something in it is damaged or cannot be read.
     pub damaged: bool,
 }
 
@@ -127,11 +128,28 @@ pub(in crate::store) struct Segments {
 
 /// Reading: whatever is committed.
 impl Segments {
-    /// The message at `offset`, if there is one and its sum is right.
+    /// The message at `offset`, where one was stored; `None` if it is gone or damaged.
+    #[inline]
     pub(in crate::store) fn message(&self, offset: u64) -> Option<MessageRecord<'_>> {
         match self.record_at(offset) {
             Ok((Record::Message(message), _)) => Some(message),
+            Err(BadRecord::Sum) => {
+                self.on_damaged(offset);
+                None
+            }
             _ => None,
+        }
+    }
+
+    /// A record that was stored at `offset` is damaged.
+    #[cold]
+    fn on_damaged(&self, offset: u64) {
+        let Some(segment) = self.find(offset).map(|at| &self.list[at]) else { return };
+        // Once for each segment: it is cleaned and set aside, whatever else is damaged in it.
+        if !segment.is_damaged.replace(true) {
+            let place = HEADER_BYTES + offset - segment.start;
+            let file = segment.file.as_ref().map_or(0, |file| file.id.0);
+            log::error!("segment file {file}: the record at byte {place} is damaged");
         }
     }
 
@@ -148,8 +166,9 @@ impl Segments {
     /// The record at `offset`, and where the next one stands. It is [`BadRecord::Cut`] where the
     /// log has nothing.
     pub(in crate::store) fn record_at(&self, offset: u64) -> Result<(Record<'_>, u64), BadRecord> {
-        let bytes = self.bytes_at(offset).ok_or(BadRecord::Cut)?;
-        let (record, length) = Record::decode(self.mark_of(offset), bytes)?;
+        let mark = self.mark_of(offset);
+        let decode = |bytes| Record::decode(mark, bytes);
+        let (record, length) = self.look_at(offset, decode).unwrap_or(Err(BadRecord::Cut))?;
         self.read_bytes.set(self.read_bytes.get() + length);
         Ok((record, offset + length as u64))
     }
@@ -170,17 +189,30 @@ impl Segments {
         }
     }
 
-    /// What stands at `offset` and behind it in the same segment.
+    /// What `look` makes of what stands at `offset` and behind it in the same segment, if anything
+    /// does. What the disk cannot read is zeros.
     #[inline]
-    pub(super) fn bytes_at(&self, offset: u64) -> Option<&[u8]> {
+    pub(super) fn look_at<'a, T>(
+        &'a self,
+        offset: u64,
+        look: impl FnOnce(&'a [u8]) -> T,
+    ) -> Option<T> {
         let at = self.find(offset)?;
         let segment = &self.list[at];
         let end = self.end_of(at).min(self.written).max(offset);
         segment.is_read.set(true);
-        let file = segment.file.as_ref()?.mapping.bytes();
+        let mapping = &segment.file.as_ref()?.mapping;
         let place = |offset: u64| index(HEADER_BYTES + offset - segment.start);
         // A file that lost its end is read as far as it goes.
-        file.get(place(offset)..place(end).min(file.len())).filter(|bytes| !bytes.is_empty())
+        let range = place(offset)..place(end).min(mapping.bytes().len());
+        if range.is_empty() {
+            return None;
+        }
+        let seen = mapping.look(|bytes| look(&bytes[range]));
+        Some(seen.unwrap_or_else(|seen| {
+            segment.is_damaged.set(true);
+            seen
+        }))
     }
 }
 
@@ -306,7 +338,7 @@ impl Segments {
             holds: counts.holds,
             used: end - segment.start,
             file: segment.file.as_ref().map(|file| file.id),
-            damaged: segment.is_damaged,
+            damaged: segment.is_damaged.get(),
         }
     }
 }
@@ -364,6 +396,15 @@ impl Segments {
         list.push(segment.start);
     }
 
+    /// The same of a segment that was found. If nothing refers to it, that is by what is committed:
+    /// it waits for nothing that was appended since, for which there may be no file but its own.
+    pub(super) fn consider_found(&mut self, at: usize) {
+        if self.list[at].references == 0 {
+            self.list[at].idle_since = Some(self.written);
+        }
+        self.consider(at);
+    }
+
     /// Recovery reads from `checkpoint` on.
     pub(super) fn on_checkpoint_written(&mut self, checkpoint: u64) {
         if checkpoint <= self.recovered_from {
@@ -397,7 +438,7 @@ impl Segments {
                 next += 1;
             } else {
                 self.due.remove(next);
-                let is_damaged = segment.is_damaged;
+                let is_damaged = segment.is_damaged.get();
                 match self.remove(at) {
                     Some(file) if is_damaged => files.set_aside(file.id),
                     Some(file) => files.recycle(file.id),

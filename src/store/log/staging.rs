@@ -17,11 +17,12 @@ use bytes::Bytes;
 use super::super::record::Record;
 use super::super::segment::HEADER_BYTES;
 use super::index;
-use crate::limits::{GROUP_BUFFERS_KEPT_MAX, GROUP_BYTES_MAX};
+use crate::limits::{GROUP_BUFFERS_KEPT_MAX, GROUP_BYTES_MAX, OWN_MEMORY_BYTES_MIN};
 
 /// [`HEADER_BYTES`] as a length in memory.
 const HEADER: usize = 64;
 const _: () = assert!(HEADER as u64 == HEADER_BYTES);
+const _: () = assert!(HEADER + GROUP_BYTES_MAX >= OWN_MEMORY_BYTES_MIN);
 
 /// Memory a buffer may have to be kept: it grows by doubling.
 const BUFFER_BYTES_KEPT_MAX: usize = 2 * GROUP_BYTES_MAX;
@@ -158,6 +159,11 @@ impl Staging {
         bytes.get(HEADER + index(offset - start)..)
     }
 
+    /// Gives the memory of buffers back that nothing is in.
+    pub(super) fn reclaim(&mut self) {
+        self.spares = Vec::new();
+    }
+
     fn begin(&mut self, offset: u64) {
         self.open = Group { start: offset, bytes: self.buffer() };
     }
@@ -168,9 +174,11 @@ impl Staging {
         }
     }
 
-    /// A buffer with a header's room.
+    /// A buffer with a header's room. What is not used of it costs nothing: it has memory of its
+    /// own.
     fn buffer(&mut self) -> Vec<u8> {
-        let mut bytes = self.spares.pop().unwrap_or_default();
+        let new = || Vec::with_capacity(HEADER + GROUP_BYTES_MAX);
+        let mut bytes = self.spares.pop().unwrap_or_else(new);
         bytes.resize(HEADER, 0);
         bytes
     }

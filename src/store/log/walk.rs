@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::medium::{FileId, Found};
+use super::super::medium::{FileId, Found, Mapping};
 use super::super::record::{BadRecord, FRAME_BYTES, Record};
 use super::super::segment::{HEADER_BYTES, HeaderFound, SegmentHeader};
 use super::index;
@@ -25,8 +25,9 @@ pub struct SegmentWalk<'a> {
     /// The file.
     pub file: FileId,
     header: SegmentHeader,
-    /// Behind the header.
-    bytes: &'a [u8],
+    mapping: &'a dyn Mapping,
+    /// Bytes behind the header.
+    room: usize,
     bound: Bound,
 }
 
@@ -89,7 +90,7 @@ pub fn segment_walks<'a>(found: &'a [Found], lengths: &BTreeMap<u64, u64>) -> Ve
     let checkpoint = walks.last().map_or(0, |last| last.header.checkpoint);
     let nexts: Vec<u64> = walks.iter().skip(1).map(|walk| walk.header.start).collect();
     for (walk, next) in walks.iter_mut().zip(nexts) {
-        let (bytes, room) = (next - walk.header.start, walk.bytes.len() as u64);
+        let (bytes, room) = (next - walk.header.start, walk.room as u64);
         let is_kept = next > checkpoint && bytes <= room;
         let told = lengths.get(&walk.header.start).filter(|told| **told <= bytes.min(room));
         walk.bound = match told {
@@ -103,36 +104,36 @@ pub fn segment_walks<'a>(found: &'a [Found], lengths: &BTreeMap<u64, u64>) -> Ve
 
 impl<'a> SegmentWalk<'a> {
     fn of(found: &'a Found) -> Option<Self> {
-        let bytes = found.mapping.bytes();
-        let HeaderFound::Header(header) = HeaderFound::read(bytes) else { return None };
-        let bytes = &bytes[index(HEADER_BYTES)..];
-        Some(Self { file: found.id, header, bytes, bound: Bound::Newest })
+        let mapping = &*found.mapping;
+        let HeaderFound::Header(header) = HeaderFound::of(mapping) else { return None };
+        let room = mapping.bytes().len() - index(HEADER_BYTES);
+        Some(Self { file: found.id, header, mapping, room, bound: Bound::Newest })
     }
 
     /// Of two files with a segment of one start, the one with the higher rank counts.
     fn rank(&self) -> (u64, u64, FileId) {
-        (records_end(&self.header, self.bytes), self.header.checkpoint, self.file)
+        (records_end(&self.header, self.mapping), self.header.checkpoint, self.file)
     }
 
     /// Reads everything, in order, and tells it; of the newest segment, where the log ends.
     pub fn walk(&self, each: &mut dyn FnMut(Walked)) -> Option<LogEnd> {
-        let bytes = match self.bound {
-            Bound::Told(length) | Bound::Before(length) => &self.bytes[..index(length)],
-            Bound::Newest => self.bytes,
+        let end = match self.bound {
+            Bound::Told(length) | Bound::Before(length) => index(length),
+            Bound::Newest => self.room,
         };
         let mut at = 0;
         loop {
-            while let Some((kind, length)) = self.record_at(at, bytes) {
+            while let Some((kind, length)) = self.record_at(at, end) {
                 each(Walked::Record { bytes: length as u64, kind });
                 at += length;
             }
             if self.bound == Bound::Newest {
                 return Some(self.log_end(at, each));
             }
-            let next = self.seek(at + 1, bytes);
-            let is_hole = matches!(self.bound, Bound::Told(_)) && at < bytes.len();
+            let next = self.seek(at + 1, end);
+            let is_hole = matches!(self.bound, Bound::Told(_)) && at < end;
             if next.is_some() || is_hole {
-                let length = next.unwrap_or(bytes.len()) - at;
+                let length = next.unwrap_or(end) - at;
                 each(Walked::Damage { offset: place(at), bytes: length as u64 });
             }
             at = next?;
@@ -141,15 +142,14 @@ impl<'a> SegmentWalk<'a> {
 
     /// The log ends `at` there.
     fn log_end(&self, at: usize, each: &mut dyn FnMut(Walked)) -> LogEnd {
-        let behind = &self.bytes[at..];
-        let group = behind.len().min(GROUP_BYTES_MAX);
-        let last = behind[..group].iter().rposition(|byte| *byte != 0);
+        let group = (self.room - at).min(GROUP_BYTES_MAX);
+        let last = self.look(|bytes| bytes[at..at + group].iter().rposition(|byte| *byte != 0));
         let mut end = LogEnd {
             offset: place(at),
             torn_bytes: last.map_or(0, |last| last as u64 + 1),
             torn_records: 0,
         };
-        let mut next = self.seek(at + 1, self.bytes);
+        let mut next = self.seek(at + 1, self.room);
         while let Some(found) = next {
             if found > at + group {
                 // No write reaches so far: what is here was committed once.
@@ -157,14 +157,32 @@ impl<'a> SegmentWalk<'a> {
                 break;
             }
             end.torn_records += 1;
-            let length = self.record_at(found, self.bytes).map_or(1, |(_, length)| length);
-            next = self.seek(found + length, self.bytes);
+            let length = self.record_at(found, self.room).map_or(1, |(_, length)| length);
+            next = self.seek(found + length, self.room);
         }
         end
     }
 
-    /// The record at this place behind the header: its kind and length.
-    fn record_at(&self, at: usize, bytes: &[u8]) -> Option<(&'static str, usize)> {
+    /// The record at this place behind the header, if it ends before `end`: its kind and length.
+    fn record_at(&self, at: usize, end: usize) -> Option<(&'static str, usize)> {
+        self.look(|bytes| self.decode(at, &bytes[..end]))
+    }
+
+    /// The next place from `from` on where a record stands that ends before `end`.
+    fn seek(&self, from: usize, end: usize) -> Option<usize> {
+        self.look(|bytes| {
+            let bytes = &bytes[..end];
+            let may_be = |at: &usize| {
+                let frame = &bytes[*at..*at + FRAME_BYTES];
+                let length = u32::from_le_bytes([frame[4], frame[5], frame[6], frame[7]]) as usize;
+                frame[8] != 0 && length <= SOUGHT_BYTES_MAX
+            };
+            let last = (end + 1).saturating_sub(FRAME_BYTES);
+            (from..last).filter(may_be).find(|at| self.decode(*at, bytes).is_some())
+        })
+    }
+
+    fn decode(&self, at: usize, bytes: &[u8]) -> Option<(&'static str, usize)> {
         let rest = bytes.get(at..).filter(|rest| !rest.is_empty())?;
         match Record::decode((self.header.start + at as u64) ^ self.header.salt, rest) {
             Ok((record, length)) => Some((record.kind_name(), length)),
@@ -173,15 +191,11 @@ impl<'a> SegmentWalk<'a> {
         }
     }
 
-    /// The next place from `from` on where a record stands.
-    fn seek(&self, from: usize, bytes: &[u8]) -> Option<usize> {
-        let may_be = |at: &usize| {
-            let frame = &bytes[*at..*at + FRAME_BYTES];
-            let length = u32::from_le_bytes([frame[4], frame[5], frame[6], frame[7]]) as usize;
-            frame[8] != 0 && length <= SOUGHT_BYTES_MAX
-        };
-        let end = (bytes.len() + 1).saturating_sub(FRAME_BYTES);
-        (from..end).filter(may_be).find(|at| self.record_at(*at, bytes).is_some())
+    /// What `look` makes of the bytes behind the header. What the disk cannot read is zeros, which
+    /// are no record.
+    fn look<T>(&self, look: impl FnOnce(&'a [u8]) -> T) -> T {
+        let seen = self.mapping.look(|bytes| look(&bytes[index(HEADER_BYTES)..]));
+        seen.unwrap_or_else(|seen| seen)
     }
 }
 

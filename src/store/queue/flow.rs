@@ -7,19 +7,40 @@
 use crate::limits::QUEUE_HEAD_MAX;
 
 use super::front::Front;
+use super::packed::Packed;
 use super::{Entry, Queue, QueueLog, SessionKey, blocks};
 
 impl Queue {
+    /// Whether it is not in the log: all of it is front.
+    #[inline]
+    pub(super) fn is_volatile(&self) -> bool {
+        self.tail.is_none()
+    }
+
+    /// The packed end; of a volatile queue an empty one.
+    #[inline]
+    pub(super) fn tail(&self) -> &Packed {
+        const NONE: &Packed = &Packed::NONE;
+        self.tail.as_ref().unwrap_or(NONE)
+    }
+
+    /// # Panics
+    /// If the queue is volatile.
+    #[inline]
+    pub(super) fn tail_mut(&mut self) -> &mut Packed {
+        self.tail.as_mut().expect("all of a volatile queue is front")
+    }
+
     /// Number of the first message in the tail.
     #[inline]
     pub(super) fn tail_first(&self) -> u64 {
-        self.end - u64::from(self.tail.count())
+        self.end - u64::from(self.tail().count())
     }
 
     /// Sees to it that there is a front.
     #[inline]
     pub(super) fn wake(&mut self) -> &mut Front {
-        let (first, volatile) = (self.tail_first(), self.volatile);
+        let (first, volatile) = (self.tail_first(), self.is_volatile());
         self.front.get_or_insert_with(|| Box::new(Front::new(first, volatile)))
     }
 
@@ -33,8 +54,8 @@ impl Queue {
     /// The front, if a message that comes now goes there.
     #[inline]
     pub(super) fn open_front(&mut self, near: bool) -> Option<&mut Front> {
-        let volatile = self.volatile;
-        if !(volatile || near && self.tail.is_empty()) {
+        let volatile = self.is_volatile();
+        if !(volatile || near && self.tail().is_empty()) {
             return None;
         }
         let front = self.wake();
@@ -69,7 +90,7 @@ impl Queue {
         let front = self.front.as_deref_mut()?;
         if front.ready.is_empty() && front.middle.is_empty() {
             // The tail stays packed for it.
-            let entry = self.tail.pop_front()?;
+            let entry = self.tail.as_mut()?.pop_front()?;
             front.ready_first = tail_first + 1;
             return Some((tail_first, entry));
         }
@@ -102,11 +123,12 @@ impl Queue {
         }
         front.ready_first = tail_first;
         front.trim();
-        if self.tail.is_empty() {
-            front.shrink_ready();
-        } else {
-            front.ready.extend(self.tail.iter());
-            self.tail.clear();
+        match self.tail.as_mut().filter(|tail| !tail.is_empty()) {
+            Some(tail) => {
+                front.ready.extend(tail.iter());
+                tail.clear();
+            }
+            None => front.shrink_ready(),
         }
         self.unload(log);
         self.front.as_ref().is_some_and(|front| !front.ready.is_empty())
@@ -116,9 +138,9 @@ impl Queue {
     #[cold]
     pub(super) fn spill(&mut self, session: SessionKey, log: &mut impl QueueLog) {
         let first = self.tail_first();
-        let block = blocks::append(&self.tail, first, session, log);
+        let block = blocks::append(self.tail(), first, session, log);
         self.wake().middle.push_back(block);
-        self.tail.clear();
+        self.tail_mut().clear();
     }
 
     /// Ends a message in flight.

@@ -110,21 +110,27 @@ pub enum Answer {
 }
 
 /// See the module.
-#[derive(Default, Debug)]
+#[derive(Debug)]
 pub struct Queue {
     /// Messages ever pushed.
     end: u64,
     stored_bytes: u64,
-    tail: Packed,
+    /// `None`: the queue is volatile.
+    tail: Option<Packed>,
     /// There is one, unless it would say nothing.
     front: Option<Box<Front>>,
-    volatile: bool,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self { end: 0, stored_bytes: 0, tail: Some(Packed::default()), front: None }
+    }
 }
 
 impl Queue {
     /// Of a session that ends with its connection.
     pub fn volatile() -> Self {
-        Self { volatile: true, ..Self::default() }
+        Self { tail: None, ..Self::default() }
     }
 
     /// Appends a message; `near` if the client is connected.
@@ -142,9 +148,11 @@ impl Queue {
             self.end += 1;
             return;
         }
-        self.tail.push(entry);
+        let tail = self.tail_mut();
+        tail.push(entry);
+        let tail_bytes = tail.bytes().len();
         self.end += 1;
-        if self.tail.bytes().len() + PACKED_ENTRY_MAX > log.tail_bytes_max() {
+        if tail_bytes + PACKED_ENTRY_MAX > log.tail_bytes_max() {
             self.spill(session, log);
         }
     }
@@ -154,7 +162,7 @@ impl Queue {
     pub fn waiting(&self) -> u64 {
         match &self.front {
             Some(front) => self.end - front.ready_first + (front.flight_end() - front.next),
-            None => self.tail.count().into(),
+            None => self.tail().count().into(),
         }
     }
 
@@ -219,7 +227,7 @@ impl Queue {
         log: &mut impl QueueLog,
     ) -> Option<Next> {
         if self.front.is_none() {
-            if self.tail.is_empty() {
+            if self.tail().is_empty() {
                 return None;
             }
             self.wake();
@@ -385,8 +393,8 @@ impl Queue {
             return;
         }
         self.wake();
-        let tail = std::mem::take(&mut self.tail);
-        let mut new = Front::new(self.end, self.volatile);
+        let tail = self.tail.as_mut().map(std::mem::take).unwrap_or_default();
+        let mut new = Front::new(self.end, self.is_volatile());
         if let Some(front) = self.front.take() {
             front.entries().for_each(|entry| self.let_go(entry, log));
             front.loaded.iter().for_each(|block| log.release(block.position, 1));

@@ -37,7 +37,7 @@ impl Queue {
             front.loaded.iter().any(|block| is_in(block.position, range))
                 || front.middle.iter().any(|block| block.refers_to(range))
                 || front.entries().any(refers)
-        }) || self.tail.iter().any(refers)
+        }) || self.tail().iter().any(refers)
     }
 
     /// Visits where its messages within these offsets of the log on disk stand.
@@ -58,7 +58,7 @@ impl Queue {
                 packed.iter().for_each(&mut look);
             }
         }
-        self.tail.iter().for_each(&mut look);
+        self.tail().iter().for_each(&mut look);
     }
 
     /// Takes note that each message in whole segments of the log on disk, those within `range`, now
@@ -93,10 +93,10 @@ impl Queue {
     }
 
     fn relocate_tail(&mut self, moves: Moves<'_>, log: &mut impl QueueLog) -> u64 {
-        let tail = std::mem::take(&mut self.tail);
+        let Some(tail) = self.tail.take() else { return 0 };
         let mut lost = 0;
         let moved = tail.iter().map(|entry| self.relocate_entry(entry, moves, &mut lost, log));
-        self.tail = moved.collect();
+        self.tail = Some(moved.collect());
         lost
     }
 
@@ -195,10 +195,10 @@ impl Queue {
         map: &dyn Fn(Position) -> Option<Position>,
     ) {
         let moves = Moves { range, map };
-        if self.tail.iter().all(|entry| moves.apply(entry) == entry) && self.front.is_none() {
+        if self.tail().iter().all(|entry| moves.apply(entry) == entry) && self.front.is_none() {
             return;
         }
-        self.tail = self.tail.iter().map(|entry| moves.apply(entry)).collect();
+        self.tail = Some(self.tail().iter().map(|entry| moves.apply(entry)).collect());
         if let Some(Front { flight, ready, replay, .. }) = self.front.as_deref_mut() {
             for entry in flight.iter_mut().chain(ready) {
                 *entry = moves.apply(*entry);

@@ -48,13 +48,13 @@ impl Chunk {
 impl Queue {
     /// A message was pushed.
     pub fn replay_push(&mut self, entry: Entry) {
-        self.tail.push(entry);
+        self.tail_mut().push(entry);
         self.end += 1;
     }
 
     /// A message was pushed that is lost: none of the others has its number.
     pub fn replay_lost(&mut self) {
-        self.tail.push(Entry::GONE);
+        self.tail_mut().push(Entry::GONE);
         self.end += 1;
     }
 
@@ -82,7 +82,7 @@ impl Queue {
             return;
         }
         self.cut_chunk(first - tail_first);
-        let packed = self.tail.split_front(count);
+        let packed = self.tail_mut().split_front(count);
         let holds = Holds::of(packed.iter(), log);
         if holds.stored() == u64::from(count) {
             block.holds = Some(holds);
@@ -106,10 +106,12 @@ impl Queue {
     pub fn replay_acks(&mut self, first: u64, gone: &[u64], released: &[u64]) {
         if first >= self.end {
             self.end = first;
-            self.tail.clear();
+            if let Some(tail) = &mut self.tail {
+                tail.clear();
+            }
         }
-        while !self.tail.is_empty() && self.tail_first() < first {
-            self.tail.pop_front();
+        while !self.tail().is_empty() && self.tail_first() < first {
+            self.tail_mut().pop_front();
         }
         if let Some(front) = self.front.as_deref_mut() {
             front.replay_first(first);
@@ -149,13 +151,13 @@ impl Queue {
             settling.take_middle(std::mem::take(&mut front.middle), log);
             while self.tail_first() < settling.replay.told_end() {
                 let number = self.tail_first();
-                let Some(entry) = self.tail.pop_front() else { break };
+                let Some(entry) = self.tail_mut().pop_front() else { break };
                 settling.add(number, entry, log);
             }
             self.stored_bytes = settling.bytes;
-            self.front = Some(Box::new(settling.end(self.tail_first(), self.tail.is_empty())));
+            self.front = Some(Box::new(settling.end(self.tail_first(), self.tail().is_empty())));
         }
-        for entry in self.tail.iter() {
+        for entry in self.tail.iter().flat_map(Packed::iter) {
             self.stored_bytes += hold(entry, log);
         }
         self.unload(log);
@@ -169,7 +171,7 @@ impl Queue {
     /// Makes the first messages of the tail a chunk.
     fn cut_chunk(&mut self, count: u64) {
         let first = self.tail_first();
-        let packed = self.tail.split_front(u32::try_from(count).unwrap_or(u32::MAX));
+        let packed = self.tail_mut().split_front(u32::try_from(count).unwrap_or(u32::MAX));
         if !packed.is_empty() {
             self.replay().chunks.push_back(Chunk { first, packed });
         }

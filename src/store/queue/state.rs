@@ -34,12 +34,12 @@ impl Queue {
     /// # Panics
     /// If the queue is volatile, or is being rebuilt.
     pub(in super::super) fn encode(&self, out: &mut Vec<u8>) {
-        assert!(!self.volatile, "it is not to be found again");
+        assert!(!self.is_volatile(), "it is not to be found again");
         match &self.front {
             Some(front) => front.encode(self.end, out),
             None => Front::new(self.tail_first(), false).encode(self.end, out),
         }
-        self.tail.encode(out);
+        self.tail().encode(out);
     }
 
     /// Reads a queue, which is being rebuilt then.
@@ -52,7 +52,7 @@ impl Queue {
             return None;
         }
         let front = (!front.is_idle()).then(|| Box::new(front));
-        Some(Self { end, tail, front, ..Self::default() })
+        Some(Self { end, tail: Some(tail), front, ..Self::default() })
     }
 }
 

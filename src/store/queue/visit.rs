@@ -68,7 +68,7 @@ impl Queue {
                 }
             }
         }
-        self.tell(self.tail_first(), self.tail.iter(), each)
+        self.tell(self.tail_first(), self.tail().iter(), each)
     }
 
     /// Tells messages that follow each other, from this number on.

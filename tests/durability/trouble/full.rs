@@ -3,11 +3,14 @@
 use std::sync::mpsc;
 use std::thread;
 
-use super::on_tmpfs;
-use crate::common::{Broker, Client, End, Publish, puback, publish, resume_as};
-use crate::setup::NAMES;
+use super::{Filler, expect_nothing_yet, expect_others_go_on, on_tmpfs};
+use crate::common::{Broker, Client, End, Publish, connack, connect, puback, publish, resume_as};
+use crate::setup::{FENCES, NAMES};
 
 const DISK: &str = "24m";
+
+/// Leaves room for the data directory, and for no segment file in it.
+const FILLER_BYTES: usize = (24 << 20) - (512 << 10);
 
 const MESSAGES: u32 = 6000;
 const PAYLOAD_BYTES: usize = 8000;
@@ -89,11 +92,13 @@ fn fill_and_drain(shards: usize, low: &str, ends: &[End]) {
         let mut kept = expect_full(&broker, &acknowledged);
         for (round, end) in ends.iter().enumerate() {
             broker.restart(*end);
-            // It is promised something, so each start begins a file; and by the time it has been
-            // so often, what the start before took is free again.
-            let mut visitor = resume_as(&broker, &format!("visitor-{round}"), false);
-            (0..VISITS).for_each(|_| visitor.subscribe("visit", 1));
-            visitor.leave();
+            // On each shard somebody is promised something, so each start begins a file; and by the
+            // time that was so often, what the start before took is free again.
+            for id in FENCES {
+                let mut visitor = resume_as(&broker, id, round > 0);
+                (0..VISITS).for_each(|_| visitor.subscribe("visit", 1));
+                visitor.leave();
+            }
             publisher.join().expect("it saw the broker go");
             kept += u32::try_from(acknowledged.try_iter().count()).expect("few");
             let client = Client::connect(&broker, "publisher");
@@ -123,6 +128,32 @@ fn a_full_disk_is_drained() {
 #[test]
 fn a_low_disk_is_drained() {
     on_tmpfs("trouble::full::a_low_disk_is_drained", DISK, || fill_and_drain(1, "12MiB", &[]));
+}
+
+/// So full that there is not one file: the broker starts, says so, and serves who needs none; with
+/// space from elsewhere it goes on.
+#[test]
+fn without_a_file() {
+    on_tmpfs("trouble::full::without_a_file", DISK, || {
+        for shards in [1, 2] {
+            let filler = Filler::of(FILLER_BYTES);
+            let broker = Broker::start_with(shards, &["--disk-low", "0"]);
+            for _ in 0..shards {
+                broker.wait_for_line("there is no segment file left");
+            }
+            let mut client = Client::open(&broker);
+            client.send(&connect(NAMES[shards - 1]).persistent().bytes());
+            expect_others_go_on(&broker);
+            expect_nothing_yet(&client);
+            drop(filler);
+            client.expect(&connack(false, 0));
+            broker.wait_for_line("there is a segment file again");
+            client.subscribe("full", 1);
+            Client::connect(&broker, "publisher").publish(&publish("full", "x").qos1(1));
+            client.expect_publish(&publish("full", "x").at(1));
+            broker.stop();
+        }
+    });
 }
 
 /// Full, with the publisher on one shard and the subscriber on the other.

@@ -30,6 +30,8 @@ impl State {
 struct ToldMapping {
     first: State,
     pieces: Receiver<Piece>,
+    /// Once for each time that something became unreadable.
+    spoilings: Receiver<()>,
 }
 
 impl Mapping for ToldMapping {
@@ -48,11 +50,23 @@ impl Mapping for ToldMapping {
         }
         &last.next.get_or_init(|| Box::new(State::new(bytes))).bytes
     }
+
+    /// Who reads first after something was spoiled has read that.
+    fn guard(&self, read: &mut dyn FnMut()) -> bool {
+        read();
+        self.spoilings.try_recv().is_err()
+    }
 }
 
 struct File {
     bytes: Vec<u8>,
-    mapping: Option<Sender<Piece>>,
+    mapping: Option<Hold>,
+}
+
+/// What changes a mapping.
+struct Hold {
+    pieces: Sender<Piece>,
+    spoilings: Sender<()>,
 }
 
 /// See the module.
@@ -111,9 +125,25 @@ impl Disk {
 
     fn map(&mut self, id: FileId) -> Box<dyn Mapping> {
         let file = self.files.get_mut(&id).expect("it is there");
-        let (sender, pieces) = channel();
-        file.mapping = Some(sender);
-        Box::new(ToldMapping { first: State::new(file.bytes.clone()), pieces })
+        let (to_pieces, pieces) = channel();
+        let (to_spoilings, spoilings) = channel();
+        file.mapping = Some(Hold { pieces: to_pieces, spoilings: to_spoilings });
+        Box::new(ToldMapping { first: State::new(file.bytes.clone()), pieces, spoilings })
+    }
+
+    /// Changes what is at this place of a file, as its mapping shows it.
+    pub(super) fn change(&mut self, id: FileId, at: usize, piece: Vec<u8>) {
+        self.bytes_mut(id)[at..at + piece.len()].copy_from_slice(&piece);
+        let mapping = self.files[&id].mapping.as_ref().expect("it is mapped");
+        // The log may have let go of the mapping.
+        let _ = mapping.pieces.send((at, piece));
+    }
+
+    /// So many bytes at this place of a file cannot be read any more.
+    pub(super) fn spoil(&mut self, id: FileId, at: usize, count: usize) {
+        self.change(id, at, vec![0; count]);
+        let mapping = self.files[&id].mapping.as_ref().expect("it is mapped");
+        mapping.spoilings.send(()).expect("it is still mapped");
     }
 
     pub(super) fn write(&mut self, write: &GroupWrite) {
@@ -122,12 +152,7 @@ impl Disk {
 
     /// Writes the first `length` bytes of it.
     pub(super) fn write_part(&mut self, write: &GroupWrite, length: usize) {
-        let at = index(write.offset);
-        let piece = write.bytes[..length].to_vec();
-        self.bytes_mut(write.file)[at..at + length].copy_from_slice(&piece);
-        let mapping = self.files[&write.file].mapping.as_ref().expect("it is mapped");
-        // The log may have let go of the mapping.
-        let _ = mapping.send((at, piece));
+        self.change(write.file, index(write.offset), write.bytes[..length].to_vec());
     }
 
     /// The bytes of a file, behind the back of all mappings.

@@ -169,7 +169,7 @@ fn damage_an_older_segment(record: usize, byte: usize) {
     assert_eq!(world.disk.set_aside, [file]);
     assert_eq!(world.log.segments().len(), 4);
     let gone = Position::durable(middle.start);
-    assert_eq!(world.log.bytes_at(gone), None);
+    assert_eq!(world.log.record_bytes(gone), None);
     assert!(!world.log.hold(gone, 1));
     world.log.release(gone, 1);
     world.known.retain(|known| !at_middle(known));

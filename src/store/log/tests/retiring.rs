@@ -103,7 +103,7 @@ fn segments_stay_until_the_release_is_committed() {
     world.append(1);
     assert!(world.write());
     assert_eq!(world.end_turn(), [file]);
-    assert_eq!(world.log.bytes_at(again), None);
+    assert_eq!(world.log.record_bytes(again), None);
     assert!(!world.log.hold(again, 1));
 }
 
@@ -136,6 +136,20 @@ fn opening_lets_go_the_rest() {
     assert_eq!(world.end_turn(), [files[0], files[2], files[3]]);
     world.log.release(held, 1);
     assert_eq!(world.end_turn(), [files[1]]);
+}
+
+// What nobody needs at opening goes before anything is committed: there may be no other file for
+// what the owner appends then.
+#[test]
+fn opening_needs_no_file_for_that() {
+    let (mut world, _) = held_world();
+    pass_checkpoint(&mut world);
+    let (mut world, _, _) = world.reopen();
+    world.append(10);
+    world.log.finish_open();
+    let files: Vec<FileId> = world.files().into_iter().flatten().collect();
+    assert_eq!(world.end_turn(), files[..4]);
+    assert!(world.log.staged_bytes() > 0);
 }
 
 // What is live in a segment is told from its references.

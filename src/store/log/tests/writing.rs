@@ -40,14 +40,13 @@ fn sizes_around_the_end_come_back() {
 #[test]
 fn nothing_stands_elsewhere() {
     let mut world = World::new();
-    assert_eq!(world.log.bytes_at(Position::durable(0)), None);
+    assert_eq!(world.log.record_bytes(Position::durable(0)), None);
     assert!(!world.log.hold(Position::durable(0), 1));
     assert_eq!(world.log.segment_of(Position::durable(0)), None);
     world.append(10);
     for _ in 0..2 {
         for offset in [world.log.appended(), world.log.appended() + 1, 1 << 54] {
             let position = Position::durable(offset);
-            assert_eq!(world.log.bytes_at(position), None);
             assert_eq!(world.log.message(position), None);
             assert_eq!(world.log.record_bytes(position), None);
             assert!(world.log.record_at(offset).is_err());
@@ -283,32 +282,40 @@ fn files_are_asked_for_ahead() {
 }
 
 // What there is room for counts spares and the rest of the newest segment, and nothing while a
-// segment waits for a file; the reserve is two segments, and has more spares when it is more.
+// segment waits for a file. Messages may take what is beyond the reserve, which is two unused
+// files or more: the rest of the newest segment as long as those are there.
 #[test]
 fn room_is_what_files_are_there_for() {
     let mut world = World::new();
     let capacity = CAPACITY as u64;
-    assert_eq!((world.log.room(), world.log.reserve()), (3 * capacity, 2 * capacity));
+    let rest = capacity - (100 + REST_BYTES) as u64;
+    let rooms = |log: &Log| (log.room(), log.room_for_messages());
+    assert_eq!(rooms(&world.log), (3 * capacity, capacity));
     world.append(100);
-    assert_eq!(world.log.room(), 3 * capacity - (100 + REST_BYTES) as u64);
+    assert_eq!(rooms(&world.log), (2 * capacity + rest, rest));
     world.serve();
-    assert_eq!(world.log.room(), 4 * capacity - (100 + REST_BYTES) as u64);
-    for (bytes, reserve, spares) in [
-        (capacity / 2, 2 * capacity, 3),
-        (capacity / 2 + 1, 2 * capacity + 1, 4),
-        (capacity * 3 / 2, 3 * capacity, 4),
-        (0, 2 * capacity, 3),
+    assert_eq!(rooms(&world.log), (3 * capacity + rest, capacity + rest));
+    for (on_the_way, checkpoints, more) in [
+        (0, capacity / 2, 0),
+        (0, capacity / 2 + 1, 1),
+        (0, capacity * 3 / 2, 1),
+        (1, 0, 1),
+        (capacity, 0, 1),
+        (capacity + 1, capacity, 3),
+        (0, 0, 0),
     ] {
-        world.log.set_reserve(bytes);
-        assert_eq!(world.log.reserve(), reserve);
-        assert_eq!(world.log.files.ahead, spares);
+        world.log.set_reserve(on_the_way, checkpoints);
+        assert_eq!(world.log.reserve, (2 + more as u64) * capacity);
+        assert_eq!(world.log.files.ahead, 3 + more);
     }
-    for _ in 0..4 {
+    for spares in [2, 1, 0] {
         world.append(CAPACITY - REST_BYTES);
+        assert_eq!(rooms(&world.log), (spares * capacity, 0));
     }
-    assert!(world.log.room() == 0, "the last has no file");
+    world.append(CAPACITY - REST_BYTES);
+    assert_eq!(rooms(&world.log), (0, 0), "the last has no file");
     world.commit();
-    assert_eq!(world.log.room(), 3 * capacity);
+    assert_eq!(rooms(&world.log), (3 * capacity, capacity));
 }
 
 // A record larger than a segment is ready to be appended when its file is there, and that is asked

@@ -144,7 +144,7 @@ fn contents(queue: &Queue, log: &FakeLog) -> (BTreeMap<u64, Entry>, Vec<Position
         blocks.extend(front.loaded.iter().map(|block| block.position));
         blocks.extend(front.middle.iter().map(|block| block.position));
     }
-    entries.extend((queue.tail_first()..).zip(queue.tail.iter()));
+    entries.extend((queue.tail_first()..).zip(queue.tail().iter()));
     entries.retain(|_, entry| *entry != Entry::GONE);
     (entries, blocks)
 }

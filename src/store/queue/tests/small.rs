@@ -104,9 +104,9 @@ fn rewind_brings_what_is_unacknowledged() {
 fn identifiers_stall_before_they_wrap() {
     let mut rig = Rig::new(Queue::default());
     rig.push_many(QUEUE_HEAD_MAX, true);
-    assert!(rig.queue.tail.is_empty());
+    assert!(rig.queue.tail().is_empty());
     rig.push_many(1, true);
-    assert_eq!(rig.queue.tail.count(), 1);
+    assert_eq!(rig.queue.tail().count(), 1);
     let taken = rig.take_all(u16::MAX);
     assert_eq!(taken.len(), 65_535);
     assert!(taken.iter().all(|(_, id, _)| *id != 0));
@@ -359,7 +359,7 @@ fn long_queues_are_in_the_log() {
     rig.push_many(100_000, false);
     let front = rig.queue.front.as_ref().expect("it has blocks");
     assert_eq!(front.len(), 0);
-    let of_tail = u64::from(rig.queue.tail.count());
+    let of_tail = u64::from(rig.queue.tail().count());
     let of_blocks: u64 = front.middle.iter().map(|block| u64::from(block.count)).sum();
     assert_eq!(of_blocks + of_tail, 100_000);
     assert!(front.middle.len() < 60, "{}", front.middle.len());
@@ -412,7 +412,7 @@ fn lost_blocks_are_done_with() {
     let mut rig = Rig::new(Queue::default());
     rig.log.tail_bytes_max = 30;
     rig.push_many(9 * 4, false);
-    assert!(rig.queue.tail.is_empty());
+    assert!(rig.queue.tail().is_empty());
     rig.log.blocks.clear();
     assert_eq!(rig.take(1), None);
     assert_eq!((rig.queue.waiting(), rig.queue.take_lost()), (0, 36));

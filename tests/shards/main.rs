@@ -1,174 +1,20 @@
 //! Several shards of the broker, side by side, with the rings between them moved by hand: what must
-//! hold whichever ring is slow.
+//! hold whichever ring is slow, and where the disk is.
+//!
+//! | file | noun |
+//! |---|---|
+//! | `net` | shards, disks and rings |
+//! | `log` | what waits for a shard's log |
 
-#[path = "common/disk.rs"]
+#[path = "../common/disk.rs"]
 mod disk;
+mod log;
+mod net;
 
-use std::collections::VecDeque;
-
-use disk::{Disk, open_store};
-use ringmq::broker::{Caller, ConnId, Context, Crowd, Options, Peers, Shard, ShardId, ShardSet};
-use ringmq::chunk::Batch;
-use ringmq::mqtt::{Packet, Version, decode, peek_frame};
+use disk::open_store;
+use net::{CONN, Net, publish, subscribe};
+use ringmq::broker::{ConnId, Context};
 use ringmq::store::Origin;
-
-/// A shard's ways to the others, by shard.
-#[derive(Default)]
-struct Rings {
-    records: Vec<VecDeque<Vec<u8>>>,
-    awaited: Vec<u64>,
-    sent: Vec<u64>,
-    committed: Vec<u64>,
-}
-
-impl Rings {
-    fn new(shards: u16) -> Self {
-        let zeros = vec![0; usize::from(shards)];
-        let records = zeros.iter().map(|_: &u64| VecDeque::new()).collect();
-        Self { records, awaited: zeros.clone(), sent: zeros.clone(), committed: zeros }
-    }
-}
-
-impl Peers for Rings {
-    fn send(&mut self, to: ShardSet, parts: &[&[u8]], awaited: bool) {
-        for at in to.iter().map(|shard| usize::from(shard.0)) {
-            self.records[at].push_back(parts.concat());
-            self.sent[at] += 1;
-            if awaited {
-                self.awaited[at] = self.sent[at];
-            }
-        }
-    }
-
-    fn awaited(&self, shard: ShardId) -> u64 {
-        self.awaited[usize::from(shard.0)]
-    }
-
-    fn committed(&self, shard: ShardId) -> u64 {
-        self.committed[usize::from(shard.0)]
-    }
-
-    fn admit(&mut self, _: u16, _: u64) -> Result<(), Crowd> {
-        Ok(())
-    }
-
-    fn leave(&mut self, _: u16) {}
-}
-
-struct Node {
-    shard: Shard,
-    out: Rings,
-    disk: Disk,
-}
-
-impl Node {
-    /// Ends a turn, and has the disk done with what it left.
-    fn end_turn(&mut self) {
-        let mut context = Context { now_ms: 0, peers: &mut self.out };
-        self.shard.end_turn(&mut context);
-        self.shard.seal_promises(&self.out);
-        self.disk.serve(&mut self.shard, 0);
-    }
-}
-
-struct Net(Vec<Node>);
-
-const CONN: ConnId = ConnId { slot: 0, generation: 0 };
-
-impl Net {
-    fn new(shards: u16) -> Self {
-        let node = |shard| {
-            let options = Options { shard: ShardId(shard), shards, ..Options::single() };
-            let disk = Disk::default();
-            let shard = Shard::new(options, open_store(shard, &disk));
-            Node { shard, out: Rings::new(shards), disk }
-        };
-        Self((0..shards).map(node).collect())
-    }
-
-    fn give(&mut self, at: usize, conn: ConnId, bytes: &[u8]) {
-        let node = &mut self.0[at];
-        let frame = peek_frame(bytes, 1 << 20).expect("tests send packets").expect("whole ones");
-        let packet: Packet<'_> = decode(Version::V311, frame, bytes).expect("tests send packets");
-        let mut context = Context { now_ms: 0, peers: &mut node.out };
-        node.shard.handle_packet(conn, &packet, &mut context);
-        node.end_turn();
-    }
-    fn client(&mut self, at: usize, conn: ConnId, id: u8) {
-        self.0[at].shard.open(conn, Caller { address: None, local: true }, 0);
-        self.give(at, conn, &[0x10, 13, 0, 4, b'M', b'Q', b'T', b'T', 4, 2, 0, 0, 0, 1, id]);
-        self.output(at, conn);
-    }
-    /// The same with a session that stays.
-    fn resident(&mut self, at: usize, conn: ConnId, id: u8) {
-        self.0[at].shard.open(conn, Caller { address: None, local: true }, 0);
-        self.give(at, conn, &[0x10, 13, 0, 4, b'M', b'Q', b'T', b'T', 4, 0, 0, 0, 0, 1, id]);
-    }
-    /// The process ends at once, and another begins with what is on the disks.
-    fn crash(self) -> Self {
-        let shards = u16::try_from(self.0.len()).expect("a few");
-        let nodes = (0..shards).zip(self.0).map(|(number, Node { disk, .. })| {
-            let options = Options { shard: ShardId(number), shards, ..Options::single() };
-            let shard = Shard::new(options, open_store(number, &disk));
-            let mut node = Node { shard, out: Rings::new(shards), disk };
-            let mut context = Context { now_ms: 0, peers: &mut node.out };
-            node.shard.restore_bindings(&mut context);
-            node.end_turn();
-            node
-        });
-        let mut net = Self(nodes.collect());
-        net.settle();
-        net
-    }
-    /// Moves all records of one ring over.
-    fn pass(&mut self, from: usize, to: usize) {
-        while let Some(record) = self.0[from].out.records[to].pop_front() {
-            let node = &mut self.0[to];
-            let mut context = Context { now_ms: 0, peers: &mut node.out };
-            node.shard.handle_peer(
-                ShardId(u16::try_from(from).expect("small")),
-                &record,
-                &mut context,
-            );
-            node.end_turn();
-            self.0[from].out.committed[to] += 1;
-        }
-        let node = &mut self.0[from];
-        let mut context = Context { now_ms: 0, peers: &mut node.out };
-        node.shard.keep_promises(&mut context);
-        node.shard.continue_replays(&mut context);
-        node.end_turn();
-    }
-    fn settle(&mut self) {
-        for _ in 0..50 {
-            for a in 0..self.0.len() {
-                for b in 0..self.0.len() {
-                    if a != b {
-                        self.pass(a, b);
-                    }
-                }
-            }
-        }
-    }
-    fn output(&mut self, at: usize, conn: ConnId) -> Vec<u8> {
-        let mut batch = self.0[at].shard.take_output(conn, Batch::default());
-        let bytes: Vec<u8> = batch.slices().collect::<Vec<_>>().concat();
-        let node = &mut self.0[at];
-        batch.clear(node.shard.pool());
-        if !bytes.is_empty() {
-            let mut context = Context { now_ms: 0, peers: &mut node.out };
-            node.shard.on_sent(conn, bytes.len(), &mut context);
-        }
-        bytes
-    }
-}
-
-fn publish(topic: u8, value: u8) -> Vec<u8> {
-    vec![0x31, 4, 0, 1, topic, value]
-}
-fn subscribe(topic: u8) -> Vec<u8> {
-    vec![0x82, 6, 0, 1, 0, 1, topic, 0]
-}
 
 /// A topic kept by shard 2 of 3: found by trying.
 fn topic_of_shard_2() -> u8 {

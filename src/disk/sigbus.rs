@@ -1,0 +1,129 @@
+//! Reading mapped memory that the disk may not be able to read.
+//!
+//! A page of a mapped file that cannot be read, since the disk fails there or a stranger has cut
+//! the file off, ends the process with SIGBUS. Not while its thread reads within [`guard`]: then
+//! the page becomes one of zeros, and who reads is told afterwards.
+//!
+//! ```text
+//!  guard ─ range ─► read ──SIGBUS──► handler: zeros in place of the page ─► read goes on ─► told
+//!                                        │ elsewhere
+//!                                        └─► the handler of before, which ends the process
+//! ```
+//!
+//! Obligations of the `unsafe` here:
+//!
+//! - *The handler is safe in a signal.* It reads cells of its own thread, which have no destructor
+//!   and are there from the thread's start, and makes one system call; it takes no lock, allocates
+//!   nothing and changes `errno` only when the process is about to end.
+//! - *The handler replaces no memory but that of a mapping.* The range that [`guard`] is given is
+//!   one, and it is there until [`guard`] returns.
+
+#![allow(unsafe_code)]
+
+use std::cell::Cell;
+use std::ops::Range;
+use std::ptr;
+use std::sync::OnceLock;
+use std::sync::atomic::{Ordering, compiler_fence};
+
+use libc::{c_int, c_void, siginfo_t};
+use rustix::param::page_size;
+
+/// What a thread reads, for the handler.
+struct Guarded {
+    /// First address, and one past the last; nothing is guarded if they are the same.
+    start: Cell<usize>,
+    end: Cell<usize>,
+    page_bytes: Cell<usize>,
+    /// The first address that could not be read.
+    unreadable: Cell<Option<usize>>,
+}
+
+thread_local! {
+    static GUARDED: Guarded = const {
+        Guarded {
+            start: Cell::new(0),
+            end: Cell::new(0),
+            page_bytes: Cell::new(0),
+            unreadable: Cell::new(None),
+        }
+    };
+}
+
+/// What happened at SIGBUS before: Rust's own handler, mostly, which ends the process.
+static BEFORE: OnceLock<libc::sigaction> = OnceLock::new();
+
+/// Calls `read`, which may read at `addresses`, all of one mapping: pages that the disk cannot read
+/// are zeros there from then on, until the mapping is gone. The first address that `read` found
+/// unreadable, if there was one. Not to be called within itself.
+pub(super) fn guard(addresses: Range<usize>, read: &mut dyn FnMut()) -> Option<usize> {
+    BEFORE.get_or_init(install);
+    GUARDED.with(|guarded| {
+        assert_eq!(guarded.end.get(), 0, "one mapping is read at a time");
+        guarded.page_bytes.set(page_size());
+        guarded.start.set(addresses.start);
+        guarded.end.set(addresses.end);
+        // The handler is to find these, whatever `read` is seen to be.
+        compiler_fence(Ordering::SeqCst);
+        read();
+        compiler_fence(Ordering::SeqCst);
+        guarded.end.set(0);
+        guarded.start.set(0);
+        guarded.unreadable.take()
+    })
+}
+
+/// Sets the handler; tells what there was before.
+fn install() -> libc::sigaction {
+    let handler: extern "C" fn(c_int, *mut siginfo_t, *mut c_void) = handle;
+    // SAFETY: zeros are a valid value of this structure of numbers.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: as above.
+    let mut before: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = handler as libc::sighandler_t;
+    action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+    // SAFETY: both point to structures of ours, and the handler is safe in a signal, as the head of
+    // this file shows.
+    let set = unsafe { libc::sigaction(libc::SIGBUS, &raw const action, &raw mut before) };
+    assert_eq!(set, 0, "SIGBUS is a signal that may be handled");
+    before
+}
+
+extern "C" fn handle(_signal: c_int, info: *mut siginfo_t, _context: *mut c_void) {
+    // SAFETY: with SA_SIGINFO the kernel gives a structure, for the time of the handler.
+    let info = unsafe { &*info };
+    // SAFETY: at SIGBUS it has an address.
+    let address = unsafe { info.si_addr() } as usize;
+    if !GUARDED.with(|guarded| guarded.replace_page(address)) {
+        give_up();
+    }
+}
+
+impl Guarded {
+    /// Puts zeros in place of the page of `address`, if that is read within [`guard`].
+    fn replace_page(&self, address: usize) -> bool {
+        if !(self.start.get()..self.end.get()).contains(&address) {
+            return false;
+        }
+        let page_bytes = self.page_bytes.get();
+        let page = ptr::with_exposed_provenance_mut(address & !(page_bytes - 1));
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED;
+        // SAFETY: the page is one of the mapping that is guarded, which may only be read.
+        let zeros = unsafe { libc::mmap(page, page_bytes, libc::PROT_READ, flags, -1, 0) };
+        if zeros == libc::MAP_FAILED {
+            return false;
+        }
+        self.unreadable.set(self.unreadable.get().or(Some(address)));
+        true
+    }
+}
+
+/// Has the handler of before end the process: what raised the signal is tried again and raises it
+/// again.
+fn give_up() {
+    // SAFETY: zeros are a valid value of this structure of numbers; they mean the system's default.
+    let default: libc::sigaction = unsafe { std::mem::zeroed() };
+    let before = BEFORE.get().unwrap_or(&default);
+    // SAFETY: it points to a structure that was the signal's before, or is the default.
+    unsafe { libc::sigaction(libc::SIGBUS, before, ptr::null_mut()) };
+}

@@ -1,0 +1,85 @@
+//! Mapped files of which the system cannot read a page, as a disk that fails leaves them: here by
+//! being cut off, which the process cannot tell from that.
+
+use std::env;
+use std::fs::File;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+
+use rustix::param::page_size;
+
+use super::Scratch;
+use crate::disk::map;
+use crate::store::Mapping;
+
+const PAGES: usize = 4;
+
+/// Set in a process that is to read outside of a guard.
+const INSIDE: &str = "RINGMQ_TEST_READS_UNGUARDED";
+
+/// A file of ones, mapped, of which all but the first page is gone.
+fn cut_file(path: &Path) -> Box<dyn Mapping> {
+    std::fs::write(path, vec![1; PAGES * page_size()]).expect("the place is ours");
+    let file = File::options().read(true).write(true).open(path).expect("the place is ours");
+    let mapping = map(&file, path).expect("there is memory");
+    file.set_len(page_size() as u64).expect("the place is ours");
+    mapping
+}
+
+// What is unreadable is told and reads as zeros, page by page; what is readable is as it was. Each
+// thread is on its own.
+#[test]
+fn guarded() {
+    let scratch = Scratch::new();
+    let read = |name: &str| {
+        let mapping = cut_file(&scratch.0.join(name));
+        let sum = |bytes: &[u8]| bytes.iter().map(|byte| usize::from(*byte)).sum::<usize>();
+        let page = page_size();
+        for _ in 0..2 {
+            assert_eq!(mapping.look(|bytes| sum(&bytes[..page])), Ok(page));
+        }
+        assert_eq!(mapping.look(|bytes| bytes[2 * page]), Err(0));
+        assert_eq!(mapping.look(|bytes| bytes[2 * page + 7]), Ok(0), "it is zeros from then on");
+        assert_eq!(mapping.look(sum), Err(page), "the others are not read yet");
+        assert_eq!(mapping.look(sum), Ok(page));
+        mapping.forget();
+        assert_eq!(mapping.look(sum), Ok(page));
+    };
+    thread::scope(|scope| {
+        for name in ["a", "b", "c", "d"] {
+            scope.spawn(move || (0..20).for_each(|_| read(name)));
+        }
+    });
+}
+
+// Outside of a guard, and at another mapping than the guarded one, it ends the process: nobody
+// would know that what was read was never written.
+#[test]
+fn unguarded() {
+    let name = "disk::tests::unreadable::unguarded";
+    let Some(which) = env::var_os(INSIDE) else {
+        for which in ["bare", "other"] {
+            let mut child = Command::new(env::current_exe().expect("it runs"));
+            let status = child.args([name, "--exact"]).env(INSIDE, which).output();
+            let signal = status.expect("it can be run").status.signal();
+            assert_eq!(signal, Some(libc::SIGBUS), "{which}");
+        }
+        return;
+    };
+    let scratch = Scratch::new();
+    let (one, other) = (cut_file(&scratch.0.join("a")), cut_file(&scratch.0.join("b")));
+    let last = PAGES * page_size() - 1;
+    let read = || std::hint::black_box(other.bytes()[last]);
+    let no_core = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
+    let limited = rustix::process::setrlimit(rustix::process::Resource::Core, no_core);
+    limited.expect("a limit may be lowered");
+    // There is a handler from now on.
+    assert_eq!(one.look(|bytes| bytes[last]), Err(0));
+    std::fs::remove_dir_all(&scratch.0).expect("it is ours, and this process will not end well");
+    if which == "other" {
+        let _ = one.look(|_| read());
+    }
+    read();
+}

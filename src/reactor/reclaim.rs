@@ -1,0 +1,60 @@
+//! Memory that goes back to the system when many links have left.
+//!
+//! ```text
+//!  Keeping ──as many left as are there──► Due ──its time──► a step, until there is no more
+//!     ▲                                                              │
+//!     └──────────────────────────────────────────────────────────────┘
+//! ```
+//! What a turn needs is kept for the next as long as links come and go. Each step is bounded.
+
+use crate::limits::{RECLAIM_DELAY_MS, RECLAIM_HEAP_LINKS_MIN, RECLAIM_SLOTS_MAX, RECLAIM_STEP_MS};
+use crate::ring::Ring;
+use crate::store::Medium;
+
+use super::turn::{Clock, Reactor};
+
+/// See the module.
+#[derive(Default, Debug)]
+pub(super) struct Reclaim {
+    /// Links that have left since memory was reclaimed.
+    left: usize,
+    /// When the next step is due.
+    due_ms: Option<u64>,
+}
+
+impl Reclaim {
+    /// Notes that a link has left; `there` is how many have not.
+    pub(super) fn note_left(&mut self, there: usize, now_ms: u64) {
+        self.left += 1;
+        if self.left > there && self.due_ms.is_none() {
+            self.due_ms = Some(now_ms + RECLAIM_DELAY_MS);
+        }
+    }
+
+    /// When the next step is due.
+    pub(super) fn due_ms(&self) -> Option<u64> {
+        self.due_ms
+    }
+}
+
+impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
+    /// Takes the next step, if it is due.
+    pub(super) fn advance_reclaim(&mut self) {
+        if self.reclaim.due_ms.is_none_or(|due_ms| self.now_ms < due_ms) {
+            return;
+        }
+        self.spare_batches = Vec::new();
+        self.shrink_scratch();
+        let mut more = self.links.reclaim(RECLAIM_SLOTS_MAX);
+        more |= self.broker.reclaim(RECLAIM_SLOTS_MAX);
+        more |= self.ring.reclaim(RECLAIM_SLOTS_MAX);
+        if more {
+            self.reclaim.due_ms = Some(self.now_ms + RECLAIM_STEP_MS);
+        } else {
+            if self.reclaim.left >= RECLAIM_HEAP_LINKS_MIN {
+                (self.trim_heap)();
+            }
+            self.reclaim = Reclaim::default();
+        }
+    }
+}

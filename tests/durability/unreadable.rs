@@ -1,0 +1,96 @@
+//! Segment files that the system cannot read any more while the broker runs: here they are cut off,
+//! which a process that has mapped them cannot tell from a disk that fails.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+
+use crate::common::{Broker, Client, End, Publish, publish, resume_as};
+use crate::long::{payload, publish_all};
+use crate::setup::receive_all;
+
+/// Messages for the session: some four segments.
+const MESSAGES: usize = 4000;
+
+/// The segment files of the only shard, by number.
+fn files(broker: &Broker) -> Vec<PathBuf> {
+    let entries = fs::read_dir(broker.data_dir().join("shard-0")).expect("the broker has made it");
+    let paths = entries.map(|entry| entry.expect("it is there").path());
+    let mut paths: Vec<PathBuf> =
+        paths.filter(|path| path.extension().is_some_and(|suffix| suffix == "segment")).collect();
+    paths.sort();
+    paths
+}
+
+fn cut(path: &PathBuf, bytes: u64) {
+    let file = File::options().write(true).open(path).expect("it is there");
+    file.set_len(bytes).expect("the place is ours");
+}
+
+/// Numbers of the messages that came, each as it was published.
+fn numbers(came: &[Publish]) -> Vec<usize> {
+    let number = |came: &Publish| {
+        let digits = came.payload.iter().take_while(|byte| byte.is_ascii_digit());
+        let number = digits.fold(0, |number, digit| number * 10 + usize::from(digit - b'0'));
+        assert!(came.payload == payload(number), "{:.20}", came.payload.escape_ascii());
+        number
+    };
+    came.iter().map(number).collect()
+}
+
+/// What stands where the system cannot read is lost, and said; nothing else is, and nobody is
+/// disconnected. The file is set aside when the rest of it has moved.
+#[test]
+fn old_file() {
+    let mut broker = Broker::start(1);
+    resume_as(&broker, "absent", false).subscribe("long", 1);
+    let mut other = Client::connect(&broker, "other");
+    other.subscribe("else", 0);
+    publish_all(&broker, 0..MESSAGES);
+    let bad = files(&broker)[1].clone();
+    cut(&bad, 512 * 1024);
+
+    let mut absent = resume_as(&broker, "absent", true);
+    let came = numbers(&receive_all(&mut absent));
+    let lost: Vec<usize> = (0..MESSAGES).filter(|number| !came.contains(number)).collect();
+    assert!(came.is_sorted() && came.len() + lost.len() == MESSAGES, "each once, in order");
+    assert!((400..600).contains(&lost.len()), "half a segment is lost: {}", lost.len());
+    assert_eq!(lost[lost.len() - 1] - lost[0], lost.len() - 1, "in one piece: {lost:?}");
+    let says = format!("{} cannot be read at byte 52", bad.display());
+    assert!(broker.said().contains(&says), "{says:?} is not in: {}", broker.said());
+
+    let name = format!("{}.damaged", bad.display());
+    let is_aside = (0..20).any(|_| {
+        publish_all(&broker, 0..500);
+        assert_eq!(numbers(&receive_all(&mut absent)), (0..500).collect::<Vec<_>>());
+        fs::exists(&name).expect("the place is ours")
+    });
+    assert!(is_aside, "{}", broker.said());
+    Client::connect(&broker, "publisher").publish(&publish("else", "x"));
+    other.expect_publish(&publish("else", "x"));
+    publish_all(&broker, 0..10);
+    broker.restart(End::Killed);
+    let mut absent = resume_as(&broker, "absent", true);
+    assert!(numbers(&receive_all(&mut absent)).ends_with(&(0..10).collect::<Vec<_>>()));
+}
+
+/// Nothing more is written to the newest file when some of it is found to be damaged: what comes
+/// then is kept, over a restart as well.
+#[test]
+fn newest_file() {
+    let mut broker = Broker::start(1);
+    resume_as(&broker, "absent", false).subscribe("long", 1);
+    publish_all(&broker, 0..100);
+    cut(&files(&broker)[0], 64 * 1024);
+    let mut absent = resume_as(&broker, "absent", true);
+    let came = numbers(&receive_all(&mut absent));
+    assert_eq!(came, (0..came.len()).collect::<Vec<_>>());
+    assert!((50..70).contains(&came.len()), "64 KiB are left: {}", came.len());
+    absent.leave();
+
+    publish_all(&broker, 100..300);
+    assert!(broker.said().contains("the log goes on in another file"), "{}", broker.said());
+    broker.restart(End::Killed);
+    let mut absent = resume_as(&broker, "absent", true);
+    let expected: Vec<usize> = (100..300).collect();
+    assert!(numbers(&receive_all(&mut absent)).ends_with(&expected));
+}
