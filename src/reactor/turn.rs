@@ -206,6 +206,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.hear_verifier();
         self.handle_inboxes();
         self.keep_promises();
+        // Who may go on is not late for having waited.
+        self.handle_events();
         self.on_due();
         self.handle_events();
         self.flush();
@@ -338,7 +340,13 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         loop {
             while let Some(event) = self.with_broker(|broker, context| broker.next_event(context)) {
                 match event {
-                    Event::Resume(conn) => self.resume(key_of(conn)),
+                    Event::Resume(conn) => {
+                        // What it sent meanwhile is about to be read. A CONNECT has its time.
+                        if !self.broker.is_greeting(conn) {
+                            self.broker.forgive_silence(conn, self.now_ms);
+                        }
+                        self.resume(key_of(conn));
+                    }
                     Event::Close(conn) => self.close_link(key_of(conn)),
                 }
             }
