@@ -310,8 +310,8 @@ pub const DISK_LOW_PERCENT_DEFAULT: u8 = 5;
 /// Most `--disk-low` in bytes: as [`SESSION_QUOTA_BYTES_MAX`].
 pub const DISK_LOW_BYTES_MAX: u64 = SESSION_QUOTA_BYTES_MAX;
 
-/// Bytes of a segment file by default (`--segment-bytes`): zeros for it are written in some 30 ms,
-/// and a broker with a terabyte of messages maps 16,384 of the 65,530 files it may.
+/// Bytes of a segment file by default (`--segment-bytes`): a fast stream fills it in a fraction of
+/// a second, and a broker with a terabyte of messages maps 16,384 of the 65,530 files it may.
 pub const SEGMENT_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
 
 /// Least `--segment-bytes`: one commit group's write, or a fast stream would wait for files.
@@ -342,9 +342,15 @@ const _: () =
 /// for those it retires in a burst. Over: the file is removed.
 pub const FREE_FILES_MAX: usize = 4;
 
-/// Bytes of zeros one write puts into a new segment file: more gain nothing, and less are more
-/// calls.
-pub const ZEROS_WRITE_BYTES: usize = 1024 * 1024;
+/// Bytes of zeros one write puts into a segment file, where the file system cannot allocate without
+/// that: more take more of the CPU, since they do not stay in its cache, and less are more calls.
+pub const ZEROS_WRITE_BYTES: usize = 64 * 1024;
+
+/// Bytes of the parts of a segment file that a smaller commit group fills with zeros when it enters
+/// them: of groups of a kilobyte one in 256 pays for that. More would take a slow disk too long.
+pub const ZEROS_AHEAD_BYTES: u64 = 256 * 1024;
+
+const _: () = assert!(ZEROS_AHEAD_BYTES <= GROUP_BYTES_MAX as u64);
 
 /// How often the space of the file system is looked at: a disk that takes 1 GB/s moves by no more
 /// than the default `--disk-low` meanwhile.

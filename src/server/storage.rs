@@ -8,7 +8,7 @@ use log::info;
 use crate::broker::{Overflow, Threshold};
 use crate::config::{self, Options};
 use crate::disk::{Directory, FileMedium, Helper, ShardFiles, Vhosts};
-use crate::limits::SHARDS_MAX;
+use crate::limits::{SHARDS_MAX, ZEROS_AHEAD_BYTES};
 use crate::ring::{Wake, Waker};
 use crate::store::{CatalogLimits, Found, LogOptions, Store, StoreOptions};
 
@@ -82,11 +82,13 @@ pub(super) fn store_options(
     epoch_ms: u64,
 ) -> StoreOptions {
     let share = |whole: u64| whole.div_ceil(shards.into());
+    let sync = options.durability == config::Durability::Disk;
     StoreOptions {
         log: LogOptions {
             shard,
             segment_bytes: options.segment_bytes,
-            sync: options.durability == config::Durability::Disk,
+            sync,
+            zeros_bytes: if sync { ZEROS_AHEAD_BYTES } else { 0 },
         },
         limits: CatalogLimits {
             retained_count_max: share(options.retained_max),

@@ -8,8 +8,9 @@
 //! - A file that is supplied has its full length allocated, is durable under its name, and begins
 //!   with [`super::HEADER_BYTES`] zeros.
 //! - What else it has is zeros, or what an earlier use in this run of the process left. What was
-//!   free when the store was opened is made anew, or filled with zeros: it may have records of a
-//!   write that a crash interrupted, and those would be good in a segment with the same start.
+//!   free when the store was opened is made anew, or made zeros: it may have records of a write
+//!   that a crash interrupted, and those would be good in a segment with the same start. Zeros need
+//!   not be written: where the file system knows that nothing was, it reads zeros.
 //! - Its mapping shows what was written to it, as soon as the write has completed.
 
 use std::io;

@@ -231,7 +231,12 @@ fn broker_options(plan: &Plan, shard: ShardId) -> broker::Options {
 
 fn open_store(plan: &Plan, start: u64, kernel: &Shared, shard: u16) -> Store {
     let options = StoreOptions {
-        log: LogOptions { shard, segment_bytes: plan.segment_bytes, sync: plan.sync },
+        log: LogOptions {
+            shard,
+            segment_bytes: plan.segment_bytes,
+            sync: plan.sync,
+            zeros_bytes: plan.zeros_bytes,
+        },
         limits: CatalogLimits { retained_count_max: u64::MAX, retained_bytes_max: u64::MAX },
         seed: plan.seed << 8 | start,
         time_ms: 1,

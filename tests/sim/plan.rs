@@ -52,6 +52,8 @@ pub(crate) struct Plan {
     pub(crate) tail_bytes_max: usize,
     /// Committed means synced.
     pub(crate) sync: bool,
+    /// Parts of a file that a smaller group fills with zeros; 0: none.
+    pub(crate) zeros_bytes: u64,
     /// Longest a write, or another request to the disk, takes.
     pub(crate) disk_ms_max: u64,
     /// Bytes that the disk writes whole or not at all.
@@ -107,6 +109,7 @@ impl Plan {
             ]),
             publishes_per_s: random.pick(&[0, 0, 0, 50, 500]),
             publish_bytes_per_s: random.pick(&[0, 0, 0, 20_000]),
+            zeros_bytes: random.pick(&[0, 128, 1024]),
         }
     }
 }

@@ -73,7 +73,12 @@ impl Files {
 pub(crate) fn open(files: &mut Files) -> Result<(Store, Opened), Stop> {
     let options = StoreOptions {
         // Nothing is ever appended: any length will do.
-        log: LogOptions { shard: files.shard, segment_bytes: HEADER_BYTES + 1, sync: false },
+        log: LogOptions {
+            shard: files.shard,
+            segment_bytes: HEADER_BYTES + 1,
+            sync: false,
+            zeros_bytes: 0,
+        },
         limits: CatalogLimits { retained_count_max: u64::MAX, retained_bytes_max: u64::MAX },
         seed: 0,
         time_ms: 0,

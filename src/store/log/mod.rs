@@ -16,6 +16,11 @@
 //! A write that fails is not tried again in its file: the segment ends where it was good, and a new
 //! one at that offset takes what is staged, in the next file. The bytes stay the same, since a
 //! record's sum depends on its offset in the log and on no file.
+//!
+//! What was never written of a file may be so in the file system's books only: then the sync of the
+//! first write there has to change them, which costs a commit of its journal. So a small group that
+//! enters another part of its file fills that with zeros, and only one sync in many pays for it. A
+//! large group pays for itself. The zeros are behind the end of the log, where the next group goes.
 
 mod files;
 mod naming;
@@ -56,6 +61,9 @@ pub struct LogOptions {
     pub segment_bytes: u64,
     /// Committed means synced; else written.
     pub sync: bool,
+    /// Length of the parts of a file that a group, if it is smaller, fills with zeros when it
+    /// enters them. 0: it never does, as without syncs there is nothing to gain by it.
+    pub zeros_bytes: u64,
 }
 
 /// A write that is to be made. Its bytes are dropped before the log is told of its end: then their
@@ -66,7 +74,7 @@ pub struct GroupWrite {
     pub file: FileId,
     /// Offset in the file.
     pub offset: u64,
-    /// All of them are to be written.
+    /// All of them are to be written; behind records there may be zeros.
     pub bytes: Bytes,
     /// The file is to be synced behind them.
     pub sync: bool,
@@ -131,7 +139,7 @@ impl Log {
         if let Some(write) = self.next_naming() {
             return Some(write);
         }
-        let start = self.staging.next_start()?;
+        let Range { start, end } = self.staging.next()?;
         let mut at = self.segments.find(start).expect("what is staged has a segment");
         if self.segments.list[at].is_damaged.get() {
             // What comes behind damage is found again only in another segment, and where a page
@@ -148,8 +156,11 @@ impl Log {
             let (salt, continues) = (segment.salt, segment.continues);
             SegmentHeader { shard, start, checkpoint, salt, continues }.encode()
         });
-        let offset = if header.is_some() { 0 } else { HEADER_BYTES + start - segment.start };
-        let bytes = self.staging.take_off(header);
+        let place = |offset: u64| HEADER_BYTES + offset - segment.start;
+        let offset = if header.is_some() { 0 } else { place(start) };
+        let zeros = zeros_behind(offset..place(end), self.options.zeros_bytes);
+        let zeros = zeros.min(segment.file_bytes() - place(end));
+        let bytes = self.staging.take_off(header, index(zeros));
         Some(GroupWrite { file, offset, bytes, sync: self.options.sync })
     }
 
@@ -464,8 +475,8 @@ impl Log {
 
     /// Whether something waits for a file.
     pub fn is_stalled(&self) -> bool {
-        let next = self.staging.next_start().filter(|_| !self.staging.is_in_flight());
-        let segment = next.and_then(|start| self.segments.find(start));
+        let next = self.staging.next().filter(|_| !self.staging.is_in_flight());
+        let segment = next.and_then(|group| self.segments.find(group.start));
         segment.is_some_and(|at| self.segments.list[at].file.is_none())
     }
 
@@ -508,6 +519,16 @@ impl Log {
 fn offset_of(position: Position) -> u64 {
     debug_assert!(!position.is_volatile(), "a position of this log");
     position.offset()
+}
+
+/// Zeros that are written behind a group with this place in its file, to the end of the part of
+/// `part` bytes that it ends in, if it enters that part.
+fn zeros_behind(group: Range<u64>, part: u64) -> u64 {
+    let Range { start, end } = group;
+    if end - start >= part || end < start.next_multiple_of(part) {
+        return 0;
+    }
+    end.next_multiple_of(part) - end
 }
 
 /// A length or place in memory or in a mapped file.

@@ -10,6 +10,7 @@
 //! written only when the group is the first of its segment.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -37,6 +38,7 @@ struct Group {
 /// A group that is being written.
 struct Flight {
     start: u64,
+    /// As a group's. The zeros behind it are written with it and are none of it.
     bytes: Bytes,
 }
 
@@ -80,21 +82,23 @@ impl Staging {
         self.open = Group { start: offset, bytes };
     }
 
-    /// Where the group that is next to be written begins.
-    pub(super) fn next_start(&self) -> Option<u64> {
-        let open = (!self.open.bytes.is_empty()).then_some(self.open.start);
-        self.sealed.front().map(|group| group.start).or(open)
+    /// The group that is next to be written.
+    pub(super) fn next(&self) -> Option<Range<u64>> {
+        let group = self.sealed.front().unwrap_or(&self.open);
+        let records = group.bytes.get(HEADER..).filter(|records| !records.is_empty())?;
+        Some(group.start..group.start + records.len() as u64)
     }
 
     pub(super) fn is_in_flight(&self) -> bool {
         self.flight.is_some()
     }
 
-    /// Takes the next group into flight: its bytes, behind the header if there is one.
+    /// Takes the next group into flight: its bytes, behind the header if there is one, and so many
+    /// zeros.
     ///
     /// # Panics
     /// If there is none, or one is in flight.
-    pub(super) fn take_off(&mut self, header: Option<[u8; HEADER]>) -> Bytes {
+    pub(super) fn take_off(&mut self, header: Option<[u8; HEADER]>, zeros: usize) -> Bytes {
         assert!(self.flight.is_none(), "one group is in flight at a time");
         if self.sealed.is_empty() {
             self.seal();
@@ -104,9 +108,11 @@ impl Staging {
         if let Some(header) = header {
             bytes[..HEADER].copy_from_slice(&header);
         }
+        let end = bytes.len();
+        bytes.resize(end + zeros, 0);
         let bytes = Bytes::from(bytes);
         let written = bytes.slice(from..);
-        self.flight = Some(Flight { start, bytes });
+        self.flight = Some(Flight { start, bytes: bytes.slice(..end) });
         written
     }
 

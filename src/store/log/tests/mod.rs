@@ -28,7 +28,8 @@ const FILE_BYTES: u64 = 4096;
 /// Bytes of records that one segment takes.
 const CAPACITY: usize = 4096 - 64;
 
-const OPTIONS: LogOptions = LogOptions { shard: SHARD, segment_bytes: FILE_BYTES, sync: true };
+const OPTIONS: LogOptions =
+    LogOptions { shard: SHARD, segment_bytes: FILE_BYTES, sync: true, zeros_bytes: 0 };
 
 /// Bytes of a record that [`message`] makes, beside its payload.
 const REST_BYTES: usize = 9 + 17 + 1;

@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::index;
 use super::*;
 use crate::store::record::Origin;
 
@@ -23,6 +24,7 @@ enum Deed {
 type Pending = (u64, u64);
 
 struct Model {
+    options: LogOptions,
     world: World,
     random: Random,
     /// Every record that still is one, by offset.
@@ -47,8 +49,11 @@ fn release(offset: u64) -> Record<'static> {
 
 impl Model {
     fn new(seed: u64) -> Self {
+        let zeros_bytes = [0, 200, FILE_BYTES][index(seed % 3)];
+        let options = LogOptions { zeros_bytes, ..OPTIONS };
         Self {
-            world: World::new(),
+            options,
+            world: World::with(options),
             random: Random::new(seed),
             deeds: BTreeMap::new(),
             held: BTreeSet::new(),
@@ -172,7 +177,7 @@ impl Model {
         }
         let found = self.world.disk.found();
         let (mut held, mut seen) = (BTreeSet::new(), BTreeSet::new());
-        let (mut log, report) = Log::open(OPTIONS, found, &mut |position, reading, _| {
+        let (mut log, report) = Log::open(self.options, found, &mut |position, reading, _| {
             seen.insert(position.offset());
             let Reading::Whole(record) = reading else { panic!("nothing is damaged") };
             match record {

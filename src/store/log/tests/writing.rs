@@ -137,6 +137,47 @@ fn header_has_the_latest_checkpoint() {
     assert_eq!(world.log.checkpoint(), begun);
 }
 
+// A group that enters another part of its file brings zeros to the end of that, or of the file; no
+// other does, nor one as long as a part. They are not in the log, also if the group fails and goes
+// to another file.
+#[test]
+fn small_groups_bring_zeros() {
+    let mut world = World::with(LogOptions { zeros_bytes: 1000, ..OPTIONS });
+    let mut group = |record_bytes: usize, place: usize, zeros: usize, fails: bool| {
+        let first = usize::from(place == 0) * 64;
+        world.append(record_bytes - REST_BYTES);
+        let write = world.log.next_write().unwrap();
+        let bytes = &write.bytes;
+        assert_eq!((write.offset, bytes.len()), (place as u64, first + record_bytes + zeros));
+        assert!(bytes[first + record_bytes..].iter().all(|byte| *byte == 0));
+        if fails {
+            world.log.on_written(Err(io::Error::other("broken")));
+            world.serve();
+            return;
+        }
+        world.disk.write(&write);
+        drop(write);
+        world.log.on_written(Ok(()));
+        world.serve();
+        assert_eq!(world.log.committed(), world.log.appended());
+        world.check();
+    };
+    group(100, 0, 836, false);
+    group(100, 164, 0, false);
+    group(736, 264, 0, false);
+    group(100, 1000, 900, false);
+    group(999, 1100, 901, false);
+    group(1000, 2099, 0, false);
+    group(100, 3099, 0, false);
+    group(800, 3199, 0, false);
+    group(51, 3999, 46, false);
+    group(100, 0, 836, false);
+    group(900, 164, 936, true);
+    world.commit();
+    let (world, report, replayed) = world.reopen();
+    assert_eq!((replayed, report.torn), (world.known, None));
+}
+
 // A group takes a megabyte; a record beyond that is a group of its own.
 #[test]
 fn groups_are_bounded() {
