@@ -234,9 +234,9 @@ impl Housekeeping {
                 for some in segments.chunks(SEGMENTS_MAX) {
                     logs.disk.append(&Record::References(some.to_vec()));
                 }
-                // What comes behind one may go before it, and then nothing else tells.
-                let olds = logs.disk.segments().rev().skip(1);
-                let ends: Vec<(u64, u64)> = olds.map(|old| (old.start, old.used)).collect();
+                // What comes behind one may go before it, and then nothing else tells. A guess
+                // would make damage of what was never written.
+                let ends: Vec<(u64, u64)> = logs.disk.known_ends().rev().collect();
                 for some in ends.chunks(SEGMENTS_MAX) {
                     logs.disk.append(&Record::Ends(some.to_vec()));
                 }

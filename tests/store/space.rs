@@ -164,3 +164,27 @@ fn checkpoints_are_not_their_neighbours() {
         assert_eq!(world.store.housekeeping.checkpoint_bytes(), bytes);
     });
 }
+
+// Killed again and again, before files that are free by then are cleared: whoever checks what is
+// there finds no damage.
+#[test]
+fn kills_look_like_no_damage() {
+    each_seed(9610..9640, |seed| {
+        let mut world = world(seed);
+        for _ in 0..80 {
+            world.plan.lag = world.random.pick(&[1, 3, 10]);
+            let fast = world.connect_as(0, "fast", false);
+            let absent = world.connect_as(0, "absent", false);
+            world.detach(absent);
+            for _ in 0..world.random.pick(&[10, 40, 200]) {
+                let stays = world.random.one_in(20);
+                pass(&mut world, &[fast, absent][..1 + usize::from(stays)], false);
+            }
+            if world.random.one_in(3) {
+                world.connect_as(0, "absent", false);
+                world.take_all(absent);
+            }
+            world.crash(Crash::Kill);
+        }
+    });
+}

@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use ringmq::store::{
     CatalogLimits, GroupWrite, HousekeepingStats, LogOptions, Opened, Position, SessionKey, Store,
-    StoreOptions,
+    StoreOptions, Walked, segment_walks,
 };
 
 use super::disk::{Answer, Crash, Disk, Image, found_in};
@@ -282,6 +282,10 @@ impl World {
         let setting = self.setting_now();
         let (mut store, opened) = setting.open(found_in(images));
         assert_sound(&opened);
+        // A write that failed may leave whole records behind the end of its segment.
+        if self.disk.failed == 0 {
+            assert_undamaged(images, &opened);
+        }
         let end = store.logs.disk.committed();
         let log = &self.store.logs.disk;
         assert!(log.committed() <= end, "{} was committed, {end} is there", log.committed());
@@ -380,5 +384,17 @@ impl World {
             self.messages,
             self.live.sessions.values().map(|s| s.messages.len()).collect::<Vec<_>>()
         );
+    }
+}
+
+/// Whoever checks these files finds no damage.
+#[track_caller]
+fn assert_undamaged(images: &[Image], opened: &Opened) {
+    let found = found_in(images);
+    for walk in segment_walks(&found, &opened.lengths) {
+        let file = walk.file;
+        let _end = walk.walk(&mut |walked| {
+            assert!(!matches!(walked, Walked::Damage { .. }), "{file:?}: {walked:?}");
+        });
     }
 }

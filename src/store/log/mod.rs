@@ -509,6 +509,12 @@ impl Log {
         self.segments().map(|segment| segment.start).find(|start| *start > offset)
     }
 
+    /// Start and length of each segment but the newest of which the end is known.
+    pub(in crate::store) fn known_ends(&self) -> impl DoubleEndedIterator<Item = (u64, u64)> {
+        let known = self.segments.list.iter().filter(|segment| !segment.is_end_guessed);
+        known.filter_map(|segment| Some((segment.start, segment.end? - segment.start)))
+    }
+
     /// One past the last byte of the segment that starts at `start`.
     pub fn end_of_segment(&self, start: u64) -> Option<u64> {
         let at = self.segments.index_of(start)?;

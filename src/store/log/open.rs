@@ -45,7 +45,7 @@ impl Log {
         let mut files = Files::new(options.segment_bytes);
         let found = sort(options.shard, found, &mut files, &mut report)?;
         let checkpoint = found.last().map_or(0, |(header, _)| header.checkpoint);
-        let mut segments = table(found);
+        let mut segments = table(found, checkpoint);
         let start = begin(&segments, checkpoint, &mut report);
 
         let damaged = Vec::new();
@@ -156,7 +156,7 @@ pub(super) fn records_end(header: &SegmentHeader, file: &dyn Mapping) -> u64 {
 }
 
 /// The table, with everything in it that may be there.
-fn table(found: Vec<(SegmentHeader, SegmentFile)>) -> Segments {
+fn table(found: Vec<(SegmentHeader, SegmentFile)>, checkpoint: u64) -> Segments {
     let mut segments = Segments::default();
     let mut next = None;
     for (header, file) in found.into_iter().rev() {
@@ -164,6 +164,7 @@ fn table(found: Vec<(SegmentHeader, SegmentFile)>) -> Segments {
         let mut segment = Segment::new(header.start, capacity, header.salt);
         let end = header.start + capacity;
         segment.end = next.map(|next| end.min(next));
+        segment.is_end_guessed = next.is_some_and(|next| next <= checkpoint || next > end);
         segment.continues = header.continues;
         segment.file = Some(file);
         segments.end = segments.end.max(end);

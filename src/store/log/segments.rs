@@ -28,6 +28,8 @@ pub(super) struct Segment {
     pub(super) start: u64,
     /// Of the newest it is the log's.
     pub(super) end: Option<u64>,
+    /// It was found, and its successor is gone: it may have ended before.
+    pub(super) is_end_guessed: bool,
     /// Bytes its file has for records.
     pub(super) capacity: u64,
     /// What its records' sums depend on, beside their offsets.
@@ -57,6 +59,7 @@ impl Segment {
         Self {
             start,
             end: None,
+            is_end_guessed: false,
             capacity,
             salt,
             file: None,
@@ -394,6 +397,7 @@ impl Segments {
     pub(super) fn recall_end(&mut self, at: usize, end: u64) {
         let segment = &mut self.list[at];
         segment.end = segment.end.map(|known| end.clamp(segment.start, known));
+        segment.is_end_guessed = false;
     }
 
     /// The segment at `at` is to go, if it may: it is looked at in [`Segments::retire`].

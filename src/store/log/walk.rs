@@ -2,9 +2,9 @@
 //! whoever checks a log. Nothing changes by it.
 //!
 //! A segment ends where the next one starts. But before the checkpoint segments go when nothing
-//! refers to them, and the one before may have ended earlier: the checkpoint tells. Where it is not
-//! to be had, what is no record is damage if a record follows: its sum has its offset in it, it
-//! cannot be there by chance.
+//! refers to them, and the one before may have ended earlier: the checkpoint tells, of those that
+//! somebody refers to. Of others what is no record is taken for the end: a write that was not
+//! finished may have left records behind it.
 
 use std::collections::BTreeMap;
 
@@ -130,12 +130,12 @@ impl<'a> SegmentWalk<'a> {
             if self.bound == Bound::Newest {
                 return Some(self.log_end(at, each));
             }
-            let next = self.seek(at + 1, end);
-            let is_hole = matches!(self.bound, Bound::Told(_)) && at < end;
-            if next.is_some() || is_hole {
-                let length = next.unwrap_or(end) - at;
-                each(Walked::Damage { offset: place(at), bytes: length as u64 });
+            if matches!(self.bound, Bound::Before(_)) || at == end {
+                return None;
             }
+            let next = self.seek(at + 1, end);
+            let length = next.unwrap_or(end) - at;
+            each(Walked::Damage { offset: place(at), bytes: length as u64 });
             at = next?;
         }
     }
