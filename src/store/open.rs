@@ -67,6 +67,7 @@ impl Store {
                 match reading {
                     Reading::Whole(record) => replay.apply(position, mark, record, &segment_of),
                     Reading::Damaged(guess) => replay.pass_over(position, guess.as_ref()),
+                    Reading::Gap => replay.begin_gap(),
                 }
             })?;
         if !report.faults.is_empty() {
@@ -111,7 +112,7 @@ impl CheckpointMeter {
             Reading::Whole(Record::CheckpointBegun) => self.so_far = 0,
             Reading::Whole(Record::CheckpointEnded { .. }) => self.bytes = self.so_far,
             Reading::Whole(record) if record.is_captured() => {}
-            Reading::Whole(_) | Reading::Damaged(_) => return,
+            Reading::Whole(_) | Reading::Damaged(_) | Reading::Gap => return,
         }
         self.before = Some(offset);
     }

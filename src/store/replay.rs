@@ -7,7 +7,8 @@
 //!
 //! Where a record is damaged nothing else is to be lost with it. A session's messages are numbered
 //! by those that came before, so one that is lost must be counted: it is taken at its word for whom
-//! it was. The end of a session, and of a cleaning, is seen by what came after it.
+//! it was. Where nobody knows how many are lost, what was acknowledged behind them comes again. The
+//! end of a session, and of a cleaning, is seen by what came after it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -19,7 +20,7 @@ use super::hashing::Hashing;
 use super::logs::Logs;
 use super::position::Position;
 use super::queue::{Entry as QueueEntry, QueueLog, Terms as QueueTerms};
-use super::record::{BlockRecord, MessageRecord, Record, SessionKey};
+use super::record::{AcksRecord, BlockRecord, MessageRecord, Record, SessionKey};
 use super::retained::{RetainStore, Retained};
 use super::session::{Session, Sessions};
 
@@ -41,7 +42,10 @@ pub(super) struct Replay {
     pub(super) ends: BTreeMap<u64, u64>,
     /// Messages that a damaged record was for: the session, and the number in its queue.
     lost: Vec<(SessionKey, u64)>,
-    /// What else is.
+    /// Sessions of which the numbers are those they had only below this one: behind it an unknown
+    /// number of messages is lost.
+    sure_below: HashMap<SessionKey, u64>,
+    /// What else is lost.
     losses: Losses,
 }
 
@@ -99,11 +103,7 @@ impl Replay {
                 *self.holds.entry(segment_of(position)).or_default() += holds as u64;
                 self.message(position, &message);
             }
-            Record::Acks(acks) => {
-                if let Some(session) = self.session(acks.session) {
-                    session.queue.replay_acks(acks.first, &acks.gone, &acks.released);
-                }
-            }
+            Record::Acks(acks) => self.acks(&acks),
             Record::SessionOpened { session, vhost, time_ms, client_id } => {
                 let mut opened = Session::new(client_id, vhost, false);
                 (opened.serial, opened.left_ms) = (mark, time_ms);
@@ -150,6 +150,29 @@ impl Replay {
             Record::Cleaned { from, to } => self.relocate(from, to),
             Record::CheckpointBegun | Record::CheckpointEnded { .. } => {}
             of_a_session => self.change(&of_a_session),
+        }
+    }
+
+    /// What a client has acknowledged. Behind a gap messages have not the numbers they had: what
+    /// was acknowledged there comes again, rather than something else be taken for acknowledged.
+    fn acks(&mut self, acks: &AcksRecord) {
+        let sure = self.sure_below.get(&acks.session).copied();
+        let Some(session) = self.session(acks.session) else { return };
+        let Some(sure) = sure else {
+            return session.queue.replay_acks(acks.first, &acks.gone, &acks.released);
+        };
+        let below = |numbers: &[u64]| -> Vec<u64> {
+            numbers.iter().copied().filter(|number| *number < sure).collect()
+        };
+        let (gone, released) = (below(&acks.gone), below(&acks.released));
+        session.queue.replay_acks(acks.first.min(sure), &gone, &released);
+    }
+
+    /// An unknown number of messages is lost here, for whichever sessions there are.
+    pub(super) fn begin_gap(&mut self) {
+        for (key, session) in (0..).zip(&self.sessions) {
+            let Some(session) = session else { continue };
+            self.sure_below.entry(key).or_insert(session.queue.end());
         }
     }
 
@@ -351,6 +374,8 @@ impl Replay {
 
     fn put(&mut self, key: SessionKey, session: Session) {
         let at = key as usize;
+        // Its numbers are known from here on.
+        self.sure_below.remove(&key);
         if at >= self.sessions.len() {
             self.sessions.resize_with(at + 1, || None);
             self.ages.resize(at + 1, 0);

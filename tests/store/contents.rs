@@ -84,6 +84,18 @@ impl Contents {
         waits.filter(|waits| **waits == Waits::Unreadable).count() + retained.count()
     }
 
+    /// Messages that wait in each session and can be read.
+    pub(crate) fn waiting(&self) -> BTreeMap<&Client, BTreeSet<MessageId>> {
+        let messages = |held: &Held| {
+            let waits = held.waits.values().filter_map(|waits| match waits {
+                Waits::Message(message) => Some(*message),
+                _ => None,
+            });
+            waits.collect()
+        };
+        self.sessions.iter().map(|(client, held)| (client, messages(held))).collect()
+    }
+
     /// What `self`, which was damaged, has otherwise than `whole`.
     pub(crate) fn differences(&self, whole: &Self) -> Vec<Difference> {
         use Difference as D;

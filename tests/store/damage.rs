@@ -7,6 +7,7 @@ use ringmq::store::{Fault, FaultKind, FileId, HEADER_BYTES, Losses, Walked, segm
 
 use super::contents::{Client, Contents, Difference, Waits};
 use super::disk::{Crash, Image, found_in};
+use super::model::MessageId;
 use super::random::Random;
 use super::seeds::each_seed;
 use super::world::{Plan, World};
@@ -373,4 +374,67 @@ fn pass(world: &mut World, keys: &[ringmq::store::SessionKey], retain: bool) {
     world.end_turn();
     world.work_disk();
     world.fold();
+}
+
+/// The message in a record's payload.
+fn message_in(place: Place, image: &[u8]) -> MessageId {
+    let body = &image[place.at + FRAME..];
+    let topic = usize::from(u16::from_le_bytes([body[3], body[4]]));
+    MessageId::from_le_bytes(*body[17 + topic..].first_chunk().expect("each has a number"))
+}
+
+// Where the length of a record is damaged the rest of its segment is lost, and nobody knows how
+// many messages that were. What waits in other segments is there all the same, also if more was
+// acknowledged behind the gap than is left.
+#[test]
+fn what_is_behind_a_gap_still_waits() {
+    let mut gaps = 0;
+    each_seed(10_400..10_420, |seed| {
+        let mut plan = Plan::of(seed);
+        (plan.pressed_ms, plan.lag, plan.window) = (0, 1, 1000);
+        plan.setting.options.log.segment_bytes = 4096;
+        plan.setting.payload_max = 100;
+        let mut world = World::new(plan, seed);
+        let key = world.connect_as(0, "slow", false);
+        // A checkpoint behind the gap would tell all that is lost: not always is there one.
+        for message in 0..70 + world.random.below(40) {
+            world.store_message(&[key], false);
+            world.take(key);
+            if message > 3 {
+                world.answer_oldest(key);
+            }
+            world.end_turn();
+            world.work_disk();
+        }
+        world.settle();
+        let images = world.disk.images();
+        let records = Records::of(&world, &images);
+        let (store, _) = world.setting_now().open(found_in(&images));
+        let whole = Contents::of(&store);
+        for place in records.old.iter().filter(|place| place.kind == "message") {
+            if place.offset < records.checkpoint {
+                continue;
+            }
+            let mut damaged = images.clone();
+            let image = damaged.iter_mut().find(|(id, _)| *id == place.file).expect("it is there");
+            let lost: BTreeSet<MessageId> = records
+                .old
+                .iter()
+                .filter(|other| other.kind == "message" && other.file == place.file)
+                .map(|other| message_in(*other, &image.1))
+                .collect();
+            image.1[place.at + 7] ^= 1;
+            let (store, opened) = world.setting_now().open(found_in(&damaged));
+            let contents = Contents::of(&store);
+            let (now, before) = (contents.waiting(), whole.waiting());
+            for (client, messages) in before {
+                let left: BTreeSet<_> = messages.difference(&lost).collect();
+                // It may have been opened in the same segment.
+                let Some(now) = now.get(client) else { continue };
+                gaps += 1;
+                assert!(left.iter().all(|message| now.contains(message)), "{place:?} {opened}");
+            }
+        }
+    });
+    assert!(gaps > 100, "{gaps}");
 }

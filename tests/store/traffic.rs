@@ -335,11 +335,16 @@ impl World {
     /// A client takes all there is and says all that is to be said of it.
     pub(crate) fn take_all(&mut self, key: SessionKey) {
         while self.take(key) {}
-        let numbers: Vec<u64> = self.live.session(key).messages.keys().copied().collect();
-        for number in numbers {
-            while self.live.session(key).messages.contains_key(&number) {
-                self.answer_to(key, number);
-            }
+        while !self.live.session(key).messages.is_empty() {
+            self.answer_oldest(key);
+        }
+    }
+
+    /// Answers the oldest message until the client is done with it.
+    pub(crate) fn answer_oldest(&mut self, key: SessionKey) {
+        let Some(number) = self.live.session(key).messages.keys().next().copied() else { return };
+        while self.live.session(key).messages.contains_key(&number) {
+            self.answer_to(key, number);
         }
     }
 

@@ -30,6 +30,8 @@ pub(in crate::store) enum Reading<'a> {
     Whole(Record<'a>),
     /// A damaged one, and what it may have been.
     Damaged(Option<Record<'a>>),
+    /// Nobody knows how many.
+    Gap,
 }
 
 impl Log {
@@ -343,6 +345,7 @@ impl Walk<'_, '_> {
         if let Some(file) = segment.file.as_ref().filter(|_| lost_bytes > 0) {
             let offset = HEADER_BYTES + end - segment.start;
             self.report.faults.push(Fault { file: file.id, offset, kind, lost_bytes });
+            (self.replay)(Position::durable(end), Reading::Gap, self.segments);
         }
         !is_gap
     }
