@@ -37,7 +37,8 @@ fn sources_keep_the_rules() {
     assert!(files.iter().any(|(path, _)| path == "src/lib.rs"), "looked in the wrong place");
     let borrowed: Vec<(&str, &str)> =
         files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
-    let (manifest, readme) = (read(&root.join("Cargo.toml")), read(&root.join("README.md")));
+    let manifests = ["Cargo.toml", "tests/models/Cargo.toml"].map(|path| read(&root.join(path)));
+    let (manifest, readme) = (manifests.concat(), read(&root.join("README.md")));
     let tree = Tree { manifest: &manifest, readme: &readme, ..Tree::of(&borrowed) };
 
     let mut faults: Vec<Fault> = RULES.iter().flat_map(|(_, rule)| rule(&tree)).collect();
