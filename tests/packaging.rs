@@ -153,11 +153,11 @@ fn systemd_takes_the_unit() {
     }
 }
 
-/// What the README has containers add to their profile is JSON, and names the calls.
+/// What the page has containers add to their profile is JSON, and names the calls.
 #[test]
 fn container_profile_is_whole() {
-    let readme = fs::read_to_string(repository().join("README.md")).expect("it is there");
-    let fragment = readme.split("```json\n").nth(1).and_then(|rest| rest.split("```").next());
+    let page = fs::read_to_string(repository().join("docs/install.md")).expect("it is there");
+    let fragment = page.split("```json\n").nth(1).and_then(|rest| rest.split("```").next());
     let fragment: serde_json::Value =
         serde_json::from_str(fragment.expect("there is one")).expect("it is JSON");
     let names: Vec<&str> =

@@ -38,8 +38,8 @@ fn sources_keep_the_rules() {
     let borrowed: Vec<(&str, &str)> =
         files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
     let manifests = ["Cargo.toml", "tests/models/Cargo.toml"].map(|path| read(&root.join(path)));
-    let (manifest, readme) = (manifests.concat(), read(&root.join("README.md")));
-    let tree = Tree { manifest: &manifest, readme: &readme, ..Tree::of(&borrowed) };
+    let (manifest, reasons) = (manifests.concat(), read(&root.join("docs/dependencies.md")));
+    let tree = Tree { manifest: &manifest, reasons: &reasons, ..Tree::of(&borrowed) };
 
     let mut faults: Vec<Fault> = RULES.iter().flat_map(|(_, rule)| rule(&tree)).collect();
     faults.sort_by(|a, b| (&a.path, a.line).cmp(&(&b.path, b.line)));
@@ -134,12 +134,12 @@ fn buffer_ring_has_its_atomic() {
     assert_eq!(faults("src/ring/sends.rs"), 2, "the module and the type");
 }
 
-// Each dependency of the manifest must stand in the README.
+// Each dependency of the manifest must stand in the page of dependencies.
 #[test]
 fn dependencies_need_a_reason() {
     let manifest = "[package]\nname = \"a\"\n[dependencies]\nio-uring = \"1\"\nlog = \"1\"\n\
                     [target.'cfg(loom)'.dependencies]\nloom = \"1\"\n[lints.rust]\nb = \"c\"\n";
-    let tree = Tree { manifest, readme: "| `io-uring` | why |", ..Tree::of(&[]) };
+    let tree = Tree { manifest, reasons: "| `io-uring` | why |", ..Tree::of(&[]) };
     let faults = judge("dependencies", &tree);
     let names: Vec<&str> = faults.iter().filter_map(|fault| fault.says.split('`').nth(1)).collect();
     assert_eq!(names, ["log", "loom"]);

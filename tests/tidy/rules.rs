@@ -279,13 +279,13 @@ fn marks(tree: &Tree<'_>) -> Vec<Fault> {
     })
 }
 
-/// Each dependency stands in the README with its reason.
+/// Each dependency stands in docs/dependencies.md with its reason.
 fn dependencies(tree: &Tree<'_>) -> Vec<Fault> {
-    let is_missing = |name: &&str| !tree.readme.contains(&format!("`{name}`"));
+    let is_missing = |name: &&str| !tree.reasons.contains(&format!("`{name}`"));
     let fault = |name: &str| Fault {
         path: "Cargo.toml".to_owned(),
         line: 1,
-        says: format!("`{name}` is not named in README.md with its reason"),
+        says: format!("`{name}` is not named in docs/dependencies.md with its reason"),
     };
     tree.dependencies().filter(is_missing).map(fault).collect()
 }
