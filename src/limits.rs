@@ -440,6 +440,8 @@ pub const TLS_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub const CERTIFIED_NAME_BYTES_MAX: usize = 1024;
 /// Bytes of a Unix socket's path: what the kernel's address has room for, with a 0 at its end.
 pub const UNIX_PATH_BYTES_MAX: usize = 107;
+/// Bytes of a host's name in `--listen`: what the domain name system has room for (RFC 1035).
+pub const HOST_NAME_BYTES_MAX: usize = 253;
 
 /// Bytes of a PROXY protocol header, version 1, its end of line included (2.1 of its
 /// specification). Over: the link is closed.

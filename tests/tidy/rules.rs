@@ -173,9 +173,8 @@ fn pure(tree: &Tree<'_>) -> Vec<Fault> {
 /// C library's, since rustix reads it there.
 fn asked_in_time(tree: &Tree<'_>) -> Vec<Fault> {
     tree.each(|source| {
-        let exempt = |part: &str| {
-            part == "bin" || SELF_FILES.contains(&source.path) || source.is_tests()
-        };
+        let exempt =
+            |part: &str| part == "bin" || SELF_FILES.contains(&source.path) || source.is_tests();
         if source.part().is_none_or(exempt) {
             return Vec::new();
         }
