@@ -232,7 +232,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     /// home does so with what its transport has to say.
     fn after_open(&mut self, key: Key, then: &Then, cut: Option<&Cut>) {
         if let Then::Fault(fault) = then {
-            debug!("link {}: TLS: {fault}", key.slot);
+            self.note_tls_fault(key, fault);
             self.with_broker(|broker, context| {
                 broker.close(conn_of(key), CloseReason::TlsFault, context);
             });

@@ -6,6 +6,7 @@ mod auth;
 mod doors;
 mod heap;
 mod notify;
+mod pem;
 mod places;
 mod privileges;
 mod storage;
@@ -77,6 +78,8 @@ pub enum StartError {
     Store(u16, OpenError),
     /// A file that says who may come in, or what they may do, is faulty.
     Access(LoadError),
+    /// This user may not read a file.
+    Unreadable(String, Box<StartError>),
     /// The system refused something else: what, and why.
     System(&'static str, io::Error),
 }
@@ -100,6 +103,11 @@ impl fmt::Display for StartError {
                  chown -R {user} DIR"
             ),
             Self::Access(error) => error.fmt(f),
+            Self::Unreadable(user, error) => write!(
+                f,
+                "{error}; ringmq runs as {user}, who must be able to read it, and to enter the \
+                 directories above it"
+            ),
             Self::Store(shard, error) => write!(f, "--data-dir, shard-{shard}: {error}"),
             Self::System(what, error) => {
                 write!(f, "cannot {what}: {error}{}", advice::of(error))
@@ -109,6 +117,18 @@ impl fmt::Display for StartError {
 }
 
 impl std::error::Error for StartError {}
+
+impl StartError {
+    /// The same with the user, where it is about a file that the user may not read.
+    fn with_user(self) -> Self {
+        let is_denied = match &self {
+            Self::Tls(error) => error.is_denied(),
+            Self::Access(error) => error.is_denied,
+            _ => false,
+        };
+        if is_denied { Self::Unreadable(privileges::own_name(), Box::new(self)) } else { self }
+    }
+}
 
 /// Runs the broker until SIGTERM or SIGINT, and then until it has said what it had to say.
 ///
@@ -126,12 +146,13 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     let (mut storage, doors) = open(options, &sites, cpus.default_shards())?;
     let shards = usize::from(storage.shards());
     let pins = (options.pin && cpus.should_pin(shards)).then(|| cpus.ids.clone());
-    let tls = tls::load(&options.tls).map_err(StartError::Tls)?;
+    let tls = tls::load(&options.tls).map_err(|error| StartError::Tls(error).with_user())?;
     let vhosts = storage.vhosts()?;
     let helpers = (cpus.ids.len() / 2).max(1);
     let failures_max = options.access.auth_failures_max;
     let sources = options.access.sources(tls::names_clients(&options.tls));
-    let mut access = Access::open(sources, vhosts, helpers, failures_max)?;
+    let access = Access::open(sources, vhosts, helpers, failures_max);
+    let mut access = access.map_err(StartError::with_user)?;
     refuse_open_doors(options, &sites, access.policy())?;
     let doors = doors.map_or_else(|| Doors::open(options, &sites, shards), Ok)?;
     let Doors { shards: doors, opened, files } = doors;
@@ -209,7 +230,7 @@ fn reload(options: &Options, access: &mut Access, controls: &mut [Control]) {
         access.reload().map_err(StartError::Access)?;
         Ok(tls)
     });
-    match reloaded {
+    match reloaded.map_err(StartError::with_user) {
         Ok(tls) => {
             for control in controls {
                 control.send(Parcel::Policy(access.policy().clone()));
