@@ -469,6 +469,13 @@ pub const ADDRESSES_MAX: usize = 1024 * 1024;
 /// doubling.
 pub const ADDRESSES_SWEEP_MIN: usize = 1024;
 
+/// Open files of the process that belong to no shard: its streams, the lock of the directory, the
+/// pipe of signals, and what is read at start. Under it, with those of the shards: no start.
+pub const FILES_OF_PROCESS: u64 = 16;
+/// Open files of a shard, its listeners aside: its ring and bell, its directory and the first
+/// segment files.
+pub const FILES_OF_SHARD: u64 = 8;
+
 /// The time between two warnings of one kind about links that are refused.
 pub const REFUSED_WARN_MS: u64 = 60_000;
 

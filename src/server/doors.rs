@@ -19,6 +19,7 @@ use std::time::Duration;
 use log::warn;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
 
+use crate::advice;
 use crate::config::{Endpoint, Listen, Options};
 use crate::limits::LISTEN_BACKLOG;
 use crate::reactor::{Door, DoorKind, Proxied};
@@ -26,7 +27,7 @@ use crate::ring::Listener;
 
 use super::StartError;
 use super::places::{ListenError, Site};
-use super::{advice, privileges};
+use super::privileges;
 
 /// Tries to bind an address that is in use, and the time between two.
 const BIND_TRIES: u32 = 10;

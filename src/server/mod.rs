@@ -1,7 +1,6 @@
 //! From options to running shards and back: limits, listeners, threads, signals, the orderly end.
 
 mod access;
-mod advice;
 mod auth;
 mod doors;
 mod heap;
@@ -30,11 +29,12 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::access::{LoadError, Policy};
+use crate::advice;
 use crate::broker::{self, Shard, ShardId, Stats, VhostReport};
 use crate::config::Options;
 use crate::cpus;
 use crate::disk::{DirectoryError, FileMedium};
-use crate::limits::{MESH_RING_BYTES, VHOSTS_MAX};
+use crate::limits::{self, MESH_RING_BYTES, VHOSTS_MAX};
 use crate::mesh::{self, AddressBook, AddressLimits, Bell, Census, Sender};
 use crate::reactor::{self, Clock, Door, Gate, Inbox, Outbox, Parcel, Reactor, Subnet};
 use crate::ring::{self, Features, Listener, RingRefused, Socket, Uring, Wake, Waker};
@@ -80,6 +80,8 @@ pub enum StartError {
     Access(LoadError),
     /// This user may not read a file.
     Unreadable(String, Box<StartError>),
+    /// So many files may be open, and this many are needed before there is a client.
+    Files(u64, u64),
     /// The system refused something else: what, and why.
     System(&'static str, io::Error),
 }
@@ -94,7 +96,9 @@ impl fmt::Display for StartError {
             Self::Privileges(error) => error.fmt(f),
             Self::Ring(refused) => refused.fmt(f),
             Self::Tls(error) => error.fmt(f),
-            Self::Data(error @ DirectoryError::System { .. }) => write!(f, "--data-dir: {error}"),
+            Self::Data(text @ DirectoryError::System { error, .. }) => {
+                write!(f, "--data-dir: {text}{}", advice::of(error))
+            }
             Self::Data(error) => error.fmt(f),
             Self::DataOf(user, error) => write!(
                 f,
@@ -109,6 +113,11 @@ impl fmt::Display for StartError {
                  directories above it"
             ),
             Self::Store(shard, error) => write!(f, "--data-dir, shard-{shard}: {error}"),
+            Self::Files(limit, needed) => write!(
+                f,
+                "the broker itself needs some {needed} open files; {}",
+                advice::raise_files(Some(*limit))
+            ),
             Self::System(what, error) => {
                 write!(f, "cannot {what}: {error}{}", advice::of(error))
             }
@@ -143,6 +152,8 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     let notifier = Notifier::from_environment();
     privileges::forbid_new();
     let sites = places::resolve(options).map_err(StartError::Listen)?;
+    let shards = Storage::shards_to_be(options, cpus.default_shards())?;
+    check_open_files(shards, &sites)?;
     let (mut storage, doors) = open(options, &sites, cpus.default_shards())?;
     let shards = usize::from(storage.shards());
     let pins = (options.pin && cpus.should_pin(shards)).then(|| cpus.ids.clone());
@@ -579,6 +590,14 @@ fn raise_open_files() {
         let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
         debug!("open files: {current:?} raised to {maximum:?}: {raised:?}");
     }
+}
+
+/// Refuses what cannot end well: without files for itself the broker would fail in one of many ways.
+fn check_open_files(shards: usize, sites: &[Site]) -> Result<(), StartError> {
+    let Some(limit) = advice::files_max() else { return Ok(()) };
+    let of_shard = limits::FILES_OF_SHARD + sites.len() as u64;
+    let needed = limits::FILES_OF_PROCESS + shards as u64 * of_shard;
+    if limit > needed { Ok(()) } else { Err(StartError::Files(limit, needed)) }
 }
 
 fn pin(cpu: usize) {

@@ -9,9 +9,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAdd
 
 use nix::ifaddrs::getifaddrs;
 
+use crate::advice;
 use crate::config::{Endpoint, Listen, ListenRequest, Options, Place};
-
-use super::advice;
 
 /// A place to listen, and the flag that names it.
 #[derive(Clone, PartialEq, Eq, Debug)]
