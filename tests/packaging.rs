@@ -99,8 +99,8 @@ fn refuses_wrong_arguments() {
     assert!(!Path::new(root).exists());
 }
 
-/// Each script tells of what is wrong with its options in one line, with status 2, and does nothing;
-/// of the others it says what there is.
+/// Each script tells of what is wrong with its options in one line, with status 2, and does
+/// nothing; --help says what there is.
 #[test]
 fn scripts_refuse_alike() {
     let with_values: [(&str, &[&str], &[&str]); 5] = [

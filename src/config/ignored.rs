@@ -87,3 +87,48 @@ pub(super) fn refuse(options: &Options, given: &ArgMatches) -> Result<(), clap::
         Err(Options::command().error(ErrorKind::MissingRequiredArgument, text))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // A flag that would change nothing is refused, as is a bad value, and what it needs is named.
+    // With that it is taken, and nothing is said of flags that nobody gave.
+    #[test]
+    fn flags_that_change_nothing() {
+        let tls = ["--tls-listen=127.0.0.1:0", "--tls-cert=c", "--tls-key=k"];
+        let users = ["--passwords=users"];
+        let unix = ["--listen=unix:/run/mqtt"];
+        for (flags, needs) in [
+            (&["--tls-cert=c", "--tls-key=k"][..], &tls[..1]),
+            (&["--tls-min=1.3"], &tls),
+            (&["--tls-min=1.2"], &tls),
+            (&["--tls-sni=a.b=c,k"], &tls),
+            (&["--tls-client-ca=ca"], &tls),
+            (&["--tls-client-ca=ca", "--tls-identity=cn"], &tls),
+            (&["--unix-mode=0660"], &unix),
+            (&["--unix-owner=mqtt"], &unix),
+            (&["--proxy-trust=::1"], &["--listen=127.0.0.1:0,proxy"]),
+            (&["--proxy-trust=::1", "--listen=unix:/run/mqtt,proxy"], &["--listen=:0,proxy"]),
+            (&["--default-vhost=plant"], &["--vhosts=vhosts"]),
+            (&["--auth-failures-max=9"], &users),
+            (&["--takeover=any"], &users),
+            (
+                &["--takeover=any"],
+                &[tls[0], tls[1], tls[2], "--tls-client-ca=a", "--tls-identity=cn"],
+            ),
+        ] {
+            let refused =
+                Options::from_args(["ringmq"].iter().chain(flags)).expect_err("is in vain");
+            let (text, flag) = (refused.to_string(), flags[0].split('=').next().expect("a name"));
+            assert_eq!(refused.exit_code(), 2, "{text}");
+            let needed = needs[0].split('=').next().expect("a name");
+            for part in [flag, "would change nothing", needed, "leave it out"] {
+                let named = text.contains(part) || (part == needed && needs.len() == 5);
+                assert!(named, "{flags:?}: {part:?} is not in: {text}");
+            }
+            let taken = Options::from_args(["ringmq"].iter().chain(flags).chain(needs));
+            assert!(taken.is_ok(), "{flags:?} with {needs:?}: {taken:?}");
+        }
+    }
+}

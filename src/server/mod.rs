@@ -34,7 +34,7 @@ use crate::broker::{self, Shard, ShardId, Stats, VhostReport};
 use crate::config::Options;
 use crate::cpus;
 use crate::disk::{DirectoryError, FileMedium};
-use crate::limits::{self, MESH_RING_BYTES, VHOSTS_MAX};
+use crate::limits::{MESH_RING_BYTES, VHOSTS_MAX};
 use crate::mesh::{self, AddressBook, AddressLimits, Bell, Census, Sender};
 use crate::reactor::{self, Clock, Door, Gate, Inbox, Outbox, Parcel, Reactor, Subnet};
 use crate::ring::{self, Features, Listener, RingRefused, Socket, Uring, Wake, Waker};
@@ -153,7 +153,7 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     privileges::forbid_new();
     let sites = places::resolve(options).map_err(StartError::Listen)?;
     let shards = Storage::shards_to_be(options, cpus.default_shards())?;
-    check_open_files(shards, &sites)?;
+    places::check_open_files(shards, &sites)?;
     let (mut storage, doors) = open(options, &sites, cpus.default_shards())?;
     let shards = usize::from(storage.shards());
     let pins = (options.pin && cpus.should_pin(shards)).then(|| cpus.ids.clone());
@@ -164,7 +164,8 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     let sources = options.access.sources(tls::names_clients(&options.tls));
     let access = Access::open(sources, vhosts, helpers, failures_max);
     let mut access = access.map_err(StartError::with_user)?;
-    refuse_open_doors(options, &sites, access.policy())?;
+    let unguarded = places::refuse_unguarded(options, &sites, access.policy());
+    unguarded.map_err(StartError::Listen)?;
     let doors = doors.map_or_else(|| Doors::open(options, &sites, shards), Ok)?;
     let Doors { shards: doors, opened, files } = doors;
     let (threads, mut controls, features) =
@@ -559,18 +560,6 @@ fn seed() -> u64 {
     u64::from_ne_bytes(bytes)
 }
 
-/// Anonymous clients come in by local doors alone, unless they are said to be welcome.
-fn refuse_open_doors(options: &Options, sites: &[Site], policy: &Policy) -> Result<(), StartError> {
-    let asks_certificates = tls::requires_certificates(&options.tls);
-    let mut open = sites.iter().filter(|site| !(site.tls && asks_certificates));
-    match open.find(|site| !site.listen.is_local()) {
-        Some(site) if !policy.guards_open_doors() => {
-            Err(StartError::Listen(ListenError::Unguarded(site.clone())))
-        }
-        _ => Ok(()),
-    }
-}
-
 /// Says where clients may come in.
 fn announce(opened: &[Open], options: &Options) {
     let open = opened.iter().filter(|open| !open.listen.is_local());
@@ -590,14 +579,6 @@ fn raise_open_files() {
         let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
         debug!("open files: {current:?} raised to {maximum:?}: {raised:?}");
     }
-}
-
-/// Refuses what cannot end well: without files for itself the broker would fail in one of many ways.
-fn check_open_files(shards: usize, sites: &[Site]) -> Result<(), StartError> {
-    let Some(limit) = advice::files_max() else { return Ok(()) };
-    let of_shard = limits::FILES_OF_SHARD + sites.len() as u64;
-    let needed = limits::FILES_OF_PROCESS + shards as u64 * of_shard;
-    if limit > needed { Ok(()) } else { Err(StartError::Files(limit, needed)) }
 }
 
 fn pin(cpu: usize) {

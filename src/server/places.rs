@@ -9,8 +9,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAdd
 
 use nix::ifaddrs::getifaddrs;
 
+use crate::access::Policy;
 use crate::advice;
 use crate::config::{Endpoint, Listen, ListenRequest, Options, Place};
+use crate::limits;
+
+use super::{StartError, tls};
 
 /// A place to listen, and the flag that names it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -28,7 +32,7 @@ pub enum ListenError {
     /// The name stands for nothing here: the flag with its value, and why.
     Unknown(String, String),
     /// Two flags have one address.
-    Twice(Site, Site),
+    Twice(Box<[Site; 2]>),
     /// Other hosts reach it, and nothing says who may come in.
     Unguarded(Site),
     /// The system refuses it.
@@ -67,13 +71,16 @@ impl fmt::Display for ListenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown(flag, says) => write!(f, "cannot listen: {flag}: {says}"),
-            Self::Twice(first, second) => write!(
-                f,
-                "cannot listen on {} for {}: {} has it already; leave one of them out",
-                second.listen.at,
-                second.flag(),
-                first.flag()
-            ),
+            Self::Twice(sites) => {
+                let [first, second] = &**sites;
+                write!(
+                    f,
+                    "cannot listen on {} for {}: {} has it already; leave one of them out",
+                    second.listen.at,
+                    second.flag(),
+                    first.flag()
+                )
+            }
             Self::Unguarded(site) => {
                 let proxy = if site.listen.proxy { " through its proxy" } else { "" };
                 write!(f, "cannot listen on {}: ", site.listen.at)?;
@@ -140,10 +147,33 @@ pub(super) fn resolve(options: &Options) -> Result<Vec<Site>, ListenError> {
     for (at, second) in sites.iter().enumerate() {
         let first = sites[..at].iter().find(|first| first.takes(second) || second.takes(first));
         if let Some(first) = first {
-            return Err(ListenError::Twice(first.clone(), second.clone()));
+            return Err(ListenError::Twice(Box::new([first.clone(), second.clone()])));
         }
     }
     Ok(sites)
+}
+
+/// Anonymous clients come in by local doors alone, unless they are said to be welcome.
+pub(super) fn refuse_unguarded(
+    options: &Options,
+    sites: &[Site],
+    policy: &Policy,
+) -> Result<(), ListenError> {
+    let asks_certificates = tls::requires_certificates(&options.tls);
+    let mut open = sites.iter().filter(|site| !(site.tls && asks_certificates));
+    match open.find(|site| !site.listen.is_local()) {
+        Some(site) if !policy.guards_open_doors() => Err(ListenError::Unguarded(site.clone())),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses what cannot end well: without files for itself the broker would fail in one of many
+/// ways.
+pub(super) fn check_open_files(shards: usize, sites: &[Site]) -> Result<(), StartError> {
+    let Some(limit) = advice::files_max() else { return Ok(()) };
+    let of_shard = limits::FILES_OF_SHARD + sites.len() as u64;
+    let needed = limits::FILES_OF_PROCESS + shards as u64 * of_shard;
+    if limit > needed { Ok(()) } else { Err(StartError::Files(limit, needed)) }
 }
 
 fn endpoints(place: &Place) -> Result<Vec<Endpoint>, String> {

@@ -21,7 +21,7 @@ fn addresses(broker: &Broker, count: usize) -> Vec<SocketAddr> {
 #[track_caller]
 fn expect_served(address: SocketAddr) {
     let mut client = Client::over(TcpStream::connect(address).expect("it listens"));
-    client.send(&connect(&format!("at {address}")).bytes());
+    client.send(&connect(format!("at {address}")).bytes());
     client.expect(&connack(false, 0));
 }
 
@@ -96,7 +96,7 @@ fn refusals() {
         (&["--vhosts", "nope"], 1, &["--vhosts nope: there is no such directory"]),
     ] {
         let default = ["--listen", "127.0.0.1:0"];
-        let listens = flags.iter().any(|flag| *flag == "--listen");
+        let listens = flags.contains(&"--listen");
         let all = [flags, if listens { &[] } else { &default }, &["--no-pin"]].concat();
         let (ended, said) = run_to_exit(&all);
         assert_eq!(ended, Some(code), "{flags:?}: {said}");
