@@ -38,8 +38,8 @@
 //! | [`vhosts`] | lists and deletes vhosts | `config`, `disk` | the broker |
 //!
 //! `mqtt`, `transport`, `store` and `broker` are pure: no descriptor, clock, thread or atomic.
-//! [`chunk`] (bytes on their way out), [`slots`] (tables by number) and [`limits`] (every bound)
-//! are leaves that all may use.
+//! [`chunk`] (bytes on their way out), [`slots`] (tables by number), [`limits`] (every bound) and
+//! [`advice`] (what to do about errors of the system) are leaves that all may use.
 //! `mqtt`, `transport`, `store`, `mesh` and `ring` do not see each other; `disk` sees of `store` no
 //! more than the seam. `tests/tidy.rs` holds the table, the files with `unsafe`, and the sizes.
 //!
@@ -156,6 +156,7 @@
 //! which is written over for that, rather than in the next one's.
 
 pub mod access;
+pub mod advice;
 pub mod broker;
 pub mod chunk;
 pub mod config;

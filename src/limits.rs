@@ -440,6 +440,8 @@ pub const TLS_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub const CERTIFIED_NAME_BYTES_MAX: usize = 1024;
 /// Bytes of a Unix socket's path: what the kernel's address has room for, with a 0 at its end.
 pub const UNIX_PATH_BYTES_MAX: usize = 107;
+/// Bytes of a host's name in `--listen`: what the domain name system has room for (RFC 1035).
+pub const HOST_NAME_BYTES_MAX: usize = 253;
 
 /// Bytes of a PROXY protocol header, version 1, its end of line included (2.1 of its
 /// specification). Over: the link is closed.
@@ -466,6 +468,13 @@ pub const ADDRESSES_MAX: usize = 1024 * 1024;
 /// Addresses known at which those are looked for that need not be any more; after that at each
 /// doubling.
 pub const ADDRESSES_SWEEP_MIN: usize = 1024;
+
+/// Open files of the process that belong to no shard: its streams, the lock of the directory, the
+/// pipe of signals, and what is read at start. Under it, with those of the shards: no start.
+pub const FILES_OF_PROCESS: u64 = 16;
+/// Open files of a shard, its listeners aside: its ring and bell, its directory and the first
+/// segment files.
+pub const FILES_OF_SHARD: u64 = 8;
 
 /// The time between two warnings of one kind about links that are refused.
 pub const REFUSED_WARN_MS: u64 = 60_000;

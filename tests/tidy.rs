@@ -195,6 +195,8 @@ const BAD: &[(&str, &str, &str, usize)] = &[
     ("pure", "src/transport/a.rs", "//! A.\nasync fn a() {}", 2),
     ("pure", "src/broker/a.rs", "//! A.\nstruct A(Rc<B>);", 2),
     ("pure", "src/broker/a.rs", "//! A.\ntype A = HashMap<B, C, RandomState>;", 2),
+    ("asked in time", "src/disk/a.rs", "//! A.\nuse rustix::param::page_size;", 2),
+    ("asked in time", "src/server/a.rs", "//! A.\n\nlet a = read(\"/proc/self/auxv\");", 3),
     ("columns", "tests/a.rs", "//! A.\n\n// {LONG}", 3),
     ("opening", "src/mqtt/a.rs", "// A.\n", 1),
     ("opening", "src/mqtt/a.rs", "use b;\n//! A.\n", 1),
@@ -221,6 +223,7 @@ const GOOD: &[(&str, &str)] = &[
     ("src/mesh/a.rs", "//! A.\nuse std::sync::atomic::AtomicU64;"),
     ("src/mqtt/a.rs", "//! A.\npub(crate) fn a() { \"unsafe TODO crate::store libc::\" }"),
     ("src/mqtt/a.rs", "//! A.\n#![deny(unsafe_code)]\nfn ignore(a: Atomicity) {} // unsafe TODOS"),
+    ("src/cpus.rs", "//! A.\nlet a = read(\"/proc/self/cgroup\"); // rustix::param"),
     ("src/store/a.rs", "//! A.\nlet a = elapsed(b, c); let d = e.elapsed(now);"),
 ];
 

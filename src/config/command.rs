@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::Options;
 
@@ -91,9 +91,11 @@ impl Command {
     /// What the process's own arguments ask for. On `--help`, `--version` or a bad value this
     /// prints and ends the process: 0 for the first two, 2 for the third.
     pub fn from_command_line() -> Self {
-        match CommandLine::parse().into() {
+        let given = CommandLine::command().get_matches();
+        let line = CommandLine::from_arg_matches(&given).unwrap_or_else(|error| error.exit());
+        match line.into() {
             Self::Serve(options) => {
-                let checked = options.checked().unwrap_or_else(|error| error.exit());
+                let checked = options.checked(&given).unwrap_or_else(|error| error.exit());
                 Self::Serve(Box::new(checked))
             }
             tool @ (Self::Passwd(_) | Self::Vhost(_)) => tool,

@@ -12,8 +12,8 @@ fn options(flags: &[&str]) -> Result<Options, String> {
     Options::from_args(args).map_err(|error| error.to_string())
 }
 
-fn tcp(text: &str) -> Listen {
-    Listen { at: Endpoint::Tcp(text.parse().expect("an address")), proxy: false }
+fn tcp(text: &str) -> ListenRequest {
+    ListenRequest { place: Place::Address(text.parse().expect("an address")), proxy: false }
 }
 
 // What the empty command line gives is what `limits.rs` says.
@@ -155,8 +155,8 @@ fn flags_of_groups_set_their_fields() {
     ]);
     let expected = Options {
         listen: vec![
-            Listen { proxy: true, ..tcp("0.0.0.0:1884") },
-            Listen { at: Endpoint::Unix("/run/ringmq/mqtt".into()), proxy: false },
+            ListenRequest { proxy: true, ..tcp("0.0.0.0:1884") },
+            ListenRequest { place: Place::Unix("/run/ringmq/mqtt".into()), proxy: false },
         ],
         doors: DoorOptions {
             unix_mode: 0o600,
@@ -315,7 +315,7 @@ fn refuses_what_is_out_of_bounds() {
         ("--qos0-patience", "20", "as in 20ms"),
         ("--listen", "127.0.0.1", "as in 127.0.0.1:1883"),
         ("--listen", "127.0.0.1:65536", "as in 127.0.0.1:1883"),
-        ("--listen", "localhost:1883", "takes an IP address"),
+        ("--listen", "localhost", "the port is missing"),
         ("--unix-mode", "0668", "octal mode"),
         ("--unix-owner", ":", "USER:GROUP"),
         ("--proxy-trust", "10.0.0.1/8", "10.0.0.0/8"),
@@ -327,8 +327,8 @@ fn refuses_what_is_out_of_bounds() {
         ("--max-subscriptions", "65537", "1..=65536"),
         ("--max-topic-levels", "0", "1..=128"),
         ("--max-topic-levels", "129", "1..=128"),
-        ("--tls-listen", "localhost:8883", "takes an IP address"),
-        ("--tls-listen", "unix:/run/mqtt", "takes an IP address"),
+        ("--tls-listen", "localhost", "the port is missing"),
+        ("--tls-listen", "unix:/run/mqtt", "give it to --listen"),
         ("--tls-min", "1.1", "1.2, 1.3"),
         ("--tls-sni", "a.b", "as in mqtt.example.com=cert.pem,key.pem"),
         ("--tls-sni", "a.b=c", "as in mqtt.example.com=cert.pem,key.pem"),
@@ -377,7 +377,6 @@ fn proxies_must_be_trusted() {
     for flags in [
         &["--listen=127.0.0.1:0,proxy", "--proxy-trust=127.0.0.1"][..],
         &["--listen=unix:/run/mqtt,proxy"],
-        &["--proxy-trust=::1"],
     ] {
         assert!(options(flags).is_ok(), "{flags:?}");
     }

@@ -63,7 +63,7 @@ impl Vhosts {
     pub fn at(directory: &Path) -> Result<Self, DirectoryError> {
         match Directory::shards_at(directory)? {
             Some(_) => Self::read(directory),
-            None => Err(DirectoryError::NoData(directory.to_owned())),
+            None => Err(DirectoryError::no_data(directory)),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::limits::{PENDING_LINKS_MAX, REFUSED_WARN_MS};
 use crate::mesh::{AddressBook, AddressLimits, AddressPass, AddressRefusal, Entry};
 use crate::ring::{Buffer, Key, Ring};
 use crate::store::Medium;
-use crate::transport::{ProxyHeader, read_proxy_header};
+use crate::transport::{ProxyHeader, TlsFault, read_proxy_header};
 
 use super::door::{DoorKind, Proxied};
 use super::links::conn_of;
@@ -75,6 +75,7 @@ pub struct Gate {
     address_log: Quiet,
     full_log: Quiet,
     crowd_log: Quiet,
+    certificate_log: Quiet,
 }
 
 impl Gate {
@@ -88,6 +89,7 @@ impl Gate {
             address_log: quiet,
             full_log: quiet,
             crowd_log: quiet,
+            certificate_log: quiet,
         }
     }
 
@@ -134,6 +136,18 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             );
         }
         Err(Refused)
+    }
+
+    /// Says why TLS ends a link: aloud about certificates, which somebody can mend.
+    pub(super) fn note_tls_fault(&mut self, key: Key, fault: &TlsFault) {
+        debug!("link {}: TLS: {fault}", key.slot);
+        if !fault.is_certificate() {
+            return;
+        }
+        let Some(unlogged) = self.gate.certificate_log.log_now(self.now_ms) else { return };
+        let address = self.links.get_mut(key).and_then(|link| link.caller.address);
+        let from = address.map_or(String::new(), |address| format!(" from {address}"));
+        warn!("refused a connection{from}: {fault} ({unlogged} more since the last)");
     }
 
     /// Notes that a link was closed as it was accepted: too many are open that are no clients.

@@ -4,6 +4,7 @@ use std::io;
 
 use log::{debug, warn};
 
+use crate::advice;
 use crate::broker::{Caller, CloseReason, ConnId, Context, Flow, Shard, ShardId};
 use crate::limits::{LINK_WORK_MAX, PENDING_LINKS_MAX, PRE_CONNECT_BYTES_MAX};
 use crate::mqtt::{Packet, Version, decode, peek_frame};
@@ -50,7 +51,10 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             Err(error) => {
                 if self.accept_warned_ms.is_none_or(|ms| ms + ACCEPT_WARN_MS <= self.now_ms) {
                     self.accept_warned_ms = Some(self.now_ms);
-                    warn!("accepting failed, trying again each {ACCEPT_PAUSE_MS} ms: {error}");
+                    let advice = advice::of(&error);
+                    warn!(
+                        "accepting failed, trying again each {ACCEPT_PAUSE_MS} ms: {error}{advice}"
+                    );
                 }
                 self.accepting[listener as usize] = Some(self.now_ms + ACCEPT_PAUSE_MS);
                 return;
@@ -232,7 +236,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     /// home does so with what its transport has to say.
     fn after_open(&mut self, key: Key, then: &Then, cut: Option<&Cut>) {
         if let Then::Fault(fault) = then {
-            debug!("link {}: TLS: {fault}", key.slot);
+            self.note_tls_fault(key, fault);
             self.with_broker(|broker, context| {
                 broker.close(conn_of(key), CloseReason::TlsFault, context);
             });

@@ -5,6 +5,8 @@ mod auth;
 mod doors;
 mod heap;
 mod notify;
+mod pem;
+mod places;
 mod privileges;
 mod storage;
 mod summary;
@@ -12,7 +14,6 @@ pub mod tls;
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process;
 use std::sync::mpsc;
@@ -28,8 +29,9 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::access::{LoadError, Policy};
+use crate::advice;
 use crate::broker::{self, Shard, ShardId, Stats, VhostReport};
-use crate::config::{Listen, Options};
+use crate::config::Options;
 use crate::cpus;
 use crate::disk::{DirectoryError, FileMedium};
 use crate::limits::{MESH_RING_BYTES, VHOSTS_MAX};
@@ -43,11 +45,13 @@ use access::Access;
 use auth::Desk;
 use doors::{Doors, Open};
 use notify::Notifier;
+use places::Site;
 use privileges::Account;
 use storage::Storage;
 use tls::TlsError;
 
 pub use doors::SocketError;
+pub use places::ListenError;
 pub use privileges::PrivilegeError;
 
 /// The time between two tries to send to a shard that is busy.
@@ -57,13 +61,11 @@ const CONTROL_PAUSE: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub enum StartError {
     /// An address cannot be listened on.
-    Listen(SocketAddr, io::Error),
+    Listen(ListenError),
     /// A Unix socket cannot.
     Socket(PathBuf, SocketError),
     /// It cannot run as it was asked to.
     Privileges(PrivilegeError),
-    /// An address that other hosts reach is to be listened on, and nothing says who may come in.
-    Unguarded(Listen),
     /// io_uring cannot be used.
     Ring(RingRefused),
     /// The data directory cannot be used.
@@ -76,6 +78,10 @@ pub enum StartError {
     Store(u16, OpenError),
     /// A file that says who may come in, or what they may do, is faulty.
     Access(LoadError),
+    /// This user may not read a file.
+    Unreadable(String, Box<StartError>),
+    /// So many files may be open, and this many are needed before there is a client.
+    Files(u64, u64),
     /// The system refused something else: what, and why.
     System(&'static str, io::Error),
 }
@@ -83,26 +89,16 @@ pub enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Listen(address, error) if error.kind() == io::ErrorKind::AddrInUse => write!(
-                f,
-                "cannot listen on {address}: the address is in use; stop what listens there or \
-                 choose another with --listen"
-            ),
-            Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::Listen(error) => error.fmt(f),
             Self::Socket(path, error) => {
                 write!(f, "cannot listen on unix:{}: {error}", path.display())
             }
             Self::Privileges(error) => error.fmt(f),
-            Self::Unguarded(listen) => write!(
-                f,
-                "cannot listen on {}: other hosts reach it{}, and everybody could connect; name \
-                 the users with --passwords or --vhosts, or say --allow-anonymous",
-                listen.at,
-                if listen.proxy { " through its proxy" } else { "" }
-            ),
             Self::Ring(refused) => refused.fmt(f),
             Self::Tls(error) => error.fmt(f),
-            Self::Data(error @ DirectoryError::System { .. }) => write!(f, "--data-dir: {error}"),
+            Self::Data(text @ DirectoryError::System { error, .. }) => {
+                write!(f, "--data-dir: {text}{}", advice::of(error))
+            }
             Self::Data(error) => error.fmt(f),
             Self::DataOf(user, error) => write!(
                 f,
@@ -111,13 +107,37 @@ impl fmt::Display for StartError {
                  chown -R {user} DIR"
             ),
             Self::Access(error) => error.fmt(f),
+            Self::Unreadable(user, error) => write!(
+                f,
+                "{error}; ringmq runs as {user}, who must be able to read it, and to enter the \
+                 directories above it"
+            ),
             Self::Store(shard, error) => write!(f, "--data-dir, shard-{shard}: {error}"),
-            Self::System(what, error) => write!(f, "cannot {what}: {error}"),
+            Self::Files(limit, needed) => write!(
+                f,
+                "the broker itself needs some {needed} open files; {}",
+                advice::raise_files(Some(*limit))
+            ),
+            Self::System(what, error) => {
+                write!(f, "cannot {what}: {error}{}", advice::of(error))
+            }
         }
     }
 }
 
 impl std::error::Error for StartError {}
+
+impl StartError {
+    /// The same with the user, where it is about a file that the user may not read.
+    fn with_user(self) -> Self {
+        let is_denied = match &self {
+            Self::Tls(error) => error.is_denied(),
+            Self::Access(error) => error.is_denied,
+            _ => false,
+        };
+        if is_denied { Self::Unreadable(privileges::own_name(), Box::new(self)) } else { self }
+    }
+}
 
 /// Runs the broker until SIGTERM or SIGINT, and then until it has said what it had to say.
 ///
@@ -131,17 +151,22 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     let cpus = cpus::available();
     let notifier = Notifier::from_environment();
     privileges::forbid_new();
-    let (mut storage, doors) = open(options, cpus.default_shards())?;
+    let sites = places::resolve(options).map_err(StartError::Listen)?;
+    let shards = Storage::shards_to_be(options, cpus.default_shards())?;
+    places::check_open_files(shards, &sites)?;
+    let (mut storage, doors) = open(options, &sites, cpus.default_shards())?;
     let shards = usize::from(storage.shards());
     let pins = (options.pin && cpus.should_pin(shards)).then(|| cpus.ids.clone());
-    let tls = tls::load(&options.tls).map_err(StartError::Tls)?;
+    let tls = tls::load(&options.tls).map_err(|error| StartError::Tls(error).with_user())?;
     let vhosts = storage.vhosts()?;
     let helpers = (cpus.ids.len() / 2).max(1);
     let failures_max = options.access.auth_failures_max;
     let sources = options.access.sources(tls::names_clients(&options.tls));
-    let mut access = Access::open(sources, vhosts, helpers, failures_max)?;
-    refuse_open_doors(options, access.policy())?;
-    let doors = doors.map_or_else(|| Doors::open(options, shards), Ok)?;
+    let access = Access::open(sources, vhosts, helpers, failures_max);
+    let mut access = access.map_err(StartError::with_user)?;
+    let unguarded = places::refuse_unguarded(options, &sites, access.policy());
+    unguarded.map_err(StartError::Listen)?;
+    let doors = doors.map_or_else(|| Doors::open(options, &sites, shards), Ok)?;
     let Doors { shards: doors, opened, files } = doors;
     let (threads, mut controls, features) =
         start(options, doors, tls.as_ref(), pins.as_deref(), &mut storage, &access)?;
@@ -184,14 +209,18 @@ pub fn run(options: &Options) -> Result<(), StartError> {
 
 /// Opens the data directory as the user that the broker is to run as. To become another user it
 /// opens the doors first, while it may.
-fn open(options: &Options, default_shards: usize) -> Result<(Storage, Option<Doors>), StartError> {
+fn open(
+    options: &Options,
+    sites: &[Site],
+    default_shards: usize,
+) -> Result<(Storage, Option<Doors>), StartError> {
     let Some(user) = &options.doors.user else {
         return Ok((Storage::open(options, default_shards)?, None));
     };
     // Root binds, and what is stored belongs to the user.
     let account = Account::find(user).map_err(StartError::Privileges)?;
     let shards = Storage::shards_to_be(options, default_shards)?;
-    let doors = Doors::open(options, shards)?;
+    let doors = Doors::open(options, sites, shards)?;
     account.assume().map_err(StartError::Privileges)?;
     info!("running as {}", account.name);
     let storage = Storage::open(options, shards).map_err(|error| match error {
@@ -213,7 +242,7 @@ fn reload(options: &Options, access: &mut Access, controls: &mut [Control]) {
         access.reload().map_err(StartError::Access)?;
         Ok(tls)
     });
-    match reloaded {
+    match reloaded.map_err(StartError::with_user) {
         Ok(tls) => {
             for control in controls {
                 control.send(Parcel::Policy(access.policy().clone()));
@@ -529,17 +558,6 @@ fn seed() -> u64 {
     let filled = rustix::rand::getrandom(&mut bytes, GetRandomFlags::empty());
     assert_eq!(filled, Ok(bytes.len()), "the kernel gives 8 random bytes at once");
     u64::from_ne_bytes(bytes)
-}
-
-/// Anonymous clients come in by local doors alone, unless they are said to be welcome.
-fn refuse_open_doors(options: &Options, policy: &Policy) -> Result<(), StartError> {
-    let asks_certificates = tls::requires_certificates(&options.tls);
-    let certified = options.tls.listen.iter().filter(|_| !asks_certificates);
-    let mut listens = options.listen.iter().chain(certified);
-    match listens.find(|listen| !listen.is_local()) {
-        Some(listen) if !policy.guards_open_doors() => Err(StartError::Unguarded(listen.clone())),
-        _ => Ok(()),
-    }
 }
 
 /// Says where clients may come in.

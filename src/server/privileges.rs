@@ -79,6 +79,13 @@ impl Account {
     }
 }
 
+/// The user that this process runs as, by name if there is one.
+pub(super) fn own_name() -> String {
+    let uid = geteuid();
+    let named = User::from_uid(uid).ok().flatten().map(|user| user.name);
+    named.unwrap_or_else(|| format!("user {uid}"))
+}
+
 /// Gives up what a set-user-ID program could bring: the broker starts none. Threads that there are
 /// by now keep it; becoming another user is not hindered.
 pub(super) fn forbid_new() {

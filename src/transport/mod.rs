@@ -5,11 +5,13 @@
 
 pub mod tls;
 
+mod clients;
 mod identity;
 
 #[cfg(test)]
 mod tests;
 
+pub use clients::ClientVerifier;
 pub use identity::Identity;
 pub use tls::{Tls, TlsFault, TlsSetup};
 

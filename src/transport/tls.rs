@@ -19,6 +19,7 @@ use crate::limits::{
     TLS_RECORD_EXTRA_BYTES,
 };
 
+use super::clients;
 use super::identity::{Identity, name_of};
 use super::{Opened, Then};
 
@@ -42,10 +43,21 @@ pub enum TlsFault {
     Unknown,
 }
 
+impl TlsFault {
+    /// Whether it is the client's certificate that is refused: what its owner, or who runs the
+    /// broker, can mend.
+    pub fn is_certificate(&self) -> bool {
+        matches!(self, Self::Refused(rustls::Error::InvalidCertificate(_)))
+    }
+}
+
 impl fmt::Display for TlsFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused(error) => error.fmt(f),
+            Self::Refused(error) => match clients::words(error) {
+                Some(words) => write!(f, "the client's certificate is refused: {words}"),
+                None => error.fmt(f),
+            },
             Self::Unknown => f.write_str("a state that is not known"),
             Self::Oversized => f.write_str("more than one record's bytes, and no whole message"),
         }

@@ -69,8 +69,19 @@ pub(crate) fn on_shards(counts: &[usize], test: impl Fn(&Broker)) {
 
 /// Runs the binary with flags that make it end; its exit code and what it said on stderr.
 pub(crate) fn run_to_exit(flags: &[&str]) -> (Option<i32>, String) {
+    end_of(Command::new(env!("CARGO_BIN_EXE_ringmq")), flags)
+}
+
+/// The same behind a command of the shell, which sets a limit.
+pub(crate) fn run_under(limit: &str, flags: &[&str]) -> (Option<i32>, String) {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("{limit} && exec \"$0\" \"$@\"")]);
+    shell.arg(env!("CARGO_BIN_EXE_ringmq"));
+    end_of(shell, flags)
+}
+
+fn end_of(mut command: Command, flags: &[&str]) -> (Option<i32>, String) {
     let data = DataDir::fresh();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ringmq"));
     data.add_flags(&mut command, flags);
     let mut child = command
         .args(flags)

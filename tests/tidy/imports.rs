@@ -15,11 +15,12 @@ struct Row {
 }
 
 /// Modules that all may use.
-const LEAVES: &[&str] = &["chunk", "limits", "slots"];
+const LEAVES: &[&str] = &["advice", "chunk", "limits", "slots"];
 
 /// Who may use what, besides itself and the leaves. `lib`, `main`, `server` and the programs in
 /// `bin` may use everything and are not listed; anything else needs a row.
 const TABLE: &[Row] = &[
+    row("advice", &[], &["libc", "rustix"]),
     row("limits", &[], &[]),
     row("chunk", &[], &["bytes"]),
     row("slots", &[], &[]),

@@ -12,6 +12,7 @@ mod limits;
 mod model;
 mod mutants;
 mod peers;
+mod places;
 mod privileges;
 mod process;
 mod proxied;
