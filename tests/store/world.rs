@@ -8,8 +8,8 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use ringmq::store::{
-    CatalogLimits, GroupWrite, HousekeepingStats, LogOptions, Opened, Position, SessionKey, Store,
-    StoreOptions, Walked, segment_walks,
+    CatalogLimits, ClockReading, GroupWrite, HousekeepingStats, LogOptions, Opened, Position,
+    SessionKey, Store, StoreOptions, Walked, segment_walks,
 };
 
 use super::disk::{Answer, Crash, Disk, Image, found_in};
@@ -39,6 +39,12 @@ pub(crate) struct Plan {
     pub(crate) reopen: usize,
     /// Of each [`PRESSED_PERIOD_MS`] space is short for so long.
     pub(crate) pressed_ms: u64,
+}
+
+/// What the clocks show at a time, after some starts of the machine.
+fn clocks_at(time_ms: u64, starts: u64) -> Option<ClockReading> {
+    let boot_id = u128::from(starts) + 1;
+    Some(ClockReading { wall_ms: time_ms, boot_ms: time_ms, boot_id })
 }
 
 /// See the module.
@@ -78,7 +84,7 @@ impl Plan {
         let zeros_bytes = Random::new(seed ^ 0x5a45_524f).pick(&[0, 0, 256, 4096]);
         let log = LogOptions { shard: 0, segment_bytes, sync: true, zeros_bytes };
         let limits = CatalogLimits { retained_count_max: 1000, retained_bytes_max: 1 << 30 };
-        let options = StoreOptions { log, limits, seed, time_ms: EPOCH_MS };
+        let options = StoreOptions { log, limits, seed, clocks: clocks_at(EPOCH_MS, 0) };
         let tail_bytes_max = random.pick(&[15, 40, 100, 400]);
         let payload_max = random.pick(&[100, 400, 1000]);
         Self {
@@ -115,9 +121,10 @@ impl Plan {
 
 impl World {
     pub(crate) fn new(plan: Plan, seed: u64) -> Self {
-        let (store, opened) = plan.setting.open(Vec::new());
+        let (mut store, opened) = plan.setting.open(Vec::new());
         assert_sound(&opened);
-        Self {
+        store.catalog.begin_time(&mut store.logs);
+        let mut world = Self {
             plan,
             random: Random::new(seed),
             disk: Disk::new(),
@@ -136,7 +143,9 @@ impl World {
             looks: 0,
             busy_looks: 0,
             busy: false,
-        }
+        };
+        world.settle();
+        world
     }
 
     /// Notes what the record at `offset` says.
@@ -295,7 +304,8 @@ impl World {
             log.appended(),
             log.committed()
         );
-        setting.verify(&mut store, &self.model_at(end, setting.options.time_ms));
+        let start_ms = store.catalog.timeline.start_ms();
+        setting.verify(&mut store, &self.model_at(end, start_ms));
     }
 
     /// Whether whatever a crash may leave now is what it must be.
@@ -341,17 +351,18 @@ impl World {
         self.store = store;
         // What the store notes of its own accord is of clients that are gone: the model knows.
         let mut offset = self.store.logs.disk.committed();
-        self.live = self.model_at(offset, setting.options.time_ms);
+        let time_ms = self.store.catalog.timeline.start_ms();
+        self.live = self.model_at(offset, time_ms);
         let base = self.unrestarted_at(offset);
         self.changes.clear();
         for (key, session) in base.sessions.iter().filter(|(_, session)| session.left_ms == 0) {
             let end = offset + self.record_bytes(offset);
             let (key, sent) = (*key, session.end);
-            let time_ms = setting.options.time_ms;
             self.changes.push_back((end, Change::Detached { key, sent, time_ms }));
             offset = end;
         }
         assert_eq!(offset, self.store.logs.disk.appended(), "one record for each session");
+        self.store.catalog.begin_time(&mut self.store.logs);
         self.base = base;
         self.noted.clear();
         self.flight = None;
@@ -361,7 +372,7 @@ impl World {
 
     pub(crate) fn setting_now(&self) -> Setting {
         let mut setting = self.plan.setting.clone();
-        setting.options.time_ms = self.time_ms + 1000;
+        setting.options.clocks = clocks_at(self.time_ms + 1000, self.opened / 3);
         setting
     }
 
