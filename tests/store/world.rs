@@ -21,6 +21,9 @@ use super::verify::{Setting, assert_sound};
 /// How often space may be short.
 const PRESSED_PERIOD_MS: u64 = 100;
 
+/// How often the clocks are looked at.
+const LOOK_PERIOD_MS: u64 = 30;
+
 /// What a seed decides at the start.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
@@ -62,6 +65,8 @@ pub(crate) struct World {
     pub(crate) flight: Option<GroupWrite>,
     pub(crate) messages: MessageId,
     pub(crate) time_ms: u64,
+    /// How long the machine was suspended.
+    suspended_ms: u64,
     /// Serials of sessions, also of those that a crash undid.
     pub(crate) serials: BTreeSet<u64>,
     /// Crashes after which the store was opened, clean ends included.
@@ -136,6 +141,7 @@ impl World {
             flight: None,
             messages: 0,
             time_ms: EPOCH_MS,
+            suspended_ms: 0,
             serials: BTreeSet::new(),
             opened: 0,
             stats: HousekeepingStats::default(),
@@ -177,10 +183,21 @@ impl World {
         self.write_acks();
         self.store.logs.end_turn();
         self.store.logs.disk.end_turn();
+        self.look_at_clocks();
         let pressed = self.time_ms % PRESSED_PERIOD_MS < self.plan.pressed_ms;
         let (catalog, logs) = (&mut self.store.catalog, &mut self.store.logs);
         self.busy = self.store.housekeeping.step(catalog, logs, pressed);
         self.serve_disk();
+    }
+
+    /// Looks at the clocks now and then; the machine was suspended a moment ago.
+    fn look_at_clocks(&mut self) {
+        if self.time_ms % LOOK_PERIOD_MS == 0 {
+            self.suspended_ms += 2_000;
+            let clocks = clocks_at(self.time_ms + self.suspended_ms, self.opened / 3);
+            let Store { catalog, logs, .. } = &mut self.store;
+            catalog.look_at_clocks(clocks.expect("they can be read"), self.time_ms, logs);
+        }
     }
 
     /// Hands the disk what there is for it, as the reactor does.
@@ -372,7 +389,8 @@ impl World {
 
     pub(crate) fn setting_now(&self) -> Setting {
         let mut setting = self.plan.setting.clone();
-        setting.options.clocks = clocks_at(self.time_ms + 1000, self.opened / 3);
+        let shown_ms = self.time_ms + self.suspended_ms + 1000;
+        setting.options.clocks = clocks_at(shown_ms, self.opened / 3);
         setting
     }
 
