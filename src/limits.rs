@@ -181,8 +181,8 @@ pub const STOP_MS_MAX: u64 = 5_000;
 /// goes on in the next turn, after others.
 pub const LINK_WORK_MAX: u64 = 16_384;
 
-/// Time from when as many links have left a shard as are still there until their memory is
-/// reclaimed: who reconnects at once finds it warm.
+/// Time from when as many links have left a shard as are still there, or as many sessions have
+/// expired, until their memory is reclaimed: who reconnects at once finds it warm.
 pub const RECLAIM_DELAY_MS: u64 = 1_000;
 
 /// Time between two steps of that.
@@ -192,8 +192,8 @@ pub const RECLAIM_STEP_MS: u64 = 10;
 /// millisecond at most.
 pub const RECLAIM_SLOTS_MAX: usize = 16_384;
 
-/// Links that must have left for the heap to be asked as well: it looks at every free piece of some
-/// pages.
+/// Links and sessions that must have gone for the heap to be asked as well: it looks at every free
+/// piece of some pages.
 pub const RECLAIM_HEAP_LINKS_MIN: usize = 256;
 
 /// Bytes from which on an allocation has memory of its own, which goes back to the system with it
@@ -265,6 +265,29 @@ pub const WRITE_FAILURES_MAX: u32 = 2;
 /// How long the session of a client that stays away is kept by default (`--session-expiry`). Over:
 /// it is deleted. Longer than a device is off for a holiday or a repair.
 pub const SESSION_EXPIRY_MS_DEFAULT: u64 = 14 * 24 * 60 * 60 * 1000;
+
+/// How long the wall clock has to run evenly before it is asked how long the machine was off: NTP
+/// sets it some seconds or minutes after the start.
+pub const CLOCK_SETTLE_MS: u64 = 10 * 60 * 1000;
+
+/// Time between two looks at the clocks, while there are sessions. Also the time that does not
+/// count for their expiry when the power goes.
+pub const CLOCK_LOOK_MS: u64 = 60 * 1000;
+
+/// A wall clock that runs so much ahead of the monotonic one between two looks, or behind, was set.
+/// One that is only corrected is off by 30 ms in a minute at most.
+pub const CLOCK_JUMP_MS: u64 = 2_000;
+
+/// The start of 2025: a wall clock that shows an earlier time was not set since the machine was
+/// started.
+pub const CLOCK_PLAUSIBLE_MS: u64 = 1_735_689_600_000;
+
+/// Gaps that a log's time line has: one for each time that the machine was off, or suspended, while
+/// there were sessions. Over: the oldest is forgotten, and what left before it is kept longer.
+pub const TIME_GAPS_MAX: usize = 64;
+
+/// In a log of format 1, the longest absence that is believed, a year.
+pub const UNMARKED_AGE_MS_MAX: u64 = 365 * 24 * 60 * 60 * 1000;
 
 /// Longest `--session-expiry`, ten years: who wants more wants 0, for ever.
 pub const SESSION_EXPIRY_MS_MAX: u64 = 3650 * 24 * 60 * 60 * 1000;

@@ -74,7 +74,7 @@ impl Shard {
         context: &mut Context<'_>,
     ) -> Flow {
         match self.admit(conn, connect) {
-            Admittance::In(identity) if self.waits_to_begin(conn, connect, &identity) => {
+            Admittance::In(identity) if self.waits_to_begin(conn, connect, &identity, context) => {
                 self.keep_admitted(conn, identity);
                 return Flow::Wait;
             }
@@ -86,9 +86,15 @@ impl Shard {
     }
 
     /// Whether a client begins a session that stays, and has to wait for the log.
-    fn waits_to_begin(&mut self, conn: ConnId, connect: &Connect<'_>, identity: &Identity) -> bool {
+    fn waits_to_begin(
+        &mut self,
+        conn: ConnId,
+        connect: &Connect<'_>,
+        identity: &Identity,
+        context: &Context<'_>,
+    ) -> bool {
+        let found = self.finds_session(VhostId(identity.vhost), connect.client_id, context);
         let sessions = &self.catalog.sessions;
-        let found = sessions.find(identity.vhost, connect.client_id);
         let begins = !connect.clean_session && found.is_none_or(|key| sessions.get(key).clean);
         begins && self.waits_for_log(conn)
     }
@@ -121,6 +127,7 @@ impl Shard {
             }
             given => given,
         };
+        self.end_if_expired(vhost, client_id, context);
         if !self.may_take(vhost, client_id, identity.user.as_deref()) {
             self.out.stats.takeovers_refused += 1;
             return self.refuse(conn, ConnectReturn::IdentifierRejected, context);

@@ -25,6 +25,7 @@ use super::{ConnId, Options};
 /// Everything a message touches on its way out of a shard, beside the session it goes to.
 pub(super) struct Outgoing {
     pub(super) options: Options,
+    time_base: TimeBase,
     pub(super) connections: Connections,
     pub(super) logs: Logs,
     pub(super) pool: ChunkPool,
@@ -41,6 +42,13 @@ pub(super) struct Outgoing {
     pub(super) stats: Stats,
 }
 
+/// One moment on the log's time line and on the clock of [`Context`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TimeBase {
+    pub(super) time_ms: u64,
+    pub(super) now_ms: u64,
+}
+
 /// How one session gets one message.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terms {
@@ -52,9 +60,10 @@ pub(super) struct Terms {
 }
 
 impl Outgoing {
-    pub(super) fn new(options: Options, logs: Logs) -> Self {
+    pub(super) fn new(options: Options, time_base: TimeBase, logs: Logs) -> Self {
         Self {
             options,
+            time_base,
             connections: Connections::default(),
             logs,
             pool: ChunkPool::default(),
@@ -67,9 +76,14 @@ impl Outgoing {
         }
     }
 
-    /// Milliseconds since 1970.
+    /// The time of the log's time line.
     pub(super) fn time_ms(&self, context: &Context<'_>) -> u64 {
-        self.options.epoch_ms + context.now_ms
+        self.time_at(context.now_ms)
+    }
+
+    pub(super) fn time_at(&self, now_ms: u64) -> u64 {
+        let TimeBase { time_ms, now_ms: base_ms } = self.time_base;
+        time_ms + now_ms.saturating_sub(base_ms)
     }
 
     /// Appends a reply, at most some bytes, to a connection's output.

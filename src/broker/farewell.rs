@@ -125,7 +125,7 @@ impl Shard {
         if self.catalog.sessions.get(key).clean {
             self.end_session(key, context);
         } else {
-            self.expect_expiry(context.now_ms);
+            self.expect_absences(context.now_ms);
         }
     }
 

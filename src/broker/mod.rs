@@ -12,6 +12,7 @@
 //! | `connect`, `subscribe` | CONNECT; SUBSCRIBE and UNSUBSCRIBE |
 //! | `inbound`, `routing` | PUBLISH and its answers; who gets a message |
 //! | `farewell`, `reason` | ends of connections and wills; why they end |
+//! | `absences` | sessions whose clients are away, and which have expired |
 //! | `connection`, `output`, `vhost` | state; sessions and retained messages are in the store |
 //! | `tree`, `routes` | filters to subscribers, and the cache of that by topic |
 //! | `letter`, `delivery` | one message on its way; handing it to a session |
@@ -23,6 +24,7 @@
 //! | `storage`, `shortage` | what the disk is given and asked for; who waits for it |
 //! | `overflow` | sessions that are full, and who waits for them |
 
+mod absences;
 mod admission;
 mod congestion;
 mod connect;

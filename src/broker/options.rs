@@ -75,8 +75,9 @@ pub struct Options {
     pub takeover: Takeover,
     /// `--disk-low`.
     pub disk_low: Option<Threshold>,
-    /// The time when the clock stood at 0, milliseconds since 1970.
-    pub epoch_ms: u64,
+    /// The time, as [`super::Context`] has it, at which the clocks were read that the store was
+    /// opened with.
+    pub start_ms: u64,
     /// Secret of this start and shard: seeds hashes and begins client ids that the server makes.
     pub seed: u64,
 }
@@ -99,7 +100,7 @@ impl Options {
             on_denied: OnDenied::Drop,
             takeover: Takeover::SameUser,
             disk_low: None,
-            epoch_ms: 0,
+            start_ms: 0,
             seed: 1,
         }
     }

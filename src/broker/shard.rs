@@ -12,10 +12,11 @@ use crate::mqtt::{
 };
 use crate::store::{Catalog, Hashing, Housekeeping, Origin, Retained, SessionKey, Store};
 
+use super::absences::Absences;
 use super::admission::{Caller, Inquiry};
 use super::connect::Refusals;
 use super::connection::{Connection, Phase};
-use super::delivery::Outgoing;
+use super::delivery::{Outgoing, TimeBase};
 use super::letter::{Forms, Message};
 use super::overflow::Blocked;
 use super::peers::{PeerMessage, Peers, ReplayId, ShardId, ShardSet};
@@ -52,6 +53,7 @@ pub struct Shard {
     pub(super) catalog: Catalog,
     pub(super) housekeeping: Housekeeping,
     pub(super) disk: DiskTimes,
+    pub(super) absences: Absences,
     pub(super) shortage: Shortage,
     pub(super) out: Outgoing,
     pub(super) forms: Forms,
@@ -90,15 +92,18 @@ impl Shard {
     /// A shard without connections, with the sessions and retained messages of its store.
     /// [`Shard::restore_bindings`] follows.
     pub fn new(options: Options, store: Store) -> Self {
-        let Store { catalog, logs, housekeeping } = store;
+        let Store { mut catalog, mut logs, housekeeping } = store;
+        catalog.begin_time(&mut logs);
+        let time_base = TimeBase { time_ms: catalog.timeline.start_ms(), now_ms: options.start_ms };
         Self {
             policy: Arc::new(Policy::open()),
             vhosts: Vhosts::new(Hashing::with_seed(options.seed)),
             catalog,
             housekeeping,
             disk: DiskTimes::default(),
+            absences: Absences::default(),
             shortage: Shortage::default(),
-            out: Outgoing::new(options, logs),
+            out: Outgoing::new(options, time_base, logs),
             forms: Forms::default(),
             promises: Promises::default(),
             refusals: Refusals::default(),

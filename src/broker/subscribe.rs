@@ -103,7 +103,7 @@ impl Shard {
             }
         }
         if !self.catalog.sessions.is_empty() {
-            self.expect_expiry(context.now_ms);
+            self.expect_absences(context.now_ms);
         }
     }
 

@@ -18,6 +18,7 @@
 //! of them, which is the shard's [`crate::store::Medium`]. All that may wait for the disk, but for
 //! the writes of the ring, is done by the helper's thread.
 
+mod clocks;
 mod directory;
 mod files;
 mod helper;
@@ -28,6 +29,7 @@ mod sigbus;
 mod tests;
 mod vhosts;
 
+pub use self::clocks::Clocks;
 pub use self::directory::{Directory, DirectoryError};
 pub use self::files::ShardFiles;
 pub use self::helper::Helper;

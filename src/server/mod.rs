@@ -33,12 +33,12 @@ use crate::advice;
 use crate::broker::{self, Shard, ShardId, Stats, VhostReport};
 use crate::config::Options;
 use crate::cpus;
-use crate::disk::{DirectoryError, FileMedium};
+use crate::disk::{Clocks, DirectoryError, FileMedium};
 use crate::limits::{MESH_RING_BYTES, VHOSTS_MAX};
 use crate::mesh::{self, AddressBook, AddressLimits, Bell, Census, Sender};
 use crate::reactor::{self, Clock, Door, Gate, Inbox, Outbox, Parcel, Reactor, Subnet};
 use crate::ring::{self, Features, Listener, RingRefused, Socket, Uring, Wake, Waker};
-use crate::store::{Found, OpenError};
+use crate::store::{ClockReading, Found, OpenError};
 use crate::transport::TlsSetup;
 
 use access::Access;
@@ -293,8 +293,8 @@ struct Seat {
     /// What its log finds.
     found: Vec<Found>,
     started: Instant,
-    /// When it was started, milliseconds since 1970.
-    epoch_ms: u64,
+    /// What the clocks showed then.
+    clocks: ClockReading,
 }
 
 /// What a shard must know before it begins, when all have their rings.
@@ -380,7 +380,8 @@ fn seats(
     let bells: Vec<Arc<Bell>> = (0..shards).map(|_| Arc::new(Bell::new())).collect();
     let census = Arc::new(Census::new(VHOSTS_MAX));
     let gate = gates(options);
-    let (started, epoch_ms) = (Instant::now(), storage::unix_ms()?);
+    let (started, clocks) = (Instant::now(), Clocks::new());
+    clocks.warn_if_implausible();
     let mut controls = Vec::new();
     let seats: Result<Vec<Seat>, StartError> = (0..shards)
         .zip(doors)
@@ -403,7 +404,7 @@ fn seats(
                 tls: tls.cloned(),
                 found: storage.take_found(shard)?,
                 started,
-                epoch_ms,
+                clocks: clocks.last(),
             })
         })
         .collect();
@@ -457,7 +458,7 @@ fn run_shard(
     let seed = seed();
     let found = std::mem::take(&mut seat.found);
     let store_options =
-        storage::store_options(options, seat.shard.0, seat.shards, seed, seat.epoch_ms);
+        storage::store_options(options, seat.shard.0, seat.shards, seed, seat.clocks);
     let store = match storage::open_store(&store_options, found) {
         Ok(store) => store,
         Err(error) => {
@@ -507,7 +508,7 @@ fn broker_options(seat: &Seat, options: &Options, seed: u64) -> broker::Options 
         on_denied: access::on_denied(options),
         takeover: access::takeover(options),
         disk_low: storage::disk_low(options),
-        epoch_ms: seat.epoch_ms,
+        start_ms: 0,
         seed,
     }
 }

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | 2 | vhost |
 //! | 8 | serial: the mark of the record that opened it (see [`super::Log::mark_of`]) |
-//! | 8 | when its client left, milliseconds since 1970; 0: it was there |
+//! | 8 | when its client left, milliseconds of the time line; 0: it was there |
 //! | *text* | client id |
 //! | *text* | user name of its owner; empty: nobody |
 //! | | subscriptions: number *v*, then for each QoS 1, filter *text* |
@@ -48,7 +48,7 @@ pub struct Session {
     pub(super) noted: bool,
     /// Its client's connection.
     pub holder: Option<Holder>,
-    /// When its client left, milliseconds since 1970; 0: it is there.
+    /// When its client left, milliseconds of the log's time line; 0: it is there.
     pub left_ms: u64,
     /// No other session of the shard ever has the same, nor had one that a crash undid: other
     /// shards know the QoS 2 messages of its client by it.
