@@ -4,7 +4,7 @@ use log::{debug, warn};
 
 use crate::access::Identity;
 use crate::limits::CLIENT_ID_BYTES_MAX;
-use crate::mqtt::{Connack, Connect, ConnectReturn, TopicName, Version};
+use crate::mqtt::{Connack, Connect, ConnectReturn, Version};
 use crate::store::SessionKey;
 
 use super::admission::Admittance;
@@ -102,9 +102,6 @@ impl Shard {
         context: &mut Context<'_>,
     ) {
         let (vhost, local) = (VhostId(identity.vhost), self.is_local(conn));
-        if connect.will.is_some_and(|will| self.is_too_deep(will.topic)) {
-            return self.close(conn, CloseReason::TooManyLevels, context);
-        }
         let made;
         let client_id = match connect.client_id {
             // [MQTT-3.1.3-8]; 3.1 wants 1 to 23 characters in any case, longer ones do no harm.
@@ -178,10 +175,6 @@ impl Shard {
             connection.greeted = false;
             self.promise(conn, Reply::Connack, Wait::disk_if(true));
         }
-    }
-
-    fn is_too_deep(&self, topic: TopicName<'_>) -> bool {
-        topic.level_count() > self.out.options.topic_levels_max
     }
 
     pub(super) fn write_connack(&mut self, conn: ConnId, present: bool) {

@@ -1,6 +1,6 @@
 //! Ends of connections: their reasons, wills (3.1.2.5), and what becomes of the session.
 
-use log::debug;
+use log::{debug, info};
 
 use crate::limits::CONNECT_TIMEOUT_MS;
 use crate::mqtt::TopicName;
@@ -131,8 +131,11 @@ impl Shard {
 
     fn may_publish_will(&mut self, key: SessionKey, will: &Will) -> bool {
         let topic = TopicName::parse(&will.topic).expect("it was checked at CONNECT");
-        let may = may_publish(&self.policy, self.catalog.sessions.get(key), topic);
+        let (session, levels_max) =
+            (self.catalog.sessions.get(key), self.out.options.topic_levels_max);
+        let may = may_publish(&self.policy, session, topic, levels_max);
         if !may {
+            info!("{:?}: its will may not go to {:.80?}", session.client_id, topic.as_str());
             self.out.stats.publishes_denied += 1;
             let vhost = VhostId(self.catalog.sessions.get(key).vhost);
             self.vhosts[vhost].counts.publishes_denied += 1;

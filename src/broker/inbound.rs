@@ -36,7 +36,6 @@ impl Shard {
         context: &mut Context<'_>,
     ) -> Flow {
         let Some(Passage { vhost, route, denied }) = self.route_of(conn, publish.topic) else {
-            self.close(conn, CloseReason::TooManyLevels, context);
             return Flow::Stop;
         };
         if denied {
@@ -261,7 +260,7 @@ impl Shard {
         }
     }
 
-    /// The vhost and route of what a connection publishes; `None` if the topic has too many levels.
+    /// The vhost and route of what a connection publishes; `None` if it is not open.
     #[inline]
     fn route_of(&mut self, conn: ConnId, topic: TopicName<'_>) -> Option<Passage> {
         let connection = self.out.connections.get_mut(conn)?;
@@ -271,13 +270,11 @@ impl Shard {
         let exchange = &mut self.vhosts[open.vhost].exchange;
         let last = &mut connection.last_topic;
         if !exchange.routes.is_current(last.route) || last.topic != topic.as_str() {
-            if topic.level_count() > self.out.options.topic_levels_max {
-                return None;
-            }
             let readers = Readers::new(&self.policy, open.vhost, &self.catalog.sessions);
             last.route = exchange.route(topic, &readers);
             let session = self.catalog.sessions.get(open.session);
-            last.denied = !may_publish(&self.policy, session, topic);
+            let levels_max = self.out.options.topic_levels_max;
+            last.denied = !may_publish(&self.policy, session, topic, levels_max);
             last.topic.clear();
             last.topic.push_str(topic.as_str());
         }

@@ -25,10 +25,8 @@ pub enum CloseReason {
     SecondConnect,
     /// A packet that only servers send, or that answers none of ours.
     Unexpected,
-    /// An acknowledgement of another QoS than the message's.
+    /// An acknowledgement of another QoS than the message's, or of a step that is still to come.
     WrongAnswer,
-    /// A topic name with too many levels.
-    TooManyLevels,
     /// No packet within one and a half times the keep alive [MQTT-3.1.2-24].
     KeepAlive,
     /// No CONNECT in time.
@@ -61,8 +59,7 @@ impl fmt::Display for CloseReason {
             Self::NoConnect => "first packet is not CONNECT",
             Self::SecondConnect => "second CONNECT",
             Self::Unexpected => "packet that a client may not send",
-            Self::WrongAnswer => "acknowledgement of another QoS than the message's",
-            Self::TooManyLevels => "topic name has too many levels",
+            Self::WrongAnswer => "acknowledgement of another QoS or step than the message's",
             Self::KeepAlive => "nothing received within 1.5 times the keep alive",
             Self::ConnectTimeout => "no CONNECT in time",
             Self::TooMuchBeforeConnect => "too many bytes before CONNECT",

@@ -47,9 +47,17 @@ impl<'a> Readers<'a> {
     }
 }
 
-/// Whether a session's client may publish to a topic.
-pub(super) fn may_publish(policy: &Policy, session: &Session, topic: TopicName<'_>) -> bool {
-    !policy.has_rules(session.vhost) || policy.may_publish(&client_of(session), topic)
+/// Whether a session's client may publish to a topic. None may where the broker tells of itself
+/// (4.7.2).
+pub(super) fn may_publish(
+    policy: &Policy,
+    session: &Session,
+    topic: TopicName<'_>,
+    levels_max: usize,
+) -> bool {
+    let is_allowed =
+        || !policy.has_rules(session.vhost) || policy.may_publish(&client_of(session), topic);
+    !topic.is_system() && topic.level_count() <= levels_max && is_allowed()
 }
 
 impl Shard {

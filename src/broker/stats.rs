@@ -40,7 +40,8 @@ stats! {
     refused_vhost_sessions,
     /// Clients that were disconnected because a new policy does not have them.
     clients_revoked,
-    /// PUBLISHes and wills that their client may not send.
+    /// PUBLISHes and wills that their client may not send, are to `$SYS`, or to a topic that is too
+    /// deep.
     publishes_denied,
     /// Filters that their client may not subscribe to.
     subscriptions_denied,
@@ -105,7 +106,8 @@ stats! {
     publishers_held,
     /// Times a publisher was not read from because it was faster than it may be.
     publishers_throttled,
-    /// Filters that were refused because the session had as many as it may, or for their depth.
+    /// Filters that were refused because the session had as many as it may, for their depth, or
+    /// because they ask for a share.
     subscriptions_refused,
     /// Messages that had no subscriber.
     unrouted,
@@ -121,7 +123,6 @@ impl Stats {
             | CloseReason::SecondConnect
             | CloseReason::Unexpected
             | CloseReason::WrongAnswer
-            | CloseReason::TooManyLevels
             | CloseReason::TooMuchBeforeConnect => self.closed_violation += 1,
             CloseReason::KeepAlive | CloseReason::ConnectTimeout => self.closed_timeout += 1,
             CloseReason::ProxyHeader => self.closed_proxy_header += 1,

@@ -51,8 +51,7 @@ impl Shard {
         };
         let mut wait = Wait::default();
         let durable = !self.catalog.sessions.get(key).clean;
-        // A filter that cannot be a filter was never subscribed to: nothing to do [MQTT-3.10.4-5].
-        for filter in unsubscribe.filters().flatten() {
+        for filter in unsubscribe.filters() {
             if self.catalog.unsubscribe(key, filter.as_str(), &mut self.out.logs) {
                 wait.disk = durable;
                 wait.peers |= self.unbind(vhost, key, filter, context);
@@ -135,9 +134,13 @@ impl Shard {
         entry: &SubscribeEntry<'_>,
         context: &mut Context<'_>,
     ) -> Option<QoS> {
-        let filter = entry.filter.ok()?;
+        let filter = entry.filter;
         if filter.level_count() > self.out.options.topic_levels_max {
-            return self.refuse_subscription(conn, "too many levels");
+            return self.refuse_subscription(key, filter, "more levels than --max-topic-levels");
+        }
+        if filter.is_shared() {
+            // A client that was granted it would wait for ever for its share.
+            return self.refuse_subscription(key, filter, "there are no shared subscriptions yet");
         }
         if !self.may_subscribe(key, filter) {
             debug!("link {}: may not subscribe to {:?}", conn.slot, filter.as_str());
@@ -149,7 +152,7 @@ impl Shard {
         if !self.has_room_for(key, text)
             || self.catalog.subscribe(key, text, granted as u8, &mut self.out.logs).is_none()
         {
-            return self.refuse_subscription(conn, "the session has as many as it may");
+            return self.refuse_subscription(key, filter, "the session has as many as it may");
         }
         let exchange = &mut self.vhosts[vhost].exchange;
         let durable = !self.catalog.sessions.get(key).clean;
@@ -162,8 +165,14 @@ impl Shard {
         Some(granted)
     }
 
-    fn refuse_subscription(&mut self, conn: ConnId, why: &str) -> Option<QoS> {
-        debug!("link {}: subscription refused: {why}", conn.slot);
+    fn refuse_subscription(
+        &mut self,
+        key: SessionKey,
+        filter: TopicFilter<'_>,
+        why: &str,
+    ) -> Option<QoS> {
+        let client_id = &self.catalog.sessions.get(key).client_id;
+        info!("{client_id:?}: subscription to {:.80?} refused: {why}", filter.as_str());
         self.out.stats.subscriptions_refused += 1;
         None
     }
