@@ -93,7 +93,8 @@ impl Shard {
         begins && self.waits_for_log(conn)
     }
 
-    /// Lets a client in.
+    /// Lets a client in, or refuses it. All that may refuse it is asked before the connection that
+    /// has its client id is ended: who is refused disturbs nobody.
     fn enter(
         &mut self,
         conn: ConnId,
@@ -101,7 +102,7 @@ impl Shard {
         identity: &Identity,
         context: &mut Context<'_>,
     ) {
-        let (vhost, local) = (VhostId(identity.vhost), self.is_local(conn));
+        let vhost = VhostId(identity.vhost);
         let made;
         let client_id = match connect.client_id {
             // [MQTT-3.1.3-8]; 3.1 wants 1 to 23 characters in any case, longer ones do no harm.
@@ -122,10 +123,27 @@ impl Shard {
             self.out.stats.takeovers_refused += 1;
             return self.refuse(conn, ConnectReturn::IdentifierRejected, context);
         }
-        self.take_over(vhost, client_id, context);
         if !self.admit_to(vhost, client_id, context) {
             return self.refuse(conn, ConnectReturn::ServerUnavailable, context);
         }
+        let will = self.take_over(vhost, client_id, context);
+        self.welcome(conn, connect, identity, client_id, context);
+        if let Some(will) = will {
+            // Behind its CONNACK the newcomer gets it as well, at QoS 0 too.
+            self.publish_will(vhost, &will, context);
+        }
+    }
+
+    /// Gives a client that was let in its session.
+    fn welcome(
+        &mut self,
+        conn: ConnId,
+        connect: &Connect<'_>,
+        identity: &Identity,
+        client_id: &str,
+        context: &mut Context<'_>,
+    ) {
+        let (vhost, local) = (VhostId(identity.vhost), self.is_local(conn));
         let sessions = &self.catalog.sessions;
         let found = sessions.find(vhost.0, client_id);
         let ends = connect.clean_session && found.is_some_and(|key| !sessions.get(key).clean);
@@ -222,13 +240,18 @@ impl Shard {
         }
     }
 
-    /// Ends the connection that has this client id now [MQTT-3.1.4-2].
-    fn take_over(&mut self, vhost: VhostId, client_id: &str, context: &mut Context<'_>) {
+    /// Ends the connection that has this client id now [MQTT-3.1.4-2]; gives its will, which is to
+    /// be published.
+    fn take_over(
+        &mut self,
+        vhost: VhostId,
+        client_id: &str,
+        context: &mut Context<'_>,
+    ) -> Option<Box<Will>> {
         let sessions = &self.catalog.sessions;
-        let holder = sessions.find(vhost.0, client_id).and_then(|key| sessions.get(key).holder);
-        if let Some(holder) = holder {
-            self.close(ConnId::of(holder), CloseReason::TakenOver, context);
-        }
+        let holder = sessions.find(vhost.0, client_id).and_then(|key| sessions.get(key).holder)?;
+        let (_, will) = self.end(ConnId::of(holder), CloseReason::TakenOver, context)?;
+        Some(will)
     }
 
     /// Finds or makes the session (3.1.2.4); tells whether there was one [MQTT-3.2.2-2].

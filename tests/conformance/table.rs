@@ -106,7 +106,7 @@ const STATEMENTS: &[Statement] = &[
     row("3.1.2-5", "messages above QoS 0 that match are kept while the client is away", by![ses::qos_1_is_kept_for_the_absent, ses::qos_0_subscription_keeps_nothing, q2o::kept_for_the_absent]),
     row("3.1.2-6", "clean session 1 discards the old session; the new one ends with its connection", by![ses::clean_session_discards, ses::clean_session_ends_with_its_connection, ses::clean_takeover_discards, q2i::clean_session_forgets_what_was_received, q2o::clean_session_owes_nothing]),
     row("3.1.2-7", "retained messages are no part of a session and outlive it", by![ses::retained_messages_outlive_the_session]),
-    row("3.1.2-8", "the will is published when the connection ends without a DISCONNECT", by![wil::will_is_published_without_disconnect, wil::will_is_published_at_keep_alive_timeout, wil::will_is_published_at_takeover, wil::will_is_published_at_shutdown, wil::will_is_kept_for_the_absent]),
+    row("3.1.2-8", "the will is published when the connection ends without a DISCONNECT", by![wil::will_is_published_without_disconnect, wil::will_is_published_at_keep_alive_timeout, wil::will_is_published_at_takeover, wil::will_reaches_its_successor, wil::will_is_published_at_shutdown, wil::will_is_kept_for_the_absent]),
     row("3.1.2-9", "with the will flag, will QoS and retain count, and topic and message are there", by![con::flags_announce_the_fields, wil::will_is_what_connect_said]),
     row("3.1.2-10", "a will that was published, or called off by DISCONNECT, is gone", by![wil::will_is_published_once]),
     row("3.1.2-11", "without the will flag: will QoS and retain 0, no topic, no message", by![con::will_settings_without_will_close, con::flags_announce_the_fields]),
