@@ -228,7 +228,7 @@ impl Shard {
     }
 
     /// Notes whose a session is. Its subscriptions bring what that user may read.
-    fn set_owner(&mut self, key: SessionKey, user: Option<&str>) {
+    fn set_owner(&mut self, key: SessionKey, user: Option<&str>, context: &mut Context<'_>) {
         let session = self.catalog.sessions.get(key);
         if session.owner() != user {
             if !session.subscriptions.is_empty() {
@@ -237,6 +237,7 @@ impl Shard {
             self.catalog.set_owner(key, user, &mut self.out.logs);
             // Nor may it bring what only the user before may read.
             self.catalog.sessions.get_mut(key).screen_waiting();
+            self.settle_withheld(key, context);
         }
     }
 
@@ -278,7 +279,7 @@ impl Shard {
         if found.is_none() {
             self.count_session(key);
         }
-        self.set_owner(key, identity.user.as_deref());
+        self.set_owner(key, identity.user.as_deref(), context);
         let logs = &mut self.out.logs;
         // [MQTT-4.4.0-1] What is not acknowledged comes again.
         self.catalog.attach(key, conn.holder(), logs);

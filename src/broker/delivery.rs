@@ -258,7 +258,7 @@ impl Outgoing {
         let mut dropped = false;
         let Some(conn) = session.holder.map(ConnId::of) else { return dropped };
         let Some(connection) = self.connections.get_mut(conn) else { return dropped };
-        if connection.resumes > 0 {
+        if connection.resumes > 0 || session.is_withheld() {
             return dropped;
         }
         let (before, once_end) = (connection.output.bytes(), connection.once_end);

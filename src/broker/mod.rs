@@ -7,7 +7,7 @@
 //! | file | noun |
 //! |---|---|
 //! | `shard` | the hub: what a reactor calls |
-//! | `admission`, `rights` | who may come in; what they may do |
+//! | `admission`, `rights`, `review` | who may come in; what they may do, and new rules |
 //! | `counts` | what happened in a vhost |
 //! | `connect`, `subscribe` | CONNECT; SUBSCRIBE and UNSUBSCRIBE |
 //! | `inbound`, `routing` | PUBLISH and its answers; who gets a message |
@@ -43,6 +43,7 @@ mod quota;
 mod reason;
 mod reclaim;
 mod replay;
+mod review;
 mod rights;
 mod routes;
 mod routing;

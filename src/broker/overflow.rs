@@ -94,6 +94,9 @@ impl Shard {
             return;
         }
         let full = self.catalog.sessions.try_get(key).is_some_and(|session| {
+            if session.is_withheld() {
+                return false;
+            }
             let vhost = &mut self.vhosts[VhostId(session.vhost)];
             vhost.usage.awaited |= vhost.is_crowded();
             session.queue.stored_bytes() > self.out.options.session_bytes_max / 4 * 3

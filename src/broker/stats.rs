@@ -45,6 +45,10 @@ stats! {
     publishes_denied,
     /// Filters that their client may not subscribe to.
     subscriptions_denied,
+    /// Subscriptions of sessions that new rules deny, or those found at start.
+    subscriptions_suspended,
+    /// Subscriptions that were denied and that new rules allow again.
+    subscriptions_resumed,
     /// Messages that waited in a session and were dropped because its client may not read them any
     /// more.
     queued_denied,

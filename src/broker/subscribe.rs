@@ -31,6 +31,7 @@ impl Shard {
         // Until other shards know of a filter, a message published there could be missed. Also when
         // another session told them just before: they may not have handled that yet.
         let replays = codes.iter().any(|code| *code != Suback::FAILURE);
+        self.settle_if_withheld(key, context);
         let durable = !self.catalog.sessions.get(key).clean;
         let wait = Wait { peers: replays && self.out.options.shards > 1, disk: replays && durable };
         let (packet_id, codes) = (subscribe.packet_id, codes.into());
@@ -58,7 +59,15 @@ impl Shard {
                 self.stop_replay(conn, filter);
             }
         }
+        self.settle_if_withheld(key, context);
         self.promise(conn, Reply::Unsuback(unsubscribe.packet_id), wait);
+    }
+
+    /// A session whose client may read nothing has another filter, or one less.
+    fn settle_if_withheld(&mut self, key: SessionKey, context: &mut Context<'_>) {
+        if self.catalog.sessions.get(key).is_withheld() {
+            self.settle_withheld(key, context);
+        }
     }
 
     /// Ends a session: its subscriptions and what waits in it.
@@ -84,7 +93,6 @@ impl Shard {
         self.drop_nobodys(context);
         let keys: Vec<SessionKey> = self.catalog.sessions.keys_from(0).collect();
         for key in keys {
-            self.revoke_subscriptions(key, context);
             let session = self.catalog.sessions.get(key);
             let vhost = VhostId(session.vhost);
             for (filter, granted) in session.subscriptions.iter() {
@@ -101,6 +109,7 @@ impl Shard {
                 }
             }
         }
+        self.review_sessions(None, context);
         if !self.catalog.sessions.is_empty() {
             self.expect_expiry(context.now_ms);
         }

@@ -141,7 +141,7 @@ fn covered(filter: &[Level<'_>], before: &[Level<'_>]) -> Option<RangeInclusive<
             _ => return None,
         }
     }
-    (filter.len() >= before.len()).then(|| filter.len()..=filter.len())
+    (filter.len() >= before.len()).then_some(filter.len()..=filter.len())
 }
 
 /// Whether `filter` matches `topic`, in which [`Level::Any`] is a level that no filter names.
