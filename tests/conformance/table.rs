@@ -161,7 +161,7 @@ const STATEMENTS: &[Statement] = &[
     row("3.3.2-1", "the topic name is the first field, and UTF-8", by![pbl::topic_name_is_the_first_field, fra::ill_formed_utf8_closes]),
     row("3.3.2-2", "a topic name holds no wildcard", by![pbl::wildcard_in_a_topic_name_closes]),
     row("3.3.2-3", "the delivered topic name matches the filter", by![top::delivered_topic_is_the_published_one]),
-    row("3.3.4-1", "PUBLISH is answered according to its QoS", by![pbl::answer_depends_on_the_qos, pbl::pubacks_come_in_order, q2i::answers_come_in_order]),
+    row("3.3.4-1", "PUBLISH is answered according to its QoS", by![pbl::leaving_clients_are_answered, pbl::answer_depends_on_the_qos, pbl::pubacks_come_in_order, q2i::answers_come_in_order]),
     row("3.3.5-1", "overlapping filters: delivered with the highest of their QoS", by![sub::overlapping_filters_bring_one_copy]),
     row("3.3.5-2", "an unauthorised PUBLISH is acknowledged or closes", by![pbl::unauthorised_is_acknowledged, top::system_topics_are_the_brokers]),
     row("3.6.1-1", "PUBREL has flags 0010, or closes", by![fra::wrong_pubrel_flags_close]),
