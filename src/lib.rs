@@ -36,6 +36,7 @@
 //! | [`server`], [`config`], [`cpus`] | flags → threads, signals, end | all | – |
 //! | [`passwd`] | changes password files | `access`, `config` | the broker |
 //! | [`vhosts`] | lists and deletes vhosts | `config`, `disk` | the broker |
+//! | [`sessions`] | asks the broker to delete sessions | `config`, `disk` | the broker |
 //!
 //! `mqtt`, `transport`, `store` and `broker` are pure: no descriptor, clock, thread or atomic.
 //! [`chunk`] (bytes on their way out), [`slots`] (tables by number) and [`limits`] (every bound)
@@ -168,6 +169,7 @@ pub mod passwd;
 pub mod reactor;
 pub mod ring;
 pub mod server;
+pub mod sessions;
 pub mod slots;
 pub mod store;
 pub mod transport;

@@ -342,6 +342,10 @@ pub const VHOST_NAME_BYTES_MAX: usize = 255;
 /// Of a data directory's `VHOSTS`, more is not read.
 pub const VHOSTS_TEXT_BYTES_MAX: u64 = 4 << 20;
 
+/// Of a data directory's `DELETIONS`; beyond that no more may be asked for until the broker has
+/// taken them.
+pub const DELETIONS_TEXT_BYTES_MAX: u64 = 4 << 20;
+
 const _: () =
     assert!((VHOSTS_MAX * (VHOST_NAME_BYTES_MAX * 3 + 8)) as u64 <= VHOSTS_TEXT_BYTES_MAX);
 

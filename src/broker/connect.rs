@@ -121,6 +121,7 @@ impl Shard {
         };
         if !self.may_take(vhost, client_id, identity.user.as_deref()) {
             self.out.stats.takeovers_refused += 1;
+            self.tell_of_lockout(vhost, client_id, identity.user.as_deref(), context.now_ms);
             return self.refuse(conn, ConnectReturn::IdentifierRejected, context);
         }
         if !self.admit_to(vhost, client_id, context) {
@@ -225,6 +226,28 @@ impl Shard {
         let key = self.catalog.sessions.find(vhost.0, client_id);
         let owner = key.and_then(|key| self.catalog.sessions.get(key).owner());
         owner.is_none() || owner == user || self.out.options.takeover == Takeover::Any
+    }
+
+    /// Says who is locked out by whose session, and the way out.
+    fn tell_of_lockout(
+        &mut self,
+        vhost: VhostId,
+        client_id: &str,
+        user: Option<&str>,
+        now_ms: u64,
+    ) {
+        let Some(more) = self.lockouts.log_now(now_ms) else { return };
+        let key = self.catalog.sessions.find(vhost.0, client_id);
+        let session = key.map(|key| self.catalog.sessions.get(key));
+        let owner = session.and_then(|session| session.owner()).unwrap_or_default();
+        let is_there = session.is_some_and(|session| session.holder.is_some());
+        let (who, vhost) = (user.unwrap_or("a client without a user"), &self.vhosts[vhost].name);
+        let state = if is_there { "is connected" } else { "is kept for it" };
+        warn!(
+            "{client_id:?}: {who} is refused: the session of that client id in vhost {vhost} is \
+             user {owner}'s and {state}. If {who} is to have it, `ringmq session delete` and SIGHUP \
+             end it; --takeover any lets every user of a vhost take over ({more} more since the last)"
+        );
     }
 
     /// Notes whose a session is. Its subscriptions bring what that user may read.

@@ -12,6 +12,7 @@
 //! | `connect`, `subscribe` | CONNECT; SUBSCRIBE and UNSUBSCRIBE |
 //! | `inbound`, `routing` | PUBLISH and its answers; who gets a message |
 //! | `farewell`, `reason` | ends of connections and wills; why they end |
+//! | `deletion` | sessions that an operator has deleted |
 //! | `connection`, `output`, `vhost` | state; sessions and retained messages are in the store |
 //! | `tree`, `routes` | filters to subscribers, and the cache of that by topic |
 //! | `letter`, `delivery` | one message on its way; handing it to a session |
@@ -28,6 +29,7 @@ mod congestion;
 mod connect;
 mod connection;
 mod counts;
+mod deletion;
 mod delivery;
 mod farewell;
 mod inbound;
@@ -57,6 +59,7 @@ mod vhost;
 
 pub use admission::{Answer, Caller, Inquiry};
 pub use counts::VhostReport;
+pub use deletion::SessionName;
 pub use meter::PublishRate;
 pub use options::{OnDenied, Options, Overflow, Takeover, Threshold};
 pub use peers::{Crowd, Peers, ShardId, ShardSet};

@@ -43,6 +43,8 @@ pub enum CloseReason {
     Denied,
     /// A new policy does not have it.
     Revoked,
+    /// An operator has its session deleted.
+    Deleted,
     /// The broker stops.
     Stopping,
 }
@@ -67,6 +69,7 @@ impl fmt::Display for CloseReason {
             Self::AddressLimit => "too many connections of its address",
             Self::TakenOver => "another client connected with the same client id",
             Self::Denied => "published where it may not",
+            Self::Deleted => "its session is deleted, as an operator asked",
             Self::Revoked => "may not be here under the new access rules",
             Self::Stopping => "broker stops",
         })

@@ -58,6 +58,8 @@ pub struct Shard {
     pub(super) forms: Forms,
     pub(super) promises: Promises,
     pub(super) refusals: Refusals,
+    /// The same of clients whose client id is another user's.
+    pub(super) lockouts: Refusals,
     /// Passwords to be verified.
     pub(super) inquiries: VecDeque<Inquiry>,
     /// Packets handled.
@@ -103,6 +105,7 @@ impl Shard {
             forms: Forms::default(),
             promises: Promises::default(),
             refusals: Refusals::default(),
+            lockouts: Refusals::default(),
             inquiries: VecDeque::new(),
             packets: 0,
             clients: 0,

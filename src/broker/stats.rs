@@ -90,6 +90,8 @@ stats! {
     stored_lost,
     /// Sessions that ended because their client stayed away.
     sessions_expired,
+    /// Sessions that ended because an operator asked for it.
+    sessions_deleted,
     /// Times a publisher waited for a full session.
     publishers_blocked,
     /// Times a publisher waited for the disk.
@@ -133,6 +135,7 @@ impl Stats {
             CloseReason::TakenOver => self.taken_over += 1,
             CloseReason::Revoked => self.clients_revoked += 1,
             CloseReason::Denied
+            | CloseReason::Deleted
             | CloseReason::Disconnected
             | CloseReason::PeerClosed
             | CloseReason::Failed

@@ -25,7 +25,7 @@ use crate::limits;
 
 pub use abuse::AbuseOptions;
 pub use access::{Access, OnDenied, Takeover};
-pub use command::{Command, Passwd, VhostAct};
+pub use command::{Command, Passwd, SessionAct, VhostAct};
 pub use doors::{Cidr, DoorOptions, Endpoint, Listen, Owner};
 pub use tls::{ServerName, TlsClients, TlsIdentity, TlsMin, TlsOptions};
 
