@@ -60,7 +60,8 @@
 //! 5. **Everything is bounded,** in [`limits`], each bound with its reason and what happens at it.
 //! 6. **No circle of full rings.** Handling another shard's message never waits for room: what has
 //!    none waits in a list, and the sender stops reading from its publishers, not from its peers.
-//! 7. **Order.** One publisher's messages on one topic reach one subscriber in order, for each QoS.
+//! 7. **Order.** One publisher's messages on one topic reach one subscriber in order: those of QoS
+//!    1 and 2 among themselves, those of QoS 0 among themselves.
 //! 8. **Acknowledge after the promise.** A PUBACK leaves only when every session that must have the
 //!    message has it at the configured durability, on every shard, or has acknowledged it; a SUBACK
 //!    when every shard routes to it and the log has it. The receiving side of each mesh ring

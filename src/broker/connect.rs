@@ -245,8 +245,9 @@ impl Shard {
         let state = if is_there { "is connected" } else { "is kept for it" };
         warn!(
             "{client_id:?}: {who} is refused: the session of that client id in vhost {vhost} is \
-             user {owner}'s and {state}. If {who} is to have it, `ringmq session delete` and SIGHUP \
-             end it; --takeover any lets every user of a vhost take over ({more} more since the last)"
+             user {owner}'s and {state}. If {who} is to have it, `ringmq session delete` and \
+             SIGHUP end it; --takeover any lets every user of a vhost take over ({more} more since \
+             the last)"
         );
     }
 

@@ -4,7 +4,8 @@
 //!  Greeting ──CONNECT──► Open ──DISCONNECT, end, fault, takeover──► Closed
 //!      └──────────────── fault, time-out, refusal ───────────────────▲
 //! ```
-//! `Closed` stays until the link is gone: what is in the output still goes out, and what is promised.
+//! `Closed` stays until the link is gone: what is in the output still goes out, and so does what is
+//! promised.
 
 use crate::mqtt::{QoS, Version};
 use crate::slots::{make_room, shorten};

@@ -284,8 +284,16 @@ impl Outgoing {
             };
             let topic = TopicName::parse(stored.topic).expect("it was checked when it came");
             if session.must_screen(number) && !policy.may_receive(&client_of(session), topic) {
-                dropped |= session.queue.withdraw(number, &mut self.logs);
                 self.stats.queued_denied += 1;
+                if self.stats.queued_denied.is_power_of_two() {
+                    let (client, topic) = (&session.client_id, topic.as_str());
+                    let count = self.stats.queued_denied;
+                    warn!(
+                        "{client:?}: a waiting message to {topic:.80} is dropped: the access rules \
+                         deny it; {count} on this shard"
+                    );
+                }
+                dropped |= session.queue.withdraw(number, &mut self.logs);
                 continue;
             }
             let QueueTerms { retain, exactly_once } = entry.terms();

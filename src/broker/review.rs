@@ -1,10 +1,10 @@
 //! What new access rules mean for the sessions there are.
 //!
-//! Rules may be wrong for a while, so nothing is taken from a session for good that a better policy
-//! could give back. A subscription that is denied stays: its filter is bound as before, and no route
-//! leads to it, since its client may read none of the topics. Where all subscriptions of a session
-//! are denied, what waits in it is kept back as well. Where some are, the rest of what waits goes on;
-//! a message of which the client may not read the topic any more is dropped when it would be sent.
+//! Rules may be wrong for a while, so no subscription is taken away. One that is denied stays: its
+//! filter is bound as before, and no route leads to it, since its client may read none of the
+//! topics. Where all subscriptions of a session are denied, what waits in it is kept back as well.
+//! Where some are, the rest of what waits goes on: a message whose topic the client may not read any
+//! more is dropped when it would be sent, or those behind it would wait for the rules.
 
 use log::{info, warn};
 

@@ -101,8 +101,8 @@ impl Shard {
         Flow::Continue
     }
 
-    /// Replaces the policy: clients whose right to be there is gone are disconnected, everybody else
-    /// goes on. Nothing is taken away that another policy could not give back (see `review`).
+    /// Replaces the policy: clients whose right to be there is gone are disconnected, all others go
+    /// on. Nothing is taken away that another policy could not give back (see `review`).
     pub fn set_policy(&mut self, policy: Arc<Policy>, context: &mut Context<'_>) {
         let before = std::mem::replace(&mut self.policy, policy);
         let policy = self.policy.clone();

@@ -63,8 +63,8 @@ pub struct AbuseOptions {
     )]
     pub subscriptions_max: usize,
 
-    /// Levels a topic or filter may have; a SUBSCRIBE to a deeper filter is answered 0x80, a message
-    /// to a deeper topic is denied (see --on-denied)
+    /// Levels a topic or filter may have; a SUBSCRIBE to a deeper filter is answered 0x80, a
+    /// message to a deeper topic is denied (see --on-denied)
     #[arg(
         long = "max-topic-levels",
         value_name = "N",

@@ -4,7 +4,7 @@
 //! DIR/LOCK       empty; locked by the one process that uses the directory
 //! DIR/FORMAT     two lines: "ringmq data, format 1" and "shards N"; written once
 //! DIR/VHOSTS     numbers of vhosts (see `vhosts`); missing while there is but one
-//! DIR/DELETIONS  sessions that the broker is to delete (see `deletions`); missing while there is none
+//! DIR/DELETIONS  sessions to be deleted (see `deletions`); missing while there is none
 //! DIR/shard-K/   for each K below N; its files are named by a number of 20 digits:
 //!     00000000000000000007.segment             a segment, or a free file (64 zeros in front)
 //!     00000000000000000008.segment.new         being made; removed at the next start

@@ -29,8 +29,8 @@ pub(crate) fn unauthorised_is_acknowledged() {
 }
 
 /// What came in front of a DISCONNECT, or of the end of the client's direction, in the same segment
-/// is answered, each kind in order, before the connection is closed: also what waits for the disk or another
-/// shard. A client that hears nothing would send it again.
+/// is answered, each kind in order, before the connection is closed: also what waits for the disk
+/// or another shard. A client that hears nothing would send it again.
 #[test]
 pub(crate) fn leaving_clients_are_answered() {
     on_shards(&[1, 2, 4], |broker| {

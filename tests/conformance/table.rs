@@ -207,7 +207,7 @@ const STATEMENTS: &[Statement] = &[
     row("4.6.0-3", "a client sends PUBRECs in order", NotServer("done by the client; q2i::answers_come_in_order has the server's part")),
     row("4.6.0-4", "a client sends PUBRELs in order", NotServer("done by the client; q2o::pubrels_come_in_order has the server's part")),
     row("4.6.0-5", "topics are ordered by default", by![del::order_is_kept]),
-    row("4.6.0-6", "a client's messages on a topic go out in their order, per QoS", by![del::order_is_kept, del::kept_messages_keep_their_order, q2o::kept_for_the_absent]),
+    row("4.6.0-6", "a client's messages on a topic go out in their order, per QoS", by![del::order_holds_across_qos, del::order_is_kept, del::kept_messages_keep_their_order, q2o::kept_for_the_absent]),
     row("4.7.1-1", "wildcards are for filters, not for topic names", by![pbl::wildcard_in_a_topic_name_closes]),
     row("4.7.1-2", "`#` is a whole level, and the last", by![top::misplaced_wildcards_close, top::hash_matches_its_parent]),
     row("4.7.1-3", "`+` is a whole level, at any place", by![top::misplaced_wildcards_close, top::plus_matches_one_level]),

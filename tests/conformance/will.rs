@@ -79,8 +79,8 @@ pub(crate) fn will_is_published_at_takeover() {
     });
 }
 
-/// It reaches the one that takes over as well, at each QoS, if its session is subscribed: behind its
-/// CONNACK and what waited for it.
+/// It reaches the one that takes over as well, at each QoS, if its session is subscribed, behind
+/// its CONNACK.
 #[test]
 pub(crate) fn will_reaches_its_successor() {
     on_shards(&[1, 2, 4], |broker| {

@@ -58,8 +58,8 @@ fn connections() {
     }
 }
 
-// Where there are as many clients as there may be, or more since a reload, a client that comes again
-// takes its own place and nobody else's; and a refused one has ended no connection.
+// Where there are as many clients as there may be, or more since a reload, a client that comes
+// again takes its own place and nobody else's; and a refused one has ended no connection.
 #[test]
 fn takeovers_at_the_limit() {
     for shards in [1, 2] {

@@ -10,6 +10,9 @@ const RIGHT: &str = "user anna\ntopic readwrite #\nuser ben\ntopic read a/#\ntop
 /// It has everything for anna and nothing for ben.
 const WRONG: &str = "user anna\ntopic readwrite #\nuser bne\ntopic read a/#\ntopic read b/#\n";
 
+/// Half of what ben needs is missing.
+const HALF: &str = "user anna\ntopic readwrite #\nuser ben\ntopic read b/#\n";
+
 /// How the broker comes to know of files that have changed.
 const WAYS: [Option<End>; 3] = [None, Some(End::Stopped), Some(End::Killed)];
 
@@ -136,6 +139,48 @@ fn clients_go_on() {
             "{said}"
         );
         assert!(said.contains("the access rules allow again "), "{said}");
+    }
+}
+
+// Rules that deny a part of what a session is subscribed to: the rest goes on, and what waits of
+// the denied part is dropped, and counted, when its turn to be sent comes; not while the client is
+// away.
+#[test]
+fn a_denied_part_does_not_hold_up_the_rest() {
+    for shards in [1, 2] {
+        let files = Files::new();
+        let broker = start(&files, shards, &[]);
+        for id in ["curious", "patient"] {
+            let mut client = resume(&broker, "ben", id, false);
+            client.send(&subscribe(1, &[("a/1", 1), ("b/1", 1)]));
+            client.expect(&suback(1, &[1, 1]));
+            client.leave();
+        }
+        for topic in ["a/1", "b/1", "a/1", "b/1"] {
+            say(&broker, topic, "before");
+        }
+        files.write("acl", HALF);
+        broker.reload();
+        let mut curious = resume(&broker, "ben", "curious", true);
+        for _ in 0..2 {
+            curious.expect_publish(&publish("b/1", "before").qos1(0));
+        }
+        curious.expect_silence();
+        files.write("acl", RIGHT);
+        broker.reload();
+        curious.expect_silence();
+        let mut patient = resume(&broker, "ben", "patient", true);
+        for topic in ["a/1", "b/1", "a/1", "b/1"] {
+            patient.expect_publish(&publish(topic, "before").qos1(0));
+        }
+        say(&broker, "a/1", "after");
+        for client in [&mut curious, &mut patient] {
+            client.expect_publish(&publish("a/1", "after").qos1(0));
+            client.expect_silence();
+        }
+        broker.terminate();
+        assert!(broker.wait_for_line("counted:").contains("queued_denied 2"));
+        assert!(broker.said().contains("a waiting message to a/1 is dropped"));
     }
 }
 
