@@ -36,6 +36,7 @@
 //! | [`server`], [`config`], [`cpus`] | flags → threads, signals, end | all | – |
 //! | [`passwd`] | changes password files | `access`, `config` | the broker |
 //! | [`vhosts`] | lists and deletes vhosts | `config`, `disk` | the broker |
+//! | [`sessions`] | asks the broker to delete sessions | `config`, `disk` | the broker |
 //!
 //! `mqtt`, `transport`, `store` and `broker` are pure: no descriptor, clock, thread or atomic.
 //! [`chunk`] (bytes on their way out), [`slots`] (tables by number), [`limits`] (every bound) and
@@ -59,7 +60,8 @@
 //! 5. **Everything is bounded,** in [`limits`], each bound with its reason and what happens at it.
 //! 6. **No circle of full rings.** Handling another shard's message never waits for room: what has
 //!    none waits in a list, and the sender stops reading from its publishers, not from its peers.
-//! 7. **Order.** One publisher's messages on one topic reach one subscriber in order, for each QoS.
+//! 7. **Order.** One publisher's messages on one topic reach one subscriber in order: those of QoS
+//!    1 and 2 among themselves, those of QoS 0 among themselves.
 //! 8. **Acknowledge after the promise.** A PUBACK leaves only when every session that must have the
 //!    message has it at the configured durability, on every shard, or has acknowledged it; a SUBACK
 //!    when every shard routes to it and the log has it. The receiving side of each mesh ring
@@ -169,6 +171,7 @@ pub mod passwd;
 pub mod reactor;
 pub mod ring;
 pub mod server;
+pub mod sessions;
 pub mod slots;
 pub mod store;
 pub mod transport;

@@ -61,10 +61,17 @@ pub const CONNECTIONS_DEFAULT: usize = 1_000_000;
 /// Most `--max-connections`: a link's slot is a 32-bit number.
 pub const CONNECTIONS_MAX: usize = u32::MAX as usize;
 
-/// Levels a topic name or filter may have. Over: the publisher is closed, a SUBSCRIBE answered
-/// 0x80.
-/// Bounds the depth of every walk over the subscription tree.
-pub const TOPIC_LEVELS_MAX: usize = 128;
+/// Most `--max-topic-levels`: no more slashes fit into a topic (the one topic of slashes alone has
+/// a level more). A walk over the subscription tree goes as deep.
+pub const TOPIC_LEVELS_MAX: usize = 65_535;
+
+/// Levels a topic name or filter may have by default (`--max-topic-levels`): more than anybody
+/// names things by, and so few that one SUBSCRIBE of 64 KiB does not make a path of 65,535 nodes.
+/// Over: a message or will is denied (acknowledged and dropped), a filter answered 0x80.
+pub const TOPIC_LEVELS_DEFAULT: usize = 1024;
+
+/// Levels the filter of an access rule may have. Over: the file is refused.
+pub const RULE_LEVELS_MAX: usize = 128;
 
 /// Unacknowledged QoS 1 messages the broker keeps in flight towards one client by default
 /// (`--max-inflight`). Full: the next message waits in the session.
@@ -357,6 +364,10 @@ pub const VHOST_NAME_BYTES_MAX: usize = 255;
 
 /// Of a data directory's `VHOSTS`, more is not read.
 pub const VHOSTS_TEXT_BYTES_MAX: u64 = 4 << 20;
+
+/// Of a data directory's `DELETIONS`; beyond that no more may be asked for until the broker has
+/// taken them.
+pub const DELETIONS_TEXT_BYTES_MAX: u64 = 4 << 20;
 
 const _: () =
     assert!((VHOSTS_MAX * (VHOST_NAME_BYTES_MAX * 3 + 8)) as u64 <= VHOSTS_TEXT_BYTES_MAX);

@@ -5,13 +5,14 @@ use std::fmt::Display;
 use std::process::ExitCode;
 
 use ringmq::config::{Command, Options};
-use ringmq::{passwd, server, vhosts};
+use ringmq::{passwd, server, sessions, vhosts};
 
 fn main() -> ExitCode {
     match Command::from_command_line() {
         Command::Serve(options) => serve(&options),
         Command::Passwd(options) => tell("passwd", passwd::run(&options)),
         Command::Vhost(act) => tell("vhost", vhosts::run(&act)),
+        Command::Session(act) => tell("session", sessions::run(&act)),
     }
 }
 

@@ -4,7 +4,7 @@ use log::{debug, warn};
 
 use crate::access::Identity;
 use crate::limits::CLIENT_ID_BYTES_MAX;
-use crate::mqtt::{Connack, Connect, ConnectReturn, TopicName, Version};
+use crate::mqtt::{Connack, Connect, ConnectReturn, Version};
 use crate::store::SessionKey;
 
 use super::admission::Admittance;
@@ -99,7 +99,8 @@ impl Shard {
         begins && self.waits_for_log(conn)
     }
 
-    /// Lets a client in.
+    /// Lets a client in, or refuses it. All that may refuse it is asked before the connection that
+    /// has its client id is ended: who is refused disturbs nobody.
     fn enter(
         &mut self,
         conn: ConnId,
@@ -107,10 +108,7 @@ impl Shard {
         identity: &Identity,
         context: &mut Context<'_>,
     ) {
-        let (vhost, local) = (VhostId(identity.vhost), self.is_local(conn));
-        if connect.will.is_some_and(|will| self.is_too_deep(will.topic)) {
-            return self.close(conn, CloseReason::TooManyLevels, context);
-        }
+        let vhost = VhostId(identity.vhost);
         let made;
         let client_id = match connect.client_id {
             // [MQTT-3.1.3-8]; 3.1 wants 1 to 23 characters in any case, longer ones do no harm.
@@ -130,12 +128,30 @@ impl Shard {
         self.end_if_expired(vhost, client_id, context);
         if !self.may_take(vhost, client_id, identity.user.as_deref()) {
             self.out.stats.takeovers_refused += 1;
+            self.tell_of_lockout(vhost, client_id, identity.user.as_deref(), context.now_ms);
             return self.refuse(conn, ConnectReturn::IdentifierRejected, context);
         }
-        self.take_over(vhost, client_id, context);
         if !self.admit_to(vhost, client_id, context) {
             return self.refuse(conn, ConnectReturn::ServerUnavailable, context);
         }
+        let will = self.take_over(vhost, client_id, context);
+        self.welcome(conn, connect, identity, client_id, context);
+        if let Some(will) = will {
+            // Behind its CONNACK the newcomer gets it as well, at QoS 0 too.
+            self.publish_will(vhost, &will, context);
+        }
+    }
+
+    /// Gives a client that was let in its session.
+    fn welcome(
+        &mut self,
+        conn: ConnId,
+        connect: &Connect<'_>,
+        identity: &Identity,
+        client_id: &str,
+        context: &mut Context<'_>,
+    ) {
+        let (vhost, local) = (VhostId(identity.vhost), self.is_local(conn));
         let sessions = &self.catalog.sessions;
         let found = sessions.find(vhost.0, client_id);
         let ends = connect.clean_session && found.is_some_and(|key| !sessions.get(key).clean);
@@ -187,10 +203,6 @@ impl Shard {
         }
     }
 
-    fn is_too_deep(&self, topic: TopicName<'_>) -> bool {
-        topic.level_count() > self.out.options.topic_levels_max
-    }
-
     pub(super) fn write_connack(&mut self, conn: ConnId, present: bool) {
         let version = self.version(conn).unwrap_or(Version::V311);
         self.out.reply(conn, &Connack::bytes_v3(version, present, ConnectReturn::Accepted));
@@ -223,8 +235,31 @@ impl Shard {
         owner.is_none() || owner == user || self.out.options.takeover == Takeover::Any
     }
 
+    /// Says who is locked out by whose session, and the way out.
+    fn tell_of_lockout(
+        &mut self,
+        vhost: VhostId,
+        client_id: &str,
+        user: Option<&str>,
+        now_ms: u64,
+    ) {
+        let Some(more) = self.lockouts.log_now(now_ms) else { return };
+        let key = self.catalog.sessions.find(vhost.0, client_id);
+        let session = key.map(|key| self.catalog.sessions.get(key));
+        let owner = session.and_then(|session| session.owner()).unwrap_or_default();
+        let is_there = session.is_some_and(|session| session.holder.is_some());
+        let (who, vhost) = (user.unwrap_or("a client without a user"), &self.vhosts[vhost].name);
+        let state = if is_there { "is connected" } else { "is kept for it" };
+        warn!(
+            "{client_id:?}: {who} is refused: the session of that client id in vhost {vhost} is \
+             user {owner}'s and {state}. If {who} is to have it, `ringmq session delete` and \
+             SIGHUP end it; --takeover any lets every user of a vhost take over ({more} more since \
+             the last)"
+        );
+    }
+
     /// Notes whose a session is. Its subscriptions bring what that user may read.
-    fn set_owner(&mut self, key: SessionKey, user: Option<&str>) {
+    fn set_owner(&mut self, key: SessionKey, user: Option<&str>, context: &mut Context<'_>) {
         let session = self.catalog.sessions.get(key);
         if session.owner() != user {
             if !session.subscriptions.is_empty() {
@@ -233,16 +268,22 @@ impl Shard {
             self.catalog.set_owner(key, user, &mut self.out.logs);
             // Nor may it bring what only the user before may read.
             self.catalog.sessions.get_mut(key).screen_waiting();
+            self.settle_withheld(key, context);
         }
     }
 
-    /// Ends the connection that has this client id now [MQTT-3.1.4-2].
-    fn take_over(&mut self, vhost: VhostId, client_id: &str, context: &mut Context<'_>) {
+    /// Ends the connection that has this client id now [MQTT-3.1.4-2]; gives its will, which is to
+    /// be published.
+    fn take_over(
+        &mut self,
+        vhost: VhostId,
+        client_id: &str,
+        context: &mut Context<'_>,
+    ) -> Option<Box<Will>> {
         let sessions = &self.catalog.sessions;
-        let holder = sessions.find(vhost.0, client_id).and_then(|key| sessions.get(key).holder);
-        if let Some(holder) = holder {
-            self.close(ConnId::of(holder), CloseReason::TakenOver, context);
-        }
+        let holder = sessions.find(vhost.0, client_id).and_then(|key| sessions.get(key).holder)?;
+        let (_, will) = self.end(ConnId::of(holder), CloseReason::TakenOver, context)?;
+        Some(will)
     }
 
     /// Finds or makes the session (3.1.2.4); tells whether there was one [MQTT-3.2.2-2].
@@ -269,7 +310,7 @@ impl Shard {
         if found.is_none() {
             self.count_session(key);
         }
-        self.set_owner(key, identity.user.as_deref());
+        self.set_owner(key, identity.user.as_deref(), context);
         let logs = &mut self.out.logs;
         // [MQTT-4.4.0-1] What is not acknowledged comes again.
         self.catalog.attach(key, conn.holder(), logs);

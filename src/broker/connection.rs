@@ -4,7 +4,8 @@
 //!  Greeting ──CONNECT──► Open ──DISCONNECT, end, fault, takeover──► Closed
 //!      └──────────────── fault, time-out, refusal ───────────────────▲
 //! ```
-//! `Closed` stays until the link is gone: what is in the output still goes out.
+//! `Closed` stays until the link is gone: what is in the output still goes out, and so does what is
+//! promised.
 
 use crate::mqtt::{QoS, Version};
 use crate::slots::{make_room, shorten};
@@ -117,6 +118,11 @@ impl Connection {
     #[inline]
     pub(super) fn throttled_until_ms(&self) -> Option<u64> {
         self.meter.as_ref().and_then(|meter| meter.paused_until_ms)
+    }
+
+    /// Whether replies are still to come; that more of its session may be sent is none.
+    pub(super) fn is_owed(&self) -> bool {
+        self.promised > self.resumes || !self.withheld.is_empty()
     }
 
     /// Takes the next promised reply off the account; whether it is to be withheld.

@@ -272,7 +272,7 @@ impl Outgoing {
         let mut dropped = false;
         let Some(conn) = session.holder.map(ConnId::of) else { return dropped };
         let Some(connection) = self.connections.get_mut(conn) else { return dropped };
-        if connection.resumes > 0 {
+        if connection.resumes > 0 || session.is_withheld() {
             return dropped;
         }
         let (before, once_end) = (connection.output.bytes(), connection.once_end);
@@ -298,8 +298,16 @@ impl Outgoing {
             };
             let topic = TopicName::parse(stored.topic).expect("it was checked when it came");
             if session.must_screen(number) && !policy.may_receive(&client_of(session), topic) {
-                dropped |= session.queue.withdraw(number, &mut self.logs);
                 self.stats.queued_denied += 1;
+                if self.stats.queued_denied.is_power_of_two() {
+                    let (client, topic) = (&session.client_id, topic.as_str());
+                    let count = self.stats.queued_denied;
+                    warn!(
+                        "{client:?}: a waiting message to {topic:.80} is dropped: the access rules \
+                         deny it; {count} on this shard"
+                    );
+                }
+                dropped |= session.queue.withdraw(number, &mut self.logs);
                 continue;
             }
             let QueueTerms { retain, exactly_once } = entry.terms();

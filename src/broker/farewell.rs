@@ -1,6 +1,6 @@
 //! Ends of connections: their reasons, wills (3.1.2.5), and what becomes of the session.
 
-use log::debug;
+use log::{debug, info};
 
 use crate::limits::CONNECT_TIMEOUT_MS;
 use crate::mqtt::TopicName;
@@ -19,29 +19,39 @@ impl Shard {
     /// Ends a connection: the will is published unless DISCONNECT came [MQTT-3.1.2-8],
     /// [MQTT-3.1.2-10], the session is detached, and [`Event::Close`] follows.
     pub fn close(&mut self, conn: ConnId, reason: CloseReason, context: &mut Context<'_>) {
-        let Some(connection) = self.out.connections.get_mut(conn) else {
-            return;
-        };
+        if let Some((vhost, will)) = self.end(conn, reason, context) {
+            self.publish_will(vhost, &will, context);
+        }
+    }
+
+    /// The same, but for the will: gives it if it is to be published. Of a connection that is taken
+    /// over its place among those there may be passes to the one that takes it over.
+    pub(super) fn end(
+        &mut self,
+        conn: ConnId,
+        reason: CloseReason,
+        context: &mut Context<'_>,
+    ) -> Option<(VhostId, Box<Will>)> {
+        let connection = self.out.connections.get_mut(conn)?;
         let phase = std::mem::replace(&mut connection.phase, Phase::Closed);
         if matches!(phase, Phase::Closed) {
-            return;
+            return None;
         }
         debug!("link {}: closing: {reason}", conn.slot);
         self.out.stats.count_close(reason);
         connection.replays = None;
         self.out.stop_holding(conn, context);
         self.out.events.push_back(Event::Close(conn));
-        if let Phase::Open(open) = phase {
-            let will = open.will.as_deref().filter(|_| reason != CloseReason::Disconnected);
-            // Whether it may is to be asked while its session is there.
-            let will = will.filter(|will| self.may_publish_will(open.session, will));
-            self.detach(&open, context);
+        let Phase::Open(mut open) = phase else { return None };
+        let will = open.will.take().filter(|_| reason != CloseReason::Disconnected);
+        // Whether it may is to be asked while its session is there.
+        let will = will.filter(|will| self.may_publish_will(open.session, will));
+        self.detach(&open, context);
+        if reason != CloseReason::TakenOver {
             context.peers.leave(open.vhost.0);
-            self.clients -= 1;
-            if let Some(will) = will {
-                self.publish_will(open.vhost, will, context);
-            }
         }
+        self.clients -= 1;
+        will.map(|will| (open.vhost, will))
     }
 
     /// Publishes the wills of all connections: the broker stops, and who wants them is still there.
@@ -131,8 +141,11 @@ impl Shard {
 
     fn may_publish_will(&mut self, key: SessionKey, will: &Will) -> bool {
         let topic = TopicName::parse(&will.topic).expect("it was checked at CONNECT");
-        let may = may_publish(&self.policy, self.catalog.sessions.get(key), topic);
+        let (session, levels_max) =
+            (self.catalog.sessions.get(key), self.out.options.topic_levels_max);
+        let may = may_publish(&self.policy, session, topic, levels_max);
         if !may {
+            info!("{:?}: its will may not go to {:.80?}", session.client_id, topic.as_str());
             self.out.stats.publishes_denied += 1;
             let vhost = VhostId(self.catalog.sessions.get(key).vhost);
             self.vhosts[vhost].counts.publishes_denied += 1;
@@ -140,7 +153,7 @@ impl Shard {
         may
     }
 
-    fn publish_will(&mut self, vhost: VhostId, will: &Will, context: &mut Context<'_>) {
+    pub(super) fn publish_will(&mut self, vhost: VhostId, will: &Will, context: &mut Context<'_>) {
         let topic = TopicName::parse(&will.topic).expect("it was checked at CONNECT");
         let Will { payload, qos, retain, .. } = will;
         let message = Message { topic, payload, qos: *qos, retain: *retain };

@@ -7,12 +7,13 @@
 //! | file | noun |
 //! |---|---|
 //! | `shard` | the hub: what a reactor calls |
-//! | `admission`, `rights` | who may come in; what they may do |
+//! | `admission`, `rights`, `review` | who may come in; what they may do, and new rules |
 //! | `counts` | what happened in a vhost |
 //! | `connect`, `subscribe` | CONNECT; SUBSCRIBE and UNSUBSCRIBE |
 //! | `inbound`, `routing` | PUBLISH and its answers; who gets a message |
 //! | `farewell`, `reason` | ends of connections and wills; why they end |
 //! | `absences` | sessions whose clients are away, and which have expired |
+//! | `deletion` | sessions that an operator has deleted |
 //! | `connection`, `output`, `vhost` | state; sessions and retained messages are in the store |
 //! | `tree`, `routes` | filters to subscribers, and the cache of that by topic |
 //! | `letter`, `delivery` | one message on its way; handing it to a session |
@@ -30,6 +31,7 @@ mod congestion;
 mod connect;
 mod connection;
 mod counts;
+mod deletion;
 mod delivery;
 mod farewell;
 mod inbound;
@@ -45,6 +47,7 @@ mod quota;
 mod reason;
 mod reclaim;
 mod replay;
+mod review;
 mod rights;
 mod routes;
 mod routing;
@@ -58,6 +61,7 @@ mod vhost;
 
 pub use admission::{Answer, Caller, Inquiry};
 pub use counts::VhostReport;
+pub use deletion::SessionName;
 pub use meter::PublishRate;
 pub use options::{OnDenied, Options, Overflow, Takeover, Threshold};
 pub use peers::{Crowd, Peers, ShardId, ShardSet};

@@ -93,7 +93,7 @@ impl Options {
             inflight_max: limits::INFLIGHT_DEFAULT,
             publish_rate: PublishRate::default(),
             subscriptions_max: limits::SUBSCRIPTIONS_MAX,
-            topic_levels_max: limits::TOPIC_LEVELS_MAX,
+            topic_levels_max: limits::TOPIC_LEVELS_DEFAULT,
             session_bytes_max: limits::SESSION_BYTES_MAX,
             session_overflow: Overflow::DropOldest,
             session_expiry_ms: 0,

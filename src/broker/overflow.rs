@@ -18,6 +18,7 @@ use log::warn;
 use crate::limits::{BLOCK_BYTES_MIN, DROPS_NAMED_MAX};
 use crate::store::SessionKey;
 
+use super::connection::Phase;
 use super::letter::Source;
 use super::peers::{PeerMessage, ShardId, ShardSet};
 use super::shard::{Context, Event, Shard};
@@ -94,6 +95,9 @@ impl Shard {
             return;
         }
         let full = self.catalog.sessions.try_get(key).is_some_and(|session| {
+            if session.is_withheld() {
+                return false;
+            }
             let vhost = &mut self.vhosts[VhostId(session.vhost)];
             vhost.usage.awaited |= vhost.is_crowded();
             session.queue.stored_bytes() > self.out.options.session_bytes_max / 4 * 3
@@ -130,8 +134,12 @@ impl Shard {
         }
         connection.granted = 0;
         connection.last_packet_ms = context.now_ms;
+        let is_closed = matches!(connection.phase, Phase::Closed);
         for reply in std::mem::take(&mut connection.withheld) {
             self.keep_promise(conn, &reply, context);
+        }
+        if is_closed {
+            return self.go_on_closing(conn);
         }
         self.out.events.push_back(Event::Resume(conn));
     }

@@ -25,10 +25,8 @@ pub enum CloseReason {
     SecondConnect,
     /// A packet that only servers send, or that answers none of ours.
     Unexpected,
-    /// An acknowledgement of another QoS than the message's.
+    /// An acknowledgement of another QoS than the message's, or of a step that is still to come.
     WrongAnswer,
-    /// A topic name with too many levels.
-    TooManyLevels,
     /// No packet within one and a half times the keep alive [MQTT-3.1.2-24].
     KeepAlive,
     /// No CONNECT in time.
@@ -45,6 +43,8 @@ pub enum CloseReason {
     Denied,
     /// A new policy does not have it.
     Revoked,
+    /// An operator has its session deleted.
+    Deleted,
     /// The broker stops.
     Stopping,
 }
@@ -61,8 +61,7 @@ impl fmt::Display for CloseReason {
             Self::NoConnect => "first packet is not CONNECT",
             Self::SecondConnect => "second CONNECT",
             Self::Unexpected => "packet that a client may not send",
-            Self::WrongAnswer => "acknowledgement of another QoS than the message's",
-            Self::TooManyLevels => "topic name has too many levels",
+            Self::WrongAnswer => "acknowledgement of another QoS or step than the message's",
             Self::KeepAlive => "nothing received within 1.5 times the keep alive",
             Self::ConnectTimeout => "no CONNECT in time",
             Self::TooMuchBeforeConnect => "too many bytes before CONNECT",
@@ -70,6 +69,7 @@ impl fmt::Display for CloseReason {
             Self::AddressLimit => "too many connections of its address",
             Self::TakenOver => "another client connected with the same client id",
             Self::Denied => "published where it may not",
+            Self::Deleted => "its session is deleted, as an operator asked",
             Self::Revoked => "may not be here under the new access rules",
             Self::Stopping => "broker stops",
         })

@@ -42,7 +42,8 @@ pub struct Context<'a> {
 pub enum Event {
     /// Hand over the connection's packets again.
     Resume(ConnId),
-    /// Send what the connection still has to say, then close its link.
+    /// Send what the connection still has to say, then close its link; wait for what it is owed
+    /// first (see [`Shard::is_owed`]). Comes again when that is there.
     Close(ConnId),
 }
 
@@ -59,6 +60,8 @@ pub struct Shard {
     pub(super) forms: Forms,
     pub(super) promises: Promises,
     pub(super) refusals: Refusals,
+    /// The same of clients whose client id is another user's.
+    pub(super) lockouts: Refusals,
     /// Passwords to be verified.
     pub(super) inquiries: VecDeque<Inquiry>,
     /// Packets handled.
@@ -107,6 +110,7 @@ impl Shard {
             forms: Forms::default(),
             promises: Promises::default(),
             refusals: Refusals::default(),
+            lockouts: Refusals::default(),
             inquiries: VecDeque::new(),
             packets: 0,
             clients: 0,
@@ -350,10 +354,14 @@ impl Shard {
         {
             for (conn, reply) in replies.drain(..) {
                 let Some(connection) = self.out.connections.get_mut(conn) else { continue };
+                let is_closed = matches!(connection.phase, Phase::Closed);
                 if connection.withholds(&reply) {
                     connection.withheld.push(reply);
                 } else {
                     self.keep_promise(conn, &reply, context);
+                }
+                if is_closed {
+                    self.go_on_closing(conn);
                 }
             }
             self.promises.recycle(replies);
@@ -424,6 +432,19 @@ impl Shard {
         match self.out.connections.get_mut(conn) {
             Some(connection) if connection.output.is_waiting() => connection.output.take(spare),
             _ => spare,
+        }
+    }
+
+    /// Whether a connection has replies to come that it was promised: a publisher that leaves right
+    /// behind its message must learn that the broker has it, or it sends it again.
+    pub fn is_owed(&self, conn: ConnId) -> bool {
+        self.out.connections.get(conn).is_some_and(Connection::is_owed)
+    }
+
+    /// A reply of a connection that was closed is there: was it the last?
+    pub(super) fn go_on_closing(&mut self, conn: ConnId) {
+        if !self.is_owed(conn) {
+            self.out.events.push_back(Event::Close(conn));
         }
     }
 

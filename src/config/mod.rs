@@ -29,7 +29,7 @@ use crate::limits;
 
 pub use abuse::AbuseOptions;
 pub use access::{Access, OnDenied, Takeover};
-pub use command::{Command, Passwd, VhostAct};
+pub use command::{Command, Passwd, SessionAct, VhostAct};
 pub use doors::{Cidr, DoorOptions, Owner};
 pub use listen::{Endpoint, Listen, ListenRequest, Place};
 pub use tls::{ServerName, TlsClients, TlsIdentity, TlsMin, TlsOptions};

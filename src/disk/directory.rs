@@ -68,6 +68,8 @@ pub enum DirectoryError {
     Malformed(PathBuf),
     /// This `VHOSTS` does not say what it must.
     MalformedVhosts(PathBuf),
+    /// This `DELETIONS` does not say what it must.
+    MalformedDeletions(PathBuf),
     /// It was made with another number of shards than asked for.
     Shards {
         /// The directory.
@@ -124,6 +126,12 @@ impl fmt::Display for DirectoryError {
                 "{} is damaged: it must say \"next N\" and then, for each vhost but /, its number \
                  below N and its name; bring it back from a backup, or remove it to lose what \
                  vhosts but / have stored",
+                path.display()
+            ),
+            Self::MalformedDeletions(path) => write!(
+                f,
+                "{} is damaged: it must say a vhost and a client id on each line; remove it, and \
+                 ask again with `ringmq session delete`",
                 path.display()
             ),
             Self::Shards { path, made } => write!(

@@ -110,6 +110,9 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                 self.with_broker(|broker, context| broker.set_policy(policy, context));
             }
             (Parcel::Tls(setup), _) => self.tls = Some(setup),
+            (Parcel::Delete(names), _) => {
+                self.with_broker(|broker, context| broker.delete_sessions(&names, context));
+            }
             (Parcel::Drain, _) => self.begin_stopping(),
             (Parcel::Drained, Some(from)) => {
                 if let Stopping::Wills { missing, .. } = &mut self.stopping {

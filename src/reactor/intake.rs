@@ -288,19 +288,16 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     }
 
     /// Ends a link whose peer has closed, when all that came before was handled: a publisher that
-    /// was made to wait may have said DISCONNECT meanwhile.
+    /// was made to wait may have said DISCONNECT meanwhile. It may have closed only its own
+    /// direction, and read on: what it is still to hear goes out first.
     fn end_if_read(&mut self, key: Key) {
         if self.flow(key) == Flow::Pause {
             return;
         }
-        match self.links.get_mut(key) {
-            Some(link) if link.ended && link.transport.owes_goodbye() => {
-                self.with_broker(|broker, context| {
-                    broker.close(conn_of(key), CloseReason::PeerClosed, context);
-                });
-            }
-            Some(link) if link.ended => self.end(key, CloseReason::PeerClosed),
-            _ => {}
+        if self.links.get_mut(key).is_some_and(|link| link.ended) {
+            self.with_broker(|broker, context| {
+                broker.close(conn_of(key), CloseReason::PeerClosed, context);
+            });
         }
     }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::access::Policy;
-use crate::broker::{Caller, Crowd, Peers, ShardId, ShardSet};
+use crate::broker::{Caller, Crowd, Peers, SessionName, ShardId, ShardSet};
 use crate::limits::{LARGE_BYTES_MAX, SHARE_BYTES_MIN};
 use crate::mesh::{AddressPass, Bell, Census, CensusFull, CensusMax, Sender};
 use crate::ring::Wake;
@@ -41,6 +41,8 @@ pub enum Parcel<S> {
     Policy(Arc<Policy>),
     /// From the control thread: who comes from now on gets these certificates.
     Tls(Arc<TlsSetup>),
+    /// From the control thread: these sessions are to end, of those that live on the receiver.
+    Delete(Arc<[SessionName]>),
     /// From the control thread: stop.
     Drain,
     /// The sender publishes nothing more.

@@ -2,6 +2,7 @@
 
 mod access;
 mod auth;
+mod deletions;
 mod doors;
 mod heap;
 mod notify;
@@ -178,6 +179,7 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     );
     let pinned = if pins.is_some() { "pinned" } else { "not pinned" };
     info!("{shards} shard{}, {pinned}", if shards == 1 { "" } else { "s" });
+    deletions::forward(&options.data_dir, &access, &mut controls);
     announce(&opened, options);
     notifier.ready();
     for signal in signals.forever() {
@@ -185,6 +187,7 @@ pub fn run(options: &Options) -> Result<(), StartError> {
             break;
         }
         reload(options, &mut access, &mut controls);
+        deletions::forward(&options.data_dir, &access, &mut controls);
     }
     info!("stopping");
     notifier.stopping();

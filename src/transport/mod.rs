@@ -101,14 +101,6 @@ impl Transport {
         }
     }
 
-    /// Whether the peer is to be told that nothing more comes, before its connection is closed.
-    pub fn owes_goodbye(&self) -> bool {
-        match self {
-            Self::Plain => false,
-            Self::Tls(tls) => tls.owes_goodbye(),
-        }
-    }
-
     /// Whether it holds application bytes that wait for the next send.
     #[inline]
     pub fn is_full(&self) -> bool {

@@ -130,10 +130,6 @@ impl Tls {
         !self.plain.is_empty()
     }
 
-    pub(super) fn owes_goodbye(&self) -> bool {
-        self.phase == Phase::Open
-    }
-
     pub(super) fn certified_name(&self) -> Option<&str> {
         self.name.as_deref()
     }

@@ -7,6 +7,8 @@ mod common;
 mod deletion;
 mod files;
 mod limits;
+mod lockout;
+mod mistakes;
 mod reload;
 mod rights;
 mod users;

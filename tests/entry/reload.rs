@@ -55,8 +55,8 @@ fn all_or_nothing() {
 }
 
 // New rules hold for who is there: for topics published to before, for routes known before, and
-// for subscriptions, of which those without anything left to read are gone, and for what waits,
-// also of absent ones.
+// for subscriptions, of which those without anything left to read bring nothing, and for what
+// waits, also of absent ones.
 #[test]
 fn rules_change() {
     let files = Files::new();

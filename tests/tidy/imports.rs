@@ -36,6 +36,7 @@ const TABLE: &[Row] = &[
     row("config", &["access"], &["clap", "log"]),
     row("passwd", &["access", "config"], &["rpassword", "rustix"]),
     row("vhosts", &["config", "disk"], &[]),
+    row("sessions", &["config", "disk"], &[]),
     row("cpus", &[], &["rustix"]),
 ];
 

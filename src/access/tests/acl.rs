@@ -175,7 +175,7 @@ fn faults() {
         ("permission u .* [ .*", "WRITE is no regular expression"),
         ("permission u ( .* .*", "CONFIGURE is no regular expression"),
         ("permission ok .* .* .*", "has a permission already"),
-        (&deep, "more than 128 levels"),
+        (&deep, "at most 128 levels"),
         (&large, "READ is no regular expression"),
         (&nested, "WRITE is no regular expression"),
     ] {
