@@ -1,7 +1,5 @@
 //! Ends of connections: their reasons, wills (3.1.2.5), and what becomes of the session.
 
-use log::debug;
-
 use crate::limits::CONNECT_TIMEOUT_MS;
 use crate::mqtt::TopicName;
 use crate::store::SessionKey;
@@ -19,6 +17,7 @@ impl Shard {
     /// Ends a connection: the will is published unless DISCONNECT came [MQTT-3.1.2-8],
     /// [MQTT-3.1.2-10], the session is detached, and [`Event::Close`] follows.
     pub fn close(&mut self, conn: ConnId, reason: CloseReason, context: &mut Context<'_>) {
+        self.tell_slow_at_end(conn, context.now_ms);
         let Some(connection) = self.out.connections.get_mut(conn) else {
             return;
         };
@@ -26,9 +25,15 @@ impl Shard {
         if matches!(phase, Phase::Closed) {
             return;
         }
-        debug!("link {}: closing: {reason}", conn.slot);
         self.out.stats.count_close(reason);
         connection.replays = None;
+        match &phase {
+            Phase::Greeting(greeting) => {
+                self.tell_closed_early(greeting.caller, reason, context.now_ms);
+            }
+            Phase::Open(open) => self.tell_disconnected(open, reason, context.now_ms),
+            Phase::Closed => {}
+        }
         self.out.stop_holding(conn, context);
         self.out.events.push_back(Event::Close(conn));
         if let Phase::Open(open) = phase {
@@ -110,7 +115,10 @@ impl Shard {
             connection.last_packet_ms = context.now_ms;
             return self.timer_ms(conn);
         }
-        let reason = if greeting { CloseReason::ConnectTimeout } else { CloseReason::KeepAlive };
+        let reason = match self.out.connections.get(conn).map(|connection| &connection.phase) {
+            Some(Phase::Open(open)) => CloseReason::KeepAlive(open.silence_ms_max / 1500),
+            _ => CloseReason::ConnectTimeout,
+        };
         self.close(conn, reason, context);
         None
     }

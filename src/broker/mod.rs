@@ -11,7 +11,8 @@
 //! | `counts` | what happened in a vhost |
 //! | `connect`, `subscribe` | CONNECT; SUBSCRIBE and UNSUBSCRIBE |
 //! | `inbound`, `routing` | PUBLISH and its answers; who gets a message |
-//! | `farewell`, `reason` | ends of connections and wills; why they end |
+//! | `farewell`, `reason`, `refusal` | ends of connections and wills; why they end, or never begin |
+//! | `notices`, `accounts`, `takeovers`, `line_limit` | what the log says of clients; how often |
 //! | `connection`, `output`, `vhost` | state; sessions and retained messages are in the store |
 //! | `tree`, `routes` | filters to subscribers, and the cache of that by topic |
 //! | `letter`, `delivery` | one message on its way; handing it to a session |
@@ -23,6 +24,7 @@
 //! | `storage`, `shortage` | what the disk is given and asked for; who waits for it |
 //! | `overflow` | sessions that are full, and who waits for them |
 
+mod accounts;
 mod admission;
 mod congestion;
 mod connect;
@@ -32,7 +34,9 @@ mod delivery;
 mod farewell;
 mod inbound;
 mod letter;
+mod line_limit;
 mod meter;
+mod notices;
 mod options;
 mod output;
 mod overflow;
@@ -42,6 +46,7 @@ mod promises;
 mod quota;
 mod reason;
 mod reclaim;
+mod refusal;
 mod replay;
 mod rights;
 mod routes;
@@ -51,11 +56,13 @@ mod shortage;
 mod stats;
 mod storage;
 mod subscribe;
+mod takeovers;
 mod tree;
 mod vhost;
 
-pub use admission::{Answer, Caller, Inquiry};
+pub use admission::{Answer, Caller, Inquiry, Secured};
 pub use counts::VhostReport;
+pub use line_limit::LineLimit;
 pub use meter::PublishRate;
 pub use options::{OnDenied, Options, Overflow, Takeover, Threshold};
 pub use peers::{Crowd, Peers, ShardId, ShardSet};

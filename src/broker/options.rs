@@ -73,6 +73,8 @@ pub struct Options {
     pub on_denied: OnDenied,
     /// `--takeover`.
     pub takeover: Takeover,
+    /// `--log-connections`.
+    pub log_connections: bool,
     /// `--disk-low`.
     pub disk_low: Option<Threshold>,
     /// The time when the clock stood at 0, milliseconds since 1970.
@@ -98,6 +100,7 @@ impl Options {
             session_expiry_ms: 0,
             on_denied: OnDenied::Drop,
             takeover: Takeover::SameUser,
+            log_connections: true,
             disk_low: None,
             epoch_ms: 0,
             seed: 1,

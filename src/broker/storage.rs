@@ -128,7 +128,7 @@ impl Shard {
     pub(super) fn storage_due_ms(&self) -> Option<u64> {
         let disk = &self.disk;
         let dues = disk.retry_ms.into_iter().chain(disk.lazy_ms).chain(disk.expiry_ms);
-        dues.chain(self.out.drops.due_ms()).min()
+        dues.chain(self.notices_due_ms()).min()
     }
 
     /// Asks for a file again; looks for sessions whose clients stayed away too long.
@@ -142,7 +142,7 @@ impl Shard {
         if is_due(self.disk.expiry_ms) {
             self.expire_some(context);
         }
-        self.tell_of_drops(context.now_ms);
+        self.tell_due(context.now_ms);
     }
 
     /// Has sessions looked at in a while: one may have expired then.

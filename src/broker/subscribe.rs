@@ -140,7 +140,7 @@ impl Shard {
             return self.refuse_subscription(conn, "too many levels");
         }
         if !self.may_subscribe(key, filter) {
-            debug!("link {}: may not subscribe to {:?}", conn.slot, filter.as_str());
+            self.tell_denied_subscription(key, filter);
             self.out.stats.subscriptions_denied += 1;
             self.vhosts[vhost].counts.subscriptions_denied += 1;
             return None;

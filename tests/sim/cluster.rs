@@ -223,6 +223,7 @@ fn broker_options(plan: &Plan, shard: ShardId) -> broker::Options {
         session_expiry_ms: 0,
         on_denied: broker::OnDenied::Drop,
         takeover: broker::Takeover::SameUser,
+        log_connections: true,
         disk_low: None,
         epoch_ms: 1,
         seed: plan.seed,
