@@ -33,7 +33,7 @@
 //! | [`ring`] | the only user of io_uring | `io-uring`, `libc` | MQTT, broker |
 //! | [`broker`] | the state machines | `access`, `mqtt`, `store` | the ring |
 //! | [`reactor`] | completions → broker → operations | all above | flags' text |
-//! | [`logging`] | lines on standard error, by a thread of its own | `log`, `env_filter`, `jiff` | who logs what |
+//! | [`logging`] | lines on standard error, by one thread | `env_filter`, `jiff` | who logs what |
 //! | [`server`], [`config`], [`cpus`] | flags → threads, signals, end | all | – |
 //! | [`passwd`] | changes password files | `access`, `config` | the broker |
 //! | [`vhosts`] | lists and deletes vhosts | `config`, `disk` | the broker |

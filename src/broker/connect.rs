@@ -105,9 +105,7 @@ impl Shard {
         let resuming = !kept.clean && kept.queue.waiting() > 0;
         // What waits is sent when it is committed.
         let once_end = if kept.clean { u64::MAX } else { kept.queue.end() };
-        let Some(connection) = self.out.connections.get_mut(conn) else {
-            return;
-        };
+        let Some(connection) = self.out.connections.get_mut(conn) else { return };
         connection.once_end = once_end;
         connection.phase = Phase::Open(Open {
             version: connect.version,
@@ -165,6 +163,7 @@ impl Shard {
     /// Answers a CONNECT with a refusal and closes [MQTT-3.2.2-5].
     pub(super) fn refuse(&mut self, conn: ConnId, code: ConnectReturn, context: &mut Context<'_>) {
         self.out.stats.clients_refused += 1;
+        self.notices.refused_for(Why::Code(code));
         self.out.reply(conn, &Connack::bytes_v3(Version::V311, false, code));
         self.close(conn, CloseReason::Refused(code), context);
     }

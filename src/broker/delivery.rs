@@ -11,6 +11,7 @@ use crate::access::Policy;
 use crate::chunk::ChunkPool;
 use crate::limits::{LOG_BYTES_MAX, OUTGOING_BURST_FACTOR};
 use crate::mqtt::{Ack, AckKind, Delivery, PacketId, Properties, Publish, QoS, TopicName, Version};
+use crate::shown::Shown;
 use crate::store::{Logs, QueueEntry, QueueNext, QueueTerms, Session, SessionKey};
 
 use super::accounts::Accounts;
@@ -359,6 +360,7 @@ impl Outgoing {
         self.stats.retained_refused_full += 1;
         if self.stats.retained_refused_full.is_power_of_two() {
             let count = self.stats.retained_refused_full;
+            let topic = Shown(topic);
             warn!(
                 "{topic}: not retained: as much is retained as may be (--retained-max-count, \
                  --retained-max-bytes, max-retained-bytes of its vhost); {count} on this shard"

@@ -11,7 +11,8 @@
 //! | `counts` | what happened in a vhost |
 //! | `connect`, `subscribe` | CONNECT; SUBSCRIBE and UNSUBSCRIBE |
 //! | `inbound`, `routing` | PUBLISH and its answers; who gets a message |
-//! | `farewell`, `reason`, `refusal` | ends of connections and wills; why they end, or never begin |
+//! | `farewell`, `reason` | ends of connections and wills; why they end |
+//! | `refusal` | why clients are refused |
 //! | `notices`, `accounts`, `takeovers`, `line_limit` | what the log says of clients; how often |
 //! | `connection`, `output`, `vhost` | state; sessions and retained messages are in the store |
 //! | `tree`, `routes` | filters to subscribers, and the cache of that by topic |

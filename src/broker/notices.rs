@@ -9,8 +9,8 @@ use log::Level::{Info, Warn};
 use log::{debug, info, log_enabled, warn};
 
 use crate::access::Identity;
-use crate::limits::DROPS_NAMED_MAX;
-use crate::mqtt::{Connect, Foreign, TopicFilter, TopicName, Version};
+use crate::limits::{DROPS_NAMED_MAX, PRE_CONNECT_BYTES_MAX};
+use crate::mqtt::{Connect, DecodeError, Foreign, TopicFilter, TopicName, Version};
 use crate::shown::Shown;
 use crate::store::SessionKey;
 
@@ -173,6 +173,12 @@ impl Shard {
             | CloseReason::PeerClosed
             | CloseReason::Failed(_)
             | CloseReason::Stopping => debug!("{caller}: closed before CONNECT: {reason}"),
+            CloseReason::Malformed(DecodeError::TooLarge { bytes, max })
+                if max == PRE_CONNECT_BYTES_MAX =>
+            {
+                let reason = format_args!("a CONNECT of {bytes} bytes, {max} at most");
+                self.tell_strange(caller, " before CONNECT", &reason, now_ms);
+            }
             _ => self.tell_strange(caller, " before CONNECT", &reason, now_ms),
         }
     }

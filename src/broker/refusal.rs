@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::mqtt::ConnectReturn;
+
 use super::Answer;
 
 /// See the module.
@@ -37,6 +39,8 @@ pub(super) enum Why {
     VhostSessions,
     /// As many sessions as a shard has.
     Sessions,
+    /// None that is more exact than the CONNACK's code.
+    Code(ConnectReturn),
 }
 
 impl Why {
@@ -80,6 +84,7 @@ impl fmt::Display for Why {
             Self::VhostSessions => {
                 "its vhost has as many sessions as it may (max-sessions in `limits`)"
             }
+            Self::Code(code) => return write!(f, "CONNACK {}, {code}", *code as u8),
             Self::Sessions => "this shard has as many sessions as it can",
         })
     }

@@ -113,7 +113,8 @@ impl<'kvs> VisitSource<'kvs> for Fields<'_> {
         } else if let Some(is) = value.to_bool() {
             write!(self.line, r#","{key}":{is}"#)
         } else if let Some(text) = value.to_borrowed_str() {
-            write_field(self.line, key, text)
+            // What is not there has no field.
+            if text.is_empty() { Ok(()) } else { write_field(self.line, key, text) }
         } else {
             write_field(self.line, key, &value.to_string())
         };
@@ -126,9 +127,22 @@ fn write_field(line: &mut String, key: &str, text: &str) -> fmt::Result {
     write!(line, r#","{key}":{}"#, quoted(&text[..end]))
 }
 
-/// A text as JSON has it.
+/// A text as JSON has it, with escapes also for what JSON lets through and a terminal does not.
 fn quoted(text: &str) -> String {
-    serde_json::to_string(text).expect("a text is always JSON")
+    let quoted = serde_json::to_string(text).expect("a text is always JSON");
+    if quoted.chars().all(may_stand) {
+        return quoted;
+    }
+    let mut escaped = String::with_capacity(quoted.len() + 16);
+    for char in quoted.chars() {
+        if may_stand(char) {
+            escaped.push(char);
+        } else {
+            // All of those have four digits at most.
+            escaped.push_str(&format!("\\u{:04x}", u32::from(char)));
+        }
+    }
+    escaped
 }
 
 /// Lets through what prints, and the rest as escapes, as far as there is room.

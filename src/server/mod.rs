@@ -135,13 +135,17 @@ impl std::error::Error for StartError {}
 /// If it cannot start.
 pub fn run(options: &Options, signals: io::Result<Signals>) -> Result<(), StartError> {
     heap::settle();
+    // Threads begin with what the one has that starts them.
+    let forbidden = privileges::forbid_new();
     logging::start(&options.logging.filter, log_format(options)).map_err(StartError::Log)?;
     let mut signals = signals::watch_all(signals)
         .map_err(|error| StartError::System("watch for signals", error))?;
     raise_open_files();
     let cpus = cpus::available();
     let notifier = Notifier::from_environment();
-    privileges::forbid_new();
+    if let Err(error) = forbidden {
+        warn!("cannot forbid new privileges: {error}");
+    }
     let (mut storage, doors) = open(options, cpus.default_shards())?;
     let shards = usize::from(storage.shards());
     let pins = (options.pin && cpus.should_pin(shards)).then(|| cpus.ids.clone());

@@ -301,7 +301,7 @@ impl Process {
         let process = Self::spawn(command);
         let line = process.wait_for_line("listening on ");
         let (_, addr) = line.split_once("listening on ").expect("waited for it");
-        let addr = addr.split([' ', ',']).next().expect("split gives at least one");
+        let addr = addr.split([' ', ',', '"']).next().expect("split gives at least one");
         (process, addr.trim().parse().expect("an address follows `listening on`"))
     }
 

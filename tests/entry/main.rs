@@ -7,6 +7,7 @@ mod common;
 mod deletion;
 mod files;
 mod limits;
+mod log;
 mod reload;
 mod rights;
 mod users;
