@@ -5,8 +5,8 @@
 //!   clients ──┤ io_uring ─ links ─ transport ─ mqtt ─ broker ─ store    ├──► shard 1 … shard n
 //!             └─────────────────────────────────────────────────────────┘
 //!   one byte ring per ordered pair of shards; a bell rings only for a shard that sleeps
-//!   helper threads: one makes and recycles segment files and looks at free space, others verify
-//!   passwords
+//!   helper threads: one makes and recycles segment files and looks at free space, one writes the
+//!   log, others verify passwords
 //! ```
 //!
 //! Shared nothing: a shard owns its io_uring, its links, its sessions, its part of the retain store
@@ -33,14 +33,16 @@
 //! | [`ring`] | the only user of io_uring | `io-uring`, `libc` | MQTT, broker |
 //! | [`broker`] | the state machines | `access`, `mqtt`, `store` | the ring |
 //! | [`reactor`] | completions → broker → operations | all above | flags' text |
+//! | [`logging`] | lines on standard error, by one thread | `env_filter`, `jiff` | who logs what |
 //! | [`server`], [`config`], [`cpus`] | flags → threads, signals, end | all | – |
 //! | [`passwd`] | changes password files | `access`, `config` | the broker |
 //! | [`vhosts`] | lists and deletes vhosts | `config`, `disk` | the broker |
 //! | [`sessions`] | asks the broker to delete sessions | `config`, `disk` | the broker |
 //!
 //! `mqtt`, `transport`, `store` and `broker` are pure: no descriptor, clock, thread or atomic.
-//! [`chunk`] (bytes on their way out), [`slots`] (tables by number), [`limits`] (every bound) and
-//! [`advice`] (what to do about errors of the system) are leaves that all may use.
+//! [`chunk`] (bytes on their way out), [`slots`] (tables by number), [`shown`] (clients' text in
+//! the log), [`limits`] (every bound) and [`advice`] (what to do about errors of the system) are
+//! leaves that all may use.
 //! `mqtt`, `transport`, `store`, `mesh` and `ring` do not see each other; `disk` sees of `store` no
 //! more than the seam. `tests/tidy.rs` holds the table, the files with `unsafe`, and the sizes.
 //!
@@ -165,6 +167,7 @@ pub mod config;
 pub mod cpus;
 pub mod disk;
 pub mod limits;
+pub mod logging;
 pub mod mesh;
 pub mod mqtt;
 pub mod passwd;
@@ -172,6 +175,7 @@ pub mod reactor;
 pub mod ring;
 pub mod server;
 pub mod sessions;
+pub mod shown;
 pub mod slots;
 pub mod store;
 pub mod transport;

@@ -86,8 +86,8 @@ pub const SESSION_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// and logged.
 pub const BLOCK_BYTES_MIN: u64 = 16 * 1024 * 1024;
 
-/// Full sessions that one shard names each minute in its account of what was dropped. Over: their
-/// messages are told as a sum.
+/// Sessions that one shard names each minute in its account of what was dropped or denied. Over: it
+/// is told as a sum.
 pub const DROPS_NAMED_MAX: usize = 32;
 
 /// Bytes of messages that all clean sessions of one shard may have waiting, in memory, with the
@@ -513,6 +513,39 @@ pub const FILES_OF_SHARD: u64 = 8;
 /// The time between two warnings of one kind about links that are refused.
 pub const REFUSED_WARN_MS: u64 = 60_000;
 
+/// Lines of the log that wait to be written. Full: the next one is counted, and said when there is
+/// room. As many as a storm brings that standard error takes a moment to swallow.
+pub const LOG_QUEUE_LINES: usize = 4096;
+
+/// Bytes of lines that are written at once.
+pub const LOG_BATCH_BYTES: usize = 32 * 1024;
+
+/// Bytes of what one line says. Over: it is cut.
+pub const LOG_MESSAGE_BYTES_MAX: usize = 4096;
+
+/// Bytes of one field of a line of JSON: a client id has no more. Over: it is cut.
+pub const LOG_FIELD_BYTES_MAX: usize = CLIENT_ID_BYTES_MAX;
+
+/// Bytes of a text from a client, as a topic, within what a line says. Over: it is cut.
+pub const SHOWN_BYTES_MAX: usize = 256;
+
+/// Time that what is queued has to be written when the broker ends. Over: it is lost.
+pub const LOG_FLUSH_MS_MAX: u64 = 1_000;
+
+/// Client ids that were taken over lately and are watched for going back and forth, on one shard.
+/// Full: others are not.
+pub const FLAPPING_IDS_MAX: usize = 1024;
+
+/// Lines of one kind that one shard logs at once, so that a site that starts is seen client by
+/// client. Over: as [`LOG_LINE_MS`].
+pub const LOG_LINES_MAX: u32 = 500;
+
+/// Time after which one line more of its kind may follow: 20 a second. Until then lines are
+/// counted, and the count is logged once a second.
+pub const LOG_LINE_MS: u64 = 50;
+
+const _: () = assert!((LOG_LINES_MAX as usize) < LOG_QUEUE_LINES);
+const _: () = assert!(SHOWN_BYTES_MAX < LOG_FIELD_BYTES_MAX);
 const _: () = assert!(TABLE_HEAP_BYTES_MAX < OWN_MEMORY_BYTES_MIN);
 const _: () = assert!(CHUNKS_KEPT_IDLE < CHUNKS_KEPT_MAX);
 const _: () = assert!(CHUNK_SMALL_BYTES < CHUNK_LARGE_BYTES);

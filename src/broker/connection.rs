@@ -43,8 +43,7 @@ pub(super) struct Open {
     pub(super) version: Version,
     pub(super) vhost: VhostId,
     pub(super) session: SessionKey,
-    /// It came in through a door that only this host can reach.
-    pub(super) local: bool,
+    pub(super) caller: Caller,
     /// A certificate says who it is.
     pub(super) certified: bool,
     /// Milliseconds without a packet after which the client is gone; 0: never.
@@ -99,6 +98,9 @@ pub(super) struct Connection {
     pub(super) choked: bool,
     /// How its own output gets along.
     pub(super) pace: Pace,
+    /// Messages at QoS 0 that were dropped for it, from the first that was told on, until they are
+    /// told; 0: none.
+    pub(super) qos0_dropped: u32,
     /// Whether it is on the list of connections with output.
     pub(super) dirty: bool,
     pub(super) replays: Option<Box<Replays>>,
@@ -169,6 +171,7 @@ impl Connections {
             promised: 0,
             choked: false,
             pace: Pace::Free,
+            qos0_dropped: 0,
             dirty: false,
             replays: None,
         });

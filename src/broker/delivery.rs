@@ -11,12 +11,15 @@ use crate::access::Policy;
 use crate::chunk::ChunkPool;
 use crate::limits::{LOG_BYTES_MAX, OUTGOING_BURST_FACTOR};
 use crate::mqtt::{Ack, AckKind, Delivery, PacketId, Properties, Publish, QoS, TopicName, Version};
+use crate::shown::Shown;
 use crate::store::{Logs, QueueEntry, QueueNext, QueueTerms, Session, SessionKey};
 
+use super::accounts::Accounts;
 use super::congestion::Pace;
 use super::connection::Connections;
 use super::letter::{Letter, Source};
-use super::overflow::{DropReason, Drops, FULL};
+use super::notices::note_first_slow;
+use super::overflow::{DropReason, FULL};
 use super::rights::client_of;
 use super::shard::{Context, Event};
 use super::stats::Stats;
@@ -37,8 +40,10 @@ pub(super) struct Outgoing {
     /// Connections that wait for QoS 2 messages to be committed, in order: how far the log must be,
     /// and below which number their sessions' messages are committed then.
     pub(super) steadying: VecDeque<(u64, u64, ConnId)>,
-    /// What was dropped for full sessions and is still to be told.
-    pub(super) drops: Drops,
+    /// What happened to sessions and is still to be told.
+    pub(super) accounts: Accounts,
+    /// Connections that QoS 0 was dropped for lately; each once.
+    pub(super) slow: Vec<ConnId>,
     pub(super) stats: Stats,
 }
 
@@ -71,7 +76,8 @@ impl Outgoing {
             events: VecDeque::new(),
             patience: VecDeque::new(),
             steadying: VecDeque::new(),
-            drops: Drops::default(),
+            accounts: Accounts::default(),
+            slow: Vec::new(),
             stats: Stats::default(),
         }
     }
@@ -137,6 +143,10 @@ impl Outgoing {
         // A replay goes at the output's pace: it is bounded, and not dropped.
         if full && !terms.retain {
             self.stats.qos0_dropped_slow += 1;
+            connection.qos0_dropped = connection.qos0_dropped.saturating_add(1);
+            if connection.qos0_dropped == 1 {
+                note_first_slow(&mut self.slow, conn, &session.client_id);
+            }
             return false;
         }
         let delivery = Delivery { packet_id: None, dup: false, retain: terms.retain };
@@ -361,10 +371,9 @@ impl Outgoing {
     fn count_drop(&mut self, key: SessionKey, session: &mut Session, reason: DropReason) {
         session.dropped = session.dropped.saturating_add(1);
         let client = &session.client_id;
-        let is_named = self.drops.count(key, client, reason);
-        // The first of a session at once; what follows once a minute.
-        if is_named && session.dropped == 1 {
-            warn!("{client:?}: session full ({FULL}), {reason}");
+        if self.accounts.is_first(key, client, reason.matter()) {
+            let client = &**client;
+            warn!(client, event = "session_full"; "session full ({FULL}), {reason}");
         }
     }
 
@@ -373,6 +382,7 @@ impl Outgoing {
         self.stats.retained_refused_full += 1;
         if self.stats.retained_refused_full.is_power_of_two() {
             let count = self.stats.retained_refused_full;
+            let topic = Shown(topic);
             warn!(
                 "{topic}: not retained: as much is retained as may be (--retained-max-count, \
                  --retained-max-bytes, max-retained-bytes of its vhost); {count} on this shard"

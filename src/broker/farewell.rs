@@ -1,7 +1,5 @@
 //! Ends of connections: their reasons, wills (3.1.2.5), and what becomes of the session.
 
-use log::{debug, info};
-
 use crate::limits::CONNECT_TIMEOUT_MS;
 use crate::mqtt::TopicName;
 use crate::store::SessionKey;
@@ -32,14 +30,21 @@ impl Shard {
         reason: CloseReason,
         context: &mut Context<'_>,
     ) -> Option<(VhostId, Box<Will>)> {
+        self.tell_slow_at_end(conn, context.now_ms);
         let connection = self.out.connections.get_mut(conn)?;
         let phase = std::mem::replace(&mut connection.phase, Phase::Closed);
         if matches!(phase, Phase::Closed) {
             return None;
         }
-        debug!("link {}: closing: {reason}", conn.slot);
         self.out.stats.count_close(reason);
         connection.replays = None;
+        match &phase {
+            Phase::Greeting(greeting) => {
+                self.tell_closed_early(greeting.caller, reason, context.now_ms);
+            }
+            Phase::Open(open) => self.tell_disconnected(open, reason, context.now_ms),
+            Phase::Closed => {}
+        }
         self.out.stop_holding(conn, context);
         self.out.events.push_back(Event::Close(conn));
         let Phase::Open(mut open) = phase else { return None };
@@ -47,7 +52,7 @@ impl Shard {
         // Whether it may is to be asked while its session is there.
         let will = will.filter(|will| self.may_publish_will(open.session, will));
         self.detach(&open, context);
-        if reason != CloseReason::TakenOver {
+        if !matches!(reason, CloseReason::TakenOver(_)) {
             context.peers.leave(open.vhost.0);
         }
         self.clients -= 1;
@@ -120,7 +125,10 @@ impl Shard {
             connection.last_packet_ms = context.now_ms;
             return self.timer_ms(conn);
         }
-        let reason = if greeting { CloseReason::ConnectTimeout } else { CloseReason::KeepAlive };
+        let reason = match self.out.connections.get(conn).map(|connection| &connection.phase) {
+            Some(Phase::Open(open)) => CloseReason::KeepAlive(open.silence_ms_max / 1500),
+            _ => CloseReason::ConnectTimeout,
+        };
         self.close(conn, reason, context);
         None
     }
@@ -145,7 +153,7 @@ impl Shard {
             (self.catalog.sessions.get(key), self.out.options.topic_levels_max);
         let may = may_publish(&self.policy, session, topic, levels_max);
         if !may {
-            info!("{:?}: its will may not go to {:.80?}", session.client_id, topic.as_str());
+            self.tell_denied_publish(key, topic);
             self.out.stats.publishes_denied += 1;
             let vhost = VhostId(self.catalog.sessions.get(key).vhost);
             self.vhosts[vhost].counts.publishes_denied += 1;

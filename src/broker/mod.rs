@@ -14,6 +14,8 @@
 //! | `farewell`, `reason` | ends of connections and wills; why they end |
 //! | `absences` | sessions whose clients are away, and which have expired |
 //! | `deletion` | sessions that an operator has deleted |
+//! | `refusal` | why clients are refused |
+//! | `notices`, `accounts`, `takeovers`, `line_limit` | what the log says of clients; how often |
 //! | `connection`, `output`, `vhost` | state; sessions and retained messages are in the store |
 //! | `tree`, `routes` | filters to subscribers, and the cache of that by topic |
 //! | `letter`, `delivery` | one message on its way; handing it to a session |
@@ -26,6 +28,7 @@
 //! | `overflow` | sessions that are full, and who waits for them |
 
 mod absences;
+mod accounts;
 mod admission;
 mod congestion;
 mod connect;
@@ -36,7 +39,9 @@ mod delivery;
 mod farewell;
 mod inbound;
 mod letter;
+mod line_limit;
 mod meter;
+mod notices;
 mod options;
 mod output;
 mod overflow;
@@ -46,6 +51,7 @@ mod promises;
 mod quota;
 mod reason;
 mod reclaim;
+mod refusal;
 mod replay;
 mod review;
 mod rights;
@@ -56,12 +62,14 @@ mod shortage;
 mod stats;
 mod storage;
 mod subscribe;
+mod takeovers;
 mod tree;
 mod vhost;
 
-pub use admission::{Answer, Caller, Inquiry};
+pub use admission::{Answer, Caller, Inquiry, Secured};
 pub use counts::VhostReport;
 pub use deletion::SessionName;
+pub use line_limit::LineLimit;
 pub use meter::PublishRate;
 pub use options::{OnDenied, Options, Overflow, Takeover, Threshold};
 pub use peers::{Crowd, Peers, ShardId, ShardSet};

@@ -73,6 +73,8 @@ pub struct Options {
     pub on_denied: OnDenied,
     /// `--takeover`.
     pub takeover: Takeover,
+    /// `--log-connections`.
+    pub log_connections: bool,
     /// `--disk-low`.
     pub disk_low: Option<Threshold>,
     /// The time, as [`super::Context`] has it, at which the clocks were read that the store was
@@ -99,6 +101,7 @@ impl Options {
             session_expiry_ms: 0,
             on_denied: OnDenied::Drop,
             takeover: Takeover::SameUser,
+            log_connections: true,
             disk_low: None,
             start_ms: 0,
             seed: 1,

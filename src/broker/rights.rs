@@ -8,8 +8,6 @@
 
 use std::sync::Arc;
 
-use log::debug;
-
 use crate::access::{Client, Identity, Policy};
 use crate::mqtt::{Publish, QoS, TopicFilter, TopicName};
 use crate::store::{Session, SessionKey, Sessions};
@@ -86,7 +84,9 @@ impl Shard {
     ) -> Flow {
         self.out.stats.publishes_denied += 1;
         self.vhosts[vhost].counts.publishes_denied += 1;
-        debug!("link {}: may not publish to {:?}", conn.slot, publish.topic.as_str());
+        if let Some(key) = self.session_key(conn) {
+            self.tell_denied_publish(key, publish.topic);
+        }
         if self.out.options.on_denied == OnDenied::Disconnect {
             self.close(conn, CloseReason::Denied, context);
             return Flow::Stop;
@@ -120,7 +120,7 @@ impl Shard {
             let session = self.catalog.sessions.get(open.session);
             let user = session.owner().map(Into::into);
             let identity = Identity { vhost: open.vhost.0, user, certified: open.certified };
-            if !policy.may_stay(&identity, open.local) {
+            if !policy.may_stay(&identity, open.caller.local) {
                 self.close(conn, CloseReason::Revoked, context);
             }
         }

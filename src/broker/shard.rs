@@ -14,14 +14,15 @@ use crate::store::{Catalog, Hashing, Housekeeping, Origin, Retained, SessionKey,
 
 use super::absences::Absences;
 use super::admission::{Caller, Inquiry};
-use super::connect::Refusals;
 use super::connection::{Connection, Phase};
 use super::delivery::{Outgoing, TimeBase};
 use super::letter::{Forms, Message};
+use super::notices::Notices;
 use super::overflow::Blocked;
 use super::peers::{PeerMessage, Peers, ReplayId, ShardId, ShardSet};
 use super::promises::{Promises, Reply, Wait};
 use super::reason::CloseReason;
+use super::refusal::Why;
 use super::replay::Vouchers;
 use super::shortage::Shortage;
 use super::stats::Stats;
@@ -59,9 +60,7 @@ pub struct Shard {
     pub(super) out: Outgoing,
     pub(super) forms: Forms,
     pub(super) promises: Promises,
-    pub(super) refusals: Refusals,
-    /// The same of clients whose client id is another user's.
-    pub(super) lockouts: Refusals,
+    pub(super) notices: Notices,
     /// Passwords to be verified.
     pub(super) inquiries: VecDeque<Inquiry>,
     /// Packets handled.
@@ -109,8 +108,7 @@ impl Shard {
             out: Outgoing::new(options, time_base, logs),
             forms: Forms::default(),
             promises: Promises::default(),
-            refusals: Refusals::default(),
-            lockouts: Refusals::default(),
+            notices: Notices::default(),
             inquiries: VecDeque::new(),
             packets: 0,
             clients: 0,
@@ -226,7 +224,10 @@ impl Shard {
     pub fn handle_fault(&mut self, conn: ConnId, error: DecodeError, context: &mut Context<'_>) {
         if error == DecodeError::UnacceptableVersion && self.is_greeting(conn) {
             // [MQTT-3.1.2-2]
+            let caller = self.caller_of(conn);
+            self.notices.refused_for(Why::Version);
             self.refuse(conn, ConnectReturn::UnacceptableVersion, context);
+            self.tell_refused(caller, None, context.now_ms);
         } else {
             self.close(conn, CloseReason::Malformed(error), context);
         }

@@ -126,19 +126,20 @@ impl Stats {
             CloseReason::Malformed(_) => self.closed_malformed += 1,
             CloseReason::TlsFault => self.closed_tls += 1,
             CloseReason::NoConnect
+            | CloseReason::Foreign(_)
             | CloseReason::SecondConnect
             | CloseReason::Unexpected
             | CloseReason::WrongAnswer
             | CloseReason::TooMuchBeforeConnect => self.closed_violation += 1,
-            CloseReason::KeepAlive | CloseReason::ConnectTimeout => self.closed_timeout += 1,
+            CloseReason::KeepAlive(_) | CloseReason::ConnectTimeout => self.closed_timeout += 1,
             CloseReason::ProxyHeader => self.closed_proxy_header += 1,
-            CloseReason::TakenOver => self.taken_over += 1,
+            CloseReason::TakenOver(_) => self.taken_over += 1,
             CloseReason::Revoked => self.clients_revoked += 1,
             CloseReason::Denied
             | CloseReason::Deleted
             | CloseReason::Disconnected
             | CloseReason::PeerClosed
-            | CloseReason::Failed
+            | CloseReason::Failed(_)
             | CloseReason::Refused(_)
             | CloseReason::AddressLimit
             | CloseReason::Stopping => {}

@@ -118,7 +118,7 @@ impl Shard {
     pub(super) fn storage_due_ms(&self) -> Option<u64> {
         let disk = &self.disk;
         let dues = disk.retry_ms.into_iter().chain(disk.lazy_ms).chain(self.absences.due_ms());
-        dues.chain(self.out.drops.due_ms()).min()
+        dues.chain(self.notices_due_ms()).min()
     }
 
     /// Asks for a file again; looks at sessions whose clients are away.
@@ -130,6 +130,6 @@ impl Shard {
             self.resume_large();
         }
         self.look_at_absences(context);
-        self.tell_of_drops(context.now_ms);
+        self.tell_due(context.now_ms);
     }
 }

@@ -1,6 +1,6 @@
 //! SUBSCRIBE and UNSUBSCRIBE (3.8 to 3.11), and the end of a session's subscriptions.
 
-use log::{debug, info};
+use log::info;
 
 use crate::mqtt::{QoS, Suback, Subscribe, SubscribeEntry, TopicFilter, Unsubscribe};
 use crate::store::SessionKey;
@@ -152,7 +152,7 @@ impl Shard {
             return self.refuse_subscription(key, filter, "there are no shared subscriptions yet");
         }
         if !self.may_subscribe(key, filter) {
-            debug!("link {}: may not subscribe to {:?}", conn.slot, filter.as_str());
+            self.tell_denied_subscription(key, filter, "the access rules deny it");
             self.out.stats.subscriptions_denied += 1;
             self.vhosts[vhost].counts.subscriptions_denied += 1;
             return None;
@@ -180,8 +180,7 @@ impl Shard {
         filter: TopicFilter<'_>,
         why: &str,
     ) -> Option<QoS> {
-        let client_id = &self.catalog.sessions.get(key).client_id;
-        info!("{client_id:?}: subscription to {:.80?} refused: {why}", filter.as_str());
+        self.tell_denied_subscription(key, filter, why);
         self.out.stats.subscriptions_refused += 1;
         None
     }

@@ -10,6 +10,7 @@ mod command;
 mod doors;
 mod ignored;
 mod listen;
+mod logging;
 mod tls;
 mod values;
 
@@ -32,13 +33,14 @@ pub use access::{Access, OnDenied, Takeover};
 pub use command::{Command, Passwd, SessionAct, VhostAct};
 pub use doors::{Cidr, DoorOptions, Owner};
 pub use listen::{Endpoint, Listen, ListenRequest, Place};
+pub use logging::{LogFormat, LogOptions, Switch};
 pub use tls::{ServerName, TlsClients, TlsIdentity, TlsMin, TlsOptions};
 
 use listen::parse_listen;
 use values::{
-    connections, parse_disk_low, parse_log_filter, parse_outgoing_bytes, parse_packet_bytes,
-    parse_patience_ms, parse_retained_bytes, parse_segment_bytes, parse_session_bytes,
-    parse_session_expiry, parse_shards,
+    connections, parse_disk_low, parse_outgoing_bytes, parse_packet_bytes, parse_patience_ms,
+    parse_retained_bytes, parse_segment_bytes, parse_session_bytes, parse_session_expiry,
+    parse_shards,
 };
 
 /// What the broker was asked to do.
@@ -238,16 +240,9 @@ pub struct Options {
     )]
     pub segment_bytes: u64,
 
-    /// What to log on standard error: off, error, warn, info, debug or trace, also for one part
-    /// alone, as in info,ringmq::ring=debug. RUST_LOG is not read
-    #[arg(
-        long = "log",
-        value_name = "FILTER",
-        default_value = "info",
-        value_parser = parse_log_filter,
-        help_heading = "Logging"
-    )]
-    pub log: String,
+    /// What is logged, and how it looks.
+    #[command(flatten)]
+    pub logging: LogOptions,
 }
 
 /// When a message counts as stored.

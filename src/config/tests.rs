@@ -63,7 +63,7 @@ fn defaults_are_the_limits() {
         retained_bytes_max: limits::RETAINED_TOTAL_BYTES_DEFAULT,
         disk_low: None,
         segment_bytes: limits::SEGMENT_BYTES_DEFAULT,
-        log: "info".to_owned(),
+        logging: LogOptions { filter: "info".to_owned(), format: None, connections: Switch::On },
     };
     assert_eq!(Options::default(), expected);
 }
@@ -99,6 +99,8 @@ fn flags_set_their_fields() {
         "--disk-low=7%",
         "--segment-bytes=16MiB",
         "--log=warn,ringmq::ring=trace",
+        "--log-format=json",
+        "--log-connections=off",
     ]);
     let expected = Options {
         listen: vec![tcp("[::1]:0"), tcp("0.0.0.0:1884")],
@@ -129,7 +131,11 @@ fn flags_set_their_fields() {
         retained_bytes_max: 2 << 20,
         disk_low: Some(DiskLow::Percent(7)),
         segment_bytes: 16 << 20,
-        log: "warn,ringmq::ring=trace".to_owned(),
+        logging: LogOptions {
+            filter: "warn,ringmq::ring=trace".to_owned(),
+            format: Some(LogFormat::Json),
+            connections: Switch::Off,
+        },
         ..Options::default()
     };
     assert_eq!(given, Ok(expected));

@@ -15,7 +15,7 @@ use crate::limits::{PENDING_LINKS_MAX, REFUSED_WARN_MS};
 use crate::mesh::{AddressBook, AddressLimits, AddressPass, AddressRefusal, Entry};
 use crate::ring::{Buffer, Key, Ring};
 use crate::store::Medium;
-use crate::transport::{ProxyHeader, TlsFault, read_proxy_header};
+use crate::transport::{ProxyHeader, read_proxy_header};
 
 use super::door::{DoorKind, Proxied};
 use super::links::conn_of;
@@ -75,7 +75,6 @@ pub struct Gate {
     address_log: Quiet,
     full_log: Quiet,
     crowd_log: Quiet,
-    certificate_log: Quiet,
 }
 
 impl Gate {
@@ -89,7 +88,6 @@ impl Gate {
             address_log: quiet,
             full_log: quiet,
             crowd_log: quiet,
-            certificate_log: quiet,
         }
     }
 
@@ -136,18 +134,6 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             );
         }
         Err(Refused)
-    }
-
-    /// Says why TLS ends a link: aloud about certificates, which somebody can mend.
-    pub(super) fn note_tls_fault(&mut self, key: Key, fault: &TlsFault) {
-        debug!("link {}: TLS: {fault}", key.slot);
-        if !fault.is_certificate() {
-            return;
-        }
-        let Some(unlogged) = self.gate.certificate_log.log_now(self.now_ms) else { return };
-        let address = self.links.get_mut(key).and_then(|link| link.caller.address);
-        let from = address.map_or(String::new(), |address| format!(" from {address}"));
-        warn!("refused a connection{from}: {fault} ({unlogged} more since the last)");
     }
 
     /// Notes that a link was closed as it was accepted: too many are open that are no clients.
@@ -232,7 +218,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                 self.ring.recycle(buffer);
             }
             Err(error) => {
-                debug!("link {}: {error}", key.slot);
+                debug!("link {} from {}: {error}", key.slot, link.caller);
                 self.ring.recycle(buffer);
                 self.end(key, CloseReason::ProxyHeader);
             }
@@ -244,11 +230,11 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         let Some(link) = self.links.get_mut(key) else { return false };
         link.awaits_header = false;
         if let Some(client) = header.client {
-            debug!("link {}: {:?} speaks for {client}", key.slot, link.caller.address);
-            link.caller.address = Some(client);
+            debug!("link {}: {} speaks for {client}", key.slot, link.caller);
+            (link.caller.address, link.caller.port) = (Some(client.ip()), client.port());
         }
-        let address = link.caller.address;
-        self.broker.relocate(conn_of(key), address);
+        let (address, port) = (link.caller.address, link.caller.port);
+        self.broker.relocate(conn_of(key), address, port);
         match self.count_in(address) {
             Ok(pass) => {
                 if let Some(link) = self.links.get_mut(key) {

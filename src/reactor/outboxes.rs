@@ -5,7 +5,7 @@
 //! meanwhile (invariant 6).
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use bytes::Bytes;
 
@@ -16,6 +16,7 @@ use crate::mesh::{AddressPass, Bell, Census, CensusFull, CensusMax, Sender};
 use crate::ring::Wake;
 
 use super::links::Carry;
+use super::report::Report;
 use crate::transport::{TlsSetup, Transport};
 
 /// A link that was accepted, or is on its way to its home shard, with what it has received.
@@ -43,6 +44,8 @@ pub enum Parcel<S> {
     Tls(Arc<TlsSetup>),
     /// From the control thread: these sessions are to end, of those that live on the receiver.
     Delete(Arc<[SessionName]>),
+    /// From the control thread: say what there is, and what was counted.
+    Ask(mpsc::Sender<Report>),
     /// From the control thread: stop.
     Drain,
     /// The sender publishes nothing more.

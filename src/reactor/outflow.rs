@@ -4,7 +4,7 @@
 //! is there, within [`FLUSH_MS_MAX`]; then both directions are shut, and when the kernel has let go
 //! of it, it is gone (invariant 2).
 
-use std::io;
+use std::io::{self, ErrorKind};
 
 use crate::broker::CloseReason;
 use crate::chunk::Batch;
@@ -43,6 +43,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         };
         link.sending = false;
         // A send that was cancelled may still tell of a part that went.
+        let fault = result.as_ref().map_or_else(io::Error::kind, |_| ErrorKind::BrokenPipe);
         let sent = result.ok().filter(|bytes| *bytes > 0 && link.closing != Closing::Shut);
         match sent {
             Some(bytes) => {
@@ -63,7 +64,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             None => {
                 batch.clear(self.broker.pool());
                 self.keep_batch(batch);
-                self.end(key, CloseReason::Failed);
+                self.end(key, CloseReason::Failed(fault));
             }
         }
         self.after_last_completion(key);
@@ -160,7 +161,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             Closing::Shut if !link.is_busy() => {
                 // The broker has closed the connection, or will have when its event is handled.
                 self.with_broker(|broker, context| {
-                    broker.close(conn_of(key), CloseReason::Failed, context);
+                    let reason = CloseReason::Failed(ErrorKind::ConnectionAborted);
+                    broker.close(conn_of(key), reason, context);
                     broker.remove(conn_of(key));
                 });
                 self.links.remove(key);

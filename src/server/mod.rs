@@ -1,6 +1,7 @@
 //! From options to running shards and back: limits, listeners, threads, signals, the orderly end.
 
 mod access;
+mod announcement;
 mod auth;
 mod deletions;
 mod doors;
@@ -9,6 +10,8 @@ mod notify;
 mod pem;
 mod places;
 mod privileges;
+mod report;
+mod signals;
 mod storage;
 mod summary;
 pub mod tls;
@@ -26,16 +29,16 @@ use log::{debug, error, info, warn};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::rand::GetRandomFlags;
 use rustix::thread::{CpuSet, sched_setaffinity};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::access::{LoadError, Policy};
 use crate::advice;
 use crate::broker::{self, Shard, ShardId, Stats, VhostReport};
-use crate::config::Options;
+use crate::config::{self, LogFormat, Options};
 use crate::cpus;
 use crate::disk::{Clocks, DirectoryError, FileMedium};
 use crate::limits::{MESH_RING_BYTES, VHOSTS_MAX};
+use crate::logging;
 use crate::mesh::{self, AddressBook, AddressLimits, Bell, Census, Sender};
 use crate::reactor::{self, Clock, Door, Gate, Inbox, Outbox, Parcel, Reactor, Subnet};
 use crate::ring::{self, Features, Listener, RingRefused, Socket, Uring, Wake, Waker};
@@ -43,17 +46,20 @@ use crate::store::{ClockReading, Found, OpenError};
 use crate::transport::TlsSetup;
 
 use access::Access;
+use announcement::Announcement;
 use auth::Desk;
-use doors::{Doors, Open};
+use doors::Doors;
 use notify::Notifier;
 use places::Site;
 use privileges::Account;
+use signals::Asked;
 use storage::Storage;
 use tls::TlsError;
 
 pub use doors::SocketError;
 pub use places::ListenError;
 pub use privileges::PrivilegeError;
+pub use signals::watch_signals;
 
 /// The time between two tries to send to a shard that is busy.
 const CONTROL_PAUSE: Duration = Duration::from_millis(1);
@@ -83,6 +89,8 @@ pub enum StartError {
     Unreadable(String, Box<StartError>),
     /// So many files may be open, and this many are needed before there is a client.
     Files(u64, u64),
+    /// The thread that writes the log cannot be started: this error cannot be logged.
+    Log(io::Error),
     /// The system refused something else: what, and why.
     System(&'static str, io::Error),
 }
@@ -119,6 +127,7 @@ impl fmt::Display for StartError {
                 "the broker itself needs some {needed} open files; {}",
                 advice::raise_files(Some(*limit))
             ),
+            Self::Log(error) => write!(f, "cannot start the thread that logs: {error}"),
             Self::System(what, error) => {
                 write!(f, "cannot {what}: {error}{}", advice::of(error))
             }
@@ -141,17 +150,23 @@ impl StartError {
 }
 
 /// Runs the broker until SIGTERM or SIGINT, and then until it has said what it had to say.
+/// `signals`: from [`watch_signals`].
 ///
 /// # Errors
 /// If it cannot start.
-pub fn run(options: &Options) -> Result<(), StartError> {
+pub fn run(options: &Options, signals: io::Result<Signals>) -> Result<(), StartError> {
     heap::settle();
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
+    // Threads begin with what the one has that starts them.
+    let forbidden = privileges::forbid_new();
+    logging::start(&options.logging.filter, log_format(options)).map_err(StartError::Log)?;
+    let mut signals = signals::watch_all(signals)
         .map_err(|error| StartError::System("watch for signals", error))?;
     raise_open_files();
     let cpus = cpus::available();
     let notifier = Notifier::from_environment();
-    privileges::forbid_new();
+    if let Err(error) = forbidden {
+        warn!("cannot forbid new privileges: {error}");
+    }
     let sites = places::resolve(options).map_err(StartError::Listen)?;
     let shards = Storage::shards_to_be(options, cpus.default_shards())?;
     places::check_open_files(shards, &sites)?;
@@ -171,32 +186,24 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     let Doors { shards: doors, opened, files } = doors;
     let (threads, mut controls, features) =
         start(options, doors, tls.as_ref(), pins.as_deref(), &mut storage, &access)?;
-    let kernel = rustix::system::uname();
-    info!(
-        "ringmq {} on Linux {}, {features}",
-        env!("CARGO_PKG_VERSION"),
-        kernel.release().to_string_lossy()
-    );
-    let pinned = if pins.is_some() { "pinned" } else { "not pinned" };
-    info!("{shards} shard{}, {pinned}", if shards == 1 { "" } else { "s" });
     deletions::forward(&options.data_dir, &access, &mut controls);
-    announce(&opened, options);
+    debug!("{features}");
+    Announcement { options, shards, pinned: pins.is_some(), cpus: &cpus, opened: &opened }.log();
     notifier.ready();
     for signal in signals.forever() {
-        if signal != SIGHUP {
-            break;
+        match Asked::by(signal) {
+            Asked::Stop => break,
+            Asked::Reload => {
+                reload(options, &mut access, &mut controls);
+                deletions::forward(&options.data_dir, &access, &mut controls);
+            }
+            Asked::Report => report::log_report(&mut controls),
+            Asked::ToggleDebug => signals::toggle_debug(),
         }
-        reload(options, &mut access, &mut controls);
-        deletions::forward(&options.data_dir, &access, &mut controls);
     }
     info!("stopping");
     notifier.stopping();
-    thread::spawn(move || {
-        if signals.forever().any(|signal| signal != SIGHUP) {
-            warn!("stopped at once by a second signal");
-            process::exit(1);
-        }
-    });
+    signals::watch_while_stopping(signals);
     for mut control in controls {
         control.send(Parcel::Drain);
     }
@@ -208,6 +215,16 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     drop(files);
     info!("stopped");
     Ok(())
+}
+
+fn log_format(options: &Options) -> logging::Format {
+    match options.logging.format {
+        Some(LogFormat::Text) => logging::Format::Text,
+        Some(LogFormat::Json) => logging::Format::Json,
+        Some(LogFormat::Journald) => logging::Format::Journald,
+        None if logging::is_journal() => logging::Format::Journald,
+        None => logging::Format::Text,
+    }
 }
 
 /// Opens the data directory as the user that the broker is to run as. To become another user it
@@ -272,6 +289,17 @@ impl Control {
             parcel = refused;
             thread::sleep(CONTROL_PAUSE);
         }
+        self.wake();
+    }
+
+    /// The same, unless there is no room: whether it was sent.
+    fn try_send(&mut self, parcel: Parcel<Socket>) -> bool {
+        let sent = self.sender.push_object(parcel).is_ok();
+        self.wake();
+        sent
+    }
+
+    fn wake(&mut self) {
         self.sender.publish();
         if self.bell.must_ring() {
             self.waker.wake();
@@ -486,7 +514,8 @@ fn run_shard(
         Ok(told) => told,
         Err(error) => {
             // A broker with a dead core is worse than a restart.
-            error!("shard {at}: io_uring failed: {error}");
+            error!("io_uring failed: {error}");
+            logging::flush();
             process::exit(1);
         }
     }
@@ -510,6 +539,7 @@ fn broker_options(seat: &Seat, options: &Options, seed: u64) -> broker::Options 
         session_expiry_ms: storage::expiry_ms(options),
         on_denied: access::on_denied(options),
         takeover: access::takeover(options),
+        log_connections: options.logging.connections == config::Switch::On,
         disk_low: storage::disk_low(options),
         start_ms: 0,
         seed,
@@ -562,18 +592,6 @@ fn seed() -> u64 {
     let filled = rustix::rand::getrandom(&mut bytes, GetRandomFlags::empty());
     assert_eq!(filled, Ok(bytes.len()), "the kernel gives 8 random bytes at once");
     u64::from_ne_bytes(bytes)
-}
-
-/// Says where clients may come in.
-fn announce(opened: &[Open], options: &Options) {
-    let open = opened.iter().filter(|open| !open.listen.is_local());
-    for Open { listen, .. } in open.filter(|_| options.access.allow_anonymous) {
-        let at = &listen.at;
-        warn!("{at} is reachable from other hosts, and --allow-anonymous lets all in");
-    }
-    for open in opened {
-        info!("listening on {open}");
-    }
 }
 
 /// Raises the number of files this process may open as far as it may.

@@ -101,7 +101,7 @@ pub(super) fn open_store(options: &StoreOptions, found: Vec<Found>) -> Result<St
     let shard = options.log.shard;
     let (store, opened) =
         Store::open(options, found).map_err(|error| StartError::Store(shard, error))?;
-    info!("shard {shard}: {opened}");
+    info!("{opened}");
     Ok(store)
 }
 

@@ -127,6 +127,23 @@ impl Transport {
         }
     }
 
+    /// The version of TLS that the peers have agreed on; none without TLS.
+    pub fn version(&self) -> Option<&'static str> {
+        match self {
+            Self::Plain => None,
+            Self::Tls(tls) => tls.version(),
+        }
+    }
+
+    /// The name in a client certificate that was verified, for people to read: what
+    /// [`Transport::certified_name`] has, else its common name.
+    pub fn subject(&self) -> Option<String> {
+        match self {
+            Self::Plain => None,
+            Self::Tls(tls) => tls.subject(),
+        }
+    }
+
     /// Whether the peer has shown a certificate that was verified, with or without a name.
     pub fn is_certified(&self) -> bool {
         match self {

@@ -9,9 +9,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use rustls::ServerConfig;
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError};
+use rustls::{ProtocolVersion, ServerConfig};
 
 use crate::chunk::{Batch, Chunk, ChunkPool};
 use crate::limits::{
@@ -132,6 +132,21 @@ impl Tls {
 
     pub(super) fn certified_name(&self) -> Option<&str> {
         self.name.as_deref()
+    }
+
+    pub(super) fn version(&self) -> Option<&'static str> {
+        match self.connection.protocol_version()? {
+            _ if self.phase == Phase::Handshaking => None,
+            ProtocolVersion::TLSv1_3 => Some("TLS 1.3"),
+            ProtocolVersion::TLSv1_2 => Some("TLS 1.2"),
+            _ => Some("TLS"),
+        }
+    }
+
+    pub(super) fn subject(&self) -> Option<String> {
+        let certificate = self.connection.peer_certificates()?.first()?;
+        let name = self.name.clone().or_else(|| name_of(certificate, Identity::CommonName));
+        name.map(String::from)
     }
 
     pub(super) fn is_certified(&self) -> bool {

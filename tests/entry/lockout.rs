@@ -47,8 +47,11 @@ fn a_new_user_name_gets_in() {
         let mut anna = enter(&broker, "anna", "anna");
         anna.publish(&publish("t", "waits").qos1(1));
         assert_eq!(answer(&broker, &connect_as("ben", "device 7").persistent()), 2);
-        let said = broker.wait_for_line("\"device 7\": ben is refused");
-        assert!(said.contains("user anna's") && said.contains("ringmq session delete"), "{said}");
+        let said = broker.wait_for_line("client \"device 7\": refused from");
+        assert!(
+            said.contains("user \"anna\", and is") && said.contains("ringmq session delete"),
+            "{said}"
+        );
         let (done, said) = delete(&broker, &["device 7"]);
         assert!(done && said.contains("SIGHUP"), "{said}");
         assert_eq!(answer(&broker, &connect_as("ben", "device 7").persistent()), 2, "not yet");

@@ -8,6 +8,7 @@ mod deletion;
 mod files;
 mod limits;
 mod lockout;
+mod log;
 mod mistakes;
 mod reload;
 mod rights;

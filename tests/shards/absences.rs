@@ -65,7 +65,7 @@ impl Home {
 
     /// Connects client `id` with a session that stays; whether there was one.
     fn connect(&mut self, id: u8) -> bool {
-        self.shard.open(CONN, Caller { address: None, local: true }, self.now_ms);
+        self.shard.open(CONN, Caller { local: true, ..Caller::default() }, self.now_ms);
         let mut context = Context { now_ms: self.now_ms, peers: &mut self.out };
         let bytes = connect(false, id);
         let frame = peek_frame(&bytes, 1 << 20).expect("it is a packet").expect("a whole one");

@@ -223,6 +223,7 @@ fn broker_options(plan: &Plan, shard: ShardId, start_ms: u64) -> broker::Options
         session_expiry_ms: plan.session_expiry_ms,
         on_denied: broker::OnDenied::Drop,
         takeover: broker::Takeover::SameUser,
+        log_connections: true,
         disk_low: None,
         start_ms,
         seed: plan.seed,

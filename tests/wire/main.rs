@@ -9,6 +9,8 @@ mod crowd;
 mod exactly_once;
 mod legacy;
 mod limits;
+mod log;
+mod log_pipe;
 mod model;
 mod mutants;
 mod peers;
