@@ -193,7 +193,7 @@ impl Shard {
     ) {
         match foreign {
             Some(foreign) => {
-                self.tell_strange(caller, "", &format_args!("no TLS: {foreign}"), now_ms)
+                self.tell_strange(caller, "", &format_args!("no TLS: {foreign}"), now_ms);
             }
             // Somebody can mend a certificate.
             None if is_certificate => {

@@ -129,7 +129,10 @@ struct Size(u64);
 impl std::fmt::Display for Size {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let units = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
-        match units.into_iter().find(|(bits, _)| self.0 >> bits > 0 && self.0 % (1 << bits) == 0) {
+        match units
+            .into_iter()
+            .find(|(bits, _)| self.0 >> bits > 0 && self.0.is_multiple_of(1 << bits))
+        {
             Some((bits, unit)) => write!(f, "{} {unit}", self.0 >> bits),
             None => write!(f, "{} bytes", self.0),
         }
