@@ -163,7 +163,7 @@ fn unit_fits_the_broker() {
         assert!(filters[0].split(' ').any(|name| name == call), "{call}: {filters:?}");
     }
     let families = &values(&unit, "RestrictAddressFamilies")[0];
-    assert_eq!(families, "AF_INET AF_INET6 AF_UNIX");
+    assert_eq!(families, "AF_INET AF_INET6 AF_NETLINK AF_UNIX");
 }
 
 /// systemd finds no fault in it, where there is a systemd to ask.

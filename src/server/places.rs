@@ -112,8 +112,8 @@ impl fmt::Display for ListenError {
                         ": this host does not have the address; `ip address` lists those it has",
                     ),
                     ErrorKind::PermissionDenied => f.write_str(
-                        ": only root may have a port so low; choose one from 1024, or start as \
-                         root with --user NAME",
+                        ": only root may have a port so low; choose one from 1024, start as root \
+                         with --user NAME, or give the process CAP_NET_BIND_SERVICE",
                     ),
                     _ => write!(f, ": {error}{}", advice::of(error)),
                 }
@@ -200,9 +200,13 @@ fn with_port(addresses: &[IpAddr], port: u16) -> Vec<SocketAddr> {
 
 /// The addresses of an interface or, if none has the name, of a host.
 fn look_up(name: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
-    let failed = |error: nix::Error| format!("cannot look at the interfaces: {error}");
-    let interface = interface(name, port).map_err(failed)?;
-    if let Some(addresses) = interface {
+    // Without a look at the interfaces, which a sandbox may forbid, it may still be a host.
+    let interface = interface(name, port);
+    let no_interface = match &interface {
+        Ok(_) => format!("no interface has the name {name}"),
+        Err(error) => format!("the interfaces cannot be looked at ({error})"),
+    };
+    if let Ok(Some(addresses)) = interface {
         return match addresses.is_empty() {
             true => Err(format!("the interface {name} has no address; is it up?")),
             false => Ok(addresses),
@@ -212,8 +216,8 @@ fn look_up(name: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
         let says = error.to_string();
         let says = says.strip_prefix("failed to lookup address information: ").unwrap_or(&says);
         format!(
-            "no interface has the name {name}, and it is no host that can be found: {says}; `ip \
-             address` lists interfaces and addresses"
+            "{no_interface}, and {name} is no host that can be found: {says}; `ip address` lists \
+             interfaces and addresses"
         )
     })?;
     let mut found: Vec<SocketAddr> = found.collect();
