@@ -6,6 +6,7 @@ mod doors;
 mod heap;
 mod notify;
 mod privileges;
+mod rings;
 mod storage;
 mod summary;
 pub mod tls;
@@ -35,7 +36,7 @@ use crate::disk::{DirectoryError, FileMedium};
 use crate::limits::{MESH_RING_BYTES, VHOSTS_MAX};
 use crate::mesh::{self, AddressBook, AddressLimits, Bell, Census, Sender};
 use crate::reactor::{self, Clock, Door, Gate, Inbox, Outbox, Parcel, Reactor, Subnet};
-use crate::ring::{self, Features, Listener, RingRefused, Socket, Uring, Wake, Waker};
+use crate::ring::{self, Listener, RingRefused, Socket, Wake, Waker};
 use crate::store::{Found, OpenError};
 use crate::transport::TlsSetup;
 
@@ -44,6 +45,7 @@ use auth::Desk;
 use doors::{Doors, Open};
 use notify::Notifier;
 use privileges::Account;
+use rings::{Election, ShardRing, SystemRing};
 use storage::Storage;
 use tls::TlsError;
 
@@ -64,8 +66,10 @@ pub enum StartError {
     Privileges(PrivilegeError),
     /// An address that other hosts reach is to be listened on, and nothing says who may come in.
     Unguarded(Listen),
-    /// io_uring cannot be used.
+    /// io_uring cannot be used, and nothing else may.
     Ring(RingRefused),
+    /// A ring on epoll cannot be had.
+    Epoll(io::Error),
     /// The data directory cannot be used.
     Data(DirectoryError),
     /// The user of `--user` may not use it.
@@ -101,6 +105,7 @@ impl fmt::Display for StartError {
                 if listen.proxy { " through its proxy" } else { "" }
             ),
             Self::Ring(refused) => refused.fmt(f),
+            Self::Epoll(error) => write!(f, "epoll cannot be set up: {error}"),
             Self::Tls(error) => error.fmt(f),
             Self::Data(error @ DirectoryError::System { .. }) => write!(f, "--data-dir: {error}"),
             Self::Data(error) => error.fmt(f),
@@ -261,6 +266,7 @@ struct Seat {
     census: Arc<Census>,
     gate: Gate,
     tls: Option<Arc<TlsSetup>>,
+    election: Arc<Election>,
     /// What its log finds.
     found: Vec<Found>,
     started: Instant,
@@ -277,12 +283,13 @@ struct Arrangement {
     vhosts: Vec<(u16, String)>,
 }
 
-type Ready = (usize, Result<(Waker, Features), StartError>);
+/// A shard's waker and what its ring is, in words.
+type Ready = (usize, Result<(Waker, String), StartError>);
 /// The control thread's ways to the shards.
 type Controls = Vec<Sender<Parcel<Socket>>>;
 /// What a shard tells at its end.
 type Told = (Stats, Vec<VhostReport>);
-type Started = (Vec<thread::JoinHandle<Told>>, Vec<Control>, Features);
+type Started = (Vec<thread::JoinHandle<Told>>, Vec<Control>, String);
 
 /// Starts the threads; each makes its own ring, then all learn how to wake each other.
 fn start(
@@ -351,6 +358,7 @@ fn seats(
     let bells: Vec<Arc<Bell>> = (0..shards).map(|_| Arc::new(Bell::new())).collect();
     let census = Arc::new(Census::new(VHOSTS_MAX));
     let gate = gates(options);
+    let election = Arc::new(Election::new(options.ring, shards.into()));
     let (started, epoch_ms) = (Instant::now(), storage::unix_ms()?);
     let mut controls = Vec::new();
     let seats: Result<Vec<Seat>, StartError> = (0..shards)
@@ -372,6 +380,7 @@ fn seats(
                 census: census.clone(),
                 gate: gate(),
                 tls: tls.cloned(),
+                election: election.clone(),
                 found: storage.take_found(shard)?,
                 started,
                 epoch_ms,
@@ -403,7 +412,7 @@ fn gates(options: &Options) -> impl Fn() -> Gate {
 }
 
 fn run_shard(
-    mut seat: Seat,
+    seat: Seat,
     options: &Options,
     ready: &mpsc::Sender<Ready>,
     arrangement: &Mailbox<Arrangement>,
@@ -414,17 +423,26 @@ fn run_shard(
     }
     let worker_cpus = seat.worker_cpus.clone();
     let ring_options = ring::Options { worker_cpus, ..ring::Options::default() };
-    let (ring, features) = match Uring::new(&ring_options) {
-        Ok(ring) => {
-            let features = ring.features().clone();
-            (ring, features)
-        }
-        Err(refused) => {
+    match seat.election.ring(&ring_options) {
+        Ok(ShardRing::Uring(ring)) => serve(ring, seat, options, ready, arrangement),
+        Ok(ShardRing::Epoll(ring)) => serve(ring, seat, options, ready, arrangement),
+        Err(error) => {
             // The starter gone means it has failed already.
-            let _gone = ready.send((at, Err(StartError::Ring(refused))));
-            return Told::default();
+            let _gone = ready.send((at, Err(error)));
+            Told::default()
         }
-    };
+    }
+}
+
+/// What a shard does when it has its ring.
+fn serve<R: SystemRing>(
+    ring: R,
+    mut seat: Seat,
+    options: &Options,
+    ready: &mpsc::Sender<Ready>,
+    arrangement: &Mailbox<Arrangement>,
+) -> Told {
+    let at = usize::from(seat.shard.0);
     let seed = seed();
     let found = std::mem::take(&mut seat.found);
     let store_options =
@@ -436,8 +454,7 @@ fn run_shard(
             return Told::default();
         }
     };
-    let waker = ring::Ring::waker(&ring);
-    if ready.send((at, Ok((waker, features)))).is_err() {
+    if ready.send((at, Ok((ring.waker(), ring.describe())))).is_err() {
         return Told::default();
     }
     let Ok(Arrangement { wakers, medium, desk, policy, vhosts }) = arrangement.recv() else {
@@ -453,7 +470,7 @@ fn run_shard(
         Ok(told) => told,
         Err(error) => {
             // A broker with a dead core is worse than a restart.
-            error!("shard {at}: io_uring failed: {error}");
+            error!("shard {at}: {} failed: {error}", R::NAME);
             process::exit(1);
         }
     }
@@ -483,14 +500,14 @@ fn broker_options(seat: &Seat, options: &Options, seed: u64) -> broker::Options 
     }
 }
 
-fn reactor_options(
+fn reactor_options<R: SystemRing>(
     seat: Seat,
     options: &Options,
     broker: Shard,
     wakers: &[Waker],
     medium: FileMedium,
     desk: Desk,
-) -> reactor::Options<Uring, FileMedium> {
+) -> reactor::Options<R, FileMedium> {
     let own_bell = seat.bells[usize::from(seat.shard.0)].clone();
     let outboxes = seat.senders.into_iter().zip(&seat.bells).zip(wakers);
     let outboxes = outboxes.map(|((sender, bell), waker)| {
