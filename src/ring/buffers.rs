@@ -1,7 +1,7 @@
 //! The provided-buffer ring: receive buffers the kernel picks from.
 //!
-//! The mapping of the [`Pool`] has the ring of entries in front of the buffers. A buffer is with the
-//! kernel (in the ring, or picked by an operation) or lent to the caller, never both.
+//! The mapping of the [`Pool`] has the ring of entries in front of the buffers. A buffer is with
+//! the kernel (in the ring, or picked by an operation) or lent to the caller, never both.
 //!
 //! Obligations towards the kernel, kept here:
 //! - Entries below the published tail are not written again before the kernel handed their buffer

@@ -15,5 +15,6 @@ mod peers;
 mod privileges;
 mod process;
 mod proxied;
+mod ring;
 mod slow;
 mod unix;

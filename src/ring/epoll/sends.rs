@@ -77,6 +77,11 @@ impl Sends {
         (batch, sent)
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
     /// Gives memory back if nothing is in flight, of `slots_max` sends at most; whether there is
     /// more.
     pub(super) fn reclaim(&mut self, slots_max: usize) -> bool {

@@ -102,6 +102,11 @@ impl Watches {
         is_watched
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
     /// Gives memory back of slots whose links have left, of `slots_max` at most; whether there is
     /// more.
     pub(super) fn reclaim(&mut self, slots_max: usize) -> bool {
