@@ -2,16 +2,17 @@
 //!
 //! ```text
 //!             ┌──────────────── shard 0 (pinned thread) ────────────────┐
-//!   clients ──┤ io_uring ─ links ─ transport ─ mqtt ─ broker ─ store    ├──► shard 1 … shard n
+//!   clients ──┤ ring ─ links ─ transport ─ mqtt ─ broker ─ store        ├──► shard 1 … shard n
 //!             └─────────────────────────────────────────────────────────┘
 //!   one byte ring per ordered pair of shards; a bell rings only for a shard that sleeps
 //!   helper threads: one makes and recycles segment files and looks at free space, one writes the
-//!   log, others verify passwords
+//!   log lines, others verify passwords; with epoll each shard has one that writes to files
 //! ```
 //!
-//! Shared nothing: a shard owns its io_uring, its links, its sessions, its part of the retain store
+//! Shared nothing: a shard owns its ring, its links, its sessions, its part of the retain store
 //! and its log. Between shards there are only rings of messages, and two counts that are looked at
-//! when a client comes or goes: of clients, and of connections by address.
+//! when a client comes or goes: of clients, and of connections by address. A ring is a way to the
+//! kernel, io_uring or, where that is forbidden, epoll: the same operations and completions.
 //!
 //! # Names
 //!
@@ -30,7 +31,7 @@
 //! | [`store`] | sessions, queues, retained messages, their log | – | packets, sockets, files |
 //! | [`disk`] | the data directory, its files and helper | `store`, `memmap2` | what a log is |
 //! | [`mesh`] | rings between shards; the only atomics and locks | std | what messages mean |
-//! | [`ring`] | the only user of io_uring | `io-uring`, `libc` | MQTT, broker |
+//! | [`ring`] | the only user of io_uring and epoll | `io-uring`, `libc`, `rustix` | MQTT, broker |
 //! | [`broker`] | the state machines | `access`, `mqtt`, `store` | the ring |
 //! | [`reactor`] | completions → broker → operations | all above | flags' text |
 //! | [`logging`] | lines on standard error, by one thread | `env_filter`, `jiff` | who logs what |
@@ -103,10 +104,10 @@
 //!
 //! A session's queue keeps its beginning and its end in memory; the middle is blocks of positions
 //! in the log. Messages are read from the files' own pages, mapped read-only, and written through
-//! the ring: storing through a mapping would stall the loop whenever a sync runs. A page that the
-//! disk cannot read is zeros to whoever reads it, and so a damaged record (`disk::sigbus`). A
-//! segment goes when nothing refers to it; when few old messages keep many segments, what lives in
-//! them is moved to the log's end ([`store`]).
+//! the ring (with epoll by a thread of its own): storing through a mapping would stall the loop
+//! whenever a sync runs. A page that the disk cannot read is zeros to whoever reads it, and so a
+//! damaged record (`disk::sigbus`). A segment goes when nothing refers to it; when few old messages
+//! keep many segments, what lives in them is moved to the log's end ([`store`]).
 //!
 //! What a connected client acknowledges at once is acknowledged to its publisher at once: nobody
 //! needs it from the disk any more. A QoS 2 message is sent only when it is committed, since a

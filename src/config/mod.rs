@@ -48,7 +48,7 @@ use values::{
 #[command(
     name = "ringmq",
     version,
-    about = "An MQTT 3.1.1 broker on io_uring",
+    about = "An MQTT 3.1.1 broker for Linux, on io_uring or epoll",
     after_help = "BYTES is a number with KiB, MiB, GiB, TiB or nothing after it; \
                   DURATION is a number with ms, s, m, h or d after it, or 0."
 )]
@@ -148,6 +148,16 @@ pub struct Options {
     #[arg(long = "no-pin", action = ArgAction::SetFalse, help_heading = "Shards")]
     pub pin: bool,
 
+    /// What the shards ask the kernel with
+    #[arg(
+        long,
+        value_enum,
+        value_name = "RING",
+        default_value_t = RingKind::Auto,
+        help_heading = "Shards"
+    )]
+    pub ring: RingKind,
+
     /// Directory of sessions, waiting messages and retained messages, made if it is missing. One
     /// ringmq may use it at a time, always with the number of shards it was made with
     #[arg(
@@ -243,6 +253,18 @@ pub struct Options {
     /// What is logged, and how it looks.
     #[command(flatten)]
     pub logging: LogOptions,
+}
+
+/// What the shards ask the kernel with.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RingKind {
+    /// io_uring where it works for every shard, else epoll with a warning that says why
+    Auto,
+    /// io_uring, or the broker does not start
+    #[value(name = "io_uring")]
+    IoUring,
+    /// epoll, which takes more CPU time for each message
+    Epoll,
 }
 
 /// When a message counts as stored.

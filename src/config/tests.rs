@@ -54,6 +54,7 @@ fn defaults_are_the_limits() {
         },
         shards: None,
         pin: true,
+        ring: RingKind::Auto,
         data_dir: PathBuf::from("./ringmq-data"),
         durability: Durability::Disk,
         session_expiry: SessionExpiry::AfterMs(limits::SESSION_EXPIRY_MS_DEFAULT),

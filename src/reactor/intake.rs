@@ -345,6 +345,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             return;
         }
         let Link { socket, transport, caller, pass, carry, .. } = self.links.remove(key);
+        self.ring.release(key, &socket);
         self.broker.remove(conn_of(key));
         self.reclaim.note_left(self.links.len(), self.now_ms);
         let traveller = Traveller { socket, transport, caller, pass, carry };

@@ -165,7 +165,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                     broker.close(conn_of(key), reason, context);
                     broker.remove(conn_of(key));
                 });
-                self.links.remove(key);
+                let link = self.links.remove(key);
+                self.ring.release(key, &link.socket);
                 self.reclaim.note_left(self.links.len(), self.now_ms);
             }
             Closing::No if link.receiving == Receiving::Off => self.arm(key),

@@ -72,6 +72,12 @@ impl Links {
         operations.is_some_and(|operations| operations.send == key.generation)
     }
 
+    /// Where the memory of this very link's send is, if it has one in flight.
+    pub(super) fn send_slot(&self, key: Key) -> Option<u32> {
+        let operations = self.slots.get(key.slot as usize)?;
+        (operations.send == key.generation).then_some(operations.send_slot)
+    }
+
     /// Ends the send and says where its memory is.
     ///
     /// # Panics

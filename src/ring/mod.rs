@@ -1,15 +1,19 @@
 //! The seam to the kernel's completion queue: operations in, completions out.
 //!
-//! [`Ring`] is what a reactor needs of the kernel; [`Uring`] is the real one. A test may bring
-//! its own. Rules that hold for every implementation:
+//! [`Ring`] is what a reactor needs of the kernel. [`Uring`] is io_uring, [`Epoll`] does the same
+//! where that is forbidden; they share sockets, listeners, wakers and files. A test may bring its
+//! own. Rules that hold for every implementation:
 //!
 //! - Memory given to the kernel is moved into the ring and comes back in the completion.
 //! - Every accepted `submit_*` ends in exactly one completion without `more` (join before free):
 //!   until then its key must not be given to another link.
 //! - One send per key at a time, one receive per key at a time, one write; asserted.
+//! - A key names one socket from its first operation until it is released.
 
 mod buffers;
+mod epoll;
 mod links;
+mod pool;
 mod probe;
 mod queue;
 mod refused;
@@ -21,6 +25,7 @@ mod tests;
 mod uring;
 mod writes;
 
+pub use self::epoll::Epoll;
 pub use self::probe::Features;
 pub use self::refused::RingRefused;
 pub use self::socket::{Bound, Listener, Socket, Waker};
@@ -171,6 +176,13 @@ pub trait Ring {
 
     /// Ends a send that does not progress, if one is in flight; completes as [`Completion::Sent`].
     fn cancel_send(&mut self, key: Key);
+
+    /// Lets go of a link that leaves: its socket is about to be closed or to go to another ring,
+    /// and its key may name another. No operation on it is in flight. Nothing is to be done where
+    /// the kernel keeps nothing of a link between operations.
+    fn release(&mut self, key: Key, socket: &Self::Socket) {
+        let _nothing = (key, socket);
+    }
 
     /// Writes `bytes` at `offset` of a file, whole unless it fails; with `sync` the data is durable
     /// (fdatasync) before it completes, what was written to the file before included. Not empty,

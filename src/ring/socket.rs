@@ -1,4 +1,4 @@
-//! Sockets as this ring takes them: owned descriptors that close when dropped, and the waker.
+//! Sockets as both rings take them: owned descriptors that close when dropped, and the waker.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,7 +7,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustix::event::{EventfdFlags, eventfd};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, ipproto, sockopt};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, Shutdown, SocketAddrUnix, SocketFlags, SocketType, ipproto, sockopt,
+};
 
 use super::Wake;
 
@@ -18,6 +21,21 @@ pub struct Socket(OwnedFd);
 impl From<OwnedFd> for Socket {
     fn from(fd: OwnedFd) -> Self {
         Self(fd)
+    }
+}
+
+impl Socket {
+    /// Ends both directions, now; nothing if they have ended.
+    pub(super) fn shutdown(&self) {
+        match rustix::net::shutdown(&self.0, Shutdown::Both) {
+            Ok(()) | Err(Errno::NOTCONN) => {}
+            Err(error) => log::warn!("shutdown of a connected socket: {error}"),
+        }
+    }
+
+    /// The peer's address, where the kernel still knows it.
+    pub(super) fn peer(&self) -> Option<SocketAddr> {
+        rustix::net::getpeername(&self.0).ok()??.try_into().ok()
     }
 }
 

@@ -23,7 +23,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use io_uring::types::{CancelBuilder, Fd};
 use io_uring::{cqueue, opcode, squeue};
-use rustix::net::Shutdown;
 
 use super::buffers::Buffers;
 use super::links::Links;
@@ -63,16 +62,16 @@ const _: () = assert!(RECV_BUFFER_BYTES <= i32::MAX as usize);
 /// Sizes of a ring, all powers of two, and where its file work is done.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Operations that one syscall submits; at least 2.
+    /// Operations that one syscall submits; at least 2. Of io_uring alone.
     pub submissions: u32,
-    /// Completions that the kernel keeps without allocating.
+    /// Completions that the kernel keeps without allocating. Of io_uring alone.
     pub completions: u32,
     /// Receive buffers; at most 32,768.
     pub recv_buffers: u16,
     /// Bytes of one receive buffer.
     pub recv_buffer_bytes: u32,
-    /// CPUs for the kernel's threads that write to files; best without the ring's own. Empty: the
-    /// kernel chooses.
+    /// CPUs for the threads that write to files; best without the ring's own. Empty: the kernel
+    /// chooses.
     pub worker_cpus: Vec<usize>,
 }
 
@@ -374,14 +373,11 @@ impl Ring for Uring {
     }
 
     fn shutdown(&mut self, socket: &Socket) {
-        match rustix::net::shutdown(socket, Shutdown::Both) {
-            Ok(()) | Err(rustix::io::Errno::NOTCONN) => {}
-            Err(error) => log::warn!("shutdown of a connected socket: {error}"),
-        }
+        socket.shutdown();
     }
 
     fn peer(&self, socket: &Socket) -> Option<SocketAddr> {
-        rustix::net::getpeername(socket).ok()??.try_into().ok()
+        socket.peer()
     }
 
     fn bytes_mut(&mut self, buffer: &Buffer) -> &mut [u8] {

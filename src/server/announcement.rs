@@ -21,6 +21,8 @@ const CONNECTIONS_FEW: u64 = 1_000;
 pub(super) struct Announcement<'a> {
     pub(super) options: &'a Options,
     pub(super) shards: usize,
+    /// What the shards ask the kernel with.
+    pub(super) ring: &'static str,
     pub(super) pinned: bool,
     pub(super) cpus: &'a Cpus,
     pub(super) opened: &'a [Open],
@@ -77,10 +79,10 @@ impl Announcement<'_> {
     }
 
     fn log_shards(&self) {
-        let Self { shards, cpus, .. } = *self;
+        let Self { shards, cpus, ring, .. } = *self;
         let s = if shards == 1 { "" } else { "s" };
         let pinned = if self.pinned { "pinned" } else { "not pinned" };
-        info!("{shards} shard{s}, {pinned}");
+        info!("{shards} shard{s} on {ring}, {pinned}");
         let usable = cpus.default_shards();
         if self.options.shards.is_none() && usable > shards {
             info!(

@@ -11,6 +11,7 @@ mod pem;
 mod places;
 mod privileges;
 mod report;
+mod rings;
 mod signals;
 mod storage;
 mod summary;
@@ -41,7 +42,7 @@ use crate::limits::{MESH_RING_BYTES, VHOSTS_MAX};
 use crate::logging;
 use crate::mesh::{self, AddressBook, AddressLimits, Bell, Census, Sender};
 use crate::reactor::{self, Clock, Door, Gate, Inbox, Outbox, Parcel, Reactor, Subnet};
-use crate::ring::{self, Features, Listener, RingRefused, Socket, Uring, Wake, Waker};
+use crate::ring::{self, Listener, RingRefused, Socket, Wake, Waker};
 use crate::store::{ClockReading, Found, OpenError};
 use crate::transport::TlsSetup;
 
@@ -52,6 +53,7 @@ use doors::Doors;
 use notify::Notifier;
 use places::Site;
 use privileges::Account;
+use rings::{Election, ShardRing, SystemRing};
 use signals::Asked;
 use storage::Storage;
 use tls::TlsError;
@@ -73,8 +75,10 @@ pub enum StartError {
     Socket(PathBuf, SocketError),
     /// It cannot run as it was asked to.
     Privileges(PrivilegeError),
-    /// io_uring cannot be used.
+    /// io_uring cannot be used, and nothing else may.
     Ring(RingRefused),
+    /// A ring on epoll cannot be had.
+    Epoll(io::Error),
     /// The data directory cannot be used.
     Data(DirectoryError),
     /// The user of `--user` may not use it.
@@ -104,6 +108,9 @@ impl fmt::Display for StartError {
             }
             Self::Privileges(error) => error.fmt(f),
             Self::Ring(refused) => refused.fmt(f),
+            Self::Epoll(error) => {
+                write!(f, "epoll cannot be set up: {error}{}", advice::of(error))
+            }
             Self::Tls(error) => error.fmt(f),
             Self::Data(text @ DirectoryError::System { error, .. }) => {
                 write!(f, "--data-dir: {text}{}", advice::of(error))
@@ -184,11 +191,11 @@ pub fn run(options: &Options, signals: io::Result<Signals>) -> Result<(), StartE
     unguarded.map_err(StartError::Listen)?;
     let doors = doors.map_or_else(|| Doors::open(options, &sites, shards), Ok)?;
     let Doors { shards: doors, opened, files } = doors;
-    let (threads, mut controls, features) =
+    let (threads, mut controls, ring) =
         start(options, doors, tls.as_ref(), pins.as_deref(), &mut storage, &access)?;
     deletions::forward(&options.data_dir, &access, &mut controls);
-    debug!("{features}");
-    Announcement { options, shards, pinned: pins.is_some(), cpus: &cpus, opened: &opened }.log();
+    let pinned = pins.is_some();
+    Announcement { options, shards, ring, pinned, cpus: &cpus, opened: &opened }.log();
     notifier.ready();
     for signal in signals.forever() {
         match Asked::by(signal) {
@@ -321,6 +328,7 @@ struct Seat {
     census: Arc<Census>,
     gate: Gate,
     tls: Option<Arc<TlsSetup>>,
+    election: Arc<Election>,
     /// What its log finds.
     found: Vec<Found>,
     started: Instant,
@@ -337,12 +345,14 @@ struct Arrangement {
     vhosts: Vec<(u16, String)>,
 }
 
-type Ready = (usize, Result<(Waker, Features), StartError>);
+/// A shard's waker and what its ring is, in words.
+type Ready = (usize, Result<(Waker, &'static str), StartError>);
 /// The control thread's ways to the shards.
 type Controls = Vec<Sender<Parcel<Socket>>>;
 /// What a shard tells at its end.
 type Told = (Stats, Vec<VhostReport>);
-type Started = (Vec<thread::JoinHandle<Told>>, Vec<Control>, Features);
+/// With the name of the ring that all shards use.
+type Started = (Vec<thread::JoinHandle<Told>>, Vec<Control>, &'static str);
 
 /// Starts the threads; each makes its own ring, then all learn how to wake each other.
 fn start(
@@ -372,9 +382,9 @@ fn start(
     let mut wakers: Vec<Option<Waker>> = vec![None; shards];
     let mut found = None;
     for (shard, ring) in ready {
-        let (waker, features) = ring?;
+        let (waker, name) = ring?;
         wakers[shard] = Some(waker);
-        found = Some(features);
+        found = Some(name);
         if wakers.iter().all(Option::is_some) {
             break;
         }
@@ -395,8 +405,7 @@ fn start(
     let controls = control_senders.into_iter().zip(bells).zip(wakers);
     let controls =
         controls.map(|((sender, bell), waker)| Control { sender, bell, waker }).collect();
-    let features = found.expect("every shard answered");
-    Ok((threads, controls, features))
+    Ok((threads, controls, found.expect("every shard answered")))
 }
 
 /// Connects every shard with every other, and the control thread with all.
@@ -411,6 +420,7 @@ fn seats(
     let bells: Vec<Arc<Bell>> = (0..shards).map(|_| Arc::new(Bell::new())).collect();
     let census = Arc::new(Census::new(VHOSTS_MAX));
     let gate = gates(options);
+    let election = Arc::new(Election::new(options.ring, shards.into()));
     let (started, clocks) = (Instant::now(), Clocks::new());
     clocks.warn_if_implausible();
     let mut controls = Vec::new();
@@ -433,6 +443,7 @@ fn seats(
                 census: census.clone(),
                 gate: gate(),
                 tls: tls.cloned(),
+                election: election.clone(),
                 found: storage.take_found(shard)?,
                 started,
                 clocks: clocks.last(),
@@ -464,7 +475,7 @@ fn gates(options: &Options) -> impl Fn() -> Gate {
 }
 
 fn run_shard(
-    mut seat: Seat,
+    seat: Seat,
     options: &Options,
     ready: &mpsc::Sender<Ready>,
     arrangement: &Mailbox<Arrangement>,
@@ -475,17 +486,26 @@ fn run_shard(
     }
     let worker_cpus = seat.worker_cpus.clone();
     let ring_options = ring::Options { worker_cpus, ..ring::Options::default() };
-    let (ring, features) = match Uring::new(&ring_options) {
-        Ok(ring) => {
-            let features = ring.features().clone();
-            (ring, features)
-        }
-        Err(refused) => {
+    match seat.election.ring(&ring_options) {
+        Ok(ShardRing::Uring(ring)) => serve(ring, seat, options, ready, arrangement),
+        Ok(ShardRing::Epoll(ring)) => serve(ring, seat, options, ready, arrangement),
+        Err(error) => {
             // The starter gone means it has failed already.
-            let _gone = ready.send((at, Err(StartError::Ring(refused))));
-            return Told::default();
+            let _gone = ready.send((at, Err(error)));
+            Told::default()
         }
-    };
+    }
+}
+
+/// What a shard does when it has its ring.
+fn serve<R: SystemRing>(
+    ring: R,
+    mut seat: Seat,
+    options: &Options,
+    ready: &mpsc::Sender<Ready>,
+    arrangement: &Mailbox<Arrangement>,
+) -> Told {
+    let at = usize::from(seat.shard.0);
     let seed = seed();
     let found = std::mem::take(&mut seat.found);
     let store_options =
@@ -497,8 +517,8 @@ fn run_shard(
             return Told::default();
         }
     };
-    let waker = ring::Ring::waker(&ring);
-    if ready.send((at, Ok((waker, features)))).is_err() {
+    debug!("{}", ring.describe());
+    if ready.send((at, Ok((ring.waker(), R::NAME)))).is_err() {
         return Told::default();
     }
     let Ok(Arrangement { wakers, medium, desk, policy, vhosts }) = arrangement.recv() else {
@@ -514,7 +534,7 @@ fn run_shard(
         Ok(told) => told,
         Err(error) => {
             // A broker with a dead core is worse than a restart.
-            error!("io_uring failed: {error}");
+            error!("{} failed: {error}", R::NAME);
             logging::flush();
             process::exit(1);
         }
@@ -546,14 +566,14 @@ fn broker_options(seat: &Seat, options: &Options, seed: u64) -> broker::Options 
     }
 }
 
-fn reactor_options(
+fn reactor_options<R: SystemRing>(
     seat: Seat,
     options: &Options,
     broker: Shard,
     wakers: &[Waker],
     medium: FileMedium,
     desk: Desk,
-) -> reactor::Options<Uring, FileMedium> {
+) -> reactor::Options<R, FileMedium> {
     let own_bell = seat.bells[usize::from(seat.shard.0)].clone();
     let outboxes = seat.senders.into_iter().zip(&seat.bells).zip(wakers);
     let outboxes = outboxes.map(|((sender, bell), waker)| {

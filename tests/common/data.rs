@@ -32,8 +32,13 @@ impl DataDir {
         let path = self.0.to_str().expect("it is made of text");
         let segment_bytes = SEGMENT_BYTES.to_string();
         // However full the disk is that the tests run on: not low.
-        let defaults =
-            [("--data-dir", path), ("--segment-bytes", &segment_bytes), ("--disk-low", "0")];
+        let ring = ring();
+        let defaults = [
+            ("--data-dir", path),
+            ("--segment-bytes", &segment_bytes),
+            ("--disk-low", "0"),
+            ("--ring", &ring),
+        ];
         for (flag, value) in defaults {
             if !flags.iter().any(|given| given.as_ref() == flag) {
                 command.args([flag, value]);
@@ -47,6 +52,11 @@ impl Drop for DataDir {
         // A broker that never came so far has made none.
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+/// The ring that brokers are tested with, unless a test says otherwise.
+pub(crate) fn ring() -> String {
+    std::env::var("RINGMQ_TEST_RING").unwrap_or_else(|_| "auto".to_owned())
 }
 
 /// The flag that has sessions expire whose clients are away for so long.

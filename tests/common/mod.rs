@@ -4,6 +4,7 @@
 //!
 //! `RINGMQ_TEST_BROKER=mosquitto` runs the same tests against Debian's mosquitto (ringmq's own
 //! flags are then left out): a way to tell a wrong test from a wrong broker.
+//! `RINGMQ_TEST_RING=epoll` runs them on that ring.
 
 #![allow(dead_code, reason = "each test target uses its own part")]
 
@@ -18,7 +19,7 @@ mod random;
 pub(crate) use {
     broker::{BROKER_ENDS, Broker, End, PATIENCE, Resources, on_shards, run_to_exit, run_under},
     client::{Client, ENDS, reconnect_as, resume_as, socket_from},
-    data::{DataDir, session_expiry},
+    data::{DataDir, ring, session_expiry},
     packet::{
         Connect, DISCONNECT, PINGREQ, PINGRESP, Publish, connack, connect, frame, puback, pubcomp,
         publish, pubrec, pubrel, string, suback, subscribe, unsuback, unsubscribe,

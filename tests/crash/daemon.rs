@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::common::PATIENCE;
+use crate::common::{PATIENCE, ring};
 
 /// A running broker. A drop kills it.
 pub(crate) struct Daemon {
@@ -53,6 +53,7 @@ impl Daemon {
         Command::new(env!("CARGO_BIN_EXE_ringmq"))
             .args(["--listen", "127.0.0.1:0", "--no-pin", "--data-dir"])
             .arg(data)
+            .args(["--ring", &ring()])
             .args(flags)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

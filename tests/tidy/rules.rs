@@ -23,6 +23,8 @@ pub(crate) const UNSAFE_FILES: &[&str] = &[
     "src/disk/sigbus.rs",
     "src/mesh/spsc.rs",
     "src/ring/buffers.rs",
+    "src/ring/epoll/descriptor.rs",
+    "src/ring/pool.rs",
     "src/ring/queue.rs",
     "src/ring/sends.rs",
     "src/ring/uring.rs",

@@ -18,5 +18,6 @@ mod places;
 mod privileges;
 mod process;
 mod proxied;
+mod ring;
 mod slow;
 mod unix;

@@ -7,7 +7,13 @@ use std::process::Command;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::*;
-use crate::ring::Listener;
+
+on_both_rings!(
+    accepts_many,
+    accept_ends_and_starts_again,
+    accept_survives_the_descriptor_limit,
+    rings_share_a_listener,
+);
 
 /// Set in the process that a test starts from itself to spoil its limits.
 const CHILD: &str = "RINGMQ_RING_TEST_CHILD";
@@ -20,9 +26,8 @@ fn listen(rig: &mut Rig) -> (u32, std::net::SocketAddr) {
 }
 
 /// One submission accepts many connections, on the right listener, and knows their peers.
-#[test]
-fn accepts_many() {
-    let mut rig = Rig::new();
+fn accepts_many(kind: Kind) {
+    let mut rig = Rig::new(kind);
     let (first, first_address) = listen(&mut rig);
     let (second, second_address) = listen(&mut rig);
     assert_eq!((first, second), (0, 1));
@@ -43,9 +48,8 @@ fn accepts_many() {
 }
 
 /// A cancelled accept ends once, and can be armed again for who came meanwhile.
-#[test]
-fn accept_ends_and_starts_again() {
-    let mut rig = Rig::new();
+fn accept_ends_and_starts_again(kind: Kind) {
+    let mut rig = Rig::new(kind);
     let (listener, address) = listen(&mut rig);
     rig.ring.submit_accept(listener);
     rig.ring.cancel_accept(listener);
@@ -58,22 +62,22 @@ fn accept_ends_and_starts_again() {
 }
 
 /// Without descriptors an accept fails and ends; armed again when there are some, nobody is lost.
-#[test]
-fn accept_survives_the_descriptor_limit() {
+fn accept_survives_the_descriptor_limit(kind: Kind) {
     if env::var_os(CHILD).is_some() {
-        return exhaust_descriptors();
+        return exhaust_descriptors(kind);
     }
-    let name = "ring::tests::accept::accept_survives_the_descriptor_limit";
+    let ring = if kind == Kind::Uring { "uring" } else { "epoll" };
+    let name = format!("ring::tests::accept::{ring}::accept_survives_the_descriptor_limit");
     let program = env::current_exe().expect("a test runs from a file");
     let mut child = Command::new(program);
-    child.args(["--exact", name]).env(CHILD, "1");
+    child.args(["--exact", &name]).env(CHILD, "1");
     let output = child.output().expect("this program starts");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.contains("1 passed"), "{text}");
 }
 
-fn exhaust_descriptors() {
-    let mut rig = Rig::new();
+fn exhaust_descriptors(kind: Kind) {
+    let mut rig = Rig::new(kind);
     let (listener, address) = listen(&mut rig);
     let clients: Vec<_> = (0..3).map(|_| TcpStream::connect(address)).collect();
     assert!(clients.iter().all(Result::is_ok));
@@ -100,15 +104,15 @@ fn exhaust_descriptors() {
 
 /// Two rings that accept from one Unix socket get each connection once, whichever is awake; when
 /// one of them accepts no more, the other gets all.
-#[test]
-fn rings_share_a_listener() {
-    let path = env::temp_dir().join(format!("ringmq-ring-test-{}.sock", std::process::id()));
+fn rings_share_a_listener(kind: Kind) {
+    let name = format!("ringmq-ring-test-{}-{kind:?}.sock", std::process::id());
+    let path = env::temp_dir().join(name);
     let bound = Listener::bind_unix(&path).expect("nobody else has this path");
     assert!(UnixStream::connect(&path).is_err(), "it does not listen yet");
     let first = bound.listen(128).expect("it listens");
     let second = first.try_clone().expect("a descriptor");
     let mut rigs = [first, second].map(|listener| {
-        let mut rig = Rig::new();
+        let mut rig = Rig::new(kind);
         let listener = rig.ring.add_listener(listener);
         rig.ring.submit_accept(listener);
         rig.ring.wait(Some(Duration::ZERO), &mut rig.seen).expect("the ring works");

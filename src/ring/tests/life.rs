@@ -1,14 +1,14 @@
 //! How links and rings end: shutdown, drop, and what comes back.
 
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 
 use super::*;
 use crate::limits::SEND_CHUNKS_MAX;
-use crate::ring::Listener;
+
+on_both_rings!(shutdown_ends_everything, drop_lets_go, memory_comes_back,);
 
 /// Memory that counts its drops.
 struct Counted(Vec<u8>, Arc<AtomicUsize>);
@@ -26,9 +26,8 @@ impl Drop for Counted {
 }
 
 /// Shutting down with a receive armed and a send parked ends both, and the peer sees the end.
-#[test]
-fn shutdown_ends_everything() {
-    let mut rig = Rig::new();
+fn shutdown_ends_everything(kind: Kind) {
+    let mut rig = Rig::new(kind);
     let (socket, mut peer) = pair();
     rig.ring.submit_recv(LINK, &socket, RecvMode::Multishot);
     rig.ring.submit_send(LINK, &socket, batch_of(1, 8 << 20));
@@ -45,12 +44,11 @@ fn shutdown_ends_everything() {
 }
 
 /// A ring dropped with everything in flight lets go of descriptors and memory before it returns.
-#[test]
-fn drop_lets_go() {
+fn drop_lets_go(kind: Kind) {
     let drops = Arc::new(AtomicUsize::new(0));
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("bound");
-    let mut rig = Rig::new();
+    let mut rig = Rig::new(kind);
     let number = rig.ring.add_listener(Listener::from(OwnedFd::from(listener)));
     rig.ring.submit_accept(number);
     let links = 50;
@@ -90,9 +88,8 @@ fn drop_lets_go() {
 }
 
 /// A send brings back the very memory it was given, and untouched.
-#[test]
-fn memory_comes_back() {
-    let mut rig = Rig::new();
+fn memory_comes_back(kind: Kind) {
+    let mut rig = Rig::new(kind);
     for chunks in [1, 2, SEND_CHUNKS_MAX, SEND_CHUNKS_MAX + 1] {
         let (socket, _peer) = pair();
         let batch = batch_of(chunks, 10);
@@ -102,12 +99,17 @@ fn memory_comes_back() {
         assert_eq!(result, Ok(10 * chunks.min(SEND_CHUNKS_MAX)));
         assert_eq!(batch.slices().map(<[u8]>::as_ptr).collect::<Vec<_>>(), given);
         assert_eq!(batch.slices().collect::<Vec<_>>().concat(), pattern(0, chunks * 10));
+        rig.ring.release(LINK, &socket);
     }
 }
 
 /// What was found is told in one line.
 #[test]
 fn features_are_told() {
-    let line = Rig::new().ring.features().to_string();
-    assert!(line.starts_with("io_uring: 1024/16384 entries, ") && !line.contains('\n'), "{line}");
+    let uring = Uring::new(&Options::default()).expect("this machine has io_uring");
+    let epoll = Epoll::new(&Options::default()).expect("every Linux has epoll");
+    let lines = [uring.features().to_string(), epoll.features().to_owned()];
+    for (line, start) in lines.iter().zip(["io_uring: 1024/16384 entries, ", "epoll: 256 "]) {
+        assert!(line.starts_with(start) && !line.contains('\n'), "{line}");
+    }
 }

@@ -1,6 +1,20 @@
-//! The ring against this machine's kernel, over loopback and socket pairs.
+//! Both rings against this machine's kernel, over loopback and socket pairs: what one does, the
+//! other does.
+
+/// Runs each of these with either ring.
+macro_rules! on_both_rings {
+    ($($test:ident),* $(,)?) => {
+        mod uring {
+            $(#[test] fn $test() { super::$test(super::Kind::Uring); })*
+        }
+        mod epoll {
+            $(#[test] fn $test() { super::$test(super::Kind::Epoll); })*
+        }
+    };
+}
 
 mod accept;
+mod edges;
 mod life;
 mod recv;
 mod send;
@@ -10,10 +24,12 @@ mod write;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{
-    Buffer, Completion, Key, Options, Received, RecvMode, Ring, Socket, Uring, Wake, Waker,
+    Buffer, Completion, Epoll, Key, Listener, Options, Received, RecvMode, Ring, Socket, Uring,
+    Wake, Waker,
 };
 use crate::chunk::{Batch, Chunk, ChunkPool};
 
@@ -22,9 +38,20 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 const LINK: Key = Key { slot: 1, generation: 3 };
 
+type File = Arc<OwnedFd>;
+
+/// One or the other.
+type AnyRing = Box<dyn Ring<Socket = Socket, Listener = Listener, Waker = Waker, File = File>>;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Uring,
+    Epoll,
+}
+
 /// A ring and what came out of it that no test has looked at yet.
 struct Rig {
-    ring: Uring,
+    ring: AnyRing,
     seen: Vec<Completion<Socket>>,
 }
 
@@ -47,18 +74,21 @@ enum End {
 }
 
 impl Rig {
-    fn new() -> Self {
-        Self::with(&Options::default())
+    fn new(kind: Kind) -> Self {
+        Self::with(kind, &Options::default())
     }
 
-    fn with(options: &Options) -> Self {
-        let ring = Uring::new(options).expect("this machine has io_uring");
+    fn with(kind: Kind, options: &Options) -> Self {
+        let ring: AnyRing = match kind {
+            Kind::Uring => Box::new(Uring::new(options).expect("this machine has io_uring")),
+            Kind::Epoll => Box::new(Epoll::new(options).expect("every Linux has epoll")),
+        };
         Self { ring, seen: Vec::new() }
     }
 
     /// Few and small buffers.
-    fn starving(recv_buffers: u16) -> Self {
-        Self::with(&Options { recv_buffers, recv_buffer_bytes: 64, ..Options::default() })
+    fn starving(kind: Kind, recv_buffers: u16) -> Self {
+        Self::with(kind, &Options { recv_buffers, recv_buffer_bytes: 64, ..Options::default() })
     }
 
     /// Waits until a completion satisfies `wanted` and takes it out.

@@ -2,10 +2,20 @@
 
 use super::*;
 
+on_both_rings!(
+    data_then_end,
+    once_is_once,
+    starved_receives_start_again,
+    cancel_loses_no_data,
+    cancel_ends_an_idle_receive,
+    failure_has_its_reason,
+    buffers_are_writable,
+    slots_are_reused,
+);
+
 /// Data comes before the end, in order, and the end comes once, as the last completion.
-#[test]
-fn data_then_end() {
-    let mut rig = Rig::new();
+fn data_then_end(kind: Kind) {
+    let mut rig = Rig::new(kind);
     let (socket, mut peer) = pair();
     rig.ring.submit_recv(LINK, &socket, RecvMode::Multishot);
     let mut inbox = Inbox::default();
@@ -19,9 +29,8 @@ fn data_then_end() {
 }
 
 /// A single receive brings one piece and is over: the link may move, and the rest waits for it.
-#[test]
-fn once_is_once() {
-    let mut rig = Rig::starving(4);
+fn once_is_once(kind: Kind) {
+    let mut rig = Rig::starving(kind, 4);
     let (socket, mut peer) = pair();
     peer.write_all(&pattern(0, 100)).expect("room");
     let mut inbox = Inbox::default();
@@ -30,11 +39,13 @@ fn once_is_once() {
         rig.fill(LINK, &mut inbox, usize::MAX);
         assert_eq!((inbox.bytes.len(), inbox.end), (got, Some(end)));
     }
-    let mut other = Rig::new();
+    rig.ring.release(LINK, &socket);
+    let mut other = Rig::new(kind);
     other.ring.submit_recv(LINK, &socket, RecvMode::Once);
     peer.write_all(&pattern(100, 1)).expect("room");
     other.fill(LINK, &mut inbox, usize::MAX);
     assert_eq!(inbox.bytes, pattern(0, 101));
+    other.ring.release(LINK, &socket);
     rig.ring.submit_recv(LINK, &socket, RecvMode::Once);
     drop(peer);
     rig.fill(LINK, &mut inbox, usize::MAX);
@@ -42,10 +53,9 @@ fn once_is_once() {
 }
 
 /// An empty pool ends a receive; after recycling and arming again every byte arrives, in order.
-#[test]
-fn starved_receives_start_again() {
+fn starved_receives_start_again(kind: Kind) {
     for mode in [RecvMode::Multishot, RecvMode::Once] {
-        let mut rig = Rig::starving(4);
+        let mut rig = Rig::starving(kind, 4);
         let (socket, mut peer) = pair();
         let sent = pattern(0, 64 * 11 + 5);
         peer.write_all(&sent).expect("room");
@@ -76,10 +86,9 @@ fn starved_receives_start_again() {
 }
 
 /// A cancelled receive loses nothing: what came before is delivered by it or by the next.
-#[test]
-fn cancel_loses_no_data() {
+fn cancel_loses_no_data(kind: Kind) {
     for mode in [RecvMode::Multishot, RecvMode::Once] {
-        let mut rig = Rig::new();
+        let mut rig = Rig::new(kind);
         let (socket, mut peer) = pair();
         rig.ring.submit_recv(LINK, &socket, mode);
         rig.ring.wait(Some(Duration::ZERO), &mut rig.seen).expect("the ring works");
@@ -98,9 +107,8 @@ fn cancel_loses_no_data() {
 }
 
 /// A receive that waits in vain is cancelled; a cancel that finds nothing does no harm.
-#[test]
-fn cancel_ends_an_idle_receive() {
-    let mut rig = Rig::new();
+fn cancel_ends_an_idle_receive(kind: Kind) {
+    let mut rig = Rig::new(kind);
     let (socket, peer) = pair();
     rig.ring.cancel_recv(LINK);
     rig.ring.submit_recv(LINK, &socket, RecvMode::Multishot);
@@ -117,9 +125,8 @@ fn cancel_ends_an_idle_receive() {
 }
 
 /// A failed connection is a failed receive, with its reason.
-#[test]
-fn failure_has_its_reason() {
-    let mut rig = Rig::new();
+fn failure_has_its_reason(kind: Kind) {
+    let mut rig = Rig::new(kind);
     let (socket, mut peer) = pair();
     rig.ring.submit_send(LINK, &socket, batch_of(1, 8));
     assert!(rig.take_sent(LINK).0.is_ok());
@@ -133,9 +140,8 @@ fn failure_has_its_reason() {
 }
 
 /// A buffer can be written in place, and the next link to use it sees only its own bytes.
-#[test]
-fn buffers_are_writable() {
-    let mut rig = Rig::starving(1);
+fn buffers_are_writable(kind: Kind) {
+    let mut rig = Rig::starving(kind, 1);
     let (socket, mut peer) = pair();
     rig.ring.submit_recv(LINK, &socket, RecvMode::Once);
     peer.write_all(b"secret").expect("room");
@@ -152,9 +158,8 @@ fn buffers_are_writable() {
 }
 
 /// A slot serves its next owner after the last completion of the one before; tags tell them apart.
-#[test]
-fn slots_are_reused() {
-    let mut rig = Rig::new();
+fn slots_are_reused(kind: Kind) {
+    let mut rig = Rig::new(kind);
     for generation in [0, 1, (1 << 24) - 1, 0] {
         let link = Key { slot: 9, generation };
         let (socket, mut peer) = pair();
@@ -167,5 +172,6 @@ fn slots_are_reused() {
         rig.ring.shutdown(&socket);
         rig.fill(link, &mut inbox, usize::MAX);
         assert_eq!((inbox.bytes.as_slice(), inbox.end), (&b"hello"[..], Some(End::Peer)));
+        rig.ring.release(link, &socket);
     }
 }

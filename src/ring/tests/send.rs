@@ -5,6 +5,16 @@ use std::thread;
 use super::*;
 use crate::limits::SEND_CHUNKS_MAX;
 
+on_both_rings!(
+    large_send_is_whole,
+    many_chunks_continue,
+    parked_send_is_cancelled,
+    send_to_nobody_fails,
+    full_queue_loses_nothing,
+    early_completions_are_not_slept_on,
+    overflowing_completions_are_delivered,
+);
+
 /// Reads `bytes` in another thread.
 fn drain(mut peer: UnixStream, bytes: usize) -> thread::JoinHandle<Vec<u8>> {
     thread::spawn(move || {
@@ -15,10 +25,9 @@ fn drain(mut peer: UnixStream, bytes: usize) -> thread::JoinHandle<Vec<u8>> {
 }
 
 /// A send larger than any socket buffer arrives whole and in order, in one completion.
-#[test]
-fn large_send_is_whole() {
+fn large_send_is_whole(kind: Kind) {
     for chunks in [1, 16] {
-        let mut rig = Rig::new();
+        let mut rig = Rig::new(kind);
         let (socket, peer) = pair();
         let bytes = 16 << 20;
         let reader = drain(peer, bytes);
@@ -29,12 +38,11 @@ fn large_send_is_whole() {
 }
 
 /// More chunks than one send takes go out in several, in order, at the edges too.
-#[test]
-fn many_chunks_continue() {
+fn many_chunks_continue(kind: Kind) {
     const MAX: usize = SEND_CHUNKS_MAX;
     let cases = [(1, 1), (MAX - 1, 1), (MAX, 1), (MAX + 1, 2), (2 * MAX, 2), (3 * MAX + 1, 4)];
     for (chunks, sends) in cases {
-        let mut rig = Rig::new();
+        let mut rig = Rig::new(kind);
         let (socket, peer) = pair();
         let reader = drain(peer, chunks * 100);
         assert_eq!(rig.send_whole(LINK, &socket, batch_of(chunks, 100)), sends);
@@ -44,10 +52,9 @@ fn many_chunks_continue() {
 
 /// A send to a peer that does not read is parked; cancelled, it tells what went and returns the
 /// memory, and nothing more goes.
-#[test]
-fn parked_send_is_cancelled() {
+fn parked_send_is_cancelled(kind: Kind) {
     for chunks in [1, 8] {
-        let mut rig = Rig::new();
+        let mut rig = Rig::new(kind);
         let (socket, mut peer) = pair();
         let bytes = 8 << 20;
         rig.ring.submit_send(LINK, &socket, batch_of(chunks, bytes / chunks));
@@ -65,22 +72,22 @@ fn parked_send_is_cancelled() {
 }
 
 /// A send to a peer that is gone fails by value.
-#[test]
-fn send_to_nobody_fails() {
-    let mut rig = Rig::new();
+fn send_to_nobody_fails(kind: Kind) {
+    let mut rig = Rig::new(kind);
     for chunks in [1, 2] {
         let (socket, peer) = pair();
         drop(peer);
         rig.ring.submit_send(LINK, &socket, batch_of(chunks, 8));
         let (result, batch) = rig.take_sent(LINK);
         assert_eq!((result, batch.len()), (Err(libc::EPIPE), chunks));
+        rig.ring.release(LINK, &socket);
     }
 }
 
 /// More submissions in a turn than the queue holds: all are made, each completes, in order.
-#[test]
-fn full_queue_loses_nothing() {
-    let mut rig = Rig::with(&Options { submissions: 256, completions: 2048, ..Options::default() });
+fn full_queue_loses_nothing(kind: Kind) {
+    let mut rig =
+        Rig::with(kind, &Options { submissions: 256, completions: 2048, ..Options::default() });
     let pairs: Vec<_> = (0..20).map(|_| pair()).collect();
     for slot in 0..2000 {
         let mut batch = Batch::default();
@@ -99,9 +106,8 @@ fn full_queue_loses_nothing() {
 }
 
 /// What completed while a full queue was submitted is delivered by the next wait, at once.
-#[test]
-fn early_completions_are_not_slept_on() {
-    let mut rig = Rig::with(&Options { submissions: 8, ..Options::default() });
+fn early_completions_are_not_slept_on(kind: Kind) {
+    let mut rig = Rig::with(kind, &Options { submissions: 8, ..Options::default() });
     let (socket, _peer) = pair();
     for slot in 0..8 {
         rig.ring.submit_send(Key { slot, generation: 0 }, &socket, batch_of(1, 1));
@@ -113,9 +119,9 @@ fn early_completions_are_not_slept_on() {
 }
 
 /// More completions at once than their queue holds are all delivered, later, and wakes too.
-#[test]
-fn overflowing_completions_are_delivered() {
-    let mut rig = Rig::with(&Options { submissions: 8, completions: 16, ..Options::default() });
+fn overflowing_completions_are_delivered(kind: Kind) {
+    let mut rig =
+        Rig::with(kind, &Options { submissions: 8, completions: 16, ..Options::default() });
     let waker = rig.ring.waker();
     let pairs: Vec<_> = (0..100).map(|_| pair()).collect();
     for (slot, (socket, _)) in (0..).zip(&pairs) {

@@ -4,14 +4,20 @@ use std::thread;
 
 use super::*;
 
+on_both_rings!(
+    wakes_before_sleeping,
+    wakes_from_another_thread,
+    waits_no_longer_than_asked,
+    polling_sees_completions,
+);
+
 fn woken(completion: &Completion<Socket>) -> bool {
     matches!(completion, Completion::Woken)
 }
 
 /// A ring that was woken before it sleeps does not sleep; many wakes are one.
-#[test]
-fn wakes_before_sleeping() {
-    let mut rig = Rig::new();
+fn wakes_before_sleeping(kind: Kind) {
+    let mut rig = Rig::new(kind);
     let waker = rig.ring.waker();
     for _ in 0..3 {
         for _ in 0..100 {
@@ -26,13 +32,12 @@ fn wakes_before_sleeping() {
 }
 
 /// A sleeping ring is woken from another thread, again and again.
-#[test]
-fn wakes_from_another_thread() {
-    let mut here = Rig::new();
+fn wakes_from_another_thread(kind: Kind) {
+    let mut here = Rig::new(kind);
     let (waker, turns) = (here.ring.waker(), 200);
     let (sender, receiver) = std::sync::mpsc::channel::<Waker>();
     let other = thread::spawn(move || {
-        let mut rig = Rig::new();
+        let mut rig = Rig::new(kind);
         sender.send(rig.ring.waker()).expect("the test waits");
         for _ in 0..turns {
             drop(rig.take(woken));
@@ -48,9 +53,8 @@ fn wakes_from_another_thread() {
 }
 
 /// A wait of no time returns at once, though nothing completed; one of some time, after that time.
-#[test]
-fn waits_no_longer_than_asked() {
-    let mut rig = Rig::new();
+fn waits_no_longer_than_asked(kind: Kind) {
+    let mut rig = Rig::new(kind);
     let (socket, _peer) = pair();
     rig.ring.submit_recv(LINK, &socket, RecvMode::Multishot);
     let start = Instant::now();
@@ -65,9 +69,8 @@ fn waits_no_longer_than_asked() {
 }
 
 /// Waits of no time see all that comes, however much at once, without a wait that sleeps.
-#[test]
-fn polling_sees_completions() {
-    let mut rig = Rig::new();
+fn polling_sees_completions(kind: Kind) {
+    let mut rig = Rig::new(kind);
     let pairs: Vec<_> = (0..100).map(|_| pair()).collect();
     for (slot, (socket, _)) in (0..).zip(&pairs) {
         rig.ring.submit_recv(Key { slot, generation: 0 }, socket, RecvMode::Multishot);

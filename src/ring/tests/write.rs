@@ -5,7 +5,6 @@ use std::fs;
 use std::io::PipeReader;
 use std::path::PathBuf;
 use std::process;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -14,10 +13,19 @@ use rustix::thread::{gettid, sched_getaffinity};
 
 use super::*;
 
+on_both_rings!(
+    bytes_arrive_at_their_offset,
+    writes_follow_each_other,
+    refused_writes_fail,
+    completion_wakes,
+    links_are_not_disturbed,
+    full_queue_takes_a_write,
+    drop_lets_go_of_a_write,
+    workers_are_kept_to_their_cpus,
+);
+
 /// What a pipe holds at least; a write of more than it is short or waits.
 const PIPE_BYTES_MAX: usize = 1 << 20;
-
-type File = Arc<OwnedFd>;
 
 /// A path of its own, removed in the end.
 struct TempPath(PathBuf);
@@ -60,9 +68,8 @@ impl Rig {
 
 /// Bytes arrive whole, where they belong, whatever their number, synced or not; the memory is free
 /// again when the write completes.
-#[test]
-fn bytes_arrive_at_their_offset() {
-    let mut rig = Rig::new();
+fn bytes_arrive_at_their_offset(kind: Kind) {
+    let mut rig = Rig::new(kind);
     for bytes in [1, 4095, 4096, 4097, 65536, 3 << 20] {
         for offset in [0, 1, 4096, 10_007] {
             for sync in [false, true] {
@@ -82,9 +89,8 @@ fn bytes_arrive_at_their_offset() {
 }
 
 /// One write after another to the same place: the later stays. To other places: both stay.
-#[test]
-fn writes_follow_each_other() {
-    let mut rig = Rig::new();
+fn writes_follow_each_other(kind: Kind) {
+    let mut rig = Rig::new(kind);
     let path = TempPath::new();
     let file = path.create();
     for sync in [true, false, true] {
@@ -98,9 +104,8 @@ fn writes_follow_each_other() {
 
 /// What cannot be written fails by value, once, with the write's error and not the cancelled
 /// sync's; the next write is none the worse for it.
-#[test]
-fn refused_writes_fail() {
-    let mut rig = Rig::new();
+fn refused_writes_fail(kind: Kind) {
+    let mut rig = Rig::new(kind);
     let path = TempPath::new();
     let file = path.create();
     let unwritable: File = Arc::new(fs::File::open(&path.0).expect("it is there").into());
@@ -120,7 +125,7 @@ fn refused_writes_fail() {
 #[test]
 fn short_writes_go_on() {
     for (sync, wanted) in [(false, Ok(())), (true, Err(libc::EINVAL))] {
-        let mut rig = Rig::new();
+        let mut rig = Rig::new(Kind::Uring);
         let (file, mut reader) = pipe();
         let bytes = 3 * PIPE_BYTES_MAX;
         let reading = thread::spawn(move || {
@@ -139,7 +144,7 @@ fn short_writes_go_on() {
 #[test]
 fn rest_that_fails_is_told() {
     for sync in [false, true] {
-        let mut rig = Rig::new();
+        let mut rig = Rig::new(Kind::Uring);
         let (file, reader) = pipe();
         rig.ring.submit_write(&file, 0, pattern(0, 2 * PIPE_BYTES_MAX).into(), sync);
         for _ in 0..3 {
@@ -152,9 +157,8 @@ fn rest_that_fails_is_told() {
 }
 
 /// A ring that sleeps wakes when a write completes.
-#[test]
-fn completion_wakes() {
-    let mut rig = Rig::new();
+fn completion_wakes(kind: Kind) {
+    let mut rig = Rig::new(kind);
     let path = TempPath::new();
     let file = path.create();
     let start = Instant::now();
@@ -170,9 +174,8 @@ fn completion_wakes() {
 }
 
 /// A send that waits for its peer and an armed receive do not notice a write, nor it them.
-#[test]
-fn links_are_not_disturbed() {
-    let mut rig = Rig::new();
+fn links_are_not_disturbed(kind: Kind) {
+    let mut rig = Rig::new(kind);
     let path = TempPath::new();
     let file = path.create();
     let (socket, mut peer) = pair();
@@ -200,12 +203,11 @@ fn links_are_not_disturbed() {
 }
 
 /// A write finds its way through a queue that is full or has a single place left.
-#[test]
-fn full_queue_takes_a_write() {
+fn full_queue_takes_a_write(kind: Kind) {
     let path = TempPath::new();
     let file = path.create();
     for sends in 5..=9 {
-        let mut rig = Rig::with(&Options { submissions: 8, ..Options::default() });
+        let mut rig = Rig::with(kind, &Options { submissions: 8, ..Options::default() });
         let (socket, _peer) = pair();
         for slot in 0..sends {
             rig.ring.submit_send(Key { slot, generation: 0 }, &socket, batch_of(1, 1));
@@ -220,19 +222,22 @@ fn full_queue_takes_a_write() {
 
 /// A ring dropped with a write in flight, or asked for only, lets go of file and memory before it
 /// returns. A file has the write or not; a pipe without a reader keeps its writer for ever.
-#[test]
-fn drop_lets_go_of_a_write() {
-    for (is_submitted, is_parked, sync) in (0..8).map(|n| (n & 1 > 0, n & 2 > 0, n & 4 > 0)) {
+fn drop_lets_go_of_a_write(kind: Kind) {
+    let cases = (0..8).map(|n| (n & 1 > 0, n & 2 > 0, n & 4 > 0));
+    // A thread that writes to a pipe in vain cannot be told to stop; and it has given memory up
+    // before it tells.
+    let is_uring = kind == Kind::Uring;
+    for (is_submitted, is_parked, sync) in cases.filter(|case| is_uring || !case.1) {
         let path = TempPath::new();
         let (parking, reader) = pipe();
         let file = if is_parked { parking } else { path.create() };
         let bytes = Bytes::from(pattern(0, 2 * PIPE_BYTES_MAX));
-        let mut rig = Rig::new();
+        let mut rig = Rig::new(kind);
         rig.ring.submit_write(&file, 0, bytes.clone(), sync);
         if is_submitted {
             rig.ring.wait(Some(Duration::ZERO), &mut rig.seen).expect("the ring works");
         }
-        assert!(!rig.seen.is_empty() || !bytes.is_unique());
+        assert!(!is_uring || !rig.seen.is_empty() || !bytes.is_unique());
         assert!(!is_parked || rig.seen.is_empty(), "nobody reads");
         drop(rig);
         assert!(bytes.is_unique() && Arc::strong_count(&file) == 1);
@@ -240,19 +245,23 @@ fn drop_lets_go_of_a_write() {
     }
 }
 
-/// The kernel's threads for files are kept to the CPUs that the options name.
-#[test]
-fn workers_are_kept_to_their_cpus() {
+/// Threads that write to files are kept to the CPUs that the options name.
+fn workers_are_kept_to_their_cpus(kind: Kind) {
     let mask = sched_getaffinity(None).expect("a mask");
     for cpu in (0..1024).filter(|cpu| mask.is_set(*cpu)).take(2) {
-        // A thread of its own: its ring's workers are told by its number.
-        let found = thread::spawn(move || {
-            let mut rig = Rig::with(&Options { worker_cpus: vec![cpu], ..Options::default() });
+        // A thread of its own: its ring's workers are told by its number, or its name.
+        let work = move || {
+            let options = Options { worker_cpus: vec![cpu], ..Options::default() };
+            let mut rig = Rig::with(kind, &options);
             let path = TempPath::new();
             assert_eq!(rig.write(&path.create(), 0, pattern(0, 10), true), Ok(()));
-            worker_cpus()
-        });
-        let found = found.join().expect("the thread");
+            worker_cpus(&match kind {
+                Kind::Uring => format!("iou-wrk-{}", gettid().as_raw_nonzero()),
+                Kind::Epoll => format!("pin-{cpu}-writer"),
+            })
+        };
+        let found = thread::Builder::new().name(format!("pin-{cpu}")).spawn(work);
+        let found = found.expect("a thread").join().expect("the thread");
         assert!(
             !found.is_empty() && found.iter().all(|list| *list == cpu.to_string()),
             "{found:?}"
@@ -260,9 +269,8 @@ fn workers_are_kept_to_their_cpus() {
     }
 }
 
-/// The CPUs that each worker of this thread's rings may run on, as `/proc` lists them.
-fn worker_cpus() -> Vec<String> {
-    let name = format!("iou-wrk-{}", gettid().as_raw_nonzero());
+/// The CPUs that each thread of this name may run on, as `/proc` lists them.
+fn worker_cpus(name: &str) -> Vec<String> {
     let tasks = fs::read_dir("/proc/self/task").expect("it is mounted");
     let cpus_of = |task: fs::DirEntry| {
         let status = fs::read_to_string(task.path().join("status")).ok()?;

@@ -1,0 +1,87 @@
+//! Listeners, and which of them connections are accepted from.
+//!
+//! ```text
+//!  Off ──arm──► Armed ──event──► Armed, ready ──nobody waits──► Armed
+//!   ▲             │                  │
+//!   └─────────────┴─cancel, failure──┘
+//! ```
+//! A listener is watched while it is armed and not longer. Several rings may share one: the kernel
+//! tells one that sleeps, and a ring that does not accept must not be the one that is told.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::Errno;
+use rustix::net::{SocketFlags, accept_with};
+
+use crate::ring::{Listener, Socket};
+
+/// Connections that one turn accepts from one listener. The rest go to others that share it, or to
+/// the next turn.
+const ACCEPTS_MAX: usize = 64;
+
+/// A listener and whether an accept is armed on it.
+pub(super) struct Accepting {
+    listener: Listener,
+    pub(super) armed: bool,
+    /// Whether somebody may wait to be accepted; only while it is armed.
+    pub(super) ready: bool,
+}
+
+impl Accepting {
+    /// Takes a listener. Others that share it must not mind that it does not block any more.
+    pub(super) fn new(listener: Listener) -> Self {
+        let flags = fcntl_getfl(&listener).expect("it is open");
+        fcntl_setfl(&listener, flags | OFlags::NONBLOCK).expect("every socket can be so");
+        Self { listener, armed: false, ready: false }
+    }
+
+    /// Has the kernel watch it.
+    ///
+    /// # Errors
+    /// If the kernel has no memory for that.
+    pub(super) fn arm(&mut self, epoll: &OwnedFd, data: EventData) -> io::Result<()> {
+        self.armed = true;
+        let watched = EventFlags::IN | EventFlags::ET;
+        match epoll::add(epoll, &self.listener, data, watched | EventFlags::EXCLUSIVE) {
+            // A sandbox that does not know the flag: all who share it are told.
+            Err(Errno::INVAL) => epoll::add(epoll, &self.listener, data, watched)?,
+            added => added?,
+        }
+        Ok(())
+    }
+
+    /// Takes note of an event.
+    pub(super) fn note(&mut self) {
+        self.ready = self.armed;
+    }
+
+    /// Ends the accept.
+    pub(super) fn disarm(&mut self, epoll: &OwnedFd) {
+        (self.armed, self.ready) = (false, false);
+        // It is not there if arming it failed.
+        let _not_there = epoll::delete(epoll, self.listener.as_fd());
+    }
+
+    /// Hands connections that wait to `accepted`, a bounded number.
+    ///
+    /// # Errors
+    /// If accepting failed, of which the caller is to be told.
+    pub(super) fn accept(&mut self, mut accepted: impl FnMut(Socket)) -> io::Result<()> {
+        for _ in 0..ACCEPTS_MAX {
+            match accept_with(&self.listener, SocketFlags::CLOEXEC) {
+                Ok(socket) => accepted(Socket::from(socket)),
+                Err(Errno::AGAIN) => {
+                    self.ready = false;
+                    break;
+                }
+                // One that waited is gone; the next is none the worse for it.
+                Err(Errno::INTR | Errno::CONNABORTED) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,688 @@
+//! [`Epoll`]: the ring on epoll, for where io_uring is forbidden. The kernel tells what is ready,
+//! and the ring does it.
+//!
+//! One turn, in one [`Ring::wait`]:
+//!
+//! ```text
+//! what was cancelled ends → sends that are due → epoll_wait → events: room for sends that wait,
+//! connections, the writer's result, the waker → a receive for each link that has bytes
+//! ```
+//! As with io_uring nothing is done before the wait: a send of a turn has not begun when its link
+//! is shut down in the same turn. A turn does a bounded amount: the receive buffers there are, a
+//! few of them for one link, a few connections of each listener. What has more to give goes on in
+//! the next turn, which does not sleep then.
+//!
+//! A message costs its receive, its send and a share of one `epoll_wait`: sockets are watched once
+//! for all, and a receive that leaves room in its buffer is not asked again ([`watches`]). Every
+//! call says that it is not to wait, so sockets may be in blocking mode.
+//!
+//! Writes to files are done by a thread of the ring's own ([`writer`]).
+//!
+//! It needs Linux 4.5 (for `EPOLLEXCLUSIVE`), and can do without that flag.
+
+mod buffers;
+mod descriptor;
+mod listeners;
+mod sends;
+mod watches;
+mod writer;
+
+use std::collections::VecDeque;
+use std::io;
+use std::mem;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rustix::buffer::spare_capacity;
+use rustix::event::Timespec;
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
+
+use crate::chunk::Batch;
+
+use super::links::Links;
+use super::socket::{Listener, Socket, Waker};
+use super::tag::{Kind, Tag};
+use super::uring::Options;
+use super::{Buffer, Completion, Key, Received, RecvMode, Ring};
+
+use buffers::Buffers;
+use descriptor::Descriptor;
+use listeners::Accepting;
+use sends::{Sends, Step};
+use watches::{INPUT, INPUT_AND_ROOM, Input, Watches};
+use writer::Writer;
+
+/// Events that one turn takes from the kernel. More stay with it until the next.
+const EVENTS_MAX: usize = 1024;
+
+/// Buffers that one turn fills for one link, if it has so much: larger pieces make larger batches,
+/// and others must have their turn.
+const RECEIVES_MAX: usize = 4;
+
+/// Calls that one turn makes for one send: the first finds no room for all, the second is to find
+/// none at all, and then the kernel tells of room.
+const SEND_STEPS_MAX: usize = 2;
+
+/// The longest sleep: the kernel's argument is an `int` of milliseconds.
+const SLEEP_MAX: Duration = Duration::from_hours(24);
+
+/// Events after which a send that waits goes on, or finds out that it cannot.
+const ROOM: EventFlags = EventFlags::OUT.union(EventFlags::HUP).union(EventFlags::ERR);
+
+/// How an operation ends that was cancelled, or could not begin, at the next wait.
+enum Ending {
+    Recv(Key, Received),
+    Send(Key, io::Error),
+    Accept(u32, io::Error),
+}
+
+/// How receiving from a link went.
+enum Went {
+    /// The receive is armed still.
+    On,
+    Over,
+    OutOfBuffers,
+}
+
+/// A ring on epoll. Stays in the thread that made it.
+pub struct Epoll {
+    epoll: OwnedFd,
+    /// What is in flight: asked for, and not completed.
+    links: Links,
+    watches: Watches,
+    sends: Sends,
+    listeners: Vec<Accepting>,
+    buffers: Buffers,
+    writer: Writer,
+    waker: Waker,
+    endings: Vec<Ending>,
+    /// Sends that begin or go on in the next turn. Some may have ended meanwhile.
+    due: Vec<Key>,
+    /// Links to receive from, each once: their receive is armed and they may have something. Some
+    /// may have been released meanwhile. A turn that runs out of buffers leaves the rest in front.
+    readable: VecDeque<Key>,
+    /// Room for what the kernel tells.
+    events: Vec<Event>,
+    features: String,
+}
+
+impl Epoll {
+    /// Makes a ring for the calling thread, and starts its writer.
+    ///
+    /// # Errors
+    /// If the system has no descriptor, thread or memory for it.
+    pub fn new(options: &Options) -> io::Result<Self> {
+        let Options { recv_buffers, recv_buffer_bytes, .. } = *options;
+        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        let (waker, writer) = (Waker::new()?, Writer::start(options.worker_cpus.clone())?);
+        let signals = EventFlags::IN | EventFlags::ET;
+        epoll::add(&epoll, &waker, data(Tag::other(Kind::Wake, 0)), signals)?;
+        epoll::add(&epoll, writer.signal(), data(Tag::other(Kind::Write, 0)), signals)?;
+        Ok(Self {
+            epoll,
+            links: Links::default(),
+            watches: Watches::default(),
+            sends: Sends::default(),
+            listeners: Vec::new(),
+            buffers: Buffers::new(recv_buffers, recv_buffer_bytes)?,
+            writer,
+            waker,
+            endings: Vec::new(),
+            due: Vec::new(),
+            readable: VecDeque::new(),
+            events: Vec::with_capacity(EVENTS_MAX),
+            features: format!("epoll: {recv_buffers} receive buffers of {recv_buffer_bytes} bytes"),
+        })
+    }
+
+    /// What it is, in one line for the log.
+    pub fn features(&self) -> &str {
+        &self.features
+    }
+
+    /// Ends what was cancelled or could not begin.
+    fn end_cancelled(&mut self, into: &mut Vec<Completion<Socket>>) {
+        let mut endings = mem::take(&mut self.endings);
+        for ending in endings.drain(..) {
+            match ending {
+                // A second cancel of the same finds it ended.
+                Ending::Recv(key, received) if self.links.receives(key) => {
+                    self.links.on_received(key, false);
+                    into.push(Completion::Received { key, received, more: false });
+                }
+                Ending::Send(key, error) if self.links.sends(key) => {
+                    self.end_send(key, Err(error), into);
+                }
+                Ending::Accept(listener, error) if self.listeners[listener as usize].armed => {
+                    self.end_accept(listener, error, into);
+                }
+                Ending::Recv(..) | Ending::Send(..) | Ending::Accept(..) => {}
+            }
+        }
+        self.endings = endings;
+    }
+
+    /// Takes the sends that are due a step further.
+    fn advance_sends(&mut self, into: &mut Vec<Completion<Socket>>) {
+        let due = self.due.len();
+        for at in 0..due {
+            self.advance_send(self.due[at], into);
+        }
+        self.due.drain(..due);
+    }
+
+    /// Sends what there is room for, if this link has a send in flight.
+    fn advance_send(&mut self, key: Key, into: &mut Vec<Completion<Socket>>) {
+        let Some(slot) = self.links.send_slot(key) else { return };
+        for _ in 0..SEND_STEPS_MAX {
+            let sending = self.sends.get_mut(slot);
+            match sending.step() {
+                Step::Ended(result) => return self.end_send(key, result, into),
+                Step::Short => {}
+                Step::Full => {
+                    sending.waits = true;
+                    let socket = sending.socket;
+                    if let Err(error) = self.watch_room(key, socket) {
+                        self.end_send(key, Err(error), into);
+                    }
+                    return;
+                }
+            }
+        }
+        self.sends.get_mut(slot).waits = false;
+        self.due.push(key);
+    }
+
+    /// Has the kernel tell when there is room for a send that has found none.
+    fn watch_room(&mut self, key: Key, socket: Descriptor) -> io::Result<()> {
+        let data = data(Tag::link(Kind::Recv, key));
+        match self.watches.get_mut(key) {
+            // It tells of room that comes after a send has found none.
+            Some(watch) if watch.room => {}
+            Some(watch) => {
+                // It looks at once, so room that came meanwhile is told too.
+                epoll::modify(&self.epoll, socket, data, INPUT_AND_ROOM)?;
+                watch.room = true;
+            }
+            None => {
+                epoll::add(&self.epoll, socket, data, INPUT_AND_ROOM)?;
+                self.watches.insert(key, socket, true);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a send. If a part of it went, that is told rather than why the rest did not.
+    fn end_send(
+        &mut self,
+        key: Key,
+        result: io::Result<usize>,
+        into: &mut Vec<Completion<Socket>>,
+    ) {
+        let (batch, sent) = self.sends.end(self.links.on_sent(key));
+        let result = if sent > 0 { Ok(sent) } else { result };
+        into.push(Completion::Sent { key, result, batch });
+    }
+
+    /// Sleeps until the kernel has something to tell, and does what is then possible.
+    fn hear_kernel(
+        &mut self,
+        timeout: Option<Duration>,
+        into: &mut Vec<Completion<Socket>>,
+    ) -> io::Result<()> {
+        let mut events = mem::take(&mut self.events);
+        let timeout = timeout.map(whole_milliseconds);
+        let told = epoll::wait(&self.epoll, spare_capacity(&mut events), timeout.as_ref());
+        for event in events.drain(..) {
+            self.on_event(event, into);
+        }
+        self.events = events;
+        match told {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn on_event(&mut self, event: Event, into: &mut Vec<Completion<Socket>>) {
+        let Tag { kind, key } = Tag::decode(event.data.u64());
+        match kind {
+            Kind::Recv => self.on_link_event(key, event.flags, into),
+            Kind::Accept => self.listeners[key.slot as usize].note(),
+            Kind::Wake => into.push(Completion::Woken),
+            Kind::Write => {
+                let result = self.writer.take_result();
+                into.extend(result.map(|result| Completion::Written { result }));
+            }
+            Kind::Send | Kind::Cancel | Kind::Sync => {
+                unreachable!("nothing is watched as {kind:?}")
+            }
+        }
+    }
+
+    fn on_link_event(&mut self, key: Key, told: EventFlags, into: &mut Vec<Completion<Socket>>) {
+        // One of a link that was released in the same turn.
+        let Some(watch) = self.watches.get_mut(key) else { return };
+        watch.note(told);
+        if told.intersects(ROOM)
+            && let Some(slot) = self.links.send_slot(key)
+            && self.sends.get_mut(slot).waits
+        {
+            self.advance_send(key, into);
+        }
+        self.queue_receive(key);
+    }
+
+    /// Puts a link on the list of those to receive from, if it may have something to receive.
+    fn queue_receive(&mut self, key: Key) {
+        let Some(watch) = self.watches.get_mut(key) else { return };
+        if watch.input != Input::Empty && !watch.queued && self.links.receives(key) {
+            watch.queued = true;
+            self.readable.push_back(key);
+        }
+    }
+
+    fn accept(&mut self, into: &mut Vec<Completion<Socket>>) {
+        for listener in 0..u32::try_from(self.listeners.len()).expect("they are descriptors") {
+            let accepting = &mut self.listeners[listener as usize];
+            if !accepting.ready {
+                continue;
+            }
+            let accepted = accepting.accept(|socket| {
+                into.push(Completion::Accepted { listener, result: Ok(socket), more: true });
+            });
+            if let Err(error) = accepted {
+                self.end_accept(listener, error, into);
+            }
+        }
+    }
+
+    fn end_accept(&mut self, listener: u32, error: io::Error, into: &mut Vec<Completion<Socket>>) {
+        self.listeners[listener as usize].disarm(&self.epoll);
+        into.push(Completion::Accepted { listener, result: Err(error), more: false });
+    }
+
+    /// Receives from the links on the list, one after another, until there is no buffer.
+    fn receive_all(&mut self, into: &mut Vec<Completion<Socket>>) {
+        let mut lent = 0;
+        for _ in 0..self.readable.len() {
+            let Some(key) = self.readable.pop_front() else { return };
+            let Some(watch) = self.watches.get_mut(key).filter(|watch| watch.queued) else {
+                continue;
+            };
+            watch.queued = false;
+            if !self.links.receives(key) {
+                continue;
+            }
+            match self.receive(key, &mut lent, into) {
+                Went::On => self.queue_receive(key),
+                Went::Over => {}
+                // The caller has what this turn brought: when that is recycled these go on.
+                Went::OutOfBuffers if lent > 0 => {
+                    self.watches.get_mut(key).expect("it is watched").queued = true;
+                    self.readable.push_front(key);
+                    return;
+                }
+                Went::OutOfBuffers => self.end_receive(key, Received::NoBuffers, into),
+            }
+        }
+    }
+
+    /// Receives from a link what there is, up to its share of the turn.
+    fn receive(&mut self, key: Key, lent: &mut usize, into: &mut Vec<Completion<Socket>>) -> Went {
+        let watch = self.watches.get_mut(key).expect("who receives is watched");
+        let (socket, more) = (watch.socket, watch.multishot);
+        for _ in 0..RECEIVES_MAX {
+            let Some(mut buffer) = self.buffers.lend() else { return Went::OutOfBuffers };
+            let room = self.buffers.bytes_mut(&buffer);
+            let received = rustix::net::recv(socket, &mut *room, RecvFlags::DONTWAIT);
+            let whole = buffer.len;
+            match received {
+                Ok((bytes @ 1.., _)) => {
+                    buffer.len = u32::try_from(bytes).expect("no more than a buffer");
+                    watch.note_received(buffer.len == whole);
+                    *lent += 1;
+                    if !more {
+                        self.end_receive(key, Received::Data(buffer), into);
+                        return Went::Over;
+                    }
+                    let received = Received::Data(buffer);
+                    into.push(Completion::Received { key, received, more });
+                    if watch.input == Input::Empty {
+                        return Went::On;
+                    }
+                }
+                Err(Errno::INTR) => self.buffers.recycle(buffer),
+                Err(Errno::AGAIN) => {
+                    watch.input = Input::Empty;
+                    self.buffers.recycle(buffer);
+                    return Went::On;
+                }
+                Ok((0, _)) => {
+                    self.buffers.recycle(buffer);
+                    self.end_receive(key, Received::End, into);
+                    return Went::Over;
+                }
+                Err(error) => {
+                    self.buffers.recycle(buffer);
+                    self.end_receive(key, Received::Failed(error.into()), into);
+                    return Went::Over;
+                }
+            }
+        }
+        Went::On
+    }
+
+    fn end_receive(&mut self, key: Key, received: Received, into: &mut Vec<Completion<Socket>>) {
+        self.links.on_received(key, false);
+        into.push(Completion::Received { key, received, more: false });
+    }
+
+    /// Whether the next wait has something to do that no event will tell of.
+    fn is_busy(&self) -> bool {
+        let accepts = || self.listeners.iter().any(|listener| listener.ready);
+        !self.due.is_empty() || !self.readable.is_empty() || accepts()
+    }
+}
+
+impl Ring for Epoll {
+    type Socket = Socket;
+    type Listener = Listener;
+    type Waker = Waker;
+    type File = Arc<OwnedFd>;
+
+    fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+
+    fn add_listener(&mut self, listener: Listener) -> u32 {
+        self.listeners.push(Accepting::new(listener));
+        u32::try_from(self.listeners.len() - 1).expect("listeners are descriptors")
+    }
+
+    fn submit_accept(&mut self, listener: u32) {
+        let accepting = &mut self.listeners[listener as usize];
+        assert!(!accepting.armed, "one accept at a time on listener {listener}");
+        let data = data(Tag::other(Kind::Accept, listener));
+        if let Err(error) = accepting.arm(&self.epoll, data) {
+            self.endings.push(Ending::Accept(listener, error));
+        }
+    }
+
+    fn cancel_accept(&mut self, listener: u32) {
+        if self.listeners[listener as usize].armed {
+            self.endings.push(Ending::Accept(listener, cancelled()));
+        }
+    }
+
+    fn submit_recv(&mut self, key: Key, socket: &Socket, mode: RecvMode) {
+        self.links.begin_recv(key);
+        let socket = Descriptor::of(socket);
+        if self.watches.get_mut(key).is_none() {
+            let data = data(Tag::link(Kind::Recv, key));
+            if let Err(error) = epoll::add(&self.epoll, socket, data, INPUT) {
+                return self.endings.push(Ending::Recv(key, Received::Failed(error.into())));
+            }
+            self.watches.insert(key, socket, false);
+        }
+        let watch = self.watches.get_mut(key).expect("it is there now");
+        assert_eq!(watch.socket, socket, "a link has one socket until it is released");
+        watch.multishot = mode == RecvMode::Multishot;
+        self.queue_receive(key);
+    }
+
+    fn cancel_recv(&mut self, key: Key) {
+        if self.links.receives(key) {
+            self.endings.push(Ending::Recv(key, Received::Cancelled));
+        }
+    }
+
+    fn submit_send(&mut self, key: Key, socket: &Socket, batch: Batch) {
+        let slot = self.sends.begin(Descriptor::of(socket), batch);
+        self.links.begin_send(key, slot);
+        self.due.push(key);
+    }
+
+    fn cancel_send(&mut self, key: Key) {
+        if self.links.sends(key) {
+            self.endings.push(Ending::Send(key, cancelled()));
+        }
+    }
+
+    fn release(&mut self, key: Key, socket: &Socket) {
+        assert!(!self.links.receives(key) && !self.links.sends(key), "join before free");
+        if self.watches.remove(key) {
+            epoll::delete(&self.epoll, socket).expect("it is watched");
+        }
+    }
+
+    fn submit_write(&mut self, file: &Arc<OwnedFd>, offset: u64, bytes: Bytes, sync: bool) {
+        self.writer.begin(Arc::clone(file), offset, bytes, sync);
+    }
+
+    fn shutdown(&mut self, socket: &Socket) {
+        socket.shutdown();
+    }
+
+    fn peer(&self, socket: &Socket) -> Option<SocketAddr> {
+        socket.peer()
+    }
+
+    fn bytes_mut(&mut self, buffer: &Buffer) -> &mut [u8] {
+        self.buffers.bytes_mut(buffer)
+    }
+
+    fn recycle(&mut self, buffer: Buffer) {
+        self.buffers.recycle(buffer);
+    }
+
+    fn reclaim(&mut self, slots_max: usize) -> bool {
+        self.buffers.forget_contents();
+        self.due.shrink_to(0);
+        self.readable.shrink_to(0);
+        let more_sends = self.sends.reclaim(slots_max);
+        let more_watches = self.watches.reclaim(slots_max);
+        self.links.reclaim(slots_max) || more_sends || more_watches
+    }
+
+    fn wait(
+        &mut self,
+        timeout: Option<Duration>,
+        into: &mut Vec<Completion<Socket>>,
+    ) -> io::Result<()> {
+        let before = into.len();
+        self.end_cancelled(into);
+        self.advance_sends(into);
+        let is_idle = into.len() == before && !self.is_busy();
+        self.hear_kernel(if is_idle { timeout } else { Some(Duration::ZERO) }, into)?;
+        self.accept(into);
+        self.receive_all(into);
+        Ok(())
+    }
+}
+
+fn data(tag: Tag) -> EventData {
+    EventData::new_u64(tag.encode())
+}
+
+fn cancelled() -> io::Error {
+    Errno::CANCELED.into()
+}
+
+/// Not less than `time`, which may be longer than every kernel takes: waking early is allowed.
+fn whole_milliseconds(time: Duration) -> Timespec {
+    let time = time.min(SLEEP_MAX);
+    let ms = i64::try_from(time.as_nanos().div_ceil(1_000_000)).expect("it is bounded");
+    Timespec { tv_sec: ms / 1000, tv_nsec: ms % 1000 * 1_000_000 }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::fd::AsRawFd;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+    use crate::chunk::Chunk;
+
+    const MUCH: usize = 8 << 20;
+
+    fn key(slot: u32) -> Key {
+        Key { slot, generation: 1 }
+    }
+
+    fn pair() -> (Socket, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().expect("descriptors");
+        (Socket::from(OwnedFd::from(ours)), theirs)
+    }
+
+    fn new_ring() -> Epoll {
+        Epoll::new(&Options::default()).expect("every Linux has epoll")
+    }
+
+    fn batch(bytes: usize) -> Batch {
+        let mut batch = Batch::default();
+        batch.push(Chunk::Owned(vec![7; bytes]));
+        batch
+    }
+
+    fn turn(ring: &mut Epoll) -> Vec<Completion<Socket>> {
+        let mut seen = Vec::new();
+        ring.wait(Some(Duration::ZERO), &mut seen).expect("the ring works");
+        seen
+    }
+
+    /// How many descriptors the kernel watches for a ring, but for its own two.
+    fn watched(ring: &Epoll) -> usize {
+        let info = format!("/proc/self/fdinfo/{}", ring.epoll.as_raw_fd());
+        let info = std::fs::read_to_string(info).expect("it is open");
+        info.lines().filter(|line| line.starts_with("tfd:")).count() - 2
+    }
+
+    /// A link is watched from the first operation that needs it until it is released, also while
+    /// another descriptor of the same socket is open; a send that finds room needs nothing.
+    #[test]
+    fn released_links_are_not_watched() {
+        let mut ring = new_ring();
+        let (socket, mut peer) = pair();
+        let _again = rustix::io::dup(&socket).expect("a descriptor");
+        ring.submit_send(key(1), &socket, batch(10));
+        assert!(matches!(turn(&mut ring).as_slice(), [Completion::Sent { result: Ok(10), .. }]));
+        assert_eq!(watched(&ring), 0);
+        for room in [false, true] {
+            ring.submit_recv(key(1), &socket, RecvMode::Once);
+            if room {
+                ring.submit_send(key(1), &socket, batch(MUCH));
+            }
+            turn(&mut ring);
+            assert_eq!(watched(&ring), 1);
+            ring.cancel_recv(key(1));
+            ring.cancel_send(key(1));
+            assert_eq!(turn(&mut ring).len(), if room { 2 } else { 1 });
+            ring.release(key(1), &socket);
+            assert_eq!(watched(&ring), 0);
+        }
+        peer.write_all(b"x").expect("room");
+        assert!(turn(&mut ring).is_empty());
+    }
+
+    /// A listener is watched while an accept is armed, and not longer: those who share it are told
+    /// instead.
+    #[test]
+    fn idle_listeners_are_not_watched() {
+        let mut ring = new_ring();
+        let any = "127.0.0.1:0".parse().expect("an address");
+        let listener = Listener::bind(any, 8).expect("a port");
+        let _shared = listener.try_clone().expect("a descriptor");
+        let listener = ring.add_listener(listener);
+        for _ in 0..2 {
+            ring.submit_accept(listener);
+            assert_eq!(watched(&ring), 1);
+            ring.cancel_accept(listener);
+            turn(&mut ring);
+            assert_eq!(watched(&ring), 0);
+        }
+    }
+
+    /// A socket that gets the number of one before it is another: what is told of it is believed of
+    /// its own link alone, whatever key that has.
+    #[test]
+    fn numbers_are_used_again() {
+        let mut ring = new_ring();
+        let mut number = None;
+        for round in 0..20_u32 {
+            let (socket, mut peer) = pair();
+            let own = socket_number(&socket);
+            assert_eq!(*number.get_or_insert(own), own, "the lowest number is given");
+            let key = Key { slot: round % 3, generation: round / 2 };
+            ring.submit_recv(key, &socket, RecvMode::Once);
+            assert!(turn(&mut ring).is_empty());
+            peer.write_all(b"x").expect("room");
+            let seen = turn(&mut ring);
+            let [Completion::Received { key: whose, received: Received::Data(_), .. }] = &seen[..]
+            else {
+                panic!("{seen:?}");
+            };
+            assert_eq!(*whose, key);
+            // Told of, and not asked for.
+            peer.write_all(b"x").expect("room");
+            assert!(turn(&mut ring).is_empty());
+            ring.release(key, &socket);
+        }
+    }
+
+    fn socket_number(socket: &Socket) -> i32 {
+        std::os::fd::AsFd::as_fd(socket).as_raw_fd()
+    }
+
+    /// Memory of links that left goes back; what is left serves again.
+    #[test]
+    fn memory_goes_back() {
+        let mut ring = new_ring();
+        let pairs: Vec<_> = (0..200).map(|_| pair()).collect();
+        for round in 0..2 {
+            for (slot, (socket, peer)) in (0..).zip(&pairs) {
+                ring.submit_recv(key(slot), socket, RecvMode::Once);
+                ring.submit_send(key(slot), socket, batch(10));
+                (&*peer).write_all(b"x").expect("room");
+            }
+            let mut left = 400;
+            while left > 0 {
+                for completion in turn(&mut ring) {
+                    left -= 1;
+                    if let Completion::Received { received: Received::Data(buffer), .. } =
+                        completion
+                    {
+                        ring.recycle(buffer);
+                    }
+                }
+            }
+            for (slot, (socket, _)) in (0..).zip(&pairs) {
+                ring.release(key(slot), socket);
+            }
+            while ring.reclaim(50) {}
+            let (sends, watches) = (ring.sends.len(), ring.watches.len());
+            assert_eq!((sends, watches, watched(&ring)), (0, 0, 0), "round {round}");
+        }
+    }
+
+    /// A time to sleep is never cut, and never longer than the kernel takes.
+    #[test]
+    fn sleeps_are_whole_milliseconds() {
+        for (given, seconds, nanoseconds) in [
+            (Duration::ZERO, 0, 0),
+            (Duration::from_nanos(1), 0, 1_000_000),
+            (Duration::from_millis(1), 0, 1_000_000),
+            (Duration::from_nanos(1_000_001), 0, 2_000_000),
+            (Duration::from_nanos(999_999_999), 1, 0),
+            (Duration::MAX, 24 * 60 * 60, 0),
+        ] {
+            let sleep = whole_milliseconds(given);
+            assert_eq!((sleep.tv_sec, sleep.tv_nsec), (seconds, nanoseconds), "{given:?}");
+        }
+    }
+}

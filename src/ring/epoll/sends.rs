@@ -1,0 +1,131 @@
+//! The sends in flight: their memory, and how far each is.
+//!
+//! ```text
+//! begin ──► due ──step──┬─ whole, or failed ──► end
+//!            ▲          └─ no room ──► waiting ──room, hang-up──┐
+//!            └──────────────────────────────────────────────────┘
+//! ```
+//! Invariant: `sent` is below the bytes of the first [`SEND_CHUNKS_MAX`] slices, unless the send
+//! ends.
+
+use std::io::{self, IoSlice};
+
+use rustix::io::Errno;
+use rustix::net::{SendAncillaryBuffer, SendFlags};
+
+use crate::chunk::Batch;
+use crate::limits::SEND_CHUNKS_MAX;
+use crate::slots::shorten;
+
+use super::descriptor::Descriptor;
+
+/// NOSIGNAL: a closed peer is a result. DONTWAIT: whatever the socket's own mode is.
+const SEND_FLAGS: SendFlags = SendFlags::NOSIGNAL.union(SendFlags::DONTWAIT);
+
+/// A send in flight.
+pub(super) struct Sending {
+    pub(super) socket: Descriptor,
+    batch: Batch,
+    /// Bytes that went.
+    sent: usize,
+    /// Whether it waits for the kernel to tell of room; else it is due.
+    pub(super) waits: bool,
+}
+
+/// What came of one step.
+pub(super) enum Step {
+    /// It is over.
+    Ended(io::Result<usize>),
+    /// There may be room for more.
+    Short,
+    /// There is no room.
+    Full,
+}
+
+/// All sends in flight.
+#[derive(Default)]
+pub(super) struct Sends {
+    slots: Vec<Option<Sending>>,
+    /// Slots that are `None`.
+    free: Vec<u32>,
+}
+
+impl Sends {
+    /// Takes a batch until [`Sends::end`].
+    ///
+    /// # Panics
+    /// If the batch is empty.
+    pub(super) fn begin(&mut self, socket: Descriptor, batch: Batch) -> u32 {
+        assert!(!batch.is_empty(), "a send has something to send");
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            u32::try_from(self.slots.len() - 1).expect("fewer sends than links, which have 32 bits")
+        });
+        self.slots[slot as usize] = Some(Sending { socket, batch, sent: 0, waits: false });
+        slot
+    }
+
+    pub(super) fn get_mut(&mut self, slot: u32) -> &mut Sending {
+        self.slots[slot as usize].as_mut().expect("a send in flight has its memory here")
+    }
+
+    /// Gives the batch back, with the bytes of it that went.
+    pub(super) fn end(&mut self, slot: u32) -> (Batch, usize) {
+        let Sending { batch, sent, .. } =
+            self.slots[slot as usize].take().expect("a send ends once");
+        self.free.push(slot);
+        (batch, sent)
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Gives memory back if nothing is in flight, of `slots_max` sends at most; whether there is
+    /// more.
+    pub(super) fn reclaim(&mut self, slots_max: usize) -> bool {
+        if self.free.len() < self.slots.len() {
+            return false;
+        }
+        let more = shorten(&mut self.slots, slots_max, Option::is_none);
+        let kept = u32::try_from(self.slots.len()).expect("there were no more before");
+        self.free = (0..kept).rev().collect();
+        more
+    }
+}
+
+impl Sending {
+    /// Sends as much as there is room for.
+    pub(super) fn step(&mut self) -> Step {
+        let mut vectors = [IoSlice::new(&[]); SEND_CHUNKS_MAX];
+        let (mut count, mut left, mut skipped) = (0, 0, self.sent);
+        for slice in self.batch.slices().take(SEND_CHUNKS_MAX) {
+            let rest = slice.get(skipped..).unwrap_or_default();
+            skipped -= slice.len() - rest.len();
+            if !rest.is_empty() {
+                vectors[count] = IoSlice::new(rest);
+                count += 1;
+                left += rest.len();
+            }
+        }
+        let went = match &vectors[..count] {
+            [one] => rustix::net::send(self.socket, one, SEND_FLAGS),
+            several => {
+                let mut control = SendAncillaryBuffer::default();
+                rustix::net::sendmsg(self.socket, several, &mut control, SEND_FLAGS)
+            }
+        };
+        match went {
+            Ok(bytes) => {
+                self.sent += bytes;
+                if bytes == left { Step::Ended(Ok(self.sent)) } else { Step::Short }
+            }
+            Err(Errno::AGAIN) => Step::Full,
+            Err(Errno::INTR) => Step::Short,
+            // What went before is told first; the next send finds the connection as it is.
+            Err(_) if self.sent > 0 => Step::Ended(Ok(self.sent)),
+            Err(error) => Step::Ended(Err(error.into())),
+        }
+    }
+}

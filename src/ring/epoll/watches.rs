@@ -1,0 +1,133 @@
+//! Which sockets the kernel watches for this ring, and what it has told of each.
+//!
+//! ```text
+//!          event                    a receive that left room in its buffer, or found nothing
+//!  Empty ─────────► Readable ──────────────────────────────────────────────────────► Empty
+//!    ▲  └─────────────► Unsure ──a receive that found nothing──┐
+//!    └─────────────────────────────────────────────────────────┘
+//! ```
+//! A socket is watched from the first operation that needs it until its link is released. The
+//! watch is edge triggered: the kernel tells of a change once, so what it told is kept here until
+//! an operation finds out that it holds no more.
+//!
+//! A receive that leaves room in its buffer has drained the socket: what comes after it is an event
+//! of its own (epoll(7), question 9). That is not so with an end, an error or urgent data in the
+//! stream: a receive stops there. Then only a receive that finds nothing drains it.
+//!
+//! Invariant: an event is believed only if its slot is watched under its generation.
+
+use rustix::event::epoll::EventFlags;
+
+use crate::ring::Key;
+use crate::slots::{make_room, shorten};
+
+use super::descriptor::Descriptor;
+
+/// After one of these a receive that leaves room may have left bytes, or the end, as well.
+const UNSURE: EventFlags =
+    EventFlags::RDHUP.union(EventFlags::HUP).union(EventFlags::ERR).union(EventFlags::PRI);
+
+/// What is watched from the beginning. HUP and ERR always are.
+pub(super) const INPUT: EventFlags =
+    EventFlags::IN.union(EventFlags::RDHUP).union(EventFlags::PRI).union(EventFlags::ET);
+
+/// What is watched from when a send first found no room. A Unix socket tells of room whenever its
+/// peer reads, so it is not asked before.
+pub(super) const INPUT_AND_ROOM: EventFlags = INPUT.union(EventFlags::OUT);
+
+/// What a receive would find.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Input {
+    /// Nothing; an event will tell.
+    Empty,
+    /// Bytes; one that leaves room in its buffer is the last.
+    Readable,
+    /// Bytes, an end, an error or nothing.
+    Unsure,
+}
+
+/// A link's socket. Idle links cost this much memory, so it is small.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Watch {
+    /// Of the link whose socket is watched.
+    generation: u32,
+    pub(super) socket: Descriptor,
+    pub(super) input: Input,
+    /// Whether room for output is watched as well.
+    pub(super) room: bool,
+    /// Whether it is on the list of links to receive from.
+    pub(super) queued: bool,
+    /// Whether the receive that is armed stays so when it has brought something.
+    pub(super) multishot: bool,
+}
+
+const _: () = assert!(size_of::<Option<Watch>>() <= 12);
+
+/// The watched sockets, by their links' slots.
+#[derive(Default)]
+pub(super) struct Watches {
+    slots: Vec<Option<Watch>>,
+}
+
+impl Watches {
+    /// The watch of this very link.
+    pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut Watch> {
+        let watch = self.slots.get_mut(key.slot as usize)?.as_mut()?;
+        (watch.generation == key.generation).then_some(watch)
+    }
+
+    /// Notes that a link's socket is watched from now on, for room as well or not.
+    ///
+    /// # Panics
+    /// If another link's socket is watched under this slot: that was not released.
+    pub(super) fn insert(&mut self, key: Key, socket: Descriptor, room: bool) -> &mut Watch {
+        let at = key.slot as usize;
+        while at >= self.slots.len() {
+            make_room(&mut self.slots);
+            self.slots.push(None);
+        }
+        let slot = &mut self.slots[at];
+        assert!(slot.is_none(), "slot {at} is released before it is used again");
+        let (input, queued, multishot) = (Input::Empty, false, false);
+        let generation = key.generation;
+        slot.insert(Watch { generation, socket, input, room, queued, multishot })
+    }
+
+    /// Forgets a link's watch; whether there was one.
+    pub(super) fn remove(&mut self, key: Key) -> bool {
+        let is_watched = self.get_mut(key).is_some();
+        if is_watched {
+            self.slots[key.slot as usize] = None;
+        }
+        is_watched
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Gives memory back of slots whose links have left, of `slots_max` at most; whether there is
+    /// more.
+    pub(super) fn reclaim(&mut self, slots_max: usize) -> bool {
+        shorten(&mut self.slots, slots_max, Option::is_none)
+    }
+}
+
+impl Watch {
+    /// Takes note of an event.
+    pub(super) fn note(&mut self, told: EventFlags) {
+        if told.intersects(UNSURE) {
+            self.input = Input::Unsure;
+        } else if told.intersects(EventFlags::IN) && self.input == Input::Empty {
+            self.input = Input::Readable;
+        }
+    }
+
+    /// Takes note that a receive brought bytes, and whether they filled its buffer.
+    pub(super) fn note_received(&mut self, is_full: bool) {
+        if !is_full && self.input == Input::Readable {
+            self.input = Input::Empty;
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Which ring the shards use: io_uring or epoll, the same for all.
+//!
+//! ```text
+//!            every shard has tried
+//!  Trying ──────────────────────────► io_uring, if it may be used and none was refused
+//!                                     else epoll, if that may be
+//! ```
+//! Each shard tries in its own thread, as a ring belongs to the thread that made it, and keeps what
+//! it got until all have: what one shard gets alone may not be there for all, such as locked
+//! memory.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Barrier, Mutex};
+
+use log::warn;
+
+use crate::config::RingKind;
+use crate::ring::{Epoll, Listener, Options, Ring, RingRefused, Socket, Uring, Waker};
+
+use super::StartError;
+
+/// A ring that the kernel gives.
+pub(super) trait SystemRing:
+    Ring<Socket = Socket, Listener = Listener, Waker = Waker, File = Arc<OwnedFd>>
+{
+    /// What the kernel calls it.
+    const NAME: &str;
+
+    /// What it is, in one line for the log.
+    fn describe(&self) -> String;
+}
+
+impl SystemRing for Uring {
+    const NAME: &str = "io_uring";
+
+    fn describe(&self) -> String {
+        self.features().to_string()
+    }
+}
+
+impl SystemRing for Epoll {
+    const NAME: &str = "epoll";
+
+    fn describe(&self) -> String {
+        self.features().to_owned()
+    }
+}
+
+/// The ring of one shard.
+#[expect(clippy::large_enum_variant, reason = "there is one for each shard, on its way once")]
+pub(super) enum ShardRing {
+    Uring(Uring),
+    Epoll(Epoll),
+}
+
+/// See the module. Shared by all shards.
+pub(super) struct Election {
+    kind: RingKind,
+    all: Barrier,
+    /// Why a shard was refused io_uring, if one was.
+    refused: Mutex<Option<RingRefused>>,
+}
+
+impl Election {
+    pub(super) fn new(kind: RingKind, shards: usize) -> Self {
+        Self { kind, all: Barrier::new(shards), refused: Mutex::new(None) }
+    }
+
+    /// Makes the calling shard's ring; waits for the others where that matters.
+    pub(super) fn ring(&self, options: &Options) -> Result<ShardRing, StartError> {
+        match self.kind {
+            RingKind::IoUring => {
+                Uring::new(options).map(ShardRing::Uring).map_err(StartError::Ring)
+            }
+            RingKind::Epoll => epoll(options).map_err(StartError::Epoll),
+            RingKind::Auto => self.elect(options).map_err(StartError::Epoll),
+        }
+    }
+
+    fn elect(&self, options: &Options) -> io::Result<ShardRing> {
+        let tried = match Uring::new(options) {
+            Ok(ring) => Some(ring),
+            Err(refused) => {
+                *self.refused.lock().expect("no holder panics") = Some(refused);
+                None
+            }
+        };
+        let is_first = self.all.wait().is_leader();
+        let refused = self.refused.lock().expect("no holder panics");
+        match (&*refused, tried) {
+            (None, Some(ring)) => Ok(ShardRing::Uring(ring)),
+            (refused, _) => {
+                if let Some(refused) = refused.as_ref().filter(|_| is_first) {
+                    warn!(
+                        "running on epoll, which takes more CPU time for each message: {refused}"
+                    );
+                }
+                epoll(options)
+            }
+        }
+    }
+}
+
+fn epoll(options: &Options) -> io::Result<ShardRing> {
+    Epoll::new(options).map(ShardRing::Epoll)
+}
