@@ -36,7 +36,7 @@ use crate::limits::{MESH_RING_BYTES, VHOSTS_MAX};
 use crate::mesh::{self, AddressBook, AddressLimits, Bell, Census, Sender};
 use crate::reactor::{self, Clock, Door, Gate, Inbox, Outbox, Parcel, Reactor, Subnet};
 use crate::ring::{self, Features, Listener, RingRefused, Socket, Uring, Wake, Waker};
-use crate::store::{Found, OpenError};
+use crate::store::OpenError;
 use crate::transport::TlsSetup;
 
 use access::Access;
@@ -44,7 +44,7 @@ use auth::Desk;
 use doors::{Doors, Open};
 use notify::Notifier;
 use privileges::Account;
-use storage::Storage;
+use storage::{FoundShard, Storage};
 use tls::TlsError;
 
 pub use doors::SocketError;
@@ -262,7 +262,7 @@ struct Seat {
     gate: Gate,
     tls: Option<Arc<TlsSetup>>,
     /// What its log finds.
-    found: Vec<Found>,
+    found: Option<FoundShard>,
     started: Instant,
     /// When it was started, milliseconds since 1970.
     epoch_ms: u64,
@@ -372,7 +372,7 @@ fn seats(
                 census: census.clone(),
                 gate: gate(),
                 tls: tls.cloned(),
-                found: storage.take_found(shard)?,
+                found: Some(storage.take_found(shard)?),
                 started,
                 epoch_ms,
             })
@@ -426,7 +426,7 @@ fn run_shard(
         }
     };
     let seed = seed();
-    let found = std::mem::take(&mut seat.found);
+    let found = seat.found.take().expect("it is opened once");
     let store_options =
         storage::store_options(options, seat.shard.0, seat.shards, seed, seat.epoch_ms);
     let store = match storage::open_store(&store_options, found) {

@@ -11,6 +11,7 @@
 //! end of a session, and of a cleaning, is seen by what came after it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
 
 use compact_str::CompactString;
 
@@ -87,6 +88,14 @@ pub struct Losses {
     pub records: u64,
 }
 
+impl fmt::Display for Losses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { queued, retained, sessions, records } = self;
+        write!(f, "{queued} queued messages, {retained} retained messages, {sessions} sessions")?;
+        write!(f, "; {records} records were not understood")
+    }
+}
+
 impl Replay {
     /// Applies a record; `mark` as [`super::Log::mark_of`], `segment_of` as
     /// [`super::QueueLog::segment_of`].
@@ -150,6 +159,21 @@ impl Replay {
             Record::Cleaned { from, to } => self.relocate(from, to),
             Record::CheckpointBegun | Record::CheckpointEnded { .. } => {}
             of_a_session => self.change(&of_a_session),
+        }
+    }
+
+    /// Applies what a record was of which a byte is damaged. What others refer to in its place is
+    /// lost to them all the same.
+    pub(super) fn mended(
+        &mut self,
+        position: Position,
+        mark: u64,
+        record: Record<'_>,
+        segment_of: &dyn Fn(Position) -> u64,
+    ) {
+        match record {
+            Record::Message(_) | Record::Block(_) => self.pass_over(position, Some(&record)),
+            _ => self.apply(position, mark, record, segment_of),
         }
     }
 

@@ -10,7 +10,7 @@ use std::path::Path;
 use ringmq::broker::Shard;
 use ringmq::disk::map;
 use ringmq::store::{
-    CatalogLimits, FileId, Found, HEADER_BYTES, LogOptions, Request, Store, StoreOptions,
+    CatalogLimits, Extent, FileId, Found, HEADER_BYTES, LogOptions, Request, Store, StoreOptions,
 };
 use rustix::fs::{MemfdFlags, memfd_create};
 
@@ -24,6 +24,8 @@ const _: () = assert!(HEADER as u64 == HEADER_BYTES);
 pub(crate) struct Disk {
     files: HashMap<FileId, File>,
     last: u64,
+    /// How far the log goes, as it was noted last.
+    noted: Option<Extent>,
 }
 
 /// The store of a shard with what is on its disk.
@@ -34,7 +36,8 @@ pub(crate) fn open_store(shard: u16, disk: &Disk) -> Store {
         seed: 1,
         time_ms: 0,
     };
-    Store::open(&options, disk.found()).expect("what is there was written by us").0
+    let opened = Store::open(&options, disk.found(), disk.noted);
+    opened.expect("what is there was written by us").0
 }
 
 impl Disk {
@@ -85,6 +88,7 @@ impl Disk {
                 self.files.insert(FileId(self.last), file);
             }
             Request::Shed => {}
+            Request::Note(extent) => self.noted = Some(extent),
             Request::Recycle(id) | Request::SetAside(id) => {
                 self.files.remove(&id).expect("it was there");
             }

@@ -241,8 +241,9 @@ fn open_store(plan: &Plan, start: u64, kernel: &Shared, shard: u16) -> Store {
         seed: plan.seed << 8 | start,
         time_ms: 1,
     };
-    let found = lock(kernel).disk.found(usize::from(shard));
-    let (mut store, opened) = Store::open(&options, found).expect("the files are this shard's");
+    let (found, extent) = lock(kernel).disk.found(usize::from(shard));
+    let (mut store, opened) =
+        Store::open(&options, found, extent).expect("the files are this shard's");
     info!("shard {shard}: {opened}; {:?}", opened.report);
     assert_eq!(opened.losses, Losses::default(), "{opened}");
     store.logs.tail_bytes_max = plan.tail_bytes_max;

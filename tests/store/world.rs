@@ -280,7 +280,7 @@ impl World {
     /// Whether a store that is opened from these files is what it must be.
     pub(crate) fn verify_images(&self, images: &[Image]) {
         let setting = self.setting_now();
-        let (mut store, opened) = setting.open(found_in(images));
+        let (mut store, opened) = setting.open_noted(found_in(images), self.disk.noted);
         assert_sound(&opened);
         // A write that failed may leave whole records behind the end of its segment.
         if self.disk.failed == 0 {
@@ -333,7 +333,7 @@ impl World {
     fn reopen_unsound(&mut self) -> Opened {
         let setting = self.setting_now();
         let found = self.disk.found(&mut self.random);
-        let (store, opened) = setting.open(found);
+        let (store, opened) = setting.open_noted(found, self.disk.noted);
         let stats = self.store.housekeeping.stats();
         self.stats.checkpoints += stats.checkpoints;
         self.stats.cleaned += stats.cleaned;

@@ -57,7 +57,7 @@ fn end_in_file((position, payload): &Known) -> usize {
 }
 
 fn world_of(images: Images) -> World {
-    let (log, _) = Log::open(OPTIONS, Vec::new(), &mut |_, _, _| {}).unwrap();
+    let (log, _) = Log::open(OPTIONS, Vec::new(), None, &mut |_, _, _| {}).unwrap();
     World { log, disk: Disk::of(images), known: Vec::new() }
 }
 
@@ -272,7 +272,7 @@ fn the_further_of_two_files_counts() {
         let free = world.disk.put(vec![0; 4096]);
         found.push(Found { id: free, mapping: Box::new(FreeMapping([0; 4096])) });
 
-        let (mut log, report) = Log::open(OPTIONS, found, &mut |_, _, _| {}).unwrap();
+        let (mut log, report) = Log::open(OPTIONS, found, None, &mut |_, _, _| {}).unwrap();
         world.disk.serve(&mut log);
         let kind = FaultKind::Superseded;
         let fault = Fault { file: two[damaged], offset: 0, kind, lost_bytes: 0 };
@@ -300,14 +300,27 @@ impl Mapping for FreeMapping {
 // A file of a later version or of another shard refuses the log, and nothing is asked for.
 #[test]
 fn strange_files_refuse_the_log() {
-    let mut later =
-        SegmentHeader { shard: SHARD, start: 0, checkpoint: 0, salt: 0, continues: false }.encode();
+    let mut later = SegmentHeader {
+        shard: SHARD,
+        start: 0,
+        checkpoint: 0,
+        salt: 0,
+        continues: false,
+        capacity: CAPACITY as u64,
+    }
+    .encode();
     later[12] = 9;
     let crc = crc32c::crc32c(&later[12..]);
     later[8..12].copy_from_slice(&crc.to_le_bytes());
-    let other =
-        SegmentHeader { shard: SHARD + 1, start: 0, checkpoint: 0, salt: 0, continues: false }
-            .encode();
+    let other = SegmentHeader {
+        shard: SHARD + 1,
+        start: 0,
+        checkpoint: 0,
+        salt: 0,
+        continues: false,
+        capacity: CAPACITY as u64,
+    }
+    .encode();
     let file = FileId(1);
     for (header, expected, says) in [
         (later, OpenError::Newer { file, version: 9 }, "file 1 has format version 9"),
@@ -322,7 +335,8 @@ fn strange_files_refuse_the_log() {
         bytes[..64].copy_from_slice(&header);
         disk.put(bytes);
         disk.put(vec![1; 4096]);
-        let error = Log::open(OPTIONS, disk.found(), &mut |_, _, _| panic!("no record")).err();
+        let error =
+            Log::open(OPTIONS, disk.found(), None, &mut |_, _, _| panic!("no record")).err();
         assert_eq!(error, Some(expected));
         assert!(error.unwrap().to_string().contains(says), "{error:?}");
     }
@@ -408,7 +422,7 @@ fn replay_looks_up_records() {
     world.fill_segment();
     let mut seen: Vec<Known> = Vec::new();
     let found = world.disk.found();
-    Log::open(OPTIONS, found, &mut |position, reading, segments| {
+    Log::open(OPTIONS, found, None, &mut |position, reading, segments| {
         if let Reading::Whole(Record::Message(message)) = reading {
             seen.push((position, message.payload.to_vec()));
         }
