@@ -162,7 +162,9 @@ impl<'a, 'r> Walk<'a, 'r> {
         // Nothing that is found behind the end belongs to the segment.
         let is_newest = at + 1 == self.segments.list.len();
         let found = found.filter(|found| *found <= known || is_newest || known < offset);
-        found.or(Some(known).filter(|known| offset < *known))
+        // What a file has not any more is not in it.
+        let is_short = self.segments.list[at].is_short();
+        found.or(Some(known).filter(|known| offset < *known && !is_short))
     }
 
     /// Damage stands from `offset` to `next`, in the segment at `at`.
@@ -231,8 +233,10 @@ impl<'a, 'r> Walk<'a, 'r> {
         let file_end = segment.start + segment.capacity;
         let next = self.segments.list.get(at + 1).map_or(file_end, |next| next.start);
         let lost_bytes = next.min(segment.start + segment.made).saturating_sub(file_end);
-        self.damaged.push(at);
-        self.blame(at, file_end, FaultKind::Short, lost_bytes);
+        if lost_bytes > 0 {
+            self.damaged.push(at);
+            self.blame(at, file_end, FaultKind::Short, lost_bytes);
+        }
     }
 
     /// The log ends at `end`, in the segment at `at`.
@@ -255,12 +259,14 @@ impl<'a, 'r> Walk<'a, 'r> {
         let offset = HEADER_BYTES + end - segment.start;
         let patience = &mut self.patience;
         let torn = with_stretch(self.segments, at, |stretch| {
-            let from = index(end - stretch.start);
-            let behind = &stretch.bytes[from.min(stretch.bytes.len())..];
-            let behind = &behind[..behind.len().min(GROUP_BYTES_MAX)];
+            let from = index(end - stretch.start).min(stretch.bytes.len());
+            let room = stretch.bytes.len() - from;
+            // Nothing of a group stands further behind, or it would be the proof of damage.
+            let bytes = &stretch.bytes[..from + room.min(GROUP_BYTES_MAX)];
+            let (stretch, behind) = (Stretch { bytes, ..stretch }, &bytes[from..]);
             let last = behind.iter().rposition(|byte| *byte != 0)?;
             let begun = Record::may_begin(behind)
-                && Record::length_told(behind).is_some_and(|length| length < stretch.bytes.len());
+                && Record::length_told(behind).is_some_and(|length| length <= room);
             let (mut records, mut place) = (u64::from(begun), from + 1);
             while let Some(next) = stretch.next(place, patience).filter(|next| *next > from) {
                 let Some((_, length)) = stretch.record(next) else { break };
