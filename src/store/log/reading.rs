@@ -7,8 +7,8 @@
 //! there the log ends.
 //!
 //! Behind damage reading goes on with the next record. Which that is the damaged record tells, by
-//! its length; or its length with one other byte, if its sum says that this is the one; or else it
-//! is the next that is found.
+//! its length, or its length with one other byte, if its sum says that it has no other damage; or
+//! else it is the next that is found.
 
 use super::super::medium::Extent;
 use super::super::position::Position;
@@ -148,15 +148,16 @@ impl<'a, 'r> Walk<'a, 'r> {
         let begun = (offset == self.checkpoint).then_some(offset + FRAME_BYTES as u64);
         let known = self.known_end(at);
         let is_end = |end: u64| end == known || is_record(self.segments, end);
-        if let Some(next) = own.into_iter().chain(begun).find(|next| is_end(*next)) {
-            return Some(next);
-        }
+        let own = own.into_iter().chain(begun).find(|next| is_end(*next));
         let patience = &mut self.patience;
         let found = with_stretch(self.segments, at, |stretch| {
-            let place = index(offset - stretch.start);
-            let by_length =
-                stretch.end_by_mended_length(place, |end| is_end(stretch.start + end as u64));
-            by_length.or_else(|| stretch.next(place + 1, patience))
+            let (place, start) = (index(offset - stretch.start), stretch.start);
+            let own = own.map(|own| index(own - start));
+            // A length that is damaged may lead to another record by chance.
+            own.filter(|own| stretch.mended(place, *own).is_some())
+                .or_else(|| stretch.end_by_mended_length(place, |end| is_end(start + end as u64)))
+                .or_else(|| stretch.up_to(own).next(place + 1, patience))
+                .or(own)
         });
         let found = found.flatten().map(|place| self.segments.list[at].start + place as u64);
         // Nothing that is found behind the end belongs to the segment.
@@ -262,8 +263,8 @@ impl<'a, 'r> Walk<'a, 'r> {
             let from = index(end - stretch.start).min(stretch.bytes.len());
             let room = stretch.bytes.len() - from;
             // Nothing of a group stands further behind, or it would be the proof of damage.
-            let bytes = &stretch.bytes[..from + room.min(GROUP_BYTES_MAX)];
-            let (stretch, behind) = (Stretch { bytes, ..stretch }, &bytes[from..]);
+            let stretch = stretch.up_to(Some(from + room.min(GROUP_BYTES_MAX)));
+            let behind = &stretch.bytes[from..];
             let last = behind.iter().rposition(|byte| *byte != 0)?;
             let begun = Record::may_begin(behind)
                 && Record::length_told(behind).is_some_and(|length| length <= room);
