@@ -46,6 +46,13 @@ impl Shard {
         self.out.logs.disk.next_write()
     }
 
+    /// Nothing more is appended: has the end of the log noted, if it is committed.
+    pub fn end_log(&mut self) {
+        if self.is_committed() {
+            self.out.logs.disk.end();
+        }
+    }
+
     /// The write has ended.
     pub fn on_written(&mut self, result: std::io::Result<()>, now_ms: u64) {
         if result.is_err() {

@@ -6,20 +6,25 @@
 
 use std::fmt;
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use log::warn;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::files::ShardFiles;
+use super::note::{replace, with_sum, without_sum};
 use super::vhosts::Vhosts;
 use crate::limits::{FORMAT_TEXT_BYTES_MAX, SHARDS_MAX};
 
 /// The format that is written, and the newest that is read.
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
+
+/// The format before segments had an `EXTENT` beside them, and texts their sums.
+const FORMAT_WITHOUT_SUMS: u32 = 1;
 
 const FORMAT_FILE: &str = "FORMAT";
 const FORMAT_FILE_BEGUN: &str = "FORMAT.new";
@@ -33,6 +38,8 @@ const NOTHING: &[&str] = &[LOCK_FILE, FORMAT_FILE_BEGUN, "lost+found"];
 pub struct Directory {
     path: PathBuf,
     shards: u16,
+    /// Each shard that was used has an `EXTENT`.
+    has_extents: bool,
     access: Access,
     guard: Arc<Guard>,
 }
@@ -117,8 +124,9 @@ impl fmt::Display for DirectoryError {
             ),
             Self::Malformed(path) => write!(
                 f,
-                "{} is damaged: it must say \"ringmq data, format {FORMAT_VERSION}\" and \
-                 \"shards N\" on two lines; N is the number of shard-* directories beside it",
+                "{} is damaged: it must say \"ringmq data, format {FORMAT_WITHOUT_SUMS}\" and \
+                 \"shards N\" on two lines, and of a later format has a third with their sum; N is \
+                 the number of shard-* directories beside it; write the two lines anew",
                 path.display()
             ),
             Self::MalformedVhosts(path) => write!(
@@ -196,15 +204,17 @@ impl Directory {
         // Once before anything is touched, and once when nobody else can change it.
         made_with(path, shards)?;
         let guard = Arc::new(Guard::take(path, Access::Write)?);
-        let shards = match made_with(path, shards)? {
-            Some(made) => made,
-            None => {
-                let written = write_format(path, count);
-                written.map_err(DirectoryError::system("write", &path.join(FORMAT_FILE)))?;
-                count
-            }
-        };
-        Ok(Self { path: path.to_owned(), shards, access: Access::Write, guard })
+        let made = made_with(path, shards)?;
+        let shards = made.map_or(count, |made| made.shards);
+        let has_extents = made.is_some_and(|made| made.version > FORMAT_WITHOUT_SUMS);
+        let written = if has_extents { Ok(()) } else { write_format(path, shards) };
+        match written.map_err(DirectoryError::system("write", &path.join(FORMAT_FILE))) {
+            // It can do without: an older version that is started here refuses the segments.
+            Err(error) if made.is_some() => warn!("{error}; it stays of an older format"),
+            written => written?,
+        }
+        let path = path.to_owned();
+        Ok(Self { path, shards, has_extents, access: Access::Write, guard })
     }
 
     /// The number of shards that a directory was made with; `None` if it is missing or empty.
@@ -213,7 +223,8 @@ impl Directory {
     /// # Errors
     /// If it is no data directory.
     pub fn shards_at(path: &Path) -> Result<Option<u16>, DirectoryError> {
-        if is_directory(path)? { made_with(path, None) } else { Ok(None) }
+        let made = if is_directory(path)? { made_with(path, None)? } else { None };
+        Ok(made.map(|made| made.shards))
     }
 
     /// Takes a directory into use for reading alone. Nothing in it is made or changed; a copy
@@ -222,10 +233,12 @@ impl Directory {
     /// # Errors
     /// If it is no data directory, or in use, be it by another reader.
     pub fn open_read_only(path: &Path) -> Result<Self, DirectoryError> {
-        let found = if is_directory(path)? { read_format(path)? } else { None };
-        let shards = found.ok_or_else(|| DirectoryError::no_data(path))?;
+        let made = if is_directory(path)? { read_format(path)? } else { None };
+        let made = made.ok_or_else(|| DirectoryError::no_data(path))?;
         let guard = Arc::new(Guard::take(path, Access::Read)?);
-        Ok(Self { path: path.to_owned(), shards, access: Access::Read, guard })
+        let has_extents = made.version > FORMAT_WITHOUT_SUMS;
+        let (path, shards) = (path.to_owned(), made.shards);
+        Ok(Self { path, shards, has_extents, access: Access::Read, guard })
     }
 
     /// The number of shards it was made with, 1 to [`SHARDS_MAX`].
@@ -251,10 +264,12 @@ impl Directory {
     pub fn shard(&self, shard: u16) -> Result<ShardFiles, DirectoryError> {
         assert!(shard < self.shards, "shard {shard} of {}", self.shards);
         let path = self.path.join(format!("shard-{shard}"));
-        if self.access == Access::Write && !is_directory(&path)? {
+        let is_there = is_directory(&path)?;
+        if self.access == Access::Write && !is_there {
             make_directories(&path)?;
         }
-        ShardFiles::read(path, self.access, self.guard.clone())
+        let (has_extent, guard) = (self.has_extents, self.guard.clone());
+        ShardFiles::read(path, self.access, has_extent, is_there, guard)
     }
 }
 
@@ -321,12 +336,12 @@ pub(super) fn sync_directory(directory: &File) -> io::Result<()> {
     }
 }
 
-/// The number of shards of a directory, `None` if it is empty; an error if it cannot become or be
-/// one with `asked` shards.
-fn made_with(path: &Path, asked: Option<u16>) -> Result<Option<u16>, DirectoryError> {
+/// What a directory was made with, `None` if it is empty; an error if it cannot become or be one
+/// with `asked` shards.
+fn made_with(path: &Path, asked: Option<u16>) -> Result<Option<Made>, DirectoryError> {
     match (read_format(path)?, asked) {
-        (Some(made), Some(asked)) if made != asked => {
-            Err(DirectoryError::Shards { path: path.to_owned(), made })
+        (Some(made), Some(asked)) if made.shards != asked => {
+            Err(DirectoryError::Shards { path: path.to_owned(), made: made.shards })
         }
         (Some(made), _) => Ok(Some(made)),
         (None, _) if is_empty(path).map_err(DirectoryError::system("read", path))? => Ok(None),
@@ -344,8 +359,8 @@ fn is_empty(path: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Reads the number of shards, `None` if there is no `FORMAT`.
-fn read_format(directory: &Path) -> Result<Option<u16>, DirectoryError> {
+/// Reads what a directory was made with, `None` if there is no `FORMAT`.
+fn read_format(directory: &Path) -> Result<Option<Made>, DirectoryError> {
     let path = directory.join(FORMAT_FILE);
     let file = match File::open(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -355,7 +370,7 @@ fn read_format(directory: &Path) -> Result<Option<u16>, DirectoryError> {
     let read = file.take(FORMAT_TEXT_BYTES_MAX).read_to_end(&mut bytes);
     read.map_err(DirectoryError::system("read", &path))?;
     match Format::parse(&bytes) {
-        Some(Format::Known { shards }) => Ok(Some(shards)),
+        Some(Format::Known(made)) => Ok(Some(made)),
         Some(Format::Newer(found)) => {
             let path = directory.to_owned();
             Err(DirectoryError::Newer { path, found, known: FORMAT_VERSION })
@@ -365,32 +380,38 @@ fn read_format(directory: &Path) -> Result<Option<u16>, DirectoryError> {
 }
 
 fn write_format(directory: &Path, shards: u16) -> io::Result<()> {
-    let begun = directory.join(FORMAT_FILE_BEGUN);
-    let mut options = File::options();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&begun)?;
-    write!(file, "ringmq data, format {FORMAT_VERSION}\nshards {shards}\n")?;
-    file.sync_all()?;
-    fs::rename(&begun, directory.join(FORMAT_FILE))?;
-    sync_directory(&File::open(directory)?)
+    let text = format!("ringmq data, format {FORMAT_VERSION}\nshards {shards}\n");
+    replace(directory, FORMAT_FILE, &with_sum(&text))
+}
+
+/// What a directory was made with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Made {
+    version: u32,
+    shards: u16,
 }
 
 /// What a `FORMAT` says.
 #[derive(PartialEq, Eq, Debug)]
 enum Format {
-    Known { shards: u16 },
+    Known(Made),
     Newer(u32),
 }
 
 impl Format {
     fn parse(bytes: &[u8]) -> Option<Self> {
-        let mut lines = str::from_utf8(bytes).ok()?.lines();
-        let version: u32 = number(lines.next()?.strip_prefix("ringmq data, format ")?)?;
-        if version > FORMAT_VERSION {
-            return Some(Self::Newer(version));
-        }
+        let text = str::from_utf8(bytes).ok()?;
+        let version_of = |line: &str| number(line.strip_prefix("ringmq data, format ")?);
+        let version: u32 = version_of(text.lines().next()?)?;
+        let lines = match version {
+            0 => return None,
+            FORMAT_WITHOUT_SUMS => text,
+            FORMAT_VERSION => without_sum(text)?,
+            _ => return Some(Self::Newer(version)),
+        };
+        let mut lines = lines.lines().skip(1);
         let shards = number(lines.next()?.strip_prefix("shards ")?).filter(|n| is_count(*n))?;
-        let is_whole = version > 0 && lines.next().is_none();
-        is_whole.then_some(Self::Known { shards })
+        lines.next().is_none().then_some(Self::Known(Made { version, shards }))
     }
 }
 
@@ -407,14 +428,19 @@ fn number<N: std::str::FromStr>(text: &str) -> Option<N> {
 mod tests {
     use super::*;
 
-    // Two lines and nothing else; of a newer format only the first line is looked at.
+    // Two lines and nothing else, and their sum from format 2 on; of a newer format only the first
+    // line is looked at.
     #[test]
     fn format_text() {
+        let known = |version, shards| Some(Format::Known(Made { version, shards }));
         for (text, format) in [
-            ("ringmq data, format 1\nshards 1\n", Some(Format::Known { shards: 1 })),
-            ("ringmq data, format 1\nshards 64", Some(Format::Known { shards: 64 })),
-            ("ringmq data, format 1\r\nshards 2\r\n", Some(Format::Known { shards: 2 })),
-            ("ringmq data, format 2\nshards 1\n", Some(Format::Newer(2))),
+            ("ringmq data, format 1\nshards 1\n", known(1, 1)),
+            ("ringmq data, format 1\nshards 64", known(1, 64)),
+            ("ringmq data, format 1\r\nshards 2\r\n", known(1, 2)),
+            ("ringmq data, format 2\nshards 1\n", None),
+            ("ringmq data, format 2\nshards 1\nsum 00000000\n", None),
+            (&with_sum("ringmq data, format 2\nshards 1\n"), known(2, 1)),
+            ("ringmq data, format 3\nshards 1\n", Some(Format::Newer(3))),
             ("ringmq data, format 4294967295", Some(Format::Newer(u32::MAX))),
             ("ringmq data, format 4294967296\nshards 1\n", None),
             ("ringmq data, format 0\nshards 1\n", None),

@@ -16,10 +16,12 @@ use rustix::fs::{FallocateFlags, fallocate, fstatvfs};
 use rustix::io::{Errno, retry_on_intr};
 
 use super::directory::{Access, DirectoryError, Guard, sync_directory};
+use super::extent::{self, ExtentFound};
 use super::mapping::FileMapping;
+use super::note::BEGUN_SUFFIX;
 use crate::advice;
 use crate::limits::ZEROS_WRITE_BYTES;
-use crate::store::{FileId, Found, HEADER_BYTES};
+use crate::store::{Extent, FileId, Found, HEADER_BYTES};
 
 /// Bytes of a segment's header.
 const HEADER: usize = 64;
@@ -29,6 +31,11 @@ const _: () = assert!(HEADER as u64 == HEADER_BYTES);
 /// The segment files of one shard as they were found, mapped for reading.
 pub struct ShardFiles {
     pub(super) path: PathBuf,
+    extent: ExtentFound,
+    /// It was used, and so there is to be one.
+    is_extent_due: bool,
+    /// So is the directory, and was not there.
+    is_missing: bool,
     /// Ascending by number.
     found: Vec<Found>,
     pub(super) free: Vec<FreeFile>,
@@ -54,14 +61,27 @@ impl ShardFiles {
     pub(super) fn read(
         path: PathBuf,
         access: Access,
+        has_extent: bool,
+        is_there: bool,
         guard: Arc<Guard>,
     ) -> Result<Self, DirectoryError> {
         let folder = match access {
             Access::Write => Some(Folder::open(&path, guard)?),
             Access::Read => None,
         };
-        let mut files =
-            Self { path, found: Vec::new(), free: Vec::new(), set_aside: 0, newest: None, folder };
+        let extent = extent::read(&path);
+        let extent = extent.map_err(DirectoryError::system("read", &path.join(extent::FILE)))?;
+        let mut files = Self {
+            path,
+            extent,
+            is_extent_due: has_extent,
+            is_missing: has_extent && !is_there,
+            found: Vec::new(),
+            free: Vec::new(),
+            set_aside: 0,
+            newest: None,
+            folder,
+        };
         let names = match fs::read_dir(&files.path) {
             // A shard that has never run, and nobody here may make its directory.
             Err(error) if error.kind() == ErrorKind::NotFound && access == Access::Read => {
@@ -75,7 +95,7 @@ impl ShardFiles {
             let parsed = name.to_str().and_then(Name::parse);
             let is_ours = match parsed {
                 Some(parsed) => files.take_in(parsed, access)?,
-                None => false,
+                None => name.to_str().is_some_and(is_of_extent),
             };
             if !is_ours {
                 foreign.push(name);
@@ -86,6 +106,7 @@ impl ShardFiles {
             warn!("{path}: ignoring what is not ringmq's: {count} names, one is {first:?}");
         }
         files.found.sort_unstable_by_key(|found| found.id);
+        files.is_extent_due &= !(files.found.is_empty() && files.free.is_empty());
         Ok(files)
     }
 
@@ -137,6 +158,30 @@ impl ShardFiles {
         mem::take(&mut self.found)
     }
 
+    /// How far the log goes, as far as is known.
+    pub fn extent(&self) -> Option<Extent> {
+        match self.extent {
+            ExtentFound::Known(extent) => Some(extent),
+            ExtentFound::Absent | ExtentFound::Damaged => None,
+        }
+    }
+
+    /// What is wrong with the file that says how far the log goes, or with the directory, and which
+    /// it is.
+    pub fn fault(&self) -> Option<(PathBuf, &'static str)> {
+        if self.is_missing {
+            return Some((self.path.clone(), "it is missing, with all that it had if it was used"));
+        }
+        let what = match self.extent {
+            ExtentFound::Damaged => "it is damaged: a missing end of the log would not be seen",
+            ExtentFound::Absent if self.is_extent_due => {
+                "it is missing, and so would be a missing end of the log"
+            }
+            ExtentFound::Absent | ExtentFound::Known(_) => return None,
+        };
+        Some((self.path.join(extent::FILE), what))
+    }
+
     /// Free files: how many there are, and their bytes.
     pub fn free_files(&self) -> (usize, u64) {
         (self.free.len(), self.free.iter().map(|free| free.bytes).sum())
@@ -145,6 +190,11 @@ impl ShardFiles {
     /// Damaged files that were set aside.
     pub fn set_aside(&self) -> usize {
         self.set_aside
+    }
+
+    /// Where they are.
+    pub fn folder(&self) -> &Path {
+        &self.path
     }
 
     /// Where a file is, for messages.
@@ -156,6 +206,11 @@ impl ShardFiles {
     pub fn next_id(&self) -> FileId {
         FileId(self.newest.map_or(0, |newest| newest.0.saturating_add(1)))
     }
+}
+
+/// Whether this is how the file with the extent is called, or that which is to become it.
+fn is_of_extent(name: &str) -> bool {
+    name.strip_prefix(extent::FILE).is_some_and(|rest| rest.is_empty() || rest == BEGUN_SUFFIX)
 }
 
 /// Whether a file begins with a header of zeros; not if it is too short for one, or the disk cannot
@@ -200,7 +255,8 @@ impl Name {
     }
 }
 
-pub(super) fn segment_path(folder: &Path, id: FileId) -> PathBuf {
+/// Where a segment file of a shard's directory is.
+pub fn segment_path(folder: &Path, id: FileId) -> PathBuf {
     folder.join(format!("{:020}.segment", id.0))
 }
 
@@ -311,6 +367,11 @@ impl Folder {
         file.write_all_at(&[0; HEADER], 0)?;
         file.sync_data()?;
         Ok(FreeFile { id, bytes, is_unknown: false })
+    }
+
+    /// Notes how far the log goes.
+    pub(super) fn note(&self, extent: &Extent) -> io::Result<()> {
+        extent::write(&self.path, extent)
     }
 
     pub(super) fn remove(&self, id: FileId) -> io::Result<()> {

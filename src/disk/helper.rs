@@ -19,7 +19,7 @@ use super::files::{Folder, FreeFile, ShardFiles, Space};
 use super::mapping::FileMapping;
 use super::medium::FileMedium;
 use crate::limits::{FREE_FILES_MAX, SPACE_LOOK_MS};
-use crate::store::{FileId, MediumAnswer, Request};
+use crate::store::{Extent, FileId, MediumAnswer, Request};
 
 type Answer = MediumAnswer<Arc<OwnedFd>>;
 
@@ -139,6 +139,7 @@ impl Room {
             Request::Shed => self.trim(0),
             Request::Clocks => unreachable!("the caller does it"),
             Request::SetAside(id) => self.handle_set_aside(id),
+            Request::Note(extent) => self.handle_note(&extent),
         }
         self.look_at_space();
     }
@@ -197,6 +198,12 @@ impl Room {
             }
         }
         self.trim(FREE_FILES_MAX);
+    }
+
+    fn handle_note(&self, extent: &Extent) {
+        if let Err(error) = self.folder.note(extent) {
+            warn!("cannot note how far the log goes, an end that is lost may be missed: {error}");
+        }
     }
 
     fn handle_set_aside(&mut self, id: FileId) {

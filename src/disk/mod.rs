@@ -2,14 +2,18 @@
 //!
 //! ```text
 //! DIR/LOCK       empty; locked by the one process that uses the directory
-//! DIR/FORMAT     two lines: "ringmq data, format 1" and "shards N"; written once
+//! DIR/FORMAT     "ringmq data, format 2", "shards N", and their sum in a third line; written once
 //! DIR/VHOSTS     numbers of vhosts (see `vhosts`); missing while there is but one
 //! DIR/DELETIONS  sessions to be deleted (see `deletions`); missing while there is none
 //! DIR/shard-K/   for each K below N; its files are named by a number of 20 digits:
+//!     EXTENT                                   how far the log goes (see `extent`)
 //!     00000000000000000007.segment             a segment, or a free file (64 zeros in front)
 //!     00000000000000000008.segment.new         being made; removed at the next start
 //!     00000000000000000004.segment.damaged     set aside; a second one ends in .damaged.1
 //! ```
+//!
+//! A directory of format 1 has neither sums nor an `EXTENT`; whoever opens it for writing makes
+//! it one of format 2, which older versions refuse.
 //!
 //! A file has its last name only when it is whole and durable. A number is never used twice: a new
 //! file's is above all that are found, set aside or not, and the file with the highest is never
@@ -22,10 +26,12 @@
 mod clocks;
 mod deletions;
 mod directory;
+mod extent;
 mod files;
 mod helper;
 mod mapping;
 mod medium;
+mod note;
 mod sigbus;
 #[cfg(test)]
 mod tests;
@@ -34,7 +40,7 @@ mod vhosts;
 pub use self::clocks::Clocks;
 pub use self::deletions::Deletion;
 pub use self::directory::{Directory, DirectoryError};
-pub use self::files::ShardFiles;
+pub use self::files::{ShardFiles, segment_path};
 pub use self::helper::Helper;
 pub use self::mapping::map;
 pub use self::medium::FileMedium;

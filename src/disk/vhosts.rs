@@ -4,22 +4,25 @@
 //! next 3                     the number that the next new vhost gets
 //! 1 tenant-a                 number, and name: bytes but letters, digits and -._~/ as %XX
 //! 2 tenant%20b
+//! sum 0123abcd               CRC-32C of the lines before; a directory of format 1 has none
 //! ```
 //! The vhost `/` has number 0 and no line. A number is never given twice, also when its vhost was
 //! deleted: then what shards still have under it is nobody's, and they drop it when they open.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read, Write as _};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use super::directory::{Directory, DirectoryError, sync_directory};
+use super::directory::{Directory, DirectoryError};
+use super::note::{replace, with_sum, without_sum};
 use crate::limits::{VHOST_NAME_BYTES_MAX, VHOSTS_MAX, VHOSTS_TEXT_BYTES_MAX};
 
 const FILE: &str = "VHOSTS";
-const FILE_BEGUN: &str = "VHOSTS.new";
+
+/// What its last line begins with. No other does.
+const SUM: &str = "\nsum ";
 
 /// The name of vhost 0.
 const ROOT: &str = "/";
@@ -121,27 +124,16 @@ impl Vhosts {
     }
 
     fn write(&self) -> io::Result<()> {
-        let begun = self.directory.join(FILE_BEGUN);
-        let mut options = File::options();
-        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&begun)?;
         let mut text = format!("next {}\n", self.next);
         for (number, name) in &self.names {
             text.push_str(&format!("{number} {}\n", encoded(name)));
         }
-        file.write_all(text.as_bytes())?;
-        let path = self.directory.join(FILE);
-        // A broker that runs as another user must be able to read what an administrator writes.
-        let owner = fs::metadata(&path).or_else(|_| fs::metadata(&self.directory))?;
-        if file.metadata()?.uid() != owner.uid() {
-            fchown(&file, Some(owner.uid()), Some(owner.gid()))?;
-        }
-        file.sync_all()?;
-        fs::rename(&begun, path)?;
-        sync_directory(&File::open(&self.directory)?)
+        replace(&self.directory, FILE, &with_sum(&text))
     }
 }
 
 fn parse(text: &str) -> Option<(BTreeMap<u16, String>, u16)> {
+    let text = if text.contains(SUM) { without_sum(text)? } else { text };
     let mut lines = text.strip_suffix('\n')?.split('\n');
     let next: u16 = lines.next()?.strip_prefix("next ")?.parse().ok()?;
     let mut names = BTreeMap::new();

@@ -51,6 +51,14 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
     }
 
+    /// Nothing follows: where the log ends is noted, if all of it is committed.
+    pub(super) fn end_disk(&mut self) {
+        self.broker.end_log();
+        while let Some(request) = self.broker.next_disk_request() {
+            self.storage.medium.ask(request);
+        }
+    }
+
     /// Takes what the medium has to say.
     pub(super) fn hear_medium(&mut self) {
         while let Some(answer) = self.storage.medium.next_answer() {

@@ -177,6 +177,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             let timeout = self.sleep_time();
             self.turn(timeout)?;
         }
+        self.end_disk();
         Ok((*self.stats(), self.broker.vhost_reports()))
     }
 

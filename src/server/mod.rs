@@ -43,7 +43,7 @@ use crate::logging;
 use crate::mesh::{self, AddressBook, AddressLimits, Bell, Census, Sender};
 use crate::reactor::{self, Clock, Door, Gate, Inbox, Outbox, Parcel, Reactor, Subnet};
 use crate::ring::{self, Listener, RingRefused, Socket, Wake, Waker};
-use crate::store::{ClockReading, Found, OpenError};
+use crate::store::{ClockReading, OpenError};
 use crate::transport::TlsSetup;
 
 use access::Access;
@@ -55,7 +55,7 @@ use places::Site;
 use privileges::Account;
 use rings::{Election, ShardRing, SystemRing};
 use signals::Asked;
-use storage::Storage;
+use storage::{FoundShard, Storage};
 use tls::TlsError;
 
 pub use doors::SocketError;
@@ -330,7 +330,7 @@ struct Seat {
     tls: Option<Arc<TlsSetup>>,
     election: Arc<Election>,
     /// What its log finds.
-    found: Vec<Found>,
+    found: Option<FoundShard>,
     started: Instant,
     /// What the clocks showed then.
     clocks: ClockReading,
@@ -444,7 +444,7 @@ fn seats(
                 gate: gate(),
                 tls: tls.cloned(),
                 election: election.clone(),
-                found: storage.take_found(shard)?,
+                found: Some(storage.take_found(shard)?),
                 started,
                 clocks: clocks.last(),
             })
@@ -507,7 +507,7 @@ fn serve<R: SystemRing>(
 ) -> Told {
     let at = usize::from(seat.shard.0);
     let seed = seed();
-    let found = std::mem::take(&mut seat.found);
+    let found = seat.found.take().expect("it is opened once");
     let store_options =
         storage::store_options(options, seat.shard.0, seat.shards, seed, seat.clocks);
     let store = match storage::open_store(&store_options, found) {

@@ -1,15 +1,28 @@
 //! The data directory at start: opened once, then each shard has its part.
 
-use log::info;
+use std::path::PathBuf;
+
+use log::{Level, info, log, warn};
 
 use crate::broker::{Overflow, Threshold};
 use crate::config::{self, Options};
-use crate::disk::{Directory, FileMedium, Helper, ShardFiles, Vhosts};
+use crate::disk::{Directory, FileMedium, Helper, ShardFiles, Vhosts, segment_path};
 use crate::limits::{SHARDS_MAX, ZEROS_AHEAD_BYTES};
 use crate::ring::{Wake, Waker};
-use crate::store::{CatalogLimits, ClockReading, Found, LogOptions, Store, StoreOptions};
+use crate::store::{
+    CatalogLimits, ClockReading, Extent, Fault, Found, LogOptions, Losses, Store, StoreOptions,
+    TornTail,
+};
 
 use super::StartError;
+
+/// What a shard's store is opened from.
+pub(super) struct FoundShard {
+    /// Where its files are.
+    folder: PathBuf,
+    found: Vec<Found>,
+    extent: Option<Extent>,
+}
 
 /// The open directory; locked as long as this lives.
 pub(super) struct Storage {
@@ -50,12 +63,16 @@ impl Storage {
         self.directory.vhosts().map_err(StartError::Data)
     }
 
-    /// The files that a shard finds.
-    pub(super) fn take_found(&mut self, shard: u16) -> Result<Vec<Found>, StartError> {
+    /// What a shard finds.
+    pub(super) fn take_found(&mut self, shard: u16) -> Result<FoundShard, StartError> {
         let mut files = self.directory.shard(shard).map_err(StartError::Data)?;
-        let found = files.take_found();
+        let (found, extent) = (files.take_found(), files.extent());
+        if let Some((path, what)) = files.fault() {
+            warn!("{}: {what}", path.display());
+        }
+        let folder = files.folder().to_owned();
         self.files.push(Some(files));
-        Ok(found)
+        Ok(FoundShard { folder, found, extent })
     }
 
     /// A shard's part of the disk, which wakes it when it has something to say.
@@ -96,11 +113,34 @@ pub(super) fn store_options(
     }
 }
 
-/// Opens a shard's store and says what it found.
-pub(super) fn open_store(options: &StoreOptions, found: Vec<Found>) -> Result<Store, StartError> {
+/// Opens a shard's store and says what it found, and what not.
+pub(super) fn open_store(options: &StoreOptions, found: FoundShard) -> Result<Store, StartError> {
     let shard = options.log.shard;
+    let FoundShard { folder, found, extent } = found;
     let (store, opened) =
-        Store::open(options, found).map_err(|error| StartError::Store(shard, error))?;
+        Store::open(options, found, extent).map_err(|error| StartError::Store(shard, error))?;
+    let path = |file| segment_path(&folder, file);
+    let report = &opened.report;
+    for Fault { file, offset, kind, lost_bytes, records } in &report.faults {
+        let path = path(*file);
+        warn!(
+            "{} at byte {offset}: {kind}; {lost_bytes} bytes lost, {records} records at least",
+            path.display()
+        );
+    }
+    if let Some(TornTail { file, offset, bytes, records }) = &report.torn {
+        // Without records it is what an earlier use of the file left there.
+        let level = if *records > 0 { Level::Warn } else { Level::Debug };
+        log!(
+            level,
+            "{} at byte {offset}: the log ends; {bytes} bytes of a write that was not finished, \
+             {records} records at least, are cut",
+            path(*file).display()
+        );
+    }
+    if opened.losses != Losses::default() {
+        warn!("damage has cost {}", opened.losses);
+    }
     info!("{opened}");
     Ok(store)
 }

@@ -126,7 +126,7 @@ fn records_are_as_ever() {
     let mut kinds = BTreeSet::new();
     for_each(|name, record| {
         let mut bytes = Vec::new();
-        record.encode(PLACE, &mut bytes);
+        record.encode(PLACE, false, &mut bytes);
         assert_known(name, &line(name, &bytes));
         assert_eq!(Record::decode(PLACE, &bytes).as_ref(), Ok(&(record.clone(), bytes.len())));
         assert!(bytes.len() <= record.bytes_max(), "{name}");
@@ -134,7 +134,7 @@ fn records_are_as_ever() {
     });
     assert!(kinds.into_iter().eq((1..=23).chain(26..=27)), "each kind has a line");
     let mut unknown = Vec::new();
-    Record::CheckpointBegun.encode(PLACE, &mut unknown);
+    Record::CheckpointBegun.encode(PLACE, false, &mut unknown);
     unknown[8] = 99;
     let crc = crc32c::crc32c_append(crc32c::crc32c(&PLACE.to_le_bytes()), &unknown[4..]);
     unknown[..4].copy_from_slice(&crc.to_le_bytes());
@@ -146,6 +146,7 @@ fn records_are_as_ever() {
 #[test]
 fn the_header_is_as_ever() {
     let (start, checkpoint, salt) = (1 << 33, 1 << 32, PLACE);
-    let header = SegmentHeader { shard: 7, start, checkpoint, salt, continues: true };
+    let header =
+        SegmentHeader { shard: 7, start, checkpoint, salt, continues: true, capacity: 1 << 26 };
     assert_known("header", &line("header", &header.encode()));
 }

@@ -6,7 +6,7 @@
 //! acknowledged at once, at no disk's pace. Invariant: `committed <= settled <= appended`, and
 //! every turn before `settled` is committed, or made nothing but messages that nobody refers to.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::limits::QUEUE_TAIL_BYTES_MAX;
 
@@ -52,6 +52,8 @@ pub struct Logs {
     /// Where the current turn begins.
     begun: u64,
     settled: u64,
+    /// References to what is in no segment: how many, by where the segment before it ends.
+    missed: BTreeMap<u64, u64>,
 }
 
 impl Logs {
@@ -67,7 +69,34 @@ impl Logs {
             current,
             begun,
             settled: begun,
+            missed: BTreeMap::new(),
         }
+    }
+
+    /// How many references to what is in no segment there were since they were last taken.
+    pub(super) fn missed(&self) -> u64 {
+        self.missed.values().sum()
+    }
+
+    /// Holds a retained message; false if it is in no segment.
+    pub(super) fn hold_retained(&mut self, position: Position) -> bool {
+        let is_there = self.disk.hold(position, 1);
+        if !is_there {
+            self.miss(position, 1);
+        }
+        is_there
+    }
+
+    /// References since the last time to what is in no segment, by where the segment before it
+    /// ends.
+    pub(super) fn take_missed(&mut self) -> BTreeMap<u64, u64> {
+        std::mem::take(&mut self.missed)
+    }
+
+    #[cold]
+    fn miss(&mut self, position: Position, count: u32) {
+        let end = self.disk.end_before(position.offset());
+        *self.missed.entry(end).or_default() += u64::from(count);
     }
 
     /// Appends a record that is promised to somebody.
@@ -145,8 +174,9 @@ impl QueueLog for Logs {
     fn hold(&mut self, position: Position, count: u32) {
         if position.is_volatile() {
             self.memory.hold(position, count);
+        } else if !self.disk.hold(position, count) {
+            self.miss(position, count);
         } else {
-            self.disk.hold(position, count);
             match count {
                 1 => self.turn_of(position.offset()).into_iter().for_each(|turn| turn.held += 1),
                 _ => self.promise_all(),

@@ -62,6 +62,20 @@ pub struct Found {
     pub mapping: Box<dyn Mapping>,
 }
 
+/// How far a log is known to go. It is kept beside the files, so that a file that is gone, or has
+/// lost its end, is missed. A log may go further, unless it was ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Extent {
+    /// Where the newest segment starts in the log,
+    pub start: u64,
+    /// and the file that has it. If it starts where the log ends, there is none.
+    pub file: FileId,
+    /// Up to here the log was committed.
+    pub end: u64,
+    /// It was ended there: nothing follows.
+    pub is_ended: bool,
+}
+
 /// What a store wants of its medium.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Request {
@@ -74,6 +88,9 @@ pub enum Request {
     /// Nothing in this file is needed any more: make its header zeros, durably, and keep it for the
     /// next `Supply` of its length, or remove it. No answer.
     Recycle(FileId),
+    /// The log goes so far: keep that, durably, instead of what was kept before; before anything
+    /// that is asked later is done. No answer.
+    Note(Extent),
     /// Space is low: what free files are kept are removed. No answer.
     Shed,
     /// What the clocks show is wanted. Answered by [`Answer::Clocks`].

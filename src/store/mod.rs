@@ -24,6 +24,7 @@
 //! | `housekeeping`, `cleaning` | checkpoints; moving what lives out of old segments |
 //! | `logs`, `messages`, `position` | the log beside the one in memory; places in them |
 //! | `medium` | the seam to the disk |
+//! | `mend` | the one wrong byte under a sum |
 //! | `hashing` | the hash of maps that clients fill |
 
 mod catalog;
@@ -36,6 +37,7 @@ mod housekeeping;
 mod log;
 mod logs;
 mod medium;
+mod mend;
 mod messages;
 mod open;
 mod position;
@@ -56,7 +58,7 @@ pub use log::{
     SegmentWalk, TornTail, Walked, segment_walks,
 };
 pub use logs::{Logs, StoredMessage};
-pub use medium::{Answer as MediumAnswer, FileId, Found, Mapping, Medium, Request};
+pub use medium::{Answer as MediumAnswer, Extent, FileId, Found, Mapping, Medium, Request};
 pub use messages::MessageLog;
 pub use open::{Opened, Store, StoreOptions};
 pub use position::Position;

@@ -8,7 +8,7 @@ use super::hashing::Hashing;
 use super::housekeeping::Housekeeping;
 use super::log::{Log, LogOptions, OpenError, OpenReport, Reading};
 use super::logs::Logs;
-use super::medium::Found;
+use super::medium::{Extent, Found};
 use super::position::Position;
 use super::record::Record;
 use super::replay::{Losses, Replay};
@@ -48,26 +48,36 @@ pub struct Opened {
     pub sessions: usize,
     /// Retained messages there are.
     pub retained: usize,
-    /// Bytes of records in segments, by start, as the checkpoint has them.
+    /// Bytes of records in segments, by start: as the checkpoint has them, and those of the newest.
     pub lengths: BTreeMap<u64, u64>,
 }
 
 impl Store {
     /// Opens a shard's store from the files that are there; none is a store without anything in it.
+    /// `extent` is what its medium has noted last, if it has.
     ///
     /// # Errors
     /// If the files are not this shard's, or of a later version: nothing is changed then.
-    pub fn open(options: &StoreOptions, found: Vec<Found>) -> Result<(Self, Opened), OpenError> {
+    pub fn open(
+        options: &StoreOptions,
+        found: Vec<Found>,
+        extent: Option<Extent>,
+    ) -> Result<(Self, Opened), OpenError> {
         let mut replay = Replay::default();
         let mut meter = CheckpointMeter::default();
-        let (mut log, report) =
-            Log::open(options.log, found, &mut |position, reading, segments| {
+        let (mut log, mut report) =
+            Log::open(options.log, found, extent, &mut |position, reading, segments| {
                 let segment_of = |position: Position| segments.segment_of(position.offset());
                 let mark = segments.mark_of(position.offset());
                 meter.note(position, &reading);
                 match reading {
                     Reading::Whole(record) => replay.apply(position, mark, record, &segment_of),
-                    Reading::Damaged(guess) => replay.pass_over(position, guess.as_ref()),
+                    Reading::Mended(record) => replay.mended(position, mark, record, &segment_of),
+                    Reading::Damaged(guess) => {
+                        // It may have been for others.
+                        replay.begin_gap();
+                        replay.pass_over(position, guess.as_ref());
+                    }
                     Reading::Gap => replay.begin_gap(),
                 }
             })?;
@@ -78,16 +88,24 @@ impl Store {
         // The seed may be the same for each run of a test; then it is the time that differs.
         let ClockReading { wall_ms, boot_ms, .. } = options.clocks.unwrap_or_default();
         log.set_salt(options.seed ^ wall_ms.rotate_left(32) ^ boot_ms.rotate_left(16));
-        let lengths = std::mem::take(&mut replay.ends);
+        let mut lengths = std::mem::take(&mut replay.ends);
         lengths.iter().for_each(|(start, length)| log.recall_end(*start, start + length));
         let begun = log.checkpoint();
         let mut logs = Logs::new(log);
+        if let Some(newest) = logs.disk.segments().next_back() {
+            lengths.insert(newest.start, newest.end - newest.start);
+        }
         options.clocks.iter().for_each(|clocks| replay.timeline.resume(*clocks));
         let now_ms = options.clocks.map_or(0, |_| replay.timeline.start_ms());
         let (mut catalog, losses) = replay.finish(options.limits, &hashing, now_ms, &mut logs);
+        let missed = logs.take_missed();
+        logs.disk.report_missed(&missed, &mut report);
         catalog.expect_guests_below(logs.disk.appended());
         logs.disk.finish_open();
-        let housekeeping = Housekeeping::new(options.log.segment_bytes, begun, meter.bytes);
+        // What was acknowledged behind a gap comes again only until there is a checkpoint.
+        let is_owed = report.faults.iter().any(|fault| fault.lost_bytes > 0);
+        let housekeeping =
+            Housekeeping::new(options.log.segment_bytes, begun, meter.bytes, is_owed);
         let sessions = catalog.sessions.len();
         let retained = catalog.retained.iter().map(super::RetainStore::len).sum();
         let opened = Opened { report, losses, sessions, retained, lengths };
@@ -112,10 +130,13 @@ impl CheckpointMeter {
         let offset = position.offset();
         self.so_far += self.before.take().map_or(0, |before| offset - before);
         match reading {
-            Reading::Whole(Record::CheckpointBegun) => self.so_far = 0,
-            Reading::Whole(Record::CheckpointEnded { .. }) => self.bytes = self.so_far,
-            Reading::Whole(record) if record.is_captured() => {}
-            Reading::Whole(_) | Reading::Damaged(_) | Reading::Gap => return,
+            Reading::Whole(record) | Reading::Mended(record) => match record {
+                Record::CheckpointBegun => self.so_far = 0,
+                Record::CheckpointEnded { .. } => self.bytes = self.so_far,
+                record if record.is_captured() => {}
+                _ => return,
+            },
+            Reading::Damaged(_) | Reading::Gap => return,
         }
         self.before = Some(offset);
     }
@@ -126,12 +147,7 @@ impl fmt::Display for Opened {
         let Self { report, losses, sessions, retained, .. } = self;
         write!(f, "{sessions} sessions, {retained} retained messages; {report}")?;
         if *losses != Losses::default() {
-            let Losses { queued, retained, sessions, records } = losses;
-            write!(
-                f,
-                "; lost with damaged segments: {queued} queued messages, {retained} retained \
-                 messages, {sessions} sessions; {records} records were not understood"
-            )?;
+            write!(f, "; lost: {losses}")?;
         }
         Ok(())
     }

@@ -6,16 +6,18 @@
 //! |---|---|
 //! | 4 | CRC-32C of the record's place (8 bytes) and of all that follows this field |
 //! | 4 | length of the body in bytes |
-//! | 1 | kind |
+//! | 1 | kind, and 128 if it is the first of its commit group |
 //! | length | body |
 //!
 //! A place is the record's offset in the log XOR the salt of its segment. The offset tells a record
 //! from what an earlier use of the file left behind. The salt tells it from what stood at the same
 //! offset before a crash, if that was never committed: the log is cut there, and goes on with
-//! something else, maybe in the same file. Numbers are little endian; *v* is a number in LEB128,
-//! *text* and *bytes* are a *v* with their length and then they themselves. A *list* is a *v* with
-//! its length, then each number less `first` as *v*. A session is named by its key (*v*): see
-//! [`SessionKey`].
+//! something else, maybe in the same file. A group is written only when the one before it is
+//! committed: what is first in one tells that all before it was.
+//!
+//! Numbers are little endian; *v* is a number in LEB128, *text* and *bytes* are a *v* with their
+//! length and then they themselves. A *list* is a *v* with its length, then each number less
+//! `first` as *v*. A session is named by its key (*v*): see [`SessionKey`].
 //!
 //! | kind | record | body |
 //! |---|---|---|
@@ -48,6 +50,7 @@
 //! Times are milliseconds of the log's time line (see `timeline`); the wall time is since 1970.
 
 use super::cursor::{Cursor, put_bytes, put_varint};
+use super::mend::{Wrong, wrong_byte};
 use super::position::Position;
 use super::timeline::{Gap, Mark};
 
@@ -215,6 +218,15 @@ pub(super) enum BadRecord {
     Unknown,
 }
 
+/// The highest kind that is taken for one where a record is looked for.
+const KIND_MAX: u8 = 63;
+
+/// The bit of a record's kind that says that it is the first of its commit group.
+const BEGINS_GROUP: u8 = 1 << 7;
+
+/// Where the kind stands in a record.
+const KIND_AT: usize = 8;
+
 /// Bytes of a message record in front of the topic.
 const HEAD_BYTES: usize = 17;
 
@@ -295,18 +307,35 @@ impl<'a> Record<'a> {
 
     /// Appends the record as it stands at a place: its offset XOR its segment's salt.
     #[inline]
-    pub(super) fn encode(&self, place: u64, out: &mut Vec<u8>) {
+    pub(super) fn encode(&self, place: u64, begins_group: bool, out: &mut Vec<u8>) {
         let start = out.len();
-        out.extend_from_slice(&[0; 8]);
-        out.push(self.kind());
+        out.extend_from_slice(&[0; KIND_AT]);
+        out.push(self.kind() | u8::from(begins_group) << 7);
         match self {
             Self::Message(message) => message.encode(out),
             _ => self.encode_body(out),
         }
         let body_len = u32::try_from(out.len() - start - FRAME_BYTES).expect("below 4 GiB");
         out[start + 4..start + 8].copy_from_slice(&body_len.to_le_bytes());
-        let crc = checksum(place, &out[start + 4..]);
-        out[start..start + 4].copy_from_slice(&crc.to_le_bytes());
+        sum_up(place, &mut out[start..]);
+    }
+
+    /// Makes a whole record that stands at `place` the first of its commit group.
+    pub(super) fn begin_group(place: u64, whole: &mut [u8]) {
+        whole[KIND_AT] |= BEGINS_GROUP;
+        sum_up(place, whole);
+    }
+
+    /// Whether the record that `bytes` begin with is the first of its commit group, by its own
+    /// account.
+    pub(super) fn begins_group(bytes: &[u8]) -> bool {
+        bytes.get(KIND_AT).is_some_and(|kind| kind & BEGINS_GROUP != 0)
+    }
+
+    /// Whether `bytes` begin as a record does, by its kind.
+    #[inline]
+    pub(super) fn may_begin(bytes: &[u8]) -> bool {
+        bytes.get(KIND_AT).is_some_and(|kind| (1..=KIND_MAX).contains(&(kind & !BEGINS_GROUP)))
     }
 
     fn encode_body(&self, out: &mut Vec<u8>) {
@@ -407,12 +436,25 @@ impl<'a> Record<'a> {
         Ok((Self::read(whole).ok_or(BadRecord::Unknown)?, whole.len()))
     }
 
+    /// What the record that stands at `place`, and is all of `bytes`, was before one byte of it was
+    /// damaged.
+    pub(super) fn mended(place: u64, bytes: &[u8]) -> Option<Vec<u8>> {
+        let was = u32::from_le_bytes(*bytes.first_chunk()?);
+        let mut whole = bytes.to_vec();
+        match wrong_byte(was, checksum(place, &bytes[4..]), bytes.len() - 4)? {
+            Wrong::Sum => sum_up(place, &mut whole),
+            Wrong::Byte { at, bits } => whole[4 + at] ^= bits,
+        }
+        let is_one = frame(&whole).is_some_and(|frame| frame.len() == whole.len());
+        is_one.then_some(whole)
+    }
+
     /// What a damaged record, with which `bytes` begin, may have been. For whom a message was is
     /// told whatever the rest looks like.
     pub(super) fn guess(bytes: &'a [u8]) -> Option<Self> {
         let whole = frame(bytes)?;
         let mut body = Cursor(&whole[FRAME_BYTES..]);
-        match whole[8] {
+        match whole[KIND_AT] & !BEGINS_GROUP {
             1 => MessageRecord::guess(body).map(Self::Message),
             20 => {
                 let target = Target::from_bits(body.varint()?)?;
@@ -427,7 +469,7 @@ impl<'a> Record<'a> {
     /// Reads a record, whatever its sum says.
     #[inline]
     fn read(whole: &'a [u8]) -> Option<Self> {
-        let (kind, body) = (whole[8], Cursor(&whole[FRAME_BYTES..]));
+        let (kind, body) = (whole[KIND_AT] & !BEGINS_GROUP, Cursor(&whole[FRAME_BYTES..]));
         match kind {
             1 => MessageRecord::decode(body).map(Self::Message),
             _ => Self::decode_body(kind, body),
@@ -440,11 +482,17 @@ impl<'a> Record<'a> {
         frame(bytes).map(<[u8]>::len)
     }
 
+    /// The same, also if there are not so many.
+    pub(super) fn length_told(bytes: &[u8]) -> Option<usize> {
+        let body_len = u32::from_le_bytes(bytes.get(4..8)?.try_into().ok()?);
+        Some(FRAME_BYTES + body_len as usize)
+    }
+
     /// Reads a message of which the sum is known to be right, or is of no interest.
     #[inline]
     pub(super) fn message_unchecked(bytes: &'a [u8]) -> Option<MessageRecord<'a>> {
         let whole = frame(bytes)?;
-        if whole[8] != 1 {
+        if whole[KIND_AT] & !BEGINS_GROUP != 1 {
             return None;
         }
         MessageRecord::decode(Cursor(&whole[FRAME_BYTES..]))
@@ -660,6 +708,13 @@ impl Origin {
 fn frame(bytes: &[u8]) -> Option<&[u8]> {
     let body_len = u32::from_le_bytes(bytes.get(4..8)?.try_into().ok()?);
     bytes.get(..FRAME_BYTES + body_len as usize)
+}
+
+/// Gives a whole record its sum.
+#[inline]
+fn sum_up(place: u64, whole: &mut [u8]) {
+    let crc = checksum(place, &whole[4..]);
+    whole[..4].copy_from_slice(&crc.to_le_bytes());
 }
 
 #[inline]

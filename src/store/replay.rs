@@ -11,6 +11,7 @@
 //! end of a session, and of a cleaning, is seen by what came after it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
 
 use compact_str::CompactString;
 
@@ -89,6 +90,14 @@ pub struct Losses {
     pub records: u64,
 }
 
+impl fmt::Display for Losses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { queued, retained, sessions, records } = self;
+        write!(f, "{queued} queued messages, {retained} retained messages, {sessions} sessions")?;
+        write!(f, "; {records} records were not understood")
+    }
+}
+
 impl Replay {
     /// Applies a record; `mark` as [`super::Log::mark_of`], `segment_of` as
     /// [`super::QueueLog::segment_of`].
@@ -161,6 +170,21 @@ impl Replay {
             Record::Gaps(gaps) => self.timeline.replay_gaps(gaps),
             Record::CheckpointBegun | Record::CheckpointEnded { .. } => {}
             of_a_session => self.change(&of_a_session),
+        }
+    }
+
+    /// Applies what a record was of which a byte is damaged. What others refer to in its place is
+    /// lost to them all the same.
+    pub(super) fn mended(
+        &mut self,
+        position: Position,
+        mark: u64,
+        record: Record<'_>,
+        segment_of: &dyn Fn(Position) -> u64,
+    ) {
+        match record {
+            Record::Message(_) | Record::Block(_) => self.pass_over(position, Some(&record)),
+            _ => self.apply(position, mark, record, segment_of),
         }
     }
 
@@ -361,13 +385,14 @@ impl Replay {
             Some((key, session))
         });
         let sessions = Sessions::restored(sessions, hashing);
+        losses.queued += logs.missed();
         let mut catalog = Catalog::new(limits, hashing);
         catalog.sessions = sessions;
         catalog.timeline = timeline;
         catalog.elsewhere = self.elsewhere;
         catalog.retained = self.retained;
         for store in &mut catalog.retained {
-            let gone = store.iter().filter(|(_, kept)| !logs.disk.hold(kept.position, 1));
+            let gone = store.iter().filter(|(_, kept)| !logs.hold_retained(kept.position));
             let gone: Vec<String> = gone.map(|(topic, _)| topic.to_owned()).collect();
             losses.retained += gone.len() as u64;
             for topic in gone {

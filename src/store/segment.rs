@@ -11,13 +11,16 @@
 //! | 8 | start: offset in the log of the byte behind this header |
 //! | 8 | checkpoint: offset from which recovery reads the log |
 //! | 8 | salt: chosen anew whenever the log is opened; records' sums depend on it |
-//! | 16 | 0 |
+//! | 8 | capacity: bytes the file has behind this header, at least |
+//! | 8 | 0 |
 //!
 //! Numbers are little endian. A file that begins with 64 zeros is free. A segment ends where the
-//! next one starts.
+//! next one starts. In version 1 there are zeros for the capacity, and no record tells that it
+//! begins a commit group.
 
 use super::cursor::Cursor;
 use super::medium::Mapping;
+use super::mend::{Wrong, wrong_byte};
 
 /// Bytes of a segment's header.
 pub const HEADER_BYTES: u64 = 64;
@@ -36,6 +39,8 @@ pub(super) struct SegmentHeader {
     pub(super) salt: u64,
     /// What refers to the segment before it may refer to this one as well.
     pub(super) continues: bool,
+    /// Bytes the file was made with behind the header, at least; 0 if that is not known.
+    pub(super) capacity: u64,
 }
 
 /// What the first bytes of a segment file are.
@@ -44,6 +49,8 @@ pub(super) enum HeaderFound {
     /// Zeros: the file is free.
     Free,
     Header(SegmentHeader),
+    /// One byte of it is damaged; this is what it said.
+    Mended(SegmentHeader),
     /// A format of a later version than this.
     Newer(u32),
     Damaged,
@@ -59,6 +66,7 @@ impl SegmentHeader {
         bytes[24..32].copy_from_slice(&self.start.to_le_bytes());
         bytes[32..40].copy_from_slice(&self.checkpoint.to_le_bytes());
         bytes[40..48].copy_from_slice(&self.salt.to_le_bytes());
+        bytes[48..56].copy_from_slice(&self.capacity.to_le_bytes());
         let crc = crc32c::crc32c(&bytes[12..]);
         bytes[8..12].copy_from_slice(&crc.to_le_bytes());
         bytes
@@ -72,14 +80,18 @@ impl HeaderFound {
     }
 
     pub(super) fn read(file: &[u8]) -> Self {
-        let Some(bytes) = file.get(..64) else { return Self::Damaged };
+        let Some(bytes) = file.first_chunk::<64>() else { return Self::Damaged };
         if bytes.iter().all(|byte| *byte == 0) {
             return Self::Free;
         }
-        Self::decode(bytes).unwrap_or(Self::Damaged)
+        Self::decode(bytes).unwrap_or_else(|| match mended(bytes).as_ref().and_then(Self::decode) {
+            Some(Self::Header(header)) => Self::Mended(header),
+            Some(other) => other,
+            None => Self::Damaged,
+        })
     }
 
-    fn decode(bytes: &[u8]) -> Option<Self> {
+    fn decode(bytes: &[u8; 64]) -> Option<Self> {
         let mut cursor = Cursor(bytes);
         let magic: [u8; 8] = cursor.array()?;
         let crc = cursor.u32()?;
@@ -94,8 +106,28 @@ impl HeaderFound {
         let continues = cursor.u16()? != 0;
         cursor.take(4)?;
         let (start, checkpoint, salt) = (cursor.u64()?, cursor.u64()?, cursor.u64()?);
-        Some(Self::Header(SegmentHeader { shard, start, checkpoint, salt, continues }))
+        let capacity = cursor.u64()?;
+        Some(Self::Header(SegmentHeader { shard, start, checkpoint, salt, continues, capacity }))
     }
+}
+
+/// What a header was of which one byte is damaged. It costs a byte, not a file.
+fn mended(bytes: &[u8; 64]) -> Option<[u8; 64]> {
+    let mut mended = *bytes;
+    let is_magic = bytes.starts_with(MAGIC);
+    let crc = u32::from_le_bytes(*bytes[8..].first_chunk()?);
+    let is = crc32c::crc32c(&bytes[12..]);
+    match wrong_byte(crc, is, bytes.len() - 12) {
+        Some(Wrong::Byte { at, bits }) if is_magic => mended[12 + at] ^= bits,
+        Some(Wrong::Sum) if is_magic => mended[8..12].copy_from_slice(&is.to_le_bytes()),
+        None if crc == is => {
+            let wrong = bytes.iter().zip(MAGIC).filter(|(is, was)| is != was).count();
+            mended[..8].copy_from_slice(MAGIC);
+            return (wrong == 1).then_some(mended);
+        }
+        _ => return None,
+    }
+    Some(mended)
 }
 
 #[cfg(test)]
@@ -108,6 +140,7 @@ mod tests {
         checkpoint: 77,
         salt: 5 << 56 | 6,
         continues: true,
+        capacity: 0x0908_0706,
     };
 
     /// The bytes on disk are part of the promise.
@@ -117,18 +150,26 @@ mod tests {
         assert_eq!(bytes[..8], *b"ringmqsg");
         let numbers = [2, 0, 0, 0, 3, 0, 1, 0, 0, 0, 0, 0, 4, 3, 2, 1, 0, 0, 0, 0, 77, 0, 0, 0];
         assert_eq!(bytes[12..36], numbers);
-        assert_eq!(bytes[40..48], [6, 0, 0, 0, 0, 0, 0, 5]);
+        assert_eq!(bytes[40..56], [6, 0, 0, 0, 0, 0, 0, 5, 6, 7, 8, 9, 0, 0, 0, 0]);
         assert_eq!(bytes[8..12], crc32c::crc32c(&bytes[12..]).to_le_bytes());
     }
 
-    /// Any flipped byte is damage; zeros are a free file; a later version is told apart.
+    /// Any one wrong byte is seen and known, two are damage; zeros are a free file, also if a byte
+    /// of them is wrong; a later version is told apart.
     #[test]
     fn damage_is_seen() {
         assert_eq!(HeaderFound::read(&HEADER.encode()), HeaderFound::Header(HEADER));
         for at in 0..64 {
-            let mut bytes = HEADER.encode();
-            bytes[at] ^= 1;
-            assert_eq!(HeaderFound::read(&bytes), HeaderFound::Damaged, "byte {at}");
+            for bits in [1, 0x80, 0xff] {
+                let mut bytes = HEADER.encode();
+                bytes[at] ^= bits;
+                assert_eq!(HeaderFound::read(&bytes), HeaderFound::Mended(HEADER), "byte {at}");
+                bytes[(at + 9) % 64] ^= bits;
+                assert_eq!(HeaderFound::read(&bytes), HeaderFound::Damaged, "byte {at}");
+                let mut free = [0; 64];
+                free[at] = bits;
+                assert_eq!(HeaderFound::read(&free), HeaderFound::Damaged, "byte {at}");
+            }
         }
         assert_eq!(HeaderFound::read(&[0; 100]), HeaderFound::Free);
         assert_eq!(HeaderFound::read(&[0; 63]), HeaderFound::Damaged);

@@ -10,7 +10,7 @@ use std::path::Path;
 use ringmq::broker::Shard;
 use ringmq::disk::map;
 use ringmq::store::{
-    CatalogLimits, ClockReading, FileId, Found, HEADER_BYTES, LogOptions, Request, Store,
+    CatalogLimits, ClockReading, Extent, FileId, Found, HEADER_BYTES, LogOptions, Request, Store,
     StoreOptions,
 };
 use rustix::fs::{MemfdFlags, memfd_create};
@@ -25,6 +25,8 @@ const _: () = assert!(HEADER as u64 == HEADER_BYTES);
 pub(crate) struct Disk {
     files: HashMap<FileId, File>,
     last: u64,
+    /// How far the log goes, as it was noted last.
+    noted: Option<Extent>,
 }
 
 /// The store of a shard with what is on its disk.
@@ -40,7 +42,8 @@ pub(crate) fn open_store_at(shard: u16, disk: &Disk, clocks: ClockReading) -> St
         seed: 1,
         clocks: Some(clocks),
     };
-    Store::open(&options, disk.found()).expect("what is there was written by us").0
+    let opened = Store::open(&options, disk.found(), disk.noted);
+    opened.expect("what is there was written by us").0
 }
 
 impl Disk {
@@ -91,6 +94,7 @@ impl Disk {
                 self.files.insert(FileId(self.last), file);
             }
             Request::Shed | Request::Clocks => {}
+            Request::Note(extent) => self.noted = Some(extent),
             Request::Recycle(id) | Request::SetAside(id) => {
                 self.files.remove(&id).expect("it was there");
             }

@@ -233,7 +233,7 @@ fn broker_options(plan: &Plan, shard: ShardId, start_ms: u64) -> broker::Options
 /// The store of a shard, from what is on its disk.
 pub(crate) fn open_store(plan: &Plan, start: u64, kernel: &Shared, shard: u16) -> Store {
     let disk = &mut lock(kernel).disk;
-    let (clocks, found) = (disk.clocks.read(), disk.found(usize::from(shard)));
+    let (clocks, (found, extent)) = (disk.clocks.read(), disk.found(usize::from(shard)));
     let options = StoreOptions {
         log: LogOptions {
             shard,
@@ -245,7 +245,8 @@ pub(crate) fn open_store(plan: &Plan, start: u64, kernel: &Shared, shard: u16) -
         seed: plan.seed << 8 | start,
         clocks: Some(clocks),
     };
-    let (mut store, opened) = Store::open(&options, found).expect("the files are this shard's");
+    let (mut store, opened) =
+        Store::open(&options, found, extent).expect("the files are this shard's");
     info!("shard {shard}: {opened}; {:?}", opened.report);
     assert_eq!(opened.losses, Losses::default(), "{opened}");
     store.logs.tail_bytes_max = plan.tail_bytes_max;

@@ -10,7 +10,7 @@ use std::io;
 
 use bytes::Bytes;
 use ringmq::limits::FREE_FILES_MAX;
-use ringmq::store::{FileId, Found, Medium, MediumAnswer, Request};
+use ringmq::store::{Extent, FileId, Found, Medium, MediumAnswer, Request};
 
 use crate::clocks::Clocks;
 use crate::image::Image;
@@ -84,6 +84,8 @@ pub(crate) enum Fault {
 struct ShardDisk {
     files: BTreeMap<FileId, Image>,
     last_id: u64,
+    /// How far the log goes, as it was noted last.
+    noted: Option<Extent>,
     flight: Option<Flight>,
     /// Each with when it is done.
     requests: VecDeque<(u64, Request)>,
@@ -125,7 +127,7 @@ impl Disk {
     }
 
     /// What a shard finds when its store is opened.
-    pub(crate) fn found(&mut self, at: usize) -> Vec<Found> {
+    pub(crate) fn found(&mut self, at: usize) -> (Vec<Found>, Option<Extent>) {
         let shard = &mut self.shards[at];
         let is_full = matches!(shard.fault, Some((Fault::Space, _)));
         shard.say_free(if is_full { 0 } else { TOTAL_BYTES });
@@ -138,7 +140,7 @@ impl Disk {
                 found.push(Found { id: *id, mapping: image.map() });
             }
         }
-        found
+        (found, shard.noted)
     }
 
     pub(crate) fn write(&mut self, at: usize, write: Write) {
@@ -226,6 +228,7 @@ impl Disk {
                 shard.answers.push_back(MediumAnswer::Clocks(self.clocks.read()));
                 return true;
             }
+            Request::Note(extent) => shard.noted = Some(extent),
             Request::SetAside(id) => {
                 shard.files.remove(&id).expect("it was not gone");
             }

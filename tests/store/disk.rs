@@ -15,7 +15,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use ringmq::store::{FileId, Found, GroupWrite, HEADER_BYTES, Mapping, Request};
+use ringmq::store::{Extent, FileId, Found, GroupWrite, HEADER_BYTES, Mapping, Request};
 
 use super::random::Random;
 
@@ -87,6 +87,8 @@ pub(crate) struct Disk {
     free: Vec<FileId>,
     next: u64,
     asked: VecDeque<Request>,
+    /// How far the log goes, as it was noted last.
+    pub(crate) noted: Option<Extent>,
     pub(crate) faults: Faults,
     /// Files recycled, writes that failed: so that a test can see that there were any.
     pub(crate) recycled: u64,
@@ -116,6 +118,7 @@ impl Disk {
             free: Vec::new(),
             next: 0,
             asked: VecDeque::new(),
+            noted: None,
             faults: Faults::default(),
             recycled: 0,
             failed: 0,
@@ -221,6 +224,10 @@ impl Disk {
                 None
             }
             Request::Shed | Request::Clocks => None,
+            Request::Note(extent) => {
+                self.noted = Some(extent);
+                None
+            }
             Request::SetAside(id) => {
                 self.files.remove(&id).expect("a file is set aside once");
                 self.aside.push(id);

@@ -4,8 +4,8 @@
 use std::num::NonZeroU64;
 
 use ringmq::store::{
-    FaultKind, Found, Holder, Losses, OpenReport, Opened, Origin, QueueNext, Retained, SessionKey,
-    Store, StoreOptions,
+    Extent, FaultKind, Found, Holder, Losses, OpenReport, Opened, Origin, QueueNext, Retained,
+    SessionKey, Store, StoreOptions,
 };
 
 use super::model::{Model, Next, Place, Session};
@@ -30,8 +30,13 @@ pub(crate) const ORIGIN_SHARDS: u16 = 3;
 
 impl Setting {
     pub(crate) fn open(&self, found: Vec<Found>) -> (Store, Opened) {
-        let (mut store, opened) =
-            Store::open(&self.options, found).expect("the files are this shard's");
+        self.open_noted(found, None)
+    }
+
+    /// The same, with what was noted of the log's extent.
+    pub(crate) fn open_noted(&self, found: Vec<Found>, noted: Option<Extent>) -> (Store, Opened) {
+        let opened = Store::open(&self.options, found, noted);
+        let (mut store, opened) = opened.expect("the files are this shard's");
         store.logs.tail_bytes_max = self.tail_bytes_max;
         (store, opened)
     }

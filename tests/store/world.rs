@@ -284,6 +284,14 @@ impl World {
         self.plan.lag = lag;
     }
 
+    /// Ends the run as a broker ends, with all that was asked of the disk done.
+    pub(crate) fn stop(&mut self) {
+        self.settle();
+        self.store.logs.disk.end();
+        self.serve_disk();
+        while self.disk.step(&mut self.random).0 {}
+    }
+
     /// The model as of an offset of the log, after a restart.
     pub(crate) fn model_at(&self, offset: u64, time_ms: u64) -> Model {
         let mut model = self.unrestarted_at(offset);
@@ -306,7 +314,7 @@ impl World {
     /// Whether a store that is opened from these files is what it must be.
     pub(crate) fn verify_images(&self, images: &[Image]) {
         let setting = self.setting_now();
-        let (mut store, opened) = setting.open(found_in(images));
+        let (mut store, opened) = setting.open_noted(found_in(images), self.disk.noted);
         assert_sound(&opened);
         // A write that failed may leave whole records behind the end of its segment.
         if self.disk.failed == 0 {
@@ -360,7 +368,7 @@ impl World {
     fn reopen_unsound(&mut self) -> Opened {
         let setting = self.setting_now();
         let found = self.disk.found(&mut self.random);
-        let (store, opened) = setting.open(found);
+        let (store, opened) = setting.open_noted(found, self.disk.noted);
         let stats = self.store.housekeeping.stats();
         self.stats.checkpoints += stats.checkpoints;
         self.stats.cleaned += stats.cleaned;

@@ -336,7 +336,7 @@ fn start_says_what_there_is() {
         &format!("data directory {}, durability os: ", dir.display()),
         "MiB allocated ahead; ",
         "no users: clients of this host may connect",
-        "2 shards, not pinned",
+        "2 shards on ",
         "by the limit of ",
         "listening on 127.0.0.1:",
         "counted: nothing",

@@ -50,8 +50,10 @@ struct Count {
 struct Damage {
     path: PathBuf,
     offset: u64,
-    what: &'static str,
+    what: String,
     lost_bytes: u64,
+    /// Records that are lost with it, at least.
+    records: u64,
 }
 
 /// What is referred to.
@@ -106,15 +108,13 @@ impl Check {
         // What is wrong with records the walk has found, before the checkpoint as well.
         let faults = opened.report.faults.iter();
         for fault in faults.filter(|fault| fault.kind != FaultKind::Record) {
-            let Fault { file, offset, kind, lost_bytes } = *fault;
-            let what = match kind {
-                FaultKind::Header => "the header is damaged",
-                FaultKind::Superseded => "a later file has this segment too",
-                FaultKind::Record => "a record is damaged",
-                FaultKind::Missing => "a segment beside this one is missing",
-                FaultKind::NoCheckpoint => "there is no checkpoint where one should be",
-            };
-            check.damage.push(Damage { path: files.path(file), offset, what, lost_bytes });
+            let Fault { file, offset, kind, lost_bytes, records } = *fault;
+            let (path, what) = (files.path(file), kind.to_string());
+            check.damage.push(Damage { path, offset, what, lost_bytes, records });
+        }
+        if let Some((path, what)) = files.files.fault() {
+            let what = what.to_owned();
+            check.damage.push(Damage { path, offset: 0, what, lost_bytes: 0, records: 0 });
         }
         check.losses = opened.losses;
         check.follow(&store, files);
@@ -133,8 +133,8 @@ impl Check {
                     count.bytes += bytes;
                 }
                 Walked::Damage { offset, bytes: lost_bytes } => {
-                    let what = "a record is damaged";
-                    self.damage.push(Damage { path: path.clone(), offset, what, lost_bytes });
+                    let (path, what) = (path.clone(), FaultKind::Record.to_string());
+                    self.damage.push(Damage { path, offset, what, lost_bytes, records: 1 });
                 }
             });
             self.end = end.map(|end| (path, end)).or(self.end.take());
@@ -168,8 +168,9 @@ impl Check {
             // What is not in the log any more is counted, and has no place.
             let Some((segment, file)) = segment.and_then(|s| Some((s, s.file?))) else { continue };
             let offset = HEADER_BYTES + offset - segment.start;
-            let what = "something refers to what is no record";
-            self.damage.push(Damage { path: files.path(file), offset, what, lost_bytes: 0 });
+            let (path, what) = (files.path(file), "something refers to what is no record");
+            let (what, lost_bytes, records) = (what.to_owned(), 0, 0);
+            self.damage.push(Damage { path, offset, what, lost_bytes, records });
         }
     }
 
@@ -212,8 +213,14 @@ impl Check {
             ((*kind).to_owned(), json!({ "records": records, "bytes": bytes }))
         });
         let damage = self.damage.iter().map(|damage| {
-            let Damage { path, offset, what, lost_bytes } = damage;
-            json!({ "file": path, "offset": offset, "what": what, "lost_bytes": lost_bytes })
+            let Damage { path, offset, what, lost_bytes, records } = damage;
+            json!({
+                "file": path,
+                "offset": offset,
+                "what": what,
+                "lost_bytes": lost_bytes,
+                "lost_records_min": records,
+            })
         });
         let end = self.end.as_ref().map(|(path, end)| {
             let LogEnd { offset, torn_bytes, torn_records } = end;
@@ -271,18 +278,17 @@ impl fmt::Display for Check {
             }
             if *torn_records > 0 {
                 let records = counted(*torn_records, "whole record");
-                write!(f, ", {records} among them (damage, unless the power failed)")?;
+                write!(f, ", {records} among them")?;
             }
             writeln!(f)?;
         }
-        for Damage { path, offset, what, lost_bytes } in &self.damage {
+        for Damage { path, offset, what, lost_bytes, records } in &self.damage {
+            write!(f, "  DAMAGE: {} at byte {offset}: {what}; ", path.display())?;
             let lost = counted(*lost_bytes, "byte");
-            writeln!(f, "  DAMAGE: {} at byte {offset}: {what}; {lost} lost", path.display())?;
+            writeln!(f, "{lost} lost, {} at least", counted(*records, "record"))?;
         }
         if self.losses != Losses::default() {
-            let Losses { queued, retained, sessions, records } = self.losses;
-            write!(f, "  DAMAGE: lost with it: {queued} queued messages, {retained} retained ")?;
-            writeln!(f, "messages, {sessions} sessions; {records} records were not understood")?;
+            writeln!(f, "  DAMAGE: lost with it: {}", self.losses)?;
         }
         let sessions = counted(self.sessions as u64, "session");
         let References { queued, blocks, retained } = references;

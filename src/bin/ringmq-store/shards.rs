@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use ringmq::disk::{Directory, ShardFiles, Vhosts};
 use ringmq::store::{
-    CatalogLimits, FileId, Found, HEADER_BYTES, LogOptions, Opened, SessionKey, Store, StoreOptions,
+    CatalogLimits, Extent, FileId, Found, HEADER_BYTES, LogOptions, Opened, SessionKey, Store,
+    StoreOptions,
 };
 
 use crate::output::Stop;
@@ -22,6 +23,7 @@ pub(crate) struct Files {
     pub(crate) shard: u16,
     pub(crate) files: ShardFiles,
     pub(crate) found: Vec<Found>,
+    extent: Option<Extent>,
 }
 
 impl Shards {
@@ -44,8 +46,8 @@ impl Shards {
     /// The files of a shard.
     pub(crate) fn files(&self, shard: u16) -> Result<Files, Stop> {
         let mut files = self.directory.shard(shard).map_err(Stop::refused)?;
-        let found = files.take_found();
-        Ok(Files { shard, files, found })
+        let (found, extent) = (files.take_found(), files.extent());
+        Ok(Files { shard, files, found, extent })
     }
 
     /// The store of a shard.
@@ -84,7 +86,7 @@ pub(crate) fn open(files: &mut Files) -> Result<(Store, Opened), Stop> {
         clocks: None,
     };
     let found = std::mem::take(&mut files.found);
-    Store::open(&options, found).map_err(|error| {
+    Store::open(&options, found, files.extent).map_err(|error| {
         let path = files.path(FileId(0));
         let folder = path.parent().unwrap_or(&path).display();
         Stop::Refused(format!("{folder}: {error}"))

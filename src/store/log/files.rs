@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 
-use super::super::medium::{FileId, Mapping, Request};
+use super::super::medium::{Extent, FileId, Mapping, Request};
 use super::super::segment::HEADER_BYTES;
 use crate::limits::{SPARE_FILES, WRITE_FAILURES_MAX};
 
@@ -91,6 +91,11 @@ impl Files {
             self.large = self.large.max(Some(bytes));
         }
         there
+    }
+
+    /// The log goes so far.
+    pub(super) fn note(&mut self, extent: Extent) {
+        self.requests.push_back(Request::Note(extent));
     }
 
     pub(super) fn set_aside(&mut self, id: FileId) {

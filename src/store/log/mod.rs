@@ -25,7 +25,9 @@
 mod files;
 mod naming;
 mod open;
+mod reading;
 mod report;
+mod seek;
 mod segments;
 mod staging;
 #[cfg(test)]
@@ -37,7 +39,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::medium::{FileId, Mapping, Request};
+use super::medium::{Extent, FileId, Mapping, Request};
 use super::position::Position;
 use super::record::{BadRecord, BlockRecord, MessageRecord, Record};
 use super::segment::{HEADER_BYTES, SegmentHeader};
@@ -47,7 +49,7 @@ use naming::Naming;
 use segments::Segments;
 use staging::Staging;
 
-pub(in crate::store) use open::Reading;
+pub(in crate::store) use reading::Reading;
 pub use report::{Fault, FaultKind, OpenError, OpenReport, TornTail};
 pub use segments::SegmentFacts;
 pub use walk::{LogEnd, SegmentWalk, Walked, segment_walks};
@@ -154,7 +156,8 @@ impl Log {
         let header = self.checkpoint_in_flight;
         let header = header.map(|checkpoint| {
             let (salt, continues) = (segment.salt, segment.continues);
-            SegmentHeader { shard, start, checkpoint, salt, continues }.encode()
+            let capacity = segment.capacity;
+            SegmentHeader { shard, start, checkpoint, salt, continues, capacity }.encode()
         });
         let place = |offset: u64| HEADER_BYTES + offset - segment.start;
         let offset = if header.is_some() { 0 } else { place(start) };
@@ -189,8 +192,30 @@ impl Log {
         if let Some(checkpoint) = self.checkpoint_in_flight.take() {
             self.segments.on_checkpoint_written(checkpoint);
             self.naming.note(checkpoint);
+            // Before a file is cleared that the log was known by.
+            self.note_extent(false);
             self.superseded.drain(..).for_each(|file| self.files.recycle(file));
         }
+    }
+
+    /// Has it noted how far the log goes.
+    fn note_extent(&mut self, is_ended: bool) {
+        let end = self.segments.written;
+        let newest = end.checked_sub(1).and_then(|last| self.segments.find(last));
+        let newest = newest.map(|at| &self.segments.list[at]);
+        let start = newest.map_or(end, |segment| segment.start);
+        let file = newest.and_then(|segment| segment.file.as_ref()).map_or(FileId(0), |it| it.id);
+        self.files.note(Extent { start, file, end, is_ended });
+    }
+
+    /// Nothing more is appended, and all is committed: has it noted that the log ends here, so that
+    /// whatever of it is missing at the next start is missed.
+    ///
+    /// # Panics
+    /// If something is not committed.
+    pub fn end(&mut self) {
+        assert_eq!(self.staged_bytes(), 0, "all is committed");
+        self.note_extent(true);
     }
 
     fn fail(&mut self, says: &str) {
@@ -513,6 +538,12 @@ impl Log {
     pub(in crate::store) fn known_ends(&self) -> impl DoubleEndedIterator<Item = (u64, u64)> {
         let known = self.segments.list.iter().filter(|segment| !segment.is_end_guessed);
         known.filter_map(|segment| Some((segment.start, segment.end? - segment.start)))
+    }
+
+    /// Where the last segment ends that starts before `offset`; 0 if there is none.
+    pub(in crate::store) fn end_before(&self, offset: u64) -> u64 {
+        let mut before = self.segments().rev().filter(|segment| segment.start <= offset);
+        before.next().map_or(0, |segment| segment.end)
     }
 
     /// One past the last byte of the segment that starts at `start`.

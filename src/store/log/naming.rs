@@ -76,7 +76,9 @@ impl Log {
         let file = segment.file.as_ref()?.id;
         let (shard, checkpoint) = (self.options.shard, self.checkpoint);
         let (start, salt, continues) = (segment.start, segment.salt, segment.continues);
-        let header = SegmentHeader { shard, start, checkpoint, salt, continues }.encode();
+        let capacity = segment.made;
+        let header = SegmentHeader { shard, start, checkpoint, salt, continues, capacity };
+        let header = header.encode();
         self.naming.in_flight = Some((checkpoint, start));
         let bytes = Bytes::copy_from_slice(&header);
         Some(GroupWrite { file, offset: 0, bytes, sync: self.options.sync })

@@ -1,58 +1,47 @@
 //! Opening: the files that were found become a log, and what recovery needs of it is read again.
 //! The log changes nothing by it: what is to be done with files waits among its requests.
 //!
-//! The newest header tells the checkpoint to read from. Each segment is read to where the next one
-//! starts; the newest to the first thing that is no record of the log, and there the log ends. The
-//! next record opens a new segment, so what stands behind that end is never read again.
-//!
-//! A damaged record is passed over where its own length leads to one that is whole: a sum depends
-//! on the record's place, so that is none by chance. Else the rest of its segment is lost. In the
-//! newest segment that may be a write that was not finished: it is damage only if more follows than
-//! any write has.
+//! The newest header tells the checkpoint to read from (see `reading`). The next record opens a new
+//! segment, so what stands behind the end that was found is never read again.
 
-use super::super::medium::{FileId, Found, Mapping};
-use super::super::position::Position;
+use std::collections::BTreeMap;
+
+use super::super::medium::{Extent, FileId, Found, Mapping};
 use super::super::record::{BadRecord, FRAME_BYTES, Record};
 use super::super::segment::{HEADER_BYTES, HeaderFound, SegmentHeader};
 use super::files::{Files, SegmentFile};
 use super::naming::Naming;
+use super::reading::{Replay, Walk, is_before_record, is_record};
 use super::segments::{Segment, Segments};
 use super::staging::Staging;
-use super::{Fault, FaultKind, Log, LogOptions, OpenError, OpenReport, TornTail, index};
-use crate::limits::GROUP_BYTES_MAX;
+use super::{Fault, FaultKind, Log, LogOptions, OpenError, OpenReport, index};
 
-/// Is given each record that recovery reads, in order, and the segments to look up others.
-pub(in crate::store) type Replay<'a> = dyn FnMut(Position, Reading<'_>, &Segments) + 'a;
-
-/// What recovery finds in the place of a record.
-pub(in crate::store) enum Reading<'a> {
-    /// The record.
-    Whole(Record<'a>),
-    /// A damaged one, and what it may have been.
-    Damaged(Option<Record<'a>>),
-    /// Nobody knows how many.
-    Gap,
+/// A segment that was found.
+struct FoundSegment {
+    header: SegmentHeader,
+    /// The header is not what it was, but that is known.
+    is_mended: bool,
+    file: SegmentFile,
 }
 
 impl Log {
     /// Makes a log of the files that were found, and reads it from its checkpoint on. Nothing in it
-    /// is held afterwards: see [`Log::finish_open`].
+    /// is held afterwards: see [`Log::finish_open`]. `extent` is what the medium has noted last.
     pub(in crate::store) fn open(
         options: LogOptions,
         found: Vec<Found>,
+        extent: Option<Extent>,
         replay: &mut Replay<'_>,
     ) -> Result<(Self, OpenReport), OpenError> {
         assert!(options.segment_bytes > HEADER_BYTES, "a segment has room for records");
         let mut report = OpenReport::default();
         let mut files = Files::new(options.segment_bytes);
         let found = sort(options.shard, found, &mut files, &mut report)?;
-        let checkpoint = found.last().map_or(0, |(header, _)| header.checkpoint);
+        let checkpoint = found.last().map_or(0, |found| found.header.checkpoint);
         let mut segments = table(found, checkpoint);
         let start = begin(&segments, checkpoint, &mut report);
 
-        let damaged = Vec::new();
-        let mut walk =
-            Walk { segments: &segments, checkpoint, replay, report: &mut report, damaged };
+        let mut walk = Walk::new(&segments, checkpoint, extent, replay, &mut report);
         let end = walk.run(start.from);
         let damaged = walk.damaged;
         segments.end = end;
@@ -84,6 +73,8 @@ impl Log {
             last_error: None,
         };
         log.set_reserve(0, 0);
+        // What is missed now is not missed again.
+        log.note_extent(false);
         Ok((log, report))
     }
 }
@@ -94,45 +85,52 @@ fn sort(
     found: Vec<Found>,
     files: &mut Files,
     report: &mut OpenReport,
-) -> Result<Vec<(SegmentHeader, SegmentFile)>, OpenError> {
-    let mut segments: Vec<(SegmentHeader, SegmentFile)> = Vec::new();
+) -> Result<Vec<FoundSegment>, OpenError> {
+    let mut segments: Vec<FoundSegment> = Vec::new();
+    let mut blame = |file: FileId, kind: FaultKind| {
+        report.faults.push(Fault { file, offset: 0, kind, lost_bytes: 0, records: 0 });
+    };
     for Found { id, mapping } in found {
-        match HeaderFound::of(&*mapping) {
+        let header = HeaderFound::of(&*mapping);
+        let is_mended = matches!(header, HeaderFound::Mended(_));
+        match header {
             HeaderFound::Newer(version) => return Err(OpenError::Newer { file: id, version }),
-            HeaderFound::Header(header) if header.shard != shard => {
+            HeaderFound::Header(header) | HeaderFound::Mended(header) if header.shard != shard => {
                 let found = header.shard;
                 return Err(OpenError::OtherShard { file: id, found, expected: shard });
             }
-            HeaderFound::Header(header) => segments.push((header, SegmentFile { id, mapping })),
+            HeaderFound::Header(header) | HeaderFound::Mended(header) => {
+                if is_mended {
+                    blame(id, FaultKind::HeaderByte);
+                }
+                let file = SegmentFile { id, mapping };
+                segments.push(FoundSegment { header, is_mended, file });
+            }
             HeaderFound::Free => files.recycle(id),
             HeaderFound::Damaged => {
                 files.set_aside(id);
-                let kind = FaultKind::Header;
-                report.faults.push(Fault { file: id, offset: 0, kind, lost_bytes: 0 });
+                blame(id, FaultKind::Header);
             }
         }
     }
-    segments.sort_by_key(|(header, file)| (header.start, file.id));
-    let mut kept: Vec<(SegmentHeader, SegmentFile)> = Vec::new();
+    segments.sort_by_key(|found| (found.header.start, found.file.id));
+    let mut kept: Vec<FoundSegment> = Vec::new();
     for segment in segments {
-        let Some(before) = kept.pop_if(|(known, _)| known.start == segment.0.start) else {
+        let Some(before) = kept.pop_if(|known| known.header.start == segment.header.start) else {
             kept.push(segment);
             continue;
         };
         // They are of one opening of the log, so what both have is the same, and the one that goes
         // further has all of the other; or one is only its header.
-        let end =
-            |(header, file): &(SegmentHeader, SegmentFile)| records_end(header, &*file.mapping);
-        let rank = |of: &(SegmentHeader, SegmentFile)| (end(of), of.0.checkpoint);
+        let end = |found: &FoundSegment| records_end(&found.header, &*found.file.mapping);
+        let rank = |of: &FoundSegment| (end(of), of.header.checkpoint);
         let (stays, goes) =
             if rank(&segment) >= rank(&before) { (segment, before) } else { (before, segment) };
-        let (header, file) = &goes;
-        if end(&goes) == header.start {
-            files.recycle(file.id);
+        if end(&goes) == goes.header.start {
+            files.recycle(goes.file.id);
         } else {
-            files.set_aside(file.id);
-            let kind = FaultKind::Superseded;
-            report.faults.push(Fault { file: file.id, offset: 0, kind, lost_bytes: 0 });
+            files.set_aside(goes.file.id);
+            blame(goes.file.id, FaultKind::Superseded);
         }
         kept.push(stays);
     }
@@ -158,15 +156,17 @@ pub(super) fn records_end(header: &SegmentHeader, file: &dyn Mapping) -> u64 {
 }
 
 /// The table, with everything in it that may be there.
-fn table(found: Vec<(SegmentHeader, SegmentFile)>, checkpoint: u64) -> Segments {
+fn table(found: Vec<FoundSegment>, checkpoint: u64) -> Segments {
     let mut segments = Segments::default();
     let mut next = None;
-    for (header, file) in found.into_iter().rev() {
+    for FoundSegment { header, is_mended, file } in found.into_iter().rev() {
         let capacity = file.mapping.bytes().len() as u64 - HEADER_BYTES;
         let mut segment = Segment::new(header.start, capacity, header.salt);
-        let end = header.start + capacity;
+        segment.made = capacity.max(header.capacity);
+        segment.is_damaged.set(is_mended);
+        let (end, made_end) = (header.start + capacity, header.start + segment.made);
         segment.end = next.map(|next| end.min(next));
-        segment.is_end_guessed = next.is_some_and(|next| next <= checkpoint || next > end);
+        segment.is_end_guessed = next.is_some_and(|next| next <= checkpoint || next > made_end);
         segment.continues = header.continues;
         segment.file = Some(file);
         segments.end = segments.end.max(end);
@@ -192,8 +192,9 @@ fn begin(segments: &Segments, checkpoint: u64, report: &mut OpenReport) -> Start
     let file_of = |segment: &Segment| segment.file.as_ref().map_or(FileId(0), |file| file.id);
     if checkpoint == 0 {
         if oldest.start > 0 {
-            let (kind, lost_bytes) = (FaultKind::Missing, oldest.start);
-            report.faults.push(Fault { file: file_of(oldest), offset: 0, kind, lost_bytes });
+            let (file, kind, lost_bytes) =
+                (file_of(oldest), FaultKind::MissingBefore, oldest.start);
+            report.faults.push(Fault { file, offset: 0, kind, lost_bytes, records: 1 });
         }
         return Start { from: oldest.start, is_checkpoint: true };
     }
@@ -202,8 +203,11 @@ fn begin(segments: &Segments, checkpoint: u64, report: &mut OpenReport) -> Start
         Ok((Record::CheckpointBegun, _)) => {
             return Start { from: checkpoint, is_checkpoint: true };
         }
-        // It says nothing but that it is there, and the header says that as well.
-        Err(BadRecord::Sum) if is_record(segments, behind) => {
+        // It says nothing but that it is there, and the header says that as well. Without syncs the
+        // power may have taken all of it.
+        Err(BadRecord::Sum | BadRecord::Cut)
+            if is_record(segments, behind) || is_before_record(segments, behind) =>
+        {
             return Start { from: checkpoint, is_checkpoint: true };
         }
         _ => {}
@@ -212,157 +216,40 @@ fn begin(segments: &Segments, checkpoint: u64, report: &mut OpenReport) -> Start
         Some(segment) => (file_of(segment), HEADER_BYTES + checkpoint - segment.start),
         None => (file_of(newest), 0),
     };
-    report.faults.push(Fault { file, offset, kind: FaultKind::NoCheckpoint, lost_bytes: 0 });
+    let (kind, lost_bytes) = (FaultKind::NoCheckpoint, oldest.start.saturating_sub(checkpoint));
+    let records = u64::from(lost_bytes > 0);
+    report.faults.push(Fault { file, offset, kind, lost_bytes, records });
     Start { from: oldest.start, is_checkpoint: false }
 }
 
-/// Whether a record stands at `offset`, of whatever kind.
-fn is_record(segments: &Segments, offset: u64) -> bool {
-    matches!(segments.record_at(offset), Ok(_) | Err(BadRecord::Unknown))
-}
-
-/// Reading again.
-struct Walk<'a, 'r> {
-    segments: &'a Segments,
-    checkpoint: u64,
-    replay: &'a mut Replay<'r>,
-    report: &'a mut OpenReport,
-    /// Segments that are.
-    damaged: Vec<usize>,
-}
-
-impl Walk<'_, '_> {
-    /// Reads all from `from` on; tells where the log ends.
-    fn run(&mut self, from: u64) -> u64 {
-        let list = &self.segments.list;
-        let mut end = from;
-        let first = self.segments.find(from).unwrap_or(0);
-        for at in first..list.len() {
-            end = self.read(at, list[at].start.max(from));
-            match list.get(at + 1) {
-                None => self.end_log(at, end),
-                Some(next) => {
-                    if self.is_damaged(at, end, next.start) {
-                        self.damaged.push(at);
-                    }
-                }
-            }
+impl Log {
+    /// Adds segments to the report that are missing and that somebody refers to: how often, by
+    /// where the segment before them ends. Behind other damage that may be a reference of which the
+    /// end is lost, to a segment that went when it had ended.
+    pub(in crate::store) fn report_missed(
+        &self,
+        missed: &BTreeMap<u64, u64>,
+        report: &mut OpenReport,
+    ) {
+        let costs_nothing =
+            |fault: &Fault| matches!(fault.kind, FaultKind::HeaderByte | FaultKind::Superseded);
+        if !report.faults.iter().all(costs_nothing) {
+            return;
         }
-        end
-    }
-
-    /// Reads the records of the segment at `at` from `offset` on; tells where they end.
-    fn read(&mut self, at: usize, mut offset: u64) -> u64 {
-        let end = self.segments.end_of(at);
-        while offset < end {
-            let next = match self.segments.record_at(offset) {
-                Ok((record, next)) => {
-                    self.report.replayed_records += 1;
-                    (self.replay)(Position::durable(offset), Reading::Whole(record), self.segments);
-                    next
-                }
-                Err(BadRecord::Unknown) => {
-                    self.report.unknown_records += 1;
-                    offset + self.length_at(offset).expect("its sum is right")
-                }
-                Err(BadRecord::Cut | BadRecord::Sum) => match self.behind_damage(at, offset) {
-                    Some(next) => {
-                        self.pass_over(at, offset, next);
-                        offset = next;
-                        continue;
-                    }
-                    None => break,
-                },
+        for (end, records) in missed {
+            let before = self.segments.list.iter().enumerate().rev();
+            let before = before.map(|(at, segment)| (self.segments.end_of(at), segment));
+            let before = before.filter(|(known, _)| known == end).find_map(|(_, segment)| {
+                Some((segment.file.as_ref()?.id, HEADER_BYTES + end - segment.start))
+            });
+            let first = self.segments.list.front().and_then(|first| first.file.as_ref());
+            let (kind, (file, offset)) = match (before, first) {
+                (Some(before), _) => (FaultKind::Missing, before),
+                (None, Some(first)) => (FaultKind::MissingBefore, (first.id, 0)),
+                (None, None) => continue,
             };
-            self.report.replayed_bytes += next - offset;
-            offset = next;
-        }
-        offset
-    }
-
-    /// Where the damaged record at `offset` ends, in the segment at `at`; `None` if nobody knows,
-    /// or if the log ends there.
-    fn behind_damage(&self, at: usize, offset: u64) -> Option<u64> {
-        let own = self.length_at(offset).map(|length| offset + length);
-        // The length of this one is known.
-        let begun = (offset == self.checkpoint).then_some(offset + FRAME_BYTES as u64);
-        let follows = |next: &u64| is_record(self.segments, *next);
-        if offset < self.checkpoint {
-            // Where this segment ended is not known: what follows may be a write that was undone.
-            return None;
-        }
-        let Some(newer) = self.segments.list.get(at + 1) else {
-            let next = own.into_iter().chain(begun).find(follows)?;
-            return self.is_long_committed(offset, next).then_some(next);
-        };
-        let is_last = |next: &u64| *next == newer.start;
-        own.into_iter().chain(begun).find(|next| is_last(next) || follows(next))
-    }
-
-    /// Whether a record stands so far behind `offset`, in the newest segment, that no write has
-    /// both: all that is before it was there when it was written. From `next` on there are records.
-    fn is_long_committed(&self, offset: u64, mut next: u64) -> bool {
-        while is_record(self.segments, next) {
-            if next - offset > GROUP_BYTES_MAX as u64 {
-                return true;
-            }
-            next += self.length_at(next).expect("its sum is right");
-        }
-        false
-    }
-
-    /// A damaged record stands from `offset` to `next`, in the segment at `at`.
-    fn pass_over(&mut self, at: usize, offset: u64, next: u64) {
-        let segment = &self.segments.list[at];
-        if let Some(file) = &segment.file {
-            let (kind, lost_bytes) = (FaultKind::Record, next - offset);
-            let offset = HEADER_BYTES + offset - segment.start;
-            self.report.faults.push(Fault { file: file.id, offset, kind, lost_bytes });
-        }
-        self.damaged.push(at);
-        let guess = self.segments.look_at(offset, Record::guess).flatten();
-        (self.replay)(Position::durable(offset), Reading::Damaged(guess), self.segments);
-    }
-
-    /// Bytes of the record at `offset`, by its own account.
-    fn length_at(&self, offset: u64) -> Option<u64> {
-        Some(self.segments.look_at(offset, Record::length)?? as u64)
-    }
-
-    /// The segment at `at` was read to `end`, and the next one starts at `next`: judges what is
-    /// between.
-    fn is_damaged(&mut self, at: usize, end: u64, next: u64) -> bool {
-        if end == next {
-            return false;
-        }
-        let segment = &self.segments.list[at];
-        let is_gap = segment.start + segment.capacity < next;
-        // Before the checkpoint segments may have gone, each with whatever it had; and only what
-        // follows tells where a segment ends.
-        let lost_bytes =
-            if is_gap { next.saturating_sub(end.max(self.checkpoint)) } else { next - end };
-        let kind = if is_gap { FaultKind::Missing } else { FaultKind::Record };
-        if let Some(file) = segment.file.as_ref().filter(|_| lost_bytes > 0) {
-            let offset = HEADER_BYTES + end - segment.start;
-            self.report.faults.push(Fault { file: file.id, offset, kind, lost_bytes });
-            (self.replay)(Position::durable(end), Reading::Gap, self.segments);
-        }
-        !is_gap
-    }
-
-    /// The log ends at `end`, in the segment at `at`.
-    fn end_log(&mut self, at: usize, end: u64) {
-        let segment = &self.segments.list[at];
-        let Some(file) = &segment.file else { return };
-        let offset = HEADER_BYTES + end - segment.start;
-        let last = file.mapping.look(|bytes| {
-            let behind = bytes.get(index(offset)..).unwrap_or_default();
-            let behind = &behind[..behind.len().min(GROUP_BYTES_MAX)];
-            behind.iter().rposition(|byte| *byte != 0)
-        });
-        if let Some(last) = last.unwrap_or_else(|last| last) {
-            let bytes = last as u64 + 1;
-            self.report.torn = Some(TornTail { file: file.id, offset, bytes });
+            let (lost_bytes, records) = (0, *records);
+            report.faults.push(Fault { file, offset, kind, lost_bytes, records });
         }
     }
 }

@@ -50,8 +50,10 @@ pub struct Fault {
     pub offset: u64,
     /// What.
     pub kind: FaultKind,
-    /// Bytes of the log that are not to be had.
+    /// Bytes of the log that are not to be had, as far as is known.
     pub lost_bytes: u64,
+    /// Records that these had, at least.
+    pub records: u64,
 }
 
 /// What may be wrong with a segment's file.
@@ -59,13 +61,20 @@ pub struct Fault {
 pub enum FaultKind {
     /// Its header is damaged: the file is set aside.
     Header,
+    /// One byte of its header is damaged; what it was is known, and used.
+    HeaderByte,
     /// Another file has a segment with the same start, and is later: this one is set aside.
     Superseded,
-    /// A record is damaged. It is passed over, or the rest of the segment is not read, if what is
-    /// damaged is its length.
+    /// A record is damaged, or several are: reading went on behind them.
     Record,
-    /// The segment that follows is missing, or what comes before the first one.
+    /// The file is shorter than it was made.
+    Short,
+    /// What follows this segment is missing.
     Missing,
+    /// What comes before this segment, which is the first, is missing.
+    MissingBefore,
+    /// The file is not there, and had the newest segment.
+    Gone,
     /// There is no checkpoint where its header says: everything there is was read instead.
     NoCheckpoint,
 }
@@ -80,6 +89,9 @@ pub struct TornTail {
     pub offset: u64,
     /// Bytes up to the last one that is not zero, as far as was looked: a commit group.
     pub bytes: u64,
+    /// Records among them, whole ones and one that is begun. None: what an earlier use of the file
+    /// left.
+    pub records: u64,
 }
 
 impl fmt::Display for OpenError {
@@ -118,22 +130,40 @@ impl fmt::Display for OpenReport {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, offset, kind, lost_bytes } = self;
-        let what = match kind {
-            FaultKind::Header => "the header is damaged, the file is set aside",
-            FaultKind::Superseded => "a later file has this segment, this one is set aside",
-            FaultKind::Record => "a record is damaged",
-            FaultKind::Missing => "a segment is missing",
-            FaultKind::NoCheckpoint => "no checkpoint where one should be, all was read instead",
-        };
-        write!(f, "segment file {} at byte {offset}: {what}; {lost_bytes} bytes lost", file.0)
+        let Self { file, offset, .. } = self;
+        write!(f, "segment file {} at byte {offset}: ", file.0)?;
+        self.tell(f)
+    }
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Header => "the header is damaged, and the file set aside",
+            Self::HeaderByte => "a byte of the header is damaged, and known",
+            Self::Superseded => "a later file has this segment too, and this one is set aside",
+            Self::Record => "a record is damaged",
+            Self::Short => "the file is shorter than it was made",
+            Self::Missing => "the segment behind this one is missing",
+            Self::MissingBefore => "the segment before this one is missing",
+            Self::Gone => "the file is missing",
+            Self::NoCheckpoint => "there is no checkpoint where one should be",
+        })
+    }
+}
+
+impl Fault {
+    /// What is wrong and what it costs, for whoever names the place.
+    fn tell(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, lost_bytes, records, .. } = self;
+        write!(f, "{kind}; {lost_bytes} bytes lost, {records} records at least")
     }
 }
 
 impl fmt::Display for TornTail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, offset, bytes } = self;
-        write!(f, "the log ends in segment file {} at byte {offset}", file.0)?;
-        write!(f, "; {bytes} bytes behind it are no records")
+        let Self { file, offset, bytes, records } = self;
+        write!(f, "the log ends in segment file {} at byte {offset}; ", file.0)?;
+        write!(f, "{bytes} bytes behind it, {records} records at least, are cut")
     }
 }

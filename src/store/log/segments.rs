@@ -32,6 +32,8 @@ pub(super) struct Segment {
     pub(super) is_end_guessed: bool,
     /// Bytes its file has for records.
     pub(super) capacity: u64,
+    /// Bytes it was made with, at least: more than it has, if it was cut short.
+    pub(super) made: u64,
     /// What its records' sums depend on, beside their offsets.
     pub(super) salt: u64,
     /// None until one is supplied; then nothing of it is written yet.
@@ -61,6 +63,7 @@ impl Segment {
             end: None,
             is_end_guessed: false,
             capacity,
+            made: capacity,
             salt,
             file: None,
             references: 0,
@@ -72,6 +75,11 @@ impl Segment {
             counted_in: None,
             is_read: Cell::new(false),
         }
+    }
+
+    /// Its file is shorter than it was made.
+    pub(super) fn is_short(&self) -> bool {
+        self.capacity < self.made
     }
 
     /// Length its file must have.

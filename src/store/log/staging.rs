@@ -6,8 +6,9 @@
 //! ```
 //!
 //! Invariant: the groups follow each other in the log without a gap, none is empty, and none
-//! reaches over the end of a segment. Each begins with room for a segment's header, which is
-//! written only when the group is the first of its segment.
+//! reaches over the end of a segment. The first record of each says that it is, and no other does.
+//! Each begins with room for a segment's header, which is written only when the group is the first
+//! of its segment.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -61,11 +62,12 @@ impl Staging {
         if self.open.bytes.len() + record.bytes_max() > HEADER + GROUP_BYTES_MAX {
             self.seal();
         }
-        if self.open.bytes.is_empty() {
+        let is_first = self.open.bytes.is_empty();
+        if is_first {
             self.begin(offset);
         }
         let before = self.open.bytes.len();
-        record.encode(offset ^ self.salt, &mut self.open.bytes);
+        record.encode(offset ^ self.salt, is_first, &mut self.open.bytes);
         self.open.bytes.len() - before
     }
 
@@ -77,6 +79,7 @@ impl Staging {
         }
         let mut bytes = self.buffer();
         bytes.extend_from_slice(&self.open.bytes[at..]);
+        Record::begin_group(offset ^ self.salt, &mut bytes[HEADER..]);
         self.open.bytes.truncate(at);
         self.seal();
         self.open = Group { start: offset, bytes };

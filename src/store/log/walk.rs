@@ -9,15 +9,12 @@
 use std::collections::BTreeMap;
 
 use super::super::medium::{FileId, Found, Mapping};
-use super::super::record::{BadRecord, FRAME_BYTES, Record};
+use super::super::record::Record;
 use super::super::segment::{HEADER_BYTES, HeaderFound, SegmentHeader};
 use super::index;
 use super::open::records_end;
+use super::seek::{Patience, Stretch};
 use crate::limits::GROUP_BYTES_MAX;
-
-/// Bytes of the longest record that is looked for behind something that is none. A bound, because
-/// any four bytes may be taken for a length, and all that it spans is summed up then.
-const SOUGHT_BYTES_MAX: usize = 64 * 1024;
 
 /// A segment, in the file that it was found in.
 #[derive(Clone, Copy)]
@@ -38,8 +35,8 @@ enum Bound {
     Told(u64),
     /// Where its records end, but not behind so many bytes: one that followed may be gone.
     Before(u64),
-    /// It is the newest: where the log ends.
-    Newest,
+    /// It is the newest: where the log ends, after so many bytes, or else with its records.
+    Newest(Option<u64>),
 }
 
 /// What stands in a segment; offsets are places in the file.
@@ -87,6 +84,9 @@ pub fn segment_walks<'a>(found: &'a [Found], lengths: &BTreeMap<u64, u64>) -> Ve
         }
         is_same
     });
+    if let Some(newest) = walks.last_mut() {
+        newest.bound = Bound::Newest(lengths.get(&newest.header.start).copied());
+    }
     let checkpoint = walks.last().map_or(0, |last| last.header.checkpoint);
     let nexts: Vec<u64> = walks.iter().skip(1).map(|walk| walk.header.start).collect();
     for (walk, next) in walks.iter_mut().zip(nexts) {
@@ -105,9 +105,12 @@ pub fn segment_walks<'a>(found: &'a [Found], lengths: &BTreeMap<u64, u64>) -> Ve
 impl<'a> SegmentWalk<'a> {
     fn of(found: &'a Found) -> Option<Self> {
         let mapping = &*found.mapping;
-        let HeaderFound::Header(header) = HeaderFound::of(mapping) else { return None };
+        let (HeaderFound::Header(header) | HeaderFound::Mended(header)) = HeaderFound::of(mapping)
+        else {
+            return None;
+        };
         let room = mapping.bytes().len() - index(HEADER_BYTES);
-        Some(Self { file: found.id, header, mapping, room, bound: Bound::Newest })
+        Some(Self { file: found.id, header, mapping, room, bound: Bound::Newest(None) })
     }
 
     /// Of two files with a segment of one start, the one with the higher rank counts.
@@ -117,84 +120,62 @@ impl<'a> SegmentWalk<'a> {
 
     /// Reads everything, in order, and tells it; of the newest segment, where the log ends.
     pub fn walk(&self, each: &mut dyn FnMut(Walked)) -> Option<LogEnd> {
-        let end = match self.bound {
-            Bound::Told(length) | Bound::Before(length) => index(length),
-            Bound::Newest => self.room,
+        let (end, is_newest) = match self.bound {
+            Bound::Told(length) | Bound::Before(length) => (index(length), false),
+            Bound::Newest(told) => (told.map_or(self.room, index).min(self.room), true),
         };
+        let mut patience = Patience::default();
         let mut at = 0;
         loop {
             while let Some((kind, length)) = self.record_at(at, end) {
                 each(Walked::Record { bytes: length as u64, kind });
                 at += length;
             }
-            if self.bound == Bound::Newest {
-                return Some(self.log_end(at, each));
+            if at == end || matches!(self.bound, Bound::Before(_) | Bound::Newest(None)) {
+                break;
             }
-            if matches!(self.bound, Bound::Before(_)) || at == end {
-                return None;
-            }
-            let next = self.seek(at + 1, end);
+            let next = self.look(end, |stretch| stretch.next(at + 1, &mut patience));
             let length = next.unwrap_or(end) - at;
             each(Walked::Damage { offset: place(at), bytes: length as u64 });
-            at = next?;
+            at += length;
         }
+        is_newest.then(|| self.log_end(at, &mut patience))
     }
 
     /// The log ends `at` there.
-    fn log_end(&self, at: usize, each: &mut dyn FnMut(Walked)) -> LogEnd {
-        let group = (self.room - at).min(GROUP_BYTES_MAX);
-        let last = self.look(|bytes| bytes[at..at + group].iter().rposition(|byte| *byte != 0));
-        let mut end = LogEnd {
-            offset: place(at),
-            torn_bytes: last.map_or(0, |last| last as u64 + 1),
-            torn_records: 0,
-        };
-        let mut next = self.seek(at + 1, self.room);
-        while let Some(found) = next {
-            if found > at + group {
-                // No write reaches so far: what is here was committed once.
-                each(Walked::Damage { offset: place(at), bytes: (found - at) as u64 });
-                break;
+    fn log_end(&self, at: usize, patience: &mut Patience) -> LogEnd {
+        self.look(self.room, |stretch| {
+            let group = &stretch.bytes[at..stretch.bytes.len().min(at + GROUP_BYTES_MAX)];
+            let last = group.iter().rposition(|byte| *byte != 0);
+            let torn_bytes = last.map_or(0, |last| last as u64 + 1);
+            let mut end = LogEnd { offset: place(at), torn_bytes, torn_records: 0 };
+            let mut next = stretch.next(at + 1, patience);
+            while let Some((found, (_, length))) =
+                next.and_then(|found| Some((found, stretch.record(found)?)))
+            {
+                end.torn_records += 1;
+                next = stretch.next(found + length, patience);
             }
-            end.torn_records += 1;
-            let length = self.record_at(found, self.room).map_or(1, |(_, length)| length);
-            next = self.seek(found + length, self.room);
-        }
-        end
+            end
+        })
     }
 
     /// The record at this place behind the header, if it ends before `end`: its kind and length.
     fn record_at(&self, at: usize, end: usize) -> Option<(&'static str, usize)> {
-        self.look(|bytes| self.decode(at, &bytes[..end]))
-    }
-
-    /// The next place from `from` on where a record stands that ends before `end`.
-    fn seek(&self, from: usize, end: usize) -> Option<usize> {
-        self.look(|bytes| {
-            let bytes = &bytes[..end];
-            let may_be = |at: &usize| {
-                let frame = &bytes[*at..*at + FRAME_BYTES];
-                let length = u32::from_le_bytes([frame[4], frame[5], frame[6], frame[7]]) as usize;
-                frame[8] != 0 && length <= SOUGHT_BYTES_MAX
-            };
-            let last = (end + 1).saturating_sub(FRAME_BYTES);
-            (from..last).filter(may_be).find(|at| self.decode(*at, bytes).is_some())
+        self.look(end, |stretch| {
+            let (record, length) = stretch.record(at)?;
+            Some((record.map_or("unknown", |record| record.kind_name()), length))
         })
     }
 
-    fn decode(&self, at: usize, bytes: &[u8]) -> Option<(&'static str, usize)> {
-        let rest = bytes.get(at..).filter(|rest| !rest.is_empty())?;
-        match Record::decode((self.header.start + at as u64) ^ self.header.salt, rest) {
-            Ok((record, length)) => Some((record.kind_name(), length)),
-            Err(BadRecord::Unknown) => Some(("unknown", Record::length(rest)?)),
-            Err(BadRecord::Cut | BadRecord::Sum) => None,
-        }
-    }
-
-    /// What `look` makes of the bytes behind the header. What the disk cannot read is zeros, which
-    /// are no record.
-    fn look<T>(&self, look: impl FnOnce(&'a [u8]) -> T) -> T {
-        let seen = self.mapping.look(|bytes| look(&bytes[index(HEADER_BYTES)..]));
+    /// What `look` makes of the bytes behind the header, up to `end`. What the disk cannot read is
+    /// zeros, which are no record.
+    fn look<T>(&self, end: usize, look: impl FnOnce(Stretch<'a>) -> T) -> T {
+        let SegmentHeader { start, salt, .. } = self.header;
+        let seen = self.mapping.look(|bytes| {
+            let bytes = &bytes[index(HEADER_BYTES)..];
+            look(Stretch { bytes: &bytes[..end.min(bytes.len())], start, salt })
+        });
         seen.unwrap_or_else(|seen| seen)
     }
 }

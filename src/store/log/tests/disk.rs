@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use super::super::super::medium::{FileId, Found, Mapping, Request};
+use super::super::super::medium::{Extent, FileId, Found, Mapping, Request};
 use super::super::super::segment::HEADER_BYTES;
 use super::super::{GroupWrite, Log, index};
 
@@ -80,6 +80,8 @@ pub(super) struct Disk {
     pub(super) supplied: Vec<(FileId, u64)>,
     pub(super) recycled: Vec<FileId>,
     pub(super) set_aside: Vec<FileId>,
+    /// What was noted last.
+    pub(super) noted: Option<Extent>,
 }
 
 impl Disk {
@@ -105,6 +107,7 @@ impl Disk {
                 self.recycled.push(id);
             }
             Request::Shed | Request::Clocks => {}
+            Request::Note(extent) => self.noted = Some(extent),
             Request::SetAside(id) => {
                 self.files.remove(&id).expect("it was not gone");
                 self.set_aside.push(id);

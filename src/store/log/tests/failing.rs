@@ -162,7 +162,14 @@ fn what_follows_is_written_to_the_other_file() {
     let again = world.log.next_write().unwrap();
     assert_eq!(again.bytes[64..], failed.bytes[..]);
     let start = (10 + REST_BYTES) as u64;
-    let header = SegmentHeader { shard: SHARD, start, checkpoint: 0, salt: 0, continues: true };
+    let header = SegmentHeader {
+        shard: SHARD,
+        start,
+        checkpoint: 0,
+        salt: 0,
+        continues: true,
+        capacity: CAPACITY as u64,
+    };
     assert_eq!(HeaderFound::read(&again.bytes), HeaderFound::Header(header));
     world.disk.write(&again);
     world.log.on_written(Ok(()));

@@ -13,7 +13,7 @@ mod writing;
 use std::fmt;
 use std::io;
 
-use super::super::medium::{FileId, Request};
+use super::super::medium::{Extent, FileId, Request};
 use super::super::position::Position;
 use super::super::record::{MessageRecord, Record, Targets};
 use super::super::segment::{HeaderFound, SegmentHeader};
@@ -99,7 +99,7 @@ impl World {
 
     fn with(options: LogOptions) -> Self {
         let disk = Disk::default();
-        let (log, report) = Log::open(options, Vec::new(), &mut |_, _, _| {}).unwrap();
+        let (log, report) = Log::open(options, Vec::new(), None, &mut |_, _, _| {}).unwrap();
         assert_eq!(report, OpenReport::default());
         let mut world = Self { log, disk, known: Vec::new() };
         world.serve();
@@ -188,12 +188,13 @@ impl World {
     fn reopen_with(self, options: LogOptions) -> (Self, OpenReport, Vec<Known>) {
         let Self { mut disk, known, .. } = self;
         let mut replayed = Vec::new();
-        let (mut log, report) = Log::open(options, disk.found(), &mut |position, reading, _| {
-            if let Reading::Whole(Record::Message(message)) = reading {
-                replayed.push((position, message.payload.to_vec()));
-            }
-        })
-        .unwrap();
+        let (mut log, report) =
+            Log::open(options, disk.found(), disk.noted, &mut |position, reading, _| {
+                if let Reading::Whole(Record::Message(message)) = reading {
+                    replayed.push((position, message.payload.to_vec()));
+                }
+            })
+            .unwrap();
         disk.serve(&mut log);
         (Self { log, disk, known }, report, replayed)
     }

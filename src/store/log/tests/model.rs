@@ -175,19 +175,20 @@ impl Model {
             let length = self.random.below(write.bytes.len() + 1);
             self.world.disk.write_part(&write, length);
         }
-        let found = self.world.disk.found();
+        let (found, noted) = (self.world.disk.found(), self.world.disk.noted);
         let (mut held, mut seen) = (BTreeSet::new(), BTreeSet::new());
-        let (mut log, report) = Log::open(self.options, found, &mut |position, reading, _| {
-            seen.insert(position.offset());
-            let Reading::Whole(record) = reading else { panic!("nothing is damaged") };
-            match record {
-                Record::Message(_) => drop(held.insert(position.offset())),
-                Record::FreedElsewhere(origin) => drop(held.remove(&origin.serial)),
-                Record::SessionState { state, .. } => held = state_of(state),
-                _ => {}
-            }
-        })
-        .unwrap();
+        let (mut log, report) =
+            Log::open(self.options, found, noted, &mut |position, reading, _| {
+                seen.insert(position.offset());
+                let Reading::Whole(record) = reading else { panic!("nothing is damaged") };
+                match record {
+                    Record::Message(_) => drop(held.insert(position.offset())),
+                    Record::FreedElsewhere(origin) => drop(held.remove(&origin.serial)),
+                    Record::SessionState { state, .. } => held = state_of(state),
+                    _ => {}
+                }
+            })
+            .unwrap();
         // A header may be torn, and a file that failed be there still: nothing is lost by it.
         assert_eq!(report.faults.iter().find(|fault| fault.lost_bytes > 0), None);
 

@@ -167,7 +167,7 @@ fn tells_the_end_of_the_log() {
     let image = segments.bytes(last);
     let HeaderFound::Header(header) = HeaderFound::read(image) else { panic!("it has one") };
     let place = (header.start + offset - 64 + 20) ^ header.salt;
-    message(b"torn").encode(place, &mut record);
+    message(b"torn").encode(place, false, &mut record);
     image[at + 20..at + 20 + record.len()].copy_from_slice(&record);
     let told = story(&segments.images);
     assert_eq!(told.end, end(20 + record.len() as u64, 1));

@@ -131,8 +131,14 @@ fn header_has_the_latest_checkpoint() {
     world.log.set_checkpoint(begun);
     let start = world.log.segments().last().unwrap().start;
     let write = world.log.next_write().unwrap();
-    let header =
-        SegmentHeader { shard: SHARD, start, checkpoint: begun, salt: 0, continues: false };
+    let header = SegmentHeader {
+        shard: SHARD,
+        start,
+        checkpoint: begun,
+        salt: 0,
+        continues: false,
+        capacity: CAPACITY as u64,
+    };
     assert_eq!(HeaderFound::read(&write.bytes), HeaderFound::Header(header));
     assert_eq!(world.log.checkpoint(), begun);
 }
@@ -182,7 +188,7 @@ fn small_groups_bring_zeros() {
 #[test]
 fn groups_are_bounded() {
     let options = LogOptions { segment_bytes: 8 << 20, sync: false, ..OPTIONS };
-    let (mut log, _) = Log::open(options, Vec::new(), &mut |_, _, _| {}).unwrap();
+    let (mut log, _) = Log::open(options, Vec::new(), None, &mut |_, _, _| {}).unwrap();
     let mut disk = Disk::default();
     disk.serve(&mut log);
     let payloads =
@@ -247,7 +253,9 @@ fn large_records_have_their_own_file() {
 // the owner says so.
 #[test]
 fn files_are_asked_for_ahead() {
-    let (mut log, _) = Log::open(OPTIONS, Vec::new(), &mut |_, _, _| {}).unwrap();
+    let (mut log, _) = Log::open(OPTIONS, Vec::new(), None, &mut |_, _, _| {}).unwrap();
+    let nothing = Extent { start: 0, file: FileId(0), end: 0, is_ended: false };
+    assert_eq!(log.next_request(), Some(Request::Note(nothing)), "before there is any file");
     let supply = Some(Request::Supply { bytes: FILE_BYTES });
     for _ in 0..SPARE_FILES {
         assert_eq!(log.next_request(), supply);

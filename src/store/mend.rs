@@ -1,0 +1,110 @@
+//! Finds the one byte of something that is not what its CRC-32C says it was.
+//!
+//! A sum is linear: how it differs from the right one depends on where the wrong byte is and on
+//! which of its bits are wrong, and on nothing else. So what the difference would have been, had
+//! fewer bytes followed, is worked out byte by byte from the end, until it is that of one byte.
+//! Another fault than of one byte looks like one in about `bytes / 2^24` cases: what is mended is
+//! used to tell what was lost, and is not written anywhere.
+
+/// Bytes of what is mended, at most: see above.
+const MENDED_BYTES_MAX: usize = 256 * 1024;
+
+/// What is wrong.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Wrong {
+    /// A byte of the sum itself: the rest is whole.
+    Sum,
+    /// This byte of what was summed up, in these bits.
+    Byte { at: usize, bits: u8 },
+}
+
+/// The one wrong byte, if one explains that the sum of `bytes` bytes is `is` and was `was`.
+pub(super) fn wrong_byte(was: u32, is: u32, bytes: usize) -> Option<Wrong> {
+    let mut difference = was ^ is;
+    let is_of_one = difference.to_le_bytes().iter().filter(|byte| **byte != 0).count() == 1;
+    if is_of_one {
+        return Some(Wrong::Sum);
+    }
+    for at in (0..bytes.min(MENDED_BYTES_MAX)).rev() {
+        difference = unshifted(difference);
+        if let Ok(bits) = u8::try_from(difference) {
+            return (bits != 0).then_some(Wrong::Byte { at, bits });
+        }
+    }
+    None
+}
+
+/// What a difference was before a byte more was summed up.
+fn unshifted(difference: u32) -> u32 {
+    let low = LOW_BYTES[(difference >> 24) as usize];
+    (difference ^ REMAINDERS[usize::from(low)]) << 8 | u32::from(low)
+}
+
+/// What each low byte adds to the rest when it is shifted out.
+const REMAINDERS: [u32; 256] = {
+    let mut table = [0; 256];
+    let mut low: u32 = 0;
+    while low < 256 {
+        let (mut value, mut bit) = (low, 0);
+        while bit < 8 {
+            value = if value & 1 == 1 { value >> 1 ^ 0x82f6_3b78 } else { value >> 1 };
+            bit += 1;
+        }
+        table[low as usize] = value;
+        low += 1;
+    }
+    table
+};
+
+/// The low byte that was shifted out, by the high byte of what that left: each is different.
+const LOW_BYTES: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut low = 0_u8;
+    loop {
+        table[(REMAINDERS[low as usize] >> 24) as usize] = low;
+        if low == u8::MAX {
+            break;
+        }
+        low += 1;
+    }
+    table
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Any bits of any one byte are found, in what was summed up and in the sum.
+    #[test]
+    fn one_wrong_byte_is_found() {
+        for bytes in [1, 2, 5, 9, 100, 1000] {
+            let mut data: Vec<u8> =
+                (0..bytes).map(|at: usize| (at * 31).to_le_bytes()[0]).collect();
+            let was = crc32c::crc32c(&data);
+            for at in 0..bytes {
+                for bits in [1, 0x80, 0x55, 0xff] {
+                    data[at] ^= bits;
+                    let found = wrong_byte(was, crc32c::crc32c(&data), bytes);
+                    assert_eq!(found, Some(Wrong::Byte { at, bits }), "{bytes} bytes");
+                    data[at] ^= bits;
+                }
+            }
+            for shift in [0, 8, 16, 24] {
+                assert_eq!(wrong_byte(was, was ^ 0x41 << shift, bytes), Some(Wrong::Sum));
+            }
+        }
+    }
+
+    // More than one is not mended.
+    #[test]
+    fn two_are_not() {
+        let mut data = [7; 200];
+        let was = crc32c::crc32c(&data);
+        for at in 0..199 {
+            (data[at], data[at + 1]) = (9, 1);
+            assert_eq!(wrong_byte(was, crc32c::crc32c(&data), 200), None, "at {at}");
+            (data[at], data[at + 1]) = (7, 7);
+        }
+        assert_eq!(wrong_byte(was, was, 200), None);
+    }
+}
