@@ -314,6 +314,14 @@ pub const DISK_LOW_BYTES_MAX: u64 = SESSION_QUOTA_BYTES_MAX;
 /// a second, and a broker with a terabyte of messages maps 16,384 of the 65,530 files it may.
 pub const SEGMENT_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
 
+/// Bytes of the first segment files: so that an empty directory takes little. Not less than the
+/// least `--segment-bytes`.
+pub const SEGMENT_BYTES_FIRST: u64 = SEGMENT_BYTES_MIN;
+
+/// How much longer than others the next segment files are, when about as much was written as one of
+/// those has: a fast stream is at the full length after ten of them.
+pub const SEGMENT_GROWTH: u64 = 4;
+
 /// Least `--segment-bytes`: one commit group's write, or a fast stream would wait for files.
 pub const SEGMENT_BYTES_MIN: u64 = 1024 * 1024;
 

@@ -108,6 +108,9 @@ fn run(messages: &Receiver<Message>) {
     }
 }
 
+/// Votes that one length of files is ahead at most.
+const LEAD_MAX: u64 = 8;
+
 /// What the helper knows of one shard.
 pub(super) struct Room {
     folder: Folder,
@@ -260,7 +263,8 @@ impl Space {
     }
 }
 
-/// The length that is asked for most, if it is more than half of all: Boyer and Moore's vote.
+/// The length that is asked for most lately, if it is more than half: Boyer and Moore's vote, in
+/// which no length gets far ahead, since files grow.
 #[derive(Default)]
 struct Majority {
     bytes: u64,
@@ -270,7 +274,7 @@ struct Majority {
 impl Majority {
     fn count(&mut self, bytes: u64) {
         if self.bytes == bytes {
-            self.lead += 1;
+            self.lead = (self.lead + 1).min(LEAD_MAX);
         } else if self.lead == 0 {
             *self = Self { bytes, lead: 1 };
         } else {
@@ -293,11 +297,16 @@ mod tests {
             (&[9, 5, 5], 5),
             (&[9, 9, 5, 5, 5], 5),
             (&[5, 9, 5, 9, 5, 9, 5], 5),
+            (&[1, 1, 1, 1, 4, 4, 4, 16, 16, 16], 16),
         ] {
             let mut majority = Majority::default();
             asked.iter().for_each(|bytes| majority.count(*bytes));
             assert_eq!(majority.bytes, usual, "{asked:?}");
         }
+        let mut majority = Majority::default();
+        (0..1000).for_each(|_| majority.count(5));
+        (0..=2 * LEAD_MAX).for_each(|_| majority.count(9));
+        assert_eq!(majority.bytes, 9, "asked for lately");
     }
 
     // News is a change of 1/256 of what is free, of 1 MiB, or of 1/256 of a small file system.

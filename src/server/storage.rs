@@ -8,7 +8,7 @@ use log::info;
 use crate::broker::{Overflow, Threshold};
 use crate::config::{self, Options};
 use crate::disk::{Directory, FileMedium, Helper, ShardFiles, Vhosts};
-use crate::limits::{SHARDS_MAX, ZEROS_AHEAD_BYTES};
+use crate::limits::{SEGMENT_BYTES_FIRST, SHARDS_MAX, ZEROS_AHEAD_BYTES};
 use crate::ring::{Wake, Waker};
 use crate::store::{CatalogLimits, Found, LogOptions, Store, StoreOptions};
 
@@ -87,6 +87,7 @@ pub(super) fn store_options(
         log: LogOptions {
             shard,
             segment_bytes: options.segment_bytes,
+            first_segment_bytes: SEGMENT_BYTES_FIRST,
             sync,
             zeros_bytes: if sync { ZEROS_AHEAD_BYTES } else { 0 },
         },

@@ -29,7 +29,13 @@ pub(crate) struct Disk {
 /// The store of a shard with what is on its disk.
 pub(crate) fn open_store(shard: u16, disk: &Disk) -> Store {
     let options = StoreOptions {
-        log: LogOptions { shard, segment_bytes: 1 << 20, sync: true, zeros_bytes: 0 },
+        log: LogOptions {
+            shard,
+            segment_bytes: 1 << 20,
+            first_segment_bytes: 1 << 20,
+            sync: true,
+            zeros_bytes: 0,
+        },
         limits: CatalogLimits { retained_count_max: u64::MAX, retained_bytes_max: u64::MAX },
         seed: 1,
         time_ms: 0,

@@ -234,6 +234,7 @@ fn open_store(plan: &Plan, start: u64, kernel: &Shared, shard: u16) -> Store {
         log: LogOptions {
             shard,
             segment_bytes: plan.segment_bytes,
+            first_segment_bytes: plan.first_segment_bytes,
             sync: plan.sync,
             zeros_bytes: plan.zeros_bytes,
         },

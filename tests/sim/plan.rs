@@ -46,8 +46,9 @@ pub(crate) struct Plan {
     /// Filters and topics in use: with few, clients meet.
     pub(crate) filters: usize,
     pub(crate) topics: usize,
-    /// Length of a segment's file.
+    /// Length of a segment's file, and of the first ones.
     pub(crate) segment_bytes: u64,
+    pub(crate) first_segment_bytes: u64,
     /// Bytes of a queue's packed end: what is beyond goes into the log.
     pub(crate) tail_bytes_max: usize,
     /// Committed means synced.
@@ -110,6 +111,7 @@ impl Plan {
             publishes_per_s: random.pick(&[0, 0, 0, 50, 500]),
             publish_bytes_per_s: random.pick(&[0, 0, 0, 20_000]),
             zeros_bytes: random.pick(&[0, 128, 1024]),
+            first_segment_bytes: random.pick(&[512, 512, 2048, 65_536]),
         }
     }
 }

@@ -15,6 +15,7 @@ use super::super::position::Position;
 use super::super::record::{BadRecord, FRAME_BYTES, Record};
 use super::super::segment::{HEADER_BYTES, HeaderFound, SegmentHeader};
 use super::files::{Files, SegmentFile};
+use super::lengths::Lengths;
 use super::naming::Naming;
 use super::segments::{Segment, Segments};
 use super::staging::Staging;
@@ -42,9 +43,10 @@ impl Log {
         found: Vec<Found>,
         replay: &mut Replay<'_>,
     ) -> Result<(Self, OpenReport), OpenError> {
-        assert!(options.segment_bytes > HEADER_BYTES, "a segment has room for records");
+        let LogOptions { segment_bytes, first_segment_bytes, .. } = options;
+        assert!(segment_bytes.min(first_segment_bytes) > HEADER_BYTES, "there is room for records");
         let mut report = OpenReport::default();
-        let mut files = Files::new(options.segment_bytes);
+        let mut files = Files::new(Lengths::new(first_segment_bytes, segment_bytes));
         let found = sort(options.shard, found, &mut files, &mut report)?;
         let checkpoint = found.last().map_or(0, |(header, _)| header.checkpoint);
         let mut segments = table(found, checkpoint);
@@ -69,22 +71,25 @@ impl Log {
             // header is written, this one's is the one that tells the checkpoint.
             superseded.extend(last.file.map(|file| file.id));
         }
-        let mut log = Self {
-            options,
-            segments,
-            staging: Staging::default(),
-            files,
-            room_end: end,
-            checkpoint,
-            checkpoint_in_flight: None,
-            naming: Naming::new(checkpoint),
-            reserve: 0,
-            superseded,
-            failures: 0,
-            last_error: None,
-        };
-        log.set_reserve(0, 0);
-        Ok((log, report))
+        let found_bytes: u64 =
+            segments.list.iter().enumerate().map(|(at, it)| segments.end_of(at) - it.start).sum();
+        Ok((
+            Self {
+                options,
+                segments,
+                staging: Staging::default(),
+                files,
+                room_end: end,
+                checkpoint,
+                checkpoint_in_flight: None,
+                naming: Naming::new(checkpoint),
+                grown_from: end - found_bytes,
+                superseded,
+                failures: 0,
+                last_error: None,
+            },
+            report,
+        ))
     }
 }
 
