@@ -263,6 +263,7 @@ struct Seat {
     tls: Option<Arc<TlsSetup>>,
     /// What its log finds.
     found: Vec<Found>,
+    session_bytes_max: u64,
     started: Instant,
     /// When it was started, milliseconds since 1970.
     epoch_ms: u64,
@@ -347,6 +348,7 @@ fn seats(
     pins: Option<&[usize]>,
     storage: &mut Storage,
 ) -> Result<(Vec<Seat>, Controls), StartError> {
+    let session_bytes_max = storage.session_bytes_max(options);
     let shards = u16::try_from(doors.len()).expect("at most SHARDS_MAX");
     let bells: Vec<Arc<Bell>> = (0..shards).map(|_| Arc::new(Bell::new())).collect();
     let census = Arc::new(Census::new(VHOSTS_MAX));
@@ -373,6 +375,7 @@ fn seats(
                 gate: gate(),
                 tls: tls.cloned(),
                 found: storage.take_found(shard)?,
+                session_bytes_max,
                 started,
                 epoch_ms,
             })
@@ -472,7 +475,7 @@ fn broker_options(seat: &Seat, options: &Options, seed: u64) -> broker::Options 
         },
         subscriptions_max: options.abuse.subscriptions_max,
         topic_levels_max: options.abuse.topic_levels_max,
-        session_bytes_max: options.session_bytes_max,
+        session_bytes_max: seat.session_bytes_max,
         session_overflow: storage::overflow(options),
         session_expiry_ms: storage::expiry_ms(options),
         on_denied: access::on_denied(options),
