@@ -141,16 +141,29 @@ impl Room {
     }
 
     fn handle_supply(&mut self, bytes: u64) {
-        self.usual.count(bytes);
         let answer = self.supply(bytes).unwrap_or_else(Answer::Refused);
         let is_full = matches!(
             &answer,
             Answer::Refused(error)
                 if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
         );
+        if let Answer::Supplied { .. } = &answer {
+            self.usual.count(bytes);
+        }
         self.say(answer);
-        // Free files of other lengths may be what the next one asked for has no room beside.
-        self.trim(if is_full { 0 } else { FREE_FILES_MAX });
+        if !is_full {
+            self.trim(FREE_FILES_MAX);
+        } else if self.would_fit(bytes) {
+            // Free files of other lengths are what it has no room beside.
+            self.trim(0);
+        }
+    }
+
+    /// Whether a file has room when no free ones are kept. If not, they stay for shorter requests:
+    /// after a start they are the reserve of a full disk, which another shard might take else.
+    fn would_fit(&self, bytes: u64) -> bool {
+        let kept: u64 = self.free.iter().map(|free| free.bytes).sum();
+        self.folder.space().is_ok_and(|space| space.free.saturating_add(kept) >= bytes)
     }
 
     fn supply(&mut self, bytes: u64) -> io::Result<Answer> {
