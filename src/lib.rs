@@ -112,7 +112,9 @@
 //! the ring (with epoll by a thread of its own): storing through a mapping would stall the loop
 //! whenever a sync runs. A page that the disk cannot read is zeros to whoever reads it, and so a
 //! damaged record (`disk::sigbus`). A segment goes when nothing refers to it; when few old messages
-//! keep many segments, what lives in them is moved to the log's end ([`store`]).
+//! keep many segments, what lives in them is moved to the log's end ([`store`]). Files are short at
+//! first and grow with what is written, so that an empty directory takes little and a busy one has
+//! few of them.
 //!
 //! What a connected client acknowledges at once is acknowledged to its publisher at once: nobody
 //! needs it from the disk any more. A QoS 2 message is sent only when it is committed, since a

@@ -257,13 +257,13 @@ pub const GROUP_BUFFERS_KEPT_MAX: usize = 4;
 /// waits while the disk has room. None: what is staged waits, and with it its acknowledgements.
 pub const SPARE_FILES: usize = RESERVE_FILES + 1;
 
-/// Unused segment files that messages leave alone, so that a disk that is full can be emptied
-/// again: acknowledgements, checkpoints and cleaning need one, and each start begins another
-/// segment, which the checkpoint after the next start gives back. What is on its way from other
-/// shards has files on top, and so have two checkpoints beyond half a segment. Not there:
-/// publishers whose message needs the disk are not read from until it is. A broker that is killed
-/// on a full disk so often, each time before it has taken a checkpoint, has none left and needs
-/// room from outside.
+/// Unused segment files that messages leave alone, the longest there are, so that a disk that is
+/// full can be emptied again: acknowledgements, checkpoints and cleaning need one, and each start
+/// begins another segment, which the checkpoint after the next start gives back. What is on its way
+/// from other shards has files on top, up to what the log has itself, and so have two checkpoints
+/// beyond half a segment. Not there: publishers whose message needs the disk are not read from
+/// until it is. A broker that is killed on a full disk so often, each time before it has taken a
+/// checkpoint, has none left and needs room from outside.
 pub const RESERVE_FILES: usize = 2;
 
 /// Failed writes in a row after which a log asks for no more files until its owner says so: a disk
@@ -299,9 +299,14 @@ pub const UNMARKED_AGE_MS_MAX: u64 = 365 * 24 * 60 * 60 * 1000;
 /// Longest `--session-expiry`, ten years: who wants more wants 0, for ever.
 pub const SESSION_EXPIRY_MS_MAX: u64 = 3650 * 24 * 60 * 60 * 1000;
 
-/// Bytes of messages one session may have waiting by default (`--session-max-bytes`): a day and
-/// more of a busy device's messages. Full: as `--session-overflow` says.
+/// Bytes of messages one session may have waiting by default (`--session-max-bytes`), unless
+/// [`SESSION_QUOTA_PERCENT_DEFAULT`] is more: a day and more of a busy device's messages. Full: as
+/// `--session-overflow` says.
 pub const SESSION_QUOTA_BYTES_DEFAULT: u64 = 1024 * 1024 * 1024;
+
+/// The same as hundredths of the file system: of a consumer that takes all there is, hours. Some of
+/// them may be away at once before the disk is low.
+pub const SESSION_QUOTA_PERCENT_DEFAULT: u8 = 10;
 
 /// Least `--session-max-bytes`: room for some hundred telemetry messages, or every short absence
 /// would lose some.
@@ -343,6 +348,14 @@ pub const DISK_LOW_BYTES_MAX: u64 = SESSION_QUOTA_BYTES_MAX;
 /// Bytes of a segment file by default (`--segment-bytes`): a fast stream fills it in a fraction of
 /// a second, and a broker with a terabyte of messages maps 16,384 of the 65,530 files it may.
 pub const SEGMENT_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
+
+/// Bytes of the first segment files: so that an empty directory takes little. Not less than the
+/// least `--segment-bytes`.
+pub const SEGMENT_BYTES_FIRST: u64 = SEGMENT_BYTES_MIN;
+
+/// How much longer than others the next segment files are, when about as much was written as one of
+/// those has: a fast stream is at the full length after ten of them.
+pub const SEGMENT_GROWTH: u64 = 4;
 
 /// Least `--segment-bytes`: one commit group's write, or a fast stream would wait for files.
 pub const SEGMENT_BYTES_MIN: u64 = 1024 * 1024;
@@ -569,6 +582,7 @@ const _: () = assert!(RETAINED_TOTAL_BYTES_MIN <= RETAINED_TOTAL_BYTES_DEFAULT);
 const _: () = assert!(RETAINED_TOTAL_BYTES_DEFAULT <= RETAINED_TOTAL_BYTES_MAX);
 const _: () = assert!(DISK_LOW_BYTES_DEFAULT <= DISK_LOW_BYTES_MAX);
 const _: () = assert!(DISK_LOW_PERCENT_DEFAULT < 100);
+const _: () = assert!(SEGMENT_BYTES_FIRST <= SEGMENT_BYTES_MIN);
 const _: () = assert!(SEGMENT_BYTES_MIN <= SEGMENT_BYTES_DEFAULT);
 const _: () = assert!(SEGMENT_BYTES_DEFAULT <= SEGMENT_BYTES_MAX);
 const _: () = assert!(LOGIN_BYTES_MAX + PASSWORD_BYTES_MAX < PRE_CONNECT_BYTES_MAX);

@@ -24,7 +24,8 @@
 use log::{info, warn};
 
 use crate::limits::{
-    DISK_LOW_BYTES_DEFAULT, DISK_LOW_PERCENT_DEFAULT, MESH_RING_BYTES, STAGED_BYTES_MAX,
+    DISK_LOW_BYTES_DEFAULT, DISK_LOW_PERCENT_DEFAULT, MESH_RING_BYTES, SEGMENT_BYTES_FIRST,
+    STAGED_BYTES_MAX,
 };
 use crate::mqtt::{Publish, QoS};
 
@@ -46,7 +47,10 @@ const ON_THE_WAY_BYTES: u64 = (MESH_RING_BYTES + MESH_RING_BYTES / 4) as u64;
 /// Bytes of a record of which is not asked whether a segment has room for it: any has.
 const PLAIN_BYTES: usize = 128 * 1024;
 
-/// Of a segment's room requests leave such a share alone.
+const _: () = assert!((PLAIN_BYTES as u64) < SEGMENT_BYTES_FIRST / 4);
+
+/// Of the room of a first segment requests leave such a share alone, or what checkpoints take if
+/// that is more.
 const REQUESTS_LEAVE: u64 = 4;
 
 /// See the module.
@@ -69,8 +73,10 @@ pub(super) struct Shortage {
     /// Bytes of the smallest message that waits here.
     least: Option<u64>,
     waiting_for_peers: Vec<ConnId>,
-    /// Their messages are larger than a segment, and wait for a file of their own.
+    /// Their messages are larger than the files that are ready, and wait for one of their own.
     waiting_for_large: Vec<ConnId>,
+    /// Some do, and there is no room for it.
+    lacks_large: bool,
     /// What they ask for is no message.
     waiting_for_log: Vec<ConnId>,
 }
@@ -78,7 +84,7 @@ pub(super) struct Shortage {
 impl Shortage {
     /// Whether it would be over if there were more space.
     pub(super) fn is_of_space(&self) -> bool {
-        self.low || self.lacking
+        self.low || self.lacking || self.lacks_large
     }
 
     pub(super) fn is_any(&self) -> bool {
@@ -135,8 +141,9 @@ impl Shard {
         } else if !concerned.contains(here) {
             return false;
         } else {
-            // One that is larger than a segment takes no room that others need.
-            let is_large = bytes > self.out.logs.disk.capacity();
+            // One that may be larger than a file that is ready takes no room that others need: the
+            // log says whether it has one for it.
+            let is_large = bytes > self.out.logs.disk.capacity_min().min(PLAIN_BYTES as u64);
             let needed = if is_large { 1 } else { bytes };
             if appended >= shortage.staged_end || appended + needed > shortage.room_end {
                 shortage.waiting.push(conn);
@@ -190,14 +197,18 @@ impl Shard {
         let checkpoint = self.housekeeping.checkpoint_bytes() * 2;
         let disk = &mut self.out.logs.disk;
         let each = ON_THE_WAY_BYTES.min(2 * disk.capacity());
-        disk.set_reserve(u64::from(self.out.options.shards - 1) * each, checkpoint);
+        // A log that has little of its own is not worth a reserve of much.
+        let on_the_way = u64::from(self.out.options.shards - 1) * each;
+        disk.set_reserve(on_the_way.min(disk.written_bytes()), checkpoint);
         let (appended, staged) = (disk.appended(), disk.staged_bytes());
         let room = disk.room_for_messages();
-        let requests_room = disk.room().saturating_sub(disk.capacity() / REQUESTS_LEAVE);
+        let left_alone = (checkpoint / 2).max(disk.capacity_min() / REQUESTS_LEAVE);
+        let requests_room = disk.room().saturating_sub(left_alone);
         let shortage = &mut self.shortage;
         let bound = if shortage.behind { STAGED_BYTES_MAX / 2 } else { STAGED_BYTES_MAX };
         shortage.behind = staged >= bound;
         shortage.lacking = room < shortage.least.unwrap_or(1);
+        shortage.lacks_large = disk.is_refused() && !shortage.waiting_for_large.is_empty();
         let is_closed = shortage.behind || shortage.low;
         shortage.staged_end = if is_closed { 0 } else { appended + STAGED_BYTES_MAX - staged };
         shortage.room_end = appended + room;

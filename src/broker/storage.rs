@@ -76,6 +76,11 @@ impl Shard {
 
     /// A file was asked for and there is none.
     pub fn on_supply_refused(&mut self, error: &std::io::Error, now_ms: u64) {
+        self.out.logs.disk.on_refused(error);
+        if !self.out.logs.disk.is_refused() {
+            // A shorter one may be had.
+            return;
+        }
         self.out.stats.disk_supply_failures += 1;
         if self.out.stats.disk_supply_failures.is_power_of_two() {
             let count = self.out.stats.disk_supply_failures;
@@ -84,7 +89,6 @@ impl Shard {
                  the disk wait when what is ready is full: {error} ({count})"
             );
         }
-        self.out.logs.disk.on_refused(error);
         if self.out.logs.disk.room() == 0 && !std::mem::replace(&mut self.disk.exhausted, true) {
             error!(
                 "there is no segment file left, not for acknowledgements either: nothing is \

@@ -4,7 +4,7 @@ use clap::{Args, value_parser};
 
 use crate::limits;
 
-use super::values::parse_publish_bytes;
+use super::values::{parse_publish_bytes, parse_subscriptions, parse_topic_levels};
 
 /// See the module.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub struct AbuseOptions {
         long = "max-subscriptions",
         value_name = "N",
         default_value_t = limits::SUBSCRIPTIONS_MAX,
-        value_parser = super::values::subscriptions(),
+        value_parser = parse_subscriptions,
         help_heading = "Limits"
     )]
     pub subscriptions_max: usize,
@@ -69,7 +69,7 @@ pub struct AbuseOptions {
         long = "max-topic-levels",
         value_name = "N",
         default_value_t = limits::TOPIC_LEVELS_DEFAULT,
-        value_parser = super::values::topic_levels(),
+        value_parser = parse_topic_levels,
         help_heading = "Limits"
     )]
     pub topic_levels_max: usize,

@@ -22,9 +22,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{
-    ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum, value_parser,
-};
+use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use crate::limits;
 
@@ -38,9 +36,9 @@ pub use tls::{ServerName, TlsClients, TlsIdentity, TlsMin, TlsOptions};
 
 use listen::parse_listen;
 use values::{
-    connections, parse_disk_low, parse_outgoing_bytes, parse_packet_bytes, parse_patience_ms,
-    parse_retained_bytes, parse_segment_bytes, parse_session_bytes, parse_session_expiry,
-    parse_shards,
+    parse_connections, parse_disk_low, parse_inflight, parse_outgoing_bytes, parse_packet_bytes,
+    parse_patience_ms, parse_retained_bytes, parse_retained_count, parse_segment_bytes,
+    parse_session_bytes, parse_session_expiry, parse_shards,
 };
 
 /// What the broker was asked to do.
@@ -50,7 +48,8 @@ use values::{
     version,
     about = "An MQTT 3.1.1 broker for Linux, on io_uring or epoll",
     after_help = "BYTES is a number with KiB, MiB, GiB, TiB or nothing after it; \
-                  DURATION is a number with ms, s, m, h or d after it, or 0."
+                  DURATION is a number with ms, s, m, h or d after it, or 0. \
+                  A limit of 0 is none."
 )]
 pub struct Options {
     /// Address to accept MQTT on, or the path of a Unix socket; may be given several times. A name
@@ -83,7 +82,7 @@ pub struct Options {
         long = "max-connections",
         value_name = "N",
         default_value_t = limits::CONNECTIONS_DEFAULT,
-        value_parser = connections(),
+        value_parser = parse_connections,
         help_heading = "Limits"
     )]
     pub connections_max: usize,
@@ -124,7 +123,7 @@ pub struct Options {
         long = "max-inflight",
         value_name = "N",
         default_value_t = limits::INFLIGHT_DEFAULT,
-        value_parser = value_parser!(u16).range(1..),
+        value_parser = parse_inflight,
         help_heading = "Limits"
     )]
     pub inflight_max: u16,
@@ -188,15 +187,15 @@ pub struct Options {
     )]
     pub session_expiry: SessionExpiry,
 
-    /// Messages that may wait for one session; --session-overflow says what comes then
+    /// Messages that may wait for one session, in BYTES or percent of the file system (P%);
+    /// --session-overflow says what comes then [default: 10%, or 1GiB if that is more]
     #[arg(
         long = "session-max-bytes",
-        value_name = "BYTES",
-        default_value = "1GiB",
+        value_name = "BYTES|P%",
         value_parser = parse_session_bytes,
         help_heading = "Storage"
     )]
-    pub session_bytes_max: u64,
+    pub session_bytes_max: Option<DiskShare>,
 
     /// What happens when a message comes for a session that is full
     #[arg(
@@ -213,7 +212,7 @@ pub struct Options {
         long = "retained-max-count",
         value_name = "N",
         default_value_t = limits::RETAINED_TOTAL_DEFAULT,
-        value_parser = value_parser!(u64).range(..=limits::RETAINED_TOTAL_MAX),
+        value_parser = parse_retained_count,
         help_heading = "Storage"
     )]
     pub retained_max: u64,
@@ -236,10 +235,10 @@ pub struct Options {
         value_parser = parse_disk_low,
         help_heading = "Storage"
     )]
-    pub disk_low: Option<DiskLow>,
+    pub disk_low: Option<DiskShare>,
 
     /// Size of the files that messages are stored in; a few of them are allocated ahead for each
-    /// shard
+    /// shard. The first are smaller, and grow with what is written
     #[arg(
         long = "segment-bytes",
         value_name = "BYTES",
@@ -296,17 +295,17 @@ pub enum SessionOverflow {
     Block,
 }
 
-/// The free space below which publishers wait.
+/// A part of the file system that holds the data directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DiskLow {
-    /// Bytes; 0 is never reached.
+pub enum DiskShare {
+    /// Bytes, whatever its size.
     Bytes(u64),
-    /// Hundredths of the file system, 0 to 99; 0 is never reached.
+    /// Hundredths of it, 0 to 100.
     Percent(u8),
 }
 
-impl DiskLow {
-    /// The free bytes below which publishers wait, on a file system of `total` bytes.
+impl DiskShare {
+    /// The bytes of it, on a file system of `total` bytes.
     pub fn bytes(self, total: u64) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes,
@@ -349,10 +348,21 @@ impl Options {
     /// do.
     pub fn disk_low_bytes(&self, total: u64) -> u64 {
         let usual = || {
-            let share = DiskLow::Percent(limits::DISK_LOW_PERCENT_DEFAULT).bytes(total);
+            let share = DiskShare::Percent(limits::DISK_LOW_PERCENT_DEFAULT).bytes(total);
             share.min(limits::DISK_LOW_BYTES_DEFAULT)
         };
         self.disk_low.map_or_else(usual, |low| low.bytes(total))
+    }
+
+    /// Bytes of messages that may wait for one session, on a file system of `total` bytes; 0 if
+    /// that is not known.
+    pub fn session_bytes_max(&self, total: u64) -> u64 {
+        let usual = || {
+            let share = DiskShare::Percent(limits::SESSION_QUOTA_PERCENT_DEFAULT).bytes(total);
+            share.max(limits::SESSION_QUOTA_BYTES_DEFAULT)
+        };
+        let bytes = self.session_bytes_max.map_or_else(usual, |share| share.bytes(total));
+        bytes.clamp(limits::SESSION_QUOTA_BYTES_MIN, limits::SESSION_QUOTA_BYTES_MAX)
     }
 }
 

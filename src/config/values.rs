@@ -1,25 +1,34 @@
 //! What a flag's value may look like: sizes, durations, log filters. Each parser says in
 //! its error what the flag takes.
+//!
+//! A limit of 0 is none, whatever it limits: then the most holds that this program can do. What
+//! must have a limit, since memory is behind it, does not take 0.
 
 use std::fmt::Display;
 use std::num::NonZero;
 
-use clap::builder::RangedU64ValueParser;
-
 use crate::limits;
 
-use super::{DiskLow, ServerName, SessionExpiry};
+use super::{DiskShare, ServerName, SessionExpiry};
 
-pub(super) fn connections() -> RangedU64ValueParser<usize> {
-    RangedU64ValueParser::new().range(1..=limits::CONNECTIONS_MAX as u64)
+pub(super) fn parse_connections(text: &str) -> Result<usize, String> {
+    count_or_none(text, limits::CONNECTIONS_MAX)
 }
 
-pub(super) fn subscriptions() -> RangedU64ValueParser<usize> {
-    RangedU64ValueParser::new().range(1..=limits::SUBSCRIPTIONS_MAX as u64)
+pub(super) fn parse_inflight(text: &str) -> Result<u16, String> {
+    count_or_none(text, u16::MAX)
 }
 
-pub(super) fn topic_levels() -> RangedU64ValueParser<usize> {
-    RangedU64ValueParser::new().range(1..=limits::TOPIC_LEVELS_MAX as u64)
+pub(super) fn parse_retained_count(text: &str) -> Result<u64, String> {
+    count_or_none(text, limits::RETAINED_TOTAL_MAX)
+}
+
+pub(super) fn parse_subscriptions(text: &str) -> Result<usize, String> {
+    count_or_none(text, limits::SUBSCRIPTIONS_MAX)
+}
+
+pub(super) fn parse_topic_levels(text: &str) -> Result<usize, String> {
+    count_or_none(text, limits::TOPIC_LEVELS_MAX)
 }
 
 pub(super) fn parse_server_name(text: &str) -> Result<ServerName, String> {
@@ -47,7 +56,7 @@ pub(super) fn parse_shards(text: &str) -> Result<NonZero<usize>, String> {
 }
 
 pub(super) fn parse_packet_bytes(text: &str) -> Result<usize, String> {
-    bytes_within(text, limits::PACKET_BYTES_MIN, limits::PACKET_BYTES_MAX)
+    bytes_or_none(text, limits::PACKET_BYTES_MIN, limits::PACKET_BYTES_MAX)
 }
 
 pub(super) fn parse_publish_bytes(text: &str) -> Result<u64, String> {
@@ -55,34 +64,72 @@ pub(super) fn parse_publish_bytes(text: &str) -> Result<u64, String> {
 }
 
 pub(super) fn parse_outgoing_bytes(text: &str) -> Result<usize, String> {
-    bytes_within(text, limits::OUTGOING_BYTES_MIN, limits::OUTGOING_BYTES_MAX)
+    let within = bytes_within(text, limits::OUTGOING_BYTES_MIN, limits::OUTGOING_BYTES_MAX);
+    within.map_err(|takes| format!("{takes}; it is in memory, so there must be a limit"))
 }
 
-pub(super) fn parse_session_bytes(text: &str) -> Result<u64, String> {
-    bytes_within(text, limits::SESSION_QUOTA_BYTES_MIN, limits::SESSION_QUOTA_BYTES_MAX)
+pub(super) fn parse_session_bytes(text: &str) -> Result<DiskShare, String> {
+    let (min, max) = (limits::SESSION_QUOTA_BYTES_MIN, limits::SESSION_QUOTA_BYTES_MAX);
+    let share = match parse_percent(text) {
+        Some(0) => Ok(DiskShare::Bytes(max)),
+        Some(percent) if percent <= 100 => Ok(DiskShare::Percent(percent)),
+        Some(_) => Err(String::new()),
+        None => bytes_or_none(text, min, max).map(DiskShare::Bytes),
+    };
+    share.map_err(|_| {
+        format!("takes {min} to {max} bytes or 1% to 100%, as in 20GiB or 10%, or 0 for no limit")
+    })
 }
 
 pub(super) fn parse_retained_bytes(text: &str) -> Result<u64, String> {
-    bytes_within(text, limits::RETAINED_TOTAL_BYTES_MIN, limits::RETAINED_TOTAL_BYTES_MAX)
+    bytes_or_none(text, limits::RETAINED_TOTAL_BYTES_MIN, limits::RETAINED_TOTAL_BYTES_MAX)
 }
 
 pub(super) fn parse_segment_bytes(text: &str) -> Result<u64, String> {
     bytes_within(text, limits::SEGMENT_BYTES_MIN, limits::SEGMENT_BYTES_MAX)
 }
 
-pub(super) fn parse_disk_low(text: &str) -> Result<DiskLow, String> {
-    let low = match text.strip_suffix('%').and_then(split_number) {
-        Some((percent, "")) => u8::try_from(percent).ok().map(DiskLow::Percent),
-        _ => parse_bytes(text).map(DiskLow::Bytes),
-    };
+pub(super) fn parse_disk_low(text: &str) -> Result<DiskShare, String> {
+    let share = parse_percent(text).map(DiskShare::Percent);
+    let low = share.or_else(|| parse_bytes(text).map(DiskShare::Bytes));
     low.filter(|low| match low {
-        DiskLow::Bytes(bytes) => *bytes <= limits::DISK_LOW_BYTES_MAX,
-        DiskLow::Percent(percent) => *percent < 100,
+        DiskShare::Bytes(bytes) => *bytes <= limits::DISK_LOW_BYTES_MAX,
+        DiskShare::Percent(percent) => *percent < 100,
     })
     .ok_or_else(|| {
         let max = limits::DISK_LOW_BYTES_MAX;
         format!("takes 0 to {max} bytes or 0% to 99%, as in 512MiB or 5%")
     })
+}
+
+/// A number with `%` behind it.
+fn parse_percent(text: &str) -> Option<u8> {
+    let (percent, rest) = split_number(text.strip_suffix('%')?)?;
+    u8::try_from(percent).ok().filter(|_| rest.is_empty())
+}
+
+/// A count from 1 to `max`, which 0 stands for as well.
+fn count_or_none<N>(text: &str, max: N) -> Result<N, String>
+where
+    N: TryFrom<u64> + PartialOrd + Display + Copy,
+{
+    match split_number(text) {
+        Some((0, "")) => Some(max),
+        Some((number, "")) => N::try_from(number).ok().filter(|number| *number <= max),
+        _ => None,
+    }
+    .ok_or_else(|| format!("takes 1 to {max}, or 0 for no limit"))
+}
+
+/// Bytes from `min` to `max`, which 0 stands for as well.
+fn bytes_or_none<N>(text: &str, min: N, max: N) -> Result<N, String>
+where
+    N: TryFrom<u64> + PartialOrd + Display + Copy,
+{
+    if parse_bytes(text) == Some(0) {
+        return Ok(max);
+    }
+    bytes_within(text, min, max).map_err(|takes| format!("{takes}, or 0 for no limit"))
 }
 
 pub(super) fn bytes_within<N>(text: &str, min: N, max: N) -> Result<N, String>

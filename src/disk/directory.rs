@@ -12,13 +12,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use log::warn;
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
+use rustix::fs::{FlockOperation, flock, statvfs};
+use rustix::io::{Errno, retry_on_intr};
 
 use super::files::ShardFiles;
 use super::note::{replace, with_sum, without_sum};
 use super::vhosts::Vhosts;
-use crate::limits::{FORMAT_TEXT_BYTES_MAX, SHARDS_MAX};
+use crate::limits::{FORMAT_TEXT_BYTES_MAX, SEGMENT_BYTES_FIRST, SHARDS_MAX};
 
 /// The format that is written, and the newest that is read.
 const FORMAT_VERSION: u32 = 2;
@@ -84,6 +84,17 @@ pub enum DirectoryError {
         /// The number it was made with.
         made: u16,
     },
+    /// Its file system has no room for what its shards need, whatever else is there.
+    TooSmall {
+        /// The directory.
+        path: PathBuf,
+        /// Bytes of the file system.
+        total: u64,
+        /// Its shards, and what each needs.
+        shards: u16,
+        /// Bytes that each needs.
+        least: u64,
+    },
     /// Another process holds its lock.
     InUse(PathBuf),
     /// The system refused something.
@@ -147,6 +158,17 @@ impl fmt::Display for DirectoryError {
                 "{} was made with --shards {made}; start with --shards {made} or another \
                  --data-dir",
                 path.display()
+            ),
+            Self::TooSmall { path, total, shards, least } => write!(
+                f,
+                "{} is on a file system of {} KiB, and {shards} shard{} need {} KiB at least, more \
+                 than that to store much: each has some files of {} KiB, the least that \
+                 --segment-bytes takes; choose a larger one with --data-dir, or fewer --shards",
+                path.display(),
+                total >> 10,
+                if *shards == 1 { "" } else { "s" },
+                (u64::from(*shards) * least) >> 10,
+                SEGMENT_BYTES_FIRST >> 10
             ),
             Self::InUse(path) => write!(
                 f,
@@ -225,6 +247,23 @@ impl Directory {
     pub fn shards_at(path: &Path) -> Result<Option<u16>, DirectoryError> {
         let made = if is_directory(path)? { made_with(path, None)? } else { None };
         Ok(made.map(|made| made.shards))
+    }
+
+    /// The size of the file system that a directory is on, or would be made on, bytes; 0 if that is
+    /// not known. Nothing is touched.
+    ///
+    /// # Errors
+    /// If it is less than `shards` need, `least` bytes each: then they might store nothing at all.
+    pub fn require_size(path: &Path, shards: u16, least: u64) -> Result<u64, DirectoryError> {
+        let is_there = |path: &&Path| !path.as_os_str().is_empty() && path.exists();
+        let there = path.ancestors().find(is_there).unwrap_or(Path::new("."));
+        let found = retry_on_intr(|| statvfs(there)).map_err(io::Error::from);
+        let found = found.map_err(DirectoryError::system("read the size of", there))?;
+        let total = found.f_blocks.saturating_mul(found.f_frsize);
+        if (1..u64::from(shards) * least).contains(&total) {
+            return Err(DirectoryError::TooSmall { path: path.to_owned(), total, shards, least });
+        }
+        Ok(total)
     }
 
     /// Takes a directory into use for reading alone. Nothing in it is made or changed; a copy

@@ -113,6 +113,9 @@ fn run(messages: &Receiver<Message>) {
     }
 }
 
+/// Votes that one length of files is ahead at most.
+const LEAD_MAX: u64 = 8;
+
 /// What the helper knows of one shard.
 pub(super) struct Room {
     folder: Folder,
@@ -145,16 +148,29 @@ impl Room {
     }
 
     fn handle_supply(&mut self, bytes: u64) {
-        self.usual.count(bytes);
         let answer = self.supply(bytes).unwrap_or_else(Answer::Refused);
         let is_full = matches!(
             &answer,
             Answer::Refused(error)
                 if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
         );
+        if let Answer::Supplied { .. } = &answer {
+            self.usual.count(bytes);
+        }
         self.say(answer);
-        // Free files of other lengths may be what the next one asked for has no room beside.
-        self.trim(if is_full { 0 } else { FREE_FILES_MAX });
+        if !is_full {
+            self.trim(FREE_FILES_MAX);
+        } else if self.would_fit(bytes) {
+            // Free files of other lengths are what it has no room beside.
+            self.trim(0);
+        }
+    }
+
+    /// Whether a file has room when no free ones are kept. If not, they stay for shorter requests:
+    /// after a start they are the reserve of a full disk, which another shard might take else.
+    fn would_fit(&self, bytes: u64) -> bool {
+        let kept: u64 = self.free.iter().map(|free| free.bytes).sum();
+        self.folder.space().is_ok_and(|space| space.free.saturating_add(kept) >= bytes)
     }
 
     fn supply(&mut self, bytes: u64) -> io::Result<Answer> {
@@ -273,7 +289,8 @@ impl Space {
     }
 }
 
-/// The length that is asked for most, if it is more than half of all: Boyer and Moore's vote.
+/// The length that is asked for most lately, if it is more than half: Boyer and Moore's vote, in
+/// which no length gets far ahead, since files grow.
 #[derive(Default)]
 struct Majority {
     bytes: u64,
@@ -283,7 +300,7 @@ struct Majority {
 impl Majority {
     fn count(&mut self, bytes: u64) {
         if self.bytes == bytes {
-            self.lead += 1;
+            self.lead = (self.lead + 1).min(LEAD_MAX);
         } else if self.lead == 0 {
             *self = Self { bytes, lead: 1 };
         } else {
@@ -306,11 +323,16 @@ mod tests {
             (&[9, 5, 5], 5),
             (&[9, 9, 5, 5, 5], 5),
             (&[5, 9, 5, 9, 5, 9, 5], 5),
+            (&[1, 1, 1, 1, 4, 4, 4, 16, 16, 16], 16),
         ] {
             let mut majority = Majority::default();
             asked.iter().for_each(|bytes| majority.count(*bytes));
             assert_eq!(majority.bytes, usual, "{asked:?}");
         }
+        let mut majority = Majority::default();
+        (0..1000).for_each(|_| majority.count(5));
+        (0..=2 * LEAD_MAX).for_each(|_| majority.count(9));
+        assert_eq!(majority.bytes, 9, "asked for lately");
     }
 
     // News is a change of 1/256 of what is free, of 1 MiB, or of 1/256 of a small file system.

@@ -5,9 +5,9 @@ use std::fs;
 use log::{info, warn};
 use rustix::process::{Resource, getrlimit};
 
-use crate::config::{DiskLow, Durability, Options};
+use crate::config::{DiskShare, Durability, Options};
 use crate::cpus::Cpus;
-use crate::limits::{CONNECTIONS_DEFAULT, SPARE_FILES};
+use crate::limits::{CONNECTIONS_DEFAULT, SEGMENT_BYTES_FIRST, SPARE_FILES};
 
 use super::doors::Open;
 
@@ -48,16 +48,18 @@ impl Announcement<'_> {
         };
         let data_dir = data_dir.canonicalize().unwrap_or_else(|_| data_dir.clone());
         info!("data directory {}, durability {durability}", data_dir.display());
-        let ahead = (SPARE_FILES as u64) * segment_bytes * self.shards as u64;
+        let (files, first) = (SPARE_FILES * self.shards, SEGMENT_BYTES_FIRST.min(*segment_bytes));
         let low = match self.options.disk_low {
             None => "less than 1 GiB or 5 %".to_owned(),
-            Some(DiskLow::Bytes(0) | DiskLow::Percent(0)) => "nothing".to_owned(),
-            Some(DiskLow::Bytes(bytes)) => format!("less than {}", Size(bytes)),
-            Some(DiskLow::Percent(percent)) => format!("less than {percent} %"),
+            Some(DiskShare::Bytes(0) | DiskShare::Percent(0)) => "nothing".to_owned(),
+            Some(DiskShare::Bytes(bytes)) => format!("less than {}", Size(bytes)),
+            Some(DiskShare::Percent(percent)) => format!("less than {percent} %"),
         };
         info!(
-            "disk: {} allocated ahead; publishers wait when {low} is free (--disk-low)",
-            Size(ahead)
+            "disk: {files} files allocated ahead, {} each at first, up to {} when much is written \
+             (--segment-bytes); publishers wait when {low} is free (--disk-low)",
+            Size(first),
+            Size(*segment_bytes)
         );
     }
 

@@ -331,6 +331,7 @@ struct Seat {
     election: Arc<Election>,
     /// What its log finds.
     found: Option<FoundShard>,
+    session_bytes_max: u64,
     started: Instant,
     /// What the clocks showed then.
     clocks: ClockReading,
@@ -416,6 +417,7 @@ fn seats(
     pins: Option<&[usize]>,
     storage: &mut Storage,
 ) -> Result<(Vec<Seat>, Controls), StartError> {
+    let session_bytes_max = storage.session_bytes_max(options);
     let shards = u16::try_from(doors.len()).expect("at most SHARDS_MAX");
     let bells: Vec<Arc<Bell>> = (0..shards).map(|_| Arc::new(Bell::new())).collect();
     let census = Arc::new(Census::new(VHOSTS_MAX));
@@ -445,6 +447,7 @@ fn seats(
                 tls: tls.cloned(),
                 election: election.clone(),
                 found: Some(storage.take_found(shard)?),
+                session_bytes_max,
                 started,
                 clocks: clocks.last(),
             })
@@ -554,7 +557,7 @@ fn broker_options(seat: &Seat, options: &Options, seed: u64) -> broker::Options 
         },
         subscriptions_max: options.abuse.subscriptions_max,
         topic_levels_max: options.abuse.topic_levels_max,
-        session_bytes_max: options.session_bytes_max,
+        session_bytes_max: seat.session_bytes_max,
         session_overflow: storage::overflow(options),
         session_expiry_ms: storage::expiry_ms(options),
         on_denied: access::on_denied(options),

@@ -7,7 +7,9 @@ use log::{Level, info, log, warn};
 use crate::broker::{Overflow, Threshold};
 use crate::config::{self, Options};
 use crate::disk::{Directory, FileMedium, Helper, ShardFiles, Vhosts, segment_path};
-use crate::limits::{SHARDS_MAX, ZEROS_AHEAD_BYTES};
+use crate::limits::{
+    SEGMENT_BYTES_FIRST, SESSION_QUOTA_BYTES_MAX, SHARDS_MAX, SPARE_FILES, ZEROS_AHEAD_BYTES,
+};
 use crate::ring::{Wake, Waker};
 use crate::store::{
     CatalogLimits, ClockReading, Extent, Fault, Found, LogOptions, Losses, Store, StoreOptions,
@@ -27,6 +29,8 @@ pub(super) struct FoundShard {
 /// The open directory; locked as long as this lives.
 pub(super) struct Storage {
     directory: Directory,
+    /// Bytes of its file system; 0 if that is not known.
+    total: u64,
     helper: Helper,
     /// By shard.
     files: Vec<Option<ShardFiles>>,
@@ -37,11 +41,16 @@ impl Storage {
     pub(super) fn open(options: &Options, default_shards: usize) -> Result<Self, StartError> {
         let number = |shards: usize| u16::try_from(shards.min(SHARDS_MAX)).expect("at most 64");
         let asked = options.shards.map(|shards| number(shards.get()));
+        let shards = number(Self::shards_to_be(options, default_shards)?);
+        // What is ready, and what is written to.
+        let least = (SPARE_FILES as u64 + 1) * SEGMENT_BYTES_FIRST;
+        let total =
+            Directory::require_size(&options.data_dir, shards, least).map_err(StartError::Data)?;
         let directory = Directory::open(&options.data_dir, asked, number(default_shards))
             .map_err(StartError::Data)?;
         let helper = Helper::start()
             .map_err(|error| StartError::System("start the disk's thread", error))?;
-        Ok(Self { directory, helper, files: Vec::new() })
+        Ok(Self { directory, total, helper, files: Vec::new() })
     }
 
     /// The number of shards that [`Storage::open`] will find or choose. Nothing is touched.
@@ -56,6 +65,18 @@ impl Storage {
 
     pub(super) fn shards(&self) -> u16 {
         self.directory.shards()
+    }
+
+    /// Bytes of messages that may wait for one session.
+    pub(super) fn session_bytes_max(&self, options: &Options) -> u64 {
+        let bytes = options.session_bytes_max(self.total);
+        if bytes == SESSION_QUOTA_BYTES_MAX {
+            info!("messages for one session: no limit but the disk (--session-max-bytes)");
+        } else {
+            let (mib, of) = (bytes >> 20, self.total >> 20);
+            info!("messages for one session: {mib} MiB (--session-max-bytes), of {of} MiB of disk");
+        }
+        bytes
     }
 
     /// The numbers of vhosts.
@@ -101,6 +122,7 @@ pub(super) fn store_options(
         log: LogOptions {
             shard,
             segment_bytes: options.segment_bytes,
+            first_segment_bytes: SEGMENT_BYTES_FIRST,
             sync,
             zeros_bytes: if sync { ZEROS_AHEAD_BYTES } else { 0 },
         },
@@ -155,8 +177,8 @@ pub(super) fn overflow(options: &Options) -> Overflow {
 
 pub(super) fn disk_low(options: &Options) -> Option<Threshold> {
     options.disk_low.map(|low| match low {
-        config::DiskLow::Bytes(bytes) => Threshold::Bytes(bytes),
-        config::DiskLow::Percent(percent) => Threshold::Percent(percent),
+        config::DiskShare::Bytes(bytes) => Threshold::Bytes(bytes),
+        config::DiskShare::Percent(percent) => Threshold::Percent(percent),
     })
 }
 

@@ -170,7 +170,7 @@ impl Housekeeping {
         let is_due =
             self.is_owed || since >= self.segment_bytes.max(self.last_bytes * CHECKPOINT_FACTOR);
         let pays = || {
-            let gain = logs.disk.reclaimable() as u64 * self.segment_bytes;
+            let gain = logs.disk.reclaimable();
             !logs.disk.has_unnamed_checkpoint() && gain > self.last_bytes * 2
         };
         // Where space is short, one that makes none would begin a file of the reserve for nothing.
@@ -293,12 +293,14 @@ impl Housekeeping {
         if !pressed && used <= live * 2 + SLACK_SEGMENTS * self.segment_bytes {
             return None;
         }
-        // What lives is written once more before the segment goes.
+        // What lives is written once more before the segment goes. No record of it may wait for a
+        // longer file then: where space is short there might be none.
         let room = logs.disk.room().saturating_sub(self.last_bytes);
+        let longest = logs.disk.longest_room();
         let sparse = segments()
             .filter(cleanable)
             .filter(|s| s.live_bytes_estimate() * 100 <= s.used * LIVE_PERCENT_MAX)
-            .filter(|s| !pressed || s.live_bytes_estimate() <= room);
+            .filter(|s| !pressed || s.live_bytes_estimate() <= room && s.used <= longest);
         let victim = sparse.min_by_key(|s| (s.live_bytes_estimate() * 16 / s.used.max(1), s.start));
         // Of such as share their references, all are cleaned, or none.
         let range = logs.disk.shared_range(victim?.start)?;

@@ -37,7 +37,13 @@ pub(crate) fn open_store(shard: u16, disk: &Disk) -> Store {
 /// The same when the machine's clocks show this.
 pub(crate) fn open_store_at(shard: u16, disk: &Disk, clocks: ClockReading) -> Store {
     let options = StoreOptions {
-        log: LogOptions { shard, segment_bytes: 1 << 20, sync: true, zeros_bytes: 0 },
+        log: LogOptions {
+            shard,
+            segment_bytes: 1 << 20,
+            first_segment_bytes: 1 << 20,
+            sync: true,
+            zeros_bytes: 0,
+        },
         limits: CatalogLimits { retained_count_max: u64::MAX, retained_bytes_max: u64::MAX },
         seed: 1,
         clocks: Some(clocks),

@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod allocated;
 mod damage;
 mod directory;
 mod inbound;

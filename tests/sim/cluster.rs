@@ -238,6 +238,7 @@ pub(crate) fn open_store(plan: &Plan, start: u64, kernel: &Shared, shard: u16) -
         log: LogOptions {
             shard,
             segment_bytes: plan.segment_bytes,
+            first_segment_bytes: plan.first_segment_bytes,
             sync: plan.sync,
             zeros_bytes: plan.zeros_bytes,
         },

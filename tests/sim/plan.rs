@@ -46,8 +46,9 @@ pub(crate) struct Plan {
     /// Filters and topics in use: with few, clients meet.
     pub(crate) filters: usize,
     pub(crate) topics: usize,
-    /// Length of a segment's file.
+    /// Length of a segment's file, and of the first ones.
     pub(crate) segment_bytes: u64,
+    pub(crate) first_segment_bytes: u64,
     /// Bytes of a queue's packed end: what is beyond goes into the log.
     pub(crate) tail_bytes_max: usize,
     /// Committed means synced.
@@ -117,6 +118,7 @@ impl Plan {
             // Between the looks of all shards, four in that time each, there must be quiet.
             session_expiry_ms: random.pick(&[0, 0, 0, 8_000, 8_000, 900_000]),
             clock_set_one_in: random.pick(&[0, 100, 1000]),
+            first_segment_bytes: random.pick(&[512, 512, 2048, 65_536]),
         }
     }
 }

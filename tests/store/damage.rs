@@ -316,7 +316,8 @@ fn a_damaged_segment_is_cleaned_and_set_aside() {
     each_seed(13_000..13_006, |seed| {
         let mut plan = Plan::sparse(seed);
         plan.pressed_ms = 0;
-        plan.setting.options.log.segment_bytes = 4096;
+        let log = &mut plan.setting.options.log;
+        (log.segment_bytes, log.first_segment_bytes) = (4096, 4096);
         plan.lag = 1;
         let mut world = World::new(plan, seed);
         let absent = world.connect_as(0, "absent", false);
@@ -415,7 +416,8 @@ fn what_is_behind_a_gap_still_waits() {
     each_seed(10_400..10_420, |seed| {
         let mut plan = Plan::of(seed);
         (plan.pressed_ms, plan.lag, plan.window) = (0, 1, 1000);
-        plan.setting.options.log.segment_bytes = 4096;
+        let log = &mut plan.setting.options.log;
+        (log.segment_bytes, log.first_segment_bytes) = (4096, 4096);
         plan.setting.payload_max = 100;
         let mut world = World::new(plan, seed);
         let key = world.connect_as(0, "slow", false);

@@ -25,7 +25,13 @@ const LINE_BYTES: usize = 48;
 const FILE_BYTES: usize = 2048;
 
 fn setting() -> Setting {
-    let log = LogOptions { shard: 3, segment_bytes: FILE_BYTES as u64, sync: true, zeros_bytes: 0 };
+    let log = LogOptions {
+        shard: 3,
+        segment_bytes: FILE_BYTES as u64,
+        first_segment_bytes: FILE_BYTES as u64,
+        sync: true,
+        zeros_bytes: 0,
+    };
     let limits = CatalogLimits { retained_count_max: 1000, retained_bytes_max: 1 << 20 };
     let clocks = ClockReading { wall_ms: 1_700_000_000_000, boot_ms: 0, boot_id: 1 };
     let options = StoreOptions { log, limits, seed: 0x5345_4544, clocks: Some(clocks) };

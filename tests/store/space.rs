@@ -16,7 +16,8 @@ fn world(seed: u64) -> World {
 
 fn world_of(segment_bytes: u64, seed: u64) -> World {
     let mut plan = Plan::of(seed);
-    plan.setting.options.log.segment_bytes = segment_bytes;
+    let log = &mut plan.setting.options.log;
+    (log.segment_bytes, log.first_segment_bytes) = (segment_bytes, segment_bytes);
     plan.setting.payload_max = 100;
     plan.setting.tail_bytes_max = 100;
     plan.lag = 1;

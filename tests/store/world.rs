@@ -87,7 +87,11 @@ impl Plan {
         let mut random = Random::new(seed ^ 0x504c_414e);
         let segment_bytes = random.pick(&[4096, 4096 + 512, 8192, 16_384]);
         let zeros_bytes = Random::new(seed ^ 0x5a45_524f).pick(&[0, 0, 256, 4096]);
-        let log = LogOptions { shard: 0, segment_bytes, sync: true, zeros_bytes };
+        // Half of the runs have files of one length.
+        let growth = Random::new(seed ^ 0x4752_4f57).pick(&[1, 1, 4, 16]);
+        let first_segment_bytes = segment_bytes / growth;
+        let log =
+            LogOptions { shard: 0, segment_bytes, first_segment_bytes, sync: true, zeros_bytes };
         let limits = CatalogLimits { retained_count_max: 1000, retained_bytes_max: 1 << 30 };
         let options = StoreOptions { log, limits, seed, clocks: clocks_at(EPOCH_MS, 0) };
         let tail_bytes_max = random.pick(&[15, 40, 100, 400]);

@@ -334,7 +334,7 @@ fn start_says_what_there_is() {
     let lines = lines_of(broker);
     for says in [
         &format!("data directory {}, durability os: ", dir.display()),
-        "MiB allocated ahead; ",
+        "files allocated ahead, 1 MiB each at first",
         "no users: clients of this host may connect",
         "2 shards on ",
         "by the limit of ",

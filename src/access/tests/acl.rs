@@ -162,7 +162,7 @@ fn faults() {
     for (line, says) in [
         ("user", "without a name"),
         ("user  ", "without a name"),
-        ("topic", "topic filter is empty"),
+        ("topic", "topic filter \"\" is empty"),
         ("topic read write a", ""),
         ("topic reed a", "`reed` is no access"),
         ("topic read a/#/b", "filter \"a/#/b\": '#' must be the whole last level"),

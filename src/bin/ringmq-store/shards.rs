@@ -78,6 +78,7 @@ pub(crate) fn open(files: &mut Files) -> Result<(Store, Opened), Stop> {
         log: LogOptions {
             shard: files.shard,
             segment_bytes: HEADER_BYTES + 1,
+            first_segment_bytes: HEADER_BYTES + 1,
             sync: false,
             zeros_bytes: 0,
         },

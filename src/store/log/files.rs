@@ -1,16 +1,22 @@
 //! The files a log has ready, and what it wants of its medium. Owned by the log.
 //!
-//! Invariant: `spares + asked <= ahead +` segments without a file, those for large records aside,
-//! of which there is one at most that no segment waits for.
+//! ```text
+//!  spares, by length     1   4  │ 16   16  │ 200
+//!                        used   │ the      │ for one
+//!                        first  │ reserve  │ record
+//! ```
+//! Invariant: beyond what segments wait for, and files for large records aside, no more is asked
+//! for than the reserve and one file; of those for large records there is one at most that no
+//! segment waits for.
 //!
-//! Spares are used in the order of their ids, so that of two files with segments of one start the
-//! later id is the later segment.
+//! Of spares the shortest that will do is used, of those the one with the lowest id.
 
 use std::collections::VecDeque;
 
 use super::super::medium::{Extent, FileId, Mapping, Request};
 use super::super::segment::HEADER_BYTES;
-use crate::limits::{SPARE_FILES, WRITE_FAILURES_MAX};
+use super::lengths::Lengths;
+use crate::limits::{RESERVE_FILES, WRITE_FAILURES_MAX};
 
 /// A file of the log.
 pub(super) struct SegmentFile {
@@ -18,53 +24,114 @@ pub(super) struct SegmentFile {
     pub(super) mapping: Box<dyn Mapping>,
 }
 
+impl SegmentFile {
+    /// Its bytes, header included.
+    pub(super) fn length(&self) -> u64 {
+        self.mapping.bytes().len() as u64
+    }
+}
+
+/// What a segment without a file waits for: the length it is to be, and the one that will do.
+#[derive(Clone, Copy)]
+pub(super) struct Need {
+    pub(super) wanted: u64,
+    pub(super) least: u64,
+}
+
+/// A file that was asked for.
+#[derive(Clone, Copy)]
+struct Asked {
+    bytes: u64,
+    /// A shorter one would not do.
+    is_least: bool,
+}
+
+/// What must be left in files of which nothing is used, beyond [`RESERVE_FILES`]: bytes of records.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Reserve {
+    pub(super) on_the_way: u64,
+    /// Of which the half of one file of the reserve has its share.
+    pub(super) checkpoints: u64,
+}
+
+impl Reserve {
+    /// How many of these files are the reserve; `None` if all are not enough.
+    fn count(self, longest_first: impl Iterator<Item = u64>) -> Option<usize> {
+        let mut rooms = longest_first.map(|length| length - HEADER_BYTES);
+        let mut least = u64::MAX;
+        for _ in 0..RESERVE_FILES {
+            least = rooms.next()?;
+        }
+        let mut count = RESERVE_FILES;
+        for mut bytes in [self.on_the_way, self.checkpoints.saturating_sub(least / 2)] {
+            while bytes > 0 {
+                bytes = bytes.saturating_sub(rooms.next()?);
+                count += 1;
+            }
+        }
+        Some(count)
+    }
+}
+
 /// See the module.
 pub(super) struct Files {
-    /// Length of a file that is no larger than it must be.
-    standard_bytes: u64,
+    pub(super) lengths: Lengths,
+    /// By length, then by id.
     spares: Vec<SegmentFile>,
-    /// Spares there are to be.
-    pub(super) ahead: usize,
+    pub(super) reserve: Reserve,
     /// Length of a file that is wanted before a record that needs it is appended.
     large: Option<u64>,
     /// Files that nobody needs any more are not to be kept.
     sheds: bool,
-    /// Lengths that were asked for and not answered.
-    asked: VecDeque<u64>,
+    /// Not answered yet.
+    asked: VecDeque<Asked>,
     /// What else is to be asked.
     requests: VecDeque<Request>,
     /// The last answer was that there is no file.
     is_refused: bool,
     failures_in_a_row: u32,
+    /// Lengths that will be there, for a look at them.
+    scratch: Vec<u64>,
 }
 
 impl Files {
-    pub(super) fn new(standard_bytes: u64) -> Self {
+    pub(super) fn new(lengths: Lengths) -> Self {
         Self {
-            standard_bytes,
+            lengths,
             spares: Vec::new(),
-            ahead: SPARE_FILES,
+            reserve: Reserve::default(),
             large: None,
             sheds: false,
             asked: VecDeque::new(),
             requests: VecDeque::new(),
             is_refused: false,
             failures_in_a_row: 0,
+            scratch: Vec::new(),
         }
     }
 
-    /// A file of at least `bytes`: the smallest there is, of those the one with the lowest id.
+    /// A file of at least `bytes`.
     pub(super) fn take(&mut self, bytes: u64) -> Option<SegmentFile> {
-        let length = |file: &SegmentFile| file.mapping.bytes().len() as u64;
-        let fitting = self.spares.iter().enumerate().filter(|(_, file)| length(file) >= bytes);
-        let (at, _) = fitting.min_by_key(|(_, file)| (length(file), file.id))?;
+        let at = self.shortest(bytes)?;
         Some(self.spares.remove(at))
+    }
+
+    /// The spare that a segment of at least `bytes` would be given.
+    fn shortest(&self, bytes: u64) -> Option<usize> {
+        let at = self.spares.partition_point(|file| file.length() < bytes);
+        (at < self.spares.len()).then_some(at)
+    }
+
+    /// The spares that are not longer than they must be for records of most sizes.
+    fn usual(&self) -> &[SegmentFile] {
+        let most = self.lengths.most();
+        &self.spares[..self.spares.partition_point(|file| file.length() <= most)]
     }
 
     /// Nobody needs this file any more. It may be what was refused before.
     pub(super) fn recycle(&mut self, id: FileId) {
         self.requests.push_back(Request::Recycle(id));
-        self.is_refused = false;
+        self.retry_supply();
         if self.sheds {
             self.requests.push_back(Request::Shed);
         }
@@ -78,19 +145,37 @@ impl Files {
         self.sheds = sheds;
     }
 
-    /// Bytes of records that the spares have room for, in segments of the usual length.
+    /// Bytes of records that the spares have room for.
     pub(super) fn room(&self) -> u64 {
-        let lengths = self.spares.iter().map(|file| file.mapping.bytes().len() as u64);
-        lengths.map(|length| length.min(self.standard_bytes) - HEADER_BYTES).sum()
+        room(self.usual())
     }
 
-    /// Whether there is a spare of at least so many bytes; it is asked for if not.
+    /// The same beyond the reserve; `None` if that is not whole.
+    pub(super) fn room_beyond_reserve(&self) -> Option<u64> {
+        let usual = self.usual();
+        let reserve = self.reserve.count(usual.iter().rev().map(SegmentFile::length))?;
+        Some(room(&usual[..usual.len() - reserve]))
+    }
+
+    /// Bytes of records in the longest spare.
+    pub(super) fn longest_room(&self) -> u64 {
+        self.usual().last().map_or(0, |file| file.length() - HEADER_BYTES)
+    }
+
+    /// Whether there is a spare of at least so many bytes that leaves the reserve whole; it is
+    /// asked for if not.
     pub(super) fn has_large(&mut self, bytes: u64) -> bool {
-        let there = self.spares.iter().any(|file| file.mapping.bytes().len() as u64 >= bytes);
-        if !there {
+        let usual = self.usual();
+        let is_there = self.shortest(bytes).is_some_and(|taken| {
+            let others = usual.iter().enumerate().rev().filter(|(at, _)| *at != taken);
+            self.reserve.count(others.map(|(_, file)| file.length())).is_some()
+        });
+        if is_there {
+            self.large = self.large.filter(|large| *large > bytes);
+        } else {
             self.large = self.large.max(Some(bytes));
         }
-        there
+        is_there
     }
 
     /// The log goes so far.
@@ -102,10 +187,11 @@ impl Files {
         self.requests.push_back(Request::SetAside(id));
     }
 
-    /// What to ask now. `needed` are the lengths that segments without a file need.
+    /// What to ask now; `written` is how large the log is.
     pub(super) fn next_request(
         &mut self,
-        needed: &(impl Iterator<Item = u64> + Clone),
+        needs: impl Iterator<Item = Need>,
+        written: u64,
     ) -> Option<Request> {
         if let Some(request) = self.requests.pop_front() {
             return Some(request);
@@ -113,42 +199,94 @@ impl Files {
         if self.is_refused || self.failures_in_a_row >= WRITE_FAILURES_MAX {
             return None;
         }
-        let bytes = self.lacking(needed)?;
-        self.asked.push_back(bytes);
-        Some(Request::Supply { bytes })
+        let asked = self.lacking(needs, written)?;
+        self.asked.push_back(asked);
+        Some(Request::Supply { bytes: asked.bytes })
     }
 
-    fn lacking(&self, needed: &(impl Iterator<Item = u64> + Clone)) -> Option<u64> {
-        let standard = self.standard_bytes;
-        let asked = |bytes: u64| self.asked.iter().filter(|asked| **asked == bytes).count();
-        let needed_of = |bytes: u64| needed.clone().filter(|needed| *needed == bytes).count();
+    fn lacking(&mut self, needs: impl Iterator<Item = Need>, written: u64) -> Option<Asked> {
+        let usual = self.usual_length(written);
+        let mut there = std::mem::take(&mut self.scratch);
+        there.clear();
+        there.extend(self.spares.iter().map(SegmentFile::length));
+        there.extend(self.asked.iter().map(|asked| asked.bytes));
+        there.sort_unstable();
+        let lacking = self.lacking_beside(&mut there, needs, usual);
+        self.scratch = there;
+        let (bytes, least) = lacking?;
+        Some(Asked { bytes, is_least: bytes <= least.max(self.least_usual()) })
+    }
+
+    /// What is lacking where files of these lengths will be there: its length, and the least that
+    /// would do.
+    fn lacking_beside(
+        &self,
+        there: &mut Vec<u64>,
+        needs: impl Iterator<Item = Need>,
+        usual: u64,
+    ) -> Option<(u64, u64)> {
+        let long = |bytes: u64| self.lengths.at_least(bytes).max(usual);
+        let is_whole = |there: &[u64], beyond: usize| {
+            let usual = &there[..there.partition_point(|length| *length <= self.lengths.most())];
+            let reserve = self.reserve.count(usual.iter().rev().copied());
+            reserve.is_some_and(|reserve| usual.len() >= reserve + beyond)
+        };
         // A segment waits: it comes before the spares.
-        let mut larger = needed.clone().filter(|bytes| *bytes > standard);
-        if let Some(bytes) = larger.find(|bytes| asked(*bytes) < needed_of(*bytes)) {
-            return Some(bytes);
+        for Need { wanted, least } in needs {
+            match there.partition_point(|length| *length < wanted) {
+                at if at < there.len() => _ = there.remove(at),
+                _ => return Some((long(wanted), least)),
+            }
         }
-        if let Some(large) = self.large.filter(|large| asked(*large) == 0) {
-            return Some(large);
+        if !is_whole(there, 1) {
+            return Some((usual, 0));
         }
-        let there = self.spares.len() + asked(standard);
-        (there < self.ahead + needed_of(standard)).then_some(standard)
+        let least = self.large?;
+        match there.partition_point(|length| *length < least) {
+            at if at < there.len() => _ = there.remove(at),
+            _ => return Some((long(least), least)),
+        }
+        (!is_whole(there, 0)).then_some((usual, 0))
+    }
+
+    /// Length of the files to ask for, for a log of so many bytes.
+    pub(super) fn usual_length(&self, written: u64) -> u64 {
+        self.lengths.usual(written).max(self.least_usual())
+    }
+
+    /// No record of a checkpoint is to wait for a longer file.
+    fn least_usual(&self) -> u64 {
+        self.lengths.enough_for(HEADER_BYTES + self.reserve.checkpoints)
     }
 
     /// # Panics
     /// If it was not asked for, or is shorter than it must be.
     pub(super) fn on_supplied(&mut self, file: SegmentFile) {
-        let asked = self.asked.pop_front().expect("a file is supplied that was asked for");
-        let length = file.mapping.bytes().len() as u64;
+        let asked = self.asked.pop_front().expect("a file is supplied that was asked for").bytes;
+        let length = file.length();
         assert!(length >= asked, "file {}: {length} bytes, {asked} were asked for", file.id.0);
         self.large = self.large.filter(|large| *large > length);
-        self.spares.push(file);
+        let key = (length, file.id);
+        let at = self.spares.partition_point(|spare| (spare.length(), spare.id) < key);
+        self.spares.insert(at, file);
     }
 
+    /// A shorter file is asked for, if one will do.
+    ///
     /// # Panics
     /// If nothing was asked for.
     pub(super) fn on_refused(&mut self) {
-        self.asked.pop_front().expect("a request is refused that was made");
-        self.is_refused = true;
+        let asked = self.asked.pop_front().expect("a request is refused that was made");
+        if asked.is_least {
+            self.is_refused = true;
+        } else {
+            self.lengths.lower(asked.bytes);
+        }
+    }
+
+    /// Whether nothing is asked for since there is no file.
+    pub(super) fn is_refused(&self) -> bool {
+        self.is_refused
     }
 
     pub(super) fn on_written(&mut self) {
@@ -160,7 +298,17 @@ impl Files {
     }
 
     pub(super) fn retry(&mut self) {
-        self.is_refused = false;
+        self.retry_supply();
         self.failures_in_a_row = 0;
     }
+
+    fn retry_supply(&mut self) {
+        self.is_refused = false;
+        self.lengths.lift();
+    }
+}
+
+/// Bytes of records that files have room for.
+fn room(files: &[SegmentFile]) -> u64 {
+    files.iter().map(|file| file.length() - HEADER_BYTES).sum()
 }

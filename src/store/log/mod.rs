@@ -23,6 +23,7 @@
 //! large group pays for itself. The zeros are behind the end of the log, where the next group goes.
 
 mod files;
+mod lengths;
 mod naming;
 mod open;
 mod reading;
@@ -43,8 +44,7 @@ use super::medium::{Extent, FileId, Mapping, Request};
 use super::position::Position;
 use super::record::{BadRecord, BlockRecord, MessageRecord, Record};
 use super::segment::{HEADER_BYTES, SegmentHeader};
-use crate::limits::{RESERVE_FILES, SPARE_FILES};
-use files::{Files, SegmentFile};
+use files::{Files, Reserve, SegmentFile};
 use naming::Naming;
 use segments::Segments;
 use staging::Staging;
@@ -59,8 +59,10 @@ pub use walk::{LogEnd, SegmentWalk, Walked, segment_walks};
 pub struct LogOptions {
     /// The shard whose log it is.
     pub shard: u16,
-    /// Length of a segment's file, header included.
+    /// Length of a segment's file, header included, once much is written.
     pub segment_bytes: u64,
+    /// Length of the first files. Others are longer, up to `segment_bytes`, the more is written.
+    pub first_segment_bytes: u64,
     /// Committed means synced; else written.
     pub sync: bool,
     /// Length of the parts of a file that a group, if it is smaller, fills with zeros when it
@@ -95,8 +97,8 @@ pub struct Log {
     /// What the header in flight says.
     checkpoint_in_flight: Option<u64>,
     naming: Naming,
-    /// Bytes of room in unused files that messages leave alone.
-    reserve: u64,
+    /// Bytes of records that were found, without what was appended since, count from here.
+    grown_from: u64,
     /// Files that the first header to be written makes useless.
     superseded: Vec<FileId>,
     failures: u64,
@@ -117,19 +119,25 @@ impl Log {
     pub(in crate::store) fn append(&mut self, record: &Record<'_>) -> Position {
         let offset = self.segments.end;
         let end = offset + self.staging.append(record, offset) as u64;
+        self.segments.end = end;
         if end > self.room_end {
             self.open_segment(offset, end - offset);
         }
-        self.segments.end = end;
         Position::durable(offset)
     }
 
     fn open_segment(&mut self, start: u64, record_bytes: u64) {
         self.staging.part(start);
-        let capacity = record_bytes.max(self.options.segment_bytes - HEADER_BYTES);
+        let capacity = record_bytes.max(self.usual_capacity());
         self.segments.open(start, capacity, self.staging.salt);
         self.room_end = start + capacity;
-        self.segments.assign(&mut self.files);
+        self.assign_files();
+    }
+
+    fn assign_files(&mut self) {
+        if let Some(room_end) = self.segments.assign(&mut self.files) {
+            self.room_end = room_end;
+        }
     }
 
     /// The next group to be written, once the one before is. There is none while its segment waits
@@ -249,7 +257,7 @@ impl Log {
         if is_newest {
             self.room_end = start + capacity;
         }
-        self.segments.assign(&mut self.files);
+        self.assign_files();
     }
 
     /// What the next segment's header says: recovery reads from there on. It must be a record
@@ -270,7 +278,7 @@ impl Log {
     /// What the medium is to do, one request after the other. No file is asked for between a
     /// refusal, or several failed writes in a row, and [`Log::retry_supply`].
     pub fn next_request(&mut self) -> Option<Request> {
-        self.files.next_request(&self.segments.lengths_needed())
+        self.files.next_request(self.segments.needs(), self.written_bytes())
     }
 
     /// A file that was asked for.
@@ -279,16 +287,24 @@ impl Log {
     /// If it was not, or is shorter.
     pub fn on_supplied(&mut self, id: FileId, mapping: Box<dyn Mapping>) {
         self.files.on_supplied(SegmentFile { id, mapping });
-        self.segments.assign(&mut self.files);
+        self.assign_files();
     }
 
-    /// There is no file.
+    /// There is no file. Unless [`Log::is_refused`] is true then, a shorter one is asked for.
     ///
     /// # Panics
     /// If none was asked for.
     pub fn on_refused(&mut self, error: &io::Error) {
         self.files.on_refused();
+        if let Some(room_end) = self.segments.shorten_newest(self.usual_capacity()) {
+            self.room_end = room_end;
+        }
         self.last_error = Some(format!("no file for the next segment: {error}"));
+    }
+
+    /// Whether no file is asked for since there is none.
+    pub fn is_refused(&self) -> bool {
+        self.files.is_refused()
     }
 
     /// Lets files be asked for again: the owner says so once a second.
@@ -308,34 +324,53 @@ impl Log {
     /// Bytes of that room that messages may take. The reserve is for acknowledgements, checkpoints
     /// and cleaning, and must be in files of which nothing is used: a start goes on in a new one.
     pub fn room_for_messages(&self) -> u64 {
-        let beyond = self.files.room().checked_sub(self.reserve);
+        let beyond = self.files.room_beyond_reserve();
         beyond.filter(|_| !self.segments.is_waiting()).map_or(0, |beyond| {
             let newest = self.room_end - self.appended();
             newest + beyond
         })
     }
 
-    /// Has the reserve be whole files: one more for each that messages on their way may begin, and
-    /// for each that `checkpoints`, in bytes, need beyond the half of one.
+    /// Has the reserve be two files, those that messages on their way may begin, and those that
+    /// `checkpoints`, in bytes, need beyond the half of one.
     pub fn set_reserve(&mut self, on_the_way: u64, checkpoints: u64) {
-        let capacity = self.capacity();
-        let beyond = checkpoints.saturating_sub(capacity / 2);
-        let more = on_the_way.div_ceil(capacity) + beyond.div_ceil(capacity);
-        let more = usize::try_from(more).expect("it was in memory");
-        self.reserve = (RESERVE_FILES + more) as u64 * capacity;
-        self.files.ahead = SPARE_FILES + more;
+        self.files.reserve = Reserve { on_the_way, checkpoints };
     }
 
-    /// Bytes of records that a segment of the usual length has.
+    /// Bytes of records that a segment has, once much is written.
     pub fn capacity(&self) -> u64 {
         self.options.segment_bytes - HEADER_BYTES
     }
 
-    /// Whether a record of so many bytes can be appended without waiting for a larger file than
-    /// the usual ones; it is asked for if not.
+    /// Bytes of records that each segment has, at least.
+    pub fn capacity_min(&self) -> u64 {
+        self.files.lengths.first() - HEADER_BYTES
+    }
+
+    /// The same of those that are asked for now.
+    fn usual_capacity(&self) -> u64 {
+        self.files.usual_length(self.written_bytes()) - HEADER_BYTES
+    }
+
+    /// Bytes of records that were found when the log was opened, and were appended since: by that
+    /// its files grow.
+    pub fn written_bytes(&self) -> u64 {
+        self.appended() - self.grown_from
+    }
+
+    /// Whether a record of so many bytes can be appended without waiting for a file, and leaves the
+    /// reserve whole; a file for it is asked for if not.
     pub fn is_ready_for(&mut self, bytes: u64) -> bool {
-        let file_bytes = HEADER_BYTES + bytes;
-        file_bytes <= self.options.segment_bytes || self.files.has_large(file_bytes)
+        let fits = bytes <= self.room_end - self.appended() && !self.segments.is_waiting();
+        fits || self.files.has_large(HEADER_BYTES + bytes)
+    }
+
+    /// The longest record that there is a file for.
+    pub fn longest_room(&self) -> u64 {
+        if self.segments.is_waiting() {
+            return 0;
+        }
+        (self.room_end - self.appended()).max(self.files.longest_room())
     }
 
     /// Space is low, or not any more: what files nobody needs are given back.
@@ -343,8 +378,8 @@ impl Log {
         self.files.set_sheds(sheds);
     }
 
-    /// Segments that go when a checkpoint that is begun now is in a header.
-    pub fn reclaimable(&self) -> usize {
+    /// Bytes of files that are free when a checkpoint that is begun now is in a header.
+    pub fn reclaimable(&self) -> u64 {
         self.segments.reclaimable()
     }
 

@@ -10,6 +10,7 @@ use super::super::medium::{Extent, FileId, Found, Mapping};
 use super::super::record::{BadRecord, FRAME_BYTES, Record};
 use super::super::segment::{HEADER_BYTES, HeaderFound, SegmentHeader};
 use super::files::{Files, SegmentFile};
+use super::lengths::Lengths;
 use super::naming::Naming;
 use super::reading::{Replay, Walk, is_before_record, is_record};
 use super::segments::{Segment, Segments};
@@ -33,9 +34,10 @@ impl Log {
         extent: Option<Extent>,
         replay: &mut Replay<'_>,
     ) -> Result<(Self, OpenReport), OpenError> {
-        assert!(options.segment_bytes > HEADER_BYTES, "a segment has room for records");
+        let LogOptions { segment_bytes, first_segment_bytes, .. } = options;
+        assert!(segment_bytes.min(first_segment_bytes) > HEADER_BYTES, "there is room for records");
         let mut report = OpenReport::default();
-        let mut files = Files::new(options.segment_bytes);
+        let mut files = Files::new(Lengths::new(first_segment_bytes, segment_bytes));
         let found = sort(options.shard, found, &mut files, &mut report)?;
         let checkpoint = found.last().map_or(0, |found| found.header.checkpoint);
         let mut segments = table(found, checkpoint);
@@ -58,6 +60,8 @@ impl Log {
             // header is written, this one's is the one that tells the checkpoint.
             superseded.extend(last.file.map(|file| file.id));
         }
+        let found_bytes: u64 =
+            segments.list.iter().enumerate().map(|(at, it)| segments.end_of(at) - it.start).sum();
         let mut log = Self {
             options,
             segments,
@@ -67,12 +71,11 @@ impl Log {
             checkpoint,
             checkpoint_in_flight: None,
             naming: Naming::new(checkpoint),
-            reserve: 0,
+            grown_from: end - found_bytes,
             superseded,
             failures: 0,
             last_error: None,
         };
-        log.set_reserve(0, 0);
         // What is missed now is not missed again.
         log.note_extent(false);
         Ok((log, report))

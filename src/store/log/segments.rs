@@ -19,7 +19,7 @@ use std::ops::Range;
 use super::super::medium::FileId;
 use super::super::record::{BadRecord, MessageRecord, Record};
 use super::super::segment::HEADER_BYTES;
-use super::files::{Files, SegmentFile};
+use super::files::{Files, Need, SegmentFile};
 use super::index;
 use crate::limits::READ_BYTES_MAX;
 
@@ -30,7 +30,8 @@ pub(super) struct Segment {
     pub(super) end: Option<u64>,
     /// It was found, and its successor is gone: it may have ended before.
     pub(super) is_end_guessed: bool,
-    /// Bytes its file has for records.
+    /// Bytes its file has for records. While it has no file, those that the file it waits for is to
+    /// have: not less than there are records.
     pub(super) capacity: u64,
     /// Bytes it was made with, at least: more than it has, if it was cut short.
     pub(super) made: u64,
@@ -82,7 +83,7 @@ impl Segment {
         self.capacity < self.made
     }
 
-    /// Length its file must have.
+    /// Length of its file; while it has none, of the one it is to have.
     pub(super) fn file_bytes(&self) -> u64 {
         HEADER_BYTES + self.capacity
     }
@@ -323,17 +324,36 @@ impl Segments {
         start..self.end_of(counter + count)
     }
 
-    /// Gives files to the segments that have none.
-    pub(super) fn assign(&mut self, files: &mut Files) {
+    /// Gives files to the segments that have none. Any will do that has room for what is in a
+    /// segment so far. Tells where the newest is full, if it is given one.
+    pub(super) fn assign(&mut self, files: &mut Files) -> Option<u64> {
         if self.unfiled == 0 {
-            return;
+            return None;
         }
+        let mut room_end = None;
         let is_written = |segment: &Segment| segment.end.is_some_and(|end| end <= self.written);
         let from = self.list.partition_point(is_written);
         for segment in self.list.range_mut(from..).filter(|segment| segment.file.is_none()) {
-            segment.file = files.take(segment.file_bytes());
-            self.unfiled -= usize::from(segment.file.is_some());
+            let used = segment.end.unwrap_or(self.end) - segment.start;
+            let Some(file) = files.take(HEADER_BYTES + used) else { continue };
+            segment.capacity = file.length() - HEADER_BYTES;
+            segment.file = Some(file);
+            self.unfiled -= 1;
+            room_end = segment.end.is_none().then_some(segment.start + segment.capacity);
         }
+        room_end
+    }
+
+    /// The newest segment, while it waits for a file, is not to wait for a longer one than this, if
+    /// it can do with it. Tells where it is full.
+    pub(super) fn shorten_newest(&mut self, capacity: u64) -> Option<u64> {
+        let newest = self.list.back_mut()?;
+        if newest.file.is_some() || newest.end.is_some() {
+            return None;
+        }
+        let used = self.end - newest.start;
+        newest.capacity = newest.capacity.min(capacity.max(used));
+        Some(newest.start + newest.capacity)
     }
 
     /// Whether a segment waits for a file.
@@ -341,16 +361,21 @@ impl Segments {
         self.unfiled > 0
     }
 
-    /// Segments that only recovery needs, which would read them.
-    pub(super) fn reclaimable(&self) -> usize {
+    /// Bytes of the files of segments that only recovery needs, which would read them.
+    pub(super) fn reclaimable(&self) -> u64 {
         let waiting = self.waiting.iter().filter_map(|start| self.index_of(*start));
-        waiting.filter(|at| self.list[*at].references == 0).count()
+        let unused = waiting.map(|at| &self.list[at]).filter(|segment| segment.references == 0);
+        unused.map(Segment::file_bytes).sum()
     }
 
-    /// Lengths of the files that segments wait for.
-    pub(super) fn lengths_needed(&self) -> impl Iterator<Item = u64> + Clone {
+    /// The files that segments wait for.
+    pub(super) fn needs(&self) -> impl Iterator<Item = Need> {
         let unfiled = self.list.iter().rev().filter(|segment| segment.file.is_none());
-        unfiled.take(self.unfiled).map(Segment::file_bytes)
+        unfiled.take(self.unfiled).map(|segment| {
+            let least = HEADER_BYTES + segment.end.unwrap_or(self.end) - segment.start;
+            let is_full = segment.end.is_some();
+            Need { least, wanted: if is_full { least } else { segment.file_bytes() } }
+        })
     }
 
     pub(super) fn facts(&self, at: usize) -> SegmentFacts {

@@ -81,7 +81,11 @@ fn assert_whole(mut numbers: Vec<u32>) {
 /// What was acknowledged arrives when its subscriber comes, and so does the rest: the publisher
 /// goes on as the disk is emptied.
 fn fill_and_drain(shards: usize, low: &str, ends: &[End]) {
-    let mut broker = Broker::start_with(shards, &["--disk-low", low]);
+    fill_and_drain_with(shards, &["--disk-low", low], ends);
+}
+
+fn fill_and_drain_with(shards: usize, flags: &[&str], ends: &[End]) {
+    let mut broker = Broker::start_with(shards, flags);
     let name = NAMES[shards - 1];
     resume_as(&broker, name, false).subscribe("full", 1);
     let (sender, acknowledged) = mpsc::channel();
@@ -155,6 +159,49 @@ fn without_a_file() {
             client.subscribe("full", 1);
             Client::connect(&broker, "publisher").publish(&publish("full", "x").qos1(1));
             client.expect_publish(&publish("full", "x").at(1));
+            broker.stop();
+        }
+    });
+}
+
+/// Full, where there is no room for a single file of the full length: it is used to its end, with
+/// the shorter files that find room.
+#[test]
+fn a_disk_smaller_than_a_file_is_drained() {
+    let name = "trouble::full::a_disk_smaller_than_a_file_is_drained";
+    on_tmpfs(name, DISK, || {
+        for flags in [&["--segment-bytes", "64MiB"][..], &["--segment-bytes", "16MiB"]] {
+            for (shards, ends) in [(1, &[][..]), (2, &[]), (1, &[End::Killed; 4])] {
+                fill_and_drain_with(shards, &[flags, &["--disk-low", "0"]].concat(), ends);
+            }
+        }
+    });
+}
+
+/// A session may have a share of the disk, and that is said; what is beyond it goes.
+#[test]
+fn sessions_have_a_share_of_the_disk() {
+    on_tmpfs("trouble::full::sessions_have_a_share_of_the_disk", DISK, || {
+        for (flags, says) in [
+            (&[][..], "messages for one session: 1024 MiB (--session-max-bytes), of 24 MiB"),
+            (&["--session-max-bytes", "25%"], "session: 5 MiB (--session-max-bytes), of 24 MiB"),
+            (&["--session-max-bytes", "0"], "no limit but the disk (--session-max-bytes)"),
+        ] {
+            let broker = Broker::start_with(1, flags);
+            assert!(broker.said().contains(says), "{says}: {}", broker.said());
+            resume_as(&broker, "reader", false).subscribe("full", 1);
+            let mut publisher = Client::connect(&broker, "publisher");
+            for number in 0..WINDOW {
+                publisher.publish(&publish("full", payload(number)).qos1(1));
+            }
+            let mut reader = resume_as(&broker, "reader", true);
+            let first = number_of(&reader.read_publish());
+            let bytes = u64::from(WINDOW - first) * PAYLOAD_BYTES as u64;
+            if flags.contains(&"25%") {
+                assert!((5 << 20..=6 << 20).contains(&bytes), "{bytes}");
+            } else {
+                assert_eq!(first, 0, "{flags:?}");
+            }
             broker.stop();
         }
     });

@@ -67,6 +67,23 @@ fn in_use() {
     expect_refused(&place.0, &[], &[text(&place.0), "in use", "--data-dir"], &place.0);
 }
 
+/// A file system that has no room for what the shards need, whatever else is there.
+#[test]
+fn too_small() {
+    on_tmpfs("trouble::refused::too_small", "7m", || {
+        let around = std::env::temp_dir();
+        for data in [around.clone(), around.join("missing/below")] {
+            let says = [text(&data), "7168 KiB", "8192 KiB", "--segment-bytes", "--shards"];
+            expect_refused(&data, &["--shards", "2"], &says, &around);
+        }
+        let broker = Broker::start_with(1, &["--segment-bytes", "64MiB"]);
+        resume_as(&broker, "subscriber", false).subscribe("queue", 1);
+        Client::connect(&broker, "publisher").publish(&publish("queue", "x").qos1(1));
+        resume_as(&broker, "subscriber", true).expect_publish(&publish("queue", "x").at(1));
+        broker.stop();
+    });
+}
+
 /// A directory that is missing is made, with those above it, for nobody else to read.
 #[test]
 fn missing_is_made() {

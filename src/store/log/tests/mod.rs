@@ -2,6 +2,7 @@
 
 mod disk;
 mod failing;
+mod growing;
 mod model;
 mod naming;
 mod opening;
@@ -16,7 +17,7 @@ use std::io;
 use super::super::medium::{Extent, FileId, Request};
 use super::super::position::Position;
 use super::super::record::{MessageRecord, Record, Targets};
-use super::super::segment::{HeaderFound, SegmentHeader};
+use super::super::segment::{HEADER_BYTES, HeaderFound, SegmentHeader};
 use super::{Fault, FaultKind, GroupWrite, Log, LogOptions, OpenError, OpenReport, Reading};
 use disk::Disk;
 
@@ -28,8 +29,13 @@ const FILE_BYTES: u64 = 4096;
 /// Bytes of records that one segment takes.
 const CAPACITY: usize = 4096 - 64;
 
-const OPTIONS: LogOptions =
-    LogOptions { shard: SHARD, segment_bytes: FILE_BYTES, sync: true, zeros_bytes: 0 };
+const OPTIONS: LogOptions = LogOptions {
+    shard: SHARD,
+    segment_bytes: FILE_BYTES,
+    first_segment_bytes: FILE_BYTES,
+    sync: true,
+    zeros_bytes: 0,
+};
 
 /// Bytes of a record that [`message`] makes, beside its payload.
 const REST_BYTES: usize = 9 + 17 + 1;

@@ -50,7 +50,8 @@ fn release(offset: u64) -> Record<'static> {
 impl Model {
     fn new(seed: u64) -> Self {
         let zeros_bytes = [0, 200, FILE_BYTES][index(seed % 3)];
-        let options = LogOptions { zeros_bytes, ..OPTIONS };
+        let first_segment_bytes = FILE_BYTES / [4, 1, 1, 16][index(seed / 3 % 4)];
+        let options = LogOptions { zeros_bytes, first_segment_bytes, ..OPTIONS };
         Self {
             options,
             world: World::with(options),

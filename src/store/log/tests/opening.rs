@@ -183,7 +183,7 @@ fn damage_an_older_segment(record: usize, byte: usize) {
 // then it costs itself, and what was written last may still be torn.
 #[test]
 fn damage_long_before_the_end_is_passed_over() {
-    let options = LogOptions { segment_bytes: 4 << 20, ..OPTIONS };
+    let options = LogOptions { segment_bytes: 4 << 20, first_segment_bytes: 4 << 20, ..OPTIONS };
     for (count, is_long) in [(1040, true), (900, false)] {
         let mut world = World::with(options);
         for _ in 0..20 {
