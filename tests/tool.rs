@@ -265,7 +265,7 @@ fn a_flipped_byte_is_damage() {
     flip(&path, 20);
     let said = tool(&["check"], data);
     assert_eq!(said.code, Some(1), "{}", said.out);
-    assert!(said.out.contains("at byte 0: the header is damaged"), "{}", said.out);
+    assert!(said.out.contains("at byte 0: a byte of the header is damaged"), "{}", said.out);
     let dump = tool(&["dump", "--session", "reader"], data);
     assert!(dump.out.lines().count() > 100, "what can be read is told");
     flip(&path, 20);
@@ -323,14 +323,14 @@ fn nothing_is_written() {
     fs::create_dir(&empty).expect("room");
     let newer = data.join("newer");
     fs::create_dir(&newer).expect("room");
-    fs::write(newer.join("FORMAT"), "ringmq data, format 2\nshards 1\n").expect("room");
+    fs::write(newer.join("FORMAT"), "ringmq data, format 3\nshards 1\n").expect("room");
     let before = contents(&data);
     for (path, says) in [
         (&none, "No such file"),
         (&empty, "not a ringmq data directory"),
         (&data.join("shard-0"), "not a ringmq data directory"),
         (&data.join("FORMAT"), "not a directory"),
-        (&newer, "format 2"),
+        (&newer, "format 3"),
     ] {
         for word in ["check", "stat", "dump"] {
             let said = tool(&[word], path);

@@ -421,7 +421,7 @@ mod tests {
             ("ringmq data, format 1\r\nshards 2\r\n", known(1, 2)),
             ("ringmq data, format 2\nshards 1\n", None),
             ("ringmq data, format 2\nshards 1\nsum 00000000\n", None),
-            ("ringmq data, format 2\nshards 1\nsum 9b7bb7ea\n", known(2, 1)),
+            (&with_sum("ringmq data, format 2\nshards 1\n"), known(2, 1)),
             ("ringmq data, format 3\nshards 1\n", Some(Format::Newer(3))),
             ("ringmq data, format 4294967295", Some(Format::Newer(u32::MAX))),
             ("ringmq data, format 4294967296\nshards 1\n", None),

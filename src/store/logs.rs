@@ -73,6 +73,20 @@ impl Logs {
         }
     }
 
+    /// How many references to what is in no segment there were since they were last taken.
+    pub(super) fn missed(&self) -> u64 {
+        self.missed.values().sum()
+    }
+
+    /// Holds a retained message; false if it is in no segment.
+    pub(super) fn hold_retained(&mut self, position: Position) -> bool {
+        let is_there = self.disk.hold(position, 1);
+        if !is_there {
+            self.miss(position, 1);
+        }
+        is_there
+    }
+
     /// References since the last time to what is in no segment, by where the segment before it ends.
     pub(super) fn take_missed(&mut self) -> BTreeMap<u64, u64> {
         std::mem::take(&mut self.missed)

@@ -43,15 +43,15 @@ fn unshifted(difference: u32) -> u32 {
 /// What each low byte adds to the rest when it is shifted out.
 const REMAINDERS: [u32; 256] = {
     let mut table = [0; 256];
-    let mut at = 0;
-    while at < table.len() {
-        let (mut value, mut bit) = (at as u32, 0);
+    let mut low: u32 = 0;
+    while low < 256 {
+        let (mut value, mut bit) = (low, 0);
         while bit < 8 {
             value = if value & 1 == 1 { value >> 1 ^ 0x82f6_3b78 } else { value >> 1 };
             bit += 1;
         }
-        table[at] = value;
-        at += 1;
+        table[low as usize] = value;
+        low += 1;
     }
     table
 };

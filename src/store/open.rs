@@ -93,10 +93,9 @@ impl Store {
         if let Some(newest) = logs.disk.segments().next_back() {
             lengths.insert(newest.start, newest.end - newest.start);
         }
-        let (mut catalog, mut losses) =
+        let (mut catalog, losses) =
             replay.finish(options.limits, &hashing, options.time_ms, &mut logs);
         let missed = logs.take_missed();
-        losses.queued += missed.values().sum::<u64>();
         logs.disk.report_missed(&missed, &mut report);
         catalog.expect_guests_below(logs.disk.appended());
         logs.disk.finish_open();

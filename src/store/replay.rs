@@ -368,12 +368,13 @@ impl Replay {
             Some((key, session))
         });
         let sessions = Sessions::restored(sessions, hashing);
+        losses.queued += logs.missed();
         let mut catalog = Catalog::new(limits, hashing);
         catalog.sessions = sessions;
         catalog.elsewhere = self.elsewhere;
         catalog.retained = self.retained;
         for store in &mut catalog.retained {
-            let gone = store.iter().filter(|(_, kept)| !logs.disk.hold(kept.position, 1));
+            let gone = store.iter().filter(|(_, kept)| !logs.hold_retained(kept.position));
             let gone: Vec<String> = gone.map(|(topic, _)| topic.to_owned()).collect();
             losses.retained += gone.len() as u64;
             for topic in gone {

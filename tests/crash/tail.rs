@@ -92,16 +92,16 @@ pub(crate) fn tear(data: &Path, said: &str, random: &mut Random) -> usize {
     bytes
 }
 
-/// Cuts, zeros or scrambles what stands there.
+/// Zeros or scrambles what stands there. No file gets shorter: its length was durable before it was
+/// used.
 fn tear_file(file: &File, range: std::ops::Range<usize>, random: &mut Random) {
     let (from, mut tail) = (range.start, vec![0; range.len()]);
     file.read_exact_at(&mut tail, from as u64).expect("it was read before");
-    match random.below(5) {
+    match random.below(4) {
         // Not written at all.
         0 => tail.fill(0),
-        1 => file.set_len(from as u64).expect("it is writable"),
         // Written by sectors.
-        2 => {
+        1 => {
             for (at, byte) in tail.iter_mut().enumerate() {
                 let sector = (from + at) / SECTOR;
                 if Random::new(sector as u64 ^ from as u64).one_in(2) {
@@ -109,7 +109,7 @@ fn tear_file(file: &File, range: std::ops::Range<usize>, random: &mut Random) {
                 }
             }
         }
-        3 => tail.iter_mut().for_each(|byte| *byte = random.byte()),
+        2 => tail.iter_mut().for_each(|byte| *byte = random.byte()),
         _ => {}
     }
     // A record that stands there whole would still be there.
@@ -119,7 +119,5 @@ fn tear_file(file: &File, range: std::ops::Range<usize>, random: &mut Random) {
     {
         *byte = !sum[0];
     }
-    if file.metadata().expect("it is open").len() > from as u64 {
-        file.write_all_at(&tail, from as u64).expect("it is writable");
-    }
+    file.write_all_at(&tail, from as u64).expect("it is writable");
 }

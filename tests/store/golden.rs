@@ -13,6 +13,9 @@ use super::disk::{Answer, Disk, Image, found_in};
 use super::random::Random;
 use super::verify::{HOLDER, Setting};
 
+/// Of version 1: no record tells that it begins a group, and no header how long its file is.
+const VERSION_1: &str = include_str!("../golden/segments-1.txt");
+
 const KNOWN: &str = include_str!("../golden/segments.txt");
 
 /// Bytes of a file in one line.
@@ -235,5 +238,15 @@ fn segments_are_as_ever() {
     let (store, opened) = setting().open(found_in(&known));
     assert_eq!((opened.sessions, opened.report.faults.len()), (2, 0), "{opened}");
     let differences = Contents::of(&store).differences(&Contents::of(&run.store));
+    assert_eq!(differences, []);
+}
+
+// What the version before has written is read, and is what it was.
+#[test]
+fn version_1_is_read() {
+    let known = images(VERSION_1);
+    let (store, opened) = setting().open(found_in(&known));
+    assert_eq!((opened.sessions, opened.report.faults.len()), (2, 0), "{opened}");
+    let differences = Contents::of(&store).differences(&Contents::of(&script().store));
     assert_eq!(differences, []);
 }

@@ -9,6 +9,7 @@
 //! | `texts`, `seeds` | messages by number; seeds by the environment |
 //! | `random_runs`, `crashes` | random traffic; crashes at every moment, and on a disk that fails |
 //! | `contents`, `damage` | what a store has, to be compared; flipped bytes in any record |
+//! | `small` | every byte, edge and file of a small log |
 //! | `golden` | files of a scripted run, against known ones |
 //! | `space` | what a store takes of the disk |
 //!
@@ -25,6 +26,7 @@ mod model;
 mod random;
 mod random_runs;
 mod seeds;
+mod small;
 mod space;
 mod texts;
 mod traffic;

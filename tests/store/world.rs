@@ -258,6 +258,14 @@ impl World {
         self.plan.lag = lag;
     }
 
+    /// Ends the run as a broker ends, with all that was asked of the disk done.
+    pub(crate) fn stop(&mut self) {
+        self.settle();
+        self.store.logs.disk.end();
+        self.serve_disk();
+        while self.disk.step(&mut self.random).0 {}
+    }
+
     /// The model as of an offset of the log, after a restart.
     pub(crate) fn model_at(&self, offset: u64, time_ms: u64) -> Model {
         let mut model = self.unrestarted_at(offset);

@@ -278,7 +278,7 @@ impl fmt::Display for Check {
             }
             if *torn_records > 0 {
                 let records = counted(*torn_records, "whole record");
-                write!(f, ", {records} among them (its last; they were never acknowledged)")?;
+                write!(f, ", {records} among them")?;
             }
             writeln!(f)?;
         }

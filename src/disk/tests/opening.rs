@@ -31,7 +31,7 @@ fn missing_directory_is_made() {
     }
     assert_eq!(names(&path), ["FORMAT", "LOCK"]);
     let format = fs::read_to_string(path.join("FORMAT")).expect("it was written");
-    assert_eq!(format, "ringmq data, format 1\nshards 3\n");
+    assert_eq!(format, "ringmq data, format 2\nshards 3\nsum 64ea5b28\n");
     assert_eq!(fs::read(path.join("LOCK")).expect("it was made"), b"");
 }
 
@@ -78,8 +78,9 @@ fn refused_directories_are_untouched() {
         ("shard-0", "", "is not a ringmq data directory"),
         ("FORMAT", "", "FORMAT is damaged: it must say \"ringmq data, format 1\""),
         ("FORMAT", "ringmq data, format 1\n", "FORMAT is damaged"),
-        ("FORMAT", "ringmq data, format 2\nshards 1\n", "has format 2, and this ringmq knows"),
-        ("FORMAT", "ringmq data, format 2\nshards 1\n", "formats up to 1; start the newer"),
+        ("FORMAT", "ringmq data, format 2\nshards 1\nsum 64ea5b28\n", "FORMAT is damaged"),
+        ("FORMAT", "ringmq data, format 3\nshards 1\n", "has format 3, and this ringmq knows"),
+        ("FORMAT", "ringmq data, format 3\nshards 1\n", "formats up to 2; start the newer"),
         ("FORMAT", fine, "was made with --shards 2; start with --shards 2 or another --data-dir"),
     ] {
         let scratch = Scratch::new();

@@ -224,12 +224,18 @@ fn begin(segments: &Segments, checkpoint: u64, report: &mut OpenReport) -> Start
 
 impl Log {
     /// Adds segments to the report that are missing and that somebody refers to: how often, by
-    /// where the segment before them ends.
+    /// where the segment before them ends. Behind other damage that may be a reference of which the
+    /// end is lost, to a segment that went when it had ended.
     pub(in crate::store) fn report_missed(
         &self,
         missed: &BTreeMap<u64, u64>,
         report: &mut OpenReport,
     ) {
+        let costs_nothing =
+            |fault: &Fault| matches!(fault.kind, FaultKind::HeaderByte | FaultKind::Superseded);
+        if !report.faults.iter().all(costs_nothing) {
+            return;
+        }
         for (end, records) in missed {
             let before = self.segments.list.iter().enumerate().rev();
             let before = before.map(|(at, segment)| (self.segments.end_of(at), segment));
@@ -242,15 +248,8 @@ impl Log {
                 (None, Some(first)) => (FaultKind::MissingBefore, (first.id, 0)),
                 (None, None) => continue,
             };
-            let is_it =
-                |fault: &&mut Fault| (fault.file, fault.offset, fault.kind) == (file, offset, kind);
-            match report.faults.iter_mut().find(is_it) {
-                Some(fault) => fault.records = fault.records.max(*records),
-                None => {
-                    let records = *records;
-                    report.faults.push(Fault { file, offset, kind, lost_bytes: 0, records });
-                }
-            }
+            let (lost_bytes, records) = (0, *records);
+            report.faults.push(Fault { file, offset, kind, lost_bytes, records });
         }
     }
 }

@@ -7,8 +7,8 @@
 //! there the log ends.
 //!
 //! Behind damage reading goes on with the next record. Which that is the damaged record tells, by
-//! its length; or its length with one other byte, if its sum says that this is the one; or else it
-//! is the next that is found.
+//! its length, or its length with one other byte, if its sum says that it has no other damage; or
+//! else it is the next that is found.
 
 use super::super::medium::Extent;
 use super::super::position::Position;
@@ -148,21 +148,24 @@ impl<'a, 'r> Walk<'a, 'r> {
         let begun = (offset == self.checkpoint).then_some(offset + FRAME_BYTES as u64);
         let known = self.known_end(at);
         let is_end = |end: u64| end == known || is_record(self.segments, end);
-        if let Some(next) = own.into_iter().chain(begun).find(|next| is_end(*next)) {
-            return Some(next);
-        }
+        let own = own.into_iter().chain(begun).find(|next| is_end(*next));
         let patience = &mut self.patience;
         let found = with_stretch(self.segments, at, |stretch| {
-            let place = index(offset - stretch.start);
-            let by_length =
-                stretch.end_by_mended_length(place, |end| is_end(stretch.start + end as u64));
-            by_length.or_else(|| stretch.next(place + 1, patience))
+            let (place, start) = (index(offset - stretch.start), stretch.start);
+            let own = own.map(|own| index(own - start));
+            // A length that is damaged may lead to another record by chance.
+            own.filter(|own| stretch.mended(place, *own).is_some())
+                .or_else(|| stretch.end_by_mended_length(place, |end| is_end(start + end as u64)))
+                .or_else(|| stretch.up_to(own).next(place + 1, patience))
+                .or(own)
         });
         let found = found.flatten().map(|place| self.segments.list[at].start + place as u64);
         // Nothing that is found behind the end belongs to the segment.
         let is_newest = at + 1 == self.segments.list.len();
         let found = found.filter(|found| *found <= known || is_newest || known < offset);
-        found.or(Some(known).filter(|known| offset < *known))
+        // What a file has not any more is not in it.
+        let is_short = self.segments.list[at].is_short();
+        found.or(Some(known).filter(|known| offset < *known && !is_short))
     }
 
     /// Damage stands from `offset` to `next`, in the segment at `at`.
@@ -231,8 +234,10 @@ impl<'a, 'r> Walk<'a, 'r> {
         let file_end = segment.start + segment.capacity;
         let next = self.segments.list.get(at + 1).map_or(file_end, |next| next.start);
         let lost_bytes = next.min(segment.start + segment.made).saturating_sub(file_end);
-        self.damaged.push(at);
-        self.blame(at, file_end, FaultKind::Short, lost_bytes);
+        if lost_bytes > 0 {
+            self.damaged.push(at);
+            self.blame(at, file_end, FaultKind::Short, lost_bytes);
+        }
     }
 
     /// The log ends at `end`, in the segment at `at`.
@@ -255,12 +260,14 @@ impl<'a, 'r> Walk<'a, 'r> {
         let offset = HEADER_BYTES + end - segment.start;
         let patience = &mut self.patience;
         let torn = with_stretch(self.segments, at, |stretch| {
-            let from = index(end - stretch.start);
-            let behind = &stretch.bytes[from.min(stretch.bytes.len())..];
-            let behind = &behind[..behind.len().min(GROUP_BYTES_MAX)];
+            let from = index(end - stretch.start).min(stretch.bytes.len());
+            let room = stretch.bytes.len() - from;
+            // Nothing of a group stands further behind, or it would be the proof of damage.
+            let stretch = stretch.up_to(Some(from + room.min(GROUP_BYTES_MAX)));
+            let behind = &stretch.bytes[from..];
             let last = behind.iter().rposition(|byte| *byte != 0)?;
             let begun = Record::may_begin(behind)
-                && Record::length_told(behind).is_some_and(|length| length < stretch.bytes.len());
+                && Record::length_told(behind).is_some_and(|length| length <= room);
             let (mut records, mut place) = (u64::from(begun), from + 1);
             while let Some(next) = stretch.next(place, patience).filter(|next| *next > from) {
                 let Some((_, length)) = stretch.record(next) else { break };

@@ -35,6 +35,12 @@ impl Default for Patience {
 }
 
 impl<'a> Stretch<'a> {
+    /// The same up to `end`, if it is given.
+    pub(super) fn up_to(self, end: Option<usize>) -> Self {
+        let end = end.unwrap_or(self.bytes.len());
+        Self { bytes: &self.bytes[..end.min(self.bytes.len())], ..self }
+    }
+
     /// What the record that stands `at` there has its sum of.
     pub(super) fn place(&self, at: usize) -> u64 {
         (self.start + at as u64) ^ self.salt

@@ -13,7 +13,7 @@ mod writing;
 use std::fmt;
 use std::io;
 
-use super::super::medium::{FileId, Request};
+use super::super::medium::{Extent, FileId, Request};
 use super::super::position::Position;
 use super::super::record::{MessageRecord, Record, Targets};
 use super::super::segment::{HeaderFound, SegmentHeader};

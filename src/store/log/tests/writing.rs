@@ -254,6 +254,8 @@ fn large_records_have_their_own_file() {
 #[test]
 fn files_are_asked_for_ahead() {
     let (mut log, _) = Log::open(OPTIONS, Vec::new(), None, &mut |_, _, _| {}).unwrap();
+    let nothing = Extent { start: 0, file: FileId(0), end: 0, is_ended: false };
+    assert_eq!(log.next_request(), Some(Request::Note(nothing)), "before there is any file");
     let supply = Some(Request::Supply { bytes: FILE_BYTES });
     for _ in 0..SPARE_FILES {
         assert_eq!(log.next_request(), supply);
