@@ -97,6 +97,11 @@
 //! begins, and recovery reads from there: its time depends on sessions, retained topics and what
 //! was appended since, not on how much waits.
 //!
+//! The first record of each group says that it is. One group is in flight at a time, so it proves
+//! that all before it was committed: what is no record there is damage, which is passed over and
+//! told; only the last group can be torn. A file beside the segments tells how far the log goes, so
+//! that one that is missing is missed (`EXTENT`, see [`disk`]).
+//!
 //! A session's queue keeps its beginning and its end in memory; the middle is blocks of positions
 //! in the log. Messages are read from the files' own pages, mapped read-only, and written through
 //! the ring: storing through a mapping would stall the loop whenever a sync runs. A page that the

@@ -11,6 +11,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use log::warn;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
@@ -188,9 +189,11 @@ impl Directory {
         let made = made_with(path, shards)?;
         let shards = made.map_or(count, |made| made.shards);
         let has_extents = made.is_some_and(|made| made.version > FORMAT_WITHOUT_SUMS);
-        if !has_extents {
-            let written = write_format(path, shards);
-            written.map_err(DirectoryError::system("write", &path.join(FORMAT_FILE)))?;
+        let written = if has_extents { Ok(()) } else { write_format(path, shards) };
+        match written.map_err(DirectoryError::system("write", &path.join(FORMAT_FILE))) {
+            // It can do without: an older version that is started here refuses the segments.
+            Err(error) if made.is_some() => warn!("{error}; it stays of an older format"),
+            written => written?,
         }
         let path = path.to_owned();
         Ok(Self { path, shards, has_extents, access: Access::Write, guard })

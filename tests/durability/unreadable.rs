@@ -12,7 +12,7 @@ use crate::setup::receive_all;
 const MESSAGES: usize = 4000;
 
 /// The segment files of the only shard, by number.
-fn files(broker: &Broker) -> Vec<PathBuf> {
+pub(crate) fn files(broker: &Broker) -> Vec<PathBuf> {
     let entries = fs::read_dir(broker.data_dir().join("shard-0")).expect("the broker has made it");
     let paths = entries.map(|entry| entry.expect("it is there").path());
     let mut paths: Vec<PathBuf> =
@@ -27,7 +27,7 @@ fn cut(path: &PathBuf, bytes: u64) {
 }
 
 /// Numbers of the messages that came, each as it was published.
-fn numbers(came: &[Publish]) -> Vec<usize> {
+pub(crate) fn numbers(came: &[Publish]) -> Vec<usize> {
     let number = |came: &Publish| {
         let digits = came.payload.iter().take_while(|byte| byte.is_ascii_digit());
         let number = digits.fold(0, |number, digit| number * 10 + usize::from(digit - b'0'));

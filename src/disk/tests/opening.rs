@@ -68,6 +68,38 @@ fn empty_directories() {
     }
 }
 
+// A directory of format 1 becomes one of format 2 when it is opened for writing, and not before.
+// Each shard that was used in the meantime has an `EXTENT`; one that has none is told.
+#[test]
+fn format_1_is_taken_over() {
+    let scratch = Scratch::new();
+    let format = scratch.0.join("FORMAT");
+    let old = "ringmq data, format 1\nshards 1\n";
+    write(&format, old.as_bytes());
+    write(&scratch.0.join("VHOSTS"), b"next 2\n1 tenant\n");
+    let segment = scratch.0.join("shard-0/00000000000000000003.segment");
+    fs::create_dir(scratch.0.join("shard-0")).expect("it is new");
+    write(&segment, &[7; 4096]);
+    let fault = |directory: &Directory| directory.shard(0).expect("it can be read").fault();
+    let read = Directory::open_read_only(&scratch.0).expect("it is fine");
+    assert_eq!(fault(&read), None);
+    assert_eq!(fs::read_to_string(&format).expect("it is there"), old);
+    drop(read);
+    for is_old in [true, false] {
+        let directory = open(&scratch.0);
+        assert_eq!(fault(&directory).is_none(), is_old);
+        assert_eq!(directory.vhosts().expect("they are fine").find("tenant"), Some(1));
+        let now = fs::read_to_string(&format).expect("it is there");
+        assert!(now.starts_with("ringmq data, format 2\nshards 1\nsum "), "{now:?}");
+    }
+    write(&scratch.0.join("shard-0/EXTENT"), b"start 0\n");
+    let (path, what) = fault(&open(&scratch.0)).expect("it has no sum");
+    assert!(path.ends_with("shard-0/EXTENT") && what.starts_with("it is damaged"), "{what}");
+    fs::remove_dir_all(scratch.0.join("shard-0")).expect("it is there");
+    let (path, what) = fault(&open(&scratch.0)).expect("all of it is gone");
+    assert!(path.ends_with("shard-0") && what.starts_with("it is missing"), "{what}");
+}
+
 // What cannot be used is left as it is, and the message says what to do.
 #[test]
 fn refused_directories_are_untouched() {

@@ -51,6 +51,7 @@ fn malformed() {
         "next 2\n1 %zz\n",
         "next 2\n1 %ff\n",
         "next 65536\n",
+        "next 2\n1 a\nsum 00000000\n",
     ] {
         fs::write(scratch.0.join("VHOSTS"), text).expect("it is written");
         let error = Vhosts::read(&scratch.0).expect_err(text).to_string();

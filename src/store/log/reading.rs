@@ -258,7 +258,7 @@ impl<'a, 'r> Walk<'a, 'r> {
         }
         let Some(file) = &segment.file else { return };
         let offset = HEADER_BYTES + end - segment.start;
-        let patience = &mut self.patience;
+        let (made, patience) = (segment.made, &mut self.patience);
         let torn = with_stretch(self.segments, at, |stretch| {
             let from = index(end - stretch.start).min(stretch.bytes.len());
             let room = stretch.bytes.len() - from;
@@ -267,7 +267,7 @@ impl<'a, 'r> Walk<'a, 'r> {
             let behind = &stretch.bytes[from..];
             let last = behind.iter().rposition(|byte| *byte != 0)?;
             let begun = Record::may_begin(behind)
-                && Record::length_told(behind).is_some_and(|length| length <= room);
+                && Record::length_told(behind).is_some_and(|length| length as u64 <= made);
             let (mut records, mut place) = (u64::from(begun), from + 1);
             while let Some(next) = stretch.next(place, patience).filter(|next| *next > from) {
                 let Some((_, length)) = stretch.record(next) else { break };
