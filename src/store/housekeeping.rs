@@ -86,6 +86,8 @@ pub struct Housekeeping {
     last_bytes: u64,
     /// Space was short at the last step.
     was_pressed: bool,
+    /// What recovery would read is damaged: it is to read from a checkpoint of now.
+    is_owed: bool,
     /// A checkpoint that counts when the log is committed up to the first offset; where it began.
     ended: Option<(u64, u64)>,
     /// Segments that were cleaned and still have references, and how many: they are not cleaned
@@ -98,14 +100,16 @@ pub struct Housekeeping {
 }
 
 impl Housekeeping {
-    /// `begun`: where the checkpoint began that recovery used; `bytes`: how many it took.
-    pub(super) fn new(segment_bytes: u64, begun: u64, bytes: u64) -> Self {
+    /// `begun`: where the checkpoint began that recovery used; `bytes`: how many it took;
+    /// `is_owed`: behind it something is damaged.
+    pub(super) fn new(segment_bytes: u64, begun: u64, bytes: u64, is_owed: bool) -> Self {
         Self {
             job: Job::Idle,
             segment_bytes,
             last_begun: begun,
             last_bytes: bytes,
             was_pressed: false,
+            is_owed,
             ended: None,
             stuck: BTreeMap::new(),
             look_at: 0,
@@ -137,6 +141,9 @@ impl Housekeeping {
             self.ended = None;
             logs.disk.set_checkpoint(begun);
             self.look_at = 0;
+            if std::mem::take(&mut self.is_owed) {
+                logs.disk.name_checkpoint();
+            }
         }
         if pressed && logs.disk.has_unnamed_checkpoint() {
             logs.disk.name_checkpoint();
@@ -160,7 +167,8 @@ impl Housekeeping {
 
     fn begin(&mut self, catalog: &mut Catalog, logs: &mut Logs, pressed: bool) {
         let since = logs.disk.appended() - self.last_begun;
-        let is_due = since >= self.segment_bytes.max(self.last_bytes * CHECKPOINT_FACTOR);
+        let is_due =
+            self.is_owed || since >= self.segment_bytes.max(self.last_bytes * CHECKPOINT_FACTOR);
         let pays = || {
             let gain = logs.disk.reclaimable() as u64 * self.segment_bytes;
             !logs.disk.has_unnamed_checkpoint() && gain > self.last_bytes * 2

@@ -99,7 +99,10 @@ impl Store {
         logs.disk.report_missed(&missed, &mut report);
         catalog.expect_guests_below(logs.disk.appended());
         logs.disk.finish_open();
-        let housekeeping = Housekeeping::new(options.log.segment_bytes, begun, meter.bytes);
+        // What was acknowledged behind a gap comes again only until there is a checkpoint.
+        let is_owed = report.faults.iter().any(|fault| fault.lost_bytes > 0);
+        let housekeeping =
+            Housekeeping::new(options.log.segment_bytes, begun, meter.bytes, is_owed);
         let sessions = catalog.sessions.len();
         let retained = catalog.retained.iter().map(super::RetainStore::len).sum();
         let opened = Opened { report, losses, sessions, retained, lengths };

@@ -153,9 +153,12 @@ impl<'a, 'r> Walk<'a, 'r> {
         let found = with_stretch(self.segments, at, |stretch| {
             let (place, start) = (index(offset - stretch.start), stretch.start);
             let own = own.map(|own| index(own - start));
+            // One mapping is read at a time, so nothing else is looked up meanwhile.
+            let known = known.checked_sub(start).map(index);
+            let is_end = |end| Some(end) == known || stretch.record(end).is_some();
             // A length that is damaged may lead to another record by chance.
             own.filter(|own| stretch.mended(place, *own).is_some())
-                .or_else(|| stretch.end_by_mended_length(place, |end| is_end(start + end as u64)))
+                .or_else(|| stretch.end_by_mended_length(place, is_end))
                 .or_else(|| stretch.up_to(own).next(place + 1, patience))
                 .or(own)
         });
