@@ -87,7 +87,8 @@ impl Logs {
         is_there
     }
 
-    /// References since the last time to what is in no segment, by where the segment before it ends.
+    /// References since the last time to what is in no segment, by where the segment before it
+    /// ends.
     pub(super) fn take_missed(&mut self) -> BTreeMap<u64, u64> {
         std::mem::take(&mut self.missed)
     }

@@ -13,10 +13,11 @@
 //! from what an earlier use of the file left behind. The salt tells it from what stood at the same
 //! offset before a crash, if that was never committed: the log is cut there, and goes on with
 //! something else, maybe in the same file. A group is written only when the one before it is
-//! committed: what is first in one tells that all before it was. Numbers are little endian; *v* is a number in LEB128,
-//! *text* and *bytes* are a *v* with their length and then they themselves. A *list* is a *v* with
-//! its length, then each number less `first` as *v*. A session is named by its key (*v*): see
-//! [`SessionKey`].
+//! committed: what is first in one tells that all before it was.
+//!
+//! Numbers are little endian; *v* is a number in LEB128, *text* and *bytes* are a *v* with their
+//! length and then they themselves. A *list* is a *v* with its length, then each number less
+//! `first` as *v*. A session is named by its key (*v*): see [`SessionKey`].
 //!
 //! | kind | record | body |
 //! |---|---|---|

@@ -406,8 +406,8 @@ pub(crate) fn message_in(place: Place, image: &[u8]) -> MessageId {
     MessageId::from_le_bytes(*body[17 + topic..].first_chunk().expect("each has a number"))
 }
 
-// Where a record is damaged with its length nobody knows how many messages that were. All others are
-// there all the same, also if more was acknowledged behind the gap than is left.
+// Where a record is damaged with its length nobody knows how many messages that were. All others
+// are there all the same, also if more was acknowledged behind the gap than is left.
 #[test]
 fn what_is_behind_a_gap_still_waits() {
     let mut gaps = 0;

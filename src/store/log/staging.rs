@@ -6,8 +6,9 @@
 //! ```
 //!
 //! Invariant: the groups follow each other in the log without a gap, none is empty, and none
-//! reaches over the end of a segment. The first record of each says that it is, and no other does. Each begins with room for a segment's header, which is
-//! written only when the group is the first of its segment.
+//! reaches over the end of a segment. The first record of each says that it is, and no other does.
+//! Each begins with room for a segment's header, which is written only when the group is the first
+//! of its segment.
 
 use std::collections::VecDeque;
 use std::ops::Range;
