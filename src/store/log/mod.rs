@@ -449,7 +449,11 @@ impl Log {
 
     /// A block of a session's queue. It is `None` as well if it is damaged.
     pub fn block(&self, position: Position) -> Option<BlockRecord<'_>> {
-        match self.record_at(offset_of(position)) {
+        let offset = offset_of(position);
+        if offset < self.segments.written {
+            return self.segments.block(offset);
+        }
+        match self.record_at(offset) {
             Ok((Record::Block(block), _)) => Some(block),
             _ => None,
         }

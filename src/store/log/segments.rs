@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::super::medium::FileId;
-use super::super::record::{BadRecord, MessageRecord, Record};
+use super::super::record::{BadRecord, BlockRecord, MessageRecord, Record};
 use super::super::segment::HEADER_BYTES;
 use super::files::{Files, Need, SegmentFile};
 use super::index;
@@ -147,7 +147,19 @@ impl Segments {
     pub(in crate::store) fn message(&self, offset: u64) -> Option<MessageRecord<'_>> {
         match self.record_at(offset) {
             Ok((Record::Message(message), _)) => Some(message),
-            Err(BadRecord::Sum) => {
+            Err(BadRecord::Sum | BadRecord::Cut) => {
+                self.on_damaged(offset);
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// The same of a block.
+    pub(in crate::store) fn block(&self, offset: u64) -> Option<BlockRecord<'_>> {
+        match self.record_at(offset) {
+            Ok((Record::Block(block), _)) => Some(block),
+            Err(BadRecord::Sum | BadRecord::Cut) => {
                 self.on_damaged(offset);
                 None
             }
