@@ -108,6 +108,8 @@ pub struct Epoll {
     readable: VecDeque<Key>,
     /// Room for what the kernel tells.
     events: Vec<Event>,
+    /// Whether the log knows that the kernel watches no more.
+    warned: bool,
     features: String,
 }
 
@@ -136,6 +138,7 @@ impl Epoll {
             due: Vec::new(),
             readable: VecDeque::new(),
             events: Vec::with_capacity(EVENTS_MAX),
+            warned: false,
             features: format!("epoll: {recv_buffers} receive buffers of {recv_buffer_bytes} bytes"),
         })
     }
@@ -382,6 +385,16 @@ impl Epoll {
         into.push(Completion::Received { key, received, more: false });
     }
 
+    /// Says once what to do about a kernel that watches no more sockets for this user.
+    fn warn_of_full(&mut self, error: Errno) {
+        if error == Errno::NOSPC && !mem::replace(&mut self.warned, true) {
+            log::warn!(
+                "epoll watches no more sockets for this user, and connections are closed for that; \
+                 raise sysctl fs.epoll.max_user_watches"
+            );
+        }
+    }
+
     /// Whether the next wait has something to do that no event will tell of.
     fn is_busy(&self) -> bool {
         let accepts = || self.listeners.iter().any(|listener| listener.ready);
@@ -425,6 +438,7 @@ impl Ring for Epoll {
         if self.watches.get_mut(key).is_none() {
             let data = data(Tag::link(Kind::Recv, key));
             if let Err(error) = epoll::add(&self.epoll, socket, data, INPUT) {
+                self.warn_of_full(error);
                 return self.endings.push(Ending::Recv(key, Received::Failed(error.into())));
             }
             self.watches.insert(key, socket, false);
