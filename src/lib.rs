@@ -5,8 +5,8 @@
 //!   clients ──┤ ring ─ links ─ transport ─ mqtt ─ broker ─ store        ├──► shard 1 … shard n
 //!             └─────────────────────────────────────────────────────────┘
 //!   one byte ring per ordered pair of shards; a bell rings only for a shard that sleeps
-//!   helper threads: one makes and recycles segment files and looks at free space, others verify
-//!   passwords; with epoll each shard has one that writes to files
+//!   helper threads: one makes and recycles segment files and looks at free space, one writes the
+//!   log lines, others verify passwords; with epoll each shard has one that writes to files
 //! ```
 //!
 //! Shared nothing: a shard owns its ring, its links, its sessions, its part of the retain store
@@ -34,13 +34,16 @@
 //! | [`ring`] | the only user of io_uring and epoll | `io-uring`, `libc`, `rustix` | MQTT, broker |
 //! | [`broker`] | the state machines | `access`, `mqtt`, `store` | the ring |
 //! | [`reactor`] | completions → broker → operations | all above | flags' text |
+//! | [`logging`] | lines on standard error, by one thread | `env_filter`, `jiff` | who logs what |
 //! | [`server`], [`config`], [`cpus`] | flags → threads, signals, end | all | – |
 //! | [`passwd`] | changes password files | `access`, `config` | the broker |
 //! | [`vhosts`] | lists and deletes vhosts | `config`, `disk` | the broker |
+//! | [`sessions`] | asks the broker to delete sessions | `config`, `disk` | the broker |
 //!
 //! `mqtt`, `transport`, `store` and `broker` are pure: no descriptor, clock, thread or atomic.
-//! [`chunk`] (bytes on their way out), [`slots`] (tables by number) and [`limits`] (every bound)
-//! are leaves that all may use.
+//! [`chunk`] (bytes on their way out), [`slots`] (tables by number), [`shown`] (clients' text in
+//! the log), [`limits`] (every bound) and [`advice`] (what to do about errors of the system) are
+//! leaves that all may use.
 //! `mqtt`, `transport`, `store`, `mesh` and `ring` do not see each other; `disk` sees of `store` no
 //! more than the seam. `tests/tidy.rs` holds the table, the files with `unsafe`, and the sizes.
 //!
@@ -60,7 +63,8 @@
 //! 5. **Everything is bounded,** in [`limits`], each bound with its reason and what happens at it.
 //! 6. **No circle of full rings.** Handling another shard's message never waits for room: what has
 //!    none waits in a list, and the sender stops reading from its publishers, not from its peers.
-//! 7. **Order.** One publisher's messages on one topic reach one subscriber in order, for each QoS.
+//! 7. **Order.** One publisher's messages on one topic reach one subscriber in order: those of QoS
+//!    1 and 2 among themselves, those of QoS 0 among themselves.
 //! 8. **Acknowledge after the promise.** A PUBACK leaves only when every session that must have the
 //!    message has it at the configured durability, on every shard, or has acknowledged it; a SUBACK
 //!    when every shard routes to it and the log has it. The receiving side of each mesh ring
@@ -157,18 +161,22 @@
 //! which is written over for that, rather than in the next one's.
 
 pub mod access;
+pub mod advice;
 pub mod broker;
 pub mod chunk;
 pub mod config;
 pub mod cpus;
 pub mod disk;
 pub mod limits;
+pub mod logging;
 pub mod mesh;
 pub mod mqtt;
 pub mod passwd;
 pub mod reactor;
 pub mod ring;
 pub mod server;
+pub mod sessions;
+pub mod shown;
 pub mod slots;
 pub mod store;
 pub mod transport;

@@ -61,10 +61,17 @@ pub const CONNECTIONS_DEFAULT: usize = 1_000_000;
 /// Most `--max-connections`: a link's slot is a 32-bit number.
 pub const CONNECTIONS_MAX: usize = u32::MAX as usize;
 
-/// Levels a topic name or filter may have. Over: the publisher is closed, a SUBSCRIBE answered
-/// 0x80.
-/// Bounds the depth of every walk over the subscription tree.
-pub const TOPIC_LEVELS_MAX: usize = 128;
+/// Most `--max-topic-levels`: no more slashes fit into a topic (the one topic of slashes alone has
+/// a level more). A walk over the subscription tree goes as deep.
+pub const TOPIC_LEVELS_MAX: usize = 65_535;
+
+/// Levels a topic name or filter may have by default (`--max-topic-levels`): more than anybody
+/// names things by, and so few that one SUBSCRIBE of 64 KiB does not make a path of 65,535 nodes.
+/// Over: a message or will is denied (acknowledged and dropped), a filter answered 0x80.
+pub const TOPIC_LEVELS_DEFAULT: usize = 1024;
+
+/// Levels the filter of an access rule may have. Over: the file is refused.
+pub const RULE_LEVELS_MAX: usize = 128;
 
 /// Unacknowledged QoS 1 messages the broker keeps in flight towards one client by default
 /// (`--max-inflight`). Full: the next message waits in the session.
@@ -79,8 +86,8 @@ pub const SESSION_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// and logged.
 pub const BLOCK_BYTES_MIN: u64 = 16 * 1024 * 1024;
 
-/// Full sessions that one shard names each minute in its account of what was dropped. Over: their
-/// messages are told as a sum.
+/// Sessions that one shard names each minute in its account of what was dropped or denied. Over: it
+/// is told as a sum.
 pub const DROPS_NAMED_MAX: usize = 32;
 
 /// Bytes of messages that all clean sessions of one shard may have waiting, in memory, with the
@@ -181,8 +188,8 @@ pub const STOP_MS_MAX: u64 = 5_000;
 /// goes on in the next turn, after others.
 pub const LINK_WORK_MAX: u64 = 16_384;
 
-/// Time from when as many links have left a shard as are still there until their memory is
-/// reclaimed: who reconnects at once finds it warm.
+/// Time from when as many links have left a shard as are still there, or as many sessions have
+/// expired, until their memory is reclaimed: who reconnects at once finds it warm.
 pub const RECLAIM_DELAY_MS: u64 = 1_000;
 
 /// Time between two steps of that.
@@ -192,8 +199,8 @@ pub const RECLAIM_STEP_MS: u64 = 10;
 /// millisecond at most.
 pub const RECLAIM_SLOTS_MAX: usize = 16_384;
 
-/// Links that must have left for the heap to be asked as well: it looks at every free piece of some
-/// pages.
+/// Links and sessions that must have gone for the heap to be asked as well: it looks at every free
+/// piece of some pages.
 pub const RECLAIM_HEAP_LINKS_MIN: usize = 256;
 
 /// Bytes from which on an allocation has memory of its own, which goes back to the system with it
@@ -266,6 +273,29 @@ pub const WRITE_FAILURES_MAX: u32 = 2;
 /// it is deleted. Longer than a device is off for a holiday or a repair.
 pub const SESSION_EXPIRY_MS_DEFAULT: u64 = 14 * 24 * 60 * 60 * 1000;
 
+/// How long the wall clock has to run evenly before it is asked how long the machine was off: NTP
+/// sets it some seconds or minutes after the start.
+pub const CLOCK_SETTLE_MS: u64 = 10 * 60 * 1000;
+
+/// Time between two looks at the clocks, while there are sessions. Also the time that does not
+/// count for their expiry when the power goes.
+pub const CLOCK_LOOK_MS: u64 = 60 * 1000;
+
+/// A wall clock that runs so much ahead of the monotonic one between two looks, or behind, was set.
+/// One that is only corrected is off by 30 ms in a minute at most.
+pub const CLOCK_JUMP_MS: u64 = 2_000;
+
+/// The start of 2025: a wall clock that shows an earlier time was not set since the machine was
+/// started.
+pub const CLOCK_PLAUSIBLE_MS: u64 = 1_735_689_600_000;
+
+/// Gaps that a log's time line has: one for each time that the machine was off, or suspended, while
+/// there were sessions. Over: the oldest is forgotten, and what left before it is kept longer.
+pub const TIME_GAPS_MAX: usize = 64;
+
+/// In a log of format 1, the longest absence that is believed, a year.
+pub const UNMARKED_AGE_MS_MAX: u64 = 365 * 24 * 60 * 60 * 1000;
+
 /// Longest `--session-expiry`, ten years: who wants more wants 0, for ever.
 pub const SESSION_EXPIRY_MS_MAX: u64 = 3650 * 24 * 60 * 60 * 1000;
 
@@ -334,6 +364,10 @@ pub const VHOST_NAME_BYTES_MAX: usize = 255;
 
 /// Of a data directory's `VHOSTS`, more is not read.
 pub const VHOSTS_TEXT_BYTES_MAX: u64 = 4 << 20;
+
+/// Of a data directory's `DELETIONS`; beyond that no more may be asked for until the broker has
+/// taken them.
+pub const DELETIONS_TEXT_BYTES_MAX: u64 = 4 << 20;
 
 const _: () =
     assert!((VHOSTS_MAX * (VHOST_NAME_BYTES_MAX * 3 + 8)) as u64 <= VHOSTS_TEXT_BYTES_MAX);
@@ -440,6 +474,8 @@ pub const TLS_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub const CERTIFIED_NAME_BYTES_MAX: usize = 1024;
 /// Bytes of a Unix socket's path: what the kernel's address has room for, with a 0 at its end.
 pub const UNIX_PATH_BYTES_MAX: usize = 107;
+/// Bytes of a host's name in `--listen`: what the domain name system has room for (RFC 1035).
+pub const HOST_NAME_BYTES_MAX: usize = 253;
 
 /// Bytes of a PROXY protocol header, version 1, its end of line included (2.1 of its
 /// specification). Over: the link is closed.
@@ -467,9 +503,49 @@ pub const ADDRESSES_MAX: usize = 1024 * 1024;
 /// doubling.
 pub const ADDRESSES_SWEEP_MIN: usize = 1024;
 
+/// Open files of the process that belong to no shard: its streams, the lock of the directory, the
+/// pipe of signals, and what is read at start. Under it, with those of the shards: no start.
+pub const FILES_OF_PROCESS: u64 = 16;
+/// Open files of a shard, its listeners aside: its ring and bell, its directory and the first
+/// segment files.
+pub const FILES_OF_SHARD: u64 = 8;
+
 /// The time between two warnings of one kind about links that are refused.
 pub const REFUSED_WARN_MS: u64 = 60_000;
 
+/// Lines of the log that wait to be written. Full: the next one is counted, and said when there is
+/// room. As many as a storm brings that standard error takes a moment to swallow.
+pub const LOG_QUEUE_LINES: usize = 4096;
+
+/// Bytes of lines that are written at once.
+pub const LOG_BATCH_BYTES: usize = 32 * 1024;
+
+/// Bytes of what one line says. Over: it is cut.
+pub const LOG_MESSAGE_BYTES_MAX: usize = 4096;
+
+/// Bytes of one field of a line of JSON: a client id has no more. Over: it is cut.
+pub const LOG_FIELD_BYTES_MAX: usize = CLIENT_ID_BYTES_MAX;
+
+/// Bytes of a text from a client, as a topic, within what a line says. Over: it is cut.
+pub const SHOWN_BYTES_MAX: usize = 256;
+
+/// Time that what is queued has to be written when the broker ends. Over: it is lost.
+pub const LOG_FLUSH_MS_MAX: u64 = 1_000;
+
+/// Client ids that were taken over lately and are watched for going back and forth, on one shard.
+/// Full: others are not.
+pub const FLAPPING_IDS_MAX: usize = 1024;
+
+/// Lines of one kind that one shard logs at once, so that a site that starts is seen client by
+/// client. Over: as [`LOG_LINE_MS`].
+pub const LOG_LINES_MAX: u32 = 500;
+
+/// Time after which one line more of its kind may follow: 20 a second. Until then lines are
+/// counted, and the count is logged once a second.
+pub const LOG_LINE_MS: u64 = 50;
+
+const _: () = assert!((LOG_LINES_MAX as usize) < LOG_QUEUE_LINES);
+const _: () = assert!(SHOWN_BYTES_MAX < LOG_FIELD_BYTES_MAX);
 const _: () = assert!(TABLE_HEAP_BYTES_MAX < OWN_MEMORY_BYTES_MIN);
 const _: () = assert!(CHUNKS_KEPT_IDLE < CHUNKS_KEPT_MAX);
 const _: () = assert!(CHUNK_SMALL_BYTES < CHUNK_LARGE_BYTES);

@@ -2,16 +2,22 @@
 //! small tools beside it.
 
 use std::fmt::Display;
+use std::io;
 use std::process::ExitCode;
 
 use ringmq::config::{Command, Options};
-use ringmq::{passwd, server, vhosts};
+use ringmq::server::StartError;
+use ringmq::{logging, passwd, server, sessions, vhosts};
+use signal_hook::iterator::Signals;
 
 fn main() -> ExitCode {
+    // First of all: a signal that asks for something must never kill.
+    let signals = server::watch_signals();
     match Command::from_command_line() {
-        Command::Serve(options) => serve(&options),
+        Command::Serve(options) => serve(&options, signals),
         Command::Passwd(options) => tell("passwd", passwd::run(&options)),
         Command::Vhost(act) => tell("vhost", vhosts::run(&act)),
+        Command::Session(act) => tell("session", sessions::run(&act)),
     }
 }
 
@@ -29,13 +35,18 @@ fn tell(tool: &str, result: Result<String, impl Display>) -> ExitCode {
     }
 }
 
-fn serve(options: &Options) -> ExitCode {
-    env_logger::Builder::new().parse_filters(&options.log).init();
-    match server::run(options) {
+fn serve(options: &Options, signals: io::Result<Signals>) -> ExitCode {
+    let code = match server::run(options, signals) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error @ StartError::Log(_)) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
         Err(error) => {
             log::error!("{error}");
             ExitCode::FAILURE
         }
-    }
+    };
+    logging::flush();
+    code
 }

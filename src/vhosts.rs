@@ -61,7 +61,7 @@ pub fn run(act: &VhostAct) -> Result<String, VhostError> {
 
 fn delete(name: &str, data_dir: &Path) -> Result<String, VhostError> {
     if Directory::shards_at(data_dir)?.is_none() {
-        return Err(DirectoryError::NoData(data_dir.to_owned()).into());
+        return Err(DirectoryError::no_data(data_dir).into());
     }
     // It is there: a default is not needed.
     let directory = Directory::open(data_dir, None, 1)?;

@@ -89,7 +89,7 @@ fn refuses_wrong_arguments() {
         (vec!["--rot", root], "--rot"),
         (vec!["--root"], "--root takes a directory"),
         (vec!["--root", root, "--prefix", "usr"], "absolute path"),
-        (vec!["--root", root, "--prefix", "/u|s"], "--prefix may have"),
+        (vec!["--root", root, "--prefix", "/u|s"], "--prefix takes letters"),
         (vec!["--root", root, "--binaries", "/nowhere"], "/nowhere/ringmq is missing"),
     ] {
         let output = install(&flags);
@@ -97,6 +97,48 @@ fn refuses_wrong_arguments() {
         assert!(!output.status.success() && said.contains(says), "{flags:?}: {said}");
     }
     assert!(!Path::new(root).exists());
+}
+
+/// Each script tells of what is wrong with its options in one line, with status 2, and does
+/// nothing; --help says what there is.
+#[test]
+fn scripts_refuse_alike() {
+    let with_values: [(&str, &[&str], &[&str]); 5] = [
+        ("crash-test", &["--rounds", "--shards", "--seed", "--durability"], &[]),
+        ("backlog-test", &["--messages", "--durability"], &["--data-dir"]),
+        ("session-memory", &["--sessions", "--messages", "--payload", "--settle"], &[]),
+        ("load-test", &["--port", "--pid", "--duration"], &["--host", "--only"]),
+        ("install", &[], &["--prefix", "--root", "--binaries"]),
+    ];
+    let scripts = with_values.iter().map(|(script, ..)| *script).chain(["check", "test"]);
+    let mut cases: Vec<(&str, Vec<&str>, &str)> = Vec::new();
+    for script in scripts {
+        cases.push((script, vec!["--nonsense"], "--nonsense"));
+    }
+    for (script, checked, free) in with_values {
+        for flag in checked.iter().chain(free) {
+            cases.push((script, vec![*flag], "takes"));
+        }
+        for flag in checked {
+            for value in ["x", "", "-1", "1x", "99999999999999999999"] {
+                cases.push((script, vec![*flag, value], "takes"));
+            }
+        }
+    }
+    for (script, flags, says) in cases {
+        let output = run(&repository().join("scripts").join(script), &flags);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{script} {flags:?}: {said}");
+        assert!(said.contains(flags[0]) && said.contains(says), "{script} {flags:?}: {said}");
+        assert!(said.lines().count() == 1, "{script} {flags:?}: {said}");
+    }
+    for script in ["crash-test", "backlog-test", "session-memory", "load-test", "install", "test"] {
+        for flag in ["-h", "--help"] {
+            let output = run(&repository().join("scripts").join(script), &[flag]);
+            assert!(output.status.success() && output.stderr.is_empty(), "{script} {flag}");
+            assert!(output.stdout.len() > 100, "{script} {flag}");
+        }
+    }
 }
 
 /// The unit says what the broker and its manager agree on, and allows what io_uring needs.
@@ -121,7 +163,7 @@ fn unit_fits_the_broker() {
         assert!(filters[0].split(' ').any(|name| name == call), "{call}: {filters:?}");
     }
     let families = &values(&unit, "RestrictAddressFamilies")[0];
-    assert_eq!(families, "AF_INET AF_INET6 AF_UNIX");
+    assert_eq!(families, "AF_INET AF_INET6 AF_NETLINK AF_UNIX");
 }
 
 /// systemd finds no fault in it, where there is a systemd to ask.
@@ -153,11 +195,11 @@ fn systemd_takes_the_unit() {
     }
 }
 
-/// What the README has containers add to their profile is JSON, and names the calls.
+/// What the page has containers add to their profile is JSON, and names the calls.
 #[test]
 fn container_profile_is_whole() {
-    let readme = fs::read_to_string(repository().join("README.md")).expect("it is there");
-    let fragment = readme.split("```json\n").nth(1).and_then(|rest| rest.split("```").next());
+    let page = fs::read_to_string(repository().join("docs/install.md")).expect("it is there");
+    let fragment = page.split("```json\n").nth(1).and_then(|rest| rest.split("```").next());
     let fragment: serde_json::Value =
         serde_json::from_str(fragment.expect("there is one")).expect("it is JSON");
     let names: Vec<&str> =

@@ -37,8 +37,9 @@ fn sources_keep_the_rules() {
     assert!(files.iter().any(|(path, _)| path == "src/lib.rs"), "looked in the wrong place");
     let borrowed: Vec<(&str, &str)> =
         files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
-    let (manifest, readme) = (read(&root.join("Cargo.toml")), read(&root.join("README.md")));
-    let tree = Tree { manifest: &manifest, readme: &readme, ..Tree::of(&borrowed) };
+    let manifests = ["Cargo.toml", "tests/models/Cargo.toml"].map(|path| read(&root.join(path)));
+    let (manifest, reasons) = (manifests.concat(), read(&root.join("docs/dependencies.md")));
+    let tree = Tree { manifest: &manifest, reasons: &reasons, ..Tree::of(&borrowed) };
 
     let mut faults: Vec<Fault> = RULES.iter().flat_map(|(_, rule)| rule(&tree)).collect();
     faults.sort_by(|a, b| (&a.path, a.line).cmp(&(&b.path, b.line)));
@@ -133,12 +134,12 @@ fn buffer_ring_has_its_atomic() {
     assert_eq!(faults("src/ring/sends.rs"), 2, "the module and the type");
 }
 
-// Each dependency of the manifest must stand in the README.
+// Each dependency of the manifest must stand in the page of dependencies.
 #[test]
 fn dependencies_need_a_reason() {
     let manifest = "[package]\nname = \"a\"\n[dependencies]\nio-uring = \"1\"\nlog = \"1\"\n\
                     [target.'cfg(loom)'.dependencies]\nloom = \"1\"\n[lints.rust]\nb = \"c\"\n";
-    let tree = Tree { manifest, readme: "| `io-uring` | why |", ..Tree::of(&[]) };
+    let tree = Tree { manifest, reasons: "| `io-uring` | why |", ..Tree::of(&[]) };
     let faults = judge("dependencies", &tree);
     let names: Vec<&str> = faults.iter().filter_map(|fault| fault.says.split('`').nth(1)).collect();
     assert_eq!(names, ["log", "loom"]);
@@ -194,6 +195,8 @@ const BAD: &[(&str, &str, &str, usize)] = &[
     ("pure", "src/transport/a.rs", "//! A.\nasync fn a() {}", 2),
     ("pure", "src/broker/a.rs", "//! A.\nstruct A(Rc<B>);", 2),
     ("pure", "src/broker/a.rs", "//! A.\ntype A = HashMap<B, C, RandomState>;", 2),
+    ("asked in time", "src/disk/a.rs", "//! A.\nuse rustix::param::page_size;", 2),
+    ("asked in time", "src/server/a.rs", "//! A.\n\nlet a = read(\"/proc/self/auxv\");", 3),
     ("columns", "tests/a.rs", "//! A.\n\n// {LONG}", 3),
     ("opening", "src/mqtt/a.rs", "// A.\n", 1),
     ("opening", "src/mqtt/a.rs", "use b;\n//! A.\n", 1),
@@ -220,6 +223,7 @@ const GOOD: &[(&str, &str)] = &[
     ("src/mesh/a.rs", "//! A.\nuse std::sync::atomic::AtomicU64;"),
     ("src/mqtt/a.rs", "//! A.\npub(crate) fn a() { \"unsafe TODO crate::store libc::\" }"),
     ("src/mqtt/a.rs", "//! A.\n#![deny(unsafe_code)]\nfn ignore(a: Atomicity) {} // unsafe TODOS"),
+    ("src/cpus.rs", "//! A.\nlet a = read(\"/proc/self/cgroup\"); // rustix::param"),
     ("src/store/a.rs", "//! A.\nlet a = elapsed(b, c); let d = e.elapsed(now);"),
 ];
 

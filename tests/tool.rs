@@ -326,7 +326,7 @@ fn nothing_is_written() {
     fs::write(newer.join("FORMAT"), "ringmq data, format 2\nshards 1\n").expect("room");
     let before = contents(&data);
     for (path, says) in [
-        (&none, "No such file"),
+        (&none, "there is no directory"),
         (&empty, "not a ringmq data directory"),
         (&data.join("shard-0"), "not a ringmq data directory"),
         (&data.join("FORMAT"), "not a directory"),

@@ -1,4 +1,5 @@
-//! What a vhost may use, from its file `limits`: lines of `key = value`.
+//! What a vhost may use, from its file `limits`: lines of `key = value`, and of comments, behind
+//! values as well.
 
 use super::error::Fault;
 
@@ -31,8 +32,9 @@ impl VhostLimits {
     pub(super) fn parse(text: &str) -> Result<Self, Fault> {
         let mut limits = Self::default();
         for (at, line) in text.lines().enumerate() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
+            // No limit and no number has a `#`.
+            let line = line.split_once('#').map_or(line, |(before, _)| before).trim();
+            if line.is_empty() {
                 continue;
             }
             let fault = |says: String| Fault::at(at + 1, says);

@@ -23,6 +23,10 @@ const PASSWORDS: &str = "passwords";
 const ACL: &str = "acl";
 const LIMITS: &str = "limits";
 
+const VHOSTS_FLAG: &str = "--vhosts";
+
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// Where a policy comes from.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Sources {
@@ -63,14 +67,17 @@ pub(super) fn load(
     number: &mut dyn FnMut(&str) -> Result<u16, String>,
 ) -> Result<Vec<Vhost>, LoadError> {
     let mut vhosts = match &sources.vhosts {
-        Some(directory) => load_directory(directory)?,
+        Some(directory) => load_directory(directory).map_err(|error| error.of_flag(VHOSTS_FLAG))?,
         None => Vec::new(),
     };
     add_default(&mut vhosts, sources)?;
-    let directory = sources.vhosts.as_deref().unwrap_or(Path::new("--default-vhost"));
+    let (flag, directory) = match &sources.vhosts {
+        Some(directory) => (VHOSTS_FLAG, directory.as_path()),
+        None => ("--default-vhost", Path::new(&sources.default_vhost)),
+    };
     let mut taken: HashMap<u16, String> = HashMap::new();
     for vhost in &mut vhosts {
-        let fault = |says: String| Fault::whole(says).of(directory);
+        let fault = |says: String| Fault::whole(says).of(directory).of_flag(flag);
         vhost.number = match vhost.name.as_str() {
             ROOT => 0,
             name => number(name).map_err(fault)?,
@@ -99,8 +106,8 @@ fn add_default(vhosts: &mut Vec<Vhost>, sources: &Sources) -> Result<(), LoadErr
         }
         None => {
             let says = format!("has no folder for {name:?}, which --default-vhost names: make it");
-            let directory = sources.vhosts.as_deref().unwrap_or(Path::new("--vhosts"));
-            return Err(Fault::whole(says).of(directory));
+            let directory = sources.vhosts.as_deref().expect("without one the vhost was made");
+            return Err(Fault::whole(says).of(directory).of_flag(VHOSTS_FLAG));
         }
     };
     let vhost = &mut vhosts[place];
@@ -113,13 +120,13 @@ fn add_default(vhosts: &mut Vec<Vhost>, sources: &Sources) -> Result<(), LoadErr
         if vhost.users.is_some() {
             return Err(twice("--passwords", PASSWORDS).of(path));
         }
-        read_users(path, vhost)?;
+        read_users(path, vhost).map_err(|error| error.of_flag("--passwords"))?;
     }
     if let Some(path) = &sources.acl {
         if vhost.has_acl_file {
             return Err(twice("--acl", ACL).of(path));
         }
-        read_acl(path, vhost)?;
+        read_acl(path, vhost).map_err(|error| error.of_flag("--acl"))?;
     }
     Ok(())
 }
@@ -171,9 +178,7 @@ fn load_vhost(directory: &Path, name: &str) -> Result<Vhost, LoadError> {
 /// Names in a directory, in order, without those that begin with a dot or end in `~`: what editors
 /// and `ringmq passwd` have there for a while.
 fn list(directory: &Path) -> Result<Vec<String>, LoadError> {
-    let fault = |error: io::Error| {
-        Fault::whole(format!("cannot be read: {error}; it must be a directory")).of(directory)
-    };
+    let fault = |error: io::Error| Fault::unreadable(&error, "directory").of(directory);
     let mut names = Vec::new();
     for entry in directory.read_dir().map_err(fault)? {
         let name = entry.map_err(fault)?.file_name().into_string().map_err(|name| {
@@ -266,9 +271,16 @@ fn read(path: &Path, bytes_max: u64) -> Result<String, Fault> {
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(bytes_max + 1).read_to_end(&mut bytes))
-        .map_err(|error| Fault::whole(format!("cannot be read: {error}")))?;
+        .map_err(|error| Fault::unreadable(&error, "file"))?;
     if bytes.len() as u64 > bytes_max {
         return Err(Fault::whole(format!("has more than {bytes_max} bytes")));
+    }
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return Err(Fault::whole("is UTF-16; save it as UTF-8"));
+    }
+    // Editors of Windows put a byte order mark there, and none show it.
+    if bytes.starts_with(BYTE_ORDER_MARK) {
+        bytes.drain(..BYTE_ORDER_MARK.len());
     }
     String::from_utf8(bytes).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];

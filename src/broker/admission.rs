@@ -7,7 +7,8 @@
 //! ```
 //! Until the answer is there the CONNECT stays with its link, unread, as does what is behind it.
 
-use std::net::IpAddr;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 
 use compact_str::CompactString;
 use log::debug;
@@ -17,6 +18,7 @@ use crate::mqtt::{Connect, ConnectReturn, Version};
 
 use super::ConnId;
 use super::connection::Phase;
+use super::refusal::Why;
 use super::shard::{Event, Shard};
 use super::vhost::VhostId;
 
@@ -25,8 +27,28 @@ use super::vhost::VhostId;
 pub struct Caller {
     /// Where it connected from, if that has an address.
     pub address: Option<IpAddr>,
+    /// From which port.
+    pub port: u16,
     /// It came in through a door that only this host can reach.
     pub local: bool,
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.address {
+            Some(address) => SocketAddr::new(address, self.port).fmt(f),
+            None => f.write_str("a Unix socket"),
+        }
+    }
+}
+
+/// How TLS has secured a link.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Secured {
+    /// The version.
+    pub version: &'static str,
+    /// The name in the client's certificate, if it has shown one with a name.
+    pub certificate: Option<Box<str>>,
 }
 
 /// A password that is to be verified off this thread.
@@ -57,6 +79,8 @@ pub enum Answer {
 #[derive(Debug)]
 pub(super) struct Greeting {
     pub(super) caller: Caller,
+    /// How TLS has secured it.
+    pub(super) secured: Option<Secured>,
     /// The user that its certificate names.
     certified: Option<CompactString>,
     admission: Admission,
@@ -78,7 +102,7 @@ pub(super) enum Admittance {
 
 impl Greeting {
     pub(super) fn new(caller: Caller) -> Self {
-        Self { caller, certified: None, admission: Admission::Unasked }
+        Self { caller, secured: None, certified: None, admission: Admission::Unasked }
     }
 
     /// Whether an answer must come before anything is read.
@@ -113,10 +137,22 @@ impl Shard {
         }
     }
 
-    /// Notes where a link's client really is: a proxy that is trusted has said so.
-    pub fn relocate(&mut self, conn: ConnId, address: Option<IpAddr>) {
+    /// Whether it is not known yet how TLS has secured a link that sends CONNECT.
+    pub fn wants_secured(&mut self, conn: ConnId) -> bool {
+        self.greeting_mut(conn).is_some_and(|greeting| greeting.secured.is_none())
+    }
+
+    /// Notes how TLS has secured it.
+    pub fn note_secured(&mut self, conn: ConnId, secured: Secured) {
         if let Some(greeting) = self.greeting_mut(conn) {
-            greeting.caller.address = address;
+            greeting.secured = Some(secured);
+        }
+    }
+
+    /// Notes where a link's client really is: a proxy that is trusted has said so.
+    pub fn relocate(&mut self, conn: ConnId, address: Option<IpAddr>, port: u16) {
+        if let Some(greeting) = self.greeting_mut(conn) {
+            (greeting.caller.address, greeting.caller.port) = (address, port);
         }
     }
 
@@ -127,9 +163,13 @@ impl Shard {
         self.policy.login(greeting.user_name(connect)).vhost.map(VhostId)
     }
 
-    /// Whether a link came in through a door that only this host can reach.
-    pub(super) fn is_local(&mut self, conn: ConnId) -> bool {
-        self.greeting_mut(conn).is_some_and(|greeting| greeting.caller.local)
+    /// Who is at the other end of a link.
+    pub(super) fn caller_of(&self, conn: ConnId) -> Caller {
+        match self.out.connections.get(conn).map(|connection| &connection.phase) {
+            Some(Phase::Greeting(greeting)) => greeting.caller,
+            Some(Phase::Open(open)) => open.caller,
+            Some(Phase::Closed) | None => Caller::default(),
+        }
     }
 
     /// Decides about a CONNECT, or puts a question.
@@ -142,10 +182,12 @@ impl Shard {
                 return if policy.may_stay(&identity, greeting.caller.local) {
                     Admittance::In(identity)
                 } else {
+                    self.notices.refused_for(Why::Revoked);
                     Admittance::Out(ConnectReturn::NotAuthorized)
                 };
             }
             Admission::Answered(_, answer) => {
+                self.notices.refused_for(Why::by(answer));
                 return Admittance::Out(code_of(answer, connect.version));
             }
             asked @ Admission::Asked(_) => {
@@ -164,6 +206,11 @@ impl Shard {
             Verdict::Granted(identity) => Admittance::In(identity),
             Verdict::Refused(refusal) => {
                 self.out.stats.logins_refused += 1;
+                self.notices.refused_for(match refusal {
+                    Refusal::NotAuthorized => Why::NoUser,
+                    Refusal::BadUserNameOrPassword => Why::NoPassword,
+                    Refusal::Malformed => Why::LoginTooLong,
+                });
                 Admittance::Out(refusal.connect_return(connect.version))
             }
             Verdict::Verify(question) => {

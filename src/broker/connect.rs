@@ -1,59 +1,18 @@
 //! CONNECT: who may come in, and what session it finds (3.1, 3.2).
 
-use log::{debug, warn};
-
 use crate::access::Identity;
 use crate::limits::CLIENT_ID_BYTES_MAX;
-use crate::mqtt::{Connack, Connect, ConnectReturn, TopicName, Version};
+use crate::mqtt::{Connack, Connect, ConnectReturn, Version};
 use crate::store::SessionKey;
 
-use super::admission::Admittance;
+use super::admission::{Admittance, Caller};
 use super::connection::{Open, Phase, Will};
 use super::promises::{Reply, Wait};
 use super::reason::CloseReason;
+use super::refusal::Why;
 use super::shard::{Context, Event, Shard};
 use super::vhost::VhostId;
 use super::{ConnId, Flow, Takeover, placement};
-
-/// What somebody who sees a refusal in the log can do.
-fn advice(code: ConnectReturn) -> &'static str {
-    match code {
-        ConnectReturn::UnacceptableVersion => "clients must speak MQTT 3.1 or 3.1.1",
-        ConnectReturn::IdentifierRejected => {
-            "it must not be another user's, without clean session not empty, and never over 1,024 \
-             bytes"
-        }
-        ConnectReturn::ServerUnavailable => {
-            "there are as many clients or sessions as there may be: see --max-connections, and \
-             `limits` of its vhost"
-        }
-        ConnectReturn::BadCredentials | ConnectReturn::NotAuthorized => {
-            "see --passwords, --vhosts, --acl"
-        }
-        ConnectReturn::Accepted => "",
-    }
-}
-
-/// Lets one refusal a second into the log: whoever is refused may try again at once.
-#[derive(Default, Debug)]
-pub(super) struct Refusals {
-    quiet_until_ms: u64,
-    unlogged: u64,
-}
-
-impl Refusals {
-    const QUIET_MS: u64 = 1_000;
-
-    /// Whether this one is to be logged, and how many before it were not.
-    fn log_now(&mut self, now_ms: u64) -> Option<u64> {
-        if now_ms < self.quiet_until_ms {
-            self.unlogged += 1;
-            return None;
-        }
-        self.quiet_until_ms = now_ms + Self::QUIET_MS;
-        Some(std::mem::take(&mut self.unlogged))
-    }
-}
 
 fn will_of(connect: &Connect<'_>) -> Option<Box<Will>> {
     connect.will.map(|will| {
@@ -73,8 +32,9 @@ impl Shard {
         connect: &Connect<'_>,
         context: &mut Context<'_>,
     ) -> Flow {
+        let caller = self.caller_of(conn);
         match self.admit(conn, connect) {
-            Admittance::In(identity) if self.waits_to_begin(conn, connect, &identity) => {
+            Admittance::In(identity) if self.waits_to_begin(conn, connect, &identity, context) => {
                 self.keep_admitted(conn, identity);
                 return Flow::Wait;
             }
@@ -82,18 +42,26 @@ impl Shard {
             Admittance::Out(code) => self.refuse(conn, code, context),
             Admittance::Wait => return Flow::Wait,
         }
+        self.tell_refused(caller, Some(connect), context.now_ms);
         Flow::Continue
     }
 
     /// Whether a client begins a session that stays, and has to wait for the log.
-    fn waits_to_begin(&mut self, conn: ConnId, connect: &Connect<'_>, identity: &Identity) -> bool {
+    fn waits_to_begin(
+        &mut self,
+        conn: ConnId,
+        connect: &Connect<'_>,
+        identity: &Identity,
+        context: &Context<'_>,
+    ) -> bool {
+        let found = self.finds_session(VhostId(identity.vhost), connect.client_id, context);
         let sessions = &self.catalog.sessions;
-        let found = sessions.find(identity.vhost, connect.client_id);
         let begins = !connect.clean_session && found.is_none_or(|key| sessions.get(key).clean);
         begins && self.waits_for_log(conn)
     }
 
-    /// Lets a client in.
+    /// Lets a client in, or refuses it. All that may refuse it is asked before the connection that
+    /// has its client id is ended: who is refused disturbs nobody.
     fn enter(
         &mut self,
         conn: ConnId,
@@ -101,14 +69,12 @@ impl Shard {
         identity: &Identity,
         context: &mut Context<'_>,
     ) {
-        let (vhost, local) = (VhostId(identity.vhost), self.is_local(conn));
-        if connect.will.is_some_and(|will| self.is_too_deep(will.topic)) {
-            return self.close(conn, CloseReason::TooManyLevels, context);
-        }
+        let (vhost, caller) = (VhostId(identity.vhost), self.caller_of(conn));
         let made;
         let client_id = match connect.client_id {
             // [MQTT-3.1.3-8]; 3.1 wants 1 to 23 characters in any case, longer ones do no harm.
             "" if !connect.clean_session || connect.version == Version::V31 => {
+                self.notices.refused_for(Why::EmptyId);
                 return self.refuse(conn, ConnectReturn::IdentifierRejected, context);
             }
             // [MQTT-3.1.3-6]
@@ -117,38 +83,57 @@ impl Shard {
                 &made
             }
             given if given.len() > CLIENT_ID_BYTES_MAX => {
+                self.notices.refused_for(Why::LongId);
                 return self.refuse(conn, ConnectReturn::IdentifierRejected, context);
             }
             given => given,
         };
+        self.end_if_expired(vhost, client_id, context);
         if !self.may_take(vhost, client_id, identity.user.as_deref()) {
             self.out.stats.takeovers_refused += 1;
+            self.tell_lockout(caller, (vhost, client_id), identity.user.as_deref(), context.now_ms);
             return self.refuse(conn, ConnectReturn::IdentifierRejected, context);
         }
-        self.take_over(vhost, client_id, context);
         if !self.admit_to(vhost, client_id, context) {
             return self.refuse(conn, ConnectReturn::ServerUnavailable, context);
         }
+        let will = self.take_over(vhost, client_id, caller, context);
+        self.welcome(conn, connect, identity, client_id, context);
+        if let Some(will) = will {
+            // Behind its CONNACK the newcomer gets it as well, at QoS 0 too.
+            self.publish_will(vhost, &will, context);
+        }
+    }
+
+    /// Gives a client that was let in its session.
+    fn welcome(
+        &mut self,
+        conn: ConnId,
+        connect: &Connect<'_>,
+        identity: &Identity,
+        client_id: &str,
+        context: &mut Context<'_>,
+    ) {
+        let (vhost, caller) = (VhostId(identity.vhost), self.caller_of(conn));
         let sessions = &self.catalog.sessions;
         let found = sessions.find(vhost.0, client_id);
         let ends = connect.clean_session && found.is_some_and(|key| !sessions.get(key).clean);
         let (session, present) =
             self.attach(identity, client_id, connect.clean_session, conn, context);
+        self.tell_connected(conn, connect, identity, (client_id, present), context.now_ms);
         // What a client acknowledges must not be sent again without DUP, even if the power goes:
         // so that it is back is written before what waits for it is sent.
         let kept = self.catalog.sessions.get(session);
         let resuming = !kept.clean && kept.queue.waiting() > 0;
         // What waits is sent when it is committed.
         let once_end = if kept.clean { u64::MAX } else { kept.queue.end() };
-        let Some(connection) = self.out.connections.get_mut(conn) else {
-            return;
-        };
+        let Some(connection) = self.out.connections.get_mut(conn) else { return };
         connection.once_end = once_end;
         connection.phase = Phase::Open(Open {
             version: connect.version,
             vhost,
             session,
-            local,
+            caller,
             certified: identity.certified,
             // [MQTT-3.1.2-24] One and a half times the keep alive.
             silence_ms_max: u32::from(connect.keep_alive_s) * 1500,
@@ -157,7 +142,6 @@ impl Shard {
         self.clients += 1;
         self.out.stats.clients_accepted += 1;
         self.vhosts[vhost].counts.clients_accepted += 1;
-        debug!("link {}: client {client_id:?} connected, session present: {present}", conn.slot);
         if ends || !connect.clean_session && !present {
             self.greet_once_kept(conn);
         } else {
@@ -180,10 +164,6 @@ impl Shard {
         }
     }
 
-    fn is_too_deep(&self, topic: TopicName<'_>) -> bool {
-        topic.level_count() > self.out.options.topic_levels_max
-    }
-
     pub(super) fn write_connack(&mut self, conn: ConnId, present: bool) {
         let version = self.version(conn).unwrap_or(Version::V311);
         self.out.reply(conn, &Connack::bytes_v3(version, present, ConnectReturn::Accepted));
@@ -201,10 +181,7 @@ impl Shard {
     /// Answers a CONNECT with a refusal and closes [MQTT-3.2.2-5].
     pub(super) fn refuse(&mut self, conn: ConnId, code: ConnectReturn, context: &mut Context<'_>) {
         self.out.stats.clients_refused += 1;
-        if let Some(unlogged) = self.refusals.log_now(context.now_ms) {
-            let advice = advice(code);
-            warn!("link {}: {code}: {advice} ({unlogged} more since the last)", conn.slot);
-        }
+        self.notices.refused_for(Why::Code(code));
         self.out.reply(conn, &Connack::bytes_v3(Version::V311, false, code));
         self.close(conn, CloseReason::Refused(code), context);
     }
@@ -217,7 +194,7 @@ impl Shard {
     }
 
     /// Notes whose a session is. Its subscriptions bring what that user may read.
-    fn set_owner(&mut self, key: SessionKey, user: Option<&str>) {
+    fn set_owner(&mut self, key: SessionKey, user: Option<&str>, context: &mut Context<'_>) {
         let session = self.catalog.sessions.get(key);
         if session.owner() != user {
             if !session.subscriptions.is_empty() {
@@ -226,16 +203,25 @@ impl Shard {
             self.catalog.set_owner(key, user, &mut self.out.logs);
             // Nor may it bring what only the user before may read.
             self.catalog.sessions.get_mut(key).screen_waiting();
+            self.settle_withheld(key, context);
         }
     }
 
-    /// Ends the connection that has this client id now [MQTT-3.1.4-2].
-    fn take_over(&mut self, vhost: VhostId, client_id: &str, context: &mut Context<'_>) {
+    /// Ends the connection that has this client id now [MQTT-3.1.4-2]; gives its will, which is to
+    /// be published.
+    fn take_over(
+        &mut self,
+        vhost: VhostId,
+        client_id: &str,
+        caller: Caller,
+        context: &mut Context<'_>,
+    ) -> Option<Box<Will>> {
         let sessions = &self.catalog.sessions;
-        let holder = sessions.find(vhost.0, client_id).and_then(|key| sessions.get(key).holder);
-        if let Some(holder) = holder {
-            self.close(ConnId::of(holder), CloseReason::TakenOver, context);
-        }
+        let holder = sessions.find(vhost.0, client_id).and_then(|key| sessions.get(key).holder)?;
+        let holder = ConnId::of(holder);
+        self.tell_takeover(vhost, client_id, [self.caller_of(holder), caller], context.now_ms);
+        let (_, will) = self.end(holder, CloseReason::TakenOver(caller), context)?;
+        Some(will)
     }
 
     /// Finds or makes the session (3.1.2.4); tells whether there was one [MQTT-3.2.2-2].
@@ -262,7 +248,7 @@ impl Shard {
         if found.is_none() {
             self.count_session(key);
         }
-        self.set_owner(key, identity.user.as_deref());
+        self.set_owner(key, identity.user.as_deref(), context);
         let logs = &mut self.out.logs;
         // [MQTT-4.4.0-1] What is not acknowledged comes again.
         self.catalog.attach(key, conn.holder(), logs);

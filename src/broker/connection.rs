@@ -4,7 +4,8 @@
 //!  Greeting ──CONNECT──► Open ──DISCONNECT, end, fault, takeover──► Closed
 //!      └──────────────── fault, time-out, refusal ───────────────────▲
 //! ```
-//! `Closed` stays until the link is gone: what is in the output still goes out.
+//! `Closed` stays until the link is gone: what is in the output still goes out, and so does what is
+//! promised.
 
 use crate::mqtt::{QoS, Version};
 use crate::slots::{make_room, shorten};
@@ -42,8 +43,7 @@ pub(super) struct Open {
     pub(super) version: Version,
     pub(super) vhost: VhostId,
     pub(super) session: SessionKey,
-    /// It came in through a door that only this host can reach.
-    pub(super) local: bool,
+    pub(super) caller: Caller,
     /// A certificate says who it is.
     pub(super) certified: bool,
     /// Milliseconds without a packet after which the client is gone; 0: never.
@@ -98,6 +98,9 @@ pub(super) struct Connection {
     pub(super) choked: bool,
     /// How its own output gets along.
     pub(super) pace: Pace,
+    /// Messages at QoS 0 that were dropped for it, from the first that was told on, until they are
+    /// told; 0: none.
+    pub(super) qos0_dropped: u32,
     /// Whether it is on the list of connections with output.
     pub(super) dirty: bool,
     pub(super) replays: Option<Box<Replays>>,
@@ -117,6 +120,11 @@ impl Connection {
     #[inline]
     pub(super) fn throttled_until_ms(&self) -> Option<u64> {
         self.meter.as_ref().and_then(|meter| meter.paused_until_ms)
+    }
+
+    /// Whether replies are still to come; that more of its session may be sent is none.
+    pub(super) fn is_owed(&self) -> bool {
+        self.promised > self.resumes || !self.withheld.is_empty()
     }
 
     /// Takes the next promised reply off the account; whether it is to be withheld.
@@ -163,6 +171,7 @@ impl Connections {
             promised: 0,
             choked: false,
             pace: Pace::Free,
+            qos0_dropped: 0,
             dirty: false,
             replays: None,
         });

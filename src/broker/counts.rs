@@ -30,6 +30,34 @@ impl VhostReport {
 }
 
 impl Shard {
+    /// What there is now, with names: for who looks whether a shard is well.
+    pub fn figures(&self) -> Vec<(&'static str, u64)> {
+        let usage = self.vhosts.iter().map(|(_, place)| place.usage.queued_bytes);
+        let kept = self.vhosts.iter().filter_map(|(vhost, _)| self.catalog.retained(vhost.0));
+        let (topics, bytes) = kept.fold((0, 0), |(topics, bytes), kept| {
+            (topics + kept.len() as u64, bytes + kept.bytes())
+        });
+        let log = &self.out.logs.disk;
+        vec![
+            ("clients", self.clients as u64),
+            ("sessions", self.catalog.sessions.len() as u64),
+            ("queued_bytes", usage.sum()),
+            ("retained", topics),
+            ("retained_bytes", bytes),
+            ("memory_bytes_of_clean_sessions", self.out.logs.memory.memory_bytes() as u64),
+            ("full_sessions_waited_for", self.blocked.len() as u64),
+            ("passwords_asked", self.inquiries.len() as u64),
+            ("replays", self.replaying.len() as u64),
+            ("log_files", log.segments().len() as u64),
+            ("log_begins", log.segments().next().map_or(0, |segment| segment.start)),
+            ("log_checkpoint", log.checkpoint()),
+            ("log_committed", log.committed()),
+            ("log_appended", log.appended()),
+            ("log_staged_bytes", log.staged_bytes()),
+            ("disk_short", u64::from(self.shortage.is_any())),
+        ]
+    }
+
     /// Each vhost in figures, but for those in which nothing ever was.
     pub fn vhost_reports(&self) -> Vec<VhostReport> {
         let reports = self.vhosts.iter().map(|(vhost, place)| {

@@ -11,12 +11,15 @@ use crate::access::Policy;
 use crate::chunk::ChunkPool;
 use crate::limits::{LOG_BYTES_MAX, OUTGOING_BURST_FACTOR};
 use crate::mqtt::{Ack, AckKind, Delivery, PacketId, Properties, Publish, QoS, TopicName, Version};
+use crate::shown::Shown;
 use crate::store::{Logs, QueueEntry, QueueNext, QueueTerms, Session, SessionKey};
 
+use super::accounts::Accounts;
 use super::congestion::Pace;
 use super::connection::Connections;
 use super::letter::{Letter, Source};
-use super::overflow::{DropReason, Drops, FULL};
+use super::notices::note_first_slow;
+use super::overflow::{DropReason, FULL};
 use super::rights::client_of;
 use super::shard::{Context, Event};
 use super::stats::Stats;
@@ -25,6 +28,7 @@ use super::{ConnId, Options};
 /// Everything a message touches on its way out of a shard, beside the session it goes to.
 pub(super) struct Outgoing {
     pub(super) options: Options,
+    time_base: TimeBase,
     pub(super) connections: Connections,
     pub(super) logs: Logs,
     pub(super) pool: ChunkPool,
@@ -36,9 +40,18 @@ pub(super) struct Outgoing {
     /// Connections that wait for QoS 2 messages to be committed, in order: how far the log must be,
     /// and below which number their sessions' messages are committed then.
     pub(super) steadying: VecDeque<(u64, u64, ConnId)>,
-    /// What was dropped for full sessions and is still to be told.
-    pub(super) drops: Drops,
+    /// What happened to sessions and is still to be told.
+    pub(super) accounts: Accounts,
+    /// Connections that QoS 0 was dropped for lately; each once.
+    pub(super) slow: Vec<ConnId>,
     pub(super) stats: Stats,
+}
+
+/// One moment on the log's time line and on the clock of [`Context`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TimeBase {
+    pub(super) time_ms: u64,
+    pub(super) now_ms: u64,
 }
 
 /// How one session gets one message.
@@ -52,9 +65,10 @@ pub(super) struct Terms {
 }
 
 impl Outgoing {
-    pub(super) fn new(options: Options, logs: Logs) -> Self {
+    pub(super) fn new(options: Options, time_base: TimeBase, logs: Logs) -> Self {
         Self {
             options,
+            time_base,
             connections: Connections::default(),
             logs,
             pool: ChunkPool::default(),
@@ -62,14 +76,20 @@ impl Outgoing {
             events: VecDeque::new(),
             patience: VecDeque::new(),
             steadying: VecDeque::new(),
-            drops: Drops::default(),
+            accounts: Accounts::default(),
+            slow: Vec::new(),
             stats: Stats::default(),
         }
     }
 
-    /// Milliseconds since 1970.
+    /// The time of the log's time line.
     pub(super) fn time_ms(&self, context: &Context<'_>) -> u64 {
-        self.options.epoch_ms + context.now_ms
+        self.time_at(context.now_ms)
+    }
+
+    pub(super) fn time_at(&self, now_ms: u64) -> u64 {
+        let TimeBase { time_ms, now_ms: base_ms } = self.time_base;
+        time_ms + now_ms.saturating_sub(base_ms)
     }
 
     /// Appends a reply, at most some bytes, to a connection's output.
@@ -123,6 +143,10 @@ impl Outgoing {
         // A replay goes at the output's pace: it is bounded, and not dropped.
         if full && !terms.retain {
             self.stats.qos0_dropped_slow += 1;
+            connection.qos0_dropped = connection.qos0_dropped.saturating_add(1);
+            if connection.qos0_dropped == 1 {
+                note_first_slow(&mut self.slow, conn, &session.client_id);
+            }
             return false;
         }
         let delivery = Delivery { packet_id: None, dup: false, retain: terms.retain };
@@ -258,7 +282,7 @@ impl Outgoing {
         let mut dropped = false;
         let Some(conn) = session.holder.map(ConnId::of) else { return dropped };
         let Some(connection) = self.connections.get_mut(conn) else { return dropped };
-        if connection.resumes > 0 {
+        if connection.resumes > 0 || session.is_withheld() {
             return dropped;
         }
         let (before, once_end) = (connection.output.bytes(), connection.once_end);
@@ -284,8 +308,16 @@ impl Outgoing {
             };
             let topic = TopicName::parse(stored.topic).expect("it was checked when it came");
             if session.must_screen(number) && !policy.may_receive(&client_of(session), topic) {
-                dropped |= session.queue.withdraw(number, &mut self.logs);
                 self.stats.queued_denied += 1;
+                if self.stats.queued_denied.is_power_of_two() {
+                    let (client, topic) = (&session.client_id, topic.as_str());
+                    let count = self.stats.queued_denied;
+                    warn!(
+                        "{client:?}: a waiting message to {topic:.80} is dropped: the access rules \
+                         deny it; {count} on this shard"
+                    );
+                }
+                dropped |= session.queue.withdraw(number, &mut self.logs);
                 continue;
             }
             let QueueTerms { retain, exactly_once } = entry.terms();
@@ -339,10 +371,9 @@ impl Outgoing {
     fn count_drop(&mut self, key: SessionKey, session: &mut Session, reason: DropReason) {
         session.dropped = session.dropped.saturating_add(1);
         let client = &session.client_id;
-        let is_named = self.drops.count(key, client, reason);
-        // The first of a session at once; what follows once a minute.
-        if is_named && session.dropped == 1 {
-            warn!("{client:?}: session full ({FULL}), {reason}");
+        if self.accounts.is_first(key, client, reason.matter()) {
+            let client = &**client;
+            warn!(client, event = "session_full"; "session full ({FULL}), {reason}");
         }
     }
 
@@ -351,6 +382,7 @@ impl Outgoing {
         self.stats.retained_refused_full += 1;
         if self.stats.retained_refused_full.is_power_of_two() {
             let count = self.stats.retained_refused_full;
+            let topic = Shown(topic);
             warn!(
                 "{topic}: not retained: as much is retained as may be (--retained-max-count, \
                  --retained-max-bytes, max-retained-bytes of its vhost); {count} on this shard"

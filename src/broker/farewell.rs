@@ -1,7 +1,5 @@
 //! Ends of connections: their reasons, wills (3.1.2.5), and what becomes of the session.
 
-use log::debug;
-
 use crate::limits::CONNECT_TIMEOUT_MS;
 use crate::mqtt::TopicName;
 use crate::store::SessionKey;
@@ -19,29 +17,46 @@ impl Shard {
     /// Ends a connection: the will is published unless DISCONNECT came [MQTT-3.1.2-8],
     /// [MQTT-3.1.2-10], the session is detached, and [`Event::Close`] follows.
     pub fn close(&mut self, conn: ConnId, reason: CloseReason, context: &mut Context<'_>) {
-        let Some(connection) = self.out.connections.get_mut(conn) else {
-            return;
-        };
+        if let Some((vhost, will)) = self.end(conn, reason, context) {
+            self.publish_will(vhost, &will, context);
+        }
+    }
+
+    /// The same, but for the will: gives it if it is to be published. Of a connection that is taken
+    /// over its place among those there may be passes to the one that takes it over.
+    pub(super) fn end(
+        &mut self,
+        conn: ConnId,
+        reason: CloseReason,
+        context: &mut Context<'_>,
+    ) -> Option<(VhostId, Box<Will>)> {
+        self.tell_slow_at_end(conn, context.now_ms);
+        let connection = self.out.connections.get_mut(conn)?;
         let phase = std::mem::replace(&mut connection.phase, Phase::Closed);
         if matches!(phase, Phase::Closed) {
-            return;
+            return None;
         }
-        debug!("link {}: closing: {reason}", conn.slot);
         self.out.stats.count_close(reason);
         connection.replays = None;
+        match &phase {
+            Phase::Greeting(greeting) => {
+                self.tell_closed_early(greeting.caller, reason, context.now_ms);
+            }
+            Phase::Open(open) => self.tell_disconnected(open, reason, context.now_ms),
+            Phase::Closed => {}
+        }
         self.out.stop_holding(conn, context);
         self.out.events.push_back(Event::Close(conn));
-        if let Phase::Open(open) = phase {
-            let will = open.will.as_deref().filter(|_| reason != CloseReason::Disconnected);
-            // Whether it may is to be asked while its session is there.
-            let will = will.filter(|will| self.may_publish_will(open.session, will));
-            self.detach(&open, context);
+        let Phase::Open(mut open) = phase else { return None };
+        let will = open.will.take().filter(|_| reason != CloseReason::Disconnected);
+        // Whether it may is to be asked while its session is there.
+        let will = will.filter(|will| self.may_publish_will(open.session, will));
+        self.detach(&open, context);
+        if !matches!(reason, CloseReason::TakenOver(_)) {
             context.peers.leave(open.vhost.0);
-            self.clients -= 1;
-            if let Some(will) = will {
-                self.publish_will(open.vhost, will, context);
-            }
         }
+        self.clients -= 1;
+        will.map(|will| (open.vhost, will))
     }
 
     /// Publishes the wills of all connections: the broker stops, and who wants them is still there.
@@ -110,7 +125,10 @@ impl Shard {
             connection.last_packet_ms = context.now_ms;
             return self.timer_ms(conn);
         }
-        let reason = if greeting { CloseReason::ConnectTimeout } else { CloseReason::KeepAlive };
+        let reason = match self.out.connections.get(conn).map(|connection| &connection.phase) {
+            Some(Phase::Open(open)) => CloseReason::KeepAlive(open.silence_ms_max / 1500),
+            _ => CloseReason::ConnectTimeout,
+        };
         self.close(conn, reason, context);
         None
     }
@@ -125,14 +143,17 @@ impl Shard {
         if self.catalog.sessions.get(key).clean {
             self.end_session(key, context);
         } else {
-            self.expect_expiry(context.now_ms);
+            self.expect_absences(context.now_ms);
         }
     }
 
     fn may_publish_will(&mut self, key: SessionKey, will: &Will) -> bool {
         let topic = TopicName::parse(&will.topic).expect("it was checked at CONNECT");
-        let may = may_publish(&self.policy, self.catalog.sessions.get(key), topic);
+        let (session, levels_max) =
+            (self.catalog.sessions.get(key), self.out.options.topic_levels_max);
+        let may = may_publish(&self.policy, session, topic, levels_max);
         if !may {
+            self.tell_denied_publish(key, topic);
             self.out.stats.publishes_denied += 1;
             let vhost = VhostId(self.catalog.sessions.get(key).vhost);
             self.vhosts[vhost].counts.publishes_denied += 1;
@@ -140,7 +161,7 @@ impl Shard {
         may
     }
 
-    fn publish_will(&mut self, vhost: VhostId, will: &Will, context: &mut Context<'_>) {
+    pub(super) fn publish_will(&mut self, vhost: VhostId, will: &Will, context: &mut Context<'_>) {
         let topic = TopicName::parse(&will.topic).expect("it was checked at CONNECT");
         let Will { payload, qos, retain, .. } = will;
         let message = Message { topic, payload, qos: *qos, retain: *retain };

@@ -36,7 +36,6 @@ impl Shard {
         context: &mut Context<'_>,
     ) -> Flow {
         let Some(Passage { vhost, route, denied }) = self.route_of(conn, publish.topic) else {
-            self.close(conn, CloseReason::TooManyLevels, context);
             return Flow::Stop;
         };
         if denied {
@@ -141,7 +140,12 @@ impl Shard {
 
     /// A QoS 2 message is wherever it must be: notes that it came, and answers when that is stored.
     pub(super) fn note_received(&mut self, conn: ConnId, packet_id: PacketId) {
-        let Some(key) = self.session_key(conn) else { return };
+        let Some(key) = self.session_key(conn) else {
+            // Its client has left. Until its PUBREL comes this shard remembers the identifier; if it
+            // crashes, the others do, by the message's origin.
+            self.promise(conn, Reply::Pubrec(packet_id), Wait::default());
+            return;
+        };
         let id = packet_id.get();
         // A repeated one must not take the identifier again that PUBREL has freed meanwhile.
         if self.receiving.remove(&(key, id)) {
@@ -261,7 +265,7 @@ impl Shard {
         }
     }
 
-    /// The vhost and route of what a connection publishes; `None` if the topic has too many levels.
+    /// The vhost and route of what a connection publishes; `None` if it is not open.
     #[inline]
     fn route_of(&mut self, conn: ConnId, topic: TopicName<'_>) -> Option<Passage> {
         let connection = self.out.connections.get_mut(conn)?;
@@ -271,13 +275,11 @@ impl Shard {
         let exchange = &mut self.vhosts[open.vhost].exchange;
         let last = &mut connection.last_topic;
         if !exchange.routes.is_current(last.route) || last.topic != topic.as_str() {
-            if topic.level_count() > self.out.options.topic_levels_max {
-                return None;
-            }
             let readers = Readers::new(&self.policy, open.vhost, &self.catalog.sessions);
             last.route = exchange.route(topic, &readers);
             let session = self.catalog.sessions.get(open.session);
-            last.denied = !may_publish(&self.policy, session, topic);
+            let levels_max = self.out.options.topic_levels_max;
+            last.denied = !may_publish(&self.policy, session, topic, levels_max);
             last.topic.clear();
             last.topic.push_str(topic.as_str());
         }

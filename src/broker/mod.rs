@@ -7,11 +7,15 @@
 //! | file | noun |
 //! |---|---|
 //! | `shard` | the hub: what a reactor calls |
-//! | `admission`, `rights` | who may come in; what they may do |
+//! | `admission`, `rights`, `review` | who may come in; what they may do, and new rules |
 //! | `counts` | what happened in a vhost |
 //! | `connect`, `subscribe` | CONNECT; SUBSCRIBE and UNSUBSCRIBE |
 //! | `inbound`, `routing` | PUBLISH and its answers; who gets a message |
 //! | `farewell`, `reason` | ends of connections and wills; why they end |
+//! | `absences` | sessions whose clients are away, and which have expired |
+//! | `deletion` | sessions that an operator has deleted |
+//! | `refusal` | why clients are refused |
+//! | `notices`, `accounts`, `takeovers`, `line_limit` | what the log says of clients; how often |
 //! | `connection`, `output`, `vhost` | state; sessions and retained messages are in the store |
 //! | `tree`, `routes` | filters to subscribers, and the cache of that by topic |
 //! | `letter`, `delivery` | one message on its way; handing it to a session |
@@ -23,16 +27,21 @@
 //! | `storage`, `shortage` | what the disk is given and asked for; who waits for it |
 //! | `overflow` | sessions that are full, and who waits for them |
 
+mod absences;
+mod accounts;
 mod admission;
 mod congestion;
 mod connect;
 mod connection;
 mod counts;
+mod deletion;
 mod delivery;
 mod farewell;
 mod inbound;
 mod letter;
+mod line_limit;
 mod meter;
+mod notices;
 mod options;
 mod output;
 mod overflow;
@@ -42,7 +51,9 @@ mod promises;
 mod quota;
 mod reason;
 mod reclaim;
+mod refusal;
 mod replay;
+mod review;
 mod rights;
 mod routes;
 mod routing;
@@ -51,11 +62,14 @@ mod shortage;
 mod stats;
 mod storage;
 mod subscribe;
+mod takeovers;
 mod tree;
 mod vhost;
 
-pub use admission::{Answer, Caller, Inquiry};
+pub use admission::{Answer, Caller, Inquiry, Secured};
 pub use counts::VhostReport;
+pub use deletion::SessionName;
+pub use line_limit::LineLimit;
 pub use meter::PublishRate;
 pub use options::{OnDenied, Options, Overflow, Takeover, Threshold};
 pub use peers::{Crowd, Peers, ShardId, ShardSet};

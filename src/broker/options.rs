@@ -73,10 +73,13 @@ pub struct Options {
     pub on_denied: OnDenied,
     /// `--takeover`.
     pub takeover: Takeover,
+    /// `--log-connections`.
+    pub log_connections: bool,
     /// `--disk-low`.
     pub disk_low: Option<Threshold>,
-    /// The time when the clock stood at 0, milliseconds since 1970.
-    pub epoch_ms: u64,
+    /// The time, as [`super::Context`] has it, at which the clocks were read that the store was
+    /// opened with.
+    pub start_ms: u64,
     /// Secret of this start and shard: seeds hashes and begins client ids that the server makes.
     pub seed: u64,
 }
@@ -92,14 +95,15 @@ impl Options {
             inflight_max: limits::INFLIGHT_DEFAULT,
             publish_rate: PublishRate::default(),
             subscriptions_max: limits::SUBSCRIPTIONS_MAX,
-            topic_levels_max: limits::TOPIC_LEVELS_MAX,
+            topic_levels_max: limits::TOPIC_LEVELS_DEFAULT,
             session_bytes_max: limits::SESSION_BYTES_MAX,
             session_overflow: Overflow::DropOldest,
             session_expiry_ms: 0,
             on_denied: OnDenied::Drop,
             takeover: Takeover::SameUser,
+            log_connections: true,
             disk_low: None,
-            epoch_ms: 0,
+            start_ms: 0,
             seed: 1,
         }
     }

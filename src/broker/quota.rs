@@ -10,6 +10,7 @@ use crate::store::{Session, SessionKey};
 
 use super::meter::{Budget, PublishRate};
 use super::peers::Crowd;
+use super::refusal::Why;
 use super::shard::{Context, Shard};
 use super::vhost::VhostId;
 
@@ -85,7 +86,7 @@ impl Shard {
     }
 
     /// Whether one more client may come in, and one more session be opened for it if it has none;
-    /// it counts from then on.
+    /// it counts from then on. Who takes over a connection gets its place, however many there are.
     pub(super) fn admit_to(
         &mut self,
         vhost: VhostId,
@@ -94,17 +95,27 @@ impl Shard {
     ) -> bool {
         let sessions = &self.catalog.sessions;
         let (quota, usage) = (&self.vhosts[vhost].quota, &self.vhosts[vhost].usage);
-        if sessions.find(vhost.0, client_id).is_none() {
-            if sessions.len() >= SESSIONS_MAX {
+        match sessions.find(vhost.0, client_id) {
+            Some(key) if sessions.get(key).holder.is_some() => return true,
+            Some(_) => {}
+            None if sessions.len() >= SESSIONS_MAX => {
+                self.notices.refused_for(Why::Sessions);
                 return false;
             }
-            if usage.sessions >= quota.sessions_max {
+            None if usage.sessions >= quota.sessions_max => {
                 self.out.stats.refused_vhost_sessions += 1;
+                self.notices.refused_for(Why::VhostSessions);
                 return false;
             }
+            None => {}
         }
         let admitted = context.peers.admit(vhost.0, quota.connections_max);
         self.out.stats.refused_vhost_connections += u64::from(admitted == Err(Crowd::Vhost));
+        match admitted {
+            Ok(()) => {}
+            Err(Crowd::Vhost) => self.notices.refused_for(Why::VhostClients),
+            Err(Crowd::Broker) => self.notices.refused_for(Why::Clients),
+        }
         admitted.is_ok()
     }
 

@@ -3,11 +3,10 @@
 //!
 //! Invariant: every session in a route may read its topic. Rights are looked at when a route is
 //! computed, and remembered with it; a publisher's with the topic it published to last. A new
-//! policy makes all routes stale, and what waits in sessions is looked at before it is sent.
+//! policy makes all routes stale, and what waits in sessions is looked at before it is sent (see
+//! `review`).
 
 use std::sync::Arc;
-
-use log::{debug, info};
 
 use crate::access::{Client, Identity, Policy};
 use crate::mqtt::{Publish, QoS, TopicFilter, TopicName};
@@ -47,9 +46,17 @@ impl<'a> Readers<'a> {
     }
 }
 
-/// Whether a session's client may publish to a topic.
-pub(super) fn may_publish(policy: &Policy, session: &Session, topic: TopicName<'_>) -> bool {
-    !policy.has_rules(session.vhost) || policy.may_publish(&client_of(session), topic)
+/// Whether a session's client may publish to a topic. None may where the broker tells of itself
+/// (4.7.2).
+pub(super) fn may_publish(
+    policy: &Policy,
+    session: &Session,
+    topic: TopicName<'_>,
+    levels_max: usize,
+) -> bool {
+    let is_allowed =
+        || !policy.has_rules(session.vhost) || policy.may_publish(&client_of(session), topic);
+    !topic.is_system() && topic.level_count() <= levels_max && is_allowed()
 }
 
 impl Shard {
@@ -77,7 +84,9 @@ impl Shard {
     ) -> Flow {
         self.out.stats.publishes_denied += 1;
         self.vhosts[vhost].counts.publishes_denied += 1;
-        debug!("link {}: may not publish to {:?}", conn.slot, publish.topic.as_str());
+        if let Some(key) = self.session_key(conn) {
+            self.tell_denied_publish(key, publish.topic);
+        }
         if self.out.options.on_denied == OnDenied::Disconnect {
             self.close(conn, CloseReason::Denied, context);
             return Flow::Stop;
@@ -92,10 +101,10 @@ impl Shard {
         Flow::Continue
     }
 
-    /// Replaces the policy: clients whose right to be there is gone are disconnected, subscriptions
-    /// that are not allowed any more are taken away, everything else goes on.
+    /// Replaces the policy: clients whose right to be there is gone are disconnected, all others go
+    /// on. Nothing is taken away that another policy could not give back (see `review`).
     pub fn set_policy(&mut self, policy: Arc<Policy>, context: &mut Context<'_>) {
-        self.policy = policy;
+        let before = std::mem::replace(&mut self.policy, policy);
         let policy = self.policy.clone();
         for (number, name) in policy.vhosts() {
             self.vhosts.set_name(VhostId(number), name);
@@ -111,46 +120,10 @@ impl Shard {
             let session = self.catalog.sessions.get(open.session);
             let user = session.owner().map(Into::into);
             let identity = Identity { vhost: open.vhost.0, user, certified: open.certified };
-            if !policy.may_stay(&identity, open.local) {
+            if !policy.may_stay(&identity, open.caller.local) {
                 self.close(conn, CloseReason::Revoked, context);
             }
         }
-        let keys: Vec<SessionKey> = self.catalog.sessions.keys_from(0).collect();
-        for key in keys {
-            self.revoke_subscriptions(key, context);
-        }
-    }
-
-    /// Takes away the subscriptions that a session's client may not have any more. Of what waits in
-    /// it, each message is looked at again when it is to be sent.
-    pub(super) fn revoke_subscriptions(&mut self, key: SessionKey, context: &mut Context<'_>) {
-        let session = self.catalog.sessions.get_mut(key);
-        let vhost = VhostId(session.vhost);
-        if !self.policy.has_rules(vhost.0) {
-            return;
-        }
-        session.screen_waiting();
-        let session = self.catalog.sessions.get(key);
-        let client = client_of(session);
-        let filters = session.subscriptions.iter().map(|(filter, _)| filter);
-        let denied = filters.filter(|filter| {
-            let filter = TopicFilter::parse(filter);
-            filter.is_ok_and(|filter| !self.policy.may_subscribe(&client, filter))
-        });
-        let denied: Vec<String> = denied.map(str::to_owned).collect();
-        let holder = session.holder.map(ConnId::of);
-        for filter in denied {
-            let filter = TopicFilter::parse(&filter).expect("it was checked before");
-            let client_id = &self.catalog.sessions.get(key).client_id;
-            info!(
-                "{client_id:?} is not subscribed to {:?} any more: the new access rules deny it",
-                filter.as_str()
-            );
-            self.catalog.unsubscribe(key, filter.as_str(), &mut self.out.logs);
-            self.unbind(vhost, key, filter, context);
-            if let Some(conn) = holder {
-                self.stop_replay(conn, filter);
-            }
-        }
+        self.review_sessions(Some(&before), context);
     }
 }

@@ -46,7 +46,10 @@ impl Shard {
         let Options { shard, shards, .. } = self.out.options;
         let message = arrival.message;
         let place = &self.vhosts[vhost];
-        let remote = place.exchange.routes.get(route).remote;
+        let targets = place.exchange.routes.get(route);
+        let remote = targets.remote;
+        // Once, where it was published: other shards do not know who else gets it.
+        self.out.stats.unrouted += u64::from(targets.targets.is_empty() && remote.is_empty());
         let keeper = message
             .retain
             .then(|| placement::keeper_of(&place.name, message.topic.as_str(), shards));
@@ -100,9 +103,6 @@ impl Shard {
         let targets = self.vhosts[vhost].exchange.routes.get(route);
         let stores = targets.stores && message.qos > QoS::AtMostOnce;
         let nobody = targets.targets.is_empty();
-        if nobody {
-            self.out.stats.unrouted += u64::from(targets.remote.is_empty());
-        }
         let stored = (stores || keep) && self.store(vhost, route, &arrival, context);
         if nobody {
             return stored;

@@ -12,15 +12,17 @@ use crate::mqtt::{
 };
 use crate::store::{Catalog, Hashing, Housekeeping, Origin, Retained, SessionKey, Store};
 
+use super::absences::Absences;
 use super::admission::{Caller, Inquiry};
-use super::connect::Refusals;
 use super::connection::{Connection, Phase};
-use super::delivery::Outgoing;
+use super::delivery::{Outgoing, TimeBase};
 use super::letter::{Forms, Message};
+use super::notices::Notices;
 use super::overflow::Blocked;
 use super::peers::{PeerMessage, Peers, ReplayId, ShardId, ShardSet};
 use super::promises::{Promises, Reply, Wait};
 use super::reason::CloseReason;
+use super::refusal::Why;
 use super::replay::Vouchers;
 use super::shortage::Shortage;
 use super::stats::Stats;
@@ -41,7 +43,8 @@ pub struct Context<'a> {
 pub enum Event {
     /// Hand over the connection's packets again.
     Resume(ConnId),
-    /// Send what the connection still has to say, then close its link.
+    /// Send what the connection still has to say, then close its link; wait for what it is owed
+    /// first (see [`Shard::is_owed`]). Comes again when that is there.
     Close(ConnId),
 }
 
@@ -52,11 +55,12 @@ pub struct Shard {
     pub(super) catalog: Catalog,
     pub(super) housekeeping: Housekeeping,
     pub(super) disk: DiskTimes,
+    pub(super) absences: Absences,
     pub(super) shortage: Shortage,
     pub(super) out: Outgoing,
     pub(super) forms: Forms,
     pub(super) promises: Promises,
-    pub(super) refusals: Refusals,
+    pub(super) notices: Notices,
     /// Passwords to be verified.
     pub(super) inquiries: VecDeque<Inquiry>,
     /// Packets handled.
@@ -90,18 +94,21 @@ impl Shard {
     /// A shard without connections, with the sessions and retained messages of its store.
     /// [`Shard::restore_bindings`] follows.
     pub fn new(options: Options, store: Store) -> Self {
-        let Store { catalog, logs, housekeeping } = store;
+        let Store { mut catalog, mut logs, housekeeping } = store;
+        catalog.begin_time(&mut logs);
+        let time_base = TimeBase { time_ms: catalog.timeline.start_ms(), now_ms: options.start_ms };
         Self {
             policy: Arc::new(Policy::open()),
             vhosts: Vhosts::new(Hashing::with_seed(options.seed)),
             catalog,
             housekeeping,
             disk: DiskTimes::default(),
+            absences: Absences::default(),
             shortage: Shortage::default(),
-            out: Outgoing::new(options, logs),
+            out: Outgoing::new(options, time_base, logs),
             forms: Forms::default(),
             promises: Promises::default(),
-            refusals: Refusals::default(),
+            notices: Notices::default(),
             inquiries: VecDeque::new(),
             packets: 0,
             clients: 0,
@@ -217,7 +224,10 @@ impl Shard {
     pub fn handle_fault(&mut self, conn: ConnId, error: DecodeError, context: &mut Context<'_>) {
         if error == DecodeError::UnacceptableVersion && self.is_greeting(conn) {
             // [MQTT-3.1.2-2]
+            let caller = self.caller_of(conn);
+            self.notices.refused_for(Why::Version);
             self.refuse(conn, ConnectReturn::UnacceptableVersion, context);
+            self.tell_refused(caller, None, context.now_ms);
         } else {
             self.close(conn, CloseReason::Malformed(error), context);
         }
@@ -345,10 +355,14 @@ impl Shard {
         {
             for (conn, reply) in replies.drain(..) {
                 let Some(connection) = self.out.connections.get_mut(conn) else { continue };
+                let is_closed = matches!(connection.phase, Phase::Closed);
                 if connection.withholds(&reply) {
                     connection.withheld.push(reply);
                 } else {
                     self.keep_promise(conn, &reply, context);
+                }
+                if is_closed {
+                    self.go_on_closing(conn);
                 }
             }
             self.promises.recycle(replies);
@@ -419,6 +433,19 @@ impl Shard {
         match self.out.connections.get_mut(conn) {
             Some(connection) if connection.output.is_waiting() => connection.output.take(spare),
             _ => spare,
+        }
+    }
+
+    /// Whether a connection has replies to come that it was promised: a publisher that leaves right
+    /// behind its message must learn that the broker has it, or it sends it again.
+    pub fn is_owed(&self, conn: ConnId) -> bool {
+        self.out.connections.get(conn).is_some_and(Connection::is_owed)
+    }
+
+    /// A reply of a connection that was closed is there: was it the last?
+    pub(super) fn go_on_closing(&mut self, conn: ConnId) {
+        if !self.is_owed(conn) {
+            self.out.events.push_back(Event::Close(conn));
         }
     }
 

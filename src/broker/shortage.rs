@@ -81,7 +81,7 @@ impl Shortage {
         self.low || self.lacking
     }
 
-    fn is_any(&self) -> bool {
+    pub(super) fn is_any(&self) -> bool {
         self.behind || self.low || self.lacking
     }
 }

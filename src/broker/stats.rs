@@ -40,10 +40,15 @@ stats! {
     refused_vhost_sessions,
     /// Clients that were disconnected because a new policy does not have them.
     clients_revoked,
-    /// PUBLISHes and wills that their client may not send.
+    /// PUBLISHes and wills that their client may not send, are to `$SYS`, or to a topic that is too
+    /// deep.
     publishes_denied,
     /// Filters that their client may not subscribe to.
     subscriptions_denied,
+    /// Subscriptions of sessions that new rules deny, or those found at start.
+    subscriptions_suspended,
+    /// Subscriptions that were denied and that new rules allow again.
+    subscriptions_resumed,
     /// Messages that waited in a session and were dropped because its client may not read them any
     /// more.
     queued_denied,
@@ -85,6 +90,8 @@ stats! {
     stored_lost,
     /// Sessions that ended because their client stayed away.
     sessions_expired,
+    /// Sessions that ended because an operator asked for it.
+    sessions_deleted,
     /// Times a publisher waited for a full session.
     publishers_blocked,
     /// Times a publisher waited for the disk.
@@ -105,7 +112,8 @@ stats! {
     publishers_held,
     /// Times a publisher was not read from because it was faster than it may be.
     publishers_throttled,
-    /// Filters that were refused because the session had as many as it may, or for their depth.
+    /// Filters that were refused because the session had as many as it may, for their depth, or
+    /// because they ask for a share.
     subscriptions_refused,
     /// Messages that had no subscriber.
     unrouted,
@@ -118,19 +126,20 @@ impl Stats {
             CloseReason::Malformed(_) => self.closed_malformed += 1,
             CloseReason::TlsFault => self.closed_tls += 1,
             CloseReason::NoConnect
+            | CloseReason::Foreign(_)
             | CloseReason::SecondConnect
             | CloseReason::Unexpected
             | CloseReason::WrongAnswer
-            | CloseReason::TooManyLevels
             | CloseReason::TooMuchBeforeConnect => self.closed_violation += 1,
-            CloseReason::KeepAlive | CloseReason::ConnectTimeout => self.closed_timeout += 1,
+            CloseReason::KeepAlive(_) | CloseReason::ConnectTimeout => self.closed_timeout += 1,
             CloseReason::ProxyHeader => self.closed_proxy_header += 1,
-            CloseReason::TakenOver => self.taken_over += 1,
+            CloseReason::TakenOver(_) => self.taken_over += 1,
             CloseReason::Revoked => self.clients_revoked += 1,
             CloseReason::Denied
+            | CloseReason::Deleted
             | CloseReason::Disconnected
             | CloseReason::PeerClosed
-            | CloseReason::Failed
+            | CloseReason::Failed(_)
             | CloseReason::Refused(_)
             | CloseReason::AddressLimit
             | CloseReason::Stopping => {}

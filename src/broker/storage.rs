@@ -1,18 +1,11 @@
-//! What the disk is given and asked for, what it answers, and what is done about it in time: files
-//! that were refused, sessions that nobody comes back to.
+//! What the disk is given and asked for, what it answers, and what is done about it in time.
 
 use log::{error, info, warn};
 
 use crate::limits::{LAZY_BYTES_MAX, LAZY_MS, STAGED_BYTES_MAX};
-use crate::store::{FileId, GroupWrite, Mapping, Request, SessionKey};
+use crate::store::{FileId, GroupWrite, Mapping, Request};
 
 use super::shard::{Context, Shard};
-
-/// Sessions that one look for expired ones visits.
-const EXPIRY_STEP: usize = 1024;
-
-/// Longest time between two looks, milliseconds; a quarter of the expiry if that is less.
-const EXPIRY_PERIOD_MS_MAX: u64 = 60_000;
 
 /// Time between two tries to get a file, milliseconds.
 const RETRY_MS: u64 = 1_000;
@@ -25,15 +18,12 @@ pub(super) struct DiskTimes {
     exhausted: bool,
     /// When what is staged and nobody waits for is to be written.
     lazy_ms: Option<u64>,
-    /// When to look for sessions that have expired, and from which one on.
-    expiry_ms: Option<u64>,
-    expiry_from: Option<SessionKey>,
 }
 
 impl Shard {
     /// What this shard's part of the disk is asked for next.
     pub fn next_disk_request(&mut self) -> Option<Request> {
-        self.out.logs.disk.next_request()
+        self.out.logs.disk.next_request().or_else(|| self.next_clock_request())
     }
 
     /// What is to be written next, if nothing is being written. What nobody waits for waits a
@@ -127,11 +117,11 @@ impl Shard {
     /// When [`Shard::on_storage_due`] is due.
     pub(super) fn storage_due_ms(&self) -> Option<u64> {
         let disk = &self.disk;
-        let dues = disk.retry_ms.into_iter().chain(disk.lazy_ms).chain(disk.expiry_ms);
-        dues.chain(self.out.drops.due_ms()).min()
+        let dues = disk.retry_ms.into_iter().chain(disk.lazy_ms).chain(self.absences.due_ms());
+        dues.chain(self.notices_due_ms()).min()
     }
 
-    /// Asks for a file again; looks for sessions whose clients stayed away too long.
+    /// Asks for a file again; looks at sessions whose clients are away.
     pub(super) fn on_storage_due(&mut self, context: &mut Context<'_>) {
         let is_due = |due_ms: Option<u64>| due_ms.is_some_and(|due_ms| due_ms <= context.now_ms);
         if is_due(self.disk.retry_ms) {
@@ -139,42 +129,7 @@ impl Shard {
             self.out.logs.disk.retry_supply();
             self.resume_large();
         }
-        if is_due(self.disk.expiry_ms) {
-            self.expire_some(context);
-        }
-        self.tell_of_drops(context.now_ms);
-    }
-
-    /// Has sessions looked at in a while: one may have expired then.
-    pub(super) fn expect_expiry(&mut self, now_ms: u64) {
-        let expiry_ms = self.out.options.session_expiry_ms;
-        if expiry_ms > 0 && self.disk.expiry_ms.is_none() {
-            let period_ms = (expiry_ms / 4).clamp(1, EXPIRY_PERIOD_MS_MAX);
-            self.disk.expiry_ms = Some(now_ms + period_ms);
-        }
-    }
-
-    fn expire_some(&mut self, context: &mut Context<'_>) {
-        let expiry_ms = self.out.options.session_expiry_ms;
-        let time_ms = self.out.time_ms(context);
-        let from = self.disk.expiry_from.take().unwrap_or(0);
-        let mut keys: Vec<SessionKey> =
-            self.catalog.sessions.keys_from(from).take(EXPIRY_STEP + 1).collect();
-        self.disk.expiry_from = keys.get(EXPIRY_STEP).copied();
-        keys.truncate(EXPIRY_STEP);
-        for key in keys {
-            let session = self.catalog.sessions.get(key);
-            if session.holder.is_none() && session.left_ms + expiry_ms <= time_ms {
-                info!("{:?}: session expired (--session-expiry)", session.client_id);
-                self.out.stats.sessions_expired += 1;
-                self.end_session(key, context);
-            }
-        }
-        self.disk.expiry_ms = None;
-        if self.disk.expiry_from.is_some() {
-            self.disk.expiry_ms = Some(context.now_ms);
-        } else if !self.catalog.sessions.is_empty() {
-            self.expect_expiry(context.now_ms);
-        }
+        self.look_at_absences(context);
+        self.tell_due(context.now_ms);
     }
 }

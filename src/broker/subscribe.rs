@@ -1,6 +1,6 @@
 //! SUBSCRIBE and UNSUBSCRIBE (3.8 to 3.11), and the end of a session's subscriptions.
 
-use log::{debug, info};
+use log::info;
 
 use crate::mqtt::{QoS, Suback, Subscribe, SubscribeEntry, TopicFilter, Unsubscribe};
 use crate::store::SessionKey;
@@ -31,6 +31,7 @@ impl Shard {
         // Until other shards know of a filter, a message published there could be missed. Also when
         // another session told them just before: they may not have handled that yet.
         let replays = codes.iter().any(|code| *code != Suback::FAILURE);
+        self.settle_if_withheld(key, context);
         let durable = !self.catalog.sessions.get(key).clean;
         let wait = Wait { peers: replays && self.out.options.shards > 1, disk: replays && durable };
         let (packet_id, codes) = (subscribe.packet_id, codes.into());
@@ -51,15 +52,22 @@ impl Shard {
         };
         let mut wait = Wait::default();
         let durable = !self.catalog.sessions.get(key).clean;
-        // A filter that cannot be a filter was never subscribed to: nothing to do [MQTT-3.10.4-5].
-        for filter in unsubscribe.filters().flatten() {
+        for filter in unsubscribe.filters() {
             if self.catalog.unsubscribe(key, filter.as_str(), &mut self.out.logs) {
                 wait.disk = durable;
                 wait.peers |= self.unbind(vhost, key, filter, context);
                 self.stop_replay(conn, filter);
             }
         }
+        self.settle_if_withheld(key, context);
         self.promise(conn, Reply::Unsuback(unsubscribe.packet_id), wait);
+    }
+
+    /// A session whose client may read nothing has another filter, or one less.
+    fn settle_if_withheld(&mut self, key: SessionKey, context: &mut Context<'_>) {
+        if self.catalog.sessions.get(key).is_withheld() {
+            self.settle_withheld(key, context);
+        }
     }
 
     /// Ends a session: its subscriptions and what waits in it.
@@ -85,7 +93,6 @@ impl Shard {
         self.drop_nobodys(context);
         let keys: Vec<SessionKey> = self.catalog.sessions.keys_from(0).collect();
         for key in keys {
-            self.revoke_subscriptions(key, context);
             let session = self.catalog.sessions.get(key);
             let vhost = VhostId(session.vhost);
             for (filter, granted) in session.subscriptions.iter() {
@@ -102,8 +109,9 @@ impl Shard {
                 }
             }
         }
+        self.review_sessions(None, context);
         if !self.catalog.sessions.is_empty() {
-            self.expect_expiry(context.now_ms);
+            self.expect_absences(context.now_ms);
         }
     }
 
@@ -135,12 +143,16 @@ impl Shard {
         entry: &SubscribeEntry<'_>,
         context: &mut Context<'_>,
     ) -> Option<QoS> {
-        let filter = entry.filter.ok()?;
+        let filter = entry.filter;
         if filter.level_count() > self.out.options.topic_levels_max {
-            return self.refuse_subscription(conn, "too many levels");
+            return self.refuse_subscription(key, filter, "more levels than --max-topic-levels");
+        }
+        if filter.is_shared() {
+            // A client that was granted it would wait for ever for its share.
+            return self.refuse_subscription(key, filter, "there are no shared subscriptions yet");
         }
         if !self.may_subscribe(key, filter) {
-            debug!("link {}: may not subscribe to {:?}", conn.slot, filter.as_str());
+            self.tell_denied_subscription(key, filter, "the access rules deny it");
             self.out.stats.subscriptions_denied += 1;
             self.vhosts[vhost].counts.subscriptions_denied += 1;
             return None;
@@ -149,7 +161,7 @@ impl Shard {
         if !self.has_room_for(key, text)
             || self.catalog.subscribe(key, text, granted as u8, &mut self.out.logs).is_none()
         {
-            return self.refuse_subscription(conn, "the session has as many as it may");
+            return self.refuse_subscription(key, filter, "the session has as many as it may");
         }
         let exchange = &mut self.vhosts[vhost].exchange;
         let durable = !self.catalog.sessions.get(key).clean;
@@ -162,8 +174,13 @@ impl Shard {
         Some(granted)
     }
 
-    fn refuse_subscription(&mut self, conn: ConnId, why: &str) -> Option<QoS> {
-        debug!("link {}: subscription refused: {why}", conn.slot);
+    fn refuse_subscription(
+        &mut self,
+        key: SessionKey,
+        filter: TopicFilter<'_>,
+        why: &str,
+    ) -> Option<QoS> {
+        self.tell_denied_subscription(key, filter, why);
         self.out.stats.subscriptions_refused += 1;
         None
     }

@@ -101,20 +101,30 @@ impl<K: Copy + Ord, V: Copy> FilterTree<K, V> {
         }
     }
 
+    /// Visits each node below `at` once at most, so it costs no more than filters have levels.
     fn walk(&self, at: usize, rest: Option<&str>, found: &mut impl FnMut(K, V)) {
-        let node = &self.nodes[at];
-        // `a/#` matches `a` as well: the level that `#` stands for may be missing (4.7.1.2).
-        node.hash.iter().for_each(|(holder, value)| found(*holder, *value));
-        let Some(rest) = rest else {
-            node.here.iter().for_each(|(holder, value)| found(*holder, *value));
-            return;
-        };
-        let (level, rest) = split_level(rest);
-        if let Some(child) = node.levels.get(level) {
-            self.walk(*child, rest, found);
-        }
-        if let Some(child) = node.plus {
-            self.walk(child, rest, found);
+        // A client chooses how deep it goes: what is still to be visited stands here and not on the
+        // thread's stack. Most walks do not branch.
+        let mut branches = Vec::new();
+        let mut next = Some((at, rest));
+        while let Some((at, rest)) = next {
+            let node = &self.nodes[at];
+            // `a/#` matches `a` as well: the level that `#` stands for may be missing (4.7.1.2).
+            node.hash.iter().for_each(|(holder, value)| found(*holder, *value));
+            let Some(rest) = rest else {
+                node.here.iter().for_each(|(holder, value)| found(*holder, *value));
+                next = branches.pop();
+                continue;
+            };
+            let (level, rest) = split_level(rest);
+            let plus = node.plus.map(|child| (child, rest));
+            next = match node.levels.get(level) {
+                Some(child) => {
+                    branches.extend(plus);
+                    Some((*child, rest))
+                }
+                None => plus.or_else(|| branches.pop()),
+            };
         }
     }
 

@@ -63,12 +63,12 @@ pub struct AbuseOptions {
     )]
     pub subscriptions_max: usize,
 
-    /// Levels a topic or filter may have; a SUBSCRIBE to a deeper filter is answered 0x80, a client
-    /// that publishes to a deeper topic is closed
+    /// Levels a topic or filter may have; a SUBSCRIBE to a deeper filter is answered 0x80, a
+    /// message to a deeper topic is denied (see --on-denied)
     #[arg(
         long = "max-topic-levels",
         value_name = "N",
-        default_value_t = limits::TOPIC_LEVELS_MAX,
+        default_value_t = limits::TOPIC_LEVELS_DEFAULT,
         value_parser = super::values::topic_levels(),
         help_heading = "Limits"
     )]

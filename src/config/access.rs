@@ -40,7 +40,7 @@ pub struct Access {
     pub allow_anonymous: bool,
 
     /// Wrong passwords from one address within a minute, after which it is refused unheard; 0 for
-    /// any number
+    /// any number. Loopback addresses and Unix sockets are exempt
     #[arg(
         long = "auth-failures-max",
         value_name = "N",

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::Options;
 
@@ -15,6 +15,8 @@ pub enum Command {
     Passwd(Passwd),
     /// To look at or change the vhosts of a data directory.
     Vhost(VhostAct),
+    /// To have a session of a data directory deleted.
+    Session(SessionAct),
 }
 
 /// Set or delete the password of a user in a password file
@@ -61,6 +63,27 @@ pub enum VhostAct {
     },
 }
 
+/// What to do with the sessions of a data directory.
+#[derive(Subcommand, Clone, Debug, PartialEq, Eq)]
+pub enum SessionAct {
+    /// Have the session of a client deleted, with its subscriptions and what waits in it
+    #[command(after_help = "Any user of the vhost may begin a session under that client id then. \
+                            A broker that uses DIR deletes it at SIGHUP, and disconnects the \
+                            client if it is there; one that is started, before it serves.")]
+    Delete {
+        /// The client id
+        client_id: String,
+
+        /// Its vhost
+        #[arg(long, value_name = "NAME", default_value = "/")]
+        vhost: String,
+
+        /// Data directory
+        #[arg(long, value_name = "DIR")]
+        data_dir: PathBuf,
+    },
+}
+
 #[derive(Parser)]
 #[command(
     name = "ringmq",
@@ -85,18 +108,25 @@ enum Tool {
         #[command(subcommand)]
         act: VhostAct,
     },
+    /// Delete the session of a client
+    Session {
+        #[command(subcommand)]
+        act: SessionAct,
+    },
 }
 
 impl Command {
     /// What the process's own arguments ask for. On `--help`, `--version` or a bad value this
     /// prints and ends the process: 0 for the first two, 2 for the third.
     pub fn from_command_line() -> Self {
-        match CommandLine::parse().into() {
+        let given = CommandLine::command().get_matches();
+        let line = CommandLine::from_arg_matches(&given).unwrap_or_else(|error| error.exit());
+        match line.into() {
             Self::Serve(options) => {
-                let checked = options.checked().unwrap_or_else(|error| error.exit());
+                let checked = options.checked(&given).unwrap_or_else(|error| error.exit());
                 Self::Serve(Box::new(checked))
             }
-            tool @ (Self::Passwd(_) | Self::Vhost(_)) => tool,
+            tool @ (Self::Passwd(_) | Self::Vhost(_) | Self::Session(_)) => tool,
         }
     }
 }
@@ -106,6 +136,7 @@ impl From<CommandLine> for Command {
         match line.tool {
             Some(Tool::Passwd(passwd)) => Self::Passwd(passwd),
             Some(Tool::Vhost { act }) => Self::Vhost(act),
+            Some(Tool::Session { act }) => Self::Session(act),
             None => Self::Serve(Box::new(line.options)),
         }
     }

@@ -1,56 +1,8 @@
 //! Flags about where clients come in, and as whom the broker runs.
 
-use std::fmt;
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::net::IpAddr;
 
 use clap::Args;
-
-use crate::limits;
-
-/// A place to accept clients.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listen {
-    /// Where.
-    pub at: Endpoint,
-    /// Each connection begins with a PROXY protocol header.
-    pub proxy: bool,
-}
-
-/// An address of one of the kinds there are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Endpoint {
-    /// An internet address and a port.
-    Tcp(SocketAddr),
-    /// A file.
-    Unix(PathBuf),
-}
-
-impl Listen {
-    /// Whether only this host can reach it, and whoever comes in is who it seems to be: what comes
-    /// through a proxy is from anywhere.
-    pub fn is_local(&self) -> bool {
-        !self.proxy
-            && match &self.at {
-                Endpoint::Tcp(address) => address.ip().is_loopback(),
-                Endpoint::Unix(_) => true,
-            }
-    }
-
-    /// Whether `--proxy-trust` must say who may connect. Who may open a Unix socket its mode says.
-    pub fn needs_trust(&self) -> bool {
-        self.proxy && matches!(self.at, Endpoint::Tcp(_))
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => address.fmt(f),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
 
 /// A range of addresses: those that have the first `bits` bits of `address`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,34 +60,6 @@ pub struct DoorOptions {
     pub user: Option<String>,
 }
 
-pub(super) fn parse_listen(text: &str) -> Result<Listen, String> {
-    let takes = "takes an IP address and a port, as in 127.0.0.1:1883 or [::]:1883, or unix:PATH; \
-                 both with ,proxy behind it for a listener behind a proxy";
-    let (place, proxy) = match text.strip_suffix(",proxy") {
-        Some(place) => (place, true),
-        None => (text, false),
-    };
-    let at = match place.strip_prefix("unix:") {
-        Some(path) => parse_socket_path(path).map(Endpoint::Unix),
-        None => place.parse().ok().map(Endpoint::Tcp),
-    };
-    at.map(|at| Listen { at, proxy }).ok_or_else(|| takes.to_owned())
-}
-
-/// The same over TLS, where Unix sockets gain nothing by it.
-pub(super) fn parse_tls_listen(text: &str) -> Result<Listen, String> {
-    let internet = |listen: &Listen| matches!(listen.at, Endpoint::Tcp(_));
-    let takes = "takes an IP address and a port, as in 0.0.0.0:8883 or [::]:8883; with ,proxy \
-                 behind it for a listener behind a proxy";
-    parse_listen(text).ok().filter(internet).ok_or_else(|| takes.to_owned())
-}
-
-/// A path that a socket's address has room for.
-fn parse_socket_path(path: &str) -> Option<PathBuf> {
-    let fits = (1..=limits::UNIX_PATH_BYTES_MAX).contains(&path.len());
-    (fits && !path.contains('\0')).then(|| PathBuf::from(path))
-}
-
 pub(super) fn parse_mode(text: &str) -> Result<u32, String> {
     let digits = (1..=4).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
     let mode = u32::from_str_radix(text, 8).ok().filter(|mode| digits && *mode <= 0o777);
@@ -178,44 +102,6 @@ pub(super) fn parse_cidr(text: &str) -> Result<Cidr, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    // Listeners: both kinds, with and without a proxy in front; only those that nobody else can
-    // reach or speak for are local.
-    #[test]
-    fn listeners() {
-        for (text, shown, proxy, local) in [
-            ("127.0.0.1:1", "127.0.0.1:1", false, true),
-            ("127.0.0.1:1,proxy", "127.0.0.1:1", true, false),
-            ("[::1]:0", "[::1]:0", false, true),
-            ("0.0.0.0:1883", "0.0.0.0:1883", false, false),
-            ("[::]:1883,proxy", "[::]:1883", true, false),
-            ("unix:a", "unix:a", false, true),
-            ("unix:/run/a b,c", "unix:/run/a b,c", false, true),
-            ("unix:/run/a,proxy", "unix:/run/a", true, false),
-        ] {
-            let listen = parse_listen(text).unwrap_or_else(|error| panic!("{text}: {error}"));
-            assert_eq!(listen.at.to_string(), shown);
-            assert_eq!((listen.proxy, listen.is_local()), (proxy, local), "{text}");
-            assert_eq!(listen.needs_trust(), proxy && !shown.starts_with("unix"), "{text}");
-        }
-        let longest = format!("unix:{}", "p".repeat(limits::UNIX_PATH_BYTES_MAX));
-        assert!(parse_listen(&longest).is_ok());
-        for text in [
-            "",
-            "unix:",
-            "unix:,proxy",
-            "unix:a\0b",
-            ",proxy",
-            "127.0.0.1:1,proxy,proxy",
-            "127.0.0.1:1, proxy",
-            "127.0.0.1:1,tls",
-            "/run/a",
-            &format!("{longest}p"),
-        ] {
-            let error = parse_listen(text).expect_err(text);
-            assert!(error.contains("unix:PATH"), "{text:?}: {error}");
-        }
-    }
 
     // Ranges: any prefix length of either family, and no bits behind it.
     #[test]

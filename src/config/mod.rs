@@ -8,6 +8,9 @@ mod abuse;
 mod access;
 mod command;
 mod doors;
+mod ignored;
+mod listen;
+mod logging;
 mod tls;
 mod values;
 
@@ -19,21 +22,25 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{ArgAction, CommandFactory, Parser, ValueEnum, value_parser};
+use clap::{
+    ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum, value_parser,
+};
 
 use crate::limits;
 
 pub use abuse::AbuseOptions;
 pub use access::{Access, OnDenied, Takeover};
-pub use command::{Command, Passwd, VhostAct};
-pub use doors::{Cidr, DoorOptions, Endpoint, Listen, Owner};
+pub use command::{Command, Passwd, SessionAct, VhostAct};
+pub use doors::{Cidr, DoorOptions, Owner};
+pub use listen::{Endpoint, Listen, ListenRequest, Place};
+pub use logging::{LogFormat, LogOptions, Switch};
 pub use tls::{ServerName, TlsClients, TlsIdentity, TlsMin, TlsOptions};
 
-use doors::parse_listen;
+use listen::parse_listen;
 use values::{
-    connections, parse_disk_low, parse_log_filter, parse_outgoing_bytes, parse_packet_bytes,
-    parse_patience_ms, parse_retained_bytes, parse_segment_bytes, parse_session_bytes,
-    parse_session_expiry, parse_shards,
+    connections, parse_disk_low, parse_outgoing_bytes, parse_packet_bytes, parse_patience_ms,
+    parse_retained_bytes, parse_segment_bytes, parse_session_bytes, parse_session_expiry,
+    parse_shards,
 };
 
 /// What the broker was asked to do.
@@ -46,17 +53,19 @@ use values::{
                   DURATION is a number with ms, s, m, h or d after it, or 0."
 )]
 pub struct Options {
-    /// Address to accept MQTT on, or the path of a Unix socket; may be given several times. Port 0
-    /// lets the system pick a free one, which is logged. With ",proxy" behind it, as in
-    /// 0.0.0.0:1883,proxy, each connection must begin with a PROXY protocol header, version 1 or 2
+    /// Address to accept MQTT on, or the path of a Unix socket; may be given several times. A name
+    /// is a host's or an interface's and stands for all its addresses, a port alone for all of this
+    /// host. Port 0 lets the system pick a free one, which is logged. With ",proxy" behind it, as
+    /// in 0.0.0.0:1883,proxy, each connection must begin with a PROXY protocol header, version 1
+    /// or 2
     #[arg(
         long,
-        value_name = "ADDR:PORT|unix:PATH",
+        value_name = "[ADDR|NAME]:PORT|unix:PATH",
         default_value = "127.0.0.1:1883",
         value_parser = parse_listen,
         help_heading = "Network"
     )]
-    pub listen: Vec<Listen>,
+    pub listen: Vec<ListenRequest>,
 
     /// More about them, and as whom to run.
     #[command(flatten)]
@@ -241,16 +250,9 @@ pub struct Options {
     )]
     pub segment_bytes: u64,
 
-    /// What to log on standard error: off, error, warn, info, debug or trace, also for one part
-    /// alone, as in info,ringmq::ring=debug. RUST_LOG is not read
-    #[arg(
-        long = "log",
-        value_name = "FILTER",
-        default_value = "info",
-        value_parser = parse_log_filter,
-        help_heading = "Logging"
-    )]
-    pub log: String,
+    /// What is logged, and how it looks.
+    #[command(flatten)]
+    pub logging: LogOptions,
 }
 
 /// What the shards ask the kernel with.
@@ -323,22 +325,23 @@ impl Options {
         I: IntoIterator<Item = T>,
         T: Into<OsString> + Clone,
     {
-        Self::try_parse_from(args)?.checked()
+        let given = Self::command().try_get_matches_from(args)?;
+        Self::from_arg_matches(&given)?.checked(&given)
     }
 
     /// What one flag alone cannot know.
-    pub(super) fn checked(self) -> Result<Self, clap::Error> {
+    pub(super) fn checked(self, given: &ArgMatches) -> Result<Self, clap::Error> {
         let mut all = self.listen.iter().chain(&self.tls.listen);
         if let Some(listen) = all.find(|listen| listen.needs_trust())
             && self.doors.proxy_trust.is_empty()
         {
             let says = format!(
-                "the listener {},proxy needs --proxy-trust: the addresses of the proxies that may \
-                 connect, as in --proxy-trust 10.0.0.0/8",
-                listen.at
+                "the listener {listen} needs --proxy-trust: the addresses of the proxies that may \
+                 connect, as in --proxy-trust 10.0.0.0/8"
             );
             return Err(Self::command().error(ErrorKind::MissingRequiredArgument, says));
         }
+        ignored::refuse(&self, given)?;
         Ok(self)
     }
 

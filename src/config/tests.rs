@@ -12,8 +12,8 @@ fn options(flags: &[&str]) -> Result<Options, String> {
     Options::from_args(args).map_err(|error| error.to_string())
 }
 
-fn tcp(text: &str) -> Listen {
-    Listen { at: Endpoint::Tcp(text.parse().expect("an address")), proxy: false }
+fn tcp(text: &str) -> ListenRequest {
+    ListenRequest { place: Place::Address(text.parse().expect("an address")), proxy: false }
 }
 
 // What the empty command line gives is what `limits.rs` says.
@@ -50,7 +50,7 @@ fn defaults_are_the_limits() {
             client_publishes_per_s: 0,
             client_publish_bytes_per_s: 0,
             subscriptions_max: limits::SUBSCRIPTIONS_MAX,
-            topic_levels_max: limits::TOPIC_LEVELS_MAX,
+            topic_levels_max: limits::TOPIC_LEVELS_DEFAULT,
         },
         shards: None,
         pin: true,
@@ -64,7 +64,7 @@ fn defaults_are_the_limits() {
         retained_bytes_max: limits::RETAINED_TOTAL_BYTES_DEFAULT,
         disk_low: None,
         segment_bytes: limits::SEGMENT_BYTES_DEFAULT,
-        log: "info".to_owned(),
+        logging: LogOptions { filter: "info".to_owned(), format: None, connections: Switch::On },
     };
     assert_eq!(Options::default(), expected);
 }
@@ -100,6 +100,8 @@ fn flags_set_their_fields() {
         "--disk-low=7%",
         "--segment-bytes=16MiB",
         "--log=warn,ringmq::ring=trace",
+        "--log-format=json",
+        "--log-connections=off",
     ]);
     let expected = Options {
         listen: vec![tcp("[::1]:0"), tcp("0.0.0.0:1884")],
@@ -130,7 +132,11 @@ fn flags_set_their_fields() {
         retained_bytes_max: 2 << 20,
         disk_low: Some(DiskLow::Percent(7)),
         segment_bytes: 16 << 20,
-        log: "warn,ringmq::ring=trace".to_owned(),
+        logging: LogOptions {
+            filter: "warn,ringmq::ring=trace".to_owned(),
+            format: Some(LogFormat::Json),
+            connections: Switch::Off,
+        },
         ..Options::default()
     };
     assert_eq!(given, Ok(expected));
@@ -156,8 +162,8 @@ fn flags_of_groups_set_their_fields() {
     ]);
     let expected = Options {
         listen: vec![
-            Listen { proxy: true, ..tcp("0.0.0.0:1884") },
-            Listen { at: Endpoint::Unix("/run/ringmq/mqtt".into()), proxy: false },
+            ListenRequest { proxy: true, ..tcp("0.0.0.0:1884") },
+            ListenRequest { place: Place::Unix("/run/ringmq/mqtt".into()), proxy: false },
         ],
         doors: DoorOptions {
             unix_mode: 0o600,
@@ -207,7 +213,7 @@ fn takes_the_edges() {
         ("--max-subscriptions", "1"),
         ("--max-subscriptions", "65536"),
         ("--max-topic-levels", "1"),
-        ("--max-topic-levels", "128"),
+        ("--max-topic-levels", "65535"),
         ("--durability", "disk"),
         ("--session-expiry", "1ms"),
         ("--session-expiry", "3650d"),
@@ -316,7 +322,7 @@ fn refuses_what_is_out_of_bounds() {
         ("--qos0-patience", "20", "as in 20ms"),
         ("--listen", "127.0.0.1", "as in 127.0.0.1:1883"),
         ("--listen", "127.0.0.1:65536", "as in 127.0.0.1:1883"),
-        ("--listen", "localhost:1883", "takes an IP address"),
+        ("--listen", "localhost", "the port is missing"),
         ("--unix-mode", "0668", "octal mode"),
         ("--unix-owner", ":", "USER:GROUP"),
         ("--proxy-trust", "10.0.0.1/8", "10.0.0.0/8"),
@@ -326,10 +332,10 @@ fn refuses_what_is_out_of_bounds() {
         ("--client-publish-bytes", "1025GiB", "0 to 1099511627776 bytes"),
         ("--max-subscriptions", "0", "1..=65536"),
         ("--max-subscriptions", "65537", "1..=65536"),
-        ("--max-topic-levels", "0", "1..=128"),
-        ("--max-topic-levels", "129", "1..=128"),
-        ("--tls-listen", "localhost:8883", "takes an IP address"),
-        ("--tls-listen", "unix:/run/mqtt", "takes an IP address"),
+        ("--max-topic-levels", "0", "1..=65535"),
+        ("--max-topic-levels", "65536", "1..=65535"),
+        ("--tls-listen", "localhost", "the port is missing"),
+        ("--tls-listen", "unix:/run/mqtt", "give it to --listen"),
         ("--tls-min", "1.1", "1.2, 1.3"),
         ("--tls-sni", "a.b", "as in mqtt.example.com=cert.pem,key.pem"),
         ("--tls-sni", "a.b=c", "as in mqtt.example.com=cert.pem,key.pem"),
@@ -378,7 +384,6 @@ fn proxies_must_be_trusted() {
     for flags in [
         &["--listen=127.0.0.1:0,proxy", "--proxy-trust=127.0.0.1"][..],
         &["--listen=unix:/run/mqtt,proxy"],
-        &["--proxy-trust=::1"],
     ] {
         assert!(options(flags).is_ok(), "{flags:?}");
     }

@@ -4,24 +4,24 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::doors::{Listen, parse_tls_listen};
+use super::listen::{ListenRequest, parse_tls_listen};
 use super::values::parse_server_name;
 
 /// What TLS was asked to be. Nothing is read from files here.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 #[command(next_help_heading = "TLS")]
 pub struct TlsOptions {
-    /// Address to accept MQTT over TLS on, usually port 8883; may be given several times. With
-    /// ",proxy" behind it a PROXY protocol header must come before TLS
+    /// Address to accept MQTT over TLS on, usually port 8883, as --listen takes it; may be given
+    /// several times. With ",proxy" behind it a PROXY protocol header must come before TLS
     #[arg(
         id = "tls-listen",
         long = "tls-listen",
-        value_name = "ADDR:PORT",
+        value_name = "[ADDR|NAME]:PORT",
         value_parser = parse_tls_listen,
         requires = "tls-cert",
         requires = "tls-key"
     )]
-    pub listen: Vec<Listen>,
+    pub listen: Vec<ListenRequest>,
 
     /// The server's certificate and those of its issuers, as PEM
     #[arg(id = "tls-cert", long = "tls-cert", value_name = "FILE", requires = "tls-key")]
@@ -47,18 +47,12 @@ pub struct TlsOptions {
         id = "tls-sni",
         long = "tls-sni",
         value_name = "HOST=CERT,KEY",
-        value_parser = parse_server_name,
-        requires = "tls-listen"
+        value_parser = parse_server_name
     )]
     pub names: Vec<ServerName>,
 
     /// Certificates of those who issue client certificates, as PEM
-    #[arg(
-        id = "tls-client-ca",
-        long = "tls-client-ca",
-        value_name = "FILE",
-        requires = "tls-listen"
-    )]
+    #[arg(id = "tls-client-ca", long = "tls-client-ca", value_name = "FILE")]
     pub client_ca: Option<PathBuf>,
 
     /// Whether clients must show a certificate of --tls-client-ca

@@ -153,8 +153,8 @@ pub(super) fn split_number(text: &str) -> Option<(u64, &str)> {
     Some((digits.parse().ok()?, unit))
 }
 
-/// Checks a filter in `env_logger`'s syntax, because that crate only warns about what it cannot
-/// read. A part without `=` must be a level: `env_logger` would take a mistyped one for a module
+/// Checks a filter in `env_filter`'s syntax, because that crate only warns about what it cannot
+/// read. A part without `=` must be a level: `env_filter` would take a mistyped one for a module
 /// and log nothing.
 pub(super) fn parse_log_filter(text: &str) -> Result<String, String> {
     let well_formed = text.split(',').all(|part| match part.split_once('=') {

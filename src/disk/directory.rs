@@ -53,6 +53,8 @@ pub enum DirectoryError {
     Foreign(PathBuf),
     /// It is to be read and has no `FORMAT`.
     NoData(PathBuf),
+    /// It is to be read and there is nothing under this path.
+    Missing(PathBuf),
     /// A later version made it.
     Newer {
         /// The directory.
@@ -66,6 +68,8 @@ pub enum DirectoryError {
     Malformed(PathBuf),
     /// This `VHOSTS` does not say what it must.
     MalformedVhosts(PathBuf),
+    /// This `DELETIONS` does not say what it must.
+    MalformedDeletions(PathBuf),
     /// It was made with another number of shards than asked for.
     Shards {
         /// The directory.
@@ -102,6 +106,9 @@ impl fmt::Display for DirectoryError {
                 "{} is not a ringmq data directory: it has no {FORMAT_FILE}",
                 path.display()
             ),
+            Self::Missing(path) => {
+                write!(f, "there is no directory {}; is the path right?", path.display())
+            }
             Self::Newer { path, found, known } => write!(
                 f,
                 "{} has format {found}, and this ringmq knows formats up to {known}; start the \
@@ -119,6 +126,12 @@ impl fmt::Display for DirectoryError {
                 "{} is damaged: it must say \"next N\" and then, for each vhost but /, its number \
                  below N and its name; bring it back from a backup, or remove it to lose what \
                  vhosts but / have stored",
+                path.display()
+            ),
+            Self::MalformedDeletions(path) => write!(
+                f,
+                "{} is damaged: it must say a vhost and a client id on each line; remove it, and \
+                 ask again with `ringmq session delete`",
                 path.display()
             ),
             Self::Shards { path, made } => write!(
@@ -142,6 +155,11 @@ impl fmt::Display for DirectoryError {
 impl std::error::Error for DirectoryError {}
 
 impl DirectoryError {
+    /// What is wrong with a path that no data is found under.
+    pub fn no_data(path: &Path) -> Self {
+        if path.exists() { Self::NoData(path.to_owned()) } else { Self::Missing(path.to_owned()) }
+    }
+
     /// Whether the system refused something to this user that it might grant to another.
     pub fn is_permission(&self) -> bool {
         let Self::System { error, .. } = self else { return false };
@@ -204,11 +222,8 @@ impl Directory {
     /// # Errors
     /// If it is no data directory, or in use, be it by another reader.
     pub fn open_read_only(path: &Path) -> Result<Self, DirectoryError> {
-        if !is_directory(path)? {
-            let error = io::Error::from(Errno::NOENT);
-            return Err(DirectoryError::system("open", path)(error));
-        }
-        let shards = read_format(path)?.ok_or_else(|| DirectoryError::NoData(path.to_owned()))?;
+        let found = if is_directory(path)? { read_format(path)? } else { None };
+        let shards = found.ok_or_else(|| DirectoryError::no_data(path))?;
         let guard = Arc::new(Guard::take(path, Access::Read)?);
         Ok(Self { path: path.to_owned(), shards, access: Access::Read, guard })
     }

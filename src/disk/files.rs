@@ -17,6 +17,7 @@ use rustix::io::{Errno, retry_on_intr};
 
 use super::directory::{Access, DirectoryError, Guard, sync_directory};
 use super::mapping::FileMapping;
+use crate::advice;
 use crate::limits::ZEROS_WRITE_BYTES;
 use crate::store::{FileId, Found, HEADER_BYTES};
 
@@ -373,7 +374,8 @@ fn write_zeros(file: &File, bytes: u64) -> io::Result<()> {
 
 /// Adds to an error what was tried, keeping its kind.
 fn explain(error: &io::Error, doing: &str, bytes: u64, path: &Path) -> io::Error {
-    let text = format!("cannot {doing} {} with {bytes} bytes: {error}", path.display());
+    let advice = advice::of(error);
+    let text = format!("cannot {doing} {} with {bytes} bytes: {error}{advice}", path.display());
     io::Error::new(error.kind(), text)
 }
 

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use log::{debug, error, warn};
 
+use super::clocks::Clocks;
 use super::files::{Folder, FreeFile, ShardFiles, Space};
 use super::mapping::FileMapping;
 use super::medium::FileMedium;
@@ -90,12 +91,16 @@ pub(super) enum Message {
 fn run(messages: &Receiver<Message>) {
     let interval = Duration::from_millis(SPACE_LOOK_MS);
     let mut rooms: Vec<Room> = Vec::new();
+    let mut clocks = Clocks::new();
     let mut due = Instant::now() + interval;
     loop {
         match messages.recv_timeout(due.saturating_duration_since(Instant::now())) {
             Ok(Message::Join(mut room)) => {
                 room.look_at_space();
                 rooms.push(*room);
+            }
+            Ok(Message::Ask(slot, Request::Clocks)) => {
+                rooms[slot].say(Answer::Clocks(clocks.look()));
             }
             Ok(Message::Ask(slot, request)) => rooms[slot].handle(request),
             Err(RecvTimeoutError::Timeout) => {}
@@ -132,6 +137,7 @@ impl Room {
             Request::Supply { bytes } => self.handle_supply(bytes),
             Request::Recycle(id) => self.handle_recycle(id),
             Request::Shed => self.trim(0),
+            Request::Clocks => unreachable!("the caller does it"),
             Request::SetAside(id) => self.handle_set_aside(id),
         }
         self.look_at_space();

@@ -4,6 +4,7 @@
 //! DIR/LOCK       empty; locked by the one process that uses the directory
 //! DIR/FORMAT     two lines: "ringmq data, format 1" and "shards N"; written once
 //! DIR/VHOSTS     numbers of vhosts (see `vhosts`); missing while there is but one
+//! DIR/DELETIONS  sessions to be deleted (see `deletions`); missing while there is none
 //! DIR/shard-K/   for each K below N; its files are named by a number of 20 digits:
 //!     00000000000000000007.segment             a segment, or a free file (64 zeros in front)
 //!     00000000000000000008.segment.new         being made; removed at the next start
@@ -18,6 +19,8 @@
 //! of them, which is the shard's [`crate::store::Medium`]. All that may wait for the disk, but for
 //! the writes of the ring, is done by the helper's thread.
 
+mod clocks;
+mod deletions;
 mod directory;
 mod files;
 mod helper;
@@ -28,6 +31,8 @@ mod sigbus;
 mod tests;
 mod vhosts;
 
+pub use self::clocks::Clocks;
+pub use self::deletions::Deletion;
 pub use self::directory::{Directory, DirectoryError};
 pub use self::files::ShardFiles;
 pub use self::helper::Helper;

@@ -27,7 +27,6 @@ use std::sync::OnceLock;
 use std::sync::atomic::{Ordering, compiler_fence};
 
 use libc::{c_int, c_void, siginfo_t};
-use rustix::param::page_size;
 
 /// What a thread reads, for the handler.
 struct Guarded {
@@ -59,7 +58,15 @@ static SETTING: OnceLock<Setting> = OnceLock::new();
 
 /// Sets the handler, if it is not set. To be called before [`guard`].
 pub(super) fn prepare() {
-    SETTING.get_or_init(|| Setting { before: install(), page_bytes: page_size() });
+    SETTING.get_or_init(|| Setting { before: install(), page_bytes: page_bytes() });
+}
+
+/// The size of a page. The C library was told it when the process started. Others read
+/// `/proc/self/auxv` for it, which is closed to a process that has changed its user.
+pub(super) fn page_bytes() -> usize {
+    // SAFETY: it takes a number and gives one.
+    let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(bytes).expect("every system has a page size")
 }
 
 /// Calls `read`, which may read at `addresses`, all of one mapping: pages that the disk cannot read

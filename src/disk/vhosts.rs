@@ -63,7 +63,7 @@ impl Vhosts {
     pub fn at(directory: &Path) -> Result<Self, DirectoryError> {
         match Directory::shards_at(directory)? {
             Some(_) => Self::read(directory),
-            None => Err(DirectoryError::NoData(directory.to_owned())),
+            None => Err(DirectoryError::no_data(directory)),
         }
     }
 
@@ -157,7 +157,7 @@ fn parse(text: &str) -> Option<(BTreeMap<u16, String>, u16)> {
     (next > 0).then_some((names, next))
 }
 
-fn encoded(name: &str) -> String {
+pub(super) fn encoded(name: &str) -> String {
     let mut text = String::new();
     for byte in name.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
@@ -169,7 +169,7 @@ fn encoded(name: &str) -> String {
     text
 }
 
-fn decoded(text: &str) -> Option<String> {
+pub(super) fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
     while let [first, others @ ..] = rest {

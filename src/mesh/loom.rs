@@ -1,7 +1,7 @@
 //! The models of mesh: all interleavings of small cases, with all that the orderings allow, by
 //! loom.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test --release --lib mesh::loom`
+//! `RUSTFLAGS="--cfg loom" cargo test --release --package ringmq-models`
 //!
 //! Races on the bytes of a ring are seen too (`RaceCheck`), and a lost wake is a deadlock, which
 //! loom reports. Rings are the smallest there are: 64 bytes, three or four records.

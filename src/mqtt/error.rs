@@ -52,6 +52,8 @@ pub enum DecodeError {
     ZeroPacketId,
     /// The topic of a PUBLISH or a will is not a topic name.
     Topic(InvalidTopic),
+    /// A filter of a SUBSCRIBE or UNSUBSCRIBE is not a topic filter.
+    Filter(InvalidFilterReason),
     /// SUBSCRIBE [MQTT-3.8.3-3] or UNSUBSCRIBE [MQTT-3.10.3-2] without a filter, or SUBACK without
     /// a return code (3.9.3).
     EmptyList,
@@ -76,6 +78,7 @@ impl fmt::Display for DecodeError {
                 return write!(f, "return code {code} is reserved");
             }
             Self::Topic(invalid) => return invalid.fmt(f),
+            Self::Filter(reason) => return write!(f, "topic filter {reason}"),
             Self::LengthTooLong => "remaining length takes more than four bytes: is this MQTT?",
             Self::UnexpectedEnd => "a field runs past the end of the packet",
             Self::TrailingBytes => "bytes are left over after the last field of the packet",
@@ -162,17 +165,22 @@ pub enum InvalidFilterReason {
     TooLong,
 }
 
+impl fmt::Display for InvalidFilterReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "is empty",
+            Self::TooLong => "is longer than 65,535 bytes",
+            Self::HashPosition => "has a '#' that is not the whole last level",
+            Self::PlusPosition => "has a '+' that is not a whole level",
+            Self::Nul => "contains the character U+0000",
+        })
+    }
+}
+
 impl fmt::Display for InvalidFilter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = match self.reason {
-            InvalidFilterReason::Empty => return f.write_str("topic filter is empty"),
-            InvalidFilterReason::TooLong => "is longer than 65,535 bytes",
-            InvalidFilterReason::HashPosition => "'#' must be the whole last level",
-            InvalidFilterReason::PlusPosition => "'+' must be a whole level",
-            InvalidFilterReason::Nul => "contains the character U+0000",
-        };
         // What a peer sent may be long; a log line needs its beginning.
-        write!(f, "topic filter {:.80?}: {text}", self.filter)
+        write!(f, "topic filter {:.80?} {}", self.filter, self.reason)
     }
 }
 

@@ -23,6 +23,12 @@ impl<'a> TopicFilter<'a> {
         }
     }
 
+    /// A text that [`Self::parse`] has taken before.
+    pub(super) fn parsed_before(text: &'a str) -> Self {
+        debug_assert_eq!(fault(text), None, "{text:.80?}");
+        Self(text)
+    }
+
     /// The text.
     #[inline]
     pub const fn as_str(self) -> &'a str {
@@ -45,6 +51,13 @@ impl<'a> TopicFilter<'a> {
     #[inline]
     pub fn is_wildcard(self) -> bool {
         self.0.bytes().any(is_wildcard_byte)
+    }
+
+    /// Whether MQTT 5 takes it for a shared subscription: `$share/` stands before a group and a
+    /// filter, or what is to be one (MQTT 5, 4.8.2).
+    #[inline]
+    pub fn is_shared(self) -> bool {
+        self.0.starts_with("$share/")
     }
 
     /// Whether a message to `topic` is what this filter asks for (4.7).

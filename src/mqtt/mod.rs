@@ -20,6 +20,7 @@ mod decode;
 mod encode;
 mod error;
 mod filter;
+mod foreign;
 mod frame;
 mod packet;
 mod subscribe;
@@ -33,6 +34,7 @@ mod tests;
 pub use decode::decode;
 pub use error::{DecodeError, InvalidFilter, InvalidFilterReason, InvalidTopic, OutOfRange};
 pub use filter::TopicFilter;
+pub use foreign::Foreign;
 pub use frame::{Frame, peek_frame};
 pub use packet::{
     Ack, AckKind, Connack, Connect, ConnectReturn, Disconnect, Packet, PacketId, PacketKind,

@@ -1,11 +1,11 @@
 //! SUBSCRIBE and UNSUBSCRIBE with their acknowledgements (3.8–3.11): lists inside a packet.
 //!
 //! The lists are kept as the bytes of the packet, checked once and walked again whenever they are
-//! asked for, so that none is allocated. In them each string is well-formed UTF-8 without U+0000,
-//! each QoS is 0 to 2, and no list is empty; that a string is a topic *filter* is not checked here,
-//! since the server answers for each filter on its own (3.9.3).
+//! asked for, so that none is allocated. In them each string is a topic filter, each QoS is 0 to 2,
+//! and no list is empty. A packet with a string that is no filter is malformed as a whole
+//! [MQTT-4.8.0-1]: nothing of it is done.
 
-use super::error::{DecodeError, InvalidFilter};
+use super::error::DecodeError;
 use super::filter::TopicFilter;
 use super::packet::{PacketId, Properties, QoS};
 use super::wire::{Reader, put_bytes};
@@ -26,17 +26,17 @@ pub struct Subscribe<'a> {
 /// One filter of a SUBSCRIBE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SubscribeEntry<'a> {
-    /// The filter; if it is none, the answer to it is 0x80.
-    pub filter: Result<TopicFilter<'a>, InvalidFilter<'a>>,
+    /// The filter.
+    pub filter: TopicFilter<'a>,
     /// Maximum QoS asked for.
     pub qos: QoS,
 }
 
 impl<'a> Subscribe<'a> {
-    /// Lays out a SUBSCRIBE in `scratch`, which is emptied first. The filters may be invalid ones.
+    /// Lays out a SUBSCRIBE in `scratch`, which is emptied first.
     ///
     /// # Panics
-    /// If there are no entries, or a filter has more than 65,535 bytes or contains U+0000.
+    /// If there are no entries, or one has no topic filter.
     pub fn new(packet_id: PacketId, entries: &[(&str, QoS)], scratch: &'a mut Vec<u8>) -> Self {
         assert!(!entries.is_empty(), "[MQTT-3.8.3-3] SUBSCRIBE has at least one filter");
         scratch.clear();
@@ -53,7 +53,7 @@ impl<'a> Subscribe<'a> {
         mut reader: Reader<'a>,
     ) -> Result<Self, DecodeError> {
         let entries = reader.take_rest();
-        check_list(entries, |reader| take_entry(reader).map(drop))?;
+        check_list(entries, |reader| check_filter(take_entry(reader)?.0))?;
         Ok(Self { packet_id, properties: Properties::EMPTY, entries })
     }
 
@@ -63,7 +63,7 @@ impl<'a> Subscribe<'a> {
         std::iter::from_fn(move || {
             (!reader.is_empty()).then(|| {
                 let (text, qos) = take_entry(&mut reader).expect(CHECKED);
-                SubscribeEntry { filter: TopicFilter::parse(text), qos }
+                SubscribeEntry { filter: TopicFilter::parsed_before(text), qos }
             })
         })
     }
@@ -101,11 +101,10 @@ pub struct Unsubscribe<'a> {
 }
 
 impl<'a> Unsubscribe<'a> {
-    /// Lays out an UNSUBSCRIBE in `scratch`, which is emptied first. The filters may be invalid
-    /// ones.
+    /// Lays out an UNSUBSCRIBE in `scratch`, which is emptied first.
     ///
     /// # Panics
-    /// If there are no filters, or one has more than 65,535 bytes or contains U+0000.
+    /// If there are no filters, or one is no topic filter.
     pub fn new(packet_id: PacketId, filters: &[&str], scratch: &'a mut Vec<u8>) -> Self {
         assert!(!filters.is_empty(), "[MQTT-3.10.3-2] UNSUBSCRIBE has at least one filter");
         scratch.clear();
@@ -122,17 +121,16 @@ impl<'a> Unsubscribe<'a> {
     ) -> Result<Self, DecodeError> {
         let filters = reader.take_rest();
         // [MQTT-3.10.3-1] Strings.
-        check_list(filters, |reader| reader.take_str().map(drop))?;
+        check_list(filters, |reader| check_filter(reader.take_str()?))?;
         Ok(Self { packet_id, properties: Properties::EMPTY, filters })
     }
 
     /// The filters, in order.
-    pub fn filters(
-        &self,
-    ) -> impl Iterator<Item = Result<TopicFilter<'a>, InvalidFilter<'a>>> + use<'a> {
+    pub fn filters(&self) -> impl Iterator<Item = TopicFilter<'a>> + use<'a> {
         let mut reader = Reader::new(self.filters);
         std::iter::from_fn(move || {
-            (!reader.is_empty()).then(|| TopicFilter::parse(reader.take_str().expect(CHECKED)))
+            (!reader.is_empty())
+                .then(|| TopicFilter::parsed_before(reader.take_str().expect(CHECKED)))
         })
     }
 
@@ -160,6 +158,11 @@ fn take_entry<'a>(reader: &mut Reader<'a>) -> Result<(&'a str, QoS), DecodeError
     Ok((text, qos))
 }
 
+/// [MQTT-4.7.1-2], [MQTT-4.7.1-3], [MQTT-4.7.3-1]
+fn check_filter(text: &str) -> Result<(), DecodeError> {
+    TopicFilter::parse(text).map(drop).map_err(|invalid| DecodeError::Filter(invalid.reason))
+}
+
 /// Walks a list to its end with `take`; it must have something in it.
 fn check_list<'a>(
     list: &'a [u8],
@@ -177,6 +180,8 @@ fn check_list<'a>(
 }
 
 fn put_filter(filter: &str, out: &mut Vec<u8>) {
-    assert!(!filter.contains('\0'), "[MQTT-1.5.3-2] a string has no U+0000");
+    if let Err(invalid) = TopicFilter::parse(filter) {
+        panic!("{invalid}");
+    }
     put_bytes(filter.as_bytes(), out);
 }

@@ -63,6 +63,13 @@ impl<'a> TopicName<'a> {
         matches!(self.0.as_bytes(), [b'$', ..])
     }
 
+    /// Whether it is one of those under which a server tells of itself: `$SYS` and what is below
+    /// it (4.7.2).
+    #[inline]
+    pub fn is_system(self) -> bool {
+        self.0.strip_prefix("$SYS").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
     #[cold]
     fn fault(text: &str) -> InvalidTopic {
         if text.is_empty() {
@@ -166,11 +173,24 @@ mod tests {
         }
     }
 
-    // Only a leading `$` makes a topic one of the server's.
+    // Only a leading `$` hides a topic from wildcards, and only a whole first level `$SYS` makes it
+    // one of the server's.
     #[test]
     fn dollar() {
-        for (text, expected) in [("$", true), ("$SYS/a", true), ("a/$", false), ("/$SYS", false)] {
-            assert_eq!(TopicName::parse(text).unwrap().is_dollar(), expected, "{text}");
+        let table = [
+            ("$", true, false),
+            ("$SYS", true, true),
+            ("$SYS/", true, true),
+            ("$SYS/a", true, true),
+            ("$SYSTEM/a", true, false),
+            ("$sys/a", true, false),
+            ("a/$", false, false),
+            ("/$SYS", false, false),
+            ("SYS/a", false, false),
+        ];
+        for (text, is_dollar, is_system) in table {
+            let topic = TopicName::parse(text).unwrap();
+            assert_eq!((topic.is_dollar(), topic.is_system()), (is_dollar, is_system), "{text}");
         }
     }
 }

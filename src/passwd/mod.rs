@@ -19,6 +19,8 @@ use crate::limits;
 #[cfg(test)]
 mod tests;
 
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// Why nothing was changed, and what to do.
 #[derive(Debug)]
 pub struct PasswdError(String);
@@ -119,6 +121,10 @@ fn replace(path: &Path, user: &str, secret: Option<&str>) -> Result<(), PasswdEr
     if text.len() as u64 > limits::PASSWORD_FILE_BYTES_MAX {
         let max = limits::PASSWORD_FILE_BYTES_MAX;
         return Err(error(format!("{}: has more than {max} bytes", path.display())));
+    }
+    // The mark that editors of Windows put there would be part of the first user's name.
+    if text.starts_with(BYTE_ORDER_MARK) {
+        text.drain(..BYTE_ORDER_MARK.len());
     }
     if text.trim_ascii_start().starts_with(b"{") {
         let says = "is an export of definitions, and not a password file; export it again";

@@ -67,6 +67,17 @@ fn keeps_mode_and_links() {
     assert_eq!(fs::read_dir(&scene.0).unwrap().count(), 2, "nothing else is left there");
 }
 
+// A byte order mark is no part of the first user's name, and goes.
+#[test]
+fn byte_order_mark() {
+    let scene = Scene::new("mark");
+    fs::write(scene.file(), "\u{feff}a:$1\nb:$2\n").unwrap();
+    replace(&scene.file(), "a", Some("$x")).unwrap();
+    assert_eq!(fs::read_to_string(scene.file()).unwrap(), "a:$x\nb:$2\n");
+    fs::write(scene.file(), "\u{feff}{}").unwrap();
+    assert!(replace(&scene.file(), "a", Some("$x")).unwrap_err().to_string().contains("export"));
+}
+
 // Many at once lose nobody's line.
 #[test]
 fn takes_turns() {

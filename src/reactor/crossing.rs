@@ -110,6 +110,11 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                 self.with_broker(|broker, context| broker.set_policy(policy, context));
             }
             (Parcel::Tls(setup), _) => self.tls = Some(setup),
+            (Parcel::Delete(names), _) => {
+                self.with_broker(|broker, context| broker.delete_sessions(&names, context));
+            }
+            // Who asked may have stopped waiting.
+            (Parcel::Ask(answer), _) => drop(answer.send(self.report())),
             (Parcel::Drain, _) => self.begin_stopping(),
             (Parcel::Drained, Some(from)) => {
                 if let Stopping::Wills { missing, .. } = &mut self.stopping {
@@ -154,7 +159,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         if !self.is_running() {
             return;
         }
-        info!("shard {}: stopping, {} links open", self.shard.0, self.links.len());
+        info!("stopping, {} links open", self.links.len());
         let missing = self.outboxes.others();
         self.stopping = Stopping::Wills { missing, deadline_ms: self.now_ms + STOP_MS_MAX };
         for listener in 0..self.accepting.len() {
@@ -183,7 +188,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                 }
             }
             Stopping::Closing { deadline_ms } if self.now_ms >= deadline_ms => {
-                debug!("shard {}: {} links are cut off", self.shard.0, self.links.len());
+                debug!("{} links are cut off", self.links.len());
                 for key in self.links.keys() {
                     self.shut(key);
                     self.after_last_completion(key);

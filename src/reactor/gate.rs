@@ -218,7 +218,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                 self.ring.recycle(buffer);
             }
             Err(error) => {
-                debug!("link {}: {error}", key.slot);
+                debug!("link {} from {}: {error}", key.slot, link.caller);
                 self.ring.recycle(buffer);
                 self.end(key, CloseReason::ProxyHeader);
             }
@@ -230,11 +230,11 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         let Some(link) = self.links.get_mut(key) else { return false };
         link.awaits_header = false;
         if let Some(client) = header.client {
-            debug!("link {}: {:?} speaks for {client}", key.slot, link.caller.address);
-            link.caller.address = Some(client);
+            debug!("link {}: {} speaks for {client}", key.slot, link.caller);
+            (link.caller.address, link.caller.port) = (Some(client.ip()), client.port());
         }
-        let address = link.caller.address;
-        self.broker.relocate(conn_of(key), address);
+        let (address, port) = (link.caller.address, link.caller.port);
+        self.broker.relocate(conn_of(key), address, port);
         match self.count_in(address) {
             Ok(pass) => {
                 if let Some(link) = self.links.get_mut(key) {

@@ -37,6 +37,11 @@ impl Handshakes {
         self.waiting.push_back(key);
     }
 
+    /// Links whose next step is put off.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     pub(super) fn is_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }

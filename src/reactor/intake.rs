@@ -1,12 +1,14 @@
 //! What comes in: connections, bytes, and the packets in them.
 
+use std::fmt;
 use std::io;
 
 use log::{debug, warn};
 
-use crate::broker::{Caller, CloseReason, ConnId, Context, Flow, Shard, ShardId};
+use crate::advice;
+use crate::broker::{Caller, CloseReason, ConnId, Context, Flow, Secured, Shard, ShardId};
 use crate::limits::{LINK_WORK_MAX, PENDING_LINKS_MAX, PRE_CONNECT_BYTES_MAX};
-use crate::mqtt::{Packet, Version, decode, peek_frame};
+use crate::mqtt::{Foreign, Packet, Version, decode, peek_frame};
 use crate::ring::{Buffer, Key, Received, RecvMode, Ring};
 use crate::store::Medium;
 use crate::transport::{Opened, Then, Tls, Transport};
@@ -50,7 +52,10 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             Err(error) => {
                 if self.accept_warned_ms.is_none_or(|ms| ms + ACCEPT_WARN_MS <= self.now_ms) {
                     self.accept_warned_ms = Some(self.now_ms);
-                    warn!("accepting failed, trying again each {ACCEPT_PAUSE_MS} ms: {error}");
+                    let advice = advice::of(&error);
+                    warn!(
+                        "accepting failed, trying again each {ACCEPT_PAUSE_MS} ms: {error}{advice}"
+                    );
                 }
                 self.accepting[listener as usize] = Some(self.now_ms + ACCEPT_PAUSE_MS);
                 return;
@@ -77,9 +82,10 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         } else {
             Transport::Plain
         };
-        let (caller, carry) = (Caller { address, local: door.is_local() }, Carry::default());
+        let port = peer.map_or(0, |peer| peer.port());
+        let (caller, carry) = (Caller { address, port, local: door.is_local() }, Carry::default());
         let key = self.adopt(Traveller { socket, transport, caller, pass, carry });
-        debug!("link {}: accepted from {peer:?}", key.slot);
+        debug!("link {}: accepted from {caller}", key.slot);
         self.await_header(key, door);
         self.arm(key);
     }
@@ -126,7 +132,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                 link.ended = true;
                 self.end_if_read(key);
             }
-            Received::Failed(_) if open => self.end(key, CloseReason::Failed),
+            Received::Failed(error) if open => self.end(key, CloseReason::Failed(error.kind())),
             Received::NoBuffers | Received::End | Received::Failed(_) | Received::Cancelled => {}
         }
         if !more {
@@ -187,7 +193,13 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             self.handshakes.put_off(key);
             return self.recycle(buffer);
         }
+        let foreign =
+            if link.transport.is_handshaking() { Foreign::before_tls(wire) } else { None };
         let Opened { bytes, then } = link.transport.open(wire, &mut self.room);
+        if let Then::Fault(fault) = &then {
+            let fault = (fault as &dyn fmt::Display, fault.is_certificate());
+            self.broker.tell_tls_fault(link.caller, fault, foreign, self.now_ms);
+        }
         link.ended |= matches!(then, Then::End);
         certify(&mut self.broker, key, &link.transport);
         if flow != Flow::Continue || stopping {
@@ -231,8 +243,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     /// Does what follows from received bytes: the transport's part first, so that a link that goes
     /// home does so with what its transport has to say.
     fn after_open(&mut self, key: Key, then: &Then, cut: Option<&Cut>) {
-        if let Then::Fault(fault) = then {
-            debug!("link {}: TLS: {fault}", key.slot);
+        if let Then::Fault(_) = then {
             self.with_broker(|broker, context| {
                 broker.close(conn_of(key), CloseReason::TlsFault, context);
             });
@@ -284,19 +295,16 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     }
 
     /// Ends a link whose peer has closed, when all that came before was handled: a publisher that
-    /// was made to wait may have said DISCONNECT meanwhile.
+    /// was made to wait may have said DISCONNECT meanwhile. It may have closed only its own
+    /// direction, and read on: what it is still to hear goes out first.
     fn end_if_read(&mut self, key: Key) {
         if self.flow(key) == Flow::Pause {
             return;
         }
-        match self.links.get_mut(key) {
-            Some(link) if link.ended && link.transport.owes_goodbye() => {
-                self.with_broker(|broker, context| {
-                    broker.close(conn_of(key), CloseReason::PeerClosed, context);
-                });
-            }
-            Some(link) if link.ended => self.end(key, CloseReason::PeerClosed),
-            _ => {}
+        if self.links.get_mut(key).is_some_and(|link| link.ended) {
+            self.with_broker(|broker, context| {
+                broker.close(conn_of(key), CloseReason::PeerClosed, context);
+            });
         }
     }
 
@@ -359,8 +367,14 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     }
 }
 
-/// Tells the broker of a verified certificate, while it wants to know.
+/// Tells the broker how TLS has secured a link, while it wants to know.
 fn certify(broker: &mut Shard, key: Key, transport: &Transport) {
+    if let Some(version) = transport.version()
+        && broker.wants_secured(conn_of(key))
+    {
+        let certificate = transport.subject().map(Into::into);
+        broker.note_secured(conn_of(key), Secured { version, certificate });
+    }
     if transport.is_certified() && broker.is_greeting(conn_of(key)) {
         broker.certify(conn_of(key), transport.certified_name());
     }
@@ -411,6 +425,11 @@ impl<S: Send, W: crate::ring::Wake> Cutter<'_, Outboxes<S, W>> {
 
     /// Handles the first packet of a connection, if it is there and this is its home.
     fn greet(&mut self, conn: ConnId, bytes: &[u8]) -> Result<usize, Cut> {
+        if let Some(foreign) = Foreign::before_connect(bytes) {
+            let mut context = Context { now_ms: self.now_ms, peers: self.outboxes };
+            self.broker.close(conn, CloseReason::Foreign(foreign), &mut context);
+            return Err(Cut::Stop);
+        }
         let max = self.packet_bytes_max.min(PRE_CONNECT_BYTES_MAX);
         if let Ok(Some(frame)) = peek_frame(bytes, max)
             && bytes.len() >= frame.total_bytes

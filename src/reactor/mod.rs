@@ -16,6 +16,7 @@
 //! | `door`, `gate` | where links come in, and which may |
 //! | `verifier` | the way to who verifies passwords |
 //! | `reclaim` | memory of links that have left |
+//! | `report` | what a shard tells of itself when it is asked |
 //! | `links`, `outboxes`, `wheel` | sockets; the way to other shards; timers |
 
 mod crossing;
@@ -27,6 +28,7 @@ mod links;
 mod outboxes;
 mod outflow;
 mod reclaim;
+mod report;
 mod storage;
 mod turn;
 mod verifier;
@@ -35,5 +37,6 @@ mod wheel;
 pub use door::{Door, DoorKind, Proxied};
 pub use gate::{Gate, Subnet};
 pub use outboxes::{Outbox, Parcel, Traveller};
+pub use report::Report;
 pub use turn::{Clock, Inbox, Options, Reactor};
 pub use verifier::{AtOnce, Verifier};

@@ -5,17 +5,18 @@
 //! meanwhile (invariant 6).
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use bytes::Bytes;
 
 use crate::access::Policy;
-use crate::broker::{Caller, Crowd, Peers, ShardId, ShardSet};
+use crate::broker::{Caller, Crowd, Peers, SessionName, ShardId, ShardSet};
 use crate::limits::{LARGE_BYTES_MAX, SHARE_BYTES_MIN};
 use crate::mesh::{AddressPass, Bell, Census, CensusFull, CensusMax, Sender};
 use crate::ring::Wake;
 
 use super::links::Carry;
+use super::report::Report;
 use crate::transport::{TlsSetup, Transport};
 
 /// A link that was accepted, or is on its way to its home shard, with what it has received.
@@ -41,6 +42,10 @@ pub enum Parcel<S> {
     Policy(Arc<Policy>),
     /// From the control thread: who comes from now on gets these certificates.
     Tls(Arc<TlsSetup>),
+    /// From the control thread: these sessions are to end, of those that live on the receiver.
+    Delete(Arc<[SessionName]>),
+    /// From the control thread: say what there is, and what was counted.
+    Ask(mpsc::Sender<Report>),
     /// From the control thread: stop.
     Drain,
     /// The sender publishes nothing more.

@@ -1,9 +1,10 @@
 //! What goes out: sends, one at a time for each link, and the ends of links.
 //!
-//! A link that closes says what it still has to say, within [`FLUSH_MS_MAX`]; then both directions
-//! are shut, and when the kernel has let go of it, it is gone (invariant 2).
+//! A link that closes says what it still has to say, and what its connection was promised when that
+//! is there, within [`FLUSH_MS_MAX`]; then both directions are shut, and when the kernel has let go
+//! of it, it is gone (invariant 2).
 
-use std::io;
+use std::io::{self, ErrorKind};
 
 use crate::broker::CloseReason;
 use crate::chunk::Batch;
@@ -26,7 +27,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
         let full = link.transport.is_full();
         let plain = if full { spare } else { self.broker.take_output(conn_of(key), spare) };
-        let last = link.closing == Closing::Flushing && !self.broker.has_output(conn_of(key));
+        let says_more = self.broker.has_output(conn_of(key)) || self.broker.is_owed(conn_of(key));
+        let last = link.closing == Closing::Flushing && !says_more;
         let batch = link.transport.seal(plain, last, &mut self.room, self.broker.pool());
         if batch.is_empty() {
             return self.keep_batch(batch);
@@ -41,6 +43,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         };
         link.sending = false;
         // A send that was cancelled may still tell of a part that went.
+        let fault = result.as_ref().map_or_else(io::Error::kind, |_| ErrorKind::BrokenPipe);
         let sent = result.ok().filter(|bytes| *bytes > 0 && link.closing != Closing::Shut);
         match sent {
             Some(bytes) => {
@@ -61,7 +64,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             None => {
                 batch.clear(self.broker.pool());
                 self.keep_batch(batch);
-                self.end(key, CloseReason::Failed);
+                self.end(key, CloseReason::Failed(fault));
             }
         }
         self.after_last_completion(key);
@@ -99,9 +102,9 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         };
         if link.closing == Closing::No {
             link.closing = Closing::Flushing;
-            self.start_send(key);
             self.set_timer(key, self.now_ms + FLUSH_MS_MAX);
         }
+        self.start_send(key);
         self.stop_receiving(key);
         self.after_last_completion(key);
     }
@@ -146,6 +149,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         if link.closing == Closing::Flushing
             && !link.sending
             && !self.broker.has_output(conn_of(key))
+            && !self.broker.is_owed(conn_of(key))
             && !link.transport.has_output()
         {
             self.shut(key);
@@ -157,7 +161,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             Closing::Shut if !link.is_busy() => {
                 // The broker has closed the connection, or will have when its event is handled.
                 self.with_broker(|broker, context| {
-                    broker.close(conn_of(key), CloseReason::Failed, context);
+                    let reason = CloseReason::Failed(ErrorKind::ConnectionAborted);
+                    broker.close(conn_of(key), reason, context);
                     broker.remove(conn_of(key));
                 });
                 let link = self.links.remove(key);

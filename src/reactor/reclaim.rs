@@ -1,7 +1,7 @@
-//! Memory that goes back to the system when many links have left.
+//! Memory that goes back to the system when many links have left, or sessions have expired.
 //!
 //! ```text
-//!  Keeping ──as many left as are there──► Due ──its time──► a step, until there is no more
+//!  Keeping ──as many went as are there───► Due ──its time──► a step, until there is no more
 //!     ▲                                                              │
 //!     └──────────────────────────────────────────────────────────────┘
 //! ```
@@ -16,8 +16,9 @@ use super::turn::{Clock, Reactor};
 /// See the module.
 #[derive(Default, Debug)]
 pub(super) struct Reclaim {
-    /// Links that have left since memory was reclaimed.
+    /// Links that have left since memory was reclaimed, and sessions that have expired.
     left: usize,
+    expired: usize,
     /// When the next step is due.
     due_ms: Option<u64>,
 }
@@ -27,6 +28,14 @@ impl Reclaim {
     pub(super) fn note_left(&mut self, there: usize, now_ms: u64) {
         self.left += 1;
         if self.left > there && self.due_ms.is_none() {
+            self.due_ms = Some(now_ms + RECLAIM_DELAY_MS);
+        }
+    }
+
+    /// Notes that sessions have expired; `there` is how many are left.
+    pub(super) fn note_expired(&mut self, count: usize, there: usize, now_ms: u64) {
+        self.expired += count;
+        if count > 0 && self.expired > there && self.due_ms.is_none() {
             self.due_ms = Some(now_ms + RECLAIM_DELAY_MS);
         }
     }
@@ -51,7 +60,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         if more {
             self.reclaim.due_ms = Some(self.now_ms + RECLAIM_STEP_MS);
         } else {
-            if self.reclaim.left >= RECLAIM_HEAP_LINKS_MIN {
+            if self.reclaim.left + self.reclaim.expired >= RECLAIM_HEAP_LINKS_MIN {
                 (self.trim_heap)();
             }
             self.reclaim = Reclaim::default();

@@ -62,6 +62,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                 MediumAnswer::Refused(error) => {
                     self.broker.on_supply_refused(&error, self.now_ms);
                 }
+                MediumAnswer::Clocks(clocks) => self.broker.on_clocks(clocks, self.now_ms),
                 MediumAnswer::Space { free, total } => self.broker.on_space(free, total),
             }
         }

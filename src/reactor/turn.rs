@@ -296,6 +296,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                 }
             }
         }
+        let (expired, sessions) = self.broker.take_expired();
+        self.reclaim.note_expired(expired, sessions, self.now_ms);
         self.advance_reclaim();
         self.advance_stopping();
     }

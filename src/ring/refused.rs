@@ -5,6 +5,8 @@ use std::io;
 
 use rustix::process::{Resource, getrlimit};
 
+use crate::advice;
+
 /// The oldest Linux that has everything this ring needs.
 pub(super) const LINUX_MIN: &str = "6.1";
 
@@ -104,7 +106,9 @@ impl fmt::Display for RingRefused {
                     "this kernel's io_uring lacks {lacks}; it takes Linux {LINUX_MIN} or later"
                 )
             }
-            Self::Other(error) => write!(f, "io_uring cannot be set up: {error}"),
+            Self::Other(error) => {
+                write!(f, "io_uring cannot be set up: {error}{}", advice::of(error))
+            }
         }
     }
 }
@@ -134,7 +138,8 @@ mod tests {
             (libc::ENOSYS, None, "gVisor"),
             (libc::ENOMEM, Some(0), "limited to 8192 KiB; raise it: LimitMEMLOCK=infinity"),
             (libc::EINVAL, None, "lacks wings; it takes Linux 6.1"),
-            (libc::EMFILE, Some(2), "os error 24"),
+            (libc::EMFILE, Some(2), "LimitNOFILE=N (systemd)"),
+            (libc::ENFILE, None, "sysctl -w fs.file-max=N"),
         ];
         for (errno, disabled, words) in table {
             let signs = Signs { disabled, locked_bytes_max: Some(8 << 20) };

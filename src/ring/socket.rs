@@ -57,6 +57,22 @@ impl Listener {
     /// # Errors
     /// If the address cannot be had.
     pub fn bind(address: SocketAddr, backlog: i32) -> io::Result<Self> {
+        Self::bind_shared(address, backlog, |_| Ok(()))
+    }
+
+    /// The same for an IPv6 address that is to take no IPv4, as `::` else does.
+    ///
+    /// # Errors
+    /// If the address cannot be had.
+    pub fn bind_v6_only(address: SocketAddr, backlog: i32) -> io::Result<Self> {
+        Self::bind_shared(address, backlog, |fd| sockopt::set_ipv6_v6only(fd, true))
+    }
+
+    fn bind_shared(
+        address: SocketAddr,
+        backlog: i32,
+        prepare: impl Fn(&OwnedFd) -> rustix::io::Result<()>,
+    ) -> io::Result<Self> {
         let family = match address {
             SocketAddr::V4(_) => AddressFamily::INET,
             SocketAddr::V6(_) => AddressFamily::INET6,
@@ -67,6 +83,7 @@ impl Listener {
         sockopt::set_socket_reuseaddr(&fd, true)?;
         sockopt::set_socket_reuseport(&fd, true)?;
         sockopt::set_tcp_nodelay(&fd, true)?;
+        prepare(&fd)?;
         rustix::net::bind(&fd, &address)?;
         rustix::net::listen(&fd, backlog)?;
         Ok(Self(fd))

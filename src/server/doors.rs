@@ -8,7 +8,8 @@
 use std::fmt;
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -16,13 +17,16 @@ use std::thread;
 use std::time::Duration;
 
 use log::warn;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
 
+use crate::advice;
 use crate::config::{Endpoint, Listen, Options};
 use crate::limits::LISTEN_BACKLOG;
 use crate::reactor::{Door, DoorKind, Proxied};
 use crate::ring::Listener;
 
 use super::StartError;
+use super::places::{ListenError, Site};
 use super::privileges;
 
 /// Tries to bind an address that is in use, and the time between two.
@@ -49,7 +53,9 @@ impl fmt::Display for SocketError {
             Self::NotASocket => f.write_str(
                 "there is a file that is no socket; remove it or choose another path with --listen",
             ),
-            Self::System(what, error) => write!(f, "cannot {what}: {error}"),
+            Self::System(what, error) => {
+                write!(f, "cannot {what}: {error}{}", advice::of(error))
+            }
         }
     }
 }
@@ -80,18 +86,22 @@ pub(super) struct Doors {
 
 impl Doors {
     /// Opens every door for so many shards.
-    pub(super) fn open(options: &Options, shards: usize) -> Result<Self, StartError> {
+    pub(super) fn open(
+        options: &Options,
+        sites: &[Site],
+        shards: usize,
+    ) -> Result<Self, StartError> {
         let mut doors = Self { shards: Vec::new(), opened: Vec::new(), files: Vec::new() };
         doors.shards.resize_with(shards, Vec::new);
-        let plain = options.listen.iter().map(|listen| (listen, false));
-        let sealed = options.tls.listen.iter().map(|listen| (listen, true));
-        for (listen, tls) in plain.chain(sealed) {
-            let mut listen = listen.clone();
+        for site in sites {
+            let Site { mut listen, tls, .. } = site.clone();
             let kind = DoorKind { local: listen.is_local(), tls, proxied: proxied(&listen) };
             match &mut listen.at {
                 Endpoint::Tcp(address) => {
-                    let refused = |error| StartError::Listen(*address, error);
-                    let listeners = bind_internet(*address, shards).map_err(refused)?;
+                    let refused =
+                        |error| StartError::Listen(ListenError::Refused(site.clone(), error));
+                    let bound = bind_internet(*address, site.v6_only, shards);
+                    let listeners = bound.map_err(refused)?;
                     if let Some(first) = listeners.first() {
                         *address = first.address().map_err(refused)?;
                     }
@@ -124,15 +134,23 @@ fn proxied(listen: &Listen) -> Proxied {
 }
 
 /// Binds an address once for each shard. Port 0 becomes the same port for all.
-fn bind_internet(mut address: SocketAddr, shards: usize) -> io::Result<Vec<Listener>> {
+fn bind_internet(
+    mut address: SocketAddr,
+    v6_only: bool,
+    shards: usize,
+) -> io::Result<Vec<Listener>> {
     if address.port() != 0 {
         // Listeners that share a port would let a second broker in unnoticed: one that does not
         // share finds out whether the port is free.
-        drop(bind_alone(&address)?);
+        drop(bind_alone(address, v6_only)?);
     }
     let mut listeners = Vec::new();
     for _ in 0..shards {
-        let listener = Listener::bind(address, LISTEN_BACKLOG)?;
+        let listener = if v6_only {
+            Listener::bind_v6_only(address, LISTEN_BACKLOG)?
+        } else {
+            Listener::bind(address, LISTEN_BACKLOG)?
+        };
         address = listener.address()?;
         listeners.push(listener);
     }
@@ -141,14 +159,27 @@ fn bind_internet(mut address: SocketAddr, shards: usize) -> io::Result<Vec<Liste
 
 /// Binds an address that nobody else has. The kernel takes a moment to let go of the sockets of a
 /// broker that was killed: an address that is in use is tried again for a second.
-fn bind_alone(address: &SocketAddr) -> io::Result<TcpListener> {
+fn bind_alone(address: SocketAddr, v6_only: bool) -> io::Result<OwnedFd> {
     for _ in 0..BIND_TRIES {
-        match TcpListener::bind(address) {
+        match bind_unshared(address, v6_only) {
             Err(error) if error.kind() == ErrorKind::AddrInUse => thread::sleep(BIND_PAUSE),
             bound => return bound,
         }
     }
-    TcpListener::bind(address)
+    bind_unshared(address, v6_only)
+}
+
+fn bind_unshared(address: SocketAddr, v6_only: bool) -> io::Result<OwnedFd> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let kind = SocketType::STREAM;
+    let fd = rustix::net::socket_with(family, kind, SocketFlags::CLOEXEC, Some(ipproto::TCP))?;
+    sockopt::set_socket_reuseaddr(&fd, true)?;
+    if v6_only {
+        sockopt::set_ipv6_v6only(&fd, true)?;
+    }
+    rustix::net::bind(&fd, &address)?;
+    rustix::net::listen(&fd, 1)?;
+    Ok(fd)
 }
 
 /// Binds a Unix socket. Nobody can connect before it has its owner and mode.

@@ -1,19 +1,24 @@
 //! From options to running shards and back: limits, listeners, threads, signals, the orderly end.
 
 mod access;
+mod announcement;
 mod auth;
+mod deletions;
 mod doors;
 mod heap;
 mod notify;
+mod pem;
+mod places;
 mod privileges;
+mod report;
 mod rings;
+mod signals;
 mod storage;
 mod summary;
 pub mod tls;
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process;
 use std::sync::mpsc;
@@ -25,32 +30,38 @@ use log::{debug, error, info, warn};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::rand::GetRandomFlags;
 use rustix::thread::{CpuSet, sched_setaffinity};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::access::{LoadError, Policy};
+use crate::advice;
 use crate::broker::{self, Shard, ShardId, Stats, VhostReport};
-use crate::config::{Listen, Options};
+use crate::config::{self, LogFormat, Options};
 use crate::cpus;
-use crate::disk::{DirectoryError, FileMedium};
+use crate::disk::{Clocks, DirectoryError, FileMedium};
 use crate::limits::{MESH_RING_BYTES, VHOSTS_MAX};
+use crate::logging;
 use crate::mesh::{self, AddressBook, AddressLimits, Bell, Census, Sender};
 use crate::reactor::{self, Clock, Door, Gate, Inbox, Outbox, Parcel, Reactor, Subnet};
 use crate::ring::{self, Listener, RingRefused, Socket, Wake, Waker};
-use crate::store::{Found, OpenError};
+use crate::store::{ClockReading, Found, OpenError};
 use crate::transport::TlsSetup;
 
 use access::Access;
+use announcement::Announcement;
 use auth::Desk;
-use doors::{Doors, Open};
+use doors::Doors;
 use notify::Notifier;
+use places::Site;
 use privileges::Account;
 use rings::{Election, ShardRing, SystemRing};
+use signals::Asked;
 use storage::Storage;
 use tls::TlsError;
 
 pub use doors::SocketError;
+pub use places::ListenError;
 pub use privileges::PrivilegeError;
+pub use signals::watch_signals;
 
 /// The time between two tries to send to a shard that is busy.
 const CONTROL_PAUSE: Duration = Duration::from_millis(1);
@@ -59,13 +70,11 @@ const CONTROL_PAUSE: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub enum StartError {
     /// An address cannot be listened on.
-    Listen(SocketAddr, io::Error),
+    Listen(ListenError),
     /// A Unix socket cannot.
     Socket(PathBuf, SocketError),
     /// It cannot run as it was asked to.
     Privileges(PrivilegeError),
-    /// An address that other hosts reach is to be listened on, and nothing says who may come in.
-    Unguarded(Listen),
     /// io_uring cannot be used, and nothing else may.
     Ring(RingRefused),
     /// A ring on epoll cannot be had.
@@ -80,6 +89,12 @@ pub enum StartError {
     Store(u16, OpenError),
     /// A file that says who may come in, or what they may do, is faulty.
     Access(LoadError),
+    /// This user may not read a file.
+    Unreadable(String, Box<StartError>),
+    /// So many files may be open, and this many are needed before there is a client.
+    Files(u64, u64),
+    /// The thread that writes the log cannot be started: this error cannot be logged.
+    Log(io::Error),
     /// The system refused something else: what, and why.
     System(&'static str, io::Error),
 }
@@ -87,27 +102,19 @@ pub enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Listen(address, error) if error.kind() == io::ErrorKind::AddrInUse => write!(
-                f,
-                "cannot listen on {address}: the address is in use; stop what listens there or \
-                 choose another with --listen"
-            ),
-            Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::Listen(error) => error.fmt(f),
             Self::Socket(path, error) => {
                 write!(f, "cannot listen on unix:{}: {error}", path.display())
             }
             Self::Privileges(error) => error.fmt(f),
-            Self::Unguarded(listen) => write!(
-                f,
-                "cannot listen on {}: other hosts reach it{}, and everybody could connect; name \
-                 the users with --passwords or --vhosts, or say --allow-anonymous",
-                listen.at,
-                if listen.proxy { " through its proxy" } else { "" }
-            ),
             Self::Ring(refused) => refused.fmt(f),
-            Self::Epoll(error) => write!(f, "epoll cannot be set up: {error}"),
+            Self::Epoll(error) => {
+                write!(f, "epoll cannot be set up: {error}{}", advice::of(error))
+            }
             Self::Tls(error) => error.fmt(f),
-            Self::Data(error @ DirectoryError::System { .. }) => write!(f, "--data-dir: {error}"),
+            Self::Data(text @ DirectoryError::System { error, .. }) => {
+                write!(f, "--data-dir: {text}{}", advice::of(error))
+            }
             Self::Data(error) => error.fmt(f),
             Self::DataOf(user, error) => write!(
                 f,
@@ -116,64 +123,94 @@ impl fmt::Display for StartError {
                  chown -R {user} DIR"
             ),
             Self::Access(error) => error.fmt(f),
+            Self::Unreadable(user, error) => write!(
+                f,
+                "{error}; ringmq runs as {user}, who must be able to read it, and to enter the \
+                 directories above it"
+            ),
             Self::Store(shard, error) => write!(f, "--data-dir, shard-{shard}: {error}"),
-            Self::System(what, error) => write!(f, "cannot {what}: {error}"),
+            Self::Files(limit, needed) => write!(
+                f,
+                "the broker itself needs some {needed} open files; {}",
+                advice::raise_files(Some(*limit))
+            ),
+            Self::Log(error) => write!(f, "cannot start the thread that logs: {error}"),
+            Self::System(what, error) => {
+                write!(f, "cannot {what}: {error}{}", advice::of(error))
+            }
         }
     }
 }
 
 impl std::error::Error for StartError {}
 
+impl StartError {
+    /// The same with the user, where it is about a file that the user may not read.
+    fn with_user(self) -> Self {
+        let is_denied = match &self {
+            Self::Tls(error) => error.is_denied(),
+            Self::Access(error) => error.is_denied,
+            _ => false,
+        };
+        if is_denied { Self::Unreadable(privileges::own_name(), Box::new(self)) } else { self }
+    }
+}
+
 /// Runs the broker until SIGTERM or SIGINT, and then until it has said what it had to say.
+/// `signals`: from [`watch_signals`].
 ///
 /// # Errors
 /// If it cannot start.
-pub fn run(options: &Options) -> Result<(), StartError> {
+pub fn run(options: &Options, signals: io::Result<Signals>) -> Result<(), StartError> {
     heap::settle();
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
+    // Threads begin with what the one has that starts them.
+    let forbidden = privileges::forbid_new();
+    logging::start(&options.logging.filter, log_format(options)).map_err(StartError::Log)?;
+    let mut signals = signals::watch_all(signals)
         .map_err(|error| StartError::System("watch for signals", error))?;
     raise_open_files();
     let cpus = cpus::available();
     let notifier = Notifier::from_environment();
-    privileges::forbid_new();
-    let (mut storage, doors) = open(options, cpus.default_shards())?;
+    if let Err(error) = forbidden {
+        warn!("cannot forbid new privileges: {error}");
+    }
+    let sites = places::resolve(options).map_err(StartError::Listen)?;
+    let shards = Storage::shards_to_be(options, cpus.default_shards())?;
+    places::check_open_files(shards, &sites)?;
+    let (mut storage, doors) = open(options, &sites, cpus.default_shards())?;
     let shards = usize::from(storage.shards());
     let pins = (options.pin && cpus.should_pin(shards)).then(|| cpus.ids.clone());
-    let tls = tls::load(&options.tls).map_err(StartError::Tls)?;
+    let tls = tls::load(&options.tls).map_err(|error| StartError::Tls(error).with_user())?;
     let vhosts = storage.vhosts()?;
     let helpers = (cpus.ids.len() / 2).max(1);
     let failures_max = options.access.auth_failures_max;
     let sources = options.access.sources(tls::names_clients(&options.tls));
-    let mut access = Access::open(sources, vhosts, helpers, failures_max)?;
-    refuse_open_doors(options, access.policy())?;
-    let doors = doors.map_or_else(|| Doors::open(options, shards), Ok)?;
+    let access = Access::open(sources, vhosts, helpers, failures_max);
+    let mut access = access.map_err(StartError::with_user)?;
+    let unguarded = places::refuse_unguarded(options, &sites, access.policy());
+    unguarded.map_err(StartError::Listen)?;
+    let doors = doors.map_or_else(|| Doors::open(options, &sites, shards), Ok)?;
     let Doors { shards: doors, opened, files } = doors;
-    let (threads, mut controls, features) =
+    let (threads, mut controls, ring) =
         start(options, doors, tls.as_ref(), pins.as_deref(), &mut storage, &access)?;
-    let kernel = rustix::system::uname();
-    info!(
-        "ringmq {} on Linux {}, {features}",
-        env!("CARGO_PKG_VERSION"),
-        kernel.release().to_string_lossy()
-    );
-    let pinned = if pins.is_some() { "pinned" } else { "not pinned" };
-    info!("{shards} shard{}, {pinned}", if shards == 1 { "" } else { "s" });
-    announce(&opened, options);
+    deletions::forward(&options.data_dir, &access, &mut controls);
+    let pinned = pins.is_some();
+    Announcement { options, shards, ring, pinned, cpus: &cpus, opened: &opened }.log();
     notifier.ready();
     for signal in signals.forever() {
-        if signal != SIGHUP {
-            break;
+        match Asked::by(signal) {
+            Asked::Stop => break,
+            Asked::Reload => {
+                reload(options, &mut access, &mut controls);
+                deletions::forward(&options.data_dir, &access, &mut controls);
+            }
+            Asked::Report => report::log_report(&mut controls),
+            Asked::ToggleDebug => signals::toggle_debug(),
         }
-        reload(options, &mut access, &mut controls);
     }
     info!("stopping");
     notifier.stopping();
-    thread::spawn(move || {
-        if signals.forever().any(|signal| signal != SIGHUP) {
-            warn!("stopped at once by a second signal");
-            process::exit(1);
-        }
-    });
+    signals::watch_while_stopping(signals);
     for mut control in controls {
         control.send(Parcel::Drain);
     }
@@ -187,16 +224,30 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     Ok(())
 }
 
+fn log_format(options: &Options) -> logging::Format {
+    match options.logging.format {
+        Some(LogFormat::Text) => logging::Format::Text,
+        Some(LogFormat::Json) => logging::Format::Json,
+        Some(LogFormat::Journald) => logging::Format::Journald,
+        None if logging::is_journal() => logging::Format::Journald,
+        None => logging::Format::Text,
+    }
+}
+
 /// Opens the data directory as the user that the broker is to run as. To become another user it
 /// opens the doors first, while it may.
-fn open(options: &Options, default_shards: usize) -> Result<(Storage, Option<Doors>), StartError> {
+fn open(
+    options: &Options,
+    sites: &[Site],
+    default_shards: usize,
+) -> Result<(Storage, Option<Doors>), StartError> {
     let Some(user) = &options.doors.user else {
         return Ok((Storage::open(options, default_shards)?, None));
     };
     // Root binds, and what is stored belongs to the user.
     let account = Account::find(user).map_err(StartError::Privileges)?;
     let shards = Storage::shards_to_be(options, default_shards)?;
-    let doors = Doors::open(options, shards)?;
+    let doors = Doors::open(options, sites, shards)?;
     account.assume().map_err(StartError::Privileges)?;
     info!("running as {}", account.name);
     let storage = Storage::open(options, shards).map_err(|error| match error {
@@ -218,7 +269,7 @@ fn reload(options: &Options, access: &mut Access, controls: &mut [Control]) {
         access.reload().map_err(StartError::Access)?;
         Ok(tls)
     });
-    match reloaded {
+    match reloaded.map_err(StartError::with_user) {
         Ok(tls) => {
             for control in controls {
                 control.send(Parcel::Policy(access.policy().clone()));
@@ -245,6 +296,17 @@ impl Control {
             parcel = refused;
             thread::sleep(CONTROL_PAUSE);
         }
+        self.wake();
+    }
+
+    /// The same, unless there is no room: whether it was sent.
+    fn try_send(&mut self, parcel: Parcel<Socket>) -> bool {
+        let sent = self.sender.push_object(parcel).is_ok();
+        self.wake();
+        sent
+    }
+
+    fn wake(&mut self) {
         self.sender.publish();
         if self.bell.must_ring() {
             self.waker.wake();
@@ -270,8 +332,8 @@ struct Seat {
     /// What its log finds.
     found: Vec<Found>,
     started: Instant,
-    /// When it was started, milliseconds since 1970.
-    epoch_ms: u64,
+    /// What the clocks showed then.
+    clocks: ClockReading,
 }
 
 /// What a shard must know before it begins, when all have their rings.
@@ -284,12 +346,13 @@ struct Arrangement {
 }
 
 /// A shard's waker and what its ring is, in words.
-type Ready = (usize, Result<(Waker, String), StartError>);
+type Ready = (usize, Result<(Waker, &'static str), StartError>);
 /// The control thread's ways to the shards.
 type Controls = Vec<Sender<Parcel<Socket>>>;
 /// What a shard tells at its end.
 type Told = (Stats, Vec<VhostReport>);
-type Started = (Vec<thread::JoinHandle<Told>>, Vec<Control>, String);
+/// With the name of the ring that all shards use.
+type Started = (Vec<thread::JoinHandle<Told>>, Vec<Control>, &'static str);
 
 /// Starts the threads; each makes its own ring, then all learn how to wake each other.
 fn start(
@@ -319,9 +382,9 @@ fn start(
     let mut wakers: Vec<Option<Waker>> = vec![None; shards];
     let mut found = None;
     for (shard, ring) in ready {
-        let (waker, features) = ring?;
+        let (waker, name) = ring?;
         wakers[shard] = Some(waker);
-        found = Some(features);
+        found = Some(name);
         if wakers.iter().all(Option::is_some) {
             break;
         }
@@ -342,8 +405,7 @@ fn start(
     let controls = control_senders.into_iter().zip(bells).zip(wakers);
     let controls =
         controls.map(|((sender, bell), waker)| Control { sender, bell, waker }).collect();
-    let features = found.expect("every shard answered");
-    Ok((threads, controls, features))
+    Ok((threads, controls, found.expect("every shard answered")))
 }
 
 /// Connects every shard with every other, and the control thread with all.
@@ -359,7 +421,8 @@ fn seats(
     let census = Arc::new(Census::new(VHOSTS_MAX));
     let gate = gates(options);
     let election = Arc::new(Election::new(options.ring, shards.into()));
-    let (started, epoch_ms) = (Instant::now(), storage::unix_ms()?);
+    let (started, clocks) = (Instant::now(), Clocks::new());
+    clocks.warn_if_implausible();
     let mut controls = Vec::new();
     let seats: Result<Vec<Seat>, StartError> = (0..shards)
         .zip(doors)
@@ -383,7 +446,7 @@ fn seats(
                 election: election.clone(),
                 found: storage.take_found(shard)?,
                 started,
-                epoch_ms,
+                clocks: clocks.last(),
             })
         })
         .collect();
@@ -446,7 +509,7 @@ fn serve<R: SystemRing>(
     let seed = seed();
     let found = std::mem::take(&mut seat.found);
     let store_options =
-        storage::store_options(options, seat.shard.0, seat.shards, seed, seat.epoch_ms);
+        storage::store_options(options, seat.shard.0, seat.shards, seed, seat.clocks);
     let store = match storage::open_store(&store_options, found) {
         Ok(store) => store,
         Err(error) => {
@@ -454,7 +517,8 @@ fn serve<R: SystemRing>(
             return Told::default();
         }
     };
-    if ready.send((at, Ok((ring.waker(), ring.describe())))).is_err() {
+    debug!("{}", ring.describe());
+    if ready.send((at, Ok((ring.waker(), R::NAME)))).is_err() {
         return Told::default();
     }
     let Ok(Arrangement { wakers, medium, desk, policy, vhosts }) = arrangement.recv() else {
@@ -470,7 +534,8 @@ fn serve<R: SystemRing>(
         Ok(told) => told,
         Err(error) => {
             // A broker with a dead core is worse than a restart.
-            error!("shard {at}: {} failed: {error}", R::NAME);
+            error!("{} failed: {error}", R::NAME);
+            logging::flush();
             process::exit(1);
         }
     }
@@ -494,8 +559,9 @@ fn broker_options(seat: &Seat, options: &Options, seed: u64) -> broker::Options 
         session_expiry_ms: storage::expiry_ms(options),
         on_denied: access::on_denied(options),
         takeover: access::takeover(options),
+        log_connections: options.logging.connections == config::Switch::On,
         disk_low: storage::disk_low(options),
-        epoch_ms: seat.epoch_ms,
+        start_ms: 0,
         seed,
     }
 }
@@ -546,29 +612,6 @@ fn seed() -> u64 {
     let filled = rustix::rand::getrandom(&mut bytes, GetRandomFlags::empty());
     assert_eq!(filled, Ok(bytes.len()), "the kernel gives 8 random bytes at once");
     u64::from_ne_bytes(bytes)
-}
-
-/// Anonymous clients come in by local doors alone, unless they are said to be welcome.
-fn refuse_open_doors(options: &Options, policy: &Policy) -> Result<(), StartError> {
-    let asks_certificates = tls::requires_certificates(&options.tls);
-    let certified = options.tls.listen.iter().filter(|_| !asks_certificates);
-    let mut listens = options.listen.iter().chain(certified);
-    match listens.find(|listen| !listen.is_local()) {
-        Some(listen) if !policy.guards_open_doors() => Err(StartError::Unguarded(listen.clone())),
-        _ => Ok(()),
-    }
-}
-
-/// Says where clients may come in.
-fn announce(opened: &[Open], options: &Options) {
-    let open = opened.iter().filter(|open| !open.listen.is_local());
-    for Open { listen, .. } in open.filter(|_| options.access.allow_anonymous) {
-        let at = &listen.at;
-        warn!("{at} is reachable from other hosts, and --allow-anonymous lets all in");
-    }
-    for open in opened {
-        info!("listening on {open}");
-    }
 }
 
 /// Raises the number of files this process may open as far as it may.

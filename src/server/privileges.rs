@@ -6,7 +6,7 @@ use std::ffi::CString;
 use std::fmt;
 use std::io;
 
-use log::{info, warn};
+use log::info;
 use nix::unistd::{Gid, Group, Uid, User, geteuid, initgroups, setresgid, setresuid};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
@@ -79,12 +79,20 @@ impl Account {
     }
 }
 
+/// The user that this process runs as, by name if there is one.
+pub(super) fn own_name() -> String {
+    let uid = geteuid();
+    let named = User::from_uid(uid).ok().flatten().map(|user| user.name);
+    named.unwrap_or_else(|| format!("user {uid}"))
+}
+
 /// Gives up what a set-user-ID program could bring: the broker starts none. Threads that there are
 /// by now keep it; becoming another user is not hindered.
-pub(super) fn forbid_new() {
-    if let Err(error) = rustix::thread::set_no_new_privs(true) {
-        warn!("cannot forbid new privileges: {error}");
-    }
+///
+/// # Errors
+/// If the system refuses to.
+pub(super) fn forbid_new() -> io::Result<()> {
+    Ok(rustix::thread::set_no_new_privs(true)?)
 }
 
 /// Numbers of an owner; none where it stays.

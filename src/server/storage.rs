@@ -1,8 +1,5 @@
 //! The data directory at start: opened once, then each shard has its part.
 
-use std::io;
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use log::info;
 
 use crate::broker::{Overflow, Threshold};
@@ -10,7 +7,7 @@ use crate::config::{self, Options};
 use crate::disk::{Directory, FileMedium, Helper, ShardFiles, Vhosts};
 use crate::limits::{SHARDS_MAX, ZEROS_AHEAD_BYTES};
 use crate::ring::{Wake, Waker};
-use crate::store::{CatalogLimits, Found, LogOptions, Store, StoreOptions};
+use crate::store::{CatalogLimits, ClockReading, Found, LogOptions, Store, StoreOptions};
 
 use super::StartError;
 
@@ -79,7 +76,7 @@ pub(super) fn store_options(
     shard: u16,
     shards: u16,
     seed: u64,
-    epoch_ms: u64,
+    clocks: ClockReading,
 ) -> StoreOptions {
     let share = |whole: u64| whole.div_ceil(shards.into());
     let sync = options.durability == config::Durability::Disk;
@@ -95,7 +92,7 @@ pub(super) fn store_options(
             retained_bytes_max: share(options.retained_bytes_max),
         },
         seed,
-        time_ms: epoch_ms,
+        clocks: Some(clocks),
     }
 }
 
@@ -104,7 +101,7 @@ pub(super) fn open_store(options: &StoreOptions, found: Vec<Found>) -> Result<St
     let shard = options.log.shard;
     let (store, opened) =
         Store::open(options, found).map_err(|error| StartError::Store(shard, error))?;
-    info!("shard {shard}: {opened}");
+    info!("{opened}");
     Ok(store)
 }
 
@@ -129,14 +126,4 @@ pub(super) fn expiry_ms(options: &Options) -> u64 {
         config::SessionExpiry::Never => 0,
         config::SessionExpiry::AfterMs(ms) => ms,
     }
-}
-
-/// Milliseconds since 1970.
-pub(super) fn unix_ms() -> Result<u64, StartError> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    let since = since.map_err(|_| {
-        let before = io::Error::other("it is before 1970");
-        StartError::System("use the system's clock", before)
-    })?;
-    Ok(u64::try_from(since.as_millis()).expect("the year is below 584 million"))
 }

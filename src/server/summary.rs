@@ -1,21 +1,36 @@
-//! What shards tell at their end, added up and logged.
+//! What shards tell, added up and logged: in words, and as fields where lines are JSON.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use log::info;
+use log::kv::ToValue;
+use log::{Level, Record, info};
 
 use crate::broker::{Stats, VhostReport};
 
 /// Names what happened, and how often.
 pub(super) fn log_stats(shards: &[Stats]) {
-    let Some(first) = shards.first() else { return };
-    let names = first.each().map(|(name, _)| name);
-    let counts = names.enumerate().filter_map(|(at, name)| {
+    let mut sums = sums(shards);
+    sums.retain(|(_, count)| *count > 0);
+    if sums.is_empty() {
+        return info!("counted: nothing");
+    }
+    say("counted", &sums, format_args!("counted"));
+}
+
+/// Names what happened so far, also what never did.
+pub(super) fn log_all_stats(shards: &[Stats]) {
+    say("counted", &sums(shards), format_args!("counted so far"));
+}
+
+fn sums(shards: &[Stats]) -> Vec<(&'static str, u64)> {
+    let Some(first) = shards.first() else { return Vec::new() };
+    let names = first.each().map(|(name, _)| name).enumerate();
+    let sum = |(at, name)| {
         let values = shards.iter().filter_map(|stats| stats.each().nth(at));
-        let sum: u64 = values.map(|(_, count)| count).sum();
-        (sum > 0).then(|| format!("{name} {sum}"))
-    });
-    info!("counted: {}", counts.collect::<Vec<_>>().join(", "));
+        (name, values.map(|(_, count)| count).sum())
+    };
+    names.map(sum).collect()
 }
 
 /// Names what happened in each vhost, if there are several.
@@ -31,8 +46,19 @@ pub(super) fn log_vhosts(reports: impl Iterator<Item = VhostReport>) {
         return;
     }
     for VhostReport { vhost, figures } in vhosts.values() {
-        let counts = figures.iter().filter(|(_, count)| *count > 0);
-        let counts: Vec<String> = counts.map(|(name, count)| format!("{name} {count}")).collect();
-        info!("counted in vhost {vhost:?}: {}", counts.join(", "));
+        let counts: Vec<_> = figures.iter().copied().filter(|(_, count)| *count > 0).collect();
+        say("counted", &counts, format_args!("counted in vhost {vhost:?}"));
     }
+}
+
+/// Logs figures with their names, behind what they are of.
+pub(super) fn say(event: &str, figures: &[(&'static str, u64)], of: fmt::Arguments<'_>) {
+    let words: Vec<String> =
+        figures.iter().map(|(name, count)| format!("{name} {count}")).collect();
+    let mut fields = vec![("event", event.to_value())];
+    fields.extend(figures.iter().map(|(name, count)| (*name, count.to_value())));
+    let words = words.join(", ");
+    let mut record = Record::builder();
+    record.level(Level::Info).target(module_path!()).key_values(&fields);
+    log::logger().log(&record.args(format_args!("{of}: {words}")).build());
 }

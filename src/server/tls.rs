@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -21,13 +21,15 @@ use rustls::server::{
     ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
 };
 use rustls::sign::CertifiedKey;
-use rustls::{InconsistentKeys, RootCertStore, ServerConfig, version};
+use rustls::{CertificateError, InconsistentKeys, RootCertStore, ServerConfig, version};
 use x509_cert::Certificate;
-use x509_cert::der::Decode;
+use x509_cert::der::{Decode, Encode};
 
 use crate::config::{TlsClients, TlsIdentity, TlsMin, TlsOptions};
 use crate::limits::TLS_FILE_BYTES_MAX;
-use crate::transport::{Identity, TlsSetup};
+use crate::transport::{ClientVerifier, Identity, TlsSetup};
+
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// What is wrong with a file of TLS, or with all of them together.
 #[derive(Debug)]
@@ -35,6 +37,14 @@ pub struct TlsError {
     flag: &'static str,
     file: Option<PathBuf>,
     says: String,
+    is_denied: bool,
+}
+
+impl TlsError {
+    /// Whether the system does not let this process read the file.
+    pub(super) fn is_denied(&self) -> bool {
+        self.is_denied
+    }
 }
 
 impl fmt::Display for TlsError {
@@ -82,6 +92,7 @@ pub fn load(options: &TlsOptions) -> Result<Option<Arc<TlsSetup>>, TlsError> {
         flag: "--tls-listen",
         file: None,
         says: error.to_string(),
+        is_denied: false,
     };
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(versions)
@@ -96,12 +107,15 @@ pub fn load(options: &TlsOptions) -> Result<Option<Arc<TlsSetup>>, TlsError> {
     server.session_storage = Arc::new(NoServerSessionStorage {});
     server.ticketer = Ticketer::new().map_err(failed)?;
     server.send_tls13_tickets = 1;
-    let identity = match options.identity {
+    Ok(Some(Arc::new(TlsSetup { server: Arc::new(server), identity: identity(options) })))
+}
+
+fn identity(options: &TlsOptions) -> Identity {
+    match options.identity {
         TlsIdentity::Cn => Identity::CommonName,
         TlsIdentity::San => Identity::AlternativeName,
         TlsIdentity::None => Identity::None,
-    };
-    Ok(Some(Arc::new(TlsSetup { server: Arc::new(server), identity })))
+    }
 }
 
 /// Who decides on client certificates; nobody if none are asked for.
@@ -116,24 +130,28 @@ fn verifier(
     let mut roots = RootCertStore::empty();
     for certificate in certificates(flag, ca)? {
         let added = roots.add(certificate);
-        added.map_err(|error| fault(flag, ca, format!("a certificate in it: {error}")))?;
+        added.map_err(|_| fault(flag, ca, "a block in it is no X.509 certificate".to_owned()))?;
     }
+    let roots = Arc::new(roots);
     let mut lists = Vec::new();
     for file in &options.crls {
-        lists.extend(revocation_lists(file)?);
+        let found = revocation_lists(file)?;
+        let builder = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone());
+        builder.with_crls(found.clone()).build().map_err(|_| {
+            let says = "a block in it is no list of revoked certificates that can be used";
+            fault("--tls-crl", file, says.to_owned())
+        })?;
+        lists.extend(found);
     }
-    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+    let builder = WebPkiClientVerifier::builder_with_provider(roots, provider.clone())
         .with_crls(lists)
         .only_check_end_entity_revocation();
     let builder = match options.clients {
         TlsClients::Required => builder,
         TlsClients::Optional => builder.allow_unauthenticated(),
     };
-    let says = |error: rustls::server::VerifierBuilderError| match options.crls.first() {
-        Some(file) => fault("--tls-crl", file, error.to_string()),
-        None => fault(flag, ca, error.to_string()),
-    };
-    builder.build().map(Some).map_err(says)
+    let authorities = builder.build().map_err(|error| fault(flag, ca, error.to_string()))?;
+    Ok(Some(Arc::new(ClientVerifier::new(authorities, identity(options)))))
 }
 
 fn revocation_lists(file: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {
@@ -163,24 +181,52 @@ impl Pair<'_> {
             self.warn_if_invalid(first);
         }
         let text = read(self.key_flag, self.key)?;
-        let key = PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
-            pem::Error::NoItemsFound => {
-                let says = "has no PEM block PRIVATE KEY; one with a password is not taken";
-                fault(self.key_flag, self.key, says.to_owned())
+        let of_key = |says: String| fault(self.key_flag, self.key, says);
+        let key = PrivateKeyDer::from_pem_slice(&text);
+        let key = key.map_err(|error| of_key(super::pem::no_key(&text, &error)))?;
+        let unusable = || of_key(super::pem::unusable_key(&key));
+        let signer = provider.key_provider.load_private_key(key.clone_key());
+        let certified = CertifiedKey::new(chain, signer.map_err(|_| unusable())?);
+        let matches = match certified.keys_match() {
+            Err(rustls::Error::InvalidCertificate(_)) => self.match_version_1(&certified),
+            other => other,
+        };
+        match matches {
+            // A key that does not tell what is public of it cannot be compared.
+            Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {
+                Ok(Arc::new(certified))
             }
-            error => broken(self.key_flag, self.key, &error),
-        })?;
-        let certified = CertifiedKey::from_der(chain, key, provider);
-        certified.map(Arc::new).map_err(|error| match error {
-            rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-                let says = format!("is not the key of the certificate {}", self.cert.display());
-                fault(self.key_flag, self.key, says)
+            Err(rustls::Error::InconsistentKeys(_)) => {
+                Err(of_key(format!("is not the key of the certificate {}", self.cert.display())))
             }
-            rustls::Error::InvalidCertificate(error) => {
-                fault(self.cert_flag, self.cert, format!("its first certificate: {error}"))
+            Err(_) => {
+                let says = "its first certificate is no X.509 certificate that can be used";
+                Err(fault(self.cert_flag, self.cert, says.to_owned()))
             }
-            error => fault(self.key_flag, self.key, error.to_string()),
-        })
+        }
+    }
+
+    /// The same for a certificate that rustls does not read. It sends it all the same, and clients
+    /// that use OpenSSL take it.
+    fn match_version_1(&self, certified: &CertifiedKey) -> Result<(), rustls::Error> {
+        let unreadable = || rustls::Error::InvalidCertificate(CertificateError::BadEncoding);
+        let parsed = certified.end_entity_cert()?;
+        let parsed = Certificate::from_der(parsed).map_err(|_| unreadable())?.tbs_certificate;
+        if parsed.version != x509_cert::certificate::Version::V1 {
+            return Err(unreadable());
+        }
+        let public = parsed.subject_public_key_info.to_der().map_err(|_| unreadable())?;
+        if certified.key.public_key().is_some_and(|own| *own != *public) {
+            return Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch));
+        }
+        warn!(
+            "{} {}: an X.509 certificate of version 1, which has no names of hosts: many clients \
+             will refuse it; make it again as version 3: openssl x509 -req … -extfile FILE, with \
+             a line subjectAltName=DNS:NAME in FILE",
+            self.cert_flag,
+            self.cert.display()
+        );
+        Ok(())
     }
 
     /// A certificate out of its time is used, and clients refuse it: better than no broker.
@@ -217,21 +263,34 @@ fn read(flag: &'static str, file: &Path) -> Result<Vec<u8>, TlsError> {
     let read = File::open(file)
         .and_then(|opened| opened.take(TLS_FILE_BYTES_MAX + 1).read_to_end(&mut text));
     match read {
-        Ok(bytes) if bytes as u64 <= TLS_FILE_BYTES_MAX => Ok(text),
+        Ok(bytes) if bytes as u64 <= TLS_FILE_BYTES_MAX => {
+            // Editors of Windows put a byte order mark there.
+            if text.starts_with(BYTE_ORDER_MARK) {
+                text.drain(..BYTE_ORDER_MARK.len());
+            }
+            Ok(text)
+        }
         Ok(_) => Err(fault(flag, file, format!("is larger than {TLS_FILE_BYTES_MAX} bytes"))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
             Err(fault(flag, file, "there is no such file".to_owned()))
+        }
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            let says = "cannot be read: permission denied".to_owned();
+            Err(TlsError { is_denied: true, ..fault(flag, file, says) })
+        }
+        Err(error) if error.kind() == ErrorKind::IsADirectory => {
+            Err(fault(flag, file, "is no file".to_owned()))
         }
         Err(error) => Err(fault(flag, file, format!("cannot be read: {error}"))),
     }
 }
 
 fn broken(flag: &'static str, file: &Path, error: &pem::Error) -> TlsError {
-    fault(flag, file, format!("is no good PEM: {error}"))
+    fault(flag, file, super::pem::broken(error))
 }
 
 fn fault(flag: &'static str, file: &Path, says: String) -> TlsError {
-    TlsError { flag, file: Some(file.to_owned()), says }
+    TlsError { flag, file: Some(file.to_owned()), says, is_denied: false }
 }
 
 /// Certificates by the name that clients ask for.

@@ -15,6 +15,7 @@ use super::queue::{Entry as QueueEntry, QueueLog, Terms as QueueTerms};
 use super::record::{AcksRecord, MessageRecord, Origin, Record, SessionKey, Target, Targets};
 use super::retained::{RetainStore, Retained};
 use super::session::{Holder, Sessions};
+use super::timeline::{ClockReading, Gap, Timeline};
 
 /// Bounds of a shard's catalog.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,7 +35,7 @@ pub struct NewMessage<'a> {
     pub qos: u8,
     /// It is to be its topic's retained message; its payload is not empty.
     pub retain: bool,
-    /// The time, milliseconds since 1970.
+    /// The time, milliseconds of the time line.
     pub time_ms: u64,
     /// Topic name.
     pub topic: &'a str,
@@ -50,6 +51,8 @@ pub struct NewMessage<'a> {
 pub struct Catalog {
     /// All sessions of the shard.
     pub sessions: Sessions,
+    /// Tells how long ago something was.
+    pub timeline: Timeline,
     /// Sessions that the next message to be stored is for; [`Catalog::store`] empties it.
     pub targets: Vec<Target>,
     pub(super) limits: CatalogLimits,
@@ -75,6 +78,7 @@ impl Catalog {
     pub(super) fn new(limits: CatalogLimits, hashing: &Hashing) -> Self {
         Self {
             sessions: Sessions::new(hashing),
+            timeline: Timeline::default(),
             targets: Vec::new(),
             limits,
             retained: Vec::new(),
@@ -85,6 +89,35 @@ impl Catalog {
             late_guests: Vec::new(),
             noted: Vec::new(),
             encoded: Vec::new(),
+        }
+    }
+
+    /// The owner goes on with the log: notes what the clocks showed when it was opened.
+    pub fn begin_time(&mut self, logs: &mut Logs) {
+        logs.disk.append(&Record::Clock(self.timeline.mark_start()));
+    }
+
+    /// Looks at what the clocks show, which was read at the time `time_ms` at the latest; tells of
+    /// a gap in the time line that was not known before.
+    pub fn look_at_clocks(
+        &mut self,
+        clocks: ClockReading,
+        time_ms: u64,
+        logs: &mut Logs,
+    ) -> Option<Gap> {
+        let gap = self.timeline.look(clocks, time_ms);
+        self.capture_time(gap.is_some(), logs);
+        gap
+    }
+
+    /// Appends what is known of the time line; of its gaps if that is asked for.
+    pub(super) fn capture_time(&self, with_gaps: bool, logs: &mut Logs) {
+        let (mark, gaps) = self.timeline.captured();
+        if with_gaps && !gaps.is_empty() {
+            logs.disk.append(&Record::Gaps(gaps.to_vec()));
+        }
+        if let Some(mark) = mark {
+            logs.disk.append(&Record::Clock(mark));
         }
     }
 

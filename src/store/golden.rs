@@ -9,6 +9,7 @@ use super::record::{
     AcksRecord, BlockRecord, MessageRecord, Origin, Record, SessionKey, Target, Targets,
 };
 use super::segment::SegmentHeader;
+use super::timeline::{ClockReading, Gap, Mark};
 
 const KNOWN: &str = include_str!("../../tests/golden/records.txt");
 
@@ -68,6 +69,19 @@ fn for_each(mut check: impl FnMut(&str, &Record<'_>)) {
     check("queued", &Record::Queued { target, position, bytes: 1000 });
     check("references", &Record::References(vec![(0, 5), (4032, 1 << 40)]));
     check("ends", &Record::Ends(vec![(0, 4032), (4032, 3000)]));
+    let clocks = ClockReading { wall_ms: time_ms, boot_ms: 70_000, boot_id: 1 << 120 | 2 };
+    check(
+        "clock",
+        &Record::Clock(Mark {
+            time_ms,
+            clocks,
+            settled_ms: 1,
+            settled_wall_ms: 2,
+            off_before_ms: 3,
+        }),
+    );
+    let gap = Gap { before_ms: time_ms, length_ms: 70_000, proven: true };
+    check("gaps", &Record::Gaps(vec![gap, Gap { proven: false, ..gap }]));
 }
 
 fn sessions(check: &mut impl FnMut(&str, &Record<'_>), time_ms: u64) {
@@ -118,14 +132,14 @@ fn records_are_as_ever() {
         assert!(bytes.len() <= record.bytes_max(), "{name}");
         kinds.insert(bytes[8]);
     });
-    assert!(kinds.into_iter().eq(1..=23), "each kind has a line");
+    assert!(kinds.into_iter().eq((1..=23).chain(26..=27)), "each kind has a line");
     let mut unknown = Vec::new();
     Record::CheckpointBegun.encode(PLACE, &mut unknown);
-    unknown[8] = 24;
+    unknown[8] = 99;
     let crc = crc32c::crc32c_append(crc32c::crc32c(&PLACE.to_le_bytes()), &unknown[4..]);
     unknown[..4].copy_from_slice(&crc.to_le_bytes());
     let decoded = Record::decode(PLACE, &unknown);
-    assert_eq!(decoded, Err(super::record::BadRecord::Unknown), "kind 24 needs a line");
+    assert_eq!(decoded, Err(super::record::BadRecord::Unknown), "kind 99 needs a line");
 }
 
 // The same of a segment's header.

@@ -169,6 +169,7 @@ impl Housekeeping {
         if self.ended.is_none() && if pressed { pays() } else { is_due } {
             let begun = logs.disk.append(&Record::CheckpointBegun).offset();
             let bytes = logs.disk.appended() - begun;
+            catalog.capture_time(true, logs);
             self.job = Job::Checkpoint { begun, bytes, stage: Stage::Sessions(0) };
         } else if logs.disk.appended() >= self.look_at {
             // Not each turn: there may be thousands of segments to look at.

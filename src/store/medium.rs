@@ -15,6 +15,8 @@
 
 use std::io;
 
+use super::timeline::ClockReading;
+
 /// Names a segment file of one shard.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct FileId(pub u64);
@@ -74,6 +76,8 @@ pub enum Request {
     Recycle(FileId),
     /// Space is low: what free files are kept are removed. No answer.
     Shed,
+    /// What the clocks show is wanted. Answered by [`Answer::Clocks`].
+    Clocks,
     /// This file is damaged: rename it so that it is not found again, and keep it. No answer.
     SetAside(FileId),
 }
@@ -98,6 +102,8 @@ pub enum Answer<F> {
         /// Bytes there are in all.
         total: u64,
     },
+    /// What the clocks show.
+    Clocks(ClockReading),
 }
 
 /// One shard's part of a disk, as its reactor sees it. Nothing in it waits.

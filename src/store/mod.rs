@@ -20,6 +20,7 @@
 //! | `catalog`, `session`, `subscriptions`, `retained` | what is kept |
 //! | `queue/` | what a session's client must still acknowledge |
 //! | `log/`, `segment`, `record`, `cursor` | the log and its bytes |
+//! | `timeline` | how long ago something was |
 //! | `housekeeping`, `cleaning` | checkpoints; moving what lives out of old segments |
 //! | `logs`, `messages`, `position` | the log beside the one in memory; places in them |
 //! | `medium` | the seam to the disk |
@@ -45,6 +46,7 @@ mod retained;
 mod segment;
 mod session;
 mod subscriptions;
+mod timeline;
 
 pub use catalog::{Catalog, CatalogLimits, NewMessage};
 pub use hashing::{Hashing, Map};
@@ -68,3 +70,4 @@ pub use retained::{RetainStore, Retained, ScanEnd};
 pub use segment::{FORMAT_VERSION, HEADER_BYTES};
 pub use session::{Holder, Session, Sessions};
 pub use subscriptions::Subscriptions;
+pub use timeline::{ClockReading, Gap, Timeline, clock_set_ms};

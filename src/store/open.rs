@@ -12,6 +12,7 @@ use super::medium::Found;
 use super::position::Position;
 use super::record::Record;
 use super::replay::{Losses, Replay};
+use super::timeline::ClockReading;
 
 /// What a store is opened with.
 #[derive(Clone, Debug)]
@@ -22,8 +23,8 @@ pub struct StoreOptions {
     pub limits: CatalogLimits,
     /// Seeds hashes.
     pub seed: u64,
-    /// The time, milliseconds since 1970.
-    pub time_ms: u64,
+    /// What the clocks show; `None`: the store is only looked at.
+    pub clocks: Option<ClockReading>,
 }
 
 /// See the module.
@@ -75,13 +76,15 @@ impl Store {
         }
         let hashing = Hashing::with_seed(options.seed);
         // The seed may be the same for each run of a test; then it is the time that differs.
-        log.set_salt(options.seed ^ options.time_ms.rotate_left(32));
+        let ClockReading { wall_ms, boot_ms, .. } = options.clocks.unwrap_or_default();
+        log.set_salt(options.seed ^ wall_ms.rotate_left(32) ^ boot_ms.rotate_left(16));
         let lengths = std::mem::take(&mut replay.ends);
         lengths.iter().for_each(|(start, length)| log.recall_end(*start, start + length));
         let begun = log.checkpoint();
         let mut logs = Logs::new(log);
-        let (mut catalog, losses) =
-            replay.finish(options.limits, &hashing, options.time_ms, &mut logs);
+        options.clocks.iter().for_each(|clocks| replay.timeline.resume(*clocks));
+        let now_ms = options.clocks.map_or(0, |_| replay.timeline.start_ms());
+        let (mut catalog, losses) = replay.finish(options.limits, &hashing, now_ms, &mut logs);
         catalog.expect_guests_below(logs.disk.appended());
         logs.disk.finish_open();
         let housekeeping = Housekeeping::new(options.log.segment_bytes, begun, meter.bytes);

@@ -42,11 +42,14 @@
 //! | 21 | references | of each segment: start 8, references there ever were *v* |
 //! | 22 | owner | session, user name text; empty: nobody |
 //! | 23 | ends | of each segment but the newest: start 8, length *v* |
+//! | 26 | clock | see [`super::timeline`]: name of the machine's start 16, six times 8 each |
+//! | 27 | gaps | all there are, each: time 8, length *v*, proven 1: the rest |
 //!
-//! Times are milliseconds since 1970.
+//! Times are milliseconds of the log's time line (see `timeline`); the wall time is since 1970.
 
 use super::cursor::{Cursor, put_bytes, put_varint};
 use super::position::Position;
+use super::timeline::{Gap, Mark};
 
 /// Bytes of a record before its body.
 pub(super) const FRAME_BYTES: usize = 9;
@@ -74,7 +77,7 @@ pub struct Origin {
 /// | 2 | vhost |
 /// | 2 | length of the topic |
 /// | 4 | length of the payload |
-/// | 8 | when it came, milliseconds since 1970 |
+/// | 8 | when it came, milliseconds of the time line |
 /// | topic | topic name |
 /// | payload | application message |
 /// | 8 | if moved: the offset where it stood before |
@@ -89,7 +92,7 @@ pub struct MessageRecord<'a> {
     pub qos: u8,
     /// It is its topic's retained message from here on.
     pub retained: bool,
-    /// When it came, milliseconds since 1970.
+    /// When it came, milliseconds of the log's time line (see [`super::Timeline`]).
     pub time_ms: u64,
     /// Topic name.
     pub topic: &'a str,
@@ -197,6 +200,8 @@ pub(super) enum Record<'a> {
     References(Vec<(u64, u64)>),
     Ends(Vec<(u64, u64)>),
     Queued { target: Target, position: Position, bytes: u32 },
+    Clock(Mark),
+    Gaps(Vec<Gap>),
 }
 
 /// Why there is no record at a place.
@@ -220,7 +225,8 @@ const RECEIVED: u8 = 1 << 4;
 const ORIGIN: u8 = 1 << 5;
 
 impl<'a> Record<'a> {
-    /// Whether it is of a checkpoint. Of origins there is also one here and there that is not.
+    /// Whether it is of a checkpoint. Of origins there is also one here and there that is not; of
+    /// the time line, which is small, no one is counted.
     pub(super) fn is_captured(&self) -> bool {
         matches!(
             self,
@@ -257,6 +263,8 @@ impl<'a> Record<'a> {
             Self::Queued { .. } => 20,
             Self::Owner { .. } => 22,
             Self::Ends(_) => 23,
+            Self::Clock(_) => 26,
+            Self::Gaps(_) => 27,
         }
     }
 
@@ -273,6 +281,7 @@ impl<'a> Record<'a> {
                 Self::Acks(acks) => (acks.gone.len() + acks.released.len()) * 10,
                 Self::Origins(origins) => origins.len() * 12,
                 Self::References(segments) | Self::Ends(segments) => segments.len() * 18,
+                Self::Gaps(gaps) => gaps.len() * 19,
                 Self::SessionOpened { client_id, .. } => client_id.len(),
                 Self::Owner { user, .. } => user.len(),
                 Self::Subscribed { filter, .. } | Self::Unsubscribed { filter, .. } => filter.len(),
@@ -304,37 +313,6 @@ impl<'a> Record<'a> {
         match self {
             Self::Message(message) => message.encode(out),
             Self::Acks(acks) => acks.encode(out),
-            Self::SessionOpened { session, vhost, time_ms, client_id } => {
-                put_varint(out, (*session).into());
-                out.extend_from_slice(&vhost.to_le_bytes());
-                out.extend_from_slice(&time_ms.to_le_bytes());
-                put_bytes(out, client_id.as_bytes());
-            }
-            Self::SessionEnded { session } | Self::Attached { session } => {
-                put_varint(out, (*session).into());
-            }
-            Self::Owner { session, user } => {
-                put_varint(out, (*session).into());
-                put_bytes(out, user.as_bytes());
-            }
-            Self::Subscribed { session, granted, filter } => {
-                put_varint(out, (*session).into());
-                out.push(*granted);
-                put_bytes(out, filter.as_bytes());
-            }
-            Self::Unsubscribed { session, filter } => {
-                put_varint(out, (*session).into());
-                put_bytes(out, filter.as_bytes());
-            }
-            Self::Detached { session, sent, time_ms } => {
-                put_varint(out, (*session).into());
-                put_varint(out, *sent);
-                out.extend_from_slice(&time_ms.to_le_bytes());
-            }
-            Self::Received { session, packet_id } | Self::Freed { session, packet_id } => {
-                put_varint(out, (*session).into());
-                out.extend_from_slice(&packet_id.to_le_bytes());
-            }
             Self::FreedElsewhere(origin) => origin.encode(out),
             Self::Origins(origins) => origins.iter().for_each(|origin| origin.encode(out)),
             Self::References(segments) | Self::Ends(segments) => {
@@ -367,12 +345,53 @@ impl<'a> Record<'a> {
                 out.extend_from_slice(&position.offset().to_le_bytes());
                 put_varint(out, (*bytes).into());
             }
+            Self::Clock(mark) => mark.encode(out),
+            Self::Gaps(gaps) => gaps.iter().for_each(|gap| gap.encode(out)),
             Self::CheckpointBegun => {}
             Self::CheckpointEnded { begun } => out.extend_from_slice(&begun.to_le_bytes()),
             Self::Cleaned { from, to } => {
                 out.extend_from_slice(&from.to_le_bytes());
                 out.extend_from_slice(&to.to_le_bytes());
             }
+            of_a_session => of_a_session.encode_change(out),
+        }
+    }
+
+    /// The body of what happens to a session.
+    fn encode_change(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::SessionOpened { session, vhost, time_ms, client_id } => {
+                put_varint(out, (*session).into());
+                out.extend_from_slice(&vhost.to_le_bytes());
+                out.extend_from_slice(&time_ms.to_le_bytes());
+                put_bytes(out, client_id.as_bytes());
+            }
+            Self::SessionEnded { session } | Self::Attached { session } => {
+                put_varint(out, (*session).into());
+            }
+            Self::Owner { session, user } => {
+                put_varint(out, (*session).into());
+                put_bytes(out, user.as_bytes());
+            }
+            Self::Subscribed { session, granted, filter } => {
+                put_varint(out, (*session).into());
+                out.push(*granted);
+                put_bytes(out, filter.as_bytes());
+            }
+            Self::Unsubscribed { session, filter } => {
+                put_varint(out, (*session).into());
+                put_bytes(out, filter.as_bytes());
+            }
+            Self::Detached { session, sent, time_ms } => {
+                put_varint(out, (*session).into());
+                put_varint(out, *sent);
+                out.extend_from_slice(&time_ms.to_le_bytes());
+            }
+            Self::Received { session, packet_id } | Self::Freed { session, packet_id } => {
+                put_varint(out, (*session).into());
+                out.extend_from_slice(&packet_id.to_le_bytes());
+            }
+            _ => unreachable!("the caller has the rest"),
         }
     }
 
@@ -486,6 +505,14 @@ impl<'a> Record<'a> {
                     .map(Position::durable)?,
                 bytes: body.narrow()?,
             },
+            26 => Self::Clock(Mark::decode(body)?),
+            27 => {
+                let mut gaps = Vec::new();
+                while !body.is_empty() {
+                    gaps.push(Gap::decode(body)?);
+                }
+                Self::Gaps(gaps)
+            }
             22 => Self::Owner { session: body.narrow()?, user: body.text()? },
             _ => return None,
         };

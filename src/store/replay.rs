@@ -23,6 +23,7 @@ use super::queue::{Entry as QueueEntry, QueueLog, Terms as QueueTerms};
 use super::record::{AcksRecord, BlockRecord, MessageRecord, Record, SessionKey};
 use super::retained::{RetainStore, Retained};
 use super::session::{Session, Sessions};
+use super::timeline::Timeline;
 
 /// See the module.
 #[derive(Default)]
@@ -33,6 +34,7 @@ pub(super) struct Replay {
     came: u64,
     retained: Vec<RetainStore>,
     elsewhere: BTreeSet<super::Origin>,
+    pub(super) timeline: Timeline,
     /// Where messages were moved to that cleaning has not finished with.
     moves: HashMap<Position, Position>,
     /// By start of segment: references that there were, so that what is left of them tells how much
@@ -101,12 +103,16 @@ impl Replay {
             Record::Message(message) => {
                 let holds = message.targets.iter().count() + usize::from(message.retained);
                 *self.holds.entry(segment_of(position)).or_default() += holds as u64;
+                if message.moved_from.is_none() {
+                    self.timeline.replay_time(message.time_ms);
+                }
                 self.message(position, &message);
             }
             Record::Acks(acks) => self.acks(&acks),
             Record::SessionOpened { session, vhost, time_ms, client_id } => {
                 let mut opened = Session::new(client_id, vhost, false);
                 (opened.serial, opened.left_ms) = (mark, time_ms);
+                self.timeline.replay_time(time_ms);
                 // Where another had its key, the record of that one's end is damaged.
                 self.end(session);
                 self.put(session, opened);
@@ -124,7 +130,10 @@ impl Replay {
                 }
             }
             Record::SessionState { session, state } => match Session::decode(Cursor(state)) {
-                Some(decoded) => self.put(session, decoded),
+                Some(decoded) => {
+                    self.timeline.replay_hearsay(decoded.left_ms);
+                    self.put(session, decoded);
+                }
                 None => self.losses.records += 1,
             },
             Record::RetainedState { vhost, entries } => {
@@ -148,6 +157,8 @@ impl Replay {
                 }
             }
             Record::Cleaned { from, to } => self.relocate(from, to),
+            Record::Clock(mark) => self.timeline.replay_mark(mark),
+            Record::Gaps(gaps) => self.timeline.replay_gaps(gaps),
             Record::CheckpointBegun | Record::CheckpointEnded { .. } => {}
             of_a_session => self.change(&of_a_session),
         }
@@ -253,6 +264,7 @@ impl Replay {
                 }
             }
             Record::Detached { session, sent, time_ms } => {
+                self.timeline.replay_time(time_ms);
                 if let Some(session) = self.session(session) {
                     session.left_ms = time_ms;
                     session.queue.replay_sent(sent);
@@ -313,7 +325,7 @@ impl Replay {
     }
 
     /// Holds what is referred to and gives the catalog. Clients that were there are gone since
-    /// `now_ms`.
+    /// `now_ms`; 0: nothing is to go on, and they still are.
     pub(super) fn finish(
         self,
         limits: CatalogLimits,
@@ -326,26 +338,32 @@ impl Replay {
             session.is_some_and(|session| session.queue.first() <= *number)
         });
         let mut losses = Losses { queued: lost.count() as u64, ..self.losses };
+        let timeline = self.timeline;
         // One by one into their places: a copy of them all would stay as memory of the heap.
         let sessions = (0..).zip(self.sessions).filter_map(|(key, session)| {
             let mut session = session?;
-            let was_there = session.left_ms == 0;
+            let (was_there, left_ms) = (session.left_ms == 0, session.left_ms);
+            if was_there {
+                session.left_ms = now_ms;
+            } else if now_ms > 0 {
+                session.left_ms = timeline.departure_ms(left_ms);
+            }
             if was_there {
                 // Whatever waited may have been sent; what comes from now on was not.
-                session.left_ms = now_ms;
                 session.queue.replay_sent(session.queue.end());
             }
             session.queue.settle(logs);
             losses.queued += session.queue.take_lost();
-            if was_there {
-                let sent = session.queue.sent();
-                logs.disk.append(&Record::Detached { session: key, sent, time_ms: now_ms });
+            if session.left_ms != left_ms {
+                let (sent, time_ms) = (session.queue.sent(), session.left_ms);
+                logs.disk.append(&Record::Detached { session: key, sent, time_ms });
             }
             Some((key, session))
         });
         let sessions = Sessions::restored(sessions, hashing);
         let mut catalog = Catalog::new(limits, hashing);
         catalog.sessions = sessions;
+        catalog.timeline = timeline;
         catalog.elsewhere = self.elsewhere;
         catalog.retained = self.retained;
         for store in &mut catalog.retained {

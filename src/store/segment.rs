@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 8 | `ringmqsg` |
 //! | 4 | CRC-32C of the bytes 12 to 63 |
-//! | 4 | version of the format, 1 |
+//! | 4 | version of the format, 2 |
 //! | 2 | the shard whose log this is |
 //! | 2 | 1 if it goes on in the middle of another, of which the file failed; else 0 |
 //! | 4 | 0 |
@@ -23,7 +23,7 @@ use super::medium::Mapping;
 pub const HEADER_BYTES: u64 = 64;
 
 /// The version of the format that is written, and the newest that is read.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 const MAGIC: &[u8; 8] = b"ringmqsg";
 
@@ -115,7 +115,7 @@ mod tests {
     fn golden_bytes() {
         let bytes = HEADER.encode();
         assert_eq!(bytes[..8], *b"ringmqsg");
-        let numbers = [1, 0, 0, 0, 3, 0, 1, 0, 0, 0, 0, 0, 4, 3, 2, 1, 0, 0, 0, 0, 77, 0, 0, 0];
+        let numbers = [2, 0, 0, 0, 3, 0, 1, 0, 0, 0, 0, 0, 4, 3, 2, 1, 0, 0, 0, 0, 77, 0, 0, 0];
         assert_eq!(bytes[12..36], numbers);
         assert_eq!(bytes[40..48], [6, 0, 0, 0, 0, 0, 0, 5]);
         assert_eq!(bytes[8..12], crc32c::crc32c(&bytes[12..]).to_le_bytes());
@@ -133,9 +133,9 @@ mod tests {
         assert_eq!(HeaderFound::read(&[0; 100]), HeaderFound::Free);
         assert_eq!(HeaderFound::read(&[0; 63]), HeaderFound::Damaged);
         let mut later = HEADER.encode();
-        later[12] = 2;
+        later[12] = 3;
         let crc = crc32c::crc32c(&later[12..]);
         later[8..12].copy_from_slice(&crc.to_le_bytes());
-        assert_eq!(HeaderFound::read(&later), HeaderFound::Newer(2));
+        assert_eq!(HeaderFound::read(&later), HeaderFound::Newer(3));
     }
 }

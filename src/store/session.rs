@@ -7,7 +7,7 @@
 //! |---|---|
 //! | 2 | vhost |
 //! | 8 | serial: the mark of the record that opened it (see [`super::Log::mark_of`]) |
-//! | 8 | when its client left, milliseconds since 1970; 0: it was there |
+//! | 8 | when its client left, milliseconds of the time line; 0: it was there |
 //! | *text* | client id |
 //! | *text* | user name of its owner; empty: nobody |
 //! | | subscriptions: number *v*, then for each QoS 1, filter *text* |
@@ -48,7 +48,7 @@ pub struct Session {
     pub(super) noted: bool,
     /// Its client's connection.
     pub holder: Option<Holder>,
-    /// When its client left, milliseconds since 1970; 0: it is there.
+    /// When its client left, milliseconds of the log's time line; 0: it is there.
     pub left_ms: u64,
     /// No other session of the shard ever has the same, nor had one that a crash undid: other
     /// shards know the QoS 2 messages of its client by it.
@@ -74,6 +74,8 @@ struct Rare {
     owner: CompactString,
     /// Messages below this number came to the queue under other access rules, or for another user.
     screened_below: u64,
+    /// Nothing of what waits is to be sent.
+    withheld: bool,
 }
 
 impl Session {
@@ -125,6 +127,19 @@ impl Session {
         number < rare.screened_below
     }
 
+    /// Sets whether what waits is kept back: its client may read nothing that it is subscribed to.
+    pub fn withhold(&mut self, withheld: bool) {
+        if self.is_withheld() != withheld {
+            self.rare.get_or_insert_default().withheld = withheld;
+            self.forget_rare();
+        }
+    }
+
+    /// Whether what waits is kept back.
+    pub fn is_withheld(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.withheld)
+    }
+
     /// Whether a QoS 2 message with this identifier came before.
     pub fn has_received(&self, packet_id: u16) -> bool {
         self.rare.as_ref().is_some_and(|rare| rare.received.contains(&packet_id))
@@ -151,7 +166,8 @@ impl Session {
 
     fn forget_rare(&mut self) {
         let nothing = |rare: &Rare| {
-            rare.received.is_empty() && rare.owner.is_empty() && rare.screened_below == 0
+            let Rare { received, owner, screened_below, withheld } = rare;
+            received.is_empty() && owner.is_empty() && *screened_below == 0 && !withheld
         };
         if self.rare.as_deref().is_some_and(nothing) {
             self.rare = None;

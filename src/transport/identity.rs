@@ -14,7 +14,7 @@ use crate::limits::CERTIFIED_NAME_BYTES_MAX;
 /// Where in a client certificate the user name is.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Identity {
-    /// The subject's common name, the last if there are several.
+    /// The subject's common name, the first if there are several, as in Mosquitto.
     CommonName,
     /// The first alternative name that is a DNS name, a URI or an e-mail address.
     AlternativeName,
@@ -42,7 +42,7 @@ pub(super) fn name_of(certificate: &CertificateDer<'_>, identity: Identity) -> O
 }
 
 fn common_name(certificate: &Certificate) -> Option<String> {
-    let parts = certificate.tbs_certificate.subject.0.iter().rev();
+    let parts = certificate.tbs_certificate.subject.0.iter();
     let mut attributes = parts.flat_map(|part| part.0.iter());
     text(&attributes.find(|attribute| attribute.oid == CN)?.value)
 }

@@ -5,11 +5,13 @@
 
 pub mod tls;
 
+mod clients;
 mod identity;
 
 #[cfg(test)]
 mod tests;
 
+pub use clients::ClientVerifier;
 pub use identity::Identity;
 pub use tls::{Tls, TlsFault, TlsSetup};
 
@@ -99,14 +101,6 @@ impl Transport {
         }
     }
 
-    /// Whether the peer is to be told that nothing more comes, before its connection is closed.
-    pub fn owes_goodbye(&self) -> bool {
-        match self {
-            Self::Plain => false,
-            Self::Tls(tls) => tls.owes_goodbye(),
-        }
-    }
-
     /// Whether it holds application bytes that wait for the next send.
     #[inline]
     pub fn is_full(&self) -> bool {
@@ -130,6 +124,23 @@ impl Transport {
         match self {
             Self::Plain => None,
             Self::Tls(tls) => tls.certified_name(),
+        }
+    }
+
+    /// The version of TLS that the peers have agreed on; none without TLS.
+    pub fn version(&self) -> Option<&'static str> {
+        match self {
+            Self::Plain => None,
+            Self::Tls(tls) => tls.version(),
+        }
+    }
+
+    /// The name in a client certificate that was verified, for people to read: what
+    /// [`Transport::certified_name`] has, else its common name.
+    pub fn subject(&self) -> Option<String> {
+        match self {
+            Self::Plain => None,
+            Self::Tls(tls) => tls.subject(),
         }
     }
 

@@ -5,7 +5,7 @@
 //! trusted may send one; which those are is not known here.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::limits::{PROXY_V1_BYTES_MAX, PROXY_V2_BYTES_MAX};
 
@@ -26,7 +26,7 @@ pub struct ProxyHeader {
     pub bytes: usize,
     /// Who the client is; none: the connection is the proxy's own, or the proxy does not know, and
     /// the socket's address counts.
-    pub client: Option<IpAddr>,
+    pub client: Option<SocketAddr>,
 }
 
 /// Why bytes are no header. The link is to be closed.
@@ -102,7 +102,7 @@ fn read_v1(bytes: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
 }
 
 /// The client of a line; the outer `None` if it is malformed.
-fn v1_client(line: &[u8]) -> Option<Option<IpAddr>> {
+fn v1_client(line: &[u8]) -> Option<Option<SocketAddr>> {
     let line = line.strip_prefix(V1_PREFIX)?;
     // What follows is to be ignored, whatever it is.
     if line == b"UNKNOWN" || line.starts_with(b"UNKNOWN ") {
@@ -112,8 +112,8 @@ fn v1_client(line: &[u8]) -> Option<Option<IpAddr>> {
     let mut fields = text.split(' ');
     let family = fields.next()?;
     let (source, destination) = (fields.next()?, fields.next()?);
-    let is_port = |field: Option<&str>| field.is_some_and(|field| port(field).is_some());
-    if !is_port(fields.next()) || !is_port(fields.next()) || fields.next().is_some() {
+    let (source_port, _) = (port(fields.next()?)?, port(fields.next()?)?);
+    if fields.next().is_some() {
         return None;
     }
     let client = match family {
@@ -127,7 +127,7 @@ fn v1_client(line: &[u8]) -> Option<Option<IpAddr>> {
         }
         _ => return None,
     };
-    Some(Some(client))
+    Some(Some(SocketAddr::new(client, source_port)))
 }
 
 /// A port without leading zeros or a sign.
@@ -168,15 +168,23 @@ fn read_v2(bytes: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
     let Some(addresses) = bytes.get(V2_FIXED_BYTES..total) else { return Ok(None) };
     // UDP, Unix sockets and unknown kinds tell no address that a TCP client could have; the
     // additions (2.2, TLV) are skipped.
-    let client = match (local, family) {
+    let port_at = |at: usize| {
+        let bytes = addresses.get(at..)?.first_chunk::<2>()?;
+        Some(u16::from_be_bytes(*bytes))
+    };
+    let address = match (local, family) {
         (false, 0x11) => {
-            addresses.first_chunk::<4>().map(|octets| IpAddr::V4(Ipv4Addr::from(*octets)))
+            let octets = addresses.first_chunk::<4>();
+            octets.map(|octets| IpAddr::V4(Ipv4Addr::from(*octets))).zip(port_at(8))
         }
-        (false, 0x21) => addresses
-            .first_chunk::<16>()
-            .map(|octets| IpAddr::V6(Ipv6Addr::from(*octets)).to_canonical()),
+        (false, 0x21) => {
+            let octets = addresses.first_chunk::<16>();
+            let address = octets.map(|octets| IpAddr::V6(Ipv6Addr::from(*octets)).to_canonical());
+            address.zip(port_at(32))
+        }
         _ => None,
     };
+    let client = address.map(|(address, port)| SocketAddr::new(address, port));
     Ok(Some(ProxyHeader { bytes: total, client }))
 }
 
@@ -191,7 +199,7 @@ mod tests {
         [V2_SIGNATURE, &[command, family], &length, rest].concat()
     }
 
-    fn address(text: &str) -> Option<IpAddr> {
+    fn address(text: &str) -> Option<SocketAddr> {
         Some(text.parse().expect("an address"))
     }
 
@@ -203,7 +211,7 @@ mod tests {
     }
 
     /// Whole headers, each with the client it names.
-    fn headers() -> Vec<(Vec<u8>, Option<IpAddr>)> {
+    fn headers() -> Vec<(Vec<u8>, Option<SocketAddr>)> {
         let most = "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff";
         let six = v6();
         let mut mapped = six.clone();
@@ -213,33 +221,39 @@ mod tests {
             // The specification's own lines (2.1).
             (
                 text("PROXY TCP4 192.168.0.1 192.168.0.11 56324 443\r\n".into()),
-                address("192.168.0.1"),
+                address("192.168.0.1:56324"),
             ),
             (
                 text("PROXY TCP4 255.255.255.255 255.255.255.255 65535 65535\r\n".into()),
-                address("255.255.255.255"),
+                address("255.255.255.255:65535"),
             ),
-            (text(format!("PROXY TCP6 {most} {most} 65535 65535\r\n")), address(most)),
+            (
+                text(format!("PROXY TCP6 {most} {most} 65535 65535\r\n")),
+                address(&format!("[{most}]:65535")),
+            ),
             (text("PROXY UNKNOWN\r\n".into()), None),
             (text(format!("PROXY UNKNOWN {most} {most} 65535 65535\r\n")), None),
             (text("PROXY UNKNOWN \u{0} any\u{ff} thing\r\n".into()), None),
-            (text("PROXY TCP6 2001:DB8::7 :: 0 1\r\n".into()), address("2001:db8::7")),
-            (text("PROXY TCP6 ::ffff:a00:9 ::1 1 1\r\n".into()), address("10.0.0.9")),
+            (text("PROXY TCP6 2001:DB8::7 :: 0 1\r\n".into()), address("[2001:db8::7]:0")),
+            (text("PROXY TCP6 ::ffff:a00:9 ::1 1 1\r\n".into()), address("10.0.0.9:1")),
             // 2.2: LOCAL with and without a family, PROXY of each kind, with additions.
             (v2(0x20, 0x00, &[]), None),
             (v2(0x20, 0x11, V4), None),
             (v2(0x20, 0xff, &[1, 2, 3]), None),
             (v2(0x21, 0x00, &[]), None),
             (v2(0x21, 0x00, &[9; 40]), None),
-            (v2(0x21, 0x11, V4), address("192.168.0.1")),
-            (v2(0x21, 0x11, &[V4, &[4, 0, 2, 0, 0]].concat()), address("192.168.0.1")),
+            (v2(0x21, 0x11, V4), address("192.168.0.1:56324")),
+            (v2(0x21, 0x11, &[V4, &[4, 0, 2, 0, 0]].concat()), address("192.168.0.1:56324")),
             (v2(0x21, 0x12, V4), None),
-            (v2(0x21, 0x21, &six), address("2001:db8::7")),
-            (v2(0x21, 0x21, &mapped), address("10.0.0.9")),
+            (v2(0x21, 0x21, &six), address("[2001:db8::7]:56324")),
+            (v2(0x21, 0x21, &mapped), address("10.0.0.9:56324")),
             (v2(0x21, 0x22, &six), None),
             (v2(0x21, 0x31, &[b'/'; 216]), None),
             (v2(0x21, 0x10, V4), None),
-            (v2(0x21, 0x11, &[V4, &[0; PROXY_V2_BYTES_MAX - 28]].concat()), address("192.168.0.1")),
+            (
+                v2(0x21, 0x11, &[V4, &[0; PROXY_V2_BYTES_MAX - 28]].concat()),
+                address("192.168.0.1:56324"),
+            ),
         ]
     }
 

@@ -9,9 +9,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use rustls::ServerConfig;
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError};
+use rustls::{ProtocolVersion, ServerConfig};
 
 use crate::chunk::{Batch, Chunk, ChunkPool};
 use crate::limits::{
@@ -19,6 +19,7 @@ use crate::limits::{
     TLS_RECORD_EXTRA_BYTES,
 };
 
+use super::clients;
 use super::identity::{Identity, name_of};
 use super::{Opened, Then};
 
@@ -42,10 +43,21 @@ pub enum TlsFault {
     Unknown,
 }
 
+impl TlsFault {
+    /// Whether it is the client's certificate that is refused: what its owner, or who runs the
+    /// broker, can mend.
+    pub fn is_certificate(&self) -> bool {
+        matches!(self, Self::Refused(rustls::Error::InvalidCertificate(_)))
+    }
+}
+
 impl fmt::Display for TlsFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused(error) => error.fmt(f),
+            Self::Refused(error) => match clients::words(error) {
+                Some(words) => write!(f, "the client's certificate is refused: {words}"),
+                None => error.fmt(f),
+            },
             Self::Unknown => f.write_str("a state that is not known"),
             Self::Oversized => f.write_str("more than one record's bytes, and no whole message"),
         }
@@ -118,12 +130,23 @@ impl Tls {
         !self.plain.is_empty()
     }
 
-    pub(super) fn owes_goodbye(&self) -> bool {
-        self.phase == Phase::Open
-    }
-
     pub(super) fn certified_name(&self) -> Option<&str> {
         self.name.as_deref()
+    }
+
+    pub(super) fn version(&self) -> Option<&'static str> {
+        match self.connection.protocol_version()? {
+            _ if self.phase == Phase::Handshaking => None,
+            ProtocolVersion::TLSv1_3 => Some("TLS 1.3"),
+            ProtocolVersion::TLSv1_2 => Some("TLS 1.2"),
+            _ => Some("TLS"),
+        }
+    }
+
+    pub(super) fn subject(&self) -> Option<String> {
+        let certificate = self.connection.peer_certificates()?.first()?;
+        let name = self.name.clone().or_else(|| name_of(certificate, Identity::CommonName));
+        name.map(String::from)
     }
 
     pub(super) fn is_certified(&self) -> bool {

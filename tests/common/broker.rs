@@ -69,8 +69,19 @@ pub(crate) fn on_shards(counts: &[usize], test: impl Fn(&Broker)) {
 
 /// Runs the binary with flags that make it end; its exit code and what it said on stderr.
 pub(crate) fn run_to_exit(flags: &[&str]) -> (Option<i32>, String) {
+    end_of(Command::new(env!("CARGO_BIN_EXE_ringmq")), flags)
+}
+
+/// The same behind a command of the shell, which sets a limit.
+pub(crate) fn run_under(limit: &str, flags: &[&str]) -> (Option<i32>, String) {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("{limit} && exec \"$0\" \"$@\"")]);
+    shell.arg(env!("CARGO_BIN_EXE_ringmq"));
+    end_of(shell, flags)
+}
+
+fn end_of(mut command: Command, flags: &[&str]) -> (Option<i32>, String) {
     let data = DataDir::fresh();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ringmq"));
     data.add_flags(&mut command, flags);
     let mut child = command
         .args(flags)
@@ -187,7 +198,18 @@ impl Broker {
         String::from_utf8_lossy(&said).into_owned()
     }
 
-    /// The same with other flags.
+    /// Waits until this run of it has said this, if it has not yet: what it says is written a
+    /// moment after what it is about.
+    #[track_caller]
+    pub(crate) fn expect_said(&self, text: &str) {
+        while !self.said().contains(text) {
+            if let Err(error) = self.process.next_line() {
+                panic!("waiting for {text:?} on stderr: {error}");
+            }
+        }
+    }
+
+    /// Ends it and starts it again with other flags.
     #[track_caller]
     pub(crate) fn restart_with(&mut self, end: End, flags: &[&str]) {
         self.flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
@@ -301,7 +323,7 @@ impl Process {
         let process = Self::spawn(command);
         let line = process.wait_for_line("listening on ");
         let (_, addr) = line.split_once("listening on ").expect("waited for it");
-        let addr = addr.split([' ', ',']).next().expect("split gives at least one");
+        let addr = addr.split([' ', ',', '"']).next().expect("split gives at least one");
         (process, addr.trim().parse().expect("an address follows `listening on`"))
     }
 

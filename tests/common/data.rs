@@ -28,7 +28,7 @@ impl DataDir {
     }
 
     /// Has a broker keep its data here, unless `flags`, which it gets as well, say otherwise.
-    pub(super) fn add_flags(&self, command: &mut Command, flags: &[impl AsRef<str>]) {
+    pub(crate) fn add_flags(&self, command: &mut Command, flags: &[impl AsRef<str>]) {
         let path = self.0.to_str().expect("it is made of text");
         let segment_bytes = SEGMENT_BYTES.to_string();
         // However full the disk is that the tests run on: not low.

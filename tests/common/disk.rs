@@ -10,7 +10,8 @@ use std::path::Path;
 use ringmq::broker::Shard;
 use ringmq::disk::map;
 use ringmq::store::{
-    CatalogLimits, FileId, Found, HEADER_BYTES, LogOptions, Request, Store, StoreOptions,
+    CatalogLimits, ClockReading, FileId, Found, HEADER_BYTES, LogOptions, Request, Store,
+    StoreOptions,
 };
 use rustix::fs::{MemfdFlags, memfd_create};
 
@@ -28,11 +29,16 @@ pub(crate) struct Disk {
 
 /// The store of a shard with what is on its disk.
 pub(crate) fn open_store(shard: u16, disk: &Disk) -> Store {
+    open_store_at(shard, disk, ClockReading::default())
+}
+
+/// The same when the machine's clocks show this.
+pub(crate) fn open_store_at(shard: u16, disk: &Disk, clocks: ClockReading) -> Store {
     let options = StoreOptions {
         log: LogOptions { shard, segment_bytes: 1 << 20, sync: true, zeros_bytes: 0 },
         limits: CatalogLimits { retained_count_max: u64::MAX, retained_bytes_max: u64::MAX },
         seed: 1,
-        time_ms: 0,
+        clocks: Some(clocks),
     };
     Store::open(&options, disk.found()).expect("what is there was written by us").0
 }
@@ -84,7 +90,7 @@ impl Disk {
                 );
                 self.files.insert(FileId(self.last), file);
             }
-            Request::Shed => {}
+            Request::Shed | Request::Clocks => {}
             Request::Recycle(id) | Request::SetAside(id) => {
                 self.files.remove(&id).expect("it was there");
             }

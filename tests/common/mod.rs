@@ -17,7 +17,7 @@ mod random;
 
 #[allow(unused_imports, reason = "each test target uses its own part")]
 pub(crate) use {
-    broker::{BROKER_ENDS, Broker, End, PATIENCE, Resources, on_shards, run_to_exit},
+    broker::{BROKER_ENDS, Broker, End, PATIENCE, Resources, on_shards, run_to_exit, run_under},
     client::{Client, ENDS, reconnect_as, resume_as, socket_from},
     data::{DataDir, ring, session_expiry},
     packet::{

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use crate::common::{Broker, Client, connack, connect, on_shards, puback, publish, resume_as};
+use crate::common::{
+    Broker, Client, Publish, connack, connect, on_shards, puback, pubcomp, publish, pubrec,
+    resume_as,
+};
 
 /// A message goes to each client with a matching subscription, present or not, and to no other.
 #[test]
@@ -190,6 +193,57 @@ pub(crate) fn order_is_kept() {
                 assert!(previous < Some(number), "{number} on {:?} after {previous:?}", came.topic);
             }
             subscriber.expect_silence();
+        }
+    });
+}
+
+/// What one publisher sends on a topic at every QoS comes in order among QoS 1 and 2, and among QoS
+/// 0, which may overtake; all of it does at the QoS of 0 that a subscriber asked for.
+#[test]
+pub(crate) fn order_holds_across_qos() {
+    const MESSAGES: u16 = 300;
+    on_shards(&[1, 2, 4], |broker| {
+        let mut subscribers = Vec::new();
+        for granted in 0..3 {
+            for number in 0..3 {
+                let mut clean = Client::connect(broker, &format!("clean-{granted}-{number}"));
+                clean.subscribe("order", granted);
+                let mut kept = resume_as(broker, &format!("kept-{granted}-{number}"), false);
+                kept.subscribe("order", granted);
+                subscribers.extend([(granted, clean), (granted, kept)]);
+            }
+        }
+        let mut publisher = resume_as(broker, "publisher", false);
+        let qos_of = |number: u16| [2, 0, 1, 1, 2, 0, 0, 2, 1][usize::from(number % 9)];
+        for number in 1..=MESSAGES {
+            let mut message = publish("order", number.to_string());
+            message.qos = qos_of(number);
+            message.id = if message.qos == 0 { 0 } else { number };
+            publisher.send(&message.bytes());
+        }
+        for (granted, subscriber) in &mut subscribers {
+            // By whether it was delivered at QoS 0.
+            let mut last = HashMap::new();
+            let mut missing = MESSAGES;
+            while missing > 0 {
+                let packet = subscriber.read_packet();
+                if packet[0] == 0x62 {
+                    subscriber.send(&pubcomp(u16::from_be_bytes([packet[2], packet[3]])));
+                    continue;
+                }
+                let came = Publish::parse(&packet);
+                let text = String::from_utf8(came.payload).expect("digits");
+                let number: u16 = text.parse().expect("digits");
+                assert_eq!(came.qos, qos_of(number).min(*granted));
+                match came.qos {
+                    0 => {}
+                    1 => subscriber.send(&puback(came.id)),
+                    _ => subscriber.send(&pubrec(came.id)),
+                }
+                let before = last.insert(came.qos == 0, number);
+                assert!(before < Some(number), "{number} at QoS {} after {before:?}", came.qos);
+                missing -= 1;
+            }
         }
     });
 }

@@ -3,7 +3,10 @@
 use std::collections::HashSet;
 use std::fs;
 
-use crate::common::{Broker, Client, frame, on_shards, puback, publish, pubrec, resume_as, string};
+use crate::common::{
+    Broker, Client, DISCONNECT, connack, connect, frame, on_shards, puback, pubcomp, publish,
+    pubrec, pubrel, resume_as, string, suback, subscribe, unsuback, unsubscribe,
+};
 
 /// A PUBLISH that its client may not send is acknowledged at its QoS, and reaches nobody.
 #[test]
@@ -23,6 +26,76 @@ pub(crate) fn unauthorised_is_acknowledged() {
     writer.send(&publish("allowed", "x").bytes());
     reader.expect_publish(&publish("allowed", "x"));
     fs::remove_file(rules).expect("it is there");
+}
+
+/// What came in front of a DISCONNECT, or of the end of the client's direction, in the same segment
+/// is answered, each kind in order, before the connection is closed: also what waits for the disk
+/// or another shard. A client that hears nothing would send it again.
+#[test]
+pub(crate) fn leaving_clients_are_answered() {
+    on_shards(&[1, 2, 4], |broker| {
+        let mut subscribers: Vec<_> = (0..4)
+            .map(|number| {
+                let mut client = resume_as(broker, &format!("subscriber-{number}"), false);
+                client.subscribe("last/#", 2);
+                client
+            })
+            .collect();
+        // One that is away, so that it is stored.
+        subscribers.pop().expect("there are four").leave();
+        for (name, persistent) in [("fir", false), ("gum", true), ("hop", true), ("ivy", false)] {
+            for half_closes in [false, true] {
+                let packet = connect(name);
+                let packet = if persistent { packet.persistent() } else { packet };
+                let mut client = Client::open(broker);
+                client.send(&packet.bytes());
+                client.expect(&connack(half_closes && persistent, 0));
+                let mut bytes = Vec::new();
+                for id in 1..=20 {
+                    bytes.extend(publish("last/1", id.to_string()).qos1(id).retained().bytes());
+                    bytes.extend(publish("last/2", id.to_string()).qos2(100 + id).bytes());
+                    bytes.extend(publish("nobody/gets/it", "").qos1(200 + id).bytes());
+                }
+                bytes.extend(subscribe(300, &[("other", 1)]));
+                bytes.extend(pubrel(101));
+                bytes.extend(unsubscribe(301, &["other"]));
+                bytes.extend(if half_closes { &[][..] } else { DISCONNECT });
+                client.send(&bytes);
+                if half_closes {
+                    client.finish_sending();
+                }
+                let came: Vec<_> = std::iter::from_fn(|| client.try_read_packet()).collect();
+                let of = |kind: u8| came.iter().filter(move |packet| packet[0] == kind);
+                assert!(of(0x40).eq(
+                    &(1..=20).flat_map(|id| [puback(id), puback(200 + id)]).collect::<Vec<_>>()
+                ));
+                assert!(of(0x50).eq(&(101..=120).map(pubrec).collect::<Vec<_>>()));
+                assert!(of(0x70).eq([&pubcomp(101)]));
+                assert!(of(0x90).eq([&suback(300, &[1])]));
+                assert!(of(0xb0).eq([&unsuback(301)]));
+                assert_eq!(came.len(), 63, "{came:?}");
+                for subscriber in &mut subscribers {
+                    let numbers = (1..=20).map(|id: u16| id.to_string());
+                    let due = numbers.flat_map(|text| {
+                        [publish("last/1", &text).qos1(0), publish("last/2", text).qos2(0)]
+                    });
+                    let due: Vec<_> = due.collect();
+                    let ids: Vec<_> =
+                        due.iter().map(|due| subscriber.expect_unacked(due)).collect();
+                    due.iter().zip(ids).for_each(|(due, id)| subscriber.acknowledge(due.qos, id));
+                }
+                if persistent {
+                    // What was answered is known, and comes no second time.
+                    let mut client = resume_as(broker, name, true);
+                    client.publish(&publish("last/2", "20").qos2(120).again());
+                    (102..120).for_each(|id| client.send(&pubrel(id)));
+                    (102..120).for_each(|id| client.expect(&pubcomp(id)));
+                    subscribers.iter_mut().for_each(Client::expect_silence);
+                    client.leave();
+                }
+            }
+        }
+    });
 }
 
 /// QoS 3 closes the connection.

@@ -93,14 +93,15 @@ pub(crate) fn malformed_unsubscribe_closes() {
 }
 
 /// Several filters in one SUBSCRIBE are as many subscriptions, answered in one SUBACK, in order;
-/// one that is refused does not hurt the others.
+/// one that is well formed and refused does not hurt the others.
 #[test]
 pub(crate) fn several_filters_are_answered_in_order() {
     on_shards(&[1, 2], |broker| {
         let mut client = Client::connect(broker, "several");
-        let entries = [("a", 0), ("b/#/c", 1), ("c/+", 2), ("", 0), ("d", 0), ("e+", 2), ("a", 1)];
+        let deep = "/".repeat(65_000);
+        let entries = [("a", 0), (&*deep, 1), ("c/+", 2), ("$share/g/t", 0), ("d", 0), ("a", 1)];
         client.send(&subscribe(7, &entries));
-        client.expect(&suback(7, &[0, 0x80, 2, 0x80, 0, 0x80, 1]));
+        client.expect(&suback(7, &[0, 0x80, 2, 0x80, 0, 1]));
         client.expect_silence();
         let mut publisher = Client::connect(broker, "publisher");
         for (topic, qos) in [("a", 1), ("c/d", 2), ("d", 0)] {
@@ -244,9 +245,6 @@ pub(crate) fn unsubscribe_is_answered() {
         client.expect(&unsuback(0x1235));
         client.send(&unsubscribe(0x1236, &["a"]));
         client.expect(&unsuback(0x1236));
-        // What could not be subscribed cannot have been.
-        client.send(&unsubscribe(0x1237, &["a/#/b"]));
-        client.expect(&unsuback(0x1237));
     });
 }
 

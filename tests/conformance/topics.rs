@@ -1,7 +1,8 @@
 //! Topic names and filters (4.7): which match, and which are none.
 
 use crate::common::{
-    Broker, Client, Publish, frame, on_shards, puback, publish, string, suback, subscribe,
+    Broker, Client, Publish, connect, frame, on_shards, puback, publish, resume_as, string, suback,
+    subscribe, unsuback, unsubscribe,
 };
 
 /// Subscribes to `filter` alone and checks which of `topics` arrive.
@@ -157,40 +158,57 @@ pub(crate) fn delivered_topic_is_the_published_one() {
     });
 }
 
-/// A wildcard in the wrong place is refused for its filter with 0x80.
+/// A wildcard in the wrong place closes the connection, in SUBSCRIBE and UNSUBSCRIBE, alone and
+/// beside good filters, of which none is subscribed to or given up.
 #[test]
-pub(crate) fn misplaced_wildcards_are_refused() {
+pub(crate) fn misplaced_wildcards_close() {
     let broker = Broker::start(1);
-    let mut client = Client::connect(&broker, "client");
     let wrong = [
         "#/a", "a/#/b", "a#", "#a", "a/b#", "a/#b", "##", "a/##", "#/#", "#/", "a+", "+a", "a/+b",
         "a/b+/c", "++", "a/++", "+a/b", "+#", "#+", "a/+#",
     ];
+    Client::connect_with(&broker, &connect("client").persistent()).subscribe("kept", 0);
     for filter in wrong {
         println!("{filter}");
-        client.send(&subscribe(1, &[(filter, 1)]));
-        client.expect(&suback(1, &[0x80]));
+        for packet in [
+            subscribe(1, &[(filter, 1)]),
+            subscribe(1, &[("a", 1), (filter, 1), ("a/b", 1)]),
+            unsubscribe(1, &[filter]),
+            unsubscribe(1, &["kept", filter]),
+        ] {
+            let mut client = resume_as(&broker, "client", true);
+            client.send(&packet);
+            client.expect_closed();
+        }
     }
+    let mut client = resume_as(&broker, "client", true);
     for topic in ["a", "a/b", "a/b/c"] {
         client.publish(&publish(topic, "x"));
     }
     client.expect_silence();
+    client.publish(&publish("kept", "x"));
+    client.expect_publish(&publish("kept", "x"));
 }
 
-/// A topic name has at least one character: an empty one closes; an empty filter is refused.
+/// A topic name and a filter have at least one character: an empty one closes.
 #[test]
-pub(crate) fn empty_topics_are_refused() {
+pub(crate) fn empty_topics_close() {
     let broker = Broker::start(1);
     for message in [publish("", "x"), publish("", "x").qos1(1), publish("", "").retained()] {
         let mut client = Client::connect(&broker, "client");
         client.send(&message.bytes());
         client.expect_closed();
     }
-    let mut client = Client::connect(&broker, "client");
-    client.send(&subscribe(1, &[("", 0)]));
-    client.expect(&suback(1, &[0x80]));
-    client.publish(&publish("/", "x"));
-    client.expect_silence();
+    for packet in [
+        subscribe(1, &[("", 0)]),
+        subscribe(1, &[("a", 0), ("", 0)]),
+        unsubscribe(1, &[""]),
+        unsubscribe(1, &["a", ""]),
+    ] {
+        let mut client = Client::connect(&broker, "client");
+        client.send(&packet);
+        client.expect_closed();
+    }
 }
 
 /// Topic names and filters of up to 65,535 bytes work, retained and as wills too.
@@ -227,4 +245,109 @@ pub(crate) fn topic_ends_where_its_length_says() {
     let came = Publish::parse(&packets[0]);
     assert_eq!((came.topic, came.payload), (b"ab".to_vec(), b"cd".to_vec()));
     assert_eq!(packets[1], puback(9));
+}
+
+/// A shared subscription of MQTT 5 is refused with 0x80, whatever follows `$share/`: as a filter of
+/// 3.1.1 it would bring nothing. To unsubscribe from one changes nothing.
+#[test]
+pub(crate) fn shared_subscriptions_are_refused() {
+    on_shards(&[1, 2], |broker| {
+        let mut client = Client::connect(broker, "client");
+        let filters = [
+            "$share/group/a",
+            "$share/group/#",
+            "$share/",
+            "$share//a",
+            "$share/group",
+            "$share/+",
+        ];
+        let mut entries: Vec<_> = filters.iter().map(|filter| (*filter, 1)).collect();
+        entries.extend([("$share", 0), ("$shared/a", 0), ("a/$share/b", 1)]);
+        client.send(&subscribe(1, &entries));
+        client.expect(&suback(1, &[0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0, 0, 1]));
+        client.send(&unsubscribe(2, &filters));
+        client.expect(&unsuback(2));
+        for topic in ["a", "$share/group/a", "$share/group", "$share//a"] {
+            client.publish(&publish(topic, "x").qos1(3));
+        }
+        client.expect_silence();
+        for topic in ["$share", "$shared/a", "a/$share/b"] {
+            client.publish(&publish(topic, "x"));
+            client.expect_publish(&publish(topic, "x"));
+        }
+    });
+}
+
+/// What clients publish to `$SYS` and below is acknowledged, and neither delivered nor retained,
+/// nor are wills; other topics with a `$` are for anybody.
+#[test]
+pub(crate) fn system_topics_are_the_brokers() {
+    on_shards(&[1, 2], |broker| {
+        let mut witness = Client::connect(broker, "witness");
+        witness.send(&subscribe(1, &[("$SYS/#", 2), ("$SYS", 2), ("$app/#", 0), ("will", 0)]));
+        witness.expect(&suback(1, &[2, 2, 0, 0]));
+        let mut client = Client::connect(broker, "client");
+        for topic in ["$SYS", "$SYS/", "$SYS/broker/uptime"] {
+            for message in [publish(topic, "x"), publish(topic, "x").retained()] {
+                client.publish(&message);
+                client.publish(&message.clone().qos1(1));
+                client.publish(&message.clone().qos2(2));
+            }
+            let will = publish(topic, "x").qos1(0).retained();
+            drop(Client::connect_with(broker, &connect("with will").will(&will)));
+            drop(Client::connect_with(broker, &connect("with will").will(&publish("will", "y"))));
+            witness.expect_publish(&publish("will", "y"));
+        }
+        for topic in ["$app/x", "$app"] {
+            client.publish(&publish(topic, "x"));
+            witness.expect_publish(&publish(topic, "x"));
+        }
+        witness.expect_silence();
+        let mut late = Client::connect(broker, "late");
+        late.subscribe("$SYS/#", 1);
+        late.expect_silence();
+        broker.terminate();
+        assert!(broker.wait_for_line("counted:").contains("publishes_denied 21"));
+    });
+}
+
+/// Topics and filters are as deep as their bytes allow: within `--max-topic-levels` they match,
+/// with wildcards at every level too; what is deeper is refused and not closed.
+#[test]
+pub(crate) fn deep_topics_work() {
+    const LEVELS: usize = 32_768;
+    let broker = Broker::start_with(2, &["--max-topic-levels", &LEVELS.to_string()]);
+    let mut client = Client::connect(&broker, "client");
+    let mut publisher = Client::connect(&broker, "publisher");
+    let (deepest, literal) = (["t"; LEVELS].join("/"), ["t"; LEVELS - 1].join("/"));
+    let filters = [
+        deepest.clone(),
+        ["+"; LEVELS].join("/"),
+        format!("{}/#", ["+"; LEVELS - 1].join("/")),
+        ["+", "t"].repeat(LEVELS / 2).join("/"),
+        ["t", "+"].repeat(LEVELS / 2).join("/"),
+        format!("{literal}/+"),
+        format!("{literal}/#"),
+    ];
+    // All at once: at each level the way goes on by a name and by a wildcard.
+    for filter in &filters {
+        client.subscribe(filter, 1);
+    }
+    publisher.publish(&publish(&deepest, "x").qos1(1));
+    client.expect_publish(&publish(&deepest, "x").qos1(0));
+    for filter in &filters {
+        client.unsubscribe(filter);
+    }
+    publisher.publish(&publish(&deepest, "y").qos1(1));
+    client.expect_silence();
+    let deeper = format!("{}/", &deepest[..deepest.len() - 1]);
+    client.send(&subscribe(1, &[(&deeper, 0), (&"/".repeat(65_535), 0), (&deepest, 0)]));
+    client.expect(&suback(1, &[0x80, 0x80, 0]));
+    for topic in [&deeper, &"/".repeat(65_535)] {
+        for message in [publish(topic, "x"), publish(topic, "x").qos1(1).retained()] {
+            publisher.publish(&message);
+        }
+        publisher.publish(&publish(topic, "x").qos2(1));
+    }
+    client.expect_silence();
 }

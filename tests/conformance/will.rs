@@ -1,6 +1,8 @@
 //! The will (3.1.2.5 to 3.1.2.7, 3.14.4).
 
-use crate::common::{Broker, Client, DISCONNECT, Publish, connect, on_shards, publish, resume_as};
+use crate::common::{
+    Broker, Client, DISCONNECT, Publish, connack, connect, on_shards, publish, resume_as,
+};
 
 /// The client ids a test repeats itself with, so that several shards are met.
 const IDS: [&str; 4] = ["ash", "beech", "clover", "daisy"];
@@ -73,6 +75,45 @@ pub(crate) fn will_is_published_at_takeover() {
             witness.expect_publish(&publish("will", "of the old"));
             new.leave();
             assert_nothing_in_front_of_a_message_of(broker, &mut witness, id);
+        }
+    });
+}
+
+/// It reaches the one that takes over as well, at each QoS, if its session is subscribed, behind
+/// its CONNACK.
+#[test]
+pub(crate) fn will_reaches_its_successor() {
+    on_shards(&[1, 2, 4], |broker| {
+        let mut publisher = Client::connect(broker, "publisher");
+        for id in IDS {
+            let mut old = resume_as(broker, id, false);
+            old.subscribe("will", 2);
+            for qos in 0..3 {
+                let mut will = publish("will", qos.to_string());
+                will.qos = qos;
+                old.leave();
+                old = Client::open(broker);
+                old.send(&connect(id).persistent().will(&will).bytes());
+                old.expect(&connack(true, 0));
+                publisher.publish(&publish("will", "waits").qos1(1));
+                let waiting = old.expect_unacked(&publish("will", "waits").qos1(0));
+                let mut new = resume_as(broker, id, true);
+                old.expect_closed();
+                let again = publish("will", "waits").qos1(waiting).again();
+                // QoS 0 may overtake.
+                let mut came = [new.read_publish(), new.read_publish()];
+                came.sort_by_key(|came| !came.dup);
+                assert_eq!(came[0], again);
+                will.id = came[1].id;
+                assert_eq!(came[1], will);
+                new.acknowledge(1, waiting);
+                new.acknowledge(qos, will.id);
+                new.expect_silence();
+                old = new;
+            }
+            // With a clean session there is nobody any more to get it.
+            Client::connect_with(broker, &connect(id)).expect_silence();
+            old.expect_closed();
         }
     });
 }

@@ -55,8 +55,7 @@ fn old_file() {
     assert!(came.is_sorted() && came.len() + lost.len() == MESSAGES, "each once, in order");
     assert!((400..600).contains(&lost.len()), "half a segment is lost: {}", lost.len());
     assert_eq!(lost[lost.len() - 1] - lost[0], lost.len() - 1, "in one piece: {lost:?}");
-    let says = format!("{} cannot be read at byte 52", bad.display());
-    assert!(broker.said().contains(&says), "{says:?} is not in: {}", broker.said());
+    broker.expect_said(&format!("{} cannot be read at byte 52", bad.display()));
 
     let name = format!("{}.damaged", bad.display());
     let is_aside = (0..20).any(|_| {
@@ -88,7 +87,7 @@ fn newest_file() {
     absent.leave();
 
     publish_all(&broker, 100..300);
-    assert!(broker.said().contains("the log goes on in another file"), "{}", broker.said());
+    broker.expect_said("the log goes on in another file");
     broker.restart(End::Killed);
     let mut absent = resume_as(&broker, "absent", true);
     let expected: Vec<usize> = (100..300).collect();

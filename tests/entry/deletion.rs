@@ -107,7 +107,7 @@ fn no_data() {
             .expect("the binary starts");
         assert_eq!(output.status.code(), Some(1));
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(said.contains("is not a ringmq data directory"), "{said}");
+        assert!(said.contains("there is no directory"), "{said}");
         assert!(!files.path("none").exists());
     }
 }

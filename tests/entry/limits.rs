@@ -58,6 +58,53 @@ fn connections() {
     }
 }
 
+// Where there are as many clients as there may be, or more since a reload, a client that comes
+// again takes its own place and nobody else's; and a refused one has ended no connection.
+#[test]
+fn takeovers_at_the_limit() {
+    for shards in [1, 2] {
+        let files = files("max-connections = 3\nmax-sessions = 3\n");
+        let broker = start(shards, &files, &["--max-connections=3"]);
+        let mut clients: Vec<Client> = (0..3)
+            .filter_map(|n| {
+                let mut client = Client::open(&broker);
+                let packet = connect_as("a:anna", &format!("a{n}")).persistent();
+                client.send(&packet.bytes());
+                // Of two shards each has its share of the sessions.
+                (client.read_packet() == connack(false, 0)).then_some(client)
+            })
+            .collect();
+        for limits in ["max-connections = 3\nmax-sessions = 3\n", "max-connections = 1\n"] {
+            files.write("vhosts/a/limits", limits);
+            broker.reload();
+            for (n, old) in clients.iter_mut().enumerate() {
+                let wrong = connect(format!("a{n}")).username("a:anna").password("wrong");
+                assert_eq!(answer(&broker, &wrong), 5);
+                old.expect_silence();
+                let mut new = Client::open(&broker);
+                new.send(&connect_as("a:anna", &format!("a{n}")).persistent().bytes());
+                new.expect(&connack(true, 0));
+                old.expect_closed();
+                *old = new;
+            }
+        }
+        assert_eq!(answer(&broker, &connect_as("a:anna", "more")), 3);
+        clients.iter_mut().for_each(Client::expect_silence);
+        let left = clients.len();
+        clients.into_iter().for_each(Client::leave);
+        // The places were passed on and are counted once.
+        files.write("vhosts/a/limits", "");
+        broker.reload();
+        let there = |n: usize| {
+            let mut client = Client::open(&broker);
+            client.send(&connect_as("b:anna", &format!("b{n}")).bytes());
+            (client.read_packet() == connack(false, 0)).then_some(client)
+        };
+        let came: Vec<Client> = (0..8).filter_map(there).collect();
+        assert_eq!(came.len(), 3, "{left} were there before");
+    }
+}
+
 // Sessions over a shard's share are refused with 3, those of absent clients count, also after a
 // restart; a session that is there is found, and one that ends makes room.
 #[test]

@@ -8,7 +8,7 @@ use crate::files::{Files, answer, connect_as, enter};
 #[track_caller]
 fn reload(broker: &Broker) {
     let said = broker.reload();
-    assert!(said.trim_end().ends_with("] reloaded"), "{said}");
+    assert!(said.trim_end().ends_with("INFO  reloaded"), "{said}");
 }
 
 // Who is no user any more goes, everybody else stays; a changed password is asked for next time.
@@ -55,8 +55,8 @@ fn all_or_nothing() {
 }
 
 // New rules hold for who is there: for topics published to before, for routes known before, and
-// for subscriptions, of which those without anything left to read are gone, and for what waits,
-// also of absent ones.
+// for subscriptions, of which those without anything left to read bring nothing, and for what
+// waits, also of absent ones.
 #[test]
 fn rules_change() {
     let files = Files::new();
@@ -166,7 +166,7 @@ fn nothing_is_lost() {
                 let sent = publish(format!("a/{}", n % 7), format!("{round} {n}"));
                 reader.expect_publish(&sent);
             }
-            broker.wait_for_line("] reloaded");
+            broker.wait_for_line("INFO  reloaded");
         }
     }
 }

@@ -4,8 +4,10 @@
 //! | file | noun |
 //! |---|---|
 //! | `net` | shards, disks and rings |
+//! | `absences` | sessions and the time |
 //! | `log` | what waits for a shard's log |
 
+mod absences;
 #[path = "../common/disk.rs"]
 mod disk;
 mod log;

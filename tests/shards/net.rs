@@ -100,13 +100,13 @@ impl Net {
         node.shard.handle_packet(conn, &packet, &mut context)
     }
     pub(crate) fn client(&mut self, at: usize, conn: ConnId, id: u8) {
-        self.0[at].shard.open(conn, Caller { address: None, local: true }, 0);
+        self.0[at].shard.open(conn, Caller { local: true, ..Caller::default() }, 0);
         self.give(at, conn, &connect(true, id));
         self.output(at, conn);
     }
     /// The same with a session that stays.
     pub(crate) fn resident(&mut self, at: usize, conn: ConnId, id: u8) {
-        self.0[at].shard.open(conn, Caller { address: None, local: true }, 0);
+        self.0[at].shard.open(conn, Caller { local: true, ..Caller::default() }, 0);
         self.give(at, conn, &connect(false, id));
     }
     /// The process ends at once, and another begins with what is on the disks.

@@ -84,6 +84,10 @@ pub(crate) struct Client {
     presence: Presence,
     /// A clean CONNECT had no answer: only another tells which session there is.
     unclear: bool,
+    /// Its last connection but the one it has; and a time before its session was left, time that
+    /// the broker was down included.
+    last_conn: Option<usize>,
+    left_ms: u64,
     /// Things it still does.
     pub(crate) acts: usize,
     next_ms: u64,
@@ -105,6 +109,8 @@ impl Client {
             session: None,
             presence: Presence::No,
             unclear: false,
+            last_conn: None,
+            left_ms: 0,
             acts,
             next_ms: 0,
             last_packet_id: 0,
@@ -381,16 +387,19 @@ impl Client {
     }
 
     fn on_connack(&mut self, connack: &Connack<'_>, scene: &mut Scene<'_>) {
-        let Some(link) = &mut self.link else { return };
+        let Some(link) = &self.link else { return };
         assert!(!link.accepted && connack.reason == 0, "{connack:?}");
         let expected = match self.presence {
             _ if link.clean => Some(false),
             Presence::No => Some(false),
+            Presence::Yes if self.may_have_expired(scene) => None,
             Presence::Yes => Some(true),
             Presence::Unknown => None,
         };
         let present = connack.session_present;
+        assert!(!present || !self.must_have_expired(link, scene), "the session has expired");
         assert!(expected.is_none_or(|expected| expected == present), "session present: {present}");
+        let Some(link) = &mut self.link else { return };
         (link.accepted, link.resumed, link.waits_since_ms) = (true, present, scene.now_ms);
         self.presence =
             if scene.ledger.is_past(link.conn) { Presence::Unknown } else { Presence::Yes };
@@ -467,6 +476,40 @@ impl Client {
         self.lose(scene);
     }
 
+    /// Notes when its session was left at the earliest: also a connection that nobody knows to have
+    /// been accepted may have left it, but not before the one it was accepted on.
+    fn note_left(&mut self, link: &Link, scene: &Scene<'_>) {
+        let crash = scene.ledger.crashes.last().filter(|crash| link.conn < crash.conns);
+        let ended_ms = crash.map_or(scene.now_ms, |crash| crash.now_ms);
+        let left_ms = if link.leaving == Leaving::No { ended_ms } else { link.last_sent_ms };
+        if link.accepted {
+            self.left_ms = left_ms.min(ended_ms) + link.down_ms;
+        }
+        self.last_conn = Some(link.conn);
+    }
+
+    /// Whether the broker may have found its session expired by now.
+    fn may_have_expired(&self, scene: &Scene<'_>) -> bool {
+        let expiry_ms = scene.plan.session_expiry_ms;
+        let away_ms = scene.now_ms + scene.ledger.down_ms - self.left_ms;
+        expiry_ms > 0 && away_ms >= expiry_ms
+    }
+
+    /// Whether it must have when it read the CONNECT of this link. What is sure to have passed is
+    /// what the broker ran.
+    fn must_have_expired(&self, link: &Link, scene: &Scene<'_>) -> bool {
+        let expiry_ms = scene.plan.session_expiry_ms;
+        let kernel = lock(scene.kernel);
+        // One that was taken over may have had it to its own end.
+        let before = self.zombies.iter().copied().chain(self.last_conn);
+        let before = before.map(|conn| &kernel.conns[conn]);
+        let are_closed = before.clone().all(|conn| conn.closed);
+        let closed_ms = before.map(|conn| conn.closed_ms).max().unwrap_or(u64::MAX);
+        let started_ms = scene.ledger.crashes.last().map_or(0, |crash| crash.now_ms);
+        let away_ms = link.began_ms.saturating_sub(closed_ms.max(started_ms));
+        expiry_ms > 0 && are_closed && away_ms >= expiry_ms
+    }
+
     /// Its connection is no more; what becomes of its will and its session.
     fn lose(&mut self, scene: &mut Scene<'_>) {
         let Some(link) = self.link.take() else { return };
@@ -487,7 +530,10 @@ impl Client {
                 will.sure_from.get_or_insert(link.left.unwrap_or(tick));
             }
         }
-        self.unclear |= link.clean && !link.accepted && self.presence != Presence::No;
+        // Or one began in place of a session that had expired.
+        let is_new = link.clean || self.may_have_expired(scene);
+        self.unclear |= is_new && !link.accepted && self.presence != Presence::No;
+        self.note_left(&link, scene);
         self.presence = match self.presence {
             Presence::No if link.clean => Presence::No,
             _ if link.clean && link.accepted => Presence::No,

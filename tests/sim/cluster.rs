@@ -67,7 +67,7 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Starts the broker on what is on the disk, for the `start`th time.
     pub(crate) fn new(plan: &Plan, start: u64, kernel: &Shared, clock: &SimClock) -> Self {
-        let shards = usize::from(plan.shards);
+        let (shards, now_ms) = (usize::from(plan.shards), clock.now_ms());
         let bells: Vec<Arc<Bell>> = (0..shards).map(|_| Arc::default()).collect();
         let rings: Vec<SimRing> =
             (0..shards).map(|at| SimRing::new(kernel, at, plan.buffers)).collect();
@@ -97,7 +97,7 @@ impl Cluster {
             let at = usize::from(shard);
             let store = open_store(plan, start, kernel, shard);
             let options = Options {
-                broker: broker::Shard::new(broker_options(plan, ShardId(shard)), store),
+                broker: broker::Shard::new(broker_options(plan, ShardId(shard), now_ms), store),
                 medium: SimMedium::new(kernel, at),
                 verifier: Box::new(AtOnce),
                 shard: ShardId(shard),
@@ -205,7 +205,7 @@ impl Cluster {
     }
 }
 
-fn broker_options(plan: &Plan, shard: ShardId) -> broker::Options {
+fn broker_options(plan: &Plan, shard: ShardId, start_ms: u64) -> broker::Options {
     broker::Options {
         shard,
         shards: plan.shards,
@@ -220,16 +220,20 @@ fn broker_options(plan: &Plan, shard: ShardId) -> broker::Options {
         topic_levels_max: 128,
         session_bytes_max: SESSION_BYTES_MAX,
         session_overflow: Overflow::DropOldest,
-        session_expiry_ms: 0,
+        session_expiry_ms: plan.session_expiry_ms,
         on_denied: broker::OnDenied::Drop,
         takeover: broker::Takeover::SameUser,
+        log_connections: true,
         disk_low: None,
-        epoch_ms: 1,
+        start_ms,
         seed: plan.seed,
     }
 }
 
-fn open_store(plan: &Plan, start: u64, kernel: &Shared, shard: u16) -> Store {
+/// The store of a shard, from what is on its disk.
+pub(crate) fn open_store(plan: &Plan, start: u64, kernel: &Shared, shard: u16) -> Store {
+    let disk = &mut lock(kernel).disk;
+    let (clocks, found) = (disk.clocks.read(), disk.found(usize::from(shard)));
     let options = StoreOptions {
         log: LogOptions {
             shard,
@@ -239,9 +243,8 @@ fn open_store(plan: &Plan, start: u64, kernel: &Shared, shard: u16) -> Store {
         },
         limits: CatalogLimits { retained_count_max: u64::MAX, retained_bytes_max: u64::MAX },
         seed: plan.seed << 8 | start,
-        time_ms: 1,
+        clocks: Some(clocks),
     };
-    let found = lock(kernel).disk.found(usize::from(shard));
     let (mut store, opened) = Store::open(&options, found).expect("the files are this shard's");
     info!("shard {shard}: {opened}; {:?}", opened.report);
     assert_eq!(opened.losses, Losses::default(), "{opened}");

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use ringmq::limits::FREE_FILES_MAX;
 use ringmq::store::{FileId, Found, Medium, MediumAnswer, Request};
 
+use crate::clocks::Clocks;
 use crate::image::Image;
 use crate::kernel::{Shared, lock};
 use crate::plan::Plan;
@@ -93,6 +94,7 @@ struct ShardDisk {
 
 /// See the module.
 pub(crate) struct Disk {
+    pub(crate) clocks: Clocks,
     shards: Vec<ShardDisk>,
     random: Random,
     now_ms: u64,
@@ -105,6 +107,7 @@ pub(crate) struct Disk {
 impl Disk {
     pub(crate) fn new(plan: &Plan) -> Self {
         Self {
+            clocks: Clocks::default(),
             shards: (0..plan.shards).map(|_| ShardDisk::default()).collect(),
             random: Random::new(plan.seed ^ 0x6469_736b_0000_0000),
             now_ms: 0,
@@ -219,6 +222,10 @@ impl Disk {
             }
             Request::Recycle(id) => shard.recycle(id),
             Request::Shed => {}
+            Request::Clocks => {
+                shard.answers.push_back(MediumAnswer::Clocks(self.clocks.read()));
+                return true;
+            }
             Request::SetAside(id) => {
                 shard.files.remove(&id).expect("it was not gone");
             }
@@ -274,6 +281,7 @@ impl Disk {
     /// Faults that are over end. Tells which shards hear something of it.
     pub(crate) fn set_time(&mut self, now_ms: u64) {
         self.now_ms = now_ms;
+        self.clocks.set_time(now_ms);
         for at in 0..self.shards.len() {
             if self.shards[at].fault.is_some_and(|(_, until_ms)| until_ms <= now_ms) {
                 self.end_fault(at);

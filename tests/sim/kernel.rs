@@ -125,6 +125,7 @@ pub(crate) struct Kernel {
     /// An accept fails once in so many times; 0: never.
     accept_fails_one_in: usize,
     pub(crate) faults: Vec<String>,
+    now_ms: u64,
     /// The broker is dying: what it drops is gone already.
     dying: bool,
 }
@@ -140,6 +141,7 @@ impl Kernel {
             pipe_bytes: plan.pipe_bytes,
             accept_fails_one_in: plan.accept_fails_one_in,
             faults: Vec::new(),
+            now_ms: 0,
             dying: false,
         }
     }
@@ -164,6 +166,7 @@ impl Kernel {
 
     /// The time moves on.
     pub(crate) fn set_time(&mut self, now_ms: u64) {
+        self.now_ms = now_ms;
         self.disk.set_time(now_ms);
         self.ring_for_answers();
     }
@@ -192,6 +195,7 @@ impl Kernel {
         for conn in self.conns.iter_mut().filter(|conn| !conn.closed) {
             let keep = self.random.below(conn.to_client.len() + 1);
             conn.cut(keep);
+            conn.closed_ms = self.now_ms;
         }
     }
 
@@ -270,6 +274,7 @@ impl Kernel {
             self.faults.push(format!("connection {conn} is closed with operations in flight"));
         }
         self.conns[conn].closed = true;
+        self.conns[conn].closed_ms = self.now_ms;
         self.shutdown(conn);
     }
 

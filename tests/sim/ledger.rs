@@ -51,6 +51,8 @@ pub(crate) struct Crash {
     pub(crate) tick: u64,
     /// Connections with a lower number ended then or before.
     pub(crate) conns: usize,
+    /// The scheduler's time.
+    pub(crate) now_ms: u64,
 }
 
 /// What a client is about to publish.
@@ -67,8 +69,9 @@ pub(crate) struct Draft {
 #[derive(Default)]
 pub(crate) struct Ledger {
     tick: u64,
-    /// For the story only.
     pub(crate) now_ms: u64,
+    /// How long the broker was down.
+    pub(crate) down_ms: u64,
     pub(crate) messages: Vec<Message>,
     pub(crate) sessions: Vec<Session>,
     pub(crate) crashes: Vec<Crash>,
@@ -128,7 +131,7 @@ impl Ledger {
     /// The broker dies when there were so many connections ever.
     pub(crate) fn on_crash(&mut self, conns: usize) {
         let tick = self.tick();
-        self.crashes.push(Crash { tick, conns });
+        self.crashes.push(Crash { tick, conns, now_ms: self.now_ms });
         for message in &mut self.messages {
             message.excused |= message.will && message.sure_from.is_some();
             message.undone |= !message.will && message.acked.is_none();

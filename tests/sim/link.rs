@@ -41,6 +41,9 @@ pub(crate) enum Leaving {
 pub(crate) struct Link {
     pub(crate) conn: usize,
     pub(crate) clean: bool,
+    /// When it began, and how long the broker had been down by then.
+    pub(crate) began_ms: u64,
+    pub(crate) down_ms: u64,
     /// CONNACK has come.
     pub(crate) accepted: bool,
     pub(crate) resumed: bool,
@@ -77,6 +80,8 @@ impl Link {
         let mut link = Self {
             conn,
             clean: connect.clean_session,
+            began_ms: now_ms,
+            down_ms: 0,
             accepted: false,
             resumed: false,
             pipelines: false,

@@ -8,6 +8,7 @@
 //! | `cluster` | the shards, wired as the server does |
 //! | `ring`, `kernel`, `wire` | the ring of a shard; the kernel behind all of them; connections |
 //! | `disk`, `image` | the disk with its faults; one file of it, and what a crash leaves |
+//! | `clocks` | what the machine's clocks show, right or wrong |
 //! | `client`, `link` | a client and what it does; one connection of it |
 //! | `ledger`, `session`, `verdict` | the oracle: messages; who may get what; what must have come |
 //!
@@ -15,6 +16,7 @@
 //! `RINGMQ_SIM_RUNS=n` runs the seeds from 0 to n - 1.
 
 mod client;
+mod clocks;
 mod cluster;
 mod disk;
 mod image;

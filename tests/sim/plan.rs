@@ -62,6 +62,10 @@ pub(crate) struct Plan {
     pub(crate) fault_one_in: usize,
     /// The broker dies and is started again, once in so many steps; 0: never.
     pub(crate) crash_one_in: usize,
+    /// `--session-expiry`, milliseconds; 0: never.
+    pub(crate) session_expiry_ms: u64,
+    /// The wall clock is set once in so many steps; 0: never.
+    pub(crate) clock_set_one_in: usize,
     pub(crate) ending: Ending,
     /// Messages and bytes that a client may publish in a second; 0: no limit. Never so few that one
     /// seems stuck.
@@ -110,6 +114,9 @@ impl Plan {
             publishes_per_s: random.pick(&[0, 0, 0, 50, 500]),
             publish_bytes_per_s: random.pick(&[0, 0, 0, 20_000]),
             zeros_bytes: random.pick(&[0, 128, 1024]),
+            // Between the looks of all shards, four in that time each, there must be quiet.
+            session_expiry_ms: random.pick(&[0, 0, 0, 8_000, 8_000, 900_000]),
+            clock_set_one_in: random.pick(&[0, 100, 1000]),
         }
     }
 }

@@ -52,8 +52,9 @@ pub(crate) struct Conn {
     pub(crate) reset: bool,
     /// The broker has shut both directions.
     pub(crate) shut: bool,
-    /// The broker has dropped its socket.
+    /// The broker has dropped its socket; when.
     pub(crate) closed: bool,
+    pub(crate) closed_ms: u64,
     /// Operations of the broker on it whose last completion was not delivered.
     pub(crate) operations: u32,
 }
@@ -66,6 +67,7 @@ impl Conn {
             reset: false,
             shut: false,
             closed: false,
+            closed_ms: 0,
             operations: 0,
         }
     }

@@ -7,7 +7,7 @@
 use ringmq::limits::STOP_MS_MAX;
 
 use crate::client::{Client, Mode, Scene};
-use crate::cluster::{Cluster, SimClock};
+use crate::cluster::{Cluster, SimClock, open_store};
 use crate::disk::Fault;
 use crate::kernel::{Kernel, Operation, Shared, lock};
 use crate::ledger::Ledger;
@@ -77,6 +77,9 @@ pub(crate) fn run(seed: u64, tells: bool) -> u64 {
         }
     }
     world.stop();
+    if world.plan.ending == Ending::Empty && world.plan.session_expiry_ms > 0 {
+        world.expect_no_sessions();
+    }
     world.steps
 }
 
@@ -127,9 +130,17 @@ impl World {
         self.was_lossy = self.is_lossy();
         lock(&self.kernel).begin_crash();
         self.cluster.kill();
-        lock(&self.kernel).end_crash(power);
-        let conns = lock(&self.kernel).conns.len();
-        self.ledger.on_crash(conns);
+        {
+            let mut kernel = lock(&self.kernel);
+            kernel.end_crash(power);
+            let down_ms = self.random.pick(&[0, 0, 3, 600, 20_000, 800_000]);
+            kernel.disk.clocks.pass(down_ms, power);
+            if power && self.random.one_in(2) {
+                kernel.disk.clocks.set(&mut self.random);
+            }
+            self.ledger.on_crash(kernel.conns.len());
+            self.ledger.down_ms += down_ms;
+        }
         self.clients.iter_mut().for_each(|client| client.on_crash(&self.ledger));
         let start = self.ledger.crashes.len() as u64;
         self.cluster = Cluster::new(&self.plan, start, &self.kernel, &self.clock);
@@ -170,6 +181,8 @@ impl World {
     fn leave(&mut self) {
         self.begin(Mode::Leave);
         self.wait_for_quiet();
+        // A look for sessions that have expired may have begun just before.
+        self.wait_ms(self.plan.session_expiry_ms * 5 / 4 + QUIET_MS);
         for at in 0..self.cluster.len() {
             let unrest = lock(&self.kernel).unrest(at);
             assert_eq!(unrest, None, "everybody has left");
@@ -209,6 +222,25 @@ impl World {
             if wills {
                 self.ledger.judge_wills(tick, lossy);
             }
+        }
+    }
+
+    /// Lets everybody go on for a time.
+    fn wait_ms(&mut self, ms: u64) {
+        let until_ms = self.now_ms + ms;
+        while self.now_ms < until_ms {
+            if !self.step() {
+                let next_ms = self.next_ms().unwrap_or(until_ms);
+                self.wait_until(next_ms.min(until_ms));
+            }
+        }
+    }
+
+    /// Whoever left so long ago has no session any more.
+    fn expect_no_sessions(&self) {
+        for shard in 0..self.plan.shards {
+            let store = open_store(&self.plan, u64::MAX, &self.kernel, shard);
+            assert_eq!(store.catalog.sessions.len(), 0, "sessions live too long");
         }
     }
 
@@ -288,6 +320,9 @@ impl World {
     fn step(&mut self) -> bool {
         if self.random.one_in(self.plan.haste_one_in) {
             self.move_clock(self.now_ms + 1);
+        }
+        if self.random.one_in(self.plan.clock_set_one_in) {
+            lock(&self.kernel).disk.clocks.set(&mut self.random);
         }
         if self.random.one_in(self.plan.freeze_one_in) {
             let shard = self.random.below(self.cluster.len());

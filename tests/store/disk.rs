@@ -220,7 +220,7 @@ impl Disk {
                 self.recycle(id, random);
                 None
             }
-            Request::Shed => None,
+            Request::Shed | Request::Clocks => None,
             Request::SetAside(id) => {
                 self.files.remove(&id).expect("a file is set aside once");
                 self.aside.push(id);

@@ -4,8 +4,8 @@
 use std::fmt::Write as _;
 
 use ringmq::store::{
-    CatalogLimits, FileId, LogOptions, NewMessage, Origin, QueueNext, SessionKey, Store,
-    StoreOptions, Target, Walked, segment_walks,
+    CatalogLimits, ClockReading, FileId, LogOptions, NewMessage, Origin, QueueNext, SessionKey,
+    Store, StoreOptions, Target, Walked, segment_walks,
 };
 
 use super::contents::Contents;
@@ -18,13 +18,17 @@ const KNOWN: &str = include_str!("../golden/segments.txt");
 /// Bytes of a file in one line.
 const LINE_BYTES: usize = 48;
 
+/// The same run as an older version wrote it.
+const KNOWN_1: &str = include_str!("../golden/segments-1.txt");
+
 /// Length of a segment's file.
 const FILE_BYTES: usize = 2048;
 
 fn setting() -> Setting {
     let log = LogOptions { shard: 3, segment_bytes: FILE_BYTES as u64, sync: true, zeros_bytes: 0 };
     let limits = CatalogLimits { retained_count_max: 1000, retained_bytes_max: 1 << 20 };
-    let options = StoreOptions { log, limits, seed: 0x5345_4544, time_ms: 1_700_000_000_000 };
+    let clocks = ClockReading { wall_ms: 1_700_000_000_000, boot_ms: 0, boot_id: 1 };
+    let options = StoreOptions { log, limits, seed: 0x5345_4544, clocks: Some(clocks) };
     Setting { options, tail_bytes_max: 20, payload_max: 100 }
 }
 
@@ -37,7 +41,8 @@ struct Run {
 
 impl Run {
     fn new() -> Self {
-        let (store, _) = setting().open(Vec::new());
+        let (mut store, _) = setting().open(Vec::new());
+        store.catalog.begin_time(&mut store.logs);
         Self { store, disk: Disk::new(), messages: 0 }
     }
 
@@ -130,6 +135,9 @@ fn script() -> Run {
     catalog.receive(near, 11, logs);
     catalog.receive(near, 12, logs);
     catalog.free(near, 12, logs);
+    // It was suspended for 7 s.
+    let clocks = ClockReading { wall_ms: 1_700_000_010_000, boot_ms: 10_000, boot_id: 1 };
+    assert!(catalog.look_at_clocks(clocks, 1_700_000_003_000, logs).is_some());
     let other = Origin { packet_id: 3, ..ORIGIN };
     catalog.note_origin(other, logs);
     catalog.free_origin(other, logs);
@@ -233,6 +241,16 @@ fn segments_are_as_ever() {
         difference(&known, &now)
     );
     let (store, opened) = setting().open(found_in(&known));
+    assert_eq!((opened.sessions, opened.report.faults.len()), (2, 0), "{opened}");
+    let differences = Contents::of(&store).differences(&Contents::of(&run.store));
+    assert_eq!(differences, []);
+}
+
+// What a version wrote that knew no time line is read.
+#[test]
+fn segments_of_format_1_are_read() {
+    let run = script();
+    let (store, opened) = setting().open(found_in(&images(KNOWN_1)));
     assert_eq!((opened.sessions, opened.report.faults.len()), (2, 0), "{opened}");
     let differences = Contents::of(&store).differences(&Contents::of(&run.store));
     assert_eq!(differences, []);

@@ -301,6 +301,7 @@ impl World {
             Some((true, true)) => 2,
         };
         let session = self.live.session(key);
+        let next = session.next;
         let waiting = session.messages.get_mut(&number).filter(|_| number < session.sent);
         let (mut done, mut released) = (false, false);
         let expected = match (waiting, kind) {
@@ -308,6 +309,7 @@ impl World {
             (Some(waiting), 0) if waiting.terms.exactly_once => QueueAnswer::Wrong,
             (Some(waiting), 1) if !waiting.terms.exactly_once => QueueAnswer::Wrong,
             (Some(waiting), 1) if waiting.released => QueueAnswer::Known,
+            (Some(waiting), 2) if !waiting.released && number < next => QueueAnswer::Wrong,
             (Some(waiting), 2) if !waiting.released => QueueAnswer::Known,
             (Some(waiting), 1) => {
                 (waiting.released, released) = (true, true);

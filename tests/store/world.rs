@@ -8,8 +8,8 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use ringmq::store::{
-    CatalogLimits, GroupWrite, HousekeepingStats, LogOptions, Opened, Position, SessionKey, Store,
-    StoreOptions, Walked, segment_walks,
+    CatalogLimits, ClockReading, GroupWrite, HousekeepingStats, LogOptions, Opened, Position,
+    SessionKey, Store, StoreOptions, Walked, segment_walks,
 };
 
 use super::disk::{Answer, Crash, Disk, Image, found_in};
@@ -20,6 +20,9 @@ use super::verify::{Setting, assert_sound};
 
 /// How often space may be short.
 const PRESSED_PERIOD_MS: u64 = 100;
+
+/// How often the clocks are looked at.
+const LOOK_PERIOD_MS: u64 = 30;
 
 /// What a seed decides at the start.
 #[derive(Clone, Debug)]
@@ -41,6 +44,12 @@ pub(crate) struct Plan {
     pub(crate) pressed_ms: u64,
 }
 
+/// What the clocks show at a time, after some starts of the machine.
+fn clocks_at(time_ms: u64, starts: u64) -> Option<ClockReading> {
+    let boot_id = u128::from(starts) + 1;
+    Some(ClockReading { wall_ms: time_ms, boot_ms: time_ms, boot_id })
+}
+
 /// See the module.
 pub(crate) struct World {
     pub(crate) plan: Plan,
@@ -56,6 +65,8 @@ pub(crate) struct World {
     pub(crate) flight: Option<GroupWrite>,
     pub(crate) messages: MessageId,
     pub(crate) time_ms: u64,
+    /// How long the machine was suspended.
+    suspended_ms: u64,
     /// Serials of sessions, also of those that a crash undid.
     pub(crate) serials: BTreeSet<u64>,
     /// Crashes after which the store was opened, clean ends included.
@@ -78,7 +89,7 @@ impl Plan {
         let zeros_bytes = Random::new(seed ^ 0x5a45_524f).pick(&[0, 0, 256, 4096]);
         let log = LogOptions { shard: 0, segment_bytes, sync: true, zeros_bytes };
         let limits = CatalogLimits { retained_count_max: 1000, retained_bytes_max: 1 << 30 };
-        let options = StoreOptions { log, limits, seed, time_ms: EPOCH_MS };
+        let options = StoreOptions { log, limits, seed, clocks: clocks_at(EPOCH_MS, 0) };
         let tail_bytes_max = random.pick(&[15, 40, 100, 400]);
         let payload_max = random.pick(&[100, 400, 1000]);
         Self {
@@ -115,9 +126,10 @@ impl Plan {
 
 impl World {
     pub(crate) fn new(plan: Plan, seed: u64) -> Self {
-        let (store, opened) = plan.setting.open(Vec::new());
+        let (mut store, opened) = plan.setting.open(Vec::new());
         assert_sound(&opened);
-        Self {
+        store.catalog.begin_time(&mut store.logs);
+        let mut world = Self {
             plan,
             random: Random::new(seed),
             disk: Disk::new(),
@@ -129,6 +141,7 @@ impl World {
             flight: None,
             messages: 0,
             time_ms: EPOCH_MS,
+            suspended_ms: 0,
             serials: BTreeSet::new(),
             opened: 0,
             stats: HousekeepingStats::default(),
@@ -136,7 +149,9 @@ impl World {
             looks: 0,
             busy_looks: 0,
             busy: false,
-        }
+        };
+        world.settle();
+        world
     }
 
     /// Notes what the record at `offset` says.
@@ -168,10 +183,21 @@ impl World {
         self.write_acks();
         self.store.logs.end_turn();
         self.store.logs.disk.end_turn();
+        self.look_at_clocks();
         let pressed = self.time_ms % PRESSED_PERIOD_MS < self.plan.pressed_ms;
         let (catalog, logs) = (&mut self.store.catalog, &mut self.store.logs);
         self.busy = self.store.housekeeping.step(catalog, logs, pressed);
         self.serve_disk();
+    }
+
+    /// Looks at the clocks now and then; the machine was suspended a moment ago.
+    fn look_at_clocks(&mut self) {
+        if self.time_ms % LOOK_PERIOD_MS == 0 {
+            self.suspended_ms += 2_000;
+            let clocks = clocks_at(self.time_ms + self.suspended_ms, self.opened / 3);
+            let Store { catalog, logs, .. } = &mut self.store;
+            catalog.look_at_clocks(clocks.expect("they can be read"), self.time_ms, logs);
+        }
     }
 
     /// Hands the disk what there is for it, as the reactor does.
@@ -295,7 +321,8 @@ impl World {
             log.appended(),
             log.committed()
         );
-        setting.verify(&mut store, &self.model_at(end, setting.options.time_ms));
+        let start_ms = store.catalog.timeline.start_ms();
+        setting.verify(&mut store, &self.model_at(end, start_ms));
     }
 
     /// Whether whatever a crash may leave now is what it must be.
@@ -341,17 +368,18 @@ impl World {
         self.store = store;
         // What the store notes of its own accord is of clients that are gone: the model knows.
         let mut offset = self.store.logs.disk.committed();
-        self.live = self.model_at(offset, setting.options.time_ms);
+        let time_ms = self.store.catalog.timeline.start_ms();
+        self.live = self.model_at(offset, time_ms);
         let base = self.unrestarted_at(offset);
         self.changes.clear();
         for (key, session) in base.sessions.iter().filter(|(_, session)| session.left_ms == 0) {
             let end = offset + self.record_bytes(offset);
             let (key, sent) = (*key, session.end);
-            let time_ms = setting.options.time_ms;
             self.changes.push_back((end, Change::Detached { key, sent, time_ms }));
             offset = end;
         }
         assert_eq!(offset, self.store.logs.disk.appended(), "one record for each session");
+        self.store.catalog.begin_time(&mut self.store.logs);
         self.base = base;
         self.noted.clear();
         self.flight = None;
@@ -361,7 +389,8 @@ impl World {
 
     pub(crate) fn setting_now(&self) -> Setting {
         let mut setting = self.plan.setting.clone();
-        setting.options.time_ms = self.time_ms + 1000;
+        let shown_ms = self.time_ms + self.suspended_ms + 1000;
+        setting.options.clocks = clocks_at(shown_ms, self.opened / 3);
         setting
     }
 

@@ -15,14 +15,17 @@ struct Row {
 }
 
 /// Modules that all may use.
-const LEAVES: &[&str] = &["chunk", "limits", "slots"];
+const LEAVES: &[&str] = &["advice", "chunk", "limits", "shown", "slots"];
 
 /// Who may use what, besides itself and the leaves. `lib`, `main`, `server` and the programs in
 /// `bin` may use everything and are not listed; anything else needs a row.
 const TABLE: &[Row] = &[
+    row("advice", &[], &["libc", "rustix"]),
     row("limits", &[], &[]),
     row("chunk", &[], &["bytes"]),
     row("slots", &[], &[]),
+    row("shown", &[], &[]),
+    row("logging", &[], &["env_filter", "jiff", "log", "rustix", "serde_json"]),
     row("mqtt", &[], &["bytes"]),
     row("access", &["mqtt"], ACCESS_CRATES),
     row("transport", &[], &["bytes", "rustls", "x509_cert"]),
@@ -35,6 +38,7 @@ const TABLE: &[Row] = &[
     row("config", &["access"], &["clap", "log"]),
     row("passwd", &["access", "config"], &["rpassword", "rustix"]),
     row("vhosts", &["config", "disk"], &[]),
+    row("sessions", &["config", "disk"], &[]),
     row("cpus", &[], &["rustix"]),
 ];
 

@@ -36,8 +36,10 @@ const ONE_FILE_CRATES: &[&str] = &["memmap2"];
 
 /// The only files with atomics outside of `mesh`: the kernel reads the tail of a buffer ring, and a
 /// release store is how it is told; a signal handler reads what its own thread has stored, and a
-/// fence is how the compiler is told.
-const ATOMICS_FILES: &[&str] = &["src/ring/buffers.rs", "src/disk/sigbus.rs"];
+/// fence is how the compiler is told. The log has a switch and a count that any thread may touch
+/// and nothing hangs on.
+const ATOMICS_FILES: &[&str] =
+    &["src/disk/sigbus.rs", "src/logging/mod.rs", "src/logging/queue.rs", "src/ring/buffers.rs"];
 
 /// Parts that are pure: no clock, no randomness, no thread, no shared state.
 const PURE: &[&str] = &["broker", "mqtt", "store", "transport"];
@@ -62,6 +64,11 @@ const IMPURE_PATHS: &[[&str; 3]] = &[
     ["elapsed", "(", ")"],
 ];
 
+/// What a process that has changed its user (`--user`) may not read of itself, and the only files
+/// that ask for something there: before the change, or in programs that do not change it.
+const SELF_TEXTS: &[&str] = &["/proc/self", "/proc/thread-self"];
+const SELF_FILES: &[&str] = &["src/cpus.rs"];
+
 /// Looks at the whole tree.
 pub(crate) type Rule = fn(&Tree<'_>) -> Vec<Fault>;
 
@@ -73,6 +80,7 @@ pub(crate) const RULES: &[(&str, Rule)] = &[
     ("stale unsafe", stale_unsafe_files),
     ("atomics", atomics),
     ("pure", pure),
+    ("asked in time", asked_in_time),
     ("file size", file_size),
     ("function size", function_size),
     ("columns", columns),
@@ -162,6 +170,29 @@ fn pure(tree: &Tree<'_>) -> Vec<Fault> {
             source.positions(path[0]).filter(follows)
         });
         words.chain(paths).map(fault).collect()
+    })
+}
+
+/// What is asked for after the change of user must not need `/proc/self`: the size of a page is the
+/// C library's, since rustix reads it there.
+fn asked_in_time(tree: &Tree<'_>) -> Vec<Fault> {
+    tree.each(|source| {
+        let exempt =
+            |part: &str| part == "bin" || SELF_FILES.contains(&source.path) || source.is_tests();
+        if source.part().is_none_or(exempt) {
+            return Vec::new();
+        }
+        let names_self = |at: &usize| {
+            let token = source.tokens[*at];
+            token.kind == Kind::Literal && SELF_TEXTS.iter().any(|text| token.text.contains(text))
+        };
+        let asks_rustix = |at: &usize| {
+            source.at(*at) == "rustix" && source.at(at + 1) == "::" && source.at(at + 2) == "param"
+        };
+        let late = |at: usize| {
+            source.fault(source.tokens[at].line, "not to be read any more after --user")
+        };
+        (0..source.tokens.len()).filter(|at| names_self(at) || asks_rustix(at)).map(late).collect()
     })
 }
 
@@ -281,13 +312,13 @@ fn marks(tree: &Tree<'_>) -> Vec<Fault> {
     })
 }
 
-/// Each dependency stands in the README with its reason.
+/// Each dependency stands in docs/dependencies.md with its reason.
 fn dependencies(tree: &Tree<'_>) -> Vec<Fault> {
-    let is_missing = |name: &&str| !tree.readme.contains(&format!("`{name}`"));
+    let is_missing = |name: &&str| !tree.reasons.contains(&format!("`{name}`"));
     let fault = |name: &str| Fault {
         path: "Cargo.toml".to_owned(),
         line: 1,
-        says: format!("`{name}` is not named in README.md with its reason"),
+        says: format!("`{name}` is not named in docs/dependencies.md with its reason"),
     };
     tree.dependencies().filter(is_missing).map(fault).collect()
 }

@@ -16,7 +16,8 @@ pub(crate) struct Tree<'a> {
     pub(crate) sources: Vec<Source<'a>>,
     /// `Cargo.toml`.
     pub(crate) manifest: &'a str,
-    pub(crate) readme: &'a str,
+    /// `docs/dependencies.md`.
+    pub(crate) reasons: &'a str,
 }
 
 /// Where a rule is broken, and what to do.
@@ -28,13 +29,13 @@ pub(crate) struct Fault {
 }
 
 impl<'a> Tree<'a> {
-    /// A tree of `files`, path and text, without manifest and readme.
+    /// A tree of `files`, path and text, without manifest and reasons.
     pub(crate) fn of(files: &[(&'a str, &'a str)]) -> Self {
         let source = |&(path, text): &(&'a str, &'a str)| {
             let (tokens, comments) = lexer::read(text);
             Source { path, text, tokens, comments }
         };
-        Self { sources: files.iter().map(source).collect(), manifest: "", readme: "" }
+        Self { sources: files.iter().map(source).collect(), manifest: "", reasons: "" }
     }
 
     /// Faults of each file by itself.

@@ -1,7 +1,11 @@
 //! Certificates of both sides: shown, refused, chosen by name, revoked.
 
+use std::process::Command;
+
 use crate::authority::{Authority, text};
+use crate::common::{Broker, run, run_for_a_minute};
 use crate::door::{Doors, Secure, VERSIONS, config};
+use crate::files::made;
 
 // Clients are let in as --tls-client says: with a good certificate always, without one if it is
 // optional, with a bad one never.
@@ -102,5 +106,55 @@ fn servers_that_clients_refuse() {
         if what == "expired" {
             assert!(doors.broker.said().contains("expired"), "{}", doors.broker.said());
         }
+    }
+}
+
+// A certificate without the name that --tls-identity takes is refused, said aloud with what it
+// lacks, and counted; who shows none at all is let in where that is allowed.
+#[test]
+fn nameless_certificates() {
+    let authority = Authority::new();
+    let (nameless, named) = (authority.issue(&[""], 2090), authority.issue(&["plant-7"], 2090));
+    let addresses = authority.issue(&["127.0.0.1"], 2090);
+    for (identity, refused) in [("cn", &nameless), ("san", &addresses)] {
+        let flags = ["--tls-client-ca", text(&authority.file), "--tls-identity", identity];
+        let flags = [&flags[..], &["--tls-client", "optional"]].concat();
+        let mut doors = Doors::open(2, &authority.server(), &flags);
+        for version in VERSIONS {
+            for (own, is_let_in) in [(Some(refused), false), (Some(&named), true), (None, true)] {
+                let config = config(&authority, &[version], own);
+                let came = Secure::connect(doors.addr, &config, "client").map(|_| ());
+                assert_eq!(came.is_ok(), is_let_in, "{identity}: {came:?}");
+            }
+        }
+        let line = doors.broker.wait_for_line("refused a connection");
+        let due = ["from 127.0.0.1", "could be a user name", &format!("--tls-identity {identity}")];
+        assert!(due.iter().all(|part| line.contains(part)), "{line}");
+        doors.broker.end(crate::common::End::Stopped);
+        assert!(doors.broker.said().contains("closed_tls 2"), "{}", doors.broker.said());
+    }
+}
+
+// A server's certificate of version 1 is used, with a warning, and serves clients that take it. A
+// client's is refused, and what to do is said aloud.
+#[test]
+fn certificates_of_version_1() {
+    let (ca, cert, key) = (made("ca.pem"), made("v1-server.pem"), made("v1-server.key"));
+    let flags = ["--tls-listen", "127.0.0.1:0", "--tls-cert", &cert, "--tls-key", &key];
+    let flags = [&flags[..], &["--tls-client-ca", &ca, "--tls-client", "optional"]].concat();
+    let broker = Broker::start_with(1, &flags);
+    let warned = broker.said();
+    let due = ["--tls-cert", "v1-server.pem", "version 1", "-extfile", "subjectAltName"];
+    assert!(due.iter().all(|part| warned.contains(part)), "{warned}");
+    let port = broker.tls_addr().port().to_string();
+    let mut publish = Command::new("mosquitto_pub");
+    publish.args(["-h", "127.0.0.1", "-p", &port, "--cafile", &ca, "-t", "a", "-m", "b"]);
+    run(&publish);
+    publish.args(["--cert", &made("v1-client.pem"), "--key", &made("v1-client.key"), "-q", "1"]);
+    assert!(!run_for_a_minute(&publish).status.success());
+    let line = broker.wait_for_line("refused a connection");
+    for part in ["the client's certificate", "version 1", "-extfile", "extendedKeyUsage=clientAuth"]
+    {
+        assert!(line.contains(part), "{part:?} is not in {line}");
     }
 }

@@ -1,10 +1,11 @@
 //! Clients that others wrote, over TLS: mosquitto's, paho-mqtt, MQTT.js.
 
+use std::fs;
 use std::process::Command;
 
 use crate::authority::{Authority, Pair, text};
 use crate::common::{in_repository, run, run_for_a_minute};
-use crate::door::Doors;
+use crate::door::{Doors, Secure, VERSIONS, config_of};
 
 const SHARDS: [usize; 2] = [1, 4];
 
@@ -100,6 +101,34 @@ fn mosquitto_clients() {
             assert_eq!(output.status.success(), is_let_in, "{what}: {output:?}");
         }
     }
+}
+
+// The lines of the page on security make certificates that work, of both sides.
+#[test]
+fn certificates_of_the_page() {
+    let page = fs::read_to_string(in_repository("docs/security.md")).expect("it is there");
+    let (_, section) = page.split_once("### Certificates that work").expect("its heading");
+    let (section, _) = section.split_once("\n### ").expect("another follows");
+    let blocks = section.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let lines = blocks.collect::<String>();
+    let authority = Authority::new();
+    let directory = authority.path("page");
+    fs::create_dir(&directory).expect("the directory is ours");
+    let mut shell = Command::new("sh");
+    shell.arg("-ec").arg(format!("cd {}\n{lines}", text(&directory)));
+    run(&shell);
+    let [ca, cert, key] = ["ca.pem", "server.pem", "server.key"].map(|name| directory.join(name));
+    let own = ["sensor-17.pem", "sensor-17.key"].map(|name| directory.join(name));
+    let flags = ["--tls-client-ca", text(&ca), "--tls-identity", "cn"];
+    let doors = Doors::open_with(1, &cert, &key, &flags);
+    for version in VERSIONS {
+        let config = config_of(&ca, &[version], Some((&own[0], &own[1])));
+        Secure::connect(doors.addr, &config, "client").expect("is let in");
+        let config = config_of(&ca, &[version], None);
+        assert!(Secure::connect(doors.addr, &config, "client").is_err(), "has no certificate");
+    }
+    let said = doors.broker.said();
+    assert!(!said.contains("version 1"), "{said}");
 }
 
 // mosquitto's clients refuse a server whose certificate has expired, is for another host, or is of

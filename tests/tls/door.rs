@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::crypto::ring;
@@ -27,7 +28,13 @@ impl Doors {
     /// With these flags more.
     #[track_caller]
     pub(crate) fn open(shards: usize, server: &Pair, flags: &[&str]) -> Self {
-        let (cert, key) = (text(&server.cert), text(&server.key));
+        Self::open_with(shards, &server.cert, &server.key, flags)
+    }
+
+    /// The same with these files.
+    #[track_caller]
+    pub(crate) fn open_with(shards: usize, cert: &Path, key: &Path, flags: &[&str]) -> Self {
+        let (cert, key) = (text(cert), text(key));
         let mut all = vec!["--tls-listen", "127.0.0.1:0", "--tls-cert", cert, "--tls-key", key];
         all.extend(flags);
         let broker = Broker::start_with(shards, &all);
@@ -47,8 +54,18 @@ pub(crate) fn config(
     versions: &[&'static SupportedProtocolVersion],
     own: Option<&Pair>,
 ) -> Arc<ClientConfig> {
+    let own = own.map(|pair| (pair.cert.as_path(), pair.key.as_path()));
+    config_of(&authority.file, versions, own)
+}
+
+/// The same from files: the authority's certificate, the client's and its key.
+pub(crate) fn config_of(
+    authority: &Path,
+    versions: &[&'static SupportedProtocolVersion],
+    own: Option<(&Path, &Path)>,
+) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
-    let root = CertificateDer::from_pem_file(&authority.file).expect("was written");
+    let root = CertificateDer::from_pem_file(authority).expect("was written");
     roots.add(root).expect("is an authority");
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(versions)
@@ -56,9 +73,9 @@ pub(crate) fn config(
         .with_root_certificates(roots);
     let config = match own {
         None => builder.with_no_client_auth(),
-        Some(pair) => {
-            let chain = vec![CertificateDer::from_pem_file(&pair.cert).expect("was written")];
-            let key = PrivateKeyDer::from_pem_file(&pair.key).expect("was written");
+        Some((cert, key)) => {
+            let chain = vec![CertificateDer::from_pem_file(cert).expect("was written")];
+            let key = PrivateKeyDer::from_pem_file(key).expect("was written");
             builder.with_client_auth_cert(chain, key).expect("a pair")
         }
     };

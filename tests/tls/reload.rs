@@ -27,7 +27,7 @@ fn new_certificates_for_new_clients() {
         let next = after.server();
         fs::copy(&next.cert, &server.cert).expect("the disk has room");
         fs::copy(&next.key, &server.key).expect("the disk has room");
-        assert!(reload(&doors).ends_with("] reloaded\n"));
+        assert!(reload(&doors).ends_with(" INFO  reloaded\n"));
         stays.send(PINGREQ);
         stays.expect(PINGRESP);
         // It may take the shards a moment; the kernel chooses which one a client meets.
@@ -39,7 +39,7 @@ fn new_certificates_for_new_clients() {
         let again = before.server();
         fs::copy(&again.cert, &server.cert).expect("the disk has room");
         fs::copy(&again.key, &server.key).expect("the disk has room");
-        assert!(reload(&doors).ends_with("] reloaded\n"));
+        assert!(reload(&doors).ends_with(" INFO  reloaded\n"));
         while Secure::connect(doors.addr, &old, "comes").is_err() {}
     }
 }
@@ -83,7 +83,7 @@ fn revoked_clients_stay_out() {
             assert_eq!(kind == Some(HandshakeKind::Resumed), resumed);
         }
         authority.revoke(&[&own]);
-        assert!(reload(&doors).ends_with("] reloaded\n"));
+        assert!(reload(&doors).ends_with(" INFO  reloaded\n"));
         // The shard may take a moment to hear of it; it would be let in for ever if it did not.
         while Secure::connect(doors.addr, &config, "client").is_ok() {}
         assert!(Secure::connect(doors.addr, &config, "client").is_err());

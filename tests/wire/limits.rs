@@ -1,8 +1,8 @@
 //! The bounds of the broker, from outside: at each edge and one beyond.
 
 use crate::common::{
-    Broker, Client, Publish, connack, connect, frame, on_shards, puback, pubcomp, publish, pubrec,
-    pubrel, resume_as, string, suback, subscribe,
+    Broker, Client, Publish, connack, connect, on_shards, puback, pubcomp, publish, pubrec, pubrel,
+    resume_as, suback, subscribe,
 };
 
 /// A packet of `--max-packet-size` bytes, header included, passes; one byte more closes.
@@ -216,14 +216,21 @@ fn max_inflight_counts_until_pubcomp() {
     }
 }
 
-/// Topics of 128 levels work; with one more a filter is refused and a publisher closed.
+/// Topics of 1,024 levels work, or of as many as `--max-topic-levels` says; with one more a filter
+/// is refused, and a message acknowledged and dropped, a will too.
 #[test]
 fn topic_levels() {
-    let broker = Broker::start(1);
-    let deepest = ["l"; 128].join("/");
-    let deeper = ["l"; 129].join("/");
-    let mut client = Client::connect(&broker, "levels");
-    for filter in [&deepest, &["+"; 128].join("/"), &format!("{}/#", ["l"; 127].join("/"))] {
+    for (flags, levels) in [(&[][..], 1024), (&["--max-topic-levels=3"], 3)] {
+        let broker = Broker::start_with(1, flags);
+        at_most_levels(&broker, levels);
+    }
+}
+
+fn at_most_levels(broker: &Broker, levels: usize) {
+    let of = |level: &str, count| vec![level; count].join("/");
+    let (deepest, deeper) = (of("l", levels), of("l", levels + 1));
+    let mut client = Client::connect(broker, "levels");
+    for filter in [&deepest, &of("+", levels), &format!("{}/#", of("l", levels - 1))] {
         client.subscribe(filter, 0);
         client.publish(&publish(&deepest, "x"));
         client.expect_publish(&publish(&deepest, "x"));
@@ -231,11 +238,16 @@ fn topic_levels() {
     }
     client.send(&subscribe(1, &[(&deeper, 0), (&"/".repeat(65_535), 0), (&deepest, 0)]));
     client.expect(&suback(1, &[0x80, 0x80, 0]));
-    client.send(&publish(&deeper, "x").bytes());
-    client.expect_closed();
-    let mut client = Client::connect(&broker, "levels");
-    client.send(&frame(0x30, &string("/".repeat(65_535))));
-    client.expect_closed();
+    client.subscribe("#", 0);
+    client.publish(&publish(&deeper, "x"));
+    client.publish(&publish("/".repeat(65_535), "x").qos1(1).retained());
+    client.publish(&publish(&deeper, "x").qos2(1));
+    client.expect_silence();
+    drop(Client::connect_with(broker, &connect("with will").will(&publish(&deeper, "x"))));
+    drop(Client::connect_with(broker, &connect("with will").will(&publish(&deepest, "x"))));
+    client.expect_publish(&publish(&deepest, "x"));
+    broker.terminate();
+    assert!(broker.wait_for_line("counted:").contains("publishes_denied 4"));
 }
 
 /// More bytes of large messages than may be on their way between shards pass, one after the other,

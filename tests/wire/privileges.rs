@@ -111,6 +111,34 @@ fn what_the_user_lacks_is_named() {
     }
 }
 
+/// A file that the user may not read is named with its flag, and so is the user.
+#[test]
+fn unreadable_files_name_the_user() {
+    if !geteuid().is_root() {
+        return;
+    }
+    let directory = DataDir::fresh();
+    fs::create_dir(directory.path()).expect("nobody else has it");
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let file = directory.path().join("secret");
+    fs::write(&file, "# nobody\n").expect("it is ours");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("it is ours");
+    let file = file.to_str().expect("it is text");
+    for flag in ["--passwords", "--acl", "--tls-cert"] {
+        let mut flags = vec!["--listen", "127.0.0.1:0", "--no-pin", "--user", "nobody", flag, file];
+        if flag == "--tls-cert" {
+            flags.extend(["--tls-listen", "127.0.0.1:0", "--tls-key", file]);
+        }
+        let (code, said) = run_to_exit(&flags);
+        assert_eq!(code, Some(1), "{said}");
+        for part in
+            [&*format!("{flag} {file}: cannot be read: permission denied"), "runs as nobody"]
+        {
+            assert!(said.contains(part), "{part:?} is not in: {said}");
+        }
+    }
+}
+
 /// A service manager hears when clients are served, and when the broker is about to end, by a
 /// socket of either kind.
 #[test]

@@ -75,10 +75,10 @@ fn clients_come_through() {
     for shards in [1, 2] {
         let proxied = Proxied::start(shards, &["--log", "debug"]);
         let headers = [
-            (v1("203.0.113.7"), "203.0.113.7"),
-            (v1("2001:db8::7"), "2001:db8::7"),
-            (v2("203.0.113.8"), "203.0.113.8"),
-            (v2("2001:db8::8"), "2001:db8::8"),
+            (v1("203.0.113.7"), "203.0.113.7:"),
+            (v1("2001:db8::7"), "[2001:db8::7]:"),
+            (v2("203.0.113.8"), "203.0.113.8:"),
+            (v2("2001:db8::8"), "[2001:db8::8]:"),
         ];
         for (number, (header, shown)) in headers.iter().enumerate() {
             for piece in [1, 7, 16, 60, usize::MAX] {

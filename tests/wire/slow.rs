@@ -50,6 +50,7 @@ fn slow_reader_loses_qos_0_alone() {
             came += 1;
         }
         assert!((1..MESSAGES).contains(&came), "{came} of {MESSAGES} came");
+        broker.wait_for_line("client \"slow\": reads too slowly: messages at QoS 0 are dropped");
         publisher.publish(&numbered(MESSAGES));
         slow.expect_publish(&numbered(MESSAGES));
     }

@@ -91,11 +91,10 @@ fn parse_rule(text: &str) -> Result<(Effects, TopicFilter<'_>), String> {
         };
         (effects, rest)
     };
-    let filter = TopicFilter::parse(filter)
-        .map_err(|invalid| format!("{filter:.80?} is no topic filter: {:?}", invalid.reason))?;
-    if filter.level_count() > limits::TOPIC_LEVELS_MAX {
-        let max = limits::TOPIC_LEVELS_MAX;
-        return Err(format!("the filter has more than {max} levels; no topic has"));
+    let filter = TopicFilter::parse(filter).map_err(|invalid| invalid.to_string())?;
+    if filter.level_count() > limits::RULE_LEVELS_MAX {
+        let max = limits::RULE_LEVELS_MAX;
+        return Err(format!("the filter of a rule has at most {max} levels"));
     }
     Ok((effects, filter))
 }

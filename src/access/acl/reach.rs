@@ -9,8 +9,8 @@
 //! the longest filter that denies one number is as good as the next.
 
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
 
-use crate::limits;
 use crate::mqtt::TopicFilter;
 
 use super::section::{Effects, Section};
@@ -113,15 +113,35 @@ fn has_witness(filter: &[Level<'_>], denies: &[Filter<'_>]) -> bool {
     let Some((Level::Rest, before)) = filter.split_last() else {
         return is_witness(filter);
     };
-    let longest = denies.iter().map(Vec::len).max().unwrap_or(0).max(before.len()) + 1;
-    let mut topic = before.to_vec();
-    while topic.len() <= longest.min(limits::TOPIC_LEVELS_MAX) {
-        if is_witness(&topic) {
-            return true;
+    let mut denied: Vec<_> = denies.iter().filter_map(|deny| covered(deny, before)).collect();
+    denied.sort_unstable_by_key(|lengths| *lengths.start());
+    // [MQTT-4.7.3-1] as above.
+    let mut length = if before == [Level::Text("")] { 2 } else { before.len().max(1) };
+    for lengths in denied {
+        if *lengths.start() > length {
+            break;
         }
-        topic.push(Level::Any);
+        let Some(next) = lengths.end().checked_add(1) else { return false };
+        length = length.max(next);
     }
-    false
+    true
+}
+
+/// How many levels the topics have that begin with `before`, go on with levels that no filter
+/// names, and are matched by `filter`. Found in one walk: a client chooses how long `before` is.
+fn covered(filter: &[Level<'_>], before: &[Level<'_>]) -> Option<RangeInclusive<usize>> {
+    if is_dollar(before) && !is_dollar(filter) {
+        return None;
+    }
+    for (at, level) in filter.iter().enumerate() {
+        match (level, before.get(at).unwrap_or(&Level::Any)) {
+            (Level::Rest, _) => return Some(at.max(before.len())..=usize::MAX),
+            (Level::Any, _) => {}
+            (level, name) if level == name => {}
+            _ => return None,
+        }
+    }
+    (filter.len() >= before.len()).then_some(filter.len()..=filter.len())
 }
 
 /// Whether `filter` matches `topic`, in which [`Level::Any`] is a level that no filter names.

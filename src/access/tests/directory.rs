@@ -24,13 +24,16 @@ fn reads_vhosts() {
     scene.write("vhosts/plant%201/acl", "topic read a\n");
     scene.write("vhosts/plant%201/.acl.swp", "junk");
     scene.write("vhosts/plant%201/acl~", "junk");
-    scene.write("vhosts/z%C3%A4hler/limits", "max-sessions = 5\nmax-queued-bytes=2MiB # no\n");
+    scene.write("vhosts/z%C3%A4hler/limits", "max-sessions = 5\nmax-queued-bytes=2 MB # no\n");
     scene.write("vhosts/.git/HEAD", "junk");
     scene.write("vhosts/README", "left alone");
     let error = load(&sources(&scene)).unwrap_err();
     assert_eq!((error.line, error.says.as_str()), (Some(2), LIMITS_SAY), "{error}");
 
-    scene.write("vhosts/z%C3%A4hler/limits", "max-sessions = 5\n\n# two\nmax-queued-bytes=2MiB\n");
+    scene.write(
+        "vhosts/z%C3%A4hler/limits",
+        "max-sessions = 5#five\n\n# two\nmax-queued-bytes=2MiB # 3\n",
+    );
     let policy = load(&sources(&scene)).unwrap();
     assert_eq!(names(&policy), [(0, "/"), (1, "plant 1"), (2, "zähler")]);
     assert!(policy.guards_open_doors());
@@ -147,23 +150,24 @@ fn numbers() {
     assert_eq!(error.line, Some(1), "{error}");
 }
 
-// What cannot be read is told with the reason of the system.
+// What cannot be read is told with the flag that names it, and why.
 #[test]
 fn unreadable() {
     let scene = Scene::new("unreadable");
     let missing = Some(scene.path().join("missing"));
     let directory = Some(scene.path().to_owned());
-    for (sources, says) in [
-        (Sources { passwords: missing.clone(), ..Sources::default() }, "No such file"),
-        (Sources { acl: missing.clone(), ..Sources::default() }, "No such file"),
-        (Sources { vhosts: missing, ..Sources::default() }, "No such file"),
-        (Sources { passwords: directory, ..Sources::default() }, "Is a directory"),
-        (
-            Sources { vhosts: Some(scene.write("file", "")), ..Sources::default() },
-            "Not a directory",
-        ),
+    let file = Some(scene.write("file", ""));
+    let passwords = |passwords| Sources { passwords, ..Sources::default() };
+    let vhosts = |vhosts| Sources { vhosts, ..Sources::default() };
+    for (sources, flag, says) in [
+        (passwords(missing.clone()), "--passwords /", "there is no such file"),
+        (passwords(directory), "--passwords /", "is no file"),
+        (Sources { acl: missing.clone(), ..Sources::default() }, "--acl /", "no such file"),
+        (vhosts(missing), "--vhosts /", "there is no such directory"),
+        (vhosts(file), "--vhosts /", "is no directory"),
     ] {
         let error = load(&sources).unwrap_err();
+        assert!(error.to_string().starts_with(flag), "{error}");
         assert!(error.says.contains(says), "{error}");
         assert!(error.to_string().contains("ringmq-access-"), "{error}");
     }

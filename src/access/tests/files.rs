@@ -51,6 +51,28 @@ fn password_file_faults() {
     }
 }
 
+// A byte order mark in front of any file counts for nothing; a file of UTF-16 says so.
+#[test]
+fn byte_order_marks() {
+    let scene = Scene::new("byte-order-mark");
+    for text in [USER, EXPORT] {
+        let marked = format!("\u{feff}{text}");
+        let passwords = Some(scene.write("passwords", marked.as_bytes()));
+        let policy = load(&Sources { passwords, ..Sources::default() }).unwrap();
+        assert_eq!(lets_in(&policy, "u", "p"), text == USER, "{text}");
+    }
+    let acl = Some(scene.write("acl", "\u{feff}user u\ntopic a\n"));
+    load(&Sources { acl, ..Sources::default() }).unwrap();
+    scene.write("vhosts/a/limits", "\u{feff}max-sessions = 1\n");
+    let vhosts = Some(scene.path().join("vhosts"));
+    load(&Sources { vhosts, ..Sources::default() }).unwrap();
+    for mark in [b"\xff\xfeu\0", b"\xfe\xff\0u"] {
+        let acl = Some(scene.write("acl", mark));
+        let error = load(&Sources { acl, ..Sources::default() }).unwrap_err();
+        assert!(error.says.contains("UTF-16; save it as UTF-8"), "{error}");
+    }
+}
+
 const EXPORT: &str = r#" {
   "rabbitmq_version": "3.12.0",
   "users": [

@@ -59,7 +59,7 @@ fn hammer<T>(seed: u64, text: &str, parse: impl Fn(&str) -> Result<T, Fault>) ->
         let damaged = damaged(text, &mut random);
         match parse(&damaged) {
             Ok(parsed) => read.push(parsed),
-            Err(Fault { line, says }) => {
+            Err(Fault { line, says, .. }) => {
                 assert!(!says.is_empty(), "{random}, {round}");
                 let lines = damaged.split('\n').count();
                 let is_there = line.is_none_or(|line| (1..=lines).contains(&line));

@@ -43,6 +43,29 @@ fn table() {
     assert!(!Acl::parse("pattern read a").unwrap().reaches(None, "#", filter("a")));
 }
 
+// Of denied numbers of levels one that is left out suffices, however deep; and a client that makes
+// its filter or its id deep does not make the answer expensive.
+#[test]
+fn depth() {
+    let deep = |levels: usize| vec!["x"; levels].join("/");
+    let denies = |levels: &mut dyn Iterator<Item = usize>| -> String {
+        levels.map(|levels| format!("topic deny {}\n", vec!["+"; levels].join("/"))).collect()
+    };
+    let below = format!("topic deny {}/#\n", ["+"; 50].join("/"));
+    for (left_out, end, expected) in [(0, "", true), (0, &*below, false), (33, &below, true)] {
+        let text = denies(&mut (1..50).filter(|levels| *levels != left_out));
+        let acl = Acl::parse(&format!("topic #\n{text}{end}")).unwrap();
+        assert_eq!(acl.reaches(None, "me", filter("#")), expected, "{left_out}");
+        let wanted = format!("{}/#", deep(33));
+        assert_eq!(acl.reaches(None, "me", filter(&wanted)), expected, "{left_out}");
+        let wanted = format!("{}/#", deep(60_000 / 2));
+        assert_eq!(acl.reaches(None, "me", filter(&wanted)), end.is_empty(), "{left_out}");
+    }
+    let patterns = "pattern deny %c/+/%c/+/%c\n".repeat(100);
+    let acl = Acl::parse(&format!("topic #\n{patterns}pattern read #\n")).unwrap();
+    assert!(acl.reaches(None, &"/".repeat(1000), filter("#")));
+}
+
 /// Every topic of up to `depth` of these levels.
 fn topics(levels: &[&str], depth: usize) -> Vec<String> {
     let mut all: Vec<String> = levels.iter().map(|level| (*level).to_owned()).collect();

@@ -47,7 +47,7 @@ struct Dump<'a> {
 
 impl Dump<'_> {
     fn session(&mut self, session: &Session, shard: u16, store: &Store) -> Result<(), Stop> {
-        let summary = Summary::of(session, shard, &store.logs, self.shards);
+        let summary = Summary::of(session, shard, store, self.shards);
         self.output.json(&summary.json(&session.queue))?;
         let mut result = Ok(());
         let _whole = session.queue.visit(&store.logs, &mut |item| {
@@ -98,7 +98,7 @@ impl Dump<'_> {
         let MessageRecord { topic, payload, qos, time_ms, .. } = message;
         line.insert("topic".into(), topic.into());
         line.insert("published_qos".into(), qos.into());
-        line.insert("time_ms".into(), time_ms.into());
+        line.insert("time_ms".into(), store.catalog.timeline.wall_ms(time_ms).into());
         line.extend([field("payload", payload)]);
     }
 

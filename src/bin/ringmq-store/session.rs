@@ -1,6 +1,6 @@
 //! One session as JSON and as text.
 
-use ringmq::store::{Logs, Queue, QueueItem, Session};
+use ringmq::store::{Queue, QueueItem, Session, Store};
 use serde_json::{Value, json};
 use std::ops::ControlFlow;
 
@@ -33,8 +33,9 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    pub(crate) fn of(session: &Session, shard: u16, logs: &Logs, shards: &Shards) -> Self {
+    pub(crate) fn of(session: &Session, shard: u16, store: &Store, shards: &Shards) -> Self {
         let filters = session.subscriptions.iter();
+        let left_ms = Some(session.left_ms).filter(|ms| *ms > 0);
         let mut summary = Self {
             vhost: session.vhost,
             vhost_name: shards.vhost_name(session.vhost).map(str::to_owned),
@@ -47,9 +48,9 @@ impl Summary {
             lost: 0,
             filters: filters.map(|(filter, qos)| (filter.to_owned(), qos)).collect(),
             received: session.received().collect(),
-            left_ms: Some(session.left_ms).filter(|ms| *ms > 0),
+            left_ms: left_ms.map(|ms| store.catalog.timeline.wall_ms(ms)),
         };
-        let _whole = session.queue.visit(logs, &mut |item| {
+        let _whole = session.queue.visit(&store.logs, &mut |item| {
             match item {
                 QueueItem::Message { sent, .. } => {
                     summary.queued += 1;

@@ -81,7 +81,7 @@ pub(crate) fn open(files: &mut Files) -> Result<(Store, Opened), Stop> {
         },
         limits: CatalogLimits { retained_count_max: u64::MAX, retained_bytes_max: u64::MAX },
         seed: 0,
-        time_ms: 0,
+        clocks: None,
     };
     let found = std::mem::take(&mut files.found);
     Store::open(&options, found).map_err(|error| {

@@ -53,7 +53,7 @@ fn list(
 ) -> Result<(), Stop> {
     for key in shards::keys(store) {
         let session = store.catalog.sessions.get(key);
-        let summary = Summary::of(session, shard, &store.logs, shards);
+        let summary = Summary::of(session, shard, store, shards);
         if json {
             output.json(&summary.json(&session.queue))?;
         } else {

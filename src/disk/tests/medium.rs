@@ -53,7 +53,7 @@ impl Shard {
             match self.answer() {
                 Answer::Supplied { id, file, mapping } => return Ok(File { id, file, mapping }),
                 Answer::Refused(error) => return Err(error),
-                Answer::Space { .. } => {}
+                Answer::Space { .. } | Answer::Clocks(_) => {}
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Real directories below the system's temporary one, each removed at its test's end.
 
+mod deletions;
 mod listing;
 mod medium;
 mod opening;

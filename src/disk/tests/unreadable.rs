@@ -8,10 +8,9 @@ use std::path::Path;
 use std::process::Command;
 use std::thread;
 
-use rustix::param::page_size;
-
 use super::Scratch;
 use crate::disk::map;
+use crate::disk::sigbus::page_bytes;
 use crate::store::Mapping;
 
 const PAGES: usize = 4;
@@ -21,10 +20,10 @@ const INSIDE: &str = "RINGMQ_TEST_READS_UNGUARDED";
 
 /// A file of ones, mapped, of which all but the first page is gone.
 fn cut_file(path: &Path) -> Box<dyn Mapping> {
-    std::fs::write(path, vec![1; PAGES * page_size()]).expect("the place is ours");
+    std::fs::write(path, vec![1; PAGES * page_bytes()]).expect("the place is ours");
     let file = File::options().read(true).write(true).open(path).expect("the place is ours");
     let mapping = map(&file, path).expect("there is memory");
-    file.set_len(page_size() as u64).expect("the place is ours");
+    file.set_len(page_bytes() as u64).expect("the place is ours");
     mapping
 }
 
@@ -36,7 +35,7 @@ fn guarded() {
     let read = |name: &str| {
         let mapping = cut_file(&scratch.0.join(name));
         let sum = |bytes: &[u8]| bytes.iter().map(|byte| usize::from(*byte)).sum::<usize>();
-        let page = page_size();
+        let page = page_bytes();
         for _ in 0..2 {
             assert_eq!(mapping.look(|bytes| sum(&bytes[..page])), Ok(page));
         }
@@ -70,7 +69,7 @@ fn unguarded() {
     };
     let scratch = Scratch::new();
     let (one, other) = (cut_file(&scratch.0.join("a")), cut_file(&scratch.0.join("b")));
-    let last = PAGES * page_size() - 1;
+    let last = PAGES * page_bytes() - 1;
     let read = || std::hint::black_box(other.bytes()[last]);
     let no_core = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
     let limited = rustix::process::setrlimit(rustix::process::Resource::Core, no_core);

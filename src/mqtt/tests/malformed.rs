@@ -2,11 +2,13 @@
 
 use super::super::wire::put_varint;
 use super::super::{
-    DecodeError, Frame, InvalidTopic, PacketKind, QoS, Version, decode, peek_frame,
+    DecodeError, Frame, InvalidFilterReason, InvalidTopic, PacketKind, QoS, Version, decode,
+    peek_frame,
 };
 use super::golden::for_each;
 use super::{BYTES_MAX, decode_whole};
 use DecodeError as E;
+use InvalidFilterReason as F;
 use Version::{V5, V31, V311};
 
 /// A packet with this first byte and body.
@@ -187,7 +189,13 @@ fn lists() {
         (packet(0x82, b"\x00\x01\x00\x01t\x00\x00\x01\xff\x00"), E::InvalidUtf8),
         (packet(0x82, b"\x00\x01\x00\x01t\x00\x00\x01\x00\x00"), E::NulInString),
         (packet(0x82, b"\x00\x01\x00\x01t\x00\x00"), E::UnexpectedEnd),
+        (packet(0x82, b"\x00\x01\x00\x01t\x00\x00\x00\x00"), E::Filter(F::Empty)),
+        (packet(0x82, b"\x00\x01\x00\x02t#\x00\x00\x01t\x00"), E::Filter(F::HashPosition)),
+        (packet(0x82, b"\x00\x01\x00\x02+t\x00"), E::Filter(F::PlusPosition)),
         (packet(0xa2, &[0, 1]), E::EmptyList),
+        (packet(0xa2, b"\x00\x01\x00\x00"), E::Filter(F::Empty)),
+        (packet(0xa2, b"\x00\x01\x00\x01t\x00\x03#/t"), E::Filter(F::HashPosition)),
+        (packet(0xa2, b"\x00\x01\x00\x02t+\x00\x01t"), E::Filter(F::PlusPosition)),
         (packet(0xa2, b"\x00\x00\x00\x01t"), E::ZeroPacketId),
         (packet(0xa2, b"\x00\x01\x00\x01t\x00"), E::UnexpectedEnd),
         (packet(0xa2, b"\x00\x01\x00\x01t\x00\x01\xff"), E::InvalidUtf8),

@@ -1,7 +1,9 @@
 //! Wrong passwords by address, within the last minute or so.
 //!
 //! IPv6 addresses count by their /64: a host has as many as it likes of the rest. Those without an
-//! address, on Unix sockets, are never too many: one of them could lock out the others.
+//! address, on Unix sockets, and those of loopback are never too many: often a proxy stands behind
+//! them, and one of its clients could lock out the others. They still wait behind those that had
+//! none wrong.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -31,18 +33,24 @@ impl Failures {
         Self { max, addresses: HashMap::new(), full_until: None }
     }
 
-    /// Counts a wrong one. When there is no room for another address, those whose minute is over
+    /// See `max`.
+    pub(super) fn max(&self) -> u32 {
+        self.max
+    }
+
+    /// Counts a wrong one; if it is the last that its address may have in this minute, when the
+    /// minute ends. When there is no room for another address, those whose minute is over
     /// go; if there are none, it is not counted: so many addresses at once are no single attacker.
-    pub(super) fn count(&mut self, address: Option<IpAddr>, now: Instant) {
+    pub(super) fn count(&mut self, address: Option<IpAddr>, now: Instant) -> Option<Instant> {
         let address = network_of(address);
         if self.addresses.len() >= AUTH_ADDRESSES_MAX && !self.addresses.contains_key(&address) {
             if self.full_until.is_some_and(|until| now < until) {
-                return;
+                return None;
             }
             self.addresses.retain(|_, (begun, _)| now < *begun + MINUTE);
             if self.addresses.len() >= AUTH_ADDRESSES_MAX {
                 self.full_until = Some(now + LOOK_AGAIN);
-                return;
+                return None;
             }
         }
         let entry = self.addresses.entry(address).or_insert((now, 0));
@@ -50,6 +58,7 @@ impl Failures {
             *entry = (now, 0);
         }
         entry.1 = entry.1.saturating_add(1);
+        (entry.1 == self.max && is_bounded(address)).then_some(entry.0 + MINUTE)
     }
 
     /// Whether an address had any.
@@ -59,7 +68,7 @@ impl Failures {
 
     /// Whether an address had as many as it may.
     pub(super) fn is_exceeded(&self, address: Option<IpAddr>, now: Instant) -> bool {
-        self.max > 0 && address.is_some() && self.lately(address, now) >= self.max
+        self.max > 0 && is_bounded(address) && self.lately(address, now) >= self.max
     }
 
     fn lately(&self, address: Option<IpAddr>, now: Instant) -> u32 {
@@ -68,9 +77,14 @@ impl Failures {
     }
 }
 
+fn is_bounded(address: Option<IpAddr>) -> bool {
+    address.is_some_and(|address| !address.is_loopback())
+}
+
 /// What is one host as far as can be told.
 pub(super) fn network_of(address: Option<IpAddr>) -> Option<IpAddr> {
     address.map(|address| match address {
+        _ if address.is_loopback() => address,
         IpAddr::V4(_) => address,
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();

@@ -22,12 +22,13 @@ use std::net::IpAddr;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use log::debug;
+use jiff::Timestamp;
+use log::{debug, warn};
 
 use crate::access::Question;
-use crate::broker::{Answer, ConnId, Inquiry};
+use crate::broker::{Answer, ConnId, Inquiry, LineLimit};
 use crate::limits::{CONNECT_TIMEOUT_MS, PASSWORD_BYTES_MAX};
 use crate::reactor::Verifier;
 
@@ -79,6 +80,9 @@ struct State {
     queue: Queue<Waiting>,
     memory: Memory,
     failures: Failures,
+    /// Lines about who is shut out.
+    lines: LineLimit,
+    begun: Instant,
     /// Desks there are.
     desks: usize,
     /// No more desks will be.
@@ -95,6 +99,8 @@ impl Office {
             queue: Queue::default(),
             memory: Memory::default(),
             failures: Failures::new(failures_max),
+            lines: LineLimit::default(),
+            begun: Instant::now(),
             desks: 0,
             closed: false,
         };
@@ -151,7 +157,7 @@ impl Verifier for Desk {
         match state.memory.recall(&key, now) {
             Some(true) => return Some(Answer::Right),
             Some(false) => {
-                state.failures.count(address, now);
+                state.count_wrong(address, now);
                 return Some(Answer::Wrong);
             }
             None => {}
@@ -173,6 +179,31 @@ impl Verifier for Desk {
 
     fn next_answer(&mut self) -> Option<(ConnId, Answer)> {
         self.answers.try_recv().ok()
+    }
+}
+
+impl State {
+    /// Counts a wrong password, and says if its address is shut out for it.
+    fn count_wrong(&mut self, address: Option<IpAddr>, now: Instant) {
+        let (Some(until), Some(network)) = (self.failures.count(address, now), network_of(address))
+        else {
+            return;
+        };
+        let now_ms = u64::try_from((now - self.begun).as_millis()).expect("uptime fits 64 bits");
+        let more = self.lines.take_due(now_ms).unwrap_or(0);
+        if !self.lines.names(now_ms) {
+            return;
+        }
+        let left = until.saturating_duration_since(now);
+        let until = Timestamp::try_from(SystemTime::now() + left).unwrap_or(Timestamp::MAX);
+        let (until, max) = (until.strftime("%H:%M:%SZ"), self.failures.max());
+        let bits = if network.is_ipv6() { "/64" } else { "" };
+        let more = if more > 0 { format!("; {more} others before") } else { String::new() };
+        warn!(
+            event = "shut_out", addr:% = network, until:% = until;
+            "{network}{bits} is shut out until {until}: {max} wrong passwords within a minute \
+             (--auth-failures-max){more}"
+        );
     }
 }
 
@@ -219,7 +250,7 @@ impl Shared {
         if right {
             return Answer::Right;
         }
-        state.failures.count(waiting.address, now);
+        state.count_wrong(waiting.address, now);
         Answer::Wrong
     }
 

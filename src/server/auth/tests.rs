@@ -88,17 +88,25 @@ fn too_many_wrong_ones() {
     assert_eq!(counter.answer(), (5, Answer::Wrong));
 }
 
-// A minute from one address's first wrong one; IPv6 by /64; not without an address.
+// A minute from one address's first wrong one; IPv6 by /64; not without an address, nor from
+// loopback.
 #[test]
 fn failures_by_network() {
     let v6 = |interface| Some(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, interface)));
     let now = Instant::now();
     let mut failures = Failures::new(2);
-    for address in [v6(1), v6(2), None, None, None] {
-        failures.count(address, now);
+    let end = Some(now + Duration::from_secs(60));
+    for (address, shut_out) in [(v6(1), None), (v6(2), end), (v6(3), None), (None, None)] {
+        assert_eq!(failures.count(address, now), shut_out, "{address:?}");
+    }
+    let loopback = ["127.0.0.1", "127.9.9.9", "::1"].map(|address| address.parse().ok());
+    for address in [None].into_iter().chain(loopback) {
+        let counts = [(); 3].map(|()| failures.count(address, now));
+        assert_eq!(counts, [None; 3], "{address:?}");
+        assert!(failures.has(address, now) && !failures.is_exceeded(address, now));
     }
     assert!(failures.is_exceeded(v6(3), now) && failures.has(None, now));
-    assert!(!failures.is_exceeded(None, now) && !failures.has(Some(HERE), now));
+    assert!(!failures.has(Some(HERE), now));
     let later = now + Duration::from_secs(60);
     assert!(!failures.has(v6(1), later));
     failures.count(v6(1), later);
@@ -112,7 +120,9 @@ fn bounded_memory() {
     let now = Instant::now();
     let mut failures = Failures::new(1);
     let address = |n: usize| Some(IpAddr::V4(u32::try_from(n).expect("small").into()));
-    (0..AUTH_ADDRESSES_MAX).for_each(|n| failures.count(address(n), now));
+    for n in 0..AUTH_ADDRESSES_MAX {
+        failures.count(address(n), now);
+    }
     failures.count(Some(HERE), now);
     assert!(!failures.has(Some(HERE), now), "no room");
     failures.count(address(7), now);

@@ -184,7 +184,7 @@ impl Log {
         assert_eq!(start, self.segments.written, "groups are written in their order");
         self.segments.written = end;
         // Before anything is done that stands on it: the crash test goes by that.
-        log::trace!("shard {}: committed up to {end}", self.options.shard);
+        log::trace!("committed up to {end}");
         self.files.on_written();
         if let Some(checkpoint) = self.checkpoint_in_flight.take() {
             self.segments.on_checkpoint_written(checkpoint);
@@ -208,7 +208,7 @@ impl Log {
         let file = segment.file.as_ref().expect("it was written to").id;
         let offset = start - segment.start;
         let text = format!("segment file {}: write behind byte {offset}: {says}", file.0);
-        log::error!("shard {}: {text}; the log goes on in another file", self.options.shard);
+        log::error!("{text}; the log goes on in another file");
         self.failures += 1;
         self.last_error = Some(text);
         self.files.on_failed();

@@ -231,6 +231,8 @@ impl Record<'_> {
             Self::Origins(_) => "origins",
             Self::References(_) => "references",
             Self::Queued { .. } => "queued",
+            Self::Clock(_) => "clock",
+            Self::Gaps(_) => "gaps",
         }
     }
 }

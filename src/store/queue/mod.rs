@@ -105,7 +105,7 @@ pub enum Answer {
     Done,
     /// No such message is in flight, or the step was done before.
     Known,
-    /// The answer belongs to another QoS.
+    /// The answer belongs to another QoS, or to a step that is still to come.
     Wrong,
 }
 
@@ -302,15 +302,16 @@ impl Queue {
         Answer::Done
     }
 
-    /// PUBCOMP: ends the QoS 2 message with this packet identifier, if it was released.
+    /// PUBCOMP: ends the QoS 2 message with this packet identifier, if it was released. For one
+    /// that is still to be sent again it says nothing: it may answer what this side has lost.
     pub fn complete(&mut self, packet_id: u16, log: &mut impl QueueLog) -> Answer {
-        match self.in_flight(packet_id, log) {
-            Some((front, at)) if front.flight[at] == Entry::RELEASED => {
-                self.end_at(at, log);
-                Answer::Done
-            }
-            _ => Answer::Known,
+        let Some((front, at)) = self.in_flight(packet_id, log) else { return Answer::Known };
+        if front.flight[at] == Entry::RELEASED {
+            self.end_at(at, log);
+            return Answer::Done;
         }
+        let is_due_again = front.first + at as u64 >= front.next_number();
+        if is_due_again { Answer::Known } else { Answer::Wrong }
     }
 
     /// Ends a message in memory that cannot be read.

@@ -22,7 +22,6 @@ fn garbage_is_answered_with_an_alert() {
         assert!(server.plain.is_empty());
         let wire = server.flush();
         assert_eq!(wire[0], 21, "an alert: {case:02x?}");
-        assert!(!server.transport.owes_goodbye());
         assert!(server.send(batch(&[b"plain"]), true).is_empty(), "nothing is said in the clear");
         assert!(matches!(server.receive(b"more"), Then::End), "it is not looked at");
     }

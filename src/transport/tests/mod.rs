@@ -17,7 +17,7 @@ use rustls::{
     ClientConfig, ClientConnection, RootCertStore, ServerConfig, SupportedProtocolVersion,
 };
 
-use super::{Identity, Opened, Then, Tls, TlsSetup, Transport};
+use super::{ClientVerifier, Identity, Opened, Then, Tls, TlsSetup, Transport};
 use crate::chunk::{Batch, Chunk, ChunkPool};
 
 /// Both versions, which share little in rustls.
@@ -65,6 +65,7 @@ impl Authority {
         let (chain, key) = self.issue("server", vec![name]);
         let verifier = WebPkiClientVerifier::builder_with_provider(self.roots(), provider());
         let verifier = verifier.allow_unauthenticated().build().expect("is complete");
+        let verifier = Arc::new(ClientVerifier::new(verifier, identity));
         let mut server = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&VERSIONS)
             .expect("the provider has both")

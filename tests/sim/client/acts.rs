@@ -83,6 +83,7 @@ impl Client {
         let conn = lock(scene.kernel).connect(shard);
         let mut link = Link::new(conn, &connect, scene.now_ms);
         link.will = will;
+        link.down_ms = scene.ledger.down_ms;
         link.bytes_per_s = scene.plan.publish_bytes_per_s;
         link.pipelines = self.outgoing.is_empty() && scene.random.one_in(3);
         let name = &self.name;

@@ -104,7 +104,7 @@ impl Disk {
                 self.leftovers.push(bytes);
                 self.recycled.push(id);
             }
-            Request::Shed => {}
+            Request::Shed | Request::Clocks => {}
             Request::SetAside(id) => {
                 self.files.remove(&id).expect("it was not gone");
                 self.set_aside.push(id);

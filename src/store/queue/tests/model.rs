@@ -68,6 +68,7 @@ impl Model {
                 self.messages.remove(&number);
                 Answer::Done
             }
+            Some((number, _)) if number < self.next => Answer::Wrong,
             _ => Answer::Known,
         }
     }

@@ -208,12 +208,14 @@ fn exactly_once_has_two_steps() {
     assert_eq!(rig.take_all(4).len(), 4);
     assert_eq!(rig.acknowledge(2), Answer::Wrong);
     assert_eq!(rig.release(4), Answer::Wrong);
-    assert_eq!(rig.complete(2), Answer::Known, "not released yet");
+    assert_eq!((rig.complete(2), rig.complete(4)), (Answer::Wrong, Answer::Wrong));
+    assert_eq!(rig.complete(5), Answer::Known, "not sent");
     assert_eq!(rig.release(2), Answer::Done);
     assert_eq!(rig.queue.stored_bytes(), 30);
     assert_eq!(rig.release(2), Answer::Known);
     assert_eq!(rig.queue.unacked(), 4, "its identifier is taken");
     rig.queue.rewind();
+    assert_eq!((rig.complete(1), rig.complete(4)), (Answer::Known, Answer::Known), "due again");
     let next: Vec<_> = std::iter::from_fn(|| rig.take(4)).collect();
     assert!(matches!(next[0], Next::Publish { packet_id: 1, again: true, .. }));
     assert_eq!(next[1], Next::Release { packet_id: 2 });

@@ -1,0 +1,220 @@
+//! The queue between those who log and the thread that writes.
+//!
+//! Invariant: a line is written whole and in the order it was queued in, or counted as lost; what
+//! was lost is said when what was queued before it is written.
+
+use std::io::{self, ErrorKind, Write};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+
+use crate::limits::{LOG_BATCH_BYTES, LOG_QUEUE_LINES};
+
+/// The time between two tries to queue a flush.
+const FLUSH_PAUSE: Duration = Duration::from_millis(1);
+
+/// The way to the thread that writes.
+pub(super) struct Queue {
+    entries: SyncSender<Entry>,
+    /// Lines that found no room and are not said yet. A count alone: nothing else is read or
+    /// written on the strength of it.
+    lost: Arc<AtomicU64>,
+}
+
+enum Entry {
+    Line(String),
+    /// To be answered when everything before it is written.
+    Flush(SyncSender<()>),
+}
+
+impl Queue {
+    /// Starts the thread that writes to standard error. `loss` makes the line that says how many
+    /// were lost.
+    pub(super) fn start(loss: impl Fn(u64) -> String + Send + 'static) -> io::Result<Self> {
+        Self::start_with(StandardError, loss)
+    }
+
+    fn start_with(
+        out: impl Write + Send + 'static,
+        loss: impl Fn(u64) -> String + Send + 'static,
+    ) -> io::Result<Self> {
+        let (entries, queued) = sync_channel(LOG_QUEUE_LINES);
+        let queue = Self { entries, lost: Arc::default() };
+        let lost = queue.lost.clone();
+        let writer = Writer { queued, lost, out, loss, batch: Vec::new(), unsaid: 0 };
+        thread::Builder::new().name("log".to_owned()).spawn(|| writer.run())?;
+        Ok(queue)
+    }
+
+    /// Queues a line, or counts it as lost. Never waits.
+    pub(super) fn push(&self, line: String) {
+        if self.entries.try_send(Entry::Line(line)).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether lines were lost that is not said yet: standard error is not read.
+    pub(super) fn is_losing(&self) -> bool {
+        self.lost.load(Ordering::Relaxed) > 0
+    }
+
+    /// Waits until what was queued before is written; `limit` at most.
+    pub(super) fn flush(&self, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        let (done, written) = sync_channel(1);
+        let mut entry = Entry::Flush(done);
+        while let Err(refused) = self.entries.try_send(entry) {
+            let TrySendError::Full(again) = refused else { return };
+            if Instant::now() >= deadline {
+                return;
+            }
+            entry = again;
+            thread::sleep(FLUSH_PAUSE);
+        }
+        // Not in time is as good as written: the caller has waited as long as it may.
+        let _ = written.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+    }
+}
+
+/// What the thread has.
+struct Writer<W, F> {
+    queued: Receiver<Entry>,
+    lost: Arc<AtomicU64>,
+    out: W,
+    loss: F,
+    /// Lines to be written at once.
+    batch: Vec<u8>,
+    /// Lines written since it was looked at whether others were lost.
+    unsaid: usize,
+}
+
+impl<W: Write, F: Fn(u64) -> String> Writer<W, F> {
+    fn run(mut self) {
+        let mut flushes = Vec::new();
+        while let Ok(first) = self.queued.recv() {
+            let mut lines = 0;
+            let mut next = Some(first);
+            while let Some(entry) = next {
+                match entry {
+                    Entry::Line(line) => {
+                        lines += 1;
+                        self.batch.extend_from_slice(line.as_bytes());
+                    }
+                    Entry::Flush(done) => flushes.push(done),
+                }
+                let full = self.batch.len() >= LOG_BATCH_BYTES;
+                next = if full { None } else { self.queued.try_recv().ok() };
+            }
+            self.unsaid += lines;
+            // Whatever was lost came when as much was queued as may be.
+            if self.batch.len() < LOG_BATCH_BYTES || self.unsaid >= LOG_QUEUE_LINES {
+                self.unsaid = 0;
+                self.say_lost();
+            }
+            if self.out.write_all(&self.batch).is_err() {
+                self.lost.fetch_add(lines as u64, Ordering::Relaxed);
+            }
+            self.batch.clear();
+            for done in flushes.drain(..) {
+                // Nobody may wait any more.
+                let _ = done.try_send(());
+            }
+        }
+    }
+
+    fn say_lost(&mut self) {
+        let lost = self.lost.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            self.batch.extend_from_slice((self.loss)(lost).as_bytes());
+        }
+    }
+}
+
+/// Standard error, waited for where it would not wait itself.
+struct StandardError;
+
+impl Write for StandardError {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let stderr = io::stderr();
+        loop {
+            match stderr.lock().write(bytes) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    let mut fds = [PollFd::from_borrowed_fd(stderr.as_fd(), PollFlags::OUT)];
+                    poll(&mut fds, None)?;
+                }
+                written => return written,
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Sender, channel};
+
+    use super::*;
+
+    /// Takes a write when it is told to.
+    struct Gated {
+        permits: Receiver<()>,
+        written: Sender<Vec<u8>>,
+    }
+
+    impl Write for Gated {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            // Without anybody to permit it, it may.
+            let _ = self.permits.recv();
+            self.written.send(bytes.to_vec()).expect("the test listens");
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    // While nothing can be written, lines are queued up to the bound and then counted; pushing and
+    // flushing end all the same. Then all that was queued comes, in order, and the loss is said
+    // behind it.
+    #[test]
+    fn loss_is_counted_and_said() {
+        let (permit, permits) = channel();
+        let (written, came) = channel();
+        let out = Gated { permits, written };
+        let queue = Queue::start_with(out, |lost| format!("{lost} lost\n")).expect("a thread");
+        let pushed = 3 * LOG_QUEUE_LINES;
+        (0..pushed).for_each(|n| queue.push(format!("{n}\n")));
+        assert!(queue.is_losing());
+        queue.flush(Duration::ZERO);
+        drop(permit);
+        queue.flush(Duration::from_secs(60));
+        assert!(!queue.is_losing());
+        drop(queue);
+        let text: Vec<u8> = came.iter().flatten().collect();
+        let text = String::from_utf8(text).expect("text went in");
+        let (mut expected, mut lost) = (0, 0);
+        for line in text.lines() {
+            match line.strip_suffix(" lost") {
+                Some(count) => lost += count.parse::<usize>().expect("a count"),
+                None => {
+                    let number: usize = line.parse().expect("a number");
+                    assert!(number >= expected, "{number} behind {expected}");
+                    expected = number + 1;
+                }
+            }
+        }
+        let lines = text.lines().filter(|line| !line.ends_with("lost")).count();
+        assert!(lines >= LOG_QUEUE_LINES, "{lines}");
+        assert_eq!(lines + lost, pushed);
+        assert!(text.ends_with(" lost\n"), "what was lost came last");
+    }
+}

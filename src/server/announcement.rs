@@ -1,0 +1,142 @@
+//! What the log says when the broker starts: what an operator would ask for first.
+
+use std::fs;
+
+use log::{info, warn};
+use rustix::process::{Resource, getrlimit};
+
+use crate::config::{DiskLow, Durability, Options};
+use crate::cpus::Cpus;
+use crate::limits::{CONNECTIONS_DEFAULT, SPARE_FILES};
+
+use super::doors::Open;
+
+/// Descriptors that each shard's files, bells and listeners may take beyond those open at start.
+const SHARD_DESCRIPTORS: u64 = 16;
+
+/// Connections below which the limit of descriptors is worth a warning whatever was asked for.
+const CONNECTIONS_FEW: u64 = 1_000;
+
+/// See the module.
+pub(super) struct Announcement<'a> {
+    pub(super) options: &'a Options,
+    pub(super) shards: usize,
+    /// What the shards ask the kernel with.
+    pub(super) ring: &'static str,
+    pub(super) pinned: bool,
+    pub(super) cpus: &'a Cpus,
+    pub(super) opened: &'a [Open],
+}
+
+impl Announcement<'_> {
+    pub(super) fn log(&self) {
+        let kernel = rustix::system::uname();
+        let release = kernel.release().to_string_lossy();
+        info!("ringmq {} on Linux {release}", env!("CARGO_PKG_VERSION"));
+        self.log_storage();
+        self.log_users();
+        self.log_shards();
+        self.log_descriptors();
+        self.log_listeners();
+    }
+
+    fn log_storage(&self) {
+        let Options { data_dir, durability, segment_bytes, .. } = self.options;
+        let durability = match durability {
+            Durability::Disk => "disk: what is acknowledged survives a power loss",
+            Durability::Os => "os: what is acknowledged survives a killed broker, not a power loss",
+        };
+        let data_dir = data_dir.canonicalize().unwrap_or_else(|_| data_dir.clone());
+        info!("data directory {}, durability {durability}", data_dir.display());
+        let ahead = (SPARE_FILES as u64) * segment_bytes * self.shards as u64;
+        let low = match self.options.disk_low {
+            None => "less than 1 GiB or 5 %".to_owned(),
+            Some(DiskLow::Bytes(0) | DiskLow::Percent(0)) => "nothing".to_owned(),
+            Some(DiskLow::Bytes(bytes)) => format!("less than {}", Size(bytes)),
+            Some(DiskLow::Percent(percent)) => format!("less than {percent} %"),
+        };
+        info!(
+            "disk: {} allocated ahead; publishers wait when {low} is free (--disk-low)",
+            Size(ahead)
+        );
+    }
+
+    fn log_users(&self) {
+        let access = &self.options.access;
+        let files = [("--passwords", &access.passwords), ("--vhosts", &access.vhosts)];
+        let files: Vec<String> = files
+            .into_iter()
+            .filter_map(|(flag, file)| Some(format!("{flag} {}", file.as_ref()?.display())))
+            .collect();
+        match (files.is_empty(), access.allow_anonymous) {
+            (true, true) => info!("no users: everybody may connect (--allow-anonymous)"),
+            (true, false) => info!("no users: clients of this host may connect"),
+            (false, true) => {
+                info!("users: {}; others too (--allow-anonymous)", files.join(", "));
+            }
+            (false, false) => info!("users: {}", files.join(", ")),
+        }
+    }
+
+    fn log_shards(&self) {
+        let Self { shards, cpus, ring, .. } = *self;
+        let s = if shards == 1 { "" } else { "s" };
+        let pinned = if self.pinned { "pinned" } else { "not pinned" };
+        info!("{shards} shard{s} on {ring}, {pinned}");
+        let usable = cpus.default_shards();
+        if self.options.shards.is_none() && usable > shards {
+            info!(
+                "{usable} CPUs could be used, and the data directory was made for {shards} \
+                 shard{s}, which cannot be changed: a new one would have {usable}"
+            );
+        }
+    }
+
+    /// Says how many connections the limit of descriptors leaves room for.
+    fn log_descriptors(&self) {
+        let Some(limit) = getrlimit(Resource::Nofile).current else {
+            return info!("any number of connections by the limit of open files");
+        };
+        let open = fs::read_dir("/proc/self/fd").map_or(0, |fds| fds.count() as u64);
+        let taken = open + SHARD_DESCRIPTORS * self.shards as u64;
+        let room = limit.saturating_sub(taken);
+        let asked = self.options.connections_max;
+        let is_asked_for = asked != CONNECTIONS_DEFAULT && (asked as u64) > room;
+        if is_asked_for || room < CONNECTIONS_FEW {
+            warn!(
+                "room for about {room} connections only, by the limit of {limit} open files, and \
+                 --max-connections is {asked}: raise the limit (ulimit -Hn, LimitNOFILE=)"
+            );
+        } else {
+            info!("room for about {room} connections, by the limit of {limit} open files");
+        }
+    }
+
+    /// Says where clients may come in.
+    fn log_listeners(&self) {
+        let open = self.opened.iter().filter(|open| !open.listen.is_local());
+        for Open { listen, .. } in open.filter(|_| self.options.access.allow_anonymous) {
+            let at = &listen.at;
+            warn!("{at} is reachable from other hosts, and --allow-anonymous lets all in");
+        }
+        for open in self.opened {
+            info!("listening on {open}");
+        }
+    }
+}
+
+/// Bytes as people say them.
+struct Size(u64);
+
+impl std::fmt::Display for Size {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let units = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
+        match units
+            .into_iter()
+            .find(|(bits, _)| self.0 >> bits > 0 && self.0.is_multiple_of(1 << bits))
+        {
+            Some((bits, unit)) => write!(f, "{} {unit}", self.0 >> bits),
+            None => write!(f, "{} bytes", self.0),
+        }
+    }
+}

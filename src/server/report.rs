@@ -1,0 +1,45 @@
+//! What the shards count and have, gathered and logged when SIGUSR1 asks for it.
+//!
+//! Each shard is asked with one message and answers with one, in a step that takes no longer the
+//! more it has. One that does not answer is named: it is stuck, or far behind.
+
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use log::warn;
+
+use crate::reactor::{Parcel, Report};
+
+use super::{Control, summary};
+
+/// Time that shards have to answer.
+const ANSWER_LIMIT: Duration = Duration::from_secs(2);
+
+/// Asks every shard, and logs the answers.
+pub(super) fn log_report(controls: &mut [Control]) {
+    let (sender, answers) = mpsc::channel();
+    for control in controls.iter_mut() {
+        // One that takes no messages does not answer either.
+        let _taken = control.try_send(Parcel::Ask(sender.clone()));
+    }
+    drop(sender);
+    let deadline = Instant::now() + ANSWER_LIMIT;
+    let mut reports: Vec<Report> = Vec::new();
+    while reports.len() < controls.len()
+        && let Ok(report) = answers.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+    {
+        reports.push(report);
+    }
+    reports.sort_by_key(|report| report.shard.0);
+    for (shard, _) in (0..).zip(controls.iter()) {
+        match reports.iter().find(|report| report.shard.0 == shard) {
+            Some(report) => {
+                summary::say("state", &report.figures, format_args!("state of shard {shard}"));
+            }
+            None => warn!("shard {shard} has not answered within {} s", ANSWER_LIMIT.as_secs()),
+        }
+    }
+    let stats: Vec<_> = reports.iter().map(|report| report.stats).collect();
+    summary::log_all_stats(&stats);
+    summary::log_vhosts(reports.into_iter().flat_map(|report| report.vhosts));
+}
