@@ -86,16 +86,13 @@ fn idle_listeners_are_not_watched() {
     }
 }
 
-/// A socket that gets the number of one before it is another: what is told of it is believed of
-/// its own link alone, whatever key that has.
+/// A socket that gets the number of one before it, as it does unless another test is faster, is
+/// another: what is told of it is believed of its own link alone, whatever key that has.
 #[test]
 fn numbers_are_used_again() {
     let mut ring = new_ring();
-    let mut number = None;
     for round in 0..20_u32 {
         let (socket, mut peer) = pair();
-        let own = socket_number(&socket);
-        assert_eq!(*number.get_or_insert(own), own, "the lowest number is given");
         let key = Key { slot: round % 3, generation: round / 2 };
         ring.submit_recv(key, &socket, RecvMode::Once);
         assert!(turn(&mut ring).is_empty());
@@ -111,10 +108,6 @@ fn numbers_are_used_again() {
         assert!(turn(&mut ring).is_empty());
         ring.release(key, &socket);
     }
-}
-
-fn socket_number(socket: &Socket) -> i32 {
-    std::os::fd::AsFd::as_fd(socket).as_raw_fd()
 }
 
 /// Memory of links that left goes back; what is left serves again.
