@@ -88,10 +88,10 @@ impl Election {
         };
         let is_first = self.all.wait().is_leader();
         let refused = self.refused.lock().expect("no holder panics");
-        match (&*refused, tried) {
+        match (refused.as_ref(), tried) {
             (None, Some(ring)) => Ok(ShardRing::Uring(ring)),
             (refused, _) => {
-                if let Some(refused) = refused.as_ref().filter(|_| is_first) {
+                if let Some(refused) = refused.filter(|_| is_first) {
                     warn!(
                         "running on epoll, which takes more CPU time for each message: {refused}"
                     );
@@ -104,4 +104,59 @@ impl Election {
 
 fn epoll(options: &Options) -> io::Result<ShardRing> {
     Epoll::new(options).map(ShardRing::Epoll)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::thread;
+
+    use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
+
+    use super::*;
+
+    const SHARDS: usize = 3;
+
+    /// From now on this thread may not set up io_uring.
+    fn forbid() {
+        let rules = BTreeMap::from([(libc::SYS_io_uring_setup, Vec::new())]);
+        let arch = std::env::consts::ARCH.try_into().expect("one that seccomp knows");
+        let refuse = SeccompAction::Errno(libc::EPERM.unsigned_abs());
+        let filter = SeccompFilter::new(rules, SeccompAction::Allow, refuse, arch);
+        let filter = filter.expect("it is well formed");
+        let program: BpfProgram = filter.try_into().expect("it is short");
+        apply_filter(&program).expect("a thread may forbid itself");
+    }
+
+    /// Whether each shard got io_uring; none: it was refused. So many were forbidden it.
+    fn elect(kind: RingKind, forbidden: usize) -> Vec<Option<bool>> {
+        let election = Election::new(kind, SHARDS);
+        let vote = |shard: usize| {
+            if shard < forbidden {
+                forbid();
+            }
+            match election.ring(&Options::default()) {
+                Ok(ShardRing::Uring(_)) => Some(true),
+                Ok(ShardRing::Epoll(_)) => Some(false),
+                Err(_) => None,
+            }
+        };
+        let vote = &vote;
+        thread::scope(|scope| {
+            let shards: Vec<_> =
+                (0..SHARDS).map(|shard| scope.spawn(move || vote(shard))).collect();
+            shards.into_iter().map(|shard| shard.join().expect("it votes")).collect()
+        })
+    }
+
+    /// All shards have the same ring: io_uring if all may have it. Who asks for one gets that one.
+    #[test]
+    fn shards_have_the_same_ring() {
+        assert_eq!(elect(RingKind::Auto, 0), [Some(true); SHARDS]);
+        for forbidden in 1..=SHARDS {
+            assert_eq!(elect(RingKind::Auto, forbidden), [Some(false); SHARDS], "{forbidden}");
+        }
+        assert_eq!(elect(RingKind::Epoll, 0), [Some(false); SHARDS]);
+        assert_eq!(elect(RingKind::IoUring, 1), [None, Some(true), Some(true)]);
+    }
 }

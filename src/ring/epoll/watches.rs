@@ -131,3 +131,41 @@ impl Watch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+    use crate::ring::Socket;
+
+    /// What is told of a link is what was told last, until a receive has found out; what could hide
+    /// something is not taken for drained.
+    #[test]
+    fn input_is_known() {
+        let (ours, _theirs) = UnixStream::pair().expect("descriptors");
+        let socket = Socket::from(OwnedFd::from(ours));
+        let (own, other) = (Key { slot: 2, generation: 5 }, Key { slot: 2, generation: 6 });
+        let mut watches = Watches::default();
+        watches.insert(own, Descriptor::of(&socket), false);
+        assert!(watches.get_mut(other).is_none() && !watches.remove(other));
+        assert!(watches.get_mut(Key { slot: 7, generation: 5 }).is_none());
+        let watch = watches.get_mut(own).expect("it is watched");
+        let readable = EventFlags::IN | EventFlags::OUT;
+        for (told, full, left) in [
+            (EventFlags::OUT, false, Input::Empty),
+            (readable, true, Input::Readable),
+            (EventFlags::OUT, false, Input::Empty),
+            (readable | EventFlags::PRI, false, Input::Unsure),
+            (readable, false, Input::Unsure),
+            (readable | EventFlags::RDHUP, true, Input::Unsure),
+            (EventFlags::ERR, false, Input::Unsure),
+        ] {
+            watch.note(told);
+            watch.note_received(full);
+            assert_eq!(watch.input, left, "{told:?}");
+        }
+        assert!(watches.remove(own) && !watches.remove(own));
+    }
+}

@@ -20,6 +20,7 @@ on_both_rings!(
     crowds_are_accepted,
     wakes_among_others_are_seen,
     links_change_rings,
+    many_links_share_few_buffers,
 );
 
 /// More than any socket's buffers take.
@@ -335,10 +336,39 @@ fn links_change_rings(kind: Kind) {
     }
 }
 
+/// Links that all have something get it all, though there are fewer buffers than links, and nothing
+/// more comes that would tell of them.
+fn many_links_share_few_buffers(kind: Kind) {
+    let mut rig = Rig::starving(kind, 4);
+    let links: Vec<_> = (0..20).map(|_| pair()).collect();
+    let key = |slot| Key { slot, generation: 0 };
+    for (slot, (socket, peer)) in (0..).zip(&links) {
+        (&*peer).write_all(&pattern(0, 200)).expect("room");
+        rig.ring.submit_recv(key(slot), socket, RecvMode::Multishot);
+    }
+    let mut got = vec![Vec::new(); links.len()];
+    while got.iter().any(|bytes| bytes.len() < 200) {
+        let is_received = |c: &_| matches!(c, Completion::Received { .. });
+        let Completion::Received { key, received, more } = rig.take(is_received) else {
+            unreachable!("it was selected")
+        };
+        match received {
+            Received::Data(buffer) => got[key.slot as usize].extend(rig.read(buffer)),
+            Received::NoBuffers if kind == Kind::Uring => {}
+            other => panic!("{other:?}"),
+        }
+        if !more {
+            let (socket, _) = &links[key.slot as usize];
+            rig.ring.submit_recv(key, socket, RecvMode::Multishot);
+        }
+    }
+    assert!(got.iter().all(|bytes| *bytes == pattern(0, 200)));
+}
+
 /// A link that always has more, whatever the buffers, does not keep others from being served.
 #[test]
 fn hogs_leave_room() {
-    let mut rig = Rig::starving(Kind::Epoll, 8);
+    let mut rig = Rig::starving(Kind::Epoll, 4);
     let (hog, mut hog_peer) = pair();
     let (modest, mut modest_peer) = pair();
     hog_peer.write_all(&pattern(0, 64 * 100)).expect("room");
