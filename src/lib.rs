@@ -142,6 +142,14 @@
 //! their places are taken off the ends of its tables in bounded steps, receive buffers and what a
 //! busy turn had gathered are given up, and the heap is trimmed (see `reactor::reclaim`).
 //!
+//! # What it says
+//!
+//! Whoever has something to say makes a line and queues it; one thread writes, so that no shard
+//! waits for standard error ([`logging`]). Lines about clients are bounded: by kind, with a count
+//! of the others each second (`broker::line_limit`), or by session, with a sum each minute
+//! (`broker::accounts`). SIGUSR1 is a message to each shard that it answers with its figures
+//! (`reactor::report`).
+//!
 //! # When it is too much
 //!
 //! What an address may have is settled when a link is accepted, or when the PROXY header that it
