@@ -141,8 +141,8 @@ impl Shard {
     /// A QoS 2 message is wherever it must be: notes that it came, and answers when that is stored.
     pub(super) fn note_received(&mut self, conn: ConnId, packet_id: PacketId) {
         let Some(key) = self.session_key(conn) else {
-            // Its client has left. Until its PUBREL comes this shard remembers the identifier; if it
-            // crashes, the others do, by the message's origin.
+            // Its client has left. This shard remembers the identifier until its PUBREL comes; if
+            // it crashes, the others do, by the message's origin.
             self.promise(conn, Reply::Pubrec(packet_id), Wait::default());
             return;
         };

@@ -3,8 +3,8 @@
 //! Rules may be wrong for a while, so no subscription is taken away. One that is denied stays: its
 //! filter is bound as before, and no route leads to it, since its client may read none of the
 //! topics. Where all subscriptions of a session are denied, what waits in it is kept back as well.
-//! Where some are, the rest of what waits goes on: a message whose topic the client may not read any
-//! more is dropped when it would be sent, or those behind it would wait for the rules.
+//! Where some are, the rest of what waits goes on: a message whose topic the client may not read
+//! any more is dropped when it would be sent, or those behind it would wait for the rules.
 
 use log::{info, warn};
 

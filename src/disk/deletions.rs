@@ -6,9 +6,9 @@
 //! / sensor%208
 //! ```
 //! The file `DELETIONS` is there while there are requests. Whoever reads or changes it holds a lock
-//! on it; a request is in it durably, or not at all, when the lock is given back. The broker removes
-//! the file when it takes the requests: one that is killed before it has done what it took has to be
-//! asked again.
+//! on it; a request is in it durably, or not at all, when the lock is given back. The broker
+//! removes the file when it takes the requests: one that is killed before it has done what it took
+//! has to be asked again.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
