@@ -104,8 +104,8 @@
 //! segment goes when nothing refers to it; when few old messages keep many segments, what lives in
 //! them is moved to the log's end ([`store`]).
 //!
-//! Times in the log are of its *time line*, which measures what is sure to have passed, and which no
-//! clock that is set moves ([`store::Timeline`]).
+//! Times in the log are of its *time line*, which measures what is sure to have passed; a clock
+//! that is set does not move it ([`store::Timeline`]).
 //!
 //! What a connected client acknowledges at once is acknowledged to its publisher at once: nobody
 //! needs it from the disk any more. A QoS 2 message is sent only when it is committed, since a
@@ -129,9 +129,10 @@
 //! # Memory that goes back
 //!
 //! What is not touched costs nothing: large tables and buffers have memory of their own
-//! ([`limits::OWN_MEMORY_BYTES_MIN`]). When as many clients have left a shard as are still there, or
-//! as many sessions have expired, their places are taken off the ends of its tables in bounded steps, receive buffers and what a
-//! busy turn had gathered are given up, and the heap is trimmed (see `reactor::reclaim`).
+//! ([`limits::OWN_MEMORY_BYTES_MIN`]). When as many clients have left a shard as are still there,
+//! or as many sessions have expired, their places are taken off the ends of its tables in bounded
+//! steps, receive buffers and what a busy turn had gathered are given up, and the heap is trimmed
+//! (see `reactor::reclaim`).
 //!
 //! # When it is too much
 //!
