@@ -116,6 +116,9 @@
 //! first and grow with what is written, so that an empty directory takes little and a busy one has
 //! few of them.
 //!
+//! Times in the log are of its *time line*, which measures what is sure to have passed; a clock
+//! that is set does not move it ([`store::Timeline`]).
+//!
 //! What a connected client acknowledges at once is acknowledged to its publisher at once: nobody
 //! needs it from the disk any more. A QoS 2 message is sent only when it is committed, since a
 //! crash that undid it would give its identifier to another.
@@ -139,8 +142,9 @@
 //!
 //! What is not touched costs nothing: large tables and buffers have memory of their own
 //! ([`limits::OWN_MEMORY_BYTES_MIN`]). When as many clients have left a shard as are still there,
-//! their places are taken off the ends of its tables in bounded steps, receive buffers and what a
-//! busy turn had gathered are given up, and the heap is trimmed (see `reactor::reclaim`).
+//! or as many sessions have expired, their places are taken off the ends of its tables in bounded
+//! steps, receive buffers and what a busy turn had gathered are given up, and the heap is trimmed
+//! (see `reactor::reclaim`).
 //!
 //! # What it says
 //!

@@ -9,7 +9,8 @@ impl Shard {
     pub fn reclaim(&mut self, slots_max: usize) -> bool {
         self.promises.reclaim();
         let more_sessions = self.catalog.reclaim(slots_max);
-        self.out.reclaim(slots_max) || more_sessions
+        let more_filters = self.vhosts.reclaim(slots_max);
+        self.out.reclaim(slots_max) || more_sessions || more_filters
     }
 }
 

@@ -4,13 +4,17 @@
 //! costs one hash and a walk over the topic's levels, however many filters there are, and allocates
 //! nothing. Invariant: every trie node but the root has an entry at or below it.
 
-use slab::Slab;
-
 use crate::mqtt::{TopicFilter, TopicName};
-use crate::slots::make_room;
+use crate::slots::{Slots, make_room};
 use crate::store::{Hashing, Map};
 
-const ROOT: usize = 0;
+const ROOT: u32 = 0;
+
+/// Why a node is found by its number.
+const THERE: &str = "a node goes with what leads to it";
+
+/// Places that a map keeps however few it needs.
+const MAP_KEPT: usize = 64;
 
 /// Holders in order, so that one of many thousand is found.
 type Entries<K, V> = Vec<(K, V)>;
@@ -18,9 +22,9 @@ type Entries<K, V> = Vec<(K, V)>;
 #[derive(Debug)]
 struct Node<K, V> {
     /// Children by literal level.
-    levels: Map<Box<str>, usize>,
+    levels: Map<Box<str>, u32>,
     /// The child behind `+`.
-    plus: Option<usize>,
+    plus: Option<u32>,
     /// Holders of the filter that ends here.
     here: Entries<K, V>,
     /// Holders of the filter that goes on with `#` and ends.
@@ -43,13 +47,13 @@ impl<K, V> Node<K, V> {
 #[derive(Debug)]
 pub(super) struct FilterTree<K, V> {
     exact: Map<Box<str>, Entries<K, V>>,
-    nodes: Slab<Node<K, V>>,
+    nodes: Slots<Node<K, V>>,
     hashing: Hashing,
 }
 
 impl<K: Copy + Ord, V: Copy> FilterTree<K, V> {
     pub(super) fn new(hashing: &Hashing) -> Self {
-        let mut nodes = Slab::new();
+        let mut nodes = Slots::default();
         nodes.insert(Node::new(hashing));
         Self { exact: Map::with_hasher(hashing.clone()), nodes, hashing: hashing.clone() }
     }
@@ -79,6 +83,7 @@ impl<K: Copy + Ord, V: Copy> FilterTree<K, V> {
         let last = take_holder(entries, holder) && entries.is_empty();
         if last {
             self.exact.remove(filter.as_str());
+            shrink(&mut self.exact);
         }
         last
     }
@@ -89,7 +94,7 @@ impl<K: Copy + Ord, V: Copy> FilterTree<K, V> {
         if let Some(entries) = self.exact.get(topic.as_str()) {
             entries.iter().for_each(|(holder, value)| found(*holder, *value));
         }
-        let root = &self.nodes[ROOT];
+        let root = self.node(ROOT);
         if topic.is_dollar() {
             // [MQTT-4.7.2-1] A filter that begins with a wildcard does not match `$` topics.
             let (level, rest) = split_level(topic.as_str());
@@ -101,14 +106,29 @@ impl<K: Copy + Ord, V: Copy> FilterTree<K, V> {
         }
     }
 
+    /// Gives memory back that filters which are gone have had, in a time bounded by `nodes_max`;
+    /// whether there is more. That of maps goes with the filters.
+    pub(super) fn reclaim(&mut self, nodes_max: usize) -> bool {
+        self.nodes.reclaim(nodes_max)
+    }
+
+    #[inline]
+    fn node(&self, at: u32) -> &Node<K, V> {
+        self.nodes.get(at).expect(THERE)
+    }
+
+    fn node_mut(&mut self, at: u32) -> &mut Node<K, V> {
+        self.nodes.get_mut(at).expect(THERE)
+    }
+
     /// Visits each node below `at` once at most, so it costs no more than filters have levels.
-    fn walk(&self, at: usize, rest: Option<&str>, found: &mut impl FnMut(K, V)) {
+    fn walk(&self, at: u32, rest: Option<&str>, found: &mut impl FnMut(K, V)) {
         // A client chooses how deep it goes: what is still to be visited stands here and not on the
         // thread's stack. Most walks do not branch.
         let mut branches = Vec::new();
         let mut next = Some((at, rest));
         while let Some((at, rest)) = next {
-            let node = &self.nodes[at];
+            let node = self.node(at);
             // `a/#` matches `a` as well: the level that `#` stands for may be missing (4.7.1.2).
             node.hash.iter().for_each(|(holder, value)| found(*holder, *value));
             let Some(rest) = rest else {
@@ -135,26 +155,26 @@ impl<K: Copy + Ord, V: Copy> FilterTree<K, V> {
         let mut at = ROOT;
         for level in filter.levels() {
             if level == "#" {
-                return &mut self.nodes[at].hash;
+                return &mut self.node_mut(at).hash;
             }
             at = self.child(at, level).unwrap_or_else(|| self.add_child(at, level));
         }
-        &mut self.nodes[at].here
+        &mut self.node_mut(at).here
     }
 
-    fn child(&self, at: usize, level: &str) -> Option<usize> {
+    fn child(&self, at: u32, level: &str) -> Option<u32> {
         match level {
-            "+" => self.nodes[at].plus,
-            _ => self.nodes[at].levels.get(level).copied(),
+            "+" => self.node(at).plus,
+            _ => self.node(at).levels.get(level).copied(),
         }
     }
 
-    fn add_child(&mut self, at: usize, level: &str) -> usize {
+    fn add_child(&mut self, at: u32, level: &str) -> u32 {
         let child = self.nodes.insert(Node::new(&self.hashing));
         match level {
-            "+" => self.nodes[at].plus = Some(child),
+            "+" => self.node_mut(at).plus = Some(child),
             _ => {
-                self.nodes[at].levels.insert(level.into(), child);
+                self.node_mut(at).levels.insert(level.into(), child);
             }
         }
         child
@@ -173,7 +193,7 @@ impl<K: Copy + Ord, V: Copy> FilterTree<K, V> {
             };
             path.push(child);
         }
-        let node = &mut self.nodes[path[path.len() - 1]];
+        let node = self.node_mut(path[path.len() - 1]);
         let entries = if entries_are_hash { &mut node.hash } else { &mut node.here };
         let last = take_holder(entries, holder) && entries.is_empty();
         self.prune(&path, filter);
@@ -181,18 +201,19 @@ impl<K: Copy + Ord, V: Copy> FilterTree<K, V> {
     }
 
     /// Removes the nodes at the end of a path that serve nobody any more.
-    fn prune(&mut self, path: &[usize], filter: TopicFilter<'_>) {
+    fn prune(&mut self, path: &[u32], filter: TopicFilter<'_>) {
         let levels: Vec<&str> = filter.levels().take(path.len() - 1).collect();
         for depth in (1..path.len()).rev() {
-            if !self.nodes[path[depth]].is_empty() {
+            if !self.node(path[depth]).is_empty() {
                 return;
             }
             self.nodes.remove(path[depth]);
-            let parent = &mut self.nodes[path[depth - 1]];
+            let parent = self.node_mut(path[depth - 1]);
             match levels[depth - 1] {
                 "+" => parent.plus = None,
                 level => {
                     parent.levels.remove(level);
+                    shrink(&mut parent.levels);
                 }
             }
         }
@@ -207,6 +228,13 @@ fn take_holder<K: Copy + Ord, V>(entries: &mut Entries<K, V>, holder: K) -> bool
         entries.shrink_to(entries.capacity() / 2);
     }
     true
+}
+
+/// Halves a map that is nearly empty.
+fn shrink<V>(map: &mut Map<Box<str>, V>) {
+    if map.capacity() > MAP_KEPT && map.len() < map.capacity() / 4 {
+        map.shrink_to(map.capacity() / 2);
+    }
 }
 
 fn split_level(topic: &str) -> (&str, Option<&str>) {
@@ -287,7 +315,7 @@ mod tests {
         for (text, holder) in model.keys() {
             tree.remove(filter(text), *holder);
         }
-        assert!(tree.exact.is_empty() && tree.nodes.len() == 1 && tree.nodes[ROOT].is_empty());
+        assert!(tree.exact.is_empty() && tree.nodes.len() == 1 && tree.node(ROOT).is_empty());
     }
 
     /// A second insert of a holder changes its value and adds nothing.
@@ -299,5 +327,35 @@ mod tests {
             assert!(!tree.insert(filter(text), 9, 1));
         }
         assert_eq!(matching(&tree, "a/b"), [(9, 1), (9, 1), (9, 1)]);
+    }
+
+    /// What many filters had goes with them, but for a little; and the tree is of use afterwards.
+    #[test]
+    fn memory_goes_with_the_filters() {
+        const FILTERS: u32 = 20_000;
+        let mut tree = FilterTree::new(&Hashing::default());
+        let texts = |n: u32| [format!("plant/{n}"), format!("plant/{n}/+/x"), format!("{n}/#")];
+        for text in (0..FILTERS).flat_map(texts) {
+            assert!(tree.insert(filter(&text), 7, 0));
+        }
+        let levels = |tree: &FilterTree<u32, u8>| {
+            let maps = tree.nodes.keys_from(0).map(|at| tree.node(at).levels.capacity());
+            maps.sum::<usize>()
+        };
+        assert!(tree.nodes.len() > 60_000 && levels(&tree) > 40_000);
+        assert!(tree.exact.capacity() >= 20_000);
+        for text in (10..FILTERS).rev().flat_map(texts) {
+            assert!(tree.remove(filter(&text), 7));
+        }
+        let mut steps = 0;
+        while tree.reclaim(1000) {
+            steps += 1;
+        }
+        assert!((50..200).contains(&steps), "{steps} bounded steps");
+        let (exact, levels) = (tree.exact.capacity(), levels(&tree));
+        assert!(exact <= 2 * MAP_KEPT && levels <= 6 * MAP_KEPT, "{exact} {levels}");
+        assert!(tree.nodes.end() < 60, "{}", tree.nodes.end());
+        assert!(tree.insert(filter("plant/+"), 7, 0));
+        assert_eq!(matching(&tree, "plant/3"), [(7, 0), (7, 0)]);
     }
 }

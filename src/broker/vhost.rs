@@ -93,6 +93,12 @@ impl Vhosts {
         self.list.get_mut(usize::from(vhost.0))
     }
 
+    /// Gives memory back that filters which are gone have had, of `nodes_max` levels at most;
+    /// whether there is more.
+    pub(super) fn reclaim(&mut self, nodes_max: usize) -> bool {
+        self.exchanges().any(|exchange| exchange.reclaim(nodes_max))
+    }
+
     /// Each vhost's exchange.
     pub(super) fn exchanges(&mut self) -> impl Iterator<Item = &mut Exchange> {
         self.list.iter_mut().map(|vhost| &mut vhost.exchange)
@@ -132,6 +138,11 @@ impl Exchange {
             interests: FilterTree::new(hashing),
             routes: Routes::new(hashing),
         }
+    }
+
+    /// As [`Vhosts::reclaim`].
+    fn reclaim(&mut self, nodes_max: usize) -> bool {
+        self.subscriptions.reclaim(nodes_max) || self.interests.reclaim(nodes_max)
     }
 
     /// Binds a session; true if it is the shard's first for this filter.

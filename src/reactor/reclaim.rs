@@ -67,3 +67,28 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Memory is reclaimed when more links have left, or more sessions have expired, than are left.
+    #[test]
+    fn due_when_most_have_gone() {
+        for note in [Reclaim::note_left, |it: &mut Reclaim, there, now_ms| {
+            it.note_expired(1, there, now_ms);
+        }] {
+            let mut reclaim = Reclaim::default();
+            for there in (5..10).rev() {
+                note(&mut reclaim, there, 7);
+            }
+            assert_eq!(reclaim.due_ms(), None);
+            note(&mut reclaim, 4, 8);
+            note(&mut reclaim, 3, 9);
+            assert_eq!(reclaim.due_ms(), Some(8 + RECLAIM_DELAY_MS));
+        }
+        let mut reclaim = Reclaim::default();
+        reclaim.note_expired(0, 0, 7);
+        assert_eq!(reclaim.due_ms(), None, "nothing has gone");
+    }
+}

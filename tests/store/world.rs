@@ -196,7 +196,7 @@ impl World {
 
     /// Looks at the clocks now and then; the machine was suspended a moment ago.
     fn look_at_clocks(&mut self) {
-        if self.time_ms % LOOK_PERIOD_MS == 0 {
+        if self.time_ms.is_multiple_of(LOOK_PERIOD_MS) {
             self.suspended_ms += 2_000;
             let clocks = clocks_at(self.time_ms + self.suspended_ms, self.opened / 3);
             let Store { catalog, logs, .. } = &mut self.store;

@@ -42,7 +42,7 @@ const TABLE: &[Row] = &[
     row("cpus", &[], &["rustix"]),
 ];
 
-const BROKER_CRATES: &[&str] = &["bytes", "compact_str", "foldhash", "hashbrown", "log", "slab"];
+const BROKER_CRATES: &[&str] = &["bytes", "compact_str", "foldhash", "hashbrown", "log"];
 
 /// Passwords, rules, and the files they come from.
 const ACCESS_CRATES: &[&str] = &[
