@@ -9,9 +9,10 @@
 
 use std::ptr;
 
+use slab::Slab;
+
 use crate::chunk::Batch;
 use crate::limits::SEND_CHUNKS_MAX;
-use crate::slots::shorten;
 
 /// Messages kept for reuse, 1 KiB each. Over: the memory goes back.
 const MESSAGES_KEPT_MAX: usize = 1024;
@@ -45,9 +46,7 @@ pub(super) enum Prepared {
 /// All sends in flight, and messages to describe the next.
 #[derive(Default)]
 pub(super) struct Sends {
-    slots: Vec<Option<Sending>>,
-    /// Slots that are `None`.
-    free: Vec<u32>,
+    slots: Slab<Sending>,
     /// Never more than [`MESSAGES_KEPT_MAX`].
     #[expect(clippy::vec_box, reason = "a message keeps its memory when it is used again")]
     messages: Vec<Box<Message>>,
@@ -61,12 +60,11 @@ impl Sends {
     pub(super) fn begin(&mut self, batch: Batch) -> (u32, Prepared) {
         assert!(!batch.is_empty(), "a send has something to send");
         let message = (batch.len() > 1).then(|| self.messages.pop().unwrap_or_else(Message::new));
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(None);
-            u32::try_from(self.slots.len() - 1).expect("fewer sends than links, which have 32 bits")
-        });
+        let entry = self.slots.vacant_entry();
+        let slot =
+            u32::try_from(entry.key()).expect("no more sends than links, which have 32 bits");
         // The pointers are made from the final place, so that no move comes after them.
-        let sending = self.slots[slot as usize].insert(Sending { batch, message });
+        let sending = entry.insert(Sending { batch, message });
         let prepared = match &mut sending.message {
             Some(message) => Prepared::Message(message.describe(sending.batch.slices())),
             None => Prepared::slice(&sending.batch),
@@ -75,27 +73,22 @@ impl Sends {
     }
 
     /// Gives the batch back after the kernel is done with it.
+    ///
+    /// # Panics
+    /// If the send has ended before.
     pub(super) fn end(&mut self, slot: u32) -> Batch {
-        let sending = self.slots[slot as usize].take();
-        let Sending { batch, message } = sending.expect("a send ends once");
-        self.free.push(slot);
+        let Sending { batch, message } = self.slots.remove(slot as usize);
         if self.messages.len() < MESSAGES_KEPT_MAX {
             self.messages.extend(message);
         }
         batch
     }
 
-    /// Gives memory back if nothing is in flight, of `slots_max` sends at most; whether there is
-    /// more.
-    pub(super) fn reclaim(&mut self, slots_max: usize) -> bool {
-        if self.free.len() < self.slots.len() {
-            return false;
+    /// Gives memory back if nothing is in flight.
+    pub(super) fn reclaim(&mut self) {
+        if self.slots.is_empty() {
+            *self = Self::default();
         }
-        let more = shorten(&mut self.slots, slots_max, Option::is_none);
-        let kept = u32::try_from(self.slots.len()).expect("there were no more before");
-        self.free = (0..kept).rev().collect();
-        self.messages = Vec::new();
-        more
     }
 }
 
@@ -153,7 +146,7 @@ mod tests {
                 Prepared::Slice { bytes, .. } => assert_eq!((chunks, bytes), (1, 3)),
                 Prepared::Message(header) => headers.push(header),
             }
-            let described = sends.slots[0].as_ref().and_then(|sending| sending.message.as_ref());
+            let described = sends.slots[0].message.as_ref();
             let count = described.map_or(1, |message| message.header.msg_iovlen);
             assert_eq!(count, chunks.min(SEND_CHUNKS_MAX));
             assert_eq!(sends.end(slot).len(), chunks);
@@ -161,18 +154,16 @@ mod tests {
         assert!(headers.len() == 3 && headers.iter().all(|header| *header == headers[0]));
     }
 
-    /// Memory goes back when nothing is in flight, in steps, and what is left serves again.
+    /// Memory goes back when nothing is in flight, and not before; what is left serves again.
     #[test]
     fn memory_goes_back_when_idle() {
         let mut sends = Sends::default();
         let slots: Vec<u32> = (0..1000).map(|_| sends.begin(batch(2)).0).collect();
-        assert!(!sends.reclaim(10) && sends.slots.len() == 1000, "they are in flight");
+        sends.reclaim();
+        assert!(sends.slots.len() == 1000, "they are in flight");
         slots.into_iter().for_each(|slot| drop(sends.end(slot)));
-        assert!(sends.reclaim(10) && sends.slots.len() == 990);
-        assert_eq!(sends.begin(batch(1)).0, 0);
-        drop(sends.end(0));
-        while sends.reclaim(100) {}
-        assert_eq!(sends.slots.capacity() + sends.free.len() + sends.messages.len(), 0);
+        sends.reclaim();
+        assert_eq!(sends.slots.capacity() + sends.messages.capacity(), 0);
         assert_eq!(sends.begin(batch(1)).0, 0);
     }
 
@@ -187,8 +178,7 @@ mod tests {
         for slot in others {
             drop(sends.end(slot));
         }
-        let sending = sends.slots[first as usize].as_ref();
-        let message = sending.and_then(|sending| sending.message.as_ref());
+        let message = sends.slots[first as usize].message.as_ref();
         assert!(message.is_some_and(|message| ptr::eq(&raw const message.header, header)));
     }
 }

@@ -395,8 +395,8 @@ impl Ring for Uring {
             self.buffers.forget_contents();
         }
         self.reaped = Vec::new();
-        let more_sends = self.sends.reclaim(slots_max);
-        self.links.reclaim(slots_max) || more_sends
+        self.sends.reclaim();
+        self.links.reclaim(slots_max)
     }
 
     fn wait(

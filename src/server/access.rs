@@ -9,8 +9,9 @@ use crate::broker::{OnDenied, Takeover};
 use crate::config::{self, Options};
 use crate::disk::Vhosts;
 
+use super::StartError;
 use super::auth::{Desk, Office};
-use super::{StartError, seed};
+use super::shard::seed;
 
 /// The policy that is in force, and what the next one is made from.
 pub(super) struct Access {

@@ -1,17 +1,15 @@
 //! What the log says when the broker starts: what an operator would ask for first.
 
-use std::fs;
-
 use log::{info, warn};
 use rustix::process::{Resource, getrlimit};
 
 use crate::config::{DiskShare, Durability, Options};
 use crate::cpus::Cpus;
-use crate::limits::{CONNECTIONS_DEFAULT, SEGMENT_BYTES_FIRST, SPARE_FILES};
+use crate::limits::{CONNECTIONS_DEFAULT, FILES_OF_PROCESS, SEGMENT_BYTES_FIRST, SPARE_FILES};
 
 use super::doors::Open;
 
-/// Descriptors that each shard's files, bells and listeners may take beyond those open at start.
+/// Descriptors that each shard's files and bells may take.
 const SHARD_DESCRIPTORS: u64 = 16;
 
 /// Connections below which the limit of descriptors is worth a warning whatever was asked for.
@@ -99,8 +97,8 @@ impl Announcement<'_> {
         let Some(limit) = getrlimit(Resource::Nofile).current else {
             return info!("any number of connections by the limit of open files");
         };
-        let open = fs::read_dir("/proc/self/fd").map_or(0, |fds| fds.count() as u64);
-        let taken = open + SHARD_DESCRIPTORS * self.shards as u64;
+        let of_shard = SHARD_DESCRIPTORS + self.opened.len() as u64;
+        let taken = FILES_OF_PROCESS + of_shard * self.shards as u64;
         let room = limit.saturating_sub(taken);
         let asked = self.options.connections_max;
         let is_asked_for = asked != CONNECTIONS_DEFAULT && (asked as u64) > room;

@@ -32,7 +32,7 @@ const TABLE: &[Row] = &[
     row("store", &[], &["bytes", "compact_str", "crc32c", "foldhash", "hashbrown", "log"]),
     row("disk", &["store"], &["crc32c", "libc", "log", "memmap2", "rustix"]),
     row("mesh", &[], &["loom"]),
-    row("ring", &[], &["bytes", "io_uring", "libc", "log", "rustix"]),
+    row("ring", &[], &["bytes", "io_uring", "libc", "log", "rustix", "slab"]),
     row("broker", &["access", "mqtt", "store"], BROKER_CRATES),
     row("reactor", INNER, &["bytes", "log"]),
     row("config", &["access"], &["clap", "log"]),

@@ -59,7 +59,8 @@ fn a_limit_of_0_is_none() {
     for (flag, field, value) in none {
         for zero in ["0", "00"] {
             // Without users nobody has a password.
-            let given = options(&[flag, zero, "--passwords", "users"]).unwrap_or_else(|error| panic!("{flag}: {error}"));
+            let given = options(&[flag, zero, "--passwords", "users"])
+                .unwrap_or_else(|error| panic!("{flag}: {error}"));
             assert_eq!(field(&given), *value, "{flag} {zero}");
         }
     }

@@ -279,7 +279,7 @@ fn no_space() {
     assert_eq!(rig.numbers().len(), 1);
 }
 
-// A file that would have no room beside nothing costs no free file: a shorter one is asked for next.
+// A file without room even beside no free file costs none: a shorter one is asked for next.
 #[test]
 fn no_space_without_free_files() {
     let mut rig = Rig::new();

@@ -500,9 +500,9 @@ impl Ring for Epoll {
         self.buffers.forget_contents();
         self.due.shrink_to(0);
         self.readable.shrink_to(0);
-        let more_sends = self.sends.reclaim(slots_max);
+        self.sends.reclaim();
         let more_watches = self.watches.reclaim(slots_max);
-        self.links.reclaim(slots_max) || more_sends || more_watches
+        self.links.reclaim(slots_max) || more_watches
     }
 
     fn wait(

@@ -12,10 +12,10 @@ use std::io::{self, IoSlice};
 
 use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendFlags};
+use slab::Slab;
 
 use crate::chunk::Batch;
 use crate::limits::SEND_CHUNKS_MAX;
-use crate::slots::shorten;
 
 use super::descriptor::Descriptor;
 
@@ -45,9 +45,7 @@ pub(super) enum Step {
 /// All sends in flight.
 #[derive(Default)]
 pub(super) struct Sends {
-    slots: Vec<Option<Sending>>,
-    /// Slots that are `None`.
-    free: Vec<u32>,
+    slots: Slab<Sending>,
 }
 
 impl Sends {
@@ -57,41 +55,30 @@ impl Sends {
     /// If the batch is empty.
     pub(super) fn begin(&mut self, socket: Descriptor, batch: Batch) -> u32 {
         assert!(!batch.is_empty(), "a send has something to send");
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(None);
-            u32::try_from(self.slots.len() - 1).expect("fewer sends than links, which have 32 bits")
-        });
-        self.slots[slot as usize] = Some(Sending { socket, batch, sent: 0, waits: false });
-        slot
+        let slot = self.slots.insert(Sending { socket, batch, sent: 0, waits: false });
+        u32::try_from(slot).expect("no more sends than links, which have 32 bits")
     }
 
     pub(super) fn get_mut(&mut self, slot: u32) -> &mut Sending {
-        self.slots[slot as usize].as_mut().expect("a send in flight has its memory here")
+        &mut self.slots[slot as usize]
     }
 
     /// Gives the batch back, with the bytes of it that went.
     pub(super) fn end(&mut self, slot: u32) -> (Batch, usize) {
-        let Sending { batch, sent, .. } =
-            self.slots[slot as usize].take().expect("a send ends once");
-        self.free.push(slot);
+        let Sending { batch, sent, .. } = self.slots.remove(slot as usize);
         (batch, sent)
     }
 
     #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.slots.len()
+    pub(super) fn capacity(&self) -> usize {
+        self.slots.capacity()
     }
 
-    /// Gives memory back if nothing is in flight, of `slots_max` sends at most; whether there is
-    /// more.
-    pub(super) fn reclaim(&mut self, slots_max: usize) -> bool {
-        if self.free.len() < self.slots.len() {
-            return false;
+    /// Gives memory back if nothing is in flight.
+    pub(super) fn reclaim(&mut self) {
+        if self.slots.is_empty() {
+            self.slots = Slab::new();
         }
-        let more = shorten(&mut self.slots, slots_max, Option::is_none);
-        let kept = u32::try_from(self.slots.len()).expect("there were no more before");
-        self.free = (0..kept).rev().collect();
-        more
     }
 }
 

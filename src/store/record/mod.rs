@@ -49,137 +49,27 @@
 //!
 //! Times are milliseconds of the log's time line (see `timeline`); the wall time is since 1970.
 
+mod message;
+mod queue;
+
+pub use message::{MessageRecord, Origin, Target, Targets};
+pub(in crate::store) use queue::AcksRecord;
+pub use queue::BlockRecord;
+
 use super::cursor::{Cursor, put_bytes, put_varint};
 use super::mend::{Wrong, wrong_byte};
 use super::position::Position;
 use super::timeline::{Gap, Mark};
 
 /// Bytes of a record before its body.
-pub(super) const FRAME_BYTES: usize = 9;
+pub(in crate::store) const FRAME_BYTES: usize = 9;
 
 /// Names a session of a shard while it exists; then another session may get the same.
 pub type SessionKey = u32;
 
-/// Where a QoS 2 message came from: a second one of the same origin is the same message
-/// [MQTT-4.3.3-2].
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Origin {
-    /// The shard of the publisher's session.
-    pub shard: u16,
-    /// Where that session was opened in that shard's log.
-    pub serial: u64,
-    /// The publisher's packet identifier.
-    pub packet_id: u16,
-}
-
-/// A message as it stands in the log.
-///
-/// | bytes | what |
-/// |---|---|
-/// | 1 | flags: bits 0–1 QoS as published, 2 retained, 3 moved, 4 received here, 5 origin |
-/// | 2 | vhost |
-/// | 2 | length of the topic |
-/// | 4 | length of the payload |
-/// | 8 | when it came, milliseconds of the time line |
-/// | topic | topic name |
-/// | payload | application message |
-/// | 8 | if moved: the offset where it stood before |
-/// | 6 | if received here: publisher's session 4, packet identifier 2 |
-/// | 12 | if it has an origin: shard 2, session's serial 8, packet identifier 2 |
-/// | rest | targets, each a *v*: session × 4 + 2 if RETAIN + 1 if QoS 2 |
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct MessageRecord<'a> {
-    /// Names the vhost.
-    pub vhost: u16,
-    /// QoS it was published with, 0 to 2.
-    pub qos: u8,
-    /// It is its topic's retained message from here on.
-    pub retained: bool,
-    /// When it came, milliseconds of the log's time line (see [`super::Timeline`]).
-    pub time_ms: u64,
-    /// Topic name.
-    pub topic: &'a str,
-    /// Application message.
-    pub payload: &'a [u8],
-    /// Where it stood before; the targets are those that still waited for it.
-    pub moved_from: Option<Position>,
-    /// The session and packet identifier it was received with, of a publisher here, at QoS 2.
-    pub received: Option<(SessionKey, u16)>,
-    /// The same of a publisher on another shard.
-    pub origin: Option<Origin>,
-    /// Sessions that wait for it: see [`Targets`].
-    pub targets: Targets<'a>,
-}
-
-/// Sessions that a message waits for, as a record has them.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Targets<'a>(pub &'a [u8]);
-
-/// One session that a message waits for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Target {
-    /// The session.
-    pub session: SessionKey,
-    /// It goes out with RETAIN set.
-    pub retain: bool,
-    /// It goes out at QoS 2; else at QoS 1.
-    pub exactly_once: bool,
-}
-
-impl Target {
-    /// Appends the target to those of a record.
-    #[inline]
-    pub fn put(self, targets: &mut Vec<u8>) {
-        let bits = u64::from(self.retain) << 1 | u64::from(self.exactly_once);
-        put_varint(targets, u64::from(self.session) << 2 | bits);
-    }
-}
-
-impl Target {
-    fn from_bits(bits: u64) -> Option<Self> {
-        let session = u32::try_from(bits >> 2).ok()?;
-        Some(Self { session, retain: bits & 2 != 0, exactly_once: bits & 1 != 0 })
-    }
-}
-
-impl Targets<'_> {
-    /// Each target, up to one that is no target.
-    pub fn iter(self) -> impl Iterator<Item = Target> {
-        let mut cursor = Cursor(self.0);
-        std::iter::from_fn(move || Target::from_bits(cursor.varint()?))
-    }
-}
-
-/// What a session's client has acknowledged since the last such record.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct AcksRecord {
-    pub(super) session: SessionKey,
-    /// Every message with a lower number is done with.
-    pub(super) first: u64,
-    /// Messages from there on that are done with as well.
-    pub(super) gone: Vec<u64>,
-    /// QoS 2 messages from there on that the client has, but not completed.
-    pub(super) released: Vec<u64>,
-}
-
-/// Messages of a session's queue that are not in memory.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct BlockRecord<'a> {
-    /// The session.
-    pub session: SessionKey,
-    /// Number of the first message in its queue.
-    pub first: u64,
-    /// Messages.
-    pub count: u32,
-    /// Offset that the first entry is relative to.
-    pub base: u64,
-    /// See `queue`.
-    pub entries: &'a [u8],
-}
-
 /// See the module.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Record<'a> {
+pub(in crate::store) enum Record<'a> {
     Message(MessageRecord<'a>),
     Acks(AcksRecord),
     SessionOpened { session: SessionKey, vhost: u16, time_ms: u64, client_id: &'a str },
@@ -209,7 +99,7 @@ pub(super) enum Record<'a> {
 
 /// Why there is no record at a place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum BadRecord {
+pub(in crate::store) enum BadRecord {
     /// The bytes end before the record does.
     Cut,
     /// The sum is another.
@@ -227,19 +117,10 @@ const BEGINS_GROUP: u8 = 1 << 7;
 /// Where the kind stands in a record.
 const KIND_AT: usize = 8;
 
-/// Bytes of a message record in front of the topic.
-const HEAD_BYTES: usize = 17;
-
-const QOS_BITS: u8 = 0b11;
-const RETAINED: u8 = 1 << 2;
-const MOVED: u8 = 1 << 3;
-const RECEIVED: u8 = 1 << 4;
-const ORIGIN: u8 = 1 << 5;
-
 impl<'a> Record<'a> {
     /// Whether it is of a checkpoint. Of origins there is also one here and there that is not; of
     /// the time line, which is small, no one is counted.
-    pub(super) fn is_captured(&self) -> bool {
+    pub(in crate::store) fn is_captured(&self) -> bool {
         matches!(
             self,
             Self::SessionState { .. }
@@ -282,7 +163,7 @@ impl<'a> Record<'a> {
 
     /// Bytes that [`Record::encode`] appends at most.
     #[inline]
-    pub(super) fn bytes_max(&self) -> usize {
+    pub(in crate::store) fn bytes_max(&self) -> usize {
         // Frame, fixed fields and numbers of any record but lists, which count by themselves.
         const REST_MAX: usize = FRAME_BYTES + 64;
         REST_MAX
@@ -307,7 +188,7 @@ impl<'a> Record<'a> {
 
     /// Appends the record as it stands at a place: its offset XOR its segment's salt.
     #[inline]
-    pub(super) fn encode(&self, place: u64, begins_group: bool, out: &mut Vec<u8>) {
+    pub(in crate::store) fn encode(&self, place: u64, begins_group: bool, out: &mut Vec<u8>) {
         let start = out.len();
         out.extend_from_slice(&[0; KIND_AT]);
         out.push(self.kind() | u8::from(begins_group) << 7);
@@ -321,20 +202,20 @@ impl<'a> Record<'a> {
     }
 
     /// Makes a whole record that stands at `place` the first of its commit group.
-    pub(super) fn begin_group(place: u64, whole: &mut [u8]) {
+    pub(in crate::store) fn begin_group(place: u64, whole: &mut [u8]) {
         whole[KIND_AT] |= BEGINS_GROUP;
         sum_up(place, whole);
     }
 
     /// Whether the record that `bytes` begin with is the first of its commit group, by its own
     /// account.
-    pub(super) fn begins_group(bytes: &[u8]) -> bool {
+    pub(in crate::store) fn begins_group(bytes: &[u8]) -> bool {
         bytes.get(KIND_AT).is_some_and(|kind| kind & BEGINS_GROUP != 0)
     }
 
     /// Whether `bytes` begin as a record does, by its kind.
     #[inline]
-    pub(super) fn may_begin(bytes: &[u8]) -> bool {
+    pub(in crate::store) fn may_begin(bytes: &[u8]) -> bool {
         bytes.get(KIND_AT).is_some_and(|kind| (1..=KIND_MAX).contains(&(kind & !BEGINS_GROUP)))
     }
 
@@ -427,7 +308,10 @@ impl<'a> Record<'a> {
     /// Reads the record that stands at `place`, as for [`Record::encode`], and with which `bytes`
     /// begin; tells how many bytes it has.
     #[inline]
-    pub(super) fn decode(place: u64, bytes: &'a [u8]) -> Result<(Self, usize), BadRecord> {
+    pub(in crate::store) fn decode(
+        place: u64,
+        bytes: &'a [u8],
+    ) -> Result<(Self, usize), BadRecord> {
         let whole = frame(bytes).ok_or(BadRecord::Cut)?;
         let crc = u32::from_le_bytes([whole[0], whole[1], whole[2], whole[3]]);
         if crc != checksum(place, &whole[4..]) {
@@ -438,7 +322,7 @@ impl<'a> Record<'a> {
 
     /// What the record that stands at `place`, and is all of `bytes`, was before one byte of it was
     /// damaged.
-    pub(super) fn mended(place: u64, bytes: &[u8]) -> Option<Vec<u8>> {
+    pub(in crate::store) fn mended(place: u64, bytes: &[u8]) -> Option<Vec<u8>> {
         let was = u32::from_le_bytes(*bytes.first_chunk()?);
         let mut whole = bytes.to_vec();
         match wrong_byte(was, checksum(place, &bytes[4..]), bytes.len() - 4)? {
@@ -451,7 +335,7 @@ impl<'a> Record<'a> {
 
     /// What a damaged record, with which `bytes` begin, may have been. For whom a message was is
     /// told whatever the rest looks like.
-    pub(super) fn guess(bytes: &'a [u8]) -> Option<Self> {
+    pub(in crate::store) fn guess(bytes: &'a [u8]) -> Option<Self> {
         let whole = frame(bytes)?;
         let mut body = Cursor(&whole[FRAME_BYTES..]);
         match whole[KIND_AT] & !BEGINS_GROUP {
@@ -478,19 +362,19 @@ impl<'a> Record<'a> {
 
     /// Bytes of the record that `bytes` begin with, by its own account.
     #[inline]
-    pub(super) fn length(bytes: &[u8]) -> Option<usize> {
+    pub(in crate::store) fn length(bytes: &[u8]) -> Option<usize> {
         frame(bytes).map(<[u8]>::len)
     }
 
     /// The same, also if there are not so many.
-    pub(super) fn length_told(bytes: &[u8]) -> Option<usize> {
+    pub(in crate::store) fn length_told(bytes: &[u8]) -> Option<usize> {
         let body_len = u32::from_le_bytes(bytes.get(4..8)?.try_into().ok()?);
         Some(FRAME_BYTES + body_len as usize)
     }
 
     /// Reads a message of which the sum is known to be right, or is of no interest.
     #[inline]
-    pub(super) fn message_unchecked(bytes: &'a [u8]) -> Option<MessageRecord<'a>> {
+    pub(in crate::store) fn message_unchecked(bytes: &'a [u8]) -> Option<MessageRecord<'a>> {
         let whole = frame(bytes)?;
         if whole[KIND_AT] & !BEGINS_GROUP != 1 {
             return None;
@@ -565,141 +449,6 @@ impl<'a> Record<'a> {
             _ => return None,
         };
         body.is_empty().then_some(record)
-    }
-}
-
-impl<'a> MessageRecord<'a> {
-    /// Bytes of the record that are the message's own: what a session or the retain store is
-    /// charged with, who else waits for it aside.
-    pub(super) fn own_bytes(&self) -> u32 {
-        let bytes = FRAME_BYTES + HEAD_BYTES + self.topic.len() + self.payload.len();
-        u32::try_from(bytes).expect("a packet is below 4 GiB")
-    }
-
-    #[inline]
-    fn encode(&self, out: &mut Vec<u8>) {
-        let flag = |set: bool, bit: u8| if set { bit } else { 0 };
-        let topic_len = u16::try_from(self.topic.len()).expect("a topic is at most 65,535 bytes");
-        let payload_len = u32::try_from(self.payload.len()).expect("a packet is below 4 GiB");
-        let mut head = [0; HEAD_BYTES];
-        head[0] = self.qos
-            | flag(self.retained, RETAINED)
-            | flag(self.moved_from.is_some(), MOVED)
-            | flag(self.received.is_some(), RECEIVED)
-            | flag(self.origin.is_some(), ORIGIN);
-        head[1..3].copy_from_slice(&self.vhost.to_le_bytes());
-        head[3..5].copy_from_slice(&topic_len.to_le_bytes());
-        head[5..9].copy_from_slice(&payload_len.to_le_bytes());
-        head[9..].copy_from_slice(&self.time_ms.to_le_bytes());
-        out.extend_from_slice(&head);
-        out.extend_from_slice(self.topic.as_bytes());
-        out.extend_from_slice(self.payload);
-        if let Some(position) = self.moved_from {
-            out.extend_from_slice(&position.offset().to_le_bytes());
-        }
-        if let Some((session, packet_id)) = self.received {
-            out.extend_from_slice(&session.to_le_bytes());
-            out.extend_from_slice(&packet_id.to_le_bytes());
-        }
-        if let Some(origin) = self.origin {
-            origin.encode(out);
-        }
-        out.extend_from_slice(self.targets.0);
-    }
-
-    #[inline]
-    fn decode(body: Cursor<'a>) -> Option<Self> {
-        let (message, topic) = Self::decode_around(body)?;
-        Some(Self { topic: std::str::from_utf8(topic).ok()?, ..message })
-    }
-
-    /// The same, whatever the topic is.
-    fn guess(body: Cursor<'a>) -> Option<Self> {
-        let (message, topic) = Self::decode_around(body)?;
-        Some(Self { topic: std::str::from_utf8(topic).unwrap_or_default(), ..message })
-    }
-
-    /// All but the topic, and that one's bytes.
-    #[inline]
-    fn decode_around(mut body: Cursor<'a>) -> Option<(Self, &'a [u8])> {
-        let flags = body.u8()?;
-        let vhost = body.u16()?;
-        let (topic_len, payload_len) = (body.u16()?, body.u32()?);
-        let time_ms = body.u64()?;
-        let topic = body.take(topic_len.into())?;
-        let payload = body.take(payload_len as usize)?;
-        let moved_from = match flags & MOVED {
-            0 => None,
-            _ => Some(body.u64().filter(|offset| *offset < Position::OFFSET_END)?),
-        };
-        let received = match flags & RECEIVED {
-            0 => None,
-            _ => Some((body.u32()?, body.u16()?)),
-        };
-        let origin = match flags & ORIGIN {
-            0 => None,
-            _ => Some(Origin::decode(&mut body)?),
-        };
-        let message = Self {
-            vhost,
-            qos: (flags & QOS_BITS).min(2),
-            retained: flags & RETAINED != 0,
-            time_ms,
-            topic: "",
-            payload,
-            moved_from: moved_from.map(Position::durable),
-            received,
-            origin,
-            targets: Targets(body.rest()),
-        };
-        Some((message, topic))
-    }
-}
-
-impl AcksRecord {
-    fn encode(&self, out: &mut Vec<u8>) {
-        put_varint(out, self.session.into());
-        put_varint(out, self.first);
-        for list in [&self.gone, &self.released] {
-            put_varint(out, list.len() as u64);
-            list.iter().for_each(|number| put_varint(out, number - self.first));
-        }
-    }
-
-    fn decode(body: &mut Cursor<'_>) -> Option<Self> {
-        let (session, first) = (body.narrow()?, body.varint()?);
-        let mut lists = [Vec::new(), Vec::new()];
-        for list in &mut lists {
-            for _ in 0..body.varint()? {
-                list.push(first.checked_add(body.varint()?)?);
-            }
-        }
-        let [gone, released] = lists;
-        Some(Self { session, first, gone, released })
-    }
-}
-
-impl<'a> BlockRecord<'a> {
-    fn decode(body: &mut Cursor<'a>) -> Option<Self> {
-        Some(Self {
-            session: body.narrow()?,
-            first: body.varint()?,
-            count: body.narrow()?,
-            base: body.u64()?,
-            entries: body.rest(),
-        })
-    }
-}
-
-impl Origin {
-    fn encode(self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.shard.to_le_bytes());
-        out.extend_from_slice(&self.serial.to_le_bytes());
-        out.extend_from_slice(&self.packet_id.to_le_bytes());
-    }
-
-    fn decode(body: &mut Cursor<'_>) -> Option<Self> {
-        Some(Self { shard: body.u16()?, serial: body.u64()?, packet_id: body.u16()? })
     }
 }
 

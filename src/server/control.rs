@@ -1,0 +1,45 @@
+//! The control thread's ways to the shards.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use crate::mesh::{Bell, Sender};
+use crate::reactor::Parcel;
+use crate::ring::{Socket, Wake, Waker};
+
+/// The time between two tries to send to a shard that is busy.
+const CONTROL_PAUSE: Duration = Duration::from_millis(1);
+
+/// The control thread's way to one shard.
+pub(super) struct Control {
+    pub(super) sender: Sender<Parcel<Socket>>,
+    pub(super) bell: Arc<Bell>,
+    pub(super) waker: Waker,
+}
+
+impl Control {
+    pub(super) fn send(&mut self, parcel: Parcel<Socket>) {
+        let mut parcel = parcel;
+        // A shard that does not come to take what it was sent before is busy, and will.
+        while let Err(refused) = self.sender.push_object(parcel) {
+            parcel = refused;
+            thread::sleep(CONTROL_PAUSE);
+        }
+        self.wake();
+    }
+
+    /// The same, unless there is no room: whether it was sent.
+    pub(super) fn try_send(&mut self, parcel: Parcel<Socket>) -> bool {
+        let sent = self.sender.push_object(parcel).is_ok();
+        self.wake();
+        sent
+    }
+
+    fn wake(&mut self) {
+        self.sender.publish();
+        if self.bell.must_ring() {
+            self.waker.wake();
+        }
+    }
+}

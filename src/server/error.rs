@@ -1,0 +1,106 @@
+//! Why the broker could not start.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use crate::access::LoadError;
+use crate::advice;
+use crate::disk::DirectoryError;
+use crate::ring::RingRefused;
+use crate::store::OpenError;
+
+use super::doors::SocketError;
+use super::places::ListenError;
+use super::privileges::{self, PrivilegeError};
+use super::tls::TlsError;
+
+/// Why the broker could not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    Listen(ListenError),
+    /// A Unix socket cannot.
+    Socket(PathBuf, SocketError),
+    /// It cannot run as it was asked to.
+    Privileges(PrivilegeError),
+    /// io_uring cannot be used, and nothing else may.
+    Ring(RingRefused),
+    /// A ring on epoll cannot be had.
+    Epoll(io::Error),
+    /// The data directory cannot be used.
+    Data(DirectoryError),
+    /// The user of `--user` may not use it.
+    DataOf(String, DirectoryError),
+    /// A file of TLS cannot be used.
+    Tls(TlsError),
+    /// What is in this shard's part of it cannot.
+    Store(u16, OpenError),
+    /// A file that says who may come in, or what they may do, is faulty.
+    Access(LoadError),
+    /// This user may not read a file.
+    Unreadable(String, Box<StartError>),
+    /// So many files may be open, and this many are needed before there is a client.
+    Files(u64, u64),
+    /// The thread that writes the log cannot be started: this error cannot be logged.
+    Log(io::Error),
+    /// The system refused something else: what, and why.
+    System(&'static str, io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listen(error) => error.fmt(f),
+            Self::Socket(path, error) => {
+                write!(f, "cannot listen on unix:{}: {error}", path.display())
+            }
+            Self::Privileges(error) => error.fmt(f),
+            Self::Ring(refused) => refused.fmt(f),
+            Self::Epoll(error) => {
+                write!(f, "epoll cannot be set up: {error}{}", advice::of(error))
+            }
+            Self::Tls(error) => error.fmt(f),
+            Self::Data(text @ DirectoryError::System { error, .. }) => {
+                write!(f, "--data-dir: {text}{}", advice::of(error))
+            }
+            Self::Data(error) => error.fmt(f),
+            Self::DataOf(user, error) => write!(
+                f,
+                "--data-dir: {error}; ringmq runs as {user}, who must be able to enter the \
+                 directories above, and own it and all that is in it: as root, mkdir -p DIR and \
+                 chown -R {user} DIR"
+            ),
+            Self::Access(error) => error.fmt(f),
+            Self::Unreadable(user, error) => write!(
+                f,
+                "{error}; ringmq runs as {user}, who must be able to read it, and to enter the \
+                 directories above it"
+            ),
+            Self::Store(shard, error) => write!(f, "--data-dir, shard-{shard}: {error}"),
+            Self::Files(limit, needed) => write!(
+                f,
+                "the broker itself needs some {needed} open files; {}",
+                advice::raise_files(Some(*limit))
+            ),
+            Self::Log(error) => write!(f, "cannot start the thread that logs: {error}"),
+            Self::System(what, error) => {
+                write!(f, "cannot {what}: {error}{}", advice::of(error))
+            }
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl StartError {
+    /// The same with the user, where it is about a file that the user may not read.
+    pub(super) fn with_user(self) -> Self {
+        let is_denied = match &self {
+            Self::Tls(error) => error.is_denied(),
+            Self::Access(error) => error.is_denied,
+            _ => false,
+        };
+        if is_denied { Self::Unreadable(privileges::own_name(), Box::new(self)) } else { self }
+    }
+}

@@ -1,0 +1,204 @@
+//! The record of a message, and the sessions that it is for.
+
+use super::super::cursor::{Cursor, put_varint};
+use super::super::position::Position;
+use super::{FRAME_BYTES, SessionKey};
+
+/// Bytes of a message record in front of the topic.
+const HEAD_BYTES: usize = 17;
+
+const QOS_BITS: u8 = 0b11;
+const RETAINED: u8 = 1 << 2;
+const MOVED: u8 = 1 << 3;
+const RECEIVED: u8 = 1 << 4;
+const ORIGIN: u8 = 1 << 5;
+
+/// Where a QoS 2 message came from: a second one of the same origin is the same message
+/// [MQTT-4.3.3-2].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Origin {
+    /// The shard of the publisher's session.
+    pub shard: u16,
+    /// Where that session was opened in that shard's log.
+    pub serial: u64,
+    /// The publisher's packet identifier.
+    pub packet_id: u16,
+}
+
+/// A message as it stands in the log.
+///
+/// | bytes | what |
+/// |---|---|
+/// | 1 | flags: bits 0–1 QoS as published, 2 retained, 3 moved, 4 received here, 5 origin |
+/// | 2 | vhost |
+/// | 2 | length of the topic |
+/// | 4 | length of the payload |
+/// | 8 | when it came, milliseconds of the time line |
+/// | topic | topic name |
+/// | payload | application message |
+/// | 8 | if moved: the offset where it stood before |
+/// | 6 | if received here: publisher's session 4, packet identifier 2 |
+/// | 12 | if it has an origin: shard 2, session's serial 8, packet identifier 2 |
+/// | rest | targets, each a *v*: session × 4 + 2 if RETAIN + 1 if QoS 2 |
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MessageRecord<'a> {
+    /// Names the vhost.
+    pub vhost: u16,
+    /// QoS it was published with, 0 to 2.
+    pub qos: u8,
+    /// It is its topic's retained message from here on.
+    pub retained: bool,
+    /// When it came, milliseconds of the log's time line (see [`super::Timeline`]).
+    pub time_ms: u64,
+    /// Topic name.
+    pub topic: &'a str,
+    /// Application message.
+    pub payload: &'a [u8],
+    /// Where it stood before; the targets are those that still waited for it.
+    pub moved_from: Option<Position>,
+    /// The session and packet identifier it was received with, of a publisher here, at QoS 2.
+    pub received: Option<(SessionKey, u16)>,
+    /// The same of a publisher on another shard.
+    pub origin: Option<Origin>,
+    /// Sessions that wait for it: see [`Targets`].
+    pub targets: Targets<'a>,
+}
+
+/// Sessions that a message waits for, as a record has them.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Targets<'a>(pub &'a [u8]);
+
+/// One session that a message waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Target {
+    /// The session.
+    pub session: SessionKey,
+    /// It goes out with RETAIN set.
+    pub retain: bool,
+    /// It goes out at QoS 2; else at QoS 1.
+    pub exactly_once: bool,
+}
+
+impl Target {
+    /// Appends the target to those of a record.
+    #[inline]
+    pub fn put(self, targets: &mut Vec<u8>) {
+        let bits = u64::from(self.retain) << 1 | u64::from(self.exactly_once);
+        put_varint(targets, u64::from(self.session) << 2 | bits);
+    }
+}
+
+impl Target {
+    pub(super) fn from_bits(bits: u64) -> Option<Self> {
+        let session = u32::try_from(bits >> 2).ok()?;
+        Some(Self { session, retain: bits & 2 != 0, exactly_once: bits & 1 != 0 })
+    }
+}
+
+impl Targets<'_> {
+    /// Each target, up to one that is no target.
+    pub fn iter(self) -> impl Iterator<Item = Target> {
+        let mut cursor = Cursor(self.0);
+        std::iter::from_fn(move || Target::from_bits(cursor.varint()?))
+    }
+}
+
+impl<'a> MessageRecord<'a> {
+    /// Bytes of the record that are the message's own: what a session or the retain store is
+    /// charged with, who else waits for it aside.
+    pub(in crate::store) fn own_bytes(&self) -> u32 {
+        let bytes = FRAME_BYTES + HEAD_BYTES + self.topic.len() + self.payload.len();
+        u32::try_from(bytes).expect("a packet is below 4 GiB")
+    }
+
+    #[inline]
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        let flag = |set: bool, bit: u8| if set { bit } else { 0 };
+        let topic_len = u16::try_from(self.topic.len()).expect("a topic is at most 65,535 bytes");
+        let payload_len = u32::try_from(self.payload.len()).expect("a packet is below 4 GiB");
+        let mut head = [0; HEAD_BYTES];
+        head[0] = self.qos
+            | flag(self.retained, RETAINED)
+            | flag(self.moved_from.is_some(), MOVED)
+            | flag(self.received.is_some(), RECEIVED)
+            | flag(self.origin.is_some(), ORIGIN);
+        head[1..3].copy_from_slice(&self.vhost.to_le_bytes());
+        head[3..5].copy_from_slice(&topic_len.to_le_bytes());
+        head[5..9].copy_from_slice(&payload_len.to_le_bytes());
+        head[9..].copy_from_slice(&self.time_ms.to_le_bytes());
+        out.extend_from_slice(&head);
+        out.extend_from_slice(self.topic.as_bytes());
+        out.extend_from_slice(self.payload);
+        if let Some(position) = self.moved_from {
+            out.extend_from_slice(&position.offset().to_le_bytes());
+        }
+        if let Some((session, packet_id)) = self.received {
+            out.extend_from_slice(&session.to_le_bytes());
+            out.extend_from_slice(&packet_id.to_le_bytes());
+        }
+        if let Some(origin) = self.origin {
+            origin.encode(out);
+        }
+        out.extend_from_slice(self.targets.0);
+    }
+
+    #[inline]
+    pub(super) fn decode(body: Cursor<'a>) -> Option<Self> {
+        let (message, topic) = Self::decode_around(body)?;
+        Some(Self { topic: std::str::from_utf8(topic).ok()?, ..message })
+    }
+
+    /// The same, whatever the topic is.
+    pub(super) fn guess(body: Cursor<'a>) -> Option<Self> {
+        let (message, topic) = Self::decode_around(body)?;
+        Some(Self { topic: std::str::from_utf8(topic).unwrap_or_default(), ..message })
+    }
+
+    /// All but the topic, and that one's bytes.
+    #[inline]
+    pub(super) fn decode_around(mut body: Cursor<'a>) -> Option<(Self, &'a [u8])> {
+        let flags = body.u8()?;
+        let vhost = body.u16()?;
+        let (topic_len, payload_len) = (body.u16()?, body.u32()?);
+        let time_ms = body.u64()?;
+        let topic = body.take(topic_len.into())?;
+        let payload = body.take(payload_len as usize)?;
+        let moved_from = match flags & MOVED {
+            0 => None,
+            _ => Some(body.u64().filter(|offset| *offset < Position::OFFSET_END)?),
+        };
+        let received = match flags & RECEIVED {
+            0 => None,
+            _ => Some((body.u32()?, body.u16()?)),
+        };
+        let origin = match flags & ORIGIN {
+            0 => None,
+            _ => Some(Origin::decode(&mut body)?),
+        };
+        let message = Self {
+            vhost,
+            qos: (flags & QOS_BITS).min(2),
+            retained: flags & RETAINED != 0,
+            time_ms,
+            topic: "",
+            payload,
+            moved_from: moved_from.map(Position::durable),
+            received,
+            origin,
+            targets: Targets(body.rest()),
+        };
+        Some((message, topic))
+    }
+}
+
+impl Origin {
+    pub(super) fn encode(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.shard.to_le_bytes());
+        out.extend_from_slice(&self.serial.to_le_bytes());
+        out.extend_from_slice(&self.packet_id.to_le_bytes());
+    }
+
+    pub(super) fn decode(body: &mut Cursor<'_>) -> Option<Self> {
+        Some(Self { shard: body.u16()?, serial: body.u64()?, packet_id: body.u16()? })
+    }
+}
