@@ -54,6 +54,8 @@ pub struct Logs {
     settled: u64,
     /// References to what is in no segment: how many, by where the segment before it ends.
     missed: BTreeMap<u64, u64>,
+    /// Messages of blocks that are in no segment, likewise.
+    missed_blocks: BTreeMap<u64, u64>,
 }
 
 impl Logs {
@@ -70,6 +72,7 @@ impl Logs {
             begun,
             settled: begun,
             missed: BTreeMap::new(),
+            missed_blocks: BTreeMap::new(),
         }
     }
 
@@ -87,10 +90,14 @@ impl Logs {
         is_there
     }
 
-    /// References since the last time to what is in no segment, by where the segment before it
-    /// ends.
+    /// References since the last time to what is in no segment, and messages of blocks that are in
+    /// none, by where the segment before it ends.
     pub(super) fn take_missed(&mut self) -> BTreeMap<u64, u64> {
-        std::mem::take(&mut self.missed)
+        let mut missed = std::mem::take(&mut self.missed);
+        for (end, count) in std::mem::take(&mut self.missed_blocks) {
+            *missed.entry(end).or_default() += count;
+        }
+        missed
     }
 
     #[cold]
@@ -211,6 +218,13 @@ impl QueueLog for Logs {
 
     fn block(&self, position: Position) -> Option<BlockRecord<'_>> {
         self.disk.block(position)
+    }
+
+    fn lost_block(&mut self, position: Position, count: u64) {
+        if self.disk.segment_of(position).is_none() {
+            let end = self.disk.end_before(position.offset());
+            *self.missed_blocks.entry(end).or_default() += count;
+        }
     }
 
     fn tail_bytes_max(&self) -> usize {

@@ -90,6 +90,7 @@ impl Store {
         log.set_salt(options.seed ^ wall_ms.rotate_left(32) ^ boot_ms.rotate_left(16));
         let mut lengths = std::mem::take(&mut replay.ends);
         lengths.iter().for_each(|(start, length)| log.recall_end(*start, start + length));
+        replay.starts().for_each(|start| log.recall_start(start));
         let begun = log.checkpoint();
         let mut logs = Logs::new(log);
         if let Some(newest) = logs.disk.segments().next_back() {

@@ -405,6 +405,11 @@ impl Replay {
         (catalog, losses)
     }
 
+    /// Where segments start that there were at the checkpoint or are now, also such as are missing.
+    pub(super) fn starts(&self) -> impl Iterator<Item = u64> {
+        self.holds.keys().copied()
+    }
+
     fn session(&mut self, key: SessionKey) -> Option<&mut Session> {
         self.sessions.get_mut(key as usize)?.as_mut()
     }

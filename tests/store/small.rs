@@ -54,13 +54,13 @@ impl Ended {
     /// Whoever is named in these records by more than a message: all that waits for them may be
     /// lost with it.
     fn clients_of(&self, lost: &[Place]) -> BTreeSet<Client> {
-        let of_sessions = ["session opened", "session state", "block"];
+        let of_sessions = ["session opened", "session state", "block", "queued"];
         let named = lost.iter().filter(|place| of_sessions.contains(&place.kind));
         let clients = named.filter_map(|place| {
             let (_, image) = self.images.iter().find(|(id, _)| *id == place.file)?;
             let body = &image[place.at + FRAME..];
             // Keys of so few sessions are one byte.
-            let key = u32::from(body[0]);
+            let key = u32::from(body[0]) >> if place.kind == "queued" { 2 } else { 0 };
             let sessions = &self.world.store.catalog.sessions;
             let key = sessions.keys_from(key).next().filter(|known| *known == key)?;
             let session = sessions.get(key);

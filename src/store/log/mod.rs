@@ -407,6 +407,15 @@ impl Log {
         }
     }
 
+    /// A segment started at `start`, whether it is there or not: the one before it ended there, or
+    /// earlier.
+    pub(in crate::store) fn recall_start(&mut self, start: u64) {
+        if let Some(before) = start.checked_sub(1).and_then(|before| self.segments.find(before)) {
+            let segment = &mut self.segments.list[before];
+            segment.end = segment.end.map(|end| end.min(start));
+        }
+    }
+
     /// The segment that starts at `start` ends there: that is known no more when the one behind it
     /// is gone.
     pub(in crate::store) fn recall_end(&mut self, start: u64, end: u64) {

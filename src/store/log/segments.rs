@@ -349,6 +349,7 @@ impl Segments {
             let used = segment.end.unwrap_or(self.end) - segment.start;
             let Some(file) = files.take(HEADER_BYTES + used) else { continue };
             segment.capacity = file.length() - HEADER_BYTES;
+            segment.made = segment.capacity;
             segment.file = Some(file);
             self.unfiled -= 1;
             room_end = segment.end.is_none().then_some(segment.start + segment.capacity);

@@ -71,6 +71,11 @@ pub trait QueueLog {
     /// Reads a block that is held; `None` if it cannot be read.
     fn block(&self, position: Position) -> Option<BlockRecord<'_>>;
 
+    /// A block cannot be read, and so many messages are lost with it.
+    fn lost_block(&mut self, position: Position, count: u64) {
+        let _nothing = (position, count);
+    }
+
     /// Bytes that the packed end of a queue may have.
     fn tail_bytes_max(&self) -> usize {
         QUEUE_TAIL_BYTES_MAX

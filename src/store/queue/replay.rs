@@ -309,7 +309,7 @@ impl Settling {
             None => {
                 let numbers = block.first.max(self.first)..block.end();
                 let lost = numbers.filter(|at| !self.replay.is_gone(&(*at..at + 1))).count();
-                self.front.lost += lost as u64;
+                self.lose(block, lost as u64, log);
             }
         }
     }
@@ -328,8 +328,13 @@ impl Settling {
                 self.bytes += holds.bytes;
                 self.front.middle.push_back(block);
             }
-            None => self.front.lost += u64::from(block.count),
+            None => self.lose(&block, block.count.into(), log),
         }
+    }
+
+    fn lose(&mut self, block: &Block, count: u64, log: &mut impl QueueLog) {
+        self.front.lost += count;
+        log.lost_block(block.position, count);
     }
 
     fn add_all(&mut self, first: u64, packed: &Packed, log: &mut impl QueueLog) {

@@ -48,7 +48,7 @@ pub struct MessageRecord<'a> {
     pub qos: u8,
     /// It is its topic's retained message from here on.
     pub retained: bool,
-    /// When it came, milliseconds of the log's time line (see [`super::Timeline`]).
+    /// When it came, milliseconds of the log's time line (see [`crate::store::Timeline`]).
     pub time_ms: u64,
     /// Topic name.
     pub topic: &'a str,
