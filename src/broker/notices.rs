@@ -224,7 +224,8 @@ impl Shard {
         connect: Option<&Connect<'_>>,
         now_ms: u64,
     ) {
-        let Some(why) = self.notices.why.take() else { return };
+        let why = self.notices.why.take().filter(|why| *why != Why::OthersSession);
+        let Some(why) = why else { return };
         if !log_enabled!(Warn) || !self.notices.names(Kind::Refused, now_ms) {
             return;
         }
@@ -252,6 +253,7 @@ impl Shard {
         user: Option<&str>,
         now_ms: u64,
     ) {
+        self.notices.refused_for(Why::OthersSession);
         if !log_enabled!(Warn) || !self.notices.names(Kind::Refused, now_ms) {
             return;
         }

@@ -29,6 +29,8 @@ pub(super) enum Why {
     EmptyId,
     /// A client id that is too long.
     LongId,
+    /// A session that belongs to another user: that has a line of its own.
+    OthersSession,
     /// `--max-connections`.
     Clients,
     /// `max-connections` of its vhost.
@@ -72,6 +74,7 @@ impl fmt::Display for Why {
             Self::Revoked => "the new access rules do not have it",
             Self::EmptyId => "an empty client id needs MQTT 3.1.1 and a clean session",
             Self::LongId => "its client id has over 1,024 bytes",
+            Self::OthersSession => "the session of this client id belongs to another user",
             Self::Clients => "as many clients are connected as may be (--max-connections)",
             Self::VhostClients => {
                 "as many clients are connected as may be in its vhost (max-connections in `limits`)"
