@@ -120,10 +120,13 @@ fn nameless_certificates() {
         let flags = ["--tls-client-ca", text(&authority.file), "--tls-identity", identity];
         let flags = [&flags[..], &["--tls-client", "optional"]].concat();
         let mut doors = Doors::open(2, &authority.server(), &flags);
-        for version in VERSIONS {
-            for (own, is_let_in) in [(Some(refused), false), (Some(&named), true), (None, true)] {
+        for (v, version) in VERSIONS.into_iter().enumerate() {
+            let owns = [(Some(refused), false), (Some(&named), true), (None, true)];
+            for (n, (own, is_let_in)) in owns.into_iter().enumerate() {
                 let config = config(&authority, &[version], own);
-                let came = Secure::connect(doors.addr, &config, "client").map(|_| ());
+                // An id of its own: it is another user's until that one has left.
+                let id = format!("client-{v}-{n}");
+                let came = Secure::connect(doors.addr, &config, &id).map(|_| ());
                 assert_eq!(came.is_ok(), is_let_in, "{identity}: {came:?}");
             }
         }
