@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use log::warn;
+use log::{Level, warn};
 
 use crate::limits::DROPS_NAMED_MAX;
 use crate::store::SessionKey;
@@ -87,6 +87,12 @@ struct Account {
 }
 
 impl Accounts {
+    /// The level of one's own line: the first of its kind in a while is for everybody to see, the
+    /// others are counted.
+    pub(super) fn level_of(&mut self, key: SessionKey, client_id: &str, matter: Matter) -> Level {
+        if self.is_first(key, client_id, matter) { Level::Warn } else { Level::Debug }
+    }
+
     /// Counts one; or, if it is the first of its kind in a while, has the caller log it.
     #[must_use]
     pub(super) fn is_first(&mut self, key: SessionKey, client_id: &str, matter: Matter) -> bool {

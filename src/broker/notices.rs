@@ -6,7 +6,7 @@
 use std::fmt;
 
 use log::Level::{Info, Warn};
-use log::{debug, info, log_enabled, warn};
+use log::{debug, info, log, log_enabled, warn};
 
 use crate::access::Identity;
 use crate::limits::{DROPS_NAMED_MAX, PRE_CONNECT_BYTES_MAX};
@@ -293,7 +293,8 @@ impl Shard {
     /// A client published where it may not.
     pub(super) fn tell_denied_publish(&mut self, key: SessionKey, topic: TopicName<'_>) {
         let client = &*self.catalog.sessions.get(key).client_id;
-        if self.out.accounts.is_first(key, client, Matter::DeniedPublish) {
+        let level = self.out.accounts.level_of(key, client, Matter::DeniedPublish);
+        if log_enabled!(level) {
             let why = if topic.is_system() {
                 "nobody but the broker publishes to $SYS"
             } else if topic.level_count() > self.out.options.topic_levels_max {
@@ -302,8 +303,8 @@ impl Shard {
                 "the access rules deny it"
             };
             let topic = topic.as_str();
-            warn!(
-                client, event = "publish_denied", topic;
+            log!(
+                level, client, event = "publish_denied", topic;
                 "may not publish to {}: {why}", Shown(topic)
             );
         }
@@ -317,13 +318,12 @@ impl Shard {
         why: &str,
     ) {
         let client = &*self.catalog.sessions.get(key).client_id;
-        if self.out.accounts.is_first(key, client, Matter::DeniedSubscription) {
-            let filter = filter.as_str();
-            warn!(
-                client, event = "subscription_denied", filter;
-                "may not subscribe to {}: {why}", Shown(filter)
-            );
-        }
+        let level = self.out.accounts.level_of(key, client, Matter::DeniedSubscription);
+        let filter = filter.as_str();
+        log!(
+            level, client, event = "subscription_denied", filter;
+            "may not subscribe to {}: {why}", Shown(filter)
+        );
     }
 
     /// When [`Shard::tell_due`] is due.
