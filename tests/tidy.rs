@@ -196,6 +196,7 @@ const BAD: &[(&str, &str, &str, usize)] = &[
     ("pure", "src/broker/a.rs", "//! A.\nstruct A(Rc<B>);", 2),
     ("pure", "src/broker/a.rs", "//! A.\ntype A = HashMap<B, C, RandomState>;", 2),
     ("asked in time", "src/disk/a.rs", "//! A.\nuse rustix::param::page_size;", 2),
+    ("asked in time", "src/disk/a.rs", "//! A.\nuse rustix::time::clock_gettime;", 2),
     ("asked in time", "src/server/a.rs", "//! A.\n\nlet a = read(\"/proc/self/auxv\");", 3),
     ("columns", "tests/a.rs", "//! A.\n\n// {LONG}", 3),
     ("opening", "src/mqtt/a.rs", "// A.\n", 1),

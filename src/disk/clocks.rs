@@ -3,7 +3,7 @@
 use std::fs;
 
 use log::warn;
-use rustix::time::{ClockId, Timespec, clock_gettime};
+use nix::time::{ClockId, clock_gettime};
 
 use crate::limits::{CLOCK_JUMP_MS, CLOCK_PLAUSIBLE_MS};
 use crate::store::{ClockReading, clock_set_ms};
@@ -64,14 +64,16 @@ impl Clocks {
 }
 
 fn read(boot_id: u128) -> ClockReading {
-    let wall_ms = milliseconds(clock_gettime(ClockId::Realtime));
-    let boot_ms = milliseconds(clock_gettime(ClockId::Boottime));
+    let wall_ms = milliseconds(ClockId::CLOCK_REALTIME);
+    let boot_ms = milliseconds(ClockId::CLOCK_BOOTTIME);
     ClockReading { wall_ms, boot_ms, boot_id }
 }
 
-/// 0 before 1970.
-fn milliseconds(time: Timespec) -> u64 {
-    let ms = i128::from(time.tv_sec) * 1000 + i128::from(time.tv_nsec / 1_000_000);
+/// What a clock shows; 0 before 1970. The C library is asked: rustix would read what the user of
+/// `--user` may not.
+fn milliseconds(clock: ClockId) -> u64 {
+    let time = clock_gettime(clock).expect("Linux has had these clocks since 2.6.39");
+    let ms = i128::from(time.tv_sec()) * 1000 + i128::from(time.tv_nsec() / 1_000_000);
     u64::try_from(ms.max(0)).unwrap_or(u64::MAX)
 }
 

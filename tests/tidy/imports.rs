@@ -30,7 +30,7 @@ const TABLE: &[Row] = &[
     row("access", &["mqtt"], ACCESS_CRATES),
     row("transport", &[], &["bytes", "rustls", "x509_cert"]),
     row("store", &[], &["bytes", "compact_str", "crc32c", "foldhash", "hashbrown", "log"]),
-    row("disk", &["store"], &["crc32c", "libc", "log", "memmap2", "rustix"]),
+    row("disk", &["store"], &["crc32c", "libc", "log", "memmap2", "nix", "rustix"]),
     row("mesh", &[], &["loom"]),
     row("ring", &[], &["bytes", "io_uring", "libc", "log", "rustix", "slab"]),
     row("broker", &["access", "mqtt", "store"], BROKER_CRATES),

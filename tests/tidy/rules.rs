@@ -187,7 +187,9 @@ fn asked_in_time(tree: &Tree<'_>) -> Vec<Fault> {
             token.kind == Kind::Literal && SELF_TEXTS.iter().any(|text| token.text.contains(text))
         };
         let asks_rustix = |at: &usize| {
-            source.at(*at) == "rustix" && source.at(at + 1) == "::" && source.at(at + 2) == "param"
+            source.at(*at) == "rustix"
+                && source.at(at + 1) == "::"
+                && ["param", "time"].contains(&source.at(at + 2))
         };
         let late = |at: usize| {
             source.fault(source.tokens[at].line, "not to be read any more after --user")
