@@ -69,11 +69,16 @@ fn read(boot_id: u128) -> ClockReading {
     ClockReading { wall_ms, boot_ms, boot_id }
 }
 
-/// What a clock shows; 0 before 1970. The C library is asked: rustix would read what the user of
+/// What a clock shows. The C library is asked: rustix would read what the user of
 /// `--user` may not.
 fn milliseconds(clock: ClockId) -> u64 {
     let time = clock_gettime(clock).expect("Linux has had these clocks since 2.6.39");
-    let ms = i128::from(time.tv_sec()) * 1000 + i128::from(time.tv_nsec() / 1_000_000);
+    since_zero(time.tv_sec(), time.tv_nsec())
+}
+
+/// Whole milliseconds; 0 before zero.
+fn since_zero(seconds: i64, nanoseconds: i64) -> u64 {
+    let ms = i128::from(seconds) * 1000 + i128::from(nanoseconds / 1_000_000);
     u64::try_from(ms.max(0)).unwrap_or(u64::MAX)
 }
 
@@ -139,7 +144,7 @@ mod tests {
     // Before 1970 a clock shows 0.
     #[test]
     fn before_1970() {
-        let at = |tv_sec, tv_nsec| milliseconds(Timespec { tv_sec, tv_nsec });
+        let at = since_zero;
         assert_eq!((at(-1, 999_999_999), at(0, 0), at(2, 7_000_000)), (0, 0, 2007));
     }
 }
