@@ -39,8 +39,8 @@ fn values(unit: &str, key: &str) -> Vec<String> {
     lines.map(str::to_owned).collect()
 }
 
-/// Programs, unit and flags come where they belong, with the modes they need; what an operator has
-/// changed stays when it is installed again.
+/// Programs, manual, completions, unit and flags come where they belong, with the modes they need;
+/// what an operator has changed stays when it is installed again.
 #[test]
 fn installs_below_a_root() {
     for (prefix, units) in
@@ -57,9 +57,14 @@ fn installs_below_a_root() {
             let output = install(&flags);
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
             let bin = prefix.trim_matches('/').to_owned() + "/bin/";
+            let share = prefix.trim_matches('/').to_owned() + "/share/";
             for (path, mode) in [
                 (bin.clone() + "ringmq", 0o755),
                 (bin + "ringmq-store", 0o755),
+                (share.clone() + "man/man1/ringmq.1", 0o644),
+                (share.clone() + "bash-completion/completions/ringmq", 0o644),
+                (share.clone() + "fish/vendor_completions.d/ringmq.fish", 0o644),
+                (share + "zsh/site-functions/_ringmq", 0o644),
                 (format!("{units}/ringmq.service"), 0o644),
                 ("etc/default/ringmq".to_owned(), 0o644),
             ] {

@@ -10,7 +10,8 @@ use super::values::{parse_publish_bytes, parse_subscriptions, parse_topic_levels
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct AbuseOptions {
     /// Open connections of one address (IPv6: of one /64); one more is closed. 0: no limit.
-    /// Loopback addresses and Unix sockets are exempt
+    ///
+    /// Loopback addresses and Unix sockets are exempt.
     #[arg(
         long = "address-connections-max",
         value_name = "N",
@@ -20,8 +21,9 @@ pub struct AbuseOptions {
     )]
     pub address_connections_max: u32,
 
-    /// Connections that one address may open in a second; one more is closed. 0: no limit. Exempt
-    /// as for --address-connections-max
+    /// Connections that one address may open in a second; one more is closed. 0: no limit.
+    ///
+    /// Loopback addresses and Unix sockets are exempt.
     #[arg(
         long = "address-connects-per-second",
         value_name = "N",
@@ -31,7 +33,7 @@ pub struct AbuseOptions {
     )]
     pub address_connects_per_s: u32,
 
-    /// Messages a second that one client may publish; when it has sent more it is not read from
+    /// Messages a second that one client may publish; the broker does not read from a faster one
     /// for a while. 0: no limit
     #[arg(
         long = "client-publish-rate",
@@ -42,8 +44,8 @@ pub struct AbuseOptions {
     )]
     pub client_publishes_per_s: u32,
 
-    /// Bytes a second of topics and payloads that one client may publish; as
-    /// --client-publish-rate. 0: no limit
+    /// Bytes a second of topics and payloads that one client may publish, as --client-publish-rate.
+    /// 0: no limit
     #[arg(
         long = "client-publish-bytes",
         value_name = "BYTES",
@@ -53,7 +55,7 @@ pub struct AbuseOptions {
     )]
     pub client_publish_bytes_per_s: u64,
 
-    /// Filters one session may hold; a SUBSCRIBE to one more is answered 0x80
+    /// Filters that one session may hold; a SUBSCRIBE to one more is answered 0x80
     #[arg(
         long = "max-subscriptions",
         value_name = "N",
@@ -63,8 +65,10 @@ pub struct AbuseOptions {
     )]
     pub subscriptions_max: usize,
 
-    /// Levels a topic or filter may have; a SUBSCRIBE to a deeper filter is answered 0x80, a
-    /// message to a deeper topic is denied (see --on-denied)
+    /// Levels that a topic or a filter may have, at most 65535.
+    ///
+    /// A SUBSCRIBE to a deeper filter is answered 0x80. A message to a deeper topic is denied, see
+    /// --on-denied.
     #[arg(
         long = "max-topic-levels",
         value_name = "N",

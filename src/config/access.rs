@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 
 use crate::access::Sources;
 use crate::limits;
@@ -10,22 +10,28 @@ use crate::limits;
 /// Who may connect and what they may do.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct Access {
-    /// Users and their passwords, as mosquitto_passwd or `ringmq passwd` write them, or an export
-    /// of RabbitMQ's or LavinMQ's definitions. Without users, clients come in by loopback alone
+    /// Users and hashes of their passwords.
+    ///
+    /// The file is as mosquitto_passwd or `ringmq passwd` write it, or an export of RabbitMQ's or
+    /// LavinMQ's definitions. Without users, clients may connect only by listeners that this host
+    /// alone can reach.
     #[arg(long, value_name = "FILE", help_heading = "Access")]
     pub passwords: Option<PathBuf>,
 
-    /// What each user may publish and subscribe to, as in Mosquitto; what it does not allow is
-    /// forbidden
+    /// What each user may publish and subscribe to, in Mosquitto's syntax.
+    ///
+    /// What the file does not allow is forbidden.
     #[arg(long, value_name = "FILE", help_heading = "Access")]
     pub acl: Option<PathBuf>,
 
-    /// Directory with one for each vhost, its name percent-encoded, with its own files `passwords`,
-    /// `acl` and `limits`
-    #[arg(long, value_name = "DIR", help_heading = "Access")]
+    /// Directory with a subdirectory for each vhost.
+    ///
+    /// A subdirectory has the percent-encoded name of its vhost, and its own files `passwords`,
+    /// `acl` and `limits`.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Access")]
     pub vhosts: Option<PathBuf>,
 
-    /// Vhost of clients whose user name is no VHOST:USER; --passwords and --acl are for it
+    /// Vhost of clients whose user name is not VHOST:USER; --passwords and --acl are for it
     #[arg(
         long = "default-vhost",
         value_name = "NAME",
@@ -35,12 +41,14 @@ pub struct Access {
     )]
     pub default_vhost: String,
 
-    /// Let clients without a user in by every listener, and beside users
+    /// Let clients without a user connect by every listener, also when there are users
     #[arg(long = "allow-anonymous", help_heading = "Access")]
     pub allow_anonymous: bool,
 
-    /// Wrong passwords from one address within a minute, after which it is refused unheard; 0 for
-    /// any number. Loopback addresses and Unix sockets are exempt
+    /// Wrong passwords from one address within a minute; then its logins are refused. 0: no limit.
+    ///
+    /// The broker refuses such a login without a look at the password. Loopback addresses and Unix
+    /// sockets are exempt.
     #[arg(
         long = "auth-failures-max",
         value_name = "N",
@@ -49,7 +57,7 @@ pub struct Access {
     )]
     pub auth_failures_max: u32,
 
-    /// What becomes of a message whose publisher may not publish to its topic
+    /// What happens to a message whose publisher may not publish to its topic
     #[arg(
         long = "on-denied",
         value_enum,
@@ -59,7 +67,7 @@ pub struct Access {
     )]
     pub on_denied: OnDenied,
 
-    /// Who may take over the client id of somebody who is connected, and its session
+    /// Who may take over a client id that is in use, and its session
     #[arg(
         long,
         value_enum,
@@ -73,18 +81,18 @@ pub struct Access {
 /// What becomes of a message whose publisher may not publish to its topic.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnDenied {
-    /// It is acknowledged, dropped and counted
+    /// The message is acknowledged, dropped and counted
     Drop,
-    /// Its publisher is disconnected
+    /// The publisher is disconnected
     Disconnect,
 }
 
 /// Who may take over a client id that is in use.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Takeover {
-    /// A client of the same user, or anonymous as the other is
+    /// A client of the same user, or an anonymous client if the other is anonymous as well
     SameUser,
-    /// Everybody in the vhost
+    /// Any client of the vhost
     Any,
 }
 

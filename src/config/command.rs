@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 
 use super::Options;
 
@@ -52,13 +52,13 @@ pub enum VhostAct {
         name: String,
 
         /// Data directory
-        #[arg(long, value_name = "DIR")]
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
         data_dir: PathBuf,
     },
     /// List number and name of each vhost
     List {
         /// Data directory
-        #[arg(long, value_name = "DIR")]
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
         data_dir: PathBuf,
     },
 }
@@ -79,7 +79,7 @@ pub enum SessionAct {
         vhost: String,
 
         /// Data directory
-        #[arg(long, value_name = "DIR")]
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
         data_dir: PathBuf,
     },
 }
@@ -116,10 +116,15 @@ enum Tool {
 }
 
 impl Command {
+    /// All that the command line takes: what help, manual and completions are made from.
+    pub fn definition() -> clap::Command {
+        CommandLine::command()
+    }
+
     /// What the process's own arguments ask for. On `--help`, `--version` or a bad value this
     /// prints and ends the process: 0 for the first two, 2 for the third.
     pub fn from_command_line() -> Self {
-        let given = CommandLine::command().get_matches();
+        let given = Self::definition().get_matches();
         let line = CommandLine::from_arg_matches(&given).unwrap_or_else(|error| error.exit());
         match line.into() {
             Self::Serve(options) => {

@@ -25,7 +25,7 @@ pub struct Owner {
 /// Doors and privileges.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct DoorOptions {
-    /// Mode of the Unix sockets of --listen, octal: who may connect
+    /// Mode of the Unix sockets of --listen, in octal; it says who may connect
     #[arg(
         long = "unix-mode",
         value_name = "MODE",
@@ -35,17 +35,20 @@ pub struct DoorOptions {
     )]
     pub unix_mode: u32,
 
-    /// Owner of the Unix sockets of --listen [default: who starts ringmq]
+    /// Owner of the Unix sockets of --listen: USER, USER:GROUP or :GROUP [default: the user that
+    /// starts ringmq]
     #[arg(
         long = "unix-owner",
-        value_name = "USER[:GROUP]",
+        value_name = "OWNER",
         value_parser = parse_owner,
         help_heading = "Network"
     )]
     pub unix_owner: Option<Owner>,
 
-    /// Addresses of the proxies that may connect to listeners with ",proxy"; may be given several
-    /// times. Others are closed
+    /// Proxies that may connect to listeners with `,proxy`, as in 10.0.0.0/8; may be given several
+    /// times.
+    ///
+    /// Connections from other addresses are closed.
     #[arg(
         long = "proxy-trust",
         value_name = "CIDR",
@@ -54,8 +57,10 @@ pub struct DoorOptions {
     )]
     pub proxy_trust: Vec<Cidr>,
 
-    /// User to run as once every address is bound; ringmq must be started as root for it. The
-    /// user's groups come along, and --data-dir must be the user's
+    /// User that ringmq becomes once every address is bound.
+    ///
+    /// It must be started as root for that. It takes the user's groups as well, and --data-dir must
+    /// be the user's.
     #[arg(long = "user", value_name = "NAME", help_heading = "Process")]
     pub user: Option<String>,
 }

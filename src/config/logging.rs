@@ -7,8 +7,10 @@ use super::values::parse_log_filter;
 /// See the module.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct LogOptions {
-    /// What to log on standard error: off, error, warn, info, debug or trace, also for one part
-    /// alone, as in info,ringmq::ring=debug. SIGUSR2 turns debug on and off. RUST_LOG is not read
+    /// What goes to standard error: off, error, warn, info, debug or trace.
+    ///
+    /// It can be said for one part alone, as in `info,ringmq::ring=debug`. SIGUSR2 turns debug on
+    /// and off. RUST_LOG is not read.
     #[arg(
         long = "log",
         value_name = "FILTER",
@@ -18,12 +20,13 @@ pub struct LogOptions {
     )]
     pub filter: String,
 
-    /// How log lines look [default: journald where standard error is the journal, else text]
+    /// How log lines look [default: text, or journald where standard error is the journal]
     #[arg(long = "log-format", value_enum, value_name = "FORMAT", help_heading = "Logging")]
     pub format: Option<LogFormat>,
 
-    /// Whether to log each client that connects or disconnects. Those that are refused are logged
-    /// in any case
+    /// Whether clients that connect and disconnect are logged.
+    ///
+    /// Those that are refused are logged in any case.
     #[arg(
         long = "log-connections",
         value_enum,
@@ -37,19 +40,19 @@ pub struct LogOptions {
 /// How log lines look.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people: time in UTC, level, shard, client, what happened
+    /// For people, with time in UTC, level, shard, client and what happened
     Text,
     /// One JSON object a line
     Json,
-    /// For the journal: its priority in front, and no time
+    /// For the journal, with its priority in front and without a time
     Journald,
 }
 
 /// Whether something is done.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Switch {
-    /// It is
+    /// Yes
     On,
-    /// It is not
+    /// No
     Off,
 }

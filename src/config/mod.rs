@@ -22,7 +22,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum};
+use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum, ValueHint};
 
 use crate::limits;
 
@@ -49,17 +49,18 @@ use values::{
     about = "An MQTT 3.1.1 broker for Linux, on io_uring or epoll",
     after_help = "BYTES is a number with KiB, MiB, GiB, TiB or nothing after it; \
                   DURATION is a number with ms, s, m, h or d after it, or 0. \
-                  A limit of 0 is none."
+                  For a limit, 0 means: no limit."
 )]
 pub struct Options {
-    /// Address to accept MQTT on, or the path of a Unix socket; may be given several times. A name
-    /// is a host's or an interface's and stands for all its addresses, a port alone for all of this
-    /// host. Port 0 lets the system pick a free one, which is logged. With ",proxy" behind it, as
-    /// in 0.0.0.0:1883,proxy, each connection must begin with a PROXY protocol header, version 1
-    /// or 2
+    /// Where to accept MQTT: ADDR:PORT, NAME:PORT, PORT or unix:PATH; may be given several times.
+    ///
+    /// NAME is a host or an interface and stands for all its addresses; PORT alone stands for all
+    /// addresses of this host. Port 0 lets the system pick a free port, which is logged. With
+    /// `,proxy` behind it, as in `0.0.0.0:1883,proxy`, each connection must begin with a PROXY
+    /// protocol header of version 1 or 2.
     #[arg(
         long,
-        value_name = "[ADDR|NAME]:PORT|unix:PATH",
+        value_name = "ADDRESS",
         default_value = "127.0.0.1:1883",
         value_parser = parse_listen,
         help_heading = "Network"
@@ -87,7 +88,7 @@ pub struct Options {
     )]
     pub connections_max: usize,
 
-    /// Largest packet a client may send, header included; a larger one closes its connection
+    /// Largest packet that a client may send, with its header; a larger one closes its connection
     #[arg(
         long = "max-packet-size",
         value_name = "BYTES",
@@ -97,8 +98,10 @@ pub struct Options {
     )]
     pub packet_bytes_max: usize,
 
-    /// Output held for one client that reads too slowly; when it is full the clients that publish
-    /// to it wait for --qos0-patience, then QoS 0 to it is dropped and QoS 1 waits in its session
+    /// Output held for one client that reads too slowly.
+    ///
+    /// When it is full, the clients that publish to it wait for --qos0-patience. Then QoS 0 to it
+    /// is dropped, and QoS 1 and 2 wait in its session.
     #[arg(
         long = "max-outgoing-bytes",
         value_name = "BYTES",
@@ -108,7 +111,8 @@ pub struct Options {
     )]
     pub outgoing_bytes_max: usize,
 
-    /// How long a client that reads too slowly may hold its publishers back; 0 drops at once
+    /// How long a client that reads too slowly may hold back its publishers before QoS 0 to it is
+    /// dropped; 0: no time
     #[arg(
         long = "qos0-patience",
         value_name = "DURATION",
@@ -118,7 +122,7 @@ pub struct Options {
     )]
     pub qos0_patience_ms: u64,
 
-    /// QoS 1 and 2 messages on the way to one client before it acknowledges the first of them
+    /// QoS 1 and 2 messages that were sent to one client and are not acknowledged
     #[arg(
         long = "max-inflight",
         value_name = "N",
@@ -132,8 +136,10 @@ pub struct Options {
     #[command(flatten)]
     pub abuse: AbuseOptions,
 
-    /// Threads that serve clients, 1 to 64 [default: those --data-dir was made with, or the CPUs
-    /// this process may use]
+    /// Threads that serve clients, 1 to 64 [default: CPUs].
+    ///
+    /// The default is the number that --data-dir was made with. For a new directory it is the
+    /// number of CPUs that this process may use, by affinity and CPU quota.
     #[arg(
         long,
         value_name = "N",
@@ -142,12 +148,13 @@ pub struct Options {
     )]
     pub shards: Option<NonZero<usize>>,
 
-    /// Let the system move the shards between CPUs. They are never pinned where a CPU quota is
-    /// lower than the number of CPUs
+    /// Let the system move the shards between CPUs.
+    ///
+    /// They are never pinned where a CPU quota is lower than the number of CPUs.
     #[arg(long = "no-pin", action = ArgAction::SetFalse, help_heading = "Shards")]
     pub pin: bool,
 
-    /// What the shards ask the kernel with
+    /// Interface of the kernel that the shards use
     #[arg(
         long,
         value_enum,
@@ -157,11 +164,13 @@ pub struct Options {
     )]
     pub ring: RingKind,
 
-    /// Directory of sessions, waiting messages and retained messages, made if it is missing. One
-    /// ringmq may use it at a time, always with the number of shards it was made with
+    /// Directory of sessions, waiting messages and retained messages; made if it is missing.
+    ///
+    /// One ringmq may use it at a time, always with the number of shards it was made with.
     #[arg(
         long = "data-dir",
         value_name = "DIR",
+        value_hint = ValueHint::DirPath,
         default_value = "./ringmq-data",
         help_heading = "Storage"
     )]
@@ -177,7 +186,7 @@ pub struct Options {
     )]
     pub durability: Durability,
 
-    /// How long the session of a client that stays away is kept; 0 keeps it for ever
+    /// How long the session of an absent client is kept; 0: for ever
     #[arg(
         long = "session-expiry",
         value_name = "DURATION",
@@ -187,8 +196,10 @@ pub struct Options {
     )]
     pub session_expiry: SessionExpiry,
 
-    /// Messages that may wait for one session, in BYTES or percent of the file system (P%);
-    /// --session-overflow says what comes then [default: 10%, or 1GiB if that is more]
+    /// Messages that may wait for one session, in BYTES or as a share of the file system (P%)
+    /// [default: 10%, at least 1GiB].
+    ///
+    /// --session-overflow says what happens when the session is full.
     #[arg(
         long = "session-max-bytes",
         value_name = "BYTES|P%",
@@ -197,7 +208,7 @@ pub struct Options {
     )]
     pub session_bytes_max: Option<DiskShare>,
 
-    /// What happens when a message comes for a session that is full
+    /// What happens to a message for a session that is full
     #[arg(
         long = "session-overflow",
         value_enum,
@@ -207,7 +218,7 @@ pub struct Options {
     )]
     pub session_overflow: SessionOverflow,
 
-    /// Topics with a retained message; one for a topic more is delivered and not retained
+    /// Topics with a retained message; a message to one topic more is delivered and not retained
     #[arg(
         long = "retained-max-count",
         value_name = "N",
@@ -217,7 +228,8 @@ pub struct Options {
     )]
     pub retained_max: u64,
 
-    /// All retained messages with their topics; one more is delivered and not retained
+    /// Bytes of all retained messages with their topics; a message beyond is delivered and not
+    /// retained
     #[arg(
         long = "retained-max-bytes",
         value_name = "BYTES",
@@ -227,8 +239,8 @@ pub struct Options {
     )]
     pub retained_bytes_max: u64,
 
-    /// Free space of the file system, in BYTES or percent of its size (P%), below which publishers
-    /// wait; 0 lets them fill it [default: 1GiB, or 5% if that is less]
+    /// Free space of the file system, in BYTES or as a share of its size (P%), below which
+    /// publishers wait; 0: none [default: 1GiB, or 5% if that is less]
     #[arg(
         long = "disk-low",
         value_name = "BYTES|P%",
@@ -237,8 +249,10 @@ pub struct Options {
     )]
     pub disk_low: Option<DiskShare>,
 
-    /// Size of the files that messages are stored in; a few of them are allocated ahead for each
-    /// shard. The first are smaller, and grow with what is written
+    /// Size of the files that messages are stored in.
+    ///
+    /// A few of them are allocated ahead for each shard. The first have 1 MiB, and they grow with
+    /// what is written.
     #[arg(
         long = "segment-bytes",
         value_name = "BYTES",
@@ -269,9 +283,9 @@ pub enum RingKind {
 /// When a message counts as stored.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
-    /// When the disk has it (fdatasync): it survives a power loss
+    /// After fdatasync; the message survives a power loss
     Disk,
-    /// When the system has it (write): it survives a killed broker, not a power loss
+    /// After the write; the message survives a killed broker, not a power loss
     Os,
 }
 
@@ -287,11 +301,11 @@ pub enum SessionExpiry {
 /// What happens when a message comes for a session that is full.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionOverflow {
-    /// The messages that wait longest in it are dropped
+    /// The messages that have waited longest are dropped
     DropOldest,
-    /// The new one is dropped for this session
+    /// The new message is dropped for this session
     DropNewest,
-    /// Its publisher waits until there is room again
+    /// The publisher waits until there is room
     Block,
 }
 

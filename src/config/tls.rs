@@ -11,19 +11,21 @@ use super::values::parse_server_name;
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 #[command(next_help_heading = "TLS")]
 pub struct TlsOptions {
-    /// Address to accept MQTT over TLS on, usually port 8883, as --listen takes it; may be given
-    /// several times. With ",proxy" behind it a PROXY protocol header must come before TLS
+    /// Where to accept MQTT over TLS, usually port 8883; may be given several times.
+    ///
+    /// It takes the same as --listen, except Unix sockets, and needs --tls-cert and --tls-key. With
+    /// `,proxy` behind it, a PROXY protocol header must come before TLS.
     #[arg(
         id = "tls-listen",
         long = "tls-listen",
-        value_name = "[ADDR|NAME]:PORT",
+        value_name = "ADDRESS",
         value_parser = parse_tls_listen,
         requires = "tls-cert",
         requires = "tls-key"
     )]
     pub listen: Vec<ListenRequest>,
 
-    /// The server's certificate and those of its issuers, as PEM
+    /// The server's certificate, then those of its issuers, as PEM
     #[arg(id = "tls-cert", long = "tls-cert", value_name = "FILE", requires = "tls-key")]
     pub cert: Option<PathBuf>,
 
@@ -41,8 +43,9 @@ pub struct TlsOptions {
     )]
     pub min: TlsMin,
 
-    /// Certificate and key for clients that ask for this host; *.example.com is for every name
-    /// with one label more; may be given several times
+    /// Certificate and key for clients that ask for this host; may be given several times.
+    ///
+    /// `*.example.com` is for every name with one label more.
     #[arg(
         id = "tls-sni",
         long = "tls-sni",
@@ -51,11 +54,11 @@ pub struct TlsOptions {
     )]
     pub names: Vec<ServerName>,
 
-    /// Certificates of those who issue client certificates, as PEM
+    /// Certificates of the issuers of client certificates, as PEM
     #[arg(id = "tls-client-ca", long = "tls-client-ca", value_name = "FILE")]
     pub client_ca: Option<PathBuf>,
 
-    /// Whether clients must show a certificate of --tls-client-ca
+    /// Whether clients must show a certificate of an issuer in --tls-client-ca
     #[arg(
         id = "tls-client",
         long = "tls-client",
@@ -77,8 +80,9 @@ pub struct TlsOptions {
     )]
     pub identity: TlsIdentity,
 
-    /// Client certificates that were revoked, as PEM; each issuer of clients needs its list; may
-    /// be given several times
+    /// A list of revoked client certificates, as PEM; may be given several times.
+    ///
+    /// Each issuer of client certificates needs its list.
     #[arg(id = "tls-crl", long = "tls-crl", value_name = "FILE", requires = "tls-client-ca")]
     pub crls: Vec<PathBuf>,
 }
@@ -98,10 +102,10 @@ pub enum TlsMin {
 /// Whether clients must show a certificate.
 #[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TlsClients {
-    /// Who has none is not let in
+    /// A client without a certificate is refused
     #[default]
     Required,
-    /// Who has none is let in; one that is shown must be good
+    /// A client without a certificate may connect; a certificate that is shown must be good
     Optional,
 }
 
@@ -112,7 +116,7 @@ pub enum TlsIdentity {
     Cn,
     /// The first alternative name that is a DNS name, a URI or an e-mail address
     San,
-    /// Nothing: CONNECT says who it is
+    /// Nothing; the user name is that of CONNECT
     #[default]
     None,
 }

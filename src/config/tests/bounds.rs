@@ -82,3 +82,37 @@ fn a_limit_of_0_is_none() {
         }
     }
 }
+
+// Numbers that a help tells in its own words are those of the limits.
+#[test]
+fn help_tells_the_limits() {
+    const GIB: u64 = 1 << 30;
+    let command = Options::command();
+    for (flag, told) in [
+        ("shards", format!("1 to {}", limits::SHARDS_MAX)),
+        ("max-topic-levels", format!("at most {}", limits::TOPIC_LEVELS_MAX)),
+        (
+            "session-max-bytes",
+            format!(
+                "[default: {}%, at least {}GiB]",
+                limits::SESSION_QUOTA_PERCENT_DEFAULT,
+                limits::SESSION_QUOTA_BYTES_DEFAULT / GIB
+            ),
+        ),
+        (
+            "disk-low",
+            format!(
+                "[default: {}GiB, or {}% if that is less]",
+                limits::DISK_LOW_BYTES_DEFAULT / GIB,
+                limits::DISK_LOW_PERCENT_DEFAULT
+            ),
+        ),
+        ("segment-bytes", format!("first have {} MiB", limits::SEGMENT_BYTES_FIRST >> 20)),
+    ] {
+        let mut arguments = command.get_arguments();
+        let argument = arguments.find(|argument| argument.get_long() == Some(flag));
+        let argument = argument.expect("there is such a flag");
+        let help = argument.get_long_help().or(argument.get_help()).expect("it has a help");
+        assert!(help.to_string().contains(&told), "{flag}: {told}: {help}");
+    }
+}
