@@ -67,6 +67,8 @@ fn installs_below_a_root() {
                 (share + "zsh/site-functions/_ringmq", 0o644),
                 (format!("{units}/ringmq.service"), 0o644),
                 ("etc/default/ringmq".to_owned(), 0o644),
+                // Others may not look for keys in it; the user's group is not known here.
+                ("etc/ringmq".to_owned(), 0o750),
             ] {
                 let found = fs::metadata(root.join(&path));
                 let found = found.unwrap_or_else(|error| panic!("{path}: {error}"));
@@ -167,6 +169,8 @@ fn unit_fits_the_broker() {
     for call in RING_CALLS {
         assert!(filters[0].split(' ').any(|name| name == call), "{call}: {filters:?}");
     }
+    // systemd would make it for root alone, and the user could not read passwords in it.
+    assert_eq!(values(&unit, "ConfigurationDirectory"), [""; 0]);
     let families = &values(&unit, "RestrictAddressFamilies")[0];
     assert_eq!(families, "AF_INET AF_INET6 AF_NETLINK AF_UNIX");
 }
