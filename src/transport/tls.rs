@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError};
-use rustls::{ProtocolVersion, ServerConfig};
+use rustls::{AlertDescription, PeerIncompatible, ProtocolVersion, ServerConfig};
 
 use crate::chunk::{Batch, Chunk, ChunkPool};
 use crate::limits::{
@@ -56,11 +56,43 @@ impl fmt::Display for TlsFault {
         match self {
             Self::Refused(error) => match clients::words(error) {
                 Some(words) => write!(f, "the client's certificate is refused: {words}"),
-                None => error.fmt(f),
+                None => write_refusal(f, error),
             },
             Self::Unknown => f.write_str("a state that is not known"),
             Self::Oversized => f.write_str("more than one record's bytes, and no whole message"),
         }
+    }
+}
+
+/// What rustls says about a handshake, with who has ended it and which flag is about it.
+fn write_refusal(f: &mut fmt::Formatter<'_>, error: &rustls::Error) -> fmt::Result {
+    use AlertDescription as A;
+    use PeerIncompatible as P;
+    match error {
+        rustls::Error::AlertReceived(alert) => {
+            let why = match alert {
+                A::UnknownCA => "the client does not know who has issued the server's certificate",
+                A::BadCertificate
+                | A::CertificateExpired
+                | A::CertificateRevoked
+                | A::CertificateUnknown
+                | A::UnsupportedCertificate => "the client refuses the server's certificate",
+                _ => "the client ended it",
+            };
+            write!(f, "{why} (its alert: {alert:?})")
+        }
+        rustls::Error::NoCertificatesPresented => {
+            f.write_str("the client shows no certificate (see --tls-client)")
+        }
+        rustls::Error::NoApplicationProtocol => {
+            f.write_str("the client asks for another protocol than MQTT (ALPN)")
+        }
+        rustls::Error::PeerIncompatible(
+            P::Tls12NotOffered
+            | P::Tls12NotOfferedOrEnabled
+            | P::SupportedVersionsExtensionRequired,
+        ) => f.write_str("the client offers no version of TLS that is allowed (see --tls-min)"),
+        other => write!(f, "{other}"),
     }
 }
 

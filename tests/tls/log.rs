@@ -2,6 +2,9 @@
 
 use std::io::Read;
 use std::net::TcpStream;
+use std::sync::Arc;
+
+use rustls::ClientConfig;
 
 use crate::authority::{Authority, text};
 use crate::common::{Client, connack, connect};
@@ -48,5 +51,35 @@ fn plain_clients_are_told_apart() {
         assert!(line.contains(&format!("from {addr}: {looks}")), "{line}");
         // An alert may come before the end.
         let _alert = client.stream().read_to_end(&mut Vec::new());
+    }
+}
+
+// A handshake that fails is told with who ended it and why, in words.
+#[test]
+fn failed_handshakes_are_told_in_words() {
+    let authority = Authority::new();
+    let flags = ["--tls-client-ca", text(&authority.file), "--tls-min", "1.3"];
+    let doors = Doors::open(1, &authority.server(), &flags);
+    let own = authority.issue(&["plant-7"], 2090);
+    let other = Authority::new();
+    let [old, new] = VERSIONS;
+    let mut of_http = ClientConfig::clone(&config(&authority, &[new], Some(&own)));
+    of_http.alpn_protocols = vec![b"http/1.1".to_vec()];
+    for (config, says) in [
+        (config(&authority, &[new], None), "the client shows no certificate (see --tls-client)"),
+        (
+            config(&other, &[new], Some(&own)),
+            "the client does not know who has issued the server's certificate (its alert: ",
+        ),
+        (
+            config(&authority, &[old], Some(&own)),
+            "the client offers no version of TLS that is allowed (see --tls-min)",
+        ),
+        (Arc::new(of_http), "the client asks for another protocol than MQTT (ALPN)"),
+    ] {
+        // With TLS 1.3 a client takes its handshake for done before the broker has an opinion.
+        let _secure = Secure::open(doors.addr, &config, "localhost");
+        let line = doors.broker.wait_for_line("TLS failed: ");
+        assert!(line.contains(&format!("TLS failed: {says}")), "{says} is not in: {line}");
     }
 }
