@@ -79,17 +79,16 @@ impl Shard {
     pub fn on_clocks(&mut self, clocks: ClockReading, now_ms: u64) {
         let time_ms = self.out.time_at(now_ms);
         let gap = self.catalog.look_at_clocks(clocks, time_ms, &mut self.out.logs);
-        let shard = self.out.options.shard.0;
         match gap {
             None => {}
             Some(Gap { length_ms, proven: true, .. }) => {
-                info!("shard {shard}: the machine was suspended for {} s", length_ms / 1000);
+                info!("the machine was suspended for {} s", length_ms / 1000);
             }
             Some(Gap { length_ms, .. }) => {
                 let counts = length_ms <= self.claimed_ms_max();
                 let verdict = if counts { "it counts" } else { "as much as that does not count" };
                 info!(
-                    "shard {shard}: by its clock the machine was off for {} s: {verdict} for \
+                    "by its clock the machine was off for {} s: {verdict} for \
                      --session-expiry",
                     length_ms / 1000
                 );

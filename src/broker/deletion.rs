@@ -34,9 +34,9 @@ impl Shard {
             return;
         }
         let Some(key) = self.catalog.sessions.find(vhost.0, client_id) else {
-            return info!("{client_id:?}: no session in vhost {name} to delete");
+            return info!(client = client_id; "no session in vhost {name} to delete");
         };
-        info!("{client_id:?}: its session in vhost {name} is deleted, as was asked for");
+        info!(client = client_id; "its session in vhost {name} is deleted, as was asked for");
         self.out.stats.sessions_deleted += 1;
         if let Some(holder) = self.catalog.sessions.get(key).holder {
             self.close(ConnId::of(holder), CloseReason::Deleted, context);

@@ -310,11 +310,12 @@ impl Outgoing {
             if session.must_screen(number) && !policy.may_receive(&client_of(session), topic) {
                 self.stats.queued_denied += 1;
                 if self.stats.queued_denied.is_power_of_two() {
-                    let (client, topic) = (&session.client_id, topic.as_str());
+                    let (client, topic) = (&*session.client_id, topic.as_str());
                     let count = self.stats.queued_denied;
                     warn!(
-                        "{client:?}: a waiting message to {topic:.80} is dropped: the access rules \
-                         deny it; {count} on this shard"
+                        client;
+                        "a waiting message to {topic:.80?} is dropped: the access rules deny it; \
+                         {count} on this shard so far"
                     );
                 }
                 dropped |= session.queue.withdraw(number, &mut self.logs);

@@ -55,15 +55,14 @@ impl Shard {
         }
         self.out.stats.subscriptions_suspended += denied.count;
         self.out.stats.subscriptions_resumed += allowed.count;
-        let shard = self.out.options.shard.0;
         if let Some(these) = denied.text() {
             warn!(
-                "shard {shard}: the access rules deny {these}. They are kept, and bring nothing \
-                 until the rules allow them again or their clients unsubscribe"
+                "the access rules deny {these}. They are kept, and bring nothing until the rules \
+                 allow them again or their clients unsubscribe"
             );
         }
         if let Some(these) = allowed.text() {
-            info!("shard {shard}: the access rules allow again {these}");
+            info!("the access rules allow again {these}");
         }
     }
 

@@ -159,7 +159,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         if !self.is_running() {
             return;
         }
-        info!("stopping, {} links open", self.links.len());
+        info!("stopping, {} connections open", self.links.len());
         let missing = self.outboxes.others();
         self.stopping = Stopping::Wills { missing, deadline_ms: self.now_ms + STOP_MS_MAX };
         for listener in 0..self.accepting.len() {

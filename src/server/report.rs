@@ -6,6 +6,7 @@
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use log::kv::ToValue;
 use log::warn;
 
 use crate::reactor::{Parcel, Report};
@@ -34,7 +35,9 @@ pub(super) fn log_report(controls: &mut [Control]) {
     for (shard, _) in (0..).zip(controls.iter()) {
         match reports.iter().find(|report| report.shard.0 == shard) {
             Some(report) => {
-                summary::say("state", &report.figures, format_args!("state of shard {shard}"));
+                let of = ("shard", shard.to_value());
+                let words = format!("state of shard {shard}");
+                summary::say("state", Some(of), &report.figures, &words);
             }
             None => warn!("shard {shard} has not answered within {} s", ANSWER_LIMIT.as_secs()),
         }

@@ -1,9 +1,8 @@
 //! What shards tell, added up and logged: in words, and as fields where lines are JSON.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use log::kv::ToValue;
+use log::kv::{ToValue, Value};
 use log::{Level, Record, info};
 
 use crate::broker::{Stats, VhostReport};
@@ -15,12 +14,12 @@ pub(super) fn log_stats(shards: &[Stats]) {
     if sums.is_empty() {
         return info!("counted: nothing");
     }
-    say("counted", &sums, format_args!("counted"));
+    say("counted", None, &sums, "counted");
 }
 
 /// Names what happened so far, also what never did.
 pub(super) fn log_all_stats(shards: &[Stats]) {
-    say("counted", &sums(shards), format_args!("counted so far"));
+    say("counted", None, &sums(shards), "counted so far");
 }
 
 fn sums(shards: &[Stats]) -> Vec<(&'static str, u64)> {
@@ -47,18 +46,26 @@ pub(super) fn log_vhosts(reports: impl Iterator<Item = VhostReport>) {
     }
     for VhostReport { vhost, figures } in vhosts.values() {
         let counts: Vec<_> = figures.iter().copied().filter(|(_, count)| *count > 0).collect();
-        say("counted", &counts, format_args!("counted in vhost {vhost:?}"));
+        let of = ("vhost", vhost.to_value());
+        say("counted", Some(of), &counts, &format!("counted in vhost {vhost:?}"));
     }
 }
 
-/// Logs figures with their names, behind what they are of.
-pub(super) fn say(event: &str, figures: &[(&'static str, u64)], of: fmt::Arguments<'_>) {
-    let words: Vec<String> =
+/// Logs figures with their names, behind `words` that say what they are of. `of`: the field that
+/// says so where lines are JSON.
+pub(super) fn say(
+    event: &str,
+    of: Option<(&'static str, Value<'_>)>,
+    figures: &[(&'static str, u64)],
+    words: &str,
+) {
+    let figures_in_words: Vec<String> =
         figures.iter().map(|(name, count)| format!("{name} {count}")).collect();
     let mut fields = vec![("event", event.to_value())];
+    fields.extend(of);
     fields.extend(figures.iter().map(|(name, count)| (*name, count.to_value())));
-    let words = words.join(", ");
+    let figures = figures_in_words.join(", ");
     let mut record = Record::builder();
     record.level(Level::Info).target(module_path!()).key_values(&fields);
-    log::logger().log(&record.args(format_args!("{of}: {words}")).build());
+    log::logger().log(&record.args(format_args!("{words}: {figures}")).build());
 }

@@ -65,7 +65,7 @@ fn a_new_user_name_gets_in() {
             }
         }
         if way.is_none() {
-            broker.wait_for_line("\"device 7\": its session in vhost / is deleted");
+            broker.wait_for_line("client \"device 7\": its session in vhost / is deleted");
         }
         let mut ben = resume(&broker, "ben", "device 7", false);
         ben.expect_silence();
@@ -77,7 +77,7 @@ fn a_new_user_name_gets_in() {
         // It is done once.
         assert!(delete(&broker, &["nobody"]).0);
         broker.hang_up();
-        broker.wait_for_line("\"nobody\": no session in vhost / to delete");
+        broker.wait_for_line("client \"nobody\": no session in vhost / to delete");
         ben.expect_silence();
         drop(ben);
         broker.restart(End::Killed);
@@ -102,7 +102,7 @@ fn connected_clients_go() {
             assert!(done, "{said}");
             broker.hang_up();
             client.expect_closed();
-            broker.wait_for_line("\"there\": its session in vhost a is deleted");
+            broker.wait_for_line("client \"there\": its session in vhost a is deleted");
             resume(&broker, "a:anna", "there", false).leave();
             Client::connect_with(&broker, &connect_as("a:anna", "there")).leave();
         }
