@@ -519,9 +519,9 @@ pub const ADDRESSES_SWEEP_MIN: usize = 1024;
 /// Open files of the process that belong to no shard: its streams, the lock of the directory, the
 /// pipe of signals, and what is read at start. Under it, with those of the shards: no start.
 pub const FILES_OF_PROCESS: u64 = 16;
-/// Open files of a shard, its listeners aside: its ring and bell, its directory and the first
-/// segment files.
-pub const FILES_OF_SHARD: u64 = 8;
+/// Open files of a shard, its listeners aside: its ring and bell, its directory, the segment files
+/// of a log in which little is needed, and those that are ready to be written.
+pub const FILES_OF_SHARD: u64 = 16;
 
 /// The time between two warnings of one kind about links that are refused.
 pub const REFUSED_WARN_MS: u64 = 60_000;

@@ -5,12 +5,13 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::config::{DiskShare, Durability, Options};
 use crate::cpus::Cpus;
-use crate::limits::{CONNECTIONS_DEFAULT, FILES_OF_PROCESS, SEGMENT_BYTES_FIRST, SPARE_FILES};
+use crate::limits::{
+    CONNECTIONS_DEFAULT, FILES_OF_PROCESS, FILES_OF_SHARD, SEGMENT_BYTES_FIRST,
+    SESSION_QUOTA_BYTES_MAX, SPARE_FILES,
+};
 
 use super::doors::Open;
-
-/// Descriptors that each shard's files and bells may take.
-const SHARD_DESCRIPTORS: u64 = 16;
+use super::tls;
 
 /// Connections below which the limit of descriptors is worth a warning whatever was asked for.
 const CONNECTIONS_FEW: u64 = 1_000;
@@ -24,13 +25,21 @@ pub(super) struct Announcement<'a> {
     pub(super) pinned: bool,
     pub(super) cpus: &'a Cpus,
     pub(super) opened: &'a [Open],
+    /// Bytes of messages that may wait for one session.
+    pub(super) session_bytes_max: u64,
+    /// Bytes of the file system.
+    pub(super) disk_bytes: u64,
+}
+
+/// Says first of all which program this is: it helps also whoever reads why a start has failed.
+pub(super) fn log_version() {
+    let kernel = rustix::system::uname();
+    let release = kernel.release().to_string_lossy();
+    info!("ringmq {} on Linux {release}", env!("CARGO_PKG_VERSION"));
 }
 
 impl Announcement<'_> {
     pub(super) fn log(&self) {
-        let kernel = rustix::system::uname();
-        let release = kernel.release().to_string_lossy();
-        info!("ringmq {} on Linux {release}", env!("CARGO_PKG_VERSION"));
         self.log_storage();
         self.log_users();
         self.log_shards();
@@ -59,6 +68,15 @@ impl Announcement<'_> {
             Size(first),
             Size(*segment_bytes)
         );
+        let waiting = match self.session_bytes_max {
+            SESSION_QUOTA_BYTES_MAX => "any number of bytes".to_owned(),
+            bytes => Size(bytes).to_string(),
+        };
+        let total = Size(self.disk_bytes);
+        info!(
+            "messages that may wait for one session: {waiting} (--session-max-bytes); the file \
+             system has {total}"
+        );
     }
 
     fn log_users(&self) {
@@ -70,6 +88,10 @@ impl Announcement<'_> {
             .collect();
         match (files.is_empty(), access.allow_anonymous) {
             (true, true) => info!("no users: everybody may connect (--allow-anonymous)"),
+            (true, false) if tls::requires_certificates(&self.options.tls) => info!(
+                "no users: clients of this host may connect, and by TLS those with a certificate \
+                 (--tls-client-ca)"
+            ),
             (true, false) => info!("no users: clients of this host may connect"),
             (false, true) => {
                 info!("users: {}; others too (--allow-anonymous)", files.join(", "));
@@ -97,7 +119,7 @@ impl Announcement<'_> {
         let Some(limit) = getrlimit(Resource::Nofile).current else {
             return info!("any number of connections by the limit of open files");
         };
-        let of_shard = SHARD_DESCRIPTORS + self.opened.len() as u64;
+        let of_shard = FILES_OF_SHARD + self.opened.len() as u64;
         let taken = FILES_OF_PROCESS + of_shard * self.shards as u64;
         let room = limit.saturating_sub(taken);
         let asked = self.options.connections_max;
@@ -125,17 +147,20 @@ impl Announcement<'_> {
     }
 }
 
-/// Bytes as people say them.
+/// Bytes as people say them, rounded down to tenths of a unit.
 struct Size(u64);
 
 impl std::fmt::Display for Size {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let units = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
-        match units
-            .into_iter()
-            .find(|(bits, _)| self.0 >> bits > 0 && self.0.is_multiple_of(1 << bits))
-        {
-            Some((bits, unit)) => write!(f, "{} {unit}", self.0 >> bits),
+        match units.into_iter().find(|(bits, _)| self.0 >> bits > 0) {
+            Some((bits, unit)) if self.0.is_multiple_of(1 << bits) => {
+                write!(f, "{} {unit}", self.0 >> bits)
+            }
+            Some((bits, unit)) => {
+                let tenths = (u128::from(self.0) * 10) >> bits;
+                write!(f, "{}.{} {unit}", tenths / 10, tenths % 10)
+            }
             None => write!(f, "{} bytes", self.0),
         }
     }

@@ -34,7 +34,7 @@ use crate::logging;
 use crate::reactor::Parcel;
 
 use access::Access;
-use announcement::Announcement;
+use announcement::{Announcement, log_version};
 use control::Control;
 use doors::Doors;
 use notify::Notifier;
@@ -63,6 +63,7 @@ pub fn run(options: &Options, signals: io::Result<Signals>) -> Result<(), StartE
     let mut signals = signals::watch_all(signals)
         .map_err(|error| StartError::System("watch for signals", error))?;
     raise_open_files();
+    log_version();
     let cpus = cpus::available();
     let notifier = Notifier::from_environment();
     if let Err(error) = forbidden {
@@ -89,7 +90,11 @@ pub fn run(options: &Options, signals: io::Result<Signals>) -> Result<(), StartE
         start(options, doors, tls.as_ref(), pins.as_deref(), &mut storage, &access)?;
     deletions::forward(&options.data_dir, &access, &mut controls);
     let pinned = pins.is_some();
-    Announcement { options, shards, ring, pinned, cpus: &cpus, opened: &opened }.log();
+    let session_bytes_max = storage.session_bytes_max(options);
+    let disk_bytes = storage.disk_bytes();
+    let (cpus, opened) = (&cpus, &*opened);
+    Announcement { options, shards, ring, pinned, cpus, opened, session_bytes_max, disk_bytes }
+        .log();
     notifier.ready();
     for signal in signals.forever() {
         match Asked::by(signal) {

@@ -7,9 +7,7 @@ use log::{Level, info, log, warn};
 use crate::broker::{Overflow, Threshold};
 use crate::config::{self, Options};
 use crate::disk::{Directory, FileMedium, Helper, ShardFiles, Vhosts, segment_path};
-use crate::limits::{
-    SEGMENT_BYTES_FIRST, SESSION_QUOTA_BYTES_MAX, SHARDS_MAX, SPARE_FILES, ZEROS_AHEAD_BYTES,
-};
+use crate::limits::{SEGMENT_BYTES_FIRST, SHARDS_MAX, SPARE_FILES, ZEROS_AHEAD_BYTES};
 use crate::ring::{Wake, Waker};
 use crate::store::{
     CatalogLimits, ClockReading, Extent, Fault, Found, LogOptions, Losses, Store, StoreOptions,
@@ -67,16 +65,14 @@ impl Storage {
         self.directory.shards()
     }
 
+    /// Bytes of the file system; 0 if that is not known.
+    pub(super) fn disk_bytes(&self) -> u64 {
+        self.total
+    }
+
     /// Bytes of messages that may wait for one session.
     pub(super) fn session_bytes_max(&self, options: &Options) -> u64 {
-        let bytes = options.session_bytes_max(self.total);
-        if bytes == SESSION_QUOTA_BYTES_MAX {
-            info!("messages for one session: no limit but the disk (--session-max-bytes)");
-        } else {
-            let (mib, of) = (bytes >> 20, self.total >> 20);
-            info!("messages for one session: {mib} MiB (--session-max-bytes), of {of} MiB of disk");
-        }
-        bytes
+        options.session_bytes_max(self.total)
     }
 
     /// The numbers of vhosts.

@@ -19,6 +19,11 @@ fn version_and_certificate_are_named() {
         for identity in [&[][..], &["--tls-identity", "cn"]] {
             let flags = [&["--tls-client-ca", text(&authority.file)], identity].concat();
             let doors = Doors::open(shards, &authority.server(), &flags);
+            let said = doors.broker.said();
+            assert!(
+                said.contains("host may connect, and by TLS those with a certificate"),
+                "{said}"
+            );
             for (version, shown) in VERSIONS.into_iter().zip(["TLS 1.2", "TLS 1.3"]) {
                 let config = config(&authority, &[version], Some(&own));
                 for id in ["a", "b", "c"] {

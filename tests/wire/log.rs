@@ -163,6 +163,8 @@ fn json_has_fields() {
     client.expect(&connack(false, 0));
     client.send(DISCONNECT);
     client.expect_closed();
+    signal(&broker, Signal::USR1);
+    broker.wait_for_line("counted so far: ");
     let lines: Vec<Value> = lines_of(broker)
         .iter()
         .map(|line| serde_json::from_str(line).expect("each line is an object"))
@@ -188,6 +190,9 @@ fn json_has_fields() {
     assert_eq!((&gone["client"], &gone["addr"]), (&"dev 1".into(), &addr.into()));
     assert_eq!(gone["reason"], "DISCONNECT from the client");
     assert_eq!(of("counted")["clients_accepted"], 1);
+    let states = lines.iter().filter(|line| line["event"] == "state");
+    let states: Vec<_> = states.map(|line| (&line["shard"], &line["links"])).collect();
+    assert_eq!(states, [(&0.into(), &0.into()), (&1.into(), &0.into())]);
 }
 
 fn is_time(text: &str) -> bool {
@@ -215,7 +220,10 @@ fn journal_is_recognised() {
         reader.read_to_string(&mut said).expect("it is text");
         said
     };
-    assert!(said(&[], false).starts_with("<3>"), "an error, without a time");
+    let text = said(&[], false);
+    let (first, last) = (text.lines().next(), text.lines().last());
+    assert!(first.is_some_and(|line| line.starts_with("<6>ringmq ")), "without a time: {text}");
+    assert!(last.is_some_and(|line| line.starts_with("<3>--passwords")), "an error: {text}");
     for (flags, differs) in [(&[][..], true), (&["--log-format=text"][..], false)] {
         let text = said(flags, differs);
         assert!(text.starts_with("20") && text.contains(" ERROR "), "{text}");

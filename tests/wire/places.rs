@@ -107,7 +107,7 @@ fn refusals() {
 // A broker that may not open enough files to run says so, and which limit to raise.
 #[test]
 fn too_few_files() {
-    for files in [10, 16, 24] {
+    for files in [10, 16, 24, 50] {
         let data = DataDir::fresh();
         let data = data.path().to_str().expect("it is text");
         let flags = ["--listen", "127.0.0.1:0", "--shards", "2", "--no-pin", "--data-dir", data];

@@ -183,9 +183,9 @@ fn a_disk_smaller_than_a_file_is_drained() {
 fn sessions_have_a_share_of_the_disk() {
     on_tmpfs("trouble::full::sessions_have_a_share_of_the_disk", DISK, || {
         for (flags, says) in [
-            (&[][..], "messages for one session: 1024 MiB (--session-max-bytes), of 24 MiB"),
-            (&["--session-max-bytes", "25%"], "session: 5 MiB (--session-max-bytes), of 24 MiB"),
-            (&["--session-max-bytes", "0"], "no limit but the disk (--session-max-bytes)"),
+            (&[][..], "session: 1 GiB (--session-max-bytes); the file system has 24 MiB"),
+            (&["--session-max-bytes", "25%"], "session: 5.9 MiB (--session-max-bytes)"),
+            (&["--session-max-bytes", "0"], "session: any number of bytes (--session-max-bytes)"),
         ] {
             let broker = Broker::start_with(1, flags);
             assert!(broker.said().contains(says), "{says}: {}", broker.said());
