@@ -67,8 +67,7 @@ fn delete(client_id: &str, vhost: &str, data_dir: &Path) -> Result<String, Sessi
     let deletion = Deletion { vhost: vhost.to_owned(), client_id: client_id.to_owned() };
     deletion.request(data_dir)?;
     Ok(format!(
-        "the session of client {client_id:?} in vhost {vhost} is to be deleted; a broker that runs \
-         does it at SIGHUP (systemctl reload ringmq), one that does not at its start, and its log \
-         says so"
+        "the session of client {client_id:?} in vhost {vhost} will be deleted: if a broker is \
+         running, at SIGHUP (systemctl reload ringmq), else at the next start; the log says so"
     ))
 }

@@ -354,7 +354,7 @@ fn refuses_what_is_out_of_bounds() {
         ("--durability", "", "disk, os"),
         ("--session-expiry", "3651d", "0 to 3650d"),
         ("--session-expiry", "315360000001ms", "0 to 3650d"),
-        ("--session-expiry", "14", "as in 12h or 14d"),
+        ("--session-expiry", "14", "with a unit (ms, s, m, h or d), as in 12h or 14d"),
         ("--session-expiry", "2w", "as in 12h or 14d"),
         ("--session-max-bytes", "65535", "65536 to 1125899906842624 bytes or 1% to 100%"),
         ("--session-max-bytes", "101%", "1% to 100%"),
@@ -371,7 +371,7 @@ fn refuses_what_is_out_of_bounds() {
         ("--disk-low", "1GiB%", "as in 512MiB or 5%"),
         ("--disk-low", "%", "as in 512MiB or 5%"),
         ("--segment-bytes", "1048575", "1048576 to 1073741824 bytes"),
-        ("--segment-bytes", "2GiB", "1048576 to 1073741824 bytes"),
+        ("--segment-bytes", "2GiB", "1048576 to 1073741824 bytes, as in 16777216, 16MiB or 1GiB"),
     ] {
         let text = options(&[flag, value]).expect_err("the value is out of bounds");
         assert!(text.contains(flag) && text.contains(takes), "{flag} {value}: {text}");

@@ -86,7 +86,9 @@ pub(super) fn parse_retained_bytes(text: &str) -> Result<u64, String> {
 }
 
 pub(super) fn parse_segment_bytes(text: &str) -> Result<u64, String> {
-    bytes_within(text, limits::SEGMENT_BYTES_MIN, limits::SEGMENT_BYTES_MAX)
+    let (min, max) = (limits::SEGMENT_BYTES_MIN, limits::SEGMENT_BYTES_MAX);
+    bytes_within(text, min, max)
+        .map_err(|_| format!("takes {min} to {max} bytes, as in 16777216, 16MiB or 1GiB"))
 }
 
 pub(super) fn parse_disk_low(text: &str) -> Result<DiskShare, String> {
@@ -160,7 +162,7 @@ pub(super) fn parse_bytes(text: &str) -> Option<u64> {
 pub(super) fn parse_patience_ms(text: &str) -> Result<u64, String> {
     parse_duration_ms(text).filter(|&ms| ms <= limits::QOS0_PATIENCE_MS_MAX).ok_or_else(|| {
         let max_s = limits::QOS0_PATIENCE_MS_MAX / 1000;
-        format!("takes 0 to {max_s}s, as in 20ms or 1s")
+        format!("takes 0 to {max_s}s with a unit (ms or s), as in 20ms or 1s")
     })
 }
 
@@ -170,7 +172,7 @@ pub(super) fn parse_session_expiry(text: &str) -> Result<SessionExpiry, String> 
         Some(ms) if ms <= limits::SESSION_EXPIRY_MS_MAX => Ok(SessionExpiry::AfterMs(ms)),
         _ => {
             let max_d = limits::SESSION_EXPIRY_MS_MAX / DAY_MS;
-            Err(format!("takes 0 to {max_d}d, as in 12h or 14d"))
+            Err(format!("takes 0 to {max_d}d with a unit (ms, s, m, h or d), as in 12h or 14d"))
         }
     }
 }

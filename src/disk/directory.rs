@@ -116,7 +116,8 @@ impl fmt::Display for DirectoryError {
             }
             Self::Foreign(path) => write!(
                 f,
-                "{} is not a ringmq data directory; choose an empty or new one with --data-dir",
+                "{} is not a ringmq data directory: it has files, and none is {FORMAT_FILE}; \
+                 choose another with --data-dir, for a new broker an empty or new one",
                 path.display()
             ),
             Self::NoData(path) => write!(

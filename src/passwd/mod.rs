@@ -53,7 +53,9 @@ pub fn run(options: &Passwd) -> Result<String, PasswdError> {
 
 fn check(user: &str) -> Result<(), PasswdError> {
     if user.contains(':') {
-        return Err(error("the name of a user has no colon; which vhost it is for the file says"));
+        return Err(error(
+            "the name of a user has no colon: each vhost has a file of its own, without its name",
+        ));
     }
     if user.starts_with('#') || user.trim() != user {
         return Err(error(

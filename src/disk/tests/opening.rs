@@ -105,7 +105,11 @@ fn format_1_is_taken_over() {
 fn refused_directories_are_untouched() {
     let fine = "ringmq data, format 1\nshards 2\n";
     for (name, text, says) in [
-        ("photo.jpg", "", "is not a ringmq data directory; choose an empty or new one with --data"),
+        (
+            "photo.jpg",
+            "",
+            "is not a ringmq data directory: it has files, and none is FORMAT; choose another",
+        ),
         (".hidden", "", "is not a ringmq data directory"),
         ("shard-0", "", "is not a ringmq data directory"),
         ("FORMAT", "", "FORMAT is damaged: it must say \"ringmq data, format 1\""),
