@@ -3,6 +3,7 @@
 
 mod generated;
 mod manual;
+mod messages;
 mod page;
 mod programs;
 mod tables;
@@ -153,6 +154,13 @@ fn counters_are_explained() {
         .filter(|(name, _)| !page.text.contains(&format!("\n| `{name}` |")))
         .map(|(name, _)| format!("{name} has no row"));
     assert_none(&lacking.collect::<Vec<_>>());
+}
+
+// Each message of the page of troubles is one that the programs have.
+#[test]
+fn messages_are_the_programs() {
+    let sources = messages::sources(&["src", "scripts"].map(|room| root().join(room)));
+    assert_none(&messages::stale(&page("docs/troubleshooting.md"), &sources));
 }
 
 // Scripts, sources and tests that a page names are there.
