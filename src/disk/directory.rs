@@ -15,6 +15,7 @@ use log::warn;
 use rustix::fs::{FlockOperation, flock, statvfs};
 use rustix::io::{Errno, retry_on_intr};
 
+use super::extent;
 use super::files::ShardFiles;
 use super::note::{replace, with_sum, without_sum};
 use super::vhosts::Vhosts;
@@ -30,8 +31,8 @@ const FORMAT_FILE: &str = "FORMAT";
 const FORMAT_FILE_BEGUN: &str = "FORMAT.new";
 const LOCK_FILE: &str = "LOCK";
 
-/// What an empty directory may contain: a start that was cut off leaves the first two, `mkfs` the
-/// third.
+/// What an empty directory may contain beside the directories of shards that have never run: a
+/// start that was cut off leaves the first two, `mkfs` the third.
 const NOTHING: &[&str] = &[LOCK_FILE, FORMAT_FILE_BEGUN, "lost+found"];
 
 /// A directory in use by this process.
@@ -230,8 +231,8 @@ impl Directory {
         let made = made_with(path, shards)?;
         let shards = made.map_or(count, |made| made.shards);
         let has_extents = made.is_some_and(|made| made.version > FORMAT_WITHOUT_SUMS);
-        let written = if has_extents { Ok(()) } else { write_format(path, shards) };
-        match written.map_err(DirectoryError::system("write", &path.join(FORMAT_FILE))) {
+        let written = if has_extents { Ok(()) } else { become_current(path, shards) };
+        match written {
             // It can do without: an older version that is started here refuses the segments.
             Err(error) if made.is_some() => warn!("{error}; it stays of an older format"),
             written => written?,
@@ -303,7 +304,7 @@ impl Directory {
     /// If there is no such shard.
     pub fn shard(&self, shard: u16) -> Result<ShardFiles, DirectoryError> {
         assert!(shard < self.shards, "shard {shard} of {}", self.shards);
-        let path = self.path.join(format!("shard-{shard}"));
+        let path = shard_path(&self.path, shard);
         let is_there = is_directory(&path)?;
         if self.access == Access::Write && !is_there {
             make_directories(&path)?;
@@ -391,8 +392,24 @@ fn made_with(path: &Path, asked: Option<u16>) -> Result<Option<Made>, DirectoryE
 
 fn is_empty(path: &Path) -> io::Result<bool> {
     for entry in fs::read_dir(path)? {
-        let name = entry?.file_name();
-        if !NOTHING.iter().any(|nothing| name == *nothing) {
+        let entry = entry?;
+        let name = entry.file_name();
+        if !NOTHING.iter().any(|nothing| name == *nothing) && !is_begun_shard(&entry.path())? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether this is the directory of a shard that has never run.
+fn is_begun_shard(path: &Path) -> io::Result<bool> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let is_shard = name.and_then(|name| name.strip_prefix("shard-")).and_then(number::<u16>);
+    if is_shard.is_none() || !path.is_dir() {
+        return Ok(false);
+    }
+    for entry in fs::read_dir(path)? {
+        if !entry?.file_name().to_str().is_some_and(extent::is_name) {
             return Ok(false);
         }
     }
@@ -417,6 +434,25 @@ fn read_format(directory: &Path) -> Result<Option<Made>, DirectoryError> {
         }
         None => Err(DirectoryError::Malformed(path)),
     }
+}
+
+/// Makes it a directory of the format that is written. What that format promises of each shard is
+/// there first: a process that is killed in between leaves nothing that looks lost.
+fn become_current(directory: &Path, shards: u16) -> Result<(), DirectoryError> {
+    for shard in 0..shards {
+        let path = shard_path(directory, shard);
+        if !is_directory(&path)? {
+            make_directories(&path)?;
+        }
+        let begun = extent::begin(&path);
+        begun.map_err(DirectoryError::system("write", &path.join(extent::FILE)))?;
+    }
+    let written = write_format(directory, shards);
+    written.map_err(DirectoryError::system("write", &directory.join(FORMAT_FILE)))
+}
+
+fn shard_path(directory: &Path, shard: u16) -> PathBuf {
+    directory.join(format!("shard-{shard}"))
 }
 
 fn write_format(directory: &Path, shards: u16) -> io::Result<()> {

@@ -14,7 +14,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
-use super::note::{replace, with_sum, without_sum};
+use super::note::{BEGUN_SUFFIX, replace, with_sum, without_sum};
 use crate::limits::FORMAT_TEXT_BYTES_MAX;
 use crate::store::{Extent, FileId};
 
@@ -40,6 +40,19 @@ pub(super) fn read(folder: &Path) -> io::Result<ExtentFound> {
 
 pub(super) fn write(folder: &Path, extent: &Extent) -> io::Result<()> {
     replace(folder, FILE, &text(extent))
+}
+
+/// Writes one that claims nothing, if there is none: of the log nothing is known yet.
+pub(super) fn begin(folder: &Path) -> io::Result<()> {
+    if folder.join(FILE).try_exists()? {
+        return Ok(());
+    }
+    write(folder, &Extent { start: 0, file: FileId(0), end: 0, is_ended: false })
+}
+
+/// Whether this is how the file is called, or that which is to become it.
+pub(super) fn is_name(name: &str) -> bool {
+    name.strip_prefix(FILE).is_some_and(|rest| rest.is_empty() || rest == BEGUN_SUFFIX)
 }
 
 fn text(extent: &Extent) -> String {

@@ -18,7 +18,6 @@ use rustix::io::{Errno, retry_on_intr};
 use super::directory::{Access, DirectoryError, Guard, sync_directory};
 use super::extent::{self, ExtentFound};
 use super::mapping::FileMapping;
-use super::note::BEGUN_SUFFIX;
 use crate::advice;
 use crate::limits::ZEROS_WRITE_BYTES;
 use crate::store::{Extent, FileId, Found, HEADER_BYTES};
@@ -95,7 +94,7 @@ impl ShardFiles {
             let parsed = name.to_str().and_then(Name::parse);
             let is_ours = match parsed {
                 Some(parsed) => files.take_in(parsed, access)?,
-                None => name.to_str().is_some_and(is_of_extent),
+                None => name.to_str().is_some_and(extent::is_name),
             };
             if !is_ours {
                 foreign.push(name);
@@ -206,11 +205,6 @@ impl ShardFiles {
     pub fn next_id(&self) -> FileId {
         FileId(self.newest.map_or(0, |newest| newest.0.saturating_add(1)))
     }
-}
-
-/// Whether this is how the file with the extent is called, or that which is to become it.
-fn is_of_extent(name: &str) -> bool {
-    name.strip_prefix(extent::FILE).is_some_and(|rest| rest.is_empty() || rest == BEGUN_SUFFIX)
 }
 
 /// Whether a file begins with a header of zeros; not if it is too short for one, or the disk cannot

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! A directory of format 1 has neither sums nor an `EXTENT`; whoever opens it for writing makes
-//! it one of format 2, which older versions refuse.
+//! it one of format 2, which older versions refuse, when each shard has an `EXTENT`.
 //!
 //! A file has its last name only when it is whole and durable. A number is never used twice: a new
 //! file's is above all that are found, set aside or not, and the file with the highest is never

@@ -305,6 +305,14 @@ impl Client {
         self.expect(&suback(0x5ab5, &[qos]));
     }
 
+    /// The same for a session that is to be without a client: of what comes next nothing is sent on
+    /// this connection, and so nothing is sent again with DUP.
+    #[track_caller]
+    pub(crate) fn subscribe_and_leave(mut self, filter: &str, qos: u8) {
+        self.subscribe(filter, qos);
+        self.leave();
+    }
+
     #[track_caller]
     pub(crate) fn unsubscribe(&mut self, filter: &str) {
         self.send(&unsubscribe(0x5ab6, &[filter]));

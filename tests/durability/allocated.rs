@@ -32,7 +32,7 @@ fn an_empty_directory_takes_little() {
         let mut broker = Broker::start_with(shards, &FLAGS);
         for round in 0..5 {
             for id in FENCES {
-                resume_as(&broker, id, round > 0).subscribe("a", 1);
+                resume_as(&broker, id, round > 0).subscribe_and_leave("a", 1);
             }
             let mut client = Client::connect(&broker, "other");
             for shard in 0..shards {
@@ -68,7 +68,7 @@ fn files_grow_with_what_is_stored() {
     let payload = |number: u16| [&number.to_be_bytes()[..], &[7; 60_000]].concat();
     for end in BROKER_ENDS {
         let mut broker = Broker::start_with(1, &FLAGS);
-        resume_as(&broker, "reader", false).subscribe("queue", 1);
+        resume_as(&broker, "reader", false).subscribe_and_leave("queue", 1);
         let mut publisher = Client::connect(&broker, "publisher");
         for number in 0..MESSAGES {
             publisher.publish(&publish("queue", payload(number)).qos1(1));
@@ -103,7 +103,7 @@ fn long_messages_come_first() {
     for (shards, end) in [(1, End::Killed), (2, End::Killed), (2, End::Stopped)] {
         let mut broker = Broker::start_with(shards, &FLAGS);
         let name = NAMES[shards - 1];
-        resume_as(&broker, name, false).subscribe("long", 1);
+        resume_as(&broker, name, false).subscribe_and_leave("long", 1);
         let mut messages = Vec::new();
         let mut publisher = Client::connect(&broker, "publisher");
         for (number, mib) in [15, 1, 0, 3, 15, 5].into_iter().enumerate() {

@@ -23,7 +23,7 @@ fn number_of_shards_stays() {
     for end in BROKER_ENDS {
         let mut broker = Broker::start(2);
         for name in NAMES {
-            resume_as(&broker, name, false).subscribe("a", 1);
+            resume_as(&broker, name, false).subscribe_and_leave("a", 1);
         }
         let dir = broker.data_dir().to_str().expect("it is made of text").to_owned();
         broker.end(end);
@@ -49,7 +49,7 @@ fn restarts_in_a_row() {
             for round in 0..6 {
                 broker.restart(end);
                 if round == 3 {
-                    resume_as(&broker, "client", false).subscribe("a", 1);
+                    resume_as(&broker, "client", false).subscribe_and_leave("a", 1);
                 }
             }
             Client::connect(&broker, "publisher").publish(&publish("a", "x").qos1(1));

@@ -54,7 +54,7 @@ fn long_queues_outlive_the_broker() {
     for shards in [1, 2] {
         let mut broker = Broker::start(shards);
         for name in NAMES {
-            resume_as(&broker, name, false).subscribe("long", 1);
+            resume_as(&broker, name, false).subscribe_and_leave("long", 1);
         }
         for part in 0..3 {
             publish_all(&broker, part * MESSAGES / 3..(part + 1) * MESSAGES / 3);
@@ -88,7 +88,7 @@ fn long_queues_outlive_the_broker() {
 fn space_comes_back() {
     for shards in [1, 2] {
         let mut broker = Broker::start(shards);
-        resume_as(&broker, "absent", false).subscribe("rare", 1);
+        resume_as(&broker, "absent", false).subscribe_and_leave("rare", 1);
         let mut clients = NAMES.map(|name| {
             let mut client = resume_as(&broker, name, false);
             client.subscribe("long", 1);

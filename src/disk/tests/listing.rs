@@ -39,7 +39,6 @@ fn files_in_order() {
     let scratch = Scratch::new();
     let directory = open(&scratch.data());
     let folder = scratch.data().join("shard-0");
-    fs::create_dir(&folder).expect("it is new");
     let mut late = vec![0; 100];
     late[63] = 1;
     segment(&folder, 100, &late);
@@ -62,7 +61,6 @@ fn numbers_and_strangers() {
     let scratch = Scratch::new();
     let directory = open(&scratch.data());
     let folder = scratch.data().join("shard-0");
-    fs::create_dir(&folder).expect("it is new");
     segment(&folder, 1, &[1; 64]);
     for (name, next) in [
         ("00000000000000000001.segment", 2),
@@ -89,7 +87,6 @@ fn begun_files() {
     let scratch = Scratch::new();
     drop(open(&scratch.data()));
     let folder = scratch.data().join("shard-0");
-    fs::create_dir(&folder).expect("it is new");
     write(&folder.join("00000000000000000002.segment.new"), &[0; 100]);
     segment(&folder, 1, &[1; 64]);
     segment(&folder, 3, &[0; 64]);

@@ -55,21 +55,28 @@ fn shards_are_the_directory_s() {
 // What a start that was cut off, or mkfs, leaves in a directory does not make it a stranger's.
 #[test]
 fn empty_directories() {
-    for name in ["", "LOCK", "FORMAT.new", "lost+found/"] {
+    for name in ["", "LOCK", "FORMAT.new", "lost+found/", "shard-0/", "shard-0/EXTENT.new"] {
         let scratch = Scratch::new();
+        if name.starts_with("shard-0/") {
+            fs::create_dir(scratch.0.join("shard-0")).expect("it is new");
+        }
         match name.strip_suffix('/') {
-            Some(name) => fs::create_dir(scratch.0.join(name)).expect("it is new"),
+            Some(name) => fs::create_dir_all(scratch.0.join(name)).expect("it is new"),
             None if name.is_empty() => {}
             None => write(&scratch.0.join(name), b"ringmq data, for"),
         }
-        assert_eq!(open(&scratch.0).shards(), 1, "{name}");
+        let directory = open(&scratch.0);
+        assert_eq!(directory.shards(), 1, "{name}");
+        assert_eq!(directory.shard(0).expect("it is made").fault(), None, "{name}");
+        drop(directory);
         assert_eq!(open(&scratch.0).shards(), 1, "{name}, again");
         assert!(!names(&scratch.0).contains(&"FORMAT.new".to_owned()), "{name}");
     }
 }
 
 // A directory of format 1 becomes one of format 2 when it is opened for writing, and not before.
-// Each shard that was used in the meantime has an `EXTENT`; one that has none is told.
+// From then on each shard has an `EXTENT`, also if nothing was made of it but that; one that has
+// none is told.
 #[test]
 fn format_1_is_taken_over() {
     let scratch = Scratch::new();
@@ -85,13 +92,16 @@ fn format_1_is_taken_over() {
     assert_eq!(fault(&read), None);
     assert_eq!(fs::read_to_string(&format).expect("it is there"), old);
     drop(read);
-    for is_old in [true, false] {
+    for _ in 0..2 {
         let directory = open(&scratch.0);
-        assert_eq!(fault(&directory).is_none(), is_old);
+        assert_eq!(fault(&directory), None);
         assert_eq!(directory.vhosts().expect("they are fine").find("tenant"), Some(1));
         let now = fs::read_to_string(&format).expect("it is there");
         assert!(now.starts_with("ringmq data, format 2\nshards 1\nsum "), "{now:?}");
     }
+    fs::remove_file(scratch.0.join("shard-0/EXTENT")).expect("it is there");
+    let (path, what) = fault(&open(&scratch.0)).expect("it is gone");
+    assert!(path.ends_with("shard-0/EXTENT") && what.starts_with("it is missing"), "{what}");
     write(&scratch.0.join("shard-0/EXTENT"), b"start 0\n");
     let (path, what) = fault(&open(&scratch.0)).expect("it has no sum");
     assert!(path.ends_with("shard-0/EXTENT") && what.starts_with("it is damaged"), "{what}");
@@ -112,6 +122,7 @@ fn refused_directories_are_untouched() {
         ),
         (".hidden", "", "is not a ringmq data directory"),
         ("shard-0", "", "is not a ringmq data directory"),
+        ("shard-0/00000000000000000000.segment", "x", "is not a ringmq data directory"),
         ("FORMAT", "", "FORMAT is damaged: it must say \"ringmq data, format 1\""),
         ("FORMAT", "ringmq data, format 1\n", "FORMAT is damaged"),
         ("FORMAT", "ringmq data, format 2\nshards 1\nsum 64ea5b28\n", "FORMAT is damaged"),
@@ -120,7 +131,9 @@ fn refused_directories_are_untouched() {
         ("FORMAT", fine, "was made with --shards 2; start with --shards 2 or another --data-dir"),
     ] {
         let scratch = Scratch::new();
-        write(&scratch.0.join(name), text.as_bytes());
+        let path = scratch.0.join(name);
+        fs::create_dir_all(path.parent().expect("it is below")).expect("it is new");
+        write(&path, text.as_bytes());
         let before = state(&scratch.0);
         let text = refusal(Directory::open(&scratch.0, Some(1), 1));
         let names_it = text.starts_with(&scratch.0.display().to_string());

@@ -132,7 +132,7 @@ impl<'a, 'r> Walk<'a, 'r> {
         }
         let patience = &mut self.patience;
         let proof = with_stretch(self.segments, at, |stretch| {
-            stretch.proof(index(offset + 1 - stretch.start), GROUP_BYTES_MAX, patience)
+            stretch.proof(index(offset - stretch.start), GROUP_BYTES_MAX, patience)
         });
         let proof = proof.flatten().map(|place| self.segments.list[at].start + place as u64);
         self.proven = self.proven.max(proof.unwrap_or(0));
@@ -264,14 +264,14 @@ impl<'a, 'r> Walk<'a, 'r> {
         let (made, patience) = (segment.made, &mut self.patience);
         let torn = with_stretch(self.segments, at, |stretch| {
             let from = index(end - stretch.start).min(stretch.bytes.len());
-            let room = stretch.bytes.len() - from;
-            // Nothing of a group stands further behind, or it would be the proof of damage.
-            let stretch = stretch.up_to(Some(from + room.min(GROUP_BYTES_MAX)));
             let behind = &stretch.bytes[from..];
-            let last = behind.iter().rposition(|byte| *byte != 0)?;
-            let begun = Record::may_begin(behind)
-                && Record::length_told(behind).is_some_and(|length| length as u64 <= made);
-            let (mut records, mut place) = (u64::from(begun), from + 1);
+            let own = Record::length_told(behind).filter(|length| *length as u64 <= made);
+            let own = own.filter(|_| Record::may_begin(behind));
+            // Nothing of a group stands further behind, or it would be the proof of damage.
+            let longest = own.map_or(GROUP_BYTES_MAX, |length| length.max(GROUP_BYTES_MAX));
+            let stretch = stretch.up_to(Some(from + behind.len().min(longest)));
+            let last = stretch.bytes[from..].iter().rposition(|byte| *byte != 0)?;
+            let (mut records, mut place) = (u64::from(own.is_some()), from + 1);
             while let Some(next) = stretch.next(place, patience).filter(|next| *next > from) {
                 let Some((_, length)) = stretch.record(next) else { break };
                 records += 1;

@@ -3,8 +3,9 @@
 
 use super::super::record::{BadRecord, FRAME_BYTES, Record};
 
-/// Bytes of the longest record that is looked for. A bound, because any four bytes may be taken for
-/// a length, and all that it spans is summed up then.
+/// Bytes of the longest record that is looked for, the payload of a message aside. A bound, because
+/// any four bytes may be taken for a length, and all that it spans is summed up then; a message has
+/// a second length, which must agree.
 const SOUGHT_BYTES_MAX: usize = 64 * 1024;
 
 /// Bytes that are summed up in vain before it is given up: a payload may be made to look like the
@@ -66,7 +67,8 @@ impl<'a> Stretch<'a> {
                 continue;
             }
             let length = u32::from_le_bytes([frame[4], frame[5], frame[6], frame[7]]) as usize;
-            if Record::may_begin(frame) && length <= SOUGHT_BYTES_MAX {
+            let is_sought = length <= SOUGHT_BYTES_MAX || self.may_be_long_message(at, length);
+            if Record::may_begin(frame) && is_sought {
                 if self.record(at).is_some() {
                     return Some(at);
                 }
@@ -77,17 +79,35 @@ impl<'a> Stretch<'a> {
         None
     }
 
-    /// The first place from `from` on that proves that all up to `from` was committed: the first
-    /// record of a commit group, or one so far behind that no write has both.
-    pub(super) fn proof(&self, from: usize, far: usize, patience: &mut Patience) -> Option<usize> {
-        let mut at = from;
+    /// Whether the lengths of a message stand there, of which the record has so many bytes.
+    fn may_be_long_message(&self, at: usize, length: usize) -> bool {
+        let message = Record::message_unchecked(&self.bytes[at..]);
+        message.is_some_and(|message| length - message.payload.len() <= SOUGHT_BYTES_MAX)
+    }
+
+    /// The first place behind `bad`, where no record stands, that proves that what stood there was
+    /// committed: the first record of a commit group, or one so far behind that no write has both.
+    pub(super) fn proof(&self, bad: usize, far: usize, patience: &mut Patience) -> Option<usize> {
+        let in_chain = |at: &mut usize| {
+            while let Some((_, length)) = self.record(*at) {
+                if *at - bad > far || Record::begins_group(&self.bytes[*at..]) {
+                    return true;
+                }
+                *at += length;
+            }
+            false
+        };
+        // Where it ends by its own account something may stand that is too long to be looked for.
+        let own = self.bytes.get(bad..).and_then(Record::length_told);
+        let mut at = own.map_or(bad, |length| bad + length);
+        if in_chain(&mut at) {
+            return Some(at);
+        }
+        at = bad + 1;
         loop {
             at = self.next(at, patience)?;
-            while let Some((_, length)) = self.record(at) {
-                if at - from >= far || Record::begins_group(&self.bytes[at..]) {
-                    return Some(at);
-                }
-                at += length;
+            if in_chain(&mut at) {
+                return Some(at);
             }
         }
     }

@@ -145,7 +145,10 @@ impl<'a> SegmentWalk<'a> {
     /// The log ends `at` there.
     fn log_end(&self, at: usize, patience: &mut Patience) -> LogEnd {
         self.look(self.room, |stretch| {
-            let group = &stretch.bytes[at..stretch.bytes.len().min(at + GROUP_BYTES_MAX)];
+            let behind = &stretch.bytes[at..];
+            let own = Record::length_told(behind).filter(|_| Record::may_begin(behind));
+            let longest = own.unwrap_or(0).max(GROUP_BYTES_MAX);
+            let group = &behind[..behind.len().min(longest)];
             let last = group.iter().rposition(|byte| *byte != 0);
             let torn_bytes = last.map_or(0, |last| last as u64 + 1);
             let mut end = LogEnd { offset: place(at), torn_bytes, torn_records: 0 };

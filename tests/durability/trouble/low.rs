@@ -19,7 +19,7 @@ fn publishers_wait_for_space() {
     on_tmpfs("trouble::low::publishers_wait_for_space", DISK, || {
         for shards in [1, 2] {
             let broker = Broker::start_with(shards, &["--disk-low", LEAST]);
-            resume_as(&broker, "subscriber", false).subscribe("queue", 1);
+            resume_as(&broker, "subscriber", false).subscribe_and_leave("queue", 1);
             let mut publisher = Client::connect(&broker, "publisher");
             for number in 0..WAITING {
                 publisher.publish(&publish("queue", number.to_string()).qos1(1));
@@ -46,7 +46,7 @@ fn publishers_wait_for_space() {
             }
             // Its acknowledgements are kept, and so is a session that begins.
             subscriber.leave();
-            resume_as(&broker, "late", false).subscribe("elsewhere", 1);
+            resume_as(&broker, "late", false).subscribe_and_leave("elsewhere", 1);
             let mut subscriber = resume_as(&broker, "subscriber", true);
             subscriber.expect_silence();
             publishers.iter().for_each(expect_nothing_yet);

@@ -77,7 +77,7 @@ fn too_small() {
             expect_refused(&data, &["--shards", "2"], &says, &around);
         }
         let broker = Broker::start_with(1, &["--segment-bytes", "64MiB"]);
-        resume_as(&broker, "subscriber", false).subscribe("queue", 1);
+        resume_as(&broker, "subscriber", false).subscribe_and_leave("queue", 1);
         Client::connect(&broker, "publisher").publish(&publish("queue", "x").qos1(1));
         resume_as(&broker, "subscriber", true).expect_publish(&publish("queue", "x").at(1));
         broker.stop();
@@ -94,7 +94,7 @@ fn missing_is_made() {
         let mode = fs::metadata(path).expect("it is made").permissions().mode();
         assert_eq!(mode & 0o777, 0o700, "{}", path.display());
     }
-    resume_as(&broker, "subscriber", false).subscribe("queue", 1);
+    resume_as(&broker, "subscriber", false).subscribe_and_leave("queue", 1);
     broker.stop();
 }
 
@@ -112,7 +112,7 @@ fn remount(how: &str) {
 fn read_only() {
     on_tmpfs("trouble::refused::read_only", "24m", || {
         let mut broker = Broker::start(1);
-        resume_as(&broker, "subscriber", false).subscribe("queue", 1);
+        resume_as(&broker, "subscriber", false).subscribe_and_leave("queue", 1);
         let mut publisher = Client::connect(&broker, "publisher");
         publisher.publish(&publish("queue", "x").qos1(1));
         broker.end(End::Killed);

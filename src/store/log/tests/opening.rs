@@ -215,6 +215,52 @@ fn damage_long_before_the_end_is_passed_over() {
     }
 }
 
+// That holds for messages of any length, with nothing but such behind them, be the damage in the
+// payload or where the record begins; and of one that is torn all is told.
+#[test]
+fn damage_among_long_messages_is_passed_over() {
+    const LONG: usize = 70_000;
+    let options = LogOptions { segment_bytes: 4 << 20, first_segment_bytes: 4 << 20, ..OPTIONS };
+    for (from, to) in [(LONG / 2, LONG / 2 + 1), (0, 40), (0, LONG)] {
+        let mut world = World::with(options);
+        let places: Vec<u64> = [LONG; 4]
+            .map(|length| {
+                let offset = world.append(length).offset();
+                world.commit();
+                offset
+            })
+            .to_vec();
+        let torn = world.append((1 << 20) + LONG).offset();
+        world.commit();
+        let file = world.files()[0].unwrap();
+        let image = world.disk.bytes_mut(file);
+        let bad = index(places[1]) + 64;
+        image[bad + from..bad + to].fill(0xfe);
+        image[index(torn) + 64 + (1 << 20) + LONG / 2] ^= 1;
+        world.disk.noted = None;
+        world.known.retain(|(at, _)| at.offset() != places[1] && at.offset() != torn);
+        let walked: Vec<Found> = Disk::of(world.disk.images()).found();
+        let mut damage = Vec::new();
+        let lengths = std::collections::BTreeMap::from([(0, torn)]);
+        for walk in crate::store::segment_walks(&walked, &lengths) {
+            walk.walk(&mut |walked| {
+                if let crate::store::Walked::Damage { bytes, .. } = walked {
+                    damage.push(bytes);
+                }
+            });
+        }
+        let lost_bytes = (REST_BYTES + LONG) as u64;
+        assert_eq!(damage, [lost_bytes]);
+        let (world, report, replayed) = world.reopen_with(options);
+        assert!(replayed == world.known, "{} records of {}", replayed.len(), world.known.len());
+        let (offset, kind) = (64 + places[1], FaultKind::Record);
+        assert_eq!(report.faults, [Fault { file, offset, kind, lost_bytes, records: 1 }]);
+        let torn_bytes = report.torn.map(|torn| (torn.offset, torn.bytes));
+        let whole = (REST_BYTES + (1 << 20) + LONG) as u64;
+        assert_eq!(torn_bytes, Some((64 + torn, whole)));
+    }
+}
+
 // A segment that is missing, one with a damaged header and one that is cut short cost themselves.
 #[test]
 fn missing_segments_are_named() {
