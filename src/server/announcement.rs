@@ -1,20 +1,20 @@
 //! What the log says when the broker starts: what an operator would ask for first.
 
 use log::{info, warn};
-use rustix::process::{Resource, getrlimit};
 
+use crate::advice::files_max;
 use crate::config::{DiskShare, Durability, Options};
 use crate::cpus::Cpus;
 use crate::limits::{
-    CONNECTIONS_DEFAULT, FILES_OF_PROCESS, FILES_OF_SHARD, SEGMENT_BYTES_FIRST,
-    SESSION_QUOTA_BYTES_MAX, SPARE_FILES,
+    CONNECTIONS_DEFAULT, SEGMENT_BYTES_FIRST, SESSION_QUOTA_BYTES_MAX, SPARE_FILES,
 };
 
 use super::doors::Open;
+use super::places::room_for_clients;
 use super::tls;
 
 /// Connections below which the limit of descriptors is worth a warning whatever was asked for.
-const CONNECTIONS_FEW: u64 = 1_000;
+const CONNECTIONS_FEW: usize = 1_000;
 
 /// See the module.
 pub(super) struct Announcement<'a> {
@@ -116,21 +116,19 @@ impl Announcement<'_> {
 
     /// Says how many connections the limit of descriptors leaves room for.
     fn log_descriptors(&self) {
-        let Some(limit) = getrlimit(Resource::Nofile).current else {
+        let room = room_for_clients(self.shards, self.opened.len());
+        let (Some(limit), Some(room)) = (files_max(), room) else {
             return info!("any number of connections by the limit of open files");
         };
-        let of_shard = FILES_OF_SHARD + self.opened.len() as u64;
-        let taken = FILES_OF_PROCESS + of_shard * self.shards as u64;
-        let room = limit.saturating_sub(taken);
         let asked = self.options.connections_max;
-        let is_asked_for = asked != CONNECTIONS_DEFAULT && (asked as u64) > room;
+        let is_asked_for = asked != CONNECTIONS_DEFAULT && asked > room;
         if is_asked_for || room < CONNECTIONS_FEW {
             warn!(
-                "room for about {room} connections only, by the limit of {limit} open files, and \
+                "room for {room} clients only, by the limit of {limit} open files, and \
                  --max-connections is {asked}: raise the limit (ulimit -Hn, LimitNOFILE=)"
             );
         } else {
-            info!("room for about {room} connections, by the limit of {limit} open files");
+            info!("room for {room} clients, by the limit of {limit} open files");
         }
     }
 

@@ -171,9 +171,21 @@ pub(super) fn refuse_unguarded(
 /// ways.
 pub(super) fn check_open_files(shards: usize, sites: &[Site]) -> Result<(), StartError> {
     let Some(limit) = advice::files_max() else { return Ok(()) };
-    let of_shard = limits::FILES_OF_SHARD + sites.len() as u64;
-    let needed = limits::FILES_OF_PROCESS + shards as u64 * of_shard;
+    let needed = own_files(shards, sites.len());
     if limit > needed { Ok(()) } else { Err(StartError::Files(limit, needed)) }
+}
+
+/// How many clients there is room for beside the files that the broker itself needs: more would
+/// take those of the log. `None`: any number.
+pub(super) fn room_for_clients(shards: usize, listeners: usize) -> Option<usize> {
+    let room = advice::files_max()?.saturating_sub(own_files(shards, listeners));
+    Some(usize::try_from(room).unwrap_or(usize::MAX))
+}
+
+/// Files that the broker needs before there is a client.
+fn own_files(shards: usize, listeners: usize) -> u64 {
+    let of_shard = limits::FILES_OF_SHARD + listeners as u64;
+    limits::FILES_OF_PROCESS + shards as u64 * of_shard
 }
 
 fn endpoints(place: &Place) -> Result<Vec<Endpoint>, String> {

@@ -21,6 +21,7 @@ use crate::transport::TlsSetup;
 
 use super::StartError;
 use super::auth::Desk;
+use super::places::room_for_clients;
 use super::rings::{Election, ShardRing, SystemRing};
 use super::storage::{self, FoundShard};
 use super::{access, heap};
@@ -169,6 +170,8 @@ fn reactor_options<R: SystemRing>(
     let outboxes = outboxes.map(|((sender, bell), waker)| {
         Some(Outbox { sender: sender?, bell: bell.clone(), waker: waker.clone() })
     });
+    let asked = options.connections_max;
+    let room = room_for_clients(usize::from(seat.shards), seat.doors.len());
     reactor::Options {
         broker,
         medium,
@@ -180,7 +183,7 @@ fn reactor_options<R: SystemRing>(
         inboxes: seat.inboxes,
         bell: own_bell,
         census: seat.census,
-        clients_max: options.connections_max,
+        clients_max: room.map_or(asked, |room| asked.min(room)),
         packet_bytes_max: options.packet_bytes_max,
         tls: seat.tls,
         trim_heap: heap::trim,

@@ -1,8 +1,11 @@
 //! Where the broker listens: names and bare ports, and what it says when it cannot.
 
+use std::io::{BufRead, BufReader};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::thread;
 
-use crate::common::{Broker, Client, DataDir, connack, connect, run_to_exit, run_under};
+use crate::common::{Broker, Client, DataDir, connack, connect, publish, run_to_exit, run_under};
 
 fn has_v6() -> bool {
     TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
@@ -117,4 +120,55 @@ fn too_few_files() {
             assert!(said.contains(part), "{files}: {part:?} is not in: {said}");
         }
     }
+}
+
+/// A broker that may open so many files, and where it listens.
+fn start_under(files: u32, data: &DataDir) -> (Child, SocketAddr) {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("ulimit -n {files} && exec \"$0\" \"$@\"")]);
+    shell.arg(env!("CARGO_BIN_EXE_ringmq"));
+    data.add_flags(&mut shell, &[""; 0]);
+    shell.args(["--listen", "127.0.0.1:0", "--shards", "1", "--no-pin"]);
+    let mut child = shell.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("it is piped")).lines();
+    let line = lines.find_map(|line| {
+        let line = line.expect("it is text");
+        line.split_once("listening on ").map(|(_, address)| address.trim().to_owned())
+    });
+    // It goes on to be read, or the broker would find nobody there.
+    thread::spawn(move || lines.for_each(drop));
+    (child, line.expect("it listens").parse().expect("an address"))
+}
+
+// Clients never take the files that the log needs: what is one too many is told so.
+#[test]
+fn clients_leave_the_log_its_files() {
+    let data = DataDir::fresh();
+    let (mut child, address) = start_under(80, &data);
+    let open = || Client::over(TcpStream::connect(address).expect("it listens"));
+    let mut sleeper = open();
+    sleeper.send(&connect("sleeper").persistent().bytes());
+    sleeper.expect(&connack(false, 0));
+    sleeper.subscribe("t", 1);
+    let mut publisher = open();
+    publisher.send(&connect("publisher").bytes());
+    publisher.expect(&connack(false, 0));
+    let codes: Vec<(Client, u8)> = (0..100)
+        .map(|n| {
+            let mut client = open();
+            client.send(&connect(format!("idle {n}")).bytes());
+            let code = client.read_packet()[3];
+            (client, code)
+        })
+        .collect();
+    let let_in = codes.iter().filter(|(_, code)| *code == 0).count();
+    assert!((10..60).contains(&let_in), "{let_in} of 100");
+    assert!(codes.iter().all(|(_, code)| [0, 3].contains(code)));
+    sleeper.leave();
+    // Several files of the log.
+    for n in 1..=40 {
+        publisher.publish(&publish("t", vec![b'x'; 200_000]).qos1(n));
+    }
+    child.kill().expect("it runs");
+    child.wait().expect("it is our child");
 }
