@@ -104,6 +104,7 @@ fn version_of(version: Version) -> &'static str {
 
 impl Shard {
     /// A client was let in; its connection is still greeting.
+    #[cold]
     pub(super) fn tell_connected(
         &mut self,
         conn: ConnId,
@@ -149,6 +150,7 @@ impl Shard {
     }
 
     /// An open connection ends; its session is still there.
+    #[cold]
     pub(super) fn tell_disconnected(&mut self, open: &Open, reason: CloseReason, now_ms: u64) {
         // How many there were is said when the broker stops.
         let logs = self.out.options.log_connections && reason != CloseReason::Stopping;
@@ -164,6 +166,7 @@ impl Shard {
     }
 
     /// A connection ends that never had a client.
+    #[cold]
     pub(super) fn tell_closed_early(&mut self, caller: Caller, reason: CloseReason, now_ms: u64) {
         match reason {
             // These have a line of their own.
@@ -184,6 +187,7 @@ impl Shard {
     }
 
     /// TLS has ended a link, for its certificate perhaps; `foreign`: what it began with instead.
+    #[cold]
     pub fn tell_tls_fault(
         &mut self,
         caller: Caller,
@@ -218,6 +222,7 @@ impl Shard {
     }
 
     /// A CONNECT was answered with a refusal, if it was: says why. Never the password.
+    #[cold]
     pub(super) fn tell_refused(
         &mut self,
         caller: Caller,
@@ -246,6 +251,7 @@ impl Shard {
     }
 
     /// A client was refused because its client id is another user's: says whose, and the way out.
+    #[cold]
     pub(super) fn tell_lockout(
         &mut self,
         caller: Caller,
@@ -274,6 +280,7 @@ impl Shard {
     }
 
     /// A client takes over the client id of another, or of itself.
+    #[cold]
     pub(super) fn tell_takeover(
         &mut self,
         vhost: VhostId,
@@ -291,6 +298,7 @@ impl Shard {
     }
 
     /// A client published where it may not.
+    #[cold]
     pub(super) fn tell_denied_publish(&mut self, key: SessionKey, topic: TopicName<'_>) {
         let client = &*self.catalog.sessions.get(key).client_id;
         let level = self.out.accounts.level_of(key, client, Matter::DeniedPublish);
@@ -311,6 +319,7 @@ impl Shard {
     }
 
     /// A client asked for what it may not subscribe to, or not here.
+    #[cold]
     pub(super) fn tell_denied_subscription(
         &mut self,
         key: SessionKey,
@@ -367,6 +376,7 @@ impl Shard {
     }
 
     /// A connection ends: logs what was dropped for it and is not told.
+    #[cold]
     pub(super) fn tell_slow_at_end(&mut self, conn: ConnId, now_ms: u64) {
         let count = self.take_slow(conn);
         if count > 0 && self.notices.names(Kind::Slow, now_ms) {

@@ -221,6 +221,7 @@ impl Shard {
     }
 
     /// Handles bytes that are no packet: they end the connection [MQTT-4.8.0-1].
+    #[cold]
     pub fn handle_fault(&mut self, conn: ConnId, error: DecodeError, context: &mut Context<'_>) {
         if error == DecodeError::UnacceptableVersion && self.is_greeting(conn) {
             // [MQTT-3.1.2-2]
