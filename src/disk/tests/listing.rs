@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::{Directory, Scratch, names, open, write};
+use super::{Directory, Scratch, log_files, open, write};
 use crate::disk::ShardFiles;
 use crate::store::{FileId, Found};
 
@@ -29,7 +29,7 @@ fn fresh_shards() {
         let path = scratch.data().join(format!("shard-{shard}/00000000000000000007.segment"));
         assert_eq!(files.path(FileId(7)), path);
     }
-    assert_eq!(names(&scratch.data()), ["FORMAT", "LOCK", "shard-0", "shard-1"]);
+    assert_eq!(log_files(&scratch.data()), ["FORMAT", "LOCK", "shard-0", "shard-1"]);
 }
 
 // Files are found in the order of their numbers, whatever their length. Free ones are not: those
@@ -78,7 +78,7 @@ fn numbers_and_strangers() {
     fs::create_dir(folder.join("00000000000000000008.segment")).expect("it is new");
     let mut files = directory.shard(0).expect("it can be read");
     assert_eq!((found(&mut files).len(), files.next_id()), (1, FileId(9)), "a directory");
-    assert_eq!(names(&folder).len(), 7, "all are still there");
+    assert_eq!(log_files(&folder).len(), 7, "all are still there");
 }
 
 // What a start before this one began is removed, but not by a reader.
@@ -93,10 +93,10 @@ fn begun_files() {
     let directory = Directory::open_read_only(&scratch.data()).expect("it is fine");
     let mut files = directory.shard(0).expect("it can be read");
     assert_eq!(found(&mut files), [(1, vec![1; 64])]);
-    assert_eq!(names(&folder).len(), 3);
+    assert_eq!(log_files(&folder).len(), 3);
     drop((directory, files));
     let mut files = open(&scratch.data()).shard(0).expect("it can be read");
     assert_eq!(found(&mut files), [(1, vec![1; 64])]);
     let left = ["00000000000000000001.segment", "00000000000000000003.segment"];
-    assert_eq!(names(&folder), left);
+    assert_eq!(log_files(&folder), left);
 }

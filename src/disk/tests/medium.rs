@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use super::{Directory, Scratch, names, open, refusal, write};
+use super::{Directory, Scratch, log_files, open, refusal, write};
 use crate::disk::{FileMedium, Helper, ShardFiles};
 use crate::limits::FREE_FILES_MAX;
 use crate::store::{FileId, Mapping, Medium, MediumAnswer, Request};
@@ -129,7 +129,7 @@ impl Rig {
     /// The numbers of the files that are there.
     fn numbers(&self) -> Vec<u64> {
         let number = |name: String| name.split('.').next().expect("there is a first").parse();
-        names(&self.folder()).into_iter().map(|name| number(name).expect("a number")).collect()
+        log_files(&self.folder()).into_iter().map(|name| number(name).expect("a number")).collect()
     }
 }
 
@@ -258,7 +258,7 @@ fn files_set_aside() {
         "00000000000000000000.segment.damaged.2",
         "00000000000000000001.segment.damaged",
     ];
-    assert_eq!(names(&rig.folder()), expected);
+    assert_eq!(log_files(&rig.folder()), expected);
     assert_eq!(damaged.mapping.bytes()[..7], *b"damaged", "it is kept as it was");
     let (mut rig, found) = rig.reopen();
     assert_eq!(found, []);
@@ -358,7 +358,7 @@ fn several_shards() {
         }
     }
     for shard in 0..3 {
-        assert_eq!(names(&scratch.data().join(format!("shard-{shard}"))).len(), 2);
+        assert_eq!(log_files(&scratch.data().join(format!("shard-{shard}"))).len(), 2);
     }
 }
 
@@ -412,7 +412,7 @@ fn the_end_is_quick() {
     drop(medium);
     drop(release);
     helper.finish();
-    assert_eq!(names(&scratch.data().join("shard-0")), ["00000000000000000000.segment"]);
+    assert_eq!(log_files(&scratch.data().join("shard-0")), ["00000000000000000000.segment"]);
     let cleared = fs::read(path).expect("it is there");
     assert_eq!(cleared, [[0; 64].as_slice(), &[1; 36]].concat());
 }

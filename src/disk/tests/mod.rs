@@ -65,6 +65,13 @@ fn names(path: &Path) -> Vec<String> {
     names
 }
 
+/// The same of a shard's folder, but for what tells how far its log goes.
+fn log_files(folder: &Path) -> Vec<String> {
+    let mut names = names(folder);
+    names.retain(|name| name != "EXTENT");
+    names
+}
+
 fn write(path: &Path, bytes: &[u8]) {
     fs::write(path, bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
 }

@@ -29,7 +29,7 @@ fn missing_directory_is_made() {
         let mode = fs::metadata(scratch.0.join(made)).expect("it was made").permissions().mode();
         assert_eq!(mode & 0o7777, 0o700, "{made}");
     }
-    assert_eq!(names(&path), ["FORMAT", "LOCK"]);
+    assert_eq!(names(&path), ["FORMAT", "LOCK", "shard-0", "shard-1", "shard-2"]);
     let format = fs::read_to_string(path.join("FORMAT")).expect("it was written");
     assert_eq!(format, "ringmq data, format 2\nshards 3\nsum 64ea5b28\n");
     assert_eq!(fs::read(path.join("LOCK")).expect("it was made"), b"");

@@ -15,8 +15,8 @@ const FILLER_BYTES: usize = (24 << 20) - (512 << 10);
 const MESSAGES: u32 = 6000;
 const PAYLOAD_BYTES: usize = 8000;
 
-/// Turns of the broker that a checkpoint takes, and more.
-const VISITS: usize = 50;
+/// Turns of the broker that a checkpoint takes, and what its helper needs for files, and more.
+const VISITS: usize = 200;
 
 /// Unacknowledged messages a publisher has at most.
 const WINDOW: u32 = 1000;
