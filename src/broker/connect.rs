@@ -182,6 +182,7 @@ impl Shard {
     pub(super) fn refuse(&mut self, conn: ConnId, code: ConnectReturn, context: &mut Context<'_>) {
         self.out.stats.clients_refused += 1;
         self.notices.refused_for(Why::Code(code));
+        self.notices.why().into_iter().for_each(|why| self.out.stats.count_refusal(why));
         self.out.reply(conn, &Connack::bytes_v3(Version::V311, false, code));
         self.close(conn, CloseReason::Refused(code), context);
     }

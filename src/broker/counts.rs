@@ -1,6 +1,7 @@
 //! What happened in one vhost on one shard, and what it has there.
 
 use super::shard::Shard;
+use super::vhost::{Vhost, VhostId};
 
 /// Counted since the shard started.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -58,25 +59,28 @@ impl Shard {
         ]
     }
 
+    /// One vhost in figures.
+    pub(super) fn vhost_report(&self, vhost: VhostId, place: &Vhost) -> VhostReport {
+        let Counts { clients_accepted, publishes_in, publishes_denied, subscriptions_denied } =
+            place.counts;
+        let retained = self.catalog.retained(vhost.0);
+        let (topics, bytes) = retained.map_or((0, 0), |kept| (kept.len() as u64, kept.bytes()));
+        let figures = [
+            ("clients_accepted", clients_accepted),
+            ("publishes_in", publishes_in),
+            ("publishes_denied", publishes_denied),
+            ("subscriptions_denied", subscriptions_denied),
+            ("sessions", place.usage.sessions),
+            ("queued_bytes", place.usage.queued_bytes),
+            ("retained", topics),
+            ("retained_bytes", bytes),
+        ];
+        VhostReport { vhost: place.name.clone(), figures }
+    }
+
     /// Each vhost in figures, but for those in which nothing ever was.
     pub fn vhost_reports(&self) -> Vec<VhostReport> {
-        let reports = self.vhosts.iter().map(|(vhost, place)| {
-            let Counts { clients_accepted, publishes_in, publishes_denied, subscriptions_denied } =
-                place.counts;
-            let retained = self.catalog.retained(vhost.0);
-            let (topics, bytes) = retained.map_or((0, 0), |kept| (kept.len() as u64, kept.bytes()));
-            let figures = [
-                ("clients_accepted", clients_accepted),
-                ("publishes_in", publishes_in),
-                ("publishes_denied", publishes_denied),
-                ("subscriptions_denied", subscriptions_denied),
-                ("sessions", place.usage.sessions),
-                ("queued_bytes", place.usage.queued_bytes),
-                ("retained", topics),
-                ("retained_bytes", bytes),
-            ];
-            VhostReport { vhost: place.name.clone(), figures }
-        });
+        let reports = self.vhosts.iter().map(|(vhost, place)| self.vhost_report(vhost, place));
         let is_empty = |report: &VhostReport| report.figures.iter().all(|(_, count)| *count == 0);
         reports.filter(|report| !is_empty(report)).collect()
     }

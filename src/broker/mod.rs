@@ -9,6 +9,7 @@
 //! | `shard` | the hub: what a reactor calls |
 //! | `admission`, `rights`, `review` | who may come in; what they may do, and new rules |
 //! | `counts` | what happened in a vhost |
+//! | `inspect` | what an operator asks of a shard while it runs |
 //! | `connect`, `subscribe` | CONNECT; SUBSCRIBE and UNSUBSCRIBE |
 //! | `inbound`, `routing` | PUBLISH and its answers; who gets a message |
 //! | `farewell`, `reason` | ends of connections and wills; why they end |
@@ -38,6 +39,7 @@ mod deletion;
 mod delivery;
 mod farewell;
 mod inbound;
+pub mod inspect;
 mod letter;
 mod line_limit;
 mod meter;

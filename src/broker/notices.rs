@@ -63,6 +63,11 @@ impl Notices {
         self.why.get_or_insert(why);
     }
 
+    /// The reason that came first.
+    pub(super) fn why(&self) -> Option<Why> {
+        self.why
+    }
+
     fn names(&mut self, kind: Kind, now_ms: u64) -> bool {
         self.limits[kind as usize].names(now_ms)
     }

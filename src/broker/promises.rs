@@ -62,6 +62,8 @@ struct Barrier {
     marks: Box<[u64]>,
     /// How far the log must be committed.
     log: u64,
+    /// When the turn began, microseconds.
+    since_us: u64,
     replies: Vec<(ConnId, Reply)>,
 }
 
@@ -83,28 +85,34 @@ impl Promises {
     }
 
     /// Ends the turn; `sent` tells how many messages each shard has been sent so far, `log` how
-    /// far the log goes.
-    pub(super) fn seal(&mut self, shards: u16, log: u64, sent: impl Fn(ShardId) -> u64) {
+    /// far the log goes, and `since_us` when the turn began.
+    pub(super) fn seal(
+        &mut self,
+        shards: u16,
+        log: u64,
+        since_us: u64,
+        sent: impl Fn(ShardId) -> u64,
+    ) {
         if self.open.is_empty() {
             return;
         }
         let marks = (0..shards).map(|shard| sent(ShardId(shard))).collect();
         let log = if std::mem::take(&mut self.disk) { log } else { 0 };
         let replies = std::mem::replace(&mut self.open, std::mem::take(&mut self.spare));
-        self.barriers.push_back(Barrier { marks, log, replies });
+        self.barriers.push_back(Barrier { marks, log, since_us, replies });
     }
 
-    /// The next replies that may leave; `committed` tells how far each shard is, `log` how far this
+    /// The next replies that may leave, and when the turn began that made them; `committed` tells how far each shard is, `log` how far this
     /// shard's log is.
     pub(super) fn next_kept(
         &mut self,
         log: u64,
         committed: impl Fn(ShardId) -> u64,
-    ) -> Option<Vec<(ConnId, Reply)>> {
+    ) -> Option<(Vec<(ConnId, Reply)>, u64)> {
         if !self.is_due(log, committed) {
             return None;
         }
-        self.barriers.pop_front().map(|barrier| barrier.replies)
+        self.barriers.pop_front().map(|barrier| (barrier.replies, barrier.since_us))
     }
 
     /// Whether there are such replies.
@@ -151,16 +159,16 @@ mod tests {
     #[test]
     fn replies_wait_for_every_shard() {
         let mut promises = Promises::default();
-        promises.seal(2, 0, |_| 9);
+        promises.seal(2, 0, 1, |_| 9);
         assert!(!promises.is_waiting());
         promises.add(CONN, puback(1), PEERS);
-        promises.seal(2, 100, |shard| [5, 7][usize::from(shard.0)]);
+        promises.seal(2, 100, 2, |shard| [5, 7][usize::from(shard.0)]);
         promises.add(CONN, puback(2), PEERS);
-        promises.seal(2, 100, |_| 8);
+        promises.seal(2, 100, 3, |_| 8);
         assert_eq!(promises.next_kept(0, |_| 6), None);
-        assert_eq!(promises.next_kept(0, |_| 7), Some(vec![(CONN, puback(1))]));
+        assert_eq!(promises.next_kept(0, |_| 7), Some((vec![(CONN, puback(1))], 2)));
         assert_eq!(promises.next_kept(0, |_| 7), None);
-        assert_eq!(promises.next_kept(0, |_| 8), Some(vec![(CONN, puback(2))]));
+        assert_eq!(promises.next_kept(0, |_| 8), Some((vec![(CONN, puback(2))], 3)));
         assert!(!promises.is_waiting());
     }
 
@@ -170,13 +178,13 @@ mod tests {
         let mut promises = Promises::default();
         promises.add(CONN, puback(1), PEERS);
         promises.add(CONN, puback(2), Wait::disk_if(true));
-        promises.seal(1, 50, |_| 0);
+        promises.seal(1, 50, 4, |_| 0);
         promises.add(CONN, puback(3), PEERS);
-        promises.seal(1, 70, |_| 0);
+        promises.seal(1, 70, 5, |_| 0);
         assert_eq!(promises.next_kept(49, |_| 0), None);
-        let first = promises.next_kept(50, |_| 0).expect("the log is there");
-        assert_eq!(first.len(), 2);
+        let (first, since_us) = promises.next_kept(50, |_| 0).expect("the log is there");
+        assert_eq!((first.len(), since_us), (2, 4));
         promises.recycle(first);
-        assert_eq!(promises.next_kept(50, |_| 0), Some(vec![(CONN, puback(3))]));
+        assert_eq!(promises.next_kept(50, |_| 0), Some((vec![(CONN, puback(3))], 5)));
     }
 }

@@ -196,6 +196,7 @@ impl Shard {
         let mut stored = clears && self.catalog.clear_retained(vhost.0, topic, &mut self.out.logs);
         if new.retain || !self.catalog.targets.is_empty() {
             self.catalog.store(&new, &mut self.out.logs);
+            self.meters.messages_stored += 1;
             stored = true;
         } else if clears && let Some(origin) = origin {
             // Should it come again, it must not clear what came after it.

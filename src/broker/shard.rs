@@ -16,6 +16,7 @@ use super::absences::Absences;
 use super::admission::{Caller, Inquiry};
 use super::connection::{Connection, Phase};
 use super::delivery::{Outgoing, TimeBase};
+use super::inspect::Meters;
 use super::letter::{Forms, Message};
 use super::notices::Notices;
 use super::overflow::Blocked;
@@ -61,6 +62,7 @@ pub struct Shard {
     pub(super) forms: Forms,
     pub(super) promises: Promises,
     pub(super) notices: Notices,
+    pub(super) meters: Meters,
     /// Passwords to be verified.
     pub(super) inquiries: VecDeque<Inquiry>,
     /// Packets handled.
@@ -109,6 +111,7 @@ impl Shard {
             forms: Forms::default(),
             promises: Promises::default(),
             notices: Notices::default(),
+            meters: Meters::default(),
             inquiries: VecDeque::new(),
             packets: 0,
             clients: 0,
@@ -345,15 +348,19 @@ impl Shard {
     /// replies wait for, those that wait for the disk for the end of the log.
     pub fn seal_promises(&mut self, peers: &dyn Peers) {
         let log = self.out.logs.disk.appended();
-        self.promises.seal(self.out.options.shards, log, |shard| peers.awaited(shard));
+        let turn_us = self.meters.turn_us;
+        self.promises.seal(self.out.options.shards, log, turn_us, |shard| peers.awaited(shard));
+        self.meters.note_appended(log);
     }
 
     /// Lets replies go that waited for what is committed by now, here and on other shards.
     pub fn keep_promises(&mut self, context: &mut Context<'_>) {
         let log = self.out.logs.settled();
-        while let Some(mut replies) =
+        while let Some((mut replies, since_us)) =
             self.promises.next_kept(log, |shard| context.peers.committed(shard))
         {
+            let acknowledged = replies.iter().filter(|(_, reply)| reply.acknowledges()).count();
+            self.meters.note_acknowledged(since_us, acknowledged as u64);
             for (conn, reply) in replies.drain(..) {
                 let Some(connection) = self.out.connections.get_mut(conn) else { continue };
                 let is_closed = matches!(connection.phase, Phase::Closed);
@@ -556,6 +563,7 @@ impl Shard {
             connection.promised += 1;
             self.promises.add(conn, reply, wait);
         } else {
+            self.meters.acknowledged_at_once += u64::from(reply.acknowledges());
             self.write_reply(conn, &reply);
         }
         held

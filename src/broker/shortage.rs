@@ -77,6 +77,9 @@ pub(super) struct Shortage {
     waiting_for_large: Vec<ConnId>,
     /// Some do, and there is no room for it.
     lacks_large: bool,
+    /// Of the file system, when it was looked at last: free bytes, all, and the free ones below
+    /// which it is low.
+    space: [u64; 3],
     /// What they ask for is no message.
     waiting_for_log: Vec<ConnId>,
 }
@@ -85,6 +88,11 @@ impl Shortage {
     /// Whether it would be over if there were more space.
     pub(super) fn is_of_space(&self) -> bool {
         self.low || self.lacking || self.lacks_large
+    }
+
+    /// Free bytes of the file system, all, and the free ones below which it is low.
+    pub(super) fn space(&self) -> [u64; 3] {
+        self.space
     }
 
     pub(super) fn is_any(&self) -> bool {
@@ -269,6 +277,7 @@ impl Shard {
             Some(Threshold::Percent(share)) => percent(share),
             None => DISK_LOW_BYTES_DEFAULT.min(percent(DISK_LOW_PERCENT_DEFAULT)),
         };
+        self.shortage.space = [free, total, least];
         let low = free < least;
         if low != self.shortage.low {
             self.shortage.low = low;

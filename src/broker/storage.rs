@@ -61,6 +61,7 @@ impl Shard {
             self.disk.retry_ms.get_or_insert(now_ms + RETRY_MS);
         }
         self.out.logs.disk.on_written(result);
+        self.meters.note_committed(self.out.logs.disk.committed());
         self.judge_disk();
     }
 

@@ -186,6 +186,7 @@ fn reactor_options<R: SystemRing>(
         clients_max: room.map_or(asked, |room| asked.min(room)),
         packet_bytes_max: options.packet_bytes_max,
         tls: seat.tls,
+        answers: None,
         trim_heap: heap::trim,
     }
 }
@@ -195,7 +196,11 @@ struct SinceStart(Instant);
 
 impl Clock for SinceStart {
     fn now_ms(&self) -> u64 {
-        u64::try_from(self.0.elapsed().as_millis()).expect("uptime fits 64 bits")
+        self.now_us() / 1000
+    }
+
+    fn now_us(&self) -> u64 {
+        u64::try_from(self.0.elapsed().as_micros()).expect("uptime fits 64 bits")
     }
 }
 

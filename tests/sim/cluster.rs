@@ -113,6 +113,7 @@ impl Cluster {
                 clients_max: 1000,
                 packet_bytes_max: 1 << 20,
                 tls: None,
+                answers: None,
                 trim_heap: || {},
             };
             members.push(Member {
