@@ -35,6 +35,7 @@
 //! | [`broker`] | the state machines | `access`, `mqtt`, `store` | the ring |
 //! | [`reactor`] | completions → broker → operations | all above | flags' text |
 //! | [`logging`] | lines on standard error, by one thread | `env_filter`, `jiff` | who logs what |
+//! | [`admin`] | operators' questions over HTTP, asked of shards by boxes | `broker`, `hyper`, `tokio` | the ring, sockets of clients |
 //! | [`server`], [`config`], [`cpus`] | flags → threads, signals, end | all | – |
 //! | [`passwd`] | changes password files | `access`, `config` | the broker |
 //! | [`vhosts`] | lists and deletes vhosts | `config`, `disk` | the broker |
@@ -180,6 +181,7 @@
 //! which is written over for that, rather than in the next one's.
 
 pub mod access;
+pub mod admin;
 pub mod advice;
 pub mod broker;
 pub mod chunk;

@@ -6,6 +6,7 @@
 
 mod abuse;
 mod access;
+mod admin;
 mod command;
 mod doors;
 mod ignored;
@@ -27,6 +28,7 @@ use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, ValueE
 use crate::limits;
 
 pub use abuse::AbuseOptions;
+pub use admin::{AdminOptions, HttpListen};
 pub use access::{Access, OnDenied, Takeover};
 pub use command::{Command, Passwd, SessionAct, VhostAct};
 pub use doors::{Cidr, DoorOptions, Owner};
@@ -262,6 +264,10 @@ pub struct Options {
         help_heading = "Storage"
     )]
     pub segment_bytes: u64,
+
+    /// How operators are answered.
+    #[command(flatten)]
+    pub admin: AdminOptions,
 
     /// What is logged, and how it looks.
     #[command(flatten)]

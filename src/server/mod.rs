@@ -1,6 +1,7 @@
 //! From options to running shards and back: limits, listeners, threads, signals, the orderly end.
 
 mod access;
+mod admin;
 mod announcement;
 mod auth;
 mod control;
@@ -34,6 +35,7 @@ use crate::logging;
 use crate::reactor::Parcel;
 
 use access::Access;
+use admin::{Admin, AskRings, HttpDoor};
 use announcement::{Announcement, log_version};
 use control::Control;
 use doors::Doors;
@@ -69,6 +71,7 @@ pub fn run(options: &Options, signals: io::Result<Signals>) -> Result<(), StartE
     if let Err(error) = forbidden {
         warn!("cannot forbid new privileges: {error}");
     }
+    let http = HttpDoor::open(options)?;
     let sites = places::resolve(options).map_err(StartError::Listen)?;
     let shards = Storage::shards_to_be(options, cpus.default_shards())?;
     places::check_open_files(shards, &sites)?;
@@ -86,8 +89,10 @@ pub fn run(options: &Options, signals: io::Result<Signals>) -> Result<(), StartE
     unguarded.map_err(StartError::Listen)?;
     let doors = doors.map_or_else(|| Doors::open(options, &sites, shards), Ok)?;
     let Doors { shards: doors, opened, files } = doors;
-    let (threads, mut controls, ring) =
-        start(options, doors, tls.as_ref(), pins.as_deref(), &mut storage, &access)?;
+    let mut asks = http.is_some().then(AskRings::new).transpose()?;
+    let started =
+        start(options, doors, tls.as_ref(), pins.as_deref(), &mut storage, &access, asks.as_mut());
+    let (threads, mut controls, ring) = started?;
     deletions::forward(&options.data_dir, &access, &mut controls);
     let pinned = pins.is_some();
     let session_bytes_max = storage.session_bytes_max(options);
@@ -95,12 +100,17 @@ pub fn run(options: &Options, signals: io::Result<Signals>) -> Result<(), StartE
     let (cpus, opened) = (&cpus, &*opened);
     Announcement { options, shards, ring, pinned, cpus, opened, session_bytes_max, disk_bytes }
         .log();
+    let shared_cpus = pins.iter().flat_map(|pins| pins.iter().skip(shards).copied()).collect();
+    let admin = http.zip(asks).map(|(http, asks)| {
+        Admin::start(http, asks, &controls, options, &access, shared_cpus)
+    });
+    let admin = admin.transpose()?;
     notifier.ready();
     for signal in signals.forever() {
         match Asked::by(signal) {
             Asked::Stop => break,
             Asked::Reload => {
-                reload(options, &mut access, &mut controls);
+                reload(options, &mut access, &mut controls, admin.as_ref());
                 deletions::forward(&options.data_dir, &access, &mut controls);
             }
             Asked::Report => report::log_report(&mut controls),
@@ -109,6 +119,7 @@ pub fn run(options: &Options, signals: io::Result<Signals>) -> Result<(), StartE
     }
     info!("stopping");
     notifier.stopping();
+    admin.iter().for_each(Admin::note_stopping);
     signals::watch_while_stopping(signals);
     for mut control in controls {
         control.send(Parcel::Drain);
@@ -117,6 +128,7 @@ pub fn run(options: &Options, signals: io::Result<Signals>) -> Result<(), StartE
     let (stats, reports): (Vec<Stats>, Vec<_>) = finished.unzip();
     summary::log_stats(&stats);
     summary::log_vhosts(reports.into_iter().flatten());
+    drop(admin);
     storage.finish();
     drop(files);
     info!("stopped");
@@ -162,21 +174,32 @@ fn open(
 
 /// Reads the files again that say who may come in and what they may do, for all shards: all of them
 /// or, if one is faulty, none.
-fn reload(options: &Options, access: &mut Access, controls: &mut [Control]) {
+fn reload(
+    options: &Options,
+    access: &mut Access,
+    controls: &mut [Control],
+    admin: Option<&Admin>,
+) {
     let reloaded = tls::load(&options.tls).map_err(StartError::Tls);
     let reloaded = reloaded.and_then(|tls| {
+        let tokens = admin.map(|_| admin::load_tokens(options)).transpose()?;
         access.reload().map_err(StartError::Access)?;
-        Ok(tls)
+        Ok((tls, tokens))
     });
     match reloaded.map_err(StartError::with_user) {
-        Ok(tls) => {
+        Ok((tls, tokens)) => {
+            let told = admin.zip(tokens);
+            told.into_iter().for_each(|(admin, tokens)| admin.note_reload(access, tokens));
             for control in controls {
                 control.send(Parcel::Policy(access.policy().clone()));
                 tls.iter().for_each(|tls| control.send(Parcel::Tls(tls.clone())));
             }
             info!("reloaded");
         }
-        Err(error) => error!("not reloaded, everything stays as it was: {error}"),
+        Err(error) => {
+            admin.iter().for_each(|admin| admin.note_reload_failed());
+            error!("not reloaded, everything stays as it was: {error}");
+        }
     }
 }
 
