@@ -15,7 +15,8 @@ use crate::broker::inspect::{
 use crate::limits::{LISTING_MS_MAX, PAGE_BYTES_MAX, PAGE_ROWS_MAX, TOP_ROWS_MAX};
 
 use super::answer::{Body, Fault, json_of};
-use super::catalogue::{METRICS, Metric, ShardFigures, Source, Whole, float};
+use super::catalogue::METRICS;
+use super::metric::{Metric, ShardFigures, Source, Whole, float};
 use super::query::Query;
 use super::routes::{Actor, Admin, figures_of};
 use super::shards::Kept;
@@ -30,8 +31,18 @@ const TOP_USUAL: usize = 10;
 
 /// What a listing may be asked for.
 const LISTING: &[&str] = &[
-    "limit", "cursor", "fields", "vhost", "id", "user", "id_prefix", "address", "state",
-    "connected", "backlog_min", "dropped_min",
+    "limit",
+    "cursor",
+    "fields",
+    "vhost",
+    "id",
+    "user",
+    "id_prefix",
+    "address",
+    "state",
+    "connected",
+    "backlog_min",
+    "dropped_min",
 ];
 
 const PACES: [(&str, Pace); 3] = [("ok", Pace::Free), ("full", Pace::Full), ("slow", Pace::Slow)];
@@ -43,7 +54,7 @@ pub(super) async fn overview(admin: &Admin, query: Option<&str>) -> Answer {
     let (figures, whole) = (figures_of(&kept), admin.whole());
     let metrics: Map<String, Value> = METRICS
         .iter()
-        .map(|metric| (metric.short_name().to_owned(), value_of(metric, &figures, &whole)))
+        .map(|metric| (metric.name.to_owned(), value_of(metric, &figures, &whole)))
         .collect();
     let silent: Vec<usize> =
         kept.iter().enumerate().filter(|(_, kept)| kept.is_none()).map(|(at, _)| at).collect();
@@ -75,9 +86,9 @@ fn value_of(metric: &Metric, shards: &[ShardFigures<'_>], whole: &Whole) -> Valu
         Source::Sum(of) => scaled(snapshots().map(of).sum()),
         Source::Highest(of) => scaled(snapshots().map(of).max().unwrap_or(0)),
         Source::Sums(_, series) => {
-            let sums = series.iter().map(|(name, of)| {
-                ((*name).to_owned(), scaled(snapshots().map(of).sum()))
-            });
+            let sums = series
+                .iter()
+                .map(|(name, of)| ((*name).to_owned(), scaled(snapshots().map(of).sum())));
             Value::Object(sums.collect())
         }
         Source::Each(of) => by_shard(&|figures| scaled(of(figures.snapshot))),
@@ -398,9 +409,8 @@ fn item(page: &Page, row: &Row, shard: u16) -> Value {
         item["absent_seconds"] = (row.absent_ms / 1000).into();
         return item;
     };
-    let address = client.address.map(|address| {
-        std::net::SocketAddr::new(address, client.port).to_string()
-    });
+    let address =
+        client.address.map(|address| std::net::SocketAddr::new(address, client.port).to_string());
     let state = PACES.iter().find(|(_, pace)| *pace == client.pace).map(|(name, _)| *name);
     let waits = ClientFacts::WAITS.iter().filter(|(bit, _)| client.waits & bit != 0);
     let waits: Vec<&str> = waits.map(|(_, name)| *name).collect();

@@ -1,110 +1,9 @@
 //! Every metric: its name, what it means, and where it comes from. Text for Prometheus, JSON and
 //! the documentation are made from this table.
 
-use std::time::Duration;
-
 use crate::broker::inspect::{Histogram, Snapshot};
 
-use super::Condition;
-use super::process::ProcessFigures;
-
-/// What kind of figure a metric is, as Prometheus knows them.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Kind {
-    Counter,
-    Gauge,
-    Histogram,
-}
-
-impl Kind {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Counter => "counter",
-            Self::Gauge => "gauge",
-            Self::Histogram => "histogram",
-        }
-    }
-}
-
-/// A figure of one shard.
-type OfShard = fn(&Snapshot) -> u64;
-
-/// Where a metric's values come from.
-#[derive(Clone, Copy)]
-pub(super) enum Source {
-    /// The sum of all shards.
-    Sum(OfShard),
-    /// Sums, each with its value of the label.
-    Sums(&'static str, &'static [(&'static str, OfShard)]),
-    /// The highest of all shards: they all look at the same thing.
-    Highest(OfShard),
-    /// Each shard's, with its number.
-    Each(OfShard),
-    /// How old the figures of each shard are.
-    Age,
-    /// How long things took on all shards.
-    Times(fn(&Snapshot) -> &Histogram),
-    /// The whole broker.
-    Broker(fn(&Whole) -> f64),
-    /// What this broker is: 1, with a label.
-    Label(&'static str, fn(&Whole) -> &'static str),
-}
-
-/// One row of the table.
-pub(super) struct Metric {
-    /// As it is written, without what `ringmq_` stands for.
-    name: &'static str,
-    pub(super) kind: Kind,
-    /// How many of what is counted make one of what is told.
-    pub(super) per_unit: u32,
-    pub(super) help: &'static str,
-    pub(super) source: Source,
-}
-
-impl Metric {
-    /// Its whole name.
-    pub(super) fn name(&self) -> String {
-        match self.name.starts_with("process_") {
-            true => self.name.to_owned(),
-            false => format!("ringmq_{}", self.name),
-        }
-    }
-
-    /// Its name without the prefix.
-    pub(super) fn short_name(&self) -> &'static str {
-        self.name
-    }
-
-    /// The base unit that its name ends with, if it does.
-    pub(super) fn unit(&self) -> Option<&'static str> {
-        let stem = self.name.strip_suffix("_total").unwrap_or(self.name);
-        ["seconds", "bytes"].into_iter().find(|unit| stem.ends_with(unit))
-    }
-
-    /// The name of its label, if it has one.
-    pub(super) fn label(&self) -> Option<&'static str> {
-        match self.source {
-            Source::Sums(label, _) | Source::Label(label, _) => Some(label),
-            Source::Each(_) | Source::Age => Some("shard"),
-            _ => None,
-        }
-    }
-}
-
-/// The figures of one shard.
-pub(super) struct ShardFigures<'a> {
-    pub(super) shard: usize,
-    pub(super) snapshot: &'a Snapshot,
-    pub(super) age: Duration,
-}
-
-/// What is known of the broker besides.
-pub(super) struct Whole {
-    pub(super) condition: Condition,
-    pub(super) process: ProcessFigures,
-    pub(super) requests: u64,
-    pub(super) refused_requests: u64,
-}
+use super::metric::{Kind, Metric, Source, float};
 
 const COUNT: u32 = 1;
 const MICROS: u32 = 1_000_000;
@@ -125,22 +24,22 @@ const fn gauge(name: &'static str, help: &'static str, source: Source) -> Metric
     row((name, Kind::Gauge, COUNT), help, source)
 }
 
-const fn times(
-    name: &'static str,
-    help: &'static str,
-    of: fn(&Snapshot) -> &Histogram,
-) -> Metric {
+const fn times(name: &'static str, help: &'static str, of: fn(&Snapshot) -> &Histogram) -> Metric {
     row((name, Kind::Histogram, MICROS), help, Source::Times(of))
 }
 
 /// See the module.
 pub(super) const METRICS: &[Metric] = &[
-    gauge("build_info", "1; the version is its label", Source::Label("version", |_| {
-        env!("CARGO_PKG_VERSION")
-    })),
-    gauge("ready", "1 while clients are let in", Source::Broker(|whole| {
-        whole.condition.is_ready.into()
-    })),
+    gauge(
+        "build_info",
+        "1; the version is its label",
+        Source::Label("version", |_| env!("CARGO_PKG_VERSION")),
+    ),
+    gauge(
+        "ready",
+        "1 while clients are let in",
+        Source::Broker(|whole| whole.condition.is_ready.into()),
+    ),
     gauge(
         "config_last_reload_successful",
         "1 if the last SIGHUP was followed, or there was none",
@@ -153,96 +52,112 @@ pub(super) const METRICS: &[Metric] = &[
             u32::try_from(whole.condition.reloaded_at_s).unwrap_or(u32::MAX).into()
         }),
     ),
-    gauge("connections", "Open connections, with or without a client", Source::Sum(|s| {
-        s.load.links
-    })),
-    counter("connections_accepted_total", "Connections accepted", Source::Sum(|s| {
-        s.load.accepted
-    })),
+    gauge(
+        "connections",
+        "Open connections, with or without a client",
+        Source::Sum(|s| s.load.links),
+    ),
+    counter("connections_accepted_total", "Connections accepted", Source::Sum(|s| s.load.accepted)),
     counter(
         "connections_refused_total",
         "Connections closed before a byte was read",
-        Source::Sums("reason", &[
-            ("crowded", |s| s.stats.refused_crowded),
-            ("untrusted_proxy", |s| s.stats.refused_untrusted_proxy),
-            ("address_connections", |s| s.stats.refused_address_connections),
-            ("address_rate", |s| s.stats.refused_address_rate),
-        ]),
+        Source::Sums(
+            "reason",
+            &[
+                ("crowded", |s| s.stats.refused_crowded),
+                ("untrusted_proxy", |s| s.stats.refused_untrusted_proxy),
+                ("address_connections", |s| s.stats.refused_address_connections),
+                ("address_rate", |s| s.stats.refused_address_rate),
+            ],
+        ),
     ),
     counter(
         "addresses_uncounted_total",
         "Connections whose address was not counted because too many are",
         Source::Sum(|s| s.stats.addresses_uncounted),
     ),
-    counter("connects_total", "CONNECTs that were accepted", Source::Sum(|s| {
-        s.stats.clients_accepted
-    })),
+    counter(
+        "connects_total",
+        "CONNECTs that were accepted",
+        Source::Sum(|s| s.stats.clients_accepted),
+    ),
     counter(
         "connects_refused_total",
         "CONNECTs that were answered with a refusal",
-        Source::Sums("reason", &[
-            ("no_user", |s| s.stats.logins_refused),
-            ("password", |s| s.stats.passwords_wrong),
-            ("throttled", |s| s.stats.logins_throttled),
-            ("unheard", |s| s.stats.logins_unheard),
-            ("client_id_taken", |s| s.stats.takeovers_refused),
-            ("max_connections", |s| s.stats.refused_connections),
-            ("max_sessions", |s| s.stats.refused_sessions),
-            ("vhost_connections", |s| s.stats.refused_vhost_connections),
-            ("vhost_sessions", |s| s.stats.refused_vhost_sessions),
-            ("identifier", |s| s.stats.refused_identifier),
-            ("version", |s| s.stats.refused_version),
-            ("revoked", |s| s.stats.refused_revoked),
-        ]),
+        Source::Sums(
+            "reason",
+            &[
+                ("no_user", |s| s.stats.logins_refused),
+                ("password", |s| s.stats.passwords_wrong),
+                ("throttled", |s| s.stats.logins_throttled),
+                ("unheard", |s| s.stats.logins_unheard),
+                ("client_id_taken", |s| s.stats.takeovers_refused),
+                ("max_connections", |s| s.stats.refused_connections),
+                ("max_sessions", |s| s.stats.refused_sessions),
+                ("vhost_connections", |s| s.stats.refused_vhost_connections),
+                ("vhost_sessions", |s| s.stats.refused_vhost_sessions),
+                ("identifier", |s| s.stats.refused_identifier),
+                ("version", |s| s.stats.refused_version),
+                ("revoked", |s| s.stats.refused_revoked),
+            ],
+        ),
     ),
     counter(
         "disconnects_total",
         "Connections that ended, by why; refused ones are counted elsewhere",
-        Source::Sums("reason", &[
-            ("client", |s| s.stats.closed_by_client),
-            ("peer_closed", |s| s.stats.closed_by_peer),
-            ("network", |s| s.stats.closed_network),
-            ("malformed", |s| s.stats.closed_malformed),
-            ("protocol", |s| s.stats.closed_violation),
-            ("tls", |s| s.stats.closed_tls),
-            ("keep_alive", |s| s.stats.closed_keep_alive),
-            ("connect_timeout", |s| s.stats.closed_timeout - s.stats.closed_keep_alive),
-            ("proxy_header", |s| s.stats.closed_proxy_header),
-            ("taken_over", |s| s.stats.taken_over),
-            ("revoked", |s| s.stats.clients_revoked),
-            ("denied", |s| s.stats.closed_denied),
-            ("kicked", |s| s.stats.closed_kicked),
-            ("stopping", |s| s.stats.closed_stopping),
-        ]),
+        Source::Sums(
+            "reason",
+            &[
+                ("client", |s| s.stats.closed_by_client),
+                ("peer_closed", |s| s.stats.closed_by_peer),
+                ("network", |s| s.stats.closed_network),
+                ("malformed", |s| s.stats.closed_malformed),
+                ("protocol", |s| s.stats.closed_violation),
+                ("tls", |s| s.stats.closed_tls),
+                ("keep_alive", |s| s.stats.closed_keep_alive),
+                ("connect_timeout", |s| s.stats.closed_timeout - s.stats.closed_keep_alive),
+                ("proxy_header", |s| s.stats.closed_proxy_header),
+                ("taken_over", |s| s.stats.taken_over),
+                ("revoked", |s| s.stats.clients_revoked),
+                ("denied", |s| s.stats.closed_denied),
+                ("kicked", |s| s.stats.closed_kicked),
+                ("stopping", |s| s.stats.closed_stopping),
+            ],
+        ),
     ),
     gauge(
         "auth_waiting",
         "CONNECTs whose password is about to be given to the threads that verify it",
         Source::Sum(|s| s.gauges.inquiries),
     ),
-    counter("received_bytes_total", "Bytes received from clients", Source::Sum(|s| {
-        s.load.received_bytes
-    })),
+    counter(
+        "received_bytes_total",
+        "Bytes received from clients",
+        Source::Sum(|s| s.load.received_bytes),
+    ),
     counter("sent_bytes_total", "Bytes sent to clients", Source::Sum(|s| s.load.sent_bytes)),
-    counter("messages_received_total", "PUBLISHes received", Source::Sum(|s| {
-        s.stats.publishes_in
-    })),
+    counter("messages_received_total", "PUBLISHes received", Source::Sum(|s| s.stats.publishes_in)),
     counter("messages_sent_total", "PUBLISHes sent", Source::Sum(|s| s.stats.publishes_out)),
     counter(
         "messages_dropped_total",
         "Messages that were accepted and not delivered to a session",
-        Source::Sums("reason", &[
-            ("absent", |s| s.stats.qos0_dropped_absent),
-            ("slow", |s| s.stats.qos0_dropped_slow),
-            ("session_full_oldest", |s| s.stats.queued_dropped_oldest),
-            ("session_full_newest", |s| s.stats.queued_dropped_newest),
-            ("not_readable", |s| s.stats.queued_denied),
-            ("disk_lost", |s| s.stats.stored_lost),
-        ]),
+        Source::Sums(
+            "reason",
+            &[
+                ("absent", |s| s.stats.qos0_dropped_absent),
+                ("slow", |s| s.stats.qos0_dropped_slow),
+                ("session_full_oldest", |s| s.stats.queued_dropped_oldest),
+                ("session_full_newest", |s| s.stats.queued_dropped_newest),
+                ("not_readable", |s| s.stats.queued_denied),
+                ("disk_lost", |s| s.stats.stored_lost),
+            ],
+        ),
     ),
-    counter("messages_unrouted_total", "Messages that had no subscriber", Source::Sum(|s| {
-        s.stats.unrouted
-    })),
+    counter(
+        "messages_unrouted_total",
+        "Messages that had no subscriber",
+        Source::Sum(|s| s.stats.unrouted),
+    ),
     counter(
         "messages_denied_total",
         "PUBLISHes and wills that their client may not send",
@@ -251,10 +166,13 @@ pub(super) const METRICS: &[Metric] = &[
     gauge(
         "sessions",
         "Sessions, by whether their client is connected",
-        Source::Sums("state", &[
-            ("connected", |s| s.gauges.clients),
-            ("absent", |s| s.gauges.sessions.saturating_sub(s.gauges.clients)),
-        ]),
+        Source::Sums(
+            "state",
+            &[
+                ("connected", |s| s.gauges.clients),
+                ("absent", |s| s.gauges.sessions.saturating_sub(s.gauges.clients)),
+            ],
+        ),
     ),
     counter(
         "sessions_expired_total",
@@ -269,10 +187,13 @@ pub(super) const METRICS: &[Metric] = &[
     counter(
         "subscriptions_refused_total",
         "Filters that were refused",
-        Source::Sums("reason", &[
-            ("denied", |s| s.stats.subscriptions_denied),
-            ("limit", |s| s.stats.subscriptions_refused),
-        ]),
+        Source::Sums(
+            "reason",
+            &[
+                ("denied", |s| s.stats.subscriptions_denied),
+                ("limit", |s| s.stats.subscriptions_refused),
+            ],
+        ),
     ),
     counter(
         "subscriptions_suspended_total",
@@ -299,9 +220,11 @@ pub(super) const METRICS: &[Metric] = &[
         "Full sessions that publishers wait for (--session-overflow block)",
         Source::Sum(|s| s.gauges.full_sessions),
     ),
-    gauge("retained_messages", "Topics with a retained message", Source::Sum(|s| {
-        s.gauges.retained
-    })),
+    gauge(
+        "retained_messages",
+        "Topics with a retained message",
+        Source::Sum(|s| s.gauges.retained),
+    ),
     gauge("retained_bytes", "Retained messages", Source::Sum(|s| s.gauges.retained_bytes)),
     counter(
         "retained_refused_total",
@@ -316,50 +239,67 @@ pub(super) const METRICS: &[Metric] = &[
     counter(
         "publisher_waits_total",
         "Times a publisher was not read from for a while, by what it waited for",
-        Source::Sums("reason", &[
-            ("slow_client", |s| s.stats.publishers_held),
-            ("full_session", |s| s.stats.publishers_blocked),
-            ("disk", |s| s.stats.publishers_waited_disk),
-            ("rate", |s| s.stats.publishers_throttled),
-        ]),
+        Source::Sums(
+            "reason",
+            &[
+                ("slow_client", |s| s.stats.publishers_held),
+                ("full_session", |s| s.stats.publishers_blocked),
+                ("disk", |s| s.stats.publishers_waited_disk),
+                ("rate", |s| s.stats.publishers_throttled),
+            ],
+        ),
     ),
     counter(
         "request_waits_total",
         "Times a client waited for the disk with something else than a message",
         Source::Sum(|s| s.stats.requests_waited_disk),
     ),
-    counter("clients_marked_slow_total", "Times a client was marked slow", Source::Sum(|s| {
-        s.stats.marked_slow
-    })),
-    counter("log_appended_bytes_total", "Bytes appended to the log", Source::Sum(|s| {
-        s.gauges.log_appended
-    })),
-    counter("log_checkpoints_total", "Checkpoints that were completed", Source::Sum(|s| {
-        s.gauges.log_checkpoints
-    })),
+    counter(
+        "clients_marked_slow_total",
+        "Times a client was marked slow",
+        Source::Sum(|s| s.stats.marked_slow),
+    ),
+    counter(
+        "log_appended_bytes_total",
+        "Bytes appended to the log",
+        Source::Sum(|s| s.gauges.log_appended),
+    ),
+    counter(
+        "log_checkpoints_total",
+        "Checkpoints that were completed",
+        Source::Sum(|s| s.gauges.log_checkpoints),
+    ),
     counter(
         "log_segments_cleaned_total",
         "Segments whose living messages were moved to the end of the log",
         Source::Sum(|s| s.gauges.log_cleaned),
     ),
     gauge("log_segments", "Segments of the log", Source::Sum(|s| s.gauges.log_segments)),
-    gauge("log_bytes", "Bytes from the begin of the log to its end", Source::Sum(|s| {
-        s.gauges.log_bytes
-    })),
-    gauge("log_uncommitted_bytes", "Bytes appended and not committed", Source::Sum(|s| {
-        s.gauges.log_appended.saturating_sub(s.gauges.log_committed)
-    })),
-    gauge("log_staged_bytes", "Bytes appended and not written", Source::Sum(|s| {
-        s.gauges.log_staged_bytes
-    })),
+    gauge(
+        "log_bytes",
+        "Bytes from the begin of the log to its end",
+        Source::Sum(|s| s.gauges.log_bytes),
+    ),
+    gauge(
+        "log_uncommitted_bytes",
+        "Bytes appended and not committed",
+        Source::Sum(|s| s.gauges.log_appended.saturating_sub(s.gauges.log_committed)),
+    ),
+    gauge(
+        "log_staged_bytes",
+        "Bytes appended and not written",
+        Source::Sum(|s| s.gauges.log_staged_bytes),
+    ),
     gauge(
         "log_since_checkpoint_bytes",
         "Bytes appended since the last checkpoint: what a start has to read",
         Source::Sum(|s| s.gauges.log_since_checkpoint),
     ),
-    gauge("disk_free_bytes", "Free space of the file system", Source::Highest(|s| {
-        s.gauges.disk_free
-    })),
+    gauge(
+        "disk_free_bytes",
+        "Free space of the file system",
+        Source::Highest(|s| s.gauges.disk_free),
+    ),
     gauge("disk_size_bytes", "Size of the file system", Source::Highest(|s| s.gauges.disk_size)),
     gauge(
         "disk_low_limit_bytes",
@@ -371,16 +311,21 @@ pub(super) const METRICS: &[Metric] = &[
         "1 while publishers that need the disk wait for its space or its speed",
         Source::Highest(|s| s.gauges.disk_short),
     ),
-    counter("disk_low_total", "Times free space was found too low", Source::Sum(|s| {
-        s.stats.disk_low
-    })),
+    counter(
+        "disk_low_total",
+        "Times free space was found too low",
+        Source::Sum(|s| s.stats.disk_low),
+    ),
     counter(
         "disk_failures_total",
         "Operations that the disk has failed",
-        Source::Sums("operation", &[
-            ("write", |s| s.stats.disk_write_failures),
-            ("supply", |s| s.stats.disk_supply_failures),
-        ]),
+        Source::Sums(
+            "operation",
+            &[
+                ("write", |s| s.stats.disk_write_failures),
+                ("supply", |s| s.stats.disk_supply_failures),
+            ],
+        ),
     ),
     times(
         "publish_ack_duration_seconds",
@@ -392,12 +337,8 @@ pub(super) const METRICS: &[Metric] = &[
         "From receiving a message to knowing that the log has it, exact to a turn of the shard",
         |s| &s.latency.store,
     ),
-    times("log_sync_duration_seconds", "One commit group: written and synced", |s| {
-        &s.latency.sync
-    }),
-    times("turn_duration_seconds", "One turn of a shard, without its sleep", |s| {
-        &s.latency.turn
-    }),
+    times("log_sync_duration_seconds", "One commit group: written and synced", |s| &s.latency.sync),
+    times("turn_duration_seconds", "One turn of a shard, without its sleep", |s| &s.latency.turn),
     row(
         ("shard_busy_seconds_total", Kind::Counter, MICROS),
         "Time that the shard was awake: the load of its core",
@@ -431,29 +372,41 @@ pub(super) const METRICS: &[Metric] = &[
         "How old the figures of the shard are: it has not answered for so long",
         Source::Age,
     ),
-    counter("http_requests_total", "Requests of operators", Source::Broker(|whole| {
-        float(whole.requests)
-    })),
+    counter(
+        "http_requests_total",
+        "Requests of operators",
+        Source::Broker(|whole| float(whole.requests)),
+    ),
     counter(
         "http_requests_refused_total",
         "Requests of operators that were refused: a wrong token, a missing right, another origin",
         Source::Broker(|whole| float(whole.refused_requests)),
     ),
-    counter("process_cpu_seconds_total", "CPU time of the process", Source::Broker(|whole| {
-        whole.process.cpu_s
-    })),
-    gauge("process_resident_memory_bytes", "Resident memory", Source::Broker(|whole| {
-        float(whole.process.resident_bytes)
-    })),
-    gauge("process_virtual_memory_bytes", "Virtual memory", Source::Broker(|whole| {
-        float(whole.process.virtual_bytes)
-    })),
-    gauge("process_max_fds", "Files that the process may open", Source::Broker(|whole| {
-        float(whole.process.files_max)
-    })),
-    gauge("process_start_time_seconds", "When the process was started", Source::Broker(|whole| {
-        whole.process.started_s
-    })),
+    counter(
+        "process_cpu_seconds_total",
+        "CPU time of the process",
+        Source::Broker(|whole| whole.process.cpu_s),
+    ),
+    gauge(
+        "process_resident_memory_bytes",
+        "Resident memory",
+        Source::Broker(|whole| float(whole.process.resident_bytes)),
+    ),
+    gauge(
+        "process_virtual_memory_bytes",
+        "Virtual memory",
+        Source::Broker(|whole| float(whole.process.virtual_bytes)),
+    ),
+    gauge(
+        "process_max_fds",
+        "Files that the process may open",
+        Source::Broker(|whole| float(whole.process.files_max)),
+    ),
+    gauge(
+        "process_start_time_seconds",
+        "When the process was started",
+        Source::Broker(|whole| whole.process.started_s),
+    ),
 ];
 
 /// Metrics of each vhost: the figure of [`VhostReport`](crate::broker::VhostReport) that it is.
@@ -483,11 +436,6 @@ pub(super) const VHOST_METRICS: &[(&str, Kind, &str, &str)] = &[
     ("vhost_retained_bytes", Kind::Gauge, "retained_bytes", "Retained messages"),
 ];
 
-#[allow(clippy::cast_precision_loss, reason = "a metric is a float in any case")]
-pub(super) fn float(count: u64) -> f64 {
-    count as f64
-}
-
 /// A metric, as the documentation tells it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Description {
@@ -511,7 +459,7 @@ pub fn descriptions() -> Vec<Description> {
             _ => Vec::new(),
         };
         Description {
-            name: metric.name(),
+            name: metric.whole_name(),
             kind: metric.kind.name(),
             label: metric.label().map(|label| (label, values)),
             help: metric.help,

@@ -1,5 +1,6 @@
 //! Listeners and connections: so many at once, none of them idle or slow for long.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
@@ -83,7 +84,7 @@ where
 {
     let service = service_fn(|request| {
         let admin = admin.clone();
-        async move { Ok::<_, std::convert::Infallible>(routes::answer(&admin, request, peer).await) }
+        async move { Ok::<_, Infallible>(routes::answer(&admin, request, peer).await) }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())

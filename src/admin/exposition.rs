@@ -6,9 +6,8 @@ use std::fmt::Write;
 use crate::broker::VhostReport;
 use crate::broker::inspect::Histogram;
 
-use super::catalogue::{
-    Kind, METRICS, Metric, ShardFigures, Source, VHOST_METRICS, Whole, float,
-};
+use super::catalogue::{METRICS, VHOST_METRICS};
+use super::metric::{Kind, Metric, ShardFigures, Source, Whole, float};
 
 /// Powers of two of microseconds that histograms are told at: from 16 µs to 33 s.
 const EXPONENTS: std::ops::RangeInclusive<u32> = 4..=25;
@@ -54,7 +53,7 @@ type Label<'a> = Option<(&'a str, &'a str)>;
 pub(super) fn of_broker(format: Format, shards: &[ShardFigures<'_>], whole: &Whole) -> String {
     let mut text = Text::new(format);
     for metric in METRICS {
-        let name = metric.name();
+        let name = metric.whole_name();
         text.head(&name, metric.kind, metric.unit(), metric.help);
         text.values(&name, metric, shards, whole);
     }
@@ -98,13 +97,7 @@ impl Text {
         }
     }
 
-    fn values(
-        &mut self,
-        name: &str,
-        metric: &Metric,
-        shards: &[ShardFigures<'_>],
-        whole: &Whole,
-    ) {
+    fn values(&mut self, name: &str, metric: &Metric, shards: &[ShardFigures<'_>], whole: &Whole) {
         let scaled = |value: u64| float(value) / f64::from(metric.per_unit);
         let snapshots = || shards.iter().map(|figures| figures.snapshot);
         match metric.source {

@@ -118,7 +118,8 @@ fn token_of(headers: &HeaderMap) -> Option<Vec<u8>> {
     if scheme.eq_ignore_ascii_case("bearer") {
         return Some(rest.trim().as_bytes().to_vec());
     }
-    let login = STANDARD.decode(rest.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+    let login =
+        STANDARD.decode(rest.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
     let colon = login.iter().position(|byte| *byte == b':')?;
     Some(login[colon + 1..].to_vec())
 }
@@ -268,7 +269,8 @@ mod tests {
             ),
         ] {
             let request = Request::builder().method(method).uri("/api/v1/client");
-            let request = headers.iter().fold(request, |it, (name, value)| it.header(*name, *value));
+            let request =
+                headers.iter().fold(request, |it, (name, value)| it.header(*name, *value));
             let request = request.body(()).expect("it is whole");
             assert_eq!(check_origin(&request, peer).is_ok(), expected, "{method} {headers:?}");
         }

@@ -21,7 +21,8 @@
 //! | `routes` | which path is what |
 //! | `query` | parameters of a request |
 //! | `answer` | answers, and errors as JSON |
-//! | `catalogue`, `exposition` | every metric, in a table; as text for Prometheus |
+//! | `metric`, `catalogue` | what a metric is; every one, in a table |
+//! | `exposition` | metrics as text for Prometheus |
 //! | `api` | what JSON tells of clients and sessions |
 //! | `process` | what the system knows of this process |
 //!
@@ -35,6 +36,7 @@ mod catalogue;
 mod door;
 mod exposition;
 mod guard;
+mod metric;
 mod process;
 mod query;
 mod routes;

@@ -100,12 +100,10 @@ mod tests {
     fn parameters() {
         let query = Query::read(Some("id=a%2Fb+c%2B&vhost=%2f&n="), &["id", "vhost", "n"]);
         let query = query.expect("all are known");
-        assert_eq!(["id", "vhost", "n", "x"].map(|name| query.get(name)), [
-            Some("a/b c+"),
-            Some("/"),
-            Some(""),
-            None
-        ]);
+        assert_eq!(
+            ["id", "vhost", "n", "x"].map(|name| query.get(name)),
+            [Some("a/b c+"), Some("/"), Some(""), None]
+        );
         for text in ["x=1", "id=1&id=2", "id=%ff", "id=1&limit=2"] {
             assert!(Query::read(Some(text), &["id"]).is_err(), "{text}");
         }

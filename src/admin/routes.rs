@@ -16,9 +16,9 @@ use crate::broker::inspect::{Question, Reply};
 use crate::limits::SHARD_SILENT_MS_MAX;
 
 use super::answer::{Body, Fault, text, whole};
-use super::catalogue::{ShardFigures, Whole};
 use super::exposition::{self, Format};
 use super::guard::{Guard, Peer, Who, check_origin};
+use super::metric::{ShardFigures, Whole};
 use super::process::Process;
 use super::query::Query;
 use super::shards::{Asker, Kept, Ways};

@@ -16,7 +16,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time;
 
 use crate::broker::inspect::{Ask, Question, Reply, Snapshot};
-use crate::limits::{ASKS_OPEN_MAX, ASK_MS_MAX, FIGURES_REUSE_MS};
+use crate::limits::{ASK_MS_MAX, ASKS_OPEN_MAX, FIGURES_REUSE_MS};
 
 use super::routes::Admin;
 
@@ -232,7 +232,11 @@ mod tests {
 
         fn send(&mut self, shard: u16, ask: Box<Ask>) -> Result<(), Box<Ask>> {
             let mut fake = self.0.lock().expect("nobody panics");
-            if shard == 0 { fake.answered.push(ask) } else { fake.kept.push(ask) }
+            if shard == 0 {
+                fake.answered.push(ask)
+            } else {
+                fake.kept.push(ask)
+            }
             Ok(())
         }
 

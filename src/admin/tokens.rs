@@ -218,7 +218,8 @@ fn own_token(path: &Path) -> Result<String, TokenError> {
     });
     written.map_err(failed("make"))?;
     let mut options = OpenOptions::new();
-    let mut file = options.write(true).create_new(true).mode(0o600).open(&new).map_err(failed("make"))?;
+    let mut file =
+        options.write(true).create_new(true).mode(0o600).open(&new).map_err(failed("make"))?;
     writeln!(file, "{token}").and_then(|()| file.sync_all()).map_err(failed("write"))?;
     fs::rename(&new, path).map_err(failed("make"))?;
     Ok(token)

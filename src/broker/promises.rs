@@ -102,8 +102,8 @@ impl Promises {
         self.barriers.push_back(Barrier { marks, log, since_us, replies });
     }
 
-    /// The next replies that may leave, and when the turn began that made them; `committed` tells how far each shard is, `log` how far this
-    /// shard's log is.
+    /// The next replies that may leave, and when the turn began that made them; `committed` tells
+    /// how far each shard is, `log` how far this shard's log is.
     pub(super) fn next_kept(
         &mut self,
         log: u64,

@@ -28,8 +28,8 @@ use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, ValueE
 use crate::limits;
 
 pub use abuse::AbuseOptions;
-pub use admin::{AdminOptions, HttpListen};
 pub use access::{Access, OnDenied, Takeover};
+pub use admin::{AdminOptions, HttpListen};
 pub use command::{Command, Passwd, SessionAct, VhostAct};
 pub use doors::{Cidr, DoorOptions, Owner};
 pub use listen::{Endpoint, Listen, ListenRequest, Place};

@@ -17,7 +17,7 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 use crate::admin::{self, Condition, Handle, Process, Tokens, Ways};
 use crate::broker::inspect::Ask;
 use crate::config::{HttpListen, Options};
-use crate::limits::HTTP_PORT_DEFAULT;
+use crate::limits::{FILES_OF_ADMIN, HTTP_PORT_DEFAULT};
 use crate::mesh::{self, Receiver, Sender};
 use crate::reactor::{AnswerWay, Parcel};
 use crate::ring::Socket;
@@ -70,6 +70,32 @@ impl HttpDoor {
             }
         };
         Ok(Some(Self { tcp, process }))
+    }
+}
+
+/// What the thread begins with, as far as it is there before the shards are.
+pub(super) struct AdminSetup {
+    door: HttpDoor,
+    rings: AskRings,
+    tokens: Tokens,
+}
+
+impl AdminSetup {
+    /// The data directory is open: what is made in it belongs to whom the broker runs as.
+    pub(super) fn new(door: HttpDoor, options: &Options) -> Result<Self, StartError> {
+        Ok(Self { door, rings: AskRings::new()?, tokens: load_tokens(options)? })
+    }
+
+    pub(super) fn rings(&mut self) -> &mut AskRings {
+        &mut self.rings
+    }
+}
+
+/// Files that it may have open.
+pub(super) fn files(options: &Options) -> u64 {
+    match options.admin.http_listen {
+        Some(HttpListen::None) => 0,
+        _ => FILES_OF_ADMIN,
     }
 }
 
@@ -144,14 +170,13 @@ impl Admin {
     /// Starts the thread. `controls`: ways to the shards that have bells and wakers like this
     /// thread's own.
     pub(super) fn start(
-        door: HttpDoor,
-        rings: AskRings,
+        setup: AdminSetup,
         controls: &[Control],
         options: &Options,
         access: &Access,
         shared_cpus: Vec<usize>,
     ) -> Result<Self, StartError> {
-        let tokens = load_tokens(options)?;
+        let AdminSetup { door, rings, tokens } = setup;
         let ways = rings.ways.into_iter().zip(controls).map(|((sender, answers), like)| {
             let (bell, waker) = (like.bell.clone(), like.waker.clone());
             (Control { sender, bell, waker }, answers)

@@ -23,6 +23,7 @@ mod summary;
 pub mod tls;
 
 use std::io;
+use std::thread::JoinHandle;
 
 use log::{debug, error, info, warn};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -35,13 +36,14 @@ use crate::logging;
 use crate::reactor::Parcel;
 
 use access::Access;
-use admin::{Admin, AskRings, HttpDoor};
+use admin::{Admin, AdminSetup, HttpDoor};
 use announcement::{Announcement, log_version};
 use control::Control;
 use doors::Doors;
 use notify::Notifier;
 use places::Site;
 use privileges::Account;
+use shard::Told;
 use signals::Asked;
 use start::start;
 use storage::Storage;
@@ -74,8 +76,9 @@ pub fn run(options: &Options, signals: io::Result<Signals>) -> Result<(), StartE
     let http = HttpDoor::open(options)?;
     let sites = places::resolve(options).map_err(StartError::Listen)?;
     let shards = Storage::shards_to_be(options, cpus.default_shards())?;
-    places::check_open_files(shards, &sites)?;
+    places::check_open_files(options, shards, &sites)?;
     let (mut storage, doors) = open(options, &sites, cpus.default_shards())?;
+    let mut setup = http.map(|door| AdminSetup::new(door, options)).transpose()?;
     let shards = usize::from(storage.shards());
     let pins = (options.pin && cpus.should_pin(shards)).then(|| cpus.ids.clone());
     let tls = tls::load(&options.tls).map_err(|error| StartError::Tls(error).with_user())?;
@@ -89,9 +92,8 @@ pub fn run(options: &Options, signals: io::Result<Signals>) -> Result<(), StartE
     unguarded.map_err(StartError::Listen)?;
     let doors = doors.map_or_else(|| Doors::open(options, &sites, shards), Ok)?;
     let Doors { shards: doors, opened, files } = doors;
-    let mut asks = http.is_some().then(AskRings::new).transpose()?;
-    let started =
-        start(options, doors, tls.as_ref(), pins.as_deref(), &mut storage, &access, asks.as_mut());
+    let asks = setup.as_mut().map(AdminSetup::rings);
+    let started = start(options, doors, tls.as_ref(), pins.as_deref(), &mut storage, &access, asks);
     let (threads, mut controls, ring) = started?;
     deletions::forward(&options.data_dir, &access, &mut controls);
     let pinned = pins.is_some();
@@ -101,9 +103,7 @@ pub fn run(options: &Options, signals: io::Result<Signals>) -> Result<(), StartE
     Announcement { options, shards, ring, pinned, cpus, opened, session_bytes_max, disk_bytes }
         .log();
     let shared_cpus = pins.iter().flat_map(|pins| pins.iter().skip(shards).copied()).collect();
-    let admin = http.zip(asks).map(|(http, asks)| {
-        Admin::start(http, asks, &controls, options, &access, shared_cpus)
-    });
+    let admin = setup.map(|it| Admin::start(it, &controls, options, &access, shared_cpus));
     let admin = admin.transpose()?;
     notifier.ready();
     for signal in signals.forever() {
@@ -121,6 +121,16 @@ pub fn run(options: &Options, signals: io::Result<Signals>) -> Result<(), StartE
     notifier.stopping();
     admin.iter().for_each(Admin::note_stopping);
     signals::watch_while_stopping(signals);
+    stop(threads, controls);
+    drop(admin);
+    storage.finish();
+    drop(files);
+    info!("stopped");
+    Ok(())
+}
+
+/// Stops the shards, and logs what they have counted.
+fn stop(threads: Vec<JoinHandle<Told>>, controls: Vec<Control>) {
     for mut control in controls {
         control.send(Parcel::Drain);
     }
@@ -128,11 +138,6 @@ pub fn run(options: &Options, signals: io::Result<Signals>) -> Result<(), StartE
     let (stats, reports): (Vec<Stats>, Vec<_>) = finished.unzip();
     summary::log_stats(&stats);
     summary::log_vhosts(reports.into_iter().flatten());
-    drop(admin);
-    storage.finish();
-    drop(files);
-    info!("stopped");
-    Ok(())
 }
 
 fn log_format(options: &Options) -> logging::Format {
@@ -174,12 +179,7 @@ fn open(
 
 /// Reads the files again that say who may come in and what they may do, for all shards: all of them
 /// or, if one is faulty, none.
-fn reload(
-    options: &Options,
-    access: &mut Access,
-    controls: &mut [Control],
-    admin: Option<&Admin>,
-) {
+fn reload(options: &Options, access: &mut Access, controls: &mut [Control], admin: Option<&Admin>) {
     let reloaded = tls::load(&options.tls).map_err(StartError::Tls);
     let reloaded = reloaded.and_then(|tls| {
         let tokens = admin.map(|_| admin::load_tokens(options)).transpose()?;

@@ -173,7 +173,7 @@ fn reactor_options<R: SystemRing>(
         Some(Outbox { sender: sender?, bell: bell.clone(), waker: waker.clone() })
     });
     let asked = options.connections_max;
-    let room = room_for_clients(usize::from(seat.shards), seat.doors.len());
+    let room = room_for_clients(options, usize::from(seat.shards), seat.doors.len());
     reactor::Options {
         broker,
         medium,

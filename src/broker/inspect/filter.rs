@@ -66,8 +66,7 @@ impl Filter {
         let address = self.address.is_none_or(|range| {
             client.and_then(|client| client.address).is_some_and(|address| range.has(address))
         });
-        let pace =
-            self.pace.is_none_or(|pace| client.is_some_and(|client| client.pace == pace));
+        let pace = self.pace.is_none_or(|pace| client.is_some_and(|client| client.pace == pace));
         let connected = self.connected.is_none_or(|connected| connected == client.is_some());
         address && pace && connected
     }

@@ -155,7 +155,7 @@ mod tests {
         assert_eq!((turn.count(), turn.sum_us(), meters.load.busy_us), (3, 8, 8));
     }
 
-    /// A disk that commits nothing costs no memory without end, and no message is lost to the count.
+    /// A disk that commits nothing costs no memory without end, and every message is counted.
     #[test]
     fn appended_turns_are_bounded() {
         let mut meters = Meters::default();

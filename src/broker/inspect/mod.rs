@@ -8,19 +8,19 @@
 //! answer needs. The shard answers it in steps ([`Shard::answer`]), each bounded by
 //! [`ASK_SLOTS_MAX`] slots and [`ASK_BYTES_MAX`] bytes, and gives the box back.
 //!
-//! Invariant: a question changes nothing but what it names: [`Question::Kick`] ends one connection,
-//! and perhaps its session; all others only read.
+//! Invariant: a question changes nothing but what it names: [`Question::Kick`] ends one
+//! connection, and perhaps its session; all others only read.
 //!
 //! | file | noun |
 //! |---|---|
-//! | `meters`, `histogram` | what a shard counts beside [`Stats`](super::Stats); how long things take |
+//! | `meters`, `histogram` | what a shard measures of itself; how long things take |
 //! | `snapshot` | all figures of one shard at one moment |
 //! | `page`, `filter` | rows of sessions and clients; which are wanted |
 //! | `listing` | pages of them, and those that have most of something |
 //! | `kick` | the end of a connection that an operator wants gone |
 //!
-//! Another kind of ask is a variant of [`Question`] with the state it needs, one of [`Reply`] if its
-//! answer is of a new kind, and an arm of [`Shard::answer`].
+//! Another kind of ask is a variant of [`Question`] with the state it needs, one of [`Reply`] if
+//! its answer is of a new kind, and an arm of [`Shard::answer`].
 //!
 //! It may use all of the broker, and the broker knows of it only `Meters`.
 
@@ -31,8 +31,6 @@ mod listing;
 mod meters;
 mod page;
 mod snapshot;
-#[cfg(test)]
-mod tests;
 
 use crate::limits::{ASK_BYTES_MAX, ASK_SLOTS_MAX};
 

@@ -197,9 +197,7 @@ impl Shard {
                 oldest = entry.position();
                 std::ops::ControlFlow::Break(())
             }
-            QueueItem::Released { .. } | QueueItem::Lost { .. } => {
-                std::ops::ControlFlow::Break(())
-            }
+            QueueItem::Released { .. } | QueueItem::Lost { .. } => std::ops::ControlFlow::Break(()),
         });
         let position = oldest.filter(|position| !position.is_volatile())?;
         let since_ms = self.out.logs.disk.message(position)?.time_ms;
