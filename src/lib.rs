@@ -6,7 +6,8 @@
 //!             └─────────────────────────────────────────────────────────┘
 //!   one byte ring per ordered pair of shards; a bell rings only for a shard that sleeps
 //!   helper threads: one makes and recycles segment files and looks at free space, one writes the
-//!   log lines, others verify passwords; with epoll each shard has one that writes to files
+//!   log lines, one answers operators, others verify passwords; with epoll each shard has one that
+//!   writes to files
 //! ```
 //!
 //! Shared nothing: a shard owns its ring, its links, its sessions, its part of the retain store
@@ -35,6 +36,7 @@
 //! | [`broker`] | the state machines | `access`, `mqtt`, `store` | the ring |
 //! | [`reactor`] | completions → broker → operations | all above | flags' text |
 //! | [`logging`] | lines on standard error, by one thread | `env_filter`, `jiff` | who logs what |
+//! | [`admin`] | operators' questions over HTTP | `broker`, `hyper`, `tokio` | the ring |
 //! | [`server`], [`config`], [`cpus`] | flags → threads, signals, end | all | – |
 //! | [`passwd`] | changes password files | `access`, `config` | the broker |
 //! | [`vhosts`] | lists and deletes vhosts | `config`, `disk` | the broker |
@@ -72,6 +74,8 @@
 //!    log pass. No reply message is needed.
 //! 9. **One send in flight for each socket.** What comes meanwhile gathers and is the next batch:
 //!    that is where throughput comes from.
+//! 10. **Nothing but the shard touches the shard.** What an operator wants to know or to have done
+//!    reaches it in a box ([`broker::inspect`]), of which it does one bounded step a turn.
 //!
 //! # One PUBLISH
 //!
@@ -172,6 +176,11 @@
 //! of the others each second, or by session, with a sum each minute (`broker::notices`). SIGUSR1 is
 //! a message to each shard that it answers with its figures (`reactor::report`).
 //!
+//! Operators ask over HTTP ([`admin`]): metrics, clients, sessions, the end of a connection. A
+//! thread of a lower priority makes an *ask* of it, a box that goes to a shard over a ring of the
+//! mesh and comes back with the answer. A shard that nobody asks does nothing for it; what takes
+//! time is measured once a turn, a commit group or a barrier of promises (`broker::inspect`).
+//!
 //! # When it is too much
 //!
 //! What an address may have is settled when a link is accepted, or when the PROXY header that it
@@ -198,6 +207,7 @@
 //! which is written over for that, rather than in the next one's.
 
 pub mod access;
+pub mod admin;
 pub mod advice;
 pub mod broker;
 pub mod chunk;

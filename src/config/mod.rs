@@ -6,6 +6,7 @@
 
 mod abuse;
 mod access;
+mod admin;
 mod command;
 mod doors;
 mod ignored;
@@ -28,6 +29,7 @@ use crate::limits;
 
 pub use abuse::AbuseOptions;
 pub use access::{Access, OnDenied, Takeover};
+pub use admin::{AdminOptions, HttpListen};
 pub use command::{Command, Passwd, SessionAct, VhostAct};
 pub use doors::{Cidr, DoorOptions, Owner};
 pub use listen::{Endpoint, Listen, ListenRequest, Place};
@@ -262,6 +264,10 @@ pub struct Options {
         help_heading = "Storage"
     )]
     pub segment_bytes: u64,
+
+    /// How operators are answered.
+    #[command(flatten)]
+    pub admin: AdminOptions,
 
     /// What is logged, and how it looks.
     #[command(flatten)]

@@ -114,7 +114,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                 self.with_broker(|broker, context| broker.delete_sessions(&names, context));
             }
             // Who asked may have stopped waiting.
-            (Parcel::Ask(answer), _) => drop(answer.send(self.report())),
+            (Parcel::Report(answer), _) => drop(answer.send(self.report())),
+            (Parcel::Ask(ask), _) => self.take_ask(ask),
             (Parcel::Drain, _) => self.begin_stopping(),
             (Parcel::Drained, Some(from)) => {
                 if let Stopping::Wills { missing, .. } = &mut self.stopping {

@@ -83,6 +83,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             Transport::Plain
         };
         let port = peer.map_or(0, |peer| peer.port());
+        self.broker.meters_mut().load.accepted += 1;
         let (caller, carry) = (Caller { address, port, local: door.is_local() }, Carry::default());
         let key = self.adopt(Traveller { socket, transport, caller, pass, carry });
         debug!("link {}: accepted from {caller}", key.slot);
@@ -121,13 +122,19 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             link.receiving = Receiving::Off;
         }
         let open = link.closing == Closing::No;
+        if let Received::Data(buffer) = &received {
+            self.broker.meters_mut().load.received_bytes += u64::from(buffer.filled());
+        }
         match received {
             Received::Data(buffer) if open && link.awaits_header => {
                 self.on_header_data(key, buffer);
             }
             Received::Data(buffer) if open => self.on_data(key, Some(buffer), 0),
             Received::Data(buffer) => self.ring.recycle(buffer),
-            Received::NoBuffers if open => self.starved.push(key),
+            Received::NoBuffers if open => {
+                self.broker.meters_mut().load.starved += 1;
+                self.starved.push(key);
+            }
             Received::End if open => {
                 link.ended = true;
                 self.end_if_read(key);

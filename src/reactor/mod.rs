@@ -17,8 +17,10 @@
 //! | `verifier` | the way to who verifies passwords |
 //! | `reclaim` | memory of links that have left |
 //! | `report` | what a shard tells of itself when it is asked |
+//! | `asks` | what the admin thread asks, and the way back to it |
 //! | `links`, `outboxes`, `wheel` | sockets; the way to other shards; timers |
 
+mod asks;
 mod crossing;
 mod door;
 mod gate;
@@ -34,6 +36,7 @@ mod turn;
 mod verifier;
 mod wheel;
 
+pub use asks::AnswerWay;
 pub use door::{Door, DoorKind, Proxied};
 pub use gate::{Gate, Subnet};
 pub use outboxes::{Outbox, Parcel, Traveller};

@@ -10,6 +10,7 @@ use std::sync::{Arc, mpsc};
 use bytes::Bytes;
 
 use crate::access::Policy;
+use crate::broker::inspect::Ask;
 use crate::broker::{Caller, Crowd, Peers, SessionName, ShardId, ShardSet};
 use crate::limits::{LARGE_BYTES_MAX, SHARE_BYTES_MIN};
 use crate::mesh::{AddressPass, Bell, Census, CensusFull, CensusMax, Sender};
@@ -45,7 +46,9 @@ pub enum Parcel<S> {
     /// From the control thread: these sessions are to end, of those that live on the receiver.
     Delete(Arc<[SessionName]>),
     /// From the control thread: say what there is, and what was counted.
-    Ask(mpsc::Sender<Report>),
+    Report(mpsc::Sender<Report>),
+    /// From the admin thread: a question that goes back with its answer.
+    Ask(Box<Ask>),
     /// From the control thread: stop.
     Drain,
     /// The sender publishes nothing more.

@@ -47,6 +47,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         let sent = result.ok().filter(|bytes| *bytes > 0 && link.closing != Closing::Shut);
         match sent {
             Some(bytes) => {
+                self.broker.meters_mut().load.sent_bytes += bytes as u64;
                 batch.advance(bytes, self.broker.pool());
                 let plain_bytes = link.transport.on_sent(bytes);
                 if plain_bytes > 0 {

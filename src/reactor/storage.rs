@@ -27,12 +27,14 @@ pub(super) struct Storage<M: Medium> {
     files: HashMap<FileId, M::File>,
     /// By inbox.
     handled: Vec<VecDeque<Handled>>,
+    /// When the write that is under way was handed to the ring, microseconds.
+    write_us: u64,
 }
 
 impl<M: Medium> Storage<M> {
     pub(super) fn new(medium: M, inboxes: usize) -> Self {
         let handled = (0..inboxes).map(|_| VecDeque::new()).collect();
-        Self { medium, files: HashMap::new(), handled }
+        Self { medium, files: HashMap::new(), handled, write_us: 0 }
     }
 }
 
@@ -47,6 +49,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
         if let Some(write) = self.broker.next_write(self.now_ms) {
             let file = self.storage.files.get(&write.file).expect("its segment has this file");
+            self.storage.write_us = self.clock.now_us();
             self.ring.submit_write(file, write.offset, write.bytes, write.sync);
         }
     }
@@ -79,6 +82,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     }
 
     pub(super) fn on_written(&mut self, result: io::Result<()>) {
+        let took_us = self.clock.now_us().saturating_sub(self.storage.write_us);
+        self.broker.meters_mut().latency.sync.record_n(took_us, 1);
         self.broker.on_written(result, self.now_ms);
         self.tell_committed();
     }

@@ -11,6 +11,7 @@ use crate::ring::{Completion, Key, Ring};
 use crate::store::Medium;
 use crate::transport::TlsSetup;
 
+use super::asks::{AnswerWay, Asks};
 use super::crossing::Stopping;
 use super::door::{Door, DoorKind};
 use super::gate::Gate;
@@ -32,9 +33,14 @@ const FULL_RETRY: Duration = Duration::from_millis(1);
 pub trait Clock {
     /// Milliseconds since some fixed point; never goes back.
     fn now_ms(&self) -> u64;
+
+    /// The same in microseconds: what the shard measures itself with.
+    fn now_us(&self) -> u64 {
+        self.now_ms() * 1000
+    }
 }
 
-/// A way from another shard, or, without its number, from the control thread.
+/// A way from another shard, or, without its number, from the control or the admin thread.
 pub type Inbox<S> = (Option<ShardId>, Receiver<Parcel<S>>);
 
 /// What a reactor is made of, beside its ring and clock.
@@ -53,7 +59,7 @@ pub struct Options<R: Ring, M: Medium<File = R::File>> {
     pub gate: Gate,
     /// Ways to the other shards, by shard; none to itself.
     pub outboxes: Vec<Option<Outbox<R::Socket, R::Waker>>>,
-    /// Ways from the other shards and the control thread.
+    /// Ways from the other shards, the control thread and the admin thread.
     pub inboxes: Vec<Inbox<R::Socket>>,
     /// Tells others whether this shard sleeps.
     pub bell: Arc<Bell>,
@@ -65,6 +71,8 @@ pub struct Options<R: Ring, M: Medium<File = R::File>> {
     pub packet_bytes_max: usize,
     /// What doors with TLS begin with; there if one has.
     pub tls: Option<Arc<TlsSetup>>,
+    /// The way back to who asks; none: nobody does.
+    pub answers: Option<AnswerWay>,
     /// Gives free pages of the heap back to the system.
     pub trim_heap: fn(),
 }
@@ -72,7 +80,7 @@ pub struct Options<R: Ring, M: Medium<File = R::File>> {
 /// See the module.
 pub struct Reactor<R: Ring, C: Clock, M: Medium<File = R::File>> {
     pub(super) ring: R,
-    clock: C,
+    pub(super) clock: C,
     pub(super) now_ms: u64,
     pub(super) broker: Shard,
     pub(super) storage: Storage<M>,
@@ -113,6 +121,7 @@ pub struct Reactor<R: Ring, C: Clock, M: Medium<File = R::File>> {
     /// While stopping: when to give up waiting for the disk.
     pub(super) commit_deadline_ms: u64,
     pub(super) reclaim: Reclaim,
+    pub(super) asks: Asks,
     pub(super) trim_heap: fn(),
     /// Whether the broker has housekeeping to go on with.
     housekeeping: bool,
@@ -161,6 +170,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             stopping: Stopping::No,
             commit_deadline_ms: u64::MAX,
             reclaim: Reclaim::default(),
+            asks: Asks::new(options.answers),
             trim_heap: options.trim_heap,
             housekeeping: false,
         };
@@ -196,7 +206,9 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         let waited = self.ring.wait(timeout, &mut completions);
         self.bell.awake();
         waited?;
-        self.now_ms = self.clock.now_ms();
+        let now_us = self.clock.now_us();
+        self.now_ms = now_us / 1000;
+        self.broker.meters_mut().begin_turn(now_us);
         self.handshakes.begin_turn();
         self.go_on_with_handshakes();
         for completion in completions.drain(..) {
@@ -206,12 +218,14 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.hear_medium();
         self.hear_verifier();
         self.handle_inboxes();
+        self.advance_asks();
         self.keep_promises();
         // Who may go on is not late for having waited.
         self.handle_events();
         self.on_due();
         self.handle_events();
         self.flush();
+        self.broker.meters_mut().end_turn(self.clock.now_us());
         Ok(())
     }
 
@@ -231,7 +245,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     /// and what they did before they could know is looked at once more.
     pub fn sleep_time(&mut self) -> Option<Duration> {
         let busy = self.broker.has_replays() || self.housekeeping || self.handshakes.is_waiting();
-        if busy || !self.starved.is_empty() {
+        if busy || !self.starved.is_empty() || self.asks.is_open() {
             return Some(Duration::ZERO);
         }
         self.bell.announce_sleep();
@@ -253,7 +267,9 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         let due_ms = dues.chain(self.stopping.deadline_ms()).chain(commit_ms).min();
         let until_due =
             due_ms.map(|due_ms| Duration::from_millis(due_ms.saturating_sub(self.now_ms)));
+        self.broker.meters_mut().load.sleeps += 1;
         if self.outboxes.is_full() {
+            self.broker.meters_mut().load.mesh_full += 1;
             return Some(until_due.map_or(FULL_RETRY, |time| time.min(FULL_RETRY)));
         }
         until_due

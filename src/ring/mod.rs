@@ -75,6 +75,11 @@ impl Buffer {
     pub const fn id(&self) -> u16 {
         self.id
     }
+
+    /// Bytes that are in it.
+    pub const fn filled(&self) -> u32 {
+        self.len
+    }
 }
 
 /// What a receive brought.

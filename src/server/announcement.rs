@@ -116,7 +116,7 @@ impl Announcement<'_> {
 
     /// Says how many connections the limit of descriptors leaves room for.
     fn log_descriptors(&self) {
-        let room = room_for_clients(self.shards, self.opened.len());
+        let room = room_for_clients(self.options, self.shards, self.opened.len());
         let (Some(limit), Some(room)) = (files_max(), room) else {
             return info!("any number of connections by the limit of open files");
         };

@@ -1,4 +1,4 @@
-//! The control thread's ways to the shards.
+//! The control thread's ways to the shards, and the admin thread's.
 
 use std::sync::Arc;
 use std::thread;
@@ -11,7 +11,7 @@ use crate::ring::{Socket, Wake, Waker};
 /// The time between two tries to send to a shard that is busy.
 const CONTROL_PAUSE: Duration = Duration::from_millis(1);
 
-/// The control thread's way to one shard.
+/// A thread's own way to one shard.
 pub(super) struct Control {
     pub(super) sender: Sender<Parcel<Socket>>,
     pub(super) bell: Arc<Bell>,
@@ -29,9 +29,12 @@ impl Control {
         self.wake();
     }
 
-    /// The same, unless there is no room: whether it was sent.
-    pub(super) fn try_send(&mut self, parcel: Parcel<Socket>) -> bool {
-        let sent = self.sender.push_object(parcel).is_ok();
+    /// The same, unless there is no room.
+    ///
+    /// # Errors
+    /// The parcel, if there is none.
+    pub(super) fn try_send(&mut self, parcel: Parcel<Socket>) -> Result<(), Parcel<Socket>> {
+        let sent = self.sender.push_object(parcel);
         self.wake();
         sent
     }

@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::access::LoadError;
+use crate::admin::TokenError;
 use crate::advice;
 use crate::disk::DirectoryError;
 use crate::ring::RingRefused;
@@ -22,6 +24,10 @@ pub enum StartError {
     Listen(ListenError),
     /// A Unix socket cannot.
     Socket(PathBuf, SocketError),
+    /// Operators cannot be answered at this address.
+    Http(SocketAddr, io::Error),
+    /// The tokens of operators cannot be had.
+    Tokens(TokenError),
     /// It cannot run as it was asked to.
     Privileges(PrivilegeError),
     /// io_uring cannot be used, and nothing else may.
@@ -55,6 +61,17 @@ impl fmt::Display for StartError {
             Self::Socket(path, error) => {
                 write!(f, "cannot listen on unix:{}: {error}", path.display())
             }
+            Self::Http(address, error) => {
+                write!(f, "--http-listen: cannot listen on {address}: {error}")?;
+                match error.kind() {
+                    io::ErrorKind::AddrInUse => f.write_str(
+                        "; stop what listens there, choose another address, or say --http-listen \
+                         none",
+                    ),
+                    _ => f.write_str(&advice::of(error)),
+                }
+            }
+            Self::Tokens(error) => write!(f, "--http-tokens: {error}"),
             Self::Privileges(error) => error.fmt(f),
             Self::Ring(refused) => refused.fmt(f),
             Self::Epoll(error) => {

@@ -1,6 +1,7 @@
 //! From options to running shards and back: limits, listeners, threads, signals, the orderly end.
 
 mod access;
+mod admin;
 mod announcement;
 mod auth;
 mod control;
@@ -22,6 +23,7 @@ mod summary;
 pub mod tls;
 
 use std::io;
+use std::thread::JoinHandle;
 
 use log::{debug, error, info, warn};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -34,12 +36,14 @@ use crate::logging;
 use crate::reactor::Parcel;
 
 use access::Access;
+use admin::{Admin, AdminSetup, HttpDoor};
 use announcement::{Announcement, log_version};
 use control::Control;
 use doors::Doors;
 use notify::Notifier;
 use places::Site;
 use privileges::Account;
+use shard::Told;
 use signals::Asked;
 use start::start;
 use storage::Storage;
@@ -69,10 +73,12 @@ pub fn run(options: &Options, signals: io::Result<Signals>) -> Result<(), StartE
     if let Err(error) = forbidden {
         warn!("cannot forbid new privileges: {error}");
     }
+    let http = HttpDoor::open(options)?;
     let sites = places::resolve(options).map_err(StartError::Listen)?;
     let shards = Storage::shards_to_be(options, cpus.default_shards())?;
-    places::check_open_files(shards, &sites)?;
+    places::check_open_files(options, shards, &sites)?;
     let (mut storage, doors) = open(options, &sites, cpus.default_shards())?;
+    let mut setup = http.map(|door| AdminSetup::new(door, options)).transpose()?;
     let shards = usize::from(storage.shards());
     let pins = (options.pin && cpus.should_pin(shards)).then(|| cpus.ids.clone());
     let tls = tls::load(&options.tls).map_err(|error| StartError::Tls(error).with_user())?;
@@ -86,8 +92,9 @@ pub fn run(options: &Options, signals: io::Result<Signals>) -> Result<(), StartE
     unguarded.map_err(StartError::Listen)?;
     let doors = doors.map_or_else(|| Doors::open(options, &sites, shards), Ok)?;
     let Doors { shards: doors, opened, files } = doors;
-    let (threads, mut controls, ring) =
-        start(options, doors, tls.as_ref(), pins.as_deref(), &mut storage, &access)?;
+    let asks = setup.as_mut().map(AdminSetup::rings);
+    let started = start(options, doors, tls.as_ref(), pins.as_deref(), &mut storage, &access, asks);
+    let (threads, mut controls, ring) = started?;
     deletions::forward(&options.data_dir, &access, &mut controls);
     let pinned = pins.is_some();
     let session_bytes_max = storage.session_bytes_max(options);
@@ -95,12 +102,15 @@ pub fn run(options: &Options, signals: io::Result<Signals>) -> Result<(), StartE
     let (cpus, opened) = (&cpus, &*opened);
     Announcement { options, shards, ring, pinned, cpus, opened, session_bytes_max, disk_bytes }
         .log();
+    let shared_cpus = pins.iter().flat_map(|pins| pins.iter().skip(shards).copied()).collect();
+    let admin = setup.map(|it| Admin::start(it, &controls, options, &access, shared_cpus));
+    let admin = admin.transpose()?;
     notifier.ready();
     for signal in signals.forever() {
         match Asked::by(signal) {
             Asked::Stop => break,
             Asked::Reload => {
-                reload(options, &mut access, &mut controls);
+                reload(options, &mut access, &mut controls, admin.as_ref());
                 deletions::forward(&options.data_dir, &access, &mut controls);
             }
             Asked::Report => report::log_report(&mut controls),
@@ -109,7 +119,18 @@ pub fn run(options: &Options, signals: io::Result<Signals>) -> Result<(), StartE
     }
     info!("stopping");
     notifier.stopping();
+    admin.iter().for_each(Admin::note_stopping);
     signals::watch_while_stopping(signals);
+    stop(threads, controls);
+    drop(admin);
+    storage.finish();
+    drop(files);
+    info!("stopped");
+    Ok(())
+}
+
+/// Stops the shards, and logs what they have counted.
+fn stop(threads: Vec<JoinHandle<Told>>, controls: Vec<Control>) {
     for mut control in controls {
         control.send(Parcel::Drain);
     }
@@ -117,10 +138,6 @@ pub fn run(options: &Options, signals: io::Result<Signals>) -> Result<(), StartE
     let (stats, reports): (Vec<Stats>, Vec<_>) = finished.unzip();
     summary::log_stats(&stats);
     summary::log_vhosts(reports.into_iter().flatten());
-    storage.finish();
-    drop(files);
-    info!("stopped");
-    Ok(())
 }
 
 fn log_format(options: &Options) -> logging::Format {
@@ -162,21 +179,27 @@ fn open(
 
 /// Reads the files again that say who may come in and what they may do, for all shards: all of them
 /// or, if one is faulty, none.
-fn reload(options: &Options, access: &mut Access, controls: &mut [Control]) {
+fn reload(options: &Options, access: &mut Access, controls: &mut [Control], admin: Option<&Admin>) {
     let reloaded = tls::load(&options.tls).map_err(StartError::Tls);
     let reloaded = reloaded.and_then(|tls| {
+        let tokens = admin.map(|_| admin::load_tokens(options)).transpose()?;
         access.reload().map_err(StartError::Access)?;
-        Ok(tls)
+        Ok((tls, tokens))
     });
     match reloaded.map_err(StartError::with_user) {
-        Ok(tls) => {
+        Ok((tls, tokens)) => {
+            let told = admin.zip(tokens);
+            told.into_iter().for_each(|(admin, tokens)| admin.note_reload(access, tokens));
             for control in controls {
                 control.send(Parcel::Policy(access.policy().clone()));
                 tls.iter().for_each(|tls| control.send(Parcel::Tls(tls.clone())));
             }
             info!("reloaded");
         }
-        Err(error) => error!("not reloaded, everything stays as it was: {error}"),
+        Err(error) => {
+            admin.iter().for_each(|admin| admin.note_reload_failed());
+            error!("not reloaded, everything stays as it was: {error}");
+        }
     }
 }
 

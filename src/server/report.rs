@@ -21,7 +21,7 @@ pub(super) fn log_report(controls: &mut [Control]) {
     let (sender, answers) = mpsc::channel();
     for control in controls.iter_mut() {
         // One that takes no messages does not answer either.
-        let _taken = control.try_send(Parcel::Ask(sender.clone()));
+        let _taken = control.try_send(Parcel::Report(sender.clone()));
     }
     drop(sender);
     let deadline = Instant::now() + ANSWER_LIMIT;

@@ -14,7 +14,7 @@ use crate::config::{self, Options};
 use crate::disk::FileMedium;
 use crate::logging;
 use crate::mesh::{Bell, Census, Sender};
-use crate::reactor::{self, Clock, Door, Gate, Inbox, Outbox, Parcel, Reactor};
+use crate::reactor::{self, AnswerWay, Clock, Door, Gate, Inbox, Outbox, Parcel, Reactor};
 use crate::ring::{self, Listener, Socket, Waker};
 use crate::store::ClockReading;
 use crate::transport::TlsSetup;
@@ -36,6 +36,8 @@ pub(super) struct Seat {
     pub(super) doors: Vec<Door<Listener>>,
     pub(super) senders: Vec<Option<Sender<Parcel<Socket>>>>,
     pub(super) inboxes: Vec<Inbox<Socket>>,
+    /// The way back to the admin thread, if there is one.
+    pub(super) answers: Option<AnswerWay>,
     pub(super) bells: Vec<Arc<Bell>>,
     pub(super) census: Arc<Census>,
     pub(super) gate: Gate,
@@ -171,7 +173,7 @@ fn reactor_options<R: SystemRing>(
         Some(Outbox { sender: sender?, bell: bell.clone(), waker: waker.clone() })
     });
     let asked = options.connections_max;
-    let room = room_for_clients(usize::from(seat.shards), seat.doors.len());
+    let room = room_for_clients(options, usize::from(seat.shards), seat.doors.len());
     reactor::Options {
         broker,
         medium,
@@ -186,6 +188,7 @@ fn reactor_options<R: SystemRing>(
         clients_max: room.map_or(asked, |room| asked.min(room)),
         packet_bytes_max: options.packet_bytes_max,
         tls: seat.tls,
+        answers: seat.answers,
         trim_heap: heap::trim,
     }
 }
@@ -195,7 +198,11 @@ struct SinceStart(Instant);
 
 impl Clock for SinceStart {
     fn now_ms(&self) -> u64 {
-        u64::try_from(self.0.elapsed().as_millis()).expect("uptime fits 64 bits")
+        self.now_us() / 1000
+    }
+
+    fn now_us(&self) -> u64 {
+        u64::try_from(self.0.elapsed().as_micros()).expect("uptime fits 64 bits")
     }
 }
 

@@ -16,6 +16,7 @@ use crate::transport::TlsSetup;
 
 use super::StartError;
 use super::access::Access;
+use super::admin::AskRings;
 use super::control::Control;
 use super::rings::Election;
 use super::shard::{Arrangement, Ready, Seat, Told, run_shard};
@@ -35,9 +36,10 @@ pub(super) fn start(
     pins: Option<&[usize]>,
     storage: &mut Storage,
     access: &Access,
+    asks: Option<&mut AskRings>,
 ) -> Result<Started, StartError> {
     let shards = doors.len();
-    let (seats, control_senders) = seats(options, doors, tls, pins, storage)?;
+    let (seats, control_senders) = seats(options, doors, tls, pins, storage, asks)?;
     let bells = seats[0].bells.clone();
     let (ready_sender, ready) = mpsc::channel::<Ready>();
     let (mut threads, mut mailboxes) = (Vec::new(), Vec::new());
@@ -81,13 +83,14 @@ pub(super) fn start(
     Ok((threads, controls, found.expect("every shard answered")))
 }
 
-/// Connects every shard with every other, and the control thread with all.
+/// Connects every shard with every other, and the control and the admin thread with all.
 fn seats(
     options: &Options,
     doors: Vec<Vec<Door<Listener>>>,
     tls: Option<&Arc<TlsSetup>>,
     pins: Option<&[usize]>,
     storage: &mut Storage,
+    mut asks: Option<&mut AskRings>,
 ) -> Result<(Vec<Seat>, Controls), StartError> {
     let session_bytes_max = storage.session_bytes_max(options);
     let shards = u16::try_from(doors.len()).expect("at most SHARDS_MAX");
@@ -104,6 +107,8 @@ fn seats(
             let (sender, receiver) = mesh::channel(4096);
             controls.push(sender);
             let cpu = pins.map(|cpus| cpus[usize::from(shard)]);
+            let asked = asks.as_mut().map(|rings| rings.add_shard());
+            let (asks, answers) = asked.unzip();
             let worker_cpus = pins.zip(cpu).map(|(cpus, cpu)| cpus::apart_from(cpus, cpu));
             Ok(Seat {
                 shard: ShardId(shard),
@@ -112,7 +117,8 @@ fn seats(
                 worker_cpus: worker_cpus.unwrap_or_default(),
                 doors,
                 senders: (0..shards).map(|_| None).collect(),
-                inboxes: vec![(None, receiver)],
+                inboxes: [receiver].into_iter().chain(asks).map(|inbox| (None, inbox)).collect(),
+                answers,
                 bells: bells.clone(),
                 census: census.clone(),
                 gate: gate(),

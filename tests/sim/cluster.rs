@@ -11,11 +11,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use log::info;
+use ringmq::broker::inspect::{Ask, Question, Reply};
 use ringmq::broker::{self, Overflow, ShardId, Stats};
 use ringmq::limits::SESSION_BYTES_MAX;
-use ringmq::mesh::{self, Bell, Census, Sender};
+use ringmq::mesh::{self, Bell, Census, Receiver, Record, Sender};
 use ringmq::reactor::{
-    AtOnce, Clock, Door, DoorKind, Gate, Inbox, Options, Outbox, Parcel, Reactor,
+    AnswerWay, AtOnce, Clock, Door, DoorKind, Gate, Inbox, Options, Outbox, Parcel, Reactor,
 };
 use ringmq::ring::{Ring, Wake};
 use ringmq::store::{CatalogLimits, LogOptions, Losses, Store, StoreOptions};
@@ -53,6 +54,10 @@ struct Member {
     phase: Phase,
     stats: Stats,
     control: Sender<Parcel<SimSocket>>,
+    asks: Sender<Parcel<SimSocket>>,
+    answers: Receiver<Box<Ask>>,
+    /// Asks that are not answered yet.
+    asked: usize,
     bell: Arc<Bell>,
     waker: SimWaker,
 }
@@ -76,9 +81,11 @@ impl Cluster {
         let mut inboxes: Vec<Vec<Inbox<SimSocket>>> = (0..shards).map(|_| Vec::new()).collect();
         let mut controls = Vec::new();
         for inbox in &mut inboxes {
-            let (sender, receiver) = mesh::channel(4096);
-            controls.push(sender);
+            let (control, receiver) = mesh::channel(4096);
             inbox.push((None, receiver));
+            let (asks, receiver) = mesh::channel(4096);
+            inbox.push((None, receiver));
+            controls.push((control, asks));
         }
         let mut members = Vec::new();
         let mut wirings: Vec<Vec<Option<Outbox<SimSocket, SimWaker>>>> = Vec::new();
@@ -93,7 +100,8 @@ impl Cluster {
             wirings.push((0..shards).map(outbox).collect());
         }
         let parts = (0..plan.shards).zip(rings).zip(inboxes).zip(wirings).zip(controls);
-        for ((((shard, ring), inboxes), outboxes), control) in parts {
+        for ((((shard, ring), inboxes), outboxes), (control, asks)) in parts {
+            let (sender, answers) = mesh::channel(4096);
             let at = usize::from(shard);
             let store = open_store(plan, start, kernel, shard);
             let options = Options {
@@ -113,6 +121,7 @@ impl Cluster {
                 clients_max: 1000,
                 packet_bytes_max: 1 << 20,
                 tls: None,
+                answers: Some(AnswerWay { sender, wake: Box::new(|| {}) }),
                 trim_heap: || {},
             };
             members.push(Member {
@@ -120,6 +129,9 @@ impl Cluster {
                 phase: Phase::Awake,
                 stats: Stats::default(),
                 control,
+                asks,
+                answers,
+                asked: 0,
                 bell: bells[at].clone(),
                 waker: wakers[at].clone(),
             });
@@ -189,6 +201,30 @@ impl Cluster {
         if member.bell.must_ring() {
             member.waker.wake();
         }
+    }
+
+    /// Asks a shard something, as the admin thread does.
+    pub(crate) fn ask(&mut self, at: usize, question: Question) {
+        let member = &mut self.members[at];
+        let ask = Box::new(Ask { id: 0, question, reply: Reply::None });
+        if member.asks.push_object(Parcel::Ask(ask)).is_ok() {
+            member.asked += 1;
+        }
+        member.asks.publish();
+        if member.bell.must_ring() {
+            member.waker.wake();
+        }
+    }
+
+    /// Takes the answers that are there; how many are not.
+    pub(crate) fn unanswered(&mut self) -> usize {
+        for member in &mut self.members {
+            while let Some(Record::Object(_)) = member.answers.next() {
+                member.asked -= 1;
+            }
+            member.answers.set_handled();
+        }
+        self.members.iter().map(|member| member.asked).sum()
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
