@@ -134,7 +134,7 @@ impl Shard {
         let before = usize::from(*from);
         let mut bytes = 0;
         let mut looked_at = 0;
-        for (vhost, place) in self.vhosts.iter().skip(before).take(ASK_SLOTS_MAX) {
+        for (vhost, place) in self.vhosts.iter().skip(before).take(ASK_SLOTS_MAX as usize) {
             looked_at += 1;
             let report = self.vhost_report(vhost, place);
             if report.figures.iter().any(|(_, count)| *count > 0) {
