@@ -41,7 +41,7 @@ _ringmq() {
 
     case "${cmd}" in
         ringmq)
-            opts="-h -V --listen --unix-mode --unix-owner --proxy-trust --user --passwords --acl --vhosts --default-vhost --allow-anonymous --auth-failures-max --on-denied --takeover --tls-listen --tls-cert --tls-key --tls-min --tls-sni --tls-client-ca --tls-client --tls-identity --tls-crl --max-connections --max-packet-size --max-outgoing-bytes --qos0-patience --max-inflight --address-connections-max --address-connects-per-second --client-publish-rate --client-publish-bytes --max-subscriptions --max-topic-levels --shards --no-pin --ring --data-dir --durability --session-expiry --session-max-bytes --session-overflow --retained-max-count --retained-max-bytes --disk-low --segment-bytes --log --log-format --log-connections --help --version passwd vhost session"
+            opts="-h -V --listen --unix-mode --unix-owner --proxy-trust --user --passwords --acl --vhosts --default-vhost --allow-anonymous --auth-failures-max --on-denied --takeover --tls-listen --tls-cert --tls-key --tls-min --tls-sni --tls-client-ca --tls-client --tls-identity --tls-crl --max-connections --max-packet-size --max-outgoing-bytes --qos0-patience --max-inflight --address-connections-max --address-connects-per-second --client-publish-rate --client-publish-bytes --max-subscriptions --max-topic-levels --shards --no-pin --ring --data-dir --durability --session-expiry --session-max-bytes --session-overflow --retained-max-count --retained-max-bytes --disk-low --segment-bytes --http-listen --http-tokens --log --log-format --log-connections --help --version passwd vhost session"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -223,6 +223,25 @@ _ringmq() {
                     ;;
                 --segment-bytes)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --http-listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --http-tokens)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --log)

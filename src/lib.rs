@@ -75,7 +75,7 @@
 //! 9. **One send in flight for each socket.** What comes meanwhile gathers and is the next batch:
 //!    that is where throughput comes from.
 //! 10. **Nothing but the shard touches the shard.** What an operator wants to know or to have done
-//!    reaches it in a box ([`broker::inspect`]), of which it does one bounded step a turn.
+//!     reaches it in a box ([`broker::inspect`]), of which it does one bounded step a turn.
 //!
 //! # One PUBLISH
 //!

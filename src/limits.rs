@@ -527,7 +527,7 @@ pub const FILES_OF_SHARD: u64 = 16;
 pub const REFUSED_WARN_MS: u64 = 60_000;
 
 /// Slots that one step of an ask looks at: some 20 µs of a turn. The rest follows in the next.
-pub const ASK_SLOTS_MAX: usize = 1024;
+pub const ASK_SLOTS_MAX: u32 = 1024;
 
 /// Bytes of an answer that one step of an ask writes, but for its last row. The rest follows in the
 /// next turn.

@@ -303,7 +303,7 @@ mod tests {
     fn addresses_are_bounded() {
         let (mut failures, now) = (Failures::default(), Instant::now());
         let address = |n: u32| IpAddr::V4(std::net::Ipv4Addr::from_bits(n));
-        for n in 0..HTTP_ADDRESSES_MAX as u32 + HTTP_FAILURES_MAX {
+        for (n, _) in (0..).zip(0..HTTP_ADDRESSES_MAX + HTTP_FAILURES_MAX as usize) {
             failures.count(address(n), now);
         }
         assert!(failures.0.len() <= HTTP_ADDRESSES_MAX + 1);

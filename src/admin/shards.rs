@@ -218,8 +218,8 @@ mod tests {
     /// Shard 0 answers at once; shard 1 keeps what it is sent until it is told to answer.
     #[derive(Default)]
     struct Fake {
-        answered: Vec<Box<Ask>>,
-        kept: Vec<Box<Ask>>,
+        answered: Vec<Ask>,
+        kept: Vec<Ask>,
         answers: bool,
     }
 
@@ -231,12 +231,9 @@ mod tests {
         }
 
         fn send(&mut self, shard: u16, ask: Box<Ask>) -> Result<(), Box<Ask>> {
-            let mut fake = self.0.lock().expect("nobody panics");
-            if shard == 0 {
-                fake.answered.push(ask)
-            } else {
-                fake.kept.push(ask)
-            }
+            let fake = &mut *self.0.lock().expect("nobody panics");
+            let place = if shard == 0 { &mut fake.answered } else { &mut fake.kept };
+            place.push(*ask);
             Ok(())
         }
 
@@ -250,7 +247,7 @@ mod tests {
             if matches!(ask.question, Question::Listing(_)) {
                 ask.reply = Reply::Page(Page::default());
             }
-            Some(ask)
+            Some(Box::new(ask))
         }
     }
 
@@ -258,8 +255,9 @@ mod tests {
     fn in_virtual_time(test: impl AsyncFnOnce(&Asker, &Mutex<Fake>)) {
         let fake = Arc::new(Mutex::new(Fake::default()));
         let asker = Rc::new(Asker::new(Box::new(FakeWays(fake.clone()))));
-        let runtime = runtime::Builder::new_current_thread().enable_time().start_paused(true);
-        let runtime = { runtime }.build().expect("there are resources");
+        let mut runtime = runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_time().start_paused(true).build();
+        let runtime = runtime.expect("there are resources");
         tokio::task::LocalSet::new().block_on(&runtime, async {
             let hears = asker.clone();
             let hearing = tokio::task::spawn_local(async move {

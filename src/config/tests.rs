@@ -66,6 +66,7 @@ fn defaults_are_the_limits() {
         retained_bytes_max: limits::RETAINED_TOTAL_BYTES_DEFAULT,
         disk_low: None,
         segment_bytes: limits::SEGMENT_BYTES_DEFAULT,
+        admin: AdminOptions { http_listen: None, http_tokens: None },
         logging: LogOptions { filter: "info".to_owned(), format: None, connections: Switch::On },
     };
     assert_eq!(Options::default(), expected);
@@ -161,6 +162,8 @@ fn flags_of_groups_set_their_fields() {
         "--client-publish-bytes=5KiB",
         "--max-subscriptions=4",
         "--max-topic-levels=3",
+        "--http-listen=[::1]:80",
+        "--http-tokens=tokens",
     ]);
     let expected = Options {
         listen: vec![
@@ -183,6 +186,10 @@ fn flags_of_groups_set_their_fields() {
             client_publish_bytes_per_s: 5 * 1024,
             subscriptions_max: 4,
             topic_levels_max: 3,
+        },
+        admin: AdminOptions {
+            http_listen: Some(HttpListen::Address("[::1]:80".parse().expect("an address"))),
+            http_tokens: Some(PathBuf::from("tokens")),
         },
         ..Options::default()
     };

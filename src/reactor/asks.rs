@@ -21,6 +21,8 @@ pub struct AnswerWay {
 
 /// See the module.
 pub(super) struct Asks {
+    /// Each goes back in the box it came in.
+    #[allow(clippy::vec_box, reason = "a box is given back as it came")]
     open: Vec<Box<Ask>>,
     /// None: nobody asks.
     way: Option<AnswerWay>,

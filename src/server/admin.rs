@@ -99,13 +99,16 @@ pub(super) fn files(options: &Options) -> u64 {
     }
 }
 
+/// Where asks go in, and where they come back.
+type Way = (Sender<Parcel<Socket>>, Receiver<Box<Ask>>);
+
 /// Both ends of the rings between the admin thread and the shards, before they are given away.
 pub(super) struct AskRings {
     /// Both ends of the pipe that shards write to when they have answered.
     bell: OwnedFd,
     ringer: Arc<OwnedFd>,
     /// By shard.
-    ways: Vec<(Sender<Parcel<Socket>>, Receiver<Box<Ask>>)>,
+    ways: Vec<Way>,
 }
 
 impl AskRings {

@@ -78,7 +78,7 @@ fn rights_are_kept_and_reloaded() {
     write("metrics").expect("there is room");
     let flag = path.to_str().expect("it is text");
     let (broker, door) = start(1, &["--http-tokens", flag]);
-    let ann = Door { token: "secret".to_owned(), ..door.clone() };
+    let ann = Door { token: "secret".to_owned(), ..door };
     let reply = ann.get("/api/v1/overview");
     assert_eq!((reply.status, &*reply.code()), (403, "forbidden"));
     write("read").expect("there is room");
@@ -119,7 +119,7 @@ fn other_hosts_are_refused() {
 #[test]
 fn guesses_are_bounded() {
     let (broker, door) = start(1, &[]);
-    let guess = Door { token: "guess".to_owned(), ..door.clone() };
+    let guess = Door { token: "guess".to_owned(), ..door };
     for _ in 0..20 {
         assert_eq!(guess.get("/api/v1/overview").status, 401);
     }

@@ -75,7 +75,7 @@ fn name(client_id: &str) -> SessionName {
 /// than it may.
 #[test]
 fn pages_have_every_session_once() {
-    let count = 2 * ASK_SLOTS_MAX as u32 + 100;
+    let count = 2 * ASK_SLOTS_MAX + 100;
     let mut net = crowd(count);
     for limit in [1, 7, 999, PAGE_ROWS_MAX, usize::MAX] {
         let (mut from, mut found) = (Some(0), Vec::new());
@@ -104,12 +104,12 @@ fn pages_have_every_session_once() {
 /// A listing that finds little gives up after some steps, and the next goes on from there.
 #[test]
 fn sparse_listings_end() {
-    let mut net = crowd(ASK_SLOTS_MAX as u32 * 2 + 1);
+    let mut net = crowd(ASK_SLOTS_MAX * 2 + 1);
     let filter = Filter { id_prefix: "x".into(), ..Filter::default() };
     let steps = ASK_STEPS_MAX - 1;
     let listing = Listing { limit: 10, filter, steps, ..Listing::default() };
     let page = page(&mut net, Question::Listing(listing));
-    assert_eq!((page.rows.len(), page.next), (0, Some(ASK_SLOTS_MAX as u32)));
+    assert_eq!((page.rows.len(), page.next), (0, Some(ASK_SLOTS_MAX)));
 }
 
 /// A page of large names ends before it has too many bytes, and none is left out.

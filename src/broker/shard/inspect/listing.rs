@@ -30,7 +30,7 @@ impl Shard {
         let page = page_of(reply);
         let (sessions, before) = (self.catalog.sessions(), page.bytes());
         let end = sessions.end();
-        let until = listing.from.saturating_add(ASK_SLOTS_MAX as u32).min(end);
+        let until = listing.from.saturating_add(ASK_SLOTS_MAX).min(end);
         listing.steps += 1;
         let mut next = until;
         for key in sessions.keys_in(listing.from..until) {
@@ -65,7 +65,7 @@ impl Shard {
             }
             return Step::Done;
         }
-        let until = top.from.saturating_add(ASK_SLOTS_MAX as u32).min(sessions.end());
+        let until = top.from.saturating_add(ASK_SLOTS_MAX).min(sessions.end());
         for key in sessions.keys_in(top.from..until) {
             top.note(self.measured(top.by, sessions.get(key)), key);
         }

@@ -42,7 +42,7 @@ impl Shard {
         let before = usize::from(*from);
         let mut bytes = 0;
         let mut looked_at = 0;
-        for (vhost, _) in self.exchanges.vhosts().skip(before).take(ASK_SLOTS_MAX) {
+        for (vhost, _) in self.exchanges.vhosts().skip(before).take(ASK_SLOTS_MAX as usize) {
             looked_at += 1;
             let report = self.vhost_report(vhost);
             if report.figures.iter().any(|(_, count)| *count > 0) {
