@@ -15,8 +15,7 @@ use super::definitions::{Definitions, is_export};
 use super::error::{Fault, LoadError};
 use super::limits_file::VhostLimits;
 use super::passwords::Users;
-use super::policy::ROOT;
-use super::vhost::Vhost;
+use super::vhost::{ROOT, Vhost};
 
 /// Files of a vhost's directory.
 const PASSWORDS: &str = "passwords";

@@ -14,6 +14,7 @@
 mod acl;
 mod definitions;
 mod error;
+mod identity;
 mod limits_file;
 mod load;
 mod passwords;
@@ -27,9 +28,10 @@ mod vhost;
 mod tests;
 
 pub use error::LoadError;
+pub use identity::Identity;
 pub use limits_file::VhostLimits;
 pub use load::{Sources, check_vhost_name};
 pub use passwords::check_name as check_user_name;
-pub use policy::{Client, Identity, Login, Policy, Refusal, Request, Verdict};
+pub use policy::{Client, Login, Policy, Refusal, Request, Verdict};
 pub use question::Question;
 pub use secret::{InvalidSecret, Secret};

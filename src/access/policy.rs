@@ -14,14 +14,12 @@ use crate::mqtt::{ConnectReturn, TopicFilter, TopicName, Version};
 
 use super::acl::Access;
 use super::error::LoadError;
+use super::identity::Identity;
 use super::limits_file::VhostLimits;
 use super::load::{self, Sources};
 use super::question::Question;
 use super::secret::Secret;
-use super::vhost::Vhost;
-
-/// The name of the vhost that is there without any file.
-pub(super) const ROOT: &str = "/";
+use super::vhost::{ROOT, Vhost};
 
 /// Who may connect and what they may do: an immutable snapshot.
 #[derive(Debug)]
@@ -73,17 +71,6 @@ pub struct Login<'a> {
     pub vhost: Option<u16>,
     /// The user; `None`: none is named.
     pub user: Option<&'a str>,
-}
-
-/// Who was let in.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Identity {
-    /// The number of the vhost.
-    pub vhost: u16,
-    /// The user, without the vhost; `None`: anonymous.
-    pub user: Option<CompactString>,
-    /// Whether a client certificate named the user, and no password was asked for.
-    pub certified: bool,
 }
 
 /// What becomes of a CONNECT.

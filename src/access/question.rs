@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::policy::Identity;
+use super::identity::Identity;
 use super::secret::Secret;
 
 /// Whether a password is right.
