@@ -15,7 +15,6 @@ pub(crate) const EXCEPTIONS: &[&str] = &[
     "src/broker",
     "src/config",
     "src/disk",
-    "src/mqtt",
     "src/reactor",
     "src/ring",
     "src/server",
