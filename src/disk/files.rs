@@ -15,9 +15,11 @@ use log::{info, warn};
 use rustix::fs::{FallocateFlags, fallocate, fstatvfs};
 use rustix::io::{Errno, retry_on_intr};
 
-use super::directory::{Access, DirectoryError, Guard, sync_directory};
+use super::error::DirectoryError;
 use super::extent::{self, ExtentFound};
+use super::lock::{Access, Guard};
 use super::mapping::FileMapping;
+use super::sync::sync_directory;
 use crate::advice;
 use crate::limits::ZEROS_WRITE_BYTES;
 use crate::store::{Extent, FileId, Found, HEADER_BYTES};

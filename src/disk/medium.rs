@@ -9,9 +9,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 
-use super::directory::DirectoryError;
+use super::error::DirectoryError;
 use super::files::segment_path;
-use super::helper::Message;
+use super::room::Message;
 use crate::store::{FileId, Medium, MediumAnswer, Request};
 
 /// See the module. Made by [`super::Helper::medium`].

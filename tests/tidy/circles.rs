@@ -14,7 +14,6 @@ use super::source::{Fault, Source, Tree};
 pub(crate) const EXCEPTIONS: &[&str] = &[
     "src/broker",
     "src/config",
-    "src/disk",
     "src/reactor",
     "src/ring",
     "src/server",
