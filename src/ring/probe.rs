@@ -15,9 +15,9 @@ use io_uring::types::IOU_PBUF_RING_INC;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use super::buffers::Buffers;
+use super::options::Options;
 use super::refused::RingRefused;
 use super::socket::{Listener, Socket};
-use super::uring::{Options, Uring};
 use super::{Completion, Key, Received, RecvMode, Ring};
 use crate::chunk::{Batch, Chunk};
 
@@ -196,7 +196,9 @@ fn has_incremental_buffers(ring: &IoUring) -> bool {
 ///
 /// # Errors
 /// If the kernel lacks one of them.
-pub(super) fn try_out(ring: &mut Uring) -> Result<(), RingRefused> {
+pub(super) fn try_out(
+    ring: &mut impl Ring<Socket = Socket, Listener = Listener>,
+) -> Result<(), RingRefused> {
     let mut trial = Trial::start(ring).map_err(RingRefused::Other)?;
     let mut completions = Vec::new();
     for _ in 0..TRIAL_WAITS_MAX {
@@ -225,7 +227,7 @@ struct Trial {
 impl Trial {
     const KEY: Key = Key { slot: 0, generation: 0 };
 
-    fn start(ring: &mut Uring) -> io::Result<Self> {
+    fn start(ring: &mut impl Ring<Socket = Socket, Listener = Listener>) -> io::Result<Self> {
         let kind = SocketType::STREAM;
         let (sender, receiver) =
             rustix::net::socketpair(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None)?;
@@ -243,7 +245,7 @@ impl Trial {
 
     fn handle(
         &mut self,
-        ring: &mut Uring,
+        ring: &mut impl Ring<Socket = Socket>,
         completion: Completion<Socket>,
     ) -> Result<(), RingRefused> {
         match completion {

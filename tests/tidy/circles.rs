@@ -15,7 +15,6 @@ pub(crate) const EXCEPTIONS: &[&str] = &[
     "src/broker",
     "src/config",
     "src/reactor",
-    "src/ring",
     "src/server",
     "src/store",
     "src/store/log",
@@ -149,7 +148,12 @@ fn imports(source: &Source<'_>, own: &Path, paths: &BTreeSet<Path>) -> Vec<Impor
     let in_tests = |at: usize| tests.iter().any(|&(from, _, to)| (from..=to).contains(&at));
     let root = if own.first().is_some_and(|name| name == "bin") { 2 } else { 0 };
     let is_child = |name: &str| paths.contains(&[own.as_slice(), &[name.to_owned()]].concat());
-    let words = |name: &str| source.positions(name).filter(|&at| !in_tests(at)).count();
+    let is_own = |at: usize| !in_tests(at) && !["::", "type"].contains(&source.before(at, 1));
+    let in_use = |at: usize| {
+        let before = (0..at).rev().take_while(|&at| source.at(at) != ";");
+        before.into_iter().any(|at| source.at(at) == "use")
+    };
+    let is_used = |name: &str| source.positions(name).any(|at| is_own(at) && !in_use(at));
     let mut found = Vec::new();
     for (at, token) in source.tokens.iter().enumerate() {
         // `in` is that of a visibility.
@@ -170,8 +174,9 @@ fn imports(source: &Source<'_>, own: &Path, paths: &BTreeSet<Path>) -> Vec<Impor
         let is_use = source.before(at, 1) == "use";
         let is_visible = is_use && ["pub", ")"].contains(&source.before(at, 2));
         for (tail, name) in tails(source, at + 2 * chain.max(1)) {
-            // A file that uses what it re-exports imports it.
-            let is_reexport = is_visible && words(&name) < 2;
+            // A file that uses what it re-exports imports it. Its associated types may share the
+            // name.
+            let is_reexport = is_visible && !is_used(&name);
             let path = base.iter().cloned().chain(tail).collect();
             let name = is_use.then_some(name);
             found.push(Import { line: token.line, path, name, is_reexport });

@@ -47,9 +47,9 @@ use rustix::net::RecvFlags;
 use crate::chunk::Batch;
 
 use super::links::Links;
+use super::options::Options;
 use super::socket::{Listener, Socket, Waker};
 use super::tag::{Kind, Tag};
-use super::uring::Options;
 use super::{Buffer, Completion, Key, Received, RecvMode, Ring};
 
 use buffers::Buffers;
