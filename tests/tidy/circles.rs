@@ -20,7 +20,6 @@ pub(crate) const EXCEPTIONS: &[&str] = &[
     "src/store/log",
     "src/store/queue",
     "src/store/record",
-    "src/transport",
 ];
 
 /// Re-exports of re-exports that are followed.
