@@ -11,7 +11,7 @@ use crate::disk::Vhosts;
 
 use super::StartError;
 use super::auth::{Desk, Office};
-use super::shard::seed;
+use super::random::seed;
 
 /// The policy that is in force, and what the next one is made from.
 pub(super) struct Access {

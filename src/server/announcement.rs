@@ -10,7 +10,7 @@ use crate::limits::{
 };
 
 use super::doors::Open;
-use super::places::room_for_clients;
+use super::open_files::room_for_clients;
 use super::tls;
 
 /// Connections below which the limit of descriptors is worth a warning whatever was asked for.

@@ -19,46 +19,18 @@ use std::time::Duration;
 use log::warn;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
 
-use crate::advice;
 use crate::config::{Endpoint, Listen, Options};
 use crate::limits::LISTEN_BACKLOG;
 use crate::reactor::{Door, DoorKind, Proxied};
 use crate::ring::Listener;
 
-use super::StartError;
+use super::error::{SocketError, StartError};
 use super::places::{ListenError, Site};
 use super::privileges;
 
 /// Tries to bind an address that is in use, and the time between two.
 const BIND_TRIES: u32 = 10;
 const BIND_PAUSE: Duration = Duration::from_millis(100);
-
-/// Why a Unix socket cannot be listened on.
-#[derive(Debug)]
-pub enum SocketError {
-    /// Somebody answers there.
-    InUse,
-    /// There is something else under this path.
-    NotASocket,
-    /// The system refused something: what, and why.
-    System(&'static str, io::Error),
-}
-
-impl fmt::Display for SocketError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::InUse => f.write_str(
-                "another process answers there; stop it or choose another path with --listen",
-            ),
-            Self::NotASocket => f.write_str(
-                "there is a file that is no socket; remove it or choose another path with --listen",
-            ),
-            Self::System(what, error) => {
-                write!(f, "cannot {what}: {error}{}", advice::of(error))
-            }
-        }
-    }
-}
 
 /// What is listened on, with the port that the kernel chose.
 pub(super) struct Open {

@@ -9,9 +9,11 @@ mod doors;
 mod error;
 mod heap;
 mod notify;
+mod open_files;
 mod pem;
 mod places;
 mod privileges;
+mod random;
 mod report;
 mod rings;
 mod shard;
@@ -23,8 +25,7 @@ pub mod tls;
 
 use std::io;
 
-use log::{debug, error, info, warn};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use log::{error, info, warn};
 use signal_hook::iterator::Signals;
 
 use crate::broker::Stats;
@@ -44,8 +45,7 @@ use signals::Asked;
 use start::start;
 use storage::Storage;
 
-pub use doors::SocketError;
-pub use error::StartError;
+pub use error::{SocketError, StartError};
 pub use places::ListenError;
 pub use privileges::PrivilegeError;
 pub use signals::watch_signals;
@@ -62,7 +62,7 @@ pub fn run(options: &Options, signals: io::Result<Signals>) -> Result<(), StartE
     logging::start(&options.logging.filter, log_format(options)).map_err(StartError::Log)?;
     let mut signals = signals::watch_all(signals)
         .map_err(|error| StartError::System("watch for signals", error))?;
-    raise_open_files();
+    open_files::raise_open_files();
     log_version();
     let cpus = cpus::available();
     let notifier = Notifier::from_environment();
@@ -71,7 +71,7 @@ pub fn run(options: &Options, signals: io::Result<Signals>) -> Result<(), StartE
     }
     let sites = places::resolve(options).map_err(StartError::Listen)?;
     let shards = Storage::shards_to_be(options, cpus.default_shards())?;
-    places::check_open_files(shards, &sites)?;
+    open_files::check_open_files(shards, sites.len())?;
     let (mut storage, doors) = open(options, &sites, cpus.default_shards())?;
     let shards = usize::from(storage.shards());
     let pins = (options.pin && cpus.should_pin(shards)).then(|| cpus.ids.clone());
@@ -177,14 +177,5 @@ fn reload(options: &Options, access: &mut Access, controls: &mut [Control]) {
             info!("reloaded");
         }
         Err(error) => error!("not reloaded, everything stays as it was: {error}"),
-    }
-}
-
-/// Raises the number of files this process may open as far as it may.
-fn raise_open_files() {
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    if current != maximum {
-        let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
-        debug!("open files: {current:?} raised to {maximum:?}: {raised:?}");
     }
 }

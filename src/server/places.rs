@@ -12,9 +12,8 @@ use nix::ifaddrs::getifaddrs;
 use crate::access::Policy;
 use crate::advice;
 use crate::config::{Endpoint, Listen, ListenRequest, Options, Place};
-use crate::limits;
 
-use super::{StartError, tls};
+use super::tls;
 
 /// A place to listen, and the flag that names it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -165,27 +164,6 @@ pub(super) fn refuse_unguarded(
         Some(site) if !policy.guards_open_doors() => Err(ListenError::Unguarded(site.clone())),
         _ => Ok(()),
     }
-}
-
-/// Refuses what cannot end well: without files for itself the broker would fail in one of many
-/// ways.
-pub(super) fn check_open_files(shards: usize, sites: &[Site]) -> Result<(), StartError> {
-    let Some(limit) = advice::files_max() else { return Ok(()) };
-    let needed = own_files(shards, sites.len());
-    if limit > needed { Ok(()) } else { Err(StartError::Files(limit, needed)) }
-}
-
-/// How many clients there is room for beside the files that the broker itself needs: more would
-/// take those of the log. `None`: any number.
-pub(super) fn room_for_clients(shards: usize, listeners: usize) -> Option<usize> {
-    let room = advice::files_max()?.saturating_sub(own_files(shards, listeners));
-    Some(usize::try_from(room).unwrap_or(usize::MAX))
-}
-
-/// Files that the broker needs before there is a client.
-fn own_files(shards: usize, listeners: usize) -> u64 {
-    let of_shard = limits::FILES_OF_SHARD + listeners as u64;
-    limits::FILES_OF_PROCESS + shards as u64 * of_shard
 }
 
 fn endpoints(place: &Place) -> Result<Vec<Endpoint>, String> {

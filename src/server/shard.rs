@@ -5,7 +5,6 @@ use std::sync::{Arc, mpsc, mpsc::Receiver as Mailbox};
 use std::time::Instant;
 
 use log::{debug, error, warn};
-use rustix::rand::GetRandomFlags;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::access::Policy;
@@ -21,7 +20,8 @@ use crate::transport::TlsSetup;
 
 use super::StartError;
 use super::auth::Desk;
-use super::places::room_for_clients;
+use super::open_files::room_for_clients;
+use super::random::seed;
 use super::rings::{Election, ShardRing, SystemRing};
 use super::storage::{self, FoundShard};
 use super::{access, heap};
@@ -197,14 +197,6 @@ impl Clock for SinceStart {
     fn now_ms(&self) -> u64 {
         u64::try_from(self.0.elapsed().as_millis()).expect("uptime fits 64 bits")
     }
-}
-
-/// A number that nobody outside can guess.
-pub(super) fn seed() -> u64 {
-    let mut bytes = [0; 8];
-    let filled = rustix::rand::getrandom(&mut bytes, GetRandomFlags::empty());
-    assert_eq!(filled, Ok(bytes.len()), "the kernel gives 8 random bytes at once");
-    u64::from_ne_bytes(bytes)
 }
 
 fn pin(cpu: usize) {

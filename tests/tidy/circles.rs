@@ -15,7 +15,6 @@ pub(crate) const EXCEPTIONS: &[&str] = &[
     "src/broker",
     "src/config",
     "src/reactor",
-    "src/server",
     "src/store",
     "src/store/log",
     "src/store/queue",
