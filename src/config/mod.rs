@@ -33,6 +33,7 @@ pub use doors::{Cidr, DoorOptions, Owner};
 pub use listen::{Endpoint, Listen, ListenRequest, Place};
 pub use logging::{LogFormat, LogOptions, Switch};
 pub use tls::{ServerName, TlsClients, TlsIdentity, TlsMin, TlsOptions};
+pub use values::{DiskShare, SessionExpiry};
 
 use listen::parse_listen;
 use values::{
@@ -289,15 +290,6 @@ pub enum Durability {
     Os,
 }
 
-/// How long the session of a client that stays away is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SessionExpiry {
-    /// For ever.
-    Never,
-    /// So many milliseconds, from 1 to [`limits::SESSION_EXPIRY_MS_MAX`].
-    AfterMs(u64),
-}
-
 /// What happens when a message comes for a session that is full.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionOverflow {
@@ -307,25 +299,6 @@ pub enum SessionOverflow {
     DropNewest,
     /// The publisher waits until there is room
     Block,
-}
-
-/// A part of the file system that holds the data directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DiskShare {
-    /// Bytes, whatever its size.
-    Bytes(u64),
-    /// Hundredths of it, 0 to 100.
-    Percent(u8),
-}
-
-impl DiskShare {
-    /// The bytes of it, on a file system of `total` bytes.
-    pub fn bytes(self, total: u64) -> u64 {
-        match self {
-            Self::Bytes(bytes) => bytes,
-            Self::Percent(percent) => total / 100 * u64::from(percent),
-        }
-    }
 }
 
 impl Options {
@@ -354,7 +327,7 @@ impl Options {
             );
             return Err(Self::command().error(ErrorKind::MissingRequiredArgument, says));
         }
-        ignored::refuse(&self, given)?;
+        self.refuse_ignored(given)?;
         Ok(self)
     }
 
