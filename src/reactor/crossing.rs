@@ -1,65 +1,40 @@
 //! What comes from other shards and the control thread, and how a shard stops.
-//!
-//! ```text
-//!  No ──Drain──► Wills ──every shard's wills are in──► Closing ──links gone──► stopped
-//! ```
-//! Wills of all shards are published before any connection is closed, so that who wants them is
-//! there to get them.
 
 use log::{debug, info};
 
-use crate::broker::{ShardId, ShardSet};
-use crate::limits::{INBOX_RECORDS_MAX, STOP_MS_MAX};
+use crate::broker::{Context, ShardId};
+use crate::limits::INBOX_RECORDS_MAX;
 use crate::mesh::Record;
 use crate::ring::Ring;
 use crate::store::Medium;
 
-use super::outboxes::{Parcel, Traveller};
+use super::introductions::Introductions;
+use super::outboxes::Parcel;
+use super::report::Report;
+use super::stopping::Step;
+use super::traveller::Traveller;
 use super::turn::{Clock, Reactor};
-
-/// How far a shard is with stopping.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Stopping {
-    No,
-    /// Waiting for the wills of these shards.
-    Wills {
-        missing: ShardSet,
-        deadline_ms: u64,
-    },
-    /// Waiting for links to say the rest.
-    Closing {
-        deadline_ms: u64,
-    },
-}
-
-impl Stopping {
-    pub(super) fn deadline_ms(self) -> Option<u64> {
-        match self {
-            Self::No => None,
-            Self::Wills { deadline_ms, .. } | Self::Closing { deadline_ms } => Some(deadline_ms),
-        }
-    }
-}
 
 impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     /// Tells the others what the sessions here subscribe to; lets clients in when they all have.
     pub(super) fn introduce(&mut self) {
         self.with_broker(|broker, context| broker.restore_bindings(context));
-        self.strangers = self.outboxes.others();
-        for shard in self.strangers.iter() {
+        let others = self.outboxes.others();
+        self.introductions = Introductions::of(others);
+        for shard in others.iter() {
             self.outboxes.send_parcel(shard, Parcel::Introduced);
         }
         self.let_in();
     }
 
     fn let_in(&mut self) {
-        if !self.strangers.is_empty() || !self.is_running() {
+        if !self.introductions.are_complete() || !self.is_running() {
             return;
         }
-        for listener in 0..self.accepting.len() {
-            self.ring.submit_accept(u32::try_from(listener).expect("few listeners"));
+        for listener in self.doors.listeners() {
+            self.ring.submit_accept(listener);
         }
-        for traveller in std::mem::take(&mut self.early) {
+        for traveller in self.introductions.take_early() {
             self.welcome(traveller);
         }
     }
@@ -69,37 +44,41 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         for at in 0..self.inboxes.len() {
             let mut awaited = false;
             for _ in 0..INBOX_RECORDS_MAX {
-                let (from, inbox) = &mut self.inboxes[at];
-                let from = *from;
-                let parcel = match inbox.next() {
-                    None => break,
-                    Some(Record::Bytes(record)) => {
+                let Some((from, record)) = self.inboxes.next(at) else { break };
+                let parcel = match record {
+                    Record::Bytes(record) => {
                         let from = from.expect("the control thread sends objects");
-                        let mut context = crate::broker::Context {
-                            now_ms: self.now_ms,
-                            peers: &mut self.outboxes,
-                        };
+                        let mut context =
+                            Context { now_ms: self.now_ms, peers: &mut self.outboxes };
                         awaited |= self.broker.handle_peer(from, record, &mut context);
                         continue;
                     }
-                    Some(Record::Object(parcel)) => parcel,
+                    Record::Object(parcel) => parcel,
                 };
                 awaited |= self.handle_parcel(from, parcel);
             }
-            let (_, inbox) = &mut self.inboxes[at];
-            inbox.set_handled();
-            self.note_handled(at, awaited);
+            // The rest of what they leave is appended by the turn's end: acknowledgements, which
+            // nobody on another shard waits for.
+            let (log, _) = self.broker.log_marks();
+            self.inboxes.note_handled(at, log, awaited);
+            self.tell_committed();
         }
+    }
+
+    /// Tells other shards how far their messages are committed.
+    pub(super) fn tell_committed(&mut self) {
+        let (_, settled) = self.broker.log_marks();
+        self.inboxes.tell_committed(settled, |from| self.outboxes.ring(from));
     }
 
     fn handle_parcel(&mut self, from: Option<ShardId>, parcel: Parcel<R::Socket>) -> bool {
         match (parcel, from) {
-            (Parcel::Link(traveller), _) if !self.strangers.is_empty() => {
-                self.early.push(*traveller);
+            (Parcel::Link(traveller), _) if !self.introductions.are_complete() => {
+                self.introductions.keep(*traveller);
             }
             (Parcel::Link(traveller), _) => self.welcome(*traveller),
             (Parcel::Introduced, Some(from)) => {
-                self.strangers.take(from);
+                self.introductions.note(from);
                 self.let_in();
             }
             (Parcel::Large(record), Some(from)) => {
@@ -117,15 +96,9 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             (Parcel::Ask(answer), _) => drop(answer.send(self.report())),
             (Parcel::Drain, _) => self.begin_stopping(),
             (Parcel::Drained, Some(from)) => {
-                if let Stopping::Wills { missing, .. } = &mut self.stopping {
-                    missing.take(from);
-                } else {
-                    // It was told to stop before this shard was.
-                    self.begin_stopping();
-                    if let Stopping::Wills { missing, .. } = &mut self.stopping {
-                        missing.take(from);
-                    }
-                }
+                // It may have been told to stop before this shard was.
+                self.begin_stopping();
+                self.stopping.note_drained(from);
             }
             (Parcel::Large(_) | Parcel::Introduced | Parcel::Drained, None) => {
                 unreachable!("the control thread has no messages")
@@ -145,14 +118,12 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     }
 
     pub(super) fn is_running(&self) -> bool {
-        matches!(self.stopping, Stopping::No)
+        self.stopping.is_running()
     }
 
     /// Whether it was told to stop and has closed everything: there is nothing left to turn for.
     pub fn is_stopped(&self) -> bool {
-        matches!(self.stopping, Stopping::Closing { .. })
-            && self.links.is_empty()
-            && (self.is_committed() || self.now_ms >= self.commit_deadline_ms)
+        self.links.is_empty() && self.stopping.is_over(self.broker.is_committed(), self.now_ms)
     }
 
     fn begin_stopping(&mut self) {
@@ -160,43 +131,55 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             return;
         }
         info!("stopping, {} connections open", self.links.len());
-        let missing = self.outboxes.others();
-        self.stopping = Stopping::Wills { missing, deadline_ms: self.now_ms + STOP_MS_MAX };
-        for listener in 0..self.accepting.len() {
-            // Where accepting has stopped it is not to begin again: nothing is due there any more.
-            self.accepting[listener] = None;
-            self.ring.cancel_accept(u32::try_from(listener).expect("few listeners"));
+        let others = self.outboxes.others();
+        self.stopping.begin(others, self.now_ms);
+        self.doors.stop();
+        for listener in self.doors.listeners() {
+            self.ring.cancel_accept(listener);
         }
         for key in self.links.keys() {
             self.stop_receiving(key);
         }
         self.with_broker(|broker, context| broker.publish_wills(context));
-        for shard in missing.iter() {
+        for shard in others.iter() {
             self.outboxes.send_parcel(shard, Parcel::Drained);
         }
     }
 
     pub(super) fn advance_stopping(&mut self) {
-        match self.stopping {
-            Stopping::No => {}
-            Stopping::Wills { missing, deadline_ms } => {
-                let ready = missing.is_empty() && !self.broker.has_promises();
-                if ready || self.now_ms >= deadline_ms {
-                    self.stopping = Stopping::Closing { deadline_ms };
-                    self.commit_deadline_ms = self.now_ms + STOP_MS_MAX;
-                    self.with_broker(|broker, context| broker.close_all(context));
-                }
+        if self.is_running() {
+            return;
+        }
+        let has_promises = self.broker.has_promises();
+        match self.stopping.next_step(has_promises, self.now_ms) {
+            None => {}
+            Some(Step::Close) => {
+                self.with_broker(|broker, context| broker.close_all(context));
             }
-            Stopping::Closing { deadline_ms } if self.now_ms >= deadline_ms => {
+            Some(Step::CutOff) => {
                 debug!("{} links are cut off", self.links.len());
                 for key in self.links.keys() {
                     self.shut(key);
                     self.after_last_completion(key);
                 }
-                let deadline_ms = u64::MAX;
-                self.stopping = Stopping::Closing { deadline_ms };
             }
-            Stopping::Closing { .. } => {}
+        }
+    }
+
+    /// See [`Report`]. Takes time with the number of vhosts alone.
+    fn report(&self) -> Report {
+        let own = [
+            ("links", self.links.len() as u64),
+            ("links_yielded", self.yielded.len() as u64),
+            ("links_starved", self.starved.len() as u64),
+            ("handshakes_waiting", self.handshakes.waiting() as u64),
+            ("shards_behind", u64::from(self.outboxes.is_full())),
+        ];
+        Report {
+            shard: self.shard,
+            stats: *self.stats(),
+            vhosts: self.broker.vhost_reports(),
+            figures: self.broker.figures().into_iter().chain(own).collect(),
         }
     }
 }

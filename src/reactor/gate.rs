@@ -10,16 +10,11 @@ use std::sync::Arc;
 
 use log::{debug, warn};
 
-use crate::broker::CloseReason;
+use crate::broker::Stats;
 use crate::limits::{PENDING_LINKS_MAX, REFUSED_WARN_MS};
 use crate::mesh::{AddressBook, AddressLimits, AddressPass, AddressRefusal, Entry};
-use crate::ring::{Buffer, Key, Ring};
-use crate::store::Medium;
-use crate::transport::{ProxyHeader, read_proxy_header};
 
 use super::door::{DoorKind, Proxied};
-use super::links::conn_of;
-use super::turn::{Clock, Reactor};
 
 /// A range of addresses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -91,6 +86,82 @@ impl Gate {
         }
     }
 
+    /// Whether what a door has just accepted may come in.
+    pub(super) fn judge(
+        &mut self,
+        kind: DoorKind,
+        address: Option<IpAddr>,
+        stats: &mut Stats,
+        now_ms: u64,
+    ) -> Result<Option<AddressPass>, Refused> {
+        let trusted = match kind.proxied {
+            Proxied::No => return self.count_in(address, stats, now_ms),
+            Proxied::ByAnyone => true,
+            // A peer without an address is gone already.
+            Proxied::ByTrusted => address.is_some_and(|address| self.trusts(address)),
+        };
+        if trusted {
+            return Ok(None);
+        }
+        stats.refused_untrusted_proxy += 1;
+        debug!("refused {address:?}: not among --proxy-trust");
+        if let (Some(unlogged), Some(address)) = (self.untrusted_log.log_now(now_ms), address) {
+            warn!(
+                "refused a connection from {address}: the listener is behind a proxy, and the \
+                 address is not among --proxy-trust ({unlogged} more since the last)"
+            );
+        }
+        Err(Refused)
+    }
+
+    /// Notes that a link was closed as it was accepted: too many are open that are no clients.
+    pub(super) fn note_crowded(&mut self, stats: &mut Stats, now_ms: u64) {
+        stats.refused_crowded += 1;
+        if let Some(unlogged) = self.crowd_log.log_now(now_ms) {
+            warn!(
+                "refused a connection: {PENDING_LINKS_MAX} of this shard have not sent CONNECT or \
+                 are closing ({unlogged} more since the last); --address-connections-max bounds \
+                 what one address has"
+            );
+        }
+    }
+
+    /// Counts a caller's connection, if it may have one more.
+    pub(super) fn count_in(
+        &mut self,
+        address: Option<IpAddr>,
+        stats: &mut Stats,
+        now_ms: u64,
+    ) -> Result<Option<AddressPass>, Refused> {
+        let Some(address) = address else { return Ok(None) };
+        let (refusal, flag) = match self.addresses.enter(address, now_ms) {
+            Entry::Granted(pass) => return Ok(pass),
+            Entry::Full => {
+                stats.addresses_uncounted += 1;
+                if let Some(unlogged) = self.full_log.log_now(now_ms) {
+                    warn!(
+                        "{address} is let in without limits: as many addresses are counted as may \
+                         be ({unlogged} more since the last)"
+                    );
+                }
+                return Ok(None);
+            }
+            Entry::Refused(refusal) => match refusal {
+                AddressRefusal::Connections => (refusal, "--address-connections-max"),
+                AddressRefusal::Rate => (refusal, "--address-connects-per-second"),
+            },
+        };
+        match refusal {
+            AddressRefusal::Connections => stats.refused_address_connections += 1,
+            AddressRefusal::Rate => stats.refused_address_rate += 1,
+        }
+        debug!("refused {address}: {flag}");
+        if let Some(unlogged) = self.address_log.log_now(now_ms) {
+            warn!("refused a connection from {address}: {flag} ({unlogged} more since the last)");
+        }
+        Err(Refused)
+    }
+
     fn trusts(&self, address: IpAddr) -> bool {
         self.trusted.iter().any(|subnet| subnet.contains(address))
     }
@@ -106,149 +177,6 @@ impl Default for Gate {
 /// The link may not come in. It was counted and logged.
 #[derive(Debug)]
 pub(super) struct Refused;
-
-impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
-    /// Whether what a door has just accepted may come in.
-    pub(super) fn judge(
-        &mut self,
-        kind: DoorKind,
-        address: Option<IpAddr>,
-    ) -> Result<Option<AddressPass>, Refused> {
-        let trusted = match kind.proxied {
-            Proxied::No => return self.count_in(address),
-            Proxied::ByAnyone => true,
-            // A peer without an address is gone already.
-            Proxied::ByTrusted => address.is_some_and(|address| self.gate.trusts(address)),
-        };
-        if trusted {
-            return Ok(None);
-        }
-        self.broker.stats_mut().refused_untrusted_proxy += 1;
-        debug!("refused {address:?}: not among --proxy-trust");
-        if let (Some(unlogged), Some(address)) =
-            (self.gate.untrusted_log.log_now(self.now_ms), address)
-        {
-            warn!(
-                "refused a connection from {address}: the listener is behind a proxy, and the \
-                 address is not among --proxy-trust ({unlogged} more since the last)"
-            );
-        }
-        Err(Refused)
-    }
-
-    /// Notes that a link was closed as it was accepted: too many are open that are no clients.
-    pub(super) fn note_crowded(&mut self) {
-        self.broker.stats_mut().refused_crowded += 1;
-        if let Some(unlogged) = self.gate.crowd_log.log_now(self.now_ms) {
-            warn!(
-                "refused a connection: {PENDING_LINKS_MAX} of this shard have not sent CONNECT or \
-                 are closing ({unlogged} more since the last); --address-connections-max bounds \
-                 what one address has"
-            );
-        }
-    }
-
-    /// Counts a caller's connection, if it may have one more.
-    fn count_in(&mut self, address: Option<IpAddr>) -> Result<Option<AddressPass>, Refused> {
-        let Some(address) = address else { return Ok(None) };
-        let (refusal, flag) = match self.gate.addresses.enter(address, self.now_ms) {
-            Entry::Granted(pass) => return Ok(pass),
-            Entry::Full => {
-                self.broker.stats_mut().addresses_uncounted += 1;
-                if let Some(unlogged) = self.gate.full_log.log_now(self.now_ms) {
-                    warn!(
-                        "{address} is let in without limits: as many addresses are counted as may \
-                         be ({unlogged} more since the last)"
-                    );
-                }
-                return Ok(None);
-            }
-            Entry::Refused(refusal) => match refusal {
-                AddressRefusal::Connections => (refusal, "--address-connections-max"),
-                AddressRefusal::Rate => (refusal, "--address-connects-per-second"),
-            },
-        };
-        let stats = self.broker.stats_mut();
-        match refusal {
-            AddressRefusal::Connections => stats.refused_address_connections += 1,
-            AddressRefusal::Rate => stats.refused_address_rate += 1,
-        }
-        debug!("refused {address}: {flag}");
-        if let Some(unlogged) = self.gate.address_log.log_now(self.now_ms) {
-            warn!("refused a connection from {address}: {flag} ({unlogged} more since the last)");
-        }
-        Err(Refused)
-    }
-
-    /// Notes that a link of a door must begin with a header, if it must.
-    pub(super) fn await_header(&mut self, key: Key, kind: DoorKind) {
-        if let Some(link) = self.links.get_mut(key) {
-            link.awaits_header = kind.proxied != Proxied::No;
-        }
-    }
-
-    /// Handles the first bytes of a link behind a proxy. What follows the header is handled as
-    /// those of any other.
-    pub(super) fn on_header_data(&mut self, key: Key, buffer: Buffer) {
-        let Some(link) = self.links.get_mut(key) else { return };
-        let bytes: &[u8] = self.ring.bytes_mut(&buffer);
-        // Whole in one piece, as good as always.
-        let kept = link.carry.unread().len();
-        let read = if kept == 0 {
-            read_proxy_header(bytes)
-        } else {
-            link.carry.extend(bytes);
-            read_proxy_header(link.carry.unread())
-        };
-        match read {
-            Ok(Some(header)) => {
-                link.carry.clear();
-                // The pieces before were no whole header: it ends in this one.
-                let skip = header.bytes - kept;
-                let whole = skip == bytes.len();
-                if !self.take_header(key, header) || whole {
-                    return self.ring.recycle(buffer);
-                }
-                self.on_data(key, Some(buffer), skip);
-            }
-            Ok(None) => {
-                if kept == 0 {
-                    link.carry.extend(bytes);
-                }
-                self.ring.recycle(buffer);
-            }
-            Err(error) => {
-                debug!("link {} from {}: {error}", key.slot, link.caller);
-                self.ring.recycle(buffer);
-                self.end(key, CloseReason::ProxyHeader);
-            }
-        }
-    }
-
-    /// Believes a header; whether the link may stay.
-    fn take_header(&mut self, key: Key, header: ProxyHeader) -> bool {
-        let Some(link) = self.links.get_mut(key) else { return false };
-        link.awaits_header = false;
-        if let Some(client) = header.client {
-            debug!("link {}: {} speaks for {client}", key.slot, link.caller);
-            (link.caller.address, link.caller.port) = (Some(client.ip()), client.port());
-        }
-        let (address, port) = (link.caller.address, link.caller.port);
-        self.broker.relocate(conn_of(key), address, port);
-        match self.count_in(address) {
-            Ok(pass) => {
-                if let Some(link) = self.links.get_mut(key) {
-                    link.pass = pass;
-                }
-                true
-            }
-            Err(Refused) => {
-                self.end(key, CloseReason::AddressLimit);
-                false
-            }
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -8,35 +8,53 @@
 //! | file | noun |
 //! |---|---|
 //! | `turn` | the reactor and its turn |
-//! | `intake` | accepting, receiving, cutting bytes into packets |
-//! | `handshakes` | TLS handshakes, a few each turn |
+//! | `intake`, `proxied` | accepting and receiving; PROXY headers |
 //! | `outflow` | sending, closing |
-//! | `crossing` | what comes from other shards; stopping |
-//! | `storage` | writes to the disk, and what the disk has to say |
+//! | `crossing` | what comes from other shards and the control thread |
+//!
+//! Those are the reactor's steps; what they work on imports none of them:
+//!
+//! | file | noun |
+//! |---|---|
+//! | `links`, `carry`, `traveller` | sockets, their unread bytes, links that move |
+//! | `cutter` | bytes cut into packets for the broker |
 //! | `door`, `gate` | where links come in, and which may |
+//! | `handshakes` | TLS handshakes, a few each turn |
+//! | `inboxes`, `outboxes` | the ways from and to other shards |
+//! | `introductions`, `stopping` | the beginning and the end of a shard |
+//! | `storage` | writes to the disk, and what the disk has to say |
 //! | `verifier` | the way to who verifies passwords |
 //! | `reclaim` | memory of links that have left |
 //! | `report` | what a shard tells of itself when it is asked |
-//! | `links`, `outboxes`, `wheel` | sockets; the way to other shards; timers |
+//! | `wheel` | timers |
 
+mod carry;
 mod crossing;
+mod cutter;
 mod door;
 mod gate;
 mod handshakes;
+mod inboxes;
 mod intake;
+mod introductions;
 mod links;
 mod outboxes;
 mod outflow;
+mod proxied;
 mod reclaim;
 mod report;
+mod stopping;
 mod storage;
+mod traveller;
 mod turn;
 mod verifier;
 mod wheel;
 
 pub use door::{Door, DoorKind, Proxied};
 pub use gate::{Gate, Subnet};
-pub use outboxes::{Outbox, Parcel, Traveller};
+pub use inboxes::Inbox;
+pub use outboxes::{Outbox, Parcel};
 pub use report::Report;
-pub use turn::{Clock, Inbox, Options, Reactor};
+pub use traveller::Traveller;
+pub use turn::{Clock, Options, Reactor};
 pub use verifier::{AtOnce, Verifier};

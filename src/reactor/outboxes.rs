@@ -10,24 +10,14 @@ use std::sync::{Arc, mpsc};
 use bytes::Bytes;
 
 use crate::access::Policy;
-use crate::broker::{Caller, Crowd, Peers, SessionName, ShardId, ShardSet};
+use crate::broker::{Crowd, Peers, SessionName, ShardId, ShardSet};
 use crate::limits::{LARGE_BYTES_MAX, SHARE_BYTES_MIN};
-use crate::mesh::{AddressPass, Bell, Census, CensusFull, CensusMax, Sender};
+use crate::mesh::{Bell, Census, CensusFull, CensusMax, Sender};
 use crate::ring::Wake;
 
-use super::links::Carry;
 use super::report::Report;
-use crate::transport::{TlsSetup, Transport};
-
-/// A link that was accepted, or is on its way to its home shard, with what it has received.
-#[derive(Debug)]
-pub struct Traveller<S> {
-    pub(super) socket: S,
-    pub(super) transport: Transport,
-    pub(super) caller: Caller,
-    pub(super) pass: Option<AddressPass>,
-    pub(super) carry: Carry,
-}
+use super::traveller::Traveller;
+use crate::transport::TlsSetup;
 
 /// What travels between shards as an object.
 #[derive(Debug)]

@@ -6,18 +6,21 @@ use std::time::Duration;
 
 use crate::broker::{Context, Event, Flow, Shard, ShardId, ShardSet, Stats, VhostReport};
 use crate::chunk::Batch;
-use crate::mesh::{Bell, Census, Receiver};
+use crate::limits::RECLAIM_SLOTS_MAX;
+use crate::mesh::{Bell, Census};
 use crate::ring::{Completion, Key, Ring};
 use crate::store::Medium;
 use crate::transport::TlsSetup;
 
-use super::crossing::Stopping;
-use super::door::{Door, DoorKind};
+use super::door::{Door, Doors};
 use super::gate::Gate;
 use super::handshakes::Handshakes;
+use super::inboxes::{Inbox, Inboxes};
+use super::introductions::Introductions;
 use super::links::{Links, conn_of, key_of};
-use super::outboxes::{Outbox, Outboxes, Parcel, Traveller};
+use super::outboxes::{Outbox, Outboxes};
 use super::reclaim::Reclaim;
+use super::stopping::Stopping;
 use super::storage::Storage;
 use super::verifier::Verifier;
 use super::wheel::Wheel;
@@ -33,9 +36,6 @@ pub trait Clock {
     /// Milliseconds since some fixed point; never goes back.
     fn now_ms(&self) -> u64;
 }
-
-/// A way from another shard, or, without its number, from the control thread.
-pub type Inbox<S> = (Option<ShardId>, Receiver<Parcel<S>>);
 
 /// What a reactor is made of, beside its ring and clock.
 pub struct Options<R: Ring, M: Medium<File = R::File>> {
@@ -75,19 +75,19 @@ pub struct Reactor<R: Ring, C: Clock, M: Medium<File = R::File>> {
     clock: C,
     pub(super) now_ms: u64,
     pub(super) broker: Shard,
-    pub(super) storage: Storage<M>,
+    storage: Storage<M>,
     verifier: Box<dyn Verifier>,
     /// Passwords that are being verified.
     inquiries: usize,
     pub(super) shard: ShardId,
     pub(super) links: Links<R::Socket>,
     pub(super) outboxes: Outboxes<R::Socket, R::Waker>,
-    pub(super) inboxes: Vec<Inbox<R::Socket>>,
+    pub(super) inboxes: Inboxes<R::Socket>,
     bell: Arc<Bell>,
-    pub(super) wheel: Wheel<Key>,
+    wheel: Wheel<Key>,
     completions: Vec<Completion<R::Socket>>,
     fired: Vec<(u64, Key)>,
-    pub(super) spare_batches: Vec<Batch>,
+    spare_batches: Vec<Batch>,
     /// Links that found no receive buffer.
     pub(super) starved: Vec<Key>,
     /// Links that go on in the next turn, or when the rings to other shards have room.
@@ -98,22 +98,13 @@ pub struct Reactor<R: Ring, C: Clock, M: Medium<File = R::File>> {
     pub(super) tls: Option<Arc<TlsSetup>>,
     /// Memory for opening and sealing.
     pub(super) room: Vec<u8>,
-    pub(super) doors: Vec<DoorKind>,
+    pub(super) doors: Doors,
     pub(super) gate: Gate,
-    /// Listeners, each with when to accept again if it stopped.
-    pub(super) accepting: Vec<Option<u64>>,
-    pub(super) accept_warned_ms: Option<u64>,
-    /// Shards that have not said yet what their sessions subscribe to. Until they have, nobody is
-    /// let in: a message would not go where it must, and be acknowledged.
-    pub(super) strangers: ShardSet,
-    /// Links that came home before.
-    pub(super) early: Vec<Traveller<R::Socket>>,
+    pub(super) introductions: Introductions<R::Socket>,
     pub(super) packet_bytes_max: usize,
     pub(super) stopping: Stopping,
-    /// While stopping: when to give up waiting for the disk.
-    pub(super) commit_deadline_ms: u64,
     pub(super) reclaim: Reclaim,
-    pub(super) trim_heap: fn(),
+    trim_heap: fn(),
     /// Whether the broker has housekeeping to go on with.
     housekeeping: bool,
 }
@@ -122,24 +113,22 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     /// A reactor that accepts on its listeners once every other shard has introduced itself.
     pub fn new(mut ring: R, clock: C, options: Options<R, M>) -> Self {
         let now_ms = clock.now_ms();
-        let accepting = vec![None; options.doors.len()];
-        let doors = options.doors.into_iter().map(|door| {
+        let doors = Doors::new(options.doors.into_iter().map(|door| {
             ring.add_listener(door.listener);
             door.kind
-        });
-        let doors = doors.collect();
+        }));
         let mut reactor = Self {
             ring,
             clock,
             now_ms,
             broker: options.broker,
-            storage: Storage::new(options.medium, options.inboxes.len()),
+            storage: Storage::new(options.medium),
             verifier: options.verifier,
             inquiries: 0,
             shard: options.shard,
             links: Links::new(),
             outboxes: Outboxes::new(options.outboxes, options.census, options.clients_max),
-            inboxes: options.inboxes,
+            inboxes: Inboxes::new(options.inboxes),
             bell: options.bell,
             wheel: Wheel::new(now_ms),
             completions: Vec::new(),
@@ -153,13 +142,9 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             room: Vec::new(),
             doors,
             gate: options.gate,
-            accepting,
-            accept_warned_ms: None,
-            strangers: ShardSet::default(),
-            early: Vec::new(),
+            introductions: Introductions::of(ShardSet::default()),
             packet_bytes_max: options.packet_bytes_max,
-            stopping: Stopping::No,
-            commit_deadline_ms: u64::MAX,
+            stopping: Stopping::default(),
             reclaim: Reclaim::default(),
             trim_heap: options.trim_heap,
             housekeeping: false,
@@ -177,7 +162,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             let timeout = self.sleep_time();
             self.turn(timeout)?;
         }
-        self.end_disk();
+        self.storage.end(&mut self.broker);
         Ok((*self.stats(), self.broker.vhost_reports()))
     }
 
@@ -203,7 +188,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             self.on_completion(completion);
         }
         self.completions = completions;
-        self.hear_medium();
+        self.storage.hear_medium(&mut self.broker, self.now_ms);
         self.hear_verifier();
         self.handle_inboxes();
         self.keep_promises();
@@ -222,7 +207,10 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             Completion::Accepted { listener, result, more } => {
                 self.on_accepted(listener, result, more);
             }
-            Completion::Written { result } => self.on_written(result),
+            Completion::Written { result } => {
+                self.broker.on_written(result, self.now_ms);
+                self.tell_committed();
+            }
             Completion::Woken => {}
         }
     }
@@ -236,7 +224,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
         self.bell.announce_sleep();
         self.keep_promises();
-        let missed = self.inboxes.iter().any(|(_, inbox)| !inbox.is_empty());
+        let missed = !self.inboxes.are_empty();
         let any = self.flush();
         // A promise that was kept may have made another, which waits for nothing.
         let any = any || self.broker.has_due_promises(&self.outboxes);
@@ -246,11 +234,10 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             self.bell.awake();
             return Some(Duration::ZERO);
         }
-        let dues = self.accepting.iter().copied().flatten();
+        let dues = self.doors.due_ms().into_iter();
         let dues = dues.chain(self.wheel.next_ms()).chain(self.broker.next_deadline_ms());
         let dues = dues.chain(self.reclaim.due_ms());
-        let commit_ms = Some(self.commit_deadline_ms).filter(|ms| *ms < u64::MAX);
-        let due_ms = dues.chain(self.stopping.deadline_ms()).chain(commit_ms).min();
+        let due_ms = dues.chain(self.stopping.due_ms()).min();
         let until_due =
             due_ms.map(|due_ms| Duration::from_millis(due_ms.saturating_sub(self.now_ms)));
         if self.outboxes.is_full() {
@@ -303,11 +290,22 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.advance_stopping();
     }
 
-    /// Gives memory back that a turn with much to do has had.
-    pub(super) fn shrink_scratch(&mut self) {
+    /// Takes the next step of giving memory back, if it is due.
+    fn advance_reclaim(&mut self) {
+        if self.reclaim.due_ms().is_none_or(|due_ms| self.now_ms < due_ms) {
+            return;
+        }
+        // What a turn with much to do has had.
+        self.spare_batches = Vec::new();
         self.completions.shrink_to(0);
         self.fired.shrink_to(0);
         self.room = Vec::new();
+        let mut more = self.links.reclaim(RECLAIM_SLOTS_MAX);
+        more |= self.broker.reclaim(RECLAIM_SLOTS_MAX);
+        more |= self.ring.reclaim(RECLAIM_SLOTS_MAX);
+        if self.reclaim.end_step(more, self.now_ms) {
+            (self.trim_heap)();
+        }
     }
 
     fn on_timer(&mut self, key: Key, deadline_ms: u64) {
@@ -385,7 +383,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.housekeeping = self.with_broker(|broker, context| broker.end_turn(context));
         self.outboxes.publish();
         self.broker.seal_promises(&self.outboxes);
-        self.serve_disk();
+        self.storage.serve(&mut self.broker, &mut self.ring, self.now_ms);
         any
     }
 

@@ -1,0 +1,41 @@
+//! Shards that have not said yet what their sessions subscribe to.
+//!
+//! Invariant: until they all have, nobody is let in: a message would not go where it must, and be
+//! acknowledged.
+
+use crate::broker::{ShardId, ShardSet};
+
+use super::traveller::Traveller;
+
+/// See the module.
+pub(super) struct Introductions<S> {
+    missing: ShardSet,
+    /// Links that came home before.
+    early: Vec<Traveller<S>>,
+}
+
+impl<S> Introductions<S> {
+    /// Waits for these shards.
+    pub(super) fn of(others: ShardSet) -> Self {
+        Self { missing: others, early: Vec::new() }
+    }
+
+    pub(super) fn are_complete(&self) -> bool {
+        self.missing.is_empty()
+    }
+
+    /// Notes that a shard has said so.
+    pub(super) fn note(&mut self, from: ShardId) {
+        self.missing.take(from);
+    }
+
+    /// Keeps a link until they are complete.
+    pub(super) fn keep(&mut self, early: Traveller<S>) {
+        self.early.push(early);
+    }
+
+    /// The links that were kept.
+    pub(super) fn take_early(&mut self) -> Vec<Traveller<S>> {
+        std::mem::take(&mut self.early)
+    }
+}

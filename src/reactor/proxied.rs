@@ -1,0 +1,84 @@
+//! Links behind a proxy: the PROXY header that each begins with.
+
+use log::debug;
+
+use crate::broker::CloseReason;
+use crate::ring::{Buffer, Key, Ring};
+use crate::store::Medium;
+use crate::transport::{ProxyHeader, read_proxy_header};
+
+use super::door::{DoorKind, Proxied};
+use super::gate::Refused;
+use super::links::conn_of;
+use super::turn::{Clock, Reactor};
+
+impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
+    /// Notes that a link of a door must begin with a header, if it must.
+    pub(super) fn await_header(&mut self, key: Key, kind: DoorKind) {
+        if let Some(link) = self.links.get_mut(key) {
+            link.awaits_header = kind.proxied != Proxied::No;
+        }
+    }
+
+    /// Handles the first bytes of a link behind a proxy. What follows the header is handled as
+    /// those of any other.
+    pub(super) fn on_header_data(&mut self, key: Key, buffer: Buffer) {
+        let Some(link) = self.links.get_mut(key) else { return };
+        let bytes: &[u8] = self.ring.bytes_mut(&buffer);
+        // Whole in one piece, as good as always.
+        let kept = link.carry.unread().len();
+        let read = if kept == 0 {
+            read_proxy_header(bytes)
+        } else {
+            link.carry.extend(bytes);
+            read_proxy_header(link.carry.unread())
+        };
+        match read {
+            Ok(Some(header)) => {
+                link.carry.clear();
+                // The pieces before were no whole header: it ends in this one.
+                let skip = header.bytes - kept;
+                let whole = skip == bytes.len();
+                if !self.take_header(key, header) || whole {
+                    return self.ring.recycle(buffer);
+                }
+                self.on_data(key, Some(buffer), skip);
+            }
+            Ok(None) => {
+                if kept == 0 {
+                    link.carry.extend(bytes);
+                }
+                self.ring.recycle(buffer);
+            }
+            Err(error) => {
+                debug!("link {} from {}: {error}", key.slot, link.caller);
+                self.ring.recycle(buffer);
+                self.end(key, CloseReason::ProxyHeader);
+            }
+        }
+    }
+
+    /// Believes a header; whether the link may stay.
+    fn take_header(&mut self, key: Key, header: ProxyHeader) -> bool {
+        let Some(link) = self.links.get_mut(key) else { return false };
+        link.awaits_header = false;
+        if let Some(client) = header.client {
+            debug!("link {}: {} speaks for {client}", key.slot, link.caller);
+            (link.caller.address, link.caller.port) = (Some(client.ip()), client.port());
+        }
+        let (address, port) = (link.caller.address, link.caller.port);
+        self.broker.relocate(conn_of(key), address, port);
+        match self.gate.count_in(address, self.broker.stats_mut(), self.now_ms) {
+            Ok(pass) => {
+                if let Some(link) = self.links.get_mut(key) {
+                    link.pass = pass;
+                }
+                true
+            }
+            Err(Refused) => {
+                self.end(key, CloseReason::AddressLimit);
+                false
+            }
+        }
+    }
+}

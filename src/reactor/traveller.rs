@@ -1,0 +1,17 @@
+//! Links on their way into a shard.
+
+use crate::broker::Caller;
+use crate::mesh::AddressPass;
+use crate::transport::Transport;
+
+use super::carry::Carry;
+
+/// A link that was accepted, or is on its way to its home shard, with what it has received.
+#[derive(Debug)]
+pub struct Traveller<S> {
+    pub(super) socket: S,
+    pub(super) transport: Transport,
+    pub(super) caller: Caller,
+    pub(super) pass: Option<AddressPass>,
+    pub(super) carry: Carry,
+}
