@@ -9,10 +9,10 @@ use crate::ring::Ring;
 use crate::store::Medium;
 
 use super::introductions::Introductions;
+use super::link_transfer::LinkTransfer;
 use super::outboxes::Parcel;
 use super::report::Report;
 use super::stopping::Step;
-use super::traveller::Traveller;
 use super::turn::{Clock, Reactor};
 
 impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
@@ -34,8 +34,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         for listener in self.doors.listeners() {
             self.ring.submit_accept(listener);
         }
-        for traveller in self.introductions.take_early() {
-            self.welcome(traveller);
+        for transfer in self.introductions.take_early() {
+            self.welcome(transfer);
         }
     }
 
@@ -73,10 +73,10 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
 
     fn handle_parcel(&mut self, from: Option<ShardId>, parcel: Parcel<R::Socket>) -> bool {
         match (parcel, from) {
-            (Parcel::Link(traveller), _) if !self.introductions.are_complete() => {
-                self.introductions.keep(*traveller);
+            (Parcel::Link(transfer), _) if !self.introductions.are_complete() => {
+                self.introductions.keep(*transfer);
             }
-            (Parcel::Link(traveller), _) => self.welcome(*traveller),
+            (Parcel::Link(transfer), _) => self.welcome(*transfer),
             (Parcel::Introduced, Some(from)) => {
                 self.introductions.note(from);
                 self.let_in();
@@ -108,10 +108,10 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     }
 
     /// A link came home.
-    fn welcome(&mut self, traveller: Traveller<R::Socket>) {
+    fn welcome(&mut self, transfer: LinkTransfer<R::Socket>) {
         // Dropping the socket of one that came too late closes it.
         if self.is_running() {
-            let key = self.adopt(traveller);
+            let key = self.adopt(transfer);
             self.note_output(key);
             self.resume(key);
         }

@@ -16,9 +16,9 @@ use crate::transport::{Opened, Then, Tls, Transport};
 use super::carry::Carry;
 use super::cutter::{Cut, Cutter};
 use super::door::{ACCEPT_PAUSE_MS, DoorKind};
+use super::link_transfer::LinkTransfer;
 use super::links::{Closing, Link, Receiving, Waiting, conn_of};
 use super::outboxes::Parcel;
-use super::traveller::Traveller;
 use super::turn::{Clock, Reactor};
 
 impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
@@ -65,7 +65,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         };
         let port = peer.map_or(0, |peer| peer.port());
         let (caller, carry) = (Caller { address, port, local: door.is_local() }, Carry::default());
-        let key = self.adopt(Traveller { socket, transport, caller, pass, carry });
+        let key = self.adopt(LinkTransfer { socket, transport, caller, pass, carry });
         debug!("link {}: accepted from {caller}", key.slot);
         self.await_header(key, door);
         self.arm(key);
@@ -81,9 +81,9 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     }
 
     /// Takes a socket that was accepted, or came from another shard.
-    pub(super) fn adopt(&mut self, traveller: Traveller<R::Socket>) -> Key {
-        let caller = traveller.caller;
-        let key = self.links.insert(traveller);
+    pub(super) fn adopt(&mut self, transfer: LinkTransfer<R::Socket>) -> Key {
+        let caller = transfer.caller;
+        let key = self.links.insert(transfer);
         self.broker.open(conn_of(key), caller, self.now_ms);
         if let Some(link) = self.links.get_mut(key) {
             certify(&mut self.broker, key, &link.transport);
@@ -341,8 +341,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.ring.release(key, &socket);
         self.broker.remove(conn_of(key));
         self.reclaim.note_left(self.links.len(), self.now_ms);
-        let traveller = Traveller { socket, transport, caller, pass, carry };
-        self.outboxes.send_parcel(home, Parcel::Link(Box::new(traveller)));
+        let transfer = LinkTransfer { socket, transport, caller, pass, carry };
+        self.outboxes.send_parcel(home, Parcel::Link(Box::new(transfer)));
     }
 
     /// Sets the timer that the broker wants for a link now.

@@ -5,13 +5,13 @@
 
 use crate::broker::{ShardId, ShardSet};
 
-use super::traveller::Traveller;
+use super::link_transfer::LinkTransfer;
 
 /// See the module.
 pub(super) struct Introductions<S> {
     missing: ShardSet,
     /// Links that came home before.
-    early: Vec<Traveller<S>>,
+    early: Vec<LinkTransfer<S>>,
 }
 
 impl<S> Introductions<S> {
@@ -30,12 +30,12 @@ impl<S> Introductions<S> {
     }
 
     /// Keeps a link until they are complete.
-    pub(super) fn keep(&mut self, early: Traveller<S>) {
+    pub(super) fn keep(&mut self, early: LinkTransfer<S>) {
         self.early.push(early);
     }
 
     /// The links that were kept.
-    pub(super) fn take_early(&mut self) -> Vec<Traveller<S>> {
+    pub(super) fn take_early(&mut self) -> Vec<LinkTransfer<S>> {
         std::mem::take(&mut self.early)
     }
 }

@@ -10,7 +10,7 @@ use crate::slots::{Slots, make_room, shorten};
 use crate::transport::Transport;
 
 use super::carry::Carry;
-use super::traveller::Traveller;
+use super::link_transfer::LinkTransfer;
 
 /// Generations count to this and begin again.
 const GENERATION_MASK: u32 = 0x00ff_ffff;
@@ -109,8 +109,8 @@ impl<S> Links<S> {
         Self { slots: Slots::default(), generations: Vec::new(), generation_first: 0 }
     }
 
-    pub(super) fn insert(&mut self, traveller: Traveller<S>) -> Key {
-        let Traveller { socket, transport, caller, pass, carry } = traveller;
+    pub(super) fn insert(&mut self, transfer: LinkTransfer<S>) -> Key {
+        let LinkTransfer { socket, transport, caller, pass, carry } = transfer;
         let slot = self.slots.insert(Link {
             socket,
             transport,
@@ -193,18 +193,18 @@ pub(super) fn key_of(conn: ConnId) -> Key {
 mod tests {
     use super::*;
 
-    fn traveller(socket: &'static str) -> Traveller<&'static str> {
+    fn transfer(socket: &'static str) -> LinkTransfer<&'static str> {
         let (transport, caller) = (Transport::Plain, Caller::default());
-        Traveller { socket, transport, caller, pass: None, carry: Carry::default() }
+        LinkTransfer { socket, transport, caller, pass: None, carry: Carry::default() }
     }
 
     /// A key of an earlier owner of the slot finds nothing.
     #[test]
     fn old_keys_find_nothing() {
         let mut links = Links::new();
-        let first = links.insert(traveller("first"));
+        let first = links.insert(transfer("first"));
         links.remove(first);
-        let second = links.insert(traveller("second"));
+        let second = links.insert(transfer("second"));
         assert_eq!(first.slot, second.slot);
         assert!(links.get_mut(first).is_none());
         assert_eq!(links.get_mut(second).map(|link| link.socket), Some("second"));
@@ -214,11 +214,11 @@ mod tests {
     #[test]
     fn old_keys_find_nothing_in_new_slots() {
         let mut links = Links::new();
-        let first = links.insert(traveller("first"));
+        let first = links.insert(transfer("first"));
         links.remove(first);
         while links.reclaim(1) {}
         assert_eq!(links.slots.end() + links.generations.len(), 0);
-        let second = links.insert(traveller("second"));
+        let second = links.insert(transfer("second"));
         assert_eq!(first.slot, second.slot);
         assert!(links.get_mut(first).is_none());
     }

@@ -16,7 +16,7 @@
 //!
 //! | file | noun |
 //! |---|---|
-//! | `links`, `carry`, `traveller` | sockets, their unread bytes, links that move |
+//! | `links`, `carry`, `link_transfer` | sockets, their unread bytes, links that move |
 //! | `cutter` | bytes cut into packets for the broker |
 //! | `door`, `gate` | where links come in, and which may |
 //! | `handshakes` | TLS handshakes, a few each turn |
@@ -37,6 +37,7 @@ mod handshakes;
 mod inboxes;
 mod intake;
 mod introductions;
+mod link_transfer;
 mod links;
 mod outboxes;
 mod outflow;
@@ -45,7 +46,6 @@ mod reclaim;
 mod report;
 mod stopping;
 mod storage;
-mod traveller;
 mod turn;
 mod verifier;
 mod wheel;
@@ -53,8 +53,8 @@ mod wheel;
 pub use door::{Door, DoorKind, Proxied};
 pub use gate::{Gate, Subnet};
 pub use inboxes::Inbox;
+pub use link_transfer::LinkTransfer;
 pub use outboxes::{Outbox, Parcel};
 pub use report::Report;
-pub use traveller::Traveller;
 pub use turn::{Clock, Options, Reactor};
 pub use verifier::{AtOnce, Verifier};

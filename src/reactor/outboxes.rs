@@ -15,15 +15,15 @@ use crate::limits::{LARGE_BYTES_MAX, SHARE_BYTES_MIN};
 use crate::mesh::{Bell, Census, CensusFull, CensusMax, Sender};
 use crate::ring::Wake;
 
+use super::link_transfer::LinkTransfer;
 use super::report::Report;
-use super::traveller::Traveller;
 use crate::transport::TlsSetup;
 
 /// What travels between shards as an object.
 #[derive(Debug)]
 pub enum Parcel<S> {
     /// A link whose session lives on the receiving shard.
-    Link(Box<Traveller<S>>),
+    Link(Box<LinkTransfer<S>>),
     /// A message too large for a record.
     Large(Bytes),
     /// The receiver has been told what the sender's sessions that were found again subscribe to.

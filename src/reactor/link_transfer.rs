@@ -8,7 +8,7 @@ use super::carry::Carry;
 
 /// A link that was accepted, or is on its way to its home shard, with what it has received.
 #[derive(Debug)]
-pub struct Traveller<S> {
+pub struct LinkTransfer<S> {
     pub(super) socket: S,
     pub(super) transport: Transport,
     pub(super) caller: Caller,
