@@ -10,7 +10,7 @@ use crate::store::Medium;
 
 use super::introductions::Introductions;
 use super::link_transfer::LinkTransfer;
-use super::outboxes::Parcel;
+use super::outboxes::ShardMessage;
 use super::report::Report;
 use super::stopping::Step;
 use super::turn::{Clock, Reactor};
@@ -22,7 +22,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         let others = self.outboxes.others();
         self.introductions = Introductions::of(others);
         for shard in others.iter() {
-            self.outboxes.send_parcel(shard, Parcel::Introduced);
+            self.outboxes.send_message(shard, ShardMessage::Introduced);
         }
         self.let_in();
     }
@@ -45,7 +45,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             let mut awaited = false;
             for _ in 0..INBOX_RECORDS_MAX {
                 let Some((from, record)) = self.inboxes.next(at) else { break };
-                let parcel = match record {
+                let message = match record {
                     Record::Bytes(record) => {
                         let from = from.expect("the control thread sends objects");
                         let mut context =
@@ -53,9 +53,9 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                         awaited |= self.broker.handle_peer(from, record, &mut context);
                         continue;
                     }
-                    Record::Object(parcel) => parcel,
+                    Record::Object(message) => message,
                 };
-                awaited |= self.handle_parcel(from, parcel);
+                awaited |= self.handle_message(from, message);
             }
             // The rest of what they leave is appended by the turn's end: acknowledgements, which
             // nobody on another shard waits for.
@@ -71,36 +71,36 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.inboxes.tell_committed(settled, |from| self.outboxes.ring(from));
     }
 
-    fn handle_parcel(&mut self, from: Option<ShardId>, parcel: Parcel<R::Socket>) -> bool {
-        match (parcel, from) {
-            (Parcel::Link(transfer), _) if !self.introductions.are_complete() => {
+    fn handle_message(&mut self, from: Option<ShardId>, message: ShardMessage<R::Socket>) -> bool {
+        match (message, from) {
+            (ShardMessage::Link(transfer), _) if !self.introductions.are_complete() => {
                 self.introductions.keep(*transfer);
             }
-            (Parcel::Link(transfer), _) => self.welcome(*transfer),
-            (Parcel::Introduced, Some(from)) => {
+            (ShardMessage::Link(transfer), _) => self.welcome(*transfer),
+            (ShardMessage::Introduced, Some(from)) => {
                 self.introductions.note(from);
                 self.let_in();
             }
-            (Parcel::Large(record), Some(from)) => {
+            (ShardMessage::Large(record), Some(from)) => {
                 return self
                     .with_broker(|broker, context| broker.handle_peer(from, &record, context));
             }
-            (Parcel::Policy(policy), _) => {
+            (ShardMessage::Policy(policy), _) => {
                 self.with_broker(|broker, context| broker.set_policy(policy, context));
             }
-            (Parcel::Tls(setup), _) => self.tls = Some(setup),
-            (Parcel::Delete(names), _) => {
+            (ShardMessage::Tls(setup), _) => self.tls = Some(setup),
+            (ShardMessage::Delete(names), _) => {
                 self.with_broker(|broker, context| broker.delete_sessions(&names, context));
             }
             // Who asked may have stopped waiting.
-            (Parcel::Ask(answer), _) => drop(answer.send(self.report())),
-            (Parcel::Drain, _) => self.begin_stopping(),
-            (Parcel::Drained, Some(from)) => {
+            (ShardMessage::Ask(answer), _) => drop(answer.send(self.report())),
+            (ShardMessage::Drain, _) => self.begin_stopping(),
+            (ShardMessage::Drained, Some(from)) => {
                 // It may have been told to stop before this shard was.
                 self.begin_stopping();
                 self.stopping.note_drained(from);
             }
-            (Parcel::Large(_) | Parcel::Introduced | Parcel::Drained, None) => {
+            (ShardMessage::Large(_) | ShardMessage::Introduced | ShardMessage::Drained, None) => {
                 unreachable!("the control thread has no messages")
             }
         }
@@ -142,7 +142,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
         self.with_broker(|broker, context| broker.publish_wills(context));
         for shard in others.iter() {
-            self.outboxes.send_parcel(shard, Parcel::Drained);
+            self.outboxes.send_message(shard, ShardMessage::Drained);
         }
     }
 

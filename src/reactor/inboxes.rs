@@ -8,10 +8,10 @@ use std::collections::VecDeque;
 use crate::broker::ShardId;
 use crate::mesh::{Receiver, Record};
 
-use super::outboxes::Parcel;
+use super::outboxes::ShardMessage;
 
 /// A way from another shard, or, without its number, from the control thread.
-pub type Inbox<S> = (Option<ShardId>, Receiver<Parcel<S>>);
+pub type Inbox<S> = (Option<ShardId>, Receiver<ShardMessage<S>>);
 
 /// Messages of one inbox that are handled, and how far the log must be committed for them.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +45,10 @@ impl<S: Send> Inboxes<S> {
     }
 
     /// The next message of an inbox, and whose it is; none: the control thread's.
-    pub(super) fn next(&mut self, at: usize) -> Option<(Option<ShardId>, Record<'_, Parcel<S>>)> {
+    pub(super) fn next(
+        &mut self,
+        at: usize,
+    ) -> Option<(Option<ShardId>, Record<'_, ShardMessage<S>>)> {
         let (from, inbox) = &mut self.inboxes[at];
         inbox.next().map(|record| (*from, record))
     }

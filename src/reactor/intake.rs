@@ -18,7 +18,7 @@ use super::cutter::{Cut, Cutter};
 use super::door::{ACCEPT_PAUSE_MS, DoorKind};
 use super::link_transfer::LinkTransfer;
 use super::links::{Closing, Link, Receiving, Waiting, conn_of};
-use super::outboxes::Parcel;
+use super::outboxes::ShardMessage;
 use super::turn::{Clock, Reactor};
 
 impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
@@ -342,7 +342,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.broker.remove(conn_of(key));
         self.reclaim.note_left(self.links.len(), self.now_ms);
         let transfer = LinkTransfer { socket, transport, caller, pass, carry };
-        self.outboxes.send_parcel(home, Parcel::Link(Box::new(transfer)));
+        self.outboxes.send_message(home, ShardMessage::Link(Box::new(transfer)));
     }
 
     /// Sets the timer that the broker wants for a link now.

@@ -54,7 +54,7 @@ pub use door::{Door, DoorKind, Proxied};
 pub use gate::{Gate, Subnet};
 pub use inboxes::Inbox;
 pub use link_transfer::LinkTransfer;
-pub use outboxes::{Outbox, Parcel};
+pub use outboxes::{Outbox, ShardMessage};
 pub use report::Report;
 pub use turn::{Clock, Options, Reactor};
 pub use verifier::{AtOnce, Verifier};

@@ -21,7 +21,7 @@ use crate::transport::TlsSetup;
 
 /// What travels between shards as an object.
 #[derive(Debug)]
-pub enum Parcel<S> {
+pub enum ShardMessage<S> {
     /// A link whose session lives on the receiving shard.
     Link(Box<LinkTransfer<S>>),
     /// A message too large for a record.
@@ -45,7 +45,7 @@ pub enum Parcel<S> {
 /// One other shard.
 pub struct Outbox<S: Send, W> {
     /// The ring to it.
-    pub sender: Sender<Parcel<S>>,
+    pub sender: Sender<ShardMessage<S>>,
     /// Tells whether it sleeps.
     pub bell: Arc<Bell>,
     /// Wakes it.
@@ -55,7 +55,7 @@ pub struct Outbox<S: Send, W> {
 #[derive(Debug)]
 enum Waiting<S> {
     Record(Vec<u8>),
-    Object(Parcel<S>),
+    Object(ShardMessage<S>),
 }
 
 /// See the module.
@@ -109,18 +109,18 @@ impl<S: Send, W: Wake> Outboxes<S, W> {
         self.get(to).map_or(0, |outbox| outbox.sender.pushed() + waiting)
     }
 
-    pub(super) fn send_parcel(&mut self, to: ShardId, parcel: Parcel<S>) {
+    pub(super) fn send_message(&mut self, to: ShardId, message: ShardMessage<S>) {
         let at = usize::from(to.0);
         let Some(outbox) = self.boxes[at].as_mut() else {
             return;
         };
         let refused = if self.waiting[at].is_empty() {
-            outbox.sender.push_object(parcel).err()
+            outbox.sender.push_object(message).err()
         } else {
-            Some(parcel)
+            Some(message)
         };
-        if let Some(parcel) = refused {
-            self.waiting[at].push_back(Waiting::Object(parcel));
+        if let Some(message) = refused {
+            self.waiting[at].push_back(Waiting::Object(message));
             self.waiting_count += 1;
         }
     }
@@ -147,8 +147,8 @@ impl<S: Send, W: Wake> Outboxes<S, W> {
                         Ok(()) => None,
                         Err(_full) => Some(Waiting::Record(bytes)),
                     },
-                    Waiting::Object(parcel) => {
-                        outbox.sender.push_object(parcel).err().map(Waiting::Object)
+                    Waiting::Object(message) => {
+                        outbox.sender.push_object(message).err().map(Waiting::Object)
                     }
                 };
                 match refused {
@@ -203,7 +203,7 @@ impl<S: Send, W: Wake> Peers for Outboxes<S, W> {
         if bytes > SHARE_BYTES_MIN {
             let shared = Bytes::from(parts.concat());
             for shard in to.iter() {
-                self.send_parcel(shard, Parcel::Large(shared.clone()));
+                self.send_message(shard, ShardMessage::Large(shared.clone()));
                 let number = self.sent(shard);
                 self.large[usize::from(shard.0)].push_back((number, bytes));
                 self.large_bytes += bytes;

@@ -32,7 +32,7 @@ use crate::broker::Stats;
 use crate::config::{LogFormat, Options};
 use crate::cpus;
 use crate::logging;
-use crate::reactor::Parcel;
+use crate::reactor::ShardMessage;
 
 use access::Access;
 use announcement::{Announcement, log_version};
@@ -111,7 +111,7 @@ pub fn run(options: &Options, signals: io::Result<Signals>) -> Result<(), StartE
     notifier.stopping();
     signals::watch_while_stopping(signals);
     for mut control in controls {
-        control.send(Parcel::Drain);
+        control.send(ShardMessage::Drain);
     }
     let finished = threads.into_iter().map(|thread| thread.join().unwrap_or_default());
     let (stats, reports): (Vec<Stats>, Vec<_>) = finished.unzip();
@@ -171,8 +171,8 @@ fn reload(options: &Options, access: &mut Access, controls: &mut [Control]) {
     match reloaded.map_err(StartError::with_user) {
         Ok(tls) => {
             for control in controls {
-                control.send(Parcel::Policy(access.policy().clone()));
-                tls.iter().for_each(|tls| control.send(Parcel::Tls(tls.clone())));
+                control.send(ShardMessage::Policy(access.policy().clone()));
+                tls.iter().for_each(|tls| control.send(ShardMessage::Tls(tls.clone())));
             }
             info!("reloaded");
         }

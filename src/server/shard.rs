@@ -13,7 +13,7 @@ use crate::config::{self, Options};
 use crate::disk::FileMedium;
 use crate::logging;
 use crate::mesh::{Bell, Census, Sender};
-use crate::reactor::{self, Clock, Door, Gate, Inbox, Outbox, Parcel, Reactor};
+use crate::reactor::{self, Clock, Door, Gate, Inbox, Outbox, Reactor, ShardMessage};
 use crate::ring::{self, Listener, Socket, Waker};
 use crate::store::ClockReading;
 use crate::transport::TlsSetup;
@@ -34,7 +34,7 @@ pub(super) struct Seat {
     /// Where the kernel writes to files for this shard; empty: anywhere.
     pub(super) worker_cpus: Vec<usize>,
     pub(super) doors: Vec<Door<Listener>>,
-    pub(super) senders: Vec<Option<Sender<Parcel<Socket>>>>,
+    pub(super) senders: Vec<Option<Sender<ShardMessage<Socket>>>>,
     pub(super) inboxes: Vec<Inbox<Socket>>,
     pub(super) bells: Vec<Arc<Bell>>,
     pub(super) census: Arc<Census>,

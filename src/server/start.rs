@@ -10,7 +10,7 @@ use crate::cpus;
 use crate::disk::Clocks;
 use crate::limits::{MESH_RING_BYTES, VHOSTS_MAX};
 use crate::mesh::{self, AddressBook, AddressLimits, Bell, Census, Sender};
-use crate::reactor::{Door, Gate, Parcel, Subnet};
+use crate::reactor::{Door, Gate, ShardMessage, Subnet};
 use crate::ring::{Listener, Socket, Wake, Waker};
 use crate::transport::TlsSetup;
 
@@ -22,7 +22,7 @@ use super::shard::{Arrangement, Ready, Seat, Told, run_shard};
 use super::storage::Storage;
 
 /// The control thread's ways to the shards.
-type Controls = Vec<Sender<Parcel<Socket>>>;
+type Controls = Vec<Sender<ShardMessage<Socket>>>;
 
 /// With the name of the ring that all shards use.
 pub(super) type Started = (Vec<thread::JoinHandle<Told>>, Vec<Control>, &'static str);

@@ -15,7 +15,7 @@ use ringmq::broker::{self, Overflow, ShardId, Stats};
 use ringmq::limits::SESSION_BYTES_MAX;
 use ringmq::mesh::{self, Bell, Census, Sender};
 use ringmq::reactor::{
-    AtOnce, Clock, Door, DoorKind, Gate, Inbox, Options, Outbox, Parcel, Reactor,
+    AtOnce, Clock, Door, DoorKind, Gate, Inbox, Options, Outbox, Reactor, ShardMessage,
 };
 use ringmq::ring::{Ring, Wake};
 use ringmq::store::{CatalogLimits, LogOptions, Losses, Store, StoreOptions};
@@ -52,7 +52,7 @@ struct Member {
     reactor: Option<Reactor<SimRing, SimClock, SimMedium>>,
     phase: Phase,
     stats: Stats,
-    control: Sender<Parcel<SimSocket>>,
+    control: Sender<ShardMessage<SimSocket>>,
     bell: Arc<Bell>,
     waker: SimWaker,
 }
@@ -184,7 +184,10 @@ impl Cluster {
     /// Tells a shard to stop, as the control thread does.
     pub(crate) fn drain(&mut self, at: usize) {
         let member = &mut self.members[at];
-        assert!(member.control.push_object(Parcel::Drain).is_ok(), "nothing else was ever sent");
+        assert!(
+            member.control.push_object(ShardMessage::Drain).is_ok(),
+            "nothing else was ever sent"
+        );
         member.control.publish();
         if member.bell.must_ring() {
             member.waker.wake();
