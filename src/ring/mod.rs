@@ -30,7 +30,7 @@ pub use self::epoll::Epoll;
 pub use self::options::Options;
 pub use self::probe::Features;
 pub use self::refused::RingRefused;
-pub use self::socket::{Bound, Listener, Socket, Waker};
+pub use self::socket::{Bound, ListenSocket, Socket, Waker};
 pub use self::uring::Uring;
 
 use std::io;

@@ -17,7 +17,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use super::buffers::Buffers;
 use super::options::Options;
 use super::refused::RingRefused;
-use super::socket::{Listener, Socket};
+use super::socket::{ListenSocket, Socket};
 use super::{Completion, Key, Received, RecvMode, Ring};
 use crate::chunk::{Batch, Chunk};
 
@@ -197,7 +197,7 @@ fn has_incremental_buffers(ring: &IoUring) -> bool {
 /// # Errors
 /// If the kernel lacks one of them.
 pub(super) fn try_out(
-    ring: &mut impl Ring<Socket = Socket, Listener = Listener>,
+    ring: &mut impl Ring<Socket = Socket, Listener = ListenSocket>,
 ) -> Result<(), RingRefused> {
     let mut trial = Trial::start(ring).map_err(RingRefused::Other)?;
     let mut completions = Vec::new();
@@ -227,13 +227,14 @@ struct Trial {
 impl Trial {
     const KEY: Key = Key { slot: 0, generation: 0 };
 
-    fn start(ring: &mut impl Ring<Socket = Socket, Listener = Listener>) -> io::Result<Self> {
+    fn start(ring: &mut impl Ring<Socket = Socket, Listener = ListenSocket>) -> io::Result<Self> {
         let kind = SocketType::STREAM;
         let (sender, receiver) =
             rustix::net::socketpair(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None)?;
         let (sender, receiver) = (Socket::from(sender), Socket::from(receiver));
         // Not a listener: a kernel that knows the operation says so, without any network.
-        let listener = ring.add_listener(Listener::from(OwnedFd::from(std::fs::File::open("/")?)));
+        let listener =
+            ring.add_listener(ListenSocket::from(OwnedFd::from(std::fs::File::open("/")?)));
         ring.submit_accept(listener);
         ring.submit_recv(Self::KEY, &receiver, RecvMode::Multishot);
         let mut batch = Batch::default();

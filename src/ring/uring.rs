@@ -31,7 +31,7 @@ use super::probe::{self, BUFFER_GROUP, Features};
 use super::queue::Queue;
 use super::refused::RingRefused;
 use super::sends::{Prepared, Sends};
-use super::socket::{Listener, Socket, Waker};
+use super::socket::{ListenSocket, Socket, Waker};
 use super::tag::{Kind, Tag};
 use super::writes::Writes;
 use super::{Buffer, Completion, Key, Received, RecvMode, Ring};
@@ -52,7 +52,7 @@ const SEND_FLAGS: i32 = libc::MSG_WAITALL | libc::MSG_NOSIGNAL;
 
 /// A listener and whether an accept is armed on it.
 struct Accepting {
-    listener: Listener,
+    listener: ListenSocket,
     armed: bool,
 }
 
@@ -259,7 +259,7 @@ impl Uring {
 
 impl Ring for Uring {
     type Socket = Socket;
-    type Listener = Listener;
+    type Listener = ListenSocket;
     type Waker = Waker;
     type File = Arc<OwnedFd>;
 
@@ -267,7 +267,7 @@ impl Ring for Uring {
         self.waker.clone()
     }
 
-    fn add_listener(&mut self, listener: Listener) -> u32 {
+    fn add_listener(&mut self, listener: ListenSocket) -> u32 {
         self.listeners.push(Accepting { listener, armed: false });
         u32::try_from(self.listeners.len() - 1).expect("listeners are descriptors")
     }

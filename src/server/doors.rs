@@ -22,7 +22,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
 use crate::config::{Endpoint, Listen, Options};
 use crate::limits::LISTEN_BACKLOG;
 use crate::reactor::{Door, DoorKind, Proxied};
-use crate::ring::Listener;
+use crate::ring::ListenSocket;
 
 use super::error::{SocketError, StartError};
 use super::places::{ListenError, Site};
@@ -49,7 +49,7 @@ impl fmt::Display for Open {
 /// The doors of all shards.
 pub(super) struct Doors {
     /// By shard.
-    pub(super) shards: Vec<Vec<Door<Listener>>>,
+    pub(super) shards: Vec<Vec<Door<ListenSocket>>>,
     /// Each once.
     pub(super) opened: Vec<Open>,
     /// Removes the sockets' files when it is dropped.
@@ -110,7 +110,7 @@ fn bind_internet(
     mut address: SocketAddr,
     v6_only: bool,
     shards: usize,
-) -> io::Result<Vec<Listener>> {
+) -> io::Result<Vec<ListenSocket>> {
     if address.port() != 0 {
         // Listeners that share a port would let a second broker in unnoticed: one that does not
         // share finds out whether the port is free.
@@ -119,9 +119,9 @@ fn bind_internet(
     let mut listeners = Vec::new();
     for _ in 0..shards {
         let listener = if v6_only {
-            Listener::bind_v6_only(address, LISTEN_BACKLOG)?
+            ListenSocket::bind_v6_only(address, LISTEN_BACKLOG)?
         } else {
-            Listener::bind(address, LISTEN_BACKLOG)?
+            ListenSocket::bind(address, LISTEN_BACKLOG)?
         };
         address = listener.address()?;
         listeners.push(listener);
@@ -155,7 +155,7 @@ fn bind_unshared(address: SocketAddr, v6_only: bool) -> io::Result<OwnedFd> {
 }
 
 /// Binds a Unix socket. Nobody can connect before it has its owner and mode.
-fn bind_unix(path: &Path, options: &Options) -> Result<(Listener, SocketFile), StartError> {
+fn bind_unix(path: &Path, options: &Options) -> Result<(ListenSocket, SocketFile), StartError> {
     let owner = options.doors.unix_owner.as_ref().map(privileges::resolve).transpose();
     let owner = owner.map_err(StartError::Privileges)?;
     clear(path)?;
@@ -171,7 +171,7 @@ fn bind_unix(path: &Path, options: &Options) -> Result<(Listener, SocketFile), S
         file.identity = SocketFile::identify(path).map_err(unseen)?;
         Ok(file)
     };
-    let unbound = Listener::bind_unix(path);
+    let unbound = ListenSocket::bind_unix(path);
     let bound = unbound.map_err(|error| failed(path, "bind it", error))?;
     let file = settle()?;
     let listener = bound.listen(LISTEN_BACKLOG);

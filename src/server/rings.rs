@@ -16,13 +16,13 @@ use std::sync::{Arc, Barrier, Mutex};
 use log::warn;
 
 use crate::config::RingKind;
-use crate::ring::{Epoll, Listener, Options, Ring, RingRefused, Socket, Uring, Waker};
+use crate::ring::{Epoll, ListenSocket, Options, Ring, RingRefused, Socket, Uring, Waker};
 
 use super::StartError;
 
 /// A ring that the kernel gives.
 pub(super) trait SystemRing:
-    Ring<Socket = Socket, Listener = Listener, Waker = Waker, File = Arc<OwnedFd>>
+    Ring<Socket = Socket, Listener = ListenSocket, Waker = Waker, File = Arc<OwnedFd>>
 {
     /// What the kernel calls it.
     const NAME: &str;

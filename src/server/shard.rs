@@ -14,7 +14,7 @@ use crate::disk::FileMedium;
 use crate::logging;
 use crate::mesh::{Bell, Census, Sender};
 use crate::reactor::{self, Clock, Door, Gate, Inbox, Outbox, Reactor, ShardMessage};
-use crate::ring::{self, Listener, Socket, Waker};
+use crate::ring::{self, ListenSocket, Socket, Waker};
 use crate::store::ClockReading;
 use crate::transport::TlsSetup;
 
@@ -33,7 +33,7 @@ pub(super) struct Seat {
     pub(super) cpu: Option<usize>,
     /// Where the kernel writes to files for this shard; empty: anywhere.
     pub(super) worker_cpus: Vec<usize>,
-    pub(super) doors: Vec<Door<Listener>>,
+    pub(super) doors: Vec<Door<ListenSocket>>,
     pub(super) senders: Vec<Option<Sender<ShardMessage<Socket>>>>,
     pub(super) inboxes: Vec<Inbox<Socket>>,
     pub(super) bells: Vec<Arc<Bell>>,

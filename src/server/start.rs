@@ -11,7 +11,7 @@ use crate::disk::Clocks;
 use crate::limits::{MESH_RING_BYTES, VHOSTS_MAX};
 use crate::mesh::{self, AddressBook, AddressLimits, Bell, Census, Sender};
 use crate::reactor::{Door, Gate, ShardMessage, Subnet};
-use crate::ring::{Listener, Socket, Wake, Waker};
+use crate::ring::{ListenSocket, Socket, Wake, Waker};
 use crate::transport::TlsSetup;
 
 use super::StartError;
@@ -30,7 +30,7 @@ pub(super) type Started = (Vec<thread::JoinHandle<Told>>, Vec<Control>, &'static
 /// Starts the threads; each makes its own ring, then all learn how to wake each other.
 pub(super) fn start(
     options: &Options,
-    doors: Vec<Vec<Door<Listener>>>,
+    doors: Vec<Vec<Door<ListenSocket>>>,
     tls: Option<&Arc<TlsSetup>>,
     pins: Option<&[usize]>,
     storage: &mut Storage,
@@ -84,7 +84,7 @@ pub(super) fn start(
 /// Connects every shard with every other, and the control thread with all.
 fn seats(
     options: &Options,
-    doors: Vec<Vec<Door<Listener>>>,
+    doors: Vec<Vec<Door<ListenSocket>>>,
     tls: Option<&Arc<TlsSetup>>,
     pins: Option<&[usize]>,
     storage: &mut Storage,
