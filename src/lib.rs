@@ -125,8 +125,8 @@
 //!
 //! # Who comes in
 //!
-//! A listener is a *door*. The *gate* looks at the address of what a door accepts, or at the
-//! PROXY header in front of it, and counts it; TLS handshakes follow, a few each turn. The login in
+//! The *gate* looks at the address of what a listener accepts, or at the PROXY header in front of
+//! it, and counts it; TLS handshakes follow, a few each turn. The login in
 //! a CONNECT names the vhost, vhost and client id the home, and there the *policy* decides: a
 //! snapshot of all users, rules and limits that every shard shares and SIGHUP replaces
 //! ([`access`]). A password is verified by helper threads of a lower priority; until the answer is

@@ -49,10 +49,10 @@ pub struct Client<'a> {
     pub client_id: &'a str,
 }
 
-/// What a CONNECT, and the door it came by, say about who it is.
+/// What a CONNECT, and the listener it came by, say about who it is.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
-    /// Whether the door may be passed without a name: loopback, a unix socket, or TLS that has
+    /// Whether the listener may be passed without a name: loopback, a unix socket, or TLS that has
     /// checked a certificate which names nobody.
     pub local: bool,
     /// The user name of the CONNECT.
@@ -163,7 +163,7 @@ impl Policy {
     }
 
     /// Whether a listener on an address that is not local may be opened: something says who may
-    /// come in by it, if only that all may. Else anonymous clients come in by local doors alone.
+    /// come in by it, if only that all may. Else anonymous clients come in by local ones alone.
     pub const fn guards_open_doors(&self) -> bool {
         self.has_users || self.allow_anonymous || self.certificates
     }

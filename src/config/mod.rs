@@ -7,9 +7,9 @@
 mod abuse;
 mod access;
 mod command;
-mod doors;
 mod ignored;
 mod listen;
+mod listeners;
 mod logging;
 mod tls;
 mod values;
@@ -29,8 +29,8 @@ use crate::limits;
 pub use abuse::AbuseOptions;
 pub use access::{Access, OnDenied, Takeover};
 pub use command::{Command, Passwd, SessionAct, VhostAct};
-pub use doors::{Cidr, DoorOptions, Owner};
 pub use listen::{Endpoint, Listen, ListenRequest, Place};
+pub use listeners::{Cidr, ListenerOptions, Owner};
 pub use logging::{LogFormat, LogOptions, Switch};
 pub use tls::{ServerName, TlsClients, TlsIdentity, TlsMin, TlsOptions};
 pub use values::{DiskShare, SessionExpiry};
@@ -70,7 +70,7 @@ pub struct Options {
 
     /// More about them, and as whom to run.
     #[command(flatten)]
-    pub doors: DoorOptions,
+    pub listeners: ListenerOptions,
 
     /// Who may connect and what they may do.
     #[command(flatten)]
@@ -319,7 +319,7 @@ impl Options {
     pub(super) fn checked(self, given: &ArgMatches) -> Result<Self, clap::Error> {
         let mut all = self.listen.iter().chain(&self.tls.listen);
         if let Some(listen) = all.find(|listen| listen.needs_trust())
-            && self.doors.proxy_trust.is_empty()
+            && self.listeners.proxy_trust.is_empty()
         {
             let says = format!(
                 "the listener {listen} needs --proxy-trust: the addresses of the proxies that may \

@@ -31,7 +31,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         if !self.introductions.are_complete() || !self.is_running() {
             return;
         }
-        for listener in self.doors.listeners() {
+        for listener in self.listeners.numbers() {
             self.ring.submit_accept(listener);
         }
         for transfer in self.introductions.take_early() {
@@ -133,8 +133,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         info!("stopping, {} connections open", self.links.len());
         let others = self.outboxes.others();
         self.stopping.begin(others, self.now_ms);
-        self.doors.stop();
-        for listener in self.doors.listeners() {
+        self.listeners.stop();
+        for listener in self.listeners.numbers() {
             self.ring.cancel_accept(listener);
         }
         for key in self.links.keys() {

@@ -14,7 +14,7 @@ use crate::broker::Stats;
 use crate::limits::{PENDING_LINKS_MAX, REFUSED_WARN_MS};
 use crate::mesh::{AddressBook, AddressLimits, AddressPass, AddressRefusal, Entry};
 
-use super::door::{DoorKind, Proxied};
+use super::listener::{ListenerKind, Proxied};
 
 /// A range of addresses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -86,10 +86,10 @@ impl Gate {
         }
     }
 
-    /// Whether what a door has just accepted may come in.
+    /// Whether what a listener has just accepted may come in.
     pub(super) fn judge(
         &mut self,
-        kind: DoorKind,
+        kind: ListenerKind,
         address: Option<IpAddr>,
         stats: &mut Stats,
         now_ms: u64,

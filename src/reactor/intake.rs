@@ -15,9 +15,9 @@ use crate::transport::{Opened, Then, Tls, Transport};
 
 use super::carry::Carry;
 use super::cutter::{Cut, Cutter};
-use super::door::{ACCEPT_PAUSE_MS, DoorKind};
 use super::link_transfer::LinkTransfer;
 use super::links::{Closing, Link, Receiving, Waiting, conn_of};
+use super::listener::{ACCEPT_PAUSE_MS, ListenerKind};
 use super::outboxes::ShardMessage;
 use super::turn::{Clock, Reactor};
 
@@ -26,13 +26,13 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         match result {
             Ok(_) if !self.is_running() => {}
             Ok(socket) if self.links.len() < self.broker.clients() + PENDING_LINKS_MAX => {
-                self.let_one_in(self.doors.kind(listener), socket);
+                self.let_one_in(self.listeners.kind(listener), socket);
             }
             // Dropping the socket closes it.
             Ok(_) => self.gate.note_crowded(self.broker.stats_mut(), self.now_ms),
             Err(error) if !self.is_running() => debug!("listener {listener} closed: {error}"),
             Err(error) => {
-                if self.doors.pause(listener, self.now_ms) {
+                if self.listeners.pause(listener, self.now_ms) {
                     let advice = advice::of(&error);
                     warn!(
                         "accepting failed, trying again each {ACCEPT_PAUSE_MS} ms: {error}{advice}"
@@ -46,15 +46,15 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
     }
 
-    /// Takes a socket that was accepted at a door.
-    fn let_one_in(&mut self, door: DoorKind, socket: R::Socket) {
+    /// Takes a socket that was accepted at a listener.
+    fn let_one_in(&mut self, kind: ListenerKind, socket: R::Socket) {
         let peer = self.ring.peer(&socket);
         let address = peer.map(|peer| peer.ip().to_canonical());
         // Dropping the socket closes it.
-        let judged = self.gate.judge(door, address, self.broker.stats_mut(), self.now_ms);
+        let judged = self.gate.judge(kind, address, self.broker.stats_mut(), self.now_ms);
         let Ok(pass) = judged else { return };
-        let transport = if door.tls {
-            let setup = self.tls.as_deref().expect("a door with TLS comes with a setup");
+        let transport = if kind.tls {
+            let setup = self.tls.as_deref().expect("a listener with TLS comes with a setup");
             match Tls::new(setup) {
                 Ok(tls) => Transport::Tls(Box::new(tls)),
                 // Dropping the socket closes it.
@@ -64,17 +64,17 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             Transport::Plain
         };
         let port = peer.map_or(0, |peer| peer.port());
-        let (caller, carry) = (Caller { address, port, local: door.is_local() }, Carry::default());
+        let (caller, carry) = (Caller { address, port, local: kind.is_local() }, Carry::default());
         let key = self.adopt(LinkTransfer { socket, transport, caller, pass, carry });
         debug!("link {}: accepted from {caller}", key.slot);
-        self.await_header(key, door);
+        self.await_header(key, kind);
         self.arm(key);
     }
 
     /// Accepts again where it stopped.
     pub(super) fn accept_again(&mut self) {
         while self.is_running()
-            && let Some(listener) = self.doors.next_due(self.now_ms)
+            && let Some(listener) = self.listeners.next_due(self.now_ms)
         {
             self.ring.submit_accept(listener);
         }

@@ -18,7 +18,7 @@
 //! |---|---|
 //! | `links`, `carry`, `link_transfer` | sockets, their unread bytes, links that move |
 //! | `cutter` | bytes cut into packets for the broker |
-//! | `door`, `gate` | where links come in, and which may |
+//! | `listener`, `gate` | where links come in, and which may |
 //! | `handshakes` | TLS handshakes, a few each turn |
 //! | `inboxes`, `outboxes` | the ways from and to other shards |
 //! | `introductions`, `stopping` | the beginning and the end of a shard |
@@ -31,7 +31,6 @@
 mod carry;
 mod crossing;
 mod cutter;
-mod door;
 mod gate;
 mod handshakes;
 mod inboxes;
@@ -39,6 +38,7 @@ mod intake;
 mod introductions;
 mod link_transfer;
 mod links;
+mod listener;
 mod outboxes;
 mod outflow;
 mod proxied;
@@ -50,10 +50,10 @@ mod turn;
 mod verifier;
 mod wheel;
 
-pub use door::{Door, DoorKind, Proxied};
 pub use gate::{Gate, Subnet};
 pub use inboxes::Inbox;
 pub use link_transfer::LinkTransfer;
+pub use listener::{Listener, ListenerKind, Proxied};
 pub use outboxes::{Outbox, ShardMessage};
 pub use report::Report;
 pub use turn::{Clock, Options, Reactor};

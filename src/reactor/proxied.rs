@@ -7,14 +7,14 @@ use crate::ring::{Buffer, Key, Ring};
 use crate::store::Medium;
 use crate::transport::{ProxyHeader, read_proxy_header};
 
-use super::door::{DoorKind, Proxied};
 use super::gate::Refused;
 use super::links::conn_of;
+use super::listener::{ListenerKind, Proxied};
 use super::turn::{Clock, Reactor};
 
 impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
-    /// Notes that a link of a door must begin with a header, if it must.
-    pub(super) fn await_header(&mut self, key: Key, kind: DoorKind) {
+    /// Notes that a link of a listener must begin with a header, if it must.
+    pub(super) fn await_header(&mut self, key: Key, kind: ListenerKind) {
         if let Some(link) = self.links.get_mut(key) {
             link.awaits_header = kind.proxied != Proxied::No;
         }

@@ -12,12 +12,12 @@ use crate::ring::{Completion, Key, Ring};
 use crate::store::Medium;
 use crate::transport::TlsSetup;
 
-use super::door::{Door, Doors};
 use super::gate::Gate;
 use super::handshakes::Handshakes;
 use super::inboxes::{Inbox, Inboxes};
 use super::introductions::Introductions;
 use super::links::{Links, conn_of, key_of};
+use super::listener::{Listener, Listeners};
 use super::outboxes::{Outbox, Outboxes};
 use super::reclaim::Reclaim;
 use super::stopping::Stopping;
@@ -48,7 +48,7 @@ pub struct Options<R: Ring, M: Medium<File = R::File>> {
     /// This shard.
     pub shard: ShardId,
     /// Where to accept.
-    pub doors: Vec<Door<R::Listener>>,
+    pub listeners: Vec<Listener<R::Listener>>,
     /// Who may come in there.
     pub gate: Gate,
     /// Ways to the other shards, by shard; none to itself.
@@ -63,7 +63,7 @@ pub struct Options<R: Ring, M: Medium<File = R::File>> {
     pub clients_max: usize,
     /// `--max-packet-size`.
     pub packet_bytes_max: usize,
-    /// What doors with TLS begin with; there if one has.
+    /// What listeners with TLS begin with; there if one has.
     pub tls: Option<Arc<TlsSetup>>,
     /// Gives free pages of the heap back to the system.
     pub trim_heap: fn(),
@@ -98,7 +98,7 @@ pub struct Reactor<R: Ring, C: Clock, M: Medium<File = R::File>> {
     pub(super) tls: Option<Arc<TlsSetup>>,
     /// Memory for opening and sealing.
     pub(super) room: Vec<u8>,
-    pub(super) doors: Doors,
+    pub(super) listeners: Listeners,
     pub(super) gate: Gate,
     pub(super) introductions: Introductions<R::Socket>,
     pub(super) packet_bytes_max: usize,
@@ -113,9 +113,9 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     /// A reactor that accepts on its listeners once every other shard has introduced itself.
     pub fn new(mut ring: R, clock: C, options: Options<R, M>) -> Self {
         let now_ms = clock.now_ms();
-        let doors = Doors::new(options.doors.into_iter().map(|door| {
-            ring.add_listener(door.listener);
-            door.kind
+        let listeners = Listeners::new(options.listeners.into_iter().map(|listener| {
+            ring.add_listener(listener.socket);
+            listener.kind
         }));
         let mut reactor = Self {
             ring,
@@ -140,7 +140,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             handshakes: Handshakes::default(),
             tls: options.tls,
             room: Vec::new(),
-            doors,
+            listeners,
             gate: options.gate,
             introductions: Introductions::of(ShardSet::default()),
             packet_bytes_max: options.packet_bytes_max,
@@ -234,7 +234,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             self.bell.awake();
             return Some(Duration::ZERO);
         }
-        let dues = self.doors.due_ms().into_iter();
+        let dues = self.listeners.due_ms().into_iter();
         let dues = dues.chain(self.wheel.next_ms()).chain(self.broker.next_deadline_ms());
         let dues = dues.chain(self.reclaim.due_ms());
         let due_ms = dues.chain(self.stopping.due_ms()).min();

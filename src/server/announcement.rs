@@ -9,7 +9,7 @@ use crate::limits::{
     CONNECTIONS_DEFAULT, SEGMENT_BYTES_FIRST, SESSION_QUOTA_BYTES_MAX, SPARE_FILES,
 };
 
-use super::doors::Open;
+use super::listeners::Open;
 use super::open_files::room_for_clients;
 use super::tls;
 

@@ -5,9 +5,9 @@ mod announcement;
 mod auth;
 mod control;
 mod deletions;
-mod doors;
 mod error;
 mod heap;
+mod listeners;
 mod notify;
 mod open_files;
 mod pem;
@@ -37,7 +37,7 @@ use crate::reactor::ShardMessage;
 use access::Access;
 use announcement::{Announcement, log_version};
 use control::Control;
-use doors::Doors;
+use listeners::Listeners;
 use notify::Notifier;
 use places::Site;
 use privileges::Account;
@@ -72,7 +72,7 @@ pub fn run(options: &Options, signals: io::Result<Signals>) -> Result<(), StartE
     let sites = places::resolve(options).map_err(StartError::Listen)?;
     let shards = Storage::shards_to_be(options, cpus.default_shards())?;
     open_files::check_open_files(shards, sites.len())?;
-    let (mut storage, doors) = open(options, &sites, cpus.default_shards())?;
+    let (mut storage, listeners) = open(options, &sites, cpus.default_shards())?;
     let shards = usize::from(storage.shards());
     let pins = (options.pin && cpus.should_pin(shards)).then(|| cpus.ids.clone());
     let tls = tls::load(&options.tls).map_err(|error| StartError::Tls(error).with_user())?;
@@ -84,10 +84,10 @@ pub fn run(options: &Options, signals: io::Result<Signals>) -> Result<(), StartE
     let mut access = access.map_err(StartError::with_user)?;
     let unguarded = places::refuse_unguarded(options, &sites, access.policy());
     unguarded.map_err(StartError::Listen)?;
-    let doors = doors.map_or_else(|| Doors::open(options, &sites, shards), Ok)?;
-    let Doors { shards: doors, opened, files } = doors;
+    let listeners = listeners.map_or_else(|| Listeners::open(options, &sites, shards), Ok)?;
+    let Listeners { shards: listeners, opened, files } = listeners;
     let (threads, mut controls, ring) =
-        start(options, doors, tls.as_ref(), pins.as_deref(), &mut storage, &access)?;
+        start(options, listeners, tls.as_ref(), pins.as_deref(), &mut storage, &access)?;
     deletions::forward(&options.data_dir, &access, &mut controls);
     let pinned = pins.is_some();
     let session_bytes_max = storage.session_bytes_max(options);
@@ -134,19 +134,19 @@ fn log_format(options: &Options) -> logging::Format {
 }
 
 /// Opens the data directory as the user that the broker is to run as. To become another user it
-/// opens the doors first, while it may.
+/// opens the listeners first, while it may.
 fn open(
     options: &Options,
     sites: &[Site],
     default_shards: usize,
-) -> Result<(Storage, Option<Doors>), StartError> {
-    let Some(user) = &options.doors.user else {
+) -> Result<(Storage, Option<Listeners>), StartError> {
+    let Some(user) = &options.listeners.user else {
         return Ok((Storage::open(options, default_shards)?, None));
     };
     // Root binds, and what is stored belongs to the user.
     let account = Account::find(user).map_err(StartError::Privileges)?;
     let shards = Storage::shards_to_be(options, default_shards)?;
-    let doors = Doors::open(options, sites, shards)?;
+    let listeners = Listeners::open(options, sites, shards)?;
     account.assume().map_err(StartError::Privileges)?;
     info!("running as {}", account.name);
     let storage = Storage::open(options, shards).map_err(|error| match error {
@@ -157,7 +157,7 @@ fn open(
     })?;
     let found = usize::from(storage.shards());
     assert_eq!(found, shards, "nobody exchanges the directory meanwhile");
-    Ok((storage, Some(doors)))
+    Ok((storage, Some(listeners)))
 }
 
 /// Reads the files again that say who may come in and what they may do, for all shards: all of them

@@ -152,7 +152,7 @@ pub(super) fn resolve(options: &Options) -> Result<Vec<Site>, ListenError> {
     Ok(sites)
 }
 
-/// Anonymous clients come in by local doors alone, unless they are said to be welcome.
+/// Anonymous clients come in by local listeners alone, unless they are said to be welcome.
 pub(super) fn refuse_unguarded(
     options: &Options,
     sites: &[Site],
@@ -294,8 +294,8 @@ mod tests {
     #[test]
     fn places_of_tls() {
         let keys = ["--tls-cert=c", "--tls-key=k"];
-        let doors = ["--listen=unix:a", "--tls-listen=127.0.0.1:1", "--tls-listen=lo:2"];
-        let found = sites(&[&doors[..], &keys].concat()).expect("they are there");
+        let listeners = ["--listen=unix:a", "--tls-listen=127.0.0.1:1", "--tls-listen=lo:2"];
+        let found = sites(&[&listeners[..], &keys].concat()).expect("they are there");
         assert!(!found[0].tls && found[1..].iter().all(|site| site.tls), "{found:?}");
         assert_eq!(found.len(), 3 + usize::from(has_v6()), "{found:?}");
     }

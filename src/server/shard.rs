@@ -13,7 +13,7 @@ use crate::config::{self, Options};
 use crate::disk::FileMedium;
 use crate::logging;
 use crate::mesh::{Bell, Census, Sender};
-use crate::reactor::{self, Clock, Door, Gate, Inbox, Outbox, Reactor, ShardMessage};
+use crate::reactor::{self, Clock, Gate, Inbox, Listener, Outbox, Reactor, ShardMessage};
 use crate::ring::{self, ListenSocket, Socket, Waker};
 use crate::store::ClockReading;
 use crate::transport::TlsSetup;
@@ -33,7 +33,7 @@ pub(super) struct Seat {
     pub(super) cpu: Option<usize>,
     /// Where the kernel writes to files for this shard; empty: anywhere.
     pub(super) worker_cpus: Vec<usize>,
-    pub(super) doors: Vec<Door<ListenSocket>>,
+    pub(super) listeners: Vec<Listener<ListenSocket>>,
     pub(super) senders: Vec<Option<Sender<ShardMessage<Socket>>>>,
     pub(super) inboxes: Vec<Inbox<Socket>>,
     pub(super) bells: Vec<Arc<Bell>>,
@@ -171,13 +171,13 @@ fn reactor_options<R: SystemRing>(
         Some(Outbox { sender: sender?, bell: bell.clone(), waker: waker.clone() })
     });
     let asked = options.connections_max;
-    let room = room_for_clients(usize::from(seat.shards), seat.doors.len());
+    let room = room_for_clients(usize::from(seat.shards), seat.listeners.len());
     reactor::Options {
         broker,
         medium,
         verifier: Box::new(desk),
         shard: seat.shard,
-        doors: seat.doors,
+        listeners: seat.listeners,
         gate: seat.gate,
         outboxes: outboxes.collect(),
         inboxes: seat.inboxes,

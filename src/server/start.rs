@@ -10,7 +10,7 @@ use crate::cpus;
 use crate::disk::Clocks;
 use crate::limits::{MESH_RING_BYTES, VHOSTS_MAX};
 use crate::mesh::{self, AddressBook, AddressLimits, Bell, Census, Sender};
-use crate::reactor::{Door, Gate, ShardMessage, Subnet};
+use crate::reactor::{Gate, Listener, ShardMessage, Subnet};
 use crate::ring::{ListenSocket, Socket, Wake, Waker};
 use crate::transport::TlsSetup;
 
@@ -30,14 +30,14 @@ pub(super) type Started = (Vec<thread::JoinHandle<Told>>, Vec<Control>, &'static
 /// Starts the threads; each makes its own ring, then all learn how to wake each other.
 pub(super) fn start(
     options: &Options,
-    doors: Vec<Vec<Door<ListenSocket>>>,
+    listeners: Vec<Vec<Listener<ListenSocket>>>,
     tls: Option<&Arc<TlsSetup>>,
     pins: Option<&[usize]>,
     storage: &mut Storage,
     access: &Access,
 ) -> Result<Started, StartError> {
-    let shards = doors.len();
-    let (seats, control_senders) = seats(options, doors, tls, pins, storage)?;
+    let shards = listeners.len();
+    let (seats, control_senders) = seats(options, listeners, tls, pins, storage)?;
     let bells = seats[0].bells.clone();
     let (ready_sender, ready) = mpsc::channel::<Ready>();
     let (mut threads, mut mailboxes) = (Vec::new(), Vec::new());
@@ -84,13 +84,13 @@ pub(super) fn start(
 /// Connects every shard with every other, and the control thread with all.
 fn seats(
     options: &Options,
-    doors: Vec<Vec<Door<ListenSocket>>>,
+    listeners: Vec<Vec<Listener<ListenSocket>>>,
     tls: Option<&Arc<TlsSetup>>,
     pins: Option<&[usize]>,
     storage: &mut Storage,
 ) -> Result<(Vec<Seat>, Controls), StartError> {
     let session_bytes_max = storage.session_bytes_max(options);
-    let shards = u16::try_from(doors.len()).expect("at most SHARDS_MAX");
+    let shards = u16::try_from(listeners.len()).expect("at most SHARDS_MAX");
     let bells: Vec<Arc<Bell>> = (0..shards).map(|_| Arc::new(Bell::new())).collect();
     let census = Arc::new(Census::new(VHOSTS_MAX));
     let gate = gates(options);
@@ -99,8 +99,8 @@ fn seats(
     clocks.warn_if_implausible();
     let mut controls = Vec::new();
     let seats: Result<Vec<Seat>, StartError> = (0..shards)
-        .zip(doors)
-        .map(|(shard, doors)| {
+        .zip(listeners)
+        .map(|(shard, listeners)| {
             let (sender, receiver) = mesh::channel(4096);
             controls.push(sender);
             let cpu = pins.map(|cpus| cpus[usize::from(shard)]);
@@ -110,7 +110,7 @@ fn seats(
                 shards,
                 cpu,
                 worker_cpus: worker_cpus.unwrap_or_default(),
-                doors,
+                listeners,
                 senders: (0..shards).map(|_| None).collect(),
                 inboxes: vec![(None, receiver)],
                 bells: bells.clone(),
@@ -144,7 +144,7 @@ fn gates(options: &Options) -> impl Fn() -> Gate {
         connects_per_s: options.abuse.address_connects_per_s,
     };
     let book = Arc::new(AddressBook::new(limits));
-    let ranges = options.doors.proxy_trust.iter();
+    let ranges = options.listeners.proxy_trust.iter();
     let trusted: Vec<_> = ranges.map(|range| Subnet::new(range.address, range.bits)).collect();
     move || Gate::new(book.clone(), trusted.clone())
 }

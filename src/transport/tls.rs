@@ -23,7 +23,7 @@ use super::fault::TlsFault;
 use super::identity::{Identity, name_of};
 use super::opened::{Opened, Then};
 
-/// What all TLS links of a door have in common. Shards share it, with its ticket keys.
+/// What all TLS links of a listener have in common. Shards share it, with its ticket keys.
 #[derive(Debug)]
 pub struct TlsSetup {
     /// Certificates, keys, versions, who is trusted.

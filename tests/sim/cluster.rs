@@ -15,7 +15,7 @@ use ringmq::broker::{self, Overflow, ShardId, Stats};
 use ringmq::limits::SESSION_BYTES_MAX;
 use ringmq::mesh::{self, Bell, Census, Sender};
 use ringmq::reactor::{
-    AtOnce, Clock, Door, DoorKind, Gate, Inbox, Options, Outbox, Reactor, ShardMessage,
+    AtOnce, Clock, Gate, Inbox, Listener, ListenerKind, Options, Outbox, Reactor, ShardMessage,
 };
 use ringmq::ring::{Ring, Wake};
 use ringmq::store::{CatalogLimits, LogOptions, Losses, Store, StoreOptions};
@@ -101,9 +101,9 @@ impl Cluster {
                 medium: SimMedium::new(kernel, at),
                 verifier: Box::new(AtOnce),
                 shard: ShardId(shard),
-                doors: vec![Door {
-                    listener: SimListener,
-                    kind: DoorKind { local: true, ..DoorKind::default() },
+                listeners: vec![Listener {
+                    socket: SimListener,
+                    kind: ListenerKind { local: true, ..ListenerKind::default() },
                 }],
                 gate: Gate::default(),
                 outboxes,

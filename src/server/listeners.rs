@@ -21,7 +21,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
 
 use crate::config::{Endpoint, Listen, Options};
 use crate::limits::LISTEN_BACKLOG;
-use crate::reactor::{Door, DoorKind, Proxied};
+use crate::reactor::{Listener, ListenerKind, Proxied};
 use crate::ring::ListenSocket;
 
 use super::error::{SocketError, StartError};
@@ -46,54 +46,54 @@ impl fmt::Display for Open {
     }
 }
 
-/// The doors of all shards.
-pub(super) struct Doors {
+/// The listeners of all shards.
+pub(super) struct Listeners {
     /// By shard.
-    pub(super) shards: Vec<Vec<Door<ListenSocket>>>,
+    pub(super) shards: Vec<Vec<Listener<ListenSocket>>>,
     /// Each once.
     pub(super) opened: Vec<Open>,
     /// Removes the sockets' files when it is dropped.
     pub(super) files: Vec<SocketFile>,
 }
 
-impl Doors {
-    /// Opens every door for so many shards.
+impl Listeners {
+    /// Opens every listener for so many shards.
     pub(super) fn open(
         options: &Options,
         sites: &[Site],
         shards: usize,
     ) -> Result<Self, StartError> {
-        let mut doors = Self { shards: Vec::new(), opened: Vec::new(), files: Vec::new() };
-        doors.shards.resize_with(shards, Vec::new);
+        let mut listeners = Self { shards: Vec::new(), opened: Vec::new(), files: Vec::new() };
+        listeners.shards.resize_with(shards, Vec::new);
         for site in sites {
             let Site { mut listen, tls, .. } = site.clone();
-            let kind = DoorKind { local: listen.is_local(), tls, proxied: proxied(&listen) };
+            let kind = ListenerKind { local: listen.is_local(), tls, proxied: proxied(&listen) };
             match &mut listen.at {
                 Endpoint::Tcp(address) => {
                     let refused =
                         |error| StartError::Listen(ListenError::Refused(site.clone(), error));
                     let bound = bind_internet(*address, site.v6_only, shards);
-                    let listeners = bound.map_err(refused)?;
-                    if let Some(first) = listeners.first() {
+                    let sockets = bound.map_err(refused)?;
+                    if let Some(first) = sockets.first() {
                         *address = first.address().map_err(refused)?;
                     }
-                    for (shard, listener) in doors.shards.iter_mut().zip(listeners) {
-                        shard.push(Door { listener, kind });
+                    for (shard, socket) in listeners.shards.iter_mut().zip(sockets) {
+                        shard.push(Listener { socket, kind });
                     }
                 }
                 Endpoint::Unix(path) => {
-                    let (listener, file) = bind_unix(path, options)?;
-                    doors.files.push(file);
-                    for shard in &mut doors.shards {
-                        let again = listener.try_clone();
-                        let listener = again.map_err(|error| failed(path, "share it", error))?;
-                        shard.push(Door { listener, kind });
+                    let (socket, file) = bind_unix(path, options)?;
+                    listeners.files.push(file);
+                    for shard in &mut listeners.shards {
+                        let again = socket.try_clone();
+                        let socket = again.map_err(|error| failed(path, "share it", error))?;
+                        shard.push(Listener { socket, kind });
                     }
                 }
             }
-            doors.opened.push(Open { listen, tls });
+            listeners.opened.push(Open { listen, tls });
         }
-        Ok(doors)
+        Ok(listeners)
     }
 }
 
@@ -156,7 +156,7 @@ fn bind_unshared(address: SocketAddr, v6_only: bool) -> io::Result<OwnedFd> {
 
 /// Binds a Unix socket. Nobody can connect before it has its owner and mode.
 fn bind_unix(path: &Path, options: &Options) -> Result<(ListenSocket, SocketFile), StartError> {
-    let owner = options.doors.unix_owner.as_ref().map(privileges::resolve).transpose();
+    let owner = options.listeners.unix_owner.as_ref().map(privileges::resolve).transpose();
     let owner = owner.map_err(StartError::Privileges)?;
     clear(path)?;
     let settle = || {
@@ -166,7 +166,7 @@ fn bind_unix(path: &Path, options: &Options) -> Result<(ListenSocket, SocketFile
             rustix::fs::chown(path, uid, gid)
                 .map_err(|error| failed(path, "give it to --unix-owner", error.into()))?;
         }
-        fs::set_permissions(path, Permissions::from_mode(options.doors.unix_mode))
+        fs::set_permissions(path, Permissions::from_mode(options.listeners.unix_mode))
             .map_err(|error| failed(path, "give it --unix-mode", error))?;
         file.identity = SocketFile::identify(path).map_err(unseen)?;
         Ok(file)

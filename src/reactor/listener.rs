@@ -1,4 +1,4 @@
-//! Doors: where links come in.
+//! Listeners: where links come in.
 
 use std::ops::Range;
 
@@ -10,16 +10,16 @@ const ACCEPT_WARN_MS: u64 = 10_000;
 
 /// A listener, and how what it accepts is treated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Door<L> {
+pub struct Listener<L> {
     /// Where to accept.
-    pub listener: L,
+    pub socket: L,
     /// What is accepted.
-    pub kind: DoorKind,
+    pub kind: ListenerKind,
 }
 
-/// How links of a door are treated.
+/// How links of a listener are treated.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct DoorKind {
+pub struct ListenerKind {
     /// Only this host can reach it: a loopback address or a Unix socket.
     pub local: bool,
     /// What is accepted speaks TLS.
@@ -28,7 +28,7 @@ pub struct DoorKind {
     pub proxied: Proxied,
 }
 
-impl DoorKind {
+impl ListenerKind {
     /// Whether a caller is on this host for sure.
     pub(super) fn is_local(self) -> bool {
         self.local && self.proxied == Proxied::No
@@ -36,7 +36,7 @@ impl DoorKind {
 }
 
 /// Whether links begin with a PROXY header, and who may send one. What comes through a proxy is
-/// from anywhere: such a door is not local.
+/// from anywhere: such a listener is not local.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Proxied {
     /// They do not.
@@ -48,33 +48,33 @@ pub enum Proxied {
     ByAnyone,
 }
 
-/// The doors of a reactor, and where accepting has stopped for a while. The ring numbers their
+/// The listeners of a reactor, and where accepting has stopped for a while. The ring numbers their
 /// listeners in this order.
 #[derive(Debug)]
-pub(super) struct Doors {
+pub(super) struct Listeners {
     /// Each with when to accept again if it stopped.
-    doors: Vec<(DoorKind, Option<u64>)>,
+    listeners: Vec<(ListenerKind, Option<u64>)>,
     warned_ms: Option<u64>,
 }
 
-impl Doors {
-    pub(super) fn new(kinds: impl Iterator<Item = DoorKind>) -> Self {
-        Self { doors: kinds.map(|kind| (kind, None)).collect(), warned_ms: None }
+impl Listeners {
+    pub(super) fn new(kinds: impl Iterator<Item = ListenerKind>) -> Self {
+        Self { listeners: kinds.map(|kind| (kind, None)).collect(), warned_ms: None }
     }
 
     /// How links of a listener are treated.
-    pub(super) fn kind(&self, listener: u32) -> DoorKind {
-        self.doors[listener as usize].0
+    pub(super) fn kind(&self, listener: u32) -> ListenerKind {
+        self.listeners[listener as usize].0
     }
 
     /// Every listener.
-    pub(super) fn listeners(&self) -> Range<u32> {
-        0..u32::try_from(self.doors.len()).expect("few listeners")
+    pub(super) fn numbers(&self) -> Range<u32> {
+        0..u32::try_from(self.listeners.len()).expect("few listeners")
     }
 
     /// Stops accepting for a while, as it failed; whether that is worth a warning.
     pub(super) fn pause(&mut self, listener: u32, now_ms: u64) -> bool {
-        self.doors[listener as usize].1 = Some(now_ms + ACCEPT_PAUSE_MS);
+        self.listeners[listener as usize].1 = Some(now_ms + ACCEPT_PAUSE_MS);
         let warns = self.warned_ms.is_none_or(|ms| ms + ACCEPT_WARN_MS <= now_ms);
         if warns {
             self.warned_ms = Some(now_ms);
@@ -84,20 +84,21 @@ impl Doors {
 
     /// A listener that is to accept again, each once.
     pub(super) fn next_due(&mut self, now_ms: u64) -> Option<u32> {
-        let is_due = |(_, again): &(DoorKind, Option<u64>)| again.is_some_and(|ms| ms <= now_ms);
-        let at = self.doors.iter().position(is_due)?;
-        self.doors[at].1 = None;
+        let is_due =
+            |(_, again): &(ListenerKind, Option<u64>)| again.is_some_and(|ms| ms <= now_ms);
+        let at = self.listeners.iter().position(is_due)?;
+        self.listeners[at].1 = None;
         Some(u32::try_from(at).expect("few listeners"))
     }
 
     /// When the first is.
     pub(super) fn due_ms(&self) -> Option<u64> {
-        self.doors.iter().filter_map(|(_, again)| *again).min()
+        self.listeners.iter().filter_map(|(_, again)| *again).min()
     }
 
     /// Where accepting has stopped it is not to begin again.
     pub(super) fn stop(&mut self) {
-        self.doors.iter_mut().for_each(|(_, again)| *again = None);
+        self.listeners.iter_mut().for_each(|(_, again)| *again = None);
     }
 }
 
@@ -108,16 +109,19 @@ mod tests {
     // A listener that failed accepts again after a pause; one warning is enough for a while.
     #[test]
     fn pauses_end() {
-        let mut doors = Doors::new([DoorKind::default(); 2].into_iter());
-        assert_eq!((doors.listeners(), doors.due_ms(), doors.next_due(9)), (0..2, None, None));
-        assert!(doors.pause(1, 10));
-        assert!(!doors.pause(0, 9 + ACCEPT_WARN_MS));
-        assert!(doors.pause(0, 10 + ACCEPT_WARN_MS));
-        assert_eq!(doors.due_ms(), Some(10 + ACCEPT_PAUSE_MS));
-        assert_eq!(doors.next_due(9 + ACCEPT_PAUSE_MS), None);
-        assert_eq!(doors.next_due(10 + ACCEPT_PAUSE_MS), Some(1));
-        assert_eq!(doors.next_due(10 + ACCEPT_PAUSE_MS), None);
-        doors.stop();
-        assert_eq!((doors.due_ms(), doors.next_due(u64::MAX)), (None, None));
+        let mut listeners = Listeners::new([ListenerKind::default(); 2].into_iter());
+        assert_eq!(
+            (listeners.numbers(), listeners.due_ms(), listeners.next_due(9)),
+            (0..2, None, None)
+        );
+        assert!(listeners.pause(1, 10));
+        assert!(!listeners.pause(0, 9 + ACCEPT_WARN_MS));
+        assert!(listeners.pause(0, 10 + ACCEPT_WARN_MS));
+        assert_eq!(listeners.due_ms(), Some(10 + ACCEPT_PAUSE_MS));
+        assert_eq!(listeners.next_due(9 + ACCEPT_PAUSE_MS), None);
+        assert_eq!(listeners.next_due(10 + ACCEPT_PAUSE_MS), Some(1));
+        assert_eq!(listeners.next_due(10 + ACCEPT_PAUSE_MS), None);
+        listeners.stop();
+        assert_eq!((listeners.due_ms(), listeners.next_due(u64::MAX)), (None, None));
     }
 }
