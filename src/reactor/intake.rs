@@ -29,7 +29,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                 self.let_one_in(self.listeners.kind(listener), socket);
             }
             // Dropping the socket closes it.
-            Ok(_) => self.gate.note_crowded(self.broker.stats_mut(), self.now_ms),
+            Ok(_) => self.accept_filter.note_crowded(self.broker.stats_mut(), self.now_ms),
             Err(error) if !self.is_running() => debug!("listener {listener} closed: {error}"),
             Err(error) => {
                 if self.listeners.pause(listener, self.now_ms) {
@@ -51,7 +51,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         let peer = self.ring.peer(&socket);
         let address = peer.map(|peer| peer.ip().to_canonical());
         // Dropping the socket closes it.
-        let judged = self.gate.judge(kind, address, self.broker.stats_mut(), self.now_ms);
+        let judged = self.accept_filter.check(kind, address, self.broker.stats_mut(), self.now_ms);
         let Ok(pass) = judged else { return };
         let transport = if kind.tls {
             let setup = self.tls.as_deref().expect("a listener with TLS comes with a setup");

@@ -18,7 +18,7 @@
 //! |---|---|
 //! | `links`, `carry`, `link_transfer` | sockets, their unread bytes, links that move |
 //! | `cutter` | bytes cut into packets for the broker |
-//! | `listener`, `gate` | where links come in, and which may |
+//! | `listener`, `accept_filter` | where links come in, and which may |
 //! | `handshakes` | TLS handshakes, a few each turn |
 //! | `inboxes`, `outboxes` | the ways from and to other shards |
 //! | `introductions`, `stopping` | the beginning and the end of a shard |
@@ -28,10 +28,10 @@
 //! | `report` | what a shard tells of itself when it is asked |
 //! | `wheel` | timers |
 
+mod accept_filter;
 mod carry;
 mod crossing;
 mod cutter;
-mod gate;
 mod handshakes;
 mod inboxes;
 mod intake;
@@ -50,7 +50,7 @@ mod turn;
 mod verifier;
 mod wheel;
 
-pub use gate::{Gate, Subnet};
+pub use accept_filter::{AcceptFilter, Subnet};
 pub use inboxes::Inbox;
 pub use link_transfer::LinkTransfer;
 pub use listener::{Listener, ListenerKind, Proxied};

@@ -7,7 +7,7 @@ use crate::ring::{Buffer, Key, Ring};
 use crate::store::Medium;
 use crate::transport::{ProxyHeader, read_proxy_header};
 
-use super::gate::Refused;
+use super::accept_filter::Refused;
 use super::links::conn_of;
 use super::listener::{ListenerKind, Proxied};
 use super::turn::{Clock, Reactor};
@@ -68,7 +68,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
         let (address, port) = (link.caller.address, link.caller.port);
         self.broker.relocate(conn_of(key), address, port);
-        match self.gate.count_in(address, self.broker.stats_mut(), self.now_ms) {
+        match self.accept_filter.count_in(address, self.broker.stats_mut(), self.now_ms) {
             Ok(pass) => {
                 if let Some(link) = self.links.get_mut(key) {
                     link.pass = pass;

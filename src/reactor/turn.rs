@@ -12,7 +12,7 @@ use crate::ring::{Completion, Key, Ring};
 use crate::store::Medium;
 use crate::transport::TlsSetup;
 
-use super::gate::Gate;
+use super::accept_filter::AcceptFilter;
 use super::handshakes::Handshakes;
 use super::inboxes::{Inbox, Inboxes};
 use super::introductions::Introductions;
@@ -50,7 +50,7 @@ pub struct Options<R: Ring, M: Medium<File = R::File>> {
     /// Where to accept.
     pub listeners: Vec<Listener<R::Listener>>,
     /// Who may come in there.
-    pub gate: Gate,
+    pub accept_filter: AcceptFilter,
     /// Ways to the other shards, by shard; none to itself.
     pub outboxes: Vec<Option<Outbox<R::Socket, R::Waker>>>,
     /// Ways from the other shards and the control thread.
@@ -99,7 +99,7 @@ pub struct Reactor<R: Ring, C: Clock, M: Medium<File = R::File>> {
     /// Memory for opening and sealing.
     pub(super) room: Vec<u8>,
     pub(super) listeners: Listeners,
-    pub(super) gate: Gate,
+    pub(super) accept_filter: AcceptFilter,
     pub(super) introductions: Introductions<R::Socket>,
     pub(super) packet_bytes_max: usize,
     pub(super) stopping: Stopping,
@@ -141,7 +141,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             tls: options.tls,
             room: Vec::new(),
             listeners,
-            gate: options.gate,
+            accept_filter: options.accept_filter,
             introductions: Introductions::of(ShardSet::default()),
             packet_bytes_max: options.packet_bytes_max,
             stopping: Stopping::default(),

@@ -13,7 +13,7 @@ use crate::config::{self, Options};
 use crate::disk::FileMedium;
 use crate::logging;
 use crate::mesh::{Bell, Census, Sender};
-use crate::reactor::{self, Clock, Gate, Inbox, Listener, Outbox, Reactor, ShardMessage};
+use crate::reactor::{self, AcceptFilter, Clock, Inbox, Listener, Outbox, Reactor, ShardMessage};
 use crate::ring::{self, ListenSocket, Socket, Waker};
 use crate::store::ClockReading;
 use crate::transport::TlsSetup;
@@ -38,7 +38,7 @@ pub(super) struct Seat {
     pub(super) inboxes: Vec<Inbox<Socket>>,
     pub(super) bells: Vec<Arc<Bell>>,
     pub(super) census: Arc<Census>,
-    pub(super) gate: Gate,
+    pub(super) accept_filter: AcceptFilter,
     pub(super) tls: Option<Arc<TlsSetup>>,
     pub(super) election: Arc<Election>,
     /// What its log finds.
@@ -178,7 +178,7 @@ fn reactor_options<R: SystemRing>(
         verifier: Box::new(desk),
         shard: seat.shard,
         listeners: seat.listeners,
-        gate: seat.gate,
+        accept_filter: seat.accept_filter,
         outboxes: outboxes.collect(),
         inboxes: seat.inboxes,
         bell: own_bell,

@@ -10,7 +10,7 @@ use crate::cpus;
 use crate::disk::Clocks;
 use crate::limits::{MESH_RING_BYTES, VHOSTS_MAX};
 use crate::mesh::{self, AddressBook, AddressLimits, Bell, Census, Sender};
-use crate::reactor::{Gate, Listener, ShardMessage, Subnet};
+use crate::reactor::{AcceptFilter, Listener, ShardMessage, Subnet};
 use crate::ring::{ListenSocket, Socket, Wake, Waker};
 use crate::transport::TlsSetup;
 
@@ -93,7 +93,7 @@ fn seats(
     let shards = u16::try_from(listeners.len()).expect("at most SHARDS_MAX");
     let bells: Vec<Arc<Bell>> = (0..shards).map(|_| Arc::new(Bell::new())).collect();
     let census = Arc::new(Census::new(VHOSTS_MAX));
-    let gate = gates(options);
+    let accept_filter = accept_filters(options);
     let election = Arc::new(Election::new(options.ring, shards.into()));
     let (started, clocks) = (Instant::now(), Clocks::new());
     clocks.warn_if_implausible();
@@ -115,7 +115,7 @@ fn seats(
                 inboxes: vec![(None, receiver)],
                 bells: bells.clone(),
                 census: census.clone(),
-                gate: gate(),
+                accept_filter: accept_filter(),
                 tls: tls.cloned(),
                 election: election.clone(),
                 found: Some(storage.take_found(shard)?),
@@ -137,8 +137,8 @@ fn seats(
     Ok((seats, controls))
 }
 
-/// Makes gates that count in one book.
-fn gates(options: &Options) -> impl Fn() -> Gate {
+/// Makes accept filters that count in one book.
+fn accept_filters(options: &Options) -> impl Fn() -> AcceptFilter {
     let limits = AddressLimits {
         connections_max: options.abuse.address_connections_max,
         connects_per_s: options.abuse.address_connects_per_s,
@@ -146,5 +146,5 @@ fn gates(options: &Options) -> impl Fn() -> Gate {
     let book = Arc::new(AddressBook::new(limits));
     let ranges = options.listeners.proxy_trust.iter();
     let trusted: Vec<_> = ranges.map(|range| Subnet::new(range.address, range.bits)).collect();
-    move || Gate::new(book.clone(), trusted.clone())
+    move || AcceptFilter::new(book.clone(), trusted.clone())
 }

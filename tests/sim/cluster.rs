@@ -15,7 +15,8 @@ use ringmq::broker::{self, Overflow, ShardId, Stats};
 use ringmq::limits::SESSION_BYTES_MAX;
 use ringmq::mesh::{self, Bell, Census, Sender};
 use ringmq::reactor::{
-    AtOnce, Clock, Gate, Inbox, Listener, ListenerKind, Options, Outbox, Reactor, ShardMessage,
+    AcceptFilter, AtOnce, Clock, Inbox, Listener, ListenerKind, Options, Outbox, Reactor,
+    ShardMessage,
 };
 use ringmq::ring::{Ring, Wake};
 use ringmq::store::{CatalogLimits, LogOptions, Losses, Store, StoreOptions};
@@ -105,7 +106,7 @@ impl Cluster {
                     socket: SimListener,
                     kind: ListenerKind { local: true, ..ListenerKind::default() },
                 }],
-                gate: Gate::default(),
+                accept_filter: AcceptFilter::default(),
                 outboxes,
                 inboxes,
                 bell: bells[at].clone(),

@@ -165,7 +165,7 @@ impl World {
         }
         self.wait_for_quiet();
         let lossy = self.is_lossy();
-        self.ledger.judge(lossy);
+        self.ledger.check(lossy);
         let probe = self.clients.len();
         self.clients.push(Client::probe(probe, &mut self.random));
         self.with_client(probe, Client::connect);

@@ -1,4 +1,4 @@
-//! The gate: which links come in at all, by the address they come from.
+//! The accept filter: which links come in at all, by the address they come from.
 //!
 //! A link behind a proxy must come from one that is trusted, and begins with a PROXY header; its
 //! caller is the one that the header names. What an address may have is counted for the caller: at
@@ -63,7 +63,7 @@ impl Quiet {
 
 /// See the module.
 #[derive(Debug)]
-pub struct Gate {
+pub struct AcceptFilter {
     addresses: Arc<AddressBook>,
     trusted: Vec<Subnet>,
     untrusted_log: Quiet,
@@ -72,8 +72,9 @@ pub struct Gate {
     crowd_log: Quiet,
 }
 
-impl Gate {
-    /// A gate that counts in `addresses`, the same book for all shards, and trusts these proxies.
+impl AcceptFilter {
+    /// A filter that counts in `addresses`, the same book for all shards, and trusts these
+    /// proxies.
     pub fn new(addresses: Arc<AddressBook>, trusted: Vec<Subnet>) -> Self {
         let quiet = Quiet::default();
         Self {
@@ -87,7 +88,7 @@ impl Gate {
     }
 
     /// Whether what a listener has just accepted may come in.
-    pub(super) fn judge(
+    pub(super) fn check(
         &mut self,
         kind: ListenerKind,
         address: Option<IpAddr>,
@@ -167,8 +168,8 @@ impl Gate {
     }
 }
 
-impl Default for Gate {
-    /// A gate that lets everybody in and trusts no proxy.
+impl Default for AcceptFilter {
+    /// A filter that lets everybody in and trusts no proxy.
     fn default() -> Self {
         Self::new(Arc::new(AddressBook::new(AddressLimits::default())), Vec::new())
     }
