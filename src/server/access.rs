@@ -10,7 +10,7 @@ use crate::config::{self, Options};
 use crate::disk::Vhosts;
 
 use super::StartError;
-use super::auth::{Desk, Office};
+use super::auth::{Office, PasswordVerifier};
 use super::random::seed;
 
 /// The policy that is in force, and what the next one is made from.
@@ -48,8 +48,8 @@ impl Access {
     }
 
     /// A shard's way to who verifies passwords.
-    pub(super) fn desk(&self, wake: impl Fn() + Send + Sync + 'static) -> Desk {
-        self.office.desk(wake)
+    pub(super) fn verifier(&self, wake: impl Fn() + Send + Sync + 'static) -> PasswordVerifier {
+        self.office.verifier(wake)
     }
 
     /// Reads the files again; what was in force stays so if one of them is faulty.

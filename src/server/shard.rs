@@ -19,7 +19,7 @@ use crate::store::ClockReading;
 use crate::transport::TlsSetup;
 
 use super::StartError;
-use super::auth::Desk;
+use super::auth::PasswordVerifier;
 use super::open_files::room_for_clients;
 use super::random::seed;
 use super::rings::{Election, ShardRing, SystemRing};
@@ -53,7 +53,7 @@ pub(super) struct Seat {
 pub(super) struct Arrangement {
     pub(super) wakers: Vec<Waker>,
     pub(super) medium: FileMedium,
-    pub(super) desk: Desk,
+    pub(super) verifier: PasswordVerifier,
     pub(super) policy: Arc<Policy>,
     pub(super) vhosts: Vec<(u16, String)>,
 }
@@ -112,14 +112,14 @@ fn serve<R: SystemRing>(
     if ready.send((at, Ok((ring.waker(), R::NAME)))).is_err() {
         return Told::default();
     }
-    let Ok(Arrangement { wakers, medium, desk, policy, vhosts }) = arrangement.recv() else {
+    let Ok(Arrangement { wakers, medium, verifier, policy, vhosts }) = arrangement.recv() else {
         return Told::default();
     };
     let clock = SinceStart(seat.started);
     let vhosts = vhosts.iter().map(|(number, name)| (*number, name.as_str()));
     let broker =
         Shard::new(broker_options(&seat, options, seed), store).with_policy(policy, vhosts);
-    let options = reactor_options(seat, options, broker, &wakers, medium, desk);
+    let options = reactor_options(seat, options, broker, &wakers, medium, verifier);
     let reactor = Reactor::new(ring, clock, options);
     match reactor.run() {
         Ok(told) => told,
@@ -163,7 +163,7 @@ fn reactor_options<R: SystemRing>(
     broker: Shard,
     wakers: &[Waker],
     medium: FileMedium,
-    desk: Desk,
+    verifier: PasswordVerifier,
 ) -> reactor::Options<R, FileMedium> {
     let own_bell = seat.bells[usize::from(seat.shard.0)].clone();
     let outboxes = seat.senders.into_iter().zip(&seat.bells).zip(wakers);
@@ -175,7 +175,7 @@ fn reactor_options<R: SystemRing>(
     reactor::Options {
         broker,
         medium,
-        verifier: Box::new(desk),
+        verifier: Box::new(verifier),
         shard: seat.shard,
         listeners: seat.listeners,
         accept_filter: seat.accept_filter,

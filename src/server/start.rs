@@ -68,7 +68,7 @@ pub(super) fn start(
         let arrangement = Arrangement {
             wakers: wakers.clone(),
             medium: storage.medium(shard, waker.clone()),
-            desk: access.desk(move || waker.wake()),
+            verifier: access.verifier(move || waker.wake()),
             policy: access.policy().clone(),
             vhosts: access.vhosts(),
         };

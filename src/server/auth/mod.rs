@@ -39,13 +39,13 @@ use queue::{Lane, Queue};
 /// How much lower helpers stand than shards where both want a CPU.
 const NICENESS: i32 = 10;
 
-/// The helper threads; they end when this and all desks are gone.
+/// The helper threads; they end when this and all verifiers are gone.
 pub(super) struct Office {
     shared: Arc<Shared>,
 }
 
 /// One shard's way to the helpers.
-pub(super) struct Desk {
+pub(super) struct PasswordVerifier {
     shared: Arc<Shared>,
     answers: Receiver<(ConnId, Answer)>,
     reply_to: ReplyTo,
@@ -84,8 +84,8 @@ struct State {
     lines: LineLimit,
     begun: Instant,
     /// Desks there are.
-    desks: usize,
-    /// No more desks will be.
+    verifiers: usize,
+    /// No more verifiers will be.
     closed: bool,
 }
 
@@ -101,7 +101,7 @@ impl Office {
             failures: Failures::new(failures_max),
             lines: LineLimit::default(),
             begun: Instant::now(),
-            desks: 0,
+            verifiers: 0,
             closed: false,
         };
         let shared = Shared { secret, state: Mutex::new(state), changed: Condvar::new() };
@@ -118,11 +118,11 @@ impl Office {
     }
 
     /// A way to the helpers; `wake` is called when an answer is there.
-    pub(super) fn desk(&self, wake: impl Fn() + Send + Sync + 'static) -> Desk {
+    pub(super) fn verifier(&self, wake: impl Fn() + Send + Sync + 'static) -> PasswordVerifier {
         let (sender, answers) = channel();
-        self.shared.lock().desks += 1;
+        self.shared.lock().verifiers += 1;
         let reply_to = ReplyTo { sender, wake: Arc::new(wake) };
-        Desk { shared: self.shared.clone(), answers, reply_to }
+        PasswordVerifier { shared: self.shared.clone(), answers, reply_to }
     }
 
     /// Forgets whose password was right or wrong: passwords may have changed.
@@ -138,14 +138,14 @@ impl Drop for Office {
     }
 }
 
-impl Drop for Desk {
+impl Drop for PasswordVerifier {
     fn drop(&mut self) {
-        self.shared.lock().desks -= 1;
+        self.shared.lock().verifiers -= 1;
         self.shared.changed.notify_all();
     }
 }
 
-impl Verifier for Desk {
+impl Verifier for PasswordVerifier {
     fn ask(&mut self, inquiry: Inquiry) -> Option<Answer> {
         let Inquiry { conn, address, question } = inquiry;
         if question.password.len() > PASSWORD_BYTES_MAX {
@@ -260,7 +260,7 @@ impl Shared {
             if let Some(waiting) = state.queue.pop() {
                 return Some(waiting);
             }
-            if state.closed && state.desks == 0 {
+            if state.closed && state.verifiers == 0 {
                 return None;
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
