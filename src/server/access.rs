@@ -10,7 +10,7 @@ use crate::config::{self, Options};
 use crate::disk::Vhosts;
 
 use super::StartError;
-use super::auth::{Office, PasswordVerifier};
+use super::auth::{PasswordVerifier, VerifierPool};
 use super::random::seed;
 
 /// The policy that is in force, and what the next one is made from.
@@ -18,7 +18,7 @@ pub(super) struct Access {
     sources: Sources,
     vhosts: Vhosts,
     policy: Arc<Policy>,
-    office: Office,
+    pool: VerifierPool,
 }
 
 impl Access {
@@ -32,9 +32,9 @@ impl Access {
         let policy = load(&sources, &mut vhosts).map_err(StartError::Access)?;
         let secret: [[u8; 8]; 4] = std::array::from_fn(|_| seed().to_ne_bytes());
         let secret = std::array::from_fn(|at| secret[at / 8][at % 8]);
-        let office = Office::open(helpers, failures_max, secret)
+        let pool = VerifierPool::open(helpers, failures_max, secret)
             .map_err(|error| StartError::System("start a thread that verifies passwords", error))?;
-        Ok(Self { sources, vhosts, policy, office })
+        Ok(Self { sources, vhosts, policy, pool })
     }
 
     /// What is in force.
@@ -49,13 +49,13 @@ impl Access {
 
     /// A shard's way to who verifies passwords.
     pub(super) fn verifier(&self, wake: impl Fn() + Send + Sync + 'static) -> PasswordVerifier {
-        self.office.verifier(wake)
+        self.pool.verifier(wake)
     }
 
     /// Reads the files again; what was in force stays so if one of them is faulty.
     pub(super) fn reload(&mut self) -> Result<(), LoadError> {
         self.policy = load(&self.sources, &mut self.vhosts)?;
-        self.office.forget();
+        self.pool.forget();
         Ok(())
     }
 }

@@ -40,7 +40,7 @@ use queue::{Lane, Queue};
 const NICENESS: i32 = 10;
 
 /// The helper threads; they end when this and all verifiers are gone.
-pub(super) struct Office {
+pub(super) struct VerifierPool {
     shared: Arc<Shared>,
 }
 
@@ -89,7 +89,7 @@ struct State {
     closed: bool,
 }
 
-impl Office {
+impl VerifierPool {
     /// Starts helper threads. `failures_max`: `--auth-failures-max`, 0: no bound.
     ///
     /// # Errors
@@ -105,16 +105,16 @@ impl Office {
             closed: false,
         };
         let shared = Shared { secret, state: Mutex::new(state), changed: Condvar::new() };
-        let office = Self { shared: Arc::new(shared) };
+        let pool = Self { shared: Arc::new(shared) };
         for number in 0..helpers {
-            let shared = office.shared.clone();
+            let shared = pool.shared.clone();
             let helper = move || {
                 lower_priority();
                 shared.work();
             };
             thread::Builder::new().name(format!("ringmq-auth-{number}")).spawn(helper)?;
         }
-        Ok(office)
+        Ok(pool)
     }
 
     /// A way to the helpers; `wake` is called when an answer is there.
@@ -131,7 +131,7 @@ impl Office {
     }
 }
 
-impl Drop for Office {
+impl Drop for VerifierPool {
     fn drop(&mut self) {
         self.shared.lock().closed = true;
         self.shared.changed.notify_all();

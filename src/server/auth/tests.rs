@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::failures::Failures;
 use super::memory::Memory;
 use super::queue::{Lane, Queue};
-use super::{Office, PasswordVerifier};
+use super::{PasswordVerifier, VerifierPool};
 use crate::access::{Identity, Question, Secret};
 use crate::broker::{Answer, ConnId, Inquiry};
 use crate::limits::{AUTH_ADDRESSES_MAX, AUTH_REMEMBERED_MAX, AUTH_SUSPECTS_MAX, AUTH_WAITING_MAX};
@@ -23,16 +23,16 @@ struct Counter {
     verifier: PasswordVerifier,
     woken: Receiver<()>,
     secret: Arc<Secret>,
-    _office: Office,
+    _office: VerifierPool,
 }
 
 impl Counter {
     fn open(failures_max: u32) -> Self {
-        let office = Office::open(2, failures_max, [7; 32]).expect("there are threads");
+        let pool = VerifierPool::open(2, failures_max, [7; 32]).expect("there are threads");
         let (sender, woken) = channel();
-        let verifier = office.verifier(move || sender.send(()).expect("the test listens"));
+        let verifier = pool.verifier(move || sender.send(()).expect("the test listens"));
         let secret = Arc::new(Secret::parse(SECRET).expect("it is well formed"));
-        Self { verifier, woken, secret, _office: office }
+        Self { verifier, woken, secret, _office: pool }
     }
 
     fn ask(&mut self, slot: u32, address: IpAddr, password: &str, known: bool) -> Option<Answer> {
