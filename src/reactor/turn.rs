@@ -78,7 +78,7 @@ pub struct Reactor<R: Ring, C: Clock, M: Medium<File = R::File>> {
     storage: Storage<M>,
     verifier: Box<dyn Verifier>,
     /// Passwords that are being verified.
-    inquiries: usize,
+    password_checks: usize,
     pub(super) shard: ShardId,
     pub(super) links: Links<R::Socket>,
     pub(super) outboxes: Outboxes<R::Socket, R::Waker>,
@@ -124,7 +124,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             broker: options.broker,
             storage: Storage::new(options.medium),
             verifier: options.verifier,
-            inquiries: 0,
+            password_checks: 0,
             shard: options.shard,
             links: Links::new(),
             outboxes: Outboxes::new(options.outboxes, options.census, options.clients_max),
@@ -351,20 +351,20 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                     Event::Close(conn) => self.close_link(key_of(conn)),
                 }
             }
-            let Some(inquiry) = self.broker.next_inquiry() else { return };
-            let conn = inquiry.conn;
-            match self.verifier.ask(inquiry) {
+            let Some(check) = self.broker.next_inquiry() else { return };
+            let conn = check.conn;
+            match self.verifier.ask(check) {
                 Some(answer) => self.broker.handle_verified(conn, answer),
-                None => self.inquiries += 1,
+                None => self.password_checks += 1,
             }
         }
     }
 
     fn hear_verifier(&mut self) {
-        while self.inquiries > 0
+        while self.password_checks > 0
             && let Some((conn, answer)) = self.verifier.next_answer()
         {
-            self.inquiries -= 1;
+            self.password_checks -= 1;
             self.broker.handle_verified(conn, answer);
         }
     }

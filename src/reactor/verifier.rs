@@ -4,8 +4,8 @@ use crate::broker::{Answer, ConnId, Inquiry};
 
 /// Verifies passwords off the shard's thread, and wakes the shard when an answer is there.
 pub trait Verifier: Send {
-    /// Takes an inquiry; answers at once if it can.
-    fn ask(&mut self, inquiry: Inquiry) -> Option<Answer>;
+    /// Takes a password to be checked; answers at once if it can.
+    fn ask(&mut self, check: Inquiry) -> Option<Answer>;
 
     /// An answer that came.
     fn next_answer(&mut self) -> Option<(ConnId, Answer)>;
@@ -17,8 +17,8 @@ pub trait Verifier: Send {
 pub struct AtOnce;
 
 impl Verifier for AtOnce {
-    fn ask(&mut self, inquiry: Inquiry) -> Option<Answer> {
-        Some(if inquiry.question.verify() { Answer::Right } else { Answer::Wrong })
+    fn ask(&mut self, check: Inquiry) -> Option<Answer> {
+        Some(if check.question.verify() { Answer::Right } else { Answer::Wrong })
     }
 
     fn next_answer(&mut self) -> Option<(ConnId, Answer)> {

@@ -146,8 +146,8 @@ impl Drop for PasswordVerifier {
 }
 
 impl Verifier for PasswordVerifier {
-    fn ask(&mut self, inquiry: Inquiry) -> Option<Answer> {
-        let Inquiry { conn, address, question } = inquiry;
+    fn ask(&mut self, check: Inquiry) -> Option<Answer> {
+        let Inquiry { conn, address, question } = check;
         if question.password.len() > PASSWORD_BYTES_MAX {
             return Some(Answer::Wrong);
         }

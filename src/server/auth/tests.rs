@@ -23,7 +23,7 @@ struct Counter {
     verifier: PasswordVerifier,
     woken: Receiver<()>,
     secret: Arc<Secret>,
-    _office: VerifierPool,
+    _pool: VerifierPool,
 }
 
 impl Counter {
@@ -32,7 +32,7 @@ impl Counter {
         let (sender, woken) = channel();
         let verifier = pool.verifier(move || sender.send(()).expect("the test listens"));
         let secret = Arc::new(Secret::parse(SECRET).expect("it is well formed"));
-        Self { verifier, woken, secret, _office: pool }
+        Self { verifier, woken, secret, _pool: pool }
     }
 
     fn ask(&mut self, slot: u32, address: IpAddr, password: &str, known: bool) -> Option<Answer> {
