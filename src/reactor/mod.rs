@@ -57,4 +57,4 @@ pub use listener::{Listener, ListenerKind, Proxied};
 pub use outboxes::{Outbox, ShardMessage};
 pub use report::Report;
 pub use turn::{Clock, Options, Reactor};
-pub use verifier::{AtOnce, Verifier};
+pub use verifier::{InlineVerifier, Verifier};

@@ -14,9 +14,9 @@ pub trait Verifier: Send {
 /// Lets everybody in whose password is right, at once and in the shard's own thread: for
 /// simulations.
 #[derive(Clone, Copy, Debug)]
-pub struct AtOnce;
+pub struct InlineVerifier;
 
-impl Verifier for AtOnce {
+impl Verifier for InlineVerifier {
     fn ask(&mut self, check: Inquiry) -> Option<Answer> {
         Some(if check.question.verify() { Answer::Right } else { Answer::Wrong })
     }

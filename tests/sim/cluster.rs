@@ -15,7 +15,7 @@ use ringmq::broker::{self, Overflow, ShardId, Stats};
 use ringmq::limits::SESSION_BYTES_MAX;
 use ringmq::mesh::{self, Bell, Census, Sender};
 use ringmq::reactor::{
-    AcceptFilter, AtOnce, Clock, Inbox, Listener, ListenerKind, Options, Outbox, Reactor,
+    AcceptFilter, Clock, Inbox, InlineVerifier, Listener, ListenerKind, Options, Outbox, Reactor,
     ShardMessage,
 };
 use ringmq::ring::{Ring, Wake};
@@ -100,7 +100,7 @@ impl Cluster {
             let options = Options {
                 broker: broker::Shard::new(broker_options(plan, ShardId(shard), now_ms), store),
                 medium: SimMedium::new(kernel, at),
-                verifier: Box::new(AtOnce),
+                verifier: Box::new(InlineVerifier),
                 shard: ShardId(shard),
                 listeners: vec![Listener {
                     socket: SimListener,
