@@ -27,7 +27,7 @@ use super::storage::{self, FoundShard};
 use super::{access, heap};
 
 /// What one shard's thread begins with.
-pub(super) struct Seat {
+pub(super) struct ShardSetup {
     pub(super) shard: ShardId,
     pub(super) shards: u16,
     pub(super) cpu: Option<usize>,
@@ -66,20 +66,20 @@ pub(super) type Told = (Stats, Vec<VhostReport>);
 
 /// Makes its ring and serves until the broker stops.
 pub(super) fn run_shard(
-    seat: Seat,
+    setup: ShardSetup,
     options: &Options,
     ready: &mpsc::Sender<Ready>,
     arrangement: &Mailbox<Arrangement>,
 ) -> Told {
-    let at = usize::from(seat.shard.0);
-    if let Some(cpu) = seat.cpu {
+    let at = usize::from(setup.shard.0);
+    if let Some(cpu) = setup.cpu {
         pin(cpu);
     }
-    let worker_cpus = seat.worker_cpus.clone();
+    let worker_cpus = setup.worker_cpus.clone();
     let ring_options = ring::Options { worker_cpus, ..ring::Options::default() };
-    match seat.election.ring(&ring_options) {
-        Ok(ShardRing::Uring(ring)) => serve(ring, seat, options, ready, arrangement),
-        Ok(ShardRing::Epoll(ring)) => serve(ring, seat, options, ready, arrangement),
+    match setup.election.ring(&ring_options) {
+        Ok(ShardRing::Uring(ring)) => serve(ring, setup, options, ready, arrangement),
+        Ok(ShardRing::Epoll(ring)) => serve(ring, setup, options, ready, arrangement),
         Err(error) => {
             // The starter gone means it has failed already.
             let _gone = ready.send((at, Err(error)));
@@ -91,16 +91,16 @@ pub(super) fn run_shard(
 /// What a shard does when it has its ring.
 fn serve<R: SystemRing>(
     ring: R,
-    mut seat: Seat,
+    mut setup: ShardSetup,
     options: &Options,
     ready: &mpsc::Sender<Ready>,
     arrangement: &Mailbox<Arrangement>,
 ) -> Told {
-    let at = usize::from(seat.shard.0);
+    let at = usize::from(setup.shard.0);
     let seed = seed();
-    let found = seat.found.take().expect("it is opened once");
+    let found = setup.found.take().expect("it is opened once");
     let store_options =
-        storage::store_options(options, seat.shard.0, seat.shards, seed, seat.clocks);
+        storage::store_options(options, setup.shard.0, setup.shards, seed, setup.clocks);
     let store = match storage::open_store(&store_options, found) {
         Ok(store) => store,
         Err(error) => {
@@ -115,11 +115,11 @@ fn serve<R: SystemRing>(
     let Ok(Arrangement { wakers, medium, verifier, policy, vhosts }) = arrangement.recv() else {
         return Told::default();
     };
-    let clock = SinceStart(seat.started);
+    let clock = SinceStart(setup.started);
     let vhosts = vhosts.iter().map(|(number, name)| (*number, name.as_str()));
     let broker =
-        Shard::new(broker_options(&seat, options, seed), store).with_policy(policy, vhosts);
-    let options = reactor_options(seat, options, broker, &wakers, medium, verifier);
+        Shard::new(broker_options(&setup, options, seed), store).with_policy(policy, vhosts);
+    let options = reactor_options(setup, options, broker, &wakers, medium, verifier);
     let reactor = Reactor::new(ring, clock, options);
     match reactor.run() {
         Ok(told) => told,
@@ -132,10 +132,10 @@ fn serve<R: SystemRing>(
     }
 }
 
-fn broker_options(seat: &Seat, options: &Options, seed: u64) -> broker::Options {
+fn broker_options(setup: &ShardSetup, options: &Options, seed: u64) -> broker::Options {
     broker::Options {
-        shard: seat.shard,
-        shards: seat.shards,
+        shard: setup.shard,
+        shards: setup.shards,
         outgoing_bytes_max: options.outgoing_bytes_max,
         qos0_patience_ms: options.qos0_patience_ms,
         inflight_max: options.inflight_max,
@@ -145,7 +145,7 @@ fn broker_options(seat: &Seat, options: &Options, seed: u64) -> broker::Options 
         },
         subscriptions_max: options.abuse.subscriptions_max,
         topic_levels_max: options.abuse.topic_levels_max,
-        session_bytes_max: seat.session_bytes_max,
+        session_bytes_max: setup.session_bytes_max,
         session_overflow: storage::overflow(options),
         session_expiry_ms: storage::expiry_ms(options),
         on_denied: access::on_denied(options),
@@ -158,34 +158,34 @@ fn broker_options(seat: &Seat, options: &Options, seed: u64) -> broker::Options 
 }
 
 fn reactor_options<R: SystemRing>(
-    seat: Seat,
+    setup: ShardSetup,
     options: &Options,
     broker: Shard,
     wakers: &[Waker],
     medium: FileMedium,
     verifier: PasswordVerifier,
 ) -> reactor::Options<R, FileMedium> {
-    let own_bell = seat.bells[usize::from(seat.shard.0)].clone();
-    let outboxes = seat.senders.into_iter().zip(&seat.bells).zip(wakers);
+    let own_bell = setup.bells[usize::from(setup.shard.0)].clone();
+    let outboxes = setup.senders.into_iter().zip(&setup.bells).zip(wakers);
     let outboxes = outboxes.map(|((sender, bell), waker)| {
         Some(Outbox { sender: sender?, bell: bell.clone(), waker: waker.clone() })
     });
     let asked = options.connections_max;
-    let room = room_for_clients(usize::from(seat.shards), seat.listeners.len());
+    let room = room_for_clients(usize::from(setup.shards), setup.listeners.len());
     reactor::Options {
         broker,
         medium,
         verifier: Box::new(verifier),
-        shard: seat.shard,
-        listeners: seat.listeners,
-        accept_filter: seat.accept_filter,
+        shard: setup.shard,
+        listeners: setup.listeners,
+        accept_filter: setup.accept_filter,
         outboxes: outboxes.collect(),
-        inboxes: seat.inboxes,
+        inboxes: setup.inboxes,
         bell: own_bell,
-        census: seat.census,
+        census: setup.census,
         clients_max: room.map_or(asked, |room| asked.min(room)),
         packet_bytes_max: options.packet_bytes_max,
-        tls: seat.tls,
+        tls: setup.tls,
         trim_heap: heap::trim,
     }
 }

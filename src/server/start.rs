@@ -18,7 +18,7 @@ use super::StartError;
 use super::access::Access;
 use super::control::Control;
 use super::rings::Election;
-use super::shard::{Arrangement, Ready, Seat, Told, run_shard};
+use super::shard::{Arrangement, Ready, ShardSetup, Told, run_shard};
 use super::storage::Storage;
 
 /// The control thread's ways to the shards.
@@ -37,17 +37,17 @@ pub(super) fn start(
     access: &Access,
 ) -> Result<Started, StartError> {
     let shards = listeners.len();
-    let (seats, control_senders) = seats(options, listeners, tls, pins, storage)?;
-    let bells = seats[0].bells.clone();
+    let (setups, control_senders) = setups(options, listeners, tls, pins, storage)?;
+    let bells = setups[0].bells.clone();
     let (ready_sender, ready) = mpsc::channel::<Ready>();
     let (mut threads, mut mailboxes) = (Vec::new(), Vec::new());
-    for seat in seats {
+    for setup in setups {
         let (wakers_sender, wakers) = mpsc::channel();
         mailboxes.push(wakers_sender);
         let (options, ready_sender) = (options.clone(), ready_sender.clone());
         let thread = thread::Builder::new()
-            .name(format!("shard-{}", seat.shard.0))
-            .spawn(move || run_shard(seat, &options, &ready_sender, &wakers))
+            .name(format!("shard-{}", setup.shard.0))
+            .spawn(move || run_shard(setup, &options, &ready_sender, &wakers))
             .map_err(|error| StartError::System("start a thread for a shard", error))?;
         threads.push(thread);
     }
@@ -82,13 +82,13 @@ pub(super) fn start(
 }
 
 /// Connects every shard with every other, and the control thread with all.
-fn seats(
+fn setups(
     options: &Options,
     listeners: Vec<Vec<Listener<ListenSocket>>>,
     tls: Option<&Arc<TlsSetup>>,
     pins: Option<&[usize]>,
     storage: &mut Storage,
-) -> Result<(Vec<Seat>, Controls), StartError> {
+) -> Result<(Vec<ShardSetup>, Controls), StartError> {
     let session_bytes_max = storage.session_bytes_max(options);
     let shards = u16::try_from(listeners.len()).expect("at most SHARDS_MAX");
     let bells: Vec<Arc<Bell>> = (0..shards).map(|_| Arc::new(Bell::new())).collect();
@@ -98,14 +98,14 @@ fn seats(
     let (started, clocks) = (Instant::now(), Clocks::new());
     clocks.warn_if_implausible();
     let mut controls = Vec::new();
-    let seats: Result<Vec<Seat>, StartError> = (0..shards)
+    let setups: Result<Vec<ShardSetup>, StartError> = (0..shards)
         .zip(listeners)
         .map(|(shard, listeners)| {
             let (sender, receiver) = mesh::channel(4096);
             controls.push(sender);
             let cpu = pins.map(|cpus| cpus[usize::from(shard)]);
             let worker_cpus = pins.zip(cpu).map(|(cpus, cpu)| cpus::apart_from(cpus, cpu));
-            Ok(Seat {
+            Ok(ShardSetup {
                 shard: ShardId(shard),
                 shards,
                 cpu,
@@ -125,16 +125,16 @@ fn seats(
             })
         })
         .collect();
-    let mut seats = seats?;
+    let mut setups = setups?;
     for from in 0..usize::from(shards) {
         for to in (0..usize::from(shards)).filter(|to| *to != from) {
             let (sender, receiver) = mesh::channel(MESH_RING_BYTES);
-            let from_shard = seats[from].shard;
-            seats[from].senders[to] = Some(sender);
-            seats[to].inboxes.push((Some(from_shard), receiver));
+            let from_shard = setups[from].shard;
+            setups[from].senders[to] = Some(sender);
+            setups[to].inboxes.push((Some(from_shard), receiver));
         }
     }
-    Ok((seats, controls))
+    Ok((setups, controls))
 }
 
 /// Makes accept filters that count in one book.
