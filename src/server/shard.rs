@@ -1,7 +1,8 @@
 //! One shard's thread: what it begins with, and what it is made of.
 
 use std::process;
-use std::sync::{Arc, mpsc, mpsc::Receiver as Mailbox};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
 use std::time::Instant;
 
 use log::{debug, error, warn};
@@ -50,7 +51,7 @@ pub(super) struct ShardSetup {
 }
 
 /// What a shard must know before it begins, when all have their rings.
-pub(super) struct Arrangement {
+pub(super) struct ShardStart {
     pub(super) wakers: Vec<Waker>,
     pub(super) medium: FileMedium,
     pub(super) verifier: PasswordVerifier,
@@ -69,7 +70,7 @@ pub(super) fn run_shard(
     setup: ShardSetup,
     options: &Options,
     ready: &mpsc::Sender<Ready>,
-    arrangement: &Mailbox<Arrangement>,
+    shard_start: &Receiver<ShardStart>,
 ) -> Told {
     let at = usize::from(setup.shard.0);
     if let Some(cpu) = setup.cpu {
@@ -78,8 +79,8 @@ pub(super) fn run_shard(
     let worker_cpus = setup.worker_cpus.clone();
     let ring_options = ring::Options { worker_cpus, ..ring::Options::default() };
     match setup.election.ring(&ring_options) {
-        Ok(ShardRing::Uring(ring)) => serve(ring, setup, options, ready, arrangement),
-        Ok(ShardRing::Epoll(ring)) => serve(ring, setup, options, ready, arrangement),
+        Ok(ShardRing::Uring(ring)) => serve(ring, setup, options, ready, shard_start),
+        Ok(ShardRing::Epoll(ring)) => serve(ring, setup, options, ready, shard_start),
         Err(error) => {
             // The starter gone means it has failed already.
             let _gone = ready.send((at, Err(error)));
@@ -94,7 +95,7 @@ fn serve<R: SystemRing>(
     mut setup: ShardSetup,
     options: &Options,
     ready: &mpsc::Sender<Ready>,
-    arrangement: &Mailbox<Arrangement>,
+    shard_start: &Receiver<ShardStart>,
 ) -> Told {
     let at = usize::from(setup.shard.0);
     let seed = seed();
@@ -112,7 +113,7 @@ fn serve<R: SystemRing>(
     if ready.send((at, Ok((ring.waker(), R::NAME)))).is_err() {
         return Told::default();
     }
-    let Ok(Arrangement { wakers, medium, verifier, policy, vhosts }) = arrangement.recv() else {
+    let Ok(ShardStart { wakers, medium, verifier, policy, vhosts }) = shard_start.recv() else {
         return Told::default();
     };
     let clock = SinceStart(setup.started);

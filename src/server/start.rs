@@ -18,7 +18,7 @@ use super::StartError;
 use super::access::Access;
 use super::control::Control;
 use super::rings::Election;
-use super::shard::{Arrangement, Ready, ShardSetup, Told, run_shard};
+use super::shard::{Ready, ShardSetup, ShardStart, Told, run_shard};
 use super::storage::Storage;
 
 /// The control thread's ways to the shards.
@@ -40,14 +40,14 @@ pub(super) fn start(
     let (setups, control_senders) = setups(options, listeners, tls, pins, storage)?;
     let bells = setups[0].bells.clone();
     let (ready_sender, ready) = mpsc::channel::<Ready>();
-    let (mut threads, mut mailboxes) = (Vec::new(), Vec::new());
+    let (mut threads, mut start_senders) = (Vec::new(), Vec::new());
     for setup in setups {
-        let (wakers_sender, wakers) = mpsc::channel();
-        mailboxes.push(wakers_sender);
+        let (start_sender, shard_start) = mpsc::channel();
+        start_senders.push(start_sender);
         let (options, ready_sender) = (options.clone(), ready_sender.clone());
         let thread = thread::Builder::new()
             .name(format!("shard-{}", setup.shard.0))
-            .spawn(move || run_shard(setup, &options, &ready_sender, &wakers))
+            .spawn(move || run_shard(setup, &options, &ready_sender, &shard_start))
             .map_err(|error| StartError::System("start a thread for a shard", error))?;
         threads.push(thread);
     }
@@ -63,9 +63,9 @@ pub(super) fn start(
         }
     }
     let wakers: Vec<Waker> = wakers.into_iter().flatten().collect();
-    for (shard, mailbox) in mailboxes.into_iter().enumerate() {
+    for (shard, start_sender) in start_senders.into_iter().enumerate() {
         let waker = wakers[shard].clone();
-        let arrangement = Arrangement {
+        let shard_start = ShardStart {
             wakers: wakers.clone(),
             medium: storage.medium(shard, waker.clone()),
             verifier: access.verifier(move || waker.wake()),
@@ -73,7 +73,7 @@ pub(super) fn start(
             vhosts: access.vhosts(),
         };
         // A thread that is gone has panicked, and said so.
-        let _gone = mailbox.send(arrangement);
+        let _gone = start_sender.send(shard_start);
     }
     let controls = control_senders.into_iter().zip(bells).zip(wakers);
     let controls =
