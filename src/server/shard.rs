@@ -63,7 +63,7 @@ pub(super) struct ShardStart {
 pub(super) type Ready = (usize, Result<(Waker, &'static str), StartError>);
 
 /// What a shard tells at its end.
-pub(super) type Told = (Stats, Vec<VhostReport>);
+pub(super) type ShardResult = (Stats, Vec<VhostReport>);
 
 /// Makes its ring and serves until the broker stops.
 pub(super) fn run_shard(
@@ -71,7 +71,7 @@ pub(super) fn run_shard(
     options: &Options,
     ready: &mpsc::Sender<Ready>,
     shard_start: &Receiver<ShardStart>,
-) -> Told {
+) -> ShardResult {
     let at = usize::from(setup.shard.0);
     if let Some(cpu) = setup.cpu {
         pin(cpu);
@@ -84,7 +84,7 @@ pub(super) fn run_shard(
         Err(error) => {
             // The starter gone means it has failed already.
             let _gone = ready.send((at, Err(error)));
-            Told::default()
+            ShardResult::default()
         }
     }
 }
@@ -96,7 +96,7 @@ fn serve<R: SystemRing>(
     options: &Options,
     ready: &mpsc::Sender<Ready>,
     shard_start: &Receiver<ShardStart>,
-) -> Told {
+) -> ShardResult {
     let at = usize::from(setup.shard.0);
     let seed = seed();
     let found = setup.found.take().expect("it is opened once");
@@ -106,15 +106,15 @@ fn serve<R: SystemRing>(
         Ok(store) => store,
         Err(error) => {
             let _gone = ready.send((at, Err(error)));
-            return Told::default();
+            return ShardResult::default();
         }
     };
     debug!("{}", ring.describe());
     if ready.send((at, Ok((ring.waker(), R::NAME)))).is_err() {
-        return Told::default();
+        return ShardResult::default();
     }
     let Ok(ShardStart { wakers, medium, verifier, policy, vhosts }) = shard_start.recv() else {
-        return Told::default();
+        return ShardResult::default();
     };
     let clock = SinceStart(setup.started);
     let vhosts = vhosts.iter().map(|(number, name)| (*number, name.as_str()));

@@ -18,14 +18,14 @@ use super::StartError;
 use super::access::Access;
 use super::control::Control;
 use super::rings::Election;
-use super::shard::{Ready, ShardSetup, ShardStart, Told, run_shard};
+use super::shard::{Ready, ShardResult, ShardSetup, ShardStart, run_shard};
 use super::storage::Storage;
 
 /// The control thread's ways to the shards.
 type Controls = Vec<Sender<ShardMessage<Socket>>>;
 
 /// With the name of the ring that all shards use.
-pub(super) type Started = (Vec<thread::JoinHandle<Told>>, Vec<Control>, &'static str);
+pub(super) type Started = (Vec<thread::JoinHandle<ShardResult>>, Vec<Control>, &'static str);
 
 /// Starts the threads; each makes its own ring, then all learn how to wake each other.
 pub(super) fn start(
