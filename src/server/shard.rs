@@ -23,7 +23,7 @@ use super::StartError;
 use super::auth::PasswordVerifier;
 use super::open_files::room_for_clients;
 use super::random::seed;
-use super::rings::{Election, ShardRing, SystemRing};
+use super::rings::{RingChoice, ShardRing, SystemRing};
 use super::storage::{self, FoundShard};
 use super::{access, heap};
 
@@ -41,7 +41,7 @@ pub(super) struct ShardSetup {
     pub(super) census: Arc<Census>,
     pub(super) accept_filter: AcceptFilter,
     pub(super) tls: Option<Arc<TlsSetup>>,
-    pub(super) election: Arc<Election>,
+    pub(super) ring_choice: Arc<RingChoice>,
     /// What its log finds.
     pub(super) found: Option<FoundShard>,
     pub(super) session_bytes_max: u64,
@@ -78,7 +78,7 @@ pub(super) fn run_shard(
     }
     let worker_cpus = setup.worker_cpus.clone();
     let ring_options = ring::Options { worker_cpus, ..ring::Options::default() };
-    match setup.election.ring(&ring_options) {
+    match setup.ring_choice.ring(&ring_options) {
         Ok(ShardRing::Uring(ring)) => serve(ring, setup, options, ready, shard_start),
         Ok(ShardRing::Epoll(ring)) => serve(ring, setup, options, ready, shard_start),
         Err(error) => {

@@ -17,7 +17,7 @@ use crate::transport::TlsSetup;
 use super::StartError;
 use super::access::Access;
 use super::control::Control;
-use super::rings::Election;
+use super::rings::RingChoice;
 use super::shard::{Ready, ShardResult, ShardSetup, ShardStart, run_shard};
 use super::storage::Storage;
 
@@ -94,7 +94,7 @@ fn setups(
     let bells: Vec<Arc<Bell>> = (0..shards).map(|_| Arc::new(Bell::new())).collect();
     let census = Arc::new(Census::new(VHOSTS_MAX));
     let accept_filter = accept_filters(options);
-    let election = Arc::new(Election::new(options.ring, shards.into()));
+    let ring_choice = Arc::new(RingChoice::new(options.ring, shards.into()));
     let (started, clocks) = (Instant::now(), Clocks::new());
     clocks.warn_if_implausible();
     let mut controls = Vec::new();
@@ -117,7 +117,7 @@ fn setups(
                 census: census.clone(),
                 accept_filter: accept_filter(),
                 tls: tls.cloned(),
-                election: election.clone(),
+                ring_choice: ring_choice.clone(),
                 found: Some(storage.take_found(shard)?),
                 session_bytes_max,
                 started,
