@@ -9,7 +9,7 @@ use crate::limits::{
     CONNECTIONS_DEFAULT, SEGMENT_BYTES_FIRST, SESSION_QUOTA_BYTES_MAX, SPARE_FILES,
 };
 
-use super::listeners::Open;
+use super::listeners::OpenListener;
 use super::open_files::room_for_clients;
 use super::tls;
 
@@ -24,7 +24,7 @@ pub(super) struct Announcement<'a> {
     pub(super) ring: &'static str,
     pub(super) pinned: bool,
     pub(super) cpus: &'a Cpus,
-    pub(super) opened: &'a [Open],
+    pub(super) opened: &'a [OpenListener],
     /// Bytes of messages that may wait for one session.
     pub(super) session_bytes_max: u64,
     /// Bytes of the file system.
@@ -135,7 +135,7 @@ impl Announcement<'_> {
     /// Says where clients may come in.
     fn log_listeners(&self) {
         let open = self.opened.iter().filter(|open| !open.listen.is_local());
-        for Open { listen, .. } in open.filter(|_| self.options.access.allow_anonymous) {
+        for OpenListener { listen, .. } in open.filter(|_| self.options.access.allow_anonymous) {
             let at = &listen.at;
             warn!("{at} is reachable from other hosts, and --allow-anonymous lets all in");
         }

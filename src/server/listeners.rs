@@ -33,12 +33,12 @@ const BIND_TRIES: u32 = 10;
 const BIND_PAUSE: Duration = Duration::from_millis(100);
 
 /// What is listened on, with the port that the kernel chose.
-pub(super) struct Open {
+pub(super) struct OpenListener {
     pub(super) listen: Listen,
     tls: bool,
 }
 
-impl fmt::Display for Open {
+impl fmt::Display for OpenListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let tls = if self.tls { " with TLS" } else { "" };
         let proxy = if self.listen.proxy { ", behind a proxy" } else { "" };
@@ -51,7 +51,7 @@ pub(super) struct Listeners {
     /// By shard.
     pub(super) shards: Vec<Vec<Listener<ListenSocket>>>,
     /// Each once.
-    pub(super) opened: Vec<Open>,
+    pub(super) opened: Vec<OpenListener>,
     /// Removes the sockets' files when it is dropped.
     pub(super) files: Vec<SocketFile>,
 }
@@ -91,7 +91,7 @@ impl Listeners {
                     }
                 }
             }
-            listeners.opened.push(Open { listen, tls });
+            listeners.opened.push(OpenListener { listen, tls });
         }
         Ok(listeners)
     }
