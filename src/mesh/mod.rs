@@ -11,9 +11,9 @@
 
 mod addresses;
 mod bell;
+mod shared_counts;
 mod spsc;
 mod sync;
-mod tally;
 
 #[cfg(all(test, loom))]
 mod loom;
@@ -22,5 +22,5 @@ mod tests;
 
 pub use addresses::{AddressBook, AddressLimits, AddressPass, AddressRefusal, Entry};
 pub use bell::Bell;
+pub use shared_counts::{CountsFull, CountsMax, SharedCount, SharedCounts};
 pub use spsc::{Full, Receiver, Record, Sender, channel};
-pub use tally::{Census, CensusFull, CensusMax, Tally};

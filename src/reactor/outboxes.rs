@@ -12,7 +12,7 @@ use bytes::Bytes;
 use crate::access::Policy;
 use crate::broker::{Crowd, Peers, SessionName, ShardId, ShardSet};
 use crate::limits::{LARGE_BYTES_MAX, SHARE_BYTES_MIN};
-use crate::mesh::{Bell, Census, CensusFull, CensusMax, Sender};
+use crate::mesh::{Bell, CountsFull, CountsMax, Sender, SharedCounts};
 use crate::ring::Wake;
 
 use super::link_transfer::LinkTransfer;
@@ -72,14 +72,14 @@ pub(super) struct Outboxes<S: Send, W> {
     large_bytes: usize,
     /// Records in all of `waiting`.
     waiting_count: usize,
-    census: Arc<Census>,
+    client_counts: Arc<SharedCounts>,
     clients_max: usize,
 }
 
 impl<S: Send, W: Wake> Outboxes<S, W> {
     pub(super) fn new(
         boxes: Vec<Option<Outbox<S, W>>>,
-        census: Arc<Census>,
+        client_counts: Arc<SharedCounts>,
         clients_max: usize,
     ) -> Self {
         let waiting = boxes.iter().map(|_| VecDeque::new()).collect();
@@ -92,7 +92,7 @@ impl<S: Send, W: Wake> Outboxes<S, W> {
             large,
             large_bytes: 0,
             waiting_count: 0,
-            census,
+            client_counts,
             clients_max,
         }
     }
@@ -226,14 +226,14 @@ impl<S: Send, W: Wake> Peers for Outboxes<S, W> {
 
     fn admit(&mut self, vhost: u16, vhost_max: u64) -> Result<(), Crowd> {
         let part = usize::try_from(vhost_max).unwrap_or(usize::MAX);
-        let max = CensusMax { all: self.clients_max, part };
-        self.census.try_take(usize::from(vhost), max).map_err(|full| match full {
-            CensusFull::All => Crowd::Broker,
-            CensusFull::Part => Crowd::Vhost,
+        let max = CountsMax { all: self.clients_max, part };
+        self.client_counts.try_take(usize::from(vhost), max).map_err(|full| match full {
+            CountsFull::All => Crowd::Broker,
+            CountsFull::Part => Crowd::Vhost,
         })
     }
 
     fn leave(&mut self, vhost: u16) {
-        self.census.give_back(usize::from(vhost));
+        self.client_counts.give_back(usize::from(vhost));
     }
 }

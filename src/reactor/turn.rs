@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::broker::{Context, Event, Flow, Shard, ShardId, ShardSet, Stats, VhostReport};
 use crate::chunk::Batch;
 use crate::limits::RECLAIM_SLOTS_MAX;
-use crate::mesh::{Bell, Census};
+use crate::mesh::{Bell, SharedCounts};
 use crate::ring::{Completion, Key, Ring};
 use crate::store::Medium;
 use crate::transport::TlsSetup;
@@ -58,7 +58,7 @@ pub struct Options<R: Ring, M: Medium<File = R::File>> {
     /// Tells others whether this shard sleeps.
     pub bell: Arc<Bell>,
     /// Counts clients of all shards.
-    pub census: Arc<Census>,
+    pub client_counts: Arc<SharedCounts>,
     /// `--max-connections`.
     pub clients_max: usize,
     /// `--max-packet-size`.
@@ -127,7 +127,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             password_checks: 0,
             shard: options.shard,
             links: Links::new(),
-            outboxes: Outboxes::new(options.outboxes, options.census, options.clients_max),
+            outboxes: Outboxes::new(options.outboxes, options.client_counts, options.clients_max),
             inboxes: Inboxes::new(options.inboxes),
             bell: options.bell,
             wheel: Wheel::new(now_ms),

@@ -13,7 +13,7 @@ use crate::broker::{self, Shard, ShardId, Stats, VhostReport};
 use crate::config::{self, Options};
 use crate::disk::FileMedium;
 use crate::logging;
-use crate::mesh::{Bell, Census, Sender};
+use crate::mesh::{Bell, Sender, SharedCounts};
 use crate::reactor::{self, AcceptFilter, Clock, Inbox, Listener, Outbox, Reactor, ShardMessage};
 use crate::ring::{self, ListenSocket, Socket, Waker};
 use crate::store::ClockReading;
@@ -38,7 +38,7 @@ pub(super) struct ShardSetup {
     pub(super) senders: Vec<Option<Sender<ShardMessage<Socket>>>>,
     pub(super) inboxes: Vec<Inbox<Socket>>,
     pub(super) bells: Vec<Arc<Bell>>,
-    pub(super) census: Arc<Census>,
+    pub(super) client_counts: Arc<SharedCounts>,
     pub(super) accept_filter: AcceptFilter,
     pub(super) tls: Option<Arc<TlsSetup>>,
     pub(super) ring_choice: Arc<RingChoice>,
@@ -183,7 +183,7 @@ fn reactor_options<R: SystemRing>(
         outboxes: outboxes.collect(),
         inboxes: setup.inboxes,
         bell: own_bell,
-        census: setup.census,
+        client_counts: setup.client_counts,
         clients_max: room.map_or(asked, |room| asked.min(room)),
         packet_bytes_max: options.packet_bytes_max,
         tls: setup.tls,

@@ -9,7 +9,7 @@ use crate::config::Options;
 use crate::cpus;
 use crate::disk::Clocks;
 use crate::limits::{MESH_RING_BYTES, VHOSTS_MAX};
-use crate::mesh::{self, AddressBook, AddressLimits, Bell, Census, Sender};
+use crate::mesh::{self, AddressBook, AddressLimits, Bell, Sender, SharedCounts};
 use crate::reactor::{AcceptFilter, Listener, ShardMessage, Subnet};
 use crate::ring::{ListenSocket, Socket, Wake, Waker};
 use crate::transport::TlsSetup;
@@ -92,7 +92,7 @@ fn setups(
     let session_bytes_max = storage.session_bytes_max(options);
     let shards = u16::try_from(listeners.len()).expect("at most SHARDS_MAX");
     let bells: Vec<Arc<Bell>> = (0..shards).map(|_| Arc::new(Bell::new())).collect();
-    let census = Arc::new(Census::new(VHOSTS_MAX));
+    let client_counts = Arc::new(SharedCounts::new(VHOSTS_MAX));
     let accept_filter = accept_filters(options);
     let ring_choice = Arc::new(RingChoice::new(options.ring, shards.into()));
     let (started, clocks) = (Instant::now(), Clocks::new());
@@ -114,7 +114,7 @@ fn setups(
                 senders: (0..shards).map(|_| None).collect(),
                 inboxes: vec![(None, receiver)],
                 bells: bells.clone(),
-                census: census.clone(),
+                client_counts: client_counts.clone(),
                 accept_filter: accept_filter(),
                 tls: tls.cloned(),
                 ring_choice: ring_choice.clone(),

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use log::info;
 use ringmq::broker::{self, Overflow, ShardId, Stats};
 use ringmq::limits::SESSION_BYTES_MAX;
-use ringmq::mesh::{self, Bell, Census, Sender};
+use ringmq::mesh::{self, Bell, Sender, SharedCounts};
 use ringmq::reactor::{
     AcceptFilter, Clock, Inbox, InlineVerifier, Listener, ListenerKind, Options, Outbox, Reactor,
     ShardMessage,
@@ -73,7 +73,7 @@ impl Cluster {
         let rings: Vec<SimRing> =
             (0..shards).map(|at| SimRing::new(kernel, at, plan.buffers)).collect();
         let wakers: Vec<SimWaker> = rings.iter().map(SimRing::waker).collect();
-        let census = Arc::new(Census::new(1));
+        let client_counts = Arc::new(SharedCounts::new(1));
         let mut inboxes: Vec<Vec<Inbox<SimSocket>>> = (0..shards).map(|_| Vec::new()).collect();
         let mut controls = Vec::new();
         for inbox in &mut inboxes {
@@ -110,7 +110,7 @@ impl Cluster {
                 outboxes,
                 inboxes,
                 bell: bells[at].clone(),
-                census: census.clone(),
+                client_counts: client_counts.clone(),
                 clients_max: 1000,
                 packet_bytes_max: 1 << 20,
                 tls: None,
