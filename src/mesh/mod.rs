@@ -1,5 +1,5 @@
 //! Between shards: one ring per ordered pair, one bell per shard. The only atomics of the broker,
-//! and the only locks: who came from where ([`AddressBook`]).
+//! and the only locks: who came from where ([`AddressTable`]).
 //!
 //! Shard A reaches shard B through a [`Sender`] whose [`Receiver`] B owns: A pushes records all
 //! through its turn, publishes once at its end, and asks B's [`Bell`] whether B must be woken. B
@@ -20,7 +20,7 @@ mod loom;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
-pub use addresses::{AddressBook, AddressLimits, AddressPass, AddressRefusal, Entry};
+pub use addresses::{AddressLimits, AddressPermit, AddressRefusal, AddressTable, Entry};
 pub use bell::Bell;
 pub use shared_counts::{CountsFull, CountsMax, SharedCount, SharedCounts};
 pub use spsc::{Full, Receiver, Record, Sender, channel};

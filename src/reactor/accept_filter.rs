@@ -12,7 +12,7 @@ use log::{debug, warn};
 
 use crate::broker::Stats;
 use crate::limits::{PENDING_LINKS_MAX, REFUSED_WARN_MS};
-use crate::mesh::{AddressBook, AddressLimits, AddressPass, AddressRefusal, Entry};
+use crate::mesh::{AddressLimits, AddressPermit, AddressRefusal, AddressTable, Entry};
 
 use super::listener::{ListenerKind, Proxied};
 
@@ -64,7 +64,7 @@ impl Quiet {
 /// See the module.
 #[derive(Debug)]
 pub struct AcceptFilter {
-    addresses: Arc<AddressBook>,
+    addresses: Arc<AddressTable>,
     trusted: Vec<Subnet>,
     untrusted_log: Quiet,
     address_log: Quiet,
@@ -73,9 +73,9 @@ pub struct AcceptFilter {
 }
 
 impl AcceptFilter {
-    /// A filter that counts in `addresses`, the same book for all shards, and trusts these
+    /// A filter that counts in `addresses`, the same table for all shards, and trusts these
     /// proxies.
-    pub fn new(addresses: Arc<AddressBook>, trusted: Vec<Subnet>) -> Self {
+    pub fn new(addresses: Arc<AddressTable>, trusted: Vec<Subnet>) -> Self {
         let quiet = Quiet::default();
         Self {
             addresses,
@@ -94,7 +94,7 @@ impl AcceptFilter {
         address: Option<IpAddr>,
         stats: &mut Stats,
         now_ms: u64,
-    ) -> Result<Option<AddressPass>, Refused> {
+    ) -> Result<Option<AddressPermit>, Refused> {
         let trusted = match kind.proxied {
             Proxied::No => return self.count_in(address, stats, now_ms),
             Proxied::ByAnyone => true,
@@ -133,10 +133,10 @@ impl AcceptFilter {
         address: Option<IpAddr>,
         stats: &mut Stats,
         now_ms: u64,
-    ) -> Result<Option<AddressPass>, Refused> {
+    ) -> Result<Option<AddressPermit>, Refused> {
         let Some(address) = address else { return Ok(None) };
         let (refusal, flag) = match self.addresses.enter(address, now_ms) {
-            Entry::Granted(pass) => return Ok(pass),
+            Entry::Granted(permit) => return Ok(permit),
             Entry::Full => {
                 stats.addresses_uncounted += 1;
                 if let Some(unlogged) = self.full_log.log_now(now_ms) {
@@ -171,7 +171,7 @@ impl AcceptFilter {
 impl Default for AcceptFilter {
     /// A filter that lets everybody in and trusts no proxy.
     fn default() -> Self {
-        Self::new(Arc::new(AddressBook::new(AddressLimits::default())), Vec::new())
+        Self::new(Arc::new(AddressTable::new(AddressLimits::default())), Vec::new())
     }
 }
 

@@ -52,7 +52,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         let address = peer.map(|peer| peer.ip().to_canonical());
         // Dropping the socket closes it.
         let judged = self.accept_filter.check(kind, address, self.broker.stats_mut(), self.now_ms);
-        let Ok(pass) = judged else { return };
+        let Ok(permit) = judged else { return };
         let transport = if kind.tls {
             let setup = self.tls.as_deref().expect("a listener with TLS comes with a setup");
             match Tls::new(setup) {
@@ -65,7 +65,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         };
         let port = peer.map_or(0, |peer| peer.port());
         let (caller, carry) = (Caller { address, port, local: kind.is_local() }, Carry::default());
-        let key = self.adopt(LinkTransfer { socket, transport, caller, pass, carry });
+        let key = self.adopt(LinkTransfer { socket, transport, caller, permit, carry });
         debug!("link {}: accepted from {caller}", key.slot);
         self.await_header(key, kind);
         self.arm(key);
@@ -337,11 +337,11 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             link.waiting = Waiting::Send;
             return;
         }
-        let Link { socket, transport, caller, pass, carry, .. } = self.links.remove(key);
+        let Link { socket, transport, caller, permit, carry, .. } = self.links.remove(key);
         self.ring.release(key, &socket);
         self.broker.remove(conn_of(key));
         self.reclaim.note_left(self.links.len(), self.now_ms);
-        let transfer = LinkTransfer { socket, transport, caller, pass, carry };
+        let transfer = LinkTransfer { socket, transport, caller, permit, carry };
         self.outboxes.send_message(home, ShardMessage::Link(Box::new(transfer)));
     }
 

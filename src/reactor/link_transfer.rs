@@ -1,7 +1,7 @@
 //! Links on their way into a shard.
 
 use crate::broker::Caller;
-use crate::mesh::AddressPass;
+use crate::mesh::AddressPermit;
 use crate::transport::Transport;
 
 use super::carry::Carry;
@@ -12,6 +12,6 @@ pub struct LinkTransfer<S> {
     pub(super) socket: S,
     pub(super) transport: Transport,
     pub(super) caller: Caller,
-    pub(super) pass: Option<AddressPass>,
+    pub(super) permit: Option<AddressPermit>,
     pub(super) carry: Carry,
 }

@@ -4,7 +4,7 @@
 //! link (join before free), and then under a new generation.
 
 use crate::broker::{Caller, ConnId};
-use crate::mesh::AddressPass;
+use crate::mesh::AddressPermit;
 use crate::ring::{Key, RecvMode};
 use crate::slots::{Slots, make_room, shorten};
 use crate::transport::Transport;
@@ -61,7 +61,7 @@ pub(super) struct Link<S> {
     pub(super) transport: Transport,
     pub(super) caller: Caller,
     /// Counts it among its caller's connections.
-    pub(super) pass: Option<AddressPass>,
+    pub(super) permit: Option<AddressPermit>,
     /// Its first bytes are a PROXY header, of which the carry holds what has come. It does not
     /// travel before that.
     pub(super) awaits_header: bool,
@@ -110,12 +110,12 @@ impl<S> Links<S> {
     }
 
     pub(super) fn insert(&mut self, transfer: LinkTransfer<S>) -> Key {
-        let LinkTransfer { socket, transport, caller, pass, carry } = transfer;
+        let LinkTransfer { socket, transport, caller, permit, carry } = transfer;
         let slot = self.slots.insert(Link {
             socket,
             transport,
             caller,
-            pass,
+            permit,
             awaits_header: false,
             carry,
             receiving: Receiving::Off,
@@ -195,7 +195,7 @@ mod tests {
 
     fn transfer(socket: &'static str) -> LinkTransfer<&'static str> {
         let (transport, caller) = (Transport::Plain, Caller::default());
-        LinkTransfer { socket, transport, caller, pass: None, carry: Carry::default() }
+        LinkTransfer { socket, transport, caller, permit: None, carry: Carry::default() }
     }
 
     /// A key of an earlier owner of the slot finds nothing.

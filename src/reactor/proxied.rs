@@ -69,9 +69,9 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         let (address, port) = (link.caller.address, link.caller.port);
         self.broker.relocate(conn_of(key), address, port);
         match self.accept_filter.count_in(address, self.broker.stats_mut(), self.now_ms) {
-            Ok(pass) => {
+            Ok(permit) => {
                 if let Some(link) = self.links.get_mut(key) {
-                    link.pass = pass;
+                    link.permit = permit;
                 }
                 true
             }

@@ -9,7 +9,7 @@ use crate::config::Options;
 use crate::cpus;
 use crate::disk::Clocks;
 use crate::limits::{MESH_RING_BYTES, VHOSTS_MAX};
-use crate::mesh::{self, AddressBook, AddressLimits, Bell, Sender, SharedCounts};
+use crate::mesh::{self, AddressLimits, AddressTable, Bell, Sender, SharedCounts};
 use crate::reactor::{AcceptFilter, Listener, ShardMessage, Subnet};
 use crate::ring::{ListenSocket, Socket, Wake, Waker};
 use crate::transport::TlsSetup;
@@ -137,14 +137,14 @@ fn setups(
     Ok((setups, controls))
 }
 
-/// Makes accept filters that count in one book.
+/// Makes accept filters that count in one table.
 fn accept_filters(options: &Options) -> impl Fn() -> AcceptFilter {
     let limits = AddressLimits {
         connections_max: options.abuse.address_connections_max,
         connects_per_s: options.abuse.address_connects_per_s,
     };
-    let book = Arc::new(AddressBook::new(limits));
+    let table = Arc::new(AddressTable::new(limits));
     let ranges = options.listeners.proxy_trust.iter();
     let trusted: Vec<_> = ranges.map(|range| Subnet::new(range.address, range.bits)).collect();
-    move || AcceptFilter::new(book.clone(), trusted.clone())
+    move || AcceptFilter::new(table.clone(), trusted.clone())
 }
