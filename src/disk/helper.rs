@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use super::clocks::Clocks;
 use super::files::ShardFiles;
 use super::medium::FileMedium;
-use super::room::{Answer, Message, Room};
+use super::supply::{Answer, FileSupply, Message};
 use crate::limits::SPACE_LOOK_MS;
 use crate::store::Request;
 
@@ -45,9 +45,9 @@ impl Helper {
         let path = files.path.clone();
         let (answer, answers) = mpsc::channel();
         let waits = Arc::new(());
-        let room = Room::new(files, answer, Box::new(wake), Arc::downgrade(&waits));
+        let supply = FileSupply::new(files, answer, Box::new(wake), Arc::downgrade(&waits));
         let messages = self.messages.clone();
-        messages.send(Message::Join(Box::new(room))).expect("the helper runs as long as we do");
+        messages.send(Message::Join(Box::new(supply))).expect("the helper runs as long as we do");
         let slot = self.mediums;
         self.mediums += 1;
         FileMedium { slot, folder: path, messages, answers, _waits: waits }
@@ -66,24 +66,24 @@ impl Helper {
 
 fn run(messages: &Receiver<Message>) {
     let interval = Duration::from_millis(SPACE_LOOK_MS);
-    let mut rooms: Vec<Room> = Vec::new();
+    let mut supplies: Vec<FileSupply> = Vec::new();
     let mut clocks = Clocks::new();
     let mut due = Instant::now() + interval;
     loop {
         match messages.recv_timeout(due.saturating_duration_since(Instant::now())) {
-            Ok(Message::Join(mut room)) => {
-                room.look_at_space();
-                rooms.push(*room);
+            Ok(Message::Join(mut supply)) => {
+                supply.look_at_space();
+                supplies.push(*supply);
             }
             Ok(Message::Ask(slot, Request::Clocks)) => {
-                rooms[slot].say(Answer::Clocks(clocks.look()));
+                supplies[slot].say(Answer::Clocks(clocks.look()));
             }
-            Ok(Message::Ask(slot, request)) => rooms[slot].handle(request),
+            Ok(Message::Ask(slot, request)) => supplies[slot].handle(request),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
         if Instant::now() >= due {
-            rooms.iter_mut().for_each(Room::look_at_space);
+            supplies.iter_mut().for_each(FileSupply::look_at_space);
             due = Instant::now() + interval;
         }
     }

@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, Sender};
 
 use super::error::DirectoryError;
 use super::files::segment_path;
-use super::room::Message;
+use super::supply::Message;
 use crate::store::{FileId, Medium, MediumAnswer, Request};
 
 /// See the module. Made by [`super::Helper::medium`].

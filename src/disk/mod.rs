@@ -35,8 +35,8 @@ mod lock;
 mod mapping;
 mod medium;
 mod note;
-mod room;
 mod sigbus;
+mod supply;
 mod sync;
 #[cfg(test)]
 mod tests;

@@ -18,7 +18,7 @@ pub(super) type Answer = MediumAnswer<Arc<OwnedFd>>;
 /// What the helper is sent.
 pub(super) enum Message {
     /// The next slot's.
-    Join(Box<Room>),
+    Join(Box<FileSupply>),
     /// By the medium of this slot.
     Ask(usize, Request),
 }
@@ -27,7 +27,7 @@ pub(super) enum Message {
 const LEAD_MAX: u64 = 8;
 
 /// What the helper knows of one shard.
-pub(super) struct Room {
+pub(super) struct FileSupply {
     folder: Folder,
     /// Kept for the next `Supply`; each is in here once.
     free: Vec<FreeFile>,
@@ -43,8 +43,8 @@ pub(super) struct Room {
     waiter: Weak<()>,
 }
 
-impl Room {
-    /// The room of a shard with these files, whose medium takes `answers` and is woken with `wake`;
+impl FileSupply {
+    /// Supplies a shard with these files, whose medium takes `answers` and is woken with `wake`;
     /// nobody waits for files when `waiter` is gone.
     ///
     /// # Panics
