@@ -13,13 +13,13 @@ use crate::ring::{Buffer, Key, Received, RecvMode, Ring};
 use crate::store::Medium;
 use crate::transport::{Opened, Then, Tls, Transport};
 
-use super::carry::Carry;
 use super::cutter::{Cut, Cutter};
 use super::link_transfer::LinkTransfer;
 use super::links::{Closing, Link, Receiving, Waiting, conn_of};
 use super::listener::{ACCEPT_PAUSE_MS, ListenerKind};
 use super::outboxes::ShardMessage;
 use super::turn::{Clock, Reactor};
+use super::unread::UnreadBytes;
 
 impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     pub(super) fn on_accepted(&mut self, listener: u32, result: io::Result<R::Socket>, more: bool) {
@@ -64,8 +64,9 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             Transport::Plain
         };
         let port = peer.map_or(0, |peer| peer.port());
-        let (caller, carry) = (Caller { address, port, local: kind.is_local() }, Carry::default());
-        let key = self.adopt(LinkTransfer { socket, transport, caller, permit, carry });
+        let (caller, unread) =
+            (Caller { address, port, local: kind.is_local() }, UnreadBytes::default());
+        let key = self.adopt(LinkTransfer { socket, transport, caller, permit, unread });
         debug!("link {}: accepted from {caller}", key.slot);
         self.await_header(key, kind);
         self.arm(key);
@@ -127,11 +128,11 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         let Some(link) = self.links.get_mut(key) else {
             return;
         };
-        let mut carry = std::mem::take(&mut link.carry);
-        let (used, cut) = self.cut(key, carry.unread());
-        carry.consume(used);
+        let mut unread = std::mem::take(&mut link.unread);
+        let (used, cut) = self.cut(key, unread.as_slice());
+        unread.consume(used);
         if let Some(link) = self.links.get_mut(key) {
-            link.carry = carry;
+            link.unread = unread;
         }
         self.after_cut(key, &cut);
     }
@@ -197,12 +198,12 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         certify(&mut self.broker, key, &link.transport);
         if flow != Flow::Continue || stopping {
             // It waits for others: what still comes is kept.
-            link.carry.extend(bytes);
+            link.unread.extend(bytes);
             self.recycle(buffer);
             self.pause(key);
             return self.after_open(key, &then, None);
         }
-        let mut carry = std::mem::take(&mut link.carry);
+        let mut unread = std::mem::take(&mut link.unread);
         let mut cutter = Cutter {
             broker: &mut self.broker,
             outboxes: &mut self.outboxes,
@@ -210,19 +211,19 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             shard: self.shard,
             packet_bytes_max: self.packet_bytes_max,
         };
-        let cut = if carry.is_empty() {
+        let cut = if unread.is_empty() {
             let (used, cut) = cutter.cut(conn_of(key), bytes);
             if used < bytes.len() {
-                carry.extend(&bytes[used..]);
+                unread.extend(&bytes[used..]);
             }
             cut
         } else {
-            carry.extend(bytes);
-            let (used, cut) = cutter.cut(conn_of(key), carry.unread());
-            carry.consume(used);
+            unread.extend(bytes);
+            let (used, cut) = cutter.cut(conn_of(key), unread.as_slice());
+            unread.consume(used);
             cut
         };
-        link.carry = carry;
+        link.unread = unread;
         self.recycle(buffer);
         self.after_open(key, &then, Some(&cut));
     }
@@ -337,11 +338,11 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             link.waiting = Waiting::Send;
             return;
         }
-        let Link { socket, transport, caller, permit, carry, .. } = self.links.remove(key);
+        let Link { socket, transport, caller, permit, unread, .. } = self.links.remove(key);
         self.ring.release(key, &socket);
         self.broker.remove(conn_of(key));
         self.reclaim.note_left(self.links.len(), self.now_ms);
-        let transfer = LinkTransfer { socket, transport, caller, permit, carry };
+        let transfer = LinkTransfer { socket, transport, caller, permit, unread };
         self.outboxes.send_message(home, ShardMessage::Link(Box::new(transfer)));
     }
 

@@ -4,7 +4,7 @@ use crate::broker::Caller;
 use crate::mesh::AddressPermit;
 use crate::transport::Transport;
 
-use super::carry::Carry;
+use super::unread::UnreadBytes;
 
 /// A link that was accepted, or is on its way to its home shard, with what it has received.
 #[derive(Debug)]
@@ -13,5 +13,5 @@ pub struct LinkTransfer<S> {
     pub(super) transport: Transport,
     pub(super) caller: Caller,
     pub(super) permit: Option<AddressPermit>,
-    pub(super) carry: Carry,
+    pub(super) unread: UnreadBytes,
 }

@@ -9,8 +9,8 @@ use crate::ring::{Key, RecvMode};
 use crate::slots::{Slots, make_room, shorten};
 use crate::transport::Transport;
 
-use super::carry::Carry;
 use super::link_transfer::LinkTransfer;
+use super::unread::UnreadBytes;
 
 /// Generations count to this and begin again.
 const GENERATION_MASK: u32 = 0x00ff_ffff;
@@ -62,10 +62,10 @@ pub(super) struct Link<S> {
     pub(super) caller: Caller,
     /// Counts it among its caller's connections.
     pub(super) permit: Option<AddressPermit>,
-    /// Its first bytes are a PROXY header, of which the carry holds what has come. It does not
+    /// Its first bytes are a PROXY header, of which `unread` holds what has come. It does not
     /// travel before that.
     pub(super) awaits_header: bool,
-    pub(super) carry: Carry,
+    pub(super) unread: UnreadBytes,
     pub(super) receiving: Receiving,
     /// Receives in a row after which it was not paused, up to [`CALM_RECEIVES`].
     pub(super) calm: u8,
@@ -110,14 +110,14 @@ impl<S> Links<S> {
     }
 
     pub(super) fn insert(&mut self, transfer: LinkTransfer<S>) -> Key {
-        let LinkTransfer { socket, transport, caller, permit, carry } = transfer;
+        let LinkTransfer { socket, transport, caller, permit, unread } = transfer;
         let slot = self.slots.insert(Link {
             socket,
             transport,
             caller,
             permit,
             awaits_header: false,
-            carry,
+            unread,
             receiving: Receiving::Off,
             calm: CALM_RECEIVES,
             ended: false,
@@ -195,7 +195,7 @@ mod tests {
 
     fn transfer(socket: &'static str) -> LinkTransfer<&'static str> {
         let (transport, caller) = (Transport::Plain, Caller::default());
-        LinkTransfer { socket, transport, caller, permit: None, carry: Carry::default() }
+        LinkTransfer { socket, transport, caller, permit: None, unread: UnreadBytes::default() }
     }
 
     /// A key of an earlier owner of the slot finds nothing.

@@ -16,7 +16,7 @@
 //!
 //! | file | noun |
 //! |---|---|
-//! | `links`, `carry`, `link_transfer` | sockets, their unread bytes, links that move |
+//! | `links`, `unread`, `link_transfer` | sockets, their unread bytes, links that move |
 //! | `cutter` | bytes cut into packets for the broker |
 //! | `listener`, `accept_filter` | where links come in, and which may |
 //! | `handshakes` | TLS handshakes, a few each turn |
@@ -29,7 +29,6 @@
 //! | `wheel` | timers |
 
 mod accept_filter;
-mod carry;
 mod crossing;
 mod cutter;
 mod handshakes;
@@ -47,6 +46,7 @@ mod report;
 mod stopping;
 mod storage;
 mod turn;
+mod unread;
 mod verifier;
 mod wheel;
 

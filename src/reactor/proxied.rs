@@ -26,16 +26,16 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         let Some(link) = self.links.get_mut(key) else { return };
         let bytes: &[u8] = self.ring.bytes_mut(&buffer);
         // Whole in one piece, as good as always.
-        let kept = link.carry.unread().len();
+        let kept = link.unread.as_slice().len();
         let read = if kept == 0 {
             read_proxy_header(bytes)
         } else {
-            link.carry.extend(bytes);
-            read_proxy_header(link.carry.unread())
+            link.unread.extend(bytes);
+            read_proxy_header(link.unread.as_slice())
         };
         match read {
             Ok(Some(header)) => {
-                link.carry.clear();
+                link.unread.clear();
                 // The pieces before were no whole header: it ends in this one.
                 let skip = header.bytes - kept;
                 let whole = skip == bytes.len();
@@ -46,7 +46,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             }
             Ok(None) => {
                 if kept == 0 {
-                    link.carry.extend(bytes);
+                    link.unread.extend(bytes);
                 }
                 self.ring.recycle(buffer);
             }

@@ -2,13 +2,13 @@
 
 /// See the module.
 #[derive(Default, Debug)]
-pub(super) struct Carry {
+pub(super) struct UnreadBytes {
     bytes: Vec<u8>,
     used: usize,
 }
 
-impl Carry {
-    pub(super) fn unread(&self) -> &[u8] {
+impl UnreadBytes {
+    pub(super) fn as_slice(&self) -> &[u8] {
         &self.bytes[self.used..]
     }
 
@@ -45,18 +45,18 @@ mod tests {
     /// Carried bytes come back in order, whatever the pieces, and leave no memory behind.
     #[test]
     fn carry_keeps_order() {
-        let (mut carry, mut expected, mut got) = (Carry::default(), Vec::new(), Vec::new());
+        let (mut unread, mut expected, mut got) = (UnreadBytes::default(), Vec::new(), Vec::new());
         for round in 0..1000_usize {
             let piece = vec![round.to_le_bytes()[0]; round % 17];
-            carry.extend(&piece);
+            unread.extend(&piece);
             expected.extend(piece);
-            let take = carry.unread().len().min(round % 13);
-            got.extend_from_slice(&carry.unread()[..take]);
-            carry.consume(take);
+            let take = unread.as_slice().len().min(round % 13);
+            got.extend_from_slice(&unread.as_slice()[..take]);
+            unread.consume(take);
         }
-        got.extend_from_slice(carry.unread());
-        carry.consume(carry.unread().len());
+        got.extend_from_slice(unread.as_slice());
+        unread.consume(unread.as_slice().len());
         assert_eq!(got, expected);
-        assert_eq!(carry.bytes.capacity(), 0);
+        assert_eq!(unread.bytes.capacity(), 0);
     }
 }
