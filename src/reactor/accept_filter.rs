@@ -1,9 +1,9 @@
-//! The accept filter: which links come in at all, by the address they come from.
+//! Decides by address whether an accepted link is kept.
 //!
-//! A link behind a proxy must come from one that is trusted, and begins with a PROXY header; its
-//! caller is the one that the header names. What an address may have is counted for the caller: at
-//! once where it is known at once, else when the header is there. A link that may not come in is
-//! closed without a word.
+//! Behind a proxy, the peer must be a trusted proxy and the link begins with a PROXY header, which
+//! names the client's address. Connections are counted for the client's address: when the link is
+//! accepted or, behind a proxy, when the header has been read. A refused link is closed without a
+//! reply.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ impl Subnet {
     }
 }
 
-/// Lets one warning a while into the log for each kind: who is refused comes again at once.
+/// Limits warnings of one kind to one in a while: refused clients try again at once.
 #[derive(Clone, Copy, Default, Debug)]
 struct Quiet {
     until_ms: u64,
@@ -87,7 +87,7 @@ impl AcceptFilter {
         }
     }
 
-    /// Whether what a listener has just accepted may come in.
+    /// Decides whether a link that was just accepted is kept.
     pub(super) fn check(
         &mut self,
         kind: ListenerKind,
@@ -141,8 +141,8 @@ impl AcceptFilter {
                 stats.addresses_uncounted += 1;
                 if let Some(unlogged) = self.full_log.log_now(now_ms) {
                     warn!(
-                        "{address} is let in without limits: as many addresses are counted as may \
-                         be ({unlogged} more since the last)"
+                        "{address} is accepted without limits: no more addresses can be \
+                         counted ({unlogged} more since the last)"
                     );
                 }
                 return Ok(None);
@@ -169,13 +169,13 @@ impl AcceptFilter {
 }
 
 impl Default for AcceptFilter {
-    /// A filter that lets everybody in and trusts no proxy.
+    /// A filter that accepts every address and trusts no proxy.
     fn default() -> Self {
         Self::new(Arc::new(AddressTable::new(AddressLimits::default())), Vec::new())
     }
 }
 
-/// The link may not come in. It was counted and logged.
+/// The link is refused. It was counted and logged.
 #[derive(Debug)]
 pub(super) struct Refused;
 

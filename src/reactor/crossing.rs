@@ -1,4 +1,4 @@
-//! What comes from other shards and the control thread, and how a shard stops.
+//! Messages from other shards and from the control thread, and the steps of stopping.
 
 use log::{debug, info};
 
@@ -16,7 +16,8 @@ use super::stopping::Step;
 use super::turn::{Clock, Reactor};
 
 impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
-    /// Tells the others what the sessions here subscribe to; lets clients in when they all have.
+    /// Sends the other shards the subscriptions of this shard's sessions. Accepting begins when
+    /// all of them have sent theirs.
     pub(super) fn introduce(&mut self) {
         self.with_broker(|broker, context| broker.restore_bindings(context));
         let others = self.outboxes.others();
@@ -92,7 +93,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             (ShardMessage::Delete(names), _) => {
                 self.with_broker(|broker, context| broker.delete_sessions(&names, context));
             }
-            // Who asked may have stopped waiting.
+            // The control thread may have stopped waiting.
             (ShardMessage::Ask(answer), _) => drop(answer.send(self.report())),
             (ShardMessage::Drain, _) => self.begin_stopping(),
             (ShardMessage::Drained, Some(from)) => {
@@ -107,9 +108,9 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         false
     }
 
-    /// A link came home.
+    /// Adopts a link that another shard has sent here, and handles its unread bytes.
     fn welcome(&mut self, transfer: LinkTransfer<R::Socket>) {
-        // Dropping the socket of one that came too late closes it.
+        // While stopping, the socket is dropped, which closes it.
         if self.is_running() {
             let key = self.adopt(transfer);
             self.note_output(key);
@@ -121,7 +122,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.stopping.is_running()
     }
 
-    /// Whether it was told to stop and has closed everything: there is nothing left to turn for.
+    /// Whether the shard was told to stop, has closed all links, and its log is committed or out of
+    /// time.
     pub fn is_stopped(&self) -> bool {
         self.links.is_empty() && self.stopping.is_over(self.broker.is_committed(), self.now_ms)
     }

@@ -1,5 +1,5 @@
-//! TLS handshakes, a few each turn: keys and signatures cost what a thousand messages do, and a
-//! storm of clients that connect is not to hold up those that are served.
+//! Limits TLS handshakes to a few steps each turn: a key exchange costs as much as a thousand
+//! messages, and many clients that connect at once must not delay connected ones.
 //!
 //! Invariant: a link that waits here receives nothing meanwhile, so what it has kept is bounded.
 

@@ -1,7 +1,7 @@
-//! The ways from the other shards, and what those may know of their messages.
+//! The mesh rings from the other shards, and how far the messages in them are committed.
 //!
-//! Invariant: what another shard is told to be committed was appended before its message's mark was
-//! noted, and is committed.
+//! Invariant: a message is reported as committed only when everything that it appended to this
+//! shard's log is committed.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,4 @@
-//! What comes in: links, and their bytes.
+//! Accepting links, and receiving their bytes.
 
 use std::fmt;
 use std::io;

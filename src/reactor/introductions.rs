@@ -1,7 +1,7 @@
-//! Shards that have not said yet what their sessions subscribe to.
+//! The shards that have not sent their sessions' subscriptions yet.
 //!
-//! Invariant: until they all have, nobody is let in: a message would not go where it must, and be
-//! acknowledged.
+//! Invariant: no client is accepted before all have. Else a message could be acknowledged without
+//! having been sent to a shard that subscribes to it.
 
 use crate::broker::{ShardId, ShardSet};
 
@@ -10,7 +10,7 @@ use super::link_transfer::LinkTransfer;
 /// See the module.
 pub(super) struct Introductions<S> {
     missing: ShardSet,
-    /// Links that came home before.
+    /// Links that other shards have sent here meanwhile.
     early: Vec<LinkTransfer<S>>,
 }
 
@@ -24,7 +24,7 @@ impl<S> Introductions<S> {
         self.missing.is_empty()
     }
 
-    /// Notes that a shard has said so.
+    /// Notes that a shard has sent its subscriptions.
     pub(super) fn note(&mut self, from: ShardId) {
         self.missing.take(from);
     }

@@ -32,7 +32,7 @@ pub(super) enum Receiving {
     Ending,
 }
 
-/// Why a link's packets wait and nothing is received, for its own sake.
+/// Why a link's packets wait and nothing is received, for a reason of the link itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Waiting {
     /// They do not.

@@ -1,4 +1,4 @@
-//! Listeners: where links come in.
+//! Listeners, and the pauses after accepting has failed.
 
 use std::ops::Range;
 
@@ -44,7 +44,8 @@ pub enum Proxied {
     No,
     /// They do, and come from a trusted address.
     ByTrusted,
-    /// They do; who may connect was settled elsewhere, as by the mode of a Unix socket.
+    /// They do; something else decides which processes may connect, such as the mode of a Unix
+    /// socket.
     ByAnyone,
 }
 
@@ -82,7 +83,7 @@ impl Listeners {
         warns
     }
 
-    /// A listener that is to accept again, each once.
+    /// A listener whose pause is over; it is returned once.
     pub(super) fn next_due(&mut self, now_ms: u64) -> Option<u32> {
         let is_due =
             |(_, again): &(ListenerKind, Option<u64>)| again.is_some_and(|ms| ms <= now_ms);
@@ -91,12 +92,12 @@ impl Listeners {
         Some(u32::try_from(at).expect("few listeners"))
     }
 
-    /// When the first is.
+    /// When the first pause ends.
     pub(super) fn due_ms(&self) -> Option<u64> {
         self.listeners.iter().filter_map(|(_, again)| *again).min()
     }
 
-    /// Where accepting has stopped it is not to begin again.
+    /// Cancels all pauses: accepting does not begin again.
     pub(super) fn stop(&mut self) {
         self.listeners.iter_mut().for_each(|(_, again)| *again = None);
     }

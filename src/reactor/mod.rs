@@ -1,5 +1,5 @@
-//! The loop of one shard: completions of the ring become calls of the broker, and what the broker
-//! wants becomes operations.
+//! The event loop of one shard. It turns the ring's completions into calls of the broker, and the
+//! broker's output into operations of the ring.
 //!
 //! A turn: sleep until something completes or is due → handle completions → handle what other
 //! shards sent → replies that waited for them → timers → events → send, publish to other shards,
@@ -10,7 +10,7 @@
 //! | `turn` | the reactor and its turn |
 //! | `intake`, `proxied` | accepting and receiving; PROXY headers |
 //! | `outflow` | sending, closing |
-//! | `crossing` | what comes from other shards and the control thread |
+//! | `crossing` | messages from other shards and the control thread |
 //!
 //! Those are the reactor's steps; what they work on imports none of them:
 //!
@@ -18,14 +18,14 @@
 //! |---|---|
 //! | `links`, `unread`, `link_transfer` | sockets, their unread bytes, links that move |
 //! | `cutter` | bytes cut into packets for the broker |
-//! | `listener`, `accept_filter` | where links come in, and which may |
+//! | `listener`, `accept_filter` | listeners, and which links are kept |
 //! | `handshakes` | TLS handshakes, a few each turn |
 //! | `inboxes`, `outboxes` | the ways from and to other shards |
 //! | `introductions`, `stopping` | the beginning and the end of a shard |
-//! | `storage` | writes to the disk, and what the disk has to say |
-//! | `verifier` | the way to who verifies passwords |
+//! | `storage` | writes and files for the log |
+//! | `verifier` | the interface to the threads that verify passwords |
 //! | `reclaim` | memory of links that have left |
-//! | `report` | what a shard tells of itself when it is asked |
+//! | `report` | a shard's counters and figures |
 //! | `wheel` | timers |
 
 mod accept_filter;

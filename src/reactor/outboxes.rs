@@ -1,7 +1,7 @@
-//! The way to the other shards: one mesh ring each, and what found no room in it yet.
+//! The mesh rings to the other shards, and the messages that wait for room in them.
 //!
-//! Invariant: what is sent to a shard arrives in order: while something waits for room, whatever
-//! follows waits behind it. What waits is bounded because whoever published it is not read from
+//! Invariant: messages to a shard arrive in order: while one waits for room, all later ones wait
+//! behind it. The number of waiting messages is bounded because their publishers are not read from
 //! meanwhile (invariant 6).
 
 use std::collections::VecDeque;
@@ -19,22 +19,22 @@ use super::link_transfer::LinkTransfer;
 use super::report::Report;
 use crate::transport::TlsSetup;
 
-/// What travels between shards as an object.
+/// A message to a shard that is passed as an object.
 #[derive(Debug)]
 pub enum ShardMessage<S> {
     /// A link whose session lives on the receiving shard.
     Link(Box<LinkTransfer<S>>),
     /// A message too large for a record.
     Large(Bytes),
-    /// The receiver has been told what the sender's sessions that were found again subscribe to.
+    /// The sender has sent the subscriptions of the sessions that it found in its log.
     Introduced,
-    /// From the control thread: who may come in and what they may do from now on.
+    /// From the control thread: the users, vhosts and rules from now on.
     Policy(Arc<Policy>),
-    /// From the control thread: who comes from now on gets these certificates.
+    /// From the control thread: the certificates for new connections.
     Tls(Arc<TlsSetup>),
-    /// From the control thread: these sessions are to end, of those that live on the receiver.
+    /// From the control thread: delete those of these sessions that live on the receiver.
     Delete(Arc<[SessionName]>),
-    /// From the control thread: say what there is, and what was counted.
+    /// From the control thread: send a report.
     Ask(mpsc::Sender<Report>),
     /// From the control thread: stop.
     Drain,
@@ -134,8 +134,8 @@ impl<S: Send, W: Wake> Outboxes<S, W> {
         }
     }
 
-    /// Moves what waits into the rings as far as there is room, makes everything visible, and wakes
-    /// who sleeps.
+    /// Moves waiting messages into the rings as far as there is room, publishes them, and wakes
+    /// sleeping shards.
     pub(super) fn publish(&mut self) {
         for at in 0..self.boxes.len() {
             let Some(outbox) = self.boxes[at].as_mut() else {

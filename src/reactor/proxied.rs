@@ -13,7 +13,7 @@ use super::listener::{ListenerKind, Proxied};
 use super::turn::{Clock, Reactor};
 
 impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
-    /// Notes that a link of a listener must begin with a header, if it must.
+    /// Notes that a link must begin with a PROXY header, if its listener is behind a proxy.
     pub(super) fn await_header(&mut self, key: Key, kind: ListenerKind) {
         if let Some(link) = self.links.get_mut(key) {
             link.awaits_header = kind.proxied != Proxied::No;
@@ -25,7 +25,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     pub(super) fn on_header_data(&mut self, key: Key, buffer: Buffer) {
         let Some(link) = self.links.get_mut(key) else { return };
         let bytes: &[u8] = self.ring.bytes_mut(&buffer);
-        // Whole in one piece, as good as always.
+        // A header nearly always arrives in one piece.
         let kept = link.unread.as_slice().len();
         let read = if kept == 0 {
             read_proxy_header(bytes)
@@ -58,7 +58,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
     }
 
-    /// Believes a header; whether the link may stay.
+    /// Takes the client's address from a header; whether the link is kept.
     fn take_header(&mut self, key: Key, header: ProxyHeader) -> bool {
         let Some(link) = self.links.get_mut(key) else { return false };
         link.awaits_header = false;

@@ -5,7 +5,8 @@
 //!     ▲                                                              │
 //!     └──────────────────────────────────────────────────────────────┘
 //! ```
-//! What a turn needs is kept for the next as long as links come and go. Each step is bounded.
+//! Memory that a turn needs is kept for the next turn as long as links come and go. Each step is
+//! bounded.
 
 use crate::limits::{RECLAIM_DELAY_MS, RECLAIM_HEAP_LINKS_MIN, RECLAIM_STEP_MS};
 

@@ -1,4 +1,4 @@
-//! What a shard tells of itself when it is asked.
+//! A shard's report: its counters and current figures.
 
 use crate::broker::{ShardId, Stats, VhostReport};
 

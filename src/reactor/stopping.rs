@@ -3,8 +3,8 @@
 //! ```text
 //!  No ──Drain──► Wills ──every shard's wills are in──► Closing ──links gone──► stopped
 //! ```
-//! Wills of all shards are published before any connection is closed, so that who wants them is
-//! there to get them.
+//! All shards publish their wills before any connection is closed, so that the subscribers of
+//! wills are still connected.
 
 use crate::broker::{ShardId, ShardSet};
 use crate::limits::STOP_MS_MAX;

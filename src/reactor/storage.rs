@@ -1,4 +1,4 @@
-//! The disk: what the broker's log wants written and supplied.
+//! Carries the log's requests: writes to the ring, files from the medium.
 
 use std::collections::HashMap;
 
@@ -34,7 +34,7 @@ impl<M: Medium> Storage<M> {
         }
     }
 
-    /// Nothing follows: where the log ends is noted, if all of it is committed.
+    /// Ends the log: where it ends is noted, if all of it is committed.
     pub(super) fn end(&mut self, broker: &mut Shard) {
         broker.end_log();
         while let Some(request) = broker.next_disk_request() {
@@ -42,7 +42,7 @@ impl<M: Medium> Storage<M> {
         }
     }
 
-    /// Tells the broker what the medium has to say.
+    /// Hands the medium's answers to the broker.
     pub(super) fn hear_medium(&mut self, broker: &mut Shard, now_ms: u64) {
         while let Some(answer) = self.medium.next_answer() {
             match answer {

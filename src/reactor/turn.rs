@@ -47,9 +47,9 @@ pub struct Options<R: Ring, M: Medium<File = R::File>> {
     pub verifier: Box<dyn Verifier>,
     /// This shard.
     pub shard: ShardId,
-    /// Where to accept.
+    /// Listeners to accept from.
     pub listeners: Vec<Listener<R::Listener>>,
-    /// Who may come in there.
+    /// Decides which of their links are kept.
     pub accept_filter: AcceptFilter,
     /// Ways to the other shards, by shard; none to itself.
     pub outboxes: Vec<Option<Outbox<R::Socket, R::Waker>>>,
@@ -92,7 +92,7 @@ pub struct Reactor<R: Ring, C: Clock, M: Medium<File = R::File>> {
     pub(super) starved: Vec<Key>,
     /// Links that go on in the next turn, or when the rings to other shards have room.
     pub(super) yielded: Vec<Key>,
-    /// Links whose transport has something to say by itself.
+    /// Links whose transport has output of its own.
     pub(super) unsent: Vec<Key>,
     pub(super) handshakes: Handshakes,
     pub(super) tls: Option<Arc<TlsSetup>>,
@@ -192,7 +192,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.hear_verifier();
         self.handle_inboxes();
         self.keep_promises();
-        // Who may go on is not late for having waited.
+        // Events first: a connection that resumes must not be closed for its silence meanwhile.
         self.handle_events();
         self.on_due();
         self.handle_events();
@@ -215,8 +215,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
     }
 
-    /// How long to sleep; none: until something completes. Others are told that this shard sleeps,
-    /// and what they did before they could know is looked at once more.
+    /// How long to sleep; none: until something completes. Announces to the other shards that this
+    /// one sleeps, then looks once more for messages that they sent before they could know.
     pub fn sleep_time(&mut self) -> Option<Duration> {
         let busy = self.broker.has_replays() || self.housekeeping || self.handshakes.is_waiting();
         if busy || !self.starved.is_empty() {
@@ -228,7 +228,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         let any = self.flush();
         // A promise that was kept may have made another, which waits for nothing.
         let any = any || self.broker.has_due_promises(&self.outboxes);
-        // Who let others go first goes on, and nobody else will say so.
+        // Links that yielded go on; no event announces it.
         let has_room = !self.yielded.is_empty() && !self.outboxes.is_full();
         if missed || any || has_room {
             self.bell.awake();
@@ -369,7 +369,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
     }
 
-    /// Sends what connections have to say and what goes to other shards; whether there was any.
+    /// Starts sends for connections with output and publishes messages to other shards; whether
+    /// there was output.
     fn flush(&mut self) -> bool {
         let mut any = false;
         while let Some(conn) = self.broker.next_dirty() {

@@ -1,4 +1,4 @@
-//! The way to who verifies passwords.
+//! The interface to the threads that verify passwords.
 
 use crate::broker::{Answer, ConnId, Inquiry};
 
@@ -11,8 +11,7 @@ pub trait Verifier: Send {
     fn next_answer(&mut self) -> Option<(ConnId, Answer)>;
 }
 
-/// Lets everybody in whose password is right, at once and in the shard's own thread: for
-/// simulations.
+/// Verifies each password at once, in the shard's own thread: for simulations.
 #[derive(Clone, Copy, Debug)]
 pub struct InlineVerifier;
 
