@@ -1,4 +1,4 @@
-//! A data directory: who may use it, and what it was made with.
+//! A data directory: its lock, its format and its number of shards.
 //!
 //! What is refused is refused before anything is touched. Whoever has a [`Directory`] holds its
 //! lock; the [`Guard`] goes on with the files of each shard, so that the lock is free again only

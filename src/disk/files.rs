@@ -1,4 +1,4 @@
-//! The files of one shard: what was found, and what may be done to them by name.
+//! The files of one shard, as they were found, and the operations on them by name.
 //!
 //! [`Folder`] is the shard's directory. Its methods wait for the disk and belong to the helper's
 //! thread; each leaves a name either as it was or as it is meant to be, and says which file and

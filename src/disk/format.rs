@@ -1,4 +1,4 @@
-//! What `FORMAT` says of a data directory: the format of its files, and its number of shards.
+//! The file `FORMAT` of a data directory: the format of its files, and its number of shards.
 
 use std::io;
 use std::path::Path;

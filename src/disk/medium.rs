@@ -1,4 +1,4 @@
-//! One shard's medium: it sends what the store asks for to the helper, and takes its answers.
+//! One shard's medium: it sends the store's requests to the helper, and takes its answers.
 //!
 //! Every `Supply` is answered once, in order. The queues between the two are bounded by the store,
 //! which asks for few files at a time, and by how often a second the helper looks at the space.

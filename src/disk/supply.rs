@@ -1,4 +1,4 @@
-//! What the helper knows of one shard, and does for it.
+//! The helper's work for one shard: it makes, clears and removes segment files.
 
 use std::cmp::Reverse;
 use std::io::{self, ErrorKind};
@@ -26,7 +26,7 @@ pub(super) enum Message {
 /// Votes that one length of files is ahead at most.
 const LEAD_MAX: u64 = 8;
 
-/// What the helper knows of one shard.
+/// See the module.
 pub(super) struct FileSupply {
     folder: Folder,
     /// Kept for the next `Supply`; each is in here once.

@@ -7,7 +7,7 @@
 //! sum 0123abcd               CRC-32C of the lines before; a directory of format 1 has none
 //! ```
 //! The vhost `/` has number 0 and no line. A number is never given twice, also when its vhost was
-//! deleted: then what shards still have under it is nobody's, and they drop it when they open.
+//! deleted: shards that still have records with the number drop them when they open.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
