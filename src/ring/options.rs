@@ -1,4 +1,4 @@
-//! What a ring is made with.
+//! The options of a ring.
 
 use crate::limits::{RECV_BUFFER_BYTES, RECV_BUFFERS};
 

@@ -1,4 +1,4 @@
-//! What this kernel's io_uring offers: found by trying, as distributions backport.
+//! The features of this kernel's io_uring. They are found by trying, since distributions backport.
 //!
 //! ```text
 //! set-up: deferred, no array ─EINVAL─► deferred ─EINVAL─► cooperative ─EINVAL─► plain ─► too old
