@@ -1,8 +1,8 @@
-//! Who a client is, once it was let in.
+//! The identity of a client that was admitted.
 
 use compact_str::CompactString;
 
-/// Who was let in.
+/// See the module.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Identity {
     /// The number of the vhost.

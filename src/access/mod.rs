@@ -1,8 +1,8 @@
-//! Who may connect, and what they may do there: users, vhosts, access control lists, limits.
+//! Authentication and authorization: users, vhosts, access control lists, limits.
 //!
 //! A [`Policy`] is a snapshot: the server reads it from files, the shards share it, a reload puts
 //! another in its place. It decides and does nothing else: no thread, clock or socket, and files
-//! are read in `load.rs` alone. What takes long, the check of a password, is a [`Question`] that
+//! are read in `load.rs` alone. The check of a password takes long: it is a [`Question`] that
 //! the caller takes to a thread of its own.
 //!
 //! ```text

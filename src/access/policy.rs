@@ -1,4 +1,4 @@
-//! The policy: vhosts by name and number, and what is decided by them.
+//! The policy: vhosts by name and number, and the decisions about clients.
 //!
 //! Invariant: names and numbers are each unique; `by_number[n]` is the place of the vhost with the
 //! number `n`.
@@ -21,7 +21,7 @@ use super::question::Question;
 use super::secret::Secret;
 use super::vhost::{ROOT, Vhost};
 
-/// Who may connect and what they may do: an immutable snapshot.
+/// An immutable snapshot of all users, vhosts, rules and limits.
 #[derive(Debug)]
 pub struct Policy {
     vhosts: Vec<Vhost>,
@@ -38,7 +38,7 @@ pub struct Policy {
     decoy: Option<Arc<Secret>>,
 }
 
-/// Who asks.
+/// The client that a decision is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Client<'a> {
     /// The number of its vhost.
@@ -49,7 +49,7 @@ pub struct Client<'a> {
     pub client_id: &'a str,
 }
 
-/// What a CONNECT, and the listener it came by, say about who it is.
+/// The credentials of a CONNECT, and facts about the listener that accepted it.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// Whether the listener may be passed without a name: loopback, a unix socket, or TLS that has
@@ -76,9 +76,9 @@ pub struct Login<'a> {
 /// What becomes of a CONNECT.
 #[derive(Clone, Debug)]
 pub enum Verdict {
-    /// It may come in.
+    /// It is accepted.
     Granted(Identity),
-    /// It may not.
+    /// It is refused.
     Refused(Refusal),
     /// Its password must be checked first. A wrong one is [`Refusal::BadUserNameOrPassword`].
     Verify(Question),
@@ -192,7 +192,7 @@ impl Policy {
         }
     }
 
-    /// Whether a CONNECT may come in.
+    /// Decides whether a CONNECT is accepted.
     ///
     /// | | vhost with users | without | no such vhost |
     /// |---|---|---|---|
@@ -239,8 +239,8 @@ impl Policy {
         self.vhost(vhost).map_or(&VhostLimits::NONE, |vhost| &vhost.limits)
     }
 
-    /// Whether somebody who was let in by an earlier policy has the right to be there by this one.
-    /// A changed password does not take it away.
+    /// Whether a client that an earlier policy accepted may stay connected under this one. A
+    /// changed password does not matter.
     pub fn may_stay(&self, identity: &Identity, local: bool) -> bool {
         let Some(vhost) = self.vhost(identity.vhost) else { return false };
         match &identity.user {
