@@ -1,4 +1,4 @@
-//! Why TLS ended a link, in words that say what to do.
+//! Why TLS ended a link, with advice.
 
 use std::fmt;
 

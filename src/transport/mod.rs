@@ -1,7 +1,7 @@
 //! Wire bytes to application bytes and back. Pure: no sockets, no MQTT.
 //!
-//! A [`Transport`] belongs to one link and moves with it, with what it has received and not yet
-//! opened and what it has to say by itself. Plain TCP passes bytes as they are; [`tls`] does not.
+//! A [`Transport`] belongs to one link and moves with it, with the bytes that it has received and
+//! not yet opened, and its own output. Plain TCP passes bytes as they are; [`tls`] does not.
 
 pub mod tls;
 

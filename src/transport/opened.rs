@@ -1,4 +1,4 @@
-//! What a transport has made of received bytes.
+//! The result of opening received bytes.
 
 use super::fault::TlsFault;
 
