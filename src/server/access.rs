@@ -1,4 +1,4 @@
-//! Who may come in, from files to shards: read at start, and again at SIGHUP.
+//! Users and rules: read from files at start and again at SIGHUP, handed to the shards.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ impl Access {
         Ok(Self { sources, vhosts, policy, pool })
     }
 
-    /// What is in force.
+    /// The policy in force.
     pub(super) fn policy(&self) -> &Arc<Policy> {
         &self.policy
     }
@@ -47,7 +47,7 @@ impl Access {
         self.vhosts.iter().map(|(number, name)| (number, name.to_owned())).collect()
     }
 
-    /// A shard's way to who verifies passwords.
+    /// A shard's interface to the threads that verify passwords.
     pub(super) fn verifier(&self, wake: impl Fn() + Send + Sync + 'static) -> PasswordVerifier {
         self.pool.verifier(wake)
     }

@@ -1,4 +1,4 @@
-//! What the log says when the broker starts: what an operator would ask for first.
+//! The log lines when the broker starts: what an operator asks for first.
 
 use log::{info, warn};
 

@@ -1,4 +1,4 @@
-//! How many files the process may open, and who gets them.
+//! The limit on open files, and its division between the broker and its clients.
 
 use log::debug;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -17,8 +17,8 @@ pub(super) fn raise_open_files() {
     }
 }
 
-/// Refuses what cannot end well: without files for itself the broker would fail in one of many
-/// ways.
+/// Refuses to start with fewer open files than the broker itself needs: it would fail later, in one
+/// of many ways.
 pub(super) fn check_open_files(shards: usize, listeners: usize) -> Result<(), StartError> {
     let Some(limit) = advice::files_max() else { return Ok(()) };
     let needed = own_files(shards, listeners);

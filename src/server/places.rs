@@ -1,4 +1,4 @@
-//! Where to listen: from what flags name to addresses.
+//! Resolves the addresses that flags name to addresses to listen on.
 //!
 //! A port alone is that port of all addresses, a name is an interface's or a host's and stands for
 //! all its addresses that this host has. It is looked up once, when the broker starts.
@@ -152,7 +152,7 @@ pub(super) fn resolve(options: &Options) -> Result<Vec<Site>, ListenError> {
     Ok(sites)
 }
 
-/// Anonymous clients come in by local listeners alone, unless they are said to be welcome.
+/// Refuses listeners that other hosts reach when nothing says which clients are accepted.
 pub(super) fn refuse_unguarded(
     options: &Options,
     sites: &[Site],

@@ -2,7 +2,7 @@
 
 use rustix::rand::GetRandomFlags;
 
-/// A number that nobody outside can guess.
+/// A number that cannot be guessed.
 pub(super) fn seed() -> u64 {
     let mut bytes = [0; 8];
     let filled = rustix::rand::getrandom(&mut bytes, GetRandomFlags::empty());

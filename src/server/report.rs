@@ -1,4 +1,4 @@
-//! What the shards count and have, gathered and logged when SIGUSR1 asks for it.
+//! Gathers the shards' reports and logs them, at SIGUSR1.
 //!
 //! Each shard is asked with one message and answers with one, in a step that takes no longer the
 //! more it has. One that does not answer is named: it is stuck, or far behind.

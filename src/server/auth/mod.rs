@@ -5,8 +5,8 @@
 //!    ▲                      │ Answer at once                             │
 //!    └──────────────────────┴──────────────── Answer ◄───────────────────┘
 //! ```
-//! What a hash costs is paid once: whose password was right is remembered for a while, so that many
-//! who reconnect at once come in at once, and a wrong one that is tried again is known. Addresses
+//! What a hash costs is paid once: right and wrong passwords are remembered for a while, so that
+//! many clients that reconnect at once are accepted at once. Addresses
 //! take turns, and those that had wrong ones lately stand in a queue of their own, behind the
 //! others. Locks are held for a look-up, never for a hash.
 
