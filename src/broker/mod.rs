@@ -73,6 +73,7 @@ pub use line_limit::LineLimit;
 pub use meter::PublishRate;
 pub use options::{OnDenied, Options, Overflow, Takeover, Threshold};
 pub use peers::{Crowd, Peers, ShardId, ShardSet};
+pub use placement::{home_of, keeper_of};
 pub use reason::CloseReason;
 pub use shard::{Context, Event, Shard};
 pub use stats::Stats;

@@ -23,12 +23,12 @@ fn pick(parts: [&[u8]; 2], shards: u16) -> ShardId {
 }
 
 /// The home of a client's session.
-pub(super) fn home_of(vhost: &str, client_id: &str, shards: u16) -> ShardId {
+pub fn home_of(vhost: &str, client_id: &str, shards: u16) -> ShardId {
     pick([vhost.as_bytes(), client_id.as_bytes()], shards)
 }
 
 /// The shard that keeps a topic's retained message.
-pub(super) fn keeper_of(vhost: &str, topic: &str, shards: u16) -> ShardId {
+pub fn keeper_of(vhost: &str, topic: &str, shards: u16) -> ShardId {
     pick([vhost.as_bytes(), topic.as_bytes()], shards)
 }
 
