@@ -27,7 +27,10 @@ const FORMAT_VERSION: u32 = 2;
 /// The format before segments had an `EXTENT` beside them, and texts their sums.
 const FORMAT_WITHOUT_SUMS: u32 = 1;
 
-const FORMAT_FILE: &str = "FORMAT";
+pub(super) const FORMAT_FILE: &str = "FORMAT";
+
+/// What is to become `FORMAT` when all else is there (see `making`).
+pub(super) const UNFINISHED_FILE: &str = "FORMAT.unfinished";
 const FORMAT_FILE_BEGUN: &str = "FORMAT.new";
 const LOCK_FILE: &str = "LOCK";
 
@@ -50,6 +53,8 @@ pub struct Directory {
 pub(super) enum Access {
     Write,
     Read,
+    /// As `Read`, while somebody else has the lock and writes (see `live`).
+    Live,
 }
 
 /// Why a directory cannot be used.
@@ -63,6 +68,10 @@ pub enum DirectoryError {
     NoData(PathBuf),
     /// It is to be read and there is nothing under this path.
     Missing(PathBuf),
+    /// It is to be made anew, and has something in it.
+    NotEmpty(PathBuf),
+    /// Its maker was killed, or is still at it.
+    Unfinished(PathBuf),
     /// A later version made it.
     Newer {
         /// The directory.
@@ -129,32 +138,26 @@ impl fmt::Display for DirectoryError {
             Self::Missing(path) => {
                 write!(f, "there is no directory {}; is the path right?", path.display())
             }
+            Self::NotEmpty(path) => write!(
+                f,
+                "{} is not empty; choose a path where there is nothing, or remove what is there",
+                path.display()
+            ),
+            Self::Unfinished(path) => write!(
+                f,
+                "{} is not finished: what makes it is still at work, or was stopped half way; \
+                 then remove it and make it again",
+                path.display()
+            ),
             Self::Newer { path, found, known } => write!(
                 f,
                 "{} has format {found}, and this ringmq knows formats up to {known}; start the \
                  newer ringmq that made it or choose another with --data-dir",
                 path.display()
             ),
-            Self::Malformed(path) => write!(
-                f,
-                "{} is damaged: it must say \"ringmq data, format {FORMAT_WITHOUT_SUMS}\" and \
-                 \"shards N\" on two lines, and of a later format has a third with their sum; N is \
-                 the number of shard-* directories beside it; write the two lines anew",
-                path.display()
-            ),
-            Self::MalformedVhosts(path) => write!(
-                f,
-                "{} is damaged: it must say \"next N\" and then, for each vhost but /, its number \
-                 below N and its name; bring it back from a backup, or remove it to lose what \
-                 vhosts but / have stored",
-                path.display()
-            ),
-            Self::MalformedDeletions(path) => write!(
-                f,
-                "{} is damaged: it must say a vhost and a client id on each line; remove it, and \
-                 ask again with `ringmq session delete`",
-                path.display()
-            ),
+            Self::Malformed(_) | Self::MalformedVhosts(_) | Self::MalformedDeletions(_) => {
+                self.fmt_malformed(f)
+            }
             Self::Shards { path, made } => write!(
                 f,
                 "{} was made with --shards {made}; start with --shards {made} or another \
@@ -187,9 +190,40 @@ impl fmt::Display for DirectoryError {
 impl std::error::Error for DirectoryError {}
 
 impl DirectoryError {
+    /// Of a file that does not say what it must.
+    fn fmt_malformed(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(path) => write!(
+                f,
+                "{} is damaged: it must say \"ringmq data, format {FORMAT_WITHOUT_SUMS}\" and \
+                 \"shards N\" on two lines, and of a later format has a third with their sum; N is \
+                 the number of shard-* directories beside it; write the two lines anew",
+                path.display()
+            ),
+            Self::MalformedVhosts(path) => write!(
+                f,
+                "{} is damaged: it must say \"next N\" and then, for each vhost but /, its number \
+                 below N and its name; bring it back from a backup, or remove it to lose what \
+                 vhosts but / have stored",
+                path.display()
+            ),
+            Self::MalformedDeletions(path) => write!(
+                f,
+                "{} is damaged: it must say a vhost and a client id on each line; remove it, and \
+                 ask again with `ringmq session delete`",
+                path.display()
+            ),
+            _ => unreachable!("the caller has the rest"),
+        }
+    }
+
     /// What is wrong with a path that no data is found under.
     pub fn no_data(path: &Path) -> Self {
-        if path.exists() { Self::NoData(path.to_owned()) } else { Self::Missing(path.to_owned()) }
+        match path.exists() {
+            true if is_unfinished(path) => Self::Unfinished(path.to_owned()),
+            true => Self::NoData(path.to_owned()),
+            false => Self::Missing(path.to_owned()),
+        }
     }
 
     /// Whether the system refused something to this user that it might grant to another.
@@ -282,6 +316,41 @@ impl Directory {
         Ok(Self { path, shards, has_extents, access: Access::Read, guard })
     }
 
+    /// Has a look at a directory that is in use: nothing in it is locked, made or changed.
+    ///
+    /// # Errors
+    /// If it is no data directory.
+    pub fn open_live(path: &Path) -> Result<Self, DirectoryError> {
+        let made = if is_directory(path)? { read_format(path)? } else { None };
+        let made = made.ok_or_else(|| DirectoryError::no_data(path))?;
+        let guard = Arc::new(Guard { _locked: None });
+        let has_extents = made.version > FORMAT_WITHOUT_SUMS;
+        let (path, shards) = (path.to_owned(), made.shards);
+        Ok(Self { path, shards, has_extents, access: Access::Live, guard })
+    }
+
+    /// Takes a directory into use for reading alone, or has a look at it if it is in use: see
+    /// [`Directory::is_live`].
+    ///
+    /// # Errors
+    /// If it is no data directory.
+    pub fn look_at(path: &Path) -> Result<Self, DirectoryError> {
+        match Self::open_read_only(path) {
+            Err(DirectoryError::InUse(_)) => Self::open_live(path),
+            opened => opened,
+        }
+    }
+
+    /// Whether somebody else may change it meanwhile.
+    pub fn is_live(&self) -> bool {
+        self.access == Access::Live
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The number of shards it was made with, 1 to [`SHARDS_MAX`].
     pub fn shards(&self) -> u16 {
         self.shards
@@ -320,7 +389,7 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    fn take(directory: &Path, access: Access) -> Result<Self, DirectoryError> {
+    pub(super) fn take(directory: &Path, access: Access) -> Result<Self, DirectoryError> {
         let path = directory.join(LOCK_FILE);
         let write = access == Access::Write;
         let mut options = File::options();
@@ -339,7 +408,7 @@ impl Guard {
 }
 
 /// Whether there is a directory; an error if there is something else.
-fn is_directory(path: &Path) -> Result<bool, DirectoryError> {
+pub(super) fn is_directory(path: &Path) -> Result<bool, DirectoryError> {
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => Ok(true),
         Ok(_) => Err(DirectoryError::NotADirectory(path.to_owned())),
@@ -349,7 +418,7 @@ fn is_directory(path: &Path) -> Result<bool, DirectoryError> {
 }
 
 /// Makes a directory and those above it that are missing, durably, for this user alone.
-fn make_directories(path: &Path) -> Result<(), DirectoryError> {
+pub(super) fn make_directories(path: &Path) -> Result<(), DirectoryError> {
     let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
     let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
     for path in missing.into_iter().rev() {
@@ -385,12 +454,18 @@ fn made_with(path: &Path, asked: Option<u16>) -> Result<Option<Made>, DirectoryE
             Err(DirectoryError::Shards { path: path.to_owned(), made: made.shards })
         }
         (Some(made), _) => Ok(Some(made)),
+        (None, _) if is_unfinished(path) => Err(DirectoryError::Unfinished(path.to_owned())),
         (None, _) if is_empty(path).map_err(DirectoryError::system("read", path))? => Ok(None),
         (None, _) => Err(DirectoryError::Foreign(path.to_owned())),
     }
 }
 
-fn is_empty(path: &Path) -> io::Result<bool> {
+/// Whether it is in the making.
+fn is_unfinished(path: &Path) -> bool {
+    path.join(UNFINISHED_FILE).exists()
+}
+
+pub(super) fn is_empty(path: &Path) -> io::Result<bool> {
     for entry in fs::read_dir(path)? {
         let entry = entry?;
         let name = entry.file_name();
@@ -439,6 +514,13 @@ fn read_format(directory: &Path) -> Result<Option<Made>, DirectoryError> {
 /// Makes it a directory of the format that is written. What that format promises of each shard is
 /// there first: a process that is killed in between leaves nothing that looks lost.
 fn become_current(directory: &Path, shards: u16) -> Result<(), DirectoryError> {
+    begin_shards(directory, shards)?;
+    let written = replace(directory, FORMAT_FILE, &format_text(shards));
+    written.map_err(DirectoryError::system("write", &directory.join(FORMAT_FILE)))
+}
+
+/// Makes the directory of each shard, with its `EXTENT`.
+pub(super) fn begin_shards(directory: &Path, shards: u16) -> Result<(), DirectoryError> {
     for shard in 0..shards {
         let path = shard_path(directory, shard);
         if !is_directory(&path)? {
@@ -447,17 +529,16 @@ fn become_current(directory: &Path, shards: u16) -> Result<(), DirectoryError> {
         let begun = extent::begin(&path);
         begun.map_err(DirectoryError::system("write", &path.join(extent::FILE)))?;
     }
-    let written = write_format(directory, shards);
-    written.map_err(DirectoryError::system("write", &directory.join(FORMAT_FILE)))
+    Ok(())
 }
 
-fn shard_path(directory: &Path, shard: u16) -> PathBuf {
+pub(super) fn shard_path(directory: &Path, shard: u16) -> PathBuf {
     directory.join(format!("shard-{shard}"))
 }
 
-fn write_format(directory: &Path, shards: u16) -> io::Result<()> {
-    let text = format!("ringmq data, format {FORMAT_VERSION}\nshards {shards}\n");
-    replace(directory, FORMAT_FILE, &with_sum(&text))
+/// What the `FORMAT` of a directory with so many shards says.
+pub(super) fn format_text(shards: u16) -> String {
+    with_sum(&format!("ringmq data, format {FORMAT_VERSION}\nshards {shards}\n"))
 }
 
 /// What a directory was made with.

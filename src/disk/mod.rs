@@ -12,6 +12,8 @@
 //!     00000000000000000004.segment.damaged     set aside; a second one ends in .damaged.1
 //! ```
 //!
+//! One that is in the making has `FORMAT.unfinished` instead of `FORMAT` (see [`Making`]).
+//!
 //! A directory of format 1 has neither sums nor an `EXTENT`; whoever opens it for writing makes
 //! it one of format 2, which older versions refuse, when each shard has an `EXTENT`.
 //!
@@ -29,6 +31,8 @@ mod directory;
 mod extent;
 mod files;
 mod helper;
+mod live;
+mod making;
 mod mapping;
 mod medium;
 mod note;
@@ -42,6 +46,7 @@ pub use self::deletions::Deletion;
 pub use self::directory::{Directory, DirectoryError};
 pub use self::files::{ShardFiles, segment_path};
 pub use self::helper::Helper;
+pub use self::making::Making;
 pub use self::mapping::map;
 pub use self::medium::FileMedium;
 pub use self::vhosts::Vhosts;
