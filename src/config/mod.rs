@@ -28,7 +28,7 @@ use crate::limits;
 
 pub use abuse::AbuseOptions;
 pub use access::{Access, OnDenied, Takeover};
-pub use command::{Command, Passwd, SessionAct, VhostAct};
+pub use command::{Command, DataAct, Passwd, SessionAct, VhostAct};
 pub use doors::{Cidr, DoorOptions, Owner};
 pub use listen::{Endpoint, Listen, ListenRequest, Place};
 pub use logging::{LogFormat, LogOptions, Switch};

@@ -39,6 +39,7 @@ const TABLE: &[Row] = &[
     row("passwd", &["access", "config"], &["rpassword", "rustix"]),
     row("vhosts", &["config", "disk"], &[]),
     row("sessions", &["config", "disk"], &[]),
+    row("data", &["broker", "config", "disk", "store"], &["log"]),
     row("cpus", &[], &["rustix"]),
 ];
 
