@@ -202,7 +202,7 @@ fn copy_part(source: &File, done: u64, end: u64, target: &File) -> io::Result<()
 /// The file with the newest segment.
 fn newest_file(snapshot: &Snapshot) -> Option<FileId> {
     let identity = |id| SegmentIdentity::of(&snapshot.files.header(id)?);
-    let files = snapshot.found.iter().map(|found| found.id);
+    let files = snapshot.lengths.iter().map(|(id, _)| *id);
     let newest = files.filter_map(|id| Some((identity(id)?, id))).max();
     newest.map(|(_, id)| id)
 }

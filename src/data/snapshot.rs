@@ -18,8 +18,8 @@ const DAMAGE_LOOKS: u32 = 5;
 pub struct Snapshot {
     /// The files.
     pub files: ShardFiles,
-    /// The same, for whoever reads them from begin to end.
-    pub found: Vec<Found>,
+    /// Those with segments, and their lengths.
+    pub lengths: Vec<(FileId, u64)>,
     /// What is in them.
     pub store: Store,
     /// What opening it had to tell.
@@ -71,12 +71,20 @@ impl Snapshot {
             seed: 0,
             clocks,
         };
-        let again = files.found_again()?;
+        let lengths = files.lengths();
         let (found, extent) = (files.take_found(), files.extent());
         let opened = Store::open(&options, found, extent);
         let (store, opened) = opened.map_err(|error| DataError::store(files.folder(), error))?;
         let segments = store.logs.disk.segments().collect();
-        Ok(Self { files, found: again, store, opened, segments })
+        Ok(Self { files, lengths, store, opened, segments })
+    }
+
+    /// The files once more, for whoever reads them from begin to end.
+    ///
+    /// # Errors
+    /// If the system refuses something.
+    pub fn found(&self) -> Result<Vec<Found>, DataError> {
+        Ok(self.files.map_again(&self.lengths)?)
     }
 
     /// Whether nothing is damaged or lost, as far as opening it tells.

@@ -124,26 +124,32 @@ impl ShardFiles {
         newest.filter(|(newest, _)| *newest == id).map(|(_, copied)| copied.bytes())
     }
 
-    /// The files found, once more; before they are taken. What is gone by now is left out.
+    /// The files found and their lengths, before they are taken.
+    pub fn lengths(&self) -> Vec<(FileId, u64)> {
+        self.found.iter().map(|found| (found.id, found.mapping.bytes().len() as u64)).collect()
+    }
+
+    /// Maps files once more, as [`ShardFiles::lengths`] has told them. What is gone by now is left
+    /// out.
     ///
     /// # Errors
     /// If the system refuses something; names the path.
-    pub fn found_again(&self) -> Result<Vec<Found>, DirectoryError> {
+    pub fn map_again(&self, lengths: &[(FileId, u64)]) -> Result<Vec<Found>, DirectoryError> {
+        let newest = self.live.as_ref().and_then(|live| live.newest.as_ref());
         let mut again = Vec::new();
-        for Found { id, mapping } in &self.found {
-            let newest = self.live.as_ref().and_then(|live| live.newest.as_ref());
-            if let Some((_, copied)) = newest.filter(|(newest, _)| newest == id) {
-                again.push(Found { id: *id, mapping: Box::new(copied.clone()) });
+        for (id, bytes) in lengths.iter().copied() {
+            if let Some((_, copied)) = newest.filter(|(newest, _)| *newest == id) {
+                again.push(Found { id, mapping: Box::new(copied.clone()) });
                 continue;
             }
-            let (path, bytes) = (segment_path(&self.path, *id), mapping.bytes().len() as u64);
+            let path = segment_path(&self.path, id);
             let file = match File::open(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 opened => opened.map_err(DirectoryError::system("open", &path))?,
             };
             let mapping = FileMapping::new(&file, bytes, &path);
             let mapping = mapping.map_err(DirectoryError::system("map", &path))?;
-            again.push(Found { id: *id, mapping: Box::new(mapping) });
+            again.push(Found { id, mapping: Box::new(mapping) });
         }
         Ok(again)
     }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use ringmq::data::Snapshot;
 use ringmq::store::{
-    Fault, FaultKind, HEADER_BYTES, LogEnd, Losses, Position, QueueItem, Store, Walked,
+    Fault, FaultKind, Found, HEADER_BYTES, LogEnd, Losses, Position, QueueItem, Store, Walked,
     segment_walks,
 };
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ pub(crate) fn run(flags: &CheckFlags, output: &mut Output) -> Result<bool, Stop>
     let shards = Shards::open(&flags.dir)?;
     let mut checks = Vec::new();
     for shard in shards.numbers() {
-        let check = Check::of(shard, &shards.snapshot(shard)?);
+        let check = Check::of(shard, &shards.snapshot(shard)?)?;
         if !flags.json {
             output.line(&check)?;
         }
@@ -88,11 +88,11 @@ struct Check {
 }
 
 impl Check {
-    fn of(shard: u16, seen: &Snapshot) -> Self {
+    fn of(shard: u16, seen: &Snapshot) -> Result<Self, Stop> {
         let (free_files, _) = seen.files.free_files();
         let mut check = Self {
             shard,
-            files: seen.found.len() + free_files,
+            files: seen.lengths.len() + free_files,
             bytes: shards::file_bytes(seen),
             free_files,
             set_aside: seen.files.set_aside(),
@@ -106,7 +106,7 @@ impl Check {
             losses: seen.opened.losses,
             gone: 0,
         };
-        check.walk(seen);
+        check.walk(seen, &seen.found().map_err(Stop::refused)?);
         // What is wrong with records the walk has found, before the checkpoint as well.
         let faults = seen.opened.report.faults.iter();
         for fault in faults.filter(|fault| fault.kind != FaultKind::Record) {
@@ -119,12 +119,12 @@ impl Check {
             check.damage.push(Damage { path, offset: 0, what, lost_bytes: 0, records: 0 });
         }
         check.follow(seen);
-        check
+        Ok(check)
     }
 
     /// Reads every record.
-    fn walk(&mut self, seen: &Snapshot) {
-        for segment in segment_walks(&seen.found, &seen.opened.lengths) {
+    fn walk(&mut self, seen: &Snapshot, found: &[Found]) {
+        for segment in segment_walks(found, &seen.opened.lengths) {
             let path = seen.files.path(segment.file);
             let (kinds, damage) = (self.kinds.clone(), self.damage.len());
             let end = segment.walk(&mut |walked| match walked {

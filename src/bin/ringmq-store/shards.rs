@@ -60,8 +60,8 @@ impl Shards {
 
 /// Bytes of all files of a shard, the free ones included.
 pub(crate) fn file_bytes(snapshot: &Snapshot) -> u64 {
-    let found = snapshot.found.iter().map(|found| found.mapping.bytes().len() as u64);
-    found.sum::<u64>() + snapshot.files.free_files().1
+    let lengths = snapshot.lengths.iter().map(|(_, bytes)| bytes);
+    lengths.sum::<u64>() + snapshot.files.free_files().1
 }
 
 /// All sessions of a store, by key.

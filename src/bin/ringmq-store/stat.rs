@@ -25,7 +25,7 @@ pub(crate) fn run(flags: &StatFlags, output: &mut Output) -> Result<bool, Stop> 
         let mut stat = Stat { files: 0, file_bytes, ..Stat::default() };
         let (free_files, free_bytes) = snapshot.files.free_files();
         (stat.free_files, stat.free_bytes) = (free_files as u64, free_bytes);
-        stat.files = snapshot.found.len() as u64 + stat.free_files;
+        stat.files = snapshot.lengths.len() as u64 + stat.free_files;
         let store = &snapshot.store;
         stat.look(store);
         if flags.sessions {
