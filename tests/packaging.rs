@@ -140,8 +140,8 @@ fn uninstalls() {
     assert!(output.status.code() == Some(2) && said.contains("--uninstall"), "{said}");
 }
 
-/// Both kinds of package have every file that is installed, and keep what an operator changes; their
-/// scripts are good shell.
+/// Both kinds of package have every file that is installed, and keep what an operator changes;
+/// their scripts are good shell.
 #[test]
 fn packages_are_whole() {
     let directory = DataDir::fresh();

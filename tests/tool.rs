@@ -1,5 +1,5 @@
-//! `ringmq-store` on directories that a real broker left when it was killed. `tests/data` has what it
-//! tells of one that runs.
+//! `ringmq-store` on directories that a real broker left when it was killed. `tests/data` has what
+//! it tells of one that runs.
 
 mod common;
 
