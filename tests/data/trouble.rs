@@ -2,7 +2,7 @@
 //! memory. The old directory stays as it is, and nothing that is not whole can be used.
 
 use std::fs::{self, File};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt, chown};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -173,4 +173,28 @@ fn vhosts_come_along() {
     newcomer.subscribe("t", 0);
     assert!(newcomer.read_publish().retain);
     broker.stop();
+}
+
+/// What root makes belongs to the owner of the old directory, who is to use it.
+#[test]
+fn the_owner_stays() {
+    if !rustix::process::geteuid().is_root() {
+        println!("only root can make what belongs to others");
+        return;
+    }
+    let broker = with_messages(10, 100);
+    let (owner, new, copy) = ((4711, 4712), DataDir::fresh(), DataDir::fresh());
+    chown(broker.data_dir(), Some(owner.0), Some(owner.1)).expect("root may");
+    reshard(broker.data_dir(), 2, new.path());
+    let said = data(&["backup", text(broker.data_dir()), text(copy.path())]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    for made in [new.path(), copy.path()] {
+        let shard = made.join("shard-0");
+        let places = files(made).into_keys().chain([made.to_owned(), shard]);
+        for path in places {
+            let found = fs::metadata(&path).expect("it is there");
+            assert_eq!((found.uid(), found.gid()), owner, "{}", path.display());
+            assert_eq!(found.mode() & 0o077, 0, "{}", path.display());
+        }
+    }
 }
