@@ -173,6 +173,53 @@ fn packages_are_whole() {
     }
 }
 
+/// Runs the packages' scripts where `/etc` is a copy, `/run` is empty and only our user is to be
+/// made.
+const IN_A_COPY: &str = r#"
+set -e
+cp -a /etc "$1/etc" && mkdir "$1/sysusers" && cp "$2/ringmq.sysusers" "$1/sysusers/ringmq.conf"
+mkdir -p /usr/lib/sysusers.d
+mount --bind "$1/etc" /etc
+mount --bind "$1/sysusers" /usr/lib/sysusers.d
+mount -t tmpfs none /run
+rm -rf /etc/ringmq
+for version in "" 0.1.0-1; do
+    sh "$2/packages/postinst" configure "$version" >&2
+    getent passwd ringmq | cut -d : -f 1,6,7
+    stat -c "%U %G %a" /etc/ringmq
+done
+sh "$2/packages/prerm" upgrade 0.2.0-1
+touch /etc/ringmq/passwords
+for round in kept gone; do
+    sh "$2/packages/prerm" remove
+    sh "$2/packages/postrm" purge
+    [ -d /etc/ringmq ] && echo kept || echo gone
+    rm -f /etc/ringmq/passwords
+done
+"#;
+
+/// The scripts of a package make the user and the place that it may read, again for each version,
+/// and leave what an operator has put there.
+#[test]
+fn maintainer_scripts() {
+    if !rustix::process::geteuid().is_root() {
+        println!("only root can make users, be it in a copy of /etc");
+        return;
+    }
+    let directory = DataDir::fresh();
+    fs::create_dir(directory.path()).expect("nobody else has it");
+    let scripts = repository().join("scripts");
+    let (copy, scripts) = (directory.path().to_str(), scripts.to_str());
+    let (copy, scripts) = (copy.expect("it is text"), scripts.expect("it is text"));
+    let words = ["--mount", "--", "sh", "-c", IN_A_COPY, "sh", copy, scripts];
+    let output = run(Path::new("/usr/bin/unshare"), &words);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let made = "ringmq:/var/lib/ringmq:/usr/sbin/nologin\nroot ringmq 750\n";
+    let expected = format!("{made}{made}kept\ngone\n");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{said}");
+}
+
 /// Arguments that make no sense are named, and nothing is installed.
 #[test]
 fn refuses_wrong_arguments() {
