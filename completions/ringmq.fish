@@ -93,6 +93,7 @@ complete -c ringmq -n "__fish_ringmq_needs_command" -s V -l version -d 'Print ve
 complete -c ringmq -n "__fish_ringmq_needs_command" -f -a "passwd" -d 'Set or delete the password of a user in a password file'
 complete -c ringmq -n "__fish_ringmq_needs_command" -f -a "vhost" -d 'List or delete the vhosts of a data directory'
 complete -c ringmq -n "__fish_ringmq_needs_command" -f -a "session" -d 'Delete the session of a client'
+complete -c ringmq -n "__fish_ringmq_needs_command" -f -a "data" -d 'Change the number of shards of a data directory, or back it up'
 complete -c ringmq -n "__fish_ringmq_using_subcommand passwd" -l stdin -d 'Read the password from standard input, up to the end of the line'
 complete -c ringmq -n "__fish_ringmq_using_subcommand passwd" -l delete -d 'Delete the user'
 complete -c ringmq -n "__fish_ringmq_using_subcommand passwd" -s h -l help -d 'Print help'
@@ -108,3 +109,11 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand session; and not __fish_se
 complete -c ringmq -n "__fish_ringmq_using_subcommand session; and __fish_seen_subcommand_from delete" -l vhost -d 'Its vhost' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand session; and __fish_seen_subcommand_from delete" -l data-dir -d 'Data directory' -r -f -a "(__fish_complete_directories)"
 complete -c ringmq -n "__fish_ringmq_using_subcommand session; and __fish_seen_subcommand_from delete" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand data; and not __fish_seen_subcommand_from reshard backup" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand data; and not __fish_seen_subcommand_from reshard backup" -f -a "reshard" -d 'Copy what a data directory has into a new one for another number of shards'
+complete -c ringmq -n "__fish_ringmq_using_subcommand data; and not __fish_seen_subcommand_from reshard backup" -f -a "backup" -d 'Copy what is committed in a data directory, while a broker uses it'
+complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subcommand_from reshard" -l shards -d 'Shards of the new one' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subcommand_from reshard" -l to -d 'Where the new one is made; there must be nothing, or an empty directory' -r -f -a "(__fish_complete_directories)"
+complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subcommand_from reshard" -l skip-damaged -d 'Go on without what is damaged, and tell how much that is'
+complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subcommand_from reshard" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subcommand_from backup" -s h -l help -d 'Print help'

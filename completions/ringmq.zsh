@@ -162,6 +162,42 @@ _arguments "${_arguments_options[@]}" : \
     ;;
 esac
 ;;
+(data)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_ringmq__subcmd__data_commands" \
+"*::: :->data" \
+&& ret=0
+
+    case $state in
+    (data)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:ringmq-data-command-$line[1]:"
+        case $line[1] in
+            (reshard)
+_arguments "${_arguments_options[@]}" : \
+'--shards=[Shards of the new one]:N:_default' \
+'--to=[Where the new one is made; there must be nothing, or an empty directory]:NEW:_files -/' \
+'--skip-damaged[Go on without what is damaged, and tell how much that is]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':dir -- The data directory:_files -/' \
+&& ret=0
+;;
+(backup)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+':dir -- The data directory, in use or not:_files -/' \
+':to -- Where the copy is made; there must be nothing, or an empty directory:_files -/' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
         esac
     ;;
 esac
@@ -173,8 +209,27 @@ _ringmq_commands() {
 'passwd:Set or delete the password of a user in a password file' \
 'vhost:List or delete the vhosts of a data directory' \
 'session:Delete the session of a client' \
+'data:Change the number of shards of a data directory, or back it up' \
     )
     _describe -t commands 'ringmq commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__data_commands] )) ||
+_ringmq__subcmd__data_commands() {
+    local commands; commands=(
+'reshard:Copy what a data directory has into a new one for another number of shards' \
+'backup:Copy what is committed in a data directory, while a broker uses it' \
+    )
+    _describe -t commands 'ringmq data commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__data__subcmd__backup_commands] )) ||
+_ringmq__subcmd__data__subcmd__backup_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq data backup commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__data__subcmd__reshard_commands] )) ||
+_ringmq__subcmd__data__subcmd__reshard_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq data reshard commands' commands "$@"
 }
 (( $+functions[_ringmq__subcmd__passwd_commands] )) ||
 _ringmq__subcmd__passwd_commands() {

@@ -41,6 +41,7 @@
 //! | [`passwd`] | changes password files | `access`, `config` | the broker |
 //! | [`vhosts`] | lists and deletes vhosts | `config`, `disk` | the broker |
 //! | [`sessions`] | asks the broker to delete sessions | `config`, `disk` | the broker |
+//! | [`data`] | makes data directories of others | `broker`, `config`, `disk`, `store` | rings |
 //!
 //! `mqtt`, `transport`, `store` and `broker` are pure: no descriptor, clock, thread or atomic.
 //! [`chunk`] (bytes on their way out), [`slots`] (tables by number), [`shown`] (clients' text in
@@ -212,6 +213,7 @@ pub mod broker;
 pub mod chunk;
 pub mod config;
 pub mod cpus;
+pub mod data;
 pub mod disk;
 pub mod limits;
 pub mod logging;

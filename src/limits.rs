@@ -385,6 +385,15 @@ pub const DELETIONS_TEXT_BYTES_MAX: u64 = 4 << 20;
 const _: () =
     assert!((VHOSTS_MAX * (VHOST_NAME_BYTES_MAX * 3 + 8)) as u64 <= VHOSTS_TEXT_BYTES_MAX);
 
+/// Sessions whose queues `ringmq data reshard` reads together, each with a block of 2,000 messages
+/// in memory: 256 MiB in all. Over: it takes them in turns, and a message that sessions of several
+/// turns wait for is written once for each turn.
+pub const MERGED_SESSIONS_MAX: usize = 8 * 1024;
+
+/// Times that a directory in use is looked at anew when it has changed meanwhile. Over: whoever
+/// looks is told that it changes too fast.
+pub const LIVE_LOOKS_MAX: u32 = 1000;
+
 /// Free segment files one shard keeps for reuse: as many as a store has ahead, and as many again
 /// for those it retires in a burst. Over: the file is removed.
 pub const FREE_FILES_MAX: usize = 4;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use ringmq::config::{Command, Options};
 use ringmq::server::StartError;
-use ringmq::{logging, passwd, server, sessions, vhosts};
+use ringmq::{data, logging, passwd, server, sessions, vhosts};
 use signal_hook::iterator::Signals;
 
 fn main() -> ExitCode {
@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         Command::Passwd(options) => tell("passwd", passwd::run(&options)),
         Command::Vhost(act) => tell("vhost", vhosts::run(&act)),
         Command::Session(act) => tell("session", sessions::run(&act)),
+        Command::Data(act) => tell("data", data::run(&act)),
     }
 }
 

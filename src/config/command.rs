@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint, value_parser};
 
 use super::Options;
+use crate::limits::SHARDS_MAX;
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub enum Command {
     Vhost(VhostAct),
     /// To have a session of a data directory deleted.
     Session(SessionAct),
+    /// To make a data directory of another.
+    Data(DataAct),
 }
 
 /// Set or delete the password of a user in a password file
@@ -84,6 +87,52 @@ pub enum SessionAct {
     },
 }
 
+/// What to do with a data directory.
+#[derive(Subcommand, Clone, Debug, PartialEq, Eq)]
+pub enum DataAct {
+    /// Copy what a data directory has into a new one for another number of shards
+    #[command(
+        after_help = "No broker may use DIR meanwhile; nothing in it is changed. NEW has all \
+                            of it afterwards: sessions, what waits in them, retained messages. \
+                            NEW cannot be used before it is whole, and is removed if it cannot \
+                            be. Start the broker with --data-dir NEW then."
+    )]
+    Reshard {
+        /// The data directory
+        #[arg(value_hint = ValueHint::DirPath)]
+        dir: PathBuf,
+
+        /// Shards of the new one
+        #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(SHARDS))]
+        shards: u16,
+
+        /// Where the new one is made; there must be nothing, or an empty directory
+        #[arg(long, value_name = "NEW", value_hint = ValueHint::DirPath)]
+        to: PathBuf,
+
+        /// Go on without what is damaged, and tell how much that is
+        #[arg(long)]
+        skip_damaged: bool,
+    },
+    /// Copy what is committed in a data directory, while a broker uses it
+    #[command(after_help = "Everything that was acknowledged before this was begun is in TO. TO \
+                            cannot be used before it is whole, and is removed if it cannot be. To \
+                            restore it, stop the broker and put TO, or a copy of it, in the place \
+                            of its data directory.")]
+    Backup {
+        /// The data directory, in use or not
+        #[arg(value_hint = ValueHint::DirPath)]
+        dir: PathBuf,
+
+        /// Where the copy is made; there must be nothing, or an empty directory
+        #[arg(value_hint = ValueHint::DirPath)]
+        to: PathBuf,
+    },
+}
+
+/// Numbers of shards that there may be.
+const SHARDS: std::ops::RangeInclusive<i64> = 1..=SHARDS_MAX as i64;
+
 #[derive(Parser)]
 #[command(
     name = "ringmq",
@@ -113,6 +162,11 @@ enum Tool {
         #[command(subcommand)]
         act: SessionAct,
     },
+    /// Change the number of shards of a data directory, or back it up
+    Data {
+        #[command(subcommand)]
+        act: DataAct,
+    },
 }
 
 impl Command {
@@ -131,7 +185,7 @@ impl Command {
                 let checked = options.checked(&given).unwrap_or_else(|error| error.exit());
                 Self::Serve(Box::new(checked))
             }
-            tool @ (Self::Passwd(_) | Self::Vhost(_) | Self::Session(_)) => tool,
+            tool @ (Self::Passwd(_) | Self::Vhost(_) | Self::Session(_) | Self::Data(_)) => tool,
         }
     }
 }
@@ -142,6 +196,7 @@ impl From<CommandLine> for Command {
             Some(Tool::Passwd(passwd)) => Self::Passwd(passwd),
             Some(Tool::Vhost { act }) => Self::Vhost(act),
             Some(Tool::Session { act }) => Self::Session(act),
+            Some(Tool::Data { act }) => Self::Data(act),
             None => Self::Serve(Box::new(line.options)),
         }
     }

@@ -30,7 +30,7 @@ use crate::limits;
 pub use abuse::AbuseOptions;
 pub use access::{Access, OnDenied, Takeover};
 pub use admin::{AdminOptions, HttpListen};
-pub use command::{Command, Passwd, SessionAct, VhostAct};
+pub use command::{Command, DataAct, Passwd, SessionAct, VhostAct};
 pub use listen::{Endpoint, Listen, ListenRequest, Place};
 pub use listeners::{Cidr, ListenerOptions, Owner};
 pub use logging::{LogFormat, LogOptions, Switch};

@@ -17,6 +17,8 @@ pub(super) const LOCK_FILE: &str = "LOCK";
 pub(super) enum Access {
     Write,
     Read,
+    /// As `Read`, while somebody else has the lock and writes (see `live`).
+    Live,
 }
 
 /// The lock of a directory, held.
@@ -25,6 +27,11 @@ pub(super) struct Guard {
 }
 
 impl Guard {
+    /// Of a directory that is only looked at.
+    pub(super) fn none() -> Self {
+        Self { _locked: None }
+    }
+
     /// Takes it.
     ///
     /// # Errors

@@ -12,6 +12,8 @@
 //!     00000000000000000004.segment.damaged     set aside; a second one ends in .damaged.1
 //! ```
 //!
+//! One that is in the making has `FORMAT.unfinished` instead of `FORMAT` (see [`Making`]).
+//!
 //! A directory of format 1 has neither sums nor an `EXTENT`; whoever opens it for writing makes
 //! it one of format 2, which older versions refuse, when each shard has an `EXTENT`.
 //!
@@ -31,7 +33,10 @@ mod extent;
 mod files;
 mod format;
 mod helper;
+mod live;
+mod live_files;
 mod lock;
+mod making;
 mod mapping;
 mod medium;
 mod note;
@@ -48,6 +53,7 @@ pub use self::directory::Directory;
 pub use self::error::DirectoryError;
 pub use self::files::{ShardFiles, segment_path};
 pub use self::helper::Helper;
+pub use self::making::Making;
 pub use self::mapping::map;
 pub use self::medium::FileMedium;
 pub use self::vhosts::Vhosts;

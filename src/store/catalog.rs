@@ -434,6 +434,11 @@ impl Catalog {
         was
     }
 
+    /// The QoS 2 messages of publishers elsewhere that are not released, in order.
+    pub fn origins(&self) -> impl Iterator<Item = Origin> {
+        self.elsewhere.iter().copied()
+    }
+
     /// Whether a QoS 2 message of a publisher elsewhere came before.
     pub fn has_origin(&self, origin: &Origin) -> bool {
         self.elsewhere.contains(origin)

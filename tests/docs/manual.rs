@@ -102,7 +102,8 @@ mod tests {
             }
         };
         has(parts.next().expect("there is a first part"), &command);
-        for path in ["passwd", "vhost delete", "vhost list", "session delete"] {
+        let tools = ["passwd", "vhost delete", "vhost list", "session delete"];
+        for path in tools.into_iter().chain(["data reshard", "data backup"]) {
             let tool = path.split(' ').try_fold(&command, |tool, name| tool.find_subcommand(name));
             let part = parts.next().unwrap_or_else(|| panic!("no section of {path}"));
             assert!(part.starts_with(&format!("{}\"\n", path.to_uppercase())), "{path}: {part}");

@@ -40,6 +40,7 @@ const TABLE: &[Row] = &[
     row("passwd", &["access", "config"], &["rpassword", "rustix"]),
     row("vhosts", &["config", "disk"], &[]),
     row("sessions", &["config", "disk"], &[]),
+    row("data", &["broker", "config", "disk", "store"], &["log"]),
     row("cpus", &[], &["rustix"]),
 ];
 
