@@ -423,6 +423,7 @@ fn item(page: &Page, row: &Row, shard: u16) -> Value {
         "state": state,
         "waits_for": waits,
         "outgoing_bytes": client.outgoing_bytes,
+        "connected_seconds": client.connected_ms / 1000,
         "silent_seconds": float(client.silent_ms) / 1000.0,
     });
     if let (Value::Object(item), Value::Object(more)) = (&mut item, more) {

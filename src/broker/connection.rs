@@ -44,6 +44,8 @@ pub(super) struct Open {
     pub(super) vhost: VhostId,
     pub(super) session: SessionKey,
     pub(super) caller: Caller,
+    /// When it was let in.
+    pub(super) since_ms: u64,
     /// A certificate says who it is.
     pub(super) certified: bool,
     /// Milliseconds without a packet after which the client is gone; 0: never.

@@ -359,9 +359,9 @@ impl Shard {
         while let Some((mut replies, since_us)) =
             self.promises.next_kept(log, |shard| context.peers.committed(shard))
         {
-            let acknowledged = replies.iter().filter(|(_, reply)| reply.acknowledges()).count();
-            self.meters.note_acknowledged(since_us, acknowledged as u64);
+            let mut acknowledged = 0;
             for (conn, reply) in replies.drain(..) {
+                acknowledged += u64::from(reply.acknowledges());
                 let Some(connection) = self.out.connections.get_mut(conn) else { continue };
                 let is_closed = matches!(connection.phase, Phase::Closed);
                 if connection.withholds(&reply) {
@@ -373,6 +373,7 @@ impl Shard {
                     self.go_on_closing(conn);
                 }
             }
+            self.meters.note_acknowledged(since_us, acknowledged);
             self.promises.recycle(replies);
         }
         while let Some(conn) = self.out.next_steady() {

@@ -83,6 +83,7 @@ fn one_client_is_told() {
     ] {
         assert_eq!(told[field], value, "{field}: {reply:?}");
     }
+    assert!(told["connected_seconds"].is_u64(), "{reply:?}");
     assert!(told["address"].as_str().is_some_and(|it| it.starts_with("127.0.0.1:")), "{reply:?}");
     assert!(told["backlog"]["lag_seconds"].as_f64().is_some_and(|lag| lag >= 0.0), "{reply:?}");
     client.acknowledge(1, message.id);

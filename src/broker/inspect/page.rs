@@ -83,6 +83,8 @@ pub struct ClientFacts {
     pub pace: Pace,
     /// Bytes that wait to be sent, or are on their way.
     pub outgoing_bytes: u64,
+    /// Since it was let in, milliseconds.
+    pub connected_ms: u64,
     /// Since its last packet, milliseconds.
     pub silent_ms: u64,
     /// Why it is not read from: the names of [`ClientFacts::WAITS`] whose bit is set.
@@ -183,6 +185,7 @@ impl Shard {
                 congestion::Pace::Slow => Pace::Slow,
             },
             outgoing_bytes: connection.output.bytes() as u64,
+            connected_ms: now_ms.saturating_sub(open.since_ms),
             silent_ms: now_ms.saturating_sub(connection.last_packet_ms),
             waits: waits_of(connection),
         })
