@@ -197,7 +197,7 @@ fn mistakes_are_named() {
         ("/api/v1/clients?cursor=x", 422, "cursor"),
         ("/api/v1/clients?state=fast", 422, "state"),
         ("/api/v1/clients?address=10", 422, "address"),
-        ("/api/v1/clients?connected=true", 422, "connected"),
+        ("/api/v1/clients?connected=true", 422, "query"),
         ("/api/v1/sessions?connected=maybe", 422, "connected"),
         ("/api/v1/clients?colour=red", 422, "query"),
         ("/api/v1/clients?limit=1&limit=2", 422, "query"),
@@ -227,7 +227,7 @@ fn mistakes_are_named() {
         assert!(reply.json()["error"]["hint"].is_string(), "{path}: {reply:?}");
     }
     let reply = door.delete("/api/v1/clients");
-    assert_eq!((reply.status, reply.header("allow")), (405, Some("GET, HEAD")), "{reply:?}");
+    assert_eq!((reply.status, reply.header("allow")), (405, Some("GET")), "{reply:?}");
     assert_eq!(door.get("/api/v1/client?id=kept").status, 200);
     drop(client);
     broker.stop();
