@@ -94,6 +94,25 @@
 //! Packet identifiers come from a message's number in its session's queue, so nothing is stored for
 //! them and the same message has the same identifier after a reconnect or a restart.
 //!
+//! # Where it is decided
+//!
+//! The broker is divided into rooms; its page ([`broker`]) has the table.
+//!
+//! | question | where |
+//! |---|---|
+//! | is a packet handled now, and by whom | `broker::shard` |
+//! | who gets a message | `broker::exchange` (routes), `broker::shard::fan_out` |
+//! | is a message at QoS 0 dropped | `broker::output`: `Outputs::write_qos0` |
+//! | what is dropped, and who waits, when a session is full | `broker::full_sessions` |
+//! | why is a connection not read from | `broker::read_gate`: `Pause` |
+//! | why is nothing sent to a client | `broker::delivery`: `SendGate`, window, output |
+//! | what does a PUBACK wait for | `Wait` in `broker::replies`; `broker::shard::fan_out` sets it |
+//! | who takes over a client id, and what of the old will | `broker::shard::connect` |
+//! | when does a session expire | `broker::absences`; `broker::shard::sessions` ends it |
+//! | must a publisher wait for the disk | `broker::storage::shortage` |
+//! | the bytes of a record, an acknowledgement's say | `store::record` |
+//! | is what a session has counted and written | [`store::SessionMut`] |
+//!
 //! # What is on disk
 //!
 //! Each shard has one log, in segment files: messages (once, with the sessions they are for),
@@ -154,9 +173,8 @@
 //!
 //! Whoever has something to say makes a line and queues it; one thread writes, so that no shard
 //! waits for standard error ([`logging`]). Lines about clients are bounded: by kind, with a count
-//! of the others each second (`broker::line_limit`), or by session, with a sum each minute
-//! (`broker::accounts`). SIGUSR1 is a message to each shard that it answers with its figures
-//! (`reactor::report`).
+//! of the others each second, or by session, with a sum each minute (`broker::notices`). SIGUSR1 is
+//! a message to each shard that it answers with its figures (`reactor::report`).
 //!
 //! Operators ask over HTTP ([`admin`]): metrics, clients, sessions, the end of a connection. A
 //! thread of a lower priority makes an *ask* of it, a box that goes to a shard over a ring of the
@@ -167,21 +185,21 @@
 //!
 //! What an address may have is settled when a link is accepted, or when the PROXY header that it
 //! begins with behind a proxy has named its client (see `reactor::gate`). A client that publishes
-//! faster than it may is not read from for a while (see `broker::meter`).
+//! faster than it may is not read from for a while (see `broker::read_gate`).
 //!
 //! A connection has at most `--max-outgoing-bytes` of output. When it is full, the publishers that
 //! feed it are not read from (TCP holds them back), each for `--qos0-patience` at most; a client
 //! that takes nothing for so long is marked slow: its publishers run free, QoS 0 for it is dropped
-//! and counted, QoS 1 waits in its session (see `broker::congestion`). A full ring to another
+//! and counted, QoS 1 waits in its session (see `broker::output`). A full ring to another
 //! shard, or no free receive buffer, pauses reading as well. When the disk is behind, or its space
 //! low, publishers whose message needs it, on this shard or another, are not read from until it is
 //! not; nothing is acknowledged that is not kept. Who asks for something else that the log must
 //! know, a subscription say, waits when it is behind or nearly out of room (see
-//! `broker::shortage`).
+//! `broker::storage::shortage`).
 //!
 //! A session that is full drops messages, or blocks publishers (`--session-overflow`): those are
 //! acknowledged when there is room, and meanwhile read from only while they have something to
-//! acknowledge themselves, so that no circle of clients waits for itself (`broker::overflow`).
+//! acknowledge themselves, so that no circle of clients waits for itself (`broker::full_sessions`).
 //!
 //! A disk that is full to the last file is emptied by those who consume: messages leave a reserve
 //! of files alone ([`limits::RESERVE_FILES`]), so that acknowledgements are written, a checkpoint

@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 
 use crate::broker::SessionName;
 use crate::broker::inspect::{
-    AddressRange, ClientFacts, Filter, Histogram, Kick, Kicked, Listing, Measure, Pace, Page,
-    Question, Reply, Row, Top, home_of,
+    AddressRange, Filter, Histogram, Kick, Kicked, Listing, Measure, Pace, Page, Question, Reply,
+    Row, Top, home_of,
 };
 use crate::limits::{LISTING_MS_MAX, PAGE_BYTES_MAX, PAGE_ROWS_MAX, TOP_ROWS_MAX};
 
@@ -383,8 +383,7 @@ fn item(page: &Page, row: &Row, shard: u16) -> Value {
     let address =
         client.address.map(|address| std::net::SocketAddr::new(address, client.port).to_string());
     let state = PACES.iter().find(|(_, pace)| *pace == client.pace).map(|(name, _)| *name);
-    let waits = ClientFacts::WAITS.iter().filter(|(bit, _)| client.waits & bit != 0);
-    let waits: Vec<&str> = waits.map(|(_, name)| *name).collect();
+    let waits: Vec<&str> = client.waits().collect();
     let more = json!({
         "address": address.unwrap_or_else(|| "unix".to_owned()),
         "protocol": client.version,

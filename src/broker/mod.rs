@@ -4,117 +4,65 @@
 //! what is to happen comes out as bytes in connections' outputs, messages to [`Peers`] and
 //! [`Event`]s. One [`Shard`] is one core's share; it is entered only through `&mut self`.
 //!
-//! | file | noun |
-//! |---|---|
-//! | `shard` | the hub: what a reactor calls |
-//! | `admission`, `rights`, `review` | who may come in; what they may do, and new rules |
-//! | `counts` | what happened in a vhost |
-//! | `inspect` | what an operator asks of a shard while it runs |
-//! | `connect`, `subscribe` | CONNECT; SUBSCRIBE and UNSUBSCRIBE |
-//! | `inbound`, `routing` | PUBLISH and its answers; who gets a message |
-//! | `farewell`, `reason` | ends of connections and wills; why they end |
-//! | `absences` | sessions whose clients are away, and which have expired |
-//! | `deletion` | sessions that an operator has deleted |
-//! | `refusal` | why clients are refused |
-//! | `notices`, `accounts`, `takeovers`, `line_limit` | what the log says of clients; how often |
-//! | `connection`, `output`, `vhost` | state; sessions and retained messages are in the store |
-//! | `tree`, `routes` | filters to subscribers, and the cache of that by topic |
-//! | `letter`, `delivery` | one message on its way; handing it to a session |
-//! | `replay` | retained messages for a new subscription |
-//! | `peers`, `placement` | what shards say to each other; who owns what |
-//! | `promises` | replies that wait for other shards or the disk |
-//! | `congestion` | who waits for whom when output is full |
-//! | `meter`, `quota` | how fast a client may publish; what a vhost may use |
-//! | `storage`, `shortage` | what the disk is given and asked for; who waits for it |
-//! | `overflow` | sessions that are full, and who waits for them |
+//! # Rooms
+//!
+//! A room is a directory. It owns its state: a struct with private fields, which is one field of
+//! [`Shard`]. What it keeps of each connection stands in a table of its own
+//! (`names::ConnTable`), so no room reads or writes another's part of a connection. Its verbs are
+//! `pub(crate)`; the rooms are private modules, so nothing outside the broker sees them. A room may
+//! call the verbs of rooms above it in this table, which it is lent as arguments; what must happen
+//! in a room below it, it returns. `tests/tidy` holds the last column.
+//!
+//! | room | what it owns | may use |
+//! |---|---|---|
+//! | `names` | ids, events, options, reasons, counters; `placement`; no state | – |
+//! | `peer` | the messages between shards, as bytes | `names` |
+//! | `read_gate` | why a connection is not read from; what the reactor is to do | `names` |
+//! | `meters` | how long things take, how busy the shard is | `names` |
+//! | `replies` | replies that wait for other shards or the disk | `names` |
+//! | `connection` | phases of connections, their wills | `names` |
+//! | `exchange` | vhosts, filters, routes; what each connection published to last | `names` |
+//! | `quota` | what a vhost may use, and counters by vhost | `names` |
+//! | `absences` | sessions whose clients are away, and which have expired | `names` |
+//! | `output` | bytes to send; publishers that wait for full outputs | and `peer`, `read_gate` |
+//! | `storage` | what the disk is asked for, and what waits for it | and `read_gate` |
+//! | `notices` | what the log says of clients, and how often | and `connection` |
+//! | `admission` | the access policy, passwords to verify, rights | and `connection` |
+//! | `publish` | QoS 2 messages in transit; memory for one message | and `output` |
+//! | `retained` | walks over retained messages for subscriptions | and `output`, `peer` |
+//! | `delivery` | handing messages to sessions; why nothing is sent | and four, see there |
+//! | `full_sessions` | full sessions, and publishers that wait for them | and `delivery`, `quota` |
+//! | `inspect` | what an operator asks of a shard, as values; no state | and `meters`, `read_gate` |
+//! | `shard` | the hub: what a reactor calls, a handler for each packet | all |
+//!
+//! Every room may use `names`.
 
 mod absences;
-mod accounts;
 mod admission;
-mod congestion;
-mod connect;
 mod connection;
-mod counts;
-mod deletion;
 mod delivery;
-mod farewell;
-mod inbound;
+mod exchange;
+mod full_sessions;
 pub mod inspect;
-mod letter;
-mod line_limit;
-mod meter;
+mod meters;
+mod names;
 mod notices;
-mod options;
 mod output;
-mod overflow;
-mod peers;
-mod placement;
-mod promises;
+mod peer;
+mod publish;
 mod quota;
-mod reason;
-mod reclaim;
-mod refusal;
-mod replay;
-mod review;
-mod rights;
-mod routes;
-mod routing;
+mod read_gate;
+mod replies;
+mod retained;
 mod shard;
-mod shortage;
-mod stats;
 mod storage;
-mod subscribe;
-mod takeovers;
-mod tree;
-mod vhost;
 
-pub use admission::{Answer, Caller, Inquiry, Secured};
-pub use counts::VhostReport;
-pub use deletion::SessionName;
-pub use line_limit::LineLimit;
-pub use meter::PublishRate;
-pub use options::{OnDenied, Options, Overflow, Takeover, Threshold};
-pub use peers::{Crowd, Peers, ShardId, ShardSet};
-pub use reason::CloseReason;
-pub use shard::{Context, Event, Shard};
-pub use stats::Stats;
-
-use std::num::NonZero;
-
-use crate::store::Holder;
-
-/// Names a connection: the slot of its link in the reactor's table and the slot's generation.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct ConnId {
-    /// Index in the reactor's table.
-    pub slot: u32,
-    /// Counts the slot's owners.
-    pub generation: u32,
-}
-
-impl ConnId {
-    fn holder(self) -> Holder {
-        // One more: a holder is not 0. Generations have 24 bits.
-        let bits = (u64::from(self.slot) << 32 | u64::from(self.generation)) + 1;
-        Holder(NonZero::new(bits).expect("one was added"))
-    }
-
-    fn of(holder: Holder) -> Self {
-        let [s3, s2, s1, s0, g3, g2, g1, g0] = (holder.0.get() - 1).to_be_bytes();
-        let slot = u32::from_be_bytes([s3, s2, s1, s0]);
-        Self { slot, generation: u32::from_be_bytes([g3, g2, g1, g0]) }
-    }
-}
-
-/// Whether the caller goes on handing a connection's packets over.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Flow {
-    /// The next packet may follow.
-    Continue,
-    /// Keep the rest until [`Event::Resume`] (what it feeds is full).
-    Pause,
-    /// Keep this packet as well until [`Event::Resume`]: it was not handled.
-    Wait,
-    /// The connection is at its end; the rest is void.
-    Stop,
-}
+pub use admission::Inquiry;
+pub use connection::{Answer, Secured};
+pub use inspect::{SessionName, VhostReport};
+pub use names::{
+    Caller, CloseReason, ConnId, Context, Crowd, Event, Flow, OnDenied, Options, Overflow, Peers,
+    PublishRate, ShardId, ShardSet, Stats, Takeover, Threshold,
+};
+pub use notices::LineLimit;
+pub use shard::Shard;

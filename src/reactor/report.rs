@@ -31,7 +31,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         ];
         Report {
             shard: self.shard,
-            stats: *self.stats(),
+            stats: self.stats(),
             vhosts: self.broker.vhost_reports(),
             figures: self.broker.figures().into_iter().chain(own).collect(),
         }

@@ -68,13 +68,15 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             match answer {
                 MediumAnswer::Supplied { id, file, mapping } => {
                     self.storage.files.insert(id, file);
-                    self.broker.on_supplied(id, mapping);
+                    self.broker.on_supplied(id, mapping, self.now_ms);
                 }
                 MediumAnswer::Refused(error) => {
                     self.broker.on_supply_refused(&error, self.now_ms);
                 }
                 MediumAnswer::Clocks(clocks) => self.broker.on_clocks(clocks, self.now_ms),
-                MediumAnswer::Space { free, total } => self.broker.on_space(free, total),
+                MediumAnswer::Space { free, total } => {
+                    self.broker.on_space(free, total, self.now_ms);
+                }
             }
         }
     }

@@ -188,11 +188,11 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             self.turn(timeout)?;
         }
         self.end_disk();
-        Ok((*self.stats(), self.broker.vhost_reports()))
+        Ok((self.stats(), self.broker.vhost_reports()))
     }
 
     /// What happened so far.
-    pub fn stats(&self) -> &Stats {
+    pub fn stats(&self) -> Stats {
         self.broker.stats()
     }
 

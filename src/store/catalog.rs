@@ -2,8 +2,10 @@
 //! publishers elsewhere.
 //!
 //! Invariant: what is changed here for a session that is not clean, or for a retained message, is
-//! appended to the log in the same call, so that what recovery reads is what was done. Whether it
-//! is on disk already is a question of [`super::Log::committed`].
+//! appended to the log in the same call, so that what recovery reads is what was done; but for
+//! acknowledgements, which are written at the end of the turn ([`Catalog::write_acks`]). Whether it
+//! is on disk already is a question of [`super::Log::committed`]. A session's queue is changed only
+//! through [`SessionMut`], which keeps account of both.
 
 use std::collections::BTreeSet;
 use std::ops::{ControlFlow, Range};
@@ -14,7 +16,8 @@ use super::position::Position;
 use super::queue::{Entry as QueueEntry, QueueLog, Terms as QueueTerms};
 use super::record::{AcksRecord, MessageRecord, Origin, Record, SessionKey, Target, Targets};
 use super::retained::{RetainStore, Retained};
-use super::session::{Holder, Sessions};
+use super::session::{Holder, Session, Sessions};
+use super::session_mut::{SessionMut, SessionTotals};
 use super::timeline::{ClockReading, Gap, Timeline};
 
 /// Bounds of a shard's catalog.
@@ -49,12 +52,11 @@ pub struct NewMessage<'a> {
 
 /// See the module.
 pub struct Catalog {
-    /// All sessions of the shard.
-    pub sessions: Sessions,
+    pub(super) sessions: Sessions,
+    /// What those of each vhost amount to.
+    totals: Vec<SessionTotals>,
     /// Tells how long ago something was.
     pub timeline: Timeline,
-    /// Sessions that the next message to be stored is for; [`Catalog::store`] empties it.
-    pub targets: Vec<Target>,
     pub(super) limits: CatalogLimits,
     /// By vhost.
     pub(super) retained: Vec<RetainStore>,
@@ -78,8 +80,8 @@ impl Catalog {
     pub(super) fn new(limits: CatalogLimits, hashing: &Hashing) -> Self {
         Self {
             sessions: Sessions::new(hashing),
+            totals: Vec::new(),
             timeline: Timeline::default(),
-            targets: Vec::new(),
             limits,
             retained: Vec::new(),
             elsewhere: BTreeSet::new(),
@@ -90,6 +92,57 @@ impl Catalog {
             noted: Vec::new(),
             encoded: Vec::new(),
         }
+    }
+
+    /// The same with sessions that recovery has found.
+    pub(super) fn with_sessions(self, sessions: Sessions) -> Self {
+        let mut catalog = Self { sessions, ..self };
+        let keys: Vec<SessionKey> = catalog.sessions.keys_from(0).collect();
+        for key in keys {
+            let vhost = catalog.session(key).vhost;
+            catalog.totals_mut(vhost).sessions += 1;
+            // What waits in it is counted when this goes.
+            drop(catalog.session_mut(key));
+        }
+        catalog
+    }
+
+    /// All sessions of the shard.
+    #[inline]
+    pub fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// # Panics
+    /// If the session is gone: whoever keeps keys drops them with the session.
+    #[inline]
+    pub fn session(&self, key: SessionKey) -> &Session {
+        self.sessions.get(key)
+    }
+
+    /// The session, to be changed.
+    ///
+    /// # Panics
+    /// As [`Catalog::session`].
+    #[inline]
+    pub fn session_mut(&mut self, key: SessionKey) -> SessionMut<'_> {
+        let session = self.sessions.get_mut(key);
+        let totals = &mut self.totals[usize::from(session.vhost)];
+        SessionMut { key, session, totals, noted: &mut self.noted }
+    }
+
+    /// What the sessions of a vhost amount to.
+    #[inline]
+    pub fn totals(&self, vhost: u16) -> SessionTotals {
+        self.totals.get(usize::from(vhost)).copied().unwrap_or_default()
+    }
+
+    fn totals_mut(&mut self, vhost: u16) -> &mut SessionTotals {
+        let at = usize::from(vhost);
+        if at >= self.totals.len() {
+            self.totals.resize(at + 1, SessionTotals::default());
+        }
+        &mut self.totals[at]
     }
 
     /// The owner goes on with the log: notes what the clocks showed when it was opened.
@@ -131,6 +184,7 @@ impl Catalog {
         logs: &mut Logs,
     ) -> SessionKey {
         let session = self.sessions.insert(vhost, client_id, clean);
+        self.totals_mut(vhost).sessions += 1;
         if !clean {
             let opened = Record::SessionOpened { session, vhost, time_ms, client_id };
             let position = logs.append_promised(&opened);
@@ -142,6 +196,9 @@ impl Catalog {
     /// Ends a session: its subscriptions and what waits in it. Gives its filters.
     pub fn end_session(&mut self, key: SessionKey, logs: &mut Logs) -> super::Subscriptions {
         let mut session = self.sessions.remove(key);
+        let totals = self.totals_mut(session.vhost);
+        totals.sessions -= 1;
+        totals.queued_bytes -= session.counted_bytes;
         session.queue.drain(logs);
         if !session.clean {
             logs.append_promised(&Record::SessionEnded { session: key });
@@ -225,10 +282,16 @@ impl Catalog {
             && (known.is_some() || count < self.limits.retained_count_max)
     }
 
-    /// Stores a message, for the sessions in `targets` and as retained one.
-    pub fn store(&mut self, message: &NewMessage<'_>, logs: &mut Logs) -> Position {
+    /// Stores a message, for sessions and as retained one; where it stands, and the bytes it takes
+    /// there.
+    pub fn store(
+        &mut self,
+        message: &NewMessage<'_>,
+        targets: &[Target],
+        logs: &mut Logs,
+    ) -> Retained {
         self.encoded.clear();
-        self.targets.iter().for_each(|target| target.put(&mut self.encoded));
+        targets.iter().for_each(|target| target.put(&mut self.encoded));
         let record = MessageRecord {
             vhost: message.vhost,
             qos: message.qos,
@@ -243,12 +306,11 @@ impl Catalog {
         };
         let bytes = record.own_bytes();
         let position = logs.disk.append(&Record::Message(record));
-        for target in self.targets.drain(..) {
+        let stored = Retained { position, bytes };
+        for target in targets {
             let terms = QueueTerms { retain: target.retain, exactly_once: target.exactly_once };
-            let session = self.sessions.get_mut(target.session);
-            let near = session.holder.is_some();
             let entry = QueueEntry::stored(position, bytes, terms);
-            session.queue.push(entry, near, target.session, logs);
+            self.session_mut(target.session).push(entry, logs);
         }
         // A retained one may give way to another that is lost at a crash.
         if message.retain || message.received.is_some() || message.origin.is_some() {
@@ -260,12 +322,11 @@ impl Catalog {
         self.elsewhere.extend(message.origin);
         if message.retain {
             logs.hold(position, 1);
-            let retained = Retained { position, bytes };
-            if let Some(before) = self.retained_mut(message.vhost).set(message.topic, retained) {
+            if let Some(before) = self.retained_mut(message.vhost).set(message.topic, stored) {
                 logs.release(before.position, 1);
             }
         }
-        position
+        stored
     }
 
     /// Has a session wait for a message that is stored already, because it is retained.
@@ -277,10 +338,7 @@ impl Catalog {
             self.late_guests.push((target.session, position));
         }
         let terms = QueueTerms { retain: target.retain, exactly_once: target.exactly_once };
-        let entry = QueueEntry::stored(position, bytes, terms);
-        let session = self.sessions.get_mut(target.session);
-        let near = session.holder.is_some();
-        session.queue.push(entry, near, target.session, logs);
+        self.session_mut(target.session).push(QueueEntry::stored(position, bytes, terms), logs);
     }
 
     /// Whether sessions may wait for messages of a segment that do not name them.
@@ -398,19 +456,9 @@ impl Catalog {
     /// Gives memory back that sessions which ended, and large fan-outs, have had, of `slots_max`
     /// sessions at most; whether there is more.
     pub fn reclaim(&mut self, slots_max: usize) -> bool {
-        self.targets.shrink_to(0);
         self.noted.shrink_to(0);
         self.encoded = Vec::new();
         self.sessions.reclaim(slots_max)
-    }
-
-    /// Notes that a session's queue has acknowledgements to write.
-    #[inline]
-    pub fn note_acks(&mut self, key: SessionKey) {
-        let session = self.sessions.get_mut(key);
-        if !session.clean && !std::mem::replace(&mut session.noted, true) {
-            self.noted.push(key);
-        }
     }
 
     /// Writes the acknowledgements that were noted since the last call.

@@ -90,9 +90,9 @@ impl Cleaning {
             // It may have ended meanwhile; another of the same key refers to nothing in there.
             // What is done with is in the log before.
             catalog.write_acks(logs);
-            if let Some(session) = catalog.sessions.try_get_mut(key) {
+            if catalog.sessions.try_get(key).is_some() {
                 let map = |position| self.moves.get(&position).copied();
-                session.queue.relocate(&self.range, &map, key, logs);
+                catalog.session_mut(key).relocate(&self.range, &map, logs);
             }
         } else {
             let Range { start: from, end: to } = self.range;

@@ -47,6 +47,7 @@ mod replay;
 mod retained;
 mod segment;
 mod session;
+mod session_mut;
 mod subscriptions;
 mod timeline;
 
@@ -71,5 +72,6 @@ pub use replay::Losses;
 pub use retained::{RetainStore, Retained, ScanEnd};
 pub use segment::{FORMAT_VERSION, HEADER_BYTES};
 pub use session::{Holder, Session, Sessions};
+pub use session_mut::{SessionMut, SessionTotals};
 pub use subscriptions::Subscriptions;
 pub use timeline::{ClockReading, Gap, Timeline, clock_set_ms};

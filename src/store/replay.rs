@@ -386,8 +386,7 @@ impl Replay {
         });
         let sessions = Sessions::restored(sessions, hashing);
         losses.queued += logs.missed();
-        let mut catalog = Catalog::new(limits, hashing);
-        catalog.sessions = sessions;
+        let mut catalog = Catalog::new(limits, hashing).with_sessions(sessions);
         catalog.timeline = timeline;
         catalog.elsewhere = self.elsewhere;
         catalog.retained = self.retained;

@@ -61,8 +61,8 @@ pub struct Session {
     rare: Option<Box<Rare>>,
     /// Messages dropped because it was full.
     pub dropped: u32,
-    /// What of its queue's stored bytes its owner has counted with those of other sessions.
-    pub counted_bytes: u64,
+    /// Bytes of its queue that are counted with those of its vhost.
+    pub(super) counted_bytes: u64,
 }
 
 /// What many sessions do not have.
@@ -111,14 +111,14 @@ impl Session {
     }
 
     /// Notes that access rules, or the user, are others now: what waits is to be looked at again.
-    pub fn screen_waiting(&mut self) {
+    pub(super) fn screen_waiting(&mut self) {
         if !self.queue.is_empty() {
             self.rare.get_or_insert_default().screened_below = self.queue.end();
         }
     }
 
     /// Whether the message with this number, which is about to be sent, is one of those.
-    pub fn must_screen(&mut self, number: u64) -> bool {
+    pub(super) fn must_screen(&mut self, number: u64) -> bool {
         let Some(rare) = &mut self.rare else { return false };
         if self.queue.first() >= rare.screened_below {
             rare.screened_below = 0;
@@ -129,7 +129,7 @@ impl Session {
     }
 
     /// Sets whether what waits is kept back: its client may read nothing that it is subscribed to.
-    pub fn withhold(&mut self, withheld: bool) {
+    pub(super) fn withhold(&mut self, withheld: bool) {
         if self.is_withheld() != withheld {
             self.rare.get_or_insert_default().withheld = withheld;
             self.forget_rare();
@@ -294,7 +294,7 @@ impl Sessions {
     /// # Panics
     /// As [`Sessions::get`].
     #[inline]
-    pub fn get_mut(&mut self, key: SessionKey) -> &mut Session {
+    pub(super) fn get_mut(&mut self, key: SessionKey) -> &mut Session {
         self.slots.get_mut(key).expect(THERE)
     }
 

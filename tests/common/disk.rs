@@ -96,6 +96,7 @@ impl Disk {
                 shard.on_supplied(
                     FileId(self.last),
                     map(&file, Path::new("a segment")).expect("there is memory"),
+                    0,
                 );
                 self.files.insert(FileId(self.last), file);
             }

@@ -281,7 +281,7 @@ fn origins_go_with_the_session() {
     // Of this one the other shard knows, and the publisher's session does not yet.
     net.give(0, CONN, &second);
     let store = open_store(0, &net.0[0].disk);
-    let sessions = &store.catalog.sessions;
+    let sessions = store.catalog.sessions();
     let publisher = sessions.keys_from(0).map(|key| sessions.get(key)).find(|s| s.client_id == "p");
     let serial = publisher.expect("it stays").serial;
     let known = |net: &Net, shard: u16| {

@@ -170,7 +170,7 @@ impl Cluster {
         let Some(reactor) = &mut member.reactor else { return };
         member.phase = match member.phase {
             Phase::Awake if reactor.is_stopped() => {
-                member.stats = *reactor.stats();
+                member.stats = reactor.stats();
                 member.reactor = None;
                 Phase::Stopped
             }
@@ -234,7 +234,7 @@ impl Cluster {
     /// A counter, summed over the shards.
     pub(crate) fn count(&self, counter: impl Fn(&Stats) -> u64) -> u64 {
         let stats = self.members.iter().map(|member| match &member.reactor {
-            Some(reactor) => counter(reactor.stats()),
+            Some(reactor) => counter(&reactor.stats()),
             None => counter(&member.stats),
         });
         stats.sum()

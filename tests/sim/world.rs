@@ -250,7 +250,7 @@ impl World {
     fn expect_no_sessions(&self) {
         for shard in 0..self.plan.shards {
             let store = open_store(&self.plan, u64::MAX, &self.kernel, shard);
-            assert_eq!(store.catalog.sessions.len(), 0, "sessions live too long");
+            assert_eq!(store.catalog.sessions().len(), 0, "sessions live too long");
         }
     }
 

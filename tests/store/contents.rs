@@ -60,7 +60,7 @@ pub(crate) enum Difference {
 impl Contents {
     pub(crate) fn of(store: &Store) -> Self {
         let mut contents = Self::default();
-        let sessions = &store.catalog.sessions;
+        let sessions = store.catalog.sessions();
         for session in sessions.keys_from(0).map(|key| sessions.get(key)) {
             let client = (session.vhost, session.client_id.to_string());
             let known = contents.sessions.insert(client, Held::of(session, store));

@@ -381,7 +381,7 @@ fn a_damaged_segment_is_cleaned_and_set_aside() {
 /// that do; and its number.
 fn wanted(world: &World, records: &Records, key: ringmq::store::SessionKey) -> (Place, u64) {
     let mut found = Vec::new();
-    let queue = &world.store.catalog.sessions.get(key).queue;
+    let queue = &world.store.catalog.sessions().get(key).queue;
     let _told = queue.visit(&world.store.logs, &mut |item| {
         if let ringmq::store::QueueItem::Message { number, entry, .. } = item {
             found.extend(entry.position().map(|position| (position.offset(), number)));

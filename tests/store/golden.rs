@@ -66,7 +66,7 @@ impl Run {
             retain: false,
             exactly_once: *exactly_once,
         });
-        catalog.targets.extend(targets);
+        let targets: Vec<Target> = targets.collect();
         let text = self.messages.to_le_bytes();
         let topic = format!("plant/{}", self.messages % 4);
         let received = (self.messages == 3).then(|| (to[0].0, 9));
@@ -81,26 +81,25 @@ impl Run {
             received,
             origin,
         };
-        catalog.store(&message, logs);
+        catalog.store(&message, &targets, logs);
         self.messages += 1;
     }
 
     /// A client takes so many packets, and answers them.
     fn take(&mut self, key: SessionKey, count: usize) {
         let Store { catalog, logs, .. } = &mut self.store;
-        let queue = &mut catalog.sessions.get_mut(key).queue;
+        let mut session = catalog.session_mut(key);
         for _ in 0..count {
-            let Some(QueueNext::Publish { entry, packet_id, .. }) = queue.take_next(100, logs)
+            let Some(QueueNext::Publish { entry, packet_id, .. }) = session.take_next(100, logs)
             else {
                 continue;
             };
             // The last step of QoS 2 is still owed.
             let _answer = match entry.terms().exactly_once {
-                true => queue.release(packet_id, logs),
-                false => queue.acknowledge(packet_id, logs),
+                true => session.release(packet_id, logs),
+                false => session.acknowledge(packet_id, logs),
             };
         }
-        catalog.note_acks(key);
     }
 
     fn end_turn(&mut self) {

@@ -61,7 +61,7 @@ impl Ended {
             let body = &image[place.at + FRAME..];
             // Keys of so few sessions are one byte.
             let key = u32::from(body[0]) >> if place.kind == "queued" { 2 } else { 0 };
-            let sessions = &self.world.store.catalog.sessions;
+            let sessions = self.world.store.catalog.sessions();
             let key = sessions.keys_from(key).next().filter(|known| *known == key)?;
             let session = sessions.get(key);
             Some((session.vhost, session.client_id.to_string()))

@@ -1,7 +1,7 @@
 //! What clients and the broker do, at random: each step changes store and model alike, and what the
 //! store answers must be what the model says.
 
-use ringmq::store::{NewMessage, QueueAnswer, QueueTerms, SessionKey, Target};
+use ringmq::store::{NewMessage, QueueAnswer, QueueTerms, SessionKey, Store, Target};
 
 use super::model::{Change, Next};
 use super::texts::topic;
@@ -68,12 +68,12 @@ impl World {
 
     /// As `broker::connect`.
     pub(crate) fn connect_as(&mut self, vhost: u16, client: &str, clean: bool) -> SessionKey {
-        let mut found = self.store.catalog.sessions.find(vhost, client);
+        let mut found = self.store.catalog.sessions().find(vhost, client);
         if let Some(key) = found
-            && self.store.catalog.sessions.get(key).holder.is_some()
+            && self.store.catalog.sessions().get(key).holder.is_some()
         {
             self.detach(key);
-            found = self.store.catalog.sessions.find(vhost, client);
+            found = self.store.catalog.sessions().find(vhost, client);
         }
         if let Some(key) = found
             && clean
@@ -88,7 +88,7 @@ impl World {
             let key = self.store.catalog.open_session(vhost, client, clean, time_ms, logs);
             if !clean {
                 let client = client.to_owned();
-                let serial = self.store.catalog.sessions.get(key).serial;
+                let serial = self.store.catalog.sessions().get(key).serial;
                 assert!(self.serials.insert(serial), "{serial} was there before");
                 self.note(at, Change::Opened { key, vhost, client, serial, time_ms });
             }
@@ -98,7 +98,7 @@ impl World {
         let user = ["", "anna", "a user name that is too long to be kept beside the rest"];
         let user = Some(user[self.random.below(3)]).filter(|user| !user.is_empty());
         let at = self.appended();
-        let changes = self.store.catalog.sessions.get(key).owner() != user;
+        let changes = self.store.catalog.sessions().get(key).owner() != user;
         self.store.catalog.set_owner(key, user, &mut self.store.logs);
         if changes && !clean {
             self.note(at, Change::Owned { key, user: user.map(str::to_owned) });
@@ -111,11 +111,11 @@ impl World {
         key
     }
 
-    /// As `broker::farewell`.
+    /// As `broker::shard::close`.
     pub(crate) fn detach(&mut self, key: SessionKey) {
         self.write_acks();
         let at = self.appended();
-        let clean = self.store.catalog.sessions.get(key).clean;
+        let clean = self.store.catalog.sessions().get(key).clean;
         let time_ms = self.time_ms;
         self.store.catalog.detach(key, time_ms, &mut self.store.logs);
         if clean {
@@ -197,7 +197,7 @@ impl World {
         }
     }
 
-    /// As `broker::routing`.
+    /// As `broker::shard::fan_out`.
     pub(crate) fn store_message(&mut self, targets: &[SessionKey], retain: bool) {
         let message = self.messages;
         self.messages += 1;
@@ -216,10 +216,10 @@ impl World {
             let any = self.random.below(usize::from(ORIGIN_SHARDS * RECEIVED_MAX));
             origin = origins().nth(any).filter(|origin| !self.live.origins.contains(origin));
         }
-        let mut noted = Vec::new();
+        let (mut stored_for, mut noted) = (Vec::new(), Vec::new());
         for key in targets {
             let exactly_once = text.qos == 2 && self.random.one_in(2);
-            self.store.catalog.targets.push(Target { session: *key, retain: false, exactly_once });
+            stored_for.push(Target { session: *key, retain: false, exactly_once });
             noted.push((*key, QueueTerms { retain: false, exactly_once }));
         }
         let new = NewMessage {
@@ -232,12 +232,12 @@ impl World {
             received,
             origin,
         };
-        let position = self.store.catalog.store(&new, &mut self.store.logs);
+        let stored = self.store.catalog.store(&new, &stored_for, &mut self.store.logs);
         let bytes = text.bytes();
         let retained = retain.then(|| (vhost, text.topic.clone()));
         let targets = noted;
         let change = Change::Stored { message, bytes, targets, retained, received, origin };
-        self.note(position.offset(), change);
+        self.note(stored.position.offset(), change);
     }
 
     fn packet_id(&mut self) -> u16 {
@@ -257,14 +257,14 @@ impl World {
     /// Takes a session's next packet; whether there is one.
     pub(crate) fn take(&mut self, key: SessionKey) -> bool {
         let window = self.plan.window;
-        let queue = &mut self.store.catalog.sessions.get_mut(key).queue;
-        let taken = queue.take_next(window, &mut self.store.logs);
+        let Store { catalog, logs, .. } = &mut self.store;
+        let taken = catalog.session_mut(key).take_next(window, logs);
         let next = self.live.session(key).take_next(window);
         let is_it = self.plan.setting.is_next(&self.store, taken, next.as_ref());
         assert!(is_it, "session {key}: {taken:?}, not {next:?}");
         if let Some(Next::Publish { .. }) = next {
             assert_eq!(
-                self.store.catalog.sessions.get(key).queue.unacked(),
+                self.store.catalog.sessions().get(key).queue.unacked(),
                 self.live.session(key).unacked
             );
         }
@@ -321,13 +321,14 @@ impl World {
                 QueueAnswer::Done
             }
         };
-        let (queue, logs) =
-            (&mut self.store.catalog.sessions.get_mut(key).queue, &mut self.store.logs);
+        let Store { catalog, logs, .. } = &mut self.store;
+        let mut session = catalog.session_mut(key);
         let answer = match kind {
-            0 => queue.acknowledge(packet_id, logs),
-            1 => queue.release(packet_id, logs),
-            _ => queue.complete(packet_id, logs),
+            0 => session.acknowledge(packet_id, logs),
+            1 => session.release(packet_id, logs),
+            _ => session.complete(packet_id, logs),
         };
+        drop(session);
         assert_eq!(answer, expected, "session {key}, number {number}, kind {kind}");
         if answer == QueueAnswer::Done {
             self.note_acks(key, done.then_some(number), released.then_some(number));
@@ -351,7 +352,6 @@ impl World {
     }
 
     fn note_acks(&mut self, key: SessionKey, done: Option<u64>, released: Option<u64>) {
-        self.store.catalog.note_acks(key);
         if self.noted.iter().all(|(noted, ..)| *noted != key) {
             self.noted.push((key, Vec::new(), Vec::new()));
         }
@@ -361,12 +361,12 @@ impl World {
         releases.extend(released);
     }
 
-    /// As `broker::storage` does for a session that is full.
+    /// As `broker::full_sessions` does for a session that is full.
     fn drop_oldest(&mut self) {
         let Some(key) = self.any(None) else { return };
         for _ in 0..self.random.below(4) {
-            let queue = &mut self.store.catalog.sessions.get_mut(key).queue;
-            let dropped = queue.drop_oldest_waiting(&mut self.store.logs);
+            let Store { catalog, logs, .. } = &mut self.store;
+            let dropped = catalog.session_mut(key).drop_oldest_waiting(logs);
             let session = self.live.session(key);
             let expected = session.oldest_waiting();
             assert_eq!(dropped, expected.is_some(), "session {key}: {expected:?}");

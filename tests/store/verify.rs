@@ -47,7 +47,7 @@ impl Setting {
 
     /// Whether a store that was just opened is this model, after a restart.
     pub(crate) fn verify(&self, store: &mut Store, model: &Model) {
-        let sessions = &store.catalog.sessions;
+        let sessions = store.catalog.sessions();
         assert_eq!(sessions.len(), model.sessions.len(), "sessions");
         for (key, expected) in &model.sessions {
             let found = sessions.find(expected.vhost, &expected.client);
@@ -88,15 +88,14 @@ impl Setting {
         let client = expected.client.clone();
         store.catalog.attach(key, HOLDER, &mut store.logs);
         loop {
-            let queue = &mut store.catalog.sessions.get_mut(key).queue;
-            let taken = queue.take_next(u16::MAX, &mut store.logs);
+            let taken = store.catalog.session_mut(key).take_next(u16::MAX, &mut store.logs);
             let next = expected.take_next(u16::MAX);
             assert!(self.is_next(store, taken, next.as_ref()), "{client}: {taken:?}, not {next:?}");
             if next.is_none() {
                 break;
             }
         }
-        let queue = &store.catalog.sessions.get(key).queue;
+        let queue = &store.catalog.sessions().get(key).queue;
         assert_eq!(queue.waiting(), 0, "{client}");
         assert_eq!(u64::from(queue.unacked()), expected.messages.len() as u64, "{client}");
     }
@@ -104,18 +103,18 @@ impl Setting {
     /// Uses a store of which nobody knows what it has lost: sessions are emptied, messages come,
     /// and everything ends.
     pub(crate) fn use_up(&self, store: &mut Store) {
-        let sessions: Vec<SessionKey> = store.catalog.sessions.keys_from(0).collect();
+        let sessions: Vec<SessionKey> = store.catalog.sessions().keys_from(0).collect();
         for key in sessions {
             store.catalog.attach(key, HOLDER, &mut store.logs);
-            let queue = &mut store.catalog.sessions.get_mut(key).queue;
-            while let Some(next) = queue.take_next(u16::MAX, &mut store.logs) {
+            let mut session = store.catalog.session_mut(key);
+            while let Some(next) = session.take_next(u16::MAX, &mut store.logs) {
                 let QueueNext::Publish { entry, number, .. } = next else { continue };
                 let position = entry.position().expect("what waits is stored");
                 if store.logs.message(position).is_none() {
-                    queue.mark_gone(number, &mut store.logs);
+                    session.mark_gone(number, &mut store.logs);
                 }
             }
-            store.catalog.note_acks(key);
+            drop(session);
             store.catalog.write_acks(&mut store.logs);
             store.catalog.end_session(key, &mut store.logs);
         }
@@ -160,7 +159,7 @@ pub(crate) fn origins() -> impl Iterator<Item = Origin> {
 }
 
 pub(crate) fn look_at_session(store: &Store, key: SessionKey, expected: &Session) {
-    let session = store.catalog.sessions.get(key);
+    let session = store.catalog.sessions().get(key);
     let client = &expected.client;
     assert_eq!((&*session.client_id, session.vhost), (&**client, expected.vhost));
     assert_eq!(session.owner(), expected.owner.as_deref(), "{client}");

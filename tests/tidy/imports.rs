@@ -176,7 +176,7 @@ fn is_path_end(source: &Source<'_>, at: usize, back: usize) -> bool {
 }
 
 /// First names of the path or the group of paths after the `::` at `at`.
-fn heads<'s>(source: &'s Source<'_>, at: usize) -> Vec<&'s str> {
+pub(crate) fn heads<'s>(source: &'s Source<'_>, at: usize) -> Vec<&'s str> {
     if source.at(at) != "::" {
         return Vec::new();
     }

@@ -2,6 +2,7 @@
 
 use super::imports::imports;
 use super::lexer::{Comment, Kind};
+use super::rooms::rooms;
 use super::source::{Fault, Source, Tree};
 
 /// Lines of code a file may have. Comments, blank lines and test modules are not counted: they are
@@ -75,6 +76,7 @@ pub(crate) type Rule = fn(&Tree<'_>) -> Vec<Fault>;
 /// Every rule by its name.
 pub(crate) const RULES: &[(&str, Rule)] = &[
     ("imports", imports),
+    ("rooms", rooms),
     ("one file per crate", one_file_crates),
     ("unsafe", unsafe_files),
     ("stale unsafe", stale_unsafe_files),

@@ -145,7 +145,7 @@ impl Check {
     fn follow(&mut self, store: &Store, files: &Files) {
         let Store { catalog, logs, .. } = store;
         let mut unreadable = Vec::new();
-        for session in shards::keys(store).map(|key| catalog.sessions.get(key)) {
+        for session in shards::keys(store).map(|key| catalog.sessions().get(key)) {
             self.sessions += 1;
             let _whole = session.queue.visit(logs, &mut |item| {
                 unreadable.extend(self.follow_item(item, logs));

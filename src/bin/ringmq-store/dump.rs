@@ -18,7 +18,7 @@ pub(crate) fn run(flags: &DumpFlags, output: &mut Output) -> Result<bool, Stop> 
     let mut sessions = 0;
     for shard in shards.numbers().filter(|_| flags.retained.is_none()) {
         let store = shards.store(shard)?;
-        for session in shards::keys(&store).map(|key| store.catalog.sessions.get(key)) {
+        for session in shards::keys(&store).map(|key| store.catalog.sessions().get(key)) {
             if flags.session.as_ref().is_none_or(|id| **id == *session.client_id) {
                 sessions += 1;
                 dump.session(session, shard, &store)?;

@@ -96,7 +96,7 @@ pub(crate) fn open(files: &mut Files) -> Result<(Store, Opened), Stop> {
 
 /// All sessions of a store, by key.
 pub(crate) fn keys(store: &Store) -> impl Iterator<Item = SessionKey> {
-    store.catalog.sessions.keys_from(0)
+    store.catalog.sessions().keys_from(0)
 }
 
 /// The vhosts that have retained messages, and those messages' store.

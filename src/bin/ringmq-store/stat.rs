@@ -52,7 +52,7 @@ fn list(
     output: &mut Output,
 ) -> Result<(), Stop> {
     for key in shards::keys(store) {
-        let session = store.catalog.sessions.get(key);
+        let session = store.catalog.sessions().get(key);
         let summary = Summary::of(session, shard, store, shards);
         if json {
             output.json(&summary.json(&session.queue))?;
@@ -93,7 +93,7 @@ impl Stat {
             }
         };
         for key in shards::keys(store) {
-            self.look_at(catalog.sessions.get(key), store, &mut note);
+            self.look_at(catalog.sessions().get(key), store, &mut note);
         }
         for (_, kept) in shards::retained(store).flat_map(|(_, retained)| retained.iter()) {
             self.retained += 1;

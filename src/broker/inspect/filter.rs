@@ -62,7 +62,7 @@ pub struct Filter {
 
 impl Filter {
     /// Whether a client is wanted, as far as it is about clients.
-    pub(super) fn has_client(&self, client: Option<&ClientFacts>) -> bool {
+    pub(crate) fn has_client(&self, client: Option<&ClientFacts>) -> bool {
         let address = self.address.is_none_or(|range| {
             client.and_then(|client| client.address).is_some_and(|address| range.has(address))
         });

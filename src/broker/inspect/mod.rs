@@ -5,46 +5,33 @@
 //!                             └── more to look at ──┘
 //! ```
 //! An [`Ask`] is a box that carries the question, how far the answer is, and the memory that the
-//! answer needs. The shard answers it in steps ([`Shard::answer`]), each bounded by
-//! [`ASK_SLOTS_MAX`] slots and [`ASK_BYTES_MAX`] bytes, and gives the box back.
+//! answer needs. The shard answers it in steps ([`Shard::answer`](super::Shard::answer)), each
+//! bounded by [`ASK_SLOTS_MAX`](crate::limits::ASK_SLOTS_MAX) slots and
+//! [`ASK_BYTES_MAX`](crate::limits::ASK_BYTES_MAX) bytes, and gives the box back.
 //!
 //! Invariant: a question changes nothing but what it names: [`Question::Kick`] ends one
 //! connection, and perhaps its session; all others only read.
 //!
-//! | file | noun |
-//! |---|---|
-//! | `meters`, `histogram` | what a shard measures of itself; how long things take |
-//! | `snapshot` | all figures of one shard at one moment |
-//! | `page`, `filter` | rows of sessions and clients; which are wanted |
-//! | `listing` | pages of them, and those that have most of something |
-//! | `kick` | the end of a connection that an operator wants gone |
+//! Here is what is asked and answered, as values; the answers are made in `shard::inspect`. Another
+//! kind of ask is a variant of [`Question`] with the state it needs, one of [`Reply`] if its answer
+//! is of a new kind, and an arm of [`Shard::answer`](super::Shard::answer).
 //!
-//! Another kind of ask is a variant of [`Question`] with the state it needs, one of [`Reply`] if
-//! its answer is of a new kind, and an arm of [`Shard::answer`].
-//!
-//! It may use all of the broker, and the broker knows of it only `Meters`.
+//! May use `names`, `meters` and `read_gate` (the names of reasons).
 
 mod filter;
-mod histogram;
 mod kick;
 mod listing;
-mod meters;
 mod page;
+mod session_name;
 mod snapshot;
 
-use crate::limits::{ASK_BYTES_MAX, ASK_SLOTS_MAX};
-
-use super::counts::VhostReport;
-use super::placement;
-use super::shard::{Context, Shard};
-use super::{SessionName, ShardId};
-
+pub use super::meters::{Histogram, Latency, Load, Meters};
+pub use super::names::placement::home_of;
 pub use filter::{AddressRange, Filter, Pace};
-pub use histogram::Histogram;
 pub use kick::{Kick, Kicked};
 pub use listing::{Listing, Measure, Top};
-pub use meters::{Latency, Load, Meters};
 pub use page::{ClientFacts, Page, Row, Span};
+pub use session_name::{SessionName, VhostReport};
 pub use snapshot::{Gauges, Snapshot};
 
 /// A question to one shard on its way there, and its answer on its way back.
@@ -97,58 +84,4 @@ pub enum Step {
     More,
     /// The answer is there.
     Done,
-}
-
-/// The shard at which the session of a client lives, of so many.
-pub fn home_of(vhost: &str, client_id: &str, shards: u16) -> ShardId {
-    placement::home_of(vhost, client_id, shards)
-}
-
-impl Shard {
-    /// Takes the next step of an answer.
-    pub fn answer(&mut self, ask: &mut Ask, context: &mut Context<'_>) -> Step {
-        let Ask { question, reply, .. } = ask;
-        match question {
-            Question::Figures => self.answer_figures(reply, context),
-            Question::Vhosts(from) => self.answer_vhosts(from, reply),
-            Question::Session(name) => self.answer_session(name, reply, context),
-            Question::Listing(listing) => self.answer_listing(listing, reply, context),
-            Question::Top(top) => self.answer_top(top, reply, context),
-            Question::Kick(kick) => {
-                *reply = Reply::Kicked(self.kick(kick, context));
-                Step::Done
-            }
-        }
-    }
-
-    /// What this shard measures, for its reactor.
-    pub fn meters_mut(&mut self) -> &mut Meters {
-        &mut self.meters
-    }
-
-    fn answer_vhosts(&self, from: &mut u16, reply: &mut Reply) -> Step {
-        if !matches!(reply, Reply::Vhosts(_)) {
-            *reply = Reply::Vhosts(Vec::new());
-        }
-        let Reply::Vhosts(found) = reply else { unreachable!("it was just made") };
-        let before = usize::from(*from);
-        let mut bytes = 0;
-        let mut looked_at = 0;
-        for (vhost, place) in self.vhosts.iter().skip(before).take(ASK_SLOTS_MAX as usize) {
-            looked_at += 1;
-            let report = self.vhost_report(vhost, place);
-            if report.figures.iter().any(|(_, count)| *count > 0) {
-                bytes += report.vhost.len() + size_of::<VhostReport>();
-                found.push(report);
-            }
-            if bytes >= ASK_BYTES_MAX {
-                break;
-            }
-        }
-        *from += looked_at;
-        match self.vhosts.iter().nth(usize::from(*from)).is_some() {
-            true => Step::More,
-            false => Step::Done,
-        }
-    }
 }

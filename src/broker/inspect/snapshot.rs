@@ -2,9 +2,8 @@
 //!
 //! The memory is the asker's: a shard fills it and allocates nothing.
 
-use super::super::shard::{Context, Shard};
-use super::super::stats::Stats;
-use super::{Latency, Load, Reply, Step};
+use super::super::meters::{Latency, Load};
+use super::super::names::Stats;
 
 /// See the module.
 #[derive(Clone, Default, Debug)]
@@ -66,54 +65,4 @@ pub struct Gauges {
     pub disk_limit: u64,
     /// 1: publishers that need the disk wait, for its space or its speed.
     pub disk_short: u64,
-}
-
-impl Shard {
-    pub(super) fn answer_figures(&mut self, reply: &mut Reply, context: &Context<'_>) -> Step {
-        if !matches!(reply, Reply::Figures(_)) {
-            *reply = Reply::Figures(Box::default());
-        }
-        let Reply::Figures(snapshot) = reply else { unreachable!("it was just made") };
-        snapshot.stats = *self.stats();
-        snapshot.gauges = self.gauges();
-        snapshot.latency.clone_from(&self.meters.latency);
-        snapshot.load = self.meters.load;
-        snapshot.now_ms = context.now_ms;
-        Step::Done
-    }
-
-    fn gauges(&self) -> Gauges {
-        let queued = self.vhosts.iter().map(|(_, place)| place.usage.queued_bytes);
-        let kept = self.vhosts.iter().filter_map(|(vhost, _)| self.catalog.retained(vhost.0));
-        let (retained, retained_bytes) = kept.fold((0, 0), |(topics, bytes), kept| {
-            (topics + kept.len() as u64, bytes + kept.bytes())
-        });
-        let log = &self.out.logs.disk;
-        let begin = log.segments().next().map_or(log.appended(), |segment| segment.start);
-        let done = self.housekeeping.stats();
-        let [disk_free, disk_size, disk_limit] = self.shortage.space();
-        Gauges {
-            clients: self.clients as u64,
-            sessions: self.catalog.sessions.len() as u64,
-            queued_bytes: queued.sum(),
-            memory_bytes: self.out.logs.memory.memory_bytes() as u64,
-            retained,
-            retained_bytes,
-            full_sessions: self.blocked.len() as u64,
-            inquiries: self.inquiries.len() as u64,
-            replays: self.replaying.len() as u64,
-            log_segments: log.segments().len() as u64,
-            log_bytes: log.appended() - begin,
-            log_appended: log.appended(),
-            log_committed: log.committed(),
-            log_staged_bytes: log.staged_bytes(),
-            log_since_checkpoint: log.appended() - log.checkpoint(),
-            log_cleaned: done.cleaned,
-            log_checkpoints: done.checkpoints,
-            disk_free,
-            disk_size,
-            disk_limit,
-            disk_short: u64::from(self.shortage.is_any()),
-        }
-    }
 }

@@ -1,0 +1,163 @@
+//! Who may come in, and what clients may do: the access policy, and passwords to be verified.
+//!
+//! Verbs: [`Admission::decide`] about a CONNECT, [`Admission::next_inquiry`] for the threads that
+//! verify passwords, and the questions of `rights`.
+//!
+//! May use `names` and `connection`.
+
+mod rights;
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::access::{Identity, Policy, Question, Refusal, Request, Verdict};
+use crate::mqtt::{Connect, ConnectReturn, Version};
+
+use super::connection::{Answer, Greeting};
+use super::names::{ConnId, Stats, VhostId, Why};
+
+pub(crate) use rights::client_of;
+
+/// A password that is to be verified off this thread.
+#[derive(Debug)]
+pub struct Inquiry {
+    /// The connection that waits for the answer.
+    pub conn: ConnId,
+    /// Where it connected from.
+    pub address: Option<IpAddr>,
+    /// What is to be verified.
+    pub question: Question,
+}
+
+/// What is to happen with a CONNECT.
+pub(crate) enum Admittance {
+    In(Identity),
+    Out(ConnectReturn, Why),
+    Wait,
+}
+
+/// See the room.
+pub(crate) struct Admission {
+    policy: Arc<Policy>,
+    /// Passwords to be verified.
+    inquiries: VecDeque<Inquiry>,
+    stats: Stats,
+}
+
+impl Admission {
+    /// Everybody may come in and do everything.
+    pub(crate) fn open() -> Self {
+        let (policy, inquiries) = (Arc::new(Policy::open()), VecDeque::new());
+        Self { policy, inquiries, stats: Stats::default() }
+    }
+
+    pub(crate) fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    pub(crate) fn policy(&self) -> &Arc<Policy> {
+        &self.policy
+    }
+
+    /// Replaces the policy; gives the one before.
+    pub(crate) fn set_policy(&mut self, policy: Arc<Policy>) -> Arc<Policy> {
+        std::mem::replace(&mut self.policy, policy)
+    }
+
+    /// The vhost that a CONNECT is for, if there is such.
+    pub(crate) fn vhost_of(&self, greeting: &Greeting, connect: &Connect<'_>) -> Option<VhostId> {
+        self.policy.login(greeting.user_name(connect)).vhost.map(VhostId)
+    }
+
+    /// Decides about a CONNECT, or has its password verified: then it is to come again.
+    pub(crate) fn decide(
+        &mut self,
+        conn: ConnId,
+        greeting: &mut Greeting,
+        connect: &Connect<'_>,
+    ) -> Admittance {
+        if greeting.is_waiting() {
+            return Admittance::Wait;
+        }
+        let policy = &self.policy;
+        match greeting.take_answer() {
+            // The policy may be another by now.
+            Some((identity, Answer::Right)) => {
+                return if policy.may_stay(&identity, greeting.caller().local) {
+                    Admittance::In(identity)
+                } else {
+                    Admittance::Out(ConnectReturn::NotAuthorized, Why::Revoked)
+                };
+            }
+            Some((_, answer)) => {
+                return Admittance::Out(code_of(answer, connect.version), why_of(answer));
+            }
+            None => {}
+        }
+        let verdict = policy.admit(&Request {
+            local: greeting.caller().local,
+            user_name: connect.username,
+            password: connect.password,
+            certified: greeting.certified(),
+        });
+        match verdict {
+            Verdict::Granted(identity) => Admittance::In(identity),
+            Verdict::Refused(refusal) => {
+                self.stats.logins_refused += 1;
+                let why = match refusal {
+                    Refusal::NotAuthorized => Why::NoUser,
+                    Refusal::BadUserNameOrPassword => Why::NoPassword,
+                    Refusal::Malformed => Why::LoginTooLong,
+                };
+                Admittance::Out(refusal.connect_return(connect.version), why)
+            }
+            Verdict::Verify(question) => {
+                greeting.ask(question.identity.clone());
+                let address = greeting.caller().address;
+                self.inquiries.push_back(Inquiry { conn, address, question });
+                Admittance::Wait
+            }
+        }
+    }
+
+    /// The next password to verify.
+    pub(crate) fn next_inquiry(&mut self) -> Option<Inquiry> {
+        self.inquiries.pop_front()
+    }
+
+    /// Passwords that wait to be verified.
+    pub(crate) fn inquiries(&self) -> usize {
+        self.inquiries.len()
+    }
+
+    /// Counts what became of a password.
+    pub(crate) fn count_answer(&mut self, answer: Answer) {
+        match answer {
+            Answer::Right => {}
+            Answer::Wrong => self.stats.passwords_wrong += 1,
+            Answer::Throttled => self.stats.logins_throttled += 1,
+            Answer::Busy => self.stats.logins_unheard += 1,
+        }
+    }
+}
+
+/// The code of the CONNACK that refuses a client whose password was looked at, or would have been.
+fn code_of(answer: Answer, version: Version) -> ConnectReturn {
+    match answer {
+        // From outside one is like the other.
+        Answer::Right | Answer::Wrong | Answer::Throttled => {
+            Refusal::BadUserNameOrPassword.connect_return(version)
+        }
+        Answer::Busy => ConnectReturn::ServerUnavailable,
+    }
+}
+
+fn why_of(answer: Answer) -> Why {
+    match answer {
+        Answer::Right => Why::Revoked,
+        Answer::Wrong => Why::WrongPassword,
+        Answer::Throttled => Why::ShutOut,
+        Answer::Busy => Why::Busy,
+    }
+}

@@ -1,0 +1,136 @@
+//! A connection before its CONNECT is handled. A password may have to be verified first.
+//!
+//! ```text
+//!  Unasked ──let in or refused at once──►
+//!     └──ask──► Asked ──answer──► Answered ──the CONNECT again──►
+//! ```
+//! Until the answer is there the CONNECT stays with its link, unread, as does what is behind it.
+
+use std::net::IpAddr;
+
+use compact_str::CompactString;
+
+use crate::access::Identity;
+use crate::mqtt::Connect;
+
+use super::super::names::Caller;
+
+/// How TLS has secured a link.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Secured {
+    /// The version.
+    pub version: &'static str,
+    /// The name in the client's certificate, if it has shown one with a name.
+    pub certificate: Option<Box<str>>,
+}
+
+/// What became of a password that was to be verified.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// The password is right.
+    Right,
+    /// It is wrong, or there is no such user or vhost.
+    Wrong,
+    /// There were too many wrong ones from this address: it was not looked at.
+    Throttled,
+    /// Too many others wait to be verified: it was not looked at.
+    Busy,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Greeting {
+    caller: Caller,
+    secured: Option<Secured>,
+    /// The user that its certificate names.
+    certified: Option<CompactString>,
+    check: Check,
+}
+
+#[derive(Debug)]
+enum Check {
+    Unasked,
+    Asked(Identity),
+    Answered(Identity, Answer),
+}
+
+impl Greeting {
+    pub(super) fn new(caller: Caller) -> Self {
+        Self { caller, secured: None, certified: None, check: Check::Unasked }
+    }
+
+    pub(crate) fn caller(&self) -> Caller {
+        self.caller
+    }
+
+    /// How TLS has secured it, if that is known.
+    pub(crate) fn secured(&self) -> Option<&Secured> {
+        self.secured.as_ref()
+    }
+
+    pub(crate) fn note_secured(&mut self, secured: Secured) {
+        self.secured = Some(secured);
+    }
+
+    /// The user that its certificate names.
+    pub(crate) fn certified(&self) -> Option<&str> {
+        self.certified.as_deref()
+    }
+
+    /// Notes that its certificate was verified, and the user it names. A client with a certificate
+    /// may do what one may that comes in by a listener of this host.
+    pub(crate) fn certify(&mut self, user: Option<&str>) {
+        self.caller.local = true;
+        self.certified = user.map(Into::into);
+    }
+
+    /// Notes where its client really is: a proxy that is trusted has said so.
+    pub(crate) fn relocate(&mut self, address: Option<IpAddr>, port: u16) {
+        (self.caller.address, self.caller.port) = (address, port);
+    }
+
+    /// The user name that counts: a certificate's goes before what the client says.
+    pub(crate) fn user_name<'a>(&'a self, connect: &Connect<'a>) -> Option<&'a str> {
+        self.certified.as_deref().or(connect.username)
+    }
+
+    /// Whether an answer must come before anything is read.
+    pub(crate) fn is_waiting(&self) -> bool {
+        matches!(self.check, Check::Asked(_))
+    }
+
+    /// A password is being verified.
+    pub(crate) fn ask(&mut self, identity: Identity) {
+        self.check = Check::Asked(identity);
+    }
+
+    /// The answer has come; whether it was waited for.
+    pub(crate) fn answer(&mut self, answer: Answer) -> bool {
+        match std::mem::replace(&mut self.check, Check::Unasked) {
+            Check::Asked(identity) => {
+                self.check = Check::Answered(identity, answer);
+                true
+            }
+            other => {
+                self.check = other;
+                false
+            }
+        }
+    }
+
+    /// Takes the answer. `None` if there is none: nothing was asked, or the answer is to come.
+    pub(crate) fn take_answer(&mut self) -> Option<(Identity, Answer)> {
+        match std::mem::replace(&mut self.check, Check::Unasked) {
+            Check::Answered(identity, answer) => Some((identity, answer)),
+            other => {
+                self.check = other;
+                None
+            }
+        }
+    }
+
+    /// It is let in, and has to wait for something else: its CONNECT comes again.
+    pub(crate) fn keep(&mut self, identity: Identity) {
+        self.check = Check::Answered(identity, Answer::Right);
+    }
+}

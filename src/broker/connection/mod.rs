@@ -1,0 +1,179 @@
+//! The protocol state of connections.
+//!
+//! ```text
+//!  Greeting ──CONNECT──► Open ──DISCONNECT, end, fault, takeover──► Closed
+//!      └──────────────── fault, time-out, refusal ───────────────────▲
+//! ```
+//! `Closed` stays until the link is gone: what is in the output still goes out, and so does what is
+//! promised.
+//!
+//! Invariant: `clients` connections are open.
+//!
+//! Verbs: [`Connections::enter`] and [`Connections::close`] change the phase, the others tell it.
+//!
+//! May use `names`.
+
+mod greeting;
+
+use crate::mqtt::{QoS, Version, Will as ConnectWill};
+use crate::store::SessionKey;
+
+use super::names::{Caller, ConnId, ConnTable, VhostId};
+
+pub use greeting::{Answer, Secured};
+
+pub(crate) use greeting::Greeting;
+
+/// A will, kept from CONNECT (3.1.2.5).
+#[derive(Debug)]
+pub(crate) struct Will {
+    pub(crate) topic: Box<str>,
+    pub(crate) payload: Box<[u8]>,
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+}
+
+impl Will {
+    pub(crate) fn of(will: &ConnectWill<'_>) -> Self {
+        Self {
+            topic: will.topic.as_str().into(),
+            payload: will.payload.into(),
+            qos: will.qos,
+            retain: will.retain,
+        }
+    }
+}
+
+/// See the room.
+#[derive(Debug)]
+pub(crate) enum Phase {
+    /// No CONNECT yet, or one that waits to be let in.
+    Greeting(Box<Greeting>),
+    Open(Open),
+    Closed,
+}
+
+/// A connection with a client.
+#[derive(Debug)]
+pub(crate) struct Open {
+    pub(crate) version: Version,
+    pub(crate) vhost: VhostId,
+    pub(crate) session: SessionKey,
+    pub(crate) caller: Caller,
+    /// When it was let in.
+    pub(crate) since_ms: u64,
+    /// A certificate says who it is.
+    pub(crate) certified: bool,
+    /// Milliseconds without a packet after which the client is gone; 0: never.
+    pub(crate) silence_ms_max: u32,
+    pub(crate) will: Option<Box<Will>>,
+}
+
+/// All connections. See the room.
+#[derive(Default, Debug)]
+pub(crate) struct Connections {
+    table: ConnTable<Phase>,
+    clients: usize,
+}
+
+impl Connections {
+    pub(crate) fn open(&mut self, conn: ConnId, caller: Caller) {
+        self.table.open(conn, Phase::Greeting(Box::new(Greeting::new(caller))));
+    }
+
+    pub(crate) fn remove(&mut self, conn: ConnId) {
+        self.table.remove(conn);
+    }
+
+    #[inline]
+    pub(crate) fn phase(&self, conn: ConnId) -> Option<&Phase> {
+        self.table.get(conn)
+    }
+
+    /// The connection, if it has a client.
+    #[inline]
+    pub(crate) fn client(&self, conn: ConnId) -> Option<&Open> {
+        match self.table.get(conn)? {
+            Phase::Open(open) => Some(open),
+            Phase::Greeting(_) | Phase::Closed => None,
+        }
+    }
+
+    /// The session of its client.
+    #[inline]
+    pub(crate) fn session(&self, conn: ConnId) -> Option<SessionKey> {
+        self.client(conn).map(|open| open.session)
+    }
+
+    /// The connection, if it has no client yet.
+    pub(crate) fn greeting(&self, conn: ConnId) -> Option<&Greeting> {
+        match self.table.get(conn)? {
+            Phase::Greeting(greeting) => Some(greeting),
+            Phase::Open(_) | Phase::Closed => None,
+        }
+    }
+
+    /// As [`Connections::greeting`].
+    pub(crate) fn greeting_mut(&mut self, conn: ConnId) -> Option<&mut Greeting> {
+        match self.table.get_mut(conn)? {
+            Phase::Greeting(greeting) => Some(greeting),
+            Phase::Open(_) | Phase::Closed => None,
+        }
+    }
+
+    /// Whether it is at its end.
+    pub(crate) fn is_closed(&self, conn: ConnId) -> bool {
+        matches!(self.table.get(conn), Some(Phase::Closed))
+    }
+
+    /// Who is at its other end.
+    pub(crate) fn caller(&self, conn: ConnId) -> Caller {
+        match self.table.get(conn) {
+            Some(Phase::Greeting(greeting)) => greeting.caller(),
+            Some(Phase::Open(open)) => open.caller,
+            Some(Phase::Closed) | None => Caller::default(),
+        }
+    }
+
+    /// A client was let in.
+    pub(crate) fn enter(&mut self, conn: ConnId, open: Open) {
+        if let Some(phase) = self.table.get_mut(conn) {
+            assert!(matches!(phase, Phase::Greeting(_)), "a client comes in once");
+            *phase = Phase::Open(open);
+            self.clients += 1;
+        }
+    }
+
+    /// Ends a connection; gives what it was, if it was not at its end before.
+    pub(crate) fn close(&mut self, conn: ConnId) -> Option<Phase> {
+        let phase = std::mem::replace(self.table.get_mut(conn)?, Phase::Closed);
+        if matches!(phase, Phase::Closed) {
+            return None;
+        }
+        self.clients -= usize::from(matches!(phase, Phase::Open(_)));
+        Some(phase)
+    }
+
+    /// Takes the will of a client, which is to be published.
+    pub(crate) fn take_will(&mut self, conn: ConnId) -> Option<(VhostId, SessionKey, Box<Will>)> {
+        match self.table.get_mut(conn)? {
+            Phase::Open(open) => open.will.take().map(|will| (open.vhost, open.session, will)),
+            Phase::Greeting(_) | Phase::Closed => None,
+        }
+    }
+
+    /// Clients that are connected.
+    pub(crate) fn clients(&self) -> usize {
+        self.clients
+    }
+
+    /// Names of all connections there are.
+    pub(crate) fn ids(&self) -> Vec<ConnId> {
+        self.table.iter().map(|(conn, _)| conn).collect()
+    }
+
+    /// As [`ConnTable::reclaim`].
+    pub(crate) fn reclaim(&mut self, slots_max: usize) -> bool {
+        self.table.reclaim(slots_max)
+    }
+}

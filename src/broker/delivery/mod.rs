@@ -1,0 +1,309 @@
+//! Handing messages to sessions: at once when they can go, later when they cannot.
+//!
+//! What a durable session must get at QoS 1 or 2 stands in its queue, and so in the log, before it
+//! is delivered (see `shard::fan_out`); a clean session's waits in memory, and only if it must.
+//!
+//! Invariant: nothing is sent to a client that [`Delivery`] holds back: not before the log knows
+//! that the client is back, and no QoS 2 message before it is committed. One that a crash undoes
+//! would come again under an identifier that does not tell so, and another under its own.
+//!
+//! Verbs: [`Delivery::deliver`] and [`Delivery::deliver_stored`] for a message that comes,
+//! [`Delivery::pump`] for those that wait.
+//!
+//! May use `names`, `output`, `read_gate`, `notices` and `admission` (the rights).
+
+mod pump;
+
+use std::collections::VecDeque;
+
+use crate::limits::LOG_BYTES_MAX;
+use crate::mqtt::{Delivery as PacketOptions, PacketId, QoS};
+use crate::store::{Logs, QueueEntry, QueueNext, QueueTerms, Session, SessionMut};
+
+use super::names::{ConnId, ConnTable, Context, Options, Stats};
+use super::notices::{self, DropReason, Notices};
+use super::output::{OutboundMessage, Outputs, Source, Written};
+use super::read_gate::ReadGates;
+
+/// What deliveries need of others.
+pub(crate) struct Lent<'a> {
+    pub(crate) logs: &'a mut Logs,
+    pub(crate) outputs: &'a mut Outputs,
+    pub(crate) gates: &'a mut ReadGates,
+    pub(crate) notices: &'a mut Notices,
+}
+
+/// How one session gets one message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DeliveryOptions {
+    /// The highest QoS it was granted.
+    pub(crate) granted: QoS,
+    /// RETAIN towards the client [MQTT-3.3.1-8], [MQTT-3.3.1-9].
+    pub(crate) retain: bool,
+    pub(crate) source: Source,
+}
+
+/// Why nothing is sent to a client, beside its window and its output.
+#[derive(Debug)]
+struct SendGate {
+    /// Log writes that must be committed before anything that waits is sent: that its client is
+    /// back, and what it answered ahead of that.
+    barriers: u32,
+    /// QoS 2 messages below this number in its session's queue are committed, and may be sent.
+    qos2_below: u64,
+    /// It waits for that number to be raised.
+    awaits_commit: bool,
+}
+
+/// See the room.
+pub(crate) struct Delivery {
+    table: ConnTable<SendGate>,
+    /// Connections that wait for QoS 2 messages to be committed, in order: how far the log must be,
+    /// and below which number their sessions' messages are committed then.
+    awaiting_commit: VecDeque<(u64, u64, ConnId)>,
+    /// `--max-inflight`.
+    window: u16,
+    /// `--session-max-bytes`.
+    session_bytes_max: u64,
+    stats: Stats,
+}
+
+impl Delivery {
+    pub(crate) fn new(options: &Options) -> Self {
+        Self {
+            table: ConnTable::default(),
+            awaiting_commit: VecDeque::new(),
+            window: options.inflight_max,
+            session_bytes_max: options.session_bytes_max,
+            stats: Stats::default(),
+        }
+    }
+
+    pub(crate) fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    pub(crate) fn open(&mut self, conn: ConnId) {
+        let gate = SendGate { barriers: 0, qos2_below: u64::MAX, awaits_commit: false };
+        self.table.open(conn, gate);
+    }
+
+    pub(crate) fn remove(&mut self, conn: ConnId) {
+        self.table.remove(conn);
+    }
+
+    /// A client has got its session. What waits in a durable one is not committed again: of that
+    /// which is at QoS 2 only messages below `qos2_below` may be sent.
+    pub(crate) fn begin(&mut self, conn: ConnId, qos2_below: u64) {
+        if let Some(gate) = self.table.get_mut(conn) {
+            gate.qos2_below = qos2_below;
+        }
+    }
+
+    /// Nothing that waits for a client is sent before what was appended to the log is committed.
+    pub(crate) fn set_barrier(&mut self, conn: ConnId) {
+        if let Some(gate) = self.table.get_mut(conn) {
+            gate.barriers += 1;
+        }
+    }
+
+    /// It is committed.
+    pub(crate) fn end_barrier(&mut self, conn: ConnId) {
+        if let Some(gate) = self.table.get_mut(conn) {
+            gate.barriers -= 1;
+        }
+    }
+
+    /// Hands a message to a session, at the lower of its own QoS and what was granted (3.8.4);
+    /// whether the session has it. Not for what a durable session is to acknowledge: see
+    /// [`Delivery::deliver_stored`].
+    #[inline]
+    pub(crate) fn deliver(
+        &mut self,
+        session: &mut SessionMut<'_>,
+        message: &mut OutboundMessage<'_>,
+        options: DeliveryOptions,
+        lent: &mut Lent<'_>,
+        context: &mut Context<'_>,
+    ) -> bool {
+        match message.message.qos.min(options.granted) {
+            QoS::AtMostOnce => self.deliver_qos0(session, message, options, lent, context),
+            qos => {
+                self.deliver_clean(qos, session, message, options, lent, context);
+                true
+            }
+        }
+    }
+
+    fn deliver_qos0(
+        &mut self,
+        session: &Session,
+        message: &mut OutboundMessage<'_>,
+        options: DeliveryOptions,
+        lent: &mut Lent<'_>,
+        context: &mut Context<'_>,
+    ) -> bool {
+        let Some(conn) = session.holder.map(ConnId::of) else {
+            self.stats.qos0_dropped_absent += 1;
+            return false;
+        };
+        match lent.outputs.write_qos0(conn, options.retain, message) {
+            Written::Yes { full } => {
+                if full {
+                    lent.outputs.hold(conn, options.source, lent.gates, context);
+                }
+                true
+            }
+            Written::Dropped { first } => {
+                if first {
+                    notices::log_first_slow(&session.client_id, lent.outputs.slow_count());
+                }
+                false
+            }
+            Written::Gone => false,
+        }
+    }
+
+    /// Hands a message that its client will acknowledge to a session that ends with its connection.
+    fn deliver_clean(
+        &mut self,
+        qos: QoS,
+        session: &mut SessionMut<'_>,
+        message: &mut OutboundMessage<'_>,
+        options: DeliveryOptions,
+        lent: &mut Lent<'_>,
+        context: &mut Context<'_>,
+    ) {
+        let exactly_once = qos == QoS::ExactlyOnce;
+        let terms = QueueTerms { retain: options.retain, exactly_once };
+        let has_room = session.queue.stored_bytes() < self.session_bytes_max;
+        if has_room && self.is_ready(session, 0, lent.outputs) {
+            // What is in flight to a clean session is never sent again: its id is enough.
+            session.push(QueueEntry::passing(terms), lent.logs);
+            return self.write_next(qos, session, message, lent);
+        }
+        hold_if_behind(session, options.source, lent, context);
+        let entry = message.entry(terms, &mut lent.logs.memory);
+        session.push(entry, lent.logs);
+        while session.queue.stored_bytes() > self.session_bytes_max
+            || lent.logs.memory.memory_bytes() > LOG_BYTES_MAX
+        {
+            if !self.drop_oldest(session, lent) {
+                break;
+            }
+        }
+    }
+
+    /// Delivers a message that was just put at the end of a durable session's queue, if it can go
+    /// now.
+    pub(crate) fn deliver_stored(
+        &mut self,
+        qos: QoS,
+        session: &mut SessionMut<'_>,
+        message: &mut OutboundMessage<'_>,
+        source: Source,
+        lent: &mut Lent<'_>,
+        context: &mut Context<'_>,
+    ) {
+        if qos == QoS::ExactlyOnce {
+            self.await_commit(session, lent.logs);
+            hold_if_behind(session, source, lent, context);
+        } else if self.is_ready(session, 1, lent.outputs) {
+            self.write_next(qos, session, message, lent);
+        } else {
+            hold_if_behind(session, source, lent, context);
+        }
+    }
+
+    /// Notes that a QoS 2 message of a session waits for what was appended to be committed.
+    fn await_commit(&mut self, session: &Session, logs: &Logs) {
+        let Some(conn) = session.holder.map(ConnId::of) else { return };
+        let Some(gate) = self.table.get_mut(conn) else { return };
+        if !std::mem::replace(&mut gate.awaits_commit, true) {
+            self.awaiting_commit.push_back((logs.disk.appended(), session.queue.end(), conn));
+        }
+    }
+
+    /// The next connection of which more QoS 2 messages may go out, since so much of the log is
+    /// committed.
+    pub(crate) fn next_committed(&mut self, committed: u64) -> Option<ConnId> {
+        let (_, end, conn) = self.awaiting_commit.pop_front_if(|(log, ..)| *log <= committed)?;
+        if let Some(gate) = self.table.get_mut(conn) {
+            gate.awaits_commit = false;
+            gate.qos2_below = end;
+        }
+        Some(conn)
+    }
+
+    /// Whether the next message for a session can go out at once, with `waiting` in its queue.
+    fn is_ready(&self, session: &Session, waiting: u64, outputs: &Outputs) -> bool {
+        let Some(conn) = session.holder.map(ConnId::of) else { return false };
+        session.queue.waiting() == waiting
+            && session.queue.window_open(self.window)
+            && self.table.get(conn).is_some_and(|gate| gate.barriers == 0)
+            && outputs.bytes(conn) < outputs.bytes_max()
+    }
+
+    /// Writes the message that is next in a session's queue, of which `message` is the content.
+    fn write_next(
+        &mut self,
+        qos: QoS,
+        session: &mut SessionMut<'_>,
+        message: &mut OutboundMessage<'_>,
+        lent: &mut Lent<'_>,
+    ) {
+        let next = session.take_next(self.window, lent.logs);
+        let Some(QueueNext::Publish { entry, packet_id, again: dup, .. }) = next else {
+            unreachable!("nothing else waited, and the window is open")
+        };
+        let Some(conn) = session.holder.map(ConnId::of) else { return };
+        let (packet_id, retain) = (PacketId::new(packet_id), entry.terms().retain);
+        lent.outputs.write(conn, qos, PacketOptions { packet_id, dup, retain }, message);
+        lent.gates.note_to_acknowledge(conn);
+    }
+
+    /// Drops the oldest message that was not sent; false if there is none.
+    pub(crate) fn drop_oldest(
+        &mut self,
+        session: &mut SessionMut<'_>,
+        lent: &mut Lent<'_>,
+    ) -> bool {
+        let dropped = session.drop_oldest_waiting(lent.logs);
+        if dropped {
+            self.stats.queued_dropped_oldest += 1;
+            count_drop(session, DropReason::Oldest, lent.notices);
+        }
+        dropped
+    }
+
+    /// Notes that a message for a full session was dropped.
+    pub(crate) fn drop_newest(&mut self, session: &mut SessionMut<'_>, notices: &mut Notices) {
+        self.stats.queued_dropped_newest += 1;
+        count_drop(session, DropReason::Newest, notices);
+    }
+
+    /// Gives memory back, of `slots_max` connections at most; whether there is more.
+    pub(crate) fn reclaim(&mut self, slots_max: usize) -> bool {
+        self.awaiting_commit.shrink_to(0);
+        self.table.reclaim(slots_max)
+    }
+}
+
+fn count_drop(session: &mut SessionMut<'_>, reason: DropReason, notices: &mut Notices) {
+    session.count_dropped();
+    notices.session_full((session.key(), &session.client_id), reason);
+}
+
+/// Holds a publisher back whose messages gather for a client that is there.
+fn hold_if_behind(
+    session: &Session,
+    source: Source,
+    lent: &mut Lent<'_>,
+    context: &mut Context<'_>,
+) {
+    if let Some(conn) = session.holder.map(ConnId::of)
+        && session.queue.stored_bytes() >= lent.outputs.bytes_max() as u64
+    {
+        lent.outputs.hold(conn, source, lent.gates, context);
+    }
+}

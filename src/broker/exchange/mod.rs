@@ -1,0 +1,240 @@
+//! Who gets what: for each vhost its name and its exchange `mqtt.default` (subscription tree and
+//! routes). Sessions and retained messages are in the shard's catalog. Nothing passes between
+//! vhosts.
+//!
+//! Invariant: a current route is what the trees would give now, to those of the topic's subscribers
+//! that may read it.
+//!
+//! Verbs: [`Exchanges::bind`], [`Exchanges::unbind`] and [`Exchanges::set_interest`] change it,
+//! [`Exchanges::route`] and [`Exchanges::last_route`] tell it.
+//!
+//! May use `names`.
+
+mod routes;
+mod tree;
+
+use crate::mqtt::{TopicFilter, TopicName};
+use crate::store::{Hashing, SessionKey};
+
+use super::names::{ConnId, ConnTable, DEFAULT_VHOST, ShardId, VhostId};
+
+use routes::Routes;
+use tree::FilterTree;
+
+pub(crate) use routes::{Grant, Route, Ticket};
+
+/// What a connection published to last.
+#[derive(Default, Debug)]
+struct LastTopic {
+    topic: String,
+    route: Ticket,
+    denied: bool,
+}
+
+#[derive(Debug)]
+struct Vhost {
+    /// Empty: no shard has told yet, or it was deleted.
+    name: Box<str>,
+    exchange: Exchange,
+}
+
+/// The exchange of one vhost: two trees and the routes computed from them.
+#[derive(Debug)]
+struct Exchange {
+    /// Filters of this shard's sessions.
+    subscriptions: FilterTree<SessionKey, Grant>,
+    /// Filters that other shards have a subscriber for.
+    interests: FilterTree<ShardId, ()>,
+    routes: Routes,
+}
+
+/// The exchanges of all vhosts, by number. There is always the default one.
+#[derive(Debug)]
+pub(crate) struct Exchanges {
+    list: Vec<Vhost>,
+    last_topics: ConnTable<LastTopic>,
+    hashing: Hashing,
+}
+
+impl Exchanges {
+    pub(crate) fn new(hashing: Hashing) -> Self {
+        let mut exchanges = Self { list: Vec::new(), last_topics: ConnTable::default(), hashing };
+        exchanges.set_name(DEFAULT_VHOST, "/");
+        exchanges
+    }
+
+    pub(crate) fn open(&mut self, conn: ConnId) {
+        self.last_topics.open(conn, LastTopic::default());
+    }
+
+    pub(crate) fn remove(&mut self, conn: ConnId) {
+        self.last_topics.remove(conn);
+    }
+
+    /// Notes that there is a vhost: another shard may know of it first.
+    pub(crate) fn introduce(&mut self, vhost: VhostId) {
+        let Self { list, hashing, .. } = self;
+        let new = || Vhost { name: "".into(), exchange: Exchange::new(hashing) };
+        list.resize_with(list.len().max(usize::from(vhost.0) + 1), new);
+    }
+
+    /// Each vhost, with its name.
+    pub(crate) fn vhosts(&self) -> impl Iterator<Item = (VhostId, &str)> {
+        (0..).map(VhostId).zip(self.list.iter().map(|vhost| &*vhost.name))
+    }
+
+    /// Notes the name of a vhost.
+    pub(crate) fn set_name(&mut self, vhost: VhostId, name: &str) {
+        self.introduce(vhost);
+        let known = &mut self.list[usize::from(vhost.0)].name;
+        if **known != *name {
+            *known = name.into();
+        }
+    }
+
+    /// The name of a vhost; empty if there is none.
+    pub(crate) fn name(&self, vhost: VhostId) -> &str {
+        self.list.get(usize::from(vhost.0)).map_or("", |vhost| &vhost.name)
+    }
+
+    /// Whether it exists under a name.
+    pub(crate) fn is_named(&self, vhost: VhostId) -> bool {
+        !self.name(vhost).is_empty()
+    }
+
+    /// Binds a session; true if it is the shard's first for this filter.
+    pub(crate) fn bind(
+        &mut self,
+        vhost: VhostId,
+        filter: TopicFilter<'_>,
+        key: SessionKey,
+        grant: Grant,
+    ) -> bool {
+        let exchange = self.exchange_mut(vhost);
+        exchange.routes.invalidate();
+        exchange.subscriptions.insert(filter, key, grant)
+    }
+
+    /// Unbinds a session; true if it was the shard's last for this filter.
+    pub(crate) fn unbind(
+        &mut self,
+        vhost: VhostId,
+        filter: TopicFilter<'_>,
+        key: SessionKey,
+    ) -> bool {
+        let exchange = self.exchange_mut(vhost);
+        exchange.routes.invalidate();
+        exchange.subscriptions.remove(filter, key)
+    }
+
+    /// Notes whether another shard has a subscriber for a filter.
+    pub(crate) fn set_interest(
+        &mut self,
+        vhost: VhostId,
+        filter: TopicFilter<'_>,
+        shard: ShardId,
+        has: bool,
+    ) {
+        let exchange = self.exchange_mut(vhost);
+        exchange.routes.invalidate();
+        if has {
+            exchange.interests.insert(filter, shard, ());
+        } else {
+            exchange.interests.remove(filter, shard);
+        }
+    }
+
+    /// The rights of a vhost's clients have changed: its routes are to be computed anew.
+    pub(crate) fn invalidate(&mut self, vhost: VhostId) {
+        self.exchange_mut(vhost).routes.invalidate();
+    }
+
+    /// As [`Exchanges::invalidate`], in all vhosts.
+    pub(crate) fn invalidate_all(&mut self) {
+        self.list.iter_mut().for_each(|vhost| vhost.exchange.routes.invalidate());
+    }
+
+    /// Where messages of a topic go now; `may_receive` tells which sessions may read it.
+    pub(crate) fn route(
+        &mut self,
+        vhost: VhostId,
+        topic: TopicName<'_>,
+        may_receive: impl Fn(SessionKey) -> bool,
+    ) -> Ticket {
+        let Exchange { subscriptions, interests, routes } = self.exchange_mut(vhost);
+        routes.find(topic.as_str(), |route| {
+            subscriptions.matching(topic, |session, grant| {
+                if may_receive(session) {
+                    route.add(session, grant);
+                }
+            });
+            interests.matching(topic, |shard, ()| route.remote.insert(shard));
+        })
+    }
+
+    /// The route of the topic that a connection published to last, and whether its client may not
+    /// publish to it: if it is this one, and nothing has changed.
+    #[inline]
+    pub(crate) fn last_route(
+        &self,
+        conn: ConnId,
+        vhost: VhostId,
+        topic: TopicName<'_>,
+    ) -> Option<(Ticket, bool)> {
+        let last = self.last_topics.get(conn)?;
+        let routes = &self.list[usize::from(vhost.0)].exchange.routes;
+        let is_it = routes.is_current(last.route) && last.topic == topic.as_str();
+        is_it.then_some((last.route, last.denied))
+    }
+
+    /// Notes what a connection publishes to, for [`Exchanges::last_route`].
+    pub(crate) fn note_last(
+        &mut self,
+        conn: ConnId,
+        topic: TopicName<'_>,
+        route: Ticket,
+        denied: bool,
+    ) {
+        if let Some(last) = self.last_topics.get_mut(conn) {
+            (last.route, last.denied) = (route, denied);
+            last.topic.clear();
+            last.topic.push_str(topic.as_str());
+        }
+    }
+
+    /// The route that a ticket names.
+    ///
+    /// # Panics
+    /// If the ticket is void: whoever keeps one asks first.
+    #[inline]
+    pub(crate) fn get(&self, vhost: VhostId, ticket: Ticket) -> &Route {
+        self.list[usize::from(vhost.0)].exchange.routes.get(ticket)
+    }
+
+    /// Gives memory back that filters and connections which are gone have had, of `slots_max` at
+    /// most; whether there is more.
+    pub(crate) fn reclaim(&mut self, slots_max: usize) -> bool {
+        let mut exchanges = self.list.iter_mut().map(|vhost| &mut vhost.exchange);
+        let more_filters = exchanges.any(|exchange| exchange.reclaim(slots_max));
+        self.last_topics.reclaim(slots_max) || more_filters
+    }
+
+    #[inline]
+    fn exchange_mut(&mut self, vhost: VhostId) -> &mut Exchange {
+        &mut self.list[usize::from(vhost.0)].exchange
+    }
+}
+
+impl Exchange {
+    fn new(hashing: &Hashing) -> Self {
+        Self {
+            subscriptions: FilterTree::new(hashing),
+            interests: FilterTree::new(hashing),
+            routes: Routes::new(hashing),
+        }
+    }
+
+    fn reclaim(&mut self, nodes_max: usize) -> bool {
+        self.subscriptions.reclaim(nodes_max) || self.interests.reclaim(nodes_max)
+    }
+}

@@ -1,0 +1,255 @@
+//! Where messages of a topic go: computed once, remembered while no subscription changes.
+//!
+//! Invariant: a route whose epoch is the vhost's is what the trees would give now. A route's ticket
+//! is its own: when its place goes to another topic, or it is computed anew, the ticket is void.
+
+use std::hash::BuildHasher;
+
+use hashbrown::HashTable;
+
+use crate::limits::{ROUTE_TARGETS_MAX, ROUTE_TOPIC_BYTES_MAX, ROUTES_MAX};
+use crate::mqtt::QoS;
+use crate::slots::make_room;
+
+use crate::store::{Hashing, SessionKey};
+
+use super::super::names::ShardSet;
+
+/// What a session was granted for a filter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Grant {
+    /// The highest QoS.
+    pub(crate) qos: QoS,
+    /// The session outlives its connection: QoS 1 and 2 for it are stored.
+    pub(crate) durable: bool,
+}
+
+/// A session that gets a topic's messages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct RouteTarget {
+    pub(crate) session: SessionKey,
+    /// The highest QoS granted by the session's matching filters.
+    pub(crate) granted: QoS,
+    /// As [`Grant::durable`].
+    pub(crate) durable: bool,
+}
+
+/// Everybody who gets a topic's messages.
+#[derive(Default, Debug)]
+pub(crate) struct Route {
+    topic: Box<str>,
+    epoch: u64,
+    serial: u32,
+    /// Sessions of this shard, each once.
+    pub(crate) targets: Vec<RouteTarget>,
+    /// Whether one of them is durable, and was granted more than QoS 0.
+    pub(crate) stores: bool,
+    /// Other shards with a subscriber.
+    pub(crate) remote: ShardSet,
+}
+
+impl Route {
+    /// Adds a session that a filter matches; several filters of one session may.
+    pub(super) fn add(&mut self, session: SessionKey, grant: Grant) {
+        let Grant { qos: granted, durable } = grant;
+        self.stores |= durable && granted > QoS::AtMostOnce;
+        make_room(&mut self.targets);
+        self.targets.push(RouteTarget { session, granted, durable });
+    }
+
+    /// Of overlapping filters one copy is sent, at the highest QoS [MQTT-3.3.5-1].
+    fn merge_overlaps(&mut self) {
+        self.targets.sort_unstable_by_key(|target| {
+            (target.session, QoS::ExactlyOnce as u8 - target.granted as u8)
+        });
+        self.targets.dedup_by_key(|target| target.session);
+    }
+}
+
+/// Names a route as long as it stays as it is. The default names none.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Ticket {
+    at: u32,
+    serial: u32,
+    epoch: u64,
+}
+
+/// Routes by topic. The first place is for topics that are not remembered.
+#[derive(Debug)]
+pub(super) struct Routes {
+    /// Counts changes of subscriptions; starts at 1, so that 0 is never current.
+    epoch: u64,
+    by_topic: HashTable<u32>,
+    routes: Vec<Route>,
+    /// Targets of all routes.
+    targets: usize,
+    /// The place to give to another topic next.
+    hand: usize,
+    hashing: Hashing,
+}
+
+impl Routes {
+    pub(super) fn new(hashing: &Hashing) -> Self {
+        Self {
+            epoch: 1,
+            by_topic: HashTable::new(),
+            routes: vec![Route::default()],
+            targets: 0,
+            hand: 0,
+            hashing: hashing.clone(),
+        }
+    }
+
+    /// Makes all routes stale: a subscription changed.
+    pub(super) fn invalidate(&mut self) {
+        self.epoch += 1;
+    }
+
+    /// Whether the route is still what it was.
+    #[inline]
+    pub(super) fn is_current(&self, ticket: Ticket) -> bool {
+        ticket.epoch == self.epoch && self.routes[ticket.at as usize].serial == ticket.serial
+    }
+
+    /// # Panics
+    /// If the ticket is void: whoever keeps one asks first.
+    #[inline]
+    pub(super) fn get(&self, ticket: Ticket) -> &Route {
+        let route = &self.routes[ticket.at as usize];
+        assert_eq!(route.serial, ticket.serial, "the ticket is current");
+        route
+    }
+
+    /// The route of a topic; a stale or new one is filled by `fill`.
+    pub(super) fn find(&mut self, topic: &str, fill: impl FnOnce(&mut Route)) -> Ticket {
+        let hash = self.hashing.hash_one(topic);
+        let routes = &self.routes;
+        let known = self.by_topic.find(hash, |at| *routes[*at as usize].topic == *topic).copied();
+        let at = match known {
+            Some(at) => at,
+            None if topic.len() > ROUTE_TOPIC_BYTES_MAX => 0,
+            None => self.add(topic, hash),
+        };
+        let route = &mut self.routes[at as usize];
+        if at == 0 || route.epoch != self.epoch {
+            self.targets -= route.targets.len();
+            route.targets.clear();
+            route.stores = false;
+            route.remote = ShardSet::default();
+            fill(route);
+            route.merge_overlaps();
+            route.targets.shrink_to_fit();
+            route.epoch = self.epoch;
+            route.serial = route.serial.wrapping_add(1);
+            self.targets += route.targets.len();
+        }
+        Ticket { at, serial: route.serial, epoch: self.epoch }
+    }
+
+    /// A place for a new topic.
+    fn add(&mut self, topic: &str, hash: u64) -> u32 {
+        while self.targets > ROUTE_TARGETS_MAX && self.routes.len() > 2 {
+            let at = self.free_place();
+            self.targets -= std::mem::take(&mut self.routes[at].targets).len();
+            if at == 1 {
+                break;
+            }
+        }
+        let at = if self.routes.len() <= ROUTES_MAX {
+            self.routes.push(Route::default());
+            self.routes.len() - 1
+        } else {
+            self.free_place()
+        };
+        let route = &mut self.routes[at];
+        route.topic = topic.into();
+        route.epoch = 0;
+        let (routes, hashing) = (&self.routes, &self.hashing);
+        let at = u32::try_from(at).expect("bounded above");
+        self.by_topic.insert_unique(hash, at, |at| hashing.hash_one(&*routes[*at as usize].topic));
+        at
+    }
+
+    /// Takes the next place in turn from its topic.
+    fn free_place(&mut self) -> usize {
+        self.hand = self.hand % (self.routes.len() - 1) + 1;
+        let at = self.hand;
+        let hash = self.hashing.hash_one(&*self.routes[at].topic);
+        if let Ok(entry) = self.by_topic.find_entry(hash, |known| *known as usize == at) {
+            entry.remove();
+        }
+        let route = &mut self.routes[at];
+        route.topic = Box::default();
+        route.epoch = 0;
+        route.serial = route.serial.wrapping_add(1);
+        at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOWEST: Grant = Grant { qos: QoS::AtMostOnce, durable: false };
+
+    /// A route is filled once an epoch; of one session's overlapping filters the highest QoS stays.
+    #[test]
+    fn filled_once_an_epoch() {
+        let (mut routes, mut fills) = (Routes::new(&Hashing::default()), 0);
+        let first = routes.find("a", |_| fills += 1);
+        assert_eq!(routes.find("a", |_| fills += 1), first);
+        assert_eq!(fills, 1);
+        routes.invalidate();
+        assert!(!routes.is_current(first) && !routes.is_current(Ticket::default()));
+        let route = routes.find("a", |route| {
+            for (session, granted) in [
+                (2, QoS::AtMostOnce),
+                (1, QoS::AtMostOnce),
+                (2, QoS::ExactlyOnce),
+                (1, QoS::AtLeastOnce),
+            ] {
+                route.add(session, Grant { qos: granted, durable: true });
+            }
+        });
+        let target = |session, granted| RouteTarget { session, granted, durable: true };
+        let expected = [target(1, QoS::AtLeastOnce), target(2, QoS::ExactlyOnce)];
+        assert_eq!(routes.get(route).targets, expected);
+    }
+
+    /// However many topics there are, each finds its own route, and a ticket that is current is it.
+    #[test]
+    fn places_are_given_in_turn() {
+        let mut routes = Routes::new(&Hashing::default());
+        let session = |n: usize| u32::try_from(n).expect("small");
+        let mut tickets = Vec::new();
+        for n in 0..ROUTES_MAX * 2 {
+            let ticket = routes.find(&n.to_string(), |route| route.add(session(n), LOWEST));
+            assert_eq!(routes.get(ticket).targets[0].session, session(n));
+            tickets.push(ticket);
+        }
+        assert_eq!(routes.routes.len(), ROUTES_MAX + 1);
+        assert_eq!(routes.by_topic.len(), ROUTES_MAX);
+        for (n, ticket) in tickets.into_iter().enumerate() {
+            assert_eq!(routes.is_current(ticket), n >= ROUTES_MAX);
+        }
+    }
+
+    /// Topics that are too long to remember, and routes with very many targets, cost no memory.
+    #[test]
+    fn memory_is_bounded() {
+        let mut routes = Routes::new(&Hashing::default());
+        for n in 0..1000_usize {
+            let topic = format!("{n}{}", "x".repeat(ROUTE_TOPIC_BYTES_MAX));
+            routes.find(&topic, |route| route.add(1, LOWEST));
+        }
+        assert!(routes.by_topic.is_empty());
+        for n in 0..100_usize {
+            let many = u32::try_from(ROUTE_TARGETS_MAX / 10).expect("small");
+            routes.find(&n.to_string(), |route| {
+                (0..many).for_each(|session| route.add(session, LOWEST));
+            });
+        }
+        let held: usize = routes.routes.iter().map(|route| route.targets.capacity()).sum();
+        assert!(held <= 3 * ROUTE_TARGETS_MAX, "{held}");
+    }
+}

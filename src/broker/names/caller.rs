@@ -1,0 +1,24 @@
+//! Where a link comes from.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+/// Who is at the other end of a link.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Caller {
+    /// Where it connected from, if that has an address.
+    pub address: Option<IpAddr>,
+    /// From which port.
+    pub port: u16,
+    /// It came in through a listener that only this host can reach.
+    pub local: bool,
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.address {
+            Some(address) => SocketAddr::new(address, self.port).fmt(f),
+            None => f.write_str("a Unix socket"),
+        }
+    }
+}

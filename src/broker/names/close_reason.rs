@@ -1,0 +1,134 @@
+//! Why connections end.
+
+use std::fmt;
+use std::io;
+
+use crate::mqtt::{ConnectReturn, DecodeError, Foreign};
+
+use super::Caller;
+
+/// Why a connection ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CloseReason {
+    /// DISCONNECT came.
+    Disconnected,
+    /// The peer closed, without DISCONNECT.
+    PeerClosed,
+    /// The network failed.
+    Failed(io::ErrorKind),
+    /// Bytes that are no TLS, or a peer that TLS does not let in.
+    TlsFault,
+    /// Bytes that are no MQTT.
+    Malformed(DecodeError),
+    /// CONNACK carried this code.
+    Refused(ConnectReturn),
+    /// The first packet was another than CONNECT [MQTT-3.1.0-1].
+    NoConnect,
+    /// What came first cannot begin a CONNECT, and looks like something else.
+    Foreign(Foreign),
+    /// A second CONNECT [MQTT-3.1.0-2].
+    SecondConnect,
+    /// A packet that only servers send, or that answers none of ours.
+    Unexpected,
+    /// An acknowledgement of another QoS than the message's, or of a step that is still to come.
+    WrongAnswer,
+    /// No packet within one and a half times the keep alive of so many seconds [MQTT-3.1.2-24].
+    KeepAlive(u32),
+    /// No CONNECT in time.
+    ConnectTimeout,
+    /// Too many bytes before CONNECT.
+    TooMuchBeforeConnect,
+    /// It came through a proxy, and began with no PROXY header.
+    ProxyHeader,
+    /// Its address has, or opens, as many connections as it may.
+    AddressLimit,
+    /// This one came with the same client id [MQTT-3.1.4-2].
+    TakenOver(Caller),
+    /// It published where it may not, with `--on-denied disconnect`.
+    Denied,
+    /// A new policy does not have it.
+    Revoked,
+    /// An operator has its session deleted.
+    Deleted,
+    /// An operator wants it gone.
+    Kicked,
+    /// The broker stops.
+    Stopping,
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Disconnected => "DISCONNECT from the client",
+            Self::PeerClosed => "closed by the client without DISCONNECT",
+            Self::Failed(kind) => return write!(f, "the network failed: {kind}"),
+            Self::TlsFault => "TLS failed",
+            Self::Malformed(DecodeError::TooLarge { bytes, max }) => {
+                let (bytes, max) = (Size(*bytes), Size(*max));
+                return write!(f, "packet of {bytes} over --max-packet-size ({max})");
+            }
+            Self::Malformed(error) => return write!(f, "malformed: {error}"),
+            Self::Refused(code) => return write!(f, "refused with CONNACK {}", *code as u8),
+            Self::NoConnect => "first packet is not CONNECT",
+            Self::Foreign(foreign) => return foreign.fmt(f),
+            Self::SecondConnect => "second CONNECT",
+            Self::Unexpected => "packet that a client may not send",
+            Self::WrongAnswer => "acknowledgement of another QoS or step than the message's",
+            Self::KeepAlive(seconds) => return write!(f, "keep alive of {seconds} s ran out"),
+            Self::ConnectTimeout => "no CONNECT in time",
+            Self::TooMuchBeforeConnect => "too many bytes before CONNECT",
+            Self::ProxyHeader => "no PROXY header, which this listener expects",
+            Self::AddressLimit => "too many connections of its address",
+            Self::TakenOver(caller) => return write!(f, "taken over by {caller}"),
+            Self::Denied => "published where it may not (--on-denied disconnect)",
+            Self::Deleted => "its session is deleted, as an operator asked",
+            Self::Kicked => "disconnected by an operator",
+            Self::Revoked => "the new access rules do not have it",
+            Self::Stopping => "broker stops",
+        })
+    }
+}
+
+/// Bytes as people say them, rounded up.
+struct Size(usize);
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            bytes @ 0..10_240 => write!(f, "{bytes} bytes"),
+            bytes @ 10_240..10_485_760 => write!(f, "{} KiB", bytes.div_ceil(1 << 10)),
+            bytes => write!(f, "{} MiB", bytes.div_ceil(1 << 20)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Numbers are in the words.
+    #[test]
+    fn numbers_are_told() {
+        let large = |bytes, max| CloseReason::Malformed(DecodeError::TooLarge { bytes, max });
+        let caller = |address: Option<&str>| Caller {
+            address: address.map(|address| address.parse().expect("an address")),
+            port: 4711,
+            local: false,
+        };
+        for (reason, words) in [
+            (large(17 << 20, 16 << 20), "packet of 17 MiB over --max-packet-size (16 MiB)"),
+            (large(65, 64), "packet of 65 bytes over --max-packet-size (64 bytes)"),
+            (large(70_000, 65_536), "packet of 69 KiB over --max-packet-size (64 KiB)"),
+            (CloseReason::KeepAlive(60), "keep alive of 60 s ran out"),
+            (CloseReason::TakenOver(caller(Some("10.0.0.7"))), "taken over by 10.0.0.7:4711"),
+            (CloseReason::TakenOver(caller(Some("::1"))), "taken over by [::1]:4711"),
+            (CloseReason::TakenOver(caller(None)), "taken over by a Unix socket"),
+            (
+                CloseReason::Failed(io::ErrorKind::ConnectionReset),
+                "the network failed: connection reset",
+            ),
+        ] {
+            assert_eq!(reason.to_string(), words);
+        }
+    }
+}

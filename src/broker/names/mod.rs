@@ -1,0 +1,31 @@
+//! The words of the broker: what its rooms call connections, shards and vhosts, and what the
+//! reactor and they tell each other. No state but [`ConnTable`], in which each room keeps its own.
+//!
+//! May use no other room.
+
+mod caller;
+mod close_reason;
+mod conn;
+mod context;
+mod options;
+pub(crate) mod placement;
+mod rate;
+mod refusal;
+mod shards;
+mod stats;
+mod table;
+mod vhost;
+
+pub use caller::Caller;
+pub use close_reason::CloseReason;
+pub use conn::ConnId;
+pub use context::{Context, Event, Flow};
+pub use options::{OnDenied, Options, Overflow, Takeover, Threshold};
+pub use rate::PublishRate;
+pub use shards::{Crowd, Peers, ShardId, ShardSet};
+pub use stats::Stats;
+
+pub(crate) use rate::Budget;
+pub(crate) use refusal::Why;
+pub(crate) use table::ConnTable;
+pub(crate) use vhost::{DEFAULT_VHOST, VhostId};

@@ -1,0 +1,75 @@
+//! Why a CONNECT was refused, in words for who reads the log. Clients are told less.
+
+use std::fmt;
+
+use crate::mqtt::ConnectReturn;
+
+/// See the module.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Why {
+    /// An MQTT version that is not spoken here.
+    Version,
+    /// No user, where one is needed; or a certificate's user that may not be here.
+    NoUser,
+    /// No password, or none that could be right: nothing was looked at.
+    NoPassword,
+    /// A user name or password that is too long to be one.
+    LoginTooLong,
+    /// A wrong password, or an unknown user or vhost.
+    WrongPassword,
+    /// Its address had too many wrong ones.
+    ShutOut,
+    /// Too many others wait to be verified.
+    Busy,
+    /// New rules came while its password was verified.
+    Revoked,
+    /// An empty client id where there must be one.
+    EmptyId,
+    /// A client id that is too long.
+    LongId,
+    /// A session that belongs to another user: that has a line of its own.
+    OthersSession,
+    /// `--max-connections`.
+    Clients,
+    /// `max-connections` of its vhost.
+    VhostClients,
+    /// `max-sessions` of its vhost.
+    VhostSessions,
+    /// As many sessions as a shard has.
+    Sessions,
+    /// None that is more exact than the CONNACK's code.
+    Code(ConnectReturn),
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Version => "its MQTT version is not spoken here: clients must use 3.1 or 3.1.1",
+            Self::NoUser => {
+                "it may not connect without a user name (see --passwords, --vhosts and \
+                 --allow-anonymous)"
+            }
+            Self::NoPassword => "no password, or nobody here has one (see --passwords, --vhosts)",
+            Self::LoginTooLong => "its user name or password is too long to be one",
+            Self::WrongPassword => "wrong password, or no such user or vhost",
+            Self::ShutOut => {
+                "its address had too many wrong passwords (--auth-failures-max); this one was not \
+                 looked at"
+            }
+            Self::Busy => "too many other passwords wait to be verified; it may try again",
+            Self::Revoked => "the new access rules do not have it",
+            Self::EmptyId => "an empty client id needs MQTT 3.1.1 and a clean session",
+            Self::LongId => "its client id has over 1,024 bytes",
+            Self::OthersSession => "the session of this client id belongs to another user",
+            Self::Clients => "as many clients are connected as may be (--max-connections)",
+            Self::VhostClients => {
+                "as many clients are connected as may be in its vhost (max-connections in `limits`)"
+            }
+            Self::VhostSessions => {
+                "its vhost has as many sessions as it may (max-sessions in `limits`)"
+            }
+            Self::Code(code) => return write!(f, "CONNACK {}, {code}", *code as u8),
+            Self::Sessions => "this shard has as many sessions as it can",
+        })
+    }
+}

@@ -1,0 +1,106 @@
+//! Shards by number, and the other shards as the broker sees them.
+
+/// Names a shard: 0 to `shards - 1`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ShardId(pub u16);
+
+/// A set of shards.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct ShardSet(u64);
+
+impl ShardSet {
+    /// The set of one.
+    pub fn of(shard: ShardId) -> Self {
+        Self(1 << shard.0)
+    }
+
+    /// All of `shards` but one.
+    pub fn all_but(shards: u16, one: ShardId) -> Self {
+        let all = u64::MAX >> (u64::BITS - u32::from(shards));
+        Self(all & !(1 << one.0))
+    }
+
+    /// Adds a shard.
+    pub fn insert(&mut self, shard: ShardId) {
+        self.0 |= 1 << shard.0;
+    }
+
+    /// Takes a shard out; whether it was in it.
+    pub fn take(&mut self, shard: ShardId) -> bool {
+        let had = self.contains(shard);
+        self.0 &= !(1 << shard.0);
+        had
+    }
+
+    /// Whether a shard is in it.
+    pub fn contains(self, shard: ShardId) -> bool {
+        self.0 & (1 << shard.0) != 0
+    }
+
+    /// Whether nobody is in it.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Its members in ascending order.
+    pub fn iter(self) -> impl Iterator<Item = ShardId> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let shard = ShardId(u16::try_from(rest.trailing_zeros()).expect("at most 64"));
+            rest &= rest.checked_sub(1)?;
+            Some(shard)
+        })
+    }
+}
+
+/// The other shards, as the broker sees them.
+pub trait Peers {
+    /// Sends one message, given in parts, to each of `to`. Never waits: what a ring has no room for
+    /// is kept until it has (invariant 6). `awaited`: replies may wait until it is committed.
+    fn send(&mut self, to: ShardSet, parts: &[&[u8]], awaited: bool);
+
+    /// The number of the last message to a shard that replies may wait for.
+    fn awaited(&self, shard: ShardId) -> u64;
+
+    /// The number of the last message that a shard has handled, with all that it stored for it
+    /// committed.
+    fn committed(&self, shard: ShardId) -> u64;
+
+    /// Counts one more client of a vhost, unless there are as many as are allowed on all shards
+    /// together, or `vhost_max` in the vhost.
+    ///
+    /// # Errors
+    /// Which of the two is full.
+    fn admit(&mut self, vhost: u16, vhost_max: u64) -> Result<(), Crowd>;
+
+    /// Counts one client of a vhost less.
+    fn leave(&mut self, vhost: u16);
+}
+
+/// What has as many clients as it may.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Crowd {
+    /// The broker.
+    Broker,
+    /// A vhost.
+    Vhost,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A set of shards lists its members, the first and the last possible included.
+    #[test]
+    fn sets_list_their_members() {
+        let mut set = ShardSet::default();
+        assert!(set.is_empty());
+        for shard in [0, 5, 63] {
+            set.insert(ShardId(shard));
+            assert!(set.contains(ShardId(shard)));
+        }
+        assert_eq!(set.iter().map(|shard| shard.0).collect::<Vec<_>>(), [0, 5, 63]);
+        assert_eq!(ShardSet::all_but(64, ShardId(63)).iter().count(), 63);
+        assert!(ShardSet::all_but(1, ShardId(0)).is_empty());
+    }
+}

@@ -1,0 +1,212 @@
+//! Counters of one shard, from its start.
+//!
+//! Each room has counters of its own and counts what it decides itself; the shard's are their sum.
+
+use std::ops::AddAssign;
+
+use super::{CloseReason, Why};
+
+macro_rules! stats {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// What happened on one shard since it started.
+        #[derive(Clone, Copy, Default, Debug)]
+        pub struct Stats {
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        impl Stats {
+            /// Each counter, in the same order.
+            pub fn each_mut(&mut self) -> impl Iterator<Item = &mut u64> {
+                [$(&mut self.$name,)*].into_iter()
+            }
+
+            /// Each counter with its name.
+            pub fn each(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($name), self.$name),)*].into_iter()
+            }
+        }
+
+        impl AddAssign<&Self> for Stats {
+            fn add_assign(&mut self, more: &Self) {
+                $(self.$name += more.$name;)*
+            }
+        }
+    };
+}
+
+stats! {
+    /// Clients that were accepted.
+    clients_accepted,
+    /// CONNECTs that were answered with a refusal.
+    clients_refused,
+    /// Clients that were refused without a look at a password: no user name, or none that may come.
+    logins_refused,
+    /// Clients whose user name or password was wrong.
+    passwords_wrong,
+    /// Clients whose address had too many wrong passwords to try another.
+    logins_throttled,
+    /// Clients that were refused because too many others had to be verified.
+    logins_unheard,
+    /// Clients that were refused because their client id is another user's.
+    takeovers_refused,
+    /// Clients that were refused because their vhost had as many as it may.
+    refused_vhost_connections,
+    /// Clients that were refused because their vhost had as many sessions as it may.
+    refused_vhost_sessions,
+    /// Clients that were disconnected because a new policy does not have them.
+    clients_revoked,
+    /// PUBLISHes and wills that their client may not send, are to `$SYS`, or to a topic that is too
+    /// deep.
+    publishes_denied,
+    /// Filters that their client may not subscribe to.
+    subscriptions_denied,
+    /// Subscriptions of sessions that new rules deny, or those found at start.
+    subscriptions_suspended,
+    /// Subscriptions that were denied and that new rules allow again.
+    subscriptions_resumed,
+    /// Messages that waited in a session and were dropped because its client may not read them any
+    /// more.
+    queued_denied,
+    /// Clients that were refused because of their MQTT version.
+    refused_version,
+    /// Clients that were refused because of their client id.
+    refused_identifier,
+    /// Clients that were refused because as many were connected as may be.
+    refused_connections,
+    /// Clients that were refused because their shard had as many sessions as it can.
+    refused_sessions,
+    /// Clients that were refused because new rules came while their password was verified.
+    refused_revoked,
+    /// Connections closed by a DISCONNECT.
+    closed_by_client,
+    /// Connections that their peer closed without a DISCONNECT.
+    closed_by_peer,
+    /// Connections that the network has ended.
+    closed_network,
+    /// Of those closed because nothing whole came in time, the ones with a client.
+    closed_keep_alive,
+    /// Connections closed because their client published where it may not.
+    closed_denied,
+    /// Connections closed because an operator asked for it.
+    closed_kicked,
+    /// Connections closed because the broker stopped.
+    closed_stopping,
+    /// Connections closed because their bytes were no MQTT.
+    closed_malformed,
+    /// Connections closed because their bytes were no TLS, or their peer was not let in by it.
+    closed_tls,
+    /// Connections closed because they broke the protocol.
+    closed_violation,
+    /// Connections closed because nothing whole came in time.
+    closed_timeout,
+    /// Connections refused because too many were open that had not sent CONNECT, or were closing.
+    refused_crowded,
+    /// Connections refused because they came to a listener behind a proxy from elsewhere.
+    refused_untrusted_proxy,
+    /// Connections refused because their address had as many as it may.
+    refused_address_connections,
+    /// Connections refused because their address opened too many in a second.
+    refused_address_rate,
+    /// Connections whose address was not counted because too many are.
+    addresses_uncounted,
+    /// Connections closed because they did not begin with a PROXY header.
+    closed_proxy_header,
+    /// Connections closed because another client came with their client id.
+    taken_over,
+    /// PUBLISHes received.
+    publishes_in,
+    /// PUBLISHes written for clients.
+    publishes_out,
+    /// QoS 0 messages for sessions whose client was away.
+    qos0_dropped_absent,
+    /// QoS 0 messages for clients that stayed full beyond the patience.
+    qos0_dropped_slow,
+    /// QoS 1 and 2 messages dropped because their session was full and a newer one came.
+    queued_dropped_oldest,
+    /// QoS 1 and 2 messages dropped because their session was full.
+    queued_dropped_newest,
+    /// Messages that the disk has lost.
+    stored_lost,
+    /// Sessions that ended because their client stayed away.
+    sessions_expired,
+    /// Sessions that ended because an operator asked for it.
+    sessions_deleted,
+    /// Times a publisher waited for a full session.
+    publishers_blocked,
+    /// Times a publisher waited for the disk.
+    publishers_waited_disk,
+    /// Times a client waited for the disk with something else that its session must know.
+    requests_waited_disk,
+    /// Writes to the disk that failed.
+    disk_write_failures,
+    /// Files that the disk had no room for.
+    disk_supply_failures,
+    /// Times free space was found too low.
+    disk_low,
+    /// Messages that were not retained because the retain store was full.
+    retained_refused_full,
+    /// Times a client was marked slow.
+    marked_slow,
+    /// Times a publisher was held back.
+    publishers_held,
+    /// Times a publisher was not read from because it was faster than it may be.
+    publishers_throttled,
+    /// Filters that were refused because the session had as many as it may, for their depth, or
+    /// because they ask for a share.
+    subscriptions_refused,
+    /// Messages that had no subscriber.
+    unrouted,
+}
+
+impl Stats {
+    /// Counts the end of a connection.
+    pub(crate) fn count_close(&mut self, reason: CloseReason) {
+        match reason {
+            CloseReason::Malformed(_) => self.closed_malformed += 1,
+            CloseReason::TlsFault => self.closed_tls += 1,
+            CloseReason::NoConnect
+            | CloseReason::Foreign(_)
+            | CloseReason::SecondConnect
+            | CloseReason::Unexpected
+            | CloseReason::WrongAnswer
+            | CloseReason::TooMuchBeforeConnect => self.closed_violation += 1,
+            CloseReason::KeepAlive(_) => {
+                self.closed_timeout += 1;
+                self.closed_keep_alive += 1;
+            }
+            CloseReason::ConnectTimeout => self.closed_timeout += 1,
+            CloseReason::ProxyHeader => self.closed_proxy_header += 1,
+            CloseReason::TakenOver(_) => self.taken_over += 1,
+            CloseReason::Revoked => self.clients_revoked += 1,
+            CloseReason::Denied => self.closed_denied += 1,
+            CloseReason::Deleted | CloseReason::Kicked => self.closed_kicked += 1,
+            CloseReason::Disconnected => self.closed_by_client += 1,
+            CloseReason::PeerClosed => self.closed_by_peer += 1,
+            CloseReason::Failed(_) => self.closed_network += 1,
+            CloseReason::Stopping => self.closed_stopping += 1,
+            // They are counted as refused.
+            CloseReason::Refused(_) | CloseReason::AddressLimit => {}
+        }
+    }
+
+    /// Counts the refusal of a CONNECT, but for those that are counted where they are decided.
+    pub(crate) fn count_refusal(&mut self, why: Why) {
+        match why {
+            Why::Version => self.refused_version += 1,
+            Why::EmptyId | Why::LongId => self.refused_identifier += 1,
+            Why::Clients => self.refused_connections += 1,
+            Why::Sessions => self.refused_sessions += 1,
+            Why::Revoked => self.refused_revoked += 1,
+            Why::NoUser
+            | Why::NoPassword
+            | Why::LoginTooLong
+            | Why::WrongPassword
+            | Why::ShutOut
+            | Why::Busy
+            | Why::OthersSession
+            | Why::VhostClients
+            | Why::VhostSessions
+            | Why::Code(_) => {}
+        }
+    }
+}

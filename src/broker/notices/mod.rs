@@ -1,0 +1,417 @@
+//! What the log says of clients: who came, who left and why, who was refused, who is slow.
+//!
+//! Invariant: nothing here is on the way of a message, and the number of lines is bounded, by kind
+//! (`line_limit`) or by session (`accounts`). A line that is not to be logged, for `--log`,
+//! `--log-connections` or since there were too many of its kind, is not made either.
+//!
+//! May use `names` and `connection`.
+
+mod accounts;
+mod line_limit;
+mod takeovers;
+
+use std::fmt;
+
+use log::Level::{Info, Warn};
+use log::{debug, info, log, log_enabled, warn};
+
+use crate::limits::{DROPS_NAMED_MAX, PRE_CONNECT_BYTES_MAX};
+use crate::mqtt::{Connect, DecodeError, Foreign, TopicFilter, TopicName, Version};
+use crate::shown::Shown;
+use crate::store::SessionKey;
+
+use super::connection::Greeting;
+use super::names::{Caller, CloseReason, VhostId, Why};
+
+use accounts::{Accounts, FULL, Matter, TELL_MS};
+use takeovers::Takeovers;
+
+pub use line_limit::LineLimit;
+
+pub(crate) use accounts::DropReason;
+
+/// Lines that are bounded, each kind by itself.
+#[derive(Clone, Copy)]
+enum Kind {
+    Connected,
+    Disconnected,
+    Refused,
+    Strange,
+    Slow,
+}
+
+/// What is told of each kind beyond its bound.
+const MORE: [&str; 5] = [
+    "more clients connected",
+    "more clients disconnected",
+    "more clients refused",
+    "more connections closed that were no client's",
+    "more slow clients disconnected",
+];
+
+const SLOW_MORE: &str = "more messages at QoS 0 dropped in the last minute";
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Notices {
+    /// `--log-connections`.
+    names_connections: bool,
+    limits: [LineLimit; MORE.len()],
+    /// What happened to sessions and is still to be logged.
+    accounts: Accounts,
+    /// Why the CONNECT that is being handled is refused.
+    why: Option<Why>,
+    takeovers: Takeovers,
+    /// When it was last told what was dropped for slow clients.
+    slow_told_ms: u64,
+}
+
+impl Notices {
+    pub(crate) fn new(names_connections: bool) -> Self {
+        Self {
+            names_connections,
+            limits: Default::default(),
+            accounts: Accounts::default(),
+            why: None,
+            takeovers: Takeovers::default(),
+            slow_told_ms: 0,
+        }
+    }
+
+    /// Notes why the CONNECT that is being handled is refused; the more exact reason comes first.
+    pub(crate) fn refused_for(&mut self, why: Why) {
+        self.why.get_or_insert(why);
+    }
+
+    /// The reason that came first.
+    pub(crate) fn why(&self) -> Option<Why> {
+        self.why
+    }
+
+    fn names(&mut self, kind: Kind, now_ms: u64) -> bool {
+        self.limits[kind as usize].names(now_ms)
+    }
+}
+
+/// The user of a client, in words.
+struct User<'a>(Option<&'a str>);
+
+impl fmt::Display for User<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(user) => write!(f, "user {}", Shown(user)),
+            None => f.write_str("anonymous"),
+        }
+    }
+}
+
+fn version_of(version: Version) -> &'static str {
+    match version {
+        Version::V31 => "3.1",
+        Version::V311 => "3.1.1",
+        Version::V5 => "5",
+    }
+}
+
+impl Notices {
+    /// A client was let in; its connection is still greeting.
+    #[cold]
+    pub(crate) fn connected(
+        &mut self,
+        greeting: &Greeting,
+        connect: &Connect<'_>,
+        user: Option<&str>,
+        vhost: &str,
+        (client, session_present): (&str, bool),
+        now_ms: u64,
+    ) {
+        let logs = self.names_connections && log_enabled!(Info);
+        if !logs || !self.names(Kind::Connected, now_ms) {
+            return;
+        }
+        let caller = greeting.caller();
+        let (clean, keep_alive) = (connect.clean_session, connect.keep_alive_s);
+        let session = match (clean, session_present) {
+            (true, _) => "clean session",
+            (false, true) => "session found",
+            (false, false) => "new session",
+        };
+        let secured = greeting.secured();
+        let tls = secured.map_or("", |secured| secured.version);
+        let certificate = secured.and_then(|secured| secured.certificate.as_deref());
+        let version = version_of(connect.version);
+        let mut sealed = String::new();
+        if !tls.is_empty() {
+            sealed = format!(", {tls}");
+        }
+        if let Some(name) = certificate {
+            sealed += &format!(", certificate {}", Shown(name));
+        }
+        info!(
+            client, event = "connected", addr:% = caller, version, user = user.unwrap_or_default(),
+            vhost, clean, keep_alive, session_present, tls,
+            certificate = certificate.unwrap_or_default();
+            "connected from {caller} (MQTT {version}, {}, vhost {}, {session}, keep alive \
+             {keep_alive} s{sealed})",
+            User(user),
+            Shown(vhost)
+        );
+    }
+
+    /// A client's connection ends.
+    #[cold]
+    pub(crate) fn disconnected(
+        &mut self,
+        client: &str,
+        caller: Caller,
+        reason: CloseReason,
+        now_ms: u64,
+    ) {
+        // How many there were is said when the broker stops.
+        let logs = self.names_connections && reason != CloseReason::Stopping;
+        if logs && log_enabled!(Info) && self.names(Kind::Disconnected, now_ms) {
+            info!(
+                client, event = "disconnected", addr:% = caller, reason:% = reason;
+                "disconnected from {caller}: {reason}"
+            );
+        }
+    }
+
+    /// A connection ends that never had a client.
+    #[cold]
+    pub(crate) fn closed_early(&mut self, caller: Caller, reason: CloseReason, now_ms: u64) {
+        match reason {
+            // These have a line of their own.
+            CloseReason::Refused(_) | CloseReason::AddressLimit | CloseReason::TlsFault => {}
+            // A look whether somebody listens is no event.
+            CloseReason::Disconnected
+            | CloseReason::PeerClosed
+            | CloseReason::Failed(_)
+            | CloseReason::Stopping => debug!("{caller}: closed before CONNECT: {reason}"),
+            CloseReason::Malformed(DecodeError::TooLarge { bytes, max })
+                if max == PRE_CONNECT_BYTES_MAX =>
+            {
+                let reason = format_args!("a CONNECT of {bytes} bytes, {max} at most");
+                self.strange(caller, " before CONNECT", &reason, now_ms);
+            }
+            _ => self.strange(caller, " before CONNECT", &reason, now_ms),
+        }
+    }
+
+    /// TLS has ended a link, for its certificate perhaps; `foreign`: what it began with instead.
+    #[cold]
+    pub(crate) fn tls_fault(
+        &mut self,
+        caller: Caller,
+        (fault, is_certificate): (&dyn fmt::Display, bool),
+        foreign: Option<Foreign>,
+        now_ms: u64,
+    ) {
+        match foreign {
+            Some(foreign) => {
+                self.strange(caller, "", &format_args!("no TLS: {foreign}"), now_ms);
+            }
+            // Somebody can mend a certificate.
+            None if is_certificate => {
+                if log_enabled!(Warn) && self.names(Kind::Refused, now_ms) {
+                    warn!(
+                        event = "refused", addr:% = caller, reason:% = fault;
+                        "refused a connection from {caller}: {fault}"
+                    );
+                }
+            }
+            None => self.strange(caller, "", &format_args!("TLS failed: {fault}"), now_ms),
+        }
+    }
+
+    fn strange(&mut self, caller: Caller, when: &str, reason: &dyn fmt::Display, now_ms: u64) {
+        if log_enabled!(Info) && self.names(Kind::Strange, now_ms) {
+            info!(
+                event = "closed", addr:% = caller, reason:% = reason;
+                "closed a connection from {caller}{when}: {reason}"
+            );
+        }
+    }
+
+    /// A CONNECT was answered with a refusal, if it was: says why. Never the password.
+    #[cold]
+    pub(crate) fn refused(&mut self, caller: Caller, connect: Option<&Connect<'_>>, now_ms: u64) {
+        let why = self.why.take().filter(|why| *why != Why::OthersSession);
+        let Some(why) = why else { return };
+        if !log_enabled!(Warn) || !self.names(Kind::Refused, now_ms) {
+            return;
+        }
+        let user = connect.and_then(|connect| connect.username).filter(|user| !user.is_empty());
+        match connect.map(|connect| connect.client_id).filter(|client| !client.is_empty()) {
+            Some(client) => warn!(
+                client, event = "refused", addr:% = caller, user = user.unwrap_or_default(),
+                reason:% = why;
+                "refused from {caller}, {}: {why}",
+                User(user)
+            ),
+            None => warn!(
+                event = "refused", addr:% = caller, user = user.unwrap_or_default(), reason:% = why;
+                "refused a client without a client id from {caller}, {}: {why}",
+                User(user)
+            ),
+        }
+    }
+
+    /// A client was refused because its client id is that of another user, `owner`, who is
+    /// connected if `is_there`: says whose, and the way out.
+    #[cold]
+    pub(crate) fn lockout(
+        &mut self,
+        caller: Caller,
+        (vhost, client): (&str, &str),
+        user: Option<&str>,
+        (owner, is_there): (Option<&str>, bool),
+        now_ms: u64,
+    ) {
+        self.refused_for(Why::OthersSession);
+        if !log_enabled!(Warn) || !self.names(Kind::Refused, now_ms) {
+            return;
+        }
+        let state = if is_there { "is connected" } else { "is kept for it" };
+        warn!(
+            client, event = "refused", addr:% = caller, user = user.unwrap_or_default(), vhost,
+            owner = owner.unwrap_or_default();
+            "refused from {caller}, {}: the session of this client id in vhost {} belongs to \
+             another, {}, and {state}; `ringmq session delete` and SIGHUP end it, --takeover any \
+             lets every user of a vhost take over",
+            User(user), Shown(vhost), User(owner)
+        );
+    }
+
+    /// A client takes over the client id of another, or of itself.
+    #[cold]
+    pub(crate) fn takeover(
+        &mut self,
+        vhost: VhostId,
+        client: &str,
+        [old, new]: [Caller; 2],
+        now_ms: u64,
+    ) {
+        if let Some(count) = self.takeovers.note(vhost, client, now_ms) {
+            warn!(
+                client, event = "takeovers", addr:% = new, count;
+                "taken over {count} times within a minute, last from {old} by {new}: do two \
+                 clients have this client id?"
+            );
+        }
+    }
+
+    /// A session's client published where it may not.
+    #[cold]
+    pub(crate) fn denied_publish(
+        &mut self,
+        (key, client): (SessionKey, &str),
+        topic: TopicName<'_>,
+        levels_max: usize,
+    ) {
+        let level = self.accounts.level_of(key, client, Matter::DeniedPublish);
+        if log_enabled!(level) {
+            let why = if topic.is_system() {
+                "nobody but the broker publishes to $SYS"
+            } else if topic.level_count() > levels_max {
+                "it has more levels than --max-topic-levels"
+            } else {
+                "the access rules deny it"
+            };
+            let topic = topic.as_str();
+            log!(
+                level, client, event = "publish_denied", topic;
+                "may not publish to {}: {why}", Shown(topic)
+            );
+        }
+    }
+
+    /// A session's client asked for what it may not subscribe to, or not here.
+    #[cold]
+    pub(crate) fn denied_subscription(
+        &mut self,
+        (key, client): (SessionKey, &str),
+        filter: TopicFilter<'_>,
+        why: &str,
+    ) {
+        let level = self.accounts.level_of(key, client, Matter::DeniedSubscription);
+        let filter = filter.as_str();
+        log!(
+            level, client, event = "subscription_denied", filter;
+            "may not subscribe to {}: {why}", Shown(filter)
+        );
+    }
+
+    /// A message for a session that is full was dropped.
+    pub(crate) fn session_full(&mut self, (key, client): (SessionKey, &str), reason: DropReason) {
+        if self.accounts.is_first(key, client, reason.matter()) {
+            warn!(client, event = "session_full"; "session full ({FULL}), {reason}");
+        }
+    }
+
+    /// When [`Notices::tell`] is due; `has_slow`: there are slow clients.
+    pub(crate) fn due_ms(&self, has_slow: bool) -> Option<u64> {
+        let slow = has_slow.then_some(self.slow_told_ms + TELL_MS);
+        let limits = self.limits.iter().filter_map(LineLimit::due_ms).min();
+        [limits, self.accounts.due_ms(), slow].into_iter().flatten().min()
+    }
+
+    /// Logs what is to be told by now.
+    pub(crate) fn tell(&mut self, now_ms: u64) {
+        for (limit, more) in self.limits.iter_mut().zip(MORE) {
+            if let Some(count) = limit.take_due(now_ms) {
+                info!(count; "{count} {more} in the last second than are named here");
+            }
+        }
+        self.accounts.tell(now_ms);
+    }
+
+    /// Whether it is time to log the sums of slow clients; if so, the next time is a minute later.
+    pub(crate) fn begins_slow(&mut self, now_ms: u64) -> bool {
+        let is_due = self.slow_told_ms + TELL_MS <= now_ms;
+        if is_due {
+            self.slow_told_ms = now_ms;
+        }
+        is_due
+    }
+
+    /// Messages at QoS 0 were dropped for a slow client whose connection ends.
+    #[cold]
+    pub(crate) fn slow_at_end(&mut self, client: &str, count: u32, now_ms: u64) {
+        if self.names(Kind::Slow, now_ms) {
+            log_slow(client, count);
+        }
+    }
+}
+
+/// Messages at QoS 0 were dropped for slow clients: names the first of them, and sums up.
+pub(crate) fn log_slow_clients<'a>(clients: impl Iterator<Item = (&'a str, u32)>) {
+    let (mut named, mut count) = (0, 0);
+    for (client, dropped) in clients {
+        if named < DROPS_NAMED_MAX {
+            named += 1;
+            log_slow(client, dropped);
+        } else {
+            count += dropped;
+        }
+    }
+    if count > 0 {
+        warn!(event = "slow", count; "other slow clients: {count} {SLOW_MORE}");
+    }
+}
+
+fn log_slow(client: &str, count: u32) {
+    warn!(client, event = "slow", count; "reads too slowly: {count} {SLOW_MORE}");
+}
+
+/// The first message at QoS 0 was dropped for a client; `slow`: for so many clients lately.
+#[cold]
+pub(crate) fn log_first_slow(client: &str, slow: usize) {
+    if slow <= DROPS_NAMED_MAX {
+        warn!(
+            client, event = "slow";
+            "reads too slowly: messages at QoS 0 are dropped for it (--max-outgoing-bytes, \
+             --qos0-patience)"
+        );
+    }
+}

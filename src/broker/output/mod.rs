@@ -1,0 +1,272 @@
+//! What connections have to say and have not sent, and the publishers that wait for those whose
+//! output is full.
+//!
+//! ```text
+//!          full                  patience over, nothing taken
+//!  Free ─────────► Holding ─────────────────────────────────► Slow
+//!   ▲                 │ low again, nobody waits                │ low again
+//!   └─────────────────┴────────────────────────────────────────┘
+//! ```
+//! While `Holding`, publishers that fed the connection are not read from: each for the patience at
+//! most. When the output is low again they go on in the order they came, one at a time: a publisher
+//! that fills it anew stands at the end. A client that takes something in each patience is merely
+//! behind; one that takes nothing is `Slow`: its publishers run free, QoS 0 for it is dropped, QoS
+//! 1 waits in its session. What a client takes is seen when a send ends: some 256 KiB, or all there
+//! was.
+//!
+//! Invariant: a connection with output to send is on the list of dirty ones, once.
+//!
+//! Verbs: [`Outputs::reply`] and [`Outputs::write`] put packets in, [`Outputs::take`] and
+//! [`Outputs::on_sent`] take them out, [`Outputs::hold`] has a publisher wait.
+//!
+//! May use `names`, `peer` and `read_gate`.
+
+mod buffer;
+mod hold;
+mod message;
+mod pace;
+
+use std::collections::VecDeque;
+
+use crate::chunk::{Batch, ChunkPool};
+use crate::limits::OUTGOING_BURST_FACTOR;
+use crate::mqtt::{Delivery, Publish, QoS, Version};
+
+use super::names::{ConnId, ConnTable, Options, ShardId, Stats};
+
+use buffer::Buffer;
+use pace::Pace;
+
+pub(crate) use message::{EncodeBuffers, Message, OutboundMessage, Source};
+
+/// What one connection has to say, and how it gets along.
+#[derive(Default, Debug)]
+struct Outlet {
+    buffer: Buffer,
+    pace: Pace,
+    /// Messages at QoS 0 that were dropped for it, from the first that was logged on, until they
+    /// are logged; 0: none.
+    qos0_dropped: u32,
+    /// It is on the list of connections with output.
+    dirty: bool,
+}
+
+/// What became of a message at QoS 0.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Written {
+    /// It is in the output, which is full now if `full`.
+    Yes { full: bool },
+    /// It was dropped, since the output was full; `first`: for the first time in a while.
+    Dropped { first: bool },
+    /// There is no such connection.
+    Gone,
+}
+
+/// All outputs. See the module.
+pub(crate) struct Outputs {
+    shard: ShardId,
+    /// `--max-outgoing-bytes`.
+    bytes_max: usize,
+    /// `--qos0-patience`.
+    patience_ms: u64,
+    table: ConnTable<Outlet>,
+    pool: ChunkPool,
+    /// Connections with output to send; each once.
+    dirty: Vec<ConnId>,
+    /// Ends of patience, in order: every patience is as long.
+    patience: VecDeque<(u64, ConnId)>,
+    /// Connections whose output is low again, while publishers wait for them.
+    relieving: VecDeque<ConnId>,
+    /// Connections that QoS 0 was dropped for lately; each once.
+    slow: Vec<ConnId>,
+    stats: Stats,
+}
+
+impl Outputs {
+    pub(crate) fn new(options: &Options) -> Self {
+        Self {
+            shard: options.shard,
+            bytes_max: options.outgoing_bytes_max,
+            patience_ms: options.qos0_patience_ms,
+            table: ConnTable::default(),
+            pool: ChunkPool::default(),
+            dirty: Vec::new(),
+            patience: VecDeque::new(),
+            relieving: VecDeque::new(),
+            slow: Vec::new(),
+            stats: Stats::default(),
+        }
+    }
+
+    pub(crate) fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    pub(crate) fn open(&mut self, conn: ConnId) {
+        self.table.open(conn, Outlet::default());
+    }
+
+    /// Forgets a connection, and what it still had to say.
+    pub(crate) fn remove(&mut self, conn: ConnId) {
+        if let Some(mut outlet) = self.table.remove(conn) {
+            outlet.buffer.discard(&mut self.pool);
+        }
+    }
+
+    /// Bytes that wait and are on their way.
+    #[inline]
+    pub(crate) fn bytes(&self, conn: ConnId) -> usize {
+        self.table.get(conn).map_or(0, |outlet| outlet.buffer.bytes())
+    }
+
+    /// Bytes from which on an output is full.
+    #[inline]
+    pub(crate) fn bytes_max(&self) -> usize {
+        self.bytes_max
+    }
+
+    /// Whether messages may be put in that wait in a session: half of the output stays free for
+    /// what comes live.
+    #[inline]
+    pub(crate) fn is_low(&self, conn: ConnId) -> bool {
+        self.bytes(conn) <= self.bytes_max / 2
+    }
+
+    /// Appends a reply, at most some bytes.
+    pub(crate) fn reply(&mut self, conn: ConnId, bytes: &[u8]) {
+        let Some(outlet) = self.table.get_mut(conn) else { return };
+        outlet.buffer.room(bytes.len(), &mut self.pool).extend_from_slice(bytes);
+        outlet.note_dirty(conn, &mut self.dirty);
+    }
+
+    /// Appends a PUBLISH that is encoded for one client alone.
+    pub(crate) fn write_publish(&mut self, conn: ConnId, publish: &Publish<'_>) {
+        let Some(outlet) = self.table.get_mut(conn) else { return };
+        let bytes = publish.encoded_bytes(Version::V311);
+        publish.encode(Version::V311, outlet.buffer.room(bytes, &mut self.pool));
+        outlet.note_dirty(conn, &mut self.dirty);
+        self.stats.publishes_out += 1;
+    }
+
+    /// Appends a PUBLISH that its client is to acknowledge.
+    pub(crate) fn write(
+        &mut self,
+        conn: ConnId,
+        qos: QoS,
+        delivery: Delivery,
+        message: &mut OutboundMessage<'_>,
+    ) {
+        let Some(outlet) = self.table.get_mut(conn) else { return };
+        message.write(qos, delivery, &mut outlet.buffer, &mut self.pool);
+        outlet.note_dirty(conn, &mut self.dirty);
+        self.stats.publishes_out += 1;
+    }
+
+    /// Appends a PUBLISH at QoS 0, or drops it where its client does not keep up. One that is
+    /// replayed (`retain`) is not dropped: a replay is bounded and goes at the output's pace.
+    #[inline]
+    pub(crate) fn write_qos0(
+        &mut self,
+        conn: ConnId,
+        retain: bool,
+        message: &mut OutboundMessage<'_>,
+    ) -> Written {
+        let Some(outlet) = self.table.get_mut(conn) else { return Written::Gone };
+        let bytes = outlet.buffer.bytes();
+        let is_slow = matches!(outlet.pace, Pace::Slow);
+        let is_full = is_slow && bytes > self.bytes_max / 2
+            || bytes >= self.bytes_max * OUTGOING_BURST_FACTOR;
+        if is_full && !retain {
+            self.stats.qos0_dropped_slow += 1;
+            outlet.qos0_dropped = outlet.qos0_dropped.saturating_add(1);
+            let first = outlet.qos0_dropped == 1;
+            if first {
+                self.slow.push(conn);
+            }
+            return Written::Dropped { first };
+        }
+        let delivery = Delivery { packet_id: None, dup: false, retain };
+        message.write(QoS::AtMostOnce, delivery, &mut outlet.buffer, &mut self.pool);
+        outlet.note_dirty(conn, &mut self.dirty);
+        self.stats.publishes_out += 1;
+        Written::Yes { full: outlet.buffer.bytes() >= self.bytes_max }
+    }
+
+    /// The next connection with output to send.
+    pub(crate) fn next_dirty(&mut self) -> Option<ConnId> {
+        let conn = self.dirty.pop()?;
+        if let Some(outlet) = self.table.get_mut(conn) {
+            outlet.dirty = false;
+        }
+        Some(conn)
+    }
+
+    /// Takes what a connection has to say; empty if nothing. `spare` is an empty batch for reuse.
+    pub(crate) fn take(&mut self, conn: ConnId, spare: Batch) -> Batch {
+        match self.table.get_mut(conn) {
+            Some(outlet) if outlet.buffer.is_waiting() => outlet.buffer.take(spare),
+            _ => spare,
+        }
+    }
+
+    /// Whether a connection has something to say.
+    pub(crate) fn is_waiting(&self, conn: ConnId) -> bool {
+        self.table.get(conn).is_some_and(|outlet| outlet.buffer.is_waiting())
+    }
+
+    /// Notes that `bytes` of a connection's output have gone, so its client has taken something;
+    /// false if there is no such connection.
+    pub(crate) fn on_sent(&mut self, conn: ConnId, bytes: usize) -> bool {
+        let Some(outlet) = self.table.get_mut(conn) else { return false };
+        outlet.buffer.sent(bytes);
+        outlet.pace.note_taken();
+        true
+    }
+
+    /// Connections that QoS 0 was dropped for since this was last asked.
+    pub(crate) fn take_slow(&mut self) -> Vec<ConnId> {
+        std::mem::take(&mut self.slow)
+    }
+
+    /// How many connections there are to ask about with [`Outputs::take_slow`].
+    pub(crate) fn slow_count(&self) -> usize {
+        self.slow.len()
+    }
+
+    /// Messages dropped for a connection since this was last asked, but for the first, which was
+    /// logged at once.
+    pub(crate) fn take_dropped(&mut self, conn: ConnId) -> u32 {
+        let Some(outlet) = self.table.get_mut(conn) else { return 0 };
+        std::mem::take(&mut outlet.qos0_dropped).saturating_sub(1)
+    }
+
+    /// Counts further drops for a connection without a line for the first.
+    pub(crate) fn expect_drops(&mut self, conn: ConnId) {
+        if let Some(outlet) = self.table.get_mut(conn) {
+            outlet.qos0_dropped = 1;
+            self.slow.push(conn);
+        }
+    }
+
+    /// Free memory for output.
+    pub(crate) fn pool(&mut self) -> &mut ChunkPool {
+        &mut self.pool
+    }
+
+    /// Gives memory back, of `slots_max` connections at most; whether there is more.
+    pub(crate) fn reclaim(&mut self, slots_max: usize) -> bool {
+        self.pool.reclaim();
+        self.dirty.shrink_to(0);
+        self.patience.shrink_to(0);
+        self.table.reclaim(slots_max)
+    }
+}
+
+impl Outlet {
+    #[inline]
+    fn note_dirty(&mut self, conn: ConnId, dirty: &mut Vec<ConnId>) {
+        if !std::mem::replace(&mut self.dirty, true) {
+            dirty.push(conn);
+        }
+    }
+}

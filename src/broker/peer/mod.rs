@@ -1,0 +1,420 @@
+//! What shards say to each other, and the seam through which they say it.
+//!
+//! Every message is one record of a mesh ring: a fixed header, then a topic or filter, then bytes.
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 1 | kind |
+//! | 1 | flags: bits 0–1 QoS, 2 RETAIN of the publish, 3 keep as retained, 4 deliver |
+//! | 2 | vhost |
+//! | 4 | slot of the connection concerned |
+//! | 4 | generation of the connection concerned |
+//! | 4 | serial of the replay concerned |
+//! | 4 | bytes of the page that is asked for; a shard's number; a QoS 2 packet identifier |
+//! | 8 | serial of the publisher's session |
+//! | 4 | length of the text |
+//! | text length | topic name or topic filter, UTF-8 |
+//! | rest | payload; of an ask: topic after which to go on |
+
+use crate::mqtt::QoS;
+
+use super::names::{ConnId, Peers, ShardId, ShardSet, VhostId};
+
+const HEADER_BYTES: usize = 32;
+
+/// A PUBLISH on its way to another shard.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct PeerPublish<'a> {
+    /// The publishing connection, if it can be asked to wait.
+    pub(crate) source: Option<ConnId>,
+    /// Of a QoS 2 message: where the publisher's session was opened, and its packet identifier.
+    pub(crate) origin: Option<(u64, u16)>,
+    pub(crate) topic: &'a str,
+    pub(crate) payload: &'a [u8],
+    pub(crate) qos: QoS,
+    /// RETAIN as it was published.
+    pub(crate) retain: bool,
+    /// The receiver keeps this topic's retained message.
+    pub(crate) keep: bool,
+    /// The receiver has subscribers.
+    pub(crate) deliver: bool,
+}
+
+/// Names a replay: the connection it feeds and which of its replays.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct ReplayId {
+    pub(crate) conn: ConnId,
+    pub(crate) serial: u32,
+}
+
+/// What one shard wants of another's retain store.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Ask<'a> {
+    pub(crate) replay: ReplayId,
+    /// Bytes after which the page ends.
+    pub(crate) bytes_max: u32,
+    pub(crate) filter: &'a str,
+    pub(crate) after: Option<&'a str>,
+    /// The answer waits until all other shards have vouched.
+    pub(crate) vouched: bool,
+}
+
+/// A message between shards.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum PeerMessage<'a> {
+    Publish(PeerPublish<'a>),
+    /// The sender has a first subscriber for this filter.
+    Interested {
+        filter: &'a str,
+    },
+    /// The sender's last subscriber for this filter is gone.
+    NotInterested {
+        filter: &'a str,
+    },
+    /// What this connection publishes finds no room: stop reading from it.
+    Hold {
+        conn: ConnId,
+    },
+    /// Ends one `Hold`.
+    Release {
+        conn: ConnId,
+    },
+    /// As `Hold`, but a session is full, and the publisher is not acknowledged either.
+    Block {
+        conn: ConnId,
+    },
+    /// Ends one `Block`.
+    Unblock {
+        conn: ConnId,
+    },
+    /// What the sender's disk would have to store is to wait.
+    Short,
+    /// It is not, any more.
+    Ample,
+    /// The publisher at QoS 2 has released its message.
+    Freed {
+        serial: u64,
+        packet_id: u16,
+    },
+    /// Send a page of the retained messages that match.
+    Ask(Ask<'a>),
+    /// Tell `keeper`, behind all that it was sent, that this replay may begin there.
+    Vouch {
+        replay: ReplayId,
+        keeper: ShardId,
+    },
+    /// All that the sender had for the receiver before `asker` asked has been sent.
+    Vouched {
+        replay: ReplayId,
+        asker: ShardId,
+    },
+    /// A retained message that was asked for.
+    Answer {
+        replay: ReplayId,
+        topic: &'a str,
+        payload: &'a [u8],
+        qos: QoS,
+    },
+    /// The end of an answer: where to go on, or nothing more.
+    AnswerEnd {
+        replay: ReplayId,
+        after: Option<&'a str>,
+    },
+}
+
+const NOBODY: ConnId = ConnId { slot: u32::MAX, generation: u32::MAX };
+const QOS_BITS: u8 = 0b11;
+const RETAIN: u8 = 1 << 2;
+const KEEP: u8 = 1 << 3;
+const DELIVER: u8 = 1 << 4;
+/// On an ask or answer end: there is a topic after which to go on (it may not be empty, but say
+/// so).
+const AFTER: u8 = 1 << 5;
+const VOUCHED: u8 = 1 << 6;
+const ORIGIN: u8 = 1 << 7;
+
+/// Kinds of message, as the first byte names them.
+mod kind {
+    pub(crate) const PUBLISH: u8 = 0;
+    pub(crate) const INTERESTED: u8 = 1;
+    pub(crate) const NOT_INTERESTED: u8 = 2;
+    pub(crate) const HOLD: u8 = 3;
+    pub(crate) const RELEASE: u8 = 4;
+    pub(crate) const ASK: u8 = 5;
+    pub(crate) const ANSWER: u8 = 6;
+    pub(crate) const ANSWER_END: u8 = 7;
+    pub(crate) const VOUCH: u8 = 8;
+    pub(crate) const VOUCHED: u8 = 9;
+    pub(crate) const BLOCK: u8 = 10;
+    pub(crate) const UNBLOCK: u8 = 11;
+    pub(crate) const FREED: u8 = 12;
+    pub(crate) const SHORT: u8 = 13;
+    pub(crate) const AMPLE: u8 = 14;
+}
+
+/// A message taken apart: the header's fields, the text, the rest.
+#[derive(Clone, Copy)]
+struct Layout<'a> {
+    kind: u8,
+    flags: u8,
+    conn: ConnId,
+    serial: u32,
+    number: u32,
+    session: u64,
+    text: &'a str,
+    rest: &'a [u8],
+}
+
+fn flag(set: bool, bit: u8) -> u8 {
+    if set { bit } else { 0 }
+}
+
+impl<'a> PeerMessage<'a> {
+    /// Whether a reply to a client may wait until this is handled (see [`super::replies`]).
+    pub(crate) fn is_awaited(&self) -> bool {
+        match self {
+            Self::Publish(publish) => publish.qos > QoS::AtMostOnce,
+            Self::Interested { .. } | Self::NotInterested { .. } | Self::Freed { .. } => true,
+            Self::Hold { .. }
+            | Self::Release { .. }
+            | Self::Block { .. }
+            | Self::Unblock { .. }
+            | Self::Short
+            | Self::Ample
+            | Self::Ask(_)
+            | Self::Vouch { .. }
+            | Self::Vouched { .. }
+            | Self::Answer { .. }
+            | Self::AnswerEnd { .. } => false,
+        }
+    }
+
+    /// Sends the message to each of `to`.
+    pub(crate) fn send(&self, vhost: VhostId, to: ShardSet, peers: &mut dyn Peers) {
+        let layout = self.layout();
+        let text_len = u32::try_from(layout.text.len()).expect("topics are below 64 KiB");
+        let mut header = [0; HEADER_BYTES];
+        header[0] = layout.kind;
+        header[1] = layout.flags;
+        header[2..4].copy_from_slice(&vhost.0.to_le_bytes());
+        header[4..8].copy_from_slice(&layout.conn.slot.to_le_bytes());
+        header[8..12].copy_from_slice(&layout.conn.generation.to_le_bytes());
+        header[12..16].copy_from_slice(&layout.serial.to_le_bytes());
+        header[16..20].copy_from_slice(&layout.number.to_le_bytes());
+        header[20..28].copy_from_slice(&layout.session.to_le_bytes());
+        header[28..].copy_from_slice(&text_len.to_le_bytes());
+        let parts = [&header, layout.text.as_bytes(), layout.rest];
+        peers.send(to, &parts, self.is_awaited());
+    }
+
+    /// Reads a message of another shard of this process.
+    ///
+    /// # Panics
+    /// If the bytes are not what [`PeerMessage::send`] made: our own fault.
+    pub(crate) fn read(record: &'a [u8]) -> (VhostId, Self) {
+        let (header, body) = record.split_at(HEADER_BYTES);
+        let number = |at: usize| {
+            u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
+        };
+        let (text, rest) = body.split_at(number(28) as usize);
+        let layout = Layout {
+            kind: header[0],
+            flags: header[1],
+            conn: ConnId { slot: number(4), generation: number(8) },
+            serial: number(12),
+            number: number(16),
+            session: u64::from(number(20)) | u64::from(number(24)) << 32,
+            text: std::str::from_utf8(text).expect("a peer sends topics it has checked"),
+            rest,
+        };
+        (VhostId(u16::from_le_bytes([header[2], header[3]])), Self::from_layout(&layout))
+    }
+
+    fn layout(&self) -> Layout<'a> {
+        let plain = Layout {
+            kind: 0,
+            flags: 0,
+            conn: NOBODY,
+            serial: 0,
+            number: 0,
+            session: 0,
+            text: "",
+            rest: &[],
+        };
+        let replay = |id: ReplayId| Layout { conn: id.conn, serial: id.serial, ..plain };
+        match *self {
+            Self::Publish(publish) => Layout {
+                kind: kind::PUBLISH,
+                flags: publish.qos as u8
+                    | flag(publish.retain, RETAIN)
+                    | flag(publish.keep, KEEP)
+                    | flag(publish.deliver, DELIVER)
+                    | flag(publish.origin.is_some(), ORIGIN),
+                conn: publish.source.unwrap_or(NOBODY),
+                session: publish.origin.map_or(0, |(serial, _)| serial),
+                number: publish.origin.map_or(0, |(_, packet_id)| packet_id.into()),
+                text: publish.topic,
+                rest: publish.payload,
+                ..plain
+            },
+            Self::Interested { filter } => Layout { kind: kind::INTERESTED, text: filter, ..plain },
+            Self::NotInterested { filter } => {
+                Layout { kind: kind::NOT_INTERESTED, text: filter, ..plain }
+            }
+            Self::Hold { conn } => Layout { kind: kind::HOLD, conn, ..plain },
+            Self::Release { conn } => Layout { kind: kind::RELEASE, conn, ..plain },
+            Self::Block { conn } => Layout { kind: kind::BLOCK, conn, ..plain },
+            Self::Unblock { conn } => Layout { kind: kind::UNBLOCK, conn, ..plain },
+            Self::Short => Layout { kind: kind::SHORT, ..plain },
+            Self::Ample => Layout { kind: kind::AMPLE, ..plain },
+            Self::Freed { serial: session, packet_id } => {
+                Layout { kind: kind::FREED, session, number: packet_id.into(), ..plain }
+            }
+            Self::Ask(ask) => Layout {
+                kind: kind::ASK,
+                flags: flag(ask.after.is_some(), AFTER) | flag(ask.vouched, VOUCHED),
+                number: ask.bytes_max,
+                text: ask.filter,
+                rest: ask.after.unwrap_or("").as_bytes(),
+                ..replay(ask.replay)
+            },
+            Self::Vouch { replay: id, keeper } => {
+                Layout { kind: kind::VOUCH, number: keeper.0.into(), ..replay(id) }
+            }
+            Self::Vouched { replay: id, asker } => {
+                Layout { kind: kind::VOUCHED, number: asker.0.into(), ..replay(id) }
+            }
+            Self::Answer { replay: id, topic, payload, qos } => Layout {
+                kind: kind::ANSWER,
+                flags: qos as u8,
+                text: topic,
+                rest: payload,
+                ..replay(id)
+            },
+            Self::AnswerEnd { replay: id, after } => Layout {
+                kind: kind::ANSWER_END,
+                flags: flag(after.is_some(), AFTER),
+                text: after.unwrap_or(""),
+                ..replay(id)
+            },
+        }
+    }
+
+    fn from_layout(layout: &Layout<'a>) -> Self {
+        let Layout { flags, conn, text, rest, .. } = *layout;
+        let replay = ReplayId { conn, serial: layout.serial };
+        let qos = QoS::try_from(flags & QOS_BITS).expect("a peer sends a QoS it has checked");
+        let small = || u16::try_from(layout.number).expect("a peer sends what it read as 16 bits");
+        let shard = || ShardId(small());
+        match layout.kind {
+            kind::PUBLISH => Self::Publish(PeerPublish {
+                source: (conn != NOBODY).then_some(conn),
+                origin: (flags & ORIGIN != 0).then(|| (layout.session, small())),
+                topic: text,
+                payload: rest,
+                qos,
+                retain: flags & RETAIN != 0,
+                keep: flags & KEEP != 0,
+                deliver: flags & DELIVER != 0,
+            }),
+            kind::INTERESTED => Self::Interested { filter: text },
+            kind::NOT_INTERESTED => Self::NotInterested { filter: text },
+            kind::HOLD => Self::Hold { conn },
+            kind::RELEASE => Self::Release { conn },
+            kind::BLOCK => Self::Block { conn },
+            kind::UNBLOCK => Self::Unblock { conn },
+            kind::SHORT => Self::Short,
+            kind::AMPLE => Self::Ample,
+            kind::FREED => Self::Freed { serial: layout.session, packet_id: small() },
+            kind::ASK => {
+                let after = std::str::from_utf8(rest).expect("a peer sends topics it has checked");
+                let after = (flags & AFTER != 0).then_some(after);
+                let vouched = flags & VOUCHED != 0;
+                Self::Ask(Ask { replay, bytes_max: layout.number, filter: text, after, vouched })
+            }
+            kind::VOUCH => Self::Vouch { replay, keeper: shard() },
+            kind::VOUCHED => Self::Vouched { replay, asker: shard() },
+            kind::ANSWER => Self::Answer { replay, topic: text, payload: rest, qos },
+            kind::ANSWER_END => {
+                Self::AnswerEnd { replay, after: (flags & AFTER != 0).then_some(text) }
+            }
+            unknown => panic!("peer message of kind {unknown}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::names::Crowd;
+    use super::*;
+
+    #[derive(Default)]
+    struct Recorder(Vec<u8>);
+
+    impl Peers for Recorder {
+        fn send(&mut self, _: ShardSet, parts: &[&[u8]], _: bool) {
+            self.0 = parts.concat();
+        }
+
+        fn awaited(&self, _: ShardId) -> u64 {
+            0
+        }
+
+        fn committed(&self, _: ShardId) -> u64 {
+            0
+        }
+
+        fn admit(&mut self, _: u16, _: u64) -> Result<(), Crowd> {
+            Ok(())
+        }
+
+        fn leave(&mut self, _: u16) {}
+    }
+
+    /// Every message reads back as it was sent.
+    #[test]
+    fn messages_read_back() {
+        let conn = ConnId { slot: 7, generation: 0x00ab_cdef };
+        let replay = ReplayId { conn, serial: u32::MAX };
+        let publish = PeerPublish {
+            source: Some(conn),
+            origin: None,
+            topic: "a/é",
+            payload: &[0, 255],
+            qos: QoS::AtLeastOnce,
+            retain: true,
+            keep: false,
+            deliver: true,
+        };
+        let ask = |bytes_max, after: Option<&'static str>| {
+            let vouched = after.is_none();
+            PeerMessage::Ask(Ask { replay, bytes_max, filter: "#", after, vouched })
+        };
+        let messages = [
+            PeerMessage::Publish(publish),
+            PeerMessage::Publish(PeerPublish { source: None, keep: true, payload: &[], ..publish }),
+            PeerMessage::Interested { filter: "+/#" },
+            PeerMessage::NotInterested { filter: "+/#" },
+            PeerMessage::Hold { conn },
+            PeerMessage::Publish(PeerPublish { origin: Some((u64::MAX - 1, 7)), ..publish }),
+            PeerMessage::Release { conn },
+            PeerMessage::Block { conn },
+            PeerMessage::Unblock { conn },
+            PeerMessage::Short,
+            PeerMessage::Ample,
+            PeerMessage::Freed { serial: 1 << 40, packet_id: u16::MAX },
+            ask(0, None),
+            ask(1 << 31, Some("a")),
+            PeerMessage::Vouch { replay, keeper: ShardId(63) },
+            PeerMessage::Vouched { replay, asker: ShardId(1) },
+            PeerMessage::Answer { replay, topic: "t", payload: b"p", qos: QoS::ExactlyOnce },
+            PeerMessage::AnswerEnd { replay, after: None },
+            PeerMessage::AnswerEnd { replay, after: Some("é") },
+        ];
+        for message in messages {
+            let mut recorder = Recorder::default();
+            message.send(VhostId(3), ShardSet::of(ShardId(0)), &mut recorder);
+            assert_eq!(PeerMessage::read(&recorder.0), (VhostId(3), message));
+        }
+    }
+}

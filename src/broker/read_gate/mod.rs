@@ -1,0 +1,327 @@
+//! Why a connection is not read from: one gate for each connection, with all the reasons there are.
+//!
+//! Invariant: a gate opens only here, and whenever the last reason of a kind is over the reactor is
+//! told to hand the connection's packets over again. Time in which the broker did not read is not
+//! silence of the client (see [`ReadGates::resume`]).
+//!
+//! Verbs: [`ReadGates::pause`] and [`ReadGates::resume`] by whoever owns the reason,
+//! [`ReadGates::is_open`] by the hub.
+//!
+//! May use `names`.
+
+use std::collections::VecDeque;
+
+use super::names::{Budget, ConnId, ConnTable, Event, PublishRate};
+
+/// Why a connection is not read from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(crate) enum Pause {
+    /// Outputs that it feeds are full. Counted.
+    FullOutput,
+    /// Sessions that it feeds are full. Counted. It is read from all the same while its own client
+    /// has something to acknowledge.
+    FullSession,
+    /// Its next packet waits for the disk.
+    Disk,
+    /// Its CONNACK waits for the disk.
+    Connack,
+    /// It asks and does not take the answers, or asks on where none can be given.
+    OwnOutput,
+    /// Its password is being verified.
+    Password,
+    /// It published faster than it may.
+    Rate,
+}
+
+impl Pause {
+    /// Its name, as operators read it.
+    pub(crate) fn name(self) -> &'static str {
+        NAMES[self as usize].0
+    }
+
+    /// Those whose bits are set (see [`ReadGates::reasons`]).
+    pub(crate) fn all_of(reasons: u8) -> impl Iterator<Item = Self> {
+        ALL.into_iter().filter(move |reason| reasons & reason.bit() != 0)
+    }
+}
+
+/// Names of the reasons, and of the figure that counts connections for each.
+const NAMES: [(&str, &str); 7] = [
+    ("slow_client", "held_slow_client"),
+    ("full_session", "held_full_session"),
+    ("disk", "held_disk"),
+    ("session", "held_session"),
+    ("own_output", "held_own_output"),
+    ("password", "held_password"),
+    ("rate", "held_rate"),
+];
+
+const ALL: [Pause; 7] = [
+    Pause::FullOutput,
+    Pause::FullSession,
+    Pause::Disk,
+    Pause::Connack,
+    Pause::OwnOutput,
+    Pause::Password,
+    Pause::Rate,
+];
+
+/// The gate of one connection.
+#[derive(Default, Debug)]
+struct ReadGate {
+    /// When it was opened, the last whole packet came, or it could be read from again.
+    last_packet_ms: u64,
+    /// Reasons, as bits by [`Pause`].
+    reasons: u8,
+    full_outputs: u32,
+    full_sessions: u32,
+    meter: Option<Box<Meter>>,
+}
+
+/// How fast a client publishes, where that has a limit.
+#[derive(Default, Debug)]
+struct Meter {
+    budget: Budget,
+    /// It is not read from before this time, while [`Pause::Rate`] holds.
+    until_ms: u64,
+}
+
+impl Pause {
+    fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+impl ReadGate {
+    /// How often a reason that is counted holds.
+    fn count(&mut self, reason: Pause) -> Option<&mut u32> {
+        match reason {
+            Pause::FullOutput => Some(&mut self.full_outputs),
+            Pause::FullSession => Some(&mut self.full_sessions),
+            Pause::Disk | Pause::Connack | Pause::OwnOutput | Pause::Password | Pause::Rate => None,
+        }
+    }
+
+    /// Whether one of these reasons holds, unless the client has something to acknowledge.
+    #[inline]
+    fn is_closed_by(&self, reasons: u8, has_to_acknowledge: impl Fn() -> bool) -> bool {
+        let full_session = Pause::FullSession.bit();
+        let holding = self.reasons & reasons;
+        holding & !full_session != 0 || holding & full_session != 0 && !has_to_acknowledge()
+    }
+}
+
+/// All gates. See the module.
+#[derive(Default, Debug)]
+pub(crate) struct ReadGates {
+    table: ConnTable<ReadGate>,
+    events: VecDeque<Event>,
+}
+
+impl ReadGates {
+    pub(crate) fn open(&mut self, conn: ConnId, now_ms: u64) {
+        self.table.open(conn, ReadGate { last_packet_ms: now_ms, ..ReadGate::default() });
+    }
+
+    pub(crate) fn remove(&mut self, conn: ConnId) {
+        self.table.remove(conn);
+    }
+
+    /// Stops reading from a connection; whether the reason is new to it.
+    pub(crate) fn pause(&mut self, conn: ConnId, reason: Pause) -> bool {
+        let Some(gate) = self.table.get_mut(conn) else { return false };
+        if let Some(count) = gate.count(reason) {
+            *count += 1;
+        }
+        let is_new = gate.reasons & reason.bit() == 0;
+        gate.reasons |= reason.bit();
+        is_new
+    }
+
+    /// Ends a reason, or one of a counted one; whether it is over. Then the reactor is told, and
+    /// the client's silence begins anew: it could not be heard. A client whose password was
+    /// verified meanwhile has no more time for its CONNECT than others.
+    pub(crate) fn resume(&mut self, conn: ConnId, reason: Pause, now_ms: u64) -> bool {
+        let Some(gate) = self.table.get_mut(conn) else { return false };
+        if gate.reasons & reason.bit() == 0 {
+            return false;
+        }
+        if let Some(count) = gate.count(reason) {
+            *count -= 1;
+            if *count > 0 {
+                return false;
+            }
+        }
+        gate.reasons &= !reason.bit();
+        if reason != Pause::Password {
+            gate.last_packet_ms = now_ms;
+        }
+        self.events.push_back(Event::Resume(conn));
+        true
+    }
+
+    /// Whether a reason holds.
+    #[inline]
+    pub(crate) fn is_paused_by(&self, conn: ConnId, reason: Pause) -> bool {
+        self.table.get(conn).is_some_and(|gate| gate.reasons & reason.bit() != 0)
+    }
+
+    /// Whether the connection may be read from; `has_to_acknowledge`: its client has been, or is to
+    /// be, sent what it must acknowledge.
+    #[inline]
+    pub(crate) fn is_open(&self, conn: ConnId, has_to_acknowledge: impl Fn() -> bool) -> bool {
+        let gate = self.table.get(conn);
+        gate.is_some_and(|gate| {
+            gate.reasons == 0 || !gate.is_closed_by(u8::MAX, has_to_acknowledge)
+        })
+    }
+
+    /// Whether the connection is not read from for the sake of others, of the disk or of limits:
+    /// then it is not its client that is silent.
+    pub(crate) fn is_silenced(&self, conn: ConnId, has_to_acknowledge: impl Fn() -> bool) -> bool {
+        let reasons = !(Pause::OwnOutput.bit() | Pause::Password.bit());
+        let gate = self.table.get(conn);
+        gate.is_some_and(|gate| gate.is_closed_by(reasons, has_to_acknowledge))
+    }
+
+    /// The reasons that hold, as bits.
+    pub(crate) fn reasons(&self, conn: ConnId) -> u8 {
+        self.table.get(conn).map_or(0, |gate| gate.reasons)
+    }
+
+    /// How many connections are not read from, by reason, with its name.
+    pub(crate) fn figures(&self) -> [(&'static str, u64); ALL.len()] {
+        ALL.map(|reason| {
+            let is_held = |(_, gate): &(_, &ReadGate)| gate.reasons & reason.bit() != 0;
+            (NAMES[reason as usize].1, self.table.iter().filter(is_held).count() as u64)
+        })
+    }
+
+    /// The client has something to acknowledge: it is read from although sessions are full.
+    #[inline]
+    pub(crate) fn note_to_acknowledge(&mut self, conn: ConnId) {
+        if self.is_paused_by(conn, Pause::FullSession) {
+            self.events.push_back(Event::Resume(conn));
+        }
+    }
+
+    /// Notes that a packet came, or that the client has shown otherwise that it lives.
+    #[inline]
+    pub(crate) fn note_alive(&mut self, conn: ConnId, now_ms: u64) {
+        if let Some(gate) = self.table.get_mut(conn) {
+            gate.last_packet_ms = now_ms;
+        }
+    }
+
+    /// When its client was last heard, or could not be.
+    pub(crate) fn last_packet_ms(&self, conn: ConnId) -> u64 {
+        self.table.get(conn).map_or(0, |gate| gate.last_packet_ms)
+    }
+
+    /// Counts a message of so many bytes for its publisher's limit. `others_ms` is when the limit
+    /// that it shares with others lets it go on. If it is too fast, it is not read from until the
+    /// later of the two, which is given.
+    pub(crate) fn note_publish(
+        &mut self,
+        conn: ConnId,
+        rate: PublishRate,
+        bytes: usize,
+        others_ms: Option<u64>,
+        now_ms: u64,
+    ) -> Option<u64> {
+        let gate = self.table.get_mut(conn)?;
+        let meter = gate.meter.get_or_insert_default();
+        let until_ms = meter.budget.note(rate, bytes, now_ms).max(others_ms)?;
+        meter.until_ms = until_ms;
+        gate.reasons |= Pause::Rate.bit();
+        Some(until_ms)
+    }
+
+    /// When a connection that published too fast is read from again.
+    #[inline]
+    pub(crate) fn rate_pause_ends_ms(&self, conn: ConnId) -> Option<u64> {
+        let gate = self.table.get(conn)?;
+        let is_paused = gate.reasons & Pause::Rate.bit() != 0;
+        gate.meter.as_ref().filter(|_| is_paused).map(|meter| meter.until_ms)
+    }
+
+    /// Has the reactor close a connection, or look again whether it can be closed.
+    pub(crate) fn close(&mut self, conn: ConnId) {
+        self.events.push_back(Event::Close(conn));
+    }
+
+    /// The next thing for the reactor to do.
+    pub(crate) fn next_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Whether there is any.
+    pub(crate) fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
+    /// Gives memory back, of `slots_max` connections at most; whether there is more.
+    pub(crate) fn reclaim(&mut self, slots_max: usize) -> bool {
+        self.events.shrink_to(0);
+        self.table.reclaim(slots_max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONN: ConnId = ConnId { slot: 0, generation: 1 };
+
+    fn gates() -> ReadGates {
+        let mut gates = ReadGates::default();
+        gates.open(CONN, 0);
+        gates
+    }
+
+    // Each reason closes the gate by itself, and its end alone is told to the reactor, once.
+    #[test]
+    fn each_reason_closes() {
+        for reason in ALL {
+            let mut gates = gates();
+            assert!(gates.is_open(CONN, || false), "{reason:?}");
+            assert!(gates.pause(CONN, reason), "{reason:?}");
+            assert!(!gates.is_open(CONN, || false), "{reason:?}");
+            assert!(gates.figures().contains(&(NAMES[reason as usize].1, 1)), "{reason:?}");
+            assert!(gates.resume(CONN, reason, 5), "{reason:?}");
+            assert!(!gates.resume(CONN, reason, 6), "{reason:?}");
+            assert_eq!(gates.next_event(), Some(Event::Resume(CONN)));
+            assert_eq!(gates.next_event(), None);
+            let heard_ms = if reason == Pause::Password { 0 } else { 5 };
+            assert_eq!(gates.last_packet_ms(CONN), heard_ms, "{reason:?}");
+        }
+    }
+
+    // A counted reason is over when it has ended as often as it began; another keeps it closed.
+    #[test]
+    fn reasons_are_counted() {
+        let mut gates = gates();
+        assert!(gates.pause(CONN, Pause::FullOutput));
+        assert!(!gates.pause(CONN, Pause::FullOutput));
+        gates.pause(CONN, Pause::Disk);
+        assert!(!gates.resume(CONN, Pause::FullOutput, 1));
+        assert!(gates.resume(CONN, Pause::FullOutput, 2));
+        assert!(!gates.is_open(CONN, || true));
+        assert!(gates.resume(CONN, Pause::Disk, 3));
+        assert!(gates.is_open(CONN, || false));
+    }
+
+    // Full sessions do not close the gate of a client that has something to acknowledge; others do.
+    #[test]
+    fn acknowledgements_pass() {
+        let mut gates = gates();
+        gates.pause(CONN, Pause::FullSession);
+        assert!(gates.is_open(CONN, || true));
+        assert!(!gates.is_silenced(CONN, || true));
+        assert!(gates.is_silenced(CONN, || false));
+        gates.pause(CONN, Pause::OwnOutput);
+        assert!(!gates.is_open(CONN, || true));
+        assert!(!gates.is_silenced(CONN, || true), "its own output is its own fault");
+    }
+}

@@ -1,0 +1,343 @@
+//! Replies that may leave only when other shards have, and the disk has, what they promise
+//! (invariant 8).
+//!
+//! Every reply of a turn waits for the same: the last message sent to each shard by the turn's end
+//! that replies wait for, and, if one of them promises something stored here, the log as it is at
+//! the turn's end. Marks only grow, so barriers are reached in the order they were set.
+//!
+//! Invariant: replies of one connection leave in the order they were given [MQTT-4.6.0-2], but for
+//! acknowledgements that are withheld while a session that their publisher feeds is full.
+//!
+//! Verbs: [`Replies::add`], [`Replies::seal`] at the end of a turn, [`Replies::next_kept`] and
+//! [`Replies::take`] when marks have grown.
+//!
+//! May use `names`.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::mqtt::PacketId;
+
+use super::names::{ConnId, ConnTable, ShardId};
+
+/// A reply to a client's packet, or what else is to follow.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Reply {
+    /// To a client that ended a session which outlives connections.
+    Connack,
+    Puback(PacketId),
+    Pubrec(PacketId),
+    Pubrel(PacketId),
+    Pubcomp(PacketId),
+    /// `replays`: it grants something whose replay waits for it.
+    Suback {
+        packet_id: PacketId,
+        codes: Box<[u8]>,
+        replays: bool,
+    },
+    Unsuback(PacketId),
+    /// Not a reply: a QoS 2 message is everywhere but in this shard's memory of what was received.
+    Receive(PacketId),
+    /// Not a reply: the log knows what it must before what waits for the client may be sent.
+    Resume,
+}
+
+impl Reply {
+    /// Whether it acknowledges a message.
+    pub(crate) fn acknowledges(&self) -> bool {
+        matches!(self, Self::Puback(_) | Self::Pubrec(_))
+    }
+}
+
+/// What a reply has to wait for.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Wait {
+    /// Other shards, to have committed what they were sent.
+    pub(crate) peers: bool,
+    /// This shard's log, to be committed up to the end of this turn.
+    pub(crate) disk: bool,
+}
+
+impl Wait {
+    pub(crate) fn disk_if(disk: bool) -> Self {
+        Self { peers: false, disk }
+    }
+}
+
+#[derive(Debug)]
+struct Barrier {
+    /// By shard: messages that must be committed.
+    marks: Box<[u64]>,
+    /// How far the log must be committed.
+    log: u64,
+    /// When the turn began, microseconds.
+    since_us: u64,
+    replies: Vec<(ConnId, Reply)>,
+}
+
+/// What one connection is promised.
+#[derive(Default, Debug)]
+struct Promised {
+    /// Replies that wait, the next two included; what follows must queue behind them
+    /// [MQTT-4.6.0-2].
+    count: u32,
+    /// Those of them that are [`Reply::Resume`], and so no replies to the client.
+    resumes: u32,
+    /// This many of them, the first, were promised before a session became full, and are not
+    /// withheld.
+    exempt: u32,
+}
+
+/// See the module.
+#[derive(Default, Debug)]
+pub(crate) struct Replies {
+    table: ConnTable<Promised>,
+    /// Acknowledgements that are due but for full sessions.
+    withheld: BTreeMap<ConnId, Vec<Reply>>,
+    /// Replies of this turn.
+    open: Vec<(ConnId, Reply)>,
+    /// Whether one of them waits for the log.
+    disk: bool,
+    barriers: VecDeque<Barrier>,
+    /// Memory of replies that have left.
+    spare: Vec<(ConnId, Reply)>,
+}
+
+impl Replies {
+    pub(crate) fn open(&mut self, conn: ConnId) {
+        self.table.open(conn, Promised::default());
+    }
+
+    /// Forgets a connection, and what it is promised.
+    pub(crate) fn remove(&mut self, conn: ConnId) {
+        self.table.remove(conn);
+        self.withheld.remove(&conn);
+    }
+
+    /// Adds a reply. It is given back if it may leave at once: if it has nothing to wait for, no
+    /// other is before it, and it acknowledges nothing for a connection whose sessions are full.
+    #[inline]
+    pub(crate) fn add(
+        &mut self,
+        conn: ConnId,
+        reply: Reply,
+        wait: Wait,
+        feeds_full_session: bool,
+    ) -> Option<Reply> {
+        let promised = self.table.get_mut(conn)?;
+        let withheld = feeds_full_session && reply.acknowledges();
+        if wait == Wait::default() && promised.count == 0 && !withheld {
+            return Some(reply);
+        }
+        promised.count += 1;
+        promised.resumes += u32::from(reply == Reply::Resume);
+        self.open.push((conn, reply));
+        self.disk |= wait.disk;
+        None
+    }
+
+    /// A reply's barrier is reached: gives it, unless it is withheld.
+    pub(crate) fn take(
+        &mut self,
+        conn: ConnId,
+        reply: Reply,
+        feeds_full_session: bool,
+    ) -> Option<Reply> {
+        let promised = self.table.get_mut(conn)?;
+        promised.count -= 1;
+        promised.resumes -= u32::from(reply == Reply::Resume);
+        let was_exempt = promised.exempt > 0;
+        promised.exempt -= u32::from(was_exempt);
+        if feeds_full_session && !was_exempt && reply.acknowledges() {
+            self.withheld.entry(conn).or_default().push(reply);
+            return None;
+        }
+        Some(reply)
+    }
+
+    /// A session that a connection feeds is full, the first one: acknowledgements that are promised
+    /// from now on are withheld.
+    pub(crate) fn withhold(&mut self, conn: ConnId) {
+        if let Some(promised) = self.table.get_mut(conn) {
+            promised.exempt = promised.count;
+        }
+    }
+
+    /// None of them is full any more: gives what was withheld.
+    pub(crate) fn take_withheld(&mut self, conn: ConnId) -> Vec<Reply> {
+        if let Some(promised) = self.table.get_mut(conn) {
+            promised.exempt = 0;
+        }
+        self.withheld.remove(&conn).unwrap_or_default()
+    }
+
+    /// Replies that a connection is promised.
+    #[inline]
+    pub(crate) fn promised(&self, conn: ConnId) -> u32 {
+        self.table.get(conn).map_or(0, |promised| promised.count)
+    }
+
+    /// Whether replies to a connection's client are still to come.
+    pub(crate) fn is_owed(&self, conn: ConnId) -> bool {
+        let promised = self.table.get(conn);
+        promised.is_some_and(|promised| promised.count > promised.resumes)
+            || self.withheld.contains_key(&conn)
+    }
+
+    /// Ends the turn; `sent` tells how many messages each shard has been sent so far, `log` how
+    /// far the log goes, and `since_us` when the turn began.
+    pub(crate) fn seal(
+        &mut self,
+        shards: u16,
+        log: u64,
+        since_us: u64,
+        sent: impl Fn(ShardId) -> u64,
+    ) {
+        if self.open.is_empty() {
+            return;
+        }
+        let marks = (0..shards).map(|shard| sent(ShardId(shard))).collect();
+        let log = if std::mem::take(&mut self.disk) { log } else { 0 };
+        let replies = std::mem::replace(&mut self.open, std::mem::take(&mut self.spare));
+        self.barriers.push_back(Barrier { marks, log, since_us, replies });
+    }
+
+    /// The next replies that may leave, and when the turn began that made them; `committed` tells
+    /// how far each shard is, `log` how far this shard's log is.
+    pub(crate) fn next_kept(
+        &mut self,
+        log: u64,
+        committed: impl Fn(ShardId) -> u64,
+    ) -> Option<(Vec<(ConnId, Reply)>, u64)> {
+        if !self.is_due(log, committed) {
+            return None;
+        }
+        self.barriers.pop_front().map(|barrier| (barrier.replies, barrier.since_us))
+    }
+
+    /// Whether there are such replies.
+    pub(crate) fn is_due(&self, log: u64, committed: impl Fn(ShardId) -> u64) -> bool {
+        self.barriers.front().is_some_and(|barrier| {
+            let mut marks = (0..).zip(&barrier.marks);
+            barrier.log <= log && marks.all(|(shard, mark)| committed(ShardId(shard)) >= *mark)
+        })
+    }
+
+    /// Takes the memory of replies back.
+    pub(crate) fn recycle(&mut self, mut replies: Vec<(ConnId, Reply)>) {
+        replies.clear();
+        if self.spare.capacity() < replies.capacity() {
+            self.spare = replies;
+        }
+    }
+
+    /// Gives memory back that replies have had, of `slots_max` connections at most; whether there
+    /// is more.
+    pub(crate) fn reclaim(&mut self, slots_max: usize) -> bool {
+        self.spare = Vec::new();
+        self.open.shrink_to(0);
+        self.barriers.shrink_to(0);
+        self.table.reclaim(slots_max)
+    }
+
+    /// Whether replies wait.
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.barriers.is_empty() || !self.open.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONN: ConnId = ConnId { slot: 0, generation: 0 };
+    const PEERS: Wait = Wait { peers: true, disk: false };
+
+    fn puback(id: u16) -> Reply {
+        Reply::Puback(PacketId::new(id).expect("not 0"))
+    }
+
+    fn replies() -> Replies {
+        let mut replies = Replies::default();
+        replies.open(CONN);
+        replies
+    }
+
+    /// Adds one that has to wait.
+    fn add(replies: &mut Replies, id: u16, wait: Wait) {
+        assert_eq!(replies.add(CONN, puback(id), wait, false), None);
+    }
+
+    /// Replies leave in order, and only when every shard has reached their marks.
+    #[test]
+    fn replies_wait_for_every_shard() {
+        let mut replies = replies();
+        replies.seal(2, 0, 1, |_| 9);
+        assert!(!replies.is_waiting());
+        add(&mut replies, 1, PEERS);
+        replies.seal(2, 100, 2, |shard| [5, 7][usize::from(shard.0)]);
+        add(&mut replies, 2, PEERS);
+        replies.seal(2, 100, 3, |_| 8);
+        assert_eq!(replies.next_kept(0, |_| 6), None);
+        assert_eq!(replies.next_kept(0, |_| 7), Some((vec![(CONN, puback(1))], 2)));
+        assert_eq!(replies.next_kept(0, |_| 7), None);
+        assert_eq!(replies.next_kept(0, |_| 8), Some((vec![(CONN, puback(2))], 3)));
+        assert!(!replies.is_waiting());
+    }
+
+    /// Replies that promise something stored wait for the log as well, as do those behind them.
+    #[test]
+    fn replies_wait_for_the_log() {
+        let mut replies = replies();
+        add(&mut replies, 1, PEERS);
+        add(&mut replies, 2, Wait::disk_if(true));
+        replies.seal(1, 50, 4, |_| 0);
+        add(&mut replies, 3, PEERS);
+        replies.seal(1, 70, 5, |_| 0);
+        assert_eq!(replies.next_kept(49, |_| 0), None);
+        let (first, since_us) = replies.next_kept(50, |_| 0).expect("the log is there");
+        assert_eq!((first.len(), since_us), (2, 4));
+        replies.recycle(first);
+        assert_eq!(replies.next_kept(50, |_| 0), Some((vec![(CONN, puback(3))], 5)));
+    }
+
+    /// One that has nothing to wait for leaves at once, unless another is before it.
+    #[test]
+    fn replies_queue_behind_others() {
+        let mut replies = replies();
+        let free = Wait::default();
+        assert_eq!(replies.add(CONN, puback(1), free, false), Some(puback(1)));
+        add(&mut replies, 2, PEERS);
+        add(&mut replies, 3, free);
+        assert!(replies.is_owed(CONN));
+        for id in [2, 3] {
+            assert_eq!(replies.take(CONN, puback(id), false), Some(puback(id)));
+        }
+        assert!(!replies.is_owed(CONN));
+        assert_eq!(replies.add(CONN, puback(4), free, false), Some(puback(4)));
+    }
+
+    /// While a session is full acknowledgements are withheld, but for those promised before.
+    #[test]
+    fn later_acknowledgements_are_withheld() {
+        let mut replies = replies();
+        let pubcomp = Reply::Pubcomp(PacketId::new(9).expect("not 0"));
+        add(&mut replies, 1, PEERS);
+        replies.withhold(CONN);
+        assert_eq!(replies.add(CONN, puback(2), Wait::default(), true), None);
+        assert_eq!(replies.add(CONN, pubcomp.clone(), Wait::default(), true), None);
+        assert_eq!(replies.take(CONN, puback(1), true), Some(puback(1)));
+        assert_eq!(replies.take(CONN, puback(2), true), None);
+        assert_eq!(replies.take(CONN, pubcomp.clone(), true), Some(pubcomp));
+        assert!(replies.is_owed(CONN));
+        assert_eq!(replies.take_withheld(CONN), [puback(2)]);
+        assert!(!replies.is_owed(CONN));
+    }
+
+    /// That more of a session may be sent is owed to nobody.
+    #[test]
+    fn resumes_are_not_owed() {
+        let mut replies = replies();
+        assert_eq!(replies.add(CONN, Reply::Resume, Wait::disk_if(true), false), None);
+        assert_eq!((replies.is_owed(CONN), replies.promised(CONN)), (false, 1));
+    }
+}

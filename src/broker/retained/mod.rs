@@ -1,0 +1,191 @@
+//! Retained messages for new subscriptions (3.3.1.3): a walk over every shard's retain store, in
+//! bounded steps, at the pace of the subscriber's output.
+//!
+//! ```text
+//!  step here: scan ──output full──► wait for progress
+//!  step there: Ask ──► Answer* AnswerEnd(after) ──► Ask again, or the next shard
+//! ```
+//! Invariant: at most one ask of a connection is out, and no two replays of a shard have the same
+//! serial for a long time.
+//!
+//! What another shard published before it knew of the subscription must be in the keeper's store
+//! before the keeper answers, or it would be missed: it went to the keeper alone. So the first ask
+//! to a keeper has all other shards vouch: each tells the keeper, behind all it had for it, that it
+//! has heard of the replay (and so of the subscription, which it was told before).
+//!
+//! Verbs: [`RetainedDelivery::start`] and [`RetainedDelivery::stop`] for subscriptions, those of
+//! [`Replays`] for the steps, which the hub takes; [`visit`] walks the store.
+//!
+//! May use `names`, `output` (the message) and `peer`.
+
+mod replay;
+mod walk;
+
+use std::collections::BTreeMap;
+
+use crate::limits::REPLAY_SEEN_MAX;
+use crate::mqtt::{QoS, TopicFilter, TopicName};
+use crate::store::Retained;
+
+use super::names::{ConnId, ShardId, VhostId};
+use super::peer::{Ask, ReplayId};
+
+pub(crate) use replay::Replays;
+pub(crate) use walk::{PAGE_MESSAGES, read, visit};
+
+/// Vouchers that came for an ask, and the ask when it has come.
+#[derive(Default, Debug)]
+struct Vouchers {
+    came: u16,
+    ask: Option<VouchedAsk>,
+}
+
+/// An ask that waits for vouchers.
+#[derive(Debug)]
+pub(crate) struct VouchedAsk {
+    pub(crate) vhost: VhostId,
+    pub(crate) filter: Box<str>,
+    pub(crate) bytes_max: u32,
+}
+
+/// Memory for a step of a replay.
+#[derive(Default, Debug)]
+pub(crate) struct Page {
+    pub(crate) found: Vec<Retained>,
+    pub(crate) topic: String,
+    pub(crate) payload: Vec<u8>,
+}
+
+/// See the room.
+#[derive(Default, Debug)]
+pub(crate) struct RetainedDelivery {
+    replays: BTreeMap<ConnId, Box<Replays>>,
+    /// Connections whose replay goes on in the next turn.
+    continuing: Vec<ConnId>,
+    /// Counts replays: each has its number.
+    begun: u32,
+    /// Asks that wait for the vouchers of other shards.
+    vouchers: BTreeMap<(ShardId, ReplayId), Vouchers>,
+    page: Page,
+}
+
+impl RetainedDelivery {
+    /// Forgets the replays of a connection.
+    pub(crate) fn end(&mut self, conn: ConnId) {
+        self.replays.remove(&conn);
+    }
+
+    /// Whether replays of a connection are not at their end.
+    #[inline]
+    pub(crate) fn has_replays(&self, conn: ConnId) -> bool {
+        !self.replays.is_empty() && self.replays.contains_key(&conn)
+    }
+
+    /// Queues the replay for a subscription that was granted.
+    pub(crate) fn start(&mut self, conn: ConnId, filter: TopicFilter<'_>, granted: QoS) {
+        self.replays.entry(conn).or_default().start(filter, granted);
+    }
+
+    /// Ends the replay of a filter that was unsubscribed from [MQTT-3.10.4-2].
+    pub(crate) fn stop(&mut self, conn: ConnId, filter: TopicFilter<'_>) {
+        if let Some(replays) = self.replays.get_mut(&conn) {
+            replays.stop(filter);
+        }
+    }
+
+    /// Remembers that a retained publish went out live while a replay is due.
+    pub(crate) fn note_live(&mut self, conn: ConnId, topic: TopicName<'_>) {
+        if self.replays.is_empty() {
+            return;
+        }
+        if let Some(replays) = self.replays.get_mut(&conn) {
+            replays.note_live(topic, REPLAY_SEEN_MAX);
+        }
+    }
+
+    /// The replays of a connection, if there are any.
+    pub(crate) fn get(&self, conn: ConnId) -> Option<&Replays> {
+        self.replays.get(&conn).map(|replays| &**replays)
+    }
+
+    /// As [`RetainedDelivery::get`].
+    pub(crate) fn get_mut(&mut self, conn: ConnId) -> Option<&mut Replays> {
+        self.replays.get_mut(&conn).map(|replays| &mut **replays)
+    }
+
+    /// Takes the replays of a connection to go on with them, if they may; [`RetainedDelivery::put`]
+    /// follows, unless they are at their end.
+    pub(crate) fn take(&mut self, conn: ConnId) -> Option<Box<Replays>> {
+        self.replays.get(&conn).filter(|replays| replays.may_step())?;
+        self.replays.remove(&conn)
+    }
+
+    /// Keeps the replays of a connection for later: for the next turn, if nothing else holds them.
+    pub(crate) fn put(&mut self, conn: ConnId, replays: Box<Replays>) {
+        if replays.is_listed() {
+            self.continuing.push(conn);
+        }
+        self.replays.insert(conn, replays);
+    }
+
+    /// A number for the next replay.
+    pub(crate) fn next_serial(&mut self) -> u32 {
+        self.begun = self.begun.wrapping_add(1);
+        self.begun
+    }
+
+    /// Connections whose replays stopped only to let others have their turn.
+    pub(crate) fn take_continuing(&mut self) -> Vec<ConnId> {
+        let mut conns = std::mem::take(&mut self.continuing);
+        conns.retain(|conn| match self.replays.get_mut(conn) {
+            Some(replays) => {
+                replays.unlist();
+                true
+            }
+            None => false,
+        });
+        conns
+    }
+
+    /// How many there are of them.
+    pub(crate) fn continuing(&self) -> usize {
+        self.continuing.len()
+    }
+
+    /// An ask has come from `asker` that waits for vouchers.
+    pub(crate) fn await_vouchers(&mut self, asker: ShardId, vhost: VhostId, ask: &Ask<'_>) {
+        let vouchers = self.vouchers.entry((asker, ask.replay)).or_default();
+        let (filter, bytes_max) = (ask.filter.into(), ask.bytes_max);
+        vouchers.ask = Some(VouchedAsk { vhost, filter, bytes_max });
+    }
+
+    /// A shard has vouched for an ask of `asker`, which may be still to come.
+    pub(crate) fn note_vouched(&mut self, asker: ShardId, replay: ReplayId) {
+        self.vouchers.entry((asker, replay)).or_default().came += 1;
+    }
+
+    /// Takes an ask of `asker` for which all other of so many shards have vouched.
+    pub(crate) fn take_vouched(
+        &mut self,
+        asker: ShardId,
+        replay: ReplayId,
+        shards: u16,
+    ) -> Option<VouchedAsk> {
+        let vouchers = self.vouchers.get(&(asker, replay))?;
+        // All but this shard and the one that asks.
+        if vouchers.came + 2 < shards || vouchers.ask.is_none() {
+            return None;
+        }
+        self.vouchers.remove(&(asker, replay))?.ask
+    }
+
+    /// Memory for a step; [`RetainedDelivery::recycle`] takes it back.
+    pub(crate) fn take_page(&mut self) -> Page {
+        std::mem::take(&mut self.page)
+    }
+
+    /// Takes memory back.
+    pub(crate) fn recycle(&mut self, page: Page) {
+        self.page = page;
+    }
+}

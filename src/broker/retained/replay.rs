@@ -1,0 +1,178 @@
+//! The replays of one connection: which filter's, how far it is, and what it waits for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::limits::REPLAY_PAGE_BYTES;
+use crate::mqtt::{QoS, TopicFilter, TopicName};
+
+use super::super::names::{ConnId, Context, Options, ShardId, ShardSet, VhostId, placement};
+use super::super::peer::{Ask, PeerMessage, ReplayId};
+
+/// Replays of one connection.
+#[derive(Default, Debug)]
+pub(crate) struct Replays {
+    /// Filters whose replay has not begun, each with what was granted.
+    pending: BTreeMap<Box<str>, QoS>,
+    current: Option<Replay>,
+    /// An ask about the current replay is out.
+    asked: bool,
+    /// SUBACKs that have not left: what they grant follows them.
+    subacks: u32,
+    /// It is on the list of those that go on in the next turn.
+    listed: bool,
+    /// Topics whose newer value has gone out live since their replay was due.
+    seen: BTreeSet<Box<str>>,
+}
+
+#[derive(Debug)]
+struct Replay {
+    /// Names it towards other shards: no two of a shard have the same for a long time, so that what
+    /// still comes for one that was ended is not taken for another's.
+    serial: u32,
+    filter: Box<str>,
+    granted: QoS,
+    /// The shard whose store is being walked, and the last one to be.
+    keeper: ShardId,
+    last_keeper: ShardId,
+    /// The topic after which to go on there.
+    after: Option<Box<str>>,
+}
+
+impl Replays {
+    pub(super) fn start(&mut self, filter: TopicFilter<'_>, granted: QoS) {
+        // What went out live before is due again [MQTT-3.8.4-3].
+        let is_due = |topic: &str| TopicName::parse(topic).is_ok_and(|topic| filter.matches(topic));
+        self.seen.retain(|topic| !is_due(topic));
+        self.pending.insert(filter.as_str().into(), granted);
+    }
+
+    pub(super) fn stop(&mut self, filter: TopicFilter<'_>) {
+        self.pending.remove(filter.as_str());
+        if self.current.as_ref().is_some_and(|replay| &*replay.filter == filter.as_str()) {
+            self.end_current();
+        }
+    }
+
+    pub(super) fn note_live(&mut self, topic: TopicName<'_>, seen_max: usize) {
+        if self.seen.len() < seen_max {
+            self.seen.insert(topic.as_str().into());
+        }
+    }
+
+    /// Whether a newer message of this topic has gone out live.
+    pub(crate) fn has_seen(&self, topic: &str) -> bool {
+        self.seen.contains(topic)
+    }
+
+    /// A SUBACK is held back, and with it what it grants.
+    pub(crate) fn hold(&mut self) {
+        self.subacks += 1;
+    }
+
+    /// A SUBACK that was held back has left.
+    pub(crate) fn release(&mut self) {
+        self.subacks -= 1;
+    }
+
+    /// Has them go on in the next turn.
+    pub(crate) fn list(&mut self) {
+        self.listed = true;
+    }
+
+    pub(super) fn unlist(&mut self) {
+        self.listed = false;
+    }
+
+    pub(super) fn is_listed(&self) -> bool {
+        self.listed
+    }
+
+    pub(crate) fn has_current(&self) -> bool {
+        self.current.is_some()
+    }
+
+    /// The shard whose store is being walked.
+    pub(crate) fn keeper(&self) -> Option<ShardId> {
+        self.current.as_ref().map(|replay| replay.keeper)
+    }
+
+    /// What the current replay is for, and the topic after which it goes on.
+    pub(crate) fn current(&self) -> Option<(TopicFilter<'_>, QoS, Option<&str>)> {
+        let replay = self.current.as_ref()?;
+        let filter = TopicFilter::parse(&replay.filter).expect("it was granted");
+        Some((filter, replay.granted, replay.after.as_deref()))
+    }
+
+    /// What was granted to the current replay, if it is the one of this number.
+    pub(crate) fn granted(&self, serial: u32) -> Option<QoS> {
+        let replay = self.current.as_ref().filter(|replay| replay.serial == serial)?;
+        Some(replay.granted)
+    }
+
+    /// The ask that was out about the replay of this number is answered; whether it is current.
+    pub(crate) fn end_ask(&mut self, serial: u32) -> bool {
+        self.granted(serial).is_some() && std::mem::take(&mut self.asked)
+    }
+
+    /// Whether nothing has to happen first.
+    pub(crate) fn may_step(&self) -> bool {
+        !self.asked && !self.listed && self.subacks == 0
+    }
+
+    /// Makes the next replay the current one; false if there is none left.
+    pub(crate) fn begin_next(&mut self, serial: u32, vhost: &str, shards: u16) -> bool {
+        let Some((filter, granted)) = self.pending.pop_first() else { return false };
+        let wildcard = TopicFilter::parse(&filter).is_ok_and(TopicFilter::is_wildcard);
+        let (keeper, last_keeper) = if wildcard {
+            (ShardId(0), ShardId(shards - 1))
+        } else {
+            // One topic, which one shard keeps.
+            let keeper = placement::keeper_of(vhost, &filter, shards);
+            (keeper, keeper)
+        };
+        self.current = Some(Replay { serial, filter, granted, keeper, last_keeper, after: None });
+        true
+    }
+
+    /// Asks the shard whose turn it is for a page.
+    pub(crate) fn ask(
+        &mut self,
+        conn: ConnId,
+        vhost: VhostId,
+        options: &Options,
+        context: &mut Context<'_>,
+    ) {
+        let Some(Replay { serial, filter, keeper, after, .. }) = &self.current else { return };
+        let replay = ReplayId { conn, serial: *serial };
+        let bytes_max = REPLAY_PAGE_BYTES.min(options.outgoing_bytes_max);
+        let bytes_max = u32::try_from(bytes_max).expect("a page is small");
+        let mut witnesses = ShardSet::all_but(options.shards, options.shard);
+        witnesses.take(*keeper);
+        let vouched = after.is_none() && !witnesses.is_empty();
+        if vouched {
+            let vouch = PeerMessage::Vouch { replay, keeper: *keeper };
+            vouch.send(vhost, witnesses, context.peers);
+        }
+        let ask = Ask { replay, bytes_max, filter, after: after.as_deref(), vouched };
+        PeerMessage::Ask(ask).send(vhost, ShardSet::of(*keeper), context.peers);
+        self.asked = true;
+    }
+
+    /// Goes on after a topic, with the next shard, or with the next replay.
+    pub(crate) fn go_on_after(&mut self, after: Option<Box<str>>) {
+        let Some(replay) = &mut self.current else { return };
+        if after.is_some() {
+            replay.after = after;
+        } else if replay.keeper == replay.last_keeper {
+            self.end_current();
+        } else {
+            replay.keeper.0 += 1;
+            replay.after = None;
+        }
+    }
+
+    fn end_current(&mut self) {
+        self.current = None;
+        self.asked = false;
+    }
+}

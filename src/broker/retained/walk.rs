@@ -1,0 +1,48 @@
+//! A walk over this shard's retained messages.
+
+use std::ops::ControlFlow;
+
+use crate::limits::REPLAY_VISITS_MAX;
+use crate::mqtt::{QoS, TopicFilter, TopicName};
+use crate::store::{Catalog, Logs, Retained, ScanEnd};
+
+use super::super::names::VhostId;
+use super::super::output::Message;
+
+/// Retained messages that one step reads at most: it looks at their topics first.
+pub(crate) const PAGE_MESSAGES: usize = 256;
+
+/// Visits the retained messages that match a filter, at most [`REPLAY_VISITS_MAX`] topics.
+pub(crate) fn visit(
+    catalog: &Catalog,
+    vhost: VhostId,
+    filter: TopicFilter<'_>,
+    after: Option<&str>,
+    mut found: impl FnMut(Retained) -> ControlFlow<()>,
+) -> ScanEnd {
+    let Some(retained) = catalog.retained(vhost.0) else { return ScanEnd::Done };
+    let mut hand_over = |topic: &str, kept: Retained| {
+        let topic = TopicName::parse(topic).expect("it was checked when it came");
+        if filter.matches(topic) { found(kept) } else { ControlFlow::Continue(()) }
+    };
+    if !filter.is_wildcard() {
+        if after.is_none()
+            && let Some(kept) = retained.get(filter.as_str())
+        {
+            let _ = hand_over(filter.as_str(), kept);
+        }
+        return ScanEnd::Done;
+    }
+    // `a/#` matches `a` as well: the prefix ends before the separator.
+    let prefix = filter.literal_prefix();
+    let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
+    retained.scan(prefix, after, REPLAY_VISITS_MAX, hand_over)
+}
+
+/// Reads a retained message; `None` if the disk has lost it.
+pub(crate) fn read(logs: &Logs, kept: Retained) -> Option<Message<'_>> {
+    let stored = logs.message(kept.position)?;
+    let topic = TopicName::parse(stored.topic).expect("it was checked when it came");
+    let qos = QoS::try_from(stored.qos).expect("it was checked when it came");
+    Some(Message { topic, payload: stored.payload, qos, retain: true })
+}

@@ -1,0 +1,92 @@
+//! Clients' answers to messages they were sent (3.4 to 3.7), and sending them what waits.
+
+use crate::mqtt::{Ack, AckKind, PacketId};
+use crate::store::QueueAnswer;
+
+use super::super::names::{CloseReason, ConnId, Context};
+use super::super::replies::{Reply, Wait};
+use super::{Shard, lent};
+
+impl Shard {
+    /// PUBACK, PUBREC or PUBCOMP: a client's answer to a message in flight. For an identifier that
+    /// is not in flight the step was done before.
+    pub(super) fn handle_answer(
+        &mut self,
+        conn: ConnId,
+        packet_id: PacketId,
+        kind: AckKind,
+        context: &mut Context<'_>,
+    ) {
+        let Some(key) = self.connections.session(conn) else { return };
+        let mut session = self.catalog.session_mut(key);
+        let (id, logs) = (packet_id.get(), &mut self.logs);
+        let ahead = session.queue.is_due_again(id);
+        let answer = match kind {
+            AckKind::Puback => session.acknowledge(id, logs),
+            AckKind::Pubrec => session.release(id, logs),
+            AckKind::Pubrel | AckKind::Pubcomp => session.complete(id, logs),
+        };
+        let (waits, durable) = (session.queue.waiting() > 0, !session.clean);
+        drop(session);
+        if answer == QueueAnswer::Wrong {
+            return self.close(conn, CloseReason::WrongAnswer, context);
+        }
+        self.relieve_waiting(key, context);
+        if kind == AckKind::Pubrec {
+            // [MQTT-4.3.3-1] Each PUBREC is answered, also a repeated one. A durable session's only
+            // when it is sure never to send the PUBLISH again. Where it was about to do so the
+            // PUBREL takes the PUBLISH's place.
+            if durable && ahead {
+                self.pause_until_committed(conn);
+            } else if durable {
+                self.promise(conn, Reply::Pubrel(packet_id), Wait::disk_if(true));
+            } else {
+                self.outputs.reply(conn, &Ack::bytes_v3(AckKind::Pubrel, packet_id));
+            }
+            return;
+        }
+        if waits || self.retained.has_replays(conn) {
+            self.make_progress(conn, context);
+        }
+    }
+
+    /// Sends nothing of what waits in the client's session before what was appended is committed.
+    pub(super) fn pause_until_committed(&mut self, conn: ConnId) {
+        self.delivery.set_barrier(conn);
+        self.promise(conn, Reply::Resume, Wait::disk_if(true));
+    }
+
+    /// Whether a connection's client has been, or is to be, sent what it must acknowledge.
+    pub(super) fn has_to_acknowledge(&self, conn: ConnId) -> bool {
+        let key = self.connections.session(conn);
+        key.is_some_and(|key| self.catalog.session(key).queue.stored_bytes() > 0)
+    }
+
+    /// Notes that `bytes` of a connection's output have gone.
+    pub fn on_sent(&mut self, conn: ConnId, bytes: usize, context: &mut Context<'_>) {
+        if self.outputs.on_sent(conn, bytes) {
+            self.resume_if_output_taken(conn, context);
+            self.make_progress(conn, context);
+        }
+    }
+
+    /// Sends what waits for a connection, goes on with its replay, and lets the publishers go on
+    /// that wait for it.
+    pub(super) fn make_progress(&mut self, conn: ConnId, context: &mut Context<'_>) {
+        let Some(key) = self.connections.session(conn) else { return };
+        if self.catalog.session(key).queue.waiting() > 0 {
+            let policy = self.admission.policy();
+            let mut session = self.catalog.session_mut(key);
+            let dropped = self.delivery.pump(&mut session, policy, lent!(self));
+            drop(session);
+            // Of what the disk has lost, or the rules forbid, nothing waits any more.
+            if dropped {
+                self.relieve_session(key, context);
+            }
+        }
+        self.relieve(conn);
+        if self.retained.has_replays(conn) {
+            self.advance_replay(conn, context);
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Ends of connections: wills (3.1.2.5), and what becomes of the session.
+
+use crate::mqtt::TopicName;
+use crate::store::SessionKey;
+
+use super::super::connection::{Phase, Will};
+use super::super::names::{CloseReason, ConnId, Context, VhostId};
+use super::super::output::{Message, Source};
+use super::super::publish::Arrival;
+use super::Shard;
+
+impl Shard {
+    /// Ends a connection: the will is published unless DISCONNECT came [MQTT-3.1.2-8],
+    /// [MQTT-3.1.2-10], the session is detached, and
+    /// [`Event::Close`](super::super::Event::Close) follows.
+    pub fn close(&mut self, conn: ConnId, reason: CloseReason, context: &mut Context<'_>) {
+        if let Some((vhost, will)) = self.end(conn, reason, context) {
+            self.publish_will(vhost, &will, context);
+        }
+    }
+
+    /// The same, but for the will: gives it if it is to be published. Of a connection that is taken
+    /// over its place among those there may be passes to the one that takes it over.
+    pub(super) fn end(
+        &mut self,
+        conn: ConnId,
+        reason: CloseReason,
+        context: &mut Context<'_>,
+    ) -> Option<(VhostId, Box<Will>)> {
+        let phase = self.connections.close(conn)?;
+        self.stats.count_close(reason);
+        self.retained.end(conn);
+        self.tell_end(conn, &phase, reason, context.now_ms);
+        self.outputs.stop_holding(conn, &mut self.gates, context);
+        self.gates.close(conn);
+        let Phase::Open(mut open) = phase else { return None };
+        let will = open.will.take().filter(|_| reason != CloseReason::Disconnected);
+        // Whether it may is to be asked while its session is there.
+        let will = will.filter(|will| self.may_publish_will(open.session, will));
+        self.detach(open.session, context);
+        if !matches!(reason, CloseReason::TakenOver(_)) {
+            context.peers.leave(open.vhost.0);
+        }
+        will.map(|will| (open.vhost, will))
+    }
+
+    /// Publishes the wills of all connections: the broker stops, and who wants them is still there.
+    pub fn publish_wills(&mut self, context: &mut Context<'_>) {
+        for conn in self.connections.ids() {
+            if let Some((vhost, key, will)) = self.connections.take_will(conn)
+                && self.may_publish_will(key, &will)
+            {
+                self.publish_will(vhost, &will, context);
+            }
+        }
+    }
+
+    /// Ends every connection.
+    pub fn close_all(&mut self, context: &mut Context<'_>) {
+        for conn in self.connections.ids() {
+            self.close(conn, CloseReason::Stopping, context);
+        }
+    }
+
+    /// Logs that a connection ends, and what was dropped for it and is not in the log yet.
+    fn tell_end(&mut self, conn: ConnId, phase: &Phase, reason: CloseReason, now_ms: u64) {
+        let dropped = self.outputs.take_dropped(conn);
+        match phase {
+            Phase::Greeting(greeting) => {
+                self.notices.closed_early(greeting.caller(), reason, now_ms);
+            }
+            Phase::Open(open) => {
+                let client = &self.catalog.session(open.session).client_id;
+                if dropped > 0 {
+                    self.notices.slow_at_end(client, dropped, now_ms);
+                }
+                self.notices.disconnected(client, open.caller, reason, now_ms);
+            }
+            Phase::Closed => {}
+        }
+    }
+
+    /// The session loses its connection, and ends with it if it is clean.
+    fn detach(&mut self, key: SessionKey, context: &mut Context<'_>) {
+        let time_ms = self.time_ms(context.now_ms);
+        // What it acknowledged comes before its leave in the log.
+        self.catalog.write_acks(&mut self.logs);
+        self.catalog.detach(key, time_ms, &mut self.logs);
+        if self.catalog.session(key).clean {
+            self.end_session(key, context);
+        } else {
+            self.absences.expect(context.now_ms);
+        }
+    }
+
+    fn may_publish_will(&mut self, key: SessionKey, will: &Will) -> bool {
+        let topic = TopicName::parse(&will.topic).expect("it was checked at CONNECT");
+        let session = self.catalog.session(key);
+        let may = self.admission.may_publish(session, topic, self.options.topic_levels_max);
+        if !may {
+            self.count_denied_publish(key, topic);
+        }
+        may
+    }
+
+    pub(super) fn publish_will(&mut self, vhost: VhostId, will: &Will, context: &mut Context<'_>) {
+        let topic = TopicName::parse(&will.topic).expect("it was checked at CONNECT");
+        let Will { payload, qos, retain, .. } = will;
+        let message = Message { topic, payload, qos: *qos, retain: *retain };
+        let route = self.route(vhost, topic);
+        self.publish(vhost, route, Arrival::of(message, Source::Nobody), context);
+    }
+}

@@ -1,0 +1,314 @@
+//! CONNECT: who may come in, and what session it finds (3.1, 3.2).
+
+use crate::access::Identity;
+use crate::limits::{CLIENT_ID_BYTES_MAX, SESSIONS_MAX};
+use crate::mqtt::{Connack, Connect, ConnectReturn, Version};
+use crate::store::SessionKey;
+
+use super::super::admission::Admittance;
+use super::super::connection::{Open, Will};
+use super::super::names::{
+    Caller, CloseReason, ConnId, Context, Crowd, Flow, Takeover, VhostId, Why, placement,
+};
+use super::super::read_gate::Pause;
+use super::super::replies::{Reply, Wait};
+use super::Shard;
+
+impl Shard {
+    pub(super) fn handle_connect(
+        &mut self,
+        conn: ConnId,
+        connect: &Connect<'_>,
+        context: &mut Context<'_>,
+    ) -> Flow {
+        let Some(greeting) = self.connections.greeting_mut(conn) else { return Flow::Stop };
+        let caller = greeting.caller();
+        match self.admission.decide(conn, greeting, connect) {
+            Admittance::In(identity) if self.waits_to_begin(conn, connect, &identity, context) => {
+                if let Some(greeting) = self.connections.greeting_mut(conn) {
+                    greeting.keep(identity);
+                }
+                return Flow::Wait;
+            }
+            Admittance::In(identity) => self.enter(conn, connect, &identity, context),
+            Admittance::Out(code, why) => {
+                self.notices.refused_for(why);
+                self.refuse(conn, code, context);
+            }
+            Admittance::Wait => {
+                self.gates.pause(conn, Pause::Password);
+                return Flow::Wait;
+            }
+        }
+        self.notices.refused(caller, Some(connect), context.now_ms);
+        Flow::Continue
+    }
+
+    /// Whether a client begins a session that stays, and has to wait for the log.
+    fn waits_to_begin(
+        &mut self,
+        conn: ConnId,
+        connect: &Connect<'_>,
+        identity: &Identity,
+        context: &Context<'_>,
+    ) -> bool {
+        let found = self.find_session(VhostId(identity.vhost), connect.client_id, context);
+        let is_clean = |key| self.catalog.session(key).clean;
+        let begins = !connect.clean_session && found.is_none_or(is_clean);
+        begins && self.waits_for_log(conn)
+    }
+
+    /// Lets a client in, or refuses it. All that may refuse it is asked before the connection that
+    /// has its client id is ended: who is refused disturbs nobody.
+    fn enter(
+        &mut self,
+        conn: ConnId,
+        connect: &Connect<'_>,
+        identity: &Identity,
+        context: &mut Context<'_>,
+    ) {
+        let (vhost, caller) = (VhostId(identity.vhost), self.connections.caller(conn));
+        let made;
+        let client_id = match connect.client_id {
+            // [MQTT-3.1.3-8]; 3.1 wants 1 to 23 characters in any case, longer ones do no harm.
+            "" if !connect.clean_session || connect.version == Version::V31 => {
+                self.notices.refused_for(Why::EmptyId);
+                return self.refuse(conn, ConnectReturn::IdentifierRejected, context);
+            }
+            // [MQTT-3.1.3-6]
+            "" => {
+                made = self.make_client_id(vhost);
+                &made
+            }
+            given if given.len() > CLIENT_ID_BYTES_MAX => {
+                self.notices.refused_for(Why::LongId);
+                return self.refuse(conn, ConnectReturn::IdentifierRejected, context);
+            }
+            given => given,
+        };
+        self.end_if_expired(vhost, client_id, context);
+        if !self.may_take(vhost, client_id, identity.user.as_deref()) {
+            self.note_lockout(caller, vhost, client_id, identity.user.as_deref(), context.now_ms);
+            return self.refuse(conn, ConnectReturn::IdentifierRejected, context);
+        }
+        if !self.admit_to(vhost, client_id, context) {
+            return self.refuse(conn, ConnectReturn::ServerUnavailable, context);
+        }
+        let will = self.take_over(vhost, client_id, caller, context);
+        self.welcome(conn, connect, identity, client_id, context);
+        if let Some(will) = will {
+            // Behind its CONNACK the newcomer gets it as well, at QoS 0 too.
+            self.publish_will(vhost, &will, context);
+        }
+    }
+
+    /// Gives a client that was let in its session.
+    fn welcome(
+        &mut self,
+        conn: ConnId,
+        connect: &Connect<'_>,
+        identity: &Identity,
+        client_id: &str,
+        context: &mut Context<'_>,
+    ) {
+        let (vhost, caller) = (VhostId(identity.vhost), self.connections.caller(conn));
+        let sessions = self.catalog.sessions();
+        let found = sessions.find(vhost.0, client_id);
+        let ends = connect.clean_session && found.is_some_and(|key| !sessions.get(key).clean);
+        let (session, present) =
+            self.attach(identity, client_id, connect.clean_session, conn, context);
+        if let Some(greeting) = self.connections.greeting(conn) {
+            let (name, user) = (self.exchanges.name(vhost), identity.user.as_deref());
+            let client = (client_id, present);
+            self.notices.connected(greeting, connect, user, name, client, context.now_ms);
+        }
+        // What a client acknowledges must not be sent again without DUP, even if the power goes:
+        // so that it is back is written before what waits for it is sent.
+        let kept = self.catalog.session(session);
+        let resuming = !kept.clean && kept.queue.waiting() > 0;
+        // What comes at QoS 2 from now on is sent when it is committed.
+        self.delivery.begin(conn, if kept.clean { u64::MAX } else { kept.queue.end() });
+        let open = Open {
+            version: connect.version,
+            vhost,
+            session,
+            caller,
+            since_ms: context.now_ms,
+            certified: identity.certified,
+            // [MQTT-3.1.2-24] One and a half times the keep alive.
+            silence_ms_max: u32::from(connect.keep_alive_s) * 1500,
+            will: connect.will.map(|will| Box::new(Will::of(&will))),
+        };
+        self.connections.enter(conn, open);
+        self.stats.clients_accepted += 1;
+        self.quotas.counts_mut(vhost).clients_accepted += 1;
+        if ends || !connect.clean_session && !present {
+            self.greet_once_kept(conn);
+        } else {
+            self.write_connack(conn, present);
+        }
+        if resuming {
+            self.pause_until_committed(conn);
+        }
+        self.make_progress(conn, context);
+    }
+
+    /// Holds the CONNACK of a session that begins or ends. A client that was told that its session
+    /// is gone must never see it again: identifiers in it would hide other messages. One that got a
+    /// session must find it again: by it other shards know its QoS 2 messages. Until then nothing
+    /// of the client is read.
+    fn greet_once_kept(&mut self, conn: ConnId) {
+        self.gates.pause(conn, Pause::Connack);
+        self.promise(conn, Reply::Connack, Wait::disk_if(true));
+    }
+
+    pub(super) fn write_connack(&mut self, conn: ConnId, present: bool) {
+        let version = self.version(conn).unwrap_or(Version::V311);
+        self.outputs.reply(conn, &Connack::bytes_v3(version, present, ConnectReturn::Accepted));
+    }
+
+    /// The session that a client has ended is gone for good, or its new one there to stay.
+    pub(super) fn greet(&mut self, conn: ConnId, context: &Context<'_>) {
+        self.write_connack(conn, false);
+        self.gates.resume(conn, Pause::Connack, context.now_ms);
+    }
+
+    /// Answers a CONNECT with a refusal and closes [MQTT-3.2.2-5].
+    pub(super) fn refuse(&mut self, conn: ConnId, code: ConnectReturn, context: &mut Context<'_>) {
+        self.stats.clients_refused += 1;
+        self.notices.refused_for(Why::Code(code));
+        self.notices.why().into_iter().for_each(|why| self.stats.count_refusal(why));
+        self.outputs.reply(conn, &Connack::bytes_v3(Version::V311, false, code));
+        self.close(conn, CloseReason::Refused(code), context);
+    }
+
+    /// Whether a user may have this client id, and the session that is there under it.
+    fn may_take(&self, vhost: VhostId, client_id: &str, user: Option<&str>) -> bool {
+        let key = self.catalog.sessions().find(vhost.0, client_id);
+        let owner = key.and_then(|key| self.catalog.session(key).owner());
+        owner.is_none() || owner == user || self.options.takeover == Takeover::Any
+    }
+
+    /// A client is refused because its client id is another user's.
+    fn note_lockout(
+        &mut self,
+        caller: Caller,
+        vhost: VhostId,
+        client_id: &str,
+        user: Option<&str>,
+        now_ms: u64,
+    ) {
+        self.stats.takeovers_refused += 1;
+        let key = self.catalog.sessions().find(vhost.0, client_id);
+        let session = key.map(|key| self.catalog.session(key));
+        let owner = session.and_then(|session| session.owner());
+        let is_there = session.is_some_and(|session| session.holder.is_some());
+        let client = (self.exchanges.name(vhost), client_id);
+        self.notices.lockout(caller, client, user, (owner, is_there), now_ms);
+    }
+
+    /// Whether one more client may come in, and one more session be opened for it if it has none;
+    /// it counts from then on. A client that takes over a connection gets its place, however many
+    /// there are.
+    fn admit_to(&mut self, vhost: VhostId, client_id: &str, context: &mut Context<'_>) -> bool {
+        let sessions = self.catalog.sessions();
+        let quota = self.quotas.get(vhost);
+        match sessions.find(vhost.0, client_id) {
+            Some(key) if sessions.get(key).holder.is_some() => return true,
+            Some(_) => {}
+            None if sessions.len() >= SESSIONS_MAX => {
+                self.notices.refused_for(Why::Sessions);
+                return false;
+            }
+            None if self.catalog.totals(vhost.0).sessions >= quota.sessions_max => {
+                self.stats.refused_vhost_sessions += 1;
+                self.notices.refused_for(Why::VhostSessions);
+                return false;
+            }
+            None => {}
+        }
+        let admitted = context.peers.admit(vhost.0, quota.connections_max);
+        self.stats.refused_vhost_connections += u64::from(admitted == Err(Crowd::Vhost));
+        match admitted {
+            Ok(()) => {}
+            Err(Crowd::Vhost) => self.notices.refused_for(Why::VhostClients),
+            Err(Crowd::Broker) => self.notices.refused_for(Why::Clients),
+        }
+        admitted.is_ok()
+    }
+
+    /// Notes whose a session is. Its subscriptions bring what that user may read.
+    fn set_owner(&mut self, key: SessionKey, user: Option<&str>, context: &mut Context<'_>) {
+        let session = self.catalog.session(key);
+        if session.owner() != user {
+            if !session.subscriptions.is_empty() {
+                self.exchanges.invalidate(VhostId(session.vhost));
+            }
+            self.catalog.set_owner(key, user, &mut self.logs);
+            // Nor may it bring what only the user before may read.
+            self.catalog.session_mut(key).screen_waiting();
+            self.settle_withheld(key, context);
+        }
+    }
+
+    /// Ends the connection that has this client id now [MQTT-3.1.4-2]; gives its will, which is to
+    /// be published.
+    fn take_over(
+        &mut self,
+        vhost: VhostId,
+        client_id: &str,
+        caller: Caller,
+        context: &mut Context<'_>,
+    ) -> Option<Box<Will>> {
+        let sessions = self.catalog.sessions();
+        let holder = sessions.find(vhost.0, client_id).and_then(|key| sessions.get(key).holder)?;
+        let holder = ConnId::of(holder);
+        let callers = [self.connections.caller(holder), caller];
+        self.notices.takeover(vhost, client_id, callers, context.now_ms);
+        let (_, will) = self.end(holder, CloseReason::TakenOver(caller), context)?;
+        Some(will)
+    }
+
+    /// Finds or makes the session (3.1.2.4); tells whether there was one [MQTT-3.2.2-2].
+    fn attach(
+        &mut self,
+        identity: &Identity,
+        client_id: &str,
+        clean: bool,
+        conn: ConnId,
+        context: &mut Context<'_>,
+    ) -> (SessionKey, bool) {
+        let vhost = identity.vhost;
+        let mut found = self.catalog.sessions().find(vhost, client_id);
+        if let Some(key) = found
+            && clean
+        {
+            // [MQTT-3.1.2-6]
+            self.end_session(key, context);
+            found = None;
+        }
+        let (time_ms, logs) = (self.time_ms(context.now_ms), &mut self.logs);
+        let key = found
+            .unwrap_or_else(|| self.catalog.open_session(vhost, client_id, clean, time_ms, logs));
+        self.introduce(VhostId(vhost));
+        self.set_owner(key, identity.user.as_deref(), context);
+        // [MQTT-4.4.0-1] What is not acknowledged comes again.
+        self.catalog.attach(key, conn.holder(), &mut self.logs);
+        (key, found.is_some())
+    }
+
+    /// A client id that no other has, of a session that lives on this shard.
+    fn make_client_id(&mut self, vhost: VhostId) -> String {
+        let options = &self.options;
+        let name = self.exchanges.name(vhost);
+        loop {
+            self.made_ids += 1;
+            let id = format!("ringmq-{:016x}-{:x}", options.seed, self.made_ids);
+            let home = placement::home_of(name, &id, options.shards);
+            let known = self.catalog.sessions().find(vhost.0, &id);
+            if home == options.shard && known.is_none() {
+                return id;
+            }
+        }
+    }
+}

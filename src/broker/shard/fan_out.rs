@@ -1,0 +1,243 @@
+//! From a message to everybody who gets it: sessions here, other shards, the retain store.
+
+use log::warn;
+
+use crate::mqtt::{QoS, TopicName};
+use crate::shown::Shown;
+use crate::store::{NewMessage, Target};
+
+use super::super::delivery::DeliveryOptions;
+use super::super::exchange::Ticket;
+use super::super::names::{ConnId, Context, Options, ShardSet, VhostId, placement};
+use super::super::output::{OutboundMessage, Source};
+use super::super::peer::{PeerMessage, PeerPublish};
+use super::super::publish::{Arrival, Working};
+use super::super::replies::Wait;
+use super::{Shard, lent};
+
+/// What was written to the log of a message.
+#[derive(Clone, Copy, Default)]
+struct Stored {
+    /// Anything.
+    is_logged: bool,
+    /// Bytes of the message for each session that it is stored for.
+    bytes: u64,
+}
+
+impl Shard {
+    /// Where messages of a topic go now.
+    pub(super) fn route(&mut self, vhost: VhostId, topic: TopicName<'_>) -> Ticket {
+        let readers = self.admission.readers(vhost, self.catalog.sessions());
+        self.exchanges.route(vhost, topic, |session| readers.may_receive(session, topic))
+    }
+
+    /// Routes a message to its sessions here and to the shards that want it; tells what an
+    /// acknowledgement of it has to wait for.
+    pub(super) fn publish(
+        &mut self,
+        vhost: VhostId,
+        route: Ticket,
+        arrival: Arrival<'_>,
+        context: &mut Context<'_>,
+    ) -> Wait {
+        let Options { shard, shards, .. } = self.options;
+        let message = arrival.message;
+        let targets = self.exchanges.get(vhost, route);
+        let remote = targets.remote;
+        // Once, where it was published: other shards do not know who else gets it.
+        self.stats.unrouted += u64::from(targets.targets.is_empty() && remote.is_empty());
+        let keeper = message.retain.then(|| {
+            placement::keeper_of(self.exchanges.name(vhost), message.topic.as_str(), shards)
+        });
+        let keep = keeper == Some(shard);
+        let disk = self.publish_on(vhost, route, Arrival { keep, ..arrival }, context);
+        let keeper = keeper.filter(|keeper| *keeper != shard);
+        let wait = Wait { peers: !remote.is_empty() || keeper.is_some(), disk };
+        if !wait.peers {
+            return wait;
+        }
+        let copy = PeerPublish {
+            source: match arrival.source {
+                Source::Here(publisher) => Some(publisher),
+                Source::There(..) | Source::Nobody => None,
+            },
+            origin: arrival.origin.map(|origin| (origin.serial, origin.packet_id)),
+            topic: message.topic.as_str(),
+            payload: message.payload,
+            qos: message.qos,
+            retain: message.retain,
+            keep: false,
+            deliver: true,
+        };
+        let mut others = remote;
+        if let Some(owner) = keeper {
+            let deliver = others.take(owner);
+            let copy = PeerPublish { keep: true, deliver, ..copy };
+            PeerMessage::Publish(copy).send(vhost, ShardSet::of(owner), context.peers);
+        }
+        if !others.is_empty() {
+            PeerMessage::Publish(copy).send(vhost, others, context.peers);
+        }
+        wait
+    }
+
+    /// Stores a message for those sessions of a route that must have it stored, and hands it to
+    /// all; whether something was written to the log.
+    #[inline]
+    pub(super) fn publish_on(
+        &mut self,
+        vhost: VhostId,
+        route: Ticket,
+        arrival: Arrival<'_>,
+        context: &mut Context<'_>,
+    ) -> bool {
+        let Arrival { message, keep, origin, .. } = arrival;
+        if origin.is_some_and(|origin| self.catalog.has_origin(&origin)) {
+            // [MQTT-4.3.3-2] It is here already: the publisher's shard lost its own note of it.
+            return false;
+        }
+        let targets = self.exchanges.get(vhost, route);
+        let stores = targets.stores && message.qos > QoS::AtMostOnce;
+        let has_targets = !targets.targets.is_empty();
+        let stored = if stores || keep {
+            self.store(vhost, route, &arrival, context)
+        } else {
+            Stored::default()
+        };
+        if has_targets {
+            self.deliver(vhost, route, &arrival, stored.bytes, context);
+        }
+        stored.is_logged
+    }
+
+    /// Hands a message to the sessions of a route. `stored_bytes`: what it takes in the queue of
+    /// each that it was stored for.
+    fn deliver(
+        &mut self,
+        vhost: VhostId,
+        route: Ticket,
+        arrival: &Arrival<'_>,
+        stored_bytes: u64,
+        context: &mut Context<'_>,
+    ) {
+        let &Arrival { message, source, .. } = arrival;
+        let route = self.exchanges.get(vhost, route);
+        let Working { encode, refused, full, .. } = self.publishing.working();
+        let mut outbound = OutboundMessage::new(message, encode);
+        let mut refused = refused.drain(..).peekable();
+        for target in &route.targets {
+            let session = &mut self.catalog.session_mut(target.session);
+            let qos = message.qos.min(target.granted);
+            let is_kept = if !target.durable || qos == QoS::AtMostOnce {
+                let options = DeliveryOptions { granted: target.granted, retain: false, source };
+                self.delivery.deliver(session, &mut outbound, options, lent!(self), context)
+            } else if refused.next_if_eq(&target.session).is_some() {
+                false
+            } else {
+                let lent = lent!(self);
+                self.delivery.deliver_stored(qos, session, &mut outbound, source, lent, context);
+                if self.full_sessions.is_over(session, &self.quotas) {
+                    full.push(target.session);
+                }
+                true
+            };
+            if message.retain
+                && is_kept
+                && let Some(conn) = session.holder.map(ConnId::of)
+            {
+                self.retained.note_live(conn, message.topic);
+            }
+        }
+        drop(refused);
+        while let Some(key) = self.publishing.working().full.pop() {
+            let bytes = self.catalog.session(key).queue.stored_bytes();
+            let bytes_before = bytes.saturating_sub(stored_bytes);
+            self.handle_overflow(key, bytes_before, source, context);
+        }
+    }
+
+    /// Appends a message to the log for the durable sessions of its route, and as its topic's
+    /// retained one.
+    fn store(
+        &mut self,
+        vhost: VhostId,
+        route: Ticket,
+        arrival: &Arrival<'_>,
+        context: &Context<'_>,
+    ) -> Stored {
+        let Arrival { message, received, origin, keep, .. } = *arrival;
+        self.choose_targets(vhost, route, arrival);
+        let topic = message.topic.as_str();
+        let mut new = NewMessage {
+            vhost: vhost.0,
+            qos: message.qos as u8,
+            retain: keep && !message.payload.is_empty(),
+            time_ms: self.time_ms(context.now_ms),
+            topic,
+            payload: message.payload,
+            received,
+            origin,
+        };
+        let bytes_max = self.quotas.get(vhost).retained_bytes_max;
+        if new.retain && !self.catalog.may_retain(&new, bytes_max) {
+            self.count_retained_refused(topic);
+            new.retain = false;
+        }
+        // [MQTT-3.3.1-10]
+        let clears = keep && message.payload.is_empty();
+        // Before it is noted that the message came: when it comes again after a crash, that note is
+        // all that is looked at.
+        let is_cleared = clears && self.catalog.clear_retained(vhost.0, topic, &mut self.logs);
+        let working = self.publishing.working();
+        if new.retain || !working.targets().is_empty() {
+            let stored = self.catalog.store(&new, working.targets(), &mut self.logs);
+            working.clear_targets();
+            self.meters.count_stored();
+            return Stored { is_logged: true, bytes: stored.bytes.into() };
+        }
+        if clears && let Some(origin) = origin {
+            // Should it come again, it must not clear what came after it.
+            self.catalog.note_origin(origin, &mut self.logs);
+            return Stored { is_logged: true, bytes: 0 };
+        }
+        Stored { is_logged: is_cleared, bytes: 0 }
+    }
+
+    /// Finds the sessions of a route that a message is to be stored for, and those that are full
+    /// and do not take it.
+    fn choose_targets(&mut self, vhost: VhostId, route: Ticket, arrival: &Arrival<'_>) {
+        let message = arrival.message;
+        let route = self.exchanges.get(vhost, route);
+        let queued_bytes_max = self.quotas.get(vhost).queued_bytes_max;
+        let mut queued_bytes = self.catalog.totals(vhost.0).queued_bytes;
+        for target in &route.targets {
+            let qos = message.qos.min(target.granted);
+            if !target.durable || qos == QoS::AtMostOnce {
+                continue;
+            }
+            let session = &mut self.catalog.session_mut(target.session);
+            if self.full_sessions.refuses(session, queued_bytes, queued_bytes_max) {
+                self.delivery.drop_newest(session, &mut self.notices);
+                self.publishing.working().refused.push(target.session);
+                continue;
+            }
+            let exactly_once = qos == QoS::ExactlyOnce;
+            let target = Target { session: target.session, retain: false, exactly_once };
+            self.publishing.working().add_target(target);
+            queued_bytes += message.bytes() as u64;
+        }
+    }
+
+    /// Notes that a message was not retained.
+    fn count_retained_refused(&mut self, topic: &str) {
+        self.stats.retained_refused_full += 1;
+        if self.stats.retained_refused_full.is_power_of_two() {
+            let count = self.stats.retained_refused_full;
+            let topic = Shown(topic);
+            warn!(
+                "{topic}: not retained: as much is retained as may be (--retained-max-count, \
+                 --retained-max-bytes, max-retained-bytes of its vhost); {count} on this shard"
+            );
+        }
+    }
+}

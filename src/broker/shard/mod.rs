@@ -1,0 +1,433 @@
+//! The hub: one core's share of the broker, as its reactor drives it.
+//!
+//! It owns a room each and the store, and nothing of what they keep: it dispatches. Each packet has
+//! a handler here that reads from top to bottom as the story in the crate's documentation; handlers
+//! lend the rooms to each other.
+//!
+//! | file | what |
+//! |---|---|
+//! | `connect`, `close` | CONNECT, and the session it finds; ends of connections, wills |
+//! | `publish`, `fan_out` | PUBLISH and PUBREL from clients; who gets a message |
+//! | `answers` | PUBACK, PUBREC, PUBCOMP; sending what waits in a session |
+//! | `replies` | replies to clients, at once or when they may leave |
+//! | `subscribe`, `retained` | SUBSCRIBE and UNSUBSCRIBE; retained messages for them |
+//! | `sessions` | ends of sessions: unbound, expired, deleted |
+//! | `pressure` | full outputs and sessions: publishers that wait and go on |
+//! | `disk` | what the disk is asked for; what waits for it |
+//! | `peers` | messages of other shards |
+//! | `rules`, `review` | a new policy, and what it means for the sessions there are |
+//! | `timers` | silence, keep alive; what is due |
+//! | `report`, `inspect` | figures; answers to an operator's asks |
+
+mod answers;
+mod close;
+mod connect;
+mod disk;
+mod fan_out;
+mod inspect;
+mod peers;
+mod pressure;
+mod publish;
+mod replies;
+mod report;
+mod retained;
+mod review;
+mod rules;
+mod sessions;
+mod subscribe;
+mod timers;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::access::Policy;
+use crate::chunk::{Batch, ChunkPool};
+use crate::mqtt::{AckKind, Connect, ConnectReturn, DecodeError, Foreign, Packet, Version};
+use crate::store::{Catalog, Hashing, Logs, Store};
+
+use super::absences::Absences;
+use super::admission::{Admission, Inquiry};
+use super::connection::{Answer, Connections, Phase, Secured};
+use super::delivery::Delivery;
+use super::exchange::Exchanges;
+use super::full_sessions::FullSessions;
+use super::meters::Meters;
+use super::names::{
+    Caller, CloseReason, ConnId, Context, Event, Flow, Options, ShardId, Stats, VhostId, Why,
+    placement,
+};
+use super::notices::Notices;
+use super::output::Outputs;
+use super::publish::Publishing;
+use super::quota::Quotas;
+use super::read_gate::{Pause, ReadGates};
+use super::replies::Replies;
+use super::retained::RetainedDelivery;
+use super::storage::Storage;
+
+/// See the module.
+pub struct Shard {
+    options: Options,
+    time_base: TimeBase,
+    connections: Connections,
+    gates: ReadGates,
+    meters: Meters,
+    outputs: Outputs,
+    replies: Replies,
+    admission: Admission,
+    exchanges: Exchanges,
+    quotas: Quotas,
+    notices: Notices,
+    publishing: Publishing,
+    delivery: Delivery,
+    full_sessions: FullSessions,
+    absences: Absences,
+    storage: Storage,
+    retained: RetainedDelivery,
+    catalog: Catalog,
+    logs: Logs,
+    /// Packets handled.
+    packets: u64,
+    /// Counts client ids made here.
+    made_ids: u64,
+    stats: Stats,
+}
+
+/// What deliveries need of others.
+macro_rules! lent {
+    ($shard:ident) => {
+        &mut super::super::delivery::Lent {
+            logs: &mut $shard.logs,
+            outputs: &mut $shard.outputs,
+            gates: &mut $shard.gates,
+            notices: &mut $shard.notices,
+        }
+    };
+}
+
+use lent;
+
+/// One moment on the log's time line and on the clock of [`Context`].
+#[derive(Clone, Copy, Debug)]
+struct TimeBase {
+    time_ms: u64,
+    now_ms: u64,
+}
+
+impl Shard {
+    /// A shard without connections, with the sessions and retained messages of its store.
+    /// [`Shard::restore_bindings`] follows.
+    pub fn new(options: Options, store: Store) -> Self {
+        let Store { mut catalog, mut logs, housekeeping } = store;
+        catalog.begin_time(&mut logs);
+        Self {
+            time_base: TimeBase { time_ms: catalog.timeline.start_ms(), now_ms: options.start_ms },
+            connections: Connections::default(),
+            gates: ReadGates::default(),
+            meters: Meters::default(),
+            outputs: Outputs::new(&options),
+            replies: Replies::default(),
+            admission: Admission::open(),
+            exchanges: Exchanges::new(Hashing::with_seed(options.seed)),
+            quotas: Quotas::default(),
+            notices: Notices::new(options.log_connections),
+            publishing: Publishing::default(),
+            delivery: Delivery::new(&options),
+            full_sessions: FullSessions::new(&options),
+            absences: Absences::new(&options),
+            storage: Storage::new(&options, housekeeping),
+            retained: RetainedDelivery::default(),
+            catalog,
+            logs,
+            packets: 0,
+            made_ids: 0,
+            stats: Stats::default(),
+            options,
+        }
+        .with_vhost(super::names::DEFAULT_VHOST)
+    }
+
+    fn with_vhost(mut self, vhost: VhostId) -> Self {
+        self.introduce(vhost);
+        self
+    }
+
+    /// The same with an access policy, and the names of all vhosts that have a number: what is
+    /// stored in others belongs to no vhost, and goes.
+    #[must_use]
+    pub fn with_policy<'a>(
+        mut self,
+        policy: Arc<Policy>,
+        vhosts: impl Iterator<Item = (u16, &'a str)>,
+    ) -> Self {
+        vhosts.for_each(|(number, name)| self.set_name(VhostId(number), name));
+        self.quotas.set(&policy, self.options.shards);
+        self.admission.set_policy(policy);
+        self
+    }
+
+    /// A link was accepted, or came from another shard.
+    pub fn open(&mut self, conn: ConnId, caller: Caller, now_ms: u64) {
+        self.connections.open(conn, caller);
+        self.gates.open(conn, now_ms);
+        self.outputs.open(conn);
+        self.replies.open(conn);
+        self.exchanges.open(conn);
+        self.delivery.open(conn);
+    }
+
+    /// Forgets a connection whose link is gone.
+    pub fn remove(&mut self, conn: ConnId) {
+        self.connections.remove(conn);
+        self.gates.remove(conn);
+        self.outputs.remove(conn);
+        self.replies.remove(conn);
+        self.exchanges.remove(conn);
+        self.delivery.remove(conn);
+        self.retained.end(conn);
+    }
+
+    /// Notes that a link's certificate was verified, and the user it names.
+    pub fn certify(&mut self, conn: ConnId, user: Option<&str>) {
+        if let Some(greeting) = self.connections.greeting_mut(conn) {
+            greeting.certify(user);
+        }
+    }
+
+    /// Whether it is not known yet how TLS has secured a link that sends CONNECT.
+    pub fn wants_secured(&mut self, conn: ConnId) -> bool {
+        self.connections.greeting(conn).is_some_and(|greeting| greeting.secured().is_none())
+    }
+
+    /// Notes how TLS has secured it.
+    pub fn note_secured(&mut self, conn: ConnId, secured: Secured) {
+        if let Some(greeting) = self.connections.greeting_mut(conn) {
+            greeting.note_secured(secured);
+        }
+    }
+
+    /// Notes where a link's client really is: a proxy that is trusted has said so.
+    pub fn relocate(&mut self, conn: ConnId, address: Option<IpAddr>, port: u16) {
+        if let Some(greeting) = self.connections.greeting_mut(conn) {
+            greeting.relocate(address, port);
+        }
+    }
+
+    /// Where a client's session lives: the shard its link must be on.
+    /// One that asks for a vhost that is not there is at home anywhere.
+    pub fn home_of(&self, conn: ConnId, connect: &Connect<'_>) -> ShardId {
+        let Options { shard, shards, .. } = self.options;
+        if connect.client_id.is_empty() {
+            return shard;
+        }
+        let greeting = self.connections.greeting(conn);
+        match greeting.and_then(|greeting| self.admission.vhost_of(greeting, connect)) {
+            Some(vhost) => {
+                placement::home_of(self.exchanges.name(vhost), connect.client_id, shards)
+            }
+            None => shard,
+        }
+    }
+
+    /// Handles a packet.
+    pub fn handle_packet(
+        &mut self,
+        conn: ConnId,
+        packet: &Packet<'_>,
+        context: &mut Context<'_>,
+    ) -> Flow {
+        let is_request =
+            matches!(packet, Packet::Pubrel(_) | Packet::Subscribe(_) | Packet::Unsubscribe(_));
+        if is_request && !self.is_greeting(conn) && self.waits_for_log(conn) {
+            return Flow::Wait;
+        }
+        let Some(phase) = self.connections.phase(conn) else {
+            return Flow::Stop;
+        };
+        self.gates.note_alive(conn, context.now_ms);
+        self.packets += 1;
+        match (phase, packet) {
+            (Phase::Open(_), Packet::Publish(publish)) => {
+                if self.handle_publish(conn, publish, context) == Flow::Wait {
+                    return Flow::Wait;
+                }
+            }
+            (Phase::Open(_), Packet::Puback(ack)) => {
+                self.handle_answer(conn, ack.packet_id, AckKind::Puback, context);
+            }
+            (Phase::Open(_), Packet::Pubrec(ack)) => {
+                self.handle_answer(conn, ack.packet_id, AckKind::Pubrec, context);
+            }
+            (Phase::Open(_), Packet::Pubcomp(ack)) => {
+                self.handle_answer(conn, ack.packet_id, AckKind::Pubcomp, context);
+            }
+            (Phase::Open(_), Packet::Pubrel(ack)) => {
+                self.handle_pubrel(conn, ack.packet_id, context);
+            }
+            (Phase::Open(_), Packet::Subscribe(subscribe)) => {
+                self.handle_subscribe(conn, subscribe, context);
+            }
+            (Phase::Open(_), Packet::Unsubscribe(unsubscribe)) => {
+                self.handle_unsubscribe(conn, unsubscribe, context);
+            }
+            // [MQTT-3.12.4-1]
+            (Phase::Open(_), Packet::Pingreq) => self.outputs.reply(conn, &[0xd0, 0]),
+            (Phase::Open(_), Packet::Disconnect(_)) => {
+                self.close(conn, CloseReason::Disconnected, context);
+            }
+            (Phase::Open(_), Packet::Connect(_)) => {
+                self.close(conn, CloseReason::SecondConnect, context);
+            }
+            (Phase::Open(_), _) => self.close(conn, CloseReason::Unexpected, context),
+            (Phase::Greeting(_), Packet::Connect(connect)) => {
+                if self.handle_connect(conn, connect, context) == Flow::Wait {
+                    return Flow::Wait;
+                }
+            }
+            (Phase::Greeting(_), _) => self.close(conn, CloseReason::NoConnect, context),
+            (Phase::Closed, _) => {}
+        }
+        self.pause_if_output_full(conn);
+        self.flow(conn)
+    }
+
+    /// Handles bytes that are no packet: they end the connection [MQTT-4.8.0-1].
+    #[cold]
+    pub fn handle_fault(&mut self, conn: ConnId, error: DecodeError, context: &mut Context<'_>) {
+        if error == DecodeError::UnacceptableVersion && self.is_greeting(conn) {
+            // [MQTT-3.1.2-2]
+            let caller = self.connections.caller(conn);
+            self.notices.refused_for(Why::Version);
+            self.refuse(conn, ConnectReturn::UnacceptableVersion, context);
+            self.notices.refused(caller, None, context.now_ms);
+        } else {
+            self.close(conn, CloseReason::Malformed(error), context);
+        }
+    }
+
+    /// TLS has ended a link, for its certificate perhaps; `foreign`: what it began with instead.
+    pub fn tell_tls_fault(
+        &mut self,
+        caller: Caller,
+        fault: (&dyn std::fmt::Display, bool),
+        foreign: Option<Foreign>,
+        now_ms: u64,
+    ) {
+        self.notices.tls_fault(caller, fault, foreign, now_ms);
+    }
+
+    /// The next password to verify; [`Shard::handle_verified`] follows.
+    pub fn next_inquiry(&mut self) -> Option<Inquiry> {
+        self.admission.next_inquiry()
+    }
+
+    /// An inquiry was answered: its connection goes on, if it is still there.
+    pub fn handle_verified(&mut self, conn: ConnId, answer: Answer) {
+        let greeting = self.connections.greeting_mut(conn);
+        if greeting.is_some_and(|greeting| greeting.answer(answer)) {
+            log::debug!("link {}: password: {answer:?}", conn.slot);
+            self.admission.count_answer(answer);
+            // The time of its CONNECT goes on: whatever `now_ms` is does not matter.
+            self.gates.resume(conn, Pause::Password, 0);
+        }
+    }
+
+    /// Whether the connection's packets may be handed over now.
+    #[inline]
+    pub fn flow(&self, conn: ConnId) -> Flow {
+        match self.connections.phase(conn) {
+            None | Some(Phase::Closed) => Flow::Stop,
+            Some(_) if self.gates.is_open(conn, || self.has_to_acknowledge(conn)) => Flow::Continue,
+            Some(_) => Flow::Pause,
+        }
+    }
+
+    /// Work done so far: packets handled and copies delivered.
+    #[inline]
+    pub fn work(&self) -> u64 {
+        self.packets + self.outputs.stats().publishes_out
+    }
+
+    /// Clients that are connected here.
+    pub fn clients(&self) -> usize {
+        self.connections.clients()
+    }
+
+    /// Notes that the connection was not read from until now: that it was silent is not its
+    /// client's doing.
+    pub fn forgive_silence(&mut self, conn: ConnId, now_ms: u64) {
+        self.gates.note_alive(conn, now_ms);
+    }
+
+    /// Whether the connection has not been accepted yet.
+    pub fn is_greeting(&self, conn: ConnId) -> bool {
+        self.connections.greeting(conn).is_some()
+    }
+
+    /// The version the connection speaks, once it is open.
+    pub fn version(&self, conn: ConnId) -> Option<Version> {
+        self.connections.client(conn).map(|open| open.version)
+    }
+
+    /// The next connection with output to send.
+    pub fn next_dirty(&mut self) -> Option<ConnId> {
+        self.outputs.next_dirty()
+    }
+
+    /// Takes what a connection has to say; empty if nothing. `spare` is an empty batch for reuse.
+    pub fn take_output(&mut self, conn: ConnId, spare: Batch) -> Batch {
+        self.outputs.take(conn, spare)
+    }
+
+    /// Whether a connection has something to say.
+    pub fn has_output(&self, conn: ConnId) -> bool {
+        self.outputs.is_waiting(conn)
+    }
+
+    /// Free memory for output.
+    pub fn pool(&mut self) -> &mut ChunkPool {
+        self.outputs.pool()
+    }
+
+    /// The next thing to do.
+    pub fn next_event(&mut self, context: &mut Context<'_>) -> Option<Event> {
+        // Publishers go on one at a time: each may fill again what the next waits for.
+        self.relieve_next(context);
+        self.gates.next_event()
+    }
+
+    /// Gives memory back that connections and sessions which are gone have had, in a time bounded
+    /// by `slots_max`: how many of them one call looks at. Whether there is more.
+    pub fn reclaim(&mut self, slots_max: usize) -> bool {
+        self.publishing.reclaim();
+        self.logs.disk.reclaim();
+        let more = [
+            self.connections.reclaim(slots_max),
+            self.gates.reclaim(slots_max),
+            self.outputs.reclaim(slots_max),
+            self.replies.reclaim(slots_max),
+            self.delivery.reclaim(slots_max),
+            self.exchanges.reclaim(slots_max),
+            self.catalog.reclaim(slots_max),
+        ];
+        more.contains(&true)
+    }
+
+    /// The time of the log's time line.
+    fn time_ms(&self, now_ms: u64) -> u64 {
+        let TimeBase { time_ms, now_ms: base_ms } = self.time_base;
+        time_ms + now_ms.saturating_sub(base_ms)
+    }
+
+    /// Notes that there is a vhost: another shard may know of it first.
+    fn introduce(&mut self, vhost: VhostId) {
+        self.exchanges.introduce(vhost);
+        self.quotas.introduce(vhost);
+    }
+
+    /// Notes the name of a vhost.
+    fn set_name(&mut self, vhost: VhostId, name: &str) {
+        self.exchanges.set_name(vhost, name);
+        self.quotas.introduce(vhost);
+    }
+}

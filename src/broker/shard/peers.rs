@@ -1,0 +1,90 @@
+//! Messages of other shards.
+
+use crate::mqtt::{TopicFilter, TopicName};
+use crate::store::Origin;
+
+use super::super::names::{Context, ShardId, ShardSet, VhostId};
+use super::super::output::{Message, Source};
+use super::super::peer::{PeerMessage, PeerPublish};
+use super::super::publish::Arrival;
+use super::super::read_gate::Pause;
+use super::Shard;
+
+impl Shard {
+    /// Handles a message of another shard; whether that shard may wait for it to be handled.
+    pub fn handle_peer(&mut self, from: ShardId, record: &[u8], context: &mut Context<'_>) -> bool {
+        let (vhost, message) = PeerMessage::read(record);
+        self.introduce(vhost);
+        let awaited = message.is_awaited();
+        let now_ms = context.now_ms;
+        match message {
+            PeerMessage::Publish(publish) => {
+                self.handle_peer_publish(from, vhost, &publish, context);
+            }
+            PeerMessage::Interested { filter } => self.set_interest(vhost, filter, from, true),
+            PeerMessage::NotInterested { filter } => self.set_interest(vhost, filter, from, false),
+            PeerMessage::Hold { conn } => {
+                self.gates.pause(conn, Pause::FullOutput);
+            }
+            PeerMessage::Release { conn } => {
+                self.gates.resume(conn, Pause::FullOutput, now_ms);
+            }
+            PeerMessage::Block { conn } => self.pause_for_full_session(conn),
+            PeerMessage::Unblock { conn } => self.resume_for_full_session(conn, context),
+            PeerMessage::Short => self.set_peer_short(from, true, now_ms),
+            PeerMessage::Ample => self.set_peer_short(from, false, now_ms),
+            PeerMessage::Freed { serial, packet_id } => {
+                let origin = Origin { shard: from.0, serial, packet_id };
+                self.catalog.free_origin(origin, &mut self.logs);
+            }
+            PeerMessage::Ask(ask) => self.handle_ask(from, vhost, &ask, context),
+            PeerMessage::Vouch { replay, keeper } => {
+                let vouched = PeerMessage::Vouched { replay, asker: from };
+                vouched.send(vhost, ShardSet::of(keeper), context.peers);
+            }
+            PeerMessage::Vouched { replay, asker } => {
+                self.handle_vouched(asker, replay, context);
+            }
+            PeerMessage::Answer { replay, topic, payload, qos } => {
+                let topic = TopicName::parse(topic).expect("a peer sends topics it has checked");
+                let message = Message { topic, payload, qos, retain: true };
+                self.handle_answered(replay, &message, context);
+            }
+            PeerMessage::AnswerEnd { replay, after } => {
+                self.handle_answer_end(replay, after, context);
+            }
+        }
+        awaited
+    }
+
+    fn set_interest(&mut self, vhost: VhostId, filter: &str, shard: ShardId, has: bool) {
+        let filter = TopicFilter::parse(filter).expect("a peer sends filters it has checked");
+        self.exchanges.set_interest(vhost, filter, shard, has);
+    }
+
+    fn set_peer_short(&mut self, shard: ShardId, short: bool, now_ms: u64) {
+        self.storage.shortage_mut().set_peer_short(shard, short, &mut self.gates, now_ms);
+    }
+
+    fn handle_peer_publish(
+        &mut self,
+        from: ShardId,
+        vhost: VhostId,
+        publish: &PeerPublish<'_>,
+        context: &mut Context<'_>,
+    ) {
+        let topic = TopicName::parse(publish.topic).expect("a peer sends topics it has checked");
+        let PeerPublish { payload, qos, retain, keep, .. } = *publish;
+        let origin =
+            publish.origin.map(|(serial, packet_id)| Origin { shard: from.0, serial, packet_id });
+        // A keeper delivers in any case: its subscriber may be so new that the publisher's shard
+        // did not know of it, and the replay for it may have found the value before.
+        if publish.deliver || keep {
+            let route = self.route(vhost, topic);
+            let source = publish.source.map_or(Source::Nobody, |conn| Source::There(from, conn));
+            let message = Message { topic, payload, qos, retain };
+            let arrival = Arrival { origin, keep, ..Arrival::of(message, source) };
+            self.publish_on(vhost, route, arrival, context);
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Outputs and sessions that are full: publishers that wait for them, and go on.
+
+use crate::limits::{CHOKE_FACTOR, PROMISED_MAX};
+use crate::store::{Catalog, SessionKey};
+
+use super::super::connection::Connections;
+use super::super::full_sessions::OnFull;
+use super::super::names::{ConnId, Context, DEFAULT_VHOST, ShardId, ShardSet, VhostId};
+use super::super::output::{Outputs, Source};
+use super::super::peer::PeerMessage;
+use super::super::read_gate::Pause;
+use super::{Shard, lent};
+
+impl Shard {
+    /// Stops reading from a connection that asks and does not take the answers, or asks on where
+    /// none can be given.
+    #[inline]
+    pub(super) fn pause_if_output_full(&mut self, conn: ConnId) {
+        let max = self.options.outgoing_bytes_max * CHOKE_FACTOR;
+        if self.outputs.bytes(conn) >= max || self.replies.promised(conn) >= PROMISED_MAX {
+            self.gates.pause(conn, Pause::OwnOutput);
+        }
+    }
+
+    /// A client has taken some of its output: reads from it again if that is why it was not.
+    pub(super) fn resume_if_output_taken(&mut self, conn: ConnId, context: &mut Context<'_>) {
+        if !self.gates.is_paused_by(conn, Pause::OwnOutput) {
+            return;
+        }
+        // It is not read from: that it takes its answers shows that it lives.
+        self.gates.note_alive(conn, context.now_ms);
+        let is_taken = self.outputs.bytes(conn) <= self.options.outgoing_bytes_max;
+        if is_taken && self.replies.promised(conn) <= PROMISED_MAX / 2 {
+            self.gates.resume(conn, Pause::OwnOutput, context.now_ms);
+        }
+    }
+
+    /// Puts a connection whose output may be low again on the list of those to relieve.
+    pub(super) fn relieve(&mut self, conn: ConnId) {
+        if is_low(conn, &self.outputs, &self.connections, &self.catalog) {
+            self.outputs.relieve(conn);
+        }
+    }
+
+    /// Lets the next publisher go on that waits for an output that is low.
+    pub(super) fn relieve_next(&mut self, context: &mut Context<'_>) {
+        let (connections, catalog) = (&self.connections, &self.catalog);
+        let is_low = |outputs: &Outputs, conn| is_low(conn, outputs, connections, catalog);
+        self.outputs.relieve_next(is_low, &mut self.gates, context);
+    }
+
+    /// A session, or its vhost, has more waiting than it may; before the last message there waited
+    /// `bytes_before` in the session.
+    pub(super) fn handle_overflow(
+        &mut self,
+        key: SessionKey,
+        bytes_before: u64,
+        source: Source,
+        context: &mut Context<'_>,
+    ) {
+        match self.full_sessions.on_full(key, source.publisher(self.options.shard)) {
+            OnFull::RefuseNext => {}
+            OnFull::Wait((shard, publisher)) => {
+                let vhost = self.catalog.session(key).vhost;
+                let queued_bytes = self.catalog.totals(vhost).queued_bytes;
+                self.quotas.note_awaited(VhostId(vhost), queued_bytes);
+                self.block(shard, publisher, context);
+            }
+            OnFull::DropOldest => {
+                let session = &mut self.catalog.session_mut(key);
+                let (quotas, delivery) = (&self.quotas, &mut self.delivery);
+                self.full_sessions.drop_oldest(
+                    session,
+                    bytes_before,
+                    quotas,
+                    delivery,
+                    lent!(self),
+                );
+            }
+        }
+    }
+
+    /// Has a publisher wait until a session has room.
+    fn block(&mut self, shard: ShardId, publisher: ConnId, context: &mut Context<'_>) {
+        if shard == self.options.shard {
+            self.pause_for_full_session(publisher);
+        } else {
+            let message = PeerMessage::Block { conn: publisher };
+            message.send(DEFAULT_VHOST, ShardSet::of(shard), context.peers);
+        }
+    }
+
+    /// A session that this publisher feeds is full, here or on another shard.
+    pub(super) fn pause_for_full_session(&mut self, publisher: ConnId) {
+        if self.gates.pause(publisher, Pause::FullSession) {
+            self.replies.withhold(publisher);
+        }
+    }
+
+    /// A session that this publisher waited for has room, or is gone.
+    pub(super) fn resume_for_full_session(&mut self, conn: ConnId, context: &mut Context<'_>) {
+        if self.gates.resume(conn, Pause::FullSession, context.now_ms) {
+            for reply in self.replies.take_withheld(conn) {
+                self.keep_promise(conn, &reply, context);
+            }
+            self.go_on_closing(conn);
+        }
+    }
+
+    /// Lets those go on who wait for a session, if it has room again or is gone.
+    pub(super) fn relieve_session(&mut self, key: SessionKey, context: &mut Context<'_>) {
+        let relieved = self.full_sessions.relieve(key, &self.catalog, &mut self.quotas);
+        for (shard, publisher) in relieved {
+            if shard == self.options.shard {
+                self.resume_for_full_session(publisher, context);
+            } else {
+                let message = PeerMessage::Unblock { conn: publisher };
+                message.send(DEFAULT_VHOST, ShardSet::of(shard), context.peers);
+            }
+        }
+    }
+
+    /// What waits in a session has become less: lets those go on who wait for it, or for its vhost.
+    pub(super) fn relieve_waiting(&mut self, key: SessionKey, context: &mut Context<'_>) {
+        if self.full_sessions.is_awaited() {
+            self.relieve_session(key, context);
+            let vhost = VhostId(self.catalog.session(key).vhost);
+            self.relieve_vhost(vhost, context);
+        }
+    }
+
+    /// Lets those go on who wait for sessions of a vhost, if it has room again.
+    pub(super) fn relieve_vhost(&mut self, vhost: VhostId, context: &mut Context<'_>) {
+        let queued_bytes = self.catalog.totals(vhost.0).queued_bytes;
+        if !self.quotas.take_relieved(vhost, queued_bytes) {
+            return;
+        }
+        let sessions = self.catalog.sessions();
+        let is_of_vhost = |key: &SessionKey| {
+            sessions.try_get(*key).is_some_and(|session| session.vhost == vhost.0)
+        };
+        let keys: Vec<SessionKey> = self.full_sessions.sessions().filter(is_of_vhost).collect();
+        keys.into_iter().for_each(|key| self.relieve_session(key, context));
+    }
+
+    /// The same in all vhosts: their quotas have changed.
+    pub(super) fn relieve_vhosts(&mut self, context: &mut Context<'_>) {
+        let vhosts: Vec<VhostId> = self.exchanges.vhosts().map(|(vhost, _)| vhost).collect();
+        vhosts.into_iter().for_each(|vhost| self.relieve_vhost(vhost, context));
+    }
+}
+
+/// Whether a connection's output was full, and is low again, as is what waits in its session.
+fn is_low(conn: ConnId, outputs: &Outputs, connections: &Connections, catalog: &Catalog) -> bool {
+    if !outputs.is_held_up(conn) || !outputs.is_low(conn) {
+        return false;
+    }
+    let Some(key) = connections.session(conn) else { return false };
+    let queue = &catalog.session(key).queue;
+    queue.waiting() == 0 || queue.stored_bytes() <= outputs.bytes_max() as u64 / 2
+}

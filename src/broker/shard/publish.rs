@@ -1,0 +1,290 @@
+//! PUBLISH from clients, and PUBREL (3.3, 3.6).
+
+use log::debug;
+
+use crate::mqtt::{PacketId, Publish, QoS, TopicName};
+use crate::store::{Origin, SessionKey};
+
+use super::super::connection::Open;
+use super::super::exchange::Ticket;
+use super::super::names::{
+    CloseReason, ConnId, Context, DEFAULT_VHOST, Flow, OnDenied, Options, ShardSet, VhostId,
+    placement,
+};
+use super::super::output::{Message, Source};
+use super::super::peer::PeerMessage;
+use super::super::publish::Arrival;
+use super::super::replies::{Reply, Wait};
+use super::super::storage::Wanted;
+use super::Shard;
+
+/// Where a client's message goes.
+#[derive(Clone, Copy)]
+struct Passage {
+    vhost: VhostId,
+    session: SessionKey,
+    route: Ticket,
+    /// It may not be published.
+    denied: bool,
+}
+
+impl Shard {
+    /// Handles a PUBLISH, unless it must wait for the disk: then it is to come again.
+    #[inline]
+    pub(super) fn handle_publish(
+        &mut self,
+        conn: ConnId,
+        publish: &Publish<'_>,
+        context: &mut Context<'_>,
+    ) -> Flow {
+        let Some(passage) = self.passage_of(conn, publish.topic) else {
+            return Flow::Stop;
+        };
+        if passage.denied {
+            return self.deny_publish(conn, passage, publish, context);
+        }
+        if self.waits_for_disk(conn, passage, publish)
+            // That it came is noted, whether or not it has a subscriber.
+            || publish.qos == QoS::ExactlyOnce && self.waits_for_log(conn)
+        {
+            return Flow::Wait;
+        }
+        let vhost = passage.vhost;
+        self.stats.publishes_in += 1;
+        self.quotas.counts_mut(vhost).publishes_in += 1;
+        let vhost_rate = self.quotas.get(vhost).publish_rate;
+        if self.options.publish_rate.is_limited() || vhost_rate.is_limited() {
+            self.meter(conn, vhost, publish, context.now_ms);
+        }
+        let message = Message {
+            topic: publish.topic,
+            payload: publish.payload,
+            qos: publish.qos,
+            retain: publish.retain,
+        };
+        let arrival = Arrival::of(message, Source::Here(conn));
+        match (publish.qos, publish.packet_id) {
+            (QoS::ExactlyOnce, Some(packet_id)) => {
+                self.publish_once(conn, packet_id, passage, arrival, context);
+            }
+            (_, packet_id) => {
+                let wait = self.publish(vhost, passage.route, arrival, context);
+                if let Some(packet_id) = packet_id {
+                    // [MQTT-3.3.4-1] The answer promises that whoever must have the message has it.
+                    self.promise(conn, Reply::Puback(packet_id), wait);
+                }
+            }
+        }
+        Flow::Continue
+    }
+
+    /// The vhost and route of what a connection publishes; `None` if it is not open.
+    #[inline]
+    fn passage_of(&mut self, conn: ConnId, topic: TopicName<'_>) -> Option<Passage> {
+        let &Open { vhost, session, .. } = self.connections.client(conn)?;
+        let last = self.exchanges.last_route(conn, vhost, topic);
+        let (route, denied) =
+            last.unwrap_or_else(|| self.find_passage(conn, vhost, session, topic));
+        Some(Passage { vhost, session, route, denied })
+    }
+
+    fn find_passage(
+        &mut self,
+        conn: ConnId,
+        vhost: VhostId,
+        session: SessionKey,
+        topic: TopicName<'_>,
+    ) -> (Ticket, bool) {
+        let route = self.route(vhost, topic);
+        let session = self.catalog.session(session);
+        let levels_max = self.options.topic_levels_max;
+        let denied = !self.admission.may_publish(session, topic, levels_max);
+        self.exchanges.note_last(conn, topic, route, denied);
+        (route, denied)
+    }
+
+    /// Handles a PUBLISH that its client may not send: it is acknowledged, and goes nowhere
+    /// [MQTT-3.3.5-2], or ends the connection.
+    #[cold]
+    fn deny_publish(
+        &mut self,
+        conn: ConnId,
+        passage: Passage,
+        publish: &Publish<'_>,
+        context: &mut Context<'_>,
+    ) -> Flow {
+        self.count_denied_publish(passage.session, publish.topic);
+        if self.options.on_denied == OnDenied::Disconnect {
+            self.close(conn, CloseReason::Denied, context);
+            return Flow::Stop;
+        }
+        if let Some(packet_id) = publish.packet_id {
+            let reply = match publish.qos {
+                QoS::ExactlyOnce => Reply::Pubrec(packet_id),
+                _ => Reply::Puback(packet_id),
+            };
+            self.promise(conn, reply, Wait::default());
+        }
+        Flow::Continue
+    }
+
+    /// Counts a message that a session's client may not publish, and logs it.
+    pub(super) fn count_denied_publish(&mut self, key: SessionKey, topic: TopicName<'_>) {
+        let session = self.catalog.session(key);
+        self.stats.publishes_denied += 1;
+        self.quotas.counts_mut(VhostId(session.vhost)).publishes_denied += 1;
+        let levels_max = self.options.topic_levels_max;
+        self.notices.denied_publish((key, &session.client_id), topic, levels_max);
+    }
+
+    /// Whether a message must wait for a disk, here or on another shard. Then its publisher goes on
+    /// later.
+    #[inline]
+    fn waits_for_disk(&mut self, conn: ConnId, passage: Passage, publish: &Publish<'_>) -> bool {
+        let bytes = publish.topic.as_str().len() + publish.payload.len();
+        !self.storage.shortage().has_room_for(bytes, &self.logs.disk)
+            && self.may_wait_for_disk(conn, passage, publish, bytes)
+    }
+
+    #[cold]
+    fn may_wait_for_disk(
+        &mut self,
+        conn: ConnId,
+        passage: Passage,
+        publish: &Publish<'_>,
+        bytes: usize,
+    ) -> bool {
+        let Options { shard, shards, .. } = self.options;
+        let route = self.exchanges.get(passage.vhost, passage.route);
+        let is_kept = publish.qos > QoS::AtMostOnce;
+        let mut concerned = if is_kept { route.remote } else { ShardSet::default() };
+        if is_kept && route.stores {
+            concerned.insert(shard);
+        }
+        if publish.retain {
+            let name = self.exchanges.name(passage.vhost);
+            concerned.insert(placement::keeper_of(name, publish.topic.as_str(), shards));
+        }
+        let wanted = Wanted { shards: concerned, bytes, targets: route.targets.len() };
+        let shortage = self.storage.shortage_mut();
+        shortage.holds_up(conn, wanted, &mut self.logs.disk, &mut self.gates)
+    }
+
+    /// Counts a message for the limits of its publisher and of the vhost; a publisher that is too
+    /// fast, or finds what the vhost may publish used up, is not read from for a while.
+    fn meter(&mut self, conn: ConnId, vhost: VhostId, publish: &Publish<'_>, now_ms: u64) {
+        let (rate, bytes) =
+            (self.options.publish_rate, publish.topic.as_str().len() + publish.payload.len());
+        let vhost_ms = self.quotas.note_publish(vhost, bytes, now_ms);
+        if let Some(until_ms) = self.gates.note_publish(conn, rate, bytes, vhost_ms, now_ms) {
+            self.stats.publishers_throttled += 1;
+            debug!("link {}: publishes too fast, paused for {} ms", conn.slot, until_ms - now_ms);
+        }
+    }
+
+    /// Handles a PUBLISH at QoS 2: it is passed on when its identifier comes for the first time
+    /// [MQTT-4.3.3-2].
+    fn publish_once(
+        &mut self,
+        conn: ConnId,
+        packet_id: PacketId,
+        passage: Passage,
+        arrival: Arrival<'_>,
+        context: &mut Context<'_>,
+    ) {
+        let Passage { vhost, session: key, route, .. } = passage;
+        let (id, session) = (packet_id.get(), self.catalog.session(key));
+        let durable = !session.clean;
+        let apart = durable && self.options.shards > 1;
+        let first = !session.has_received(id) && !self.publishing.is_in_transit(key, id);
+        if first {
+            let origin =
+                Origin { shard: self.options.shard.0, serial: session.serial, packet_id: id };
+            let arrival = Arrival {
+                received: (durable && !apart).then_some((key, id)),
+                origin: apart.then_some(origin),
+                ..arrival
+            };
+            let wait = self.publish(vhost, route, arrival, context);
+            if apart {
+                self.publishing.begin_transit(key, id);
+                self.promise(conn, Reply::Receive(packet_id), wait);
+                return;
+            }
+            // Where a message was stored, that was noted with it.
+            self.catalog.receive(key, id, &mut self.logs);
+            let wait = Wait { disk: durable || wait.disk, ..wait };
+            self.promise(conn, Reply::Pubrec(packet_id), wait);
+            return;
+        }
+        // Passed on before, though it may not be everywhere yet.
+        let wait = Wait { peers: self.options.shards > 1, disk: true };
+        // [MQTT-4.6.0-3] PUBRECs keep the order of the PUBLISHes.
+        let reply = if apart { Reply::Receive(packet_id) } else { Reply::Pubrec(packet_id) };
+        self.promise(conn, reply, wait);
+    }
+
+    /// A QoS 2 message is wherever it must be: notes that it came, and answers when that is stored.
+    pub(super) fn note_received(&mut self, conn: ConnId, packet_id: PacketId) {
+        let Some(key) = self.connections.session(conn) else {
+            // Its client has left. This shard remembers the identifier until its PUBREL comes; if
+            // it crashes, the others do, by the message's origin.
+            self.promise(conn, Reply::Pubrec(packet_id), Wait::default());
+            return;
+        };
+        let id = packet_id.get();
+        // A repeated one must not take the identifier again that PUBREL has freed meanwhile.
+        if self.publishing.end_transit(key, id) {
+            self.catalog.receive(key, id, &mut self.logs);
+        }
+        self.promise(conn, Reply::Pubrec(packet_id), Wait::disk_if(true));
+    }
+
+    /// PUBREL: the identifier is free for another message [MQTT-4.3.3-2].
+    pub(super) fn handle_pubrel(
+        &mut self,
+        conn: ConnId,
+        packet_id: PacketId,
+        context: &mut Context<'_>,
+    ) {
+        let mut wait = Wait::default();
+        if let Some(key) = self.connections.session(conn) {
+            let (id, shards) = (packet_id.get(), self.options.shards);
+            self.catalog.free(key, id, &mut self.logs);
+            let session = self.catalog.session(key);
+            wait.disk = !session.clean;
+            if wait.disk && shards > 1 {
+                // Also if it is free here already: this may be the repetition of a PUBREL that all
+                // shards but this one lost in a crash.
+                wait.peers = true;
+                let serial = session.serial;
+                self.publishing.end_transit(key, id);
+                self.free_everywhere(serial, id, context);
+            }
+        }
+        // Also for an identifier that is not known: the PUBCOMP may have been lost.
+        self.promise(conn, Reply::Pubcomp(packet_id), wait);
+    }
+
+    /// A session ends, and with it what its client has not released: no PUBREL is to come.
+    pub(super) fn free_received(&mut self, key: SessionKey, context: &mut Context<'_>) {
+        let session = self.catalog.session(key);
+        if session.clean || self.options.shards == 1 {
+            return;
+        }
+        let serial = session.serial;
+        let ids: Vec<u16> = session.received().chain(self.publishing.in_transit(key)).collect();
+        for id in ids {
+            self.free_everywhere(serial, id, context);
+        }
+    }
+
+    /// The message of this origin is not to come again, to no shard.
+    fn free_everywhere(&mut self, serial: u64, packet_id: u16, context: &mut Context<'_>) {
+        let &Options { shard, shards, .. } = &self.options;
+        let origin = Origin { shard: shard.0, serial, packet_id };
+        self.catalog.free_origin(origin, &mut self.logs);
+        let freed = PeerMessage::Freed { serial, packet_id };
+        freed.send(DEFAULT_VHOST, ShardSet::all_but(shards, shard), context.peers);
+    }
+}

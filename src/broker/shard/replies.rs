@@ -1,0 +1,118 @@
+//! Replies to clients' packets, at once or when they may leave.
+
+use crate::mqtt::{Ack, AckKind, Properties, Suback, Unsuback, Version};
+
+use super::super::names::{ConnId, Context, Peers};
+use super::super::read_gate::Pause;
+use super::super::replies::{Reply, Wait};
+use super::Shard;
+
+impl Shard {
+    /// Replies at once, or when what this turn sent to other shards and to the disk is committed.
+    /// Replies of one connection keep their order [MQTT-4.6.0-2]. Whether it waits.
+    #[inline]
+    pub(super) fn promise(&mut self, conn: ConnId, reply: Reply, wait: Wait) -> bool {
+        let feeds_full = self.gates.is_paused_by(conn, Pause::FullSession);
+        match self.replies.add(conn, reply, wait, feeds_full) {
+            Some(reply) => {
+                if reply.acknowledges() {
+                    self.meters.count_acknowledged();
+                }
+                self.write_reply(conn, &reply);
+                false
+            }
+            None => true,
+        }
+    }
+
+    /// Ends a turn: its replies that wait for other shards wait for the last message to each that
+    /// replies wait for, those that wait for the disk for the end of the log.
+    pub fn seal_promises(&mut self, peers: &dyn Peers) {
+        let log = self.logs.disk.appended();
+        let turn_us = self.meters.turn_us();
+        self.replies.seal(self.options.shards, log, turn_us, |shard| peers.awaited(shard));
+        self.meters.note_appended(log);
+    }
+
+    /// Lets replies go that waited for what is committed by now, here and on other shards.
+    pub fn keep_promises(&mut self, context: &mut Context<'_>) {
+        let log = self.logs.settled();
+        while let Some((mut replies, since_us)) =
+            self.replies.next_kept(log, |shard| context.peers.committed(shard))
+        {
+            let mut acknowledged = 0;
+            for (conn, reply) in replies.drain(..) {
+                acknowledged += u64::from(reply.acknowledges());
+                let feeds_full = self.gates.is_paused_by(conn, Pause::FullSession);
+                if let Some(reply) = self.replies.take(conn, reply, feeds_full) {
+                    self.keep_promise(conn, &reply, context);
+                }
+                self.go_on_closing(conn);
+            }
+            self.meters.note_acknowledged(since_us, acknowledged);
+            self.replies.recycle(replies);
+        }
+        while let Some(conn) = self.delivery.next_committed(self.logs.disk.committed()) {
+            self.make_progress(conn, context);
+        }
+    }
+
+    /// Whether replies may leave that waited.
+    pub fn has_due_promises(&mut self, peers: &dyn Peers) -> bool {
+        let log = self.logs.settled();
+        self.replies.is_due(log, |shard| peers.committed(shard))
+    }
+
+    /// Whether replies wait for other shards or the disk.
+    pub fn has_promises(&self) -> bool {
+        self.replies.is_waiting()
+    }
+
+    /// Whether a connection has replies to come that it was promised: a publisher that leaves right
+    /// behind its message must learn that the broker has it, or it sends it again.
+    pub fn is_owed(&self, conn: ConnId) -> bool {
+        self.replies.is_owed(conn)
+    }
+
+    /// Replies, or does what else was to follow.
+    pub(super) fn keep_promise(&mut self, conn: ConnId, reply: &Reply, context: &mut Context<'_>) {
+        match reply {
+            Reply::Connack => self.greet(conn, context),
+            Reply::Resume => {
+                self.delivery.end_barrier(conn);
+                self.make_progress(conn, context);
+            }
+            _ => self.write_reply(conn, reply),
+        }
+        if matches!(reply, Reply::Suback { replays: true, .. }) {
+            self.release_replay(conn, context);
+        }
+    }
+
+    /// A reply of a connection is there, which may be closed: was it the last?
+    pub(super) fn go_on_closing(&mut self, conn: ConnId) {
+        if self.connections.is_closed(conn) && !self.is_owed(conn) {
+            self.gates.close(conn);
+        }
+    }
+
+    fn write_reply(&mut self, conn: ConnId, reply: &Reply) {
+        let outputs = &mut self.outputs;
+        match reply {
+            Reply::Puback(id) => outputs.reply(conn, &Ack::bytes_v3(AckKind::Puback, *id)),
+            Reply::Pubrec(id) => outputs.reply(conn, &Ack::bytes_v3(AckKind::Pubrec, *id)),
+            Reply::Pubrel(id) => outputs.reply(conn, &Ack::bytes_v3(AckKind::Pubrel, *id)),
+            Reply::Pubcomp(id) => outputs.reply(conn, &Ack::bytes_v3(AckKind::Pubcomp, *id)),
+            Reply::Unsuback(id) => outputs.reply(conn, &Unsuback::bytes_v3(*id)),
+            Reply::Suback { packet_id, codes, .. } => {
+                let properties = Properties::EMPTY;
+                let suback = Suback { packet_id: *packet_id, properties, codes };
+                let mut bytes = Vec::new();
+                suback.encode(Version::V311, &mut bytes);
+                outputs.reply(conn, &bytes);
+            }
+            Reply::Receive(packet_id) => self.note_received(conn, *packet_id),
+            Reply::Connack | Reply::Resume => unreachable!("they wait, and the caller does them"),
+        }
+    }
+}

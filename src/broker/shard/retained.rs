@@ -1,0 +1,272 @@
+//! Retained messages for new subscriptions (3.3.1.3), step by step.
+
+use std::ops::ControlFlow;
+
+use crate::limits::REPLAY_STEPS_MAX;
+use crate::mqtt::{QoS, TopicFilter, TopicName};
+use crate::store::{NewMessage, Retained, ScanEnd, SessionKey, Target};
+
+use super::super::delivery::DeliveryOptions;
+use super::super::names::{ConnId, Context, ShardId, ShardSet, VhostId};
+use super::super::output::{Message, OutboundMessage, Source};
+use super::super::peer::{Ask, PeerMessage, ReplayId};
+use super::super::retained::{PAGE_MESSAGES, Replays, read, visit};
+use super::{Shard, lent};
+
+impl Shard {
+    /// Goes on with the replays that stopped only to let others have their turn.
+    pub fn continue_replays(&mut self, context: &mut Context<'_>) {
+        for conn in self.retained.take_continuing() {
+            self.advance_replay(conn, context);
+        }
+    }
+
+    /// Whether [`Shard::continue_replays`] has something to do.
+    pub fn has_replays(&self) -> bool {
+        self.retained.continuing() > 0
+    }
+
+    /// A SUBACK that was held back has left.
+    pub(super) fn release_replay(&mut self, conn: ConnId, context: &mut Context<'_>) {
+        if let Some(replays) = self.retained.get_mut(conn) {
+            replays.release();
+            self.advance_replay(conn, context);
+        }
+    }
+
+    /// Takes the next steps of a connection's replays, as far as its output allows.
+    pub(super) fn advance_replay(&mut self, conn: ConnId, context: &mut Context<'_>) {
+        let Some(open) = self.connections.client(conn) else { return };
+        let (vhost, key) = (open.vhost, open.session);
+        let Some(mut replays) = self.retained.take(conn) else { return };
+        let mut steps = 0;
+        while replays.may_step() && !self.is_behind(key) {
+            if !replays.has_current() {
+                let (serial, name) = (self.retained.next_serial(), self.exchanges.name(vhost));
+                if !replays.begin_next(serial, name, self.options.shards) {
+                    return;
+                }
+            }
+            if replays.keeper() == Some(self.options.shard) {
+                self.step_here(vhost, key, &mut replays, context);
+            } else {
+                replays.ask(conn, vhost, &self.options, context);
+            }
+            steps += 1;
+            if steps == REPLAY_STEPS_MAX {
+                replays.list();
+            }
+        }
+        self.retained.put(conn, replays);
+    }
+
+    /// A retained message came that another shard was asked for. What was asked for is not dropped,
+    /// however full the output is: it is one page at most.
+    pub(super) fn handle_answered(
+        &mut self,
+        id: ReplayId,
+        message: &Message<'_>,
+        context: &mut Context<'_>,
+    ) {
+        let Some(open) = self.connections.client(id.conn) else { return };
+        let (vhost, key) = (open.vhost, open.session);
+        let Some(replays) = self.retained.get(id.conn) else { return };
+        let Some(granted) = replays.granted(id.serial) else { return };
+        if !replays.has_seen(message.topic.as_str()) && self.may_receive(key, message.topic) {
+            self.deliver_retained(vhost, key, message, granted, None, context);
+        }
+    }
+
+    /// Another shard has answered an ask.
+    pub(super) fn handle_answer_end(
+        &mut self,
+        id: ReplayId,
+        after: Option<&str>,
+        context: &mut Context<'_>,
+    ) {
+        let Some(replays) = self.retained.get_mut(id.conn) else { return };
+        if replays.end_ask(id.serial) {
+            replays.go_on_after(after.map(Into::into));
+            self.advance_replay(id.conn, context);
+        }
+    }
+
+    /// Another shard asks for retained messages.
+    pub(super) fn handle_ask(
+        &mut self,
+        from: ShardId,
+        vhost: VhostId,
+        ask: &Ask<'_>,
+        context: &mut Context<'_>,
+    ) {
+        if ask.vouched {
+            self.retained.await_vouchers(from, vhost, ask);
+            self.answer_if_vouched(from, ask.replay, context);
+        } else {
+            self.answer_replay(from, vhost, ask, context);
+        }
+    }
+
+    /// A shard has vouched for an ask of `asker`, which may be still to come.
+    pub(super) fn handle_vouched(
+        &mut self,
+        asker: ShardId,
+        replay: ReplayId,
+        context: &mut Context<'_>,
+    ) {
+        self.retained.note_vouched(asker, replay);
+        self.answer_if_vouched(asker, replay, context);
+    }
+
+    fn answer_if_vouched(&mut self, asker: ShardId, replay: ReplayId, context: &mut Context<'_>) {
+        if let Some(vouched) = self.retained.take_vouched(asker, replay, self.options.shards) {
+            let (filter, bytes_max) = (&*vouched.filter, vouched.bytes_max);
+            let ask = Ask { replay, bytes_max, filter, after: None, vouched: true };
+            self.answer_replay(asker, vouched.vhost, &ask, context);
+        }
+    }
+
+    /// Sends another shard a page of what it asked for.
+    fn answer_replay(
+        &mut self,
+        to: ShardId,
+        vhost: VhostId,
+        ask: &Ask<'_>,
+        context: &mut Context<'_>,
+    ) {
+        let Ask { replay, bytes_max, filter, after, .. } = *ask;
+        let to = ShardSet::of(to);
+        let filter = TopicFilter::parse(filter).expect("a peer sends filters it has checked");
+        let mut bytes = 0;
+        let logs = &self.logs;
+        let end = visit(&self.catalog, vhost, filter, after, |kept| {
+            let Some(message) = read(logs, kept) else { return ControlFlow::Continue(()) };
+            let Message { topic, payload, qos, .. } = message;
+            let answer = PeerMessage::Answer { replay, topic: topic.as_str(), payload, qos };
+            answer.send(vhost, to, context.peers);
+            bytes += topic.as_str().len() + payload.len();
+            if bytes < bytes_max as usize {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
+        });
+        let after = match &end {
+            ScanEnd::Done => None,
+            ScanEnd::After(topic) => Some(&**topic),
+        };
+        PeerMessage::AnswerEnd { replay, after }.send(vhost, to, context.peers);
+    }
+
+    /// Walks this shard's store for the current replay.
+    fn step_here(
+        &mut self,
+        vhost: VhostId,
+        key: SessionKey,
+        replays: &mut Replays,
+        context: &mut Context<'_>,
+    ) {
+        let Some((filter, granted, after)) = replays.current() else { return };
+        // A copy: where a message stands may change while others are delivered.
+        let mut page = self.retained.take_page();
+        let mut end = visit(&self.catalog, vhost, filter, after, |kept| {
+            page.found.push(kept);
+            let full = page.found.len() == PAGE_MESSAGES;
+            if full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        for kept in page.found.drain(..) {
+            let Some(message) = read(&self.logs, kept) else {
+                self.stats.stored_lost += 1;
+                continue;
+            };
+            page.topic.clear();
+            page.topic.push_str(message.topic.as_str());
+            page.payload.clear();
+            page.payload.extend_from_slice(message.payload);
+            let topic = TopicName::parse(&page.topic).expect("it was checked when it came");
+            let message = Message { topic, payload: &page.payload, ..message };
+            if !replays.has_seen(&page.topic) && self.may_receive(key, topic) {
+                self.deliver_retained(vhost, key, &message, granted, Some(kept), context);
+            }
+            if self.is_behind(key) {
+                end = ScanEnd::After(page.topic.as_str().into());
+                break;
+            }
+        }
+        self.retained.recycle(page);
+        match end {
+            ScanEnd::Done => replays.go_on_after(None),
+            ScanEnd::After(topic) => {
+                replays.go_on_after(Some(topic));
+                // When the output is full, its progress goes on with the replay.
+                if !self.is_behind(key) {
+                    replays.list();
+                }
+            }
+        }
+    }
+
+    /// Hands a retained message to a session; `kept` is where it stands, if this shard keeps it.
+    fn deliver_retained(
+        &mut self,
+        vhost: VhostId,
+        key: SessionKey,
+        message: &Message<'_>,
+        granted: QoS,
+        kept: Option<Retained>,
+        context: &mut Context<'_>,
+    ) {
+        let source = Source::Nobody;
+        let qos = message.qos.min(granted);
+        if self.catalog.session(key).clean || qos == QoS::AtMostOnce {
+            let mut outbound =
+                OutboundMessage::new(*message, &mut self.publishing.working().encode);
+            let options = DeliveryOptions { granted, retain: true, source };
+            let session = &mut self.catalog.session_mut(key);
+            self.delivery.deliver(session, &mut outbound, options, lent!(self), context);
+            return;
+        }
+        let exactly_once = qos == QoS::ExactlyOnce;
+        let target = Target { session: key, retain: true, exactly_once };
+        let bytes_before = self.catalog.session(key).queue.stored_bytes();
+        match kept {
+            Some(kept) => self.catalog.queue_retained(target, kept, &mut self.logs),
+            None => {
+                let copy = NewMessage {
+                    vhost: vhost.0,
+                    qos: message.qos as u8,
+                    retain: false,
+                    time_ms: self.time_ms(context.now_ms),
+                    topic: message.topic.as_str(),
+                    payload: message.payload,
+                    received: None,
+                    origin: None,
+                };
+                self.catalog.store(&copy, &[target], &mut self.logs);
+            }
+        }
+        let mut outbound = OutboundMessage::new(*message, &mut self.publishing.working().encode);
+        let mut session = self.catalog.session_mut(key);
+        let lent = lent!(self);
+        self.delivery.deliver_stored(qos, &mut session, &mut outbound, source, lent, context);
+        let is_over = self.full_sessions.is_over(&session, &self.quotas);
+        drop(session);
+        if is_over {
+            self.handle_overflow(key, bytes_before, source, context);
+        }
+    }
+
+    /// Whether a session's client may read a topic.
+    fn may_receive(&self, key: SessionKey, topic: TopicName<'_>) -> bool {
+        let sessions = self.catalog.sessions();
+        let vhost = VhostId(sessions.get(key).vhost);
+        self.admission.readers(vhost, sessions).may_receive(key, topic)
+    }
+
+    /// Whether a session's client has enough to do for now.
+    fn is_behind(&self, key: SessionKey) -> bool {
+        let session = self.catalog.session(key);
+        let is_full = session.holder.is_some_and(|held| !self.outputs.is_low(ConnId::of(held)));
+        is_full || session.queue.waiting() > 0
+    }
+}

@@ -1,0 +1,119 @@
+//! What new access rules mean for the sessions there are.
+//!
+//! Rules may be wrong for a while, so no subscription is taken away. One that is denied stays: its
+//! filter is bound as before, and no route leads to it, since its client may read none of the
+//! topics. Where all subscriptions of a session are denied, what waits in it is kept back as well.
+//! Where some are, the rest of what waits goes on: a message whose topic the client may not read
+//! any more is dropped when it would be sent, or those behind it would wait for the rules.
+
+use log::{info, warn};
+
+use crate::access::Policy;
+use crate::mqtt::TopicFilter;
+use crate::store::SessionKey;
+
+use super::super::admission::client_of;
+use super::super::names::{ConnId, Context};
+use super::Shard;
+
+/// Subscriptions to which the same has happened.
+#[derive(Default, Debug)]
+struct Changed {
+    count: u64,
+    /// The first one's client and filter.
+    first: Option<(String, String)>,
+}
+
+impl Changed {
+    fn note(&mut self, client_id: &str, filter: TopicFilter<'_>) {
+        self.count += 1;
+        self.first.get_or_insert_with(|| (client_id.to_owned(), filter.as_str().to_owned()));
+    }
+
+    /// How many, and which.
+    fn text(&self) -> Option<String> {
+        let (client_id, filter) = self.first.as_ref()?;
+        let count = self.count;
+        let (these, others) = if count == 1 {
+            ("1 subscription".to_owned(), String::new())
+        } else {
+            (format!("{count} subscriptions"), format!(", and {} more", count - 1))
+        };
+        Some(format!("{these}: {client_id:?} to {filter:.80?}{others}"))
+    }
+}
+
+impl Shard {
+    /// Looks at each session anew. `before` is the policy before this one; at start there is none,
+    /// and whatever is denied is so from now on.
+    pub(super) fn review_sessions(&mut self, before: Option<&Policy>, context: &mut Context<'_>) {
+        let (mut denied, mut allowed) = (Changed::default(), Changed::default());
+        let keys: Vec<SessionKey> = self.catalog.sessions().keys_from(0).collect();
+        for key in keys {
+            self.review_session(key, before, &mut denied, &mut allowed);
+            self.settle_withheld(key, context);
+        }
+        self.stats.subscriptions_suspended += denied.count;
+        self.stats.subscriptions_resumed += allowed.count;
+        if let Some(these) = denied.text() {
+            warn!(
+                "the access rules deny {these}. They are kept, and bring nothing until the rules \
+                 allow them again or their clients unsubscribe"
+            );
+        }
+        if let Some(these) = allowed.text() {
+            info!("the access rules allow again {these}");
+        }
+    }
+
+    fn review_session(
+        &mut self,
+        key: SessionKey,
+        before: Option<&Policy>,
+        denied: &mut Changed,
+        allowed: &mut Changed,
+    ) {
+        let policy = &**self.admission.policy();
+        let vhost = self.catalog.session(key).vhost;
+        if policy.has_rules(vhost) {
+            self.catalog.session_mut(key).screen_waiting();
+        } else if before.is_none_or(|before| !before.has_rules(vhost)) {
+            return;
+        }
+        let session = self.catalog.session(key);
+        let client = client_of(session);
+        for (filter, _) in session.subscriptions.iter() {
+            let Ok(filter) = TopicFilter::parse(filter) else { continue };
+            let was = before.is_none_or(|before| before.may_subscribe(&client, filter));
+            match (was, policy.may_subscribe(&client, filter)) {
+                (true, false) => denied.note(&session.client_id, filter),
+                (false, true) => allowed.note(&session.client_id, filter),
+                (true, true) | (false, false) => {}
+            }
+        }
+    }
+
+    /// Keeps back what waits in a session, or sends it on: its subscriptions, its user or the rules
+    /// have changed.
+    pub(super) fn settle_withheld(&mut self, key: SessionKey, context: &mut Context<'_>) {
+        let (session, policy) = (self.catalog.session(key), self.admission.policy());
+        let may_read = |filter| {
+            let filter = TopicFilter::parse(filter);
+            filter.is_ok_and(|filter| policy.may_subscribe(&client_of(session), filter))
+        };
+        let withheld = policy.has_rules(session.vhost)
+            && !session.subscriptions.is_empty()
+            && !session.subscriptions.iter().any(|(filter, _)| may_read(filter));
+        if withheld == session.is_withheld() {
+            return;
+        }
+        let holder = session.holder.map(ConnId::of);
+        self.catalog.session_mut(key).withhold(withheld);
+        if withheld {
+            // Nobody waits for room that may never be made.
+            self.relieve_session(key, context);
+        } else if let Some(conn) = holder {
+            self.make_progress(conn, context);
+        }
+    }
+}

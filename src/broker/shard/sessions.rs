@@ -1,0 +1,160 @@
+//! Sessions at the start and at their end: bound and unbound, expired, deleted by an operator.
+
+use log::info;
+
+use crate::mqtt::{QoS, TopicFilter};
+use crate::store::{ClockReading, SessionKey};
+
+use super::super::exchange::Grant;
+use super::super::inspect::SessionName;
+use super::super::names::{CloseReason, ConnId, Context, ShardSet, VhostId, placement};
+use super::super::peer::PeerMessage;
+use super::Shard;
+
+impl Shard {
+    /// Ends a session: its subscriptions and what waits in it.
+    pub(super) fn end_session(&mut self, key: SessionKey, context: &mut Context<'_>) {
+        self.free_received(key, context);
+        let vhost = VhostId(self.catalog.session(key).vhost);
+        let subscriptions = self.catalog.end_session(key, &mut self.logs);
+        for (filter, _) in subscriptions.iter() {
+            let filter = TopicFilter::parse(filter).expect("it was checked before");
+            self.unbind(vhost, key, filter, context);
+        }
+        self.publishing.forget(key);
+        self.relieve_session(key, context);
+        self.relieve_vhost(vhost, context);
+    }
+
+    /// Binds the sessions that recovery found, and tells the other shards what they want. What
+    /// belongs to no vhost is dropped.
+    pub fn restore_bindings(&mut self, context: &mut Context<'_>) {
+        self.drop_unnamed(context);
+        let keys: Vec<SessionKey> = self.catalog.sessions().keys_from(0).collect();
+        for key in keys {
+            let session = self.catalog.session(key);
+            let vhost = VhostId(session.vhost);
+            for (filter, granted) in session.subscriptions.iter() {
+                let parsed = TopicFilter::parse(filter).ok().zip(QoS::try_from(granted).ok());
+                let Some((filter, qos)) = parsed else { continue };
+                let grant = Grant { qos, durable: true };
+                if self.exchanges.bind(vhost, filter, key, grant) {
+                    let others = ShardSet::all_but(self.options.shards, self.options.shard);
+                    let message = PeerMessage::Interested { filter: filter.as_str() };
+                    if !others.is_empty() {
+                        message.send(vhost, others, context.peers);
+                    }
+                }
+            }
+        }
+        self.review_sessions(None, context);
+        if !self.catalog.sessions().is_empty() {
+            self.absences.expect(context.now_ms);
+        }
+    }
+
+    /// Drops sessions and retained messages of vhosts that were deleted.
+    fn drop_unnamed(&mut self, context: &mut Context<'_>) {
+        let (sessions, exchanges) = (self.catalog.sessions(), &self.exchanges);
+        let is_unnamed = |key: &SessionKey| !exchanges.is_named(VhostId(sessions.get(*key).vhost));
+        let keys: Vec<SessionKey> = sessions.keys_from(0).filter(is_unnamed).collect();
+        for key in &keys {
+            self.end_session(*key, context);
+        }
+        let mut dropped = 0;
+        for vhost in self.catalog.retained_vhosts() {
+            if !self.exchanges.is_named(VhostId(vhost)) {
+                dropped += self.catalog.clear_all_retained(vhost, &mut self.logs);
+            }
+        }
+        if !keys.is_empty() || dropped > 0 {
+            let sessions = keys.len();
+            info!("dropped {sessions} sessions and {dropped} retained messages of deleted vhosts");
+        }
+    }
+
+    /// The clocks show this, or did a moment ago.
+    pub fn on_clocks(&mut self, clocks: ClockReading, now_ms: u64) {
+        let time_ms = self.time_ms(now_ms);
+        self.absences.on_clocks(clocks, time_ms, &mut self.catalog, &mut self.logs);
+    }
+
+    /// Looks at the clocks, and at some sessions whose clients are away, if that is due.
+    pub(super) fn look_at_absences(&mut self, context: &mut Context<'_>) {
+        let has_sessions = !self.catalog.sessions().is_empty();
+        let has_room = !self.storage.shortage().is_of_space();
+        self.absences.look_at_clocks(has_sessions, has_room, context.now_ms);
+        let time_ms = self.time_ms(context.now_ms);
+        if let Some(expired) = self.absences.begin_step(&self.catalog, time_ms, context.now_ms) {
+            expired.into_iter().for_each(|key| self.expire(key, context));
+            let has_sessions = !self.catalog.sessions().is_empty();
+            self.absences.end_step(has_sessions, context.now_ms);
+        }
+    }
+
+    /// The session that a client finds; one that has expired is none, seen or not.
+    pub(super) fn find_session(
+        &self,
+        vhost: VhostId,
+        client_id: &str,
+        context: &Context<'_>,
+    ) -> Option<SessionKey> {
+        let key = self.catalog.sessions().find(vhost.0, client_id)?;
+        let (session, time_ms) = (self.catalog.session(key), self.time_ms(context.now_ms));
+        (!self.absences.has_expired(session, &self.catalog, time_ms)).then_some(key)
+    }
+
+    /// Ends the session of a client that comes back too late.
+    pub(super) fn end_if_expired(
+        &mut self,
+        vhost: VhostId,
+        client_id: &str,
+        context: &mut Context<'_>,
+    ) {
+        let key = self.catalog.sessions().find(vhost.0, client_id);
+        if let Some(key) = key
+            && self.find_session(vhost, client_id, context).is_none()
+        {
+            self.expire(key, context);
+        }
+    }
+
+    fn expire(&mut self, key: SessionKey, context: &mut Context<'_>) {
+        self.absences.count_expired(self.catalog.session(key));
+        self.end_session(key, context);
+    }
+
+    /// How many sessions have expired since the last call, and how many there are.
+    pub fn take_expired(&mut self) -> (usize, usize) {
+        (self.absences.take_ended(), self.catalog.sessions().len())
+    }
+
+    /// Ends those of these sessions that live here, and the connections of their clients. Names
+    /// that belong here and have no session are told as well.
+    pub fn delete_sessions(&mut self, names: &[SessionName], context: &mut Context<'_>) {
+        for SessionName { vhost, client_id } in names {
+            self.delete_session(VhostId(*vhost), client_id, context);
+        }
+    }
+
+    fn delete_session(&mut self, vhost: VhostId, client_id: &str, context: &mut Context<'_>) {
+        self.introduce(vhost);
+        let name = self.exchanges.name(vhost);
+        let home = placement::home_of(name, client_id, self.options.shards);
+        if home != self.options.shard {
+            return;
+        }
+        let Some(key) = self.catalog.sessions().find(vhost.0, client_id) else {
+            return info!(client = client_id; "no session in vhost {name} to delete");
+        };
+        info!(client = client_id; "its session in vhost {name} is deleted, as was asked for");
+        self.stats.sessions_deleted += 1;
+        if let Some(holder) = self.catalog.session(key).holder {
+            self.close(ConnId::of(holder), CloseReason::Deleted, context);
+        }
+        // A clean one has ended with its connection.
+        if let Some(key) = self.catalog.sessions().find(vhost.0, client_id) {
+            self.end_session(key, context);
+        }
+    }
+}

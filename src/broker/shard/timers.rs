@@ -1,0 +1,96 @@
+//! Silent clients (3.1.2.10), and what is due.
+
+use crate::limits::CONNECT_TIMEOUT_MS;
+
+use super::super::connection::Phase;
+use super::super::names::{CloseReason, ConnId, Context};
+use super::super::notices;
+use super::super::read_gate::Pause;
+use super::Shard;
+
+impl Shard {
+    /// When [`Shard::on_timer`] is due for a connection.
+    pub fn timer_ms(&self, conn: ConnId) -> Option<u64> {
+        let last_packet_ms = self.gates.last_packet_ms(conn);
+        match self.connections.phase(conn)? {
+            Phase::Greeting(_) => Some(last_packet_ms + CONNECT_TIMEOUT_MS),
+            Phase::Closed => None,
+            Phase::Open(open) => {
+                let silent_ms = u64::from(open.silence_ms_max);
+                let silence_ms = (silent_ms > 0).then(|| last_packet_ms + silent_ms);
+                // Until then it cannot be heard.
+                self.gates.rate_pause_ends_ms(conn).or(silence_ms)
+            }
+        }
+    }
+
+    /// Closes a connection that was silent too long; when to look again, if it was not.
+    pub fn on_timer(&mut self, conn: ConnId, context: &mut Context<'_>) -> Option<u64> {
+        let due_ms = self.timer_ms(conn)?;
+        if due_ms > context.now_ms {
+            return Some(due_ms);
+        }
+        if self.gates.resume(conn, Pause::Rate, context.now_ms) {
+            return self.timer_ms(conn);
+        }
+        let is_silenced = self.gates.is_silenced(conn, || self.has_to_acknowledge(conn));
+        // A CONNECT that waits has its time all the same: there may be no client any more behind
+        // it, and not many wait before others are not accepted.
+        if is_silenced && !self.is_greeting(conn) {
+            // The broker does not read from it, so its silence says nothing.
+            self.gates.note_alive(conn, context.now_ms);
+            return self.timer_ms(conn);
+        }
+        let reason = match self.connections.client(conn) {
+            Some(open) => CloseReason::KeepAlive(open.silence_ms_max / 1500),
+            None => CloseReason::ConnectTimeout,
+        };
+        self.close(conn, reason, context);
+        None
+    }
+
+    /// When [`Shard::on_deadline`] is due next.
+    pub fn next_deadline_ms(&self) -> Option<u64> {
+        let has_slow = self.outputs.slow_count() > 0;
+        let dues = [
+            self.outputs.patience_ends_ms(),
+            self.storage.due_ms(),
+            self.absences.due_ms(),
+            self.notices.due_ms(has_slow),
+        ];
+        dues.into_iter().flatten().min()
+    }
+
+    /// Does what is due.
+    pub fn on_deadline(&mut self, context: &mut Context<'_>) {
+        let now_ms = context.now_ms;
+        self.outputs.end_patience(&mut self.gates, context);
+        self.storage.on_due(&mut self.logs, &mut self.gates, now_ms);
+        self.look_at_absences(context);
+        self.notices.tell(now_ms);
+        if self.outputs.slow_count() > 0 && self.notices.begins_slow(now_ms) {
+            self.tell_slow();
+        }
+    }
+
+    /// Logs how many messages were dropped for each slow client since that was last logged.
+    fn tell_slow(&mut self) {
+        let mut dropped = Vec::new();
+        for conn in self.outputs.take_slow() {
+            let count = self.outputs.take_dropped(conn);
+            if count > 0
+                && let Some(key) = self.connections.session(conn)
+            {
+                // It goes on, most likely.
+                self.outputs.expect_drops(conn);
+                dropped.push((key, count));
+            }
+        }
+        let sessions = &self.catalog;
+        let named = dropped.iter().map(|(key, count)| {
+            let client: &str = &sessions.session(*key).client_id;
+            (client, *count)
+        });
+        notices::log_slow_clients(named);
+    }
+}

@@ -1,0 +1,171 @@
+//! A session that is being changed.
+//!
+//! Invariant: when a [`SessionMut`] goes, what was done to the session's queue is noted: whatever
+//! its client is done with is on the list of acknowledgements to write, and what waits in it is
+//! counted with what waits in its vhost. There is no other way to a queue, so neither can be
+//! forgotten.
+
+use std::ops::{Deref, Range};
+
+use super::logs::Logs;
+use super::position::Position;
+use super::queue::{Answer, Entry, Next};
+use super::record::SessionKey;
+use super::session::Session;
+
+/// What the sessions of a vhost amount to.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct SessionTotals {
+    /// Sessions, clean ones included.
+    pub sessions: u64,
+    /// Bytes of messages that wait in durable ones.
+    pub queued_bytes: u64,
+}
+
+/// See the module.
+pub struct SessionMut<'a> {
+    pub(super) key: SessionKey,
+    pub(super) session: &'a mut Session,
+    pub(super) totals: &'a mut SessionTotals,
+    pub(super) noted: &'a mut Vec<SessionKey>,
+}
+
+impl SessionMut<'_> {
+    /// Its key.
+    pub fn key(&self) -> SessionKey {
+        self.key
+    }
+
+    /// Puts a message at the end of its queue: of a session that is not clean only what is stored
+    /// for it already.
+    pub fn push(&mut self, entry: Entry, logs: &mut Logs) {
+        let near = self.session.holder.is_some();
+        self.session.queue.push(entry, near, self.key, logs);
+    }
+
+    /// As [`super::Queue::take_next`].
+    pub fn take_next(&mut self, window: u16, logs: &mut Logs) -> Option<Next> {
+        self.session.queue.take_next(window, logs)
+    }
+
+    /// As [`super::Queue::take_next_before`].
+    pub fn take_next_before(
+        &mut self,
+        once_end: u64,
+        window: u16,
+        logs: &mut Logs,
+    ) -> Option<Next> {
+        self.session.queue.take_next_before(once_end, window, logs)
+    }
+
+    /// As [`super::Queue::forget_taken`].
+    pub fn forget_taken(&mut self, logs: &mut Logs) {
+        self.session.queue.forget_taken(logs);
+    }
+
+    /// PUBACK.
+    #[inline]
+    pub fn acknowledge(&mut self, packet_id: u16, logs: &mut Logs) -> Answer {
+        self.session.queue.acknowledge(packet_id, logs)
+    }
+
+    /// PUBREC.
+    pub fn release(&mut self, packet_id: u16, logs: &mut Logs) -> Answer {
+        self.session.queue.release(packet_id, logs)
+    }
+
+    /// PUBCOMP.
+    pub fn complete(&mut self, packet_id: u16, logs: &mut Logs) -> Answer {
+        self.session.queue.complete(packet_id, logs)
+    }
+
+    /// As [`super::Queue::mark_gone`].
+    pub fn mark_gone(&mut self, number: u64, logs: &mut Logs) {
+        self.session.queue.mark_gone(number, logs);
+    }
+
+    /// As [`super::Queue::withdraw`].
+    pub fn withdraw(&mut self, number: u64, logs: &mut Logs) -> bool {
+        self.session.queue.withdraw(number, logs)
+    }
+
+    /// As [`super::Queue::take_lost`].
+    pub fn take_lost(&mut self) -> u64 {
+        self.session.queue.take_lost()
+    }
+
+    /// As [`super::Queue::drop_oldest_waiting`].
+    pub fn drop_oldest_waiting(&mut self, logs: &mut Logs) -> bool {
+        let dropped = self.session.queue.drop_oldest_waiting(logs);
+        self.account();
+        dropped
+    }
+
+    /// As [`super::Queue::relocate`].
+    pub(super) fn relocate(
+        &mut self,
+        range: &Range<u64>,
+        map: &dyn Fn(Position) -> Option<Position>,
+        logs: &mut Logs,
+    ) {
+        self.session.queue.relocate(range, map, self.key, logs);
+    }
+
+    /// Counts a message that was dropped because it was full.
+    pub fn count_dropped(&mut self) {
+        self.session.dropped = self.session.dropped.saturating_add(1);
+    }
+
+    /// As [`Session::screen_waiting`].
+    pub fn screen_waiting(&mut self) {
+        self.session.screen_waiting();
+    }
+
+    /// As [`Session::must_screen`].
+    pub fn must_screen(&mut self, number: u64) -> bool {
+        self.session.must_screen(number)
+    }
+
+    /// As [`Session::withhold`].
+    pub fn withhold(&mut self, withheld: bool) {
+        self.session.withhold(withheld);
+    }
+
+    /// Bytes that wait in all durable sessions of its vhost.
+    pub fn vhost_queued_bytes(&self) -> u64 {
+        self.totals.queued_bytes
+    }
+
+    /// Counts what waits in it anew.
+    #[inline]
+    pub(super) fn account(&mut self) {
+        if !self.session.clean {
+            let bytes = self.session.queue.stored_bytes();
+            let before = std::mem::replace(&mut self.session.counted_bytes, bytes);
+            self.totals.queued_bytes = self.totals.queued_bytes - before + bytes;
+        }
+    }
+}
+
+impl Deref for SessionMut<'_> {
+    type Target = Session;
+
+    #[inline]
+    fn deref(&self) -> &Session {
+        self.session
+    }
+}
+
+impl Drop for SessionMut<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.account();
+        let session = &mut *self.session;
+        if session.queue.has_acks()
+            && !session.clean
+            && !std::mem::replace(&mut session.noted, true)
+        {
+            self.noted.push(self.key);
+        }
+    }
+}
