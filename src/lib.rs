@@ -148,14 +148,13 @@
 //!
 //! # Who comes in
 //!
-//! A listener is a *door*. The *gate* looks at the address of what a door accepts, or at the
-//! PROXY header in front of it, and counts it; TLS handshakes follow, a few each turn. The login in
-//! a CONNECT names the vhost, vhost and client id the home, and there the *policy* decides: a
-//! snapshot of all users, rules and limits that every shard shares and SIGHUP replaces
-//! ([`access`]). A password is verified by helper threads of a lower priority; until the answer is
-//! there the CONNECT stays with its link, unread, as does what follows it. Right and wrong ones are
-//! remembered for a while, so that ten thousand who reconnect at once do not pay ten thousand
-//! hashes.
+//! The *accept filter* looks at the address of what a listener accepts, or at the PROXY header in
+//! front of it, and counts it; TLS handshakes follow, a few each turn. The login in a CONNECT names
+//! the vhost, vhost and client id the home, and there the *policy* decides: a snapshot of all
+//! users, rules and limits that every shard shares and SIGHUP replaces ([`access`]). A password is
+//! verified by helper threads of a lower priority; until the answer is there the CONNECT stays with
+//! its link, unread, as does what follows it. Right and wrong ones are remembered for a while, so
+//! that ten thousand who reconnect at once do not pay ten thousand hashes.
 //!
 //! Rights cost a message nothing: whether a client may publish to a topic is remembered with the
 //! topic it published to last, and who may not read a topic is not in its route. A session keeps
@@ -184,8 +183,8 @@
 //! # When it is too much
 //!
 //! What an address may have is settled when a link is accepted, or when the PROXY header that it
-//! begins with behind a proxy has named its client (see `reactor::gate`). A client that publishes
-//! faster than it may is not read from for a while (see `broker::read_gate`).
+//! begins with behind a proxy has named its client (see `reactor::accept_filter`). A client that
+//! publishes faster than it may is not read from for a while (see `broker::read_gate`).
 //!
 //! A connection has at most `--max-outgoing-bytes` of output. When it is full, the publishers that
 //! feed it are not read from (TCP holds them back), each for `--qos0-patience` at most; a client

@@ -32,7 +32,7 @@
 //! | `retained` | walks over retained messages for subscriptions | and `output`, `peer` |
 //! | `delivery` | handing messages to sessions; why nothing is sent | and four, see there |
 //! | `full_sessions` | full sessions, and publishers that wait for them | and `delivery`, `quota` |
-//! | `inspect` | what an operator asks of a shard, as values; no state | and `meters`, `read_gate` |
+//! | `inspect` | an operator's asks and answers, as values | and `meters`, `read_gate` |
 //! | `shard` | the hub: what a reactor calls, a handler for each packet | all |
 //!
 //! Every room may use `names`.

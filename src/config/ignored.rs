@@ -84,14 +84,16 @@ fn has_users(options: &Options) -> bool {
     has_passwords(options) || options.tls.identity != TlsIdentity::None
 }
 
-/// Refuses what would be ignored. `given` tells flags from defaults.
-pub(super) fn refuse(options: &Options, given: &ArgMatches) -> Result<(), clap::Error> {
-    let is_given = |id: &str| given.value_source(id) == Some(ValueSource::CommandLine);
-    let vain = NEEDS.iter().find(|need| is_given(need.id) && !(need.holds)(options));
-    vain.map_or(Ok(()), |Need { flag, says, .. }| {
-        let text = format!("{flag} would change nothing: {says}");
-        Err(Options::command().error(ErrorKind::MissingRequiredArgument, text))
-    })
+impl Options {
+    /// Refuses what would be ignored. `given` tells flags from defaults.
+    pub(super) fn refuse_ignored(&self, given: &ArgMatches) -> Result<(), clap::Error> {
+        let is_given = |id: &str| given.value_source(id) == Some(ValueSource::CommandLine);
+        let vain = NEEDS.iter().find(|need| is_given(need.id) && !(need.holds)(self));
+        vain.map_or(Ok(()), |Need { flag, says, .. }| {
+            let text = format!("{flag} would change nothing: {says}");
+            Err(Self::command().error(ErrorKind::MissingRequiredArgument, text))
+        })
+    }
 }
 
 #[cfg(test)]

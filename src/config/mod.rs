@@ -8,9 +8,9 @@ mod abuse;
 mod access;
 mod admin;
 mod command;
-mod doors;
 mod ignored;
 mod listen;
+mod listeners;
 mod logging;
 mod tls;
 mod values;
@@ -31,10 +31,11 @@ pub use abuse::AbuseOptions;
 pub use access::{Access, OnDenied, Takeover};
 pub use admin::{AdminOptions, HttpListen};
 pub use command::{Command, Passwd, SessionAct, VhostAct};
-pub use doors::{Cidr, DoorOptions, Owner};
 pub use listen::{Endpoint, Listen, ListenRequest, Place};
+pub use listeners::{Cidr, ListenerOptions, Owner};
 pub use logging::{LogFormat, LogOptions, Switch};
 pub use tls::{ServerName, TlsClients, TlsIdentity, TlsMin, TlsOptions};
+pub use values::{DiskShare, SessionExpiry};
 
 use listen::parse_listen;
 use values::{
@@ -71,7 +72,7 @@ pub struct Options {
 
     /// More about them, and as whom to run.
     #[command(flatten)]
-    pub doors: DoorOptions,
+    pub listeners: ListenerOptions,
 
     /// Who may connect and what they may do.
     #[command(flatten)]
@@ -295,15 +296,6 @@ pub enum Durability {
     Os,
 }
 
-/// How long the session of a client that stays away is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SessionExpiry {
-    /// For ever.
-    Never,
-    /// So many milliseconds, from 1 to [`limits::SESSION_EXPIRY_MS_MAX`].
-    AfterMs(u64),
-}
-
 /// What happens when a message comes for a session that is full.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionOverflow {
@@ -313,25 +305,6 @@ pub enum SessionOverflow {
     DropNewest,
     /// The publisher waits until there is room
     Block,
-}
-
-/// A part of the file system that holds the data directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DiskShare {
-    /// Bytes, whatever its size.
-    Bytes(u64),
-    /// Hundredths of it, 0 to 100.
-    Percent(u8),
-}
-
-impl DiskShare {
-    /// The bytes of it, on a file system of `total` bytes.
-    pub fn bytes(self, total: u64) -> u64 {
-        match self {
-            Self::Bytes(bytes) => bytes,
-            Self::Percent(percent) => total / 100 * u64::from(percent),
-        }
-    }
 }
 
 impl Options {
@@ -352,7 +325,7 @@ impl Options {
     pub(super) fn checked(self, given: &ArgMatches) -> Result<Self, clap::Error> {
         let mut all = self.listen.iter().chain(&self.tls.listen);
         if let Some(listen) = all.find(|listen| listen.needs_trust())
-            && self.doors.proxy_trust.is_empty()
+            && self.listeners.proxy_trust.is_empty()
         {
             let says = format!(
                 "the listener {listen} needs --proxy-trust: the addresses of the proxies that may \
@@ -360,7 +333,7 @@ impl Options {
             );
             return Err(Self::command().error(ErrorKind::MissingRequiredArgument, says));
         }
-        ignored::refuse(&self, given)?;
+        self.refuse_ignored(given)?;
         Ok(self)
     }
 

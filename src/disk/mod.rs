@@ -26,20 +26,26 @@
 mod clocks;
 mod deletions;
 mod directory;
+mod error;
 mod extent;
 mod files;
+mod format;
 mod helper;
+mod lock;
 mod mapping;
 mod medium;
 mod note;
 mod sigbus;
+mod supply;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod vhosts;
 
 pub use self::clocks::Clocks;
 pub use self::deletions::Deletion;
-pub use self::directory::{Directory, DirectoryError};
+pub use self::directory::Directory;
+pub use self::error::DirectoryError;
 pub use self::files::{ShardFiles, segment_path};
 pub use self::helper::Helper;
 pub use self::mapping::map;

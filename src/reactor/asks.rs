@@ -3,13 +3,9 @@
 //! Nobody asks, and nothing is done: what a turn pays is a look at an empty list. While an ask is
 //! open the shard does not sleep.
 
-use crate::broker::inspect::{Ask, Reply, Snapshot, Step};
+use crate::broker::inspect::{Ask, Reply};
 use crate::limits::ASKS_OPEN_MAX;
 use crate::mesh::Sender;
-use crate::ring::Ring;
-use crate::store::Medium;
-
-use super::turn::{Clock, Reactor};
 
 /// The way back to who asks.
 pub struct AnswerWay {
@@ -40,52 +36,42 @@ impl Asks {
         !self.open.is_empty()
     }
 
-    fn give_back(&mut self, ask: Box<Ask>) {
-        if let Some(way) = &mut self.way {
-            // Who asks has no more boxes on their way than its ring has room for. One that breaks
-            // this loses them.
-            self.answered |= way.sender.push_object(ask).is_ok();
-        }
-    }
-}
-
-impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     /// An ask came. One too many goes back without an answer.
-    pub(super) fn take_ask(&mut self, mut ask: Box<Ask>) {
-        if self.asks.open.len() < ASKS_OPEN_MAX {
-            self.asks.open.push(ask);
+    pub(super) fn take(&mut self, mut ask: Box<Ask>) {
+        if self.open.len() < ASKS_OPEN_MAX {
+            self.open.push(ask);
         } else {
             ask.reply = Reply::None;
-            self.asks.give_back(ask);
+            self.give_back(ask);
         }
     }
 
-    /// Takes a step of each ask that is open.
-    pub(super) fn advance_asks(&mut self) {
-        if self.asks.open.is_empty() && !self.asks.answered {
-            return;
-        }
-        for mut ask in std::mem::take(&mut self.asks.open) {
-            match self.with_broker(|broker, context| broker.answer(&mut ask, context)) {
-                Step::More => self.asks.open.push(ask),
-                Step::Done => {
-                    if let Reply::Figures(snapshot) = &mut ask.reply {
-                        self.add_own_figures(snapshot);
-                    }
-                    self.asks.give_back(ask);
-                }
-            }
-        }
-        if std::mem::take(&mut self.asks.answered)
-            && let Some(way) = &mut self.asks.way
+    /// Those that are open, to take a step of each.
+    #[allow(clippy::vec_box, reason = "a box is given back as it came")]
+    pub(super) fn take_open(&mut self) -> Vec<Box<Ask>> {
+        std::mem::take(&mut self.open)
+    }
+
+    /// One of them has another step to take in the next turn.
+    pub(super) fn keep(&mut self, ask: Box<Ask>) {
+        self.open.push(ask);
+    }
+
+    /// Ends a turn: the asker is woken if there are answers for it.
+    pub(super) fn end_turn(&mut self) {
+        if std::mem::take(&mut self.answered)
+            && let Some(way) = &mut self.way
         {
             way.sender.publish();
             (way.wake)();
         }
     }
 
-    fn add_own_figures(&self, snapshot: &mut Snapshot) {
-        snapshot.load.links = self.links.len() as u64;
-        snapshot.load.handshakes_waiting = self.handshakes.waiting() as u64;
+    pub(super) fn give_back(&mut self, ask: Box<Ask>) {
+        if let Some(way) = &mut self.way {
+            // Who asks has no more boxes on their way than its ring has room for. One that breaks
+            // this loses them.
+            self.answered |= way.sender.push_object(ask).is_ok();
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Who may come in, from files to shards: read at start, and again at SIGHUP.
+//! Users and rules: read from files at start and again at SIGHUP, handed to the shards.
 
 use std::sync::Arc;
 
@@ -10,15 +10,15 @@ use crate::config::{self, Options};
 use crate::disk::Vhosts;
 
 use super::StartError;
-use super::auth::{Desk, Office};
-use super::shard::seed;
+use super::auth::{PasswordVerifier, VerifierPool};
+use super::random::seed;
 
 /// The policy that is in force, and what the next one is made from.
 pub(super) struct Access {
     sources: Sources,
     vhosts: Vhosts,
     policy: Arc<Policy>,
-    office: Office,
+    pool: VerifierPool,
 }
 
 impl Access {
@@ -32,12 +32,12 @@ impl Access {
         let policy = load(&sources, &mut vhosts).map_err(StartError::Access)?;
         let secret: [[u8; 8]; 4] = std::array::from_fn(|_| seed().to_ne_bytes());
         let secret = std::array::from_fn(|at| secret[at / 8][at % 8]);
-        let office = Office::open(helpers, failures_max, secret)
+        let pool = VerifierPool::open(helpers, failures_max, secret)
             .map_err(|error| StartError::System("start a thread that verifies passwords", error))?;
-        Ok(Self { sources, vhosts, policy, office })
+        Ok(Self { sources, vhosts, policy, pool })
     }
 
-    /// What is in force.
+    /// The policy in force.
     pub(super) fn policy(&self) -> &Arc<Policy> {
         &self.policy
     }
@@ -47,15 +47,15 @@ impl Access {
         self.vhosts.iter().map(|(number, name)| (number, name.to_owned())).collect()
     }
 
-    /// A shard's way to who verifies passwords.
-    pub(super) fn desk(&self, wake: impl Fn() + Send + Sync + 'static) -> Desk {
-        self.office.desk(wake)
+    /// A shard's interface to the threads that verify passwords.
+    pub(super) fn verifier(&self, wake: impl Fn() + Send + Sync + 'static) -> PasswordVerifier {
+        self.pool.verifier(wake)
     }
 
     /// Reads the files again; what was in force stays so if one of them is faulty.
     pub(super) fn reload(&mut self) -> Result<(), LoadError> {
         self.policy = load(&self.sources, &mut self.vhosts)?;
-        self.office.forget();
+        self.pool.forget();
         Ok(())
     }
 }

@@ -19,7 +19,7 @@ use crate::broker::inspect::Ask;
 use crate::config::{HttpListen, Options};
 use crate::limits::{FILES_OF_ADMIN, HTTP_PORT_DEFAULT};
 use crate::mesh::{self, Receiver, Sender};
-use crate::reactor::{AnswerWay, Parcel};
+use crate::reactor::{AnswerWay, ShardMessage};
 use crate::ring::Socket;
 
 use super::StartError;
@@ -35,12 +35,12 @@ const SOCKET_FILE: &str = "admin.sock";
 const SOCKET_MODE: u32 = 0o660;
 
 /// The listener for HTTP, from when there is still a right to any port.
-pub(super) struct HttpDoor {
+pub(super) struct HttpListener {
     tcp: Option<TcpListener>,
     process: Process,
 }
 
-impl HttpDoor {
+impl HttpListener {
     /// Binds it; none: operators are not answered. An address that was asked for must be free, the
     /// usual one need not: a second broker on a host is no mistake.
     pub(super) fn open(options: &Options) -> Result<Option<Self>, StartError> {
@@ -75,14 +75,14 @@ impl HttpDoor {
 
 /// What the thread begins with, as far as it is there before the shards are.
 pub(super) struct AdminSetup {
-    door: HttpDoor,
+    door: HttpListener,
     rings: AskRings,
     tokens: Tokens,
 }
 
 impl AdminSetup {
     /// The data directory is open: what is made in it belongs to whom the broker runs as.
-    pub(super) fn new(door: HttpDoor, options: &Options) -> Result<Self, StartError> {
+    pub(super) fn new(door: HttpListener, options: &Options) -> Result<Self, StartError> {
         Ok(Self { door, rings: AskRings::new()?, tokens: load_tokens(options)? })
     }
 
@@ -100,7 +100,7 @@ pub(super) fn files(options: &Options) -> u64 {
 }
 
 /// Where asks go in, and where they come back.
-type Way = (Sender<Parcel<Socket>>, Receiver<Box<Ask>>);
+type Way = (Sender<ShardMessage<Socket>>, Receiver<Box<Ask>>);
 
 /// Both ends of the rings between the admin thread and the shards, before they are given away.
 pub(super) struct AskRings {
@@ -120,7 +120,7 @@ impl AskRings {
     }
 
     /// The ends of the next shard: where its asks come in, and where they go back.
-    pub(super) fn add_shard(&mut self) -> (Receiver<Parcel<Socket>>, AnswerWay) {
+    pub(super) fn add_shard(&mut self) -> (Receiver<ShardMessage<Socket>>, AnswerWay) {
         let (asks, inbox) = mesh::channel(RING_BYTES);
         let (sender, answers) = mesh::channel(RING_BYTES);
         self.ways.push((asks, answers));
@@ -144,9 +144,9 @@ impl Ways for ShardWays {
 
     fn send(&mut self, shard: u16, ask: Box<Ask>) -> Result<(), Box<Ask>> {
         let (control, _) = &mut self.0[usize::from(shard)];
-        match control.try_send(Parcel::Ask(ask)) {
+        match control.try_send(ShardMessage::Ask(ask)) {
             Ok(()) => Ok(()),
-            Err(Parcel::Ask(ask)) => Err(ask),
+            Err(ShardMessage::Ask(ask)) => Err(ask),
             Err(_) => unreachable!("what is refused is what was sent"),
         }
     }

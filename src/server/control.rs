@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::mesh::{Bell, Sender};
-use crate::reactor::Parcel;
+use crate::reactor::ShardMessage;
 use crate::ring::{Socket, Wake, Waker};
 
 /// The time between two tries to send to a shard that is busy.
@@ -13,17 +13,17 @@ const CONTROL_PAUSE: Duration = Duration::from_millis(1);
 
 /// A thread's own way to one shard.
 pub(super) struct Control {
-    pub(super) sender: Sender<Parcel<Socket>>,
+    pub(super) sender: Sender<ShardMessage<Socket>>,
     pub(super) bell: Arc<Bell>,
     pub(super) waker: Waker,
 }
 
 impl Control {
-    pub(super) fn send(&mut self, parcel: Parcel<Socket>) {
-        let mut parcel = parcel;
+    pub(super) fn send(&mut self, message: ShardMessage<Socket>) {
+        let mut message = message;
         // A shard that does not come to take what it was sent before is busy, and will.
-        while let Err(refused) = self.sender.push_object(parcel) {
-            parcel = refused;
+        while let Err(refused) = self.sender.push_object(message) {
+            message = refused;
             thread::sleep(CONTROL_PAUSE);
         }
         self.wake();
@@ -32,9 +32,12 @@ impl Control {
     /// The same, unless there is no room.
     ///
     /// # Errors
-    /// The parcel, if there is none.
-    pub(super) fn try_send(&mut self, parcel: Parcel<Socket>) -> Result<(), Parcel<Socket>> {
-        let sent = self.sender.push_object(parcel);
+    /// The message, if there is none.
+    pub(super) fn try_send(
+        &mut self,
+        message: ShardMessage<Socket>,
+    ) -> Result<(), ShardMessage<Socket>> {
+        let sent = self.sender.push_object(message);
         self.wake();
         sent
     }

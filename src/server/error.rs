@@ -1,4 +1,4 @@
-//! Why the broker could not start.
+//! Why the broker could not start, and what to do.
 
 use std::fmt;
 use std::io;
@@ -12,10 +12,36 @@ use crate::disk::DirectoryError;
 use crate::ring::RingRefused;
 use crate::store::OpenError;
 
-use super::doors::SocketError;
 use super::places::ListenError;
 use super::privileges::{self, PrivilegeError};
 use super::tls::TlsError;
+
+/// Why a Unix socket cannot be listened on.
+#[derive(Debug)]
+pub enum SocketError {
+    /// Somebody answers there.
+    InUse,
+    /// There is something else under this path.
+    NotASocket,
+    /// The system refused something: what, and why.
+    System(&'static str, io::Error),
+}
+
+impl fmt::Display for SocketError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InUse => f.write_str(
+                "another process answers there; stop it or choose another path with --listen",
+            ),
+            Self::NotASocket => f.write_str(
+                "there is a file that is no socket; remove it or choose another path with --listen",
+            ),
+            Self::System(what, error) => {
+                write!(f, "cannot {what}: {error}{}", advice::of(error))
+            }
+        }
+    }
+}
 
 /// Why the broker could not start.
 #[derive(Debug)]

@@ -6,13 +6,15 @@ mod announcement;
 mod auth;
 mod control;
 mod deletions;
-mod doors;
 mod error;
 mod heap;
+mod listeners;
 mod notify;
+mod open_files;
 mod pem;
 mod places;
 mod privileges;
+mod random;
 mod report;
 mod rings;
 mod shard;
@@ -25,31 +27,29 @@ pub mod tls;
 use std::io;
 use std::thread::JoinHandle;
 
-use log::{debug, error, info, warn};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use log::{error, info, warn};
 use signal_hook::iterator::Signals;
 
 use crate::broker::Stats;
 use crate::config::{LogFormat, Options};
 use crate::cpus;
 use crate::logging;
-use crate::reactor::Parcel;
+use crate::reactor::ShardMessage;
 
 use access::Access;
-use admin::{Admin, AdminSetup, HttpDoor};
+use admin::{Admin, AdminSetup, HttpListener};
 use announcement::{Announcement, log_version};
 use control::Control;
-use doors::Doors;
+use listeners::Listeners;
 use notify::Notifier;
 use places::Site;
 use privileges::Account;
-use shard::Told;
+use shard::ShardResult;
 use signals::Asked;
 use start::start;
 use storage::Storage;
 
-pub use doors::SocketError;
-pub use error::StartError;
+pub use error::{SocketError, StartError};
 pub use places::ListenError;
 pub use privileges::PrivilegeError;
 pub use signals::watch_signals;
@@ -66,19 +66,19 @@ pub fn run(options: &Options, signals: io::Result<Signals>) -> Result<(), StartE
     logging::start(&options.logging.filter, log_format(options)).map_err(StartError::Log)?;
     let mut signals = signals::watch_all(signals)
         .map_err(|error| StartError::System("watch for signals", error))?;
-    raise_open_files();
+    open_files::raise_open_files();
     log_version();
     let cpus = cpus::available();
     let notifier = Notifier::from_environment();
     if let Err(error) = forbidden {
         warn!("cannot forbid new privileges: {error}");
     }
-    let http = HttpDoor::open(options)?;
+    let http = HttpListener::open(options)?;
     let sites = places::resolve(options).map_err(StartError::Listen)?;
     let shards = Storage::shards_to_be(options, cpus.default_shards())?;
-    places::check_open_files(options, shards, &sites)?;
-    let (mut storage, doors) = open(options, &sites, cpus.default_shards())?;
-    let setup = http.map(|door| AdminSetup::new(door, options)).transpose();
+    open_files::check_open_files(options, shards, sites.len())?;
+    let (mut storage, listeners) = open(options, &sites, cpus.default_shards())?;
+    let setup = http.map(|listener| AdminSetup::new(listener, options)).transpose();
     let mut setup = setup.map_err(StartError::with_user)?;
     let shards = usize::from(storage.shards());
     let pins = (options.pin && cpus.should_pin(shards)).then(|| cpus.ids.clone());
@@ -91,10 +91,11 @@ pub fn run(options: &Options, signals: io::Result<Signals>) -> Result<(), StartE
     let mut access = access.map_err(StartError::with_user)?;
     let unguarded = places::refuse_unguarded(options, &sites, access.policy());
     unguarded.map_err(StartError::Listen)?;
-    let doors = doors.map_or_else(|| Doors::open(options, &sites, shards), Ok)?;
-    let Doors { shards: doors, opened, files } = doors;
+    let listeners = listeners.map_or_else(|| Listeners::open(options, &sites, shards), Ok)?;
+    let Listeners { shards: listeners, opened, files } = listeners;
     let asks = setup.as_mut().map(AdminSetup::rings);
-    let started = start(options, doors, tls.as_ref(), pins.as_deref(), &mut storage, &access, asks);
+    let started =
+        start(options, listeners, tls.as_ref(), pins.as_deref(), &mut storage, &access, asks);
     let (threads, mut controls, ring) = started?;
     deletions::forward(&options.data_dir, &access, &mut controls);
     let pinned = pins.is_some();
@@ -131,9 +132,9 @@ pub fn run(options: &Options, signals: io::Result<Signals>) -> Result<(), StartE
 }
 
 /// Stops the shards, and logs what they have counted.
-fn stop(threads: Vec<JoinHandle<Told>>, controls: Vec<Control>) {
+fn stop(threads: Vec<JoinHandle<ShardResult>>, controls: Vec<Control>) {
     for mut control in controls {
-        control.send(Parcel::Drain);
+        control.send(ShardMessage::Drain);
     }
     let finished = threads.into_iter().map(|thread| thread.join().unwrap_or_default());
     let (stats, reports): (Vec<Stats>, Vec<_>) = finished.unzip();
@@ -152,19 +153,19 @@ fn log_format(options: &Options) -> logging::Format {
 }
 
 /// Opens the data directory as the user that the broker is to run as. To become another user it
-/// opens the doors first, while it may.
+/// opens the listeners first, while it may.
 fn open(
     options: &Options,
     sites: &[Site],
     default_shards: usize,
-) -> Result<(Storage, Option<Doors>), StartError> {
-    let Some(user) = &options.doors.user else {
+) -> Result<(Storage, Option<Listeners>), StartError> {
+    let Some(user) = &options.listeners.user else {
         return Ok((Storage::open(options, default_shards)?, None));
     };
     // Root binds, and what is stored belongs to the user.
     let account = Account::find(user).map_err(StartError::Privileges)?;
     let shards = Storage::shards_to_be(options, default_shards)?;
-    let doors = Doors::open(options, sites, shards)?;
+    let listeners = Listeners::open(options, sites, shards)?;
     account.assume().map_err(StartError::Privileges)?;
     info!("running as {}", account.name);
     let storage = Storage::open(options, shards).map_err(|error| match error {
@@ -175,7 +176,7 @@ fn open(
     })?;
     let found = usize::from(storage.shards());
     assert_eq!(found, shards, "nobody exchanges the directory meanwhile");
-    Ok((storage, Some(doors)))
+    Ok((storage, Some(listeners)))
 }
 
 /// Reads the files again that say who may come in and what they may do, for all shards: all of them
@@ -192,8 +193,8 @@ fn reload(options: &Options, access: &mut Access, controls: &mut [Control], admi
             let told = admin.zip(tokens);
             told.into_iter().for_each(|(admin, tokens)| admin.note_reload(access, tokens));
             for control in controls {
-                control.send(Parcel::Policy(access.policy().clone()));
-                tls.iter().for_each(|tls| control.send(Parcel::Tls(tls.clone())));
+                control.send(ShardMessage::Policy(access.policy().clone()));
+                tls.iter().for_each(|tls| control.send(ShardMessage::Tls(tls.clone())));
             }
             info!("reloaded");
         }
@@ -201,14 +202,5 @@ fn reload(options: &Options, access: &mut Access, controls: &mut [Control], admi
             admin.iter().for_each(|admin| admin.note_reload_failed());
             error!("not reloaded, everything stays as it was: {error}");
         }
-    }
-}
-
-/// Raises the number of files this process may open as far as it may.
-fn raise_open_files() {
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    if current != maximum {
-        let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
-        debug!("open files: {current:?} raised to {maximum:?}: {raised:?}");
     }
 }

@@ -1,11 +1,11 @@
 //! One shard's thread: what it begins with, and what it is made of.
 
 use std::process;
-use std::sync::{Arc, mpsc, mpsc::Receiver as Mailbox};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
 use std::time::Instant;
 
 use log::{debug, error, warn};
-use rustix::rand::GetRandomFlags;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::access::Policy;
@@ -13,36 +13,39 @@ use crate::broker::{self, Shard, ShardId, Stats, VhostReport};
 use crate::config::{self, Options};
 use crate::disk::FileMedium;
 use crate::logging;
-use crate::mesh::{Bell, Census, Sender};
-use crate::reactor::{self, AnswerWay, Clock, Door, Gate, Inbox, Outbox, Parcel, Reactor};
-use crate::ring::{self, Listener, Socket, Waker};
+use crate::mesh::{Bell, Sender, SharedCounts};
+use crate::reactor::{
+    self, AcceptFilter, AnswerWay, Clock, Inbox, Listener, Outbox, Reactor, ShardMessage,
+};
+use crate::ring::{self, ListenSocket, Socket, Waker};
 use crate::store::ClockReading;
 use crate::transport::TlsSetup;
 
 use super::StartError;
-use super::auth::Desk;
-use super::places::room_for_clients;
-use super::rings::{Election, ShardRing, SystemRing};
+use super::auth::PasswordVerifier;
+use super::open_files::room_for_clients;
+use super::random::seed;
+use super::rings::{RingChoice, ShardRing, SystemRing};
 use super::storage::{self, FoundShard};
 use super::{access, heap};
 
 /// What one shard's thread begins with.
-pub(super) struct Seat {
+pub(super) struct ShardSetup {
     pub(super) shard: ShardId,
     pub(super) shards: u16,
     pub(super) cpu: Option<usize>,
     /// Where the kernel writes to files for this shard; empty: anywhere.
     pub(super) worker_cpus: Vec<usize>,
-    pub(super) doors: Vec<Door<Listener>>,
-    pub(super) senders: Vec<Option<Sender<Parcel<Socket>>>>,
+    pub(super) listeners: Vec<Listener<ListenSocket>>,
+    pub(super) senders: Vec<Option<Sender<ShardMessage<Socket>>>>,
     pub(super) inboxes: Vec<Inbox<Socket>>,
     /// The way back to the admin thread, if there is one.
     pub(super) answers: Option<AnswerWay>,
     pub(super) bells: Vec<Arc<Bell>>,
-    pub(super) census: Arc<Census>,
-    pub(super) gate: Gate,
+    pub(super) client_counts: Arc<SharedCounts>,
+    pub(super) accept_filter: AcceptFilter,
     pub(super) tls: Option<Arc<TlsSetup>>,
-    pub(super) election: Arc<Election>,
+    pub(super) ring_choice: Arc<RingChoice>,
     /// What its log finds.
     pub(super) found: Option<FoundShard>,
     pub(super) session_bytes_max: u64,
@@ -52,10 +55,10 @@ pub(super) struct Seat {
 }
 
 /// What a shard must know before it begins, when all have their rings.
-pub(super) struct Arrangement {
+pub(super) struct ShardStart {
     pub(super) wakers: Vec<Waker>,
     pub(super) medium: FileMedium,
-    pub(super) desk: Desk,
+    pub(super) verifier: PasswordVerifier,
     pub(super) policy: Arc<Policy>,
     pub(super) vhosts: Vec<(u16, String)>,
 }
@@ -64,28 +67,28 @@ pub(super) struct Arrangement {
 pub(super) type Ready = (usize, Result<(Waker, &'static str), StartError>);
 
 /// What a shard tells at its end.
-pub(super) type Told = (Stats, Vec<VhostReport>);
+pub(super) type ShardResult = (Stats, Vec<VhostReport>);
 
 /// Makes its ring and serves until the broker stops.
 pub(super) fn run_shard(
-    seat: Seat,
+    setup: ShardSetup,
     options: &Options,
     ready: &mpsc::Sender<Ready>,
-    arrangement: &Mailbox<Arrangement>,
-) -> Told {
-    let at = usize::from(seat.shard.0);
-    if let Some(cpu) = seat.cpu {
+    shard_start: &Receiver<ShardStart>,
+) -> ShardResult {
+    let at = usize::from(setup.shard.0);
+    if let Some(cpu) = setup.cpu {
         pin(cpu);
     }
-    let worker_cpus = seat.worker_cpus.clone();
+    let worker_cpus = setup.worker_cpus.clone();
     let ring_options = ring::Options { worker_cpus, ..ring::Options::default() };
-    match seat.election.ring(&ring_options) {
-        Ok(ShardRing::Uring(ring)) => serve(ring, seat, options, ready, arrangement),
-        Ok(ShardRing::Epoll(ring)) => serve(ring, seat, options, ready, arrangement),
+    match setup.ring_choice.ring(&ring_options) {
+        Ok(ShardRing::Uring(ring)) => serve(ring, setup, options, ready, shard_start),
+        Ok(ShardRing::Epoll(ring)) => serve(ring, setup, options, ready, shard_start),
         Err(error) => {
             // The starter gone means it has failed already.
             let _gone = ready.send((at, Err(error)));
-            Told::default()
+            ShardResult::default()
         }
     }
 }
@@ -93,35 +96,35 @@ pub(super) fn run_shard(
 /// What a shard does when it has its ring.
 fn serve<R: SystemRing>(
     ring: R,
-    mut seat: Seat,
+    mut setup: ShardSetup,
     options: &Options,
     ready: &mpsc::Sender<Ready>,
-    arrangement: &Mailbox<Arrangement>,
-) -> Told {
-    let at = usize::from(seat.shard.0);
+    shard_start: &Receiver<ShardStart>,
+) -> ShardResult {
+    let at = usize::from(setup.shard.0);
     let seed = seed();
-    let found = seat.found.take().expect("it is opened once");
+    let found = setup.found.take().expect("it is opened once");
     let store_options =
-        storage::store_options(options, seat.shard.0, seat.shards, seed, seat.clocks);
+        storage::store_options(options, setup.shard.0, setup.shards, seed, setup.clocks);
     let store = match storage::open_store(&store_options, found) {
         Ok(store) => store,
         Err(error) => {
             let _gone = ready.send((at, Err(error)));
-            return Told::default();
+            return ShardResult::default();
         }
     };
     debug!("{}", ring.describe());
     if ready.send((at, Ok((ring.waker(), R::NAME)))).is_err() {
-        return Told::default();
+        return ShardResult::default();
     }
-    let Ok(Arrangement { wakers, medium, desk, policy, vhosts }) = arrangement.recv() else {
-        return Told::default();
+    let Ok(ShardStart { wakers, medium, verifier, policy, vhosts }) = shard_start.recv() else {
+        return ShardResult::default();
     };
-    let clock = SinceStart(seat.started);
+    let clock = SinceStart(setup.started);
     let vhosts = vhosts.iter().map(|(number, name)| (*number, name.as_str()));
     let broker =
-        Shard::new(broker_options(&seat, options, seed), store).with_policy(policy, vhosts);
-    let options = reactor_options(seat, options, broker, &wakers, medium, desk);
+        Shard::new(broker_options(&setup, options, seed), store).with_policy(policy, vhosts);
+    let options = reactor_options(setup, options, broker, &wakers, medium, verifier);
     let reactor = Reactor::new(ring, clock, options);
     match reactor.run() {
         Ok(told) => told,
@@ -134,10 +137,10 @@ fn serve<R: SystemRing>(
     }
 }
 
-fn broker_options(seat: &Seat, options: &Options, seed: u64) -> broker::Options {
+fn broker_options(setup: &ShardSetup, options: &Options, seed: u64) -> broker::Options {
     broker::Options {
-        shard: seat.shard,
-        shards: seat.shards,
+        shard: setup.shard,
+        shards: setup.shards,
         outgoing_bytes_max: options.outgoing_bytes_max,
         qos0_patience_ms: options.qos0_patience_ms,
         inflight_max: options.inflight_max,
@@ -147,7 +150,7 @@ fn broker_options(seat: &Seat, options: &Options, seed: u64) -> broker::Options 
         },
         subscriptions_max: options.abuse.subscriptions_max,
         topic_levels_max: options.abuse.topic_levels_max,
-        session_bytes_max: seat.session_bytes_max,
+        session_bytes_max: setup.session_bytes_max,
         session_overflow: storage::overflow(options),
         session_expiry_ms: storage::expiry_ms(options),
         on_denied: access::on_denied(options),
@@ -160,35 +163,35 @@ fn broker_options(seat: &Seat, options: &Options, seed: u64) -> broker::Options 
 }
 
 fn reactor_options<R: SystemRing>(
-    seat: Seat,
+    setup: ShardSetup,
     options: &Options,
     broker: Shard,
     wakers: &[Waker],
     medium: FileMedium,
-    desk: Desk,
+    verifier: PasswordVerifier,
 ) -> reactor::Options<R, FileMedium> {
-    let own_bell = seat.bells[usize::from(seat.shard.0)].clone();
-    let outboxes = seat.senders.into_iter().zip(&seat.bells).zip(wakers);
+    let own_bell = setup.bells[usize::from(setup.shard.0)].clone();
+    let outboxes = setup.senders.into_iter().zip(&setup.bells).zip(wakers);
     let outboxes = outboxes.map(|((sender, bell), waker)| {
         Some(Outbox { sender: sender?, bell: bell.clone(), waker: waker.clone() })
     });
     let asked = options.connections_max;
-    let room = room_for_clients(options, usize::from(seat.shards), seat.doors.len());
+    let room = room_for_clients(options, usize::from(setup.shards), setup.listeners.len());
     reactor::Options {
         broker,
         medium,
-        verifier: Box::new(desk),
-        shard: seat.shard,
-        doors: seat.doors,
-        gate: seat.gate,
+        verifier: Box::new(verifier),
+        shard: setup.shard,
+        listeners: setup.listeners,
+        accept_filter: setup.accept_filter,
         outboxes: outboxes.collect(),
-        inboxes: seat.inboxes,
+        inboxes: setup.inboxes,
         bell: own_bell,
-        census: seat.census,
+        client_counts: setup.client_counts,
         clients_max: room.map_or(asked, |room| asked.min(room)),
         packet_bytes_max: options.packet_bytes_max,
-        tls: seat.tls,
-        answers: seat.answers,
+        tls: setup.tls,
+        answers: setup.answers,
         trim_heap: heap::trim,
     }
 }
@@ -204,14 +207,6 @@ impl Clock for SinceStart {
     fn now_us(&self) -> u64 {
         u64::try_from(self.0.elapsed().as_micros()).expect("uptime fits 64 bits")
     }
-}
-
-/// A number that nobody outside can guess.
-pub(super) fn seed() -> u64 {
-    let mut bytes = [0; 8];
-    let filled = rustix::rand::getrandom(&mut bytes, GetRandomFlags::empty());
-    assert_eq!(filled, Ok(bytes.len()), "the kernel gives 8 random bytes at once");
-    u64::from_ne_bytes(bytes)
 }
 
 fn pin(cpu: usize) {

@@ -14,9 +14,10 @@ use log::info;
 use ringmq::broker::inspect::{Ask, Question, Reply};
 use ringmq::broker::{self, Overflow, ShardId, Stats};
 use ringmq::limits::SESSION_BYTES_MAX;
-use ringmq::mesh::{self, Bell, Census, Receiver, Record, Sender};
+use ringmq::mesh::{self, Bell, Receiver, Record, Sender, SharedCounts};
 use ringmq::reactor::{
-    AnswerWay, AtOnce, Clock, Door, DoorKind, Gate, Inbox, Options, Outbox, Parcel, Reactor,
+    AcceptFilter, AnswerWay, Clock, Inbox, InlineVerifier, Listener, ListenerKind, Options, Outbox,
+    Reactor, ShardMessage,
 };
 use ringmq::ring::{Ring, Wake};
 use ringmq::store::{CatalogLimits, LogOptions, Losses, Store, StoreOptions};
@@ -53,8 +54,8 @@ struct Member {
     reactor: Option<Reactor<SimRing, SimClock, SimMedium>>,
     phase: Phase,
     stats: Stats,
-    control: Sender<Parcel<SimSocket>>,
-    asks: Sender<Parcel<SimSocket>>,
+    control: Sender<ShardMessage<SimSocket>>,
+    asks: Sender<ShardMessage<SimSocket>>,
     answers: Receiver<Box<Ask>>,
     /// Asks that are not answered yet.
     asked: usize,
@@ -77,7 +78,7 @@ impl Cluster {
         let rings: Vec<SimRing> =
             (0..shards).map(|at| SimRing::new(kernel, at, plan.buffers)).collect();
         let wakers: Vec<SimWaker> = rings.iter().map(SimRing::waker).collect();
-        let census = Arc::new(Census::new(1));
+        let client_counts = Arc::new(SharedCounts::new(1));
         let mut inboxes: Vec<Vec<Inbox<SimSocket>>> = (0..shards).map(|_| Vec::new()).collect();
         let mut controls = Vec::new();
         for inbox in &mut inboxes {
@@ -107,17 +108,17 @@ impl Cluster {
             let options = Options {
                 broker: broker::Shard::new(broker_options(plan, ShardId(shard), now_ms), store),
                 medium: SimMedium::new(kernel, at),
-                verifier: Box::new(AtOnce),
+                verifier: Box::new(InlineVerifier),
                 shard: ShardId(shard),
-                doors: vec![Door {
-                    listener: SimListener,
-                    kind: DoorKind { local: true, ..DoorKind::default() },
+                listeners: vec![Listener {
+                    socket: SimListener,
+                    kind: ListenerKind { local: true, ..ListenerKind::default() },
                 }],
-                gate: Gate::default(),
+                accept_filter: AcceptFilter::default(),
                 outboxes,
                 inboxes,
                 bell: bells[at].clone(),
-                census: census.clone(),
+                client_counts: client_counts.clone(),
                 clients_max: 1000,
                 packet_bytes_max: 1 << 20,
                 tls: None,
@@ -196,7 +197,10 @@ impl Cluster {
     /// Tells a shard to stop, as the control thread does.
     pub(crate) fn drain(&mut self, at: usize) {
         let member = &mut self.members[at];
-        assert!(member.control.push_object(Parcel::Drain).is_ok(), "nothing else was ever sent");
+        assert!(
+            member.control.push_object(ShardMessage::Drain).is_ok(),
+            "nothing else was ever sent"
+        );
         member.control.publish();
         if member.bell.must_ring() {
             member.waker.wake();
@@ -207,7 +211,7 @@ impl Cluster {
     pub(crate) fn ask(&mut self, at: usize, question: Question) {
         let member = &mut self.members[at];
         let ask = Box::new(Ask { id: 0, question, reply: Reply::None });
-        if member.asks.push_object(Parcel::Ask(ask)).is_ok() {
+        if member.asks.push_object(ShardMessage::Ask(ask)).is_ok() {
             member.asked += 1;
         }
         member.asks.publish();

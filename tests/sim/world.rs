@@ -175,7 +175,7 @@ impl World {
         self.wait_for_quiet();
         assert_eq!(self.cluster.unanswered(), 0, "asks are answered");
         let lossy = self.is_lossy();
-        self.ledger.judge(lossy);
+        self.ledger.check(lossy);
         let probe = self.clients.len();
         self.clients.push(Client::probe(probe, &mut self.random));
         self.with_client(probe, Client::connect);

@@ -3,18 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::page::ClientFacts;
-
-/// How a client takes what is sent to it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Pace {
-    /// It keeps up.
-    Free,
-    /// Its output is full, and its publishers wait for it.
-    Full,
-    /// It has taken nothing for so long that nobody waits for it: QoS 0 for it is dropped.
-    Slow,
-}
+use super::client::{ClientFacts, Pace};
 
 /// Addresses that have their first `bits` bits in common.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

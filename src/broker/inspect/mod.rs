@@ -18,6 +18,7 @@
 //!
 //! May use `names`, `meters` and `read_gate` (the names of reasons).
 
+mod client;
 mod filter;
 mod kick;
 mod listing;
@@ -27,10 +28,11 @@ mod snapshot;
 
 pub use super::meters::{Histogram, Latency, Load, Meters};
 pub use super::names::placement::home_of;
-pub use filter::{AddressRange, Filter, Pace};
+pub use client::{ClientFacts, Pace};
+pub use filter::{AddressRange, Filter};
 pub use kick::{Kick, Kicked};
 pub use listing::{Listing, Measure, Top};
-pub use page::{ClientFacts, Page, Row, Span};
+pub use page::{Page, Row, Span};
 pub use session_name::{SessionName, VhostReport};
 pub use snapshot::{Gauges, Snapshot};
 

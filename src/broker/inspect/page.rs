@@ -2,13 +2,10 @@
 //!
 //! Invariant: a span of a row lies within the text of its page.
 
-use std::net::IpAddr;
-
 use crate::limits::{PAGE_BYTES_MAX, PAGE_ROWS_MAX};
 use crate::store::SessionKey;
 
-use super::super::read_gate::Pause;
-use super::filter::Pace;
+use super::client::ClientFacts;
 
 /// A piece of a page's text.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -57,40 +54,6 @@ pub struct Row {
     pub absent_ms: u64,
     /// Its client.
     pub client: Option<ClientFacts>,
-}
-
-/// A client that is connected.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct ClientFacts {
-    /// Where it connected from; none: a Unix socket.
-    pub address: Option<IpAddr>,
-    /// From which port.
-    pub port: u16,
-    /// The MQTT version, in words.
-    pub version: &'static str,
-    /// Seconds; 0: none.
-    pub keep_alive_s: u32,
-    /// It has left a will.
-    pub will: bool,
-    /// Its certificate says who it is.
-    pub certified: bool,
-    /// How it takes what is sent to it.
-    pub pace: Pace,
-    /// Bytes that wait to be sent, or are on their way.
-    pub outgoing_bytes: u64,
-    /// Since it was let in, milliseconds.
-    pub connected_ms: u64,
-    /// Since its last packet, milliseconds.
-    pub silent_ms: u64,
-    /// Why it is not read from, as bits; see [`ClientFacts::waits`].
-    pub(crate) waits: u8,
-}
-
-impl ClientFacts {
-    /// Why it is not read from, in words.
-    pub fn waits(&self) -> impl Iterator<Item = &'static str> {
-        Pause::all_of(self.waits).map(Pause::name)
-    }
 }
 
 impl Page {
