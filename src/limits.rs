@@ -593,9 +593,6 @@ pub const HTTP_HEADER_BYTES_MAX: usize = 16 * 1024;
 /// Lines of the header of an HTTP request. Over: 431.
 pub const HTTP_HEADERS_MAX: usize = 64;
 
-/// Bytes of the body of an HTTP request. Over: 413.
-pub const HTTP_BODY_BYTES_MAX: u64 = 1024 * 1024;
-
 /// Wrong tokens from one address within a minute. Over: 429, whatever the token.
 pub const HTTP_FAILURES_MAX: u32 = 20;
 

@@ -97,6 +97,7 @@ impl fmt::Display for StartError {
                     _ => f.write_str(&advice::of(error)),
                 }
             }
+            Self::Tokens(error) if error.is_own() => write!(f, "--data-dir: {error}"),
             Self::Tokens(error) => write!(f, "--http-tokens: {error}"),
             Self::Privileges(error) => error.fmt(f),
             Self::Ring(refused) => refused.fmt(f),
@@ -142,6 +143,7 @@ impl StartError {
         let is_denied = match &self {
             Self::Tls(error) => error.is_denied(),
             Self::Access(error) => error.is_denied,
+            Self::Tokens(error) => error.is_denied() && !error.is_own(),
             _ => false,
         };
         if is_denied { Self::Unreadable(privileges::own_name(), Box::new(self)) } else { self }

@@ -78,7 +78,8 @@ pub fn run(options: &Options, signals: io::Result<Signals>) -> Result<(), StartE
     let shards = Storage::shards_to_be(options, cpus.default_shards())?;
     open_files::check_open_files(options, shards, sites.len())?;
     let (mut storage, listeners) = open(options, &sites, cpus.default_shards())?;
-    let mut setup = http.map(|listener| AdminSetup::new(listener, options)).transpose()?;
+    let setup = http.map(|listener| AdminSetup::new(listener, options)).transpose();
+    let mut setup = setup.map_err(StartError::with_user)?;
     let shards = usize::from(storage.shards());
     let pins = (options.pin && cpus.should_pin(shards)).then(|| cpus.ids.clone());
     let tls = tls::load(&options.tls).map_err(|error| StartError::Tls(error).with_user())?;
