@@ -106,6 +106,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                 return self
                     .with_broker(|broker, context| broker.handle_peer(from, &record, context));
             }
+            (Parcel::Settings(settings), _) => self.set(*settings),
             (Parcel::Policy(policy), _) => {
                 self.with_broker(|broker, context| broker.set_policy(policy, context));
             }

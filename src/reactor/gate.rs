@@ -91,6 +91,12 @@ impl Gate {
         }
     }
 
+    /// Replaces the limits of addresses, for all shards, and the proxies that are trusted.
+    pub(super) fn set(&mut self, limits: AddressLimits, trusted: Vec<Subnet>) {
+        self.addresses.set_limits(limits);
+        self.trusted = trusted;
+    }
+
     fn trusts(&self, address: IpAddr) -> bool {
         self.trusted.iter().any(|subnet| subnet.contains(address))
     }

@@ -17,6 +17,7 @@
 //! | `verifier` | the way to who verifies passwords |
 //! | `reclaim` | memory of links that have left |
 //! | `report` | what a shard tells of itself when it is asked |
+//! | `settings` | what an operator may set of a shard while it runs |
 //! | `links`, `outboxes`, `wheel` | sockets; the way to other shards; timers |
 
 mod crossing;
@@ -29,6 +30,7 @@ mod outboxes;
 mod outflow;
 mod reclaim;
 mod report;
+mod settings;
 mod storage;
 mod turn;
 mod verifier;
@@ -38,5 +40,6 @@ pub use door::{Door, DoorKind, Proxied};
 pub use gate::{Gate, Subnet};
 pub use outboxes::{Outbox, Parcel, Traveller};
 pub use report::Report;
+pub use settings::Settings;
 pub use turn::{Clock, Inbox, Options, Reactor};
 pub use verifier::{AtOnce, Verifier};

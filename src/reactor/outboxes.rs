@@ -17,6 +17,7 @@ use crate::ring::Wake;
 
 use super::links::Carry;
 use super::report::Report;
+use super::settings::Settings;
 use crate::transport::{TlsSetup, Transport};
 
 /// A link that was accepted, or is on its way to its home shard, with what it has received.
@@ -38,6 +39,8 @@ pub enum Parcel<S> {
     Large(Bytes),
     /// The receiver has been told what the sender's sessions that were found again subscribe to.
     Introduced,
+    /// From the control thread: this holds from now on. A policy follows.
+    Settings(Box<Settings>),
     /// From the control thread: who may come in and what they may do from now on.
     Policy(Arc<Policy>),
     /// From the control thread: who comes from now on gets these certificates.
@@ -105,6 +108,11 @@ impl<S: Send, W: Wake> Outboxes<S, W> {
             census,
             clients_max,
         }
+    }
+
+    /// Replaces `--max-connections`; who is connected stays.
+    pub(super) fn set_clients_max(&mut self, clients_max: usize) {
+        self.clients_max = clients_max;
     }
 
     /// Whether a ring is full.
