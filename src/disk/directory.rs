@@ -11,8 +11,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use log::warn;
-use rustix::fs::{FlockOperation, flock, statvfs};
+use log::{debug, warn};
+use rustix::fs::{FlockOperation, fcntl_lock, flock, statvfs};
 use rustix::io::{Errno, retry_on_intr};
 
 use super::extent;
@@ -29,7 +29,7 @@ const FORMAT_WITHOUT_SUMS: u32 = 1;
 
 const FORMAT_FILE: &str = "FORMAT";
 const FORMAT_FILE_BEGUN: &str = "FORMAT.new";
-const LOCK_FILE: &str = "LOCK";
+pub(super) const LOCK_FILE: &str = "LOCK";
 
 /// What an empty directory may contain beside the directories of shards that have never run: a
 /// start that was cut off leaves the first two, `mkfs` the third.
@@ -247,7 +247,15 @@ impl Directory {
     /// # Errors
     /// If it is no data directory.
     pub fn shards_at(path: &Path) -> Result<Option<u16>, DirectoryError> {
-        let made = if is_directory(path)? { made_with(path, None)? } else { None };
+        Self::check(path, None)
+    }
+
+    /// The same, for who wants `asked` shards.
+    ///
+    /// # Errors
+    /// If it is no data directory, or was made with another number.
+    pub fn check(path: &Path, asked: Option<u16>) -> Result<Option<u16>, DirectoryError> {
+        let made = if is_directory(path)? { made_with(path, asked)? } else { None };
         Ok(made.map(|made| made.shards))
     }
 
@@ -314,6 +322,8 @@ impl Directory {
     }
 }
 
+const NAMING: FlockOperation = FlockOperation::NonBlockingLockExclusive;
+
 /// The lock of a directory, held.
 pub(super) struct Guard {
     _locked: Option<File>,
@@ -331,7 +341,14 @@ impl Guard {
             opened => opened.map_err(DirectoryError::system("open", &path))?,
         };
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { _locked: Some(file) }),
+            Ok(()) => {
+                // A lock of the other kind names its process to who asks. Nothing else hangs on it,
+                // and file systems of networks may not grant both.
+                if write && let Err(error) = fcntl_lock(&file, NAMING) {
+                    debug!("{}: no lock that names this process: {error}", path.display());
+                }
+                Ok(Self { _locked: Some(file) })
+            }
             Err(Errno::WOULDBLOCK) => Err(DirectoryError::InUse(directory.to_owned())),
             Err(error) => Err(DirectoryError::system("lock", &path)(error.into())),
         }

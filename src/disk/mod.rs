@@ -1,10 +1,11 @@
 //! The data directory: its lock and format, the segment files of each shard, the helper thread.
 //!
 //! ```text
-//! DIR/LOCK       empty; locked by the one process that uses the directory
+//! DIR/LOCK       empty; locked by the one process that uses the directory (see `user`)
 //! DIR/FORMAT     "ringmq data, format 2", "shards N", and their sum in a third line; written once
 //! DIR/VHOSTS     numbers of vhosts (see `vhosts`); missing while there is but one
 //! DIR/DELETIONS  sessions to be deleted (see `deletions`); missing while there is none
+//! DIR/RELOAD     what became of the last reload (see `reload`)
 //! DIR/shard-K/   for each K below N; its files are named by a number of 20 digits:
 //!     EXTENT                                   how far the log goes (see `extent`)
 //!     00000000000000000007.segment             a segment, or a free file (64 zeros in front)
@@ -32,9 +33,11 @@ mod helper;
 mod mapping;
 mod medium;
 mod note;
+mod reload;
 mod sigbus;
 #[cfg(test)]
 mod tests;
+mod user;
 mod vhosts;
 
 pub use self::clocks::Clocks;
@@ -44,4 +47,6 @@ pub use self::files::{ShardFiles, segment_path};
 pub use self::helper::Helper;
 pub use self::mapping::map;
 pub use self::medium::FileMedium;
+pub use self::reload::{ReloadAsker, ReloadNote, monotonic_us};
+pub use self::user::{UserError, user_of};
 pub use self::vhosts::Vhosts;
