@@ -21,7 +21,7 @@ use crate::transport::TlsSetup;
 
 use super::StartError;
 use super::auth::Desk;
-use super::places::room_for_clients;
+use super::places::clients_max;
 use super::rings::{Election, ShardRing, SystemRing};
 use super::storage::{self, FoundShard};
 use super::{access, heap};
@@ -117,8 +117,11 @@ fn serve<R: SystemRing>(
     };
     let clock = SinceStart(seat.started);
     let vhosts = vhosts.iter().map(|(number, name)| (*number, name.as_str()));
-    let broker =
-        Shard::new(broker_options(&seat, options, seed), store).with_policy(policy, vhosts);
+    let of_shard = broker::Options {
+        seed,
+        ..broker_options(options, seat.shard, seat.shards, seat.session_bytes_max)
+    };
+    let broker = Shard::new(of_shard, store).with_policy(policy, vhosts);
     let options = reactor_options(seat, options, broker, &wakers, medium, desk);
     let reactor = Reactor::new(ring, clock, options);
     match reactor.run() {
@@ -132,10 +135,16 @@ fn serve<R: SystemRing>(
     }
 }
 
-fn broker_options(seat: &Seat, options: &Options, seed: u64) -> broker::Options {
+/// What the broker of one shard of so many is to do; without a secret seed.
+pub(super) fn broker_options(
+    options: &Options,
+    shard: ShardId,
+    shards: u16,
+    session_bytes_max: u64,
+) -> broker::Options {
     broker::Options {
-        shard: seat.shard,
-        shards: seat.shards,
+        shard,
+        shards,
         outgoing_bytes_max: options.outgoing_bytes_max,
         qos0_patience_ms: options.qos0_patience_ms,
         inflight_max: options.inflight_max,
@@ -145,7 +154,7 @@ fn broker_options(seat: &Seat, options: &Options, seed: u64) -> broker::Options 
         },
         subscriptions_max: options.abuse.subscriptions_max,
         topic_levels_max: options.abuse.topic_levels_max,
-        session_bytes_max: seat.session_bytes_max,
+        session_bytes_max,
         session_overflow: storage::overflow(options),
         session_expiry_ms: storage::expiry_ms(options),
         on_denied: access::on_denied(options),
@@ -153,7 +162,7 @@ fn broker_options(seat: &Seat, options: &Options, seed: u64) -> broker::Options 
         log_connections: options.logging.connections == config::Switch::On,
         disk_low: storage::disk_low(options),
         start_ms: 0,
-        seed,
+        seed: 0,
     }
 }
 
@@ -170,8 +179,7 @@ fn reactor_options<R: SystemRing>(
     let outboxes = outboxes.map(|((sender, bell), waker)| {
         Some(Outbox { sender: sender?, bell: bell.clone(), waker: waker.clone() })
     });
-    let asked = options.connections_max;
-    let room = room_for_clients(usize::from(seat.shards), seat.doors.len());
+    let clients_max = clients_max(options, seat.shards.into(), seat.doors.len());
     reactor::Options {
         broker,
         medium,
@@ -183,7 +191,7 @@ fn reactor_options<R: SystemRing>(
         inboxes: seat.inboxes,
         bell: own_bell,
         census: seat.census,
-        clients_max: room.map_or(asked, |room| asked.min(room)),
+        clients_max,
         packet_bytes_max: options.packet_bytes_max,
         tls: seat.tls,
         trim_heap: heap::trim,

@@ -139,12 +139,20 @@ fn seats(
 
 /// Makes gates that count in one book.
 fn gates(options: &Options) -> impl Fn() -> Gate {
-    let limits = AddressLimits {
+    let book = Arc::new(AddressBook::new(address_limits(options)));
+    let trusted = trusted(options);
+    move || Gate::new(book.clone(), trusted.clone())
+}
+
+pub(super) fn address_limits(options: &Options) -> AddressLimits {
+    AddressLimits {
         connections_max: options.abuse.address_connections_max,
         connects_per_s: options.abuse.address_connects_per_s,
-    };
-    let book = Arc::new(AddressBook::new(limits));
+    }
+}
+
+/// Proxies whose word is taken for who their clients are.
+pub(super) fn trusted(options: &Options) -> Vec<Subnet> {
     let ranges = options.doors.proxy_trust.iter();
-    let trusted: Vec<_> = ranges.map(|range| Subnet::new(range.address, range.bits)).collect();
-    move || Gate::new(book.clone(), trusted.clone())
+    ranges.map(|range| Subnet::new(range.address, range.bits)).collect()
 }

@@ -38,10 +38,13 @@ pub(crate) fn uses(code: &str) -> impl Iterator<Item = Use> {
         } else if program.is_empty() && !word.contains('=') {
             let ours = word.strip_prefix("target/release/").unwrap_or(word);
             program = ours.to_owned();
-        } else if ["ringmq", "ringmq vhost", "ringmq session", "ringmq-store"]
+        } else if ["ringmq", "ringmq config", "ringmq vhost", "ringmq session", "ringmq-store"]
             .contains(&program.as_str())
         {
-            let parts = ["passwd", "vhost", "session", "list", "delete", "check", "stat", "dump"];
+            let parts = [
+                "passwd", "vhost", "session", "list", "delete", "check", "stat", "dump", "config",
+                "show", "reload",
+            ];
             if parts.contains(&word) {
                 program = format!("{program} {word}");
             }

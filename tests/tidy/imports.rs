@@ -35,9 +35,12 @@ const TABLE: &[Row] = &[
     row("ring", &[], &["bytes", "io_uring", "libc", "log", "rustix", "slab"]),
     row("broker", &["access", "mqtt", "store"], BROKER_CRATES),
     row("reactor", INNER, &["bytes", "log"]),
-    row("config", &["access"], &["clap", "log"]),
+    row("config", &["access"], &["clap", "log", "toml"]),
     row("passwd", &["access", "config"], &["rpassword", "rustix"]),
     row("vhosts", &["config", "disk"], &[]),
+    row("check", &["config", "server"], &["serde_json"]),
+    row("settings", &["config"], &["serde_json"]),
+    row("reload", &["disk"], &["rustix"]),
     row("sessions", &["config", "disk"], &[]),
     row("cpus", &[], &["rustix"]),
 ];
