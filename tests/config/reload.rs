@@ -1,9 +1,12 @@
 //! SIGHUP: settings of the configuration file change under clients that stay.
 
+use std::sync::mpsc;
+use std::thread;
+
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::common::{
-    Broker, Client, PINGREQ, PINGRESP, connect, puback, publish, suback, subscribe,
+    Broker, Client, PATIENCE, PINGREQ, PINGRESP, connect, puback, publish, suback, subscribe,
 };
 use crate::files::{Files, answer, connect_as, enter};
 use crate::tool::ringmq;
@@ -27,13 +30,16 @@ fn change(broker: &Broker, files: &Files, text: &str) {
     assert!(said.trim_end().ends_with("INFO  reloaded"), "{said}");
 }
 
-/// Until the broker has counted so many.
+/// Until the broker has counted so many, or more.
 #[track_caller]
 fn wait_for_count(broker: &Broker, counter: &str, count: u32) {
     let pid = i32::try_from(broker.pid()).ok().and_then(Pid::from_raw).expect("it runs");
     loop {
         kill_process(pid, Signal::USR1).expect("it is our child");
-        if broker.wait_for_line("counted so far").contains(&format!(" {counter} {count},")) {
+        let line = broker.wait_for_line("counted so far");
+        let (_, rest) = line.split_once(&format!(" {counter} ")).expect("it is counted");
+        let counted: u32 = rest.split(',').next().and_then(|it| it.parse().ok()).expect("a number");
+        if counted >= count {
             return;
         }
     }
@@ -140,6 +146,33 @@ fn full_sessions() {
                 publisher.expect(&puback(n));
             }
         }
+    }
+}
+
+// A publisher that waits for a client which does not read waits no longer than by the new patience.
+#[test]
+fn patience() {
+    for shards in [1, 2] {
+        let text = "max-outgoing-bytes = '64KiB'\nqos0-patience = '60s'\n";
+        let (broker, files) = start(shards, text);
+        let mut slow = Client::connect(&broker, "slow");
+        slow.subscribe("stream", 0);
+        let mut publisher = Client::connect(&broker, "publisher");
+        let (done, is_done) = mpsc::channel();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                // More than the socket buffers of both sides hold.
+                for _ in 0..4_000 {
+                    publisher.send(&publish("stream", [0; 8 * 1024]).bytes());
+                }
+                publisher.publish(&publish("elsewhere", "x").qos1(1));
+                done.send(()).expect("the test waits for it");
+            });
+            wait_for_count(&broker, "publishers_held", 1);
+            change(&broker, &files, "max-outgoing-bytes = '64KiB'\nqos0-patience = '20ms'\n");
+            is_done.recv_timeout(PATIENCE).expect("it goes on");
+        });
+        broker.expect_said("client \"slow\": reads too slowly");
     }
 }
 
