@@ -69,6 +69,8 @@ block\:"The publisher waits until there is room"))' \
 '--retained-max-bytes=[Bytes of all retained messages with their topics; a message beyond is delivered and not retained]:BYTES:_default' \
 '--disk-low=[Free space of the file system, in BYTES or as a share of its size (P%), below which publishers wait; 0\: none \[default\: 1GiB, or 5% if that is less\]]:BYTES|P%:_default' \
 '--segment-bytes=[Size of the files that messages are stored in]:BYTES:_default' \
+'--http-listen=[Where to answer operators over HTTP\: ADDR\:PORT of this host alone, unix or none \[default\: 127.0.0.1\:9883\]]:ADDRESS:_default' \
+'--http-tokens=[Who may ask over HTTP\: lines of NAME\:SHA256\:RIGHTS \[default\: the token in \`admin.token\` of --data-dir\]]:FILE:_files' \
 '--log=[What goes to standard error\: off, error, warn, info, debug or trace]:FILTER:_default' \
 '--log-format=[How log lines look \[default\: text, or journald where standard error is the journal\]]:FORMAT:((text\:"For people, with time in UTC, level, shard, client and what happened"
 json\:"One JSON object a line"
@@ -224,6 +226,8 @@ block\:"The publisher waits until there is room"))' \
 '--retained-max-bytes=[Bytes of all retained messages with their topics; a message beyond is delivered and not retained]:BYTES:_default' \
 '--disk-low=[Free space of the file system, in BYTES or as a share of its size (P%), below which publishers wait; 0\: none \[default\: 1GiB, or 5% if that is less\]]:BYTES|P%:_default' \
 '--segment-bytes=[Size of the files that messages are stored in]:BYTES:_default' \
+'--http-listen=[Where to answer operators over HTTP\: ADDR\:PORT of this host alone, unix or none \[default\: 127.0.0.1\:9883\]]:ADDRESS:_default' \
+'--http-tokens=[Who may ask over HTTP\: lines of NAME\:SHA256\:RIGHTS \[default\: the token in \`admin.token\` of --data-dir\]]:FILE:_files' \
 '--log=[What goes to standard error\: off, error, warn, info, debug or trace]:FILTER:_default' \
 '--log-format=[How log lines look \[default\: text, or journald where standard error is the journal\]]:FORMAT:((text\:"For people, with time in UTC, level, shard, client and what happened"
 json\:"One JSON object a line"
@@ -308,6 +312,8 @@ block\:"The publisher waits until there is room"))' \
 '--retained-max-bytes=[Bytes of all retained messages with their topics; a message beyond is delivered and not retained]:BYTES:_default' \
 '--disk-low=[Free space of the file system, in BYTES or as a share of its size (P%), below which publishers wait; 0\: none \[default\: 1GiB, or 5% if that is less\]]:BYTES|P%:_default' \
 '--segment-bytes=[Size of the files that messages are stored in]:BYTES:_default' \
+'--http-listen=[Where to answer operators over HTTP\: ADDR\:PORT of this host alone, unix or none \[default\: 127.0.0.1\:9883\]]:ADDRESS:_default' \
+'--http-tokens=[Who may ask over HTTP\: lines of NAME\:SHA256\:RIGHTS \[default\: the token in \`admin.token\` of --data-dir\]]:FILE:_files' \
 '--log=[What goes to standard error\: off, error, warn, info, debug or trace]:FILTER:_default' \
 '--log-format=[How log lines look \[default\: text, or journald where standard error is the journal\]]:FORMAT:((text\:"For people, with time in UTC, level, shard, client and what happened"
 json\:"One JSON object a line"

@@ -6,7 +6,8 @@
 //!             └─────────────────────────────────────────────────────────┘
 //!   one byte ring per ordered pair of shards; a bell rings only for a shard that sleeps
 //!   helper threads: one makes and recycles segment files and looks at free space, one writes the
-//!   log lines, others verify passwords; with epoll each shard has one that writes to files
+//!   log lines, one answers operators, others verify passwords; with epoll each shard has one that
+//!   writes to files
 //! ```
 //!
 //! Shared nothing: a shard owns its ring, its links, its sessions, its part of the retain store
@@ -35,6 +36,7 @@
 //! | [`broker`] | the state machines | `access`, `mqtt`, `store` | the ring |
 //! | [`reactor`] | completions → broker → operations | all above | flags' text |
 //! | [`logging`] | lines on standard error, by one thread | `env_filter`, `jiff` | who logs what |
+//! | [`admin`] | operators' questions over HTTP | `broker`, `hyper`, `tokio` | the ring |
 //! | [`server`], [`config`], [`cpus`] | flags → threads, signals, end | all | – |
 //! | [`passwd`] | changes password files | `access`, `config` | the broker |
 //! | [`vhosts`] | lists and deletes vhosts | `config`, `disk` | the broker |
@@ -75,6 +77,8 @@
 //!    log pass. No reply message is needed.
 //! 9. **One send in flight for each socket.** What comes meanwhile gathers and is the next batch:
 //!    that is where throughput comes from.
+//! 10. **Nothing but the shard touches the shard.** What an operator wants to know or to have done
+//!     reaches it in a box ([`broker::inspect`]), of which it does one bounded step a turn.
 //!
 //! # One PUBLISH
 //!
@@ -147,14 +151,13 @@
 //!
 //! # Who comes in
 //!
-//! A listener is a *door*. The *gate* looks at the address of what a door accepts, or at the
-//! PROXY header in front of it, and counts it; TLS handshakes follow, a few each turn. The login in
-//! a CONNECT names the vhost, vhost and client id the home, and there the *policy* decides: a
-//! snapshot of all users, rules and limits that every shard shares and SIGHUP replaces
-//! ([`access`]). A password is verified by helper threads of a lower priority; until the answer is
-//! there the CONNECT stays with its link, unread, as does what follows it. Right and wrong ones are
-//! remembered for a while, so that ten thousand who reconnect at once do not pay ten thousand
-//! hashes.
+//! The *accept filter* looks at the address of what a listener accepts, or at the PROXY header in
+//! front of it, and counts it; TLS handshakes follow, a few each turn. The login in a CONNECT names
+//! the vhost, vhost and client id the home, and there the *policy* decides: a snapshot of all
+//! users, rules and limits that every shard shares and SIGHUP replaces ([`access`]). A password is
+//! verified by helper threads of a lower priority; until the answer is there the CONNECT stays with
+//! its link, unread, as does what follows it. Right and wrong ones are remembered for a while, so
+//! that ten thousand who reconnect at once do not pay ten thousand hashes.
 //!
 //! Rights cost a message nothing: whether a client may publish to a topic is remembered with the
 //! topic it published to last, and who may not read a topic is not in its route. A session keeps
@@ -175,11 +178,16 @@
 //! of the others each second, or by session, with a sum each minute (`broker::notices`). SIGUSR1 is
 //! a message to each shard that it answers with its figures (`reactor::report`).
 //!
+//! Operators ask over HTTP ([`admin`]): metrics, clients, sessions, the end of a connection. A
+//! thread of a lower priority makes an *ask* of it, a box that goes to a shard over a ring of the
+//! mesh and comes back with the answer. A shard that nobody asks does nothing for it; what takes
+//! time is measured once a turn, a commit group or a barrier of promises (`broker::inspect`).
+//!
 //! # When it is too much
 //!
 //! What an address may have is settled when a link is accepted, or when the PROXY header that it
-//! begins with behind a proxy has named its client (see `reactor::gate`). A client that publishes
-//! faster than it may is not read from for a while (see `broker::read_gate`).
+//! begins with behind a proxy has named its client (see `reactor::accept_filter`). A client that
+//! publishes faster than it may is not read from for a while (see `broker::read_gate`).
 //!
 //! A connection has at most `--max-outgoing-bytes` of output. When it is full, the publishers that
 //! feed it are not read from (TCP holds them back), each for `--qos0-patience` at most; a client
@@ -201,6 +209,7 @@
 //! which is written over for that, rather than in the next one's.
 
 pub mod access;
+pub mod admin;
 pub mod advice;
 pub mod broker;
 pub mod check;

@@ -548,6 +548,81 @@ pub const FILES_OF_SHARD: u64 = 16;
 /// The time between two warnings of one kind about links that are refused.
 pub const REFUSED_WARN_MS: u64 = 60_000;
 
+/// Slots that one step of an ask looks at: some 20 µs of a turn. The rest follows in the next.
+pub const ASK_SLOTS_MAX: u32 = 1024;
+
+/// Bytes of an answer that one step of an ask writes, but for its last row. The rest follows in the
+/// next turn.
+pub const ASK_BYTES_MAX: usize = 32 * 1024;
+
+/// Steps of a listing whose filter finds little. Over: what was found is the answer, and the next
+/// page goes on from there.
+pub const ASK_STEPS_MAX: u32 = 64;
+
+/// Asks that one shard has open. Over: the box goes back without an answer.
+pub const ASKS_OPEN_MAX: usize = 4;
+
+/// Rows of one page.
+pub const PAGE_ROWS_MAX: usize = 1000;
+
+/// Bytes of one page, but for its last row. Over: the page ends, and the next one begins there.
+pub const PAGE_BYTES_MAX: usize = 256 * 1024;
+
+/// Sessions that an ask for those that have most of something names: each of them costs a look at
+/// its oldest message, which may be on the disk.
+pub const TOP_ROWS_MAX: usize = 50;
+
+/// Time that a shard has to answer an ask. Over: whoever asked is told that it is silent, or gets
+/// its last figures.
+pub const ASK_MS_MAX: u64 = 500;
+
+/// A shard that has not answered for so long is stuck: `/healthz` says so.
+pub const SHARD_SILENT_MS_MAX: u64 = 10_000;
+
+/// Figures of a shard that are so young are given again: several who scrape ask it once.
+pub const FIGURES_REUSE_MS: u64 = 1000;
+
+/// Time that a listing takes whose filter finds little. Over: what was found is the answer, and the
+/// next page goes on from there.
+pub const LISTING_MS_MAX: u64 = 50;
+
+/// Where operators are answered by default (`--http-listen`).
+pub const HTTP_PORT_DEFAULT: u16 = 9883;
+
+/// HTTP connections over TCP, and as many over the Unix socket. Full: the next one waits in the
+/// kernel until one is closed; none is idle for longer than [`HTTP_HEADER_MS_MAX`].
+pub const HTTP_CONNECTIONS_MAX: usize = 64;
+
+/// Time for the header of an HTTP request, from when the connection was accepted or the answer
+/// before was sent. Over: it is closed.
+pub const HTTP_HEADER_MS_MAX: u64 = 5_000;
+
+/// Time in which the peer of an HTTP connection takes nothing of an answer. Over: it is closed.
+pub const HTTP_WRITE_MS_MAX: u64 = 10_000;
+
+/// Bytes of the header of an HTTP request. Over: 431.
+pub const HTTP_HEADER_BYTES_MAX: usize = 16 * 1024;
+
+/// Lines of the header of an HTTP request. Over: 431.
+pub const HTTP_HEADERS_MAX: usize = 64;
+
+/// Bytes of the body of an HTTP request. Over: 413.
+pub const HTTP_BODY_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Wrong tokens from one address within a minute. Over: 429, whatever the token.
+pub const HTTP_FAILURES_MAX: u32 = 20;
+
+/// Addresses whose wrong tokens are counted. Full: all count as one until the minute is over.
+pub const HTTP_ADDRESSES_MAX: usize = 1024;
+
+/// Bytes of a file of tokens, and tokens in it. Over: it is refused.
+pub const TOKEN_FILE_BYTES_MAX: u64 = 256 * 1024;
+/// See [`TOKEN_FILE_BYTES_MAX`]: each request looks at all of them.
+pub const TOKENS_MAX: usize = 1000;
+
+/// Open files of the admin thread: its runtime, listeners and connections.
+pub const FILES_OF_ADMIN: u64 = 8 + 2 * HTTP_CONNECTIONS_MAX as u64;
+
 /// Lines of the log that wait to be written. Full: the next one is counted, and said when there is
 /// room. As many as a storm brings that standard error takes a moment to swallow.
 pub const LOG_QUEUE_LINES: usize = 4096;

@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::Path;
 
 use crate::config::SessionAct;
-use crate::disk::{Deletion, DirectoryError, Vhosts};
+use crate::disk::{Deletion, Directory, DirectoryError};
 use crate::limits::CLIENT_ID_BYTES_MAX;
 
 /// Why nothing was done, and what to do.
@@ -59,7 +59,7 @@ fn delete(client_id: &str, vhost: &str, data_dir: &Path) -> Result<String, Sessi
     if !(1..=CLIENT_ID_BYTES_MAX).contains(&client_id.len()) {
         return Err(SessionError::ClientId);
     }
-    let vhosts = Vhosts::at(data_dir)?;
+    let vhosts = Directory::vhosts_at(data_dir)?;
     if vhosts.find(vhost).is_none() {
         let known = vhosts.iter().map(|(_, name)| name.to_owned()).collect();
         return Err(SessionError::UnknownVhost { name: vhost.to_owned(), known });

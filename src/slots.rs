@@ -5,6 +5,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::ops::Range;
 
 use crate::limits::{OWN_MEMORY_BYTES_MIN, TABLE_HEAP_BYTES_MAX};
 
@@ -86,6 +87,13 @@ impl<T> Slots<T> {
     pub fn keys_from(&self, from: u32) -> impl Iterator<Item = u32> {
         let slots = self.slots.get(from as usize..).unwrap_or_default();
         (from..).zip(slots).filter_map(|(slot, value)| value.as_ref().map(|_| slot))
+    }
+
+    /// Numbers of the values in a range, in order: a look at no more slots than it has.
+    pub fn keys_in(&self, range: Range<u32>) -> impl Iterator<Item = u32> {
+        let end = (range.end as usize).min(self.slots.len());
+        let slots = self.slots.get(range.start as usize..end).unwrap_or_default();
+        (range.start..).zip(slots).filter_map(|(slot, value)| value.as_ref().map(|_| slot))
     }
 
     /// Gives memory back that the values which left have had, in a time bounded by `slots_max`.

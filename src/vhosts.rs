@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::Path;
 
 use crate::config::VhostAct;
-use crate::disk::{Directory, DirectoryError, Vhosts};
+use crate::disk::{Directory, DirectoryError};
 
 /// Why nothing was done, and what to do.
 #[derive(Debug)]
@@ -83,7 +83,7 @@ fn delete(name: &str, data_dir: &Path) -> Result<String, VhostError> {
 
 /// A line for each: number, space, name.
 fn list(data_dir: &Path) -> Result<String, VhostError> {
-    let vhosts = Vhosts::at(data_dir)?;
+    let vhosts = Directory::vhosts_at(data_dir)?;
     let lines: Vec<String> =
         vhosts.iter().map(|(number, name)| format!("{number} {name}")).collect();
     Ok(lines.join("\n"))

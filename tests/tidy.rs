@@ -3,6 +3,8 @@
 //! The rules stand in `tidy/rules.rs`, the import table in `tidy/imports.rs`. Each is seen to
 //! fail here on a source made up to break it, so a rule that has gone blind is noticed.
 
+#[path = "tidy/circles.rs"]
+mod circles;
 #[path = "tidy/imports.rs"]
 mod imports;
 #[path = "tidy/lexer.rs"]
@@ -66,8 +68,14 @@ fn rules_fail_on_bad_sources() {
 // No rule is without a bad source: those of the table above, and those below that need more.
 #[test]
 fn rules_are_all_tested() {
-    let elsewhere =
-        ["one file per crate", "stale unsafe", "file size", "function size", "dependencies"];
+    let elsewhere = [
+        "circles",
+        "one file per crate",
+        "stale unsafe",
+        "file size",
+        "function size",
+        "dependencies",
+    ];
     for (name, _) in RULES {
         let in_table = BAD.iter().any(|(rule, ..)| rule == name);
         assert!(in_table || elsewhere.contains(name), "{name} is not tested");
@@ -103,6 +111,78 @@ fn sizes_are_held_to_their_limits() {
         assert_eq!(judge(rule, &Tree::of(&[("src/mqtt/a.rs", &good)])), [], "{rule}");
         assert_eq!(judge(rule, &Tree::of(&[("src/mqtt/a.rs", &bad)])).len(), 1, "{rule}");
     }
+}
+
+// Files that import each other are found, however the import is written; tests, re-exports and the
+// crate's other directories are no part of it.
+#[test]
+fn circles_are_found() {
+    let ways = |files: &[(&str, &str)]| {
+        let faults = judge("circles", &Tree::of(files));
+        let ways = faults.iter().map(|fault| {
+            let (_, way) = fault.says.split_once(": ").expect("a list and what is in it");
+            format!("{}:{} {way}", fault.path, fault.line)
+        });
+        ways.collect::<Vec<_>>()
+    };
+    let back = ("src/mesh/b.rs", "//! B.\nuse super::a::A;");
+    for import in [
+        "use super::b::B;",
+        "use super::{c::C, b::{B, D}};",
+        "use crate::mesh::{self, b};",
+        "fn a() -> super::super::mesh::b::B { c() }",
+        "use super::B as Other;",
+        "use super::Renamed;",
+    ] {
+        let text = format!("//! A.\n{import}");
+        let parent = "//! M.\nmod a;\nmod b;\npub use self::b::B;\npub(super) use b::B as Renamed;";
+        let files = [("src/mesh/a.rs", text.as_str()), back, ("src/mesh/mod.rs", parent)];
+        assert_eq!(ways(&files), ["src/mesh/a.rs:2 a → b → a"], "{import}");
+    }
+    let apart = [
+        ("src/mesh/a.rs", "//! A.\n#[cfg(test)]\nmod tests {\n    use super::super::b::B;\n}"),
+        ("src/mesh/mod.rs", "//! M.\nmod a;\nmod b;\n#[cfg(test)]\nmod model;\npub use a::A;"),
+        ("src/mesh/model.rs", "//! M.\nuse super::b::B;"),
+        ("src/mesh/tests.rs", "//! T.\nuse super::b::B;"),
+        ("src/store/b.rs", "//! B.\nuse crate::mesh::b;"),
+        back,
+    ];
+    assert_eq!(ways(&apart), Vec::<String>::new());
+    // A parent that defines or uses something is a file like any other.
+    let child = ("src/mesh/a.rs", "//! A.\nuse super::M;");
+    for parent in ["use a::A;\nstruct M(A);", "pub use a::A;\nstruct M(A);", "type M = a::A;"] {
+        let text = format!("//! M.\n{parent}");
+        let found = ways(&[child, ("src/mesh/mod.rs", &text)]);
+        assert_eq!(found, ["src/mesh/a.rs:2 a → mod → a"], "{parent}");
+    }
+    // A directory is one node; a program has a root of its own.
+    let nested = [
+        ("src/mesh/a/c.rs", "//! C.\nuse super::super::b::B;"),
+        ("src/mesh/a/mod.rs", "//! A.\nmod c;"),
+        ("src/mesh/mod.rs", "//! M.\nmod a;\nmod b;"),
+        back,
+    ];
+    assert_eq!(ways(&nested), ["src/mesh/a/c.rs:2 a → b → a"]);
+    let program = [
+        ("src/bin/tool/a.rs", "//! A.\nuse crate::b;"),
+        ("src/bin/tool/b.rs", "//! B.\nuse crate::a;"),
+        ("src/bin/tool/main.rs", "//! M.\nmod a;\nmod b;"),
+    ];
+    assert_eq!(ways(&program), ["src/bin/tool/a.rs:2 a → b → a"]);
+}
+
+// A directory that is excepted and has no circle any more is told.
+#[test]
+fn circle_exceptions_go_stale() {
+    let Some(directory) = circles::EXCEPTIONS.first() else { return };
+    let names = ["a", "b", "c"].map(|name| format!("{directory}/{name}.rs"));
+    let told = |third: &str| {
+        let texts = ["//! A.\nuse super::b::B;", "//! B.\nuse super::c::C;", third];
+        let files: Vec<(&str, &str)> = names.iter().map(String::as_str).zip(texts).collect();
+        judge("circles", &Tree::of(&files)).len()
+    };
+    assert_eq!(told("//! C.\nuse super::a::A;"), 0);
+    assert_eq!(told("//! C."), 1);
 }
 
 // A mapping crate is used by one file only.
@@ -185,12 +265,14 @@ const BAD: &[(&str, &str, &str, usize)] = &[
     ("imports", "src/mqtt/a.rs", "//! A.\nuse log;", 2),
     ("imports", "src/mesh/a.rs", "//! A.\nfn a() { ::log::info!(\"b\") }", 2),
     ("imports", "src/reactor/a.rs", "//! A.\nuse io_uring as ring;", 2),
-    ("imports", "src/admin/a.rs", "//! A.\n", 1),
     ("rooms", "src/broker/replies/mod.rs", "//! A.\nuse super::output::Outputs;", 2),
     ("rooms", "src/broker/output/a.rs", "//! A.\nuse super::super::{names::A, shard::B};", 2),
     ("rooms", "src/broker/output/a.rs", "//! A.\nuse crate::broker::quota::Quotas;", 2),
     ("rooms", "src/broker/shard/a.rs", "//! A.\nuse super::super::ConnId;", 2),
     ("rooms", "src/broker/attic/mod.rs", "//! A.\n", 1),
+    ("imports", "src/nowhere/a.rs", "//! A.\n", 1),
+    ("imports", "src/reactor/a.rs", "//! A.\nuse tokio::net::TcpStream;", 2),
+    ("imports", "src/admin/a.rs", "//! A.\nuse crate::reactor::Parcel;", 2),
     ("unsafe", "src/broker/a.rs", "//! A.\n\nfn a() { unsafe { b() } }", 3),
     ("unsafe", "tests/a.rs", "//! A.\nunsafe fn a() {}", 2),
     ("atomics", "src/ring/a.rs", "//! A.\nstatic A: AtomicU64 = b();", 2),

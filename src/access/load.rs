@@ -15,8 +15,7 @@ use super::definitions::{Definitions, is_export};
 use super::error::{Fault, LoadError};
 use super::limits_file::VhostLimits;
 use super::passwords::Users;
-use super::policy::ROOT;
-use super::vhost::Vhost;
+use super::vhost::{ROOT, Vhost};
 
 /// Files of a vhost's directory.
 const PASSWORDS: &str = "passwords";
@@ -38,7 +37,7 @@ pub struct Sources {
     pub vhosts: Option<PathBuf>,
     /// The vhost of logins that name none.
     pub default_vhost: String,
-    /// Whether clients without user come in by every door, and where there are users.
+    /// Whether clients without user come in by every listener, and where there are users.
     pub allow_anonymous: bool,
     /// Whether a listener takes user names from client certificates.
     pub certificates: bool,

@@ -1,8 +1,8 @@
-//! Who may connect, and what they may do there: users, vhosts, access control lists, limits.
+//! Authentication and authorization: users, vhosts, access control lists, limits.
 //!
 //! A [`Policy`] is a snapshot: the server reads it from files, the shards share it, a reload puts
 //! another in its place. It decides and does nothing else: no thread, clock or socket, and files
-//! are read in `load.rs` alone. What takes long, the check of a password, is a [`Question`] that
+//! are read in `load.rs` alone. The check of a password takes long: it is a [`Question`] that
 //! the caller takes to a thread of its own.
 //!
 //! ```text
@@ -14,6 +14,7 @@
 mod acl;
 mod definitions;
 mod error;
+mod identity;
 mod limits_file;
 mod load;
 mod passwords;
@@ -27,9 +28,10 @@ mod vhost;
 mod tests;
 
 pub use error::LoadError;
+pub use identity::Identity;
 pub use limits_file::VhostLimits;
 pub use load::{Sources, check_vhost_name};
 pub use passwords::check_name as check_user_name;
-pub use policy::{Client, Identity, Login, Policy, Refusal, Request, Verdict};
+pub use policy::{Client, Login, Policy, Refusal, Request, Verdict};
 pub use question::Question;
 pub use secret::{InvalidSecret, Secret};

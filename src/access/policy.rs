@@ -1,4 +1,4 @@
-//! The policy: vhosts by name and number, and what is decided by them.
+//! The policy: vhosts by name and number, and the decisions about clients.
 //!
 //! Invariant: names and numbers are each unique; `by_number[n]` is the place of the vhost with the
 //! number `n`.
@@ -14,16 +14,14 @@ use crate::mqtt::{ConnectReturn, TopicFilter, TopicName, Version};
 
 use super::acl::Access;
 use super::error::LoadError;
+use super::identity::Identity;
 use super::limits_file::VhostLimits;
 use super::load::{self, Sources};
 use super::question::Question;
 use super::secret::Secret;
-use super::vhost::Vhost;
+use super::vhost::{ROOT, Vhost};
 
-/// The name of the vhost that is there without any file.
-pub(super) const ROOT: &str = "/";
-
-/// Who may connect and what they may do: an immutable snapshot.
+/// An immutable snapshot of all users, vhosts, rules and limits.
 #[derive(Debug)]
 pub struct Policy {
     vhosts: Vec<Vhost>,
@@ -40,7 +38,7 @@ pub struct Policy {
     decoy: Option<Arc<Secret>>,
 }
 
-/// Who asks.
+/// The client that a decision is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Client<'a> {
     /// The number of its vhost.
@@ -51,10 +49,10 @@ pub struct Client<'a> {
     pub client_id: &'a str,
 }
 
-/// What a CONNECT, and the door it came by, say about who it is.
+/// The credentials of a CONNECT, and facts about the listener that accepted it.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
-    /// Whether the door may be passed without a name: loopback, a unix socket, or TLS that has
+    /// Whether the listener may be passed without a name: loopback, a unix socket, or TLS that has
     /// checked a certificate which names nobody.
     pub local: bool,
     /// The user name of the CONNECT.
@@ -75,23 +73,12 @@ pub struct Login<'a> {
     pub user: Option<&'a str>,
 }
 
-/// Who was let in.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Identity {
-    /// The number of the vhost.
-    pub vhost: u16,
-    /// The user, without the vhost; `None`: anonymous.
-    pub user: Option<CompactString>,
-    /// Whether a client certificate named the user, and no password was asked for.
-    pub certified: bool,
-}
-
 /// What becomes of a CONNECT.
 #[derive(Clone, Debug)]
 pub enum Verdict {
-    /// It may come in.
+    /// It is accepted.
     Granted(Identity),
-    /// It may not.
+    /// It is refused.
     Refused(Refusal),
     /// Its password must be checked first. A wrong one is [`Refusal::BadUserNameOrPassword`].
     Verify(Question),
@@ -176,7 +163,7 @@ impl Policy {
     }
 
     /// Whether a listener on an address that is not local may be opened: something says who may
-    /// come in by it, if only that all may. Else anonymous clients come in by local doors alone.
+    /// come in by it, if only that all may. Else anonymous clients come in by local ones alone.
     pub const fn guards_open_doors(&self) -> bool {
         self.has_users || self.allow_anonymous || self.certificates
     }
@@ -205,7 +192,7 @@ impl Policy {
         }
     }
 
-    /// Whether a CONNECT may come in.
+    /// Decides whether a CONNECT is accepted.
     ///
     /// | | vhost with users | without | no such vhost |
     /// |---|---|---|---|
@@ -252,8 +239,8 @@ impl Policy {
         self.vhost(vhost).map_or(&VhostLimits::NONE, |vhost| &vhost.limits)
     }
 
-    /// Whether somebody who was let in by an earlier policy has the right to be there by this one.
-    /// A changed password does not take it away.
+    /// Whether a client that an earlier policy accepted may stay connected under this one. A
+    /// changed password does not matter.
     pub fn may_stay(&self, identity: &Identity, local: bool) -> bool {
         let Some(vhost) = self.vhost(identity.vhost) else { return false };
         match &identity.user {

@@ -1,4 +1,5 @@
-//! A password to be checked: owned, so that it can go to another thread, where it takes its time.
+//! A password to be checked. It is owned, so that another thread can check it, which takes
+//! milliseconds.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,15 +7,15 @@ use std::sync::Arc;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::policy::Identity;
+use super::identity::Identity;
 use super::secret::Secret;
 
 /// Whether a password is right.
 #[derive(Clone)]
 pub struct Question {
-    /// Who it would be.
+    /// The client's identity if the password is right.
     pub identity: Identity,
-    /// What was given.
+    /// The client's password.
     pub password: Box<[u8]>,
     /// What it is checked against; for a user or vhost that does not exist, a decoy of the usual
     /// kind and cost, so that time does not tell.
@@ -43,7 +44,7 @@ impl Question {
     }
 
     /// What an answer can be remembered by: HMAC-SHA256 under `key`, cut to 16 bytes, of vhost,
-    /// user, password and the stored secret. Who reads the memory of answers learns no password
+    /// user, password and the stored secret. The remembered answers reveal no password
     /// without the key, and a secret that a reload has changed gives another key.
     pub fn cache_key(&self, key: &[u8; 32]) -> [u8; 16] {
         let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");

@@ -4,6 +4,9 @@ use super::acl::Acl;
 use super::limits_file::VhostLimits;
 use super::passwords::Users;
 
+/// The name of the vhost that is there without any file.
+pub(super) const ROOT: &str = "/";
+
 #[derive(Debug)]
 pub(super) struct Vhost {
     pub(super) name: String,

@@ -18,6 +18,7 @@
 //! | `names` | ids, events, options, reasons, counters; `placement`; no state | – |
 //! | `peer` | the messages between shards, as bytes | `names` |
 //! | `read_gate` | why a connection is not read from; what the reactor is to do | `names` |
+//! | `meters` | how long things take, how busy the shard is | `names` |
 //! | `replies` | replies that wait for other shards or the disk | `names` |
 //! | `connection` | phases of connections, their wills | `names` |
 //! | `exchange` | vhosts, filters, routes; what each connection published to last | `names` |
@@ -26,11 +27,12 @@
 //! | `output` | bytes to send; publishers that wait for full outputs | and `peer`, `read_gate` |
 //! | `storage` | what the disk is asked for, and what waits for it | and `read_gate` |
 //! | `notices` | what the log says of clients, and how often | and `connection` |
-//! | `admission` | the access policy, passwords to verify, rights | and `connection`, `notices` |
+//! | `admission` | the access policy, passwords to verify, rights | and `connection` |
 //! | `publish` | QoS 2 messages in transit; memory for one message | and `output` |
 //! | `retained` | walks over retained messages for subscriptions | and `output`, `peer` |
 //! | `delivery` | handing messages to sessions; why nothing is sent | and four, see there |
 //! | `full_sessions` | full sessions, and publishers that wait for them | and `delivery`, `quota` |
+//! | `inspect` | an operator's asks and answers, as values | and `meters`, `read_gate` |
 //! | `shard` | the hub: what a reactor calls, a handler for each packet | all |
 //!
 //! Every room may use `names`.
@@ -41,6 +43,8 @@ mod connection;
 mod delivery;
 mod exchange;
 mod full_sessions;
+pub mod inspect;
+mod meters;
 mod names;
 mod notices;
 mod output;
@@ -55,9 +59,10 @@ mod storage;
 
 pub use admission::Inquiry;
 pub use connection::{Answer, Secured};
+pub use inspect::{SessionName, VhostReport};
 pub use names::{
     Caller, CloseReason, ConnId, Context, Crowd, Event, Flow, OnDenied, Options, Overflow, Peers,
     PublishRate, ShardId, ShardSet, Stats, Takeover, Threshold,
 };
 pub use notices::LineLimit;
-pub use shard::{SessionName, Shard, VhostReport};
+pub use shard::Shard;

@@ -4,7 +4,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory};
 
-use super::{Options, TlsIdentity};
+use super::{HttpListen, Options, TlsIdentity};
 
 /// A flag that cannot be as it is beside the others.
 #[derive(Debug)]
@@ -70,6 +70,12 @@ const NEEDS: &[Need] = &[
     ),
     need("auth-failures-max", "auth_failures_max", has_passwords, NO_USERS),
     need("takeover", "takeover", has_users, NO_USERS),
+    need(
+        "http-tokens",
+        "http_tokens",
+        |options| options.admin.http_listen != Some(HttpListen::None),
+        "--http-listen none answers nobody: leave one of them out",
+    ),
 ];
 
 const fn need(

@@ -7,15 +7,16 @@
 
 mod abuse;
 mod access;
+mod admin;
 mod command;
 mod configuration;
-mod doors;
 mod environment;
 mod fault;
 mod file;
 mod flags;
 mod ignored;
 mod listen;
+mod listeners;
 mod logging;
 mod origin;
 mod table;
@@ -35,15 +36,17 @@ use crate::limits;
 
 pub use abuse::AbuseOptions;
 pub use access::{Access, OnDenied, Takeover};
+pub use admin::{AdminOptions, HttpListen};
 pub use command::{Command, Passwd, SessionAct, VhostAct};
 pub use configuration::{ConfigError, Configuration, Given};
-pub use doors::{Cidr, DoorOptions, Owner};
 pub use fault::Fault;
 pub use listen::{Endpoint, Listen, ListenRequest, Place};
+pub use listeners::{Cidr, ListenerOptions, Owner};
 pub use logging::{LogFormat, LogOptions, Switch};
 pub use origin::Origin;
 pub use table::{Change, Reload, Row};
 pub use tls::{ServerName, TlsClients, TlsIdentity, TlsMin, TlsOptions};
+pub use values::{DiskShare, SessionExpiry};
 
 use ignored::Misfit;
 use listen::parse_listen;
@@ -81,7 +84,7 @@ pub struct Options {
 
     /// More about them, and as whom to run.
     #[command(flatten)]
-    pub doors: DoorOptions,
+    pub listeners: ListenerOptions,
 
     /// Who may connect and what they may do.
     #[command(flatten)]
@@ -275,6 +278,10 @@ pub struct Options {
     )]
     pub segment_bytes: u64,
 
+    /// How operators are answered.
+    #[command(flatten)]
+    pub admin: AdminOptions,
+
     /// What is logged, and how it looks.
     #[command(flatten)]
     pub logging: LogOptions,
@@ -307,15 +314,6 @@ pub enum Durability {
     Os,
 }
 
-/// How long the session of a client that stays away is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SessionExpiry {
-    /// For ever.
-    Never,
-    /// So many milliseconds, from 1 to [`limits::SESSION_EXPIRY_MS_MAX`].
-    AfterMs(u64),
-}
-
 /// What happens when a message comes for a session that is full.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionOverflow {
@@ -325,25 +323,6 @@ pub enum SessionOverflow {
     DropNewest,
     /// The publisher waits until there is room
     Block,
-}
-
-/// A part of the file system that holds the data directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DiskShare {
-    /// Bytes, whatever its size.
-    Bytes(u64),
-    /// Hundredths of it, 0 to 100.
-    Percent(u8),
-}
-
-impl DiskShare {
-    /// The bytes of it, on a file system of `total` bytes.
-    pub fn bytes(self, total: u64) -> u64 {
-        match self {
-            Self::Bytes(bytes) => bytes,
-            Self::Percent(percent) => total / 100 * u64::from(percent),
-        }
-    }
 }
 
 impl Options {
@@ -367,7 +346,7 @@ impl Options {
         let plain = self.listen.iter().map(|listen| ("listen", listen));
         let sealed = self.tls.listen.iter().map(|listen| ("tls-listen", listen));
         if let Some((flag, listen)) = plain.chain(sealed).find(|(_, listen)| listen.needs_trust())
-            && self.doors.proxy_trust.is_empty()
+            && self.listeners.proxy_trust.is_empty()
         {
             let says = format!(
                 "the listener {listen} needs --proxy-trust: the addresses of the proxies that may \

@@ -64,6 +64,7 @@ const RELOADS: &[(Reload, &[&str])] = &[
             "disk-low",
             "log",
             "log-connections",
+            "http-tokens",
         ],
     ),
     (
@@ -99,6 +100,7 @@ const RELOADS: &[(Reload, &[&str])] = &[
             "durability",
             "segment-bytes",
             "log-format",
+            "http-listen",
         ],
     ),
 ];

@@ -1,6 +1,6 @@
 //! Flags: defaults, fields, bounds, texts.
 
-use super::doors::*;
+use super::listeners::*;
 use super::values::*;
 use super::*;
 use clap::CommandFactory;
@@ -24,7 +24,7 @@ fn defaults_are_the_limits() {
     Options::command().debug_assert();
     let expected = Options {
         listen: vec![tcp("127.0.0.1:1883")],
-        doors: DoorOptions {
+        listeners: ListenerOptions {
             unix_mode: 0o660,
             unix_owner: None,
             proxy_trust: Vec::new(),
@@ -66,6 +66,7 @@ fn defaults_are_the_limits() {
         retained_bytes_max: limits::RETAINED_TOTAL_BYTES_DEFAULT,
         disk_low: None,
         segment_bytes: limits::SEGMENT_BYTES_DEFAULT,
+        admin: AdminOptions { http_listen: None, http_tokens: None },
         logging: LogOptions { filter: "info".to_owned(), format: None, connections: Switch::On },
         config: None,
     };
@@ -147,7 +148,7 @@ fn flags_set_their_fields() {
     assert_eq!(given, Ok(expected));
 }
 
-// So do the flags about doors, and those about what one address or client may ask.
+// So do the flags about listeners, and those about what one address or client may ask.
 #[test]
 fn flags_of_groups_set_their_fields() {
     let given = options(&[
@@ -164,13 +165,15 @@ fn flags_of_groups_set_their_fields() {
         "--client-publish-bytes=5KiB",
         "--max-subscriptions=4",
         "--max-topic-levels=3",
+        "--http-listen=[::1]:80",
+        "--http-tokens=tokens",
     ]);
     let expected = Options {
         listen: vec![
             ListenRequest { proxy: true, ..tcp("0.0.0.0:1884") },
             ListenRequest { place: Place::Unix("/run/ringmq/mqtt".into()), proxy: false },
         ],
-        doors: DoorOptions {
+        listeners: ListenerOptions {
             unix_mode: 0o600,
             unix_owner: Some(Owner { user: Some("mqtt".into()), group: Some("iot".into()) }),
             proxy_trust: vec![
@@ -186,6 +189,10 @@ fn flags_of_groups_set_their_fields() {
             client_publish_bytes_per_s: 5 * 1024,
             subscriptions_max: 4,
             topic_levels_max: 3,
+        },
+        admin: AdminOptions {
+            http_listen: Some(HttpListen::Address("[::1]:80".parse().expect("an address"))),
+            http_tokens: Some(PathBuf::from("tokens")),
         },
         ..Options::default()
     };
@@ -286,8 +293,8 @@ fn tls_flags_set_their_fields() {
 // Flags of TLS that mean nothing without others are refused, and those are named.
 #[test]
 fn tls_flags_need_each_other() {
-    let door = ["--tls-listen=127.0.0.1:0", "--tls-cert=c", "--tls-key=k"];
-    assert!(options(&door).is_ok());
+    let listener = ["--tls-listen=127.0.0.1:0", "--tls-cert=c", "--tls-key=k"];
+    assert!(options(&listener).is_ok());
     for (flags, names) in [
         (&["--tls-listen=127.0.0.1:0"][..], "--tls-cert"),
         (&["--tls-listen=127.0.0.1:0", "--tls-cert=c"], "--tls-key"),
@@ -295,9 +302,9 @@ fn tls_flags_need_each_other() {
         (&["--tls-key=k"], "--tls-cert"),
         (&["--tls-sni=a.b=c,k"], "--tls-listen"),
         (&["--tls-client-ca=ca"], "--tls-listen"),
-        (&[door[0], door[1], door[2], "--tls-client=optional"], "--tls-client-ca"),
-        (&[door[0], door[1], door[2], "--tls-identity=cn"], "--tls-client-ca"),
-        (&[door[0], door[1], door[2], "--tls-crl=crl"], "--tls-client-ca"),
+        (&[listener[0], listener[1], listener[2], "--tls-client=optional"], "--tls-client-ca"),
+        (&[listener[0], listener[1], listener[2], "--tls-identity=cn"], "--tls-client-ca"),
+        (&[listener[0], listener[1], listener[2], "--tls-crl=crl"], "--tls-client-ca"),
     ] {
         let text = options(flags).expect_err("something is missing");
         assert!(text.contains(names), "{flags:?}: {text}");

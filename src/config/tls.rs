@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::listen::{ListenRequest, parse_tls_listen};
-use super::values::parse_server_name;
 
 /// What TLS was asked to be. Nothing is read from files here.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
@@ -130,4 +129,21 @@ pub struct ServerName {
     pub cert: PathBuf,
     /// Its private key.
     pub key: PathBuf,
+}
+
+fn parse_server_name(text: &str) -> Result<ServerName, String> {
+    let takes = "takes a host name, = and two files, as in mqtt.example.com=cert.pem,key.pem; the \
+                 host may be *.example.com";
+    let (host, files) = text.split_once('=').ok_or(takes)?;
+    let (cert, key) = files.split_once(',').ok_or(takes)?;
+    let host = host.to_ascii_lowercase();
+    let labels = host.strip_prefix("*.").unwrap_or(&host);
+    let is_label = |label: &str| {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        !label.is_empty() && label.len() <= 63 && label.chars().all(is_part)
+    };
+    if !labels.split('.').all(is_label) || host.len() > 253 || cert.is_empty() || key.is_empty() {
+        return Err(takes.to_owned());
+    }
+    Ok(ServerName { host, cert: cert.into(), key: key.into() })
 }

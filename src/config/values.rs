@@ -9,7 +9,33 @@ use std::num::NonZero;
 
 use crate::limits;
 
-use super::{DiskShare, ServerName, SessionExpiry};
+/// How long the session of a client that stays away is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionExpiry {
+    /// For ever.
+    Never,
+    /// So many milliseconds, from 1 to [`limits::SESSION_EXPIRY_MS_MAX`].
+    AfterMs(u64),
+}
+
+/// A part of the file system that holds the data directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiskShare {
+    /// Bytes, whatever its size.
+    Bytes(u64),
+    /// Hundredths of it, 0 to 100.
+    Percent(u8),
+}
+
+impl DiskShare {
+    /// The bytes of it, on a file system of `total` bytes.
+    pub fn bytes(self, total: u64) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Percent(percent) => total / 100 * u64::from(percent),
+        }
+    }
+}
 
 pub(super) fn parse_connections(text: &str) -> Result<usize, String> {
     count_or_none(text, limits::CONNECTIONS_MAX)
@@ -29,23 +55,6 @@ pub(super) fn parse_subscriptions(text: &str) -> Result<usize, String> {
 
 pub(super) fn parse_topic_levels(text: &str) -> Result<usize, String> {
     count_or_none(text, limits::TOPIC_LEVELS_MAX)
-}
-
-pub(super) fn parse_server_name(text: &str) -> Result<ServerName, String> {
-    let takes = "takes a host name, = and two files, as in mqtt.example.com=cert.pem,key.pem; the \
-                 host may be *.example.com";
-    let (host, files) = text.split_once('=').ok_or(takes)?;
-    let (cert, key) = files.split_once(',').ok_or(takes)?;
-    let host = host.to_ascii_lowercase();
-    let labels = host.strip_prefix("*.").unwrap_or(&host);
-    let is_label = |label: &str| {
-        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        !label.is_empty() && label.len() <= 63 && label.chars().all(is_part)
-    };
-    if !labels.split('.').all(is_label) || host.len() > 253 || cert.is_empty() || key.is_empty() {
-        return Err(takes.to_owned());
-    }
-    Ok(ServerName { host, cert: cert.into(), key: key.into() })
 }
 
 pub(super) fn parse_shards(text: &str) -> Result<NonZero<usize>, String> {

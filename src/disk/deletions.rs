@@ -16,7 +16,8 @@ use std::io::{self, ErrorKind, Read, Write as _};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::Path;
 
-use super::directory::{DirectoryError, sync_directory};
+use super::error::DirectoryError;
+use super::sync::sync_directory;
 use super::vhosts::{decoded, encoded};
 use crate::limits::DELETIONS_TEXT_BYTES_MAX;
 

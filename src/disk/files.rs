@@ -1,4 +1,4 @@
-//! The files of one shard: what was found, and what may be done to them by name.
+//! The files of one shard, as they were found, and the operations on them by name.
 //!
 //! [`Folder`] is the shard's directory. Its methods wait for the disk and belong to the helper's
 //! thread; each leaves a name either as it was or as it is meant to be, and says which file and
@@ -15,9 +15,11 @@ use log::{info, warn};
 use rustix::fs::{FallocateFlags, fallocate, fstatvfs};
 use rustix::io::{Errno, retry_on_intr};
 
-use super::directory::{Access, DirectoryError, Guard, sync_directory};
+use super::error::DirectoryError;
 use super::extent::{self, ExtentFound};
+use super::lock::{Access, Guard};
 use super::mapping::FileMapping;
+use super::sync::sync_directory;
 use crate::advice;
 use crate::limits::ZEROS_WRITE_BYTES;
 use crate::store::{Extent, FileId, Found, HEADER_BYTES};

@@ -4,24 +4,18 @@
 //! [`FileMedium`] are gone; what they asked for before is done first, but no file is made for a
 //! medium that is gone.
 
-use std::cmp::Reverse;
-use std::io::{self, ErrorKind};
-use std::os::fd::OwnedFd;
+use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use log::{debug, error, warn};
-
 use super::clocks::Clocks;
-use super::files::{Folder, FreeFile, ShardFiles, Space};
-use super::mapping::FileMapping;
+use super::files::ShardFiles;
 use super::medium::FileMedium;
-use crate::limits::{FREE_FILES_MAX, SPACE_LOOK_MS};
-use crate::store::{Extent, FileId, MediumAnswer, Request};
-
-type Answer = MediumAnswer<Arc<OwnedFd>>;
+use super::supply::{Answer, FileSupply, Message};
+use crate::limits::SPACE_LOOK_MS;
+use crate::store::Request;
 
 /// The control thread's hold on the helper.
 pub struct Helper {
@@ -48,25 +42,15 @@ impl Helper {
     /// # Panics
     /// If the directory was opened for reading alone.
     pub fn medium(&mut self, files: ShardFiles, wake: impl Fn() + Send + 'static) -> FileMedium {
-        let folder = files.folder.expect("the directory was opened for writing");
+        let path = files.path.clone();
         let (answer, answers) = mpsc::channel();
         let waits = Arc::new(());
-        let room = Room {
-            folder,
-            free: files.free,
-            newest: files.newest,
-            next: files.newest.map_or(0, |newest| newest.0.saturating_add(1)),
-            usual: Majority::default(),
-            told: None,
-            answers: answer,
-            wake: Box::new(wake),
-            waiter: Arc::downgrade(&waits),
-        };
+        let supply = FileSupply::new(files, answer, Box::new(wake), Arc::downgrade(&waits));
         let messages = self.messages.clone();
-        messages.send(Message::Join(Box::new(room))).expect("the helper runs as long as we do");
+        messages.send(Message::Join(Box::new(supply))).expect("the helper runs as long as we do");
         let slot = self.mediums;
         self.mediums += 1;
-        FileMedium { slot, folder: files.path, messages, answers, _waits: waits }
+        FileMedium { slot, folder: path, messages, answers, _waits: waits }
     }
 
     /// Waits until every medium is gone and all they asked for is done: the directory's lock is
@@ -80,284 +64,27 @@ impl Helper {
     }
 }
 
-/// What the helper is sent.
-pub(super) enum Message {
-    /// The next slot's.
-    Join(Box<Room>),
-    /// By the medium of this slot.
-    Ask(usize, Request),
-}
-
 fn run(messages: &Receiver<Message>) {
     let interval = Duration::from_millis(SPACE_LOOK_MS);
-    let mut rooms: Vec<Room> = Vec::new();
+    let mut supplies: Vec<FileSupply> = Vec::new();
     let mut clocks = Clocks::new();
     let mut due = Instant::now() + interval;
     loop {
         match messages.recv_timeout(due.saturating_duration_since(Instant::now())) {
-            Ok(Message::Join(mut room)) => {
-                room.look_at_space();
-                rooms.push(*room);
+            Ok(Message::Join(mut supply)) => {
+                supply.look_at_space();
+                supplies.push(*supply);
             }
             Ok(Message::Ask(slot, Request::Clocks)) => {
-                rooms[slot].say(Answer::Clocks(clocks.look()));
+                supplies[slot].say(Answer::Clocks(clocks.look()));
             }
-            Ok(Message::Ask(slot, request)) => rooms[slot].handle(request),
+            Ok(Message::Ask(slot, request)) => supplies[slot].handle(request),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
         if Instant::now() >= due {
-            rooms.iter_mut().for_each(Room::look_at_space);
+            supplies.iter_mut().for_each(FileSupply::look_at_space);
             due = Instant::now() + interval;
         }
-    }
-}
-
-/// Votes that one length of files is ahead at most.
-const LEAD_MAX: u64 = 8;
-
-/// What the helper knows of one shard.
-pub(super) struct Room {
-    folder: Folder,
-    /// Kept for the next `Supply`; each is in here once.
-    free: Vec<FreeFile>,
-    /// The highest number that was ever given to the store. Its file is never removed.
-    newest: Option<FileId>,
-    /// The number of the next file; above `newest`.
-    next: u64,
-    usual: Majority,
-    /// What the medium knows of the space.
-    told: Option<Space>,
-    answers: Sender<Answer>,
-    wake: Box<dyn Fn() + Send>,
-    waiter: Weak<()>,
-}
-
-impl Room {
-    fn handle(&mut self, request: Request) {
-        match request {
-            Request::Supply { .. } if self.waiter.strong_count() == 0 => return,
-            Request::Supply { bytes } => self.handle_supply(bytes),
-            Request::Recycle(id) => self.handle_recycle(id),
-            Request::Shed => self.trim(0),
-            Request::Clocks => unreachable!("the caller does it"),
-            Request::SetAside(id) => self.handle_set_aside(id),
-            Request::Note(extent) => self.handle_note(&extent),
-        }
-        self.look_at_space();
-    }
-
-    fn handle_supply(&mut self, bytes: u64) {
-        let answer = self.supply(bytes).unwrap_or_else(Answer::Refused);
-        let is_full = matches!(
-            &answer,
-            Answer::Refused(error)
-                if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
-        );
-        if let Answer::Supplied { .. } = &answer {
-            self.usual.count(bytes);
-        }
-        self.say(answer);
-        if !is_full {
-            self.trim(FREE_FILES_MAX);
-        } else if self.would_fit(bytes) {
-            // Free files of other lengths are what it has no room beside.
-            self.trim(0);
-        }
-    }
-
-    /// Whether a file has room when no free ones are kept. If not, they stay for shorter requests:
-    /// after a start they are the reserve of a full disk, which another shard might take else.
-    fn would_fit(&self, bytes: u64) -> bool {
-        let kept: u64 = self.free.iter().map(|free| free.bytes).sum();
-        self.folder.space().is_ok_and(|space| space.free.saturating_add(kept) >= bytes)
-    }
-
-    fn supply(&mut self, bytes: u64) -> io::Result<Answer> {
-        let reused = self.free.iter().position(|free| free.bytes == bytes);
-        let (id, file) = match reused {
-            Some(at) => {
-                let free = self.free.swap_remove(at);
-                (free.id, self.folder.reopen(free)?)
-            }
-            None => {
-                let id = FileId(self.next);
-                // Also a number that comes to nothing is not tried again: what is left of it, and
-                // could not be removed, must not be in the way of the next.
-                self.next = self.next.saturating_add(1);
-                let file = self.folder.create(id, bytes)?;
-                self.newest = Some(id);
-                (id, file)
-            }
-        };
-        match FileMapping::new(&file, bytes, &self.folder.segment_path(id)) {
-            Ok(mapping) => {
-                let file = Arc::new(OwnedFd::from(file));
-                Ok(Answer::Supplied { id, file, mapping: Box::new(mapping) })
-            }
-            Err(error) => {
-                self.free.push(FreeFile { id, bytes, is_unknown: true });
-                let path = self.folder.segment_path(id);
-                let text = format!("cannot map {}: {error}", path.display());
-                Err(io::Error::new(error.kind(), text))
-            }
-        }
-    }
-
-    fn handle_recycle(&mut self, id: FileId) {
-        assert!(self.free.iter().all(|free| free.id != id), "{id:?} is free already");
-        match self.folder.clear(id) {
-            Ok(free) => self.free.push(free),
-            Err(error) => {
-                let path = self.folder.segment_path(id);
-                warn!("cannot clear {}, it stays as it is: {error}", path.display());
-            }
-        }
-        self.trim(FREE_FILES_MAX);
-    }
-
-    fn handle_note(&self, extent: &Extent) {
-        if let Err(error) = self.folder.note(extent) {
-            warn!("cannot note how far the log goes, an end that is lost may be missed: {error}");
-        }
-    }
-
-    fn handle_set_aside(&mut self, id: FileId) {
-        let path = self.folder.segment_path(id);
-        match self.folder.set_aside(id) {
-            Ok(now) => warn!("{} is damaged and is now {}", path.display(), now.display()),
-            Err(error) => error!("{} is damaged and cannot be renamed: {error}", path.display()),
-        }
-    }
-
-    /// Removes the free files beyond `keep_max`, and those that are not of the usual length. Before
-    /// the first `Supply` nobody knows which that is, and all stay.
-    fn trim(&mut self, keep_max: usize) {
-        let (usual, newest) = (self.usual.bytes, self.newest);
-        if usual == 0 {
-            return;
-        }
-        // The newest is to be one of those that are kept anyway.
-        self.free.sort_unstable_by_key(|free| Reverse(free.id));
-        let mut room = keep_max;
-        let surplus = self.free.extract_if(.., |free| {
-            let is_kept = room > 0 && free.bytes == usual;
-            room -= usize::from(is_kept);
-            !is_kept && Some(free.id) != newest
-        });
-        let surplus: Vec<FreeFile> = surplus.collect();
-        if surplus.is_empty() {
-            return;
-        }
-        for free in surplus {
-            if let Err(error) = self.folder.remove(free.id) {
-                let path = self.folder.segment_path(free.id);
-                warn!("cannot remove {}, it stays until the next start: {error}", path.display());
-            }
-        }
-        if let Err(error) = self.folder.sync() {
-            warn!("cannot sync the directory of removed files: {error}");
-        }
-    }
-
-    /// Tells the medium how much space there is, if that has changed.
-    fn look_at_space(&mut self) {
-        match self.folder.space() {
-            Ok(space) if self.told.is_none_or(|told| space.is_news(told)) => {
-                self.told = Some(space);
-                self.say(Answer::Space { free: space.free, total: space.total });
-            }
-            Ok(_) => {}
-            Err(error) => debug!("cannot read how much space there is: {error}"),
-        }
-    }
-
-    fn say(&self, answer: Answer) {
-        if self.answers.send(answer).is_ok() {
-            (self.wake)();
-        }
-    }
-}
-
-impl Space {
-    /// Whether a shard that was told the one must be told the other: when what is free changed by
-    /// 1/256 of itself, so that a limit near it is met in time, or, where little is free, by 1 MiB
-    /// or 1/256 of all. Less would wake an idle shard for every log line of its neighbours.
-    fn is_news(self, told: Self) -> bool {
-        let enough = (told.free / 256).max((self.total / 256).min(1 << 20)).max(1);
-        self.total != told.total || self.free.abs_diff(told.free) >= enough
-    }
-}
-
-/// The length that is asked for most lately, if it is more than half: Boyer and Moore's vote, in
-/// which no length gets far ahead, since files grow.
-#[derive(Default)]
-struct Majority {
-    bytes: u64,
-    lead: u64,
-}
-
-impl Majority {
-    fn count(&mut self, bytes: u64) {
-        if self.bytes == bytes {
-            self.lead = (self.lead + 1).min(LEAD_MAX);
-        } else if self.lead == 0 {
-            *self = Self { bytes, lead: 1 };
-        } else {
-            self.lead -= 1;
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    // The length in the majority wins, in whatever order they come.
-    #[test]
-    fn majority() {
-        for (asked, usual) in [
-            (&[][..], 0),
-            (&[5], 5),
-            (&[5, 5, 9], 5),
-            (&[9, 5, 5], 5),
-            (&[9, 9, 5, 5, 5], 5),
-            (&[5, 9, 5, 9, 5, 9, 5], 5),
-            (&[1, 1, 1, 1, 4, 4, 4, 16, 16, 16], 16),
-        ] {
-            let mut majority = Majority::default();
-            asked.iter().for_each(|bytes| majority.count(*bytes));
-            assert_eq!(majority.bytes, usual, "{asked:?}");
-        }
-        let mut majority = Majority::default();
-        (0..1000).for_each(|_| majority.count(5));
-        (0..=2 * LEAD_MAX).for_each(|_| majority.count(9));
-        assert_eq!(majority.bytes, 9, "asked for lately");
-    }
-
-    // News is a change of 1/256 of what is free, of 1 MiB, or of 1/256 of a small file system.
-    #[test]
-    fn news_of_space() {
-        const MIB: u64 = 1 << 20;
-        const TIB: u64 = 1 << 40;
-        for (total, told, free, is_news) in [
-            (TIB, TIB / 2, TIB / 2, false),
-            (TIB, TIB / 2, TIB / 2 - TIB / 512 + 1, false),
-            (TIB, TIB / 2, TIB / 2 - TIB / 512, true),
-            (TIB, TIB / 2, TIB / 2 + TIB / 512, true),
-            (TIB, 9 * MIB, 8 * MIB + 1, false),
-            (TIB, 9 * MIB, 8 * MIB, true),
-            (TIB, 0, MIB - 1, false),
-            (TIB, 0, MIB, true),
-            (25_600, 50, 1, false),
-            (25_600, 100, 0, true),
-            (0, 0, 0, false),
-            (0, 0, 1, true),
-        ] {
-            let (told, now) = (Space { free: told, total }, Space { free, total });
-            assert_eq!(now.is_news(told), is_news, "{told:?} {now:?}");
-        }
-        let grown = Space { free: MIB, total: 2 * TIB };
-        assert!(grown.is_news(Space { free: MIB, total: TIB }));
     }
 }

@@ -1,4 +1,4 @@
-//! One shard's medium: it sends what the store asks for to the helper, and takes its answers.
+//! One shard's medium: it sends the store's requests to the helper, and takes its answers.
 //!
 //! Every `Supply` is answered once, in order. The queues between the two are bounded by the store,
 //! which asks for few files at a time, and by how often a second the helper looks at the space.
@@ -9,9 +9,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 
-use super::directory::DirectoryError;
+use super::error::DirectoryError;
 use super::files::segment_path;
-use super::helper::Message;
+use super::supply::Message;
 use crate::store::{FileId, Medium, MediumAnswer, Request};
 
 /// See the module. Made by [`super::Helper::medium`].

@@ -27,14 +27,19 @@
 mod clocks;
 mod deletions;
 mod directory;
+mod error;
 mod extent;
 mod files;
+mod format;
 mod helper;
+mod lock;
 mod mapping;
 mod medium;
 mod note;
 mod reload;
 mod sigbus;
+mod supply;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod user;
@@ -42,7 +47,8 @@ mod vhosts;
 
 pub use self::clocks::Clocks;
 pub use self::deletions::Deletion;
-pub use self::directory::{Directory, DirectoryError};
+pub use self::directory::Directory;
+pub use self::error::DirectoryError;
 pub use self::files::{ShardFiles, segment_path};
 pub use self::helper::Helper;
 pub use self::mapping::map;

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::Path;
 
-use super::directory::sync_directory;
+use super::sync::sync_directory;
 
 /// What the name of one ends in that is being written.
 pub(super) const BEGUN_SUFFIX: &str = ".new";

@@ -13,7 +13,9 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use rustix::process::{Flock, FlockType, Pid, fcntl_getlk};
 
-use super::directory::{Directory, DirectoryError, LOCK_FILE};
+use super::directory::Directory;
+use super::error::DirectoryError;
+use super::lock::LOCK_FILE;
 
 /// Why nobody can be named.
 #[derive(Debug)]

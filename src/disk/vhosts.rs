@@ -7,7 +7,7 @@
 //! sum 0123abcd               CRC-32C of the lines before; a directory of format 1 has none
 //! ```
 //! The vhost `/` has number 0 and no line. A number is never given twice, also when its vhost was
-//! deleted: then what shards still have under it is nobody's, and they drop it when they open.
+//! deleted: shards that still have records with the number drop them when they open.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,7 +15,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use super::directory::{Directory, DirectoryError};
+use super::error::DirectoryError;
 use super::note::{replace, with_sum, without_sum};
 use crate::limits::{VHOST_NAME_BYTES_MAX, VHOSTS_MAX, VHOSTS_TEXT_BYTES_MAX};
 
@@ -56,17 +56,6 @@ impl Vhosts {
                 Some((names, next)) => Ok(Self { directory, names, next }),
                 None => Err(DirectoryError::MalformedVhosts(path)),
             },
-        }
-    }
-
-    /// The same of a directory that may be in use: nothing is locked.
-    ///
-    /// # Errors
-    /// If it is no data directory, or the numbers cannot be read.
-    pub fn at(directory: &Path) -> Result<Self, DirectoryError> {
-        match Directory::shards_at(directory)? {
-            Some(_) => Self::read(directory),
-            None => Err(DirectoryError::no_data(directory)),
         }
     }
 

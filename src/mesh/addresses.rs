@@ -2,11 +2,11 @@
 //!
 //! A link may be accepted by any shard and moves to another, so what an address has must be known
 //! to all. Looked at when a connection is accepted and never on the way of a message: a lock does
-//! no harm there, and the book is in parts so that shards seldom meet at one. That is why it is
+//! no harm there, and the table is in parts so that shards seldom meet at one. That is why it is
 //! here, with the other things that shards share.
 //!
 //! An entry's open connections are the clones of its token, so one that ends takes no lock. Tokens
-//! are cloned only under the lock of the entry's part: an entry of which the book has the only
+//! are cloned only under the lock of the entry's part: an entry of which the table has the only
 //! token has no connection, and stays so until the lock is free.
 
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ use crate::limits::{ADDRESSES_MAX, ADDRESSES_SWEEP_MIN};
 
 use super::sync::{AtomicU32, Ordering};
 
-/// Locks of one book: as many shards rarely want the same at once.
+/// Locks of one table: as many shards rarely want the same at once.
 const PARTS: usize = 64;
 
 /// What one address may have. 0: as much as it likes.
@@ -41,14 +41,14 @@ pub enum AddressRefusal {
 
 /// An open connection of an address; counts until it is dropped.
 #[derive(Debug)]
-pub struct AddressPass(#[allow(dead_code, reason = "its existence is what counts")] Arc<()>);
+pub struct AddressPermit(#[allow(dead_code, reason = "its existence is what counts")] Arc<()>);
 
 /// Whether an address may have a connection.
 #[derive(Debug)]
 pub enum Entry {
-    /// It may; the pass is kept as long as the connection. None: it is not counted.
-    Granted(Option<AddressPass>),
-    /// It may, uncounted: the book is full.
+    /// It may; the permit is kept as long as the connection. None: it is not counted.
+    Granted(Option<AddressPermit>),
+    /// It may, uncounted: the table is full.
     Full,
     /// It may not.
     Refused(AddressRefusal),
@@ -56,7 +56,7 @@ pub enum Entry {
 
 /// See the module.
 #[derive(Debug)]
-pub struct AddressBook {
+pub struct AddressTable {
     /// [`AddressLimits`], which may change.
     connections_max: AtomicU32,
     connects_per_s: AtomicU32,
@@ -108,8 +108,8 @@ struct Part {
     full_until_us: u64,
 }
 
-impl AddressBook {
-    /// A book without entries. Without limits it has none ever.
+impl AddressTable {
+    /// A table without entries. Without limits it has none ever.
     pub fn new(limits: AddressLimits) -> Self {
         Self::with_room(limits, ADDRESSES_MAX)
     }
@@ -189,7 +189,7 @@ impl Known {
             }
             self.used_until_us = used_until_us;
         }
-        Entry::Granted(Some(AddressPass(Arc::clone(&self.token))))
+        Entry::Granted(Some(AddressPermit(Arc::clone(&self.token))))
     }
 }
 
@@ -222,9 +222,9 @@ mod tests {
         text.parse().expect("an address")
     }
 
-    fn granted(entry: Entry) -> AddressPass {
+    fn granted(entry: Entry) -> AddressPermit {
         match entry {
-            Entry::Granted(Some(pass)) => pass,
+            Entry::Granted(Some(permit)) => permit,
             other => panic!("{other:?}"),
         }
     }
@@ -245,17 +245,17 @@ mod tests {
             ("10.0.0.1", "::ffff:10.0.0.1", "10.0.0.2"),
             ("2001:db8:0:1::1", "2001:db8:0:1:ffff::", "2001:db8:0:2::1"),
         ] {
-            let book = AddressBook::new(limits);
-            let first = granted(book.enter(address(one), 0));
-            let _second = granted(book.enter(address(same), 0));
+            let table = AddressTable::new(limits);
+            let first = granted(table.enter(address(one), 0));
+            let _second = granted(table.enter(address(same), 0));
             for now_ms in [0, 1, 1_000_000] {
-                let entry = book.enter(address(one), now_ms);
+                let entry = table.enter(address(one), now_ms);
                 assert_eq!(refusal(&entry), Some(AddressRefusal::Connections));
             }
-            let _other = granted(book.enter(address(other), 0));
+            let _other = granted(table.enter(address(other), 0));
             drop(first);
-            let _third = granted(book.enter(address(one), 0));
-            let entry = book.enter(address(same), 0);
+            let _third = granted(table.enter(address(one), 0));
+            let entry = table.enter(address(same), 0);
             assert_eq!(refusal(&entry), Some(AddressRefusal::Connections));
         }
     }
@@ -265,14 +265,14 @@ mod tests {
     #[test]
     fn connects_per_second() {
         let limits = AddressLimits { connections_max: 0, connects_per_s: 4 };
-        let book = AddressBook::new(limits);
+        let table = AddressTable::new(limits);
         let mut tried = Vec::new();
         for now_ms in [0, 0, 0, 0, 0, 249, 250, 250, 499, 500, 1500, 1500, 1500, 1500, 1500] {
-            let entry = book.enter(address("10.0.0.1"), now_ms);
+            let entry = table.enter(address("10.0.0.1"), now_ms);
             tried.push(u8::from(refusal(&entry).is_none()));
         }
         assert_eq!(tried, [1, 1, 1, 1, 0, 0, 1, 0, 0, 1, 1, 1, 1, 1, 0]);
-        assert!(refusal(&book.enter(address("10.0.0.2"), 0)).is_none());
+        assert!(refusal(&table.enter(address("10.0.0.2"), 0)).is_none());
     }
 
     /// Without limits, and for loopback addresses, nothing is counted.
@@ -286,48 +286,48 @@ mod tests {
             (strict, "::1"),
             (strict, "::ffff:127.0.0.1"),
         ] {
-            let book = AddressBook::new(limits);
+            let table = AddressTable::new(limits);
             for _ in 0..10 {
-                assert!(matches!(book.enter(address(text), 0), Entry::Granted(None)), "{text}");
+                assert!(matches!(table.enter(address(text), 0), Entry::Granted(None)), "{text}");
             }
         }
     }
 
-    /// The book keeps those with connections, forgets idle ones for others, and lets in uncounted
+    /// The table keeps those with connections, forgets idle ones for others, and lets in uncounted
     /// whom it has no room for.
     #[test]
     fn bounded() {
         let limits = AddressLimits { connections_max: 1, connects_per_s: 0 };
-        let book = AddressBook::with_room(limits, PARTS * 8);
+        let table = AddressTable::with_room(limits, PARTS * 8);
         let count = || -> usize {
-            let lengths = book.parts.iter().map(|part| part.lock().expect("no panic").known.len());
+            let lengths = table.parts.iter().map(|part| part.lock().expect("no panic").known.len());
             lengths.sum()
         };
         let nth = |n: u32| IpAddr::V4(n.into());
         for n in 0..10_000 {
-            drop(book.enter(nth(n), u64::from(n)));
+            drop(table.enter(nth(n), u64::from(n)));
         }
         assert!(count() <= PARTS * 8);
-        let entries = (20_000..30_000).map(|n| book.enter(nth(n), 100_000));
+        let entries = (20_000..30_000).map(|n| table.enter(nth(n), 100_000));
         let (full, kept): (Vec<_>, Vec<_>) =
             entries.partition(|entry| matches!(entry, Entry::Full));
         assert_eq!((kept.len(), full.len()), (PARTS * 8, 10_000 - PARTS * 8));
         assert_eq!(count(), PARTS * 8);
         drop(kept);
-        assert!(matches!(book.enter(nth(1), 200_000), Entry::Granted(Some(_))));
+        assert!(matches!(table.enter(nth(1), 200_000), Entry::Granted(Some(_))));
     }
 
     /// Several shards at once never let in more than may be.
     #[test]
     fn shards_count_together() {
         let limits = AddressLimits { connections_max: 5, connects_per_s: 0 };
-        let book = AddressBook::new(limits);
+        let table = AddressTable::new(limits);
         std::thread::scope(|scope| {
             let enter = || {
                 let mut kept = Vec::new();
                 for round in 0..2000 {
-                    if let Entry::Granted(Some(pass)) = book.enter(address("10.0.0.1"), 0) {
-                        kept.push(pass);
+                    if let Entry::Granted(Some(permit)) = table.enter(address("10.0.0.1"), 0) {
+                        kept.push(permit);
                         assert!(kept.len() <= 5);
                     }
                     if round % 3 == 0 {
@@ -342,8 +342,8 @@ mod tests {
             let counts: Vec<usize> = kept.iter().map(Vec::len).collect();
             assert!(counts.iter().sum::<usize>() <= 5, "{counts:?}");
         });
-        let passes: Vec<_> = (0..9).map(|_| book.enter(address("10.0.0.1"), 0)).collect();
-        let refused = passes.iter().filter_map(refusal).count();
+        let permits: Vec<_> = (0..9).map(|_| table.enter(address("10.0.0.1"), 0)).collect();
+        let refused = permits.iter().filter_map(refusal).count();
         assert_eq!(refused, 4);
     }
 }

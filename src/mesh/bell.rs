@@ -1,4 +1,4 @@
-//! The bell of one shard: who rings and who sleeps meet here.
+//! The bell of one shard: it tells other shards whether this one sleeps and must be woken.
 //!
 //! ```text
 //!          announce_sleep            must_ring (one caller gets true)

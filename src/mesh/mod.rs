@@ -1,26 +1,26 @@
 //! Between shards: one ring per ordered pair, one bell per shard. The only atomics of the broker,
-//! and the only locks: who came from where ([`AddressBook`]).
+//! and the only locks: connections by address ([`AddressTable`]).
 //!
 //! Shard A reaches shard B through a [`Sender`] whose [`Receiver`] B owns: A pushes records all
 //! through its turn, publishes once at its end, and asks B's [`Bell`] whether B must be woken. B
 //! drains, acts, and publishes how far it has *handled* and how far it has *committed*; A holds
 //! acknowledgements until those marks pass (invariant 8). No reply message is needed.
 //!
-//! What the records mean is not known here, and nothing here waits: a full ring is an answer
-//! (invariant 6), and to wake a sleeper is the caller's work.
+//! This room does not know what the records mean, and nothing in it waits: a full ring is a return
+//! value (invariant 6), and the caller wakes a sleeping shard.
 
 mod addresses;
 mod bell;
+mod shared_counts;
 mod spsc;
 mod sync;
-mod tally;
 
 #[cfg(all(test, loom))]
 mod loom;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
-pub use addresses::{AddressBook, AddressLimits, AddressPass, AddressRefusal, Entry};
+pub use addresses::{AddressLimits, AddressPermit, AddressRefusal, AddressTable, Entry};
 pub use bell::Bell;
+pub use shared_counts::{CountsFull, CountsMax, SharedCount, SharedCounts};
 pub use spsc::{Full, Receiver, Record, Sender, channel};
-pub use tally::{Census, CensusFull, CensusMax, Tally};

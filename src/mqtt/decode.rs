@@ -4,10 +4,11 @@
 //! Where 3.1 (IBM and Eurotech, 2010) is wider than 3.1.1, a 3.1 packet is read as 3.1 says.
 
 use super::error::DecodeError;
+use super::fields::{PacketKind, Properties, QoS, Version};
 use super::frame::Frame;
 use super::packet::{
-    Ack, Connack, Connect, ConnectReturn, Disconnect, Packet, PacketKind, Properties, Publish, QoS,
-    Version, Will, connect_flag, publish_flag,
+    Ack, Connack, Connect, ConnectReturn, Disconnect, Packet, Publish, Will, connect_flag,
+    publish_flag,
 };
 use super::subscribe::{Suback, Subscribe, Unsuback, Unsubscribe};
 use super::topic::TopicName;

@@ -3,9 +3,10 @@
 //! Panics here are the caller's faults, never the peer's: a packet that came out of the decoder can
 //! be encoded. They are named at [`Packet::encode`] and hold for the methods of the structs too.
 
+use super::fields::{PacketId, PacketKind, QoS, Version};
 use super::packet::{
-    Ack, AckKind, Connack, Connect, ConnectReturn, Disconnect, Packet, PacketId, PacketKind,
-    Publish, QoS, Version, Will, connect_flag, publish_flag,
+    Ack, AckKind, Connack, Connect, ConnectReturn, Disconnect, Packet, Publish, Will, connect_flag,
+    publish_flag,
 };
 use super::subscribe::{Suback, Subscribe, Unsuback, Unsubscribe};
 use super::wire::{put_bytes, put_u16, put_varint, varint_bytes};

@@ -5,7 +5,7 @@
 use std::error::Error;
 use std::fmt;
 
-use super::packet::PacketKind;
+use super::fields::PacketKind;
 
 /// Why bytes are not an MQTT packet. Each closes the connection that sent them [MQTT-4.8.0-1];
 /// [`DecodeError::UnacceptableVersion`] is answered with CONNACK 1 before [MQTT-3.1.2-2].
@@ -102,18 +102,6 @@ impl fmt::Display for DecodeError {
 }
 
 impl Error for DecodeError {}
-
-/// A byte that names no value of the enum it was to become.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OutOfRange(pub u8);
-
-impl fmt::Display for OutOfRange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is not a value the standard defines", self.0)
-    }
-}
-
-impl Error for OutOfRange {}
 
 /// Why a text is not a topic name (4.7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

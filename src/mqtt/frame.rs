@@ -1,7 +1,7 @@
 //! The fixed header (2.2): what a packet is and where it ends, before its body has arrived.
 
 use super::error::DecodeError;
-use super::packet::PacketKind;
+use super::fields::PacketKind;
 use super::wire;
 
 /// A packet's fixed header. `2 <= header_bytes <= 5` and `header_bytes <= total_bytes`.

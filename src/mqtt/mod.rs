@@ -19,6 +19,7 @@
 mod decode;
 mod encode;
 mod error;
+mod fields;
 mod filter;
 mod foreign;
 mod frame;
@@ -32,13 +33,13 @@ mod wire;
 mod tests;
 
 pub use decode::decode;
-pub use error::{DecodeError, InvalidFilter, InvalidFilterReason, InvalidTopic, OutOfRange};
+pub use error::{DecodeError, InvalidFilter, InvalidFilterReason, InvalidTopic};
+pub use fields::{OutOfRange, PacketId, PacketKind, Properties, QoS, Version};
 pub use filter::TopicFilter;
 pub use foreign::Foreign;
 pub use frame::{Frame, peek_frame};
 pub use packet::{
-    Ack, AckKind, Connack, Connect, ConnectReturn, Disconnect, Packet, PacketId, PacketKind,
-    Properties, Publish, QoS, Version, Will,
+    Ack, AckKind, Connack, Connect, ConnectReturn, Disconnect, Packet, Publish, Will,
 };
 pub use subscribe::{Suback, Subscribe, SubscribeEntry, Unsuback, Unsubscribe};
 pub use template::{Delivery, PublishTemplate};

@@ -6,8 +6,8 @@
 //! [MQTT-4.8.0-1]: nothing of it is done.
 
 use super::error::DecodeError;
+use super::fields::{PacketId, Properties, QoS};
 use super::filter::TopicFilter;
-use super::packet::{PacketId, Properties, QoS};
 use super::wire::{Reader, put_bytes};
 
 const CHECKED: &str = "the list was walked when the packet was made";

@@ -3,7 +3,8 @@
 //! `packet_id_at` is `Some` exactly if the template's QoS is above 0, and then
 //! `packet_id_at + 2 <= bytes.len()`; `bytes` is never empty.
 
-use super::packet::{PacketId, Publish, QoS, Version, publish_flag};
+use super::fields::{PacketId, QoS, Version};
+use super::packet::{Publish, publish_flag};
 
 /// A PUBLISH encoded once for many receivers: only packet id and DUP/RETAIN bits differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 //! order. A read that fails fails the packet; the reader is not used after it.
 
 use super::error::DecodeError;
-use super::packet::PacketId;
+use super::fields::PacketId;
 
 /// Most bytes a string or binary field can have: its length is a `u16`.
 pub(super) const FIELD_BYTES_MAX: usize = u16::MAX as usize;

@@ -1,66 +1,43 @@
-//! What comes from other shards and the control thread, and how a shard stops.
-//!
-//! ```text
-//!  No ──Drain──► Wills ──every shard's wills are in──► Closing ──links gone──► stopped
-//! ```
-//! Wills of all shards are published before any connection is closed, so that who wants them is
-//! there to get them.
+//! Messages from other shards and from the control thread, and the steps of stopping.
 
 use log::{debug, info};
 
-use crate::broker::{ShardId, ShardSet};
-use crate::limits::{INBOX_RECORDS_MAX, STOP_MS_MAX};
+use crate::broker::inspect::{self, Reply};
+use crate::broker::{Context, ShardId};
+use crate::limits::INBOX_RECORDS_MAX;
 use crate::mesh::Record;
 use crate::ring::Ring;
 use crate::store::Medium;
 
-use super::outboxes::{Parcel, Traveller};
+use super::introductions::Introductions;
+use super::link_transfer::LinkTransfer;
+use super::outboxes::ShardMessage;
+use super::report::Report;
+use super::stopping::Step;
 use super::turn::{Clock, Reactor};
 
-/// How far a shard is with stopping.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Stopping {
-    No,
-    /// Waiting for the wills of these shards.
-    Wills {
-        missing: ShardSet,
-        deadline_ms: u64,
-    },
-    /// Waiting for links to say the rest.
-    Closing {
-        deadline_ms: u64,
-    },
-}
-
-impl Stopping {
-    pub(super) fn deadline_ms(self) -> Option<u64> {
-        match self {
-            Self::No => None,
-            Self::Wills { deadline_ms, .. } | Self::Closing { deadline_ms } => Some(deadline_ms),
-        }
-    }
-}
-
 impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
-    /// Tells the others what the sessions here subscribe to; lets clients in when they all have.
+    /// Sends the other shards the subscriptions of this shard's sessions. Accepting begins when
+    /// all of them have sent theirs.
     pub(super) fn introduce(&mut self) {
         self.with_broker(|broker, context| broker.restore_bindings(context));
-        self.strangers = self.outboxes.others();
-        for shard in self.strangers.iter() {
-            self.outboxes.send_parcel(shard, Parcel::Introduced);
+        let others = self.outboxes.others();
+        self.introductions = Introductions::of(others);
+        for shard in others.iter() {
+            self.outboxes.send_message(shard, ShardMessage::Introduced);
         }
         self.let_in();
     }
 
     fn let_in(&mut self) {
-        if !self.strangers.is_empty() || !self.is_running() {
+        if !self.introductions.are_complete() || !self.is_running() {
             return;
         }
-        for listener in 0..self.accepting.len() {
-            self.ring.submit_accept(u32::try_from(listener).expect("few listeners"));
+        for listener in self.listeners.numbers() {
+            self.ring.submit_accept(listener);
         }
-        for traveller in std::mem::take(&mut self.early) {
-            self.welcome(traveller);
+        for transfer in self.introductions.take_early() {
+            self.welcome(transfer);
         }
     }
 
@@ -69,91 +46,89 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         for at in 0..self.inboxes.len() {
             let mut awaited = false;
             for _ in 0..INBOX_RECORDS_MAX {
-                let (from, inbox) = &mut self.inboxes[at];
-                let from = *from;
-                let parcel = match inbox.next() {
-                    None => break,
-                    Some(Record::Bytes(record)) => {
+                let Some((from, record)) = self.inboxes.next(at) else { break };
+                let message = match record {
+                    Record::Bytes(record) => {
                         let from = from.expect("the control thread sends objects");
-                        let mut context = crate::broker::Context {
-                            now_ms: self.now_ms,
-                            peers: &mut self.outboxes,
-                        };
+                        let mut context =
+                            Context { now_ms: self.now_ms, peers: &mut self.outboxes };
                         awaited |= self.broker.handle_peer(from, record, &mut context);
                         continue;
                     }
-                    Some(Record::Object(parcel)) => parcel,
+                    Record::Object(message) => message,
                 };
-                awaited |= self.handle_parcel(from, parcel);
+                awaited |= self.handle_message(from, message);
             }
-            let (_, inbox) = &mut self.inboxes[at];
-            inbox.set_handled();
-            self.note_handled(at, awaited);
+            // The rest of what they leave is appended by the turn's end: acknowledgements, which
+            // nobody on another shard waits for.
+            let (log, _) = self.broker.log_marks();
+            self.inboxes.note_handled(at, log, awaited);
+            self.tell_committed();
         }
     }
 
-    fn handle_parcel(&mut self, from: Option<ShardId>, parcel: Parcel<R::Socket>) -> bool {
-        match (parcel, from) {
-            (Parcel::Link(traveller), _) if !self.strangers.is_empty() => {
-                self.early.push(*traveller);
+    /// Tells other shards how far their messages are committed.
+    pub(super) fn tell_committed(&mut self) {
+        let (_, settled) = self.broker.log_marks();
+        self.inboxes.tell_committed(settled, |from| self.outboxes.ring(from));
+    }
+
+    fn handle_message(&mut self, from: Option<ShardId>, message: ShardMessage<R::Socket>) -> bool {
+        match (message, from) {
+            (ShardMessage::Link(transfer), _) if !self.introductions.are_complete() => {
+                self.introductions.keep(*transfer);
             }
-            (Parcel::Link(traveller), _) => self.welcome(*traveller),
-            (Parcel::Introduced, Some(from)) => {
-                self.strangers.take(from);
+            (ShardMessage::Link(transfer), _) => self.welcome(*transfer),
+            (ShardMessage::Introduced, Some(from)) => {
+                self.introductions.note(from);
                 self.let_in();
             }
-            (Parcel::Large(record), Some(from)) => {
+            (ShardMessage::Large(record), Some(from)) => {
                 return self
                     .with_broker(|broker, context| broker.handle_peer(from, &record, context));
             }
-            (Parcel::Settings(settings), _) => self.set(*settings),
-            (Parcel::Policy(policy), _) => {
+            (ShardMessage::Settings(settings), _) => self.set(*settings),
+            (ShardMessage::Policy(policy), _) => {
                 self.with_broker(|broker, context| broker.set_policy(policy, context));
             }
-            (Parcel::Tls(setup), _) => self.tls = Some(setup),
-            (Parcel::Delete(names), _) => {
+            (ShardMessage::Tls(setup), _) => self.tls = Some(setup),
+            (ShardMessage::Delete(names), _) => {
                 self.with_broker(|broker, context| broker.delete_sessions(&names, context));
             }
-            // Who asked may have stopped waiting.
-            (Parcel::Ask(answer), _) => drop(answer.send(self.report())),
-            (Parcel::Drain, _) => self.begin_stopping(),
-            (Parcel::Drained, Some(from)) => {
-                if let Stopping::Wills { missing, .. } = &mut self.stopping {
-                    missing.take(from);
-                } else {
-                    // It was told to stop before this shard was.
-                    self.begin_stopping();
-                    if let Stopping::Wills { missing, .. } = &mut self.stopping {
-                        missing.take(from);
-                    }
-                }
+            // The control thread may have stopped waiting.
+            (ShardMessage::Report(answer), _) => drop(answer.send(self.report())),
+            (ShardMessage::Ask(ask), _) => self.asks.take(ask),
+            (ShardMessage::Drain, _) => self.begin_stopping(),
+            (ShardMessage::Drained, Some(from)) => {
+                // It may have been told to stop before this shard was.
+                self.begin_stopping();
+                self.stopping.note_drained(from);
             }
-            (Parcel::Large(_) | Parcel::Introduced | Parcel::Drained, None) => {
+            (ShardMessage::Large(_) | ShardMessage::Introduced | ShardMessage::Drained, None) => {
                 unreachable!("the control thread has no messages")
             }
         }
         false
     }
 
-    /// A link came home.
-    fn welcome(&mut self, traveller: Traveller<R::Socket>) {
-        // Dropping the socket of one that came too late closes it.
+    /// Adopts a link that another shard has sent here, and handles its unread bytes.
+    fn welcome(&mut self, transfer: LinkTransfer<R::Socket>) {
+        // While stopping, the socket is dropped, which closes it.
         if self.is_running() {
-            let key = self.adopt(traveller);
+            let key = self.adopt(transfer);
             self.note_output(key);
             self.resume(key);
         }
     }
 
     pub(super) fn is_running(&self) -> bool {
-        matches!(self.stopping, Stopping::No)
+        self.stopping.is_running()
     }
 
-    /// Whether it was told to stop and has closed everything: there is nothing left to turn for.
+    /// Whether the shard was told to stop, has closed all links, and its log is committed or out of
+    /// time.
     pub fn is_stopped(&self) -> bool {
-        matches!(self.stopping, Stopping::Closing { .. })
-            && self.links.is_empty()
-            && (self.is_committed() || self.now_ms >= self.commit_deadline_ms)
+        self.links.is_empty() && self.stopping.is_over(self.broker.is_committed(), self.now_ms)
     }
 
     fn begin_stopping(&mut self) {
@@ -161,43 +136,74 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             return;
         }
         info!("stopping, {} connections open", self.links.len());
-        let missing = self.outboxes.others();
-        self.stopping = Stopping::Wills { missing, deadline_ms: self.now_ms + STOP_MS_MAX };
-        for listener in 0..self.accepting.len() {
-            // Where accepting has stopped it is not to begin again: nothing is due there any more.
-            self.accepting[listener] = None;
-            self.ring.cancel_accept(u32::try_from(listener).expect("few listeners"));
+        let others = self.outboxes.others();
+        self.stopping.begin(others, self.now_ms);
+        self.listeners.stop();
+        for listener in self.listeners.numbers() {
+            self.ring.cancel_accept(listener);
         }
         for key in self.links.keys() {
             self.stop_receiving(key);
         }
         self.with_broker(|broker, context| broker.publish_wills(context));
-        for shard in missing.iter() {
-            self.outboxes.send_parcel(shard, Parcel::Drained);
+        for shard in others.iter() {
+            self.outboxes.send_message(shard, ShardMessage::Drained);
         }
     }
 
     pub(super) fn advance_stopping(&mut self) {
-        match self.stopping {
-            Stopping::No => {}
-            Stopping::Wills { missing, deadline_ms } => {
-                let ready = missing.is_empty() && !self.broker.has_promises();
-                if ready || self.now_ms >= deadline_ms {
-                    self.stopping = Stopping::Closing { deadline_ms };
-                    self.commit_deadline_ms = self.now_ms + STOP_MS_MAX;
-                    self.with_broker(|broker, context| broker.close_all(context));
-                }
+        if self.is_running() {
+            return;
+        }
+        let has_promises = self.broker.has_promises();
+        match self.stopping.next_step(has_promises, self.now_ms) {
+            None => {}
+            Some(Step::Close) => {
+                self.with_broker(|broker, context| broker.close_all(context));
             }
-            Stopping::Closing { deadline_ms } if self.now_ms >= deadline_ms => {
+            Some(Step::CutOff) => {
                 debug!("{} links are cut off", self.links.len());
                 for key in self.links.keys() {
                     self.shut(key);
                     self.after_last_completion(key);
                 }
-                let deadline_ms = u64::MAX;
-                self.stopping = Stopping::Closing { deadline_ms };
             }
-            Stopping::Closing { .. } => {}
         }
+    }
+
+    /// See [`Report`]. Takes time with the number of vhosts alone.
+    fn report(&self) -> Report {
+        let own = [
+            ("links", self.links.len() as u64),
+            ("links_yielded", self.yielded.len() as u64),
+            ("links_starved", self.starved.len() as u64),
+            ("handshakes_waiting", self.handshakes.waiting() as u64),
+            ("shards_behind", u64::from(self.outboxes.is_full())),
+        ];
+        Report {
+            shard: self.shard,
+            stats: self.stats(),
+            vhosts: self.broker.vhost_reports(),
+            figures: self.broker.figures().into_iter().chain(own).collect(),
+        }
+    }
+
+    /// Takes a step of each ask that is open.
+    pub(super) fn advance_asks(&mut self) {
+        if self.asks.is_open() {
+            for mut ask in self.asks.take_open() {
+                match self.with_broker(|broker, context| broker.answer(&mut ask, context)) {
+                    inspect::Step::More => self.asks.keep(ask),
+                    inspect::Step::Done => {
+                        if let Reply::Figures(snapshot) = &mut ask.reply {
+                            snapshot.load.links = self.links.len() as u64;
+                            snapshot.load.handshakes_waiting = self.handshakes.waiting() as u64;
+                        }
+                        self.asks.give_back(ask);
+                    }
+                }
+            }
+        }
+        self.asks.end_turn();
     }
 }

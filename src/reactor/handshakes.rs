@@ -1,16 +1,12 @@
-//! TLS handshakes, a few each turn: keys and signatures cost what a thousand messages do, and a
-//! storm of clients that connect is not to hold up those that are served.
+//! Limits TLS handshakes to a few steps each turn: a key exchange costs as much as a thousand
+//! messages, and many clients that connect at once must not delay connected ones.
 //!
 //! Invariant: a link that waits here receives nothing meanwhile, so what it has kept is bounded.
 
 use std::collections::VecDeque;
 
 use crate::limits::HANDSHAKE_STEPS_MAX;
-use crate::ring::{Key, Ring};
-use crate::store::Medium;
-
-use super::links::{Closing, Waiting};
-use super::turn::{Clock, Reactor};
+use crate::ring::Key;
 
 /// See the module.
 #[derive(Default, Debug)]
@@ -37,6 +33,11 @@ impl Handshakes {
         self.waiting.push_back(key);
     }
 
+    /// A link whose step was put off, while this turn takes on more.
+    pub(super) fn next_waiting(&mut self) -> Option<Key> {
+        if self.left > 0 { self.waiting.pop_front() } else { None }
+    }
+
     /// Links whose next step is put off.
     pub(super) fn waiting(&self) -> usize {
         self.waiting.len()
@@ -44,23 +45,5 @@ impl Handshakes {
 
     pub(super) fn is_waiting(&self) -> bool {
         !self.waiting.is_empty()
-    }
-}
-
-impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
-    /// Takes the steps that were put off, as many as this turn takes on.
-    pub(super) fn go_on_with_handshakes(&mut self) {
-        while self.handshakes.left > 0
-            && let Some(key) = self.handshakes.waiting.pop_front()
-        {
-            if let Some(link) = self.links.get_mut(key)
-                && link.waiting == Waiting::Turn
-            {
-                link.waiting = Waiting::No;
-                if link.closing == Closing::No {
-                    self.on_data(key, None, 0);
-                }
-            }
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! What comes in: connections, bytes, and the packets in them.
+//! Accepting links, and receiving their bytes.
 
 use std::fmt;
 use std::io;
@@ -6,58 +6,38 @@ use std::io;
 use log::{debug, warn};
 
 use crate::advice;
-use crate::broker::{Caller, CloseReason, ConnId, Context, Flow, Secured, Shard, ShardId};
-use crate::limits::{LINK_WORK_MAX, PENDING_LINKS_MAX, PRE_CONNECT_BYTES_MAX};
-use crate::mqtt::{Foreign, Packet, Version, decode, peek_frame};
+use crate::broker::{Caller, CloseReason, Flow, Secured, Shard, ShardId};
+use crate::limits::PENDING_LINKS_MAX;
+use crate::mqtt::Foreign;
 use crate::ring::{Buffer, Key, Received, RecvMode, Ring};
 use crate::store::Medium;
 use crate::transport::{Opened, Then, Tls, Transport};
 
-use super::door::DoorKind;
-use super::links::{Carry, Closing, Link, Receiving, Waiting, conn_of};
-use super::outboxes::{Outboxes, Parcel, Traveller};
+use super::cutter::{Cut, Cutter};
+use super::link_transfer::LinkTransfer;
+use super::links::{Closing, Link, Receiving, Waiting, conn_of};
+use super::listener::{ACCEPT_PAUSE_MS, ListenerKind};
+use super::outboxes::ShardMessage;
 use super::turn::{Clock, Reactor};
-
-/// After accepting failed (most likely: no descriptors left), the time until the next try.
-const ACCEPT_PAUSE_MS: u64 = 100;
-
-/// The time between two warnings about that.
-const ACCEPT_WARN_MS: u64 = 10_000;
-
-/// Why cutting bytes into packets stopped.
-enum Cut {
-    /// The rest is no whole packet.
-    Partial,
-    /// The connection waits for the output of others.
-    Pause,
-    /// Others go first: this link has had its share of the turn, or a ring to another shard is
-    /// full.
-    Yield,
-    /// The connection is at its end.
-    Stop,
-    /// The session lives on another shard.
-    Move(ShardId),
-}
+use super::unread::UnreadBytes;
 
 impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     pub(super) fn on_accepted(&mut self, listener: u32, result: io::Result<R::Socket>, more: bool) {
         match result {
             Ok(_) if !self.is_running() => {}
             Ok(socket) if self.links.len() < self.broker.clients() + PENDING_LINKS_MAX => {
-                self.let_one_in(self.doors[listener as usize], socket);
+                self.let_one_in(self.listeners.kind(listener), socket);
             }
             // Dropping the socket closes it.
-            Ok(_) => self.note_crowded(),
+            Ok(_) => self.accept_filter.note_crowded(self.broker.stats_mut(), self.now_ms),
             Err(error) if !self.is_running() => debug!("listener {listener} closed: {error}"),
             Err(error) => {
-                if self.accept_warned_ms.is_none_or(|ms| ms + ACCEPT_WARN_MS <= self.now_ms) {
-                    self.accept_warned_ms = Some(self.now_ms);
+                if self.listeners.pause(listener, self.now_ms) {
                     let advice = advice::of(&error);
                     warn!(
                         "accepting failed, trying again each {ACCEPT_PAUSE_MS} ms: {error}{advice}"
                     );
                 }
-                self.accepting[listener as usize] = Some(self.now_ms + ACCEPT_PAUSE_MS);
                 return;
             }
         }
@@ -66,14 +46,15 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
     }
 
-    /// Takes a socket that was accepted at a door.
-    fn let_one_in(&mut self, door: DoorKind, socket: R::Socket) {
+    /// Takes a socket that was accepted at a listener.
+    fn let_one_in(&mut self, kind: ListenerKind, socket: R::Socket) {
         let peer = self.ring.peer(&socket);
         let address = peer.map(|peer| peer.ip().to_canonical());
         // Dropping the socket closes it.
-        let Ok(pass) = self.judge(door, address) else { return };
-        let transport = if door.tls {
-            let setup = self.tls.as_deref().expect("a door with TLS comes with a setup");
+        let judged = self.accept_filter.check(kind, address, self.broker.stats_mut(), self.now_ms);
+        let Ok(permit) = judged else { return };
+        let transport = if kind.tls {
+            let setup = self.tls.as_deref().expect("a listener with TLS comes with a setup");
             match Tls::new(setup) {
                 Ok(tls) => Transport::Tls(Box::new(tls)),
                 // Dropping the socket closes it.
@@ -83,28 +64,28 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             Transport::Plain
         };
         let port = peer.map_or(0, |peer| peer.port());
-        let (caller, carry) = (Caller { address, port, local: door.is_local() }, Carry::default());
-        let key = self.adopt(Traveller { socket, transport, caller, pass, carry });
+        let (caller, unread) =
+            (Caller { address, port, local: kind.is_local() }, UnreadBytes::default());
+        self.broker.meters_mut().load.accepted += 1;
+        let key = self.adopt(LinkTransfer { socket, transport, caller, permit, unread });
         debug!("link {}: accepted from {caller}", key.slot);
-        self.await_header(key, door);
+        self.await_header(key, kind);
         self.arm(key);
     }
 
     /// Accepts again where it stopped.
     pub(super) fn accept_again(&mut self) {
-        for listener in 0..self.accepting.len() {
-            let due = self.accepting[listener].is_some_and(|due_ms| due_ms <= self.now_ms);
-            if due && self.is_running() {
-                self.accepting[listener] = None;
-                self.ring.submit_accept(u32::try_from(listener).expect("few listeners"));
-            }
+        while self.is_running()
+            && let Some(listener) = self.listeners.next_due(self.now_ms)
+        {
+            self.ring.submit_accept(listener);
         }
     }
 
     /// Takes a socket that was accepted, or came from another shard.
-    pub(super) fn adopt(&mut self, traveller: Traveller<R::Socket>) -> Key {
-        let caller = traveller.caller;
-        let key = self.links.insert(traveller);
+    pub(super) fn adopt(&mut self, transfer: LinkTransfer<R::Socket>) -> Key {
+        let caller = transfer.caller;
+        let key = self.links.insert(transfer);
         self.broker.open(conn_of(key), caller, self.now_ms);
         if let Some(link) = self.links.get_mut(key) {
             certify(&mut self.broker, key, &link.transport);
@@ -121,13 +102,19 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             link.receiving = Receiving::Off;
         }
         let open = link.closing == Closing::No;
+        if let Received::Data(buffer) = &received {
+            self.broker.meters_mut().load.received_bytes += u64::from(buffer.filled());
+        }
         match received {
             Received::Data(buffer) if open && link.awaits_header => {
                 self.on_header_data(key, buffer);
             }
             Received::Data(buffer) if open => self.on_data(key, Some(buffer), 0),
             Received::Data(buffer) => self.ring.recycle(buffer),
-            Received::NoBuffers if open => self.starved.push(key),
+            Received::NoBuffers if open => {
+                self.broker.meters_mut().load.starved += 1;
+                self.starved.push(key);
+            }
             Received::End if open => {
                 link.ended = true;
                 self.end_if_read(key);
@@ -148,11 +135,11 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         let Some(link) = self.links.get_mut(key) else {
             return;
         };
-        let mut carry = std::mem::take(&mut link.carry);
-        let (used, cut) = self.cut(key, carry.unread());
-        carry.consume(used);
+        let mut unread = std::mem::take(&mut link.unread);
+        let (used, cut) = self.cut(key, unread.as_slice());
+        unread.consume(used);
         if let Some(link) = self.links.get_mut(key) {
-            link.carry = carry;
+            link.unread = unread;
         }
         self.after_cut(key, &cut);
     }
@@ -172,6 +159,20 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             let mode = if greeting { RecvMode::Once } else { link.recv_mode() };
             link.receiving = Receiving::Armed(mode);
             self.ring.submit_recv(key, &link.socket, mode);
+        }
+    }
+
+    /// Takes the steps of handshakes that were put off, as many as this turn takes on.
+    pub(super) fn go_on_with_handshakes(&mut self) {
+        while let Some(key) = self.handshakes.next_waiting() {
+            if let Some(link) = self.links.get_mut(key)
+                && link.waiting == Waiting::Turn
+            {
+                link.waiting = Waiting::No;
+                if link.closing == Closing::No {
+                    self.on_data(key, None, 0);
+                }
+            }
         }
     }
 
@@ -204,12 +205,12 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         certify(&mut self.broker, key, &link.transport);
         if flow != Flow::Continue || stopping {
             // It waits for others: what still comes is kept.
-            link.carry.extend(bytes);
+            link.unread.extend(bytes);
             self.recycle(buffer);
             self.pause(key);
             return self.after_open(key, &then, None);
         }
-        let mut carry = std::mem::take(&mut link.carry);
+        let mut unread = std::mem::take(&mut link.unread);
         let mut cutter = Cutter {
             broker: &mut self.broker,
             outboxes: &mut self.outboxes,
@@ -217,19 +218,19 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             shard: self.shard,
             packet_bytes_max: self.packet_bytes_max,
         };
-        let cut = if carry.is_empty() {
+        let cut = if unread.is_empty() {
             let (used, cut) = cutter.cut(conn_of(key), bytes);
             if used < bytes.len() {
-                carry.extend(&bytes[used..]);
+                unread.extend(&bytes[used..]);
             }
             cut
         } else {
-            carry.extend(bytes);
-            let (used, cut) = cutter.cut(conn_of(key), carry.unread());
-            carry.consume(used);
+            unread.extend(bytes);
+            let (used, cut) = cutter.cut(conn_of(key), unread.as_slice());
+            unread.consume(used);
             cut
         };
-        link.carry = carry;
+        link.unread = unread;
         self.recycle(buffer);
         self.after_open(key, &then, Some(&cut));
     }
@@ -344,12 +345,12 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             link.waiting = Waiting::Send;
             return;
         }
-        let Link { socket, transport, caller, pass, carry, .. } = self.links.remove(key);
+        let Link { socket, transport, caller, permit, unread, .. } = self.links.remove(key);
         self.ring.release(key, &socket);
         self.broker.remove(conn_of(key));
         self.reclaim.note_left(self.links.len(), self.now_ms);
-        let traveller = Traveller { socket, transport, caller, pass, carry };
-        self.outboxes.send_parcel(home, Parcel::Link(Box::new(traveller)));
+        let transfer = LinkTransfer { socket, transport, caller, permit, unread };
+        self.outboxes.send_message(home, ShardMessage::Link(Box::new(transfer)));
     }
 
     /// Sets the timer that the broker wants for a link now.
@@ -377,97 +378,5 @@ fn certify(broker: &mut Shard, key: Key, transport: &Transport) {
     }
     if transport.is_certified() && broker.is_greeting(conn_of(key)) {
         broker.certify(conn_of(key), transport.certified_name());
-    }
-}
-
-/// Cuts received bytes into packets and hands them to the broker.
-struct Cutter<'a, P> {
-    broker: &'a mut Shard,
-    outboxes: &'a mut P,
-    now_ms: u64,
-    shard: ShardId,
-    packet_bytes_max: usize,
-}
-
-impl<S: Send, W: crate::ring::Wake> Cutter<'_, Outboxes<S, W>> {
-    /// Handles the whole packets that `bytes` begin with; tells how many bytes they had.
-    fn cut(&mut self, conn: ConnId, bytes: &[u8]) -> (usize, Cut) {
-        let mut used = 0;
-        if self.broker.is_greeting(conn) {
-            match self.greet(conn, bytes) {
-                Ok(first) => used = first,
-                Err(cut) => return (0, cut),
-            }
-            if self.broker.flow(conn) == Flow::Pause {
-                return (used, Cut::Pause);
-            }
-        }
-        let Some(version) = self.broker.version(conn) else {
-            return (used, Cut::Stop);
-        };
-        let work_max = self.broker.work() + LINK_WORK_MAX;
-        while used < bytes.len() {
-            if self.outboxes.is_full() || self.broker.work() >= work_max {
-                return (used, Cut::Yield);
-            }
-            match self.next(conn, version, &bytes[used..], self.packet_bytes_max) {
-                (_, Flow::Stop) => return (used, Cut::Stop),
-                (0, _) => return (used, Cut::Partial),
-                (packet_bytes, Flow::Continue) => used += packet_bytes,
-                (packet_bytes, Flow::Pause) => {
-                    return (used + packet_bytes, Cut::Pause);
-                }
-                (_, Flow::Wait) => return (used, Cut::Pause),
-            }
-        }
-        (used, Cut::Partial)
-    }
-
-    /// Handles the first packet of a connection, if it is there and this is its home.
-    fn greet(&mut self, conn: ConnId, bytes: &[u8]) -> Result<usize, Cut> {
-        if let Some(foreign) = Foreign::before_connect(bytes) {
-            let mut context = Context { now_ms: self.now_ms, peers: self.outboxes };
-            self.broker.close(conn, CloseReason::Foreign(foreign), &mut context);
-            return Err(Cut::Stop);
-        }
-        let max = self.packet_bytes_max.min(PRE_CONNECT_BYTES_MAX);
-        if let Ok(Some(frame)) = peek_frame(bytes, max)
-            && bytes.len() >= frame.total_bytes
-            && let Ok(Packet::Connect(connect)) = decode(Version::V311, frame, bytes)
-        {
-            let home = self.broker.home_of(conn, &connect);
-            if home != self.shard {
-                return Err(Cut::Move(home));
-            }
-        }
-        match self.next(conn, Version::V311, bytes, max) {
-            (_, Flow::Stop) => Err(Cut::Stop),
-            (_, Flow::Wait) => Err(Cut::Pause),
-            (0, _) => Err(Cut::Partial),
-            (packet_bytes, _) => Ok(packet_bytes),
-        }
-    }
-
-    /// Handles the packet that `bytes` begin with; 0 bytes if it is not whole.
-    #[inline]
-    fn next(&mut self, conn: ConnId, version: Version, bytes: &[u8], max: usize) -> (usize, Flow) {
-        let mut context = Context { now_ms: self.now_ms, peers: self.outboxes };
-        let frame = match peek_frame(bytes, max) {
-            Ok(Some(frame)) if frame.total_bytes <= bytes.len() => frame,
-            Ok(_) => return (0, Flow::Continue),
-            Err(error) => {
-                self.broker.handle_fault(conn, error, &mut context);
-                return (0, Flow::Stop);
-            }
-        };
-        match decode(version, frame, bytes) {
-            Ok(packet) => {
-                (frame.total_bytes, self.broker.handle_packet(conn, &packet, &mut context))
-            }
-            Err(error) => {
-                self.broker.handle_fault(conn, error, &mut context);
-                (0, Flow::Stop)
-            }
-        }
     }
 }

@@ -4,12 +4,13 @@
 //! link (join before free), and then under a new generation.
 
 use crate::broker::{Caller, ConnId};
-use crate::mesh::AddressPass;
+use crate::mesh::AddressPermit;
 use crate::ring::{Key, RecvMode};
 use crate::slots::{Slots, make_room, shorten};
 use crate::transport::Transport;
 
-use super::outboxes::Traveller;
+use super::link_transfer::LinkTransfer;
+use super::unread::UnreadBytes;
 
 /// Generations count to this and begin again.
 const GENERATION_MASK: u32 = 0x00ff_ffff;
@@ -31,7 +32,7 @@ pub(super) enum Receiving {
     Ending,
 }
 
-/// Why a link's packets wait and nothing is received, for its own sake.
+/// Why a link's packets wait and nothing is received, for a reason of the link itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Waiting {
     /// They do not.
@@ -53,44 +54,6 @@ pub(super) enum Closing {
     Shut,
 }
 
-/// Bytes that were received and not yet used, in order.
-#[derive(Default, Debug)]
-pub(super) struct Carry {
-    bytes: Vec<u8>,
-    used: usize,
-}
-
-impl Carry {
-    pub(super) fn unread(&self) -> &[u8] {
-        &self.bytes[self.used..]
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.used == self.bytes.len()
-    }
-
-    pub(super) fn extend(&mut self, bytes: &[u8]) {
-        if self.used > self.bytes.len() / 2 {
-            self.bytes.drain(..self.used);
-            self.used = 0;
-        }
-        self.bytes.extend_from_slice(bytes);
-    }
-
-    /// Forgets everything.
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
-    }
-
-    /// Notes that the first `count` unread bytes were used; without any left there is no memory.
-    pub(super) fn consume(&mut self, count: usize) {
-        self.used += count;
-        if self.is_empty() {
-            self.clear();
-        }
-    }
-}
-
 /// A socket and everything between it and a connection.
 #[derive(Debug)]
 pub(super) struct Link<S> {
@@ -98,11 +61,11 @@ pub(super) struct Link<S> {
     pub(super) transport: Transport,
     pub(super) caller: Caller,
     /// Counts it among its caller's connections.
-    pub(super) pass: Option<AddressPass>,
-    /// Its first bytes are a PROXY header, of which the carry holds what has come. It does not
+    pub(super) permit: Option<AddressPermit>,
+    /// Its first bytes are a PROXY header, of which `unread` holds what has come. It does not
     /// travel before that.
     pub(super) awaits_header: bool,
-    pub(super) carry: Carry,
+    pub(super) unread: UnreadBytes,
     pub(super) receiving: Receiving,
     /// Receives in a row after which it was not paused, up to [`CALM_RECEIVES`].
     pub(super) calm: u8,
@@ -146,15 +109,15 @@ impl<S> Links<S> {
         Self { slots: Slots::default(), generations: Vec::new(), generation_first: 0 }
     }
 
-    pub(super) fn insert(&mut self, traveller: Traveller<S>) -> Key {
-        let Traveller { socket, transport, caller, pass, carry } = traveller;
+    pub(super) fn insert(&mut self, transfer: LinkTransfer<S>) -> Key {
+        let LinkTransfer { socket, transport, caller, permit, unread } = transfer;
         let slot = self.slots.insert(Link {
             socket,
             transport,
             caller,
-            pass,
+            permit,
             awaits_header: false,
-            carry,
+            unread,
             receiving: Receiving::Off,
             calm: CALM_RECEIVES,
             ended: false,
@@ -230,18 +193,18 @@ pub(super) fn key_of(conn: ConnId) -> Key {
 mod tests {
     use super::*;
 
-    fn traveller(socket: &'static str) -> Traveller<&'static str> {
+    fn transfer(socket: &'static str) -> LinkTransfer<&'static str> {
         let (transport, caller) = (Transport::Plain, Caller::default());
-        Traveller { socket, transport, caller, pass: None, carry: Carry::default() }
+        LinkTransfer { socket, transport, caller, permit: None, unread: UnreadBytes::default() }
     }
 
     /// A key of an earlier owner of the slot finds nothing.
     #[test]
     fn old_keys_find_nothing() {
         let mut links = Links::new();
-        let first = links.insert(traveller("first"));
+        let first = links.insert(transfer("first"));
         links.remove(first);
-        let second = links.insert(traveller("second"));
+        let second = links.insert(transfer("second"));
         assert_eq!(first.slot, second.slot);
         assert!(links.get_mut(first).is_none());
         assert_eq!(links.get_mut(second).map(|link| link.socket), Some("second"));
@@ -251,30 +214,12 @@ mod tests {
     #[test]
     fn old_keys_find_nothing_in_new_slots() {
         let mut links = Links::new();
-        let first = links.insert(traveller("first"));
+        let first = links.insert(transfer("first"));
         links.remove(first);
         while links.reclaim(1) {}
         assert_eq!(links.slots.end() + links.generations.len(), 0);
-        let second = links.insert(traveller("second"));
+        let second = links.insert(transfer("second"));
         assert_eq!(first.slot, second.slot);
         assert!(links.get_mut(first).is_none());
-    }
-
-    /// Carried bytes come back in order, whatever the pieces, and leave no memory behind.
-    #[test]
-    fn carry_keeps_order() {
-        let (mut carry, mut expected, mut got) = (Carry::default(), Vec::new(), Vec::new());
-        for round in 0..1000_usize {
-            let piece = vec![round.to_le_bytes()[0]; round % 17];
-            carry.extend(&piece);
-            expected.extend(piece);
-            let take = carry.unread().len().min(round % 13);
-            got.extend_from_slice(&carry.unread()[..take]);
-            carry.consume(take);
-        }
-        got.extend_from_slice(carry.unread());
-        carry.consume(carry.unread().len());
-        assert_eq!(got, expected);
-        assert_eq!(carry.bytes.capacity(), 0);
     }
 }

@@ -1,5 +1,5 @@
-//! The loop of one shard: completions of the ring become calls of the broker, and what the broker
-//! wants becomes operations.
+//! The event loop of one shard. It turns the ring's completions into calls of the broker, and the
+//! broker's output into operations of the ring.
 //!
 //! A turn: sleep until something completes or is due → handle completions → handle what other
 //! shards sent → replies that waited for them → timers → events → send, publish to other shards,
@@ -8,38 +8,59 @@
 //! | file | noun |
 //! |---|---|
 //! | `turn` | the reactor and its turn |
-//! | `intake` | accepting, receiving, cutting bytes into packets |
-//! | `handshakes` | TLS handshakes, a few each turn |
+//! | `intake`, `proxied` | accepting and receiving; PROXY headers |
 //! | `outflow` | sending, closing |
-//! | `crossing` | what comes from other shards; stopping |
-//! | `storage` | writes to the disk, and what the disk has to say |
-//! | `door`, `gate` | where links come in, and which may |
-//! | `verifier` | the way to who verifies passwords |
+//! | `crossing` | messages from other shards and the control thread |
+//!
+//! Those are the reactor's steps; what they work on imports none of them:
+//!
+//! | file | noun |
+//! |---|---|
+//! | `links`, `unread`, `link_transfer` | sockets, their unread bytes, links that move |
+//! | `cutter` | bytes cut into packets for the broker |
+//! | `listener`, `accept_filter` | listeners, and which links are kept |
+//! | `handshakes` | TLS handshakes, a few each turn |
+//! | `inboxes`, `outboxes` | the ways from and to other shards |
+//! | `introductions`, `stopping` | the beginning and the end of a shard |
+//! | `storage` | writes and files for the log |
+//! | `asks` | what the admin thread asks, and the way back to it |
+//! | `verifier` | the interface to the threads that verify passwords |
 //! | `reclaim` | memory of links that have left |
-//! | `report` | what a shard tells of itself when it is asked |
+//! | `report` | a shard's counters and figures |
 //! | `settings` | what an operator may set of a shard while it runs |
-//! | `links`, `outboxes`, `wheel` | sockets; the way to other shards; timers |
+//! | `wheel` | timers |
 
+mod accept_filter;
+mod asks;
 mod crossing;
-mod door;
-mod gate;
+mod cutter;
 mod handshakes;
+mod inboxes;
 mod intake;
+mod introductions;
+mod link_transfer;
 mod links;
+mod listener;
 mod outboxes;
 mod outflow;
+mod proxied;
 mod reclaim;
 mod report;
 mod settings;
+mod stopping;
 mod storage;
 mod turn;
+mod unread;
 mod verifier;
 mod wheel;
 
-pub use door::{Door, DoorKind, Proxied};
-pub use gate::{Gate, Subnet};
-pub use outboxes::{Outbox, Parcel, Traveller};
+pub use accept_filter::{AcceptFilter, Subnet};
+pub use asks::AnswerWay;
+pub use inboxes::Inbox;
+pub use link_transfer::LinkTransfer;
+pub use listener::{Listener, ListenerKind, Proxied};
+pub use outboxes::{Outbox, ShardMessage};
 pub use report::Report;
 pub use settings::Settings;
-pub use turn::{Clock, Inbox, Options, Reactor};
-pub use verifier::{AtOnce, Verifier};
+pub use turn::{Clock, Options, Reactor};
+pub use verifier::{InlineVerifier, Verifier};

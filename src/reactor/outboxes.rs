@@ -1,7 +1,7 @@
-//! The way to the other shards: one mesh ring each, and what found no room in it yet.
+//! The mesh rings to the other shards, and the messages that wait for room in them.
 //!
-//! Invariant: what is sent to a shard arrives in order: while something waits for room, whatever
-//! follows waits behind it. What waits is bounded because whoever published it is not read from
+//! Invariant: messages to a shard arrive in order: while one waits for room, all later ones wait
+//! behind it. The number of waiting messages is bounded because their publishers are not read from
 //! meanwhile (invariant 6).
 
 use std::collections::VecDeque;
@@ -10,45 +10,38 @@ use std::sync::{Arc, mpsc};
 use bytes::Bytes;
 
 use crate::access::Policy;
-use crate::broker::{Caller, Crowd, Peers, SessionName, ShardId, ShardSet};
+use crate::broker::inspect::Ask;
+use crate::broker::{Crowd, Peers, SessionName, ShardId, ShardSet};
 use crate::limits::{LARGE_BYTES_MAX, SHARE_BYTES_MIN};
-use crate::mesh::{AddressPass, Bell, Census, CensusFull, CensusMax, Sender};
+use crate::mesh::{Bell, CountsFull, CountsMax, Sender, SharedCounts};
 use crate::ring::Wake;
 
-use super::links::Carry;
+use super::link_transfer::LinkTransfer;
 use super::report::Report;
 use super::settings::Settings;
-use crate::transport::{TlsSetup, Transport};
+use crate::transport::TlsSetup;
 
-/// A link that was accepted, or is on its way to its home shard, with what it has received.
+/// A message to a shard that is passed as an object.
 #[derive(Debug)]
-pub struct Traveller<S> {
-    pub(super) socket: S,
-    pub(super) transport: Transport,
-    pub(super) caller: Caller,
-    pub(super) pass: Option<AddressPass>,
-    pub(super) carry: Carry,
-}
-
-/// What travels between shards as an object.
-#[derive(Debug)]
-pub enum Parcel<S> {
+pub enum ShardMessage<S> {
     /// A link whose session lives on the receiving shard.
-    Link(Box<Traveller<S>>),
+    Link(Box<LinkTransfer<S>>),
     /// A message too large for a record.
     Large(Bytes),
-    /// The receiver has been told what the sender's sessions that were found again subscribe to.
+    /// The sender has sent the subscriptions of the sessions that it found in its log.
     Introduced,
     /// From the control thread: this holds from now on. A policy follows.
     Settings(Box<Settings>),
-    /// From the control thread: who may come in and what they may do from now on.
+    /// From the control thread: the users, vhosts and rules from now on.
     Policy(Arc<Policy>),
-    /// From the control thread: who comes from now on gets these certificates.
+    /// From the control thread: the certificates for new connections.
     Tls(Arc<TlsSetup>),
-    /// From the control thread: these sessions are to end, of those that live on the receiver.
+    /// From the control thread: delete those of these sessions that live on the receiver.
     Delete(Arc<[SessionName]>),
-    /// From the control thread: say what there is, and what was counted.
-    Ask(mpsc::Sender<Report>),
+    /// From the control thread: send a report.
+    Report(mpsc::Sender<Report>),
+    /// From the admin thread: a question that goes back with its answer.
+    Ask(Box<Ask>),
     /// From the control thread: stop.
     Drain,
     /// The sender publishes nothing more.
@@ -58,7 +51,7 @@ pub enum Parcel<S> {
 /// One other shard.
 pub struct Outbox<S: Send, W> {
     /// The ring to it.
-    pub sender: Sender<Parcel<S>>,
+    pub sender: Sender<ShardMessage<S>>,
     /// Tells whether it sleeps.
     pub bell: Arc<Bell>,
     /// Wakes it.
@@ -68,7 +61,7 @@ pub struct Outbox<S: Send, W> {
 #[derive(Debug)]
 enum Waiting<S> {
     Record(Vec<u8>),
-    Object(Parcel<S>),
+    Object(ShardMessage<S>),
 }
 
 /// See the module.
@@ -85,14 +78,14 @@ pub(super) struct Outboxes<S: Send, W> {
     large_bytes: usize,
     /// Records in all of `waiting`.
     waiting_count: usize,
-    census: Arc<Census>,
+    client_counts: Arc<SharedCounts>,
     clients_max: usize,
 }
 
 impl<S: Send, W: Wake> Outboxes<S, W> {
     pub(super) fn new(
         boxes: Vec<Option<Outbox<S, W>>>,
-        census: Arc<Census>,
+        client_counts: Arc<SharedCounts>,
         clients_max: usize,
     ) -> Self {
         let waiting = boxes.iter().map(|_| VecDeque::new()).collect();
@@ -105,7 +98,7 @@ impl<S: Send, W: Wake> Outboxes<S, W> {
             large,
             large_bytes: 0,
             waiting_count: 0,
-            census,
+            client_counts,
             clients_max,
         }
     }
@@ -127,18 +120,18 @@ impl<S: Send, W: Wake> Outboxes<S, W> {
         self.get(to).map_or(0, |outbox| outbox.sender.pushed() + waiting)
     }
 
-    pub(super) fn send_parcel(&mut self, to: ShardId, parcel: Parcel<S>) {
+    pub(super) fn send_message(&mut self, to: ShardId, message: ShardMessage<S>) {
         let at = usize::from(to.0);
         let Some(outbox) = self.boxes[at].as_mut() else {
             return;
         };
         let refused = if self.waiting[at].is_empty() {
-            outbox.sender.push_object(parcel).err()
+            outbox.sender.push_object(message).err()
         } else {
-            Some(parcel)
+            Some(message)
         };
-        if let Some(parcel) = refused {
-            self.waiting[at].push_back(Waiting::Object(parcel));
+        if let Some(message) = refused {
+            self.waiting[at].push_back(Waiting::Object(message));
             self.waiting_count += 1;
         }
     }
@@ -152,8 +145,8 @@ impl<S: Send, W: Wake> Outboxes<S, W> {
         }
     }
 
-    /// Moves what waits into the rings as far as there is room, makes everything visible, and wakes
-    /// who sleeps.
+    /// Moves waiting messages into the rings as far as there is room, publishes them, and wakes
+    /// sleeping shards.
     pub(super) fn publish(&mut self) {
         for at in 0..self.boxes.len() {
             let Some(outbox) = self.boxes[at].as_mut() else {
@@ -165,8 +158,8 @@ impl<S: Send, W: Wake> Outboxes<S, W> {
                         Ok(()) => None,
                         Err(_full) => Some(Waiting::Record(bytes)),
                     },
-                    Waiting::Object(parcel) => {
-                        outbox.sender.push_object(parcel).err().map(Waiting::Object)
+                    Waiting::Object(message) => {
+                        outbox.sender.push_object(message).err().map(Waiting::Object)
                     }
                 };
                 match refused {
@@ -221,7 +214,7 @@ impl<S: Send, W: Wake> Peers for Outboxes<S, W> {
         if bytes > SHARE_BYTES_MIN {
             let shared = Bytes::from(parts.concat());
             for shard in to.iter() {
-                self.send_parcel(shard, Parcel::Large(shared.clone()));
+                self.send_message(shard, ShardMessage::Large(shared.clone()));
                 let number = self.sent(shard);
                 self.large[usize::from(shard.0)].push_back((number, bytes));
                 self.large_bytes += bytes;
@@ -244,14 +237,14 @@ impl<S: Send, W: Wake> Peers for Outboxes<S, W> {
 
     fn admit(&mut self, vhost: u16, vhost_max: u64) -> Result<(), Crowd> {
         let part = usize::try_from(vhost_max).unwrap_or(usize::MAX);
-        let max = CensusMax { all: self.clients_max, part };
-        self.census.try_take(usize::from(vhost), max).map_err(|full| match full {
-            CensusFull::All => Crowd::Broker,
-            CensusFull::Part => Crowd::Vhost,
+        let max = CountsMax { all: self.clients_max, part };
+        self.client_counts.try_take(usize::from(vhost), max).map_err(|full| match full {
+            CountsFull::All => Crowd::Broker,
+            CountsFull::Part => Crowd::Vhost,
         })
     }
 
     fn leave(&mut self, vhost: u16) {
-        self.census.give_back(usize::from(vhost));
+        self.client_counts.give_back(usize::from(vhost));
     }
 }

@@ -1,8 +1,8 @@
-//! What goes out: sends, one at a time for each link, and the ends of links.
+//! Sending, with one send in flight for each link, and closing links.
 //!
-//! A link that closes says what it still has to say, and what its connection was promised when that
-//! is there, within [`FLUSH_MS_MAX`]; then both directions are shut, and when the kernel has let go
-//! of it, it is gone (invariant 2).
+//! A link that closes first sends its output and the replies that are still promised, within
+//! [`FLUSH_MS_MAX`]. Then both directions are shut down. The link is removed when the kernel has no
+//! operation on it (invariant 2).
 
 use std::io::{self, ErrorKind};
 
@@ -16,7 +16,7 @@ use super::links::{Closing, Receiving, Waiting, conn_of};
 use super::turn::{Clock, Reactor};
 
 impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
-    /// Sends what a connection has to say, unless a send is on its way: then it gathers.
+    /// Sends a connection's output. While a send is in flight the output gathers instead.
     pub(super) fn start_send(&mut self, key: Key) {
         let spare = self.spare_batch();
         let Some(link) = self.links.get_mut(key) else {
@@ -47,6 +47,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         let sent = result.ok().filter(|bytes| *bytes > 0 && link.closing != Closing::Shut);
         match sent {
             Some(bytes) => {
+                self.broker.meters_mut().load.sent_bytes += bytes as u64;
                 batch.advance(bytes, self.broker.pool());
                 let plain_bytes = link.transport.on_sent(bytes);
                 if plain_bytes > 0 {
@@ -89,13 +90,13 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.ring.submit_send(key, &link.socket, batch);
     }
 
-    /// The network ended a link: nothing more can be said.
+    /// The network ended a link: nothing more can be sent.
     pub(super) fn end(&mut self, key: Key, reason: CloseReason) {
         self.shut(key);
         self.with_broker(|broker, context| broker.close(conn_of(key), reason, context));
     }
 
-    /// The broker ended a connection: what it still has to say goes out first.
+    /// The broker ended a connection: its remaining output is sent first.
     pub(super) fn close_link(&mut self, key: Key) {
         let Some(link) = self.links.get_mut(key) else {
             return;

@@ -5,13 +5,10 @@
 //!     ▲                                                              │
 //!     └──────────────────────────────────────────────────────────────┘
 //! ```
-//! What a turn needs is kept for the next as long as links come and go. Each step is bounded.
+//! Memory that a turn needs is kept for the next turn as long as links come and go. Each step is
+//! bounded.
 
-use crate::limits::{RECLAIM_DELAY_MS, RECLAIM_HEAP_LINKS_MIN, RECLAIM_SLOTS_MAX, RECLAIM_STEP_MS};
-use crate::ring::Ring;
-use crate::store::Medium;
-
-use super::turn::{Clock, Reactor};
+use crate::limits::{RECLAIM_DELAY_MS, RECLAIM_HEAP_LINKS_MIN, RECLAIM_STEP_MS};
 
 /// See the module.
 #[derive(Default, Debug)]
@@ -44,27 +41,16 @@ impl Reclaim {
     pub(super) fn due_ms(&self) -> Option<u64> {
         self.due_ms
     }
-}
 
-impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
-    /// Takes the next step, if it is due.
-    pub(super) fn advance_reclaim(&mut self) {
-        if self.reclaim.due_ms.is_none_or(|due_ms| self.now_ms < due_ms) {
-            return;
-        }
-        self.spare_batches = Vec::new();
-        self.shrink_scratch();
-        let mut more = self.links.reclaim(RECLAIM_SLOTS_MAX);
-        more |= self.broker.reclaim(RECLAIM_SLOTS_MAX);
-        more |= self.ring.reclaim(RECLAIM_SLOTS_MAX);
+    /// Notes that a step is done, after which there is `more` or not; whether the heap is worth
+    /// trimming now.
+    pub(super) fn end_step(&mut self, more: bool, now_ms: u64) -> bool {
         if more {
-            self.reclaim.due_ms = Some(self.now_ms + RECLAIM_STEP_MS);
-        } else {
-            if self.reclaim.left + self.reclaim.expired >= RECLAIM_HEAP_LINKS_MIN {
-                (self.trim_heap)();
-            }
-            self.reclaim = Reclaim::default();
+            self.due_ms = Some(now_ms + RECLAIM_STEP_MS);
+            return false;
         }
+        let gone = std::mem::take(self);
+        gone.left + gone.expired >= RECLAIM_HEAP_LINKS_MIN
     }
 }
 

@@ -5,7 +5,7 @@ use crate::mesh::AddressLimits;
 use crate::ring::Ring;
 use crate::store::{CatalogLimits, Medium};
 
-use super::gate::Subnet;
+use super::accept_filter::Subnet;
 use super::turn::{Clock, Reactor};
 
 /// All of it: each reload brings the whole, changed or not.
@@ -31,7 +31,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             settings;
         self.outboxes.set_clients_max(clients_max);
         self.packet_bytes_max = packet_bytes_max;
-        self.gate.set(addresses, trusted);
+        self.accept_filter.set(addresses, trusted);
         self.with_broker(|shard, context| shard.set_options(&broker, retained, context));
     }
 }

@@ -6,18 +6,22 @@ use std::time::Duration;
 
 use crate::broker::{Context, Event, Flow, Shard, ShardId, ShardSet, Stats, VhostReport};
 use crate::chunk::Batch;
-use crate::mesh::{Bell, Census, Receiver};
+use crate::limits::RECLAIM_SLOTS_MAX;
+use crate::mesh::{Bell, SharedCounts};
 use crate::ring::{Completion, Key, Ring};
 use crate::store::Medium;
 use crate::transport::TlsSetup;
 
-use super::crossing::Stopping;
-use super::door::{Door, DoorKind};
-use super::gate::Gate;
+use super::accept_filter::AcceptFilter;
+use super::asks::{AnswerWay, Asks};
 use super::handshakes::Handshakes;
+use super::inboxes::{Inbox, Inboxes};
+use super::introductions::Introductions;
 use super::links::{Links, conn_of, key_of};
-use super::outboxes::{Outbox, Outboxes, Parcel, Traveller};
+use super::listener::{Listener, Listeners};
+use super::outboxes::{Outbox, Outboxes};
 use super::reclaim::Reclaim;
+use super::stopping::Stopping;
 use super::storage::Storage;
 use super::verifier::Verifier;
 use super::wheel::Wheel;
@@ -32,10 +36,12 @@ const FULL_RETRY: Duration = Duration::from_millis(1);
 pub trait Clock {
     /// Milliseconds since some fixed point; never goes back.
     fn now_ms(&self) -> u64;
-}
 
-/// A way from another shard, or, without its number, from the control thread.
-pub type Inbox<S> = (Option<ShardId>, Receiver<Parcel<S>>);
+    /// The same in microseconds: what the shard measures itself with.
+    fn now_us(&self) -> u64 {
+        self.now_ms() * 1000
+    }
+}
 
 /// What a reactor is made of, beside its ring and clock.
 pub struct Options<R: Ring, M: Medium<File = R::File>> {
@@ -47,24 +53,26 @@ pub struct Options<R: Ring, M: Medium<File = R::File>> {
     pub verifier: Box<dyn Verifier>,
     /// This shard.
     pub shard: ShardId,
-    /// Where to accept.
-    pub doors: Vec<Door<R::Listener>>,
-    /// Who may come in there.
-    pub gate: Gate,
+    /// Listeners to accept from.
+    pub listeners: Vec<Listener<R::Listener>>,
+    /// Decides which of their links are kept.
+    pub accept_filter: AcceptFilter,
     /// Ways to the other shards, by shard; none to itself.
     pub outboxes: Vec<Option<Outbox<R::Socket, R::Waker>>>,
-    /// Ways from the other shards and the control thread.
+    /// Ways from the other shards, the control thread and the admin thread.
     pub inboxes: Vec<Inbox<R::Socket>>,
     /// Tells others whether this shard sleeps.
     pub bell: Arc<Bell>,
     /// Counts clients of all shards.
-    pub census: Arc<Census>,
+    pub client_counts: Arc<SharedCounts>,
     /// `--max-connections`.
     pub clients_max: usize,
     /// `--max-packet-size`.
     pub packet_bytes_max: usize,
-    /// What doors with TLS begin with; there if one has.
+    /// What listeners with TLS begin with; there if one has.
     pub tls: Option<Arc<TlsSetup>>,
+    /// The way back to who asks; none: nobody does.
+    pub answers: Option<AnswerWay>,
     /// Gives free pages of the heap back to the system.
     pub trim_heap: fn(),
 }
@@ -75,45 +83,37 @@ pub struct Reactor<R: Ring, C: Clock, M: Medium<File = R::File>> {
     clock: C,
     pub(super) now_ms: u64,
     pub(super) broker: Shard,
-    pub(super) storage: Storage<M>,
+    storage: Storage<M>,
     verifier: Box<dyn Verifier>,
     /// Passwords that are being verified.
-    inquiries: usize,
+    password_checks: usize,
     pub(super) shard: ShardId,
     pub(super) links: Links<R::Socket>,
     pub(super) outboxes: Outboxes<R::Socket, R::Waker>,
-    pub(super) inboxes: Vec<Inbox<R::Socket>>,
+    pub(super) inboxes: Inboxes<R::Socket>,
     bell: Arc<Bell>,
-    pub(super) wheel: Wheel<Key>,
+    wheel: Wheel<Key>,
     completions: Vec<Completion<R::Socket>>,
     fired: Vec<(u64, Key)>,
-    pub(super) spare_batches: Vec<Batch>,
+    spare_batches: Vec<Batch>,
     /// Links that found no receive buffer.
     pub(super) starved: Vec<Key>,
     /// Links that go on in the next turn, or when the rings to other shards have room.
     pub(super) yielded: Vec<Key>,
-    /// Links whose transport has something to say by itself.
+    /// Links whose transport has output of its own.
     pub(super) unsent: Vec<Key>,
     pub(super) handshakes: Handshakes,
     pub(super) tls: Option<Arc<TlsSetup>>,
     /// Memory for opening and sealing.
     pub(super) room: Vec<u8>,
-    pub(super) doors: Vec<DoorKind>,
-    pub(super) gate: Gate,
-    /// Listeners, each with when to accept again if it stopped.
-    pub(super) accepting: Vec<Option<u64>>,
-    pub(super) accept_warned_ms: Option<u64>,
-    /// Shards that have not said yet what their sessions subscribe to. Until they have, nobody is
-    /// let in: a message would not go where it must, and be acknowledged.
-    pub(super) strangers: ShardSet,
-    /// Links that came home before.
-    pub(super) early: Vec<Traveller<R::Socket>>,
+    pub(super) listeners: Listeners,
+    pub(super) accept_filter: AcceptFilter,
+    pub(super) introductions: Introductions<R::Socket>,
     pub(super) packet_bytes_max: usize,
     pub(super) stopping: Stopping,
-    /// While stopping: when to give up waiting for the disk.
-    pub(super) commit_deadline_ms: u64,
     pub(super) reclaim: Reclaim,
-    pub(super) trim_heap: fn(),
+    pub(super) asks: Asks,
+    trim_heap: fn(),
     /// Whether the broker has housekeeping to go on with.
     housekeeping: bool,
 }
@@ -122,24 +122,22 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     /// A reactor that accepts on its listeners once every other shard has introduced itself.
     pub fn new(mut ring: R, clock: C, options: Options<R, M>) -> Self {
         let now_ms = clock.now_ms();
-        let accepting = vec![None; options.doors.len()];
-        let doors = options.doors.into_iter().map(|door| {
-            ring.add_listener(door.listener);
-            door.kind
-        });
-        let doors = doors.collect();
+        let listeners = Listeners::new(options.listeners.into_iter().map(|listener| {
+            ring.add_listener(listener.socket);
+            listener.kind
+        }));
         let mut reactor = Self {
             ring,
             clock,
             now_ms,
             broker: options.broker,
-            storage: Storage::new(options.medium, options.inboxes.len()),
+            storage: Storage::new(options.medium),
             verifier: options.verifier,
-            inquiries: 0,
+            password_checks: 0,
             shard: options.shard,
             links: Links::new(),
-            outboxes: Outboxes::new(options.outboxes, options.census, options.clients_max),
-            inboxes: options.inboxes,
+            outboxes: Outboxes::new(options.outboxes, options.client_counts, options.clients_max),
+            inboxes: Inboxes::new(options.inboxes),
             bell: options.bell,
             wheel: Wheel::new(now_ms),
             completions: Vec::new(),
@@ -151,16 +149,13 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             handshakes: Handshakes::default(),
             tls: options.tls,
             room: Vec::new(),
-            doors,
-            gate: options.gate,
-            accepting,
-            accept_warned_ms: None,
-            strangers: ShardSet::default(),
-            early: Vec::new(),
+            listeners,
+            accept_filter: options.accept_filter,
+            introductions: Introductions::of(ShardSet::default()),
             packet_bytes_max: options.packet_bytes_max,
-            stopping: Stopping::No,
-            commit_deadline_ms: u64::MAX,
+            stopping: Stopping::default(),
             reclaim: Reclaim::default(),
+            asks: Asks::new(options.answers),
             trim_heap: options.trim_heap,
             housekeeping: false,
         };
@@ -177,7 +172,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             let timeout = self.sleep_time();
             self.turn(timeout)?;
         }
-        self.end_disk();
+        self.storage.end(&mut self.broker);
         Ok((self.stats(), self.broker.vhost_reports()))
     }
 
@@ -196,22 +191,26 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         let waited = self.ring.wait(timeout, &mut completions);
         self.bell.awake();
         waited?;
-        self.now_ms = self.clock.now_ms();
+        let now_us = self.clock.now_us();
+        self.now_ms = now_us / 1000;
+        self.broker.meters_mut().begin_turn(now_us);
         self.handshakes.begin_turn();
         self.go_on_with_handshakes();
         for completion in completions.drain(..) {
             self.on_completion(completion);
         }
         self.completions = completions;
-        self.hear_medium();
+        self.storage.hear_medium(&mut self.broker, self.now_ms);
         self.hear_verifier();
         self.handle_inboxes();
+        self.advance_asks();
         self.keep_promises();
-        // Who may go on is not late for having waited.
+        // Events first: a connection that resumes must not be closed for its silence meanwhile.
         self.handle_events();
         self.on_due();
         self.handle_events();
         self.flush();
+        self.broker.meters_mut().end_turn(self.clock.now_us());
         Ok(())
     }
 
@@ -222,38 +221,44 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             Completion::Accepted { listener, result, more } => {
                 self.on_accepted(listener, result, more);
             }
-            Completion::Written { result } => self.on_written(result),
+            Completion::Written { result } => {
+                let took_us = self.storage.write_took_us(self.clock.now_us());
+                self.broker.meters_mut().latency.sync.record_n(took_us, 1);
+                self.broker.on_written(result, self.now_ms);
+                self.tell_committed();
+            }
             Completion::Woken => {}
         }
     }
 
-    /// How long to sleep; none: until something completes. Others are told that this shard sleeps,
-    /// and what they did before they could know is looked at once more.
+    /// How long to sleep; none: until something completes. Announces to the other shards that this
+    /// one sleeps, then looks once more for messages that they sent before they could know.
     pub fn sleep_time(&mut self) -> Option<Duration> {
         let busy = self.broker.has_replays() || self.housekeeping || self.handshakes.is_waiting();
-        if busy || !self.starved.is_empty() {
+        if busy || !self.starved.is_empty() || self.asks.is_open() {
             return Some(Duration::ZERO);
         }
         self.bell.announce_sleep();
         self.keep_promises();
-        let missed = self.inboxes.iter().any(|(_, inbox)| !inbox.is_empty());
+        let missed = !self.inboxes.are_empty();
         let any = self.flush();
         // A promise that was kept may have made another, which waits for nothing.
         let any = any || self.broker.has_due_promises(&self.outboxes);
-        // Who let others go first goes on, and nobody else will say so.
+        // Links that yielded go on; no event announces it.
         let has_room = !self.yielded.is_empty() && !self.outboxes.is_full();
         if missed || any || has_room {
             self.bell.awake();
             return Some(Duration::ZERO);
         }
-        let dues = self.accepting.iter().copied().flatten();
+        let dues = self.listeners.due_ms().into_iter();
         let dues = dues.chain(self.wheel.next_ms()).chain(self.broker.next_deadline_ms());
         let dues = dues.chain(self.reclaim.due_ms());
-        let commit_ms = Some(self.commit_deadline_ms).filter(|ms| *ms < u64::MAX);
-        let due_ms = dues.chain(self.stopping.deadline_ms()).chain(commit_ms).min();
+        let due_ms = dues.chain(self.stopping.due_ms()).min();
         let until_due =
             due_ms.map(|due_ms| Duration::from_millis(due_ms.saturating_sub(self.now_ms)));
+        self.broker.meters_mut().load.sleeps += 1;
         if self.outboxes.is_full() {
+            self.broker.meters_mut().load.mesh_full += 1;
             return Some(until_due.map_or(FULL_RETRY, |time| time.min(FULL_RETRY)));
         }
         until_due
@@ -303,11 +308,22 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.advance_stopping();
     }
 
-    /// Gives memory back that a turn with much to do has had.
-    pub(super) fn shrink_scratch(&mut self) {
+    /// Takes the next step of giving memory back, if it is due.
+    fn advance_reclaim(&mut self) {
+        if self.reclaim.due_ms().is_none_or(|due_ms| self.now_ms < due_ms) {
+            return;
+        }
+        // What a turn with much to do has had.
+        self.spare_batches = Vec::new();
         self.completions.shrink_to(0);
         self.fired.shrink_to(0);
         self.room = Vec::new();
+        let mut more = self.links.reclaim(RECLAIM_SLOTS_MAX);
+        more |= self.broker.reclaim(RECLAIM_SLOTS_MAX);
+        more |= self.ring.reclaim(RECLAIM_SLOTS_MAX);
+        if self.reclaim.end_step(more, self.now_ms) {
+            (self.trim_heap)();
+        }
     }
 
     fn on_timer(&mut self, key: Key, deadline_ms: u64) {
@@ -353,25 +369,26 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                     Event::Close(conn) => self.close_link(key_of(conn)),
                 }
             }
-            let Some(inquiry) = self.broker.next_inquiry() else { return };
-            let conn = inquiry.conn;
-            match self.verifier.ask(inquiry) {
+            let Some(check) = self.broker.next_inquiry() else { return };
+            let conn = check.conn;
+            match self.verifier.ask(check) {
                 Some(answer) => self.broker.handle_verified(conn, answer),
-                None => self.inquiries += 1,
+                None => self.password_checks += 1,
             }
         }
     }
 
     fn hear_verifier(&mut self) {
-        while self.inquiries > 0
+        while self.password_checks > 0
             && let Some((conn, answer)) = self.verifier.next_answer()
         {
-            self.inquiries -= 1;
+            self.password_checks -= 1;
             self.broker.handle_verified(conn, answer);
         }
     }
 
-    /// Sends what connections have to say and what goes to other shards; whether there was any.
+    /// Starts sends for connections with output and publishes messages to other shards; whether
+    /// there was output.
     fn flush(&mut self) -> bool {
         let mut any = false;
         while let Some(conn) = self.broker.next_dirty() {
@@ -385,7 +402,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.housekeeping = self.with_broker(|broker, context| broker.end_turn(context));
         self.outboxes.publish();
         self.broker.seal_promises(&self.outboxes);
-        self.serve_disk();
+        let now_us = || self.clock.now_us();
+        self.storage.serve(&mut self.broker, &mut self.ring, self.now_ms, now_us);
         any
     }
 

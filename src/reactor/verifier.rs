@@ -1,24 +1,23 @@
-//! The way to who verifies passwords.
+//! The interface to the threads that verify passwords.
 
 use crate::broker::{Answer, ConnId, Inquiry};
 
 /// Verifies passwords off the shard's thread, and wakes the shard when an answer is there.
 pub trait Verifier: Send {
-    /// Takes an inquiry; answers at once if it can.
-    fn ask(&mut self, inquiry: Inquiry) -> Option<Answer>;
+    /// Takes a password to be checked; answers at once if it can.
+    fn ask(&mut self, check: Inquiry) -> Option<Answer>;
 
     /// An answer that came.
     fn next_answer(&mut self) -> Option<(ConnId, Answer)>;
 }
 
-/// Lets everybody in whose password is right, at once and in the shard's own thread: for
-/// simulations.
+/// Verifies each password at once, in the shard's own thread: for simulations.
 #[derive(Clone, Copy, Debug)]
-pub struct AtOnce;
+pub struct InlineVerifier;
 
-impl Verifier for AtOnce {
-    fn ask(&mut self, inquiry: Inquiry) -> Option<Answer> {
-        Some(if inquiry.question.verify() { Answer::Right } else { Answer::Wrong })
+impl Verifier for InlineVerifier {
+    fn ask(&mut self, check: Inquiry) -> Option<Answer> {
+        Some(if check.question.verify() { Answer::Right } else { Answer::Wrong })
     }
 
     fn next_answer(&mut self) -> Option<(ConnId, Answer)> {

@@ -13,6 +13,7 @@
 mod buffers;
 mod epoll;
 mod links;
+mod options;
 mod pool;
 mod probe;
 mod queue;
@@ -26,10 +27,11 @@ mod uring;
 mod writes;
 
 pub use self::epoll::Epoll;
+pub use self::options::Options;
 pub use self::probe::Features;
 pub use self::refused::RingRefused;
-pub use self::socket::{Bound, Listener, Socket, Waker};
-pub use self::uring::{Options, Uring};
+pub use self::socket::{Bound, ListenSocket, Socket, Waker};
+pub use self::uring::Uring;
 
 use std::io;
 use std::net::SocketAddr;
@@ -74,6 +76,11 @@ impl Buffer {
     /// Which of its ring's buffers this is.
     pub const fn id(&self) -> u16 {
         self.id
+    }
+
+    /// Bytes that are in it.
+    pub const fn filled(&self) -> u32 {
+        self.len
     }
 }
 

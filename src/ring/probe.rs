@@ -1,4 +1,4 @@
-//! What this kernel's io_uring offers: found by trying, as distributions backport.
+//! The features of this kernel's io_uring. They are found by trying, since distributions backport.
 //!
 //! ```text
 //! set-up: deferred, no array ─EINVAL─► deferred ─EINVAL─► cooperative ─EINVAL─► plain ─► too old
@@ -15,9 +15,9 @@ use io_uring::types::IOU_PBUF_RING_INC;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use super::buffers::Buffers;
+use super::options::Options;
 use super::refused::RingRefused;
-use super::socket::{Listener, Socket};
-use super::uring::{Options, Uring};
+use super::socket::{ListenSocket, Socket};
 use super::{Completion, Key, Received, RecvMode, Ring};
 use crate::chunk::{Batch, Chunk};
 
@@ -196,7 +196,9 @@ fn has_incremental_buffers(ring: &IoUring) -> bool {
 ///
 /// # Errors
 /// If the kernel lacks one of them.
-pub(super) fn try_out(ring: &mut Uring) -> Result<(), RingRefused> {
+pub(super) fn try_out(
+    ring: &mut impl Ring<Socket = Socket, Listener = ListenSocket>,
+) -> Result<(), RingRefused> {
     let mut trial = Trial::start(ring).map_err(RingRefused::Other)?;
     let mut completions = Vec::new();
     for _ in 0..TRIAL_WAITS_MAX {
@@ -225,13 +227,14 @@ struct Trial {
 impl Trial {
     const KEY: Key = Key { slot: 0, generation: 0 };
 
-    fn start(ring: &mut Uring) -> io::Result<Self> {
+    fn start(ring: &mut impl Ring<Socket = Socket, Listener = ListenSocket>) -> io::Result<Self> {
         let kind = SocketType::STREAM;
         let (sender, receiver) =
             rustix::net::socketpair(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None)?;
         let (sender, receiver) = (Socket::from(sender), Socket::from(receiver));
         // Not a listener: a kernel that knows the operation says so, without any network.
-        let listener = ring.add_listener(Listener::from(OwnedFd::from(std::fs::File::open("/")?)));
+        let listener =
+            ring.add_listener(ListenSocket::from(OwnedFd::from(std::fs::File::open("/")?)));
         ring.submit_accept(listener);
         ring.submit_recv(Self::KEY, &receiver, RecvMode::Multishot);
         let mut batch = Batch::default();
@@ -243,7 +246,7 @@ impl Trial {
 
     fn handle(
         &mut self,
-        ring: &mut Uring,
+        ring: &mut impl Ring<Socket = Socket>,
         completion: Completion<Socket>,
     ) -> Result<(), RingRefused> {
         match completion {

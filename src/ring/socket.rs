@@ -47,9 +47,9 @@ impl AsFd for Socket {
 
 /// A bound and listening stream socket. Its options are inherited by what it accepts.
 #[derive(Debug)]
-pub struct Listener(OwnedFd);
+pub struct ListenSocket(OwnedFd);
 
-impl Listener {
+impl ListenSocket {
     /// Listens on `address`, shared with other listeners that do the same (`SO_REUSEPORT`: the
     /// kernel spreads connections over them). What is accepted does not wait to fill segments
     /// (`TCP_NODELAY`): coalescing is done above. `backlog` is cut by `net.core.somaxconn`.
@@ -128,19 +128,19 @@ impl Bound {
     ///
     /// # Errors
     /// If the system refuses.
-    pub fn listen(self, backlog: i32) -> io::Result<Listener> {
+    pub fn listen(self, backlog: i32) -> io::Result<ListenSocket> {
         rustix::net::listen(&self.0, backlog)?;
-        Ok(Listener(self.0))
+        Ok(ListenSocket(self.0))
     }
 }
 
-impl From<OwnedFd> for Listener {
+impl From<OwnedFd> for ListenSocket {
     fn from(fd: OwnedFd) -> Self {
         Self(fd)
     }
 }
 
-impl AsFd for Listener {
+impl AsFd for ListenSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }

@@ -26,22 +26,16 @@ use io_uring::{cqueue, opcode, squeue};
 
 use super::buffers::Buffers;
 use super::links::Links;
+use super::options::Options;
 use super::probe::{self, BUFFER_GROUP, Features};
 use super::queue::Queue;
 use super::refused::RingRefused;
 use super::sends::{Prepared, Sends};
-use super::socket::{Listener, Socket, Waker};
+use super::socket::{ListenSocket, Socket, Waker};
 use super::tag::{Kind, Tag};
 use super::writes::Writes;
 use super::{Buffer, Completion, Key, Received, RecvMode, Ring};
 use crate::chunk::Batch;
-use crate::limits::{RECV_BUFFER_BYTES, RECV_BUFFERS};
-
-/// Submissions that one syscall takes: more in a turn cost one more syscall.
-const SUBMISSIONS: u32 = 1024;
-
-/// Completions that wait for one turn before the kernel must allocate: 4 × what a turn brings.
-const COMPLETIONS: u32 = 16 * 1024;
 
 /// Times a full submission queue is submitted before the kernel counts as broken. It takes
 /// nothing only while it has no memory at all.
@@ -56,41 +50,9 @@ const DRAIN_WAITS_MAX: usize = 20;
 /// MSG_WAITALL: a short send is the exception. MSG_NOSIGNAL: a closed peer is a result.
 const SEND_FLAGS: i32 = libc::MSG_WAITALL | libc::MSG_NOSIGNAL;
 
-const _: () = assert!(RECV_BUFFERS.is_power_of_two() && RECV_BUFFERS <= 1 << 15);
-const _: () = assert!(RECV_BUFFER_BYTES <= i32::MAX as usize);
-
-/// Sizes of a ring, all powers of two, and where its file work is done.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Operations that one syscall submits; at least 2. Of io_uring alone.
-    pub submissions: u32,
-    /// Completions that the kernel keeps without allocating. Of io_uring alone.
-    pub completions: u32,
-    /// Receive buffers; at most 32,768.
-    pub recv_buffers: u16,
-    /// Bytes of one receive buffer.
-    pub recv_buffer_bytes: u32,
-    /// CPUs for the threads that write to files; best without the ring's own. Empty: the kernel
-    /// chooses.
-    pub worker_cpus: Vec<usize>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        let recv_buffer_bytes = u32::try_from(RECV_BUFFER_BYTES).expect("asserted above");
-        Self {
-            submissions: SUBMISSIONS,
-            completions: COMPLETIONS,
-            recv_buffers: RECV_BUFFERS,
-            recv_buffer_bytes,
-            worker_cpus: Vec::new(),
-        }
-    }
-}
-
 /// A listener and whether an accept is armed on it.
 struct Accepting {
-    listener: Listener,
+    listener: ListenSocket,
     armed: bool,
 }
 
@@ -297,7 +259,7 @@ impl Uring {
 
 impl Ring for Uring {
     type Socket = Socket;
-    type Listener = Listener;
+    type Listener = ListenSocket;
     type Waker = Waker;
     type File = Arc<OwnedFd>;
 
@@ -305,7 +267,7 @@ impl Ring for Uring {
         self.waker.clone()
     }
 
-    fn add_listener(&mut self, listener: Listener) -> u32 {
+    fn add_listener(&mut self, listener: ListenSocket) -> u32 {
         self.listeners.push(Accepting { listener, armed: false });
         u32::try_from(self.listeners.len() - 1).expect("listeners are descriptors")
     }

@@ -1,4 +1,4 @@
-//! The write in flight: its memory and its file, and what the kernel must still be asked.
+//! The write in flight: its memory, its file, and the operations that are still to be submitted.
 //!
 //! ```text
 //!        begin          next                 the round's last completion

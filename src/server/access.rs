@@ -1,4 +1,4 @@
-//! Who may come in, from files to shards: read at start, and again at SIGHUP.
+//! Users and rules: read from files at start and again at SIGHUP, handed to the shards.
 
 use std::sync::Arc;
 
@@ -10,14 +10,14 @@ use crate::config::{self, Options};
 use crate::disk::Vhosts;
 
 use super::StartError;
-use super::auth::{Desk, Office};
-use super::shard::seed;
+use super::auth::{PasswordVerifier, VerifierPool};
+use super::random::seed;
 
 /// The policy that is in force, and what it takes to have another.
 pub(super) struct Access {
     vhosts: Vhosts,
     policy: Arc<Policy>,
-    office: Office,
+    pool: VerifierPool,
 }
 
 impl Access {
@@ -31,12 +31,12 @@ impl Access {
         let policy = load(sources, &mut vhosts).map_err(StartError::Access)?;
         let secret: [[u8; 8]; 4] = std::array::from_fn(|_| seed().to_ne_bytes());
         let secret = std::array::from_fn(|at| secret[at / 8][at % 8]);
-        let office = Office::open(helpers, failures_max, secret)
+        let pool = VerifierPool::open(helpers, failures_max, secret)
             .map_err(|error| StartError::System("start a thread that verifies passwords", error))?;
-        Ok(Self { vhosts, policy, office })
+        Ok(Self { vhosts, policy, pool })
     }
 
-    /// What is in force.
+    /// The policy in force.
     pub(super) fn policy(&self) -> &Arc<Policy> {
         &self.policy
     }
@@ -46,9 +46,9 @@ impl Access {
         self.vhosts.iter().map(|(number, name)| (number, name.to_owned())).collect()
     }
 
-    /// A shard's way to who verifies passwords.
-    pub(super) fn desk(&self, wake: impl Fn() + Send + Sync + 'static) -> Desk {
-        self.office.desk(wake)
+    /// A shard's interface to the threads that verify passwords.
+    pub(super) fn verifier(&self, wake: impl Fn() + Send + Sync + 'static) -> PasswordVerifier {
+        self.pool.verifier(wake)
     }
 
     /// Reads files again, or others. What is in force stays so until [`Access::replace`].
@@ -59,8 +59,8 @@ impl Access {
     /// Puts a policy in force that was read.
     pub(super) fn replace(&mut self, policy: Arc<Policy>, failures_max: u32) {
         self.policy = policy;
-        self.office.set_failures_max(failures_max);
-        self.office.forget();
+        self.pool.set_failures_max(failures_max);
+        self.pool.forget();
     }
 }
 

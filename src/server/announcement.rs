@@ -1,4 +1,4 @@
-//! What the log says when the broker starts: what an operator would ask for first.
+//! The log lines when the broker starts: what an operator asks for first.
 
 use log::{info, warn};
 
@@ -9,8 +9,8 @@ use crate::limits::{
     CONNECTIONS_DEFAULT, SEGMENT_BYTES_FIRST, SESSION_QUOTA_BYTES_MAX, SPARE_FILES,
 };
 
-use super::doors::Open;
-use super::places::room_for_clients;
+use super::listeners::OpenListener;
+use super::open_files::room_for_clients;
 use super::tls;
 
 /// Connections below which the limit of descriptors is worth a warning whatever was asked for.
@@ -24,7 +24,7 @@ pub(super) struct Announcement<'a> {
     pub(super) ring: &'static str,
     pub(super) pinned: bool,
     pub(super) cpus: &'a Cpus,
-    pub(super) opened: &'a [Open],
+    pub(super) opened: &'a [OpenListener],
     /// Bytes of messages that may wait for one session.
     pub(super) session_bytes_max: u64,
     /// Bytes of the file system.
@@ -128,7 +128,7 @@ impl Announcement<'_> {
 
     /// Says how many connections the limit of descriptors leaves room for.
     fn log_descriptors(&self) {
-        let room = room_for_clients(self.shards, self.opened.len());
+        let room = room_for_clients(self.options, self.shards, self.opened.len());
         let (Some(limit), Some(room)) = (files_max(), room) else {
             return info!("any number of connections by the limit of open files");
         };
@@ -147,7 +147,7 @@ impl Announcement<'_> {
     /// Says where clients may come in.
     fn log_listeners(&self) {
         let open = self.opened.iter().filter(|open| !open.listen.is_local());
-        for Open { listen, .. } in open.filter(|_| self.options.access.allow_anonymous) {
+        for OpenListener { listen, .. } in open.filter(|_| self.options.access.allow_anonymous) {
             let at = &listen.at;
             warn!("{at} is reachable from other hosts, and --allow-anonymous lets all in");
         }

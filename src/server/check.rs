@@ -12,13 +12,14 @@ use rustix::fs::{Access, access};
 use crate::access::Policy;
 use crate::config::{Configuration, Endpoint, Fault, Given, Options};
 use crate::cpus;
-use crate::disk::{DirectoryError, Vhosts};
+use crate::disk::{Directory, DirectoryError};
 use crate::limits::VHOSTS_MAX;
 
-use super::places::{self, Site, room_for_clients};
+use super::open_files::{self, raise_open_files, room_for_clients};
+use super::places::{self, Site};
 use super::privileges::{self, Account};
 use super::storage::Storage;
-use super::{StartError, doors, raise_open_files, tls};
+use super::{StartError, listeners, tls};
 
 /// How bad something is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -94,7 +95,7 @@ fn check_all(configuration: &Configuration, findings: &mut Findings) {
 
 /// Whether the broker could run as it is to.
 fn check_user(options: &Options, findings: &mut Findings) {
-    let Some(user) = &options.doors.user else {
+    let Some(user) = &options.listeners.user else {
         let data_dir = &options.data_dir;
         // One that is missing is made, and whether it can be the system says then.
         if data_dir.is_dir()
@@ -112,7 +113,7 @@ fn check_user(options: &Options, findings: &mut Findings) {
 
 /// Whether Unix sockets could be made where they are to be.
 fn check_sockets(options: &Options, sites: &[Site], findings: &mut Findings) {
-    let owner = options.doors.unix_owner.as_ref();
+    let owner = options.listeners.unix_owner.as_ref();
     if let Some(owner) = owner {
         findings.take(privileges::resolve(owner).map_err(StartError::Privileges));
     }
@@ -121,18 +122,19 @@ fn check_sockets(options: &Options, sites: &[Site], findings: &mut Findings) {
         Endpoint::Tcp(_) => None,
     });
     for path in paths {
-        findings.take(doors::check_unix(path));
+        findings.take(listeners::check_unix(path));
     }
 }
 
 /// Whether there are files enough, for the broker and for as many clients as it is to have.
 fn check_files(options: &Options, shards: usize, sites: &[Site], findings: &mut Findings) {
-    if findings.take(places::check_open_files(shards, sites)).is_none() {
+    if findings.take(open_files::check_open_files(options, shards, sites.len())).is_none() {
         return;
     }
     let asked = options.connections_max;
     let is_default = asked == crate::limits::CONNECTIONS_DEFAULT;
-    let room = room_for_clients(shards, sites.len()).filter(|room| !is_default && *room < asked);
+    let room =
+        room_for_clients(options, shards, sites.len()).filter(|room| !is_default && *room < asked);
     if let Some(room) = room {
         let says = format!(
             "is {asked}, and this process may have files for {room} clients only: raise the limit \
@@ -160,7 +162,7 @@ fn read_policy(options: &Options) -> Result<Policy, StartError> {
 }
 
 fn known_vhosts(data_dir: &Path) -> Result<Vec<(u16, String)>, StartError> {
-    match Vhosts::at(data_dir) {
+    match Directory::vhosts_at(data_dir) {
         Ok(vhosts) => Ok(vhosts.iter().map(|(number, name)| (number, name.to_owned())).collect()),
         Err(error @ DirectoryError::MalformedVhosts(_)) => Err(StartError::Data(error)),
         // What else may be wrong with the directory was found before.

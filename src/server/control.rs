@@ -1,37 +1,43 @@
-//! The control thread's ways to the shards.
+//! The control thread's ways to the shards, and the admin thread's.
 
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use crate::mesh::{Bell, Sender};
-use crate::reactor::Parcel;
+use crate::reactor::ShardMessage;
 use crate::ring::{Socket, Wake, Waker};
 
 /// The time between two tries to send to a shard that is busy.
 const CONTROL_PAUSE: Duration = Duration::from_millis(1);
 
-/// The control thread's way to one shard.
+/// A thread's own way to one shard.
 pub(super) struct Control {
-    pub(super) sender: Sender<Parcel<Socket>>,
+    pub(super) sender: Sender<ShardMessage<Socket>>,
     pub(super) bell: Arc<Bell>,
     pub(super) waker: Waker,
 }
 
 impl Control {
-    pub(super) fn send(&mut self, parcel: Parcel<Socket>) {
-        let mut parcel = parcel;
+    pub(super) fn send(&mut self, message: ShardMessage<Socket>) {
+        let mut message = message;
         // A shard that does not come to take what it was sent before is busy, and will.
-        while let Err(refused) = self.sender.push_object(parcel) {
-            parcel = refused;
+        while let Err(refused) = self.sender.push_object(message) {
+            message = refused;
             thread::sleep(CONTROL_PAUSE);
         }
         self.wake();
     }
 
-    /// The same, unless there is no room: whether it was sent.
-    pub(super) fn try_send(&mut self, parcel: Parcel<Socket>) -> bool {
-        let sent = self.sender.push_object(parcel).is_ok();
+    /// The same, unless there is no room.
+    ///
+    /// # Errors
+    /// The message, if there is none.
+    pub(super) fn try_send(
+        &mut self,
+        message: ShardMessage<Socket>,
+    ) -> Result<(), ShardMessage<Socket>> {
+        let sent = self.sender.push_object(message);
         self.wake();
         sent
     }

@@ -1,20 +1,48 @@
-//! Why the broker could not start.
+//! Why the broker could not start, and what to do.
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::access::LoadError;
+use crate::admin::TokenError;
 use crate::advice;
 use crate::config::Fault;
 use crate::disk::DirectoryError;
 use crate::ring::RingRefused;
 use crate::store::OpenError;
 
-use super::doors::SocketError;
 use super::places::ListenError;
 use super::privileges::{self, PrivilegeError};
 use super::tls::TlsError;
+
+/// Why a Unix socket cannot be listened on.
+#[derive(Debug)]
+pub enum SocketError {
+    /// Somebody answers there.
+    InUse,
+    /// There is something else under this path.
+    NotASocket,
+    /// The system refused something: what, and why.
+    System(&'static str, io::Error),
+}
+
+impl fmt::Display for SocketError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InUse => f.write_str(
+                "another process answers there; stop it or choose another path with --listen",
+            ),
+            Self::NotASocket => f.write_str(
+                "there is a file that is no socket; remove it or choose another path with --listen",
+            ),
+            Self::System(what, error) => {
+                write!(f, "cannot {what}: {error}{}", advice::of(error))
+            }
+        }
+    }
+}
 
 /// Why the broker could not start.
 #[derive(Debug)]
@@ -23,6 +51,10 @@ pub enum StartError {
     Listen(ListenError),
     /// A Unix socket cannot.
     Socket(PathBuf, SocketError),
+    /// Operators cannot be answered at this address.
+    Http(SocketAddr, io::Error),
+    /// The tokens of operators cannot be had.
+    Tokens(TokenError),
     /// It cannot run as it was asked to.
     Privileges(PrivilegeError),
     /// io_uring cannot be used, and nothing else may.
@@ -56,6 +88,17 @@ impl fmt::Display for StartError {
             Self::Socket(path, error) => {
                 write!(f, "cannot listen on unix:{}: {error}", path.display())
             }
+            Self::Http(address, error) => {
+                write!(f, "--http-listen: cannot listen on {address}: {error}")?;
+                match error.kind() {
+                    io::ErrorKind::AddrInUse => f.write_str(
+                        "; stop what listens there, choose another address, or say --http-listen \
+                         none",
+                    ),
+                    _ => f.write_str(&advice::of(error)),
+                }
+            }
+            Self::Tokens(error) => write!(f, "--http-tokens: {error}"),
             Self::Privileges(error) => error.fmt(f),
             Self::Ring(refused) => refused.fmt(f),
             Self::Epoll(error) => {

@@ -1,4 +1,4 @@
-//! What a service manager wants to know: the broker serves, reloads, or stops.
+//! Tells a service manager that the broker is ready, reloads, or stops.
 //!
 //! The protocol is `sd_notify(3)`: lines in a datagram to the socket that `NOTIFY_SOCKET` names.
 //! Without that variable nobody asks, and nothing is sent.

@@ -1,4 +1,4 @@
-//! Why a file of TLS is not what it must be, in words: PEM blocks, and keys that cannot be used.
+//! Errors in TLS files, in words: missing PEM blocks, and keys that cannot be used.
 
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem;

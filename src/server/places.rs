@@ -1,4 +1,4 @@
-//! Where to listen: from what flags name to addresses.
+//! Resolves the addresses that flags name to addresses to listen on.
 //!
 //! A port alone is that port of all addresses, a name is an interface's or a host's and stands for
 //! all its addresses that this host has. It is looked up once, when the broker starts.
@@ -12,9 +12,8 @@ use nix::ifaddrs::getifaddrs;
 use crate::access::Policy;
 use crate::advice;
 use crate::config::{Endpoint, Listen, ListenRequest, Options, Place};
-use crate::limits;
 
-use super::{StartError, tls};
+use super::tls;
 
 /// A place to listen, and the flag that names it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -153,7 +152,7 @@ pub(super) fn resolve(options: &Options) -> Result<Vec<Site>, ListenError> {
     Ok(sites)
 }
 
-/// Anonymous clients come in by local doors alone, unless they are said to be welcome.
+/// Refuses listeners that other hosts reach when nothing says which clients are accepted.
 pub(super) fn refuse_unguarded(
     options: &Options,
     sites: &[Site],
@@ -165,33 +164,6 @@ pub(super) fn refuse_unguarded(
         Some(site) if !policy.guards_open_doors() => Err(ListenError::Unguarded(site.clone())),
         _ => Ok(()),
     }
-}
-
-/// Refuses what cannot end well: without files for itself the broker would fail in one of many
-/// ways.
-pub(super) fn check_open_files(shards: usize, sites: &[Site]) -> Result<(), StartError> {
-    let Some(limit) = advice::files_max() else { return Ok(()) };
-    let needed = own_files(shards, sites.len());
-    if limit > needed { Ok(()) } else { Err(StartError::Files(limit, needed)) }
-}
-
-/// How many clients there is room for beside the files that the broker itself needs: more would
-/// take those of the log. `None`: any number.
-pub(super) fn room_for_clients(shards: usize, listeners: usize) -> Option<usize> {
-    let room = advice::files_max()?.saturating_sub(own_files(shards, listeners));
-    Some(usize::try_from(room).unwrap_or(usize::MAX))
-}
-
-/// Clients that may be connected at once: as many as are asked for, if there is room for them.
-pub(super) fn clients_max(options: &Options, shards: usize, listeners: usize) -> usize {
-    let asked = options.connections_max;
-    room_for_clients(shards, listeners).map_or(asked, |room| asked.min(room))
-}
-
-/// Files that the broker needs before there is a client.
-fn own_files(shards: usize, listeners: usize) -> u64 {
-    let of_shard = limits::FILES_OF_SHARD + listeners as u64;
-    limits::FILES_OF_PROCESS + shards as u64 * of_shard
 }
 
 fn endpoints(place: &Place) -> Result<Vec<Endpoint>, String> {
@@ -322,8 +294,8 @@ mod tests {
     #[test]
     fn places_of_tls() {
         let keys = ["--tls-cert=c", "--tls-key=k"];
-        let doors = ["--listen=unix:a", "--tls-listen=127.0.0.1:1", "--tls-listen=lo:2"];
-        let found = sites(&[&doors[..], &keys].concat()).expect("they are there");
+        let listeners = ["--listen=unix:a", "--tls-listen=127.0.0.1:1", "--tls-listen=lo:2"];
+        let found = sites(&[&listeners[..], &keys].concat()).expect("they are there");
         assert!(!found[0].tls && found[1..].iter().all(|site| site.tls), "{found:?}");
         assert_eq!(found.len(), 3 + usize::from(has_v6()), "{found:?}");
     }

@@ -21,11 +21,13 @@ use crate::broker::ShardId;
 use crate::config::{Change, ConfigError, Configuration, Fault, Options, Reload};
 use crate::limits::CHANGES_LOGGED_MAX;
 use crate::logging;
-use crate::reactor::{Parcel, Settings};
+use crate::reactor::{Settings, ShardMessage};
 
 use super::access::Access;
+use super::admin::{self, Admin};
 use super::control::Control;
-use super::places::{Site, clients_max, refuse_unguarded};
+use super::open_files::clients_max;
+use super::places::{Site, refuse_unguarded};
 use super::shard::broker_options;
 use super::start::{address_limits, trusted};
 use super::storage::catalog_limits;
@@ -98,6 +100,7 @@ impl Reloader {
         &mut self,
         access: &mut Access,
         controls: &mut [Control],
+        admin: Option<&Admin>,
     ) -> Result<Reloaded, ReloadError> {
         let next = self.current.reread().map_err(ReloadError::Config)?;
         let (options, kept) = to_be_in_force(&self.in_force, next.options());
@@ -106,21 +109,24 @@ impl Reloader {
         let read = tls::load(&next.options().tls);
         let read = read.map_err(|error| failed(StartError::Tls(error)))?;
         let tls = read.filter(|_| !kept.contains(&TLS));
+        let tokens = admin.map(|_| admin::load_tokens(&options)).transpose().map_err(failed)?;
         let sources = options.access.sources(tls::names_clients(&options.tls));
         let policy = access.read(&sources).map_err(|error| failed(StartError::Access(error)))?;
         refuse_unguarded(&options, &self.sites, &policy)
             .map_err(|error| failed(StartError::Listen(error)))?;
         // From here on nothing fails.
         access.replace(policy, options.access.auth_failures_max);
+        let told = admin.zip(tokens);
+        told.into_iter().for_each(|(admin, tokens)| admin.note_reload(access, tokens));
         if options.logging.filter != self.in_force.logging.filter {
             logging::set_filter(&options.logging.filter);
         }
         let shards = u16::try_from(controls.len()).expect("at most SHARDS_MAX");
         for (shard, control) in (0..shards).zip(controls) {
             let settings = self.settings(&options, ShardId(shard), shards);
-            control.send(Parcel::Settings(Box::new(settings)));
-            control.send(Parcel::Policy(access.policy().clone()));
-            tls.iter().for_each(|tls| control.send(Parcel::Tls(tls.clone())));
+            control.send(ShardMessage::Settings(Box::new(settings)));
+            control.send(ShardMessage::Policy(access.policy().clone()));
+            tls.iter().for_each(|tls| control.send(ShardMessage::Tls(tls.clone())));
         }
         let waits = |change: &Change| {
             change.reload == Reload::No || kept.iter().any(|it| change.name.starts_with(it))
@@ -162,14 +168,15 @@ fn to_be_in_force(before: &Options, read: &Options) -> (Options, Vec<&'static st
         options.tls = before.tls.clone();
         kept.push(TLS);
     }
-    if options.doors.proxy_trust.is_empty() && !before.doors.proxy_trust.is_empty() {
-        options.doors.proxy_trust.clone_from(&before.doors.proxy_trust);
+    if options.listeners.proxy_trust.is_empty() && !before.listeners.proxy_trust.is_empty() {
+        options.listeners.proxy_trust.clone_from(&before.listeners.proxy_trust);
         kept.push("proxy-trust");
     }
     let Options {
         config,
         listen,
-        doors,
+        listeners,
+        admin,
         tls,
         shards,
         pin,
@@ -182,10 +189,11 @@ fn to_be_in_force(before: &Options, read: &Options) -> (Options, Vec<&'static st
     options.config.clone_from(config);
     options.listen.clone_from(listen);
     options.tls.listen.clone_from(&tls.listen);
-    options.doors.unix_mode = doors.unix_mode;
-    options.doors.unix_owner.clone_from(&doors.unix_owner);
-    options.doors.user.clone_from(&doors.user);
+    options.listeners.unix_mode = listeners.unix_mode;
+    options.listeners.unix_owner.clone_from(&listeners.unix_owner);
+    options.listeners.user.clone_from(&listeners.user);
     options.data_dir.clone_from(data_dir);
+    options.admin.http_listen.clone_from(&admin.http_listen);
     options.logging.format = before.logging.format;
     (options.shards, options.pin, options.ring) = (*shards, *pin, *ring);
     (options.durability, options.segment_bytes) = (*durability, *segment_bytes);

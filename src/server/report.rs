@@ -1,4 +1,4 @@
-//! What the shards count and have, gathered and logged when SIGUSR1 asks for it.
+//! Gathers the shards' reports and logs them, at SIGUSR1.
 //!
 //! Each shard is asked with one message and answers with one, in a step that takes no longer the
 //! more it has. One that does not answer is named: it is stuck, or far behind.
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use log::kv::ToValue;
 use log::warn;
 
-use crate::reactor::{Parcel, Report};
+use crate::reactor::{Report, ShardMessage};
 
 use super::{Control, summary};
 
@@ -21,7 +21,7 @@ pub(super) fn log_report(controls: &mut [Control]) {
     let (sender, answers) = mpsc::channel();
     for control in controls.iter_mut() {
         // One that takes no messages does not answer either.
-        let _taken = control.try_send(Parcel::Ask(sender.clone()));
+        let _taken = control.try_send(ShardMessage::Report(sender.clone()));
     }
     drop(sender);
     let deadline = Instant::now() + ANSWER_LIMIT;

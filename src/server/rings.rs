@@ -16,13 +16,13 @@ use std::sync::{Arc, Barrier, Mutex};
 use log::warn;
 
 use crate::config::RingKind;
-use crate::ring::{Epoll, Listener, Options, Ring, RingRefused, Socket, Uring, Waker};
+use crate::ring::{Epoll, ListenSocket, Options, Ring, RingRefused, Socket, Uring, Waker};
 
 use super::StartError;
 
 /// A ring that the kernel gives.
 pub(super) trait SystemRing:
-    Ring<Socket = Socket, Listener = Listener, Waker = Waker, File = Arc<OwnedFd>>
+    Ring<Socket = Socket, Listener = ListenSocket, Waker = Waker, File = Arc<OwnedFd>>
 {
     /// What the kernel calls it.
     const NAME: &str;
@@ -55,14 +55,14 @@ pub(super) enum ShardRing {
 }
 
 /// See the module. Shared by all shards.
-pub(super) struct Election {
+pub(super) struct RingChoice {
     kind: RingKind,
     all: Barrier,
     /// Why a shard was refused io_uring, if one was.
     refused: Mutex<Option<RingRefused>>,
 }
 
-impl Election {
+impl RingChoice {
     pub(super) fn new(kind: RingKind, shards: usize) -> Self {
         Self { kind, all: Barrier::new(shards), refused: Mutex::new(None) }
     }
@@ -74,11 +74,11 @@ impl Election {
                 Uring::new(options).map(ShardRing::Uring).map_err(StartError::Ring)
             }
             RingKind::Epoll => epoll(options).map_err(StartError::Epoll),
-            RingKind::Auto => self.elect(options).map_err(StartError::Epoll),
+            RingKind::Auto => self.choose(options).map_err(StartError::Epoll),
         }
     }
 
-    fn elect(&self, options: &Options) -> io::Result<ShardRing> {
+    fn choose(&self, options: &Options) -> io::Result<ShardRing> {
         let tried = match Uring::new(options) {
             Ok(ring) => Some(ring),
             Err(refused) => {
@@ -129,13 +129,13 @@ mod tests {
     }
 
     /// Whether each shard got io_uring; none: it was refused. So many were forbidden it.
-    fn elect(kind: RingKind, forbidden: usize) -> Vec<Option<bool>> {
-        let election = Election::new(kind, SHARDS);
+    fn choose(kind: RingKind, forbidden: usize) -> Vec<Option<bool>> {
+        let ring_choice = RingChoice::new(kind, SHARDS);
         let vote = |shard: usize| {
             if shard < forbidden {
                 forbid();
             }
-            match election.ring(&Options::default()) {
+            match ring_choice.ring(&Options::default()) {
                 Ok(ShardRing::Uring(_)) => Some(true),
                 Ok(ShardRing::Epoll(_)) => Some(false),
                 Err(_) => None,
@@ -152,11 +152,11 @@ mod tests {
     /// All shards have the same ring: io_uring if all may have it. Who asks for one gets that one.
     #[test]
     fn shards_have_the_same_ring() {
-        assert_eq!(elect(RingKind::Auto, 0), [Some(true); SHARDS]);
+        assert_eq!(choose(RingKind::Auto, 0), [Some(true); SHARDS]);
         for forbidden in 1..=SHARDS {
-            assert_eq!(elect(RingKind::Auto, forbidden), [Some(false); SHARDS], "{forbidden}");
+            assert_eq!(choose(RingKind::Auto, forbidden), [Some(false); SHARDS], "{forbidden}");
         }
-        assert_eq!(elect(RingKind::Epoll, 0), [Some(false); SHARDS]);
-        assert_eq!(elect(RingKind::IoUring, 1), [None, Some(true), Some(true)]);
+        assert_eq!(choose(RingKind::Epoll, 0), [Some(false); SHARDS]);
+        assert_eq!(choose(RingKind::IoUring, 1), [None, Some(true), Some(true)]);
     }
 }

@@ -1,11 +1,11 @@
 //! One shard's thread: what it begins with, and what it is made of.
 
 use std::process;
-use std::sync::{Arc, mpsc, mpsc::Receiver as Mailbox};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
 use std::time::Instant;
 
 use log::{debug, error, warn};
-use rustix::rand::GetRandomFlags;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::access::Policy;
@@ -13,34 +13,39 @@ use crate::broker::{self, Shard, ShardId, Stats, VhostReport};
 use crate::config::{self, Options};
 use crate::disk::FileMedium;
 use crate::logging;
-use crate::mesh::{Bell, Census, Sender};
-use crate::reactor::{self, Clock, Door, Gate, Inbox, Outbox, Parcel, Reactor};
-use crate::ring::{self, Listener, Socket, Waker};
+use crate::mesh::{Bell, Sender, SharedCounts};
+use crate::reactor::{
+    self, AcceptFilter, AnswerWay, Clock, Inbox, Listener, Outbox, Reactor, ShardMessage,
+};
+use crate::ring::{self, ListenSocket, Socket, Waker};
 use crate::store::ClockReading;
 use crate::transport::TlsSetup;
 
 use super::StartError;
-use super::auth::Desk;
-use super::places::clients_max;
-use super::rings::{Election, ShardRing, SystemRing};
+use super::auth::PasswordVerifier;
+use super::open_files::clients_max;
+use super::random::seed;
+use super::rings::{RingChoice, ShardRing, SystemRing};
 use super::storage::{self, FoundShard};
 use super::{access, heap};
 
 /// What one shard's thread begins with.
-pub(super) struct Seat {
+pub(super) struct ShardSetup {
     pub(super) shard: ShardId,
     pub(super) shards: u16,
     pub(super) cpu: Option<usize>,
     /// Where the kernel writes to files for this shard; empty: anywhere.
     pub(super) worker_cpus: Vec<usize>,
-    pub(super) doors: Vec<Door<Listener>>,
-    pub(super) senders: Vec<Option<Sender<Parcel<Socket>>>>,
+    pub(super) listeners: Vec<Listener<ListenSocket>>,
+    pub(super) senders: Vec<Option<Sender<ShardMessage<Socket>>>>,
     pub(super) inboxes: Vec<Inbox<Socket>>,
+    /// The way back to the admin thread, if there is one.
+    pub(super) answers: Option<AnswerWay>,
     pub(super) bells: Vec<Arc<Bell>>,
-    pub(super) census: Arc<Census>,
-    pub(super) gate: Gate,
+    pub(super) client_counts: Arc<SharedCounts>,
+    pub(super) accept_filter: AcceptFilter,
     pub(super) tls: Option<Arc<TlsSetup>>,
-    pub(super) election: Arc<Election>,
+    pub(super) ring_choice: Arc<RingChoice>,
     /// What its log finds.
     pub(super) found: Option<FoundShard>,
     pub(super) session_bytes_max: u64,
@@ -50,10 +55,10 @@ pub(super) struct Seat {
 }
 
 /// What a shard must know before it begins, when all have their rings.
-pub(super) struct Arrangement {
+pub(super) struct ShardStart {
     pub(super) wakers: Vec<Waker>,
     pub(super) medium: FileMedium,
-    pub(super) desk: Desk,
+    pub(super) verifier: PasswordVerifier,
     pub(super) policy: Arc<Policy>,
     pub(super) vhosts: Vec<(u16, String)>,
 }
@@ -62,28 +67,28 @@ pub(super) struct Arrangement {
 pub(super) type Ready = (usize, Result<(Waker, &'static str), StartError>);
 
 /// What a shard tells at its end.
-pub(super) type Told = (Stats, Vec<VhostReport>);
+pub(super) type ShardResult = (Stats, Vec<VhostReport>);
 
 /// Makes its ring and serves until the broker stops.
 pub(super) fn run_shard(
-    seat: Seat,
+    setup: ShardSetup,
     options: &Options,
     ready: &mpsc::Sender<Ready>,
-    arrangement: &Mailbox<Arrangement>,
-) -> Told {
-    let at = usize::from(seat.shard.0);
-    if let Some(cpu) = seat.cpu {
+    shard_start: &Receiver<ShardStart>,
+) -> ShardResult {
+    let at = usize::from(setup.shard.0);
+    if let Some(cpu) = setup.cpu {
         pin(cpu);
     }
-    let worker_cpus = seat.worker_cpus.clone();
+    let worker_cpus = setup.worker_cpus.clone();
     let ring_options = ring::Options { worker_cpus, ..ring::Options::default() };
-    match seat.election.ring(&ring_options) {
-        Ok(ShardRing::Uring(ring)) => serve(ring, seat, options, ready, arrangement),
-        Ok(ShardRing::Epoll(ring)) => serve(ring, seat, options, ready, arrangement),
+    match setup.ring_choice.ring(&ring_options) {
+        Ok(ShardRing::Uring(ring)) => serve(ring, setup, options, ready, shard_start),
+        Ok(ShardRing::Epoll(ring)) => serve(ring, setup, options, ready, shard_start),
         Err(error) => {
             // The starter gone means it has failed already.
             let _gone = ready.send((at, Err(error)));
-            Told::default()
+            ShardResult::default()
         }
     }
 }
@@ -91,38 +96,38 @@ pub(super) fn run_shard(
 /// What a shard does when it has its ring.
 fn serve<R: SystemRing>(
     ring: R,
-    mut seat: Seat,
+    mut setup: ShardSetup,
     options: &Options,
     ready: &mpsc::Sender<Ready>,
-    arrangement: &Mailbox<Arrangement>,
-) -> Told {
-    let at = usize::from(seat.shard.0);
+    shard_start: &Receiver<ShardStart>,
+) -> ShardResult {
+    let at = usize::from(setup.shard.0);
     let seed = seed();
-    let found = seat.found.take().expect("it is opened once");
+    let found = setup.found.take().expect("it is opened once");
     let store_options =
-        storage::store_options(options, seat.shard.0, seat.shards, seed, seat.clocks);
+        storage::store_options(options, setup.shard.0, setup.shards, seed, setup.clocks);
     let store = match storage::open_store(&store_options, found) {
         Ok(store) => store,
         Err(error) => {
             let _gone = ready.send((at, Err(error)));
-            return Told::default();
+            return ShardResult::default();
         }
     };
     debug!("{}", ring.describe());
     if ready.send((at, Ok((ring.waker(), R::NAME)))).is_err() {
-        return Told::default();
+        return ShardResult::default();
     }
-    let Ok(Arrangement { wakers, medium, desk, policy, vhosts }) = arrangement.recv() else {
-        return Told::default();
+    let Ok(ShardStart { wakers, medium, verifier, policy, vhosts }) = shard_start.recv() else {
+        return ShardResult::default();
     };
-    let clock = SinceStart(seat.started);
+    let clock = SinceStart(setup.started);
     let vhosts = vhosts.iter().map(|(number, name)| (*number, name.as_str()));
     let of_shard = broker::Options {
         seed,
-        ..broker_options(options, seat.shard, seat.shards, seat.session_bytes_max)
+        ..broker_options(options, setup.shard, setup.shards, setup.session_bytes_max)
     };
     let broker = Shard::new(of_shard, store).with_policy(policy, vhosts);
-    let options = reactor_options(seat, options, broker, &wakers, medium, desk);
+    let options = reactor_options(setup, options, broker, &wakers, medium, verifier);
     let reactor = Reactor::new(ring, clock, options);
     match reactor.run() {
         Ok(told) => told,
@@ -167,33 +172,34 @@ pub(super) fn broker_options(
 }
 
 fn reactor_options<R: SystemRing>(
-    seat: Seat,
+    setup: ShardSetup,
     options: &Options,
     broker: Shard,
     wakers: &[Waker],
     medium: FileMedium,
-    desk: Desk,
+    verifier: PasswordVerifier,
 ) -> reactor::Options<R, FileMedium> {
-    let own_bell = seat.bells[usize::from(seat.shard.0)].clone();
-    let outboxes = seat.senders.into_iter().zip(&seat.bells).zip(wakers);
+    let own_bell = setup.bells[usize::from(setup.shard.0)].clone();
+    let outboxes = setup.senders.into_iter().zip(&setup.bells).zip(wakers);
     let outboxes = outboxes.map(|((sender, bell), waker)| {
         Some(Outbox { sender: sender?, bell: bell.clone(), waker: waker.clone() })
     });
-    let clients_max = clients_max(options, seat.shards.into(), seat.doors.len());
+    let clients_max = clients_max(options, setup.shards.into(), setup.listeners.len());
     reactor::Options {
         broker,
         medium,
-        verifier: Box::new(desk),
-        shard: seat.shard,
-        doors: seat.doors,
-        gate: seat.gate,
+        verifier: Box::new(verifier),
+        shard: setup.shard,
+        listeners: setup.listeners,
+        accept_filter: setup.accept_filter,
         outboxes: outboxes.collect(),
-        inboxes: seat.inboxes,
+        inboxes: setup.inboxes,
         bell: own_bell,
-        census: seat.census,
+        client_counts: setup.client_counts,
         clients_max,
         packet_bytes_max: options.packet_bytes_max,
-        tls: seat.tls,
+        tls: setup.tls,
+        answers: setup.answers,
         trim_heap: heap::trim,
     }
 }
@@ -203,16 +209,12 @@ struct SinceStart(Instant);
 
 impl Clock for SinceStart {
     fn now_ms(&self) -> u64 {
-        u64::try_from(self.0.elapsed().as_millis()).expect("uptime fits 64 bits")
+        self.now_us() / 1000
     }
-}
 
-/// A number that nobody outside can guess.
-pub(super) fn seed() -> u64 {
-    let mut bytes = [0; 8];
-    let filled = rustix::rand::getrandom(&mut bytes, GetRandomFlags::empty());
-    assert_eq!(filled, Ok(bytes.len()), "the kernel gives 8 random bytes at once");
-    u64::from_ne_bytes(bytes)
+    fn now_us(&self) -> u64 {
+        u64::try_from(self.0.elapsed().as_micros()).expect("uptime fits 64 bits")
+    }
 }
 
 fn pin(cpu: usize) {

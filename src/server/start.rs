@@ -9,45 +9,47 @@ use crate::config::Options;
 use crate::cpus;
 use crate::disk::Clocks;
 use crate::limits::{MESH_RING_BYTES, VHOSTS_MAX};
-use crate::mesh::{self, AddressBook, AddressLimits, Bell, Census, Sender};
-use crate::reactor::{Door, Gate, Parcel, Subnet};
-use crate::ring::{Listener, Socket, Wake, Waker};
+use crate::mesh::{self, AddressLimits, AddressTable, Bell, Sender, SharedCounts};
+use crate::reactor::{AcceptFilter, Listener, ShardMessage, Subnet};
+use crate::ring::{ListenSocket, Socket, Wake, Waker};
 use crate::transport::TlsSetup;
 
 use super::StartError;
 use super::access::Access;
+use super::admin::AskRings;
 use super::control::Control;
-use super::rings::Election;
-use super::shard::{Arrangement, Ready, Seat, Told, run_shard};
+use super::rings::RingChoice;
+use super::shard::{Ready, ShardResult, ShardSetup, ShardStart, run_shard};
 use super::storage::Storage;
 
 /// The control thread's ways to the shards.
-type Controls = Vec<Sender<Parcel<Socket>>>;
+type Controls = Vec<Sender<ShardMessage<Socket>>>;
 
 /// With the name of the ring that all shards use.
-pub(super) type Started = (Vec<thread::JoinHandle<Told>>, Vec<Control>, &'static str);
+pub(super) type Started = (Vec<thread::JoinHandle<ShardResult>>, Vec<Control>, &'static str);
 
 /// Starts the threads; each makes its own ring, then all learn how to wake each other.
 pub(super) fn start(
     options: &Options,
-    doors: Vec<Vec<Door<Listener>>>,
+    listeners: Vec<Vec<Listener<ListenSocket>>>,
     tls: Option<&Arc<TlsSetup>>,
     pins: Option<&[usize]>,
     storage: &mut Storage,
     access: &Access,
+    asks: Option<&mut AskRings>,
 ) -> Result<Started, StartError> {
-    let shards = doors.len();
-    let (seats, control_senders) = seats(options, doors, tls, pins, storage)?;
-    let bells = seats[0].bells.clone();
+    let shards = listeners.len();
+    let (setups, control_senders) = setups(options, listeners, tls, pins, storage, asks)?;
+    let bells = setups[0].bells.clone();
     let (ready_sender, ready) = mpsc::channel::<Ready>();
-    let (mut threads, mut mailboxes) = (Vec::new(), Vec::new());
-    for seat in seats {
-        let (wakers_sender, wakers) = mpsc::channel();
-        mailboxes.push(wakers_sender);
+    let (mut threads, mut start_senders) = (Vec::new(), Vec::new());
+    for setup in setups {
+        let (start_sender, shard_start) = mpsc::channel();
+        start_senders.push(start_sender);
         let (options, ready_sender) = (options.clone(), ready_sender.clone());
         let thread = thread::Builder::new()
-            .name(format!("shard-{}", seat.shard.0))
-            .spawn(move || run_shard(seat, &options, &ready_sender, &wakers))
+            .name(format!("shard-{}", setup.shard.0))
+            .spawn(move || run_shard(setup, &options, &ready_sender, &shard_start))
             .map_err(|error| StartError::System("start a thread for a shard", error))?;
         threads.push(thread);
     }
@@ -63,17 +65,17 @@ pub(super) fn start(
         }
     }
     let wakers: Vec<Waker> = wakers.into_iter().flatten().collect();
-    for (shard, mailbox) in mailboxes.into_iter().enumerate() {
+    for (shard, start_sender) in start_senders.into_iter().enumerate() {
         let waker = wakers[shard].clone();
-        let arrangement = Arrangement {
+        let shard_start = ShardStart {
             wakers: wakers.clone(),
             medium: storage.medium(shard, waker.clone()),
-            desk: access.desk(move || waker.wake()),
+            verifier: access.verifier(move || waker.wake()),
             policy: access.policy().clone(),
             vhosts: access.vhosts(),
         };
         // A thread that is gone has panicked, and said so.
-        let _gone = mailbox.send(arrangement);
+        let _gone = start_sender.send(shard_start);
     }
     let controls = control_senders.into_iter().zip(bells).zip(wakers);
     let controls =
@@ -81,43 +83,47 @@ pub(super) fn start(
     Ok((threads, controls, found.expect("every shard answered")))
 }
 
-/// Connects every shard with every other, and the control thread with all.
-fn seats(
+/// Connects every shard with every other, and the control and the admin thread with all.
+fn setups(
     options: &Options,
-    doors: Vec<Vec<Door<Listener>>>,
+    listeners: Vec<Vec<Listener<ListenSocket>>>,
     tls: Option<&Arc<TlsSetup>>,
     pins: Option<&[usize]>,
     storage: &mut Storage,
-) -> Result<(Vec<Seat>, Controls), StartError> {
+    mut asks: Option<&mut AskRings>,
+) -> Result<(Vec<ShardSetup>, Controls), StartError> {
     let session_bytes_max = storage.session_bytes_max(options);
-    let shards = u16::try_from(doors.len()).expect("at most SHARDS_MAX");
+    let shards = u16::try_from(listeners.len()).expect("at most SHARDS_MAX");
     let bells: Vec<Arc<Bell>> = (0..shards).map(|_| Arc::new(Bell::new())).collect();
-    let census = Arc::new(Census::new(VHOSTS_MAX));
-    let gate = gates(options);
-    let election = Arc::new(Election::new(options.ring, shards.into()));
+    let client_counts = Arc::new(SharedCounts::new(VHOSTS_MAX));
+    let accept_filter = accept_filters(options);
+    let ring_choice = Arc::new(RingChoice::new(options.ring, shards.into()));
     let (started, clocks) = (Instant::now(), Clocks::new());
     clocks.warn_if_implausible();
     let mut controls = Vec::new();
-    let seats: Result<Vec<Seat>, StartError> = (0..shards)
-        .zip(doors)
-        .map(|(shard, doors)| {
+    let setups: Result<Vec<ShardSetup>, StartError> = (0..shards)
+        .zip(listeners)
+        .map(|(shard, listeners)| {
             let (sender, receiver) = mesh::channel(4096);
             controls.push(sender);
             let cpu = pins.map(|cpus| cpus[usize::from(shard)]);
+            let asked = asks.as_mut().map(|rings| rings.add_shard());
+            let (asks, answers) = asked.unzip();
             let worker_cpus = pins.zip(cpu).map(|(cpus, cpu)| cpus::apart_from(cpus, cpu));
-            Ok(Seat {
+            Ok(ShardSetup {
                 shard: ShardId(shard),
                 shards,
                 cpu,
                 worker_cpus: worker_cpus.unwrap_or_default(),
-                doors,
+                listeners,
                 senders: (0..shards).map(|_| None).collect(),
-                inboxes: vec![(None, receiver)],
+                inboxes: [receiver].into_iter().chain(asks).map(|inbox| (None, inbox)).collect(),
+                answers,
                 bells: bells.clone(),
-                census: census.clone(),
-                gate: gate(),
+                client_counts: client_counts.clone(),
+                accept_filter: accept_filter(),
                 tls: tls.cloned(),
-                election: election.clone(),
+                ring_choice: ring_choice.clone(),
                 found: Some(storage.take_found(shard)?),
                 session_bytes_max,
                 started,
@@ -125,23 +131,23 @@ fn seats(
             })
         })
         .collect();
-    let mut seats = seats?;
+    let mut setups = setups?;
     for from in 0..usize::from(shards) {
         for to in (0..usize::from(shards)).filter(|to| *to != from) {
             let (sender, receiver) = mesh::channel(MESH_RING_BYTES);
-            let from_shard = seats[from].shard;
-            seats[from].senders[to] = Some(sender);
-            seats[to].inboxes.push((Some(from_shard), receiver));
+            let from_shard = setups[from].shard;
+            setups[from].senders[to] = Some(sender);
+            setups[to].inboxes.push((Some(from_shard), receiver));
         }
     }
-    Ok((seats, controls))
+    Ok((setups, controls))
 }
 
-/// Makes gates that count in one book.
-fn gates(options: &Options) -> impl Fn() -> Gate {
-    let book = Arc::new(AddressBook::new(address_limits(options)));
+/// Makes accept filters that count in one table.
+fn accept_filters(options: &Options) -> impl Fn() -> AcceptFilter {
+    let table = Arc::new(AddressTable::new(address_limits(options)));
     let trusted = trusted(options);
-    move || Gate::new(book.clone(), trusted.clone())
+    move || AcceptFilter::new(table.clone(), trusted.clone())
 }
 
 pub(super) fn address_limits(options: &Options) -> AddressLimits {
@@ -153,6 +159,6 @@ pub(super) fn address_limits(options: &Options) -> AddressLimits {
 
 /// Proxies whose word is taken for who their clients are.
 pub(super) fn trusted(options: &Options) -> Vec<Subnet> {
-    let ranges = options.doors.proxy_trust.iter();
+    let ranges = options.listeners.proxy_trust.iter();
     ranges.map(|range| Subnet::new(range.address, range.bits)).collect()
 }

@@ -1,4 +1,4 @@
-//! Certificates, keys and revocation lists from files: what TLS doors begin with.
+//! Certificates, keys and revocation lists from files: what TLS listeners begin with.
 //!
 //! All or nothing: a faulty file is named, and nothing of what was loaded is used. A new setup has
 //! new ticket keys, so that nobody who is not trusted any more comes back with an old ticket.
@@ -77,7 +77,7 @@ pub fn requires_certificates(options: &TlsOptions) -> bool {
     options.client_ca.is_some() && options.clients == TlsClients::Required
 }
 
-/// What doors with TLS begin with; none if there is no such door.
+/// What listeners with TLS begin with; none if there is no such listener.
 ///
 /// # Errors
 /// Names the flag, the file and what is wrong with it.

@@ -17,6 +17,7 @@
 use std::collections::BTreeSet;
 use std::hash::BuildHasher;
 use std::num::NonZero;
+use std::ops::Range;
 
 use compact_str::CompactString;
 use hashbrown::HashTable;
@@ -247,6 +248,16 @@ impl Sessions {
     /// Keys from one on, in order.
     pub fn keys_from(&self, from: SessionKey) -> impl Iterator<Item = SessionKey> {
         self.slots.keys_from(from)
+    }
+
+    /// Keys in a range, in order: a look at no more slots than it has.
+    pub fn keys_in(&self, range: Range<SessionKey>) -> impl Iterator<Item = SessionKey> {
+        self.slots.keys_in(range)
+    }
+
+    /// One past the highest key there is, or was lately.
+    pub fn end(&self) -> SessionKey {
+        SessionKey::try_from(self.slots.end()).expect("keys have 32 bits")
     }
 
     /// Adds a session; there must be none of that client.

@@ -1,4 +1,4 @@
-//! Who a client certificate is for.
+//! The user that a client certificate names.
 
 use rustls::pki_types::CertificateDer;
 use x509_cert::Certificate;

@@ -1,25 +1,27 @@
 //! Wire bytes to application bytes and back. Pure: no sockets, no MQTT.
 //!
-//! A [`Transport`] belongs to one link and moves with it, with what it has received and not yet
-//! opened and what it has to say by itself. Plain TCP passes bytes as they are; [`tls`] does not.
+//! A [`Transport`] belongs to one link and moves with it, with the bytes that it has received and
+//! not yet opened, and its own output. Plain TCP passes bytes as they are; [`tls`] does not.
 
 pub mod tls;
 
 mod clients;
+mod fault;
 mod identity;
+mod opened;
+mod proxy;
 
 #[cfg(test)]
 mod tests;
 
 pub use clients::ClientVerifier;
+pub use fault::TlsFault;
 pub use identity::Identity;
-pub use tls::{Tls, TlsFault, TlsSetup};
+pub use opened::{Opened, Then};
+pub use proxy::{ProxyHeader, ProxyHeaderError, read_proxy_header};
+pub use tls::{Tls, TlsSetup};
 
 use crate::chunk::{Batch, ChunkPool};
-
-mod proxy;
-
-pub use proxy::{ProxyHeader, ProxyHeaderError, read_proxy_header};
 
 /// How a link's wire bytes become application bytes.
 #[derive(Debug, Default)]
@@ -29,26 +31,6 @@ pub enum Transport {
     Plain,
     /// They are sealed in records.
     Tls(Box<Tls>),
-}
-
-/// What received bytes held.
-#[derive(Debug)]
-pub struct Opened<'a> {
-    /// Application bytes, in order; those before an end or a fault included.
-    pub bytes: &'a [u8],
-    /// What came after them.
-    pub then: Then,
-}
-
-/// What comes after application bytes.
-#[derive(Debug)]
-pub enum Then {
-    /// More, when more is received.
-    More,
-    /// Nothing: the peer has said that it sends no more.
-    End,
-    /// Nothing: what came is no TLS, or not acceptable. An alert that says so is to be sent.
-    Fault(TlsFault),
 }
 
 impl Transport {

@@ -38,6 +38,7 @@ impl DataDir {
             ("--segment-bytes", &segment_bytes),
             ("--disk-low", "0"),
             ("--ring", &ring),
+            ("--http-listen", "none"),
         ];
         for (flag, value) in defaults {
             if !flags.iter().any(|given| given.as_ref() == flag) {

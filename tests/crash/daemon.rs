@@ -53,7 +53,7 @@ impl Daemon {
         Command::new(env!("CARGO_BIN_EXE_ringmq"))
             .args(["--listen", "127.0.0.1:0", "--no-pin", "--data-dir"])
             .arg(data)
-            .args(["--ring", &ring()])
+            .args(["--ring", &ring(), "--http-listen", "none"])
             .args(flags)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

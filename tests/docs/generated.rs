@@ -1,4 +1,5 @@
-//! Files that are made from the definition of the command line, and whether they are as it is.
+//! Files that are made from the definition of the command line, and from the catalogue of metrics,
+//! and whether they are as those are.
 //!
 //! `RINGMQ_GENERATE=write cargo test --test docs generated` writes them.
 
@@ -9,13 +10,15 @@ use clap_complete::Shell;
 use ringmq::config::Command;
 
 use super::manual::manual;
-use super::{root, tables};
+use super::{metrics, root, tables};
 
 /// Every file, by its path from the root, as the definition wants it.
 fn files() -> Vec<(&'static str, String)> {
     let command = Command::definition();
     let flags = fs::read_to_string(root().join("docs/flags.md")).expect("it is there");
     let flags = tables::renew(&flags, &command).unwrap_or_else(|error| panic!("{error}"));
+    let http = fs::read_to_string(root().join("docs/http.md")).expect("it is there");
+    let http = metrics::renew(&http).unwrap_or_else(|error| panic!("{error}"));
     let completions = |shell| {
         let mut text = Vec::new();
         clap_complete::generate(shell, &mut command.clone(), "ringmq", &mut text);
@@ -26,6 +29,7 @@ fn files() -> Vec<(&'static str, String)> {
         ("completions/ringmq.fish", fish_with_values(&completions(Shell::Fish))),
         ("completions/ringmq.zsh", completions(Shell::Zsh)),
         ("docs/flags.md", flags),
+        ("docs/http.md", http),
         ("docs/ringmq.1", manual(&command)),
     ]
 }

@@ -4,6 +4,7 @@
 mod generated;
 mod manual;
 mod messages;
+mod metrics;
 mod page;
 mod programs;
 mod tables;

@@ -5,11 +5,13 @@
 //! |---|---|
 //! | `net` | shards, disks and rings |
 //! | `absences` | sessions and the time |
+//! | `inspect` | what operators ask |
 //! | `log` | what waits for a shard's log |
 
 mod absences;
 #[path = "../common/disk.rs"]
 mod disk;
+mod inspect;
 mod log;
 mod net;
 

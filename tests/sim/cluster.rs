@@ -11,11 +11,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use log::info;
+use ringmq::broker::inspect::{Ask, Question, Reply};
 use ringmq::broker::{self, Overflow, ShardId, Stats};
 use ringmq::limits::SESSION_BYTES_MAX;
-use ringmq::mesh::{self, Bell, Census, Sender};
+use ringmq::mesh::{self, Bell, Receiver, Record, Sender, SharedCounts};
 use ringmq::reactor::{
-    AtOnce, Clock, Door, DoorKind, Gate, Inbox, Options, Outbox, Parcel, Reactor,
+    AcceptFilter, AnswerWay, Clock, Inbox, InlineVerifier, Listener, ListenerKind, Options, Outbox,
+    Reactor, ShardMessage,
 };
 use ringmq::ring::{Ring, Wake};
 use ringmq::store::{CatalogLimits, LogOptions, Losses, Store, StoreOptions};
@@ -52,7 +54,11 @@ struct Member {
     reactor: Option<Reactor<SimRing, SimClock, SimMedium>>,
     phase: Phase,
     stats: Stats,
-    control: Sender<Parcel<SimSocket>>,
+    control: Sender<ShardMessage<SimSocket>>,
+    asks: Sender<ShardMessage<SimSocket>>,
+    answers: Receiver<Box<Ask>>,
+    /// Asks that are not answered yet.
+    asked: usize,
     bell: Arc<Bell>,
     waker: SimWaker,
 }
@@ -72,13 +78,15 @@ impl Cluster {
         let rings: Vec<SimRing> =
             (0..shards).map(|at| SimRing::new(kernel, at, plan.buffers)).collect();
         let wakers: Vec<SimWaker> = rings.iter().map(SimRing::waker).collect();
-        let census = Arc::new(Census::new(1));
+        let client_counts = Arc::new(SharedCounts::new(1));
         let mut inboxes: Vec<Vec<Inbox<SimSocket>>> = (0..shards).map(|_| Vec::new()).collect();
         let mut controls = Vec::new();
         for inbox in &mut inboxes {
-            let (sender, receiver) = mesh::channel(4096);
-            controls.push(sender);
+            let (control, receiver) = mesh::channel(4096);
             inbox.push((None, receiver));
+            let (asks, receiver) = mesh::channel(4096);
+            inbox.push((None, receiver));
+            controls.push((control, asks));
         }
         let mut members = Vec::new();
         let mut wirings: Vec<Vec<Option<Outbox<SimSocket, SimWaker>>>> = Vec::new();
@@ -93,26 +101,28 @@ impl Cluster {
             wirings.push((0..shards).map(outbox).collect());
         }
         let parts = (0..plan.shards).zip(rings).zip(inboxes).zip(wirings).zip(controls);
-        for ((((shard, ring), inboxes), outboxes), control) in parts {
+        for ((((shard, ring), inboxes), outboxes), (control, asks)) in parts {
+            let (sender, answers) = mesh::channel(4096);
             let at = usize::from(shard);
             let store = open_store(plan, start, kernel, shard);
             let options = Options {
                 broker: broker::Shard::new(broker_options(plan, ShardId(shard), now_ms), store),
                 medium: SimMedium::new(kernel, at),
-                verifier: Box::new(AtOnce),
+                verifier: Box::new(InlineVerifier),
                 shard: ShardId(shard),
-                doors: vec![Door {
-                    listener: SimListener,
-                    kind: DoorKind { local: true, ..DoorKind::default() },
+                listeners: vec![Listener {
+                    socket: SimListener,
+                    kind: ListenerKind { local: true, ..ListenerKind::default() },
                 }],
-                gate: Gate::default(),
+                accept_filter: AcceptFilter::default(),
                 outboxes,
                 inboxes,
                 bell: bells[at].clone(),
-                census: census.clone(),
+                client_counts: client_counts.clone(),
                 clients_max: 1000,
                 packet_bytes_max: 1 << 20,
                 tls: None,
+                answers: Some(AnswerWay { sender, wake: Box::new(|| {}) }),
                 trim_heap: || {},
             };
             members.push(Member {
@@ -120,6 +130,9 @@ impl Cluster {
                 phase: Phase::Awake,
                 stats: Stats::default(),
                 control,
+                asks,
+                answers,
+                asked: 0,
                 bell: bells[at].clone(),
                 waker: wakers[at].clone(),
             });
@@ -184,11 +197,38 @@ impl Cluster {
     /// Tells a shard to stop, as the control thread does.
     pub(crate) fn drain(&mut self, at: usize) {
         let member = &mut self.members[at];
-        assert!(member.control.push_object(Parcel::Drain).is_ok(), "nothing else was ever sent");
+        assert!(
+            member.control.push_object(ShardMessage::Drain).is_ok(),
+            "nothing else was ever sent"
+        );
         member.control.publish();
         if member.bell.must_ring() {
             member.waker.wake();
         }
+    }
+
+    /// Asks a shard something, as the admin thread does.
+    pub(crate) fn ask(&mut self, at: usize, question: Question) {
+        let member = &mut self.members[at];
+        let ask = Box::new(Ask { id: 0, question, reply: Reply::None });
+        if member.asks.push_object(ShardMessage::Ask(ask)).is_ok() {
+            member.asked += 1;
+        }
+        member.asks.publish();
+        if member.bell.must_ring() {
+            member.waker.wake();
+        }
+    }
+
+    /// Takes the answers that are there; how many are not.
+    pub(crate) fn unanswered(&mut self) -> usize {
+        for member in &mut self.members {
+            while let Some(Record::Object(_)) = member.answers.next() {
+                member.asked -= 1;
+            }
+            member.answers.set_handled();
+        }
+        self.members.iter().map(|member| member.asked).sum()
     }
 
     pub(crate) fn is_stopped(&self) -> bool {

@@ -6,7 +6,7 @@ use crate::ledger::{Ledger, OWN, SessionId, TOPICS, matches};
 
 impl Ledger {
     /// Every live session has what it must have. `lossy`: the broker says that it dropped QoS 0.
-    pub(crate) fn judge(&self, lossy: bool) {
+    pub(crate) fn check(&self, lossy: bool) {
         let sessions = self.sessions.iter().enumerate().filter(|(_, session)| session.alive);
         for (at, _) in sessions {
             let open = self.open_exchanges(at);

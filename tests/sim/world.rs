@@ -4,6 +4,8 @@
 //! When nobody can take a step the time moves to the next that somebody waits for. If a client
 //! waits for the broker longer than the broker could have a reason, a wake-up was lost.
 
+use ringmq::broker::SessionName;
+use ringmq::broker::inspect::{Filter, Listing, Measure, Question, Top};
 use ringmq::limits::STOP_MS_MAX;
 
 use crate::client::{Client, Mode, Scene};
@@ -31,6 +33,9 @@ const QUIET_MS: u64 = 300;
 /// What a stop may take beyond its limit: a tick of the wheel, and turns.
 const STOP_SLACK_MS: u64 = 200;
 
+/// One step in so many is one in which an operator asks something.
+const ASK_ONE_IN: usize = 40;
+
 /// Steps after which a run counts as going round in circles.
 const STEPS_MAX: u64 = 2_000_000;
 
@@ -44,6 +49,8 @@ enum Actor {
 struct World {
     plan: Plan,
     random: Random,
+    /// What operators ask: a stream of its own, so that the rest of a seed's story stays.
+    curiosity: Random,
     kernel: Shared,
     clock: SimClock,
     now_ms: u64,
@@ -91,6 +98,7 @@ impl World {
         let cluster = Cluster::new(&plan, 0, &kernel, &clock);
         let clients = (0..plan.clients).map(|at| Client::new(at, plan.acts, &mut random)).collect();
         Self {
+            curiosity: Random::new(plan.seed ^ 0x6f70_6572_6174_6f72),
             plan,
             random,
             kernel,
@@ -140,6 +148,7 @@ impl World {
             }
             self.ledger.on_crash(kernel.conns.len());
             self.ledger.down_ms += down_ms;
+            self.ledger.tell(|| format!("down for {down_ms} ms"));
         }
         self.clients.iter_mut().for_each(|client| client.on_crash(&self.ledger));
         let start = self.ledger.crashes.len() as u64;
@@ -164,8 +173,9 @@ impl World {
             self.with_client(at, |client, scene| client.bury_zombies(scene));
         }
         self.wait_for_quiet();
+        assert_eq!(self.cluster.unanswered(), 0, "asks are answered");
         let lossy = self.is_lossy();
-        self.ledger.judge(lossy);
+        self.ledger.check(lossy);
         let probe = self.clients.len();
         self.clients.push(Client::probe(probe, &mut self.random));
         self.with_client(probe, Client::connect);
@@ -332,6 +342,11 @@ impl World {
         if self.mode == Mode::Live && self.random.one_in(self.plan.fault_one_in) {
             self.begin_fault();
         }
+        // An ask leaves nothing behind that a crash could undo.
+        let asks = self.mode == Mode::Live && self.plan.crash_one_in == 0;
+        if asks && self.curiosity.one_in(ASK_ONE_IN) {
+            self.ask();
+        }
         let frozen = self.frozen.filter(|(_, until)| *until > self.steps).map(|(shard, _)| shard);
         let next = self.pick_actor(frozen).or_else(|| self.pick_actor(None));
         match next {
@@ -347,6 +362,27 @@ impl World {
         self.steps += 1;
         assert!(self.steps < STEPS_MAX, "it goes round in circles: {:?}", self.actors);
         true
+    }
+
+    /// An operator asks a shard something that changes nothing.
+    fn ask(&mut self) {
+        let random = &mut self.curiosity;
+        let shard = random.below(self.cluster.len());
+        let limit = random.pick(&[1, 3, 100]);
+        let filter = Filter { connected: random.pick(&[None, Some(true)]), ..Filter::default() };
+        let by = random.pick(&[Measure::BacklogBytes, Measure::Inflight, Measure::Outgoing]);
+        let id = random.below(self.plan.clients + 1);
+        let name = SessionName { vhost: 0, client_id: format!("c{id}") };
+        let question = match random.below(5) {
+            0 => Question::Figures,
+            1 => Question::Vhosts(0),
+            2 => Question::Session(name),
+            3 => Question::Listing(Listing { limit, filter, ..Listing::default() }),
+            _ => Question::Top(Top::new(by, limit)),
+        };
+        // What came back makes room.
+        self.cluster.unanswered();
+        self.cluster.ask(shard, question);
     }
 
     /// Disks stop being well: one, or all.

@@ -34,6 +34,7 @@ const TABLE: &[Row] = &[
     row("mesh", &[], &["loom"]),
     row("ring", &[], &["bytes", "io_uring", "libc", "log", "rustix", "slab"]),
     row("broker", &["access", "mqtt", "store"], BROKER_CRATES),
+    row("admin", &["broker"], ADMIN_CRATES),
     row("reactor", INNER, &["bytes", "log"]),
     row("config", &["access"], &["clap", "log", "toml"]),
     row("passwd", &["access", "config"], &["rpassword", "rustix"]),
@@ -46,6 +47,22 @@ const TABLE: &[Row] = &[
 ];
 
 const BROKER_CRATES: &[&str] = &["bytes", "compact_str", "foldhash", "hashbrown", "log"];
+
+/// HTTP and its runtime, tokens, and what the system knows of the process.
+const ADMIN_CRATES: &[&str] = &[
+    "base64",
+    "http_body_util",
+    "hyper",
+    "hyper_util",
+    "log",
+    "nix",
+    "percent_encoding",
+    "rustix",
+    "serde_json",
+    "sha2",
+    "subtle",
+    "tokio",
+];
 
 /// Passwords, rules, and the files they come from.
 const ACCESS_CRATES: &[&str] = &[

@@ -13,6 +13,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("names", &[]),
     ("peer", &[]),
     ("read_gate", &[]),
+    ("meters", &[]),
     ("replies", &[]),
     ("connection", &[]),
     ("exchange", &[]),
@@ -21,11 +22,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("output", &["peer", "read_gate"]),
     ("storage", &["read_gate"]),
     ("notices", &["connection"]),
-    ("admission", &["connection", "notices"]),
+    ("admission", &["connection"]),
     ("publish", &["output"]),
     ("retained", &["output", "peer"]),
     ("delivery", &["admission", "notices", "output", "read_gate"]),
     ("full_sessions", &["delivery", "notices", "quota"]),
+    ("inspect", &["meters", "read_gate"]),
     ("shard", &[]),
 ];
 

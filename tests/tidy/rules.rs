@@ -1,5 +1,6 @@
 //! The rules. Each is a function from the tree to its faults; [`RULES`] names them all.
 
+use super::circles::circles;
 use super::imports::imports;
 use super::lexer::{Comment, Kind};
 use super::rooms::rooms;
@@ -68,7 +69,7 @@ const IMPURE_PATHS: &[[&str; 3]] = &[
 /// What a process that has changed its user (`--user`) may not read of itself, and the only files
 /// that ask for something there: before the change, or in programs that do not change it.
 const SELF_TEXTS: &[&str] = &["/proc/self", "/proc/thread-self"];
-const SELF_FILES: &[&str] = &["src/cpus.rs"];
+const SELF_FILES: &[&str] = &["src/admin/process.rs", "src/cpus.rs"];
 
 /// Looks at the whole tree.
 pub(crate) type Rule = fn(&Tree<'_>) -> Vec<Fault>;
@@ -77,6 +78,7 @@ pub(crate) type Rule = fn(&Tree<'_>) -> Vec<Fault>;
 pub(crate) const RULES: &[(&str, Rule)] = &[
     ("imports", imports),
     ("rooms", rooms),
+    ("circles", circles),
     ("one file per crate", one_file_crates),
     ("unsafe", unsafe_files),
     ("stale unsafe", stale_unsafe_files),
@@ -202,8 +204,8 @@ fn asked_in_time(tree: &Tree<'_>) -> Vec<Fault> {
 
 fn file_size(tree: &Tree<'_>) -> Vec<Fault> {
     tree.each(|source| {
-        let tests = test_modules(source);
-        let counted = |at: &usize| !tests.iter().any(|(from, to)| (from..=to).contains(&at));
+        let tests = source.test_modules();
+        let counted = |at: &usize| !tests.iter().any(|(from, _, to)| (from..=to).contains(&at));
         let mut lines: Vec<usize> =
             (0..source.tokens.len()).filter(counted).map(|at| source.tokens[at].line).collect();
         lines.dedup();
@@ -211,23 +213,6 @@ fn file_size(tree: &Tree<'_>) -> Vec<Fault> {
         let too_long = lines.len() > FILE_LINES_MAX;
         too_long.then(|| source.fault(1, says)).into_iter().collect()
     })
-}
-
-/// First and last token of each `mod NAME {…}` that a `cfg` on `test` stands before.
-fn test_modules(source: &Source<'_>) -> Vec<(usize, usize)> {
-    let body = |start: usize| {
-        let mut at = start;
-        let mut is_test = false;
-        while source.at(at) == "#" && source.at(at + 1) == "[" {
-            let end = source.closing(at + 1);
-            let of_test = |&at: &usize| source.at(at) == "test" && source.before(at, 2) != "not";
-            is_test |= source.at(at + 2) == "cfg" && (at..end).any(|at| of_test(&at));
-            at = end + 1;
-        }
-        let is_module = source.at(at) == "mod" && source.at(at + 2) == "{";
-        (is_test && is_module).then(|| (start, source.closing(at + 2)))
-    };
-    (0..source.tokens.len()).filter_map(body).collect()
 }
 
 fn function_size(tree: &Tree<'_>) -> Vec<Fault> {

@@ -109,4 +109,22 @@ impl Source<'_> {
         }
         self.tokens.len().saturating_sub(1)
     }
+
+    /// Each `mod NAME` that a `cfg` on `test` stands before: the first token of its attributes, the
+    /// word `mod`, and the last token.
+    pub(crate) fn test_modules(&self) -> Vec<(usize, usize, usize)> {
+        let module = |start: usize| {
+            let mut at = start;
+            let mut is_test = false;
+            while self.at(at) == "#" && self.at(at + 1) == "[" {
+                let end = self.closing(at + 1);
+                let of_test = |&at: &usize| self.at(at) == "test" && self.before(at, 2) != "not";
+                is_test |= self.at(at + 2) == "cfg" && (at..end).any(|at| of_test(&at));
+                at = end + 1;
+            }
+            let is_module = self.at(at) == "mod" && ["{", ";"].contains(&self.at(at + 2));
+            (is_test && is_module).then(|| (start, at, self.closing(at + 2)))
+        };
+        (0..self.tokens.len()).filter_map(module).collect()
+    }
 }

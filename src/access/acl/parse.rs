@@ -14,11 +14,18 @@ use crate::access::permission::Permission;
 use crate::limits;
 use crate::mqtt::TopicFilter;
 
-use super::Acl;
+use super::list::Acl;
 use super::section::Effects;
 use super::shape::Shape;
 
-pub(super) fn parse(text: &str) -> Result<Acl, Fault> {
+impl Acl {
+    /// Reads a file.
+    pub(in crate::access) fn parse(text: &str) -> Result<Self, Fault> {
+        parse(text)
+    }
+}
+
+fn parse(text: &str) -> Result<Acl, Fault> {
     let mut acl = Acl::default();
     let mut user: Option<&str> = None;
     let mut rules = 0;
@@ -42,19 +49,15 @@ pub(super) fn parse(text: &str) -> Result<Acl, Fault> {
             "user" => user = Some(rest),
             "topic" => {
                 let (effects, filter) = parse_rule(rest).map_err(fault)?;
-                let section = match user {
-                    Some(user) => acl.users.entry(user.into()).or_default(),
-                    None => &mut acl.anonymous,
-                };
-                section.add(Shape::of_topic(filter), effects);
+                acl.section_mut(user).add(Shape::of_topic(filter), effects);
             }
             "pattern" => {
                 let (effects, filter) = parse_rule(rest).map_err(fault)?;
-                acl.patterns.add(Shape::of_pattern(filter), effects);
+                acl.patterns_mut().add(Shape::of_pattern(filter), effects);
             }
             "permission" => {
                 let (user, permission) = parse_permission(rest).map_err(fault)?;
-                let section = acl.users.entry(user.into()).or_default();
+                let section = acl.section_mut(Some(user));
                 if section.permission.replace(permission).is_some() {
                     let says = format!("user {user:?} has a permission already: remove one line");
                     return Err(fault(says));

@@ -11,8 +11,16 @@ use foldhash::fast::FixedState;
 use crate::access::permission::Permission;
 use crate::mqtt::TopicName;
 
-use super::Access;
 use super::shape::{Asker, Shape};
+
+/// What a client wants to do with a topic.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::access) enum Access {
+    /// Be sent a message.
+    Read,
+    /// Publish one.
+    Write,
+}
 
 /// What one user may do and may not.
 #[derive(Default, Debug)]

@@ -37,7 +37,7 @@ fn sources(scene: &Scene) -> Sources {
     Sources { vhosts: Some(scene.path().join("vhosts")), ..Sources::default() }
 }
 
-// The table of `Policy::admit`, for local and other doors, with and without --allow-anonymous.
+// The table of `Policy::admit`, for local and other listeners, with and without --allow-anonymous.
 #[test]
 fn admits_by_the_table() {
     let scene = Scene::new("admit");
@@ -156,7 +156,7 @@ fn cache_keys_differ() {
     }
 }
 
-// Without any file everybody comes in from local doors, and does everything; a login that names
+// Without any file everybody comes in from local listeners, and does everything; a login that names
 // another vhost does not.
 #[test]
 fn open() {
@@ -215,7 +215,7 @@ fn may_stay() {
     let policy = load(&sources).unwrap();
     let lax = load(&Sources { allow_anonymous: true, certificates: true, ..sources }).unwrap();
     let user = |name: &str| Some(CompactString::from(name));
-    // Identity, whether its door is local, and whether it stays by each of the two.
+    // Identity, whether its listener is local, and whether it stays by each of the two.
     for (vhost, name, certified, local, strict_stays, lax_stays) in [
         (0, None, false, true, true, true),
         (0, None, false, false, false, true),

@@ -3,7 +3,7 @@
 //! Verbs: [`Admission::decide`] about a CONNECT, [`Admission::next_inquiry`] for the threads that
 //! verify passwords, and the questions of `rights`.
 //!
-//! May use `names`, `connection` and `notices`.
+//! May use `names` and `connection`.
 
 mod rights;
 
@@ -15,8 +15,7 @@ use crate::access::{Identity, Policy, Question, Refusal, Request, Verdict};
 use crate::mqtt::{Connect, ConnectReturn, Version};
 
 use super::connection::{Answer, Greeting};
-use super::names::{ConnId, Stats, VhostId};
-use super::notices::Why;
+use super::names::{ConnId, Stats, VhostId, Why};
 
 pub(crate) use rights::client_of;
 

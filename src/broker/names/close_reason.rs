@@ -50,6 +50,8 @@ pub enum CloseReason {
     Revoked,
     /// An operator has its session deleted.
     Deleted,
+    /// An operator wants it gone.
+    Kicked,
     /// The broker stops.
     Stopping,
 }
@@ -80,6 +82,7 @@ impl fmt::Display for CloseReason {
             Self::TakenOver(caller) => return write!(f, "taken over by {caller}"),
             Self::Denied => "published where it may not (--on-denied disconnect)",
             Self::Deleted => "its session is deleted, as an operator asked",
+            Self::Kicked => "disconnected by an operator",
             Self::Revoked => "the new access rules do not have it",
             Self::Stopping => "broker stops",
         })

@@ -10,6 +10,7 @@ mod context;
 mod options;
 pub(crate) mod placement;
 mod rate;
+mod refusal;
 mod shards;
 mod stats;
 mod table;
@@ -25,5 +26,6 @@ pub use shards::{Crowd, Peers, ShardId, ShardSet};
 pub use stats::Stats;
 
 pub(crate) use rate::Budget;
+pub(crate) use refusal::Why;
 pub(crate) use table::ConnTable;
 pub(crate) use vhost::{DEFAULT_VHOST, VhostId};

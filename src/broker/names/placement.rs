@@ -23,7 +23,7 @@ fn pick(parts: [&[u8]; 2], shards: u16) -> ShardId {
 }
 
 /// The home of a client's session.
-pub(crate) fn home_of(vhost: &str, client_id: &str, shards: u16) -> ShardId {
+pub fn home_of(vhost: &str, client_id: &str, shards: u16) -> ShardId {
     pick([vhost.as_bytes(), client_id.as_bytes()], shards)
 }
 

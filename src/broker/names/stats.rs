@@ -4,7 +4,7 @@
 
 use std::ops::AddAssign;
 
-use super::CloseReason;
+use super::{CloseReason, Why};
 
 macro_rules! stats {
     ($($(#[$doc:meta])* $name:ident,)*) => {
@@ -15,6 +15,11 @@ macro_rules! stats {
         }
 
         impl Stats {
+            /// Each counter, in the same order.
+            pub fn each_mut(&mut self) -> impl Iterator<Item = &mut u64> {
+                [$(&mut self.$name,)*].into_iter()
+            }
+
             /// Each counter with its name.
             pub fn each(&self) -> impl Iterator<Item = (&'static str, u64)> {
                 [$((stringify!($name), self.$name),)*].into_iter()
@@ -62,6 +67,30 @@ stats! {
     /// Messages that waited in a session and were dropped because its client may not read them any
     /// more.
     queued_denied,
+    /// Clients that were refused because of their MQTT version.
+    refused_version,
+    /// Clients that were refused because of their client id.
+    refused_identifier,
+    /// Clients that were refused because as many were connected as may be.
+    refused_connections,
+    /// Clients that were refused because their shard had as many sessions as it can.
+    refused_sessions,
+    /// Clients that were refused because new rules came while their password was verified.
+    refused_revoked,
+    /// Connections closed by a DISCONNECT.
+    closed_by_client,
+    /// Connections that their peer closed without a DISCONNECT.
+    closed_by_peer,
+    /// Connections that the network has ended.
+    closed_network,
+    /// Of those closed because nothing whole came in time, the ones with a client.
+    closed_keep_alive,
+    /// Connections closed because their client published where it may not.
+    closed_denied,
+    /// Connections closed because an operator asked for it.
+    closed_kicked,
+    /// Connections closed because the broker stopped.
+    closed_stopping,
     /// Connections closed because their bytes were no MQTT.
     closed_malformed,
     /// Connections closed because their bytes were no TLS, or their peer was not let in by it.
@@ -141,18 +170,43 @@ impl Stats {
             | CloseReason::Unexpected
             | CloseReason::WrongAnswer
             | CloseReason::TooMuchBeforeConnect => self.closed_violation += 1,
-            CloseReason::KeepAlive(_) | CloseReason::ConnectTimeout => self.closed_timeout += 1,
+            CloseReason::KeepAlive(_) => {
+                self.closed_timeout += 1;
+                self.closed_keep_alive += 1;
+            }
+            CloseReason::ConnectTimeout => self.closed_timeout += 1,
             CloseReason::ProxyHeader => self.closed_proxy_header += 1,
             CloseReason::TakenOver(_) => self.taken_over += 1,
             CloseReason::Revoked => self.clients_revoked += 1,
-            CloseReason::Denied
-            | CloseReason::Deleted
-            | CloseReason::Disconnected
-            | CloseReason::PeerClosed
-            | CloseReason::Failed(_)
-            | CloseReason::Refused(_)
-            | CloseReason::AddressLimit
-            | CloseReason::Stopping => {}
+            CloseReason::Denied => self.closed_denied += 1,
+            CloseReason::Deleted | CloseReason::Kicked => self.closed_kicked += 1,
+            CloseReason::Disconnected => self.closed_by_client += 1,
+            CloseReason::PeerClosed => self.closed_by_peer += 1,
+            CloseReason::Failed(_) => self.closed_network += 1,
+            CloseReason::Stopping => self.closed_stopping += 1,
+            // They are counted as refused.
+            CloseReason::Refused(_) | CloseReason::AddressLimit => {}
+        }
+    }
+
+    /// Counts the refusal of a CONNECT, but for those that are counted where they are decided.
+    pub(crate) fn count_refusal(&mut self, why: Why) {
+        match why {
+            Why::Version => self.refused_version += 1,
+            Why::EmptyId | Why::LongId => self.refused_identifier += 1,
+            Why::Clients => self.refused_connections += 1,
+            Why::Sessions => self.refused_sessions += 1,
+            Why::Revoked => self.refused_revoked += 1,
+            Why::NoUser
+            | Why::NoPassword
+            | Why::LoginTooLong
+            | Why::WrongPassword
+            | Why::ShutOut
+            | Why::Busy
+            | Why::OthersSession
+            | Why::VhostClients
+            | Why::VhostSessions
+            | Why::Code(_) => {}
         }
     }
 }

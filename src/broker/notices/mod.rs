@@ -8,7 +8,6 @@
 
 mod accounts;
 mod line_limit;
-mod refusal;
 mod takeovers;
 
 use std::fmt;
@@ -22,7 +21,7 @@ use crate::shown::Shown;
 use crate::store::SessionKey;
 
 use super::connection::Greeting;
-use super::names::{Caller, CloseReason, VhostId};
+use super::names::{Caller, CloseReason, VhostId, Why};
 
 use accounts::{Accounts, FULL, Matter, TELL_MS};
 use takeovers::Takeovers;
@@ -30,7 +29,6 @@ use takeovers::Takeovers;
 pub use line_limit::LineLimit;
 
 pub(crate) use accounts::DropReason;
-pub(crate) use refusal::Why;
 
 /// Lines that are bounded, each kind by itself.
 #[derive(Clone, Copy)]
@@ -88,6 +86,11 @@ impl Notices {
     /// Notes why the CONNECT that is being handled is refused; the more exact reason comes first.
     pub(crate) fn refused_for(&mut self, why: Why) {
         self.why.get_or_insert(why);
+    }
+
+    /// The reason that came first.
+    pub(crate) fn why(&self) -> Option<Why> {
+        self.why
     }
 
     fn names(&mut self, kind: Kind, now_ms: u64) -> bool {

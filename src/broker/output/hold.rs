@@ -86,6 +86,11 @@ impl Outputs {
         self.table.get(conn).is_some_and(|outlet| !matches!(outlet.pace, Pace::Free))
     }
 
+    /// Whether its client is marked slow.
+    pub(crate) fn is_slow(&self, conn: ConnId) -> bool {
+        self.table.get(conn).is_some_and(|outlet| matches!(outlet.pace, Pace::Slow))
+    }
+
     /// Puts a connection whose output is low again on the list of those to relieve.
     pub(crate) fn relieve(&mut self, conn: ConnId) {
         self.relieving.push_back(conn);

@@ -35,19 +35,27 @@ pub(crate) enum Pause {
 }
 
 impl Pause {
-    /// Its name in figures.
-    fn name(self) -> &'static str {
-        match self {
-            Self::FullOutput => "held_full_output",
-            Self::FullSession => "held_full_session",
-            Self::Disk => "held_disk",
-            Self::Connack => "held_connack",
-            Self::OwnOutput => "held_own_output",
-            Self::Password => "held_password",
-            Self::Rate => "held_rate",
-        }
+    /// Its name, as operators read it.
+    pub(crate) fn name(self) -> &'static str {
+        NAMES[self as usize].0
+    }
+
+    /// Those whose bits are set (see [`ReadGates::reasons`]).
+    pub(crate) fn all_of(reasons: u8) -> impl Iterator<Item = Self> {
+        ALL.into_iter().filter(move |reason| reasons & reason.bit() != 0)
     }
 }
+
+/// Names of the reasons, and of the figure that counts connections for each.
+const NAMES: [(&str, &str); 7] = [
+    ("slow_client", "held_slow_client"),
+    ("full_session", "held_full_session"),
+    ("disk", "held_disk"),
+    ("session", "held_session"),
+    ("own_output", "held_own_output"),
+    ("password", "held_password"),
+    ("rate", "held_rate"),
+];
 
 const ALL: [Pause; 7] = [
     Pause::FullOutput,
@@ -177,11 +185,16 @@ impl ReadGates {
         gate.is_some_and(|gate| gate.is_closed_by(reasons, has_to_acknowledge))
     }
 
+    /// The reasons that hold, as bits.
+    pub(crate) fn reasons(&self, conn: ConnId) -> u8 {
+        self.table.get(conn).map_or(0, |gate| gate.reasons)
+    }
+
     /// How many connections are not read from, by reason, with its name.
     pub(crate) fn figures(&self) -> [(&'static str, u64); ALL.len()] {
         ALL.map(|reason| {
             let is_held = |(_, gate): &(_, &ReadGate)| gate.reasons & reason.bit() != 0;
-            (reason.name(), self.table.iter().filter(is_held).count() as u64)
+            (NAMES[reason as usize].1, self.table.iter().filter(is_held).count() as u64)
         })
     }
 
@@ -288,7 +301,7 @@ mod tests {
             assert!(gates.is_open(CONN, || false), "{reason:?}");
             assert!(gates.pause(CONN, reason), "{reason:?}");
             assert!(!gates.is_open(CONN, || false), "{reason:?}");
-            assert!(gates.figures().contains(&(reason.name(), 1)), "{reason:?}");
+            assert!(gates.figures().contains(&(NAMES[reason as usize].1, 1)), "{reason:?}");
             assert!(gates.resume(CONN, reason, 5), "{reason:?}");
             assert!(!gates.resume(CONN, reason, 6), "{reason:?}");
             assert_eq!(gates.next_event(), Some(Event::Resume(CONN)));

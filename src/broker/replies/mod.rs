@@ -43,7 +43,7 @@ pub(crate) enum Reply {
 
 impl Reply {
     /// Whether it acknowledges a message.
-    fn acknowledges(&self) -> bool {
+    pub(crate) fn acknowledges(&self) -> bool {
         matches!(self, Self::Puback(_) | Self::Pubrec(_))
     }
 }
@@ -69,6 +69,8 @@ struct Barrier {
     marks: Box<[u64]>,
     /// How far the log must be committed.
     log: u64,
+    /// When the turn began, microseconds.
+    since_us: u64,
     replies: Vec<(ConnId, Reply)>,
 }
 
@@ -182,28 +184,34 @@ impl Replies {
     }
 
     /// Ends the turn; `sent` tells how many messages each shard has been sent so far, `log` how
-    /// far the log goes.
-    pub(crate) fn seal(&mut self, shards: u16, log: u64, sent: impl Fn(ShardId) -> u64) {
+    /// far the log goes, and `since_us` when the turn began.
+    pub(crate) fn seal(
+        &mut self,
+        shards: u16,
+        log: u64,
+        since_us: u64,
+        sent: impl Fn(ShardId) -> u64,
+    ) {
         if self.open.is_empty() {
             return;
         }
         let marks = (0..shards).map(|shard| sent(ShardId(shard))).collect();
         let log = if std::mem::take(&mut self.disk) { log } else { 0 };
         let replies = std::mem::replace(&mut self.open, std::mem::take(&mut self.spare));
-        self.barriers.push_back(Barrier { marks, log, replies });
+        self.barriers.push_back(Barrier { marks, log, since_us, replies });
     }
 
-    /// The next replies that may leave; `committed` tells how far each shard is, `log` how far this
-    /// shard's log is.
+    /// The next replies that may leave, and when the turn began that made them; `committed` tells
+    /// how far each shard is, `log` how far this shard's log is.
     pub(crate) fn next_kept(
         &mut self,
         log: u64,
         committed: impl Fn(ShardId) -> u64,
-    ) -> Option<Vec<(ConnId, Reply)>> {
+    ) -> Option<(Vec<(ConnId, Reply)>, u64)> {
         if !self.is_due(log, committed) {
             return None;
         }
-        self.barriers.pop_front().map(|barrier| barrier.replies)
+        self.barriers.pop_front().map(|barrier| (barrier.replies, barrier.since_us))
     }
 
     /// Whether there are such replies.
@@ -263,16 +271,16 @@ mod tests {
     #[test]
     fn replies_wait_for_every_shard() {
         let mut replies = replies();
-        replies.seal(2, 0, |_| 9);
+        replies.seal(2, 0, 1, |_| 9);
         assert!(!replies.is_waiting());
         add(&mut replies, 1, PEERS);
-        replies.seal(2, 100, |shard| [5, 7][usize::from(shard.0)]);
+        replies.seal(2, 100, 2, |shard| [5, 7][usize::from(shard.0)]);
         add(&mut replies, 2, PEERS);
-        replies.seal(2, 100, |_| 8);
+        replies.seal(2, 100, 3, |_| 8);
         assert_eq!(replies.next_kept(0, |_| 6), None);
-        assert_eq!(replies.next_kept(0, |_| 7), Some(vec![(CONN, puback(1))]));
+        assert_eq!(replies.next_kept(0, |_| 7), Some((vec![(CONN, puback(1))], 2)));
         assert_eq!(replies.next_kept(0, |_| 7), None);
-        assert_eq!(replies.next_kept(0, |_| 8), Some(vec![(CONN, puback(2))]));
+        assert_eq!(replies.next_kept(0, |_| 8), Some((vec![(CONN, puback(2))], 3)));
         assert!(!replies.is_waiting());
     }
 
@@ -282,14 +290,14 @@ mod tests {
         let mut replies = replies();
         add(&mut replies, 1, PEERS);
         add(&mut replies, 2, Wait::disk_if(true));
-        replies.seal(1, 50, |_| 0);
+        replies.seal(1, 50, 4, |_| 0);
         add(&mut replies, 3, PEERS);
-        replies.seal(1, 70, |_| 0);
+        replies.seal(1, 70, 5, |_| 0);
         assert_eq!(replies.next_kept(49, |_| 0), None);
-        let first = replies.next_kept(50, |_| 0).expect("the log is there");
-        assert_eq!(first.len(), 2);
+        let (first, since_us) = replies.next_kept(50, |_| 0).expect("the log is there");
+        assert_eq!((first.len(), since_us), (2, 4));
         replies.recycle(first);
-        assert_eq!(replies.next_kept(50, |_| 0), Some(vec![(CONN, puback(3))]));
+        assert_eq!(replies.next_kept(50, |_| 0), Some((vec![(CONN, puback(3))], 5)));
     }
 
     /// One that has nothing to wait for leaves at once, unless another is before it.

@@ -8,9 +8,8 @@ use crate::store::SessionKey;
 use super::super::admission::Admittance;
 use super::super::connection::{Open, Will};
 use super::super::names::{
-    Caller, CloseReason, ConnId, Context, Crowd, Flow, Takeover, VhostId, placement,
+    Caller, CloseReason, ConnId, Context, Crowd, Flow, Takeover, VhostId, Why, placement,
 };
-use super::super::notices::Why;
 use super::super::read_gate::Pause;
 use super::super::replies::{Reply, Wait};
 use super::Shard;
@@ -177,6 +176,7 @@ impl Shard {
     pub(super) fn refuse(&mut self, conn: ConnId, code: ConnectReturn, context: &mut Context<'_>) {
         self.stats.clients_refused += 1;
         self.notices.refused_for(Why::Code(code));
+        self.notices.why().into_iter().for_each(|why| self.stats.count_refusal(why));
         self.outputs.reply(conn, &Connack::bytes_v3(Version::V311, false, code));
         self.close(conn, CloseReason::Refused(code), context);
     }

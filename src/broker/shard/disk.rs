@@ -23,6 +23,7 @@ impl Shard {
     /// The write has ended.
     pub fn on_written(&mut self, result: std::io::Result<()>, now_ms: u64) {
         self.storage.on_written(result, &mut self.logs, &mut self.gates, now_ms);
+        self.meters.note_committed(self.logs.disk.committed());
     }
 
     /// A file has come that was asked for.

@@ -192,6 +192,7 @@ impl Shard {
         if new.retain || !working.targets().is_empty() {
             let stored = self.catalog.store(&new, working.targets(), &mut self.logs);
             working.clear_targets();
+            self.meters.count_stored();
             return Stored { is_logged: true, bytes: stored.bytes.into() };
         }
         if clears && let Some(origin) = origin {

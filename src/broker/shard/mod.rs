@@ -18,13 +18,14 @@
 //! | `rules`, `review` | a new policy, and what it means for the sessions there are |
 //! | `settings` | other options, and what they mean for those that wait |
 //! | `timers` | silence, keep alive; what is due |
-//! | `report` | figures |
+//! | `report`, `inspect` | figures; answers to an operator's asks |
 
 mod answers;
 mod close;
 mod connect;
 mod disk;
 mod fan_out;
+mod inspect;
 mod peers;
 mod pressure;
 mod publish;
@@ -52,10 +53,12 @@ use super::connection::{Answer, Connections, Phase, Secured};
 use super::delivery::Delivery;
 use super::exchange::Exchanges;
 use super::full_sessions::FullSessions;
+use super::meters::Meters;
 use super::names::{
-    Caller, CloseReason, ConnId, Context, Event, Flow, Options, ShardId, Stats, VhostId, placement,
+    Caller, CloseReason, ConnId, Context, Event, Flow, Options, ShardId, Stats, VhostId, Why,
+    placement,
 };
-use super::notices::{Notices, Why};
+use super::notices::Notices;
 use super::output::Outputs;
 use super::publish::Publishing;
 use super::quota::Quotas;
@@ -64,15 +67,13 @@ use super::replies::Replies;
 use super::retained::RetainedDelivery;
 use super::storage::Storage;
 
-pub use report::VhostReport;
-pub use sessions::SessionName;
-
 /// See the module.
 pub struct Shard {
     options: Options,
     time_base: TimeBase,
     connections: Connections,
     gates: ReadGates,
+    meters: Meters,
     outputs: Outputs,
     replies: Replies,
     admission: Admission,
@@ -125,6 +126,7 @@ impl Shard {
             time_base: TimeBase { time_ms: catalog.timeline.start_ms(), now_ms: options.start_ms },
             connections: Connections::default(),
             gates: ReadGates::default(),
+            meters: Meters::default(),
             outputs: Outputs::new(&options),
             replies: Replies::default(),
             admission: Admission::open(),

@@ -15,6 +15,9 @@ impl Shard {
         let feeds_full = self.gates.is_paused_by(conn, Pause::FullSession);
         match self.replies.add(conn, reply, wait, feeds_full) {
             Some(reply) => {
+                if reply.acknowledges() {
+                    self.meters.count_acknowledged();
+                }
                 self.write_reply(conn, &reply);
                 false
             }
@@ -26,15 +29,19 @@ impl Shard {
     /// replies wait for, those that wait for the disk for the end of the log.
     pub fn seal_promises(&mut self, peers: &dyn Peers) {
         let log = self.logs.disk.appended();
-        self.replies.seal(self.options.shards, log, |shard| peers.awaited(shard));
+        let turn_us = self.meters.turn_us();
+        self.replies.seal(self.options.shards, log, turn_us, |shard| peers.awaited(shard));
+        self.meters.note_appended(log);
     }
 
     /// Lets replies go that waited for what is committed by now, here and on other shards.
     pub fn keep_promises(&mut self, context: &mut Context<'_>) {
         let log = self.logs.settled();
-        while let Some(mut replies) =
+        while let Some((mut replies, since_us)) =
             self.replies.next_kept(log, |shard| context.peers.committed(shard))
         {
+            let acknowledged = replies.iter().filter(|(_, reply)| reply.acknowledges()).count();
+            self.meters.note_acknowledged(since_us, acknowledged as u64);
             for (conn, reply) in replies.drain(..) {
                 let feeds_full = self.gates.is_paused_by(conn, Pause::FullSession);
                 if let Some(reply) = self.replies.take(conn, reply, feeds_full) {

@@ -1,25 +1,9 @@
 //! A shard in figures.
 
-use super::super::names::Stats;
+use super::super::inspect::VhostReport;
+use super::super::names::{Stats, VhostId};
 use super::super::quota::Counts;
 use super::Shard;
-
-/// A vhost in figures.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct VhostReport {
-    /// Its name.
-    pub vhost: Box<str>,
-    /// Figures with their names: counters, and what there is now.
-    pub figures: [(&'static str, u64); 8],
-}
-
-impl VhostReport {
-    /// Adds what another shard has of the same vhost.
-    pub fn add(&mut self, other: &Self) {
-        let pairs = self.figures.iter_mut().zip(&other.figures);
-        pairs.for_each(|((_, sum), (_, more))| *sum += more);
-    }
-}
 
 impl Shard {
     /// What happened so far.
@@ -75,26 +59,29 @@ impl Shard {
         figures
     }
 
+    /// One vhost in figures.
+    pub(super) fn vhost_report(&self, vhost: VhostId) -> VhostReport {
+        let Counts { clients_accepted, publishes_in, publishes_denied, subscriptions_denied } =
+            self.quotas.counts(vhost);
+        let totals = self.catalog.totals(vhost.0);
+        let retained = self.catalog.retained(vhost.0);
+        let (topics, bytes) = retained.map_or((0, 0), |kept| (kept.len() as u64, kept.bytes()));
+        let figures = [
+            ("clients_accepted", clients_accepted),
+            ("publishes_in", publishes_in),
+            ("publishes_denied", publishes_denied),
+            ("subscriptions_denied", subscriptions_denied),
+            ("sessions", totals.sessions),
+            ("queued_bytes", totals.queued_bytes),
+            ("retained", topics),
+            ("retained_bytes", bytes),
+        ];
+        VhostReport { vhost: self.exchanges.name(vhost).into(), figures }
+    }
+
     /// Each vhost in figures, but for those in which nothing ever was.
     pub fn vhost_reports(&self) -> Vec<VhostReport> {
-        let reports = self.exchanges.vhosts().map(|(vhost, name)| {
-            let Counts { clients_accepted, publishes_in, publishes_denied, subscriptions_denied } =
-                self.quotas.counts(vhost);
-            let totals = self.catalog.totals(vhost.0);
-            let retained = self.catalog.retained(vhost.0);
-            let (topics, bytes) = retained.map_or((0, 0), |kept| (kept.len() as u64, kept.bytes()));
-            let figures = [
-                ("clients_accepted", clients_accepted),
-                ("publishes_in", publishes_in),
-                ("publishes_denied", publishes_denied),
-                ("subscriptions_denied", subscriptions_denied),
-                ("sessions", totals.sessions),
-                ("queued_bytes", totals.queued_bytes),
-                ("retained", topics),
-                ("retained_bytes", bytes),
-            ];
-            VhostReport { vhost: name.into(), figures }
-        });
+        let reports = self.exchanges.vhosts().map(|(vhost, _)| self.vhost_report(vhost));
         let is_empty = |report: &VhostReport| report.figures.iter().all(|(_, count)| *count == 0);
         reports.filter(|report| !is_empty(report)).collect()
     }

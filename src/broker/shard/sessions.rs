@@ -6,18 +6,10 @@ use crate::mqtt::{QoS, TopicFilter};
 use crate::store::{ClockReading, SessionKey};
 
 use super::super::exchange::Grant;
+use super::super::inspect::SessionName;
 use super::super::names::{CloseReason, ConnId, Context, ShardSet, VhostId, placement};
 use super::super::peer::PeerMessage;
 use super::Shard;
-
-/// Names a session.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct SessionName {
-    /// The number of its vhost.
-    pub vhost: u16,
-    /// Its client id.
-    pub client_id: String,
-}
 
 impl Shard {
     /// Ends a session: its subscriptions and what waits in it.

@@ -10,7 +10,7 @@ mod shortage;
 use log::{error, info, warn};
 
 use crate::limits::{LAZY_BYTES_MAX, LAZY_MS, STAGED_BYTES_MAX};
-use crate::store::{Catalog, FileId, GroupWrite, Housekeeping, Logs, Mapping};
+use crate::store::{Catalog, FileId, GroupWrite, Housekeeping, HousekeepingStats, Logs, Mapping};
 
 use super::names::{Options, Stats};
 use super::read_gate::ReadGates;
@@ -46,6 +46,11 @@ impl Storage {
 
     pub(crate) fn stats(&self) -> [&Stats; 2] {
         [&self.stats, &self.shortage.stats]
+    }
+
+    /// What housekeeping has done.
+    pub(crate) fn housekeeping_stats(&self) -> HousekeepingStats {
+        self.housekeeping.stats()
     }
 
     #[inline]

@@ -77,6 +77,9 @@ pub(crate) struct Shortage {
     waiting_for_large: Vec<ConnId>,
     /// Some do, and there is no room for it.
     lacks_large: bool,
+    /// Of the file system, when it was looked at last: free bytes, all, and the free ones below
+    /// which it is low.
+    space: [u64; 3],
     /// What they ask for is no message.
     waiting_for_log: Vec<ConnId>,
     pub(super) stats: Stats,
@@ -112,6 +115,7 @@ impl Shortage {
             waiting_for_peers: Vec::new(),
             waiting_for_large: Vec::new(),
             lacks_large: false,
+            space: [0; 3],
             waiting_for_log: Vec::new(),
             stats: Stats::default(),
         }
@@ -125,6 +129,11 @@ impl Shortage {
     /// Whether it would be over if there were more space.
     pub(crate) fn is_of_space(&self) -> bool {
         self.low || self.lacking || self.lacks_large
+    }
+
+    /// Free bytes of the file system, all, and the free ones below which it is low.
+    pub(crate) fn space(&self) -> [u64; 3] {
+        self.space
     }
 
     pub(crate) fn is_any(&self) -> bool {
@@ -267,6 +276,7 @@ impl Shortage {
             Some(Threshold::Percent(share)) => percent(share),
             None => DISK_LOW_BYTES_DEFAULT.min(percent(DISK_LOW_PERCENT_DEFAULT)),
         };
+        self.space = [free, total, least];
         let low = free < least;
         if low == self.low {
             return;

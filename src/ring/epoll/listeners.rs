@@ -16,7 +16,7 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 
-use crate::ring::{Listener, Socket};
+use crate::ring::{ListenSocket, Socket};
 
 /// Connections that one turn accepts from one listener. The rest go to others that share it, or to
 /// the next turn.
@@ -24,7 +24,7 @@ const ACCEPTS_MAX: usize = 64;
 
 /// A listener and whether an accept is armed on it.
 pub(super) struct Accepting {
-    listener: Listener,
+    listener: ListenSocket,
     pub(super) armed: bool,
     /// Whether somebody may wait to be accepted; only while it is armed.
     pub(super) ready: bool,
@@ -32,7 +32,7 @@ pub(super) struct Accepting {
 
 impl Accepting {
     /// Takes a listener. Others that share it must not mind that it does not block any more.
-    pub(super) fn new(listener: Listener) -> Self {
+    pub(super) fn new(listener: ListenSocket) -> Self {
         let flags = fcntl_getfl(&listener).expect("it is open");
         fcntl_setfl(&listener, flags | OFlags::NONBLOCK).expect("every socket can be so");
         Self { listener, armed: false, ready: false }

@@ -47,9 +47,9 @@ use rustix::net::RecvFlags;
 use crate::chunk::Batch;
 
 use super::links::Links;
-use super::socket::{Listener, Socket, Waker};
+use super::options::Options;
+use super::socket::{ListenSocket, Socket, Waker};
 use super::tag::{Kind, Tag};
-use super::uring::Options;
 use super::{Buffer, Completion, Key, Received, RecvMode, Ring};
 
 use buffers::Buffers;
@@ -406,7 +406,7 @@ impl Epoll {
 
 impl Ring for Epoll {
     type Socket = Socket;
-    type Listener = Listener;
+    type Listener = ListenSocket;
     type Waker = Waker;
     type File = Arc<OwnedFd>;
 
@@ -414,7 +414,7 @@ impl Ring for Epoll {
         self.waker.clone()
     }
 
-    fn add_listener(&mut self, listener: Listener) -> u32 {
+    fn add_listener(&mut self, listener: ListenSocket) -> u32 {
         self.listeners.push(Accepting::new(listener));
         u32::try_from(self.listeners.len() - 1).expect("listeners are descriptors")
     }

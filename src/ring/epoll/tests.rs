@@ -74,7 +74,7 @@ fn released_links_are_not_watched() {
 fn idle_listeners_are_not_watched() {
     let mut ring = new_ring();
     let any = "127.0.0.1:0".parse().expect("an address");
-    let listener = Listener::bind(any, 8).expect("a port");
+    let listener = ListenSocket::bind(any, 8).expect("a port");
     let _shared = listener.try_clone().expect("a descriptor");
     let listener = ring.add_listener(listener);
     for _ in 0..2 {

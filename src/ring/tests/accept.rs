@@ -20,7 +20,7 @@ const CHILD: &str = "RINGMQ_RING_TEST_CHILD";
 
 fn listen(rig: &mut Rig) -> (u32, std::net::SocketAddr) {
     let any = "127.0.0.1:0".parse().expect("an address");
-    let listener = Listener::bind(any, 128).expect("a port");
+    let listener = ListenSocket::bind(any, 128).expect("a port");
     let address = listener.address().expect("an internet socket");
     (rig.ring.add_listener(listener), address)
 }
@@ -107,7 +107,7 @@ fn exhaust_descriptors(kind: Kind) {
 fn rings_share_a_listener(kind: Kind) {
     let name = format!("ringmq-ring-test-{}-{kind:?}.sock", std::process::id());
     let path = env::temp_dir().join(name);
-    let bound = Listener::bind_unix(&path).expect("nobody else has this path");
+    let bound = ListenSocket::bind_unix(&path).expect("nobody else has this path");
     assert!(UnixStream::connect(&path).is_err(), "it does not listen yet");
     let first = bound.listen(128).expect("it listens");
     let second = first.try_clone().expect("a descriptor");

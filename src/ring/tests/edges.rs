@@ -282,7 +282,7 @@ fn shutdown_comes_before_the_sends_of_its_turn(kind: Kind) {
 fn crowds_are_accepted(kind: Kind) {
     let mut rig = Rig::new(kind);
     let any = "127.0.0.1:0".parse().expect("an address");
-    let listener = Listener::bind(any, 256).expect("a port");
+    let listener = ListenSocket::bind(any, 256).expect("a port");
     let address = listener.address().expect("an internet socket");
     let listener = rig.ring.add_listener(listener);
     let mut clients = Vec::new();

@@ -49,7 +49,7 @@ fn drop_lets_go(kind: Kind) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("bound");
     let mut rig = Rig::new(kind);
-    let number = rig.ring.add_listener(Listener::from(OwnedFd::from(listener)));
+    let number = rig.ring.add_listener(ListenSocket::from(OwnedFd::from(listener)));
     rig.ring.submit_accept(number);
     let links = 50;
     let (sockets, peers): (Vec<_>, Vec<_>) = (0..links).map(|_| pair()).unzip();

@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{
-    Buffer, Completion, Epoll, Key, Listener, Options, Received, RecvMode, Ring, Socket, Uring,
+    Buffer, Completion, Epoll, Key, ListenSocket, Options, Received, RecvMode, Ring, Socket, Uring,
     Wake, Waker,
 };
 use crate::chunk::{Batch, Chunk, ChunkPool};
@@ -41,7 +41,7 @@ const LINK: Key = Key { slot: 1, generation: 3 };
 type File = Arc<OwnedFd>;
 
 /// One or the other.
-type AnyRing = Box<dyn Ring<Socket = Socket, Listener = Listener, Waker = Waker, File = File>>;
+type AnyRing = Box<dyn Ring<Socket = Socket, Listener = ListenSocket, Waker = Waker, File = File>>;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kind {

@@ -5,8 +5,8 @@
 //!    ▲                      │ Answer at once                             │
 //!    └──────────────────────┴──────────────── Answer ◄───────────────────┘
 //! ```
-//! What a hash costs is paid once: whose password was right is remembered for a while, so that many
-//! who reconnect at once come in at once, and a wrong one that is tried again is known. Addresses
+//! What a hash costs is paid once: right and wrong passwords are remembered for a while, so that
+//! many clients that reconnect at once are accepted at once. Addresses
 //! take turns, and those that had wrong ones lately stand in a queue of their own, behind the
 //! others. Locks are held for a look-up, never for a hash.
 
@@ -39,13 +39,13 @@ use queue::{Lane, Queue};
 /// How much lower helpers stand than shards where both want a CPU.
 const NICENESS: i32 = 10;
 
-/// The helper threads; they end when this and all desks are gone.
-pub(super) struct Office {
+/// The helper threads; they end when this and all verifiers are gone.
+pub(super) struct VerifierPool {
     shared: Arc<Shared>,
 }
 
 /// One shard's way to the helpers.
-pub(super) struct Desk {
+pub(super) struct PasswordVerifier {
     shared: Arc<Shared>,
     answers: Receiver<(ConnId, Answer)>,
     reply_to: ReplyTo,
@@ -84,12 +84,12 @@ struct State {
     lines: LineLimit,
     begun: Instant,
     /// Desks there are.
-    desks: usize,
-    /// No more desks will be.
+    verifiers: usize,
+    /// No more verifiers will be.
     closed: bool,
 }
 
-impl Office {
+impl VerifierPool {
     /// Starts helper threads. `failures_max`: `--auth-failures-max`, 0: no bound.
     ///
     /// # Errors
@@ -101,28 +101,28 @@ impl Office {
             failures: Failures::new(failures_max),
             lines: LineLimit::default(),
             begun: Instant::now(),
-            desks: 0,
+            verifiers: 0,
             closed: false,
         };
         let shared = Shared { secret, state: Mutex::new(state), changed: Condvar::new() };
-        let office = Self { shared: Arc::new(shared) };
+        let pool = Self { shared: Arc::new(shared) };
         for number in 0..helpers {
-            let shared = office.shared.clone();
+            let shared = pool.shared.clone();
             let helper = move || {
                 lower_priority();
                 shared.work();
             };
             thread::Builder::new().name(format!("ringmq-auth-{number}")).spawn(helper)?;
         }
-        Ok(office)
+        Ok(pool)
     }
 
     /// A way to the helpers; `wake` is called when an answer is there.
-    pub(super) fn desk(&self, wake: impl Fn() + Send + Sync + 'static) -> Desk {
+    pub(super) fn verifier(&self, wake: impl Fn() + Send + Sync + 'static) -> PasswordVerifier {
         let (sender, answers) = channel();
-        self.shared.lock().desks += 1;
+        self.shared.lock().verifiers += 1;
         let reply_to = ReplyTo { sender, wake: Arc::new(wake) };
-        Desk { shared: self.shared.clone(), answers, reply_to }
+        PasswordVerifier { shared: self.shared.clone(), answers, reply_to }
     }
 
     /// Replaces `--auth-failures-max`; what was counted stays.
@@ -136,23 +136,23 @@ impl Office {
     }
 }
 
-impl Drop for Office {
+impl Drop for VerifierPool {
     fn drop(&mut self) {
         self.shared.lock().closed = true;
         self.shared.changed.notify_all();
     }
 }
 
-impl Drop for Desk {
+impl Drop for PasswordVerifier {
     fn drop(&mut self) {
-        self.shared.lock().desks -= 1;
+        self.shared.lock().verifiers -= 1;
         self.shared.changed.notify_all();
     }
 }
 
-impl Verifier for Desk {
-    fn ask(&mut self, inquiry: Inquiry) -> Option<Answer> {
-        let Inquiry { conn, address, question } = inquiry;
+impl Verifier for PasswordVerifier {
+    fn ask(&mut self, check: Inquiry) -> Option<Answer> {
+        let Inquiry { conn, address, question } = check;
         if question.password.len() > PASSWORD_BYTES_MAX {
             return Some(Answer::Wrong);
         }
@@ -265,7 +265,7 @@ impl Shared {
             if let Some(waiting) = state.queue.pop() {
                 return Some(waiting);
             }
-            if state.closed && state.desks == 0 {
+            if state.closed && state.verifiers == 0 {
                 return None;
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::failures::Failures;
 use super::memory::Memory;
 use super::queue::{Lane, Queue};
-use super::{Desk, Office};
+use super::{PasswordVerifier, VerifierPool};
 use crate::access::{Identity, Question, Secret};
 use crate::broker::{Answer, ConnId, Inquiry};
 use crate::limits::{AUTH_ADDRESSES_MAX, AUTH_REMEMBERED_MAX, AUTH_SUSPECTS_MAX, AUTH_WAITING_MAX};
@@ -18,21 +18,21 @@ use crate::reactor::Verifier;
 const SECRET: &str = "$6$c2FsdHNhbHQxMjM0$HlmMHrpSRPAcbnH3izW2kv9+M4Vj5bl/Yf8WUQdAAV8xJ/ZD8rnmUEbKj\
                       Z2eoIM6hSB5/k7qK1fEgc+Ge3YY4g==";
 
-/// A desk, and what tells that an answer is there.
+/// A verifier, and what tells that an answer is there.
 struct Counter {
-    desk: Desk,
+    verifier: PasswordVerifier,
     woken: Receiver<()>,
     secret: Arc<Secret>,
-    _office: Office,
+    _pool: VerifierPool,
 }
 
 impl Counter {
     fn open(failures_max: u32) -> Self {
-        let office = Office::open(2, failures_max, [7; 32]).expect("there are threads");
+        let pool = VerifierPool::open(2, failures_max, [7; 32]).expect("there are threads");
         let (sender, woken) = channel();
-        let desk = office.desk(move || sender.send(()).expect("the test listens"));
+        let verifier = pool.verifier(move || sender.send(()).expect("the test listens"));
         let secret = Arc::new(Secret::parse(SECRET).expect("it is well formed"));
-        Self { desk, woken, secret, _office: office }
+        Self { verifier, woken, secret, _pool: pool }
     }
 
     fn ask(&mut self, slot: u32, address: IpAddr, password: &str, known: bool) -> Option<Answer> {
@@ -40,13 +40,13 @@ impl Counter {
         let password = password.as_bytes().into();
         let question = Question { identity, password, secret: self.secret.clone(), known };
         let conn = ConnId { slot, generation: 0 };
-        self.desk.ask(Inquiry { conn, address: Some(address), question })
+        self.verifier.ask(Inquiry { conn, address: Some(address), question })
     }
 
     /// Waits for the next answer.
     fn answer(&mut self) -> (u32, Answer) {
         self.woken.recv().expect("the helpers are there");
-        let (conn, answer) = self.desk.next_answer().expect("it was told that there is one");
+        let (conn, answer) = self.verifier.next_answer().expect("it was told that there is one");
         (conn.slot, answer)
     }
 }

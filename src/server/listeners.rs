@@ -19,13 +19,12 @@ use std::time::Duration;
 use log::warn;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
 
-use crate::advice;
 use crate::config::{Endpoint, Listen, Options};
 use crate::limits::LISTEN_BACKLOG;
-use crate::reactor::{Door, DoorKind, Proxied};
-use crate::ring::Listener;
+use crate::reactor::{Listener, ListenerKind, Proxied};
+use crate::ring::ListenSocket;
 
-use super::StartError;
+use super::error::{SocketError, StartError};
 use super::places::{ListenError, Site};
 use super::privileges;
 
@@ -33,40 +32,13 @@ use super::privileges;
 const BIND_TRIES: u32 = 10;
 const BIND_PAUSE: Duration = Duration::from_millis(100);
 
-/// Why a Unix socket cannot be listened on.
-#[derive(Debug)]
-pub enum SocketError {
-    /// Somebody answers there.
-    InUse,
-    /// There is something else under this path.
-    NotASocket,
-    /// The system refused something: what, and why.
-    System(&'static str, io::Error),
-}
-
-impl fmt::Display for SocketError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::InUse => f.write_str(
-                "another process answers there; stop it or choose another path with --listen",
-            ),
-            Self::NotASocket => f.write_str(
-                "there is a file that is no socket; remove it or choose another path with --listen",
-            ),
-            Self::System(what, error) => {
-                write!(f, "cannot {what}: {error}{}", advice::of(error))
-            }
-        }
-    }
-}
-
 /// What is listened on, with the port that the kernel chose.
-pub(super) struct Open {
+pub(super) struct OpenListener {
     pub(super) listen: Listen,
     tls: bool,
 }
 
-impl fmt::Display for Open {
+impl fmt::Display for OpenListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let tls = if self.tls { " with TLS" } else { "" };
         let proxy = if self.listen.proxy { ", behind a proxy" } else { "" };
@@ -74,54 +46,54 @@ impl fmt::Display for Open {
     }
 }
 
-/// The doors of all shards.
-pub(super) struct Doors {
+/// The listeners of all shards.
+pub(super) struct Listeners {
     /// By shard.
-    pub(super) shards: Vec<Vec<Door<Listener>>>,
+    pub(super) shards: Vec<Vec<Listener<ListenSocket>>>,
     /// Each once.
-    pub(super) opened: Vec<Open>,
+    pub(super) opened: Vec<OpenListener>,
     /// Removes the sockets' files when it is dropped.
     pub(super) files: Vec<SocketFile>,
 }
 
-impl Doors {
-    /// Opens every door for so many shards.
+impl Listeners {
+    /// Opens every listener for so many shards.
     pub(super) fn open(
         options: &Options,
         sites: &[Site],
         shards: usize,
     ) -> Result<Self, StartError> {
-        let mut doors = Self { shards: Vec::new(), opened: Vec::new(), files: Vec::new() };
-        doors.shards.resize_with(shards, Vec::new);
+        let mut listeners = Self { shards: Vec::new(), opened: Vec::new(), files: Vec::new() };
+        listeners.shards.resize_with(shards, Vec::new);
         for site in sites {
             let Site { mut listen, tls, .. } = site.clone();
-            let kind = DoorKind { local: listen.is_local(), tls, proxied: proxied(&listen) };
+            let kind = ListenerKind { local: listen.is_local(), tls, proxied: proxied(&listen) };
             match &mut listen.at {
                 Endpoint::Tcp(address) => {
                     let refused =
                         |error| StartError::Listen(ListenError::Refused(site.clone(), error));
                     let bound = bind_internet(*address, site.v6_only, shards);
-                    let listeners = bound.map_err(refused)?;
-                    if let Some(first) = listeners.first() {
+                    let sockets = bound.map_err(refused)?;
+                    if let Some(first) = sockets.first() {
                         *address = first.address().map_err(refused)?;
                     }
-                    for (shard, listener) in doors.shards.iter_mut().zip(listeners) {
-                        shard.push(Door { listener, kind });
+                    for (shard, socket) in listeners.shards.iter_mut().zip(sockets) {
+                        shard.push(Listener { socket, kind });
                     }
                 }
                 Endpoint::Unix(path) => {
-                    let (listener, file) = bind_unix(path, options)?;
-                    doors.files.push(file);
-                    for shard in &mut doors.shards {
-                        let again = listener.try_clone();
-                        let listener = again.map_err(|error| failed(path, "share it", error))?;
-                        shard.push(Door { listener, kind });
+                    let (socket, file) = bind_unix(path, options)?;
+                    listeners.files.push(file);
+                    for shard in &mut listeners.shards {
+                        let again = socket.try_clone();
+                        let socket = again.map_err(|error| failed(path, "share it", error))?;
+                        shard.push(Listener { socket, kind });
                     }
                 }
             }
-            doors.opened.push(Open { listen, tls });
+            listeners.opened.push(OpenListener { listen, tls });
         }
-        Ok(doors)
+        Ok(listeners)
     }
 }
 
@@ -138,7 +110,7 @@ fn bind_internet(
     mut address: SocketAddr,
     v6_only: bool,
     shards: usize,
-) -> io::Result<Vec<Listener>> {
+) -> io::Result<Vec<ListenSocket>> {
     if address.port() != 0 {
         // Listeners that share a port would let a second broker in unnoticed: one that does not
         // share finds out whether the port is free.
@@ -147,9 +119,9 @@ fn bind_internet(
     let mut listeners = Vec::new();
     for _ in 0..shards {
         let listener = if v6_only {
-            Listener::bind_v6_only(address, LISTEN_BACKLOG)?
+            ListenSocket::bind_v6_only(address, LISTEN_BACKLOG)?
         } else {
-            Listener::bind(address, LISTEN_BACKLOG)?
+            ListenSocket::bind(address, LISTEN_BACKLOG)?
         };
         address = listener.address()?;
         listeners.push(listener);
@@ -183,8 +155,8 @@ fn bind_unshared(address: SocketAddr, v6_only: bool) -> io::Result<OwnedFd> {
 }
 
 /// Binds a Unix socket. Nobody can connect before it has its owner and mode.
-fn bind_unix(path: &Path, options: &Options) -> Result<(Listener, SocketFile), StartError> {
-    let owner = options.doors.unix_owner.as_ref().map(privileges::resolve).transpose();
+fn bind_unix(path: &Path, options: &Options) -> Result<(ListenSocket, SocketFile), StartError> {
+    let owner = options.listeners.unix_owner.as_ref().map(privileges::resolve).transpose();
     let owner = owner.map_err(StartError::Privileges)?;
     clear(path)?;
     let settle = || {
@@ -194,12 +166,12 @@ fn bind_unix(path: &Path, options: &Options) -> Result<(Listener, SocketFile), S
             rustix::fs::chown(path, uid, gid)
                 .map_err(|error| failed(path, "give it to --unix-owner", error.into()))?;
         }
-        fs::set_permissions(path, Permissions::from_mode(options.doors.unix_mode))
+        fs::set_permissions(path, Permissions::from_mode(options.listeners.unix_mode))
             .map_err(|error| failed(path, "give it --unix-mode", error))?;
         file.identity = SocketFile::identify(path).map_err(unseen)?;
         Ok(file)
     };
-    let unbound = Listener::bind_unix(path);
+    let unbound = ListenSocket::bind_unix(path);
     let bound = unbound.map_err(|error| failed(path, "bind it", error))?;
     let file = settle()?;
     let listener = bound.listen(LISTEN_BACKLOG);

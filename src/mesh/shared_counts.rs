@@ -4,11 +4,11 @@ use super::sync::{AtomicUsize, Ordering};
 
 /// How many of something there are. Touched when clients come and go, never per message.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub struct SharedCount {
     count: AtomicUsize,
 }
 
-impl Tally {
+impl SharedCount {
     /// Counts one more unless there are `max` already; whether it did.
     pub fn try_take(&self, max: usize) -> bool {
         // Relaxed: the count guards no other memory, and one location's changes have one order.
@@ -29,14 +29,14 @@ impl Tally {
 
 /// How many of something there are, and how many of that in each part.
 #[derive(Debug)]
-pub struct Census {
-    all: Tally,
-    parts: Box<[Tally]>,
+pub struct SharedCounts {
+    all: SharedCount,
+    parts: Box<[SharedCount]>,
 }
 
-/// Bounds of a [`Census`].
+/// Bounds of a [`SharedCounts`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct CensusMax {
+pub struct CountsMax {
     /// Of all.
     pub all: usize,
     /// Of the part that is asked about.
@@ -45,17 +45,20 @@ pub struct CensusMax {
 
 /// What has reached its bound.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum CensusFull {
+pub enum CountsFull {
     /// There are as many as there may be.
     All,
     /// There are as many as there may be in the part.
     Part,
 }
 
-impl Census {
+impl SharedCounts {
     /// Nothing is counted, in so many parts.
     pub fn new(parts: usize) -> Self {
-        Self { all: Tally::default(), parts: (0..parts).map(|_| Tally::default()).collect() }
+        Self {
+            all: SharedCount::default(),
+            parts: (0..parts).map(|_| SharedCount::default()).collect(),
+        }
     }
 
     /// Counts one more, in a part.
@@ -65,13 +68,13 @@ impl Census {
     ///
     /// # Panics
     /// If there is no such part.
-    pub fn try_take(&self, part: usize, max: CensusMax) -> Result<(), CensusFull> {
+    pub fn try_take(&self, part: usize, max: CountsMax) -> Result<(), CountsFull> {
         if !self.parts[part].try_take(max.part) {
-            return Err(CensusFull::Part);
+            return Err(CountsFull::Part);
         }
         if !self.all.try_take(max.all) {
             self.parts[part].give_back();
-            return Err(CensusFull::All);
+            return Err(CountsFull::All);
         }
         Ok(())
     }
@@ -93,14 +96,14 @@ mod tests {
     // Each bound holds for itself; what is refused does not count.
     #[test]
     fn parts_and_all() {
-        let census = Census::new(2);
-        let max = CensusMax { all: 3, part: 2 };
-        assert_eq!([0, 0, 0, 1].map(|part| census.try_take(part, max)), {
-            [Ok(()), Ok(()), Err(CensusFull::Part), Ok(())]
+        let counts = SharedCounts::new(2);
+        let max = CountsMax { all: 3, part: 2 };
+        assert_eq!([0, 0, 0, 1].map(|part| counts.try_take(part, max)), {
+            [Ok(()), Ok(()), Err(CountsFull::Part), Ok(())]
         });
-        assert_eq!(census.try_take(1, max), Err(CensusFull::All));
-        census.give_back(0);
-        assert_eq!(census.try_take(1, max), Ok(()));
-        assert_eq!(census.try_take(1, max), Err(CensusFull::Part));
+        assert_eq!(counts.try_take(1, max), Err(CountsFull::All));
+        counts.give_back(0);
+        assert_eq!(counts.try_take(1, max), Ok(()));
+        assert_eq!(counts.try_take(1, max), Err(CountsFull::Part));
     }
 }

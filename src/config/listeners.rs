@@ -22,9 +22,9 @@ pub struct Owner {
     pub group: Option<String>,
 }
 
-/// Doors and privileges.
+/// Listeners and privileges.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
-pub struct DoorOptions {
+pub struct ListenerOptions {
     /// Mode of the Unix sockets of --listen, in octal; it says who may connect
     #[arg(
         long = "unix-mode",
@@ -83,7 +83,7 @@ pub(super) fn parse_owner(text: &str) -> Result<Owner, String> {
 }
 
 /// An address alone is a range of one. Bits beyond the prefix must be 0: anything else is a typing
-/// error that could open the door wider than was meant.
+/// error that could open the listener wider than was meant.
 pub(super) fn parse_cidr(text: &str) -> Result<Cidr, String> {
     let takes = "takes an address or a range, as in 10.0.0.7, 10.0.0.0/8 or fd00::/8";
     let (address, bits) = text.split_once('/').map_or((text, None), |(a, b)| (a, Some(b)));

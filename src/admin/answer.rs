@@ -1,0 +1,139 @@
+//! Answers: their headers, which are the same for all, and errors as JSON.
+
+use std::convert::Infallible;
+
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::{Response, StatusCode};
+use serde_json::{Value, json};
+
+use super::shards::NoAnswer;
+
+/// What an answer consists of: one piece, or many that come by and by.
+pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+/// What no answer is without: nothing of another origin is loaded, run or shown, or shows this.
+const HEADERS: [(HeaderName, HeaderValue); 5] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(
+            "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+             img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        ),
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+];
+
+/// An answer of one piece.
+pub(super) fn whole(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<Body> {
+    let mut response = Response::new(Full::new(body.into()).boxed_unsync());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.extend(HEADERS);
+    response
+}
+
+/// Plain text.
+pub(super) fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Body> {
+    whole(status, "text/plain; charset=utf-8", body)
+}
+
+/// JSON, with an end of line for whoever reads it on a terminal.
+pub(super) fn json_of(status: StatusCode, value: &Value) -> Response<Body> {
+    whole(status, "application/json", format!("{value}\n"))
+}
+
+/// What is wrong, as the client is told: never more than it may know.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Fault {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    hint: Option<String>,
+    /// The parameter that is wrong.
+    field: Option<&'static str>,
+    /// Seconds after which to try again.
+    retry_after_s: Option<u64>,
+}
+
+impl Fault {
+    pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { status, code, message, hint: None, field: None, retry_after_s: None }
+    }
+
+    /// A parameter is wrong.
+    pub(super) fn of_field(field: &'static str, message: impl Into<String>) -> Self {
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        Self { field: Some(field), ..Self::new(status, "invalid", message) }
+    }
+
+    pub(super) fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    pub(super) fn retry_after(self, seconds: u64) -> Self {
+        Self { retry_after_s: Some(seconds), ..self }
+    }
+
+    /// Whether somebody asked what it may not.
+    pub(super) fn is_refusal(&self) -> bool {
+        let refusals = [
+            StatusCode::UNAUTHORIZED,
+            StatusCode::FORBIDDEN,
+            StatusCode::MISDIRECTED_REQUEST,
+            StatusCode::TOO_MANY_REQUESTS,
+        ];
+        refusals.contains(&self.status)
+    }
+
+    /// The answer.
+    pub(super) fn response(&self) -> Response<Body> {
+        let mut error = json!({ "code": self.code, "message": self.message });
+        let more = [("hint", self.hint.as_deref()), ("field", self.field)];
+        for (name, value) in more.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+            error[name] = value.into();
+        }
+        let mut response = json_of(self.status, &json!({ "error": error }));
+        let headers = response.headers_mut();
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            let value = HeaderValue::from_static("Bearer realm=\"ringmq\", charset=\"UTF-8\"");
+            headers.insert(header::WWW_AUTHENTICATE, value);
+        }
+        response
+    }
+}
+
+impl From<NoAnswer> for Fault {
+    fn from(no_answer: NoAnswer) -> Self {
+        let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+        match no_answer {
+            NoAnswer::Silent(shard) => {
+                let message = format!("shard {shard} has not answered in time");
+                Self::new(unavailable, "shard_silent", message)
+                    .hint("it is busy or stuck; /metrics tells how old its figures are")
+            }
+            NoAnswer::Busy(shard) => {
+                let message = format!("shard {shard} answers as many others as it may at once");
+                Self::new(unavailable, "busy", message)
+            }
+        }
+        .retry_after(1)
+    }
+}

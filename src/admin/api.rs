@@ -1,0 +1,459 @@
+//! What JSON tells of clients and sessions, and what can be done to them.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use hyper::{Response, StatusCode};
+use serde_json::{Map, Value, json};
+
+use crate::broker::SessionName;
+use crate::broker::inspect::{
+    AddressRange, Filter, Histogram, Kick, Kicked, Listing, Measure, Pace, Page, Question, Reply,
+    Row, Top, home_of,
+};
+use crate::limits::{LISTING_MS_MAX, PAGE_BYTES_MAX, PAGE_ROWS_MAX, TOP_ROWS_MAX};
+
+use super::answer::{Body, Fault, json_of};
+use super::catalogue::METRICS;
+use super::metric::{Metric, ShardFigures, Source, Whole, float};
+use super::query::Query;
+use super::routes::{Actor, Admin, figures_of};
+use super::shards::Kept;
+
+type Answer = Result<Response<Body>, Fault>;
+
+/// Rows of a page, if nothing else is asked for.
+const ROWS_USUAL: usize = 100;
+
+/// Rows of a top list, if nothing else is asked for.
+const TOP_USUAL: usize = 10;
+
+/// What a listing may be asked for.
+const LISTING: &[&str] = &[
+    "limit",
+    "cursor",
+    "fields",
+    "vhost",
+    "id",
+    "user",
+    "id_prefix",
+    "address",
+    "state",
+    "connected",
+    "backlog_min",
+    "dropped_min",
+];
+
+const PACES: [(&str, Pace); 3] = [("ok", Pace::Free), ("full", Pace::Full), ("slow", Pace::Slow)];
+
+/// All figures, by the names of their metrics.
+pub(super) async fn overview(admin: &Admin, query: Option<&str>) -> Answer {
+    Query::read(query, &[])?;
+    let kept = admin.asker.figures().await;
+    let (figures, whole) = (figures_of(&kept), admin.whole());
+    let metrics: Map<String, Value> = METRICS
+        .iter()
+        .map(|metric| (metric.name.to_owned(), value_of(metric, &figures, &whole)))
+        .collect();
+    let silent: Vec<usize> =
+        kept.iter().enumerate().filter(|(_, kept)| kept.is_none()).map(|(at, _)| at).collect();
+    let uptime_ms = figures.iter().map(|figures| figures.snapshot.now_ms).max().unwrap_or(0);
+    Ok(json_of(
+        StatusCode::OK,
+        &json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "ready": whole.condition.is_ready,
+            "uptime_seconds": uptime_ms / 1000,
+            "shards": kept.len(),
+            "shards_without_figures": silent,
+            "metrics": metrics,
+        }),
+    ))
+}
+
+fn value_of(metric: &Metric, shards: &[ShardFigures<'_>], whole: &Whole) -> Value {
+    let scaled = |value: u64| match metric.per_unit {
+        1 => Value::from(value),
+        per_unit => Value::from(float(value) / f64::from(per_unit)),
+    };
+    let snapshots = || shards.iter().map(|figures| figures.snapshot);
+    let by_shard = |value: &dyn Fn(&ShardFigures<'_>) -> Value| {
+        let values = shards.iter().map(|figures| (figures.shard.to_string(), value(figures)));
+        Value::Object(values.collect())
+    };
+    match metric.source {
+        Source::Sum(of) => scaled(snapshots().map(of).sum()),
+        Source::Highest(of) => scaled(snapshots().map(of).max().unwrap_or(0)),
+        Source::Sums(_, series) => {
+            let sums = series
+                .iter()
+                .map(|(name, of)| ((*name).to_owned(), scaled(snapshots().map(of).sum())));
+            Value::Object(sums.collect())
+        }
+        Source::Each(of) => by_shard(&|figures| scaled(of(figures.snapshot))),
+        Source::Age => by_shard(&|figures| figures.age.as_secs_f64().into()),
+        Source::Times(of) => {
+            let mut sum = Histogram::default();
+            snapshots().for_each(|snapshot| sum.add(of(snapshot)));
+            let unit = f64::from(metric.per_unit);
+            let quantile = |fraction| float(sum.quantile_us(fraction)) / unit;
+            json!({
+                "count": sum.count(),
+                "sum": float(sum.sum_us()) / unit,
+                "p50": quantile(0.5),
+                "p99": quantile(0.99),
+                "p999": quantile(0.999),
+            })
+        }
+        Source::Broker(of) => of(whole).into(),
+        Source::Label(_, of) => of(whole).into(),
+    }
+}
+
+/// A page of clients that are connected.
+pub(super) async fn clients(admin: &Admin, query: Option<&str>) -> Answer {
+    let query = Query::read(query, LISTING)?;
+    if query.get("connected").is_some() {
+        let message = "clients are connected; /api/v1/sessions lists those that are not as well";
+        return Err(Fault::of_field("connected", message));
+    }
+    let filter = Filter { connected: Some(true), ..filter_of(admin, &query)? };
+    listing(admin, &query, filter).await
+}
+
+/// A page of sessions.
+pub(super) async fn sessions(admin: &Admin, query: Option<&str>) -> Answer {
+    let query = Query::read(query, LISTING)?;
+    let words = [("true", true), ("false", false)];
+    let filter =
+        Filter { connected: query.word("connected", &words)?, ..filter_of(admin, &query)? };
+    listing(admin, &query, filter).await
+}
+
+fn filter_of(admin: &Admin, query: &Query<'_>) -> Result<Filter, Fault> {
+    Ok(Filter {
+        vhost: query.get("vhost").map(|name| admin.vhost(name)).transpose()?,
+        user: query.get("user").map(Into::into),
+        id_prefix: query.get("id_prefix").unwrap_or_default().into(),
+        address: query.get("address").map(range_of).transpose()?,
+        pace: query.word("state", &PACES)?,
+        connected: None,
+        backlog_min: query.number("backlog_min", (0, 0, u64::MAX))?,
+        dropped_min: query.number("dropped_min", (0, 0, u32::MAX))?,
+    })
+}
+
+/// An address, or a range of them.
+fn range_of(text: &str) -> Result<AddressRange, Fault> {
+    let wrong = || Fault::of_field("address", "address is one, or a range, as in 10.0.0.0/8");
+    let (address, bits) = text.split_once('/').map_or((text, None), |(a, b)| (a, Some(b)));
+    let address: IpAddr = address.parse().map_err(|_| wrong())?;
+    let width = if address.is_ipv4() { 32 } else { 128 };
+    let bits = bits.map_or(Ok(width), str::parse).map_err(|_| wrong())?;
+    if bits > width {
+        return Err(wrong());
+    }
+    Ok(AddressRange { address, bits })
+}
+
+/// Where a listing goes on: on which shard, from which slot.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Cursor {
+    shard: u16,
+    slot: u32,
+}
+
+impl Cursor {
+    fn parse(text: &str, shards: u16) -> Option<Self> {
+        let (shard, slot) = text.strip_prefix('c')?.split_once('.')?;
+        let (shard, slot) = (shard.parse().ok()?, u32::from_str_radix(slot, 16).ok()?);
+        (shard < shards).then_some(Self { shard, slot })
+    }
+
+    fn text(self) -> String {
+        format!("c{}.{:x}", self.shard, self.slot)
+    }
+}
+
+/// A page, from shard after shard, in the order of slots: who is there throughout is listed once.
+async fn listing(admin: &Admin, query: &Query<'_>, filter: Filter) -> Answer {
+    let shards = admin.asker.shards();
+    let limit = query.number("limit", (1, ROWS_USUAL, PAGE_ROWS_MAX))?;
+    let fields = query.get("fields").map(|fields| fields.split(',').collect::<Vec<_>>());
+    let begin = query.get("cursor").map(|text| {
+        let wrong = || Fault::of_field("cursor", "cursor is the `next` of another page");
+        Cursor::parse(text, shards).ok_or_else(wrong)
+    });
+    let mut at = begin.transpose()?.unwrap_or(Cursor { shard: 0, slot: 0 });
+    let begun = Instant::now();
+    let (mut items, mut bytes) = (Vec::new(), 0);
+    if let Some(id) = query.get("id") {
+        let name = SessionName {
+            vhost: admin.vhost(query.get("vhost").unwrap_or("/"))?,
+            client_id: id.to_owned(),
+        };
+        let (shard, page) = find(admin, &name).await?;
+        let wanted = page.rows.iter().filter(|row| {
+            filter.connected.is_none_or(|connected| connected == row.client.is_some())
+        });
+        items.extend(wanted.map(|row| picked(item(&page, row, shard), fields.as_deref())));
+        at.shard = shards;
+    }
+    while at.shard < shards && items.len() < limit {
+        let wanted = Listing {
+            from: at.slot,
+            limit: limit - items.len(),
+            filter: filter.clone(),
+            ..Listing::default()
+        };
+        let page = page_of(admin.asker.ask(at.shard, Question::Listing(wanted)).await?);
+        for row in &page.rows {
+            let item = picked(item(&page, row, at.shard), fields.as_deref());
+            bytes += size_of::<Row>() + page.text(row.id).len() + page.text(row.user).len();
+            items.push(item);
+        }
+        at = match page.next {
+            Some(slot) => Cursor { slot, ..at },
+            None => Cursor { shard: at.shard + 1, slot: 0 },
+        };
+        // One whose filter finds little tells what it has found so far.
+        let is_long = begun.elapsed() >= Duration::from_millis(LISTING_MS_MAX);
+        if is_long || bytes >= PAGE_BYTES_MAX {
+            break;
+        }
+    }
+    let kept = admin.asker.figures().await;
+    let mut answer = json!({ "items": items, "approximate_total": total(&kept, &filter) });
+    if at.shard < shards {
+        answer["next"] = at.text().into();
+    }
+    Ok(json_of(StatusCode::OK, &answer))
+}
+
+/// How many there are, whatever the filter but for who is connected.
+fn total(kept: &[Option<Rc<Kept>>], filter: &Filter) -> u64 {
+    let counts = figures_of(kept).into_iter().map(|figures| {
+        let gauges = &figures.snapshot.gauges;
+        match filter.connected {
+            Some(true) => gauges.clients,
+            Some(false) => gauges.sessions.saturating_sub(gauges.clients),
+            None => gauges.sessions,
+        }
+    });
+    counts.sum()
+}
+
+/// One client.
+pub(super) async fn client(admin: &Admin, query: Option<&str>) -> Answer {
+    let query = Query::read(query, &["vhost", "id"])?;
+    let (vhost, name) = named(admin, &query)?;
+    let (shard, page) = find(admin, &name).await?;
+    match page.rows.iter().find(|row| row.client.is_some()) {
+        Some(row) => Ok(json_of(StatusCode::OK, &item(&page, row, shard))),
+        None if page.rows.is_empty() => Err(no_session("client", vhost, &name)),
+        None => Err(no_session("client", vhost, &name).hint(
+            "it has a session, and is not connected: /api/v1/session tells what waits for it",
+        )),
+    }
+}
+
+/// One session.
+pub(super) async fn session(admin: &Admin, query: Option<&str>) -> Answer {
+    let query = Query::read(query, &["vhost", "id"])?;
+    let (vhost, name) = named(admin, &query)?;
+    let (shard, page) = find(admin, &name).await?;
+    let row = page.rows.first().ok_or_else(|| no_session("session", vhost, &name))?;
+    Ok(json_of(StatusCode::OK, &item(&page, row, shard)))
+}
+
+/// Ends a client's connection.
+pub(super) async fn kick(admin: &Admin, query: Option<&str>, by: &Actor) -> Answer {
+    let query = Query::read(query, &["vhost", "id", "session", "will"])?;
+    let (vhost, name) = named(admin, &query)?;
+    let deletes = query.word("session", &[("keep", false), ("delete", true)])?;
+    let discards = query.word("will", &[("publish", false), ("discard", true)])?;
+    let (_, page) = find(admin, &name).await?;
+    if page.rows.iter().all(|row| row.client.is_none()) {
+        return Err(no_session("client", vhost, &name));
+    }
+    let kick = Kick {
+        name,
+        deletes_session: deletes.unwrap_or(false),
+        discards_will: discards.unwrap_or(false),
+    };
+    end(admin, vhost, kick, "disconnect", by).await
+}
+
+/// Ends a session, and the connection of its client.
+pub(super) async fn delete_session(admin: &Admin, query: Option<&str>, by: &Actor) -> Answer {
+    let query = Query::read(query, &["vhost", "id"])?;
+    let (vhost, name) = named(admin, &query)?;
+    let kick = Kick { name, deletes_session: true, discards_will: false };
+    end(admin, vhost, kick, "delete session", by).await
+}
+
+async fn end(admin: &Admin, vhost: &str, kick: Kick, action: &str, by: &Actor) -> Answer {
+    let name = kick.name.clone();
+    let shard = home_of(vhost, &name.client_id, admin.asker.shards()).0;
+    let Reply::Kicked(kicked) = admin.asker.ask(shard, Question::Kick(kick)).await? else {
+        unreachable!("a kick is answered with what became of it")
+    };
+    let Kicked { found, closed, ended } = kicked;
+    let result = match (found, closed, ended) {
+        (false, ..) => "not found",
+        (_, true, true) => "disconnected, session ended",
+        (_, true, false) => "disconnected",
+        (_, false, _) => "session ended",
+    };
+    by.audit(action, vhost, &name.client_id, result);
+    if !found {
+        return Err(no_session("session", vhost, &name));
+    }
+    let answer = json!({ "disconnected": closed, "session_ended": ended });
+    Ok(json_of(StatusCode::OK, &answer))
+}
+
+/// The sessions that have most of something, on all shards together.
+pub(super) async fn top(admin: &Admin, query: Option<&str>) -> Answer {
+    let query = Query::read(query, &["by", "n"])?;
+    let measures = [
+        ("backlog_bytes", Measure::BacklogBytes),
+        ("backlog_messages", Measure::BacklogMessages),
+        ("dropped", Measure::Dropped),
+        ("inflight", Measure::Inflight),
+        ("outgoing", Measure::Outgoing),
+    ];
+    let by = query.word("by", &measures)?.unwrap_or(Measure::BacklogBytes);
+    let count = query.number("n", (1, TOP_USUAL, TOP_ROWS_MAX))?;
+    let mut found = Vec::new();
+    for shard in 0..admin.asker.shards() {
+        let question = Question::Top(Top::new(by, count));
+        let page = page_of(admin.asker.ask(shard, question).await?);
+        found.extend(page.rows.iter().map(|row| (measured(by, row), item(&page, row, shard))));
+    }
+    found.sort_by_key(|(value, _)| std::cmp::Reverse(*value));
+    let items: Vec<Value> = found.into_iter().take(count).map(|(_, item)| item).collect();
+    Ok(json_of(StatusCode::OK, &json!({ "items": items })))
+}
+
+fn measured(by: Measure, row: &Row) -> u64 {
+    match by {
+        Measure::BacklogBytes => row.backlog_bytes,
+        Measure::BacklogMessages => row.backlog_messages,
+        Measure::Dropped => row.dropped,
+        Measure::Inflight => row.inflight,
+        Measure::Outgoing => row.client.map_or(0, |client| client.outgoing_bytes),
+    }
+}
+
+/// The vhost and the client that parameters name.
+fn named<'q>(admin: &Admin, query: &'q Query<'_>) -> Result<(&'q str, SessionName), Fault> {
+    let vhost = query.get("vhost").unwrap_or("/");
+    let client_id = query.need("id")?.to_owned();
+    Ok((vhost, SessionName { vhost: admin.vhost(vhost)?, client_id }))
+}
+
+/// Asks the shard at which a session lives, if it does.
+async fn find(admin: &Admin, name: &SessionName) -> Result<(u16, Page), Fault> {
+    let condition = admin.condition();
+    let vhost = condition.vhosts.iter().find(|(number, _)| *number == name.vhost);
+    let vhost = vhost.map_or("", |(_, name)| name);
+    let shard = home_of(vhost, &name.client_id, admin.asker.shards()).0;
+    let answer = admin.asker.ask(shard, Question::Session(name.clone())).await?;
+    Ok((shard, page_of(answer)))
+}
+
+fn page_of(reply: Reply) -> Page {
+    match reply {
+        Reply::Page(page) => page,
+        other => unreachable!("a question for rows is answered with a page, not {other:?}"),
+    }
+}
+
+fn no_session(what: &str, vhost: &str, name: &SessionName) -> Fault {
+    let message = format!("no {what} {:.200?} in vhost {vhost:?}", name.client_id);
+    Fault::new(StatusCode::NOT_FOUND, "not_found", message).hint("ids are case sensitive")
+}
+
+/// Those of an item's fields that are wanted.
+fn picked(item: Value, fields: Option<&[&str]>) -> Value {
+    match (item, fields) {
+        (Value::Object(mut item), Some(fields)) => {
+            item.retain(|name, _| fields.contains(&name.as_str()));
+            Value::Object(item)
+        }
+        (item, _) => item,
+    }
+}
+
+fn item(page: &Page, row: &Row, shard: u16) -> Value {
+    let user = Some(page.text(row.user)).filter(|user| !user.is_empty());
+    let mut item = json!({
+        "vhost": page.text(row.vhost),
+        "id": page.text(row.id),
+        "user": user,
+        "shard": shard,
+        "clean": row.clean,
+        "connected": row.client.is_some(),
+        "subscriptions": row.subscriptions,
+        "inflight": row.inflight,
+        "backlog": { "messages": row.backlog_messages, "bytes": row.backlog_bytes },
+        "dropped": row.dropped,
+        "withheld": row.withheld,
+    });
+    if let Some(lag_ms) = row.lag_ms {
+        item["backlog"]["lag_seconds"] = (float(lag_ms) / 1000.0).into();
+    }
+    let Some(client) = row.client else {
+        item["absent_seconds"] = (row.absent_ms / 1000).into();
+        return item;
+    };
+    let address =
+        client.address.map(|address| std::net::SocketAddr::new(address, client.port).to_string());
+    let state = PACES.iter().find(|(_, pace)| *pace == client.pace).map(|(name, _)| *name);
+    let waits: Vec<&str> = client.waits().collect();
+    let more = json!({
+        "address": address.unwrap_or_else(|| "unix".to_owned()),
+        "protocol": client.version,
+        "keep_alive": client.keep_alive_s,
+        "will": client.will,
+        "certified": client.certified,
+        "state": state,
+        "waits_for": waits,
+        "outgoing_bytes": client.outgoing_bytes,
+        "silent_seconds": float(client.silent_ms) / 1000.0,
+    });
+    if let (Value::Object(item), Value::Object(more)) = (&mut item, more) {
+        item.extend(more);
+    }
+    item
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // A cursor is read as it was written; what is none, or of another number of shards, is not.
+    #[test]
+    fn cursors() {
+        for cursor in [Cursor { shard: 0, slot: 0 }, Cursor { shard: 63, slot: u32::MAX }] {
+            assert_eq!(Cursor::parse(&cursor.text(), 64), Some(cursor));
+        }
+        assert_eq!(Cursor::parse("c3.81f2", 4), Some(Cursor { shard: 3, slot: 0x81f2 }));
+        for text in ["", "c", "3.1", "c3", "c3.", "c.1", "c4.1", "c3.x", "c-1.1", "c3.100000000"] {
+            assert_eq!(Cursor::parse(text, 4), None, "{text}");
+        }
+    }
+
+    // Addresses alone and ranges.
+    #[test]
+    fn ranges() {
+        for (text, bits) in [("10.0.0.1", 32), ("10.0.0.0/8", 8), ("::1", 128), ("fd00::/8", 8)] {
+            assert_eq!(range_of(text).map(|range| range.bits), Ok(bits), "{text}");
+        }
+        for text in ["", "x", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/-1", "10"] {
+            assert!(range_of(text).is_err(), "{text}");
+        }
+    }
+}

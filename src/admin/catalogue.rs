@@ -1,0 +1,477 @@
+//! Every metric: its name, what it means, and where it comes from. Text for Prometheus, JSON and
+//! the documentation are made from this table.
+
+use crate::broker::inspect::{Histogram, Snapshot};
+
+use super::metric::{Kind, Metric, Source, float};
+
+const COUNT: u32 = 1;
+const MICROS: u32 = 1_000_000;
+
+const fn row(
+    (name, kind, per_unit): (&'static str, Kind, u32),
+    help: &'static str,
+    source: Source,
+) -> Metric {
+    Metric { name, kind, per_unit, help, source }
+}
+
+const fn counter(name: &'static str, help: &'static str, source: Source) -> Metric {
+    row((name, Kind::Counter, COUNT), help, source)
+}
+
+const fn gauge(name: &'static str, help: &'static str, source: Source) -> Metric {
+    row((name, Kind::Gauge, COUNT), help, source)
+}
+
+const fn times(name: &'static str, help: &'static str, of: fn(&Snapshot) -> &Histogram) -> Metric {
+    row((name, Kind::Histogram, MICROS), help, Source::Times(of))
+}
+
+/// See the module.
+pub(super) const METRICS: &[Metric] = &[
+    gauge(
+        "build_info",
+        "1; the version is its label",
+        Source::Label("version", |_| env!("CARGO_PKG_VERSION")),
+    ),
+    gauge(
+        "ready",
+        "1 while clients are let in",
+        Source::Broker(|whole| whole.condition.is_ready.into()),
+    ),
+    gauge(
+        "config_last_reload_successful",
+        "1 if the last SIGHUP was followed, or there was none",
+        Source::Broker(|whole| whole.condition.reloaded.into()),
+    ),
+    gauge(
+        "config_last_reload_success_timestamp_seconds",
+        "When the configuration was read the last time without a fault",
+        Source::Broker(|whole| {
+            u32::try_from(whole.condition.reloaded_at_s).unwrap_or(u32::MAX).into()
+        }),
+    ),
+    gauge(
+        "connections",
+        "Open connections, with or without a client",
+        Source::Sum(|s| s.load.links),
+    ),
+    counter("connections_accepted_total", "Connections accepted", Source::Sum(|s| s.load.accepted)),
+    counter(
+        "connections_refused_total",
+        "Connections closed before a byte was read",
+        Source::Sums(
+            "reason",
+            &[
+                ("crowded", |s| s.stats.refused_crowded),
+                ("untrusted_proxy", |s| s.stats.refused_untrusted_proxy),
+                ("address_connections", |s| s.stats.refused_address_connections),
+                ("address_rate", |s| s.stats.refused_address_rate),
+            ],
+        ),
+    ),
+    counter(
+        "addresses_uncounted_total",
+        "Connections whose address was not counted because too many are",
+        Source::Sum(|s| s.stats.addresses_uncounted),
+    ),
+    counter(
+        "connects_total",
+        "CONNECTs that were accepted",
+        Source::Sum(|s| s.stats.clients_accepted),
+    ),
+    counter(
+        "connects_refused_total",
+        "CONNECTs that were answered with a refusal",
+        Source::Sums(
+            "reason",
+            &[
+                ("no_user", |s| s.stats.logins_refused),
+                ("password", |s| s.stats.passwords_wrong),
+                ("throttled", |s| s.stats.logins_throttled),
+                ("unheard", |s| s.stats.logins_unheard),
+                ("client_id_taken", |s| s.stats.takeovers_refused),
+                ("max_connections", |s| s.stats.refused_connections),
+                ("max_sessions", |s| s.stats.refused_sessions),
+                ("vhost_connections", |s| s.stats.refused_vhost_connections),
+                ("vhost_sessions", |s| s.stats.refused_vhost_sessions),
+                ("identifier", |s| s.stats.refused_identifier),
+                ("version", |s| s.stats.refused_version),
+                ("revoked", |s| s.stats.refused_revoked),
+            ],
+        ),
+    ),
+    counter(
+        "disconnects_total",
+        "Connections that ended, by why; refused ones are counted elsewhere",
+        Source::Sums(
+            "reason",
+            &[
+                ("client", |s| s.stats.closed_by_client),
+                ("peer_closed", |s| s.stats.closed_by_peer),
+                ("network", |s| s.stats.closed_network),
+                ("malformed", |s| s.stats.closed_malformed),
+                ("protocol", |s| s.stats.closed_violation),
+                ("tls", |s| s.stats.closed_tls),
+                ("keep_alive", |s| s.stats.closed_keep_alive),
+                ("connect_timeout", |s| s.stats.closed_timeout - s.stats.closed_keep_alive),
+                ("proxy_header", |s| s.stats.closed_proxy_header),
+                ("taken_over", |s| s.stats.taken_over),
+                ("revoked", |s| s.stats.clients_revoked),
+                ("denied", |s| s.stats.closed_denied),
+                ("kicked", |s| s.stats.closed_kicked),
+                ("stopping", |s| s.stats.closed_stopping),
+            ],
+        ),
+    ),
+    gauge(
+        "auth_waiting",
+        "CONNECTs whose password is about to be given to the threads that verify it",
+        Source::Sum(|s| s.gauges.inquiries),
+    ),
+    counter(
+        "received_bytes_total",
+        "Bytes received from clients",
+        Source::Sum(|s| s.load.received_bytes),
+    ),
+    counter("sent_bytes_total", "Bytes sent to clients", Source::Sum(|s| s.load.sent_bytes)),
+    counter("messages_received_total", "PUBLISHes received", Source::Sum(|s| s.stats.publishes_in)),
+    counter("messages_sent_total", "PUBLISHes sent", Source::Sum(|s| s.stats.publishes_out)),
+    counter(
+        "messages_dropped_total",
+        "Messages that were accepted and not delivered to a session",
+        Source::Sums(
+            "reason",
+            &[
+                ("absent", |s| s.stats.qos0_dropped_absent),
+                ("slow", |s| s.stats.qos0_dropped_slow),
+                ("session_full_oldest", |s| s.stats.queued_dropped_oldest),
+                ("session_full_newest", |s| s.stats.queued_dropped_newest),
+                ("not_readable", |s| s.stats.queued_denied),
+                ("disk_lost", |s| s.stats.stored_lost),
+            ],
+        ),
+    ),
+    counter(
+        "messages_unrouted_total",
+        "Messages that had no subscriber",
+        Source::Sum(|s| s.stats.unrouted),
+    ),
+    counter(
+        "messages_denied_total",
+        "PUBLISHes and wills that their client may not send",
+        Source::Sum(|s| s.stats.publishes_denied),
+    ),
+    gauge(
+        "sessions",
+        "Sessions, by whether their client is connected",
+        Source::Sums(
+            "state",
+            &[
+                ("connected", |s| s.gauges.clients),
+                ("absent", |s| s.gauges.sessions.saturating_sub(s.gauges.clients)),
+            ],
+        ),
+    ),
+    counter(
+        "sessions_expired_total",
+        "Sessions that ended because their client stayed away",
+        Source::Sum(|s| s.stats.sessions_expired),
+    ),
+    counter(
+        "sessions_deleted_total",
+        "Sessions that ended because an operator asked for it",
+        Source::Sum(|s| s.stats.sessions_deleted),
+    ),
+    counter(
+        "subscriptions_refused_total",
+        "Filters that were refused",
+        Source::Sums(
+            "reason",
+            &[
+                ("denied", |s| s.stats.subscriptions_denied),
+                ("limit", |s| s.stats.subscriptions_refused),
+            ],
+        ),
+    ),
+    counter(
+        "subscriptions_suspended_total",
+        "Subscriptions of sessions that new rules deny",
+        Source::Sum(|s| s.stats.subscriptions_suspended),
+    ),
+    counter(
+        "subscriptions_resumed_total",
+        "Subscriptions that were denied and that new rules allow again",
+        Source::Sum(|s| s.stats.subscriptions_resumed),
+    ),
+    gauge(
+        "session_backlog_bytes",
+        "Messages in durable sessions that wait or are not acknowledged",
+        Source::Sum(|s| s.gauges.queued_bytes),
+    ),
+    gauge(
+        "clean_session_memory_bytes",
+        "Memory of messages that wait in clean sessions",
+        Source::Sum(|s| s.gauges.memory_bytes),
+    ),
+    gauge(
+        "sessions_full",
+        "Full sessions that publishers wait for (--session-overflow block)",
+        Source::Sum(|s| s.gauges.full_sessions),
+    ),
+    gauge(
+        "retained_messages",
+        "Topics with a retained message",
+        Source::Sum(|s| s.gauges.retained),
+    ),
+    gauge("retained_bytes", "Retained messages", Source::Sum(|s| s.gauges.retained_bytes)),
+    counter(
+        "retained_refused_total",
+        "Messages that were not retained because the retain store was full",
+        Source::Sum(|s| s.stats.retained_refused_full),
+    ),
+    gauge(
+        "retained_replays",
+        "Connections that retained messages are being sent to",
+        Source::Sum(|s| s.gauges.replays),
+    ),
+    counter(
+        "publisher_waits_total",
+        "Times a publisher was not read from for a while, by what it waited for",
+        Source::Sums(
+            "reason",
+            &[
+                ("slow_client", |s| s.stats.publishers_held),
+                ("full_session", |s| s.stats.publishers_blocked),
+                ("disk", |s| s.stats.publishers_waited_disk),
+                ("rate", |s| s.stats.publishers_throttled),
+            ],
+        ),
+    ),
+    counter(
+        "request_waits_total",
+        "Times a client waited for the disk with something else than a message",
+        Source::Sum(|s| s.stats.requests_waited_disk),
+    ),
+    counter(
+        "clients_marked_slow_total",
+        "Times a client was marked slow",
+        Source::Sum(|s| s.stats.marked_slow),
+    ),
+    counter(
+        "log_appended_bytes_total",
+        "Bytes appended to the log",
+        Source::Sum(|s| s.gauges.log_appended),
+    ),
+    counter(
+        "log_checkpoints_total",
+        "Checkpoints that were completed",
+        Source::Sum(|s| s.gauges.log_checkpoints),
+    ),
+    counter(
+        "log_segments_cleaned_total",
+        "Segments whose living messages were moved to the end of the log",
+        Source::Sum(|s| s.gauges.log_cleaned),
+    ),
+    gauge("log_segments", "Segments of the log", Source::Sum(|s| s.gauges.log_segments)),
+    gauge(
+        "log_bytes",
+        "Bytes from the begin of the log to its end",
+        Source::Sum(|s| s.gauges.log_bytes),
+    ),
+    gauge(
+        "log_uncommitted_bytes",
+        "Bytes appended and not committed",
+        Source::Sum(|s| s.gauges.log_appended.saturating_sub(s.gauges.log_committed)),
+    ),
+    gauge(
+        "log_staged_bytes",
+        "Bytes appended and not written",
+        Source::Sum(|s| s.gauges.log_staged_bytes),
+    ),
+    gauge(
+        "log_since_checkpoint_bytes",
+        "Bytes appended since the last checkpoint: what a start has to read",
+        Source::Sum(|s| s.gauges.log_since_checkpoint),
+    ),
+    gauge(
+        "disk_free_bytes",
+        "Free space of the file system",
+        Source::Highest(|s| s.gauges.disk_free),
+    ),
+    gauge("disk_size_bytes", "Size of the file system", Source::Highest(|s| s.gauges.disk_size)),
+    gauge(
+        "disk_low_limit_bytes",
+        "Free space below which publishers wait (--disk-low)",
+        Source::Highest(|s| s.gauges.disk_limit),
+    ),
+    gauge(
+        "disk_short",
+        "1 while publishers that need the disk wait for its space or its speed",
+        Source::Highest(|s| s.gauges.disk_short),
+    ),
+    counter(
+        "disk_low_total",
+        "Times free space was found too low",
+        Source::Sum(|s| s.stats.disk_low),
+    ),
+    counter(
+        "disk_failures_total",
+        "Operations that the disk has failed",
+        Source::Sums(
+            "operation",
+            &[
+                ("write", |s| s.stats.disk_write_failures),
+                ("supply", |s| s.stats.disk_supply_failures),
+            ],
+        ),
+    ),
+    times(
+        "publish_ack_duration_seconds",
+        "From receiving a message to its PUBACK or PUBREC, exact to a turn of the shard",
+        |s| &s.latency.acknowledge,
+    ),
+    times(
+        "publish_store_duration_seconds",
+        "From receiving a message to knowing that the log has it, exact to a turn of the shard",
+        |s| &s.latency.store,
+    ),
+    times("log_sync_duration_seconds", "One commit group: written and synced", |s| &s.latency.sync),
+    times("turn_duration_seconds", "One turn of a shard, without its sleep", |s| &s.latency.turn),
+    row(
+        ("shard_busy_seconds_total", Kind::Counter, MICROS),
+        "Time that the shard was awake: the load of its core",
+        Source::Each(|s| s.load.busy_us),
+    ),
+    counter("shard_turns_total", "Turns of the shard", Source::Each(|s| s.latency.turn.count())),
+    counter(
+        "shard_sleeps_total",
+        "Times the shard was about to wait until something comes",
+        Source::Each(|s| s.load.sleeps),
+    ),
+    counter(
+        "shard_mesh_full_total",
+        "Times it was about to wait while a ring to another shard was full",
+        Source::Each(|s| s.load.mesh_full),
+    ),
+    counter(
+        "shard_buffers_starved_total",
+        "Times a connection found no receive buffer",
+        Source::Each(|s| s.load.starved),
+    ),
+    gauge("shard_connections", "Open connections of the shard", Source::Each(|s| s.load.links)),
+    gauge("shard_sessions", "Sessions of the shard", Source::Each(|s| s.gauges.sessions)),
+    gauge(
+        "shard_handshakes_waiting",
+        "TLS handshakes that wait for a later turn",
+        Source::Each(|s| s.load.handshakes_waiting),
+    ),
+    gauge(
+        "snapshot_age_seconds",
+        "How old the figures of the shard are: it has not answered for so long",
+        Source::Age,
+    ),
+    counter(
+        "http_requests_total",
+        "Requests of operators",
+        Source::Broker(|whole| float(whole.requests)),
+    ),
+    counter(
+        "http_requests_refused_total",
+        "Requests of operators that were refused: a wrong token, a missing right, another origin",
+        Source::Broker(|whole| float(whole.refused_requests)),
+    ),
+    counter(
+        "process_cpu_seconds_total",
+        "CPU time of the process",
+        Source::Broker(|whole| whole.process.cpu_s),
+    ),
+    gauge(
+        "process_resident_memory_bytes",
+        "Resident memory",
+        Source::Broker(|whole| float(whole.process.resident_bytes)),
+    ),
+    gauge(
+        "process_virtual_memory_bytes",
+        "Virtual memory",
+        Source::Broker(|whole| float(whole.process.virtual_bytes)),
+    ),
+    gauge(
+        "process_max_fds",
+        "Files that the process may open",
+        Source::Broker(|whole| float(whole.process.files_max)),
+    ),
+    gauge(
+        "process_start_time_seconds",
+        "When the process was started",
+        Source::Broker(|whole| whole.process.started_s),
+    ),
+];
+
+/// Metrics of each vhost: the figure of [`VhostReport`](crate::broker::VhostReport) that it is.
+pub(super) const VHOST_METRICS: &[(&str, Kind, &str, &str)] = &[
+    ("vhost_connects_total", Kind::Counter, "clients_accepted", "CONNECTs that were accepted"),
+    ("vhost_messages_received_total", Kind::Counter, "publishes_in", "PUBLISHes received"),
+    (
+        "vhost_messages_denied_total",
+        Kind::Counter,
+        "publishes_denied",
+        "PUBLISHes and wills that their client may not send",
+    ),
+    (
+        "vhost_subscriptions_denied_total",
+        Kind::Counter,
+        "subscriptions_denied",
+        "Filters that their client may not subscribe to",
+    ),
+    ("vhost_sessions", Kind::Gauge, "sessions", "Sessions"),
+    (
+        "vhost_backlog_bytes",
+        Kind::Gauge,
+        "queued_bytes",
+        "Messages in durable sessions that wait or are not acknowledged",
+    ),
+    ("vhost_retained_messages", Kind::Gauge, "retained", "Topics with a retained message"),
+    ("vhost_retained_bytes", Kind::Gauge, "retained_bytes", "Retained messages"),
+];
+
+/// A metric, as the documentation tells it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Description {
+    /// Its whole name.
+    pub name: String,
+    /// counter, gauge or histogram.
+    pub kind: &'static str,
+    /// Its label, if it has one, and the values of that, if they are known.
+    pub label: Option<(&'static str, Vec<&'static str>)>,
+    /// What it means.
+    pub help: &'static str,
+    /// The path at which it is told.
+    pub path: &'static str,
+}
+
+/// All metrics, in the order in which they are told.
+pub fn descriptions() -> Vec<Description> {
+    let of_broker = METRICS.iter().map(|metric| {
+        let values = match metric.source {
+            Source::Sums(_, series) => series.iter().map(|(value, _)| *value).collect(),
+            _ => Vec::new(),
+        };
+        Description {
+            name: metric.whole_name(),
+            kind: metric.kind.name(),
+            label: metric.label().map(|label| (label, values)),
+            help: metric.help,
+            path: "/metrics",
+        }
+    });
+    let of_vhosts = VHOST_METRICS.iter().map(|(name, kind, _, help)| Description {
+        name: format!("ringmq_{name}"),
+        kind: kind.name(),
+        label: Some(("vhost", Vec::new())),
+        help,
+        path: "/metrics/vhosts",
+    });
+    of_broker.chain(of_vhosts).collect()
+}

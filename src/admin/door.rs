@@ -1,0 +1,160 @@
+//! Listeners and connections: so many at once, none of them idle or slow for long.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use log::{debug, warn};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::spawn_local;
+use tokio::time::{Sleep, sleep};
+
+use crate::limits::{
+    HTTP_CONNECTIONS_MAX, HTTP_HEADER_BYTES_MAX, HTTP_HEADER_MS_MAX, HTTP_HEADERS_MAX,
+    HTTP_WRITE_MS_MAX,
+};
+
+use super::guard::Peer;
+use super::routes::{self, Admin};
+
+/// After accepting failed (most likely: no descriptors left), the time until the next try.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Accepts connections from now on.
+pub(super) fn open(
+    tcp: Option<TcpListener>,
+    unix: Option<UnixListener>,
+    admin: &Rc<Admin>,
+) -> io::Result<()> {
+    if let Some(listener) = tcp {
+        listener.set_nonblocking(true)?;
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        spawn_local(accept(admin.clone(), async move || {
+            let (stream, address) = listener.accept().await?;
+            // What is answered goes out at once.
+            stream.set_nodelay(true)?;
+            Ok((stream, Peer::Tcp(address)))
+        }));
+    }
+    if let Some(listener) = unix {
+        listener.set_nonblocking(true)?;
+        let listener = tokio::net::UnixListener::from_std(listener)?;
+        spawn_local(accept(admin.clone(), async move || {
+            let (stream, _) = listener.accept().await?;
+            let peer = Peer::Unix(stream.peer_cred()?.uid());
+            Ok((stream, peer))
+        }));
+    }
+    Ok(())
+}
+
+async fn accept<S>(admin: Rc<Admin>, next: impl AsyncFn() -> io::Result<(S, Peer)>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let room = Arc::new(Semaphore::new(HTTP_CONNECTIONS_MAX));
+    loop {
+        // Without room nothing is accepted: what waits costs the kernel some bytes and us nothing.
+        let Ok(place) = room.clone().acquire_owned().await else { return };
+        match next().await {
+            Ok((stream, peer)) => {
+                spawn_local(serve(stream, peer, admin.clone(), place));
+            }
+            Err(error) => {
+                warn!("accepting an operator's connection failed: {error}");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn serve<S>(stream: S, peer: Peer, admin: Rc<Admin>, place: OwnedSemaphorePermit)
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let service = service_fn(|request| {
+        let admin = admin.clone();
+        async move { Ok::<_, Infallible>(routes::answer(&admin, request, peer).await) }
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_millis(HTTP_HEADER_MS_MAX))
+        .max_headers(HTTP_HEADERS_MAX)
+        .max_buf_size(HTTP_HEADER_BYTES_MAX)
+        .serve_connection(TokioIo::new(Impatient::new(stream)), service)
+        .await;
+    if let Err(error) = served {
+        debug!("a connection of {peer} ended: {error}");
+    }
+    drop(place);
+}
+
+/// A stream that fails when its peer takes nothing for [`HTTP_WRITE_MS_MAX`].
+struct Impatient<S> {
+    stream: S,
+    /// While a write waits: until when.
+    patience: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> Impatient<S> {
+    fn new(stream: S) -> Self {
+        Self { stream, patience: None }
+    }
+
+    /// The same, or a failure if it has waited too long.
+    fn bounded<T>(
+        &mut self,
+        poll: Poll<io::Result<T>>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
+        if poll.is_ready() {
+            self.patience = None;
+            return poll;
+        }
+        let patience = self
+            .patience
+            .get_or_insert_with(|| Box::pin(sleep(Duration::from_millis(HTTP_WRITE_MS_MAX))));
+        patience.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Impatient<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, into)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let poll = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.bounded(poll, context)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let poll = Pin::new(&mut self.stream).poll_flush(context);
+        self.bounded(poll, context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let poll = Pin::new(&mut self.stream).poll_shutdown(context);
+        self.bounded(poll, context)
+    }
+}

@@ -1,0 +1,259 @@
+//! Metrics as text: the formats of Prometheus (0.0.4) and OpenMetrics (1.0).
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use crate::broker::VhostReport;
+use crate::broker::inspect::Histogram;
+
+use super::catalogue::{METRICS, VHOST_METRICS};
+use super::metric::{Kind, Metric, ShardFigures, Source, Whole, float};
+
+/// Powers of two of microseconds that histograms are told at: from 16 µs to 33 s.
+const EXPONENTS: std::ops::RangeInclusive<u32> = 4..=25;
+
+/// One of the two formats.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Format {
+    Prometheus,
+    OpenMetrics,
+}
+
+impl Format {
+    /// The one that an Accept header asks for.
+    pub(super) fn asked_for(accept: &str) -> Self {
+        // Prometheus names what it prefers first, and understands both.
+        let first = accept.split(',').map(|part| part.split(';').next().unwrap_or_default().trim());
+        let mut known = first.filter_map(|kind| match kind {
+            "application/openmetrics-text" => Some(Self::OpenMetrics),
+            "text/plain" | "text/*" | "*/*" => Some(Self::Prometheus),
+            _ => None,
+        });
+        known.next().unwrap_or(Self::Prometheus)
+    }
+
+    pub(super) fn content_type(self) -> &'static str {
+        match self {
+            Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+}
+
+/// Text that is being written.
+struct Text {
+    format: Format,
+    text: String,
+}
+
+/// A label and its value.
+type Label<'a> = Option<(&'a str, &'a str)>;
+
+/// All metrics of the broker.
+pub(super) fn of_broker(format: Format, shards: &[ShardFigures<'_>], whole: &Whole) -> String {
+    let mut text = Text::new(format);
+    for metric in METRICS {
+        let name = metric.whole_name();
+        text.head(&name, metric.kind, metric.unit(), metric.help);
+        text.values(&name, metric, shards, whole);
+    }
+    text.end()
+}
+
+/// The metrics of each vhost, from what each shard has of it.
+pub(super) fn of_vhosts(format: Format, vhosts: &BTreeMap<String, VhostReport>) -> String {
+    let mut text = Text::new(format);
+    for (short, kind, figure, help) in VHOST_METRICS {
+        let name = format!("ringmq_{short}");
+        let unit = short.ends_with("_bytes").then_some("bytes");
+        text.head(&name, *kind, unit, help);
+        for (vhost, report) in vhosts {
+            let found = report.figures.iter().find(|(name, _)| name == figure);
+            let value = found.map_or(0, |(_, value)| *value);
+            text.line(&name, Some(("vhost", vhost)), float(value));
+        }
+    }
+    text.end()
+}
+
+impl Text {
+    fn new(format: Format) -> Self {
+        Self { format, text: String::with_capacity(32 * 1024) }
+    }
+
+    fn push(&mut self, line: std::fmt::Arguments<'_>) {
+        self.text.write_fmt(line).expect("it is memory");
+    }
+
+    fn head(&mut self, name: &str, kind: Kind, unit: Option<&str>, help: &str) {
+        // In OpenMetrics the family of a counter is named without what its samples end with.
+        let family = match self.format {
+            Format::Prometheus => name,
+            Format::OpenMetrics => name.strip_suffix("_total").unwrap_or(name),
+        };
+        self.push(format_args!("# HELP {family} {help}\n# TYPE {family} {}\n", kind.name()));
+        if let (Format::OpenMetrics, Some(unit)) = (self.format, unit) {
+            self.push(format_args!("# UNIT {family} {unit}\n"));
+        }
+    }
+
+    fn values(&mut self, name: &str, metric: &Metric, shards: &[ShardFigures<'_>], whole: &Whole) {
+        let scaled = |value: u64| float(value) / f64::from(metric.per_unit);
+        let snapshots = || shards.iter().map(|figures| figures.snapshot);
+        match metric.source {
+            Source::Sum(of) => self.line(name, None, scaled(snapshots().map(of).sum())),
+            Source::Highest(of) => {
+                self.line(name, None, scaled(snapshots().map(of).max().unwrap_or(0)));
+            }
+            Source::Sums(label, series) => {
+                for (value, of) in series {
+                    let sum = snapshots().map(of).sum();
+                    self.line(name, Some((label, value)), scaled(sum));
+                }
+            }
+            Source::Each(of) => {
+                for ShardFigures { shard, snapshot, .. } in shards {
+                    let shard = shard.to_string();
+                    self.line(name, Some(("shard", &shard)), scaled(of(snapshot)));
+                }
+            }
+            Source::Age => {
+                for ShardFigures { shard, age, .. } in shards {
+                    self.line(name, Some(("shard", &shard.to_string())), age.as_secs_f64());
+                }
+            }
+            Source::Times(of) => {
+                let mut sum = Histogram::default();
+                snapshots().for_each(|snapshot| sum.add(of(snapshot)));
+                self.histogram(name, &sum, metric.per_unit);
+            }
+            Source::Broker(of) => self.line(name, None, of(whole)),
+            Source::Label(label, of) => self.line(name, Some((label, of(whole))), 1.0),
+        }
+    }
+
+    fn histogram(&mut self, name: &str, histogram: &Histogram, per_unit: u32) {
+        let bucket = format!("{name}_bucket");
+        for exponent in EXPONENTS {
+            let end = float(1 << exponent) / f64::from(per_unit);
+            let below = float(histogram.count_below(exponent));
+            self.line(&bucket, Some(("le", &end.to_string())), below);
+        }
+        let count = float(histogram.count());
+        self.line(&bucket, Some(("le", "+Inf")), count);
+        let sum = float(histogram.sum_us()) / f64::from(per_unit);
+        self.line(&format!("{name}_sum"), None, sum);
+        self.line(&format!("{name}_count"), None, count);
+    }
+
+    fn line(&mut self, name: &str, label: Label<'_>, value: f64) {
+        match label {
+            Some((label, text)) => {
+                let text = escaped(text);
+                self.push(format_args!("{name}{{{label}=\"{text}\"}} {value}\n"));
+            }
+            None => self.push(format_args!("{name} {value}\n")),
+        }
+    }
+
+    fn end(mut self) -> String {
+        if self.format == Format::OpenMetrics {
+            self.text.push_str("# EOF\n");
+        }
+        self.text
+    }
+}
+
+/// The value of a label, as both formats have it.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broker::inspect::Snapshot;
+
+    // The first format that is known counts.
+    #[test]
+    fn formats_are_chosen() {
+        let prometheus_3 = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,\
+                            text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
+        for (accept, expected) in [
+            (prometheus_3, Format::OpenMetrics),
+            ("text/plain", Format::Prometheus),
+            ("*/*", Format::Prometheus),
+            ("", Format::Prometheus),
+            ("text/html,*/*", Format::Prometheus),
+            ("application/json", Format::Prometheus),
+            ("application/json, application/openmetrics-text", Format::OpenMetrics),
+        ] {
+            assert_eq!(Format::asked_for(accept), expected, "{accept}");
+        }
+    }
+
+    // Buckets are cumulative, in seconds, and the last has all.
+    #[test]
+    fn histograms_are_cumulative() {
+        let mut histogram = Histogram::default();
+        for us in [3, 16, 1_000, u64::MAX] {
+            histogram.record_n(us, 1);
+        }
+        let mut text = Text::new(Format::Prometheus);
+        text.histogram("x", &histogram, 1_000_000);
+        let lines: Vec<&str> = text.text.lines().collect();
+        assert_eq!(lines.len(), EXPONENTS.count() + 3);
+        for line in [
+            "x_bucket{le=\"0.000016\"} 1",
+            "x_bucket{le=\"0.000032\"} 2",
+            "x_bucket{le=\"0.001024\"} 3",
+            "x_bucket{le=\"33.554432\"} 3",
+            "x_bucket{le=\"+Inf\"} 4",
+            "x_sum 4294.968314",
+            "x_count 4",
+        ] {
+            assert!(lines.contains(&line), "{line}: {lines:#?}");
+        }
+    }
+
+    // Names of vhosts may have anything in them.
+    #[test]
+    fn labels_are_escaped() {
+        let figures = [("sessions", 3); 8];
+        let name = "a\"b\\c\nd";
+        let report = VhostReport { vhost: name.into(), figures };
+        let vhosts = BTreeMap::from([(name.to_owned(), report)]);
+        let text = of_vhosts(Format::OpenMetrics, &vhosts);
+        assert!(text.contains("ringmq_vhost_sessions{vhost=\"a\\\"b\\\\c\\nd\"} 3\n"), "{text}");
+        assert!(text.ends_with("# EOF\n"));
+    }
+
+    // Every counter of a shard is told, by one metric or another.
+    #[test]
+    fn every_counter_is_told() {
+        let told = |change: &dyn Fn(&mut Snapshot)| {
+            let mut snapshot = Snapshot::default();
+            change(&mut snapshot);
+            let figures = |source: Source| match source {
+                Source::Sum(of) | Source::Highest(of) | Source::Each(of) => of(&snapshot),
+                Source::Sums(_, series) => series.iter().map(|(_, of)| of(&snapshot)).sum(),
+                _ => 0,
+            };
+            METRICS.iter().map(|metric| figures(metric.source)).sum::<u64>()
+        };
+        for (at, (name, _)) in Snapshot::default().stats.each().enumerate() {
+            // These are sums of others.
+            if ["clients_refused", "closed_timeout"].contains(&name) {
+                continue;
+            }
+            let count = told(&|snapshot| {
+                if name == "closed_keep_alive" {
+                    snapshot.stats.closed_timeout = 1;
+                }
+                let counter = snapshot.stats.each_mut().nth(at).expect("it is one of them");
+                *counter = 1;
+            });
+            assert!(count > 0, "{name} is not told");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What a row of the catalogue is.
+
+use std::time::Duration;
+
+use crate::broker::inspect::{Histogram, Snapshot};
+
+use super::Condition;
+use super::process::ProcessFigures;
+
+/// What kind of figure a metric is, as Prometheus knows them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+impl Kind {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// A figure of one shard.
+type OfShard = fn(&Snapshot) -> u64;
+
+/// Where a metric's values come from.
+#[derive(Clone, Copy)]
+pub(super) enum Source {
+    /// The sum of all shards.
+    Sum(OfShard),
+    /// Sums, each with its value of the label.
+    Sums(&'static str, &'static [(&'static str, OfShard)]),
+    /// The highest of all shards: they all look at the same thing.
+    Highest(OfShard),
+    /// Each shard's, with its number.
+    Each(OfShard),
+    /// How old the figures of each shard are.
+    Age,
+    /// How long things took on all shards.
+    Times(fn(&Snapshot) -> &Histogram),
+    /// The whole broker.
+    Broker(fn(&Whole) -> f64),
+    /// What this broker is: 1, with a label.
+    Label(&'static str, fn(&Whole) -> &'static str),
+}
+
+/// One row of the table.
+pub(super) struct Metric {
+    /// As it is written, without what `ringmq_` stands for.
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    /// How many of what is counted make one of what is told.
+    pub(super) per_unit: u32,
+    pub(super) help: &'static str,
+    pub(super) source: Source,
+}
+
+impl Metric {
+    /// Its whole name.
+    pub(super) fn whole_name(&self) -> String {
+        match self.name.starts_with("process_") {
+            true => self.name.to_owned(),
+            false => format!("ringmq_{}", self.name),
+        }
+    }
+
+    /// The base unit that its name ends with, if it does.
+    pub(super) fn unit(&self) -> Option<&'static str> {
+        let stem = self.name.strip_suffix("_total").unwrap_or(self.name);
+        ["seconds", "bytes"].into_iter().find(|unit| stem.ends_with(unit))
+    }
+
+    /// The name of its label, if it has one.
+    pub(super) fn label(&self) -> Option<&'static str> {
+        match self.source {
+            Source::Sums(label, _) | Source::Label(label, _) => Some(label),
+            Source::Each(_) | Source::Age => Some("shard"),
+            _ => None,
+        }
+    }
+}
+
+/// The figures of one shard.
+pub(super) struct ShardFigures<'a> {
+    pub(super) shard: usize,
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) age: Duration,
+}
+
+/// What is known of the broker besides.
+pub(super) struct Whole {
+    pub(super) condition: Condition,
+    pub(super) process: ProcessFigures,
+    pub(super) requests: u64,
+    pub(super) refused_requests: u64,
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a metric is a float in any case")]
+pub(super) fn float(count: u64) -> f64 {
+    count as f64
+}

@@ -1,0 +1,157 @@
+//! What operators and their programs ask over HTTP: metrics, health, clients and sessions.
+//!
+//! ```text
+//!  HTTP ──► door ──► guard ──► routes ──► asker ──Ask──► shards
+//!                                 ▲          ◄──Ask────┘
+//!                                 └── catalogue: metrics, JSON and docs from one table
+//! ```
+//! One thread of a lower priority, with a runtime of its own, that no shard waits for. It learns of
+//! a shard only by asking it ([`Ask`](crate::broker::inspect::Ask)), so nobody who asks costs
+//! nothing.
+//!
+//! Invariant: whatever comes in here is bounded: connections, the time for a request, its bytes,
+//! asks on their way to a shard, the bytes of an answer.
+//!
+//! | file | noun |
+//! |---|---|
+//! | `shards` | the ways to the shards, and what they have said last |
+//! | `door` | listeners and connections |
+//! | `guard` | who may ask what: hosts, origins, tokens, failures |
+//! | `tokens` | tokens and their rights |
+//! | `routes` | which path is what |
+//! | `query` | parameters of a request |
+//! | `answer` | answers, and errors as JSON |
+//! | `metric`, `catalogue` | what a metric is; every one, in a table |
+//! | `exposition` | metrics as text for Prometheus |
+//! | `api` | what JSON tells of clients and sessions |
+//! | `process` | what the system knows of this process |
+//!
+//! A route more is an arm of `routes::answer`; a metric more is a row of `catalogue::METRICS`.
+//!
+//! It may use `broker::inspect`, and alone uses HTTP and its runtime.
+
+mod answer;
+mod api;
+mod catalogue;
+mod door;
+mod exposition;
+mod guard;
+mod metric;
+mod process;
+mod query;
+mod routes;
+mod shards;
+mod tokens;
+
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use log::{debug, error};
+use tokio::runtime;
+use tokio::sync::watch;
+use tokio::task::LocalSet;
+
+pub use catalogue::{Description, descriptions};
+pub use process::Process;
+pub use shards::Ways;
+pub use tokens::{Right, Rights, TokenError, Tokens};
+
+use routes::Admin;
+
+/// Stands behind the shards and the threads that verify passwords.
+const NICENESS: i32 = 10;
+
+/// What the thread begins with.
+pub struct Options {
+    /// Where it answers over TCP: a loopback address.
+    pub tcp: Option<TcpListener>,
+    /// Where it answers over a Unix socket.
+    pub unix: Option<UnixListener>,
+    /// The ways to the shards.
+    pub ways: Box<dyn Ways>,
+    /// The end of a pipe that shards write to when they have answered; it does not block.
+    pub bell: OwnedFd,
+    /// What the system knows of this process.
+    pub process: Process,
+    /// What the control thread knows at the start.
+    pub condition: Condition,
+    /// Has the thread run where it disturbs no shard.
+    pub settle: Box<dyn FnOnce() + Send>,
+}
+
+/// What the control thread knows, and the admin thread needs or tells.
+#[derive(Clone, Debug)]
+pub struct Condition {
+    /// Clients are let in.
+    pub is_ready: bool,
+    /// The last reload succeeded; so did the start.
+    pub reloaded: bool,
+    /// When the last one did, seconds since 1970.
+    pub reloaded_at_s: u64,
+    /// Numbers and names of the vhosts.
+    pub vhosts: Arc<[(u16, String)]>,
+    /// Who may ask what.
+    pub tokens: Arc<Tokens>,
+    /// The thread is to end.
+    pub is_over: bool,
+}
+
+/// The thread, as its owner holds it. Dropping it ends the thread.
+pub struct Handle {
+    condition: watch::Sender<Condition>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Starts the thread.
+///
+/// # Errors
+/// If the system has no thread for it.
+pub fn start(options: Options) -> io::Result<Handle> {
+    let (sender, receiver) = watch::channel(options.condition.clone());
+    let run = move || {
+        if let Err(error) = rustix::process::nice(NICENESS) {
+            debug!("cannot lower the priority of a thread: {error}");
+        }
+        if let Err(error) = serve(options, receiver) {
+            error!("operators are not answered: {error}");
+        }
+    };
+    let thread = thread::Builder::new().name("admin".to_owned()).spawn(run)?;
+    Ok(Handle { condition: sender, thread: Some(thread) })
+}
+
+impl Handle {
+    /// Tells the thread what has changed.
+    pub fn update(&self, change: impl FnOnce(&mut Condition)) {
+        self.condition.send_modify(change);
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.update(|condition| condition.is_over = true);
+        // One that has panicked has said so.
+        self.thread.take().map(JoinHandle::join);
+    }
+}
+
+fn serve(options: Options, condition: watch::Receiver<Condition>) -> io::Result<()> {
+    let Options { tcp, unix, ways, bell, process, settle, .. } = options;
+    settle();
+    let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    let mut until_over = condition.clone();
+    LocalSet::new().block_on(&runtime, async move {
+        let admin = Rc::new(Admin::new(ways, process, condition));
+        let hears = tokio::task::spawn_local(shards::hear(bell, admin.clone()));
+        door::open(tcp, unix, &admin)?;
+        // An error: the owner is gone, which is over as well.
+        let _over = until_over.wait_for(|condition| condition.is_over).await;
+        hears.abort();
+        Ok(())
+    })
+}

@@ -1,0 +1,314 @@
+//! The ways to the shards: boxes that go there and come back, and the last figures of each.
+//!
+//! Invariant: no more than [`ASKS_OPEN_MAX`] boxes are on their way to or at one shard. A box that
+//! nobody waits for any more is counted until it is back.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::time::Duration;
+
+use log::error;
+use tokio::net::unix::pipe;
+use tokio::sync::{oneshot, watch};
+use tokio::time;
+
+use crate::broker::inspect::{Ask, Question, Reply, Snapshot};
+use crate::limits::{ASK_MS_MAX, ASKS_OPEN_MAX, FIGURES_REUSE_MS};
+
+use super::routes::Admin;
+
+/// Ways to the shards and back. None of them waits.
+pub trait Ways: Send {
+    /// How many shards there are.
+    fn shards(&self) -> u16;
+
+    /// Sends a box.
+    ///
+    /// # Errors
+    /// The box, if there is no room for it.
+    fn send(&mut self, shard: u16, ask: Box<Ask>) -> Result<(), Box<Ask>>;
+
+    /// The next box that has come back.
+    fn next_answer(&mut self, shard: u16) -> Option<Box<Ask>>;
+}
+
+/// Why there is no answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum NoAnswer {
+    /// It did not come in time.
+    Silent(u16),
+    /// As many asks are open as may be.
+    Busy(u16),
+}
+
+/// The last figures of one shard.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) snapshot: Box<Snapshot>,
+    at: time::Instant,
+}
+
+impl Kept {
+    /// How old they are.
+    pub(super) fn age(&self) -> Duration {
+        self.at.elapsed()
+    }
+}
+
+/// One shard, as it is seen from here.
+#[derive(Default)]
+struct Shard {
+    /// Boxes that are not back.
+    open: usize,
+    /// One of them is for figures.
+    asked_figures: bool,
+    kept: Option<Rc<Kept>>,
+}
+
+/// See the module.
+pub(super) struct Asker {
+    ways: RefCell<Box<dyn Ways>>,
+    shards: RefCell<Vec<Shard>>,
+    /// By the box's number: who waits for it.
+    waiting: RefCell<HashMap<u64, oneshot::Sender<Reply>>>,
+    next_id: Cell<u64>,
+    /// Counts figures that came.
+    arrived: watch::Sender<u64>,
+}
+
+impl Asker {
+    pub(super) fn new(ways: Box<dyn Ways>) -> Self {
+        let shards = (0..ways.shards()).map(|_| Shard::default()).collect();
+        Self {
+            ways: RefCell::new(ways),
+            shards: RefCell::new(shards),
+            waiting: RefCell::default(),
+            next_id: Cell::new(0),
+            arrived: watch::Sender::new(0),
+        }
+    }
+
+    /// How many shards there are.
+    pub(super) fn shards(&self) -> u16 {
+        self.ways.borrow().shards()
+    }
+
+    /// Puts a question to one shard.
+    pub(super) async fn ask(&self, shard: u16, question: Question) -> Result<Reply, NoAnswer> {
+        let (sender, receiver) = oneshot::channel();
+        let id = self.send(shard, question, Reply::None).ok_or(NoAnswer::Busy(shard))?;
+        self.waiting.borrow_mut().insert(id, sender);
+        let answer = time::timeout(Duration::from_millis(ASK_MS_MAX), receiver).await;
+        self.waiting.borrow_mut().remove(&id);
+        match answer {
+            Ok(Ok(Reply::None)) => Err(NoAnswer::Busy(shard)),
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(_)) | Err(_) => Err(NoAnswer::Silent(shard)),
+        }
+    }
+
+    /// The figures of every shard, as new as they come within the time for an answer; those of a
+    /// shard that is silent are old, or none.
+    pub(super) async fn figures(&self) -> Vec<Option<Rc<Kept>>> {
+        let mut arrived = self.arrived.subscribe();
+        let deadline = time::Instant::now() + Duration::from_millis(ASK_MS_MAX);
+        let asked: Vec<u16> = (0..self.shards()).filter(|shard| self.ask_figures(*shard)).collect();
+        while asked.iter().any(|shard| self.shards.borrow()[usize::from(*shard)].asked_figures) {
+            if time::timeout_at(deadline, arrived.changed()).await.is_err() {
+                break;
+            }
+        }
+        self.shards.borrow().iter().map(|shard| shard.kept.clone()).collect()
+    }
+
+    /// Asks for a shard's figures, unless they are new; whether they are to be waited for.
+    fn ask_figures(&self, shard: u16) -> bool {
+        let reuse = Duration::from_millis(FIGURES_REUSE_MS);
+        {
+            let shards = self.shards.borrow();
+            let known = &shards[usize::from(shard)];
+            if known.asked_figures {
+                return true;
+            }
+            if known.kept.as_ref().is_some_and(|kept| kept.age() < reuse) {
+                return false;
+            }
+        }
+        // The shard fills memory of ours.
+        let sent = self.send(shard, Question::Figures, Reply::Figures(Box::default())).is_some();
+        self.shards.borrow_mut()[usize::from(shard)].asked_figures = sent;
+        sent
+    }
+
+    /// Sends a box; its number, unless there is no room for one more.
+    fn send(&self, shard: u16, question: Question, reply: Reply) -> Option<u64> {
+        let known = &mut self.shards.borrow_mut()[usize::from(shard)];
+        if known.open >= ASKS_OPEN_MAX {
+            return None;
+        }
+        let id = self.next_id.get();
+        self.next_id.set(id + 1);
+        self.ways.borrow_mut().send(shard, Box::new(Ask { id, question, reply })).ok()?;
+        known.open += 1;
+        Some(id)
+    }
+
+    /// Takes the boxes that have come back.
+    pub(super) fn take_answers(&self) {
+        let mut news = 0;
+        for shard in 0..self.shards() {
+            loop {
+                let Some(ask) = self.ways.borrow_mut().next_answer(shard) else { break };
+                let known = &mut self.shards.borrow_mut()[usize::from(shard)];
+                known.open -= 1;
+                let Ask { id, question, reply } = *ask;
+                match (question, reply) {
+                    (Question::Figures, Reply::Figures(snapshot)) => {
+                        known.asked_figures = false;
+                        known.kept = Some(Rc::new(Kept { snapshot, at: time::Instant::now() }));
+                        news += 1;
+                    }
+                    (Question::Figures, _) => {
+                        known.asked_figures = false;
+                        news += 1;
+                    }
+                    (_, reply) => {
+                        let waits = self.waiting.borrow_mut().remove(&id);
+                        // Who asked may have given up.
+                        waits.map(|waits| waits.send(reply));
+                    }
+                }
+            }
+        }
+        if news > 0 {
+            self.arrived.send_modify(|count| *count += news);
+        }
+    }
+}
+
+/// Takes what comes back whenever a shard rings the bell: a pipe that it writes to.
+pub(super) async fn hear(bell: OwnedFd, admin: Rc<Admin>) {
+    let bell = match pipe::Receiver::from_owned_fd(bell) {
+        Ok(bell) => bell,
+        Err(error) => return error!("answers of shards are not heard: {error}"),
+    };
+    let mut rings = [0; 64];
+    while bell.readable().await.is_ok() {
+        match bell.try_read(&mut rings) {
+            Ok(0) => return,
+            Ok(_) => admin.asker.take_answers(),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return error!("answers of shards are not heard: {error}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tokio::runtime;
+
+    use super::*;
+    use crate::broker::inspect::{Listing, Page};
+
+    /// Shard 0 answers at once; shard 1 keeps what it is sent until it is told to answer.
+    #[derive(Default)]
+    struct Fake {
+        answered: Vec<Ask>,
+        kept: Vec<Ask>,
+        answers: bool,
+    }
+
+    struct FakeWays(Arc<Mutex<Fake>>);
+
+    impl Ways for FakeWays {
+        fn shards(&self) -> u16 {
+            2
+        }
+
+        fn send(&mut self, shard: u16, ask: Box<Ask>) -> Result<(), Box<Ask>> {
+            let fake = &mut *self.0.lock().expect("nobody panics");
+            let place = if shard == 0 { &mut fake.answered } else { &mut fake.kept };
+            place.push(*ask);
+            Ok(())
+        }
+
+        fn next_answer(&mut self, shard: u16) -> Option<Box<Ask>> {
+            let mut fake = self.0.lock().expect("nobody panics");
+            let mut ask = match shard {
+                0 => fake.answered.pop()?,
+                _ if fake.answers => fake.kept.pop()?,
+                _ => return None,
+            };
+            if matches!(ask.question, Question::Listing(_)) {
+                ask.reply = Reply::Page(Page::default());
+            }
+            Some(Box::new(ask))
+        }
+    }
+
+    /// Runs a test in virtual time, in which whoever waits goes on at once when all wait.
+    fn in_virtual_time(test: impl AsyncFnOnce(&Asker, &Mutex<Fake>)) {
+        let fake = Arc::new(Mutex::new(Fake::default()));
+        let asker = Rc::new(Asker::new(Box::new(FakeWays(fake.clone()))));
+        let mut runtime = runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_time().start_paused(true).build();
+        let runtime = runtime.expect("there are resources");
+        tokio::task::LocalSet::new().block_on(&runtime, async {
+            let hears = asker.clone();
+            let hearing = tokio::task::spawn_local(async move {
+                loop {
+                    hears.take_answers();
+                    time::sleep(Duration::from_millis(10)).await;
+                }
+            });
+            test(&asker, &fake).await;
+            hearing.abort();
+        });
+    }
+
+    /// A shard that is silent holds nobody up for longer than the time for an answer: its last
+    /// figures are given, with their age, and new ones when it speaks again.
+    #[test]
+    fn silent_shards_have_their_last_figures() {
+        in_virtual_time(async |asker, fake| {
+            let begun = time::Instant::now();
+            let figures = asker.figures().await;
+            assert_eq!(begun.elapsed().as_millis() / 100, 5, "it waits no longer");
+            assert!(figures[0].is_some() && figures[1].is_none());
+            fake.lock().expect("nobody panics").answers = true;
+            assert!(asker.figures().await.iter().all(Option::is_some));
+            fake.lock().expect("nobody panics").answers = false;
+            time::sleep(Duration::from_secs(60)).await;
+            let figures = asker.figures().await;
+            let ages = figures.iter().flatten().map(|kept| kept.age().as_secs());
+            assert_eq!(ages.collect::<Vec<_>>(), [0, 60]);
+            assert_eq!(fake.lock().expect("nobody panics").kept.len(), 1, "it is asked once");
+        });
+    }
+
+    /// A shard gets no more boxes than it may have: whoever asks more is told so at once, and a box
+    /// whose asker has given up counts until it is back.
+    #[test]
+    fn boxes_are_bounded() {
+        in_virtual_time(async |asker, fake| {
+            for _ in 0..ASKS_OPEN_MAX {
+                let answer = asker.ask(1, Question::Vhosts(0)).await;
+                assert_eq!(answer.expect_err("it is silent"), NoAnswer::Silent(1));
+            }
+            let answer = asker.ask(1, Question::Vhosts(0)).await;
+            assert_eq!(answer.expect_err("it has enough"), NoAnswer::Busy(1));
+            let page = asker.ask(0, Question::Listing(Listing::default())).await;
+            assert!(matches!(page, Ok(Reply::Page(_))), "{page:?}");
+            fake.lock().expect("nobody panics").answers = true;
+            time::sleep(Duration::from_millis(20)).await;
+            let page = asker.ask(1, Question::Listing(Listing::default())).await;
+            assert!(matches!(page, Ok(Reply::Page(_))), "{page:?}");
+            assert!(asker.waiting.borrow().is_empty());
+        });
+    }
+}

@@ -1,0 +1,89 @@
+//! Asks: what an operator wants to know of a shard, or have done there, while it runs.
+//!
+//! ```text
+//!  admin thread ──Ask──► shard: one step each turn ──► Ask with its reply ──► admin thread
+//!                             └── more to look at ──┘
+//! ```
+//! An [`Ask`] is a box that carries the question, how far the answer is, and the memory that the
+//! answer needs. The shard answers it in steps ([`Shard::answer`](super::Shard::answer)), each
+//! bounded by [`ASK_SLOTS_MAX`](crate::limits::ASK_SLOTS_MAX) slots and
+//! [`ASK_BYTES_MAX`](crate::limits::ASK_BYTES_MAX) bytes, and gives the box back.
+//!
+//! Invariant: a question changes nothing but what it names: [`Question::Kick`] ends one
+//! connection, and perhaps its session; all others only read.
+//!
+//! Here is what is asked and answered, as values; the answers are made in `shard::inspect`. Another
+//! kind of ask is a variant of [`Question`] with the state it needs, one of [`Reply`] if its answer
+//! is of a new kind, and an arm of [`Shard::answer`](super::Shard::answer).
+//!
+//! May use `names`, `meters` and `read_gate` (the names of reasons).
+
+mod client;
+mod filter;
+mod kick;
+mod listing;
+mod page;
+mod session_name;
+mod snapshot;
+
+pub use super::meters::{Histogram, Latency, Load, Meters};
+pub use super::names::placement::home_of;
+pub use client::{ClientFacts, Pace};
+pub use filter::{AddressRange, Filter};
+pub use kick::{Kick, Kicked};
+pub use listing::{Listing, Measure, Top};
+pub use page::{Page, Row, Span};
+pub use session_name::{SessionName, VhostReport};
+pub use snapshot::{Gauges, Snapshot};
+
+/// A question to one shard on its way there, and its answer on its way back.
+#[derive(Debug)]
+pub struct Ask {
+    /// Tells the asker which it is.
+    pub id: u64,
+    /// What is asked, and how far the answer is.
+    pub question: Question,
+    /// The answer, as far as it is there.
+    pub reply: Reply,
+}
+
+/// What can be asked of a shard.
+#[derive(Debug)]
+pub enum Question {
+    /// All figures of the shard: [`Reply::Figures`].
+    Figures,
+    /// The shard's part of each vhost, from the one with this number on: [`Reply::Vhosts`].
+    Vhosts(u16),
+    /// One session, and its client if that is connected: [`Reply::Page`] with a row or none.
+    Session(SessionName),
+    /// A page of sessions or of clients: [`Reply::Page`].
+    Listing(Listing),
+    /// The sessions that have most of something: [`Reply::Page`], the first in front.
+    Top(Top),
+    /// The end of a connection: [`Reply::Kicked`].
+    Kick(Kick),
+}
+
+/// What a shard answers.
+#[derive(Debug)]
+pub enum Reply {
+    /// Nothing yet; or, when the box is back, that the shard has too many asks to take another.
+    None,
+    /// All figures.
+    Figures(Box<Snapshot>),
+    /// Vhosts in figures.
+    Vhosts(Vec<VhostReport>),
+    /// Sessions and clients.
+    Page(Page),
+    /// What became of a kick.
+    Kicked(Kicked),
+}
+
+/// Whether a step was the last.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// There is more to look at in the next turn.
+    More,
+    /// The answer is there.
+    Done,
+}

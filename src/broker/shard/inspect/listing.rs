@@ -1,0 +1,109 @@
+//! Pages of sessions, and those that have most of something.
+
+use crate::limits::{ASK_BYTES_MAX, ASK_SLOTS_MAX, ASK_STEPS_MAX};
+use crate::store::Session;
+
+use super::super::super::inspect::{Filter, Listing, Measure, Page, Reply, SessionName, Step, Top};
+use super::super::super::names::{Context, VhostId};
+use super::super::Shard;
+
+impl Shard {
+    pub(super) fn answer_session(
+        &self,
+        name: &SessionName,
+        reply: &mut Reply,
+        context: &Context<'_>,
+    ) -> Step {
+        let page = page_of(reply);
+        if let Some(key) = self.catalog.sessions().find(name.vhost, &name.client_id) {
+            self.add_row(page, key, true, context);
+        }
+        Step::Done
+    }
+
+    pub(super) fn answer_listing(
+        &self,
+        listing: &mut Listing,
+        reply: &mut Reply,
+        context: &Context<'_>,
+    ) -> Step {
+        let page = page_of(reply);
+        let (sessions, before) = (self.catalog.sessions(), page.bytes());
+        let end = sessions.end();
+        let until = listing.from.saturating_add(ASK_SLOTS_MAX).min(end);
+        listing.steps += 1;
+        let mut next = until;
+        for key in sessions.keys_in(listing.from..until) {
+            if page.is_full(listing.limit) || page.bytes() - before >= ASK_BYTES_MAX {
+                next = key;
+                break;
+            }
+            if self.is_wanted(&listing.filter, sessions.get(key), context.now_ms) {
+                self.add_row(page, key, false, context);
+            }
+        }
+        listing.from = next;
+        page.next = (next < end).then_some(next);
+        let is_last = page.is_full(listing.limit) || listing.steps >= ASK_STEPS_MAX;
+        if page.next.is_none() || is_last { Step::Done } else { Step::More }
+    }
+
+    pub(super) fn answer_top(
+        &self,
+        top: &mut Top,
+        reply: &mut Reply,
+        context: &Context<'_>,
+    ) -> Step {
+        let page = page_of(reply);
+        let sessions = self.catalog.sessions();
+        if top.ranked {
+            // Some may have ended since.
+            for (_, key) in &top.best {
+                if sessions.try_get(*key).is_some() {
+                    self.add_row(page, *key, true, context);
+                }
+            }
+            return Step::Done;
+        }
+        let until = top.from.saturating_add(ASK_SLOTS_MAX).min(sessions.end());
+        for key in sessions.keys_in(top.from..until) {
+            top.note(self.measured(top.by, sessions.get(key)), key);
+        }
+        top.from = until;
+        top.ranked = until == sessions.end();
+        Step::More
+    }
+
+    fn is_wanted(&self, filter: &Filter, session: &Session, now_ms: u64) -> bool {
+        let user = filter.user.as_deref();
+        filter.vhost.is_none_or(|vhost| vhost == session.vhost)
+            && session.client_id.starts_with(&*filter.id_prefix)
+            && user.is_none_or(|user| session.owner().unwrap_or_default() == user)
+            && session.queue.waiting() >= filter.backlog_min
+            && session.dropped >= filter.dropped_min
+            && filter.has_client(self.client_facts(session, now_ms).as_ref())
+            // Nobody has told this shard of its name.
+            && self.exchanges.is_named(VhostId(session.vhost))
+    }
+
+    fn measured(&self, measure: Measure, session: &Session) -> u64 {
+        match measure {
+            Measure::BacklogBytes => session.queue.stored_bytes(),
+            Measure::BacklogMessages => session.queue.waiting(),
+            Measure::Dropped => session.dropped.into(),
+            Measure::Inflight => session.queue.unacked().into(),
+            Measure::Outgoing => {
+                self.client_facts(session, 0).map_or(0, |client| client.outgoing_bytes)
+            }
+        }
+    }
+}
+
+/// The page that a reply is; made if it is none yet.
+fn page_of(reply: &mut Reply) -> &mut Page {
+    if !matches!(reply, Reply::Page(_)) {
+        *reply = Reply::Page(Page::default());
+    }
+    let Reply::Page(page) = reply else { unreachable!("it was just made") };
+    page
+}

@@ -1,0 +1,62 @@
+//! Answers to an operator's asks (see [`super::super::inspect`]), a bounded step a turn.
+
+mod figures;
+mod kick;
+mod listing;
+mod rows;
+
+use crate::limits::{ASK_BYTES_MAX, ASK_SLOTS_MAX};
+
+use super::super::inspect::{Ask, Question, Reply, Step, VhostReport};
+use super::super::meters::Meters;
+use super::super::names::Context;
+use super::Shard;
+
+impl Shard {
+    /// Takes the next step of an answer.
+    pub fn answer(&mut self, ask: &mut Ask, context: &mut Context<'_>) -> Step {
+        let Ask { question, reply, .. } = ask;
+        match question {
+            Question::Figures => self.answer_figures(reply, context),
+            Question::Vhosts(from) => self.answer_vhosts(from, reply),
+            Question::Session(name) => self.answer_session(name, reply, context),
+            Question::Listing(listing) => self.answer_listing(listing, reply, context),
+            Question::Top(top) => self.answer_top(top, reply, context),
+            Question::Kick(kick) => {
+                *reply = Reply::Kicked(self.kick(kick, context));
+                Step::Done
+            }
+        }
+    }
+
+    /// What this shard measures, for its reactor.
+    pub fn meters_mut(&mut self) -> &mut Meters {
+        &mut self.meters
+    }
+
+    fn answer_vhosts(&self, from: &mut u16, reply: &mut Reply) -> Step {
+        if !matches!(reply, Reply::Vhosts(_)) {
+            *reply = Reply::Vhosts(Vec::new());
+        }
+        let Reply::Vhosts(found) = reply else { unreachable!("it was just made") };
+        let before = usize::from(*from);
+        let mut bytes = 0;
+        let mut looked_at = 0;
+        for (vhost, _) in self.exchanges.vhosts().skip(before).take(ASK_SLOTS_MAX as usize) {
+            looked_at += 1;
+            let report = self.vhost_report(vhost);
+            if report.figures.iter().any(|(_, count)| *count > 0) {
+                bytes += report.vhost.len() + size_of::<VhostReport>();
+                found.push(report);
+            }
+            if bytes >= ASK_BYTES_MAX {
+                break;
+            }
+        }
+        *from += looked_at;
+        match self.exchanges.vhosts().nth(usize::from(*from)).is_some() {
+            true => Step::More,
+            false => Step::Done,
+        }
+    }
+}

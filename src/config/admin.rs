@@ -1,0 +1,106 @@
+//! Flags about the door for operators: HTTP, and who may come in there.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+
+/// See the module.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct AdminOptions {
+    /// Where to answer operators over HTTP: ADDR:PORT of this host alone, unix or none
+    /// [default: 127.0.0.1:9883].
+    ///
+    /// Metrics for Prometheus are at /metrics. A socket `admin.sock` in --data-dir answers as well,
+    /// and with `unix` it is the only one; `none` switches both off. Port 0 lets the system pick a
+    /// free port, which is logged. If the default port is in use, the broker warns and starts
+    /// without it.
+    #[arg(
+        long = "http-listen",
+        value_name = "ADDRESS",
+        value_parser = parse_http_listen,
+        help_heading = "Operators"
+    )]
+    pub http_listen: Option<HttpListen>,
+
+    /// Who may ask over HTTP: lines of NAME:SHA256:RIGHTS [default: the token in `admin.token` of
+    /// --data-dir].
+    ///
+    /// SHA256 is that of the token, in hexadecimal digits; RIGHTS are some of metrics, read,
+    /// publish, operate and admin, with commas between. SIGHUP has the file read again. The token
+    /// in `admin.token`, made when it is missing, has all rights in any case.
+    #[arg(
+        long = "http-tokens",
+        value_name = "FILE",
+        value_hint = ValueHint::FilePath,
+        help_heading = "Operators"
+    )]
+    pub http_tokens: Option<PathBuf>,
+}
+
+/// Where operators are answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HttpListen {
+    /// At this loopback address, and the socket in the data directory.
+    Address(SocketAddr),
+    /// At the socket alone.
+    Unix,
+    /// Nowhere.
+    None,
+}
+
+pub(super) fn parse_http_listen(text: &str) -> Result<HttpListen, String> {
+    match text {
+        "none" => return Ok(HttpListen::None),
+        "unix" => return Ok(HttpListen::Unix),
+        _ => {}
+    }
+    let named = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+    let address: SocketAddr = named.as_deref().unwrap_or(text).parse().map_err(|_| {
+        "it takes an address and a port of this host alone, as in 127.0.0.1:9883 or [::1]:9883, \
+         unix for the socket in --data-dir alone, or none"
+            .to_owned()
+    })?;
+    if !address.ip().is_loopback() {
+        return Err(format!(
+            "other hosts would reach {address}, and tokens would pass the network unencrypted: \
+             HTTP over TLS is not there yet. Listen on 127.0.0.1:{} and have a proxy with TLS, or \
+             an SSH tunnel, in front of it",
+            address.port()
+        ));
+    }
+    Ok(HttpListen::Address(address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Loopback addresses, the socket alone, or nothing; what other hosts reach is refused with the
+    // way out.
+    #[test]
+    fn places() {
+        let at = |text: &str| HttpListen::Address(text.parse().expect("an address"));
+        for (text, expected) in [
+            ("127.0.0.1:9883", at("127.0.0.1:9883")),
+            ("127.8.8.8:0", at("127.8.8.8:0")),
+            ("[::1]:9883", at("[::1]:9883")),
+            ("localhost:80", at("127.0.0.1:80")),
+            ("unix", HttpListen::Unix),
+            ("none", HttpListen::None),
+        ] {
+            assert_eq!(parse_http_listen(text), Ok(expected), "{text}");
+        }
+        for (text, says) in [
+            ("0.0.0.0:9883", "TLS is not there yet"),
+            ("10.0.0.1:1", "127.0.0.1:1 and have a proxy"),
+            ("[::]:9883", "TLS is not there yet"),
+            ("9883", "as in 127.0.0.1:9883"),
+            ("localhost:x", "as in 127.0.0.1:9883"),
+            ("", "or none"),
+        ] {
+            let error = parse_http_listen(text).expect_err(text);
+            assert!(error.contains(says), "{text}: {error}");
+        }
+    }
+}

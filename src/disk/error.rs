@@ -1,0 +1,161 @@
+//! Why a data directory cannot be used, and what to do.
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use super::format::{FORMAT_FILE, FORMAT_WITHOUT_SUMS};
+use crate::limits::SEGMENT_BYTES_FIRST;
+
+/// Why a directory cannot be used.
+#[derive(Debug)]
+pub enum DirectoryError {
+    /// There is something else under this path.
+    NotADirectory(PathBuf),
+    /// There are files in it, but no `FORMAT`.
+    Foreign(PathBuf),
+    /// It is to be read and has no `FORMAT`.
+    NoData(PathBuf),
+    /// It is to be read and there is nothing under this path.
+    Missing(PathBuf),
+    /// A later version made it.
+    Newer {
+        /// The directory.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The newest format this version reads.
+        known: u32,
+    },
+    /// This `FORMAT` does not say what it must.
+    Malformed(PathBuf),
+    /// This `VHOSTS` does not say what it must.
+    MalformedVhosts(PathBuf),
+    /// This `DELETIONS` does not say what it must.
+    MalformedDeletions(PathBuf),
+    /// It was made with another number of shards than asked for.
+    Shards {
+        /// The directory.
+        path: PathBuf,
+        /// The number it was made with.
+        made: u16,
+    },
+    /// Its file system has no room for what its shards need, whatever else is there.
+    TooSmall {
+        /// The directory.
+        path: PathBuf,
+        /// Bytes of the file system.
+        total: u64,
+        /// Its shards, and what each needs.
+        shards: u16,
+        /// Bytes that each needs.
+        least: u64,
+    },
+    /// Another process holds its lock.
+    InUse(PathBuf),
+    /// The system refused something.
+    System {
+        /// What could not be done, followed by the path.
+        doing: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+impl fmt::Display for DirectoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotADirectory(path) => {
+                write!(f, "{} is not a directory; choose another with --data-dir", path.display())
+            }
+            Self::Foreign(path) => write!(
+                f,
+                "{} is not a ringmq data directory: it has files, and none is {FORMAT_FILE}; \
+                 choose another with --data-dir, for a new broker an empty or new one",
+                path.display()
+            ),
+            Self::NoData(path) => write!(
+                f,
+                "{} is not a ringmq data directory: it has no {FORMAT_FILE}",
+                path.display()
+            ),
+            Self::Missing(path) => {
+                write!(f, "there is no directory {}; is the path right?", path.display())
+            }
+            Self::Newer { path, found, known } => write!(
+                f,
+                "{} has format {found}, and this ringmq knows formats up to {known}; start the \
+                 newer ringmq that made it or choose another with --data-dir",
+                path.display()
+            ),
+            Self::Malformed(path) => write!(
+                f,
+                "{} is damaged: it must say \"ringmq data, format {FORMAT_WITHOUT_SUMS}\" and \
+                 \"shards N\" on two lines, and of a later format has a third with their sum; N is \
+                 the number of shard-* directories beside it; write the two lines anew",
+                path.display()
+            ),
+            Self::MalformedVhosts(path) => write!(
+                f,
+                "{} is damaged: it must say \"next N\" and then, for each vhost but /, its number \
+                 below N and its name; bring it back from a backup, or remove it to lose what \
+                 vhosts but / have stored",
+                path.display()
+            ),
+            Self::MalformedDeletions(path) => write!(
+                f,
+                "{} is damaged: it must say a vhost and a client id on each line; remove it, and \
+                 ask again with `ringmq session delete`",
+                path.display()
+            ),
+            Self::Shards { path, made } => write!(
+                f,
+                "{} was made with --shards {made}; start with --shards {made} or another \
+                 --data-dir",
+                path.display()
+            ),
+            Self::TooSmall { path, total, shards, least } => write!(
+                f,
+                "{} is on a file system of {} KiB, and {shards} shard{} need {} KiB at least, more \
+                 than that to store much: each has some files of {} KiB, the least that \
+                 --segment-bytes takes; choose a larger one with --data-dir, or fewer --shards",
+                path.display(),
+                total >> 10,
+                if *shards == 1 { "" } else { "s" },
+                (u64::from(*shards) * least) >> 10,
+                SEGMENT_BYTES_FIRST >> 10
+            ),
+            Self::InUse(path) => write!(
+                f,
+                "{} is in use by another ringmq; stop that one or choose another with --data-dir",
+                path.display()
+            ),
+            Self::System { doing, path, error } => {
+                write!(f, "cannot {doing} {}: {error}", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for DirectoryError {}
+
+impl DirectoryError {
+    /// What is wrong with a path that no data is found under.
+    pub fn no_data(path: &Path) -> Self {
+        if path.exists() { Self::NoData(path.to_owned()) } else { Self::Missing(path.to_owned()) }
+    }
+
+    /// Whether the system refused something to this user that it might grant to another.
+    pub fn is_permission(&self) -> bool {
+        let Self::System { error, .. } = self else { return false };
+        error.kind() == ErrorKind::PermissionDenied
+    }
+
+    /// Makes an error of what the system says: what could not be done with `path`.
+    pub(super) fn system(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |error| Self::System { doing, path, error }
+    }
+}

@@ -1,0 +1,58 @@
+//! The lock of a data directory: one process uses it.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use log::debug;
+use rustix::fs::{FlockOperation, fcntl_lock, flock};
+use rustix::io::Errno;
+
+use super::error::DirectoryError;
+
+pub(super) const LOCK_FILE: &str = "LOCK";
+
+const NAMING: FlockOperation = FlockOperation::NonBlockingLockExclusive;
+
+/// What may be done in a directory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Access {
+    Write,
+    Read,
+}
+
+/// The lock of a directory, held.
+pub(super) struct Guard {
+    _locked: Option<File>,
+}
+
+impl Guard {
+    /// Takes it.
+    ///
+    /// # Errors
+    /// If another process has it.
+    pub(super) fn take(directory: &Path, access: Access) -> Result<Self, DirectoryError> {
+        let path = directory.join(LOCK_FILE);
+        let write = access == Access::Write;
+        let mut options = File::options();
+        let file = match options.read(true).write(write).create(write).mode(0o600).open(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound && !write => {
+                return Ok(Self { _locked: None });
+            }
+            opened => opened.map_err(DirectoryError::system("open", &path))?,
+        };
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {
+                // A lock of the other kind names its process to who asks. Nothing else hangs on it,
+                // and file systems of networks may not grant both.
+                if write && let Err(error) = fcntl_lock(&file, NAMING) {
+                    debug!("{}: no lock that names this process: {error}", path.display());
+                }
+                Ok(Self { _locked: Some(file) })
+            }
+            Err(Errno::WOULDBLOCK) => Err(DirectoryError::InUse(directory.to_owned())),
+            Err(error) => Err(DirectoryError::system("lock", &path)(error.into())),
+        }
+    }
+}

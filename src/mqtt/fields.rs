@@ -1,0 +1,189 @@
+//! The values that fields of packets have: versions, QoS, packet identifiers, properties, types.
+
+use std::error::Error;
+use std::fmt;
+use std::num::NonZeroU16;
+
+/// A byte that names no value of the enum it was to become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutOfRange(pub u8);
+
+impl fmt::Display for OutOfRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is not a value the standard defines", self.0)
+    }
+}
+
+impl Error for OutOfRange {}
+
+/// Protocol version a connection speaks (3.1.2.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Version {
+    /// MQTT 3.1: `MQIsdp`, level 3.
+    V31,
+    /// MQTT 3.1.1: `MQTT`, level 4.
+    V311,
+    /// MQTT 5: `MQTT`, level 5. Not decoded yet, and not to be given to an encoder.
+    V5,
+}
+
+/// Quality of service (4.3), in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum QoS {
+    /// QoS 0.
+    AtMostOnce = 0,
+    /// QoS 1.
+    AtLeastOnce = 1,
+    /// QoS 2.
+    ExactlyOnce = 2,
+}
+
+impl TryFrom<u8> for QoS {
+    type Error = OutOfRange;
+
+    #[inline]
+    fn try_from(bits: u8) -> Result<Self, OutOfRange> {
+        match bits {
+            0 => Ok(Self::AtMostOnce),
+            1 => Ok(Self::AtLeastOnce),
+            2 => Ok(Self::ExactlyOnce),
+            _ => Err(OutOfRange(bits)),
+        }
+    }
+}
+
+/// A packet identifier: 1 to 65,535 (2.3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PacketId(NonZeroU16);
+
+impl PacketId {
+    /// `None` for 0, which is no packet identifier [MQTT-2.3.1-1].
+    #[inline]
+    pub const fn new(id: u16) -> Option<Self> {
+        match NonZeroU16::new(id) {
+            Some(id) => Some(Self(id)),
+            None => None,
+        }
+    }
+
+    /// The number, 1 to 65,535.
+    #[inline]
+    pub const fn get(self) -> u16 {
+        self.0.get()
+    }
+}
+
+impl fmt::Display for PacketId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Properties of MQTT 5 (v5 2.2.2) as they stand in the packet, without their length. Empty in 3.x,
+/// and 3.x encoders leave them out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Properties<'a>(&'a [u8]);
+
+impl<'a> Properties<'a> {
+    /// No properties.
+    pub const EMPTY: Self = Self(&[]);
+
+    /// The bytes.
+    #[inline]
+    pub const fn as_bytes(self) -> &'a [u8] {
+        self.0
+    }
+}
+
+/// Packet types (table 2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PacketKind {
+    /// Client asks to connect.
+    Connect = 1,
+    /// Server answers CONNECT.
+    Connack = 2,
+    /// A message.
+    Publish = 3,
+    /// Acknowledges a QoS 1 PUBLISH.
+    Puback = 4,
+    /// First answer to a QoS 2 PUBLISH.
+    Pubrec = 5,
+    /// Second step of QoS 2.
+    Pubrel = 6,
+    /// Last step of QoS 2.
+    Pubcomp = 7,
+    /// Client subscribes.
+    Subscribe = 8,
+    /// Server answers SUBSCRIBE.
+    Suback = 9,
+    /// Client unsubscribes.
+    Unsubscribe = 10,
+    /// Server answers UNSUBSCRIBE.
+    Unsuback = 11,
+    /// Client shows that it lives.
+    Pingreq = 12,
+    /// Server answers PINGREQ.
+    Pingresp = 13,
+    /// Client goes in peace.
+    Disconnect = 14,
+}
+
+impl PacketKind {
+    /// The first byte of a packet of this type; of a PUBLISH, without its flags (table 2.2).
+    #[inline]
+    pub const fn first_byte(self) -> u8 {
+        // [MQTT-3.6.1-1], [MQTT-3.8.1-1], [MQTT-3.10.1-1] These three have bit 1 set.
+        let flags = if matches!(self, Self::Pubrel | Self::Subscribe | Self::Unsubscribe) {
+            0b0010
+        } else {
+            0
+        };
+        (self as u8) << 4 | flags
+    }
+}
+
+impl TryFrom<u8> for PacketKind {
+    type Error = OutOfRange;
+
+    #[inline]
+    fn try_from(bits: u8) -> Result<Self, OutOfRange> {
+        Ok(match bits {
+            1 => Self::Connect,
+            2 => Self::Connack,
+            3 => Self::Publish,
+            4 => Self::Puback,
+            5 => Self::Pubrec,
+            6 => Self::Pubrel,
+            7 => Self::Pubcomp,
+            8 => Self::Subscribe,
+            9 => Self::Suback,
+            10 => Self::Unsubscribe,
+            11 => Self::Unsuback,
+            12 => Self::Pingreq,
+            13 => Self::Pingresp,
+            14 => Self::Disconnect,
+            _ => return Err(OutOfRange(bits)),
+        })
+    }
+}
+
+impl fmt::Display for PacketKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connect => "CONNECT",
+            Self::Connack => "CONNACK",
+            Self::Publish => "PUBLISH",
+            Self::Puback => "PUBACK",
+            Self::Pubrec => "PUBREC",
+            Self::Pubrel => "PUBREL",
+            Self::Pubcomp => "PUBCOMP",
+            Self::Subscribe => "SUBSCRIBE",
+            Self::Suback => "SUBACK",
+            Self::Unsubscribe => "UNSUBSCRIBE",
+            Self::Unsuback => "UNSUBACK",
+            Self::Pingreq => "PINGREQ",
+            Self::Pingresp => "PINGRESP",
+            Self::Disconnect => "DISCONNECT",
+        })
+    }
+}

@@ -1,0 +1,115 @@
+//! Received bytes, cut into packets that the broker handles.
+
+use crate::broker::{CloseReason, ConnId, Context, Flow, Shard, ShardId};
+use crate::limits::{LINK_WORK_MAX, PRE_CONNECT_BYTES_MAX};
+use crate::mqtt::{Foreign, Packet, Version, decode, peek_frame};
+use crate::ring::Wake;
+
+use super::outboxes::Outboxes;
+
+/// Why cutting bytes into packets stopped.
+pub(super) enum Cut {
+    /// The rest is no whole packet.
+    Partial,
+    /// The connection waits for the output of others.
+    Pause,
+    /// Others go first: this link has had its share of the turn, or a ring to another shard is
+    /// full.
+    Yield,
+    /// The connection is at its end.
+    Stop,
+    /// The session lives on another shard.
+    Move(ShardId),
+}
+
+/// See the module.
+pub(super) struct Cutter<'a, P> {
+    pub(super) broker: &'a mut Shard,
+    pub(super) outboxes: &'a mut P,
+    pub(super) now_ms: u64,
+    pub(super) shard: ShardId,
+    pub(super) packet_bytes_max: usize,
+}
+
+impl<S: Send, W: Wake> Cutter<'_, Outboxes<S, W>> {
+    /// Handles the whole packets that `bytes` begin with; tells how many bytes they had.
+    pub(super) fn cut(&mut self, conn: ConnId, bytes: &[u8]) -> (usize, Cut) {
+        let mut used = 0;
+        if self.broker.is_greeting(conn) {
+            match self.greet(conn, bytes) {
+                Ok(first) => used = first,
+                Err(cut) => return (0, cut),
+            }
+            if self.broker.flow(conn) == Flow::Pause {
+                return (used, Cut::Pause);
+            }
+        }
+        let Some(version) = self.broker.version(conn) else {
+            return (used, Cut::Stop);
+        };
+        let work_max = self.broker.work() + LINK_WORK_MAX;
+        while used < bytes.len() {
+            if self.outboxes.is_full() || self.broker.work() >= work_max {
+                return (used, Cut::Yield);
+            }
+            match self.next(conn, version, &bytes[used..], self.packet_bytes_max) {
+                (_, Flow::Stop) => return (used, Cut::Stop),
+                (0, _) => return (used, Cut::Partial),
+                (packet_bytes, Flow::Continue) => used += packet_bytes,
+                (packet_bytes, Flow::Pause) => {
+                    return (used + packet_bytes, Cut::Pause);
+                }
+                (_, Flow::Wait) => return (used, Cut::Pause),
+            }
+        }
+        (used, Cut::Partial)
+    }
+
+    /// Handles the first packet of a connection, if it is there and this is its home.
+    fn greet(&mut self, conn: ConnId, bytes: &[u8]) -> Result<usize, Cut> {
+        if let Some(foreign) = Foreign::before_connect(bytes) {
+            let mut context = Context { now_ms: self.now_ms, peers: self.outboxes };
+            self.broker.close(conn, CloseReason::Foreign(foreign), &mut context);
+            return Err(Cut::Stop);
+        }
+        let max = self.packet_bytes_max.min(PRE_CONNECT_BYTES_MAX);
+        if let Ok(Some(frame)) = peek_frame(bytes, max)
+            && bytes.len() >= frame.total_bytes
+            && let Ok(Packet::Connect(connect)) = decode(Version::V311, frame, bytes)
+        {
+            let home = self.broker.home_of(conn, &connect);
+            if home != self.shard {
+                return Err(Cut::Move(home));
+            }
+        }
+        match self.next(conn, Version::V311, bytes, max) {
+            (_, Flow::Stop) => Err(Cut::Stop),
+            (_, Flow::Wait) => Err(Cut::Pause),
+            (0, _) => Err(Cut::Partial),
+            (packet_bytes, _) => Ok(packet_bytes),
+        }
+    }
+
+    /// Handles the packet that `bytes` begin with; 0 bytes if it is not whole.
+    #[inline]
+    fn next(&mut self, conn: ConnId, version: Version, bytes: &[u8], max: usize) -> (usize, Flow) {
+        let mut context = Context { now_ms: self.now_ms, peers: self.outboxes };
+        let frame = match peek_frame(bytes, max) {
+            Ok(Some(frame)) if frame.total_bytes <= bytes.len() => frame,
+            Ok(_) => return (0, Flow::Continue),
+            Err(error) => {
+                self.broker.handle_fault(conn, error, &mut context);
+                return (0, Flow::Stop);
+            }
+        };
+        match decode(version, frame, bytes) {
+            Ok(packet) => {
+                (frame.total_bytes, self.broker.handle_packet(conn, &packet, &mut context))
+            }
+            Err(error) => {
+                self.broker.handle_fault(conn, error, &mut context);
+                (0, Flow::Stop)
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The mesh rings from the other shards, and how far the messages in them are committed.
+//!
+//! Invariant: a message is reported as committed only when everything that it appended to this
+//! shard's log is committed.
+
+use std::collections::VecDeque;
+
+use crate::broker::ShardId;
+use crate::mesh::{Receiver, Record};
+
+use super::outboxes::ShardMessage;
+
+/// A way from another shard, or, without its number, from the control or the admin thread.
+pub type Inbox<S> = (Option<ShardId>, Receiver<ShardMessage<S>>);
+
+/// Messages of one inbox that are handled, and how far the log must be committed for them.
+#[derive(Clone, Copy, Debug)]
+struct Handled {
+    messages: u64,
+    log: u64,
+    /// Whether the sender may wait for one of them.
+    awaited: bool,
+}
+
+/// See the module.
+pub(super) struct Inboxes<S: Send> {
+    inboxes: Vec<Inbox<S>>,
+    /// By inbox.
+    handled: Vec<VecDeque<Handled>>,
+}
+
+impl<S: Send> Inboxes<S> {
+    pub(super) fn new(inboxes: Vec<Inbox<S>>) -> Self {
+        let handled = inboxes.iter().map(|_| VecDeque::new()).collect();
+        Self { inboxes, handled }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.inboxes.len()
+    }
+
+    /// Whether nothing waits in any.
+    pub(super) fn are_empty(&self) -> bool {
+        self.inboxes.iter().all(|(_, inbox)| inbox.is_empty())
+    }
+
+    /// The next message of an inbox, and whose it is; none: the control thread's.
+    pub(super) fn next(
+        &mut self,
+        at: usize,
+    ) -> Option<(Option<ShardId>, Record<'_, ShardMessage<S>>)> {
+        let (from, inbox) = &mut self.inboxes[at];
+        inbox.next().map(|record| (*from, record))
+    }
+
+    /// Notes that the messages taken from an inbox are handled: their sender learns it when what
+    /// they left in the log, which goes to `log` by now, is committed.
+    pub(super) fn note_handled(&mut self, at: usize, log: u64, awaited: bool) {
+        let (_, inbox) = &mut self.inboxes[at];
+        inbox.set_handled();
+        let messages = inbox.taken();
+        let queue = &mut self.handled[at];
+        match queue.back_mut() {
+            Some(last) if last.messages == messages => {}
+            Some(last) if last.log == log => {
+                last.messages = messages;
+                last.awaited |= awaited;
+            }
+            _ => queue.push_back(Handled { messages, log, awaited }),
+        }
+    }
+
+    /// Tells the senders how far their messages are committed, when the log is so up to `settled`.
+    /// Those that may wait for it are given to `wake`.
+    pub(super) fn tell_committed(&mut self, settled: u64, mut wake: impl FnMut(ShardId)) {
+        for ((from, inbox), queue) in self.inboxes.iter_mut().zip(&mut self.handled) {
+            let mut awaited = false;
+            while let Some(first) = queue.front().copied().filter(|first| first.log <= settled) {
+                queue.pop_front();
+                inbox.set_committed(first.messages);
+                awaited |= first.awaited;
+            }
+            if let Some(from) = *from
+                && awaited
+            {
+                wake(from);
+            }
+        }
+    }
+}

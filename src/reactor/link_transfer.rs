@@ -1,0 +1,17 @@
+//! Links on their way into a shard.
+
+use crate::broker::Caller;
+use crate::mesh::AddressPermit;
+use crate::transport::Transport;
+
+use super::unread::UnreadBytes;
+
+/// A link that was accepted, or is on its way to its home shard, with what it has received.
+#[derive(Debug)]
+pub struct LinkTransfer<S> {
+    pub(super) socket: S,
+    pub(super) transport: Transport,
+    pub(super) caller: Caller,
+    pub(super) permit: Option<AddressPermit>,
+    pub(super) unread: UnreadBytes,
+}

@@ -1,0 +1,299 @@
+//! The admin thread: its doors, its ways to the shards, and what it begins with.
+
+use std::fs::{self, Permissions};
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use log::{debug, info, warn};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::thread::{CpuSet, sched_setaffinity};
+
+use crate::admin::{self, Condition, Handle, Process, Tokens, Ways};
+use crate::broker::inspect::Ask;
+use crate::config::{HttpListen, Options};
+use crate::limits::{FILES_OF_ADMIN, HTTP_PORT_DEFAULT};
+use crate::mesh::{self, Receiver, Sender};
+use crate::reactor::{AnswerWay, ShardMessage};
+use crate::ring::Socket;
+
+use super::StartError;
+use super::access::Access;
+use super::control::Control;
+
+/// Bytes of the rings between the admin thread and a shard: room for many times the boxes that are
+/// on their way at once.
+const RING_BYTES: usize = 4096;
+
+/// The socket in the data directory, and who may open it.
+const SOCKET_FILE: &str = "admin.sock";
+const SOCKET_MODE: u32 = 0o660;
+
+/// The listener for HTTP, from when there is still a right to any port.
+pub(super) struct HttpListener {
+    tcp: Option<TcpListener>,
+    process: Process,
+}
+
+impl HttpListener {
+    /// Binds it; none: operators are not answered. An address that was asked for must be free, the
+    /// usual one need not: a second broker on a host is no mistake.
+    pub(super) fn open(options: &Options) -> Result<Option<Self>, StartError> {
+        let process = Process::open();
+        let tcp = match options.admin.http_listen {
+            Some(HttpListen::None) => return Ok(None),
+            Some(HttpListen::Unix) => None,
+            Some(HttpListen::Address(address)) => {
+                let bound = TcpListener::bind(address);
+                Some(bound.map_err(|error| StartError::Http(address, error))?)
+            }
+            None => {
+                let address = SocketAddr::from(([127, 0, 0, 1], HTTP_PORT_DEFAULT));
+                let bound = TcpListener::bind(address);
+                let refused = |error: &io::Error| match error.kind() {
+                    ErrorKind::AddrInUse => warn!(
+                        "operators are not answered on http://{address}: the address is in use, \
+                         by another ringmq perhaps; choose another with --http-listen, or say \
+                         --http-listen unix or none"
+                    ),
+                    _ => warn!(
+                        "operators are not answered on http://{address}: {error}; choose another \
+                         address with --http-listen, or say --http-listen unix or none"
+                    ),
+                };
+                bound.inspect_err(refused).ok()
+            }
+        };
+        Ok(Some(Self { tcp, process }))
+    }
+}
+
+/// What the thread begins with, as far as it is there before the shards are.
+pub(super) struct AdminSetup {
+    door: HttpListener,
+    rings: AskRings,
+    tokens: Tokens,
+}
+
+impl AdminSetup {
+    /// The data directory is open: what is made in it belongs to whom the broker runs as.
+    pub(super) fn new(door: HttpListener, options: &Options) -> Result<Self, StartError> {
+        Ok(Self { door, rings: AskRings::new()?, tokens: load_tokens(options)? })
+    }
+
+    pub(super) fn rings(&mut self) -> &mut AskRings {
+        &mut self.rings
+    }
+}
+
+/// Files that it may have open.
+pub(super) fn files(options: &Options) -> u64 {
+    match options.admin.http_listen {
+        Some(HttpListen::None) => 0,
+        _ => FILES_OF_ADMIN,
+    }
+}
+
+/// Where asks go in, and where they come back.
+type Way = (Sender<ShardMessage<Socket>>, Receiver<Box<Ask>>);
+
+/// Both ends of the rings between the admin thread and the shards, before they are given away.
+pub(super) struct AskRings {
+    /// Both ends of the pipe that shards write to when they have answered.
+    bell: OwnedFd,
+    ringer: Arc<OwnedFd>,
+    /// By shard.
+    ways: Vec<Way>,
+}
+
+impl AskRings {
+    pub(super) fn new() -> Result<Self, StartError> {
+        let made = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK);
+        let made = made.map_err(|error| StartError::System("make a pipe", error.into()));
+        let (bell, ringer) = made?;
+        Ok(Self { bell, ringer: Arc::new(ringer), ways: Vec::new() })
+    }
+
+    /// The ends of the next shard: where its asks come in, and where they go back.
+    pub(super) fn add_shard(&mut self) -> (Receiver<ShardMessage<Socket>>, AnswerWay) {
+        let (asks, inbox) = mesh::channel(RING_BYTES);
+        let (sender, answers) = mesh::channel(RING_BYTES);
+        self.ways.push((asks, answers));
+        let ringer = self.ringer.clone();
+        let wake = move || {
+            // Full: it was rung so often that whoever sleeps is about to wake. Closed: nobody asks
+            // any more.
+            let _rung = rustix::io::write(&*ringer, &[1]);
+        };
+        (inbox, AnswerWay { sender, wake: Box::new(wake) })
+    }
+}
+
+/// The ways of the admin thread.
+struct ShardWays(Vec<(Control, Receiver<Box<Ask>>)>);
+
+impl Ways for ShardWays {
+    fn shards(&self) -> u16 {
+        u16::try_from(self.0.len()).expect("at most SHARDS_MAX")
+    }
+
+    fn send(&mut self, shard: u16, ask: Box<Ask>) -> Result<(), Box<Ask>> {
+        let (control, _) = &mut self.0[usize::from(shard)];
+        match control.try_send(ShardMessage::Ask(ask)) {
+            Ok(()) => Ok(()),
+            Err(ShardMessage::Ask(ask)) => Err(ask),
+            Err(_) => unreachable!("what is refused is what was sent"),
+        }
+    }
+
+    fn next_answer(&mut self, shard: u16) -> Option<Box<Ask>> {
+        let (_, answers) = &mut self.0[usize::from(shard)];
+        let ask = match answers.next() {
+            Some(mesh::Record::Object(ask)) => Some(ask),
+            Some(mesh::Record::Bytes(_)) => unreachable!("shards answer with boxes"),
+            None => None,
+        };
+        answers.set_handled();
+        ask
+    }
+}
+
+/// The thread, and what goes with it.
+pub(super) struct Admin {
+    handle: Handle,
+    _socket: Option<AdminSocket>,
+}
+
+impl Admin {
+    /// Starts the thread. `controls`: ways to the shards that have bells and wakers like this
+    /// thread's own.
+    pub(super) fn start(
+        setup: AdminSetup,
+        controls: &[Control],
+        options: &Options,
+        access: &Access,
+        shared_cpus: Vec<usize>,
+    ) -> Result<Self, StartError> {
+        let AdminSetup { door, rings, tokens } = setup;
+        let ways = rings.ways.into_iter().zip(controls).map(|((sender, answers), like)| {
+            let (bell, waker) = (like.bell.clone(), like.waker.clone());
+            (Control { sender, bell, waker }, answers)
+        });
+        let path = options.data_dir.join(SOCKET_FILE);
+        let (unix, socket) = AdminSocket::bind(path).unzip();
+        let address = door.tcp.as_ref().and_then(|tcp| tcp.local_addr().ok());
+        let system = |what| move |error| StartError::System(what, error);
+        let handle = admin::start(admin::Options {
+            tcp: door.tcp,
+            unix,
+            ways: Box::new(ShardWays(ways.collect())),
+            bell: rings.bell,
+            process: door.process,
+            condition: Condition {
+                is_ready: true,
+                reloaded: true,
+                reloaded_at_s: now_s(),
+                vhosts: access.vhosts().into(),
+                tokens: Arc::new(tokens),
+                is_over: false,
+            },
+            settle: Box::new(move || keep_to(&shared_cpus)),
+        });
+        let handle = handle.map_err(system("start the thread that answers operators"))?;
+        let socket_path = socket.as_ref().map(|socket| socket.0.display().to_string());
+        match (address, socket_path) {
+            (Some(address), Some(path)) => {
+                info!("answering operators on http://{address} and unix:{path}");
+            }
+            (Some(address), None) => info!("answering operators on http://{address}"),
+            (None, Some(path)) => info!("answering operators on unix:{path}"),
+            (None, None) => warn!("operators are answered nowhere"),
+        }
+        Ok(Self { handle, _socket: socket })
+    }
+
+    /// The configuration was read again.
+    pub(super) fn note_reload(&self, access: &Access, tokens: Tokens) {
+        let (vhosts, tokens) = (access.vhosts().into(), Arc::new(tokens));
+        self.handle.update(|condition| {
+            (condition.vhosts, condition.tokens) = (vhosts, tokens);
+            (condition.reloaded, condition.reloaded_at_s) = (true, now_s());
+        });
+    }
+
+    /// It was to be, and was not.
+    pub(super) fn note_reload_failed(&self) {
+        self.handle.update(|condition| condition.reloaded = false);
+    }
+
+    /// Clients are not let in any more.
+    pub(super) fn note_stopping(&self) {
+        self.handle.update(|condition| condition.is_ready = false);
+    }
+}
+
+/// Who may ask what, as the files say now.
+pub(super) fn load_tokens(options: &Options) -> Result<Tokens, StartError> {
+    let file = options.admin.http_tokens.as_deref();
+    Tokens::load(&options.data_dir, file).map_err(StartError::Tokens)
+}
+
+/// The socket's file, which goes with the thread.
+struct AdminSocket(PathBuf);
+
+impl AdminSocket {
+    /// Binds it. The directory is locked: a socket that is there was left by a broker that is gone.
+    fn bind(path: PathBuf) -> Option<(UnixListener, Self)> {
+        let bound = clear(&path).and_then(|()| {
+            let listener = UnixListener::bind(&path)?;
+            fs::set_permissions(&path, Permissions::from_mode(SOCKET_MODE))?;
+            Ok(listener)
+        });
+        match bound {
+            Ok(listener) => Some((listener, Self(path))),
+            Err(error) => {
+                // Its path may be too long, or the file system have no sockets.
+                warn!("operators are not answered on unix:{}: {error}", path.display());
+                None
+            }
+        }
+    }
+}
+
+impl Drop for AdminSocket {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_file(&self.0) {
+            debug!("cannot remove {}: {error}", self.0.display());
+        }
+    }
+}
+
+fn clear(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+        Ok(found) if found.file_type().is_socket() => fs::remove_file(path),
+        Ok(_) => Err(io::Error::other("there is a file that is no socket; remove it")),
+    }
+}
+
+/// Lets this thread run where no shard is pinned, if there is such a place.
+fn keep_to(cpus: &[usize]) {
+    if cpus.is_empty() {
+        return;
+    }
+    let mut set = CpuSet::new();
+    cpus.iter().for_each(|cpu| set.set(*cpu));
+    if let Err(error) = sched_setaffinity(None, &set) {
+        debug!("cannot keep the admin thread off the CPUs of shards: {error}");
+    }
+}
+
+fn now_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,11 @@
+//! Randomness, from the kernel.
+
+use rustix::rand::GetRandomFlags;
+
+/// A number that cannot be guessed.
+pub(super) fn seed() -> u64 {
+    let mut bytes = [0; 8];
+    let filled = rustix::rand::getrandom(&mut bytes, GetRandomFlags::empty());
+    assert_eq!(filled, Ok(bytes.len()), "the kernel gives 8 random bytes at once");
+    u64::from_ne_bytes(bytes)
+}

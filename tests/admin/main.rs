@@ -1,0 +1,12 @@
+//! Operators' HTTP: metrics that Prometheus takes, clients and sessions, who may ask, and what
+//! attackers get.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod access;
+mod clients;
+mod hostile;
+mod http;
+mod metrics;
+mod places;

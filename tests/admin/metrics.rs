@@ -1,0 +1,170 @@
+//! Metrics: Prometheus takes them, they say what happened, and the page describes them.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use crate::common::{Broker, Client, connect, puback, publish, subscribe};
+use crate::http::{Door, start};
+
+/// The value of a series in a scrape.
+#[track_caller]
+fn value(text: &str, series: &str) -> f64 {
+    let mut lines = text.lines().filter_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    let value = lines.next().unwrap_or_else(|| panic!("no {series} in:\n{text}"));
+    value.parse().expect("a number")
+}
+
+/// Traffic of every kind that has a metric of its own.
+fn make_traffic(broker: &Broker) {
+    let mut subscriber = Client::connect_with(broker, &connect("sub").persistent());
+    subscriber.subscribe("a/#", 1);
+    let mut publisher = Client::connect(broker, "pub");
+    for id in 1..=3 {
+        publisher.publish(&publish("a/b", "hello").qos1(id));
+    }
+    for _ in 0..3 {
+        let message = subscriber.read_publish();
+        subscriber.acknowledge(1, message.id);
+    }
+    publisher.publish(&publish("retained", "kept").qos1(4).retained());
+    publisher.publish(&publish("nobody", "reads this").qos1(5));
+    let mut refused = Client::open(broker);
+    refused.send(&connect("").persistent().bytes());
+    refused.expect_closed_after_connack();
+    publisher.leave();
+    subscriber.leave();
+}
+
+trait Refused {
+    fn expect_closed_after_connack(self);
+}
+
+impl Refused for Client {
+    fn expect_closed_after_connack(mut self) {
+        self.expect(&[0x20, 2, 0, 2]);
+        self.expect_closed();
+    }
+}
+
+// Debian's promtool finds no fault in a scrape, of the broker or of its vhosts.
+#[test]
+fn promtool_takes_a_scrape() {
+    let (broker, door) = start(2, &[]);
+    make_traffic(&broker);
+    for path in ["/metrics", "/metrics/vhosts"] {
+        let reply = door.ask("GET", path, &[]);
+        assert_eq!(reply.status, 200, "{reply:?}");
+        let kind = "text/plain; version=0.0.4; charset=utf-8";
+        assert_eq!(reply.header("content-type"), Some(kind));
+        let mut tool = Command::new("promtool")
+            .args(["check", "metrics"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("promtool, of Debian's prometheus, is there");
+        let mut stdin = tool.stdin.take().expect("it is piped");
+        stdin.write_all(reply.body.as_bytes()).expect("it reads");
+        drop(stdin);
+        let output = tool.wait_with_output().expect("it ends");
+        let says =
+            String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && says.is_empty(), "{path}: {says}");
+    }
+    broker.stop();
+}
+
+// What happened is told: counts, gauges, and how long messages waited for their PUBACK.
+#[test]
+fn traffic_is_told() {
+    let (broker, door) = start(2, &[]);
+    make_traffic(&broker);
+    let text = until(&door, "ringmq_disconnects_total{reason=\"client\"}", 2.0);
+    for (series, wanted) in [
+        ("ringmq_ready", 1.0),
+        ("ringmq_connects_total", 2.0),
+        ("ringmq_connections_accepted_total", 3.0),
+        ("ringmq_connects_refused_total{reason=\"identifier\"}", 1.0),
+        ("ringmq_connects_refused_total{reason=\"password\"}", 0.0),
+        ("ringmq_messages_received_total", 5.0),
+        ("ringmq_messages_sent_total", 3.0),
+        ("ringmq_messages_unrouted_total", 2.0),
+        ("ringmq_retained_messages", 1.0),
+        ("ringmq_sessions{state=\"connected\"}", 0.0),
+        ("ringmq_sessions{state=\"absent\"}", 1.0),
+        ("ringmq_publish_ack_duration_seconds_count", 5.0),
+        ("ringmq_publish_ack_duration_seconds_bucket{le=\"+Inf\"}", 5.0),
+    ] {
+        assert_eq!(value(&text, series), wanted, "{series}");
+    }
+    for series in [
+        "ringmq_publish_store_duration_seconds_count",
+        "ringmq_log_sync_duration_seconds_count",
+        "ringmq_turn_duration_seconds_count",
+        "ringmq_received_bytes_total",
+        "ringmq_sent_bytes_total",
+        "ringmq_log_appended_bytes_total",
+        "ringmq_shard_busy_seconds_total{shard=\"0\"}",
+        "ringmq_shard_turns_total{shard=\"1\"}",
+        "process_resident_memory_bytes",
+        "process_cpu_seconds_total",
+        "process_start_time_seconds",
+    ] {
+        assert!(value(&text, series) > 0.0, "{series}");
+    }
+    let vhosts = door.ask("GET", "/metrics/vhosts", &[]).body;
+    assert_eq!(value(&vhosts, "ringmq_vhost_messages_received_total{vhost=\"/\"}"), 5.0);
+    broker.stop();
+}
+
+/// Scrapes until a series has a value: what is young is told again.
+#[track_caller]
+fn until(door: &Door, series: &str, wanted: f64) -> String {
+    let begun = std::time::Instant::now();
+    loop {
+        let text = door.ask("GET", "/metrics", &[]).body;
+        if value(&text, series) == wanted {
+            return text;
+        }
+        assert!(begun.elapsed() < crate::common::PATIENCE, "{series} is not {wanted}:\n{text}");
+    }
+}
+
+// OpenMetrics comes to whoever asks for it, with its end and units.
+#[test]
+fn open_metrics_comes_on_demand() {
+    let (broker, door) = start(1, &[]);
+    let accept = "application/openmetrics-text;version=1.0.0,text/plain;q=0.5";
+    let reply = door.ask("GET", "/metrics", &[("accept", accept)]);
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    assert_eq!(reply.header("content-type"), Some(kind));
+    assert!(reply.body.ends_with("\n# EOF\n"), "{}", reply.body);
+    for line in [
+        "# TYPE ringmq_received_bytes counter",
+        "# UNIT ringmq_received_bytes bytes",
+        "# TYPE ringmq_turn_duration_seconds histogram",
+        "# UNIT ringmq_turn_duration_seconds seconds",
+    ] {
+        assert!(reply.body.lines().any(|other| other == line), "{line}:\n{}", reply.body);
+    }
+    assert!(!reply.body.contains("# TYPE ringmq_received_bytes_total"), "{}", reply.body);
+    broker.stop();
+}
+
+// A client that is not answered by anybody else leaves no label behind.
+#[test]
+fn no_metric_names_a_client() {
+    let (broker, door) = start(1, &[]);
+    let mut client = Client::connect(&broker, "very-own-id");
+    client.send(&subscribe(1, &[("very/own/topic", 1)]));
+    client.expect(&[0x90, 3, 0, 1, 1]);
+    client.send(&publish("very/own/topic", "x").qos1(1).bytes());
+    let mut seen = Vec::new();
+    while seen.len() < 2 {
+        seen.push(client.read_packet());
+    }
+    assert!(seen.contains(&puback(1)), "{seen:?}");
+    let text = door.ask("GET", "/metrics", &[]).body;
+    assert!(!text.contains("very"), "{text}");
+    broker.stop();
+}

@@ -1,0 +1,249 @@
+//! Asks: what they tell, that a step is bounded, and that only a kick changes anything.
+
+use ringmq::broker::inspect::{
+    Ask, Filter, Kick, Kicked, Listing, Measure, Pace, Page, Question, Reply, Row, Step, Top,
+};
+use ringmq::broker::{Caller, ConnId, Context, Event, SessionName};
+use ringmq::limits::{ASK_SLOTS_MAX, ASK_STEPS_MAX, PAGE_BYTES_MAX, PAGE_ROWS_MAX};
+
+use super::net::{Net, publish, subscribe};
+
+/// Who is let in without a user.
+fn local() -> Caller {
+    Caller { local: true, ..Caller::default() }
+}
+
+fn conn(slot: u32) -> ConnId {
+    ConnId { slot, generation: 0 }
+}
+
+/// CONNECT with clean session or without.
+fn connect(clean: bool, id: &str) -> Vec<u8> {
+    let mut packet = vec![0x10, 12 + u8::try_from(id.len()).expect("short"), 0, 4];
+    packet.extend(b"MQTT");
+    packet.extend([4, if clean { 2 } else { 0 }, 0, 60, 0, u8::try_from(id.len()).expect("short")]);
+    packet.extend(id.as_bytes());
+    packet
+}
+
+/// One shard with so many clients that have sessions for good, by slot; those with an odd number
+/// have left.
+fn crowd(count: u32) -> Net {
+    let mut net = Net::new(1);
+    for slot in 0..count {
+        net.0[0].shard.open(conn(slot), local(), 0);
+        net.hand(0, conn(slot), &connect(false, &format!("c{slot:05}")));
+    }
+    net.0[0].end_turn();
+    net.keep(0);
+    for slot in (1..count).step_by(2) {
+        net.hand(0, conn(slot), &[0xe0, 0]);
+    }
+    net.0[0].end_turn();
+    net
+}
+
+/// Puts a question to a shard of a net; its answer and the steps that it took.
+fn ask(net: &mut Net, at: usize, question: Question) -> (Reply, u32) {
+    let mut ask = Ask { id: 0, question, reply: Reply::None };
+    for steps in 1.. {
+        let node = &mut net.0[at];
+        let mut context = Context { now_ms: 0, peers: &mut node.out };
+        if node.shard.answer(&mut ask, &mut context) == Step::Done {
+            return (ask.reply, steps);
+        }
+    }
+    unreachable!("an answer ends")
+}
+
+fn page(net: &mut Net, question: Question) -> Page {
+    match ask(net, 0, question) {
+        (Reply::Page(page), _) => page,
+        (other, _) => panic!("{other:?} is no page"),
+    }
+}
+
+fn ids(page: &Page) -> Vec<&str> {
+    page.rows.iter().map(|row| page.text(row.id)).collect()
+}
+
+fn name(client_id: &str) -> SessionName {
+    SessionName { vhost: 0, client_id: client_id.to_owned() }
+}
+
+/// Pages, one after the other, have every session once, in order; a step looks at no more slots
+/// than it may.
+#[test]
+fn pages_have_every_session_once() {
+    let count = 2 * ASK_SLOTS_MAX + 100;
+    let mut net = crowd(count);
+    for limit in [1, 7, 999, PAGE_ROWS_MAX, usize::MAX] {
+        let (mut from, mut found) = (Some(0), Vec::new());
+        while let Some(at) = from {
+            let listing = Listing { from: at, limit, ..Listing::default() };
+            let page = page(&mut net, Question::Listing(listing));
+            assert!(page.rows.len() <= limit.min(PAGE_ROWS_MAX));
+            found.extend(ids(&page).into_iter().map(str::to_owned));
+            from = page.next;
+            if limit == 1 && found.len() == 20 {
+                break;
+            }
+        }
+        let wanted = if limit == 1 { 20 } else { count };
+        let all: Vec<String> = (0..wanted).map(|slot| format!("c{slot:05}")).collect();
+        assert_eq!(found, all, "pages of {limit}");
+    }
+    // None is wanted: all are looked at, in as many steps as are needed.
+    let filter = Filter { id_prefix: "x".into(), ..Filter::default() };
+    let listing = Listing { limit: 10, filter, ..Listing::default() };
+    let (reply, steps) = ask(&mut net, 0, Question::Listing(listing));
+    assert!(matches!(reply, Reply::Page(page) if page.rows.is_empty() && page.next.is_none()));
+    assert_eq!(steps, 3);
+}
+
+/// A listing that finds little gives up after some steps, and the next goes on from there.
+#[test]
+fn sparse_listings_end() {
+    let mut net = crowd(ASK_SLOTS_MAX * 2 + 1);
+    let filter = Filter { id_prefix: "x".into(), ..Filter::default() };
+    let steps = ASK_STEPS_MAX - 1;
+    let listing = Listing { limit: 10, filter, steps, ..Listing::default() };
+    let page = page(&mut net, Question::Listing(listing));
+    assert_eq!((page.rows.len(), page.next), (0, Some(ASK_SLOTS_MAX)));
+}
+
+/// A page of large names ends before it has too many bytes, and none is left out.
+#[test]
+fn pages_of_large_names_are_bounded() {
+    let mut net = Net::new(1);
+    let count = 2 * PAGE_BYTES_MAX / 200;
+    for slot in 0..u32::try_from(count).expect("some thousand") {
+        net.0[0].shard.open(conn(slot), local(), 0);
+        let id = format!("{slot:0115}");
+        net.hand(0, conn(slot), &connect(true, &id));
+    }
+    net.0[0].end_turn();
+    let (mut from, mut found) = (Some(0), 0);
+    while let Some(at) = from {
+        let listing = Listing { from: at, limit: usize::MAX, ..Listing::default() };
+        let page = page(&mut net, Question::Listing(listing));
+        let bytes: usize =
+            page.rows.iter().map(|row| size_of::<Row>() + page.text(row.id).len() + 1).sum();
+        assert!(bytes <= PAGE_BYTES_MAX + 300, "{bytes} bytes");
+        assert!(!page.rows.is_empty(), "there is progress");
+        (from, found) = (page.next, found + page.rows.len());
+    }
+    assert_eq!(found, count);
+}
+
+/// Filters are exact, and all of them hold.
+#[test]
+fn filters_hold() {
+    let mut net = crowd(20);
+    let nobody = Filter::default();
+    for (filter, wanted) in [
+        (Filter { connected: Some(true), ..nobody.clone() }, 10),
+        (Filter { connected: Some(false), ..nobody.clone() }, 10),
+        (Filter { id_prefix: "c0001".into(), ..nobody.clone() }, 10),
+        (Filter { id_prefix: "c0001".into(), connected: Some(true), ..nobody.clone() }, 5),
+        (Filter { pace: Some(Pace::Free), ..nobody.clone() }, 10),
+        (Filter { pace: Some(Pace::Slow), ..nobody.clone() }, 0),
+        (Filter { user: Some("".into()), ..nobody.clone() }, 20),
+        (Filter { user: Some("ann".into()), ..nobody.clone() }, 0),
+        (Filter { vhost: Some(0), ..nobody.clone() }, 20),
+        (Filter { vhost: Some(1), ..nobody.clone() }, 0),
+        (Filter { backlog_min: 1, ..nobody.clone() }, 0),
+        (Filter { dropped_min: 1, ..nobody }, 0),
+    ] {
+        let listing = Listing { limit: 100, filter: filter.clone(), ..Listing::default() };
+        assert_eq!(page(&mut net, Question::Listing(listing)).rows.len(), wanted, "{filter:?}");
+    }
+}
+
+/// What waits in a session is told of it, and it stands in front of those with less.
+#[test]
+fn top_ranks_by_backlog() {
+    let mut net = Net::new(1);
+    let qos1 = |topic: u8, id: u8| vec![0x32, 6, 0, 1, topic, 0, id, b'x'];
+    for (slot, id) in [(0, "none"), (1, "one"), (2, "two")] {
+        net.0[0].shard.open(conn(slot), local(), 0);
+        net.give(0, conn(slot), &connect(false, id));
+        net.keep(0);
+    }
+    for (slot, topics) in [(1, &b"a"[..]), (2, b"ab")] {
+        for topic in topics {
+            let mut packet = subscribe(*topic);
+            *packet.last_mut().expect("it has a QoS") = 1;
+            net.give(0, conn(slot), &packet);
+        }
+        net.give(0, conn(slot), &[0xe0, 0]);
+    }
+    net.give(0, conn(0), &qos1(b'a', 1));
+    net.give(0, conn(0), &qos1(b'b', 2));
+    net.keep(0);
+    for (by, wanted) in [
+        (Measure::BacklogMessages, &["two", "one"][..]),
+        (Measure::BacklogBytes, &["two", "one"]),
+        (Measure::Dropped, &[]),
+        (Measure::Inflight, &[]),
+    ] {
+        assert_eq!(ids(&page(&mut net, Question::Top(Top::new(by, 10)))), wanted, "{by:?}");
+    }
+    let first = page(&mut net, Question::Top(Top::new(Measure::BacklogMessages, 1)));
+    assert_eq!(ids(&first), ["two"]);
+    let row = first.rows[0];
+    assert_eq!((row.backlog_messages, row.subscriptions, row.inflight), (2, 2, 0));
+    assert_eq!((row.client, row.lag_ms), (None, Some(0)));
+    assert!(row.backlog_bytes > 0);
+}
+
+/// A kick ends the connection and, if that is asked for, the session; nobody else notices.
+#[test]
+fn kicks_end_what_they_name() {
+    for (deletes_session, id, wanted) in [
+        (false, "c00000", Kicked { found: true, closed: true, ended: false }),
+        (true, "c00000", Kicked { found: true, closed: true, ended: true }),
+        (false, "c00001", Kicked { found: true, closed: false, ended: false }),
+        (true, "c00001", Kicked { found: true, closed: false, ended: true }),
+        (true, "nobody", Kicked { found: false, closed: false, ended: false }),
+    ] {
+        let mut net = crowd(4);
+        let kick = Kick { name: name(id), deletes_session, discards_will: false };
+        let (reply, _) = ask(&mut net, 0, Question::Kick(kick));
+        assert!(matches!(reply, Reply::Kicked(kicked) if kicked == wanted), "{id}: {reply:?}");
+        let node = &mut net.0[0];
+        let mut context = Context { now_ms: 0, peers: &mut node.out };
+        let mut closes = Vec::new();
+        while let Some(event) = node.shard.next_event(&mut context) {
+            closes.extend(matches!(event, Event::Close(_)).then_some(event));
+        }
+        let own = closes.iter().any(|event| *event == Event::Close(conn(0)));
+        assert_eq!(own, wanted.closed, "{id}: {closes:?}");
+        assert_eq!(node.shard.stats().closed_kicked, u64::from(wanted.closed), "{id}");
+        let listing = Listing { limit: 100, ..Listing::default() };
+        let left = page(&mut net, Question::Listing(listing)).rows.len();
+        assert_eq!(left, 4 - usize::from(wanted.ended), "{id}");
+    }
+}
+
+/// Figures are those of the moment; a question changes none of them.
+#[test]
+fn figures_are_told() {
+    let mut net = crowd(4);
+    net.give(0, conn(0), &publish(b'a', b'x'));
+    for _ in 0..2 {
+        let (reply, steps) = ask(&mut net, 0, Question::Figures);
+        let Reply::Figures(snapshot) = reply else { panic!("{reply:?} has no figures") };
+        assert_eq!((snapshot.gauges.clients, snapshot.gauges.sessions), (2, 4));
+        assert_eq!((snapshot.gauges.retained, snapshot.stats.publishes_in), (1, 1));
+        assert_eq!((snapshot.stats.clients_accepted, snapshot.stats.closed_by_client), (4, 2));
+        assert_eq!(steps, 1);
+    }
+    let (reply, _) = ask(&mut net, 0, Question::Vhosts(0));
+    let Reply::Vhosts(vhosts) = reply else { panic!("{reply:?} has no vhosts") };
+    assert_eq!(vhosts.iter().map(|vhost| &*vhost.vhost).collect::<Vec<_>>(), ["/"]);
+    let one = page(&mut net, Question::Session(name("c00002")));
+    let client = one.rows[0].client.expect("it is connected");
+    assert_eq!((client.keep_alive_s, client.version, client.waits().count()), (60, "3.1.1", 0));
+    assert!(page(&mut net, Question::Session(name("C00002"))).rows.is_empty());
+}
