@@ -41,3 +41,12 @@ impl fmt::Display for Fault {
 }
 
 impl std::error::Error for Fault {}
+
+/// A flag that cannot be as it is beside the others.
+#[derive(Debug)]
+pub(super) struct Misfit {
+    /// Its long name.
+    pub(super) flag: &'static str,
+    /// What is wrong, and what to do.
+    pub(super) says: String,
+}

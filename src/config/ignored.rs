@@ -4,16 +4,8 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory};
 
+use super::fault::Misfit;
 use super::{HttpListen, Options, TlsIdentity};
-
-/// A flag that cannot be as it is beside the others.
-#[derive(Debug)]
-pub(super) struct Misfit {
-    /// Its long name.
-    pub(super) flag: &'static str,
-    /// What is wrong, and what to do.
-    pub(super) says: String,
-}
 
 impl From<Misfit> for clap::Error {
     fn from(misfit: Misfit) -> Self {
@@ -108,13 +100,15 @@ fn has_users(options: &Options) -> bool {
     has_passwords(options) || options.tls.identity != TlsIdentity::None
 }
 
-/// Refuses what would be ignored. `given` tells flags from defaults.
-pub(super) fn refuse(options: &Options, given: &ArgMatches) -> Result<(), Misfit> {
-    let is_given = |id: &str| given.value_source(id) == Some(ValueSource::CommandLine);
-    let vain = NEEDS.iter().find(|need| is_given(need.id) && !(need.holds)(options));
-    vain.map_or(Ok(()), |Need { flag, says, .. }| {
-        Err(Misfit { flag, says: format!("{IN_VAIN}{says}") })
-    })
+impl Options {
+    /// Refuses what would be ignored. `given` tells flags from defaults.
+    pub(super) fn refuse_ignored(&self, given: &ArgMatches) -> Result<(), Misfit> {
+        let is_given = |id: &str| given.value_source(id) == Some(ValueSource::CommandLine);
+        let vain = NEEDS.iter().find(|need| is_given(need.id) && !(need.holds)(self));
+        vain.map_or(Ok(()), |Need { flag, says, .. }| {
+            Err(Misfit { flag, says: format!("{IN_VAIN}{says}") })
+        })
+    }
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ pub use table::{Change, Reload, Row};
 pub use tls::{ServerName, TlsClients, TlsIdentity, TlsMin, TlsOptions};
 pub use values::{DiskShare, SessionExpiry};
 
-use ignored::Misfit;
+use fault::Misfit;
 use listen::parse_listen;
 use values::{
     parse_connections, parse_disk_low, parse_inflight, parse_outgoing_bytes, parse_packet_bytes,
@@ -354,7 +354,7 @@ impl Options {
             );
             return Err(Misfit { flag, says });
         }
-        ignored::refuse(self, given)
+        self.refuse_ignored(given)
     }
 
     /// The free bytes below which publishers wait, on a file system of `total` bytes; 0: they never

@@ -2,11 +2,9 @@
 
 use crate::broker;
 use crate::mesh::AddressLimits;
-use crate::ring::Ring;
-use crate::store::{CatalogLimits, Medium};
+use crate::store::CatalogLimits;
 
 use super::accept_filter::Subnet;
-use super::turn::{Clock, Reactor};
 
 /// All of it: each reload brings the whole, changed or not.
 #[derive(Clone, Debug)]
@@ -23,15 +21,4 @@ pub struct Settings {
     pub addresses: AddressLimits,
     /// `--proxy-trust`.
     pub trusted: Vec<Subnet>,
-}
-
-impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
-    pub(super) fn set(&mut self, settings: Settings) {
-        let Settings { broker, retained, clients_max, packet_bytes_max, addresses, trusted } =
-            settings;
-        self.outboxes.set_clients_max(clients_max);
-        self.packet_bytes_max = packet_bytes_max;
-        self.accept_filter.set(addresses, trusted);
-        self.with_broker(|shard, context| shard.set_options(&broker, retained, context));
-    }
 }
