@@ -40,6 +40,9 @@
 //! | [`server`], [`config`], [`cpus`] | flags → threads, signals, end | all | – |
 //! | [`passwd`] | changes password files | `access`, `config` | the broker |
 //! | [`vhosts`] | lists and deletes vhosts | `config`, `disk` | the broker |
+//! | [`check`] | prints what a start would stop at | `config`, `server` | how it is found |
+//! | [`settings`] | lists the settings | `config` | the broker |
+//! | [`reload`] | has a running broker reload, and waits for its answer | `disk` | the broker |
 //! | [`sessions`] | asks the broker to delete sessions | `config`, `disk` | the broker |
 //! | [`data`] | makes data directories of others | `broker`, `config`, `disk`, `store` | rings |
 //!
@@ -210,6 +213,7 @@ pub mod access;
 pub mod admin;
 pub mod advice;
 pub mod broker;
+pub mod check;
 pub mod chunk;
 pub mod config;
 pub mod cpus;
@@ -221,9 +225,11 @@ pub mod mesh;
 pub mod mqtt;
 pub mod passwd;
 pub mod reactor;
+pub mod reload;
 pub mod ring;
 pub mod server;
 pub mod sessions;
+pub mod settings;
 pub mod shown;
 pub mod slots;
 pub mod store;

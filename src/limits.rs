@@ -55,6 +55,28 @@ pub const QOS0_PATIENCE_MS_DEFAULT: u64 = 20;
 /// Longest `--qos0-patience`: above a minute publishers would run into their keep alive.
 pub const QOS0_PATIENCE_MS_MAX: u64 = 60_000;
 
+/// Bytes of what a data directory says of the last reload. More faults than fit in half of it are
+/// left to the log.
+pub const RELOAD_TEXT_BYTES_MAX: u64 = 64 * 1024;
+
+/// Time that `ringmq reload` waits for the broker's answer. Over: the reload counts as failed. Less
+/// than the time that systemd gives `ExecReload` (`TimeoutStartSec` of the unit).
+pub const RELOAD_ANSWER_S_MAX: u64 = 60;
+
+/// Settings whose change a reload logs, one line each: as many as there are flags, and then some.
+pub const CHANGES_LOGGED_MAX: usize = 100;
+
+/// Days that a server's certificate should be valid for at a start or reload. Fewer: a warning.
+/// Programs that renew certificates do so earlier, when a third of their life is left say.
+pub const CERTIFICATE_DAYS_MIN: u64 = 7;
+
+/// Faults of a configuration file that are told. More are of a file that is something else.
+pub const CONFIG_FAULTS_MAX: usize = 50;
+
+/// Bytes of a configuration file (`--config`). More: refused. Every flag with a long list of
+/// listeners and host names fits many times over; a larger file is another file.
+pub const CONFIG_FILE_BYTES_MAX: u64 = 256 * 1024;
+
 /// Connections the broker accepts by default (`--max-connections`). Over: CONNACK 3.
 pub const CONNECTIONS_DEFAULT: usize = 1_000_000;
 

@@ -75,9 +75,12 @@ fn installs_below_a_root() {
                 assert_eq!(found.permissions().mode() & 0o7777, mode, "{path}");
             }
             let unit = fs::read_to_string(root.join(units).join("ringmq.service"));
-            let starts = values(&unit.expect("it is there"), "ExecStart");
+            let unit = unit.expect("it is there");
+            let starts = values(&unit, "ExecStart");
             let program = format!("{}/bin/ringmq ", prefix.trim_end_matches('/'));
             assert!(starts.len() == 1 && starts[0].starts_with(&program), "{starts:?}");
+            let reloads = values(&unit, "ExecReload");
+            assert!(reloads.len() == 1 && reloads[0].starts_with(&program), "{reloads:?}");
             let defaults = root.join("etc/default/ringmq");
             let kept = fs::read_to_string(&defaults).expect("it is there");
             assert_eq!(kept == "RINGMQ_FLAGS=--shards 1\n", round == 1);
@@ -289,7 +292,7 @@ fn unit_fits_the_broker() {
     let unit = unit();
     for (key, value) in [
         ("Type", "notify"),
-        ("ExecReload", "/bin/kill -HUP $MAINPID"),
+        ("ExecReload", "/usr/bin/ringmq reload --data-dir %S/ringmq"),
         ("LimitMEMLOCK", "infinity"),
         ("ProtectSystem", "strict"),
         ("StateDirectory", "ringmq"),
@@ -320,8 +323,8 @@ fn systemd_takes_the_unit() {
     let path = directory.path().join("ringmq.service");
     let shown = path.to_str().expect("it is text");
     // It looks for the program as well.
-    let installed = unit()
-        .replace("ExecStart=/usr/bin/ringmq", concat!("ExecStart=", env!("CARGO_BIN_EXE_ringmq")));
+    let installed =
+        unit().replace("=/usr/bin/ringmq ", concat!("=", env!("CARGO_BIN_EXE_ringmq"), " "));
     let broken = installed.replace("io_uring_setup", "io_uring_setip");
     for (text, fault) in [(installed, None), (broken, Some("io_uring_setip"))] {
         fs::write(&path, text).expect("the directory is ours");

@@ -68,6 +68,7 @@ fn defaults_are_the_limits() {
         segment_bytes: limits::SEGMENT_BYTES_DEFAULT,
         admin: AdminOptions { http_listen: None, http_tokens: None },
         logging: LogOptions { filter: "info".to_owned(), format: None, connections: Switch::On },
+        config: None,
     };
     assert_eq!(Options::default(), expected);
 }
@@ -105,6 +106,7 @@ fn flags_set_their_fields() {
         "--log=warn,ringmq::ring=trace",
         "--log-format=json",
         "--log-connections=off",
+        "--config=ringmq.toml",
     ]);
     let expected = Options {
         listen: vec![tcp("[::1]:0"), tcp("0.0.0.0:1884")],
@@ -118,6 +120,7 @@ fn flags_set_their_fields() {
             on_denied: OnDenied::Disconnect,
             takeover: Takeover::Any,
         },
+        config: Some(PathBuf::from("ringmq.toml")),
         tls: TlsOptions::default(),
         connections_max: 7,
         packet_bytes_max: 1024,

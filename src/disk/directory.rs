@@ -82,7 +82,15 @@ impl Directory {
     /// # Errors
     /// If it is no data directory.
     pub fn shards_at(path: &Path) -> Result<Option<u16>, DirectoryError> {
-        let made = if is_directory(path)? { made_with(path, None)? } else { None };
+        Self::check(path, None)
+    }
+
+    /// The same, for who wants `asked` shards.
+    ///
+    /// # Errors
+    /// If it is no data directory, or was made with another number.
+    pub fn check(path: &Path, asked: Option<u16>) -> Result<Option<u16>, DirectoryError> {
+        let made = if is_directory(path)? { made_with(path, asked)? } else { None };
         Ok(made.map(|made| made.shards))
     }
 

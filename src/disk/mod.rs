@@ -1,10 +1,11 @@
 //! The data directory: its lock and format, the segment files of each shard, the helper thread.
 //!
 //! ```text
-//! DIR/LOCK       empty; locked by the one process that uses the directory
+//! DIR/LOCK       empty; locked by the one process that uses the directory (see `user`)
 //! DIR/FORMAT     "ringmq data, format 2", "shards N", and their sum in a third line; written once
 //! DIR/VHOSTS     numbers of vhosts (see `vhosts`); missing while there is but one
 //! DIR/DELETIONS  sessions to be deleted (see `deletions`); missing while there is none
+//! DIR/RELOAD     what became of the last reload (see `reload`)
 //! DIR/shard-K/   for each K below N; its files are named by a number of 20 digits:
 //!     EXTENT                                   how far the log goes (see `extent`)
 //!     00000000000000000007.segment             a segment, or a free file (64 zeros in front)
@@ -40,11 +41,13 @@ mod making;
 mod mapping;
 mod medium;
 mod note;
+mod reload;
 mod sigbus;
 mod supply;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod user;
 mod vhosts;
 
 pub use self::clocks::Clocks;
@@ -56,4 +59,6 @@ pub use self::helper::Helper;
 pub use self::making::Making;
 pub use self::mapping::map;
 pub use self::medium::FileMedium;
+pub use self::reload::{ReloadAsker, ReloadNote, monotonic_us};
+pub use self::user::{UserError, user_of};
 pub use self::vhosts::Vhosts;

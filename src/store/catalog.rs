@@ -267,6 +267,11 @@ impl Catalog {
         found
     }
 
+    /// Replaces the limits. What is retained stays, also if it is more.
+    pub fn set_limits(&mut self, limits: CatalogLimits) {
+        self.limits = limits;
+    }
+
     /// Whether a message may be retained: there is room, of the vhost's `vhost_bytes_max` too, or
     /// it replaces one that is no smaller.
     pub fn may_retain(&self, message: &NewMessage<'_>, vhost_bytes_max: u64) -> bool {
