@@ -17,16 +17,16 @@ use super::sync::{AtomicBool, Line, Ordering, fence};
 /// [`Bell::must_ring`] tells to wakes the sleeper with what it has, such as an eventfd.
 ///
 /// The sleeper waits for more than records: a shard that holds acknowledgements back also waits for
-/// `handled` and `committed` of its senders. So the bell belongs after [`Sender::publish`],
-/// [`Receiver::set_handled`] and [`Receiver::set_committed`] alike (once after all of a turn's),
+/// `handled` and `settled` of its senders. So the bell belongs after [`Sender::publish`],
+/// [`Receiver::set_handled`] and [`Receiver::set_settled`] alike (once after all of a turn's),
 /// and the sleeper's second look takes in [`Receiver::is_empty`], [`Sender::handled`] and
-/// [`Sender::committed`].
+/// [`Sender::settled`].
 ///
 /// [`Sender::publish`]: super::Sender::publish
 /// [`Sender::handled`]: super::Sender::handled
-/// [`Sender::committed`]: super::Sender::committed
+/// [`Sender::settled`]: super::Sender::settled
 /// [`Receiver::set_handled`]: super::Receiver::set_handled
-/// [`Receiver::set_committed`]: super::Receiver::set_committed
+/// [`Receiver::set_settled`]: super::Receiver::set_settled
 /// [`Receiver::is_empty`]: super::Receiver::is_empty
 #[derive(Default)]
 pub struct Bell {

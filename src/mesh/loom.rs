@@ -184,9 +184,9 @@ fn handled_shows_effects_and_space() {
     });
 }
 
-/// Who sees a record committed sees what the receiver did before it said so.
+/// A sender that sees a record settled sees what the receiver did before it said so.
 #[test]
-fn committed_shows_effects() {
+fn settled_shows_effects() {
     model(|| {
         let (mut sender, mut receiver) = channel::<()>(CAPACITY);
         sender.push(&[b"1"]).expect("the ring is empty");
@@ -197,9 +197,9 @@ fn committed_shows_effects() {
             expect_bytes(&mut receiver, b"1");
             receiver.set_handled();
             theirs.store(7, Ordering::Relaxed);
-            receiver.set_committed(1);
+            receiver.set_settled(1);
         });
-        while sender.committed() < 1 {
+        while sender.settled() < 1 {
             thread::yield_now();
         }
         assert_eq!(effect.load(Ordering::Relaxed), 7);
@@ -280,7 +280,7 @@ fn sleeping_receiver_of_two_rings_gets_every_record() {
     });
 }
 
-/// No wake is lost towards a sender that sleeps until its records are handled and committed.
+/// No wake is lost towards a sender that sleeps until its records are handled and settled.
 #[test]
 fn sleeping_sender_sees_marks() {
     model(|| {
@@ -293,11 +293,11 @@ fn sleeping_sender_sees_marks() {
             expect_bytes(&mut receiver, b"a");
             receiver.set_handled();
             theirs.ring();
-            receiver.set_committed(1);
+            receiver.set_settled(1);
             theirs.ring();
         });
         sleeper.sleep_until(|| sender.handled() == 1);
-        sleeper.sleep_until(|| sender.committed() == 1);
+        sleeper.sleep_until(|| sender.settled() == 1);
         thread.join().expect("the receiver ends");
     });
 }

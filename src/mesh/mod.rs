@@ -3,7 +3,7 @@
 //!
 //! Shard A reaches shard B through a [`Sender`] whose [`Receiver`] B owns: A pushes records all
 //! through its turn, publishes once at its end, and asks B's [`Bell`] whether B must be woken. B
-//! drains, acts, and publishes how far it has *handled* and how far it has *committed*; A holds
+//! drains, acts, and publishes how far it has *handled* and how far it has *settled*; A holds
 //! acknowledgements until those marks pass (invariant 8). No reply message is needed.
 //!
 //! This room does not know what the records mean, and nothing in it waits: a full ring is a return

@@ -13,7 +13,7 @@
 //!
 //! Invariant, in positions and then in records:
 //! `released <= head <= published <= tail <= released + capacity`;
-//! `handled, committed <= taken <= pushed`.
+//! `handled, settled <= taken <= pushed`.
 //!
 //! # Obligations of the unsafe code
 //!
@@ -67,7 +67,7 @@ pub fn channel<T: Send>(capacity_bytes: usize) -> (Sender<T>, Receiver<T>) {
     let sender =
         Sender { shared: Arc::clone(&shared), tail: 0, published: 0, released_seen: 0, pushed: 0 };
     let receiver =
-        Receiver { shared, head: 0, released: 0, published_seen: 0, taken: 0, committed: 0 };
+        Receiver { shared, head: 0, released: 0, published_seen: 0, taken: 0, settled: 0 };
     (sender, receiver)
 }
 
@@ -158,10 +158,11 @@ impl<T: Send> Sender<T> {
         self.shared.done.0.handled.load(Ordering::Acquire)
     }
 
-    /// Records up to which the receiver has committed what they asked for to disk.
-    pub fn committed(&self) -> u64 {
-        // Acquire: with the Release in `Receiver::set_committed`.
-        self.shared.done.0.committed.load(Ordering::Acquire)
+    /// Records up to which the receiver keeps what they asked for: on disk, or where no session
+    /// needs it from the disk any more.
+    pub fn settled(&self) -> u64 {
+        // Acquire: with the Release in `Receiver::set_settled`.
+        self.shared.done.0.settled.load(Ordering::Acquire)
     }
 
     /// Where a record with `len` bytes of payload can start, if there is room for it and, when it
@@ -227,8 +228,8 @@ pub struct Receiver<T: Send> {
     published_seen: usize,
     /// Records before `head`.
     taken: u64,
-    /// The last mark of `set_committed`. `committed <= taken`
-    committed: u64,
+    /// The last mark of `set_settled`. `settled <= taken`
+    settled: u64,
 }
 
 impl<T: Send> Receiver<T> {
@@ -276,14 +277,14 @@ impl<T: Send> Receiver<T> {
     ///
     /// # Panics
     /// If that takes a promise back, or makes one for a record that was not taken.
-    pub fn set_committed(&mut self, records: u64) {
-        assert!(self.committed <= records, "{records} is less than {}", self.committed);
-        assert!(records <= self.taken, "{records} committed of {} taken", self.taken);
-        if self.committed < records {
+    pub fn set_settled(&mut self, records: u64) {
+        assert!(self.settled <= records, "{records} is less than {}", self.settled);
+        assert!(records <= self.taken, "{records} settled of {} taken", self.taken);
+        if self.settled < records {
             let done = &self.shared.done.0;
-            // Release: with the Acquire in `Sender::committed`.
-            done.committed.store(records, Ordering::Release);
-            self.committed = records;
+            // Release: with the Acquire in `Sender::settled`.
+            done.settled.store(records, Ordering::Release);
+            self.settled = records;
         }
     }
 
@@ -323,8 +324,8 @@ struct Done {
     released: AtomicUsize,
     /// Records handled.
     handled: AtomicU64,
-    /// Records committed.
-    committed: AtomicU64,
+    /// Records settled.
+    settled: AtomicU64,
 }
 
 // SAFETY: of what is shared only the memory is not atomic, and it is accessed by ownership

@@ -161,7 +161,7 @@ fn full_is_an_answer() {
 
 /// Marks never go back, and never beyond what was taken.
 #[test]
-fn committed_stays_in_bounds() {
+fn settled_stays_in_bounds() {
     let (mut sender, mut receiver) = channel::<()>(64);
     for _ in 0..3 {
         sender.push(&[]).expect("three words fit");
@@ -169,10 +169,10 @@ fn committed_stays_in_bounds() {
     sender.publish();
     assert!(receiver.next().is_some() && receiver.next().is_some());
     for (records, allowed) in [(0, true), (1, true), (1, true), (0, false), (3, false), (2, true)] {
-        let set = catch_unwind(AssertUnwindSafe(|| receiver.set_committed(records)));
+        let set = catch_unwind(AssertUnwindSafe(|| receiver.set_settled(records)));
         assert_eq!(set.is_ok(), allowed, "{records}");
     }
-    assert_eq!((sender.committed(), sender.handled()), (2, 0));
+    assert_eq!((sender.settled(), sender.handled()), (2, 0));
 }
 
 /// Any sequence of operations behaves like a queue; every object is dropped in the end.

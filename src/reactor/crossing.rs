@@ -74,14 +74,14 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             // nobody on another shard waits for.
             let (log, _) = self.broker.log_marks();
             self.inboxes.note_handled(at, log, awaited);
-            self.tell_committed();
+            self.tell_settled();
         }
     }
 
-    /// Tells other shards how far their messages are committed.
-    pub(super) fn tell_committed(&mut self) {
+    /// Tells other shards how far their messages are settled.
+    pub(super) fn tell_settled(&mut self) {
         let (_, settled) = self.broker.log_marks();
-        self.inboxes.tell_committed(settled, |from| self.outboxes.ring(from));
+        self.inboxes.tell_settled(settled, |from| self.outboxes.ring(from));
     }
 
     fn handle_message(&mut self, from: Option<ShardId>, message: ShardMessage<R::Socket>) -> bool {

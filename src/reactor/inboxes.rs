@@ -1,7 +1,7 @@
-//! The mesh rings from the other shards, and how far the messages in them are committed.
+//! The mesh rings from the other shards, and how far the messages in them are settled.
 //!
-//! Invariant: a message is reported as committed only when everything that it appended to this
-//! shard's log is committed.
+//! Invariant: a message is reported as settled only when everything that it appended to this
+//! shard's log is settled: committed, or needed by no session any more.
 
 use std::collections::VecDeque;
 
@@ -13,7 +13,7 @@ use super::outboxes::ShardMessage;
 /// A way from another shard, or, without its number, from the control or the admin thread.
 pub type Inbox<S> = (Option<ShardId>, Receiver<ShardMessage<S>>);
 
-/// Messages of one inbox that are handled, and how far the log must be committed for them.
+/// Messages of one inbox that are handled, and how far the log must be settled for them.
 #[derive(Clone, Copy, Debug)]
 struct Handled {
     messages: u64,
@@ -54,7 +54,7 @@ impl<S: Send> Inboxes<S> {
     }
 
     /// Notes that the messages taken from an inbox are handled: their sender learns it when what
-    /// they left in the log, which goes to `log` by now, is committed.
+    /// they left in the log, which goes to `log` by now, is settled.
     pub(super) fn note_handled(&mut self, at: usize, log: u64, awaited: bool) {
         let (_, inbox) = &mut self.inboxes[at];
         inbox.set_handled();
@@ -70,14 +70,14 @@ impl<S: Send> Inboxes<S> {
         }
     }
 
-    /// Tells the senders how far their messages are committed, when the log is so up to `settled`.
+    /// Tells the senders how far their messages are settled, when the log is so up to `settled`.
     /// Those that may wait for it are given to `wake`.
-    pub(super) fn tell_committed(&mut self, settled: u64, mut wake: impl FnMut(ShardId)) {
+    pub(super) fn tell_settled(&mut self, settled: u64, mut wake: impl FnMut(ShardId)) {
         for ((from, inbox), queue) in self.inboxes.iter_mut().zip(&mut self.handled) {
             let mut awaited = false;
             while let Some(first) = queue.front().copied().filter(|first| first.log <= settled) {
                 queue.pop_front();
-                inbox.set_committed(first.messages);
+                inbox.set_settled(first.messages);
                 awaited |= first.awaited;
             }
             if let Some(from) = *from

@@ -231,8 +231,8 @@ impl<S: Send, W: Wake> Peers for Outboxes<S, W> {
         self.awaited[usize::from(shard.0)]
     }
 
-    fn committed(&self, shard: ShardId) -> u64 {
-        self.get(shard).map_or(0, |outbox| outbox.sender.committed())
+    fn settled(&self, shard: ShardId) -> u64 {
+        self.get(shard).map_or(0, |outbox| outbox.sender.settled())
     }
 
     fn admit(&mut self, vhost: u16, vhost_max: u64) -> Result<(), Crowd> {

@@ -225,7 +225,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                 let took_us = self.storage.write_took_us(self.clock.now_us());
                 self.broker.meters_mut().latency.sync.record_n(took_us, 1);
                 self.broker.on_written(result, self.now_ms);
-                self.tell_committed();
+                self.tell_settled();
             }
             Completion::Woken => {}
         }

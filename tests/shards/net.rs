@@ -16,14 +16,14 @@ pub(crate) struct Rings {
     pub(crate) records: Vec<VecDeque<Vec<u8>>>,
     awaited: Vec<u64>,
     sent: Vec<u64>,
-    committed: Vec<u64>,
+    settled: Vec<u64>,
 }
 
 impl Rings {
     pub(crate) fn new(shards: u16) -> Self {
         let zeros = vec![0; usize::from(shards)];
         let records = zeros.iter().map(|_: &u64| VecDeque::new()).collect();
-        Self { records, awaited: zeros.clone(), sent: zeros.clone(), committed: zeros }
+        Self { records, awaited: zeros.clone(), sent: zeros.clone(), settled: zeros }
     }
 }
 
@@ -42,8 +42,8 @@ impl Peers for Rings {
         self.awaited[usize::from(shard.0)]
     }
 
-    fn committed(&self, shard: ShardId) -> u64 {
-        self.committed[usize::from(shard.0)]
+    fn settled(&self, shard: ShardId) -> u64 {
+        self.settled[usize::from(shard.0)]
     }
 
     fn admit(&mut self, _: u16, _: u64) -> Result<(), Crowd> {
@@ -136,7 +136,7 @@ impl Net {
                 &mut context,
             );
             node.end_turn();
-            self.0[from].out.committed[to] += 1;
+            self.0[from].out.settled[to] += 1;
         }
         self.keep(from);
     }

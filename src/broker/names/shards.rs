@@ -56,15 +56,15 @@ impl ShardSet {
 /// The other shards, as the broker sees them.
 pub trait Peers {
     /// Sends one message, given in parts, to each of `to`. Never waits: what a ring has no room for
-    /// is kept until it has (invariant 6). `awaited`: replies may wait until it is committed.
+    /// is kept until it has (invariant 6). `awaited`: replies may wait until it is settled.
     fn send(&mut self, to: ShardSet, parts: &[&[u8]], awaited: bool);
 
     /// The number of the last message to a shard that replies may wait for.
     fn awaited(&self, shard: ShardId) -> u64;
 
-    /// The number of the last message that a shard has handled, with all that it stored for it
-    /// committed.
-    fn committed(&self, shard: ShardId) -> u64;
+    /// The number of the last message that a shard has handled and settled: what it stored for it
+    /// is committed, or no session needs it from the disk any more.
+    fn settled(&self, shard: ShardId) -> u64;
 
     /// Counts one more client of a vhost, unless there are as many as are allowed on all shards
     /// together, or `vhost_max` in the vhost.

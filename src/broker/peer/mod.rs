@@ -360,7 +360,7 @@ mod tests {
             0
         }
 
-        fn committed(&self, _: ShardId) -> u64 {
+        fn settled(&self, _: ShardId) -> u64 {
             0
         }
 

@@ -51,7 +51,7 @@ impl Reply {
 /// What a reply has to wait for.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Wait {
-    /// Other shards, to have committed what they were sent.
+    /// Other shards, to have settled what they were sent.
     pub(crate) peers: bool,
     /// This shard's log, to be committed up to the end of this turn.
     pub(crate) disk: bool,
@@ -65,7 +65,7 @@ impl Wait {
 
 #[derive(Debug)]
 struct Barrier {
-    /// By shard: messages that must be committed.
+    /// By shard: messages that must be settled.
     marks: Box<[u64]>,
     /// How far the log must be committed.
     log: u64,
@@ -201,24 +201,24 @@ impl Replies {
         self.barriers.push_back(Barrier { marks, log, since_us, replies });
     }
 
-    /// The next replies that may leave, and when the turn began that made them; `committed` tells
+    /// The next replies that may leave, and when the turn began that made them; `settled` tells
     /// how far each shard is, `log` how far this shard's log is.
     pub(crate) fn next_kept(
         &mut self,
         log: u64,
-        committed: impl Fn(ShardId) -> u64,
+        settled: impl Fn(ShardId) -> u64,
     ) -> Option<(Vec<(ConnId, Reply)>, u64)> {
-        if !self.is_due(log, committed) {
+        if !self.is_due(log, settled) {
             return None;
         }
         self.barriers.pop_front().map(|barrier| (barrier.replies, barrier.since_us))
     }
 
     /// Whether there are such replies.
-    pub(crate) fn is_due(&self, log: u64, committed: impl Fn(ShardId) -> u64) -> bool {
+    pub(crate) fn is_due(&self, log: u64, settled: impl Fn(ShardId) -> u64) -> bool {
         self.barriers.front().is_some_and(|barrier| {
             let mut marks = (0..).zip(&barrier.marks);
-            barrier.log <= log && marks.all(|(shard, mark)| committed(ShardId(shard)) >= *mark)
+            barrier.log <= log && marks.all(|(shard, mark)| settled(ShardId(shard)) >= *mark)
         })
     }
 

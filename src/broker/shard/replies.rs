@@ -38,7 +38,7 @@ impl Shard {
     pub fn keep_promises(&mut self, context: &mut Context<'_>) {
         let log = self.logs.settled();
         while let Some((mut replies, since_us)) =
-            self.replies.next_kept(log, |shard| context.peers.committed(shard))
+            self.replies.next_kept(log, |shard| context.peers.settled(shard))
         {
             let mut acknowledged = 0;
             for (conn, reply) in replies.drain(..) {
@@ -60,7 +60,7 @@ impl Shard {
     /// Whether replies may leave that waited.
     pub fn has_due_promises(&mut self, peers: &dyn Peers) -> bool {
         let log = self.logs.settled();
-        self.replies.is_due(log, |shard| peers.committed(shard))
+        self.replies.is_due(log, |shard| peers.settled(shard))
     }
 
     /// Whether replies wait for other shards or the disk.
