@@ -65,6 +65,8 @@ struct Shard {
     open: usize,
     /// One of them is for figures.
     asked_figures: bool,
+    /// Somebody there has subscribed to topics of the system.
+    wants_system: bool,
     kept: Option<Rc<Kept>>,
 }
 
@@ -77,6 +79,8 @@ pub(super) struct Asker {
     next_id: Cell<u64>,
     /// Counts figures that came.
     arrived: watch::Sender<u64>,
+    /// Counts times that a shard began or ceased to want topics of the system.
+    wants: watch::Sender<u64>,
 }
 
 impl Asker {
@@ -88,6 +92,7 @@ impl Asker {
             waiting: RefCell::default(),
             next_id: Cell::new(0),
             arrived: watch::Sender::new(0),
+            wants: watch::Sender::new(0),
         }
     }
 
@@ -143,14 +148,43 @@ impl Asker {
         sent
     }
 
+    /// Has every shard tell when somebody there subscribes to topics of the system, and when nobody
+    /// is any more. A receiver that learns of it; [`Asker::wants_system`] tells which they are.
+    pub(super) fn watch_system(&self) -> watch::Receiver<u64> {
+        let receiver = self.wants.subscribe();
+        (0..self.shards()).for_each(|shard| self.await_wants(shard, false));
+        receiver
+    }
+
+    /// Whether somebody on a shard has subscribed to topics of the system.
+    pub(super) fn wants_system(&self, shard: u16) -> bool {
+        self.shards.borrow()[usize::from(shard)].wants_system
+    }
+
+    /// Sends the box that waits at the shard until that is not so any more. It is the only one of
+    /// its kind, and no answer is waited for: it is not counted.
+    fn await_wants(&self, shard: u16, known: bool) {
+        let id = self.take_id();
+        let question = Question::WantsSystem(known);
+        let sent =
+            self.ways.borrow_mut().send(shard, Box::new(Ask { id, question, reply: Reply::None }));
+        // There is room for many times the boxes that may be on their way.
+        if sent.is_err() {
+            error!("shard {shard} cannot be asked for subscribers of $SYS");
+        }
+    }
+
+    fn take_id(&self) -> u64 {
+        self.next_id.replace(self.next_id.get() + 1)
+    }
+
     /// Sends a box; its number, unless there is no room for one more.
     fn send(&self, shard: u16, question: Question, reply: Reply) -> Option<u64> {
         let known = &mut self.shards.borrow_mut()[usize::from(shard)];
         if known.open >= ASKS_OPEN_MAX {
             return None;
         }
-        let id = self.next_id.get();
-        self.next_id.set(id + 1);
+        let id = self.take_id();
         self.ways.borrow_mut().send(shard, Box::new(Ask { id, question, reply })).ok()?;
         known.open += 1;
         Some(id)
@@ -162,6 +196,10 @@ impl Asker {
         for shard in 0..self.shards() {
             loop {
                 let Some(ask) = self.ways.borrow_mut().next_answer(shard) else { break };
+                if let Question::WantsSystem(_) = ask.question {
+                    self.note_wants(shard, &ask.reply);
+                    continue;
+                }
                 let known = &mut self.shards.borrow_mut()[usize::from(shard)];
                 known.open -= 1;
                 let Ask { id, question, reply } = *ask;
@@ -186,6 +224,14 @@ impl Asker {
         if news > 0 {
             self.arrived.send_modify(|count| *count += news);
         }
+    }
+
+    /// The box that waits has come back, with the answer.
+    fn note_wants(&self, shard: u16, reply: &Reply) {
+        let Reply::WantsSystem(wants) = *reply else { return };
+        self.shards.borrow_mut()[usize::from(shard)].wants_system = wants;
+        self.await_wants(shard, wants);
+        self.wants.send_modify(|count| *count += 1);
     }
 }
 

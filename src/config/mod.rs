@@ -29,7 +29,7 @@ use crate::limits;
 
 pub use abuse::AbuseOptions;
 pub use access::{Access, OnDenied, Takeover};
-pub use admin::{AdminOptions, HttpListen};
+pub use admin::{AdminOptions, HttpListen, SystemInterval};
 pub use command::{Command, Passwd, SessionAct, VhostAct};
 pub use listen::{Endpoint, Listen, ListenRequest, Place};
 pub use listeners::{Cidr, ListenerOptions, Owner};

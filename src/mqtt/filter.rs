@@ -60,6 +60,13 @@ impl<'a> TopicFilter<'a> {
         self.0.starts_with("$share/")
     }
 
+    /// Whether it asks for topics under which a server tells of itself: `$SYS` and what is below it
+    /// (4.7.2). No other filter matches any of these.
+    #[inline]
+    pub fn is_system(self) -> bool {
+        self.0.strip_prefix("$SYS").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
     /// Whether a message to `topic` is what this filter asks for (4.7).
     pub fn matches(self, topic: TopicName<'_>) -> bool {
         // [MQTT-4.7.2-1] A leading wildcard does not match topics that begin with `$`.

@@ -155,6 +155,7 @@ fn broker_options(setup: &ShardSetup, options: &Options, seed: u64) -> broker::O
         session_expiry_ms: storage::expiry_ms(options),
         on_denied: access::on_denied(options),
         takeover: access::takeover(options),
+        system_topics: options.admin.system_interval_ms() > 0,
         log_connections: options.logging.connections == config::Switch::On,
         disk_low: storage::disk_low(options),
         start_ms: 0,

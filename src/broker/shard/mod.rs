@@ -17,6 +17,7 @@
 //! | `peers` | messages of other shards |
 //! | `rules`, `review` | a new policy, and what it means for the sessions there are |
 //! | `timers` | silence, keep alive; what is due |
+//! | `system` | topics under which the broker tells of itself |
 //! | `report`, `inspect` | figures; answers to an operator's asks |
 
 mod answers;
@@ -35,6 +36,7 @@ mod review;
 mod rules;
 mod sessions;
 mod subscribe;
+mod system;
 mod timers;
 
 use std::net::IpAddr;
@@ -64,6 +66,7 @@ use super::read_gate::{Pause, ReadGates};
 use super::replies::Replies;
 use super::retained::RetainedDelivery;
 use super::storage::Storage;
+use super::system::System;
 
 /// See the module.
 pub struct Shard {
@@ -84,10 +87,9 @@ pub struct Shard {
     absences: Absences,
     storage: Storage,
     retained: RetainedDelivery,
+    system: System,
     catalog: Catalog,
     logs: Logs,
-    /// Packets handled.
-    packets: u64,
     /// Counts client ids made here.
     made_ids: u64,
     stats: Stats,
@@ -137,9 +139,9 @@ impl Shard {
             absences: Absences::new(&options),
             storage: Storage::new(&options, housekeeping),
             retained: RetainedDelivery::default(),
+            system: System::new(options.system_topics),
             catalog,
             logs,
-            packets: 0,
             made_ids: 0,
             stats: Stats::default(),
             options,
@@ -245,7 +247,6 @@ impl Shard {
             return Flow::Stop;
         };
         self.gates.note_alive(conn, context.now_ms);
-        self.packets += 1;
         match (phase, packet) {
             (Phase::Open(_), Packet::Publish(publish)) => {
                 if self.handle_publish(conn, publish, context) == Flow::Wait {
@@ -287,6 +288,7 @@ impl Shard {
             (Phase::Greeting(_), _) => self.close(conn, CloseReason::NoConnect, context),
             (Phase::Closed, _) => {}
         }
+        self.stats.packets_in += 1;
         self.pause_if_output_full(conn);
         self.flow(conn)
     }
@@ -345,7 +347,7 @@ impl Shard {
     /// Work done so far: packets handled and copies delivered.
     #[inline]
     pub fn work(&self) -> u64 {
-        self.packets + self.outputs.stats().publishes_out
+        self.stats.packets_in + self.outputs.stats().publishes_out
     }
 
     /// Clients that are connected here.
