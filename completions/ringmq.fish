@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_ringmq_global_optspecs
-    string join \n listen= unix-mode= unix-owner= proxy-trust= user= passwords= acl= vhosts= default-vhost= allow-anonymous auth-failures-max= on-denied= takeover= tls-listen= tls-cert= tls-key= tls-min= tls-sni= tls-client-ca= tls-client= tls-identity= tls-crl= max-connections= max-packet-size= max-outgoing-bytes= qos0-patience= max-inflight= address-connections-max= address-connects-per-second= client-publish-rate= client-publish-bytes= max-subscriptions= max-topic-levels= shards= no-pin ring= data-dir= durability= session-expiry= session-max-bytes= session-overflow= retained-max-count= retained-max-bytes= disk-low= segment-bytes= http-listen= http-tokens= log= log-format= log-connections= h/help V/version
+    string join \n listen= unix-mode= unix-owner= proxy-trust= user= passwords= acl= vhosts= default-vhost= allow-anonymous auth-failures-max= on-denied= takeover= tls-listen= tls-cert= tls-key= tls-min= tls-sni= tls-client-ca= tls-client= tls-identity= tls-crl= max-connections= max-packet-size= max-outgoing-bytes= qos0-patience= max-inflight= address-connections-max= address-connects-per-second= client-publish-rate= client-publish-bytes= max-subscriptions= max-topic-levels= shards= no-pin ring= data-dir= durability= session-expiry= session-max-bytes= session-overflow= retained-max-count= retained-max-bytes= disk-low= segment-bytes= http-listen= http-tokens= log= log-format= log-connections= config= h/help V/version
 end
 
 function __fish_ringmq_needs_command
@@ -86,16 +86,23 @@ json\t'One JSON object a line'
 journald\t'For the journal, with its priority in front and without a time'"
 complete -c ringmq -n "__fish_ringmq_needs_command" -l log-connections -d 'Whether clients that connect and disconnect are logged' -r -f -a "on\t'Yes'
 off\t'No'"
+complete -c ringmq -n "__fish_ringmq_needs_command" -l config -d 'A file of settings in TOML: each key is the long name of a flag' -r -F
 complete -c ringmq -n "__fish_ringmq_needs_command" -l allow-anonymous -d 'Let clients without a user connect by every listener, also when there are users'
 complete -c ringmq -n "__fish_ringmq_needs_command" -l no-pin -d 'Let the system move the shards between CPUs'
 complete -c ringmq -n "__fish_ringmq_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ringmq -n "__fish_ringmq_needs_command" -s V -l version -d 'Print version'
 complete -c ringmq -n "__fish_ringmq_needs_command" -f -a "passwd" -d 'Set or delete the password of a user in a password file'
+complete -c ringmq -n "__fish_ringmq_needs_command" -f -a "reload" -d 'Have a running broker read its configuration and files again, and wait for its answer'
 complete -c ringmq -n "__fish_ringmq_needs_command" -f -a "vhost" -d 'List or delete the vhosts of a data directory'
 complete -c ringmq -n "__fish_ringmq_needs_command" -f -a "session" -d 'Delete the session of a client'
+complete -c ringmq -n "__fish_ringmq_needs_command" -f -a "data" -d 'Change the number of shards of a data directory, or back it up'
+complete -c ringmq -n "__fish_ringmq_needs_command" -f -a "check" -d 'Read all that a start would, say what is wrong, and change nothing'
+complete -c ringmq -n "__fish_ringmq_needs_command" -f -a "config" -d 'Look at the configuration'
 complete -c ringmq -n "__fish_ringmq_using_subcommand passwd" -l stdin -d 'Read the password from standard input, up to the end of the line'
 complete -c ringmq -n "__fish_ringmq_using_subcommand passwd" -l delete -d 'Delete the user'
 complete -c ringmq -n "__fish_ringmq_using_subcommand passwd" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand reload" -l data-dir -d 'Data directory' -r -f -a "(__fish_complete_directories)"
+complete -c ringmq -n "__fish_ringmq_using_subcommand reload" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand vhost; and not __fish_seen_subcommand_from delete list" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand vhost; and not __fish_seen_subcommand_from delete list" -f -a "delete" -d 'Delete a vhost, with its sessions and retained messages'
 complete -c ringmq -n "__fish_ringmq_using_subcommand vhost; and not __fish_seen_subcommand_from delete list" -f -a "list" -d 'List number and name of each vhost'
@@ -108,3 +115,148 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand session; and not __fish_se
 complete -c ringmq -n "__fish_ringmq_using_subcommand session; and __fish_seen_subcommand_from delete" -l vhost -d 'Its vhost' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand session; and __fish_seen_subcommand_from delete" -l data-dir -d 'Data directory' -r -f -a "(__fish_complete_directories)"
 complete -c ringmq -n "__fish_ringmq_using_subcommand session; and __fish_seen_subcommand_from delete" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand data; and not __fish_seen_subcommand_from reshard backup" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand data; and not __fish_seen_subcommand_from reshard backup" -f -a "reshard" -d 'Copy what a data directory has into a new one for another number of shards'
+complete -c ringmq -n "__fish_ringmq_using_subcommand data; and not __fish_seen_subcommand_from reshard backup" -f -a "backup" -d 'Copy what is committed in a data directory, while a broker uses it'
+complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subcommand_from reshard" -l shards -d 'Shards of the new one' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subcommand_from reshard" -l to -d 'Where the new one is made; there must be nothing, or an empty directory' -r -f -a "(__fish_complete_directories)"
+complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subcommand_from reshard" -l skip-damaged -d 'Go on without what is damaged, and tell how much that is'
+complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subcommand_from reshard" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subcommand_from backup" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l listen -d 'Where to accept MQTT: ADDR:PORT, NAME:PORT, PORT or unix:PATH; may be given several times' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l unix-mode -d 'Mode of the Unix sockets of --listen, in octal; it says who may connect' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l unix-owner -d 'Owner of the Unix sockets of --listen: USER, USER:GROUP or :GROUP [default: the user that starts ringmq]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l proxy-trust -d 'Proxies that may connect to listeners with `,proxy`, as in 10.0.0.0/8; may be given several times' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l user -d 'User that ringmq becomes once every address is bound' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l passwords -d 'Users and hashes of their passwords' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l acl -d 'What each user may publish and subscribe to, in Mosquitto\'s syntax' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l vhosts -d 'Directory with a subdirectory for each vhost' -r -f -a "(__fish_complete_directories)"
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l default-vhost -d 'Vhost of clients whose user name is not VHOST:USER; --passwords and --acl are for it' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l auth-failures-max -d 'Wrong passwords from one address within a minute; then its logins are refused. 0: no limit' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l on-denied -d 'What happens to a message whose publisher may not publish to its topic' -r -f -a "drop\t'The message is acknowledged, dropped and counted'
+disconnect\t'The publisher is disconnected'"
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l takeover -d 'Who may take over a client id that is in use, and its session' -r -f -a "same-user\t'A client of the same user, or an anonymous client if the other is anonymous as well'
+any\t'Any client of the vhost'"
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l tls-listen -d 'Where to accept MQTT over TLS, usually port 8883; may be given several times' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l tls-cert -d 'The server\'s certificate, then those of its issuers, as PEM' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l tls-key -d 'The private key of --tls-cert, as PEM without a password' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l tls-min -d 'The oldest version of TLS to accept' -r -f -a "1.2\t'TLS 1.2 and 1.3'
+1.3\t'TLS 1.3 only'"
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l tls-sni -d 'Certificate and key for clients that ask for this host; may be given several times' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l tls-client-ca -d 'Certificates of the issuers of client certificates, as PEM' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l tls-client -d 'Whether clients must show a certificate of an issuer in --tls-client-ca' -r -f -a "required\t'A client without a certificate is refused'
+optional\t'A client without a certificate may connect; a certificate that is shown must be good'"
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l tls-identity -d 'What of a client certificate is the user name' -r -f -a "cn\t'The subject\'s common name'
+san\t'The first alternative name that is a DNS name, a URI or an e-mail address'
+none\t'Nothing; the user name is that of CONNECT'"
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l tls-crl -d 'A list of revoked client certificates, as PEM; may be given several times' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l max-connections -d 'Clients connected at once; one more is answered with CONNACK 3, server unavailable' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l max-packet-size -d 'Largest packet that a client may send, with its header; a larger one closes its connection' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l max-outgoing-bytes -d 'Output held for one client that reads too slowly' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l qos0-patience -d 'How long a client that reads too slowly may hold back its publishers before QoS 0 to it is dropped; 0: no time' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l max-inflight -d 'QoS 1 and 2 messages that were sent to one client and are not acknowledged' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l address-connections-max -d 'Open connections of one address (IPv6: of one /64); one more is closed. 0: no limit' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l address-connects-per-second -d 'Connections that one address may open in a second; one more is closed. 0: no limit' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l client-publish-rate -d 'Messages a second that one client may publish; the broker does not read from a faster one for a while. 0: no limit' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l client-publish-bytes -d 'Bytes a second of topics and payloads that one client may publish, as --client-publish-rate. 0: no limit' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l max-subscriptions -d 'Filters that one session may hold; a SUBSCRIBE to one more is answered 0x80' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l max-topic-levels -d 'Levels that a topic or a filter may have, at most 65535' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l shards -d 'Threads that serve clients, 1 to 64 [default: CPUs]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l ring -d 'Interface of the kernel that the shards use' -r -f -a "auto\t'io_uring where it works for every shard, else epoll with a warning that says why'
+io_uring\t'io_uring, or the broker does not start'
+epoll\t'epoll, which takes more CPU time for each message'"
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l data-dir -d 'Directory of sessions, waiting messages and retained messages; made if it is missing' -r -f -a "(__fish_complete_directories)"
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l durability -d 'When a QoS 1 or 2 message counts as stored and is acknowledged' -r -f -a "disk\t'After fdatasync; the message survives a power loss'
+os\t'After the write; the message survives a killed broker, not a power loss'"
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l session-expiry -d 'How long the session of an absent client is kept; 0: for ever' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l session-max-bytes -d 'Messages that may wait for one session, in BYTES or as a share of the file system (P%) [default: 10%, at least 1GiB]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l session-overflow -d 'What happens to a message for a session that is full' -r -f -a "drop-oldest\t'The messages that have waited longest are dropped'
+drop-newest\t'The new message is dropped for this session'
+block\t'The publisher waits until there is room'"
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l retained-max-count -d 'Topics with a retained message; a message to one topic more is delivered and not retained' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l retained-max-bytes -d 'Bytes of all retained messages with their topics; a message beyond is delivered and not retained' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l disk-low -d 'Free space of the file system, in BYTES or as a share of its size (P%), below which publishers wait; 0: none [default: 1GiB, or 5% if that is less]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l segment-bytes -d 'Size of the files that messages are stored in' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l http-listen -d 'Where to answer operators over HTTP: ADDR:PORT of this host alone, unix or none [default: 127.0.0.1:9883]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l http-tokens -d 'Who may ask over HTTP: lines of NAME:SHA256:RIGHTS [default: the token in `admin.token` of --data-dir]' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l log -d 'What goes to standard error: off, error, warn, info, debug or trace' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l log-format -d 'How log lines look [default: text, or journald where standard error is the journal]' -r -f -a "text\t'For people, with time in UTC, level, shard, client and what happened'
+json\t'One JSON object a line'
+journald\t'For the journal, with its priority in front and without a time'"
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l log-connections -d 'Whether clients that connect and disconnect are logged' -r -f -a "on\t'Yes'
+off\t'No'"
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l config -d 'A file of settings in TOML: each key is the long name of a flag' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l json -d 'Print the findings as JSON'
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l allow-anonymous -d 'Let clients without a user connect by every listener, also when there are users'
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l no-pin -d 'Let the system move the shards between CPUs'
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and not __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and not __fish_seen_subcommand_from show" -f -a "show" -d 'List all settings: value, where it comes from, what it takes, whether a reload changes it'
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l listen -d 'Where to accept MQTT: ADDR:PORT, NAME:PORT, PORT or unix:PATH; may be given several times' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l unix-mode -d 'Mode of the Unix sockets of --listen, in octal; it says who may connect' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l unix-owner -d 'Owner of the Unix sockets of --listen: USER, USER:GROUP or :GROUP [default: the user that starts ringmq]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l proxy-trust -d 'Proxies that may connect to listeners with `,proxy`, as in 10.0.0.0/8; may be given several times' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l user -d 'User that ringmq becomes once every address is bound' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l passwords -d 'Users and hashes of their passwords' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l acl -d 'What each user may publish and subscribe to, in Mosquitto\'s syntax' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l vhosts -d 'Directory with a subdirectory for each vhost' -r -f -a "(__fish_complete_directories)"
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l default-vhost -d 'Vhost of clients whose user name is not VHOST:USER; --passwords and --acl are for it' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l auth-failures-max -d 'Wrong passwords from one address within a minute; then its logins are refused. 0: no limit' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l on-denied -d 'What happens to a message whose publisher may not publish to its topic' -r -f -a "drop\t'The message is acknowledged, dropped and counted'
+disconnect\t'The publisher is disconnected'"
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l takeover -d 'Who may take over a client id that is in use, and its session' -r -f -a "same-user\t'A client of the same user, or an anonymous client if the other is anonymous as well'
+any\t'Any client of the vhost'"
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l tls-listen -d 'Where to accept MQTT over TLS, usually port 8883; may be given several times' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l tls-cert -d 'The server\'s certificate, then those of its issuers, as PEM' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l tls-key -d 'The private key of --tls-cert, as PEM without a password' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l tls-min -d 'The oldest version of TLS to accept' -r -f -a "1.2\t'TLS 1.2 and 1.3'
+1.3\t'TLS 1.3 only'"
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l tls-sni -d 'Certificate and key for clients that ask for this host; may be given several times' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l tls-client-ca -d 'Certificates of the issuers of client certificates, as PEM' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l tls-client -d 'Whether clients must show a certificate of an issuer in --tls-client-ca' -r -f -a "required\t'A client without a certificate is refused'
+optional\t'A client without a certificate may connect; a certificate that is shown must be good'"
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l tls-identity -d 'What of a client certificate is the user name' -r -f -a "cn\t'The subject\'s common name'
+san\t'The first alternative name that is a DNS name, a URI or an e-mail address'
+none\t'Nothing; the user name is that of CONNECT'"
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l tls-crl -d 'A list of revoked client certificates, as PEM; may be given several times' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l max-connections -d 'Clients connected at once; one more is answered with CONNACK 3, server unavailable' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l max-packet-size -d 'Largest packet that a client may send, with its header; a larger one closes its connection' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l max-outgoing-bytes -d 'Output held for one client that reads too slowly' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l qos0-patience -d 'How long a client that reads too slowly may hold back its publishers before QoS 0 to it is dropped; 0: no time' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l max-inflight -d 'QoS 1 and 2 messages that were sent to one client and are not acknowledged' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l address-connections-max -d 'Open connections of one address (IPv6: of one /64); one more is closed. 0: no limit' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l address-connects-per-second -d 'Connections that one address may open in a second; one more is closed. 0: no limit' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l client-publish-rate -d 'Messages a second that one client may publish; the broker does not read from a faster one for a while. 0: no limit' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l client-publish-bytes -d 'Bytes a second of topics and payloads that one client may publish, as --client-publish-rate. 0: no limit' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l max-subscriptions -d 'Filters that one session may hold; a SUBSCRIBE to one more is answered 0x80' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l max-topic-levels -d 'Levels that a topic or a filter may have, at most 65535' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l shards -d 'Threads that serve clients, 1 to 64 [default: CPUs]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l ring -d 'Interface of the kernel that the shards use' -r -f -a "auto\t'io_uring where it works for every shard, else epoll with a warning that says why'
+io_uring\t'io_uring, or the broker does not start'
+epoll\t'epoll, which takes more CPU time for each message'"
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l data-dir -d 'Directory of sessions, waiting messages and retained messages; made if it is missing' -r -f -a "(__fish_complete_directories)"
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l durability -d 'When a QoS 1 or 2 message counts as stored and is acknowledged' -r -f -a "disk\t'After fdatasync; the message survives a power loss'
+os\t'After the write; the message survives a killed broker, not a power loss'"
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l session-expiry -d 'How long the session of an absent client is kept; 0: for ever' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l session-max-bytes -d 'Messages that may wait for one session, in BYTES or as a share of the file system (P%) [default: 10%, at least 1GiB]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l session-overflow -d 'What happens to a message for a session that is full' -r -f -a "drop-oldest\t'The messages that have waited longest are dropped'
+drop-newest\t'The new message is dropped for this session'
+block\t'The publisher waits until there is room'"
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l retained-max-count -d 'Topics with a retained message; a message to one topic more is delivered and not retained' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l retained-max-bytes -d 'Bytes of all retained messages with their topics; a message beyond is delivered and not retained' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l disk-low -d 'Free space of the file system, in BYTES or as a share of its size (P%), below which publishers wait; 0: none [default: 1GiB, or 5% if that is less]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l segment-bytes -d 'Size of the files that messages are stored in' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l http-listen -d 'Where to answer operators over HTTP: ADDR:PORT of this host alone, unix or none [default: 127.0.0.1:9883]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l http-tokens -d 'Who may ask over HTTP: lines of NAME:SHA256:RIGHTS [default: the token in `admin.token` of --data-dir]' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l log -d 'What goes to standard error: off, error, warn, info, debug or trace' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l log-format -d 'How log lines look [default: text, or journald where standard error is the journal]' -r -f -a "text\t'For people, with time in UTC, level, shard, client and what happened'
+json\t'One JSON object a line'
+journald\t'For the journal, with its priority in front and without a time'"
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l log-connections -d 'Whether clients that connect and disconnect are logged' -r -f -a "on\t'Yes'
+off\t'No'"
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l config -d 'A file of settings in TOML: each key is the long name of a flag' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l defaults -d 'List the defaults, whatever is set'
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l json -d 'Print JSON'
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l allow-anonymous -d 'Let clients without a user connect by every listener, also when there are users'
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l no-pin -d 'Let the system move the shards between CPUs'
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'

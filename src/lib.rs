@@ -40,7 +40,11 @@
 //! | [`server`], [`config`], [`cpus`] | flags → threads, signals, end | all | – |
 //! | [`passwd`] | changes password files | `access`, `config` | the broker |
 //! | [`vhosts`] | lists and deletes vhosts | `config`, `disk` | the broker |
+//! | [`check`] | prints what a start would stop at | `config`, `server` | how it is found |
+//! | [`settings`] | lists the settings | `config` | the broker |
+//! | [`reload`] | has a running broker reload, and waits for its answer | `disk` | the broker |
 //! | [`sessions`] | asks the broker to delete sessions | `config`, `disk` | the broker |
+//! | [`data`] | makes data directories of others | `broker`, `config`, `disk`, `store` | rings |
 //!
 //! `mqtt`, `transport`, `store` and `broker` are pure: no descriptor, clock, thread or atomic.
 //! [`chunk`] (bytes on their way out), [`slots`] (tables by number), [`shown`] (clients' text in
@@ -209,9 +213,11 @@ pub mod access;
 pub mod admin;
 pub mod advice;
 pub mod broker;
+pub mod check;
 pub mod chunk;
 pub mod config;
 pub mod cpus;
+pub mod data;
 pub mod disk;
 pub mod limits;
 pub mod logging;
@@ -219,9 +225,11 @@ pub mod mesh;
 pub mod mqtt;
 pub mod passwd;
 pub mod reactor;
+pub mod reload;
 pub mod ring;
 pub mod server;
 pub mod sessions;
+pub mod settings;
 pub mod shown;
 pub mod slots;
 pub mod store;

@@ -55,6 +55,28 @@ pub const QOS0_PATIENCE_MS_DEFAULT: u64 = 20;
 /// Longest `--qos0-patience`: above a minute publishers would run into their keep alive.
 pub const QOS0_PATIENCE_MS_MAX: u64 = 60_000;
 
+/// Bytes of what a data directory says of the last reload. More faults than fit in half of it are
+/// left to the log.
+pub const RELOAD_TEXT_BYTES_MAX: u64 = 64 * 1024;
+
+/// Time that `ringmq reload` waits for the broker's answer. Over: the reload counts as failed. Less
+/// than the time that systemd gives `ExecReload` (`TimeoutStartSec` of the unit).
+pub const RELOAD_ANSWER_S_MAX: u64 = 60;
+
+/// Settings whose change a reload logs, one line each: as many as there are flags, and then some.
+pub const CHANGES_LOGGED_MAX: usize = 100;
+
+/// Days that a server's certificate should be valid for at a start or reload. Fewer: a warning.
+/// Programs that renew certificates do so earlier, when a third of their life is left say.
+pub const CERTIFICATE_DAYS_MIN: u64 = 7;
+
+/// Faults of a configuration file that are told. More are of a file that is something else.
+pub const CONFIG_FAULTS_MAX: usize = 50;
+
+/// Bytes of a configuration file (`--config`). More: refused. Every flag with a long list of
+/// listeners and host names fits many times over; a larger file is another file.
+pub const CONFIG_FILE_BYTES_MAX: u64 = 256 * 1024;
+
 /// Connections the broker accepts by default (`--max-connections`). Over: CONNACK 3.
 pub const CONNECTIONS_DEFAULT: usize = 1_000_000;
 
@@ -385,6 +407,15 @@ pub const DELETIONS_TEXT_BYTES_MAX: u64 = 4 << 20;
 const _: () =
     assert!((VHOSTS_MAX * (VHOST_NAME_BYTES_MAX * 3 + 8)) as u64 <= VHOSTS_TEXT_BYTES_MAX);
 
+/// Sessions whose queues `ringmq data reshard` reads together, each with a block of 2,000 messages
+/// in memory: 256 MiB in all. Over: it takes them in turns, and a message that sessions of several
+/// turns wait for is written once for each turn.
+pub const MERGED_SESSIONS_MAX: usize = 8 * 1024;
+
+/// Times that a directory in use is looked at anew when it has changed meanwhile. Over: whoever
+/// looks is told that it changes too fast.
+pub const LIVE_LOOKS_MAX: u32 = 1000;
+
 /// Free segment files one shard keeps for reuse: as many as a store has ahead, and as many again
 /// for those it retires in a burst. Over: the file is removed.
 pub const FREE_FILES_MAX: usize = 4;
@@ -599,9 +630,6 @@ pub const HTTP_HEADER_BYTES_MAX: usize = 16 * 1024;
 
 /// Lines of the header of an HTTP request. Over: 431.
 pub const HTTP_HEADERS_MAX: usize = 64;
-
-/// Bytes of the body of an HTTP request. Over: 413.
-pub const HTTP_BODY_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Wrong tokens from one address within a minute. Over: 429, whatever the token.
 pub const HTTP_FAILURES_MAX: u32 = 20;

@@ -5,19 +5,25 @@ use std::fmt::Display;
 use std::io;
 use std::process::ExitCode;
 
-use ringmq::config::{Command, Options};
+use ringmq::config::{Command, Configuration};
 use ringmq::server::StartError;
-use ringmq::{logging, passwd, server, sessions, vhosts};
+use ringmq::{check, data, logging, passwd, reload, server, sessions, settings, vhosts};
 use signal_hook::iterator::Signals;
 
 fn main() -> ExitCode {
     // First of all: a signal that asks for something must never kill.
     let signals = server::watch_signals();
     match Command::from_command_line() {
-        Command::Serve(options) => serve(&options, signals),
+        Command::Serve(configuration) => serve(&configuration, signals),
+        Command::Check { given, json } => check::run(&given, json),
+        Command::ConfigShow { given, defaults, json } => {
+            settings::show(&given, defaults, json).unwrap_or_else(|error| error.exit())
+        }
+        Command::Reload { data_dir } => tell("reload", reload::run(&data_dir)),
         Command::Passwd(options) => tell("passwd", passwd::run(&options)),
         Command::Vhost(act) => tell("vhost", vhosts::run(&act)),
         Command::Session(act) => tell("session", sessions::run(&act)),
+        Command::Data(act) => tell("data", data::run(&act)),
     }
 }
 
@@ -35,8 +41,8 @@ fn tell(tool: &str, result: Result<String, impl Display>) -> ExitCode {
     }
 }
 
-fn serve(options: &Options, signals: io::Result<Signals>) -> ExitCode {
-    let code = match server::run(options, signals) {
+fn serve(configuration: &Configuration, signals: io::Result<Signals>) -> ExitCode {
+    let code = match server::run(configuration, signals) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error @ StartError::Log(_)) => {
             eprintln!("{error}");

@@ -75,9 +75,12 @@ fn installs_below_a_root() {
                 assert_eq!(found.permissions().mode() & 0o7777, mode, "{path}");
             }
             let unit = fs::read_to_string(root.join(units).join("ringmq.service"));
-            let starts = values(&unit.expect("it is there"), "ExecStart");
+            let unit = unit.expect("it is there");
+            let starts = values(&unit, "ExecStart");
             let program = format!("{}/bin/ringmq ", prefix.trim_end_matches('/'));
             assert!(starts.len() == 1 && starts[0].starts_with(&program), "{starts:?}");
+            let reloads = values(&unit, "ExecReload");
+            assert!(reloads.len() == 1 && reloads[0].starts_with(&program), "{reloads:?}");
             let defaults = root.join("etc/default/ringmq");
             let kept = fs::read_to_string(&defaults).expect("it is there");
             assert_eq!(kept == "RINGMQ_FLAGS=--shards 1\n", round == 1);
@@ -85,6 +88,139 @@ fn installs_below_a_root() {
         }
         fs::remove_dir_all(root).expect("it is ours");
     }
+}
+
+/// Every file below a directory, by its path from there.
+fn files_below(root: &Path) -> Vec<String> {
+    let (mut files, mut folders) = (Vec::new(), vec![root.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("it is there") {
+            let path = entry.expect("it can be read").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let path = path.strip_prefix(root).expect("it is below");
+                files.push(path.to_str().expect("it is text").to_owned());
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+/// What was installed is removed; configuration and data only when that is asked for.
+#[test]
+fn uninstalls() {
+    let programs = Path::new(env!("CARGO_BIN_EXE_ringmq")).parent().expect("it is in one");
+    let programs = programs.to_str().expect("it is text");
+    for prefix in ["/usr", "/opt/ringmq"] {
+        let directory = DataDir::fresh();
+        let root = directory.path();
+        let shown = root.to_str().expect("it is text");
+        let place = ["--root", shown, "--prefix", prefix];
+        let output = install(&[&place[..], &["--binaries", programs]].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let kept = ["etc/default/ringmq", "etc/ringmq/passwords", "var/lib/ringmq/FORMAT"];
+        fs::create_dir_all(root.join("var/lib/ringmq")).expect("it is ours");
+        fs::write(root.join(kept[1]), "").expect("it is ours");
+        fs::write(root.join(kept[2]), "").expect("it is ours");
+        for _ in 0..2 {
+            let output = install(&[&["--uninstall"], &place[..]].concat());
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{said}");
+            assert_eq!(files_below(root), kept, "{prefix}");
+            for path in ["etc/default/ringmq", "etc/ringmq", "var/lib/ringmq"] {
+                assert!(said.contains(&format!("left: {shown}/{path} ")), "{said}");
+            }
+        }
+        let output = install(&[&["--uninstall", "--purge"], &place[..]].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(files_below(root), [""; 0], "{prefix}");
+        assert!(!root.join("etc/ringmq").exists() && !root.join("var/lib/ringmq").exists());
+    }
+    let output = install(&["--purge", "--root", "/nowhere"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && said.contains("--uninstall"), "{said}");
+}
+
+/// Both kinds of package have every file that is installed, and keep what an operator changes;
+/// their scripts are good shell.
+#[test]
+fn packages_are_whole() {
+    let directory = DataDir::fresh();
+    let programs = Path::new(env!("CARGO_BIN_EXE_ringmq")).parent().expect("it is in one");
+    let programs = programs.to_str().expect("it is text");
+    let shown = directory.path().to_str().expect("it is text");
+    let output = install(&["--root", shown, "--prefix", "/usr", "--binaries", programs]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let manifest = fs::read_to_string(repository().join("Cargo.toml")).expect("it is there");
+    let section = |name: &str| {
+        let (_, rest) = manifest.split_once(&format!("[package.metadata.{name}]\n")).expect(name);
+        rest.split("\n[").next().expect("split gives at least one").to_owned()
+    };
+    let (deb, rpm) = (section("deb"), section("generate-rpm"));
+    for file in files_below(directory.path()) {
+        let packed = if file.contains("/man/") { format!("{file}.gz") } else { file };
+        let source = format!("\"target/package/root/{packed}\"");
+        assert!(deb.contains(&source) && rpm.contains(&source), "{packed}");
+        let is_config = packed.starts_with("etc/");
+        assert_eq!(deb.contains(&format!("\"/{packed}\"")), is_config, "{packed}");
+        let line = rpm.lines().find(|line| line.contains(&source)).expect("it is there");
+        assert_eq!(line.contains("config = \"noreplace\""), is_config, "{packed}");
+    }
+    for script in ["postinst", "prerm", "postrm"] {
+        let path = repository().join("scripts/packages").join(script);
+        let output = run(Path::new("/bin/sh"), &["-n", path.to_str().expect("it is text")]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(rpm.contains(&format!("\"scripts/packages/{script}\"")), "{script}");
+    }
+}
+
+/// Runs the packages' scripts where `/etc` is a copy, `/run` is empty and only our user is to be
+/// made.
+const IN_A_COPY: &str = r#"
+set -e
+cp -a /etc "$1/etc" && mkdir "$1/sysusers" && cp "$2/ringmq.sysusers" "$1/sysusers/ringmq.conf"
+mkdir -p /usr/lib/sysusers.d
+mount --bind "$1/etc" /etc
+mount --bind "$1/sysusers" /usr/lib/sysusers.d
+mount -t tmpfs none /run
+rm -rf /etc/ringmq
+for version in "" 0.1.0-1; do
+    sh "$2/packages/postinst" configure "$version" >&2
+    getent passwd ringmq | cut -d : -f 1,6,7
+    stat -c "%U %G %a" /etc/ringmq
+done
+sh "$2/packages/prerm" upgrade 0.2.0-1
+touch /etc/ringmq/passwords
+for round in kept gone; do
+    sh "$2/packages/prerm" remove
+    sh "$2/packages/postrm" purge
+    [ -d /etc/ringmq ] && echo kept || echo gone
+    rm -f /etc/ringmq/passwords
+done
+"#;
+
+/// The scripts of a package make the user and the place that it may read, again for each version,
+/// and leave what an operator has put there.
+#[test]
+fn maintainer_scripts() {
+    if !rustix::process::geteuid().is_root() {
+        println!("only root can make users, be it in a copy of /etc");
+        return;
+    }
+    let directory = DataDir::fresh();
+    fs::create_dir(directory.path()).expect("nobody else has it");
+    let scripts = repository().join("scripts");
+    let (copy, scripts) = (directory.path().to_str(), scripts.to_str());
+    let (copy, scripts) = (copy.expect("it is text"), scripts.expect("it is text"));
+    let words = ["--mount", "--", "sh", "-c", IN_A_COPY, "sh", copy, scripts];
+    let output = run(Path::new("/usr/bin/unshare"), &words);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let made = "ringmq:/var/lib/ringmq:/usr/sbin/nologin\nroot ringmq 750\n";
+    let expected = format!("{made}{made}kept\ngone\n");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{said}");
 }
 
 /// Arguments that make no sense are named, and nothing is installed.
@@ -110,12 +246,13 @@ fn refuses_wrong_arguments() {
 /// nothing; --help says what there is.
 #[test]
 fn scripts_refuse_alike() {
-    let with_values: [(&str, &[&str], &[&str]); 5] = [
+    let with_values: [(&str, &[&str], &[&str]); 6] = [
         ("crash-test", &["--rounds", "--shards", "--seed", "--durability"], &[]),
         ("backlog-test", &["--messages", "--durability"], &["--data-dir"]),
         ("session-memory", &["--sessions", "--messages", "--payload", "--settle"], &[]),
         ("load-test", &["--port", "--pid", "--duration"], &["--host", "--only"]),
         ("install", &[], &["--prefix", "--root", "--binaries"]),
+        ("package", &[], &["--binaries"]),
     ];
     let scripts = with_values.iter().map(|(script, ..)| *script).chain(["check", "test"]);
     let mut cases: Vec<(&str, Vec<&str>, &str)> = Vec::new();
@@ -139,7 +276,8 @@ fn scripts_refuse_alike() {
         assert!(said.contains(flags[0]) && said.contains(says), "{script} {flags:?}: {said}");
         assert!(said.lines().count() == 1, "{script} {flags:?}: {said}");
     }
-    for script in ["crash-test", "backlog-test", "session-memory", "load-test", "install", "test"] {
+    let helpful = ["crash-test", "backlog-test", "session-memory", "load-test", "install", "test"];
+    for script in helpful.into_iter().chain(["package"]) {
         for flag in ["-h", "--help"] {
             let output = run(&repository().join("scripts").join(script), &[flag]);
             assert!(output.status.success() && output.stderr.is_empty(), "{script} {flag}");
@@ -154,7 +292,7 @@ fn unit_fits_the_broker() {
     let unit = unit();
     for (key, value) in [
         ("Type", "notify"),
-        ("ExecReload", "/bin/kill -HUP $MAINPID"),
+        ("ExecReload", "/usr/bin/ringmq reload --data-dir %S/ringmq"),
         ("LimitMEMLOCK", "infinity"),
         ("ProtectSystem", "strict"),
         ("StateDirectory", "ringmq"),
@@ -175,21 +313,18 @@ fn unit_fits_the_broker() {
     assert_eq!(families, "AF_INET AF_INET6 AF_NETLINK AF_UNIX");
 }
 
-/// systemd finds no fault in it, where there is a systemd to ask.
+/// systemd finds no fault in it. scripts/test installs the program that asks it.
 #[test]
 fn systemd_takes_the_unit() {
     let analyze = PathBuf::from("/usr/bin/systemd-analyze");
-    if !analyze.exists() {
-        println!("no systemd-analyze here");
-        return;
-    }
+    assert!(analyze.exists(), "systemd-analyze, of Debian's package systemd, is not here");
     let directory = DataDir::fresh();
     fs::create_dir(directory.path()).expect("nobody else has it");
     let path = directory.path().join("ringmq.service");
     let shown = path.to_str().expect("it is text");
     // It looks for the program as well.
-    let installed = unit()
-        .replace("ExecStart=/usr/bin/ringmq", concat!("ExecStart=", env!("CARGO_BIN_EXE_ringmq")));
+    let installed =
+        unit().replace("=/usr/bin/ringmq ", concat!("=", env!("CARGO_BIN_EXE_ringmq"), " "));
     let broken = installed.replace("io_uring_setup", "io_uring_setip");
     for (text, fault) in [(installed, None), (broken, Some("io_uring_setip"))] {
         fs::write(&path, text).expect("the directory is ours");

@@ -1,4 +1,5 @@
-//! `ringmq-store` on directories that a real broker left when it was killed.
+//! `ringmq-store` on directories that a real broker left when it was killed. `tests/data` has what
+//! it tells of one that runs.
 
 mod common;
 
@@ -342,7 +343,7 @@ fn nothing_is_written() {
 
     broker.start_again();
     let said = tool(&["check"], &data);
-    assert_eq!(said.code, Some(2));
+    assert_eq!(said.code, Some(0), "{}", said.err);
     assert!(said.err.contains("in use"), "{}", said.err);
 }
 

@@ -29,27 +29,10 @@ const ROWS_USUAL: usize = 100;
 /// Rows of a top list, if nothing else is asked for.
 const TOP_USUAL: usize = 10;
 
-/// What a listing may be asked for.
-const LISTING: &[&str] = &[
-    "limit",
-    "cursor",
-    "fields",
-    "vhost",
-    "id",
-    "user",
-    "id_prefix",
-    "address",
-    "state",
-    "connected",
-    "backlog_min",
-    "dropped_min",
-];
-
 const PACES: [(&str, Pace); 3] = [("ok", Pace::Free), ("full", Pace::Full), ("slow", Pace::Slow)];
 
 /// All figures, by the names of their metrics.
-pub(super) async fn overview(admin: &Admin, query: Option<&str>) -> Answer {
-    Query::read(query, &[])?;
+pub(super) async fn overview(admin: &Admin) -> Answer {
     let kept = admin.asker.figures().await;
     let (figures, whole) = (figures_of(&kept), admin.whole());
     let metrics: Map<String, Value> = METRICS
@@ -112,23 +95,16 @@ fn value_of(metric: &Metric, shards: &[ShardFigures<'_>], whole: &Whole) -> Valu
 }
 
 /// A page of clients that are connected.
-pub(super) async fn clients(admin: &Admin, query: Option<&str>) -> Answer {
-    let query = Query::read(query, LISTING)?;
-    if query.get("connected").is_some() {
-        let message = "clients are connected; /api/v1/sessions lists those that are not as well";
-        return Err(Fault::of_field("connected", message));
-    }
-    let filter = Filter { connected: Some(true), ..filter_of(admin, &query)? };
-    listing(admin, &query, filter).await
+pub(super) async fn clients(admin: &Admin, query: &Query<'_>) -> Answer {
+    let filter = Filter { connected: Some(true), ..filter_of(admin, query)? };
+    listing(admin, query, filter).await
 }
 
 /// A page of sessions.
-pub(super) async fn sessions(admin: &Admin, query: Option<&str>) -> Answer {
-    let query = Query::read(query, LISTING)?;
+pub(super) async fn sessions(admin: &Admin, query: &Query<'_>) -> Answer {
     let words = [("true", true), ("false", false)];
-    let filter =
-        Filter { connected: query.word("connected", &words)?, ..filter_of(admin, &query)? };
-    listing(admin, &query, filter).await
+    let filter = Filter { connected: query.word("connected", &words)?, ..filter_of(admin, query)? };
+    listing(admin, query, filter).await
 }
 
 fn filter_of(admin: &Admin, query: &Query<'_>) -> Result<Filter, Fault> {
@@ -245,9 +221,8 @@ fn total(kept: &[Option<Rc<Kept>>], filter: &Filter) -> u64 {
 }
 
 /// One client.
-pub(super) async fn client(admin: &Admin, query: Option<&str>) -> Answer {
-    let query = Query::read(query, &["vhost", "id"])?;
-    let (vhost, name) = named(admin, &query)?;
+pub(super) async fn client(admin: &Admin, query: &Query<'_>) -> Answer {
+    let (vhost, name) = named(admin, query)?;
     let (shard, page) = find(admin, &name).await?;
     match page.rows.iter().find(|row| row.client.is_some()) {
         Some(row) => Ok(json_of(StatusCode::OK, &item(&page, row, shard))),
@@ -259,18 +234,16 @@ pub(super) async fn client(admin: &Admin, query: Option<&str>) -> Answer {
 }
 
 /// One session.
-pub(super) async fn session(admin: &Admin, query: Option<&str>) -> Answer {
-    let query = Query::read(query, &["vhost", "id"])?;
-    let (vhost, name) = named(admin, &query)?;
+pub(super) async fn session(admin: &Admin, query: &Query<'_>) -> Answer {
+    let (vhost, name) = named(admin, query)?;
     let (shard, page) = find(admin, &name).await?;
     let row = page.rows.first().ok_or_else(|| no_session("session", vhost, &name))?;
     Ok(json_of(StatusCode::OK, &item(&page, row, shard)))
 }
 
 /// Ends a client's connection.
-pub(super) async fn kick(admin: &Admin, query: Option<&str>, by: &Actor) -> Answer {
-    let query = Query::read(query, &["vhost", "id", "session", "will"])?;
-    let (vhost, name) = named(admin, &query)?;
+pub(super) async fn kick(admin: &Admin, query: &Query<'_>, by: &Actor) -> Answer {
+    let (vhost, name) = named(admin, query)?;
     let deletes = query.word("session", &[("keep", false), ("delete", true)])?;
     let discards = query.word("will", &[("publish", false), ("discard", true)])?;
     let (_, page) = find(admin, &name).await?;
@@ -286,9 +259,8 @@ pub(super) async fn kick(admin: &Admin, query: Option<&str>, by: &Actor) -> Answ
 }
 
 /// Ends a session, and the connection of its client.
-pub(super) async fn delete_session(admin: &Admin, query: Option<&str>, by: &Actor) -> Answer {
-    let query = Query::read(query, &["vhost", "id"])?;
-    let (vhost, name) = named(admin, &query)?;
+pub(super) async fn delete_session(admin: &Admin, query: &Query<'_>, by: &Actor) -> Answer {
+    let (vhost, name) = named(admin, query)?;
     let kick = Kick { name, deletes_session: true, discards_will: false };
     end(admin, vhost, kick, "delete session", by).await
 }
@@ -315,8 +287,7 @@ async fn end(admin: &Admin, vhost: &str, kick: Kick, action: &str, by: &Actor) -
 }
 
 /// The sessions that have most of something, on all shards together.
-pub(super) async fn top(admin: &Admin, query: Option<&str>) -> Answer {
-    let query = Query::read(query, &["by", "n"])?;
+pub(super) async fn top(admin: &Admin, query: &Query<'_>) -> Answer {
     let measures = [
         ("backlog_bytes", Measure::BacklogBytes),
         ("backlog_messages", Measure::BacklogMessages),
@@ -422,6 +393,7 @@ fn item(page: &Page, row: &Row, shard: u16) -> Value {
         "state": state,
         "waits_for": waits,
         "outgoing_bytes": client.outgoing_bytes,
+        "connected_seconds": client.connected_ms / 1000,
         "silent_seconds": float(client.silent_ms) / 1000.0,
     });
     if let (Value::Object(item), Value::Object(more)) = (&mut item, more) {

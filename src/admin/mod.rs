@@ -19,6 +19,7 @@
 //! | `guard` | who may ask what: hosts, origins, tokens, failures |
 //! | `tokens` | tokens and their rights |
 //! | `routes` | which path is what |
+//! | `openapi` | the operations of the API in a table, and as a document |
 //! | `query` | parameters of a request |
 //! | `answer` | answers, and errors as JSON |
 //! | `metric`, `catalogue` | what a metric is; every one, in a table |
@@ -27,7 +28,8 @@
 //! | `system` | the topics `$SYS/…`, for shards with a subscriber |
 //! | `process` | what the system knows of this process |
 //!
-//! A route more is an arm of `routes::answer`; a metric more is a row of `catalogue::METRICS`.
+//! A route more is a row of `openapi::OPERATIONS` and an arm of `routes`; a metric more is a row of
+//! `catalogue::METRICS`.
 //!
 //! It may use `broker::inspect`, and alone uses HTTP and its runtime.
 
@@ -38,6 +40,7 @@ mod door;
 mod exposition;
 mod guard;
 mod metric;
+mod openapi;
 mod process;
 mod query;
 mod routes;
@@ -60,6 +63,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, LocalSet};
 
 pub use catalogue::{Description, descriptions};
+pub use openapi::document;
 pub use process::Process;
 pub use shards::Ways;
 pub use tokens::{Right, Rights, TokenError, Tokens};

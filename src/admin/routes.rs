@@ -1,5 +1,5 @@
-//! Which path is what. A new route is an arm of [`answer`], and, if it is not open, the right that
-//! it needs.
+//! Which path is what. A new route below `/api/v1` is a row of [`openapi::OPERATIONS`], with its
+//! right and its parameters, and an arm of [`route`].
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -15,18 +15,15 @@ use crate::broker::VhostReport;
 use crate::broker::inspect::{Question, Reply};
 use crate::limits::SHARD_SILENT_MS_MAX;
 
-use super::answer::{Body, Fault, text, whole};
+use super::answer::{Body, Fault, json_of, text, whole};
 use super::exposition::{self, Format};
 use super::guard::{Guard, Peer, Who, check_origin};
 use super::metric::{ShardFigures, Whole};
+use super::openapi::API;
 use super::process::Process;
 use super::query::Query;
 use super::shards::{Asker, Kept, Ways};
-use super::tokens::Right;
-use super::{Condition, api};
-
-/// Where JSON is.
-const API: &str = "/api/v1";
+use super::{Condition, api, openapi};
 
 /// What routes answer from.
 pub(super) struct Admin {
@@ -110,7 +107,7 @@ async fn route(
     // Whoever reaches a port of this host alone may know whether the broker is well.
     match path {
         "/healthz" | "/readyz" | "/metrics" | "/metrics/vhosts" if !is_get => {
-            return only(path, "GET, HEAD");
+            return only(path, "GET");
         }
         "/healthz" => return health(admin, query).await,
         "/readyz" => return readiness(admin, query),
@@ -118,43 +115,48 @@ async fn route(
         "/metrics/vhosts" => return vhost_metrics(admin, request).await,
         _ => {}
     }
-    let Some(name) = path.strip_prefix(API).and_then(|rest| rest.strip_prefix('/')) else {
-        return Err(unknown(path));
+    let method = if is_get { "GET" } else { request.method().as_str() };
+    let below = path.strip_prefix(API).unwrap_or_default();
+    let Some(operation) = openapi::of_path(below).find(|it| it.method == method) else {
+        let methods: Vec<&str> = openapi::of_path(below).map(|it| it.method).collect();
+        return if methods.is_empty() {
+            Err(unknown(path))
+        } else {
+            only(path, &methods.join(", "))
+        };
     };
-    let right = if is_get { Right::Read } else { Right::Operate };
     let tokens = admin.condition.borrow().tokens.clone();
-    let who = admin.guard.admit(request.headers(), peer, right, &tokens)?;
-    match (name, request.method()) {
-        ("overview", _) if is_get => api::overview(admin, query).await,
-        ("clients", _) if is_get => api::clients(admin, query).await,
-        ("client", _) if is_get => api::client(admin, query).await,
-        ("client", &Method::DELETE) => api::kick(admin, query, &Actor { who, peer }).await,
-        ("sessions", _) if is_get => api::sessions(admin, query).await,
-        ("session", _) if is_get => api::session(admin, query).await,
-        ("session", &Method::DELETE) => {
-            api::delete_session(admin, query, &Actor { who, peer }).await
-        }
-        ("top", _) if is_get => api::top(admin, query).await,
-        ("client" | "session", _) => only(path, "GET, HEAD, DELETE"),
-        ("overview" | "clients" | "sessions" | "top", _) => only(path, "GET, HEAD"),
-        _ => Err(unknown(path)),
+    let who = admin.guard.admit(request.headers(), peer, operation.right, &tokens)?;
+    let known: Vec<&'static str> = operation.parameters.iter().map(|it| it.name).collect();
+    let (query, by) = (&Query::read(query, &known)?, &Actor { who, peer });
+    match (operation.method, operation.path) {
+        ("GET", "/overview") => api::overview(admin).await,
+        ("GET", "/clients") => api::clients(admin, query).await,
+        ("GET", "/client") => api::client(admin, query).await,
+        ("DELETE", "/client") => api::kick(admin, query, by).await,
+        ("GET", "/sessions") => api::sessions(admin, query).await,
+        ("GET", "/session") => api::session(admin, query).await,
+        ("DELETE", "/session") => api::delete_session(admin, query, by).await,
+        ("GET", "/top") => api::top(admin, query).await,
+        ("GET", "/openapi.json") => Ok(json_of(StatusCode::OK, &openapi::document())),
+        (method, path) => unreachable!("{method} {path} is in the table and has no arm"),
     }
 }
 
 fn unknown(path: &str) -> Fault {
     let message = format!("there is nothing at {path:.200?}");
-    Fault::new(StatusCode::NOT_FOUND, "not_found", message).hint(
-        "there are /metrics, /metrics/vhosts, /healthz, /readyz and, below /api/v1: overview, \
-         clients, client, sessions, session, top",
-    )
+    let hint = "there are /metrics, /metrics/vhosts, /healthz, /readyz, and what \
+                /api/v1/openapi.json describes";
+    Fault::new(StatusCode::NOT_FOUND, "not_found", message).hint(hint)
 }
 
 /// The path is there, and the method is not.
-fn only(path: &str, methods: &'static str) -> Result<Response<Body>, Fault> {
+fn only(path: &str, methods: &str) -> Result<Response<Body>, Fault> {
     let message = format!("{path} takes {methods} only");
     let fault = Fault::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message);
     let mut response = fault.response();
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
+    let methods = HeaderValue::from_str(methods).expect("names of methods are letters");
+    response.headers_mut().insert(header::ALLOW, methods);
     Ok(response)
 }
 

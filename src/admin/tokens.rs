@@ -135,6 +135,19 @@ impl fmt::Display for TokenError {
 
 impl std::error::Error for TokenError {}
 
+impl TokenError {
+    /// Whether it is about the file in the data directory.
+    pub fn is_own(&self) -> bool {
+        let (Self::System(path, ..) | Self::Size(path) | Self::Line(path, ..)) = self;
+        path.file_name().is_some_and(|name| name == OWN_FILE)
+    }
+
+    /// Whether this user may not read a file.
+    pub fn is_denied(&self) -> bool {
+        matches!(self, Self::System(.., error) if error.kind() == io::ErrorKind::PermissionDenied)
+    }
+}
+
 impl Tokens {
     /// The token of a data directory, which is made if it is missing, and those of a file.
     ///

@@ -1,22 +1,51 @@
 //! What `ringmq` is asked to do: to serve, or to look at files or change one, and end.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
+use clap::builder::Resettable;
+use clap::error::ErrorKind;
+use clap::{
+    ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint, value_parser,
+};
 
-use super::Options;
+use super::{Configuration, Given, Options};
+use crate::limits::SHARDS_MAX;
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// To be the broker.
-    Serve(Box<Options>),
+    Serve(Box<Configuration>),
+    /// To read all that a start would, and change nothing.
+    Check {
+        /// From where to read the configuration.
+        given: Given,
+        /// Print JSON.
+        json: bool,
+    },
+    /// To list all settings.
+    ConfigShow {
+        /// From where to read the configuration.
+        given: Given,
+        /// List defaults, whatever is set.
+        defaults: bool,
+        /// Print JSON.
+        json: bool,
+    },
+    /// To have the broker that uses a data directory read its configuration again.
+    Reload {
+        /// The directory.
+        data_dir: PathBuf,
+    },
     /// To change a password file.
     Passwd(Passwd),
     /// To look at or change the vhosts of a data directory.
     Vhost(VhostAct),
     /// To have a session of a data directory deleted.
     Session(SessionAct),
+    /// To make a data directory of another.
+    Data(DataAct),
 }
 
 /// Set or delete the password of a user in a password file
@@ -84,6 +113,52 @@ pub enum SessionAct {
     },
 }
 
+/// What to do with a data directory.
+#[derive(Subcommand, Clone, Debug, PartialEq, Eq)]
+pub enum DataAct {
+    /// Copy what a data directory has into a new one for another number of shards
+    #[command(
+        after_help = "No broker may use DIR meanwhile; nothing in it is changed. NEW has all \
+                            of it afterwards: sessions, what waits in them, retained messages. \
+                            NEW cannot be used before it is whole, and is removed if it cannot \
+                            be. Start the broker with --data-dir NEW then."
+    )]
+    Reshard {
+        /// The data directory
+        #[arg(value_hint = ValueHint::DirPath)]
+        dir: PathBuf,
+
+        /// Shards of the new one
+        #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(SHARDS))]
+        shards: u16,
+
+        /// Where the new one is made; there must be nothing, or an empty directory
+        #[arg(long, value_name = "NEW", value_hint = ValueHint::DirPath)]
+        to: PathBuf,
+
+        /// Go on without what is damaged, and tell how much that is
+        #[arg(long)]
+        skip_damaged: bool,
+    },
+    /// Copy what is committed in a data directory, while a broker uses it
+    #[command(after_help = "Everything that was acknowledged before this was begun is in TO. TO \
+                            cannot be used before it is whole, and is removed if it cannot be. To \
+                            restore it, stop the broker and put TO, or a copy of it, in the place \
+                            of its data directory.")]
+    Backup {
+        /// The data directory, in use or not
+        #[arg(value_hint = ValueHint::DirPath)]
+        dir: PathBuf,
+
+        /// Where the copy is made; there must be nothing, or an empty directory
+        #[arg(value_hint = ValueHint::DirPath)]
+        to: PathBuf,
+    },
+}
+
+/// Numbers of shards that there may be.
+const SHARDS: std::ops::RangeInclusive<i64> = 1..=SHARDS_MAX as i64;
+
 #[derive(Parser)]
 #[command(
     name = "ringmq",
@@ -102,7 +177,35 @@ pub(super) struct CommandLine {
 
 #[derive(Subcommand)]
 enum Tool {
+    /// Read all that a start would, say what is wrong, and change nothing
+    #[command(after_help = "It takes the broker's flags as well. What it reads are the \
+                            configuration, users, rules, certificates, keys and revocation lists, \
+                            and what the data directory was made with. It binds no address, so it \
+                            cannot tell whether one is in use. Exit code: 0 all is well, 1 there \
+                            are warnings, 2 the broker would not start.")]
+    Check {
+        /// Print the findings as JSON
+        #[arg(long)]
+        json: bool,
+
+        #[command(flatten)]
+        options: Box<Options>,
+    },
+    /// Look at the configuration
+    Config {
+        #[command(subcommand)]
+        act: ConfigAct,
+    },
     Passwd(Passwd),
+    /// Have a running broker read its configuration and files again, and wait for its answer
+    #[command(after_help = "The broker is the one that uses DIR. Exit code: 0 it has taken what \
+                            it read, 1 it has not, and everything stays as it was; what is wrong \
+                            is printed.")]
+    Reload {
+        /// Data directory
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        data_dir: PathBuf,
+    },
     /// List or delete the vhosts of a data directory
     Vhost {
         #[command(subcommand)]
@@ -113,36 +216,110 @@ enum Tool {
         #[command(subcommand)]
         act: SessionAct,
     },
+    /// Change the number of shards of a data directory, or back it up
+    Data {
+        #[command(subcommand)]
+        act: DataAct,
+    },
+}
+
+#[derive(Subcommand)]
+enum ConfigAct {
+    /// List all settings: value, where it comes from, what it takes, whether a reload changes it
+    #[command(
+        after_help = "It takes the broker's flags as well, and shows what a start with them \
+                            would use."
+    )]
+    Show {
+        /// List the defaults, whatever is set
+        #[arg(long)]
+        defaults: bool,
+
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+
+        #[command(flatten)]
+        options: Box<Options>,
+    },
 }
 
 impl Command {
     /// All that the command line takes: what help, manual and completions are made from.
     pub fn definition() -> clap::Command {
+        // Where the broker's flags may be given beside those of a command, their help would drown
+        // what is the command's own.
+        let own = |flag: &str| ["config", "data-dir", "json", "defaults"].contains(&flag);
+        let quiet = move |flag: clap::Arg| match flag.get_long().is_some_and(own) {
+            true => flag.help_heading(Resettable::Reset),
+            false => flag.hide(true),
+        };
         CommandLine::command()
+            .mut_subcommand("check", |check| check.mut_args(quiet).disable_version_flag(true))
+            .mut_subcommand("config", |config| {
+                let quiet = |show: clap::Command| show.mut_args(quiet).disable_version_flag(true);
+                config.mut_subcommand("show", quiet)
+            })
     }
 
-    /// What the process's own arguments ask for. On `--help`, `--version` or a bad value this
-    /// prints and ends the process: 0 for the first two, 2 for the third.
+    /// What the process's own arguments and environment ask for. On `--help`, `--version` or
+    /// anything that is wrong this prints and ends the process: 0 for the first two, else 2.
     pub fn from_command_line() -> Self {
-        let given = Self::definition().get_matches();
-        let line = CommandLine::from_arg_matches(&given).unwrap_or_else(|error| error.exit());
-        match line.into() {
-            Self::Serve(options) => {
-                let checked = options.checked(&given).unwrap_or_else(|error| error.exit());
-                Self::Serve(Box::new(checked))
+        let arguments: Vec<OsString> = std::env::args_os().collect();
+        Self::from(&arguments, std::env::vars_os())
+    }
+
+    fn from(
+        arguments: &[OsString],
+        environment: impl Iterator<Item = (OsString, OsString)>,
+    ) -> Self {
+        let definition = Self::definition();
+        let strict = definition.clone().try_get_matches_from(arguments);
+        let matches = strict.unwrap_or_else(|error| match lenient(definition, arguments) {
+            // What is missing may be in the file or in the environment.
+            Some(matches) if error.kind() == ErrorKind::MissingRequiredArgument => matches,
+            _ => error.exit(),
+        });
+        match matches.subcommand() {
+            None => {
+                let configuration = Given::new(&matches, environment).read();
+                Self::Serve(Box::new(configuration.unwrap_or_else(|error| error.exit())))
             }
-            tool @ (Self::Passwd(_) | Self::Vhost(_) | Self::Session(_)) => tool,
+            Some(("check", check)) => {
+                Self::Check { given: Given::new(check, environment), json: check.get_flag("json") }
+            }
+            Some(("config", config)) => {
+                let (_, show) = config.subcommand().expect("it needs one");
+                Self::ConfigShow {
+                    given: Given::new(show, environment),
+                    defaults: show.get_flag("defaults"),
+                    json: show.get_flag("json"),
+                }
+            }
+            Some(_) => {
+                let line = CommandLine::from_arg_matches(&matches);
+                match line.unwrap_or_else(|error| error.exit()).tool {
+                    Some(Tool::Passwd(passwd)) => Self::Passwd(passwd),
+                    Some(Tool::Vhost { act }) => Self::Vhost(act),
+                    Some(Tool::Session { act }) => Self::Session(act),
+                    Some(Tool::Data { act }) => Self::Data(act),
+                    Some(Tool::Reload { data_dir }) => Self::Reload { data_dir },
+                    None | Some(Tool::Check { .. } | Tool::Config { .. }) => {
+                        unreachable!("they were looked for")
+                    }
+                }
+            }
         }
     }
 }
 
-impl From<CommandLine> for Command {
-    fn from(line: CommandLine) -> Self {
-        match line.tool {
-            Some(Tool::Passwd(passwd)) => Self::Passwd(passwd),
-            Some(Tool::Vhost { act }) => Self::Vhost(act),
-            Some(Tool::Session { act }) => Self::Session(act),
-            None => Self::Serve(Box::new(line.options)),
-        }
+/// What arguments say that lack others, if they are of a command whose flags can be set elsewhere
+/// as well.
+fn lenient(definition: clap::Command, arguments: &[OsString]) -> Option<ArgMatches> {
+    let matches = definition.ignore_errors(true).try_get_matches_from(arguments).ok()?;
+    match matches.subcommand() {
+        None | Some(("check", _)) => Some(matches),
+        Some(("config", config)) if config.subcommand().is_some() => Some(matches),
+        Some(_) => None,
     }
 }

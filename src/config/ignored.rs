@@ -4,10 +4,26 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory};
 
+use super::fault::Misfit;
 use super::{HttpListen, Options, TlsIdentity};
+
+impl From<Misfit> for clap::Error {
+    fn from(misfit: Misfit) -> Self {
+        let Misfit { flag, says } = misfit;
+        let text = match says.starts_with(IN_VAIN) {
+            true => format!("--{flag} {says}"),
+            false => says,
+        };
+        Options::command().error(ErrorKind::MissingRequiredArgument, text)
+    }
+}
+
+/// How it begins when a flag is one of those below.
+const IN_VAIN: &str = "would change nothing: ";
 
 /// A flag that needs others.
 struct Need {
+    /// Its long name.
     flag: &'static str,
     /// As clap knows it.
     id: &'static str,
@@ -24,30 +40,30 @@ const NO_UNIX: &str = "no --listen is a Unix socket: add one, as in --listen \
 const NO_USERS: &str = "nobody has a name: add --passwords or --vhosts, or leave it out";
 
 const NEEDS: &[Need] = &[
-    need("--tls-cert", "tls-cert", has_tls, NO_TLS),
-    need("--tls-key", "tls-key", has_tls, NO_TLS),
-    need("--tls-min", "tls-min", has_tls, NO_TLS),
-    need("--tls-sni", "tls-sni", has_tls, NO_TLS),
-    need("--tls-client-ca", "tls-client-ca", has_tls, NO_TLS),
-    need("--unix-mode", "unix_mode", has_unix, NO_UNIX),
-    need("--unix-owner", "unix_owner", has_unix, NO_UNIX),
+    need("tls-cert", "tls-cert", has_tls, NO_TLS),
+    need("tls-key", "tls-key", has_tls, NO_TLS),
+    need("tls-min", "tls-min", has_tls, NO_TLS),
+    need("tls-sni", "tls-sni", has_tls, NO_TLS),
+    need("tls-client-ca", "tls-client-ca", has_tls, NO_TLS),
+    need("unix-mode", "unix_mode", has_unix, NO_UNIX),
+    need("unix-owner", "unix_owner", has_unix, NO_UNIX),
     need(
-        "--proxy-trust",
+        "proxy-trust",
         "proxy_trust",
         has_proxy,
         "no listener with an address is behind a proxy: add ,proxy to one, as in --listen \
          0.0.0.0:1883,proxy, or leave it out",
     ),
     need(
-        "--default-vhost",
+        "default-vhost",
         "default_vhost",
         |options| options.access.vhosts.is_some(),
         "there is one vhost alone: add --vhosts DIR with a folder for each, or leave it out",
     ),
-    need("--auth-failures-max", "auth_failures_max", has_passwords, NO_USERS),
-    need("--takeover", "takeover", has_users, NO_USERS),
+    need("auth-failures-max", "auth_failures_max", has_passwords, NO_USERS),
+    need("takeover", "takeover", has_users, NO_USERS),
     need(
-        "--http-tokens",
+        "http-tokens",
         "http_tokens",
         |options| options.admin.http_listen != Some(HttpListen::None),
         "--http-listen none answers nobody: leave one of them out",
@@ -86,12 +102,11 @@ fn has_users(options: &Options) -> bool {
 
 impl Options {
     /// Refuses what would be ignored. `given` tells flags from defaults.
-    pub(super) fn refuse_ignored(&self, given: &ArgMatches) -> Result<(), clap::Error> {
+    pub(super) fn refuse_ignored(&self, given: &ArgMatches) -> Result<(), Misfit> {
         let is_given = |id: &str| given.value_source(id) == Some(ValueSource::CommandLine);
         let vain = NEEDS.iter().find(|need| is_given(need.id) && !(need.holds)(self));
         vain.map_or(Ok(()), |Need { flag, says, .. }| {
-            let text = format!("{flag} would change nothing: {says}");
-            Err(Self::command().error(ErrorKind::MissingRequiredArgument, text))
+            Err(Misfit { flag, says: format!("{IN_VAIN}{says}") })
         })
     }
 }

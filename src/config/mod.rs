@@ -1,17 +1,25 @@
-//! The command line as validated options.
+//! Flags, environment and configuration file as validated options.
 //!
-//! [`Options`] is plain data: every value that exists is within its bound in [`crate::limits`].
-//! `main` parses it once and lends it to the server; nothing below reads a flag, and of the
-//! environment only what a service manager puts there.
+//! [`Options`] is plain data: every value that exists is within its bound in [`crate::limits`]. A
+//! [`Configuration`] is options and where each of them comes from; it can be read again while the
+//! broker runs. Nothing below the server reads a flag, and of the environment only what a service
+//! manager puts there.
 
 mod abuse;
 mod access;
 mod admin;
 mod command;
+mod configuration;
+mod environment;
+mod fault;
+mod file;
+mod flags;
 mod ignored;
 mod listen;
 mod listeners;
 mod logging;
+mod origin;
+mod table;
 mod tls;
 mod values;
 
@@ -22,7 +30,6 @@ use std::ffi::OsString;
 use std::num::NonZero;
 use std::path::PathBuf;
 
-use clap::error::ErrorKind;
 use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum, ValueHint};
 
 use crate::limits;
@@ -30,13 +37,18 @@ use crate::limits;
 pub use abuse::AbuseOptions;
 pub use access::{Access, OnDenied, Takeover};
 pub use admin::{AdminOptions, HttpListen, SystemInterval};
-pub use command::{Command, Passwd, SessionAct, VhostAct};
+pub use command::{Command, DataAct, Passwd, SessionAct, VhostAct};
+pub use configuration::{ConfigError, Configuration, Given};
+pub use fault::Fault;
 pub use listen::{Endpoint, Listen, ListenRequest, Place};
 pub use listeners::{Cidr, ListenerOptions, Owner};
 pub use logging::{LogFormat, LogOptions, Switch};
+pub use origin::Origin;
+pub use table::{Change, Reload, Row};
 pub use tls::{ServerName, TlsClients, TlsIdentity, TlsMin, TlsOptions};
 pub use values::{DiskShare, SessionExpiry};
 
+use fault::Misfit;
 use listen::parse_listen;
 use values::{
     parse_connections, parse_disk_low, parse_inflight, parse_outgoing_bytes, parse_packet_bytes,
@@ -273,6 +285,12 @@ pub struct Options {
     /// What is logged, and how it looks.
     #[command(flatten)]
     pub logging: LogOptions,
+
+    /// A file of settings in TOML: each key is the long name of a flag.
+    ///
+    /// Flags and variables RINGMQ_… take precedence over it. SIGHUP reads it again.
+    #[arg(long, value_name = "FILE", help_heading = "Configuration")]
+    pub config: Option<PathBuf>,
 }
 
 /// What the shards ask the kernel with.
@@ -318,23 +336,25 @@ impl Options {
         T: Into<OsString> + Clone,
     {
         let given = Self::command().try_get_matches_from(args)?;
-        Self::from_arg_matches(&given)?.checked(&given)
+        let options = Self::from_arg_matches(&given)?;
+        options.check(&given)?;
+        Ok(options)
     }
 
-    /// What one flag alone cannot know.
-    pub(super) fn checked(self, given: &ArgMatches) -> Result<Self, clap::Error> {
-        let mut all = self.listen.iter().chain(&self.tls.listen);
-        if let Some(listen) = all.find(|listen| listen.needs_trust())
+    /// Looks for what one flag alone cannot know.
+    fn check(&self, given: &ArgMatches) -> Result<(), Misfit> {
+        let plain = self.listen.iter().map(|listen| ("listen", listen));
+        let sealed = self.tls.listen.iter().map(|listen| ("tls-listen", listen));
+        if let Some((flag, listen)) = plain.chain(sealed).find(|(_, listen)| listen.needs_trust())
             && self.listeners.proxy_trust.is_empty()
         {
             let says = format!(
                 "the listener {listen} needs --proxy-trust: the addresses of the proxies that may \
                  connect, as in --proxy-trust 10.0.0.0/8"
             );
-            return Err(Self::command().error(ErrorKind::MissingRequiredArgument, says));
+            return Err(Misfit { flag, says });
         }
-        self.refuse_ignored(given)?;
-        Ok(self)
+        self.refuse_ignored(given)
     }
 
     /// The free bytes below which publishers wait, on a file system of `total` bytes; 0: they never

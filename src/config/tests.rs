@@ -72,6 +72,7 @@ fn defaults_are_the_limits() {
             system_interval: SystemInterval(10_000),
         },
         logging: LogOptions { filter: "info".to_owned(), format: None, connections: Switch::On },
+        config: None,
     };
     assert_eq!(Options::default(), expected);
 }
@@ -109,6 +110,7 @@ fn flags_set_their_fields() {
         "--log=warn,ringmq::ring=trace",
         "--log-format=json",
         "--log-connections=off",
+        "--config=ringmq.toml",
     ]);
     let expected = Options {
         listen: vec![tcp("[::1]:0"), tcp("0.0.0.0:1884")],
@@ -122,6 +124,7 @@ fn flags_set_their_fields() {
             on_denied: OnDenied::Disconnect,
             takeover: Takeover::Any,
         },
+        config: Some(PathBuf::from("ringmq.toml")),
         tls: TlsOptions::default(),
         connections_max: 7,
         packet_bytes_max: 1024,

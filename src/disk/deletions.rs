@@ -21,7 +21,7 @@ use super::sync::sync_directory;
 use super::vhosts::{decoded, encoded};
 use crate::limits::DELETIONS_TEXT_BYTES_MAX;
 
-const FILE: &str = "DELETIONS";
+pub(super) const FILE: &str = "DELETIONS";
 
 /// A session that is to be deleted.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -19,7 +19,7 @@ use super::extent;
 use super::files::ShardFiles;
 use super::format::{
     FORMAT_FILE, FORMAT_FILE_BEGUN, FORMAT_VERSION, FORMAT_WITHOUT_SUMS, Format, Made, is_count,
-    number, write_format,
+    is_unfinished, number, write_format,
 };
 use super::lock::{Access, Guard, LOCK_FILE};
 use super::sync::sync_directory;
@@ -82,7 +82,15 @@ impl Directory {
     /// # Errors
     /// If it is no data directory.
     pub fn shards_at(path: &Path) -> Result<Option<u16>, DirectoryError> {
-        let made = if is_directory(path)? { made_with(path, None)? } else { None };
+        Self::check(path, None)
+    }
+
+    /// The same, for who wants `asked` shards.
+    ///
+    /// # Errors
+    /// If it is no data directory, or was made with another number.
+    pub fn check(path: &Path, asked: Option<u16>) -> Result<Option<u16>, DirectoryError> {
+        let made = if is_directory(path)? { made_with(path, asked)? } else { None };
         Ok(made.map(|made| made.shards))
     }
 
@@ -115,6 +123,41 @@ impl Directory {
         let has_extents = made.version > FORMAT_WITHOUT_SUMS;
         let (path, shards) = (path.to_owned(), made.shards);
         Ok(Self { path, shards, has_extents, access: Access::Read, guard })
+    }
+
+    /// Has a look at a directory that is in use: nothing in it is locked, made or changed.
+    ///
+    /// # Errors
+    /// If it is no data directory.
+    pub fn open_live(path: &Path) -> Result<Self, DirectoryError> {
+        let made = if is_directory(path)? { read_format(path)? } else { None };
+        let made = made.ok_or_else(|| DirectoryError::no_data(path))?;
+        let guard = Arc::new(Guard::none());
+        let has_extents = made.version > FORMAT_WITHOUT_SUMS;
+        let (path, shards) = (path.to_owned(), made.shards);
+        Ok(Self { path, shards, has_extents, access: Access::Live, guard })
+    }
+
+    /// Takes a directory into use for reading alone, or has a look at it if it is in use: see
+    /// [`Directory::is_live`].
+    ///
+    /// # Errors
+    /// If it is no data directory.
+    pub fn look_at(path: &Path) -> Result<Self, DirectoryError> {
+        match Self::open_read_only(path) {
+            Err(DirectoryError::InUse(_)) => Self::open_live(path),
+            opened => opened,
+        }
+    }
+
+    /// Whether somebody else may change it meanwhile.
+    pub fn is_live(&self) -> bool {
+        self.access == Access::Live
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The number of shards it was made with, 1 to [`crate::limits::SHARDS_MAX`].
@@ -161,7 +204,7 @@ impl Directory {
 }
 
 /// Whether there is a directory; an error if there is something else.
-fn is_directory(path: &Path) -> Result<bool, DirectoryError> {
+pub(super) fn is_directory(path: &Path) -> Result<bool, DirectoryError> {
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => Ok(true),
         Ok(_) => Err(DirectoryError::NotADirectory(path.to_owned())),
@@ -171,7 +214,7 @@ fn is_directory(path: &Path) -> Result<bool, DirectoryError> {
 }
 
 /// Makes a directory and those above it that are missing, durably, for this user alone.
-fn make_directories(path: &Path) -> Result<(), DirectoryError> {
+pub(super) fn make_directories(path: &Path) -> Result<(), DirectoryError> {
     let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
     let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
     for path in missing.into_iter().rev() {
@@ -198,12 +241,13 @@ fn made_with(path: &Path, asked: Option<u16>) -> Result<Option<Made>, DirectoryE
             Err(DirectoryError::Shards { path: path.to_owned(), made: made.shards })
         }
         (Some(made), _) => Ok(Some(made)),
+        (None, _) if is_unfinished(path) => Err(DirectoryError::Unfinished(path.to_owned())),
         (None, _) if is_empty(path).map_err(DirectoryError::system("read", path))? => Ok(None),
         (None, _) => Err(DirectoryError::Foreign(path.to_owned())),
     }
 }
 
-fn is_empty(path: &Path) -> io::Result<bool> {
+pub(super) fn is_empty(path: &Path) -> io::Result<bool> {
     for entry in fs::read_dir(path)? {
         let entry = entry?;
         let name = entry.file_name();
@@ -252,6 +296,13 @@ fn read_format(directory: &Path) -> Result<Option<Made>, DirectoryError> {
 /// Makes it a directory of the format that is written. What that format promises of each shard is
 /// there first: a process that is killed in between leaves nothing that looks lost.
 fn become_current(directory: &Path, shards: u16) -> Result<(), DirectoryError> {
+    begin_shards(directory, shards)?;
+    let written = write_format(directory, shards);
+    written.map_err(DirectoryError::system("write", &directory.join(FORMAT_FILE)))
+}
+
+/// Makes the directory of each shard, with its `EXTENT`.
+pub(super) fn begin_shards(directory: &Path, shards: u16) -> Result<(), DirectoryError> {
     for shard in 0..shards {
         let path = shard_path(directory, shard);
         if !is_directory(&path)? {
@@ -260,10 +311,9 @@ fn become_current(directory: &Path, shards: u16) -> Result<(), DirectoryError> {
         let begun = extent::begin(&path);
         begun.map_err(DirectoryError::system("write", &path.join(extent::FILE)))?;
     }
-    let written = write_format(directory, shards);
-    written.map_err(DirectoryError::system("write", &directory.join(FORMAT_FILE)))
+    Ok(())
 }
 
-fn shard_path(directory: &Path, shard: u16) -> PathBuf {
+pub(super) fn shard_path(directory: &Path, shard: u16) -> PathBuf {
     directory.join(format!("shard-{shard}"))
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::format::{FORMAT_FILE, FORMAT_WITHOUT_SUMS};
+use super::format::{FORMAT_FILE, FORMAT_WITHOUT_SUMS, is_unfinished};
 use crate::limits::SEGMENT_BYTES_FIRST;
 
 /// Why a directory cannot be used.
@@ -18,6 +18,10 @@ pub enum DirectoryError {
     NoData(PathBuf),
     /// It is to be read and there is nothing under this path.
     Missing(PathBuf),
+    /// It is to be made anew, and has something in it.
+    NotEmpty(PathBuf),
+    /// Its maker was killed, or is still at it.
+    Unfinished(PathBuf),
     /// A later version made it.
     Newer {
         /// The directory.
@@ -84,32 +88,26 @@ impl fmt::Display for DirectoryError {
             Self::Missing(path) => {
                 write!(f, "there is no directory {}; is the path right?", path.display())
             }
+            Self::NotEmpty(path) => write!(
+                f,
+                "{} is not empty; choose a path where there is nothing, or remove what is there",
+                path.display()
+            ),
+            Self::Unfinished(path) => write!(
+                f,
+                "{} is not finished: what makes it is still at work, or was stopped half way; \
+                 then remove it and make it again",
+                path.display()
+            ),
             Self::Newer { path, found, known } => write!(
                 f,
                 "{} has format {found}, and this ringmq knows formats up to {known}; start the \
                  newer ringmq that made it or choose another with --data-dir",
                 path.display()
             ),
-            Self::Malformed(path) => write!(
-                f,
-                "{} is damaged: it must say \"ringmq data, format {FORMAT_WITHOUT_SUMS}\" and \
-                 \"shards N\" on two lines, and of a later format has a third with their sum; N is \
-                 the number of shard-* directories beside it; write the two lines anew",
-                path.display()
-            ),
-            Self::MalformedVhosts(path) => write!(
-                f,
-                "{} is damaged: it must say \"next N\" and then, for each vhost but /, its number \
-                 below N and its name; bring it back from a backup, or remove it to lose what \
-                 vhosts but / have stored",
-                path.display()
-            ),
-            Self::MalformedDeletions(path) => write!(
-                f,
-                "{} is damaged: it must say a vhost and a client id on each line; remove it, and \
-                 ask again with `ringmq session delete`",
-                path.display()
-            ),
+            Self::Malformed(_) | Self::MalformedVhosts(_) | Self::MalformedDeletions(_) => {
+                self.fmt_malformed(f)
+            }
             Self::Shards { path, made } => write!(
                 f,
                 "{} was made with --shards {made}; start with --shards {made} or another \
@@ -142,9 +140,40 @@ impl fmt::Display for DirectoryError {
 impl std::error::Error for DirectoryError {}
 
 impl DirectoryError {
+    /// Of a file that does not say what it must.
+    fn fmt_malformed(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(path) => write!(
+                f,
+                "{} is damaged: it must say \"ringmq data, format {FORMAT_WITHOUT_SUMS}\" and \
+                 \"shards N\" on two lines, and of a later format has a third with their sum; N is \
+                 the number of shard-* directories beside it; write the two lines anew",
+                path.display()
+            ),
+            Self::MalformedVhosts(path) => write!(
+                f,
+                "{} is damaged: it must say \"next N\" and then, for each vhost but /, its number \
+                 below N and its name; bring it back from a backup, or remove it to lose what \
+                 vhosts but / have stored",
+                path.display()
+            ),
+            Self::MalformedDeletions(path) => write!(
+                f,
+                "{} is damaged: it must say a vhost and a client id on each line; remove it, and \
+                 ask again with `ringmq session delete`",
+                path.display()
+            ),
+            _ => unreachable!("the caller has the rest"),
+        }
+    }
+
     /// What is wrong with a path that no data is found under.
     pub fn no_data(path: &Path) -> Self {
-        if path.exists() { Self::NoData(path.to_owned()) } else { Self::Missing(path.to_owned()) }
+        match path.exists() {
+            true if is_unfinished(path) => Self::Unfinished(path.to_owned()),
+            true => Self::NoData(path.to_owned()),
+            false => Self::Missing(path.to_owned()),
+        }
     }
 
     /// Whether the system refused something to this user that it might grant to another.

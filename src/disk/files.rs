@@ -17,6 +17,7 @@ use rustix::io::{Errno, retry_on_intr};
 
 use super::error::DirectoryError;
 use super::extent::{self, ExtentFound};
+use super::live::Live;
 use super::lock::{Access, Guard};
 use super::mapping::FileMapping;
 use super::sync::sync_directory;
@@ -32,13 +33,15 @@ const _: () = assert!(HEADER as u64 == HEADER_BYTES);
 /// The segment files of one shard as they were found, mapped for reading.
 pub struct ShardFiles {
     pub(super) path: PathBuf,
+    /// What else there is to know of a directory that is in use.
+    pub(super) live: Option<Live>,
     extent: ExtentFound,
     /// It was used, and so there is to be one.
     is_extent_due: bool,
     /// So is the directory, and was not there.
     is_missing: bool,
     /// Ascending by number.
-    found: Vec<Found>,
+    pub(super) found: Vec<Found>,
     pub(super) free: Vec<FreeFile>,
     set_aside: usize,
     /// The highest number that any file has, set aside or not.
@@ -68,12 +71,14 @@ impl ShardFiles {
     ) -> Result<Self, DirectoryError> {
         let folder = match access {
             Access::Write => Some(Folder::open(&path, guard)?),
-            Access::Read => None,
+            Access::Read | Access::Live => None,
         };
+        // Before the files are listed: they go as far, or further.
         let extent = extent::read(&path);
         let extent = extent.map_err(DirectoryError::system("read", &path.join(extent::FILE)))?;
         let mut files = Self {
             path,
+            live: (access == Access::Live).then(Live::default),
             extent,
             is_extent_due: has_extent,
             is_missing: has_extent && !is_there,
@@ -85,7 +90,7 @@ impl ShardFiles {
         };
         let names = match fs::read_dir(&files.path) {
             // A shard that has never run, and nobody here may make its directory.
-            Err(error) if error.kind() == ErrorKind::NotFound && access == Access::Read => {
+            Err(error) if error.kind() == ErrorKind::NotFound && access != Access::Write => {
                 return Ok(files);
             }
             read => read.map_err(DirectoryError::system("read", &files.path))?,
@@ -107,6 +112,7 @@ impl ShardFiles {
             warn!("{path}: ignoring what is not ringmq's: {count} names, one is {first:?}");
         }
         files.found.sort_unstable_by_key(|found| found.id);
+        files.note_headers()?;
         files.is_extent_due &= !(files.found.is_empty() && files.free.is_empty());
         Ok(files)
     }
@@ -130,6 +136,11 @@ impl ShardFiles {
             return Ok(true);
         }
         let path = segment_path(&self.path, id);
+        if self.live.is_some() && !path.exists() {
+            // It was removed meanwhile.
+            self.live.iter_mut().for_each(|live| live.has_changed = true);
+            return Ok(true);
+        }
         let kind = fs::metadata(&path).map_err(DirectoryError::system("read", &path))?;
         if !kind.is_file() {
             return Ok(false);

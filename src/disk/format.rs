@@ -17,10 +17,22 @@ pub(super) const FORMAT_FILE: &str = "FORMAT";
 /// Its name while it is being written.
 pub(super) const FORMAT_FILE_BEGUN: &str = "FORMAT.new";
 
+/// What is to become `FORMAT` when all else is there (see `making`).
+pub(super) const UNFINISHED_FILE: &str = "FORMAT.unfinished";
+
+/// What the `FORMAT` of a directory with so many shards says.
+pub(super) fn format_text(shards: u16) -> String {
+    with_sum(&format!("ringmq data, format {FORMAT_VERSION}\nshards {shards}\n"))
+}
+
 /// Writes that a directory has this format and number of shards.
 pub(super) fn write_format(directory: &Path, shards: u16) -> io::Result<()> {
-    let text = format!("ringmq data, format {FORMAT_VERSION}\nshards {shards}\n");
-    replace(directory, FORMAT_FILE, &with_sum(&text))
+    replace(directory, FORMAT_FILE, &format_text(shards))
+}
+
+/// Whether it is in the making.
+pub(super) fn is_unfinished(path: &Path) -> bool {
+    path.join(UNFINISHED_FILE).exists()
 }
 
 /// What a directory was made with.

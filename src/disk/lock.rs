@@ -5,18 +5,23 @@ use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use rustix::fs::{FlockOperation, flock};
+use log::debug;
+use rustix::fs::{FlockOperation, fcntl_lock, flock};
 use rustix::io::Errno;
 
 use super::error::DirectoryError;
 
 pub(super) const LOCK_FILE: &str = "LOCK";
 
+const NAMING: FlockOperation = FlockOperation::NonBlockingLockExclusive;
+
 /// What may be done in a directory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Access {
     Write,
     Read,
+    /// As `Read`, while somebody else has the lock and writes (see `live`).
+    Live,
 }
 
 /// The lock of a directory, held.
@@ -25,6 +30,11 @@ pub(super) struct Guard {
 }
 
 impl Guard {
+    /// Of a directory that is only looked at.
+    pub(super) fn none() -> Self {
+        Self { _locked: None }
+    }
+
     /// Takes it.
     ///
     /// # Errors
@@ -40,7 +50,14 @@ impl Guard {
             opened => opened.map_err(DirectoryError::system("open", &path))?,
         };
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { _locked: Some(file) }),
+            Ok(()) => {
+                // A lock of the other kind names its process to who asks. Nothing else hangs on it,
+                // and file systems of networks may not grant both.
+                if write && let Err(error) = fcntl_lock(&file, NAMING) {
+                    debug!("{}: no lock that names this process: {error}", path.display());
+                }
+                Ok(Self { _locked: Some(file) })
+            }
             Err(Errno::WOULDBLOCK) => Err(DirectoryError::InUse(directory.to_owned())),
             Err(error) => Err(DirectoryError::system("lock", &path)(error.into())),
         }

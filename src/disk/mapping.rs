@@ -11,6 +11,11 @@
 //!   and in a segment's header, which is read when the store is opened and never later. Readers
 //!   keep to what has been written: that is [`Mapping`]'s own rule. A page that has become zeros is
 //!   never again what was told to be readable.
+//! - *In a directory that another process uses* they may. Who looks at one reads the segment that
+//!   grows from a copy (see `live`). Any other segment changes only when its file is used again,
+//!   and that file's header first. What is read of it then fails its sum, and whoever reads asks
+//!   for the header afterwards ([`super::ShardFiles::is_current`]) and takes nothing of it for
+//!   true. That is done by programs which look and end, never by a broker.
 
 #![allow(unsafe_code)]
 

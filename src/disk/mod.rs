@@ -1,16 +1,19 @@
 //! The data directory: its lock and format, the segment files of each shard, the helper thread.
 //!
 //! ```text
-//! DIR/LOCK       empty; locked by the one process that uses the directory
+//! DIR/LOCK       empty; locked by the one process that uses the directory (see `user`)
 //! DIR/FORMAT     "ringmq data, format 2", "shards N", and their sum in a third line; written once
 //! DIR/VHOSTS     numbers of vhosts (see `vhosts`); missing while there is but one
 //! DIR/DELETIONS  sessions to be deleted (see `deletions`); missing while there is none
+//! DIR/RELOAD     what became of the last reload (see `reload`)
 //! DIR/shard-K/   for each K below N; its files are named by a number of 20 digits:
 //!     EXTENT                                   how far the log goes (see `extent`)
 //!     00000000000000000007.segment             a segment, or a free file (64 zeros in front)
 //!     00000000000000000008.segment.new         being made; removed at the next start
 //!     00000000000000000004.segment.damaged     set aside; a second one ends in .damaged.1
 //! ```
+//!
+//! One that is in the making has `FORMAT.unfinished` instead of `FORMAT` (see [`Making`]).
 //!
 //! A directory of format 1 has neither sums nor an `EXTENT`; whoever opens it for writing makes
 //! it one of format 2, which older versions refuse, when each shard has an `EXTENT`.
@@ -31,15 +34,20 @@ mod extent;
 mod files;
 mod format;
 mod helper;
+mod live;
+mod live_files;
 mod lock;
+mod making;
 mod mapping;
 mod medium;
 mod note;
+mod reload;
 mod sigbus;
 mod supply;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod user;
 mod vhosts;
 
 pub use self::clocks::Clocks;
@@ -48,6 +56,9 @@ pub use self::directory::Directory;
 pub use self::error::DirectoryError;
 pub use self::files::{ShardFiles, segment_path};
 pub use self::helper::Helper;
+pub use self::making::Making;
 pub use self::mapping::map;
 pub use self::medium::FileMedium;
+pub use self::reload::{ReloadAsker, ReloadNote, monotonic_us};
+pub use self::user::{UserError, user_of};
 pub use self::vhosts::Vhosts;

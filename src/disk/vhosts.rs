@@ -19,7 +19,7 @@ use super::error::DirectoryError;
 use super::note::{replace, with_sum, without_sum};
 use crate::limits::{VHOST_NAME_BYTES_MAX, VHOSTS_MAX, VHOSTS_TEXT_BYTES_MAX};
 
-const FILE: &str = "VHOSTS";
+pub(super) const FILE: &str = "VHOSTS";
 
 /// What its last line begins with. No other does.
 const SUM: &str = "\nsum ";

@@ -17,8 +17,8 @@ mod queue;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io;
 use std::panic::{self, PanicHookInfo};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::thread;
 use std::time::Duration;
 
@@ -38,7 +38,8 @@ const OWN: &str = "ringmq";
 static LOGGER: OnceLock<Logger> = OnceLock::new();
 
 struct Logger {
-    filter: Filter,
+    /// Read for each line that passes `log`'s own level; written when an operator changes it.
+    filter: RwLock<Filter>,
     format: Format,
     /// Debug lines are let through beside what the filter does. Nothing hangs on when a thread
     /// sees it change.
@@ -61,7 +62,8 @@ pub fn start(filter: &str, format: Format) -> io::Result<()> {
         line_of(format, &record, None)
     })?;
     let level = filter.filter();
-    let logger = Logger { filter, format, debug: AtomicBool::new(false), queue };
+    let logger =
+        Logger { filter: RwLock::new(filter), format, debug: AtomicBool::new(false), queue };
     assert!(LOGGER.set(logger).is_ok(), "logging begins once");
     let logger = LOGGER.get().expect("it was just set");
     log::set_logger(logger).expect("logging begins once");
@@ -81,18 +83,25 @@ pub fn flush() {
 pub fn toggle_debug() -> bool {
     let Some(logger) = LOGGER.get() else { return false };
     let was_on = logger.debug.fetch_xor(true, Ordering::Relaxed);
-    let level = logger.filter.filter();
-    log::set_max_level(if was_on { level } else { level.max(LevelFilter::Debug) });
+    logger.set_max_level();
     !was_on
+}
+
+/// Lets through what another filter does from now on, as `--log` has it.
+pub fn set_filter(filter: &str) {
+    let Some(logger) = LOGGER.get() else { return };
+    let filter = env_filter::Builder::new().parse(filter).build();
+    *logger.filter.write().unwrap_or_else(PoisonError::into_inner) = filter;
+    logger.set_max_level();
 }
 
 impl log::Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        self.filter.enabled(metadata) || self.adds(metadata)
+        self.filter().enabled(metadata) || self.adds(metadata)
     }
 
     fn log(&self, record: &Record<'_>) {
-        if self.filter.matches(record) || self.adds(record.metadata()) {
+        if self.filter().matches(record) || self.adds(record.metadata()) {
             self.say(record);
         }
     }
@@ -103,6 +112,18 @@ impl log::Log for Logger {
 }
 
 impl Logger {
+    /// Nothing panics while it is written.
+    fn filter(&self) -> RwLockReadGuard<'_, Filter> {
+        self.filter.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells `log` which lines need no look at the filter.
+    fn set_max_level(&self) {
+        let level = self.filter().filter();
+        let adds = self.debug.load(Ordering::Relaxed);
+        log::set_max_level(if adds { level.max(LevelFilter::Debug) } else { level });
+    }
+
     fn adds(&self, metadata: &Metadata<'_>) -> bool {
         self.debug.load(Ordering::Relaxed)
             && metadata.level() <= Level::Debug

@@ -16,6 +16,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::limits::{ADDRESSES_MAX, ADDRESSES_SWEEP_MIN};
 
+use super::sync::{AtomicU32, Ordering};
+
 /// Locks of one table: as many shards rarely want the same at once.
 const PARTS: usize = 64;
 
@@ -55,7 +57,9 @@ pub enum Entry {
 /// See the module.
 #[derive(Debug)]
 pub struct AddressTable {
-    limits: AddressLimits,
+    /// [`AddressLimits`], which may change.
+    connections_max: AtomicU32,
+    connects_per_s: AtomicU32,
     hashing: RandomState,
     parts: Vec<Mutex<Part>>,
     entries_max: usize,
@@ -118,26 +122,49 @@ impl AddressTable {
             full_until_us: 0,
         };
         let parts = (0..PARTS).map(|_| Mutex::new(part())).collect();
-        Self { limits, hashing, parts, entries_max: entries_max / PARTS }
+        Self {
+            connections_max: AtomicU32::new(limits.connections_max),
+            connects_per_s: AtomicU32::new(limits.connects_per_s),
+            hashing,
+            parts,
+            entries_max: entries_max / PARTS,
+        }
+    }
+
+    /// Replaces the limits. Connections that were opened while there were none are not counted.
+    pub fn set_limits(&self, limits: AddressLimits) {
+        // Relaxed: they guard no other memory, and a connection that comes meanwhile is judged by
+        // either.
+        self.connections_max.store(limits.connections_max, Ordering::Relaxed);
+        self.connects_per_s.store(limits.connects_per_s, Ordering::Relaxed);
+    }
+
+    fn limits(&self) -> AddressLimits {
+        AddressLimits {
+            // Relaxed: as in `set_limits`.
+            connections_max: self.connections_max.load(Ordering::Relaxed),
+            connects_per_s: self.connects_per_s.load(Ordering::Relaxed),
+        }
     }
 
     /// Notes a connection of an address at a time, if it may have one more. A loopback address is
     /// not counted: who stands behind it is this host's affair, a proxy for many perhaps.
     pub fn enter(&self, address: IpAddr, now_ms: u64) -> Entry {
-        if self.limits == AddressLimits::default() || address.to_canonical().is_loopback() {
+        let limits = self.limits();
+        if limits == AddressLimits::default() || address.to_canonical().is_loopback() {
             return Entry::Granted(None);
         }
         let network = Network::of(address);
         let now_us = now_ms.saturating_mul(1000);
         let mut part = self.part(network);
         if let Some(known) = part.known.get_mut(&network) {
-            return known.enter(self.limits, now_us);
+            return known.enter(limits, now_us);
         }
         if !part.make_room(self.entries_max, now_us) {
             return Entry::Full;
         }
         let known = Known { token: Arc::new(()), used_until_us: 0 };
-        part.known.entry(network).or_insert(known).enter(self.limits, now_us)
+        part.known.entry(network).or_insert(known).enter(limits, now_us)
     }
 
     fn part(&self, network: Network) -> MutexGuard<'_, Part> {

@@ -3,11 +3,15 @@
 #[cfg(loom)]
 pub(super) use ::loom::sync::Arc;
 #[cfg(loom)]
-pub(super) use ::loom::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+pub(super) use ::loom::sync::atomic::{
+    AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+};
 #[cfg(not(loom))]
 pub(super) use std::sync::Arc;
 #[cfg(not(loom))]
-pub(super) use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+pub(super) use std::sync::atomic::{
+    AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+};
 
 /// A value alone on its cache lines. Two lines of 64 bytes, because the adjacent one is prefetched.
 #[derive(Default)]

@@ -87,6 +87,12 @@ impl AcceptFilter {
         }
     }
 
+    /// Replaces the limits of addresses, for all shards, and the proxies that are trusted.
+    pub(super) fn set(&mut self, limits: AddressLimits, trusted: Vec<Subnet>) {
+        self.addresses.set_limits(limits);
+        self.trusted = trusted;
+    }
+
     /// Decides whether a link that was just accepted is kept.
     pub(super) fn check(
         &mut self,

@@ -13,10 +13,21 @@ use super::introductions::Introductions;
 use super::link_transfer::LinkTransfer;
 use super::outboxes::ShardMessage;
 use super::report::Report;
+use super::settings::Settings;
 use super::stopping::Step;
 use super::turn::{Clock, Reactor};
 
 impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
+    /// Takes what an operator has set.
+    fn set(&mut self, settings: Settings) {
+        let Settings { broker, retained, clients_max, packet_bytes_max, addresses, trusted } =
+            settings;
+        self.outboxes.set_clients_max(clients_max);
+        self.packet_bytes_max = packet_bytes_max;
+        self.accept_filter.set(addresses, trusted);
+        self.with_broker(|shard, context| shard.set_options(&broker, retained, context));
+    }
+
     /// Sends the other shards the subscriptions of this shard's sessions. Accepting begins when
     /// all of them have sent theirs.
     pub(super) fn introduce(&mut self) {
@@ -87,6 +98,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                 return self
                     .with_broker(|broker, context| broker.handle_peer(from, &record, context));
             }
+            (ShardMessage::Settings(settings), _) => self.set(*settings),
             (ShardMessage::Policy(policy), _) => {
                 self.with_broker(|broker, context| broker.set_policy(policy, context));
             }

@@ -27,6 +27,7 @@
 //! | `verifier` | the interface to the threads that verify passwords |
 //! | `reclaim` | memory of links that have left |
 //! | `report` | a shard's counters and figures |
+//! | `settings` | what an operator may set of a shard while it runs |
 //! | `wheel` | timers |
 
 mod accept_filter;
@@ -45,6 +46,7 @@ mod outflow;
 mod proxied;
 mod reclaim;
 mod report;
+mod settings;
 mod stopping;
 mod storage;
 mod turn;
@@ -59,5 +61,6 @@ pub use link_transfer::LinkTransfer;
 pub use listener::{Listener, ListenerKind, Proxied};
 pub use outboxes::{Outbox, ShardMessage};
 pub use report::Report;
+pub use settings::Settings;
 pub use turn::{Clock, Options, Reactor};
 pub use verifier::{InlineVerifier, Verifier};

@@ -18,6 +18,7 @@ use crate::ring::Wake;
 
 use super::link_transfer::LinkTransfer;
 use super::report::Report;
+use super::settings::Settings;
 use crate::transport::TlsSetup;
 
 /// A message to a shard that is passed as an object.
@@ -29,6 +30,8 @@ pub enum ShardMessage<S> {
     Large(Bytes),
     /// The sender has sent the subscriptions of the sessions that it found in its log.
     Introduced,
+    /// From the control thread: this holds from now on. A policy follows.
+    Settings(Box<Settings>),
     /// From the control thread: the users, vhosts and rules from now on.
     Policy(Arc<Policy>),
     /// From the control thread: the certificates for new connections.
@@ -98,6 +101,11 @@ impl<S: Send, W: Wake> Outboxes<S, W> {
             client_counts,
             clients_max,
         }
+    }
+
+    /// Replaces `--max-connections`; who is connected stays.
+    pub(super) fn set_clients_max(&mut self, clients_max: usize) {
+        self.clients_max = clients_max;
     }
 
     /// Whether a ring is full.

@@ -13,9 +13,8 @@ use super::StartError;
 use super::auth::{PasswordVerifier, VerifierPool};
 use super::random::seed;
 
-/// The policy that is in force, and what the next one is made from.
+/// The policy that is in force, and what it takes to have another.
 pub(super) struct Access {
-    sources: Sources,
     vhosts: Vhosts,
     policy: Arc<Policy>,
     pool: VerifierPool,
@@ -24,17 +23,17 @@ pub(super) struct Access {
 impl Access {
     /// Reads the files, and starts the threads that verify passwords.
     pub(super) fn open(
-        sources: Sources,
+        sources: &Sources,
         mut vhosts: Vhosts,
         helpers: usize,
         failures_max: u32,
     ) -> Result<Self, StartError> {
-        let policy = load(&sources, &mut vhosts).map_err(StartError::Access)?;
+        let policy = load(sources, &mut vhosts).map_err(StartError::Access)?;
         let secret: [[u8; 8]; 4] = std::array::from_fn(|_| seed().to_ne_bytes());
         let secret = std::array::from_fn(|at| secret[at / 8][at % 8]);
         let pool = VerifierPool::open(helpers, failures_max, secret)
             .map_err(|error| StartError::System("start a thread that verifies passwords", error))?;
-        Ok(Self { sources, vhosts, policy, pool })
+        Ok(Self { vhosts, policy, pool })
     }
 
     /// The policy in force.
@@ -52,11 +51,16 @@ impl Access {
         self.pool.verifier(wake)
     }
 
-    /// Reads the files again; what was in force stays so if one of them is faulty.
-    pub(super) fn reload(&mut self) -> Result<(), LoadError> {
-        self.policy = load(&self.sources, &mut self.vhosts)?;
+    /// Reads files again, or others. What is in force stays so until [`Access::replace`].
+    pub(super) fn read(&mut self, sources: &Sources) -> Result<Arc<Policy>, LoadError> {
+        load(sources, &mut self.vhosts)
+    }
+
+    /// Puts a policy in force that was read.
+    pub(super) fn replace(&mut self, policy: Arc<Policy>, failures_max: u32) {
+        self.policy = policy;
+        self.pool.set_failures_max(failures_max);
         self.pool.forget();
-        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 use log::{info, warn};
 
 use crate::advice::files_max;
-use crate::config::{DiskShare, Durability, Options};
+use crate::config::{Configuration, DiskShare, Durability, Options};
 use crate::cpus::Cpus;
 use crate::limits::{
     CONNECTIONS_DEFAULT, SEGMENT_BYTES_FIRST, SESSION_QUOTA_BYTES_MAX, SPARE_FILES,
@@ -36,6 +36,18 @@ pub(super) fn log_version() {
     let kernel = rustix::system::uname();
     let release = kernel.release().to_string_lossy();
     info!("ringmq {} on Linux {release}", env!("CARGO_PKG_VERSION"));
+}
+
+/// Says where settings come from that no flag shows, and what was to be one and is none.
+pub(super) fn log_sources(configuration: &Configuration) {
+    if let Some(file) = configuration.file() {
+        info!("configuration file {}", file.display());
+    }
+    let variables = configuration.variables();
+    if !variables.is_empty() {
+        info!("set by the environment: {}", variables.join(", "));
+    }
+    configuration.warnings().iter().for_each(|warning| warn!("{warning}"));
 }
 
 impl Announcement<'_> {

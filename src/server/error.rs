@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use crate::access::LoadError;
 use crate::admin::TokenError;
 use crate::advice;
+use crate::config::Fault;
 use crate::disk::DirectoryError;
 use crate::ring::RingRefused;
 use crate::store::OpenError;
@@ -97,6 +98,7 @@ impl fmt::Display for StartError {
                     _ => f.write_str(&advice::of(error)),
                 }
             }
+            Self::Tokens(error) if error.is_own() => write!(f, "--data-dir: {error}"),
             Self::Tokens(error) => write!(f, "--http-tokens: {error}"),
             Self::Privileges(error) => error.fmt(f),
             Self::Ring(refused) => refused.fmt(f),
@@ -115,11 +117,7 @@ impl fmt::Display for StartError {
                  chown -R {user} DIR"
             ),
             Self::Access(error) => error.fmt(f),
-            Self::Unreadable(user, error) => write!(
-                f,
-                "{error}; ringmq runs as {user}, who must be able to read it, and to enter the \
-                 directories above it"
-            ),
+            Self::Unreadable(user, error) => write!(f, "{error}; {}", unreadable(user)),
             Self::Store(shard, error) => write!(f, "--data-dir, shard-{shard}: {error}"),
             Self::Files(limit, needed) => write!(
                 f,
@@ -136,12 +134,38 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
+fn unreadable(user: &str) -> String {
+    format!(
+        "ringmq runs as {user}, who must be able to read it, and to enter the directories above it"
+    )
+}
+
 impl StartError {
+    /// The same as data.
+    pub(super) fn fault(&self) -> Fault {
+        match self {
+            Self::Access(error) => Fault {
+                file: Some(error.path.clone()),
+                line: error.line,
+                key: error.flag.map(str::to_owned),
+                says: error.says.clone(),
+            },
+            Self::Tls(error) => error.fault(),
+            Self::Unreadable(user, error) => {
+                let mut fault = error.fault();
+                fault.says = format!("{}; {}", fault.says, unreadable(user));
+                fault
+            }
+            error => Fault::plain(error.to_string()),
+        }
+    }
+
     /// The same with the user, where it is about a file that the user may not read.
     pub(super) fn with_user(self) -> Self {
         let is_denied = match &self {
             Self::Tls(error) => error.is_denied(),
             Self::Access(error) => error.is_denied,
+            Self::Tokens(error) => error.is_denied() && !error.is_own(),
             _ => false,
         };
         if is_denied { Self::Unreadable(privileges::own_name(), Box::new(self)) } else { self }

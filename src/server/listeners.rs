@@ -178,6 +178,25 @@ fn bind_unix(path: &Path, options: &Options) -> Result<(ListenSocket, SocketFile
     Ok((listener.map_err(|error| failed(path, "listen on it", error))?, file))
 }
 
+/// Looks whether a Unix socket could be made under a path. Nothing is touched, so somebody may
+/// listen there.
+pub(super) fn check_unix(path: &Path) -> Result<(), StartError> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if !found.file_type().is_socket() => {
+            Err(StartError::Socket(path.to_owned(), SocketError::NotASocket))
+        }
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+            match fs::metadata(above.unwrap_or(Path::new("."))) {
+                Ok(_) => Ok(()),
+                Err(error) => Err(failed(path, "enter its directory", error)),
+            }
+        }
+        Err(error) => Err(failed(path, "look at it", error)),
+    }
+}
+
 /// Makes way: a socket that a dead broker has left is removed.
 fn clear(path: &Path) -> Result<(), StartError> {
     let refuse = |error| Err(StartError::Socket(path.to_owned(), error));

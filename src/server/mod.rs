@@ -4,6 +4,7 @@ mod access;
 mod admin;
 mod announcement;
 mod auth;
+mod check;
 mod control;
 mod deletions;
 mod error;
@@ -15,6 +16,7 @@ mod pem;
 mod places;
 mod privileges;
 mod random;
+mod reload;
 mod report;
 mod rings;
 mod shard;
@@ -31,24 +33,27 @@ use log::{error, info, warn};
 use signal_hook::iterator::Signals;
 
 use crate::broker::Stats;
-use crate::config::{LogFormat, Options};
+use crate::config::{Configuration, Fault, LogFormat, Options};
 use crate::cpus;
+use crate::disk::{ReloadNote, monotonic_us};
 use crate::logging;
 use crate::reactor::ShardMessage;
 
 use access::Access;
 use admin::{Admin, AdminSetup, HttpListener};
-use announcement::{Announcement, log_version};
+use announcement::{Announcement, log_sources, log_version};
 use control::Control;
 use listeners::Listeners;
 use notify::Notifier;
 use places::Site;
 use privileges::Account;
+use reload::Reloader;
 use shard::ShardResult;
 use signals::Asked;
 use start::start;
 use storage::Storage;
 
+pub use check::{Finding, Severity, check};
 pub use error::{SocketError, StartError};
 pub use places::ListenError;
 pub use privileges::PrivilegeError;
@@ -59,7 +64,8 @@ pub use signals::watch_signals;
 ///
 /// # Errors
 /// If it cannot start.
-pub fn run(options: &Options, signals: io::Result<Signals>) -> Result<(), StartError> {
+pub fn run(configuration: &Configuration, signals: io::Result<Signals>) -> Result<(), StartError> {
+    let options = configuration.options();
     heap::settle();
     // Threads begin with what the one has that starts them.
     let forbidden = privileges::forbid_new();
@@ -68,6 +74,7 @@ pub fn run(options: &Options, signals: io::Result<Signals>) -> Result<(), StartE
         .map_err(|error| StartError::System("watch for signals", error))?;
     open_files::raise_open_files();
     log_version();
+    log_sources(configuration);
     let cpus = cpus::available();
     let notifier = Notifier::from_environment();
     if let Err(error) = forbidden {
@@ -78,7 +85,8 @@ pub fn run(options: &Options, signals: io::Result<Signals>) -> Result<(), StartE
     let shards = Storage::shards_to_be(options, cpus.default_shards())?;
     open_files::check_open_files(options, shards, sites.len())?;
     let (mut storage, listeners) = open(options, &sites, cpus.default_shards())?;
-    let mut setup = http.map(|listener| AdminSetup::new(listener, options)).transpose()?;
+    let setup = http.map(|listener| AdminSetup::new(listener, options)).transpose();
+    let mut setup = setup.map_err(StartError::with_user)?;
     let shards = usize::from(storage.shards());
     let pins = (options.pin && cpus.should_pin(shards)).then(|| cpus.ids.clone());
     let tls = tls::load(&options.tls).map_err(|error| StartError::Tls(error).with_user())?;
@@ -86,7 +94,7 @@ pub fn run(options: &Options, signals: io::Result<Signals>) -> Result<(), StartE
     let helpers = (cpus.ids.len() / 2).max(1);
     let failures_max = options.access.auth_failures_max;
     let sources = options.access.sources(tls::names_clients(&options.tls));
-    let access = Access::open(sources, vhosts, helpers, failures_max);
+    let access = Access::open(&sources, vhosts, helpers, failures_max);
     let mut access = access.map_err(StartError::with_user)?;
     let unguarded = places::refuse_unguarded(options, &sites, access.policy());
     unguarded.map_err(StartError::Listen)?;
@@ -103,6 +111,7 @@ pub fn run(options: &Options, signals: io::Result<Signals>) -> Result<(), StartE
     let (cpus, opened) = (&cpus, &*opened);
     Announcement { options, shards, ring, pinned, cpus, opened, session_bytes_max, disk_bytes }
         .log();
+    let mut reloader = Reloader::new(configuration, sites, disk_bytes);
     let shared_cpus = pins.iter().flat_map(|pins| pins.iter().skip(shards).copied()).collect();
     let admin = setup.map(|it| Admin::start(it, &controls, options, &access, shared_cpus));
     let admin = admin.transpose()?;
@@ -111,7 +120,7 @@ pub fn run(options: &Options, signals: io::Result<Signals>) -> Result<(), StartE
         match Asked::by(signal) {
             Asked::Stop => break,
             Asked::Reload => {
-                reload(options, &mut access, &mut controls, admin.as_ref());
+                reload(&mut reloader, &mut access, &mut controls, admin.as_ref(), &notifier);
                 deletions::forward(&options.data_dir, &access, &mut controls);
             }
             Asked::Report => report::log_report(&mut controls),
@@ -178,28 +187,34 @@ fn open(
     Ok((storage, Some(listeners)))
 }
 
-/// Reads the files again that say who may come in and what they may do, for all shards: all of them
-/// or, if one is faulty, none.
-fn reload(options: &Options, access: &mut Access, controls: &mut [Control], admin: Option<&Admin>) {
-    let reloaded = tls::load(&options.tls).map_err(StartError::Tls);
-    let reloaded = reloaded.and_then(|tls| {
-        let tokens = admin.map(|_| admin::load_tokens(options)).transpose()?;
-        access.reload().map_err(StartError::Access)?;
-        Ok((tls, tokens))
-    });
-    match reloaded.map_err(StartError::with_user) {
-        Ok((tls, tokens)) => {
-            let told = admin.zip(tokens);
-            told.into_iter().for_each(|(admin, tokens)| admin.note_reload(access, tokens));
-            for control in controls {
-                control.send(ShardMessage::Policy(access.policy().clone()));
-                tls.iter().for_each(|tls| control.send(ShardMessage::Tls(tls.clone())));
-            }
+/// Reads configuration and files again, and says what came of it to whoever may want to know.
+fn reload(
+    reloader: &mut Reloader,
+    access: &mut Access,
+    controls: &mut [Control],
+    admin: Option<&Admin>,
+    notifier: &Notifier,
+) {
+    let began_us = monotonic_us();
+    notifier.reloading(began_us);
+    let reloaded = reloader.reload(access, controls, admin);
+    let (faults, status) = match &reloaded {
+        Ok(reloaded) => {
+            reload::log_changes(reloaded);
             info!("reloaded");
+            (Vec::new(), "serving; the last reload was taken".to_owned())
         }
         Err(error) => {
             admin.iter().for_each(|admin| admin.note_reload_failed());
             error!("not reloaded, everything stays as it was: {error}");
+            let faults = error.faults().iter().map(Fault::to_string).collect();
+            (faults, format!("serving; the last reload failed: {error:.200}"))
         }
+    };
+    // The manager hears of it before who waits for the note does, and may end a reload then.
+    notifier.reloaded(&status);
+    let note = ReloadNote { began_us, faults };
+    if let Err(error) = note.write(reloader.data_dir()) {
+        warn!("nobody can be told what became of the reload: {error}");
     }
 }

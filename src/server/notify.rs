@@ -1,4 +1,4 @@
-//! Tells a service manager that the broker is ready, or stops.
+//! Tells a service manager that the broker is ready, reloads, or stops.
 //!
 //! The protocol is `sd_notify(3)`: lines in a datagram to the socket that `NOTIFY_SOCKET` names.
 //! Without that variable nobody asks, and nothing is sent.
@@ -22,6 +22,16 @@ impl Notifier {
     /// Clients are served.
     pub(super) fn ready(&self) {
         self.tell("READY=1");
+    }
+
+    /// The broker reads its configuration and files again; [`Notifier::reloaded`] follows.
+    pub(super) fn reloading(&self, monotonic_us: u64) {
+        self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={monotonic_us}"));
+    }
+
+    /// It has done so, well or not: clients are served either way, and `status` says which.
+    pub(super) fn reloaded(&self, status: &str) {
+        self.tell(&format!("READY=1\nSTATUS={}", status.replace('\n', " ")));
     }
 
     /// The broker is about to end.

@@ -41,6 +41,12 @@ pub(super) fn room_for_clients(
     Some(usize::try_from(room).unwrap_or(usize::MAX))
 }
 
+/// Clients that may be connected at once: as many as are asked for, if there is room for them.
+pub(super) fn clients_max(options: &Options, shards: usize, listeners: usize) -> usize {
+    let asked = options.connections_max;
+    room_for_clients(options, shards, listeners).map_or(asked, |room| asked.min(room))
+}
+
 /// Files that the broker needs before there is a client.
 fn own_files(options: &Options, shards: usize, listeners: usize) -> u64 {
     let of_shard = limits::FILES_OF_SHARD + listeners as u64;

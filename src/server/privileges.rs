@@ -55,14 +55,20 @@ impl Account {
         Ok(Self { name: user.name, uid: user.uid, gid: user.gid })
     }
 
+    /// Whether this process could become this user.
+    pub(super) fn check(&self) -> Result<(), PrivilegeError> {
+        match geteuid() == self.uid || geteuid().is_root() {
+            true => Ok(()),
+            false => Err(PrivilegeError::NotRoot(self.name.clone())),
+        }
+    }
+
     /// Becomes this user, with its groups, for good. If it is this user already, nothing changes.
     pub(super) fn assume(&self) -> Result<(), PrivilegeError> {
         if geteuid() == self.uid {
             return Ok(());
         }
-        if !geteuid().is_root() {
-            return Err(PrivilegeError::NotRoot(self.name.clone()));
-        }
+        self.check()?;
         // Rings are locked memory, and only root may use as much of it as it likes.
         let unlimited = Rlimit { current: None, maximum: None };
         if let Err(error) = setrlimit(Resource::Memlock, unlimited) {

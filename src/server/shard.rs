@@ -23,7 +23,7 @@ use crate::transport::TlsSetup;
 
 use super::StartError;
 use super::auth::PasswordVerifier;
-use super::open_files::room_for_clients;
+use super::open_files::clients_max;
 use super::random::seed;
 use super::rings::{RingChoice, ShardRing, SystemRing};
 use super::storage::{self, FoundShard};
@@ -122,8 +122,11 @@ fn serve<R: SystemRing>(
     };
     let clock = SinceStart(setup.started);
     let vhosts = vhosts.iter().map(|(number, name)| (*number, name.as_str()));
-    let broker =
-        Shard::new(broker_options(&setup, options, seed), store).with_policy(policy, vhosts);
+    let of_shard = broker::Options {
+        seed,
+        ..broker_options(options, setup.shard, setup.shards, setup.session_bytes_max)
+    };
+    let broker = Shard::new(of_shard, store).with_policy(policy, vhosts);
     let options = reactor_options(setup, options, broker, &wakers, medium, verifier);
     let reactor = Reactor::new(ring, clock, options);
     match reactor.run() {
@@ -137,10 +140,16 @@ fn serve<R: SystemRing>(
     }
 }
 
-fn broker_options(setup: &ShardSetup, options: &Options, seed: u64) -> broker::Options {
+/// What the broker of one shard of so many is to do; without a secret seed.
+pub(super) fn broker_options(
+    options: &Options,
+    shard: ShardId,
+    shards: u16,
+    session_bytes_max: u64,
+) -> broker::Options {
     broker::Options {
-        shard: setup.shard,
-        shards: setup.shards,
+        shard,
+        shards,
         outgoing_bytes_max: options.outgoing_bytes_max,
         qos0_patience_ms: options.qos0_patience_ms,
         inflight_max: options.inflight_max,
@@ -150,7 +159,7 @@ fn broker_options(setup: &ShardSetup, options: &Options, seed: u64) -> broker::O
         },
         subscriptions_max: options.abuse.subscriptions_max,
         topic_levels_max: options.abuse.topic_levels_max,
-        session_bytes_max: setup.session_bytes_max,
+        session_bytes_max,
         session_overflow: storage::overflow(options),
         session_expiry_ms: storage::expiry_ms(options),
         on_denied: access::on_denied(options),
@@ -159,7 +168,7 @@ fn broker_options(setup: &ShardSetup, options: &Options, seed: u64) -> broker::O
         log_connections: options.logging.connections == config::Switch::On,
         disk_low: storage::disk_low(options),
         start_ms: 0,
-        seed,
+        seed: 0,
     }
 }
 
@@ -176,8 +185,7 @@ fn reactor_options<R: SystemRing>(
     let outboxes = outboxes.map(|((sender, bell), waker)| {
         Some(Outbox { sender: sender?, bell: bell.clone(), waker: waker.clone() })
     });
-    let asked = options.connections_max;
-    let room = room_for_clients(options, usize::from(setup.shards), setup.listeners.len());
+    let clients_max = clients_max(options, setup.shards.into(), setup.listeners.len());
     reactor::Options {
         broker,
         medium,
@@ -189,7 +197,7 @@ fn reactor_options<R: SystemRing>(
         inboxes: setup.inboxes,
         bell: own_bell,
         client_counts: setup.client_counts,
-        clients_max: room.map_or(asked, |room| asked.min(room)),
+        clients_max,
         packet_bytes_max: options.packet_bytes_max,
         tls: setup.tls,
         answers: setup.answers,

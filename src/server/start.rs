@@ -145,12 +145,20 @@ fn setups(
 
 /// Makes accept filters that count in one table.
 fn accept_filters(options: &Options) -> impl Fn() -> AcceptFilter {
-    let limits = AddressLimits {
+    let table = Arc::new(AddressTable::new(address_limits(options)));
+    let trusted = trusted(options);
+    move || AcceptFilter::new(table.clone(), trusted.clone())
+}
+
+pub(super) fn address_limits(options: &Options) -> AddressLimits {
+    AddressLimits {
         connections_max: options.abuse.address_connections_max,
         connects_per_s: options.abuse.address_connects_per_s,
-    };
-    let table = Arc::new(AddressTable::new(limits));
+    }
+}
+
+/// Proxies whose word is taken for who their clients are.
+pub(super) fn trusted(options: &Options) -> Vec<Subnet> {
     let ranges = options.listeners.proxy_trust.iter();
-    let trusted: Vec<_> = ranges.map(|range| Subnet::new(range.address, range.bits)).collect();
-    move || AcceptFilter::new(table.clone(), trusted.clone())
+    ranges.map(|range| Subnet::new(range.address, range.bits)).collect()
 }

@@ -16,6 +16,9 @@ use crate::store::{
 
 use super::StartError;
 
+/// Bytes that a shard needs: what is ready, and what is written to.
+const LEAST_BYTES: u64 = (SPARE_FILES as u64 + 1) * SEGMENT_BYTES_FIRST;
+
 /// What a shard's store is opened from.
 pub(super) struct FoundShard {
     /// Where its files are.
@@ -35,15 +38,24 @@ pub(super) struct Storage {
 }
 
 impl Storage {
+    /// Looks whether [`Storage::open`] would find what it needs; for how many shards. Nothing is
+    /// touched.
+    pub(super) fn check(options: &Options, default_shards: usize) -> Result<usize, StartError> {
+        let number = |shards: usize| u16::try_from(shards.min(SHARDS_MAX)).expect("at most 64");
+        let asked = options.shards.map(|shards| number(shards.get()));
+        let made = Directory::check(&options.data_dir, asked).map_err(StartError::Data)?;
+        let shards = made.or(asked).unwrap_or(number(default_shards));
+        let sized = Directory::require_size(&options.data_dir, shards, LEAST_BYTES);
+        sized.map_err(StartError::Data).map(|_| shards.into())
+    }
+
     /// Opens the directory for as many shards as it was made for, or as are asked for.
     pub(super) fn open(options: &Options, default_shards: usize) -> Result<Self, StartError> {
         let number = |shards: usize| u16::try_from(shards.min(SHARDS_MAX)).expect("at most 64");
         let asked = options.shards.map(|shards| number(shards.get()));
         let shards = number(Self::shards_to_be(options, default_shards)?);
-        // What is ready, and what is written to.
-        let least = (SPARE_FILES as u64 + 1) * SEGMENT_BYTES_FIRST;
-        let total =
-            Directory::require_size(&options.data_dir, shards, least).map_err(StartError::Data)?;
+        let total = Directory::require_size(&options.data_dir, shards, LEAST_BYTES)
+            .map_err(StartError::Data)?;
         let directory = Directory::open(&options.data_dir, asked, number(default_shards))
             .map_err(StartError::Data)?;
         let helper = Helper::start()
@@ -112,7 +124,6 @@ pub(super) fn store_options(
     seed: u64,
     clocks: ClockReading,
 ) -> StoreOptions {
-    let share = |whole: u64| whole.div_ceil(shards.into());
     let sync = options.durability == config::Durability::Disk;
     StoreOptions {
         log: LogOptions {
@@ -122,12 +133,18 @@ pub(super) fn store_options(
             sync,
             zeros_bytes: if sync { ZEROS_AHEAD_BYTES } else { 0 },
         },
-        limits: CatalogLimits {
-            retained_count_max: share(options.retained_max),
-            retained_bytes_max: share(options.retained_bytes_max),
-        },
+        limits: catalog_limits(options, shards),
         seed,
         clocks: Some(clocks),
+    }
+}
+
+/// One shard's share of what may be retained.
+pub(super) fn catalog_limits(options: &Options, shards: u16) -> CatalogLimits {
+    let share = |whole: u64| whole.div_ceil(shards.into());
+    CatalogLimits {
+        retained_count_max: share(options.retained_max),
+        retained_bytes_max: share(options.retained_bytes_max),
     }
 }
 

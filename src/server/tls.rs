@@ -23,11 +23,14 @@ use rustls::server::{
 use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, InconsistentKeys, RootCertStore, ServerConfig, version};
 use x509_cert::Certificate;
+use x509_cert::crl::CertificateList;
 use x509_cert::der::{Decode, Encode};
 
-use crate::config::{TlsClients, TlsIdentity, TlsMin, TlsOptions};
-use crate::limits::TLS_FILE_BYTES_MAX;
+use crate::config::{Fault, TlsClients, TlsIdentity, TlsMin, TlsOptions};
+use crate::limits::{CERTIFICATE_DAYS_MIN, TLS_FILE_BYTES_MAX};
 use crate::transport::{ClientVerifier, Identity, TlsSetup};
+
+const DAY_S: u64 = 24 * 60 * 60;
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
@@ -41,6 +44,12 @@ pub struct TlsError {
 }
 
 impl TlsError {
+    /// The same as data.
+    pub(super) fn fault(&self) -> Fault {
+        let (file, key) = (self.file.clone(), Some(self.flag.to_owned()));
+        Fault { file, line: None, key, says: self.says.clone() }
+    }
+
     /// Whether the system does not let this process read the file.
     pub(super) fn is_denied(&self) -> bool {
         self.is_denied
@@ -162,7 +171,27 @@ fn revocation_lists(file: &Path) -> Result<Vec<CertificateRevocationListDer<'sta
         Ok(lists) if lists.is_empty() => {
             Err(fault(flag, file, "has no PEM block X509 CRL".to_owned()))
         }
-        lists => lists.map_err(|error| broken(flag, file, &error)),
+        Ok(lists) => {
+            lists.iter().for_each(|list| warn_if_overdue(file, list));
+            Ok(lists)
+        }
+        Err(error) => Err(broken(flag, file, &error)),
+    }
+}
+
+/// A list that should have a successor by now is used all the same: it still keeps clients out, but
+/// not those that were revoked since.
+fn warn_if_overdue(file: &Path, list: &CertificateRevocationListDer<'_>) {
+    let Ok(parsed) = CertificateList::from_der(list) else { return };
+    let Ok(now) = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) else { return };
+    let due = parsed.tbs_cert_list.next_update.map(|due| due.to_unix_duration());
+    if let Some(overdue) = due.and_then(|due| now.checked_sub(due)) {
+        let days = overdue.as_secs() / DAY_S;
+        warn!(
+            "--tls-crl {}: should have been renewed {days} days ago: clients that were revoked \
+             since are let in",
+            file.display()
+        );
     }
 }
 
@@ -235,13 +264,16 @@ impl Pair<'_> {
         let Ok(now) = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) else { return };
         let validity = parsed.tbs_certificate.validity;
         let (flag, file) = (self.cert_flag, self.cert.display());
-        let since = |bound: Duration| now.abs_diff(bound).as_secs() / (24 * 60 * 60);
+        let since = |bound: Duration| now.abs_diff(bound).as_secs() / DAY_S;
         if validity.not_after.to_unix_duration() < now {
             let days = since(validity.not_after.to_unix_duration());
             warn!("{flag} {file}: expired {days} days ago: clients will refuse it");
         } else if validity.not_before.to_unix_duration() > now {
             let days = since(validity.not_before.to_unix_duration());
             warn!("{flag} {file}: valid in {days} days only: clients will refuse it until then");
+        } else if since(validity.not_after.to_unix_duration()) < CERTIFICATE_DAYS_MIN {
+            let days = since(validity.not_after.to_unix_duration());
+            warn!("{flag} {file}: expires in {days} days: renew it");
         }
     }
 }

@@ -267,6 +267,11 @@ impl Catalog {
         found
     }
 
+    /// Replaces the limits. What is retained stays, also if it is more.
+    pub fn set_limits(&mut self, limits: CatalogLimits) {
+        self.limits = limits;
+    }
+
     /// Whether a message may be retained: there is room, of the vhost's `vhost_bytes_max` too, or
     /// it replaces one that is no smaller.
     pub fn may_retain(&self, message: &NewMessage<'_>, vhost_bytes_max: u64) -> bool {
@@ -432,6 +437,11 @@ impl Catalog {
             logs.append_promised(&Record::Freed { session: key, packet_id });
         }
         was
+    }
+
+    /// The QoS 2 messages of publishers elsewhere that are not released, in order.
+    pub fn origins(&self) -> impl Iterator<Item = Origin> {
+        self.elsewhere.iter().copied()
     }
 
     /// Whether a QoS 2 message of a publisher elsewhere came before.

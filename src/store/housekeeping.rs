@@ -86,7 +86,8 @@ pub struct Housekeeping {
     last_bytes: u64,
     /// Space was short at the last step.
     was_pressed: bool,
-    /// What recovery would read is damaged: it is to read from a checkpoint of now.
+    /// What recovery would read is damaged, or is not all there is: it is to read from a checkpoint
+    /// of now.
     is_owed: bool,
     /// A checkpoint that counts when the log is committed up to the first offset; where it began.
     ended: Option<(u64, u64)>,
@@ -126,6 +127,11 @@ impl Housekeeping {
     /// Bytes that a checkpoint takes, as far as is known.
     pub fn checkpoint_bytes(&self) -> u64 {
         self.last_bytes
+    }
+
+    /// Has the next step begin a checkpoint, which is named as soon as it is committed.
+    pub fn owe_checkpoint(&mut self) {
+        self.is_owed = true;
     }
 
     /// Takes a step, if there is one to take; whether there is another right away. `pressed`: space

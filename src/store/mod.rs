@@ -24,6 +24,7 @@
 //! | `housekeeping`, `cleaning` | checkpoints; moving what lives out of old segments |
 //! | `logs`, `messages`, `position` | the log beside the one in memory; places in them |
 //! | `medium` | the seam to the disk |
+//! | `transfer` | taking over what another store has |
 //! | `mend` | the one wrong byte under a sum |
 //! | `hashing` | the hash of maps that clients fill |
 
@@ -50,6 +51,7 @@ mod session;
 mod session_mut;
 mod subscriptions;
 mod timeline;
+mod transfer;
 
 pub use catalog::{Catalog, CatalogLimits, NewMessage};
 pub use hashing::{Hashing, Map};
@@ -70,7 +72,7 @@ pub use queue::{
 pub use record::{BlockRecord, MessageRecord, Origin, SessionKey, Target, Targets};
 pub use replay::Losses;
 pub use retained::{RetainStore, Retained, ScanEnd};
-pub use segment::{FORMAT_VERSION, HEADER_BYTES};
+pub use segment::{FORMAT_VERSION, HEADER_BYTES, SegmentIdentity};
 pub use session::{Holder, Session, Sessions};
 pub use session_mut::{SessionMut, SessionTotals};
 pub use subscriptions::Subscriptions;

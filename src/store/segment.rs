@@ -43,6 +43,25 @@ pub(super) struct SegmentHeader {
     pub(super) capacity: u64,
 }
 
+/// Tells a segment from any other that was or will be in the same file.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct SegmentIdentity {
+    /// Offset in the log of its first byte.
+    pub start: u64,
+    salt: u64,
+}
+
+impl SegmentIdentity {
+    /// That of the segment in a file which begins with these bytes; `None` if there is none, or
+    /// they are damaged.
+    pub fn of(file: &[u8]) -> Option<Self> {
+        match HeaderFound::decode(file.first_chunk()?)? {
+            HeaderFound::Header(SegmentHeader { start, salt, .. }) => Some(Self { start, salt }),
+            _ => None,
+        }
+    }
+}
+
 /// What the first bytes of a segment file are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum HeaderFound {

@@ -101,6 +101,26 @@ impl SessionMut<'_> {
         dropped
     }
 
+    /// As [`super::Queue::rewind`].
+    pub fn rewind(&mut self) {
+        self.session.queue.rewind();
+    }
+
+    /// As [`super::Queue::push_released`].
+    pub fn push_released(&mut self, logs: &mut Logs) {
+        self.session.queue.push_released(self.key, logs);
+    }
+
+    /// As [`super::Queue::pass_over`].
+    pub fn pass_over(&mut self, count: u16, logs: &mut Logs) {
+        self.session.queue.pass_over(count, self.key, logs);
+    }
+
+    /// Forgets what its client is done with, of a store that is not written to.
+    pub fn forget_acks(&mut self) {
+        self.session.queue.take_acks();
+    }
+
     /// As [`super::Queue::relocate`].
     pub(super) fn relocate(
         &mut self,

@@ -70,7 +70,7 @@ pub struct Gap {
 }
 
 /// See the module.
-#[derive(Default, Debug)]
+#[derive(Clone, Default, Debug)]
 pub struct Timeline {
     /// The last in the log, or that is to be.
     mark: Option<Mark>,

@@ -9,4 +9,5 @@ mod clients;
 mod hostile;
 mod http;
 mod metrics;
+mod openapi;
 mod places;

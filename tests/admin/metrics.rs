@@ -1,7 +1,9 @@
 //! Metrics: Prometheus takes them, they say what happened, and the page describes them.
 
+use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::common::{Broker, Client, connect, puback, publish, subscribe};
 use crate::http::{Door, start};
@@ -149,6 +151,35 @@ fn open_metrics_comes_on_demand() {
     }
     assert!(!reply.body.contains("# TYPE ringmq_received_bytes_total"), "{}", reply.body);
     broker.stop();
+}
+
+// While nobody asks, the thread does not even wake.
+#[test]
+fn idle_thread_sleeps() {
+    let (broker, door) = start(1, &[]);
+    let mut client = Client::connect(&broker, "c");
+    let mut switches = Vec::new();
+    assert_eq!(door.ask("GET", "/metrics", &[]).status, 200);
+    // Longer than any time that it measures for a request which is over.
+    client.hear_nothing_for(Duration::from_secs(6));
+    for _ in 0..2 {
+        switches.push(switches_of(&broker, "admin"));
+        client.hear_nothing_for(Duration::from_secs(2));
+    }
+    assert_eq!(switches[0], switches[1]);
+    broker.stop();
+}
+
+/// How often a thread of the broker has given up its core.
+#[track_caller]
+fn switches_of(broker: &Broker, name: &str) -> String {
+    let tasks = fs::read_dir(format!("/proc/{}/task", broker.pid())).expect("it runs");
+    let mut texts =
+        tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("status")).ok());
+    let own = format!("Name:\t{name}\n");
+    let text = texts.find(|text| text.starts_with(&own)).expect("there is the thread");
+    let line = text.lines().find(|line| line.starts_with("voluntary_ctxt_switches"));
+    line.expect("the kernel counts").to_owned()
 }
 
 // A client that is not answered by anybody else leaves no label behind.

@@ -80,7 +80,18 @@ pub(crate) fn run_under(limit: &str, flags: &[&str]) -> (Option<i32>, String) {
     end_of(shell, flags)
 }
 
+/// Takes the tests' own variables, and what whoever runs them has set, from a broker's environment:
+/// it would take them for settings.
+fn forget_settings(command: &mut Command) {
+    let names = std::env::vars_os().map(|(name, _)| name);
+    let ours = names.filter(|name| name.to_string_lossy().starts_with("RINGMQ_"));
+    for name in ours {
+        command.env_remove(name);
+    }
+}
+
 fn end_of(mut command: Command, flags: &[&str]) -> (Option<i32>, String) {
+    forget_settings(&mut command);
     let data = DataDir::fresh();
     data.add_flags(&mut command, flags);
     let mut child = command
@@ -319,6 +330,7 @@ impl Process {
         // Tests run side by side: pinned, their shards would queue for one CPU.
         command.args(["--listen", "127.0.0.1:0", "--no-pin", "--shards", &shards.to_string()]);
         command.args(flags).env_remove("NOTIFY_SOCKET");
+        forget_settings(&mut command);
         command.envs(envs.iter().map(|(key, value)| (key, value)));
         let process = Self::spawn(command);
         let line = process.wait_for_line("listening on ");

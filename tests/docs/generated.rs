@@ -30,8 +30,15 @@ fn files() -> Vec<(&'static str, String)> {
         ("completions/ringmq.zsh", completions(Shell::Zsh)),
         ("docs/flags.md", flags),
         ("docs/http.md", http),
+        ("docs/openapi.json", openapi()),
         ("docs/ringmq.1", manual(&command)),
     ]
+}
+
+/// The document of the API, for people to read as well.
+fn openapi() -> String {
+    let text = serde_json::to_string_pretty(&ringmq::admin::document());
+    text.expect("it is JSON") + "\n"
 }
 
 /// fish cannot parse a line whose last flag waits for its value, and `clap_complete` then has it

@@ -96,13 +96,24 @@ mod tests {
         assert!(page.contains("\n.TH ringmq 1 \" \" \"ringmq "), "{page}");
         let mut parts = page.split(".SH \"RINGMQ ");
         let has = |part: &str, command: &Command| {
-            for flag in command.get_arguments().filter_map(|argument| argument.get_long()) {
+            let own = command.get_arguments().filter(|argument| !argument.is_hide_set());
+            for flag in own.filter_map(|argument| argument.get_long()) {
                 let shown = format!("\\-\\-{}\\fR", flag.replace('-', "\\-"));
                 assert!(part.contains(&shown), "{flag}: {part}");
             }
         };
         has(parts.next().expect("there is a first part"), &command);
-        for path in ["passwd", "vhost delete", "vhost list", "session delete"] {
+        for path in [
+            "passwd",
+            "reload",
+            "vhost delete",
+            "vhost list",
+            "session delete",
+            "data reshard",
+            "data backup",
+            "check",
+            "config show",
+        ] {
             let tool = path.split(' ').try_fold(&command, |tool, name| tool.find_subcommand(name));
             let part = parts.next().unwrap_or_else(|| panic!("no section of {path}"));
             assert!(part.starts_with(&format!("{}\"\n", path.to_uppercase())), "{path}: {part}");

@@ -38,10 +38,20 @@ pub(crate) fn uses(code: &str) -> impl Iterator<Item = Use> {
         } else if program.is_empty() && !word.contains('=') {
             let ours = word.strip_prefix("target/release/").unwrap_or(word);
             program = ours.to_owned();
-        } else if ["ringmq", "ringmq vhost", "ringmq session", "ringmq-store"]
-            .contains(&program.as_str())
+        } else if [
+            "ringmq",
+            "ringmq config",
+            "ringmq vhost",
+            "ringmq session",
+            "ringmq data",
+            "ringmq-store",
+        ]
+        .contains(&program.as_str())
         {
-            let parts = ["passwd", "vhost", "session", "list", "delete", "check", "stat", "dump"];
+            let parts = [
+                "passwd", "vhost", "session", "data", "list", "delete", "check", "stat", "dump",
+                "config", "show", "reload", "reshard", "backup",
+            ];
             if parts.contains(&word) {
                 program = format!("{program} {word}");
             }

@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 
 use clap::{Arg, Command};
+use ringmq::config::Reload;
 
 const BEGIN: &str = "<!-- flags: ";
 const END: &str = "<!-- end of flags -->";
@@ -28,8 +29,11 @@ pub(crate) fn renew(page: &str, command: &Command) -> Result<String, String> {
             return Err(format!("no flag has the heading {heading:?}"));
         }
         let rows = rows.join("\n");
-        write!(text, "\n| flag | default | meaning |\n|---|---|---|\n{rows}\n\n{END}\n")
-            .expect("it is memory");
+        write!(
+            text,
+            "\n| flag | default | reload | meaning |\n|---|---|---|---|\n{rows}\n\n{END}\n"
+        )
+        .expect("it is memory");
         if !lines.any(|line| line == END) {
             return Err(format!("the table of {heading:?} does not end with {END}"));
         }
@@ -37,7 +41,8 @@ pub(crate) fn renew(page: &str, command: &Command) -> Result<String, String> {
     Ok(text)
 }
 
-/// One flag: its name and value, its default, its whole help with what its values mean.
+/// One flag: its name and value, its default, what a reload does with it, its whole help with what
+/// its values mean.
 fn row(flag: &Arg) -> String {
     let name = flag.get_long().expect("flags have long names");
     let takes_value = flag.get_action().takes_values();
@@ -56,9 +61,10 @@ fn row(flag: &Arg) -> String {
     });
     let meaning = markdown(&help) + &values.collect::<String>();
     // A bar would end the cell, also within code.
-    let cells = [format!("`--{name}{value}`"), default, meaning];
+    let reload = Reload::of(name).map_or(String::new(), |reload| reload.as_str().to_owned());
+    let cells = [format!("`--{name}{value}`"), default, reload, meaning];
     let cells = cells.map(|cell| cell.replace('|', "\\|"));
-    format!("| {} |", cells.join(" | ")).replace("|  |", "| |")
+    format!("| {} |", cells.join(" | ")).replace("|  |", "| |").replace("|  |", "| |")
 }
 
 /// The help in one paragraph without the last full stop, and the default that it tells of as
@@ -121,11 +127,12 @@ mod tests {
     #[test]
     fn tables_are_made_anew() {
         let page = "# A\n<!-- flags: One -->\nold\n<!-- end of flags -->\n| b |\n";
-        let wanted = "# A\n<!-- flags: One -->\n\n| flag | default | meaning |\n|---|---|---|\n\
-            | `--a N` | `1` | A `*\\|` or \\<b> |\n\
-            | `--b` | | B. C, D |\n\
-            | `--c X\\|Y%` | 2, or 3 | C |\n\
-            | `--d D` | `y` | D. `x`: See `--b`, \\*. `y` |\n\n\
+        let wanted = "# A\n<!-- flags: One -->\n\n| flag | default | reload | meaning |\n\
+            |---|---|---|---|\n\
+            | `--a N` | `1` | | A `*\\|` or \\<b> |\n\
+            | `--b` | | | B. C, D |\n\
+            | `--c X\\|Y%` | 2, or 3 | | C |\n\
+            | `--d D` | `y` | | D. `x`: See `--b`, \\*. `y` |\n\n\
             <!-- end of flags -->\n| b |\n";
         assert_eq!(renew(page, &command()).as_deref(), Ok(wanted));
         assert_eq!(renew(wanted, &command()).as_deref(), Ok(wanted));

@@ -36,10 +36,14 @@ const TABLE: &[Row] = &[
     row("broker", &["access", "mqtt", "store"], BROKER_CRATES),
     row("admin", &["broker"], ADMIN_CRATES),
     row("reactor", INNER, &["bytes", "log"]),
-    row("config", &["access"], &["clap", "log"]),
+    row("config", &["access"], &["clap", "log", "toml"]),
     row("passwd", &["access", "config"], &["rpassword", "rustix"]),
     row("vhosts", &["config", "disk"], &[]),
+    row("check", &["config", "server"], &["serde_json"]),
+    row("settings", &["config"], &["serde_json"]),
+    row("reload", &["disk"], &["rustix"]),
     row("sessions", &["config", "disk"], &[]),
+    row("data", &["broker", "config", "disk", "store"], &["log"]),
     row("cpus", &[], &["rustix"]),
 ];
 

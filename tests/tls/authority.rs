@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName,
@@ -60,13 +61,24 @@ impl Authority {
     /// A certificate for these names, the first of which is the common one, valid to the end of
     /// this year.
     pub(crate) fn issue(&self, names: &[&str], until_year: i32) -> Pair {
+        self.issue_with(names, |params| params.not_after = date_time_ymd(until_year, 12, 31))
+    }
+
+    /// The same, valid for so many days from now.
+    pub(crate) fn issue_for(&self, names: &[&str], days: u64) -> Pair {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("it is later");
+        let until = now + Duration::from_secs(days * 24 * 60 * 60);
+        self.issue_with(names, |params| params.not_after = date_time_ymd(1970, 1, 1) + until)
+    }
+
+    fn issue_with(&self, names: &[&str], set: impl FnOnce(&mut CertificateParams)) -> Pair {
         static SERIAL: AtomicU64 = AtomicU64::new(1);
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
         params.distinguished_name = named(names[0]);
         params.subject_alt_names = names.iter().map(|name| alternative(name)).collect();
         params.not_before = date_time_ymd(2019, 1, 1);
-        params.not_after = date_time_ymd(until_year, 12, 31);
+        set(&mut params);
         params.serial_number = Some(SerialNumber::from(serial));
         params.use_authority_key_identifier_extension = true;
         params.extended_key_usages =
@@ -87,6 +99,11 @@ impl Authority {
 
     /// A list of certificates that do not hold any more.
     pub(crate) fn revoke(&self, pairs: &[&Pair]) -> PathBuf {
+        self.revoke_until(pairs, 2090)
+    }
+
+    /// The same, to be renewed at the beginning of a year.
+    pub(crate) fn revoke_until(&self, pairs: &[&Pair], year: i32) -> PathBuf {
         let revoked = pairs.iter().map(|pair| RevokedCertParams {
             serial_number: SerialNumber::from(pair.serial),
             revocation_time: date_time_ymd(2020, 1, 1),
@@ -95,7 +112,7 @@ impl Authority {
         });
         let list = CertificateRevocationListParams {
             this_update: date_time_ymd(2020, 1, 1),
-            next_update: date_time_ymd(2090, 1, 1),
+            next_update: date_time_ymd(year, 1, 1),
             crl_number: SerialNumber::from(1),
             issuing_distribution_point: None,
             revoked_certs: revoked.collect(),

@@ -109,6 +109,25 @@ fn servers_that_clients_refuse() {
     }
 }
 
+// A certificate that expires soon is warned about, and a list that should have been renewed; others
+// are not.
+#[test]
+fn dates_are_watched() {
+    let authority = Authority::new();
+    let ca = text(&authority.file);
+    for (days, warns) in [(6, true), (8, false)] {
+        let doors = Doors::open(1, &authority.issue_for(&["localhost"], days), &[]);
+        let said = doors.broker.said();
+        assert_eq!(said.contains(": expires in "), warns, "{days} days: {said}");
+    }
+    for (year, warns) in [(2021, true), (2090, false)] {
+        let list = authority.revoke_until(&[], year);
+        let flags = ["--tls-client-ca", ca, "--tls-crl", text(&list)];
+        let said = Doors::open(1, &authority.server(), &flags).broker.said();
+        assert_eq!(said.contains("should have been renewed"), warns, "{year}: {said}");
+    }
+}
+
 // A certificate without the name that --tls-identity takes is refused, said aloud with what it
 // lacks, and counted; who shows none at all is let in where that is allowed.
 #[test]

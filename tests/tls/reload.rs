@@ -4,8 +4,8 @@ use std::fs;
 
 use rustls::HandshakeKind;
 
-use crate::authority::{Authority, text};
-use crate::common::{PINGREQ, PINGRESP};
+use crate::authority::{Authority, Pair, text};
+use crate::common::{Broker, PINGREQ, PINGRESP};
 use crate::door::{Doors, Secure, VERSIONS, config};
 
 /// Has the broker read its files again; what it says about that.
@@ -65,6 +65,66 @@ fn faulty_files_change_nothing() {
         fs::write(file, good).expect("the disk has room");
         Secure::connect(doors.addr, &config, "client").expect("is let in as before");
     }
+}
+
+// Other certificates by other settings: a configuration file that names other files is taken, and
+// one without any leaves the listener what it has.
+#[test]
+fn other_files_by_configuration() {
+    let (before, after) = (Authority::new(), Authority::new());
+    let (first, second) = (before.server(), after.server());
+    let file = before.path("ringmq.toml");
+    let write = |pair: Option<&Pair>| {
+        let named = pair.map(|pair| {
+            let (cert, key) = (text(&pair.cert), text(&pair.key));
+            format!("tls-listen = '127.0.0.1:0'\ntls-cert = '{cert}'\ntls-key = '{key}'\n")
+        });
+        fs::write(&file, named.unwrap_or_default()).expect("the disk has room");
+    };
+    write(Some(&first));
+    let broker = Broker::start_with(2, &["--config", text(&file)]);
+    let addr = broker.tls_addr();
+    let doors = Doors { broker, addr };
+    let (old, new) = (config(&before, &VERSIONS, None), config(&after, &VERSIONS, None));
+    let mut stays = Secure::connect(doors.addr, &old, "stays").expect("is let in");
+    write(Some(&second));
+    assert!(reload(&doors).ends_with(" INFO  reloaded\n"));
+    while Secure::connect(doors.addr, &new, "comes").is_err() {}
+    write(None);
+    doors.broker.hang_up();
+    let line = doors.broker.wait_for_line("waits for a restart");
+    assert!(line.contains("--tls-listen") && line.contains("--tls-cert"), "{line}");
+    doors.broker.wait_for_line("INFO  reloaded");
+    for _ in 0..16 {
+        Secure::connect(doors.addr, &new, "comes").expect("is let in as before");
+    }
+    stays.send(PINGREQ);
+    stays.expect(PINGRESP);
+}
+
+// Settings of TLS that come with a listener wait for it, and are looked at all the same.
+#[test]
+fn new_listeners_wait() {
+    let authority = Authority::new();
+    let (server, other) = (authority.server(), authority.server());
+    let file = authority.write("ringmq.toml", "");
+    let broker = Broker::start_with(1, &["--config", text(&file)]);
+    for (key, is_good) in [(&other.key, false), (&server.key, true)] {
+        let (cert, key) = (text(&server.cert), text(key));
+        authority.write(
+            "ringmq.toml",
+            &format!("tls-listen = '127.0.0.1:0'\ntls-cert = '{cert}'\ntls-key = '{key}'\n"),
+        );
+        broker.hang_up();
+        if is_good {
+            let line = broker.wait_for_line("waits for a restart");
+            assert!(line.contains("--tls-listen") && line.contains("--tls-cert"), "{line}");
+        } else {
+            broker.wait_for_line("is not the key of the certificate");
+        }
+    }
+    broker.wait_for_line("INFO  reloaded");
+    assert!(!broker.said().contains("--tls-cert is "), "{}", broker.said());
 }
 
 // A client that was revoked is not let in any more, not with its ticket either.

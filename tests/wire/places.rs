@@ -113,9 +113,7 @@ fn too_few_files() {
     for files in [10, 16, 24, 50] {
         let data = DataDir::fresh();
         let data = data.path().to_str().expect("it is text");
-        let none = "--http-listen=none";
-        let flags =
-            [none, "--listen", "127.0.0.1:0", "--shards", "2", "--no-pin", "--data-dir", data];
+        let flags = ["--listen", "127.0.0.1:0", "--shards", "2", "--no-pin", "--data-dir", data];
         let (code, said) = run_under(&format!("ulimit -n {files}"), &flags);
         assert_eq!(code, Some(1), "{said}");
         for part in [&*format!("may have {files} files open"), "ulimit -n N", "LimitNOFILE=N"] {

@@ -5,31 +5,32 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
+use ringmq::data::Snapshot;
 use ringmq::store::{
-    Fault, FaultKind, HEADER_BYTES, LogEnd, Logs, Losses, Position, QueueItem, SegmentFacts, Store,
-    Walked, segment_walks,
+    Fault, FaultKind, Found, HEADER_BYTES, LogEnd, Losses, Position, QueueItem, Store, Walked,
+    segment_walks,
 };
 use serde_json::{Value, json};
 
 use crate::options::CheckFlags;
 use crate::output::{Output, Stop, bytes, counted};
-use crate::shards::{self, Files, Shards};
+use crate::shards::{self, Shards};
 
 /// Checks a directory; whether something is damaged.
 pub(crate) fn run(flags: &CheckFlags, output: &mut Output) -> Result<bool, Stop> {
     let shards = Shards::open(&flags.dir)?;
     let mut checks = Vec::new();
     for shard in shards.numbers() {
-        let check = Check::of(&shards.files(shard)?, &mut shards.files(shard)?)?;
+        let check = Check::of(shard, &shards.snapshot(shard)?)?;
         if !flags.json {
             output.line(&check)?;
         }
         checks.push(check);
     }
-    let damaged = checks.iter().any(Check::is_damaged);
+    let (damaged, live) = (checks.iter().any(Check::is_damaged), shards.is_live());
     if flags.json {
         let shards: Vec<Value> = checks.iter().map(Check::json).collect();
-        output.json(&json!({ "damaged": damaged, "shards": shards }))?;
+        output.json(&json!({ "damaged": damaged, "shards": shards, "live": live }))?;
     } else {
         output.line(if damaged { "damage was found" } else { "all is well" })?;
     }
@@ -82,18 +83,19 @@ struct Check {
     unreadable: References,
     /// What opening did without.
     losses: Losses,
+    /// References to what the broker has let go of, or moved, since it was seen.
+    gone: u64,
 }
 
 impl Check {
-    /// Opens the store with `opening`, the same files once more.
-    fn of(files: &Files, opening: &mut Files) -> Result<Self, Stop> {
-        let (free_files, _) = files.files.free_files();
+    fn of(shard: u16, seen: &Snapshot) -> Result<Self, Stop> {
+        let (free_files, _) = seen.files.free_files();
         let mut check = Self {
-            shard: files.shard,
-            files: files.found.len() + free_files,
-            bytes: files.bytes(),
+            shard,
+            files: seen.lengths.len() + free_files,
+            bytes: shards::file_bytes(seen),
             free_files,
-            set_aside: files.files.set_aside(),
+            set_aside: seen.files.set_aside(),
             segments: 0,
             kinds: BTreeMap::new(),
             end: None,
@@ -101,31 +103,30 @@ impl Check {
             sessions: 0,
             references: References::default(),
             unreadable: References::default(),
-            losses: Losses::default(),
+            losses: seen.opened.losses,
+            gone: 0,
         };
-        let (store, opened) = shards::open(opening)?;
-        check.walk(files, &opened.lengths);
+        check.walk(seen, &seen.found().map_err(Stop::refused)?);
         // What is wrong with records the walk has found, before the checkpoint as well.
-        let faults = opened.report.faults.iter();
+        let faults = seen.opened.report.faults.iter();
         for fault in faults.filter(|fault| fault.kind != FaultKind::Record) {
             let Fault { file, offset, kind, lost_bytes, records } = *fault;
-            let (path, what) = (files.path(file), kind.to_string());
+            let (path, what) = (seen.files.path(file), kind.to_string());
             check.damage.push(Damage { path, offset, what, lost_bytes, records });
         }
-        if let Some((path, what)) = files.files.fault() {
+        if let Some((path, what)) = seen.files.fault() {
             let what = what.to_owned();
             check.damage.push(Damage { path, offset: 0, what, lost_bytes: 0, records: 0 });
         }
-        check.losses = opened.losses;
-        check.follow(&store, files);
+        check.follow(seen);
         Ok(check)
     }
 
     /// Reads every record.
-    fn walk(&mut self, files: &Files, lengths: &BTreeMap<u64, u64>) {
-        for segment in segment_walks(&files.found, lengths) {
-            self.segments += 1;
-            let path = files.path(segment.file);
+    fn walk(&mut self, seen: &Snapshot, found: &[Found]) {
+        for segment in segment_walks(found, &seen.opened.lengths) {
+            let path = seen.files.path(segment.file);
+            let (kinds, damage) = (self.kinds.clone(), self.damage.len());
             let end = segment.walk(&mut |walked| match walked {
                 Walked::Record { bytes, kind } => {
                     let count = self.kinds.entry(kind).or_default();
@@ -137,62 +138,90 @@ impl Check {
                     self.damage.push(Damage { path, offset, what, lost_bytes, records: 1 });
                 }
             });
+            if !seen.files.is_current(segment.file) {
+                // What was read is of another segment, at least some of it.
+                self.kinds = kinds;
+                self.damage.truncate(damage);
+                continue;
+            }
+            self.segments += 1;
             self.end = end.map(|end| (path, end)).or(self.end.take());
         }
     }
 
     /// Reads whatever sessions and topics refer to.
-    fn follow(&mut self, store: &Store, files: &Files) {
-        let Store { catalog, logs, .. } = store;
+    fn follow(&mut self, seen: &Snapshot) {
+        let Store { catalog, logs, .. } = &seen.store;
         let mut unreadable = Vec::new();
-        for session in shards::keys(store).map(|key| catalog.sessions().get(key)) {
+        let mut block = None;
+        for session in shards::keys(&seen.store).map(|key| catalog.sessions().get(key)) {
             self.sessions += 1;
             let _whole = session.queue.visit(logs, &mut |item| {
-                unreadable.extend(self.follow_item(item, logs));
+                if let QueueItem::Block { position } = item {
+                    block = Some(position);
+                }
+                unreadable.extend(self.follow_item(item, block, seen));
                 ControlFlow::Continue(())
             });
         }
-        for (_, kept) in shards::retained(store).flat_map(|(_, retained)| retained.iter()) {
+        for (_, kept) in shards::retained(&seen.store).flat_map(|(_, retained)| retained.iter()) {
             self.references.retained += 1;
-            if logs.disk.message(kept.position).is_none() {
-                self.unreadable.retained += 1;
-                unreadable.push(kept.position);
+            if logs.disk.message(kept.position).is_some() {
+                continue;
             }
+            if seen.is_gone(kept.position) {
+                self.gone += 1;
+                continue;
+            }
+            self.unreadable.retained += 1;
+            unreadable.push(kept.position);
             unreadable.truncate(PLACES_MAX);
         }
-        let segments: Vec<SegmentFacts> = logs.disk.segments().collect();
         for position in unreadable {
             let offset = position.offset();
-            let at = segments.partition_point(|segment| segment.end <= offset);
-            let segment = segments.get(at).filter(|segment| segment.start <= offset);
+            let at = seen.segments.partition_point(|segment| segment.end <= offset);
+            let segment = seen.segments.get(at).filter(|segment| segment.start <= offset);
             // What is not in the log any more is counted, and has no place.
             let Some((segment, file)) = segment.and_then(|s| Some((s, s.file?))) else { continue };
             let offset = HEADER_BYTES + offset - segment.start;
-            let (path, what) = (files.path(file), "something refers to what is no record");
+            let (path, what) = (seen.files.path(file), "something refers to what is no record");
             let (what, lost_bytes, records) = (what.to_owned(), 0, 0);
             self.damage.push(Damage { path, offset, what, lost_bytes, records });
         }
     }
 
     /// Reads what a part of a queue refers to; gives it if it cannot be read, for the first such.
-    fn follow_item(&mut self, item: QueueItem, logs: &Logs) -> Option<Position> {
+    /// `block` was told last.
+    fn follow_item(
+        &mut self,
+        item: QueueItem,
+        block: Option<Position>,
+        seen: &Snapshot,
+    ) -> Option<Position> {
+        let disk = &seen.store.logs.disk;
         let (position, is_there, lost) = match item {
             QueueItem::Message { entry, .. } => {
                 self.references.queued += 1;
                 let position = entry.position().expect("it is in the log");
-                (position, logs.disk.message(position).is_some(), &mut self.unreadable.queued)
+                (position, disk.message(position).is_some(), &mut self.unreadable.queued)
             }
             QueueItem::Block { position } => {
                 self.references.blocks += 1;
-                (position, logs.disk.block(position).is_some(), &mut self.unreadable.blocks)
+                (position, disk.block(position).is_some(), &mut self.unreadable.blocks)
             }
             QueueItem::Lost { count, .. } => {
-                self.unreadable.queued += u64::from(count);
+                let is_gone = block.is_some_and(|block| seen.is_gone(block));
+                let lost = if is_gone { &mut self.gone } else { &mut self.unreadable.queued };
+                *lost += u64::from(count);
                 return None;
             }
             QueueItem::Released { .. } => return None,
         };
         if is_there {
+            return None;
+        }
+        if seen.is_gone(position) {
+            self.gone += 1;
             return None;
         }
         *lost += 1;
@@ -253,6 +282,7 @@ impl Check {
             "references": references(self.references),
             "unreadable": references(self.unreadable),
             "losses": losses,
+            "gone": self.gone,
         })
     }
 }
@@ -295,6 +325,9 @@ impl fmt::Display for Check {
         write!(f, "  {sessions} with {queued} queued messages and {blocks} blocks; ")?;
         write!(f, "{retained} retained messages")?;
         let References { queued, blocks, retained } = unreadable;
+        if self.gone > 0 {
+            write!(f, "\n  {} of these were acknowledged or moved meanwhile", self.gone)?;
+        }
         if queued + blocks + retained > 0 {
             write!(f, "\n  DAMAGE: of these cannot be read: {queued} queued messages, ")?;
             write!(f, "{blocks} blocks, {retained} retained messages")?;

@@ -2,6 +2,8 @@
 
 use std::ops::ControlFlow;
 
+use ringmq::data::Snapshot;
+use ringmq::limits::LIVE_LOOKS_MAX;
 use ringmq::mqtt::{TopicFilter, TopicName};
 use ringmq::store::{MessageRecord, Position, Queue, QueueItem, Session, Store};
 use serde_json::{Map, Value, json};
@@ -14,14 +16,15 @@ use crate::shards::{self, Shards};
 /// Writes what was asked for; whether something of it cannot be read.
 pub(crate) fn run(flags: &DumpFlags, output: &mut Output) -> Result<bool, Stop> {
     let shards = Shards::open(&flags.dir)?;
-    let mut dump = Dump { output, shards: &shards, damaged: false };
+    let mut dump = Dump { output, shards: &shards, damaged: false, block: None };
     let mut sessions = 0;
     for shard in shards.numbers().filter(|_| flags.retained.is_none()) {
-        let store = shards.store(shard)?;
-        for session in shards::keys(&store).map(|key| store.catalog.sessions().get(key)) {
+        let snapshot = shards.snapshot(shard)?;
+        let Store { catalog, .. } = &snapshot.store;
+        for session in shards::keys(&snapshot.store).map(|key| catalog.sessions().get(key)) {
             if flags.session.as_ref().is_none_or(|id| **id == *session.client_id) {
                 sessions += 1;
-                dump.session(session, shard, &store)?;
+                dump.session(session, shard, &snapshot)?;
             }
         }
     }
@@ -34,7 +37,7 @@ pub(crate) fn run(flags: &DumpFlags, output: &mut Output) -> Result<bool, Stop> 
     let filter = flags.retained.as_deref().map(TopicFilter::parse).transpose();
     let filter = filter.map_err(Stop::refused)?;
     for shard in shards.numbers() {
-        dump.retained(filter, shard, &shards.store(shard)?)?;
+        dump.retained(filter, shard)?;
     }
     Ok(dump.damaged)
 }
@@ -43,28 +46,73 @@ struct Dump<'a> {
     output: &'a mut Output,
     shards: &'a Shards,
     damaged: bool,
+    /// The last of a queue that was told.
+    block: Option<Position>,
 }
 
 impl Dump<'_> {
-    fn session(&mut self, session: &Session, shard: u16, store: &Store) -> Result<(), Stop> {
-        let summary = Summary::of(session, shard, store, self.shards);
+    fn session(&mut self, session: &Session, shard: u16, seen: &Snapshot) -> Result<(), Stop> {
+        let summary = Summary::of(session, shard, &seen.store, self.shards);
         self.output.json(&summary.json(&session.queue))?;
-        let mut result = Ok(());
-        let _whole = session.queue.visit(&store.logs, &mut |item| {
-            result = self.item(item, session, store);
-            if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        let (vhost, client_id) = (session.vhost, session.client_id.clone());
+        // A message that has moved since is found where it is now.
+        let mut latest: Option<Snapshot> = None;
+        let mut looks = Looks::new(0);
+        loop {
+            let seen = latest.as_ref().unwrap_or(seen);
+            let sessions = seen.store.catalog.sessions();
+            let Some(key) = sessions.find(vhost, &client_id) else { return Ok(()) };
+            match self.items(sessions.get(key), looks.from, seen)? {
+                None => return Ok(()),
+                Some(from) => looks.again(from, self.shards)?,
+            }
+            latest = Some(self.shards.snapshot(shard)?);
+        }
+    }
+
+    /// Tells a queue's messages from a number on; gives the number of one that is not to be had
+    /// there any more.
+    fn items(
+        &mut self,
+        session: &Session,
+        from: u64,
+        seen: &Snapshot,
+    ) -> Result<Option<u64>, Stop> {
+        let mut result = Ok(None);
+        let _whole = session.queue.visit(&seen.store.logs, &mut |item| {
+            result = self.item(item, session, from, seen);
+            match result {
+                Ok(None) => ControlFlow::Continue(()),
+                Ok(Some(_)) | Err(_) => ControlFlow::Break(()),
+            }
         });
         result
     }
 
-    fn item(&mut self, item: QueueItem, session: &Session, store: &Store) -> Result<(), Stop> {
+    /// A line for a part of a queue.
+    fn item(
+        &mut self,
+        item: QueueItem,
+        session: &Session,
+        from: u64,
+        seen: &Snapshot,
+    ) -> Result<Option<u64>, Stop> {
         let (number, state) = match item {
             QueueItem::Message { number, sent: true, .. } => (number, "sent"),
             QueueItem::Message { number, .. } => (number, "waiting"),
             QueueItem::Released { number } => (number, "released"),
+            QueueItem::Lost { first, count } if first + u64::from(count) > from => {
+                (first.max(from), "lost")
+            }
             QueueItem::Lost { first, .. } => (first, "lost"),
-            QueueItem::Block { .. } => return Ok(()),
+            QueueItem::Block { position } => {
+                self.block = Some(position);
+                return Ok(None);
+            }
         };
+        if number < from {
+            return Ok(None);
+        }
         let mut line = Map::new();
         line.insert("message_of".into(), Value::from(&*session.client_id));
         line.insert("number".into(), number.into());
@@ -77,49 +125,84 @@ impl Dump<'_> {
                 line.insert("retain".into(), terms.retain.into());
                 line.insert("dup".into(), sent.into());
                 let position = entry.position().expect("it is in the log");
-                self.content(position, store, &mut line);
+                if !self.content(position, seen, &mut line) {
+                    return Ok(Some(number));
+                }
             }
             QueueItem::Lost { count, .. } => {
+                if self.block.is_some_and(|block| seen.is_gone(block)) {
+                    return Ok(Some(number));
+                }
                 self.damaged = true;
                 line.insert("count".into(), count.into());
             }
             QueueItem::Released { .. } | QueueItem::Block { .. } => {}
         }
-        self.output.json(&Value::Object(line))
+        self.output.json(&Value::Object(line))?;
+        Ok(None)
     }
 
-    /// Adds what stands in the log.
-    fn content(&mut self, position: Position, store: &Store, line: &mut Map<String, Value>) {
-        let Some(message) = store.logs.disk.message(position) else {
-            self.damaged = true;
-            line.insert("state".into(), "lost".into());
-            return;
-        };
-        let MessageRecord { topic, payload, qos, time_ms, .. } = message;
-        line.insert("topic".into(), topic.into());
-        line.insert("published_qos".into(), qos.into());
-        line.insert("time_ms".into(), store.catalog.timeline.wall_ms(time_ms).into());
-        line.extend([field("payload", payload)]);
-    }
-
-    fn retained(
+    /// Adds what stands in the log; false if it was let go of since it was seen.
+    fn content(
         &mut self,
+        position: Position,
+        seen: &Snapshot,
+        line: &mut Map<String, Value>,
+    ) -> bool {
+        let Store { logs, catalog, .. } = &seen.store;
+        if let Some(message) = logs.disk.message(position) {
+            let MessageRecord { topic, payload, qos, time_ms, .. } = message;
+            line.insert("topic".into(), topic.into());
+            line.insert("published_qos".into(), qos.into());
+            line.insert("time_ms".into(), catalog.timeline.wall_ms(time_ms).into());
+            line.extend([field("payload", payload)]);
+            // Asked when it is read: until then its file may be used again.
+            return !seen.is_gone(position);
+        }
+        if seen.is_gone(position) {
+            return false;
+        }
+        self.damaged = true;
+        line.insert("state".into(), "lost".into());
+        true
+    }
+
+    fn retained(&mut self, filter: Option<TopicFilter<'_>>, shard: u16) -> Result<(), Stop> {
+        let mut looks = Looks::new((0, String::new()));
+        loop {
+            let seen = self.shards.snapshot(shard)?;
+            match self.retained_from(&looks.from, filter, shard, &seen)? {
+                None => return Ok(()),
+                Some(from) => looks.again(from, self.shards)?,
+            }
+        }
+    }
+
+    /// Tells retained messages from a topic of a vhost on; gives one of which the message is not to
+    /// be had there any more.
+    fn retained_from(
+        &mut self,
+        from: &(u16, String),
         filter: Option<TopicFilter<'_>>,
         shard: u16,
-        store: &Store,
-    ) -> Result<(), Stop> {
+        seen: &Snapshot,
+    ) -> Result<Option<(u16, String)>, Stop> {
         let matches = |topic: &str| {
             let topic = TopicName::parse(topic);
             filter.is_none_or(|filter| topic.is_ok_and(|topic| filter.matches(topic)))
         };
-        for (vhost, retained) in shards::retained(store) {
+        for (vhost, retained) in shards::retained(&seen.store) {
             let name = self.shards.vhost_name(vhost);
-            for (topic, kept) in retained.iter().filter(|(topic, _)| matches(topic)) {
+            let is_due = |topic: &str| (vhost, topic) >= (from.0, from.1.as_str());
+            let due = retained.iter().filter(|(topic, _)| is_due(topic) && matches(topic));
+            for (topic, kept) in due {
                 let line = json!({
                     "retained": topic, "vhost": vhost, "vhost_name": name, "shard": shard
                 });
                 let Value::Object(mut line) = line else { unreachable!("it is written as one") };
-                self.content(kept.position, store, &mut line);
+                if !self.content(kept.position, seen, &mut line) {
+                    return Ok(Some((vhost, topic.to_owned())));
+                }
                 line.remove("topic");
                 if let Some(qos) = line.remove("published_qos") {
                     line.insert("qos".into(), qos);
@@ -127,6 +210,26 @@ impl Dump<'_> {
                 self.output.json(&Value::Object(line))?;
             }
         }
-        Ok(())
+        Ok(None)
+    }
+}
+
+/// Looks at what changes meanwhile, each from where the one before came to its end.
+struct Looks<T> {
+    from: T,
+    /// Looks in a row that came no further.
+    vain: u32,
+}
+
+impl<T: PartialEq> Looks<T> {
+    fn new(from: T) -> Self {
+        Self { from, vain: 0 }
+    }
+
+    /// Another one is to be taken.
+    fn again(&mut self, from: T, shards: &Shards) -> Result<(), Stop> {
+        self.vain = if from == self.from { self.vain + 1 } else { 0 };
+        self.from = from;
+        if self.vain > LIVE_LOOKS_MAX { Err(shards.too_fast()) } else { Ok(()) }
     }
 }

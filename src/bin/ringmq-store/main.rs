@@ -1,4 +1,4 @@
-//! ringmq-store: looks into a data directory that no broker uses. It changes nothing in it.
+//! ringmq-store: looks into a data directory, in use or not. It changes nothing in it.
 //!
 //! ```text
 //! options ─► main ─► shards (one at a time) ─┬► check ─┐

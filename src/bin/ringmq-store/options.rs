@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use ringmq::mqtt::TopicFilter;
 
-/// Looks into the data directory of a ringmq that is not running. Changes nothing in it.
+/// Looks into the data directory of a ringmq, running or not. Changes nothing in it.
 ///
 /// Exit status: 0 all is well; 1 something is damaged or cannot be read; 2 wrong flags, or the
 /// directory cannot be opened.

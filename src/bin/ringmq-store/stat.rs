@@ -4,6 +4,8 @@ use std::fmt;
 use std::iter::Sum;
 use std::ops::{Add, ControlFlow};
 
+use ringmq::data::Snapshot;
+use ringmq::limits::LIVE_LOOKS_MAX;
 use ringmq::store::{Position, QueueItem, Session, Store};
 use serde_json::{Value, json};
 
@@ -18,22 +20,24 @@ pub(crate) fn run(flags: &StatFlags, output: &mut Output) -> Result<bool, Stop> 
     let shards = Shards::open(&flags.dir)?;
     let mut stats = Vec::new();
     for shard in shards.numbers() {
-        let mut files = shards.files(shard)?;
-        let mut stat = Stat { files: 0, file_bytes: files.bytes(), ..Stat::default() };
-        let (free_files, free_bytes) = files.files.free_files();
+        let snapshot = look(shard, &shards)?;
+        let file_bytes = shards::file_bytes(&snapshot);
+        let mut stat = Stat { files: 0, file_bytes, ..Stat::default() };
+        let (free_files, free_bytes) = snapshot.files.free_files();
         (stat.free_files, stat.free_bytes) = (free_files as u64, free_bytes);
-        stat.files = files.found.len() as u64 + stat.free_files;
-        let (store, _) = shards::open(&mut files)?;
-        stat.look(&store);
+        stat.files = snapshot.lengths.len() as u64 + stat.free_files;
+        let store = &snapshot.store;
+        stat.look(store);
         if flags.sessions {
-            list(shard, &store, &shards, flags.json, output)?;
+            list(shard, store, &shards, flags.json, output)?;
         }
         stats.push(stat);
     }
+    let live = shards.is_live();
     let total: Stat = stats.iter().copied().sum();
     if flags.json {
         let shards: Vec<Value> = stats.iter().map(|stat| stat.json()).collect();
-        output.json(&json!({ "total": total.json(), "shards": shards }))?;
+        output.json(&json!({ "total": total.json(), "shards": shards, "live": live }))?;
     } else {
         for (shard, stat) in stats.iter().enumerate().filter(|_| stats.len() > 1) {
             output.line(format_args!("shard {shard}\n{stat}"))?;
@@ -41,6 +45,21 @@ pub(crate) fn run(flags: &StatFlags, output: &mut Output) -> Result<bool, Stop> 
         output.line(format_args!("total\n{total}"))?;
     }
     Ok(false)
+}
+
+/// What a shard has, with all blocks of queues: while it changes, another look may be needed.
+fn look(shard: u16, shards: &Shards) -> Result<Snapshot, Stop> {
+    for _ in 0..LIVE_LOOKS_MAX {
+        let snapshot = shards.snapshot(shard)?;
+        let (mut stat, store) = (Stat::default(), &snapshot.store);
+        for key in shards::keys(store).filter(|_| shards.is_live()) {
+            stat.look_at(store.catalog.sessions().get(key), store, &mut |_, _| ());
+        }
+        if stat.lost == 0 || !snapshot.files.has_changed() {
+            return Ok(snapshot);
+        }
+    }
+    Err(shards.too_fast())
 }
 
 /// A line for each session.
@@ -70,6 +89,8 @@ struct Stat {
     /// Messages of queues, and bytes of their records; a message counts for each queue.
     queued: u64,
     queued_bytes: u64,
+    /// Messages of blocks that cannot be read.
+    lost: u64,
     retained: u64,
     retained_bytes: u64,
     files: u64,
@@ -123,7 +144,7 @@ impl Stat {
                     let bytes = logs.disk.record_bytes(position).unwrap_or(0);
                     note(position, bytes as u64);
                 }
-                QueueItem::Lost { .. } => {}
+                QueueItem::Lost { count, .. } => self.lost += u64::from(count),
             }
             ControlFlow::Continue(())
         });
@@ -154,6 +175,7 @@ impl Add for Stat {
         Self {
             sessions: self.sessions + other.sessions,
             queued: self.queued + other.queued,
+            lost: self.lost + other.lost,
             queued_bytes: self.queued_bytes + other.queued_bytes,
             retained: self.retained + other.retained,
             retained_bytes: self.retained_bytes + other.retained_bytes,

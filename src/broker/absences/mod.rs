@@ -56,6 +56,11 @@ impl Absences {
         }
     }
 
+    /// Replaces the options; [`Absences::expect`] is to follow.
+    pub(crate) fn set_options(&mut self, options: &Options) {
+        self.expiry_ms = options.session_expiry_ms;
+    }
+
     pub(crate) fn stats(&self) -> &Stats {
         &self.stats
     }

@@ -60,6 +60,8 @@ pub(crate) struct Open {
     pub(crate) vhost: VhostId,
     pub(crate) session: SessionKey,
     pub(crate) caller: Caller,
+    /// When it was let in.
+    pub(crate) since_ms: u64,
     /// A certificate says who it is.
     pub(crate) certified: bool,
     /// Milliseconds without a packet after which the client is gone; 0: never.

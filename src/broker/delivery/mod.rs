@@ -79,6 +79,11 @@ impl Delivery {
         }
     }
 
+    pub(crate) fn set_options(&mut self, options: &Options) {
+        self.window = options.inflight_max;
+        self.session_bytes_max = options.session_bytes_max;
+    }
+
     pub(crate) fn stats(&self) -> &Stats {
         &self.stats
     }

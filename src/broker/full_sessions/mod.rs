@@ -61,6 +61,12 @@ impl FullSessions {
         }
     }
 
+    /// Replaces the options. All that wait are to be relieved then.
+    pub(crate) fn set_options(&mut self, options: &Options) {
+        self.policy = options.session_overflow;
+        self.bytes_max = options.session_bytes_max;
+    }
+
     pub(crate) fn stats(&self) -> &Stats {
         &self.stats
     }
@@ -136,8 +142,8 @@ impl FullSessions {
         self.waiting.keys().copied()
     }
 
-    /// Gives the publishers that wait for a session, if it has room again or is gone: they are to
-    /// go on. While it has none, notes for its vhost that they wait.
+    /// Gives the publishers that wait for a session, if it has room again or is gone, or if none is
+    /// to wait any more: they are to go on. While it has none, notes for its vhost that they wait.
     pub(crate) fn relieve(
         &mut self,
         key: SessionKey,
@@ -148,7 +154,7 @@ impl FullSessions {
             return BTreeSet::new();
         }
         let is_full = sessions.sessions().try_get(key).is_some_and(|session| {
-            if session.is_withheld() {
+            if session.is_withheld() || self.policy != Overflow::Block {
                 return false;
             }
             let (vhost, queued) = (VhostId(session.vhost), sessions.totals(session.vhost));

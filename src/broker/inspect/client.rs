@@ -34,6 +34,8 @@ pub struct ClientFacts {
     pub pace: Pace,
     /// Bytes that wait to be sent, or are on their way.
     pub outgoing_bytes: u64,
+    /// Since it was let in, milliseconds.
+    pub connected_ms: u64,
     /// Since its last packet, milliseconds.
     pub silent_ms: u64,
     /// Why it is not read from, as bits; see [`ClientFacts::waits`].

@@ -28,7 +28,7 @@ pub fn home_of(vhost: &str, client_id: &str, shards: u16) -> ShardId {
 }
 
 /// The shard that keeps a topic's retained message.
-pub(crate) fn keeper_of(vhost: &str, topic: &str, shards: u16) -> ShardId {
+pub fn keeper_of(vhost: &str, topic: &str, shards: u16) -> ShardId {
     pick([vhost.as_bytes(), topic.as_bytes()], shards)
 }
 

@@ -78,6 +78,11 @@ impl Notices {
         }
     }
 
+    /// Whether clients that connect and disconnect are logged.
+    pub(crate) fn set_names_connections(&mut self, names_connections: bool) {
+        self.names_connections = names_connections;
+    }
+
     /// Notes why the CONNECT that is being handled is refused; the more exact reason comes first.
     pub(crate) fn refused_for(&mut self, why: Why) {
         self.why.get_or_insert(why);

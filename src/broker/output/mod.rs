@@ -83,6 +83,21 @@ pub(crate) struct Outputs {
 }
 
 impl Outputs {
+    /// Replaces the options. Who waits goes on no later than with the new patience: so the ends of
+    /// patience stay in order.
+    pub(crate) fn set_options(&mut self, options: &Options, now_ms: u64) {
+        self.bytes_max = options.outgoing_bytes_max;
+        self.patience_ms = options.qos0_patience_ms;
+        let latest_ms = now_ms + self.patience_ms;
+        for (deadline_ms, conn) in &mut self.patience {
+            *deadline_ms = latest_ms.min(*deadline_ms);
+            let pace = self.table.get_mut(*conn).map(|outlet| &mut outlet.pace);
+            if let Some(Pace::Holding(holding)) = pace {
+                holding.deadline_ms = latest_ms.min(holding.deadline_ms);
+            }
+        }
+    }
+
     pub(crate) fn new(options: &Options) -> Self {
         Self {
             shard: options.shard,

@@ -238,6 +238,19 @@ impl ReadGates {
         Some(until_ms)
     }
 
+    /// What clients have published was counted by another limit: all begin anew, and those that
+    /// were too fast go on.
+    pub(crate) fn restart_meters(&mut self, now_ms: u64) {
+        let metered = self.table.iter().filter(|(_, gate)| gate.meter.is_some());
+        let metered: Vec<ConnId> = metered.map(|(conn, _)| conn).collect();
+        for conn in metered {
+            self.resume(conn, Pause::Rate, now_ms);
+            if let Some(gate) = self.table.get_mut(conn) {
+                gate.meter = None;
+            }
+        }
+    }
+
     /// When a connection that published too fast is read from again.
     #[inline]
     pub(crate) fn rate_pause_ends_ms(&self, conn: ConnId) -> Option<u64> {

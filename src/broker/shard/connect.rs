@@ -133,6 +133,7 @@ impl Shard {
             vhost,
             session,
             caller,
+            since_ms: context.now_ms,
             certified: identity.certified,
             // [MQTT-3.1.2-24] One and a half times the keep alive.
             silence_ms_max: u32::from(connect.keep_alive_s) * 1500,

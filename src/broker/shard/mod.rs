@@ -16,6 +16,7 @@
 //! | `disk` | what the disk is asked for; what waits for it |
 //! | `peers` | messages of other shards |
 //! | `rules`, `review` | a new policy, and what it means for the sessions there are |
+//! | `settings` | other options, and what they mean for those that wait |
 //! | `timers` | silence, keep alive; what is due |
 //! | `system` | topics under which the broker tells of itself |
 //! | `report`, `inspect` | figures; answers to an operator's asks |
@@ -35,6 +36,7 @@ mod retained;
 mod review;
 mod rules;
 mod sessions;
+mod settings;
 mod subscribe;
 mod system;
 mod timers;

@@ -40,15 +40,16 @@ impl Shard {
         while let Some((mut replies, since_us)) =
             self.replies.next_kept(log, |shard| context.peers.committed(shard))
         {
-            let acknowledged = replies.iter().filter(|(_, reply)| reply.acknowledges()).count();
-            self.meters.note_acknowledged(since_us, acknowledged as u64);
+            let mut acknowledged = 0;
             for (conn, reply) in replies.drain(..) {
+                acknowledged += u64::from(reply.acknowledges());
                 let feeds_full = self.gates.is_paused_by(conn, Pause::FullSession);
                 if let Some(reply) = self.replies.take(conn, reply, feeds_full) {
                     self.keep_promise(conn, &reply, context);
                 }
                 self.go_on_closing(conn);
             }
+            self.meters.note_acknowledged(since_us, acknowledged);
             self.replies.recycle(replies);
         }
         while let Some(conn) = self.delivery.next_committed(self.logs.disk.committed()) {

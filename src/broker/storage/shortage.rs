@@ -121,6 +121,11 @@ impl Shortage {
         }
     }
 
+    /// Replaces the options; free space is looked at by them the next time.
+    pub(crate) fn set_options(&mut self, options: &Options) {
+        self.low_at = options.disk_low;
+    }
+
     /// Whether it would be over if there were more space.
     pub(crate) fn is_of_space(&self) -> bool {
         self.low || self.lacking || self.lacks_large

@@ -33,6 +33,10 @@ impl Failures {
         Self { max, addresses: HashMap::new(), full_until: None }
     }
 
+    pub(super) fn set_max(&mut self, max: u32) {
+        self.max = max;
+    }
+
     /// See `max`.
     pub(super) fn max(&self) -> u32 {
         self.max

@@ -125,6 +125,11 @@ impl VerifierPool {
         PasswordVerifier { shared: self.shared.clone(), answers, reply_to }
     }
 
+    /// Replaces `--auth-failures-max`; what was counted stays.
+    pub(super) fn set_failures_max(&self, failures_max: u32) {
+        self.shared.lock().failures.set_max(failures_max);
+    }
+
     /// Forgets whose password was right or wrong: passwords may have changed.
     pub(super) fn forget(&self) {
         self.shared.lock().memory = Memory::default();

@@ -40,6 +40,7 @@ mod replay;
 mod state;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod visit;
 
 use crate::limits::QUEUE_TAIL_BYTES_MAX;

@@ -60,6 +60,7 @@ impl Shard {
                 (false, false) => Pace::Free,
             },
             outgoing_bytes: self.outputs.bytes(conn) as u64,
+            connected_ms: now_ms.saturating_sub(open.since_ms),
             silent_ms: now_ms.saturating_sub(self.gates.last_packet_ms(conn)),
             waits: self.gates.reasons(conn),
         })

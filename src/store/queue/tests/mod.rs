@@ -6,6 +6,7 @@ mod model;
 mod random;
 mod restart;
 mod small;
+mod transfer;
 mod visit;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,102 @@
+//! Why nothing was made, and what to do.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::disk::DirectoryError;
+use crate::store::OpenError;
+
+/// Why nothing was made, and what to do.
+#[derive(Debug)]
+pub enum DataError {
+    /// A directory cannot be used.
+    Directory(DirectoryError),
+    /// The files of a shard cannot be read.
+    Store {
+        /// Where they are.
+        folder: PathBuf,
+        /// Why.
+        error: OpenError,
+    },
+    /// Something of the directory is lost.
+    Damaged(Vec<String>),
+    /// The one directory would stand in the other.
+    Inside {
+        /// The directory that is read.
+        from: PathBuf,
+        /// The one that is to be made.
+        to: PathBuf,
+    },
+    /// What was written reads otherwise than what was to be written.
+    Differs(String),
+    /// It changes faster than it can be read.
+    TooFast(PathBuf),
+    /// The system refused something.
+    System {
+        /// What could not be done, followed by the path.
+        doing: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+impl fmt::Display for DataError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory(error) => error.fmt(f),
+            Self::Store { folder, error } => write!(f, "{}: {error}", folder.display()),
+            Self::Damaged(places) => {
+                writeln!(f, "something is damaged, and nothing was made:")?;
+                places.iter().try_for_each(|place| writeln!(f, "  {place}"))?;
+                f.write_str("ringmq-store check tells all; --skip-damaged goes on without it")
+            }
+            Self::Inside { from, to } => write!(
+                f,
+                "{} is in {}, in which nothing is to change; choose a path elsewhere",
+                to.display(),
+                from.display()
+            ),
+            Self::Differs(what) => write!(
+                f,
+                "what was written is not what was read: {what}; nothing was made, and this is a \
+                 fault of ringmq or of the disk"
+            ),
+            Self::TooFast(path) => write!(
+                f,
+                "{} changes faster than it can be read; try again when its broker has less to do, \
+                 and with a copy to a faster disk",
+                path.display()
+            ),
+            Self::System { doing, path, error } => {
+                write!(f, "cannot {doing} {}: {error}", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for DataError {}
+
+impl From<DirectoryError> for DataError {
+    fn from(error: DirectoryError) -> Self {
+        Self::Directory(error)
+    }
+}
+
+impl DataError {
+    pub(super) fn store(folder: &Path, error: OpenError) -> Self {
+        Self::Store { folder: folder.to_owned(), error }
+    }
+
+    pub(super) fn system(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |error| Self::System { doing, path, error }
+    }
+}
+
+/// A number of things, in the singular or plural.
+pub(super) fn counted(count: u64, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
+}

@@ -1,0 +1,376 @@
+//! `ringmq data reshard`: a data directory with another number of shards.
+//!
+//! A session is at home on the shard that its names give, and a retained message is kept by one
+//! that its names give; with another number of shards these are others. So everything is read, and
+//! written where it belongs: sessions with what waits for them, numbers and all, and retained
+//! messages. One old shard is open at a time, and all new ones.
+//!
+//! A QoS 2 message from a publisher on another shard is known there by its *origin*, which names
+//! the publisher's shard. Origins do not come along: where the publisher's shard has noted the
+//! message, its session comes with the note, and that is all that is needed then. Where a broker
+//! was killed before that, some shards have the message, others may not have it, and the publisher
+//! will send it again. It is not lost then, and may reach a client twice: the report says how many
+//! such messages there are.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::broker::{home_of, keeper_of};
+use crate::disk::{Clocks, Directory, Helper, Making, Vhosts};
+use crate::limits::MERGED_SESSIONS_MAX;
+use crate::store::{
+    ClockReading, Losses, NewMessage, Opened, Origin, Position, QueueItem, Session, SessionKey,
+    Store, Timeline,
+};
+
+use super::error::{DataError, counted};
+use super::merge::{Merged, Moved, merge};
+use super::snapshot::Snapshot;
+use super::writer::Writer;
+
+/// Places of damage that are told.
+const PLACES_MAX: usize = 10;
+
+/// Does it; gives what there is to say of it.
+pub(super) fn run(
+    dir: &Path,
+    shards: u16,
+    to: &Path,
+    skip_damaged: bool,
+) -> Result<String, DataError> {
+    let source = Source::open(dir, skip_damaged)?;
+    let making = Making::begin(to, shards)?;
+    let moved = match move_all(&source, &making) {
+        Ok(moved) if moved.merged.lost + moved.lost > 0 && !skip_damaged => {
+            let lost = counted(moved.merged.lost + moved.lost, "message");
+            Err(DataError::Damaged(vec![format!("{lost} cannot be read")]))
+        }
+        moved => moved,
+    };
+    match moved.and_then(|moved| verify(&making, &moved).map(|()| moved)) {
+        Ok(moved) => {
+            making.finish(dir)?;
+            Ok(moved.report(&source, to, shards))
+        }
+        Err(error) => {
+            making.abandon();
+            Err(error)
+        }
+    }
+}
+
+/// The directory that is read.
+struct Source {
+    directory: Directory,
+    vhosts: Vhosts,
+    clocks: ClockReading,
+    /// That of the first shard, by which all new ones go on.
+    timeline: Timeline,
+    /// QoS 2 messages of publishers on other shards that are not released.
+    origins: BTreeSet<Origin>,
+    /// What is damaged.
+    damage: Vec<String>,
+    /// What is lost with it.
+    losses: Losses,
+}
+
+/// What was moved.
+#[derive(Default)]
+struct MovedAll {
+    sessions: u64,
+    retained: u64,
+    merged: Merged,
+    /// Retained messages that could not be read.
+    lost: u64,
+    /// QoS 2 messages of which some shards know and others do not.
+    in_doubt: u64,
+    /// Sessions and retained messages of vhosts that were deleted.
+    dropped: u64,
+}
+
+impl Source {
+    /// Opens each shard once: what is damaged is to be known before anything is made.
+    fn open(dir: &Path, skip_damaged: bool) -> Result<Self, DataError> {
+        let directory = Directory::open_read_only(dir)?;
+        let vhosts = directory.vhosts()?;
+        let clocks = Clocks::new().last();
+        let mut source = Self {
+            directory,
+            vhosts,
+            clocks,
+            timeline: Timeline::default(),
+            origins: BTreeSet::new(),
+            damage: Vec::new(),
+            losses: Losses::default(),
+        };
+        let mut damage = Vec::new();
+        for shard in 0..source.directory.shards() {
+            let snapshot = Snapshot::of(&source.directory, shard, Some(clocks))?;
+            let Snapshot { store, opened, .. } = &snapshot;
+            damage.extend(snapshot.damage());
+            source.note_losses(opened);
+            source.origins.extend(store.catalog.origins());
+            if shard == 0 {
+                source.timeline = store.catalog.timeline.clone();
+            }
+        }
+        if damage.is_empty() || skip_damaged {
+            source.damage = told(damage);
+            return Ok(source);
+        }
+        Err(DataError::Damaged(told(damage)))
+    }
+
+    fn note_losses(&mut self, opened: &Opened) {
+        let Losses { queued, retained, sessions, records } = opened.losses;
+        self.losses.queued += queued;
+        self.losses.retained += retained;
+        self.losses.sessions += sessions;
+        self.losses.records += records;
+    }
+}
+
+/// The first places of damage, and how many more there are.
+fn told(mut damage: Vec<String>) -> Vec<String> {
+    let more = damage.len().saturating_sub(PLACES_MAX);
+    damage.truncate(PLACES_MAX);
+    if more > 0 {
+        damage.push(format!("and {more} more"));
+    }
+    damage
+}
+
+/// Writes all that is in the source.
+fn move_all(source: &Source, making: &Making) -> Result<MovedAll, DataError> {
+    let started = Helper::start();
+    let mut helper = started.map_err(|error| DataError::System {
+        doing: "start a thread for",
+        path: making.folder(0),
+        error,
+    })?;
+    let written = write_shards(source, making, &mut helper);
+    // When the writers are gone, all that they asked for is done.
+    helper.finish();
+    written
+}
+
+fn write_shards(
+    source: &Source,
+    making: &Making,
+    helper: &mut Helper,
+) -> Result<MovedAll, DataError> {
+    making.take_over_texts(source.directory.path())?;
+    let mut writers = Vec::new();
+    for shard in 0..making.shards() {
+        let (files, timeline) = (making.shard(shard)?, source.timeline.clone());
+        writers.push(Writer::new(shard, files, timeline, source.clocks, helper)?);
+    }
+    let mut moved = MovedAll::default();
+    for shard in 0..source.directory.shards() {
+        let Snapshot { store, .. } = Snapshot::of(&source.directory, shard, Some(source.clocks))?;
+        let mut old = Old { shard, store, source };
+        old.move_sessions(&mut writers, &mut moved)?;
+        old.move_retained(&mut writers, &mut moved)?;
+    }
+    writers.into_iter().try_for_each(Writer::finish)?;
+    Ok(moved)
+}
+
+/// One shard of the source.
+struct Old<'a> {
+    shard: u16,
+    store: Store,
+    source: &'a Source,
+}
+
+impl Old<'_> {
+    /// How much later a time is by the new time line.
+    fn shift_ms(&self) -> i64 {
+        let new_ms = self.source.timeline.start_ms().cast_signed();
+        new_ms.saturating_sub(self.store.catalog.timeline.start_ms().cast_signed())
+    }
+
+    fn move_sessions(
+        &mut self,
+        writers: &mut [Writer],
+        moved: &mut MovedAll,
+    ) -> Result<(), DataError> {
+        let shards = u16::try_from(writers.len()).expect("at most SHARDS_MAX");
+        let mut by_shard: Vec<Vec<SessionKey>> = writers.iter().map(|_| Vec::new()).collect();
+        for key in self.store.catalog.sessions().keys_from(0) {
+            let session = self.store.catalog.session(key);
+            match self.source.vhosts.name_of(session.vhost) {
+                Some(vhost) => {
+                    let home = home_of(vhost, &session.client_id, shards);
+                    by_shard[usize::from(home.0)].push(key);
+                    moved.in_doubt += self.in_doubt(session);
+                }
+                None => moved.dropped += 1,
+            }
+        }
+        for (keys, writer) in by_shard.into_iter().zip(writers) {
+            for some in keys.chunks(MERGED_SESSIONS_MAX) {
+                self.move_some(some, writer, moved)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// QoS 2 messages of a publisher here that other shards have and its own has not noted.
+    fn in_doubt(&self, session: &Session) -> u64 {
+        let origin = |packet_id| Origin { shard: self.shard, serial: session.serial, packet_id };
+        let known = self.source.origins.range(origin(0)..=origin(u16::MAX));
+        known.filter(|origin| !session.has_received(origin.packet_id)).count() as u64
+    }
+
+    fn move_some(
+        &mut self,
+        keys: &[SessionKey],
+        writer: &mut Writer,
+        moved: &mut MovedAll,
+    ) -> Result<(), DataError> {
+        let shift_ms = self.shift_ms();
+        let mut sessions = Vec::new();
+        for old in keys.iter().copied() {
+            let session = self.store.catalog.session(old);
+            // 0 is no time: it stands for a client that is there.
+            let left_ms = session.left_ms.saturating_add_signed(shift_ms).max(1);
+            let Store { catalog, logs, .. } = &mut writer.store;
+            let new = catalog.adopt_session(session, left_ms, logs);
+            let new = new.expect("it had no more subscriptions before");
+            sessions.push(Moved { old, new });
+            writer.write_some()?;
+        }
+        moved.sessions += sessions.len() as u64;
+        let merged = merge(sessions, shift_ms, &mut self.store, writer)?;
+        moved.merged.queued += merged.queued;
+        moved.merged.lost += merged.lost;
+        Ok(())
+    }
+
+    fn move_retained(
+        &mut self,
+        writers: &mut [Writer],
+        moved: &mut MovedAll,
+    ) -> Result<(), DataError> {
+        let (shards, shift_ms) = (writers.len(), self.shift_ms());
+        let shards = u16::try_from(shards).expect("at most SHARDS_MAX");
+        let Store { catalog, logs, .. } = &mut self.store;
+        for vhost in catalog.retained_vhosts() {
+            let Some(store) = catalog.retained(vhost) else { continue };
+            let Some(name) = self.source.vhosts.name_of(vhost) else {
+                moved.dropped += store.len() as u64;
+                continue;
+            };
+            for (topic, kept) in store.iter() {
+                let Some(message) = logs.disk.message(kept.position) else {
+                    moved.lost += 1;
+                    continue;
+                };
+                let writer = &mut writers[usize::from(keeper_of(name, topic, shards).0)];
+                let message = NewMessage {
+                    vhost,
+                    qos: message.qos,
+                    retain: true,
+                    time_ms: message.time_ms.saturating_add_signed(shift_ms),
+                    topic,
+                    payload: message.payload,
+                    received: None,
+                    origin: None,
+                };
+                let Store { catalog, logs, .. } = &mut writer.store;
+                catalog.store(&message, &[], logs);
+                moved.retained += 1;
+                writer.write_some()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads what was written: all of it must be there.
+fn verify(making: &Making, moved: &MovedAll) -> Result<(), DataError> {
+    let mut found = MovedAll::default();
+    for shard in 0..making.shards() {
+        let snapshot = Snapshot::open(making.written(shard)?, shard, None)?;
+        if !snapshot.is_whole() {
+            let opened = &snapshot.opened;
+            return Err(DataError::Differs(format!("shard {shard} has damage: {opened}")));
+        }
+        count(&snapshot.store, &mut found);
+    }
+    let counts = |of: &MovedAll| (of.sessions, of.merged.queued, of.retained);
+    if counts(&found) != counts(moved) || found.lost > 0 {
+        return Err(DataError::Differs(format!(
+            "sessions, queued and retained messages are {:?}, and were {:?}; {} cannot be read",
+            counts(&found),
+            counts(moved),
+            found.lost
+        )));
+    }
+    Ok(())
+}
+
+fn count(store: &Store, found: &mut MovedAll) {
+    let Store { catalog, logs, .. } = store;
+    let mut lost = 0;
+    let mut read = |position: Position| lost += u64::from(logs.disk.message(position).is_none());
+    for key in catalog.sessions().keys_from(0) {
+        found.sessions += 1;
+        let _whole = catalog.session(key).queue.visit(logs, &mut |item| {
+            match item {
+                QueueItem::Message { entry, .. } => {
+                    found.merged.queued += 1;
+                    entry.position().into_iter().for_each(&mut read);
+                }
+                QueueItem::Released { .. } => found.merged.queued += 1,
+                QueueItem::Block { .. } | QueueItem::Lost { .. } => {}
+            }
+            std::ops::ControlFlow::Continue(())
+        });
+    }
+    for store in catalog.retained_vhosts().filter_map(|vhost| catalog.retained(vhost)) {
+        found.retained += store.len() as u64;
+        store.iter().for_each(|(_, kept)| read(kept.position));
+    }
+    found.lost += lost;
+}
+
+impl MovedAll {
+    /// What there is to say.
+    fn report(&self, source: &Source, to: &Path, shards: u16) -> String {
+        let Self { sessions, retained, merged, lost, in_doubt, dropped } = self;
+        let mut lines = vec![format!(
+            "{} has {} now, with {} in which {} wait, and {}; {} is as it was",
+            to.display(),
+            counted(shards.into(), "shard"),
+            counted(*sessions, "session"),
+            counted(merged.queued, "message"),
+            counted(*retained, "retained message"),
+            source.directory.path().display()
+        )];
+        if *dropped > 0 {
+            lines.push(format!(
+                "left out: {} of vhosts that were deleted",
+                counted(*dropped, "session or retained message")
+            ));
+        }
+        let unread = merged.lost + lost;
+        if unread > 0 || !source.damage.is_empty() {
+            let losses = source.losses;
+            lines.extend(source.damage.iter().map(|place| format!("damaged: {place}")));
+            lines.push(format!(
+                "left out with that: {losses}; {} that cannot be read",
+                counted(unread, "more message")
+            ));
+        }
+        if *in_doubt > 0 {
+            lines.push(format!(
+                "{} of QoS 2 that the broker was killed over may reach some clients twice when \
+                 the publisher sends it again",
+                counted(*in_doubt, "message")
+            ));
+        }
+        lines.join("\n")
+    }
+}

@@ -1,0 +1,197 @@
+//! All that a start would read, read without a start: nothing is bound, made or changed.
+//!
+//! What a start would stop at is an error, what it would warn about a warning. All of it is found,
+//! not only the first: each part is looked at, unless it needs one that is wrong.
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use log::{Level, LevelFilter, Metadata, Record};
+use rustix::fs::{Access, access};
+
+use crate::access::Policy;
+use crate::config::{Configuration, Endpoint, Fault, Given, Options};
+use crate::cpus;
+use crate::disk::{Directory, DirectoryError};
+use crate::limits::VHOSTS_MAX;
+
+use super::open_files::{self, raise_open_files, room_for_clients};
+use super::places::{self, Site};
+use super::privileges::{self, Account};
+use super::storage::Storage;
+use super::{StartError, listeners, tls};
+
+/// How bad something is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Severity {
+    /// The broker would start.
+    Warning,
+    /// It would not.
+    Error,
+}
+
+/// Something that is not as it should be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What it is, and where.
+    pub fault: Fault,
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn add(&mut self, severity: Severity, fault: Fault) {
+        self.0.push(Finding { severity, fault });
+    }
+
+    /// What there is, or else an error.
+    fn take<T>(&mut self, result: Result<T, StartError>) -> Option<T> {
+        result.map_err(|error| self.add(Severity::Error, error.with_user().fault())).ok()
+    }
+}
+
+/// Reads all that a start would; what is wrong, in the order in which a start would meet it. The
+/// warnings of what it reads are taken from the log, so the process must not log elsewhere.
+pub fn check(given: &Given) -> Vec<Finding> {
+    // Another logger keeps what it is told, and what is told to it is not lost.
+    let _taken = log::set_logger(&COLLECTOR).map(|()| log::set_max_level(LevelFilter::Warn));
+    let mut findings = Findings::default();
+    match given.read() {
+        Ok(configuration) => check_all(&configuration, &mut findings),
+        Err(error) => {
+            error.faults().into_iter().for_each(|fault| findings.add(Severity::Error, fault));
+        }
+    }
+    for (level, text) in COLLECTOR.take() {
+        let severity = if level == Level::Error { Severity::Error } else { Severity::Warning };
+        findings.add(severity, Fault::plain(text));
+    }
+    findings.0
+}
+
+fn check_all(configuration: &Configuration, findings: &mut Findings) {
+    let options = configuration.options();
+    let warnings = configuration.warnings().iter().cloned();
+    warnings.for_each(|fault| findings.add(Severity::Warning, fault));
+    raise_open_files();
+    check_user(options, findings);
+    let sites = findings.take(places::resolve(options).map_err(StartError::Listen));
+    let sites = sites.as_deref().unwrap_or_default();
+    check_sockets(options, sites, findings);
+    let default_shards = cpus::available().default_shards();
+    if let Some(shards) = findings.take(Storage::check(options, default_shards)) {
+        check_files(options, shards, sites, findings);
+    }
+    findings.take(tls::load(&options.tls).map_err(StartError::Tls));
+    if let Some(policy) = findings.take(read_policy(options)) {
+        let unguarded = places::refuse_unguarded(options, sites, &policy);
+        findings.take(unguarded.map_err(StartError::Listen));
+    }
+}
+
+/// Whether the broker could run as it is to.
+fn check_user(options: &Options, findings: &mut Findings) {
+    let Some(user) = &options.listeners.user else {
+        let data_dir = &options.data_dir;
+        // One that is missing is made, and whether it can be the system says then.
+        if data_dir.is_dir()
+            && let Err(error) = access(data_dir, Access::WRITE_OK | Access::EXEC_OK)
+        {
+            let (path, error) = (data_dir.clone(), error.into());
+            let error = DirectoryError::System { doing: "write into", path, error };
+            findings.take(Err::<(), _>(StartError::DataOf(privileges::own_name(), error)));
+        }
+        return;
+    };
+    let account = Account::find(user).and_then(|account| account.check());
+    findings.take(account.map_err(StartError::Privileges));
+}
+
+/// Whether Unix sockets could be made where they are to be.
+fn check_sockets(options: &Options, sites: &[Site], findings: &mut Findings) {
+    let owner = options.listeners.unix_owner.as_ref();
+    if let Some(owner) = owner {
+        findings.take(privileges::resolve(owner).map_err(StartError::Privileges));
+    }
+    let paths = sites.iter().filter_map(|site| match &site.listen.at {
+        Endpoint::Unix(path) => Some(path),
+        Endpoint::Tcp(_) => None,
+    });
+    for path in paths {
+        findings.take(listeners::check_unix(path));
+    }
+}
+
+/// Whether there are files enough, for the broker and for as many clients as it is to have.
+fn check_files(options: &Options, shards: usize, sites: &[Site], findings: &mut Findings) {
+    if findings.take(open_files::check_open_files(options, shards, sites.len())).is_none() {
+        return;
+    }
+    let asked = options.connections_max;
+    let is_default = asked == crate::limits::CONNECTIONS_DEFAULT;
+    let room =
+        room_for_clients(options, shards, sites.len()).filter(|room| !is_default && *room < asked);
+    if let Some(room) = room {
+        let says = format!(
+            "is {asked}, and this process may have files for {room} clients only: raise the limit \
+             (ulimit -Hn, LimitNOFILE=)"
+        );
+        let key = Some("--max-connections".to_owned());
+        findings.add(Severity::Warning, Fault { key, says, ..Fault::default() });
+    }
+}
+
+/// The policy that a start would have. A vhost that is new gets a number for this once.
+fn read_policy(options: &Options) -> Result<Policy, StartError> {
+    let known = known_vhosts(&options.data_dir)?;
+    let mut next = known.iter().map(|(number, _)| number + 1).max().unwrap_or(1);
+    let mut number = |name: &str| {
+        let found = known.iter().find(|(_, known)| known == name).map(|(number, _)| *number);
+        if found.is_none() && usize::from(next) >= VHOSTS_MAX {
+            return Err(format!("there were {VHOSTS_MAX} vhosts in this data directory already"));
+        }
+        next += u16::from(found.is_none());
+        Ok(found.unwrap_or(next - 1))
+    };
+    let sources = options.access.sources(tls::names_clients(&options.tls));
+    Policy::load(&sources, &mut number).map_err(StartError::Access)
+}
+
+fn known_vhosts(data_dir: &Path) -> Result<Vec<(u16, String)>, StartError> {
+    match Directory::vhosts_at(data_dir) {
+        Ok(vhosts) => Ok(vhosts.iter().map(|(number, name)| (number, name.to_owned())).collect()),
+        Err(error @ DirectoryError::MalformedVhosts(_)) => Err(StartError::Data(error)),
+        // What else may be wrong with the directory was found before.
+        Err(_) => Ok(Vec::new()),
+    }
+}
+
+/// A logger that keeps warnings instead of writing them.
+struct Collector(Mutex<Vec<(Level, String)>>);
+
+static COLLECTOR: Collector = Collector(Mutex::new(Vec::new()));
+
+impl Collector {
+    fn take(&self) -> Vec<(Level, String)> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl log::Log for Collector {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= Level::Warn
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.enabled(record.metadata()) {
+            let kept = (record.level(), record.args().to_string());
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(kept);
+        }
+    }
+
+    fn flush(&self) {}
+}

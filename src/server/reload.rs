@@ -1,0 +1,219 @@
+//! A reload: the configuration and all files that it names are read again, and taken as a whole or
+//! not at all.
+//!
+//! ```text
+//!  read the configuration ──► certificates ──► users and rules ──► do they guard the listeners?
+//!          └───────────────────────┴─── wrong: ReloadError ───┴───────────────────┘  │
+//!                                                          every shard gets all of it ▼
+//! ```
+//! Invariant: until nothing can fail any more nothing has changed, but that a vhost which is seen
+//! for the first time has its number.
+//!
+//! What only a restart takes stays as it was at the start, and is named. What comes back is data:
+//! whoever asked for the reload tells it in the form that is wanted there.
+
+use std::fmt;
+use std::path::Path;
+
+use log::{info, warn};
+
+use crate::broker::ShardId;
+use crate::config::{Change, ConfigError, Configuration, Fault, Options, Reload};
+use crate::limits::CHANGES_LOGGED_MAX;
+use crate::logging;
+use crate::reactor::{Settings, ShardMessage};
+
+use super::access::Access;
+use super::admin::{self, Admin};
+use super::control::Control;
+use super::open_files::clients_max;
+use super::places::{Site, refuse_unguarded};
+use super::shard::broker_options;
+use super::start::{address_limits, trusted};
+use super::storage::catalog_limits;
+use super::{StartError, tls};
+
+/// How the names of flags about TLS begin.
+const TLS: &str = "tls-";
+
+/// What a reload is made from.
+pub(super) struct Reloader {
+    /// What the broker was started with.
+    started: Configuration,
+    /// What the last reload that was taken has read.
+    current: Configuration,
+    /// What holds: what that has read, but for what waits for a restart.
+    in_force: Options,
+    sites: Vec<Site>,
+    /// Bytes of the data directory's file system; 0 if that is not known.
+    disk_bytes: u64,
+}
+
+/// What a reload has done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Reloaded {
+    /// What is different now.
+    pub(super) taken: Vec<Change>,
+    /// What is different from what the broker was started with, and waits for a restart.
+    pub(super) waiting: Vec<Change>,
+}
+
+/// Why a reload was not taken.
+#[derive(Debug)]
+pub(super) enum ReloadError {
+    /// The configuration is wrong.
+    Config(ConfigError),
+    /// A file that it names is.
+    File(StartError),
+}
+
+impl fmt::Display for ReloadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(error) => error.fmt(f),
+            Self::File(error) => error.fmt(f),
+        }
+    }
+}
+
+impl ReloadError {
+    /// Each fault with its file and line.
+    pub(super) fn faults(&self) -> Vec<Fault> {
+        match self {
+            Self::Config(error) => error.faults(),
+            Self::File(error) => vec![error.fault()],
+        }
+    }
+}
+
+impl Reloader {
+    pub(super) fn new(started: &Configuration, sites: Vec<Site>, disk_bytes: u64) -> Self {
+        let (started, in_force) = (started.clone(), started.options().clone());
+        Self { current: started.clone(), started, in_force, sites, disk_bytes }
+    }
+
+    /// Reads everything again, and has every shard take it.
+    ///
+    /// # Errors
+    /// Everything that is wrong; then nothing has changed.
+    pub(super) fn reload(
+        &mut self,
+        access: &mut Access,
+        controls: &mut [Control],
+        admin: Option<&Admin>,
+    ) -> Result<Reloaded, ReloadError> {
+        let next = self.current.reread().map_err(ReloadError::Config)?;
+        let (options, kept) = to_be_in_force(&self.in_force, next.options());
+        let failed = |error: StartError| ReloadError::File(error.with_user());
+        // What waits for a restart is read as well: the time to learn that it is wrong is now.
+        let read = tls::load(&next.options().tls);
+        let read = read.map_err(|error| failed(StartError::Tls(error)))?;
+        let tls = read.filter(|_| !kept.contains(&TLS));
+        let tokens = admin.map(|_| admin::load_tokens(&options)).transpose().map_err(failed)?;
+        let sources = options.access.sources(tls::names_clients(&options.tls));
+        let policy = access.read(&sources).map_err(|error| failed(StartError::Access(error)))?;
+        refuse_unguarded(&options, &self.sites, &policy)
+            .map_err(|error| failed(StartError::Listen(error)))?;
+        // From here on nothing fails.
+        access.replace(policy, options.access.auth_failures_max);
+        let told = admin.zip(tokens);
+        told.into_iter().for_each(|(admin, tokens)| admin.note_reload(access, tokens));
+        if options.logging.filter != self.in_force.logging.filter {
+            logging::set_filter(&options.logging.filter);
+        }
+        let shards = u16::try_from(controls.len()).expect("at most SHARDS_MAX");
+        for (shard, control) in (0..shards).zip(controls) {
+            let settings = self.settings(&options, ShardId(shard), shards);
+            control.send(ShardMessage::Settings(Box::new(settings)));
+            control.send(ShardMessage::Policy(access.policy().clone()));
+            tls.iter().for_each(|tls| control.send(ShardMessage::Tls(tls.clone())));
+        }
+        let waits = |change: &Change| {
+            change.reload == Reload::No || kept.iter().any(|it| change.name.starts_with(it))
+        };
+        let mut taken = self.current.changes(&next);
+        taken.retain(|change| !waits(change));
+        let mut waiting = self.started.changes(&next);
+        waiting.retain(waits);
+        self.current = next;
+        self.in_force = options;
+        Ok(Reloaded { taken, waiting })
+    }
+
+    /// Where the broker keeps its data.
+    pub(super) fn data_dir(&self) -> &Path {
+        &self.in_force.data_dir
+    }
+
+    fn settings(&self, options: &Options, shard: ShardId, shards: u16) -> Settings {
+        let session_bytes_max = options.session_bytes_max(self.disk_bytes);
+        Settings {
+            broker: broker_options(options, shard, shards, session_bytes_max),
+            retained: catalog_limits(options, shards),
+            clients_max: clients_max(options, shards.into(), self.sites.len()),
+            packet_bytes_max: options.packet_bytes_max,
+            addresses: address_limits(options),
+            trusted: trusted(options),
+        }
+    }
+}
+
+/// The options that hold after those of `before` when others were read, and beginnings of the names
+/// of those that wait for a restart though a reload could change them: the listeners that they are
+/// about come or go with it.
+fn to_be_in_force(before: &Options, read: &Options) -> (Options, Vec<&'static str>) {
+    let mut options = read.clone();
+    let mut kept = Vec::new();
+    if before.tls.listen.is_empty() || options.tls.cert.is_none() {
+        options.tls = before.tls.clone();
+        kept.push(TLS);
+    }
+    if options.listeners.proxy_trust.is_empty() && !before.listeners.proxy_trust.is_empty() {
+        options.listeners.proxy_trust.clone_from(&before.listeners.proxy_trust);
+        kept.push("proxy-trust");
+    }
+    let Options {
+        config,
+        listen,
+        listeners,
+        admin,
+        tls,
+        shards,
+        pin,
+        ring,
+        data_dir,
+        durability,
+        segment_bytes,
+        ..
+    } = before;
+    options.config.clone_from(config);
+    options.listen.clone_from(listen);
+    options.tls.listen.clone_from(&tls.listen);
+    options.listeners.unix_mode = listeners.unix_mode;
+    options.listeners.unix_owner.clone_from(&listeners.unix_owner);
+    options.listeners.user.clone_from(&listeners.user);
+    options.data_dir.clone_from(data_dir);
+    options.admin.http_listen.clone_from(&admin.http_listen);
+    options.admin.system_interval = admin.system_interval;
+    options.logging.format = before.logging.format;
+    (options.shards, options.pin, options.ring) = (*shards, *pin, *ring);
+    (options.durability, options.segment_bytes) = (*durability, *segment_bytes);
+    (options, kept)
+}
+
+/// Names in the log what has changed and what waits.
+pub(super) fn log_changes(reloaded: &Reloaded) {
+    let Reloaded { taken, waiting } = reloaded;
+    for Change { name, values: [before, after], .. } in taken.iter().take(CHANGES_LOGGED_MAX) {
+        info!("--{name} is {after:.200} now (it was {before:.200})");
+    }
+    if !waiting.is_empty() {
+        let named: Vec<String> = waiting
+            .iter()
+            .map(|Change { name, values: [before, after], .. }| {
+                format!("--{name} (started with {before:.200}; configured: {after:.200})")
+            })
+            .collect();
+        warn!("changed, and waits for a restart: {}", named.join(", "));
+    }
+}

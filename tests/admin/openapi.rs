@@ -1,0 +1,110 @@
+//! The document of the API: every operation that it has is answered, and answers are as it says.
+
+use serde_json::Value;
+
+use crate::common::{Client, connect};
+use crate::http::start;
+
+/// Holds a value to a schema; what is wrong with it, if anything.
+fn fault(document: &Value, schema: &Value, value: &Value) -> Option<String> {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let pointer = reference.trim_start_matches('#');
+        let schema = document.pointer(pointer).expect("references lead somewhere");
+        return fault(document, schema, value);
+    }
+    if value.is_null() && schema["nullable"] == true {
+        return None;
+    }
+    let is_of_type = match schema["type"].as_str() {
+        Some("object") => value.is_object(),
+        Some("array") => value.is_array(),
+        Some("string") => value.is_string(),
+        Some("boolean") => value.is_boolean(),
+        Some("integer") => value.is_u64(),
+        Some("number") => value.is_number(),
+        other => panic!("no type: {other:?}"),
+    };
+    if !is_of_type {
+        return Some(format!("{value} is not {}", schema["type"]));
+    }
+    if let (Some(items), Some(values)) = (schema.get("items"), value.as_array()) {
+        return values.iter().find_map(|value| fault(document, items, value));
+    }
+    let (Some(fields), Some(given)) = (schema["properties"].as_object(), value.as_object()) else {
+        return None;
+    };
+    let required = schema["required"].as_array().into_iter().flatten();
+    let missing = required.filter_map(Value::as_str).find(|name| !given.contains_key(*name));
+    if let Some(name) = missing {
+        return Some(format!("{name} is missing"));
+    }
+    given.iter().find_map(|(name, value)| match fields.get(name) {
+        Some(schema) => fault(document, schema, value).map(|says| format!("{name}: {says}")),
+        None => Some(format!("{name} is not described")),
+    })
+}
+
+// Every operation is answered as the document says, and refused as it says when a parameter is
+// wrong.
+#[test]
+fn answers_are_as_described() {
+    let (broker, door) = start(2, &[]);
+    let document = door.get("/api/v1/openapi.json").json();
+    Client::connect_with(&broker, &connect("absent").persistent()).leave();
+    let paths = document["paths"].as_object().expect("it has paths");
+    let mut answered = 0;
+    // What deletes comes last.
+    for method in ["get", "delete"] {
+        for (path, operations) in paths {
+            let Some(operation) = operations.get(method) else { continue };
+            let client = Client::connect(&broker, "c");
+            let ask = |path: &str| match method {
+                "get" => door.get(path),
+                _ => door.delete(path),
+            };
+            let parameters = operation["parameters"].as_array().expect("a list");
+            let needs_id = parameters.iter().any(|it| it["name"] == "id" && it["required"] == true);
+            let query = if needs_id { "?id=c" } else { "" };
+            let reply = ask(&format!("{path}{query}"));
+            assert_eq!(reply.status, 200, "{method} {path}: {reply:?}");
+            let responses = &operation["responses"];
+            let schema = &responses["200"]["content"]["application/json"]["schema"];
+            let says = fault(&document, schema, &reply.json());
+            assert_eq!(says, None, "{method} {path}: {reply:?}");
+            let reply = ask(&format!("{path}?no-such-parameter=1"));
+            assert_eq!(reply.status, 422, "{method} {path}");
+            let schema = &responses["422"]["content"]["application/json"]["schema"];
+            assert_eq!(fault(&document, schema, &reply.json()), None, "{reply:?}");
+            let reply = door.ask(&method.to_uppercase(), path, &[]);
+            assert_eq!(reply.status, 401, "{method} {path}");
+            answered += 1;
+            drop(client);
+        }
+    }
+    assert_eq!(answered, 9);
+    broker.stop();
+}
+
+// The look at answers sees what is wrong with them.
+#[test]
+fn faults_are_seen() {
+    let schema = serde_json::json!({
+        "type": "object",
+        "required": ["a"],
+        "properties": { "a": { "type": "integer" }, "b": { "type": "array", "items": {
+            "type": "string",
+        } } },
+    });
+    for (value, wanted) in [
+        (r#"{"a":1}"#, None),
+        (r#"{"a":1,"b":["x"]}"#, None),
+        (r#"{"b":[]}"#, Some("a is missing")),
+        (r#"{"a":"1"}"#, Some("a: \"1\" is not \"integer\"")),
+        (r#"{"a":1,"b":[1]}"#, Some("b: 1 is not \"string\"")),
+        (r#"{"a":1,"c":1}"#, Some("c is not described")),
+        ("[]", Some("[] is not \"object\"")),
+    ] {
+        let value: Value = serde_json::from_str(value).expect("it is JSON");
+        assert_eq!(fault(&Value::Null, &schema, &value).as_deref(), wanted, "{value}");
+    }
+}

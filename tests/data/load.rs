@@ -1,0 +1,107 @@
+//! A broker that has much to do: segments fill, are let go of and used again all the time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+
+use crate::common::{Broker, Client, connect, puback, publish, resume_as};
+
+/// Messages that a publisher has under way.
+const WINDOW: u16 = 32;
+
+/// Bytes of a payload: some hundred messages fill a part of a segment.
+const PAYLOAD_BYTES: usize = 4000;
+
+/// Of so many messages one is for the session whose client is away.
+const ABSENT_ONE_IN: u64 = 8;
+
+/// Publishers, and a consumer that acknowledges what it gets.
+pub(crate) struct Load {
+    stop: Arc<AtomicBool>,
+    /// By publisher: messages that were acknowledged to it.
+    acked: Vec<Arc<AtomicU64>>,
+    publishers: Vec<JoinHandle<()>>,
+    consumer: JoinHandle<()>,
+}
+
+/// The topic of the last message for the consumer.
+const LAST: &str = "passing/last";
+
+/// The session whose client is away.
+pub(crate) const ABSENT: &str = "absent";
+
+impl Load {
+    /// Starts it.
+    pub(crate) fn start(broker: &Broker, publishers: usize) -> Self {
+        let absent = Client::connect_with(broker, &connect(ABSENT).persistent());
+        absent.subscribe_and_leave("absent/#", 1);
+        let mut consumer = Client::connect_with(broker, &connect("consumer").persistent());
+        consumer.subscribe("passing/#", 1);
+        let consumer = thread::spawn(move || consume(&mut consumer));
+        let stop = Arc::new(AtomicBool::new(false));
+        let acked: Vec<Arc<AtomicU64>> = (0..publishers).map(|_| Arc::default()).collect();
+        let publishers = acked.iter().enumerate().map(|(at, acked)| {
+            let mut client = resume_as(broker, &format!("publisher-{at}"), false);
+            let (acked, stop) = (acked.clone(), stop.clone());
+            thread::spawn(move || publish_all(&mut client, at, &acked, &stop))
+        });
+        let publishers = publishers.collect();
+        Self { stop, acked, publishers, consumer }
+    }
+
+    /// By publisher: how many messages have been acknowledged so far.
+    pub(crate) fn acked(&self) -> Vec<u64> {
+        self.acked.iter().map(|acked| acked.load(Ordering::SeqCst)).collect()
+    }
+
+    /// Waits until so many messages more were acknowledged in all.
+    pub(crate) fn wait_for(&self, more: u64) {
+        let sum = || self.acked().iter().sum::<u64>();
+        let end = sum() + more;
+        while sum() < end {
+            assert!(!self.publishers.iter().any(JoinHandle::is_finished), "it goes on");
+            thread::yield_now();
+        }
+    }
+
+    /// Ends it.
+    pub(crate) fn end(self, broker: &Broker) {
+        self.stop.store(true, Ordering::SeqCst);
+        for publisher in self.publishers {
+            publisher.join().expect("it came to its end");
+        }
+        Client::connect(broker, "last").publish(&publish(LAST, "").qos1(1));
+        self.consumer.join().expect("it came to its end");
+    }
+}
+
+/// Whether a publisher's message is for the session whose client is away.
+pub(crate) fn is_absent(number: u64) -> bool {
+    number.is_multiple_of(ABSENT_ONE_IN)
+}
+
+fn publish_all(client: &mut Client, at: usize, acked: &AtomicU64, stop: &AtomicBool) {
+    let mut number = 0_u64;
+    while !stop.load(Ordering::SeqCst) {
+        for id in 1..=WINDOW {
+            let topic = if is_absent(number) { "absent" } else { "passing" };
+            let payload = format!("{number} {}", "x".repeat(PAYLOAD_BYTES));
+            client.send(&publish(format!("{topic}/{at}"), payload).qos1(id).bytes());
+            number += 1;
+        }
+        for id in 1..=WINDOW {
+            client.expect(&puback(id));
+        }
+        acked.store(number, Ordering::SeqCst);
+    }
+}
+
+fn consume(client: &mut Client) {
+    loop {
+        let message = client.read_publish();
+        client.send(&puback(message.id));
+        if message.topic == LAST.as_bytes() {
+            return;
+        }
+    }
+}
