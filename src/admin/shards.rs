@@ -58,6 +58,18 @@ impl Kept {
     }
 }
 
+/// Whether a shard needs the values of the system's topics.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum SystemNeed {
+    /// Nobody there has subscribed to them.
+    #[default]
+    None,
+    /// Somebody has, and they were not sent.
+    Wanted,
+    /// The current ones were sent.
+    Sent,
+}
+
 /// One shard, as it is seen from here.
 #[derive(Default)]
 struct Shard {
@@ -65,8 +77,7 @@ struct Shard {
     open: usize,
     /// One of them is for figures.
     asked_figures: bool,
-    /// Somebody there has subscribed to topics of the system.
-    wants_system: bool,
+    system: SystemNeed,
     kept: Option<Rc<Kept>>,
 }
 
@@ -149,16 +160,35 @@ impl Asker {
     }
 
     /// Has every shard tell when somebody there subscribes to topics of the system, and when nobody
-    /// is any more. A receiver that learns of it; [`Asker::wants_system`] tells which they are.
+    /// is any more. A receiver that learns of it; [`Asker::lacks_system`] tells which they are.
     pub(super) fn watch_system(&self) -> watch::Receiver<u64> {
         let receiver = self.wants.subscribe();
         (0..self.shards()).for_each(|shard| self.await_wants(shard, false));
         receiver
     }
 
-    /// Whether somebody on a shard has subscribed to topics of the system.
-    pub(super) fn wants_system(&self, shard: u16) -> bool {
-        self.shards.borrow()[usize::from(shard)].wants_system
+    /// Whether somebody on any shard has subscribed to topics of the system.
+    pub(super) fn wants_system(&self) -> bool {
+        self.shards.borrow().iter().any(|shard| shard.system != SystemNeed::None)
+    }
+
+    /// Whether a shard wants their values and was not sent the current ones.
+    pub(super) fn lacks_system(&self, shard: u16) -> bool {
+        self.shards.borrow()[usize::from(shard)].system == SystemNeed::Wanted
+    }
+
+    /// There are new values, which no shard was sent.
+    pub(super) fn renew_system(&self) {
+        for shard in self.shards.borrow_mut().iter_mut() {
+            if shard.system == SystemNeed::Sent {
+                shard.system = SystemNeed::Wanted;
+            }
+        }
+    }
+
+    /// They are about to be sent. What the shard says from now on counts.
+    pub(super) fn note_system_sent(&self, shard: u16) {
+        self.shards.borrow_mut()[usize::from(shard)].system = SystemNeed::Sent;
     }
 
     /// Sends the box that waits at the shard until that is not so any more. It is the only one of
@@ -229,7 +259,8 @@ impl Asker {
     /// The box that waits has come back, with the answer.
     fn note_wants(&self, shard: u16, reply: &Reply) {
         let Reply::WantsSystem(wants) = *reply else { return };
-        self.shards.borrow_mut()[usize::from(shard)].wants_system = wants;
+        let need = if wants { SystemNeed::Wanted } else { SystemNeed::None };
+        self.shards.borrow_mut()[usize::from(shard)].system = need;
         self.await_wants(shard, wants);
         self.wants.send_modify(|count| *count += 1);
     }
@@ -355,6 +386,30 @@ mod tests {
             let page = asker.ask(1, Question::Listing(Listing::default())).await;
             assert!(matches!(page, Ok(Reply::Page(_))), "{page:?}");
             assert!(asker.waiting.borrow().is_empty());
+        });
+    }
+
+    /// A shard is sent values once each time they are new, and again when it says anew that it wants
+    /// them: it has forgotten those it had.
+    #[test]
+    fn values_are_sent_to_who_wants_them() {
+        in_virtual_time(async |asker, _| {
+            let lacking = || (0..2).filter(|shard| asker.lacks_system(*shard)).collect::<Vec<_>>();
+            assert!(!asker.wants_system() && lacking().is_empty());
+            asker.note_wants(1, &Reply::WantsSystem(true));
+            assert!(asker.wants_system());
+            assert_eq!(lacking(), [1]);
+            asker.note_system_sent(1);
+            assert!(asker.wants_system() && lacking().is_empty());
+            asker.renew_system();
+            assert_eq!(lacking(), [1]);
+            asker.note_system_sent(1);
+            asker.note_wants(1, &Reply::WantsSystem(false));
+            assert!(!asker.wants_system());
+            asker.renew_system();
+            assert!(lacking().is_empty());
+            asker.note_wants(1, &Reply::WantsSystem(true));
+            assert_eq!(lacking(), [1]);
         });
     }
 }

@@ -190,7 +190,7 @@ fn nobody_subscribed_nothing_done() {
     reader.subscribe("$SYS/broker/uptime", 0);
     reader.read_publish();
     assert!(!falls_silent(&broker, &mut idle), "it has a subscriber");
-    reader.leave();
+    drop(reader);
     assert!(falls_silent(&broker, &mut idle));
     // The next is served at once, with new values.
     let mut reader = Client::connect(&broker, "reader");

@@ -32,7 +32,8 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Serves the topics until it is aborted.
 pub(super) async fn serve(admin: Rc<Admin>, interval: Duration) {
     let wants = admin.asker.watch_system();
-    Service { admin, interval, wants, values: Values::default(), served: Vec::new() }.run().await;
+    let backlogs = vec![0; usize::from(admin.asker.shards())];
+    Service { admin, interval, wants, values: Values::default(), backlogs }.run().await;
 }
 
 struct Service {
@@ -41,16 +42,14 @@ struct Service {
     /// Changes when a shard begins or ceases to want them.
     wants: watch::Receiver<u64>,
     values: Values,
-    /// Shards that have the current values.
-    served: Vec<u16>,
+    /// Messages in durable sessions, by shard, as it has told last.
+    backlogs: Vec<u64>,
 }
 
 impl Service {
     async fn run(mut self) {
         loop {
-            let wanting = self.wanting();
-            if wanting.is_empty() {
-                self.served.clear();
+            if !self.admin.asker.wants_system() {
                 if self.wants.changed().await.is_err() {
                     return;
                 }
@@ -60,7 +59,7 @@ impl Service {
                 time::sleep(RETRY).await;
                 continue;
             };
-            self.served.clear();
+            self.admin.asker.renew_system();
             self.send(&topics).await;
             self.wait(&topics).await;
         }
@@ -71,50 +70,41 @@ impl Service {
     async fn wait(&mut self, topics: &Arc<SystemTopics>) {
         let until = Instant::now() + self.interval;
         while let Ok(Ok(())) = time::timeout_at(until, self.wants.changed()).await {
-            let wanting = self.wanting();
-            if wanting.is_empty() {
+            if !self.admin.asker.wants_system() {
                 return;
             }
-            self.served.retain(|shard| wanting.contains(shard));
             self.send(topics).await;
         }
     }
 
-    fn wanting(&self) -> Vec<u16> {
+    /// Sends the values to the shards that want them and were not sent them.
+    async fn send(&self, topics: &Arc<SystemTopics>) {
         let asker = &self.admin.asker;
-        (0..asker.shards()).filter(|shard| asker.wants_system(*shard)).collect()
-    }
-
-    /// Sends the values to the shards that want them and have not got them.
-    async fn send(&mut self, topics: &Arc<SystemTopics>) {
-        for shard in self.wanting() {
-            if self.served.contains(&shard) {
-                continue;
-            }
+        for shard in (0..asker.shards()).filter(|shard| asker.lacks_system(*shard)) {
+            asker.note_system_sent(shard);
             let update = SystemUpdate::new(topics.clone());
-            match self.admin.asker.ask(shard, Question::System(update)).await {
-                // One that is silent has the box, and takes it when it comes to it.
-                Ok(_) => self.served.push(shard),
-                // It compares the next values with those it has: nothing is missed for good.
-                Err(error) => debug!("$SYS: {error:?}"),
+            if let Err(error) = asker.ask(shard, Question::System(update)).await {
+                // One that is silent takes it when it comes to it. To one that has too many asks
+                // the next values go, which it compares with those it has: no change is missed.
+                debug!("$SYS: {error:?}");
             }
         }
     }
 
     /// The values now; none if a shard has never told its figures.
     async fn compute(&mut self) -> Option<Arc<SystemTopics>> {
-        let kept = self.admin.asker.figures().await;
+        let asker = &self.admin.asker;
         let mut totals = Totals::default();
-        for figures in kept {
+        for figures in asker.figures().await {
             totals.add(&figures?.snapshot);
         }
-        for shard in 0..self.admin.asker.shards() {
-            let answer = self.admin.asker.ask(shard, Question::Backlog(Backlog::default())).await;
-            match answer {
-                Ok(Reply::Backlog(messages)) => totals.backlog_messages += messages,
-                _ => return None,
+        for (shard, backlog) in (0..).zip(&mut self.backlogs) {
+            let question = Question::Backlog(Backlog::default());
+            if let Ok(Reply::Backlog(messages)) = asker.ask(shard, question).await {
+                *backlog = messages;
             }
         }
+        totals.backlog_messages = self.backlogs.iter().sum();
         Some(Arc::new(self.values.compute(&totals)))
     }
 }
