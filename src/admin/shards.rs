@@ -389,8 +389,8 @@ mod tests {
         });
     }
 
-    /// A shard is sent values once each time they are new, and again when it says anew that it wants
-    /// them: it has forgotten those it had.
+    /// A shard is sent values once each time they are new, and again when it says anew that it
+    /// wants them: it has forgotten those it had.
     #[test]
     fn values_are_sent_to_who_wants_them() {
         in_virtual_time(async |asker, _| {

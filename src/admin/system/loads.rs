@@ -1,8 +1,8 @@
 //! How much there is of something in a minute: moving averages over 1, 5 and 15 minutes, as
 //! Mosquitto computes and shows them (`sys_tree.c` of 2.0).
 //!
-//! With `r` the rate per minute since the last look, `dt` the time since then and `T` the minutes of
-//! the average, `v = r + exp(-dt/T) (v - r)`. A value is shown anew when it has changed by 0.01
+//! With `r` the rate per minute since the last look, `dt` the time since then and `T` that of the
+//! average, `v = r + exp(-dt/T) (v - r)`. A value is shown anew when it has changed by 0.01
 //! since the last look.
 
 /// Seconds of the averages, and how topics name them.

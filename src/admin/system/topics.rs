@@ -106,8 +106,8 @@ mod tests {
         found.unwrap_or_else(|| panic!("no {name}")).payload().to_owned()
     }
 
-    /// Aliases have the value of what they are an alias of; the maximum stays; a load is per minute,
-    /// a shard's is a part of its time.
+    /// Aliases have the value of what they are an alias of; the maximum stays; a load is per
+    /// minute, a shard's is a part of its time.
     #[test]
     fn values() {
         let mut values = Values::default();
