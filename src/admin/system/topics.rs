@@ -4,9 +4,9 @@
 use crate::broker::inspect::{SystemTopic, SystemTopics};
 
 use super::loads::{Load, SPANS};
-use super::totals::{LOADS, Totals};
+use super::totals::{LOADS, Of, Totals};
 
-type Figure = (&'static [&'static str], fn(&Totals) -> u64);
+type Figure = (&'static [&'static str], Of);
 
 /// Numbers, by names and aliases below `$SYS/broker/`.
 const FIGURES: &[Figure] = &[

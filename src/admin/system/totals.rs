@@ -2,8 +2,11 @@
 
 use crate::broker::inspect::Snapshot;
 
+/// A figure of them.
+pub(super) type Of = fn(&Totals) -> u64;
+
 /// What loads are of, and the names of their topics.
-pub(super) const LOADS: [(&str, fn(&Totals) -> u64); 9] = [
+pub(super) const LOADS: [(&str, Of); 9] = [
     ("messages/received", |totals| totals.packets_in),
     ("messages/sent", |totals| totals.packets_out),
     ("publish/received", |totals| totals.publishes_in),
