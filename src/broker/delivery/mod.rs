@@ -7,8 +7,8 @@
 //! that the client is back, and no QoS 2 message before it is committed. One that a crash undoes
 //! would come again under an identifier that does not tell so, and another under its own.
 //!
-//! Verbs: [`Delivery::deliver`] and [`Delivery::deliver_stored`] for a message that comes,
-//! [`Delivery::pump`] for those that wait.
+//! Verbs: [`Delivery::deliver_qos0`], [`Delivery::deliver_clean`] and [`Delivery::deliver_stored`]
+//! for a message that comes, [`Delivery::pump`] for those that wait.
 //!
 //! May use `names`, `output`, `read_gate`, `notices` and `admission` (the rights).
 
@@ -36,8 +36,6 @@ pub(crate) struct Lent<'a> {
 /// How one session gets one message.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DeliveryOptions {
-    /// The highest QoS it was granted.
-    pub(crate) granted: QoS,
     /// RETAIN towards the client [MQTT-3.3.1-8], [MQTT-3.3.1-9].
     pub(crate) retain: bool,
     pub(crate) source: Source,
@@ -119,28 +117,9 @@ impl Delivery {
         }
     }
 
-    /// Hands a message to a session, at the lower of its own QoS and what was granted (3.8.4);
-    /// whether the session has it. Not for what a durable session is to acknowledge: see
-    /// [`Delivery::deliver_stored`].
+    /// Hands a message at QoS 0 to a session (3.8.4); whether the session has it.
     #[inline]
-    pub(crate) fn deliver(
-        &mut self,
-        session: &mut SessionMut<'_>,
-        message: &mut OutboundMessage<'_>,
-        options: DeliveryOptions,
-        lent: &mut Lent<'_>,
-        context: &mut Context<'_>,
-    ) -> bool {
-        match message.message.qos.min(options.granted) {
-            QoS::AtMostOnce => self.deliver_qos0(session, message, options, lent, context),
-            qos => {
-                self.deliver_clean(qos, session, message, options, lent, context);
-                true
-            }
-        }
-    }
-
-    fn deliver_qos0(
+    pub(crate) fn deliver_qos0(
         &mut self,
         session: &Session,
         message: &mut OutboundMessage<'_>,
@@ -170,7 +149,7 @@ impl Delivery {
     }
 
     /// Hands a message that its client will acknowledge to a session that ends with its connection.
-    fn deliver_clean(
+    pub(crate) fn deliver_clean(
         &mut self,
         qos: QoS,
         session: &mut SessionMut<'_>,
@@ -206,17 +185,17 @@ impl Delivery {
         qos: QoS,
         session: &mut SessionMut<'_>,
         message: &mut OutboundMessage<'_>,
-        source: Source,
+        options: DeliveryOptions,
         lent: &mut Lent<'_>,
         context: &mut Context<'_>,
     ) {
         if qos == QoS::ExactlyOnce {
             self.await_commit(session, lent.logs);
-            hold_if_behind(session, source, lent, context);
+            hold_if_behind(session, options.source, lent, context);
         } else if self.is_ready(session, 1, lent.outputs) {
             self.write_next(qos, session, message, lent);
         } else {
-            hold_if_behind(session, source, lent, context);
+            hold_if_behind(session, options.source, lent, context);
         }
     }
 

@@ -124,31 +124,38 @@ impl Shard {
         let route = self.exchanges.get(vhost, route);
         let Working { encode, refused, full, .. } = self.publishing.working();
         let mut outbound = OutboundMessage::new(message, encode);
-        let mut refused = refused.drain(..).peekable();
+        let options = DeliveryOptions { retain: false, source };
+        // Those that refuse it stand in the order of the route.
+        let mut refusals = 0;
         for target in &route.targets {
-            let session = &mut self.catalog.session_mut(target.session);
             let qos = message.qos.min(target.granted);
-            let is_kept = if !target.durable || qos == QoS::AtMostOnce {
-                let options = DeliveryOptions { granted: target.granted, retain: false, source };
-                self.delivery.deliver(session, &mut outbound, options, lent!(self), context)
-            } else if refused.next_if_eq(&target.session).is_some() {
+            let is_kept = if qos == QoS::AtMostOnce {
+                let session = self.catalog.session(target.session);
+                self.delivery.deliver_qos0(session, &mut outbound, options, lent!(self), context)
+            } else if refused.get(refusals) == Some(&target.session) {
+                refusals += 1;
                 false
             } else {
-                let lent = lent!(self);
-                self.delivery.deliver_stored(qos, session, &mut outbound, source, lent, context);
-                if self.full_sessions.is_over(session, &self.quotas) {
-                    full.push(target.session);
+                let session = &mut self.catalog.session_mut(target.session);
+                let (lent, outbound) = (lent!(self), &mut outbound);
+                if target.durable {
+                    self.delivery.deliver_stored(qos, session, outbound, options, lent, context);
+                    if self.full_sessions.is_over(session, &self.quotas) {
+                        full.push(target.session);
+                    }
+                } else {
+                    self.delivery.deliver_clean(qos, session, outbound, options, lent, context);
                 }
                 true
             };
-            if message.retain
-                && is_kept
-                && let Some(conn) = session.holder.map(ConnId::of)
-            {
-                self.retained.note_live(conn, message.topic);
+            if message.retain && is_kept {
+                let holder = self.catalog.session(target.session).holder;
+                holder.into_iter().for_each(|holder| {
+                    self.retained.note_live(ConnId::of(holder), message.topic);
+                });
             }
         }
-        drop(refused);
+        refused.clear();
         while let Some(key) = self.publishing.working().full.pop() {
             let bytes = self.catalog.session(key).queue.stored_bytes();
             let bytes_before = bytes.saturating_sub(stored_bytes);

@@ -17,7 +17,8 @@ impl Shard {
     #[inline]
     pub(super) fn pause_if_output_full(&mut self, conn: ConnId) {
         let max = self.options.outgoing_bytes_max * CHOKE_FACTOR;
-        if self.outputs.bytes(conn) >= max || self.replies.promised(conn) >= PROMISED_MAX {
+        let has_too_many = || self.replies.promised(conn) >= PROMISED_MAX;
+        if self.outputs.bytes(conn) >= max || self.replies.is_waiting() && has_too_many() {
             self.gates.pause(conn, Pause::OwnOutput);
         }
     }

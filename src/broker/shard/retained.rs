@@ -230,13 +230,19 @@ impl Shard {
         context: &mut Context<'_>,
     ) {
         let source = Source::Nobody;
+        let options = DeliveryOptions { retain: true, source };
         let qos = message.qos.min(granted);
         if self.catalog.session(key).clean || qos == QoS::AtMostOnce {
             let mut outbound =
                 OutboundMessage::new(*message, &mut self.publishing.working().encode);
-            let options = DeliveryOptions { granted, retain: true, source };
-            let session = &mut self.catalog.session_mut(key);
-            self.delivery.deliver(session, &mut outbound, options, lent!(self), context);
+            let lent = lent!(self);
+            if qos == QoS::AtMostOnce {
+                let session = self.catalog.session(key);
+                self.delivery.deliver_qos0(session, &mut outbound, options, lent, context);
+            } else {
+                let session = &mut self.catalog.session_mut(key);
+                self.delivery.deliver_clean(qos, session, &mut outbound, options, lent, context);
+            }
             return;
         }
         let exactly_once = qos == QoS::ExactlyOnce;
@@ -261,7 +267,7 @@ impl Shard {
         let mut outbound = OutboundMessage::new(*message, &mut self.publishing.working().encode);
         let mut session = self.catalog.session_mut(key);
         let lent = lent!(self);
-        self.delivery.deliver_stored(qos, &mut session, &mut outbound, source, lent, context);
+        self.delivery.deliver_stored(qos, &mut session, &mut outbound, options, lent, context);
         let is_over = self.full_sessions.is_over(&session, &self.quotas);
         drop(session);
         if is_over {

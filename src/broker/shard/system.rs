@@ -51,12 +51,20 @@ impl Shard {
         let route = self.exchanges.get(DEFAULT_VHOST, route);
         let mut outbound =
             OutboundMessage::new(message_of(value), &mut self.publishing.working().encode);
+        let options = DeliveryOptions { retain: false, source: Source::Nobody };
         for target in &route.targets {
-            let session = &mut self.catalog.session_mut(target.session);
+            let session = self.catalog.session(target.session);
             let Some(conn) = session.holder.map(ConnId::of) else { continue };
-            let granted = if target.durable { QoS::AtMostOnce } else { target.granted };
-            let options = DeliveryOptions { granted, retain: false, source: Source::Nobody };
-            if self.delivery.deliver(session, &mut outbound, options, lent!(self), context) {
+            let outbound = &mut outbound;
+            let is_kept = if target.durable || target.granted == QoS::AtMostOnce {
+                self.delivery.deliver_qos0(session, outbound, options, lent!(self), context)
+            } else {
+                let (qos, session) =
+                    (target.granted, &mut self.catalog.session_mut(target.session));
+                self.delivery.deliver_clean(qos, session, outbound, options, lent!(self), context);
+                true
+            };
+            if is_kept {
                 self.retained.note_live(conn, value.topic());
             }
         }
@@ -99,10 +107,15 @@ impl Shard {
     ) {
         let mut outbound =
             OutboundMessage::new(message_of(value), &mut self.publishing.working().encode);
-        let session = &mut self.catalog.session_mut(key);
-        let granted = if session.clean { granted } else { QoS::AtMostOnce };
-        let options = DeliveryOptions { granted, retain: true, source: Source::Nobody };
-        self.delivery.deliver(session, &mut outbound, options, lent!(self), context);
+        let options = DeliveryOptions { retain: true, source: Source::Nobody };
+        let (lent, outbound) = (lent!(self), &mut outbound);
+        let session = self.catalog.session(key);
+        if granted == QoS::AtMostOnce || !session.clean {
+            self.delivery.deliver_qos0(session, outbound, options, lent, context);
+        } else {
+            let session = &mut self.catalog.session_mut(key);
+            self.delivery.deliver_clean(granted, session, outbound, options, lent, context);
+        }
     }
 }
 
