@@ -215,7 +215,7 @@ fn system_topics_need_a_rule_of_their_own() {
         .write("acl", "user anna\ntopic readwrite #\nuser ben\ntopic read $SYS/broker/clients/+\n");
     let flags = [&*files.flag("--passwords", "passwords"), &files.flag("--acl", "acl")];
     for shards in [1, 2] {
-        let broker = Broker::start_with(shards, &[&flags[..], &["--sys-interval=1s"]].concat());
+        let broker = Broker::start_with(shards, &[&flags[..], &["--sys-interval", "1s"]].concat());
         let mut anna = enter(&broker, "anna", "anna");
         anna.send(&subscribe(1, &[("$SYS/#", 0), ("$SYS/broker/uptime", 0), ("#", 0)]));
         anna.expect(&suback(1, &[0x80, 0x80, 0]));
@@ -229,7 +229,7 @@ fn system_topics_need_a_rule_of_their_own() {
             assert!(value.retain);
         }
         // The next update has come, and brought anna nothing.
-        drop(enter(&broker, "ben", "another"));
+        let _another = enter(&broker, "ben", "another");
         assert!(ben.read_publish().topic.starts_with(b"$SYS/broker/clients/"));
         anna.expect_silence();
     }
