@@ -146,6 +146,24 @@ mod tests {
         TopicName::parse(text).unwrap()
     }
 
+    // Only a whole first level `$SYS` asks for topics of the system.
+    #[test]
+    fn system_filters() {
+        for (text, expected) in [
+            ("$SYS", true),
+            ("$SYS/", true),
+            ("$SYS/#", true),
+            ("$SYS/+/a", true),
+            ("$SYSTEM/#", false),
+            ("#", false),
+            ("+/a", false),
+            ("/$SYS", false),
+            ("$share/g/$SYS/#", false),
+        ] {
+            assert_eq!(filter(text).is_system(), expected, "{text}");
+        }
+    }
+
     // Wildcards are accepted as whole levels, `#` only as the last one.
     #[test]
     fn parse_table() {

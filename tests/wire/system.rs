@@ -196,6 +196,10 @@ fn nobody_subscribed_nothing_done() {
     let mut reader = Client::connect(&broker, "reader");
     reader.subscribe("$SYS/broker/clients/connected", 0);
     assert_eq!(reader.read_publish().payload, b"2");
+    // Whoever wants no HTTP has none, and no token for it.
+    for file in ["admin.sock", "admin.token"] {
+        assert!(!broker.data_dir().join(file).exists(), "{file}");
+    }
     let off = Broker::start_with(2, &["--sys-interval", "0"]);
     assert_eq!(sleeps(&off), None);
     let mut reader = Client::connect(&off, "reader");
