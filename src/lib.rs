@@ -184,6 +184,10 @@
 //! mesh and comes back with the answer. A shard that nobody asks does nothing for it; what takes
 //! time is measured once a turn, a commit group or a barrier of promises (`broker::inspect`).
 //!
+//! The topics `$SYS/…` come from that thread too (`admin::system`). It computes their values at
+//! every interval, while a shard says that it has a subscriber, and hands them to such shards. They
+//! are in no log (`broker::system`).
+//!
 //! # When it is too much
 //!
 //! What an address may have is settled when a link is accepted, or when the PROXY header that it

@@ -571,6 +571,22 @@ pub const ASK_STEPS_MAX: u32 = 64;
 /// Asks that one shard has open. Over: the box goes back without an answer.
 pub const ASKS_OPEN_MAX: usize = 4;
 
+/// Copies of values of the system's topics that one step sends, but for the last topic's. The rest
+/// follows in the next turn.
+pub const SYSTEM_COPIES_MAX: usize = 1024;
+
+/// Clients that wait for the values of the system's topics and that one step sends them to. The
+/// rest follows in the next turn.
+pub const SYSTEM_REPLAYS_MAX: usize = 16;
+
+/// Bounds and default of the time between two updates of the system's topics, milliseconds. Below,
+/// a subscriber would get figures that shards are asked for once a second at most.
+pub const SYSTEM_MS_MIN: u64 = 1_000;
+/// See [`SYSTEM_MS_MIN`]; as Mosquitto's.
+pub const SYSTEM_MS_DEFAULT: u64 = 10_000;
+/// See [`SYSTEM_MS_MIN`]; a day.
+pub const SYSTEM_MS_MAX: u64 = 24 * 60 * 60 * 1000;
+
 /// Rows of one page.
 pub const PAGE_ROWS_MAX: usize = 1000;
 

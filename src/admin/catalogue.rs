@@ -136,8 +136,28 @@ pub(super) const METRICS: &[Metric] = &[
         Source::Sum(|s| s.load.received_bytes),
     ),
     counter("sent_bytes_total", "Bytes sent to clients", Source::Sum(|s| s.load.sent_bytes)),
+    counter(
+        "packets_received_total",
+        "Packets received, of any type",
+        Source::Sum(|s| s.stats.packets_in),
+    ),
+    counter(
+        "packets_sent_total",
+        "Packets sent, of any type",
+        Source::Sum(|s| s.stats.publishes_out + s.stats.answers_out),
+    ),
     counter("messages_received_total", "PUBLISHes received", Source::Sum(|s| s.stats.publishes_in)),
     counter("messages_sent_total", "PUBLISHes sent", Source::Sum(|s| s.stats.publishes_out)),
+    counter(
+        "messages_received_payload_bytes_total",
+        "Bytes of the payloads of PUBLISHes received",
+        Source::Sum(|s| s.stats.payload_bytes_in),
+    ),
+    counter(
+        "messages_sent_payload_bytes_total",
+        "Bytes of the payloads of PUBLISHes sent",
+        Source::Sum(|s| s.stats.payload_bytes_out),
+    ),
     counter(
         "messages_dropped_total",
         "Messages that were accepted and not delivered to a session",
@@ -183,6 +203,11 @@ pub(super) const METRICS: &[Metric] = &[
         "sessions_deleted_total",
         "Sessions that ended because an operator asked for it",
         Source::Sum(|s| s.stats.sessions_deleted),
+    ),
+    gauge(
+        "subscriptions",
+        "Subscriptions of all sessions",
+        Source::Sum(|s| s.gauges.subscriptions),
     ),
     counter(
         "subscriptions_refused_total",

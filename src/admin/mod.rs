@@ -25,6 +25,7 @@
 //! | `metric`, `catalogue` | what a metric is; every one, in a table |
 //! | `exposition` | metrics as text for Prometheus |
 //! | `api` | what JSON tells of clients and sessions |
+//! | `system` | the topics `$SYS/…`, for shards with a subscriber |
 //! | `process` | what the system knows of this process |
 //!
 //! A route more is a row of `openapi::OPERATIONS` and an arm of `routes`; a metric more is a row of
@@ -44,6 +45,7 @@ mod process;
 mod query;
 mod routes;
 mod shards;
+mod system;
 mod tokens;
 
 use std::io;
@@ -52,12 +54,13 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread;
+use std::time::Duration;
 
 use log::{debug, error};
 use tokio::runtime;
 use tokio::sync::watch;
-use tokio::task::LocalSet;
+use tokio::task::{JoinHandle, LocalSet};
 
 pub use catalogue::{Description, descriptions};
 pub use openapi::document;
@@ -82,6 +85,8 @@ pub struct Options {
     pub bell: OwnedFd,
     /// What the system knows of this process.
     pub process: Process,
+    /// The time between two updates of the system's topics; none: there are none.
+    pub system_interval: Option<Duration>,
     /// What the control thread knows at the start.
     pub condition: Condition,
     /// Has the thread run where it disturbs no shard.
@@ -108,7 +113,7 @@ pub struct Condition {
 /// The thread, as its owner holds it. Dropping it ends the thread.
 pub struct Handle {
     condition: watch::Sender<Condition>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<thread::JoinHandle<()>>,
 }
 
 /// Starts the thread.
@@ -140,22 +145,25 @@ impl Drop for Handle {
     fn drop(&mut self) {
         self.update(|condition| condition.is_over = true);
         // One that has panicked has said so.
-        self.thread.take().map(JoinHandle::join);
+        self.thread.take().map(thread::JoinHandle::join);
     }
 }
 
 fn serve(options: Options, condition: watch::Receiver<Condition>) -> io::Result<()> {
-    let Options { tcp, unix, ways, bell, process, settle, .. } = options;
+    let Options { tcp, unix, ways, bell, process, settle, system_interval, .. } = options;
     settle();
     let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let mut until_over = condition.clone();
     LocalSet::new().block_on(&runtime, async move {
         let admin = Rc::new(Admin::new(ways, process, condition));
         let hears = tokio::task::spawn_local(shards::hear(bell, admin.clone()));
+        let system = system_interval
+            .map(|interval| tokio::task::spawn_local(system::serve(admin.clone(), interval)));
         door::open(tcp, unix, &admin)?;
         // An error: the owner is gone, which is over as well.
         let _over = until_over.wait_for(|condition| condition.is_over).await;
         hears.abort();
+        system.iter().for_each(JoinHandle::abort);
         Ok(())
     })
 }

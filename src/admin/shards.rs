@@ -58,6 +58,18 @@ impl Kept {
     }
 }
 
+/// Whether a shard needs the values of the system's topics.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum SystemNeed {
+    /// Nobody there has subscribed to them.
+    #[default]
+    None,
+    /// Somebody has, and they were not sent.
+    Wanted,
+    /// The current ones were sent.
+    Sent,
+}
+
 /// One shard, as it is seen from here.
 #[derive(Default)]
 struct Shard {
@@ -65,6 +77,7 @@ struct Shard {
     open: usize,
     /// One of them is for figures.
     asked_figures: bool,
+    system: SystemNeed,
     kept: Option<Rc<Kept>>,
 }
 
@@ -77,6 +90,8 @@ pub(super) struct Asker {
     next_id: Cell<u64>,
     /// Counts figures that came.
     arrived: watch::Sender<u64>,
+    /// Counts times that a shard began or ceased to want topics of the system.
+    wants: watch::Sender<u64>,
 }
 
 impl Asker {
@@ -88,6 +103,7 @@ impl Asker {
             waiting: RefCell::default(),
             next_id: Cell::new(0),
             arrived: watch::Sender::new(0),
+            wants: watch::Sender::new(0),
         }
     }
 
@@ -143,14 +159,62 @@ impl Asker {
         sent
     }
 
+    /// Has every shard tell when somebody there subscribes to topics of the system, and when nobody
+    /// is any more. A receiver that learns of it; [`Asker::lacks_system`] tells which they are.
+    pub(super) fn watch_system(&self) -> watch::Receiver<u64> {
+        let receiver = self.wants.subscribe();
+        (0..self.shards()).for_each(|shard| self.await_wants(shard, false));
+        receiver
+    }
+
+    /// Whether somebody on any shard has subscribed to topics of the system.
+    pub(super) fn wants_system(&self) -> bool {
+        self.shards.borrow().iter().any(|shard| shard.system != SystemNeed::None)
+    }
+
+    /// Whether a shard wants their values and was not sent the current ones.
+    pub(super) fn lacks_system(&self, shard: u16) -> bool {
+        self.shards.borrow()[usize::from(shard)].system == SystemNeed::Wanted
+    }
+
+    /// There are new values, which no shard was sent.
+    pub(super) fn renew_system(&self) {
+        for shard in self.shards.borrow_mut().iter_mut() {
+            if shard.system == SystemNeed::Sent {
+                shard.system = SystemNeed::Wanted;
+            }
+        }
+    }
+
+    /// They are about to be sent. What the shard says from now on counts.
+    pub(super) fn note_system_sent(&self, shard: u16) {
+        self.shards.borrow_mut()[usize::from(shard)].system = SystemNeed::Sent;
+    }
+
+    /// Sends the box that waits at the shard until that is not so any more. It is the only one of
+    /// its kind, and no answer is waited for: it is not counted.
+    fn await_wants(&self, shard: u16, known: bool) {
+        let id = self.take_id();
+        let question = Question::WantsSystem(known);
+        let sent =
+            self.ways.borrow_mut().send(shard, Box::new(Ask { id, question, reply: Reply::None }));
+        // There is room for many times the boxes that may be on their way.
+        if sent.is_err() {
+            error!("shard {shard} cannot be asked for subscribers of $SYS");
+        }
+    }
+
+    fn take_id(&self) -> u64 {
+        self.next_id.replace(self.next_id.get() + 1)
+    }
+
     /// Sends a box; its number, unless there is no room for one more.
     fn send(&self, shard: u16, question: Question, reply: Reply) -> Option<u64> {
         let known = &mut self.shards.borrow_mut()[usize::from(shard)];
         if known.open >= ASKS_OPEN_MAX {
             return None;
         }
-        let id = self.next_id.get();
-        self.next_id.set(id + 1);
+        let id = self.take_id();
         self.ways.borrow_mut().send(shard, Box::new(Ask { id, question, reply })).ok()?;
         known.open += 1;
         Some(id)
@@ -162,6 +226,10 @@ impl Asker {
         for shard in 0..self.shards() {
             loop {
                 let Some(ask) = self.ways.borrow_mut().next_answer(shard) else { break };
+                if let Question::WantsSystem(_) = ask.question {
+                    self.note_wants(shard, &ask.reply);
+                    continue;
+                }
                 let known = &mut self.shards.borrow_mut()[usize::from(shard)];
                 known.open -= 1;
                 let Ask { id, question, reply } = *ask;
@@ -186,6 +254,15 @@ impl Asker {
         if news > 0 {
             self.arrived.send_modify(|count| *count += news);
         }
+    }
+
+    /// The box that waits has come back, with the answer.
+    fn note_wants(&self, shard: u16, reply: &Reply) {
+        let Reply::WantsSystem(wants) = *reply else { return };
+        let need = if wants { SystemNeed::Wanted } else { SystemNeed::None };
+        self.shards.borrow_mut()[usize::from(shard)].system = need;
+        self.await_wants(shard, wants);
+        self.wants.send_modify(|count| *count += 1);
     }
 }
 
@@ -309,6 +386,30 @@ mod tests {
             let page = asker.ask(1, Question::Listing(Listing::default())).await;
             assert!(matches!(page, Ok(Reply::Page(_))), "{page:?}");
             assert!(asker.waiting.borrow().is_empty());
+        });
+    }
+
+    /// A shard is sent values once each time they are new, and again when it says anew that it
+    /// wants them: it has forgotten those it had.
+    #[test]
+    fn values_are_sent_to_who_wants_them() {
+        in_virtual_time(async |asker, _| {
+            let lacking = || (0..2).filter(|shard| asker.lacks_system(*shard)).collect::<Vec<_>>();
+            assert!(!asker.wants_system() && lacking().is_empty());
+            asker.note_wants(1, &Reply::WantsSystem(true));
+            assert!(asker.wants_system());
+            assert_eq!(lacking(), [1]);
+            asker.note_system_sent(1);
+            assert!(asker.wants_system() && lacking().is_empty());
+            asker.renew_system();
+            assert_eq!(lacking(), [1]);
+            asker.note_system_sent(1);
+            asker.note_wants(1, &Reply::WantsSystem(false));
+            assert!(!asker.wants_system());
+            asker.renew_system();
+            assert!(lacking().is_empty());
+            asker.note_wants(1, &Reply::WantsSystem(true));
+            assert_eq!(lacking(), [1]);
         });
     }
 }

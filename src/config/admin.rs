@@ -5,6 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
+use crate::limits::{SYSTEM_MS_MAX, SYSTEM_MS_MIN};
+
+use super::values::parse_duration_ms;
+
 /// See the module.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct AdminOptions {
@@ -36,6 +40,40 @@ pub struct AdminOptions {
         help_heading = "Operators"
     )]
     pub http_tokens: Option<PathBuf>,
+
+    /// How often the topics $SYS/broker/... are brought up to date, while a client is subscribed to
+    /// them; 0: never.
+    ///
+    /// Their names and values are Mosquitto's. From 1s to 1d. When access rules are in use, a
+    /// client reads them only if a rule names $SYS: `topic #` does not.
+    #[arg(
+        long = "sys-interval",
+        value_name = "DURATION",
+        default_value = "10s",
+        value_parser = parse_system_interval,
+        help_heading = "Operators"
+    )]
+    pub system_interval: SystemInterval,
+}
+
+/// Milliseconds between two updates of the system's topics; 0: there are none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SystemInterval(pub u64);
+
+impl AdminOptions {
+    /// Milliseconds between two updates of the system's topics; 0: there are none.
+    pub fn system_interval_ms(&self) -> u64 {
+        self.system_interval.0
+    }
+}
+
+fn parse_system_interval(text: &str) -> Result<SystemInterval, String> {
+    match parse_duration_ms(text) {
+        Some(ms) if ms == 0 || (SYSTEM_MS_MIN..=SYSTEM_MS_MAX).contains(&ms) => {
+            Ok(SystemInterval(ms))
+        }
+        _ => Err("takes 0 or 1s to 1d with a unit (s, m, h or d), as in 10s or 1m".to_owned()),
+    }
 }
 
 /// Where operators are answered.
@@ -75,6 +113,17 @@ pub(super) fn parse_http_listen(text: &str) -> Result<HttpListen, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    // Off, or from a second to a day.
+    #[test]
+    fn intervals() {
+        for (text, expected) in [("0", 0), ("1s", 1_000), ("10s", 10_000), ("1d", 86_400_000)] {
+            assert_eq!(parse_system_interval(text), Ok(SystemInterval(expected)), "{text}");
+        }
+        for text in ["999ms", "10", "2d", "", "-1s"] {
+            assert!(parse_system_interval(text).is_err(), "{text}");
+        }
+    }
 
     // Loopback addresses, the socket alone, or nothing; what other hosts reach is refused with the
     // way out.

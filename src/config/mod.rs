@@ -36,7 +36,7 @@ use crate::limits;
 
 pub use abuse::AbuseOptions;
 pub use access::{Access, OnDenied, Takeover};
-pub use admin::{AdminOptions, HttpListen};
+pub use admin::{AdminOptions, HttpListen, SystemInterval};
 pub use command::{Command, DataAct, Passwd, SessionAct, VhostAct};
 pub use configuration::{ConfigError, Configuration, Given};
 pub use fault::Fault;

@@ -101,6 +101,7 @@ const RELOADS: &[(Reload, &[&str])] = &[
             "segment-bytes",
             "log-format",
             "http-listen",
+            "sys-interval",
         ],
     ),
 ];

@@ -66,7 +66,11 @@ fn defaults_are_the_limits() {
         retained_bytes_max: limits::RETAINED_TOTAL_BYTES_DEFAULT,
         disk_low: None,
         segment_bytes: limits::SEGMENT_BYTES_DEFAULT,
-        admin: AdminOptions { http_listen: None, http_tokens: None },
+        admin: AdminOptions {
+            http_listen: None,
+            http_tokens: None,
+            system_interval: SystemInterval(10_000),
+        },
         logging: LogOptions { filter: "info".to_owned(), format: None, connections: Switch::On },
         config: None,
     };
@@ -167,6 +171,7 @@ fn flags_of_groups_set_their_fields() {
         "--max-topic-levels=3",
         "--http-listen=[::1]:80",
         "--http-tokens=tokens",
+        "--sys-interval=1m",
     ]);
     let expected = Options {
         listen: vec![
@@ -193,6 +198,7 @@ fn flags_of_groups_set_their_fields() {
         admin: AdminOptions {
             http_listen: Some(HttpListen::Address("[::1]:80".parse().expect("an address"))),
             http_tokens: Some(PathBuf::from("tokens")),
+            system_interval: SystemInterval(60_000),
         },
         ..Options::default()
     };

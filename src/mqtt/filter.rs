@@ -60,6 +60,13 @@ impl<'a> TopicFilter<'a> {
         self.0.starts_with("$share/")
     }
 
+    /// Whether it asks for topics under which a server tells of itself: `$SYS` and what is below it
+    /// (4.7.2). No other filter matches any of these.
+    #[inline]
+    pub fn is_system(self) -> bool {
+        self.0.strip_prefix("$SYS").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
     /// Whether a message to `topic` is what this filter asks for (4.7).
     pub fn matches(self, topic: TopicName<'_>) -> bool {
         // [MQTT-4.7.2-1] A leading wildcard does not match topics that begin with `$`.
@@ -137,6 +144,24 @@ mod tests {
 
     fn topic(text: &str) -> TopicName<'_> {
         TopicName::parse(text).unwrap()
+    }
+
+    // Only a whole first level `$SYS` asks for topics of the system.
+    #[test]
+    fn system_filters() {
+        for (text, expected) in [
+            ("$SYS", true),
+            ("$SYS/", true),
+            ("$SYS/#", true),
+            ("$SYS/+/a", true),
+            ("$SYSTEM/#", false),
+            ("#", false),
+            ("+/a", false),
+            ("/$SYS", false),
+            ("$share/g/$SYS/#", false),
+        ] {
+            assert_eq!(filter(text).is_system(), expected, "{text}");
+        }
     }
 
     // Wildcards are accepted as whole levels, `#` only as the last one.

@@ -3,7 +3,7 @@
 //! Nobody asks, and nothing is done: what a turn pays is a look at an empty list. While an ask is
 //! open the shard does not sleep.
 
-use crate::broker::inspect::{Ask, Reply};
+use crate::broker::inspect::{Ask, Question, Reply};
 use crate::limits::ASKS_OPEN_MAX;
 use crate::mesh::Sender;
 
@@ -20,6 +20,8 @@ pub(super) struct Asks {
     /// Each goes back in the box it came in.
     #[allow(clippy::vec_box, reason = "a box is given back as it came")]
     open: Vec<Box<Ask>>,
+    /// It has no answer yet, and costs a look each turn.
+    waiting: Option<Box<Ask>>,
     /// None: nobody asks.
     way: Option<AnswerWay>,
     /// Some went back in this turn.
@@ -28,7 +30,7 @@ pub(super) struct Asks {
 
 impl Asks {
     pub(super) fn new(way: Option<AnswerWay>) -> Self {
-        Self { open: Vec::new(), way, answered: false }
+        Self { open: Vec::new(), waiting: None, way, answered: false }
     }
 
     /// Whether there is a step to take in the next turn.
@@ -36,9 +38,29 @@ impl Asks {
         !self.open.is_empty()
     }
 
+    /// The ask that has no answer yet.
+    pub(super) fn waiting(&self) -> Option<&Ask> {
+        self.waiting.as_deref()
+    }
+
+    /// It has one now.
+    pub(super) fn open_waiting(&mut self) {
+        self.open.extend(self.waiting.take());
+    }
+
+    /// An ask has no answer yet. One that waited before goes back without.
+    pub(super) fn wait(&mut self, ask: Box<Ask>) {
+        if let Some(mut before) = self.waiting.replace(ask) {
+            before.reply = Reply::None;
+            self.give_back(before);
+        }
+    }
+
     /// An ask came. One too many goes back without an answer.
     pub(super) fn take(&mut self, mut ask: Box<Ask>) {
-        if self.open.len() < ASKS_OPEN_MAX {
+        if matches!(ask.question, Question::WantsSystem(_)) {
+            self.wait(ask);
+        } else if self.open.len() < ASKS_OPEN_MAX {
             self.open.push(ask);
         } else {
             ask.reply = Reply::None;

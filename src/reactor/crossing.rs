@@ -199,12 +199,21 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
     }
 
+    /// Whether the ask that waits has an answer.
+    pub(super) fn has_news(&self) -> bool {
+        self.asks.waiting().is_some_and(|ask| self.broker.may_answer(ask))
+    }
+
     /// Takes a step of each ask that is open.
     pub(super) fn advance_asks(&mut self) {
+        if self.has_news() {
+            self.asks.open_waiting();
+        }
         if self.asks.is_open() {
             for mut ask in self.asks.take_open() {
                 match self.with_broker(|broker, context| broker.answer(&mut ask, context)) {
                     inspect::Step::More => self.asks.keep(ask),
+                    inspect::Step::Wait => self.asks.wait(ask),
                     inspect::Step::Done => {
                         if let Reply::Figures(snapshot) = &mut ask.reply {
                             snapshot.load.links = self.links.len() as u64;

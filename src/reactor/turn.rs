@@ -235,7 +235,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     /// one sleeps, then looks once more for messages that they sent before they could know.
     pub fn sleep_time(&mut self) -> Option<Duration> {
         let busy = self.broker.has_replays() || self.housekeeping || self.handshakes.is_waiting();
-        if busy || !self.starved.is_empty() || self.asks.is_open() {
+        if busy || !self.starved.is_empty() || self.asks.is_open() || self.has_news() {
             return Some(Duration::ZERO);
         }
         self.bell.announce_sleep();

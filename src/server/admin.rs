@@ -8,7 +8,7 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use log::{debug, info, warn};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -38,6 +38,8 @@ const SOCKET_MODE: u32 = 0o660;
 pub(super) struct HttpListener {
     tcp: Option<TcpListener>,
     process: Process,
+    /// Not with `--http-listen none`: then the thread is there for the system's topics alone.
+    answers: bool,
 }
 
 impl HttpListener {
@@ -46,7 +48,8 @@ impl HttpListener {
     pub(super) fn open(options: &Options) -> Result<Option<Self>, StartError> {
         let process = Process::open();
         let tcp = match options.admin.http_listen {
-            Some(HttpListen::None) => return Ok(None),
+            Some(HttpListen::None) if options.admin.system_interval_ms() == 0 => return Ok(None),
+            Some(HttpListen::None) => None,
             Some(HttpListen::Unix) => None,
             Some(HttpListen::Address(address)) => {
                 let bound = TcpListener::bind(address);
@@ -69,7 +72,7 @@ impl HttpListener {
                 bound.inspect_err(refused).ok()
             }
         };
-        Ok(Some(Self { tcp, process }))
+        Ok(Some(Self { tcp, process, answers: answers_http(options) }))
     }
 }
 
@@ -94,7 +97,7 @@ impl AdminSetup {
 /// Files that it may have open.
 pub(super) fn files(options: &Options) -> u64 {
     match options.admin.http_listen {
-        Some(HttpListen::None) => 0,
+        Some(HttpListen::None) if options.admin.system_interval_ms() == 0 => 0,
         _ => FILES_OF_ADMIN,
     }
 }
@@ -185,7 +188,8 @@ impl Admin {
             (Control { sender, bell, waker }, answers)
         });
         let path = options.data_dir.join(SOCKET_FILE);
-        let (unix, socket) = AdminSocket::bind(path).unzip();
+        let bound = if door.answers { AdminSocket::bind(path) } else { None };
+        let (unix, socket) = bound.unzip();
         let address = door.tcp.as_ref().and_then(|tcp| tcp.local_addr().ok());
         let system = |what| move |error| StartError::System(what, error);
         let handle = admin::start(admin::Options {
@@ -194,6 +198,7 @@ impl Admin {
             ways: Box::new(ShardWays(ways.collect())),
             bell: rings.bell,
             process: door.process,
+            system_interval: interval(options),
             condition: Condition {
                 is_ready: true,
                 reloaded: true,
@@ -212,6 +217,7 @@ impl Admin {
             }
             (Some(address), None) => info!("answering operators on http://{address}"),
             (None, Some(path)) => info!("answering operators on unix:{path}"),
+            (None, None) if !door.answers => {}
             (None, None) => warn!("operators are answered nowhere"),
         }
         Ok(Self { handle, _socket: socket })
@@ -237,8 +243,20 @@ impl Admin {
     }
 }
 
-/// Who may ask what, as the files say now.
+fn answers_http(options: &Options) -> bool {
+    options.admin.http_listen != Some(HttpListen::None)
+}
+
+fn interval(options: &Options) -> Option<Duration> {
+    let ms = options.admin.system_interval_ms();
+    (ms > 0).then(|| Duration::from_millis(ms))
+}
+
+/// Who may ask what, as the files say now. Nobody, if nobody is answered.
 pub(super) fn load_tokens(options: &Options) -> Result<Tokens, StartError> {
+    if !answers_http(options) {
+        return Ok(Tokens::default());
+    }
     let file = options.admin.http_tokens.as_deref();
     Tokens::load(&options.data_dir, file).map_err(StartError::Tokens)
 }

@@ -194,6 +194,7 @@ fn to_be_in_force(before: &Options, read: &Options) -> (Options, Vec<&'static st
     options.listeners.user.clone_from(&listeners.user);
     options.data_dir.clone_from(data_dir);
     options.admin.http_listen.clone_from(&admin.http_listen);
+    options.admin.system_interval = admin.system_interval;
     options.logging.format = before.logging.format;
     (options.shards, options.pin, options.ring) = (*shards, *pin, *ring);
     (options.durability, options.segment_bytes) = (*durability, *segment_bytes);

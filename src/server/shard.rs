@@ -164,6 +164,7 @@ pub(super) fn broker_options(
         session_expiry_ms: storage::expiry_ms(options),
         on_denied: access::on_denied(options),
         takeover: access::takeover(options),
+        system_topics: options.admin.system_interval_ms() > 0,
         log_connections: options.logging.connections == config::Switch::On,
         disk_low: storage::disk_low(options),
         start_ms: 0,

@@ -39,6 +39,7 @@ impl DataDir {
             ("--disk-low", "0"),
             ("--ring", &ring),
             ("--http-listen", "none"),
+            ("--sys-interval", "0"),
         ];
         for (flag, value) in defaults {
             if !flags.iter().any(|given| given.as_ref() == flag) {

@@ -204,3 +204,33 @@ fn queues_of_others() {
         broker.wait_for_line("queued_denied 2");
     }
 }
+
+// `$SYS` is read by whom a rule that names it lets, and to no more than that rule says; not for a
+// rule that allows everything else.
+#[test]
+fn system_topics_need_a_rule_of_their_own() {
+    let files = Files::new();
+    files.write_users("passwords", &["anna", "ben"]);
+    files
+        .write("acl", "user anna\ntopic readwrite #\nuser ben\ntopic read $SYS/broker/clients/+\n");
+    let flags = [&*files.flag("--passwords", "passwords"), &files.flag("--acl", "acl")];
+    for shards in [1, 2] {
+        let broker = Broker::start_with(shards, &[&flags[..], &["--sys-interval", "1s"]].concat());
+        let mut anna = enter(&broker, "anna", "anna");
+        anna.send(&subscribe(1, &[("$SYS/#", 0), ("$SYS/broker/uptime", 0), ("#", 0)]));
+        anna.expect(&suback(1, &[0x80, 0x80, 0]));
+        let mut ben = enter(&broker, "ben", "ben");
+        ben.send(&subscribe(1, &[("$SYS/broker/uptime", 0), ("$SYS/#", 0)]));
+        ben.expect(&suback(1, &[0x80, 0]));
+        let names = ["active", "connected", "disconnected", "expired", "inactive", "maximum"];
+        for name in names.iter().chain(&["total"]) {
+            let value = ben.read_publish();
+            assert_eq!(value.topic, format!("$SYS/broker/clients/{name}").into_bytes());
+            assert!(value.retain);
+        }
+        // The next update has come, and brought anna nothing.
+        let _another = enter(&broker, "ben", "another");
+        assert!(ben.read_publish().topic.starts_with(b"$SYS/broker/clients/"));
+        anna.expect_silence();
+    }
+}

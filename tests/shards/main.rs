@@ -6,6 +6,7 @@
 //! | `net` | shards, disks and rings |
 //! | `absences` | sessions and the time |
 //! | `inspect` | what operators ask |
+//! | `system` | topics under which the broker tells of itself |
 //! | `log` | what waits for a shard's log |
 
 mod absences;
@@ -14,6 +15,7 @@ mod disk;
 mod inspect;
 mod log;
 mod net;
+mod system;
 
 use disk::open_store;
 use net::{CONN, Net, publish, subscribe};

@@ -76,7 +76,8 @@ pub(crate) const CONN: ConnId = ConnId { slot: 0, generation: 0 };
 impl Net {
     pub(crate) fn new(shards: u16) -> Self {
         let node = |shard| {
-            let options = Options { shard: ShardId(shard), shards, ..Options::single() };
+            let own = Options { system_topics: true, ..Options::single() };
+            let options = Options { shard: ShardId(shard), shards, ..own };
             let disk = Disk::default();
             let shard = Shard::new(options, open_store(shard, &disk));
             let mut node = Node { shard, out: Rings::new(shards), disk };

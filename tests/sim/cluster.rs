@@ -263,6 +263,7 @@ fn broker_options(plan: &Plan, shard: ShardId, start_ms: u64) -> broker::Options
         session_expiry_ms: plan.session_expiry_ms,
         on_denied: broker::OnDenied::Drop,
         takeover: broker::Takeover::SameUser,
+        system_topics: false,
         log_connections: true,
         disk_low: None,
         start_ms,

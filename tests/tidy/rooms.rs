@@ -25,9 +25,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("admission", &["connection"]),
     ("publish", &["output"]),
     ("retained", &["output", "peer"]),
+    ("system", &[]),
     ("delivery", &["admission", "notices", "output", "read_gate"]),
     ("full_sessions", &["delivery", "notices", "quota"]),
-    ("inspect", &["meters", "read_gate"]),
+    ("inspect", &["meters", "read_gate", "system"]),
     ("shard", &[]),
 ];
 

@@ -20,4 +20,5 @@ mod process;
 mod proxied;
 mod ring;
 mod slow;
+mod system;
 mod unix;

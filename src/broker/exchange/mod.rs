@@ -53,12 +53,15 @@ struct Exchange {
 pub(crate) struct Exchanges {
     list: Vec<Vhost>,
     last_topics: ConnTable<LastTopic>,
+    /// Filters for topics of the system that the default vhost's sessions have.
+    system_filters: usize,
     hashing: Hashing,
 }
 
 impl Exchanges {
     pub(crate) fn new(hashing: Hashing) -> Self {
-        let mut exchanges = Self { list: Vec::new(), last_topics: ConnTable::default(), hashing };
+        let last_topics = ConnTable::default();
+        let mut exchanges = Self { list: Vec::new(), last_topics, system_filters: 0, hashing };
         exchanges.set_name(DEFAULT_VHOST, "/");
         exchanges
     }
@@ -112,7 +115,9 @@ impl Exchanges {
     ) -> bool {
         let exchange = self.exchange_mut(vhost);
         exchange.routes.invalidate();
-        exchange.subscriptions.insert(filter, key, grant)
+        let is_first = exchange.subscriptions.insert(filter, key, grant);
+        self.system_filters += usize::from(is_first && is_of_system(vhost, filter));
+        is_first
     }
 
     /// Unbinds a session; true if it was the shard's last for this filter.
@@ -124,7 +129,21 @@ impl Exchanges {
     ) -> bool {
         let exchange = self.exchange_mut(vhost);
         exchange.routes.invalidate();
-        exchange.subscriptions.remove(filter, key)
+        let is_last = exchange.subscriptions.remove(filter, key);
+        self.system_filters -= usize::from(is_last && is_of_system(vhost, filter));
+        is_last
+    }
+
+    /// Whether a session here has subscribed to topics of the system.
+    #[inline]
+    pub(crate) fn wants_system(&self) -> bool {
+        self.system_filters > 0
+    }
+
+    /// Subscriptions of all sessions here.
+    pub(crate) fn subscriptions(&self) -> u64 {
+        let held = self.list.iter().map(|vhost| vhost.exchange.subscriptions.holders() as u64);
+        held.sum()
     }
 
     /// Notes whether another shard has a subscriber for a filter.
@@ -223,6 +242,11 @@ impl Exchanges {
     fn exchange_mut(&mut self, vhost: VhostId) -> &mut Exchange {
         &mut self.list[usize::from(vhost.0)].exchange
     }
+}
+
+/// Topics of the system are in the default vhost.
+fn is_of_system(vhost: VhostId, filter: TopicFilter<'_>) -> bool {
+    vhost == DEFAULT_VHOST && filter.is_system()
 }
 
 impl Exchange {

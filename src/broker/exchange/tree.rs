@@ -48,6 +48,8 @@ impl<K, V> Node<K, V> {
 pub(super) struct FilterTree<K, V> {
     exact: Map<Box<str>, Entries<K, V>>,
     nodes: Slots<Node<K, V>>,
+    /// Holders of all filters; one of several filters counts for each.
+    holders: usize,
     hashing: Hashing,
 }
 
@@ -55,7 +57,17 @@ impl<K: Copy + Ord, V: Copy> FilterTree<K, V> {
     pub(super) fn new(hashing: &Hashing) -> Self {
         let mut nodes = Slots::default();
         nodes.insert(Node::new(hashing));
-        Self { exact: Map::with_hasher(hashing.clone()), nodes, hashing: hashing.clone() }
+        Self {
+            exact: Map::with_hasher(hashing.clone()),
+            nodes,
+            holders: 0,
+            hashing: hashing.clone(),
+        }
+    }
+
+    /// Holders of all filters; one of several filters counts for each.
+    pub(super) fn holders(&self) -> usize {
+        self.holders
     }
 
     /// Sets a holder's value for a filter; true if the filter had no holder before.
@@ -67,6 +79,7 @@ impl<K: Copy + Ord, V: Copy> FilterTree<K, V> {
             Err(at) => {
                 make_room(entries);
                 entries.insert(at, (holder, value));
+                self.holders += 1;
             }
         }
         first
@@ -80,7 +93,9 @@ impl<K: Copy + Ord, V: Copy> FilterTree<K, V> {
         let Some(entries) = self.exact.get_mut(filter.as_str()) else {
             return false;
         };
-        let last = take_holder(entries, holder) && entries.is_empty();
+        let was_held = take_holder(entries, holder);
+        let last = was_held && entries.is_empty();
+        self.holders -= usize::from(was_held);
         if last {
             self.exact.remove(filter.as_str());
             shrink(&mut self.exact);
@@ -195,7 +210,9 @@ impl<K: Copy + Ord, V: Copy> FilterTree<K, V> {
         }
         let node = self.node_mut(path[path.len() - 1]);
         let entries = if entries_are_hash { &mut node.hash } else { &mut node.here };
-        let last = take_holder(entries, holder) && entries.is_empty();
+        let was_held = take_holder(entries, holder);
+        let last = was_held && entries.is_empty();
+        self.holders -= usize::from(was_held);
         self.prune(&path, filter);
         last
     }
@@ -312,10 +329,12 @@ mod tests {
                 assert_eq!(matching(&tree, &topic), expected, "{topic}");
             }
         }
+        assert_eq!(tree.holders(), model.len());
         for (text, holder) in model.keys() {
             tree.remove(filter(text), *holder);
         }
-        assert!(tree.exact.is_empty() && tree.nodes.len() == 1 && tree.node(ROOT).is_empty());
+        assert!(tree.exact.is_empty() && tree.holders() == 0);
+        assert!(tree.nodes.len() == 1 && tree.node(ROOT).is_empty());
     }
 
     /// A second insert of a holder changes its value and adds nothing.

@@ -16,8 +16,9 @@
 //! kind of ask is a variant of [`Question`] with the state it needs, one of [`Reply`] if its answer
 //! is of a new kind, and an arm of [`Shard::answer`](super::Shard::answer).
 //!
-//! May use `names`, `meters` and `read_gate` (the names of reasons).
+//! May use `names`, `meters`, `read_gate` (the names of reasons) and `system`.
 
+mod backlog;
 mod client;
 mod filter;
 mod kick;
@@ -28,6 +29,8 @@ mod snapshot;
 
 pub use super::meters::{Histogram, Latency, Load, Meters};
 pub use super::names::placement::home_of;
+pub use super::system::{SystemTopic, SystemTopics, SystemUpdate};
+pub use backlog::Backlog;
 pub use client::{ClientFacts, Pace};
 pub use filter::{AddressRange, Filter};
 pub use kick::{Kick, Kicked};
@@ -62,6 +65,13 @@ pub enum Question {
     Top(Top),
     /// The end of a connection: [`Reply::Kicked`].
     Kick(Kick),
+    /// New values of the topics of the system: [`Reply::Updated`].
+    System(SystemUpdate),
+    /// Whether anybody here has subscribed to topics of the system, as soon as that is not what the
+    /// asker knows: [`Reply::WantsSystem`].
+    WantsSystem(bool),
+    /// Messages in durable sessions that wait or are not acknowledged: [`Reply::Backlog`].
+    Backlog(Backlog),
 }
 
 /// What a shard answers.
@@ -77,6 +87,12 @@ pub enum Reply {
     Page(Page),
     /// What became of a kick.
     Kicked(Kicked),
+    /// The values are there, and on their way to subscribers.
+    Updated,
+    /// Whether anybody here has subscribed to topics of the system.
+    WantsSystem(bool),
+    /// So many messages.
+    Backlog(u64),
 }
 
 /// Whether a step was the last.
@@ -84,6 +100,8 @@ pub enum Reply {
 pub enum Step {
     /// There is more to look at in the next turn.
     More,
+    /// It is kept until there is an answer ([`Shard::may_answer`](super::Shard::may_answer)).
+    Wait,
     /// The answer is there.
     Done,
 }

@@ -27,6 +27,8 @@ pub struct Gauges {
     pub clients: u64,
     /// Sessions, clean ones included.
     pub sessions: u64,
+    /// Subscriptions of all sessions.
+    pub subscriptions: u64,
     /// Bytes of messages that wait in durable sessions.
     pub queued_bytes: u64,
     /// Bytes of memory that messages take which wait in clean sessions.

@@ -74,6 +74,8 @@ pub struct Options {
     pub takeover: Takeover,
     /// `--log-connections`.
     pub log_connections: bool,
+    /// Somebody answers a shard that wants the topics of the system (`--sys-interval`).
+    pub system_topics: bool,
     /// `--disk-low`.
     pub disk_low: Option<Threshold>,
     /// The time, as [`super::Context`] has it, at which the clocks were read that the store was
@@ -101,6 +103,7 @@ impl Options {
             on_denied: OnDenied::Drop,
             takeover: Takeover::SameUser,
             log_connections: true,
+            system_topics: false,
             disk_low: None,
             start_ms: 0,
             seed: 1,

@@ -113,10 +113,18 @@ stats! {
     closed_proxy_header,
     /// Connections closed because another client came with their client id.
     taken_over,
+    /// Packets received and handled, of any type.
+    packets_in,
+    /// Packets written for clients that are no PUBLISH.
+    answers_out,
     /// PUBLISHes received.
     publishes_in,
     /// PUBLISHes written for clients.
     publishes_out,
+    /// Bytes of the payloads of PUBLISHes received.
+    payload_bytes_in,
+    /// Bytes of the payloads of PUBLISHes written for clients.
+    payload_bytes_out,
     /// QoS 0 messages for sessions whose client was away.
     qos0_dropped_absent,
     /// QoS 0 messages for clients that stayed full beyond the patience.

@@ -147,11 +147,12 @@ impl Outputs {
         self.bytes(conn) <= self.bytes_max / 2
     }
 
-    /// Appends a reply, at most some bytes.
+    /// Appends a reply: one packet of at most some bytes.
     pub(crate) fn reply(&mut self, conn: ConnId, bytes: &[u8]) {
         let Some(outlet) = self.table.get_mut(conn) else { return };
         outlet.buffer.room(bytes.len(), &mut self.pool).extend_from_slice(bytes);
         outlet.note_dirty(conn, &mut self.dirty);
+        self.stats.answers_out += 1;
     }
 
     /// Appends a PUBLISH that is encoded for one client alone.
@@ -161,6 +162,7 @@ impl Outputs {
         publish.encode(Version::V311, outlet.buffer.room(bytes, &mut self.pool));
         outlet.note_dirty(conn, &mut self.dirty);
         self.stats.publishes_out += 1;
+        self.stats.payload_bytes_out += publish.payload.len() as u64;
     }
 
     /// Appends a PUBLISH that its client is to acknowledge.
@@ -175,6 +177,7 @@ impl Outputs {
         message.write(qos, delivery, &mut outlet.buffer, &mut self.pool);
         outlet.note_dirty(conn, &mut self.dirty);
         self.stats.publishes_out += 1;
+        self.stats.payload_bytes_out += message.message.payload.len() as u64;
     }
 
     /// Appends a PUBLISH at QoS 0, or drops it where its client does not keep up. One that is
@@ -204,6 +207,7 @@ impl Outputs {
         message.write(QoS::AtMostOnce, delivery, &mut outlet.buffer, &mut self.pool);
         outlet.note_dirty(conn, &mut self.dirty);
         self.stats.publishes_out += 1;
+        self.stats.payload_bytes_out += message.message.payload.len() as u64;
         Written::Yes { full: outlet.buffer.bytes() >= self.bytes_max }
     }
 

@@ -21,7 +21,7 @@
 mod replay;
 mod walk;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::limits::REPLAY_SEEN_MAX;
 use crate::mqtt::{QoS, TopicFilter, TopicName};
@@ -62,6 +62,8 @@ pub(crate) struct RetainedDelivery {
     replays: BTreeMap<ConnId, Box<Replays>>,
     /// Connections whose replay goes on in the next turn.
     continuing: Vec<ConnId>,
+    /// Connections with a replay that waits for the values of topics of the system.
+    awaiting_system: BTreeSet<ConnId>,
     /// Counts replays: each has its number.
     begun: u32,
     /// Asks that wait for the vouchers of other shards.
@@ -73,6 +75,21 @@ impl RetainedDelivery {
     /// Forgets the replays of a connection.
     pub(crate) fn end(&mut self, conn: ConnId) {
         self.replays.remove(&conn);
+        self.awaiting_system.remove(&conn);
+    }
+
+    /// A replay of a connection waits for the values of topics of the system.
+    pub(crate) fn await_system(&mut self, conn: ConnId) {
+        self.awaiting_system.insert(conn);
+    }
+
+    /// Takes some of the connections with such a replay.
+    pub(crate) fn take_awaiting_system(&mut self, count_max: usize) -> Vec<ConnId> {
+        let taken: Vec<ConnId> = self.awaiting_system.iter().take(count_max).copied().collect();
+        taken.iter().for_each(|conn| {
+            self.awaiting_system.remove(conn);
+        });
+        taken
     }
 
     /// Whether replays of a connection are not at their end.

@@ -1,12 +1,20 @@
 //! The replays of one connection: which filter's, how far it is, and what it waits for.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use crate::limits::REPLAY_PAGE_BYTES;
 use crate::mqtt::{QoS, TopicFilter, TopicName};
 
 use super::super::names::{ConnId, Context, Options, ShardId, ShardSet, VhostId, placement};
 use super::super::peer::{Ask, PeerMessage, ReplayId};
+
+/// What comes behind `$SYS/` and all that begins with it.
+const BEHIND_SYSTEM: &str = "$SYS0";
+
+fn is_system(filter: &str) -> bool {
+    TopicFilter::parse(filter).is_ok_and(TopicFilter::is_system)
+}
 
 /// Replays of one connection.
 #[derive(Default, Debug)]
@@ -119,11 +127,27 @@ impl Replays {
         !self.asked && !self.listed && self.subacks == 0
     }
 
-    /// Makes the next replay the current one; false if there is none left.
-    pub(crate) fn begin_next(&mut self, serial: u32, vhost: &str, shards: u16) -> bool {
-        let Some((filter, granted)) = self.pending.pop_first() else { return false };
-        let wildcard = TopicFilter::parse(&filter).is_ok_and(TopicFilter::is_wildcard);
-        let (keeper, last_keeper) = if wildcard {
+    /// Whether there are replays that have not begun.
+    pub(crate) fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Makes the next replay the current one; false if none may begin: `awaits_system` tells that
+    /// those of topics of the system have to wait.
+    pub(crate) fn begin_next(
+        &mut self,
+        serial: u32,
+        vhost: &str,
+        options: &Options,
+        awaits_system: bool,
+    ) -> bool {
+        let Some((filter, granted)) = self.take_pending(awaits_system) else { return false };
+        let parsed = TopicFilter::parse(&filter).expect("it was granted");
+        let shards = options.shards;
+        let (keeper, last_keeper) = if parsed.is_system() {
+            // Every shard knows their values.
+            (options.shard, options.shard)
+        } else if parsed.is_wildcard() {
             (ShardId(0), ShardId(shards - 1))
         } else {
             // One topic, which one shard keeps.
@@ -132,6 +156,17 @@ impl Replays {
         };
         self.current = Some(Replay { serial, filter, granted, keeper, last_keeper, after: None });
         true
+    }
+
+    fn take_pending(&mut self, awaits_system: bool) -> Option<(Box<str>, QoS)> {
+        let first = self.pending.first_key_value()?.0;
+        if !awaits_system || !is_system(first) {
+            return self.pending.pop_first();
+        }
+        // Filters that begin with `$SYS` follow each other.
+        let behind = (Bound::Included(BEHIND_SYSTEM), Bound::Unbounded);
+        let behind = self.pending.range::<str, _>(behind).next()?.0.clone();
+        self.pending.remove_entry(&behind)
     }
 
     /// Asks the shard whose turn it is for a page.

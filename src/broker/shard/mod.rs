@@ -18,6 +18,7 @@
 //! | `rules`, `review` | a new policy, and what it means for the sessions there are |
 //! | `settings` | other options, and what they mean for those that wait |
 //! | `timers` | silence, keep alive; what is due |
+//! | `system` | topics under which the broker tells of itself |
 //! | `report`, `inspect` | figures; answers to an operator's asks |
 
 mod answers;
@@ -37,6 +38,7 @@ mod rules;
 mod sessions;
 mod settings;
 mod subscribe;
+mod system;
 mod timers;
 
 use std::net::IpAddr;
@@ -66,6 +68,7 @@ use super::read_gate::{Pause, ReadGates};
 use super::replies::Replies;
 use super::retained::RetainedDelivery;
 use super::storage::Storage;
+use super::system::System;
 
 /// See the module.
 pub struct Shard {
@@ -86,10 +89,9 @@ pub struct Shard {
     absences: Absences,
     storage: Storage,
     retained: RetainedDelivery,
+    system: System,
     catalog: Catalog,
     logs: Logs,
-    /// Packets handled.
-    packets: u64,
     /// Counts client ids made here.
     made_ids: u64,
     stats: Stats,
@@ -139,9 +141,9 @@ impl Shard {
             absences: Absences::new(&options),
             storage: Storage::new(&options, housekeeping),
             retained: RetainedDelivery::default(),
+            system: System::new(options.system_topics),
             catalog,
             logs,
-            packets: 0,
             made_ids: 0,
             stats: Stats::default(),
             options,
@@ -247,7 +249,6 @@ impl Shard {
             return Flow::Stop;
         };
         self.gates.note_alive(conn, context.now_ms);
-        self.packets += 1;
         match (phase, packet) {
             (Phase::Open(_), Packet::Publish(publish)) => {
                 if self.handle_publish(conn, publish, context) == Flow::Wait {
@@ -289,6 +290,7 @@ impl Shard {
             (Phase::Greeting(_), _) => self.close(conn, CloseReason::NoConnect, context),
             (Phase::Closed, _) => {}
         }
+        self.stats.packets_in += 1;
         self.pause_if_output_full(conn);
         self.flow(conn)
     }
@@ -347,7 +349,7 @@ impl Shard {
     /// Work done so far: packets handled and copies delivered.
     #[inline]
     pub fn work(&self) -> u64 {
-        self.packets + self.outputs.stats().publishes_out
+        self.stats.packets_in + self.outputs.stats().publishes_out
     }
 
     /// Clients that are connected here.

@@ -51,6 +51,7 @@ impl Shard {
         }
         let vhost = passage.vhost;
         self.stats.publishes_in += 1;
+        self.stats.payload_bytes_in += publish.payload.len() as u64;
         self.quotas.counts_mut(vhost).publishes_in += 1;
         let vhost_rate = self.quotas.get(vhost).publish_rate;
         if self.options.publish_rate.is_limited() || vhost_rate.is_limited() {

@@ -42,8 +42,13 @@ impl Shard {
         let mut steps = 0;
         while replays.may_step() && !self.is_behind(key) {
             if !replays.has_current() {
-                let (serial, name) = (self.retained.next_serial(), self.exchanges.name(vhost));
-                if !replays.begin_next(serial, name, self.options.shards) {
+                let serial = self.retained.next_serial();
+                let (name, awaits_system) = (self.exchanges.name(vhost), self.awaits_system(vhost));
+                if !replays.begin_next(serial, name, &self.options, awaits_system) {
+                    if replays.has_pending() {
+                        self.retained.await_system(conn);
+                        break;
+                    }
                     return;
                 }
             }
@@ -167,6 +172,10 @@ impl Shard {
         context: &mut Context<'_>,
     ) {
         let Some((filter, granted, after)) = replays.current() else { return };
+        if filter.is_system() {
+            let end = self.step_system(vhost, key, replays, context);
+            return self.end_step(key, replays, end);
+        }
         // A copy: where a message stands may change while others are delivered.
         let mut page = self.retained.take_page();
         let mut end = visit(&self.catalog, vhost, filter, after, |kept| {
@@ -194,6 +203,10 @@ impl Shard {
             }
         }
         self.retained.recycle(page);
+        self.end_step(key, replays, end);
+    }
+
+    fn end_step(&self, key: SessionKey, replays: &mut Replays, end: ScanEnd) {
         match end {
             ScanEnd::Done => replays.go_on_after(None),
             ScanEnd::After(topic) => {
@@ -263,14 +276,14 @@ impl Shard {
     }
 
     /// Whether a session's client may read a topic.
-    fn may_receive(&self, key: SessionKey, topic: TopicName<'_>) -> bool {
+    pub(super) fn may_receive(&self, key: SessionKey, topic: TopicName<'_>) -> bool {
         let sessions = self.catalog.sessions();
         let vhost = VhostId(sessions.get(key).vhost);
         self.admission.readers(vhost, sessions).may_receive(key, topic)
     }
 
     /// Whether a session's client has enough to do for now.
-    fn is_behind(&self, key: SessionKey) -> bool {
+    pub(super) fn is_behind(&self, key: SessionKey) -> bool {
         let session = self.catalog.session(key);
         let is_full = session.holder.is_some_and(|held| !self.outputs.is_low(ConnId::of(held)));
         is_full || session.queue.waiting() > 0

@@ -32,6 +32,7 @@ impl Shard {
         Gauges {
             clients: self.connections.clients() as u64,
             sessions: self.catalog.sessions().len() as u64,
+            subscriptions: self.exchanges.subscriptions(),
             queued_bytes: queued.sum(),
             memory_bytes: self.logs.memory.memory_bytes() as u64,
             retained,

@@ -4,6 +4,7 @@ mod figures;
 mod kick;
 mod listing;
 mod rows;
+mod system;
 
 use crate::limits::{ASK_BYTES_MAX, ASK_SLOTS_MAX};
 
@@ -26,6 +27,9 @@ impl Shard {
                 *reply = Reply::Kicked(self.kick(kick, context));
                 Step::Done
             }
+            Question::System(update) => self.answer_system(update, reply, context),
+            Question::WantsSystem(known) => self.answer_wants_system(*known, reply),
+            Question::Backlog(backlog) => self.answer_backlog(backlog, reply),
         }
     }
 

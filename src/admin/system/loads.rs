@@ -1,0 +1,106 @@
+//! How much there is of something in a minute: moving averages over 1, 5 and 15 minutes, as
+//! Mosquitto computes and shows them (`sys_tree.c` of 2.0).
+//!
+//! With `r` the rate per minute since the last look, `dt` the time since then and `T` that of the
+//! average, `v = r + exp(-dt/T) (v - r)`. A value is shown anew when it has changed by 0.01
+//! since the last look.
+
+/// Seconds of the averages, and how topics name them.
+pub(super) const SPANS: [(f64, &str); 3] = [(60.0, "1min"), (300.0, "5min"), (900.0, "15min")];
+
+/// The averages of one counter.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Load {
+    before: u64,
+    averages: [Average; 3],
+}
+
+#[derive(Clone, Copy, Default, Debug)]
+struct Average {
+    now: f64,
+    shown: f64,
+}
+
+impl Load {
+    /// Looks at the counter `dt_ms` after the last look, or after the start.
+    pub(super) fn look(&mut self, counted: u64, dt_ms: u64) {
+        if dt_ms == 0 {
+            return;
+        }
+        // A shard that is silent has old figures: nothing is counted back.
+        let more = counted.saturating_sub(self.before);
+        self.before = self.before.max(counted);
+        #[allow(clippy::cast_precision_loss, reason = "a rate that is rounded to hundredths")]
+        let (more, dt_s) = (more as f64, dt_ms as f64 / 1000.0);
+        let rate = more * 60.0 / dt_s;
+        for (average, (span_s, _)) in self.averages.iter_mut().zip(SPANS) {
+            let before = average.now;
+            average.now = rate + (-dt_s / span_s).exp() * (before - rate);
+            if (average.now - before).abs() >= 0.01 {
+                average.shown = average.now;
+            }
+        }
+    }
+
+    /// The averages, in the order of [`SPANS`].
+    pub(super) fn shown(&self) -> [f64; 3] {
+        self.averages.map(|average| average.shown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(load: &Load) -> [String; 3] {
+        load.shown().map(|value| format!("{value:.2}"))
+    }
+
+    /// The values that Mosquitto 2.0.11 shows at looks 2 s apart: a client connects, and no other.
+    #[test]
+    fn values_are_those_of_mosquitto() {
+        let mut load = Load::default();
+        assert_eq!(texts(&load), ["0.00", "0.00", "0.00"]);
+        load.look(1, 2_000);
+        assert_eq!(texts(&load), ["0.98", "0.20", "0.07"]);
+        load.look(1, 2_000);
+        assert_eq!(texts(&load), ["0.95", "0.20", "0.07"]);
+    }
+
+    /// A steady rate is what the averages go to, however long the looks are apart; what changes by
+    /// less than 0.01 from one look to the next is not shown.
+    #[test]
+    fn averages_go_to_the_rate() {
+        for dt_ms in [1_000, 10_000, 60_000, 3_600_000] {
+            let (mut load, mut counted) = (Load::default(), 0);
+            for _ in 0..(4 * 3_600_000 / dt_ms).max(2) {
+                counted += 7 * dt_ms / 1000;
+                load.look(counted, dt_ms);
+            }
+            for shown in load.shown() {
+                assert!((shown - 420.0).abs() < 10.0, "{dt_ms}: {shown}");
+            }
+        }
+        let mut load = Load::default();
+        load.look(1, 600_000);
+        let before = load.shown();
+        for _ in 0..1000 {
+            load.look(1, 10);
+        }
+        assert_eq!(load.shown(), before, "each step is too small");
+    }
+
+    /// Looks at one moment, and counters that seem to go back, do no harm.
+    #[test]
+    fn odd_looks() {
+        let mut load = Load::default();
+        load.look(5, 0);
+        assert_eq!(load.shown(), [0.0; 3]);
+        load.look(100, 1_000);
+        load.look(50, 1_000);
+        load.look(100, 1_000);
+        let all = load.shown();
+        assert!(all.iter().all(|value| value.is_finite() && *value >= 0.0), "{all:?}");
+        assert!(all[0] < 100.0, "nothing is counted twice: {all:?}");
+    }
+}

@@ -1,0 +1,110 @@
+//! The topics `$SYS/…`: computed from the shards' figures at every interval, while a shard has a
+//! subscriber to them, and sent to the shards that have.
+//!
+//! ```text
+//!  shard: somebody has subscribed ──► figures of all shards ──► values ──► shards that want them
+//!                                           ▲      interval        │
+//!                                           └──────────────────────┘
+//! ```
+//! Invariant: while no shard has a subscriber, this waits and asks nothing.
+
+mod loads;
+mod topics;
+mod totals;
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use log::debug;
+use tokio::sync::watch;
+use tokio::time::{self, Instant};
+
+use crate::broker::inspect::{Backlog, Question, Reply, SystemTopics, SystemUpdate};
+
+use super::routes::Admin;
+use topics::Values;
+use totals::Totals;
+
+/// While a shard has not told its figures yet, the time after which it is asked again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Serves the topics until it is aborted.
+pub(super) async fn serve(admin: Rc<Admin>, interval: Duration) {
+    let wants = admin.asker.watch_system();
+    let backlogs = vec![0; usize::from(admin.asker.shards())];
+    Service { admin, interval, wants, values: Values::default(), backlogs }.run().await;
+}
+
+struct Service {
+    admin: Rc<Admin>,
+    interval: Duration,
+    /// Changes when a shard begins or ceases to want them.
+    wants: watch::Receiver<u64>,
+    values: Values,
+    /// Messages in durable sessions, by shard, as it has told last.
+    backlogs: Vec<u64>,
+}
+
+impl Service {
+    async fn run(mut self) {
+        loop {
+            if !self.admin.asker.wants_system() {
+                if self.wants.changed().await.is_err() {
+                    return;
+                }
+                continue;
+            }
+            let Some(topics) = self.compute().await else {
+                time::sleep(RETRY).await;
+                continue;
+            };
+            self.admin.asker.renew_system();
+            self.send(&topics).await;
+            self.wait(&topics).await;
+        }
+    }
+
+    /// Waits for the next interval. A shard that begins to want the values meanwhile gets those
+    /// that there are.
+    async fn wait(&mut self, topics: &Arc<SystemTopics>) {
+        let until = Instant::now() + self.interval;
+        while let Ok(Ok(())) = time::timeout_at(until, self.wants.changed()).await {
+            if !self.admin.asker.wants_system() {
+                return;
+            }
+            self.send(topics).await;
+        }
+    }
+
+    /// Sends the values to the shards that want them and were not sent them.
+    async fn send(&self, topics: &Arc<SystemTopics>) {
+        let asker = &self.admin.asker;
+        for shard in (0..asker.shards()).filter(|shard| asker.lacks_system(*shard)) {
+            asker.note_system_sent(shard);
+            let update = SystemUpdate::new(topics.clone());
+            if let Err(error) = asker.ask(shard, Question::System(update)).await {
+                // One that is silent takes it when it comes to it. To one that has too many asks
+                // the next values go, which it compares with those it has: no change is missed.
+                debug!("$SYS: {error:?}");
+            }
+        }
+    }
+
+    /// The values now; none if a shard has never told its figures.
+    async fn compute(&mut self) -> Option<Arc<SystemTopics>> {
+        let asker = &self.admin.asker;
+        let mut totals = Totals::default();
+        for figures in asker.figures().await {
+            totals.add(&figures?.snapshot);
+        }
+        for (shard, backlog) in (0..).zip(&mut self.backlogs) {
+            let question = Question::Backlog(Backlog::default());
+            if let Ok(Reply::Backlog(messages)) = asker.ask(shard, question).await {
+                *backlog = messages;
+            }
+        }
+        totals.backlog_messages = self.backlogs.iter().sum();
+        Some(Arc::new(self.values.compute(&totals)))
+    }
+}

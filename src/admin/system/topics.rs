@@ -1,0 +1,153 @@
+//! The names of the topics and the form of their values. Below `$SYS/broker/` both are Mosquitto's;
+//! what is ringmq's alone is below `$SYS/ringmq/`.
+
+use crate::broker::inspect::{SystemTopic, SystemTopics};
+
+use super::loads::{Load, SPANS};
+use super::totals::{LOADS, Of, Totals};
+
+type Figure = (&'static [&'static str], Of);
+
+/// Numbers, by names and aliases below `$SYS/broker/`.
+const FIGURES: &[Figure] = &[
+    (&["clients/connected", "clients/active"], |totals| totals.clients),
+    (&["clients/disconnected", "clients/inactive"], absent),
+    (&["clients/total"], |totals| totals.sessions),
+    (&["clients/expired"], |totals| totals.expired),
+    (&["connections/socket/count"], |totals| totals.sockets),
+    (&["messages/received"], |totals| totals.packets_in),
+    (&["messages/sent"], |totals| totals.packets_out),
+    (&["publish/messages/received"], |totals| totals.publishes_in),
+    (&["publish/messages/sent"], |totals| totals.publishes_out),
+    (&["publish/messages/dropped"], |totals| totals.dropped),
+    (&["bytes/received"], |totals| totals.bytes_in),
+    (&["bytes/sent"], |totals| totals.bytes_out),
+    (&["publish/bytes/received"], |totals| totals.payload_in),
+    (&["publish/bytes/sent"], |totals| totals.payload_out),
+    (&["store/messages/count", "messages/stored"], |totals| {
+        totals.retained + totals.backlog_messages
+    }),
+    (&["store/messages/bytes"], |totals| totals.retained_bytes + totals.backlog_bytes),
+    (&["retained messages/count"], |totals| totals.retained),
+    (&["subscriptions/count"], |totals| totals.subscriptions),
+    // There are none yet.
+    (&["shared_subscriptions/count"], |_| 0),
+];
+
+fn absent(totals: &Totals) -> u64 {
+    totals.sessions.saturating_sub(totals.clients)
+}
+
+/// What has to be remembered from one look to the next.
+#[derive(Default, Debug)]
+pub(super) struct Values {
+    /// Uptime at the last look, milliseconds.
+    looked_ms: u64,
+    loads: [Load; LOADS.len()],
+    /// The most sessions that a look has found.
+    sessions_max: u64,
+    /// By shard: busy microseconds until the last look, and the part of the time since that before.
+    busy: Vec<(u64, f64)>,
+}
+
+impl Values {
+    /// The values now.
+    pub(super) fn compute(&mut self, totals: &Totals) -> SystemTopics {
+        let dt_ms = totals.now_ms.saturating_sub(self.looked_ms);
+        self.looked_ms = self.looked_ms.max(totals.now_ms);
+        self.sessions_max = self.sessions_max.max(totals.sessions);
+        let mut topics = Vec::new();
+        let mut add = |name: &str, value: String| {
+            topics.push(SystemTopic::new(format!("$SYS/{name}"), value));
+        };
+        add("broker/version", concat!("ringmq version ", env!("CARGO_PKG_VERSION")).to_owned());
+        add("broker/uptime", format!("{} seconds", totals.now_ms / 1000));
+        add("broker/clients/maximum", self.sessions_max.to_string());
+        for (names, of) in FIGURES {
+            let value = of(totals).to_string();
+            names.iter().for_each(|name| add(&format!("broker/{name}"), value.clone()));
+        }
+        for (load, (name, of)) in self.loads.iter_mut().zip(LOADS) {
+            load.look(of(totals), dt_ms);
+            for (value, (_, span)) in load.shown().into_iter().zip(SPANS) {
+                add(&format!("broker/load/{name}/{span}"), format!("{value:.2}"));
+            }
+        }
+        self.note_busy(totals, dt_ms);
+        for (shard, (_, part)) in self.busy.iter().enumerate() {
+            add(&format!("ringmq/shard/{shard}/busy"), format!("{part:.2}"));
+        }
+        add("ringmq/disk/free", totals.disk_free.to_string());
+        add("ringmq/disk/low", totals.disk_short.to_string());
+        add("ringmq/sessions/backlog_messages", totals.backlog_messages.to_string());
+        SystemTopics::new(topics)
+    }
+
+    fn note_busy(&mut self, totals: &Totals, dt_ms: u64) {
+        self.busy.resize(totals.busy_us.len(), (0, 0.0));
+        if dt_ms == 0 {
+            return;
+        }
+        for ((before, part), now) in self.busy.iter_mut().zip(&totals.busy_us) {
+            #[allow(clippy::cast_precision_loss, reason = "a part that is rounded to hundredths")]
+            let busy = now.saturating_sub(*before) as f64 / (dt_ms as f64 * 1000.0);
+            (*before, *part) = (*now, busy.min(1.0));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(topics: &SystemTopics, name: &str) -> String {
+        let mut all = topics.iter();
+        let found = all.find(|one| one.topic().as_str() == format!("$SYS/{name}"));
+        found.unwrap_or_else(|| panic!("no {name}")).payload().to_owned()
+    }
+
+    /// Aliases have the value of what they are an alias of; the maximum stays; a load is per
+    /// minute, a shard's is a part of its time.
+    #[test]
+    fn values() {
+        let mut values = Values::default();
+        let mut totals =
+            Totals { sessions: 5, clients: 2, busy_us: vec![0, 0], ..Totals::default() };
+        values.compute(&totals);
+        totals = Totals {
+            now_ms: 60_000,
+            sessions: 3,
+            retained: 4,
+            backlog_messages: 6,
+            publishes_in: 100,
+            busy_us: vec![15_000_000, 90_000_000],
+            ..totals
+        };
+        let topics = values.compute(&totals);
+        for (name, expected) in [
+            ("broker/uptime", "60 seconds"),
+            ("broker/clients/maximum", "5"),
+            ("broker/clients/connected", "2"),
+            ("broker/clients/active", "2"),
+            ("broker/clients/disconnected", "1"),
+            ("broker/clients/inactive", "1"),
+            ("broker/store/messages/count", "10"),
+            ("broker/messages/stored", "10"),
+            ("broker/retained messages/count", "4"),
+            ("broker/load/publish/received/1min", "63.21"),
+            ("broker/load/publish/received/15min", "6.45"),
+            ("ringmq/shard/0/busy", "0.25"),
+            ("ringmq/shard/1/busy", "1.00"),
+        ] {
+            assert_eq!(value(&topics, name), expected, "{name}");
+        }
+    }
+
+    /// Without a name that stands twice: that of an alias would hide another's.
+    #[test]
+    fn names_are_unique() {
+        let topics = Values::default().compute(&Totals::default());
+        let names = FIGURES.iter().map(|(names, _)| names.len()).sum::<usize>();
+        assert_eq!(topics.iter().count(), names + 3 + LOADS.len() * SPANS.len() + 3);
+    }
+}

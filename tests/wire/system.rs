@@ -1,0 +1,208 @@
+//! `$SYS/…`: what Debian's mosquitto tells of itself, ringmq tells under the same names and in the
+//! same form; and while nobody is subscribed it does nothing for it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::Duration;
+
+use crate::common::{Broker, Client, Publish, connect};
+
+/// What Mosquitto has and ringmq has not.
+const LEFT_OUT: &[&str] = &[
+    // Bytes of its allocator, which ringmq does not count. Those of the process would be another
+    // thing under this name: /metrics has them.
+    "$SYS/broker/heap/current",
+    "$SYS/broker/heap/maximum",
+    // Of 2.1: outputs of ringmq are bytes, not packets, and no sum of them is kept.
+    "$SYS/broker/packet/out/count",
+    "$SYS/broker/packet/out/bytes",
+];
+
+/// What Mosquitto has since 2.1, which is not Debian's.
+const LATER: &[&str] = &["$SYS/broker/connections/socket/count"];
+
+fn start(shards: usize) -> Broker {
+    Broker::start_with(shards, &["--sys-interval", "1s"])
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("values are text")
+}
+
+/// The next message, acknowledged.
+#[track_caller]
+fn next(client: &mut Client) -> Publish {
+    let message = client.read_publish();
+    if message.qos == 1 {
+        client.acknowledge(1, message.id);
+    }
+    message
+}
+
+/// All that comes from a broker whose interval is a second, until each topic that changes has been
+/// told twice.
+fn all_topics(broker: &Broker) -> BTreeMap<String, Vec<Publish>> {
+    let mut client = Client::connect(broker, "reader");
+    client.subscribe("$SYS/#", 1);
+    let mut topics: BTreeMap<String, Vec<Publish>> = BTreeMap::new();
+    let mut updates = 0;
+    while updates < 3 {
+        let message = next(&mut client);
+        let topic = text(&message.topic);
+        updates += u32::from(topic == "$SYS/broker/uptime" && !message.retain);
+        topics.entry(topic).or_default().push(message);
+    }
+    topics
+}
+
+/// A value without its figures: `9` for those before a point, as many as there are behind it.
+fn form(value: &str) -> String {
+    let value = value.replace("mosquitto version", "ringmq version");
+    let mut form = String::new();
+    for letter in value.chars() {
+        let behind_point = form.contains('.');
+        match letter {
+            '0'..='9' if !behind_point && form.ends_with('9') => {}
+            '0'..='9' => form.push('9'),
+            other => form.push(other),
+        }
+    }
+    form
+}
+
+/// Names are Mosquitto's, but for those that are left out on purpose; so are the forms of values.
+#[test]
+fn names_and_forms_are_those_of_mosquitto() {
+    let mosquitto = all_topics(&Broker::mosquitto("allow_anonymous true\nsys_interval 1"));
+    for shards in [1, 3] {
+        let own = all_topics(&start(shards));
+        let names = |topics: &BTreeMap<String, Vec<Publish>>, without: &[&str]| {
+            let names = topics.keys().filter(|name| !without.contains(&name.as_str()));
+            names.filter(|name| !name.starts_with("$SYS/ringmq/")).cloned().collect::<Vec<_>>()
+        };
+        assert_eq!(names(&own, LATER), names(&mosquitto, &[LEFT_OUT, LATER].concat()));
+        let extra = own.keys().filter(|name| name.starts_with("$SYS/ringmq/")).count();
+        assert_eq!(extra, shards + 3);
+        for (name, messages) in &own {
+            for message in messages {
+                assert_eq!(message.qos, 1, "{name}");
+                let value = text(&message.payload);
+                // As exporters read it: the first word is a number.
+                let number = value.split(' ').next().expect("split gives one").parse::<f64>();
+                assert!(number.is_ok() || name.ends_with("/version"), "{name}: {value}");
+                if let Some(theirs) = mosquitto.get(name).filter(|_| !name.ends_with("/version")) {
+                    assert_eq!(form(&value), form(&text(&theirs[0].payload)), "{name}");
+                }
+            }
+        }
+    }
+}
+
+/// Whoever subscribes gets all values at once, with RETAIN and the QoS that was granted, and then
+/// those that change, without RETAIN: from both brokers.
+#[test]
+fn delivery_is_that_of_mosquitto() {
+    let mosquitto = Broker::mosquitto("allow_anonymous true\nsys_interval 1");
+    for broker in [&mosquitto, &start(1), &start(3)] {
+        for granted in 0..=2 {
+            let mut client = Client::connect(broker, "reader");
+            client.subscribe("$SYS/broker/uptime", granted);
+            let first = client.read_publish();
+            assert_eq!((first.retain, first.qos), (true, granted));
+            // One that goes unacknowledged holds nothing up.
+            let second = client.read_publish();
+            assert_eq!((second.retain, second.qos, second.dup), (false, granted, false));
+            assert!(first.payload != second.payload && first.topic == second.topic);
+            client.subscribe("$SYS/broker/version", granted);
+            let version = loop {
+                let message = client.read_publish();
+                if message.topic.ends_with(b"version") {
+                    break message;
+                }
+            };
+            assert!(version.retain && text(&version.payload).contains(" version "));
+        }
+        // Wildcards in front do not stand for `$SYS`.
+        let mut others = Client::connect(broker, "others");
+        for filter in ["#", "+/broker/uptime", "+/#"] {
+            others.subscribe(filter, 0);
+        }
+        let mut reader = Client::connect(broker, "reader");
+        reader.subscribe("$SYS/broker/uptime", 0);
+        for _ in 0..2 {
+            reader.read_publish();
+        }
+        others.expect_silence();
+    }
+}
+
+/// A session that stays is told at QoS 0 and keeps nothing: what changed while its client was away
+/// does not come.
+#[test]
+fn sessions_keep_nothing() {
+    let broker = start(2);
+    let mut client = Client::connect_with(&broker, &connect("stays").persistent());
+    client.subscribe("$SYS/broker/uptime", 2);
+    let first = client.read_publish();
+    assert_eq!((first.qos, first.retain), (0, true));
+    client.leave();
+    let mut witness = Client::connect(&broker, "witness");
+    witness.subscribe("$SYS/broker/uptime", 0);
+    for _ in 0..3 {
+        witness.read_publish();
+    }
+    let mut client = crate::common::resume_as(&broker, "stays", true);
+    let live = client.read_publish();
+    assert_eq!((live.qos, live.retain), (0, false), "nothing waited for it");
+    assert!(client.read_publish().payload != live.payload);
+}
+
+/// Times that the admin thread has slept; none: it is not there.
+fn sleeps(broker: &Broker) -> Option<u64> {
+    let tasks = fs::read_dir(format!("/proc/{}/task", broker.pid())).expect("it runs");
+    let mut paths = tasks.map(|task| task.expect("it runs").path());
+    let admin = paths.find(|path| {
+        fs::read_to_string(path.join("comm")).is_ok_and(|name| name.trim() == "admin")
+    })?;
+    let status = fs::read_to_string(admin.join("status")).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    Some(line.expect("the kernel counts them").trim().parse().expect("a number"))
+}
+
+/// Whether the admin thread does nothing for longer than two intervals, sooner or later.
+fn falls_silent(broker: &Broker, client: &mut Client) -> bool {
+    (0..4).any(|_| {
+        let before = sleeps(broker);
+        client.hear_nothing_for(Duration::from_millis(2_500));
+        sleeps(broker) == before
+    })
+}
+
+/// While nobody is subscribed the thread that computes the values sleeps: before the first
+/// subscriber, and after the last. Without an interval there is no such thread, and no value.
+#[test]
+fn nobody_subscribed_nothing_done() {
+    let broker = start(2);
+    let mut idle = Client::connect(&broker, "idle");
+    idle.subscribe("#", 0);
+    assert!(sleeps(&broker).is_some() && falls_silent(&broker, &mut idle));
+    let mut reader = Client::connect(&broker, "reader");
+    reader.subscribe("$SYS/broker/uptime", 0);
+    reader.read_publish();
+    assert!(!falls_silent(&broker, &mut idle), "it has a subscriber");
+    drop(reader);
+    assert!(falls_silent(&broker, &mut idle));
+    // The next is served at once, with new values.
+    let mut reader = Client::connect(&broker, "reader");
+    reader.subscribe("$SYS/broker/clients/connected", 0);
+    assert_eq!(reader.read_publish().payload, b"2");
+    // Whoever wants no HTTP has none, and no token for it.
+    for file in ["admin.sock", "admin.token"] {
+        assert!(!broker.data_dir().join(file).exists(), "{file}");
+    }
+    let off = Broker::start_with(2, &["--sys-interval", "0"]);
+    assert_eq!(sleeps(&off), None);
+    let mut reader = Client::connect(&off, "reader");
+    reader.subscribe("$SYS/#", 2);
+    reader.expect_silence();
+}
