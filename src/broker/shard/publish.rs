@@ -20,7 +20,7 @@ use super::Shard;
 
 /// Where a client's message goes.
 #[derive(Clone, Copy)]
-struct Passage {
+struct PublishRoute {
     vhost: VhostId,
     session: SessionKey,
     route: Ticket,
@@ -37,19 +37,19 @@ impl Shard {
         publish: &Publish<'_>,
         context: &mut Context<'_>,
     ) -> Flow {
-        let Some(passage) = self.passage_of(conn, publish.topic) else {
+        let Some(to) = self.publish_route(conn, publish.topic) else {
             return Flow::Stop;
         };
-        if passage.denied {
-            return self.deny_publish(conn, passage, publish, context);
+        if to.denied {
+            return self.deny_publish(conn, to, publish, context);
         }
-        if self.waits_for_disk(conn, passage, publish)
+        if self.waits_for_disk(conn, to, publish)
             // That it came is noted, whether or not it has a subscriber.
             || publish.qos == QoS::ExactlyOnce && self.waits_for_log(conn)
         {
             return Flow::Wait;
         }
-        let vhost = passage.vhost;
+        let vhost = to.vhost;
         self.stats.publishes_in += 1;
         self.stats.payload_bytes_in += publish.payload.len() as u64;
         self.quotas.counts_mut(vhost).publishes_in += 1;
@@ -66,10 +66,10 @@ impl Shard {
         let arrival = Arrival::of(message, Source::Here(conn));
         match (publish.qos, publish.packet_id) {
             (QoS::ExactlyOnce, Some(packet_id)) => {
-                self.publish_once(conn, packet_id, passage, arrival, context);
+                self.publish_once(conn, packet_id, to, arrival, context);
             }
             (_, packet_id) => {
-                let wait = self.publish(vhost, passage.route, arrival, context);
+                let wait = self.publish(vhost, to.route, arrival, context);
                 if let Some(packet_id) = packet_id {
                     // [MQTT-3.3.4-1] The answer promises that whoever must have the message has it.
                     self.promise(conn, Reply::Puback(packet_id), wait);
@@ -81,15 +81,15 @@ impl Shard {
 
     /// The vhost and route of what a connection publishes; `None` if it is not open.
     #[inline]
-    fn passage_of(&mut self, conn: ConnId, topic: TopicName<'_>) -> Option<Passage> {
+    fn publish_route(&mut self, conn: ConnId, topic: TopicName<'_>) -> Option<PublishRoute> {
         let &Open { vhost, session, .. } = self.connections.client(conn)?;
         let last = self.exchanges.last_route(conn, vhost, topic);
         let (route, denied) =
-            last.unwrap_or_else(|| self.find_passage(conn, vhost, session, topic));
-        Some(Passage { vhost, session, route, denied })
+            last.unwrap_or_else(|| self.find_publish_route(conn, vhost, session, topic));
+        Some(PublishRoute { vhost, session, route, denied })
     }
 
-    fn find_passage(
+    fn find_publish_route(
         &mut self,
         conn: ConnId,
         vhost: VhostId,
@@ -110,11 +110,11 @@ impl Shard {
     fn deny_publish(
         &mut self,
         conn: ConnId,
-        passage: Passage,
+        to: PublishRoute,
         publish: &Publish<'_>,
         context: &mut Context<'_>,
     ) -> Flow {
-        self.count_denied_publish(passage.session, publish.topic);
+        self.count_denied_publish(to.session, publish.topic);
         if self.options.on_denied == OnDenied::Disconnect {
             self.close(conn, CloseReason::Denied, context);
             return Flow::Stop;
@@ -141,29 +141,29 @@ impl Shard {
     /// Whether a message must wait for a disk, here or on another shard. Then its publisher goes on
     /// later.
     #[inline]
-    fn waits_for_disk(&mut self, conn: ConnId, passage: Passage, publish: &Publish<'_>) -> bool {
+    fn waits_for_disk(&mut self, conn: ConnId, to: PublishRoute, publish: &Publish<'_>) -> bool {
         let bytes = publish.topic.as_str().len() + publish.payload.len();
         !self.storage.shortage().has_room_for(bytes, &self.logs.disk)
-            && self.may_wait_for_disk(conn, passage, publish, bytes)
+            && self.may_wait_for_disk(conn, to, publish, bytes)
     }
 
     #[cold]
     fn may_wait_for_disk(
         &mut self,
         conn: ConnId,
-        passage: Passage,
+        to: PublishRoute,
         publish: &Publish<'_>,
         bytes: usize,
     ) -> bool {
         let Options { shard, shards, .. } = self.options;
-        let route = self.exchanges.get(passage.vhost, passage.route);
+        let route = self.exchanges.get(to.vhost, to.route);
         let is_kept = publish.qos > QoS::AtMostOnce;
         let mut concerned = if is_kept { route.remote } else { ShardSet::default() };
         if is_kept && route.stores {
             concerned.insert(shard);
         }
         if publish.retain {
-            let name = self.exchanges.name(passage.vhost);
+            let name = self.exchanges.name(to.vhost);
             concerned.insert(placement::keeper_of(name, publish.topic.as_str(), shards));
         }
         let wanted = Wanted { shards: concerned, bytes, targets: route.targets.len() };
@@ -189,11 +189,11 @@ impl Shard {
         &mut self,
         conn: ConnId,
         packet_id: PacketId,
-        passage: Passage,
+        to: PublishRoute,
         arrival: Arrival<'_>,
         context: &mut Context<'_>,
     ) {
-        let Passage { vhost, session: key, route, .. } = passage;
+        let PublishRoute { vhost, session: key, route, .. } = to;
         let (id, session) = (packet_id.get(), self.catalog.session(key));
         let durable = !session.clean;
         let apart = durable && self.options.shards > 1;
