@@ -17,7 +17,7 @@ use super::output::{EncodeBuffers, Message, Source};
 
 /// A message with where it came from.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Arrival<'a> {
+pub(crate) struct InboundMessage<'a> {
     pub(crate) message: Message<'a>,
     pub(crate) source: Source,
     /// The session and packet identifier to be remembered with it, of a QoS 2 publisher here.
@@ -28,7 +28,7 @@ pub(crate) struct Arrival<'a> {
     pub(crate) keep: bool,
 }
 
-impl<'a> Arrival<'a> {
+impl<'a> InboundMessage<'a> {
     pub(crate) fn of(message: Message<'a>, source: Source) -> Self {
         Self { message, source, received: None, origin: None, keep: false }
     }

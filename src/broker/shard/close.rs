@@ -6,7 +6,7 @@ use crate::store::SessionKey;
 use super::super::connection::{Phase, Will};
 use super::super::names::{CloseReason, ConnId, Context, VhostId};
 use super::super::output::{Message, Source};
-use super::super::publish::Arrival;
+use super::super::publish::InboundMessage;
 use super::Shard;
 
 impl Shard {
@@ -108,6 +108,6 @@ impl Shard {
         let Will { payload, qos, retain, .. } = will;
         let message = Message { topic, payload, qos: *qos, retain: *retain };
         let route = self.route(vhost, topic);
-        self.publish(vhost, route, Arrival::of(message, Source::Nobody), context);
+        self.publish(vhost, route, InboundMessage::of(message, Source::Nobody), context);
     }
 }

@@ -11,7 +11,7 @@ use super::super::exchange::Ticket;
 use super::super::names::{ConnId, Context, Options, ShardSet, VhostId, placement};
 use super::super::output::{OutboundMessage, Source};
 use super::super::peer::{PeerMessage, PeerPublish};
-use super::super::publish::{Arrival, Working};
+use super::super::publish::{InboundMessage, Working};
 use super::super::replies::Wait;
 use super::{Shard, lent};
 
@@ -37,11 +37,11 @@ impl Shard {
         &mut self,
         vhost: VhostId,
         route: Ticket,
-        arrival: Arrival<'_>,
+        inbound: InboundMessage<'_>,
         context: &mut Context<'_>,
     ) -> Wait {
         let Options { shard, shards, .. } = self.options;
-        let message = arrival.message;
+        let message = inbound.message;
         let targets = self.exchanges.get(vhost, route);
         let remote = targets.remote;
         // Once, where it was published: other shards do not know who else gets it.
@@ -50,18 +50,18 @@ impl Shard {
             placement::keeper_of(self.exchanges.name(vhost), message.topic.as_str(), shards)
         });
         let keep = keeper == Some(shard);
-        let disk = self.publish_on(vhost, route, Arrival { keep, ..arrival }, context);
+        let disk = self.publish_on(vhost, route, InboundMessage { keep, ..inbound }, context);
         let keeper = keeper.filter(|keeper| *keeper != shard);
         let wait = Wait { peers: !remote.is_empty() || keeper.is_some(), disk };
         if !wait.peers {
             return wait;
         }
         let copy = PeerPublish {
-            source: match arrival.source {
+            source: match inbound.source {
                 Source::Here(publisher) => Some(publisher),
                 Source::There(..) | Source::Nobody => None,
             },
-            origin: arrival.origin.map(|origin| (origin.serial, origin.packet_id)),
+            origin: inbound.origin.map(|origin| (origin.serial, origin.packet_id)),
             topic: message.topic.as_str(),
             payload: message.payload,
             qos: message.qos,
@@ -88,10 +88,10 @@ impl Shard {
         &mut self,
         vhost: VhostId,
         route: Ticket,
-        arrival: Arrival<'_>,
+        inbound: InboundMessage<'_>,
         context: &mut Context<'_>,
     ) -> bool {
-        let Arrival { message, keep, origin, .. } = arrival;
+        let InboundMessage { message, keep, origin, .. } = inbound;
         if origin.is_some_and(|origin| self.catalog.has_origin(&origin)) {
             // [MQTT-4.3.3-2] It is here already: the publisher's shard lost its own note of it.
             return false;
@@ -100,12 +100,12 @@ impl Shard {
         let stores = targets.stores && message.qos > QoS::AtMostOnce;
         let has_targets = !targets.targets.is_empty();
         let stored = if stores || keep {
-            self.store(vhost, route, &arrival, context)
+            self.store(vhost, route, &inbound, context)
         } else {
             Stored::default()
         };
         if has_targets {
-            self.deliver(vhost, route, &arrival, stored.bytes, context);
+            self.deliver(vhost, route, &inbound, stored.bytes, context);
         }
         stored.is_logged
     }
@@ -116,11 +116,11 @@ impl Shard {
         &mut self,
         vhost: VhostId,
         route: Ticket,
-        arrival: &Arrival<'_>,
+        inbound: &InboundMessage<'_>,
         stored_bytes: u64,
         context: &mut Context<'_>,
     ) {
-        let &Arrival { message, source, .. } = arrival;
+        let &InboundMessage { message, source, .. } = inbound;
         let route = self.exchanges.get(vhost, route);
         let Working { encode, refused, full, .. } = self.publishing.working();
         let mut outbound = OutboundMessage::new(message, encode);
@@ -169,11 +169,11 @@ impl Shard {
         &mut self,
         vhost: VhostId,
         route: Ticket,
-        arrival: &Arrival<'_>,
+        inbound: &InboundMessage<'_>,
         context: &Context<'_>,
     ) -> Stored {
-        let Arrival { message, received, origin, keep, .. } = *arrival;
-        self.choose_targets(vhost, route, arrival);
+        let InboundMessage { message, received, origin, keep, .. } = *inbound;
+        self.choose_targets(vhost, route, inbound);
         let topic = message.topic.as_str();
         let mut new = NewMessage {
             vhost: vhost.0,
@@ -212,8 +212,8 @@ impl Shard {
 
     /// Finds the sessions of a route that a message is to be stored for, and those that are full
     /// and do not take it.
-    fn choose_targets(&mut self, vhost: VhostId, route: Ticket, arrival: &Arrival<'_>) {
-        let message = arrival.message;
+    fn choose_targets(&mut self, vhost: VhostId, route: Ticket, inbound: &InboundMessage<'_>) {
+        let message = inbound.message;
         let route = self.exchanges.get(vhost, route);
         let queued_bytes_max = self.quotas.get(vhost).queued_bytes_max;
         let mut queued_bytes = self.catalog.totals(vhost.0).queued_bytes;

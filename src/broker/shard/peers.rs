@@ -6,7 +6,7 @@ use crate::store::Origin;
 use super::super::names::{Context, ShardId, ShardSet, VhostId};
 use super::super::output::{Message, Source};
 use super::super::peer::{PeerMessage, PeerPublish};
-use super::super::publish::Arrival;
+use super::super::publish::InboundMessage;
 use super::super::read_gate::Pause;
 use super::Shard;
 
@@ -83,8 +83,8 @@ impl Shard {
             let route = self.route(vhost, topic);
             let source = publish.source.map_or(Source::Nobody, |conn| Source::There(from, conn));
             let message = Message { topic, payload, qos, retain };
-            let arrival = Arrival { origin, keep, ..Arrival::of(message, source) };
-            self.publish_on(vhost, route, arrival, context);
+            let inbound = InboundMessage { origin, keep, ..InboundMessage::of(message, source) };
+            self.publish_on(vhost, route, inbound, context);
         }
     }
 }

@@ -13,7 +13,7 @@ use super::super::names::{
 };
 use super::super::output::{Message, Source};
 use super::super::peer::PeerMessage;
-use super::super::publish::Arrival;
+use super::super::publish::InboundMessage;
 use super::super::replies::{Reply, Wait};
 use super::super::storage::Wanted;
 use super::Shard;
@@ -63,13 +63,13 @@ impl Shard {
             qos: publish.qos,
             retain: publish.retain,
         };
-        let arrival = Arrival::of(message, Source::Here(conn));
+        let inbound = InboundMessage::of(message, Source::Here(conn));
         match (publish.qos, publish.packet_id) {
             (QoS::ExactlyOnce, Some(packet_id)) => {
-                self.publish_once(conn, packet_id, to, arrival, context);
+                self.publish_once(conn, packet_id, to, inbound, context);
             }
             (_, packet_id) => {
-                let wait = self.publish(vhost, to.route, arrival, context);
+                let wait = self.publish(vhost, to.route, inbound, context);
                 if let Some(packet_id) = packet_id {
                     // [MQTT-3.3.4-1] The answer promises that whoever must have the message has it.
                     self.promise(conn, Reply::Puback(packet_id), wait);
@@ -190,7 +190,7 @@ impl Shard {
         conn: ConnId,
         packet_id: PacketId,
         to: PublishRoute,
-        arrival: Arrival<'_>,
+        inbound: InboundMessage<'_>,
         context: &mut Context<'_>,
     ) {
         let PublishRoute { vhost, session: key, route, .. } = to;
@@ -201,12 +201,12 @@ impl Shard {
         if first {
             let origin =
                 Origin { shard: self.options.shard.0, serial: session.serial, packet_id: id };
-            let arrival = Arrival {
+            let inbound = InboundMessage {
                 received: (durable && !apart).then_some((key, id)),
                 origin: apart.then_some(origin),
-                ..arrival
+                ..inbound
             };
-            let wait = self.publish(vhost, route, arrival, context);
+            let wait = self.publish(vhost, route, inbound, context);
             if apart {
                 self.publishing.begin_transit(key, id);
                 self.promise(conn, Reply::Receive(packet_id), wait);
