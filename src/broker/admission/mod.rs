@@ -15,7 +15,7 @@ use crate::access::{Identity, Policy, Question, Refusal, Request, Verdict};
 use crate::mqtt::{Connect, ConnectReturn, Version};
 
 use super::connection::{Answer, Greeting};
-use super::names::{ConnId, Stats, VhostId, Why};
+use super::names::{ConnId, RefusalReason, Stats, VhostId};
 
 pub(crate) use rights::client_of;
 
@@ -33,7 +33,7 @@ pub struct Inquiry {
 /// What is to happen with a CONNECT.
 pub(crate) enum Admittance {
     In(Identity),
-    Out(ConnectReturn, Why),
+    Out(ConnectReturn, RefusalReason),
     Wait,
 }
 
@@ -87,7 +87,7 @@ impl Admission {
                 return if policy.may_stay(&identity, greeting.caller().local) {
                     Admittance::In(identity)
                 } else {
-                    Admittance::Out(ConnectReturn::NotAuthorized, Why::Revoked)
+                    Admittance::Out(ConnectReturn::NotAuthorized, RefusalReason::Revoked)
                 };
             }
             Some((_, answer)) => {
@@ -106,9 +106,9 @@ impl Admission {
             Verdict::Refused(refusal) => {
                 self.stats.logins_refused += 1;
                 let why = match refusal {
-                    Refusal::NotAuthorized => Why::NoUser,
-                    Refusal::BadUserNameOrPassword => Why::NoPassword,
-                    Refusal::Malformed => Why::LoginTooLong,
+                    Refusal::NotAuthorized => RefusalReason::NoUser,
+                    Refusal::BadUserNameOrPassword => RefusalReason::NoPassword,
+                    Refusal::Malformed => RefusalReason::LoginTooLong,
                 };
                 Admittance::Out(refusal.connect_return(connect.version), why)
             }
@@ -153,11 +153,11 @@ fn code_of(answer: Answer, version: Version) -> ConnectReturn {
     }
 }
 
-fn why_of(answer: Answer) -> Why {
+fn why_of(answer: Answer) -> RefusalReason {
     match answer {
-        Answer::Right => Why::Revoked,
-        Answer::Wrong => Why::WrongPassword,
-        Answer::Throttled => Why::ShutOut,
-        Answer::Busy => Why::Busy,
+        Answer::Right => RefusalReason::Revoked,
+        Answer::Wrong => RefusalReason::WrongPassword,
+        Answer::Throttled => RefusalReason::ShutOut,
+        Answer::Busy => RefusalReason::Busy,
     }
 }

@@ -38,12 +38,12 @@ pub struct ClientFacts {
     pub connected_ms: u64,
     /// Since its last packet, milliseconds.
     pub silent_ms: u64,
-    /// Why it is not read from, as bits; see [`ClientFacts::waits`].
+    /// RefusalReason it is not read from, as bits; see [`ClientFacts::waits`].
     pub(crate) waits: u8,
 }
 
 impl ClientFacts {
-    /// Why it is not read from, in words.
+    /// RefusalReason it is not read from, in words.
     pub fn waits(&self) -> impl Iterator<Item = &'static str> {
         Pause::all_of(self.waits).map(Pause::name)
     }

@@ -1,4 +1,4 @@
-//! Why connections end.
+//! RefusalReason connections end.
 
 use std::fmt;
 use std::io;
@@ -7,7 +7,7 @@ use crate::mqtt::{ConnectReturn, DecodeError, Foreign};
 
 use super::Caller;
 
-/// Why a connection ended.
+/// RefusalReason a connection ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CloseReason {
     /// DISCONNECT came.

@@ -26,6 +26,6 @@ pub use shards::{Crowd, Peers, ShardId, ShardSet};
 pub use stats::Stats;
 
 pub(crate) use rate::Budget;
-pub(crate) use refusal::Why;
+pub(crate) use refusal::RefusalReason;
 pub(crate) use table::ConnTable;
 pub(crate) use vhost::{DEFAULT_VHOST, VhostId};

@@ -1,4 +1,4 @@
-//! Why a CONNECT was refused, in words for who reads the log. Clients are told less.
+//! RefusalReason a CONNECT was refused, in words for who reads the log. Clients are told less.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use crate::mqtt::ConnectReturn;
 
 /// See the module.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Why {
+pub(crate) enum RefusalReason {
     /// An MQTT version that is not spoken here.
     Version,
     /// No user, where one is needed; or a certificate's user that may not be here.
@@ -41,7 +41,7 @@ pub(crate) enum Why {
     Code(ConnectReturn),
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for RefusalReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Version => "its MQTT version is not spoken here: clients must use 3.1 or 3.1.1",

@@ -4,7 +4,7 @@
 
 use std::ops::AddAssign;
 
-use super::{CloseReason, Why};
+use super::{CloseReason, RefusalReason};
 
 macro_rules! stats {
     ($($(#[$doc:meta])* $name:ident,)*) => {
@@ -198,23 +198,23 @@ impl Stats {
     }
 
     /// Counts the refusal of a CONNECT, but for those that are counted where they are decided.
-    pub(crate) fn count_refusal(&mut self, why: Why) {
+    pub(crate) fn count_refusal(&mut self, why: RefusalReason) {
         match why {
-            Why::Version => self.refused_version += 1,
-            Why::EmptyId | Why::LongId => self.refused_identifier += 1,
-            Why::Clients => self.refused_connections += 1,
-            Why::Sessions => self.refused_sessions += 1,
-            Why::Revoked => self.refused_revoked += 1,
-            Why::NoUser
-            | Why::NoPassword
-            | Why::LoginTooLong
-            | Why::WrongPassword
-            | Why::ShutOut
-            | Why::Busy
-            | Why::OthersSession
-            | Why::VhostClients
-            | Why::VhostSessions
-            | Why::Code(_) => {}
+            RefusalReason::Version => self.refused_version += 1,
+            RefusalReason::EmptyId | RefusalReason::LongId => self.refused_identifier += 1,
+            RefusalReason::Clients => self.refused_connections += 1,
+            RefusalReason::Sessions => self.refused_sessions += 1,
+            RefusalReason::Revoked => self.refused_revoked += 1,
+            RefusalReason::NoUser
+            | RefusalReason::NoPassword
+            | RefusalReason::LoginTooLong
+            | RefusalReason::WrongPassword
+            | RefusalReason::ShutOut
+            | RefusalReason::Busy
+            | RefusalReason::OthersSession
+            | RefusalReason::VhostClients
+            | RefusalReason::VhostSessions
+            | RefusalReason::Code(_) => {}
         }
     }
 }

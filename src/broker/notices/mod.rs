@@ -21,7 +21,7 @@ use crate::shown::Shown;
 use crate::store::SessionKey;
 
 use super::connection::Greeting;
-use super::names::{Caller, CloseReason, VhostId, Why};
+use super::names::{Caller, CloseReason, RefusalReason, VhostId};
 
 use accounts::{Accounts, FULL, Matter, TELL_MS};
 use takeovers::Takeovers;
@@ -59,8 +59,8 @@ pub(crate) struct Notices {
     limits: [LineLimit; MORE.len()],
     /// What happened to sessions and is still to be logged.
     accounts: Accounts,
-    /// Why the CONNECT that is being handled is refused.
-    why: Option<Why>,
+    /// RefusalReason the CONNECT that is being handled is refused.
+    why: Option<RefusalReason>,
     takeovers: Takeovers,
     /// When it was last told what was dropped for slow clients.
     slow_told_ms: u64,
@@ -84,12 +84,12 @@ impl Notices {
     }
 
     /// Notes why the CONNECT that is being handled is refused; the more exact reason comes first.
-    pub(crate) fn refused_for(&mut self, why: Why) {
+    pub(crate) fn refused_for(&mut self, why: RefusalReason) {
         self.why.get_or_insert(why);
     }
 
     /// The reason that came first.
-    pub(crate) fn why(&self) -> Option<Why> {
+    pub(crate) fn why(&self) -> Option<RefusalReason> {
         self.why
     }
 
@@ -241,7 +241,7 @@ impl Notices {
     /// A CONNECT was answered with a refusal, if it was: says why. Never the password.
     #[cold]
     pub(crate) fn refused(&mut self, caller: Caller, connect: Option<&Connect<'_>>, now_ms: u64) {
-        let why = self.why.take().filter(|why| *why != Why::OthersSession);
+        let why = self.why.take().filter(|why| *why != RefusalReason::OthersSession);
         let Some(why) = why else { return };
         if !log_enabled!(Warn) || !self.names(Kind::Refused, now_ms) {
             return;
@@ -273,7 +273,7 @@ impl Notices {
         (owner, is_there): (Option<&str>, bool),
         now_ms: u64,
     ) {
-        self.refused_for(Why::OthersSession);
+        self.refused_for(RefusalReason::OthersSession);
         if !log_enabled!(Warn) || !self.names(Kind::Refused, now_ms) {
             return;
         }

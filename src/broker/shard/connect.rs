@@ -8,7 +8,7 @@ use crate::store::SessionKey;
 use super::super::admission::Admittance;
 use super::super::connection::{Open, Will};
 use super::super::names::{
-    Caller, CloseReason, ConnId, Context, Crowd, Flow, Takeover, VhostId, Why, placement,
+    Caller, CloseReason, ConnId, Context, Crowd, Flow, RefusalReason, Takeover, VhostId, placement,
 };
 use super::super::read_gate::Pause;
 use super::super::replies::{Reply, Wait};
@@ -72,7 +72,7 @@ impl Shard {
         let client_id = match connect.client_id {
             // [MQTT-3.1.3-8]; 3.1 wants 1 to 23 characters in any case, longer ones do no harm.
             "" if !connect.clean_session || connect.version == Version::V31 => {
-                self.notices.refused_for(Why::EmptyId);
+                self.notices.refused_for(RefusalReason::EmptyId);
                 return self.refuse(conn, ConnectReturn::IdentifierRejected, context);
             }
             // [MQTT-3.1.3-6]
@@ -81,7 +81,7 @@ impl Shard {
                 &made
             }
             given if given.len() > CLIENT_ID_BYTES_MAX => {
-                self.notices.refused_for(Why::LongId);
+                self.notices.refused_for(RefusalReason::LongId);
                 return self.refuse(conn, ConnectReturn::IdentifierRejected, context);
             }
             given => given,
@@ -176,7 +176,7 @@ impl Shard {
     /// Answers a CONNECT with a refusal and closes [MQTT-3.2.2-5].
     pub(super) fn refuse(&mut self, conn: ConnId, code: ConnectReturn, context: &mut Context<'_>) {
         self.stats.clients_refused += 1;
-        self.notices.refused_for(Why::Code(code));
+        self.notices.refused_for(RefusalReason::Code(code));
         self.notices.why().into_iter().for_each(|why| self.stats.count_refusal(why));
         self.outputs.reply(conn, &Connack::bytes_v3(Version::V311, false, code));
         self.close(conn, CloseReason::Refused(code), context);
@@ -217,12 +217,12 @@ impl Shard {
             Some(key) if sessions.get(key).holder.is_some() => return true,
             Some(_) => {}
             None if sessions.len() >= SESSIONS_MAX => {
-                self.notices.refused_for(Why::Sessions);
+                self.notices.refused_for(RefusalReason::Sessions);
                 return false;
             }
             None if self.catalog.totals(vhost.0).sessions >= quota.sessions_max => {
                 self.stats.refused_vhost_sessions += 1;
-                self.notices.refused_for(Why::VhostSessions);
+                self.notices.refused_for(RefusalReason::VhostSessions);
                 return false;
             }
             None => {}
@@ -231,8 +231,8 @@ impl Shard {
         self.stats.refused_vhost_connections += u64::from(admitted == Err(Crowd::Vhost));
         match admitted {
             Ok(()) => {}
-            Err(Crowd::Vhost) => self.notices.refused_for(Why::VhostClients),
-            Err(Crowd::Broker) => self.notices.refused_for(Why::Clients),
+            Err(Crowd::Vhost) => self.notices.refused_for(RefusalReason::VhostClients),
+            Err(Crowd::Broker) => self.notices.refused_for(RefusalReason::Clients),
         }
         admitted.is_ok()
     }

@@ -57,8 +57,8 @@ use super::exchange::Exchanges;
 use super::full_sessions::FullSessions;
 use super::meters::Meters;
 use super::names::{
-    Caller, CloseReason, ConnId, Context, Event, Flow, Options, ShardId, Stats, VhostId, Why,
-    placement,
+    Caller, CloseReason, ConnId, Context, Event, Flow, Options, RefusalReason, ShardId, Stats,
+    VhostId, placement,
 };
 use super::notices::Notices;
 use super::output::Outputs;
@@ -301,7 +301,7 @@ impl Shard {
         if error == DecodeError::UnacceptableVersion && self.is_greeting(conn) {
             // [MQTT-3.1.2-2]
             let caller = self.connections.caller(conn);
-            self.notices.refused_for(Why::Version);
+            self.notices.refused_for(RefusalReason::Version);
             self.refuse(conn, ConnectReturn::UnacceptableVersion, context);
             self.notices.refused(caller, None, context.now_ms);
         } else {
