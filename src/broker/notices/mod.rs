@@ -1,13 +1,13 @@
 //! What the log says of clients: who came, who left and why, who was refused, who is slow.
 //!
 //! Invariant: nothing here is on the way of a message, and the number of lines is bounded, by kind
-//! (`line_limit`) or by session (`accounts`). A line that is not to be logged, for `--log`,
+//! (`line_limit`) or by session (`repeated_events`). A line that is not to be logged, for `--log`,
 //! `--log-connections` or since there were too many of its kind, is not made either.
 //!
 //! May use `names` and `connection`.
 
-mod accounts;
 mod line_limit;
+mod repeated_events;
 mod takeovers;
 
 use std::fmt;
@@ -23,12 +23,12 @@ use crate::store::SessionKey;
 use super::connection::Greeting;
 use super::names::{Caller, CloseReason, RefusalReason, VhostId};
 
-use accounts::{Accounts, FULL, Matter, TELL_MS};
+use repeated_events::{FULL, RepeatedEvents, SessionEvent, TELL_MS};
 use takeovers::Takeovers;
 
 pub use line_limit::LineLimit;
 
-pub(crate) use accounts::DropReason;
+pub(crate) use repeated_events::DropReason;
 
 /// Lines that are bounded, each kind by itself.
 #[derive(Clone, Copy)]
@@ -58,7 +58,7 @@ pub(crate) struct Notices {
     names_connections: bool,
     limits: [LineLimit; MORE.len()],
     /// What happened to sessions and is still to be logged.
-    accounts: Accounts,
+    repeated_events: RepeatedEvents,
     /// RefusalReason the CONNECT that is being handled is refused.
     why: Option<RefusalReason>,
     takeovers: Takeovers,
@@ -71,7 +71,7 @@ impl Notices {
         Self {
             names_connections,
             limits: Default::default(),
-            accounts: Accounts::default(),
+            repeated_events: RepeatedEvents::default(),
             why: None,
             takeovers: Takeovers::default(),
             slow_told_ms: 0,
@@ -314,7 +314,7 @@ impl Notices {
         topic: TopicName<'_>,
         levels_max: usize,
     ) {
-        let level = self.accounts.level_of(key, client, Matter::DeniedPublish);
+        let level = self.repeated_events.level_of(key, client, SessionEvent::DeniedPublish);
         if log_enabled!(level) {
             let why = if topic.is_system() {
                 "nobody but the broker publishes to $SYS"
@@ -339,7 +339,7 @@ impl Notices {
         filter: TopicFilter<'_>,
         why: &str,
     ) {
-        let level = self.accounts.level_of(key, client, Matter::DeniedSubscription);
+        let level = self.repeated_events.level_of(key, client, SessionEvent::DeniedSubscription);
         let filter = filter.as_str();
         log!(
             level, client, event = "subscription_denied", filter;
@@ -349,7 +349,7 @@ impl Notices {
 
     /// A message for a session that is full was dropped.
     pub(crate) fn session_full(&mut self, (key, client): (SessionKey, &str), reason: DropReason) {
-        if self.accounts.is_first(key, client, reason.matter()) {
+        if self.repeated_events.is_first(key, client, reason.kind()) {
             warn!(client, event = "session_full"; "session full ({FULL}), {reason}");
         }
     }
@@ -358,7 +358,7 @@ impl Notices {
     pub(crate) fn due_ms(&self, has_slow: bool) -> Option<u64> {
         let slow = has_slow.then_some(self.slow_told_ms + TELL_MS);
         let limits = self.limits.iter().filter_map(LineLimit::due_ms).min();
-        [limits, self.accounts.due_ms(), slow].into_iter().flatten().min()
+        [limits, self.repeated_events.due_ms(), slow].into_iter().flatten().min()
     }
 
     /// Logs what is to be told by now.
@@ -368,7 +368,7 @@ impl Notices {
                 info!(count; "{count} {more} in the last second than are named here");
             }
         }
-        self.accounts.tell(now_ms);
+        self.repeated_events.tell(now_ms);
     }
 
     /// Whether it is time to log the sums of slow clients; if so, the next time is a minute later.

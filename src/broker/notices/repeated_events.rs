@@ -16,12 +16,12 @@ use crate::store::SessionKey;
 /// What is full, as an operator may set it.
 pub(super) const FULL: &str = "--session-max-bytes, or max-queued-bytes of its vhost";
 
-/// Time between two such accounts.
+/// Time between two such repeated_events.
 pub(super) const TELL_MS: u64 = 60_000;
 
 /// What happens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Matter {
+pub(super) enum SessionEvent {
     /// The session is full, and its oldest message was dropped for one that came.
     DroppedOldest,
     /// It is full, and the one that came was dropped.
@@ -32,11 +32,11 @@ pub(super) enum Matter {
     DeniedSubscription,
 }
 
-const MATTERS: [Matter; 4] = [
-    Matter::DroppedOldest,
-    Matter::DroppedNewest,
-    Matter::DeniedPublish,
-    Matter::DeniedSubscription,
+const SESSION_EVENTS: [SessionEvent; 4] = [
+    SessionEvent::DroppedOldest,
+    SessionEvent::DroppedNewest,
+    SessionEvent::DeniedPublish,
+    SessionEvent::DeniedSubscription,
 ];
 
 /// Which message was dropped.
@@ -49,10 +49,10 @@ pub(crate) enum DropReason {
 }
 
 impl DropReason {
-    pub(super) fn matter(self) -> Matter {
+    pub(super) fn kind(self) -> SessionEvent {
         match self {
-            Self::Oldest => Matter::DroppedOldest,
-            Self::Newest => Matter::DroppedNewest,
+            Self::Oldest => SessionEvent::DroppedOldest,
+            Self::Newest => SessionEvent::DroppedNewest,
         }
     }
 }
@@ -66,7 +66,7 @@ impl fmt::Display for DropReason {
     }
 }
 
-impl Matter {
+impl SessionEvent {
     /// How often it happened, in words.
     fn words(self, count: u64) -> String {
         match self {
@@ -98,11 +98,11 @@ impl Matter {
 
 /// See the module.
 #[derive(Default, Debug)]
-pub(super) struct Accounts {
+pub(super) struct RepeatedEvents {
     /// Of at most [`DROPS_NAMED_MAX`] sessions.
     named: BTreeMap<SessionKey, Account>,
     /// Of all others.
-    rest: [u64; MATTERS.len()],
+    rest: [u64; SESSION_EVENTS.len()],
     told_ms: u64,
 }
 
@@ -110,36 +110,46 @@ pub(super) struct Accounts {
 struct Account {
     client_id: Box<str>,
     /// Whether there was a line at once; and what happened after it and is not told.
-    counts: [Option<u64>; MATTERS.len()],
+    counts: [Option<u64>; SESSION_EVENTS.len()],
     /// Nothing happened between the last two times that it was told.
     is_quiet: bool,
 }
 
-impl Accounts {
+impl RepeatedEvents {
     /// The level of one's own line: the first of its kind in a while is for everybody to see, the
     /// others are counted.
-    pub(super) fn level_of(&mut self, key: SessionKey, client_id: &str, matter: Matter) -> Level {
-        if self.is_first(key, client_id, matter) { Level::Warn } else { Level::Debug }
+    pub(super) fn level_of(
+        &mut self,
+        key: SessionKey,
+        client_id: &str,
+        kind: SessionEvent,
+    ) -> Level {
+        if self.is_first(key, client_id, kind) { Level::Warn } else { Level::Debug }
     }
 
     /// Counts one; or, if it is the first of its kind in a while, has the caller log it.
     #[must_use]
-    pub(super) fn is_first(&mut self, key: SessionKey, client_id: &str, matter: Matter) -> bool {
+    pub(super) fn is_first(
+        &mut self,
+        key: SessionKey,
+        client_id: &str,
+        kind: SessionEvent,
+    ) -> bool {
         let room = self.named.len() < DROPS_NAMED_MAX;
         let account = match self.named.entry(key) {
             Entry::Vacant(free) if room => free.insert(Account {
                 client_id: client_id.into(),
-                counts: [None; MATTERS.len()],
+                counts: [None; SESSION_EVENTS.len()],
                 is_quiet: false,
             }),
             // A key may have gone to another session meanwhile.
             Entry::Occupied(known) if *known.get().client_id == *client_id => known.into_mut(),
             Entry::Vacant(_) | Entry::Occupied(_) => {
-                self.rest[matter as usize] += 1;
+                self.rest[kind as usize] += 1;
                 return false;
             }
         };
-        let count = &mut account.counts[matter as usize];
+        let count = &mut account.counts[kind as usize];
         match count {
             None => *count = Some(0),
             Some(count) => {
@@ -161,36 +171,36 @@ impl Accounts {
         if self.due_ms().is_none_or(|due_ms| due_ms > now_ms) {
             return;
         }
-        self.take_sums(now_ms, |client, matter, count| match client {
+        self.take_sums(now_ms, |client, kind, count| match client {
             Some(client) => {
-                let event = matter.event();
-                warn!(client, event, count; "{}", matter.words(count));
+                let event = kind.event();
+                warn!(client, event, count; "{}", kind.words(count));
             }
             None => {
-                let event = matter.event();
-                warn!(event, count; "other clients: {}", matter.words(count));
+                let event = kind.event();
+                warn!(event, count; "other clients: {}", kind.words(count));
             }
         });
     }
 
     /// The sums, each with its session's client if that is named.
-    fn take_sums(&mut self, now_ms: u64, mut tell: impl FnMut(Option<&str>, Matter, u64)) {
+    fn take_sums(&mut self, now_ms: u64, mut tell: impl FnMut(Option<&str>, SessionEvent, u64)) {
         self.told_ms = now_ms;
         self.named.retain(|_, account| {
             let mut is_quiet = true;
-            for (matter, count) in MATTERS.into_iter().zip(&mut account.counts) {
+            for (kind, count) in SESSION_EVENTS.into_iter().zip(&mut account.counts) {
                 let sum = count.as_mut().map_or(0, std::mem::take);
                 if sum > 0 {
                     is_quiet = false;
-                    tell(Some(&account.client_id), matter, sum);
+                    tell(Some(&account.client_id), kind, sum);
                 }
             }
             !(is_quiet && std::mem::replace(&mut account.is_quiet, is_quiet))
         });
-        for (matter, rest) in MATTERS.into_iter().zip(&mut self.rest) {
+        for (kind, rest) in SESSION_EVENTS.into_iter().zip(&mut self.rest) {
             match std::mem::take(rest) {
                 0 => {}
-                sum => tell(None, matter, sum),
+                sum => tell(None, kind, sum),
             }
         }
     }
@@ -200,12 +210,12 @@ impl Accounts {
 mod tests {
     use super::*;
 
-    type Sums = Vec<(Option<String>, Matter, u64)>;
+    type Sums = Vec<(Option<String>, SessionEvent, u64)>;
 
-    fn sums(accounts: &mut Accounts, now_ms: u64) -> Sums {
+    fn sums(repeated_events: &mut RepeatedEvents, now_ms: u64) -> Sums {
         let mut sums = Sums::new();
-        accounts.take_sums(now_ms, |client, matter, count| {
-            sums.push((client.map(str::to_owned), matter, count));
+        repeated_events.take_sums(now_ms, |client, kind, count| {
+            sums.push((client.map(str::to_owned), kind, count));
         });
         sums
     }
@@ -214,19 +224,23 @@ mod tests {
     // session and kind, and for all others together.
     #[test]
     fn sums_by_session() {
-        use Matter::{DeniedPublish, DroppedOldest};
-        let mut accounts = Accounts::default();
-        assert_eq!((accounts.due_ms(), sums(&mut accounts, 5)), (None, Sums::new()));
+        use SessionEvent::{DeniedPublish, DroppedOldest};
+        let mut repeated_events = RepeatedEvents::default();
+        assert_eq!((repeated_events.due_ms(), sums(&mut repeated_events, 5)), (None, Sums::new()));
         for key in 0..u32::try_from(DROPS_NAMED_MAX).expect("few") + 2 {
             for n in 0..=key {
-                let is_first = accounts.is_first(key, &format!("client {key}"), DroppedOldest);
+                let is_first =
+                    repeated_events.is_first(key, &format!("client {key}"), DroppedOldest);
                 assert_eq!(is_first, n == 0 && (key as usize) < DROPS_NAMED_MAX);
             }
         }
-        assert!(accounts.is_first(1, "client 1", DeniedPublish), "of its kind");
-        assert!(!accounts.is_first(1, "another", DeniedPublish), "the session of that key is gone");
-        assert_eq!(accounts.due_ms(), Some(5 + TELL_MS));
-        let told = sums(&mut accounts, 100_000);
+        assert!(repeated_events.is_first(1, "client 1", DeniedPublish), "of its kind");
+        assert!(
+            !repeated_events.is_first(1, "another", DeniedPublish),
+            "the session of that key is gone"
+        );
+        assert_eq!(repeated_events.due_ms(), Some(5 + TELL_MS));
+        let told = sums(&mut repeated_events, 100_000);
         let client = |n| Some(format!("client {n}"));
         assert_eq!(told[0], (client(1), DroppedOldest, 1), "one was logged at once");
         assert_eq!(told[1], (client(2), DroppedOldest, 2));
@@ -239,19 +253,21 @@ mod tests {
     // is logged at once again.
     #[test]
     fn quiet_sessions_are_forgotten() {
-        let mut accounts = Accounts::default();
-        let count = |accounts: &mut Accounts| accounts.is_first(7, "x", Matter::DroppedNewest);
-        assert!(count(&mut accounts));
+        let mut repeated_events = RepeatedEvents::default();
+        let count = |repeated_events: &mut RepeatedEvents| {
+            repeated_events.is_first(7, "x", SessionEvent::DroppedNewest)
+        };
+        assert!(count(&mut repeated_events));
         for now_ms in [TELL_MS, 2 * TELL_MS] {
-            assert!(!count(&mut accounts));
-            let sum = (Some("x".to_owned()), Matter::DroppedNewest, 1);
-            assert_eq!(sums(&mut accounts, now_ms), [sum]);
+            assert!(!count(&mut repeated_events));
+            let sum = (Some("x".to_owned()), SessionEvent::DroppedNewest, 1);
+            assert_eq!(sums(&mut repeated_events, now_ms), [sum]);
         }
         for now_ms in [3 * TELL_MS, 4 * TELL_MS] {
-            assert_eq!(accounts.due_ms(), Some(now_ms));
-            assert_eq!(sums(&mut accounts, now_ms), []);
+            assert_eq!(repeated_events.due_ms(), Some(now_ms));
+            assert_eq!(sums(&mut repeated_events, now_ms), []);
         }
-        assert_eq!(accounts.due_ms(), None);
-        assert!(count(&mut accounts));
+        assert_eq!(repeated_events.due_ms(), None);
+        assert!(count(&mut repeated_events));
     }
 }
