@@ -176,7 +176,7 @@
 //!
 //! Whoever has something to say makes a line and queues it; one thread writes, so that no shard
 //! waits for standard error ([`logging`]). Lines about clients are bounded: by kind, with a count
-//! of the others each second, or by session, with a sum each minute (`broker::notices`). SIGUSR1 is
+//! of the others each second, or by session, with a sum each minute (`broker::client_log`). SIGUSR1 is
 //! a message to each shard that it answers with its figures (`reactor::report`).
 //!
 //! Operators ask over HTTP ([`admin`]): metrics, clients, sessions, the end of a connection. A

@@ -26,7 +26,7 @@
 //! | `absences` | sessions whose clients are away, and which have expired | `names` |
 //! | `output` | bytes to send; publishers that wait for full outputs | and `peer`, `read_gate` |
 //! | `storage` | what the disk is asked for, and what waits for it | and `read_gate` |
-//! | `notices` | what the log says of clients, and how often | and `connection` |
+//! | `client_log` | what the log says of clients, and how often | and `connection` |
 //! | `admission` | the access policy, passwords to verify, rights | and `connection` |
 //! | `publish` | QoS 2 messages in transit; memory for one message | and `output` |
 //! | `retained` | walks over retained messages for subscriptions | and `output`, `peer` |
@@ -40,6 +40,7 @@
 
 mod absences;
 mod admission;
+mod client_log;
 mod connection;
 mod delivery;
 mod exchange;
@@ -47,7 +48,6 @@ mod full_sessions;
 pub mod inspect;
 mod meters;
 mod names;
-mod notices;
 mod output;
 mod peer;
 mod publish;
@@ -60,6 +60,7 @@ mod storage;
 mod system;
 
 pub use admission::Inquiry;
+pub use client_log::LineLimit;
 pub use connection::{Answer, Secured};
 pub use inspect::{SessionName, VhostReport};
 pub use names::placement::{home_of, keeper_of};
@@ -67,5 +68,4 @@ pub use names::{
     Caller, CloseReason, ConnId, Context, Crowd, Event, Flow, OnDenied, Options, Overflow, Peers,
     PublishRate, ShardId, ShardSet, Stats, Takeover, Threshold,
 };
-pub use notices::LineLimit;
 pub use shard::Shard;

@@ -10,7 +10,7 @@
 //! Verbs: [`Delivery::deliver_qos0`], [`Delivery::deliver_clean`] and [`Delivery::deliver_stored`]
 //! for a message that comes, [`Delivery::pump`] for those that wait.
 //!
-//! May use `names`, `output`, `read_gate`, `notices` and `admission` (the rights).
+//! May use `names`, `output`, `read_gate`, `client_log` and `admission` (the rights).
 
 mod pump;
 
@@ -20,8 +20,8 @@ use crate::limits::LOG_BYTES_MAX;
 use crate::mqtt::{Delivery as PacketOptions, PacketId, QoS};
 use crate::store::{Logs, QueueEntry, QueueNext, QueueTerms, Session, SessionMut};
 
+use super::client_log::{self, ClientLog, DropReason};
 use super::names::{ConnId, ConnTable, Context, Options, Stats};
-use super::notices::{self, DropReason, Notices};
 use super::output::{OutboundMessage, Outputs, Source, Written};
 use super::read_gate::ReadGates;
 
@@ -30,7 +30,7 @@ pub(crate) struct Lent<'a> {
     pub(crate) logs: &'a mut Logs,
     pub(crate) outputs: &'a mut Outputs,
     pub(crate) gates: &'a mut ReadGates,
-    pub(crate) notices: &'a mut Notices,
+    pub(crate) client_log: &'a mut ClientLog,
 }
 
 /// How one session gets one message.
@@ -140,7 +140,7 @@ impl Delivery {
             }
             Written::Dropped { first } => {
                 if first {
-                    notices::log_first_slow(&session.client_id, lent.outputs.slow_count());
+                    client_log::log_first_slow(&session.client_id, lent.outputs.slow_count());
                 }
                 false
             }
@@ -255,15 +255,15 @@ impl Delivery {
         let dropped = session.drop_oldest_waiting(lent.logs);
         if dropped {
             self.stats.queued_dropped_oldest += 1;
-            count_drop(session, DropReason::Oldest, lent.notices);
+            count_drop(session, DropReason::Oldest, lent.client_log);
         }
         dropped
     }
 
     /// Notes that a message for a full session was dropped.
-    pub(crate) fn drop_newest(&mut self, session: &mut SessionMut<'_>, notices: &mut Notices) {
+    pub(crate) fn drop_newest(&mut self, session: &mut SessionMut<'_>, client_log: &mut ClientLog) {
         self.stats.queued_dropped_newest += 1;
-        count_drop(session, DropReason::Newest, notices);
+        count_drop(session, DropReason::Newest, client_log);
     }
 
     /// Gives memory back, of `slots_max` connections at most; whether there is more.
@@ -273,9 +273,9 @@ impl Delivery {
     }
 }
 
-fn count_drop(session: &mut SessionMut<'_>, reason: DropReason, notices: &mut Notices) {
+fn count_drop(session: &mut SessionMut<'_>, reason: DropReason, client_log: &mut ClientLog) {
     session.count_dropped();
-    notices.session_full((session.key(), &session.client_id), reason);
+    client_log.session_full((session.key(), &session.client_id), reason);
 }
 
 /// Holds a publisher back whose messages gather for a client that is there.

@@ -16,7 +16,7 @@
 //! Verbs: [`FullSessions::on_full`] and [`FullSessions::relieve`]. The hub has the publishers wait
 //! and go on.
 //!
-//! May use `names`, `notices`, `delivery` and `quota`.
+//! May use `names`, `client_log`, `delivery` and `quota`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

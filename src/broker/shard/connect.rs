@@ -32,7 +32,7 @@ impl Shard {
             }
             Admittance::In(identity) => self.enter(conn, connect, &identity, context),
             Admittance::Out(code, why) => {
-                self.notices.refused_for(why);
+                self.client_log.refused_for(why);
                 self.refuse(conn, code, context);
             }
             Admittance::Wait => {
@@ -40,7 +40,7 @@ impl Shard {
                 return Flow::Wait;
             }
         }
-        self.notices.refused(caller, Some(connect), context.now_ms);
+        self.client_log.refused(caller, Some(connect), context.now_ms);
         Flow::Continue
     }
 
@@ -72,7 +72,7 @@ impl Shard {
         let client_id = match connect.client_id {
             // [MQTT-3.1.3-8]; 3.1 wants 1 to 23 characters in any case, longer ones do no harm.
             "" if !connect.clean_session || connect.version == Version::V31 => {
-                self.notices.refused_for(RefusalReason::EmptyId);
+                self.client_log.refused_for(RefusalReason::EmptyId);
                 return self.refuse(conn, ConnectReturn::IdentifierRejected, context);
             }
             // [MQTT-3.1.3-6]
@@ -81,7 +81,7 @@ impl Shard {
                 &made
             }
             given if given.len() > CLIENT_ID_BYTES_MAX => {
-                self.notices.refused_for(RefusalReason::LongId);
+                self.client_log.refused_for(RefusalReason::LongId);
                 return self.refuse(conn, ConnectReturn::IdentifierRejected, context);
             }
             given => given,
@@ -120,7 +120,7 @@ impl Shard {
         if let Some(greeting) = self.connections.greeting(conn) {
             let (name, user) = (self.exchanges.name(vhost), identity.user.as_deref());
             let client = (client_id, present);
-            self.notices.connected(greeting, connect, user, name, client, context.now_ms);
+            self.client_log.connected(greeting, connect, user, name, client, context.now_ms);
         }
         // What a client acknowledges must not be sent again without DUP, even if the power goes:
         // so that it is back is written before what waits for it is sent.
@@ -176,8 +176,8 @@ impl Shard {
     /// Answers a CONNECT with a refusal and closes [MQTT-3.2.2-5].
     pub(super) fn refuse(&mut self, conn: ConnId, code: ConnectReturn, context: &mut Context<'_>) {
         self.stats.clients_refused += 1;
-        self.notices.refused_for(RefusalReason::Code(code));
-        self.notices.why().into_iter().for_each(|why| self.stats.count_refusal(why));
+        self.client_log.refused_for(RefusalReason::Code(code));
+        self.client_log.why().into_iter().for_each(|why| self.stats.count_refusal(why));
         self.outputs.reply(conn, &Connack::bytes_v3(Version::V311, false, code));
         self.close(conn, CloseReason::Refused(code), context);
     }
@@ -204,7 +204,7 @@ impl Shard {
         let owner = session.and_then(|session| session.owner());
         let is_there = session.is_some_and(|session| session.holder.is_some());
         let client = (self.exchanges.name(vhost), client_id);
-        self.notices.lockout(caller, client, user, (owner, is_there), now_ms);
+        self.client_log.lockout(caller, client, user, (owner, is_there), now_ms);
     }
 
     /// Whether one more client may come in, and one more session be opened for it if it has none;
@@ -217,12 +217,12 @@ impl Shard {
             Some(key) if sessions.get(key).holder.is_some() => return true,
             Some(_) => {}
             None if sessions.len() >= SESSIONS_MAX => {
-                self.notices.refused_for(RefusalReason::Sessions);
+                self.client_log.refused_for(RefusalReason::Sessions);
                 return false;
             }
             None if self.catalog.totals(vhost.0).sessions >= quota.sessions_max => {
                 self.stats.refused_vhost_sessions += 1;
-                self.notices.refused_for(RefusalReason::VhostSessions);
+                self.client_log.refused_for(RefusalReason::VhostSessions);
                 return false;
             }
             None => {}
@@ -231,8 +231,8 @@ impl Shard {
         self.stats.refused_vhost_connections += u64::from(admitted == Err(Crowd::Vhost));
         match admitted {
             Ok(()) => {}
-            Err(Crowd::Vhost) => self.notices.refused_for(RefusalReason::VhostClients),
-            Err(Crowd::Broker) => self.notices.refused_for(RefusalReason::Clients),
+            Err(Crowd::Vhost) => self.client_log.refused_for(RefusalReason::VhostClients),
+            Err(Crowd::Broker) => self.client_log.refused_for(RefusalReason::Clients),
         }
         admitted.is_ok()
     }
@@ -264,7 +264,7 @@ impl Shard {
         let holder = sessions.find(vhost.0, client_id).and_then(|key| sessions.get(key).holder)?;
         let holder = ConnId::of(holder);
         let callers = [self.connections.caller(holder), caller];
-        self.notices.takeover(vhost, client_id, callers, context.now_ms);
+        self.client_log.takeover(vhost, client_id, callers, context.now_ms);
         let (_, will) = self.end(holder, CloseReason::TakenOver(caller), context)?;
         Some(will)
     }

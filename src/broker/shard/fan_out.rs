@@ -224,7 +224,7 @@ impl Shard {
             }
             let session = &mut self.catalog.session_mut(target.session);
             if self.full_sessions.refuses(session, queued_bytes, queued_bytes_max) {
-                self.delivery.drop_newest(session, &mut self.notices);
+                self.delivery.drop_newest(session, &mut self.client_log);
                 self.publishing.working().refused.push(target.session);
                 continue;
             }

@@ -51,6 +51,7 @@ use crate::store::{Catalog, Hashing, Logs, Store};
 
 use super::absences::Absences;
 use super::admission::{Admission, Inquiry};
+use super::client_log::ClientLog;
 use super::connection::{Answer, Connections, Phase, Secured};
 use super::delivery::Delivery;
 use super::exchange::Exchanges;
@@ -60,7 +61,6 @@ use super::names::{
     Caller, CloseReason, ConnId, Context, Event, Flow, Options, RefusalReason, ShardId, Stats,
     VhostId, placement,
 };
-use super::notices::Notices;
 use super::output::Outputs;
 use super::publish::Publishing;
 use super::quota::Quotas;
@@ -82,7 +82,7 @@ pub struct Shard {
     admission: Admission,
     exchanges: Exchanges,
     quotas: Quotas,
-    notices: Notices,
+    client_log: ClientLog,
     publishing: Publishing,
     delivery: Delivery,
     full_sessions: FullSessions,
@@ -104,7 +104,7 @@ macro_rules! lent {
             logs: &mut $shard.logs,
             outputs: &mut $shard.outputs,
             gates: &mut $shard.gates,
-            notices: &mut $shard.notices,
+            client_log: &mut $shard.client_log,
         }
     };
 }
@@ -134,7 +134,7 @@ impl Shard {
             admission: Admission::open(),
             exchanges: Exchanges::new(Hashing::with_seed(options.seed)),
             quotas: Quotas::default(),
-            notices: Notices::new(options.log_connections),
+            client_log: ClientLog::new(options.log_connections),
             publishing: Publishing::default(),
             delivery: Delivery::new(&options),
             full_sessions: FullSessions::new(&options),
@@ -301,9 +301,9 @@ impl Shard {
         if error == DecodeError::UnacceptableVersion && self.is_greeting(conn) {
             // [MQTT-3.1.2-2]
             let caller = self.connections.caller(conn);
-            self.notices.refused_for(RefusalReason::Version);
+            self.client_log.refused_for(RefusalReason::Version);
             self.refuse(conn, ConnectReturn::UnacceptableVersion, context);
-            self.notices.refused(caller, None, context.now_ms);
+            self.client_log.refused(caller, None, context.now_ms);
         } else {
             self.close(conn, CloseReason::Malformed(error), context);
         }
@@ -317,7 +317,7 @@ impl Shard {
         foreign: Option<Foreign>,
         now_ms: u64,
     ) {
-        self.notices.tls_fault(caller, fault, foreign, now_ms);
+        self.client_log.tls_fault(caller, fault, foreign, now_ms);
     }
 
     /// The next password to verify; [`Shard::handle_verified`] follows.

@@ -135,7 +135,7 @@ impl Shard {
         self.stats.publishes_denied += 1;
         self.quotas.counts_mut(VhostId(session.vhost)).publishes_denied += 1;
         let levels_max = self.options.topic_levels_max;
-        self.notices.denied_publish((key, &session.client_id), topic, levels_max);
+        self.client_log.denied_publish((key, &session.client_id), topic, levels_max);
     }
 
     /// Whether a message must wait for a disk, here or on another shard. Then its publisher goes on

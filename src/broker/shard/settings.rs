@@ -25,7 +25,7 @@ impl Shard {
         self.full_sessions.set_options(options);
         self.absences.set_options(options);
         self.storage.shortage_mut().set_options(options);
-        self.notices.set_names_connections(options.log_connections);
+        self.client_log.set_names_connections(options.log_connections);
         self.catalog.set_limits(retained);
         if options.publish_rate != publish_rate {
             self.gates.restart_meters(context.now_ms);

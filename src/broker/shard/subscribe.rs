@@ -86,7 +86,7 @@ impl Shard {
         let session = self.catalog.session(key);
         if !self.admission.may_subscribe(session, filter) {
             let why = "the access rules deny it";
-            self.notices.denied_subscription((key, &session.client_id), filter, why);
+            self.client_log.denied_subscription((key, &session.client_id), filter, why);
             self.stats.subscriptions_denied += 1;
             self.quotas.counts_mut(vhost).subscriptions_denied += 1;
             return None;
@@ -114,7 +114,7 @@ impl Shard {
         why: &str,
     ) -> Option<QoS> {
         let session = self.catalog.session(key);
-        self.notices.denied_subscription((key, &session.client_id), filter, why);
+        self.client_log.denied_subscription((key, &session.client_id), filter, why);
         self.stats.subscriptions_refused += 1;
         None
     }

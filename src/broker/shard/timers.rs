@@ -2,9 +2,9 @@
 
 use crate::limits::CONNECT_TIMEOUT_MS;
 
+use super::super::client_log;
 use super::super::connection::Phase;
 use super::super::names::{CloseReason, ConnId, Context};
-use super::super::notices;
 use super::super::read_gate::Pause;
 use super::Shard;
 
@@ -56,7 +56,7 @@ impl Shard {
             self.outputs.patience_ends_ms(),
             self.storage.due_ms(),
             self.absences.due_ms(),
-            self.notices.due_ms(has_slow),
+            self.client_log.due_ms(has_slow),
         ];
         dues.into_iter().flatten().min()
     }
@@ -67,8 +67,8 @@ impl Shard {
         self.outputs.end_patience(&mut self.gates, context);
         self.storage.on_due(&mut self.logs, &mut self.gates, now_ms);
         self.look_at_absences(context);
-        self.notices.tell(now_ms);
-        if self.outputs.slow_count() > 0 && self.notices.begins_slow(now_ms) {
+        self.client_log.tell(now_ms);
+        if self.outputs.slow_count() > 0 && self.client_log.begins_slow(now_ms) {
             self.tell_slow();
         }
     }
@@ -91,6 +91,6 @@ impl Shard {
             let client: &str = &sessions.session(*key).client_id;
             (client, *count)
         });
-        notices::log_slow_clients(named);
+        client_log::log_slow_clients(named);
     }
 }

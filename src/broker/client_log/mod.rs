@@ -53,7 +53,7 @@ const SLOW_MORE: &str = "more messages at QoS 0 dropped in the last minute";
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Notices {
+pub(crate) struct ClientLog {
     /// `--log-connections`.
     names_connections: bool,
     limits: [LineLimit; MORE.len()],
@@ -66,7 +66,7 @@ pub(crate) struct Notices {
     slow_told_ms: u64,
 }
 
-impl Notices {
+impl ClientLog {
     pub(crate) fn new(names_connections: bool) -> Self {
         Self {
             names_connections,
@@ -118,7 +118,7 @@ fn version_of(version: Version) -> &'static str {
     }
 }
 
-impl Notices {
+impl ClientLog {
     /// A client was let in; its connection is still greeting.
     #[cold]
     pub(crate) fn connected(
@@ -354,7 +354,7 @@ impl Notices {
         }
     }
 
-    /// When [`Notices::tell`] is due; `has_slow`: there are slow clients.
+    /// When [`ClientLog::tell`] is due; `has_slow`: there are slow clients.
     pub(crate) fn due_ms(&self, has_slow: bool) -> Option<u64> {
         let slow = has_slow.then_some(self.slow_told_ms + TELL_MS);
         let limits = self.limits.iter().filter_map(LineLimit::due_ms).min();
