@@ -112,7 +112,7 @@
 //! | why is nothing sent to a client | `broker::delivery`: `SendGate`, window, output |
 //! | what does a PUBACK wait for | `Wait` in `broker::replies`; `broker::shard::fan_out` sets it |
 //! | who takes over a client id, and what of the old will | `broker::shard::connect` |
-//! | when does a session expire | `broker::absences`; `broker::shard::sessions` ends it |
+//! | when does a session expire | `broker::expiry`; `broker::shard::sessions` ends it |
 //! | must a publisher wait for the disk | `broker::storage::shortage` |
 //! | the bytes of a record, an acknowledgement's say | `store::record` |
 //! | is what a session has counted and written | [`store::SessionMut`] |

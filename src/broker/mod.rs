@@ -23,7 +23,7 @@
 //! | `connection` | phases of connections, their wills | `names` |
 //! | `exchange` | vhosts, filters, routes; what each connection published to last | `names` |
 //! | `quota` | what a vhost may use, and counters by vhost | `names` |
-//! | `absences` | sessions whose clients are away, and which have expired | `names` |
+//! | `expiry` | sessions whose clients are away, and which have expired | `names` |
 //! | `output` | bytes to send; publishers that wait for full outputs | and `peer`, `read_gate` |
 //! | `storage` | what the disk is asked for, and what waits for it | and `read_gate` |
 //! | `client_log` | what the log says of clients, and how often | and `connection` |
@@ -38,12 +38,12 @@
 //!
 //! Every room may use `names`.
 
-mod absences;
 mod admission;
 mod client_log;
 mod connection;
 mod delivery;
 mod exchange;
+mod expiry;
 mod full_sessions;
 pub mod inspect;
 mod meters;

@@ -18,7 +18,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("connection", &[]),
     ("exchange", &[]),
     ("quota", &[]),
-    ("absences", &[]),
+    ("expiry", &[]),
     ("output", &["peer", "read_gate"]),
     ("storage", &["read_gate"]),
     ("client_log", &["connection"]),

@@ -89,7 +89,7 @@ impl Shard {
         if self.catalog.session(key).clean {
             self.end_session(key, context);
         } else {
-            self.absences.expect(context.now_ms);
+            self.expiry.expect(context.now_ms);
         }
     }
 

@@ -11,7 +11,7 @@ use super::Shard;
 impl Shard {
     /// What this shard's part of the disk is asked for next.
     pub fn next_disk_request(&mut self) -> Option<Request> {
-        self.logs.disk.next_request().or_else(|| self.absences.next_clock_request())
+        self.logs.disk.next_request().or_else(|| self.expiry.next_clock_request())
     }
 
     /// What is to be written next, if nothing is being written. What no reply waits for waits a

@@ -49,12 +49,12 @@ use crate::chunk::{Batch, ChunkPool};
 use crate::mqtt::{AckKind, Connect, ConnectReturn, DecodeError, Foreign, Packet, Version};
 use crate::store::{Catalog, Hashing, Logs, Store};
 
-use super::absences::Absences;
 use super::admission::{Admission, Inquiry};
 use super::client_log::ClientLog;
 use super::connection::{Answer, Connections, Phase, Secured};
 use super::delivery::Delivery;
 use super::exchange::Exchanges;
+use super::expiry::Expiry;
 use super::full_sessions::FullSessions;
 use super::meters::Meters;
 use super::names::{
@@ -86,7 +86,7 @@ pub struct Shard {
     publishing: Publishing,
     delivery: Delivery,
     full_sessions: FullSessions,
-    absences: Absences,
+    expiry: Expiry,
     storage: Storage,
     retained: RetainedDelivery,
     system: System,
@@ -138,7 +138,7 @@ impl Shard {
             publishing: Publishing::default(),
             delivery: Delivery::new(&options),
             full_sessions: FullSessions::new(&options),
-            absences: Absences::new(&options),
+            expiry: Expiry::new(&options),
             storage: Storage::new(&options, housekeeping),
             retained: RetainedDelivery::default(),
             system: System::new(options.system_topics),

@@ -14,7 +14,7 @@ impl Shard {
             self.admission.stats(),
             self.delivery.stats(),
             self.full_sessions.stats(),
-            self.absences.stats(),
+            self.expiry.stats(),
         ];
         rooms.into_iter().chain(self.storage.stats()).for_each(|stats| sum += stats);
         sum

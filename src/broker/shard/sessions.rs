@@ -49,7 +49,7 @@ impl Shard {
         }
         self.review_sessions(None, context);
         if !self.catalog.sessions().is_empty() {
-            self.absences.expect(context.now_ms);
+            self.expiry.expect(context.now_ms);
         }
     }
 
@@ -76,19 +76,19 @@ impl Shard {
     /// The clocks show this, or did a moment ago.
     pub fn on_clocks(&mut self, clocks: ClockReading, now_ms: u64) {
         let time_ms = self.time_ms(now_ms);
-        self.absences.on_clocks(clocks, time_ms, &mut self.catalog, &mut self.logs);
+        self.expiry.on_clocks(clocks, time_ms, &mut self.catalog, &mut self.logs);
     }
 
     /// Looks at the clocks, and at some sessions whose clients are away, if that is due.
-    pub(super) fn look_at_absences(&mut self, context: &mut Context<'_>) {
+    pub(super) fn check_expiry(&mut self, context: &mut Context<'_>) {
         let has_sessions = !self.catalog.sessions().is_empty();
         let has_room = !self.storage.shortage().is_of_space();
-        self.absences.look_at_clocks(has_sessions, has_room, context.now_ms);
+        self.expiry.look_at_clocks(has_sessions, has_room, context.now_ms);
         let time_ms = self.time_ms(context.now_ms);
-        if let Some(expired) = self.absences.begin_step(&self.catalog, time_ms, context.now_ms) {
+        if let Some(expired) = self.expiry.begin_step(&self.catalog, time_ms, context.now_ms) {
             expired.into_iter().for_each(|key| self.expire(key, context));
             let has_sessions = !self.catalog.sessions().is_empty();
-            self.absences.end_step(has_sessions, context.now_ms);
+            self.expiry.end_step(has_sessions, context.now_ms);
         }
     }
 
@@ -101,7 +101,7 @@ impl Shard {
     ) -> Option<SessionKey> {
         let key = self.catalog.sessions().find(vhost.0, client_id)?;
         let (session, time_ms) = (self.catalog.session(key), self.time_ms(context.now_ms));
-        (!self.absences.has_expired(session, &self.catalog, time_ms)).then_some(key)
+        (!self.expiry.has_expired(session, &self.catalog, time_ms)).then_some(key)
     }
 
     /// Ends the session of a client that comes back too late.
@@ -120,13 +120,13 @@ impl Shard {
     }
 
     fn expire(&mut self, key: SessionKey, context: &mut Context<'_>) {
-        self.absences.count_expired(self.catalog.session(key));
+        self.expiry.count_expired(self.catalog.session(key));
         self.end_session(key, context);
     }
 
     /// How many sessions have expired since the last call, and how many there are.
     pub fn take_expired(&mut self) -> (usize, usize) {
-        (self.absences.take_ended(), self.catalog.sessions().len())
+        (self.expiry.take_ended(), self.catalog.sessions().len())
     }
 
     /// Ends those of these sessions that live here, and the connections of their clients. Names

@@ -23,7 +23,7 @@ impl Shard {
         self.outputs.set_options(options, context.now_ms);
         self.delivery.set_options(options);
         self.full_sessions.set_options(options);
-        self.absences.set_options(options);
+        self.expiry.set_options(options);
         self.storage.shortage_mut().set_options(options);
         self.client_log.set_names_connections(options.log_connections);
         self.catalog.set_limits(retained);
@@ -31,7 +31,7 @@ impl Shard {
             self.gates.restart_meters(context.now_ms);
         }
         if !self.catalog.sessions().is_empty() {
-            self.absences.expect(context.now_ms);
+            self.expiry.expect(context.now_ms);
         }
         let keys: Vec<SessionKey> = self.full_sessions.sessions().collect();
         keys.into_iter().for_each(|key| self.relieve_session(key, context));

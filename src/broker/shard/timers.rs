@@ -55,7 +55,7 @@ impl Shard {
         let dues = [
             self.outputs.patience_ends_ms(),
             self.storage.due_ms(),
-            self.absences.due_ms(),
+            self.expiry.due_ms(),
             self.client_log.due_ms(has_slow),
         ];
         dues.into_iter().flatten().min()
@@ -66,7 +66,7 @@ impl Shard {
         let now_ms = context.now_ms;
         self.outputs.end_patience(&mut self.gates, context);
         self.storage.on_due(&mut self.logs, &mut self.gates, now_ms);
-        self.look_at_absences(context);
+        self.check_expiry(context);
         self.client_log.tell(now_ms);
         if self.outputs.slow_count() > 0 && self.client_log.begins_slow(now_ms) {
             self.tell_slow();

@@ -7,7 +7,7 @@
 //!
 //! Invariant: while a session's client may be away, a look is due.
 //!
-//! Verbs: [`Absences::expect`], [`Absences::begin_step`]. The hub ends the sessions.
+//! Verbs: [`Expiry::expect`], [`Expiry::begin_step`]. The hub ends the sessions.
 //!
 //! May use `names`.
 
@@ -26,7 +26,7 @@ const PERIOD_MS_MAX: u64 = 60_000;
 
 /// See the room.
 #[derive(Debug)]
-pub(crate) struct Absences {
+pub(crate) struct Expiry {
     /// `--session-expiry`; 0: never.
     expiry_ms: u64,
     /// When the next step of a look is due, and from which session on.
@@ -42,7 +42,7 @@ pub(crate) struct Absences {
     stats: Stats,
 }
 
-impl Absences {
+impl Expiry {
     pub(crate) fn new(options: &Options) -> Self {
         Self {
             expiry_ms: options.session_expiry_ms,
@@ -56,7 +56,7 @@ impl Absences {
         }
     }
 
-    /// Replaces the options; [`Absences::expect`] is to follow.
+    /// Replaces the options; [`Expiry::expect`] is to follow.
     pub(crate) fn set_options(&mut self, options: &Options) {
         self.expiry_ms = options.session_expiry_ms;
     }
@@ -65,7 +65,7 @@ impl Absences {
         &self.stats
     }
 
-    /// Has absences looked at in a while: a session may have expired then.
+    /// Has expiry looked at in a while: a session may have expired then.
     pub(crate) fn expect(&mut self, now_ms: u64) {
         if self.expiry_ms > 0 && self.due_ms.is_none() {
             let period_ms = (self.expiry_ms / 4).clamp(1, PERIOD_MS_MAX);
@@ -140,7 +140,7 @@ impl Absences {
     }
 
     /// The sessions that the next step of a look has found to have expired, if a step is due. They
-    /// are to be ended, and [`Absences::end_step`] follows.
+    /// are to be ended, and [`Expiry::end_step`] follows.
     pub(crate) fn begin_step(
         &mut self,
         sessions: &Catalog,
