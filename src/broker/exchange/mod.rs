@@ -21,13 +21,13 @@ use super::names::{ConnId, ConnTable, DEFAULT_VHOST, ShardId, VhostId};
 use routes::Routes;
 use tree::FilterTree;
 
-pub(crate) use routes::{Grant, Route, Ticket};
+pub(crate) use routes::{Grant, Route, RouteHandle};
 
 /// What a connection published to last.
 #[derive(Default, Debug)]
 struct LastTopic {
     topic: String,
-    route: Ticket,
+    route: RouteHandle,
     denied: bool,
 }
 
@@ -179,7 +179,7 @@ impl Exchanges {
         vhost: VhostId,
         topic: TopicName<'_>,
         may_receive: impl Fn(SessionKey) -> bool,
-    ) -> Ticket {
+    ) -> RouteHandle {
         let Exchange { subscriptions, interests, routes } = self.exchange_mut(vhost);
         routes.find(topic.as_str(), |route| {
             subscriptions.matching(topic, |session, grant| {
@@ -199,7 +199,7 @@ impl Exchanges {
         conn: ConnId,
         vhost: VhostId,
         topic: TopicName<'_>,
-    ) -> Option<(Ticket, bool)> {
+    ) -> Option<(RouteHandle, bool)> {
         let last = self.last_topics.get(conn)?;
         let routes = &self.list[usize::from(vhost.0)].exchange.routes;
         let is_it = routes.is_current(last.route) && last.topic == topic.as_str();
@@ -211,7 +211,7 @@ impl Exchanges {
         &mut self,
         conn: ConnId,
         topic: TopicName<'_>,
-        route: Ticket,
+        route: RouteHandle,
         denied: bool,
     ) {
         if let Some(last) = self.last_topics.get_mut(conn) {
@@ -221,13 +221,13 @@ impl Exchanges {
         }
     }
 
-    /// The route that a ticket names.
+    /// The route that a handle names.
     ///
     /// # Panics
-    /// If the ticket is void: whoever keeps one asks first.
+    /// If the handle is void: whoever keeps one asks first.
     #[inline]
-    pub(crate) fn get(&self, vhost: VhostId, ticket: Ticket) -> &Route {
-        self.list[usize::from(vhost.0)].exchange.routes.get(ticket)
+    pub(crate) fn get(&self, vhost: VhostId, handle: RouteHandle) -> &Route {
+        self.list[usize::from(vhost.0)].exchange.routes.get(handle)
     }
 
     /// Gives memory back that filters and connections which are gone have had, of `slots_max` at

@@ -1,7 +1,7 @@
 //! Where messages of a topic go: computed once, remembered while no subscription changes.
 //!
-//! Invariant: a route whose epoch is the vhost's is what the trees would give now. A route's ticket
-//! is its own: when its place goes to another topic, or it is computed anew, the ticket is void.
+//! Invariant: a route whose epoch is the vhost's is what the trees would give now. A route's handle
+//! is its own: when its place goes to another topic, or it is computed anew, the handle is void.
 
 use std::hash::BuildHasher;
 
@@ -68,7 +68,7 @@ impl Route {
 
 /// Names a route as long as it stays as it is. The default names none.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(crate) struct Ticket {
+pub(crate) struct RouteHandle {
     at: u32,
     serial: u32,
     epoch: u64,
@@ -107,21 +107,21 @@ impl Routes {
 
     /// Whether the route is still what it was.
     #[inline]
-    pub(super) fn is_current(&self, ticket: Ticket) -> bool {
-        ticket.epoch == self.epoch && self.routes[ticket.at as usize].serial == ticket.serial
+    pub(super) fn is_current(&self, handle: RouteHandle) -> bool {
+        handle.epoch == self.epoch && self.routes[handle.at as usize].serial == handle.serial
     }
 
     /// # Panics
-    /// If the ticket is void: whoever keeps one asks first.
+    /// If the handle is void: whoever keeps one asks first.
     #[inline]
-    pub(super) fn get(&self, ticket: Ticket) -> &Route {
-        let route = &self.routes[ticket.at as usize];
-        assert_eq!(route.serial, ticket.serial, "the ticket is current");
+    pub(super) fn get(&self, handle: RouteHandle) -> &Route {
+        let route = &self.routes[handle.at as usize];
+        assert_eq!(route.serial, handle.serial, "the handle is current");
         route
     }
 
     /// The route of a topic; a stale or new one is filled by `fill`.
-    pub(super) fn find(&mut self, topic: &str, fill: impl FnOnce(&mut Route)) -> Ticket {
+    pub(super) fn find(&mut self, topic: &str, fill: impl FnOnce(&mut Route)) -> RouteHandle {
         let hash = self.hashing.hash_one(topic);
         let routes = &self.routes;
         let known = self.by_topic.find(hash, |at| *routes[*at as usize].topic == *topic).copied();
@@ -143,7 +143,7 @@ impl Routes {
             route.serial = route.serial.wrapping_add(1);
             self.targets += route.targets.len();
         }
-        Ticket { at, serial: route.serial, epoch: self.epoch }
+        RouteHandle { at, serial: route.serial, epoch: self.epoch }
     }
 
     /// A place for a new topic.
@@ -200,7 +200,7 @@ mod tests {
         assert_eq!(routes.find("a", |_| fills += 1), first);
         assert_eq!(fills, 1);
         routes.invalidate();
-        assert!(!routes.is_current(first) && !routes.is_current(Ticket::default()));
+        assert!(!routes.is_current(first) && !routes.is_current(RouteHandle::default()));
         let route = routes.find("a", |route| {
             for (session, granted) in [
                 (2, QoS::AtMostOnce),
@@ -216,21 +216,21 @@ mod tests {
         assert_eq!(routes.get(route).targets, expected);
     }
 
-    /// However many topics there are, each finds its own route, and a ticket that is current is it.
+    /// However many topics there are, each finds its own route, and a handle that is current is it.
     #[test]
     fn places_are_given_in_turn() {
         let mut routes = Routes::new(&Hashing::default());
         let session = |n: usize| u32::try_from(n).expect("small");
-        let mut tickets = Vec::new();
+        let mut handles = Vec::new();
         for n in 0..ROUTES_MAX * 2 {
-            let ticket = routes.find(&n.to_string(), |route| route.add(session(n), LOWEST));
-            assert_eq!(routes.get(ticket).targets[0].session, session(n));
-            tickets.push(ticket);
+            let handle = routes.find(&n.to_string(), |route| route.add(session(n), LOWEST));
+            assert_eq!(routes.get(handle).targets[0].session, session(n));
+            handles.push(handle);
         }
         assert_eq!(routes.routes.len(), ROUTES_MAX + 1);
         assert_eq!(routes.by_topic.len(), ROUTES_MAX);
-        for (n, ticket) in tickets.into_iter().enumerate() {
-            assert_eq!(routes.is_current(ticket), n >= ROUTES_MAX);
+        for (n, handle) in handles.into_iter().enumerate() {
+            assert_eq!(routes.is_current(handle), n >= ROUTES_MAX);
         }
     }
 

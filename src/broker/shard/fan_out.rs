@@ -7,7 +7,7 @@ use crate::shown::Shown;
 use crate::store::{NewMessage, Target};
 
 use super::super::delivery::DeliveryOptions;
-use super::super::exchange::Ticket;
+use super::super::exchange::RouteHandle;
 use super::super::names::{ConnId, Context, Options, ShardSet, VhostId, placement};
 use super::super::output::{OutboundMessage, Source};
 use super::super::peer::{PeerMessage, PeerPublish};
@@ -26,7 +26,7 @@ struct Stored {
 
 impl Shard {
     /// Where messages of a topic go now.
-    pub(super) fn route(&mut self, vhost: VhostId, topic: TopicName<'_>) -> Ticket {
+    pub(super) fn route(&mut self, vhost: VhostId, topic: TopicName<'_>) -> RouteHandle {
         let readers = self.admission.readers(vhost, self.catalog.sessions());
         self.exchanges.route(vhost, topic, |session| readers.may_receive(session, topic))
     }
@@ -36,7 +36,7 @@ impl Shard {
     pub(super) fn publish(
         &mut self,
         vhost: VhostId,
-        route: Ticket,
+        route: RouteHandle,
         inbound: InboundMessage<'_>,
         context: &mut Context<'_>,
     ) -> Wait {
@@ -87,7 +87,7 @@ impl Shard {
     pub(super) fn publish_on(
         &mut self,
         vhost: VhostId,
-        route: Ticket,
+        route: RouteHandle,
         inbound: InboundMessage<'_>,
         context: &mut Context<'_>,
     ) -> bool {
@@ -115,7 +115,7 @@ impl Shard {
     fn deliver(
         &mut self,
         vhost: VhostId,
-        route: Ticket,
+        route: RouteHandle,
         inbound: &InboundMessage<'_>,
         stored_bytes: u64,
         context: &mut Context<'_>,
@@ -168,7 +168,7 @@ impl Shard {
     fn store(
         &mut self,
         vhost: VhostId,
-        route: Ticket,
+        route: RouteHandle,
         inbound: &InboundMessage<'_>,
         context: &Context<'_>,
     ) -> Stored {
@@ -212,7 +212,7 @@ impl Shard {
 
     /// Finds the sessions of a route that a message is to be stored for, and those that are full
     /// and do not take it.
-    fn choose_targets(&mut self, vhost: VhostId, route: Ticket, inbound: &InboundMessage<'_>) {
+    fn choose_targets(&mut self, vhost: VhostId, route: RouteHandle, inbound: &InboundMessage<'_>) {
         let message = inbound.message;
         let route = self.exchanges.get(vhost, route);
         let queued_bytes_max = self.quotas.get(vhost).queued_bytes_max;

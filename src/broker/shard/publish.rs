@@ -6,7 +6,7 @@ use crate::mqtt::{PacketId, Publish, QoS, TopicName};
 use crate::store::{Origin, SessionKey};
 
 use super::super::connection::Open;
-use super::super::exchange::Ticket;
+use super::super::exchange::RouteHandle;
 use super::super::names::{
     CloseReason, ConnId, Context, DEFAULT_VHOST, Flow, OnDenied, Options, ShardSet, VhostId,
     placement,
@@ -23,7 +23,7 @@ use super::Shard;
 struct PublishRoute {
     vhost: VhostId,
     session: SessionKey,
-    route: Ticket,
+    route: RouteHandle,
     /// It may not be published.
     denied: bool,
 }
@@ -95,7 +95,7 @@ impl Shard {
         vhost: VhostId,
         session: SessionKey,
         topic: TopicName<'_>,
-    ) -> (Ticket, bool) {
+    ) -> (RouteHandle, bool) {
         let route = self.route(vhost, topic);
         let session = self.catalog.session(session);
         let levels_max = self.options.topic_levels_max;
