@@ -35,7 +35,7 @@ impl<S: Send, W: Wake> Cutter<'_, Outboxes<S, W>> {
     /// Handles the whole packets that `bytes` begin with; tells how many bytes they had.
     pub(super) fn cut(&mut self, conn: ConnId, bytes: &[u8]) -> (usize, Cut) {
         let mut used = 0;
-        if self.broker.is_greeting(conn) {
+        if self.broker.is_connecting(conn) {
             match self.greet(conn, bytes) {
                 Ok(first) => used = first,
                 Err(cut) => return (0, cut),

@@ -149,7 +149,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         if self.flow(key) != Flow::Continue || !self.is_running() {
             return;
         }
-        let greeting = self.broker.is_greeting(conn_of(key));
+        let greeting = self.broker.is_connecting(conn_of(key));
         let Some(link) = self.links.get_mut(key) else {
             return;
         };
@@ -376,7 +376,7 @@ fn certify(broker: &mut Shard, key: Key, transport: &Transport) {
         let certificate = transport.subject().map(Into::into);
         broker.note_secured(conn_of(key), Secured { version, certificate });
     }
-    if transport.is_certified() && broker.is_greeting(conn_of(key)) {
+    if transport.is_certified() && broker.is_connecting(conn_of(key)) {
         broker.certify(conn_of(key), transport.certified_name());
     }
 }

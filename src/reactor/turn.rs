@@ -361,7 +361,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                 match event {
                     Event::Resume(conn) => {
                         // What it sent meanwhile is about to be read. A CONNECT has its time.
-                        if !self.broker.is_greeting(conn) {
+                        if !self.broker.is_connecting(conn) {
                             self.broker.forgive_silence(conn, self.now_ms);
                         }
                         self.resume(key_of(conn));

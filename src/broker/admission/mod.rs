@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::access::{Identity, Policy, Question, Refusal, Request, Verdict};
 use crate::mqtt::{Connect, ConnectReturn, Version};
 
-use super::connection::{Answer, Greeting};
+use super::connection::{Answer, Connecting};
 use super::names::{ConnId, RefusalReason, Stats, VhostId};
 
 pub(crate) use rights::client_of;
@@ -66,25 +66,29 @@ impl Admission {
     }
 
     /// The vhost that a CONNECT is for, if there is such.
-    pub(crate) fn vhost_of(&self, greeting: &Greeting, connect: &Connect<'_>) -> Option<VhostId> {
-        self.policy.login(greeting.user_name(connect)).vhost.map(VhostId)
+    pub(crate) fn vhost_of(
+        &self,
+        connecting: &Connecting,
+        connect: &Connect<'_>,
+    ) -> Option<VhostId> {
+        self.policy.login(connecting.user_name(connect)).vhost.map(VhostId)
     }
 
     /// Decides about a CONNECT, or has its password verified: then it is to come again.
     pub(crate) fn decide(
         &mut self,
         conn: ConnId,
-        greeting: &mut Greeting,
+        connecting: &mut Connecting,
         connect: &Connect<'_>,
     ) -> Admittance {
-        if greeting.is_waiting() {
+        if connecting.is_waiting() {
             return Admittance::Wait;
         }
         let policy = &self.policy;
-        match greeting.take_answer() {
+        match connecting.take_answer() {
             // The policy may be another by now.
             Some((identity, Answer::Right)) => {
-                return if policy.may_stay(&identity, greeting.caller().local) {
+                return if policy.may_stay(&identity, connecting.caller().local) {
                     Admittance::In(identity)
                 } else {
                     Admittance::Out(ConnectReturn::NotAuthorized, RefusalReason::Revoked)
@@ -96,10 +100,10 @@ impl Admission {
             None => {}
         }
         let verdict = policy.admit(&Request {
-            local: greeting.caller().local,
+            local: connecting.caller().local,
             user_name: connect.username,
             password: connect.password,
-            certified: greeting.certified(),
+            certified: connecting.certified(),
         });
         match verdict {
             Verdict::Granted(identity) => Admittance::In(identity),
@@ -113,8 +117,8 @@ impl Admission {
                 Admittance::Out(refusal.connect_return(connect.version), why)
             }
             Verdict::Verify(question) => {
-                greeting.ask(question.identity.clone());
-                let address = greeting.caller().address;
+                connecting.ask(question.identity.clone());
+                let address = connecting.caller().address;
                 self.inquiries.push_back(Inquiry { conn, address, question });
                 Admittance::Wait
             }

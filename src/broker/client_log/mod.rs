@@ -20,7 +20,7 @@ use crate::mqtt::{Connect, DecodeError, Foreign, TopicFilter, TopicName, Version
 use crate::shown::Shown;
 use crate::store::SessionKey;
 
-use super::connection::Greeting;
+use super::connection::Connecting;
 use super::names::{Caller, CloseReason, RefusalReason, VhostId};
 
 use repeated_events::{FULL, RepeatedEvents, SessionEvent, TELL_MS};
@@ -119,11 +119,11 @@ fn version_of(version: Version) -> &'static str {
 }
 
 impl ClientLog {
-    /// A client was let in; its connection is still greeting.
+    /// A client was let in; its connection is still connecting.
     #[cold]
     pub(crate) fn connected(
         &mut self,
-        greeting: &Greeting,
+        connecting: &Connecting,
         connect: &Connect<'_>,
         user: Option<&str>,
         vhost: &str,
@@ -134,14 +134,14 @@ impl ClientLog {
         if !logs || !self.names(Kind::Connected, now_ms) {
             return;
         }
-        let caller = greeting.caller();
+        let caller = connecting.caller();
         let (clean, keep_alive) = (connect.clean_session, connect.keep_alive_s);
         let session = match (clean, session_present) {
             (true, _) => "clean session",
             (false, true) => "session found",
             (false, false) => "new session",
         };
-        let secured = greeting.secured();
+        let secured = connecting.secured();
         let tls = secured.map_or("", |secured| secured.version);
         let certificate = secured.and_then(|secured| secured.certificate.as_deref());
         let version = version_of(connect.version);

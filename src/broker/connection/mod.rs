@@ -1,7 +1,7 @@
 //! The protocol state of connections.
 //!
 //! ```text
-//!  Greeting ──CONNECT──► Open ──DISCONNECT, end, fault, takeover──► Closed
+//!  Connecting ──CONNECT──► Open ──DISCONNECT, end, fault, takeover──► Closed
 //!      └──────────────── fault, time-out, refusal ───────────────────▲
 //! ```
 //! `Closed` stays until the link is gone: what is in the output still goes out, and so does what is
@@ -13,16 +13,16 @@
 //!
 //! May use `names`.
 
-mod greeting;
+mod connecting;
 
 use crate::mqtt::{QoS, Version, Will as ConnectWill};
 use crate::store::SessionKey;
 
 use super::names::{Caller, ConnId, ConnTable, VhostId};
 
-pub use greeting::{Answer, Secured};
+pub use connecting::{Answer, Secured};
 
-pub(crate) use greeting::Greeting;
+pub(crate) use connecting::Connecting;
 
 /// A will, kept from CONNECT (3.1.2.5).
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl Will {
 #[derive(Debug)]
 pub(crate) enum Phase {
     /// No CONNECT yet, or one that waits to be let in.
-    Greeting(Box<Greeting>),
+    Connecting(Box<Connecting>),
     Open(Open),
     Closed,
 }
@@ -78,7 +78,7 @@ pub(crate) struct Connections {
 
 impl Connections {
     pub(crate) fn open(&mut self, conn: ConnId, caller: Caller) {
-        self.table.open(conn, Phase::Greeting(Box::new(Greeting::new(caller))));
+        self.table.open(conn, Phase::Connecting(Box::new(Connecting::new(caller))));
     }
 
     pub(crate) fn remove(&mut self, conn: ConnId) {
@@ -95,7 +95,7 @@ impl Connections {
     pub(crate) fn client(&self, conn: ConnId) -> Option<&Open> {
         match self.table.get(conn)? {
             Phase::Open(open) => Some(open),
-            Phase::Greeting(_) | Phase::Closed => None,
+            Phase::Connecting(_) | Phase::Closed => None,
         }
     }
 
@@ -106,17 +106,17 @@ impl Connections {
     }
 
     /// The connection, if it has no client yet.
-    pub(crate) fn greeting(&self, conn: ConnId) -> Option<&Greeting> {
+    pub(crate) fn connecting(&self, conn: ConnId) -> Option<&Connecting> {
         match self.table.get(conn)? {
-            Phase::Greeting(greeting) => Some(greeting),
+            Phase::Connecting(connecting) => Some(connecting),
             Phase::Open(_) | Phase::Closed => None,
         }
     }
 
-    /// As [`Connections::greeting`].
-    pub(crate) fn greeting_mut(&mut self, conn: ConnId) -> Option<&mut Greeting> {
+    /// As [`Connections::connecting`].
+    pub(crate) fn connecting_mut(&mut self, conn: ConnId) -> Option<&mut Connecting> {
         match self.table.get_mut(conn)? {
-            Phase::Greeting(greeting) => Some(greeting),
+            Phase::Connecting(connecting) => Some(connecting),
             Phase::Open(_) | Phase::Closed => None,
         }
     }
@@ -129,7 +129,7 @@ impl Connections {
     /// Who is at its other end.
     pub(crate) fn caller(&self, conn: ConnId) -> Caller {
         match self.table.get(conn) {
-            Some(Phase::Greeting(greeting)) => greeting.caller(),
+            Some(Phase::Connecting(connecting)) => connecting.caller(),
             Some(Phase::Open(open)) => open.caller,
             Some(Phase::Closed) | None => Caller::default(),
         }
@@ -138,7 +138,7 @@ impl Connections {
     /// A client was let in.
     pub(crate) fn enter(&mut self, conn: ConnId, open: Open) {
         if let Some(phase) = self.table.get_mut(conn) {
-            assert!(matches!(phase, Phase::Greeting(_)), "a client comes in once");
+            assert!(matches!(phase, Phase::Connecting(_)), "a client comes in once");
             *phase = Phase::Open(open);
             self.clients += 1;
         }
@@ -158,7 +158,7 @@ impl Connections {
     pub(crate) fn take_will(&mut self, conn: ConnId) -> Option<(VhostId, SessionKey, Box<Will>)> {
         match self.table.get_mut(conn)? {
             Phase::Open(open) => open.will.take().map(|will| (open.vhost, open.session, will)),
-            Phase::Greeting(_) | Phase::Closed => None,
+            Phase::Connecting(_) | Phase::Closed => None,
         }
     }
 

@@ -66,8 +66,8 @@ impl Shard {
     fn tell_end(&mut self, conn: ConnId, phase: &Phase, reason: CloseReason, now_ms: u64) {
         let dropped = self.outputs.take_dropped(conn);
         match phase {
-            Phase::Greeting(greeting) => {
-                self.client_log.closed_early(greeting.caller(), reason, now_ms);
+            Phase::Connecting(connecting) => {
+                self.client_log.closed_early(connecting.caller(), reason, now_ms);
             }
             Phase::Open(open) => {
                 let client = &self.catalog.session(open.session).client_id;

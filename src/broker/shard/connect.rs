@@ -21,12 +21,12 @@ impl Shard {
         connect: &Connect<'_>,
         context: &mut Context<'_>,
     ) -> Flow {
-        let Some(greeting) = self.connections.greeting_mut(conn) else { return Flow::Stop };
-        let caller = greeting.caller();
-        match self.admission.decide(conn, greeting, connect) {
+        let Some(connecting) = self.connections.connecting_mut(conn) else { return Flow::Stop };
+        let caller = connecting.caller();
+        match self.admission.decide(conn, connecting, connect) {
             Admittance::In(identity) if self.waits_to_begin(conn, connect, &identity, context) => {
-                if let Some(greeting) = self.connections.greeting_mut(conn) {
-                    greeting.keep(identity);
+                if let Some(connecting) = self.connections.connecting_mut(conn) {
+                    connecting.keep(identity);
                 }
                 return Flow::Wait;
             }
@@ -95,7 +95,7 @@ impl Shard {
             return self.refuse(conn, ConnectReturn::ServerUnavailable, context);
         }
         let will = self.take_over(vhost, client_id, caller, context);
-        self.welcome(conn, connect, identity, client_id, context);
+        self.open_client(conn, connect, identity, client_id, context);
         if let Some(will) = will {
             // Behind its CONNACK the newcomer gets it as well, at QoS 0 too.
             self.publish_will(vhost, &will, context);
@@ -103,7 +103,7 @@ impl Shard {
     }
 
     /// Gives a client that was let in its session.
-    fn welcome(
+    fn open_client(
         &mut self,
         conn: ConnId,
         connect: &Connect<'_>,
@@ -117,10 +117,10 @@ impl Shard {
         let ends = connect.clean_session && found.is_some_and(|key| !sessions.get(key).clean);
         let (session, present) =
             self.attach(identity, client_id, connect.clean_session, conn, context);
-        if let Some(greeting) = self.connections.greeting(conn) {
+        if let Some(connecting) = self.connections.connecting(conn) {
             let (name, user) = (self.exchanges.name(vhost), identity.user.as_deref());
             let client = (client_id, present);
-            self.client_log.connected(greeting, connect, user, name, client, context.now_ms);
+            self.client_log.connected(connecting, connect, user, name, client, context.now_ms);
         }
         // What a client acknowledges must not be sent again without DUP, even if the power goes:
         // so that it is back is written before what waits for it is sent.
@@ -143,7 +143,7 @@ impl Shard {
         self.stats.clients_accepted += 1;
         self.quotas.counts_mut(vhost).clients_accepted += 1;
         if ends || !connect.clean_session && !present {
-            self.greet_once_kept(conn);
+            self.hold_connack(conn);
         } else {
             self.write_connack(conn, present);
         }
@@ -157,7 +157,7 @@ impl Shard {
     /// is gone must never see it again: identifiers in it would hide other messages. One that got a
     /// session must find it again: by it other shards know its QoS 2 messages. Until then nothing
     /// of the client is read.
-    fn greet_once_kept(&mut self, conn: ConnId) {
+    fn hold_connack(&mut self, conn: ConnId) {
         self.gates.pause(conn, Pause::Connack);
         self.promise(conn, Reply::Connack, Wait::disk_if(true));
     }
@@ -168,7 +168,7 @@ impl Shard {
     }
 
     /// The session that a client has ended is gone for good, or its new one there to stay.
-    pub(super) fn greet(&mut self, conn: ConnId, context: &Context<'_>) {
+    pub(super) fn send_held_connack(&mut self, conn: ConnId, context: &Context<'_>) {
         self.write_connack(conn, false);
         self.gates.resume(conn, Pause::Connack, context.now_ms);
     }

@@ -82,7 +82,7 @@ impl Shard {
                 let is_behind = self.storage.shortage().is_behind();
                 session.clean || session.queue.stored_bytes() > 0 && !is_behind
             }
-            Some(Phase::Greeting(_)) => false,
+            Some(Phase::Connecting(_)) => false,
             Some(Phase::Closed) | None => true,
         };
         if !is_exempt {

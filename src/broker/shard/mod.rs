@@ -193,27 +193,27 @@ impl Shard {
 
     /// Notes that a link's certificate was verified, and the user it names.
     pub fn certify(&mut self, conn: ConnId, user: Option<&str>) {
-        if let Some(greeting) = self.connections.greeting_mut(conn) {
-            greeting.certify(user);
+        if let Some(connecting) = self.connections.connecting_mut(conn) {
+            connecting.certify(user);
         }
     }
 
     /// Whether it is not known yet how TLS has secured a link that sends CONNECT.
     pub fn wants_secured(&mut self, conn: ConnId) -> bool {
-        self.connections.greeting(conn).is_some_and(|greeting| greeting.secured().is_none())
+        self.connections.connecting(conn).is_some_and(|connecting| connecting.secured().is_none())
     }
 
     /// Notes how TLS has secured it.
     pub fn note_secured(&mut self, conn: ConnId, secured: Secured) {
-        if let Some(greeting) = self.connections.greeting_mut(conn) {
-            greeting.note_secured(secured);
+        if let Some(connecting) = self.connections.connecting_mut(conn) {
+            connecting.note_secured(secured);
         }
     }
 
     /// Notes where a link's client really is: a proxy that is trusted has said so.
     pub fn relocate(&mut self, conn: ConnId, address: Option<IpAddr>, port: u16) {
-        if let Some(greeting) = self.connections.greeting_mut(conn) {
-            greeting.relocate(address, port);
+        if let Some(connecting) = self.connections.connecting_mut(conn) {
+            connecting.relocate(address, port);
         }
     }
 
@@ -224,8 +224,8 @@ impl Shard {
         if connect.client_id.is_empty() {
             return shard;
         }
-        let greeting = self.connections.greeting(conn);
-        match greeting.and_then(|greeting| self.admission.vhost_of(greeting, connect)) {
+        let connecting = self.connections.connecting(conn);
+        match connecting.and_then(|connecting| self.admission.vhost_of(connecting, connect)) {
             Some(vhost) => {
                 placement::home_of(self.exchanges.name(vhost), connect.client_id, shards)
             }
@@ -242,7 +242,7 @@ impl Shard {
     ) -> Flow {
         let is_request =
             matches!(packet, Packet::Pubrel(_) | Packet::Subscribe(_) | Packet::Unsubscribe(_));
-        if is_request && !self.is_greeting(conn) && self.waits_for_log(conn) {
+        if is_request && !self.is_connecting(conn) && self.waits_for_log(conn) {
             return Flow::Wait;
         }
         let Some(phase) = self.connections.phase(conn) else {
@@ -282,12 +282,12 @@ impl Shard {
                 self.close(conn, CloseReason::SecondConnect, context);
             }
             (Phase::Open(_), _) => self.close(conn, CloseReason::Unexpected, context),
-            (Phase::Greeting(_), Packet::Connect(connect)) => {
+            (Phase::Connecting(_), Packet::Connect(connect)) => {
                 if self.handle_connect(conn, connect, context) == Flow::Wait {
                     return Flow::Wait;
                 }
             }
-            (Phase::Greeting(_), _) => self.close(conn, CloseReason::NoConnect, context),
+            (Phase::Connecting(_), _) => self.close(conn, CloseReason::NoConnect, context),
             (Phase::Closed, _) => {}
         }
         self.stats.packets_in += 1;
@@ -298,7 +298,7 @@ impl Shard {
     /// Handles bytes that are no packet: they end the connection [MQTT-4.8.0-1].
     #[cold]
     pub fn handle_fault(&mut self, conn: ConnId, error: DecodeError, context: &mut Context<'_>) {
-        if error == DecodeError::UnacceptableVersion && self.is_greeting(conn) {
+        if error == DecodeError::UnacceptableVersion && self.is_connecting(conn) {
             // [MQTT-3.1.2-2]
             let caller = self.connections.caller(conn);
             self.client_log.refused_for(RefusalReason::Version);
@@ -327,8 +327,8 @@ impl Shard {
 
     /// An inquiry was answered: its connection goes on, if it is still there.
     pub fn handle_verified(&mut self, conn: ConnId, answer: Answer) {
-        let greeting = self.connections.greeting_mut(conn);
-        if greeting.is_some_and(|greeting| greeting.answer(answer)) {
+        let connecting = self.connections.connecting_mut(conn);
+        if connecting.is_some_and(|connecting| connecting.answer(answer)) {
             log::debug!("link {}: password: {answer:?}", conn.slot);
             self.admission.count_answer(answer);
             // The time of its CONNECT goes on: whatever `now_ms` is does not matter.
@@ -364,8 +364,8 @@ impl Shard {
     }
 
     /// Whether the connection has not been accepted yet.
-    pub fn is_greeting(&self, conn: ConnId) -> bool {
-        self.connections.greeting(conn).is_some()
+    pub fn is_connecting(&self, conn: ConnId) -> bool {
+        self.connections.connecting(conn).is_some()
     }
 
     /// The version the connection speaks, once it is open.

@@ -77,7 +77,7 @@ impl Shard {
     /// Replies, or does what else was to follow.
     pub(super) fn keep_promise(&mut self, conn: ConnId, reply: &Reply, context: &mut Context<'_>) {
         match reply {
-            Reply::Connack => self.greet(conn, context),
+            Reply::Connack => self.send_held_connack(conn, context),
             Reply::Resume => {
                 self.delivery.end_barrier(conn);
                 self.make_progress(conn, context);

@@ -13,7 +13,7 @@ impl Shard {
     pub fn timer_ms(&self, conn: ConnId) -> Option<u64> {
         let last_packet_ms = self.gates.last_packet_ms(conn);
         match self.connections.phase(conn)? {
-            Phase::Greeting(_) => Some(last_packet_ms + CONNECT_TIMEOUT_MS),
+            Phase::Connecting(_) => Some(last_packet_ms + CONNECT_TIMEOUT_MS),
             Phase::Closed => None,
             Phase::Open(open) => {
                 let silent_ms = u64::from(open.silence_ms_max);
@@ -36,7 +36,7 @@ impl Shard {
         let is_silenced = self.gates.is_silenced(conn, || self.has_to_acknowledge(conn));
         // A CONNECT that waits has its time all the same: there may be no client any more behind
         // it, and not many wait before others are not accepted.
-        if is_silenced && !self.is_greeting(conn) {
+        if is_silenced && !self.is_connecting(conn) {
             // The broker does not read from it, so its silence says nothing.
             self.gates.note_alive(conn, context.now_ms);
             return self.timer_ms(conn);

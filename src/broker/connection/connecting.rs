@@ -39,7 +39,7 @@ pub enum Answer {
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Greeting {
+pub(crate) struct Connecting {
     caller: Caller,
     secured: Option<Secured>,
     /// The user that its certificate names.
@@ -54,7 +54,7 @@ enum Check {
     Answered(Identity, Answer),
 }
 
-impl Greeting {
+impl Connecting {
     pub(super) fn new(caller: Caller) -> Self {
         Self { caller, secured: None, certified: None, check: Check::Unasked }
     }
