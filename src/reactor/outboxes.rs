@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::access::Policy;
 use crate::broker::inspect::Ask;
-use crate::broker::{Crowd, Peers, SessionName, ShardId, ShardSet};
+use crate::broker::{ClientLimit, Peers, SessionName, ShardId, ShardSet};
 use crate::limits::{LARGE_BYTES_MAX, SHARE_BYTES_MIN};
 use crate::mesh::{Bell, CountsFull, CountsMax, Sender, SharedCounts};
 use crate::ring::Wake;
@@ -235,12 +235,12 @@ impl<S: Send, W: Wake> Peers for Outboxes<S, W> {
         self.get(shard).map_or(0, |outbox| outbox.sender.settled())
     }
 
-    fn admit(&mut self, vhost: u16, vhost_max: u64) -> Result<(), Crowd> {
+    fn admit(&mut self, vhost: u16, vhost_max: u64) -> Result<(), ClientLimit> {
         let part = usize::try_from(vhost_max).unwrap_or(usize::MAX);
         let max = CountsMax { all: self.clients_max, part };
         self.client_counts.try_take(usize::from(vhost), max).map_err(|full| match full {
-            CountsFull::All => Crowd::Broker,
-            CountsFull::Part => Crowd::Vhost,
+            CountsFull::All => ClientLimit::Broker,
+            CountsFull::Part => ClientLimit::Vhost,
         })
     }
 

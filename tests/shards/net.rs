@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use ringmq::broker::{
-    Caller, ConnId, Context, Crowd, Flow, Options, Peers, Shard, ShardId, ShardSet,
+    Caller, ClientLimit, ConnId, Context, Flow, Options, Peers, Shard, ShardId, ShardSet,
 };
 use ringmq::chunk::Batch;
 use ringmq::mqtt::{Packet, Version, decode, peek_frame};
@@ -46,7 +46,7 @@ impl Peers for Rings {
         self.settled[usize::from(shard.0)]
     }
 
-    fn admit(&mut self, _: u16, _: u64) -> Result<(), Crowd> {
+    fn admit(&mut self, _: u16, _: u64) -> Result<(), ClientLimit> {
         Ok(())
     }
 

@@ -22,7 +22,7 @@ pub use conn::ConnId;
 pub use context::{Context, Event, Flow};
 pub use options::{OnDenied, Options, Overflow, Takeover, Threshold};
 pub use rate::PublishRate;
-pub use shards::{Crowd, Peers, ShardId, ShardSet};
+pub use shards::{ClientLimit, Peers, ShardId, ShardSet};
 pub use stats::Stats;
 
 pub(crate) use rate::Budget;

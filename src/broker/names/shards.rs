@@ -71,7 +71,7 @@ pub trait Peers {
     ///
     /// # Errors
     /// Which of the two is full.
-    fn admit(&mut self, vhost: u16, vhost_max: u64) -> Result<(), Crowd>;
+    fn admit(&mut self, vhost: u16, vhost_max: u64) -> Result<(), ClientLimit>;
 
     /// Counts one client of a vhost less.
     fn leave(&mut self, vhost: u16);
@@ -79,7 +79,7 @@ pub trait Peers {
 
 /// What has as many clients as it may.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Crowd {
+pub enum ClientLimit {
     /// The broker.
     Broker,
     /// A vhost.

@@ -345,7 +345,7 @@ impl<'a> PeerMessage<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::names::Crowd;
+    use super::super::names::ClientLimit;
     use super::*;
 
     #[derive(Default)]
@@ -364,7 +364,7 @@ mod tests {
             0
         }
 
-        fn admit(&mut self, _: u16, _: u64) -> Result<(), Crowd> {
+        fn admit(&mut self, _: u16, _: u64) -> Result<(), ClientLimit> {
             Ok(())
         }
 

@@ -8,7 +8,8 @@ use crate::store::SessionKey;
 use super::super::admission::Admittance;
 use super::super::connection::{Open, Will};
 use super::super::names::{
-    Caller, CloseReason, ConnId, Context, Crowd, Flow, RefusalReason, Takeover, VhostId, placement,
+    Caller, ClientLimit, CloseReason, ConnId, Context, Flow, RefusalReason, Takeover, VhostId,
+    placement,
 };
 use super::super::read_gate::Pause;
 use super::super::replies::{Reply, Wait};
@@ -228,11 +229,11 @@ impl Shard {
             None => {}
         }
         let admitted = context.peers.admit(vhost.0, quota.connections_max);
-        self.stats.refused_vhost_connections += u64::from(admitted == Err(Crowd::Vhost));
+        self.stats.refused_vhost_connections += u64::from(admitted == Err(ClientLimit::Vhost));
         match admitted {
             Ok(()) => {}
-            Err(Crowd::Vhost) => self.client_log.refused_for(RefusalReason::VhostClients),
-            Err(Crowd::Broker) => self.client_log.refused_for(RefusalReason::Clients),
+            Err(ClientLimit::Vhost) => self.client_log.refused_for(RefusalReason::VhostClients),
+            Err(ClientLimit::Broker) => self.client_log.refused_for(RefusalReason::Clients),
         }
         admitted.is_ok()
     }
