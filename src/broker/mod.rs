@@ -65,7 +65,7 @@ pub use connection::{Answer, Secured};
 pub use inspect::{SessionName, VhostReport};
 pub use names::placement::{home_of, keeper_of};
 pub use names::{
-    Caller, ClientLimit, CloseReason, ConnId, Context, Event, Flow, OnDenied, Options, Overflow,
-    Peers, PublishRate, ShardId, ShardSet, Stats, Takeover, Threshold,
+    ClientAddress, ClientLimit, CloseReason, ConnId, Context, Event, Flow, OnDenied, Options,
+    Overflow, Peers, PublishRate, ShardId, ShardSet, Stats, Takeover, Threshold,
 };
 pub use shard::Shard;

@@ -6,7 +6,7 @@ use std::io;
 use log::{debug, warn};
 
 use crate::advice;
-use crate::broker::{Caller, CloseReason, Flow, Secured, Shard, ShardId};
+use crate::broker::{ClientAddress, CloseReason, Flow, Secured, Shard, ShardId};
 use crate::limits::PENDING_LINKS_MAX;
 use crate::mqtt::Foreign;
 use crate::ring::{Buffer, Key, Received, RecvMode, Ring};
@@ -65,7 +65,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         };
         let port = peer.map_or(0, |peer| peer.port());
         let (caller, unread) =
-            (Caller { address, port, local: kind.is_local() }, UnreadBytes::default());
+            (ClientAddress { address, port, local: kind.is_local() }, UnreadBytes::default());
         self.broker.meters_mut().load.accepted += 1;
         let key = self.adopt(LinkTransfer { socket, transport, caller, permit, unread });
         debug!("link {}: accepted from {caller}", key.slot);

@@ -1,6 +1,6 @@
 //! Links on their way into a shard.
 
-use crate::broker::Caller;
+use crate::broker::ClientAddress;
 use crate::mesh::AddressPermit;
 use crate::transport::Transport;
 
@@ -11,7 +11,7 @@ use super::unread::UnreadBytes;
 pub struct LinkTransfer<S> {
     pub(super) socket: S,
     pub(super) transport: Transport,
-    pub(super) caller: Caller,
+    pub(super) caller: ClientAddress,
     pub(super) permit: Option<AddressPermit>,
     pub(super) unread: UnreadBytes,
 }

@@ -3,7 +3,7 @@
 //! Invariant: a slot is given away again only after the kernel has ended every operation on its
 //! link (join before free), and then under a new generation.
 
-use crate::broker::{Caller, ConnId};
+use crate::broker::{ClientAddress, ConnId};
 use crate::mesh::AddressPermit;
 use crate::ring::{Key, RecvMode};
 use crate::slots::{Slots, make_room, shorten};
@@ -59,7 +59,7 @@ pub(super) enum Closing {
 pub(super) struct Link<S> {
     pub(super) socket: S,
     pub(super) transport: Transport,
-    pub(super) caller: Caller,
+    pub(super) caller: ClientAddress,
     /// Counts it among its caller's connections.
     pub(super) permit: Option<AddressPermit>,
     /// Its first bytes are a PROXY header, of which `unread` holds what has come. It does not
@@ -194,7 +194,7 @@ mod tests {
     use super::*;
 
     fn transfer(socket: &'static str) -> LinkTransfer<&'static str> {
-        let (transport, caller) = (Transport::Plain, Caller::default());
+        let (transport, caller) = (Transport::Plain, ClientAddress::default());
         LinkTransfer { socket, transport, caller, permit: None, unread: UnreadBytes::default() }
     }
 

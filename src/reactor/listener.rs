@@ -24,7 +24,7 @@ pub struct ListenerKind {
     pub local: bool,
     /// What is accepted speaks TLS.
     pub tls: bool,
-    /// Whether a proxy stands before the callers.
+    /// Whether a proxy stands before the addresses.
     pub proxied: Proxied,
 }
 

@@ -1,6 +1,6 @@
 //! Sessions whose clients are away, and clocks that are right, wrong and set.
 
-use ringmq::broker::{Caller, CloseReason, Context, Options, Shard};
+use ringmq::broker::{ClientAddress, CloseReason, Context, Options, Shard};
 use ringmq::chunk::Batch;
 use ringmq::mqtt::{Packet, Version, decode, peek_frame};
 use ringmq::store::{ClockReading, Request};
@@ -65,7 +65,11 @@ impl Home {
 
     /// Connects client `id` with a session that stays; whether there was one.
     fn connect(&mut self, id: u8) -> bool {
-        self.shard.open(CONN, Caller { local: true, ..Caller::default() }, self.now_ms);
+        self.shard.open(
+            CONN,
+            ClientAddress { local: true, ..ClientAddress::default() },
+            self.now_ms,
+        );
         let mut context = Context { now_ms: self.now_ms, peers: &mut self.out };
         let bytes = connect(false, id);
         let frame = peek_frame(&bytes, 1 << 20).expect("it is a packet").expect("a whole one");

@@ -3,14 +3,14 @@
 use ringmq::broker::inspect::{
     Ask, Filter, Kick, Kicked, Listing, Measure, Pace, Page, Question, Reply, Row, Step, Top,
 };
-use ringmq::broker::{Caller, ConnId, Context, Event, SessionName};
+use ringmq::broker::{ClientAddress, ConnId, Context, Event, SessionName};
 use ringmq::limits::{ASK_SLOTS_MAX, ASK_STEPS_MAX, PAGE_BYTES_MAX, PAGE_ROWS_MAX};
 
 use super::net::{Net, publish, subscribe};
 
 /// Who is let in without a user.
-fn local() -> Caller {
-    Caller { local: true, ..Caller::default() }
+fn local() -> ClientAddress {
+    ClientAddress { local: true, ..ClientAddress::default() }
 }
 
 fn conn(slot: u32) -> ConnId {

@@ -1,6 +1,6 @@
 //! What waits for a shard's log, and what does not.
 
-use ringmq::broker::{Caller, ConnId, Context, Event, Flow};
+use ringmq::broker::{ClientAddress, ConnId, Context, Event, Flow};
 use ringmq::limits::CONNECT_TIMEOUT_MS;
 
 use super::net::{CONN, Net, connect, subscribe};
@@ -48,7 +48,11 @@ fn requests_wait_for_the_log() {
         assert_eq!(net.hand(0, conn(slot), request), Flow::Wait, "{request:?}");
     }
     for slot in [5, 6] {
-        net.0[0].shard.open(conn(slot), Caller { local: true, ..Caller::default() }, 0);
+        net.0[0].shard.open(
+            conn(slot),
+            ClientAddress { local: true, ..ClientAddress::default() },
+            0,
+        );
     }
     assert_eq!(net.hand(0, conn(5), &connect(false, b'n')), Flow::Wait);
     for packet in [connect(true, b'o'), subscribe(b'x'), vec![0x30, 4, 0, 1, b'y', b'1']] {
@@ -77,7 +81,7 @@ fn no_connect_waits_for_ever() {
     net.keep(0);
     fill(&mut net);
     let newcomer = ConnId { slot: 1, ..CONN };
-    net.0[0].shard.open(newcomer, Caller { local: true, ..Caller::default() }, 0);
+    net.0[0].shard.open(newcomer, ClientAddress { local: true, ..ClientAddress::default() }, 0);
     assert_eq!(net.hand(0, newcomer, &connect(false, b'n')), Flow::Wait);
     let node = &mut net.0[0];
     let mut context = Context { now_ms: CONNECT_TIMEOUT_MS, peers: &mut node.out };

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use ringmq::broker::{
-    Caller, ClientLimit, ConnId, Context, Flow, Options, Peers, Shard, ShardId, ShardSet,
+    ClientAddress, ClientLimit, ConnId, Context, Flow, Options, Peers, Shard, ShardId, ShardSet,
 };
 use ringmq::chunk::Batch;
 use ringmq::mqtt::{Packet, Version, decode, peek_frame};
@@ -101,13 +101,13 @@ impl Net {
         node.shard.handle_packet(conn, &packet, &mut context)
     }
     pub(crate) fn client(&mut self, at: usize, conn: ConnId, id: u8) {
-        self.0[at].shard.open(conn, Caller { local: true, ..Caller::default() }, 0);
+        self.0[at].shard.open(conn, ClientAddress { local: true, ..ClientAddress::default() }, 0);
         self.give(at, conn, &connect(true, id));
         self.output(at, conn);
     }
     /// The same with a session that stays.
     pub(crate) fn resident(&mut self, at: usize, conn: ConnId, id: u8) {
-        self.0[at].shard.open(conn, Caller { local: true, ..Caller::default() }, 0);
+        self.0[at].shard.open(conn, ClientAddress { local: true, ..ClientAddress::default() }, 0);
         self.give(at, conn, &connect(false, id));
     }
     /// The process ends at once, and another begins with what is on the disks.

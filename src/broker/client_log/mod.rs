@@ -21,7 +21,7 @@ use crate::shown::Shown;
 use crate::store::SessionKey;
 
 use super::connection::Connecting;
-use super::names::{Caller, CloseReason, RefusalReason, VhostId};
+use super::names::{ClientAddress, CloseReason, RefusalReason, VhostId};
 
 use repeated_events::{FULL, RepeatedEvents, SessionEvent, TELL_MS};
 use takeovers::Takeovers;
@@ -168,7 +168,7 @@ impl ClientLog {
     pub(crate) fn disconnected(
         &mut self,
         client: &str,
-        caller: Caller,
+        caller: ClientAddress,
         reason: CloseReason,
         now_ms: u64,
     ) {
@@ -184,7 +184,7 @@ impl ClientLog {
 
     /// A connection ends that never had a client.
     #[cold]
-    pub(crate) fn closed_early(&mut self, caller: Caller, reason: CloseReason, now_ms: u64) {
+    pub(crate) fn closed_early(&mut self, caller: ClientAddress, reason: CloseReason, now_ms: u64) {
         match reason {
             // These have a line of their own.
             CloseReason::Refused(_) | CloseReason::AddressLimit | CloseReason::TlsFault => {}
@@ -207,7 +207,7 @@ impl ClientLog {
     #[cold]
     pub(crate) fn tls_fault(
         &mut self,
-        caller: Caller,
+        caller: ClientAddress,
         (fault, is_certificate): (&dyn fmt::Display, bool),
         foreign: Option<Foreign>,
         now_ms: u64,
@@ -229,7 +229,13 @@ impl ClientLog {
         }
     }
 
-    fn strange(&mut self, caller: Caller, when: &str, reason: &dyn fmt::Display, now_ms: u64) {
+    fn strange(
+        &mut self,
+        caller: ClientAddress,
+        when: &str,
+        reason: &dyn fmt::Display,
+        now_ms: u64,
+    ) {
         if log_enabled!(Info) && self.names(Kind::Strange, now_ms) {
             info!(
                 event = "closed", addr:% = caller, reason:% = reason;
@@ -240,7 +246,12 @@ impl ClientLog {
 
     /// A CONNECT was answered with a refusal, if it was: says why. Never the password.
     #[cold]
-    pub(crate) fn refused(&mut self, caller: Caller, connect: Option<&Connect<'_>>, now_ms: u64) {
+    pub(crate) fn refused(
+        &mut self,
+        caller: ClientAddress,
+        connect: Option<&Connect<'_>>,
+        now_ms: u64,
+    ) {
         let why = self.why.take().filter(|why| *why != RefusalReason::OthersSession);
         let Some(why) = why else { return };
         if !log_enabled!(Warn) || !self.names(Kind::Refused, now_ms) {
@@ -267,7 +278,7 @@ impl ClientLog {
     #[cold]
     pub(crate) fn lockout(
         &mut self,
-        caller: Caller,
+        caller: ClientAddress,
         (vhost, client): (&str, &str),
         user: Option<&str>,
         (owner, is_there): (Option<&str>, bool),
@@ -294,7 +305,7 @@ impl ClientLog {
         &mut self,
         vhost: VhostId,
         client: &str,
-        [old, new]: [Caller; 2],
+        [old, new]: [ClientAddress; 2],
         now_ms: u64,
     ) {
         if let Some(count) = self.takeovers.note(vhost, client, now_ms) {

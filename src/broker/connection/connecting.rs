@@ -13,7 +13,7 @@ use compact_str::CompactString;
 use crate::access::Identity;
 use crate::mqtt::Connect;
 
-use super::super::names::Caller;
+use super::super::names::ClientAddress;
 
 /// How TLS has secured a link.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -40,7 +40,7 @@ pub enum Answer {
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Connecting {
-    caller: Caller,
+    caller: ClientAddress,
     secured: Option<Secured>,
     /// The user that its certificate names.
     certified: Option<CompactString>,
@@ -55,11 +55,11 @@ enum Check {
 }
 
 impl Connecting {
-    pub(super) fn new(caller: Caller) -> Self {
+    pub(super) fn new(caller: ClientAddress) -> Self {
         Self { caller, secured: None, certified: None, check: Check::Unasked }
     }
 
-    pub(crate) fn caller(&self) -> Caller {
+    pub(crate) fn caller(&self) -> ClientAddress {
         self.caller
     }
 

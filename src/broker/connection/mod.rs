@@ -18,7 +18,7 @@ mod connecting;
 use crate::mqtt::{QoS, Version, Will as ConnectWill};
 use crate::store::SessionKey;
 
-use super::names::{Caller, ConnId, ConnTable, VhostId};
+use super::names::{ClientAddress, ConnId, ConnTable, VhostId};
 
 pub use connecting::{Answer, Secured};
 
@@ -59,7 +59,7 @@ pub(crate) struct Open {
     pub(crate) version: Version,
     pub(crate) vhost: VhostId,
     pub(crate) session: SessionKey,
-    pub(crate) caller: Caller,
+    pub(crate) caller: ClientAddress,
     /// When it was let in.
     pub(crate) since_ms: u64,
     /// A certificate says who it is.
@@ -77,7 +77,7 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    pub(crate) fn open(&mut self, conn: ConnId, caller: Caller) {
+    pub(crate) fn open(&mut self, conn: ConnId, caller: ClientAddress) {
         self.table.open(conn, Phase::Connecting(Box::new(Connecting::new(caller))));
     }
 
@@ -127,11 +127,11 @@ impl Connections {
     }
 
     /// Who is at its other end.
-    pub(crate) fn caller(&self, conn: ConnId) -> Caller {
+    pub(crate) fn caller(&self, conn: ConnId) -> ClientAddress {
         match self.table.get(conn) {
             Some(Phase::Connecting(connecting)) => connecting.caller(),
             Some(Phase::Open(open)) => open.caller,
-            Some(Phase::Closed) | None => Caller::default(),
+            Some(Phase::Closed) | None => ClientAddress::default(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::io;
 
 use crate::mqtt::{ConnectReturn, DecodeError, Foreign};
 
-use super::Caller;
+use super::ClientAddress;
 
 /// RefusalReason a connection ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,7 +43,7 @@ pub enum CloseReason {
     /// Its address has, or opens, as many connections as it may.
     AddressLimit,
     /// This one came with the same client id [MQTT-3.1.4-2].
-    TakenOver(Caller),
+    TakenOver(ClientAddress),
     /// It published where it may not, with `--on-denied disconnect`.
     Denied,
     /// A new policy does not have it.
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn numbers_are_told() {
         let large = |bytes, max| CloseReason::Malformed(DecodeError::TooLarge { bytes, max });
-        let caller = |address: Option<&str>| Caller {
+        let caller = |address: Option<&str>| ClientAddress {
             address: address.map(|address| address.parse().expect("an address")),
             port: 4711,
             local: false,

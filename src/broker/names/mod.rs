@@ -3,7 +3,7 @@
 //!
 //! May use no other room.
 
-mod caller;
+mod client_address;
 mod close_reason;
 mod conn;
 mod context;
@@ -16,7 +16,7 @@ mod stats;
 mod table;
 mod vhost;
 
-pub use caller::Caller;
+pub use client_address::ClientAddress;
 pub use close_reason::CloseReason;
 pub use conn::ConnId;
 pub use context::{Context, Event, Flow};

@@ -8,8 +8,8 @@ use crate::store::SessionKey;
 use super::super::admission::Admittance;
 use super::super::connection::{Open, Will};
 use super::super::names::{
-    Caller, ClientLimit, CloseReason, ConnId, Context, Flow, RefusalReason, Takeover, VhostId,
-    placement,
+    ClientAddress, ClientLimit, CloseReason, ConnId, Context, Flow, RefusalReason, Takeover,
+    VhostId, placement,
 };
 use super::super::read_gate::Pause;
 use super::super::replies::{Reply, Wait};
@@ -193,7 +193,7 @@ impl Shard {
     /// A client is refused because its client id is another user's.
     fn note_lockout(
         &mut self,
-        caller: Caller,
+        caller: ClientAddress,
         vhost: VhostId,
         client_id: &str,
         user: Option<&str>,
@@ -258,14 +258,14 @@ impl Shard {
         &mut self,
         vhost: VhostId,
         client_id: &str,
-        caller: Caller,
+        caller: ClientAddress,
         context: &mut Context<'_>,
     ) -> Option<Box<Will>> {
         let sessions = self.catalog.sessions();
         let holder = sessions.find(vhost.0, client_id).and_then(|key| sessions.get(key).holder)?;
         let holder = ConnId::of(holder);
-        let callers = [self.connections.caller(holder), caller];
-        self.client_log.takeover(vhost, client_id, callers, context.now_ms);
+        let addresses = [self.connections.caller(holder), caller];
+        self.client_log.takeover(vhost, client_id, addresses, context.now_ms);
         let (_, will) = self.end(holder, CloseReason::TakenOver(caller), context)?;
         Some(will)
     }

@@ -58,8 +58,8 @@ use super::expiry::Expiry;
 use super::full_sessions::FullSessions;
 use super::meters::Meters;
 use super::names::{
-    Caller, CloseReason, ConnId, Context, Event, Flow, Options, RefusalReason, ShardId, Stats,
-    VhostId, placement,
+    ClientAddress, CloseReason, ConnId, Context, Event, Flow, Options, RefusalReason, ShardId,
+    Stats, VhostId, placement,
 };
 use super::output::Outputs;
 use super::publish::Publishing;
@@ -171,7 +171,7 @@ impl Shard {
     }
 
     /// A link was accepted, or came from another shard.
-    pub fn open(&mut self, conn: ConnId, caller: Caller, now_ms: u64) {
+    pub fn open(&mut self, conn: ConnId, caller: ClientAddress, now_ms: u64) {
         self.connections.open(conn, caller);
         self.gates.open(conn, now_ms);
         self.outputs.open(conn);
@@ -312,7 +312,7 @@ impl Shard {
     /// TLS has ended a link, for its certificate perhaps; `foreign`: what it began with instead.
     pub fn tell_tls_fault(
         &mut self,
-        caller: Caller,
+        caller: ClientAddress,
         fault: (&dyn std::fmt::Display, bool),
         foreign: Option<Foreign>,
         now_ms: u64,

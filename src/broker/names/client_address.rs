@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 /// Who is at the other end of a link.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Caller {
+pub struct ClientAddress {
     /// Where it connected from, if that has an address.
     pub address: Option<IpAddr>,
     /// From which port.
@@ -14,7 +14,7 @@ pub struct Caller {
     pub local: bool,
 }
 
-impl fmt::Display for Caller {
+impl fmt::Display for ClientAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.address {
             Some(address) => SocketAddr::new(address, self.port).fmt(f),
