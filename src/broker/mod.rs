@@ -61,7 +61,7 @@ mod system;
 
 pub use admission::Inquiry;
 pub use client_log::LineLimit;
-pub use connection::{Answer, Secured};
+pub use connection::{Answer, TlsInfo};
 pub use inspect::{SessionName, VhostReport};
 pub use names::placement::{home_of, keeper_of};
 pub use names::{

@@ -6,7 +6,7 @@ use std::io;
 use log::{debug, warn};
 
 use crate::advice;
-use crate::broker::{ClientAddress, CloseReason, Flow, Secured, Shard, ShardId};
+use crate::broker::{ClientAddress, CloseReason, Flow, Shard, ShardId, TlsInfo};
 use crate::limits::PENDING_LINKS_MAX;
 use crate::mqtt::Foreign;
 use crate::ring::{Buffer, Key, Received, RecvMode, Ring};
@@ -371,10 +371,10 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
 /// Tells the broker how TLS has secured a link, while it wants to know.
 fn certify(broker: &mut Shard, key: Key, transport: &Transport) {
     if let Some(version) = transport.version()
-        && broker.wants_secured(conn_of(key))
+        && broker.wants_tls_info(conn_of(key))
     {
         let certificate = transport.subject().map(Into::into);
-        broker.note_secured(conn_of(key), Secured { version, certificate });
+        broker.note_tls_info(conn_of(key), TlsInfo { version, certificate });
     }
     if transport.is_certified() && broker.is_connecting(conn_of(key)) {
         broker.certify(conn_of(key), transport.certified_name());

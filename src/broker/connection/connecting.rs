@@ -17,7 +17,7 @@ use super::super::names::ClientAddress;
 
 /// How TLS has secured a link.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Secured {
+pub struct TlsInfo {
     /// The version.
     pub version: &'static str,
     /// The name in the client's certificate, if it has shown one with a name.
@@ -41,7 +41,7 @@ pub enum Answer {
 #[derive(Debug)]
 pub(crate) struct Connecting {
     caller: ClientAddress,
-    secured: Option<Secured>,
+    secured: Option<TlsInfo>,
     /// The user that its certificate names.
     certified: Option<CompactString>,
     check: Check,
@@ -64,11 +64,11 @@ impl Connecting {
     }
 
     /// How TLS has secured it, if that is known.
-    pub(crate) fn secured(&self) -> Option<&Secured> {
+    pub(crate) fn secured(&self) -> Option<&TlsInfo> {
         self.secured.as_ref()
     }
 
-    pub(crate) fn note_secured(&mut self, secured: Secured) {
+    pub(crate) fn note_tls_info(&mut self, secured: TlsInfo) {
         self.secured = Some(secured);
     }
 

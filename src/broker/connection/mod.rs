@@ -20,7 +20,7 @@ use crate::store::SessionKey;
 
 use super::names::{ClientAddress, ConnId, ConnTable, VhostId};
 
-pub use connecting::{Answer, Secured};
+pub use connecting::{Answer, TlsInfo};
 
 pub(crate) use connecting::Connecting;
 

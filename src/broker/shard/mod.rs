@@ -51,7 +51,7 @@ use crate::store::{Catalog, Hashing, Logs, Store};
 
 use super::admission::{Admission, Inquiry};
 use super::client_log::ClientLog;
-use super::connection::{Answer, Connections, Phase, Secured};
+use super::connection::{Answer, Connections, Phase, TlsInfo};
 use super::delivery::Delivery;
 use super::exchange::Exchanges;
 use super::expiry::Expiry;
@@ -199,14 +199,14 @@ impl Shard {
     }
 
     /// Whether it is not known yet how TLS has secured a link that sends CONNECT.
-    pub fn wants_secured(&mut self, conn: ConnId) -> bool {
+    pub fn wants_tls_info(&mut self, conn: ConnId) -> bool {
         self.connections.connecting(conn).is_some_and(|connecting| connecting.secured().is_none())
     }
 
     /// Notes how TLS has secured it.
-    pub fn note_secured(&mut self, conn: ConnId, secured: Secured) {
+    pub fn note_tls_info(&mut self, conn: ConnId, secured: TlsInfo) {
         if let Some(connecting) = self.connections.connecting_mut(conn) {
-            connecting.note_secured(secured);
+            connecting.note_tls_info(secured);
         }
     }
 
