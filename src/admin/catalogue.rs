@@ -128,7 +128,7 @@ pub(super) const METRICS: &[Metric] = &[
     gauge(
         "auth_waiting",
         "CONNECTs whose password is about to be given to the threads that verify it",
-        Source::Sum(|s| s.gauges.inquiries),
+        Source::Sum(|s| s.gauges.password_checks),
     ),
     counter(
         "received_bytes_total",

@@ -59,7 +59,7 @@ mod shard;
 mod storage;
 mod system;
 
-pub use admission::Inquiry;
+pub use admission::PasswordCheck;
 pub use client_log::LineLimit;
 pub use connection::{Answer, TlsInfo};
 pub use inspect::{SessionName, VhostReport};

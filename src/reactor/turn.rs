@@ -369,7 +369,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                     Event::Close(conn) => self.close_link(key_of(conn)),
                 }
             }
-            let Some(check) = self.broker.next_inquiry() else { return };
+            let Some(check) = self.broker.next_password_check() else { return };
             let conn = check.conn;
             match self.verifier.ask(check) {
                 Some(answer) => self.broker.handle_verified(conn, answer),

@@ -1,6 +1,6 @@
 //! Who may come in, and what clients may do: the access policy, and passwords to be verified.
 //!
-//! Verbs: [`Admission::decide`] about a CONNECT, [`Admission::next_inquiry`] for the threads that
+//! Verbs: [`Admission::decide`] about a CONNECT, [`Admission::next_password_check`] for the threads that
 //! verify passwords, and the questions of `rights`.
 //!
 //! May use `names` and `connection`.
@@ -21,7 +21,7 @@ pub(crate) use rights::client_of;
 
 /// A password that is to be verified off this thread.
 #[derive(Debug)]
-pub struct Inquiry {
+pub struct PasswordCheck {
     /// The connection that waits for the answer.
     pub conn: ConnId,
     /// Where it connected from.
@@ -41,15 +41,15 @@ pub(crate) enum Admittance {
 pub(crate) struct Admission {
     policy: Arc<Policy>,
     /// Passwords to be verified.
-    inquiries: VecDeque<Inquiry>,
+    password_checks: VecDeque<PasswordCheck>,
     stats: Stats,
 }
 
 impl Admission {
     /// Everybody may come in and do everything.
     pub(crate) fn open() -> Self {
-        let (policy, inquiries) = (Arc::new(Policy::open()), VecDeque::new());
-        Self { policy, inquiries, stats: Stats::default() }
+        let (policy, password_checks) = (Arc::new(Policy::open()), VecDeque::new());
+        Self { policy, password_checks, stats: Stats::default() }
     }
 
     pub(crate) fn stats(&self) -> &Stats {
@@ -119,20 +119,20 @@ impl Admission {
             Verdict::Verify(question) => {
                 connecting.ask(question.identity.clone());
                 let address = connecting.caller().address;
-                self.inquiries.push_back(Inquiry { conn, address, question });
+                self.password_checks.push_back(PasswordCheck { conn, address, question });
                 Admittance::Wait
             }
         }
     }
 
     /// The next password to verify.
-    pub(crate) fn next_inquiry(&mut self) -> Option<Inquiry> {
-        self.inquiries.pop_front()
+    pub(crate) fn next_password_check(&mut self) -> Option<PasswordCheck> {
+        self.password_checks.pop_front()
     }
 
     /// Passwords that wait to be verified.
-    pub(crate) fn inquiries(&self) -> usize {
-        self.inquiries.len()
+    pub(crate) fn password_checks(&self) -> usize {
+        self.password_checks.len()
     }
 
     /// Counts what became of a password.

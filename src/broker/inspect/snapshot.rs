@@ -40,7 +40,7 @@ pub struct Gauges {
     /// Full sessions that publishers wait for.
     pub full_sessions: u64,
     /// Passwords that are about to be verified.
-    pub inquiries: u64,
+    pub password_checks: u64,
     /// Connections that retained messages are being sent to.
     pub replays: u64,
     /// Segments of the log.

@@ -49,7 +49,7 @@ use crate::chunk::{Batch, ChunkPool};
 use crate::mqtt::{AckKind, Connect, ConnectReturn, DecodeError, Foreign, Packet, Version};
 use crate::store::{Catalog, Hashing, Logs, Store};
 
-use super::admission::{Admission, Inquiry};
+use super::admission::{Admission, PasswordCheck};
 use super::client_log::ClientLog;
 use super::connection::{Answer, Connections, Phase, TlsInfo};
 use super::delivery::Delivery;
@@ -321,8 +321,8 @@ impl Shard {
     }
 
     /// The next password to verify; [`Shard::handle_verified`] follows.
-    pub fn next_inquiry(&mut self) -> Option<Inquiry> {
-        self.admission.next_inquiry()
+    pub fn next_password_check(&mut self) -> Option<PasswordCheck> {
+        self.admission.next_password_check()
     }
 
     /// An inquiry was answered: its connection goes on, if it is still there.

@@ -45,7 +45,7 @@ impl Shard {
             ("retained_bytes", bytes),
             ("memory_bytes_of_clean_sessions", self.logs.memory.memory_bytes() as u64),
             ("full_sessions_waited_for", self.full_sessions.sessions().len() as u64),
-            ("passwords_asked", self.admission.inquiries() as u64),
+            ("passwords_asked", self.admission.password_checks() as u64),
             ("replays", self.retained.continuing() as u64),
             ("log_files", log.segments().len() as u64),
             ("log_begins", log.segments().next().map_or(0, |segment| segment.start)),

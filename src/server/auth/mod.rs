@@ -1,7 +1,7 @@
 //! Verifying passwords off the shards' threads.
 //!
 //! ```text
-//!  shard ──Inquiry──► remembered? too many wrong ones? ──► queue ──► helper threads
+//!  shard ──PasswordCheck──► remembered? too many wrong ones? ──► queue ──► helper threads
 //!    ▲                      │ Answer at once                             │
 //!    └──────────────────────┴──────────────── Answer ◄───────────────────┘
 //! ```
@@ -28,7 +28,7 @@ use jiff::Timestamp;
 use log::{debug, warn};
 
 use crate::access::Question;
-use crate::broker::{Answer, ConnId, Inquiry, LineLimit};
+use crate::broker::{Answer, ConnId, LineLimit, PasswordCheck};
 use crate::limits::{CONNECT_TIMEOUT_MS, PASSWORD_BYTES_MAX};
 use crate::reactor::Verifier;
 
@@ -151,8 +151,8 @@ impl Drop for PasswordVerifier {
 }
 
 impl Verifier for PasswordVerifier {
-    fn ask(&mut self, check: Inquiry) -> Option<Answer> {
-        let Inquiry { conn, address, question } = check;
+    fn ask(&mut self, check: PasswordCheck) -> Option<Answer> {
+        let PasswordCheck { conn, address, question } = check;
         if question.password.len() > PASSWORD_BYTES_MAX {
             return Some(Answer::Wrong);
         }

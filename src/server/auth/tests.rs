@@ -10,7 +10,7 @@ use super::memory::Memory;
 use super::queue::{Lane, Queue};
 use super::{PasswordVerifier, VerifierPool};
 use crate::access::{Identity, Question, Secret};
-use crate::broker::{Answer, ConnId, Inquiry};
+use crate::broker::{Answer, ConnId, PasswordCheck};
 use crate::limits::{AUTH_ADDRESSES_MAX, AUTH_REMEMBERED_MAX, AUTH_SUSPECTS_MAX, AUTH_WAITING_MAX};
 use crate::reactor::Verifier;
 
@@ -40,7 +40,7 @@ impl Counter {
         let password = password.as_bytes().into();
         let question = Question { identity, password, secret: self.secret.clone(), known };
         let conn = ConnId { slot, generation: 0 };
-        self.verifier.ask(Inquiry { conn, address: Some(address), question })
+        self.verifier.ask(PasswordCheck { conn, address: Some(address), question })
     }
 
     /// Waits for the next answer.

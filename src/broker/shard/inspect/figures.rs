@@ -38,7 +38,7 @@ impl Shard {
             retained,
             retained_bytes,
             full_sessions: self.full_sessions.sessions().len() as u64,
-            inquiries: self.admission.inquiries() as u64,
+            password_checks: self.admission.password_checks() as u64,
             replays: self.retained.continuing() as u64,
             log_segments: log.segments().len() as u64,
             log_bytes: log.appended() - begin,
