@@ -297,7 +297,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             for key in std::mem::take(&mut self.yielded) {
                 if let Some(link) = self.links.get_mut(key) {
                     link.yielded = false;
-                    self.broker.forgive_silence(conn_of(key), self.now_ms);
+                    self.broker.restart_keep_alive(conn_of(key), self.now_ms);
                     self.resume(key);
                 }
             }
@@ -335,7 +335,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
         link.timer_ms = 0;
         if link.yielded {
-            self.broker.forgive_silence(conn_of(key), self.now_ms);
+            self.broker.restart_keep_alive(conn_of(key), self.now_ms);
         }
         if self.on_closing_timer(key) {
             return;
@@ -362,7 +362,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                     Event::Resume(conn) => {
                         // What it sent meanwhile is about to be read. A CONNECT has its time.
                         if !self.broker.is_connecting(conn) {
-                            self.broker.forgive_silence(conn, self.now_ms);
+                            self.broker.restart_keep_alive(conn, self.now_ms);
                         }
                         self.resume(key_of(conn));
                     }

@@ -359,7 +359,7 @@ impl Shard {
 
     /// Notes that the connection was not read from until now: that it was silent is not its
     /// client's doing.
-    pub fn forgive_silence(&mut self, conn: ConnId, now_ms: u64) {
+    pub fn restart_keep_alive(&mut self, conn: ConnId, now_ms: u64) {
         self.gates.note_alive(conn, now_ms);
     }
 
