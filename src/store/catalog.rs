@@ -1,5 +1,5 @@
 //! What one shard keeps, beside its logs: sessions, retained messages, and what came from
-//! publishers elsewhere.
+//! publishers remote_qos2.
 //!
 //! Invariant: what is changed here for a session that is not clean, or for a retained message, is
 //! appended to the log in the same call, so that what recovery reads is what was done; but for
@@ -61,15 +61,15 @@ pub struct Catalog {
     /// By vhost.
     pub(super) retained: Vec<RetainStore>,
     /// QoS 2 messages of publishers on other shards that are not released.
-    pub(super) elsewhere: BTreeSet<Origin>,
+    pub(super) remote_qos2: BTreeSet<Origin>,
     /// Starts of segments with messages that sessions wait for which the message does not name:
     /// their retained messages were sent to them. All that were there at the start may be.
-    guests: BTreeSet<u64>,
-    guests_below: u64,
+    unlisted: BTreeSet<u64>,
+    unlisted_below: u64,
     /// Offsets of the segment that is being cleaned, and who was sent retained messages in it since
     /// that began.
     watched: Range<u64>,
-    late_guests: Vec<(SessionKey, Position)>,
+    late_unlisted: Vec<(SessionKey, Position)>,
     /// Sessions with acknowledgements to write.
     noted: Vec<SessionKey>,
     /// The targets as a record has them.
@@ -84,11 +84,11 @@ impl Catalog {
             timeline: Timeline::default(),
             limits,
             retained: Vec::new(),
-            elsewhere: BTreeSet::new(),
-            guests: BTreeSet::new(),
-            guests_below: 0,
+            remote_qos2: BTreeSet::new(),
+            unlisted: BTreeSet::new(),
+            unlisted_below: 0,
             watched: 0..0,
-            late_guests: Vec::new(),
+            late_unlisted: Vec::new(),
             noted: Vec::new(),
             encoded: Vec::new(),
         }
@@ -324,7 +324,7 @@ impl Catalog {
         if let Some((session, packet_id)) = message.received {
             self.sessions.get_mut(session).receive(packet_id);
         }
-        self.elsewhere.extend(message.origin);
+        self.remote_qos2.extend(message.origin);
         if message.retain {
             logs.hold(position, 1);
             if let Some(before) = self.retained_mut(message.vhost).set(message.topic, stored) {
@@ -338,44 +338,44 @@ impl Catalog {
     pub fn queue_retained(&mut self, target: Target, retained: Retained, logs: &mut Logs) {
         let Retained { position, bytes } = retained;
         logs.disk.append(&Record::Queued { target, position, bytes });
-        self.expect_guests(position, logs);
+        self.expect_unlisted(position, logs);
         if self.watched.contains(&position.offset()) {
-            self.late_guests.push((target.session, position));
+            self.late_unlisted.push((target.session, position));
         }
         let terms = QueueTerms { retain: target.retain, exactly_once: target.exactly_once };
         self.session_mut(target.session).push(QueueEntry::stored(position, bytes, terms), logs);
     }
 
     /// Whether sessions may wait for messages of a segment that do not name them.
-    pub(super) fn has_guests(&self, start: u64) -> bool {
-        start < self.guests_below || self.guests.contains(&start)
+    pub(super) fn has_unlisted(&self, start: u64) -> bool {
+        start < self.unlisted_below || self.unlisted.contains(&start)
     }
 
     /// Of what was there at the start nobody knows.
-    pub(super) fn expect_guests_below(&mut self, end: u64) {
-        self.guests_below = end;
+    pub(super) fn expect_unlisted_below(&mut self, end: u64) {
+        self.unlisted_below = end;
     }
 
     /// Sessions may wait for this message that it does not name.
-    pub(super) fn expect_guests(&mut self, position: Position, logs: &Logs) {
-        self.guests.extend(logs.disk.segment_of(position));
+    pub(super) fn expect_unlisted(&mut self, position: Position, logs: &Logs) {
+        self.unlisted.extend(logs.disk.segment_of(position));
     }
 
     /// From now on who is sent retained messages of this segment is noted.
-    pub(super) fn watch_guests(&mut self, segment: Range<u64>) {
+    pub(super) fn watch_unlisted(&mut self, segment: Range<u64>) {
         self.watched = segment;
-        self.late_guests.clear();
+        self.late_unlisted.clear();
     }
 
     /// What was noted since the last call.
-    pub(super) fn take_late_guests(&mut self) -> Vec<(SessionKey, Position)> {
-        std::mem::take(&mut self.late_guests)
+    pub(super) fn take_late_unlisted(&mut self) -> Vec<(SessionKey, Position)> {
+        std::mem::take(&mut self.late_unlisted)
     }
 
     /// A segment was cleaned.
-    pub(super) fn forget_guests(&mut self, start: u64) {
-        self.guests.remove(&start);
-        self.watch_guests(0..0);
+    pub(super) fn forget_unlisted(&mut self, start: u64) {
+        self.unlisted.remove(&start);
+        self.watch_unlisted(0..0);
     }
 
     /// Clears the retained message of a topic; whether there was one.
@@ -439,26 +439,26 @@ impl Catalog {
         was
     }
 
-    /// The QoS 2 messages of publishers elsewhere that are not released, in order.
+    /// The QoS 2 messages of publishers remote_qos2 that are not released, in order.
     pub fn origins(&self) -> impl Iterator<Item = Origin> {
-        self.elsewhere.iter().copied()
+        self.remote_qos2.iter().copied()
     }
 
-    /// Whether a QoS 2 message of a publisher elsewhere came before.
+    /// Whether a QoS 2 message of a publisher remote_qos2 came before.
     pub fn has_origin(&self, origin: &Origin) -> bool {
-        self.elsewhere.contains(origin)
+        self.remote_qos2.contains(origin)
     }
 
-    /// Notes a QoS 2 message of a publisher elsewhere that is stored nowhere here.
+    /// Notes a QoS 2 message of a publisher remote_qos2 that is stored nowhere here.
     pub fn note_origin(&mut self, origin: Origin, logs: &mut Logs) {
-        if self.elsewhere.insert(origin) {
+        if self.remote_qos2.insert(origin) {
             logs.append_promised(&Record::Origins(vec![origin]));
         }
     }
 
-    /// A publisher elsewhere has released its message.
+    /// A publisher remote_qos2 has released its message.
     pub fn free_origin(&mut self, origin: Origin, logs: &mut Logs) {
-        if self.elsewhere.remove(&origin) {
+        if self.remote_qos2.remove(&origin) {
             logs.append_promised(&Record::FreedElsewhere(origin));
         }
     }

@@ -6,7 +6,7 @@
 //!   ▲ if some are not named  │
 //!   └──── Rescue ◄───────────┘ if one is damaged
 //! ```
-//! Who waits for a message is named by it, or was by its block; except for guests, which were sent
+//! Who waits for a message is named by it, or was by its block; except for unlisted, which were sent
 //! it because it was retained.
 //!
 //! Invariant: the segment is held until the log says that it was cleaned. So a crash finds either
@@ -41,25 +41,25 @@ pub(super) struct Cleaning {
     needed: HashSet<Position>,
     moves: HashMap<Position, Position>,
     /// Some sessions need messages that do not name them.
-    has_guests: bool,
+    has_unlisted: bool,
     payload: Vec<u8>,
 }
 
 impl Cleaning {
     pub(super) fn new(range: Range<u64>, catalog: &mut Catalog, logs: &mut Logs) -> Self {
         logs.disk.hold(Position::durable(range.start), 1);
-        catalog.watch_guests(range.clone());
-        let has_guests = catalog.has_guests(range.start);
+        catalog.watch_unlisted(range.clone());
+        let has_unlisted = catalog.has_unlisted(range.start);
         Self {
             at: Some(range.start),
             range,
-            all_from: has_guests.then_some(0),
+            all_from: has_unlisted.then_some(0),
             rescue_from: None,
             asked: HashSet::new(),
             concerned: BTreeSet::new(),
             needed: HashSet::new(),
             moves: HashMap::new(),
-            has_guests,
+            has_unlisted,
             payload: Vec::new(),
         }
     }
@@ -98,7 +98,7 @@ impl Cleaning {
             let Range { start: from, end: to } = self.range;
             logs.disk.append(&Record::Cleaned { from, to });
             logs.disk.release(Position::durable(from), 1);
-            catalog.forget_guests(from);
+            catalog.forget_unlisted(from);
             stats.cleaned += 1;
             return true;
         }
@@ -120,11 +120,11 @@ impl Cleaning {
     }
 
     /// Sessions that were sent a retained message of the segment since it is being cleaned.
-    fn heed_late_guests(&mut self, catalog: &mut Catalog) {
-        for (key, position) in catalog.take_late_guests() {
+    fn heed_late_unlisted(&mut self, catalog: &mut Catalog) {
+        for (key, position) in catalog.take_late_unlisted() {
             self.concerned.insert(key);
             self.needed.insert(position);
-            self.has_guests = true;
+            self.has_unlisted = true;
         }
     }
 
@@ -136,7 +136,7 @@ impl Cleaning {
         logs: &mut Logs,
         stats: &mut HousekeepingStats,
     ) {
-        self.heed_late_guests(catalog);
+        self.heed_late_unlisted(catalog);
         let stop = at + STEP_BYTES as u64;
         while at < self.range.end.min(stop) {
             let position = Position::durable(at);
@@ -178,7 +178,7 @@ impl Cleaning {
         logs: &mut Logs,
         stats: &mut HousekeepingStats,
     ) {
-        self.heed_late_guests(catalog);
+        self.heed_late_unlisted(catalog);
         let next = logs.disk.next_segment(from).unwrap_or(self.range.end).min(self.range.end);
         if !self.needs_any(&(from..next), catalog) {
             // It was the end of its segment, or nobody will ever read what it was.
@@ -256,8 +256,8 @@ impl Cleaning {
         let to = logs.disk.append(&copy);
         stats.moved_bytes += logs.disk.appended() - before;
         self.moves.insert(position, to);
-        if self.has_guests {
-            catalog.expect_guests(to, logs);
+        if self.has_unlisted {
+            catalog.expect_unlisted(to, logs);
         }
         if is_retained {
             logs.hold(to, 1);

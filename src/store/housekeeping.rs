@@ -239,7 +239,7 @@ impl Housekeeping {
                 })
             }
             Stage::Origins => {
-                let mut origins = catalog.elsewhere.iter().copied().peekable();
+                let mut origins = catalog.remote_qos2.iter().copied().peekable();
                 while origins.peek().is_some() {
                     let some = origins.by_ref().take(ORIGINS_MAX).collect();
                     logs.disk.append(&Record::Origins(some));

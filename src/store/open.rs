@@ -101,7 +101,7 @@ impl Store {
         let (mut catalog, losses) = replay.finish(options.limits, &hashing, now_ms, &mut logs);
         let missed = logs.take_missed();
         logs.disk.report_missed(&missed, &mut report);
-        catalog.expect_guests_below(logs.disk.appended());
+        catalog.expect_unlisted_below(logs.disk.appended());
         logs.disk.finish_open();
         // What was acknowledged behind a gap comes again only until there is a checkpoint.
         let is_owed = report.faults.iter().any(|fault| fault.lost_bytes > 0);

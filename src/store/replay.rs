@@ -34,7 +34,7 @@ pub(super) struct Replay {
     ages: Vec<u64>,
     came: u64,
     retained: Vec<RetainStore>,
-    elsewhere: BTreeSet<super::Origin>,
+    remote_qos2: BTreeSet<super::Origin>,
     pub(super) timeline: Timeline,
     /// Where messages were moved to that cleaning has not finished with.
     moves: HashMap<Position, Position>,
@@ -154,9 +154,9 @@ impl Replay {
                 self.retained(vhost).clear(topic);
             }
             Record::FreedElsewhere(origin) => {
-                self.elsewhere.remove(&origin);
+                self.remote_qos2.remove(&origin);
             }
-            Record::Origins(origins) => self.elsewhere.extend(origins),
+            Record::Origins(origins) => self.remote_qos2.extend(origins),
             Record::References(segments) => self.holds.extend(segments),
             Record::Ends(segments) => self.ends.extend(segments),
             Record::Queued { target, position, bytes } => {
@@ -331,7 +331,7 @@ impl Replay {
         {
             session.receive(packet_id);
         }
-        self.elsewhere.extend(message.origin);
+        self.remote_qos2.extend(message.origin);
         if message.retained {
             self.retained(message.vhost).set(message.topic, retained);
         }
@@ -388,7 +388,7 @@ impl Replay {
         losses.queued += logs.missed();
         let mut catalog = Catalog::new(limits, hashing).with_sessions(sessions);
         catalog.timeline = timeline;
-        catalog.elsewhere = self.elsewhere;
+        catalog.remote_qos2 = self.remote_qos2;
         catalog.retained = self.retained;
         for store in &mut catalog.retained {
             let gone = store.iter().filter(|(_, kept)| !logs.hold_retained(kept.position));
