@@ -199,7 +199,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         let Opened { bytes, then } = link.transport.open(wire, &mut self.room);
         if let Then::Fault(fault) = &then {
             let fault = (fault as &dyn fmt::Display, fault.is_certificate());
-            self.broker.tell_tls_fault(link.caller, fault, foreign, self.now_ms);
+            self.broker.log_tls_fault(link.caller, fault, foreign, self.now_ms);
         }
         link.ended |= matches!(then, Then::End);
         certify(&mut self.broker, key, &link.transport);

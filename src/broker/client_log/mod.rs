@@ -383,7 +383,7 @@ impl ClientLog {
     }
 
     /// Whether it is time to log the sums of slow clients; if so, the next time is a minute later.
-    pub(crate) fn begins_slow(&mut self, now_ms: u64) -> bool {
+    pub(crate) fn is_slow_due(&mut self, now_ms: u64) -> bool {
         let is_due = self.slow_told_ms + TELL_MS <= now_ms;
         if is_due {
             self.slow_told_ms = now_ms;

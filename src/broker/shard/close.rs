@@ -30,7 +30,7 @@ impl Shard {
         let phase = self.connections.close(conn)?;
         self.stats.count_close(reason);
         self.retained.end(conn);
-        self.tell_end(conn, &phase, reason, context.now_ms);
+        self.log_end(conn, &phase, reason, context.now_ms);
         self.outputs.stop_holding(conn, &mut self.gates, context);
         self.gates.close(conn);
         let Phase::Open(mut open) = phase else { return None };
@@ -63,7 +63,7 @@ impl Shard {
     }
 
     /// Logs that a connection ends, and what was dropped for it and is not in the log yet.
-    fn tell_end(&mut self, conn: ConnId, phase: &Phase, reason: CloseReason, now_ms: u64) {
+    fn log_end(&mut self, conn: ConnId, phase: &Phase, reason: CloseReason, now_ms: u64) {
         let dropped = self.outputs.take_dropped(conn);
         match phase {
             Phase::Connecting(connecting) => {

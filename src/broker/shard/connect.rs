@@ -248,7 +248,7 @@ impl Shard {
             self.catalog.set_owner(key, user, &mut self.logs);
             // Nor may it bring what only the user before may read.
             self.catalog.session_mut(key).screen_waiting();
-            self.settle_withheld(key, context);
+            self.update_withheld(key, context);
         }
     }
 

@@ -63,7 +63,7 @@ impl Shard {
     pub fn end_turn(&mut self, context: &mut Context<'_>) -> bool {
         let (catalog, logs) = (&mut self.catalog, &mut self.logs);
         let more = self.storage.end_turn(catalog, logs, &mut self.gates, context.now_ms);
-        self.tell_of_shortage(context);
+        self.announce_shortage(context);
         more || self.gates.has_events()
     }
 
@@ -92,7 +92,7 @@ impl Shard {
     }
 
     /// Tells the other shards whether this one is short of something, if that is new.
-    fn tell_of_shortage(&mut self, context: &mut Context<'_>) {
+    fn announce_shortage(&mut self, context: &mut Context<'_>) {
         let Options { shard, shards, .. } = self.options;
         if let Some(is_short) = self.storage.shortage_mut().take_news()
             && shards > 1

@@ -310,7 +310,7 @@ impl Shard {
     }
 
     /// TLS has ended a link, for its certificate perhaps; `foreign`: what it began with instead.
-    pub fn tell_tls_fault(
+    pub fn log_tls_fault(
         &mut self,
         caller: ClientAddress,
         fault: (&dyn std::fmt::Display, bool),

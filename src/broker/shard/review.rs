@@ -51,7 +51,7 @@ impl Shard {
         let keys: Vec<SessionKey> = self.catalog.sessions().keys_from(0).collect();
         for key in keys {
             self.review_session(key, before, &mut denied, &mut allowed);
-            self.settle_withheld(key, context);
+            self.update_withheld(key, context);
         }
         self.stats.subscriptions_suspended += denied.count;
         self.stats.subscriptions_resumed += allowed.count;
@@ -95,7 +95,7 @@ impl Shard {
 
     /// Keeps back what waits in a session, or sends it on: its subscriptions, its user or the rules
     /// have changed.
-    pub(super) fn settle_withheld(&mut self, key: SessionKey, context: &mut Context<'_>) {
+    pub(super) fn update_withheld(&mut self, key: SessionKey, context: &mut Context<'_>) {
         let (session, policy) = (self.catalog.session(key), self.admission.policy());
         let may_read = |filter| {
             let filter = TopicFilter::parse(filter);

@@ -26,7 +26,7 @@ impl Shard {
         // Until other shards know of a filter, a message published there could be missed. Also when
         // another session told them just before: they may not have handled that yet.
         let replays = codes.iter().any(|code| *code != Suback::FAILURE);
-        self.settle_if_withheld(key, context);
+        self.update_if_withheld(key, context);
         let durable = !self.catalog.session(key).clean;
         let wait = Wait { peers: replays && self.options.shards > 1, disk: replays && durable };
         let (packet_id, codes) = (subscribe.packet_id, codes.into());
@@ -56,14 +56,14 @@ impl Shard {
                 self.retained.stop(conn, filter);
             }
         }
-        self.settle_if_withheld(key, context);
+        self.update_if_withheld(key, context);
         self.promise(conn, Reply::Unsuback(unsubscribe.packet_id), wait);
     }
 
     /// A session whose client may read nothing has another filter, or one less.
-    fn settle_if_withheld(&mut self, key: SessionKey, context: &mut Context<'_>) {
+    fn update_if_withheld(&mut self, key: SessionKey, context: &mut Context<'_>) {
         if self.catalog.session(key).is_withheld() {
-            self.settle_withheld(key, context);
+            self.update_withheld(key, context);
         }
     }
 
@@ -100,7 +100,7 @@ impl Shard {
         let durable = !self.catalog.session(key).clean;
         if self.exchanges.bind(vhost, filter, key, Grant { qos: granted, durable }) {
             let message = PeerMessage::Interested { filter: filter.as_str() };
-            self.tell_all(vhost, &message, context);
+            self.send_to_all(vhost, &message, context);
         }
         // [MQTT-3.8.4-3] Also when the subscription was there before.
         self.retained.start(conn, filter, granted);
@@ -134,11 +134,11 @@ impl Shard {
     ) -> bool {
         let last = self.exchanges.unbind(vhost, filter, key);
         let message = PeerMessage::NotInterested { filter: filter.as_str() };
-        last && self.tell_all(vhost, &message, context)
+        last && self.send_to_all(vhost, &message, context)
     }
 
     /// Sends a message to all other shards; false if there are none.
-    pub(super) fn tell_all(
+    pub(super) fn send_to_all(
         &mut self,
         vhost: VhostId,
         message: &PeerMessage<'_>,

@@ -68,13 +68,13 @@ impl Shard {
         self.storage.on_due(&mut self.logs, &mut self.gates, now_ms);
         self.check_expiry(context);
         self.client_log.tell(now_ms);
-        if self.outputs.slow_count() > 0 && self.client_log.begins_slow(now_ms) {
-            self.tell_slow();
+        if self.outputs.slow_count() > 0 && self.client_log.is_slow_due(now_ms) {
+            self.log_slow();
         }
     }
 
     /// Logs how many messages were dropped for each slow client since that was last logged.
-    fn tell_slow(&mut self) {
+    fn log_slow(&mut self) {
         let mut dropped = Vec::new();
         for conn in self.outputs.take_slow() {
             let count = self.outputs.take_dropped(conn);
