@@ -64,11 +64,11 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             Transport::Plain
         };
         let port = peer.map_or(0, |peer| peer.port());
-        let (caller, unread) =
+        let (client_address, unread) =
             (ClientAddress { address, port, local: kind.is_local() }, UnreadBytes::default());
         self.broker.meters_mut().load.accepted += 1;
-        let key = self.adopt(LinkTransfer { socket, transport, caller, permit, unread });
-        debug!("link {}: accepted from {caller}", key.slot);
+        let key = self.adopt(LinkTransfer { socket, transport, client_address, permit, unread });
+        debug!("link {}: accepted from {client_address}", key.slot);
         self.await_header(key, kind);
         self.arm(key);
     }
@@ -84,9 +84,9 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
 
     /// Takes a socket that was accepted, or came from another shard.
     pub(super) fn adopt(&mut self, transfer: LinkTransfer<R::Socket>) -> Key {
-        let caller = transfer.caller;
+        let client_address = transfer.client_address;
         let key = self.links.insert(transfer);
-        self.broker.open(conn_of(key), caller, self.now_ms);
+        self.broker.open(conn_of(key), client_address, self.now_ms);
         if let Some(link) = self.links.get_mut(key) {
             certify(&mut self.broker, key, &link.transport);
         }
@@ -199,7 +199,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         let Opened { bytes, then } = link.transport.open(wire, &mut self.room);
         if let Then::Fault(fault) = &then {
             let fault = (fault as &dyn fmt::Display, fault.is_certificate());
-            self.broker.log_tls_fault(link.caller, fault, foreign, self.now_ms);
+            self.broker.log_tls_fault(link.client_address, fault, foreign, self.now_ms);
         }
         link.ended |= matches!(then, Then::End);
         certify(&mut self.broker, key, &link.transport);
@@ -345,11 +345,11 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             link.waiting = Waiting::Send;
             return;
         }
-        let Link { socket, transport, caller, permit, unread, .. } = self.links.remove(key);
+        let Link { socket, transport, client_address, permit, unread, .. } = self.links.remove(key);
         self.ring.release(key, &socket);
         self.broker.remove(conn_of(key));
         self.reclaim.note_left(self.links.len(), self.now_ms);
-        let transfer = LinkTransfer { socket, transport, caller, permit, unread };
+        let transfer = LinkTransfer { socket, transport, client_address, permit, unread };
         self.outboxes.send_message(home, ShardMessage::Link(Box::new(transfer)));
     }
 

@@ -11,7 +11,7 @@ use super::unread::UnreadBytes;
 pub struct LinkTransfer<S> {
     pub(super) socket: S,
     pub(super) transport: Transport,
-    pub(super) caller: ClientAddress,
+    pub(super) client_address: ClientAddress,
     pub(super) permit: Option<AddressPermit>,
     pub(super) unread: UnreadBytes,
 }

@@ -59,7 +59,7 @@ pub(super) enum Closing {
 pub(super) struct Link<S> {
     pub(super) socket: S,
     pub(super) transport: Transport,
-    pub(super) caller: ClientAddress,
+    pub(super) client_address: ClientAddress,
     /// Counts it among its caller's connections.
     pub(super) permit: Option<AddressPermit>,
     /// Its first bytes are a PROXY header, of which `unread` holds what has come. It does not
@@ -110,11 +110,11 @@ impl<S> Links<S> {
     }
 
     pub(super) fn insert(&mut self, transfer: LinkTransfer<S>) -> Key {
-        let LinkTransfer { socket, transport, caller, permit, unread } = transfer;
+        let LinkTransfer { socket, transport, client_address, permit, unread } = transfer;
         let slot = self.slots.insert(Link {
             socket,
             transport,
-            caller,
+            client_address,
             permit,
             awaits_header: false,
             unread,
@@ -194,8 +194,14 @@ mod tests {
     use super::*;
 
     fn transfer(socket: &'static str) -> LinkTransfer<&'static str> {
-        let (transport, caller) = (Transport::Plain, ClientAddress::default());
-        LinkTransfer { socket, transport, caller, permit: None, unread: UnreadBytes::default() }
+        let (transport, client_address) = (Transport::Plain, ClientAddress::default());
+        LinkTransfer {
+            socket,
+            transport,
+            client_address,
+            permit: None,
+            unread: UnreadBytes::default(),
+        }
     }
 
     /// A key of an earlier owner of the slot finds nothing.

@@ -51,7 +51,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                 self.ring.recycle(buffer);
             }
             Err(error) => {
-                debug!("link {} from {}: {error}", key.slot, link.caller);
+                debug!("link {} from {}: {error}", key.slot, link.client_address);
                 self.ring.recycle(buffer);
                 self.end(key, CloseReason::ProxyHeader);
             }
@@ -63,10 +63,11 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         let Some(link) = self.links.get_mut(key) else { return false };
         link.awaits_header = false;
         if let Some(client) = header.client {
-            debug!("link {}: {} speaks for {client}", key.slot, link.caller);
-            (link.caller.address, link.caller.port) = (Some(client.ip()), client.port());
+            debug!("link {}: {} speaks for {client}", key.slot, link.client_address);
+            (link.client_address.address, link.client_address.port) =
+                (Some(client.ip()), client.port());
         }
-        let (address, port) = (link.caller.address, link.caller.port);
+        let (address, port) = (link.client_address.address, link.client_address.port);
         self.broker.relocate(conn_of(key), address, port);
         match self.accept_filter.count_in(address, self.broker.stats_mut(), self.now_ms) {
             Ok(permit) => {

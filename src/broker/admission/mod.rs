@@ -88,7 +88,7 @@ impl Admission {
         match connecting.take_answer() {
             // The policy may be another by now.
             Some((identity, Answer::Right)) => {
-                return if policy.may_stay(&identity, connecting.caller().local) {
+                return if policy.may_stay(&identity, connecting.client_address().local) {
                     Admittance::In(identity)
                 } else {
                     Admittance::Out(ConnectReturn::NotAuthorized, RefusalReason::Revoked)
@@ -100,7 +100,7 @@ impl Admission {
             None => {}
         }
         let verdict = policy.admit(&Request {
-            local: connecting.caller().local,
+            local: connecting.client_address().local,
             user_name: connect.username,
             password: connect.password,
             certified: connecting.certified(),
@@ -118,7 +118,7 @@ impl Admission {
             }
             Verdict::Verify(question) => {
                 connecting.ask(question.identity.clone());
-                let address = connecting.caller().address;
+                let address = connecting.client_address().address;
                 self.password_checks.push_back(PasswordCheck { conn, address, question });
                 Admittance::Wait
             }

@@ -134,7 +134,7 @@ impl ClientLog {
         if !logs || !self.names(Kind::Connected, now_ms) {
             return;
         }
-        let caller = connecting.caller();
+        let client_address = connecting.client_address();
         let (clean, keep_alive) = (connect.clean_session, connect.keep_alive_s);
         let session = match (clean, session_present) {
             (true, _) => "clean session",
@@ -153,10 +153,10 @@ impl ClientLog {
             sealed += &format!(", certificate {}", Shown(name));
         }
         info!(
-            client, event = "connected", addr:% = caller, version, user = user.unwrap_or_default(),
+            client, event = "connected", addr:% = client_address, version, user = user.unwrap_or_default(),
             vhost, clean, keep_alive, session_present, tls,
             certificate = certificate.unwrap_or_default();
-            "connected from {caller} (MQTT {version}, {}, vhost {}, {session}, keep alive \
+            "connected from {client_address} (MQTT {version}, {}, vhost {}, {session}, keep alive \
              {keep_alive} s{sealed})",
             User(user),
             Shown(vhost)
@@ -168,7 +168,7 @@ impl ClientLog {
     pub(crate) fn disconnected(
         &mut self,
         client: &str,
-        caller: ClientAddress,
+        client_address: ClientAddress,
         reason: CloseReason,
         now_ms: u64,
     ) {
@@ -176,15 +176,20 @@ impl ClientLog {
         let logs = self.names_connections && reason != CloseReason::Stopping;
         if logs && log_enabled!(Info) && self.names(Kind::Disconnected, now_ms) {
             info!(
-                client, event = "disconnected", addr:% = caller, reason:% = reason;
-                "disconnected from {caller}: {reason}"
+                client, event = "disconnected", addr:% = client_address, reason:% = reason;
+                "disconnected from {client_address}: {reason}"
             );
         }
     }
 
     /// A connection ends that never had a client.
     #[cold]
-    pub(crate) fn closed_early(&mut self, caller: ClientAddress, reason: CloseReason, now_ms: u64) {
+    pub(crate) fn closed_early(
+        &mut self,
+        client_address: ClientAddress,
+        reason: CloseReason,
+        now_ms: u64,
+    ) {
         match reason {
             // These have a line of their own.
             CloseReason::Refused(_) | CloseReason::AddressLimit | CloseReason::TlsFault => {}
@@ -192,14 +197,14 @@ impl ClientLog {
             CloseReason::Disconnected
             | CloseReason::PeerClosed
             | CloseReason::Failed(_)
-            | CloseReason::Stopping => debug!("{caller}: closed before CONNECT: {reason}"),
+            | CloseReason::Stopping => debug!("{client_address}: closed before CONNECT: {reason}"),
             CloseReason::Malformed(DecodeError::TooLarge { bytes, max })
                 if max == PRE_CONNECT_BYTES_MAX =>
             {
                 let reason = format_args!("a CONNECT of {bytes} bytes, {max} at most");
-                self.strange(caller, " before CONNECT", &reason, now_ms);
+                self.strange(client_address, " before CONNECT", &reason, now_ms);
             }
-            _ => self.strange(caller, " before CONNECT", &reason, now_ms),
+            _ => self.strange(client_address, " before CONNECT", &reason, now_ms),
         }
     }
 
@@ -207,39 +212,39 @@ impl ClientLog {
     #[cold]
     pub(crate) fn tls_fault(
         &mut self,
-        caller: ClientAddress,
+        client_address: ClientAddress,
         (fault, is_certificate): (&dyn fmt::Display, bool),
         foreign: Option<Foreign>,
         now_ms: u64,
     ) {
         match foreign {
             Some(foreign) => {
-                self.strange(caller, "", &format_args!("no TLS: {foreign}"), now_ms);
+                self.strange(client_address, "", &format_args!("no TLS: {foreign}"), now_ms);
             }
             // Somebody can mend a certificate.
             None if is_certificate => {
                 if log_enabled!(Warn) && self.names(Kind::Refused, now_ms) {
                     warn!(
-                        event = "refused", addr:% = caller, reason:% = fault;
-                        "refused a connection from {caller}: {fault}"
+                        event = "refused", addr:% = client_address, reason:% = fault;
+                        "refused a connection from {client_address}: {fault}"
                     );
                 }
             }
-            None => self.strange(caller, "", &format_args!("TLS failed: {fault}"), now_ms),
+            None => self.strange(client_address, "", &format_args!("TLS failed: {fault}"), now_ms),
         }
     }
 
     fn strange(
         &mut self,
-        caller: ClientAddress,
+        client_address: ClientAddress,
         when: &str,
         reason: &dyn fmt::Display,
         now_ms: u64,
     ) {
         if log_enabled!(Info) && self.names(Kind::Strange, now_ms) {
             info!(
-                event = "closed", addr:% = caller, reason:% = reason;
-                "closed a connection from {caller}{when}: {reason}"
+                event = "closed", addr:% = client_address, reason:% = reason;
+                "closed a connection from {client_address}{when}: {reason}"
             );
         }
     }
@@ -248,7 +253,7 @@ impl ClientLog {
     #[cold]
     pub(crate) fn refused(
         &mut self,
-        caller: ClientAddress,
+        client_address: ClientAddress,
         connect: Option<&Connect<'_>>,
         now_ms: u64,
     ) {
@@ -260,14 +265,14 @@ impl ClientLog {
         let user = connect.and_then(|connect| connect.username).filter(|user| !user.is_empty());
         match connect.map(|connect| connect.client_id).filter(|client| !client.is_empty()) {
             Some(client) => warn!(
-                client, event = "refused", addr:% = caller, user = user.unwrap_or_default(),
+                client, event = "refused", addr:% = client_address, user = user.unwrap_or_default(),
                 reason:% = why;
-                "refused from {caller}, {}: {why}",
+                "refused from {client_address}, {}: {why}",
                 User(user)
             ),
             None => warn!(
-                event = "refused", addr:% = caller, user = user.unwrap_or_default(), reason:% = why;
-                "refused a client without a client id from {caller}, {}: {why}",
+                event = "refused", addr:% = client_address, user = user.unwrap_or_default(), reason:% = why;
+                "refused a client without a client id from {client_address}, {}: {why}",
                 User(user)
             ),
         }
@@ -278,7 +283,7 @@ impl ClientLog {
     #[cold]
     pub(crate) fn lockout(
         &mut self,
-        caller: ClientAddress,
+        client_address: ClientAddress,
         (vhost, client): (&str, &str),
         user: Option<&str>,
         (owner, is_there): (Option<&str>, bool),
@@ -290,9 +295,9 @@ impl ClientLog {
         }
         let state = if is_there { "is connected" } else { "is kept for it" };
         warn!(
-            client, event = "refused", addr:% = caller, user = user.unwrap_or_default(), vhost,
+            client, event = "refused", addr:% = client_address, user = user.unwrap_or_default(), vhost,
             owner = owner.unwrap_or_default();
-            "refused from {caller}, {}: the session of this client id in vhost {} belongs to \
+            "refused from {client_address}, {}: the session of this client id in vhost {} belongs to \
              another, {}, and {state}; `ringmq session delete` and SIGHUP end it, --takeover any \
              lets every user of a vhost take over",
             User(user), Shown(vhost), User(owner)

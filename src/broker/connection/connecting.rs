@@ -40,7 +40,7 @@ pub enum Answer {
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Connecting {
-    caller: ClientAddress,
+    client_address: ClientAddress,
     secured: Option<TlsInfo>,
     /// The user that its certificate names.
     certified: Option<CompactString>,
@@ -55,12 +55,12 @@ enum Check {
 }
 
 impl Connecting {
-    pub(super) fn new(caller: ClientAddress) -> Self {
-        Self { caller, secured: None, certified: None, check: Check::Unasked }
+    pub(super) fn new(client_address: ClientAddress) -> Self {
+        Self { client_address, secured: None, certified: None, check: Check::Unasked }
     }
 
-    pub(crate) fn caller(&self) -> ClientAddress {
-        self.caller
+    pub(crate) fn client_address(&self) -> ClientAddress {
+        self.client_address
     }
 
     /// How TLS has secured it, if that is known.
@@ -80,13 +80,13 @@ impl Connecting {
     /// Notes that its certificate was verified, and the user it names. A client with a certificate
     /// may do what one may that comes in by a listener of this host.
     pub(crate) fn certify(&mut self, user: Option<&str>) {
-        self.caller.local = true;
+        self.client_address.local = true;
         self.certified = user.map(Into::into);
     }
 
     /// Notes where its client really is: a proxy that is trusted has said so.
     pub(crate) fn relocate(&mut self, address: Option<IpAddr>, port: u16) {
-        (self.caller.address, self.caller.port) = (address, port);
+        (self.client_address.address, self.client_address.port) = (address, port);
     }
 
     /// The user name that counts: a certificate's goes before what the client says.

@@ -59,7 +59,7 @@ pub(crate) struct Open {
     pub(crate) version: Version,
     pub(crate) vhost: VhostId,
     pub(crate) session: SessionKey,
-    pub(crate) caller: ClientAddress,
+    pub(crate) client_address: ClientAddress,
     /// When it was let in.
     pub(crate) since_ms: u64,
     /// A certificate says who it is.
@@ -77,8 +77,8 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    pub(crate) fn open(&mut self, conn: ConnId, caller: ClientAddress) {
-        self.table.open(conn, Phase::Connecting(Box::new(Connecting::new(caller))));
+    pub(crate) fn open(&mut self, conn: ConnId, client_address: ClientAddress) {
+        self.table.open(conn, Phase::Connecting(Box::new(Connecting::new(client_address))));
     }
 
     pub(crate) fn remove(&mut self, conn: ConnId) {
@@ -127,10 +127,10 @@ impl Connections {
     }
 
     /// Who is at its other end.
-    pub(crate) fn caller(&self, conn: ConnId) -> ClientAddress {
+    pub(crate) fn client_address(&self, conn: ConnId) -> ClientAddress {
         match self.table.get(conn) {
-            Some(Phase::Connecting(connecting)) => connecting.caller(),
-            Some(Phase::Open(open)) => open.caller,
+            Some(Phase::Connecting(connecting)) => connecting.client_address(),
+            Some(Phase::Open(open)) => open.client_address,
             Some(Phase::Closed) | None => ClientAddress::default(),
         }
     }

@@ -79,7 +79,7 @@ impl fmt::Display for CloseReason {
             Self::TooMuchBeforeConnect => "too many bytes before CONNECT",
             Self::ProxyHeader => "no PROXY header, which this listener expects",
             Self::AddressLimit => "too many connections of its address",
-            Self::TakenOver(caller) => return write!(f, "taken over by {caller}"),
+            Self::TakenOver(client_address) => return write!(f, "taken over by {client_address}"),
             Self::Denied => "published where it may not (--on-denied disconnect)",
             Self::Deleted => "its session is deleted, as an operator asked",
             Self::Kicked => "disconnected by an operator",
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn numbers_are_told() {
         let large = |bytes, max| CloseReason::Malformed(DecodeError::TooLarge { bytes, max });
-        let caller = |address: Option<&str>| ClientAddress {
+        let client_address = |address: Option<&str>| ClientAddress {
             address: address.map(|address| address.parse().expect("an address")),
             port: 4711,
             local: false,
@@ -120,9 +120,12 @@ mod tests {
             (large(65, 64), "packet of 65 bytes over --max-packet-size (64 bytes)"),
             (large(70_000, 65_536), "packet of 69 KiB over --max-packet-size (64 KiB)"),
             (CloseReason::KeepAlive(60), "keep alive of 60 s ran out"),
-            (CloseReason::TakenOver(caller(Some("10.0.0.7"))), "taken over by 10.0.0.7:4711"),
-            (CloseReason::TakenOver(caller(Some("::1"))), "taken over by [::1]:4711"),
-            (CloseReason::TakenOver(caller(None)), "taken over by a Unix socket"),
+            (
+                CloseReason::TakenOver(client_address(Some("10.0.0.7"))),
+                "taken over by 10.0.0.7:4711",
+            ),
+            (CloseReason::TakenOver(client_address(Some("::1"))), "taken over by [::1]:4711"),
+            (CloseReason::TakenOver(client_address(None)), "taken over by a Unix socket"),
             (
                 CloseReason::Failed(io::ErrorKind::ConnectionReset),
                 "the network failed: connection reset",

@@ -67,14 +67,14 @@ impl Shard {
         let dropped = self.outputs.take_dropped(conn);
         match phase {
             Phase::Connecting(connecting) => {
-                self.client_log.closed_early(connecting.caller(), reason, now_ms);
+                self.client_log.closed_early(connecting.client_address(), reason, now_ms);
             }
             Phase::Open(open) => {
                 let client = &self.catalog.session(open.session).client_id;
                 if dropped > 0 {
                     self.client_log.slow_at_end(client, dropped, now_ms);
                 }
-                self.client_log.disconnected(client, open.caller, reason, now_ms);
+                self.client_log.disconnected(client, open.client_address, reason, now_ms);
             }
             Phase::Closed => {}
         }

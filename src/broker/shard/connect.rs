@@ -23,7 +23,7 @@ impl Shard {
         context: &mut Context<'_>,
     ) -> Flow {
         let Some(connecting) = self.connections.connecting_mut(conn) else { return Flow::Stop };
-        let caller = connecting.caller();
+        let client_address = connecting.client_address();
         match self.admission.decide(conn, connecting, connect) {
             Admittance::In(identity) if self.waits_to_begin(conn, connect, &identity, context) => {
                 if let Some(connecting) = self.connections.connecting_mut(conn) {
@@ -41,7 +41,7 @@ impl Shard {
                 return Flow::Wait;
             }
         }
-        self.client_log.refused(caller, Some(connect), context.now_ms);
+        self.client_log.refused(client_address, Some(connect), context.now_ms);
         Flow::Continue
     }
 
@@ -68,7 +68,8 @@ impl Shard {
         identity: &Identity,
         context: &mut Context<'_>,
     ) {
-        let (vhost, caller) = (VhostId(identity.vhost), self.connections.caller(conn));
+        let (vhost, client_address) =
+            (VhostId(identity.vhost), self.connections.client_address(conn));
         let made;
         let client_id = match connect.client_id {
             // [MQTT-3.1.3-8]; 3.1 wants 1 to 23 characters in any case, longer ones do no harm.
@@ -89,13 +90,19 @@ impl Shard {
         };
         self.end_if_expired(vhost, client_id, context);
         if !self.may_take(vhost, client_id, identity.user.as_deref()) {
-            self.note_lockout(caller, vhost, client_id, identity.user.as_deref(), context.now_ms);
+            self.note_lockout(
+                client_address,
+                vhost,
+                client_id,
+                identity.user.as_deref(),
+                context.now_ms,
+            );
             return self.refuse(conn, ConnectReturn::IdentifierRejected, context);
         }
         if !self.admit_to(vhost, client_id, context) {
             return self.refuse(conn, ConnectReturn::ServerUnavailable, context);
         }
-        let will = self.take_over(vhost, client_id, caller, context);
+        let will = self.take_over(vhost, client_id, client_address, context);
         self.open_client(conn, connect, identity, client_id, context);
         if let Some(will) = will {
             // Behind its CONNACK the newcomer gets it as well, at QoS 0 too.
@@ -112,7 +119,8 @@ impl Shard {
         client_id: &str,
         context: &mut Context<'_>,
     ) {
-        let (vhost, caller) = (VhostId(identity.vhost), self.connections.caller(conn));
+        let (vhost, client_address) =
+            (VhostId(identity.vhost), self.connections.client_address(conn));
         let sessions = self.catalog.sessions();
         let found = sessions.find(vhost.0, client_id);
         let ends = connect.clean_session && found.is_some_and(|key| !sessions.get(key).clean);
@@ -133,7 +141,7 @@ impl Shard {
             version: connect.version,
             vhost,
             session,
-            caller,
+            client_address,
             since_ms: context.now_ms,
             certified: identity.certified,
             // [MQTT-3.1.2-24] One and a half times the keep alive.
@@ -193,7 +201,7 @@ impl Shard {
     /// A client is refused because its client id is another user's.
     fn note_lockout(
         &mut self,
-        caller: ClientAddress,
+        client_address: ClientAddress,
         vhost: VhostId,
         client_id: &str,
         user: Option<&str>,
@@ -205,7 +213,7 @@ impl Shard {
         let owner = session.and_then(|session| session.owner());
         let is_there = session.is_some_and(|session| session.holder.is_some());
         let client = (self.exchanges.name(vhost), client_id);
-        self.client_log.lockout(caller, client, user, (owner, is_there), now_ms);
+        self.client_log.lockout(client_address, client, user, (owner, is_there), now_ms);
     }
 
     /// Whether one more client may come in, and one more session be opened for it if it has none;
@@ -258,15 +266,15 @@ impl Shard {
         &mut self,
         vhost: VhostId,
         client_id: &str,
-        caller: ClientAddress,
+        client_address: ClientAddress,
         context: &mut Context<'_>,
     ) -> Option<Box<Will>> {
         let sessions = self.catalog.sessions();
         let holder = sessions.find(vhost.0, client_id).and_then(|key| sessions.get(key).holder)?;
         let holder = ConnId::of(holder);
-        let addresses = [self.connections.caller(holder), caller];
+        let addresses = [self.connections.client_address(holder), client_address];
         self.client_log.takeover(vhost, client_id, addresses, context.now_ms);
-        let (_, will) = self.end(holder, CloseReason::TakenOver(caller), context)?;
+        let (_, will) = self.end(holder, CloseReason::TakenOver(client_address), context)?;
         Some(will)
     }
 

@@ -171,8 +171,8 @@ impl Shard {
     }
 
     /// A link was accepted, or came from another shard.
-    pub fn open(&mut self, conn: ConnId, caller: ClientAddress, now_ms: u64) {
-        self.connections.open(conn, caller);
+    pub fn open(&mut self, conn: ConnId, client_address: ClientAddress, now_ms: u64) {
+        self.connections.open(conn, client_address);
         self.gates.open(conn, now_ms);
         self.outputs.open(conn);
         self.replies.open(conn);
@@ -300,10 +300,10 @@ impl Shard {
     pub fn handle_fault(&mut self, conn: ConnId, error: DecodeError, context: &mut Context<'_>) {
         if error == DecodeError::UnacceptableVersion && self.is_connecting(conn) {
             // [MQTT-3.1.2-2]
-            let caller = self.connections.caller(conn);
+            let client_address = self.connections.client_address(conn);
             self.client_log.refused_for(RefusalReason::Version);
             self.refuse(conn, ConnectReturn::UnacceptableVersion, context);
-            self.client_log.refused(caller, None, context.now_ms);
+            self.client_log.refused(client_address, None, context.now_ms);
         } else {
             self.close(conn, CloseReason::Malformed(error), context);
         }
@@ -312,12 +312,12 @@ impl Shard {
     /// TLS has ended a link, for its certificate perhaps; `foreign`: what it began with instead.
     pub fn log_tls_fault(
         &mut self,
-        caller: ClientAddress,
+        client_address: ClientAddress,
         fault: (&dyn std::fmt::Display, bool),
         foreign: Option<Foreign>,
         now_ms: u64,
     ) {
-        self.client_log.tls_fault(caller, fault, foreign, now_ms);
+        self.client_log.tls_fault(client_address, fault, foreign, now_ms);
     }
 
     /// The next password to verify; [`Shard::handle_verified`] follows.

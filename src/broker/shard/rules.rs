@@ -24,7 +24,7 @@ impl Shard {
             let session = self.catalog.session(open.session);
             let user = session.owner().map(Into::into);
             let identity = Identity { vhost: open.vhost.0, user, certified: open.certified };
-            if !policy.may_stay(&identity, open.caller.local) {
+            if !policy.may_stay(&identity, open.client_address.local) {
                 self.close(conn, CloseReason::Revoked, context);
             }
         }

@@ -48,8 +48,8 @@ impl Shard {
         let conn = ConnId::of(session.holder?);
         let open = self.connections.client(conn)?;
         Some(ClientFacts {
-            address: open.caller.address,
-            port: open.caller.port,
+            address: open.client_address.address,
+            port: open.client_address.port,
             version: version_of(open.version),
             keep_alive_s: open.silence_ms_max / 1500,
             will: open.will.is_some(),
