@@ -1,7 +1,7 @@
 //! Who may come in, and what clients may do: the access policy, and passwords to be verified.
 //!
-//! Verbs: [`Admission::decide`] about a CONNECT, [`Admission::next_password_check`] for the threads that
-//! verify passwords, and the questions of `rights`.
+//! Verbs: [`Admission::decide`] about a CONNECT, [`Admission::next_password_check`] for the threads
+//! that verify passwords, and the questions of `rights`.
 //!
 //! May use `names` and `connection`.
 

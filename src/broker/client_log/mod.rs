@@ -59,7 +59,7 @@ pub(crate) struct ClientLog {
     limits: [LineLimit; MORE.len()],
     /// What happened to sessions and is still to be logged.
     repeated_events: RepeatedEvents,
-    /// RefusalReason the CONNECT that is being handled is refused.
+    /// Why the CONNECT that is being handled is refused.
     why: Option<RefusalReason>,
     takeovers: Takeovers,
     /// When it was last told what was dropped for slow clients.
@@ -134,7 +134,7 @@ impl ClientLog {
         if !logs || !self.names(Kind::Connected, now_ms) {
             return;
         }
-        let client_address = connecting.client_address();
+        let from = connecting.client_address();
         let (clean, keep_alive) = (connect.clean_session, connect.keep_alive_s);
         let session = match (clean, session_present) {
             (true, _) => "clean session",
@@ -153,10 +153,10 @@ impl ClientLog {
             sealed += &format!(", certificate {}", Shown(name));
         }
         info!(
-            client, event = "connected", addr:% = client_address, version, user = user.unwrap_or_default(),
+            client, event = "connected", addr:% = from, version, user = user.unwrap_or_default(),
             vhost, clean, keep_alive, session_present, tls,
             certificate = certificate.unwrap_or_default();
-            "connected from {client_address} (MQTT {version}, {}, vhost {}, {session}, keep alive \
+            "connected from {from} (MQTT {version}, {}, vhost {}, {session}, keep alive \
              {keep_alive} s{sealed})",
             User(user),
             Shown(vhost)
@@ -168,7 +168,7 @@ impl ClientLog {
     pub(crate) fn disconnected(
         &mut self,
         client: &str,
-        client_address: ClientAddress,
+        from: ClientAddress,
         reason: CloseReason,
         now_ms: u64,
     ) {
@@ -176,20 +176,15 @@ impl ClientLog {
         let logs = self.names_connections && reason != CloseReason::Stopping;
         if logs && log_enabled!(Info) && self.names(Kind::Disconnected, now_ms) {
             info!(
-                client, event = "disconnected", addr:% = client_address, reason:% = reason;
-                "disconnected from {client_address}: {reason}"
+                client, event = "disconnected", addr:% = from, reason:% = reason;
+                "disconnected from {from}: {reason}"
             );
         }
     }
 
     /// A connection ends that never had a client.
     #[cold]
-    pub(crate) fn closed_early(
-        &mut self,
-        client_address: ClientAddress,
-        reason: CloseReason,
-        now_ms: u64,
-    ) {
+    pub(crate) fn closed_early(&mut self, from: ClientAddress, reason: CloseReason, now_ms: u64) {
         match reason {
             // These have a line of their own.
             CloseReason::Refused(_) | CloseReason::AddressLimit | CloseReason::TlsFault => {}
@@ -197,14 +192,14 @@ impl ClientLog {
             CloseReason::Disconnected
             | CloseReason::PeerClosed
             | CloseReason::Failed(_)
-            | CloseReason::Stopping => debug!("{client_address}: closed before CONNECT: {reason}"),
+            | CloseReason::Stopping => debug!("{from}: closed before CONNECT: {reason}"),
             CloseReason::Malformed(DecodeError::TooLarge { bytes, max })
                 if max == PRE_CONNECT_BYTES_MAX =>
             {
                 let reason = format_args!("a CONNECT of {bytes} bytes, {max} at most");
-                self.strange(client_address, " before CONNECT", &reason, now_ms);
+                self.strange(from, " before CONNECT", &reason, now_ms);
             }
-            _ => self.strange(client_address, " before CONNECT", &reason, now_ms),
+            _ => self.strange(from, " before CONNECT", &reason, now_ms),
         }
     }
 
@@ -212,39 +207,33 @@ impl ClientLog {
     #[cold]
     pub(crate) fn tls_fault(
         &mut self,
-        client_address: ClientAddress,
+        from: ClientAddress,
         (fault, is_certificate): (&dyn fmt::Display, bool),
         foreign: Option<Foreign>,
         now_ms: u64,
     ) {
         match foreign {
             Some(foreign) => {
-                self.strange(client_address, "", &format_args!("no TLS: {foreign}"), now_ms);
+                self.strange(from, "", &format_args!("no TLS: {foreign}"), now_ms);
             }
             // Somebody can mend a certificate.
             None if is_certificate => {
                 if log_enabled!(Warn) && self.names(Kind::Refused, now_ms) {
                     warn!(
-                        event = "refused", addr:% = client_address, reason:% = fault;
-                        "refused a connection from {client_address}: {fault}"
+                        event = "refused", addr:% = from, reason:% = fault;
+                        "refused a connection from {from}: {fault}"
                     );
                 }
             }
-            None => self.strange(client_address, "", &format_args!("TLS failed: {fault}"), now_ms),
+            None => self.strange(from, "", &format_args!("TLS failed: {fault}"), now_ms),
         }
     }
 
-    fn strange(
-        &mut self,
-        client_address: ClientAddress,
-        when: &str,
-        reason: &dyn fmt::Display,
-        now_ms: u64,
-    ) {
+    fn strange(&mut self, from: ClientAddress, when: &str, reason: &dyn fmt::Display, now_ms: u64) {
         if log_enabled!(Info) && self.names(Kind::Strange, now_ms) {
             info!(
-                event = "closed", addr:% = client_address, reason:% = reason;
-                "closed a connection from {client_address}{when}: {reason}"
+                event = "closed", addr:% = from, reason:% = reason;
+                "closed a connection from {from}{when}: {reason}"
             );
         }
     }
@@ -253,7 +242,7 @@ impl ClientLog {
     #[cold]
     pub(crate) fn refused(
         &mut self,
-        client_address: ClientAddress,
+        from: ClientAddress,
         connect: Option<&Connect<'_>>,
         now_ms: u64,
     ) {
@@ -265,14 +254,14 @@ impl ClientLog {
         let user = connect.and_then(|connect| connect.username).filter(|user| !user.is_empty());
         match connect.map(|connect| connect.client_id).filter(|client| !client.is_empty()) {
             Some(client) => warn!(
-                client, event = "refused", addr:% = client_address, user = user.unwrap_or_default(),
+                client, event = "refused", addr:% = from, user = user.unwrap_or_default(),
                 reason:% = why;
-                "refused from {client_address}, {}: {why}",
+                "refused from {from}, {}: {why}",
                 User(user)
             ),
             None => warn!(
-                event = "refused", addr:% = client_address, user = user.unwrap_or_default(), reason:% = why;
-                "refused a client without a client id from {client_address}, {}: {why}",
+                event = "refused", addr:% = from, user = user.unwrap_or_default(), reason:% = why;
+                "refused a client without a client id from {from}, {}: {why}",
                 User(user)
             ),
         }
@@ -283,7 +272,7 @@ impl ClientLog {
     #[cold]
     pub(crate) fn lockout(
         &mut self,
-        client_address: ClientAddress,
+        from: ClientAddress,
         (vhost, client): (&str, &str),
         user: Option<&str>,
         (owner, is_there): (Option<&str>, bool),
@@ -295,9 +284,9 @@ impl ClientLog {
         }
         let state = if is_there { "is connected" } else { "is kept for it" };
         warn!(
-            client, event = "refused", addr:% = client_address, user = user.unwrap_or_default(), vhost,
+            client, event = "refused", addr:% = from, user = user.unwrap_or_default(), vhost,
             owner = owner.unwrap_or_default();
-            "refused from {client_address}, {}: the session of this client id in vhost {} belongs to \
+            "refused from {from}, {}: the session of this client id in vhost {} belongs to \
              another, {}, and {state}; `ringmq session delete` and SIGHUP end it, --takeover any \
              lets every user of a vhost take over",
             User(user), Shown(vhost), User(owner)

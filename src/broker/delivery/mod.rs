@@ -41,7 +41,7 @@ pub(crate) struct DeliveryOptions {
     pub(crate) source: Source,
 }
 
-/// RefusalReason nothing is sent to a client, beside its window and its output.
+/// Why nothing is sent to a client, beside its window and its output.
 #[derive(Debug)]
 struct SendGate {
     /// Log writes that must be committed before anything that waits is sent: that its client is

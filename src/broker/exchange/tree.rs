@@ -10,7 +10,7 @@ use crate::store::{Hashing, Map};
 
 const ROOT: u32 = 0;
 
-/// RefusalReason a node is found by its number.
+/// Why a node is found by its number.
 const THERE: &str = "a node goes with what leads to it";
 
 /// Places that a map keeps however few it needs.

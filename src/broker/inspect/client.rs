@@ -38,12 +38,12 @@ pub struct ClientFacts {
     pub connected_ms: u64,
     /// Since its last packet, milliseconds.
     pub silent_ms: u64,
-    /// RefusalReason it is not read from, as bits; see [`ClientFacts::waits`].
+    /// Why it is not read from, as bits; see [`ClientFacts::waits`].
     pub(crate) waits: u8,
 }
 
 impl ClientFacts {
-    /// RefusalReason it is not read from, in words.
+    /// Why it is not read from, in words.
     pub fn waits(&self) -> impl Iterator<Item = &'static str> {
         Pause::all_of(self.waits).map(Pause::name)
     }

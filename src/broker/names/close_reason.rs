@@ -1,4 +1,4 @@
-//! RefusalReason connections end.
+//! Why connections end.
 
 use std::fmt;
 use std::io;
@@ -7,7 +7,7 @@ use crate::mqtt::{ConnectReturn, DecodeError, Foreign};
 
 use super::ClientAddress;
 
-/// RefusalReason a connection ended.
+/// Why a connection ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CloseReason {
     /// DISCONNECT came.

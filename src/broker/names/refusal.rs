@@ -1,4 +1,4 @@
-//! RefusalReason a CONNECT was refused, in words for who reads the log. Clients are told less.
+//! Why a CONNECT was refused, in words for who reads the log. Clients are told less.
 
 use std::fmt;
 

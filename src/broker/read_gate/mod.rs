@@ -1,4 +1,4 @@
-//! RefusalReason a connection is not read from: one gate for each connection, with all the reasons there are.
+//! Why a connection is not read from: one gate for each connection, with all the reasons there are.
 //!
 //! Invariant: a gate opens only here, and whenever the last reason of a kind is over the reactor is
 //! told to hand the connection's packets over again. Time in which the broker did not read is not
@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 
 use super::names::{Budget, ConnId, ConnTable, Event, PublishRate};
 
-/// RefusalReason a connection is not read from.
+/// Why a connection is not read from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub(crate) enum Pause {
