@@ -174,8 +174,8 @@
 //!
 //! # What it says
 //!
-//! A thread that logs a line queues it; one thread writes, so that no shard waits for standard error
-//! ([`logging`]). Lines about clients are bounded: by kind, with a count of the others each second,
+//! A thread that logs a line queues it; one thread writes, so that no shard waits for standard
+//! error ([`logging`]). Lines about clients are bounded: by kind, with a count of the others each second,
 //! or by session, with a sum each minute (`broker::client_log`). SIGUSR1 is a message to each shard
 //! that it answers with its figures (`reactor::report`).
 //!

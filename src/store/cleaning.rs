@@ -6,8 +6,8 @@
 //!   ▲ if some are not named  │
 //!   └──── Rescue ◄───────────┘ if one is damaged
 //! ```
-//! The sessions that wait for a message are named by it, or were by its block; except for *unlisted*
-//! ones, which were sent it because it was retained.
+//! The sessions that wait for a message are named by it, or were by its block; except for
+//! *unlisted* ones, which were sent it because it was retained.
 //!
 //! Invariant: the segment is held until the log says that it was cleaned. So a crash finds either
 //! that, or everything in its old place.
