@@ -175,9 +175,9 @@
 //! # What it says
 //!
 //! A thread that logs a line queues it; one thread writes, so that no shard waits for standard
-//! error ([`logging`]). Lines about clients are bounded: by kind, with a count of the others each second,
-//! or by session, with a sum each minute (`broker::client_log`). SIGUSR1 is a message to each shard
-//! that it answers with its figures (`reactor::report`).
+//! error ([`logging`]). Lines about clients are bounded: by kind, with a count of the others each
+//! second, or by session, with a sum each minute (`broker::client_log`). SIGUSR1 is a message to
+//! each shard that it answers with its figures (`reactor::report`).
 //!
 //! Operators ask over HTTP ([`admin`]): metrics, clients, sessions, the end of a connection. A
 //! thread of a lower priority makes an *ask* of it, a box that goes to a shard over a ring of the

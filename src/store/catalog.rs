@@ -1,5 +1,5 @@
 //! What one shard keeps, beside its logs: sessions, retained messages, and what came from
-//! publishers remote_qos2.
+//! publishers elsewhere.
 //!
 //! Invariant: what is changed here for a session that is not clean, or for a retained message, is
 //! appended to the log in the same call, so that what recovery reads is what was done; but for
@@ -439,24 +439,24 @@ impl Catalog {
         was
     }
 
-    /// The QoS 2 messages of publishers remote_qos2 that are not released, in order.
+    /// The QoS 2 messages of publishers elsewhere that are not released, in order.
     pub fn origins(&self) -> impl Iterator<Item = Origin> {
         self.remote_qos2.iter().copied()
     }
 
-    /// Whether a QoS 2 message of a publisher remote_qos2 came before.
+    /// Whether a QoS 2 message of a publisher elsewhere came before.
     pub fn has_origin(&self, origin: &Origin) -> bool {
         self.remote_qos2.contains(origin)
     }
 
-    /// Notes a QoS 2 message of a publisher remote_qos2 that is stored nowhere here.
+    /// Notes a QoS 2 message of a publisher elsewhere that is stored nowhere here.
     pub fn note_origin(&mut self, origin: Origin, logs: &mut Logs) {
         if self.remote_qos2.insert(origin) {
             logs.append_promised(&Record::Origins(vec![origin]));
         }
     }
 
-    /// A publisher remote_qos2 has released its message.
+    /// A publisher elsewhere has released its message.
     pub fn free_origin(&mut self, origin: Origin, logs: &mut Logs) {
         if self.remote_qos2.remove(&origin) {
             logs.append_promised(&Record::FreedElsewhere(origin));

@@ -63,7 +63,7 @@ fn for_each(mut check: impl FnMut(&str, &Record<'_>)) {
     check("checkpoint begun", &Record::CheckpointBegun);
     check("checkpoint ended", &Record::CheckpointEnded { begun: 1 << 33 });
     check("cleaned", &Record::Cleaned { from: 4032, to: 8064 });
-    check("freed remote_qos2", &Record::FreedElsewhere(ORIGIN));
+    check("freed elsewhere", &Record::FreedElsewhere(ORIGIN));
     check("origins", &Record::Origins(vec![ORIGIN, Origin { shard: 0, ..ORIGIN }]));
     let target = Target { session, retain: true, exactly_once: false };
     check("queued", &Record::Queued { target, position, bytes: 1000 });

@@ -204,7 +204,7 @@ impl Record<'_> {
             Self::Detached { .. } => "detached",
             Self::Received { .. } => "received",
             Self::Freed { .. } => "freed",
-            Self::FreedElsewhere(_) => "freed remote_qos2",
+            Self::FreedElsewhere(_) => "freed elsewhere",
             Self::Cleared { .. } => "cleared",
             Self::Block(_) => "block",
             Self::SessionState { .. } => "session state",

@@ -38,7 +38,7 @@
 //! | 15 | checkpoint begun | – |
 //! | 16 | checkpoint ended | begun 8 |
 //! | 17 | cleaned | from 8, to 8 |
-//! | 18 | freed remote_qos2 | origin: shard 2, session's serial 8, packet identifier 2 |
+//! | 18 | freed elsewhere | origin: shard 2, session's serial 8, packet identifier 2 |
 //! | 19 | origins | each 12, as above: the rest |
 //! | 20 | queued | target *v* as in a message, offset 8, bytes *v* |
 //! | 21 | references | of each segment: start 8, references there ever were *v* |
