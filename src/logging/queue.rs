@@ -165,12 +165,15 @@ mod tests {
 
     /// Takes a write when it is told to.
     struct Gated {
+        /// Told of each write that has come.
+        begun: Sender<()>,
         permits: Receiver<()>,
         written: Sender<Vec<u8>>,
     }
 
     impl Write for Gated {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let _ = self.begun.send(());
             // Without anybody to permit it, it may.
             let _ = self.permits.recv();
             self.written.send(bytes.to_vec()).expect("the test listens");
@@ -189,10 +192,14 @@ mod tests {
     fn loss_is_counted_and_said() {
         let (permit, permits) = channel();
         let (written, came) = channel();
-        let out = Gated { permits, written };
+        let (begun, begins) = channel();
+        let out = Gated { begun, permits, written };
         let queue = Queue::start_with(out, |lost| format!("{lost} lost\n")).expect("a thread");
         let pushed = 3 * LOG_QUEUE_LINES;
-        (0..pushed).for_each(|n| queue.push(format!("{n}\n")));
+        queue.push("0\n".to_owned());
+        // From here on nothing is taken from the queue.
+        begins.recv().expect("the first line is about to be written");
+        (1..pushed).for_each(|n| queue.push(format!("{n}\n")));
         assert!(queue.is_losing());
         queue.flush(Duration::ZERO);
         drop(permit);
