@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use ringmq::config::{Command, Options};
 use ringmq::server::StartError;
-use ringmq::{data, logging, passwd, server, sessions, vhosts};
+use ringmq::{ctl, data, logging, passwd, server, sessions, vhosts};
 use signal_hook::iterator::Signals;
 
 fn main() -> ExitCode {
@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         Command::Vhost(act) => tell("vhost", vhosts::run(&act)),
         Command::Session(act) => tell("session", sessions::run(&act)),
         Command::Data(act) => tell("data", data::run(&act)),
+        Command::Ctl(asked) => ctl::run(&asked),
     }
 }
 

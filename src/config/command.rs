@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint, value_parser};
 
 use super::Options;
+use super::ctl::{self, Ctl};
 use crate::limits::SHARDS_MAX;
 
 /// What the command line asks for.
@@ -20,6 +21,8 @@ pub enum Command {
     Session(SessionAct),
     /// To make a data directory of another.
     Data(DataAct),
+    /// To ask a broker that runs, or have it do something.
+    Ctl(Box<Ctl>),
 }
 
 /// Set or delete the password of a user in a password file
@@ -167,6 +170,12 @@ enum Tool {
         #[command(subcommand)]
         act: DataAct,
     },
+    /// Ask a broker that runs, or have it do something
+    #[command(after_help = ctl::AFTER_HELP)]
+    Ctl {
+        #[command(subcommand)]
+        act: Box<Ctl>,
+    },
 }
 
 impl Command {
@@ -185,7 +194,7 @@ impl Command {
                 let checked = options.checked(&given).unwrap_or_else(|error| error.exit());
                 Self::Serve(Box::new(checked))
             }
-            tool @ (Self::Passwd(_) | Self::Vhost(_) | Self::Session(_) | Self::Data(_)) => tool,
+            tool => tool,
         }
     }
 }
@@ -197,6 +206,7 @@ impl From<CommandLine> for Command {
             Some(Tool::Vhost { act }) => Self::Vhost(act),
             Some(Tool::Session { act }) => Self::Session(act),
             Some(Tool::Data { act }) => Self::Data(act),
+            Some(Tool::Ctl { act }) => Self::Ctl(act),
             None => Self::Serve(Box::new(line.options)),
         }
     }

@@ -8,12 +8,14 @@ mod abuse;
 mod access;
 mod admin;
 mod command;
+mod ctl;
 mod ignored;
 mod listen;
 mod listeners;
 mod logging;
 mod tls;
 mod values;
+mod verbs;
 
 #[cfg(test)]
 mod tests;
@@ -31,11 +33,13 @@ pub use abuse::AbuseOptions;
 pub use access::{Access, OnDenied, Takeover};
 pub use admin::{AdminOptions, HttpListen};
 pub use command::{Command, DataAct, Passwd, SessionAct, VhostAct};
+pub use ctl::{Ctl, parse_admin_address, parse_interval_ms};
 pub use listen::{Endpoint, Listen, ListenRequest, Place};
 pub use listeners::{Cidr, ListenerOptions, Owner};
 pub use logging::{LogFormat, LogOptions, Switch};
 pub use tls::{ServerName, TlsClients, TlsIdentity, TlsMin, TlsOptions};
 pub use values::{DiskShare, SessionExpiry};
+pub use verbs::{Columns, Kind, Parameter, VERBS, Verb, View};
 
 use listen::parse_listen;
 use values::{
