@@ -207,6 +207,227 @@ _arguments "${_arguments_options[@]}" : \
     ;;
 esac
 ;;
+(ctl)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_ringmq__subcmd__ctl_commands" \
+"*::: :->ctl" \
+&& ret=0
+
+    case $state in
+    (ctl)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:ringmq-ctl-command-$line[1]:"
+        case $line[1] in
+            (status)
+_arguments "${_arguments_options[@]}" : \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(top)
+_arguments "${_arguments_options[@]}" : \
+'--by=[What the sessions have most of \[default\: backlog_bytes\]]:WHAT:(backlog_bytes backlog_messages dropped inflight outgoing)' \
+'--n=[Sessions \[default\: 10\]]:N:_default' \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
+'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address protocol keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(vhosts)
+_arguments "${_arguments_options[@]}" : \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(metrics)
+_arguments "${_arguments_options[@]}" : \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'::prefix -- What the names begin with:_default' \
+&& ret=0
+;;
+(check)
+_arguments "${_arguments_options[@]}" : \
+'--warning=[disk\: warn below; drops, lag\: warn above \[default\: 10, 0, 60\]]:N:_default' \
+'--critical=[The same for critical \[default\: none, 1000, 600\]]:N:_default' \
+'--over=[Time that drops are counted for \[default\: 1s\]]:DURATION:_default' \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':name -- What is checked:(alive disk drops lag ready reload)' \
+&& ret=0
+;;
+(clients)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_ringmq__subcmd__ctl__subcmd__clients_commands" \
+"*::: :->clients" \
+&& ret=0
+
+    case $state in
+    (clients)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:ringmq-ctl-clients-command-$line[1]:"
+        case $line[1] in
+            (ls)
+_arguments "${_arguments_options[@]}" : \
+'--id=[Exactly this client id]:ID:_default' \
+'--id-prefix=[What the client id begins with]:TEXT:_default' \
+'--user=[User that the session belongs to]:NAME:_default' \
+'--vhost=[Name of a vhost]:NAME:_default' \
+'--address=[Where the client connected from\: an address or a range, as in 10.0.0.0/8]:RANGE:_default' \
+'--state=[How it takes what is sent to it\: publishers wait for a full one, QoS 0 to a slow one is dropped]:STATE:(ok full slow)' \
+'--backlog-min=[Messages that wait for it, at least]:N:_default' \
+'--dropped-min=[Messages that were dropped for it, at least]:N:_default' \
+'--limit=[Rows \[default\: 100\]; with --all the rows of each request]:N:_default' \
+'--cursor=[Where an earlier list ended]:CURSOR:_default' \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
+'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address protocol keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'--all[List all, however many there are]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(show)
+_arguments "${_arguments_options[@]}" : \
+'--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
+'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address protocol keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':id -- Client id, case sensitive:_default' \
+&& ret=0
+;;
+(kick)
+_arguments "${_arguments_options[@]}" : \
+'--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
+'--session=[What becomes of its session \[default\: keep\]]:WHAT:(keep delete)' \
+'--will=[What becomes of its will \[default\: publish\]]:WHAT:(publish discard)' \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'--yes[Do it without asking back]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':id -- Client id, case sensitive:_default' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+(sessions)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_ringmq__subcmd__ctl__subcmd__sessions_commands" \
+"*::: :->sessions" \
+&& ret=0
+
+    case $state in
+    (sessions)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:ringmq-ctl-sessions-command-$line[1]:"
+        case $line[1] in
+            (ls)
+_arguments "${_arguments_options[@]}" : \
+'--id=[Exactly this client id]:ID:_default' \
+'--id-prefix=[What the client id begins with]:TEXT:_default' \
+'--user=[User that the session belongs to]:NAME:_default' \
+'--vhost=[Name of a vhost]:NAME:_default' \
+'--address=[Where the client connected from\: an address or a range, as in 10.0.0.0/8]:RANGE:_default' \
+'--state=[How it takes what is sent to it\: publishers wait for a full one, QoS 0 to a slow one is dropped]:STATE:(ok full slow)' \
+'--backlog-min=[Messages that wait for it, at least]:N:_default' \
+'--dropped-min=[Messages that were dropped for it, at least]:N:_default' \
+'--limit=[Rows \[default\: 100\]; with --all the rows of each request]:N:_default' \
+'--cursor=[Where an earlier list ended]:CURSOR:_default' \
+'--connected=[Whether its client is connected]:BOOL:(true false)' \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
+'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address protocol keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'--all[List all, however many there are]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(top)
+_arguments "${_arguments_options[@]}" : \
+'--by=[What the sessions have most of \[default\: backlog_bytes\]]:WHAT:(backlog_bytes backlog_messages dropped inflight outgoing)' \
+'--n=[Sessions \[default\: 10\]]:N:_default' \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
+'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address protocol keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(show)
+_arguments "${_arguments_options[@]}" : \
+'--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
+'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address protocol keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':id -- Client id, case sensitive:_default' \
+&& ret=0
+;;
+(rm)
+_arguments "${_arguments_options[@]}" : \
+'--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'--yes[Do it without asking back]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':id -- Client id, case sensitive:_default' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
+;;
 (check)
 _arguments "${_arguments_options[@]}" : \
 '*--listen=[Where to accept MQTT\: ADDR\:PORT, NAME\:PORT, PORT or unix\:PATH; may be given several times]:ADDRESS:_default' \
@@ -385,6 +606,7 @@ _ringmq_commands() {
 'vhost:List or delete the vhosts of a data directory' \
 'session:Delete the session of a client' \
 'data:Change the number of shards of a data directory, or back it up' \
+'ctl:Ask a broker that runs, or have it do something' \
 'check:Read all that a start would, say what is wrong, and change nothing' \
 'config:Look at the configuration' \
     )
@@ -406,6 +628,98 @@ _ringmq__subcmd__config_commands() {
 _ringmq__subcmd__config__subcmd__show_commands() {
     local commands; commands=()
     _describe -t commands 'ringmq config show commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl_commands] )) ||
+_ringmq__subcmd__ctl_commands() {
+    local commands; commands=(
+'status:Show what matters most' \
+'top:Show rates, and the sessions that have most of something' \
+'vhosts:List vhosts with their metrics' \
+'metrics:List metrics, times with their percentiles' \
+'check:Tell Nagios whether the broker is well' \
+'clients:List, show or disconnect clients that are connected' \
+'sessions:List, rank, show or delete sessions, of connected and absent clients' \
+    )
+    _describe -t commands 'ringmq ctl commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__check_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__check_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl check commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__clients_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__clients_commands() {
+    local commands; commands=(
+'ls:List connected clients' \
+'show:Show one connected client' \
+'kick:Disconnect a client' \
+    )
+    _describe -t commands 'ringmq ctl clients commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__clients__subcmd__kick_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__clients__subcmd__kick_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl clients kick commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__clients__subcmd__ls_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__clients__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl clients ls commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__clients__subcmd__show_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__clients__subcmd__show_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl clients show commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__metrics_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__metrics_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl metrics commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__sessions_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__sessions_commands() {
+    local commands; commands=(
+'ls:List sessions' \
+'top:List the sessions that have most of something' \
+'show:Show one session' \
+'rm:Delete a session with what waits in it, and disconnect its client' \
+    )
+    _describe -t commands 'ringmq ctl sessions commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__sessions__subcmd__ls_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__sessions__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl sessions ls commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__sessions__subcmd__rm_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__sessions__subcmd__rm_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl sessions rm commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__sessions__subcmd__show_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__sessions__subcmd__show_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl sessions show commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__sessions__subcmd__top_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__sessions__subcmd__top_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl sessions top commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__status_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__status_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl status commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__top_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__top_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl top commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__vhosts_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__vhosts_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl vhosts commands' commands "$@"
 }
 (( $+functions[_ringmq__subcmd__data_commands] )) ||
 _ringmq__subcmd__data_commands() {

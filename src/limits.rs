@@ -645,6 +645,29 @@ pub const TOKENS_MAX: usize = 1000;
 /// Open files of the admin thread: its runtime, listeners and connections.
 pub const FILES_OF_ADMIN: u64 = 8 + 2 * HTTP_CONNECTIONS_MAX as u64;
 
+/// Bytes of an answer that `ringmq ctl` takes: several times the largest page, whose text JSON has
+/// made longer. Over: it says so and fails.
+pub const CTL_ANSWER_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Time in which a broker takes the connection of `ringmq ctl`. Over: it was not reached.
+pub const CTL_CONNECT_MS_MAX: u64 = 5_000;
+
+/// Time that a broker has for one answer to `ringmq ctl`: as much as if every shard were silent.
+/// Over: it was not reached.
+pub const CTL_ANSWER_MS_MAX: u64 = 10_000 + ASK_MS_MAX * SHARDS_MAX as u64;
+
+/// Time between two questions of `ringmq ctl --watch`: below the least, the broker would have more
+/// to do with them than is seen.
+pub const CTL_WATCH_MS_MIN: u64 = 100;
+/// See [`CTL_WATCH_MS_MIN`].
+pub const CTL_WATCH_MS_MAX: u64 = 24 * 3_600_000;
+
+/// Bytes of a file with a token. Over: it is no such file.
+pub const CTL_TOKEN_BYTES_MAX: u64 = 4096;
+
+/// Characters of a cell of a table on a terminal. Over: it is cut; `--json` and a pipe have all.
+pub const CTL_CELL_CHARS_MAX: usize = 60;
+
 /// Lines of the log that wait to be written. Full: the next one is counted, and said when there is
 /// room. As many as a storm brings that standard error takes a moment to swallow.
 pub const LOG_QUEUE_LINES: usize = 4096;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use ringmq::config::{Command, Configuration};
 use ringmq::server::StartError;
-use ringmq::{check, data, logging, passwd, reload, server, sessions, settings, vhosts};
+use ringmq::{check, ctl, data, logging, passwd, reload, server, sessions, settings, vhosts};
 use signal_hook::iterator::Signals;
 
 fn main() -> ExitCode {
@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         Command::Vhost(act) => tell("vhost", vhosts::run(&act)),
         Command::Session(act) => tell("session", sessions::run(&act)),
         Command::Data(act) => tell("data", data::run(&act)),
+        Command::Ctl(asked) => ctl::run(&asked),
     }
 }
 

@@ -9,6 +9,7 @@ use clap::{
     ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint, value_parser,
 };
 
+use super::ctl::{self, Ctl};
 use super::{Configuration, Given, Options};
 use crate::limits::SHARDS_MAX;
 
@@ -46,6 +47,8 @@ pub enum Command {
     Session(SessionAct),
     /// To make a data directory of another.
     Data(DataAct),
+    /// To ask a broker that runs, or have it do something.
+    Ctl(Box<Ctl>),
 }
 
 /// Set or delete the password of a user in a password file
@@ -221,6 +224,12 @@ enum Tool {
         #[command(subcommand)]
         act: DataAct,
     },
+    /// Ask a broker that runs, or have it do something
+    #[command(after_help = ctl::AFTER_HELP)]
+    Ctl {
+        #[command(subcommand)]
+        act: Box<Ctl>,
+    },
 }
 
 #[derive(Subcommand)]
@@ -303,6 +312,7 @@ impl Command {
                     Some(Tool::Vhost { act }) => Self::Vhost(act),
                     Some(Tool::Session { act }) => Self::Session(act),
                     Some(Tool::Data { act }) => Self::Data(act),
+                    Some(Tool::Ctl { act }) => Self::Ctl(act),
                     Some(Tool::Reload { data_dir }) => Self::Reload { data_dir },
                     None | Some(Tool::Check { .. } | Tool::Config { .. }) => {
                         unreachable!("they were looked for")

@@ -19,7 +19,7 @@ use super::origin::{Origin, Setting, Value};
 const PREFIX: &str = "RINGMQ_";
 
 /// Of the unit for systemd, and of `ringmq ctl`.
-const OTHERS: &[&str] = &["FLAGS", "ADMIN"];
+const OTHERS: &[&str] = &["FLAGS", "ADMIN", "TOKEN"];
 
 /// Warnings that name a variable; what is beyond is counted.
 const NAMED_MAX: usize = 8;

@@ -164,7 +164,7 @@ fn parse_place(text: &str) -> Result<Place, String> {
 }
 
 /// A path that a socket's address has room for.
-fn parse_socket_path(path: &str) -> Result<PathBuf, String> {
+pub(super) fn parse_socket_path(path: &str) -> Result<PathBuf, String> {
     let (bytes, max) = (path.len(), limits::UNIX_PATH_BYTES_MAX);
     match bytes {
         0 => Err("the path is missing behind unix:".to_owned()),

@@ -10,6 +10,7 @@ mod access;
 mod admin;
 mod command;
 mod configuration;
+mod ctl;
 mod environment;
 mod fault;
 mod file;
@@ -22,6 +23,7 @@ mod origin;
 mod table;
 mod tls;
 mod values;
+mod verbs;
 
 #[cfg(test)]
 mod tests;
@@ -39,6 +41,7 @@ pub use access::{Access, OnDenied, Takeover};
 pub use admin::{AdminOptions, HttpListen, SystemInterval};
 pub use command::{Command, DataAct, Passwd, SessionAct, VhostAct};
 pub use configuration::{ConfigError, Configuration, Given};
+pub use ctl::{Ctl, parse_admin_address, parse_interval_ms};
 pub use fault::Fault;
 pub use listen::{Endpoint, Listen, ListenRequest, Place};
 pub use listeners::{Cidr, ListenerOptions, Owner};
@@ -47,6 +50,7 @@ pub use origin::Origin;
 pub use table::{Change, Reload, Row};
 pub use tls::{ServerName, TlsClients, TlsIdentity, TlsMin, TlsOptions};
 pub use values::{DiskShare, SessionExpiry};
+pub use verbs::{Columns, Kind, Parameter, VERBS, Verb, View};
 
 use fault::Misfit;
 use listen::parse_listen;

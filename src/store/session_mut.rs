@@ -136,17 +136,18 @@ impl SessionMut<'_> {
         self.session.dropped = self.session.dropped.saturating_add(1);
     }
 
-    /// As [`Session::screen_waiting`].
+    /// What waits in it came under other access rules, or for another user: it is to be looked at
+    /// before it is sent.
     pub fn screen_waiting(&mut self) {
         self.session.screen_waiting();
     }
 
-    /// As [`Session::must_screen`].
+    /// Whether a message of its queue is to be looked at before it is sent.
     pub fn must_screen(&mut self, number: u64) -> bool {
         self.session.must_screen(number)
     }
 
-    /// As [`Session::withhold`].
+    /// Keeps back what waits in it, or not any more.
     pub fn withhold(&mut self, withheld: bool) {
         self.session.withhold(withheld);
     }

@@ -6,6 +6,7 @@ mod common;
 
 mod access;
 mod clients;
+mod ctl;
 mod hostile;
 mod http;
 mod metrics;

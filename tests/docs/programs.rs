@@ -44,13 +44,17 @@ pub(crate) fn uses(code: &str) -> impl Iterator<Item = Use> {
             "ringmq vhost",
             "ringmq session",
             "ringmq data",
+            "ringmq ctl",
+            "ringmq ctl clients",
+            "ringmq ctl sessions",
             "ringmq-store",
         ]
         .contains(&program.as_str())
         {
             let parts = [
                 "passwd", "vhost", "session", "data", "list", "delete", "check", "stat", "dump",
-                "config", "show", "reload", "reshard", "backup",
+                "config", "show", "reload", "reshard", "backup", "ctl", "status", "clients",
+                "sessions", "top", "ls", "kick", "rm",
             ];
             if parts.contains(&word) {
                 program = format!("{program} {word}");

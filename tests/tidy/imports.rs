@@ -44,6 +44,7 @@ const TABLE: &[Row] = &[
     row("reload", &["disk"], &["rustix"]),
     row("sessions", &["config", "disk"], &[]),
     row("data", &["broker", "config", "disk", "store"], &["log"]),
+    row("ctl", &["config"], CTL_CRATES),
     row("cpus", &[], &["rustix"]),
 ];
 
@@ -64,6 +65,10 @@ const ADMIN_CRATES: &[&str] = &[
     "subtle",
     "tokio",
 ];
+
+/// HTTP as a client, and whose a file is.
+const CTL_CRATES: &[&str] =
+    &["http_body_util", "hyper", "hyper_util", "nix", "percent_encoding", "serde_json", "tokio"];
 
 /// Passwords, rules, and the files they come from.
 const ACCESS_CRATES: &[&str] = &[

@@ -9,7 +9,7 @@ use super::filter::Filter;
 /// A question for a page.
 #[derive(Clone, Default, Debug)]
 pub struct Listing {
-    /// Where the page begins: [`Page::next`] of the one before.
+    /// Where the page begins: [`super::Page::next`] of the one before.
     pub from: SessionKey,
     /// Rows it has at most.
     pub limit: usize,

@@ -1,0 +1,339 @@
+//! The command line of `ringmq ctl`, made from the table of its verbs.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::error::ErrorKind;
+use clap::value_parser;
+use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches, Subcommand, ValueHint};
+
+use super::listen::{Endpoint, parse_socket_path};
+use super::values::parse_duration_ms;
+use super::verbs::{Columns, Kind, NOUNS, Parameter, VERBS, Verb, View};
+use crate::limits::{CTL_WATCH_MS_MAX, CTL_WATCH_MS_MIN, HTTP_PORT_DEFAULT};
+
+/// What the help says about all verbs.
+pub(super) const AFTER_HELP: &str = "The broker is looked for at --at, else at the address in \
+    RINGMQ_ADMIN, else at the sockets /run/ringmq/admin.sock, /var/lib/ringmq/admin.sock and \
+    ./ringmq-data/admin.sock. At the socket, root and the user that the broker runs as need no \
+    token. Others need one, in RINGMQ_TOKEN or in the file of --token-file.\n\n\
+    Output is a table on a terminal, and lines with tabs between columns in a pipe.\n\n\
+    Exit code: 0 done, 1 failed, 2 wrong command line, 3 no such thing, 4 the broker was not \
+    reached, 5 no right.";
+
+/// What is asked of a broker, and how the answer is to look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ctl {
+    /// What is asked for.
+    pub verb: &'static Verb,
+    /// Names and values of its parameters.
+    pub given: Vec<(&'static str, String)>,
+    /// Where the broker answers operators.
+    pub at: Option<Endpoint>,
+    /// A file with the token.
+    pub token_file: Option<PathBuf>,
+    /// Print JSON.
+    pub json: bool,
+    /// Ask again and again, with so much time between.
+    pub watch_ms: Option<u64>,
+    /// The fields that are wanted.
+    pub columns: Option<Vec<String>>,
+    /// Follow cursors to the end of a list.
+    pub all: bool,
+    /// Do not ask back.
+    pub yes: bool,
+}
+
+impl Ctl {
+    /// The value of a parameter.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.given.iter().find(|(given, _)| *given == name).map(|(_, value)| &**value)
+    }
+
+    fn read(verb: &'static Verb, matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut given = Vec::new();
+        for parameter in verb.parameters {
+            let mut raw = matches.get_raw(parameter.name).into_iter().flatten();
+            let Some(value) = raw.next() else { continue };
+            let text = value.to_str().ok_or_else(|| {
+                clap::Error::raw(ErrorKind::InvalidUtf8, "a value is not UTF-8\n")
+            })?;
+            given.push((parameter.name, text.to_owned()));
+        }
+        let is_set = |name| matches.try_get_one(name).ok().flatten().copied().unwrap_or(false);
+        let columns = matches.try_get_many::<String>("columns").ok().flatten();
+        Ok(Self {
+            verb,
+            given,
+            at: matches.get_one("at").cloned(),
+            token_file: matches.get_one("token-file").cloned(),
+            json: is_set("json"),
+            watch_ms: matches.try_get_one("watch").ok().flatten().copied(),
+            columns: columns.map(|columns| columns.cloned().collect()),
+            all: is_set("all"),
+            yes: is_set("yes"),
+        })
+    }
+}
+
+impl Subcommand for Ctl {
+    fn augment_subcommands(command: Command) -> Command {
+        let single = |verb: &&Verb| verb.words.len() == 1;
+        let mut command = command.subcommands(VERBS.iter().filter(single).map(command_of));
+        for (noun, about) in NOUNS {
+            let verbs = VERBS.iter().filter(|verb| verb.words.len() > 1 && verb.words[0] == *noun);
+            command = command.subcommand(
+                Command::new(*noun)
+                    .about(*about)
+                    .subcommand_required(true)
+                    .arg_required_else_help(true)
+                    .disable_help_subcommand(true)
+                    .subcommands(verbs.map(command_of)),
+            );
+        }
+        command.disable_help_subcommand(true)
+    }
+
+    fn augment_subcommands_for_update(command: Command) -> Command {
+        Self::augment_subcommands(command)
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        VERBS.iter().any(|verb| verb.words[0] == name)
+    }
+}
+
+impl FromArgMatches for Ctl {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let (mut words, mut matches) = (Vec::new(), matches);
+        while let Some((word, below)) = matches.subcommand() {
+            words.push(word);
+            matches = below;
+        }
+        let verb = VERBS.iter().find(|verb| verb.words == words);
+        let missing = || clap::Error::new(ErrorKind::MissingSubcommand);
+        Self::read(verb.ok_or_else(missing)?, matches)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+fn command_of(verb: &Verb) -> Command {
+    let name = verb.words.last().expect("a verb has a name");
+    let mut command = Command::new(*name).about(verb.about);
+    if !verb.more.is_empty() {
+        command = command.after_help(verb.more);
+    }
+    command.args(verb.parameters.iter().map(argument)).args(common(verb.view))
+}
+
+fn argument(parameter: &Parameter) -> Arg {
+    let argument = Arg::new(parameter.name)
+        .value_name(parameter.value)
+        .help(parameter.help)
+        .required(parameter.required);
+    let argument = match parameter.flag {
+        Some(flag) => argument.long(flag),
+        None => argument,
+    };
+    match parameter.kind {
+        Kind::Text => argument,
+        Kind::Word(words) => argument.value_parser(PossibleValuesParser::new(words)),
+        Kind::Number(min, max) => argument.value_parser(value_parser!(u64).range(min..=max)),
+        Kind::Decimal => argument.value_parser(parse_decimal),
+        Kind::Duration => argument.value_parser(parse_interval_ms),
+    }
+}
+
+/// What verbs take that show an answer so.
+fn common(view: View) -> Vec<Arg> {
+    let at = Arg::new("at").long("at").value_name("ADDRESS").value_parser(parse_admin_address);
+    let token_file = Arg::new("token-file")
+        .long("token-file")
+        .value_name("FILE")
+        .value_hint(ValueHint::FilePath)
+        .value_parser(value_parser!(PathBuf));
+    let switch = |name: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue);
+    let mut flags = vec![
+        at.help("Where the broker answers operators: http://HOST:PORT or unix:PATH"),
+        token_file.help("File with the token"),
+        switch("json").help("Print the broker's objects as JSON, one a line"),
+    ];
+    let watch = Arg::new("watch").long("watch").value_name("DURATION");
+    let watch = watch.value_parser(parse_interval_ms);
+    let watch = watch.help("Ask again and again, with so much time between, as in 2s");
+    let columns = |columns: Columns| {
+        let columns = PossibleValuesParser::new(columns.all);
+        let argument = Arg::new("columns").long("columns").value_name("FIELDS");
+        let argument = argument.value_delimiter(',').value_parser(columns);
+        argument.hide_possible_values(true).help("Fields to show, with commas between")
+    };
+    match view {
+        View::Pages(of) => {
+            flags.extend([watch, columns(of)]);
+            flags.push(switch("all").help("List all, however many there are"));
+        }
+        View::Rows(of) | View::Object(of) | View::Top(of) => flags.extend([watch, columns(of)]),
+        View::Status | View::Metrics | View::Vhosts => flags.push(watch),
+        View::Ended(_) => flags.push(switch("yes").help("Do it without asking back")),
+        View::Check => {}
+    }
+    flags
+}
+
+fn parse_decimal(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0);
+    number.ok_or_else(|| "takes a number, 0 or above".to_owned())
+}
+
+/// Milliseconds between two questions.
+pub fn parse_interval_ms(text: &str) -> Result<u64, String> {
+    let within = CTL_WATCH_MS_MIN..=CTL_WATCH_MS_MAX;
+    parse_duration_ms(text).filter(|ms| within.contains(ms)).ok_or_else(|| {
+        let (min, max) = (CTL_WATCH_MS_MIN, CTL_WATCH_MS_MAX / 3_600_000);
+        format!("takes {min}ms to {max}h with a unit (ms, s, m or h), as in 2s")
+    })
+}
+
+/// Where a broker answers operators, as `--at` and `RINGMQ_ADMIN` name it.
+///
+/// # Errors
+/// Says what an address looks like, and why other hosts are not asked.
+pub fn parse_admin_address(text: &str) -> Result<Endpoint, String> {
+    const TAKES: &str = "it takes http://HOST:PORT or unix:PATH, as in http://127.0.0.1:9883 or \
+                         unix:/var/lib/ringmq/admin.sock";
+    if let Some(path) = text.strip_prefix("unix:") {
+        return parse_socket_path(path)
+            .map(Endpoint::Unix)
+            .map_err(|why| format!("{why}; {TAKES}"));
+    }
+    if text.starts_with("https://") {
+        return Err(format!("HTTP over TLS is not there yet; {TAKES}"));
+    }
+    let host = text.strip_prefix("http://").ok_or(TAKES)?;
+    let host = host.strip_suffix('/').unwrap_or(host);
+    let (name, port) = match host.rsplit_once(':').filter(|_| !host.ends_with(']')) {
+        Some((name, port)) => (name, port.parse().map_err(|_| TAKES)?),
+        None => (host, HTTP_PORT_DEFAULT),
+    };
+    let address = match name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().ok().map(IpAddr::from),
+        None if name.eq_ignore_ascii_case("localhost") => Some(Ipv4Addr::LOCALHOST.into()),
+        None => name.parse::<Ipv4Addr>().ok().map(IpAddr::from),
+    };
+    match address {
+        Some(address) if address.is_loopback() => Ok(Endpoint::Tcp(SocketAddr::new(address, port))),
+        _ => Err(format!(
+            "the token would pass the network unencrypted to {name:.255}: run this on the broker's \
+             host, or have an SSH tunnel (ssh -L {port}:127.0.0.1:{port} HOST) and ask \
+             http://127.0.0.1:{port}; {TAKES}"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Ctl, clap::Error> {
+        let command = Ctl::augment_subcommands(Command::new("ctl").subcommand_required(true));
+        let matches = command.try_get_matches_from(line.split(' '))?;
+        Ctl::from_arg_matches(&matches)
+    }
+
+    // clap finds no fault in what is made of the table, and each verb is found by its words.
+    #[test]
+    fn the_table_is_sound() {
+        Ctl::augment_subcommands(Command::new("ctl")).debug_assert();
+        for (at, verb) in VERBS.iter().enumerate() {
+            let values = verb.parameters.iter().filter(|parameter| parameter.required);
+            let values = values.map(|parameter| match parameter.kind {
+                Kind::Word(words) => words[0],
+                _ => "x",
+            });
+            let line: Vec<&str> =
+                ["ctl"].into_iter().chain(verb.words.iter().copied()).chain(values).collect();
+            let ctl = parse(&line.join(" ")).unwrap_or_else(|error| panic!("{line:?}: {error}"));
+            assert_eq!(ctl.verb, verb);
+            let is_same = |other: &&Verb| other.words == verb.words;
+            assert_eq!(VERBS.iter().position(|other| is_same(&other)), Some(at));
+            if let [noun, _] = verb.words {
+                assert!(NOUNS.iter().any(|(name, _)| name == noun), "{noun} is no noun");
+            }
+        }
+    }
+
+    // Flags are for the verbs that they mean something for.
+    #[test]
+    fn flags_are_where_they_mean_something() {
+        let ctl = parse("ctl clients ls --id-prefix a --columns id,backlog.bytes --all --json");
+        let ctl = ctl.expect("all are known");
+        assert_eq!(ctl.get("id_prefix"), Some("a"));
+        assert_eq!(
+            ctl.columns.as_deref(),
+            Some(&["id".to_owned(), "backlog.bytes".to_owned()][..])
+        );
+        assert!(ctl.all && ctl.json && !ctl.yes && ctl.watch_ms.is_none());
+        let ctl = parse("ctl clients kick -- -id").expect("all are known");
+        assert_eq!((ctl.get("id"), ctl.yes), (Some("-id"), false));
+        for line in [
+            "ctl",
+            "ctl clients",
+            "ctl clients ls --yes",
+            "ctl clients ls --columns colour",
+            "ctl clients ls --limit 0",
+            "ctl clients ls --connected true",
+            "ctl clients show",
+            "ctl clients kick x --watch 2s",
+            "ctl sessions rm",
+            "ctl status --watch 99ms",
+            "ctl status --watch 2",
+            "ctl status --token x",
+            "ctl check",
+            "ctl check height",
+            "ctl check disk --warning -1",
+            "ctl check disk --warning NaN",
+            "ctl status --at 127.0.0.1:9883",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    // Addresses are of this host: a token must not pass a network unencrypted.
+    #[test]
+    fn addresses() {
+        let tcp = |text: &str| Endpoint::Tcp(text.parse().expect("an address"));
+        for (text, expected) in [
+            ("http://127.0.0.1:1", tcp("127.0.0.1:1")),
+            ("http://127.0.0.1:1/", tcp("127.0.0.1:1")),
+            ("http://127.0.0.1", tcp("127.0.0.1:9883")),
+            ("http://LocalHost", tcp("127.0.0.1:9883")),
+            ("http://localhost:7", tcp("127.0.0.1:7")),
+            ("http://[::1]:7", tcp("[::1]:7")),
+            ("http://[::1]", tcp("[::1]:9883")),
+            ("unix:/a", Endpoint::Unix("/a".into())),
+            ("unix:a", Endpoint::Unix("a".into())),
+        ] {
+            assert_eq!(parse_admin_address(text), Ok(expected), "{text}");
+        }
+        for (text, says) in [
+            ("", "it takes"),
+            ("127.0.0.1:9883", "it takes"),
+            ("/a", "unix:PATH"),
+            ("unix:", "path is missing"),
+            ("https://127.0.0.1", "not there yet"),
+            ("http://10.0.0.1:5", "ssh -L 5:127.0.0.1:5"),
+            ("http://broker.example", "ssh -L 9883:"),
+            ("http://127.0.0.1:x", "it takes"),
+            ("http://127.0.0.1:1/api", "it takes"),
+            ("http://ann@127.0.0.1", "ssh -L"),
+        ] {
+            let error = parse_admin_address(text).expect_err(text);
+            assert!(error.contains(says), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,407 @@
+//! The nouns and verbs of `ringmq ctl`: what each is called and takes, what it asks of the broker,
+//! and how the answer is shown. The command line, its help and the requests are made from this
+//! table, so a further verb is a further row.
+
+use crate::limits::{PAGE_ROWS_MAX, TOP_ROWS_MAX};
+
+/// One thing that can be asked for or done.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Verb {
+    /// What it is called: a noun and a verb, or one word.
+    pub words: &'static [&'static str],
+    /// What it does, in one line.
+    pub about: &'static str,
+    /// What else there is to know.
+    pub more: &'static str,
+    /// Method and path of the request.
+    pub request: (&'static str, &'static str),
+    /// What it takes.
+    pub parameters: &'static [Parameter],
+    /// How the answer is shown.
+    pub view: View,
+}
+
+/// How an answer is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// Rows of a list that comes in pages.
+    Pages(Columns),
+    /// Rows of a list that comes whole.
+    Rows(Columns),
+    /// One object.
+    Object(Columns),
+    /// What was ended, after a question that begins with these words.
+    Ended(&'static str),
+    /// What matters of all metrics.
+    Status,
+    /// Rates and a list of sessions.
+    Top(Columns),
+    /// All metrics.
+    Metrics,
+    /// Metrics of each vhost.
+    Vhosts,
+    /// One line for Nagios and its exit code.
+    Check,
+}
+
+/// The fields that objects of a kind have, nested ones with a dot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Columns {
+    /// Those that are shown if no others are asked for.
+    pub usual: &'static [&'static str],
+    /// All of them.
+    pub all: &'static [&'static str],
+}
+
+/// Something that a verb takes.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// What the broker calls it.
+    pub name: &'static str,
+    /// The flag without its dashes; none: it has no flag and stands behind the verb.
+    pub flag: Option<&'static str>,
+    /// What its value is called in the help.
+    pub value: &'static str,
+    /// What it means.
+    pub help: &'static str,
+    /// What it may be.
+    pub kind: Kind,
+    /// It cannot be left out.
+    pub required: bool,
+    /// It is for `ringmq ctl` itself and not sent.
+    pub is_local: bool,
+}
+
+/// What a parameter may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Any text.
+    Text,
+    /// One of these.
+    Word(&'static [&'static str]),
+    /// An integer within these bounds.
+    Number(u64, u64),
+    /// A number, 0 or above.
+    Decimal,
+    /// A time, as in 5s.
+    Duration,
+}
+
+const fn flag(
+    (flag, name): (&'static str, &'static str),
+    value: &'static str,
+    kind: Kind,
+    help: &'static str,
+) -> Parameter {
+    Parameter { name, flag: Some(flag), value, help, kind, required: false, is_local: false }
+}
+
+const fn local(
+    name: &'static str,
+    value: &'static str,
+    kind: Kind,
+    help: &'static str,
+) -> Parameter {
+    Parameter { is_local: true, ..flag((name, name), value, kind, help) }
+}
+
+/// Behind the verb, without a flag.
+const fn behind(
+    name: &'static str,
+    value: &'static str,
+    kind: Kind,
+    help: &'static str,
+) -> Parameter {
+    let parameter = flag((name, name), value, kind, help);
+    Parameter { flag: None, required: true, ..parameter }
+}
+
+const ID: Parameter = behind("id", "ID", Kind::Text, "Client id, case sensitive");
+const VHOST: Parameter =
+    flag(("vhost", "vhost"), "NAME", Kind::Text, "Name of the vhost [default: /]");
+const TOP_BY: Parameter = flag(
+    ("by", "by"),
+    "WHAT",
+    Kind::Word(&["backlog_bytes", "backlog_messages", "dropped", "inflight", "outgoing"]),
+    "What the sessions have most of [default: backlog_bytes]",
+);
+const TOP_COUNT: Parameter =
+    flag(("n", "n"), "N", Kind::Number(1, TOP_ROWS_MAX as u64), "Sessions [default: 10]");
+const OF_TOP: &[Parameter] = &[TOP_BY, TOP_COUNT];
+
+/// What every list of clients or sessions takes; the last one is for sessions.
+const OF_LIST: &[Parameter] = &[
+    flag(("id", "id"), "ID", Kind::Text, "Exactly this client id"),
+    flag(("id-prefix", "id_prefix"), "TEXT", Kind::Text, "What the client id begins with"),
+    flag(("user", "user"), "NAME", Kind::Text, "User that the session belongs to"),
+    flag(("vhost", "vhost"), "NAME", Kind::Text, "Name of a vhost"),
+    flag(
+        ("address", "address"),
+        "RANGE",
+        Kind::Text,
+        "Where the client connected from: an address or a range, as in 10.0.0.0/8",
+    ),
+    flag(
+        ("state", "state"),
+        "STATE",
+        Kind::Word(&["ok", "full", "slow"]),
+        "How it takes what is sent to it: publishers wait for a full one, QoS 0 to a slow one is \
+         dropped",
+    ),
+    flag(
+        ("backlog-min", "backlog_min"),
+        "N",
+        Kind::Number(0, u64::MAX),
+        "Messages that wait for it, at least",
+    ),
+    flag(
+        ("dropped-min", "dropped_min"),
+        "N",
+        Kind::Number(0, u32::MAX as u64),
+        "Messages that were dropped for it, at least",
+    ),
+    flag(
+        ("limit", "limit"),
+        "N",
+        Kind::Number(1, PAGE_ROWS_MAX as u64),
+        "Rows [default: 100]; with --all the rows of each request",
+    ),
+    flag(("cursor", "cursor"), "CURSOR", Kind::Text, "Where an earlier list ended"),
+    flag(
+        ("connected", "connected"),
+        "BOOL",
+        Kind::Word(&["true", "false"]),
+        "Whether its client is connected",
+    ),
+];
+const OF_CLIENTS: &[Parameter] = OF_LIST.split_at(OF_LIST.len() - 1).0;
+
+const SESSION_FIELDS: &[&str] = &[
+    "id",
+    "vhost",
+    "user",
+    "shard",
+    "clean",
+    "connected",
+    "subscriptions",
+    "inflight",
+    "backlog.messages",
+    "backlog.bytes",
+    "backlog.lag_seconds",
+    "dropped",
+    "withheld",
+    "absent_seconds",
+    "address",
+    "protocol",
+    "keep_alive",
+    "will",
+    "certified",
+    "state",
+    "waits_for",
+    "outgoing_bytes",
+    "connected_seconds",
+    "silent_seconds",
+];
+const CLIENTS: Columns = Columns {
+    usual: &[
+        "id",
+        "vhost",
+        "user",
+        "address",
+        "state",
+        "waits_for",
+        "backlog.messages",
+        "dropped",
+        "connected_seconds",
+    ],
+    all: SESSION_FIELDS,
+};
+const SESSIONS: Columns = Columns {
+    usual: &[
+        "id",
+        "vhost",
+        "user",
+        "connected",
+        "subscriptions",
+        "backlog.messages",
+        "backlog.bytes",
+        "backlog.lag_seconds",
+        "dropped",
+        "absent_seconds",
+    ],
+    all: SESSION_FIELDS,
+};
+const TOP: Columns = Columns {
+    usual: &[
+        "id",
+        "vhost",
+        "connected",
+        "state",
+        "backlog.messages",
+        "backlog.bytes",
+        "backlog.lag_seconds",
+        "inflight",
+        "outgoing_bytes",
+        "dropped",
+    ],
+    all: SESSION_FIELDS,
+};
+const SESSION: Columns = Columns { usual: SESSION_FIELDS, all: SESSION_FIELDS };
+
+/// Nouns that have several verbs.
+pub(super) const NOUNS: &[(&str, &str)] = &[
+    ("clients", "List, show or disconnect clients that are connected"),
+    ("sessions", "List, rank, show or delete sessions, of connected and absent clients"),
+];
+
+const fn verb(
+    words: &'static [&'static str],
+    about: &'static str,
+    request: (&'static str, &'static str),
+    parameters: &'static [Parameter],
+    view: View,
+) -> Verb {
+    Verb { words, about, more: "", request, parameters, view }
+}
+
+const CHECK_HELP: &str = "The line and the exit codes are those of Nagios' plugins: 0 OK, 1 \
+    WARNING, 2 CRITICAL, also if the broker is not reached, 3 UNKNOWN.\n\nalive: every shard \
+    answers. disk: percent of free space; critical below --disk-low or while publishers wait for \
+    the disk. drops: messages dropped within --over. lag: age in seconds of the oldest message \
+    that waits for a connected client. ready: clients are let in. reload: the last reload \
+    succeeded.\n\nlag needs a token with the right read; the others need none.";
+
+/// See the module.
+pub const VERBS: &[Verb] = &[
+    verb(&["status"], "Show what matters most", ("GET", "/api/v1/overview"), &[], View::Status),
+    Verb {
+        more: "With --watch, messages and bytes are shown per second.",
+        ..verb(
+            &["top"],
+            "Show rates, and the sessions that have most of something",
+            ("GET", "/api/v1/top"),
+            OF_TOP,
+            View::Top(TOP),
+        )
+    },
+    verb(
+        &["clients", "ls"],
+        "List connected clients",
+        ("GET", "/api/v1/clients"),
+        OF_CLIENTS,
+        View::Pages(CLIENTS),
+    ),
+    verb(
+        &["clients", "show"],
+        "Show one connected client",
+        ("GET", "/api/v1/client"),
+        &[ID, VHOST],
+        View::Object(SESSION),
+    ),
+    verb(
+        &["clients", "kick"],
+        "Disconnect a client",
+        ("DELETE", "/api/v1/client"),
+        &[
+            ID,
+            VHOST,
+            flag(
+                ("session", "session"),
+                "WHAT",
+                Kind::Word(&["keep", "delete"]),
+                "What becomes of its session [default: keep]",
+            ),
+            flag(
+                ("will", "will"),
+                "WHAT",
+                Kind::Word(&["publish", "discard"]),
+                "What becomes of its will [default: publish]",
+            ),
+        ],
+        View::Ended("Disconnect client"),
+    ),
+    verb(
+        &["sessions", "ls"],
+        "List sessions",
+        ("GET", "/api/v1/sessions"),
+        OF_LIST,
+        View::Pages(SESSIONS),
+    ),
+    verb(
+        &["sessions", "top"],
+        "List the sessions that have most of something",
+        ("GET", "/api/v1/top"),
+        OF_TOP,
+        View::Rows(TOP),
+    ),
+    verb(
+        &["sessions", "show"],
+        "Show one session",
+        ("GET", "/api/v1/session"),
+        &[ID, VHOST],
+        View::Object(SESSION),
+    ),
+    verb(
+        &["sessions", "rm"],
+        "Delete a session with what waits in it, and disconnect its client",
+        ("DELETE", "/api/v1/session"),
+        &[ID, VHOST],
+        View::Ended("Delete the session of client"),
+    ),
+    verb(
+        &["vhosts"],
+        "List vhosts with their metrics",
+        ("GET", "/metrics/vhosts"),
+        &[],
+        View::Vhosts,
+    ),
+    verb(
+        &["metrics"],
+        "List metrics, times with their percentiles",
+        ("GET", "/api/v1/overview"),
+        &[Parameter {
+            required: false,
+            is_local: true,
+            ..behind("prefix", "PREFIX", Kind::Text, "What the names begin with")
+        }],
+        View::Metrics,
+    ),
+    Verb {
+        more: CHECK_HELP,
+        ..verb(
+            &["check"],
+            "Tell Nagios whether the broker is well",
+            ("GET", "/metrics"),
+            &[
+                Parameter {
+                    is_local: true,
+                    ..behind(
+                        "name",
+                        "NAME",
+                        Kind::Word(&["alive", "disk", "drops", "lag", "ready", "reload"]),
+                        "What is checked",
+                    )
+                },
+                local(
+                    "warning",
+                    "N",
+                    Kind::Decimal,
+                    "disk: warn below; drops, lag: warn above [default: 10, 0, 60]",
+                ),
+                local(
+                    "critical",
+                    "N",
+                    Kind::Decimal,
+                    "The same for critical [default: none, 1000, 600]",
+                ),
+                local(
+                    "over",
+                    "DURATION",
+                    Kind::Duration,
+                    "Time that drops are counted for [default: 1s]",
+                ),
+            ],
+            View::Check,
+        )
+    },
+];

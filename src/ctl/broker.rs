@@ -1,0 +1,321 @@
+//! The broker that is asked: where it is, the token it is shown, one request and its answer.
+//!
+//! Each request has a connection of its own: the broker closes one that is idle for a few seconds.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper::header::{ACCEPT, AUTHORIZATION, HOST, HeaderValue};
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use nix::unistd::{Uid, User};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::runtime::{self, Runtime};
+use tokio::time::timeout;
+
+use crate::config::{Ctl, Endpoint, parse_admin_address};
+use crate::limits::{
+    CTL_ANSWER_BYTES_MAX, CTL_ANSWER_MS_MAX, CTL_CONNECT_MS_MAX, CTL_TOKEN_BYTES_MAX,
+};
+
+use super::error::CtlError;
+use super::text::shown;
+
+/// Where a broker is, if nothing is said: as a service with a socket there, as `scripts/install`
+/// runs it, and started by hand in this directory.
+const USUAL: [&str; 3] =
+    ["/run/ringmq/admin.sock", "/var/lib/ringmq/admin.sock", "./ringmq-data/admin.sock"];
+
+const ADDRESS_VARIABLE: &str = "RINGMQ_ADMIN";
+const TOKEN_VARIABLE: &str = "RINGMQ_TOKEN";
+
+/// What to do about a place where nobody may be.
+const NAME_IT: &str = "is the broker running? --at names its socket, as in \
+                       unix:DATA_DIR/admin.sock, or its address, as in http://127.0.0.1:9883";
+
+/// See the module.
+pub(super) struct Broker {
+    runtime: Runtime,
+    at: Endpoint,
+    token: Option<HeaderValue>,
+}
+
+/// What was answered.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    body: Bytes,
+}
+
+impl Broker {
+    /// Where the command line or the environment says, or at the first usual place that is open.
+    pub(super) fn find(ctl: &Ctl) -> Result<Self, CtlError> {
+        let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build();
+        let runtime = runtime.map_err(|error| CtlError::Failed(format!("cannot ask: {error}")))?;
+        let token = token(ctl)?;
+        let at = match (&ctl.at, variable(ADDRESS_VARIABLE)?) {
+            (Some(at), _) => at.clone(),
+            (None, Some(text)) => parse_admin_address(&text).map_err(|why| {
+                CtlError::Usage(format!("{ADDRESS_VARIABLE}={}: {why}", shown(&text)))
+            })?,
+            (None, None) => search(&runtime)?,
+        };
+        Ok(Self { runtime, at, token })
+    }
+
+    /// As `--at` takes it.
+    pub(super) fn address(&self) -> String {
+        name_of(&self.at)
+    }
+
+    /// What is at a path that anybody may read, or why not.
+    pub(super) fn text(&self, path: &str) -> Result<String, CtlError> {
+        let answer = self.request("GET", path, &[])?;
+        match answer.status.is_success() {
+            true => answer.text(),
+            false => Err(self.fault(&answer)),
+        }
+    }
+
+    /// What is answered with JSON, or why not.
+    pub(super) fn json(
+        &self,
+        method: &str,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> Result<Value, CtlError> {
+        let answer = self.request(method, path, query)?;
+        if !answer.status.is_success() {
+            return Err(self.fault(&answer));
+        }
+        let value = serde_json::from_slice(&answer.body);
+        value.map_err(|error| CtlError::stranger(&format!("its answer is no JSON: {error}")))
+    }
+
+    /// One request and whatever is answered.
+    pub(super) fn request(
+        &self,
+        method: &str,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> Result<Answer, CtlError> {
+        let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let query = query.iter().map(|(name, value)| format!("{name}={}", encoded(value)));
+        let query: Vec<String> = query.collect();
+        let mark = if query.is_empty() { "" } else { "?" };
+        let host = match &self.at {
+            Endpoint::Tcp(address) => address.to_string(),
+            Endpoint::Unix(_) => "localhost".to_owned(),
+        };
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{path}{mark}{}", query.join("&")))
+            .header(HOST, host)
+            .header(ACCEPT, "*/*");
+        if let Some(token) = &self.token {
+            request = request.header(AUTHORIZATION, token);
+        }
+        let request = request.body(Empty::new());
+        let request = request.map_err(|error| {
+            CtlError::Usage(format!("this makes no request that can be sent: {error}"))
+        })?;
+        let (at, limit) = (&self.at, Duration::from_millis(CTL_ANSWER_MS_MAX));
+        let answer = self.runtime.block_on(async {
+            timeout(limit, async {
+                match connect(at).await? {
+                    Stream::Tcp(stream) => exchange(stream, request).await,
+                    Stream::Unix(stream) => exchange(stream, request).await,
+                }
+            })
+            .await
+        });
+        answer.unwrap_or_else(|_| {
+            let seconds = limit.as_secs();
+            let says = format!("{} has not answered within {seconds} s", self.address());
+            Err(CtlError::NotReached(says))
+        })
+    }
+
+    /// What an answer says that is none.
+    fn fault(&self, answer: &Answer) -> CtlError {
+        let status = answer.status;
+        let told: Option<Value> = serde_json::from_slice(&answer.body).ok();
+        let told = told.as_ref().and_then(|told| told.get("error"));
+        let text = |name| told.and_then(|told| told.get(name)).and_then(Value::as_str).map(shown);
+        let Some(message) = text("message") else {
+            return CtlError::stranger(&format!("it says {status}"));
+        };
+        let hint = text("hint").map(|hint| format!("; {hint}")).unwrap_or_default();
+        let says = format!("{message}{hint}");
+        match status {
+            StatusCode::UNAUTHORIZED => CtlError::NoRight(match &self.token {
+                None => format!(
+                    "{} wants a token: put the one in admin.token of the data directory into the \
+                     variable {TOKEN_VARIABLE}, or name a file that has one with --token-file",
+                    self.address()
+                ),
+                Some(_) => format!("{says}; it was in {TOKEN_VARIABLE} or --token-file"),
+            }),
+            StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS => CtlError::NoRight(says),
+            StatusCode::NOT_FOUND => CtlError::Missing(says),
+            StatusCode::UNPROCESSABLE_ENTITY => CtlError::Usage(says),
+            _ => CtlError::Failed(says),
+        }
+    }
+}
+
+impl Answer {
+    /// The answer, which is text.
+    pub(super) fn text(&self) -> Result<String, CtlError> {
+        let text = String::from_utf8(self.body.to_vec());
+        text.map_err(|_| CtlError::stranger("its answer is no text"))
+    }
+}
+
+/// The first usual place where a broker listens.
+fn search(runtime: &Runtime) -> Result<Endpoint, CtlError> {
+    let mut says = Vec::new();
+    for path in USUAL {
+        let at = Endpoint::Unix(path.into());
+        match runtime.block_on(connect(&at)) {
+            Ok(_) => return Ok(at),
+            Err(error) => says.push(error.to_string()),
+        }
+    }
+    Err(CtlError::NotReached(format!("no broker is reached: {}; {NAME_IT}", says.join("; "))))
+}
+
+enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+async fn connect(at: &Endpoint) -> Result<Stream, CtlError> {
+    let limit = Duration::from_millis(CTL_CONNECT_MS_MAX);
+    let connected = timeout(limit, async {
+        match at {
+            Endpoint::Tcp(address) => TcpStream::connect(address).await.map(Stream::Tcp),
+            Endpoint::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
+        }
+    });
+    let connected = connected.await.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
+    connected.map_err(|error| CtlError::NotReached(unreached(at, &error)))
+}
+
+/// Why a place is not reached, and what to do.
+fn unreached(at: &Endpoint, error: &io::Error) -> String {
+    let name = name_of(at);
+    match (at, error.kind()) {
+        (Endpoint::Unix(_), ErrorKind::NotFound) => format!("there is no {name}"),
+        (Endpoint::Unix(_), ErrorKind::ConnectionRefused) => {
+            format!("nobody listens at {name}: a broker that is gone has left it there")
+        }
+        (Endpoint::Unix(path), ErrorKind::PermissionDenied) => format!(
+            "{name}: permission denied: run this as root{}, or ask with a token over HTTP, as in \
+             --at http://127.0.0.1:9883",
+            owner_of(path).map(|owner| format!(" or as user {owner}")).unwrap_or_default()
+        ),
+        (Endpoint::Tcp(_), ErrorKind::ConnectionRefused) => {
+            format!("nobody listens at {name}: the broker's log says where it answers operators")
+        }
+        _ => format!("{name}: {error}"),
+    }
+}
+
+/// Whose a file is; if it cannot be looked at, whose the directory is that forbids it.
+fn owner_of(path: &Path) -> Option<String> {
+    let found = path.ancestors().find_map(|path| path.symlink_metadata().ok())?;
+    let uid = Uid::from_raw(found.uid());
+    let name = User::from_uid(uid).ok().flatten().map(|user| user.name);
+    (!uid.is_root()).then(|| name.unwrap_or_else(|| uid.to_string()))
+}
+
+fn name_of(at: &Endpoint) -> String {
+    match at {
+        Endpoint::Tcp(address) => format!("http://{address}"),
+        Endpoint::Unix(path) => format!("unix:{}", shown(&path.display().to_string())),
+    }
+}
+
+/// Sends the request and reads the answer to its end, as far as it may be.
+async fn exchange<S>(stream: S, request: Request<Empty<Bytes>>) -> Result<Answer, CtlError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let broken = |error: hyper::Error| {
+        CtlError::NotReached(format!("the connection has ended without an answer: {error}"))
+    };
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+    // What is wrong with the connection is told by the request.
+    let drives = tokio::spawn(async move { drop(connection.await) });
+    let response = sender.send_request(request).await.map_err(broken)?;
+    let status = response.status();
+    let body = Limited::new(response.into_body(), CTL_ANSWER_BYTES_MAX).collect().await;
+    drives.abort();
+    let body = body.map_err(|error| match error.downcast_ref::<LengthLimitError>() {
+        Some(_) => {
+            CtlError::Failed(format!("the answer has more than {CTL_ANSWER_BYTES_MAX} bytes"))
+        }
+        None => CtlError::NotReached(format!("the connection has ended within an answer: {error}")),
+    })?;
+    Ok(Answer { status, body: body.to_bytes() })
+}
+
+/// A variable that is set to something.
+fn variable(name: &str) -> Result<Option<String>, CtlError> {
+    match std::env::var(name) {
+        Ok(value) if value.is_empty() => Ok(None),
+        Ok(value) => Ok(Some(value)),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => {
+            Err(CtlError::Usage(format!("the variable {name} is not UTF-8")))
+        }
+    }
+}
+
+/// The header that shows the token, if there is one.
+fn token(ctl: &Ctl) -> Result<Option<HeaderValue>, CtlError> {
+    let (token, from) = match &ctl.token_file {
+        Some(path) => (Some(token_in(path)?), format!("--token-file {}", path.display())),
+        None => (variable(TOKEN_VARIABLE)?, TOKEN_VARIABLE.to_owned()),
+    };
+    let Some(token) = token else { return Ok(None) };
+    let token = token.trim();
+    // The text itself is not shown: it is a secret.
+    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let says = "a token has no spaces or control characters and is not empty";
+        return Err(CtlError::Usage(format!("{}: {says}", shown(&from))));
+    }
+    let header = HeaderValue::from_str(&format!("Bearer {token}"));
+    let mut header = header.expect("printable characters of ASCII");
+    header.set_sensitive(true);
+    Ok(Some(header))
+}
+
+fn token_in(path: &Path) -> Result<String, CtlError> {
+    let failed = |why: &str| {
+        CtlError::Usage(format!("--token-file {}: {why}", shown(&path.display().to_string())))
+    };
+    let mut text = String::new();
+    let file = File::open(path).map_err(|error| match error.kind() {
+        ErrorKind::PermissionDenied => {
+            let owner = owner_of(path).map(|owner| format!(" or as user {owner}"));
+            failed(&format!("{error}: run this as root{}", owner.unwrap_or_default()))
+        }
+        _ => failed(&error.to_string()),
+    })?;
+    let read = file.take(CTL_TOKEN_BYTES_MAX + 1).read_to_string(&mut text);
+    read.map_err(|error| failed(&error.to_string()))?;
+    if text.len() as u64 > CTL_TOKEN_BYTES_MAX {
+        return Err(failed("it is too long for a token"));
+    }
+    Ok(text)
+}

@@ -1,0 +1,136 @@
+//! `ringmq ctl`: asks a broker that runs, or has it do something, over the HTTP that it answers
+//! operators with.
+//!
+//! ```text
+//!  verb ──► broker (address, token) ──► request ──► JSON or text ──► view ──► output
+//! ```
+//! The verbs stand in a table of the command line ([`crate::config::VERBS`]): their parameters are
+//! the request's, and each names the view that shows the answer.
+//!
+//! Invariant: text from clients and from the broker reaches a terminal without control characters.
+//! Answers, times and tables are bounded, whatever is at the other end.
+//!
+//! | file | noun |
+//! |---|---|
+//! | `error` | why something was not done, and the exit code for it |
+//! | `broker` | where the broker is, the token, one request and its answer |
+//! | `request` | what is sent, and the objects of an answer |
+//! | `text` | what a terminal is shown: text of others, bytes, times |
+//! | `output` | a table, lines or JSON on standard output |
+//! | `fields` | objects as rows of columns |
+//! | `pages` | lists that come in pages |
+//! | `ended` | what is ended, after a question |
+//! | `overview` | what matters of all metrics, and all of them |
+//! | `top` | rates and the sessions that have most |
+//! | `samples` | metrics as Prometheus reads them; those of vhosts |
+//! | `check` | one line for Nagios |
+//!
+//! It may use `config`.
+
+mod broker;
+mod check;
+mod ended;
+mod error;
+mod fields;
+mod output;
+mod overview;
+mod pages;
+mod request;
+mod samples;
+mod text;
+mod top;
+
+use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
+
+use crate::config::{Columns, Ctl, View};
+
+use broker::Broker;
+use error::CtlError;
+use output::Output;
+use request::{items, sent};
+use top::Rates;
+
+/// Does what was asked for, and says why not.
+pub fn run(ctl: &Ctl) -> ExitCode {
+    if ctl.verb.view == View::Check {
+        return check::run(ctl);
+    }
+    match show(ctl) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(CtlError::Unread) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("ringmq ctl: {error}");
+            error.code()
+        }
+    }
+}
+
+fn show(ctl: &Ctl) -> Result<(), CtlError> {
+    let broker = Broker::find(ctl)?;
+    let mut output = Output::new(ctl.json);
+    let mut rates = Rates::default();
+    loop {
+        if ctl.watch_ms.is_some() {
+            output.clear();
+        }
+        once(&broker, ctl, &mut rates, &mut output)?;
+        output.flush()?;
+        let Some(ms) = ctl.watch_ms else { return Ok(()) };
+        thread::sleep(Duration::from_millis(ms));
+    }
+}
+
+fn once(
+    broker: &Broker,
+    ctl: &Ctl,
+    rates: &mut Rates,
+    output: &mut Output,
+) -> Result<(), CtlError> {
+    let (_, path) = ctl.verb.request;
+    match ctl.verb.view {
+        View::Pages(columns) => pages::show(broker, ctl, columns, output),
+        View::Rows(columns) => {
+            let answer = broker.json("GET", path, &sent(ctl))?;
+            fields::show_rows(items(&answer)?, ctl, columns, output);
+            Ok(())
+        }
+        View::Object(columns) => {
+            let answer = broker.json("GET", path, &sent(ctl))?;
+            fields::show_object(&answer, ctl, columns, output);
+            Ok(())
+        }
+        View::Ended(asks) => ended::show(broker, ctl, asks, output),
+        View::Status => {
+            let answer = broker.json("GET", path, &[])?;
+            overview::show_status(&answer, &broker.address(), output);
+            Ok(())
+        }
+        View::Top(columns) => show_top(broker, ctl, columns, rates, output),
+        View::Metrics => {
+            let answer = broker.json("GET", path, &[])?;
+            overview::show_metrics(&answer, ctl.get("prefix").unwrap_or_default(), output)
+        }
+        View::Vhosts => samples::show_vhosts(&broker.text(path)?, output),
+        View::Check => unreachable!("a check has its own way to end"),
+    }
+}
+
+fn show_top(
+    broker: &Broker,
+    ctl: &Ctl,
+    columns: Columns,
+    rates: &mut Rates,
+    output: &mut Output,
+) -> Result<(), CtlError> {
+    let (_, path) = ctl.verb.request;
+    if output.is_terminal() {
+        let overview = broker.json("GET", "/api/v1/overview", &[])?;
+        output.line(&rates.summary(&overview));
+        output.line("");
+    }
+    let answer = broker.json("GET", path, &sent(ctl))?;
+    fields::show_rows(items(&answer)?, ctl, columns, output);
+    Ok(())
+}

@@ -1,0 +1,241 @@
+//! Standard output: aligned tables on a terminal, lines with tabs in a pipe, or JSON.
+
+use std::io::{self, ErrorKind, IsTerminal, Write};
+
+use serde_json::Value;
+
+use crate::limits::CTL_CELL_CHARS_MAX;
+
+use super::error::CtlError;
+use super::text::{json_line, shown};
+
+/// How it looks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Form {
+    /// For people.
+    Terminal,
+    /// For programs: names of columns, then rows, with tabs between columns.
+    Tabs,
+    /// For programs: one object a line.
+    Json,
+}
+
+/// What is to be printed, until [`Output::flush`].
+pub(super) struct Output {
+    form: Form,
+    is_terminal: bool,
+    text: String,
+}
+
+/// One cell of a table.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Cell {
+    text: String,
+    is_number: bool,
+}
+
+/// Names of columns, and how wide the rows so far were.
+pub(super) struct Table {
+    names: Vec<String>,
+    widths: Vec<usize>,
+    is_begun: bool,
+}
+
+impl Output {
+    pub(super) fn new(json: bool) -> Self {
+        let is_terminal = io::stdout().is_terminal();
+        let form = match (json, is_terminal) {
+            (true, _) => Form::Json,
+            (false, true) => Form::Terminal,
+            (false, false) => Form::Tabs,
+        };
+        Self { form, is_terminal, text: String::new() }
+    }
+
+    pub(super) fn form(&self) -> Form {
+        self.form
+    }
+
+    pub(super) fn is_terminal(&self) -> bool {
+        self.form == Form::Terminal
+    }
+
+    /// Has what follows begin on an empty screen, if there is a screen and it is not JSON.
+    pub(super) fn clear(&mut self) {
+        if self.is_terminal() {
+            self.text.push_str("\x1b[H\x1b[2J\x1b[3J");
+        }
+    }
+
+    /// A line as it is: it must be [`shown`] already.
+    pub(super) fn line(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    /// An object as JSON.
+    pub(super) fn json(&mut self, value: &Value) {
+        self.line(&json_line(value));
+    }
+
+    /// Prints it.
+    pub(super) fn flush(&mut self) -> Result<(), CtlError> {
+        let mut stdout = io::stdout().lock();
+        let written = stdout.write_all(self.text.as_bytes()).and_then(|()| stdout.flush());
+        self.text.clear();
+        written.map_err(|error| match error.kind() {
+            ErrorKind::BrokenPipe => CtlError::Unread,
+            _ => CtlError::Failed(format!("cannot print: {error}")),
+        })
+    }
+
+    /// A word to the person in front of it, beside the output.
+    pub(super) fn note(&self, note: &str) {
+        if self.is_terminal {
+            eprintln!("{note}");
+        }
+    }
+}
+
+impl Cell {
+    /// Of a text that others chose.
+    pub(super) fn text(text: &str) -> Self {
+        Self { text: shown(text), is_number: false }
+    }
+
+    /// Of a figure.
+    pub(super) fn figure(text: String) -> Self {
+        Self { text, is_number: true }
+    }
+
+    /// Of a value; lists have commas between their parts.
+    pub(super) fn value(value: &Value) -> Self {
+        match value {
+            Value::Null => Self::text(""),
+            Value::String(text) => Self::text(text),
+            Value::Number(number) => Self::figure(number.to_string()),
+            Value::Array(parts) => {
+                let parts: Vec<String> = parts.iter().map(|part| Self::value(part).text).collect();
+                Self { text: parts.join(","), is_number: false }
+            }
+            Value::Bool(_) | Value::Object(_) => Self::text(&value.to_string()),
+        }
+    }
+
+    /// Of a value in a column of values of many kinds.
+    pub(super) fn text_of(value: &Value) -> Self {
+        Self { is_number: false, ..Self::value(value) }
+    }
+
+    /// As a table has it: never empty, and not longer than a column may be.
+    fn fitted(&self) -> String {
+        if self.text.is_empty() {
+            return "-".to_owned();
+        }
+        match self.text.char_indices().nth(CTL_CELL_CHARS_MAX) {
+            Some(_) => {
+                let kept: String = self.text.chars().take(CTL_CELL_CHARS_MAX - 1).collect();
+                kept + "…"
+            }
+            None => self.text.clone(),
+        }
+    }
+}
+
+impl Table {
+    pub(super) fn new(names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let names: Vec<String> = names.into_iter().map(Into::into).collect();
+        let widths = names.iter().map(|name| name.chars().count()).collect();
+        Self { names, widths, is_begun: false }
+    }
+
+    /// Adds rows; before the first ones stand the names of the columns.
+    pub(super) fn rows(&mut self, rows: &[Vec<Cell>], output: &mut Output) {
+        if output.form == Form::Tabs {
+            if !self.is_begun {
+                output.line(&self.names.join("\t"));
+            }
+            for row in rows {
+                let cells: Vec<&str> = row.iter().map(|cell| &*cell.text).collect();
+                output.line(&cells.join("\t"));
+            }
+            self.is_begun = true;
+            return;
+        }
+        let fitted: Vec<Vec<(String, bool)>> = rows
+            .iter()
+            .map(|row| row.iter().map(|cell| (cell.fitted(), cell.is_number)).collect())
+            .collect();
+        for row in &fitted {
+            for (width, (text, _)) in self.widths.iter_mut().zip(row) {
+                *width = text.chars().count().max(*width);
+            }
+        }
+        if !self.is_begun {
+            // A column of figures has its name at the right as well.
+            let is_number = |at: usize| fitted.iter().any(|row| row[at].1);
+            let names = self.names.iter().enumerate();
+            let names: Vec<_> = names.map(|(at, name)| (name.clone(), is_number(at))).collect();
+            output.line(&self.aligned(&names));
+            self.is_begun = true;
+        }
+        for row in &fitted {
+            output.line(&self.aligned(row));
+        }
+    }
+
+    fn aligned(&self, row: &[(String, bool)]) -> String {
+        let cells = row.iter().zip(&self.widths).map(|((text, is_number), width)| {
+            if *is_number { format!("{text:>width$}") } else { format!("{text:<width$}") }
+        });
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn printed(form: Form, pages: &[&[Vec<Cell>]]) -> String {
+        let mut output = Output { form, is_terminal: false, text: String::new() };
+        let mut table = Table::new(["id", "n"]);
+        pages.iter().for_each(|page| table.rows(page, &mut output));
+        output.text
+    }
+
+    fn row(id: &str, n: u64) -> Vec<Cell> {
+        vec![Cell::text(id), Cell::value(&n.into())]
+    }
+
+    // Columns are aligned, figures at the right; the names stand there once, over whatever pages.
+    #[test]
+    fn tables_are_aligned() {
+        let pages: &[&[Vec<Cell>]] = &[&[row("a", 7), row("", 1234)], &[row("a\tb", 5)]];
+        assert_eq!(printed(Form::Terminal, pages), "id     n\na      7\n-   1234\na\\tb     5\n");
+        assert_eq!(printed(Form::Tabs, pages), "id\tn\na\t7\n\t1234\na\\tb\t5\n");
+        assert_eq!(printed(Form::Tabs, &[&[]]), "id\tn\n");
+        let long = "x".repeat(CTL_CELL_CHARS_MAX + 1);
+        let text = printed(Form::Terminal, &[&[row(&long, 1), row(&long[1..], 2)]]);
+        let cut = format!("{}…  1\n{}  2\n", &long[2..], &long[1..]);
+        assert!(text.ends_with(&cut), "{text}");
+        assert!(printed(Form::Tabs, &[&[row(&long, 1)]]).contains(&long));
+    }
+
+    // Values are cells whatever they are.
+    #[test]
+    fn values_are_cells() {
+        for (value, expected) in [
+            (json!(null), ""),
+            (json!("a\u{1b}"), "a\\u{1b}"),
+            (json!(4.25), "4.25"),
+            (json!(true), "true"),
+            (json!(["disk", "a\n"]), "disk,a\\n"),
+            (json!([]), ""),
+            (json!({"a": "\u{1b}"}), "{\"a\":\"\\\\u001b\"}"),
+        ] {
+            assert_eq!(Cell::value(&value).text, expected, "{value}");
+        }
+    }
+}

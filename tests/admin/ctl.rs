@@ -1,0 +1,117 @@
+//! `ringmq ctl` against a broker: what it shows, what it ends, and how it ends itself.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use crate::common::{Broker, Client};
+use crate::http::start;
+
+/// Runs `ringmq ctl` at an address, without whatever token is in the environment.
+fn ctl_at(address: &str, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringmq"));
+    command.arg("ctl").args(arguments).args(["--at", address]);
+    command.env_remove("RINGMQ_TOKEN").env_remove("RINGMQ_ADMIN").stdin(Stdio::null());
+    command.output().expect("the program is there")
+}
+
+fn socket_of(directory: &Path) -> String {
+    format!("unix:{}", directory.join("admin.sock").display())
+}
+
+/// The same at a broker's socket: what it prints, if it ends with this code.
+#[track_caller]
+fn ctl(broker: &Broker, arguments: &[&str], code: i32) -> String {
+    let output = ctl_at(&socket_of(broker.data_dir()), arguments);
+    let (out, error) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {out}{error}");
+    if code == 0 { out } else { error }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("it writes UTF-8")
+}
+
+/// A column of what was printed for a pipe.
+fn column<'a>(printed: &'a str, name: &str) -> Vec<&'a str> {
+    let mut lines = printed.lines().map(|line| line.split('\t').collect::<Vec<_>>());
+    let head = lines.next().expect("there is a head");
+    let at = head.iter().position(|column| *column == name).expect("there is this column");
+    lines.map(|cells| cells[at]).collect()
+}
+
+// Clients and sessions are listed over several pages, shown, disconnected and deleted.
+#[test]
+fn clients_and_sessions() {
+    let (broker, _door) = start(2, &[]);
+    let names: Vec<String> = (0..9).map(|n| format!("client-{n}")).collect();
+    let clients: Vec<Client> = names.iter().map(|id| Client::connect(&broker, id)).collect();
+    let listed = ctl(&broker, &["clients", "ls", "--limit", "2", "--all"], 0);
+    let mut ids = column(&listed, "id");
+    ids.sort_unstable();
+    assert_eq!(ids, names);
+    let lines = ctl(&broker, &["sessions", "ls", "--json", "--all"], 0);
+    let mut ids: Vec<String> = lines
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("a line is an object"))
+        .map(|session| session["id"].as_str().expect("it has an id").to_owned())
+        .collect();
+    ids.sort_unstable();
+    assert_eq!(ids, names);
+    assert!(ctl(&broker, &["clients", "show", "client-3"], 0).contains("client-3"));
+    // Nobody can be asked, so it is not done without being told so.
+    assert!(ctl(&broker, &["clients", "kick", "client-3"], 2).contains("--yes"));
+    ctl(&broker, &["clients", "kick", "client-3", "--yes"], 0);
+    ctl(&broker, &["clients", "show", "client-3"], 3);
+    ctl(&broker, &["sessions", "rm", "client-4", "--yes"], 0);
+    ctl(&broker, &["sessions", "show", "client-4"], 3);
+    assert_eq!(column(&ctl(&broker, &["clients", "ls"], 0), "id").len(), 7);
+    drop(clients);
+}
+
+// What clients call themselves reaches no terminal as it is.
+#[test]
+fn hostile_names_are_shown_harmless() {
+    let (broker, _door) = start(1, &[]);
+    let name = "red\u{1b}[31m\ttab\nline\u{202e}back";
+    let client = Client::connect(&broker, name);
+    for verb in [&["clients", "ls"][..], &["sessions", "ls"]] {
+        let listed = ctl(&broker, verb, 0);
+        assert_eq!(listed.lines().count(), 2, "{listed:?}");
+        let control = |c: char| c.is_control() && !['\t', '\n'].contains(&c) || c == '\u{202e}';
+        assert!(!listed.contains(control), "{listed:?}");
+    }
+    drop(client);
+}
+
+// Figures: the state, metrics, vhosts, those with most, and the checks of Nagios.
+#[test]
+fn figures_and_checks() {
+    let (broker, _door) = start(2, &[]);
+    let client = Client::connect(&broker, "one");
+    let status = ctl(&broker, &["status"], 0);
+    for line in ["ready\ttrue", "shards\t2", "sessions connected\t1"] {
+        assert!(status.lines().any(|known| known == line), "{line}: {status}");
+    }
+    assert!(ctl(&broker, &["metrics", "sessions"], 0).contains("sessions"));
+    assert_eq!(column(&ctl(&broker, &["vhosts"], 0), "vhost"), ["/"]);
+    assert!(ctl(&broker, &["top"], 0).starts_with("id\t"));
+    assert!(ctl(&broker, &["check", "ready"], 0).starts_with("RINGMQ READY OK"));
+    drop(client);
+}
+
+// Each way to fail has its code, and says what to do.
+#[test]
+fn failures_have_codes() {
+    let (broker, door) = start(1, &[]);
+    let nowhere = ctl_at("unix:/nonexistent/admin.sock", &["status"]);
+    assert_eq!(nowhere.status.code(), Some(4));
+    assert!(text(&nowhere.stderr).contains("/nonexistent/admin.sock"));
+    let address = format!("http://{}", door.connect().peer_addr().expect("it is connected"));
+    let unknown = ctl_at(&address, &["clients", "ls"]);
+    assert_eq!(unknown.status.code(), Some(5), "{}", text(&unknown.stderr));
+    assert!(text(&unknown.stderr).contains("RINGMQ_TOKEN"), "{}", text(&unknown.stderr));
+    ctl(&broker, &["clients", "show", "nobody"], 3);
+    ctl(&broker, &["clients", "frobnicate"], 2);
+    let down = ctl_at("unix:/nonexistent/admin.sock", &["check", "ready"]);
+    assert!([2, 3].contains(&down.status.code().expect("it ends")), "as Nagios has it: {down:?}");
+}
