@@ -11,7 +11,8 @@ use crate::common::{
     Broker, Client, DISCONNECT, DataDir, connack, connect, on_shards, puback, publish, run_to_exit,
 };
 
-fn signal(broker: &Broker, signal: Signal) {
+/// Sends a broker a signal.
+pub(crate) fn signal(broker: &Broker, signal: Signal) {
     let pid = i32::try_from(broker.pid()).ok().and_then(Pid::from_raw).expect("it runs");
     kill_process(pid, signal).expect("it is our child");
 }

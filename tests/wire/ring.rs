@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::thread;
 
+use rustix::process::Signal;
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
 
 use crate::common::{Broker, Client, End, publish, resume_as, run_to_exit};
+use crate::log::signal;
 
 /// How sandboxes refuse, and what the broker makes of it: container runtimes forbid the call,
 /// gVisor does not know it.
@@ -95,6 +97,12 @@ fn clients_are_watched_once() {
     const CLIENTS: usize = 40;
     let broker = Broker::start_with(4, &["--ring", "epoll"]);
     let mut first = Client::connect(&broker, "first");
+    // One shard has let a client in, so all have sent the others what they begin with. When each
+    // has answered twice since then, it has handled that, and watches its listener.
+    for _ in 0..2 {
+        signal(&broker, Signal::USR1);
+        broker.wait_for_line("state of shard 3");
+    }
     let idle = watched(&broker);
     for _ in 0..2 {
         let clients: Vec<Client> =
