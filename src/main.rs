@@ -2,7 +2,7 @@
 //! small tools beside it.
 
 use std::fmt::Display;
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use ringmq::config::{Command, Configuration};
@@ -32,7 +32,8 @@ fn main() -> ExitCode {
 fn tell(tool: &str, result: Result<String, impl Display>) -> ExitCode {
     match result {
         Ok(done) => {
-            println!("{done}");
+            // Its reader may have gone; that undoes nothing.
+            let _ = writeln!(io::stdout(), "{done}");
             ExitCode::SUCCESS
         }
         Err(error) => {

@@ -147,7 +147,7 @@ fn unknown(path: &str) -> Fault {
     let message = format!("there is nothing at {path:.200?}");
     let hint = "there are /metrics, /metrics/vhosts, /healthz, /readyz, and what \
                 /api/v1/openapi.json describes";
-    Fault::new(StatusCode::NOT_FOUND, "not_found", message).hint(hint)
+    Fault::new(StatusCode::NOT_FOUND, "no_such_path", message).hint(hint)
 }
 
 /// The path is there, and the method is not.

@@ -287,7 +287,7 @@ impl Command {
         let matches = strict.unwrap_or_else(|error| match lenient(definition, arguments) {
             // What is missing may be in the file or in the environment.
             Some(matches) if error.kind() == ErrorKind::MissingRequiredArgument => matches,
-            _ => error.exit(),
+            _ => end(arguments, &error),
         });
         match matches.subcommand() {
             None => {
@@ -321,6 +321,17 @@ impl Command {
             }
         }
     }
+}
+
+/// Says what is wrong with the arguments, or the help, and ends the process. For Nagios, which runs
+/// `ctl check`, 2 would be a broker that is ill; 3 is a check that could not be made.
+fn end(arguments: &[OsString], error: &clap::Error) -> ! {
+    let is_check = arguments.get(1..3).is_some_and(|words| words == ["ctl", "check"]);
+    if is_check && error.use_stderr() {
+        let _ = error.print();
+        std::process::exit(3);
+    }
+    error.exit()
 }
 
 /// What arguments say that lack others, if they are of a command whose flags can be set elsewhere

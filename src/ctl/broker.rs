@@ -165,6 +165,9 @@ impl Broker {
                 Some(_) => format!("{says}; it was in {TOKEN_VARIABLE} or --token-file"),
             }),
             StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS => CtlError::NoRight(says),
+            StatusCode::NOT_FOUND if text("code").as_deref() == Some("no_such_path") => {
+                CtlError::stranger(&says)
+            }
             StatusCode::NOT_FOUND => CtlError::Missing(says),
             StatusCode::UNPROCESSABLE_ENTITY => CtlError::Usage(says),
             _ => CtlError::Failed(says),

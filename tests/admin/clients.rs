@@ -218,9 +218,9 @@ fn mistakes_are_named() {
         ("/api/v1/clients?vhost=none", "not_found"),
         ("/api/v1/client?id=kept&vhost=none", "not_found"),
         ("/api/v1/client?id=Kept", "not_found"),
-        ("/api/v1/nothing", "not_found"),
-        ("/api/v2/clients", "not_found"),
-        ("/", "not_found"),
+        ("/api/v1/nothing", "no_such_path"),
+        ("/api/v2/clients", "no_such_path"),
+        ("/", "no_such_path"),
     ] {
         let reply = door.get(path);
         assert_eq!((reply.status, &*reply.code()), (404, code), "{path}");

@@ -1,5 +1,6 @@
 //! `ringmq ctl` against a broker: what it shows, what it ends, and how it ends itself.
 
+use std::io::pipe;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -112,6 +113,27 @@ fn failures_have_codes() {
     assert!(text(&unknown.stderr).contains("RINGMQ_TOKEN"), "{}", text(&unknown.stderr));
     ctl(&broker, &["clients", "show", "nobody"], 3);
     ctl(&broker, &["clients", "frobnicate"], 2);
-    let down = ctl_at("unix:/nonexistent/admin.sock", &["check", "ready"]);
-    assert!([2, 3].contains(&down.status.code().expect("it ends")), "as Nagios has it: {down:?}");
+}
+
+// Nagios gets its own codes: critical if the broker is not there, unknown if the check cannot be
+// made; and they come although nothing reads the line.
+#[test]
+fn checks_end_as_nagios_expects() {
+    let (broker, _door) = start(1, &[]);
+    let address = socket_of(broker.data_dir());
+    for (address, arguments, code) in [
+        (&*address, &["check", "ready"][..], 0),
+        ("unix:/nonexistent/admin.sock", &["check", "ready"], 2),
+        (&address, &["check", "frobnicate"], 3),
+        (&address, &["check", "ready", "--frobnicate"], 3),
+    ] {
+        let output = ctl_at(address, arguments);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {output:?}");
+    }
+    let (reader, writer) = pipe().expect("there are resources");
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringmq"));
+    command.args(["ctl", "check", "ready", "--at", &address]).stdout(writer);
+    let status = command.stdin(Stdio::null()).status().expect("the program is there");
+    assert_eq!(status.code(), Some(0));
 }
