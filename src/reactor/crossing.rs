@@ -9,12 +9,12 @@ use crate::mesh::Record;
 use crate::ring::Ring;
 use crate::store::Medium;
 
-use super::introductions::Introductions;
 use super::link_transfer::LinkTransfer;
 use super::outboxes::ShardMessage;
 use super::report::Report;
 use super::settings::Settings;
 use super::stopping::Step;
+use super::subscription_sync::SubscriptionSync;
 use super::turn::{Clock, Reactor};
 
 impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
@@ -30,24 +30,24 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
 
     /// Sends the other shards the subscriptions of this shard's sessions. Accepting begins when
     /// all of them have sent theirs.
-    pub(super) fn introduce(&mut self) {
+    pub(super) fn send_subscriptions(&mut self) {
         self.with_broker(|broker, context| broker.restore_bindings(context));
         let others = self.outboxes.others();
-        self.introductions = Introductions::of(others);
+        self.subscription_sync = SubscriptionSync::of(others);
         for shard in others.iter() {
-            self.outboxes.send_message(shard, ShardMessage::Introduced);
+            self.outboxes.send_message(shard, ShardMessage::SubscriptionsSent);
         }
         self.let_in();
     }
 
     fn let_in(&mut self) {
-        if !self.introductions.are_complete() || !self.is_running() {
+        if !self.subscription_sync.is_complete() || !self.is_running() {
             return;
         }
         for listener in self.listeners.numbers() {
             self.ring.submit_accept(listener);
         }
-        for transfer in self.introductions.take_early() {
+        for transfer in self.subscription_sync.take_early() {
             self.welcome(transfer);
         }
     }
@@ -86,12 +86,12 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
 
     fn handle_message(&mut self, from: Option<ShardId>, message: ShardMessage<R::Socket>) -> bool {
         match (message, from) {
-            (ShardMessage::Link(transfer), _) if !self.introductions.are_complete() => {
-                self.introductions.keep(*transfer);
+            (ShardMessage::Link(transfer), _) if !self.subscription_sync.is_complete() => {
+                self.subscription_sync.keep(*transfer);
             }
             (ShardMessage::Link(transfer), _) => self.welcome(*transfer),
-            (ShardMessage::Introduced, Some(from)) => {
-                self.introductions.note(from);
+            (ShardMessage::SubscriptionsSent, Some(from)) => {
+                self.subscription_sync.note(from);
                 self.let_in();
             }
             (ShardMessage::Large(record), Some(from)) => {
@@ -115,7 +115,10 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                 self.begin_stopping();
                 self.stopping.note_drained(from);
             }
-            (ShardMessage::Large(_) | ShardMessage::Introduced | ShardMessage::Drained, None) => {
+            (
+                ShardMessage::Large(_) | ShardMessage::SubscriptionsSent | ShardMessage::Drained,
+                None,
+            ) => {
                 unreachable!("the control thread has no messages")
             }
         }

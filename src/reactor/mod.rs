@@ -21,7 +21,7 @@
 //! | `listener`, `accept_filter` | listeners, and which links are kept |
 //! | `handshakes` | TLS handshakes, a few each turn |
 //! | `inboxes`, `outboxes` | the ways from and to other shards |
-//! | `introductions`, `stopping` | the beginning and the end of a shard |
+//! | `subscription_sync`, `stopping` | the beginning and the end of a shard |
 //! | `storage` | writes and files for the log |
 //! | `asks` | what the admin thread asks, and the way back to it |
 //! | `verifier` | the interface to the threads that verify passwords |
@@ -37,7 +37,6 @@ mod cutter;
 mod handshakes;
 mod inboxes;
 mod intake;
-mod introductions;
 mod link_transfer;
 mod links;
 mod listener;
@@ -49,6 +48,7 @@ mod report;
 mod settings;
 mod stopping;
 mod storage;
+mod subscription_sync;
 mod turn;
 mod unread;
 mod verifier;

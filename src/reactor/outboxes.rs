@@ -29,7 +29,7 @@ pub enum ShardMessage<S> {
     /// A message too large for a record.
     Large(Bytes),
     /// The sender has sent the subscriptions of the sessions that it found in its log.
-    Introduced,
+    SubscriptionsSent,
     /// From the control thread: this holds from now on. A policy follows.
     Settings(Box<Settings>),
     /// From the control thread: the users, vhosts and rules from now on.

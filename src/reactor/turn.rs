@@ -16,13 +16,13 @@ use super::accept_filter::AcceptFilter;
 use super::asks::{AnswerWay, Asks};
 use super::handshakes::Handshakes;
 use super::inboxes::{Inbox, Inboxes};
-use super::introductions::Introductions;
 use super::links::{Links, conn_of, key_of};
 use super::listener::{Listener, Listeners};
 use super::outboxes::{Outbox, Outboxes};
 use super::reclaim::Reclaim;
 use super::stopping::Stopping;
 use super::storage::Storage;
+use super::subscription_sync::SubscriptionSync;
 use super::verifier::Verifier;
 use super::wheel::Wheel;
 
@@ -108,7 +108,7 @@ pub struct Reactor<R: Ring, C: Clock, M: Medium<File = R::File>> {
     pub(super) room: Vec<u8>,
     pub(super) listeners: Listeners,
     pub(super) accept_filter: AcceptFilter,
-    pub(super) introductions: Introductions<R::Socket>,
+    pub(super) subscription_sync: SubscriptionSync<R::Socket>,
     pub(super) packet_bytes_max: usize,
     pub(super) stopping: Stopping,
     pub(super) reclaim: Reclaim,
@@ -119,7 +119,7 @@ pub struct Reactor<R: Ring, C: Clock, M: Medium<File = R::File>> {
 }
 
 impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
-    /// A reactor that accepts on its listeners once every other shard has introduced itself.
+    /// A reactor that accepts on its listeners once every other shard has sent its subscriptions.
     pub fn new(mut ring: R, clock: C, options: Options<R, M>) -> Self {
         let now_ms = clock.now_ms();
         let listeners = Listeners::new(options.listeners.into_iter().map(|listener| {
@@ -151,7 +151,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             room: Vec::new(),
             listeners,
             accept_filter: options.accept_filter,
-            introductions: Introductions::of(ShardSet::default()),
+            subscription_sync: SubscriptionSync::of(ShardSet::default()),
             packet_bytes_max: options.packet_bytes_max,
             stopping: Stopping::default(),
             reclaim: Reclaim::default(),
@@ -159,7 +159,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             trim_heap: options.trim_heap,
             housekeeping: false,
         };
-        reactor.introduce();
+        reactor.send_subscriptions();
         reactor
     }
 

@@ -8,19 +8,19 @@ use crate::broker::{ShardId, ShardSet};
 use super::link_transfer::LinkTransfer;
 
 /// See the module.
-pub(super) struct Introductions<S> {
+pub(super) struct SubscriptionSync<S> {
     missing: ShardSet,
     /// Links that other shards have sent here meanwhile.
     early: Vec<LinkTransfer<S>>,
 }
 
-impl<S> Introductions<S> {
+impl<S> SubscriptionSync<S> {
     /// Waits for these shards.
     pub(super) fn of(others: ShardSet) -> Self {
         Self { missing: others, early: Vec::new() }
     }
 
-    pub(super) fn are_complete(&self) -> bool {
+    pub(super) fn is_complete(&self) -> bool {
         self.missing.is_empty()
     }
 
