@@ -37,10 +37,10 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         for shard in others.iter() {
             self.outboxes.send_message(shard, ShardMessage::SubscriptionsSent);
         }
-        self.let_in();
+        self.start_accepting();
     }
 
-    fn let_in(&mut self) {
+    fn start_accepting(&mut self) {
         if !self.subscription_sync.is_complete() || !self.is_running() {
             return;
         }
@@ -48,7 +48,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             self.ring.submit_accept(listener);
         }
         for transfer in self.subscription_sync.take_early() {
-            self.welcome(transfer);
+            self.take_link(transfer);
         }
     }
 
@@ -89,10 +89,10 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             (ShardMessage::Link(transfer), _) if !self.subscription_sync.is_complete() => {
                 self.subscription_sync.keep(*transfer);
             }
-            (ShardMessage::Link(transfer), _) => self.welcome(*transfer),
+            (ShardMessage::Link(transfer), _) => self.take_link(*transfer),
             (ShardMessage::SubscriptionsSent, Some(from)) => {
                 self.subscription_sync.note(from);
-                self.let_in();
+                self.start_accepting();
             }
             (ShardMessage::Large(record), Some(from)) => {
                 return self
@@ -126,7 +126,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     }
 
     /// Adopts a link that another shard has sent here, and handles its unread bytes.
-    fn welcome(&mut self, transfer: LinkTransfer<R::Socket>) {
+    fn take_link(&mut self, transfer: LinkTransfer<R::Socket>) {
         // While stopping, the socket is dropped, which closes it.
         if self.is_running() {
             let key = self.adopt(transfer);

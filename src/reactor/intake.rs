@@ -26,7 +26,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         match result {
             Ok(_) if !self.is_running() => {}
             Ok(socket) if self.links.len() < self.broker.clients() + PENDING_LINKS_MAX => {
-                self.let_one_in(self.listeners.kind(listener), socket);
+                self.start_link(self.listeners.kind(listener), socket);
             }
             // Dropping the socket closes it.
             Ok(_) => self.accept_filter.note_crowded(self.broker.stats_mut(), self.now_ms),
@@ -47,7 +47,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     }
 
     /// Takes a socket that was accepted at a listener.
-    fn let_one_in(&mut self, kind: ListenerKind, socket: R::Socket) {
+    fn start_link(&mut self, kind: ListenerKind, socket: R::Socket) {
         let peer = self.ring.peer(&socket);
         let address = peer.map(|peer| peer.ip().to_canonical());
         // Dropping the socket closes it.

@@ -57,7 +57,7 @@ impl<M: Medium> Storage<M> {
     }
 
     /// Hands the medium's answers to the broker.
-    pub(super) fn hear_medium(&mut self, broker: &mut Shard, now_ms: u64) {
+    pub(super) fn take_written(&mut self, broker: &mut Shard, now_ms: u64) {
         while let Some(answer) = self.medium.next_answer() {
             match answer {
                 MediumAnswer::Supplied { id, file, mapping } => {

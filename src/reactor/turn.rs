@@ -200,8 +200,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             self.on_completion(completion);
         }
         self.completions = completions;
-        self.storage.hear_medium(&mut self.broker, self.now_ms);
-        self.hear_verifier();
+        self.storage.take_written(&mut self.broker, self.now_ms);
+        self.take_verified();
         self.handle_inboxes();
         self.advance_asks();
         self.keep_promises();
@@ -378,7 +378,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
     }
 
-    fn hear_verifier(&mut self) {
+    fn take_verified(&mut self) {
         while self.password_checks > 0
             && let Some((conn, answer)) = self.verifier.next_answer()
         {

@@ -235,7 +235,7 @@ impl Epoll {
     }
 
     /// Sleeps until the kernel has something to tell, and does what is then possible.
-    fn hear_kernel(
+    fn collect_events(
         &mut self,
         timeout: Option<Duration>,
         into: &mut Vec<Completion<Socket>>,
@@ -514,7 +514,7 @@ impl Ring for Epoll {
         self.end_cancelled(into);
         self.advance_sends(into);
         let is_idle = into.len() == before && !self.is_busy();
-        self.hear_kernel(if is_idle { timeout } else { Some(Duration::ZERO) }, into)?;
+        self.collect_events(if is_idle { timeout } else { Some(Duration::ZERO) }, into)?;
         self.accept(into);
         self.receive_all(into);
         Ok(())
