@@ -8,9 +8,9 @@
 //! | file | noun |
 //! |---|---|
 //! | `turn` | the reactor and its turn |
-//! | `intake`, `proxied` | accepting and receiving; PROXY headers |
-//! | `outflow` | sending, closing |
-//! | `crossing` | messages from other shards and the control thread |
+//! | `receiving`, `proxied` | accepting and receiving; PROXY headers |
+//! | `sending` | sending, closing |
+//! | `messages` | messages from other shards and the control thread |
 //!
 //! Those are the reactor's steps; what they work on imports none of them:
 //!
@@ -32,19 +32,19 @@
 
 mod accept_filter;
 mod asks;
-mod crossing;
 mod cutter;
 mod handshakes;
 mod inboxes;
-mod intake;
 mod link_transfer;
 mod links;
 mod listener;
+mod messages;
 mod outboxes;
-mod outflow;
 mod proxied;
+mod receiving;
 mod reclaim;
 mod report;
+mod sending;
 mod settings;
 mod stopping;
 mod storage;
