@@ -44,12 +44,12 @@ impl Subnet {
 
 /// Limits warnings of one kind to one in a while: refused clients try again at once.
 #[derive(Clone, Copy, Default, Debug)]
-struct Quiet {
+struct LogLimit {
     until_ms: u64,
     unlogged: u64,
 }
 
-impl Quiet {
+impl LogLimit {
     /// Whether this one is to be logged, and how many before it were not.
     fn log_now(&mut self, now_ms: u64) -> Option<u64> {
         if now_ms < self.until_ms {
@@ -66,17 +66,17 @@ impl Quiet {
 pub struct AcceptFilter {
     addresses: Arc<AddressTable>,
     trusted: Vec<Subnet>,
-    untrusted_log: Quiet,
-    address_log: Quiet,
-    full_log: Quiet,
-    crowd_log: Quiet,
+    untrusted_log: LogLimit,
+    address_log: LogLimit,
+    full_log: LogLimit,
+    crowd_log: LogLimit,
 }
 
 impl AcceptFilter {
     /// A filter that counts in `addresses`, the same table for all shards, and trusts these
     /// proxies.
     pub fn new(addresses: Arc<AddressTable>, trusted: Vec<Subnet>) -> Self {
-        let quiet = Quiet::default();
+        let quiet = LogLimit::default();
         Self {
             addresses,
             trusted,
@@ -215,7 +215,7 @@ mod tests {
     // The first is logged, then none for a while, and the next tells how many there were.
     #[test]
     fn quiet_after_one() {
-        let mut quiet = Quiet::default();
+        let mut quiet = LogLimit::default();
         let logged = [0, 1, REFUSED_WARN_MS - 1, REFUSED_WARN_MS, REFUSED_WARN_MS + 1];
         let logged = logged.map(|now_ms| quiet.log_now(now_ms));
         assert_eq!(logged, [Some(0), None, None, Some(2), None]);
