@@ -16,7 +16,7 @@ use crate::disk::{Directory, DirectoryError};
 use crate::limits::VHOSTS_MAX;
 
 use super::open_files::{self, raise_open_files, room_for_clients};
-use super::places::{self, Site};
+use super::places::{self, ListenAddress};
 use super::privileges::{self, Account};
 use super::storage::Storage;
 use super::{StartError, listeners, tls};
@@ -112,7 +112,7 @@ fn check_user(options: &Options, findings: &mut Findings) {
 }
 
 /// Whether Unix sockets could be made where they are to be.
-fn check_sockets(options: &Options, sites: &[Site], findings: &mut Findings) {
+fn check_sockets(options: &Options, sites: &[ListenAddress], findings: &mut Findings) {
     let owner = options.listeners.unix_owner.as_ref();
     if let Some(owner) = owner {
         findings.take(privileges::resolve(owner).map_err(StartError::Privileges));
@@ -127,7 +127,7 @@ fn check_sockets(options: &Options, sites: &[Site], findings: &mut Findings) {
 }
 
 /// Whether there are files enough, for the broker and for as many clients as it is to have.
-fn check_files(options: &Options, shards: usize, sites: &[Site], findings: &mut Findings) {
+fn check_files(options: &Options, shards: usize, sites: &[ListenAddress], findings: &mut Findings) {
     if findings.take(open_files::check_open_files(options, shards, sites.len())).is_none() {
         return;
     }

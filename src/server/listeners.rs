@@ -25,7 +25,7 @@ use crate::reactor::{Listener, ListenerKind, Proxied};
 use crate::ring::ListenSocket;
 
 use super::error::{SocketError, StartError};
-use super::places::{ListenError, Site};
+use super::places::{ListenAddress, ListenError};
 use super::privileges;
 
 /// Tries to bind an address that is in use, and the time between two.
@@ -60,13 +60,13 @@ impl Listeners {
     /// Opens every listener for so many shards.
     pub(super) fn open(
         options: &Options,
-        sites: &[Site],
+        sites: &[ListenAddress],
         shards: usize,
     ) -> Result<Self, StartError> {
         let mut listeners = Self { shards: Vec::new(), opened: Vec::new(), files: Vec::new() };
         listeners.shards.resize_with(shards, Vec::new);
         for site in sites {
-            let Site { mut listen, tls, .. } = site.clone();
+            let ListenAddress { mut listen, tls, .. } = site.clone();
             let kind = ListenerKind { local: listen.is_local(), tls, proxied: proxied(&listen) };
             match &mut listen.at {
                 Endpoint::Tcp(address) => {

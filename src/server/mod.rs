@@ -45,7 +45,7 @@ use announcement::{Announcement, log_sources, log_version};
 use control::Control;
 use listeners::Listeners;
 use notify::Notifier;
-use places::Site;
+use places::ListenAddress;
 use privileges::Account;
 use reload::Reloader;
 use shard::ShardResult;
@@ -164,7 +164,7 @@ fn log_format(options: &Options) -> logging::Format {
 /// opens the listeners first, while it may.
 fn open(
     options: &Options,
-    sites: &[Site],
+    sites: &[ListenAddress],
     default_shards: usize,
 ) -> Result<(Storage, Option<Listeners>), StartError> {
     let Some(user) = &options.listeners.user else {

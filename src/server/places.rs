@@ -17,7 +17,7 @@ use super::tls;
 
 /// A place to listen, and the flag that names it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Site {
+pub struct ListenAddress {
     pub(super) listen: Listen,
     pub(super) tls: bool,
     /// All IPv6 addresses, where another site has all of IPv4: else the first would take both.
@@ -31,14 +31,14 @@ pub enum ListenError {
     /// The name stands for nothing here: the flag with its value, and why.
     Unknown(String, String),
     /// Two flags have one address.
-    Twice(Box<[Site; 2]>),
+    Twice(Box<[ListenAddress; 2]>),
     /// Other hosts reach it, and nothing says who may come in.
-    Unguarded(Site),
+    Unguarded(ListenAddress),
     /// The system refuses it.
-    Refused(Site, io::Error),
+    Refused(ListenAddress, io::Error),
 }
 
-impl Site {
+impl ListenAddress {
     /// The flag and its value.
     fn flag(&self) -> String {
         flag(self.tls, &self.asked)
@@ -122,14 +122,14 @@ impl fmt::Display for ListenError {
 }
 
 /// All places of `--listen` and `--tls-listen`.
-pub(super) fn resolve(options: &Options) -> Result<Vec<Site>, ListenError> {
+pub(super) fn resolve(options: &Options) -> Result<Vec<ListenAddress>, ListenError> {
     let plain = options.listen.iter().map(|asked| (asked, false));
     let sealed = options.tls.listen.iter().map(|asked| (asked, true));
     let mut sites = Vec::new();
     for (asked, tls) in plain.chain(sealed) {
         let found = endpoints(&asked.place);
         let found = found.map_err(|says| ListenError::Unknown(flag(tls, asked), says))?;
-        sites.extend(found.into_iter().map(|at| Site {
+        sites.extend(found.into_iter().map(|at| ListenAddress {
             listen: Listen { at, proxy: asked.proxy },
             tls,
             v6_only: false,
@@ -155,7 +155,7 @@ pub(super) fn resolve(options: &Options) -> Result<Vec<Site>, ListenError> {
 /// Refuses listeners that other hosts reach when nothing says which clients are accepted.
 pub(super) fn refuse_unguarded(
     options: &Options,
-    sites: &[Site],
+    sites: &[ListenAddress],
     policy: &Policy,
 ) -> Result<(), ListenError> {
     let asks_certificates = tls::requires_certificates(&options.tls);
@@ -259,7 +259,7 @@ fn is_absent(error: &io::Error) -> bool {
 mod tests {
     use super::*;
 
-    fn sites(flags: &[&str]) -> Result<Vec<Site>, String> {
+    fn sites(flags: &[&str]) -> Result<Vec<ListenAddress>, String> {
         let options = Options::from_args(["ringmq"].iter().chain(flags)).expect("good flags");
         resolve(&options).map_err(|error| error.to_string())
     }

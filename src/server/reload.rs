@@ -27,7 +27,7 @@ use super::access::Access;
 use super::admin::{self, Admin};
 use super::control::Control;
 use super::open_files::clients_max;
-use super::places::{Site, refuse_unguarded};
+use super::places::{ListenAddress, refuse_unguarded};
 use super::shard::broker_options;
 use super::start::{address_limits, trusted};
 use super::storage::catalog_limits;
@@ -44,7 +44,7 @@ pub(super) struct Reloader {
     current: Configuration,
     /// What holds: what that has read, but for what waits for a restart.
     in_force: Options,
-    sites: Vec<Site>,
+    sites: Vec<ListenAddress>,
     /// Bytes of the data directory's file system; 0 if that is not known.
     disk_bytes: u64,
 }
@@ -87,7 +87,7 @@ impl ReloadError {
 }
 
 impl Reloader {
-    pub(super) fn new(started: &Configuration, sites: Vec<Site>, disk_bytes: u64) -> Self {
+    pub(super) fn new(started: &Configuration, sites: Vec<ListenAddress>, disk_bytes: u64) -> Self {
         let (started, in_force) = (started.clone(), started.options().clone());
         Self { current: started.clone(), started, in_force, sites, disk_bytes }
     }
