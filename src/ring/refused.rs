@@ -38,18 +38,19 @@ impl RingRefused {
         let disabled = std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled")
             .ok()
             .and_then(|text| text.trim().parse().ok());
-        let signs = Signs { disabled, locked_bytes_max: getrlimit(Resource::Memlock).current };
-        Self::classify(error, lacks, &signs)
+        let settings =
+            HostSettings { disabled, locked_bytes_max: getrlimit(Resource::Memlock).current };
+        Self::classify(error, lacks, &settings)
     }
 
-    fn classify(error: io::Error, lacks: &'static str, signs: &Signs) -> Self {
-        match (error.raw_os_error(), signs.disabled) {
+    fn classify(error: io::Error, lacks: &'static str, settings: &HostSettings) -> Self {
+        match (error.raw_os_error(), settings.disabled) {
             (Some(libc::EPERM), Some(1)) => Self::DisabledForUsers,
             (Some(libc::EPERM), Some(2)) => Self::DisabledForAll,
             (Some(libc::EPERM), _) => Self::Filtered,
             (Some(libc::EACCES), _) => Self::Denied,
             (Some(libc::ENOSYS), _) => Self::Unknown,
-            (Some(libc::ENOMEM), _) => Self::Memory(signs.locked_bytes_max),
+            (Some(libc::ENOMEM), _) => Self::Memory(settings.locked_bytes_max),
             (Some(libc::EINVAL), _) => Self::TooOld(lacks),
             _ => Self::Other(error),
         }
@@ -57,7 +58,7 @@ impl RingRefused {
 }
 
 /// What this machine says about itself, beside the error.
-struct Signs {
+struct HostSettings {
     /// `kernel.io_uring_disabled`; kernels before 6.6 do not have it.
     disabled: Option<u8>,
     /// `RLIMIT_MEMLOCK`; `None` is unlimited.
@@ -142,9 +143,9 @@ mod tests {
             (libc::ENFILE, None, "sysctl -w fs.file-max=N"),
         ];
         for (errno, disabled, words) in table {
-            let signs = Signs { disabled, locked_bytes_max: Some(8 << 20) };
+            let settings = HostSettings { disabled, locked_bytes_max: Some(8 << 20) };
             let error = io::Error::from_raw_os_error(errno);
-            let text = RingRefused::classify(error, "wings", &signs).to_string();
+            let text = RingRefused::classify(error, "wings", &settings).to_string();
             assert!(text.contains(words), "errno {errno}, {disabled:?}: {text}");
         }
     }

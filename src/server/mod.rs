@@ -49,7 +49,7 @@ use places::ListenAddress;
 use privileges::Account;
 use reload::Reloader;
 use shard::ShardResult;
-use signals::Asked;
+use signals::SignalAction;
 use start::start;
 use storage::Storage;
 
@@ -117,14 +117,14 @@ pub fn run(configuration: &Configuration, signals: io::Result<Signals>) -> Resul
     let admin = admin.transpose()?;
     notifier.ready();
     for signal in signals.forever() {
-        match Asked::by(signal) {
-            Asked::Stop => break,
-            Asked::Reload => {
+        match SignalAction::by(signal) {
+            SignalAction::Stop => break,
+            SignalAction::Reload => {
                 reload(&mut reloader, &mut access, &mut controls, admin.as_ref(), &notifier);
                 deletions::forward(&options.data_dir, &access, &mut controls);
             }
-            Asked::Report => report::log_report(&mut controls),
-            Asked::ToggleDebug => signals::toggle_debug(),
+            SignalAction::Report => report::log_report(&mut controls),
+            SignalAction::ToggleDebug => signals::toggle_debug(),
         }
     }
     info!("stopping");

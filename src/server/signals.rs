@@ -39,14 +39,14 @@ pub(super) fn watch_all(signals: io::Result<Signals>) -> io::Result<Signals> {
 
 /// What one signal asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Asked {
+pub(super) enum SignalAction {
     Stop,
     Reload,
     Report,
     ToggleDebug,
 }
 
-impl Asked {
+impl SignalAction {
     pub(super) fn by(signal: i32) -> Self {
         match signal {
             SIGHUP => Self::Reload,
@@ -67,15 +67,17 @@ pub(super) fn watch_while_stopping(mut signals: Signals) {
     let first = Instant::now();
     thread::spawn(move || {
         for signal in signals.forever() {
-            match Asked::by(signal) {
-                Asked::Stop if first.elapsed() >= SAME_STOP => {
+            match SignalAction::by(signal) {
+                SignalAction::Stop if first.elapsed() >= SAME_STOP => {
                     warn!("stopped at once by a second signal");
                     logging::flush();
                     process::exit(1);
                 }
-                Asked::ToggleDebug => toggle_debug(),
-                Asked::Report => info!("stopping, for {} s by now", first.elapsed().as_secs()),
-                Asked::Stop | Asked::Reload => {}
+                SignalAction::ToggleDebug => toggle_debug(),
+                SignalAction::Report => {
+                    info!("stopping, for {} s by now", first.elapsed().as_secs())
+                }
+                SignalAction::Stop | SignalAction::Reload => {}
             }
         }
     });

@@ -40,7 +40,7 @@ pub(super) struct Need {
 
 /// A file that was asked for.
 #[derive(Clone, Copy)]
-struct Asked {
+struct FileRequest {
     bytes: u64,
     /// A shorter one would not do.
     is_least: bool,
@@ -84,7 +84,7 @@ pub(super) struct Files {
     /// Files that nobody needs any more are not to be kept.
     sheds: bool,
     /// Not answered yet.
-    asked: VecDeque<Asked>,
+    asked: VecDeque<FileRequest>,
     /// What else is to be asked.
     requests: VecDeque<Request>,
     /// The last answer was that there is no file.
@@ -204,7 +204,7 @@ impl Files {
         Some(Request::Supply { bytes: asked.bytes })
     }
 
-    fn lacking(&mut self, needs: impl Iterator<Item = Need>, written: u64) -> Option<Asked> {
+    fn lacking(&mut self, needs: impl Iterator<Item = Need>, written: u64) -> Option<FileRequest> {
         let usual = self.usual_length(written);
         let mut there = std::mem::take(&mut self.scratch);
         there.clear();
@@ -214,7 +214,7 @@ impl Files {
         let lacking = self.lacking_beside(&mut there, needs, usual);
         self.scratch = there;
         let (bytes, least) = lacking?;
-        Some(Asked { bytes, is_least: bytes <= least.max(self.least_usual()) })
+        Some(FileRequest { bytes, is_least: bytes <= least.max(self.least_usual()) })
     }
 
     /// What is lacking where files of these lengths will be there: its length, and the least that
