@@ -10,7 +10,7 @@ use crate::ring::Ring;
 use crate::store::Medium;
 
 use super::link_transfer::LinkTransfer;
-use super::outboxes::ShardMessage;
+use super::outboxes::{ControlMessage, ShardMessage};
 use super::report::Report;
 use super::settings::Settings;
 use super::stopping::Step;
@@ -98,18 +98,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                 return self
                     .with_broker(|broker, context| broker.handle_peer(from, &record, context));
             }
-            (ShardMessage::Settings(settings), _) => self.set(*settings),
-            (ShardMessage::Policy(policy), _) => {
-                self.with_broker(|broker, context| broker.set_policy(policy, context));
-            }
-            (ShardMessage::Tls(setup), _) => self.tls = Some(setup),
-            (ShardMessage::Delete(names), _) => {
-                self.with_broker(|broker, context| broker.delete_sessions(&names, context));
-            }
-            // The control thread may have stopped waiting.
-            (ShardMessage::Report(answer), _) => drop(answer.send(self.report())),
+            (ShardMessage::Control(message), _) => self.handle_control(message),
             (ShardMessage::Ask(ask), _) => self.asks.take(ask),
-            (ShardMessage::Drain, _) => self.begin_stopping(),
             (ShardMessage::Drained, Some(from)) => {
                 // It may have been told to stop before this shard was.
                 self.begin_stopping();
@@ -123,6 +113,22 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             }
         }
         false
+    }
+
+    fn handle_control(&mut self, message: ControlMessage) {
+        match message {
+            ControlMessage::Settings(settings) => self.set(*settings),
+            ControlMessage::Policy(policy) => {
+                self.with_broker(|broker, context| broker.set_policy(policy, context));
+            }
+            ControlMessage::Tls(setup) => self.tls = Some(setup),
+            ControlMessage::Delete(names) => {
+                self.with_broker(|broker, context| broker.delete_sessions(&names, context));
+            }
+            // The control thread may have stopped waiting.
+            ControlMessage::Report(answer) => drop(answer.send(self.report())),
+            ControlMessage::Drain => self.begin_stopping(),
+        }
     }
 
     /// Adopts a link that another shard has sent here, and handles its unread bytes.

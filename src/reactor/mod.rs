@@ -59,7 +59,7 @@ pub use asks::AnswerWay;
 pub use inboxes::Inbox;
 pub use link_transfer::LinkTransfer;
 pub use listener::{Listener, ListenerKind, Proxied};
-pub use outboxes::{Outbox, ShardMessage};
+pub use outboxes::{ControlMessage, Outbox, ShardMessage};
 pub use report::Report;
 pub use settings::Settings;
 pub use turn::{Clock, Options, Reactor};

@@ -30,22 +30,29 @@ pub enum ShardMessage<S> {
     Large(Bytes),
     /// The sender has sent the subscriptions of the sessions that it found in its log.
     SubscriptionsSent,
-    /// From the control thread: this holds from now on. A policy follows.
-    Settings(Box<Settings>),
-    /// From the control thread: the users, vhosts and rules from now on.
-    Policy(Arc<Policy>),
-    /// From the control thread: the certificates for new connections.
-    Tls(Arc<TlsSetup>),
-    /// From the control thread: delete those of these sessions that live on the receiver.
-    Delete(Arc<[SessionName]>),
-    /// From the control thread: send a report.
-    Report(mpsc::Sender<Report>),
+    /// From the control thread.
+    Control(ControlMessage),
     /// From the admin thread: a question that goes back with its answer.
     Ask(Box<Ask>),
-    /// From the control thread: stop.
-    Drain,
     /// The sender publishes nothing more.
     Drained,
+}
+
+/// What the control thread has a shard do.
+#[derive(Debug)]
+pub enum ControlMessage {
+    /// This holds from now on. A policy follows.
+    Settings(Box<Settings>),
+    /// The users, vhosts and rules from now on.
+    Policy(Arc<Policy>),
+    /// The certificates for new connections.
+    Tls(Arc<TlsSetup>),
+    /// Delete those of these sessions that live on the receiver.
+    Delete(Arc<[SessionName]>),
+    /// Send a report.
+    Report(mpsc::Sender<Report>),
+    /// Stop.
+    Drain,
 }
 
 /// One other shard.

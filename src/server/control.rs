@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::mesh::{Bell, Sender};
-use crate::reactor::ShardMessage;
+use crate::reactor::{ControlMessage, ShardMessage};
 use crate::ring::{Socket, Wake, Waker};
 
 /// The time between two tries to send to a shard that is busy.
@@ -19,8 +19,8 @@ pub(super) struct Control {
 }
 
 impl Control {
-    pub(super) fn send(&mut self, message: ShardMessage<Socket>) {
-        let mut message = message;
+    pub(super) fn send(&mut self, message: ControlMessage) {
+        let mut message = ShardMessage::Control(message);
         // A shard that does not come to take what it was sent before is busy, and will.
         while let Err(refused) = self.sender.push_object(message) {
             message = refused;
@@ -29,7 +29,7 @@ impl Control {
         self.wake();
     }
 
-    /// The same, unless there is no room.
+    /// Sends a message if there is room for it.
     ///
     /// # Errors
     /// The message, if there is none.

@@ -7,7 +7,7 @@ use log::{error, warn};
 
 use crate::broker::SessionName;
 use crate::disk::Deletion;
-use crate::reactor::ShardMessage;
+use crate::reactor::ControlMessage;
 
 use super::Control;
 use super::access::Access;
@@ -29,6 +29,6 @@ pub(super) fn forward(data_dir: &Path, access: &Access, controls: &mut [Control]
     });
     let named: Arc<[SessionName]> = named.collect();
     if !named.is_empty() {
-        controls.iter_mut().for_each(|control| control.send(ShardMessage::Delete(named.clone())));
+        controls.iter_mut().for_each(|control| control.send(ControlMessage::Delete(named.clone())));
     }
 }

@@ -37,7 +37,7 @@ use crate::config::{Configuration, Fault, LogFormat, Options};
 use crate::cpus;
 use crate::disk::{ReloadNote, monotonic_us};
 use crate::logging;
-use crate::reactor::ShardMessage;
+use crate::reactor::ControlMessage;
 
 use access::Access;
 use admin::{Admin, AdminSetup, HttpListener};
@@ -142,7 +142,7 @@ pub fn run(configuration: &Configuration, signals: io::Result<Signals>) -> Resul
 /// Stops the shards, and logs what they have counted.
 fn stop(threads: Vec<JoinHandle<ShardResult>>, controls: Vec<Control>) {
     for mut control in controls {
-        control.send(ShardMessage::Drain);
+        control.send(ControlMessage::Drain);
     }
     let finished = threads.into_iter().map(|thread| thread.join().unwrap_or_default());
     let (stats, reports): (Vec<Stats>, Vec<_>) = finished.unzip();

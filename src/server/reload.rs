@@ -21,7 +21,7 @@ use crate::broker::ShardId;
 use crate::config::{Change, ConfigError, Configuration, Fault, Options, Reload};
 use crate::limits::CHANGES_LOGGED_MAX;
 use crate::logging;
-use crate::reactor::{Settings, ShardMessage};
+use crate::reactor::{ControlMessage, Settings};
 
 use super::access::Access;
 use super::admin::{self, Admin};
@@ -124,9 +124,9 @@ impl Reloader {
         let shards = u16::try_from(controls.len()).expect("at most SHARDS_MAX");
         for (shard, control) in (0..shards).zip(controls) {
             let settings = self.settings(&options, ShardId(shard), shards);
-            control.send(ShardMessage::Settings(Box::new(settings)));
-            control.send(ShardMessage::Policy(access.policy().clone()));
-            tls.iter().for_each(|tls| control.send(ShardMessage::Tls(tls.clone())));
+            control.send(ControlMessage::Settings(Box::new(settings)));
+            control.send(ControlMessage::Policy(access.policy().clone()));
+            tls.iter().for_each(|tls| control.send(ControlMessage::Tls(tls.clone())));
         }
         let waits = |change: &Change| {
             change.reload == Reload::No || kept.iter().any(|it| change.name.starts_with(it))

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use log::kv::ToValue;
 use log::warn;
 
-use crate::reactor::{Report, ShardMessage};
+use crate::reactor::{ControlMessage, Report, ShardMessage};
 
 use super::{Control, summary};
 
@@ -21,7 +21,8 @@ pub(super) fn log_report(controls: &mut [Control]) {
     let (sender, answers) = mpsc::channel();
     for control in controls.iter_mut() {
         // One that takes no messages does not answer either.
-        let _taken = control.try_send(ShardMessage::Report(sender.clone()));
+        let _taken =
+            control.try_send(ShardMessage::Control(ControlMessage::Report(sender.clone())));
     }
     drop(sender);
     let deadline = Instant::now() + ANSWER_LIMIT;

@@ -16,8 +16,8 @@ use ringmq::broker::{self, Overflow, ShardId, Stats};
 use ringmq::limits::SESSION_BYTES_MAX;
 use ringmq::mesh::{self, Bell, Receiver, Record, Sender, SharedCounts};
 use ringmq::reactor::{
-    AcceptFilter, AnswerWay, Clock, Inbox, InlineVerifier, Listener, ListenerKind, Options, Outbox,
-    Reactor, ShardMessage,
+    AcceptFilter, AnswerWay, Clock, ControlMessage, Inbox, InlineVerifier, Listener, ListenerKind,
+    Options, Outbox, Reactor, ShardMessage,
 };
 use ringmq::ring::{Ring, Wake};
 use ringmq::store::{CatalogLimits, LogOptions, Losses, Store, StoreOptions};
@@ -198,7 +198,7 @@ impl Cluster {
     pub(crate) fn drain(&mut self, at: usize) {
         let member = &mut self.members[at];
         assert!(
-            member.control.push_object(ShardMessage::Drain).is_ok(),
+            member.control.push_object(ShardMessage::Control(ControlMessage::Drain)).is_ok(),
             "nothing else was ever sent"
         );
         member.control.publish();
