@@ -21,7 +21,7 @@ use super::names::{ConnId, ConnTable, DEFAULT_VHOST, ShardId, VhostId};
 use routes::Routes;
 use tree::FilterTree;
 
-pub(crate) use routes::{Grant, Route, RouteHandle};
+pub(crate) use routes::{Grant, GrantOptions, Route, RouteHandle};
 
 /// What a connection published to last.
 #[derive(Default, Debug)]
@@ -173,22 +173,25 @@ impl Exchanges {
         self.list.iter_mut().for_each(|vhost| vhost.exchange.routes.invalidate());
     }
 
-    /// Where messages of a topic go now; `may_receive` tells which sessions may read it.
+    /// Where messages of a topic go now; `may_receive` tells which sessions may read it, and
+    /// `identify` adds the identifiers of a session's subscriptions that match it.
     pub(crate) fn route(
         &mut self,
         vhost: VhostId,
         topic: TopicName<'_>,
         may_receive: impl Fn(SessionKey) -> bool,
+        identify: impl Fn(SessionKey, &mut Vec<(SessionKey, u32)>),
     ) -> RouteHandle {
         let Exchange { subscriptions, interests, routes } = self.exchange_mut(vhost);
-        routes.find(topic.as_str(), |route| {
+        let fill = |route: &mut Route| {
             subscriptions.matching(topic, |session, grant| {
                 if may_receive(session) {
                     route.add(session, grant);
                 }
             });
             interests.matching(topic, |shard, ()| route.remote.insert(shard));
-        })
+        };
+        routes.find(topic.as_str(), fill, identify)
     }
 
     /// The route of the topic that a connection published to last, and whether its client may not

@@ -22,6 +22,30 @@ pub(crate) struct Grant {
     pub(crate) qos: QoS,
     /// The session outlives its connection: QoS 1 and 2 for it are stored.
     pub(crate) durable: bool,
+    /// The options of the subscription.
+    pub(crate) options: GrantOptions,
+}
+
+/// Subscription options of MQTT 5 (3.8.3.1), beside the QoS.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct GrantOptions(u8);
+
+impl GrantOptions {
+    /// The session does not get what its own client publishes [MQTT-3.8.3-3].
+    pub(crate) const NO_LOCAL: Self = Self(1);
+    /// RETAIN goes out as it was published [MQTT-3.3.1-13].
+    pub(crate) const RETAIN_AS_PUBLISHED: Self = Self(1 << 1);
+    /// The subscription has an identifier [MQTT-3.3.4-3].
+    pub(crate) const IDENTIFIED: Self = Self(1 << 2);
+
+    /// These options, and `more` if `set`.
+    pub(crate) fn with_if(self, set: bool, more: Self) -> Self {
+        if set { Self(self.0 | more.0) } else { self }
+    }
+
+    pub(crate) fn has(self, option: Self) -> bool {
+        self.0 & option.0 != 0
+    }
 }
 
 /// A session that gets a topic's messages.
@@ -30,8 +54,43 @@ pub(crate) struct RouteTarget {
     pub(crate) session: SessionKey,
     /// The highest QoS granted by the session's matching filters.
     pub(crate) granted: QoS,
+    /// The same for what the session's own client publishes.
+    own: Option<QoS>,
     /// As [`Grant::durable`].
     pub(crate) durable: bool,
+    /// Options that one of its matching filters has.
+    options: GrantOptions,
+}
+
+impl RouteTarget {
+    /// The highest QoS at which a message of this publisher's session is for the target; `None` if
+    /// it is not for it.
+    #[inline]
+    pub(crate) fn granted_from(&self, publisher: Option<SessionKey>) -> Option<QoS> {
+        if self.options.has(GrantOptions::NO_LOCAL) && publisher == Some(self.session) {
+            return self.own;
+        }
+        Some(self.granted)
+    }
+
+    /// RETAIN of a message for it that is not replayed. One of several filters decides.
+    #[inline]
+    pub(crate) fn retain(&self, published: bool) -> bool {
+        published && self.options.has(GrantOptions::RETAIN_AS_PUBLISHED)
+    }
+
+    /// Whether one of its matching filters has an identifier.
+    #[inline]
+    pub(crate) fn is_identified(&self) -> bool {
+        self.options.has(GrantOptions::IDENTIFIED)
+    }
+
+    /// Takes what another filter of the session grants.
+    fn merge(&mut self, other: &Self) {
+        self.granted = self.granted.max(other.granted);
+        self.own = self.own.max(other.own);
+        self.options.0 |= other.options.0;
+    }
 }
 
 /// Everybody who gets a topic's messages.
@@ -42,6 +101,8 @@ pub(crate) struct Route {
     serial: u32,
     /// Sessions of this shard, each once.
     pub(crate) targets: Vec<RouteTarget>,
+    /// Identifiers of their subscriptions, in the order of the targets.
+    identifiers: Vec<(SessionKey, u32)>,
     /// Whether one of them is durable, and was granted more than QoS 0.
     pub(crate) stores: bool,
     /// Other shards with a subscriber.
@@ -51,18 +112,41 @@ pub(crate) struct Route {
 impl Route {
     /// Adds a session that a filter matches; several filters of one session may.
     pub(super) fn add(&mut self, session: SessionKey, grant: Grant) {
-        let Grant { qos: granted, durable } = grant;
+        let Grant { qos: granted, durable, options } = grant;
         self.stores |= durable && granted > QoS::AtMostOnce;
+        let own = (!options.has(GrantOptions::NO_LOCAL)).then_some(granted);
         make_room(&mut self.targets);
-        self.targets.push(RouteTarget { session, granted, durable });
+        self.targets.push(RouteTarget { session, granted, own, durable, options });
+    }
+
+    fn len(&self) -> usize {
+        self.targets.len() + self.identifiers.len()
     }
 
     /// Of overlapping filters one copy is sent, at the highest QoS [MQTT-3.3.5-1].
     fn merge_overlaps(&mut self) {
-        self.targets.sort_unstable_by_key(|target| {
-            (target.session, QoS::ExactlyOnce as u8 - target.granted as u8)
+        self.targets.sort_unstable_by_key(|target| target.session);
+        self.targets.dedup_by(|other, kept| {
+            let is_same = other.session == kept.session;
+            if is_same {
+                kept.merge(other);
+            }
+            is_same
         });
-        self.targets.dedup_by_key(|target| target.session);
+    }
+
+    /// Identifiers of a session's subscriptions that match the topic, if they were noted.
+    pub(crate) fn identifiers(&self, session: SessionKey) -> impl Iterator<Item = u32> {
+        let from = self.identifiers.partition_point(|(of, _)| *of < session);
+        let own = self.identifiers[from..].iter().take_while(move |(of, _)| *of == session);
+        own.map(|(_, identifier)| *identifier)
+    }
+
+    /// Notes the identifiers of the targets' subscriptions; `of` gives those of one session.
+    fn note_identifiers(&mut self, of: impl Fn(SessionKey, &mut Vec<(SessionKey, u32)>)) {
+        for target in self.targets.iter().filter(|target| target.is_identified()) {
+            of(target.session, &mut self.identifiers);
+        }
     }
 }
 
@@ -81,7 +165,7 @@ pub(super) struct Routes {
     epoch: u64,
     by_topic: HashTable<u32>,
     routes: Vec<Route>,
-    /// Targets of all routes.
+    /// Targets and identifiers of all routes.
     targets: usize,
     /// The place to give to another topic next.
     hand: usize,
@@ -120,8 +204,14 @@ impl Routes {
         route
     }
 
-    /// The route of a topic; a stale or new one is filled by `fill`.
-    pub(super) fn find(&mut self, topic: &str, fill: impl FnOnce(&mut Route)) -> RouteHandle {
+    /// The route of a topic; a stale or new one is filled by `fill`, and `identify` adds the
+    /// identifiers of a session's subscriptions that match.
+    pub(super) fn find(
+        &mut self,
+        topic: &str,
+        fill: impl FnOnce(&mut Route),
+        identify: impl Fn(SessionKey, &mut Vec<(SessionKey, u32)>),
+    ) -> RouteHandle {
         let hash = self.hashing.hash_one(topic);
         let routes = &self.routes;
         let known = self.by_topic.find(hash, |at| *routes[*at as usize].topic == *topic).copied();
@@ -132,16 +222,18 @@ impl Routes {
         };
         let route = &mut self.routes[at as usize];
         if at == 0 || route.epoch != self.epoch {
-            self.targets -= route.targets.len();
+            self.targets -= route.len();
             route.targets.clear();
+            route.identifiers.clear();
             route.stores = false;
             route.remote = ShardSet::default();
             fill(route);
             route.merge_overlaps();
             route.targets.shrink_to_fit();
+            route.note_identifiers(identify);
             route.epoch = self.epoch;
             route.serial = route.serial.wrapping_add(1);
-            self.targets += route.targets.len();
+            self.targets += route.len();
         }
         RouteHandle { at, serial: route.serial, epoch: self.epoch }
     }
@@ -150,7 +242,9 @@ impl Routes {
     fn add(&mut self, topic: &str, hash: u64) -> u32 {
         while self.targets > ROUTE_TARGETS_MAX && self.routes.len() > 2 {
             let at = self.free_place();
-            self.targets -= std::mem::take(&mut self.routes[at].targets).len();
+            self.targets -= self.routes[at].len();
+            self.routes[at].targets = Vec::new();
+            self.routes[at].identifiers = Vec::new();
             if at == 1 {
                 break;
             }
@@ -190,30 +284,75 @@ impl Routes {
 mod tests {
     use super::*;
 
-    const LOWEST: Grant = Grant { qos: QoS::AtMostOnce, durable: false };
+    const LOWEST: Grant = Grant { qos: QoS::AtMostOnce, durable: false, options: GrantOptions(0) };
+
+    impl Routes {
+        fn filled(&mut self, topic: &str, fill: impl FnOnce(&mut Route)) -> RouteHandle {
+            self.find(topic, fill, |_, _| unreachable!("no subscription has an identifier"))
+        }
+    }
 
     /// A route is filled once an epoch; of one session's overlapping filters the highest QoS stays.
     #[test]
     fn filled_once_an_epoch() {
         let (mut routes, mut fills) = (Routes::new(&Hashing::default()), 0);
-        let first = routes.find("a", |_| fills += 1);
-        assert_eq!(routes.find("a", |_| fills += 1), first);
+        let first = routes.filled("a", |_| fills += 1);
+        assert_eq!(routes.filled("a", |_| fills += 1), first);
         assert_eq!(fills, 1);
         routes.invalidate();
         assert!(!routes.is_current(first) && !routes.is_current(RouteHandle::default()));
-        let route = routes.find("a", |route| {
+        let route = routes.filled("a", |route| {
             for (session, granted) in [
                 (2, QoS::AtMostOnce),
                 (1, QoS::AtMostOnce),
                 (2, QoS::ExactlyOnce),
                 (1, QoS::AtLeastOnce),
             ] {
-                route.add(session, Grant { qos: granted, durable: true });
+                route.add(session, Grant { qos: granted, durable: true, ..LOWEST });
             }
         });
-        let target = |session, granted| RouteTarget { session, granted, durable: true };
+        let target = |session, granted| RouteTarget {
+            session,
+            granted,
+            own: Some(granted),
+            durable: true,
+            options: GrantOptions::default(),
+        };
         let expected = [target(1, QoS::AtLeastOnce), target(2, QoS::ExactlyOnce)];
         assert_eq!(routes.get(route).targets, expected);
+    }
+
+    /// What its own client publishes reaches a session by filters without No Local only; options
+    /// of overlapping filters add up, and so do identifiers.
+    #[test]
+    fn options_of_overlapping_filters_add_up() {
+        use GrantOptions as Options;
+        let grant = |qos, options| Grant { qos, durable: false, options };
+        let mut routes = Routes::new(&Hashing::default());
+        let handle = routes.find(
+            "a",
+            |route| {
+                route.add(1, grant(QoS::ExactlyOnce, Options::NO_LOCAL));
+                route.add(2, grant(QoS::AtLeastOnce, Options::NO_LOCAL));
+                let identified = Options::IDENTIFIED.with_if(true, Options::RETAIN_AS_PUBLISHED);
+                route.add(1, grant(QoS::AtMostOnce, identified));
+                route.add(3, grant(QoS::AtMostOnce, Options::IDENTIFIED));
+            },
+            |session, into| into.extend([(session, session * 10), (session, session * 10 + 1)]),
+        );
+        let route = routes.get(handle);
+        let [first, second, third] = route.targets[..] else { panic!("three sessions") };
+        assert_eq!(first.granted_from(Some(2)), Some(QoS::ExactlyOnce));
+        assert_eq!(first.granted_from(Some(1)), Some(QoS::AtMostOnce));
+        assert_eq!((first.retain(true), first.retain(false)), (true, false));
+        assert_eq!(second.granted_from(None), Some(QoS::AtLeastOnce));
+        assert_eq!(second.granted_from(Some(2)), None);
+        assert_eq!((second.retain(true), second.is_identified()), (false, false));
+        assert!(third.is_identified());
+        let identifiers = |session| route.identifiers(session).collect::<Vec<_>>();
+        assert_eq!(identifiers(1), [10, 11]);
+        assert!(identifiers(2).is_empty());
+        assert_eq!(identifiers(3), [30, 31]);
     }
 
     /// However many topics there are, each finds its own route, and a handle that is current is it.
@@ -223,7 +362,7 @@ mod tests {
         let session = |n: usize| u32::try_from(n).expect("small");
         let mut handles = Vec::new();
         for n in 0..ROUTES_MAX * 2 {
-            let handle = routes.find(&n.to_string(), |route| route.add(session(n), LOWEST));
+            let handle = routes.filled(&n.to_string(), |route| route.add(session(n), LOWEST));
             assert_eq!(routes.get(handle).targets[0].session, session(n));
             handles.push(handle);
         }
@@ -240,12 +379,12 @@ mod tests {
         let mut routes = Routes::new(&Hashing::default());
         for n in 0..1000_usize {
             let topic = format!("{n}{}", "x".repeat(ROUTE_TOPIC_BYTES_MAX));
-            routes.find(&topic, |route| route.add(1, LOWEST));
+            routes.filled(&topic, |route| route.add(1, LOWEST));
         }
         assert!(routes.by_topic.is_empty());
         for n in 0..100_usize {
             let many = u32::try_from(ROUTE_TARGETS_MAX / 10).expect("small");
-            routes.find(&n.to_string(), |route| {
+            routes.filled(&n.to_string(), |route| {
                 (0..many).for_each(|session| route.add(session, LOWEST));
             });
         }

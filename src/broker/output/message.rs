@@ -16,6 +16,9 @@ use super::buffer::Buffer;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Message<'a> {
     pub(crate) topic: TopicName<'a>,
+    /// Properties that receivers get too (MQTT 5, 3.3.2.3), as [`crate::mqtt`] orders them; empty
+    /// of publishers that speak an older version.
+    pub(crate) properties: &'a [u8],
     pub(crate) payload: &'a [u8],
     pub(crate) qos: QoS,
     /// RETAIN as it was published.
@@ -23,9 +26,9 @@ pub(crate) struct Message<'a> {
 }
 
 impl Message<'_> {
-    /// Bytes of topic and payload.
+    /// Bytes of topic, properties and payload.
     pub(crate) fn bytes(&self) -> usize {
-        self.topic.as_str().len() + self.payload.len()
+        self.topic.as_str().len() + self.properties.len() + self.payload.len()
     }
 }
 

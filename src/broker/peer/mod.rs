@@ -20,7 +20,7 @@ use crate::mqtt::QoS;
 
 use super::names::{ConnId, Peers, ShardId, ShardSet, VhostId};
 
-const HEADER_BYTES: usize = 32;
+const HEADER_BYTES: usize = 36;
 
 /// A PUBLISH on its way to another shard.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,6 +30,8 @@ pub(crate) struct PeerPublish<'a> {
     /// Of a QoS 2 message: where the publisher's session was opened, and its packet identifier.
     pub(crate) origin: Option<(u64, u16)>,
     pub(crate) topic: &'a str,
+    /// As [`Message::properties`](super::output::Message::properties).
+    pub(crate) properties: &'a [u8],
     pub(crate) payload: &'a [u8],
     pub(crate) qos: QoS,
     /// RETAIN as it was published.
@@ -112,6 +114,8 @@ pub(crate) enum PeerMessage<'a> {
     Answer {
         replay: ReplayId,
         topic: &'a str,
+        /// As in [`PeerPublish`].
+        properties: &'a [u8],
         payload: &'a [u8],
         qos: QoS,
     },
@@ -152,7 +156,7 @@ mod kind {
     pub(crate) const AMPLE: u8 = 14;
 }
 
-/// A message taken apart: the header's fields, the text, the rest.
+/// A message taken apart: the header's fields, the text, properties, the rest.
 #[derive(Clone, Copy)]
 struct Layout<'a> {
     kind: u8,
@@ -162,6 +166,7 @@ struct Layout<'a> {
     number: u32,
     session: u64,
     text: &'a str,
+    properties: &'a [u8],
     rest: &'a [u8],
 }
 
@@ -202,8 +207,10 @@ impl<'a> PeerMessage<'a> {
         header[12..16].copy_from_slice(&layout.serial.to_le_bytes());
         header[16..20].copy_from_slice(&layout.number.to_le_bytes());
         header[20..28].copy_from_slice(&layout.session.to_le_bytes());
-        header[28..].copy_from_slice(&text_len.to_le_bytes());
-        let parts = [&header, layout.text.as_bytes(), layout.rest];
+        header[28..32].copy_from_slice(&text_len.to_le_bytes());
+        let properties_len = u32::try_from(layout.properties.len()).expect("they fit in a packet");
+        header[32..].copy_from_slice(&properties_len.to_le_bytes());
+        let parts = [&header, layout.text.as_bytes(), layout.properties, layout.rest];
         peers.send(to, &parts, self.is_awaited());
     }
 
@@ -217,6 +224,7 @@ impl<'a> PeerMessage<'a> {
             u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
         };
         let (text, rest) = body.split_at(number(28) as usize);
+        let (properties, rest) = rest.split_at(number(32) as usize);
         let layout = Layout {
             kind: header[0],
             flags: header[1],
@@ -225,6 +233,7 @@ impl<'a> PeerMessage<'a> {
             number: number(16),
             session: u64::from(number(20)) | u64::from(number(24)) << 32,
             text: std::str::from_utf8(text).expect("a peer sends topics it has checked"),
+            properties,
             rest,
         };
         (VhostId(u16::from_le_bytes([header[2], header[3]])), Self::from_layout(&layout))
@@ -239,6 +248,7 @@ impl<'a> PeerMessage<'a> {
             number: 0,
             session: 0,
             text: "",
+            properties: &[],
             rest: &[],
         };
         let replay = |id: ReplayId| Layout { conn: id.conn, serial: id.serial, ..plain };
@@ -254,6 +264,7 @@ impl<'a> PeerMessage<'a> {
                 session: publish.origin.map_or(0, |(serial, _)| serial),
                 number: publish.origin.map_or(0, |(_, packet_id)| packet_id.into()),
                 text: publish.topic,
+                properties: publish.properties,
                 rest: publish.payload,
                 ..plain
             },
@@ -284,10 +295,11 @@ impl<'a> PeerMessage<'a> {
             Self::Vouched { replay: id, asker } => {
                 Layout { kind: kind::VOUCHED, number: asker.0.into(), ..replay(id) }
             }
-            Self::Answer { replay: id, topic, payload, qos } => Layout {
+            Self::Answer { replay: id, topic, properties, payload, qos } => Layout {
                 kind: kind::ANSWER,
                 flags: qos as u8,
                 text: topic,
+                properties,
                 rest: payload,
                 ..replay(id)
             },
@@ -301,7 +313,7 @@ impl<'a> PeerMessage<'a> {
     }
 
     fn from_layout(layout: &Layout<'a>) -> Self {
-        let Layout { flags, conn, text, rest, .. } = *layout;
+        let Layout { flags, conn, text, properties, rest, .. } = *layout;
         let replay = ReplayId { conn, serial: layout.serial };
         let qos = QoS::try_from(flags & QOS_BITS).expect("a peer sends a QoS it has checked");
         let small = || u16::try_from(layout.number).expect("a peer sends what it read as 16 bits");
@@ -311,6 +323,7 @@ impl<'a> PeerMessage<'a> {
                 source: (conn != NOBODY).then_some(conn),
                 origin: (flags & ORIGIN != 0).then(|| (layout.session, small())),
                 topic: text,
+                properties,
                 payload: rest,
                 qos,
                 retain: flags & RETAIN != 0,
@@ -334,7 +347,7 @@ impl<'a> PeerMessage<'a> {
             }
             kind::VOUCH => Self::Vouch { replay, keeper: shard() },
             kind::VOUCHED => Self::Vouched { replay, asker: shard() },
-            kind::ANSWER => Self::Answer { replay, topic: text, payload: rest, qos },
+            kind::ANSWER => Self::Answer { replay, topic: text, properties, payload: rest, qos },
             kind::ANSWER_END => {
                 Self::AnswerEnd { replay, after: (flags & AFTER != 0).then_some(text) }
             }
@@ -380,6 +393,7 @@ mod tests {
             source: Some(conn),
             origin: None,
             topic: "a/é",
+            properties: &[],
             payload: &[0, 255],
             qos: QoS::AtLeastOnce,
             retain: true,
@@ -393,6 +407,7 @@ mod tests {
         let messages = [
             PeerMessage::Publish(publish),
             PeerMessage::Publish(PeerPublish { source: None, keep: true, payload: &[], ..publish }),
+            PeerMessage::Publish(PeerPublish { properties: &[2, 0, 0, 0, 9], ..publish }),
             PeerMessage::Interested { filter: "+/#" },
             PeerMessage::NotInterested { filter: "+/#" },
             PeerMessage::Hold { conn },
@@ -407,7 +422,20 @@ mod tests {
             ask(1 << 31, Some("a")),
             PeerMessage::Vouch { replay, keeper: ShardId(63) },
             PeerMessage::Vouched { replay, asker: ShardId(1) },
-            PeerMessage::Answer { replay, topic: "t", payload: b"p", qos: QoS::ExactlyOnce },
+            PeerMessage::Answer {
+                replay,
+                topic: "t",
+                properties: b"",
+                payload: b"p",
+                qos: QoS::ExactlyOnce,
+            },
+            PeerMessage::Answer {
+                replay,
+                topic: "t",
+                properties: b"p",
+                payload: b"",
+                qos: QoS::AtMostOnce,
+            },
             PeerMessage::AnswerEnd { replay, after: None },
             PeerMessage::AnswerEnd { replay, after: Some("é") },
         ];

@@ -20,6 +20,8 @@ use super::output::{EncodeBuffers, Message, Source};
 pub(crate) struct InboundMessage<'a> {
     pub(crate) message: Message<'a>,
     pub(crate) source: Source,
+    /// The session of its publisher, if that is here.
+    pub(crate) publisher: Option<SessionKey>,
     /// The session and packet identifier to be remembered with it, of a QoS 2 publisher here.
     pub(crate) received: Option<(SessionKey, u16)>,
     /// The same for other shards, and from them.
@@ -30,7 +32,8 @@ pub(crate) struct InboundMessage<'a> {
 
 impl<'a> InboundMessage<'a> {
     pub(crate) fn of(message: Message<'a>, source: Source) -> Self {
-        Self { message, source, received: None, origin: None, keep: false }
+        let (publisher, received, origin) = (None, None, None);
+        Self { message, source, publisher, received, origin, keep: false }
     }
 }
 

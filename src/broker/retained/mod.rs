@@ -53,6 +53,7 @@ pub(crate) struct VouchedAsk {
 pub(crate) struct Page {
     pub(crate) found: Vec<Retained>,
     pub(crate) topic: String,
+    pub(crate) properties: Vec<u8>,
     pub(crate) payload: Vec<u8>,
 }
 

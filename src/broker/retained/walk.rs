@@ -44,5 +44,5 @@ pub(crate) fn read(logs: &Logs, kept: Retained) -> Option<Message<'_>> {
     let stored = logs.message(kept.position)?;
     let topic = TopicName::parse(stored.topic).expect("it was checked when it came");
     let qos = QoS::try_from(stored.qos).expect("it was checked when it came");
-    Some(Message { topic, payload: stored.payload, qos, retain: true })
+    Some(Message { topic, properties: &[], payload: stored.payload, qos, retain: true })
 }

@@ -106,7 +106,7 @@ impl Shard {
     pub(super) fn publish_will(&mut self, vhost: VhostId, will: &Will, context: &mut Context<'_>) {
         let topic = TopicName::parse(&will.topic).expect("it was checked at CONNECT");
         let Will { payload, qos, retain, .. } = will;
-        let message = Message { topic, payload, qos: *qos, retain: *retain };
+        let message = Message { topic, properties: &[], payload, qos: *qos, retain: *retain };
         let route = self.route(vhost, topic);
         self.publish(vhost, route, InboundMessage::of(message, Source::Nobody), context);
     }

@@ -28,7 +28,8 @@ impl Shard {
     /// Where messages of a topic go now.
     pub(super) fn route(&mut self, vhost: VhostId, topic: TopicName<'_>) -> RouteHandle {
         let readers = self.admission.readers(vhost, self.catalog.sessions());
-        self.exchanges.route(vhost, topic, |session| readers.may_receive(session, topic))
+        let may_receive = |session| readers.may_receive(session, topic);
+        self.exchanges.route(vhost, topic, may_receive, |_, _| {})
     }
 
     /// Routes a message to its sessions here and to the shards that want it; tells what an
@@ -63,6 +64,7 @@ impl Shard {
             },
             origin: inbound.origin.map(|origin| (origin.serial, origin.packet_id)),
             topic: message.topic.as_str(),
+            properties: message.properties,
             payload: message.payload,
             qos: message.qos,
             retain: message.retain,
@@ -120,15 +122,16 @@ impl Shard {
         stored_bytes: u64,
         context: &mut Context<'_>,
     ) {
-        let &InboundMessage { message, source, .. } = inbound;
+        let &InboundMessage { message, source, publisher, .. } = inbound;
         let route = self.exchanges.get(vhost, route);
         let Working { encode, refused, full, .. } = self.publishing.working();
         let mut outbound = OutboundMessage::new(message, encode);
-        let options = DeliveryOptions { retain: false, source };
         // Those that refuse it stand in the order of the route.
         let mut refusals = 0;
         for target in &route.targets {
-            let qos = message.qos.min(target.granted);
+            let Some(granted) = target.granted_from(publisher) else { continue };
+            let qos = message.qos.min(granted);
+            let options = DeliveryOptions { retain: target.retain(message.retain), source };
             let is_kept = if qos == QoS::AtMostOnce {
                 let session = self.catalog.session(target.session);
                 self.delivery.deliver_qos0(session, &mut outbound, options, lent!(self), context)
@@ -218,7 +221,8 @@ impl Shard {
         let queued_bytes_max = self.quotas.get(vhost).queued_bytes_max;
         let mut queued_bytes = self.catalog.totals(vhost.0).queued_bytes;
         for target in &route.targets {
-            let qos = message.qos.min(target.granted);
+            let Some(granted) = target.granted_from(inbound.publisher) else { continue };
+            let qos = message.qos.min(granted);
             if !target.durable || qos == QoS::AtMostOnce {
                 continue;
             }
@@ -229,7 +233,8 @@ impl Shard {
                 continue;
             }
             let exactly_once = qos == QoS::ExactlyOnce;
-            let target = Target { session: target.session, retain: false, exactly_once };
+            let retain = target.retain(message.retain);
+            let target = Target { session: target.session, retain, exactly_once };
             self.publishing.working().add_target(target);
             queued_bytes += message.bytes() as u64;
         }

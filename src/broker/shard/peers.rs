@@ -45,9 +45,9 @@ impl Shard {
             PeerMessage::Vouched { replay, asker } => {
                 self.handle_vouched(asker, replay, context);
             }
-            PeerMessage::Answer { replay, topic, payload, qos } => {
+            PeerMessage::Answer { replay, topic, properties, payload, qos } => {
                 let topic = TopicName::parse(topic).expect("a peer sends topics it has checked");
-                let message = Message { topic, payload, qos, retain: true };
+                let message = Message { topic, properties, payload, qos, retain: true };
                 self.handle_answered(replay, &message, context);
             }
             PeerMessage::AnswerEnd { replay, after } => {
@@ -74,7 +74,7 @@ impl Shard {
         context: &mut Context<'_>,
     ) {
         let topic = TopicName::parse(publish.topic).expect("a peer sends topics it has checked");
-        let PeerPublish { payload, qos, retain, keep, .. } = *publish;
+        let PeerPublish { properties, payload, qos, retain, keep, .. } = *publish;
         let origin =
             publish.origin.map(|(serial, packet_id)| Origin { shard: from.0, serial, packet_id });
         // A keeper delivers in any case: its subscriber may be so new that the publisher's shard
@@ -82,7 +82,7 @@ impl Shard {
         if publish.deliver || keep {
             let route = self.route(vhost, topic);
             let source = publish.source.map_or(Source::Nobody, |conn| Source::There(from, conn));
-            let message = Message { topic, payload, qos, retain };
+            let message = Message { topic, properties, payload, qos, retain };
             let inbound = InboundMessage { origin, keep, ..InboundMessage::of(message, source) };
             self.publish_on(vhost, route, inbound, context);
         }

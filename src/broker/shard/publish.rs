@@ -59,11 +59,15 @@ impl Shard {
         }
         let message = Message {
             topic: publish.topic,
+            properties: &[],
             payload: publish.payload,
             qos: publish.qos,
             retain: publish.retain,
         };
-        let inbound = InboundMessage::of(message, Source::Here(conn));
+        let inbound = InboundMessage {
+            publisher: Some(to.session),
+            ..InboundMessage::of(message, Source::Here(conn))
+        };
         match (publish.qos, publish.packet_id) {
             (QoS::ExactlyOnce, Some(packet_id)) => {
                 self.publish_once(conn, packet_id, to, inbound, context);

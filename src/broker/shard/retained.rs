@@ -146,10 +146,11 @@ impl Shard {
         let logs = &self.logs;
         let end = visit(&self.catalog, vhost, filter, after, |kept| {
             let Some(message) = read(logs, kept) else { return ControlFlow::Continue(()) };
-            let Message { topic, payload, qos, .. } = message;
-            let answer = PeerMessage::Answer { replay, topic: topic.as_str(), payload, qos };
+            let Message { topic, properties, payload, qos, .. } = message;
+            let topic = topic.as_str();
+            let answer = PeerMessage::Answer { replay, topic, properties, payload, qos };
             answer.send(vhost, to, context.peers);
-            bytes += topic.as_str().len() + payload.len();
+            bytes += message.bytes();
             if bytes < bytes_max as usize {
                 ControlFlow::Continue(())
             } else {
@@ -190,10 +191,13 @@ impl Shard {
             };
             page.topic.clear();
             page.topic.push_str(message.topic.as_str());
+            page.properties.clear();
+            page.properties.extend_from_slice(message.properties);
             page.payload.clear();
             page.payload.extend_from_slice(message.payload);
             let topic = TopicName::parse(&page.topic).expect("it was checked when it came");
-            let message = Message { topic, payload: &page.payload, ..message };
+            let (properties, payload) = (&page.properties[..], &page.payload[..]);
+            let message = Message { topic, properties, payload, ..message };
             if !replays.has_seen(&page.topic) && self.may_receive(key, topic) {
                 self.deliver_retained(vhost, key, &message, granted, Some(kept), context);
             }

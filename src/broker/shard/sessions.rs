@@ -5,7 +5,7 @@ use log::info;
 use crate::mqtt::{QoS, TopicFilter};
 use crate::store::{ClockReading, SessionKey};
 
-use super::super::exchange::Grant;
+use super::super::exchange::{Grant, GrantOptions};
 use super::super::inspect::SessionName;
 use super::super::names::{CloseReason, ConnId, Context, ShardSet, VhostId, placement};
 use super::super::peer::PeerMessage;
@@ -37,7 +37,7 @@ impl Shard {
             for (filter, granted) in session.subscriptions.iter() {
                 let parsed = TopicFilter::parse(filter).ok().zip(QoS::try_from(granted).ok());
                 let Some((filter, qos)) = parsed else { continue };
-                let grant = Grant { qos, durable: true };
+                let grant = Grant { qos, durable: true, options: GrantOptions::default() };
                 if self.exchanges.bind(vhost, filter, key, grant) {
                     let others = ShardSet::all_but(self.options.shards, self.options.shard);
                     let message = PeerMessage::Interested { filter: filter.as_str() };

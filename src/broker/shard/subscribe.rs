@@ -3,7 +3,7 @@
 use crate::mqtt::{QoS, Suback, Subscribe, SubscribeEntry, TopicFilter, Unsubscribe};
 use crate::store::SessionKey;
 
-use super::super::exchange::Grant;
+use super::super::exchange::{Grant, GrantOptions};
 use super::super::names::{ConnId, Context, ShardSet, VhostId};
 use super::super::peer::PeerMessage;
 use super::super::replies::{Reply, Wait};
@@ -98,7 +98,8 @@ impl Shard {
             return self.refuse_subscription(key, filter, "the session has as many as it may");
         }
         let durable = !self.catalog.session(key).clean;
-        if self.exchanges.bind(vhost, filter, key, Grant { qos: granted, durable }) {
+        let grant = Grant { qos: granted, durable, options: GrantOptions::default() };
+        if self.exchanges.bind(vhost, filter, key, grant) {
             let message = PeerMessage::Interested { filter: filter.as_str() };
             self.send_to_all(vhost, &message, context);
         }

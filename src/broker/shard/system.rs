@@ -122,5 +122,5 @@ impl Shard {
 /// As Mosquitto publishes it.
 fn message_of(value: &SystemTopic) -> Message<'_> {
     let (topic, payload) = (value.topic(), value.payload().as_bytes());
-    Message { topic, payload, qos: QoS::ExactlyOnce, retain: true }
+    Message { topic, properties: &[], payload, qos: QoS::ExactlyOnce, retain: true }
 }
