@@ -51,6 +51,8 @@ struct SendGate {
     qos2_below: u64,
     /// It waits for that number to be raised.
     awaits_commit: bool,
+    /// Receive Maximum of its client (MQTT 5, 3.1.2.11.3).
+    receive_max: u16,
 }
 
 /// See the room.
@@ -87,7 +89,12 @@ impl Delivery {
     }
 
     pub(crate) fn open(&mut self, conn: ConnId) {
-        let gate = SendGate { barriers: 0, qos2_below: u64::MAX, awaits_commit: false };
+        let gate = SendGate {
+            barriers: 0,
+            qos2_below: u64::MAX,
+            awaits_commit: false,
+            receive_max: u16::MAX,
+        };
         self.table.open(conn, gate);
     }
 
@@ -96,10 +103,12 @@ impl Delivery {
     }
 
     /// A client has got its session. What waits in a durable one is not committed again: of that
-    /// which is at QoS 2 only messages below `qos2_below` may be sent.
-    pub(crate) fn begin(&mut self, conn: ConnId, qos2_below: u64) {
+    /// which is at QoS 2 only messages below `qos2_below` may be sent. At most `receive_max`
+    /// messages are in flight to it [MQTT-3.3.4-9].
+    pub(crate) fn begin(&mut self, conn: ConnId, qos2_below: u64, receive_max: u16) {
         if let Some(gate) = self.table.get_mut(conn) {
             gate.qos2_below = qos2_below;
+            gate.receive_max = receive_max;
         }
     }
 
@@ -222,9 +231,10 @@ impl Delivery {
     /// Whether the next message for a session can go out at once, with `waiting` in its queue.
     fn is_ready(&self, session: &Session, waiting: u64, outputs: &Outputs) -> bool {
         let Some(conn) = session.holder.map(ConnId::of) else { return false };
+        let Some(gate) = self.table.get(conn) else { return false };
         session.queue.waiting() == waiting
-            && session.queue.window_open(self.window)
-            && self.table.get(conn).is_some_and(|gate| gate.barriers == 0)
+            && session.queue.window_open(self.window.min(gate.receive_max))
+            && gate.barriers == 0
             && outputs.bytes(conn) < outputs.bytes_max()
     }
 
@@ -236,7 +246,8 @@ impl Delivery {
         message: &mut OutboundMessage<'_>,
         lent: &mut Lent<'_>,
     ) {
-        let next = session.take_next(self.window, lent.logs);
+        // Its window was found open.
+        let next = session.take_next(u16::MAX, lent.logs);
         let Some(QueueNext::Publish { entry, packet_id, again: dup, .. }) = next else {
             unreachable!("nothing else waited, and the window is open")
         };

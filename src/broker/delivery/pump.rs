@@ -22,12 +22,12 @@ impl Delivery {
     ) -> bool {
         let Some(conn) = session.holder.map(ConnId::of) else { return false };
         let Some(gate) = self.table.get(conn) else { return false };
-        let qos2_below = gate.qos2_below;
+        let (qos2_below, window) = (gate.qos2_below, self.window.min(gate.receive_max));
         if gate.barriers > 0 || session.is_withheld() {
             return false;
         }
         let before = lent.outputs.bytes(conn);
-        let dropped = self.write_waiting(conn, session, qos2_below, policy, lent);
+        let dropped = self.write_waiting(conn, session, (qos2_below, window), policy, lent);
         self.stats.stored_lost += session.take_lost();
         if lent.outputs.bytes(conn) > before {
             lent.gates.note_to_acknowledge(conn);
@@ -42,13 +42,13 @@ impl Delivery {
         &mut self,
         conn: ConnId,
         session: &mut SessionMut<'_>,
-        qos2_below: u64,
+        (qos2_below, window): (u64, u16),
         policy: &Policy,
         lent: &mut Lent<'_>,
     ) -> bool {
         let mut dropped = false;
         while lent.outputs.is_low(conn) {
-            let next = session.take_next_before(qos2_below, self.window, lent.logs);
+            let next = session.take_next_before(qos2_below, window, lent.logs);
             let (entry, number, packet_id, dup) = match next {
                 None => break,
                 Some(QueueNext::Release { packet_id }) => {

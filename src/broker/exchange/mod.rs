@@ -6,12 +6,15 @@
 //! that may read it.
 //!
 //! Verbs: [`Exchanges::bind`], [`Exchanges::unbind`] and [`Exchanges::set_interest`] change it,
-//! [`Exchanges::route`] and [`Exchanges::last_route`] tell it.
+//! [`Exchanges::route`] and [`Exchanges::last_route`] tell it; [`Exchanges::set_alias`] and
+//! [`Exchanges::take_alias`] keep the topic aliases of a connection.
 //!
 //! May use `names`.
 
 mod routes;
 mod tree;
+
+use std::num::NonZero;
 
 use crate::mqtt::{TopicFilter, TopicName};
 use crate::store::{Hashing, SessionKey};
@@ -29,6 +32,8 @@ struct LastTopic {
     topic: String,
     route: RouteHandle,
     denied: bool,
+    /// Topics by alias less 1 (MQTT 5, 3.3.2.3.4), as far as they were used; empty: none.
+    aliases: Option<Box<Vec<String>>>,
 }
 
 #[derive(Debug)]
@@ -221,6 +226,24 @@ impl Exchanges {
             (last.route, last.denied) = (route, denied);
             last.topic.clear();
             last.topic.push_str(topic.as_str());
+        }
+    }
+
+    /// Takes the topic that an alias of a connection stands for; empty if it stands for none.
+    /// [`Exchanges::set_alias`] is to follow.
+    pub(crate) fn take_alias(&mut self, conn: ConnId, alias: NonZero<u16>) -> String {
+        let aliases = self.last_topics.get_mut(conn).and_then(|last| last.aliases.as_mut());
+        let topic = aliases.and_then(|list| list.get_mut(usize::from(alias.get()) - 1));
+        topic.map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Has an alias of a connection stand for a topic. That it is within the bound is for the
+    /// caller to see to.
+    pub(crate) fn set_alias(&mut self, conn: ConnId, alias: NonZero<u16>, topic: String) {
+        if let Some(last) = self.last_topics.get_mut(conn) {
+            let (list, at) = (last.aliases.get_or_insert_default(), usize::from(alias.get()) - 1);
+            list.resize_with(list.len().max(at + 1), String::new);
+            list[at] = topic;
         }
     }
 

@@ -1,15 +1,19 @@
 //! Sessions whose clients are away: how long ago they left, and which have expired.
 //!
-//! A session expires when its client has been away for `--session-expiry`. That is found out by a
-//! look at all of them, in bounded steps, or when its client comes back before. How long it was
-//! away is for the log's time line to say (see [`crate::store::Timeline`]), which is told now and
-//! then what the machine's clocks show.
+//! A session expires when its client has been away for `--session-expiry`, or for the interval that
+//! the client has set itself (MQTT 5, 3.1.2.11.2). The first is found out by a look at all of them,
+//! in bounded steps, the second at a deadline; or when the client comes back before. How long it
+//! was away is for the log's time line to say (see [`crate::store::Timeline`]), which is told now
+//! and then what the machine's clocks show.
 //!
-//! Invariant: while a session's client may be away, a look is due.
+//! Invariant: while a session's client may be away, a look is due, or its deadline is set.
 //!
-//! Verbs: [`Expiry::expect`], [`Expiry::begin_step`]. The hub ends the sessions.
+//! Verbs: [`Expiry::expect`], [`Expiry::begin_step`]; [`Expiry::set_deadline`],
+//! [`Expiry::take_due`]. The hub ends the sessions, and publishes wills that were delayed.
 //!
 //! May use `names`.
+
+mod deadlines;
 
 use log::{debug, info};
 
@@ -17,6 +21,8 @@ use crate::limits::CLOCK_LOOK_MS;
 use crate::store::{Catalog, ClockReading, Gap, Logs, Request, Session, SessionKey};
 
 use super::names::{Options, Stats};
+
+use deadlines::Deadlines;
 
 /// Sessions that one step of a look visits.
 const STEP: usize = 1024;
@@ -32,6 +38,7 @@ pub(crate) struct Expiry {
     /// When the next step of a look is due, and from which session on.
     due_ms: Option<u64>,
     from: Option<SessionKey>,
+    deadlines: Deadlines,
     /// When to look at the clocks.
     clocks_due_ms: Option<u64>,
     wants_clocks: bool,
@@ -48,6 +55,7 @@ impl Expiry {
             expiry_ms: options.session_expiry_ms,
             due_ms: None,
             from: None,
+            deadlines: Deadlines::default(),
             clocks_due_ms: None,
             wants_clocks: false,
             unlogged: 0,
@@ -74,9 +82,29 @@ impl Expiry {
         self.clocks_due_ms.get_or_insert(now_ms + CLOCK_LOOK_MS);
     }
 
+    /// Something is due for a session at this time, if its client is still away.
+    pub(crate) fn set_deadline(&mut self, key: SessionKey, due_ms: u64) {
+        self.deadlines.set(key, due_ms);
+    }
+
+    /// A session's client is back, or the session has ended.
+    pub(crate) fn clear_deadline(&mut self, key: SessionKey) {
+        self.deadlines.clear(key);
+    }
+
+    /// Takes a session whose deadline has come.
+    pub(crate) fn take_due(&mut self, now_ms: u64) -> Option<SessionKey> {
+        self.deadlines.take_due(now_ms)
+    }
+
+    /// Gives memory back.
+    pub(crate) fn reclaim(&mut self) {
+        self.deadlines.reclaim();
+    }
+
     /// When a look at the clocks or at the sessions is due.
     pub(crate) fn due_ms(&self) -> Option<u64> {
-        self.due_ms.into_iter().chain(self.clocks_due_ms).min()
+        self.due_ms.into_iter().chain(self.clocks_due_ms).chain(self.deadlines.first_ms()).min()
     }
 
     /// Asks for the clocks, if that is due. `has_sessions`: there are any; `has_room`: a mark of

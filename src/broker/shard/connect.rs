@@ -136,7 +136,8 @@ impl Shard {
         let kept = self.catalog.session(session);
         let resuming = !kept.clean && kept.queue.waiting() > 0;
         // What comes at QoS 2 from now on is sent when it is committed.
-        self.delivery.begin(conn, if kept.clean { u64::MAX } else { kept.queue.end() });
+        let qos2_below = if kept.clean { u64::MAX } else { kept.queue.end() };
+        self.delivery.begin(conn, qos2_below, u16::MAX);
         let open = Open {
             version: connect.version,
             vhost,

@@ -404,6 +404,7 @@ impl Shard {
     /// by `slots_max`: how many of them one call looks at. Whether there is more.
     pub fn reclaim(&mut self, slots_max: usize) -> bool {
         self.publishing.reclaim();
+        self.expiry.reclaim();
         self.logs.disk.reclaim();
         let more = [
             self.connections.reclaim(slots_max),
