@@ -13,11 +13,13 @@ use super::{Delivery, Lent};
 impl Delivery {
     /// Sends what waits in a session, as far as its client's window and output allow. Half of the
     /// output stays free for what comes live. What came under other rules is sent only if `policy`
-    /// has nothing against it; whether any was dropped.
+    /// has nothing against it, what has expired at the time `time_ms` of the time line only if it
+    /// was sent before; whether any was dropped.
     pub(crate) fn pump(
         &mut self,
         session: &mut SessionMut<'_>,
         policy: &Policy,
+        time_ms: u64,
         lent: &mut Lent<'_>,
     ) -> bool {
         let Some(conn) = session.holder.map(ConnId::of) else { return false };
@@ -27,7 +29,7 @@ impl Delivery {
             return false;
         }
         let before = lent.outputs.bytes(conn);
-        let dropped = self.write_waiting(conn, session, qos2_below, policy, lent);
+        let dropped = self.write_waiting(conn, session, (qos2_below, time_ms), policy, lent);
         self.stats.stored_lost += session.take_lost();
         if lent.outputs.bytes(conn) > before {
             lent.gates.note_to_acknowledge(conn);
@@ -42,7 +44,7 @@ impl Delivery {
         &mut self,
         conn: ConnId,
         session: &mut SessionMut<'_>,
-        qos2_below: u64,
+        (qos2_below, time_ms): (u64, u64),
         policy: &Policy,
         lent: &mut Lent<'_>,
     ) -> bool {
@@ -65,6 +67,12 @@ impl Delivery {
                 session.mark_gone(number, lent.logs);
                 continue;
             };
+            if !dup && session.lifetime(&stored, time_ms).is_over() {
+                // [MQTT-3.3.2-5]
+                self.stats.queued_expired += 1;
+                dropped |= session.withdraw(number, lent.logs);
+                continue;
+            }
             let topic = TopicName::parse(stored.topic).expect("it was checked when it came");
             if session.must_screen(number) && !policy.may_receive(&client_of(session), topic) {
                 self.count_denied(session, topic);
