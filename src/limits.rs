@@ -179,6 +179,18 @@ pub const ROUTE_TARGETS_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of a topic whose route is remembered. Over: it is computed for every message.
 pub const ROUTE_TOPIC_BYTES_MAX: usize = 512;
 
+/// Messages at the head of a session's queue that are looked at, and dropped, because they may have
+/// expired, when another comes to a session that is full. Each look reads a message; what is left
+/// is found when the next one comes.
+pub const EXPIRED_LOOKS_MAX: u64 = 16;
+
+/// How often retained messages that have expired are looked for, ms. Until then they take room, but
+/// nobody gets them.
+pub const RETAINED_EXPIRY_PERIOD_MS: u64 = 60_000;
+
+/// Topics that one step of that looks at: some 20 µs.
+pub const RETAINED_EXPIRY_VISITS_MAX: usize = 256;
+
 /// Retained topics one step of a replay looks at, so that a replay starves nobody.
 pub const REPLAY_VISITS_MAX: usize = 1024;
 

@@ -123,6 +123,7 @@ fn write(
         time_ms: message.time_ms.saturating_add_signed(shift_ms),
         topic: message.topic,
         payload: message.payload,
+        properties: message.properties,
         received: None,
         origin: None,
     };

@@ -275,6 +275,7 @@ impl Old<'_> {
                     time_ms: message.time_ms.saturating_add_signed(shift_ms),
                     topic,
                     payload: message.payload,
+                    properties: message.properties,
                     received: None,
                     origin: None,
                 };

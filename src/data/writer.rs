@@ -99,7 +99,8 @@ impl Writer {
 
     fn keep_house(&mut self) {
         let Store { catalog, logs, housekeeping } = &mut self.store;
-        housekeeping.step(catalog, logs, false);
+        // What has expired is for the broker to drop: all that was read is to be there.
+        housekeeping.step(catalog, logs, 0, false);
     }
 
     /// Writes all that was appended, in the files that the medium has.

@@ -66,7 +66,12 @@ impl Directory {
         let made = made_with(path, shards)?;
         let shards = made.map_or(count, |made| made.shards);
         let has_extents = made.is_some_and(|made| made.version > FORMAT_WITHOUT_SUMS);
-        let written = if has_extents { Ok(()) } else { become_current(path, shards) };
+        let is_current = made.is_some_and(|made| made.version == FORMAT_VERSION);
+        let written = match (is_current, has_extents) {
+            (true, _) => Ok(()),
+            (false, true) => write_current(path, shards),
+            (false, false) => become_current(path, shards),
+        };
         match written {
             // It can do without: an older version that is started here refuses the segments.
             Err(error) if made.is_some() => warn!("{error}; it stays of an older format"),
@@ -297,6 +302,11 @@ fn read_format(directory: &Path) -> Result<Option<Made>, DirectoryError> {
 /// there first: a process that is killed in between leaves nothing that looks lost.
 fn become_current(directory: &Path, shards: u16) -> Result<(), DirectoryError> {
     begin_shards(directory, shards)?;
+    write_current(directory, shards)
+}
+
+/// Says that a directory is of the format that is written.
+fn write_current(directory: &Path, shards: u16) -> Result<(), DirectoryError> {
     let written = write_format(directory, shards);
     written.map_err(DirectoryError::system("write", &directory.join(FORMAT_FILE)))
 }

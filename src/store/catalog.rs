@@ -18,6 +18,7 @@ use super::record::{AcksRecord, MessageRecord, Origin, Record, SessionKey, Targe
 use super::retained::{RetainStore, Retained};
 use super::session::{Holder, Session, Sessions};
 use super::session_mut::{SessionMut, SessionTotals};
+use super::subscription::SubscriptionOptions;
 use super::timeline::{ClockReading, Gap, Timeline};
 
 /// Bounds of a shard's catalog.
@@ -44,6 +45,10 @@ pub struct NewMessage<'a> {
     pub topic: &'a str,
     /// Application message.
     pub payload: &'a [u8],
+    /// The properties that go with it to each receiver (MQTT 5), in the bytes of a packet; none for
+    /// earlier versions. What a receiver is told of its own is not among them. If it expires, they
+    /// begin with that: `02` and the Message Expiry Interval it came with, 4 bytes, big endian.
+    pub properties: &'a [u8],
     /// The session and packet identifier it was received with, of a publisher here, at QoS 2.
     pub received: Option<(SessionKey, u16)>,
     /// The same of a publisher on another shard.
@@ -128,7 +133,7 @@ impl Catalog {
     pub fn session_mut(&mut self, key: SessionKey) -> SessionMut<'_> {
         let session = self.sessions.get_mut(key);
         let totals = &mut self.totals[usize::from(session.vhost)];
-        SessionMut { key, session, totals, noted: &mut self.noted }
+        SessionMut { key, session, totals, noted: &mut self.noted, timeline: &self.timeline }
     }
 
     /// What the sessions of a vhost amount to.
@@ -241,18 +246,18 @@ impl Catalog {
         }
     }
 
-    /// Sets the granted QoS of a filter; `None` if the session may not have another.
+    /// Sets what a filter is granted; `None` if the session may not have another.
     pub fn subscribe(
         &mut self,
         key: SessionKey,
         filter: &str,
-        granted: u8,
+        options: SubscriptionOptions,
         logs: &mut Logs,
     ) -> Option<()> {
         let session = self.sessions.get_mut(key);
-        session.subscriptions.set(filter, granted)?;
+        session.subscriptions.set(filter, options)?;
         if !session.clean {
-            logs.append_promised(&Record::Subscribed { session: key, granted, filter });
+            logs.append_promised(&Record::Subscribed { session: key, options, filter });
         }
         Some(())
     }
@@ -282,7 +287,8 @@ impl Catalog {
         let bytes = self.retained.iter().map(RetainStore::bytes).sum::<u64>();
         let room = self.limits.retained_bytes_max.saturating_sub(bytes);
         let room = room.min(vhost_bytes_max.saturating_sub(vhost_bytes));
-        let needed = (message.topic.len() + message.payload.len()) as u64;
+        let needed = message.topic.len() + message.payload.len() + message.properties.len();
+        let needed = needed as u64;
         needed <= room + known.map_or(0, |known| known.bytes.into())
             && (known.is_some() || count < self.limits.retained_count_max)
     }
@@ -304,14 +310,15 @@ impl Catalog {
             time_ms: message.time_ms,
             topic: message.topic,
             payload: message.payload,
+            properties: message.properties,
             moved_from: None,
             received: message.received,
             origin: message.origin,
             targets: Targets(&self.encoded),
         };
-        let bytes = record.own_bytes();
+        let (bytes, deadline_s) = (record.own_bytes(), record.deadline_s());
         let position = logs.disk.append(&Record::Message(record));
-        let stored = Retained { position, bytes };
+        let stored = Retained { position, bytes, deadline_s };
         for target in targets {
             let terms = QueueTerms { retain: target.retain, exactly_once: target.exactly_once };
             let entry = QueueEntry::stored(position, bytes, terms);
@@ -336,7 +343,7 @@ impl Catalog {
 
     /// Has a session wait for a message that is stored already, because it is retained.
     pub fn queue_retained(&mut self, target: Target, retained: Retained, logs: &mut Logs) {
-        let Retained { position, bytes } = retained;
+        let Retained { position, bytes, .. } = retained;
         logs.disk.append(&Record::Queued { target, position, bytes });
         self.expect_unlisted(position, logs);
         if self.watched.contains(&position.offset()) {

@@ -9,6 +9,9 @@
 //! The sessions that wait for a message are named by it, or were by its block; except for
 //! *unlisted* ones, which were sent it because it was retained.
 //!
+//! A message that has expired is not moved: who was not sent it yet is not to get it. For who was
+//! sent it, it is moved when that session's turn comes.
+//!
 //! Invariant: the segment is held until the log says that it was cleaned. So a crash finds either
 //! that, or everything in its old place.
 
@@ -17,6 +20,7 @@ use std::ops::Range;
 
 use super::catalog::Catalog;
 use super::housekeeping::{HousekeepingStats, STEP_BYTES, STEP_SESSIONS};
+use super::lifetime::Lifetime;
 use super::logs::Logs;
 use super::position::Position;
 use super::queue::QueueLog;
@@ -40,9 +44,14 @@ pub(super) struct Cleaning {
     /// What sessions need.
     needed: HashSet<Position>,
     moves: HashMap<Position, Position>,
+    /// What has expired and was not moved.
+    expired: HashSet<Position>,
     /// Some sessions need messages that do not name them.
     has_unlisted: bool,
     payload: Vec<u8>,
+    properties: Vec<u8>,
+    /// The time of the step that is taken.
+    now_ms: u64,
 }
 
 impl Cleaning {
@@ -59,8 +68,11 @@ impl Cleaning {
             concerned: BTreeSet::new(),
             needed: HashSet::new(),
             moves: HashMap::new(),
+            expired: HashSet::new(),
             has_unlisted,
             payload: Vec::new(),
+            properties: Vec::new(),
+            now_ms: 0,
         }
     }
 
@@ -69,13 +81,15 @@ impl Cleaning {
         self.range.start
     }
 
-    /// Takes a step; whether that was the last.
+    /// Takes a step, at this time of the time line; whether that was the last.
     pub(super) fn step(
         &mut self,
         catalog: &mut Catalog,
         logs: &mut Logs,
+        now_ms: u64,
         stats: &mut HousekeepingStats,
     ) -> bool {
+        self.now_ms = now_ms;
         if let Some(from) = self.all_from {
             let keys = catalog.sessions.keys_from(from).take(STEP_SESSIONS + 1);
             let mut keys: Vec<SessionKey> = keys.collect();
@@ -86,14 +100,12 @@ impl Cleaning {
             self.rescue(from, catalog, logs, stats);
         } else if let Some(at) = self.at {
             self.look(at, catalog, logs, stats);
-        } else if let Some(key) = self.concerned.pop_first() {
+        } else if let Some(key) = self.concerned.first().copied() {
             // It may have ended meanwhile; another of the same key refers to nothing in there.
-            // What is done with is in the log before.
-            catalog.write_acks(logs);
             if catalog.sessions.try_get(key).is_some() {
-                let map = |position| self.moves.get(&position).copied();
-                catalog.session_mut(key).relocate(&self.range, &map, logs);
+                self.relocate(key, catalog, logs, stats);
             }
+            self.concerned.remove(&key);
         } else {
             let Range { start: from, end: to } = self.range;
             logs.disk.append(&Record::Cleaned { from, to });
@@ -105,6 +117,51 @@ impl Cleaning {
         false
     }
 
+    /// Tells a session where what it needs is now.
+    fn relocate(
+        &mut self,
+        key: SessionKey,
+        catalog: &mut Catalog,
+        logs: &mut Logs,
+        stats: &mut HousekeepingStats,
+    ) {
+        let expired = match self.expired.is_empty() {
+            true => 0,
+            false => self.drop_expired(key, catalog, logs, stats),
+        };
+        // What is done with is in the log before.
+        catalog.write_acks(logs);
+        let map = |position| self.moves.get(&position).copied();
+        let mut session = catalog.session_mut(key);
+        session.relocate(&self.range, &map, logs);
+        session.forgive_lost(expired);
+        stats.expired += expired;
+    }
+
+    /// Moves what has expired after the session was sent it. How many messages it is without now,
+    /// because they have expired before.
+    fn drop_expired(
+        &mut self,
+        key: SessionKey,
+        catalog: &mut Catalog,
+        logs: &mut Logs,
+        stats: &mut HousekeepingStats,
+    ) -> u64 {
+        let (mut sent, mut unsent) = (Vec::new(), Vec::new());
+        let queue = &catalog.session(key).queue;
+        queue.positions_in(&self.range, logs, &mut |position, is_sent| {
+            if self.expired.contains(&position) {
+                if is_sent { &mut sent } else { &mut unsent }.push(position);
+            }
+        });
+        for position in sent {
+            if self.expired.remove(&position) {
+                self.move_record(position, false, catalog, logs, stats);
+            }
+        }
+        unsent.iter().filter(|position| self.expired.contains(position)).count() as u64
+    }
+
     /// Asks a session, once, what it needs of the segment.
     fn ask(&mut self, key: SessionKey, catalog: &Catalog, logs: &Logs) {
         if !self.asked.insert(key) {
@@ -113,7 +170,7 @@ impl Cleaning {
         let Some(session) = catalog.sessions.try_get(key) else { return };
         if session.queue.refers_to(&self.range) {
             self.concerned.insert(key);
-            session.queue.positions_in(&self.range, logs, &mut |position| {
+            session.queue.positions_in(&self.range, logs, &mut |position, _| {
                 self.needed.insert(position);
             });
         }
@@ -233,8 +290,36 @@ impl Cleaning {
         if !is_retained && !self.needed.contains(&position) {
             return;
         }
+        let lifetime =
+            Lifetime::of(message.properties, message.time_ms, &catalog.timeline, self.now_ms);
+        if lifetime.is_over() && self.now_ms > 0 {
+            self.expired.insert(position);
+            if is_retained {
+                let (vhost, topic) = (message.vhost, message.topic.to_owned());
+                catalog.clear_retained(vhost, &topic, logs);
+                stats.retained_expired += 1;
+            }
+            return;
+        }
+        self.move_record(position, is_retained, catalog, logs, stats);
+    }
+
+    /// Appends a message anew, for the sessions that are concerned and may be as its topic's
+    /// retained one.
+    fn move_record(
+        &mut self,
+        position: Position,
+        is_retained: bool,
+        catalog: &mut Catalog,
+        logs: &mut Logs,
+        stats: &mut HousekeepingStats,
+    ) {
+        let Some(message) = logs.disk.message(position) else { return };
         let (before, bytes) = (logs.disk.appended(), message.own_bytes());
+        let deadline_s = message.deadline_s();
         let (vhost, topic) = (message.vhost, message.topic.to_owned());
+        self.properties.clear();
+        self.properties.extend_from_slice(message.properties);
         self.payload.clear();
         self.payload.extend_from_slice(message.payload);
         // Whoever cleans the copy asks the same sessions again.
@@ -248,6 +333,7 @@ impl Cleaning {
             time_ms: message.time_ms,
             topic: &topic,
             payload: &self.payload,
+            properties: &self.properties,
             moved_from: Some(position),
             received: None,
             origin: None,
@@ -261,7 +347,7 @@ impl Cleaning {
         }
         if is_retained {
             logs.hold(to, 1);
-            catalog.retained_mut(vhost).set(&topic, Retained { position: to, bytes });
+            catalog.retained_mut(vhost).set(&topic, Retained { position: to, bytes, deadline_s });
             logs.release(position, 1);
         }
     }

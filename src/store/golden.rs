@@ -9,7 +9,9 @@ use super::record::{
     AcksRecord, BlockRecord, MessageRecord, Origin, Record, SessionKey, Target, Targets,
 };
 use super::segment::SegmentHeader;
+use super::subscription::SubscriptionOptions;
 use super::timeline::{ClockReading, Gap, Mark};
+use super::will::Will;
 
 const KNOWN: &str = include_str!("../../tests/golden/records.txt");
 
@@ -27,6 +29,7 @@ const MESSAGE: MessageRecord<'static> = MessageRecord {
     time_ms: 1_700_000_000_000,
     topic: "a/é",
     payload: &[0, 255],
+    properties: &[],
     moved_from: None,
     received: None,
     origin: None,
@@ -51,6 +54,10 @@ fn for_each(mut check: impl FnMut(&str, &Record<'_>)) {
     };
     check("message", &Record::Message(MESSAGE));
     check("message with all", &Record::Message(full));
+    let properties = &[2, 0, 0, 0, 60, 38, 0, 1, b'k', 0, 1, b'v'];
+    check("message with properties", &Record::Message(MessageRecord { properties, ..MESSAGE }));
+    let full = MessageRecord { properties, ..full };
+    check("message with all and properties", &Record::Message(full));
     let (gone, released) = (vec![1001, 1300], vec![1000]);
     let (session, time_ms) = (SESSION, 1_700_000_000_001);
     check("acks", &Record::Acks(AcksRecord { session, first: 1000, gone, released }));
@@ -89,13 +96,34 @@ fn sessions(check: &mut impl FnMut(&str, &Record<'_>), time_ms: u64) {
     let opened = Record::SessionOpened { session, vhost: 2, time_ms, client_id: "dev é" };
     check("session opened", &opened);
     check("session ended", &Record::SessionEnded { session });
-    check("subscribed", &Record::Subscribed { session, granted: 2, filter: "a/+/#" });
+    let options = SubscriptionOptions::of_qos(2);
+    check("subscribed", &Record::Subscribed { session, options, filter: "a/+/#" });
+    let options = SubscriptionOptions {
+        qos: 1,
+        no_local: true,
+        retain_as_published: true,
+        identifier: 268_435_455,
+    };
+    check("subscribed with all", &Record::Subscribed { session, options, filter: "a/+/#" });
     check("unsubscribed", &Record::Unsubscribed { session, filter: "a/+/#" });
     check("attached", &Record::Attached { session });
     check("detached", &Record::Detached { session, sent: 70_000, time_ms });
     check("received", &Record::Received { session, packet_id });
     check("freed", &Record::Freed { session, packet_id });
     check("owner", &Record::Owner { session, user: "ann" });
+    check("session expiry", &Record::Expiry { session, interval_s: Some(3600) });
+    check("session expiry of the server", &Record::Expiry { session, interval_s: None });
+    check("session expiry never", &Record::Expiry { session, interval_s: Some(u32::MAX) });
+    let will = Will {
+        topic: "a/é",
+        payload: &[0, 255],
+        properties: &[2, 0, 0, 0, 60],
+        qos: 1,
+        retain: true,
+        delay_s: 300,
+    };
+    check("will", &Record::Will { session, will });
+    check("will cleared", &Record::WillCleared { session });
 }
 
 fn line(name: &str, bytes: &[u8]) -> String {
@@ -132,7 +160,7 @@ fn records_are_as_ever() {
         assert!(bytes.len() <= record.bytes_max(), "{name}");
         kinds.insert(bytes[8]);
     });
-    assert!(kinds.into_iter().eq((1..=23).chain(26..=27)), "each kind has a line");
+    assert!(kinds.into_iter().eq((1..=23).chain(26..=30)), "each kind has a line");
     let mut unknown = Vec::new();
     Record::CheckpointBegun.encode(PLACE, false, &mut unknown);
     unknown[8] = 99;

@@ -20,6 +20,7 @@ use super::log::SegmentFacts;
 use super::logs::Logs;
 use super::record::{Record, SessionKey};
 use super::retained::ScanEnd;
+use super::retained_expiry::RetainedExpiry;
 
 /// Bytes that one step captures or looks at, more or less: a millisecond at most.
 pub(super) const STEP_BYTES: usize = 128 * 1024;
@@ -75,6 +76,11 @@ pub struct HousekeepingStats {
     pub moved_bytes: u64,
     /// Retained messages that could not be read.
     pub retained_lost: u64,
+    /// Messages that had expired when their segment was cleaned, for each session that had not been
+    /// sent them.
+    pub expired: u64,
+    /// Retained messages that had expired.
+    pub retained_expired: u64,
 }
 
 /// See the module.
@@ -97,6 +103,7 @@ pub struct Housekeeping {
     /// How far the log is to go before segments to clean are looked for again.
     look_at: u64,
     scratch: Vec<u8>,
+    retained_expiry: RetainedExpiry,
     stats: HousekeepingStats,
 }
 
@@ -115,6 +122,7 @@ impl Housekeeping {
             stuck: BTreeMap::new(),
             look_at: 0,
             scratch: Vec::new(),
+            retained_expiry: RetainedExpiry::new(),
             stats: HousekeepingStats::default(),
         }
     }
@@ -135,8 +143,16 @@ impl Housekeeping {
     }
 
     /// Takes a step, if there is one to take; whether there is another right away. `pressed`: space
-    /// is short, so that what can be got back is, at any price but more space.
-    pub fn step(&mut self, catalog: &mut Catalog, logs: &mut Logs, pressed: bool) -> bool {
+    /// is short, so that what can be got back is, at any price but more space. `now_ms`: the time of
+    /// the time line; 0: nothing has expired.
+    pub fn step(
+        &mut self,
+        catalog: &mut Catalog,
+        logs: &mut Logs,
+        now_ms: u64,
+        pressed: bool,
+    ) -> bool {
+        self.stats.retained_expired += self.retained_expiry.step(catalog, logs, now_ms);
         if pressed && !std::mem::replace(&mut self.was_pressed, pressed) {
             self.look_at = 0;
         }
@@ -160,7 +176,7 @@ impl Housekeeping {
                 self.go_on(begun, bytes, stage, catalog, logs);
             }
             Job::Clean(mut cleaning) => {
-                if cleaning.step(catalog, logs, &mut self.stats) {
+                if cleaning.step(catalog, logs, now_ms, &mut self.stats) {
                     self.note_stuck(cleaning.start(), logs);
                     self.look_at = 0;
                 } else {
@@ -271,6 +287,13 @@ impl Housekeeping {
                 self.scratch.clear();
                 state.encode(&mut self.scratch);
                 logs.disk.append(&Record::SessionState { session, state: &self.scratch });
+                if let Some(seconds) = state.expiry_s() {
+                    let interval_s = Some(seconds);
+                    logs.disk.append(&Record::Expiry { session, interval_s });
+                }
+                if let Some(will) = state.will() {
+                    logs.disk.append(&Record::Will { session, will });
+                }
             }
         }
         Stage::Retained { vhost: 0, after: None }

@@ -10,11 +10,13 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::limits::QUEUE_TAIL_BYTES_MAX;
 
+use super::lifetime::Lifetime;
 use super::log::Log;
 use super::messages::MessageLog;
 use super::position::Position;
 use super::queue::QueueLog;
 use super::record::{BlockRecord, Record};
+use super::timeline::Timeline;
 
 /// A message as it is read from a log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,6 +27,19 @@ pub struct StoredMessage<'a> {
     pub payload: &'a [u8],
     /// QoS it was published with, 0 to 2.
     pub qos: u8,
+    /// The properties that go with it: see [`super::NewMessage::properties`].
+    pub properties: &'a [u8],
+    /// When it came, milliseconds of the time line. One that is in memory only and does not expire
+    /// has no time: 0.
+    pub time_ms: u64,
+}
+
+impl StoredMessage<'_> {
+    /// How long it may still be delivered, at the time `now_ms` of the time line.
+    #[inline]
+    pub fn lifetime(&self, timeline: &Timeline, now_ms: u64) -> Lifetime {
+        Lifetime::of(self.properties, self.time_ms, timeline, now_ms)
+    }
 }
 
 /// What one turn of the owner appended.
@@ -171,8 +186,13 @@ impl Logs {
             return Some(self.memory.get(position));
         }
         let message = self.disk.message(position)?;
-        let (topic, payload, qos) = (message.topic, message.payload, message.qos);
-        Some(StoredMessage { topic, payload, qos })
+        Some(StoredMessage {
+            topic: message.topic,
+            payload: message.payload,
+            qos: message.qos,
+            properties: message.properties,
+            time_ms: message.time_ms,
+        })
     }
 }
 

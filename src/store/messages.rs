@@ -7,12 +7,16 @@
 //! |---|---|
 //! | 4 | payload length, little endian |
 //! | 2 | topic length, little endian |
-//! | 1 | QoS it was published with |
+//! | 1 | bits 0–1 QoS it was published with, 7: it has properties |
 //! | topic length | topic name, UTF-8 |
 //! | payload length | payload |
+//! | 4 | if it has properties: their length, little endian |
+//! | properties length | properties |
+//! | 8 | if they begin with an expiry: when it came, milliseconds of the time line |
 
 use std::collections::VecDeque;
 
+use super::lifetime::expiry_interval_s;
 use super::logs::StoredMessage;
 use super::position::Position;
 
@@ -21,6 +25,12 @@ use super::position::Position;
 const SEGMENT_BYTES: usize = 64 * 1024;
 
 const HEADER_BYTES: usize = 7;
+
+/// The bit of the QoS byte that says that there are properties.
+const PROPERTIES: u8 = 1 << 7;
+
+/// Where the byte with the QoS stands in a record.
+const QOS_AT: usize = 6;
 
 struct Segment {
     start: u64,
@@ -45,7 +55,10 @@ impl MessageLog {
     /// Appends a message. It stays readable while [`MessageLog::hold`] was called more often than
     /// [`MessageLog::release`]; the caller holds it at least once before the next append.
     pub fn append(&mut self, message: StoredMessage<'_>) -> Position {
-        let record_bytes = HEADER_BYTES + message.topic.len() + message.payload.len();
+        let record_bytes = HEADER_BYTES
+            + message.topic.len()
+            + message.payload.len()
+            + tail_bytes(message.properties);
         let room =
             self.segments.back().map_or(0, |last| SEGMENT_BYTES.saturating_sub(last.bytes.len()));
         if room < record_bytes {
@@ -58,9 +71,18 @@ impl MessageLog {
             u16::try_from(message.topic.len()).expect("a topic is at most 65,535 bytes");
         last.bytes.extend_from_slice(&payload_len.to_le_bytes());
         last.bytes.extend_from_slice(&topic_len.to_le_bytes());
-        last.bytes.push(message.qos);
+        let flag = if message.properties.is_empty() { 0 } else { PROPERTIES };
+        last.bytes.push(message.qos | flag);
         last.bytes.extend_from_slice(message.topic.as_bytes());
         last.bytes.extend_from_slice(message.payload);
+        if !message.properties.is_empty() {
+            let length = u32::try_from(message.properties.len()).expect("a packet is below 4 GiB");
+            last.bytes.extend_from_slice(&length.to_le_bytes());
+            last.bytes.extend_from_slice(message.properties);
+            if expiry_interval_s(message.properties).is_some() {
+                last.bytes.extend_from_slice(&message.time_ms.to_le_bytes());
+            }
+        }
         self.end += record_bytes as u64;
         position
     }
@@ -90,25 +112,39 @@ impl MessageLog {
     /// # Panics
     /// If the record is gone.
     pub fn get(&self, position: Position) -> StoredMessage<'_> {
-        let segment = &self.segments[self.segment_of(position)];
-        let at =
-            usize::try_from(position.offset() - segment.start).expect("segments are in memory");
-        let (payload_len, topic_len) = lengths(&segment.bytes[at..]);
-        let topic_at = at + HEADER_BYTES;
-        let payload_at = topic_at + topic_len;
-        let topic =
-            std::str::from_utf8(&segment.bytes[topic_at..payload_at]).expect("append took a str");
-        let payload = &segment.bytes[payload_at..payload_at + payload_len];
-        StoredMessage { topic, payload, qos: segment.bytes[at + 6] }
+        let record = self.from(position);
+        let (payload_len, topic_len) = lengths(record);
+        let (topic, rest) = record[HEADER_BYTES..].split_at(topic_len);
+        let topic = std::str::from_utf8(topic).expect("append took a str");
+        let (payload, tail) = rest.split_at(payload_len);
+        let qos = record[QOS_AT] & !PROPERTIES;
+        if record[QOS_AT] & PROPERTIES == 0 {
+            return StoredMessage { topic, payload, qos, properties: &[], time_ms: 0 };
+        }
+        let (properties, rest) = split_properties(tail);
+        let expires = expiry_interval_s(properties).is_some();
+        let time_ms =
+            rest.first_chunk().filter(|_| expires).map_or(0, |ms| u64::from_le_bytes(*ms));
+        StoredMessage { topic, payload, qos, properties, time_ms }
     }
 
     /// Bytes a held record takes.
     pub fn record_bytes(&self, position: Position) -> usize {
+        let record = self.from(position);
+        let (payload_len, topic_len) = lengths(record);
+        let bytes = HEADER_BYTES + topic_len + payload_len;
+        match record[QOS_AT] & PROPERTIES {
+            0 => bytes,
+            _ => bytes + tail_bytes(split_properties(&record[bytes..]).0),
+        }
+    }
+
+    /// Its segment's bytes, from a held record on.
+    fn from(&self, position: Position) -> &[u8] {
         let segment = &self.segments[self.segment_of(position)];
         let at =
             usize::try_from(position.offset() - segment.start).expect("segments are in memory");
-        let (payload_len, topic_len) = lengths(&segment.bytes[at..]);
-        HEADER_BYTES + topic_len + payload_len
+        &segment.bytes[at..]
     }
 
     /// Bytes of memory the log holds.
@@ -153,6 +189,21 @@ impl MessageLog {
     }
 }
 
+/// Bytes behind the payload of a message with these properties.
+fn tail_bytes(properties: &[u8]) -> usize {
+    match properties.len() {
+        0 => 0,
+        length if expiry_interval_s(properties).is_some() => 4 + length + 8,
+        length => 4 + length,
+    }
+}
+
+/// The properties that stand behind a payload, and what follows them.
+fn split_properties(tail: &[u8]) -> (&[u8], &[u8]) {
+    let (length, rest) = tail.split_first_chunk().expect("append put a length");
+    rest.split_at(u32::from_le_bytes(*length) as usize)
+}
+
 fn lengths(record: &[u8]) -> (usize, usize) {
     let payload_len = u32::from_le_bytes([record[0], record[1], record[2], record[3]]);
     let topic_len = u16::from_le_bytes([record[4], record[5]]);
@@ -164,7 +215,7 @@ mod tests {
     use super::*;
 
     fn message(payload: &[u8]) -> StoredMessage<'_> {
-        StoredMessage { topic: "t/é", payload, qos: 1 }
+        StoredMessage { topic: "t/é", payload, qos: 1, properties: &[], time_ms: 0 }
     }
 
     /// What was appended is read back, across segments and for records larger than one.

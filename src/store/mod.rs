@@ -17,7 +17,9 @@
 //! | file | noun |
 //! |---|---|
 //! | `open`, `replay` | a shard's store; recovery |
-//! | `catalog`, `session`, `subscriptions`, `retained` | what is kept |
+//! | `catalog`, `session`, `subscriptions`, `subscription`, `retained` | what is kept |
+//! | `session_end`, `will` | what a session has for the time after its connection |
+//! | `lifetime`, `retained_expiry` | messages that expire |
 //! | `queue/` | what a session's client must still acknowledge |
 //! | `log/`, `segment`, `record`, `cursor` | the log and its bytes |
 //! | `timeline` | how long ago something was |
@@ -35,6 +37,7 @@ mod cursor;
 mod golden;
 mod hashing;
 mod housekeeping;
+mod lifetime;
 mod log;
 mod logs;
 mod medium;
@@ -46,16 +49,21 @@ mod queue;
 mod record;
 mod replay;
 mod retained;
+mod retained_expiry;
 mod segment;
 mod session;
+mod session_end;
 mod session_mut;
+mod subscription;
 mod subscriptions;
 mod timeline;
 mod transfer;
+mod will;
 
 pub use catalog::{Catalog, CatalogLimits, NewMessage};
 pub use hashing::{Hashing, Map};
 pub use housekeeping::{Housekeeping, HousekeepingStats};
+pub use lifetime::{Lifetime, expiry_interval_s};
 pub use log::{
     Fault, FaultKind, GroupWrite, Log, LogEnd, LogOptions, OpenError, OpenReport, SegmentFacts,
     SegmentWalk, TornTail, Walked, segment_walks,
@@ -75,5 +83,7 @@ pub use retained::{RetainStore, Retained, ScanEnd};
 pub use segment::{FORMAT_VERSION, HEADER_BYTES, SegmentIdentity};
 pub use session::{Holder, Session, Sessions};
 pub use session_mut::{SessionMut, SessionTotals};
+pub use subscription::{SUBSCRIPTION_IDENTIFIER_MAX, SubscriptionOptions};
 pub use subscriptions::Subscriptions;
 pub use timeline::{ClockReading, Gap, Timeline, clock_set_ms};
+pub use will::Will;

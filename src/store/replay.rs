@@ -267,9 +267,9 @@ impl Replay {
 
     fn change(&mut self, record: &Record<'_>) {
         match *record {
-            Record::Subscribed { session, granted, filter } => {
+            Record::Subscribed { session, options, filter } => {
                 if let Some(session) = self.session(session) {
-                    let _bounded = session.subscriptions.set(filter, granted);
+                    let _bounded = session.subscriptions.set(filter, options);
                 }
             }
             Record::Unsubscribed { session, filter } => {
@@ -280,6 +280,21 @@ impl Replay {
             Record::Owner { session, user } => {
                 if let Some(session) = self.session(session) {
                     session.set_owner(user);
+                }
+            }
+            Record::Expiry { session, interval_s } => {
+                if let Some(session) = self.session(session) {
+                    session.set_expiry(interval_s);
+                }
+            }
+            Record::Will { session, will } => {
+                if let Some(session) = self.session(session) {
+                    session.set_will(Some(&will));
+                }
+            }
+            Record::WillCleared { session } => {
+                if let Some(session) = self.session(session) {
+                    session.set_will(None);
                 }
             }
             Record::Attached { session } => {
@@ -310,7 +325,7 @@ impl Replay {
 
     fn message(&mut self, position: Position, message: &MessageRecord<'_>) {
         let bytes = message.own_bytes();
-        let retained = Retained { position, bytes };
+        let retained = Retained { position, bytes, deadline_s: message.deadline_s() };
         if let Some(before) = message.moved_from {
             self.moves.insert(before, position);
             let store = self.retained(message.vhost);

@@ -5,9 +5,11 @@
 //! [MQTT-3.3.1-10]). Topics are kept in byte order, so that a wildcard's literal beginning bounds
 //! the scan and a scan can stop and go on after any topic while the store changes.
 //!
-//! Entry of a checkpoint: topic *text*, position 8, bytes of the record *v*.
+//! Entry of a checkpoint: topic *text*, position 8, bytes of the record *v*. If it expires, the
+//! position's highest bit is set, and the deadline follows, 4.
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 use std::ops::{Bound, ControlFlow};
 
 use super::cursor::{Cursor, put_bytes, put_varint};
@@ -20,7 +22,13 @@ pub struct Retained {
     pub position: Position,
     /// Bytes of the record.
     pub bytes: u32,
+    /// The second of the time line in which it has expired at the latest; `None`: that does not
+    /// happen, or not before 2106.
+    pub deadline_s: Option<NonZero<u32>>,
 }
+
+/// The bit of a position in a checkpoint that says that a deadline follows.
+const EXPIRES: u64 = 1 << 63;
 
 /// How a scan ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -37,25 +45,35 @@ pub struct RetainStore {
     messages: BTreeMap<Box<str>, Retained>,
     /// Bytes of all records.
     bytes: u64,
+    /// Messages that have a deadline.
+    expiring: usize,
 }
 
 impl RetainStore {
     /// Sets the message of a topic; gives what it replaces.
     pub(super) fn set(&mut self, topic: &str, retained: Retained) -> Option<Retained> {
         self.bytes += u64::from(retained.bytes);
+        self.expiring += usize::from(retained.deadline_s.is_some());
         let before = match self.messages.get_mut(topic) {
             Some(slot) => Some(std::mem::replace(slot, retained)),
             None => self.messages.insert(topic.into(), retained),
         };
-        self.bytes -= before.map_or(0, |before| u64::from(before.bytes));
-        before
+        before.inspect(|before| self.uncount(before))
     }
 
     /// Clears the message of a topic; gives it.
     pub(super) fn clear(&mut self, topic: &str) -> Option<Retained> {
-        let before = self.messages.remove(topic)?;
+        self.messages.remove(topic).inspect(|before| self.uncount(before))
+    }
+
+    fn uncount(&mut self, before: &Retained) {
         self.bytes -= u64::from(before.bytes);
-        Some(before)
+        self.expiring -= usize::from(before.deadline_s.is_some());
+    }
+
+    /// Whether any of them expires.
+    pub(super) fn has_expiring(&self) -> bool {
+        self.expiring > 0
     }
 
     /// The message of a topic.
@@ -117,8 +135,11 @@ impl RetainStore {
     ) -> ScanEnd {
         self.scan("", after, usize::MAX, |topic, retained| {
             put_bytes(out, topic.as_bytes());
-            out.extend_from_slice(&retained.position.offset().to_le_bytes());
+            let flag = if retained.deadline_s.is_some() { EXPIRES } else { 0 };
+            out.extend_from_slice(&(retained.position.offset() | flag).to_le_bytes());
             put_varint(out, retained.bytes.into());
+            let deadline_s = retained.deadline_s.map(|seconds| seconds.get().to_le_bytes());
+            out.extend(deadline_s.into_iter().flatten());
             if out.len() < bytes_max { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })
     }
@@ -128,10 +149,14 @@ impl RetainStore {
         let mut cursor = Cursor(entries);
         while !cursor.is_empty() {
             let topic = cursor.text()?;
-            let offset = cursor.u64().filter(|offset| *offset < Position::OFFSET_END)?;
-            let retained =
-                Retained { position: Position::durable(offset), bytes: cursor.narrow()? };
-            self.set(topic, retained);
+            let flagged = cursor.u64()?;
+            let offset = Some(flagged & !EXPIRES).filter(|at| *at < Position::OFFSET_END)?;
+            let (position, bytes) = (Position::durable(offset), cursor.narrow()?);
+            let deadline_s = match flagged & EXPIRES {
+                0 => None,
+                _ => Some(NonZero::new(cursor.u32()?)?),
+            };
+            self.set(topic, Retained { position, bytes, deadline_s });
         }
         Some(())
     }
@@ -151,7 +176,7 @@ mod tests {
 
     fn retained(offset: u64, bytes: usize) -> Retained {
         let bytes = u32::try_from(bytes).expect("small");
-        Retained { position: Position::durable(offset), bytes }
+        Retained { position: Position::durable(offset), bytes, deadline_s: None }
     }
 
     fn scan(store: &RetainStore, prefix: &str, page: usize) -> Vec<String> {

@@ -10,9 +10,11 @@
 //! | 8 | when its client left, milliseconds of the time line; 0: it was there |
 //! | *text* | client id |
 //! | *text* | user name of its owner; empty: nobody |
-//! | | subscriptions: number *v*, then for each QoS 1, filter *text* |
+//! | | subscriptions: number *v*, then for each options (see `subscription`), filter *text* |
 //! | | received: number *v*, then packet identifiers 2 |
 //! | rest | queue (see `queue`) |
+//!
+//! Its expiry interval and its will, if it has them, are records of their own right behind it.
 
 use std::collections::BTreeSet;
 use std::hash::BuildHasher;
@@ -27,6 +29,7 @@ use super::hashing::Hashing;
 use super::queue::Queue;
 use super::record::SessionKey;
 use super::subscriptions::Subscriptions;
+use super::will::{KeptWill, Will};
 use crate::slots::Slots;
 
 /// Why a session is found by its key.
@@ -77,6 +80,11 @@ struct Rare {
     screened_below: u64,
     /// Nothing of what waits is to be sent.
     withheld: bool,
+    /// It has an expiry interval of its own: this, in seconds.
+    has_expiry: bool,
+    expiry_s: u32,
+    /// What is published when its client has been away for a while.
+    will: Option<Box<KeptWill>>,
 }
 
 impl Session {
@@ -108,6 +116,49 @@ impl Session {
             self.rare.get_or_insert_default().owner = user.into();
             self.forget_rare();
         }
+    }
+
+    /// Names it in the world: no session has the same that this store ever opened, a client's next
+    /// one neither. The numbers of its queue's messages belong to it (see `queue`). 0: it is clean.
+    pub fn epoch(&self) -> u64 {
+        self.serial
+    }
+
+    /// How long it is kept when its client has left, seconds; [`u32::MAX`]: for ever; `None`: as
+    /// the server has it for all.
+    pub fn expiry_s(&self) -> Option<u32> {
+        self.rare.as_ref().filter(|rare| rare.has_expiry).map(|rare| rare.expiry_s)
+    }
+
+    /// Whether it ends when its client leaves. One that is not clean and does is there after a
+    /// restart, and is to be ended then.
+    pub fn ends_with_connection(&self) -> bool {
+        self.clean || self.expiry_s() == Some(0)
+    }
+
+    pub(super) fn set_expiry(&mut self, interval_s: Option<u32>) {
+        if self.expiry_s() != interval_s {
+            let rare = self.rare.get_or_insert_default();
+            rare.has_expiry = interval_s.is_some();
+            rare.expiry_s = interval_s.unwrap_or(0);
+            self.forget_rare();
+        }
+    }
+
+    /// The will that is kept with it.
+    pub fn will(&self) -> Option<Will<'_>> {
+        Some(self.rare.as_ref()?.will.as_ref()?.get())
+    }
+
+    /// Replaces its will; whether there is one now, or was.
+    pub(super) fn set_will(&mut self, will: Option<&Will<'_>>) -> bool {
+        let had_any = self.rare.as_ref().is_some_and(|rare| rare.will.is_some());
+        if will.is_some() || had_any {
+            let will = will.map(|will| Box::new(KeptWill::new(will)));
+            self.rare.get_or_insert_default().will = will;
+            self.forget_rare();
+        }
+        will.is_some() || had_any
     }
 
     /// Notes that access rules, or the user, are others now: what waits is to be looked at again.
@@ -167,8 +218,13 @@ impl Session {
 
     fn forget_rare(&mut self) {
         let nothing = |rare: &Rare| {
-            let Rare { received, owner, screened_below, withheld } = rare;
-            received.is_empty() && owner.is_empty() && *screened_below == 0 && !withheld
+            let Rare { received, owner, screened_below, withheld, has_expiry, will, .. } = rare;
+            received.is_empty()
+                && owner.is_empty()
+                && *screened_below == 0
+                && !withheld
+                && !has_expiry
+                && will.is_none()
         };
         if self.rare.as_deref().is_some_and(nothing) {
             self.rare = None;

@@ -7,11 +7,15 @@
 
 use std::ops::{Deref, Range};
 
-use super::logs::Logs;
+use crate::limits::EXPIRED_LOOKS_MAX;
+
+use super::lifetime::Lifetime;
+use super::logs::{Logs, StoredMessage};
 use super::position::Position;
 use super::queue::{Answer, Entry, Next};
 use super::record::SessionKey;
 use super::session::Session;
+use super::timeline::Timeline;
 
 /// What the sessions of a vhost amount to.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -28,6 +32,7 @@ pub struct SessionMut<'a> {
     pub(super) session: &'a mut Session,
     pub(super) totals: &'a mut SessionTotals,
     pub(super) noted: &'a mut Vec<SessionKey>,
+    pub(super) timeline: &'a Timeline,
 }
 
 impl SessionMut<'_> {
@@ -74,6 +79,11 @@ impl SessionMut<'_> {
         self.session.queue.release(packet_id, logs)
     }
 
+    /// PUBREC with a reason code of 0x80 or more.
+    pub fn refuse(&mut self, packet_id: u16, logs: &mut Logs) -> Answer {
+        self.session.queue.refuse(packet_id, logs)
+    }
+
     /// PUBCOMP.
     pub fn complete(&mut self, packet_id: u16, logs: &mut Logs) -> Answer {
         self.session.queue.complete(packet_id, logs)
@@ -87,6 +97,30 @@ impl SessionMut<'_> {
     /// As [`super::Queue::withdraw`].
     pub fn withdraw(&mut self, number: u64, logs: &mut Logs) -> bool {
         self.session.queue.withdraw(number, logs)
+    }
+
+    /// How long a message may still be delivered, at the time `now_ms` of the time line. One that
+    /// has expired and was never sent is to be withdrawn [MQTT-3.3.2-5]; what was sent once goes on
+    /// to its end [MQTT-4.3.3-7].
+    #[inline]
+    pub fn lifetime(&self, message: &StoredMessage<'_>, now_ms: u64) -> Lifetime {
+        message.lifetime(self.timeline, now_ms)
+    }
+
+    /// Drops what has expired of the oldest messages that were never sent, at most
+    /// [`EXPIRED_LOOKS_MAX`] of them; how many there were. So dead messages keep no live ones out.
+    pub fn drop_expired(&mut self, now_ms: u64, logs: &mut Logs) -> u64 {
+        let mut dropped = 0;
+        while dropped < EXPIRED_LOOKS_MAX
+            && let Some(entry) = self.session.queue.oldest_unsent(logs)
+            && let Some(message) = entry.position().and_then(|position| logs.message(position))
+            && message.lifetime(self.timeline, now_ms).is_over()
+            && self.session.queue.drop_oldest_unsent(logs)
+        {
+            dropped += 1;
+        }
+        self.account();
+        dropped
     }
 
     /// As [`super::Queue::take_lost`].
@@ -129,6 +163,11 @@ impl SessionMut<'_> {
         logs: &mut Logs,
     ) {
         self.session.queue.relocate(range, map, self.key, logs);
+    }
+
+    /// As [`super::Queue::forgive_lost`].
+    pub(super) fn forgive_lost(&mut self, count: u64) {
+        self.session.queue.forgive_lost(count);
     }
 
     /// Counts a message that was dropped because it was full.

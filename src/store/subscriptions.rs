@@ -1,13 +1,17 @@
-//! The filters of one session, each with the QoS it was granted.
+//! The filters of one session, each with what it was granted.
 //!
 //! Most sessions have one or a few: those cost no map. Invariant: each filter is there once, in
 //! order.
 //!
-//! The only one of a session stands behind a digit for its QoS: so that takes no word of its own.
+//! The only one of a session stands behind a character for its options, so that these take no word
+//! of their own; identifiers, which few have, stand in a map beside the others'.
+
+use std::collections::BTreeMap;
 
 use compact_str::CompactString;
 
 use super::cursor::{Cursor, put_bytes, put_varint};
+use super::subscription::SubscriptionOptions;
 use crate::limits::{SUBSCRIPTION_BYTES_MAX, SUBSCRIPTIONS_MAX};
 
 /// See the module.
@@ -24,45 +28,98 @@ enum Filters {
     Many(Box<Many>),
 }
 
-/// A filter, and what was granted: a digit, and the filter behind it.
+/// A filter, and what was granted: a character, four more for an identifier, and the filter.
 #[derive(Debug)]
 struct One(CompactString);
 
+/// The first character of the options of a subscription without an identifier, and of one that has
+/// one.
+const PLAIN: u8 = b'0';
+const IDENTIFIED: u8 = b'P';
+
+/// Bytes of an identifier: 7 bits each, so that they are characters.
+const IDENTIFIER_BYTES: usize = 4;
+
 impl One {
-    fn new(filter: &str, granted: u8) -> Self {
-        let mut text = CompactString::with_capacity(1 + filter.len());
-        text.push(char::from(b'0' + granted));
+    fn new(filter: &str, options: SubscriptionOptions) -> Self {
+        let has_identifier = options.identifier > 0;
+        let more = if has_identifier { IDENTIFIER_BYTES } else { 0 };
+        let mut text = CompactString::with_capacity(1 + more + filter.len());
+        if !has_identifier {
+            text.push(char::from(PLAIN + options.bits()));
+        } else {
+            text.push(char::from(IDENTIFIED + options.bits()));
+            for byte in 0..IDENTIFIER_BYTES {
+                let bits = options.identifier >> (7 * byte) & 0x7f;
+                text.push(char::from_u32(bits).expect("7 bits are a character"));
+            }
+        }
         text.push_str(filter);
         Self(text)
     }
 
     fn filter(&self) -> &str {
-        &self.0[1..]
+        let is_plain = self.0.as_bytes()[0] < IDENTIFIED;
+        &self.0[if is_plain { 1 } else { 1 + IDENTIFIER_BYTES }..]
     }
 
-    fn granted(&self) -> u8 {
-        self.0.as_bytes()[0] - b'0'
+    fn options(&self) -> SubscriptionOptions {
+        let bytes = self.0.as_bytes();
+        let plain = bytes[0] < IDENTIFIED;
+        let bits = bytes[0] - if plain { PLAIN } else { IDENTIFIED };
+        let options = SubscriptionOptions::from_bits(bits).expect("it was put so");
+        if plain {
+            return options;
+        }
+        let groups = bytes[1..=IDENTIFIER_BYTES].iter().rev();
+        let identifier = groups.fold(0, |sum, byte| sum << 7 | u32::from(*byte));
+        SubscriptionOptions { identifier, ..options }
     }
 }
 
 #[derive(Default, Debug)]
 struct Many {
-    filters: std::collections::BTreeMap<Box<str>, u8>,
+    /// Options but for identifiers.
+    filters: BTreeMap<Box<str>, u8>,
     /// Bytes of all filters.
     bytes: usize,
+    /// Identifiers of those filters that have one; none if none has.
+    identifiers: Option<Box<BTreeMap<Box<str>, u32>>>,
+}
+
+impl Many {
+    fn options(&self, filter: &str, bits: u8) -> SubscriptionOptions {
+        let options = SubscriptionOptions::from_bits(bits).expect("it was put so");
+        let identifiers = self.identifiers.as_ref();
+        let identifier = identifiers.and_then(|known| known.get(filter).copied()).unwrap_or(0);
+        SubscriptionOptions { identifier, ..options }
+    }
+
+    fn set_identifier(&mut self, filter: &str, identifier: u32) {
+        if identifier > 0 {
+            self.identifiers.get_or_insert_default().insert(filter.into(), identifier);
+            return;
+        }
+        if let Some(identifiers) = &mut self.identifiers {
+            identifiers.remove(filter);
+            if identifiers.is_empty() {
+                self.identifiers = None;
+            }
+        }
+    }
 }
 
 impl Subscriptions {
-    /// Sets the granted QoS of a filter; `None` if there may not be another.
-    pub fn set(&mut self, filter: &str, granted: u8) -> Option<()> {
+    /// Sets what a filter was granted; `None` if there may not be another.
+    pub fn set(&mut self, filter: &str, options: SubscriptionOptions) -> Option<()> {
         match &mut self.filters {
             Filters::None if filter.len() <= SUBSCRIPTION_BYTES_MAX => {
-                self.filters = Filters::One(One::new(filter, granted));
+                self.filters = Filters::One(One::new(filter, options));
                 return Some(());
             }
             Filters::None => return None,
             Filters::One(known) if known.filter() == filter => {
-                *known = One::new(filter, granted);
+                *known = One::new(filter, options);
                 return Some(());
             }
             Filters::One(_) => self.grow(),
@@ -70,7 +127,8 @@ impl Subscriptions {
         }
         let Filters::Many(many) = &mut self.filters else { return None };
         if let Some(known) = many.filters.get_mut(filter) {
-            *known = granted;
+            *known = options.bits();
+            many.set_identifier(filter, options.identifier);
             return Some(());
         }
         let full = many.filters.len() >= SUBSCRIPTIONS_MAX
@@ -79,7 +137,8 @@ impl Subscriptions {
             return None;
         }
         many.bytes += filter.len();
-        many.filters.insert(filter.into(), granted);
+        many.filters.insert(filter.into(), options.bits());
+        many.set_identifier(filter, options.identifier);
         Some(())
     }
 
@@ -98,6 +157,7 @@ impl Subscriptions {
                 let found = many.filters.remove(filter).is_some();
                 if found {
                     many.bytes -= filter.len();
+                    many.set_identifier(filter, 0);
                 }
                 found
             }
@@ -113,14 +173,25 @@ impl Subscriptions {
         }
     }
 
-    /// The filters, each with what was granted.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, u8)> {
+    /// What a filter was granted; `None` if it is not among them.
+    pub fn get(&self, filter: &str) -> Option<SubscriptionOptions> {
+        match &self.filters {
+            Filters::None => None,
+            Filters::One(known) => (known.filter() == filter).then(|| known.options()),
+            Filters::Many(many) => many.filters.get(filter).map(|bits| many.options(filter, *bits)),
+        }
+    }
+
+    /// The filters, each with what it was granted.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, SubscriptionOptions)> {
         let (one, many) = match &self.filters {
             Filters::None => (None, None),
-            Filters::One(one) => (Some((one.filter(), one.granted())), None),
-            Filters::Many(many) => (None, Some(&many.filters)),
+            Filters::One(one) => (Some((one.filter(), one.options())), None),
+            Filters::Many(many) => (None, Some(many)),
         };
-        let many = many.into_iter().flatten().map(|(filter, granted)| (&**filter, *granted));
+        let many = many.into_iter().flat_map(|many| {
+            many.filters.iter().map(|(filter, bits)| (&**filter, many.options(filter, *bits)))
+        });
         one.into_iter().chain(many)
     }
 
@@ -138,11 +209,11 @@ impl Subscriptions {
         self.len() == 0
     }
 
-    /// Appends them: their number *v*, then for each QoS 1 and the filter *text*.
+    /// Appends them: their number *v*, then for each the options and the filter *text*.
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         put_varint(out, self.len() as u64);
-        for (filter, granted) in self.iter() {
-            out.push(granted);
+        for (filter, options) in self.iter() {
+            options.put(out);
             put_bytes(out, filter.as_bytes());
         }
     }
@@ -150,8 +221,8 @@ impl Subscriptions {
     pub(super) fn decode(cursor: &mut Cursor<'_>) -> Option<Self> {
         let mut subscriptions = Self::default();
         for _ in 0..cursor.varint()? {
-            let granted = cursor.u8().filter(|qos| *qos <= 2)?;
-            subscriptions.set(cursor.text()?, granted)?;
+            let options = SubscriptionOptions::read(cursor)?;
+            subscriptions.set(cursor.text()?, options)?;
         }
         Some(subscriptions)
     }
@@ -160,7 +231,9 @@ impl Subscriptions {
         let mut many = Many::default();
         if let Filters::One(one) = std::mem::take(&mut self.filters) {
             many.bytes = one.filter().len();
-            many.filters.insert(one.filter().into(), one.granted());
+            let options = one.options();
+            many.filters.insert(one.filter().into(), options.bits());
+            many.set_identifier(one.filter(), options.identifier);
         }
         self.filters = Filters::Many(Box::new(many));
     }
@@ -175,13 +248,14 @@ mod tests {
     fn one_for_a_filter() {
         let mut subscriptions = Subscriptions::default();
         let long = "l".repeat(SUBSCRIPTION_BYTES_MAX - 1);
-        assert!(subscriptions.set(&"l".repeat(SUBSCRIPTION_BYTES_MAX + 1), 1).is_none());
+        let [one, two] = [1, 2].map(SubscriptionOptions::of_qos);
+        assert!(subscriptions.set(&"l".repeat(SUBSCRIPTION_BYTES_MAX + 1), one).is_none());
         for (filter, expected) in [("b", true), ("b", true), (&long, true), ("c", false)] {
-            assert_eq!(subscriptions.set(filter, 1).is_some(), expected);
+            assert_eq!(subscriptions.set(filter, one).is_some(), expected);
         }
         assert!(subscriptions.remove(&long) && !subscriptions.remove(&long));
-        assert!(subscriptions.set("a", 2).is_some(), "there is room again");
-        assert_eq!(subscriptions.iter().collect::<Vec<_>>(), [("a", 2), ("b", 1)]);
+        assert!(subscriptions.set("a", two).is_some(), "there is room again");
+        assert_eq!(subscriptions.iter().collect::<Vec<_>>(), [("a", two), ("b", one)]);
         let mut bytes = Vec::new();
         subscriptions.encode(&mut bytes);
         assert_eq!(bytes, [2, 2, 1, b'a', 1, 1, b'b']);
@@ -190,5 +264,42 @@ mod tests {
         assert!(subscriptions.remove("a") && subscriptions.remove("b"));
         assert!(subscriptions.is_empty());
         assert!(size_of::<Subscriptions>() <= 24);
+    }
+
+    /// Options come back whether there is one filter or several, also where some have identifiers
+    /// and others lose theirs; they go with their filter, and cost nothing where there are none.
+    #[test]
+    fn options_stay_with_their_filter() {
+        let options = |identifier| SubscriptionOptions {
+            qos: 1,
+            no_local: true,
+            retain_as_published: identifier % 2 == 0,
+            identifier,
+        };
+        let mut subscriptions = Subscriptions::default();
+        let mut known = BTreeMap::new();
+        let identifiers = [0, 1, 127, 128, 16_384, 268_435_455];
+        for (filter, identifier) in
+            ["é", "b", "é", "c", "b", "é", "b"].into_iter().zip(identifiers.into_iter().cycle())
+        {
+            assert!(subscriptions.set(filter, options(identifier)).is_some());
+            known.insert(filter, options(identifier));
+            assert!(subscriptions.iter().eq(known.iter().map(|(f, options)| (*f, *options))));
+            assert_eq!(subscriptions.get(filter), Some(options(identifier)));
+            let mut bytes = Vec::new();
+            subscriptions.encode(&mut bytes);
+            let read = Subscriptions::decode(&mut Cursor(&bytes)).expect("they are whole");
+            assert!(read.iter().eq(subscriptions.iter()));
+        }
+        for filter in ["c", "b"] {
+            assert!(subscriptions.remove(filter));
+            assert!(subscriptions.set(filter, options(0)).is_some());
+            assert_eq!(subscriptions.get(filter), Some(options(0)), "it has forgotten the old one");
+        }
+        assert!(subscriptions.set("é", options(0)).is_some());
+        let Filters::Many(many) = &subscriptions.filters else { panic!("there are three") };
+        assert!(many.identifiers.is_none(), "no map for nothing");
+        let plain = One::new("a/b", SubscriptionOptions::of_qos(2));
+        assert_eq!(&*plain.0, "2a/b", "one byte beside the filter");
     }
 }

@@ -21,8 +21,12 @@ impl Catalog {
     ) -> Option<SessionKey> {
         let key = self.open_session(other.vhost, &other.client_id, false, left_ms, logs);
         self.set_owner(key, other.owner(), logs);
-        for (filter, granted) in other.subscriptions.iter() {
-            self.subscribe(key, filter, granted, logs)?;
+        self.set_expiry(key, other.expiry_s(), logs);
+        if let Some(will) = other.will() {
+            self.set_will(key, &will, logs);
+        }
+        for (filter, options) in other.subscriptions.iter() {
+            self.subscribe(key, filter, options, logs)?;
         }
         for packet_id in other.received() {
             self.receive(key, packet_id, logs);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use ringmq::store::{Origin, QueueItem, Session, Store};
+use ringmq::store::{Origin, QueueItem, Session, Store, SubscriptionOptions};
 
 use super::model::{MessageId, Place};
 use super::verify::{RECEIVED_MAX, origins};
@@ -33,7 +33,7 @@ pub(crate) struct Contents {
 #[derive(PartialEq, Debug, Default)]
 struct Held {
     owner: Option<String>,
-    filters: BTreeMap<String, u8>,
+    filters: BTreeMap<String, SubscriptionOptions>,
     received: BTreeSet<u16>,
     /// By number.
     waits: BTreeMap<u64, Waits>,
@@ -147,7 +147,7 @@ impl Held {
         let filters = session.subscriptions.iter();
         Self {
             owner: session.owner().map(str::to_owned),
-            filters: filters.map(|(filter, granted)| (filter.to_owned(), granted)).collect(),
+            filters: filters.map(|(filter, options)| (filter.to_owned(), options)).collect(),
             received: (1..=RECEIVED_MAX).filter(|id| session.has_received(*id)).collect(),
             waits,
         }

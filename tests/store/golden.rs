@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use ringmq::store::{
     CatalogLimits, ClockReading, FileId, LogOptions, NewMessage, Origin, QueueNext, SessionKey,
-    Store, StoreOptions, Target, Walked, segment_walks,
+    Store, StoreOptions, SubscriptionOptions, Target, Walked, segment_walks,
 };
 
 use super::contents::Contents;
@@ -78,6 +78,7 @@ impl Run {
             time_ms: 1_700_000_000_002 + self.messages,
             topic: &topic,
             payload: &[&text[..], b"twenty degrees"].concat(),
+            properties: &[],
             received,
             origin,
         };
@@ -107,7 +108,7 @@ impl Run {
         catalog.write_acks(logs);
         logs.end_turn();
         logs.disk.end_turn();
-        housekeeping.step(catalog, logs, false);
+        housekeeping.step(catalog, logs, 0, false);
         // No fault is ever due: nothing is drawn by lot.
         let random = &mut Random::new(0);
         loop {
@@ -133,8 +134,8 @@ fn script() -> Run {
     let (near, away, gone) = (run.open(0, "near"), run.open(1, "away"), run.open(0, "gone"));
     let Store { catalog, logs, .. } = &mut run.store;
     catalog.set_owner(near, Some("ann"), logs);
-    assert!(catalog.subscribe(near, "plant/#", 2, logs).is_some());
-    assert!(catalog.subscribe(near, "plant/+", 0, logs).is_some());
+    assert!(catalog.subscribe(near, "plant/#", SubscriptionOptions::of_qos(2), logs).is_some());
+    assert!(catalog.subscribe(near, "plant/+", SubscriptionOptions::of_qos(0), logs).is_some());
     assert!(catalog.unsubscribe(near, "plant/+", logs));
     catalog.detach(away, 1_700_000_000_003, logs);
     catalog.receive(near, 11, logs);

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ringmq::store::{Origin, QueueTerms, SessionKey};
+use ringmq::store::{Origin, QueueTerms, SessionKey, SubscriptionOptions};
 
 /// A message, named by its number: everything else follows from it.
 pub(crate) type MessageId = u64;
@@ -30,7 +30,7 @@ pub(crate) struct Session {
     pub(crate) serial: u64,
     /// 0: its client is there.
     pub(crate) left_ms: u64,
-    pub(crate) filters: BTreeMap<String, u8>,
+    pub(crate) filters: BTreeMap<String, SubscriptionOptions>,
     pub(crate) received: BTreeSet<u16>,
     /// What is not done with, by its number.
     pub(crate) messages: BTreeMap<u64, Waiting>,
@@ -81,7 +81,7 @@ pub(crate) enum Change {
     Subscribed {
         key: SessionKey,
         filter: String,
-        granted: u8,
+        options: SubscriptionOptions,
     },
     Unsubscribed {
         key: SessionKey,
@@ -158,8 +158,8 @@ impl Model {
                 session.left_ms = *time_ms;
                 session.sent = session.sent.max(*sent);
             }
-            Change::Subscribed { key, filter, granted } => {
-                self.session(*key).filters.insert(filter.clone(), *granted);
+            Change::Subscribed { key, filter, options } => {
+                self.session(*key).filters.insert(filter.clone(), *options);
             }
             Change::Unsubscribed { key, filter } => {
                 self.session(*key).filters.remove(filter);

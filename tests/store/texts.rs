@@ -12,14 +12,22 @@ pub(crate) const TOPICS: usize = 24;
 pub(crate) struct Text {
     pub(crate) topic: String,
     pub(crate) payload: Vec<u8>,
+    pub(crate) properties: Vec<u8>,
     pub(crate) qos: u8,
     pub(crate) time_ms: u64,
 }
 
 impl Text {
-    /// What whoever keeps it is charged with: a record's frame and head, topic and payload.
+    /// What whoever keeps it is charged with: a record's frame and head, topic, payload and
+    /// properties.
     pub(crate) fn bytes(&self) -> u32 {
-        u32::try_from(9 + 17 + self.topic.len() + self.payload.len()).expect("they are small")
+        let length = match self.properties.len() {
+            0 => 0,
+            short @ 1..128 => 1 + short,
+            long => 2 + long,
+        };
+        let bytes = 9 + 17 + self.topic.len() + self.payload.len() + length;
+        u32::try_from(bytes).expect("they are small")
     }
 }
 
@@ -37,7 +45,13 @@ pub(crate) fn text(message: MessageId, payload_max: usize) -> Text {
     };
     let mut payload = message.to_le_bytes().to_vec();
     payload.extend((0..length).map(|_| random.byte()));
+    let properties = match random.below(8) {
+        0 => vec![2, 0, 0, 0, random.byte() % 2, 38, 0, 1, b'k', 0, 1, b'v'],
+        1 => [&[9, 0, 200][..], &[random.byte(); 200]].concat(),
+        _ => Vec::new(),
+    };
     Text {
+        properties,
         topic: topic(random.below(TOPICS)),
         payload,
         qos: random.pick(&[1, 2]),

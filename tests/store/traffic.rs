@@ -1,7 +1,9 @@
 //! What clients and the broker do, at random: each step changes store and model alike, and what the
 //! store answers must be what the model says.
 
-use ringmq::store::{NewMessage, QueueAnswer, QueueTerms, SessionKey, Store, Target};
+use ringmq::store::{
+    NewMessage, QueueAnswer, QueueTerms, SessionKey, Store, SubscriptionOptions, Target,
+};
 
 use super::model::{Change, Next};
 use super::texts::topic;
@@ -150,11 +152,16 @@ impl World {
     fn subscribe(&mut self) {
         let Some(key) = self.any(Some(true)) else { return };
         let filter = format!("plant/{}/#", self.random.below(5));
-        let granted = self.random.pick(&[0, 1, 2]);
+        let options = SubscriptionOptions {
+            qos: self.random.pick(&[0, 1, 2]),
+            no_local: self.random.one_in(4),
+            retain_as_published: self.random.one_in(4),
+            identifier: self.random.pick(&[0, 0, 0, 1, 200, 268_435_455]),
+        };
         let at = self.appended();
         let logs = &mut self.store.logs;
-        assert!(self.store.catalog.subscribe(key, &filter, granted, logs).is_some());
-        self.note(at, Change::Subscribed { key, filter, granted });
+        assert!(self.store.catalog.subscribe(key, &filter, options, logs).is_some());
+        self.note(at, Change::Subscribed { key, filter, options });
     }
 
     fn unsubscribe(&mut self) {
@@ -229,6 +236,7 @@ impl World {
             time_ms: text.time_ms,
             topic: &text.topic,
             payload: &text.payload,
+            properties: &text.properties,
             received,
             origin,
         };

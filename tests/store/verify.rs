@@ -73,12 +73,13 @@ impl Setting {
     pub(crate) fn look_at_retained(&self, store: &Store, place: &Place, message: u64) {
         let (vhost, topic) = place;
         let found = store.catalog.retained(*vhost).and_then(|store| store.get(topic));
-        let Some(Retained { position, bytes }) = found else { panic!("{place:?} is lost") };
+        let Some(Retained { position, bytes, .. }) = found else { panic!("{place:?} is lost") };
         let read = store.logs.disk.message(position);
         let read = read.unwrap_or_else(|| panic!("{place:?} at {position:?} cannot be read"));
         let expected = self.text(message);
         assert_eq!((read.vhost, read.topic, read.qos), (*vhost, &**topic, expected.qos));
         assert_eq!((read.payload, read.time_ms), (&*expected.payload, expected.time_ms));
+        assert_eq!(read.properties, &*expected.properties);
         assert_eq!(bytes, expected.bytes());
     }
 
@@ -118,7 +119,7 @@ impl Setting {
             store.catalog.write_acks(&mut store.logs);
             store.catalog.end_session(key, &mut store.logs);
         }
-        while store.housekeeping.step(&mut store.catalog, &mut store.logs, false) {}
+        while store.housekeeping.step(&mut store.catalog, &mut store.logs, 0, false) {}
     }
 
     /// Whether what was taken is what was to come.
@@ -143,6 +144,7 @@ impl Setting {
                 let read = read.unwrap_or_else(|| panic!("{position:?} cannot be read"));
                 let text = self.text(*message);
                 (read.topic, read.payload, read.qos) == (&*text.topic, &*text.payload, text.qos)
+                    && (read.properties, read.time_ms) == (&*text.properties, text.time_ms)
                     && (number, packet_id, again) == (*expected, id(*expected), *dup)
                     && entry.terms() == *terms
             }
@@ -165,7 +167,7 @@ pub(crate) fn look_at_session(store: &Store, key: SessionKey, expected: &Session
     assert_eq!(session.owner(), expected.owner.as_deref(), "{client}");
     assert_eq!(session.left_ms, expected.left_ms, "{client}");
     assert_eq!(session.serial, expected.serial, "{client}");
-    let filters = expected.filters.iter().map(|(filter, granted)| (&**filter, *granted));
+    let filters = expected.filters.iter().map(|(filter, options)| (&**filter, *options));
     assert!(session.subscriptions.iter().eq(filters), "{client}");
     for packet_id in 1..=RECEIVED_MAX {
         let expected = expected.received.contains(&packet_id);

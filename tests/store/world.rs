@@ -190,7 +190,7 @@ impl World {
         self.look_at_clocks();
         let pressed = self.time_ms % PRESSED_PERIOD_MS < self.plan.pressed_ms;
         let (catalog, logs) = (&mut self.store.catalog, &mut self.store.logs);
-        self.busy = self.store.housekeeping.step(catalog, logs, pressed);
+        self.busy = self.store.housekeeping.step(catalog, logs, 0, pressed);
         self.serve_disk();
     }
 

@@ -5,11 +5,11 @@ use std::ops::ControlFlow;
 use ringmq::data::Snapshot;
 use ringmq::limits::LIVE_LOOKS_MAX;
 use ringmq::mqtt::{TopicFilter, TopicName};
-use ringmq::store::{MessageRecord, Position, Queue, QueueItem, Session, Store};
+use ringmq::store::{MessageRecord, Position, Queue, QueueItem, Session, Store, expiry_interval_s};
 use serde_json::{Map, Value, json};
 
 use crate::options::DumpFlags;
-use crate::output::{Output, Stop, field};
+use crate::output::{Output, Stop, field, hex_field};
 use crate::session::Summary;
 use crate::shards::{self, Shards};
 
@@ -151,11 +151,17 @@ impl Dump<'_> {
     ) -> bool {
         let Store { logs, catalog, .. } = &seen.store;
         if let Some(message) = logs.disk.message(position) {
-            let MessageRecord { topic, payload, qos, time_ms, .. } = message;
+            let MessageRecord { topic, payload, qos, time_ms, properties, .. } = message;
             line.insert("topic".into(), topic.into());
             line.insert("published_qos".into(), qos.into());
             line.insert("time_ms".into(), catalog.timeline.wall_ms(time_ms).into());
             line.extend([field("payload", payload)]);
+            if !properties.is_empty() {
+                line.extend([hex_field("properties", properties)]);
+            }
+            if let Some(seconds) = expiry_interval_s(properties) {
+                line.insert("expiry_interval_s".into(), seconds.into());
+            }
             // Asked when it is read: until then its file may be used again.
             return !seen.is_gone(position);
         }

@@ -83,11 +83,14 @@ pub(crate) fn counted(count: u64, thing: &str) -> String {
 pub(crate) fn field(name: &str, bytes: &[u8]) -> (String, Value) {
     match str::from_utf8(bytes) {
         Ok(text) => (name.to_owned(), Value::from(text)),
-        Err(_) => {
-            let digits = bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-            (format!("{name}_hex"), Value::from(digits))
-        }
+        Err(_) => hex_field(name, bytes),
     }
+}
+
+/// A field for bytes that are no text: hexadecimal digits.
+pub(crate) fn hex_field(name: &str, bytes: &[u8]) -> (String, Value) {
+    let digits = bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    (format!("{name}_hex"), Value::from(digits))
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! One session as JSON and as text.
 
-use ringmq::store::{Queue, QueueItem, Session, Store};
-use serde_json::{Value, json};
+use ringmq::store::{Queue, QueueItem, Session, Store, SubscriptionOptions, Will};
+use serde_json::{Map, Value, json};
 use std::ops::ControlFlow;
 
-use crate::output::bytes;
+use crate::output::{bytes, field, hex_field};
 use crate::shards::Shards;
 
 /// What there is to say of a session.
@@ -24,12 +24,16 @@ pub(crate) struct Summary {
     pub(crate) in_flight: u64,
     /// Messages that cannot be read.
     pub(crate) lost: u64,
-    /// Filter and granted QoS.
-    pub(crate) filters: Vec<(String, u8)>,
+    /// Filters, and what was granted.
+    pub(crate) filters: Vec<(String, SubscriptionOptions)>,
     /// Identifiers of QoS 2 messages it has sent and not released.
     pub(crate) received: Vec<u16>,
     /// When its client left, milliseconds since 1970; it was there when the broker ended.
     pub(crate) left_ms: Option<u64>,
+    /// Its own expiry interval, seconds.
+    pub(crate) expiry_s: Option<u32>,
+    /// Its will, if that is kept with it.
+    pub(crate) will: Option<Value>,
 }
 
 impl Summary {
@@ -46,9 +50,11 @@ impl Summary {
             bytes: session.queue.stored_bytes(),
             in_flight: 0,
             lost: 0,
-            filters: filters.map(|(filter, qos)| (filter.to_owned(), qos)).collect(),
+            filters: filters.map(|(filter, options)| (filter.to_owned(), options)).collect(),
             received: session.received().collect(),
             left_ms: left_ms.map(|ms| store.catalog.timeline.wall_ms(ms)),
+            expiry_s: session.expiry_s(),
+            will: session.will().map(|will| will_json(&will)),
         };
         let _whole = session.queue.visit(&store.logs, &mut |item| {
             match item {
@@ -70,7 +76,16 @@ impl Summary {
 
     pub(crate) fn json(&self, queue: &Queue) -> Value {
         let filters = self.filters.iter();
-        let filters = filters.map(|(filter, qos)| json!({ "filter": filter, "qos": qos }));
+        let filters = filters.map(|(filter, options)| {
+            let SubscriptionOptions { qos, no_local, retain_as_published, identifier } = options;
+            json!({
+                "filter": filter,
+                "qos": qos,
+                "no_local": no_local,
+                "retain_as_published": retain_as_published,
+                "identifier": Some(identifier).filter(|identifier| **identifier > 0),
+            })
+        });
         json!({
             "session": self.client_id,
             "user": self.owner,
@@ -86,6 +101,8 @@ impl Summary {
             "filters": filters.collect::<Vec<_>>(),
             "received": self.received,
             "left_ms": self.left_ms,
+            "expiry_s": self.expiry_s,
+            "will": self.will,
         })
     }
 
@@ -94,15 +111,57 @@ impl Summary {
         let Self { vhost, client_id, shard, queued, in_flight, .. } = self;
         let name = self.vhost_name.as_deref().unwrap_or("deleted");
         let filters: Vec<String> =
-            self.filters.iter().map(|(filter, qos)| format!("{filter} ({qos})")).collect();
+            self.filters.iter().map(|(filter, options)| filter_text(filter, *options)).collect();
         let (filters, size) = (filters.join(", "), bytes(self.bytes));
         format!(
             "vhost {vhost} ({name}) {client_id:?} shard {shard}: {queued} queued in {size}, \
-             {in_flight} in flight; filters: {}; last seen {}",
+             {in_flight} in flight; filters: {}; last seen {}{}{}",
             if filters.is_empty() { "none" } else { &filters },
-            last_seen(self.left_ms)
+            last_seen(self.left_ms),
+            self.expiry_s.map(expiry_text).unwrap_or_default(),
+            if self.will.is_some() { "; has a will" } else { "" }
         )
     }
+}
+
+/// A filter for people, with what was granted: QoS, and options by their names in MQTT 5.
+fn filter_text(filter: &str, options: SubscriptionOptions) -> String {
+    let SubscriptionOptions { qos, no_local, retain_as_published, identifier } = options;
+    let mut text = format!("{filter} ({qos}");
+    for (is_set, name) in [(no_local, "no local"), (retain_as_published, "retain as published")] {
+        if is_set {
+            text.push_str(", ");
+            text.push_str(name);
+        }
+    }
+    if identifier > 0 {
+        text.push_str(&format!(", identifier {identifier}"));
+    }
+    text.push(')');
+    text
+}
+
+/// A session's own expiry interval for people.
+fn expiry_text(seconds: u32) -> String {
+    match seconds {
+        0 => "; ends with its connection".to_owned(),
+        u32::MAX => "; never expires".to_owned(),
+        seconds => format!("; expires after {seconds} s"),
+    }
+}
+
+fn will_json(will: &Will<'_>) -> Value {
+    let Will { topic, payload, properties, qos, retain, delay_s } = *will;
+    let mut line = Map::new();
+    line.insert("topic".into(), topic.into());
+    line.insert("qos".into(), qos.into());
+    line.insert("retain".into(), retain.into());
+    line.insert("delay_s".into(), delay_s.into());
+    line.extend([field("payload", payload)]);
+    if !properties.is_empty() {
+        line.extend([hex_field("properties", properties)]);
+    }
+    Value::Object(line)
 }
 
 /// A time for people, in UTC.
@@ -115,6 +174,24 @@ fn last_seen(left_ms: Option<u64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Options and intervals are told only where there are any.
+    #[test]
+    fn options_for_people() {
+        let plain = SubscriptionOptions::of_qos(1);
+        assert_eq!(filter_text("a/#", plain), "a/# (1)");
+        let all = SubscriptionOptions {
+            qos: 2,
+            no_local: true,
+            retain_as_published: true,
+            identifier: 7,
+        };
+        let text = "a/# (2, no local, retain as published, identifier 7)";
+        assert_eq!(filter_text("a/#", all), text);
+        assert_eq!(expiry_text(0), "; ends with its connection");
+        assert_eq!(expiry_text(90), "; expires after 90 s");
+        assert_eq!(expiry_text(u32::MAX), "; never expires");
+    }
 
     /// Times are in UTC, to the second; one that no calendar has is still told.
     #[test]

@@ -86,6 +86,8 @@ fn list(
 #[derive(Clone, Copy, Default)]
 struct Stat {
     sessions: u64,
+    /// Wills that are kept with sessions.
+    wills: u64,
     /// Messages of queues, and bytes of their records; a message counts for each queue.
     queued: u64,
     queued_bytes: u64,
@@ -130,6 +132,7 @@ impl Stat {
 
     fn look_at(&mut self, session: &Session, store: &Store, note: &mut dyn FnMut(Position, u64)) {
         self.sessions += 1;
+        self.wills += u64::from(session.will().is_some());
         self.queued_bytes += session.queue.stored_bytes();
         let logs = &store.logs;
         let _whole = session.queue.visit(logs, &mut |item| {
@@ -153,6 +156,7 @@ impl Stat {
     fn json(&self) -> Value {
         json!({
             "sessions": self.sessions,
+            "wills": self.wills,
             "queued": self.queued,
             "queued_bytes": self.queued_bytes,
             "retained": self.retained,
@@ -174,6 +178,7 @@ impl Add for Stat {
     fn add(self, other: Self) -> Self {
         Self {
             sessions: self.sessions + other.sessions,
+            wills: self.wills + other.wills,
             queued: self.queued + other.queued,
             lost: self.lost + other.lost,
             queued_bytes: self.queued_bytes + other.queued_bytes,
@@ -200,7 +205,11 @@ impl fmt::Display for Stat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let percent = (self.live_bytes * 100).checked_div(self.record_bytes).unwrap_or(100);
         let (sessions, queued) = (self.sessions, self.queued);
-        writeln!(f, "  sessions  {sessions}, {queued} queued in {}", bytes(self.queued_bytes))?;
+        write!(f, "  sessions  {sessions}, {queued} queued in {}", bytes(self.queued_bytes))?;
+        match self.wills {
+            0 => writeln!(f)?,
+            wills => writeln!(f, "; {}", counted(wills, "will"))?,
+        }
         writeln!(f, "  retained  {} in {}", self.retained, bytes(self.retained_bytes))?;
         write!(f, "  segments  {} with {}", self.segments, bytes(self.record_bytes))?;
         writeln!(f, " of records, {percent} % of it needed")?;

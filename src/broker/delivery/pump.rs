@@ -10,14 +10,27 @@ use super::super::admission::client_of;
 use super::super::names::ConnId;
 use super::{Delivery, Lent};
 
+/// What bounds the sending of what waits.
+struct Limits<'a> {
+    /// QoS 2 messages below this number are committed.
+    qos2_below: u64,
+    /// Messages in flight at most.
+    window: u16,
+    /// The time of the log's time line.
+    time_ms: u64,
+    policy: &'a Policy,
+}
+
 impl Delivery {
     /// Sends what waits in a session, as far as its client's window and output allow. Half of the
     /// output stays free for what comes live. What came under other rules is sent only if `policy`
-    /// has nothing against it; whether any was dropped.
+    /// has nothing against it, what has expired at the time `time_ms` of the time line only if it
+    /// was sent before; whether any was dropped.
     pub(crate) fn pump(
         &mut self,
         session: &mut SessionMut<'_>,
         policy: &Policy,
+        time_ms: u64,
         lent: &mut Lent<'_>,
     ) -> bool {
         let Some(conn) = session.holder.map(ConnId::of) else { return false };
@@ -27,7 +40,8 @@ impl Delivery {
             return false;
         }
         let before = lent.outputs.bytes(conn);
-        let dropped = self.write_waiting(conn, session, (qos2_below, window), policy, lent);
+        let limits = Limits { qos2_below, window, time_ms, policy };
+        let dropped = self.write_waiting(conn, session, &limits, lent);
         self.stats.stored_lost += session.take_lost();
         if lent.outputs.bytes(conn) > before {
             lent.gates.note_to_acknowledge(conn);
@@ -42,13 +56,12 @@ impl Delivery {
         &mut self,
         conn: ConnId,
         session: &mut SessionMut<'_>,
-        (qos2_below, window): (u64, u16),
-        policy: &Policy,
+        limits: &Limits<'_>,
         lent: &mut Lent<'_>,
     ) -> bool {
         let mut dropped = false;
         while lent.outputs.is_low(conn) {
-            let next = session.take_next_before(qos2_below, window, lent.logs);
+            let next = session.take_next_before(limits.qos2_below, limits.window, lent.logs);
             let (entry, number, packet_id, dup) = match next {
                 None => break,
                 Some(QueueNext::Release { packet_id }) => {
@@ -65,8 +78,15 @@ impl Delivery {
                 session.mark_gone(number, lent.logs);
                 continue;
             };
+            if !dup && session.lifetime(&stored, limits.time_ms).is_over() {
+                // [MQTT-3.3.2-5]
+                self.stats.queued_expired += 1;
+                dropped |= session.withdraw(number, lent.logs);
+                continue;
+            }
             let topic = TopicName::parse(stored.topic).expect("it was checked when it came");
-            if session.must_screen(number) && !policy.may_receive(&client_of(session), topic) {
+            if session.must_screen(number) && !limits.policy.may_receive(&client_of(session), topic)
+            {
                 self.count_denied(session, topic);
                 dropped |= session.withdraw(number, lent.logs);
                 continue;

@@ -133,6 +133,10 @@ stats! {
     queued_dropped_oldest,
     /// QoS 1 and 2 messages dropped because their session was full.
     queued_dropped_newest,
+    /// Messages that waited in a session and expired before they were sent.
+    queued_expired,
+    /// Retained messages that expired.
+    retained_expired,
     /// Messages that the disk has lost.
     stored_lost,
     /// Sessions that ended because their client stayed away.

@@ -88,7 +88,8 @@ impl<'a> OutboundMessage<'a> {
     /// The message as it stands in the log in memory; the caller takes hold of it at once.
     pub(crate) fn entry(&mut self, terms: QueueTerms, log: &mut MessageLog) -> QueueEntry {
         let Message { topic, payload, qos, .. } = self.message;
-        let message = StoredMessage { topic: topic.as_str(), payload, qos: qos as u8 };
+        let (topic, qos) = (topic.as_str(), qos as u8);
+        let message = StoredMessage { topic, payload, qos, properties: &[], time_ms: 0 };
         let (position, bytes) = *self.stored.get_or_insert_with(|| {
             let position = log.append(message);
             (position, u32::try_from(log.record_bytes(position)).expect("packets are below 4 GiB"))

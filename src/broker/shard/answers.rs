@@ -75,11 +75,12 @@ impl Shard {
     pub(super) fn make_progress(&mut self, conn: ConnId, context: &mut Context<'_>) {
         let Some(key) = self.connections.session(conn) else { return };
         if self.catalog.session(key).queue.waiting() > 0 {
+            let time_ms = self.time_ms(context.now_ms);
             let policy = self.admission.policy();
             let mut session = self.catalog.session_mut(key);
-            let dropped = self.delivery.pump(&mut session, policy, lent!(self));
+            let dropped = self.delivery.pump(&mut session, policy, time_ms, lent!(self));
             drop(session);
-            // Of what the disk has lost, or the rules forbid, nothing waits any more.
+            // Of what the disk has lost, the rules forbid or has expired, nothing waits any more.
             if dropped {
                 self.relieve_session(key, context);
             }

@@ -185,6 +185,7 @@ impl Shard {
             time_ms: self.time_ms(context.now_ms),
             topic,
             payload: message.payload,
+            properties: &[],
             received,
             origin,
         };

@@ -17,6 +17,9 @@ impl Shard {
             self.expiry.stats(),
         ];
         rooms.into_iter().chain(self.storage.stats()).for_each(|stats| sum += stats);
+        let kept = self.storage.housekeeping_stats();
+        sum.queued_expired += kept.expired;
+        sum.retained_expired += kept.retained_expired;
         sum
     }
 

@@ -262,6 +262,7 @@ impl Shard {
                     time_ms: self.time_ms(context.now_ms),
                     topic: message.topic.as_str(),
                     payload: message.payload,
+                    properties: &[],
                     received: None,
                     origin: None,
                 };

@@ -34,8 +34,8 @@ impl Shard {
         for key in keys {
             let session = self.catalog.session(key);
             let vhost = VhostId(session.vhost);
-            for (filter, granted) in session.subscriptions.iter() {
-                let parsed = TopicFilter::parse(filter).ok().zip(QoS::try_from(granted).ok());
+            for (filter, options) in session.subscriptions.iter() {
+                let parsed = TopicFilter::parse(filter).ok().zip(QoS::try_from(options.qos).ok());
                 let Some((filter, qos)) = parsed else { continue };
                 let grant = Grant { qos, durable: true, options: GrantOptions::default() };
                 if self.exchanges.bind(vhost, filter, key, grant) {

@@ -1,7 +1,7 @@
 //! SUBSCRIBE and UNSUBSCRIBE (3.8 to 3.11).
 
 use crate::mqtt::{QoS, Suback, Subscribe, SubscribeEntry, TopicFilter, Unsubscribe};
-use crate::store::SessionKey;
+use crate::store::{SessionKey, SubscriptionOptions};
 
 use super::super::exchange::{Grant, GrantOptions};
 use super::super::names::{ConnId, Context, ShardSet, VhostId};
@@ -92,8 +92,9 @@ impl Shard {
             return None;
         }
         let (granted, text) = (entry.qos, filter.as_str());
+        let options = SubscriptionOptions::of_qos(granted as u8);
         if !self.has_room_for(key, text)
-            || self.catalog.subscribe(key, text, granted as u8, &mut self.logs).is_none()
+            || self.catalog.subscribe(key, text, options, &mut self.logs).is_none()
         {
             return self.refuse_subscription(key, filter, "the session has as many as it may");
         }

@@ -158,13 +158,14 @@ impl Storage {
         self.update(logs, gates, now_ms);
     }
 
-    /// Ends a turn: acknowledgements are written, segments that are free go, and housekeeping takes
-    /// a step; whether there is more to do at once.
+    /// Ends a turn, at the time `time_ms` of the time line: acknowledgements are written, segments
+    /// that are free go, and housekeeping takes a step; whether there is more to do at once.
     pub(crate) fn end_turn(
         &mut self,
         sessions: &mut Catalog,
         logs: &mut Logs,
         gates: &mut ReadGates,
+        time_ms: u64,
         now_ms: u64,
     ) -> bool {
         sessions.write_acks(logs);
@@ -174,7 +175,7 @@ impl Storage {
         // Where space is short this is what makes some.
         let is_behind = logs.disk.staged_bytes() > STAGED_BYTES_MAX;
         let is_pressed = self.shortage.is_of_space();
-        !is_behind && self.housekeeping.step(sessions, logs, is_pressed)
+        !is_behind && self.housekeeping.step(sessions, logs, time_ms, is_pressed)
     }
 
     /// When [`Storage::on_due`] is due.

@@ -217,6 +217,9 @@ impl Record<'_> {
             Self::Queued { .. } => "queued",
             Self::Clock(_) => "clock",
             Self::Gaps(_) => "gaps",
+            Self::Expiry { .. } => "session expiry",
+            Self::Will { .. } => "will",
+            Self::WillCleared { .. } => "will cleared",
         }
     }
 }

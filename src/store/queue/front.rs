@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 use super::acks::{Acks, Notes};
 use super::blocks::{Block, Loaded};
 use super::replay::Replay;
-use super::{Entry, Next};
+use super::{Entry, Next, Queue};
 
 /// Packet identifiers there are: 1 to 65,535 [MQTT-2.3.1-1].
 pub(super) const IDENTIFIERS: u64 = 65_535;
@@ -41,6 +41,8 @@ pub(super) struct Front {
     pub(super) sent: u64,
     /// Messages below `next` that are not done with.
     pub(super) unacked: u32,
+    /// Every released message below it was taken since the last rewind, ahead of others maybe.
+    owed_from: u64,
     /// No packet was taken since the last rewind.
     pub(super) resting: bool,
     /// No message below it waits and may be dropped.
@@ -67,6 +69,7 @@ impl Front {
             ready: VecDeque::new(),
             sent: first,
             unacked: 0,
+            owed_from: first,
             resting: true,
             spare_from: first,
             lost: 0,
@@ -149,8 +152,25 @@ impl Front {
             let number = self.next;
             let entry = self.flight[self.at(number)];
             self.next += 1;
-            if entry != Entry::GONE {
+            if entry == Entry::RELEASED && number < self.owed_from {
+                // Its PUBREL went ahead.
+                self.unacked += 1;
+            } else if entry != Entry::GONE {
                 return Some(self.taken(number, entry));
+            }
+        }
+        None
+    }
+
+    /// Takes the next released message, ahead of those before it that wait to be sent again. It
+    /// counts as unacknowledged when these are taken.
+    pub(super) fn take_owed(&mut self) -> Option<Next> {
+        self.owed_from = self.owed_from.max(self.next);
+        while self.owed_from < self.flight_end() {
+            let number = self.owed_from;
+            self.owed_from += 1;
+            if self.flight[self.at(number)] == Entry::RELEASED {
+                return Some(Next::Release { packet_id: Queue::packet_id(number) });
             }
         }
         None
@@ -269,6 +289,7 @@ impl Front {
     pub(super) fn rewind(&mut self) {
         self.next = self.first;
         self.spare_from = self.first;
+        self.owed_from = self.first;
         self.unacked = 0;
         self.resting = true;
         self.flight.shrink_to_fit();

@@ -224,7 +224,8 @@ impl Queue {
     }
 
     /// The same, but stops in front of a QoS 2 message that was never taken and has this number or
-    /// a higher one.
+    /// a higher one. A PUBREL that is owed since its client was away goes out also where the window
+    /// is full [MQTT-3.3.4-10].
     #[inline]
     pub fn take_next_before(
         &mut self,
@@ -242,7 +243,7 @@ impl Queue {
             let front = self.front.as_deref_mut()?;
             front.resting = false;
             if front.unacked >= u32::from(window) {
-                return None;
+                return front.take_owed();
             }
             if let Some(next) = front.take_again() {
                 return Some(next);
@@ -308,6 +309,21 @@ impl Queue {
         Answer::Done
     }
 
+    /// PUBREC with a reason code of 0x80 or more: ends the QoS 2 message with this packet identifier
+    /// [MQTT-4.4.0-2]. One that was released before is not the client's to refuse.
+    pub fn refuse(&mut self, packet_id: u16, log: &mut impl QueueLog) -> Answer {
+        let Some((front, at)) = self.in_flight(packet_id, log) else { return Answer::Known };
+        let entry = front.flight[at];
+        if !entry.terms().exactly_once {
+            return Answer::Wrong;
+        }
+        if entry == Entry::RELEASED {
+            return Answer::Known;
+        }
+        self.end_at(at, log);
+        Answer::Done
+    }
+
     /// PUBCOMP: ends the QoS 2 message with this packet identifier, if it was released. For one
     /// that is still to be sent again it says nothing: it may answer what this side has lost.
     pub fn complete(&mut self, packet_id: u16, log: &mut impl QueueLog) -> Answer {
@@ -363,6 +379,16 @@ impl Queue {
             self.end_at(at, log);
             return true;
         }
+        self.drop_oldest_unsent(log)
+    }
+
+    /// Drops the oldest message that was not taken since it came, or was loaded; whether there was
+    /// one.
+    pub fn drop_oldest_unsent(&mut self, log: &mut impl QueueLog) -> bool {
+        if self.is_empty() {
+            return false;
+        }
+        self.wake();
         while let Some((number, entry)) = self.next_ready(log) {
             let front = self.wake();
             if entry == Entry::RELEASED {
@@ -383,6 +409,41 @@ impl Queue {
             }
         }
         false
+    }
+
+    /// The oldest message that was never sent; `None` also if what is there is no message.
+    pub fn oldest_unsent(&mut self, log: &mut impl QueueLog) -> Option<Entry> {
+        loop {
+            let tail_first = self.tail_first();
+            let Some(front) = self.front.as_deref_mut() else {
+                return self.tail().iter().next().filter(|entry| entry.position().is_some());
+            };
+            if front.ready.is_empty() && front.middle.is_empty() {
+                let sent = front.sent;
+                let first = self.tail().iter().next().filter(|entry| entry.position().is_some());
+                return first.filter(|_| tail_first >= sent);
+            }
+            if front.ready.is_empty() && !self.refill(log) {
+                return None;
+            }
+            let front = self.front.as_deref_mut()?;
+            let entry = *front.ready.front()?;
+            if entry != Entry::GONE {
+                let is_unsent = front.ready_first >= front.sent && entry.position().is_some();
+                return is_unsent.then_some(entry);
+            }
+            front.pop_ready();
+            front.trim();
+            self.unload(log);
+        }
+    }
+
+    /// So many of the messages that could not be read have expired before.
+    pub fn forgive_lost(&mut self, count: u64) {
+        if let Some(front) = self.front.as_deref_mut() {
+            front.lost = front.lost.saturating_sub(count);
+            self.rest();
+        }
     }
 
     /// Makes everything unacknowledged the next to send, in its old order (the client left, or came

@@ -40,25 +40,28 @@ impl Queue {
         }) || self.tail().iter().any(refers)
     }
 
-    /// Visits where its messages within these offsets of the log on disk stand.
+    /// Visits where its messages within these offsets of the log on disk stand, and whether each was
+    /// sent.
     pub fn positions_in(
         &self,
         range: &Range<u64>,
         log: &impl QueueLog,
-        visit: &mut impl FnMut(Position),
+        visit: &mut impl FnMut(Position, bool),
     ) {
-        let mut look = |entry: Entry| {
+        let sent = self.sent();
+        let mut look = |(number, entry): (u64, Entry)| {
             let position = entry.position().filter(|position| is_in(*position, range));
-            position.into_iter().for_each(&mut *visit);
+            position.into_iter().for_each(|position| visit(position, number < sent));
         };
         if let Some(front) = &self.front {
-            front.entries().for_each(&mut look);
-            let blocks = front.middle.iter().filter(|block| block.refers_to(range));
-            for packed in blocks.filter_map(|block| block.read(log)) {
-                packed.iter().for_each(&mut look);
+            (front.first..).zip(front.flight.iter().copied()).for_each(&mut look);
+            (front.ready_first..).zip(front.ready.iter().copied()).for_each(&mut look);
+            for block in front.middle.iter().filter(|block| block.refers_to(range)) {
+                let Some(packed) = block.read(log) else { continue };
+                (block.first..).zip(packed.iter()).for_each(&mut look);
             }
         }
-        self.tail().iter().for_each(&mut look);
+        (self.tail_first()..).zip(self.tail().iter()).for_each(&mut look);
     }
 
     /// Takes note that each message in whole segments of the log on disk, those within `range`, now

@@ -1,6 +1,9 @@
 //! The record of a message, and the sessions that it is for.
 
-use super::super::cursor::{Cursor, put_varint};
+use std::num::NonZero;
+
+use super::super::cursor::{Cursor, put_bytes, put_varint, varint_bytes};
+use super::super::lifetime::deadline_s;
 use super::super::position::Position;
 use super::{FRAME_BYTES, SessionKey};
 
@@ -12,6 +15,7 @@ const RETAINED: u8 = 1 << 2;
 const MOVED: u8 = 1 << 3;
 const RECEIVED: u8 = 1 << 4;
 const ORIGIN: u8 = 1 << 5;
+const PROPERTIES: u8 = 1 << 6;
 
 /// Where a QoS 2 message came from: a second one of the same origin is the same message
 /// [MQTT-4.3.3-2].
@@ -29,13 +33,14 @@ pub struct Origin {
 ///
 /// | bytes | what |
 /// |---|---|
-/// | 1 | flags: bits 0–1 QoS as published, 2 retained, 3 moved, 4 received here, 5 origin |
+/// | 1 | flags: bits 0–1 QoS as published, then retained, moved, received here, origin, properties |
 /// | 2 | vhost |
 /// | 2 | length of the topic |
 /// | 4 | length of the payload |
 /// | 8 | when it came, milliseconds of the time line |
 /// | topic | topic name |
 /// | payload | application message |
+/// | *bytes* | if it has properties: these |
 /// | 8 | if moved: the offset where it stood before |
 /// | 6 | if received here: publisher's session 4, packet identifier 2 |
 /// | 12 | if it has an origin: shard 2, session's serial 8, packet identifier 2 |
@@ -54,6 +59,10 @@ pub struct MessageRecord<'a> {
     pub topic: &'a str,
     /// Application message.
     pub payload: &'a [u8],
+    /// The properties that go with it to each receiver, as [`NewMessage::properties`] has them.
+    ///
+    /// [`NewMessage::properties`]: crate::store::NewMessage::properties
+    pub properties: &'a [u8],
     /// Where it stood before; the targets are those that still waited for it.
     pub moved_from: Option<Position>,
     /// The session and packet identifier it was received with, of a publisher here, at QoS 2.
@@ -108,7 +117,16 @@ impl<'a> MessageRecord<'a> {
     /// charged with, who else waits for it aside.
     pub(in crate::store) fn own_bytes(&self) -> u32 {
         let bytes = FRAME_BYTES + HEAD_BYTES + self.topic.len() + self.payload.len();
-        u32::try_from(bytes).expect("a packet is below 4 GiB")
+        let properties = match self.properties.len() {
+            0 => 0,
+            length => varint_bytes(length as u64) + length,
+        };
+        u32::try_from(bytes + properties).expect("a packet is below 4 GiB")
+    }
+
+    /// The second of the time line in which it has expired at the latest.
+    pub(in crate::store) fn deadline_s(&self) -> Option<NonZero<u32>> {
+        deadline_s(self.properties, self.time_ms)
     }
 
     #[inline]
@@ -121,7 +139,8 @@ impl<'a> MessageRecord<'a> {
             | flag(self.retained, RETAINED)
             | flag(self.moved_from.is_some(), MOVED)
             | flag(self.received.is_some(), RECEIVED)
-            | flag(self.origin.is_some(), ORIGIN);
+            | flag(self.origin.is_some(), ORIGIN)
+            | flag(!self.properties.is_empty(), PROPERTIES);
         head[1..3].copy_from_slice(&self.vhost.to_le_bytes());
         head[3..5].copy_from_slice(&topic_len.to_le_bytes());
         head[5..9].copy_from_slice(&payload_len.to_le_bytes());
@@ -129,6 +148,9 @@ impl<'a> MessageRecord<'a> {
         out.extend_from_slice(&head);
         out.extend_from_slice(self.topic.as_bytes());
         out.extend_from_slice(self.payload);
+        if !self.properties.is_empty() {
+            put_bytes(out, self.properties);
+        }
         if let Some(position) = self.moved_from {
             out.extend_from_slice(&position.offset().to_le_bytes());
         }
@@ -163,6 +185,10 @@ impl<'a> MessageRecord<'a> {
         let time_ms = body.u64()?;
         let topic = body.take(topic_len.into())?;
         let payload = body.take(payload_len as usize)?;
+        let properties = match flags & PROPERTIES {
+            0 => &[],
+            _ => body.bytes()?,
+        };
         let moved_from = match flags & MOVED {
             0 => None,
             _ => Some(body.u64().filter(|offset| *offset < Position::OFFSET_END)?),
@@ -182,6 +208,7 @@ impl<'a> MessageRecord<'a> {
             time_ms,
             topic: "",
             payload,
+            properties,
             moved_from: moved_from.map(Position::durable),
             received,
             origin,

@@ -25,7 +25,7 @@
 //! | 2 | acks | session, first *v*, gone *list*, released *list* |
 //! | 3 | session opened | session, vhost 2, time 8, client id text |
 //! | 4 | session ended | session |
-//! | 5 | subscribed | session, granted QoS 1, filter text |
+//! | 5 | subscribed | session, options (see `subscription`), filter text |
 //! | 6 | unsubscribed | session, filter text |
 //! | 7 | attached | session |
 //! | 8 | detached | session, sent *v*, time 8 |
@@ -46,6 +46,9 @@
 //! | 23 | ends | of each segment but the newest: start 8, length *v* |
 //! | 26 | clock | see [`super::timeline`]: name of the machine's start 16, six times 8 each |
 //! | 27 | gaps | all there are, each: time 8, length *v*, proven 1: the rest |
+//! | 28 | session expiry | session, interval *v*: 0 the server's, else seconds + 1 |
+//! | 29 | will | session, will: the rest (see `will`) |
+//! | 30 | will cleared | session |
 //!
 //! Times are milliseconds of the log's time line (see `timeline`); the wall time is since 1970.
 
@@ -59,7 +62,9 @@ pub use queue::BlockRecord;
 use super::cursor::{Cursor, put_bytes, put_varint};
 use super::mend::{Wrong, wrong_byte};
 use super::position::Position;
+use super::subscription::SubscriptionOptions;
 use super::timeline::{Gap, Mark};
+use super::will::Will;
 
 /// Bytes of a record before its body.
 pub(in crate::store) const FRAME_BYTES: usize = 9;
@@ -74,11 +79,14 @@ pub(in crate::store) enum Record<'a> {
     Acks(AcksRecord),
     SessionOpened { session: SessionKey, vhost: u16, time_ms: u64, client_id: &'a str },
     SessionEnded { session: SessionKey },
-    Subscribed { session: SessionKey, granted: u8, filter: &'a str },
+    Subscribed { session: SessionKey, options: SubscriptionOptions, filter: &'a str },
     Unsubscribed { session: SessionKey, filter: &'a str },
     Attached { session: SessionKey },
     Owner { session: SessionKey, user: &'a str },
     Detached { session: SessionKey, sent: u64, time_ms: u64 },
+    Expiry { session: SessionKey, interval_s: Option<u32> },
+    Will { session: SessionKey, will: Will<'a> },
+    WillCleared { session: SessionKey },
     Received { session: SessionKey, packet_id: u16 },
     Freed { session: SessionKey, packet_id: u16 },
     FreedElsewhere(Origin),
@@ -118,12 +126,14 @@ const BEGINS_GROUP: u8 = 1 << 7;
 const KIND_AT: usize = 8;
 
 impl<'a> Record<'a> {
-    /// Whether it is of a checkpoint. Of origins there is also one here and there that is not; of
-    /// the time line, which is small, no one is counted.
+    /// Whether it is of a checkpoint. Of origins, intervals and wills there is also one here and
+    /// there that is not; of the time line, which is small, no one is counted.
     pub(in crate::store) fn is_captured(&self) -> bool {
         matches!(
             self,
             Self::SessionState { .. }
+                | Self::Expiry { .. }
+                | Self::Will { .. }
                 | Self::RetainedState { .. }
                 | Self::Origins(_)
                 | Self::References(_)
@@ -158,6 +168,9 @@ impl<'a> Record<'a> {
             Self::Ends(_) => 23,
             Self::Clock(_) => 26,
             Self::Gaps(_) => 27,
+            Self::Expiry { .. } => 28,
+            Self::Will { .. } => 29,
+            Self::WillCleared { .. } => 30,
         }
     }
 
@@ -169,7 +182,10 @@ impl<'a> Record<'a> {
         REST_MAX
             + match self {
                 Self::Message(message) => {
-                    message.topic.len() + message.payload.len() + message.targets.0.len()
+                    message.topic.len()
+                        + message.payload.len()
+                        + message.properties.len()
+                        + message.targets.0.len()
                 }
                 Self::Acks(acks) => (acks.gone.len() + acks.released.len()) * 10,
                 Self::Origins(origins) => origins.len() * 12,
@@ -177,6 +193,7 @@ impl<'a> Record<'a> {
                 Self::Gaps(gaps) => gaps.len() * 19,
                 Self::SessionOpened { client_id, .. } => client_id.len(),
                 Self::Owner { user, .. } => user.len(),
+                Self::Will { will, .. } => will.bytes(),
                 Self::Subscribed { filter, .. } | Self::Unsubscribed { filter, .. } => filter.len(),
                 Self::Cleared { topic, .. } => topic.len(),
                 Self::Block(block) => block.entries.len(),
@@ -276,16 +293,24 @@ impl<'a> Record<'a> {
                 out.extend_from_slice(&time_ms.to_le_bytes());
                 put_bytes(out, client_id.as_bytes());
             }
-            Self::SessionEnded { session } | Self::Attached { session } => {
+            Self::SessionEnded { session }
+            | Self::Attached { session }
+            | Self::WillCleared { session } => put_varint(out, (*session).into()),
+            Self::Expiry { session, interval_s } => {
                 put_varint(out, (*session).into());
+                put_varint(out, interval_s.map_or(0, |seconds| u64::from(seconds) + 1));
+            }
+            Self::Will { session, will } => {
+                put_varint(out, (*session).into());
+                will.put(out);
             }
             Self::Owner { session, user } => {
                 put_varint(out, (*session).into());
                 put_bytes(out, user.as_bytes());
             }
-            Self::Subscribed { session, granted, filter } => {
+            Self::Subscribed { session, options, filter } => {
                 put_varint(out, (*session).into());
-                out.push(*granted);
+                options.put(out);
                 put_bytes(out, filter.as_bytes());
             }
             Self::Unsubscribed { session, filter } => {
@@ -395,7 +420,7 @@ impl<'a> Record<'a> {
             4 => Self::SessionEnded { session: body.narrow()? },
             5 => Self::Subscribed {
                 session: body.narrow()?,
-                granted: body.u8().filter(|qos| *qos <= 2)?,
+                options: SubscriptionOptions::read(body)?,
                 filter: body.text()?,
             },
             6 => Self::Unsubscribed { session: body.narrow()?, filter: body.text()? },
@@ -445,6 +470,15 @@ impl<'a> Record<'a> {
                 }
                 Self::Gaps(gaps)
             }
+            28 => Self::Expiry {
+                session: body.narrow()?,
+                interval_s: match body.varint()? {
+                    0 => None,
+                    more => Some(u32::try_from(more - 1).ok()?),
+                },
+            },
+            29 => Self::Will { session: body.narrow()?, will: Will::read(body)? },
+            30 => Self::WillCleared { session: body.narrow()? },
             22 => Self::Owner { session: body.narrow()?, user: body.text()? },
             _ => return None,
         };

@@ -77,6 +77,7 @@ fn message(payload: &[u8]) -> Record<'_> {
         time_ms: 1,
         topic: "t",
         payload,
+        properties: &[],
         moved_from: None,
         received: None,
         origin: None,

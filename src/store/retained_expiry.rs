@@ -1,0 +1,88 @@
+//! Retained messages that have expired: a topic that has one counts as having none, and gives its
+//! room back.
+//!
+//! Who reads one asks [`super::StoredMessage::lifetime`] before anything else is done with it, and
+//! may say so at once ([`Catalog::clear_expired`]). A look at all topics, a bounded step at a time,
+//! finds the others by their deadlines, without reading them. It knows of no gaps of the time line,
+//! so it finds some late.
+
+use std::ops::ControlFlow;
+
+use super::catalog::Catalog;
+use super::logs::Logs;
+use super::position::Position;
+use super::retained::ScanEnd;
+use crate::limits::{RETAINED_EXPIRY_PERIOD_MS, RETAINED_EXPIRY_VISITS_MAX};
+
+/// The look at all topics.
+#[derive(Debug)]
+pub(super) struct RetainedExpiry {
+    /// When the next one begins, by the time line.
+    due_ms: u64,
+    /// Where the one that is under way goes on.
+    at: Option<Place>,
+}
+
+/// A vhost, and the topic behind which to go on.
+#[derive(Default, Debug)]
+struct Place {
+    vhost: u16,
+    after: Option<Box<str>>,
+}
+
+impl RetainedExpiry {
+    /// The first look is at the first step: a start is when most has expired.
+    pub(super) fn new() -> Self {
+        Self { due_ms: 0, at: None }
+    }
+
+    /// Takes a step, if there is one to take; how many messages were cleared.
+    pub(super) fn step(&mut self, catalog: &mut Catalog, logs: &mut Logs, now_ms: u64) -> u64 {
+        if self.at.is_none() {
+            if now_ms < self.due_ms || !catalog.retained.iter().any(|store| store.has_expiring()) {
+                return 0;
+            }
+            self.at = Some(Place::default());
+        }
+        let Some(Place { vhost, after }) = self.at.take() else { return 0 };
+        let Some(store) = catalog.retained(vhost) else {
+            self.due_ms = now_ms + RETAINED_EXPIRY_PERIOD_MS;
+            return 0;
+        };
+        let mut expired = Vec::new();
+        let mut end = ScanEnd::Done;
+        if store.has_expiring() {
+            end = store.scan("", after.as_deref(), RETAINED_EXPIRY_VISITS_MAX, |topic, kept| {
+                let deadline_ms = kept.deadline_s.map(|s| u64::from(s.get()) * 1000);
+                if deadline_ms.is_some_and(|deadline_ms| deadline_ms <= now_ms) {
+                    expired.push(topic.to_owned());
+                }
+                ControlFlow::Continue(())
+            });
+        }
+        self.at = Some(match end {
+            ScanEnd::Done => Place { vhost: vhost + 1, after: None },
+            ScanEnd::After(topic) => Place { vhost, after: Some(topic) },
+        });
+        for topic in &expired {
+            catalog.clear_retained(vhost, topic, logs);
+        }
+        expired.len() as u64
+    }
+}
+
+impl Catalog {
+    /// Clears the retained message of a topic that was found to have expired, if it is still the
+    /// one at this position; whether it was.
+    pub fn clear_expired(
+        &mut self,
+        vhost: u16,
+        topic: &str,
+        position: Position,
+        logs: &mut Logs,
+    ) -> bool {
+        let kept = self.retained(vhost).and_then(|store| store.get(topic));
+        kept.is_some_and(|kept| kept.position == position)
+            && self.clear_retained(vhost, topic, logs)
+    }
+}
