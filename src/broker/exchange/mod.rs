@@ -11,6 +11,7 @@
 //!
 //! May use `names`.
 
+mod identifiers;
 mod routes;
 mod tree;
 
@@ -24,6 +25,7 @@ use super::names::{ConnId, ConnTable, DEFAULT_VHOST, ShardId, VhostId};
 use routes::Routes;
 use tree::FilterTree;
 
+pub(crate) use identifiers::find_identifiers;
 pub(crate) use routes::{Grant, GrantOptions, Route, RouteHandle};
 
 /// What a connection published to last.

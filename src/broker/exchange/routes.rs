@@ -11,7 +11,7 @@ use crate::limits::{ROUTE_TARGETS_MAX, ROUTE_TOPIC_BYTES_MAX, ROUTES_MAX};
 use crate::mqtt::QoS;
 use crate::slots::make_room;
 
-use crate::store::{Hashing, SessionKey};
+use crate::store::{Hashing, SessionKey, SubscriptionOptions};
 
 use super::super::names::ShardSet;
 
@@ -38,8 +38,16 @@ impl GrantOptions {
     /// The subscription has an identifier [MQTT-3.3.4-3].
     pub(crate) const IDENTIFIED: Self = Self(1 << 2);
 
+    /// The options of a subscription, as the store has them.
+    pub(crate) fn of(options: SubscriptionOptions) -> Self {
+        Self::default()
+            .with_if(options.no_local, Self::NO_LOCAL)
+            .with_if(options.retain_as_published, Self::RETAIN_AS_PUBLISHED)
+            .with_if(options.identifier > 0, Self::IDENTIFIED)
+    }
+
     /// These options, and `more` if `set`.
-    pub(crate) fn with_if(self, set: bool, more: Self) -> Self {
+    fn with_if(self, set: bool, more: Self) -> Self {
         if set { Self(self.0 | more.0) } else { self }
     }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::chunk::ChunkPool;
 use crate::limits::SHARE_BYTES_MIN;
 use crate::mqtt::{Delivery, Properties, Publish, PublishTemplate, QoS, TopicName, Version};
-use crate::store::{MessageLog, Position, QueueEntry, QueueTerms, StoredMessage};
+use crate::store::{Lifetime, MessageLog, Position, QueueEntry, QueueTerms, StoredMessage};
 
 use super::super::names::{ConnId, ShardId};
 use super::buffer::Buffer;
@@ -23,6 +23,16 @@ pub(crate) struct Message<'a> {
     pub(crate) qos: QoS,
     /// RETAIN as it was published.
     pub(crate) retain: bool,
+}
+
+/// Puts properties of a message into a buffer, which is emptied first, with what is left of its
+/// time [MQTT-3.3.2-6].
+pub(crate) fn put_properties(properties: &[u8], lifetime: Lifetime, into: &mut Vec<u8>) {
+    into.clear();
+    into.extend_from_slice(properties);
+    if let Lifetime::Left(seconds) = lifetime {
+        set_expiry(into, seconds.get());
+    }
 }
 
 impl Message<'_> {
@@ -73,23 +83,26 @@ struct Form {
 #[derive(Debug)]
 pub(crate) struct OutboundMessage<'a> {
     pub(crate) message: Message<'a>,
+    /// The time of the log's time line: when it came, or now if its expiry is of now.
+    time_ms: u64,
     buffers: &'a mut EncodeBuffers,
     /// Where it stands in the log in memory, and the bytes it takes there.
     stored: Option<(Position, u32)>,
 }
 
 impl<'a> OutboundMessage<'a> {
-    pub(crate) fn new(message: Message<'a>, buffers: &'a mut EncodeBuffers) -> Self {
+    pub(crate) fn new(message: Message<'a>, time_ms: u64, buffers: &'a mut EncodeBuffers) -> Self {
         buffers.forms.iter_mut().for_each(|form| form.bytes.clear());
         buffers.payload = None;
-        Self { message, buffers, stored: None }
+        Self { message, time_ms, buffers, stored: None }
     }
 
     /// The message as it stands in the log in memory; the caller takes hold of it at once.
     pub(crate) fn entry(&mut self, terms: QueueTerms, log: &mut MessageLog) -> QueueEntry {
-        let Message { topic, payload, qos, .. } = self.message;
+        let Message { topic, properties, payload, qos, .. } = self.message;
         let (topic, qos) = (topic.as_str(), qos as u8);
-        let message = StoredMessage { topic, payload, qos, properties: &[], time_ms: 0 };
+        let time_ms = self.time_ms;
+        let message = StoredMessage { topic, payload, qos, properties, time_ms };
         let (position, bytes) = *self.stored.get_or_insert_with(|| {
             let position = log.append(message);
             (position, u32::try_from(log.record_bytes(position)).expect("packets are below 4 GiB"))
@@ -139,4 +152,8 @@ fn encode(message: &Message<'_>, qos: QoS, large: bool, form: &mut Form) {
         PublishTemplate::encode(Version::V311, &publish, &mut form.bytes)
     };
     form.packet_id_at = template.packet_id_at;
+}
+
+fn set_expiry(properties: &mut [u8], seconds: u32) {
+    properties[1..5].copy_from_slice(&seconds.to_be_bytes());
 }

@@ -37,7 +37,7 @@ use super::names::{ConnId, ConnTable, Options, ShardId, Stats};
 use buffer::Buffer;
 use pace::Pace;
 
-pub(crate) use message::{EncodeBuffers, Message, OutboundMessage, Source};
+pub(crate) use message::{EncodeBuffers, Message, OutboundMessage, Source, put_properties};
 
 /// What one connection has to say, and how it gets along.
 #[derive(Default, Debug)]

@@ -31,7 +31,7 @@ use super::names::{ConnId, ShardId, VhostId};
 use super::peer::{Ask, ReplayId};
 
 pub(crate) use replay::Replays;
-pub(crate) use walk::{PAGE_MESSAGES, read, visit};
+pub(crate) use walk::{PAGE_MESSAGES, ReadMessage, read, visit};
 
 /// Vouchers that came for an ask, and the ask when it has come.
 #[derive(Default, Debug)]

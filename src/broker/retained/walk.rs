@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use crate::limits::REPLAY_VISITS_MAX;
 use crate::mqtt::{QoS, TopicFilter, TopicName};
-use crate::store::{Catalog, Logs, Retained, ScanEnd};
+use crate::store::{Catalog, Lifetime, Logs, Retained, ScanEnd, Timeline};
 
 use super::super::names::VhostId;
 use super::super::output::Message;
@@ -39,10 +39,26 @@ pub(crate) fn visit(
     retained.scan(prefix, after, REPLAY_VISITS_MAX, hand_over)
 }
 
-/// Reads a retained message; `None` if the disk has lost it.
-pub(crate) fn read(logs: &Logs, kept: Retained) -> Option<Message<'_>> {
+/// A retained message as it was read.
+pub(crate) struct ReadMessage<'a> {
+    /// With the properties that it came with.
+    pub(crate) message: Message<'a>,
+    /// How long it may still be delivered.
+    pub(crate) lifetime: Lifetime,
+}
+
+/// Reads a retained message, at the time `time_ms` of the time line; `None` if the disk has lost
+/// it.
+pub(crate) fn read<'a>(
+    logs: &'a Logs,
+    kept: Retained,
+    timeline: &Timeline,
+    time_ms: u64,
+) -> Option<ReadMessage<'a>> {
     let stored = logs.message(kept.position)?;
     let topic = TopicName::parse(stored.topic).expect("it was checked when it came");
     let qos = QoS::try_from(stored.qos).expect("it was checked when it came");
-    Some(Message { topic, properties: &[], payload: stored.payload, qos, retain: true })
+    let (properties, payload) = (stored.properties, stored.payload);
+    let message = Message { topic, properties, payload, qos, retain: true };
+    Some(ReadMessage { message, lifetime: stored.lifetime(timeline, time_ms) })
 }

@@ -7,7 +7,7 @@ use crate::shown::Shown;
 use crate::store::{NewMessage, Target};
 
 use super::super::delivery::DeliveryOptions;
-use super::super::exchange::RouteHandle;
+use super::super::exchange::{RouteHandle, find_identifiers};
 use super::super::names::{ConnId, Context, Options, ShardSet, VhostId, placement};
 use super::super::output::{OutboundMessage, Source};
 use super::super::peer::{PeerMessage, PeerPublish};
@@ -29,7 +29,12 @@ impl Shard {
     pub(super) fn route(&mut self, vhost: VhostId, topic: TopicName<'_>) -> RouteHandle {
         let readers = self.admission.readers(vhost, self.catalog.sessions());
         let may_receive = |session| readers.may_receive(session, topic);
-        self.exchanges.route(vhost, topic, may_receive, |_, _| {})
+        let sessions = self.catalog.sessions();
+        let identify = |session, into: &mut Vec<_>| {
+            let subscriptions = &sessions.get(session).subscriptions;
+            find_identifiers(subscriptions, topic, false, |id| into.push((session, id)));
+        };
+        self.exchanges.route(vhost, topic, may_receive, identify)
     }
 
     /// Routes a message to its sessions here and to the shards that want it; tells what an
@@ -124,8 +129,9 @@ impl Shard {
     ) {
         let &InboundMessage { message, source, publisher, .. } = inbound;
         let route = self.exchanges.get(vhost, route);
+        let time_ms = self.time_ms(context.now_ms);
         let Working { encode, refused, full, .. } = self.publishing.working();
-        let mut outbound = OutboundMessage::new(message, encode);
+        let mut outbound = OutboundMessage::new(message, time_ms, encode);
         // Those that refuse it stand in the order of the route.
         let mut refusals = 0;
         for target in &route.targets {
@@ -185,7 +191,7 @@ impl Shard {
             time_ms: self.time_ms(context.now_ms),
             topic,
             payload: message.payload,
-            properties: &[],
+            properties: message.properties,
             received,
             origin,
         };

@@ -8,9 +8,9 @@ use crate::store::{NewMessage, Retained, ScanEnd, SessionKey, Target};
 
 use super::super::delivery::DeliveryOptions;
 use super::super::names::{ConnId, Context, ShardId, ShardSet, VhostId};
-use super::super::output::{Message, OutboundMessage, Source};
+use super::super::output::{Message, OutboundMessage, Source, put_properties};
 use super::super::peer::{Ask, PeerMessage, ReplayId};
-use super::super::retained::{PAGE_MESSAGES, Replays, read, visit};
+use super::super::retained::{PAGE_MESSAGES, ReadMessage, Replays, read, visit};
 use super::{Shard, lent};
 
 impl Shard {
@@ -142,12 +142,21 @@ impl Shard {
         let Ask { replay, bytes_max, filter, after, .. } = *ask;
         let to = ShardSet::of(to);
         let filter = TopicFilter::parse(filter).expect("a peer sends filters it has checked");
-        let mut bytes = 0;
-        let logs = &self.logs;
-        let end = visit(&self.catalog, vhost, filter, after, |kept| {
-            let Some(message) = read(logs, kept) else { return ControlFlow::Continue(()) };
-            let Message { topic, properties, payload, qos, .. } = message;
-            let topic = topic.as_str();
+        let (mut bytes, mut own_properties) = (0, Vec::new());
+        let (logs, catalog) = (&self.logs, &self.catalog);
+        let time_ms = self.time_ms(context.now_ms);
+        let end = visit(catalog, vhost, filter, after, |kept| {
+            let Some(ReadMessage { message, lifetime }) =
+                read(logs, kept, &catalog.timeline, time_ms)
+            else {
+                return ControlFlow::Continue(());
+            };
+            if lifetime.is_over() {
+                return ControlFlow::Continue(());
+            }
+            put_properties(message.properties, lifetime, &mut own_properties);
+            let (properties, topic) = (&own_properties[..], message.topic.as_str());
+            let Message { payload, qos, .. } = message;
             let answer = PeerMessage::Answer { replay, topic, properties, payload, qos };
             answer.send(vhost, to, context.peers);
             bytes += message.bytes();
@@ -177,6 +186,7 @@ impl Shard {
             let end = self.step_system(vhost, key, replays, context);
             return self.end_step(key, replays, end);
         }
+        let time_ms = self.time_ms(context.now_ms);
         // A copy: where a message stands may change while others are delivered.
         let mut page = self.retained.take_page();
         let mut end = visit(&self.catalog, vhost, filter, after, |kept| {
@@ -185,14 +195,18 @@ impl Shard {
             if full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         for kept in page.found.drain(..) {
-            let Some(message) = read(&self.logs, kept) else {
+            let Some(ReadMessage { message, lifetime }) =
+                read(&self.logs, kept, &self.catalog.timeline, time_ms)
+            else {
                 self.stats.stored_lost += 1;
                 continue;
             };
+            if lifetime.is_over() {
+                continue;
+            }
             page.topic.clear();
             page.topic.push_str(message.topic.as_str());
-            page.properties.clear();
-            page.properties.extend_from_slice(message.properties);
+            put_properties(message.properties, lifetime, &mut page.properties);
             page.payload.clear();
             page.payload.extend_from_slice(message.payload);
             let topic = TopicName::parse(&page.topic).expect("it was checked when it came");
@@ -236,9 +250,10 @@ impl Shard {
         let source = Source::Nobody;
         let options = DeliveryOptions { retain: true, source };
         let qos = message.qos.min(granted);
+        let time_ms = self.time_ms(context.now_ms);
         if self.catalog.session(key).clean || qos == QoS::AtMostOnce {
-            let mut outbound =
-                OutboundMessage::new(*message, &mut self.publishing.working().encode);
+            let encode = &mut self.publishing.working().encode;
+            let mut outbound = OutboundMessage::new(*message, time_ms, encode);
             let lent = lent!(self);
             if qos == QoS::AtMostOnce {
                 let session = self.catalog.session(key);
@@ -259,17 +274,18 @@ impl Shard {
                     vhost: vhost.0,
                     qos: message.qos as u8,
                     retain: false,
-                    time_ms: self.time_ms(context.now_ms),
+                    time_ms,
                     topic: message.topic.as_str(),
                     payload: message.payload,
-                    properties: &[],
+                    properties: message.properties,
                     received: None,
                     origin: None,
                 };
                 self.catalog.store(&copy, &[target], &mut self.logs);
             }
         }
-        let mut outbound = OutboundMessage::new(*message, &mut self.publishing.working().encode);
+        let encode = &mut self.publishing.working().encode;
+        let mut outbound = OutboundMessage::new(*message, time_ms, encode);
         let mut session = self.catalog.session_mut(key);
         let lent = lent!(self);
         self.delivery.deliver_stored(qos, &mut session, &mut outbound, options, lent, context);

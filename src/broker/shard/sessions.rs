@@ -37,7 +37,7 @@ impl Shard {
             for (filter, options) in session.subscriptions.iter() {
                 let parsed = TopicFilter::parse(filter).ok().zip(QoS::try_from(options.qos).ok());
                 let Some((filter, qos)) = parsed else { continue };
-                let grant = Grant { qos, durable: true, options: GrantOptions::default() };
+                let grant = Grant { qos, durable: true, options: GrantOptions::of(options) };
                 if self.exchanges.bind(vhost, filter, key, grant) {
                     let others = ShardSet::all_but(self.options.shards, self.options.shard);
                     let message = PeerMessage::Interested { filter: filter.as_str() };

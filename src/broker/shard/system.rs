@@ -50,7 +50,7 @@ impl Shard {
         let route = self.route(DEFAULT_VHOST, value.topic());
         let route = self.exchanges.get(DEFAULT_VHOST, route);
         let mut outbound =
-            OutboundMessage::new(message_of(value), &mut self.publishing.working().encode);
+            OutboundMessage::new(message_of(value), 0, &mut self.publishing.working().encode);
         let options = DeliveryOptions { retain: false, source: Source::Nobody };
         for target in &route.targets {
             let session = self.catalog.session(target.session);
@@ -106,7 +106,7 @@ impl Shard {
         context: &mut Context<'_>,
     ) {
         let mut outbound =
-            OutboundMessage::new(message_of(value), &mut self.publishing.working().encode);
+            OutboundMessage::new(message_of(value), 0, &mut self.publishing.working().encode);
         let options = DeliveryOptions { retain: true, source: Source::Nobody };
         let (lent, outbound) = (lent!(self), &mut outbound);
         let session = self.catalog.session(key);
