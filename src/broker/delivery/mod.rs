@@ -10,14 +10,15 @@
 //! Verbs: [`Delivery::deliver_qos0`], [`Delivery::deliver_clean`] and [`Delivery::deliver_stored`]
 //! for a message that comes, [`Delivery::pump`] for those that wait.
 //!
-//! May use `names`, `output`, `read_gate`, `client_log` and `admission` (the rights).
+//! May use `names`, `output`, `read_gate`, `client_log`, `admission` (the rights) and `exchange` (the
+//! identifiers of subscriptions).
 
 mod pump;
 
 use std::collections::VecDeque;
 
 use crate::limits::LOG_BYTES_MAX;
-use crate::mqtt::{Delivery as PacketOptions, PacketId, QoS};
+use crate::mqtt::{Delivery as PacketOptions, PacketId, QoS, SubscriptionId};
 use crate::store::{Logs, QueueEntry, QueueNext, QueueTerms, Session, SessionMut};
 
 use super::client_log::{self, ClientLog, DropReason};
@@ -35,10 +36,12 @@ pub(crate) struct Lent<'a> {
 
 /// How one session gets one message.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct DeliveryOptions {
+pub(crate) struct DeliveryOptions<'a> {
     /// RETAIN towards the client [MQTT-3.3.1-8], [MQTT-3.3.1-9].
     pub(crate) retain: bool,
     pub(crate) source: Source,
+    /// Identifiers of its subscriptions that match [MQTT-3.3.4-3] v5.
+    pub(crate) identifiers: &'a [SubscriptionId],
 }
 
 /// Why nothing is sent to a client, beside its window and its output.
@@ -65,6 +68,7 @@ pub(crate) struct Delivery {
     window: u16,
     /// `--session-max-bytes`.
     session_bytes_max: u64,
+    own: pump::OwnParts,
     stats: Stats,
 }
 
@@ -75,6 +79,7 @@ impl Delivery {
             awaiting_commit: VecDeque::new(),
             window: options.inflight_max,
             session_bytes_max: options.session_bytes_max,
+            own: pump::OwnParts::default(),
             stats: Stats::default(),
         }
     }
@@ -132,7 +137,7 @@ impl Delivery {
         &mut self,
         session: &Session,
         message: &mut OutboundMessage<'_>,
-        options: DeliveryOptions,
+        options: DeliveryOptions<'_>,
         lent: &mut Lent<'_>,
         context: &mut Context<'_>,
     ) -> bool {
@@ -140,7 +145,7 @@ impl Delivery {
             self.stats.qos0_dropped_absent += 1;
             return false;
         };
-        match lent.outputs.write_qos0(conn, options.retain, message) {
+        match lent.outputs.write_qos0(conn, options.retain, options.identifiers, message) {
             Written::Yes { full } => {
                 if full {
                     lent.outputs.hold(conn, options.source, lent.gates, context);
@@ -153,7 +158,7 @@ impl Delivery {
                 }
                 false
             }
-            Written::Gone => false,
+            Written::TooLarge | Written::Gone => false,
         }
     }
 
@@ -163,7 +168,7 @@ impl Delivery {
         qos: QoS,
         session: &mut SessionMut<'_>,
         message: &mut OutboundMessage<'_>,
-        options: DeliveryOptions,
+        options: DeliveryOptions<'_>,
         lent: &mut Lent<'_>,
         context: &mut Context<'_>,
     ) {
@@ -173,7 +178,7 @@ impl Delivery {
         if has_room && self.is_ready(session, 0, lent.outputs) {
             // What is in flight to a clean session is never sent again: its id is enough.
             session.push(QueueEntry::passing(terms), lent.logs);
-            return self.write_next(qos, session, message, lent);
+            return self.write_next(qos, session, message, options, lent);
         }
         hold_if_behind(session, options.source, lent, context);
         let entry = message.entry(terms, &mut lent.logs.memory);
@@ -194,7 +199,7 @@ impl Delivery {
         qos: QoS,
         session: &mut SessionMut<'_>,
         message: &mut OutboundMessage<'_>,
-        options: DeliveryOptions,
+        options: DeliveryOptions<'_>,
         lent: &mut Lent<'_>,
         context: &mut Context<'_>,
     ) {
@@ -202,7 +207,7 @@ impl Delivery {
             self.await_commit(session, lent.logs);
             hold_if_behind(session, options.source, lent, context);
         } else if self.is_ready(session, 1, lent.outputs) {
-            self.write_next(qos, session, message, lent);
+            self.write_next(qos, session, message, options, lent);
         } else {
             hold_if_behind(session, options.source, lent, context);
         }
@@ -244,17 +249,23 @@ impl Delivery {
         qos: QoS,
         session: &mut SessionMut<'_>,
         message: &mut OutboundMessage<'_>,
+        options: DeliveryOptions<'_>,
         lent: &mut Lent<'_>,
     ) {
         // Its window was found open.
         let next = session.take_next(u16::MAX, lent.logs);
-        let Some(QueueNext::Publish { entry, packet_id, again: dup, .. }) = next else {
+        let Some(QueueNext::Publish { entry, number, packet_id, again: dup }) = next else {
             unreachable!("nothing else waited, and the window is open")
         };
         let Some(conn) = session.holder.map(ConnId::of) else { return };
         let (packet_id, retain) = (PacketId::new(packet_id), entry.terms().retain);
-        lent.outputs.write(conn, qos, PacketOptions { packet_id, dup, retain }, message);
-        lent.gates.note_to_acknowledge(conn);
+        let delivery = PacketOptions { packet_id, dup, retain };
+        if lent.outputs.write(conn, qos, delivery, options.identifiers, message) {
+            lent.gates.note_to_acknowledge(conn);
+        } else {
+            // [MQTT-3.1.2-25] v5: as if it had been sent and acknowledged.
+            session.withdraw(number, lent.logs);
+        }
     }
 
     /// Drops the oldest message that was not sent; false if there is none.

@@ -3,11 +3,15 @@
 use log::warn;
 
 use crate::access::Policy;
-use crate::mqtt::{Ack, AckKind, PacketId, Properties, Publish, QoS, TopicName};
-use crate::store::{QueueNext, QueueTerms, Session, SessionMut};
+use crate::mqtt::{
+    Ack, AckKind, Delivery as PacketOptions, PacketId, QoS, SubscriptionId, TopicName,
+};
+use crate::store::{Lifetime, QueueNext, QueueTerms, Session, SessionMut, StoredMessage};
 
 use super::super::admission::client_of;
+use super::super::exchange::find_identifiers;
 use super::super::names::ConnId;
+use super::super::output::{OwnCopy, put_properties};
 use super::{Delivery, Lent};
 
 /// What bounds the sending of what waits.
@@ -19,6 +23,30 @@ struct Limits<'a> {
     /// The time of the log's time line.
     time_ms: u64,
     policy: &'a Policy,
+}
+
+/// What a copy of a message has that waited for a client of MQTT 5: memory for one after the other.
+#[derive(Default, Debug)]
+pub(super) struct OwnParts {
+    identifiers: Vec<SubscriptionId>,
+    properties: Vec<u8>,
+}
+
+impl OwnParts {
+    fn note(
+        &mut self,
+        stored: &StoredMessage<'_>,
+        lifetime: Lifetime,
+        session: &Session,
+        topic: TopicName<'_>,
+    ) {
+        // One that was sent before goes on when its time is over.
+        put_properties(stored.properties, lifetime, &mut self.properties);
+        self.identifiers.clear();
+        find_identifiers(&session.subscriptions, topic, false, |id| {
+            self.identifiers.extend(SubscriptionId::new(id));
+        });
+    }
 }
 
 impl Delivery {
@@ -78,7 +106,8 @@ impl Delivery {
                 session.mark_gone(number, lent.logs);
                 continue;
             };
-            if !dup && session.lifetime(&stored, limits.time_ms).is_over() {
+            let lifetime = session.lifetime(&stored, limits.time_ms);
+            if !dup && lifetime.is_over() {
                 // [MQTT-3.3.2-5]
                 self.stats.queued_expired += 1;
                 dropped |= session.withdraw(number, lent.logs);
@@ -92,16 +121,23 @@ impl Delivery {
                 continue;
             }
             let QueueTerms { retain, exactly_once } = entry.terms();
-            let publish = Publish {
-                dup,
-                qos: if exactly_once { QoS::ExactlyOnce } else { QoS::AtLeastOnce },
-                retain,
+            let is_v5 = lent.outputs.format(conn).is_some();
+            if is_v5 {
+                self.own.note(&stored, lifetime, session, topic);
+            }
+            let copy = OwnCopy {
                 topic,
-                packet_id: PacketId::new(packet_id),
-                properties: Properties::EMPTY,
+                qos: if exactly_once { QoS::ExactlyOnce } else { QoS::AtLeastOnce },
+                delivery: PacketOptions { packet_id: PacketId::new(packet_id), dup, retain },
+                identifiers: if is_v5 { &self.own.identifiers } else { &[] },
+                properties: if is_v5 { &self.own.properties } else { &[] },
                 payload: stored.payload,
             };
-            lent.outputs.write_publish(conn, &publish);
+            if !lent.outputs.write_publish(conn, &copy) {
+                // [MQTT-3.1.2-25] v5: as if it had been sent and acknowledged.
+                dropped |= session.withdraw(number, lent.logs);
+                continue;
+            }
             if session.clean {
                 session.forget_taken(lent.logs);
             }

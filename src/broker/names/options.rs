@@ -58,6 +58,14 @@ pub struct Options {
     pub inflight_max: u16,
     /// `--client-publish-rate` and `--client-publish-bytes`.
     pub publish_rate: PublishRate,
+    /// `--max-packet-size`, bytes.
+    pub packet_bytes_max: usize,
+    /// `--topic-alias-max`: topic aliases for each direction of a connection; 0: none.
+    pub topic_alias_max: u16,
+    /// `--keep-alive-max`, seconds; `None`: what clients ask for.
+    pub keep_alive_s_max: Option<u16>,
+    /// `--check-payload-format`.
+    pub checks_payload_format: bool,
     /// `--max-subscriptions`, 1 to [`limits::SUBSCRIPTIONS_MAX`].
     pub subscriptions_max: usize,
     /// `--max-topic-levels`, 1 to [`limits::TOPIC_LEVELS_MAX`].
@@ -95,6 +103,10 @@ impl Options {
             qos0_patience_ms: limits::QOS0_PATIENCE_MS_DEFAULT,
             inflight_max: limits::INFLIGHT_DEFAULT,
             publish_rate: PublishRate::default(),
+            packet_bytes_max: limits::PACKET_BYTES_DEFAULT,
+            topic_alias_max: limits::TOPIC_ALIASES_DEFAULT,
+            keep_alive_s_max: None,
+            checks_payload_format: false,
             subscriptions_max: limits::SUBSCRIPTIONS_MAX,
             topic_levels_max: limits::TOPIC_LEVELS_DEFAULT,
             session_bytes_max: limits::SESSION_BYTES_MAX,

@@ -121,6 +121,8 @@ stats! {
     publishes_in,
     /// PUBLISHes written for clients.
     publishes_out,
+    /// PUBLISHes that were larger than their clients take (MQTT 5, 3.1.2.11.4).
+    publishes_too_large,
     /// Bytes of the payloads of PUBLISHes received.
     payload_bytes_in,
     /// Bytes of the payloads of PUBLISHes written for clients.

@@ -6,11 +6,15 @@ use bytes::Bytes;
 
 use crate::chunk::ChunkPool;
 use crate::limits::SHARE_BYTES_MIN;
-use crate::mqtt::{Delivery, Properties, Publish, PublishTemplate, QoS, TopicName, Version};
+use crate::mqtt::{
+    Delivery, Publish, PublishProperties, PublishTemplate, QoS, SubscriptionId, TopicName, Version,
+    set_expiry,
+};
 use crate::store::{Lifetime, MessageLog, Position, QueueEntry, QueueTerms, StoredMessage};
 
 use super::super::names::{ConnId, ShardId};
 use super::buffer::Buffer;
+use super::format::{Format, OwnCopy};
 
 /// An application message as it was published.
 #[derive(Clone, Copy, Debug)]
@@ -30,8 +34,10 @@ pub(crate) struct Message<'a> {
 pub(crate) fn put_properties(properties: &[u8], lifetime: Lifetime, into: &mut Vec<u8>) {
     into.clear();
     into.extend_from_slice(properties);
-    if let Lifetime::Left(seconds) = lifetime {
-        set_expiry(into, seconds.get());
+    match lifetime {
+        Lifetime::Unlimited => {}
+        Lifetime::Left(seconds) => set_expiry(into, seconds.get()),
+        Lifetime::Over => set_expiry(into, 0),
     }
 }
 
@@ -67,8 +73,10 @@ impl Source {
 /// The buffers behind outbound messages.
 #[derive(Default, Debug)]
 pub(crate) struct EncodeBuffers {
-    /// By QoS; empty while not encoded.
+    /// By QoS, for clients of 3.1 and 3.1.1; empty while not encoded.
     forms: [Form; 3],
+    /// The same for clients of MQTT 5 that have nothing of their own in it.
+    forms_v5: [Form; 3],
     /// A large payload, once shared.
     payload: Option<Bytes>,
 }
@@ -93,6 +101,7 @@ pub(crate) struct OutboundMessage<'a> {
 impl<'a> OutboundMessage<'a> {
     pub(crate) fn new(message: Message<'a>, time_ms: u64, buffers: &'a mut EncodeBuffers) -> Self {
         buffers.forms.iter_mut().for_each(|form| form.bytes.clear());
+        buffers.forms_v5.iter_mut().for_each(|form| form.bytes.clear());
         buffers.payload = None;
         Self { message, time_ms, buffers, stored: None }
     }
@@ -110,7 +119,7 @@ impl<'a> OutboundMessage<'a> {
         QueueEntry::stored(position, bytes, terms)
     }
 
-    /// Writes the packet for one receiver.
+    /// Writes the packet for one receiver of 3.1 or 3.1.1.
     #[inline]
     pub(super) fn write(
         &mut self,
@@ -119,41 +128,77 @@ impl<'a> OutboundMessage<'a> {
         output: &mut Buffer,
         pool: &mut ChunkPool,
     ) {
-        let large = self.message.payload.len() >= SHARE_BYTES_MIN;
+        let large = self.is_large();
         let form = &mut self.buffers.forms[qos as usize];
         if form.bytes.is_empty() {
-            encode(&self.message, qos, large, form);
+            // 3.1 and 3.1.1 have the same PUBLISH.
+            encode(&self.message, Version::V311, qos, large, form);
         }
         let template = PublishTemplate { bytes: &form.bytes, packet_id_at: form.packet_id_at };
         template.append(delivery, output.room(template.bytes.len(), pool));
         if large {
-            let payload = self.message.payload;
-            let shared =
-                self.buffers.payload.get_or_insert_with(|| Bytes::copy_from_slice(payload));
-            output.share(shared.clone());
+            output.share(self.shared_payload());
         }
+    }
+
+    /// Writes the packet for one receiver of MQTT 5, with the identifiers of its subscriptions;
+    /// false if it is larger than the client takes.
+    pub(super) fn write_v5(
+        &mut self,
+        qos: QoS,
+        delivery: Delivery,
+        identifiers: &[SubscriptionId],
+        (format, output): (&mut Format, &mut Buffer),
+        pool: &mut ChunkPool,
+    ) -> bool {
+        let large = self.is_large();
+        if !format.is_common() || !identifiers.is_empty() {
+            let Message { topic, properties, payload, .. } = self.message;
+            let copy = OwnCopy { topic, qos, delivery, identifiers, properties, payload };
+            let shared = large.then(|| self.shared_payload());
+            return format.write(&copy, shared, output, pool);
+        }
+        let form = &mut self.buffers.forms_v5[qos as usize];
+        if form.bytes.is_empty() {
+            encode(&self.message, Version::V5, qos, large, form);
+        }
+        let template = PublishTemplate { bytes: &form.bytes, packet_id_at: form.packet_id_at };
+        let shared_bytes = if large { self.message.payload.len() } else { 0 };
+        if !format.takes(template.bytes.len() + shared_bytes) {
+            return false;
+        }
+        template.append(delivery, output.room(template.bytes.len(), pool));
+        if large {
+            output.share(self.shared_payload());
+        }
+        true
+    }
+
+    /// Whether the payload is sent from where it lies.
+    fn is_large(&self) -> bool {
+        self.message.payload.len() >= SHARE_BYTES_MIN
+    }
+
+    fn shared_payload(&mut self) -> Bytes {
+        let payload = self.message.payload;
+        self.buffers.payload.get_or_insert_with(|| Bytes::copy_from_slice(payload)).clone()
     }
 }
 
-fn encode(message: &Message<'_>, qos: QoS, large: bool, form: &mut Form) {
+fn encode(message: &Message<'_>, version: Version, qos: QoS, large: bool, form: &mut Form) {
     let publish = Publish {
         dup: false,
         qos,
         retain: false,
-        topic: message.topic,
+        topic: Some(message.topic),
         packet_id: None,
-        properties: Properties::EMPTY,
+        properties: PublishProperties::forwarding(message.properties),
         payload: message.payload,
     };
-    // 3.1 and 3.1.1 have the same PUBLISH.
     let template = if large {
-        PublishTemplate::encode_header(Version::V311, &publish, &mut form.bytes)
+        PublishTemplate::encode_header(version, &publish, &mut form.bytes)
     } else {
-        PublishTemplate::encode(Version::V311, &publish, &mut form.bytes)
+        PublishTemplate::encode(version, &publish, &mut form.bytes)
     };
     form.packet_id_at = template.packet_id_at;
-}
-
-fn set_expiry(properties: &mut [u8], seconds: u32) {
-    properties[1..5].copy_from_slice(&seconds.to_be_bytes());
 }

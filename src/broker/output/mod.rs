@@ -22,6 +22,7 @@
 //! May use `names`, `peer` and `read_gate`.
 
 mod buffer;
+mod format;
 mod hold;
 mod message;
 mod pace;
@@ -30,19 +31,23 @@ use std::collections::VecDeque;
 
 use crate::chunk::{Batch, ChunkPool};
 use crate::limits::OUTGOING_BURST_FACTOR;
-use crate::mqtt::{Delivery, Publish, QoS, Version};
+use crate::mqtt::{Delivery, QoS, SubscriptionId, Version};
 
 use super::names::{ConnId, ConnTable, Options, ShardId, Stats};
 
 use buffer::Buffer;
+use format::Format;
 use pace::Pace;
 
+pub(crate) use format::{FormatOptions, OwnCopy};
 pub(crate) use message::{EncodeBuffers, Message, OutboundMessage, Source, put_properties};
 
 /// What one connection has to say, and how it gets along.
 #[derive(Default, Debug)]
 struct Outlet {
     buffer: Buffer,
+    /// For a client of MQTT 5.
+    format: Option<Box<Format>>,
     pace: Pace,
     /// Messages at QoS 0 that were dropped for it, from the first that was logged on, until they
     /// are logged; 0: none.
@@ -58,6 +63,8 @@ pub(crate) enum Written {
     Yes { full: bool },
     /// It was dropped, since the output was full; `first`: for the first time in a while.
     Dropped { first: bool },
+    /// It is larger than its client takes: as good as sent [MQTT-3.1.2-25] v5.
+    TooLarge,
     /// There is no such connection.
     Gone,
 }
@@ -155,29 +162,65 @@ impl Outputs {
         self.stats.answers_out += 1;
     }
 
-    /// Appends a PUBLISH that is encoded for one client alone.
-    pub(crate) fn write_publish(&mut self, conn: ConnId, publish: &Publish<'_>) {
-        let Some(outlet) = self.table.get_mut(conn) else { return };
-        let bytes = publish.encoded_bytes(Version::V311);
-        publish.encode(Version::V311, outlet.buffer.room(bytes, &mut self.pool));
-        outlet.note_dirty(conn, &mut self.dirty);
-        self.stats.publishes_out += 1;
-        self.stats.payload_bytes_out += publish.payload.len() as u64;
+    /// A connection's client speaks MQTT 5, and has asked for this.
+    pub(crate) fn set_format(&mut self, conn: ConnId, options: FormatOptions) {
+        if let Some(outlet) = self.table.get_mut(conn) {
+            outlet.format = Some(Box::new(Format::new(options)));
+        }
     }
 
-    /// Appends a PUBLISH that its client is to acknowledge.
+    /// A version whose packets a connection's client understands, beside CONNACK.
+    pub(crate) fn version(&self, conn: ConnId) -> Version {
+        if self.format(conn).is_some() { Version::V5 } else { Version::V311 }
+    }
+
+    /// What a connection's client has asked for, if it speaks MQTT 5.
+    pub(crate) fn format(&self, conn: ConnId) -> Option<&FormatOptions> {
+        self.table.get(conn)?.format.as_ref().map(|format| format.options())
+    }
+
+    /// Appends a PUBLISH that is encoded for one client alone; false if it is larger than the
+    /// client takes.
+    pub(crate) fn write_publish(&mut self, conn: ConnId, copy: &OwnCopy<'_>) -> bool {
+        let Some(outlet) = self.table.get_mut(conn) else { return true };
+        match &mut outlet.format {
+            None => {
+                let publish = copy.publish_v3();
+                let bytes = publish.encoded_bytes(Version::V311);
+                publish.encode(Version::V311, outlet.buffer.room(bytes, &mut self.pool));
+            }
+            Some(format) => {
+                if !format.write(copy, None, &mut outlet.buffer, &mut self.pool) {
+                    self.stats.publishes_too_large += 1;
+                    return false;
+                }
+            }
+        }
+        outlet.note_dirty(conn, &mut self.dirty);
+        self.stats.publishes_out += 1;
+        self.stats.payload_bytes_out += copy.payload.len() as u64;
+        true
+    }
+
+    /// Appends a PUBLISH that its client is to acknowledge; false if it is larger than the client
+    /// takes.
     pub(crate) fn write(
         &mut self,
         conn: ConnId,
         qos: QoS,
         delivery: Delivery,
+        identifiers: &[SubscriptionId],
         message: &mut OutboundMessage<'_>,
-    ) {
-        let Some(outlet) = self.table.get_mut(conn) else { return };
-        message.write(qos, delivery, &mut outlet.buffer, &mut self.pool);
+    ) -> bool {
+        let Some(outlet) = self.table.get_mut(conn) else { return true };
+        if !outlet.put(qos, delivery, identifiers, message, &mut self.pool) {
+            self.stats.publishes_too_large += 1;
+            return false;
+        }
         outlet.note_dirty(conn, &mut self.dirty);
         self.stats.publishes_out += 1;
         self.stats.payload_bytes_out += message.message.payload.len() as u64;
+        true
     }
 
     /// Appends a PUBLISH at QoS 0, or drops it where its client does not keep up. One that is
@@ -187,6 +230,7 @@ impl Outputs {
         &mut self,
         conn: ConnId,
         retain: bool,
+        identifiers: &[SubscriptionId],
         message: &mut OutboundMessage<'_>,
     ) -> Written {
         let Some(outlet) = self.table.get_mut(conn) else { return Written::Gone };
@@ -204,7 +248,10 @@ impl Outputs {
             return Written::Dropped { first };
         }
         let delivery = Delivery { packet_id: None, dup: false, retain };
-        message.write(QoS::AtMostOnce, delivery, &mut outlet.buffer, &mut self.pool);
+        if !outlet.put(QoS::AtMostOnce, delivery, identifiers, message, &mut self.pool) {
+            self.stats.publishes_too_large += 1;
+            return Written::TooLarge;
+        }
         outlet.note_dirty(conn, &mut self.dirty);
         self.stats.publishes_out += 1;
         self.stats.payload_bytes_out += message.message.payload.len() as u64;
@@ -282,6 +329,23 @@ impl Outputs {
 }
 
 impl Outlet {
+    /// Puts a message in; false if it is larger than the client takes.
+    #[inline]
+    fn put(
+        &mut self,
+        qos: QoS,
+        delivery: Delivery,
+        identifiers: &[SubscriptionId],
+        message: &mut OutboundMessage<'_>,
+        pool: &mut ChunkPool,
+    ) -> bool {
+        let Some(format) = &mut self.format else {
+            message.write(qos, delivery, &mut self.buffer, pool);
+            return true;
+        };
+        message.write_v5(qos, delivery, identifiers, (format, &mut self.buffer), pool)
+    }
+
     #[inline]
     fn note_dirty(&mut self, conn: ConnId, dirty: &mut Vec<ConnId>) {
         if !std::mem::replace(&mut self.dirty, true) {

@@ -11,6 +11,7 @@
 use std::collections::BTreeSet;
 
 use crate::slots::make_room;
+use crate::mqtt::SubscriptionId;
 use crate::store::{Origin, SessionKey, Target};
 
 use super::output::{EncodeBuffers, Message, Source};
@@ -43,6 +44,8 @@ pub(crate) struct Working {
     pub(crate) encode: EncodeBuffers,
     /// Sessions that it is stored for.
     targets: Vec<Target>,
+    /// Identifiers of one session's subscriptions that match.
+    pub(crate) identifiers: Vec<SubscriptionId>,
     /// Sessions that are full and do not take it, in the order of the route.
     pub(crate) refused: Vec<SessionKey>,
     /// Sessions that took it and have more waiting than they may now.
@@ -71,9 +74,21 @@ impl Working {
 pub(crate) struct Publishing {
     in_transit: BTreeSet<(SessionKey, u16)>,
     working: Working,
+    /// Memory for properties that do not stand in a packet as they are passed on.
+    scratch: Vec<u8>,
 }
 
 impl Publishing {
+    /// Takes memory for the properties of a message; [`Publishing::recycle_scratch`] follows.
+    pub(crate) fn take_scratch(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.scratch)
+    }
+
+    /// Gives it back.
+    pub(crate) fn recycle_scratch(&mut self, scratch: Vec<u8>) {
+        self.scratch = scratch;
+    }
+
     /// Memory for a message.
     pub(crate) fn working(&mut self) -> &mut Working {
         &mut self.working
@@ -110,5 +125,6 @@ impl Publishing {
     /// Gives memory back that large fan-outs have had.
     pub(crate) fn reclaim(&mut self) {
         self.working.targets.shrink_to(0);
+        self.scratch = Vec::new();
     }
 }

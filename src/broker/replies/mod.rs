@@ -15,7 +15,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::mqtt::PacketId;
+use crate::mqtt::{PacketId, ReasonCode};
 
 use super::names::{ConnId, ConnTable, ShardId};
 
@@ -24,8 +24,10 @@ use super::names::{ConnId, ConnTable, ShardId};
 pub(crate) enum Reply {
     /// To a client that ended a session which outlives connections.
     Connack,
-    Puback(PacketId),
-    Pubrec(PacketId),
+    /// A reason other than success is for clients of MQTT 5 only.
+    Puback(PacketId, ReasonCode),
+    /// As `Puback`.
+    Pubrec(PacketId, ReasonCode),
     Pubrel(PacketId),
     Pubcomp(PacketId),
     /// `replays`: it grants something whose replay waits for it.
@@ -34,9 +36,14 @@ pub(crate) enum Reply {
         codes: Box<[u8]>,
         replays: bool,
     },
-    Unsuback(PacketId),
+    /// `codes`: for clients of MQTT 5.
+    Unsuback {
+        packet_id: PacketId,
+        codes: Box<[u8]>,
+    },
     /// Not a reply: a QoS 2 message is everywhere but in this shard's memory of what was received.
-    Receive(PacketId),
+    /// The PUBREC is to follow.
+    Receive(PacketId, ReasonCode),
     /// Not a reply: the log knows what it must before what waits for the client may be sent.
     Resume,
 }
@@ -44,7 +51,7 @@ pub(crate) enum Reply {
 impl Reply {
     /// Whether it acknowledges a message.
     pub(crate) fn acknowledges(&self) -> bool {
-        matches!(self, Self::Puback(_) | Self::Pubrec(_))
+        matches!(self, Self::Puback(..) | Self::Pubrec(..))
     }
 }
 
@@ -253,7 +260,7 @@ mod tests {
     const PEERS: Wait = Wait { peers: true, disk: false };
 
     fn puback(id: u16) -> Reply {
-        Reply::Puback(PacketId::new(id).expect("not 0"))
+        Reply::Puback(PacketId::new(id).expect("not 0"), ReasonCode::Success)
     }
 
     fn replies() -> Replies {

@@ -2,7 +2,7 @@
 
 use log::warn;
 
-use crate::mqtt::{QoS, TopicName};
+use crate::mqtt::{QoS, SubscriptionId, TopicName};
 use crate::shown::Shown;
 use crate::store::{NewMessage, Target};
 
@@ -24,6 +24,15 @@ struct Stored {
     bytes: u64,
 }
 
+/// What became of a message.
+#[derive(Clone, Copy)]
+pub(super) struct Published {
+    /// What an acknowledgement of it has to wait for.
+    pub(super) wait: Wait,
+    /// Somebody has subscribed to its topic.
+    pub(super) is_routed: bool,
+}
+
 impl Shard {
     /// Where messages of a topic go now.
     pub(super) fn route(&mut self, vhost: VhostId, topic: TopicName<'_>) -> RouteHandle {
@@ -37,21 +46,21 @@ impl Shard {
         self.exchanges.route(vhost, topic, may_receive, identify)
     }
 
-    /// Routes a message to its sessions here and to the shards that want it; tells what an
-    /// acknowledgement of it has to wait for.
+    /// Routes a message to its sessions here and to the shards that want it.
     pub(super) fn publish(
         &mut self,
         vhost: VhostId,
         route: RouteHandle,
         inbound: InboundMessage<'_>,
         context: &mut Context<'_>,
-    ) -> Wait {
+    ) -> Published {
         let Options { shard, shards, .. } = self.options;
         let message = inbound.message;
         let targets = self.exchanges.get(vhost, route);
         let remote = targets.remote;
         // Once, where it was published: other shards do not know who else gets it.
-        self.stats.unrouted += u64::from(targets.targets.is_empty() && remote.is_empty());
+        let is_routed = !targets.targets.is_empty() || !remote.is_empty();
+        self.stats.unrouted += u64::from(!is_routed);
         let keeper = message.retain.then(|| {
             placement::keeper_of(self.exchanges.name(vhost), message.topic.as_str(), shards)
         });
@@ -60,7 +69,7 @@ impl Shard {
         let keeper = keeper.filter(|keeper| *keeper != shard);
         let wait = Wait { peers: !remote.is_empty() || keeper.is_some(), disk };
         if !wait.peers {
-            return wait;
+            return Published { wait, is_routed };
         }
         let copy = PeerPublish {
             source: match inbound.source {
@@ -85,7 +94,7 @@ impl Shard {
         if !others.is_empty() {
             PeerMessage::Publish(copy).send(vhost, others, context.peers);
         }
-        wait
+        Published { wait, is_routed }
     }
 
     /// Stores a message for those sessions of a route that must have it stored, and hands it to
@@ -130,14 +139,20 @@ impl Shard {
         let &InboundMessage { message, source, publisher, .. } = inbound;
         let route = self.exchanges.get(vhost, route);
         let time_ms = self.time_ms(context.now_ms);
-        let Working { encode, refused, full, .. } = self.publishing.working();
+        let Working { encode, refused, full, identifiers, .. } = self.publishing.working();
         let mut outbound = OutboundMessage::new(message, time_ms, encode);
         // Those that refuse it stand in the order of the route.
         let mut refusals = 0;
         for target in &route.targets {
             let Some(granted) = target.granted_from(publisher) else { continue };
             let qos = message.qos.min(granted);
-            let options = DeliveryOptions { retain: target.retain(message.retain), source };
+            identifiers.clear();
+            if target.is_identified() {
+                let found = route.identifiers(target.session);
+                identifiers.extend(found.filter_map(SubscriptionId::new));
+            }
+            let retain = target.retain(message.retain);
+            let options = DeliveryOptions { retain, source, identifiers };
             let is_kept = if qos == QoS::AtMostOnce {
                 let session = self.catalog.session(target.session);
                 self.delivery.deliver_qos0(session, &mut outbound, options, lent!(self), context)

@@ -7,7 +7,8 @@
 //! | file | what |
 //! |---|---|
 //! | `connect`, `close` | CONNECT, and the session it finds; ends of connections, wills |
-//! | `publish`, `fan_out` | PUBLISH and PUBREL from clients; who gets a message |
+//! | `publish`, `publish_v5` | PUBLISH and PUBREL from clients; topic aliases, properties |
+//! | `fan_out` | who gets a message |
 //! | `answers` | PUBACK, PUBREC, PUBCOMP; sending what waits in a session |
 //! | `replies` | replies to clients, at once or when they may leave |
 //! | `subscribe`, `retained` | SUBSCRIBE and UNSUBSCRIBE; retained messages for them |
@@ -30,6 +31,7 @@ mod inspect;
 mod peers;
 mod pressure;
 mod publish;
+mod publish_v5;
 mod replies;
 mod report;
 mod retained;

@@ -2,7 +2,7 @@
 
 use log::debug;
 
-use crate::mqtt::{PacketId, Publish, QoS, TopicName};
+use crate::mqtt::{PacketId, Publish, QoS, ReasonCode, TopicName, Version};
 use crate::store::{Origin, SessionKey};
 
 use super::super::connection::Open;
@@ -17,6 +17,7 @@ use super::super::publish::InboundMessage;
 use super::super::replies::{Reply, Wait};
 use super::super::storage::Wanted;
 use super::Shard;
+use super::fan_out::Published;
 
 /// Where a client's message goes.
 #[derive(Clone, Copy)]
@@ -28,6 +29,17 @@ struct PublishRoute {
     denied: bool,
 }
 
+/// A PUBLISH as a message.
+#[inline]
+pub(super) fn message_of<'a>(
+    topic: TopicName<'a>,
+    properties: &'a [u8],
+    publish: &Publish<'a>,
+) -> Message<'a> {
+    let &Publish { payload, qos, retain, .. } = publish;
+    Message { topic, properties, payload, qos, retain }
+}
+
 impl Shard {
     /// Handles a PUBLISH, unless it must wait for the disk: then it is to come again.
     #[inline]
@@ -37,50 +49,71 @@ impl Shard {
         publish: &Publish<'_>,
         context: &mut Context<'_>,
     ) -> Flow {
-        let Some(to) = self.publish_route(conn, publish.topic) else {
+        match publish.topic {
+            Some(topic) if publish.properties.list().is_empty() => {
+                let message = message_of(topic, &[], publish);
+                self.handle_message(conn, message, publish.packet_id, context)
+            }
+            _ => self.handle_publish_with_properties(conn, publish, context),
+        }
+    }
+
+    /// Handles a message that a client publishes: as [`Shard::handle_publish`].
+    #[inline]
+    pub(super) fn handle_message(
+        &mut self,
+        conn: ConnId,
+        message: Message<'_>,
+        packet_id: Option<PacketId>,
+        context: &mut Context<'_>,
+    ) -> Flow {
+        let Some(to) = self.publish_route(conn, message.topic) else {
             return Flow::Stop;
         };
         if to.denied {
-            return self.deny_publish(conn, to, publish, context);
+            return self.deny_publish(conn, to, &message, packet_id, context);
         }
-        if self.waits_for_disk(conn, to, publish)
+        if self.waits_for_disk(conn, to, &message)
             // That it came is noted, whether or not it has a subscriber.
-            || publish.qos == QoS::ExactlyOnce && self.waits_for_log(conn)
+            || message.qos == QoS::ExactlyOnce && self.waits_for_log(conn)
         {
             return Flow::Wait;
         }
         let vhost = to.vhost;
         self.stats.publishes_in += 1;
-        self.stats.payload_bytes_in += publish.payload.len() as u64;
+        self.stats.payload_bytes_in += message.payload.len() as u64;
         self.quotas.counts_mut(vhost).publishes_in += 1;
         let vhost_rate = self.quotas.get(vhost).publish_rate;
         if self.options.publish_rate.is_limited() || vhost_rate.is_limited() {
-            self.meter(conn, vhost, publish, context.now_ms);
+            self.meter(conn, vhost, message.bytes(), context.now_ms);
         }
-        let message = Message {
-            topic: publish.topic,
-            properties: &[],
-            payload: publish.payload,
-            qos: publish.qos,
-            retain: publish.retain,
-        };
         let inbound = InboundMessage {
             publisher: Some(to.session),
             ..InboundMessage::of(message, Source::Here(conn))
         };
-        match (publish.qos, publish.packet_id) {
+        match (message.qos, packet_id) {
             (QoS::ExactlyOnce, Some(packet_id)) => {
                 self.publish_once(conn, packet_id, to, inbound, context);
             }
             (_, packet_id) => {
-                let wait = self.publish(vhost, to.route, inbound, context);
+                let published = self.publish(vhost, to.route, inbound, context);
                 if let Some(packet_id) = packet_id {
                     // [MQTT-3.3.4-1] The answer promises that whoever must have the message has it.
-                    self.promise(conn, Reply::Puback(packet_id), wait);
+                    let reason = self.reason_of(conn, &published);
+                    self.promise(conn, Reply::Puback(packet_id, reason), published.wait);
                 }
             }
         }
         Flow::Continue
+    }
+
+    /// What the answer to a message says of it.
+    #[inline]
+    fn reason_of(&self, conn: ConnId, published: &Published) -> ReasonCode {
+        if published.is_routed || self.outputs.version(conn) != Version::V5 {
+            return ReasonCode::Success;
+        }
+        ReasonCode::NoMatchingSubscribers
     }
 
     /// The vhost and route of what a connection publishes; `None` if it is not open.
@@ -115,18 +148,25 @@ impl Shard {
         &mut self,
         conn: ConnId,
         to: PublishRoute,
-        publish: &Publish<'_>,
+        message: &Message<'_>,
+        packet_id: Option<PacketId>,
         context: &mut Context<'_>,
     ) -> Flow {
-        self.count_denied_publish(to.session, publish.topic);
+        self.count_denied_publish(to.session, message.topic);
         if self.options.on_denied == OnDenied::Disconnect {
             self.close(conn, CloseReason::Denied, context);
             return Flow::Stop;
         }
-        if let Some(packet_id) = publish.packet_id {
-            let reply = match publish.qos {
-                QoS::ExactlyOnce => Reply::Pubrec(packet_id),
-                _ => Reply::Puback(packet_id),
+        if let Some(packet_id) = packet_id {
+            let is_too_deep = message.topic.level_count() > self.options.topic_levels_max;
+            let reason = match self.outputs.version(conn) {
+                Version::V5 if is_too_deep => ReasonCode::TopicNameInvalid,
+                Version::V5 => ReasonCode::NotAuthorized,
+                Version::V31 | Version::V311 => ReasonCode::Success,
+            };
+            let reply = match message.qos {
+                QoS::ExactlyOnce => Reply::Pubrec(packet_id, reason),
+                _ => Reply::Puback(packet_id, reason),
             };
             self.promise(conn, reply, Wait::default());
         }
@@ -145,10 +185,10 @@ impl Shard {
     /// Whether a message must wait for a disk, here or on another shard. Then its publisher goes on
     /// later.
     #[inline]
-    fn waits_for_disk(&mut self, conn: ConnId, to: PublishRoute, publish: &Publish<'_>) -> bool {
-        let bytes = publish.topic.as_str().len() + publish.payload.len();
+    fn waits_for_disk(&mut self, conn: ConnId, to: PublishRoute, message: &Message<'_>) -> bool {
+        let bytes = message.bytes();
         !self.storage.shortage().has_room_for(bytes, &self.logs.disk)
-            && self.may_wait_for_disk(conn, to, publish, bytes)
+            && self.may_wait_for_disk(conn, to, message, bytes)
     }
 
     #[cold]
@@ -156,19 +196,19 @@ impl Shard {
         &mut self,
         conn: ConnId,
         to: PublishRoute,
-        publish: &Publish<'_>,
+        message: &Message<'_>,
         bytes: usize,
     ) -> bool {
         let Options { shard, shards, .. } = self.options;
         let route = self.exchanges.get(to.vhost, to.route);
-        let is_kept = publish.qos > QoS::AtMostOnce;
+        let is_kept = message.qos > QoS::AtMostOnce;
         let mut concerned = if is_kept { route.remote } else { ShardSet::default() };
         if is_kept && route.stores {
             concerned.insert(shard);
         }
-        if publish.retain {
+        if message.retain {
             let name = self.exchanges.name(to.vhost);
-            concerned.insert(placement::keeper_of(name, publish.topic.as_str(), shards));
+            concerned.insert(placement::keeper_of(name, message.topic.as_str(), shards));
         }
         let wanted = Wanted { shards: concerned, bytes, targets: route.targets.len() };
         let shortage = self.storage.shortage_mut();
@@ -177,9 +217,8 @@ impl Shard {
 
     /// Counts a message for the limits of its publisher and of the vhost; a publisher that is too
     /// fast, or finds what the vhost may publish used up, is not read from for a while.
-    fn meter(&mut self, conn: ConnId, vhost: VhostId, publish: &Publish<'_>, now_ms: u64) {
-        let (rate, bytes) =
-            (self.options.publish_rate, publish.topic.as_str().len() + publish.payload.len());
+    fn meter(&mut self, conn: ConnId, vhost: VhostId, bytes: usize, now_ms: u64) {
+        let rate = self.options.publish_rate;
         let vhost_ms = self.quotas.note_publish(vhost, bytes, now_ms);
         if let Some(until_ms) = self.gates.note_publish(conn, rate, bytes, vhost_ms, now_ms) {
             self.stats.publishers_throttled += 1;
@@ -210,31 +249,42 @@ impl Shard {
                 origin: apart.then_some(origin),
                 ..inbound
             };
-            let wait = self.publish(vhost, route, inbound, context);
+            let published = self.publish(vhost, route, inbound, context);
+            let (wait, reason) = (published.wait, self.reason_of(conn, &published));
             if apart {
                 self.publishing.begin_transit(key, id);
-                self.promise(conn, Reply::Receive(packet_id), wait);
+                self.promise(conn, Reply::Receive(packet_id, reason), wait);
                 return;
             }
             // Where a message was stored, that was noted with it.
             self.catalog.receive(key, id, &mut self.logs);
             let wait = Wait { disk: durable || wait.disk, ..wait };
-            self.promise(conn, Reply::Pubrec(packet_id), wait);
+            self.promise(conn, Reply::Pubrec(packet_id, reason), wait);
             return;
         }
         // Passed on before, though it may not be everywhere yet.
         let wait = Wait { peers: self.options.shards > 1, disk: true };
         // [MQTT-4.6.0-3] PUBRECs keep the order of the PUBLISHes.
-        let reply = if apart { Reply::Receive(packet_id) } else { Reply::Pubrec(packet_id) };
+        let reason = ReasonCode::Success;
+        let reply = if apart {
+            Reply::Receive(packet_id, reason)
+        } else {
+            Reply::Pubrec(packet_id, reason)
+        };
         self.promise(conn, reply, wait);
     }
 
     /// A QoS 2 message is wherever it must be: notes that it came, and answers when that is stored.
-    pub(super) fn note_received(&mut self, conn: ConnId, packet_id: PacketId) {
+    pub(super) fn note_received(
+        &mut self,
+        conn: ConnId,
+        packet_id: PacketId,
+        reason: ReasonCode,
+    ) {
         let Some(key) = self.connections.session(conn) else {
             // Its client has left. This shard remembers the identifier until its PUBREL comes; if
             // it crashes, the others do, by the message's origin.
-            self.promise(conn, Reply::Pubrec(packet_id), Wait::default());
+            self.promise(conn, Reply::Pubrec(packet_id, reason), Wait::default());
             return;
         };
         let id = packet_id.get();
@@ -242,7 +292,7 @@ impl Shard {
         if self.publishing.end_transit(key, id) {
             self.catalog.receive(key, id, &mut self.logs);
         }
-        self.promise(conn, Reply::Pubrec(packet_id), Wait::disk_if(true));
+        self.promise(conn, Reply::Pubrec(packet_id, reason), Wait::disk_if(true));
     }
 
     /// PUBREL: the identifier is free for another message [MQTT-4.3.3-2].

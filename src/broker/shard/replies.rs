@@ -1,8 +1,9 @@
 //! Replies to clients' packets, at once or when they may leave.
 
-use crate::mqtt::{Ack, AckKind, Properties, Suback, Unsuback, Version};
+use crate::mqtt::{Ack, AckKind, PacketId, Properties, ReasonCode, Suback, Unsuback, Version};
 
 use super::super::names::{ConnId, Context, Peers};
+use super::super::output::Outputs;
 use super::super::read_gate::Pause;
 use super::super::replies::{Reply, Wait};
 use super::Shard;
@@ -99,20 +100,43 @@ impl Shard {
     fn write_reply(&mut self, conn: ConnId, reply: &Reply) {
         let outputs = &mut self.outputs;
         match reply {
-            Reply::Puback(id) => outputs.reply(conn, &Ack::bytes_v3(AckKind::Puback, *id)),
-            Reply::Pubrec(id) => outputs.reply(conn, &Ack::bytes_v3(AckKind::Pubrec, *id)),
+            Reply::Puback(id, reason) => write_ack(outputs, conn, AckKind::Puback, *id, *reason),
+            Reply::Pubrec(id, reason) => write_ack(outputs, conn, AckKind::Pubrec, *id, *reason),
             Reply::Pubrel(id) => outputs.reply(conn, &Ack::bytes_v3(AckKind::Pubrel, *id)),
             Reply::Pubcomp(id) => outputs.reply(conn, &Ack::bytes_v3(AckKind::Pubcomp, *id)),
-            Reply::Unsuback(id) => outputs.reply(conn, &Unsuback::bytes_v3(*id)),
+            Reply::Unsuback { packet_id, codes } => {
+                let (packet_id, properties) = (*packet_id, Properties::EMPTY);
+                let mut bytes = Vec::new();
+                let unsuback = Unsuback { packet_id, properties, codes };
+                unsuback.encode(outputs.version(conn), &mut bytes);
+                outputs.reply(conn, &bytes);
+            }
             Reply::Suback { packet_id, codes, .. } => {
                 let properties = Properties::EMPTY;
                 let suback = Suback { packet_id: *packet_id, properties, codes };
                 let mut bytes = Vec::new();
-                suback.encode(Version::V311, &mut bytes);
+                suback.encode(outputs.version(conn), &mut bytes);
                 outputs.reply(conn, &bytes);
             }
-            Reply::Receive(packet_id) => self.note_received(conn, *packet_id),
+            Reply::Receive(packet_id, reason) => self.note_received(conn, *packet_id, *reason),
             Reply::Connack | Reply::Resume => unreachable!("they wait, and the caller does them"),
         }
     }
+}
+
+/// Writes a PUBACK or PUBREC. One of success is the same in all versions.
+#[inline]
+fn write_ack(
+    outputs: &mut Outputs,
+    conn: ConnId,
+    kind: AckKind,
+    packet_id: PacketId,
+    reason: ReasonCode,
+) {
+    if reason == ReasonCode::Success {
+        return outputs.reply(conn, &Ack::bytes_v3(kind, packet_id));
+    }
+    let mut bytes = Vec::new();
+    Ack { reason, ..Ack::new(packet_id) }.encode(kind, Version::V5, &mut bytes);
+    outputs.reply(conn, &bytes);
 }

@@ -1,0 +1,188 @@
+//! How one client of MQTT 5 is written to: topic aliases towards it, and the largest packet it takes.
+//!
+//! An alias is given to a topic when the topic is first written, as long as there are any, and stays
+//! with it. The packet that gives it is in the output for good: nothing is dropped behind this.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+
+use crate::chunk::ChunkPool;
+use crate::mqtt::{
+    Delivery, Publish, PublishHead, PublishProperties, QoS, SubscriptionId, TopicAlias, TopicName,
+};
+
+use super::buffer::Buffer;
+
+/// What a client of MQTT 5 has asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FormatOptions {
+    /// Bytes of the largest packet that it takes [MQTT-3.1.2-24] v5.
+    pub(crate) packet_bytes_max: usize,
+    /// Largest topic alias towards it; 0: none [MQTT-3.1.2-26] v5.
+    pub(crate) topic_alias_max: u16,
+    /// Reason strings may stand in any packet [MQTT-3.1.2-29] v5.
+    pub(crate) problem_information: bool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Format {
+    options: FormatOptions,
+    aliases: HashMap<Box<str>, TopicAlias>,
+}
+
+/// One client's copy of a message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OwnCopy<'a> {
+    pub(crate) topic: TopicName<'a>,
+    pub(crate) qos: QoS,
+    pub(crate) delivery: Delivery,
+    /// Identifiers of its subscriptions that match [MQTT-3.3.4-3] v5.
+    pub(crate) identifiers: &'a [SubscriptionId],
+    /// As [`Message::properties`](super::Message::properties), with what is left of its time.
+    pub(crate) properties: &'a [u8],
+    pub(crate) payload: &'a [u8],
+}
+
+impl Format {
+    pub(super) fn new(options: FormatOptions) -> Self {
+        Self { options, aliases: HashMap::new() }
+    }
+
+    pub(super) fn options(&self) -> &FormatOptions {
+        &self.options
+    }
+
+    /// Whether its copy of a message is like that of others without identifiers.
+    #[inline]
+    pub(super) fn is_common(&self) -> bool {
+        self.options.topic_alias_max == 0
+    }
+
+    /// Whether it takes a packet of so many bytes.
+    #[inline]
+    pub(super) fn takes(&self, packet_bytes: usize) -> bool {
+        packet_bytes <= self.options.packet_bytes_max
+    }
+
+    /// Writes a packet; false, and nothing is written, if it is larger than the client takes.
+    /// `shared`: the payload, if it is sent from where it lies.
+    pub(super) fn write(
+        &mut self,
+        copy: &OwnCopy<'_>,
+        shared: Option<Bytes>,
+        buffer: &mut Buffer,
+        pool: &mut ChunkPool,
+    ) -> bool {
+        let known = self.aliases.get(copy.topic.as_str()).copied();
+        let head = copy.head(known.is_none().then_some(copy.topic), known);
+        let new = if known.is_none() { self.next_alias() } else { None };
+        let giving = new.map(|alias| copy.head(Some(copy.topic), Some(alias)));
+        let head = match giving {
+            Some(giving) if self.takes(giving.packet_bytes()) => {
+                self.aliases.extend(giving.alias.map(|alias| (copy.topic.as_str().into(), alias)));
+                giving
+            }
+            _ if self.takes(head.packet_bytes()) => head,
+            _ => return false,
+        };
+        let tail_bytes = copy.properties.len() + if shared.is_some() { 0 } else { copy.payload.len() };
+        let room = buffer.room(head.head_bytes() + tail_bytes, pool);
+        head.append(room);
+        room.extend_from_slice(copy.properties);
+        match shared {
+            Some(shared) => buffer.share(shared),
+            None => room.extend_from_slice(copy.payload),
+        }
+        true
+    }
+
+    /// The alias that the next topic gets; `None` if there are no more.
+    fn next_alias(&self) -> Option<TopicAlias> {
+        let next = u16::try_from(self.aliases.len()).ok()?.checked_add(1)?;
+        TopicAlias::new(next).filter(|_| next <= self.options.topic_alias_max)
+    }
+}
+
+impl<'a> OwnCopy<'a> {
+    /// The packet for a client of 3.1 or 3.1.1.
+    pub(super) fn publish_v3(&self) -> Publish<'a> {
+        Publish {
+            dup: self.delivery.dup,
+            qos: self.qos,
+            retain: self.delivery.retain,
+            topic: Some(self.topic),
+            packet_id: self.delivery.packet_id,
+            properties: PublishProperties::EMPTY,
+            payload: self.payload,
+        }
+    }
+
+    fn head(&self, topic: Option<TopicName<'a>>, alias: Option<TopicAlias>) -> PublishHead<'a> {
+        PublishHead {
+            qos: self.qos,
+            dup: self.delivery.dup,
+            retain: self.delivery.retain,
+            topic,
+            packet_id: self.delivery.packet_id,
+            alias,
+            subscription_ids: self.identifiers,
+            forwarded_bytes: self.properties.len(),
+            payload_bytes: self.payload.len(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn format(packet_bytes_max: usize, topic_alias_max: u16) -> Format {
+        let problem_information = true;
+        Format::new(FormatOptions { packet_bytes_max, topic_alias_max, problem_information })
+    }
+
+    fn written(format: &mut Format, topic: &str, payload: &[u8]) -> Option<Vec<u8>> {
+        let (mut buffer, mut pool) = (Buffer::default(), ChunkPool::default());
+        let copy = OwnCopy {
+            topic: TopicName::parse(topic).expect("a topic"),
+            qos: QoS::AtMostOnce,
+            delivery: Delivery::default(),
+            identifiers: &[],
+            properties: &[1, 1],
+            payload,
+        };
+        format.write(&copy, None, &mut buffer, &mut pool).then(|| {
+            let batch = buffer.take(crate::chunk::Batch::default());
+            batch.slices().collect::<Vec<_>>().concat()
+        })
+    }
+
+    /// The first copies of topics give aliases, later ones use them; further topics have none.
+    #[test]
+    fn aliases_are_given_and_used() {
+        let mut format = format(usize::MAX, 2);
+        let given = |topic: &str, alias: u8| {
+            let mut bytes = vec![0x30, 10, 0, 1];
+            bytes.extend_from_slice(topic.as_bytes());
+            bytes.extend_from_slice(&[5, 0x23, 0, alias, 1, 1, b'!']);
+            bytes
+        };
+        assert_eq!(written(&mut format, "a", b"!"), Some(given("a", 1)));
+        assert_eq!(written(&mut format, "b", b"!"), Some(given("b", 2)));
+        assert_eq!(written(&mut format, "c", b"!"), Some(b"\x30\x07\0\x01c\x02\x01\x01!".to_vec()));
+        let used = vec![0x30, 9, 0, 0, 5, 0x23, 0, 2, 1, 1, b'!'];
+        assert_eq!(written(&mut format, "b", b"!"), Some(used));
+    }
+
+    /// What is larger than the client takes is not written, and gives no alias; where only the alias
+    /// makes it so large, it goes without.
+    #[test]
+    fn sizes_are_kept() {
+        let mut format = format(10, 1);
+        assert_eq!(written(&mut format, "a", b"1234"), None);
+        assert_eq!(written(&mut format, "a", b"12"), Some(b"\x30\x08\0\x01a\x02\x01\x0112".to_vec()));
+        assert_eq!(written(&mut format, "b", b"123").map(|bytes| bytes.len()), None);
+    }
+}
