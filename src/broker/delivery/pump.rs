@@ -3,7 +3,7 @@
 use log::warn;
 
 use crate::access::Policy;
-use crate::mqtt::{Ack, AckKind, PacketId, Properties, Publish, QoS, TopicName};
+use crate::mqtt::{Ack, AckKind, PacketId, Publish, PublishProperties, QoS, TopicName};
 use crate::store::{QueueNext, QueueTerms, Session, SessionMut};
 
 use super::super::admission::client_of;
@@ -76,9 +76,9 @@ impl Delivery {
                 dup,
                 qos: if exactly_once { QoS::ExactlyOnce } else { QoS::AtLeastOnce },
                 retain,
-                topic,
+                topic: Some(topic),
                 packet_id: PacketId::new(packet_id),
-                properties: Properties::EMPTY,
+                properties: PublishProperties::EMPTY,
                 payload: stored.payload,
             };
             lent.outputs.write_publish(conn, &publish);

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::chunk::ChunkPool;
 use crate::limits::SHARE_BYTES_MIN;
-use crate::mqtt::{Delivery, Properties, Publish, PublishTemplate, QoS, TopicName, Version};
+use crate::mqtt::{Delivery, Publish, PublishProperties, PublishTemplate, QoS, TopicName, Version};
 use crate::store::{MessageLog, Position, QueueEntry, QueueTerms, StoredMessage};
 
 use super::super::names::{ConnId, ShardId};
@@ -123,9 +123,9 @@ fn encode(message: &Message<'_>, qos: QoS, large: bool, form: &mut Form) {
         dup: false,
         qos,
         retain: false,
-        topic: message.topic,
+        topic: Some(message.topic),
         packet_id: None,
-        properties: Properties::EMPTY,
+        properties: PublishProperties::EMPTY,
         payload: message.payload,
     };
     // 3.1 and 3.1.1 have the same PUBLISH.

@@ -2,7 +2,7 @@
 
 use log::debug;
 
-use crate::mqtt::{PacketId, Publish, QoS, TopicName};
+use crate::mqtt::{DecodeError, PacketId, Publish, QoS, TopicName};
 use crate::store::{Origin, SessionKey};
 
 use super::super::connection::Open;
@@ -37,13 +37,20 @@ impl Shard {
         publish: &Publish<'_>,
         context: &mut Context<'_>,
     ) -> Flow {
-        let Some(to) = self.publish_route(conn, publish.topic) else {
+        let Some(topic) = publish.topic else {
+            // No version that is let in has aliases.
+            self.close(conn, CloseReason::Malformed(DecodeError::NoTopic), context);
+            return Flow::Stop;
+        };
+        let &Publish { qos, retain, payload, .. } = publish;
+        let message = Message { topic, payload, qos, retain };
+        let Some(to) = self.publish_route(conn, topic) else {
             return Flow::Stop;
         };
         if to.denied {
-            return self.deny_publish(conn, to, publish, context);
+            return self.deny_publish(conn, to, publish, topic, context);
         }
-        if self.waits_for_disk(conn, to, publish)
+        if self.waits_for_disk(conn, to, message)
             // That it came is noted, whether or not it has a subscriber.
             || publish.qos == QoS::ExactlyOnce && self.waits_for_log(conn)
         {
@@ -55,14 +62,8 @@ impl Shard {
         self.quotas.counts_mut(vhost).publishes_in += 1;
         let vhost_rate = self.quotas.get(vhost).publish_rate;
         if self.options.publish_rate.is_limited() || vhost_rate.is_limited() {
-            self.meter(conn, vhost, publish, context.now_ms);
+            self.meter(conn, vhost, message, context.now_ms);
         }
-        let message = Message {
-            topic: publish.topic,
-            payload: publish.payload,
-            qos: publish.qos,
-            retain: publish.retain,
-        };
         let inbound = InboundMessage::of(message, Source::Here(conn));
         match (publish.qos, publish.packet_id) {
             (QoS::ExactlyOnce, Some(packet_id)) => {
@@ -112,9 +113,10 @@ impl Shard {
         conn: ConnId,
         to: PublishRoute,
         publish: &Publish<'_>,
+        topic: TopicName<'_>,
         context: &mut Context<'_>,
     ) -> Flow {
-        self.count_denied_publish(to.session, publish.topic);
+        self.count_denied_publish(to.session, topic);
         if self.options.on_denied == OnDenied::Disconnect {
             self.close(conn, CloseReason::Denied, context);
             return Flow::Stop;
@@ -141,41 +143,35 @@ impl Shard {
     /// Whether a message must wait for a disk, here or on another shard. Then its publisher goes on
     /// later.
     #[inline]
-    fn waits_for_disk(&mut self, conn: ConnId, to: PublishRoute, publish: &Publish<'_>) -> bool {
-        let bytes = publish.topic.as_str().len() + publish.payload.len();
+    fn waits_for_disk(&mut self, conn: ConnId, to: PublishRoute, message: Message<'_>) -> bool {
+        let bytes = message.bytes();
         !self.storage.shortage().has_room_for(bytes, &self.logs.disk)
-            && self.may_wait_for_disk(conn, to, publish, bytes)
+            && self.may_wait_for_disk(conn, to, message)
     }
 
     #[cold]
-    fn may_wait_for_disk(
-        &mut self,
-        conn: ConnId,
-        to: PublishRoute,
-        publish: &Publish<'_>,
-        bytes: usize,
-    ) -> bool {
+    fn may_wait_for_disk(&mut self, conn: ConnId, to: PublishRoute, message: Message<'_>) -> bool {
         let Options { shard, shards, .. } = self.options;
         let route = self.exchanges.get(to.vhost, to.route);
-        let is_kept = publish.qos > QoS::AtMostOnce;
+        let is_kept = message.qos > QoS::AtMostOnce;
         let mut concerned = if is_kept { route.remote } else { ShardSet::default() };
         if is_kept && route.stores {
             concerned.insert(shard);
         }
-        if publish.retain {
+        if message.retain {
             let name = self.exchanges.name(to.vhost);
-            concerned.insert(placement::keeper_of(name, publish.topic.as_str(), shards));
+            concerned.insert(placement::keeper_of(name, message.topic.as_str(), shards));
         }
-        let wanted = Wanted { shards: concerned, bytes, targets: route.targets.len() };
+        let (bytes, targets) = (message.bytes(), route.targets.len());
+        let wanted = Wanted { shards: concerned, bytes, targets };
         let shortage = self.storage.shortage_mut();
         shortage.holds_up(conn, wanted, &mut self.logs.disk, &mut self.gates)
     }
 
     /// Counts a message for the limits of its publisher and of the vhost; a publisher that is too
     /// fast, or finds what the vhost may publish used up, is not read from for a while.
-    fn meter(&mut self, conn: ConnId, vhost: VhostId, publish: &Publish<'_>, now_ms: u64) {
-        let (rate, bytes) =
-            (self.options.publish_rate, publish.topic.as_str().len() + publish.payload.len());
+    fn meter(&mut self, conn: ConnId, vhost: VhostId, message: Message<'_>, now_ms: u64) {
+        let (rate, bytes) = (self.options.publish_rate, message.bytes());
         let vhost_ms = self.quotas.note_publish(vhost, bytes, now_ms);
         if let Some(until_ms) = self.gates.note_publish(conn, rate, bytes, vhost_ms, now_ms) {
             self.stats.publishers_throttled += 1;
