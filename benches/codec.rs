@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use ringmq::mqtt::{
-    Ack, AckKind, Delivery, Packet, PacketId, Properties, Publish, PublishTemplate, QoS,
+    Ack, AckKind, Delivery, Packet, PacketId, Publish, PublishProperties, PublishTemplate, QoS,
     TopicFilter, TopicName, Version, decode, peek_frame,
 };
 
@@ -33,9 +33,9 @@ fn publish<'a>(topic: &'a str, qos: QoS, payload: &'a [u8]) -> Publish<'a> {
         dup: false,
         qos,
         retain: false,
-        topic: TopicName::parse(topic).expect("a topic name"),
+        topic: Some(TopicName::parse(topic).expect("a topic name")),
         packet_id: (qos > QoS::AtMostOnce).then(|| PacketId::new(77).expect("not 0")),
-        properties: Properties::EMPTY,
+        properties: PublishProperties::EMPTY,
         payload,
     }
 }
@@ -52,7 +52,8 @@ fn main() {
             publish(topic, qos, &payload).encode(Version::V311, &mut bytes);
             measure(&format!("peek + decode PUBLISH {name} {qos:?}"), || {
                 let bytes = black_box(&bytes[..]);
-                let frame = peek_frame(bytes, 1 << 20).expect("valid").expect("complete");
+                let frame =
+                    peek_frame(Version::V311, bytes, 1 << 20).expect("valid").expect("complete");
                 let Ok(Packet::Publish(publish)) = decode(Version::V311, frame, bytes) else {
                     unreachable!("a PUBLISH");
                 };

@@ -4,23 +4,19 @@
 //! be encoded. They are named at [`Packet::encode`] and hold for the methods of the structs too.
 
 use super::fields::{PacketId, PacketKind, QoS, Version};
+use super::layout::{Layout, LeftOut, property_bytes, put_properties, total_bytes};
 use super::packet::{
-    Ack, AckKind, Connack, Connect, ConnectReturn, Disconnect, Packet, Publish, Will, connect_flag,
-    publish_flag,
+    Ack, AckKind, Auth, Connack, Connect, ConnectReturn, Disconnect, Packet, Publish, Will,
+    connect_flag, publish_flag,
 };
+use super::reason::ReasonCode;
 use super::subscribe::{Suback, Subscribe, Unsuback, Unsubscribe};
-use super::wire::{put_bytes, put_u16, put_varint, varint_bytes};
-
-/// Bytes of a packet with this remaining length.
-#[inline]
-const fn total_bytes(remaining: usize) -> usize {
-    1 + varint_bytes(remaining) + remaining
-}
+use super::topic::TopicName;
+use super::wire::{put_bytes, put_u16, put_varint};
 
 /// Appends a fixed header.
 #[inline]
-fn put_header(version: Version, first: u8, remaining: usize, out: &mut Vec<u8>) {
-    assert!(version != Version::V5, "MQTT 5 has no encoder yet");
+fn put_header(first: u8, remaining: usize, out: &mut Vec<u8>) {
     out.push(first);
     put_varint(remaining, out);
 }
@@ -41,42 +37,66 @@ impl Packet<'_> {
     pub fn encoded_bytes(&self, version: Version) -> usize {
         match self {
             Self::Connect(connect) => connect.encoded_bytes(version),
-            Self::Connack(connack) => connack.encoded_bytes(version),
             Self::Publish(publish) => publish.encoded_bytes(version),
-            Self::Puback(ack) | Self::Pubrec(ack) | Self::Pubrel(ack) | Self::Pubcomp(ack) => {
-                ack.encoded_bytes(version)
-            }
-            Self::Subscribe(subscribe) => subscribe.encoded_bytes(version),
-            Self::Suback(suback) => suback.encoded_bytes(version),
-            Self::Unsubscribe(unsubscribe) => unsubscribe.encoded_bytes(version),
-            Self::Unsuback(unsuback) => unsuback.encoded_bytes(version),
             Self::Pingreq | Self::Pingresp => 2,
-            Self::Disconnect(disconnect) => disconnect.encoded_bytes(version),
+            small => small.layout(version, LeftOut::NOTHING).encoded_bytes(),
         }
     }
 
     /// Appends the packet.
     ///
     /// # Panics
-    /// With [`Version::V5`]; if the packet is larger than the protocol can express, or a string or
-    /// binary field longer than 65,535 bytes; if a PUBLISH has a packet id or DUP with QoS 0, or no
-    /// packet id above it; if a CONNECT has a password and no user name.
+    /// If the packet is larger than the protocol can express, or a string or binary field longer
+    /// than 65,535 bytes; if a PUBLISH has a packet id or DUP with QoS 0, or no packet id above it,
+    /// or no topic and in 3.x, or without an alias; if a CONNECT of 3.x has a password and no user
+    /// name; with an AUTH in 3.x.
     pub fn encode(&self, version: Version, out: &mut Vec<u8>) {
         match self {
             Self::Connect(connect) => connect.encode(version, out),
-            Self::Connack(connack) => connack.encode(version, out),
             Self::Publish(publish) => publish.encode(version, out),
-            Self::Puback(ack) => ack.encode(AckKind::Puback, version, out),
-            Self::Pubrec(ack) => ack.encode(AckKind::Pubrec, version, out),
-            Self::Pubrel(ack) => ack.encode(AckKind::Pubrel, version, out),
-            Self::Pubcomp(ack) => ack.encode(AckKind::Pubcomp, version, out),
-            Self::Subscribe(subscribe) => subscribe.encode(version, out),
-            Self::Suback(suback) => suback.encode(version, out),
-            Self::Unsubscribe(unsubscribe) => unsubscribe.encode(version, out),
-            Self::Unsuback(unsuback) => unsuback.encode(version, out),
             Self::Pingreq => out.extend_from_slice(&Self::PINGREQ),
             Self::Pingresp => out.extend_from_slice(&Self::PINGRESP),
-            Self::Disconnect(disconnect) => disconnect.encode(version, out),
+            small => small.layout(version, LeftOut::NOTHING).put(out),
+        }
+    }
+
+    /// Appends the packet if it has at most `bytes_max` bytes, in MQTT 5 without its user
+    /// properties if that helps, and without its reason string if that does; not those of a CONNECT
+    /// or a PUBLISH, which are for others [MQTT-3.2.2-19] v5. Tells whether it did.
+    ///
+    /// # Panics
+    /// As [`Packet::encode`].
+    #[must_use]
+    pub fn encode_within(&self, version: Version, bytes_max: usize, out: &mut Vec<u8>) -> bool {
+        if self.encoded_bytes(version) <= bytes_max {
+            self.encode(version, out);
+            return true;
+        }
+        if matches!(self, Self::Connect(_) | Self::Publish(_) | Self::Pingreq | Self::Pingresp) {
+            return false;
+        }
+        let layouts = LeftOut::STEPS.map(|left_out| self.layout(version, left_out));
+        let fitting = layouts.iter().find(|layout| layout.encoded_bytes() <= bytes_max);
+        fitting.map(|layout| layout.put(out)).is_some()
+    }
+
+    /// The layout of a small packet.
+    fn layout(&self, version: Version, left_out: LeftOut) -> Layout<'_> {
+        match self {
+            Self::Connack(connack) => connack.layout(version, left_out),
+            Self::Puback(ack) => ack.layout(AckKind::Puback, version, left_out),
+            Self::Pubrec(ack) => ack.layout(AckKind::Pubrec, version, left_out),
+            Self::Pubrel(ack) => ack.layout(AckKind::Pubrel, version, left_out),
+            Self::Pubcomp(ack) => ack.layout(AckKind::Pubcomp, version, left_out),
+            Self::Subscribe(subscribe) => subscribe.layout(version, left_out),
+            Self::Suback(suback) => suback.layout(version, left_out),
+            Self::Unsubscribe(unsubscribe) => unsubscribe.layout(version, left_out),
+            Self::Unsuback(unsuback) => unsuback.layout(version, left_out),
+            Self::Disconnect(disconnect) => disconnect.layout(version, left_out),
+            Self::Auth(auth) => auth.layout(version, left_out),
+            Self::Connect(_) | Self::Publish(_) | Self::Pingreq | Self::Pingresp => {
+                unreachable!("it has an encoder of its own")
+            }
         }
     }
 }
@@ -92,18 +112,24 @@ impl Connect<'_> {
     pub fn encode(&self, _version: Version, out: &mut Vec<u8>) {
         // [MQTT-3.1.2-22]
         assert!(
-            self.password.is_none() || self.username.is_some(),
-            "a CONNECT with a password has a user name"
+            self.password.is_none() || self.username.is_some() || self.is_v5(),
+            "a CONNECT of 3.x with a password has a user name"
         );
         out.reserve(self.encoded_bytes(self.version));
-        put_header(self.version, PacketKind::Connect.first_byte(), self.remaining(), out);
+        put_header(PacketKind::Connect.first_byte(), self.remaining(), out);
         let (name, level) = self.protocol();
         put_bytes(name, out);
         out.push(level);
         out.push(self.flags());
         put_u16(self.keep_alive_s, out);
+        if self.is_v5() {
+            put_properties(self.properties.as_bytes(), out);
+        }
         put_bytes(self.client_id.as_bytes(), out);
         if let Some(will) = &self.will {
+            if self.is_v5() {
+                put_properties(will.properties.list().as_bytes(), out);
+            }
             put_bytes(will.topic.as_str().as_bytes(), out);
             put_bytes(will.payload, out);
         }
@@ -113,6 +139,10 @@ impl Connect<'_> {
         if let Some(password) = self.password {
             put_bytes(password, out);
         }
+    }
+
+    const fn is_v5(&self) -> bool {
+        matches!(self.version, Version::V5)
     }
 
     /// Protocol name and level (3.1.2.1, 3.1.2.2).
@@ -138,12 +168,17 @@ impl Connect<'_> {
     }
 
     fn remaining(&self) -> usize {
-        let will = |will: &Will<'_>| 2 + will.topic.as_str().len() + 2 + will.payload.len();
+        let properties = |bytes: &[u8]| if self.is_v5() { property_bytes(bytes.len()) } else { 0 };
+        let will = |will: &Will<'_>| {
+            let properties = properties(will.properties.list().as_bytes());
+            properties + 2 + will.topic.as_str().len() + 2 + will.payload.len()
+        };
         // Name, level, flags, keep alive; then the payload.
         2 + self.protocol().0.len()
             + 1
             + 1
             + 2
+            + properties(self.properties.as_bytes())
             + 2
             + self.client_id.len()
             + self.will.as_ref().map_or(0, will)
@@ -156,36 +191,47 @@ impl Connack<'_> {
     /// The CONNACK of 3.1 and 3.1.1.
     #[inline]
     pub const fn bytes_v3(version: Version, session_present: bool, code: ConnectReturn) -> [u8; 4] {
-        Self::bytes(version, session_present, code as u8)
+        let [flags, reason] = Self::head(version, session_present, code as u8);
+        four_bytes(PacketKind::Connack.first_byte(), [flags, reason])
+    }
+
+    /// The CONNACK of MQTT 5 that refuses, without properties.
+    #[inline]
+    pub const fn refusal_v5(reason: ReasonCode) -> [u8; 5] {
+        [PacketKind::Connack.first_byte(), 3, 0, reason as u8, 0]
     }
 
     /// Bytes that [`Connack::encode`] appends.
-    pub fn encoded_bytes(&self, _version: Version) -> usize {
-        4
+    pub fn encoded_bytes(&self, version: Version) -> usize {
+        self.layout(version, LeftOut::NOTHING).encoded_bytes()
     }
 
     /// Appends the packet.
     pub fn encode(&self, version: Version, out: &mut Vec<u8>) {
-        out.extend_from_slice(&Self::bytes(version, self.session_present, self.reason));
+        self.layout(version, LeftOut::NOTHING).put(out);
     }
 
-    const fn bytes(version: Version, session_present: bool, reason: u8) -> [u8; 4] {
+    fn layout(&self, version: Version, left_out: LeftOut) -> Layout<'_> {
+        let head = Self::head(version, self.session_present, self.reason);
+        Layout::connack(version, head, (self.properties, left_out))
+    }
+
+    const fn head(version: Version, session_present: bool, reason: u8) -> [u8; 2] {
         let flags = match version {
             // 3.1 does not use the byte.
             Version::V31 => 0,
-            // [MQTT-3.2.2-4] A refusal has no session.
-            Version::V311 => (session_present && reason == 0) as u8,
-            Version::V5 => panic!("MQTT 5 has no encoder yet"),
+            // [MQTT-3.2.2-4], [MQTT-3.2.2-6] v5 A refusal has no session.
+            Version::V311 | Version::V5 => (session_present && reason == 0) as u8,
         };
-        four_bytes(PacketKind::Connack.first_byte(), [flags, reason])
+        [flags, reason]
     }
 }
 
 impl Publish<'_> {
     /// Bytes that [`Publish::encode`] appends.
     #[inline]
-    pub fn encoded_bytes(&self, _version: Version) -> usize {
-        total_bytes(self.remaining())
+    pub fn encoded_bytes(&self, version: Version) -> usize {
+        total_bytes(self.remaining(version))
     }
 
     /// Appends the packet.
@@ -208,33 +254,46 @@ impl Publish<'_> {
         if let Some(packet_id) = self.packet_id {
             put_u16(packet_id.get(), out);
         }
+        self.put_properties(version, out);
     }
 
     /// Appends what stands before the packet id.
     #[inline]
     pub(super) fn put_header(&self, version: Version, out: &mut Vec<u8>) {
-        put_header(version, self.first_byte(), self.remaining(), out);
-        put_bytes(self.topic.as_str().as_bytes(), out);
+        let has_alias = version == Version::V5 && self.properties.alias().is_some();
+        assert!(self.topic.is_some() || has_alias, "a PUBLISH has a topic or an alias");
+        let first = publish_flag::first_byte(self.qos, self.dup, self.retain);
+        put_header(first, self.remaining(version), out);
+        put_bytes(self.topic_text().as_bytes(), out);
+    }
+
+    /// Appends what stands between the packet id and the payload.
+    #[inline]
+    pub(super) fn put_properties(&self, version: Version, out: &mut Vec<u8>) {
+        if version == Version::V5 {
+            put_properties(self.properties.list().as_bytes(), out);
+        }
     }
 
     #[inline]
-    const fn first_byte(&self) -> u8 {
-        PacketKind::Publish.first_byte()
-            | (self.qos as u8) << publish_flag::QOS_SHIFT
-            | if self.dup { publish_flag::DUP } else { 0 }
-            | if self.retain { publish_flag::RETAIN } else { 0 }
+    fn topic_text(&self) -> &str {
+        self.topic.map_or("", TopicName::as_str)
     }
 
     /// Counts a packet id if the QoS needs one, whether it is there or not.
     #[inline]
-    fn remaining(&self) -> usize {
+    fn remaining(&self, version: Version) -> usize {
         let id_bytes = if self.qos == QoS::AtMostOnce { 0 } else { 2 };
-        2 + self.topic.as_str().len() + id_bytes + self.payload.len()
+        let properties = match version {
+            Version::V31 | Version::V311 => 0,
+            Version::V5 => property_bytes(self.properties.list().as_bytes().len()),
+        };
+        2 + self.topic_text().len() + id_bytes + properties + self.payload.len()
     }
 }
 
 impl Ack<'_> {
-    /// The PUBACK, PUBREC, PUBREL or PUBCOMP of 3.1 and 3.1.1.
+    /// The PUBACK, PUBREC, PUBREL or PUBCOMP of 3.1 and 3.1.1, and that of MQTT 5 for success.
     #[inline]
     pub const fn bytes_v3(kind: AckKind, packet_id: PacketId) -> [u8; 4] {
         four_bytes(kind.packet_kind().first_byte(), packet_id.get().to_be_bytes())
@@ -242,51 +301,70 @@ impl Ack<'_> {
 
     /// Bytes that [`Ack::encode`] appends.
     #[inline]
-    pub fn encoded_bytes(&self, _version: Version) -> usize {
-        4
+    pub fn encoded_bytes(&self, version: Version) -> usize {
+        self.layout(AckKind::Puback, version, LeftOut::NOTHING).encoded_bytes()
     }
 
     /// Appends the packet as `kind`.
     #[inline]
     pub fn encode(&self, kind: AckKind, version: Version, out: &mut Vec<u8>) {
-        assert!(version != Version::V5, "MQTT 5 has no encoder yet");
-        out.extend_from_slice(&Self::bytes_v3(kind, self.packet_id));
+        self.layout(kind, version, LeftOut::NOTHING).put(out);
+    }
+
+    fn layout(&self, kind: AckKind, version: Version, left_out: LeftOut) -> Layout<'_> {
+        let (kind, packet_id) = (kind.packet_kind(), Some(self.packet_id));
+        Layout::answer(version, kind, packet_id, self.reason, (self.properties, left_out))
     }
 }
 
 impl Subscribe<'_> {
     /// Bytes that [`Subscribe::encode`] appends.
-    pub fn encoded_bytes(&self, _version: Version) -> usize {
-        total_bytes(2 + self.entry_bytes().len())
+    pub fn encoded_bytes(&self, version: Version) -> usize {
+        self.layout(version, LeftOut::NOTHING).encoded_bytes()
     }
 
     /// Appends the packet.
     pub fn encode(&self, version: Version, out: &mut Vec<u8>) {
-        put_list(version, PacketKind::Subscribe, self.packet_id, self.entry_bytes(), out);
+        self.layout(version, LeftOut::NOTHING).put(out);
+    }
+
+    fn layout(&self, version: Version, left_out: LeftOut) -> Layout<'_> {
+        let (properties, entries) = ((self.properties, left_out), self.entry_bytes());
+        Layout::list(version, PacketKind::Subscribe, self.packet_id, properties, entries)
     }
 }
 
 impl Suback<'_> {
     /// Bytes that [`Suback::encode`] appends.
-    pub fn encoded_bytes(&self, _version: Version) -> usize {
-        total_bytes(2 + self.codes.len())
+    pub fn encoded_bytes(&self, version: Version) -> usize {
+        self.layout(version, LeftOut::NOTHING).encoded_bytes()
     }
 
     /// Appends the packet.
     pub fn encode(&self, version: Version, out: &mut Vec<u8>) {
-        put_list(version, PacketKind::Suback, self.packet_id, self.codes, out);
+        self.layout(version, LeftOut::NOTHING).put(out);
+    }
+
+    fn layout(&self, version: Version, left_out: LeftOut) -> Layout<'_> {
+        let properties = (self.properties, left_out);
+        Layout::list(version, PacketKind::Suback, self.packet_id, properties, self.codes)
     }
 }
 
 impl Unsubscribe<'_> {
     /// Bytes that [`Unsubscribe::encode`] appends.
-    pub fn encoded_bytes(&self, _version: Version) -> usize {
-        total_bytes(2 + self.filter_bytes().len())
+    pub fn encoded_bytes(&self, version: Version) -> usize {
+        self.layout(version, LeftOut::NOTHING).encoded_bytes()
     }
 
     /// Appends the packet.
     pub fn encode(&self, version: Version, out: &mut Vec<u8>) {
-        put_list(version, PacketKind::Unsubscribe, self.packet_id, self.filter_bytes(), out);
+        self.layout(version, LeftOut::NOTHING).put(out);
+    }
+
+    fn layout(&self, version: Version, left_out: LeftOut) -> Layout<'_> {
+        let (properties, filters) = ((self.properties, left_out), self.filter_bytes());
+        Layout::list(version, PacketKind::Unsubscribe, self.packet_id, properties, filters)
     }
 }
 
@@ -298,38 +376,53 @@ impl Unsuback<'_> {
     }
 
     /// Bytes that [`Unsuback::encode`] appends.
-    pub fn encoded_bytes(&self, _version: Version) -> usize {
-        4
+    pub fn encoded_bytes(&self, version: Version) -> usize {
+        self.layout(version, LeftOut::NOTHING).encoded_bytes()
     }
 
     /// Appends the packet. 3.x has no codes in it.
     pub fn encode(&self, version: Version, out: &mut Vec<u8>) {
-        put_list(version, PacketKind::Unsuback, self.packet_id, &[], out);
+        self.layout(version, LeftOut::NOTHING).put(out);
+    }
+
+    fn layout(&self, version: Version, left_out: LeftOut) -> Layout<'_> {
+        let codes = if version == Version::V5 { self.codes } else { &[] };
+        let properties = (self.properties, left_out);
+        Layout::list(version, PacketKind::Unsuback, self.packet_id, properties, codes)
     }
 }
 
 impl Disconnect<'_> {
     /// Bytes that [`Disconnect::encode`] appends.
-    pub fn encoded_bytes(&self, _version: Version) -> usize {
-        2
+    pub fn encoded_bytes(&self, version: Version) -> usize {
+        self.layout(version, LeftOut::NOTHING).encoded_bytes()
     }
 
     /// Appends the packet.
     pub fn encode(&self, version: Version, out: &mut Vec<u8>) {
-        put_header(version, PacketKind::Disconnect.first_byte(), 0, out);
+        self.layout(version, LeftOut::NOTHING).put(out);
+    }
+
+    fn layout(&self, version: Version, left_out: LeftOut) -> Layout<'_> {
+        let properties = (self.properties, left_out);
+        Layout::answer(version, PacketKind::Disconnect, None, self.reason, properties)
     }
 }
 
-/// Appends a packet that is a packet id and a list.
-fn put_list(
-    version: Version,
-    kind: PacketKind,
-    packet_id: PacketId,
-    list: &[u8],
-    out: &mut Vec<u8>,
-) {
-    out.reserve(total_bytes(2 + list.len()));
-    put_header(version, kind.first_byte(), 2 + list.len(), out);
-    put_u16(packet_id.get(), out);
-    out.extend_from_slice(list);
+impl Auth<'_> {
+    /// Bytes that [`Auth::encode`] appends.
+    pub fn encoded_bytes(&self, version: Version) -> usize {
+        self.layout(version, LeftOut::NOTHING).encoded_bytes()
+    }
+
+    /// Appends the packet.
+    pub fn encode(&self, version: Version, out: &mut Vec<u8>) {
+        self.layout(version, LeftOut::NOTHING).put(out);
+    }
+
+    fn layout(&self, version: Version, left_out: LeftOut) -> Layout<'_> {
+        assert!(version == Version::V5, "AUTH is of MQTT 5");
+        let properties = (self.properties, left_out);
+        Layout::answer(version, PacketKind::Auth, None, self.reason, properties)
+    }
 }

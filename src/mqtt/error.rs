@@ -5,10 +5,13 @@
 use std::error::Error;
 use std::fmt;
 
-use super::fields::PacketKind;
+use super::fields::{PacketKind, Version};
+use super::property::{Carrier, PropertyId};
+use super::reason::ReasonCode;
 
 /// Why bytes are not an MQTT packet. Each closes the connection that sent them [MQTT-4.8.0-1];
-/// [`DecodeError::UnacceptableVersion`] is answered with CONNACK 1 before [MQTT-3.1.2-2].
+/// [`DecodeError::UnacceptableVersion`] is answered with a CONNACK before [MQTT-3.1.2-2], and MQTT 5
+/// has a [`ReasonCode`] for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DecodeError {
     /// The fixed header announces a packet of `bytes` bytes, header included; `max` are allowed.
@@ -20,7 +23,7 @@ pub enum DecodeError {
     },
     /// The remaining length takes more than four bytes (2.2.3).
     LengthTooLong,
-    /// Packet type 0 or 15 (2.2.1).
+    /// Packet type 0, or 15 in 3.x (2.2.1).
     ReservedType(u8),
     /// The low bits of the first byte are not those of the packet type [MQTT-2.2.2-2].
     ReservedFlags(PacketKind),
@@ -34,17 +37,22 @@ pub enum DecodeError {
     NulInString,
     /// CONNECT names the protocol MQTT or MQIsdp with a level that is not spoken here
     /// [MQTT-3.1.2-2].
-    UnacceptableVersion,
+    UnacceptableVersion {
+        /// The level. Bridges of some brokers set bit 7 of it.
+        level: u8,
+        /// The version whose CONNACK its client understands, as far as one can tell.
+        answer: Version,
+    },
     /// CONNECT names another protocol [MQTT-3.1.2-1].
     UnknownProtocol,
     /// Bit 0 of the connect flags is set [MQTT-3.1.2-3].
     ReservedConnectFlag,
     /// Will QoS or will retain without a will [MQTT-3.1.2-13], [MQTT-3.1.2-15].
     WillFlagsWithoutWill,
-    /// A password without a user name [MQTT-3.1.2-22].
+    /// A password without a user name in 3.x [MQTT-3.1.2-22].
     PasswordWithoutUsername,
-    /// QoS 3, or reserved bits beside a requested QoS [MQTT-3.3.1-4], [MQTT-3.1.2-14],
-    /// [MQTT-3.8.3-4].
+    /// QoS 3 in a PUBLISH or a will [MQTT-3.3.1-4], [MQTT-3.1.2-14]; in 3.x also in a SUBSCRIBE, or
+    /// reserved bits beside it [MQTT-3.8.3-4].
     InvalidQoS,
     /// DUP with QoS 0 [MQTT-3.3.1-2].
     DupWithoutQoS,
@@ -62,6 +70,88 @@ pub enum DecodeError {
     /// CONNACK acknowledge flags other than session present, or session present together with a
     /// refusal (3.2.2.1) [MQTT-3.2.2-4].
     ConnackFlags,
+    /// MQTT 5: a variable byte integer takes more bytes than it needs [MQTT-1.5.5-1] v5.
+    PaddedInteger,
+    /// MQTT 5: a property that is unknown, or not one of this packet (v5 2.2.2.2).
+    PropertyNotAllowed {
+        /// Its identifier.
+        id: u8,
+        /// Where it stands.
+        carrier: Carrier,
+    },
+    /// MQTT 5: a property is there twice that may be there once.
+    RepeatedProperty(PropertyId),
+    /// MQTT 5: a value that the property may not have.
+    PropertyValue(PropertyId),
+    /// MQTT 5: only the other side may send the property in this packet.
+    PropertyOfOtherSide(PropertyId),
+    /// MQTT 5: authentication data, or an AUTH, without an authentication method.
+    NoAuthenticationMethod,
+    /// MQTT 5: PUBLISH with neither a topic nor an alias (v5 3.3.2.1).
+    NoTopic,
+    /// MQTT 5: bits 6 and 7 of subscription options are reserved [MQTT-3.8.3-5] v5.
+    ReservedOptions,
+    /// MQTT 5: subscription with QoS 3 (v5 3.8.3.1).
+    SubscriptionQoS,
+    /// MQTT 5: subscription with retain handling 3 (v5 3.8.3.1).
+    RetainHandling,
+    /// MQTT 5: No Local on a shared subscription [MQTT-3.8.3-4] v5.
+    SharedNoLocal,
+    /// MQTT 5: a byte that is no reason code of this packet (v5 2.4).
+    ReasonCode {
+        /// The packet.
+        kind: PacketKind,
+        /// The byte.
+        code: u8,
+    },
+}
+
+impl DecodeError {
+    /// What a CONNACK or DISCONNECT of MQTT 5 says of it (v5 4.13).
+    ///
+    /// Where the standard leaves the choice, a fault of form is a malformed packet.
+    pub const fn reason(self) -> ReasonCode {
+        match self {
+            Self::TooLarge { .. } => ReasonCode::PacketTooLarge,
+            Self::UnacceptableVersion { .. } | Self::UnknownProtocol => {
+                ReasonCode::UnsupportedProtocolVersion
+            }
+            Self::PropertyValue(PropertyId::TopicAlias) => ReasonCode::TopicAliasInvalid,
+            Self::PropertyValue(PropertyId::PayloadFormat | PropertyId::ResponseTopic) => {
+                ReasonCode::MalformedPacket
+            }
+            Self::EmptyList
+            | Self::RepeatedProperty(_)
+            | Self::PropertyValue(_)
+            | Self::PropertyOfOtherSide(_)
+            | Self::NoAuthenticationMethod
+            | Self::NoTopic
+            | Self::SubscriptionQoS
+            | Self::RetainHandling
+            | Self::SharedNoLocal => ReasonCode::ProtocolError,
+            Self::LengthTooLong
+            | Self::ReservedType(_)
+            | Self::ReservedFlags(_)
+            | Self::UnexpectedEnd
+            | Self::TrailingBytes
+            | Self::InvalidUtf8
+            | Self::NulInString
+            | Self::ReservedConnectFlag
+            | Self::WillFlagsWithoutWill
+            | Self::PasswordWithoutUsername
+            | Self::InvalidQoS
+            | Self::DupWithoutQoS
+            | Self::ZeroPacketId
+            | Self::Topic(_)
+            | Self::Filter(_)
+            | Self::ReservedReturnCode(_)
+            | Self::ConnackFlags
+            | Self::PaddedInteger
+            | Self::PropertyNotAllowed { .. }
+            | Self::ReservedOptions
+            | Self::ReasonCode { .. } => ReasonCode::MalformedPacket,
+        }
+    }
 }
 
 impl fmt::Display for DecodeError {
@@ -84,8 +174,24 @@ impl fmt::Display for DecodeError {
             Self::TrailingBytes => "bytes are left over after the last field of the packet",
             Self::InvalidUtf8 => "a string is not well-formed UTF-8",
             Self::NulInString => "a string contains the character U+0000",
-            Self::UnacceptableVersion => {
-                "protocol level is not supported: connect with MQTT 3.1.1 or 3.1"
+            Self::UnacceptableVersion { level, .. } => {
+                return write!(f, "protocol level {level} is not supported: use MQTT 5 or 3.1.1");
+            }
+            Self::PropertyNotAllowed { id, carrier } => {
+                return match PropertyId::try_from(*id) {
+                    Ok(known) => write!(f, "property {known} is not one of {carrier}"),
+                    Err(_) => write!(f, "property {id:#04x} is unknown"),
+                };
+            }
+            Self::RepeatedProperty(id) => return write!(f, "property {id} is there twice"),
+            Self::PropertyValue(id) => {
+                return write!(f, "property {id} has a value that it may not have");
+            }
+            Self::PropertyOfOtherSide(id) => {
+                return write!(f, "property {id} is for the other side to send in this packet");
+            }
+            Self::ReasonCode { kind, code } => {
+                return write!(f, "{code:#04x} is no reason code of {kind}");
             }
             Self::UnknownProtocol => "protocol name is neither MQTT nor MQIsdp",
             Self::ReservedConnectFlag => "CONNECT sets the reserved bit of its flags",
@@ -96,6 +202,13 @@ impl fmt::Display for DecodeError {
             Self::ZeroPacketId => "packet identifier is 0, must be 1 to 65,535",
             Self::EmptyList => "the list of filters or return codes is empty",
             Self::ConnackFlags => "CONNACK with wrong acknowledge flags",
+            Self::PaddedInteger => "a length or identifier takes more bytes than it needs",
+            Self::NoAuthenticationMethod => "authentication without an authentication method",
+            Self::NoTopic => "PUBLISH has neither a topic nor a topic alias",
+            Self::ReservedOptions => "subscription options set bits that are reserved",
+            Self::SubscriptionQoS => "subscription asks for QoS 3",
+            Self::RetainHandling => "subscription has retain handling 3",
+            Self::SharedNoLocal => "shared subscription sets No Local",
         };
         f.write_str(text)
     }

@@ -1,8 +1,8 @@
-//! The values that fields of packets have: versions, QoS, packet identifiers, properties, types.
+//! The values that fields of packets have: versions, QoS, identifiers, packet types.
 
 use std::error::Error;
 use std::fmt;
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 
 /// A byte that names no value of the enum it was to become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub enum Version {
     V31,
     /// MQTT 3.1.1: `MQTT`, level 4.
     V311,
-    /// MQTT 5: `MQTT`, level 5. Not decoded yet, and not to be given to an encoder.
+    /// MQTT 5: `MQTT`, level 5.
     V5,
 }
 
@@ -79,19 +79,48 @@ impl fmt::Display for PacketId {
     }
 }
 
-/// Properties of MQTT 5 (v5 2.2.2) as they stand in the packet, without their length. Empty in 3.x,
-/// and 3.x encoders leave them out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Properties<'a>(&'a [u8]);
+/// A topic alias: 1 to 65,535 (v5 3.3.2.3.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicAlias(NonZeroU16);
 
-impl<'a> Properties<'a> {
-    /// No properties.
-    pub const EMPTY: Self = Self(&[]);
-
-    /// The bytes.
+impl TopicAlias {
+    /// `None` for 0, which is no alias [MQTT-3.3.2-8] v5.
     #[inline]
-    pub const fn as_bytes(self) -> &'a [u8] {
-        self.0
+    pub const fn new(alias: u16) -> Option<Self> {
+        match NonZeroU16::new(alias) {
+            Some(alias) => Some(Self(alias)),
+            None => None,
+        }
+    }
+
+    /// The number, 1 to 65,535.
+    #[inline]
+    pub const fn get(self) -> u16 {
+        self.0.get()
+    }
+}
+
+/// A subscription identifier: 1 to 268,435,455 (v5 3.8.2.1.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubscriptionId(NonZeroU32);
+
+impl SubscriptionId {
+    /// Largest identifier.
+    pub const MAX: u32 = 268_435_455;
+
+    /// `None` for 0 and for what four bytes cannot express.
+    #[inline]
+    pub const fn new(id: u32) -> Option<Self> {
+        match NonZeroU32::new(id) {
+            Some(id) if id.get() <= Self::MAX => Some(Self(id)),
+            _ => None,
+        }
+    }
+
+    /// The number, 1 to 268,435,455.
+    #[inline]
+    pub const fn get(self) -> u32 {
+        self.0.get()
     }
 }
 
@@ -124,8 +153,10 @@ pub enum PacketKind {
     Pingreq = 12,
     /// Server answers PINGREQ.
     Pingresp = 13,
-    /// Client goes in peace.
+    /// Client goes in peace; in MQTT 5 the server says why it closes.
     Disconnect = 14,
+    /// MQTT 5: a step of an authentication.
+    Auth = 15,
 }
 
 impl PacketKind {
@@ -162,6 +193,7 @@ impl TryFrom<u8> for PacketKind {
             12 => Self::Pingreq,
             13 => Self::Pingresp,
             14 => Self::Disconnect,
+            15 => Self::Auth,
             _ => return Err(OutOfRange(bits)),
         })
     }
@@ -184,6 +216,7 @@ impl fmt::Display for PacketKind {
             Self::Pingreq => "PINGREQ",
             Self::Pingresp => "PINGRESP",
             Self::Disconnect => "DISCONNECT",
+            Self::Auth => "AUTH",
         })
     }
 }

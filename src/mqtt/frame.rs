@@ -1,7 +1,7 @@
 //! The fixed header (2.2): what a packet is and where it ends, before its body has arrived.
 
 use super::error::DecodeError;
-use super::fields::PacketKind;
+use super::fields::{PacketKind, Version};
 use super::wire;
 
 /// A packet's fixed header. `2 <= header_bytes <= 5` and `header_bytes <= total_bytes`.
@@ -27,7 +27,7 @@ impl Frame {
     }
 }
 
-/// Reads the fixed header at the start of `bytes`.
+/// Reads the fixed header at the start of `bytes`; before CONNECT, any version of 3.x will do.
 ///
 /// `Ok(None)`: more bytes are needed. `Some` as soon as the fixed header is there, even if the body
 /// is not: the packet is complete once `bytes` holds [`Frame::total_bytes`].
@@ -36,11 +36,16 @@ impl Frame {
 /// A reserved packet type (at the first byte), a remaining length of more than four bytes, or a
 /// packet of more than `packet_bytes_max` bytes in all.
 #[inline]
-pub fn peek_frame(bytes: &[u8], packet_bytes_max: usize) -> Result<Option<Frame>, DecodeError> {
+pub fn peek_frame(
+    version: Version,
+    bytes: &[u8],
+    packet_bytes_max: usize,
+) -> Result<Option<Frame>, DecodeError> {
     let Some((&first, rest)) = bytes.split_first() else {
         return Ok(None);
     };
-    if matches!(first >> 4, 0 | 15) {
+    // AUTH is of MQTT 5 only.
+    if matches!(first >> 4, 0 | 15) && (first < 0x10 || version != Version::V5) {
         return Err(DecodeError::ReservedType(first >> 4));
     }
     let Some((remaining, length_bytes)) = wire::read_varint(rest)? else {
@@ -61,23 +66,26 @@ mod tests {
     // The limit counts the whole packet and is itself allowed.
     #[test]
     fn limit_edges() {
-        let bytes = [0x30, 10];
-        assert_eq!(peek_frame(&bytes, 11), Err(DecodeError::TooLarge { bytes: 12, max: 11 }));
+        let peek = |max| peek_frame(Version::V311, &[0x30, 10], max);
+        assert_eq!(peek(11), Err(DecodeError::TooLarge { bytes: 12, max: 11 }));
         let frame = Frame { first: 0x30, header_bytes: 2, total_bytes: 12 };
-        assert_eq!(peek_frame(&bytes, 12), Ok(Some(frame)));
-        assert_eq!(peek_frame(&bytes, 13), Ok(Some(frame)));
+        assert_eq!(peek(12), Ok(Some(frame)));
+        assert_eq!(peek(13), Ok(Some(frame)));
     }
 
     // Reserved types are refused at the first byte, all others wait for the length.
     #[test]
     fn types() {
-        for first in 0..=255u8 {
-            let expected = match first >> 4 {
-                bits @ (0 | 15) => Err(DecodeError::ReservedType(bits)),
-                _ => Ok(None),
-            };
-            assert_eq!(peek_frame(&[first], 100), expected);
+        for version in [Version::V31, Version::V311, Version::V5] {
+            for first in 0..=255u8 {
+                let expected = match first >> 4 {
+                    15 if version == Version::V5 => Ok(None),
+                    bits @ (0 | 15) => Err(DecodeError::ReservedType(bits)),
+                    _ => Ok(None),
+                };
+                assert_eq!(peek_frame(version, &[first], 100), expected);
+            }
+            assert_eq!(peek_frame(version, &[], 100), Ok(None));
         }
-        assert_eq!(peek_frame(&[], 100), Ok(None));
     }
 }

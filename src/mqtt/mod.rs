@@ -4,18 +4,22 @@
 //! or the `encode` of its struct. What is decoded borrows from the receive buffer: nothing is
 //! copied or allocated. Both directions exist for every packet, since clients and tests use them.
 //!
-//! Versions: 3.1 (`MQIsdp`, level 3) and 3.1.1 (level 4). The structs do not depend on the version
-//! and have room for what MQTT 5 adds ([`Properties`], reason codes), but level 5 is refused with
-//! [`DecodeError::UnacceptableVersion`] for now and must not be passed to an encoder.
+//! Versions: 3.1 (`MQIsdp`, level 3), 3.1.1 (level 4) and 5 (level 5). The structs are the same for
+//! all; what only MQTT 5 has is empty in others and not written for them. Its properties stand in
+//! one table ([`PROPERTIES`]), which decoder, encoder and `docs/mqtt5.md` share, and its reason codes
+//! in another ([`REASON_CODES`]). Packets keep properties as the bytes they came in, checked:
+//! [`ConnectProperties`] and its like read and write them as values.
 //!
 //! Citations such as `[MQTT-3.3.1-2]` are the normative statements of MQTT 3.1.1 (OASIS Standard,
-//! 29 October 2014).
+//! 29 October 2014), and those with `v5` behind them of MQTT 5.0 (OASIS Standard, 7 March 2019).
 //!
 //! ```text
 //! bytes ─ peek_frame ─► Frame ─ decode ─► Packet ─ encode ─► bytes
 //!                                 Publish ─► PublishTemplate ─ append ─► bytes per receiver
+//!                                            PublishHead ─ append ─► bytes before a shared tail
 //! ```
 
+mod connection_properties;
 mod decode;
 mod encode;
 mod error;
@@ -23,7 +27,13 @@ mod fields;
 mod filter;
 mod foreign;
 mod frame;
+mod layout;
+mod message_properties;
 mod packet;
+mod properties;
+mod property;
+mod publish_head;
+mod reason;
 mod subscribe;
 mod template;
 mod topic;
@@ -32,15 +42,26 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use decode::decode;
+pub use connection_properties::{
+    AuthProperties, ConnackProperties, ConnectProperties, DisconnectProperties,
+    SESSION_NEVER_EXPIRES, UserProperties,
+};
+pub use decode::{connect_version, decode, decode_from_client};
 pub use error::{DecodeError, InvalidFilter, InvalidFilterReason, InvalidTopic};
-pub use fields::{OutOfRange, PacketId, PacketKind, Properties, QoS, Version};
+pub use fields::{OutOfRange, PacketId, PacketKind, QoS, SubscriptionId, TopicAlias, Version};
 pub use filter::TopicFilter;
 pub use foreign::Foreign;
 pub use frame::{Frame, peek_frame};
-pub use packet::{
-    Ack, AckKind, Connack, Connect, ConnectReturn, Disconnect, Packet, Publish, Will,
+pub use message_properties::{
+    PublishProperties, WillProperties, expiry, forwarded_list, set_expiry,
 };
-pub use subscribe::{Suback, Subscribe, SubscribeEntry, Unsuback, Unsubscribe};
+pub use packet::{
+    Ack, AckKind, Auth, Connack, Connect, ConnectReturn, Disconnect, Packet, Publish, Will,
+};
+pub use properties::{Properties, Property, Value};
+pub use property::{Carrier, PROPERTIES, PropertyId, PropertyRow, Sender, ValueRule, ValueType};
+pub use publish_head::PublishHead;
+pub use reason::{REASON_CODES, ReasonCode, ReasonRow};
+pub use subscribe::{RetainHandling, Suback, Subscribe, SubscribeEntry, Unsuback, Unsubscribe};
 pub use template::{Delivery, PublishTemplate};
 pub use topic::{Levels, TopicName};

@@ -5,7 +5,10 @@
 
 use std::fmt;
 
-use super::fields::{OutOfRange, PacketId, PacketKind, Properties, QoS, Version};
+use super::fields::{OutOfRange, PacketId, PacketKind, QoS, Version};
+use super::message_properties::{PublishProperties, WillProperties};
+use super::properties::Properties;
+use super::reason::ReasonCode;
 use super::subscribe::{Suback, Subscribe, Unsuback, Unsubscribe};
 use super::topic::TopicName;
 
@@ -40,6 +43,8 @@ pub enum Packet<'a> {
     Pingresp,
     /// 3.14
     Disconnect(Disconnect<'a>),
+    /// v5 3.15
+    Auth(Auth<'a>),
 }
 
 impl Packet<'_> {
@@ -60,6 +65,7 @@ impl Packet<'_> {
             Self::Pingreq => PacketKind::Pingreq,
             Self::Pingresp => PacketKind::Pingresp,
             Self::Disconnect(_) => PacketKind::Disconnect,
+            Self::Auth(_) => PacketKind::Auth,
         }
     }
 }
@@ -80,9 +86,9 @@ pub struct Connect<'a> {
     pub will: Option<Will<'a>>,
     /// User name.
     pub username: Option<&'a str>,
-    /// Password; never without a user name [MQTT-3.1.2-22].
+    /// Password; in 3.x never without a user name [MQTT-3.1.2-22].
     pub password: Option<&'a [u8]>,
-    /// MQTT 5.
+    /// MQTT 5: see [`ConnectProperties`](super::ConnectProperties).
     pub properties: Properties<'a>,
 }
 
@@ -113,7 +119,7 @@ pub struct Will<'a> {
     /// Whether it is published as a retained message.
     pub retain: bool,
     /// MQTT 5.
-    pub properties: Properties<'a>,
+    pub properties: WillProperties<'a>,
 }
 
 /// CONNACK (3.2).
@@ -122,9 +128,9 @@ pub struct Connack<'a> {
     /// The server had a session for this client; only with reason 0 [MQTT-3.2.2-4], and 3.1 does
     /// not have it.
     pub session_present: bool,
-    /// In 3.x a [`ConnectReturn`], in MQTT 5 a reason code.
+    /// In 3.x a [`ConnectReturn`], in MQTT 5 a [`ReasonCode`].
     pub reason: u8,
-    /// MQTT 5.
+    /// MQTT 5: see [`ConnackProperties`](super::ConnackProperties).
     pub properties: Properties<'a>,
 }
 
@@ -183,12 +189,12 @@ pub struct Publish<'a> {
     pub qos: QoS,
     /// From a client: keep as the topic's retained message; to a client: it was one (3.3.1.3).
     pub retain: bool,
-    /// Where it is published.
-    pub topic: TopicName<'a>,
+    /// Where it is published. MQTT 5: `None` if an alias says it [MQTT-3.3.2-1] v5.
+    pub topic: Option<TopicName<'a>>,
     /// `Some` exactly with QoS 1 and 2 [MQTT-2.3.1-5].
     pub packet_id: Option<PacketId>,
     /// MQTT 5.
-    pub properties: Properties<'a>,
+    pub properties: PublishProperties<'a>,
     /// The message; may be empty.
     pub payload: &'a [u8],
 }
@@ -198,17 +204,17 @@ pub struct Publish<'a> {
 pub struct Ack<'a> {
     /// The PUBLISH it is about.
     pub packet_id: PacketId,
-    /// MQTT 5; 0 in 3.x.
-    pub reason: u8,
-    /// MQTT 5.
+    /// MQTT 5; success in 3.x.
+    pub reason: ReasonCode,
+    /// MQTT 5: a reason string and user properties.
     pub properties: Properties<'a>,
 }
 
 impl Ack<'_> {
-    /// Success, as 3.x always says it.
+    /// Success, which 3.x always says.
     #[inline]
     pub const fn new(packet_id: PacketId) -> Self {
-        Self { packet_id, reason: 0, properties: Properties::EMPTY }
+        Self { packet_id, reason: ReasonCode::Success, properties: Properties::EMPTY }
     }
 }
 
@@ -241,9 +247,18 @@ impl AckKind {
 /// DISCONNECT (3.14).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Disconnect<'a> {
-    /// MQTT 5; 0 in 3.x.
-    pub reason: u8,
-    /// MQTT 5.
+    /// MQTT 5; success in 3.x.
+    pub reason: ReasonCode,
+    /// MQTT 5: see [`DisconnectProperties`](super::DisconnectProperties).
+    pub properties: Properties<'a>,
+}
+
+/// AUTH (v5 3.15).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Auth<'a> {
+    /// Whether it goes on, begins again or has succeeded.
+    pub reason: ReasonCode,
+    /// See [`AuthProperties`](super::AuthProperties).
     pub properties: Properties<'a>,
 }
 
@@ -260,7 +275,18 @@ pub(super) mod connect_flag {
 
 /// Bits of a PUBLISH's first byte (3.3.1).
 pub(super) mod publish_flag {
+    use super::{PacketKind, QoS};
+
     pub(in crate::mqtt) const RETAIN: u8 = 0x01;
     pub(in crate::mqtt) const QOS_SHIFT: u32 = 1;
     pub(in crate::mqtt) const DUP: u8 = 0x08;
+
+    /// The first byte with these flags.
+    #[inline]
+    pub(in crate::mqtt) const fn first_byte(qos: QoS, dup: bool, retain: bool) -> u8 {
+        PacketKind::Publish.first_byte()
+            | (qos as u8) << QOS_SHIFT
+            | if dup { DUP } else { 0 }
+            | if retain { RETAIN } else { 0 }
+    }
 }

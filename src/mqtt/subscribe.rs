@@ -1,13 +1,15 @@
 //! SUBSCRIBE and UNSUBSCRIBE with their acknowledgements (3.8–3.11): lists inside a packet.
 //!
 //! The lists are kept as the bytes of the packet, checked once and walked again whenever they are
-//! asked for, so that none is allocated. In them each string is a topic filter, each QoS is 0 to 2,
-//! and no list is empty. A packet with a string that is no filter is malformed as a whole
+//! asked for, so that none is allocated. In them each string is a topic filter, all options are
+//! ones that the version has, and no list is empty. A packet with a string that is no filter is malformed as a whole
 //! [MQTT-4.8.0-1]: nothing of it is done.
 
 use super::error::DecodeError;
-use super::fields::{PacketId, Properties, QoS};
+use super::fields::{OutOfRange, PacketId, QoS, SubscriptionId, Version};
 use super::filter::TopicFilter;
+use super::properties::Properties;
+use super::property::PropertyId;
 use super::wire::{Reader, put_bytes};
 
 const CHECKED: &str = "the list was walked when the packet was made";
@@ -17,19 +19,98 @@ const CHECKED: &str = "the list was walked when the packet was made";
 pub struct Subscribe<'a> {
     /// Comes back in the SUBACK [MQTT-3.8.4-2].
     pub packet_id: PacketId,
-    /// MQTT 5.
+    /// MQTT 5: a subscription identifier and user properties.
     pub properties: Properties<'a>,
     /// The payload; see the top of this file.
     entries: &'a [u8],
 }
 
-/// One filter of a SUBSCRIBE.
+/// One filter of a SUBSCRIBE, with what is asked for it (3.8.3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SubscribeEntry<'a> {
     /// The filter.
     pub filter: TopicFilter<'a>,
     /// Maximum QoS asked for.
     pub qos: QoS,
+    /// MQTT 5: what the client publishes itself is not sent to it.
+    pub no_local: bool,
+    /// MQTT 5: copies have RETAIN as it was published.
+    pub retain_as_published: bool,
+    /// MQTT 5: when retained messages are sent.
+    pub retain_handling: RetainHandling,
+}
+
+/// When a subscription is sent the retained messages that match it (v5 3.8.3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum RetainHandling {
+    /// Each time it is asked for; always so in 3.x.
+    #[default]
+    Always = 0,
+    /// Only if the session did not have it before.
+    IfNew = 1,
+    /// Never.
+    Never = 2,
+}
+
+impl TryFrom<u8> for RetainHandling {
+    type Error = OutOfRange;
+
+    fn try_from(bits: u8) -> Result<Self, OutOfRange> {
+        Ok(match bits {
+            0 => Self::Always,
+            1 => Self::IfNew,
+            2 => Self::Never,
+            _ => return Err(OutOfRange(bits)),
+        })
+    }
+}
+
+/// Bits of the subscription options (v5 3.8.3.1).
+mod option_bits {
+    pub(super) const QOS: u8 = 0b11;
+    pub(super) const NO_LOCAL: u8 = 0b100;
+    pub(super) const RETAIN_AS_PUBLISHED: u8 = 0b1000;
+    pub(super) const HANDLING_SHIFT: u32 = 4;
+    pub(super) const RESERVED: u8 = 0b1100_0000;
+}
+
+impl<'a> SubscribeEntry<'a> {
+    /// A filter with no more than a QoS, as in 3.x.
+    pub const fn new(filter: TopicFilter<'a>, qos: QoS) -> Self {
+        let retain_handling = RetainHandling::Always;
+        Self { filter, qos, no_local: false, retain_as_published: false, retain_handling }
+    }
+
+    /// The options as a byte.
+    fn options(&self) -> u8 {
+        let bit = |is_set: bool, bit: u8| if is_set { bit } else { 0 };
+        self.qos as u8
+            | bit(self.no_local, option_bits::NO_LOCAL)
+            | bit(self.retain_as_published, option_bits::RETAIN_AS_PUBLISHED)
+            | (self.retain_handling as u8) << option_bits::HANDLING_SHIFT
+    }
+
+    /// Reads the options of MQTT 5, of which those of 3.x are a part.
+    fn parse(filter: TopicFilter<'a>, options: u8) -> Result<Self, DecodeError> {
+        // [MQTT-3.8.3-5] v5
+        if options & option_bits::RESERVED != 0 {
+            return Err(DecodeError::ReservedOptions);
+        }
+        let qos = QoS::try_from(options & option_bits::QOS);
+        let retain_handling = RetainHandling::try_from(options >> option_bits::HANDLING_SHIFT);
+        let entry = Self {
+            filter,
+            qos: qos.map_err(|_| DecodeError::SubscriptionQoS)?,
+            no_local: options & option_bits::NO_LOCAL != 0,
+            retain_as_published: options & option_bits::RETAIN_AS_PUBLISHED != 0,
+            retain_handling: retain_handling.map_err(|_| DecodeError::RetainHandling)?,
+        };
+        // [MQTT-3.8.3-4] v5
+        if entry.no_local && filter.is_shared() {
+            return Err(DecodeError::SharedNoLocal);
+        }
+        Ok(entry)
+    }
 }
 
 impl<'a> Subscribe<'a> {
@@ -38,23 +119,49 @@ impl<'a> Subscribe<'a> {
     /// # Panics
     /// If there are no entries, or one has no topic filter.
     pub fn new(packet_id: PacketId, entries: &[(&str, QoS)], scratch: &'a mut Vec<u8>) -> Self {
-        assert!(!entries.is_empty(), "[MQTT-3.8.3-3] SUBSCRIBE has at least one filter");
+        let entry = |&(filter, qos)| match TopicFilter::parse(filter) {
+            Ok(filter) => SubscribeEntry::new(filter, qos),
+            Err(invalid) => panic!("{invalid}"),
+        };
+        Self::lay_out(packet_id, Properties::EMPTY, entries.iter().map(entry), scratch)
+    }
+
+    /// Lays out a SUBSCRIBE with options in `scratch`, which is emptied first. In 3.x there is no
+    /// option but QoS.
+    ///
+    /// # Panics
+    /// If there are no entries.
+    pub fn lay_out<'e>(
+        packet_id: PacketId,
+        properties: Properties<'a>,
+        entries: impl IntoIterator<Item = SubscribeEntry<'e>>,
+        scratch: &'a mut Vec<u8>,
+    ) -> Self {
         scratch.clear();
-        for &(filter, qos) in entries {
-            put_filter(filter, scratch);
-            scratch.push(qos as u8);
+        for entry in entries {
+            put_bytes(entry.filter.as_str().as_bytes(), scratch);
+            scratch.push(entry.options());
         }
-        Self { packet_id, properties: Properties::EMPTY, entries: scratch }
+        assert!(!scratch.is_empty(), "[MQTT-3.8.3-3] SUBSCRIBE has at least one filter");
+        Self { packet_id, properties, entries: scratch }
     }
 
     /// Takes the rest of a packet as the list, after a walk over it.
     pub(super) fn from_wire(
+        version: Version,
         packet_id: PacketId,
+        properties: Properties<'a>,
         mut reader: Reader<'a>,
     ) -> Result<Self, DecodeError> {
         let entries = reader.take_rest();
-        check_list(entries, |reader| check_filter(take_entry(reader)?.0))?;
-        Ok(Self { packet_id, properties: Properties::EMPTY, entries })
+        check_list(entries, |reader| check_entry(version, reader))?;
+        Ok(Self { packet_id, properties, entries })
+    }
+
+    /// The identifier of all its subscriptions.
+    pub fn subscription_id(&self) -> Option<SubscriptionId> {
+        let value = self.properties.find(PropertyId::SubscriptionId)?;
+        SubscriptionId::new(value.number()?)
     }
 
     /// The filters in their order, which is that of the SUBACK's codes [MQTT-3.9.3-1].
@@ -62,8 +169,8 @@ impl<'a> Subscribe<'a> {
         let mut reader = Reader::new(self.entries);
         std::iter::from_fn(move || {
             (!reader.is_empty()).then(|| {
-                let (text, qos) = take_entry(&mut reader).expect(CHECKED);
-                SubscribeEntry { filter: TopicFilter::parsed_before(text), qos }
+                let (text, options) = take_entry(&mut reader).expect(CHECKED);
+                SubscribeEntry::parse(TopicFilter::parsed_before(text), options).expect(CHECKED)
             })
         })
     }
@@ -78,9 +185,10 @@ impl<'a> Subscribe<'a> {
 pub struct Suback<'a> {
     /// That of the SUBSCRIBE.
     pub packet_id: PacketId,
-    /// MQTT 5.
+    /// MQTT 5: a reason string and user properties.
     pub properties: Properties<'a>,
-    /// For each filter the granted QoS or [`Suback::FAILURE`], in the order of the SUBSCRIBE.
+    /// For each filter the granted QoS or [`Suback::FAILURE`], in MQTT 5 a reason code, in the order
+    /// of the SUBSCRIBE.
     pub codes: &'a [u8],
 }
 
@@ -94,7 +202,7 @@ impl Suback<'_> {
 pub struct Unsubscribe<'a> {
     /// Comes back in the UNSUBACK [MQTT-3.10.4-4].
     pub packet_id: PacketId,
-    /// MQTT 5.
+    /// MQTT 5: user properties.
     pub properties: Properties<'a>,
     /// The payload; see the top of this file.
     filters: &'a [u8],
@@ -117,12 +225,13 @@ impl<'a> Unsubscribe<'a> {
     /// Takes the rest of a packet as the list, after a walk over it.
     pub(super) fn from_wire(
         packet_id: PacketId,
+        properties: Properties<'a>,
         mut reader: Reader<'a>,
     ) -> Result<Self, DecodeError> {
         let filters = reader.take_rest();
         // [MQTT-3.10.3-1] Strings.
-        check_list(filters, |reader| check_filter(reader.take_str()?))?;
-        Ok(Self { packet_id, properties: Properties::EMPTY, filters })
+        check_list(filters, |reader| parse_filter(reader.take_str()?).map(drop))?;
+        Ok(Self { packet_id, properties, filters })
     }
 
     /// The filters, in order.
@@ -144,23 +253,29 @@ impl<'a> Unsubscribe<'a> {
 pub struct Unsuback<'a> {
     /// That of the UNSUBSCRIBE.
     pub packet_id: PacketId,
-    /// MQTT 5.
+    /// MQTT 5: a reason string and user properties.
     pub properties: Properties<'a>,
     /// MQTT 5: a reason for each filter; empty in 3.x.
     pub codes: &'a [u8],
 }
 
-/// One entry of a SUBSCRIBE: a filter as text [MQTT-3.8.3-1] and a QoS.
-fn take_entry<'a>(reader: &mut Reader<'a>) -> Result<(&'a str, QoS), DecodeError> {
-    let text = reader.take_str()?;
-    // [MQTT-3.8.3-4] Neither QoS 3 nor a reserved bit.
-    let qos = QoS::try_from(reader.take_u8()?).map_err(|_| DecodeError::InvalidQoS)?;
-    Ok((text, qos))
+/// One entry of a SUBSCRIBE: a filter as text [MQTT-3.8.3-1] and options.
+fn take_entry<'a>(reader: &mut Reader<'a>) -> Result<(&'a str, u8), DecodeError> {
+    Ok((reader.take_str()?, reader.take_u8()?))
+}
+
+fn check_entry(version: Version, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+    let (text, options) = take_entry(reader)?;
+    // [MQTT-3.8.3-4] In 3.x neither QoS 3 nor a reserved bit.
+    if version != Version::V5 && QoS::try_from(options).is_err() {
+        return Err(DecodeError::InvalidQoS);
+    }
+    SubscribeEntry::parse(parse_filter(text)?, options).map(drop)
 }
 
 /// [MQTT-4.7.1-2], [MQTT-4.7.1-3], [MQTT-4.7.3-1]
-fn check_filter(text: &str) -> Result<(), DecodeError> {
-    TopicFilter::parse(text).map(drop).map_err(|invalid| DecodeError::Filter(invalid.reason))
+fn parse_filter(text: &str) -> Result<TopicFilter<'_>, DecodeError> {
+    TopicFilter::parse(text).map_err(|invalid| DecodeError::Filter(invalid.reason))
 }
 
 /// Walks a list to its end with `take`; it must have something in it.

@@ -1,4 +1,6 @@
 //! A PUBLISH encoded once for many receivers: what differs between them is patched into a copy.
+//! In MQTT 5 that serves receivers whose copy has neither an alias nor subscription identifiers;
+//! others take a [`PublishHead`](super::PublishHead).
 //!
 //! `packet_id_at` is `Some` exactly if the template's QoS is above 0, and then
 //! `packet_id_at + 2 <= bytes.len()`; `bytes` is never empty.
@@ -31,7 +33,7 @@ impl<'a> PublishTemplate<'a> {
     /// not matter: they are those of each [`Delivery`].
     ///
     /// # Panics
-    /// With [`Version::V5`], or if the packet is larger than the protocol can express.
+    /// If the packet is larger than the protocol can express, or has no topic.
     pub fn encode(version: Version, publish: &Publish<'_>, scratch: &'a mut Vec<u8>) -> Self {
         scratch.clear();
         scratch.reserve(publish.encoded_bytes(version));
@@ -80,10 +82,12 @@ impl<'a> PublishTemplate<'a> {
     fn put_header(version: Version, publish: &Publish<'_>, scratch: &mut Vec<u8>) -> Option<usize> {
         scratch.clear();
         publish.put_header(version, scratch);
-        (publish.qos > QoS::AtMostOnce).then(|| {
+        let packet_id_at = (publish.qos > QoS::AtMostOnce).then(|| {
             let at = scratch.len();
             scratch.extend_from_slice(&[0, 0]);
             at
-        })
+        });
+        publish.put_properties(version, scratch);
+        packet_id_at
     }
 }

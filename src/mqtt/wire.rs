@@ -1,4 +1,4 @@
-//! The data representations of the standard (1.5, 2.2.3): integers, strings, the remaining length.
+//! The data representations of the standard (1.5, 2.2.3; v5 1.5): integers, strings, lengths.
 //!
 //! [`Reader`] walks one packet's body: what it has given out and what is left are the body, in
 //! order. A read that fails fails the packet; the reader is not used after it.
@@ -41,6 +41,37 @@ impl<'a> Reader<'a> {
         Ok(u16::from_be_bytes(*value))
     }
 
+    #[inline]
+    pub(super) fn take_u32(&mut self) -> Result<u32, DecodeError> {
+        let (value, rest) = self.rest.split_first_chunk().ok_or(DecodeError::UnexpectedEnd)?;
+        self.rest = rest;
+        Ok(u32::from_be_bytes(*value))
+    }
+
+    /// A variable byte integer, in as few bytes as it takes [MQTT-1.5.5-1] v5.
+    #[inline]
+    pub(super) fn take_varint(&mut self) -> Result<u32, DecodeError> {
+        let (value, bytes) = read_varint(self.rest)?.ok_or(DecodeError::UnexpectedEnd)?;
+        if bytes != varint_bytes(value) {
+            return Err(DecodeError::PaddedInteger);
+        }
+        self.rest = &self.rest[bytes..];
+        Ok(u32::try_from(value).expect("four times seven bits"))
+    }
+
+    /// The bytes of properties, behind their length (v5 2.2.2.1).
+    #[inline]
+    pub(super) fn take_property_bytes(&mut self) -> Result<&'a [u8], DecodeError> {
+        if let [0, rest @ ..] = self.rest {
+            self.rest = rest;
+            return Ok(&[]);
+        }
+        let count = self.take_varint()? as usize;
+        let (value, rest) = self.rest.split_at_checked(count).ok_or(DecodeError::UnexpectedEnd)?;
+        self.rest = rest;
+        Ok(value)
+    }
+
     /// A packet identifier. [MQTT-2.3.1-1] It is not 0.
     #[inline]
     pub(super) fn take_packet_id(&mut self) -> Result<PacketId, DecodeError> {
@@ -68,6 +99,12 @@ impl<'a> Reader<'a> {
         Ok(value)
     }
 
+    /// What is left, without taking it.
+    #[inline]
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// All that is left.
     #[inline]
     pub(super) fn take_rest(&mut self) -> &'a [u8] {
@@ -83,7 +120,8 @@ impl<'a> Reader<'a> {
 
 /// A remaining length and how many bytes it took; `None` if more bytes are needed (2.2.3).
 ///
-/// An encoding longer than needed is accepted: 3.1.1 does not forbid it.
+/// An encoding longer than needed is accepted: 3.1.1 does not forbid it, and MQTT 5 is refused where
+/// the version is known.
 #[inline]
 pub(super) fn read_varint(bytes: &[u8]) -> Result<Option<(usize, usize)>, DecodeError> {
     let mut value = 0;
@@ -130,6 +168,12 @@ const fn low_seven(value: usize) -> u8 {
 /// Appends a `u16`, most significant byte first (1.5.2).
 #[inline]
 pub(super) fn put_u16(value: u16, out: &mut Vec<u8>) {
+    out.extend_from_slice(&value.to_be_bytes());
+}
+
+/// Appends a `u32`, most significant byte first (v5 1.5.3).
+#[inline]
+pub(super) fn put_u32(value: u32, out: &mut Vec<u8>) {
     out.extend_from_slice(&value.to_be_bytes());
 }
 

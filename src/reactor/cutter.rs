@@ -2,7 +2,7 @@
 
 use crate::broker::{CloseReason, ConnId, Context, Flow, Shard, ShardId};
 use crate::limits::{LINK_WORK_MAX, PRE_CONNECT_BYTES_MAX};
-use crate::mqtt::{Foreign, Packet, Version, decode, peek_frame};
+use crate::mqtt::{Foreign, Packet, Version, decode_from_client, peek_frame};
 use crate::ring::Wake;
 
 use super::outboxes::Outboxes;
@@ -73,9 +73,9 @@ impl<S: Send, W: Wake> Cutter<'_, Outboxes<S, W>> {
             return Err(Cut::Stop);
         }
         let max = self.packet_bytes_max.min(PRE_CONNECT_BYTES_MAX);
-        if let Ok(Some(frame)) = peek_frame(bytes, max)
+        if let Ok(Some(frame)) = peek_frame(Version::V311, bytes, max)
             && bytes.len() >= frame.total_bytes
-            && let Ok(Packet::Connect(connect)) = decode(Version::V311, frame, bytes)
+            && let Ok(Packet::Connect(connect)) = decode_from_client(Version::V311, frame, bytes)
         {
             let home = self.broker.home_of(conn, &connect);
             if home != self.shard {
@@ -94,7 +94,7 @@ impl<S: Send, W: Wake> Cutter<'_, Outboxes<S, W>> {
     #[inline]
     fn next(&mut self, conn: ConnId, version: Version, bytes: &[u8], max: usize) -> (usize, Flow) {
         let mut context = Context { now_ms: self.now_ms, peers: self.outboxes };
-        let frame = match peek_frame(bytes, max) {
+        let frame = match peek_frame(version, bytes, max) {
             Ok(Some(frame)) if frame.total_bytes <= bytes.len() => frame,
             Ok(_) => return (0, Flow::Continue),
             Err(error) => {
@@ -102,7 +102,7 @@ impl<S: Send, W: Wake> Cutter<'_, Outboxes<S, W>> {
                 return (0, Flow::Stop);
             }
         };
-        match decode(version, frame, bytes) {
+        match decode_from_client(version, frame, bytes) {
             Ok(packet) => {
                 (frame.total_bytes, self.broker.handle_packet(conn, &packet, &mut context))
             }

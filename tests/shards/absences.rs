@@ -72,7 +72,9 @@ impl Home {
         );
         let mut context = Context { now_ms: self.now_ms, peers: &mut self.out };
         let bytes = connect(false, id);
-        let frame = peek_frame(&bytes, 1 << 20).expect("it is a packet").expect("a whole one");
+        let frame = peek_frame(Version::V311, &bytes, 1 << 20)
+            .expect("it is a packet")
+            .expect("a whole one");
         let packet: Packet<'_> = decode(Version::V311, frame, &bytes).expect("it is a packet");
         self.shard.handle_packet(CONN, &packet, &mut context);
         self.turn();

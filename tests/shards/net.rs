@@ -95,7 +95,9 @@ impl Net {
     /// The same, and the turn goes on.
     pub(crate) fn hand(&mut self, at: usize, conn: ConnId, bytes: &[u8]) -> Flow {
         let node = &mut self.0[at];
-        let frame = peek_frame(bytes, 1 << 20).expect("tests send packets").expect("whole ones");
+        let frame = peek_frame(Version::V311, bytes, 1 << 20)
+            .expect("tests send packets")
+            .expect("whole ones");
         let packet: Packet<'_> = decode(Version::V311, frame, bytes).expect("tests send packets");
         let mut context = Context { now_ms: 0, peers: &mut node.out };
         node.shard.handle_packet(conn, &packet, &mut context)

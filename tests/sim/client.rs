@@ -314,7 +314,8 @@ impl Client {
             | Packet::Subscribe(_)
             | Packet::Unsubscribe(_)
             | Packet::Pingreq
-            | Packet::Disconnect(_) => panic!("a broker does not send {packet:?}"),
+            | Packet::Disconnect(_)
+            | Packet::Auth(_) => panic!("a broker does not send {packet:?}"),
         }
     }
 

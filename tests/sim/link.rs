@@ -6,8 +6,8 @@
 use std::collections::VecDeque;
 
 use ringmq::mqtt::{
-    Ack, AckKind, Connect, Packet, PacketId, Properties, Publish, QoS, Subscribe, TopicName,
-    Unsubscribe, Version, Will, decode, peek_frame,
+    Ack, AckKind, Connect, Packet, PacketId, Publish, PublishProperties, QoS, Subscribe, TopicName,
+    Unsubscribe, Version, Will, WillProperties, decode, peek_frame,
 };
 
 use crate::kernel::Kernel;
@@ -183,9 +183,9 @@ impl Link {
             dup,
             qos: message.qos,
             retain: message.retain,
-            topic: TopicName::parse(message.topic).expect("topics here are valid"),
+            topic: Some(TopicName::parse(message.topic).expect("topics here are valid")),
             packet_id: packet_id.and_then(PacketId::new),
-            properties: Properties::EMPTY,
+            properties: PublishProperties::EMPTY,
             payload: &ledger.payload(id),
         };
         self.put(&Packet::Publish(publish), now_ms);
@@ -255,7 +255,8 @@ impl Link {
 
     /// The next whole packet, as bytes.
     pub(crate) fn next_packet(&mut self) -> Option<Vec<u8>> {
-        let frame = peek_frame(&self.input, usize::MAX).expect("the broker sends MQTT")?;
+        let frame =
+            peek_frame(Version::V311, &self.input, usize::MAX).expect("the broker sends MQTT")?;
         let whole = frame.total_bytes <= self.input.len();
         whole.then(|| self.input.drain(..frame.total_bytes).collect())
     }
@@ -263,7 +264,7 @@ impl Link {
 
 /// A packet of the broker.
 pub(crate) fn parse(bytes: &[u8]) -> Packet<'_> {
-    let frame = peek_frame(bytes, usize::MAX).ok().flatten().expect("it was whole");
+    let frame = peek_frame(Version::V311, bytes, usize::MAX).ok().flatten().expect("it was whole");
     decode(Version::V311, frame, bytes).expect("the broker sends MQTT")
 }
 
@@ -275,6 +276,6 @@ pub(crate) fn will<'a>(ledger: &Ledger, id: MessageId, payload: &'a [u8]) -> Wil
         payload,
         qos: message.qos,
         retain: message.retain,
-        properties: Properties::EMPTY,
+        properties: WillProperties::EMPTY,
     }
 }

@@ -203,7 +203,8 @@ impl Ledger {
     /// Judges a PUBLISH that came to a session.
     pub(crate) fn receive(&mut self, session: SessionId, publish: &Publish<'_>, via: Via) {
         self.tick();
-        let id = self.identify(publish.topic.as_str(), publish.payload);
+        let topic = publish.topic.expect("no alias was offered");
+        let id = self.identify(topic.as_str(), publish.payload);
         let fresh = self.note_packet_id(session, publish, id, via);
         // An empty message, which clears a retained one, has no name: its terms are not judged.
         let Some(id) = id else { return };

@@ -2,7 +2,7 @@
 
 use crate::access::Identity;
 use crate::limits::{CLIENT_ID_BYTES_MAX, SESSIONS_MAX};
-use crate::mqtt::{Connack, Connect, ConnectReturn, Version};
+use crate::mqtt::{Connack, Connect, ConnectReturn, ReasonCode, Version};
 use crate::store::SessionKey;
 
 use super::super::admission::Admittance;
@@ -183,12 +183,43 @@ impl Shard {
         self.gates.resume(conn, Pause::Connack, context.now_ms);
     }
 
+    /// Refuses a CONNECT whose version is not spoken here, in the form of one that its client
+    /// understands [MQTT-3.1.2-2].
+    pub(super) fn refuse_version(
+        &mut self,
+        conn: ConnId,
+        answer: Version,
+        context: &mut Context<'_>,
+    ) {
+        let client_address = self.connections.client_address(conn);
+        self.client_log.refused_for(RefusalReason::Version);
+        let code = ConnectReturn::UnacceptableVersion;
+        match answer {
+            Version::V31 | Version::V311 => self.refuse(conn, code, context),
+            Version::V5 => {
+                let reason = ReasonCode::UnsupportedProtocolVersion;
+                self.refuse_with(conn, code, &Connack::refusal_v5(reason), context);
+            }
+        }
+        self.client_log.refused(client_address, None, context.now_ms);
+    }
+
     /// Answers a CONNECT with a refusal and closes [MQTT-3.2.2-5].
     pub(super) fn refuse(&mut self, conn: ConnId, code: ConnectReturn, context: &mut Context<'_>) {
+        self.refuse_with(conn, code, &Connack::bytes_v3(Version::V311, false, code), context);
+    }
+
+    fn refuse_with(
+        &mut self,
+        conn: ConnId,
+        code: ConnectReturn,
+        connack: &[u8],
+        context: &mut Context<'_>,
+    ) {
         self.stats.clients_refused += 1;
         self.client_log.refused_for(RefusalReason::Code(code));
         self.client_log.why().into_iter().for_each(|why| self.stats.count_refusal(why));
-        self.outputs.reply(conn, &Connack::bytes_v3(Version::V311, false, code));
+        self.outputs.reply(conn, connack);
         self.close(conn, CloseReason::Refused(code), context);
     }
 

@@ -48,7 +48,7 @@ use std::sync::Arc;
 
 use crate::access::Policy;
 use crate::chunk::{Batch, ChunkPool};
-use crate::mqtt::{AckKind, Connect, ConnectReturn, DecodeError, Foreign, Packet, Version};
+use crate::mqtt::{AckKind, Connect, DecodeError, Foreign, Packet, Version};
 use crate::store::{Catalog, Hashing, Logs, Store};
 
 use super::admission::{Admission, PasswordCheck};
@@ -60,8 +60,8 @@ use super::expiry::Expiry;
 use super::full_sessions::FullSessions;
 use super::meters::Meters;
 use super::names::{
-    ClientAddress, CloseReason, ConnId, Context, Event, Flow, Options, RefusalReason, ShardId,
-    Stats, VhostId, placement,
+    ClientAddress, CloseReason, ConnId, Context, Event, Flow, Options, ShardId, Stats, VhostId,
+    placement,
 };
 use super::output::Outputs;
 use super::publish::Publishing;
@@ -284,6 +284,9 @@ impl Shard {
                 self.close(conn, CloseReason::SecondConnect, context);
             }
             (Phase::Open(_), _) => self.close(conn, CloseReason::Unexpected, context),
+            (Phase::Connecting(_), Packet::Connect(connect)) if connect.version == Version::V5 => {
+                self.refuse_version(conn, Version::V5, context);
+            }
             (Phase::Connecting(_), Packet::Connect(connect)) => {
                 if self.handle_connect(conn, connect, context) == Flow::Wait {
                     return Flow::Wait;
@@ -300,14 +303,11 @@ impl Shard {
     /// Handles bytes that are no packet: they end the connection [MQTT-4.8.0-1].
     #[cold]
     pub fn handle_fault(&mut self, conn: ConnId, error: DecodeError, context: &mut Context<'_>) {
-        if error == DecodeError::UnacceptableVersion && self.is_connecting(conn) {
-            // [MQTT-3.1.2-2]
-            let client_address = self.connections.client_address(conn);
-            self.client_log.refused_for(RefusalReason::Version);
-            self.refuse(conn, ConnectReturn::UnacceptableVersion, context);
-            self.client_log.refused(client_address, None, context.now_ms);
-        } else {
-            self.close(conn, CloseReason::Malformed(error), context);
+        match error {
+            DecodeError::UnacceptableVersion { answer, .. } if self.is_connecting(conn) => {
+                self.refuse_version(conn, answer, context);
+            }
+            _ => self.close(conn, CloseReason::Malformed(error), context),
         }
     }
 

@@ -64,7 +64,7 @@ fn id(id: u16) -> PacketId {
 
 /// Decodes `bytes`, which are exactly one packet.
 fn decode_whole(version: Version, bytes: &[u8]) -> Result<Packet<'_>, DecodeError> {
-    let frame = peek_frame(bytes, BYTES_MAX)?.expect("a whole fixed header");
+    let frame = peek_frame(version, bytes, BYTES_MAX)?.expect("a whole fixed header");
     assert_eq!(frame.total_bytes, bytes.len(), "one packet");
     decode(version, frame, bytes)
 }

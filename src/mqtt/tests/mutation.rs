@@ -8,7 +8,7 @@ const ROUNDS: usize = 200_000;
 
 /// Decodes, looks at everything, and encodes again.
 fn exercise(version: Version, bytes: &[u8]) -> Result<Option<PacketKind>, DecodeError> {
-    let Some(frame) = peek_frame(bytes, BYTES_MAX)? else {
+    let Some(frame) = peek_frame(version, bytes, BYTES_MAX)? else {
         return Ok(None);
     };
     let packet = decode(version, frame, bytes)?;

@@ -1,10 +1,10 @@
 //! A template's copies are what encoding each receiver's PUBLISH would give.
 
-use super::super::{Delivery, Properties, Publish, PublishTemplate, QoS, Version};
+use super::super::{Delivery, Publish, PublishProperties, PublishTemplate, QoS, Version};
 use super::{id, topic};
 
 fn publish(qos: QoS, payload: &[u8]) -> Publish<'_> {
-    let topic = topic("site/7/温度");
+    let topic = Some(topic("site/7/温度"));
     // The message as its publisher sent it: none of these three may show in a copy.
     let packet_id = Some(id(0x5555));
     Publish {
@@ -13,7 +13,7 @@ fn publish(qos: QoS, payload: &[u8]) -> Publish<'_> {
         retain: true,
         topic,
         packet_id,
-        properties: Properties::EMPTY,
+        properties: PublishProperties::EMPTY,
         payload,
     }
 }

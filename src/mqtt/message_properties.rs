@@ -1,0 +1,240 @@
+//! Properties of messages: of a PUBLISH (v5 3.3.2.3) and of a will (v5 3.1.3.2).
+//!
+//! What of them goes on to subscribers is one range of bytes, the *forwarded* properties: payload
+//! format, message expiry, content type, response topic, correlation data and user properties as
+//! they were sent, user properties in their order. A message expiry stands in front, so that
+//! [`expiry`] is one compare and [`set_expiry`] a patch. The topic alias, subscription identifiers
+//! and the will delay concern one connection and are not in it.
+
+use super::error::DecodeError;
+use super::fields::{PacketKind, SubscriptionId, TopicAlias};
+use super::properties::{Properties, Property, Span, Value, check};
+use super::property::{Carrier, PropertyId, Sender};
+
+const PUBLISH: Carrier = Carrier::Packet(PacketKind::Publish);
+
+/// Bytes of a message expiry: its identifier and four of the interval.
+const EXPIRY_BYTES: usize = 5;
+
+/// Seconds after which the message is not to be delivered any more, from the front of forwarded
+/// properties; `None`: never.
+#[inline]
+pub fn expiry(forwarded: &[u8]) -> Option<u32> {
+    match forwarded {
+        [first, a, b, c, d, ..] if *first == PropertyId::MessageExpiry as u8 => {
+            Some(u32::from_be_bytes([*a, *b, *c, *d]))
+        }
+        _ => None,
+    }
+}
+
+/// Replaces the message expiry at the front of forwarded properties [MQTT-3.3.2-6] v5.
+///
+/// # Panics
+/// If there is none.
+#[inline]
+pub fn set_expiry(forwarded: &mut [u8], seconds: u32) {
+    assert!(expiry(forwarded).is_some(), "the message has no expiry");
+    forwarded[1..EXPIRY_BYTES].copy_from_slice(&seconds.to_be_bytes());
+}
+
+/// The properties of a PUBLISH.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PublishProperties<'a> {
+    all: Properties<'a>,
+    forwarded: Extent,
+    alias: Option<TopicAlias>,
+}
+
+impl<'a> PublishProperties<'a> {
+    /// No properties.
+    pub const EMPTY: Self = Self { all: Properties::EMPTY, forwarded: Extent::EMPTY, alias: None };
+
+    /// Takes a list.
+    ///
+    /// # Errors
+    /// What a PUBLISH may not have.
+    pub fn new(list: Properties<'a>) -> Result<Self, DecodeError> {
+        Self::from_wire(None, list.as_bytes())
+    }
+
+    /// Forwarded properties, which are all that the packet has.
+    ///
+    /// They are not checked again: they came from [`PublishProperties::forwarded`] or
+    /// [`WillProperties::forwarded`].
+    #[inline]
+    pub const fn forwarding(forwarded: &'a [u8]) -> Self {
+        let all = Properties::checked_before(forwarded);
+        Self { all, forwarded: Extent::whole(forwarded.len()), alias: None }
+    }
+
+    pub(super) fn from_wire(sender: Option<Sender>, bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        let mut alias = None;
+        let mut forwarded = Extent::EMPTY;
+        check(PUBLISH, sender, bytes, |property, span| {
+            if let Property { id: PropertyId::TopicAlias, value: Value::TwoByteInteger(number) } =
+                property
+            {
+                alias = TopicAlias::new(number);
+            }
+            forwarded.note(property.id, span);
+        })?;
+        Ok(Self { all: Properties::checked_before(bytes), forwarded, alias })
+    }
+
+    /// All properties, as they stand in the packet.
+    #[inline]
+    pub const fn list(&self) -> Properties<'a> {
+        self.all
+    }
+
+    /// The number that stands for the topic on this connection.
+    #[inline]
+    pub const fn alias(&self) -> Option<TopicAlias> {
+        self.alias
+    }
+
+    /// Identifiers of the subscriptions that the message was sent for.
+    pub fn subscription_ids(&self) -> impl Iterator<Item = SubscriptionId> + use<'a> {
+        let ids = self.all.iter().filter(|property| property.id == PropertyId::SubscriptionId);
+        ids.filter_map(|property| SubscriptionId::new(property.value.number()?))
+    }
+
+    /// What goes on to subscribers, see the module: borrowed from the packet where it stands there
+    /// as it is to be, else assembled in `scratch`.
+    #[inline]
+    pub fn forwarded<'b>(&self, scratch: &'b mut Vec<u8>) -> &'b [u8]
+    where
+        'a: 'b,
+    {
+        self.forwarded.take(self.all, scratch)
+    }
+}
+
+/// The properties of a will.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WillProperties<'a> {
+    all: Properties<'a>,
+    forwarded: Extent,
+    delay_s: u32,
+}
+
+impl<'a> WillProperties<'a> {
+    /// No properties.
+    pub const EMPTY: Self = Self { all: Properties::EMPTY, forwarded: Extent::EMPTY, delay_s: 0 };
+
+    /// Takes a list.
+    ///
+    /// # Errors
+    /// What a will may not have.
+    pub fn new(list: Properties<'a>) -> Result<Self, DecodeError> {
+        Self::from_wire(list.as_bytes())
+    }
+
+    pub(super) fn from_wire(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        let mut delay_s = 0;
+        let mut forwarded = Extent::EMPTY;
+        check(Carrier::Will, None, bytes, |property, span| {
+            if let Property { id: PropertyId::WillDelay, value: Value::FourByteInteger(seconds) } =
+                property
+            {
+                delay_s = seconds;
+            }
+            forwarded.note(property.id, span);
+        })?;
+        Ok(Self { all: Properties::checked_before(bytes), forwarded, delay_s })
+    }
+
+    /// All properties, as they stand in the packet.
+    pub const fn list(&self) -> Properties<'a> {
+        self.all
+    }
+
+    /// Seconds between the end of the connection and the will; 0: none (v5 3.1.3.2.2).
+    pub const fn delay_s(&self) -> u32 {
+        self.delay_s
+    }
+
+    /// As [`PublishProperties::forwarded`].
+    pub fn forwarded<'b>(&self, scratch: &'b mut Vec<u8>) -> &'b [u8]
+    where
+        'a: 'b,
+    {
+        self.forwarded.take(self.all, scratch)
+    }
+}
+
+/// Forwarded properties that were kept as bytes, as a list again.
+///
+/// # Errors
+/// What makes them no properties that a message may have.
+pub fn forwarded_list(bytes: &[u8]) -> Result<Properties<'_>, DecodeError> {
+    check(Carrier::Will, None, bytes, |_, _| {})?;
+    Ok(Properties::checked_before(bytes))
+}
+
+/// Where forwarded properties stand in a list. `from <= to`, and both are in the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Extent {
+    from: u32,
+    to: u32,
+    /// Others stand between them, or a message expiry is not in front: they are `from..to` only
+    /// after assembly.
+    is_scattered: bool,
+    /// Another stands behind the last forwarded one so far.
+    is_interrupted: bool,
+}
+
+impl Extent {
+    const EMPTY: Self = Self::whole(0);
+
+    #[expect(clippy::cast_possible_truncation, reason = "a packet has at most 268,435,455 bytes")]
+    const fn whole(bytes: usize) -> Self {
+        Self { from: 0, to: bytes as u32, is_scattered: false, is_interrupted: false }
+    }
+
+    /// Takes the next property of the list into account.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "a packet has at most 268,435,455 bytes")]
+    fn note(&mut self, id: PropertyId, span: Span) {
+        let (start, end) = (span.start as u32, span.end as u32);
+        if is_forwarded(id) {
+            let is_late = id == PropertyId::MessageExpiry && start > self.from;
+            self.is_scattered |= is_late || self.is_interrupted;
+            self.to = end;
+        } else if self.from == self.to {
+            (self.from, self.to) = (end, end);
+        } else {
+            self.is_interrupted = true;
+        }
+    }
+
+    #[inline]
+    fn take<'a: 'b, 'b>(self, all: Properties<'a>, scratch: &'b mut Vec<u8>) -> &'b [u8] {
+        if self.is_scattered {
+            return assemble(all, scratch);
+        }
+        &all.as_bytes()[self.from as usize..self.to as usize]
+    }
+}
+
+/// Whether subscribers get it.
+#[inline]
+const fn is_forwarded(id: PropertyId) -> bool {
+    !matches!(id, PropertyId::TopicAlias | PropertyId::SubscriptionId | PropertyId::WillDelay)
+}
+
+#[cold]
+fn assemble<'b>(all: Properties<'_>, scratch: &'b mut Vec<u8>) -> &'b [u8] {
+    scratch.clear();
+    let (expiry, others): (fn(PropertyId) -> bool, fn(PropertyId) -> bool) = (
+        |id| id == PropertyId::MessageExpiry,
+        |id| is_forwarded(id) && id != PropertyId::MessageExpiry,
+    );
+    for is_next in [expiry, others] {
+        for (_, bytes) in all.spans().filter(|(property, _)| is_next(property.id)) {
+            scratch.extend_from_slice(bytes);
+        }
+    }
+    scratch
+}

@@ -1,0 +1,101 @@
+//! A PUBLISH of MQTT 5 in two parts: a *head* for each receiver, and a *tail* that all of them
+//! share: forwarded properties, then the payload.
+//!
+//! The head ends with what one receiver's copy has of its own: alias, subscription identifiers.
+//! Sizes are known before anything is written, since a packet that is too large for its receiver
+//! is not sent [MQTT-3.1.2-24] v5.
+
+use super::fields::{PacketId, QoS, SubscriptionId, TopicAlias};
+use super::layout::{property_bytes, total_bytes};
+use super::packet::publish_flag;
+use super::property::PropertyId;
+use super::topic::TopicName;
+use super::wire::{put_bytes, put_u16, put_varint, varint_bytes};
+
+/// Bytes of a topic alias as a property.
+const ALIAS_BYTES: usize = 3;
+
+/// See the module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublishHead<'a> {
+    /// Quality of service.
+    pub qos: QoS,
+    /// It was sent to this receiver before [MQTT-3.3.1-1]; never with QoS 0.
+    pub dup: bool,
+    /// RETAIN.
+    pub retain: bool,
+    /// `None`: the alias says it.
+    pub topic: Option<TopicName<'a>>,
+    /// `Some` exactly with QoS 1 and 2.
+    pub packet_id: Option<PacketId>,
+    /// The number that stands for the topic, or is to stand for it from now on.
+    pub alias: Option<TopicAlias>,
+    /// Identifiers of the receiver's subscriptions that match [MQTT-3.3.4-3] v5.
+    pub subscription_ids: &'a [SubscriptionId],
+    /// Bytes of the tail: forwarded properties.
+    pub forwarded_bytes: usize,
+    /// Bytes of the tail: payload.
+    pub payload_bytes: usize,
+}
+
+impl PublishHead<'_> {
+    /// Bytes of the whole packet: head and tail.
+    #[inline]
+    pub fn packet_bytes(&self) -> usize {
+        total_bytes(self.remaining())
+    }
+
+    /// Bytes that [`PublishHead::append`] appends.
+    #[inline]
+    pub fn head_bytes(&self) -> usize {
+        self.packet_bytes() - self.forwarded_bytes - self.payload_bytes
+    }
+
+    /// Appends the head.
+    ///
+    /// # Panics
+    /// If there is neither a topic nor an alias, a packet identifier or DUP with QoS 0, or no packet
+    /// identifier above it; if the packet is larger than the protocol can express.
+    pub fn append(&self, out: &mut Vec<u8>) {
+        assert!(self.topic.is_some() || self.alias.is_some(), "a PUBLISH has a topic or an alias");
+        // [MQTT-2.2.1-2] v5
+        assert!(
+            self.packet_id.is_some() == (self.qos > QoS::AtMostOnce),
+            "a PUBLISH has a packet id exactly with QoS 1 and 2"
+        );
+        // [MQTT-3.3.1-2]
+        assert!(!self.dup || self.qos > QoS::AtMostOnce, "DUP goes with QoS 1 and 2");
+        out.reserve(self.head_bytes());
+        out.push(publish_flag::first_byte(self.qos, self.dup, self.retain));
+        put_varint(self.remaining(), out);
+        put_bytes(self.topic_text().as_bytes(), out);
+        if let Some(packet_id) = self.packet_id {
+            put_u16(packet_id.get(), out);
+        }
+        put_varint(self.property_bytes(), out);
+        if let Some(alias) = self.alias {
+            out.push(PropertyId::TopicAlias as u8);
+            put_u16(alias.get(), out);
+        }
+        for id in self.subscription_ids {
+            out.push(PropertyId::SubscriptionId as u8);
+            put_varint(id.get() as usize, out);
+        }
+    }
+
+    fn topic_text(&self) -> &str {
+        self.topic.map_or("", TopicName::as_str)
+    }
+
+    fn remaining(&self) -> usize {
+        let id_bytes = if self.qos == QoS::AtMostOnce { 0 } else { 2 };
+        let properties = property_bytes(self.property_bytes());
+        2 + self.topic_text().len() + id_bytes + properties + self.payload_bytes
+    }
+
+    fn property_bytes(&self) -> usize {
+        let ids = self.subscription_ids.iter().map(|id| 1 + varint_bytes(id.get() as usize));
+        let alias = if self.alias.is_some() { ALIAS_BYTES } else { 0 };
+        alias + ids.sum::<usize>() + self.forwarded_bytes
+    }
+}
