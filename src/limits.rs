@@ -38,6 +38,21 @@ pub const PACKET_BYTES_MAX: usize = 5 + 268_435_455;
 /// [MQTT-3.1.3-5], has 37.
 pub const PACKET_BYTES_MIN: usize = 64;
 
+/// Least Maximum Packet Size of a client of MQTT 5: its CONNACK has up to 58 bytes, and a session
+/// whose acknowledgements do not fit would stand still for ever. Below: CONNACK 0x95.
+pub const CLIENT_PACKET_BYTES_MIN: u32 = 64;
+
+/// Topic aliases for each direction of a connection by default (`--topic-alias-max`): most clients
+/// that use any use few, and some use more than they are offered.
+pub const TOPIC_ALIASES_DEFAULT: u16 = 64;
+
+/// Bytes of topics that the aliases of one publisher stand for. Over: DISCONNECT 0x97.
+pub const ALIAS_TOPIC_BYTES_MAX: usize = 64 * 1024;
+
+/// Sessions that one turn ends, or publishes the wills of, because their time is over: others go on
+/// in between.
+pub const SESSIONS_DUE_MAX: usize = 256;
+
 /// Output one link may hold by default (`--max-outgoing-bytes`). Full: publishers that feed it
 /// pause for the patience below, then QoS 0 to it is dropped and counted, QoS 1 waits in the
 /// session.

@@ -19,6 +19,7 @@ mod ignored;
 mod listen;
 mod listeners;
 mod logging;
+mod mqtt5;
 mod origin;
 mod table;
 mod tls;
@@ -46,6 +47,7 @@ pub use fault::Fault;
 pub use listen::{Endpoint, Listen, ListenRequest, Place};
 pub use listeners::{Cidr, ListenerOptions, Owner};
 pub use logging::{LogFormat, LogOptions, Switch};
+pub use mqtt5::V5Options;
 pub use origin::Origin;
 pub use table::{Change, Reload, Row};
 pub use tls::{ServerName, TlsClients, TlsIdentity, TlsMin, TlsOptions};
@@ -154,6 +156,10 @@ pub struct Options {
     /// What one address or one client may ask.
     #[command(flatten)]
     pub abuse: AbuseOptions,
+
+    /// Clients of MQTT 5.
+    #[command(flatten)]
+    pub v5: V5Options,
 
     /// Threads that serve clients, 1 to 64 [default: CPUs].
     ///

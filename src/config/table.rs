@@ -56,6 +56,7 @@ const RELOADS: &[(Reload, &[&str])] = &[
             "client-publish-bytes",
             "max-subscriptions",
             "max-topic-levels",
+            "check-payload-format",
             "session-expiry",
             "session-max-bytes",
             "session-overflow",
@@ -70,6 +71,8 @@ const RELOADS: &[(Reload, &[&str])] = &[
     (
         Reload::NewClients,
         &[
+            "topic-alias-max",
+            "keep-alive-max",
             "proxy-trust",
             "tls-cert",
             "tls-key",

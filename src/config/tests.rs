@@ -46,6 +46,11 @@ fn defaults_are_the_limits() {
         outgoing_bytes_max: limits::OUTGOING_BYTES_DEFAULT,
         qos0_patience_ms: limits::QOS0_PATIENCE_MS_DEFAULT,
         inflight_max: limits::INFLIGHT_DEFAULT,
+        v5: V5Options {
+            topic_alias_max: limits::TOPIC_ALIASES_DEFAULT,
+            keep_alive_s_max: 0,
+            check_payload_format: Switch::Off,
+        },
         abuse: AbuseOptions {
             address_connections_max: 0,
             address_connects_per_s: 0,
@@ -169,6 +174,9 @@ fn flags_of_groups_set_their_fields() {
         "--client-publish-bytes=5KiB",
         "--max-subscriptions=4",
         "--max-topic-levels=3",
+        "--topic-alias-max=7",
+        "--keep-alive-max=300",
+        "--check-payload-format=on",
         "--http-listen=[::1]:80",
         "--http-tokens=tokens",
         "--sys-interval=1m",
@@ -186,6 +194,11 @@ fn flags_of_groups_set_their_fields() {
                 Cidr { address: "fd00::1".parse().expect("an address"), bits: 128 },
             ],
             user: Some("mqtt".to_owned()),
+        },
+        v5: V5Options {
+            topic_alias_max: 7,
+            keep_alive_s_max: 300,
+            check_payload_format: Switch::On,
         },
         abuse: AbuseOptions {
             address_connections_max: 9,

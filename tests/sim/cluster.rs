@@ -13,7 +13,7 @@ use std::sync::Arc;
 use log::info;
 use ringmq::broker::inspect::{Ask, Question, Reply};
 use ringmq::broker::{self, Overflow, ShardId, Stats};
-use ringmq::limits::SESSION_BYTES_MAX;
+use ringmq::limits::{PACKET_BYTES_DEFAULT, SESSION_BYTES_MAX, TOPIC_ALIASES_DEFAULT};
 use ringmq::mesh::{self, Bell, Receiver, Record, Sender, SharedCounts};
 use ringmq::reactor::{
     AcceptFilter, AnswerWay, Clock, ControlMessage, Inbox, InlineVerifier, Listener, ListenerKind,
@@ -247,6 +247,10 @@ impl Cluster {
 
 fn broker_options(plan: &Plan, shard: ShardId, start_ms: u64) -> broker::Options {
     broker::Options {
+        packet_bytes_max: PACKET_BYTES_DEFAULT,
+        topic_alias_max: TOPIC_ALIASES_DEFAULT,
+        keep_alive_s_max: None,
+        checks_payload_format: false,
         shard,
         shards: plan.shards,
         outgoing_bytes_max: plan.outgoing_bytes_max,

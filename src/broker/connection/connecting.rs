@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use compact_str::CompactString;
 
 use crate::access::Identity;
-use crate::mqtt::Connect;
+use crate::mqtt::{Connect, Version};
 
 use super::super::names::ClientAddress;
 
@@ -42,6 +42,8 @@ pub enum Answer {
 pub(crate) struct Connecting {
     client_address: ClientAddress,
     secured: Option<TlsInfo>,
+    /// Of its CONNECT, once that has come.
+    version: Version,
     /// The user that its certificate names.
     certified: Option<CompactString>,
     check: Check,
@@ -56,11 +58,22 @@ enum Check {
 
 impl Connecting {
     pub(super) fn new(client_address: ClientAddress) -> Self {
-        Self { client_address, secured: None, certified: None, check: Check::Unasked }
+        let (version, check) = (Version::V311, Check::Unasked);
+        Self { client_address, secured: None, version, certified: None, check }
     }
 
     pub(crate) fn client_address(&self) -> ClientAddress {
         self.client_address
+    }
+
+    /// The version whose CONNACK its client understands.
+    pub(crate) fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Its CONNECT says which version its client speaks.
+    pub(crate) fn note_version(&mut self, version: Version) {
+        self.version = version;
     }
 
     /// How TLS has secured it, if that is known.

@@ -14,15 +14,17 @@
 //! May use `names`.
 
 mod connecting;
+mod terms;
 
 use crate::mqtt::{QoS, Version, Will as ConnectWill};
-use crate::store::SessionKey;
+use crate::store::{SessionKey, Will as StoredWill};
 
 use super::names::{ClientAddress, ConnId, ConnTable, VhostId};
 
 pub use connecting::{Answer, TlsInfo};
 
 pub(crate) use connecting::Connecting;
+pub(crate) use terms::{Terms, capped_s};
 
 /// A will, kept from CONNECT (3.1.2.5).
 #[derive(Debug)]
@@ -31,6 +33,10 @@ pub(crate) struct Will {
     pub(crate) payload: Box<[u8]>,
     pub(crate) qos: QoS,
     pub(crate) retain: bool,
+    /// Properties that receivers get too.
+    pub(crate) properties: Box<[u8]>,
+    /// Seconds between the end of the connection and the will (MQTT 5, 3.1.3.2.2).
+    pub(crate) delay_s: u32,
 }
 
 impl Will {
@@ -40,6 +46,32 @@ impl Will {
             payload: will.payload.into(),
             qos: will.qos,
             retain: will.retain,
+            properties: will.properties.forwarded(&mut Vec::new()).into(),
+            delay_s: will.properties.delay_s(),
+        }
+    }
+
+    /// One that was kept with a session.
+    pub(crate) fn kept(will: &StoredWill<'_>) -> Self {
+        Self {
+            topic: will.topic.into(),
+            payload: will.payload.into(),
+            qos: QoS::try_from(will.qos).expect("it was checked at CONNECT"),
+            retain: will.retain,
+            properties: will.properties.into(),
+            delay_s: will.delay_s,
+        }
+    }
+
+    /// As it is kept with a session.
+    pub(crate) fn stored(&self) -> StoredWill<'_> {
+        StoredWill {
+            topic: &self.topic,
+            payload: &self.payload,
+            properties: &self.properties,
+            qos: self.qos as u8,
+            retain: self.retain,
+            delay_s: self.delay_s,
         }
     }
 }
@@ -67,6 +99,16 @@ pub(crate) struct Open {
     /// Milliseconds without a packet after which the client is gone; 0: never.
     pub(crate) silence_ms_max: u32,
     pub(crate) will: Option<Box<Will>>,
+    /// Of a client of MQTT 5.
+    pub(crate) v5: Option<Box<OpenV5>>,
+}
+
+/// What a connection with a client of MQTT 5 has beside.
+#[derive(Debug)]
+pub(crate) struct OpenV5 {
+    pub(crate) terms: Terms,
+    /// The client came without a client id.
+    pub(crate) is_id_assigned: bool,
 }
 
 /// All connections. See the room.
@@ -154,11 +196,24 @@ impl Connections {
         Some(phase)
     }
 
-    /// Takes the will of a client, which is to be published.
-    pub(crate) fn take_will(&mut self, conn: ConnId) -> Option<(VhostId, SessionKey, Box<Will>)> {
+    /// Takes the will of a client, which is to be published, if it has no delay.
+    pub(crate) fn take_prompt_will(
+        &mut self,
+        conn: ConnId,
+    ) -> Option<(VhostId, SessionKey, Box<Will>)> {
         match self.table.get_mut(conn)? {
-            Phase::Open(open) => open.will.take().map(|will| (open.vhost, open.session, will)),
+            Phase::Open(open) => {
+                let will = open.will.take_if(|will| will.delay_s == 0);
+                will.map(|will| (open.vhost, open.session, will))
+            }
             Phase::Connecting(_) | Phase::Closed => None,
+        }
+    }
+
+    /// Drops the will of a client.
+    pub(crate) fn discard_will(&mut self, conn: ConnId) {
+        if let Some(Phase::Open(open)) = self.table.get_mut(conn) {
+            open.will = None;
         }
     }
 

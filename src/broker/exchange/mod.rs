@@ -17,6 +17,7 @@ mod tree;
 
 use std::num::NonZero;
 
+use crate::limits::ALIAS_TOPIC_BYTES_MAX;
 use crate::mqtt::{TopicFilter, TopicName};
 use crate::store::{Hashing, SessionKey};
 
@@ -239,14 +240,15 @@ impl Exchanges {
         topic.map(std::mem::take).unwrap_or_default()
     }
 
-    /// Has an alias of a connection stand for a topic. That it is within the bound is for the
-    /// caller to see to.
-    pub(crate) fn set_alias(&mut self, conn: ConnId, alias: NonZero<u16>, topic: String) {
-        if let Some(last) = self.last_topics.get_mut(conn) {
-            let (list, at) = (last.aliases.get_or_insert_default(), usize::from(alias.get()) - 1);
-            list.resize_with(list.len().max(at + 1), String::new);
-            list[at] = topic;
-        }
+    /// Has an alias of a connection stand for a topic; false if its aliases stand for more than
+    /// [`ALIAS_TOPIC_BYTES_MAX`] then. That the number is within the bound is for the caller to see
+    /// to.
+    pub(crate) fn set_alias(&mut self, conn: ConnId, alias: NonZero<u16>, topic: String) -> bool {
+        let Some(last) = self.last_topics.get_mut(conn) else { return true };
+        let (list, at) = (last.aliases.get_or_insert_default(), usize::from(alias.get()) - 1);
+        list.resize_with(list.len().max(at + 1), String::new);
+        list[at] = topic;
+        list.iter().map(String::len).sum::<usize>() <= ALIAS_TOPIC_BYTES_MAX
     }
 
     /// The route that a handle names.

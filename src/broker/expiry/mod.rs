@@ -18,6 +18,7 @@ mod deadlines;
 use log::{debug, info};
 
 use crate::limits::CLOCK_LOOK_MS;
+use crate::mqtt::SESSION_NEVER_EXPIRES;
 use crate::store::{Catalog, ClockReading, Gap, Logs, Request, Session, SessionKey};
 
 use super::names::{Options, Stats};
@@ -154,9 +155,39 @@ impl Expiry {
 
     /// Whether a session's client has been away too long at this time of the time line.
     pub(crate) fn has_expired(&self, session: &Session, sessions: &Catalog, time_ms: u64) -> bool {
-        let is_away = self.expiry_ms > 0 && session.holder.is_none() && !session.clean;
-        let away_ms = || sessions.timeline.age_ms(session.left_ms, time_ms, self.claimed_ms_max());
-        is_away && away_ms() >= self.expiry_ms
+        let is_away = session.holder.is_none() && !session.clean;
+        is_away
+            && self.expiry_ms_of(session).is_some_and(|expiry_ms| {
+                let claimed_ms_max = expiry_ms / 2;
+                sessions.timeline.age_ms(session.left_ms, time_ms, claimed_ms_max) >= expiry_ms
+            })
+    }
+
+    /// In how many milliseconds a session that is away expires by an interval of its own; `None`:
+    /// never, or it has none.
+    pub(crate) fn own_left_ms(
+        &self,
+        session: &Session,
+        sessions: &Catalog,
+        time_ms: u64,
+    ) -> Option<u64> {
+        session.expiry_s()?;
+        let expiry_ms = self.expiry_ms_of(session)?;
+        let away_ms = sessions.timeline.age_ms(session.left_ms, time_ms, expiry_ms / 2);
+        Some(expiry_ms.saturating_sub(away_ms))
+    }
+
+    /// After how many milliseconds of absence a session expires: its own interval, and
+    /// `--session-expiry` at most; `None`: never.
+    fn expiry_ms_of(&self, session: &Session) -> Option<u64> {
+        let most_ms = (self.expiry_ms > 0).then_some(self.expiry_ms);
+        match session.expiry_s() {
+            None | Some(SESSION_NEVER_EXPIRES) => most_ms,
+            Some(own_s) => {
+                let own_ms = u64::from(own_s) * 1000;
+                Some(most_ms.map_or(own_ms, |most_ms| own_ms.min(most_ms)))
+            }
+        }
     }
 
     /// Counts a session that is about to end because it has expired.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use crate::mqtt::{ConnectReturn, DecodeError, Foreign};
+use crate::mqtt::{ConnectReturn, DecodeError, Foreign, ReasonCode};
 
 use super::ClientAddress;
 
@@ -12,6 +12,8 @@ use super::ClientAddress;
 pub enum CloseReason {
     /// DISCONNECT came.
     Disconnected,
+    /// DISCONNECT came, with a reason that has the will published [MQTT-3.14.4-3] v5.
+    LeftWithWill(ReasonCode),
     /// The peer closed, without DISCONNECT.
     PeerClosed,
     /// The network failed.
@@ -32,6 +34,16 @@ pub enum CloseReason {
     Unexpected,
     /// An acknowledgement of another QoS than the message's, or of a step that is still to come.
     WrongAnswer,
+    /// A topic alias that is larger than was offered [MQTT-3.3.2-9] v5.
+    TopicAlias,
+    /// A topic alias that stands for no topic.
+    UnknownAlias,
+    /// Topic aliases for more bytes of topics than a connection may have.
+    AliasBytes,
+    /// A payload that is not the UTF-8 it says (`--check-payload-format`).
+    PayloadFormat,
+    /// DISCONNECT with a session expiry, where CONNECT had none [MQTT-3.14.2-2] v5.
+    LateExpiry,
     /// No packet within one and a half times the keep alive of so many seconds [MQTT-3.1.2-24].
     KeepAlive(u32),
     /// No CONNECT in time.
@@ -56,10 +68,45 @@ pub enum CloseReason {
     Stopping,
 }
 
+impl CloseReason {
+    /// What the DISCONNECT says that a client of MQTT 5 gets; `None`: it gets none.
+    pub(crate) fn disconnect_code(&self) -> Option<ReasonCode> {
+        Some(match self {
+            Self::Disconnected
+            | Self::LeftWithWill(_)
+            | Self::PeerClosed
+            | Self::Failed(_)
+            | Self::TlsFault
+            | Self::Refused(_)
+            | Self::NoConnect
+            | Self::Foreign(_)
+            | Self::ConnectTimeout
+            | Self::TooMuchBeforeConnect
+            | Self::ProxyHeader
+            | Self::AddressLimit => return None,
+            Self::Malformed(error) => error.reason(),
+            Self::SecondConnect
+            | Self::Unexpected
+            | Self::WrongAnswer
+            | Self::UnknownAlias
+            | Self::LateExpiry => ReasonCode::ProtocolError,
+            Self::TopicAlias => ReasonCode::TopicAliasInvalid,
+            Self::AliasBytes => ReasonCode::QuotaExceeded,
+            Self::PayloadFormat => ReasonCode::PayloadFormatInvalid,
+            Self::KeepAlive(_) => ReasonCode::KeepAliveTimeout,
+            Self::TakenOver(_) => ReasonCode::SessionTakenOver,
+            Self::Denied => ReasonCode::NotAuthorized,
+            Self::Revoked | Self::Deleted | Self::Kicked => ReasonCode::AdministrativeAction,
+            Self::Stopping => ReasonCode::ServerShuttingDown,
+        })
+    }
+}
+
 impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Disconnected => "DISCONNECT from the client",
+            Self::LeftWithWill(reason) => return write!(f, "DISCONNECT from the client: {reason}"),
             Self::PeerClosed => "closed by the client without DISCONNECT",
             Self::Failed(kind) => return write!(f, "the network failed: {kind}"),
             Self::TlsFault => "TLS failed",
@@ -74,6 +121,11 @@ impl fmt::Display for CloseReason {
             Self::SecondConnect => "second CONNECT",
             Self::Unexpected => "packet that a client may not send",
             Self::WrongAnswer => "acknowledgement of another QoS or step than the message's",
+            Self::TopicAlias => "topic alias over --topic-alias-max",
+            Self::UnknownAlias => "topic alias that stands for no topic",
+            Self::AliasBytes => "topic aliases for more than 64 KiB of topics",
+            Self::PayloadFormat => "payload that is not the UTF-8 it says",
+            Self::LateExpiry => "DISCONNECT with a session expiry, which CONNECT did not have",
             Self::KeepAlive(seconds) => return write!(f, "keep alive of {seconds} s ran out"),
             Self::ConnectTimeout => "no CONNECT in time",
             Self::TooMuchBeforeConnect => "too many bytes before CONNECT",

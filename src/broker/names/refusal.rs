@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::mqtt::ConnectReturn;
+use crate::mqtt::{ConnectReturn, ReasonCode};
 
 /// See the module.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,14 +37,62 @@ pub(crate) enum RefusalReason {
     VhostSessions,
     /// As many sessions as a shard has.
     Sessions,
+    /// It takes smaller packets than it must be sent (MQTT 5).
+    SmallPackets,
+    /// An authentication method that is not spoken here (MQTT 5).
+    Method,
     /// None that is more exact than the CONNACK's code.
     Code(ConnectReturn),
+}
+
+impl RefusalReason {
+    /// What the CONNACK of MQTT 5 says; `code`: what that of 3.1.1 would.
+    pub(crate) fn reason_code(self, code: ConnectReturn) -> ReasonCode {
+        match self {
+            Self::Version => ReasonCode::UnsupportedProtocolVersion,
+            Self::Busy | Self::Clients => ReasonCode::ServerBusy,
+            Self::VhostClients | Self::VhostSessions | Self::Sessions => ReasonCode::QuotaExceeded,
+            Self::EmptyId | Self::LongId => ReasonCode::ClientIdNotValid,
+            Self::NoUser | Self::Revoked | Self::OthersSession => ReasonCode::NotAuthorized,
+            Self::NoPassword | Self::LoginTooLong | Self::WrongPassword | Self::ShutOut => {
+                ReasonCode::BadUserNameOrPassword
+            }
+            Self::SmallPackets => ReasonCode::PacketTooLarge,
+            Self::Method => ReasonCode::BadAuthenticationMethod,
+            Self::Code(_) => match code {
+                ConnectReturn::UnacceptableVersion => ReasonCode::UnsupportedProtocolVersion,
+                ConnectReturn::IdentifierRejected => ReasonCode::ClientIdNotValid,
+                ConnectReturn::BadCredentials => ReasonCode::BadUserNameOrPassword,
+                ConnectReturn::NotAuthorized => ReasonCode::NotAuthorized,
+                ConnectReturn::Accepted | ConnectReturn::ServerUnavailable => {
+                    ReasonCode::ServerUnavailable
+                }
+            },
+        }
+    }
+
+    /// Whether the client may be told in words: not where a guess is what it wants to know.
+    pub(crate) fn may_be_told(self) -> bool {
+        !matches!(
+            self,
+            Self::NoUser
+                | Self::NoPassword
+                | Self::LoginTooLong
+                | Self::WrongPassword
+                | Self::ShutOut
+                | Self::Revoked
+                | Self::OthersSession
+                | Self::Code(_)
+        )
+    }
 }
 
 impl fmt::Display for RefusalReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Version => "its MQTT version is not spoken here: clients must use 3.1 or 3.1.1",
+            Self::Version => {
+                "its MQTT version is not spoken here: clients must use 3.1, 3.1.1 or 5"
+            }
             Self::NoUser => {
                 "it may not connect without a user name (see --passwords, --vhosts and \
                  --allow-anonymous)"
@@ -58,7 +106,7 @@ impl fmt::Display for RefusalReason {
             }
             Self::Busy => "too many other passwords wait to be verified; it may try again",
             Self::Revoked => "the new access rules do not have it",
-            Self::EmptyId => "an empty client id needs MQTT 3.1.1 and a clean session",
+            Self::EmptyId => "an empty client id needs a clean session or MQTT 5, and not MQTT 3.1",
             Self::LongId => "its client id has over 1,024 bytes",
             Self::OthersSession => "the session of this client id belongs to another user",
             Self::Clients => "as many clients are connected as may be (--max-connections)",
@@ -68,6 +116,10 @@ impl fmt::Display for RefusalReason {
             Self::VhostSessions => {
                 "its vhost has as many sessions as it may (max-sessions in `limits`)"
             }
+            Self::SmallPackets => {
+                "its Maximum Packet Size is below 64 bytes: acknowledgements must fit"
+            }
+            Self::Method => "its authentication method is not spoken here",
             Self::Code(code) => return write!(f, "CONNACK {}, {code}", *code as u8),
             Self::Sessions => "this shard has as many sessions as it can",
         })

@@ -121,6 +121,8 @@ stats! {
     publishes_in,
     /// PUBLISHes written for clients.
     publishes_out,
+    /// PUBLISHes whose payload is not the UTF-8 it says (`--check-payload-format`).
+    payloads_refused,
     /// PUBLISHes that were larger than their clients take (MQTT 5, 3.1.2.11.4).
     publishes_too_large,
     /// Bytes of the payloads of PUBLISHes received.
@@ -183,6 +185,11 @@ impl Stats {
             | CloseReason::SecondConnect
             | CloseReason::Unexpected
             | CloseReason::WrongAnswer
+            | CloseReason::TopicAlias
+            | CloseReason::UnknownAlias
+            | CloseReason::AliasBytes
+            | CloseReason::LateExpiry
+            | CloseReason::PayloadFormat
             | CloseReason::TooMuchBeforeConnect => self.closed_violation += 1,
             CloseReason::KeepAlive(_) => {
                 self.closed_timeout += 1;
@@ -194,7 +201,7 @@ impl Stats {
             CloseReason::Revoked => self.clients_revoked += 1,
             CloseReason::Denied => self.closed_denied += 1,
             CloseReason::Deleted | CloseReason::Kicked => self.closed_kicked += 1,
-            CloseReason::Disconnected => self.closed_by_client += 1,
+            CloseReason::Disconnected | CloseReason::LeftWithWill(_) => self.closed_by_client += 1,
             CloseReason::PeerClosed => self.closed_by_peer += 1,
             CloseReason::Failed(_) => self.closed_network += 1,
             CloseReason::Stopping => self.closed_stopping += 1,
@@ -220,6 +227,8 @@ impl Stats {
             | RefusalReason::OthersSession
             | RefusalReason::VhostClients
             | RefusalReason::VhostSessions
+            | RefusalReason::SmallPackets
+            | RefusalReason::Method
             | RefusalReason::Code(_) => {}
         }
     }

@@ -87,7 +87,8 @@ impl Format {
             _ if self.takes(head.packet_bytes()) => head,
             _ => return false,
         };
-        let tail_bytes = copy.properties.len() + if shared.is_some() { 0 } else { copy.payload.len() };
+        let tail_bytes =
+            copy.properties.len() + if shared.is_some() { 0 } else { copy.payload.len() };
         let room = buffer.room(head.head_bytes() + tail_bytes, pool);
         head.append(room);
         room.extend_from_slice(copy.properties);
@@ -182,7 +183,10 @@ mod tests {
     fn sizes_are_kept() {
         let mut format = format(10, 1);
         assert_eq!(written(&mut format, "a", b"1234"), None);
-        assert_eq!(written(&mut format, "a", b"12"), Some(b"\x30\x08\0\x01a\x02\x01\x0112".to_vec()));
+        assert_eq!(
+            written(&mut format, "a", b"12"),
+            Some(b"\x30\x08\0\x01a\x02\x01\x0112".to_vec())
+        );
         assert_eq!(written(&mut format, "b", b"123").map(|bytes| bytes.len()), None);
     }
 }

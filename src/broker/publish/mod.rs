@@ -10,8 +10,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::slots::make_room;
 use crate::mqtt::SubscriptionId;
+use crate::slots::make_room;
 use crate::store::{Origin, SessionKey, Target};
 
 use super::output::{EncodeBuffers, Message, Source};

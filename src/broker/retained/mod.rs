@@ -24,7 +24,7 @@ mod walk;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::limits::REPLAY_SEEN_MAX;
-use crate::mqtt::{QoS, TopicFilter, TopicName};
+use crate::mqtt::{QoS, SubscriptionId, TopicFilter, TopicName};
 use crate::store::Retained;
 
 use super::names::{ConnId, ShardId, VhostId};
@@ -32,6 +32,15 @@ use super::peer::{Ask, ReplayId};
 
 pub(crate) use replay::Replays;
 pub(crate) use walk::{PAGE_MESSAGES, ReadMessage, read, visit};
+
+/// What a subscription was granted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Granted {
+    /// The highest QoS.
+    pub(crate) qos: QoS,
+    /// The subscription's identifier (MQTT 5).
+    pub(crate) identifier: Option<SubscriptionId>,
+}
 
 /// Vouchers that came for an ask, and the ask when it has come.
 #[derive(Default, Debug)]
@@ -100,7 +109,7 @@ impl RetainedDelivery {
     }
 
     /// Queues the replay for a subscription that was granted.
-    pub(crate) fn start(&mut self, conn: ConnId, filter: TopicFilter<'_>, granted: QoS) {
+    pub(crate) fn start(&mut self, conn: ConnId, filter: TopicFilter<'_>, granted: Granted) {
         self.replays.entry(conn).or_default().start(filter, granted);
     }
 

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use crate::limits::REPLAY_PAGE_BYTES;
-use crate::mqtt::{QoS, TopicFilter, TopicName};
+use crate::mqtt::{TopicFilter, TopicName};
 
 use super::super::names::{ConnId, Context, Options, ShardId, ShardSet, VhostId, placement};
 use super::super::peer::{Ask, PeerMessage, ReplayId};
+use super::Granted;
 
 /// What comes behind `$SYS/` and all that begins with it.
 const BEHIND_SYSTEM: &str = "$SYS0";
@@ -20,7 +21,7 @@ fn is_system(filter: &str) -> bool {
 #[derive(Default, Debug)]
 pub(crate) struct Replays {
     /// Filters whose replay has not begun, each with what was granted.
-    pending: BTreeMap<Box<str>, QoS>,
+    pending: BTreeMap<Box<str>, Granted>,
     current: Option<Replay>,
     /// An ask about the current replay is out.
     asked: bool,
@@ -38,7 +39,7 @@ struct Replay {
     /// still comes for one that was ended is not taken for another's.
     serial: u32,
     filter: Box<str>,
-    granted: QoS,
+    granted: Granted,
     /// The shard whose store is being walked, and the last one to be.
     keeper: ShardId,
     last_keeper: ShardId,
@@ -47,7 +48,7 @@ struct Replay {
 }
 
 impl Replays {
-    pub(super) fn start(&mut self, filter: TopicFilter<'_>, granted: QoS) {
+    pub(super) fn start(&mut self, filter: TopicFilter<'_>, granted: Granted) {
         // What went out live before is due again [MQTT-3.8.4-3].
         let is_due = |topic: &str| TopicName::parse(topic).is_ok_and(|topic| filter.matches(topic));
         self.seen.retain(|topic| !is_due(topic));
@@ -105,14 +106,14 @@ impl Replays {
     }
 
     /// What the current replay is for, and the topic after which it goes on.
-    pub(crate) fn current(&self) -> Option<(TopicFilter<'_>, QoS, Option<&str>)> {
+    pub(crate) fn current(&self) -> Option<(TopicFilter<'_>, Granted, Option<&str>)> {
         let replay = self.current.as_ref()?;
         let filter = TopicFilter::parse(&replay.filter).expect("it was granted");
         Some((filter, replay.granted, replay.after.as_deref()))
     }
 
     /// What was granted to the current replay, if it is the one of this number.
-    pub(crate) fn granted(&self, serial: u32) -> Option<QoS> {
+    pub(crate) fn granted(&self, serial: u32) -> Option<Granted> {
         let replay = self.current.as_ref().filter(|replay| replay.serial == serial)?;
         Some(replay.granted)
     }
@@ -158,7 +159,7 @@ impl Replays {
         true
     }
 
-    fn take_pending(&mut self, awaits_system: bool) -> Option<(Box<str>, QoS)> {
+    fn take_pending(&mut self, awaits_system: bool) -> Option<(Box<str>, Granted)> {
         let first = self.pending.first_key_value()?.0;
         if !awaits_system || !is_system(first) {
             return self.pending.pop_first();

@@ -1,6 +1,6 @@
 //! Clients' answers to messages they were sent (3.4 to 3.7), and sending them what waits.
 
-use crate::mqtt::{Ack, AckKind, PacketId};
+use crate::mqtt::{Ack, AckKind};
 use crate::store::QueueAnswer;
 
 use super::super::names::{CloseReason, ConnId, Context};
@@ -13,7 +13,7 @@ impl Shard {
     pub(super) fn handle_answer(
         &mut self,
         conn: ConnId,
-        packet_id: PacketId,
+        &Ack { packet_id, reason, .. }: &Ack<'_>,
         kind: AckKind,
         context: &mut Context<'_>,
     ) {
@@ -23,6 +23,8 @@ impl Shard {
         let ahead = session.queue.is_due_again(id);
         let answer = match kind {
             AckKind::Puback => session.acknowledge(id, logs),
+            // [MQTT-4.3.3-4] v5: no PUBREL is to follow.
+            AckKind::Pubrec if reason.is_error() => session.refuse(id, logs),
             AckKind::Pubrec => session.release(id, logs),
             AckKind::Pubrel | AckKind::Pubcomp => session.complete(id, logs),
         };
@@ -32,7 +34,7 @@ impl Shard {
             return self.close(conn, CloseReason::WrongAnswer, context);
         }
         self.relieve_waiting(key, context);
-        if kind == AckKind::Pubrec {
+        if kind == AckKind::Pubrec && !reason.is_error() {
             // [MQTT-4.3.3-1] Each PUBREC is answered, also a repeated one. A durable session's only
             // when it is sure never to send the PUBLISH again. Where it was about to do so the
             // PUBREL takes the PUBLISH's place.

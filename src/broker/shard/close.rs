@@ -1,12 +1,9 @@
-//! Ends of connections: wills (3.1.2.5), and what becomes of the session.
+//! Ends of connections, and what becomes of the session.
 
-use crate::mqtt::TopicName;
 use crate::store::SessionKey;
 
 use super::super::connection::{Phase, Will};
 use super::super::names::{CloseReason, ConnId, Context, VhostId};
-use super::super::output::{Message, Source};
-use super::super::publish::InboundMessage;
 use super::Shard;
 
 impl Shard {
@@ -14,8 +11,9 @@ impl Shard {
     /// [MQTT-3.1.2-10], the session is detached, and
     /// [`Event::Close`](super::super::Event::Close) follows.
     pub fn close(&mut self, conn: ConnId, reason: CloseReason, context: &mut Context<'_>) {
+        let key = self.connections.session(conn);
         if let Some((vhost, will)) = self.end(conn, reason, context) {
-            self.publish_will(vhost, &will, context);
+            self.publish_will(vhost, key, &will, context);
         }
     }
 
@@ -32,27 +30,23 @@ impl Shard {
         self.retained.end(conn);
         self.log_end(conn, &phase, reason, context.now_ms);
         self.outputs.stop_holding(conn, &mut self.gates, context);
+        self.write_disconnect(conn, reason);
         self.gates.close(conn);
         let Phase::Open(mut open) = phase else { return None };
+        let key = open.session;
         let will = open.will.take().filter(|_| reason != CloseReason::Disconnected);
+        let survives = !self.catalog.session(key).ends_with_connection();
+        let is_delayed = survives && will.as_ref().is_some_and(|will| will.delay_s > 0);
+        if !is_delayed {
+            self.catalog.clear_will(key, &mut self.logs);
+        }
         // Whether it may is to be asked while its session is there.
-        let will = will.filter(|will| self.may_publish_will(open.session, will));
+        let will = will.filter(|will| !is_delayed && self.may_publish_will(key, will));
         self.detach(open.session, context);
         if !matches!(reason, CloseReason::TakenOver(_)) {
             context.peers.leave(open.vhost.0);
         }
         will.map(|will| (open.vhost, will))
-    }
-
-    /// Publishes the wills of all connections: the broker stops, and who wants them is still there.
-    pub fn publish_wills(&mut self, context: &mut Context<'_>) {
-        for conn in self.connections.ids() {
-            if let Some((vhost, key, will)) = self.connections.take_will(conn)
-                && self.may_publish_will(key, &will)
-            {
-                self.publish_will(vhost, &will, context);
-            }
-        }
     }
 
     /// Ends every connection.
@@ -86,28 +80,11 @@ impl Shard {
         // What it acknowledged comes before its leave in the log.
         self.catalog.write_acks(&mut self.logs);
         self.catalog.detach(key, time_ms, &mut self.logs);
-        if self.catalog.session(key).clean {
+        if self.catalog.session(key).ends_with_connection() {
             self.end_session(key, context);
         } else {
             self.expiry.expect(context.now_ms);
+            self.expect_deadline(key, context);
         }
-    }
-
-    fn may_publish_will(&mut self, key: SessionKey, will: &Will) -> bool {
-        let topic = TopicName::parse(&will.topic).expect("it was checked at CONNECT");
-        let session = self.catalog.session(key);
-        let may = self.admission.may_publish(session, topic, self.options.topic_levels_max);
-        if !may {
-            self.count_denied_publish(key, topic);
-        }
-        may
-    }
-
-    pub(super) fn publish_will(&mut self, vhost: VhostId, will: &Will, context: &mut Context<'_>) {
-        let topic = TopicName::parse(&will.topic).expect("it was checked at CONNECT");
-        let Will { payload, qos, retain, .. } = will;
-        let message = Message { topic, properties: &[], payload, qos: *qos, retain: *retain };
-        let route = self.route(vhost, topic);
-        self.publish(vhost, route, InboundMessage::of(message, Source::Nobody), context);
     }
 }

@@ -1,12 +1,12 @@
 //! CONNECT: who may come in, and what session it finds (3.1, 3.2).
 
 use crate::access::Identity;
-use crate::limits::{CLIENT_ID_BYTES_MAX, SESSIONS_MAX};
-use crate::mqtt::{Connack, Connect, ConnectReturn, ReasonCode, Version};
+use crate::limits::{CLIENT_ID_BYTES_MAX, CLIENT_PACKET_BYTES_MIN, SESSIONS_MAX};
+use crate::mqtt::{Connack, Connect, ConnectProperties, ConnectReturn, Version};
 use crate::store::SessionKey;
 
 use super::super::admission::Admittance;
-use super::super::connection::{Open, Will};
+use super::super::connection::{Connecting, Open, Terms, Will};
 use super::super::names::{
     ClientAddress, ClientLimit, CloseReason, ConnId, Context, Flow, RefusalReason, Takeover,
     VhostId, placement,
@@ -14,6 +14,7 @@ use super::super::names::{
 use super::super::read_gate::Pause;
 use super::super::replies::{Reply, Wait};
 use super::Shard;
+use super::connect_v5::refusal_v5;
 
 impl Shard {
     pub(super) fn handle_connect(
@@ -22,16 +23,28 @@ impl Shard {
         connect: &Connect<'_>,
         context: &mut Context<'_>,
     ) -> Flow {
+        let has_method = ConnectProperties::of(connect.properties).authentication_method.is_some();
         let Some(connecting) = self.connections.connecting_mut(conn) else { return Flow::Stop };
+        connecting.note_version(connect.version);
         let client_address = connecting.client_address();
+        if has_method {
+            // [MQTT-4.12.0-1] v5
+            self.client_log.refused_for(RefusalReason::Method);
+            self.refuse(conn, ConnectReturn::NotAuthorized, context);
+            self.client_log.refused(client_address, Some(connect), context.now_ms);
+            return Flow::Continue;
+        }
+        let terms = Terms::of(connect, &self.options);
         match self.admission.decide(conn, connecting, connect) {
-            Admittance::In(identity) if self.waits_to_begin(conn, connect, &identity, context) => {
+            Admittance::In(identity)
+                if self.waits_to_begin(conn, connect, &terms, &identity, context) =>
+            {
                 if let Some(connecting) = self.connections.connecting_mut(conn) {
                     connecting.keep(identity);
                 }
                 return Flow::Wait;
             }
-            Admittance::In(identity) => self.enter(conn, connect, &identity, context),
+            Admittance::In(identity) => self.enter(conn, connect, &terms, &identity, context),
             Admittance::Out(code, why) => {
                 self.client_log.refused_for(why);
                 self.refuse(conn, code, context);
@@ -50,12 +63,13 @@ impl Shard {
         &mut self,
         conn: ConnId,
         connect: &Connect<'_>,
+        terms: &Terms,
         identity: &Identity,
         context: &Context<'_>,
     ) -> bool {
         let found = self.find_session(VhostId(identity.vhost), connect.client_id, context);
         let is_clean = |key| self.catalog.session(key).clean;
-        let begins = !connect.clean_session && found.is_none_or(is_clean);
+        let begins = !terms.is_volatile() && (terms.clean_start || found.is_none_or(is_clean));
         begins && self.waits_for_log(conn)
     }
 
@@ -65,15 +79,23 @@ impl Shard {
         &mut self,
         conn: ConnId,
         connect: &Connect<'_>,
+        terms: &Terms,
         identity: &Identity,
         context: &mut Context<'_>,
     ) {
         let (vhost, client_address) =
             (VhostId(identity.vhost), self.connections.client_address(conn));
+        if terms.packet_bytes_max < CLIENT_PACKET_BYTES_MIN {
+            self.client_log.refused_for(RefusalReason::SmallPackets);
+            return self.refuse(conn, ConnectReturn::ServerUnavailable, context);
+        }
         let made;
         let client_id = match connect.client_id {
-            // [MQTT-3.1.3-8]; 3.1 wants 1 to 23 characters in any case, longer ones do no harm.
-            "" if !connect.clean_session || connect.version == Version::V31 => {
+            // [MQTT-3.1.3-8]; 3.1 wants 1 to 23 characters in any case, longer ones do no harm. MQTT
+            // 5 tells the client which it got.
+            "" if connect.version == Version::V31
+                || connect.version == Version::V311 && !connect.clean_session =>
+            {
                 self.client_log.refused_for(RefusalReason::EmptyId);
                 return self.refuse(conn, ConnectReturn::IdentifierRejected, context);
             }
@@ -103,10 +125,10 @@ impl Shard {
             return self.refuse(conn, ConnectReturn::ServerUnavailable, context);
         }
         let will = self.take_over(vhost, client_id, client_address, context);
-        self.open_client(conn, connect, identity, client_id, context);
+        self.open_client(conn, connect, terms, identity, client_id, context);
         if let Some(will) = will {
             // Behind its CONNACK the newcomer gets it as well, at QoS 0 too.
-            self.publish_will(vhost, &will, context);
+            self.publish_will(vhost, self.connections.session(conn), &will, context);
         }
     }
 
@@ -115,6 +137,7 @@ impl Shard {
         &mut self,
         conn: ConnId,
         connect: &Connect<'_>,
+        terms: &Terms,
         identity: &Identity,
         client_id: &str,
         context: &mut Context<'_>,
@@ -123,9 +146,8 @@ impl Shard {
             (VhostId(identity.vhost), self.connections.client_address(conn));
         let sessions = self.catalog.sessions();
         let found = sessions.find(vhost.0, client_id);
-        let ends = connect.clean_session && found.is_some_and(|key| !sessions.get(key).clean);
-        let (session, present) =
-            self.attach(identity, client_id, connect.clean_session, conn, context);
+        let ends = terms.clean_start && found.is_some_and(|key| !sessions.get(key).clean);
+        let (session, present) = self.attach(identity, client_id, terms, conn, context);
         if let Some(connecting) = self.connections.connecting(conn) {
             let (name, user) = (self.exchanges.name(vhost), identity.user.as_deref());
             let client = (client_id, present);
@@ -135,9 +157,12 @@ impl Shard {
         // so that it is back is written before what waits for it is sent.
         let kept = self.catalog.session(session);
         let resuming = !kept.clean && kept.queue.waiting() > 0;
+        let is_durable = !kept.clean;
         // What comes at QoS 2 from now on is sent when it is committed.
-        let qos2_below = if kept.clean { u64::MAX } else { kept.queue.end() };
-        self.delivery.begin(conn, qos2_below, u16::MAX);
+        let qos2_below = if is_durable { kept.queue.end() } else { u64::MAX };
+        self.delivery.begin(conn, qos2_below, terms.receive_max);
+        let will = connect.will.map(|will| Box::new(Will::of(&will)));
+        self.keep_will(session, will.as_deref());
         let open = Open {
             version: connect.version,
             vhost,
@@ -146,13 +171,14 @@ impl Shard {
             since_ms: context.now_ms,
             certified: identity.certified,
             // [MQTT-3.1.2-24] One and a half times the keep alive.
-            silence_ms_max: u32::from(connect.keep_alive_s) * 1500,
-            will: connect.will.map(|will| Box::new(Will::of(&will))),
+            silence_ms_max: u32::from(terms.keep_alive_s) * 1500,
+            will,
+            v5: self.open_v5(conn, connect, terms),
         };
         self.connections.enter(conn, open);
         self.stats.clients_accepted += 1;
         self.quotas.counts_mut(vhost).clients_accepted += 1;
-        if ends || !connect.clean_session && !present {
+        if ends || is_durable && !present {
             self.hold_connack(conn);
         } else {
             self.write_connack(conn, present);
@@ -173,8 +199,13 @@ impl Shard {
     }
 
     pub(super) fn write_connack(&mut self, conn: ConnId, present: bool) {
-        let version = self.version(conn).unwrap_or(Version::V311);
-        self.outputs.reply(conn, &Connack::bytes_v3(version, present, ConnectReturn::Accepted));
+        match self.version(conn) {
+            Some(Version::V5) => self.write_connack_v5(conn, present),
+            version => {
+                let (version, code) = (version.unwrap_or(Version::V311), ConnectReturn::Accepted);
+                self.outputs.reply(conn, &Connack::bytes_v3(version, present, code));
+            }
+        }
     }
 
     /// The session that a client has ended is gone for good, or its new one there to stay.
@@ -192,34 +223,24 @@ impl Shard {
         context: &mut Context<'_>,
     ) {
         let client_address = self.connections.client_address(conn);
-        self.client_log.refused_for(RefusalReason::Version);
-        let code = ConnectReturn::UnacceptableVersion;
-        match answer {
-            Version::V31 | Version::V311 => self.refuse(conn, code, context),
-            Version::V5 => {
-                let reason = ReasonCode::UnsupportedProtocolVersion;
-                self.refuse_with(conn, code, &Connack::refusal_v5(reason), context);
-            }
+        if let Some(connecting) = self.connections.connecting_mut(conn) {
+            connecting.note_version(answer);
         }
+        self.client_log.refused_for(RefusalReason::Version);
+        self.refuse(conn, ConnectReturn::UnacceptableVersion, context);
         self.client_log.refused(client_address, None, context.now_ms);
     }
 
     /// Answers a CONNECT with a refusal and closes [MQTT-3.2.2-5].
     pub(super) fn refuse(&mut self, conn: ConnId, code: ConnectReturn, context: &mut Context<'_>) {
-        self.refuse_with(conn, code, &Connack::bytes_v3(Version::V311, false, code), context);
-    }
-
-    fn refuse_with(
-        &mut self,
-        conn: ConnId,
-        code: ConnectReturn,
-        connack: &[u8],
-        context: &mut Context<'_>,
-    ) {
         self.stats.clients_refused += 1;
         self.client_log.refused_for(RefusalReason::Code(code));
-        self.client_log.why().into_iter().for_each(|why| self.stats.count_refusal(why));
-        self.outputs.reply(conn, connack);
+        let why = self.client_log.why().unwrap_or(RefusalReason::Code(code));
+        self.stats.count_refusal(why);
+        match self.connections.connecting(conn).map(Connecting::version) {
+            Some(Version::V5) => self.outputs.reply(conn, &refusal_v5(why, code)),
+            _ => self.outputs.reply(conn, &Connack::bytes_v3(Version::V311, false, code)),
+        }
         self.close(conn, CloseReason::Refused(code), context);
     }
 
@@ -306,8 +327,7 @@ impl Shard {
         let holder = ConnId::of(holder);
         let addresses = [self.connections.client_address(holder), client_address];
         self.client_log.takeover(vhost, client_id, addresses, context.now_ms);
-        let (_, will) = self.end(holder, CloseReason::TakenOver(client_address), context)?;
-        Some(will)
+        self.end(holder, CloseReason::TakenOver(client_address), context).map(|ended| ended.1)
     }
 
     /// Finds or makes the session (3.1.2.4); tells whether there was one [MQTT-3.2.2-2].
@@ -315,22 +335,25 @@ impl Shard {
         &mut self,
         identity: &Identity,
         client_id: &str,
-        clean: bool,
+        terms: &Terms,
         conn: ConnId,
         context: &mut Context<'_>,
     ) -> (SessionKey, bool) {
         let vhost = identity.vhost;
         let mut found = self.catalog.sessions().find(vhost, client_id);
         if let Some(key) = found
-            && clean
+            && terms.clean_start
         {
             // [MQTT-3.1.2-6]
             self.end_session(key, context);
             found = None;
         }
         let (time_ms, logs) = (self.time_ms(context.now_ms), &mut self.logs);
+        let clean = terms.is_volatile();
         let key = found
             .unwrap_or_else(|| self.catalog.open_session(vhost, client_id, clean, time_ms, logs));
+        self.catalog.set_expiry(key, terms.expiry_s, &mut self.logs);
+        self.expiry.clear_deadline(key);
         self.introduce(VhostId(vhost));
         self.set_owner(key, identity.user.as_deref(), context);
         // [MQTT-4.4.0-1] What is not acknowledged comes again.

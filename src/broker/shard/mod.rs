@@ -6,7 +6,8 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `connect`, `close` | CONNECT, and the session it finds; ends of connections, wills |
+//! | `connect`, `connect_v5` | CONNECT, and the session it finds; what MQTT 5 adds |
+//! | `close`, `wills` | ends of connections; wills |
 //! | `publish`, `publish_v5` | PUBLISH and PUBREL from clients; topic aliases, properties |
 //! | `fan_out` | who gets a message |
 //! | `answers` | PUBACK, PUBREC, PUBCOMP; sending what waits in a session |
@@ -25,6 +26,7 @@
 mod answers;
 mod close;
 mod connect;
+mod connect_v5;
 mod disk;
 mod fan_out;
 mod inspect;
@@ -42,6 +44,7 @@ mod settings;
 mod subscribe;
 mod system;
 mod timers;
+mod wills;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -258,13 +261,13 @@ impl Shard {
                 }
             }
             (Phase::Open(_), Packet::Puback(ack)) => {
-                self.handle_answer(conn, ack.packet_id, AckKind::Puback, context);
+                self.handle_answer(conn, ack, AckKind::Puback, context);
             }
             (Phase::Open(_), Packet::Pubrec(ack)) => {
-                self.handle_answer(conn, ack.packet_id, AckKind::Pubrec, context);
+                self.handle_answer(conn, ack, AckKind::Pubrec, context);
             }
             (Phase::Open(_), Packet::Pubcomp(ack)) => {
-                self.handle_answer(conn, ack.packet_id, AckKind::Pubcomp, context);
+                self.handle_answer(conn, ack, AckKind::Pubcomp, context);
             }
             (Phase::Open(_), Packet::Pubrel(ack)) => {
                 self.handle_pubrel(conn, ack.packet_id, context);
@@ -277,16 +280,13 @@ impl Shard {
             }
             // [MQTT-3.12.4-1]
             (Phase::Open(_), Packet::Pingreq) => self.outputs.reply(conn, &[0xd0, 0]),
-            (Phase::Open(_), Packet::Disconnect(_)) => {
-                self.close(conn, CloseReason::Disconnected, context);
+            (Phase::Open(_), Packet::Disconnect(disconnect)) => {
+                self.handle_disconnect(conn, disconnect, context);
             }
             (Phase::Open(_), Packet::Connect(_)) => {
                 self.close(conn, CloseReason::SecondConnect, context);
             }
             (Phase::Open(_), _) => self.close(conn, CloseReason::Unexpected, context),
-            (Phase::Connecting(_), Packet::Connect(connect)) if connect.version == Version::V5 => {
-                self.refuse_version(conn, Version::V5, context);
-            }
             (Phase::Connecting(_), Packet::Connect(connect)) => {
                 if self.handle_connect(conn, connect, context) == Flow::Wait {
                     return Flow::Wait;

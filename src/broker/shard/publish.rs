@@ -275,12 +275,7 @@ impl Shard {
     }
 
     /// A QoS 2 message is wherever it must be: notes that it came, and answers when that is stored.
-    pub(super) fn note_received(
-        &mut self,
-        conn: ConnId,
-        packet_id: PacketId,
-        reason: ReasonCode,
-    ) {
+    pub(super) fn note_received(&mut self, conn: ConnId, packet_id: PacketId, reason: ReasonCode) {
         let Some(key) = self.connections.session(conn) else {
             // Its client has left. This shard remembers the identifier until its PUBREL comes; if
             // it crashes, the others do, by the message's origin.

@@ -2,9 +2,11 @@
 
 use std::num::NonZero;
 
-use crate::mqtt::{Publish, TopicAlias, TopicName};
+use crate::mqtt::{Properties, PropertyId, Publish, QoS, ReasonCode, TopicAlias, TopicName, Value};
 
 use super::super::names::{CloseReason, ConnId, Context, Flow};
+use super::super::output::Message;
+use super::super::replies::{Reply, Wait};
 use super::Shard;
 use super::publish::message_of;
 
@@ -21,7 +23,7 @@ impl Shard {
         let flow = match (publish.properties.alias(), publish.topic) {
             (None, Some(topic)) => {
                 let message = message_of(topic, properties, publish);
-                self.handle_message(conn, message, publish.packet_id, context)
+                self.handle_checked(conn, message, publish, context)
             }
             (Some(alias), topic) => {
                 self.handle_aliased(conn, (alias, topic), publish, properties, context)
@@ -30,6 +32,36 @@ impl Shard {
         };
         self.publishing.recycle_scratch(scratch);
         flow
+    }
+
+    /// Handles a message unless its payload is not what it says (v5 3.3.2.3.2).
+    fn handle_checked(
+        &mut self,
+        conn: ConnId,
+        message: Message<'_>,
+        publish: &Publish<'_>,
+        context: &mut Context<'_>,
+    ) -> Flow {
+        if !self.options.checks_payload_format
+            || is_as_it_says(publish.properties.list(), message.payload)
+        {
+            return self.handle_message(conn, message, publish.packet_id, context);
+        }
+        self.stats.payloads_refused += 1;
+        let reason = ReasonCode::PayloadFormatInvalid;
+        match (publish.packet_id, publish.qos) {
+            (None, _) => {
+                self.close(conn, CloseReason::PayloadFormat, context);
+                return Flow::Stop;
+            }
+            (Some(id), QoS::ExactlyOnce) => {
+                self.promise(conn, Reply::Pubrec(id, reason), Wait::default());
+            }
+            (Some(id), _) => {
+                self.promise(conn, Reply::Puback(id, reason), Wait::default());
+            }
+        }
+        Flow::Continue
     }
 
     /// Handles a PUBLISH with a topic alias. The alias is set whatever becomes of the message: the
@@ -42,8 +74,9 @@ impl Shard {
         properties: &[u8],
         context: &mut Context<'_>,
     ) -> Flow {
-        // [MQTT-3.3.2-8] v5
-        if alias.get() > self.options.topic_alias_max {
+        let own = self.connections.client(conn).and_then(|open| open.v5.as_ref());
+        // [MQTT-3.3.2-9] v5
+        if own.is_none_or(|own| alias.get() > own.terms.own_alias_max) {
             self.close(conn, CloseReason::TopicAlias, context);
             return Flow::Stop;
         }
@@ -59,8 +92,17 @@ impl Shard {
             return Flow::Stop;
         };
         let message = message_of(topic, properties, publish);
-        let flow = self.handle_message(conn, message, publish.packet_id, context);
-        self.exchanges.set_alias(conn, number, text);
+        let flow = self.handle_checked(conn, message, publish, context);
+        if !self.exchanges.set_alias(conn, number, text) {
+            self.close(conn, CloseReason::AliasBytes, context);
+            return Flow::Stop;
+        }
         flow
     }
+}
+
+/// Whether a payload is UTF-8, if its Payload Format Indicator says so.
+pub(super) fn is_as_it_says(properties: Properties<'_>, payload: &[u8]) -> bool {
+    properties.find(PropertyId::PayloadFormat) != Some(Value::Byte(1))
+        || std::str::from_utf8(payload).is_ok()
 }

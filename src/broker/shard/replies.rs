@@ -1,9 +1,12 @@
 //! Replies to clients' packets, at once or when they may leave.
 
-use crate::mqtt::{Ack, AckKind, PacketId, Properties, ReasonCode, Suback, Unsuback, Version};
+use crate::mqtt::{
+    Ack, AckKind, Carrier, PacketId, Properties, Property, PropertyId, ReasonCode, Suback,
+    Unsuback, Value, Version,
+};
 
 use super::super::names::{ConnId, Context, Peers};
-use super::super::output::Outputs;
+use super::super::output::{FormatOptions, Outputs};
 use super::super::read_gate::Pause;
 use super::super::replies::{Reply, Wait};
 use super::Shard;
@@ -136,7 +139,30 @@ fn write_ack(
     if reason == ReasonCode::Success {
         return outputs.reply(conn, &Ack::bytes_v3(kind, packet_id));
     }
-    let mut bytes = Vec::new();
-    Ack { reason, ..Ack::new(packet_id) }.encode(kind, Version::V5, &mut bytes);
+    let Some(&FormatOptions { packet_bytes_max, problem_information, .. }) = outputs.format(conn)
+    else {
+        return;
+    };
+    let (mut scratch, mut bytes) = (Vec::new(), Vec::new());
+    let words = words_of(reason).filter(|_| problem_information);
+    let said =
+        words.map(|words| Property { id: PropertyId::ReasonString, value: Value::String(words) });
+    let carrier = Carrier::Packet(kind.packet_kind());
+    let properties = Properties::lay_out(carrier, said, &mut scratch);
+    Ack { reason, properties, ..Ack::new(packet_id) }.encode(kind, Version::V5, &mut bytes);
+    if bytes.len() > packet_bytes_max {
+        bytes.clear();
+        Ack { reason, ..Ack::new(packet_id) }.encode(kind, Version::V5, &mut bytes);
+    }
     outputs.reply(conn, &bytes);
+}
+
+/// What to do about a message that was refused, for the people behind the client.
+fn words_of(reason: ReasonCode) -> Option<&'static str> {
+    match reason {
+        ReasonCode::NotAuthorized => Some("the access rules of the broker deny this topic"),
+        ReasonCode::TopicNameInvalid => Some("the topic has more levels than --max-topic-levels"),
+        ReasonCode::PayloadFormatInvalid => Some("the payload is not the UTF-8 it says"),
+        _ => None,
+    }
 }

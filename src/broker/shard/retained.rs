@@ -10,7 +10,7 @@ use super::super::delivery::DeliveryOptions;
 use super::super::names::{ConnId, Context, ShardId, ShardSet, VhostId};
 use super::super::output::{Message, OutboundMessage, Source, put_properties};
 use super::super::peer::{Ask, PeerMessage, ReplayId};
-use super::super::retained::{PAGE_MESSAGES, ReadMessage, Replays, read, visit};
+use super::super::retained::{Granted, PAGE_MESSAGES, ReadMessage, Replays, read, visit};
 use super::{Shard, lent};
 
 impl Shard {
@@ -243,13 +243,14 @@ impl Shard {
         vhost: VhostId,
         key: SessionKey,
         message: &Message<'_>,
-        granted: QoS,
+        granted: Granted,
         kept: Option<Retained>,
         context: &mut Context<'_>,
     ) {
         let source = Source::Nobody;
-        let options = DeliveryOptions { retain: true, source };
-        let qos = message.qos.min(granted);
+        let identifiers = granted.identifier.as_slice();
+        let options = DeliveryOptions { retain: true, source, identifiers };
+        let qos = message.qos.min(granted.qos);
         let time_ms = self.time_ms(context.now_ms);
         if self.catalog.session(key).clean || qos == QoS::AtMostOnce {
             let encode = &mut self.publishing.working().encode;

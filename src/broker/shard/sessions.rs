@@ -2,6 +2,7 @@
 
 use log::info;
 
+use crate::limits::SESSIONS_DUE_MAX;
 use crate::mqtt::{QoS, TopicFilter};
 use crate::store::{ClockReading, SessionKey};
 
@@ -12,9 +13,12 @@ use super::super::peer::PeerMessage;
 use super::Shard;
 
 impl Shard {
-    /// Ends a session: its subscriptions and what waits in it.
+    /// Ends a session: its subscriptions and what waits in it. A will that is kept with it is
+    /// published [MQTT-3.1.2-8] v5.
     pub(super) fn end_session(&mut self, key: SessionKey, context: &mut Context<'_>) {
         self.free_received(key, context);
+        self.expiry.clear_deadline(key);
+        let will = self.take_kept_will(key);
         let vhost = VhostId(self.catalog.session(key).vhost);
         let subscriptions = self.catalog.end_session(key, &mut self.logs);
         for (filter, _) in subscriptions.iter() {
@@ -24,6 +28,9 @@ impl Shard {
         self.publishing.forget(key);
         self.relieve_session(key, context);
         self.relieve_vhost(vhost, context);
+        if let Some(will) = will {
+            self.publish_will(vhost, None, &will, context);
+        }
     }
 
     /// Binds the sessions that recovery found, and tells the other shards what they want. What
@@ -48,8 +55,23 @@ impl Shard {
             }
         }
         self.review_sessions(None, context);
+        self.restore_deadlines(context);
         if !self.catalog.sessions().is_empty() {
             self.expiry.expect(context.now_ms);
+        }
+    }
+
+    /// Sets the deadlines of the sessions that recovery found, and ends those that end with their
+    /// connections.
+    fn restore_deadlines(&mut self, context: &mut Context<'_>) {
+        let keys: Vec<SessionKey> = self.catalog.sessions().keys_from(0).collect();
+        for key in keys {
+            let session = self.catalog.session(key);
+            if session.ends_with_connection() {
+                self.end_session(key, context);
+            } else if session.expiry_s().is_some() || session.will().is_some() {
+                self.expect_deadline(key, context);
+            }
         }
     }
 
@@ -84,6 +106,10 @@ impl Shard {
         let has_sessions = !self.catalog.sessions().is_empty();
         let has_room = !self.storage.shortage().is_of_space();
         self.expiry.look_at_clocks(has_sessions, has_room, context.now_ms);
+        for _ in 0..SESSIONS_DUE_MAX {
+            let Some(key) = self.expiry.take_due(context.now_ms) else { break };
+            self.on_session_due(key, context);
+        }
         let time_ms = self.time_ms(context.now_ms);
         if let Some(expired) = self.expiry.begin_step(&self.catalog, time_ms, context.now_ms) {
             expired.into_iter().for_each(|key| self.expire(key, context));
@@ -119,7 +145,7 @@ impl Shard {
         }
     }
 
-    fn expire(&mut self, key: SessionKey, context: &mut Context<'_>) {
+    pub(super) fn expire(&mut self, key: SessionKey, context: &mut Context<'_>) {
         self.expiry.count_expired(self.catalog.session(key));
         self.end_session(key, context);
     }

@@ -1,12 +1,16 @@
 //! SUBSCRIBE and UNSUBSCRIBE (3.8 to 3.11).
 
-use crate::mqtt::{QoS, Suback, Subscribe, SubscribeEntry, TopicFilter, Unsubscribe};
+use crate::mqtt::{
+    QoS, ReasonCode, RetainHandling, Suback, Subscribe, SubscribeEntry, SubscriptionId,
+    TopicFilter, Unsubscribe, Version,
+};
 use crate::store::{SessionKey, SubscriptionOptions};
 
 use super::super::exchange::{Grant, GrantOptions};
 use super::super::names::{ConnId, Context, ShardSet, VhostId};
 use super::super::peer::PeerMessage;
 use super::super::replies::{Reply, Wait};
+use super::super::retained::Granted;
 use super::Shard;
 
 impl Shard {
@@ -18,14 +22,20 @@ impl Shard {
     ) {
         let Some(open) = self.connections.client(conn) else { return };
         let (vhost, key) = (open.vhost, open.session);
+        let version = open.version;
+        let identifier = subscribe.subscription_id();
         let mut codes = Vec::new();
         for entry in subscribe.entries() {
-            let granted = self.subscribe(conn, vhost, key, &entry, context);
-            codes.push(granted.map_or(Suback::FAILURE, |qos| qos as u8));
+            let granted = self.subscribe(conn, (vhost, key), &entry, identifier, context);
+            codes.push(match granted {
+                Ok(qos) => qos as u8,
+                Err(refused) if version == Version::V5 => refused as u8,
+                Err(_) => Suback::FAILURE,
+            });
         }
         // Until other shards know of a filter, a message published there could be missed. Also when
         // another session told them just before: they may not have handled that yet.
-        let replays = codes.iter().any(|code| *code != Suback::FAILURE);
+        let replays = codes.iter().any(|code| *code < Suback::FAILURE);
         self.update_if_withheld(key, context);
         let durable = !self.catalog.session(key).clean;
         let wait = Wait { peers: replays && self.options.shards > 1, disk: replays && durable };
@@ -49,15 +59,20 @@ impl Shard {
         let (vhost, key) = (open.vhost, open.session);
         let mut wait = Wait::default();
         let durable = !self.catalog.session(key).clean;
+        let mut codes = Vec::new();
         for filter in unsubscribe.filters() {
-            if self.catalog.unsubscribe(key, filter.as_str(), &mut self.logs) {
+            let existed = self.catalog.unsubscribe(key, filter.as_str(), &mut self.logs);
+            if existed {
                 wait.disk = durable;
                 wait.peers |= self.unbind(vhost, key, filter, context);
                 self.retained.stop(conn, filter);
             }
+            let none = ReasonCode::NoSubscriptionExisted;
+            codes.push(if existed { ReasonCode::Success } else { none } as u8);
         }
         self.update_if_withheld(key, context);
-        self.promise(conn, Reply::Unsuback(unsubscribe.packet_id), wait);
+        let (packet_id, codes) = (unsubscribe.packet_id, codes.into());
+        self.promise(conn, Reply::Unsuback { packet_id, codes }, wait);
     }
 
     /// A session whose client may read nothing has another filter, or one less.
@@ -70,18 +85,20 @@ impl Shard {
     fn subscribe(
         &mut self,
         conn: ConnId,
-        vhost: VhostId,
-        key: SessionKey,
+        (vhost, key): (VhostId, SessionKey),
         entry: &SubscribeEntry<'_>,
+        identifier: Option<SubscriptionId>,
         context: &mut Context<'_>,
-    ) -> Option<QoS> {
+    ) -> Result<QoS, ReasonCode> {
         let filter = entry.filter;
         if filter.level_count() > self.options.topic_levels_max {
-            return self.refuse_subscription(key, filter, "more levels than --max-topic-levels");
+            self.refuse_subscription(key, filter, "more levels than --max-topic-levels");
+            return Err(ReasonCode::TopicFilterInvalid);
         }
         if filter.is_shared() {
             // A client that was granted it would wait for ever for its share.
-            return self.refuse_subscription(key, filter, "there are no shared subscriptions yet");
+            self.refuse_subscription(key, filter, "there are no shared subscriptions yet");
+            return Err(ReasonCode::SharedSubscriptionsNotSupported);
         }
         let session = self.catalog.session(key);
         if !self.admission.may_subscribe(session, filter) {
@@ -89,36 +106,45 @@ impl Shard {
             self.client_log.denied_subscription((key, &session.client_id), filter, why);
             self.stats.subscriptions_denied += 1;
             self.quotas.counts_mut(vhost).subscriptions_denied += 1;
-            return None;
+            return Err(ReasonCode::NotAuthorized);
         }
         let (granted, text) = (entry.qos, filter.as_str());
-        let options = SubscriptionOptions::of_qos(granted as u8);
+        let &SubscribeEntry { no_local, retain_as_published, .. } = entry;
+        let options = SubscriptionOptions {
+            qos: granted as u8,
+            no_local,
+            retain_as_published,
+            identifier: identifier.map_or(0, SubscriptionId::get),
+        };
+        let is_new = !session.subscriptions.contains(text);
         if !self.has_room_for(key, text)
             || self.catalog.subscribe(key, text, options, &mut self.logs).is_none()
         {
-            return self.refuse_subscription(key, filter, "the session has as many as it may");
+            self.refuse_subscription(key, filter, "the session has as many as it may");
+            return Err(ReasonCode::QuotaExceeded);
         }
         let durable = !self.catalog.session(key).clean;
-        let grant = Grant { qos: granted, durable, options: GrantOptions::default() };
+        let grant = Grant { qos: granted, durable, options: GrantOptions::of(options) };
         if self.exchanges.bind(vhost, filter, key, grant) {
             let message = PeerMessage::Interested { filter: filter.as_str() };
             self.send_to_all(vhost, &message, context);
         }
-        // [MQTT-3.8.4-3] Also when the subscription was there before.
-        self.retained.start(conn, filter, granted);
-        Some(granted)
+        let wants_retained = match entry.retain_handling {
+            // [MQTT-3.8.4-3] Also when the subscription was there before.
+            RetainHandling::Always => true,
+            RetainHandling::IfNew => is_new,
+            RetainHandling::Never => false,
+        };
+        if wants_retained {
+            self.retained.start(conn, filter, Granted { qos: granted, identifier });
+        }
+        Ok(granted)
     }
 
-    fn refuse_subscription(
-        &mut self,
-        key: SessionKey,
-        filter: TopicFilter<'_>,
-        why: &str,
-    ) -> Option<QoS> {
+    fn refuse_subscription(&mut self, key: SessionKey, filter: TopicFilter<'_>, why: &str) {
         let session = self.catalog.session(key);
         self.client_log.denied_subscription((key, &session.client_id), filter, why);
         self.stats.subscriptions_refused += 1;
-        None
     }
 
     /// Whether a session may have this filter, or has it already.

@@ -4,13 +4,14 @@
 //! at all.
 
 use crate::limits::{SYSTEM_COPIES_MAX, SYSTEM_REPLAYS_MAX};
-use crate::mqtt::QoS;
+use crate::mqtt::{QoS, SubscriptionId};
 use crate::store::{ScanEnd, SessionKey};
 
 use super::super::delivery::DeliveryOptions;
 use super::super::names::{ConnId, Context, DEFAULT_VHOST, VhostId};
 use super::super::output::{Message, OutboundMessage, Source};
-use super::super::retained::Replays;
+use super::super::publish::Working;
+use super::super::retained::{Granted, Replays};
 use super::super::system::{SystemTopic, SystemUpdate};
 use super::{Shard, lent};
 
@@ -49,13 +50,16 @@ impl Shard {
     fn publish_system(&mut self, value: &SystemTopic, context: &mut Context<'_>) -> usize {
         let route = self.route(DEFAULT_VHOST, value.topic());
         let route = self.exchanges.get(DEFAULT_VHOST, route);
-        let mut outbound =
-            OutboundMessage::new(message_of(value), 0, &mut self.publishing.working().encode);
-        let options = DeliveryOptions { retain: false, source: Source::Nobody };
+        let Working { encode, identifiers, .. } = self.publishing.working();
+        let mut outbound = OutboundMessage::new(message_of(value), 0, encode);
         for target in &route.targets {
             let session = self.catalog.session(target.session);
             let Some(conn) = session.holder.map(ConnId::of) else { continue };
             let outbound = &mut outbound;
+            identifiers.clear();
+            let found = route.identifiers(target.session);
+            identifiers.extend(found.filter_map(SubscriptionId::new));
+            let options = DeliveryOptions { retain: false, source: Source::Nobody, identifiers };
             let is_kept = if target.durable || target.granted == QoS::AtMostOnce {
                 self.delivery.deliver_qos0(session, outbound, options, lent!(self), context)
             } else {
@@ -101,20 +105,21 @@ impl Shard {
     fn replay_system(
         &mut self,
         key: SessionKey,
-        granted: QoS,
+        granted: Granted,
         value: &SystemTopic,
         context: &mut Context<'_>,
     ) {
         let mut outbound =
             OutboundMessage::new(message_of(value), 0, &mut self.publishing.working().encode);
-        let options = DeliveryOptions { retain: true, source: Source::Nobody };
+        let identifiers = granted.identifier.as_slice();
+        let options = DeliveryOptions { retain: true, source: Source::Nobody, identifiers };
         let (lent, outbound) = (lent!(self), &mut outbound);
         let session = self.catalog.session(key);
-        if granted == QoS::AtMostOnce || !session.clean {
+        if granted.qos == QoS::AtMostOnce || !session.clean {
             self.delivery.deliver_qos0(session, outbound, options, lent, context);
         } else {
             let session = &mut self.catalog.session_mut(key);
-            self.delivery.deliver_clean(granted, session, outbound, options, lent, context);
+            self.delivery.deliver_clean(granted.qos, session, outbound, options, lent, context);
         }
     }
 }

@@ -13,9 +13,12 @@ impl Shard {
             return Kicked { found: false, closed: false, ended: false };
         };
         let holder = self.catalog.session(key).holder.map(ConnId::of);
+        if kick.discards_will {
+            self.catalog.clear_will(key, &mut self.logs);
+        }
         if let Some(conn) = holder {
             if kick.discards_will {
-                self.connections.take_will(conn);
+                self.connections.discard_will(conn);
             }
             self.close(conn, CloseReason::Kicked, context);
         }

@@ -1,0 +1,124 @@
+//! What MQTT 5 adds to CONNECT, CONNACK and DISCONNECT (v5 3.1, 3.2, 3.14).
+
+use crate::limits::PACKET_BYTES_MAX;
+use crate::mqtt::{
+    Connack, ConnackProperties, Connect, ConnectReturn, Disconnect, DisconnectProperties,
+    Properties, ReasonCode, Version,
+};
+
+use super::super::connection::{Open, OpenV5, Terms, capped_s};
+use super::super::names::{CloseReason, ConnId, Context, Options, RefusalReason};
+use super::super::output::FormatOptions;
+use super::Shard;
+
+impl Shard {
+    /// What a connection has beside if its client speaks MQTT 5; from now on it is written to so.
+    pub(super) fn open_v5(
+        &mut self,
+        conn: ConnId,
+        connect: &Connect<'_>,
+        terms: &Terms,
+    ) -> Option<Box<OpenV5>> {
+        if connect.version != Version::V5 {
+            return None;
+        }
+        let packet_bytes_max = usize::try_from(terms.packet_bytes_max).unwrap_or(usize::MAX);
+        let format = FormatOptions {
+            packet_bytes_max,
+            topic_alias_max: terms.topic_alias_max,
+            problem_information: terms.problem_information,
+        };
+        self.outputs.set_format(conn, format);
+        let is_id_assigned = connect.client_id.is_empty();
+        Some(Box::new(OpenV5 { terms: *terms, is_id_assigned }))
+    }
+
+    /// Tells a client that it was let in, and what of its wishes or of the standard's defaults does
+    /// not hold here (v5 3.2.2.3).
+    pub(super) fn write_connack_v5(&mut self, conn: ConnId, present: bool) {
+        let Some(Open { v5: Some(own), session, .. }) = self.connections.client(conn) else {
+            return;
+        };
+        let OpenV5 { terms, is_id_assigned } = &**own;
+        let Options { packet_bytes_max, .. } = self.options;
+        let id = &*self.catalog.session(*session).client_id;
+        let is_bounded = packet_bytes_max < PACKET_BYTES_MAX;
+        let told = ConnackProperties {
+            session_expiry_s: terms.expiry_s.filter(|expiry_s| *expiry_s != terms.asked_expiry_s),
+            packet_bytes_max: if is_bounded { in_u32(packet_bytes_max) } else { u32::MAX },
+            assigned_client_id: is_id_assigned.then_some(id),
+            topic_alias_max: terms.own_alias_max,
+            shared_available: false,
+            keep_alive_s: terms.keeps_other_alive.then_some(terms.keep_alive_s),
+            ..ConnackProperties::default()
+        };
+        let (mut scratch, mut bytes) = (Vec::new(), Vec::new());
+        let properties = told.lay_out(&[], &mut scratch);
+        let connack = Connack { session_present: present, reason: 0, properties };
+        connack.encode(Version::V5, &mut bytes);
+        self.outputs.reply(conn, &bytes);
+    }
+
+    /// DISCONNECT from a client: its will goes only with success [MQTT-3.14.4-3], and it may say
+    /// anew how long its session is kept (v5 3.14.2.2.2).
+    pub(super) fn handle_disconnect(
+        &mut self,
+        conn: ConnId,
+        disconnect: &Disconnect<'_>,
+        context: &mut Context<'_>,
+    ) {
+        let asked_s = DisconnectProperties::of(disconnect.properties).session_expiry_s;
+        if let Some(asked_s) = asked_s
+            && let Some(Open { v5: Some(own), session, .. }) = self.connections.client(conn)
+        {
+            if own.terms.asked_expiry_s == 0 && asked_s > 0 {
+                return self.close(conn, CloseReason::LateExpiry, context);
+            }
+            let expiry_s = Some(capped_s(asked_s, &self.options));
+            self.catalog.set_expiry(*session, expiry_s, &mut self.logs);
+        }
+        let reason = match disconnect.reason {
+            ReasonCode::Success => CloseReason::Disconnected,
+            other => CloseReason::LeftWithWill(other),
+        };
+        self.close(conn, reason, context);
+    }
+
+    /// Tells a client of MQTT 5 why its connection ends [MQTT-3.14.4-1].
+    pub(super) fn write_disconnect(&mut self, conn: ConnId, reason: CloseReason) {
+        let Some(code) = reason.disconnect_code() else { return };
+        let Some(&FormatOptions { packet_bytes_max, .. }) = self.outputs.format(conn) else {
+            return;
+        };
+        let words = reason.to_string();
+        let (mut scratch, mut bytes) = (Vec::new(), Vec::new());
+        let said = DisconnectProperties { reason_string: Some(&words), ..Default::default() };
+        let properties = said.lay_out(&[], &mut scratch);
+        Disconnect { reason: code, properties }.encode(Version::V5, &mut bytes);
+        if bytes.len() > packet_bytes_max {
+            bytes.clear();
+            let properties = Properties::EMPTY;
+            Disconnect { reason: code, properties }.encode(Version::V5, &mut bytes);
+        }
+        self.outputs.reply(conn, &bytes);
+    }
+}
+
+/// The CONNACK that refuses a client of MQTT 5; `code`: what that of 3.1.1 would say.
+pub(super) fn refusal_v5(why: RefusalReason, code: ConnectReturn) -> Vec<u8> {
+    let words = why.to_string();
+    let told = ConnackProperties {
+        reason_string: why.may_be_told().then_some(words.as_str()),
+        ..ConnackProperties::default()
+    };
+    let (mut scratch, mut bytes) = (Vec::new(), Vec::new());
+    let properties = told.lay_out(&[], &mut scratch);
+    let reason = why.reason_code(code) as u8;
+    let connack = Connack { session_present: false, reason, properties };
+    connack.encode(Version::V5, &mut bytes);
+    bytes
+}
+
+fn in_u32(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
