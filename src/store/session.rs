@@ -401,5 +401,31 @@ mod tests {
     #[test]
     fn is_small() {
         assert!(size_of::<Session>() <= 168, "{}", size_of::<Session>());
+        // With the head that the heap has in front of it, five times 16 bytes.
+        assert!(size_of::<Rare>() <= 72, "{}", size_of::<Rare>());
+    }
+
+    /// What is set is there, and nothing is kept for what is not: an interval of 0 is one.
+    #[test]
+    fn keeps_what_it_has_for_afterwards() {
+        let mut session = Session::new("a", 0, false);
+        assert!(!session.ends_with_connection() && !session.set_will(None));
+        assert!(session.rare.is_none());
+        for interval_s in [Some(0), Some(1), Some(u32::MAX), None] {
+            session.set_expiry(interval_s);
+            assert_eq!(session.expiry_s(), interval_s);
+            assert_eq!(session.ends_with_connection(), interval_s == Some(0));
+        }
+        assert!(session.rare.is_none());
+        let will =
+            Will { topic: "t", payload: b"p", properties: &[], qos: 1, retain: false, delay_s: 5 };
+        assert!(session.set_will(Some(&will)));
+        session.set_expiry(Some(7));
+        session.set_owner("ann");
+        assert_eq!((session.will(), session.expiry_s()), (Some(will), Some(7)));
+        assert!(session.set_will(None) && session.will().is_none());
+        session.set_owner("");
+        session.set_expiry(None);
+        assert!(session.rare.is_none());
     }
 }
