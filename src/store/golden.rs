@@ -8,7 +8,7 @@ use super::position::Position;
 use super::record::{
     AcksRecord, BlockRecord, MessageRecord, Origin, Record, SessionKey, Target, Targets,
 };
-use super::segment::SegmentHeader;
+use super::segment::{HeaderFound, SegmentHeader};
 use super::subscription::SubscriptionOptions;
 use super::timeline::{ClockReading, Gap, Mark};
 use super::will::Will;
@@ -170,11 +170,15 @@ fn records_are_as_ever() {
     assert_eq!(decoded, Err(super::record::BadRecord::Unknown), "kind 99 needs a line");
 }
 
-// The same of a segment's header.
+// The same of a segment's header; that of the version before is read as well.
 #[test]
 fn the_header_is_as_ever() {
     let (start, checkpoint, salt) = (1 << 33, 1 << 32, PLACE);
     let header =
         SegmentHeader { shard: 7, start, checkpoint, salt, continues: true, capacity: 1 << 26 };
     assert_known("header", &line("header", &header.encode()));
+    let (_, digits) = known("header of version 2").split_once(": ").expect("it is there");
+    let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).expect("two digits");
+    let bytes: Vec<u8> = (0..digits.len()).step_by(2).map(byte).collect();
+    assert_eq!(HeaderFound::read(&bytes), HeaderFound::Header(header));
 }

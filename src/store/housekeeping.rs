@@ -287,13 +287,6 @@ impl Housekeeping {
                 self.scratch.clear();
                 state.encode(&mut self.scratch);
                 logs.disk.append(&Record::SessionState { session, state: &self.scratch });
-                if let Some(seconds) = state.expiry_s() {
-                    let interval_s = Some(seconds);
-                    logs.disk.append(&Record::Expiry { session, interval_s });
-                }
-                if let Some(will) = state.will() {
-                    logs.disk.append(&Record::Will { session, will });
-                }
             }
         }
         Stage::Retained { vhost: 0, after: None }

@@ -238,6 +238,28 @@ mod tests {
         }
     }
 
+    /// Properties come back, and the time of those that expire; a message without is as short as
+    /// ever, and one that does not expire has no time.
+    #[test]
+    fn properties_come_back() {
+        let mut log = MessageLog::default();
+        let long = [&[2, 0, 0, 1, 0][..], &[7; SEGMENT_BYTES]].concat();
+        let all = [(&[][..], 0), (&[1, 1], 4 + 2), (&[2, 0, 0, 0, 9], 4 + 5 + 8), (&long, 4 + 8)];
+        for (properties, more) in all {
+            let whole = StoredMessage { properties, time_ms: 77, qos: 2, ..message(b"payload") };
+            let position = log.append(whole);
+            log.hold(position, 1);
+            let expires = properties.first() == Some(&2);
+            let time_ms = if expires { 77 } else { 0 };
+            assert_eq!(log.get(position), StoredMessage { time_ms, ..whole });
+            let more = if properties.len() > 9 { more + long.len() } else { more };
+            assert_eq!(log.record_bytes(position), HEADER_BYTES + 4 + 7 + more);
+            let next = log.append(message(b"next"));
+            log.hold(next, 1);
+            assert_eq!(log.get(next), message(b"next"), "it stands behind");
+        }
+    }
+
     /// Memory returns when the last reference goes, in whatever order; two segments stay at most.
     #[test]
     fn retires_what_nobody_refers_to() {

@@ -235,6 +235,23 @@ mod tests {
             }
             assert!(restored.iter().eq(store.iter()) && restored.bytes() == store.bytes());
         }
+        let deadline_s = NonZero::new(0x0a0b_0c0d);
+        let mut expiring = RetainStore::default();
+        expiring.set("é", Retained { deadline_s, ..retained(7, 300) });
+        assert!(expiring.has_expiring());
+        let mut bytes = Vec::new();
+        expiring.capture(None, 1, &mut bytes);
+        let golden = [2, 0xc3, 0xa9, 7, 0, 0, 0, 0, 0, 0, 0x80, 0xac, 2, 0xd, 0xc, 0xb, 0xa];
+        assert_eq!(bytes, golden);
+        let mut restored = RetainStore::default();
+        restored.restore(&bytes).expect("they are whole");
+        assert!(restored.iter().eq(expiring.iter()));
+        for end in 1..bytes.len() {
+            assert!(RetainStore::default().restore(&bytes[..end]).is_none(), "cut at {end}");
+        }
+        restored.set("é", retained(8, 9));
+        assert!(!restored.has_expiring(), "it was replaced");
+        assert!(size_of::<Retained>() <= 16, "a deadline takes no more room");
         let mut golden = Vec::new();
         store.capture(Some("a/b"), 1, &mut golden);
         assert_eq!(golden, [4, 0xc3, 0xa9, b'/', b'x', 2, 0, 0, 0, 0, 0, 0, 0, 4]);

@@ -7,14 +7,16 @@
 //! |---|---|
 //! | 2 | vhost |
 //! | 8 | serial: the mark of the record that opened it (see [`super::Log::mark_of`]) |
-//! | 8 | when its client left, milliseconds of the time line; 0: it was there |
+//! | 8 | when its client left, milliseconds of the time line; 0: it was there; bit 63: see below |
 //! | *text* | client id |
 //! | *text* | user name of its owner; empty: nobody |
 //! | | subscriptions: number *v*, then for each options (see `subscription`), filter *text* |
 //! | | received: number *v*, then packet identifiers 2 |
 //! | rest | queue (see `queue`) |
 //!
-//! Its expiry interval and its will, if it has them, are records of their own right behind it.
+//! If bit 63 is set, what it has for the time after its connection stands in front of the
+//! subscriptions: expiry interval *v* (0 the server's, else seconds + 1), will *bytes* (see `will`;
+//! empty: none).
 
 use std::collections::BTreeSet;
 use std::hash::BuildHasher;
@@ -34,6 +36,9 @@ use crate::slots::Slots;
 
 /// Why a session is found by its key.
 const THERE: &str = "whoever keeps the key of a session drops it with the session";
+
+/// The bit of the time in a session's state that says that there is more.
+const HAS_MORE: u64 = 1 << 63;
 
 /// Who uses a session now, as its owner names it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -147,7 +152,11 @@ impl Session {
 
     /// The will that is kept with it.
     pub fn will(&self) -> Option<Will<'_>> {
-        Some(self.rare.as_ref()?.will.as_ref()?.get())
+        self.kept_will().map(KeptWill::get)
+    }
+
+    fn kept_will(&self) -> Option<&KeptWill> {
+        self.rare.as_ref()?.will.as_deref()
     }
 
     /// Replaces its will; whether there is one now, or was.
@@ -234,9 +243,16 @@ impl Session {
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.vhost.to_le_bytes());
         out.extend_from_slice(&self.serial.to_le_bytes());
-        out.extend_from_slice(&self.left_ms.to_le_bytes());
+        let (expiry_s, will) = (self.expiry_s(), self.will());
+        let has_more = expiry_s.is_some() || will.is_some();
+        let flag = if has_more { HAS_MORE } else { 0 };
+        out.extend_from_slice(&(self.left_ms | flag).to_le_bytes());
         put_bytes(out, self.client_id.as_bytes());
         put_bytes(out, self.owner().unwrap_or_default().as_bytes());
+        if has_more {
+            put_varint(out, expiry_s.map_or(0, |seconds| u64::from(seconds) + 1));
+            put_bytes(out, self.kept_will().map_or(&[], KeptWill::bytes));
+        }
         self.subscriptions.encode(out);
         put_varint(out, self.received().len() as u64);
         self.received().for_each(|packet_id| out.extend_from_slice(&packet_id.to_le_bytes()));
@@ -244,10 +260,19 @@ impl Session {
     }
 
     pub(super) fn decode(mut state: Cursor<'_>) -> Option<Self> {
-        let (vhost, serial, left_ms) = (state.u16()?, state.u64()?, state.u64()?);
+        let (vhost, serial, flagged) = (state.u16()?, state.u64()?, state.u64()?);
+        let left_ms = flagged & !HAS_MORE;
         let mut session = Self::new(state.text()?, vhost, false);
         (session.serial, session.left_ms) = (serial, left_ms);
         session.set_owner(state.text()?);
+        if flagged & HAS_MORE != 0 {
+            let interval_s = state.varint()?.checked_sub(1).map(u32::try_from);
+            session.set_expiry(interval_s.transpose().ok()?);
+            let will = state.bytes()?;
+            if !will.is_empty() {
+                session.set_will(Some(&Will::read(&mut Cursor(will))?));
+            }
+        }
         session.subscriptions = Subscriptions::decode(&mut state)?;
         for _ in 0..state.varint()? {
             session.receive(state.u16()?);
@@ -401,5 +426,31 @@ mod tests {
     #[test]
     fn is_small() {
         assert!(size_of::<Session>() <= 168, "{}", size_of::<Session>());
+        // With the head that the heap has in front of it, five times 16 bytes.
+        assert!(size_of::<Rare>() <= 72, "{}", size_of::<Rare>());
+    }
+
+    /// What is set is there, and nothing is kept for what is not: an interval of 0 is one.
+    #[test]
+    fn keeps_what_it_has_for_afterwards() {
+        let mut session = Session::new("a", 0, false);
+        assert!(!session.ends_with_connection() && !session.set_will(None));
+        assert!(session.rare.is_none());
+        for interval_s in [Some(0), Some(1), Some(u32::MAX), None] {
+            session.set_expiry(interval_s);
+            assert_eq!(session.expiry_s(), interval_s);
+            assert_eq!(session.ends_with_connection(), interval_s == Some(0));
+        }
+        assert!(session.rare.is_none());
+        let will =
+            Will { topic: "t", payload: b"p", properties: &[], qos: 1, retain: false, delay_s: 5 };
+        assert!(session.set_will(Some(&will)));
+        session.set_expiry(Some(7));
+        session.set_owner("ann");
+        assert_eq!((session.will(), session.expiry_s()), (Some(will), Some(7)));
+        assert!(session.set_will(None) && session.will().is_none());
+        session.set_owner("");
+        session.set_expiry(None);
+        assert!(session.rare.is_none());
     }
 }

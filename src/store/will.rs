@@ -70,6 +70,10 @@ impl KeptWill {
         Self(bytes.into())
     }
 
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     pub(super) fn get(&self) -> Will<'_> {
         Will::read(&mut Cursor(&self.0)).expect("it was put so")
     }

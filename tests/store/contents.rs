@@ -33,6 +33,8 @@ pub(crate) struct Contents {
 #[derive(PartialEq, Debug, Default)]
 struct Held {
     owner: Option<String>,
+    expiry_s: Option<u32>,
+    will: Option<String>,
     filters: BTreeMap<String, SubscriptionOptions>,
     received: BTreeSet<u16>,
     /// By number.
@@ -45,6 +47,8 @@ pub(crate) enum Difference {
     SessionGone(Client),
     SessionBack(Client),
     Owner(Client),
+    Expiry(Client),
+    Will(Client),
     Filter(Client),
     Received(Client),
     /// By number; what it was.
@@ -147,6 +151,8 @@ impl Held {
         let filters = session.subscriptions.iter();
         Self {
             owner: session.owner().map(str::to_owned),
+            expiry_s: session.expiry_s(),
+            will: session.will().map(|will| format!("{will:?}")),
             filters: filters.map(|(filter, options)| (filter.to_owned(), options)).collect(),
             received: (1..=RECEIVED_MAX).filter(|id| session.has_received(*id)).collect(),
             waits,
@@ -156,6 +162,12 @@ impl Held {
     fn differences(&self, whole: &Self, client: &Client, all: &mut Vec<Difference>) {
         if self.owner != whole.owner {
             all.push(Difference::Owner(client.clone()));
+        }
+        if self.expiry_s != whole.expiry_s {
+            all.push(Difference::Expiry(client.clone()));
+        }
+        if self.will != whole.will {
+            all.push(Difference::Will(client.clone()));
         }
         if self.filters != whole.filters {
             all.push(Difference::Filter(client.clone()));

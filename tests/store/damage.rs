@@ -13,7 +13,7 @@ use super::seeds::each_seed;
 use super::world::{Plan, World};
 
 /// Kinds of record there are.
-const KINDS: usize = 25;
+const KINDS: usize = 28;
 
 /// Bytes of a record's frame: sum, length, kind.
 pub(crate) const FRAME: usize = 9;
@@ -194,6 +194,8 @@ pub(crate) fn is_due_to(kind: &str, differences: &[Difference]) -> bool {
         "retained state" => may(|d| matches!(d, D::Retained(_) | D::RetainedGone(_))),
         "block" => is_one && may(|d| matches!(d, D::Gone(..))),
         "attached" | "detached" | "cleaned" | "references" | "ends" => is_same,
+        "session expiry" => is_one && may(|d| matches!(d, D::Expiry(_))),
+        "will" | "will cleared" => is_one && may(|d| matches!(d, D::Will(_))),
         "owner" => is_one && may(|d| matches!(d, D::Owner(_))),
         "checkpoint begun" | "checkpoint ended" | "clock" | "gaps" => is_same,
         other => panic!("a record {other:?}"),
@@ -205,6 +207,8 @@ fn client_of(difference: &Difference) -> Option<&Client> {
         Difference::SessionGone(client)
         | Difference::SessionBack(client)
         | Difference::Owner(client)
+        | Difference::Expiry(client)
+        | Difference::Will(client)
         | Difference::Filter(client)
         | Difference::Received(client)
         | Difference::Gone(client, ..)

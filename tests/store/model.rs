@@ -27,6 +27,9 @@ pub(crate) struct Session {
     pub(crate) vhost: u16,
     pub(crate) client: String,
     pub(crate) owner: Option<String>,
+    pub(crate) expiry_s: Option<u32>,
+    /// Its number: everything else follows from it.
+    pub(crate) will: Option<u64>,
     pub(crate) serial: u64,
     /// 0: its client is there.
     pub(crate) left_ms: u64,
@@ -41,6 +44,8 @@ pub(crate) struct Session {
     /// Number of the next to send, and how many of those before are not done with.
     pub(crate) next: u64,
     pub(crate) unacked: u32,
+    /// One past the last released message that was taken ahead of others.
+    owed: u64,
 }
 
 /// A message in a session's queue.
@@ -72,6 +77,19 @@ pub(crate) enum Change {
     Owned {
         key: SessionKey,
         user: Option<String>,
+    },
+    Expiry {
+        key: SessionKey,
+        interval_s: Option<u32>,
+    },
+    Will {
+        key: SessionKey,
+        will: Option<u64>,
+    },
+    /// Cleaning dropped messages that had expired and were not sent.
+    Expired {
+        key: SessionKey,
+        numbers: Vec<u64>,
     },
     Detached {
         key: SessionKey,
@@ -151,6 +169,12 @@ impl Model {
             Change::FreedElsewhere(origin) => drop(self.origins.remove(origin)),
             Change::Cleared(place) => drop(self.retained.remove(place)),
             Change::Owned { key, user } => self.session(*key).owner.clone_from(user),
+            Change::Expiry { key, interval_s } => self.session(*key).expiry_s = *interval_s,
+            Change::Will { key, will } => self.session(*key).will = *will,
+            Change::Expired { key, numbers } => {
+                let session = self.session(*key);
+                numbers.iter().for_each(|number| drop(session.messages.remove(number)));
+            }
             Change::Attached { key } => self.session(*key).attach(),
             Change::Detached { key, sent, time_ms } => {
                 let session = self.session(*key);
@@ -206,6 +230,8 @@ impl Session {
             vhost,
             client: client.to_owned(),
             owner: None,
+            expiry_s: None,
+            will: None,
             serial,
             left_ms: time_ms,
             filters: BTreeMap::new(),
@@ -215,6 +241,7 @@ impl Session {
             sent: 0,
             next: 0,
             unacked: 0,
+            owed: 0,
         }
     }
 
@@ -230,7 +257,7 @@ impl Session {
     }
 
     fn rewind(&mut self) {
-        (self.next, self.unacked) = (0, 0);
+        (self.next, self.unacked, self.owed) = (0, 0, 0);
     }
 
     pub(crate) fn stored_bytes(&self) -> u64 {
@@ -239,8 +266,18 @@ impl Session {
     }
 
     pub(crate) fn take_next(&mut self, window: u16) -> Option<Next> {
+        while let Some((number, waiting)) = self.messages.range(self.next..).next()
+            && waiting.released
+            && *number < self.owed
+        {
+            self.next = number + 1;
+            self.unacked += 1;
+        }
         if self.unacked >= u32::from(window) {
-            return None;
+            let mut rest = self.messages.range(self.next.max(self.owed)..);
+            let (number, _) = rest.find(|(_, waiting)| waiting.released)?;
+            self.owed = number + 1;
+            return Some(Next::Release { number: *number });
         }
         let (number, waiting) = self.messages.range(self.next..).next()?;
         let number = *number;

@@ -1,6 +1,8 @@
 //! Messages by number: each has a topic, a payload and a QoS that follow from it, so that a test
 //! knows what a store must give back without keeping it.
 
+use ringmq::store::Will;
+
 use super::model::MessageId;
 use super::random::Random;
 
@@ -18,6 +20,11 @@ pub(crate) struct Text {
 }
 
 impl Text {
+    /// Whether it has expired as soon as it comes; no other does in a run.
+    pub(crate) fn is_expired(&self) -> bool {
+        self.properties.starts_with(&[2, 0, 0, 0, 0])
+    }
+
     /// What whoever keeps it is charged with: a record's frame and head, topic, payload and
     /// properties.
     pub(crate) fn bytes(&self) -> u32 {
@@ -46,7 +53,7 @@ pub(crate) fn text(message: MessageId, payload_max: usize) -> Text {
     let mut payload = message.to_le_bytes().to_vec();
     payload.extend((0..length).map(|_| random.byte()));
     let properties = match random.below(8) {
-        0 => vec![2, 0, 0, 0, random.byte() % 2, 38, 0, 1, b'k', 0, 1, b'v'],
+        0 => vec![2, 0, random.byte() % 2, 0, 0, 38, 0, 1, b'k', 0, 1, b'v'],
         1 => [&[9, 0, 200][..], &[random.byte(); 200]].concat(),
         _ => Vec::new(),
     };
@@ -56,6 +63,24 @@ pub(crate) fn text(message: MessageId, payload_max: usize) -> Text {
         payload,
         qos: random.pick(&[1, 2]),
         time_ms: EPOCH_MS + message,
+    }
+}
+
+/// The will of this number.
+pub(crate) fn will(number: u64) -> (Text, u32) {
+    let text = text(number ^ 0x7769_6c6c, 50);
+    (text, u32::try_from(number % 1000).expect("small"))
+}
+
+/// The same, as a store has it.
+pub(crate) fn will_of((text, delay_s): &(Text, u32)) -> Will<'_> {
+    Will {
+        topic: &text.topic,
+        payload: &text.payload,
+        properties: &text.properties,
+        qos: text.qos,
+        retain: delay_s % 2 == 0,
+        delay_s: *delay_s,
     }
 }
 

@@ -6,7 +6,7 @@ use ringmq::store::{
 };
 
 use super::model::{Change, Next};
-use super::texts::topic;
+use super::texts::{topic, will, will_of};
 use super::verify::{HOLDER, ORIGIN_SHARDS, RECEIVED_MAX, origins};
 use super::world::World;
 
@@ -105,12 +105,38 @@ impl World {
         if changes && !clean {
             self.note(at, Change::Owned { key, user: user.map(str::to_owned) });
         }
+        if !clean {
+            self.set_end(key);
+        }
         let at = self.appended();
         self.store.catalog.attach(key, HOLDER, &mut self.store.logs);
         if !clean {
             self.note(at, Change::Attached { key });
         }
         key
+    }
+
+    /// A client says how long its session is to be kept, and with which will.
+    fn set_end(&mut self, key: SessionKey) {
+        let interval_s = self.random.pick(&[None, None, Some(0), Some(60), Some(u32::MAX)]);
+        let at = self.appended();
+        self.store.catalog.set_expiry(key, interval_s, &mut self.store.logs);
+        if self.live.session(key).expiry_s != interval_s {
+            self.note(at, Change::Expiry { key, interval_s });
+        }
+        let at = self.appended();
+        if self.random.one_in(3) {
+            let number = self.random.below(1000) as u64;
+            let text = will(number);
+            self.store.catalog.set_will(key, &will_of(&text), &mut self.store.logs);
+            self.note(at, Change::Will { key, will: Some(number) });
+        } else {
+            let had_any = self.store.catalog.clear_will(key, &mut self.store.logs);
+            assert_eq!(had_any, self.live.session(key).will.is_some());
+            if had_any {
+                self.note(at, Change::Will { key, will: None });
+            }
+        }
     }
 
     /// As `broker::shard::close`.
@@ -302,10 +328,10 @@ impl World {
         let session = self.live.session(key);
         let waiting = session.messages.get(&number).filter(|_| number < session.sent);
         let kind = match waiting.map(|waiting| (waiting.terms.exactly_once, waiting.released)) {
-            _ if self.random.one_in(30) => self.random.below(3),
-            None => self.random.below(3),
+            _ if self.random.one_in(30) => self.random.below(4),
+            None => self.random.below(4),
             Some((false, _)) => 0,
-            Some((true, false)) => 1,
+            Some((true, false)) => self.random.pick(&[1, 1, 1, 3]),
             Some((true, true)) => 2,
         };
         let session = self.live.session(key);
@@ -315,8 +341,8 @@ impl World {
         let expected = match (waiting, kind) {
             (None, _) => QueueAnswer::Known,
             (Some(waiting), 0) if waiting.terms.exactly_once => QueueAnswer::Wrong,
-            (Some(waiting), 1) if !waiting.terms.exactly_once => QueueAnswer::Wrong,
-            (Some(waiting), 1) if waiting.released => QueueAnswer::Known,
+            (Some(waiting), 1 | 3) if !waiting.terms.exactly_once => QueueAnswer::Wrong,
+            (Some(waiting), 1 | 3) if waiting.released => QueueAnswer::Known,
             (Some(waiting), 2) if !waiting.released && number < next => QueueAnswer::Wrong,
             (Some(waiting), 2) if !waiting.released => QueueAnswer::Known,
             (Some(waiting), 1) => {
@@ -334,6 +360,7 @@ impl World {
         let answer = match kind {
             0 => session.acknowledge(packet_id, logs),
             1 => session.release(packet_id, logs),
+            3 => session.refuse(packet_id, logs),
             _ => session.complete(packet_id, logs),
         };
         drop(session);

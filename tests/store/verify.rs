@@ -1,15 +1,17 @@
 //! Whether a store is what a model says: opened from images of its files, looked at, emptied, and
 //! thrown away. That it can be emptied shows that what it holds is what it lets go of.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU64;
+use std::ops::ControlFlow;
 
 use ringmq::store::{
-    Extent, FaultKind, Found, Holder, Losses, OpenReport, Opened, Origin, QueueNext, Retained,
-    SessionKey, Store, StoreOptions,
+    Extent, FaultKind, Found, Holder, Losses, OpenReport, Opened, Origin, QueueItem, QueueNext,
+    Retained, SessionKey, Store, StoreOptions,
 };
 
 use super::model::{Model, Next, Place, Session};
-use super::texts::{Text, text};
+use super::texts::{Text, text, will, will_of};
 
 /// What a run's stores are opened with, and what else a look at one must know.
 #[derive(Clone, Debug)]
@@ -47,6 +49,7 @@ impl Setting {
 
     /// Whether a store that was just opened is this model, after a restart.
     pub(crate) fn verify(&self, store: &mut Store, model: &Model) {
+        let model = &self.without_expired(store, model);
         let sessions = store.catalog.sessions();
         assert_eq!(sessions.len(), model.sessions.len(), "sessions");
         for (key, expected) in &model.sessions {
@@ -68,6 +71,25 @@ impl Setting {
             self.drain(store, *key, expected);
         }
         empty(store, model);
+    }
+
+    /// The model without what has expired and is not in the store: it is let go of some time.
+    fn without_expired(&self, store: &Store, model: &Model) -> Model {
+        let mut model = model.clone();
+        for (key, session) in &mut model.sessions {
+            let Some(found) = store.catalog.sessions().try_get(*key) else { continue };
+            let there = numbers_of(store, found);
+            session.messages.retain(|number, waiting| {
+                there.contains(number)
+                    || waiting.released
+                    || !self.text(waiting.message).is_expired()
+            });
+        }
+        model.retained.retain(|(vhost, topic), message| {
+            let found = store.catalog.retained(*vhost).and_then(|store| store.get(topic));
+            found.is_some() || !self.text(*message).is_expired()
+        });
+        model
     }
 
     pub(crate) fn look_at_retained(&self, store: &Store, place: &Place, message: u64) {
@@ -153,6 +175,22 @@ impl Setting {
     }
 }
 
+/// Numbers of what waits in a session.
+pub(crate) fn numbers_of(store: &Store, session: &ringmq::store::Session) -> BTreeSet<u64> {
+    let mut numbers = BTreeSet::new();
+    let _told = session.queue.visit(&store.logs, &mut |item| {
+        match item {
+            QueueItem::Message { number, .. } | QueueItem::Released { number } => {
+                numbers.insert(number);
+            }
+            QueueItem::Lost { first, count } => numbers.extend(first..first + u64::from(count)),
+            QueueItem::Block { .. } => {}
+        }
+        ControlFlow::Continue(())
+    });
+    numbers
+}
+
 /// Every origin that a run knows.
 pub(crate) fn origins() -> impl Iterator<Item = Origin> {
     (1..=ORIGIN_SHARDS).flat_map(|shard| {
@@ -165,6 +203,9 @@ pub(crate) fn look_at_session(store: &Store, key: SessionKey, expected: &Session
     let client = &expected.client;
     assert_eq!((&*session.client_id, session.vhost), (&**client, expected.vhost));
     assert_eq!(session.owner(), expected.owner.as_deref(), "{client}");
+    assert_eq!(session.expiry_s(), expected.expiry_s, "{client}");
+    let expected_will = expected.will.map(will);
+    assert_eq!(session.will(), expected_will.as_ref().map(will_of), "{client}");
     assert_eq!(session.left_ms, expected.left_ms, "{client}");
     assert_eq!(session.serial, expected.serial, "{client}");
     let filters = expected.filters.iter().map(|(filter, options)| (&**filter, *options));

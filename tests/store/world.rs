@@ -13,10 +13,10 @@ use ringmq::store::{
 };
 
 use super::disk::{Answer, Crash, Disk, Image, found_in};
-use super::model::{Change, MessageId, Model};
+use super::model::{Change, MessageId, Model, Place};
 use super::random::Random;
 use super::texts::EPOCH_MS;
-use super::verify::{Setting, assert_sound};
+use super::verify::{Setting, assert_sound, numbers_of};
 
 /// How often space may be short.
 const PRESSED_PERIOD_MS: u64 = 100;
@@ -80,6 +80,8 @@ pub(crate) struct World {
     pub(crate) busy_looks: u64,
     /// Housekeeping is not at its end.
     pub(crate) busy: bool,
+    /// Times that something was let go of because it had expired.
+    pub(crate) expired: u64,
 }
 
 impl Plan {
@@ -153,6 +155,7 @@ impl World {
             looks: 0,
             busy_looks: 0,
             busy: false,
+            expired: 0,
         };
         world.settle();
         world
@@ -190,8 +193,67 @@ impl World {
         self.look_at_clocks();
         let pressed = self.time_ms % PRESSED_PERIOD_MS < self.plan.pressed_ms;
         let (catalog, logs) = (&mut self.store.catalog, &mut self.store.logs);
-        self.busy = self.store.housekeeping.step(catalog, logs, 0, pressed);
+        let before = self.store.housekeeping.stats();
+        self.busy = self.store.housekeeping.step(catalog, logs, self.time_ms, pressed);
+        let stats = self.store.housekeeping.stats();
+        if stats.expired > before.expired {
+            self.note_expired(stats.expired - before.expired);
+        }
+        if stats.retained_expired > before.retained_expired {
+            self.note_retained_expired(stats.retained_expired - before.retained_expired);
+        }
         self.serve_disk();
+    }
+
+    /// Cleaning dropped so many messages: they had expired, and nobody had been sent them.
+    fn note_expired(&mut self, mut count: u64) {
+        let end = self.store.logs.disk.appended();
+        let sessions = self.store.catalog.sessions();
+        for (key, session) in &self.live.sessions {
+            let there = numbers_of(&self.store, sessions.get(*key));
+            let gone = session.messages.keys().copied().filter(|number| !there.contains(number));
+            let numbers: Vec<u64> = gone.collect();
+            for number in &numbers {
+                let waiting = &session.messages[number];
+                let text = self.plan.setting.text(waiting.message);
+                assert!(
+                    text.is_expired() && *number >= session.sent,
+                    "{key} {number}: {waiting:?}"
+                );
+            }
+            count -= numbers.len() as u64;
+            if !numbers.is_empty() {
+                self.changes.push_back((end, Change::Expired { key: *key, numbers }));
+                self.expired += 1;
+            }
+        }
+        assert_eq!(count, 0, "each is counted");
+        self.apply_since(end);
+    }
+
+    /// The same of retained messages.
+    fn note_retained_expired(&mut self, count: u64) {
+        let end = self.store.logs.disk.appended();
+        let is_gone = |(vhost, topic): &&Place| {
+            let store = self.store.catalog.retained(*vhost);
+            store.is_none_or(|store| store.get(topic).is_none())
+        };
+        let gone: Vec<Place> = self.live.retained.keys().filter(is_gone).cloned().collect();
+        assert_eq!(gone.len() as u64, count, "{gone:?}");
+        for place in gone {
+            assert!(self.plan.setting.text(self.live.retained[&place]).is_expired(), "{place:?}");
+            self.changes.push_back((end, Change::Cleared(place)));
+            self.expired += 1;
+        }
+        self.apply_since(end);
+    }
+
+    /// Brings the live model to what was noted as of this end of the log.
+    fn apply_since(&mut self, end: u64) {
+        let noted = self.changes.iter().rev().take_while(|(at, _)| *at == end);
+        let expired = noted
+            .filter(|(_, change)| matches!(change, Change::Expired { .. } | Change::Cleared(_)));
+        expired.for_each(|(_, change)| self.live.apply(change));
     }
 
     /// Looks at the clocks now and then; the machine was suspended a moment ago.

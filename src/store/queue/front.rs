@@ -41,8 +41,10 @@ pub(super) struct Front {
     pub(super) sent: u64,
     /// Messages below `next` that are not done with.
     pub(super) unacked: u32,
-    /// Every released message below it was taken since the last rewind, ahead of others maybe.
+    /// One past the last released message that was taken ahead of others since the last rewind.
     owed_from: u64,
+    /// From there to the flight's end may be more that are released.
+    owed_look: u64,
     /// No packet was taken since the last rewind.
     pub(super) resting: bool,
     /// No message below it waits and may be dropped.
@@ -70,6 +72,7 @@ impl Front {
             sent: first,
             unacked: 0,
             owed_from: first,
+            owed_look: first,
             resting: true,
             spare_from: first,
             lost: 0,
@@ -152,10 +155,7 @@ impl Front {
             let number = self.next;
             let entry = self.flight[self.at(number)];
             self.next += 1;
-            if entry == Entry::RELEASED && number < self.owed_from {
-                // Its PUBREL went ahead.
-                self.unacked += 1;
-            } else if entry != Entry::GONE {
+            if entry != Entry::GONE {
                 return Some(self.taken(number, entry));
             }
         }
@@ -165,15 +165,36 @@ impl Front {
     /// Takes the next released message, ahead of those before it that wait to be sent again. It
     /// counts as unacknowledged when these are taken.
     pub(super) fn take_owed(&mut self) -> Option<Next> {
-        self.owed_from = self.owed_from.max(self.next);
-        while self.owed_from < self.flight_end() {
-            let number = self.owed_from;
-            self.owed_from += 1;
-            if self.flight[self.at(number)] == Entry::RELEASED {
-                return Some(Next::Release { packet_id: Queue::packet_id(number) });
-            }
+        let mut number = self.owed_look.max(self.owed_from).max(self.next);
+        while number < self.flight_end() && self.flight[self.at(number)] != Entry::RELEASED {
+            number += 1;
         }
-        None
+        self.owed_look = number;
+        (number < self.flight_end()).then(|| {
+            self.owed_from = number + 1;
+            Next::Release { packet_id: Queue::packet_id(number) }
+        })
+    }
+
+    /// Passes what comes next and was taken ahead, or is gone.
+    #[inline]
+    pub(super) fn pass_owed(&mut self) {
+        while self.next < self.flight_end() {
+            match self.flight[self.at(self.next)] {
+                Entry::GONE => {}
+                Entry::RELEASED if self.next < self.owed_from => self.unacked += 1,
+                _ => return,
+            }
+            self.next += 1;
+        }
+    }
+
+    /// A message in flight is released: its PUBREL is owed.
+    pub(super) fn release(&mut self, at: usize) {
+        let number = self.first + at as u64;
+        self.flight[at] = Entry::RELEASED;
+        self.owed_look = self.owed_look.min(number);
+        self.notes.released(number);
     }
 
     /// Whether the first of `ready` is a QoS 2 message.
@@ -290,6 +311,7 @@ impl Front {
         self.next = self.first;
         self.spare_from = self.first;
         self.owed_from = self.first;
+        self.owed_look = self.first;
         self.unacked = 0;
         self.resting = true;
         self.flight.shrink_to_fit();

@@ -242,6 +242,7 @@ impl Queue {
         loop {
             let front = self.front.as_deref_mut()?;
             front.resting = false;
+            front.pass_owed();
             if front.unacked >= u32::from(window) {
                 return front.take_owed();
             }
@@ -303,8 +304,7 @@ impl Queue {
         if entry == Entry::RELEASED {
             return Answer::Known;
         }
-        front.flight[at] = Entry::RELEASED;
-        front.notes.released(front.first + at as u64);
+        front.release(at);
         self.let_go(entry, log);
         Answer::Done
     }
@@ -414,16 +414,15 @@ impl Queue {
     /// The oldest message that was never sent; `None` also if what is there is no message.
     pub fn oldest_unsent(&mut self, log: &mut impl QueueLog) -> Option<Entry> {
         loop {
-            let tail_first = self.tail_first();
-            let Some(front) = self.front.as_deref_mut() else {
-                return self.tail().iter().next().filter(|entry| entry.position().is_some());
-            };
-            if front.ready.is_empty() && front.middle.is_empty() {
-                let sent = front.sent;
-                let first = self.tail().iter().next().filter(|entry| entry.position().is_some());
-                return first.filter(|_| tail_first >= sent);
+            let front = self.front.as_ref();
+            if front.is_none_or(|front| front.ready.is_empty() && front.middle.is_empty()) {
+                // The tail stays packed.
+                let mut tail = (self.tail_first()..).zip(self.tail().iter());
+                let (number, entry) = tail.find(|(_, entry)| *entry != Entry::GONE)?;
+                let is_unsent = number >= self.sent() && entry.position().is_some();
+                return is_unsent.then_some(entry);
             }
-            if front.ready.is_empty() && !self.refill(log) {
+            if front.is_some_and(|front| front.ready.is_empty()) && !self.refill(log) {
                 return None;
             }
             let front = self.front.as_deref_mut()?;

@@ -126,14 +126,12 @@ const BEGINS_GROUP: u8 = 1 << 7;
 const KIND_AT: usize = 8;
 
 impl<'a> Record<'a> {
-    /// Whether it is of a checkpoint. Of origins, intervals and wills there is also one here and
-    /// there that is not; of the time line, which is small, no one is counted.
+    /// Whether it is of a checkpoint. Of origins there is also one here and there that is not; of
+    /// the time line, which is small, no one is counted.
     pub(in crate::store) fn is_captured(&self) -> bool {
         matches!(
             self,
             Self::SessionState { .. }
-                | Self::Expiry { .. }
-                | Self::Will { .. }
                 | Self::RetainedState { .. }
                 | Self::Origins(_)
                 | Self::References(_)

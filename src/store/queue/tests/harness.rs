@@ -56,6 +56,7 @@ impl Harness {
             what if what < pushes => self.push(random),
             0..11 => self.take(u16::try_from(random.below(40)).expect("small")),
             11..15 => self.answer(random),
+            _ if random.below(2) == 0 => self.drop_unsent(),
             _ => self.drop_oldest(),
         }
         assert_eq!(self.queue.unacked() as usize, self.model.unacked());
@@ -95,10 +96,25 @@ impl Harness {
         let skip = random.below(bound);
         let oldest = model.messages.keys().next().copied().unwrap_or(model.end);
         let id = u16::try_from((oldest + skip) % 65_535 + 1).expect("in range");
-        match random.below(4) {
-            0 => assert_eq!(queue.release(id, log), model.release(id)),
-            1 => assert_eq!(queue.complete(id, log), model.complete(id)),
+        match random.below(9) {
+            0..2 => assert_eq!(queue.release(id, log), model.release(id)),
+            2 => assert_eq!(queue.refuse(id, log), model.refuse(id)),
+            3..5 => assert_eq!(queue.complete(id, log), model.complete(id)),
             _ => assert_eq!(queue.acknowledge(id, log), model.acknowledge(id)),
+        }
+    }
+
+    /// The oldest that was never sent goes; it is not looked for behind what was sent and is not in
+    /// memory.
+    fn drop_unsent(&mut self) {
+        let entry = self.queue.oldest_unsent(&mut self.log);
+        let number = self.model.oldest_unsent();
+        if let Some(entry) = entry {
+            let number = number.expect("there is one");
+            assert_eq!(self.model.messages.remove(&number), Some(entry));
+            assert!(self.queue.drop_oldest_unsent(&mut self.log));
+        } else {
+            assert!(number.is_none() || self.model.waits_again());
         }
     }
 

@@ -10,6 +10,8 @@ pub(super) struct Model {
     pub(super) next: u64,
     pub(super) sent: u64,
     pub(super) end: u64,
+    /// One past the last released message that was taken ahead of others.
+    pub(super) owed: u64,
 }
 
 impl Model {
@@ -27,8 +29,16 @@ impl Model {
     }
 
     pub(super) fn take(&mut self, window: u16) -> Option<Next> {
+        while let Some((number, entry)) = self.messages.range(self.next..).next()
+            && (*entry, *number < self.owed) == (Entry::RELEASED, true)
+        {
+            self.next = number + 1;
+        }
         if self.unacked() >= window.into() {
-            return None;
+            let mut rest = self.messages.range(self.next.max(self.owed)..);
+            let (number, _) = rest.find(|(_, entry)| **entry == Entry::RELEASED)?;
+            self.owed = number + 1;
+            return Some(Next::Release { packet_id: identifier(*number) });
         }
         let (number, entry) = self.messages.range(self.next..).next()?;
         let (number, entry) = (*number, *entry);
@@ -62,6 +72,17 @@ impl Model {
         }
     }
 
+    pub(super) fn refuse(&mut self, packet_id: u16) -> Answer {
+        match self.in_flight(packet_id) {
+            None | Some((_, Entry::RELEASED)) => Answer::Known,
+            Some((_, entry)) if !entry.terms().exactly_once => Answer::Wrong,
+            Some((number, _)) => {
+                self.messages.remove(&number);
+                Answer::Done
+            }
+        }
+    }
+
     pub(super) fn complete(&mut self, packet_id: u16) -> Answer {
         match self.in_flight(packet_id) {
             Some((number, Entry::RELEASED)) => {
@@ -81,7 +102,17 @@ impl Model {
     }
 
     pub(super) fn rewind(&mut self) {
-        self.next = 0;
+        (self.next, self.owed) = (0, 0);
+    }
+
+    /// Number of the oldest message that was never sent.
+    pub(super) fn oldest_unsent(&self) -> Option<u64> {
+        self.messages.range(self.next.max(self.sent)..).next().map(|(number, _)| *number)
+    }
+
+    /// Whether messages that were sent wait to be sent again.
+    pub(super) fn waits_again(&self) -> bool {
+        self.messages.range(self.next..self.sent.max(self.next)).next().is_some()
     }
 
     pub(super) fn relocate(&mut self, range: &Range<u64>, moves: &BTreeMap<u64, Position>) -> u64 {

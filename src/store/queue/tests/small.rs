@@ -77,6 +77,90 @@ impl Rig {
     }
 }
 
+// PUBRELs that are owed since the client was away go out though the window is full, once each and
+// in order; what was released does not keep the window shut for ever.
+#[test]
+fn owed_releases_do_not_wait_for_the_window() {
+    for restarts in [false, true] {
+        let mut rig = Rig::new(Queue::default());
+        (0..5).for_each(|_| drop(rig.push(true, QOS_2)));
+        assert_eq!(rig.take_all(9).len(), 5);
+        for id in [2, 4] {
+            assert_eq!(rig.release(id), Answer::Done);
+        }
+        rig.queue.rewind();
+        rig.restart_or(restarts, 0);
+        let number = |next| match next {
+            Some(Next::Publish { number, again: true, .. }) => number,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(number(rig.take(1)), 0);
+        // [MQTT-3.3.4-10]
+        assert_eq!(rig.take(1), Some(Next::Release { packet_id: 2 }));
+        assert_eq!(rig.take(1), Some(Next::Release { packet_id: 4 }));
+        assert_eq!(rig.take(1), None, "once each");
+        assert_eq!(rig.complete(4), Answer::Done);
+        assert_eq!(rig.queue.unacked(), 2, "the message, and what followed it");
+        assert_eq!((rig.release(1), rig.complete(1)), (Answer::Done, Answer::Done));
+        assert_eq!(rig.take(1), None, "the PUBCOMP of the second is to come");
+        assert_eq!((rig.queue.unacked(), rig.complete(2)), (1, Answer::Done));
+        assert_eq!(number(rig.take(1)), 2);
+        assert_eq!(number(rig.take(2)), 4);
+        // Away once more: what is owed is owed again.
+        assert_eq!(rig.release(5), Answer::Done);
+        rig.queue.rewind();
+        assert_eq!(rig.take(0), Some(Next::Release { packet_id: 5 }));
+        assert_eq!(rig.take(0), None);
+        assert_eq!(number(rig.take(3)), 2);
+        assert_eq!(rig.take(3), None, "it went ahead");
+        assert_eq!((rig.release(3), rig.complete(3)), (Answer::Done, Answer::Done));
+        assert_eq!(rig.complete(5), Answer::Done);
+        assert!(rig.queue.is_empty() && rig.queue.unacked() == 0);
+    }
+}
+
+// A refused message is done with at once, and its identifier free; other answers are what they were.
+#[test]
+fn refusals_end_qos_2() {
+    let mut rig = Rig::new(Queue::default());
+    rig.push(true, QOS_2);
+    rig.push(true, QOS_1);
+    rig.push(true, QOS_2);
+    assert_eq!(rig.queue.refuse(1, &mut rig.log), Answer::Known, "not sent yet");
+    assert_eq!(rig.take_all(9).len(), 3);
+    assert_eq!(rig.queue.refuse(2, &mut rig.log), Answer::Wrong, "QoS 1 has no PUBREC");
+    assert_eq!(rig.release(1), Answer::Done);
+    assert_eq!(rig.queue.refuse(1, &mut rig.log), Answer::Known, "it has it already");
+    assert_eq!(rig.queue.refuse(3, &mut rig.log), Answer::Done);
+    assert_eq!(rig.queue.refuse(3, &mut rig.log), Answer::Known);
+    assert_eq!(rig.complete(3), Answer::Known);
+    let acks = rig.queue.take_acks().expect("the log is to know");
+    assert_eq!((acks.first, acks.gone, acks.released), (0, vec![2], vec![0]));
+    rig.restart();
+    assert_eq!(rig.take(9), Some(Next::Release { packet_id: 1 }));
+    assert_eq!(rig.take_all(9), [(1, 2, true)]);
+}
+
+// The oldest message that was never sent is seen wherever it is, and what was sent is left alone.
+#[test]
+fn oldest_unsent_is_seen_and_dropped() {
+    let mut rig = Rig::new(Queue::default());
+    assert_eq!(rig.queue.oldest_unsent(&mut rig.log), None);
+    assert!(!rig.queue.drop_oldest_unsent(&mut rig.log));
+    let entries = rig.push_many(4, false);
+    assert_eq!(rig.queue.oldest_unsent(&mut rig.log), Some(entries[0]), "packed");
+    assert_eq!(rig.take_all(2).len(), 2);
+    assert_eq!(rig.queue.oldest_unsent(&mut rig.log), Some(entries[2]), "in front");
+    rig.queue.rewind();
+    assert_eq!(rig.queue.oldest_unsent(&mut rig.log), Some(entries[2]), "not what comes again");
+    assert!(rig.queue.drop_oldest_unsent(&mut rig.log));
+    rig.restart();
+    assert_eq!(rig.queue.oldest_unsent(&mut rig.log), Some(entries[3]));
+    assert!(rig.queue.drop_oldest_unsent(&mut rig.log));
+    assert_eq!(rig.queue.oldest_unsent(&mut rig.log), None);
+    assert_eq!(rig.take_all(9), [(0, 1, true), (1, 2, true)]);
+}
+
 // Acknowledgements in any order; a rewind brings exactly the rest, same ids, in order, as DUP.
 #[test]
 fn rewind_brings_what_is_unacknowledged() {
