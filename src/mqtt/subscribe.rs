@@ -2,8 +2,8 @@
 //!
 //! The lists are kept as the bytes of the packet, checked once and walked again whenever they are
 //! asked for, so that none is allocated. In them each string is a topic filter, all options are
-//! ones that the version has, and no list is empty. A packet with a string that is no filter is malformed as a whole
-//! [MQTT-4.8.0-1]: nothing of it is done.
+//! ones that the version has, and no list is empty. A packet with a string that is no filter is
+//! malformed as a whole [MQTT-4.8.0-1]: nothing of it is done.
 
 use super::error::DecodeError;
 use super::fields::{OutOfRange, PacketId, QoS, SubscriptionId, Version};
@@ -187,8 +187,8 @@ pub struct Suback<'a> {
     pub packet_id: PacketId,
     /// MQTT 5: a reason string and user properties.
     pub properties: Properties<'a>,
-    /// For each filter the granted QoS or [`Suback::FAILURE`], in MQTT 5 a reason code, in the order
-    /// of the SUBSCRIBE.
+    /// For each filter the granted QoS or [`Suback::FAILURE`], in MQTT 5 a reason code, in the
+    /// order of the SUBSCRIBE.
     pub codes: &'a [u8],
 }
 
