@@ -182,7 +182,8 @@ fn publishes(check: &mut impl FnMut(Packet<'_>, &[u8])) {
 }
 
 fn acks(check: &mut impl FnMut(Packet<'_>, &[u8])) {
-    let kinds: [(u8, PacketKind, fn(Ack<'_>) -> Packet<'_>); 4] = [
+    type Make = fn(Ack<'_>) -> Packet<'_>;
+    let kinds: [(u8, PacketKind, Make); 4] = [
         (0x40, PacketKind::Puback, |ack| Packet::Puback(ack)),
         (0x50, PacketKind::Pubrec, |ack| Packet::Pubrec(ack)),
         (0x62, PacketKind::Pubrel, |ack| Packet::Pubrel(ack)),
