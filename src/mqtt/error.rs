@@ -10,8 +10,8 @@ use super::property::{Carrier, PropertyId};
 use super::reason::ReasonCode;
 
 /// Why bytes are not an MQTT packet. Each closes the connection that sent them [MQTT-4.8.0-1];
-/// [`DecodeError::UnacceptableVersion`] is answered with a CONNACK before [MQTT-3.1.2-2], and MQTT 5
-/// has a [`ReasonCode`] for each.
+/// [`DecodeError::UnacceptableVersion`] is answered with a CONNACK before [MQTT-3.1.2-2], and MQTT
+/// 5 has a [`ReasonCode`] for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DecodeError {
     /// The fixed header announces a packet of `bytes` bytes, header included; `max` are allowed.

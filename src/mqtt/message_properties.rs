@@ -227,11 +227,8 @@ const fn is_forwarded(id: PropertyId) -> bool {
 #[cold]
 fn assemble<'b>(all: Properties<'_>, scratch: &'b mut Vec<u8>) -> &'b [u8] {
     scratch.clear();
-    let (expiry, others): (fn(PropertyId) -> bool, fn(PropertyId) -> bool) = (
-        |id| id == PropertyId::MessageExpiry,
-        |id| is_forwarded(id) && id != PropertyId::MessageExpiry,
-    );
-    for is_next in [expiry, others] {
+    for is_first in [true, false] {
+        let is_next = |id| is_forwarded(id) && (id == PropertyId::MessageExpiry) == is_first;
         for (_, bytes) in all.spans().filter(|(property, _)| is_next(property.id)) {
             scratch.extend_from_slice(bytes);
         }

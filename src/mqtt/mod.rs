@@ -6,8 +6,8 @@
 //!
 //! Versions: 3.1 (`MQIsdp`, level 3), 3.1.1 (level 4) and 5 (level 5). The structs are the same for
 //! all; what only MQTT 5 has is empty in others and not written for them. Its properties stand in
-//! one table ([`PROPERTIES`]), which decoder, encoder and `docs/mqtt5.md` share, and its reason codes
-//! in another ([`REASON_CODES`]). Packets keep properties as the bytes they came in, checked:
+//! one table ([`PROPERTIES`]), which decoder, encoder and `docs/mqtt5.md` share, and its reason
+//! codes in another ([`REASON_CODES`]). Packets keep properties as the bytes they came in, checked:
 //! [`ConnectProperties`] and its like read and write them as values.
 //!
 //! Citations such as `[MQTT-3.3.1-2]` are the normative statements of MQTT 3.1.1 (OASIS Standard,

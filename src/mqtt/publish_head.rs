@@ -54,8 +54,8 @@ impl PublishHead<'_> {
     /// Appends the head.
     ///
     /// # Panics
-    /// If there is neither a topic nor an alias, a packet identifier or DUP with QoS 0, or no packet
-    /// identifier above it; if the packet is larger than the protocol can express.
+    /// If there is neither a topic nor an alias, a packet identifier or DUP with QoS 0, or no
+    /// packet identifier above it; if the packet is larger than the protocol can express.
     pub fn append(&self, out: &mut Vec<u8>) {
         assert!(self.topic.is_some() || self.alias.is_some(), "a PUBLISH has a topic or an alias");
         // [MQTT-2.2.1-2] v5

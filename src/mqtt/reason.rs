@@ -7,11 +7,11 @@ use super::property::Sender;
 
 /// Declares [`ReasonCode`] and [`REASON_CODES`]: code, name, packets.
 macro_rules! reason_codes {
-    ($($code:ident = $number:literal, $name:literal, $packets:expr;)*) => {
+    ($($(#[$attribute:meta])* $code:ident = $number:literal, $name:literal, $packets:expr;)*) => {
         /// Why a packet is as it is (v5 2.4). Codes from 0x80 on tell of a failure.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
         pub enum ReasonCode {
-            $(#[doc = $name] $code = $number,)*
+            $(#[doc = $name] $(#[$attribute])* $code = $number,)*
         }
 
         impl TryFrom<u8> for ReasonCode {
@@ -64,6 +64,7 @@ const CLIENT_AUTH: u32 = SERVER_AUTH << CLIENT_SHIFT;
 const CLIENT_SHIFT: u32 = 16;
 
 reason_codes! {
+    #[default]
     Success = 0x00, "Success",
         CONNACK | RECEIVED | RELEASED | SUBACK | UNSUBACK | DISCONNECT | SERVER_AUTH;
     GrantedQoS1 = 0x01, "Granted QoS 1", SUBACK;
@@ -133,12 +134,6 @@ impl ReasonCode {
     #[inline]
     pub fn may_be_in(self, kind: PacketKind, sender: Option<Sender>) -> bool {
         PACKETS[self as usize] & mask(kind, sender) != 0
-    }
-}
-
-impl Default for ReasonCode {
-    fn default() -> Self {
-        Self::Success
     }
 }
 

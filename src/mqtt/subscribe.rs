@@ -2,8 +2,8 @@
 //!
 //! The lists are kept as the bytes of the packet, checked once and walked again whenever they are
 //! asked for, so that none is allocated. In them each string is a topic filter, all options are
-//! ones that the version has, and no list is empty. A packet with a string that is no filter is malformed as a whole
-//! [MQTT-4.8.0-1]: nothing of it is done.
+//! ones that the version has, and no list is empty. A packet with a string that is no filter is
+//! malformed as a whole [MQTT-4.8.0-1]: nothing of it is done.
 
 use super::error::DecodeError;
 use super::fields::{OutOfRange, PacketId, QoS, SubscriptionId, Version};
@@ -119,10 +119,7 @@ impl<'a> Subscribe<'a> {
     /// # Panics
     /// If there are no entries, or one has no topic filter.
     pub fn new(packet_id: PacketId, entries: &[(&str, QoS)], scratch: &'a mut Vec<u8>) -> Self {
-        let entry = |&(filter, qos)| match TopicFilter::parse(filter) {
-            Ok(filter) => SubscribeEntry::new(filter, qos),
-            Err(invalid) => panic!("{invalid}"),
-        };
+        let entry = |&(text, qos)| SubscribeEntry::new(filter(text), qos);
         Self::lay_out(packet_id, Properties::EMPTY, entries.iter().map(entry), scratch)
     }
 
@@ -187,8 +184,8 @@ pub struct Suback<'a> {
     pub packet_id: PacketId,
     /// MQTT 5: a reason string and user properties.
     pub properties: Properties<'a>,
-    /// For each filter the granted QoS or [`Suback::FAILURE`], in MQTT 5 a reason code, in the order
-    /// of the SUBSCRIBE.
+    /// For each filter the granted QoS or [`Suback::FAILURE`], in MQTT 5 a reason code, in the
+    /// order of the SUBSCRIBE.
     pub codes: &'a [u8],
 }
 
@@ -214,12 +211,25 @@ impl<'a> Unsubscribe<'a> {
     /// # Panics
     /// If there are no filters, or one is no topic filter.
     pub fn new(packet_id: PacketId, filters: &[&str], scratch: &'a mut Vec<u8>) -> Self {
-        assert!(!filters.is_empty(), "[MQTT-3.10.3-2] UNSUBSCRIBE has at least one filter");
+        Self::lay_out(packet_id, Properties::EMPTY, filters.iter().copied().map(filter), scratch)
+    }
+
+    /// Lays out an UNSUBSCRIBE with properties in `scratch`, which is emptied first.
+    ///
+    /// # Panics
+    /// If there are no filters.
+    pub fn lay_out<'f>(
+        packet_id: PacketId,
+        properties: Properties<'a>,
+        filters: impl IntoIterator<Item = TopicFilter<'f>>,
+        scratch: &'a mut Vec<u8>,
+    ) -> Self {
         scratch.clear();
         for filter in filters {
-            put_filter(filter, scratch);
+            put_bytes(filter.as_str().as_bytes(), scratch);
         }
-        Self { packet_id, properties: Properties::EMPTY, filters: scratch }
+        assert!(!scratch.is_empty(), "[MQTT-3.10.3-2] UNSUBSCRIBE has at least one filter");
+        Self { packet_id, properties, filters: scratch }
     }
 
     /// Takes the rest of a packet as the list, after a walk over it.
@@ -294,9 +304,7 @@ fn check_list<'a>(
     Ok(())
 }
 
-fn put_filter(filter: &str, out: &mut Vec<u8>) {
-    if let Err(invalid) = TopicFilter::parse(filter) {
-        panic!("{invalid}");
-    }
-    put_bytes(filter.as_bytes(), out);
+/// A filter of somebody who lays out a packet.
+fn filter(text: &str) -> TopicFilter<'_> {
+    TopicFilter::parse(text).unwrap_or_else(|invalid| panic!("{invalid}"))
 }

@@ -120,8 +120,8 @@ impl<'a> Reader<'a> {
 
 /// A remaining length and how many bytes it took; `None` if more bytes are needed (2.2.3).
 ///
-/// An encoding longer than needed is accepted: 3.1.1 does not forbid it, and MQTT 5 is refused where
-/// the version is known.
+/// An encoding longer than needed is accepted: 3.1.1 does not forbid it. In MQTT 5 it is refused
+/// where the version is known.
 #[inline]
 pub(super) fn read_varint(bytes: &[u8]) -> Result<Option<(usize, usize)>, DecodeError> {
     let mut value = 0;

@@ -14,6 +14,8 @@ mod data;
 mod packet;
 mod program;
 mod random;
+pub(crate) mod v5;
+mod v5_client;
 
 #[allow(unused_imports, reason = "each test target uses its own part")]
 pub(crate) use {

@@ -380,7 +380,7 @@ pub(crate) fn accepted_with_connack_zero() {
 pub(crate) fn refused_client_is_not_heard() {
     let broker = Broker::start(1);
     let message = publish("refused", "not to be kept").retained();
-    let refused = [connect("refused").protocol("MQTT", 9), connect("").persistent()];
+    let refused = [connect("refused").protocol("MQTT", 3), connect("").persistent()];
     for (packet, code) in refused.into_iter().zip([1, 2]) {
         let mut client = Client::open(&broker);
         client.send(&[packet.bytes(), message.bytes()].concat());
@@ -411,6 +411,6 @@ pub(crate) fn connack_is_the_first_packet() {
 pub(crate) fn refusal_has_no_session_present() {
     let broker = Broker::start(1);
     resume_as(&broker, "kept", false).leave();
-    assert_refused(&broker, &connect("kept").persistent().protocol("MQTT", 9), 1);
+    assert_refused(&broker, &connect("kept").persistent().protocol("MQTT", 3), 1);
     resume_as(&broker, "kept", true).leave();
 }

@@ -27,7 +27,7 @@ fn refusals_have_reasons() {
             ),
             (connect_as("ben", "").persistent(), 2, "user \"ben\": an empty client id needs"),
             (connect_as("ben", &"x".repeat(1_025)), 2, "its client id has over 1,024 bytes"),
-            (connect("d").protocol("MQTT", 5), 1, "its MQTT version is not spoken here"),
+            (connect("d").protocol("MQTT", 3), 1, "its MQTT version is not spoken here"),
         ] {
             assert_eq!(answer(&broker, &packet), code, "{says}");
             let line = broker.wait_for_line("efused ");

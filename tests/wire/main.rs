@@ -22,3 +22,4 @@ mod ring;
 mod slow;
 mod system;
 mod unix;
+mod v5_packets;

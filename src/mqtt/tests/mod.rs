@@ -1,6 +1,7 @@
 //! Tests of the codec as a whole: golden bytes, every truncation, round trips, mutation.
 
 mod golden;
+mod golden_v5;
 mod malformed;
 mod mutation;
 mod template;
