@@ -107,7 +107,7 @@ _ringmq() {
 
     case "${cmd}" in
         ringmq)
-            opts="-h -V --listen --unix-mode --unix-owner --proxy-trust --user --passwords --acl --vhosts --default-vhost --allow-anonymous --auth-failures-max --on-denied --takeover --tls-listen --tls-cert --tls-key --tls-min --tls-sni --tls-client-ca --tls-client --tls-identity --tls-crl --max-connections --max-packet-size --max-outgoing-bytes --qos0-patience --max-inflight --address-connections-max --address-connects-per-second --client-publish-rate --client-publish-bytes --max-subscriptions --max-topic-levels --shards --no-pin --ring --data-dir --durability --session-expiry --session-max-bytes --session-overflow --retained-max-count --retained-max-bytes --disk-low --segment-bytes --http-listen --http-tokens --sys-interval --log --log-format --log-connections --config --help --version passwd reload vhost session data ctl check config"
+            opts="-h -V --listen --unix-mode --unix-owner --proxy-trust --user --passwords --acl --vhosts --default-vhost --allow-anonymous --auth-failures-max --on-denied --takeover --tls-listen --tls-cert --tls-key --tls-min --tls-sni --tls-client-ca --tls-client --tls-identity --tls-crl --max-connections --max-packet-size --max-outgoing-bytes --qos0-patience --max-inflight --address-connections-max --address-connects-per-second --client-publish-rate --client-publish-bytes --max-subscriptions --max-topic-levels --topic-alias-max --keep-alive-max --check-payload-format --shards --no-pin --ring --data-dir --durability --session-expiry --session-max-bytes --session-overflow --retained-max-count --retained-max-bytes --disk-low --segment-bytes --http-listen --http-tokens --sys-interval --log --log-format --log-connections --config --help --version passwd reload vhost session data ctl check config"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -244,6 +244,18 @@ _ringmq() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --topic-alias-max)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep-alive-max)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --check-payload-format)
+                    COMPREPLY=($(compgen -W "on off" -- "${cur}"))
+                    return 0
+                    ;;
                 --shards)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -338,7 +350,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__check)
-            opts="-h --json --listen --unix-mode --unix-owner --proxy-trust --user --passwords --acl --vhosts --default-vhost --allow-anonymous --auth-failures-max --on-denied --takeover --tls-listen --tls-cert --tls-key --tls-min --tls-sni --tls-client-ca --tls-client --tls-identity --tls-crl --max-connections --max-packet-size --max-outgoing-bytes --qos0-patience --max-inflight --address-connections-max --address-connects-per-second --client-publish-rate --client-publish-bytes --max-subscriptions --max-topic-levels --shards --no-pin --ring --data-dir --durability --session-expiry --session-max-bytes --session-overflow --retained-max-count --retained-max-bytes --disk-low --segment-bytes --http-listen --http-tokens --sys-interval --log --log-format --log-connections --config --help"
+            opts="-h --json --listen --unix-mode --unix-owner --proxy-trust --user --passwords --acl --vhosts --default-vhost --allow-anonymous --auth-failures-max --on-denied --takeover --tls-listen --tls-cert --tls-key --tls-min --tls-sni --tls-client-ca --tls-client --tls-identity --tls-crl --max-connections --max-packet-size --max-outgoing-bytes --qos0-patience --max-inflight --address-connections-max --address-connects-per-second --client-publish-rate --client-publish-bytes --max-subscriptions --max-topic-levels --topic-alias-max --keep-alive-max --check-payload-format --shards --no-pin --ring --data-dir --durability --session-expiry --session-max-bytes --session-overflow --retained-max-count --retained-max-bytes --disk-low --segment-bytes --http-listen --http-tokens --sys-interval --log --log-format --log-connections --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -475,6 +487,18 @@ _ringmq() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --topic-alias-max)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep-alive-max)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --check-payload-format)
+                    COMPREPLY=($(compgen -W "on off" -- "${cur}"))
+                    return 0
+                    ;;
                 --shards)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -583,7 +607,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__config__subcmd__show)
-            opts="-h --defaults --json --listen --unix-mode --unix-owner --proxy-trust --user --passwords --acl --vhosts --default-vhost --allow-anonymous --auth-failures-max --on-denied --takeover --tls-listen --tls-cert --tls-key --tls-min --tls-sni --tls-client-ca --tls-client --tls-identity --tls-crl --max-connections --max-packet-size --max-outgoing-bytes --qos0-patience --max-inflight --address-connections-max --address-connects-per-second --client-publish-rate --client-publish-bytes --max-subscriptions --max-topic-levels --shards --no-pin --ring --data-dir --durability --session-expiry --session-max-bytes --session-overflow --retained-max-count --retained-max-bytes --disk-low --segment-bytes --http-listen --http-tokens --sys-interval --log --log-format --log-connections --config --help"
+            opts="-h --defaults --json --listen --unix-mode --unix-owner --proxy-trust --user --passwords --acl --vhosts --default-vhost --allow-anonymous --auth-failures-max --on-denied --takeover --tls-listen --tls-cert --tls-key --tls-min --tls-sni --tls-client-ca --tls-client --tls-identity --tls-crl --max-connections --max-packet-size --max-outgoing-bytes --qos0-patience --max-inflight --address-connections-max --address-connects-per-second --client-publish-rate --client-publish-bytes --max-subscriptions --max-topic-levels --topic-alias-max --keep-alive-max --check-payload-format --shards --no-pin --ring --data-dir --durability --session-expiry --session-max-bytes --session-overflow --retained-max-count --retained-max-bytes --disk-low --segment-bytes --http-listen --http-tokens --sys-interval --log --log-format --log-connections --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -718,6 +742,18 @@ _ringmq() {
                     ;;
                 --max-topic-levels)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --topic-alias-max)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep-alive-max)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --check-payload-format)
+                    COMPREPLY=($(compgen -W "on off" -- "${cur}"))
                     return 0
                     ;;
                 --shards)

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_ringmq_global_optspecs
-    string join \n listen= unix-mode= unix-owner= proxy-trust= user= passwords= acl= vhosts= default-vhost= allow-anonymous auth-failures-max= on-denied= takeover= tls-listen= tls-cert= tls-key= tls-min= tls-sni= tls-client-ca= tls-client= tls-identity= tls-crl= max-connections= max-packet-size= max-outgoing-bytes= qos0-patience= max-inflight= address-connections-max= address-connects-per-second= client-publish-rate= client-publish-bytes= max-subscriptions= max-topic-levels= shards= no-pin ring= data-dir= durability= session-expiry= session-max-bytes= session-overflow= retained-max-count= retained-max-bytes= disk-low= segment-bytes= http-listen= http-tokens= sys-interval= log= log-format= log-connections= config= h/help V/version
+    string join \n listen= unix-mode= unix-owner= proxy-trust= user= passwords= acl= vhosts= default-vhost= allow-anonymous auth-failures-max= on-denied= takeover= tls-listen= tls-cert= tls-key= tls-min= tls-sni= tls-client-ca= tls-client= tls-identity= tls-crl= max-connections= max-packet-size= max-outgoing-bytes= qos0-patience= max-inflight= address-connections-max= address-connects-per-second= client-publish-rate= client-publish-bytes= max-subscriptions= max-topic-levels= topic-alias-max= keep-alive-max= check-payload-format= shards= no-pin ring= data-dir= durability= session-expiry= session-max-bytes= session-overflow= retained-max-count= retained-max-bytes= disk-low= segment-bytes= http-listen= http-tokens= sys-interval= log= log-format= log-connections= config= h/help V/version
 end
 
 function __fish_ringmq_needs_command
@@ -62,6 +62,10 @@ complete -c ringmq -n "__fish_ringmq_needs_command" -l client-publish-rate -d 'M
 complete -c ringmq -n "__fish_ringmq_needs_command" -l client-publish-bytes -d 'Bytes a second of topics and payloads that one client may publish, as --client-publish-rate. 0: no limit' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l max-subscriptions -d 'Filters that one session may hold; a SUBSCRIBE to one more is answered 0x80' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l max-topic-levels -d 'Levels that a topic or a filter may have, at most 65535' -r
+complete -c ringmq -n "__fish_ringmq_needs_command" -l topic-alias-max -d 'Topic aliases that a client may use, and the broker towards it; 0: none' -r
+complete -c ringmq -n "__fish_ringmq_needs_command" -l keep-alive-max -d 'Longest keep alive in seconds: a client that asks for a longer one, or for none, is told to use this one. 0: what clients ask for' -r
+complete -c ringmq -n "__fish_ringmq_needs_command" -l check-payload-format -d 'Whether a payload that its publisher says is UTF-8 is refused with code 0x99 if it is not' -r -f -a "on\t'Yes'
+off\t'No'"
 complete -c ringmq -n "__fish_ringmq_needs_command" -l shards -d 'Threads that serve clients, 1 to 64 [default: CPUs]' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l ring -d 'Interface of the kernel that the shards use' -r -f -a "auto\t'io_uring where it works for every shard, else epoll with a warning that says why'
 io_uring\t'io_uring, or the broker does not start'
@@ -237,6 +241,10 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l client-publish-r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l client-publish-bytes -d 'Bytes a second of topics and payloads that one client may publish, as --client-publish-rate. 0: no limit' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l max-subscriptions -d 'Filters that one session may hold; a SUBSCRIBE to one more is answered 0x80' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l max-topic-levels -d 'Levels that a topic or a filter may have, at most 65535' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l topic-alias-max -d 'Topic aliases that a client may use, and the broker towards it; 0: none' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l keep-alive-max -d 'Longest keep alive in seconds: a client that asks for a longer one, or for none, is told to use this one. 0: what clients ask for' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l check-payload-format -d 'Whether a payload that its publisher says is UTF-8 is refused with code 0x99 if it is not' -r -f -a "on\t'Yes'
+off\t'No'"
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l shards -d 'Threads that serve clients, 1 to 64 [default: CPUs]' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l ring -d 'Interface of the kernel that the shards use' -r -f -a "auto\t'io_uring where it works for every shard, else epoll with a warning that says why'
 io_uring\t'io_uring, or the broker does not start'
@@ -307,6 +315,10 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_su
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l client-publish-bytes -d 'Bytes a second of topics and payloads that one client may publish, as --client-publish-rate. 0: no limit' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l max-subscriptions -d 'Filters that one session may hold; a SUBSCRIBE to one more is answered 0x80' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l max-topic-levels -d 'Levels that a topic or a filter may have, at most 65535' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l topic-alias-max -d 'Topic aliases that a client may use, and the broker towards it; 0: none' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l keep-alive-max -d 'Longest keep alive in seconds: a client that asks for a longer one, or for none, is told to use this one. 0: what clients ask for' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l check-payload-format -d 'Whether a payload that its publisher says is UTF-8 is refused with code 0x99 if it is not' -r -f -a "on\t'Yes'
+off\t'No'"
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l shards -d 'Threads that serve clients, 1 to 64 [default: CPUs]' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l ring -d 'Interface of the kernel that the shards use' -r -f -a "auto\t'io_uring where it works for every shard, else epoll with a warning that says why'
 io_uring\t'io_uring, or the broker does not start'

@@ -53,6 +53,10 @@ none\:"Nothing; the user name is that of CONNECT"))' \
 '--client-publish-bytes=[Bytes a second of topics and payloads that one client may publish, as --client-publish-rate. 0\: no limit]:BYTES:_default' \
 '--max-subscriptions=[Filters that one session may hold; a SUBSCRIBE to one more is answered 0x80]:N:_default' \
 '--max-topic-levels=[Levels that a topic or a filter may have, at most 65535]:N:_default' \
+'--topic-alias-max=[Topic aliases that a client may use, and the broker towards it; 0\: none]:N:_default' \
+'--keep-alive-max=[Longest keep alive in seconds\: a client that asks for a longer one, or for none, is told to use this one. 0\: what clients ask for]:SECONDS:_default' \
+'--check-payload-format=[Whether a payload that its publisher says is UTF-8 is refused with code 0x99 if it is not]:SWITCH:((on\:"Yes"
+off\:"No"))' \
 '--shards=[Threads that serve clients, 1 to 64 \[default\: CPUs\]]:N:_default' \
 '--ring=[Interface of the kernel that the shards use]:RING:((auto\:"io_uring where it works for every shard, else epoll with a warning that says why"
 io_uring\:"io_uring, or the broker does not start"
@@ -468,6 +472,10 @@ none\:"Nothing; the user name is that of CONNECT"))' \
 '--client-publish-bytes=[Bytes a second of topics and payloads that one client may publish, as --client-publish-rate. 0\: no limit]:BYTES:_default' \
 '--max-subscriptions=[Filters that one session may hold; a SUBSCRIBE to one more is answered 0x80]:N:_default' \
 '--max-topic-levels=[Levels that a topic or a filter may have, at most 65535]:N:_default' \
+'--topic-alias-max=[Topic aliases that a client may use, and the broker towards it; 0\: none]:N:_default' \
+'--keep-alive-max=[Longest keep alive in seconds\: a client that asks for a longer one, or for none, is told to use this one. 0\: what clients ask for]:SECONDS:_default' \
+'--check-payload-format=[Whether a payload that its publisher says is UTF-8 is refused with code 0x99 if it is not]:SWITCH:((on\:"Yes"
+off\:"No"))' \
 '--shards=[Threads that serve clients, 1 to 64 \[default\: CPUs\]]:N:_default' \
 '--ring=[Interface of the kernel that the shards use]:RING:((auto\:"io_uring where it works for every shard, else epoll with a warning that says why"
 io_uring\:"io_uring, or the broker does not start"
@@ -555,6 +563,10 @@ none\:"Nothing; the user name is that of CONNECT"))' \
 '--client-publish-bytes=[Bytes a second of topics and payloads that one client may publish, as --client-publish-rate. 0\: no limit]:BYTES:_default' \
 '--max-subscriptions=[Filters that one session may hold; a SUBSCRIBE to one more is answered 0x80]:N:_default' \
 '--max-topic-levels=[Levels that a topic or a filter may have, at most 65535]:N:_default' \
+'--topic-alias-max=[Topic aliases that a client may use, and the broker towards it; 0\: none]:N:_default' \
+'--keep-alive-max=[Longest keep alive in seconds\: a client that asks for a longer one, or for none, is told to use this one. 0\: what clients ask for]:SECONDS:_default' \
+'--check-payload-format=[Whether a payload that its publisher says is UTF-8 is refused with code 0x99 if it is not]:SWITCH:((on\:"Yes"
+off\:"No"))' \
 '--shards=[Threads that serve clients, 1 to 64 \[default\: CPUs\]]:N:_default' \
 '--ring=[Interface of the kernel that the shards use]:RING:((auto\:"io_uring where it works for every shard, else epoll with a warning that says why"
 io_uring\:"io_uring, or the broker does not start"

@@ -171,8 +171,15 @@ pub(super) const METRICS: &[Metric] = &[
                 ("not_readable", |s| s.stats.queued_denied),
                 ("expired", |s| s.stats.queued_expired),
                 ("disk_lost", |s| s.stats.stored_lost),
+                ("too_large", |s| s.stats.publishes_too_large),
+                ("payload_format", |s| s.stats.payloads_refused),
             ],
         ),
+    ),
+    counter(
+        "retained_expired_total",
+        "Retained messages that expired",
+        Source::Sum(|s| s.stats.retained_expired),
     ),
     counter(
         "messages_unrouted_total",

@@ -38,6 +38,7 @@ fn a_limit_of_0_is_none() {
         ("--max-inflight", |it| it.inflight_max.into(), u16::MAX.into()),
         ("--address-connections-max", |it| it.abuse.address_connections_max.into(), 0),
         ("--address-connects-per-second", |it| it.abuse.address_connects_per_s.into(), 0),
+        ("--topic-alias-max", |it| it.v5.topic_alias_max.into(), 0),
         ("--client-publish-rate", |it| it.abuse.client_publishes_per_s.into(), 0),
         ("--client-publish-bytes", |it| it.abuse.client_publish_bytes_per_s, 0),
         ("--max-subscriptions", |it| it.abuse.subscriptions_max as u64, 65_536),
