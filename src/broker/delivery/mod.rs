@@ -10,9 +10,10 @@
 //! Verbs: [`Delivery::deliver_qos0`], [`Delivery::deliver_clean`] and [`Delivery::deliver_stored`]
 //! for a message that comes, [`Delivery::pump`] for those that wait.
 //!
-//! May use `names`, `output`, `read_gate`, `client_log`, `admission` (the rights) and `exchange` (the
-//! identifiers of subscriptions).
+//! May use `names`, `output`, `read_gate`, `client_log`, `admission` (the rights) and `exchange`
+//! (identifiers of subscriptions).
 
+mod own_parts;
 mod pump;
 
 use std::collections::VecDeque;
@@ -25,6 +26,8 @@ use super::client_log::{self, ClientLog, DropReason};
 use super::names::{ConnId, ConnTable, Context, Options, Stats};
 use super::output::{OutboundMessage, Outputs, Source, Written};
 use super::read_gate::ReadGates;
+
+use own_parts::OwnParts;
 
 /// What deliveries need of others.
 pub(crate) struct Lent<'a> {
@@ -68,7 +71,7 @@ pub(crate) struct Delivery {
     window: u16,
     /// `--session-max-bytes`.
     session_bytes_max: u64,
-    own: pump::OwnParts,
+    own: OwnParts,
     stats: Stats,
 }
 
@@ -79,7 +82,7 @@ impl Delivery {
             awaiting_commit: VecDeque::new(),
             window: options.inflight_max,
             session_bytes_max: options.session_bytes_max,
-            own: pump::OwnParts::default(),
+            own: OwnParts::default(),
             stats: Stats::default(),
         }
     }

@@ -3,15 +3,12 @@
 use log::warn;
 
 use crate::access::Policy;
-use crate::mqtt::{
-    Ack, AckKind, Delivery as PacketOptions, PacketId, QoS, SubscriptionId, TopicName,
-};
-use crate::store::{Lifetime, QueueNext, QueueTerms, Session, SessionMut, StoredMessage};
+use crate::mqtt::{Ack, AckKind, Delivery as PacketOptions, PacketId, QoS, TopicName};
+use crate::store::{QueueNext, QueueTerms, Session, SessionMut};
 
 use super::super::admission::client_of;
-use super::super::exchange::find_identifiers;
 use super::super::names::ConnId;
-use super::super::output::{OwnCopy, put_properties};
+use super::super::output::OwnCopy;
 use super::{Delivery, Lent};
 
 /// What bounds the sending of what waits.
@@ -23,30 +20,6 @@ struct Limits<'a> {
     /// The time of the log's time line.
     time_ms: u64,
     policy: &'a Policy,
-}
-
-/// What a copy of a message has that waited for a client of MQTT 5: memory for one after the other.
-#[derive(Default, Debug)]
-pub(super) struct OwnParts {
-    identifiers: Vec<SubscriptionId>,
-    properties: Vec<u8>,
-}
-
-impl OwnParts {
-    fn note(
-        &mut self,
-        stored: &StoredMessage<'_>,
-        lifetime: Lifetime,
-        session: &Session,
-        topic: TopicName<'_>,
-    ) {
-        // One that was sent before goes on when its time is over.
-        put_properties(stored.properties, lifetime, &mut self.properties);
-        self.identifiers.clear();
-        find_identifiers(&session.subscriptions, topic, false, |id| {
-            self.identifiers.extend(SubscriptionId::new(id));
-        });
-    }
 }
 
 impl Delivery {

@@ -1,7 +1,7 @@
 //! Identifiers of a session's subscriptions (MQTT 5, 3.3.2.3.8).
 //!
-//! They are found again for each topic: by the route, which is remembered, and for each message that
-//! waited in a session. So no message is stored with them.
+//! They are found again for each topic: by the route, which is remembered, and for each message
+//! that waited in a session. So no message is stored with them.
 
 use crate::mqtt::{TopicFilter, TopicName};
 use crate::store::Subscriptions;

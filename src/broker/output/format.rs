@@ -1,7 +1,8 @@
-//! How one client of MQTT 5 is written to: topic aliases towards it, and the largest packet it takes.
+//! How one client of MQTT 5 is written to: topic aliases towards it, the largest packet it takes.
 //!
-//! An alias is given to a topic when the topic is first written, as long as there are any, and stays
-//! with it. The packet that gives it is in the output for good: nothing is dropped behind this.
+//! An alias is given to a topic when the topic is first written, as long as there are any, and
+//! stays with it. The packet that gives it is in the output for good: nothing is dropped behind
+//! this.
 
 use std::collections::HashMap;
 
@@ -177,8 +178,8 @@ mod tests {
         assert_eq!(written(&mut format, "b", b"!"), Some(used));
     }
 
-    /// What is larger than the client takes is not written, and gives no alias; where only the alias
-    /// makes it so large, it goes without.
+    /// What is larger than the client takes is not written, and gives no alias; where only the
+    /// alias makes it so large, it goes without.
     #[test]
     fn sizes_are_kept() {
         let mut format = format(10, 1);

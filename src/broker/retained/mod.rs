@@ -18,29 +18,22 @@
 //!
 //! May use `names`, `output` (the message) and `peer`.
 
+mod granted;
 mod replay;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::limits::REPLAY_SEEN_MAX;
-use crate::mqtt::{QoS, SubscriptionId, TopicFilter, TopicName};
+use crate::mqtt::{TopicFilter, TopicName};
 use crate::store::Retained;
 
 use super::names::{ConnId, ShardId, VhostId};
 use super::peer::{Ask, ReplayId};
 
+pub(crate) use granted::Granted;
 pub(crate) use replay::Replays;
 pub(crate) use walk::{PAGE_MESSAGES, ReadMessage, read, visit};
-
-/// What a subscription was granted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Granted {
-    /// The highest QoS.
-    pub(crate) qos: QoS,
-    /// The subscription's identifier (MQTT 5).
-    pub(crate) identifier: Option<SubscriptionId>,
-}
 
 /// Vouchers that came for an ask, and the ask when it has come.
 #[derive(Default, Debug)]

@@ -8,7 +8,7 @@ use crate::mqtt::{TopicFilter, TopicName};
 
 use super::super::names::{ConnId, Context, Options, ShardId, ShardSet, VhostId, placement};
 use super::super::peer::{Ask, PeerMessage, ReplayId};
-use super::Granted;
+use super::granted::Granted;
 
 /// What comes behind `$SYS/` and all that begins with it.
 const BEHIND_SYSTEM: &str = "$SYS0";

@@ -91,8 +91,8 @@ impl Shard {
         }
         let made;
         let client_id = match connect.client_id {
-            // [MQTT-3.1.3-8]; 3.1 wants 1 to 23 characters in any case, longer ones do no harm. MQTT
-            // 5 tells the client which it got.
+            // [MQTT-3.1.3-8]; 3.1 wants 1 to 23 characters in any case, longer ones do no harm.
+            // MQTT 5 tells the client which it got.
             "" if connect.version == Version::V31
                 || connect.version == Version::V311 && !connect.clean_session =>
             {

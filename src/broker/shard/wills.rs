@@ -1,5 +1,5 @@
-//! Wills (3.1.2.5): published at once when a connection ends, or after a delay (v5 3.1.3.2.2) that its
-//! session survives.
+//! Wills (3.1.2.5): published at once when a connection ends, or after a delay (v5 3.1.3.2.2) that
+//! its session survives.
 
 use crate::mqtt::TopicName;
 use crate::store::SessionKey;
@@ -11,8 +11,8 @@ use super::super::publish::InboundMessage;
 use super::Shard;
 
 impl Shard {
-    /// A client came with this will, or with none: a delayed one is kept with a session that outlives
-    /// the connection, in the place of any other.
+    /// A client came with this will, or with none: a delayed one is kept with a session that
+    /// outlives the connection, in the place of any other.
     pub(super) fn keep_will(&mut self, key: SessionKey, will: Option<&Will>) {
         let logs = &mut self.logs;
         let is_clean = self.catalog.session(key).clean;
