@@ -125,6 +125,17 @@ impl Disk {
         }
     }
 
+    /// One that has these files.
+    pub(crate) fn with(images: &[Image]) -> Self {
+        let mut disk = Self::new();
+        for (id, image) in images {
+            disk.files.insert(*id, Segment::new(image.len()));
+            disk.next = disk.next.max(id.0 + 1);
+        }
+        disk.crash_to(images);
+        disk
+    }
+
     /// Files that are there, free ones included.
     pub(crate) fn len(&self) -> usize {
         self.files.len()

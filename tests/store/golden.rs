@@ -4,8 +4,8 @@
 use std::fmt::Write as _;
 
 use ringmq::store::{
-    CatalogLimits, ClockReading, FileId, LogOptions, NewMessage, Origin, QueueNext, SessionKey,
-    Store, StoreOptions, SubscriptionOptions, Target, Walked, segment_walks,
+    CatalogLimits, ClockReading, FileId, LogOptions, NewMessage, OpenError, Origin, QueueNext,
+    SessionKey, Store, StoreOptions, SubscriptionOptions, Target, Walked, Will, segment_walks,
 };
 
 use super::contents::Contents;
@@ -15,6 +15,9 @@ use super::verify::{HOLDER, Setting};
 
 /// Of version 1: no record tells that it begins a group, and no header how long its file is.
 const VERSION_1: &str = include_str!("../golden/segments-1.txt");
+
+/// Of version 2: nothing of MQTT 5.
+const VERSION_2: &str = include_str!("../golden/segments-2.txt");
 
 const KNOWN: &str = include_str!("../golden/segments.txt");
 
@@ -43,13 +46,15 @@ struct Run {
     store: Store,
     disk: Disk,
     messages: u64,
+    /// There are clients of MQTT 5.
+    has_mqtt_5: bool,
 }
 
 impl Run {
-    fn new() -> Self {
+    fn new(has_mqtt_5: bool) -> Self {
         let (mut store, _) = setting().open(Vec::new());
         store.catalog.begin_time(&mut store.logs);
-        Self { store, disk: Disk::new(), messages: 0 }
+        Self { store, disk: Disk::new(), messages: 0, has_mqtt_5 }
     }
 
     fn open(&mut self, vhost: u16, client: &str) -> SessionKey {
@@ -60,6 +65,7 @@ impl Run {
     }
 
     fn publish(&mut self, to: &[(SessionKey, bool)], qos: u8, retain: bool) {
+        let properties = self.properties();
         let Store { catalog, logs, .. } = &mut self.store;
         let targets = to.iter().map(|(session, exactly_once)| Target {
             session: *session,
@@ -78,12 +84,53 @@ impl Run {
             time_ms: 1_700_000_000_002 + self.messages,
             topic: &topic,
             payload: &[&text[..], b"twenty degrees"].concat(),
-            properties: &[],
+            properties,
             received,
             origin,
         };
         catalog.store(&message, &targets, logs);
         self.messages += 1;
+    }
+
+    /// Those of the message that is next.
+    fn properties(&self) -> &'static [u8] {
+        match self.messages % 5 {
+            _ if !self.has_mqtt_5 => &[],
+            // Ten minutes, and a user property.
+            1 => &[2, 0, 0, 2, 88, 38, 0, 1, b'k', 0, 1, b'v'],
+            3 => &[1, 1],
+            _ => &[],
+        }
+    }
+
+    /// Sessions as those of MQTT 5 are.
+    fn set_options(&mut self, near: SessionKey, away: SessionKey) {
+        let Store { catalog, logs, .. } = &mut self.store;
+        let all = SubscriptionOptions {
+            qos: 1,
+            no_local: true,
+            retain_as_published: true,
+            identifier: 268_435_455,
+        };
+        assert!(catalog.subscribe(away, "plant/#", all, logs).is_some());
+        assert!(catalog.subscribe(near, "plant/1", all, logs).is_some());
+        let identified = SubscriptionOptions { identifier: 1, ..SubscriptionOptions::of_qos(0) };
+        assert!(catalog.subscribe(near, "plant/2", identified, logs).is_some());
+        catalog.set_expiry(away, Some(3600), logs);
+        catalog.set_expiry(near, Some(0), logs);
+        catalog.set_expiry(near, None, logs);
+        catalog.set_expiry(near, Some(u32::MAX), logs);
+        let will = Will {
+            topic: "plant/gone",
+            payload: b"away",
+            properties: &[2, 0, 0, 0, 60],
+            qos: 1,
+            retain: true,
+            delay_s: 30,
+        };
+        catalog.set_will(away, &will, logs);
+        catalog.set_will(near, &Will { payload: &[], delay_s: 1, ..will }, logs);
+        assert!(catalog.clear_will(near, logs));
     }
 
     /// A client takes so many packets, and answers them.
@@ -128,10 +175,13 @@ impl Run {
 
 const ORIGIN: Origin = Origin { shard: 1, serial: 7, packet_id: 2 };
 
-/// Something of everything, and a checkpoint in the middle.
-fn script() -> Run {
-    let mut run = Run::new();
+/// Something of everything, of MQTT 5 too if that is asked for, and a checkpoint in the middle.
+fn script(has_mqtt_5: bool) -> Run {
+    let mut run = Run::new(has_mqtt_5);
     let (near, away, gone) = (run.open(0, "near"), run.open(1, "away"), run.open(0, "gone"));
+    if has_mqtt_5 {
+        run.set_options(near, away);
+    }
     let Store { catalog, logs, .. } = &mut run.store;
     catalog.set_owner(near, Some("ann"), logs);
     assert!(catalog.subscribe(near, "plant/#", SubscriptionOptions::of_qos(2), logs).is_some());
@@ -229,7 +279,7 @@ fn difference(known: &[Image], now: &[Image]) -> String {
 // A run writes what it ever wrote. What was written then is read, and is what it was.
 #[test]
 fn segments_are_as_ever() {
-    let run = script();
+    let run = script(true);
     let now = run.disk.images();
     if std::env::var_os("RINGMQ_GOLDEN").is_some_and(|value| value == "write") {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/segments.txt");
@@ -252,12 +302,51 @@ fn segments_are_as_ever() {
     assert_eq!(differences, []);
 }
 
-// What the version before has written is read, and is what it was.
+// What versions before have written is read, and is what it was.
 #[test]
-fn version_1_is_read() {
-    let known = images(VERSION_1);
-    let (store, opened) = setting().open(found_in(&known));
-    assert_eq!((opened.sessions, opened.report.faults.len()), (2, 0), "{opened}");
-    let differences = Contents::of(&store).differences(&Contents::of(&script().store));
-    assert_eq!(differences, []);
+fn older_versions_are_read() {
+    for (version, text) in [(1, VERSION_1), (2, VERSION_2)] {
+        let known = images(text);
+        let is_it = |image: &[u8]| image[0] == 0 || image[12] == version;
+        assert!(known.iter().all(|(_, image)| is_it(image)), "version {version}");
+        let (store, opened) = setting().open(found_in(&known));
+        assert_eq!((opened.sessions, opened.report.faults.len()), (2, 0), "{opened}");
+        let differences = Contents::of(&store).differences(&Contents::of(&script(false).store));
+        assert_eq!(differences, [], "version {version}");
+    }
+}
+
+// A directory of an older version is carried on: what comes now has all of MQTT 5, in segments of
+// this version, and is found again beside what was there; a segment of a version to come is not
+// touched.
+#[test]
+fn older_versions_are_carried_on() {
+    for text in [VERSION_1, VERSION_2] {
+        let known = images(text);
+        let (mut store, _) = setting().open(found_in(&known));
+        store.catalog.begin_time(&mut store.logs);
+        let disk = Disk::with(&known);
+        let mut run = Run { store, disk, messages: 100, has_mqtt_5: true };
+        let find = |vhost, client| run.store.catalog.sessions().find(vhost, client);
+        let (near, away) = (find(0, "near").expect("it is"), find(1, "away").expect("it is"));
+        run.set_options(near, away);
+        for message in 0..5 {
+            run.publish(&[(near, false), (away, false)], 1, message == 1);
+            run.end_turn();
+        }
+        let images = run.disk.images();
+        let versions = images.iter().map(|(_, image)| image[12]);
+        assert!(versions.filter(|version| *version == 3).count() > 0, "there are new segments");
+        let (store, opened) = setting().open(found_in(&images));
+        assert!(opened.report.faults.is_empty(), "{opened}");
+        let differences = Contents::of(&store).differences(&Contents::of(&run.store));
+        assert_eq!(differences, []);
+        let mut later = images;
+        let header = &mut later[0].1;
+        header[12] = 4;
+        let sum = crc32c::crc32c(&header[12..64]);
+        header[8..12].copy_from_slice(&sum.to_le_bytes());
+        let refused = Store::open(&setting().options, found_in(&later), None).err();
+        assert!(matches!(refused, Some(OpenError::Newer { version: 4, .. })), "{refused:?}");
+    }
 }

@@ -86,11 +86,6 @@ pub(crate) enum Change {
         key: SessionKey,
         will: Option<u64>,
     },
-    /// Cleaning dropped messages that had expired and were not sent.
-    Expired {
-        key: SessionKey,
-        numbers: Vec<u64>,
-    },
     Detached {
         key: SessionKey,
         sent: u64,
@@ -171,10 +166,6 @@ impl Model {
             Change::Owned { key, user } => self.session(*key).owner.clone_from(user),
             Change::Expiry { key, interval_s } => self.session(*key).expiry_s = *interval_s,
             Change::Will { key, will } => self.session(*key).will = *will,
-            Change::Expired { key, numbers } => {
-                let session = self.session(*key);
-                numbers.iter().for_each(|number| drop(session.messages.remove(number)));
-            }
             Change::Attached { key } => self.session(*key).attach(),
             Change::Detached { key, sent, time_ms } => {
                 let session = self.session(*key);

@@ -52,9 +52,10 @@ pub(crate) fn text(message: MessageId, payload_max: usize) -> Text {
     };
     let mut payload = message.to_le_bytes().to_vec();
     payload.extend((0..length).map(|_| random.byte()));
-    let properties = match random.below(8) {
-        0 => vec![2, 0, random.byte() % 2, 0, 0, 38, 0, 1, b'k', 0, 1, b'v'],
-        1 => [&[9, 0, 200][..], &[random.byte(); 200]].concat(),
+    let properties = match random.below(64) {
+        0..8 => vec![2, 0, random.byte() % 2, 0, 0, 38, 0, 1, b'k', 0, 1, b'v'],
+        8..16 => vec![9, 0, 1, random.byte()],
+        16 => [&[9, 0, 200][..], &[random.byte(); 200]].concat(),
         _ => Vec::new(),
     };
     Text {
@@ -68,7 +69,7 @@ pub(crate) fn text(message: MessageId, payload_max: usize) -> Text {
 
 /// The will of this number.
 pub(crate) fn will(number: u64) -> (Text, u32) {
-    let text = text(number ^ 0x7769_6c6c, 50);
+    let text = text(number ^ 0x7769_6c6c, 10);
     (text, u32::try_from(number % 1000).expect("small"))
 }
 

@@ -293,6 +293,7 @@ impl World {
         let window = self.plan.window;
         let Store { catalog, logs, .. } = &mut self.store;
         let taken = catalog.session_mut(key).take_next(window, logs);
+        self.note_passed(key);
         let next = self.live.session(key).take_next(window);
         let is_it = self.plan.setting.is_next(&self.store, taken, next.as_ref());
         assert!(is_it, "session {key}: {taken:?}, not {next:?}");
@@ -396,12 +397,20 @@ impl World {
         releases.extend(released);
     }
 
+    /// The queue has passed messages that had expired: the log is told.
+    fn note_passed(&mut self, key: SessionKey) {
+        if self.store.catalog.sessions().get(key).queue.has_acks() {
+            self.note_acks(key, None, None);
+        }
+    }
+
     /// As `broker::full_sessions` does for a session that is full.
     fn drop_oldest(&mut self) {
         let Some(key) = self.any(None) else { return };
         for _ in 0..self.random.below(4) {
             let Store { catalog, logs, .. } = &mut self.store;
             let dropped = catalog.session_mut(key).drop_oldest_waiting(logs);
+            self.note_passed(key);
             let session = self.live.session(key);
             let expected = session.oldest_waiting();
             assert_eq!(dropped, expected.is_some(), "session {key}: {expected:?}");

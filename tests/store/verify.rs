@@ -74,7 +74,7 @@ impl Setting {
     }
 
     /// The model without what has expired and is not in the store: it is let go of some time.
-    fn without_expired(&self, store: &Store, model: &Model) -> Model {
+    pub(crate) fn without_expired(&self, store: &Store, model: &Model) -> Model {
         let mut model = model.clone();
         for (key, session) in &mut model.sessions {
             let Some(found) = store.catalog.sessions().try_get(*key) else { continue };
@@ -217,9 +217,11 @@ pub(crate) fn look_at_session(store: &Store, key: SessionKey, expected: &Session
     let queue = &session.queue;
     assert_eq!(queue.end(), expected.end, "{client}");
     assert_eq!(queue.stored_bytes(), expected.stored_bytes(), "{client}");
-    assert_eq!(queue.is_empty(), expected.messages.is_empty(), "{client}");
+    // What has expired may be passed when the queue comes to it.
+    assert!(!queue.is_empty() || expected.messages.is_empty(), "{client}");
+    assert!(numbers_of(store, session).iter().eq(expected.messages.keys()), "{client}");
     let first = expected.messages.keys().next().copied().unwrap_or(expected.end);
-    assert_eq!(queue.first(), first, "{client}");
+    assert!(queue.first() <= first, "{client}: {} {first}", queue.first());
 }
 
 /// Ends everything: then no segment is referred to.

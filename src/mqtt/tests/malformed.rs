@@ -12,7 +12,7 @@ use InvalidFilterReason as F;
 use Version::{V5, V31, V311};
 
 /// A packet with this first byte and body.
-fn packet(first: u8, body: &[u8]) -> Vec<u8> {
+pub(super) fn packet(first: u8, body: &[u8]) -> Vec<u8> {
     let mut bytes = vec![first];
     put_varint(body.len(), &mut bytes);
     bytes.extend_from_slice(body);

@@ -3,7 +3,9 @@
 mod golden;
 mod golden_v5;
 mod malformed;
+mod malformed_v5;
 mod mutation;
+mod properties;
 mod template;
 
 use std::fmt;
