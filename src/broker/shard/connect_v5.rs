@@ -106,6 +106,10 @@ impl Shard {
 
 /// The CONNACK that refuses a client of MQTT 5; `code`: what that of 3.1.1 would say.
 pub(super) fn refusal_v5(why: RefusalReason, code: ConnectReturn) -> Vec<u8> {
+    if why == RefusalReason::Version {
+        // What its version has behind the code nobody knows.
+        return Connack::refusal_v5(why.reason_code(code)).into();
+    }
     let words = why.to_string();
     let told = ConnackProperties {
         reason_string: why.may_be_told().then_some(words.as_str()),
