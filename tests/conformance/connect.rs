@@ -94,13 +94,6 @@ pub(crate) fn unacceptable_level_is_refused() {
         println!("MQIsdp {level}");
         assert_refused(&broker, &connect("level").protocol("MQIsdp", level), 1);
     }
-    // A CONNECT of MQTT 5 has properties where 3.1.1 has its client id.
-    let mut version_5 = connect("").protocol("MQTT", 5);
-    version_5.payload = [&[5, 0x11, 0, 0, 0, 60][..], &string("level")].concat();
-    let mut client = Client::open(&broker);
-    client.send(&version_5.bytes());
-    client.expect(&[0x20, 3, 0, 0x84, 0]);
-    client.expect_closed();
 }
 
 /// The reserved connect flag must be 0.

@@ -315,7 +315,9 @@ fn sigusr2_toggles_debug() {
     let lines = lines_of(broker);
     let is_told = |at: usize| {
         let says = format!("accepted from {}", accepted[at]);
-        lines.iter().any(|line| line.contains(" DEBUG reactor::receiving: ") && line.ends_with(&says))
+        lines
+            .iter()
+            .any(|line| line.contains(" DEBUG reactor::receiving: ") && line.ends_with(&says))
     };
     assert_eq!([0, 1, 2].map(is_told), [true, false, true], "{lines:#?}");
 }
