@@ -43,7 +43,7 @@ fn publish<'a>(topic: &'a str, qos: QoS, payload: &'a [u8]) -> Publish<'a> {
 
 /// MQTT 5: no properties, five user properties of 20 bytes, an alias for the topic.
 fn version_5(topic: &str, payload: &[u8]) {
-    let user = b"\x26\x00\x04name\x00\x0ba value of it".repeat(5);
+    let user = b"\x26\x00\x04name\x00\x10a value of 16 B!".repeat(5);
     let lists = [("without properties", &b""[..]), ("5 user properties", &user)];
     let alias = ("an alias for the topic", &b"\x23\x00\x07"[..]);
     for (name, list) in lists.into_iter().chain([alias]) {

@@ -99,8 +99,8 @@ fn tables_are_made_anew() {
     assert_eq!(new.matches("\n| `0x").count(), 27 + 43);
     assert_eq!(renew(&new).as_deref(), Ok(&*new));
     for row in [
-        "| `0x0b` | Subscription Identifier | variable byte integer, not 0 | PUBLISH from a server, \
-         SUBSCRIBE | PUBLISH | |",
+        "| `0x0b` | Subscription Identifier | variable byte integer, not 0 | PUBLISH from a \
+         server, SUBSCRIBE | PUBLISH | |",
         "| `0x02` | Message Expiry Interval | four byte integer | will, PUBLISH | | yes |",
         "| `0x26` | User Property | string pair | everywhere | everywhere | yes |",
         "| `0x04` | Disconnect with Will Message | DISCONNECT from a client |",
