@@ -175,7 +175,8 @@ impl fmt::Display for DecodeError {
             Self::InvalidUtf8 => "a string is not well-formed UTF-8",
             Self::NulInString => "a string contains the character U+0000",
             Self::UnacceptableVersion { level, .. } => {
-                return write!(f, "protocol level {level} is not supported: use MQTT 5 or 3.1.1");
+                let says = "protocol level is not supported";
+                return write!(f, "{says}: it is {level}, use MQTT 5 or 3.1.1");
             }
             Self::PropertyNotAllowed { id, carrier } => {
                 return match PropertyId::try_from(*id) {

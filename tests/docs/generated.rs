@@ -10,7 +10,7 @@ use clap_complete::Shell;
 use ringmq::config::Command;
 
 use super::manual::manual;
-use super::{metrics, root, tables};
+use super::{metrics, properties, root, tables};
 
 /// Every file, by its path from the root, as the definition wants it.
 fn files() -> Vec<(&'static str, String)> {
@@ -19,6 +19,8 @@ fn files() -> Vec<(&'static str, String)> {
     let flags = tables::renew(&flags, &command).unwrap_or_else(|error| panic!("{error}"));
     let http = fs::read_to_string(root().join("docs/http.md")).expect("it is there");
     let http = metrics::renew(&http).unwrap_or_else(|error| panic!("{error}"));
+    let mqtt5 = fs::read_to_string(root().join("docs/mqtt5.md")).expect("it is there");
+    let mqtt5 = properties::renew(&mqtt5).unwrap_or_else(|error| panic!("{error}"));
     let completions = |shell| {
         let mut text = Vec::new();
         clap_complete::generate(shell, &mut command.clone(), "ringmq", &mut text);
@@ -30,6 +32,7 @@ fn files() -> Vec<(&'static str, String)> {
         ("completions/ringmq.zsh", completions(Shell::Zsh)),
         ("docs/flags.md", flags),
         ("docs/http.md", http),
+        ("docs/mqtt5.md", mqtt5),
         ("docs/openapi.json", openapi()),
         ("docs/ringmq.1", manual(&command)),
     ]

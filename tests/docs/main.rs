@@ -7,6 +7,7 @@ mod messages;
 mod metrics;
 mod page;
 mod programs;
+mod properties;
 mod tables;
 
 use std::collections::BTreeSet;
