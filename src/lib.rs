@@ -89,7 +89,8 @@
 //! by the connection's last topic, else by the shard's cache of routes, else by the trees → for the
 //! durable sessions of the route that will acknowledge it the message is appended to the log, once,
 //! with a place in each one's queue → for each session whose client is there the packet is encoded
-//! once for each QoS and copied to the connection's output with its packet identifier patched in;
+//! once for each QoS and version and copied to the connection's output with its packet identifier
+//! patched in;
 //! what a clean session must wait for (no window, no room) is kept in memory, once → other shards
 //! with a subscriber get one copy in their ring and do the same → at the end of the turn each
 //! connection with output gets one send (with TLS, in as few records as will do), each sleeping
@@ -114,6 +115,9 @@
 //! | what does a PUBACK wait for | `Wait` in `broker::replies`; `broker::shard::fan_out` sets it |
 //! | who takes over a client id, and what of the old will | `broker::shard::connect` |
 //! | when does a session expire | `broker::expiry`; `broker::shard::sessions` ends it |
+//! | what a CONNECT of any version asks for | `broker::connection`: `Terms` |
+//! | when is a will published | `broker::shard::close`; after a delay `broker::shard::wills` |
+//! | which properties a receiver gets, and how | `mqtt`; `broker::output::format` |
 //! | must a publisher wait for the disk | `broker::storage::shortage` |
 //! | the bytes of a record, an acknowledgement's say | `store::record` |
 //! | is what a session has counted and written | [`store::SessionMut`] |
