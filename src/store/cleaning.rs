@@ -9,8 +9,8 @@
 //! The sessions that wait for a message are named by it, or were by its block; except for
 //! *unlisted* ones, which were sent it because it was retained.
 //!
-//! A message that has expired is not moved, unless a session was sent it: then it is kept to its end
-//! there. Who else waits for it drops it when it would be sent.
+//! A message that has expired is not moved, unless a session was sent it: then it is kept to its
+//! end there. Who else waits for it drops it when it would be sent.
 //!
 //! Invariant: the segment is held until the log says that it was cleaned. So a crash finds either
 //! that, or everything in its old place.

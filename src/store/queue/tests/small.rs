@@ -121,7 +121,7 @@ fn owed_releases_do_not_wait_for_the_window() {
     }
 }
 
-// A refused message is done with at once, and its identifier free; other answers are what they were.
+// A refused message is done with at once, and its identifier free; other answers are as ever.
 #[test]
 fn refusals_end_qos_2() {
     let mut rig = Rig::new(Queue::default());
