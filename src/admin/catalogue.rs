@@ -260,6 +260,11 @@ pub(super) const METRICS: &[Metric] = &[
     ),
     gauge("retained_bytes", "Retained messages", Source::Sum(|s| s.gauges.retained_bytes)),
     counter(
+        "retained_expired_total",
+        "Retained messages that expired",
+        Source::Sum(|s| s.stats.retained_expired),
+    ),
+    counter(
         "retained_refused_total",
         "Messages that were not retained because the retain store was full",
         Source::Sum(|s| s.stats.retained_refused_full),

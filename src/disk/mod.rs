@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! DIR/LOCK       empty; locked by the one process that uses the directory (see `user`)
-//! DIR/FORMAT     "ringmq data, format 2", "shards N", and their sum in a third line; written once
+//! DIR/FORMAT     "ringmq data, format 3", "shards N", and their sum in a third line; written once
 //! DIR/VHOSTS     numbers of vhosts (see `vhosts`); missing while there is but one
 //! DIR/DELETIONS  sessions to be deleted (see `deletions`); missing while there is none
 //! DIR/RELOAD     what became of the last reload (see `reload`)
@@ -15,8 +15,9 @@
 //!
 //! One that is in the making has `FORMAT.unfinished` instead of `FORMAT` (see [`Making`]).
 //!
-//! A directory of format 1 has neither sums nor an `EXTENT`; whoever opens it for writing makes
-//! it one of format 2, which older versions refuse, when each shard has an `EXTENT`.
+//! A directory of format 1 has neither sums nor an `EXTENT`, and in the logs of one of format 2
+//! there is nothing of MQTT 5. Whoever opens one for writing makes it one of format 3, which older
+//! versions refuse, when each shard has an `EXTENT`.
 //!
 //! A file has its last name only when it is whole and durable. A number is never used twice: a new
 //! file's is above all that are found, set aside or not, and the file with the highest is never

@@ -9,8 +9,8 @@
 //! The sessions that wait for a message are named by it, or were by its block; except for
 //! *unlisted* ones, which were sent it because it was retained.
 //!
-//! A message that has expired is not moved: who was not sent it yet is not to get it. For who was
-//! sent it, it is moved when that session's turn comes.
+//! A message that has expired is not moved, unless a session was sent it: then it is kept to its
+//! end there. Who else waits for it drops it when it would be sent.
 //!
 //! Invariant: the segment is held until the log says that it was cleaned. So a crash finds either
 //! that, or everything in its old place.
@@ -43,6 +43,8 @@ pub(super) struct Cleaning {
     concerned: BTreeSet<SessionKey>,
     /// What sessions need.
     needed: HashSet<Position>,
+    /// What some were sent already.
+    sent: HashSet<Position>,
     moves: HashMap<Position, Position>,
     /// What has expired and was not moved.
     expired: HashSet<Position>,
@@ -67,6 +69,7 @@ impl Cleaning {
             asked: HashSet::new(),
             concerned: BTreeSet::new(),
             needed: HashSet::new(),
+            sent: HashSet::new(),
             moves: HashMap::new(),
             expired: HashSet::new(),
             has_unlisted,
@@ -138,7 +141,7 @@ impl Cleaning {
         stats.expired += expired;
     }
 
-    /// Moves what has expired after the session was sent it. How many messages it is without now,
+    /// Moves what the session was sent since it was asked. How many messages it is without now,
     /// because they have expired before.
     fn drop_expired(
         &mut self,
@@ -170,8 +173,11 @@ impl Cleaning {
         let Some(session) = catalog.sessions.try_get(key) else { return };
         if session.queue.refers_to(&self.range) {
             self.concerned.insert(key);
-            session.queue.positions_in(&self.range, logs, &mut |position, _| {
+            session.queue.positions_in(&self.range, logs, &mut |position, is_sent| {
                 self.needed.insert(position);
+                if is_sent {
+                    self.sent.insert(position);
+                }
             });
         }
     }
@@ -260,7 +266,7 @@ impl Cleaning {
             self.move_if_live(position, catalog, logs, stats);
         }
         for (vhost, topic, position) in kept {
-            if !self.moves.contains_key(&position) {
+            if !self.moves.contains_key(&position) && !self.expired.contains(&position) {
                 stats.retained_lost += 1;
                 catalog.clear_retained(vhost, &topic, logs);
             }
@@ -292,7 +298,7 @@ impl Cleaning {
         }
         let lifetime =
             Lifetime::of(message.properties, message.time_ms, &catalog.timeline, self.now_ms);
-        if lifetime.is_over() && self.now_ms > 0 {
+        if lifetime.is_over() && self.now_ms > 0 && !self.sent.contains(&position) {
             self.expired.insert(position);
             if is_retained {
                 let (vhost, topic) = (message.vhost, message.topic.to_owned());

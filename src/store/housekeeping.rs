@@ -143,8 +143,8 @@ impl Housekeeping {
     }
 
     /// Takes a step, if there is one to take; whether there is another right away. `pressed`: space
-    /// is short, so that what can be got back is, at any price but more space. `now_ms`: the time of
-    /// the time line; 0: nothing has expired.
+    /// is short, so that what can be got back is, at any price but more space. `now_ms`: the time
+    /// of the time line; 0: nothing has expired.
     pub fn step(
         &mut self,
         catalog: &mut Catalog,

@@ -1,8 +1,8 @@
 //! How long a message may still be delivered (MQTT 5, 3.3.2.3.3): its properties tell for how long
 //! from when it came, the time line how much of that has passed.
 //!
-//! The clock of a message is the time at which it came to the broker, wherever it has been since: in
-//! a queue, among the retained messages, in a record that cleaning moved, on another shard.
+//! The clock of a message is the time at which it came to the broker, wherever it has been since:
+//! in a queue, among the retained messages, in a record that cleaning moved, on another shard.
 
 use std::num::NonZero;
 

@@ -16,8 +16,8 @@
 //!
 //! Numbers are little endian. A file that begins with 64 zeros is free. A segment ends where the
 //! next one starts. In version 1 there are zeros for the capacity, and no record tells that it
-//! begins a commit group. In versions 1 and 2 there is nothing of MQTT 5: no message has properties,
-//! no subscription has options, no session has an expiry interval or a will.
+//! begins a commit group. In versions 1 and 2 there is nothing of MQTT 5: no message has
+//! properties, no subscription has options, no session has an expiry interval or a will.
 
 use super::cursor::Cursor;
 use super::medium::Mapping;

@@ -84,25 +84,29 @@ struct Many {
     /// Bytes of all filters.
     bytes: usize,
     /// Identifiers of those filters that have one; none if none has.
-    identifiers: Option<Box<BTreeMap<Box<str>, u32>>>,
+    identifiers: Option<Box<Identifiers>>,
 }
+
+/// Subscription identifiers, by filter. Behind a pointer: few sessions have any.
+#[derive(Default, Debug)]
+struct Identifiers(BTreeMap<Box<str>, u32>);
 
 impl Many {
     fn options(&self, filter: &str, bits: u8) -> SubscriptionOptions {
         let options = SubscriptionOptions::from_bits(bits).expect("it was put so");
         let identifiers = self.identifiers.as_ref();
-        let identifier = identifiers.and_then(|known| known.get(filter).copied()).unwrap_or(0);
+        let identifier = identifiers.and_then(|known| known.0.get(filter).copied()).unwrap_or(0);
         SubscriptionOptions { identifier, ..options }
     }
 
     fn set_identifier(&mut self, filter: &str, identifier: u32) {
         if identifier > 0 {
-            self.identifiers.get_or_insert_default().insert(filter.into(), identifier);
+            self.identifiers.get_or_insert_default().0.insert(filter.into(), identifier);
             return;
         }
         if let Some(identifiers) = &mut self.identifiers {
-            identifiers.remove(filter);
-            if identifiers.is_empty() {
+            identifiers.0.remove(filter);
+            if identifiers.0.is_empty() {
                 self.identifiers = None;
             }
         }
@@ -264,6 +268,7 @@ mod tests {
         assert!(subscriptions.remove("a") && subscriptions.remove("b"));
         assert!(subscriptions.is_empty());
         assert!(size_of::<Subscriptions>() <= 24);
+        assert!(size_of::<Many>() <= 40, "with its head three times 16 bytes of the heap");
     }
 
     /// Options come back whether there is one filter or several, also where some have identifiers

@@ -19,6 +19,7 @@ mod contents;
 mod crashes;
 mod damage;
 mod disk;
+mod expiry;
 mod golden;
 mod model;
 #[path = "../common/random.rs"]

@@ -234,7 +234,7 @@ impl World {
         assert_eq!(count, 0, "each is counted");
         for (key, numbers) in gone_of {
             let session = self.live.session(key);
-            numbers.iter().for_each(|number| drop(session.messages.remove(number)));
+            session.messages.retain(|number, _| !numbers.contains(number));
         }
     }
 

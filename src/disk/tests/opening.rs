@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
+use super::super::note::with_sum;
 use super::{Directory, Scratch, names, open, refusal, write};
 
 /// All that could have been touched in a directory: names, contents, and times of change.
@@ -31,7 +32,7 @@ fn missing_directory_is_made() {
     }
     assert_eq!(names(&path), ["FORMAT", "LOCK", "shard-0", "shard-1", "shard-2"]);
     let format = fs::read_to_string(path.join("FORMAT")).expect("it was written");
-    assert_eq!(format, "ringmq data, format 2\nshards 3\nsum 64ea5b28\n");
+    assert_eq!(format, "ringmq data, format 3\nshards 3\nsum f39bace9\n");
     assert_eq!(fs::read(path.join("LOCK")).expect("it was made"), b"");
 }
 
@@ -74,7 +75,7 @@ fn empty_directories() {
     }
 }
 
-// A directory of format 1 becomes one of format 2 when it is opened for writing, and not before.
+// A directory of format 1 becomes one of format 3 when it is opened for writing, and not before.
 // From then on each shard has an `EXTENT`, also if nothing was made of it but that; one that has
 // none is told.
 #[test]
@@ -97,7 +98,7 @@ fn format_1_is_taken_over() {
         assert_eq!(fault(&directory), None);
         assert_eq!(directory.vhosts().expect("they are fine").find("tenant"), Some(1));
         let now = fs::read_to_string(&format).expect("it is there");
-        assert!(now.starts_with("ringmq data, format 2\nshards 1\nsum "), "{now:?}");
+        assert!(now.starts_with("ringmq data, format 3\nshards 1\nsum "), "{now:?}");
     }
     fs::remove_file(scratch.0.join("shard-0/EXTENT")).expect("it is there");
     let (path, what) = fault(&open(&scratch.0)).expect("it is gone");
@@ -108,6 +109,31 @@ fn format_1_is_taken_over() {
     fs::remove_dir_all(scratch.0.join("shard-0")).expect("it is there");
     let (path, what) = fault(&open(&scratch.0)).expect("all of it is gone");
     assert!(path.ends_with("shard-0") && what.starts_with("it is missing"), "{what}");
+}
+
+// One of format 2 becomes one of format 3 when it is opened for writing, and not before: it keeps
+// its shards, and an `EXTENT` that is missing is missed as ever.
+#[test]
+fn format_2_is_taken_over() {
+    let scratch = Scratch::new();
+    drop(open(&scratch.0).shard(0).expect("it can be read"));
+    let format = scratch.0.join("FORMAT");
+    let old = with_sum("ringmq data, format 2\nshards 1\n");
+    write(&format, old.as_bytes());
+    let read = Directory::open_read_only(&scratch.0).expect("it is fine");
+    assert_eq!(read.shard(0).expect("it can be read").fault(), None);
+    assert_eq!(fs::read_to_string(&format).expect("it is there"), old);
+    drop(read);
+    let directory = open(&scratch.0);
+    assert_eq!((directory.shards(), directory.shard(0).expect("it is there").fault()), (1, None));
+    let now = fs::read_to_string(&format).expect("it is there");
+    assert!(now.starts_with("ringmq data, format 3\nshards 1\nsum "), "{now:?}");
+    drop(directory);
+    write(&format, old.as_bytes());
+    fs::remove_file(scratch.0.join("shard-0/EXTENT")).expect("it is there");
+    let directory = open(&scratch.0);
+    let (_, what) = directory.shard(0).expect("it is there").fault().expect("it is gone");
+    assert!(what.starts_with("it is missing"), "{what}");
 }
 
 // What cannot be used is left as it is, and the message says what to do.
@@ -126,8 +152,8 @@ fn refused_directories_are_untouched() {
         ("FORMAT", "", "FORMAT is damaged: it must say \"ringmq data, format 1\""),
         ("FORMAT", "ringmq data, format 1\n", "FORMAT is damaged"),
         ("FORMAT", "ringmq data, format 2\nshards 1\nsum 64ea5b28\n", "FORMAT is damaged"),
-        ("FORMAT", "ringmq data, format 3\nshards 1\n", "has format 3, and this ringmq knows"),
-        ("FORMAT", "ringmq data, format 3\nshards 1\n", "formats up to 2; start the newer"),
+        ("FORMAT", "ringmq data, format 4\nshards 1\n", "has format 4, and this ringmq knows"),
+        ("FORMAT", "ringmq data, format 4\nshards 1\n", "formats up to 3; start the newer"),
         ("FORMAT", fine, "was made with --shards 2; start with --shards 2 or another --data-dir"),
     ] {
         let scratch = Scratch::new();

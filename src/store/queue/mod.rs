@@ -309,8 +309,8 @@ impl Queue {
         Answer::Done
     }
 
-    /// PUBREC with a reason code of 0x80 or more: ends the QoS 2 message with this packet identifier
-    /// [MQTT-4.4.0-2]. One that was released before is not the client's to refuse.
+    /// PUBREC with a reason code of 0x80 or more: ends the QoS 2 message with this packet
+    /// identifier [MQTT-4.4.0-2]. One that was released before is not the client's to refuse.
     pub fn refuse(&mut self, packet_id: u16, log: &mut impl QueueLog) -> Answer {
         let Some((front, at)) = self.in_flight(packet_id, log) else { return Answer::Known };
         let entry = front.flight[at];

@@ -40,8 +40,8 @@ impl Queue {
         }) || self.tail().iter().any(refers)
     }
 
-    /// Visits where its messages within these offsets of the log on disk stand, and whether each was
-    /// sent.
+    /// Visits where its messages within these offsets of the log on disk stand, and whether each
+    /// was sent.
     pub fn positions_in(
         &self,
         range: &Range<u64>,

@@ -33,7 +33,7 @@ pub struct Origin {
 ///
 /// | bytes | what |
 /// |---|---|
-/// | 1 | flags: bits 0–1 QoS as published, then retained, moved, received here, origin, properties |
+/// | 1 | flags: bits 0–1 QoS, then retained, moved, received here, origin, properties |
 /// | 2 | vhost |
 /// | 2 | length of the topic |
 /// | 4 | length of the payload |

@@ -468,19 +468,26 @@ impl<'a> Record<'a> {
                 }
                 Self::Gaps(gaps)
             }
-            28 => Self::Expiry {
-                session: body.narrow()?,
-                interval_s: match body.varint()? {
-                    0 => None,
-                    more => Some(u32::try_from(more - 1).ok()?),
-                },
-            },
-            29 => Self::Will { session: body.narrow()?, will: Will::read(body)? },
-            30 => Self::WillCleared { session: body.narrow()? },
+            28..=30 => Self::decode_end(kind, body)?,
             22 => Self::Owner { session: body.narrow()?, user: body.text()? },
             _ => return None,
         };
         body.is_empty().then_some(record)
+    }
+}
+
+impl<'a> Record<'a> {
+    /// The body of what a session has for the time after its connection.
+    fn decode_end(kind: u8, body: &mut Cursor<'a>) -> Option<Self> {
+        let session = body.narrow()?;
+        Some(match kind {
+            28 => {
+                let interval_s = body.varint()?.checked_sub(1).map(u32::try_from);
+                Self::Expiry { session, interval_s: interval_s.transpose().ok()? }
+            }
+            29 => Self::Will { session, will: Will::read(body)? },
+            _ => Self::WillCleared { session },
+        })
     }
 }
 

@@ -83,7 +83,9 @@ impl Rig {
 fn owed_releases_do_not_wait_for_the_window() {
     for restarts in [false, true] {
         let mut rig = Rig::new(Queue::default());
-        (0..5).for_each(|_| drop(rig.push(true, QOS_2)));
+        for _ in 0..5 {
+            rig.push(true, QOS_2);
+        }
         assert_eq!(rig.take_all(9).len(), 5);
         for id in [2, 4] {
             assert_eq!(rig.release(id), Answer::Done);
@@ -119,7 +121,7 @@ fn owed_releases_do_not_wait_for_the_window() {
     }
 }
 
-// A refused message is done with at once, and its identifier free; other answers are what they were.
+// A refused message is done with at once, and its identifier free; other answers are as ever.
 #[test]
 fn refusals_end_qos_2() {
     let mut rig = Rig::new(Queue::default());
