@@ -4,6 +4,7 @@
 use crate::broker::inspect::{Histogram, Snapshot};
 
 use super::metric::{Kind, Metric, Source, float};
+use super::watched::{LEFT_OUT, TOTALS, WATCHED};
 
 const COUNT: u32 = 1;
 const MICROS: u32 = 1_000_000;
@@ -202,6 +203,11 @@ pub(super) const METRICS: &[Metric] = &[
             ],
         ),
     ),
+    gauge(
+        "sessions_max",
+        "The most sessions that there were at once since the start",
+        Source::Highest(|s| s.load.sessions_max),
+    ),
     counter(
         "sessions_expired_total",
         "Sessions that ended because their client stayed away",
@@ -375,6 +381,26 @@ pub(super) const METRICS: &[Metric] = &[
         "From receiving a message to knowing that the log has it, exact to a turn of the shard",
         |s| &s.latency.store,
     ),
+    row(
+        ("deliver_duration_seconds", Kind::Histogram, MICROS),
+        "From receiving a message to its being in a subscriber's output, exact to a turn of the \
+         shards: within one shard, or across two",
+        Source::TimesBy(
+            "path",
+            &[("local", |s| &s.latency.deliver_local), ("cross", |s| &s.latency.deliver_cross)],
+        ),
+    ),
+    times(
+        "queue_wait_duration_seconds",
+        "How long messages were stored before they were first sent, of one in 64 of those that \
+         waited in a durable session",
+        |s| &s.latency.queue_wait,
+    ),
+    times(
+        "client_ack_duration_seconds",
+        "From sending a message to its PUBACK or PUBREC, of one message of a client at a time",
+        |s| &s.latency.client_ack,
+    ),
     times("log_sync_duration_seconds", "One commit group: written and synced", |s| &s.latency.sync),
     times("turn_duration_seconds", "One turn of a shard, without its sleep", |s| &s.latency.turn),
     row(
@@ -481,8 +507,8 @@ pub struct Description {
     pub name: String,
     /// counter, gauge or histogram.
     pub kind: &'static str,
-    /// Its label, if it has one, and the values of that, if they are known.
-    pub label: Option<(&'static str, Vec<&'static str>)>,
+    /// Its labels, each with its values, if they are known.
+    pub labels: Vec<(&'static str, Vec<&'static str>)>,
     /// What it means.
     pub help: &'static str,
     /// The path at which it is told.
@@ -494,12 +520,13 @@ pub fn descriptions() -> Vec<Description> {
     let of_broker = METRICS.iter().map(|metric| {
         let values = match metric.source {
             Source::Sums(_, series) => series.iter().map(|(value, _)| *value).collect(),
+            Source::TimesBy(_, series) => series.iter().map(|(value, _)| *value).collect(),
             _ => Vec::new(),
         };
         Description {
             name: metric.whole_name(),
             kind: metric.kind.name(),
-            label: metric.label().map(|label| (label, values)),
+            labels: metric.label().map(|label| (label, values)).into_iter().collect(),
             help: metric.help,
             path: "/metrics",
         }
@@ -507,9 +534,22 @@ pub fn descriptions() -> Vec<Description> {
     let of_vhosts = VHOST_METRICS.iter().map(|(name, kind, _, help)| Description {
         name: format!("ringmq_{name}"),
         kind: kind.name(),
-        label: Some(("vhost", Vec::new())),
+        labels: vec![("vhost", Vec::new())],
         help,
         path: "/metrics/vhosts",
     });
-    of_broker.chain(of_vhosts).collect()
+    let of_session = |name: &str, kind: Kind, help, labels: &[&'static str]| Description {
+        name: format!("ringmq_{name}"),
+        kind: kind.name(),
+        labels: labels.iter().map(|label| (*label, Vec::new())).collect(),
+        help,
+        path: "/metrics/sessions",
+    };
+    let totals = TOTALS.iter().map(|(name, kind, help, _)| of_session(name, *kind, help, &[]));
+    let watched = WATCHED
+        .iter()
+        .map(|(name, kind, help, _)| of_session(name, *kind, help, &["vhost", "client"]));
+    let (name, kind, help) = LEFT_OUT;
+    let of_sessions = totals.chain(watched).chain([of_session(name, kind, help, &[])]);
+    of_broker.chain(of_vhosts).chain(of_sessions).collect()
 }

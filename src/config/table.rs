@@ -66,6 +66,7 @@ const RELOADS: &[(Reload, &[&str])] = &[
             "log",
             "log-connections",
             "http-tokens",
+            "watch-session",
         ],
     ),
     (

@@ -75,6 +75,7 @@ fn defaults_are_the_limits() {
             http_listen: None,
             http_tokens: None,
             system_interval: SystemInterval(10_000),
+            watch_sessions: Vec::new(),
         },
         logging: LogOptions { filter: "info".to_owned(), format: None, connections: Switch::On },
         config: None,
@@ -180,6 +181,7 @@ fn flags_of_groups_set_their_fields() {
         "--http-listen=[::1]:80",
         "--http-tokens=tokens",
         "--sys-interval=1m",
+        "--watch-session=plant/line-*",
     ]);
     let expected = Options {
         listen: vec![
@@ -212,6 +214,7 @@ fn flags_of_groups_set_their_fields() {
             http_listen: Some(HttpListen::Address("[::1]:80".parse().expect("an address"))),
             http_tokens: Some(PathBuf::from("tokens")),
             system_interval: SystemInterval(60_000),
+            watch_sessions: vec![watch::parse_watched("plant/line-*").expect("sessions")],
         },
         ..Options::default()
     };

@@ -14,7 +14,7 @@ use log::{debug, info, warn};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-use crate::admin::{self, Condition, Handle, Process, Tokens, Ways};
+use crate::admin::{self, Condition, Handle, Process, Tokens, Watchdog, WatchedSessions, Ways};
 use crate::broker::inspect::Ask;
 use crate::config::{HttpListen, Options};
 use crate::limits::{FILES_OF_ADMIN, HTTP_PORT_DEFAULT};
@@ -25,6 +25,7 @@ use crate::ring::Socket;
 use super::StartError;
 use super::access::Access;
 use super::control::Control;
+use super::notify::Notifier;
 
 /// Bytes of the rings between the admin thread and a shard: room for many times the boxes that are
 /// on their way at once.
@@ -38,7 +39,8 @@ const SOCKET_MODE: u32 = 0o660;
 pub(super) struct HttpListener {
     tcp: Option<TcpListener>,
     process: Process,
-    /// Not with `--http-listen none`: then the thread is there for the system's topics alone.
+    /// Not with `--http-listen none`: then the thread is there for the system's topics, and to tell
+    /// a service manager that all is well.
     answers: bool,
 }
 
@@ -48,7 +50,7 @@ impl HttpListener {
     pub(super) fn open(options: &Options) -> Result<Option<Self>, StartError> {
         let process = Process::open();
         let tcp = match options.admin.http_listen {
-            Some(HttpListen::None) if options.admin.system_interval_ms() == 0 => return Ok(None),
+            Some(HttpListen::None) if !is_needed(options) => return Ok(None),
             Some(HttpListen::None) => None,
             Some(HttpListen::Unix) => None,
             Some(HttpListen::Address(address)) => {
@@ -96,10 +98,13 @@ impl AdminSetup {
 
 /// Files that it may have open.
 pub(super) fn files(options: &Options) -> u64 {
-    match options.admin.http_listen {
-        Some(HttpListen::None) if options.admin.system_interval_ms() == 0 => 0,
-        _ => FILES_OF_ADMIN,
-    }
+    if is_needed(options) { FILES_OF_ADMIN } else { 0 }
+}
+
+/// Whether there is something for the thread to do.
+fn is_needed(options: &Options) -> bool {
+    let has_topics = options.admin.system_interval_ms() > 0;
+    answers_http(options) || has_topics || Notifier::watchdog().is_some()
 }
 
 /// Where asks go in, and where they come back.
@@ -181,6 +186,7 @@ impl Admin {
         options: &Options,
         access: &Access,
         shared_cpus: Vec<usize>,
+        notifier: &Notifier,
     ) -> Result<Self, StartError> {
         let AdminSetup { door, rings, tokens } = setup;
         let ways = rings.ways.into_iter().zip(controls).map(|((sender, answers), like)| {
@@ -199,12 +205,17 @@ impl Admin {
             bell: rings.bell,
             process: door.process,
             system_interval: interval(options),
+            watchdog: Notifier::watchdog().map(|patience| {
+                let notifier = notifier.clone();
+                Watchdog { patience, ping: Box::new(move || notifier.well()) }
+            }),
             condition: Condition {
                 is_ready: true,
                 reloaded: true,
                 reloaded_at_s: now_s(),
                 vhosts: access.vhosts().into(),
                 tokens: Arc::new(tokens),
+                watched: watched(options),
                 is_over: false,
             },
             settle: Box::new(move || keep_to(&shared_cpus)),
@@ -224,10 +235,11 @@ impl Admin {
     }
 
     /// The configuration was read again.
-    pub(super) fn note_reload(&self, access: &Access, tokens: Tokens) {
+    pub(super) fn note_reload(&self, access: &Access, tokens: Tokens, options: &Options) {
         let (vhosts, tokens) = (access.vhosts().into(), Arc::new(tokens));
         self.handle.update(|condition| {
             (condition.vhosts, condition.tokens) = (vhosts, tokens);
+            condition.watched = watched(options);
             (condition.reloaded, condition.reloaded_at_s) = (true, now_s());
         });
     }
@@ -245,6 +257,11 @@ impl Admin {
 
 fn answers_http(options: &Options) -> bool {
     options.admin.http_listen != Some(HttpListen::None)
+}
+
+fn watched(options: &Options) -> Arc<[WatchedSessions]> {
+    let each = options.admin.watch_sessions.iter().cloned();
+    each.map(|it| WatchedSessions { vhost: it.vhost, id: it.id, is_prefix: it.is_prefix }).collect()
 }
 
 fn interval(options: &Options) -> Option<Duration> {

@@ -12,3 +12,6 @@ mod http;
 mod metrics;
 mod openapi;
 mod places;
+mod prometheus;
+mod sessions;
+mod watchdog;

@@ -5,9 +5,11 @@ mod generated;
 mod manual;
 mod messages;
 mod metrics;
+mod monitoring;
 mod page;
 mod programs;
 mod properties;
+mod settings;
 mod tables;
 
 use std::collections::BTreeSet;

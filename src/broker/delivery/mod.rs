@@ -10,11 +10,12 @@
 //! Verbs: [`Delivery::deliver_qos0`], [`Delivery::deliver_clean`] and [`Delivery::deliver_stored`]
 //! for a message that comes, [`Delivery::pump`] for those that wait.
 //!
-//! May use `names`, `output`, `read_gate`, `client_log`, `admission` (the rights) and `exchange`
-//! (identifiers of subscriptions).
+//! May use `names`, `meters`, `output`, `read_gate`, `client_log`, `admission` (the rights) and
+//! `exchange` (identifiers of subscriptions).
 
 mod own_parts;
 mod pump;
+mod timed;
 
 use std::collections::VecDeque;
 
@@ -23,9 +24,11 @@ use crate::mqtt::{Delivery as PacketOptions, PacketId, QoS, SubscriptionId};
 use crate::store::{Logs, QueueEntry, QueueNext, QueueTerms, Session, SessionMut};
 
 use super::client_log::{self, ClientLog, DropReason};
+use super::meters::Meters;
 use super::names::{ConnId, ConnTable, Context, Options, Stats};
 use super::output::{OutboundMessage, Outputs, Source, Written};
 use super::read_gate::ReadGates;
+use timed::Timed;
 
 use own_parts::OwnParts;
 
@@ -35,6 +38,7 @@ pub(crate) struct Lent<'a> {
     pub(crate) outputs: &'a mut Outputs,
     pub(crate) gates: &'a mut ReadGates,
     pub(crate) client_log: &'a mut ClientLog,
+    pub(crate) meters: &'a mut Meters,
 }
 
 /// How one session gets one message.
@@ -59,6 +63,7 @@ struct SendGate {
     awaits_commit: bool,
     /// Receive Maximum of its client (MQTT 5, 3.1.2.11.3).
     receive_max: u16,
+    timed: Timed,
 }
 
 /// See the room.
@@ -102,6 +107,7 @@ impl Delivery {
             qos2_below: u64::MAX,
             awaits_commit: false,
             receive_max: u16::MAX,
+            timed: Timed::default(),
         };
         self.table.open(conn, gate);
     }
@@ -261,14 +267,29 @@ impl Delivery {
             unreachable!("nothing else waited, and the window is open")
         };
         let Some(conn) = session.holder.map(ConnId::of) else { return };
-        let (packet_id, retain) = (PacketId::new(packet_id), entry.terms().retain);
-        let delivery = PacketOptions { packet_id, dup, retain };
+        let (id, retain) = (PacketId::new(packet_id), entry.terms().retain);
+        let delivery = PacketOptions { packet_id: id, dup, retain };
         if lent.outputs.write(conn, qos, delivery, options.identifiers, message) {
+            self.note_sent(conn, packet_id, dup, lent.meters);
             lent.gates.note_to_acknowledge(conn);
         } else {
             // [MQTT-3.1.2-25] v5: as if it had been sent and acknowledged.
             session.withdraw(number, lent.logs);
         }
+    }
+
+    /// A message goes to a client, which is to acknowledge it; `again`: not for the first time.
+    #[inline]
+    fn note_sent(&mut self, conn: ConnId, packet_id: u16, again: bool, meters: &Meters) {
+        if let Some(gate) = self.table.get_mut(conn) {
+            gate.timed.note_sent(packet_id, again, meters.turn_stamp());
+        }
+    }
+
+    /// A client has acknowledged a message: the turn in which it was sent, if it was timed.
+    #[inline]
+    pub(crate) fn take_timed(&mut self, conn: ConnId, packet_id: PacketId) -> Option<u32> {
+        self.table.get_mut(conn)?.timed.take(packet_id)
     }
 
     /// Drops the oldest message that was not sent; false if there is none.

@@ -29,12 +29,14 @@ pub(crate) struct InboundMessage<'a> {
     pub(crate) origin: Option<Origin>,
     /// This shard keeps the topic's retained message, and this is to be it.
     pub(crate) keep: bool,
+    /// Of one from another shard: the turn in which that received it.
+    pub(crate) stamp: u32,
 }
 
 impl<'a> InboundMessage<'a> {
     pub(crate) fn of(message: Message<'a>, source: Source) -> Self {
         let (publisher, received, origin) = (None, None, None);
-        Self { message, source, publisher, received, origin, keep: false }
+        Self { message, source, publisher, received, origin, keep: false, stamp: 0 }
     }
 }
 

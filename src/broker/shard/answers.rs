@@ -33,6 +33,9 @@ impl Shard {
         if answer == QueueAnswer::Wrong {
             return self.close(conn, CloseReason::WrongAnswer, context);
         }
+        if let Some(stamp) = self.delivery.take_timed(conn, packet_id) {
+            self.meters.note_client_ack(stamp);
+        }
         self.relieve_waiting(key, context);
         if kind == AckKind::Pubrec && !reason.is_error() {
             // [MQTT-4.3.3-1] Each PUBREC is answered, also a repeated one. A durable session's only
@@ -82,6 +85,7 @@ impl Shard {
             let mut session = self.catalog.session_mut(key);
             let dropped = self.delivery.pump(&mut session, policy, time_ms, lent!(self));
             drop(session);
+            self.note_waits(context);
             // Of what the disk has lost, the rules forbid or has expired, nothing waits any more.
             if dropped {
                 self.relieve_session(key, context);
@@ -90,6 +94,14 @@ impl Shard {
         self.relieve(conn);
         if self.retained.has_replays(conn) {
             self.advance_replay(conn, context);
+        }
+    }
+
+    /// Records how long messages have waited that were just sent, as far as they are looked at.
+    fn note_waits(&mut self, context: &Context<'_>) {
+        while let Some(stored_ms) = self.meters.next_wait() {
+            let time_ms = self.time_ms(context.now_ms);
+            self.meters.note_waited(self.catalog.timeline.age_ms(stored_ms, time_ms, u64::MAX));
         }
     }
 }

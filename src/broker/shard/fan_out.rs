@@ -77,6 +77,7 @@ impl Shard {
                 Source::There(..) | Source::Nobody => None,
             },
             origin: inbound.origin.map(|origin| (origin.serial, origin.packet_id)),
+            stamp: self.meters.turn_stamp(),
             topic: message.topic.as_str(),
             properties: message.properties,
             payload: message.payload,
@@ -136,7 +137,8 @@ impl Shard {
         stored_bytes: u64,
         context: &mut Context<'_>,
     ) {
-        let &InboundMessage { message, source, publisher, .. } = inbound;
+        let &InboundMessage { message, source, publisher, stamp, .. } = inbound;
+        let sent_before = self.outputs.stats().publishes_out;
         let route = self.exchanges.get(vhost, route);
         let time_ms = self.time_ms(context.now_ms);
         let Working { encode, refused, full, identifiers, .. } = self.publishing.working();
@@ -180,6 +182,12 @@ impl Shard {
             }
         }
         refused.clear();
+        let copies = self.outputs.stats().publishes_out - sent_before;
+        match source {
+            Source::Here(_) => self.meters.count_delivered(copies),
+            Source::There(..) => self.meters.count_crossed(stamp, copies),
+            Source::Nobody => {}
+        }
         while let Some(key) = self.publishing.working().full.pop() {
             let bytes = self.catalog.session(key).queue.stored_bytes();
             let bytes_before = bytes.saturating_sub(stored_bytes);

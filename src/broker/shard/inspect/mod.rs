@@ -5,6 +5,7 @@ mod kick;
 mod listing;
 mod rows;
 mod system;
+mod watch;
 
 use crate::limits::{ASK_BYTES_MAX, ASK_SLOTS_MAX};
 
@@ -18,6 +19,10 @@ impl Shard {
     pub fn answer(&mut self, ask: &mut Ask, context: &mut Context<'_>) -> Step {
         let Ask { question, reply, .. } = ask;
         match question {
+            Question::Alive => {
+                *reply = Reply::Alive;
+                Step::Done
+            }
             Question::Figures => self.answer_figures(reply, context),
             Question::Vhosts(from) => self.answer_vhosts(from, reply),
             Question::Session(name) => self.answer_session(name, reply, context),
@@ -29,7 +34,8 @@ impl Shard {
             }
             Question::System(update) => self.answer_system(update, reply, context),
             Question::WantsSystem(known) => self.answer_wants_system(*known, reply),
-            Question::Backlog(backlog) => self.answer_backlog(backlog, reply),
+            Question::Backlog(backlog) => self.answer_backlog(backlog, reply, context),
+            Question::Watch(watch) => self.answer_watch(watch, reply, context),
         }
     }
 
