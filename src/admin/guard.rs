@@ -17,7 +17,7 @@ use hyper::{Method, Request, StatusCode};
 use crate::limits::{HTTP_ADDRESSES_MAX, HTTP_FAILURES_MAX};
 
 use super::answer::Fault;
-use super::tokens::{Right, Rights, Tokens};
+use super::tokens::{Holder, Right, Rights, Tokens};
 
 /// The time in which wrong tokens are counted together.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -45,6 +45,8 @@ impl std::fmt::Display for Peer {
 pub(super) struct Who {
     pub(super) name: String,
     pub(super) rights: Rights,
+    /// The only vhost that it is for.
+    pub(super) vhost: Option<Box<str>>,
 }
 
 /// See the module.
@@ -80,7 +82,8 @@ impl Guard {
     fn identify(&self, headers: &HeaderMap, peer: Peer, tokens: &Tokens) -> Result<Who, Fault> {
         let address = match peer {
             Peer::Unix(uid) if uid == 0 || uid == self.own_uid => {
-                return Ok(Who { name: format!("user {uid}"), rights: Rights::ALL });
+                let name = format!("user {uid}");
+                return Ok(Who { name, rights: Rights::ALL, vhost: None });
             }
             // Users of this host that may open the socket are counted as one.
             Peer::Unix(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
@@ -100,7 +103,9 @@ impl Guard {
             return Err(fault.retry_after(wait.as_secs() + 1));
         }
         match tokens.find(&token) {
-            Some((name, rights)) => Ok(Who { name: name.to_owned(), rights }),
+            Some(Holder { name, rights, vhost }) => {
+                Ok(Who { name: name.to_owned(), rights, vhost: vhost.map(Into::into) })
+            }
             None => {
                 self.failures.borrow_mut().count(address, now);
                 let message = "this token is not known";

@@ -20,11 +20,15 @@
 //! | `tokens` | tokens and their rights |
 //! | `routes` | which path is what |
 //! | `openapi` | the operations of the API in a table, and as a document |
-//! | `query` | parameters of a request |
+//! | `operation`, `operating` | what an operation is; those about the broker as a whole |
+//! | `query`, `body` | parameters of a request, and the fields of its body |
 //! | `answer` | answers, and errors as JSON |
 //! | `metric`, `catalogue` | what a metric is; every one, in a table |
 //! | `exposition` | metrics as text for Prometheus |
 //! | `api` | what JSON tells of clients and sessions |
+//! | `operate`, `publish` | what changes or tells of the broker as a whole; messages |
+//! | `task` | what the control thread is to do |
+//! | `facts` | settings, listeners and certificates |
 //! | `system` | the topics `$SYS/…`, for shards with a subscriber |
 //! | `process` | what the system knows of this process |
 //!
@@ -35,17 +39,24 @@
 
 mod answer;
 mod api;
+mod body;
 mod catalogue;
 mod door;
 mod exposition;
+mod facts;
 mod guard;
 mod metric;
 mod openapi;
+mod operate;
+mod operating;
+mod operation;
 mod process;
+mod publish;
 mod query;
 mod routes;
 mod shards;
 mod system;
+mod task;
 mod tokens;
 
 use std::io;
@@ -63,9 +74,13 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, LocalSet};
 
 pub use catalogue::{Description, descriptions};
+pub use facts::{CertificateFact, Facts, ListenerFact, Setting};
 pub use openapi::document;
 pub use process::Process;
 pub use shards::Ways;
+pub use task::{
+    Change, ControlWay, Done, FileFault, Job, Reloaded, Task, TaskError, TaskErrorKind,
+};
 pub use tokens::{Right, Rights, TokenError, Tokens};
 
 use routes::Admin;
@@ -87,6 +102,8 @@ pub struct Options {
     pub process: Process,
     /// The time between two updates of the system's topics; none: there are none.
     pub system_interval: Option<Duration>,
+    /// The way to the control thread.
+    pub control: Box<dyn ControlWay>,
     /// What the control thread knows at the start.
     pub condition: Condition,
     /// Has the thread run where it disturbs no shard.
@@ -98,6 +115,10 @@ pub struct Options {
 pub struct Condition {
     /// Clients are let in.
     pub is_ready: bool,
+    /// It is being drained: clients are not let in for now.
+    pub draining: bool,
+    /// Settings, listeners and certificates.
+    pub facts: Arc<Facts>,
     /// The last reload succeeded; so did the start.
     pub reloaded: bool,
     /// When the last one did, seconds since 1970.
@@ -150,12 +171,12 @@ impl Drop for Handle {
 }
 
 fn serve(options: Options, condition: watch::Receiver<Condition>) -> io::Result<()> {
-    let Options { tcp, unix, ways, bell, process, settle, system_interval, .. } = options;
+    let Options { tcp, unix, ways, bell, process, settle, system_interval, control, .. } = options;
     settle();
     let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let mut until_over = condition.clone();
     LocalSet::new().block_on(&runtime, async move {
-        let admin = Rc::new(Admin::new(ways, process, condition));
+        let admin = Rc::new(Admin::new(ways, process, condition, control));
         let hears = tokio::task::spawn_local(shards::hear(bell, admin.clone()));
         let system = system_interval
             .map(|interval| tokio::task::spawn_local(system::serve(admin.clone(), interval)));

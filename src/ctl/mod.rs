@@ -4,7 +4,7 @@
 //! ```text
 //!  verb ──► broker (address, token) ──► request ──► JSON or text ──► view ──► output
 //! ```
-//! The verbs stand in a table of the command line ([`crate::config::VERBS`]): their parameters are
+//! The verbs stand in a table of the command line ([`crate::config::verbs`]): their parameters are
 //! the request's, and each names the view that shows the answer.
 //!
 //! Invariant: text from clients and from the broker reaches a terminal without control characters.
@@ -20,6 +20,7 @@
 //! | `fields` | objects as rows of columns |
 //! | `pages` | lists that come in pages |
 //! | `ended` | what is ended, after a question |
+//! | `done` | what was done to the broker as a whole |
 //! | `overview` | what matters of all metrics, and all of them |
 //! | `top` | rates and the sessions that have most |
 //! | `samples` | metrics as Prometheus reads them; those of vhosts |
@@ -29,6 +30,7 @@
 
 mod broker;
 mod check;
+mod done;
 mod ended;
 mod error;
 mod fields;
@@ -102,6 +104,13 @@ fn once(
             Ok(())
         }
         View::Ended(asks) => ended::show(broker, ctl, asks, output),
+        View::Done(says, asks) => done::show(broker, ctl, (says, asks), output),
+        View::Reloaded => done::show_reloaded(broker, ctl, output),
+        View::Document => {
+            let answer = broker.json("GET", path, &sent(ctl))?;
+            output.line(&text::json_line(&answer));
+            Ok(())
+        }
         View::Status => {
             let answer = broker.json("GET", path, &[])?;
             overview::show_status(&answer, &broker.address(), output);

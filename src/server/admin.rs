@@ -14,7 +14,7 @@ use log::{debug, info, warn};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-use crate::admin::{self, Condition, Handle, Process, Tokens, Ways};
+use crate::admin::{self, Condition, Facts, Handle, Process, Tokens, Ways};
 use crate::broker::inspect::Ask;
 use crate::config::{HttpListen, Options};
 use crate::limits::{FILES_OF_ADMIN, HTTP_PORT_DEFAULT};
@@ -25,6 +25,7 @@ use crate::ring::Socket;
 use super::StartError;
 use super::access::Access;
 use super::control::Control;
+use super::events::EventSender;
 
 /// Bytes of the rings between the admin thread and a shard: room for many times the boxes that are
 /// on their way at once.
@@ -180,7 +181,7 @@ impl Admin {
         controls: &[Control],
         options: &Options,
         access: &Access,
-        shared_cpus: Vec<usize>,
+        (shared_cpus, control, facts): (Vec<usize>, EventSender, Arc<Facts>),
     ) -> Result<Self, StartError> {
         let AdminSetup { door, rings, tokens } = setup;
         let ways = rings.ways.into_iter().zip(controls).map(|((sender, answers), like)| {
@@ -199,8 +200,11 @@ impl Admin {
             bell: rings.bell,
             process: door.process,
             system_interval: interval(options),
+            control: Box::new(control),
             condition: Condition {
                 is_ready: true,
+                draining: false,
+                facts,
                 reloaded: true,
                 reloaded_at_s: now_s(),
                 vhosts: access.vhosts().into(),
@@ -224,10 +228,10 @@ impl Admin {
     }
 
     /// The configuration was read again.
-    pub(super) fn note_reload(&self, access: &Access, tokens: Tokens) {
+    pub(super) fn note_reload(&self, access: &Access, tokens: Tokens, facts: Arc<Facts>) {
         let (vhosts, tokens) = (access.vhosts().into(), Arc::new(tokens));
         self.handle.update(|condition| {
-            (condition.vhosts, condition.tokens) = (vhosts, tokens);
+            (condition.vhosts, condition.tokens, condition.facts) = (vhosts, tokens, facts);
             (condition.reloaded, condition.reloaded_at_s) = (true, now_s());
         });
     }
@@ -235,6 +239,11 @@ impl Admin {
     /// It was to be, and was not.
     pub(super) fn note_reload_failed(&self) {
         self.handle.update(|condition| condition.reloaded = false);
+    }
+
+    /// Clients are not let in for now, or again.
+    pub(super) fn note_draining(&self, draining: bool) {
+        self.handle.update(|condition| condition.draining = draining);
     }
 
     /// Clients are not let in any more.

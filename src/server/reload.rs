@@ -14,9 +14,11 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use log::{info, warn};
 
+use crate::admin::Facts;
 use crate::broker::ShardId;
 use crate::config::{Change, ConfigError, Configuration, Fault, Options, Reload};
 use crate::limits::CHANGES_LOGGED_MAX;
@@ -26,6 +28,8 @@ use crate::reactor::{ControlMessage, Settings};
 use super::access::Access;
 use super::admin::{self, Admin};
 use super::control::Control;
+use super::facts;
+use super::listeners::OpenListener;
 use super::open_files::clients_max;
 use super::places::{ListenAddress, refuse_unguarded};
 use super::shard::broker_options;
@@ -47,6 +51,8 @@ pub(super) struct Reloader {
     sites: Vec<ListenAddress>,
     /// Bytes of the data directory's file system; 0 if that is not known.
     disk_bytes: u64,
+    /// What operators are told.
+    facts: Arc<Facts>,
 }
 
 /// What a reload has done.
@@ -87,9 +93,15 @@ impl ReloadError {
 }
 
 impl Reloader {
-    pub(super) fn new(started: &Configuration, sites: Vec<ListenAddress>, disk_bytes: u64) -> Self {
+    pub(super) fn new(
+        started: &Configuration,
+        sites: Vec<ListenAddress>,
+        disk_bytes: u64,
+        opened: &[OpenListener],
+    ) -> Self {
+        let facts = facts::of(started, opened);
         let (started, in_force) = (started.clone(), started.options().clone());
-        Self { current: started.clone(), started, in_force, sites, disk_bytes }
+        Self { current: started.clone(), started, in_force, sites, disk_bytes, facts }
     }
 
     /// Reads everything again, and has every shard take it.
@@ -116,8 +128,10 @@ impl Reloader {
             .map_err(|error| failed(StartError::Listen(error)))?;
         // From here on nothing fails.
         access.replace(policy, options.access.auth_failures_max);
+        self.facts = facts::renewed(&self.facts, &next);
         let told = admin.zip(tokens);
-        told.into_iter().for_each(|(admin, tokens)| admin.note_reload(access, tokens));
+        told.into_iter()
+            .for_each(|(admin, tokens)| admin.note_reload(access, tokens, self.facts.clone()));
         if options.logging.filter != self.in_force.logging.filter {
             logging::set_filter(&options.logging.filter);
         }
@@ -138,6 +152,16 @@ impl Reloader {
         self.current = next;
         self.in_force = options;
         Ok(Reloaded { taken, waiting })
+    }
+
+    /// What operators are told of it.
+    pub(super) fn facts(&self) -> &Arc<Facts> {
+        &self.facts
+    }
+
+    /// What is logged, as configured.
+    pub(super) fn log_filter(&self) -> &str {
+        &self.in_force.logging.filter
     }
 
     /// Where the broker keeps its data.

@@ -279,7 +279,10 @@ impl Pair<'_> {
 }
 
 /// The certificates in a file, in order; at least one.
-fn certificates(flag: &'static str, file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub(super) fn certificates(
+    flag: &'static str,
+    file: &Path,
+) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let text = read(flag, file)?;
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     match chain {
@@ -290,7 +293,7 @@ fn certificates(flag: &'static str, file: &Path) -> Result<Vec<CertificateDer<'s
     }
 }
 
-fn read(flag: &'static str, file: &Path) -> Result<Vec<u8>, TlsError> {
+pub(super) fn read(flag: &'static str, file: &Path) -> Result<Vec<u8>, TlsError> {
     let mut text = Vec::new();
     let read = File::open(file)
         .and_then(|opened| opened.take(TLS_FILE_BYTES_MAX + 1).read_to_end(&mut text));

@@ -5,10 +5,13 @@
 mod common;
 
 mod access;
+mod bodies;
 mod clients;
 mod ctl;
 mod hostile;
 mod http;
 mod metrics;
 mod openapi;
+mod operate;
 mod places;
+mod publish;

@@ -3,7 +3,9 @@
 mod figures;
 mod kick;
 mod listing;
+mod publish;
 mod rows;
+mod shed;
 mod system;
 
 use crate::limits::{ASK_BYTES_MAX, ASK_SLOTS_MAX};
@@ -30,6 +32,8 @@ impl Shard {
             Question::System(update) => self.answer_system(update, reply, context),
             Question::WantsSystem(known) => self.answer_wants_system(*known, reply),
             Question::Backlog(backlog) => self.answer_backlog(backlog, reply),
+            Question::Publish(publication) => self.answer_publication(publication, reply, context),
+            Question::Shed(shed) => self.shed(shed, reply, context),
         }
     }
 
