@@ -48,7 +48,7 @@
 //! | [`data`] | makes data directories of others | `broker`, `config`, `disk`, `store` | rings |
 //!
 //! `mqtt`, `transport`, `store` and `broker` are pure: no descriptor, clock, thread or atomic.
-//! [`chunk`] (bytes on their way out), [`slots`] (tables by number), [`shown`] (clients' text in
+//! [`whole_file`] (files that are replaced), [`chunk`] (bytes on their way out), [`slots`] (tables by number), [`shown`] (clients' text in
 //! the log), [`limits`] (every bound) and [`advice`] (what to do about errors of the system) are
 //! leaves that all may use.
 //! `mqtt`, `transport`, `store`, `mesh` and `ring` do not see each other; `disk` sees of `store` no
@@ -241,3 +241,4 @@ pub mod slots;
 pub mod store;
 pub mod transport;
 pub mod vhosts;
+pub mod whole_file;

@@ -20,13 +20,15 @@
 //! | `tokens` | tokens and their rights |
 //! | `routes` | which path is what |
 //! | `openapi` | the operations of the API in a table, and as a document |
-//! | `operation`, `operating` | what an operation is; those about the broker as a whole |
+//! | `operation` | what an operation is |
+//! | `operating`, `account_operations` | those about the broker as a whole; about users and vhosts |
 //! | `query`, `body` | parameters of a request, and the fields of its body |
 //! | `answer` | answers, and errors as JSON |
 //! | `metric`, `catalogue` | what a metric is; every one, in a table |
 //! | `exposition` | metrics as text for Prometheus |
 //! | `api` | what JSON tells of clients and sessions |
 //! | `operate`, `publish` | what changes or tells of the broker as a whole; messages |
+//! | `accounts` | users, vhosts and limits |
 //! | `task` | what the control thread is to do |
 //! | `facts` | settings, listeners and certificates |
 //! | `system` | the topics `$SYS/…`, for shards with a subscriber |
@@ -37,6 +39,8 @@
 //!
 //! It may use `broker::inspect`, and alone uses HTTP and its runtime.
 
+mod account_operations;
+mod accounts;
 mod answer;
 mod api;
 mod body;
@@ -79,7 +83,8 @@ pub use openapi::document;
 pub use process::Process;
 pub use shards::Ways;
 pub use task::{
-    Change, ControlWay, Done, FileFault, Job, Reloaded, Task, TaskError, TaskErrorKind,
+    AccountTask, Change, ControlWay, Done, FileFault, Job, LIMIT_FIELDS, Password, Reloaded, Task,
+    TaskError, TaskErrorKind,
 };
 pub use tokens::{Right, Rights, TokenError, Tokens};
 

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::limits::{PAGE_ROWS_MAX, TOP_ROWS_MAX};
 
+use super::account_operations::{self, ACCOUNTS};
 use super::operating::{self, OPERATING};
 use super::operation::{
     ID, Kind, Operation, Parameter, VHOST, described_parameter, object, operation, parameter,
@@ -92,15 +93,20 @@ pub(super) const OPERATIONS: &[Operation] = &[
     operation(("GET", "/openapi.json"), Right::Read, &[], "This document", "Document"),
 ];
 
+/// Every operation.
+fn all() -> impl Iterator<Item = &'static Operation> {
+    OPERATIONS.iter().chain(OPERATING).chain(ACCOUNTS)
+}
+
 /// The operations of a path below [`API`].
 pub(super) fn of_path(path: &str) -> impl Iterator<Item = &'static Operation> {
-    OPERATIONS.iter().chain(OPERATING).filter(move |operation| operation.path == path)
+    all().filter(move |operation| operation.path == path)
 }
 
 /// The document, of OpenAPI 3.0.
 pub fn document() -> Value {
     let mut paths: Map<String, Value> = Map::new();
-    for operation in OPERATIONS.iter().chain(OPERATING) {
+    for operation in all() {
         let path = paths.entry(format!("{API}{}", operation.path)).or_insert_with(|| json!({}));
         path[operation.method.to_lowercase()] = described(operation);
     }
@@ -144,8 +150,7 @@ fn described(operation: &Operation) -> Value {
             .any(|it| it.name == "vhost")
             .then_some(("404", "No such vhost, client or session")),
     );
-    let is_operating = OPERATING.iter().any(|it| std::ptr::eq(it, operation));
-    if is_operating {
+    if OPERATING.iter().chain(ACCOUNTS).any(|it| std::ptr::eq(it, operation)) {
         faults.push(("404", "No such thing"));
         faults.push(("409", "The broker runs without what this needs, or the system refuses it"));
     }
@@ -240,7 +245,7 @@ fn schemas() -> Value {
             ("faults", list(file_fault)),
         ]))]),
     });
-    for (name, schema) in operating::schemas() {
+    for (name, schema) in operating::schemas().into_iter().chain(account_operations::schemas()) {
         schemas[name] = schema;
     }
     schemas

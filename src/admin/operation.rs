@@ -17,9 +17,9 @@ pub(super) enum Kind {
 #[derive(Clone, Copy)]
 pub(super) struct Parameter {
     pub(super) name: &'static str,
-    kind: Kind,
+    pub(super) kind: Kind,
     pub(super) required: bool,
-    says: &'static str,
+    pub(super) says: &'static str,
 }
 
 pub(super) const fn parameter(name: &'static str, kind: Kind, says: &'static str) -> Parameter {

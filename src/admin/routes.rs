@@ -27,7 +27,7 @@ use super::process::Process;
 use super::query::Query;
 use super::shards::{Asker, Kept, Ways};
 use super::task::ControlWay;
-use super::{Condition, api, openapi, operate, publish};
+use super::{Condition, accounts, api, openapi, operate, publish};
 
 /// What routes answer from.
 pub(super) struct Admin {
@@ -179,7 +179,7 @@ async fn operating(
         ("GET", "/checks/certificates") => operate::check(admin, "certificates", query).await,
         ("GET", "/checks/listeners") => operate::check(admin, "listeners", query).await,
         ("GET", "/checks/shards") => operate::check(admin, "shards", query).await,
-        (method, path) => unreachable!("{method} {path} is in the table and has no arm"),
+        _ => accounts::answer(admin, operation, (query, fields), by).await,
     }
 }
 

@@ -33,6 +33,59 @@ pub enum Task {
     },
     /// Let nobody in any more, or again.
     Drain(bool),
+    /// Tell or change users, vhosts and limits: [`Done::Document`].
+    Account(Box<AccountTask>),
+}
+
+/// Limits of a vhost, in this order.
+pub const LIMIT_FIELDS: [&str; 5] =
+    ["max_connections", "max_sessions", "max_retained_bytes", "max_queued_bytes", "publish_rate"];
+
+/// What is asked about users, vhosts and limits.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "each field is called what it is")]
+pub enum AccountTask {
+    /// The users of a vhost behind one, so many at most.
+    Users { vhost: String, after: Option<String>, limit: usize },
+    /// One user.
+    User { vhost: String, name: String },
+    /// Add a user, or set another password.
+    PutUser { vhost: String, name: String, password: Password },
+    /// Delete a user.
+    DeleteUser { vhost: String, name: String },
+    /// Every vhost.
+    Vhosts,
+    /// One vhost.
+    Vhost { name: String },
+    /// Make a vhost.
+    PutVhost { name: String },
+    /// Delete a vhost.
+    DeleteVhost { name: String },
+    /// The limits of a vhost.
+    Limits { vhost: String },
+    /// Set all of them.
+    PutLimits { vhost: String, limits: [Option<u64>; LIMIT_FIELDS.len()] },
+    /// Take all of them away.
+    DeleteLimits { vhost: String },
+    /// All of it as one document.
+    Export,
+    /// Put a document in place of what there is, or look whether that could be done.
+    Import { document: Value, dry_run: bool },
+}
+
+/// A password, as it is or as a password file has it.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Password {
+    /// As it is.
+    Plain(String),
+    /// What stands for it in a password file.
+    Hash(String),
+}
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Password")
+    }
 }
 
 /// What was done.
@@ -42,6 +95,8 @@ pub enum Done {
     Plainly,
     /// The configuration holds that was read.
     Reloaded(Reloaded),
+    /// What is to be told.
+    Document(Value),
 }
 
 /// What a reload has changed.

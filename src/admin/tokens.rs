@@ -125,22 +125,13 @@ pub enum TokenError {
 
 impl fmt::Display for TokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::System(path, what, error) => {
+        let (path, line, says) = self.place();
+        match (self, line) {
+            (Self::System(_, what, error), _) => {
                 write!(f, "cannot {what} {}: {error}{}", path.display(), advice::of(error))
             }
-            Self::Size(path) => write!(
-                f,
-                "{} has more than {TOKEN_FILE_BYTES_MAX} bytes or {TOKENS_MAX} tokens",
-                path.display()
-            ),
-            Self::Line(path, line, what) => write!(
-                f,
-                "{}:{line}: {what}; a line is NAME:SHA256:RIGHTS or NAME:SHA256:RIGHTS:VHOST, with \
-                 the SHA-256 of the token in 64 hexadecimal digits, as sha256sum prints it, and \
-                 rights out of metrics, read, publish, operate, admin",
-                path.display()
-            ),
+            (_, Some(line)) => write!(f, "{}:{line}: {says}", path.display()),
+            (_, None) => write!(f, "{} {says}", path.display()),
         }
     }
 }
@@ -148,6 +139,28 @@ impl fmt::Display for TokenError {
 impl std::error::Error for TokenError {}
 
 impl TokenError {
+    /// The file, the line in it if it is about one, and what is wrong.
+    pub fn place(&self) -> (&Path, Option<usize>, String) {
+        match self {
+            Self::System(path, what, error) => {
+                (path, None, format!("cannot {what} it: {error}{}", advice::of(error)))
+            }
+            Self::Size(path) => {
+                let says =
+                    format!("has more than {TOKEN_FILE_BYTES_MAX} bytes or {TOKENS_MAX} tokens");
+                (path, None, says)
+            }
+            Self::Line(path, line, what) => {
+                let says = format!(
+                    "{what}; a line is NAME:SHA256:RIGHTS or NAME:SHA256:RIGHTS:VHOST, with the \
+                     SHA-256 of the token in 64 hexadecimal digits, as sha256sum prints it, and \
+                     rights out of metrics, read, publish, operate, admin"
+                );
+                (path, Some(*line), says)
+            }
+        }
+    }
+
     /// Whether it is about the file in the data directory.
     pub fn is_own(&self) -> bool {
         let (Self::System(path, ..) | Self::Size(path) | Self::Line(path, ..)) = self;
@@ -174,19 +187,17 @@ impl Tokens {
             vhost: None,
         }];
         if let Some(path) = file {
-            let text = read(path)?;
-            for (number, line) in (1..).zip(text.lines()) {
-                let line = line.trim();
-                if !line.is_empty() && !line.starts_with('#') {
-                    let faulty = |what| TokenError::Line(path.to_owned(), number, what);
-                    tokens.push(parse(line).map_err(faulty)?);
-                }
-            }
-            if tokens.len() > TOKENS_MAX {
-                return Err(TokenError::Size(path.to_owned()));
-            }
+            tokens.extend(tokens_in(path)?);
         }
         Ok(Self(tokens))
+    }
+
+    /// Looks at a file as [`Tokens::load`] does, and makes none.
+    ///
+    /// # Errors
+    /// Names the file and the line.
+    pub fn check(file: &Path) -> Result<(), TokenError> {
+        tokens_in(file).map(drop)
     }
 
     /// The name and the rights of who has this token. All are looked at, each to its end.
@@ -200,6 +211,20 @@ impl Tokens {
             vhost: known.vhost.as_deref(),
         })
     }
+}
+
+fn tokens_in(path: &Path) -> Result<Vec<Token>, TokenError> {
+    let text = read(path)?;
+    let lines = (1..).zip(text.lines().map(str::trim));
+    let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    let faulty = |number| move |what| TokenError::Line(path.to_owned(), number, what);
+    let tokens = lines.map(|(number, line)| parse(line).map_err(faulty(number)));
+    let tokens: Vec<Token> = tokens.collect::<Result<_, _>>()?;
+    // One is the broker's own.
+    if tokens.len() >= TOKENS_MAX {
+        return Err(TokenError::Size(path.to_owned()));
+    }
+    Ok(tokens)
 }
 
 fn parse(line: &str) -> Result<Token, &'static str> {

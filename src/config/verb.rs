@@ -128,11 +128,6 @@ pub(super) const fn in_body(parameter: Parameter) -> Parameter {
     Parameter { in_body: true, ..parameter }
 }
 
-/// Not to be left out.
-pub(super) const fn needed(parameter: Parameter) -> Parameter {
-    Parameter { required: true, ..parameter }
-}
-
 /// Behind the verb, without a flag.
 pub(super) const fn behind(
     name: &'static str,

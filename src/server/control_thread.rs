@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use log::{error, info, warn};
 
-use crate::admin::{Done, FileFault, Job, Reloaded, Task, TaskError, TaskErrorKind};
+use crate::admin::{AccountTask, Done, FileFault, Job, Reloaded, Task, TaskError, TaskErrorKind};
 use crate::config::{Change, Fault, parse_log_filter};
 use crate::disk::{ReloadNote, monotonic_us};
 use crate::limits::LOG_LEVEL_S_MAX;
@@ -13,6 +13,7 @@ use crate::logging;
 use crate::reactor::ControlMessage;
 
 use super::access::Access;
+use super::accounts::{self, Work};
 use super::admin::Admin;
 use super::control::Control;
 use super::events::{ControlEvent, Events};
@@ -60,6 +61,7 @@ impl ControlThread {
             Task::Reload => self.reload().map(Done::Reloaded),
             Task::SetLogLevel { filter, time } => self.set_log_level(filter, *time),
             Task::Drain(drains) => self.drain(*drains),
+            Task::Account(task) => self.work_on_accounts(task),
         };
         job.end(result);
     }
@@ -93,6 +95,31 @@ impl ControlThread {
             self.reset_log_level();
         }
         Ok(Reloaded { taken: told(reloaded.taken), waiting: told(reloaded.waiting) })
+    }
+
+    /// Tells or changes users, vhosts and limits. What is changed takes effect by a reload; if that
+    /// is refused, the files are as they were.
+    fn work_on_accounts(&mut self, task: &AccountTask) -> Result<Done, TaskError> {
+        let policy = self.access.policy().clone();
+        match accounts::work(task, self.reloader.options(), &policy)? {
+            Work::Told(told) => Ok(Done::Document(told)),
+            Work::Change(steps, told) => {
+                let undo = accounts::apply(steps)?;
+                match self.reload() {
+                    Ok(_) => {
+                        undo.keep();
+                        Ok(Done::Document(told))
+                    }
+                    Err(error) => {
+                        undo.undo();
+                        // What holds is what the files say: that was never changed.
+                        let _again = self.reload();
+                        let message = "the broker does not take this; files are as they were";
+                        Err(TaskError { message: message.to_owned(), hint: None, ..error })
+                    }
+                }
+            }
+        }
     }
 
     fn set_log_level(&mut self, filter: &str, time: Option<Duration>) -> Result<Done, TaskError> {

@@ -1,6 +1,7 @@
 //! From options to running shards and back: limits, listeners, threads, signals, the orderly end.
 
 mod access;
+mod accounts;
 mod admin;
 mod announcement;
 mod auth;

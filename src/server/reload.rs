@@ -6,8 +6,8 @@
 //!          └───────────────────────┴─── wrong: ReloadError ───┴───────────────────┘  │
 //!                                                          every shard gets all of it ▼
 //! ```
-//! Invariant: until nothing can fail any more nothing has changed, but that a vhost which is seen
-//! for the first time has its number.
+//! Invariant: until nothing can fail any more nothing has changed. The last that can is that a vhost
+//! which is seen for the first time keeps its number.
 //!
 //! What only a restart takes stays as it was at the start, and is named. What comes back is data:
 //! whoever asked for the reload tells it in the form that is wanted there.
@@ -123,9 +123,11 @@ impl Reloader {
         let tls = read.filter(|_| !kept.contains(&TLS));
         let tokens = admin.map(|_| admin::load_tokens(&options)).transpose().map_err(failed)?;
         let sources = options.access.sources(tls::names_clients(&options.tls));
-        let policy = access.read(&sources).map_err(|error| failed(StartError::Access(error)))?;
+        let read = access.read(&sources);
+        let (policy, vhosts) = read.map_err(|error| failed(StartError::Access(error)))?;
         refuse_unguarded(&options, &self.sites, &policy)
             .map_err(|error| failed(StartError::Listen(error)))?;
+        access.keep_numbers(vhosts).map_err(|error| failed(StartError::Data(error)))?;
         // From here on nothing fails.
         access.replace(policy, options.access.auth_failures_max);
         self.facts = facts::renewed(&self.facts, &next);
@@ -157,6 +159,11 @@ impl Reloader {
     /// What operators are told of it.
     pub(super) fn facts(&self) -> &Arc<Facts> {
         &self.facts
+    }
+
+    /// What holds.
+    pub(super) fn options(&self) -> &Options {
+        &self.in_force
     }
 
     /// What is logged, as configured.

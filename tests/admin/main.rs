@@ -5,6 +5,7 @@
 mod common;
 
 mod access;
+mod accounts;
 mod bodies;
 mod clients;
 mod ctl;

@@ -15,7 +15,7 @@ struct Row {
 }
 
 /// Modules that all may use.
-const LEAVES: &[&str] = &["advice", "chunk", "limits", "shown", "slots"];
+const LEAVES: &[&str] = &["advice", "chunk", "limits", "shown", "slots", "whole_file"];
 
 /// Who may use what, besides itself and the leaves. `lib`, `main`, `server` and the programs in
 /// `bin` may use everything and are not listed; anything else needs a row.
@@ -25,6 +25,7 @@ const TABLE: &[Row] = &[
     row("chunk", &[], &["bytes"]),
     row("slots", &[], &[]),
     row("shown", &[], &[]),
+    row("whole_file", &[], &[]),
     row("logging", &[], &["env_filter", "jiff", "log", "rustix", "serde_json"]),
     row("mqtt", &[], &["bytes"]),
     row("access", &["mqtt"], ACCESS_CRATES),
