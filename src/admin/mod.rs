@@ -76,6 +76,7 @@ use log::{debug, error};
 use tokio::runtime;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, LocalSet};
+use tokio_rustls::rustls::ServerConfig;
 
 pub use catalogue::{Description, descriptions};
 pub use facts::{CertificateFact, Facts, ListenerFact, Setting};
@@ -95,7 +96,7 @@ const NICENESS: i32 = 10;
 
 /// What the thread begins with.
 pub struct Options {
-    /// Where it answers over TCP: a loopback address.
+    /// Where it answers over TCP. What other hosts reach has [`Condition::tls`].
     pub tcp: Option<TcpListener>,
     /// Where it answers over a Unix socket.
     pub unix: Option<UnixListener>,
@@ -132,6 +133,10 @@ pub struct Condition {
     pub vhosts: Arc<[(u16, String)]>,
     /// Who may ask what.
     pub tokens: Arc<Tokens>,
+    /// With it TCP is TLS; connections that are open keep what they began with.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// Names by which operators may ask.
+    pub hosts: Arc<[String]>,
     /// The thread is to end.
     pub is_over: bool,
 }

@@ -27,6 +27,7 @@ use super::process::Process;
 use super::query::Query;
 use super::shards::{Asker, Kept, Ways};
 use super::task::ControlWay;
+use super::tokens::Right;
 use super::{Condition, accounts, api, openapi, operate, publish};
 
 /// What routes answer from.
@@ -93,7 +94,8 @@ pub(super) async fn answer(
     peer: Peer,
 ) -> Response<Body> {
     admin.requests.set(admin.requests.get() + 1);
-    let answered = match check_origin(&request, peer) {
+    let hosts = admin.condition.borrow().hosts.clone();
+    let answered = match check_origin(&request, peer, &hosts) {
         Ok(()) => route(admin, request, peer).await,
         Err(fault) => Err(fault),
     };
@@ -115,6 +117,7 @@ async fn route(
     let request = &Request::from_parts(head, ());
     let (path, query) = (request.uri().path(), request.uri().query());
     let is_get = [Method::GET, Method::HEAD].contains(request.method());
+    let tokens = admin.condition.borrow().tokens.clone();
     // Whoever reaches a port of this host alone may know whether the broker is well.
     match path {
         "/healthz" | "/readyz" | "/metrics" | "/metrics/vhosts" if !is_get => {
@@ -122,6 +125,12 @@ async fn route(
         }
         "/healthz" => return health(admin, query).await,
         "/readyz" => return readiness(admin, query),
+        "/metrics" | "/metrics/vhosts" if peer.is_far() => {
+            admin.guard.admit(request.headers(), peer, Right::Metrics, &tokens)?;
+        }
+        _ => {}
+    }
+    match path {
         "/metrics" => return metrics(admin, request).await,
         "/metrics/vhosts" => return vhost_metrics(admin, request).await,
         _ => {}
@@ -136,7 +145,6 @@ async fn route(
             only(path, &methods.join(", "))
         };
     };
-    let tokens = admin.condition.borrow().tokens.clone();
     let who = admin.guard.admit(request.headers(), peer, operation.right, &tokens)?;
     let known: Vec<&'static str> = operation.parameters.iter().map(|it| it.name).collect();
     let (query, by) = (&Query::read(query, &known)?, &Actor { who, peer });

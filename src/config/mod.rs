@@ -40,7 +40,7 @@ use crate::limits;
 
 pub use abuse::AbuseOptions;
 pub use access::{Access, OnDenied, Takeover};
-pub use admin::{AdminOptions, HttpListen, SystemInterval};
+pub use admin::{AdminOptions, HttpIdentity, HttpListen, SystemInterval};
 pub use command::{Command, DataAct, Passwd, SessionAct, VhostAct};
 pub use configuration::{ConfigError, Configuration, Given};
 pub use ctl::{Ctl, parse_admin_address, parse_interval_ms};
@@ -360,6 +360,18 @@ impl Options {
                  connect, as in --proxy-trust 10.0.0.0/8"
             );
             return Err(Misfit { flag, says });
+        }
+        if let Some(HttpListen::Address(at)) = self.admin.http_listen
+            && self.admin.is_reached_by_others()
+            && self.admin.http_identity(&self.tls).is_none()
+        {
+            let says = format!(
+                "other hosts would reach --http-listen {at}, and tokens would pass the network \
+                 unencrypted: add --http-cert and --http-key, or listen on 127.0.0.1:{} and have \
+                 an SSH tunnel there",
+                at.port()
+            );
+            return Err(Misfit { flag: "http-listen", says });
         }
         self.refuse_ignored(given)
     }

@@ -65,12 +65,15 @@ const RELOADS: &[(Reload, &[&str])] = &[
             "log",
             "log-connections",
             "http-tokens",
+            "http-host",
         ],
     ),
     (
         Reload::NewClients,
         &[
             "proxy-trust",
+            "http-cert",
+            "http-key",
             "tls-cert",
             "tls-key",
             "tls-min",

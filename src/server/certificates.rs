@@ -10,16 +10,21 @@ use x509_cert::crl::CertificateList;
 use x509_cert::der::Decode;
 
 use crate::admin::CertificateFact;
-use crate::config::TlsOptions;
+use crate::config::{HttpIdentity, Options};
 
 use super::tls;
 
 /// Every one that the options name.
-pub(super) fn facts(options: &TlsOptions) -> Vec<CertificateFact> {
+pub(super) fn facts(options: &Options) -> Vec<CertificateFact> {
+    let http = options.admin.http_identity(&options.tls);
+    // It may be the one of clients.
+    let http = http.filter(|http| http.flags[0] != "--tls-cert");
+    let http = http.map(|HttpIdentity { cert, flags, .. }| (flags[0], cert));
+    let options = &options.tls;
     let own = options.cert.as_deref().map(|file| ("--tls-cert", file));
     let named = options.names.iter().map(|name| ("--tls-sni", &*name.cert));
     let ca = options.client_ca.as_deref().map(|file| ("--tls-client-ca", file));
-    let files = own.into_iter().chain(named).chain(ca);
+    let files = own.into_iter().chain(named).chain(ca).chain(http);
     let certificates = files.flat_map(|(flag, file)| of_certificates(flag, file));
     certificates.chain(options.crls.iter().flat_map(|file| of_lists(file))).collect()
 }

@@ -88,6 +88,7 @@ fn check_all(configuration: &Configuration, findings: &mut Findings) {
         check_files(options, shards, sites, findings);
     }
     findings.take(tls::load(&options.tls).map_err(StartError::Tls));
+    findings.take(tls::load_http(options).map_err(StartError::Tls));
     if let Some(file) = options.admin.http_tokens.as_deref() {
         findings.take(Tokens::check(file).map_err(StartError::Tokens));
     }

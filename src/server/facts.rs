@@ -24,7 +24,7 @@ pub(super) fn renewed(before: &Facts, configuration: &Configuration) -> Arc<Fact
     Arc::new(Facts {
         settings: configuration.rows().into_iter().map(setting).collect(),
         listeners: before.listeners.clone(),
-        certificates: certificates::facts(&configuration.options().tls),
+        certificates: certificates::facts(configuration.options()),
     })
 }
 

@@ -121,7 +121,8 @@ impl Reloader {
         let read = tls::load(&next.options().tls);
         let read = read.map_err(|error| failed(StartError::Tls(error)))?;
         let tls = read.filter(|_| !kept.contains(&TLS));
-        let tokens = admin.map(|_| admin::load_tokens(&options)).transpose().map_err(failed)?;
+        let tokens =
+            admin.map(|_| admin::load_credentials(&options)).transpose().map_err(failed)?;
         let sources = options.access.sources(tls::names_clients(&options.tls));
         let read = access.read(&sources);
         let (policy, vhosts) = read.map_err(|error| failed(StartError::Access(error)))?;

@@ -63,7 +63,8 @@ fn answers_are_as_described() {
     let files = DataDir::fresh();
     let vhosts = files.path().join("vhosts");
     std::fs::create_dir_all(vhosts.join("%2F")).expect("there is room");
-    let (broker, door) = start(2, &["--vhosts", vhosts.to_str().expect("it is text")]);
+    let (broker, door) =
+        start(2, &["--allow-anonymous", "--vhosts", vhosts.to_str().expect("it is text")]);
     let user = "/api/v1/user?name=u";
     assert_eq!(door.send("PUT", user, body_for(user)).status, 200);
     let document = door.get("/api/v1/openapi.json").json();

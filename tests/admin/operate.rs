@@ -31,12 +31,12 @@ fn reloads_tell_what_they_did() {
     assert_eq!((&inflight["line"], &inflight["reload"]), (&json!(1), &json!("yes")));
     assert_eq!(setting("shards")["origin"], "flag");
     assert_eq!(setting("max-packet-size")["origin"], "default");
-    write("max-inflight = 6\nsegment-bytes = \"32MiB\"\n");
+    write("max-inflight = 6\nlog-format = \"json\"\n");
     let reply = door.send("POST", "/api/v1/reload", "");
     assert_eq!(reply.status, 200, "{reply:?}");
     let taken = json!([{ "name": "max-inflight", "before": "5", "after": "6" }]);
     assert_eq!(reply.json()["taken"], taken);
-    assert_eq!(reply.json()["waiting"][0]["name"], "segment-bytes", "{reply:?}");
+    assert_eq!(reply.json()["waiting"][0]["name"], "log-format", "{reply:?}");
     assert_eq!(setting("max-inflight")["values"], json!(["6"]));
     write("max-inflight = 7\nmax-inflite = 8\n");
     let reply = door.send("POST", "/api/v1/reload", "");

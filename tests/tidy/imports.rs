@@ -66,6 +66,7 @@ const ADMIN_CRATES: &[&str] = &[
     "sha2",
     "subtle",
     "tokio",
+    "tokio_rustls",
 ];
 
 /// HTTP as a client, and whose a file is.
