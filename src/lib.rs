@@ -38,7 +38,7 @@
 //! | [`logging`] | lines on standard error, by one thread | `env_filter`, `jiff` | who logs what |
 //! | [`admin`] | operators' questions over HTTP | `broker`, `hyper`, `tokio` | the ring |
 //! | [`server`], [`config`], [`cpus`] | flags → threads, signals, end | all | – |
-//! | [`ctl`] | asks a broker that runs, over that HTTP | `config`, `hyper`, `tokio` | the broker |
+//! | [`ctl`] | asks a broker that runs, over that HTTP | `config`, `passwd`, `hyper` | the broker |
 //! | [`passwd`] | changes password files | `access`, `config` | the broker |
 //! | [`vhosts`] | lists and deletes vhosts | `config`, `disk` | the broker |
 //! | [`check`] | prints what a start would stop at | `config`, `server` | how it is found |

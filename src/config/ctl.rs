@@ -72,8 +72,8 @@ impl Ctl {
         Ok(Self {
             verb,
             given,
-            at: matches.get_one("at").cloned(),
-            token_file: matches.get_one("token-file").cloned(),
+            at: matches.try_get_one("at").ok().flatten().cloned(),
+            token_file: matches.try_get_one("token-file").ok().flatten().cloned(),
             json: is_set("json"),
             watch_ms: matches.try_get_one("watch").ok().flatten().copied(),
             columns: columns.map(|columns| columns.cloned().collect()),
@@ -85,15 +85,19 @@ impl Ctl {
 
 impl Subcommand for Ctl {
     fn augment_subcommands(command: Command) -> Command {
-        let single = |verb: &&Verb| verb.words.len() == 1;
+        let is_noun = |name: &str| NOUNS.iter().any(|(noun, _)| *noun == name);
+        let single = |verb: &&Verb| verb.words.len() == 1 && !is_noun(verb.words[0]);
         let mut command = command.subcommands(verbs().filter(single).map(command_of));
         for (noun, about) in NOUNS {
             let verbs = verbs().filter(|verb| verb.words.len() > 1 && verb.words[0] == *noun);
+            let own = self::verbs().find(|verb| verb.words == [*noun]);
+            let is_needed = own.is_none();
+            let own = own.map_or_else(|| Command::new(*noun), command_of);
             command = command.subcommand(
-                Command::new(*noun)
-                    .about(*about)
-                    .subcommand_required(true)
-                    .arg_required_else_help(true)
+                own.about(*about)
+                    .subcommand_required(is_needed)
+                    .arg_required_else_help(is_needed)
+                    .args_conflicts_with_subcommands(true)
                     .disable_help_subcommand(true)
                     .subcommands(verbs.map(command_of)),
             );
@@ -191,6 +195,7 @@ fn common(view: View) -> Vec<Arg> {
         View::Ended(_) | View::Done(_, Some(_)) => {
             flags.push(switch("yes").help("Do it without asking back"));
         }
+        View::Tokens => return Vec::new(),
         View::Done(_, None) | View::Reloaded | View::Document | View::Check => {}
     }
     flags
@@ -261,13 +266,15 @@ mod tests {
     fn the_table_is_sound() {
         Ctl::augment_subcommands(Command::new("ctl")).debug_assert();
         for (at, verb) in verbs().enumerate() {
-            let values = verb.parameters.iter().filter(|parameter| parameter.required);
-            let values = values.map(|parameter| match parameter.kind {
-                Kind::Word(words) => words[0],
-                _ => "x",
-            });
-            let line: Vec<&str> =
-                ["ctl"].into_iter().chain(verb.words.iter().copied()).chain(values).collect();
+            let mut line: Vec<String> = vec!["ctl".to_owned()];
+            line.extend(verb.words.iter().map(|word| (*word).to_owned()));
+            for parameter in verb.parameters.iter().filter(|parameter| parameter.required) {
+                line.extend(parameter.flag.map(|flag| format!("--{flag}")));
+                line.push(match parameter.kind {
+                    Kind::Word(words) => words[0].to_owned(),
+                    _ => "x".to_owned(),
+                });
+            }
             let ctl = parse(&line.join(" ")).unwrap_or_else(|error| panic!("{line:?}: {error}"));
             assert_eq!(ctl.verb, verb);
             let is_same = |other: &&Verb| other.words == verb.words;

@@ -7,6 +7,7 @@
 
 mod abuse;
 mod access;
+mod account_verbs;
 mod admin;
 mod command;
 mod configuration;

@@ -35,6 +35,8 @@ pub enum View {
     Reloaded,
     /// The answer as a document of JSON.
     Document,
+    /// What is done to a file of tokens. No broker is asked.
+    Tokens,
     /// What matters of all metrics.
     Status,
     /// Rates and a list of sessions.
@@ -126,6 +128,11 @@ pub(super) const fn local(
 /// In the body.
 pub(super) const fn in_body(parameter: Parameter) -> Parameter {
     Parameter { in_body: true, ..parameter }
+}
+
+/// Not to be left out.
+pub(super) const fn needed(parameter: Parameter) -> Parameter {
+    Parameter { required: true, ..parameter }
 }
 
 /// Behind the verb, without a flag.

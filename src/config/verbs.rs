@@ -4,6 +4,7 @@
 
 use crate::limits::{PAGE_ROWS_MAX, TOP_ROWS_MAX};
 
+use super::account_verbs::ACCOUNT_VERBS;
 use super::operating_verbs::OPERATING_VERBS;
 use super::verb::{Columns, Kind, Parameter, Verb, View, behind, flag, local, verb};
 
@@ -145,11 +146,15 @@ pub(super) const NOUNS: &[(&str, &str)] = &[
     ("sessions", "List, rank, show or delete sessions, of connected and absent clients"),
     ("config", "Show the settings of a broker that runs"),
     ("log", "Change what a broker logs"),
+    ("users", "List, add or delete users"),
+    ("vhosts", "List vhosts with their metrics, make or delete one, or limit it"),
+    ("definitions", "Export or import users, rules and limits of all vhosts"),
+    ("token", "List, add or take out tokens of a file"),
 ];
 
 /// Every verb.
 pub fn verbs() -> impl Iterator<Item = &'static Verb> {
-    VERBS.iter().chain(OPERATING_VERBS)
+    VERBS.iter().chain(OPERATING_VERBS).chain(ACCOUNT_VERBS)
 }
 
 const CHECK_HELP: &str = "The line and the exit codes are those of Nagios' plugins: 0 OK, 1 \

@@ -15,6 +15,7 @@
 //! | `error` | why something was not done, and the exit code for it |
 //! | `broker` | where the broker is, the token, one request and its answer |
 //! | `request` | what is sent, and the objects of an answer |
+//! | `tokens` | files of tokens, for which no broker is asked |
 //! | `text` | what a terminal is shown: text of others, bytes, times |
 //! | `output` | a table, lines or JSON on standard output |
 //! | `fields` | objects as rows of columns |
@@ -26,7 +27,7 @@
 //! | `samples` | metrics as Prometheus reads them; those of vhosts |
 //! | `check` | one line for Nagios |
 //!
-//! It may use `config`.
+//! It may use `config`, and `passwd` to read passwords.
 
 mod broker;
 mod check;
@@ -40,6 +41,7 @@ mod pages;
 mod request;
 mod samples;
 mod text;
+mod tokens;
 mod top;
 
 use std::process::ExitCode;
@@ -70,6 +72,11 @@ pub fn run(ctl: &Ctl) -> ExitCode {
 }
 
 fn show(ctl: &Ctl) -> Result<(), CtlError> {
+    if ctl.verb.view == View::Tokens {
+        let mut output = Output::new(ctl.json);
+        tokens::show(ctl, &mut output)?;
+        return output.flush();
+    }
     let broker = Broker::find(ctl)?;
     let mut output = Output::new(ctl.json);
     let mut rates = Rates::default();
@@ -122,7 +129,7 @@ fn once(
             overview::show_metrics(&answer, ctl.get("prefix").unwrap_or_default(), output)
         }
         View::Vhosts => samples::show_vhosts(&broker.text(path)?, output),
-        View::Check => unreachable!("a check has its own way to end"),
+        View::Check | View::Tokens => unreachable!("it has its own way to end"),
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::config::{Ctl, Kind, Parameter, parse_interval_ms};
 use crate::limits::HTTP_DEFINITIONS_BYTES_MAX;
+use crate::passwd;
 
 use super::error::CtlError;
 use super::text::shown;
@@ -51,6 +52,15 @@ pub(super) fn body(ctl: &Ctl) -> Result<Option<Value>, CtlError> {
             Kind::Text | Kind::Word(_) | Kind::Decimal => text.into(),
         };
         fields.insert(parameter.name.to_owned(), value);
+    }
+    if ctl.verb.words == ["users", "add"] {
+        let name = ctl.get("name").unwrap_or_default();
+        let password = passwd::read_new(name, ctl.get("stdin").is_some());
+        let password = password.map_err(|error| CtlError::Usage(error.to_string()))?;
+        let password = String::from_utf8(password);
+        let says = "a password that is set over HTTP is UTF-8";
+        let password = password.map_err(|_| CtlError::Usage(says.to_owned()))?;
+        fields.insert("password".to_owned(), password.into());
     }
     if ctl.verb.words == ["publish"]
         && let Some(path) = ctl.get("file")

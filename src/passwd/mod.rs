@@ -41,11 +41,19 @@ pub fn run(options: &Passwd) -> Result<String, PasswdError> {
         replace(&options.file, user, None)?;
         return Ok(format!("{file}: user {user} is deleted"));
     }
-    let password =
-        if options.stdin { read_password(io::stdin().lock())? } else { ask_password(user)? };
+    let password = read_new(user, options.stdin)?;
     let secret = hash(&password)?;
     replace(&options.file, user, Some(&secret))?;
     Ok(format!("{file}: the password of user {user} is set"))
+}
+
+/// A password for a user: the first line of standard input, or what somebody at the terminal says
+/// twice.
+///
+/// # Errors
+/// If there is none, or it cannot be one.
+pub fn read_new(user: &str, stdin: bool) -> Result<Vec<u8>, PasswdError> {
+    if stdin { read_password(io::stdin().lock()) } else { ask_password(user) }
 }
 
 /// Says what is wrong with the name of a user.

@@ -45,7 +45,7 @@ const TABLE: &[Row] = &[
     row("reload", &["disk"], &["rustix"]),
     row("sessions", &["config", "disk"], &[]),
     row("data", &["broker", "config", "disk", "store"], &["log"]),
-    row("ctl", &["config"], CTL_CRATES),
+    row("ctl", &["config", "passwd"], CTL_CRATES),
     row("cpus", &[], &["rustix"]),
 ];
 
@@ -77,7 +77,9 @@ const CTL_CRATES: &[&str] = &[
     "hyper_util",
     "nix",
     "percent_encoding",
+    "rustix",
     "serde_json",
+    "sha2",
     "tokio",
 ];
 
