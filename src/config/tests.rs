@@ -70,6 +70,9 @@ fn defaults_are_the_limits() {
             http_listen: None,
             http_tokens: None,
             system_interval: SystemInterval(10_000),
+            http_cert: None,
+            http_key: None,
+            http_hosts: Vec::new(),
         },
         logging: LogOptions { filter: "info".to_owned(), format: None, connections: Switch::On },
         config: None,
@@ -199,6 +202,9 @@ fn flags_of_groups_set_their_fields() {
             http_listen: Some(HttpListen::Address("[::1]:80".parse().expect("an address"))),
             http_tokens: Some(PathBuf::from("tokens")),
             system_interval: SystemInterval(60_000),
+            http_cert: None,
+            http_key: None,
+            http_hosts: Vec::new(),
         },
         ..Options::default()
     };

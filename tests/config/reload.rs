@@ -276,11 +276,10 @@ fn users_by_a_new_setting() {
 fn refused_reloads_number_no_vhost() {
     let files = Files::new();
     files.write_users("vhosts/a/passwords", &["anna"]);
-    let listen =
-        "listen = [\"127.0.0.1:0\", \"127.0.0.1:0,proxy\"]\nproxy-trust = \"10.0.0.0/8\"\n";
-    let with = format!("{listen}vhosts = \"{}\"\n", files.path("vhosts").display());
-    files.write(FILE, &with);
-    let broker = Broker::start_with(1, &[&files.flag("--config", FILE)]);
+    files.write(FILE, &format!("vhosts = \"{}\"\n", files.path("vhosts").display()));
+    let config = files.flag("--config", FILE);
+    let proxied = ["--listen=127.0.0.1:0,proxy", "--proxy-trust=10.0.0.0/8"];
+    let broker = Broker::start_with(1, &[&[&*config], &proxied[..]].concat());
     let numbers = || fs::read(broker.data_dir().join("VHOSTS")).expect("it is there");
     let before = numbers();
     // Nobody has a name any more, and other hosts come in by the proxy.
