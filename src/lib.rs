@@ -38,7 +38,7 @@
 //! | [`logging`] | lines on standard error, by one thread | `env_filter`, `jiff` | who logs what |
 //! | [`admin`] | operators' questions over HTTP | `broker`, `hyper`, `tokio` | the ring |
 //! | [`server`], [`config`], [`cpus`] | flags → threads, signals, end | all | – |
-//! | [`ctl`] | asks a broker that runs, over that HTTP | `config`, `hyper`, `tokio` | the broker |
+//! | [`ctl`] | asks a broker that runs, over that HTTP | `config`, `passwd`, `hyper` | the broker |
 //! | [`passwd`] | changes password files | `access`, `config` | the broker |
 //! | [`vhosts`] | lists and deletes vhosts | `config`, `disk` | the broker |
 //! | [`check`] | prints what a start would stop at | `config`, `server` | how it is found |
@@ -48,7 +48,7 @@
 //! | [`data`] | makes data directories of others | `broker`, `config`, `disk`, `store` | rings |
 //!
 //! `mqtt`, `transport`, `store` and `broker` are pure: no descriptor, clock, thread or atomic.
-//! [`chunk`] (bytes on their way out), [`slots`] (tables by number), [`shown`] (clients' text in
+//! [`whole_file`] (files that are replaced), [`chunk`] (bytes on their way out), [`slots`] (tables by number), [`shown`] (clients' text in
 //! the log), [`limits`] (every bound) and [`advice`] (what to do about errors of the system) are
 //! leaves that all may use.
 //! `mqtt`, `transport`, `store`, `mesh` and `ring` do not see each other; `disk` sees of `store` no
@@ -245,3 +245,4 @@ pub mod slots;
 pub mod store;
 pub mod transport;
 pub mod vhosts;
+pub mod whole_file;

@@ -680,6 +680,46 @@ pub const HTTP_HEADERS_MAX: usize = 64;
 /// Wrong tokens from one address within a minute. Over: 429, whatever the token.
 pub const HTTP_FAILURES_MAX: u32 = 20;
 
+/// Bytes of the body of an HTTP request. Over: 413.
+pub const HTTP_BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// Bytes of a body with definitions. Over: 413.
+pub const HTTP_DEFINITIONS_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Bytes of all bodies that are being read at once, by the lengths that their requests name. Over:
+/// 503.
+pub const HTTP_BODIES_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Time for the body of an HTTP request. Over: 408.
+pub const HTTP_BODY_MS_MAX: u64 = 10_000;
+
+/// Messages of operators that wait at one shard until they are stored. Over: 503.
+pub const PUBLISHES_OPEN_MAX: usize = 16;
+
+/// Time until a message of an operator is stored. Over: 503, and it may be stored later.
+pub const PUBLISH_MS_MAX: u64 = 10_000;
+
+/// Tasks that wait for the control thread. Over: 503.
+pub const TASKS_WAITING_MAX: usize = 8;
+
+/// Time for a task of the control thread: a reload may read large files. Over: 503, and it may be
+/// done later.
+pub const TASK_MS_MAX: u64 = 60_000;
+
+/// Time over which clients are disconnected when the broker is drained: a day, and by default.
+pub const DRAIN_S_MAX: u64 = 24 * 60 * 60;
+/// See [`DRAIN_S_MAX`].
+pub const DRAIN_S_DEFAULT: u64 = 60;
+
+/// Time between two times that a broker which is drained disconnects some clients.
+pub const DRAIN_STEP_MS: u64 = 100;
+
+/// Connections that one step of an ask ends: each may publish a will. The rest follows in the next.
+pub const DRAIN_CLOSES_MAX: usize = 64;
+
+/// Time for which another log level holds, if it does not until the next reload.
+pub const LOG_LEVEL_S_MAX: u64 = 7 * 24 * 60 * 60;
+
 /// Addresses whose wrong tokens are counted. Full: all count as one until the minute is over.
 pub const HTTP_ADDRESSES_MAX: usize = 1024;
 

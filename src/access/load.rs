@@ -192,7 +192,10 @@ fn list(directory: &Path) -> Result<Vec<String>, LoadError> {
 }
 
 /// The vhost that a directory is for. A `%` stands before two hexadecimal digits.
-fn decode_name(encoded: &str) -> Result<String, String> {
+///
+/// # Errors
+/// What is wrong with it.
+pub fn decode_name(encoded: &str) -> Result<String, String> {
     let is_hex = |at: usize| encoded.as_bytes().get(at).is_some_and(u8::is_ascii_hexdigit);
     let is_encoded = encoded.match_indices('%').all(|(at, _)| is_hex(at + 1) && is_hex(at + 2));
     if !is_encoded {

@@ -30,7 +30,7 @@ mod tests;
 pub use error::LoadError;
 pub use identity::Identity;
 pub use limits_file::VhostLimits;
-pub use load::{Sources, check_vhost_name};
+pub use load::{Sources, check_vhost_name, decode_name as decode_vhost_name};
 pub use passwords::check_name as check_user_name;
 pub use policy::{Client, Login, Policy, Refusal, Request, Verdict};
 pub use question::Question;

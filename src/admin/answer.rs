@@ -67,12 +67,22 @@ pub(super) struct Fault {
     field: Option<&'static str>,
     /// Seconds after which to try again.
     retry_after_s: Option<u64>,
+    /// What is wrong with files.
+    faults: Vec<Value>,
 }
 
 impl Fault {
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { status, code, message, hint: None, field: None, retry_after_s: None }
+        Self {
+            status,
+            code,
+            message,
+            hint: None,
+            field: None,
+            retry_after_s: None,
+            faults: Vec::new(),
+        }
     }
 
     /// A parameter is wrong.
@@ -87,6 +97,10 @@ impl Fault {
 
     pub(super) fn retry_after(self, seconds: u64) -> Self {
         Self { retry_after_s: Some(seconds), ..self }
+    }
+
+    pub(super) fn faults(self, faults: Vec<Value>) -> Self {
+        Self { faults, ..self }
     }
 
     /// Whether somebody asked what it may not.
@@ -106,6 +120,9 @@ impl Fault {
         let more = [("hint", self.hint.as_deref()), ("field", self.field)];
         for (name, value) in more.into_iter().filter_map(|(name, value)| Some((name, value?))) {
             error[name] = value.into();
+        }
+        if !self.faults.is_empty() {
+            error["faults"] = self.faults.clone().into();
         }
         let mut response = json_of(self.status, &json!({ "error": error }));
         let headers = response.headers_mut();

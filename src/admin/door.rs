@@ -17,7 +17,8 @@ use log::{debug, warn};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_local;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Sleep, sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 
 use crate::limits::{
     HTTP_CONNECTIONS_MAX, HTTP_HEADER_BYTES_MAX, HTTP_HEADER_MS_MAX, HTTP_HEADERS_MAX,
@@ -39,7 +40,7 @@ pub(super) fn open(
     if let Some(listener) = tcp {
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        spawn_local(accept(admin.clone(), async move || {
+        spawn_local(accept(admin.clone(), serve_tcp, async move || {
             let (stream, address) = listener.accept().await?;
             // What is answered goes out at once.
             stream.set_nodelay(true)?;
@@ -49,7 +50,7 @@ pub(super) fn open(
     if let Some(listener) = unix {
         listener.set_nonblocking(true)?;
         let listener = tokio::net::UnixListener::from_std(listener)?;
-        spawn_local(accept(admin.clone(), async move || {
+        spawn_local(accept(admin.clone(), serve, async move || {
             let (stream, _) = listener.accept().await?;
             let peer = Peer::Unix(stream.peer_cred()?.uid());
             Ok((stream, peer))
@@ -58,9 +59,12 @@ pub(super) fn open(
     Ok(())
 }
 
-async fn accept<S>(admin: Rc<Admin>, next: impl AsyncFn() -> io::Result<(S, Peer)>)
-where
-    S: AsyncRead + AsyncWrite + Unpin + 'static,
+async fn accept<S, F>(
+    admin: Rc<Admin>,
+    serve: impl Fn(S, Peer, Rc<Admin>, OwnedSemaphorePermit) -> F,
+    next: impl AsyncFn() -> io::Result<(S, Peer)>,
+) where
+    F: Future<Output = ()> + 'static,
 {
     let room = Arc::new(Semaphore::new(HTTP_CONNECTIONS_MAX));
     loop {
@@ -75,6 +79,22 @@ where
                 sleep(ACCEPT_PAUSE).await;
             }
         }
+    }
+}
+
+/// With TLS, if there is a certificate. A handshake has as long as a request's header.
+async fn serve_tcp(
+    stream: tokio::net::TcpStream,
+    peer: Peer,
+    admin: Rc<Admin>,
+    place: OwnedSemaphorePermit,
+) {
+    let Some(tls) = admin.condition().tls else { return serve(stream, peer, admin, place).await };
+    let accepting = TlsAcceptor::from(tls).accept(Impatient::new(stream));
+    match timeout(Duration::from_millis(HTTP_HEADER_MS_MAX), accepting).await {
+        Ok(Ok(stream)) => serve(stream, peer, admin, place).await,
+        Ok(Err(error)) => debug!("a connection of {peer} ended: {error}"),
+        Err(_) => debug!("a connection of {peer} ended: no TLS handshake came in time"),
     }
 }
 

@@ -17,7 +17,7 @@ use hyper::{Method, Request, StatusCode};
 use crate::limits::{HTTP_ADDRESSES_MAX, HTTP_FAILURES_MAX};
 
 use super::answer::Fault;
-use super::tokens::{Right, Rights, Tokens};
+use super::tokens::{Holder, Right, Rights, Tokens};
 
 /// The time in which wrong tokens are counted together.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -25,10 +25,17 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// Who is at the other end of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Peer {
-    /// A process of this host, or whoever comes by a proxy or a tunnel on it.
+    /// A process of this host, whoever comes by a proxy or a tunnel on it, or by TLS another.
     Tcp(SocketAddr),
     /// A process of this user.
     Unix(u32),
+}
+
+impl Peer {
+    /// Whether it is on another host.
+    pub(super) fn is_far(self) -> bool {
+        matches!(self, Self::Tcp(address) if !address.ip().to_canonical().is_loopback())
+    }
 }
 
 impl std::fmt::Display for Peer {
@@ -45,6 +52,8 @@ impl std::fmt::Display for Peer {
 pub(super) struct Who {
     pub(super) name: String,
     pub(super) rights: Rights,
+    /// The only vhost that it is for.
+    pub(super) vhost: Option<Box<str>>,
 }
 
 /// See the module.
@@ -80,7 +89,8 @@ impl Guard {
     fn identify(&self, headers: &HeaderMap, peer: Peer, tokens: &Tokens) -> Result<Who, Fault> {
         let address = match peer {
             Peer::Unix(uid) if uid == 0 || uid == self.own_uid => {
-                return Ok(Who { name: format!("user {uid}"), rights: Rights::ALL });
+                let name = format!("user {uid}");
+                return Ok(Who { name, rights: Rights::ALL, vhost: None });
             }
             // Users of this host that may open the socket are counted as one.
             Peer::Unix(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
@@ -100,7 +110,9 @@ impl Guard {
             return Err(fault.retry_after(wait.as_secs() + 1));
         }
         match tokens.find(&token) {
-            Some((name, rights)) => Ok(Who { name: name.to_owned(), rights }),
+            Some(Holder { name, rights, vhost }) => {
+                Ok(Who { name: name.to_owned(), rights, vhost: vhost.map(Into::into) })
+            }
             None => {
                 self.failures.borrow_mut().count(address, now);
                 let message = "this token is not known";
@@ -125,7 +137,11 @@ fn token_of(headers: &HeaderMap) -> Option<Vec<u8>> {
 }
 
 /// Refuses what a page of a stranger may have a browser send.
-pub(super) fn check_origin<B>(request: &Request<B>, peer: Peer) -> Result<(), Fault> {
+pub(super) fn check_origin<B>(
+    request: &Request<B>,
+    peer: Peer,
+    own_hosts: &[String],
+) -> Result<(), Fault> {
     let headers = request.headers();
     let refuse = |message: &str| Err(Fault::new(StatusCode::FORBIDDEN, "foreign_origin", message));
     let is_other = |name: HeaderName, own: &[&str]| {
@@ -145,10 +161,11 @@ pub(super) fn check_origin<B>(request: &Request<B>, peer: Peer) -> Result<(), Fa
         return Err(Fault::new(StatusCode::BAD_REQUEST, "invalid_host", message));
     };
     let meant = request.uri().authority().map(|authority| authority.as_str());
+    let is_own_host = |host: &str| is_own_host(host, own_hosts);
     if !is_own_host(host) || meant.is_some_and(|meant| !is_own_host(meant)) {
         let message = format!("{host:.100?} is no name of this host here");
         return Err(Fault::new(StatusCode::MISDIRECTED_REQUEST, "invalid_host", message)
-            .hint("name it by its address or as localhost"));
+            .hint("name it by its address, as localhost, or by a name of --http-host"));
     }
     let own = [format!("http://{host}"), format!("https://{host}")];
     if is_other(header::ORIGIN, &own.each_ref().map(String::as_str)) {
@@ -157,8 +174,9 @@ pub(super) fn check_origin<B>(request: &Request<B>, peer: Peer) -> Result<(), Fa
     Ok(())
 }
 
-/// Whether a host is named so that no name server had a say: by its address, or as localhost.
-fn is_own_host(host: &str) -> bool {
+/// Whether a host is named so that no stranger's name server had a say: by its address, as
+/// localhost, or by one of these names.
+fn is_own_host(host: &str, hosts: &[String]) -> bool {
     let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, port)) => {
             return address.parse::<Ipv6Addr>().is_ok() && (port.is_empty() || is_port(port));
@@ -169,7 +187,9 @@ fn is_own_host(host: &str) -> bool {
             None => host,
         },
     };
-    name.eq_ignore_ascii_case("localhost") || name.parse::<std::net::Ipv4Addr>().is_ok()
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<std::net::Ipv4Addr>().is_ok()
+        || hosts.iter().any(|own| name.eq_ignore_ascii_case(own))
 }
 
 fn is_port(text: &str) -> bool {
@@ -227,6 +247,9 @@ mod tests {
             ("LocalHost", true),
             ("[::1]:9883", true),
             ("[::1]", true),
+            ("broker.example:9883", true),
+            ("Broker.Example", true),
+            ("a.broker.example", false),
             ("localhost.evil.example", false),
             ("evil.example:9883", false),
             ("127.0.0.1.evil.example", false),
@@ -235,8 +258,26 @@ mod tests {
             ("[evil]", false),
             ("", false),
         ] {
-            assert_eq!(is_own_host(host), expected, "{host}");
+            let hosts = ["broker.example".to_owned()];
+            assert_eq!(is_own_host(host, &hosts), expected, "{host}");
         }
+    }
+
+    // Who is on another host is far, however its address is written.
+    #[test]
+    fn far_peers() {
+        for (address, is_far) in [
+            ("127.0.0.1:1", false),
+            ("127.9.9.9:1", false),
+            ("[::1]:1", false),
+            ("[::ffff:127.0.0.1]:1", false),
+            ("10.0.0.1:1", true),
+            ("[::ffff:10.0.0.1]:1", true),
+        ] {
+            let peer = Peer::Tcp(address.parse().expect("an address"));
+            assert_eq!(peer.is_far(), is_far, "{address}");
+        }
+        assert!(!Peer::Unix(1).is_far());
     }
 
     // A page of another origin is refused, whatever it asks; a link to here may be followed.
@@ -272,7 +313,7 @@ mod tests {
             let request =
                 headers.iter().fold(request, |it, (name, value)| it.header(*name, *value));
             let request = request.body(()).expect("it is whole");
-            assert_eq!(check_origin(&request, peer).is_ok(), expected, "{method} {headers:?}");
+            assert_eq!(check_origin(&request, peer, &[]).is_ok(), expected, "{method} {headers:?}");
         }
     }
 

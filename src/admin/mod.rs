@@ -20,13 +20,19 @@
 //! | `tokens` | tokens and their rights |
 //! | `routes` | which path is what |
 //! | `openapi` | the operations of the API in a table, and as a document |
-//! | `query` | parameters of a request |
+//! | `operation` | what an operation is |
+//! | `operating`, `account_operations` | those about the broker as a whole; about users and vhosts |
+//! | `query`, `body` | parameters of a request, and the fields of its body |
 //! | `answer` | answers, and errors as JSON |
 //! | `metric`, `catalogue` | what a metric is; every one, in a table |
 //! | `exposition` | metrics as text for Prometheus |
 //! | `api` | what JSON tells of clients and sessions |
 //! | `watchdog` | tells a service manager that all shards answer |
 //! | `watched` | metrics of sessions |
+//! | `operate`, `publish` | what changes or tells of the broker as a whole; messages |
+//! | `accounts` | users, vhosts and limits |
+//! | `task` | what the control thread is to do |
+//! | `facts` | settings, listeners and certificates |
 //! | `system` | the topics `$SYS/…`, for shards with a subscriber |
 //! | `process` | what the system knows of this process |
 //!
@@ -35,19 +41,28 @@
 //!
 //! It may use `broker::inspect`, and alone uses HTTP and its runtime.
 
+mod account_operations;
+mod accounts;
 mod answer;
 mod api;
+mod body;
 mod catalogue;
 mod door;
 mod exposition;
+mod facts;
 mod guard;
 mod metric;
 mod openapi;
+mod operate;
+mod operating;
+mod operation;
 mod process;
+mod publish;
 mod query;
 mod routes;
 mod shards;
 mod system;
+mod task;
 mod tokens;
 mod watchdog;
 mod watched;
@@ -65,11 +80,17 @@ use log::{debug, error};
 use tokio::runtime;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, LocalSet};
+use tokio_rustls::rustls::ServerConfig;
 
 pub use catalogue::{Description, descriptions};
+pub use facts::{CertificateFact, Facts, ListenerFact, Setting};
 pub use openapi::document;
 pub use process::Process;
 pub use shards::Ways;
+pub use task::{
+    AccountTask, Change, ControlWay, Done, FileFault, Job, LIMIT_FIELDS, Password, Reloaded, Task,
+    TaskError, TaskErrorKind,
+};
 pub use tokens::{Right, Rights, TokenError, Tokens};
 pub use watchdog::Watchdog;
 pub use watched::WatchedSessions;
@@ -81,7 +102,7 @@ const NICENESS: i32 = 10;
 
 /// What the thread begins with.
 pub struct Options {
-    /// Where it answers over TCP: a loopback address.
+    /// Where it answers over TCP. What other hosts reach has [`Condition::tls`].
     pub tcp: Option<TcpListener>,
     /// Where it answers over a Unix socket.
     pub unix: Option<UnixListener>,
@@ -95,6 +116,8 @@ pub struct Options {
     pub system_interval: Option<Duration>,
     /// A service manager wants to be told that the broker is well.
     pub watchdog: Option<Watchdog>,
+    /// The way to the control thread.
+    pub control: Box<dyn ControlWay>,
     /// What the control thread knows at the start.
     pub condition: Condition,
     /// Has the thread run where it disturbs no shard.
@@ -106,6 +129,10 @@ pub struct Options {
 pub struct Condition {
     /// Clients are let in.
     pub is_ready: bool,
+    /// It is being drained: clients are not let in for now.
+    pub draining: bool,
+    /// Settings, listeners and certificates.
+    pub facts: Arc<Facts>,
     /// The last reload succeeded; so did the start.
     pub reloaded: bool,
     /// When the last one did, seconds since 1970.
@@ -116,6 +143,10 @@ pub struct Condition {
     pub tokens: Arc<Tokens>,
     /// Sessions with metrics of their own.
     pub watched: Arc<[WatchedSessions]>,
+    /// With it TCP is TLS; connections that are open keep what they began with.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// Names by which operators may ask.
+    pub hosts: Arc<[String]>,
     /// The thread is to end.
     pub is_over: bool,
 }
@@ -160,12 +191,13 @@ impl Drop for Handle {
 }
 
 fn serve(options: Options, condition: watch::Receiver<Condition>) -> io::Result<()> {
-    let Options { tcp, unix, ways, bell, process, settle, system_interval, watchdog, .. } = options;
+    let Options { tcp, unix, ways, bell, process, settle, system_interval, .. } = options;
+    let (watchdog, control) = (options.watchdog, options.control);
     settle();
     let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let mut until_over = condition.clone();
     LocalSet::new().block_on(&runtime, async move {
-        let admin = Rc::new(Admin::new(ways, process, condition));
+        let admin = Rc::new(Admin::new(ways, process, condition, control));
         let hears = tokio::task::spawn_local(shards::hear(bell, admin.clone()));
         let system = system_interval
             .map(|interval| tokio::task::spawn_local(system::serve(admin.clone(), interval)));

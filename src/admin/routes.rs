@@ -14,16 +14,21 @@ use tokio::sync::watch;
 use crate::broker::VhostReport;
 use crate::broker::inspect::{Question, Reply};
 use crate::limits::SHARD_SILENT_MS_MAX;
+use crate::shown::Shown;
 
 use super::answer::{Body, Fault, json_of, text, whole};
+use super::body::{Bodies, Fields};
 use super::exposition::{self, Format};
 use super::guard::{Guard, Peer, Who, check_origin};
 use super::metric::{ShardFigures, Whole};
 use super::openapi::API;
+use super::operation::Operation;
 use super::process::Process;
 use super::query::Query;
 use super::shards::{Asker, Kept, Ways};
-use super::{Condition, api, openapi, watched};
+use super::task::ControlWay;
+use super::tokens::Right;
+use super::{Condition, accounts, api, openapi, operate, publish, watched};
 
 /// What routes answer from.
 pub(super) struct Admin {
@@ -31,6 +36,8 @@ pub(super) struct Admin {
     guard: Guard,
     process: Process,
     condition: watch::Receiver<Condition>,
+    pub(super) control: Box<dyn ControlWay>,
+    bodies: Bodies,
     requests: Cell<u64>,
     refused: Cell<u64>,
 }
@@ -40,12 +47,15 @@ impl Admin {
         ways: Box<dyn Ways>,
         process: Process,
         condition: watch::Receiver<Condition>,
+        control: Box<dyn ControlWay>,
     ) -> Self {
         Self {
             asker: Asker::new(ways),
             guard: Guard::new(),
             process,
             condition,
+            control,
+            bodies: Bodies::new(),
             requests: Cell::new(0),
             refused: Cell::new(0),
         }
@@ -84,8 +94,9 @@ pub(super) async fn answer(
     peer: Peer,
 ) -> Response<Body> {
     admin.requests.set(admin.requests.get() + 1);
-    let answered = match check_origin(&request, peer) {
-        Ok(()) => route(admin, &request, peer).await,
+    let hosts = admin.condition.borrow().hosts.clone();
+    let answered = match check_origin(&request, peer, &hosts) {
+        Ok(()) => route(admin, request, peer).await,
         Err(fault) => Err(fault),
     };
     match answered {
@@ -99,11 +110,14 @@ pub(super) async fn answer(
 
 async fn route(
     admin: &Rc<Admin>,
-    request: &Request<Incoming>,
+    request: Request<Incoming>,
     peer: Peer,
 ) -> Result<Response<Body>, Fault> {
+    let (head, body) = request.into_parts();
+    let request = &Request::from_parts(head, ());
     let (path, query) = (request.uri().path(), request.uri().query());
     let is_get = [Method::GET, Method::HEAD].contains(request.method());
+    let tokens = admin.condition.borrow().tokens.clone();
     // Whoever reaches a port of this host alone may know whether the broker is well.
     match path {
         "/healthz" | "/readyz" | "/metrics" | "/metrics/vhosts" | "/metrics/sessions"
@@ -113,6 +127,12 @@ async fn route(
         }
         "/healthz" => return health(admin, query).await,
         "/readyz" => return readiness(admin, query),
+        "/metrics" | "/metrics/vhosts" if peer.is_far() => {
+            admin.guard.admit(request.headers(), peer, Right::Metrics, &tokens)?;
+        }
+        _ => {}
+    }
+    match path {
         "/metrics" => return metrics(admin, request).await,
         "/metrics/vhosts" => return vhost_metrics(admin, request).await,
         "/metrics/sessions" => return watched::session_metrics(admin, request).await,
@@ -128,10 +148,14 @@ async fn route(
             only(path, &methods.join(", "))
         };
     };
-    let tokens = admin.condition.borrow().tokens.clone();
     let who = admin.guard.admit(request.headers(), peer, operation.right, &tokens)?;
     let known: Vec<&'static str> = operation.parameters.iter().map(|it| it.name).collect();
     let (query, by) = (&Query::read(query, &known)?, &Actor { who, peer });
+    by.check_scope(operation, query)?;
+    let fields = match operation.body {
+        Some((_, bytes_max)) => admin.bodies.read(request.headers(), body, bytes_max).await?,
+        None => Fields::default(),
+    };
     match (operation.method, operation.path) {
         ("GET", "/overview") => api::overview(admin).await,
         ("GET", "/clients") => api::clients(admin, query).await,
@@ -142,7 +166,31 @@ async fn route(
         ("DELETE", "/session") => api::delete_session(admin, query, by).await,
         ("GET", "/top") => api::top(admin, query).await,
         ("GET", "/openapi.json") => Ok(json_of(StatusCode::OK, &openapi::document())),
-        (method, path) => unreachable!("{method} {path} is in the table and has no arm"),
+        _ => operating(admin, operation, (query, fields), by).await,
+    }
+}
+
+/// What stands in [`operating::OPERATING`](super::operating::OPERATING).
+async fn operating(
+    admin: &Rc<Admin>,
+    operation: &Operation,
+    (query, fields): (&Query<'_>, Fields),
+    by: &Actor,
+) -> Result<Response<Body>, Fault> {
+    match (operation.method, operation.path) {
+        ("POST", "/publish") => publish::publish(admin, fields, by).await,
+        ("POST", "/reload") => operate::reload(admin, by).await,
+        ("PUT", "/log-level") => operate::set_log_level(admin, fields, by).await,
+        ("POST", "/drain") => operate::drain(admin, fields, by).await,
+        ("DELETE", "/drain") => operate::end_drain(admin, by).await,
+        ("GET", "/config") => operate::settings(admin),
+        ("GET", "/listeners") => operate::listeners(admin),
+        ("GET", "/certificates") => operate::certificates(admin),
+        ("GET", "/checks/disk") => operate::check(admin, "disk", query).await,
+        ("GET", "/checks/certificates") => operate::check(admin, "certificates", query).await,
+        ("GET", "/checks/listeners") => operate::check(admin, "listeners", query).await,
+        ("GET", "/checks/shards") => operate::check(admin, "shards", query).await,
+        _ => accounts::answer(admin, operation, (query, fields), by).await,
     }
 }
 
@@ -170,6 +218,44 @@ pub(super) struct Actor {
 }
 
 impl Actor {
+    /// The same for what is done to something else than a client.
+    pub(super) fn audit_of(&self, action: &str, object: &str, result: &str) {
+        let (by, peer) = (&*self.who.name, self.peer);
+        let object = Shown(object);
+        info!(
+            event = "audit", object:%, by, peer:% = peer, action, result;
+            "{action} {object} by {by} from {peer}: {result}"
+        );
+    }
+
+    /// Refuses a vhost that a token is not for.
+    pub(super) fn check_vhost(&self, vhost: &str) -> Result<(), Fault> {
+        match self.who.vhost.as_deref() {
+            Some(own) if own != vhost => {
+                let message = format!("{} is for vhost {own:?} alone", self.who.name);
+                Err(Fault::new(StatusCode::FORBIDDEN, "forbidden", message))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses what a token for one vhost may not have done: what is about all of them, or another.
+    fn check_scope(&self, operation: &Operation, query: &Query<'_>) -> Result<(), Fault> {
+        if self.who.vhost.is_none() || ["/publish", "/openapi.json"].contains(&operation.path) {
+            return Ok(());
+        }
+        let takes_one = operation.parameters.iter().any(|it| it.name == "vhost");
+        match query.get("vhost").filter(|_| takes_one) {
+            Some(vhost) => self.check_vhost(vhost),
+            None => {
+                let own = self.who.vhost.as_deref().unwrap_or_default();
+                let message = format!("{} is for vhost {own:?} alone", self.who.name);
+                let fault = Fault::new(StatusCode::FORBIDDEN, "forbidden", message);
+                Err(fault.hint("say which vhost you mean; what is about all is for other tokens"))
+            }
+        }
+    }
+
     /// Notes what was done, for whoever looks for it later.
     pub(super) fn audit(&self, action: &str, vhost: &str, client: &str, result: &str) {
         let (by, peer) = (&*self.who.name, self.peer);
@@ -183,13 +269,7 @@ impl Actor {
 /// Whether the process is alive: each shard answers, or has lately.
 async fn health(admin: &Admin, query: Option<&str>) -> Result<Response<Body>, Fault> {
     Query::read(query, &[])?;
-    let figures = admin.asker.figures().await;
-    let is_silent = |kept: &Option<Rc<Kept>>| {
-        let age_ms = kept.as_ref().map(|kept| kept.age().as_millis());
-        age_ms.is_none_or(|age_ms| age_ms > u128::from(SHARD_SILENT_MS_MAX))
-    };
-    let silent = figures.iter().enumerate().filter(|(_, kept)| is_silent(kept));
-    let silent: Vec<String> = silent.map(|(shard, _)| shard.to_string()).collect();
+    let silent = silent_shards(admin).await;
     Ok(match silent.is_empty() {
         true => text(StatusCode::OK, "ok\n"),
         false => {
@@ -199,21 +279,34 @@ async fn health(admin: &Admin, query: Option<&str>) -> Result<Response<Body>, Fa
     })
 }
 
+/// Shards that do not answer, and have not lately.
+pub(super) async fn silent_shards(admin: &Admin) -> Vec<String> {
+    let figures = admin.asker.figures().await;
+    let is_silent = |kept: &Option<Rc<Kept>>| {
+        let age_ms = kept.as_ref().map(|kept| kept.age().as_millis());
+        age_ms.is_none_or(|age_ms| age_ms > u128::from(SHARD_SILENT_MS_MAX))
+    };
+    let silent = figures.iter().enumerate().filter(|(_, kept)| is_silent(kept));
+    silent.map(|(shard, _)| shard.to_string()).collect()
+}
+
 /// Whether clients are let in. A disk that is low is no reason to send them elsewhere.
 fn readiness(admin: &Admin, query: Option<&str>) -> Result<Response<Body>, Fault> {
     Query::read(query, &[])?;
-    Ok(match admin.condition.borrow().is_ready {
-        true => text(StatusCode::OK, "ready\n"),
-        false => text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
+    let condition = admin.condition.borrow();
+    Ok(match (condition.is_ready, condition.draining) {
+        (true, false) => text(StatusCode::OK, "ready\n"),
+        (true, true) => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+        (false, _) => text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
     })
 }
 
-pub(super) fn format_of(request: &Request<Incoming>) -> Format {
+pub(super) fn format_of(request: &Request<()>) -> Format {
     let accept = request.headers().get(header::ACCEPT);
     Format::asked_for(accept.and_then(|value| value.to_str().ok()).unwrap_or_default())
 }
 
-async fn metrics(admin: &Admin, request: &Request<Incoming>) -> Result<Response<Body>, Fault> {
+async fn metrics(admin: &Admin, request: &Request<()>) -> Result<Response<Body>, Fault> {
     Query::read(request.uri().query(), &[])?;
     let (kept, format) = (admin.asker.figures().await, format_of(request));
     let text = exposition::of_broker(format, &figures_of(&kept), &admin.whole());
@@ -229,10 +322,7 @@ pub(super) fn figures_of(kept: &[Option<Rc<Kept>>]) -> Vec<ShardFigures<'_>> {
     known.collect()
 }
 
-async fn vhost_metrics(
-    admin: &Admin,
-    request: &Request<Incoming>,
-) -> Result<Response<Body>, Fault> {
+async fn vhost_metrics(admin: &Admin, request: &Request<()>) -> Result<Response<Body>, Fault> {
     Query::read(request.uri().query(), &[])?;
     let mut vhosts: BTreeMap<String, VhostReport> = BTreeMap::new();
     for shard in 0..admin.asker.shards() {

@@ -1,6 +1,7 @@
 //! The ways to the shards: boxes that go there and come back, and the last figures of each.
 //!
-//! Invariant: no more than [`ASKS_OPEN_MAX`] boxes are on their way to or at one shard. A box that
+//! Invariant: no more than [`ASKS_OPEN_MAX`] boxes are on their way to or at one shard, and no more
+//! than [`PUBLISHES_OPEN_MAX`] with messages. A box that
 //! nobody waits for any more is counted until it is back.
 
 use std::cell::{Cell, RefCell};
@@ -16,7 +17,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time;
 
 use crate::broker::inspect::{Ask, Question, Reply, Snapshot};
-use crate::limits::{ASK_MS_MAX, ASKS_OPEN_MAX, FIGURES_REUSE_MS};
+use crate::limits::{ASK_MS_MAX, ASKS_OPEN_MAX, FIGURES_REUSE_MS, PUBLISHES_OPEN_MAX};
 
 use super::routes::Admin;
 
@@ -73,8 +74,10 @@ enum SystemNeed {
 /// One shard, as it is seen from here.
 #[derive(Default)]
 struct Shard {
-    /// Boxes that are not back.
+    /// Boxes that are not back, but for messages.
     open: usize,
+    /// Messages that are not stored yet: they wait for the disk, and no other question does.
+    publishing: usize,
     /// One of them is for figures.
     asked_figures: bool,
     /// When one came back last.
@@ -116,10 +119,20 @@ impl Asker {
 
     /// Puts a question to one shard.
     pub(super) async fn ask(&self, shard: u16, question: Question) -> Result<Reply, NoAnswer> {
+        self.ask_within(ASK_MS_MAX, shard, question).await
+    }
+
+    /// The same, with so many milliseconds for the answer.
+    pub(super) async fn ask_within(
+        &self,
+        ms: u64,
+        shard: u16,
+        question: Question,
+    ) -> Result<Reply, NoAnswer> {
         let (sender, receiver) = oneshot::channel();
         let id = self.send(shard, question, Reply::None).ok_or(NoAnswer::Busy(shard))?;
         self.waiting.borrow_mut().insert(id, sender);
-        let answer = time::timeout(Duration::from_millis(ASK_MS_MAX), receiver).await;
+        let answer = time::timeout(Duration::from_millis(ms), receiver).await;
         self.waiting.borrow_mut().remove(&id);
         match answer {
             Ok(Ok(Reply::None)) => Err(NoAnswer::Busy(shard)),
@@ -219,12 +232,16 @@ impl Asker {
     /// Sends a box; its number, unless there is no room for one more.
     fn send(&self, shard: u16, question: Question, reply: Reply) -> Option<u64> {
         let known = &mut self.shards.borrow_mut()[usize::from(shard)];
-        if known.open >= ASKS_OPEN_MAX {
+        let (open, open_max) = match question {
+            Question::Publish(_) => (&mut known.publishing, PUBLISHES_OPEN_MAX),
+            _ => (&mut known.open, ASKS_OPEN_MAX),
+        };
+        if *open >= open_max {
             return None;
         }
         let id = self.take_id();
         self.ways.borrow_mut().send(shard, Box::new(Ask { id, question, reply })).ok()?;
-        known.open += 1;
+        *open += 1;
         Some(id)
     }
 
@@ -239,8 +256,11 @@ impl Asker {
                     continue;
                 }
                 let known = &mut self.shards.borrow_mut()[usize::from(shard)];
-                known.open -= 1;
                 known.answered = Some(time::Instant::now());
+                match ask.question {
+                    Question::Publish(_) => known.publishing -= 1,
+                    _ => known.open -= 1,
+                }
                 let Ask { id, question, reply } = *ask;
                 match (question, reply) {
                     (Question::Figures, Reply::Figures(snapshot)) => {

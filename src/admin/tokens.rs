@@ -1,6 +1,7 @@
 //! Tokens: secrets of operators and their programs, each with what its holder may do.
 //!
-//! A file has a line `NAME:SHA256:RIGHTS` for each; only the hash of a token is kept.
+//! A file has a line `NAME:SHA256:RIGHTS` for each, or `NAME:SHA256:RIGHTS:VHOST`; only the hash of
+//! a token is kept.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -94,6 +95,17 @@ struct Token {
     name: Box<str>,
     hash: [u8; 32],
     rights: Rights,
+    /// The only vhost that it is for.
+    vhost: Option<Box<str>>,
+}
+
+/// Who has a token.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Holder<'a> {
+    pub(super) name: &'a str,
+    pub(super) rights: Rights,
+    /// The only vhost that it is for.
+    pub(super) vhost: Option<&'a str>,
 }
 
 /// Who may ask what.
@@ -113,22 +125,13 @@ pub enum TokenError {
 
 impl fmt::Display for TokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::System(path, what, error) => {
+        let (path, line, says) = self.place();
+        match (self, line) {
+            (Self::System(_, what, error), _) => {
                 write!(f, "cannot {what} {}: {error}{}", path.display(), advice::of(error))
             }
-            Self::Size(path) => write!(
-                f,
-                "{} has more than {TOKEN_FILE_BYTES_MAX} bytes or {TOKENS_MAX} tokens",
-                path.display()
-            ),
-            Self::Line(path, line, what) => write!(
-                f,
-                "{}:{line}: {what}; a line is NAME:SHA256:RIGHTS, with the SHA-256 of the token in \
-                 64 hexadecimal digits, as sha256sum prints it, and rights out of metrics, read, \
-                 publish, operate, admin",
-                path.display()
-            ),
+            (_, Some(line)) => write!(f, "{}:{line}: {says}", path.display()),
+            (_, None) => write!(f, "{} {says}", path.display()),
         }
     }
 }
@@ -136,6 +139,28 @@ impl fmt::Display for TokenError {
 impl std::error::Error for TokenError {}
 
 impl TokenError {
+    /// The file, the line in it if it is about one, and what is wrong.
+    pub fn place(&self) -> (&Path, Option<usize>, String) {
+        match self {
+            Self::System(path, what, error) => {
+                (path, None, format!("cannot {what} it: {error}{}", advice::of(error)))
+            }
+            Self::Size(path) => {
+                let says =
+                    format!("has more than {TOKEN_FILE_BYTES_MAX} bytes or {TOKENS_MAX} tokens");
+                (path, None, says)
+            }
+            Self::Line(path, line, what) => {
+                let says = format!(
+                    "{what}; a line is NAME:SHA256:RIGHTS or NAME:SHA256:RIGHTS:VHOST, with the \
+                     SHA-256 of the token in 64 hexadecimal digits, as sha256sum prints it, and \
+                     rights out of metrics, read, publish, operate, admin"
+                );
+                (path, Some(*line), says)
+            }
+        }
+    }
+
     /// Whether it is about the file in the data directory.
     pub fn is_own(&self) -> bool {
         let (Self::System(path, ..) | Self::Size(path) | Self::Line(path, ..)) = self;
@@ -159,45 +184,65 @@ impl Tokens {
             name: OWN_FILE.into(),
             hash: Sha256::digest(own.as_bytes()).into(),
             rights: Rights::ALL,
+            vhost: None,
         }];
         if let Some(path) = file {
-            let text = read(path)?;
-            for (number, line) in (1..).zip(text.lines()) {
-                let line = line.trim();
-                if !line.is_empty() && !line.starts_with('#') {
-                    let faulty = |what| TokenError::Line(path.to_owned(), number, what);
-                    tokens.push(parse(line).map_err(faulty)?);
-                }
-            }
-            if tokens.len() > TOKENS_MAX {
-                return Err(TokenError::Size(path.to_owned()));
-            }
+            tokens.extend(tokens_in(path)?);
         }
         Ok(Self(tokens))
     }
 
+    /// Looks at a file as [`Tokens::load`] does, and makes none.
+    ///
+    /// # Errors
+    /// Names the file and the line.
+    pub fn check(file: &Path) -> Result<(), TokenError> {
+        tokens_in(file).map(drop)
+    }
+
     /// The name and the rights of who has this token. All are looked at, each to its end.
-    pub(super) fn find(&self, token: &[u8]) -> Option<(&str, Rights)> {
+    pub(super) fn find(&self, token: &[u8]) -> Option<Holder<'_>> {
         let hash: [u8; 32] = Sha256::digest(token).into();
         let same = |known: &&Token| bool::from(known.hash.ct_eq(&hash));
         let found = self.0.iter().filter(same).fold(None, |found, known| found.or(Some(known)));
-        found.map(|known| (&*known.name, known.rights))
+        found.map(|known| Holder {
+            name: &known.name,
+            rights: known.rights,
+            vhost: known.vhost.as_deref(),
+        })
     }
+}
+
+fn tokens_in(path: &Path) -> Result<Vec<Token>, TokenError> {
+    let text = read(path)?;
+    let lines = (1..).zip(text.lines().map(str::trim));
+    let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    let faulty = |number| move |what| TokenError::Line(path.to_owned(), number, what);
+    let tokens = lines.map(|(number, line)| parse(line).map_err(faulty(number)));
+    let tokens: Vec<Token> = tokens.collect::<Result<_, _>>()?;
+    // One is the broker's own.
+    if tokens.len() >= TOKENS_MAX {
+        return Err(TokenError::Size(path.to_owned()));
+    }
+    Ok(tokens)
 }
 
 fn parse(line: &str) -> Result<Token, &'static str> {
     let mut parts = line.split(':');
-    let (Some(name), Some(hash), Some(rights), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
+    let (Some(name), Some(hash), Some(rights), vhost, None) =
+        (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
     else {
-        return Err("it has not three parts with colons between");
+        return Err("it has not three or four parts with colons between");
     };
+    if vhost.is_some_and(str::is_empty) {
+        return Err("the name of the vhost is empty");
+    }
     if name.is_empty() || name.chars().any(char::is_control) {
         return Err("the name is empty or has control characters");
     }
     let hash = parse_hash(hash).ok_or("the second part is no SHA-256")?;
     let rights = Rights::parse(rights).ok_or("there is no such right")?;
-    Ok(Token { name: name.into(), hash, rights })
+    Ok(Token { name: name.into(), hash, rights, vhost: vhost.map(Into::into) })
 }
 
 fn parse_hash(text: &str) -> Option<[u8; 32]> {
@@ -280,14 +325,17 @@ mod tests {
         let hash = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
         let token = parse(&format!("ann:{hash}:read")).expect("it is whole");
         let tokens = Tokens(vec![token]);
-        let found = tokens.find(b"test").map(|(name, rights)| (name, rights.have(Right::Read)));
-        assert_eq!(found, Some(("ann", true)));
+        let found = tokens.find(b"test").map(|it| (it.name, it.rights.have(Right::Read), it.vhost));
+        assert_eq!(found, Some(("ann", true, None)));
+        let scoped = parse(&format!("ann:{hash}:publish:shop/1")).expect("it is whole");
+        assert_eq!(scoped.vhost.as_deref(), Some("shop/1"));
         assert_eq!(tokens.find(b"Test"), None);
         assert!(parse(&format!("ann:{}:read", hash.to_uppercase())).is_ok());
         for (line, what) in [
-            ("ann".to_owned(), "three parts"),
-            (format!("ann:{hash}"), "three parts"),
-            (format!("ann:{hash}:read:x"), "three parts"),
+            ("ann".to_owned(), "three or four parts"),
+            (format!("ann:{hash}"), "three or four parts"),
+            (format!("ann:{hash}:read:x:y"), "three or four parts"),
+            (format!("ann:{hash}:read:"), "vhost is empty"),
             (format!(":{hash}:read"), "name is empty"),
             (format!("ann:{}:read", &hash[1..]), "no SHA-256"),
             (format!("ann:{hash}0:read"), "no SHA-256"),

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 
 use crate::broker::inspect::{
@@ -96,7 +95,7 @@ pub(super) const LEFT_OUT: (&str, Kind, &str) = (
 /// Answers with the metrics of sessions.
 pub(super) async fn session_metrics(
     admin: &Admin,
-    request: &Request<Incoming>,
+    request: &Request<()>,
 ) -> Result<Response<Body>, Fault> {
     Query::read(request.uri().query(), &[])?;
     let patterns = patterns(admin);

@@ -1,24 +1,25 @@
 //! Flags about the door for operators: HTTP, and who may come in there.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 
 use crate::limits::{SYSTEM_MS_MAX, SYSTEM_MS_MIN};
 
+use super::tls::TlsOptions;
 use super::values::parse_duration_ms;
 use super::watch::{WatchedSessions, parse_watched};
 
 /// See the module.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct AdminOptions {
-    /// Where to answer operators over HTTP: ADDR:PORT of this host alone, unix or none
-    /// [default: 127.0.0.1:9883].
+    /// Where to answer operators over HTTP: ADDR:PORT, unix or none [default: 127.0.0.1:9883].
     ///
     /// Metrics for Prometheus are at /metrics. A socket `admin.sock` in --data-dir answers as well,
     /// and with `unix` it is the only one; `none` switches both off. Port 0 lets the system pick a
-    /// free port, which is logged. If the default port is in use, the broker warns and starts
+    /// free port, which is logged. What other hosts reach needs TLS: --http-cert and --http-key, or
+    /// --tls-cert and --tls-key. If the default port is in use, the broker warns and starts
     /// without it.
     #[arg(
         long = "http-listen",
@@ -31,6 +32,7 @@ pub struct AdminOptions {
     /// Who may ask over HTTP: lines of NAME:SHA256:RIGHTS [default: the token in `admin.token` of
     /// --data-dir].
     ///
+    /// A line NAME:SHA256:RIGHTS:VHOST is for one vhost alone.
     /// SHA256 is that of the token, in hexadecimal digits; RIGHTS are some of metrics, read,
     /// publish, operate and admin, with commas between. SIGHUP has the file read again. The token
     /// in `admin.token`, made when it is missing, has all rights in any case.
@@ -41,6 +43,39 @@ pub struct AdminOptions {
         help_heading = "Operators"
     )]
     pub http_tokens: Option<PathBuf>,
+
+    /// Certificate chain for HTTP over TLS, as PEM, the broker's own certificate first.
+    ///
+    /// With it --http-listen takes TLS alone, also from this host. An address that other hosts reach
+    /// has --tls-cert if this is not given. A reload reads it again; connections that are open keep
+    /// the old one.
+    #[arg(
+        id = "http-cert",
+        long = "http-cert",
+        value_name = "FILE",
+        value_hint = ValueHint::FilePath,
+        requires = "http-key",
+        help_heading = "Operators"
+    )]
+    pub http_cert: Option<PathBuf>,
+
+    /// The private key of --http-cert, as PEM without a password
+    #[arg(
+        id = "http-key",
+        long = "http-key",
+        value_name = "FILE",
+        value_hint = ValueHint::FilePath,
+        requires = "http-cert",
+        help_heading = "Operators"
+    )]
+    pub http_key: Option<PathBuf>,
+
+    /// Name by which operators may ask this broker over HTTP; may be repeated.
+    ///
+    /// Addresses and localhost are taken in any case. Another name that a request is for is refused:
+    /// a page of a stranger may have had a name server give it this host.
+    #[arg(long = "http-host", value_name = "NAME", value_parser = parse_host, help_heading = "Operators")]
+    pub http_hosts: Vec<String>,
 
     /// How often the topics $SYS/broker/... are brought up to date, while a client is subscribed to
     /// them; 0: never.
@@ -76,9 +111,45 @@ pub struct AdminOptions {
 pub struct SystemInterval(pub u64);
 
 impl AdminOptions {
+    /// Certificate and key for HTTP, and the flag that names the first; none: it is plain.
+    pub fn http_identity<'a>(&'a self, tls: &'a TlsOptions) -> Option<HttpIdentity<'a>> {
+        let own = self.http_cert.as_deref().zip(self.http_key.as_deref());
+        let shared = tls.cert.as_deref().zip(tls.key.as_deref());
+        let own =
+            own.map(|(cert, key)| HttpIdentity { cert, key, flags: ["--http-cert", "--http-key"] });
+        own.or_else(|| {
+            let shared = shared.filter(|_| self.is_reached_by_others());
+            shared.map(|(cert, key)| HttpIdentity { cert, key, flags: ["--tls-cert", "--tls-key"] })
+        })
+    }
+
+    /// Whether other hosts reach it, so that it must not be plain.
+    pub fn is_reached_by_others(&self) -> bool {
+        matches!(self.http_listen, Some(HttpListen::Address(at)) if !at.ip().is_loopback())
+    }
+
     /// Milliseconds between two updates of the system's topics; 0: there are none.
     pub fn system_interval_ms(&self) -> u64 {
         self.system_interval.0
+    }
+}
+
+/// What HTTP over TLS begins with.
+#[derive(Clone, Copy, Debug)]
+pub struct HttpIdentity<'a> {
+    /// The certificate's file.
+    pub cert: &'a Path,
+    /// The key's.
+    pub key: &'a Path,
+    /// The flags that name them.
+    pub flags: [&'static str; 2],
+}
+
+fn parse_host(text: &str) -> Result<String, String> {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    match !text.is_empty() && text.len() <= 253 && text.bytes().all(is_part) {
+        true => Ok(text.to_ascii_lowercase()),
+        false => Err("takes the name of a host without a port, as in broker.example".to_owned()),
     }
 }
 
@@ -94,7 +165,7 @@ fn parse_system_interval(text: &str) -> Result<SystemInterval, String> {
 /// Where operators are answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HttpListen {
-    /// At this loopback address, and the socket in the data directory.
+    /// At this address, and the socket in the data directory.
     Address(SocketAddr),
     /// At the socket alone.
     Unix,
@@ -110,18 +181,10 @@ pub(super) fn parse_http_listen(text: &str) -> Result<HttpListen, String> {
     }
     let named = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
     let address: SocketAddr = named.as_deref().unwrap_or(text).parse().map_err(|_| {
-        "it takes an address and a port of this host alone, as in 127.0.0.1:9883 or [::1]:9883, \
-         unix for the socket in --data-dir alone, or none"
+        "it takes an address and a port, as in 127.0.0.1:9883 or [::1]:9883, unix for the socket in \
+         --data-dir alone, or none"
             .to_owned()
     })?;
-    if !address.ip().is_loopback() {
-        return Err(format!(
-            "other hosts would reach {address}, and tokens would pass the network unencrypted: \
-             HTTP over TLS is not there yet. Listen on 127.0.0.1:{} and have a proxy with TLS, or \
-             an SSH tunnel, in front of it",
-            address.port()
-        ));
-    }
     Ok(HttpListen::Address(address))
 }
 
@@ -140,8 +203,7 @@ mod tests {
         }
     }
 
-    // Loopback addresses, the socket alone, or nothing; what other hosts reach is refused with the
-    // way out.
+    // Addresses, the socket alone, or nothing.
     #[test]
     fn places() {
         let at = |text: &str| HttpListen::Address(text.parse().expect("an address"));
@@ -150,15 +212,13 @@ mod tests {
             ("127.8.8.8:0", at("127.8.8.8:0")),
             ("[::1]:9883", at("[::1]:9883")),
             ("localhost:80", at("127.0.0.1:80")),
+            ("0.0.0.0:9883", at("0.0.0.0:9883")),
             ("unix", HttpListen::Unix),
             ("none", HttpListen::None),
         ] {
             assert_eq!(parse_http_listen(text), Ok(expected), "{text}");
         }
         for (text, says) in [
-            ("0.0.0.0:9883", "TLS is not there yet"),
-            ("10.0.0.1:1", "127.0.0.1:1 and have a proxy"),
-            ("[::]:9883", "TLS is not there yet"),
             ("9883", "as in 127.0.0.1:9883"),
             ("localhost:x", "as in 127.0.0.1:9883"),
             ("", "or none"),

@@ -10,7 +10,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches, Subcommand, Valu
 
 use super::listen::{Endpoint, parse_socket_path};
 use super::values::parse_duration_ms;
-use super::verbs::{Columns, Kind, NOUNS, Parameter, VERBS, Verb, View};
+use super::verb::{Columns, Kind, Parameter, Verb, View};
+use super::verbs::{NOUNS, verbs};
 use crate::limits::{CTL_WATCH_MS_MAX, CTL_WATCH_MS_MIN, HTTP_PORT_DEFAULT};
 
 /// What the help says about all verbs.
@@ -56,6 +57,11 @@ impl Ctl {
         for parameter in verb.parameters {
             let mut raw = matches.get_raw(parameter.name).into_iter().flatten();
             let Some(value) = raw.next() else { continue };
+            if parameter.kind == Kind::Switch {
+                let is_said = matches.get_flag(parameter.name);
+                given.extend(is_said.then(|| (parameter.name, "true".to_owned())));
+                continue;
+            }
             let text = value.to_str().ok_or_else(|| {
                 clap::Error::raw(ErrorKind::InvalidUtf8, "a value is not UTF-8\n")
             })?;
@@ -66,8 +72,8 @@ impl Ctl {
         Ok(Self {
             verb,
             given,
-            at: matches.get_one("at").cloned(),
-            token_file: matches.get_one("token-file").cloned(),
+            at: matches.try_get_one("at").ok().flatten().cloned(),
+            token_file: matches.try_get_one("token-file").ok().flatten().cloned(),
             json: is_set("json"),
             watch_ms: matches.try_get_one("watch").ok().flatten().copied(),
             columns: columns.map(|columns| columns.cloned().collect()),
@@ -79,15 +85,19 @@ impl Ctl {
 
 impl Subcommand for Ctl {
     fn augment_subcommands(command: Command) -> Command {
-        let single = |verb: &&Verb| verb.words.len() == 1;
-        let mut command = command.subcommands(VERBS.iter().filter(single).map(command_of));
+        let is_noun = |name: &str| NOUNS.iter().any(|(noun, _)| *noun == name);
+        let single = |verb: &&Verb| verb.words.len() == 1 && !is_noun(verb.words[0]);
+        let mut command = command.subcommands(verbs().filter(single).map(command_of));
         for (noun, about) in NOUNS {
-            let verbs = VERBS.iter().filter(|verb| verb.words.len() > 1 && verb.words[0] == *noun);
+            let verbs = verbs().filter(|verb| verb.words.len() > 1 && verb.words[0] == *noun);
+            let own = self::verbs().find(|verb| verb.words == [*noun]);
+            let is_needed = own.is_none();
+            let own = own.map_or_else(|| Command::new(*noun), command_of);
             command = command.subcommand(
-                Command::new(*noun)
-                    .about(*about)
-                    .subcommand_required(true)
-                    .arg_required_else_help(true)
+                own.about(*about)
+                    .subcommand_required(is_needed)
+                    .arg_required_else_help(is_needed)
+                    .args_conflicts_with_subcommands(true)
                     .disable_help_subcommand(true)
                     .subcommands(verbs.map(command_of)),
             );
@@ -100,7 +110,7 @@ impl Subcommand for Ctl {
     }
 
     fn has_subcommand(name: &str) -> bool {
-        VERBS.iter().any(|verb| verb.words[0] == name)
+        verbs().any(|verb| verb.words[0] == name)
     }
 }
 
@@ -111,7 +121,7 @@ impl FromArgMatches for Ctl {
             words.push(word);
             matches = below;
         }
-        let verb = VERBS.iter().find(|verb| verb.words == words);
+        let verb = verbs().find(|verb| verb.words == words);
         let missing = || clap::Error::new(ErrorKind::MissingSubcommand);
         Self::read(verb.ok_or_else(missing)?, matches)
     }
@@ -132,10 +142,11 @@ fn command_of(verb: &Verb) -> Command {
 }
 
 fn argument(parameter: &Parameter) -> Arg {
-    let argument = Arg::new(parameter.name)
-        .value_name(parameter.value)
-        .help(parameter.help)
-        .required(parameter.required);
+    let argument = Arg::new(parameter.name).help(parameter.help).required(parameter.required);
+    let argument = match parameter.value {
+        "" => argument,
+        value => argument.value_name(value),
+    };
     let argument = match parameter.flag {
         Some(flag) => argument.long(flag),
         None => argument,
@@ -146,6 +157,8 @@ fn argument(parameter: &Parameter) -> Arg {
         Kind::Number(min, max) => argument.value_parser(value_parser!(u64).range(min..=max)),
         Kind::Decimal => argument.value_parser(parse_decimal),
         Kind::Duration => argument.value_parser(parse_interval_ms),
+        Kind::Switch => argument.action(ArgAction::SetTrue),
+        Kind::Document => argument.value_hint(ValueHint::FilePath),
     }
 }
 
@@ -179,8 +192,11 @@ fn common(view: View) -> Vec<Arg> {
         }
         View::Rows(of) | View::Object(of) | View::Top(of) => flags.extend([watch, columns(of)]),
         View::Status | View::Metrics | View::Vhosts => flags.push(watch),
-        View::Ended(_) => flags.push(switch("yes").help("Do it without asking back")),
-        View::Check => {}
+        View::Ended(_) | View::Done(_, Some(_)) => {
+            flags.push(switch("yes").help("Do it without asking back"));
+        }
+        View::Tokens => return Vec::new(),
+        View::Done(_, None) | View::Reloaded | View::Document | View::Check => {}
     }
     flags
 }
@@ -249,18 +265,20 @@ mod tests {
     #[test]
     fn the_table_is_sound() {
         Ctl::augment_subcommands(Command::new("ctl")).debug_assert();
-        for (at, verb) in VERBS.iter().enumerate() {
-            let values = verb.parameters.iter().filter(|parameter| parameter.required);
-            let values = values.map(|parameter| match parameter.kind {
-                Kind::Word(words) => words[0],
-                _ => "x",
-            });
-            let line: Vec<&str> =
-                ["ctl"].into_iter().chain(verb.words.iter().copied()).chain(values).collect();
+        for (at, verb) in verbs().enumerate() {
+            let mut line: Vec<String> = vec!["ctl".to_owned()];
+            line.extend(verb.words.iter().map(|word| (*word).to_owned()));
+            for parameter in verb.parameters.iter().filter(|parameter| parameter.required) {
+                line.extend(parameter.flag.map(|flag| format!("--{flag}")));
+                line.push(match parameter.kind {
+                    Kind::Word(words) => words[0].to_owned(),
+                    _ => "x".to_owned(),
+                });
+            }
             let ctl = parse(&line.join(" ")).unwrap_or_else(|error| panic!("{line:?}: {error}"));
             assert_eq!(ctl.verb, verb);
             let is_same = |other: &&Verb| other.words == verb.words;
-            assert_eq!(VERBS.iter().position(|other| is_same(&other)), Some(at));
+            assert_eq!(verbs().position(|other| is_same(&other)), Some(at));
             if let [noun, _] = verb.words {
                 assert!(NOUNS.iter().any(|(name, _)| name == noun), "{noun} is no noun");
             }

@@ -35,13 +35,17 @@ struct Need {
 
 const NO_TLS: &str = "nothing listens with TLS: add --tls-listen, as in --tls-listen 0.0.0.0:8883, \
                       or leave it out";
+const NO_HTTP: &str = "nothing answers HTTP over TCP: add --http-listen ADDR:PORT, or leave it out";
 const NO_UNIX: &str = "no --listen is a Unix socket: add one, as in --listen \
                        unix:/run/ringmq/mqtt.sock, or leave it out";
 const NO_USERS: &str = "nobody has a name: add --passwords or --vhosts, or leave it out";
 
 const NEEDS: &[Need] = &[
-    need("tls-cert", "tls-cert", has_tls, NO_TLS),
-    need("tls-key", "tls-key", has_tls, NO_TLS),
+    need("tls-cert", "tls-cert", has_any_tls, NO_TLS),
+    need("tls-key", "tls-key", has_any_tls, NO_TLS),
+    need("http-cert", "http-cert", has_http, NO_HTTP),
+    need("http-key", "http-key", has_http, NO_HTTP),
+    need("http-host", "http_hosts", has_http, NO_HTTP),
     need("tls-min", "tls-min", has_tls, NO_TLS),
     need("tls-sni", "tls-sni", has_tls, NO_TLS),
     need("tls-client-ca", "tls-client-ca", has_tls, NO_TLS),
@@ -83,6 +87,15 @@ const fn need(
     says: &'static str,
 ) -> Need {
     Need { flag, id, holds, says }
+}
+
+/// HTTP that other hosts reach has the certificate of clients, if it has none of its own.
+fn has_any_tls(options: &Options) -> bool {
+    has_tls(options) || options.admin.is_reached_by_others()
+}
+
+fn has_http(options: &Options) -> bool {
+    !matches!(options.admin.http_listen, Some(HttpListen::None | HttpListen::Unix))
 }
 
 fn has_tls(options: &Options) -> bool {

@@ -7,6 +7,7 @@
 
 mod abuse;
 mod access;
+mod account_verbs;
 mod admin;
 mod command;
 mod configuration;
@@ -20,10 +21,12 @@ mod listen;
 mod listeners;
 mod logging;
 mod mqtt5;
+mod operating_verbs;
 mod origin;
 mod table;
 mod tls;
 mod values;
+mod verb;
 mod verbs;
 mod watch;
 
@@ -40,7 +43,7 @@ use crate::limits;
 
 pub use abuse::AbuseOptions;
 pub use access::{Access, OnDenied, Takeover};
-pub use admin::{AdminOptions, HttpListen, SystemInterval};
+pub use admin::{AdminOptions, HttpIdentity, HttpListen, SystemInterval};
 pub use command::{Command, DataAct, Passwd, SessionAct, VhostAct};
 pub use configuration::{ConfigError, Configuration, Given};
 pub use ctl::{Ctl, parse_admin_address, parse_interval_ms};
@@ -52,8 +55,9 @@ pub use mqtt5::V5Options;
 pub use origin::Origin;
 pub use table::{Change, Reload, Row};
 pub use tls::{ServerName, TlsClients, TlsIdentity, TlsMin, TlsOptions};
-pub use values::{DiskShare, SessionExpiry};
-pub use verbs::{Columns, Kind, Parameter, VERBS, Verb, View};
+pub use values::{DiskShare, SessionExpiry, parse_log_filter};
+pub use verb::{Columns, Kind, Parameter, Verb, View};
+pub use verbs::verbs;
 pub use watch::WatchedSessions;
 
 use fault::Misfit;
@@ -373,6 +377,18 @@ impl Options {
                  plant/line-*"
             );
             return Err(Misfit { flag: "watch-session", says });
+        }
+        if let Some(HttpListen::Address(at)) = self.admin.http_listen
+            && self.admin.is_reached_by_others()
+            && self.admin.http_identity(&self.tls).is_none()
+        {
+            let says = format!(
+                "other hosts would reach --http-listen {at}, and tokens would pass the network \
+                 unencrypted: add --http-cert and --http-key, or listen on 127.0.0.1:{} and have \
+                 an SSH tunnel there",
+                at.port()
+            );
+            return Err(Misfit { flag: "http-listen", says });
         }
         self.refuse_ignored(given)
     }

@@ -67,6 +67,7 @@ const RELOADS: &[(Reload, &[&str])] = &[
             "log-connections",
             "http-tokens",
             "watch-session",
+            "http-host",
         ],
     ),
     (
@@ -75,6 +76,8 @@ const RELOADS: &[(Reload, &[&str])] = &[
             "topic-alias-max",
             "keep-alive-max",
             "proxy-trust",
+            "http-cert",
+            "http-key",
             "tls-cert",
             "tls-key",
             "tls-min",

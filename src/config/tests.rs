@@ -76,6 +76,9 @@ fn defaults_are_the_limits() {
             http_tokens: None,
             system_interval: SystemInterval(10_000),
             watch_sessions: Vec::new(),
+            http_cert: None,
+            http_key: None,
+            http_hosts: Vec::new(),
         },
         logging: LogOptions { filter: "info".to_owned(), format: None, connections: Switch::On },
         config: None,
@@ -215,6 +218,9 @@ fn flags_of_groups_set_their_fields() {
             http_tokens: Some(PathBuf::from("tokens")),
             system_interval: SystemInterval(60_000),
             watch_sessions: vec![watch::parse_watched("plant/line-*").expect("sessions")],
+            http_cert: None,
+            http_key: None,
+            http_hosts: Vec::new(),
         },
         ..Options::default()
     };

@@ -214,7 +214,7 @@ pub(super) fn split_number(text: &str) -> Option<(u64, &str)> {
 /// Checks a filter in `env_filter`'s syntax, because that crate only warns about what it cannot
 /// read. A part without `=` must be a level: `env_filter` would take a mistyped one for a module
 /// and log nothing.
-pub(super) fn parse_log_filter(text: &str) -> Result<String, String> {
+pub fn parse_log_filter(text: &str) -> Result<String, String> {
     let well_formed = text.split(',').all(|part| match part.split_once('=') {
         Some((module, level)) => is_module_path(module) && is_level(level),
         None => is_level(part),

@@ -8,10 +8,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
-use hyper::header::{ACCEPT, AUTHORIZATION, HOST, HeaderValue};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use nix::unistd::{Uid, User};
@@ -78,7 +78,7 @@ impl Broker {
 
     /// What is at a path that anybody may read, or why not.
     pub(super) fn text(&self, path: &str) -> Result<String, CtlError> {
-        let answer = self.request("GET", path, &[])?;
+        let answer = self.request("GET", path, &[], None)?;
         match answer.status.is_success() {
             true => answer.text(),
             false => Err(self.fault(&answer)),
@@ -92,7 +92,17 @@ impl Broker {
         path: &str,
         query: &[(&str, String)],
     ) -> Result<Value, CtlError> {
-        let answer = self.request(method, path, query)?;
+        self.json_for((method, path), query, None)
+    }
+
+    /// The same for a request with a body.
+    pub(super) fn json_for(
+        &self,
+        (method, path): (&str, &str),
+        query: &[(&str, String)],
+        body: Option<&Value>,
+    ) -> Result<Value, CtlError> {
+        let answer = self.request(method, path, query, body)?;
         if !answer.status.is_success() {
             return Err(self.fault(&answer));
         }
@@ -106,6 +116,7 @@ impl Broker {
         method: &str,
         path: &str,
         query: &[(&str, String)],
+        body: Option<&Value>,
     ) -> Result<Answer, CtlError> {
         let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         let query = query.iter().map(|(name, value)| format!("{name}={}", encoded(value)));
@@ -123,7 +134,11 @@ impl Broker {
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, token);
         }
-        let request = request.body(Empty::new());
+        if body.is_some() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let request = request.body(Full::new(Bytes::from(body)));
         let request = request.map_err(|error| {
             CtlError::Usage(format!("this makes no request that can be sent: {error}"))
         })?;
@@ -154,7 +169,10 @@ impl Broker {
             return CtlError::stranger(&format!("it says {status}"));
         };
         let hint = text("hint").map(|hint| format!("; {hint}")).unwrap_or_default();
-        let says = format!("{message}{hint}");
+        let faults = told.and_then(|told| told.get("faults")).and_then(Value::as_array);
+        let faults: String =
+            faults.into_iter().flatten().map(|fault| format!("\n  {}", line_of(fault))).collect();
+        let says = format!("{message}{hint}{faults}");
         match status {
             StatusCode::UNAUTHORIZED => CtlError::NoRight(match &self.token {
                 None => format!(
@@ -169,10 +187,20 @@ impl Broker {
                 CtlError::stranger(&says)
             }
             StatusCode::NOT_FOUND => CtlError::Missing(says),
-            StatusCode::UNPROCESSABLE_ENTITY => CtlError::Usage(says),
+            StatusCode::UNPROCESSABLE_ENTITY if faults.is_empty() => CtlError::Usage(says),
             _ => CtlError::Failed(says),
         }
     }
+}
+
+/// What is wrong with a file, where.
+fn line_of(fault: &Value) -> String {
+    let text = |name| fault.get(name).and_then(Value::as_str).map(shown);
+    let line = fault.get("line").and_then(Value::as_u64).map(|line| format!(":{line}"));
+    let file = text("file").map(|file| format!("{file}{}: ", line.unwrap_or_default()));
+    let key = text("key").map(|key| format!("{key}: "));
+    let parts = [file, key, text("message")];
+    parts.into_iter().flatten().collect()
 }
 
 impl Answer {
@@ -249,7 +277,7 @@ fn name_of(at: &Endpoint) -> String {
 }
 
 /// Sends the request and reads the answer to its end, as far as it may be.
-async fn exchange<S>(stream: S, request: Request<Empty<Bytes>>) -> Result<Answer, CtlError>
+async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Answer, CtlError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

@@ -133,7 +133,7 @@ fn look(broker: &Broker, ctl: &Ctl, name: &str) -> Result<Finding, CtlError> {
 
 /// What a probe says, in words of its own.
 fn probe(broker: &Broker, path: &str) -> Result<Finding, CtlError> {
-    let answer = broker.request("GET", path, &[])?;
+    let answer = broker.request("GET", path, &[], None)?;
     let state = match answer.status.as_u16() {
         200 => State::Ok,
         503 => State::Critical,
@@ -256,7 +256,7 @@ mod tests {
     // whatever is free.
     #[test]
     fn disks() {
-        let verb = crate::config::VERBS.iter().find(|verb| verb.words == ["check"]);
+        let verb = crate::config::verbs().find(|verb| verb.words == ["check"]);
         let ctl = Ctl {
             verb: verb.expect("it is in the table"),
             given: vec![("warning", "50".to_owned()), ("critical", "20".to_owned())],

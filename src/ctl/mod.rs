@@ -4,7 +4,7 @@
 //! ```text
 //!  verb ──► broker (address, token) ──► request ──► JSON or text ──► view ──► output
 //! ```
-//! The verbs stand in a table of the command line ([`crate::config::VERBS`]): their parameters are
+//! The verbs stand in a table of the command line ([`crate::config::verbs`]): their parameters are
 //! the request's, and each names the view that shows the answer.
 //!
 //! Invariant: text from clients and from the broker reaches a terminal without control characters.
@@ -15,20 +15,23 @@
 //! | `error` | why something was not done, and the exit code for it |
 //! | `broker` | where the broker is, the token, one request and its answer |
 //! | `request` | what is sent, and the objects of an answer |
+//! | `tokens` | files of tokens, for which no broker is asked |
 //! | `text` | what a terminal is shown: text of others, bytes, times |
 //! | `output` | a table, lines or JSON on standard output |
 //! | `fields` | objects as rows of columns |
 //! | `pages` | lists that come in pages |
 //! | `ended` | what is ended, after a question |
+//! | `done` | what was done to the broker as a whole |
 //! | `overview` | what matters of all metrics, and all of them |
 //! | `top` | rates and the sessions that have most |
 //! | `samples` | metrics as Prometheus reads them; those of vhosts |
 //! | `check` | one line for Nagios |
 //!
-//! It may use `config`.
+//! It may use `config`, and `passwd` to read passwords.
 
 mod broker;
 mod check;
+mod done;
 mod ended;
 mod error;
 mod fields;
@@ -38,6 +41,7 @@ mod pages;
 mod request;
 mod samples;
 mod text;
+mod tokens;
 mod top;
 
 use std::process::ExitCode;
@@ -68,6 +72,11 @@ pub fn run(ctl: &Ctl) -> ExitCode {
 }
 
 fn show(ctl: &Ctl) -> Result<(), CtlError> {
+    if ctl.verb.view == View::Tokens {
+        let mut output = Output::new(ctl.json);
+        tokens::show(ctl, &mut output)?;
+        return output.flush();
+    }
     let broker = Broker::find(ctl)?;
     let mut output = Output::new(ctl.json);
     let mut rates = Rates::default();
@@ -102,6 +111,13 @@ fn once(
             Ok(())
         }
         View::Ended(asks) => ended::show(broker, ctl, asks, output),
+        View::Done(says, asks) => done::show(broker, ctl, (says, asks), output),
+        View::Reloaded => done::show_reloaded(broker, ctl, output),
+        View::Document => {
+            let answer = broker.json("GET", path, &sent(ctl))?;
+            output.line(&text::json_line(&answer));
+            Ok(())
+        }
         View::Status => {
             let answer = broker.json("GET", path, &[])?;
             overview::show_status(&answer, &broker.address(), output);
@@ -113,7 +129,7 @@ fn once(
             overview::show_metrics(&answer, ctl.get("prefix").unwrap_or_default(), output)
         }
         View::Vhosts => samples::show_vhosts(&broker.text(path)?, output),
-        View::Check => unreachable!("a check has its own way to end"),
+        View::Check | View::Tokens => unreachable!("it has its own way to end"),
     }
 }
 

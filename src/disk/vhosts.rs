@@ -28,7 +28,7 @@ const SUM: &str = "\nsum ";
 const ROOT: &str = "/";
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Vhosts {
     directory: PathBuf,
     /// Every number in it is below `next`; 0 is not in it.
@@ -81,6 +81,23 @@ impl Vhosts {
     /// # Errors
     /// If there are too many, the name is too long, or it cannot be written: says what to do.
     pub fn number_of(&mut self, name: &str) -> Result<u16, String> {
+        let before = self.next;
+        let number = self.assign(name)?;
+        if self.next == before {
+            return Ok(number);
+        }
+        self.write().map(|()| number).map_err(|error| {
+            self.names.remove(&number);
+            self.next = before;
+            format!("cannot write {}: {error}", self.directory.join(FILE).display())
+        })
+    }
+
+    /// The same, but that nothing is written before [`Vhosts::save`].
+    ///
+    /// # Errors
+    /// If there are too many, or the name is too long.
+    pub fn assign(&mut self, name: &str) -> Result<u16, String> {
         if let Some(number) = self.find(name) {
             return Ok(number);
         }
@@ -93,11 +110,16 @@ impl Vhosts {
         }
         self.names.insert(number, name.to_owned());
         self.next += 1;
-        self.write().map(|()| number).map_err(|error| {
-            self.names.remove(&number);
-            self.next = number;
-            format!("cannot write {}: {error}", self.directory.join(FILE).display())
-        })
+        Ok(number)
+    }
+
+    /// Has what was assigned hold for good.
+    ///
+    /// # Errors
+    /// If that cannot be written.
+    pub fn save(&self) -> Result<(), DirectoryError> {
+        let path = self.directory.join(FILE);
+        self.write().map_err(DirectoryError::system("write", &path))
     }
 
     /// Forgets a vhost, durably; whether it was known. What is stored under its number is nobody's

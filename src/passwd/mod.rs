@@ -1,20 +1,17 @@
 //! `ringmq passwd`: sets or deletes the password of one user in a password file.
 //!
-//! The file is replaced as a whole: whoever reads it meanwhile, a broker that reloads, sees the old
-//! one or the new one. Who changes it holds a lock on it, and one that finds, once it has the lock,
-//! that the file was replaced begins again with the new one.
+//! The file is replaced as a whole ([`WholeFile`]).
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
 
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use crate::access::{Secret, check_user_name};
 use crate::config::Passwd;
 use crate::limits;
+use crate::whole_file::WholeFile;
 
 #[cfg(test)]
 mod tests;
@@ -44,14 +41,26 @@ pub fn run(options: &Passwd) -> Result<String, PasswdError> {
         replace(&options.file, user, None)?;
         return Ok(format!("{file}: user {user} is deleted"));
     }
-    let password =
-        if options.stdin { read_password(io::stdin().lock())? } else { ask_password(user)? };
-    let secret = Secret::make(&password, salt()?).to_string();
+    let password = read_new(user, options.stdin)?;
+    let secret = hash(&password)?;
     replace(&options.file, user, Some(&secret))?;
     Ok(format!("{file}: the password of user {user} is set"))
 }
 
-fn check(user: &str) -> Result<(), PasswdError> {
+/// A password for a user: the first line of standard input, or what somebody at the terminal says
+/// twice.
+///
+/// # Errors
+/// If there is none, or it cannot be one.
+pub fn read_new(user: &str, stdin: bool) -> Result<Vec<u8>, PasswdError> {
+    if stdin { read_password(io::stdin().lock()) } else { ask_password(user) }
+}
+
+/// Says what is wrong with the name of a user.
+///
+/// # Errors
+/// What a password file cannot have.
+pub fn check(user: &str) -> Result<(), PasswdError> {
     if user.contains(':') {
         return Err(error(
             "the name of a user has no colon: each vhost has a file of its own, without its name",
@@ -117,26 +126,43 @@ fn salt() -> Result<[u8; 16], PasswdError> {
 /// Puts a line for `user` in place of the one there is, or takes that one away.
 fn replace(path: &Path, user: &str, secret: Option<&str>) -> Result<(), PasswdError> {
     let fault = |fault: io::Error| error(format!("{}: {fault}", path.display()));
-    let (path, locked) = lock(path, secret.is_some()).map_err(fault)?;
-    let mut text = Vec::new();
-    (&locked).take(limits::PASSWORD_FILE_BYTES_MAX + 1).read_to_end(&mut text).map_err(fault)?;
-    if text.len() as u64 > limits::PASSWORD_FILE_BYTES_MAX {
-        let max = limits::PASSWORD_FILE_BYTES_MAX;
+    let file = WholeFile::open(path, secret.is_some()).map_err(fault)?;
+    let max = limits::PASSWORD_FILE_BYTES_MAX;
+    let Some(text) = file.read(max).map_err(fault)? else {
         return Err(error(format!("{}: has more than {max} bytes", path.display())));
-    }
+    };
+    let edited = edit_file(text, user, secret);
+    let edited = edited.map_err(|says| error(format!("{}: {says}", path.display())))?;
+    file.replace(&edited).map_err(fault)
+}
+
+/// The text of a password file with another line for `user`, or without one.
+///
+/// # Errors
+/// Says why that cannot be had.
+pub fn edit_file(mut text: Vec<u8>, user: &str, secret: Option<&str>) -> Result<Vec<u8>, String> {
     // The mark that editors of Windows put there would be part of the first user's name.
     if text.starts_with(BYTE_ORDER_MARK) {
         text.drain(..BYTE_ORDER_MARK.len());
     }
     if text.trim_ascii_start().starts_with(b"{") {
         let says = "is an export of definitions, and not a password file; export it again";
-        return Err(error(format!("{}: {says}", path.display())));
+        return Err(says.to_owned());
     }
     let (text, found) = edit(&text, user, secret);
     if secret.is_none() && !found {
-        return Err(error(format!("{}: there is no user {user:?}", path.display())));
+        return Err(format!("there is no user {user:?}"));
     }
-    write_whole(&path, &locked, &text).map_err(fault)
+    Ok(text)
+}
+
+/// What stands for a password in a password file.
+///
+/// # Errors
+/// If it is too long or empty, or the system gives no random bytes.
+pub fn hash(password: &[u8]) -> Result<String, PasswdError> {
+    check_password(password)?;
+    Ok(Secret::make(password, salt()?).to_string())
 }
 
 /// `text` with the line of `user` replaced, added or taken away, and whether there was one.
@@ -163,61 +189,6 @@ fn edit(text: &[u8], user: &str, secret: Option<&str>) -> (Vec<u8>, bool) {
         edited.extend_from_slice(&line);
     }
     (edited, found)
-}
-
-/// Opens and locks the file, and makes it if it is missing and `may_make`. Its path comes back
-/// without symbolic links, so that what they lead to is replaced and not they.
-fn lock(path: &Path, may_make: bool) -> io::Result<(PathBuf, File)> {
-    loop {
-        // Read by nobody else from the moment it is there.
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(may_make)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)?;
-        file.lock()?;
-        let path = fs::canonicalize(path);
-        let is_same = |path: &PathBuf| match (fs::metadata(path), file.metadata()) {
-            (Ok(there), Ok(here)) => (there.dev(), there.ino()) == (here.dev(), here.ino()),
-            _ => false,
-        };
-        if let Some(path) = path.ok().filter(is_same) {
-            return Ok((path, file));
-        }
-    }
-}
-
-/// Writes `text` beside the file and puts it in its place, with its mode and its owner.
-fn write_whole(path: &Path, old: &File, text: &[u8]) -> io::Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    // Whoever reads a directory of a vhost leaves names with a dot alone.
-    let beside = path.with_file_name(format!(".{name}.new"));
-    // Left by one that was killed: nobody else is here, since the file is locked.
-    match fs::remove_file(&beside) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-    let written = fill(&new, old, text).and_then(|()| fs::rename(&beside, path));
-    if written.is_err() {
-        // It is of no use to anybody; the first error is the one to tell.
-        let _ = fs::remove_file(&beside);
-        return written;
-    }
-    let directory = path.parent().unwrap_or(Path::new("/"));
-    File::open(directory)?.sync_all()
-}
-
-fn fill(mut new: &File, old: &File, text: &[u8]) -> io::Result<()> {
-    new.write_all(text)?;
-    let (is, was) = (new.metadata()?, old.metadata()?);
-    if (is.uid(), is.gid()) != (was.uid(), was.gid()) {
-        fchown(new, Some(was.uid()), Some(was.gid()))?;
-    }
-    new.set_permissions(was.permissions())?;
-    new.sync_all()
 }
 
 fn error(says: impl Into<String>) -> PasswdError {

@@ -1,6 +1,8 @@
 //! The tool on files.
 
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 
 use super::*;
 

@@ -122,6 +122,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                 self.with_broker(|broker, context| broker.set_policy(policy, context));
             }
             ControlMessage::Tls(setup) => self.tls = Some(setup),
+            ControlMessage::Admit(admits) => self.admits = admits,
             ControlMessage::Delete(names) => {
                 self.with_broker(|broker, context| broker.delete_sessions(&names, context));
             }
@@ -208,18 +209,25 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
     }
 
-    /// Whether the ask that waits has an answer.
-    pub(super) fn has_news(&self) -> bool {
-        self.asks.waiting().is_some_and(|ask| self.broker.may_answer(ask))
+    /// Whether an ask that waits has an answer.
+    pub(super) fn has_news(&mut self) -> bool {
+        self.asks.waiting().iter().any(|ask| self.broker.may_answer(ask, &self.outboxes))
     }
 
     /// Takes a step of each ask that is open.
     pub(super) fn advance_asks(&mut self) {
         if self.has_news() {
-            self.asks.open_waiting();
+            self.asks.open_waiting(|ask| self.broker.may_answer(ask, &self.outboxes));
         }
         if self.asks.is_open() {
+            // A message waits for nobody: not for a ring that is full, nor for a broker that stops.
+            let refuses = !self.is_running() || self.outboxes.is_full();
             for mut ask in self.asks.take_open() {
+                if refuses && ask.question.is_new_message() {
+                    ask.reply = Reply::None;
+                    self.asks.give_back(ask);
+                    continue;
+                }
                 match self.with_broker(|broker, context| broker.answer(&mut ask, context)) {
                     inspect::Step::More => self.asks.keep(ask),
                     inspect::Step::Wait => self.asks.wait(ask),

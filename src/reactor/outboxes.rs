@@ -49,6 +49,8 @@ pub enum ControlMessage {
     Tls(Arc<TlsSetup>),
     /// Delete those of these sessions that live on the receiver.
     Delete(Arc<[SessionName]>),
+    /// Let clients in, or nobody for now.
+    Admit(bool),
     /// Send a report.
     Report(mpsc::Sender<Report>),
     /// Stop.

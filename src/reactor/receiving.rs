@@ -24,7 +24,8 @@ use super::unread::UnreadBytes;
 impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     pub(super) fn on_accepted(&mut self, listener: u32, result: io::Result<R::Socket>, more: bool) {
         match result {
-            Ok(_) if !self.is_running() => {}
+            // Dropping the socket closes it: its client tries another broker, or later.
+            Ok(_) if !self.is_running() || !self.admits => {}
             Ok(socket) if self.links.len() < self.broker.clients() + PENDING_LINKS_MAX => {
                 self.start_link(self.listeners.kind(listener), socket);
             }

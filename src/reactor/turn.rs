@@ -113,6 +113,8 @@ pub struct Reactor<R: Ring, C: Clock, M: Medium<File = R::File>> {
     pub(super) stopping: Stopping,
     pub(super) reclaim: Reclaim,
     pub(super) asks: Asks,
+    /// Clients are let in.
+    pub(super) admits: bool,
     trim_heap: fn(),
     /// Whether the broker has housekeeping to go on with.
     housekeeping: bool,
@@ -156,6 +158,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             stopping: Stopping::default(),
             reclaim: Reclaim::default(),
             asks: Asks::new(options.answers),
+            admits: true,
             trim_heap: options.trim_heap,
             housekeeping: false,
         };
@@ -246,7 +249,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         let missed = !self.inboxes.are_empty();
         let any = self.flush();
         // A promise that was kept may have made another, which waits for nothing.
-        let any = any || self.broker.has_due_promises(&self.outboxes);
+        let any = any || self.broker.has_due_promises(&self.outboxes) || self.has_news();
         // Links that yielded go on; no event announces it.
         let has_room = !self.yielded.is_empty() && !self.outboxes.is_full();
         if missed || any || has_room {

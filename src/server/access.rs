@@ -7,7 +7,7 @@ use log::info;
 use crate::access::{LoadError, Policy, Sources};
 use crate::broker::{OnDenied, Takeover};
 use crate::config::{self, Options};
-use crate::disk::Vhosts;
+use crate::disk::{DirectoryError, Vhosts};
 
 use super::StartError;
 use super::auth::{PasswordVerifier, VerifierPool};
@@ -51,9 +51,26 @@ impl Access {
         self.pool.verifier(wake)
     }
 
-    /// Reads files again, or others. What is in force stays so until [`Access::replace`].
-    pub(super) fn read(&mut self, sources: &Sources) -> Result<Arc<Policy>, LoadError> {
-        load(sources, &mut self.vhosts)
+    /// Reads files again, or others; the policy, and the numbers that vhosts have with it. What is in
+    /// force stays so until [`Access::replace`].
+    pub(super) fn read(&self, sources: &Sources) -> Result<(Arc<Policy>, Vhosts), LoadError> {
+        let mut vhosts = self.vhosts.clone();
+        let policy = Policy::load(sources, &mut |name| vhosts.assign(name))?;
+        Ok((Arc::new(policy), vhosts))
+    }
+
+    /// Has new vhosts keep their numbers.
+    ///
+    /// # Errors
+    /// If that cannot be written; then they have none.
+    pub(super) fn keep_numbers(&mut self, vhosts: Vhosts) -> Result<(), DirectoryError> {
+        let new = vhosts.iter().count() - self.vhosts.iter().count();
+        if new > 0 {
+            vhosts.save()?;
+            log_new(new);
+            self.vhosts = vhosts;
+        }
+        Ok(())
     }
 
     /// Puts a policy in force that was read.
@@ -69,9 +86,13 @@ fn load(sources: &Sources, vhosts: &mut Vhosts) -> Result<Arc<Policy>, LoadError
     let policy = Policy::load(sources, &mut |name| vhosts.number_of(name))?;
     let new = vhosts.iter().count() - before;
     if new > 0 {
-        info!("{new} new vhost{}", if new == 1 { "" } else { "s" });
+        log_new(new);
     }
     Ok(Arc::new(policy))
+}
+
+fn log_new(count: usize) {
+    info!("{count} new vhost{}", if count == 1 { "" } else { "s" });
 }
 
 pub(super) fn on_denied(options: &Options) -> OnDenied {

@@ -13,8 +13,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use log::{debug, info, warn};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::thread::{CpuSet, sched_setaffinity};
+use rustls::ServerConfig;
 
-use crate::admin::{self, Condition, Handle, Process, Tokens, Watchdog, WatchedSessions, Ways};
+use crate::admin::{
+    self, Condition, Facts, Handle, Process, Tokens, Watchdog, WatchedSessions, Ways,
+};
 use crate::broker::inspect::Ask;
 use crate::config::{HttpListen, Options};
 use crate::limits::{FILES_OF_ADMIN, HTTP_PORT_DEFAULT};
@@ -25,7 +28,9 @@ use crate::ring::Socket;
 use super::StartError;
 use super::access::Access;
 use super::control::Control;
+use super::events::EventSender;
 use super::notify::Notifier;
+use super::tls;
 
 /// Bytes of the rings between the admin thread and a shard: room for many times the boxes that are
 /// on their way at once.
@@ -82,13 +87,20 @@ impl HttpListener {
 pub(super) struct AdminSetup {
     door: HttpListener,
     rings: AskRings,
+    credentials: Credentials,
+}
+
+/// Who may ask what, and how the broker proves who it is.
+pub(super) struct Credentials {
     tokens: Tokens,
+    tls: Option<Arc<ServerConfig>>,
+    hosts: Arc<[String]>,
 }
 
 impl AdminSetup {
     /// The data directory is open: what is made in it belongs to whom the broker runs as.
     pub(super) fn new(door: HttpListener, options: &Options) -> Result<Self, StartError> {
-        Ok(Self { door, rings: AskRings::new()?, tokens: load_tokens(options)? })
+        Ok(Self { door, rings: AskRings::new()?, credentials: load_credentials(options)? })
     }
 
     pub(super) fn rings(&mut self) -> &mut AskRings {
@@ -185,10 +197,12 @@ impl Admin {
         controls: &[Control],
         options: &Options,
         access: &Access,
-        shared_cpus: Vec<usize>,
+        (shared_cpus, control, facts): (Vec<usize>, EventSender, Arc<Facts>),
         notifier: &Notifier,
     ) -> Result<Self, StartError> {
-        let AdminSetup { door, rings, tokens } = setup;
+        let AdminSetup { door, rings, credentials } = setup;
+        let Credentials { tokens, tls, hosts } = credentials;
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let ways = rings.ways.into_iter().zip(controls).map(|((sender, answers), like)| {
             let (bell, waker) = (like.bell.clone(), like.waker.clone());
             (Control { sender, bell, waker }, answers)
@@ -209,13 +223,18 @@ impl Admin {
                 let notifier = notifier.clone();
                 Watchdog { patience, ping: Box::new(move || notifier.well()) }
             }),
+            control: Box::new(control),
             condition: Condition {
                 is_ready: true,
+                draining: false,
+                facts,
                 reloaded: true,
                 reloaded_at_s: now_s(),
                 vhosts: access.vhosts().into(),
                 tokens: Arc::new(tokens),
                 watched: watched(options),
+                tls,
+                hosts,
                 is_over: false,
             },
             settle: Box::new(move || keep_to(&shared_cpus)),
@@ -224,9 +243,9 @@ impl Admin {
         let socket_path = socket.as_ref().map(|socket| socket.0.display().to_string());
         match (address, socket_path) {
             (Some(address), Some(path)) => {
-                info!("answering operators on http://{address} and unix:{path}");
+                info!("answering operators on {scheme}://{address} and unix:{path}");
             }
-            (Some(address), None) => info!("answering operators on http://{address}"),
+            (Some(address), None) => info!("answering operators on {scheme}://{address}"),
             (None, Some(path)) => info!("answering operators on unix:{path}"),
             (None, None) if !door.answers => {}
             (None, None) => warn!("operators are answered nowhere"),
@@ -235,11 +254,19 @@ impl Admin {
     }
 
     /// The configuration was read again.
-    pub(super) fn note_reload(&self, access: &Access, tokens: Tokens, options: &Options) {
+    pub(super) fn note_reload(
+        &self,
+        access: &Access,
+        credentials: Credentials,
+        facts: Arc<Facts>,
+        options: &Options,
+    ) {
+        let Credentials { tokens, tls, hosts } = credentials;
         let (vhosts, tokens) = (access.vhosts().into(), Arc::new(tokens));
+        let watched = watched(options);
         self.handle.update(|condition| {
-            (condition.vhosts, condition.tokens) = (vhosts, tokens);
-            condition.watched = watched(options);
+            (condition.vhosts, condition.tokens, condition.facts) = (vhosts, tokens, facts);
+            (condition.tls, condition.hosts, condition.watched) = (tls, hosts, watched);
             (condition.reloaded, condition.reloaded_at_s) = (true, now_s());
         });
     }
@@ -247,6 +274,11 @@ impl Admin {
     /// It was to be, and was not.
     pub(super) fn note_reload_failed(&self) {
         self.handle.update(|condition| condition.reloaded = false);
+    }
+
+    /// Clients are not let in for now, or again.
+    pub(super) fn note_draining(&self, draining: bool) {
+        self.handle.update(|condition| condition.draining = draining);
     }
 
     /// Clients are not let in any more.
@@ -269,13 +301,16 @@ fn interval(options: &Options) -> Option<Duration> {
     (ms > 0).then(|| Duration::from_millis(ms))
 }
 
-/// Who may ask what, as the files say now. Nobody, if nobody is answered.
-pub(super) fn load_tokens(options: &Options) -> Result<Tokens, StartError> {
+/// Tokens and certificate, as the files say now. Nobody's, if nobody is answered.
+pub(super) fn load_credentials(options: &Options) -> Result<Credentials, StartError> {
+    let hosts = options.admin.http_hosts.as_slice().into();
     if !answers_http(options) {
-        return Ok(Tokens::default());
+        return Ok(Credentials { tokens: Tokens::default(), tls: None, hosts });
     }
     let file = options.admin.http_tokens.as_deref();
-    Tokens::load(&options.data_dir, file).map_err(StartError::Tokens)
+    let tokens = Tokens::load(&options.data_dir, file).map_err(StartError::Tokens)?;
+    let tls = tls::load_http(options).map_err(StartError::Tls)?;
+    Ok(Credentials { tokens, tls, hosts })
 }
 
 /// The socket's file, which goes with the thread.

@@ -10,6 +10,7 @@ use log::{Level, LevelFilter, Metadata, Record};
 use rustix::fs::{Access, access};
 
 use crate::access::Policy;
+use crate::admin::Tokens;
 use crate::config::{Configuration, Endpoint, Fault, Given, Options};
 use crate::cpus;
 use crate::disk::{Directory, DirectoryError};
@@ -87,6 +88,10 @@ fn check_all(configuration: &Configuration, findings: &mut Findings) {
         check_files(options, shards, sites, findings);
     }
     findings.take(tls::load(&options.tls).map_err(StartError::Tls));
+    findings.take(tls::load_http(options).map_err(StartError::Tls));
+    if let Some(file) = options.admin.http_tokens.as_deref() {
+        findings.take(Tokens::check(file).map_err(StartError::Tokens));
+    }
     if let Some(policy) = findings.take(read_policy(options)) {
         let unguarded = places::refuse_unguarded(options, sites, &policy);
         findings.take(unguarded.map_err(StartError::Listen));

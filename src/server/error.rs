@@ -151,6 +151,11 @@ impl StartError {
                 says: error.says.clone(),
             },
             Self::Tls(error) => error.fault(),
+            Self::Tokens(error) => {
+                let (file, line, says) = error.place();
+                let key = (!error.is_own()).then(|| "--http-tokens".to_owned());
+                Fault { file: Some(file.to_owned()), line, key, says }
+            }
             Self::Unreadable(user, error) => {
                 let mut fault = error.fault();
                 fault.says = format!("{}; {}", fault.says, unreadable(user));

@@ -35,7 +35,7 @@ const BIND_PAUSE: Duration = Duration::from_millis(100);
 /// What is listened on, with the port that the kernel chose.
 pub(super) struct OpenListener {
     pub(super) listen: Listen,
-    tls: bool,
+    pub(super) tls: bool,
 }
 
 impl fmt::Display for OpenListener {

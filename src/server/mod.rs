@@ -1,13 +1,18 @@
 //! From options to running shards and back: limits, listeners, threads, signals, the orderly end.
 
 mod access;
+mod accounts;
 mod admin;
 mod announcement;
 mod auth;
+mod certificates;
 mod check;
 mod control;
+mod control_thread;
 mod deletions;
 mod error;
+mod events;
+mod facts;
 mod heap;
 mod listeners;
 mod notify;
@@ -29,13 +34,12 @@ pub mod tls;
 use std::io;
 use std::thread::JoinHandle;
 
-use log::{error, info, warn};
+use log::{info, warn};
 use signal_hook::iterator::Signals;
 
 use crate::broker::Stats;
-use crate::config::{Configuration, Fault, LogFormat, Options};
+use crate::config::{Configuration, LogFormat, Options};
 use crate::cpus;
-use crate::disk::{ReloadNote, monotonic_us};
 use crate::logging;
 use crate::reactor::ControlMessage;
 
@@ -43,13 +47,14 @@ use access::Access;
 use admin::{Admin, AdminSetup, HttpListener};
 use announcement::{Announcement, log_sources, log_version};
 use control::Control;
+use control_thread::ControlThread;
+use events::Events;
 use listeners::Listeners;
 use notify::Notifier;
 use places::ListenAddress;
 use privileges::Account;
 use reload::Reloader;
 use shard::ShardResult;
-use signals::SignalAction;
 use start::start;
 use storage::Storage;
 
@@ -70,7 +75,7 @@ pub fn run(configuration: &Configuration, signals: io::Result<Signals>) -> Resul
     // Threads begin with what the one has that starts them.
     let forbidden = privileges::forbid_new();
     logging::start(&options.logging.filter, log_format(options)).map_err(StartError::Log)?;
-    let mut signals = signals::watch_all(signals)
+    let signals = signals::watch_all(signals)
         .map_err(|error| StartError::System("watch for signals", error))?;
     open_files::raise_open_files();
     log_version();
@@ -95,7 +100,7 @@ pub fn run(configuration: &Configuration, signals: io::Result<Signals>) -> Resul
     let failures_max = options.access.auth_failures_max;
     let sources = options.access.sources(tls::names_clients(&options.tls));
     let access = Access::open(&sources, vhosts, helpers, failures_max);
-    let mut access = access.map_err(StartError::with_user)?;
+    let access = access.map_err(StartError::with_user)?;
     let unguarded = places::refuse_unguarded(options, &sites, access.policy());
     unguarded.map_err(StartError::Listen)?;
     let listeners = listeners.map_or_else(|| Listeners::open(options, &sites, shards), Ok)?;
@@ -111,27 +116,26 @@ pub fn run(configuration: &Configuration, signals: io::Result<Signals>) -> Resul
     let (cpus, opened) = (&cpus, &*opened);
     Announcement { options, shards, ring, pinned, cpus, opened, session_bytes_max, disk_bytes }
         .log();
-    let mut reloader = Reloader::new(configuration, sites, disk_bytes);
+    let reloader = Reloader::new(configuration, sites, disk_bytes, opened);
     let shared_cpus = pins.iter().flat_map(|pins| pins.iter().skip(shards).copied()).collect();
-    let admin =
-        setup.map(|it| Admin::start(it, &controls, options, &access, shared_cpus, &notifier));
+    let (way, events) = Events::new();
+    let facts = reloader.facts().clone();
+    let admin = setup.map(|it| {
+        let known = (shared_cpus, way.clone(), facts);
+        Admin::start(it, &controls, options, &access, known, &notifier)
+    });
     let admin = admin.transpose()?;
+    let watching = way.forward(signals);
+    watching.map_err(|error| StartError::System("start a thread for signals", error))?;
     notifier.ready();
-    for signal in signals.forever() {
-        match SignalAction::by(signal) {
-            SignalAction::Stop => break,
-            SignalAction::Reload => {
-                reload(&mut reloader, &mut access, &mut controls, admin.as_ref(), &notifier);
-                deletions::forward(&options.data_dir, &access, &mut controls);
-            }
-            SignalAction::Report => report::log_report(&mut controls),
-            SignalAction::ToggleDebug => signals::toggle_debug(),
-        }
-    }
+    let mut control =
+        ControlThread { reloader, access, controls, admin, notifier, log_until: None };
+    control.run(&events);
     info!("stopping");
+    let ControlThread { controls, admin, notifier, .. } = control;
     notifier.stopping();
     admin.iter().for_each(Admin::note_stopping);
-    signals::watch_while_stopping(signals);
+    signals::watch_while_stopping(events);
     stop(threads, controls);
     drop(admin);
     storage.finish();
@@ -186,36 +190,4 @@ fn open(
     let found = usize::from(storage.shards());
     assert_eq!(found, shards, "nobody exchanges the directory meanwhile");
     Ok((storage, Some(listeners)))
-}
-
-/// Reads configuration and files again, and says what came of it to whoever may want to know.
-fn reload(
-    reloader: &mut Reloader,
-    access: &mut Access,
-    controls: &mut [Control],
-    admin: Option<&Admin>,
-    notifier: &Notifier,
-) {
-    let began_us = monotonic_us();
-    notifier.reloading(began_us);
-    let reloaded = reloader.reload(access, controls, admin);
-    let (faults, status) = match &reloaded {
-        Ok(reloaded) => {
-            reload::log_changes(reloaded);
-            info!("reloaded");
-            (Vec::new(), "serving; the last reload was taken".to_owned())
-        }
-        Err(error) => {
-            admin.iter().for_each(|admin| admin.note_reload_failed());
-            error!("not reloaded, everything stays as it was: {error}");
-            let faults = error.faults().iter().map(Fault::to_string).collect();
-            (faults, format!("serving; the last reload failed: {error:.200}"))
-        }
-    };
-    // The manager hears of it before who waits for the note does, and may end a reload then.
-    notifier.reloaded(&status);
-    let note = ReloadNote { began_us, faults };
-    if let Err(error) = note.write(reloader.data_dir()) {
-        warn!("nobody can be told what became of the reload: {error}");
-    }
 }

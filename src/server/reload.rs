@@ -6,17 +6,19 @@
 //!          └───────────────────────┴─── wrong: ReloadError ───┴───────────────────┘  │
 //!                                                          every shard gets all of it ▼
 //! ```
-//! Invariant: until nothing can fail any more nothing has changed, but that a vhost which is seen
-//! for the first time has its number.
+//! Invariant: until nothing can fail any more nothing has changed. The last that can is that a vhost
+//! which is seen for the first time keeps its number.
 //!
 //! What only a restart takes stays as it was at the start, and is named. What comes back is data:
 //! whoever asked for the reload tells it in the form that is wanted there.
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use log::{info, warn};
 
+use crate::admin::Facts;
 use crate::broker::ShardId;
 use crate::config::{Change, ConfigError, Configuration, Fault, Options, Reload};
 use crate::limits::CHANGES_LOGGED_MAX;
@@ -26,6 +28,8 @@ use crate::reactor::{ControlMessage, Settings};
 use super::access::Access;
 use super::admin::{self, Admin};
 use super::control::Control;
+use super::facts;
+use super::listeners::OpenListener;
 use super::open_files::clients_max;
 use super::places::{ListenAddress, refuse_unguarded};
 use super::shard::broker_options;
@@ -47,6 +51,8 @@ pub(super) struct Reloader {
     sites: Vec<ListenAddress>,
     /// Bytes of the data directory's file system; 0 if that is not known.
     disk_bytes: u64,
+    /// What operators are told.
+    facts: Arc<Facts>,
 }
 
 /// What a reload has done.
@@ -87,9 +93,15 @@ impl ReloadError {
 }
 
 impl Reloader {
-    pub(super) fn new(started: &Configuration, sites: Vec<ListenAddress>, disk_bytes: u64) -> Self {
+    pub(super) fn new(
+        started: &Configuration,
+        sites: Vec<ListenAddress>,
+        disk_bytes: u64,
+        opened: &[OpenListener],
+    ) -> Self {
+        let facts = facts::of(started, opened);
         let (started, in_force) = (started.clone(), started.options().clone());
-        Self { current: started.clone(), started, in_force, sites, disk_bytes }
+        Self { current: started.clone(), started, in_force, sites, disk_bytes, facts }
     }
 
     /// Reads everything again, and has every shard take it.
@@ -109,15 +121,21 @@ impl Reloader {
         let read = tls::load(&next.options().tls);
         let read = read.map_err(|error| failed(StartError::Tls(error)))?;
         let tls = read.filter(|_| !kept.contains(&TLS));
-        let tokens = admin.map(|_| admin::load_tokens(&options)).transpose().map_err(failed)?;
+        let tokens =
+            admin.map(|_| admin::load_credentials(&options)).transpose().map_err(failed)?;
         let sources = options.access.sources(tls::names_clients(&options.tls));
-        let policy = access.read(&sources).map_err(|error| failed(StartError::Access(error)))?;
+        let read = access.read(&sources);
+        let (policy, vhosts) = read.map_err(|error| failed(StartError::Access(error)))?;
         refuse_unguarded(&options, &self.sites, &policy)
             .map_err(|error| failed(StartError::Listen(error)))?;
+        access.keep_numbers(vhosts).map_err(|error| failed(StartError::Data(error)))?;
         // From here on nothing fails.
         access.replace(policy, options.access.auth_failures_max);
+        self.facts = facts::renewed(&self.facts, &next);
         let told = admin.zip(tokens);
-        told.into_iter().for_each(|(admin, tokens)| admin.note_reload(access, tokens, &options));
+        told.into_iter().for_each(|(admin, tokens)| {
+            admin.note_reload(access, tokens, self.facts.clone(), &options);
+        });
         if options.logging.filter != self.in_force.logging.filter {
             logging::set_filter(&options.logging.filter);
         }
@@ -138,6 +156,21 @@ impl Reloader {
         self.current = next;
         self.in_force = options;
         Ok(Reloaded { taken, waiting })
+    }
+
+    /// What operators are told of it.
+    pub(super) fn facts(&self) -> &Arc<Facts> {
+        &self.facts
+    }
+
+    /// What holds.
+    pub(super) fn options(&self) -> &Options {
+        &self.in_force
+    }
+
+    /// What is logged, as configured.
+    pub(super) fn log_filter(&self) -> &str {
+        &self.in_force.logging.filter
     }
 
     /// Where the broker keeps its data.

@@ -18,6 +18,8 @@ use signal_hook::iterator::Signals;
 
 use crate::logging;
 
+use super::events::{ControlEvent, Events};
+
 /// Within this time of the first signal to stop another is the same one, sent twice: to the process
 /// and to its group, or by two who do not know of each other.
 const SAME_STOP: Duration = Duration::from_secs(1);
@@ -63,11 +65,13 @@ pub(super) fn toggle_debug() {
 }
 
 /// While the broker stops: another signal to do so, if it comes later, ends it at once.
-pub(super) fn watch_while_stopping(mut signals: Signals) {
+pub(super) fn watch_while_stopping(events: Events) {
     let first = Instant::now();
     thread::spawn(move || {
-        for signal in signals.forever() {
-            match SignalAction::by(signal) {
+        loop {
+            // A job is dropped, and its asker told.
+            let Some(ControlEvent::Signal(action)) = events.next(None) else { continue };
+            match action {
                 SignalAction::Stop if first.elapsed() >= SAME_STOP => {
                     warn!("stopped at once by a second signal");
                     logging::flush();

@@ -26,7 +26,7 @@ use x509_cert::Certificate;
 use x509_cert::crl::CertificateList;
 use x509_cert::der::{Decode, Encode};
 
-use crate::config::{Fault, TlsClients, TlsIdentity, TlsMin, TlsOptions};
+use crate::config::{Fault, HttpIdentity, Options, TlsClients, TlsIdentity, TlsMin, TlsOptions};
 use crate::limits::{CERTIFICATE_DAYS_MIN, TLS_FILE_BYTES_MAX};
 use crate::transport::{ClientVerifier, Identity, TlsSetup};
 
@@ -117,6 +117,30 @@ pub fn load(options: &TlsOptions) -> Result<Option<Arc<TlsSetup>>, TlsError> {
     server.ticketer = Ticketer::new().map_err(failed)?;
     server.send_tls13_tickets = 1;
     Ok(Some(Arc::new(TlsSetup { server: Arc::new(server), identity: identity(options) })))
+}
+
+/// What HTTP over TLS begins with; none: it is plain.
+///
+/// # Errors
+/// Names the flag, the file and what is wrong with it.
+pub(super) fn load_http(options: &Options) -> Result<Option<Arc<ServerConfig>>, TlsError> {
+    let failed =
+        |says: String| TlsError { flag: "--http-listen", file: None, says, is_denied: false };
+    let Some(HttpIdentity { cert, key, flags }) = options.admin.http_identity(&options.tls) else {
+        return match options.admin.is_reached_by_others() {
+            true => Err(failed("other hosts reach it, and --http-cert is gone".to_owned())),
+            false => Ok(None),
+        };
+    };
+    let provider = Arc::new(ring::default_provider());
+    let pair = Pair { cert_flag: flags[0], key_flag: flags[1], cert, key };
+    let names = Names::new(pair.load(&provider)?);
+    let builder = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&version::TLS13, &version::TLS12])
+        .map_err(|error| failed(error.to_string()))?;
+    let mut server = builder.with_no_client_auth().with_cert_resolver(Arc::new(names));
+    server.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Some(Arc::new(server)))
 }
 
 fn identity(options: &TlsOptions) -> Identity {
@@ -279,7 +303,10 @@ impl Pair<'_> {
 }
 
 /// The certificates in a file, in order; at least one.
-fn certificates(flag: &'static str, file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub(super) fn certificates(
+    flag: &'static str,
+    file: &Path,
+) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let text = read(flag, file)?;
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     match chain {
@@ -290,7 +317,7 @@ fn certificates(flag: &'static str, file: &Path) -> Result<Vec<CertificateDer<'s
     }
 }
 
-fn read(flag: &'static str, file: &Path) -> Result<Vec<u8>, TlsError> {
+pub(super) fn read(flag: &'static str, file: &Path) -> Result<Vec<u8>, TlsError> {
     let mut text = Vec::new();
     let read = File::open(file)
         .and_then(|opened| opened.take(TLS_FILE_BYTES_MAX + 1).read_to_end(&mut text));

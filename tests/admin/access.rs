@@ -112,7 +112,7 @@ fn faulty_tokens_are_no_start() {
 fn other_hosts_are_refused() {
     let (code, says) = run_to_exit(&["--http-listen", "0.0.0.0:9883"]);
     assert_eq!(code, Some(2), "{says}");
-    assert!(says.contains("HTTP over TLS is not there yet"), "{says}");
+    assert!(says.contains("add --http-cert and --http-key"), "{says}");
 }
 
 // Guesses are bounded: after so many nothing is looked at, and the socket still opens.

@@ -1,11 +1,12 @@
 //! `ringmq ctl` against a broker: what it shows, what it ends, and how it ends itself.
 
-use std::io::pipe;
+use std::fs;
+use std::io::{Write, pipe};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use crate::common::{Broker, Client};
-use crate::http::start;
+use crate::common::{Broker, Client, DataDir, connack, connect, publish};
+use crate::http::{Door, start};
 
 /// Runs `ringmq ctl` at an address, without whatever token is in the environment.
 fn ctl_at(address: &str, arguments: &[&str]) -> Output {
@@ -136,4 +137,125 @@ fn checks_end_as_nagios_expects() {
     command.args(["ctl", "check", "ready", "--at", &address]).stdout(writer);
     let status = command.stdin(Stdio::null()).status().expect("the program is there");
     assert_eq!(status.code(), Some(0));
+}
+
+// What changes the broker as a whole is asked for, and what becomes of it is said.
+#[test]
+fn changes_of_the_broker() {
+    let files = DataDir::fresh();
+    fs::create_dir_all(files.path()).expect("there is room");
+    let path = files.path().join("ringmq.toml");
+    fs::write(&path, "max-inflight = 5\n").expect("there is room");
+    let (broker, door) = start(2, &["--config", path.to_str().expect("it is text")]);
+    let mut client = Client::connect(&broker, "one");
+    client.subscribe("a", 1);
+    ctl(&broker, &["publish", "a", "text", "--qos", "1"], 0);
+    client.expect_publish(&publish("a", "text").at(1));
+    fs::write(files.path().join("payload"), [0, 255]).expect("there is room");
+    let payload = files.path().join("payload");
+    ctl(&broker, &["publish", "a", "--file", payload.to_str().expect("it is text"), "--retain"], 0);
+    client.expect_publish(&publish("a", [0, 255]));
+    assert!(ctl(&broker, &["publish", "a/#"], 2).contains("topic"));
+    fs::write(&path, "max-inflight = 6\n").expect("there is room");
+    assert_eq!(column(&ctl(&broker, &["reload"], 0), "after"), ["6"]);
+    fs::write(&path, "max-inflite = 6\n").expect("there is room");
+    assert!(ctl(&broker, &["reload"], 1).contains("ringmq.toml:1: max-inflite: "));
+    ctl(&broker, &["log", "level", "warn", "--for", "10m"], 0);
+    let shown = ctl(&broker, &["config", "show"], 0);
+    assert!(shown.lines().any(|line| line.starts_with("max-inflight\t6\tfile\t")), "{shown}");
+    let listeners = ctl(&broker, &["listeners"], 0);
+    assert_eq!(column(&listeners, "at"), [broker.addr().to_string()]);
+    assert_eq!(ctl(&broker, &["certs"], 0).lines().count(), 1);
+    assert!(ctl(&broker, &["drain", "--over", "1s"], 2).contains("--yes"));
+    ctl(&broker, &["drain", "--over", "1s", "--yes"], 0);
+    client.expect_closed();
+    assert_eq!(door.ask("GET", "/readyz", &[]).status, 503);
+    ctl(&broker, &["undrain"], 0);
+    assert_eq!(door.ask("GET", "/readyz", &[]).status, 200);
+}
+
+/// The same with something on standard input.
+#[track_caller]
+fn ctl_with(broker: &Broker, arguments: &[&str], input: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringmq"));
+    command.arg("ctl").args(arguments).args(["--at", &socket_of(broker.data_dir())]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program is there");
+    let mut stdin = child.stdin.take().expect("it was asked for");
+    stdin.write_all(input.as_bytes()).expect("it is read");
+    drop(stdin);
+    child.wait_with_output().expect("it ends")
+}
+
+// Users, vhosts and limits; definitions that are exported are imported again.
+#[test]
+fn users_and_vhosts() {
+    let files = DataDir::fresh();
+    let vhosts = files.path().join("vhosts");
+    fs::create_dir_all(vhosts.join("%2F")).expect("there is room");
+    let (broker, _door) = start(1, &["--vhosts", vhosts.to_str().expect("it is text")]);
+    ctl(&broker, &["vhosts", "add", "shop"], 0);
+    assert_eq!(column(&ctl(&broker, &["vhosts", "ls"], 0), "name"), ["/", "shop"]);
+    let added =
+        ctl_with(&broker, &["users", "add", "ann", "--vhost", "shop", "--stdin"], "secret\n");
+    assert_eq!(added.status.code(), Some(0), "{added:?}");
+    let mut client = Client::open(&broker);
+    client.send(&connect("c").username("shop:ann").password("secret").bytes());
+    client.expect(&connack(false, 0));
+    assert_eq!(column(&ctl(&broker, &["users", "ls", "--vhost", "shop"], 0), "name"), ["ann"]);
+    ctl(&broker, &["vhosts", "limit", "shop", "--max-sessions", "9"], 0);
+    assert!(ctl(&broker, &["vhosts", "limits", "shop"], 0).contains("max_sessions\t9"));
+    let exported = ctl(&broker, &["definitions", "export"], 0);
+    ctl(&broker, &["users", "rm", "ann", "--vhost", "shop", "--yes"], 0);
+    client.expect_closed();
+    ctl(&broker, &["users", "rm", "ann", "--vhost", "shop", "--yes"], 3);
+    for (more, names) in [(&["--dry-run"][..], 0), (&[], 1)] {
+        let import = [&["definitions", "import", "-", "--yes"], more].concat();
+        let imported = ctl_with(&broker, &import, &exported);
+        assert_eq!(imported.status.code(), Some(0), "{imported:?}");
+        let listed = ctl(&broker, &["users", "ls", "--vhost", "shop"], 0);
+        assert_eq!(column(&listed, "name").len(), names);
+    }
+    ctl(&broker, &["vhosts", "rm", "shop", "--yes"], 0);
+    assert_eq!(column(&ctl(&broker, &["vhosts", "ls"], 0), "name"), ["/"]);
+    assert!(ctl(&broker, &["vhosts"], 0).starts_with("vhost\t"));
+}
+
+// Tokens that are made open what they are for, after a reload; those that are taken out nothing.
+#[test]
+fn tokens_are_made() {
+    let files = DataDir::fresh();
+    fs::create_dir_all(files.path()).expect("there is room");
+    let path = files.path().join("tokens");
+    let file = path.to_str().expect("it is text");
+    let token = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringmq"));
+        command.args(["ctl", "token"]).args(arguments).args(["--file", file]);
+        let output = command.stdin(Stdio::null()).output().expect("the program is there");
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let (code, made, says) = token(&["add", "ann", "--rights", "read,publish"]);
+    assert_eq!(code, Some(0), "{says}");
+    let (broker, door) = start(1, &["--http-tokens", file]);
+    let ann = Door { token: made.trim().to_owned(), ..door };
+    assert_eq!(ann.get("/api/v1/overview").status, 200);
+    assert_eq!(ann.send("POST", "/api/v1/publish", r#"{"topic":"a"}"#).status, 200);
+    assert_eq!(ann.delete("/api/v1/client?id=c").status, 403);
+    for (arguments, code) in [
+        (&["add", "ann", "--rights", "read"][..], 1),
+        (&["add", "bob", "--rights", "everything"], 2),
+        (&["add", "b:b", "--rights", "read"], 2),
+        (&["rm", "bob"], 3),
+        (&["add", "bob", "--rights", "admin", "--vhost", "shop"], 0),
+    ] {
+        assert_eq!(token(arguments).0, Some(code), "{arguments:?}");
+    }
+    let (_, listed, _) = token(&["ls"]);
+    assert_eq!(column(&listed, "name"), ["ann", "bob"]);
+    assert_eq!(column(&listed, "rights"), ["read,publish", "admin"]);
+    assert_eq!(column(&listed, "vhost"), ["", "shop"]);
+    assert_eq!(token(&["rm", "ann"]).0, Some(0));
+    broker.reload();
+    assert_eq!(ann.get("/api/v1/overview").status, 401);
+    broker.stop();
 }

@@ -85,6 +85,22 @@ impl Door {
         self.ask("DELETE", path, &[("authorization", &format!("Bearer {}", self.token))])
     }
 
+    /// Asks with the token and a body of JSON.
+    #[track_caller]
+    pub(crate) fn send(&self, method: &str, path: &str, body: &str) -> Reply {
+        let (host, length) = (self.address.to_string(), body.len().to_string());
+        let token = format!("Bearer {}", self.token);
+        let headers = [
+            ("host", &*host),
+            ("authorization", &*token),
+            ("content-type", "application/json"),
+            ("content-length", &*length),
+        ];
+        let mut bytes = request(method, path, &headers);
+        bytes.extend(body.as_bytes());
+        exchange(self.connect(), &bytes)
+    }
+
     /// Asks with these headers and a proper Host.
     #[track_caller]
     pub(crate) fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Reply {

@@ -5,13 +5,17 @@
 mod common;
 
 mod access;
+mod accounts;
+mod bodies;
 mod clients;
 mod ctl;
 mod hostile;
 mod http;
 mod metrics;
 mod openapi;
+mod operate;
 mod places;
 mod prometheus;
+mod publish;
 mod sessions;
 mod watchdog;

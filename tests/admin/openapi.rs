@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::common::{Client, connect};
+use crate::common::{Client, DataDir, connect};
 use crate::http::start;
 
 /// Holds a value to a schema; what is wrong with it, if anything.
@@ -44,29 +44,63 @@ fn fault(document: &Value, schema: &Value, value: &Value) -> Option<String> {
     })
 }
 
+/// A body that an operation takes.
+fn body_for(path: &str) -> &'static str {
+    match path.strip_prefix("/api/v1").and_then(|path| path.split('?').next()) {
+        Some("/publish") => r#"{"topic":"a"}"#,
+        Some("/log-level") => r#"{"filter":"info"}"#,
+        Some("/user") => r#"{"password":"x"}"#,
+        Some("/definitions") => r#"{"vhosts":[]}"#,
+        Some("/drain") => r#"{"seconds":3600}"#,
+        _ => "{}",
+    }
+}
+
 // Every operation is answered as the document says, and refused as it says when a parameter is
 // wrong.
 #[test]
 fn answers_are_as_described() {
-    let (broker, door) = start(2, &[]);
+    let files = DataDir::fresh();
+    let vhosts = files.path().join("vhosts");
+    std::fs::create_dir_all(vhosts.join("%2F")).expect("there is room");
+    let (broker, door) =
+        start(2, &["--allow-anonymous", "--vhosts", vhosts.to_str().expect("it is text")]);
+    let user = "/api/v1/user?name=u";
+    assert_eq!(door.send("PUT", user, body_for(user)).status, 200);
     let document = door.get("/api/v1/openapi.json").json();
     Client::connect_with(&broker, &connect("absent").persistent()).leave();
     let paths = document["paths"].as_object().expect("it has paths");
     let mut answered = 0;
     // What deletes comes last.
-    for method in ["get", "delete"] {
+    for method in ["get", "put", "post", "delete"] {
         for (path, operations) in paths {
             let Some(operation) = operations.get(method) else { continue };
-            let client = Client::connect(&broker, "c");
             let ask = |path: &str| match method {
                 "get" => door.get(path),
-                _ => door.delete(path),
+                "delete" => door.delete(path),
+                _ => door.send(&method.to_uppercase(), path, body_for(path)),
             };
             let parameters = operation["parameters"].as_array().expect("a list");
             let needs_id = parameters.iter().any(|it| it["name"] == "id" && it["required"] == true);
-            let query = if needs_id { "?id=c" } else { "" };
+            let client = needs_id.then(|| Client::connect(&broker, "c"));
+            let is_needed = |name: &&str| {
+                parameters.iter().any(|it| it["name"] == *name && it["required"] == true)
+            };
+            let query = match ["id", "name", "vhost"].iter().find(|name| is_needed(name)) {
+                Some(&"id") => "?id=c",
+                Some(&"name") => "?name=u",
+                Some(_) => "?vhost=%2F",
+                None => "",
+            };
             let reply = ask(&format!("{path}{query}"));
             assert_eq!(reply.status, 200, "{method} {path}: {reply:?}");
+            if (method, path.as_str()) == ("post", "/api/v1/drain") {
+                assert_eq!(door.delete(path).status, 200, "others connect");
+            }
+            if (method, path.as_str()) == ("delete", "/api/v1/vhost") {
+                let again = door.send("PUT", "/api/v1/vhost?vhost=%2F", "");
+                assert_eq!(again.status, 200, "{again:?}");
+            }
             let responses = &operation["responses"];
             let schema = &responses["200"]["content"]["application/json"]["schema"];
             let says = fault(&document, schema, &reply.json());
@@ -81,7 +115,7 @@ fn answers_are_as_described() {
             drop(client);
         }
     }
-    assert_eq!(answered, 9);
+    assert_eq!(answered, 34);
     broker.stop();
 }
 

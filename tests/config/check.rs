@@ -73,6 +73,7 @@ fn faults() {
     files.write("passwords", "anna\n");
     files.write("pem", "no certificate\n");
     files.write("folder/a", "");
+    files.write("tokens", "# of nobody\nann:no-hash:read\n");
     files.write("vhosts/a/users", "");
     let flag = |flag: &str, name: &str| files.flag(flag, name);
     for (flags, says) in [
@@ -92,6 +93,14 @@ fn faults() {
                 flag("--tls-key", "pem"),
             ],
             format!("error: {}: --tls-cert: has no PEM block CERTIFICATE", file("pem")),
+        ),
+        (
+            vec![flag("--http-tokens", "tokens")],
+            format!("error: {}:2: --http-tokens: the second part is no SHA-256", file("tokens")),
+        ),
+        (
+            vec![flag("--http-tokens", "none")],
+            format!("error: {}: --http-tokens: cannot read it", file("none")),
         ),
         (vec!["--listen=0.0.0.0:1".to_owned()], "error: cannot listen on 0.0.0.0:1: ".to_owned()),
         (

@@ -1,5 +1,6 @@
 //! SIGHUP: settings of the configuration file change under clients that stay.
 
+use std::fs;
 use std::sync::mpsc;
 use std::thread;
 
@@ -268,4 +269,27 @@ fn users_by_a_new_setting() {
     change(&broker, &files, &passwords);
     anna.send(&subscribe(2, &[("b", 0)]));
     anna.expect(&suback(2, &[0]));
+}
+
+// A reload that is refused leaves a new vhost without a number, and nothing else behind.
+#[test]
+fn refused_reloads_number_no_vhost() {
+    let files = Files::new();
+    files.write_users("vhosts/a/passwords", &["anna"]);
+    files.write(FILE, &format!("vhosts = \"{}\"\n", files.path("vhosts").display()));
+    let config = files.flag("--config", FILE);
+    let proxied = ["--listen=127.0.0.1:0,proxy", "--proxy-trust=10.0.0.0/8"];
+    let broker = Broker::start_with(1, &[&[&*config], &proxied[..]].concat());
+    let numbers = || fs::read(broker.data_dir().join("VHOSTS")).expect("it is there");
+    let before = numbers();
+    // Nobody has a name any more, and other hosts come in by the proxy.
+    fs::remove_file(files.path("vhosts/a/passwords")).expect("it is there");
+    files.write("vhosts/b/limits", "max-sessions = 1\n");
+    broker.hang_up();
+    let says = broker.wait_for_line("not reloaded");
+    assert!(says.contains("everybody could connect"), "{says}");
+    assert_eq!(numbers(), before);
+    files.write_users("vhosts/b/passwords", &["anna"]);
+    broker.reload();
+    assert_ne!(numbers(), before);
 }

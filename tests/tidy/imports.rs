@@ -15,7 +15,7 @@ struct Row {
 }
 
 /// Modules that all may use.
-const LEAVES: &[&str] = &["advice", "chunk", "limits", "shown", "slots"];
+const LEAVES: &[&str] = &["advice", "chunk", "limits", "shown", "slots", "whole_file"];
 
 /// Who may use what, besides itself and the leaves. `lib`, `main`, `server` and the programs in
 /// `bin` may use everything and are not listed; anything else needs a row.
@@ -25,6 +25,7 @@ const TABLE: &[Row] = &[
     row("chunk", &[], &["bytes"]),
     row("slots", &[], &[]),
     row("shown", &[], &[]),
+    row("whole_file", &[], &[]),
     row("logging", &[], &["env_filter", "jiff", "log", "rustix", "serde_json"]),
     row("mqtt", &[], &["bytes"]),
     row("access", &["mqtt"], ACCESS_CRATES),
@@ -44,7 +45,7 @@ const TABLE: &[Row] = &[
     row("reload", &["disk"], &["rustix"]),
     row("sessions", &["config", "disk"], &[]),
     row("data", &["broker", "config", "disk", "store"], &["log"]),
-    row("ctl", &["config"], CTL_CRATES),
+    row("ctl", &["config", "passwd"], CTL_CRATES),
     row("cpus", &[], &["rustix"]),
 ];
 
@@ -56,6 +57,7 @@ const ADMIN_CRATES: &[&str] = &[
     "http_body_util",
     "hyper",
     "hyper_util",
+    "jiff",
     "log",
     "nix",
     "percent_encoding",
@@ -64,11 +66,22 @@ const ADMIN_CRATES: &[&str] = &[
     "sha2",
     "subtle",
     "tokio",
+    "tokio_rustls",
 ];
 
 /// HTTP as a client, and whose a file is.
-const CTL_CRATES: &[&str] =
-    &["http_body_util", "hyper", "hyper_util", "nix", "percent_encoding", "serde_json", "tokio"];
+const CTL_CRATES: &[&str] = &[
+    "base64",
+    "http_body_util",
+    "hyper",
+    "hyper_util",
+    "nix",
+    "percent_encoding",
+    "rustix",
+    "serde_json",
+    "sha2",
+    "tokio",
+];
 
 /// Passwords, rules, and the files they come from.
 const ACCESS_CRATES: &[&str] = &[

@@ -12,6 +12,7 @@ mod door;
 mod files;
 mod handshakes;
 mod hostile;
+mod http;
 mod log;
 mod proxied;
 mod reload;

@@ -10,7 +10,8 @@
 //! [`ASK_BYTES_MAX`](crate::limits::ASK_BYTES_MAX) bytes, and gives the box back.
 //!
 //! Invariant: a question changes nothing but what it names: [`Question::Kick`] ends one
-//! connection, and perhaps its session; all others only read.
+//! connection, and perhaps its session, [`Question::Shed`] some connections,
+//! [`Question::Publish`] publishes; all others only read.
 //!
 //! Here is what is asked and answered, as values; the answers are made in `shard::inspect`. Another
 //! kind of ask is a variant of [`Question`] with the state it needs, one of [`Reply`] if its answer
@@ -24,12 +25,14 @@ mod filter;
 mod kick;
 mod listing;
 mod page;
+mod publication;
 mod session_name;
+mod shed;
 mod snapshot;
 mod watch;
 
 pub use super::meters::{Histogram, Latency, Load, Meters};
-pub use super::names::placement::home_of;
+pub use super::names::placement::{home_of, keeper_of};
 pub use super::system::{SystemTopic, SystemTopics, SystemUpdate};
 pub use backlog::{Backlog, Waiting};
 pub use client::{ClientFacts, Pace};
@@ -37,7 +40,10 @@ pub use filter::{AddressRange, Filter};
 pub use kick::{Kick, Kicked};
 pub use listing::{Listing, Measure, Top};
 pub use page::{Page, Row, Span};
+pub(crate) use publication::Awaited;
+pub use publication::{Publication, Published};
 pub use session_name::{SessionName, VhostReport};
+pub use shed::Shed;
 pub use snapshot::{Gauges, Snapshot};
 pub use watch::{SessionPattern, Watch, Watched};
 
@@ -78,6 +84,17 @@ pub enum Question {
     Backlog(Backlog),
     /// Sessions that patterns name: [`Reply::Watched`].
     Watch(Box<Watch>),
+    /// A message: [`Reply::Published`], when it is kept wherever it must be.
+    Publish(Box<Publication>),
+    /// The end of so many connections that no more are left than may be: [`Reply::Shed`].
+    Shed(Shed),
+}
+
+impl Question {
+    /// Whether it is a message that was not passed on yet.
+    pub fn is_new_message(&self) -> bool {
+        matches!(self, Self::Publish(publication) if publication.is_new())
+    }
 }
 
 /// What a shard answers.
@@ -103,6 +120,10 @@ pub enum Reply {
     Backlog(Waiting),
     /// Sessions that patterns name.
     Watched(Watched),
+    /// What became of a message.
+    Published(Published),
+    /// So many clients are connected.
+    Shed(u64),
 }
 
 /// Whether a step was the last.

@@ -191,6 +191,20 @@ impl Shortage {
         true
     }
 
+    /// Whether a message that nobody waits with cannot be taken now: a publisher would have to wait
+    /// for a disk, here or on another shard.
+    #[cold]
+    pub(crate) fn refuses(&self, wanted: Wanted, log: &mut Log) -> bool {
+        let bytes = (wanted.bytes + RECORD_BYTES + wanted.targets * TARGET_BYTES) as u64;
+        if self.peers.iter().any(|shard| wanted.shards.contains(shard)) {
+            return true;
+        }
+        let is_large = bytes > log.capacity_min().min(PLAIN_BYTES as u64);
+        let (needed, appended) = (if is_large { 1 } else { bytes }, log.appended());
+        let has_none = appended >= self.staged_end || appended + needed > self.room_end;
+        wanted.shards.contains(self.here) && (has_none || is_large && !log.is_ready_for(bytes))
+    }
+
     /// Whether a request that the log must know has to wait, unless its client is exempt.
     #[inline]
     pub(crate) fn holds_requests(&self, log: &Log) -> bool {

@@ -3,7 +3,9 @@
 mod figures;
 mod kick;
 mod listing;
+mod publish;
 mod rows;
+mod shed;
 mod system;
 mod watch;
 
@@ -36,6 +38,8 @@ impl Shard {
             Question::WantsSystem(known) => self.answer_wants_system(*known, reply),
             Question::Backlog(backlog) => self.answer_backlog(backlog, reply, context),
             Question::Watch(watch) => self.answer_watch(watch, reply, context),
+            Question::Publish(publication) => self.answer_publication(publication, reply, context),
+            Question::Shed(shed) => self.shed(shed, reply, context),
         }
     }
 

@@ -3,15 +3,16 @@
 use crate::limits::{ASK_READS_MAX, ASK_SLOTS_MAX};
 
 use super::super::super::inspect::{Ask, Backlog, Question, Reply, Step, SystemUpdate, Waiting};
-use super::super::super::names::Context;
+use super::super::super::names::{Context, Peers};
 use super::super::Shard;
 
 impl Shard {
     /// Whether an ask that waits ([`Step::Wait`]) has an answer now.
     #[inline]
-    pub fn may_answer(&self, ask: &Ask) -> bool {
-        match ask.question {
-            Question::WantsSystem(known) => self.exchanges.wants_system() != known,
+    pub fn may_answer(&mut self, ask: &Ask, peers: &dyn Peers) -> bool {
+        match &ask.question {
+            Question::WantsSystem(known) => self.exchanges.wants_system() != *known,
+            Question::Publish(publication) => self.may_go_on(publication, peers),
             _ => true,
         }
     }

@@ -1,0 +1,158 @@
+//! The operations that change the broker as a whole or tell how it is set up, in a table beside
+//! [`OPERATIONS`](super::openapi::OPERATIONS).
+
+use serde_json::{Value, json};
+
+use crate::limits::{DRAIN_S_MAX, HTTP_BODY_BYTES_MAX, LOG_LEVEL_S_MAX};
+
+use super::operation::{Kind, Operation, object, operation, parameter};
+use super::tokens::Right;
+
+/// See the module.
+pub(super) const OPERATING: &[Operation] = &[
+    operation(
+        ("POST", "/publish"),
+        Right::Publish,
+        &[],
+        "Publishes a message; answers when it is stored wherever it must be",
+        "Published",
+    )
+    .taking("Publish", HTTP_BODY_BYTES_MAX),
+    operation(
+        ("POST", "/reload"),
+        Right::Operate,
+        &[],
+        "Reads configuration and files again; if something is wrong, everything stays as it was",
+        "Reloaded",
+    ),
+    operation(
+        ("PUT", "/log-level"),
+        Right::Operate,
+        &[],
+        "Changes what is logged, until the next reload or for some time",
+        "LogLevel",
+    )
+    .taking("LogLevel", HTTP_BODY_BYTES_MAX),
+    operation(
+        ("POST", "/drain"),
+        Right::Operate,
+        &[],
+        "Lets no client in any more, and disconnects those there are, evenly over some time",
+        "Draining",
+    )
+    .taking("Drain", HTTP_BODY_BYTES_MAX),
+    operation(("DELETE", "/drain"), Right::Operate, &[], "Lets clients in again", "Draining"),
+    operation(
+        ("GET", "/config"),
+        Right::Read,
+        &[],
+        "Every setting: its value, where that comes from, and whether a reload changes it",
+        "Settings",
+    ),
+    operation(("GET", "/listeners"), Right::Read, &[], "Where clients come in", "Listeners"),
+    operation(
+        ("GET", "/certificates"),
+        Right::Read,
+        &[],
+        "Certificates and lists of revoked ones, with their dates",
+        "Certificates",
+    ),
+    operation(
+        ("GET", "/checks/disk"),
+        Right::Read,
+        &[],
+        "Whether no publisher waits for the disk; 503 if one does",
+        "Check",
+    ),
+    operation(
+        ("GET", "/checks/certificates"),
+        Right::Read,
+        &[parameter("within", Kind::Text, "Days from now, as in 30d; without it 7d")],
+        "Whether no certificate ends to be valid within some time; 503 if one does",
+        "Check",
+    ),
+    operation(
+        ("GET", "/checks/listeners"),
+        Right::Read,
+        &[],
+        "Whether clients are let in; 503 if not",
+        "Check",
+    ),
+    operation(
+        ("GET", "/checks/shards"),
+        Right::Read,
+        &[],
+        "Whether every shard answers; 503 if one does not",
+        "Check",
+    ),
+];
+
+/// What they take and answer.
+pub(super) fn schemas() -> Vec<(&'static str, Value)> {
+    let text = || json!({ "type": "string" });
+    let optional = || json!({ "type": "string", "nullable": true });
+    let count = || json!({ "type": "integer", "minimum": 0 });
+    let flag = || json!({ "type": "boolean" });
+    let list = |of: Value| json!({ "type": "array", "items": of });
+    let change = || object(3, &[("name", text()), ("before", text()), ("after", text())]);
+    let strict = |mut schema: Value| {
+        schema["additionalProperties"] = false.into();
+        schema
+    };
+    let seconds = |most: u64| json!({ "type": "integer", "minimum": 1, "maximum": most });
+    let setting = object(
+        9,
+        &[
+            ("name", text()),
+            ("values", list(text())),
+            ("default", text()),
+            ("origin", text()),
+            ("variable", optional()),
+            ("file", optional()),
+            ("line", json!({ "type": "integer", "minimum": 1, "nullable": true })),
+            ("takes", text()),
+            ("reload", text()),
+        ],
+    );
+    let listener =
+        object(4, &[("at", text()), ("tls", flag()), ("proxy", flag()), ("local", flag())]);
+    let certificate = object(
+        5,
+        &[
+            ("flag", text()),
+            ("file", text()),
+            ("subject", text()),
+            ("not_before", text()),
+            ("not_after", optional()),
+            ("days_left", json!({ "type": "integer" })),
+        ],
+    );
+    vec![
+        (
+            "Publish",
+            strict(object(
+                1,
+                &[
+                    ("topic", json!({ "type": "string", "minLength": 1 })),
+                    ("vhost", text()),
+                    ("payload", text()),
+                    ("payload_base64", json!({ "type": "string", "format": "byte" })),
+                    ("qos", json!({ "type": "integer", "minimum": 0, "maximum": 2 })),
+                    ("retain", flag()),
+                ],
+            )),
+        ),
+        ("Published", object(2, &[("published", flag()), ("matched", flag())])),
+        ("Reloaded", object(2, &[("taken", list(change())), ("waiting", list(change()))])),
+        (
+            "LogLevel",
+            strict(object(1, &[("filter", text()), ("seconds", seconds(LOG_LEVEL_S_MAX))])),
+        ),
+        ("Drain", strict(object(0, &[("seconds", seconds(DRAIN_S_MAX))]))),
+        ("Draining", object(1, &[("draining", flag()), ("seconds", count())])),
+        ("Settings", object(1, &[("items", list(setting))])),
+        ("Listeners", object(1, &[("items", list(listener))])),
+        ("Certificates", object(1, &[("items", list(certificate))])),
+        ("Check", object(2, &[("check", text()), ("ok", flag())])),
+    ]
+}

@@ -1,0 +1,115 @@
+//! The verbs of `ringmq ctl` that change the broker as a whole or tell how it is set up, in a table
+//! as [`super::verbs`] has it.
+
+use super::verb::{Columns, Kind, Parameter, Verb, View, behind, flag, in_body, local, verb};
+
+const SETTINGS: Columns = Columns {
+    usual: &["name", "values", "origin", "reload"],
+    all: &["name", "values", "default", "origin", "variable", "file", "line", "takes", "reload"],
+};
+const LISTENER_FIELDS: &[&str] = &["at", "tls", "proxy", "local"];
+const LISTENERS: Columns = Columns { usual: LISTENER_FIELDS, all: LISTENER_FIELDS };
+const CERTIFICATES: Columns = Columns {
+    usual: &["flag", "file", "subject", "not_after", "days_left"],
+    all: &["flag", "file", "subject", "not_before", "not_after", "days_left"],
+};
+
+/// See the module.
+pub(super) const OPERATING_VERBS: &[Verb] = &[
+    Verb {
+        more: "It answers when the message is stored wherever it must be: what a PUBACK says.",
+        ..verb(
+            &["publish"],
+            "Publish a message",
+            ("POST", "/api/v1/publish"),
+            &[
+                in_body(behind("topic", "TOPIC", Kind::Text, "Topic")),
+                Parameter {
+                    required: false,
+                    ..in_body(behind("payload", "PAYLOAD", Kind::Text, "Payload, as text"))
+                },
+                local("file", "FILE", Kind::Text, "File with the payload; - is standard input"),
+                in_body(flag(("qos", "qos"), "QOS", Kind::Number(0, 2), "Quality [default: 0]")),
+                in_body(flag(
+                    ("retain", "retain"),
+                    "",
+                    Kind::Switch,
+                    "Have it be the topic's retained message",
+                )),
+                in_body(flag(
+                    ("vhost", "vhost"),
+                    "NAME",
+                    Kind::Text,
+                    "Name of the vhost [default: /]",
+                )),
+            ],
+            View::Done("published", None),
+        )
+    },
+    verb(
+        &["reload"],
+        "Have the broker read its configuration and files again",
+        ("POST", "/api/v1/reload"),
+        &[],
+        View::Reloaded,
+    ),
+    verb(
+        &["log", "level"],
+        "Change what is logged, until the next reload or for some time",
+        ("PUT", "/api/v1/log-level"),
+        &[
+            in_body(behind("filter", "FILTER", Kind::Text, "As --log takes it")),
+            in_body(flag(
+                ("for", "seconds"),
+                "DURATION",
+                Kind::Duration,
+                "After that the configured one holds again, as in 10m",
+            )),
+        ],
+        View::Done("what is logged is changed", None),
+    ),
+    Verb {
+        more: "The broker goes on running: /readyz says that it drains, and what connects is \
+               disconnected at once. `ringmq ctl undrain` lets clients in again.",
+        ..verb(
+            &["drain"],
+            "Let no client in any more, and disconnect those there are, little by little",
+            ("POST", "/api/v1/drain"),
+            &[in_body(flag(
+                ("over", "seconds"),
+                "DURATION",
+                Kind::Duration,
+                "Time until the last one is disconnected [default: 60s]",
+            ))],
+            View::Done("draining", Some("Disconnect all clients")),
+        )
+    },
+    verb(
+        &["undrain"],
+        "Let clients in again",
+        ("DELETE", "/api/v1/drain"),
+        &[],
+        View::Done("clients are let in", None),
+    ),
+    verb(
+        &["config", "show"],
+        "List the settings that the broker has now",
+        ("GET", "/api/v1/config"),
+        &[],
+        View::Rows(SETTINGS),
+    ),
+    verb(
+        &["listeners"],
+        "List where clients come in",
+        ("GET", "/api/v1/listeners"),
+        &[],
+        View::Rows(LISTENERS),
+    ),
+    verb(
+        &["certs"],
+        "List certificates, and until when they are valid",
+        ("GET", "/api/v1/certificates"),
+        &[],
+        View::Rows(CERTIFICATES),
+    ),
+];

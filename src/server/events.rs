@@ -1,0 +1,79 @@
+//! What the control thread waits for: signals, and jobs of operators.
+//!
+//! A thread of its own reads the signals, so that one wait is enough for both.
+
+use std::io;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError};
+use std::thread;
+use std::time::Instant;
+
+use signal_hook::iterator::Signals;
+
+use crate::admin::{ControlWay, Job};
+use crate::limits::TASKS_WAITING_MAX;
+
+use super::signals::SignalAction;
+
+/// Something to do.
+pub(super) enum ControlEvent {
+    /// A signal came.
+    Signal(SignalAction),
+    /// An operator wants something done.
+    Job(Job),
+}
+
+/// See the module.
+pub(super) struct Events(Receiver<ControlEvent>);
+
+/// The way of jobs.
+#[derive(Clone)]
+pub(super) struct EventSender(SyncSender<ControlEvent>);
+
+impl Events {
+    /// Nothing comes until [`EventSender::forward`].
+    pub(super) fn new() -> (EventSender, Self) {
+        let (sender, receiver) = mpsc::sync_channel(TASKS_WAITING_MAX);
+        (EventSender(sender), Self(receiver))
+    }
+
+    /// The next one; none: it is `until`.
+    pub(super) fn next(&self, until: Option<Instant>) -> Option<ControlEvent> {
+        let Some(until) = until else {
+            return Some(self.0.recv().expect("the thread that reads signals does not end"));
+        };
+        match self.0.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(event) => Some(event),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => {
+                unreachable!("the thread that reads signals does not end")
+            }
+        }
+    }
+}
+
+impl EventSender {
+    /// Has signals come as events from now on.
+    ///
+    /// # Errors
+    /// If the system has no thread for it.
+    pub(super) fn forward(self, mut signals: Signals) -> io::Result<()> {
+        let run = move || {
+            for signal in signals.forever() {
+                if self.0.send(ControlEvent::Signal(SignalAction::by(signal))).is_err() {
+                    return;
+                }
+            }
+        };
+        thread::Builder::new().name("signals".to_owned()).spawn(run).map(drop)
+    }
+}
+
+impl ControlWay for EventSender {
+    fn send(&self, job: Job) -> Result<(), Job> {
+        self.0.try_send(ControlEvent::Job(job)).map_err(|refused| match refused {
+            TrySendError::Full(ControlEvent::Job(job))
+            | TrySendError::Disconnected(ControlEvent::Job(job)) => job,
+            _ => unreachable!("what is refused is what was sent"),
+        })
+    }
+}

@@ -1,0 +1,95 @@
+//! HTTP for operators over TLS: nothing goes in the clear, and a reload brings another certificate.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+
+use crate::authority::{Authority, text};
+use crate::common::{Broker, PATIENCE};
+use crate::door::{Secure, VERSIONS, config};
+
+/// Where a broker says that it answers operators.
+#[track_caller]
+fn address_of(broker: &Broker) -> SocketAddr {
+    let line = broker.wait_for_line("answering operators on https://");
+    let (_, rest) = line.split_once("https://").expect("it was waited for");
+    rest.split(' ').next().and_then(|at| at.trim().parse().ok()).expect("an address")
+}
+
+/// Asks over TLS; all that is answered.
+fn ask(at: SocketAddr, trust: &Arc<ClientConfig>, head: &str) -> io::Result<String> {
+    let mut stream = Secure::open(at, trust, "localhost")?.tls;
+    stream.write_all(format!("{head}\r\nconnection: close\r\n\r\n").as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+// A token goes over TLS alone: who speaks plain HTTP is answered nothing. The names of --http-host
+// are taken, and no others.
+#[test]
+fn nothing_goes_in_the_clear() {
+    let authority = Authority::new();
+    let server = authority.server();
+    let flags = ["--http-listen", "127.0.0.1:0", "--http-host", "broker.example"];
+    let flags = [&flags[..], &["--http-cert", text(&server.cert)]].concat();
+    let flags = [&flags[..], &["--http-key", text(&server.key)]].concat();
+    let broker = Broker::start_with(1, &flags);
+    let at = address_of(&broker);
+    let token = fs::read_to_string(broker.data_dir().join("admin.token")).expect("it is made");
+    let token = format!("authorization: Bearer {}", token.trim());
+    for version in VERSIONS {
+        let trust = config(&authority, &[version], None);
+        for (host, status) in
+            [(&*at.to_string(), 200), ("broker.example", 200), ("evil.example", 421)]
+        {
+            let head = format!("GET /api/v1/listeners HTTP/1.1\r\nhost: {host}\r\n{token}");
+            let answer = ask(at, &trust, &head).expect("there is an answer");
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{host}: {answer}");
+        }
+    }
+    let mut plain = TcpStream::connect(at).expect("it listens");
+    plain.set_read_timeout(Some(PATIENCE)).expect("it is no zero");
+    plain.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n").expect("it is taken");
+    let mut answer = Vec::new();
+    let _reset = plain.read_to_end(&mut answer);
+    assert!(!answer.starts_with(b"HTTP"), "{}", String::from_utf8_lossy(&answer));
+    broker.stop();
+}
+
+// A reload brings the certificate that is in the file then; a faulty one is refused and the old one
+// stays. Certificates are listed.
+#[test]
+fn reloads_bring_certificates() {
+    let (first, second) = (Authority::new(), Authority::new());
+    let (server, other) = (first.server(), second.server());
+    let flags = ["--http-listen", "127.0.0.1:0", "--http-cert", text(&server.cert)];
+    let broker = Broker::start_with(1, &[&flags[..], &["--http-key", text(&server.key)]].concat());
+    let at = address_of(&broker);
+    let ready = format!("GET /readyz HTTP/1.1\r\nhost: {at}");
+    let [old, new] = [&first, &second].map(|authority| config(authority, &VERSIONS, None));
+    assert!(ask(at, &old, &ready).is_ok() && ask(at, &new, &ready).is_err());
+    let good = fs::read(&server.cert).expect("it is there");
+    fs::write(&server.cert, "nothing\n").expect("there is room");
+    broker.hang_up();
+    let says = broker.wait_for_line("not reloaded");
+    assert!(says.contains("--http-cert") && says.contains("no PEM block"), "{says}");
+    assert!(ask(at, &old, &ready).is_ok(), "it stays as it was");
+    fs::write(&server.cert, good).expect("there is room");
+    fs::copy(&other.cert, &server.cert).expect("there is room");
+    fs::copy(&other.key, &server.key).expect("there is room");
+    broker.reload();
+    assert!(ask(at, &new, &ready).is_ok() && ask(at, &old, &ready).is_err());
+    let token = fs::read_to_string(broker.data_dir().join("admin.token")).expect("it is made");
+    let head = format!(
+        "GET /api/v1/checks/certificates?within=99999d HTTP/1.1\r\nhost: {at}\r\nauthorization: \
+         Bearer {}",
+        token.trim()
+    );
+    let answer = ask(at, &new, &head).expect("there is an answer");
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("--http-cert"), "{answer}");
+    broker.stop();
+}
