@@ -25,13 +25,17 @@
 //! | `metric`, `catalogue` | what a metric is; every one, in a table |
 //! | `exposition` | metrics as text for Prometheus |
 //! | `api` | what JSON tells of clients and sessions |
+//! | `live` | figures each second, for all who look |
+//! | `page` | the page for operators, as files |
+//! | `sign_ins`, `signin` | codes and tokens of the page; how people get them |
 //! | `system` | the topics `$SYS/…`, for shards with a subscriber |
 //! | `process` | what the system knows of this process |
 //!
 //! A route more is a row of `openapi::OPERATIONS` and an arm of `routes`; a metric more is a row of
 //! `catalogue::METRICS`.
 //!
-//! It may use `broker::inspect`, and alone uses HTTP and its runtime.
+//! It may use `broker::inspect` and the last lines of `logging`. It alone uses HTTP and its
+//! runtime.
 
 mod answer;
 mod api;
@@ -39,12 +43,16 @@ mod catalogue;
 mod door;
 mod exposition;
 mod guard;
+mod live;
 mod metric;
 mod openapi;
+mod page;
 mod process;
 mod query;
 mod routes;
 mod shards;
+mod sign_ins;
+mod signin;
 mod system;
 mod tokens;
 
@@ -152,10 +160,11 @@ impl Drop for Handle {
 fn serve(options: Options, condition: watch::Receiver<Condition>) -> io::Result<()> {
     let Options { tcp, unix, ways, bell, process, settle, system_interval, .. } = options;
     settle();
+    let address = tcp.as_ref().and_then(|tcp| tcp.local_addr().ok());
     let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let mut until_over = condition.clone();
     LocalSet::new().block_on(&runtime, async move {
-        let admin = Rc::new(Admin::new(ways, process, condition));
+        let admin = Rc::new(Admin::new(ways, process, condition, address));
         let hears = tokio::task::spawn_local(shards::hear(bell, admin.clone()));
         let system = system_interval
             .map(|interval| tokio::task::spawn_local(system::serve(admin.clone(), interval)));

@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use hyper::body::Incoming;
@@ -17,17 +18,22 @@ use crate::limits::SHARD_SILENT_MS_MAX;
 
 use super::answer::{Body, Fault, json_of, text, whole};
 use super::exposition::{self, Format};
-use super::guard::{Guard, Peer, Who, check_origin};
+use super::guard::{Guard, Peer, Who, check_origin, token_of};
+use super::live::{self, Live};
 use super::metric::{ShardFigures, Whole};
 use super::openapi::API;
 use super::process::Process;
 use super::query::Query;
 use super::shards::{Asker, Kept, Ways};
-use super::{Condition, api, openapi};
+use super::sign_ins::SignIns;
+use super::{Condition, api, openapi, page, signin};
 
 /// What routes answer from.
 pub(super) struct Admin {
     pub(super) asker: Asker,
+    pub(super) live: Live,
+    /// Where a browser reaches it.
+    pub(super) address: Option<SocketAddr>,
     guard: Guard,
     process: Process,
     condition: watch::Receiver<Condition>,
@@ -40,15 +46,23 @@ impl Admin {
         ways: Box<dyn Ways>,
         process: Process,
         condition: watch::Receiver<Condition>,
+        address: Option<SocketAddr>,
     ) -> Self {
         Self {
             asker: Asker::new(ways),
+            live: Live::default(),
+            address,
             guard: Guard::new(),
             process,
             condition,
             requests: Cell::new(0),
             refused: Cell::new(0),
         }
+    }
+
+    /// Who has signed in to the page.
+    pub(super) fn sign_ins(&self) -> &SignIns {
+        &self.guard.sign_ins
     }
 
     /// What the control thread knows now.
@@ -117,6 +131,9 @@ async fn route(
     }
     let method = if is_get { "GET" } else { request.method().as_str() };
     let below = path.strip_prefix(API).unwrap_or_default();
+    if let Some(file) = page::file(path, request) {
+        return if is_get { Ok(file) } else { only(path, "GET") };
+    }
     let Some(operation) = openapi::of_path(below).find(|it| it.method == method) else {
         let methods: Vec<&str> = openapi::of_path(below).map(|it| it.method).collect();
         return if methods.is_empty() {
@@ -126,7 +143,10 @@ async fn route(
         };
     };
     let tokens = admin.condition.borrow().tokens.clone();
-    let who = admin.guard.admit(request.headers(), peer, operation.right, &tokens)?;
+    let who = match (operation.method, operation.path) {
+        ("POST", "/sign-in") => admin.guard.admit_code(request.headers(), peer)?,
+        _ => admin.guard.admit(request.headers(), peer, operation.right, &tokens)?,
+    };
     let known: Vec<&'static str> = operation.parameters.iter().map(|it| it.name).collect();
     let (query, by) = (&Query::read(query, &known)?, &Actor { who, peer });
     match (operation.method, operation.path) {
@@ -138,6 +158,14 @@ async fn route(
         ("GET", "/session") => api::session(admin, query).await,
         ("DELETE", "/session") => api::delete_session(admin, query, by).await,
         ("GET", "/top") => api::top(admin, query).await,
+        ("GET", "/live") => live::watch(admin, query),
+        ("GET", "/log") => live::log(query),
+        ("GET", "/whoami") => Ok(signin::whoami(by)),
+        ("POST", "/dashboard") => signin::make_code(admin, by),
+        ("POST", "/sign-in") => signin::sign_in(admin, by),
+        ("DELETE", "/sign-in") => {
+            Ok(signin::sign_out(admin, token_of(request.headers()).as_deref()))
+        }
         ("GET", "/openapi.json") => Ok(json_of(StatusCode::OK, &openapi::document())),
         (method, path) => unreachable!("{method} {path} is in the table and has no arm"),
     }
@@ -145,7 +173,7 @@ async fn route(
 
 fn unknown(path: &str) -> Fault {
     let message = format!("there is nothing at {path:.200?}");
-    let hint = "there are /metrics, /metrics/vhosts, /healthz, /readyz, and what \
+    let hint = "there are a page at /, /metrics, /metrics/vhosts, /healthz, /readyz, and what \
                 /api/v1/openapi.json describes";
     Fault::new(StatusCode::NOT_FOUND, "no_such_path", message).hint(hint)
 }
@@ -167,6 +195,10 @@ pub(super) struct Actor {
 }
 
 impl Actor {
+    pub(super) fn who(&self) -> &Who {
+        &self.who
+    }
+
     /// Notes what was done, for whoever looks for it later.
     pub(super) fn audit(&self, action: &str, vhost: &str, client: &str, result: &str) {
         let (by, peer) = (&*self.who.name, self.peer);

@@ -42,6 +42,8 @@ pub enum View {
     Vhosts,
     /// One line for Nagios and its exit code.
     Check,
+    /// The address of the page, and a code to sign in with.
+    Dashboard,
 }
 
 /// The fields that objects of a kind have, nested ones with a dot.
@@ -355,6 +357,17 @@ pub const VERBS: &[Verb] = &[
         &[],
         View::Vhosts,
     ),
+    Verb {
+        more: "The code works once, within two minutes. The page may do what you may: everything \
+               if you ask at the socket, else what your token may.",
+        ..verb(
+            &["dashboard"],
+            "Print where the page is, and a code to sign in to it",
+            ("POST", "/api/v1/dashboard"),
+            &[],
+            View::Dashboard,
+        )
+    },
     verb(
         &["metrics"],
         "List metrics, times with their percentiles",

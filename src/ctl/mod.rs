@@ -24,11 +24,13 @@
 //! | `top` | rates and the sessions that have most |
 //! | `samples` | metrics as Prometheus reads them; those of vhosts |
 //! | `check` | one line for Nagios |
+//! | `dashboard` | the way to the page |
 //!
 //! It may use `config`.
 
 mod broker;
 mod check;
+mod dashboard;
 mod ended;
 mod error;
 mod fields;
@@ -113,6 +115,7 @@ fn once(
             overview::show_metrics(&answer, ctl.get("prefix").unwrap_or_default(), output)
         }
         View::Vhosts => samples::show_vhosts(&broker.text(path)?, output),
+        View::Dashboard => dashboard::show(broker, ctl, output),
         View::Check => unreachable!("a check has its own way to end"),
     }
 }

@@ -11,4 +11,5 @@ mod hostile;
 mod http;
 mod metrics;
 mod openapi;
+mod page;
 mod places;

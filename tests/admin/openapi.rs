@@ -64,11 +64,17 @@ fn answers_are_as_described() {
             };
             let parameters = operation["parameters"].as_array().expect("a list");
             let needs_id = parameters.iter().any(|it| it["name"] == "id" && it["required"] == true);
-            let query = if needs_id { "?id=c" } else { "" };
+            let query = match &**path {
+                // It has no end else.
+                "/api/v1/live" => "?count=1",
+                _ if needs_id => "?id=c",
+                _ => "",
+            };
             let reply = ask(&format!("{path}{query}"));
             assert_eq!(reply.status, 200, "{method} {path}: {reply:?}");
             let responses = &operation["responses"];
-            let schema = &responses["200"]["content"]["application/json"]["schema"];
+            let mut kinds = responses["200"]["content"].as_object().expect("it has one").values();
+            let schema = &kinds.next().expect("it has one")["schema"];
             let says = fault(&document, schema, &reply.json());
             assert_eq!(says, None, "{method} {path}: {reply:?}");
             let reply = ask(&format!("{path}?no-such-parameter=1"));
@@ -81,7 +87,7 @@ fn answers_are_as_described() {
             drop(client);
         }
     }
-    assert_eq!(answered, 9);
+    assert_eq!(answered, 13);
     broker.stop();
 }
 

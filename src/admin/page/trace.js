@@ -1,0 +1,193 @@
+// What passes through the broker, live: messages of a topic filter, or everything of one client.
+// The broker bounds it, and says how much it left out.
+
+import * as api from "./api.js";
+import { age, badge, confirm, count, empty, field, h, input, name, put, say, seen, select, trouble, words } from "./dom.js";
+import { payload, vhostField } from "./detail.js";
+
+const ROWS_MAX = 500;
+const BUFFER_MAX = 2000;
+
+const KNOWN = ["time", "at", "time_us", "client", "id", "client_id", "vhost", "direction", "packet", "kind", "type", "topic", "qos", "retain", "dup", "packet_id", "payload", "payload_base64", "payload_bytes", "bytes", "total_bytes", "address", "event", "decision", "shard", "trace"];
+
+function clockOf(event) {
+  const t = event.time ?? event.at;
+  const date = typeof t === "number" ? new Date(t > 1e11 ? t : t * 1000) : new Date(t ?? Date.now());
+  return Number.isNaN(date.getTime()) ? "" : date.toTimeString().slice(0, 8) + "." + String(date.getMilliseconds()).padStart(3, "0");
+}
+
+const plain = (value) => (value !== null && typeof value === "object" ? JSON.stringify(value) : String(value));
+
+function rest(event) {
+  const pairs = Object.entries(event).filter(([key, value]) => !KNOWN.includes(key) && value !== null && value !== undefined && value !== "");
+  if (event.decision && typeof event.decision === "object") pairs.unshift(...Object.entries(event.decision));
+  return pairs.map(([key, value]) => `${words(key)}: ${plain(value)}`).join(" · ");
+}
+
+const ARROWS = { received: "→", in: "→", sent: "←", out: "←", own: "•" };
+
+function row(event) {
+  if (event.skipped !== undefined) return h("div", { cls: "event skipped" }, `${count(event.skipped)} events were left out`);
+  const who = event.client ?? event.client_id ?? event.id;
+  const what = event.packet && typeof event.packet === "string" ? event.packet : event.event ?? event.type ?? (typeof event.decision === "string" ? event.decision : event.kind ?? "");
+  const has = event.payload !== undefined || event.payload_base64 !== undefined;
+  const line = [
+    h("time", {}, clockOf(event)), h("span", { cls: "arrow" }, ARROWS[event.direction] ?? ""), h("b", {}, words(what)),
+    who ? name(who, 40) : null, event.topic !== undefined ? h("span", { cls: "topic" }, name(event.topic, 120)) : null,
+    event.qos !== undefined ? badge("QoS " + event.qos) : null, event.retain ? badge("retained") : null,
+    h("span", { cls: "muted rest" }, seen(rest(event)).slice(0, 400)),
+    has ? h("span", { cls: "muted head" }, seen(String(event.payload ?? "binary").slice(0, 60))) : null];
+  if (!has) return h("div", { cls: "event" }, line);
+  const inner = h("details", { cls: "event" }, h("summary", {}, line));
+  inner.addEventListener("toggle", () => { if (inner.open && inner.childElementCount === 1) inner.append(payload(event)); });
+  return inner;
+}
+
+/// The stream of a trace in a room; it pauses while it is scrolled away from its newest line.
+function viewer(room) {
+  const says = h("span", { cls: "muted", role: "status" });
+  const list = h("div", { cls: "events", tabindex: "0", role: "log", "aria-live": "off", "aria-label": "Events" });
+  const pause = h("button", { type: "button", "aria-pressed": "false", onclick: () => turn(!paused) }, "Pause");
+  const clear = h("button", { type: "button", onclick: () => { put(list); seenCount = 0; state(); } }, "Clear");
+  const stop = h("button", { type: "button", cls: "danger", hidden: true }, "Stop");
+  room.append(h("div", { cls: "pager" }, says, pause, clear, stop), list);
+  let paused = false, waiting = [], lost = 0, seenCount = 0, timer = null, status = "not started";
+
+  function state() {
+    const held = waiting.length + lost;
+    says.textContent = `${status} · ${count(seenCount)} events${lost ? ` · ${count(lost)} not kept` : ""}${paused && held ? ` · ${count(held)} wait` : ""}`;
+  }
+  function turn(on) {
+    paused = on;
+    pause.textContent = on ? "Go on" : "Pause";
+    pause.setAttribute("aria-pressed", String(on));
+    if (!on) list.scrollTop = 0;
+    flush();
+  }
+  function flush() {
+    timer = null;
+    if (!paused && waiting.length) {
+      const rows = waiting.slice(-ROWS_MAX).map(row).reverse();
+      waiting = [];
+      list.querySelector(":scope > .empty")?.remove();
+      list.prepend(...rows);
+      while (list.childElementCount > ROWS_MAX) list.lastElementChild.remove();
+    }
+    state();
+  }
+  list.addEventListener("scroll", () => { if (list.scrollTop > 24 && !paused) turn(true); });
+  put(list, empty("Nothing yet", "Events appear here, the newest first."));
+  state();
+  return {
+    stop, list,
+    take(event) {
+      if (event.skipped === undefined) seenCount += 1;
+      waiting.push(event);
+      if (waiting.length > BUFFER_MAX) { lost += waiting.length - BUFFER_MAX; waiting = waiting.slice(-BUFFER_MAX); }
+      timer ??= setTimeout(flush, 200);
+    },
+    say(text) { status = text; state(); },
+    end() { clearTimeout(timer); },
+  };
+}
+
+/// Begins a trace with these wishes and follows it; stopping or leaving ends it.
+function runner(room) {
+  const view = viewer(room);
+  let running = null;
+  async function end() {
+    const own = running;
+    running = null;
+    view.stop.hidden = true;
+    if (!own) return;
+    own.abort.abort();
+    view.say("stopped");
+    if (own.made) await api.send("DELETE", "/traces", { id: own.id }).catch(() => api.send("DELETE", `/trace/${encodeURIComponent(own.id)}`).catch(() => {}));
+  }
+  view.stop.onclick = end;
+  async function follow(id, made) {
+    const own = { id, made, abort: new AbortController() };
+    running = own;
+    view.stop.hidden = false;
+    view.say("running");
+    try {
+      await api.lines(`/trace/${encodeURIComponent(id)}/stream`, {}, own.abort.signal, view.take);
+      if (running === own) { running = null; view.stop.hidden = true; view.say("ended"); }
+    } catch (error) {
+      if (error.name !== "AbortError") { view.say("ended"); view.list.prepend(trouble(error)); }
+    }
+  }
+  return {
+    async begin(wishes) {
+      await end();
+      put(view.list);
+      view.say("starting");
+      try {
+        const told = await api.send("POST", "/traces", {}, wishes);
+        follow(told.id ?? told.trace?.id, true);
+      } catch (error) {
+        view.say("not started");
+        put(view.list, trouble(error));
+      }
+    },
+    attach: async (id) => { await end(); put(view.list); follow(id, false); },
+    end() { end(); view.end(); },
+  };
+}
+
+const MINUTES = [["60", "1 minute"], ["600", "10 minutes"], ["3600", "1 hour"]];
+
+const needsRight = () => empty("This needs the right operate", "A trace shows what clients send. The token that is signed in may only look at figures.");
+
+const given = (form) => Object.fromEntries([...new FormData(form)].filter(([, value]) => value !== "").map(([key, value]) => [key, ["seconds", "payload_bytes"].includes(key) ? Number(value) : value]));
+
+export const tail = {
+  title: "Tail",
+  async open(room, params) {
+    if (!api.can("operate")) { room.append(needsRight()); return undefined; }
+    const form = h("form", { cls: "filters" }, await vhostField({ name: "vhost", value: params.vhost }),
+      field("Topic filter", input({ name: "topic", value: params.topic ?? "#", required: true, cls: "long" })),
+      field("Payload", select({ name: "payload_bytes", value: "256" }, [["0", "none"], ["64", "64 bytes"], ["256", "256 bytes"], ["1024", "1 KiB"]])),
+      field("For", select({ name: "seconds", value: "600" }, MINUTES)), h("button", { type: "submit", cls: "primary" }, "Follow"));
+    room.append(h("p", { cls: "muted" }, "Messages as clients publish them, and what the broker decides about each. Scrolling pauses."), form);
+    const run = runner(room);
+    form.addEventListener("submit", (event) => { event.preventDefault(); run.begin(given(form)); });
+    return run.end;
+  },
+};
+
+export const trace = {
+  title: "Trace",
+  async open(room, params) {
+    if (!api.can("operate")) { room.append(needsRight()); return undefined; }
+    const form = h("form", { cls: "filters" }, await vhostField({ name: "vhost", value: params.vhost }, true),
+      field("Client id", input({ name: "id", value: params.id ?? "" })), field("Id begins with", input({ name: "id_prefix", value: "" })), field("User", input({ name: "user", value: "" })),
+      field("Address or range", input({ name: "address", value: "" })), field("Topic filter", input({ name: "topic", value: "" })),
+      field("Payload", select({ name: "payload_bytes", value: "64" }, [["0", "none"], ["64", "64 bytes"], ["1024", "1 KiB"]])),
+      field("For", select({ name: "seconds", value: "600" }, MINUTES)), h("button", { type: "submit", cls: "primary" }, "Trace"));
+    const others = h("div", {});
+    room.append(h("p", { cls: "muted" }, "Packets of a client, user, address or topic, and what the broker decided: which rule, who got it, what was dropped and why."), form, others);
+    const run = runner(room);
+    async function list() {
+      try {
+        const { items = [] } = await api.get("/traces");
+        put(others, items.length ? h("div", { cls: "card" }, h("h2", {}, "Traces that run"), h("ul", { cls: "plain" }, items.map((it) => h("li", {}, seen(Object.entries(it).filter(([, value]) => value !== null && value !== "").map(([key, value]) => `${words(key)}: ${plain(value)}`).join(" · ")),
+          h("button", { type: "button", onclick: () => run.attach(it.id) }, "Follow"),
+          h("button", { type: "button", cls: "danger", onclick: async () => {
+            if (!await confirm({ title: "End trace", does: "End it", says: `Trace ${it.id} ends for everybody who follows it.` })) return;
+            await api.send("DELETE", "/traces", { id: it.id }).catch((error) => say(error.message, "bad"));
+            list();
+          } }, "End"))))) : null);
+      } catch (error) { put(others, error.missing ? null : trouble(error)); }
+    }
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const wishes = given(form);
+      if (!["id", "id_prefix", "user", "address", "topic"].some((key) => wishes[key])) return say("Say what is to be traced: a client, a user, an address or a topic", "bad");
+      await run.begin(wishes);
+      list();
+    });
+    await list();
+    return run.end;
+  },
+};
