@@ -4,6 +4,8 @@ import * as api from "./api.js";
 import { badge, bytes, count, empty, field, h, input, name, pairs, put, select, table, trouble, words } from "./dom.js";
 import { openSession, vhostField } from "./detail.js";
 
+const USERS_MAX = 500;
+
 const card = (title, ...children) => h("section", { cls: "card" }, h("h2", {}, title), children);
 
 function vhostTable(list) {
@@ -61,13 +63,20 @@ async function matchCard() {
 async function users(room) {
   const body = h("div", {});
   room.append(card("Users", body));
+  if (!api.can("admin")) return put(body, empty("This needs the right admin"));
   try {
-    const told = await api.get("/users");
-    const items = told.items ?? [];
-    const shown = (value) => (value === null || value === undefined ? "" : Array.isArray(value) ? value.map((one) => (typeof one === "object" ? JSON.stringify(one) : one)).join(", ") : typeof value === "object" ? JSON.stringify(value) : String(value));
-    const keys = [...new Set(items.flatMap((it) => Object.keys(it)))].filter((key) => key !== "name").slice(0, 6);
-    put(body, items.length ? table("Users", [{ title: "user", cell: (it) => name(it.name ?? it.user ?? "", 60) }, ...keys.filter((key) => key !== "user").map((key) => ({ title: words(key), cell: (it) => name(shown(it[key]), 120) }))], items) : empty("No users", "Everybody comes in without a name, or users come from elsewhere."));
+    const found = [];
+    let more = false;
+    for (const vhost of await api.vhostList()) {
+      const told = await api.get("/users", { vhost, limit: USERS_MAX });
+      found.push(...told.items);
+      more ||= Boolean(told.next);
+      if (found.length >= USERS_MAX) { more = true; break; }
+    }
+    put(body, found.length ? [table("Users", [{ title: "user", cell: (it) => name(it.name, 80) }, { title: "vhost", cell: (it) => name(it.vhost, 60) }], found), more ? h("p", { cls: "muted" }, "There are more.") : null]
+      : empty("No users", "Clients come in without a name, or with a certificate, or their users are kept elsewhere."));
   } catch (error) { put(body, trouble(error)); }
+  return undefined;
 }
 
 export default {

@@ -26,8 +26,7 @@ function drop() {
 }
 
 async function raw(method, path, { query, body, signal, token, base = BASE } = {}) {
-  const plainPath = path.startsWith("/trace/") ? null : `${method} ${path}`;
-  if (operations && base === BASE && plainPath && !operations.has(plainPath)) throw new ApiError(404, { code: "no_such_path", message: "Not available in this broker" });
+  if (operations && base === BASE && !operations.has(`${method} ${path}`)) throw new ApiError(404, { code: "no_such_path", message: "Not available in this broker" });
   const given = Object.entries(query || {}).filter(([, v]) => v !== undefined && v !== null && v !== "");
   const tail = given.map(([k, v]) => encodeURIComponent(k) + "=" + encodeURIComponent(v)).join("&");
   const headers = {};

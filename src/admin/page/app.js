@@ -65,7 +65,7 @@ function topLine() {
     figures[key] = h("strong", {}, "–");
     return h("div", { cls: "figure " + (cls || "") }, h("span", {}, label), figures[key]);
   };
-  const node = h("div", { cls: "topline" },
+  const node = h("section", { cls: "topline", "aria-label": "Figures" },
     h("div", { cls: "state" }, dot, says),
     figure("in", "in"), figure("out", "out"), figure("conns", "connections"), figure("lag", "worst lag", "lag"),
     figure("free", "disk free"), figure("drops", "drops, 1 min"));

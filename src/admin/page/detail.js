@@ -148,11 +148,11 @@ export function openSession(vhost, id, changed = () => {}) {
     const more = h("div", {});
     const actions = h("div", { cls: "buttons" },
       h("button", { type: "button", onclick: () => showSubscriptions(more, item) }, "Subscriptions"),
-      h("button", { type: "button", onclick: () => peek(more, item) }, "Peek"),
+      item.backlog.messages + item.inflight > 0 && h("button", { type: "button", onclick: () => peek(more, item) }, "Peek"),
       api.can("operate") && [
         h("a", { cls: "button", href: "#/trace?" + new URLSearchParams({ vhost: item.vhost, id: item.id }), onclick: close }, "Trace"),
         item.connected && h("button", { type: "button", cls: "danger", onclick: () => kick(item, done) }, "Disconnect"),
-        h("button", { type: "button", cls: "danger", onclick: () => purge(item, done) }, "Purge"),
+        item.backlog.messages > 0 && h("button", { type: "button", cls: "danger", onclick: () => purge(item, done) }, "Purge"),
         h("button", { type: "button", cls: "danger", onclick: () => remove(item, done) }, "Delete session"),
       ]);
     put(room,

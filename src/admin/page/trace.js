@@ -8,35 +8,37 @@ import { payload, vhostField } from "./detail.js";
 const ROWS_MAX = 500;
 const BUFFER_MAX = 2000;
 
-const KNOWN = ["time", "at", "time_us", "client", "id", "client_id", "vhost", "direction", "packet", "kind", "type", "topic", "qos", "retain", "dup", "packet_id", "payload", "payload_base64", "payload_bytes", "bytes", "total_bytes", "address", "event", "decision", "shard", "trace"];
+// Fields that a line shows in a place of their own, or not at all.
+const PLACED = ["time", "client", "client_id", "vhost", "direction", "packet", "kind", "topic", "qos", "retain", "dup", "payload", "payload_base64", "payload_bytes", "bytes", "address", "decision", "shard", "outcome", "allowed"];
 
 function clockOf(event) {
-  const t = event.time ?? event.at;
-  const date = typeof t === "number" ? new Date(t > 1e11 ? t : t * 1000) : new Date(t ?? Date.now());
+  const date = new Date(event.time);
   return Number.isNaN(date.getTime()) ? "" : date.toTimeString().slice(0, 8) + "." + String(date.getMilliseconds()).padStart(3, "0");
 }
 
-const plain = (value) => (value !== null && typeof value === "object" ? JSON.stringify(value) : String(value));
+const plain = (value) => (Array.isArray(value) ? value.map(plain).join(", ") : value !== null && typeof value === "object" ? Object.values(value).map(plain).join(" ") : String(value));
 
-function rest(event) {
-  const pairs = Object.entries(event).filter(([key, value]) => !KNOWN.includes(key) && value !== null && value !== undefined && value !== "");
-  if (event.decision && typeof event.decision === "object") pairs.unshift(...Object.entries(event.decision));
-  return pairs.map(([key, value]) => `${words(key)}: ${plain(value)}`).join(" · ");
-}
+const empties = (value) => value === null || value === undefined || value === "" || value === false || (Array.isArray(value) && !value.length);
 
-const ARROWS = { received: "→", in: "→", sent: "←", out: "←", own: "•" };
+/// What a line says besides.
+const rest = (event) => Object.entries(event).filter(([key, value]) => !PLACED.includes(key) && !empties(value))
+  .map(([key, value]) => `${words(key)} ${plain(value)}`).join(" · ");
+
+const ARROWS = { received: ["→", "from the client"], sent: ["←", "to the client"], own: ["•", "from the broker"] };
+const OUTCOMES = { sent: "ok", waits: "warn", dropped: "bad" };
 
 function row(event) {
   if (event.skipped !== undefined) return h("div", { cls: "event skipped" }, `${count(event.skipped)} events were left out`);
-  const who = event.client ?? event.client_id ?? event.id;
-  const what = event.packet && typeof event.packet === "string" ? event.packet : event.event ?? event.type ?? (typeof event.decision === "string" ? event.decision : event.kind ?? "");
-  const has = event.payload !== undefined || event.payload_base64 !== undefined;
+  if (event.ended !== undefined) return h("div", { cls: "event skipped" }, `The trace has ended: ${seen(event.ended)}`);
+  const has = event.payload_bytes > 0;
+  const [arrow, meaning] = ARROWS[event.direction] ?? ["", ""];
   const line = [
-    h("time", {}, clockOf(event)), h("span", { cls: "arrow" }, ARROWS[event.direction] ?? ""), h("b", {}, words(what)),
-    who ? name(who, 40) : null, event.topic !== undefined ? h("span", { cls: "topic" }, name(event.topic, 120)) : null,
-    event.qos !== undefined ? badge("QoS " + event.qos) : null, event.retain ? badge("retained") : null,
+    h("time", { title: event.time }, clockOf(event)), h("span", { cls: "arrow", title: meaning }, arrow), h("b", {}, words(event.decision ?? event.packet ?? event.kind ?? "")),
+    event.client ? h("span", { title: event.address }, name(event.client, 40)) : null, event.topic !== undefined ? h("span", { cls: "topic" }, name(event.topic, 120)) : null,
+    event.qos !== undefined && event.qos !== null ? badge("QoS " + event.qos) : null, event.retain ? badge("retain") : null, event.dup ? badge("again", "warn") : null,
+    event.outcome ? badge(words(event.outcome), OUTCOMES[event.outcome]) : null, event.allowed !== undefined ? badge(event.allowed ? "allowed" : "denied", event.allowed ? "ok" : "bad") : null,
     h("span", { cls: "muted rest" }, seen(rest(event)).slice(0, 400)),
-    has ? h("span", { cls: "muted head" }, seen(String(event.payload ?? "binary").slice(0, 60))) : null];
+    has ? h("span", { cls: "muted head" }, event.payload === undefined ? "binary" : seen(event.payload.slice(0, 60))) : null];
   if (!has) return h("div", { cls: "event" }, line);
   const inner = h("details", { cls: "event" }, h("summary", {}, line));
   inner.addEventListener("toggle", () => { if (inner.open && inner.childElementCount === 1) inner.append(payload(event)); });
@@ -91,46 +93,46 @@ function viewer(room) {
   };
 }
 
-/// Begins a trace with these wishes and follows it; stopping or leaving ends it.
+/// Begins a trace with these wishes and follows it. It ends when it is stopped, and when the page
+/// goes in any way: the broker ends it with its reader.
 function runner(room) {
   const view = viewer(room);
   let running = null;
-  async function end() {
-    const own = running;
+  function end() {
+    running?.abort();
+    if (running) view.say("stopped");
     running = null;
     view.stop.hidden = true;
-    if (!own) return;
-    own.abort.abort();
-    view.say("stopped");
-    if (own.made) await api.send("DELETE", "/traces", { id: own.id }).catch(() => api.send("DELETE", `/trace/${encodeURIComponent(own.id)}`).catch(() => {}));
   }
   view.stop.onclick = end;
-  async function follow(id, made) {
-    const own = { id, made, abort: new AbortController() };
-    running = own;
+  async function follow(id, own) {
+    const abort = new AbortController();
+    running = abort;
     view.stop.hidden = false;
     view.say("running");
     try {
-      await api.lines(`/trace/${encodeURIComponent(id)}/stream`, {}, own.abort.signal, view.take);
-      if (running === own) { running = null; view.stop.hidden = true; view.say("ended"); }
+      await api.lines("/trace/stream", { id, end: own ? "true" : undefined }, abort.signal, view.take);
     } catch (error) {
-      if (error.name !== "AbortError") { view.say("ended"); view.list.prepend(trouble(error)); }
+      if (error.name !== "AbortError") view.list.prepend(trouble(error));
     }
+    if (running !== abort) return;
+    running = null;
+    view.stop.hidden = true;
+    view.say("ended");
   }
   return {
     async begin(wishes) {
-      await end();
+      end();
       put(view.list);
       view.say("starting");
       try {
-        const told = await api.send("POST", "/traces", {}, wishes);
-        follow(told.id ?? told.trace?.id, true);
+        follow((await api.send("POST", "/traces", wishes)).trace, true);
       } catch (error) {
         view.say("not started");
         put(view.list, trouble(error));
       }
     },
-    attach: async (id) => { await end(); put(view.list); follow(id, false); },
+    attach(id) { end(); put(view.list); follow(id, false); },
     end() { end(); view.end(); },
   };
 }
@@ -139,7 +141,7 @@ const MINUTES = [["60", "1 minute"], ["600", "10 minutes"], ["3600", "1 hour"]];
 
 const needsRight = () => empty("This needs the right operate", "A trace shows what clients send. The token that is signed in may only look at figures.");
 
-const given = (form) => Object.fromEntries([...new FormData(form)].filter(([, value]) => value !== "").map(([key, value]) => [key, ["seconds", "payload_bytes"].includes(key) ? Number(value) : value]));
+const given = (form) => Object.fromEntries([...new FormData(form)].filter(([, value]) => value !== ""));
 
 export const tail = {
   title: "Tail",
@@ -147,11 +149,11 @@ export const tail = {
     if (!api.can("operate")) { room.append(needsRight()); return undefined; }
     const form = h("form", { cls: "filters" }, await vhostField({ name: "vhost", value: params.vhost }),
       field("Topic filter", input({ name: "topic", value: params.topic ?? "#", required: true, cls: "long" })),
-      field("Payload", select({ name: "payload_bytes", value: "256" }, [["0", "none"], ["64", "64 bytes"], ["256", "256 bytes"], ["1024", "1 KiB"]])),
+      field("Payload", select({ name: "payload", value: "256" }, [["0", "none"], ["64", "64 bytes"], ["256", "256 bytes"], ["1024", "1 KiB"]])),
       field("For", select({ name: "seconds", value: "600" }, MINUTES)), h("button", { type: "submit", cls: "primary" }, "Follow"));
-    room.append(h("p", { cls: "muted" }, "Messages as clients publish them, and what the broker decides about each. Scrolling pauses."), form);
+    room.append(h("p", { cls: "muted" }, "Messages as they come in and go out. Scrolling down pauses."), form);
     const run = runner(room);
-    form.addEventListener("submit", (event) => { event.preventDefault(); run.begin(given(form)); });
+    form.addEventListener("submit", (event) => { event.preventDefault(); run.begin({ ...given(form), kinds: "packet" }); });
     return run.end;
   },
 };
@@ -163,7 +165,7 @@ export const trace = {
     const form = h("form", { cls: "filters" }, await vhostField({ name: "vhost", value: params.vhost }, true),
       field("Client id", input({ name: "id", value: params.id ?? "" })), field("Id begins with", input({ name: "id_prefix", value: "" })), field("User", input({ name: "user", value: "" })),
       field("Address or range", input({ name: "address", value: "" })), field("Topic filter", input({ name: "topic", value: "" })),
-      field("Payload", select({ name: "payload_bytes", value: "64" }, [["0", "none"], ["64", "64 bytes"], ["1024", "1 KiB"]])),
+      field("Payload", select({ name: "payload", value: "64" }, [["0", "none"], ["64", "64 bytes"], ["1024", "1 KiB"]])),
       field("For", select({ name: "seconds", value: "600" }, MINUTES)), h("button", { type: "submit", cls: "primary" }, "Trace"));
     const others = h("div", {});
     room.append(h("p", { cls: "muted" }, "Packets of a client, user, address or topic, and what the broker decided: which rule, who got it, what was dropped and why."), form, others);
@@ -171,11 +173,11 @@ export const trace = {
     async function list() {
       try {
         const { items = [] } = await api.get("/traces");
-        put(others, items.length ? h("div", { cls: "card" }, h("h2", {}, "Traces that run"), h("ul", { cls: "plain" }, items.map((it) => h("li", {}, seen(Object.entries(it).filter(([, value]) => value !== null && value !== "").map(([key, value]) => `${words(key)}: ${plain(value)}`).join(" · ")),
-          h("button", { type: "button", onclick: () => run.attach(it.id) }, "Follow"),
+        put(others, items.length ? h("div", { cls: "card" }, h("h2", {}, "Traces that run"), h("ul", { cls: "plain" }, items.map((it) => h("li", {}, h("span", {}, name(["id", "id_prefix", "user", "address", "topic", "vhost"].filter((key) => !empties(it[key])).map((key) => `${words(key)} ${it[key]}`).join(", "), 200), h("span", { cls: "muted" }, ` by ${seen(it.by)} · ${count(it.events)} events · ${age(it.seconds_left)} left`)),
+          h("button", { type: "button", onclick: () => run.attach(it.trace) }, "Follow"),
           h("button", { type: "button", cls: "danger", onclick: async () => {
-            if (!await confirm({ title: "End trace", does: "End it", says: `Trace ${it.id} ends for everybody who follows it.` })) return;
-            await api.send("DELETE", "/traces", { id: it.id }).catch((error) => say(error.message, "bad"));
+            if (!await confirm({ title: "End trace", does: "End it", says: "It ends for everybody who follows it." })) return;
+            await api.send("DELETE", "/trace", { id: it.trace }).catch((error) => say(error.message, "bad"));
             list();
           } }, "End"))))) : null);
       } catch (error) { put(others, error.missing ? null : trouble(error)); }
