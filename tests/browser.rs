@@ -31,7 +31,8 @@ fn every_page() {
     let axe = in_repository("target/test-env/node/node_modules/axe-core/axe.min.js");
     let mut command = Command::new(python);
     command.arg(in_repository("tests/clients/browser_suite.py"));
-    command.arg(broker.addr().port().to_string()).arg(format!("http://{}", door.address));
+    command.arg(broker.addr().port().to_string()).arg(broker.pid().to_string());
+    command.arg(format!("http://{}", door.address));
     command.args([code, "read-only-token"]).arg(axe);
     print!("{}", run(&command));
     broker.stop();

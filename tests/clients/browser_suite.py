@@ -1,10 +1,12 @@
 """The page for operators in Chromium, at a broker with real clients.
 
-Arguments: the broker's port, the page's origin, a code to sign in with, a token that may only
-read, and axe-core's file. `--shots DIR` keeps pictures.
+Arguments: the broker's port and process, the page's origin, a code to sign in with, a token that
+may only read, axe-core's file, and perhaps a directory for pictures.
 """
 
 import json
+import os
+import signal
 import sys
 import threading
 
@@ -12,7 +14,7 @@ import paho.mqtt.client as mqtt
 
 from browser import Browser
 
-PORT, ORIGIN, CODE, READER, AXE = sys.argv[1:6]
+PORT, PROCESS, ORIGIN, CODE, READER, AXE = sys.argv[1:7]
 SHOTS = sys.argv[7] if len(sys.argv) > 7 else None
 PAGES = ["overview", "clients", "closed", "sessions", "retained", "tail", "trace", "log", "access"]
 
@@ -224,6 +226,21 @@ def look_at_traffic(browser, client):
     click(browser, "Stop", ".page")
 
 
+def look_at_silence(browser):
+    """What is not heard of is grey and has an age; it is well again when it speaks."""
+    show(browser, "overview")
+    os.kill(int(PROCESS), signal.SIGSTOP)
+    try:
+        browser.wait("document.querySelectorAll('.shard.silent').length === 2", "grey shards")
+        expect(browser, "document.querySelector('.alarms').innerText.includes('silent')",
+               "nothing tells of the silence")
+        browser.wait("/silent, figures .* old/.test(document.querySelector('.shard').innerText)",
+                     "the age of figures")
+    finally:
+        os.kill(int(PROCESS), signal.SIGCONT)
+    browser.wait("!document.querySelector('.shard.silent, .alarm')", "all is well again")
+
+
 def act(browser):
     show(browser, "clients?id_prefix=victim")
     click(browser, "victim", ".page")
@@ -266,6 +283,7 @@ def main():
         look_at_sessions(browser)
         look_at_messages(browser)
         look_at_traffic(browser, clients[1])
+        look_at_silence(browser)
         act(browser)
         browser.run("document.querySelector('[aria-label=\"Sign out\"]').click()")
         browser.wait("document.querySelector('#secret')", "the form after signing out")

@@ -113,6 +113,8 @@ async function learn() {
   operations = new Set(Object.entries(paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => method.toUpperCase() + " " + path.slice(BASE.length))));
 }
 
+export const answers = (method, path) => Boolean(operations?.has(`${method} ${path}`));
+
 let vhostNames = null;
 
 /// Figures of each vhost, from the metrics that everybody may scrape.

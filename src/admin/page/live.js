@@ -24,6 +24,9 @@ export const connection = () => ({ state, since, error });
 /// What happened each second, between the last two lines.
 export const current = () => rates;
 
+/// Seconds since the last line came.
+export const lineAge = () => (frames.length ? (Date.now() - frames.at(-1).t) / 1000 : 0);
+
 /// Calls `then` now and whenever there is something new; returns how to end that.
 export function follow(then) {
   listeners.add(then);

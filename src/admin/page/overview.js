@@ -76,8 +76,9 @@ function shardCard() {
           body.append(row.node);
         }
         const row = rows.get(shard);
-        const old = m.snapshot_age_seconds?.[shard];
-        const silent = old === undefined || old > 3 || live.connection().state !== "live";
+        const known = m.snapshot_age_seconds?.[shard];
+        const old = known === undefined ? undefined : known + live.lineAge();
+        const silent = old === undefined || old > 4 || live.connection().state !== "live";
         row.node.classList.toggle("silent", silent);
         const load = silent ? null : busy[shard];
         row.bar.value = load ?? 0;

@@ -143,6 +143,23 @@ const needsRight = () => empty("This needs the right operate", "A trace shows wh
 
 const given = (form) => Object.fromEntries([...new FormData(form)].filter(([, value]) => value !== ""));
 
+/// A message to be published, for whoever may.
+async function publisher() {
+  const body = h("textarea", { name: "payload", rows: 3, spellcheck: "false" });
+  const form = h("form", { cls: "filters" }, await vhostField({ name: "vhost" }), field("Topic", input({ name: "topic", required: true, cls: "long" })),
+    field("QoS", select({ name: "qos", value: "1" }, [["0", "0"], ["1", "1"], ["2", "2"]])), field("Retain", select({ name: "retain" }, [["", "no"], ["yes", "yes"]])),
+    h("label", { cls: "field whole" }, h("span", {}, "Payload"), body), h("button", { type: "submit", cls: "primary" }, "Publish"));
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const it = Object.fromEntries(new FormData(form));
+    try {
+      const told = await api.send("POST", "/publish", {}, { vhost: it.vhost, topic: it.topic, qos: Number(it.qos), retain: it.retain === "yes", payload: it.payload });
+      say(told.matched === false ? "Stored where it must be; nobody is subscribed" : "Published, and stored where it must be", "ok");
+    } catch (error) { say([error.message, error.hint].filter(Boolean).join(": "), "bad"); }
+  });
+  return h("details", { cls: "card" }, h("summary", {}, "Publish a message"), form);
+}
+
 export const tail = {
   title: "Tail",
   async open(room, params) {
@@ -152,6 +169,7 @@ export const tail = {
       field("Payload", select({ name: "payload", value: "256" }, [["0", "none"], ["64", "64 bytes"], ["256", "256 bytes"], ["1024", "1 KiB"]])),
       field("For", select({ name: "seconds", value: "600" }, MINUTES)), h("button", { type: "submit", cls: "primary" }, "Follow"));
     room.append(h("p", { cls: "muted" }, "Messages as they come in and go out. Scrolling down pauses."), form);
+    if (api.can("publish") && api.answers("POST", "/publish")) room.append(await publisher());
     const run = runner(room);
     form.addEventListener("submit", (event) => { event.preventDefault(); run.begin({ ...given(form), kinds: "packet" }); });
     return run.end;
