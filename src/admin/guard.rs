@@ -18,7 +18,9 @@ use crate::limits::{HTTP_ADDRESSES_MAX, HTTP_FAILURES_MAX};
 
 use super::answer::Fault;
 use super::sign_ins::SignIns;
-use super::tokens::{Right, Rights, TokenHash, Tokens, hash_of};
+use super::tokens::{Right, Rights, Tokens, hash_of};
+
+pub(super) use super::who::{Origin, Who};
 
 /// The time in which wrong tokens are counted together.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -39,25 +41,6 @@ impl std::fmt::Display for Peer {
             Self::Unix(uid) => write!(f, "a Unix socket, user {uid}"),
         }
     }
-}
-
-/// Who asks, and what that one may do.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Who {
-    pub(super) name: String,
-    pub(super) rights: Rights,
-    pub(super) origin: Origin,
-    /// It is the page, for whom this is.
-    pub(super) is_page: bool,
-}
-
-/// How somebody has come in.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Origin {
-    /// With a token.
-    Token(TokenHash),
-    /// Over the Unix socket, as a user that needs none.
-    Socket,
 }
 
 /// See the module.

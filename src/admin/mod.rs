@@ -25,9 +25,10 @@
 //! | `metric`, `catalogue` | what a metric is; every one, in a table |
 //! | `exposition` | metrics as text for Prometheus |
 //! | `api` | what JSON tells of clients and sessions |
-//! | `live` | figures each second, for all who look |
+//! | `live`, `viewers` | figures each second, and those who look at them |
 //! | `page` | the page for operators, as files |
-//! | `sign_ins`, `signin` | codes and tokens of the page; how people get them |
+//! | `who` | who asks, and what that one may do |
+//! | `sign_ins`, `signin` | codes and tokens of the page, and how people get them |
 //! | `system` | the topics `$SYS/…`, for shards with a subscriber |
 //! | `process` | what the system knows of this process |
 //!
@@ -55,6 +56,8 @@ mod sign_ins;
 mod signin;
 mod system;
 mod tokens;
+mod viewers;
+mod who;
 
 use std::io;
 use std::net::TcpListener;

@@ -19,19 +19,20 @@ use crate::limits::SHARD_SILENT_MS_MAX;
 use super::answer::{Body, Fault, json_of, text, whole};
 use super::exposition::{self, Format};
 use super::guard::{Guard, Peer, Who, check_origin, token_of};
-use super::live::{self, Live};
+use super::live;
 use super::metric::{ShardFigures, Whole};
 use super::openapi::API;
 use super::process::Process;
 use super::query::Query;
 use super::shards::{Asker, Kept, Ways};
 use super::sign_ins::SignIns;
+use super::viewers::Viewers;
 use super::{Condition, api, openapi, page, signin};
 
 /// What routes answer from.
 pub(super) struct Admin {
     pub(super) asker: Asker,
-    pub(super) live: Live,
+    pub(super) viewers: Viewers,
     /// Where a browser reaches it.
     pub(super) address: Option<SocketAddr>,
     guard: Guard,
@@ -50,7 +51,7 @@ impl Admin {
     ) -> Self {
         Self {
             asker: Asker::new(ways),
-            live: Live::default(),
+            viewers: Viewers::default(),
             address,
             guard: Guard::new(),
             process,

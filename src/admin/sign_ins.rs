@@ -10,8 +10,8 @@ use subtle::ConstantTimeEq;
 
 use crate::limits::{SIGN_IN_CODES_MAX, SIGN_INS_MAX};
 
-use super::guard::{Origin, Who};
 use super::tokens::{TokenHash, Tokens, hash_of};
+use super::who::{Origin, Who};
 
 /// A secret, of which the hash is kept, whose it is, and until when it is good.
 #[derive(Debug)]

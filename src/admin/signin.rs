@@ -18,9 +18,9 @@ use serde_json::json;
 use crate::limits::{SIGN_IN_CODE_MS, SIGN_IN_MS};
 
 use super::answer::{Body, Fault, json_of};
-use super::guard::Who;
 use super::routes::{Actor, Admin};
 use super::tokens::Rights;
+use super::who::Who;
 
 /// Characters of a code: none that look alike, and 32 of them, so that each byte gives one.
 const LETTERS: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";

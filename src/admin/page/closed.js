@@ -11,7 +11,7 @@ export default {
   async open(room, given) {
     const form = h("form", { cls: "filters", role: "search", "aria-label": "Filter closed connections" },
       await vhostField({ name: "vhost", value: given.vhost }, true), field("Client id begins with", input({ name: "id_prefix", value: given.id_prefix ?? "" })),
-      field("Reason", input({ name: "reason", value: given.reason ?? "" })), h("button", { type: "submit", cls: "primary" }, "Show"));
+      field("Reason", input({ name: "reason", value: given.reason ?? "", placeholder: "keep alive" })), h("button", { type: "submit", cls: "primary" }, "Show"));
     const body = h("div", {});
     const more = h("button", { type: "button", hidden: true }, "Older");
     room.append(h("p", { cls: "muted" }, "The last connections that ended on each shard, the newest first."), form, body, h("div", { cls: "pager" }, more));
@@ -39,7 +39,8 @@ export default {
     }
     async function load(cursor) {
       try {
-        const page = await api.get("/closed", { limit: 200, cursor });
+        const wanted = Object.fromEntries([...new FormData(form)].map(([key, value]) => [key, key === "reason" ? value.trim().replaceAll(" ", "_") : value]));
+        const page = await api.get("/closed", { limit: 100, ...api.taken("/closed", wanted), cursor });
         all = cursor ? [...all, ...(page.items ?? [])] : page.items ?? [];
         next = page.next ?? null;
         show();

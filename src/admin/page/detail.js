@@ -119,7 +119,7 @@ async function purge(item, done) {
 async function showSubscriptions(room, item) {
   put(room, h("p", { cls: "muted" }, "asking…"));
   try {
-    const told = await api.get("/subscriptions", { vhost: item.vhost, client: item.id });
+    const told = await api.get("/subscriptions", { vhost: item.vhost, ...api.taken("/subscriptions", { client: item.id, id: item.id }) });
     const items = told.items ?? [];
     put(room, items.length ? table("Subscriptions", [
       { title: "filter", cell: (it) => name(it.filter, 200) }, { title: "QoS", num: true, cell: (it) => it.qos ?? "" },
@@ -132,7 +132,7 @@ async function peek(room, item) {
   try {
     const { items = [] } = await api.get("/session/messages", { vhost: item.vhost, id: item.id, limit: 20 });
     put(room, items.length ? items.map((it) => h("details", { cls: "message" },
-      h("summary", {}, name(it.topic, 200), " ", badge("QoS " + it.qos), it.retain ? badge("retained") : null, it.state ? badge(words(it.state)) : null, it.age_seconds !== undefined ? h("span", { cls: "muted" }, ` ${age(it.age_seconds)} old`) : null),
+      h("summary", {}, name(it.topic, 200), " ", badge("QoS " + it.qos), it.retain ? badge("retained") : null, it.sent ? badge("sent, not acknowledged", "warn") : null, it.lost ? badge("lost by the disk", "bad") : null, it.age_seconds !== undefined ? h("span", { cls: "muted" }, ` ${age(it.age_seconds)} old`) : null),
       payload(it))) : h("p", { cls: "muted" }, "Nothing waits."));
   } catch (error) { put(room, trouble(error)); }
 }
