@@ -6,6 +6,20 @@ import { age, bytes, count, empty, field, h, input, name, put, select, table, tr
 import { opener, stateOf, vhostField, waitsOf } from "./detail.js";
 
 const LIMIT = 50;
+const ASKS_MAX = 10;
+
+/// A page of a list. The broker tells what it has found within some milliseconds: it is asked
+/// again until the page is full, a bounded number of times.
+async function pageOf(path, query, signal) {
+  const items = [];
+  let page = { next: query.cursor };
+  for (let ask = 0; ask < ASKS_MAX; ask += 1) {
+    page = await api.get(path, { ...query, cursor: page.next, limit: LIMIT - items.length }, signal);
+    items.push(...page.items);
+    if (!page.next || items.length >= LIMIT) break;
+  }
+  return { ...page, items };
+}
 
 const num = (title, cell, wide) => ({ title, num: true, cell, wide });
 
@@ -47,10 +61,10 @@ export async function listing(room, { path, columns, given, sessions }) {
   async function load() {
     asked?.abort();
     asked = new AbortController();
-    const query = { ...Object.fromEntries(new FormData(form)), limit: LIMIT, cursor: cursors.at(-1) };
+    const query = { ...Object.fromEntries(new FormData(form)), cursor: cursors.at(-1) };
     before.disabled = cursors.length < 2;
     try {
-      const page = await api.get(path, query, asked.signal);
+      const page = await pageOf(path, query, asked.signal);
       after.disabled = !page.next;
       after.onclick = () => { cursors.push(page.next); load(); };
       const total = page.approximate_total;
