@@ -259,6 +259,15 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help]' \
 && ret=0
 ;;
+(dashboard)
+_arguments "${_arguments_options[@]}" : \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
 (metrics)
 _arguments "${_arguments_options[@]}" : \
 '--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
@@ -650,6 +659,7 @@ _ringmq__subcmd__ctl_commands() {
 'status:Show what matters most' \
 'top:Show rates, and the sessions that have most of something' \
 'vhosts:List vhosts with their metrics' \
+'dashboard:Print where the page is, and a code to sign in to it' \
 'metrics:List metrics, times with their percentiles' \
 'check:Tell Nagios whether the broker is well' \
 'clients:List, show or disconnect clients that are connected' \
@@ -685,6 +695,11 @@ _ringmq__subcmd__ctl__subcmd__clients__subcmd__ls_commands() {
 _ringmq__subcmd__ctl__subcmd__clients__subcmd__show_commands() {
     local commands; commands=()
     _describe -t commands 'ringmq ctl clients show commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__dashboard_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__dashboard_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl dashboard commands' commands "$@"
 }
 (( $+functions[_ringmq__subcmd__ctl__subcmd__metrics_commands] )) ||
 _ringmq__subcmd__ctl__subcmd__metrics_commands() {

@@ -723,6 +723,34 @@ pub const LOG_LEVEL_S_MAX: u64 = 7 * 24 * 60 * 60;
 /// Addresses whose wrong tokens are counted. Full: all count as one until the minute is over.
 pub const HTTP_ADDRESSES_MAX: usize = 1024;
 
+/// Bytes of the page for operators, all its files together: it is there at once over a slow tunnel
+/// too. Over: the program does not compile.
+pub const PAGE_FILES_BYTES_MAX: usize = 150_000;
+
+/// Time between two lines of `/api/v1/live`: what a person can follow.
+pub const LIVE_MS: u64 = 1000;
+
+/// Viewers of live figures: connections are left for everything else. Over: 503.
+pub const LIVE_VIEWERS_MAX: usize = 16;
+
+/// Lines that wait for a viewer who does not take them. Over: it misses some.
+pub const LIVE_LINES_WAITING_MAX: usize = 2;
+
+/// One-time codes for the page that wait for somebody to sign in with them. Over: the oldest is
+/// not valid any more.
+pub const SIGN_IN_CODES_MAX: usize = 8;
+
+/// Time in which a code is used: long enough to go from a terminal to a browser. Over: it is not
+/// valid any more.
+pub const SIGN_IN_CODE_MS: u64 = 120_000;
+
+/// People who are signed in to the page with a code. Over: the one who signed in first has to do
+/// so again.
+pub const SIGN_INS_MAX: usize = 64;
+
+/// Time for which somebody is signed in with a code: a working day. Over: as above.
+pub const SIGN_IN_MS: u64 = 8 * 3_600_000;
+
 /// Bytes of a file of tokens, and tokens in it. Over: it is refused.
 pub const TOKEN_FILE_BYTES_MAX: u64 = 256 * 1024;
 /// See [`TOKEN_FILE_BYTES_MAX`]: each request looks at all of them.
@@ -757,6 +785,13 @@ pub const CTL_CELL_CHARS_MAX: usize = 60;
 /// Lines of the log that wait to be written. Full: the next one is counted, and said when there is
 /// room. As many as a storm brings that standard error takes a moment to swallow.
 pub const LOG_QUEUE_LINES: usize = 4096;
+
+/// Bytes of the last lines of the log that are kept for operators who look at it. Over: the oldest
+/// go.
+pub const LOG_RECENT_BYTES_MAX: usize = 128 * 1024;
+
+/// Lines of the log in one answer to an operator. Over: the older ones are left out.
+pub const LOG_RECENT_LINES_MAX: usize = 500;
 
 /// Bytes of lines that are written at once.
 pub const LOG_BATCH_BYTES: usize = 32 * 1024;

@@ -20,7 +20,8 @@ const HEADERS: [(HeaderName, HeaderValue); 5] = [
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static(
             "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
-             img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+             img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+             require-trusted-types-for 'script'; trusted-types 'none'",
         ),
     ),
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
@@ -43,6 +44,13 @@ pub(super) fn whole(
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.extend(HEADERS);
+    response
+}
+
+/// An answer whose pieces come by and by.
+pub(super) fn stream(content_type: &'static str, body: Body) -> Response<Body> {
+    let mut response = whole(StatusCode::OK, content_type, Bytes::new());
+    *response.body_mut() = body;
     response
 }
 

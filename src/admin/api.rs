@@ -35,25 +35,40 @@ const PACES: [(&str, Pace); 3] = [("ok", Pace::Free), ("full", Pace::Full), ("sl
 /// All figures, by the names of their metrics.
 pub(super) async fn overview(admin: &Admin) -> Answer {
     let kept = admin.asker.figures().await;
-    let (figures, whole) = (figures_of(&kept), admin.whole());
+    Ok(json_of(StatusCode::OK, &overview_of(&kept, &admin.whole())))
+}
+
+/// The same of figures that are there.
+pub(super) fn overview_of(kept: &[Option<Rc<Kept>>], whole: &Whole) -> Value {
+    let figures = figures_of(kept);
     let metrics: Map<String, Value> = METRICS
         .iter()
-        .map(|metric| (metric.name.to_owned(), value_of(metric, &figures, &whole)))
+        .map(|metric| (metric.name.to_owned(), value_of(metric, &figures, whole)))
         .collect();
     let silent: Vec<usize> =
         kept.iter().enumerate().filter(|(_, kept)| kept.is_none()).map(|(at, _)| at).collect();
     let uptime_ms = figures.iter().map(|figures| figures.snapshot.now_ms).max().unwrap_or(0);
-    Ok(json_of(
-        StatusCode::OK,
-        &json!({
-            "version": env!("CARGO_PKG_VERSION"),
-            "ready": whole.condition.is_ready,
-            "uptime_seconds": uptime_ms / 1000,
-            "shards": kept.len(),
-            "shards_without_figures": silent,
-            "metrics": metrics,
-        }),
-    ))
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "ready": whole.condition.is_ready,
+        "uptime_seconds": uptime_ms / 1000,
+        "shards": kept.len(),
+        "shards_without_figures": silent,
+        "metrics": metrics,
+    })
+}
+
+/// How many there were, and how long they took.
+pub(super) fn percentiles(times: &Histogram, per_unit: u32) -> Value {
+    let unit = f64::from(per_unit);
+    let quantile = |fraction| float(times.quantile_us(fraction)) / unit;
+    json!({
+        "count": times.count(),
+        "sum": float(times.sum_us()) / unit,
+        "p50": quantile(0.5),
+        "p99": quantile(0.99),
+        "p999": quantile(0.999),
+    })
 }
 
 fn value_of(metric: &Metric, shards: &[ShardFigures<'_>], whole: &Whole) -> Value {

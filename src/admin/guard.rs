@@ -17,7 +17,10 @@ use hyper::{Method, Request, StatusCode};
 use crate::limits::{HTTP_ADDRESSES_MAX, HTTP_FAILURES_MAX};
 
 use super::answer::Fault;
-use super::tokens::{Holder, Right, Rights, Tokens};
+use super::sign_ins::SignIns;
+use super::tokens::{Holder, Right, Rights, Tokens, hash_of};
+
+pub(super) use super::who::{Origin, Who};
 
 /// The time in which wrong tokens are counted together.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -47,26 +50,18 @@ impl std::fmt::Display for Peer {
     }
 }
 
-/// Who asks, and what that one may do.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Who {
-    pub(super) name: String,
-    pub(super) rights: Rights,
-    /// The only vhost that it is for.
-    pub(super) vhost: Option<Box<str>>,
-}
-
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Guard {
     failures: RefCell<Failures>,
     own_uid: u32,
+    pub(super) sign_ins: SignIns,
 }
 
 impl Guard {
     pub(super) fn new() -> Self {
         let own_uid = rustix::process::geteuid().as_raw();
-        Self { failures: RefCell::default(), own_uid }
+        Self { failures: RefCell::default(), own_uid, sign_ins: SignIns::default() }
     }
 
     /// Lets somebody in that has a right.
@@ -87,11 +82,37 @@ impl Guard {
     }
 
     fn identify(&self, headers: &HeaderMap, peer: Peer, tokens: &Tokens) -> Result<Who, Fault> {
+        if let Peer::Unix(uid) = peer
+            && (uid == 0 || uid == self.own_uid)
+        {
+            let (name, origin) = (format!("user {uid}"), Origin::Socket);
+            return Ok(Who { name, rights: Rights::ALL, vhost: None, origin, is_page: false });
+        }
+        self.check(headers, peer, |token| {
+            let found = tokens.find(token).map(|Holder { name, rights, vhost }| Who {
+                name: name.to_owned(),
+                rights,
+                vhost: vhost.map(Into::into),
+                origin: Origin::Token(hash_of(token)),
+                is_page: false,
+            });
+            found.or_else(|| self.sign_ins.find_page(token, Instant::now(), tokens))
+        })
+    }
+
+    /// Lets somebody in with a code, who may not use it again.
+    pub(super) fn admit_code(&self, headers: &HeaderMap, peer: Peer) -> Result<Who, Fault> {
+        self.check(headers, peer, |code| self.sign_ins.take_code(code, Instant::now()))
+    }
+
+    /// Looks at what a request shows, unless its address has shown too much that was wrong.
+    fn check(
+        &self,
+        headers: &HeaderMap,
+        peer: Peer,
+        find: impl FnOnce(&[u8]) -> Option<Who>,
+    ) -> Result<Who, Fault> {
         let address = match peer {
-            Peer::Unix(uid) if uid == 0 || uid == self.own_uid => {
-                let name = format!("user {uid}");
-                return Ok(Who { name, rights: Rights::ALL, vhost: None });
-            }
             // Users of this host that may open the socket are counted as one.
             Peer::Unix(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
             Peer::Tcp(address) => address.ip(),
@@ -109,22 +130,19 @@ impl Guard {
             let fault = Fault::new(StatusCode::TOO_MANY_REQUESTS, "too_many_failures", message);
             return Err(fault.retry_after(wait.as_secs() + 1));
         }
-        match tokens.find(&token) {
-            Some(Holder { name, rights, vhost }) => {
-                Ok(Who { name: name.to_owned(), rights, vhost: vhost.map(Into::into) })
-            }
-            None => {
-                self.failures.borrow_mut().count(address, now);
-                let message = "this token is not known";
-                Err(Fault::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
-                    .hint("tokens are read at start and again at SIGHUP"))
-            }
-        }
+        find(&token).ok_or_else(|| {
+            self.failures.borrow_mut().count(address, now);
+            let message = "this token is not known";
+            Fault::new(StatusCode::UNAUTHORIZED, "unauthorized", message).hint(
+                "tokens are read at start and again at SIGHUP; a code of `ringmq ctl dashboard` is \
+                 good once and for a short time",
+            )
+        })
     }
 }
 
 /// The token that a request shows: as it is, or as the password of any user.
-fn token_of(headers: &HeaderMap) -> Option<Vec<u8>> {
+pub(super) fn token_of(headers: &HeaderMap) -> Option<Vec<u8>> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, rest) = value.split_once(' ')?;
     if scheme.eq_ignore_ascii_case("bearer") {

@@ -33,13 +33,18 @@
 //! | `accounts` | users, vhosts and limits |
 //! | `task` | what the control thread is to do |
 //! | `facts` | settings, listeners and certificates |
+//! | `live`, `viewers` | figures each second, and those who look at them |
+//! | `page` | the page for operators, as files |
+//! | `who` | who asks, and what that one may do |
+//! | `sign_ins`, `signin` | codes and tokens of the page, and how people get them |
 //! | `system` | the topics `$SYS/…`, for shards with a subscriber |
 //! | `process` | what the system knows of this process |
 //!
 //! A route more is a row of `openapi::OPERATIONS` and an arm of `routes`; a metric more is a row of
 //! `catalogue::METRICS`.
 //!
-//! It may use `broker::inspect`, and alone uses HTTP and its runtime.
+//! It may use `broker::inspect` and the last lines of `logging`. It alone uses HTTP and its
+//! runtime.
 
 mod account_operations;
 mod accounts;
@@ -51,21 +56,27 @@ mod door;
 mod exposition;
 mod facts;
 mod guard;
+mod live;
 mod metric;
 mod openapi;
 mod operate;
 mod operating;
 mod operation;
+mod page;
 mod process;
 mod publish;
 mod query;
 mod routes;
 mod shards;
+mod sign_ins;
+mod signin;
 mod system;
 mod task;
 mod tokens;
+mod viewers;
 mod watchdog;
 mod watched;
+mod who;
 
 use std::io;
 use std::net::TcpListener;
@@ -194,10 +205,11 @@ fn serve(options: Options, condition: watch::Receiver<Condition>) -> io::Result<
     let Options { tcp, unix, ways, bell, process, settle, system_interval, .. } = options;
     let (watchdog, control) = (options.watchdog, options.control);
     settle();
+    let address = tcp.as_ref().and_then(|tcp| tcp.local_addr().ok());
     let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let mut until_over = condition.clone();
     LocalSet::new().block_on(&runtime, async move {
-        let admin = Rc::new(Admin::new(ways, process, condition, control));
+        let admin = Rc::new(Admin::new(ways, process, condition, (control, address)));
         let hears = tokio::task::spawn_local(shards::hear(bell, admin.clone()));
         let system = system_interval
             .map(|interval| tokio::task::spawn_local(system::serve(admin.clone(), interval)));

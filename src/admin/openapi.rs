@@ -90,6 +90,43 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "The sessions that have most of something",
         "Page",
     ),
+    operation(
+        ("GET", "/live"),
+        Right::Read,
+        &[parameter("count", Kind::Number(0, usize::MAX), "Lines until the end; 0: no end")],
+        "The overview each second, a line each, with percentiles of what happened since the line \
+         before",
+        "Live",
+    ),
+    operation(
+        ("GET", "/log"),
+        Right::Read,
+        &[parameter("from", Kind::Number(0, usize::MAX), "Number of the first line; without it 0")],
+        "The last lines of the broker's log",
+        "Log",
+    ),
+    operation(("GET", "/whoami"), Right::Metrics, &[], "Who asks, and what it may do", "Who"),
+    operation(
+        ("POST", "/dashboard"),
+        Right::Read,
+        &[],
+        "Makes a code with which a person signs in to the page once",
+        "Code",
+    ),
+    operation(
+        ("POST", "/sign-in"),
+        Right::Metrics,
+        &[],
+        "Gives the page a token for a code, which stands in place of a token",
+        "SignIn",
+    ),
+    operation(
+        ("DELETE", "/sign-in"),
+        Right::Metrics,
+        &[],
+        "Ends what the token of a page is good for",
+        "SignOut",
+    ),
     operation(("GET", "/openapi.json"), Right::Read, &[], "This document", "Document"),
 ];
 
@@ -120,7 +157,7 @@ pub fn document() -> Value {
         "security": [{ "token": [] }],
         "components": {
             "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
-            "schemas": schemas(),
+            "schemas": all_schemas(),
         },
     })
 }
@@ -128,7 +165,8 @@ pub fn document() -> Value {
 fn described(operation: &Operation) -> Value {
     let reference = |name: &str| {
         let schema = json!({ "$ref": format!("#/components/schemas/{name}") });
-        json!({ "application/json": { "schema": schema } })
+        let media = if name == "Live" { "application/x-ndjson" } else { "application/json" };
+        json!({ media: { "schema": schema } })
     };
     let parameters: Vec<Value> = operation.parameters.iter().map(described_parameter).collect();
     let mut answers = json!({
@@ -173,6 +211,47 @@ fn described(operation: &Operation) -> Value {
         described["requestBody"] = json!({ "required": true, "content": reference(body) });
     }
     described
+}
+
+fn all_schemas() -> Value {
+    let mut all = schemas();
+    page_schemas().into_iter().for_each(|(name, schema)| all[name] = schema);
+    all
+}
+
+/// What the page for operators is answered.
+fn page_schemas() -> Vec<(&'static str, Value)> {
+    let text = || json!({ "type": "string" });
+    let count = || json!({ "type": "integer", "minimum": 0 });
+    let flag = || json!({ "type": "boolean" });
+    let list = |of: Value| json!({ "type": "array", "items": of });
+    let live = [
+        ("version", text()),
+        ("ready", flag()),
+        ("uptime_seconds", count()),
+        ("shards", count()),
+        ("shards_without_figures", list(count())),
+        ("metrics", json!({ "type": "object" })),
+        ("uptime_ms", count()),
+        ("latency", json!({ "type": "object" })),
+    ];
+    let code = [("address", text()), ("code", text()), ("expires_seconds", count())];
+    let sign_in = [
+        ("token", text()),
+        ("expires_seconds", count()),
+        ("name", text()),
+        ("rights", list(text())),
+    ];
+    let who = [("name", text()), ("rights", list(text())), ("page", flag())];
+    vec![
+        ("Overview", object(6, &live[..6])),
+        ("Live", object(8, &live)),
+        ("Log", object(2, &[("first", count()), ("items", list(text()))])),
+        ("Who", object(3, &who)),
+        ("Code", object(3, &code)),
+        ("SignIn", object(4, &sign_in)),
+        ("SignOut", object(1, &[("signed_out", flag())])),
+    ]
 }
 
 fn schemas() -> Value {
@@ -228,14 +307,6 @@ fn schemas() -> Value {
             ("next", text()),
         ]),
         "Ended": object(2, &[("disconnected", flag()), ("session_ended", flag())]),
-        "Overview": object(6, &[
-            ("version", text()),
-            ("ready", flag()),
-            ("uptime_seconds", count()),
-            ("shards", count()),
-            ("shards_without_figures", list(count())),
-            ("metrics", json!({ "type": "object" })),
-        ]),
         "Document": json!({ "type": "object" }),
         "Error": object(1, &[("error", object(2, &[
             ("code", text()),

@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use hyper::body::Incoming;
@@ -19,20 +20,26 @@ use crate::shown::Shown;
 use super::answer::{Body, Fault, json_of, text, whole};
 use super::body::{Bodies, Fields};
 use super::exposition::{self, Format};
-use super::guard::{Guard, Peer, Who, check_origin};
+use super::guard::{Guard, Peer, Who, check_origin, token_of};
+use super::live;
 use super::metric::{ShardFigures, Whole};
 use super::openapi::API;
 use super::operation::Operation;
 use super::process::Process;
 use super::query::Query;
 use super::shards::{Asker, Kept, Ways};
+use super::sign_ins::SignIns;
 use super::task::ControlWay;
 use super::tokens::Right;
-use super::{Condition, accounts, api, openapi, operate, publish, watched};
+use super::viewers::Viewers;
+use super::{Condition, accounts, api, openapi, operate, page, publish, signin, watched};
 
 /// What routes answer from.
 pub(super) struct Admin {
     pub(super) asker: Asker,
+    pub(super) viewers: Viewers,
+    /// Where a browser reaches it.
+    pub(super) address: Option<SocketAddr>,
     guard: Guard,
     process: Process,
     condition: watch::Receiver<Condition>,
@@ -47,10 +54,12 @@ impl Admin {
         ways: Box<dyn Ways>,
         process: Process,
         condition: watch::Receiver<Condition>,
-        control: Box<dyn ControlWay>,
+        (control, address): (Box<dyn ControlWay>, Option<SocketAddr>),
     ) -> Self {
         Self {
             asker: Asker::new(ways),
+            viewers: Viewers::default(),
+            address,
             guard: Guard::new(),
             process,
             condition,
@@ -59,6 +68,11 @@ impl Admin {
             requests: Cell::new(0),
             refused: Cell::new(0),
         }
+    }
+
+    /// Who has signed in to the page.
+    pub(super) fn sign_ins(&self) -> &SignIns {
+        &self.guard.sign_ins
     }
 
     /// What the control thread knows now.
@@ -140,6 +154,9 @@ async fn route(
     }
     let method = if is_get { "GET" } else { request.method().as_str() };
     let below = path.strip_prefix(API).unwrap_or_default();
+    if let Some(file) = page::file(path, request) {
+        return if is_get { Ok(file) } else { only(path, "GET") };
+    }
     let Some(operation) = openapi::of_path(below).find(|it| it.method == method) else {
         let methods: Vec<&str> = openapi::of_path(below).map(|it| it.method).collect();
         return if methods.is_empty() {
@@ -148,7 +165,10 @@ async fn route(
             only(path, &methods.join(", "))
         };
     };
-    let who = admin.guard.admit(request.headers(), peer, operation.right, &tokens)?;
+    let who = match (operation.method, operation.path) {
+        ("POST", "/sign-in") => admin.guard.admit_code(request.headers(), peer)?,
+        _ => admin.guard.admit(request.headers(), peer, operation.right, &tokens)?,
+    };
     let known: Vec<&'static str> = operation.parameters.iter().map(|it| it.name).collect();
     let (query, by) = (&Query::read(query, &known)?, &Actor { who, peer });
     by.check_scope(operation, query)?;
@@ -165,6 +185,14 @@ async fn route(
         ("GET", "/session") => api::session(admin, query).await,
         ("DELETE", "/session") => api::delete_session(admin, query, by).await,
         ("GET", "/top") => api::top(admin, query).await,
+        ("GET", "/live") => live::watch(admin, query),
+        ("GET", "/log") => live::log(query),
+        ("GET", "/whoami") => Ok(signin::whoami(by)),
+        ("POST", "/dashboard") => signin::make_code(admin, by),
+        ("POST", "/sign-in") => signin::sign_in(admin, by),
+        ("DELETE", "/sign-in") => {
+            Ok(signin::sign_out(admin, token_of(request.headers()).as_deref()))
+        }
         ("GET", "/openapi.json") => Ok(json_of(StatusCode::OK, &openapi::document())),
         _ => operating(admin, operation, (query, fields), by).await,
     }
@@ -196,8 +224,8 @@ async fn operating(
 
 fn unknown(path: &str) -> Fault {
     let message = format!("there is nothing at {path:.200?}");
-    let hint = "there are /metrics, /metrics/vhosts, /metrics/sessions, /healthz, /readyz, and \
-                what /api/v1/openapi.json describes";
+    let hint = "there are a page at /, /metrics, /metrics/vhosts, /metrics/sessions, /healthz, \
+                /readyz, and what /api/v1/openapi.json describes";
     Fault::new(StatusCode::NOT_FOUND, "no_such_path", message).hint(hint)
 }
 
@@ -218,6 +246,10 @@ pub(super) struct Actor {
 }
 
 impl Actor {
+    pub(super) fn who(&self) -> &Who {
+        &self.who
+    }
+
     /// The same for what is done to something else than a client.
     pub(super) fn audit_of(&self, action: &str, object: &str, result: &str) {
         let (by, peer) = (&*self.who.name, self.peer);

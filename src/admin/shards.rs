@@ -150,9 +150,19 @@ impl Asker {
     /// The figures of every shard, as new as they come within the time for an answer; those of a
     /// shard that is silent are old, or none.
     pub(super) async fn figures(&self) -> Vec<Option<Rc<Kept>>> {
+        self.figures_within(Duration::from_millis(FIGURES_REUSE_MS)).await
+    }
+
+    /// The same, and none that somebody who asks each second has seen before.
+    pub(super) async fn new_figures(&self) -> Vec<Option<Rc<Kept>>> {
+        self.figures_within(Duration::from_millis(FIGURES_REUSE_MS / 2)).await
+    }
+
+    async fn figures_within(&self, reuse: Duration) -> Vec<Option<Rc<Kept>>> {
         let mut arrived = self.arrived.subscribe();
         let deadline = time::Instant::now() + Duration::from_millis(ASK_MS_MAX);
-        let asked: Vec<u16> = (0..self.shards()).filter(|shard| self.ask_figures(*shard)).collect();
+        let asked: Vec<u16> =
+            (0..self.shards()).filter(|shard| self.ask_figures(*shard, reuse)).collect();
         while asked.iter().any(|shard| self.shards.borrow()[usize::from(*shard)].asked_figures) {
             if time::timeout_at(deadline, arrived.changed()).await.is_err() {
                 break;
@@ -162,8 +172,7 @@ impl Asker {
     }
 
     /// Asks for a shard's figures, unless they are new; whether they are to be waited for.
-    fn ask_figures(&self, shard: u16) -> bool {
-        let reuse = Duration::from_millis(FIGURES_REUSE_MS);
+    fn ask_figures(&self, shard: u16, reuse: Duration) -> bool {
         {
             let shards = self.shards.borrow();
             let known = &shards[usize::from(shard)];

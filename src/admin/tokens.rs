@@ -84,11 +84,24 @@ impl Rights {
         })
     }
 
+    /// Those that are among others too.
+    pub(super) fn both(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Their names.
+    pub(super) fn names(self) -> impl Iterator<Item = &'static str> {
+        Right::ALL.iter().filter(move |(right, _)| self.have(*right)).map(|(_, name)| *name)
+    }
+
     /// Whether one of them is this.
     pub fn have(self, right: Right) -> bool {
         self.0 & right.bit() != 0
     }
 }
+
+/// What is kept of a token.
+pub(super) type TokenHash = [u8; 32];
 
 #[derive(Clone, Debug)]
 struct Token {
@@ -200,9 +213,14 @@ impl Tokens {
         tokens_in(file).map(drop)
     }
 
+    /// The rights that the token with this hash has now, if it is known.
+    pub(super) fn rights_of(&self, hash: &TokenHash) -> Option<Rights> {
+        self.0.iter().find(|known| known.hash == *hash).map(|known| known.rights)
+    }
+
     /// The name and the rights of who has this token. All are looked at, each to its end.
     pub(super) fn find(&self, token: &[u8]) -> Option<Holder<'_>> {
-        let hash: [u8; 32] = Sha256::digest(token).into();
+        let hash = hash_of(token);
         let same = |known: &&Token| bool::from(known.hash.ct_eq(&hash));
         let found = self.0.iter().filter(same).fold(None, |found, known| found.or(Some(known)));
         found.map(|known| Holder {
@@ -225,6 +243,11 @@ fn tokens_in(path: &Path) -> Result<Vec<Token>, TokenError> {
         return Err(TokenError::Size(path.to_owned()));
     }
     Ok(tokens)
+}
+
+/// What is kept of a token.
+pub(super) fn hash_of(token: &[u8]) -> TokenHash {
+    Sha256::digest(token).into()
 }
 
 fn parse(line: &str) -> Result<Token, &'static str> {

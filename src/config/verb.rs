@@ -47,6 +47,8 @@ pub enum View {
     Vhosts,
     /// One line for Nagios and its exit code.
     Check,
+    /// The address of the page, and a code to sign in with.
+    Dashboard,
 }
 
 /// The fields that objects of a kind have, nested ones with a dot.

@@ -248,6 +248,17 @@ const VERBS: &[Verb] = &[
         &[],
         View::Vhosts,
     ),
+    Verb {
+        more: "The code works once, within two minutes. The page may do what you may: everything \
+               if you ask at the socket, else what your token may.",
+        ..verb(
+            &["dashboard"],
+            "Print where the page is, and a code to sign in to it",
+            ("POST", "/api/v1/dashboard"),
+            &[],
+            View::Dashboard,
+        )
+    },
     verb(
         &["metrics"],
         "List metrics, times with their percentiles",

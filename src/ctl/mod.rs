@@ -26,11 +26,13 @@
 //! | `top` | rates and the sessions that have most |
 //! | `samples` | metrics as Prometheus reads them; those of vhosts |
 //! | `check` | one line for Nagios |
+//! | `dashboard` | the way to the page |
 //!
 //! It may use `config`, and `passwd` to read passwords.
 
 mod broker;
 mod check;
+mod dashboard;
 mod done;
 mod ended;
 mod error;
@@ -129,6 +131,7 @@ fn once(
             overview::show_metrics(&answer, ctl.get("prefix").unwrap_or_default(), output)
         }
         View::Vhosts => samples::show_vhosts(&broker.text(path)?, output),
+        View::Dashboard => dashboard::show(broker, ctl, output),
         View::Check | View::Tokens => unreachable!("it has its own way to end"),
     }
 }

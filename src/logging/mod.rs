@@ -13,6 +13,7 @@
 
 mod format;
 mod queue;
+mod recent;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io;
@@ -31,6 +32,7 @@ pub use format::{Format, is_journal};
 
 use format::line_of;
 use queue::Queue;
+use recent::Recent;
 
 /// What SIGUSR2 adds lines of: the broker's own.
 const OWN: &str = "ringmq";
@@ -45,6 +47,7 @@ struct Logger {
     /// sees it change.
     debug: AtomicBool,
     queue: Queue,
+    recent: Recent,
 }
 
 /// Begins logging what `filter` lets through, as `--log` has it. Panics are logged too.
@@ -56,14 +59,20 @@ struct Logger {
 /// If it was begun before.
 pub fn start(filter: &str, format: Format) -> io::Result<()> {
     let filter = env_filter::Builder::new().parse(filter).build();
-    let queue = Queue::start(move |lost| {
+    let recent = Recent::default();
+    let queue = Queue::start(recent.clone(), move |lost| {
         let says = format_args!("{lost} lines were lost: standard error was not read");
         let record = Record::builder().level(Level::Warn).target(OWN).args(says).build();
         line_of(format, &record, None)
     })?;
     let level = filter.filter();
-    let logger =
-        Logger { filter: RwLock::new(filter), format, debug: AtomicBool::new(false), queue };
+    let logger = Logger {
+        filter: RwLock::new(filter),
+        format,
+        debug: AtomicBool::new(false),
+        queue,
+        recent,
+    };
     assert!(LOGGER.set(logger).is_ok(), "logging begins once");
     let logger = LOGGER.get().expect("it was just set");
     log::set_logger(logger).expect("logging begins once");
@@ -77,6 +86,12 @@ pub fn flush() {
     if let Some(logger) = LOGGER.get() {
         logger.queue.flush(Duration::from_millis(limits::LOG_FLUSH_MS_MAX));
     }
+}
+
+/// The last lines that were written, from the one with this number on, so many at most; the number
+/// of the first of them.
+pub fn recent_lines(from: u64, most: usize) -> (u64, Vec<String>) {
+    LOGGER.get().map(|logger| logger.recent.from(from, most)).unwrap_or_default()
 }
 
 /// Turns debug lines on, or off again; whether they are on now.

@@ -15,6 +15,8 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::limits::{LOG_BATCH_BYTES, LOG_QUEUE_LINES};
 
+use super::recent::Recent;
+
 /// The time between two tries to queue a flush.
 const FLUSH_PAUSE: Duration = Duration::from_millis(1);
 
@@ -35,18 +37,22 @@ enum Entry {
 impl Queue {
     /// Starts the thread that writes to standard error. `loss` makes the line that says how many
     /// were lost.
-    pub(super) fn start(loss: impl Fn(u64) -> String + Send + 'static) -> io::Result<Self> {
-        Self::start_with(StandardError, loss)
+    pub(super) fn start(
+        recent: Recent,
+        loss: impl Fn(u64) -> String + Send + 'static,
+    ) -> io::Result<Self> {
+        Self::start_with(StandardError, recent, loss)
     }
 
     fn start_with(
         out: impl Write + Send + 'static,
+        recent: Recent,
         loss: impl Fn(u64) -> String + Send + 'static,
     ) -> io::Result<Self> {
         let (entries, queued) = sync_channel(LOG_QUEUE_LINES);
         let queue = Self { entries, lost: Arc::default() };
         let lost = queue.lost.clone();
-        let writer = Writer { queued, lost, out, loss, batch: Vec::new(), unsaid: 0 };
+        let writer = Writer { queued, lost, out, recent, loss, batch: Vec::new(), unsaid: 0 };
         thread::Builder::new().name("log".to_owned()).spawn(|| writer.run())?;
         Ok(queue)
     }
@@ -86,6 +92,7 @@ struct Writer<W, F> {
     queued: Receiver<Entry>,
     lost: Arc<AtomicU64>,
     out: W,
+    recent: Recent,
     loss: F,
     /// Lines to be written at once.
     batch: Vec<u8>,
@@ -103,6 +110,7 @@ impl<W: Write, F: Fn(u64) -> String> Writer<W, F> {
                 match entry {
                     Entry::Line(line) => {
                         lines += 1;
+                        self.recent.add(&line);
                         self.batch.extend_from_slice(line.as_bytes());
                     }
                     Entry::Flush(done) => flushes.push(done),
@@ -130,7 +138,9 @@ impl<W: Write, F: Fn(u64) -> String> Writer<W, F> {
     fn say_lost(&mut self) {
         let lost = self.lost.swap(0, Ordering::Relaxed);
         if lost > 0 {
-            self.batch.extend_from_slice((self.loss)(lost).as_bytes());
+            let line = (self.loss)(lost);
+            self.recent.add(&line);
+            self.batch.extend_from_slice(line.as_bytes());
         }
     }
 }
@@ -194,7 +204,8 @@ mod tests {
         let (written, came) = channel();
         let (begun, begins) = channel();
         let out = Gated { begun, permits, written };
-        let queue = Queue::start_with(out, |lost| format!("{lost} lost\n")).expect("a thread");
+        let queue = Queue::start_with(out, Recent::default(), |lost| format!("{lost} lost\n"))
+            .expect("a thread");
         let pushed = 3 * LOG_QUEUE_LINES;
         queue.push("0\n".to_owned());
         // From here on nothing is taken from the queue.

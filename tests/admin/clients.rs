@@ -220,7 +220,7 @@ fn mistakes_are_named() {
         ("/api/v1/client?id=Kept", "not_found"),
         ("/api/v1/nothing", "no_such_path"),
         ("/api/v2/clients", "no_such_path"),
-        ("/", "no_such_path"),
+        ("/page/", "no_such_path"),
     ] {
         let reply = door.get(path);
         assert_eq!((reply.status, &*reply.code()), (404, code), "{path}");

@@ -70,6 +70,22 @@ fn clients_and_sessions() {
     drop(clients);
 }
 
+// The way to the page is printed, with a code that is good there; a broker without TCP has no page.
+#[test]
+fn dashboard() {
+    let (broker, door) = start(1, &[]);
+    let told = ctl(&broker, &["dashboard"], 0);
+    assert_eq!(column(&told, "value")[0], format!("http://{}/", door.address));
+    let code = format!("Bearer {}", column(&told, "value")[1]);
+    let reply = door.ask("POST", "/api/v1/sign-in", &[("authorization", &code)]);
+    assert_eq!(reply.status, 200, "{reply:?}");
+    broker.stop();
+    let broker = Broker::start_with(1, &["--http-listen", "unix"]);
+    broker.wait_for_line("answering operators on unix:");
+    assert!(ctl(&broker, &["dashboard"], 3).contains("--http-listen"));
+    broker.stop();
+}
+
 // What clients call themselves reaches no terminal as it is.
 #[test]
 fn hostile_names_are_shown_harmless() {

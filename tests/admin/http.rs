@@ -144,5 +144,18 @@ pub(crate) fn read_reply(mut stream: impl Read) -> io::Result<Reply> {
     };
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
     let status = status.ok_or_else(|| io::Error::other(format!("no status: {head:?}")))?;
-    Ok(Reply { status, head: head.to_owned(), body: body.to_owned() })
+    let is_chunked = head.to_ascii_lowercase().contains("\r\ntransfer-encoding: chunked");
+    let body = if is_chunked { joined(body) } else { body.to_owned() };
+    Ok(Reply { status, head: head.to_owned(), body })
+}
+
+/// The chunks of a body, without their lengths.
+fn joined(chunked: &str) -> String {
+    let (mut body, mut rest) = (String::new(), chunked);
+    while let Some((length, more)) = rest.split_once("\r\n") {
+        let length = usize::from_str_radix(length, 16).expect("a chunk begins with its length");
+        body.push_str(&more[..length]);
+        rest = more[length..].trim_start_matches("\r\n");
+    }
+    body
 }

@@ -14,6 +14,7 @@ mod http;
 mod metrics;
 mod openapi;
 mod operate;
+mod page;
 mod places;
 mod prometheus;
 mod publish;

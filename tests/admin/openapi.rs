@@ -87,6 +87,8 @@ fn answers_are_as_described() {
                 parameters.iter().any(|it| it["name"] == *name && it["required"] == true)
             };
             let query = match ["id", "name", "vhost"].iter().find(|name| is_needed(name)) {
+                // It has no end else.
+                _ if path == "/api/v1/live" => "?count=1",
                 Some(&"id") => "?id=c",
                 Some(&"name") => "?name=u",
                 Some(_) => "?vhost=%2F",
@@ -102,7 +104,8 @@ fn answers_are_as_described() {
                 assert_eq!(again.status, 200, "{again:?}");
             }
             let responses = &operation["responses"];
-            let schema = &responses["200"]["content"]["application/json"]["schema"];
+            let mut kinds = responses["200"]["content"].as_object().expect("it has one").values();
+            let schema = &kinds.next().expect("it has one")["schema"];
             let says = fault(&document, schema, &reply.json());
             assert_eq!(says, None, "{method} {path}: {reply:?}");
             let reply = ask(&format!("{path}?no-such-parameter=1"));
@@ -115,7 +118,7 @@ fn answers_are_as_described() {
             drop(client);
         }
     }
-    assert_eq!(answered, 34);
+    assert_eq!(answered, 37);
     broker.stop();
 }
 

@@ -39,6 +39,15 @@ impl Histogram {
         self.sum_us += other.sum_us;
     }
 
+    /// What was recorded since an earlier copy of it was made.
+    pub fn since(&self, earlier: &Self) -> Self {
+        let mut since = self.clone();
+        let counts = since.counts.iter_mut().zip(&earlier.counts);
+        counts.for_each(|(count, earlier)| *count = count.saturating_sub(*earlier));
+        since.sum_us = since.sum_us.saturating_sub(earlier.sum_us);
+        since
+    }
+
     /// How many were recorded.
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()

@@ -1,0 +1,91 @@
+// Vhosts and users; what somebody may do, and who would get a message.
+
+import * as api from "./api.js";
+import { badge, bytes, count, empty, field, h, input, name, pairs, put, select, table, trouble, words } from "./dom.js";
+import { openSession, vhostField } from "./detail.js";
+
+const USERS_MAX = 500;
+
+const card = (title, ...children) => h("section", { cls: "card" }, h("h2", {}, title), children);
+
+function vhostTable(list) {
+  return table("Vhosts", [
+    { title: "vhost", cell: (it) => name(it.vhost, 60) }, { title: "sessions", num: true, cell: (it) => count(it.sessions) },
+    { title: "backlog", num: true, cell: (it) => bytes(it.backlog_bytes) }, { title: "retained", num: true, cell: (it) => count(it.retained_messages) },
+    { title: "messages in", num: true, cell: (it) => count(it.messages_received_total) }, { title: "denied", num: true, wide: true, cell: (it) => count(it.messages_denied_total) },
+    { title: "subscriptions denied", num: true, wide: true, cell: (it) => count(it.subscriptions_denied_total) }], list);
+}
+
+/// Where a rule stands, if the broker says so.
+const place = (it) => { const rule = it.rule ?? it; return [rule.file, rule.line].filter((part) => part !== undefined && part !== null).join(":"); };
+
+async function canCard(given) {
+  const result = h("div", { role: "status" });
+  const form = h("form", { cls: "filters" }, await vhostField({ name: "vhost" }), field("User", input({ name: "user", value: given.user ?? "" })), field("Client id", input({ name: "client_id", value: given.client_id ?? "" })),
+    field("Wants to", select({ name: "action" }, [["publish", "publish"], ["subscribe", "subscribe"], ["read", "read"], ["connect", "connect"]])),
+    field("Topic or filter", input({ name: "topic", required: true, cls: "long" })), h("button", { type: "submit", cls: "primary" }, "Ask"));
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    try {
+      const told = await api.get("/can", Object.fromEntries(new FormData(form)));
+      const allowed = told.allowed ?? told.allow ?? told.result === "allow";
+      const where = place(told);
+      const more = Object.entries(told).filter(([key, value]) => !["allowed", "allow", "file", "line", "rule"].includes(key) && value !== null && typeof value !== "object");
+      put(result, h("p", { cls: "verdict" }, badge(allowed ? "allowed" : "denied", allowed ? "ok" : "bad"), where ? [" by ", h("code", {}, name(where, 300))] : null, told.rule?.text ? [": ", name(told.rule.text, 300)] : null),
+        more.length ? pairs(more.map(([key, value]) => [words(key), name(value, 300)])) : null,
+        Array.isArray(told.steps) ? h("ol", {}, told.steps.map((step) => h("li", {}, name(typeof step === "string" ? step : Object.values(step).join(" "), 300)))) : null);
+    } catch (error) { put(result, trouble(error)); }
+  });
+  return card("May somebody do it?", h("p", { cls: "muted" }, "The decision, and the rule that makes it."), form, result);
+}
+
+async function matchCard() {
+  const result = h("div", { role: "status" });
+  const form = h("form", { cls: "filters" }, await vhostField({ name: "vhost" }), field("Topic", input({ name: "topic", required: true, cls: "long" })), h("button", { type: "submit", cls: "primary" }, "Ask"));
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const vhost = form.elements.vhost.value;
+    try {
+      const told = await api.get("/match", Object.fromEntries(new FormData(form)));
+      const items = told.items ?? [];
+      const gets = (it) => it.gets ?? it.delivered ?? it.readable ?? !(it.denied ?? it.why ?? it.why_not);
+      put(result, items.length ? table("Who would get it", [
+        { title: "client", cell: (it) => h("button", { type: "button", cls: "link", onclick: () => openSession(vhost, it.id ?? it.client) }, name(it.id ?? it.client, 48)) },
+        { title: "gets it", cell: (it) => badge(gets(it) ? "yes" : "no", gets(it) ? "ok" : "bad") },
+        { title: "by filter", cell: (it) => name(it.filter ?? "", 160) }, { title: "QoS", num: true, cell: (it) => it.qos ?? "" },
+        { title: "connected", wide: true, cell: (it) => (it.connected === undefined ? "" : it.connected ? "yes" : "no") },
+        { title: "why", cell: (it) => { const why = it.why ?? it.why_not ?? it.reason; return why ? name(Array.isArray(why) ? why.join(", ") : words(why), 160) : ""; } }], items) : empty("Nobody", "No session is subscribed to this topic."));
+    } catch (error) { put(result, trouble(error)); }
+  });
+  return card("Who would get it?", h("p", { cls: "muted" }, "Sessions whose filters match a topic, and those that must not read it."), form, result);
+}
+
+async function users(room) {
+  const body = h("div", {});
+  room.append(card("Users", body));
+  if (!api.can("admin")) return put(body, empty("This needs the right admin"));
+  try {
+    const found = [];
+    let more = false;
+    for (const vhost of await api.vhostList()) {
+      const told = await api.get("/users", { vhost, limit: USERS_MAX });
+      found.push(...told.items);
+      more ||= Boolean(told.next);
+      if (found.length >= USERS_MAX) { more = true; break; }
+    }
+    put(body, found.length ? [table("Users", [{ title: "user", cell: (it) => name(it.name, 80) }, { title: "vhost", cell: (it) => name(it.vhost, 60) }], found), more ? h("p", { cls: "muted" }, "There are more.") : null]
+      : empty("No users", "Clients come in without a name, or with a certificate, or their users are kept elsewhere."));
+  } catch (error) { put(body, trouble(error)); }
+  return undefined;
+}
+
+export default {
+  title: "Access",
+  async open(room, given) {
+    const vhosts = h("div", {});
+    room.append(card("Vhosts", vhosts));
+    try { put(vhosts, vhostTable(await api.vhosts())); } catch (error) { put(vhosts, trouble(error)); }
+    room.append(h("div", { cls: "two" }, await canCard(given), await matchCard()));
+    await users(room);
+  },
+};

@@ -1,0 +1,171 @@
+// Live figures: one stream feeds everything that moves on the page. It stops when nobody looks.
+
+import { ApiError, lines } from "./api.js";
+
+const POINTS_MAX = 3600;
+const FRAMES_MAX = 61;
+const KEPT = "ringmq.history";
+const KEPT_POINTS = 900;
+
+const listeners = new Set();
+let points = [];
+let frames = [];
+let state = "connecting";
+let since = Date.now();
+let error = null;
+let abort = null;
+let timer = null;
+let wait = 1000;
+let rates = null;
+
+export const latest = () => frames.at(-1)?.value ?? null;
+export const history = () => points;
+export const connection = () => ({ state, since, error });
+/// What happened each second, between the last two lines.
+export const current = () => rates;
+
+/// Seconds since the last line came.
+export const lineAge = () => (frames.length ? (Date.now() - frames.at(-1).t) / 1000 : 0);
+
+/// Calls `then` now and whenever there is something new; returns how to end that.
+export function follow(then) {
+  listeners.add(then);
+  then();
+  return () => listeners.delete(then);
+}
+
+const tell = () => listeners.forEach((then) => then());
+
+function become(next, why = null) {
+  if (state !== next) since = Date.now();
+  state = next;
+  error = why;
+  tell();
+}
+
+export const sum = (value) => (typeof value === "number" ? value
+  : value && typeof value === "object" ? Object.values(value).reduce((all, one) => all + sum(one), 0) : 0);
+
+/// How much a counter with reasons has grown within the last minute, by reason.
+export function lastMinute(metric) {
+  const now = frames.at(-1)?.value.metrics[metric];
+  const then = frames[0]?.value.metrics[metric];
+  if (now === undefined) return {};
+  const of = (a, b) => Math.max(0, (a ?? 0) - (b ?? 0));
+  if (typeof now !== "object") return { all: of(now, then) };
+  return Object.fromEntries(Object.entries(now).map(([reason, value]) => [reason, of(value, then?.[reason])]));
+}
+
+/// Seconds that the last minute is long so far.
+export const minuteLength = () => (frames.length < 2 ? 0 : (frames.at(-1).value.uptime_ms - frames[0].value.uptime_ms) / 1000);
+
+/// The histograms of a line by name: those with a label are several.
+export function histograms(of) {
+  const found = [];
+  for (const [name, value] of Object.entries(of || {})) {
+    if (!value || typeof value !== "object") continue;
+    if ("p99" in value) found.push([name, value]);
+    else for (const [label, inner] of Object.entries(value)) {
+      if (inner && typeof inner === "object" && "p99" in inner) found.push([name + " " + label, inner]);
+    }
+  }
+  return found;
+}
+
+function take(value) {
+  const before = frames.at(-1)?.value;
+  const t = Date.now();
+  // Another broker, or the same that has started anew: nothing of before compares with it.
+  const isNew = !before || value.uptime_ms < before.uptime_ms;
+  if (isNew) frames = [];
+  const dt = isNew ? 0 : (value.uptime_ms - before.uptime_ms) / 1000;
+  if (before && !isNew && dt <= 0) return;
+  frames.push({ t, value });
+  while (frames.length > FRAMES_MAX || value.uptime_ms - frames[0].value.uptime_ms > 61_000 && frames.length > 2) frames.shift();
+  const m = value.metrics;
+  const rate = (metric) => (dt > 0 ? Math.max(0, sum(m[metric]) - sum(before.metrics[metric])) / dt : null);
+  const busy = {};
+  for (const [shard, seconds] of Object.entries(m.shard_busy_seconds_total || {})) {
+    const then = before?.metrics.shard_busy_seconds_total?.[shard];
+    busy[shard] = dt > 0 && then !== undefined ? Math.min(1, Math.max(0, seconds - then) / dt) : null;
+  }
+  rates = { busy, dt };
+  const point = {
+    t, in: rate("messages_received_total"), out: rate("messages_sent_total"), drop: rate("messages_dropped_total"),
+    bin: rate("received_bytes_total"), bout: rate("sent_bytes_total"), acks: rate("packets_sent_total"),
+    conns: m.connections, backlog: m.session_backlog_bytes, cpu: rate("process_cpu_seconds_total"), waits: rate("publisher_waits_total"),
+    rss: m.process_resident_memory_bytes, free: m.disk_free_bytes, log: rate("log_appended_bytes_total"), connects: rate("connects_total"),
+  };
+  for (const [name, { p50, p99, p999, count }] of histograms(value.latency)) {
+    if (count > 0) point["h:" + name] = [p50, p99, p999, count];
+  }
+  points.push(point);
+  if (points.length > POINTS_MAX) points.splice(0, points.length - POINTS_MAX);
+  wait = 1000;
+  become("live");
+}
+
+async function run() {
+  abort = new AbortController();
+  const own = abort;
+  try {
+    await lines("/live", {}, own.signal, take);
+    // It ended: tokens were read again, or the broker stops.
+    if (own === abort) become("lost");
+  } catch (why) {
+    if (own !== abort || why.name === "AbortError") return;
+    if (why instanceof ApiError && why.status === 401) return;
+    become("lost", why instanceof ApiError && why.status ? why : null);
+  }
+  if (own !== abort) return;
+  abort = null;
+  timer = setTimeout(run, wait);
+  wait = Math.min(wait * 2, 10_000);
+}
+
+/// Looks from now on, while the tab is seen.
+export function start() {
+  stop();
+  if (!points.length) recall();
+  if (document.visibilityState === "visible") run();
+}
+
+export function stop() {
+  clearTimeout(timer);
+  const own = abort;
+  abort = null;
+  own?.abort();
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "hidden") stop();
+  else if (sessionStorage.getItem("ringmq.token")) { become("connecting"); start(); }
+});
+
+// What was seen is there again when the page is loaded anew.
+addEventListener("pagehide", () => {
+  try { sessionStorage.setItem(KEPT, JSON.stringify(points.slice(-KEPT_POINTS))); } catch { /* it is a convenience */ }
+});
+
+function recall() {
+  try {
+    const kept = JSON.parse(sessionStorage.getItem(KEPT) || "[]");
+    points = kept.filter((point) => typeof point.t === "number" && point.t <= Date.now());
+  } catch { points = []; }
+}
+
+export function forget() {
+  stop();
+  points = [];
+  frames = [];
+  rates = null;
+  state = "connecting";
+  sessionStorage.removeItem(KEPT);
+}
+
+// A stream that says nothing is not live, whatever it said last.
+setInterval(() => {
+  const last = frames.at(-1)?.t ?? since;
+  if (state === "live" && Date.now() - last > 3500) become("stale");
+  else if (state !== "live" && abort) tell();
+}, 1000);

@@ -1,0 +1,102 @@
+//! How people sign in to the page without seeing a token: `ringmq ctl dashboard` has a code made
+//! with the rights of whoever runs it, and the page gets a token of its own for the code, once.
+//!
+//! ```text
+//!  ctl ──POST /dashboard──► code ──a person──► page ──POST /sign-in──► token ──► requests
+//!           (2 minutes, one use)               (8 hours, in memory, DELETE /sign-in)
+//! ```
+//! A code is not sent in a body: the header that shows it is one that no page of a stranger sends.
+
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hyper::{Response, StatusCode};
+use rustix::rand::{GetRandomFlags, getrandom};
+use serde_json::json;
+
+use crate::limits::{SIGN_IN_CODE_MS, SIGN_IN_MS};
+
+use super::answer::{Body, Fault, json_of};
+use super::routes::{Actor, Admin};
+use super::tokens::Rights;
+use super::who::Who;
+
+/// Characters of a code: none that look alike, and 32 of them, so that each byte gives one.
+const LETTERS: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
+
+/// Characters of a code, and how many stand between two dashes: 60 bits.
+const CODE_CHARS: usize = 12;
+const GROUP_CHARS: usize = 4;
+
+fn random<const N: usize>() -> Result<[u8; N], Fault> {
+    let mut bytes = [0; N];
+    match getrandom(&mut bytes, GetRandomFlags::empty()) {
+        Ok(count) if count == N => Ok(bytes),
+        _ => {
+            let message = "the system has no random bytes";
+            Err(Fault::new(StatusCode::SERVICE_UNAVAILABLE, "no_random", message))
+        }
+    }
+}
+
+/// Makes a code, with the address at which the page is.
+pub(super) fn make_code(admin: &Admin, by: &Actor) -> Result<Response<Body>, Fault> {
+    if by.who().is_page {
+        let message = "a page cannot let others in";
+        return Err(Fault::new(StatusCode::FORBIDDEN, "forbidden", message)
+            .hint("run `ringmq ctl dashboard` on the broker's host"));
+    }
+    let Some(address) = admin.address else {
+        let message = "no browser can reach this broker: it does not answer operators over TCP";
+        return Err(Fault::new(StatusCode::NOT_FOUND, "no_page", message)
+            .hint("start it with --http-listen 127.0.0.1:9883"));
+    };
+    let code = random::<CODE_CHARS>()?.map(|byte| LETTERS[usize::from(byte) % LETTERS.len()]);
+    let code: String = code.map(char::from).iter().collect();
+    let until = Instant::now() + Duration::from_millis(SIGN_IN_CODE_MS);
+    let who = by.who().clone();
+    admin.sign_ins().add_code(&code, who, until);
+    by.audit("make a sign-in code", "", "", "made");
+    let groups: Vec<&str> =
+        (0..CODE_CHARS / GROUP_CHARS).map(|at| &code[at * GROUP_CHARS..][..GROUP_CHARS]).collect();
+    let answer = json!({
+        "address": format!("http://{address}/"),
+        "code": groups.join("-"),
+        "expires_seconds": SIGN_IN_CODE_MS / 1000,
+    });
+    Ok(json_of(StatusCode::OK, &answer))
+}
+
+/// Gives the page a token of its own. The code was shown to be let in here.
+pub(super) fn sign_in(admin: &Admin, by: &Actor) -> Result<Response<Body>, Fault> {
+    let token = URL_SAFE_NO_PAD.encode(random::<32>()?);
+    let until = Instant::now() + Duration::from_millis(SIGN_IN_MS);
+    let who = by.who().clone();
+    let answer = json!({
+        "token": token,
+        "expires_seconds": SIGN_IN_MS / 1000,
+        "name": who.name,
+        "rights": names(who.rights),
+    });
+    admin.sign_ins().add_page(&token, who, until);
+    by.audit("sign in", "", "", "signed in");
+    Ok(json_of(StatusCode::OK, &answer))
+}
+
+/// The token of a page is not good any more.
+pub(super) fn sign_out(admin: &Admin, shown: Option<&[u8]>) -> Response<Body> {
+    shown.into_iter().for_each(|shown| admin.sign_ins().forget_page(shown));
+    json_of(StatusCode::OK, &json!({ "signed_out": true }))
+}
+
+/// Who asks, and what that one may do.
+pub(super) fn whoami(by: &Actor) -> Response<Body> {
+    let Who { name, rights, is_page, .. } = by.who();
+    let answer = json!({ "name": name, "rights": names(*rights), "page": is_page });
+    json_of(StatusCode::OK, &answer)
+}
+
+fn names(rights: Rights) -> Vec<&'static str> {
+    rights.names().collect()
+}

@@ -1,0 +1,39 @@
+//! The page for operators in a real browser, Debian's Chromium without a window, with real clients
+//! at the broker. `tests/clients/browser_suite.py` says what must hold.
+//!
+//! `scripts/test` makes the environments it needs below `target/test-env`.
+
+mod common;
+#[path = "admin/http.rs"]
+#[allow(dead_code, reason = "each test target uses its own part")]
+mod http;
+
+use std::fs;
+use std::process::Command;
+
+use common::{DataDir, in_repository, run};
+
+/// Every page shows what the broker has, as text; nothing leaves the origin; who may only read sees
+/// nothing that changes something.
+#[test]
+fn every_page() {
+    let files = DataDir::fresh();
+    fs::create_dir_all(files.path()).expect("there is room");
+    let tokens = files.path().join("tokens");
+    // printf %s read-only-token | sha256sum
+    let hash = "a79bbcbfc3f84f7c87ddc52d498a7e1c5fe52085a6f9f398770f906d6abed41b";
+    fs::write(&tokens, format!("reader:{hash}:read\n")).expect("there is room");
+    let flags = ["--http-tokens", tokens.to_str().expect("it is text")];
+    let (broker, door) = http::start(2, &flags);
+    let made = http::ask_unix(broker.data_dir(), "POST", "/api/v1/dashboard").json();
+    let code = made["code"].as_str().expect("a code");
+    let python = in_repository("target/test-env/venv/bin/python");
+    let axe = in_repository("target/test-env/node/node_modules/axe-core/axe.min.js");
+    let mut command = Command::new(python);
+    command.arg(in_repository("tests/clients/browser_suite.py"));
+    command.arg(broker.addr().port().to_string()).arg(broker.pid().to_string());
+    command.arg(format!("http://{}", door.address));
+    command.args([code, "read-only-token"]).arg(axe);
+    print!("{}", run(&command));
+    broker.stop();
+}
