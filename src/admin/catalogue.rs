@@ -82,6 +82,11 @@ pub(super) const METRICS: &[Metric] = &[
         Source::Sum(|s| s.stats.clients_accepted),
     ),
     counter(
+        "connects_websocket_total",
+        "Of the CONNECTs that were accepted, those over WebSocket",
+        Source::Sum(|s| s.stats.clients_websocket),
+    ),
+    counter(
         "connects_refused_total",
         "CONNECTs that were answered with a refusal",
         Source::Sums(
@@ -114,6 +119,8 @@ pub(super) const METRICS: &[Metric] = &[
                 ("malformed", |s| s.stats.closed_malformed),
                 ("protocol", |s| s.stats.closed_violation),
                 ("tls", |s| s.stats.closed_tls),
+                ("http", |s| s.stats.closed_http),
+                ("websocket", |s| s.stats.closed_websocket),
                 ("keep_alive", |s| s.stats.closed_keep_alive),
                 ("connect_timeout", |s| s.stats.closed_timeout - s.stats.closed_keep_alive),
                 ("proxy_header", |s| s.stats.closed_proxy_header),

@@ -24,6 +24,7 @@ mod table;
 mod tls;
 mod values;
 mod verbs;
+mod websocket;
 
 #[cfg(test)]
 mod tests;
@@ -51,6 +52,7 @@ pub use table::{Change, Reload, Row};
 pub use tls::{ServerName, TlsClients, TlsIdentity, TlsMin, TlsOptions};
 pub use values::{DiskShare, SessionExpiry};
 pub use verbs::{Columns, Kind, Parameter, VERBS, Verb, View};
+pub use websocket::{Accepts, PageOrigin, WebSocketOptions};
 
 use fault::Misfit;
 use listen::parse_listen;
@@ -76,7 +78,8 @@ pub struct Options {
     /// NAME is a host or an interface and stands for all its addresses; PORT alone stands for all
     /// addresses of this host. Port 0 lets the system pick a free port, which is logged. With
     /// `,proxy` behind it, as in `0.0.0.0:1883,proxy`, each connection must begin with a PROXY
-    /// protocol header of version 1 or 2.
+    /// protocol header of version 1 or 2. MQTT and MQTT over WebSocket are told apart by what a
+    /// client sends first; `,mqtt` or `,ws` behind the address accepts one of them alone.
     #[arg(
         long,
         value_name = "ADDRESS",
@@ -89,6 +92,10 @@ pub struct Options {
     /// More about them, and as whom to run.
     #[command(flatten)]
     pub listeners: ListenerOptions,
+
+    /// WebSocket.
+    #[command(flatten)]
+    pub websocket: WebSocketOptions,
 
     /// Who may connect and what they may do.
     #[command(flatten)]

@@ -71,6 +71,8 @@ const RELOADS: &[(Reload, &[&str])] = &[
         Reload::NewClients,
         &[
             "proxy-trust",
+            "ws-path",
+            "ws-origin",
             "tls-cert",
             "tls-key",
             "tls-min",

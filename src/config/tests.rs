@@ -15,7 +15,11 @@ fn options(flags: &[&str]) -> Result<Options, String> {
 }
 
 fn tcp(text: &str) -> ListenRequest {
-    ListenRequest { place: Place::Address(text.parse().expect("an address")), proxy: false }
+    ListenRequest {
+        place: Place::Address(text.parse().expect("an address")),
+        proxy: false,
+        accepts: Accepts::Both,
+    }
 }
 
 // What the empty command line gives is what `limits.rs` says.
@@ -24,6 +28,10 @@ fn defaults_are_the_limits() {
     Options::command().debug_assert();
     let expected = Options {
         listen: vec![tcp("127.0.0.1:1883")],
+        websocket: WebSocketOptions {
+            paths: vec!["/".to_owned(), "/mqtt".to_owned()],
+            origins: Vec::new(),
+        },
         listeners: ListenerOptions {
             unix_mode: 0o660,
             unix_owner: None,
@@ -176,7 +184,7 @@ fn flags_of_groups_set_their_fields() {
     let expected = Options {
         listen: vec![
             ListenRequest { proxy: true, ..tcp("0.0.0.0:1884") },
-            ListenRequest { place: Place::Unix("/run/ringmq/mqtt".into()), proxy: false },
+            ListenRequest { place: Place::Unix("/run/ringmq/mqtt".into()), ..tcp("0.0.0.0:1884") },
         ],
         listeners: ListenerOptions {
             unix_mode: 0o600,

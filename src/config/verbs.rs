@@ -193,6 +193,7 @@ const SESSION_FIELDS: &[&str] = &[
     "absent_seconds",
     "address",
     "protocol",
+    "transport",
     "keep_alive",
     "will",
     "certified",

@@ -13,7 +13,7 @@ use compact_str::CompactString;
 use crate::access::Identity;
 use crate::mqtt::Connect;
 
-use super::super::names::ClientAddress;
+use super::super::names::{ClientAddress, TransportKind};
 
 /// How TLS has secured a link.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,6 +41,7 @@ pub enum Answer {
 #[derive(Debug)]
 pub(crate) struct Connecting {
     client_address: ClientAddress,
+    transport: TransportKind,
     secured: Option<TlsInfo>,
     /// The user that its certificate names.
     certified: Option<CompactString>,
@@ -56,11 +57,26 @@ enum Check {
 
 impl Connecting {
     pub(super) fn new(client_address: ClientAddress) -> Self {
-        Self { client_address, secured: None, certified: None, check: Check::Unasked }
+        Self {
+            client_address,
+            transport: TransportKind::default(),
+            secured: None,
+            certified: None,
+            check: Check::Unasked,
+        }
     }
 
     pub(crate) fn client_address(&self) -> ClientAddress {
         self.client_address
+    }
+
+    /// What carries it, as far as that is known.
+    pub(crate) fn transport(&self) -> TransportKind {
+        self.transport
+    }
+
+    pub(crate) fn note_transport(&mut self, transport: TransportKind) {
+        self.transport = transport;
     }
 
     /// How TLS has secured it, if that is known.

@@ -18,7 +18,7 @@ mod connecting;
 use crate::mqtt::{QoS, Version, Will as ConnectWill};
 use crate::store::SessionKey;
 
-use super::names::{ClientAddress, ConnId, ConnTable, VhostId};
+use super::names::{ClientAddress, ConnId, ConnTable, TransportKind, VhostId};
 
 pub use connecting::{Answer, TlsInfo};
 
@@ -62,6 +62,8 @@ pub(crate) struct Open {
     pub(crate) client_address: ClientAddress,
     /// When it was let in.
     pub(crate) since_ms: u64,
+    /// What carries it.
+    pub(crate) transport: TransportKind,
     /// A certificate says who it is.
     pub(crate) certified: bool,
     /// Milliseconds without a packet after which the client is gone; 0: never.

@@ -9,7 +9,7 @@ use super::super::admission::Admittance;
 use super::super::connection::{Open, Will};
 use super::super::names::{
     ClientAddress, ClientLimit, CloseReason, ConnId, Context, Flow, RefusalReason, Takeover,
-    VhostId, placement,
+    TransportKind, VhostId, placement,
 };
 use super::super::read_gate::Pause;
 use super::super::replies::{Reply, Wait};
@@ -137,12 +137,18 @@ impl Shard {
         let resuming = !kept.clean && kept.queue.waiting() > 0;
         // What comes at QoS 2 from now on is sent when it is committed.
         self.delivery.begin(conn, if kept.clean { u64::MAX } else { kept.queue.end() });
+        let transport = self
+            .connections
+            .connecting(conn)
+            .map_or_else(TransportKind::default, |it| it.transport());
+        self.stats.clients_websocket += u64::from(transport.is_websocket());
         let open = Open {
             version: connect.version,
             vhost,
             session,
             client_address,
             since_ms: context.now_ms,
+            transport,
             certified: identity.certified,
             // [MQTT-3.1.2-24] One and a half times the keep alive.
             silence_ms_max: u32::from(connect.keep_alive_s) * 1500,
