@@ -15,11 +15,8 @@ fn options(flags: &[&str]) -> Result<Options, String> {
 }
 
 fn tcp(text: &str) -> ListenRequest {
-    ListenRequest {
-        place: Place::Address(text.parse().expect("an address")),
-        proxy: false,
-        accepts: Accepts::Both,
-    }
+    let place = Place::Address(text.parse().expect("an address"));
+    ListenRequest { place, proxy: false, accepts: Accepts::Both }
 }
 
 // What the empty command line gives is what `limits.rs` says.
@@ -28,10 +25,7 @@ fn defaults_are_the_limits() {
     Options::command().debug_assert();
     let expected = Options {
         listen: vec![tcp("127.0.0.1:1883")],
-        websocket: WebSocketOptions {
-            paths: vec!["/".to_owned(), "/mqtt".to_owned()],
-            origins: Vec::new(),
-        },
+        websocket: WebSocketOptions::default(),
         listeners: ListenerOptions {
             unix_mode: 0o660,
             unix_owner: None,

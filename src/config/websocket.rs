@@ -55,6 +55,12 @@ pub struct WebSocketOptions {
     pub origins: Vec<PageOrigin>,
 }
 
+impl Default for WebSocketOptions {
+    fn default() -> Self {
+        Self { paths: vec!["/".to_owned(), "/mqtt".to_owned()], origins: Vec::new() }
+    }
+}
+
 impl fmt::Display for Accepts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

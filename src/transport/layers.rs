@@ -4,14 +4,14 @@
 //!  Undecided ──an HTTP request──► WebSocket
 //!      └──anything else──► Mqtt
 //! ```
-//! The first byte decides: methods of HTTP begin with a capital letter, and CONNECT does not. A link
-//! that turns out to be MQTT over plain TCP needs no layers any more.
+//! The first byte decides: methods of HTTP begin with a capital letter, and CONNECT does not. A
+//! link that turns out to be MQTT over plain TCP needs no layers any more.
 
 use crate::chunk::{Batch, ChunkPool};
 
 use super::opened::{Opened, Then};
 use super::tls::Tls;
-use super::websocket::{Accepts, Beginning, Closing, WebSocket, WebSocketFault};
+use super::websocket::{Accepts, Beginning, Closing, Next, WebSocket, WebSocketFault};
 
 /// What a PROXY header begins with (version 1), at a listener that expects none. It is left to
 /// whoever says what the bytes are.
@@ -74,7 +74,16 @@ impl Layers {
         }
         match &mut self.top {
             Top::Undecided(_) | Top::Mqtt => Opened { bytes, then },
-            Top::WebSocket(websocket) => websocket.open(bytes, then),
+            Top::WebSocket(websocket) => {
+                let (bytes, next) = websocket.open(bytes);
+                let then = match next {
+                    Next::More => then,
+                    Next::End => Then::End,
+                    Next::Refused(refusal) => Then::Refused(refusal),
+                    Next::Fault(fault) => Then::WebSocket(fault),
+                };
+                Opened { bytes, then }
+            }
         }
     }
 

@@ -1,8 +1,8 @@
 //! Wire bytes to application bytes and back. Pure: no sockets, no MQTT.
 //!
 //! A [`Transport`] belongs to one link and moves with it, with the bytes that it has received and
-//! not yet opened, and its own output. Plain TCP passes bytes as they are; `layers` do not: [`tls`],
-//! [`websocket`], and both.
+//! not yet opened, and its own output. Plain TCP passes bytes as they are; `layers` do not:
+//! [`tls`], [`websocket`], and both.
 
 pub mod tls;
 pub mod websocket;

@@ -1,8 +1,8 @@
 //! WebSocket on one link (RFC 6455): an HTTP request and its answer, then frames.
 //!
 //! ```text
-//!  Request ──answered with 101──► Open ──fault, or the client's Close──► Ending ──our Close──► Closed
-//!     └──answered with another──► Refused ──that was sent──────────────────────────────────────▲
+//!  Request ──answered with 101──► Open ──fault or their Close──► Ending ──our Close──► Closed
+//!     └──answered with another──► Refused ──that was sent───────────────────────────────▲
 //! ```
 //! What one send carries of the broker is one frame: the header goes before its chunks. Pongs and
 //! the Close frame go in the same sends.
@@ -19,8 +19,6 @@ use std::sync::Arc;
 
 use crate::chunk::{Batch, Chunk, ChunkPool};
 use crate::limits::WEBSOCKET_REQUEST_BYTES_MAX;
-
-use super::opened::{Opened, Then};
 
 use frames::{BINARY, CLOSE, Frames, NORMAL, PONG, push_header};
 
@@ -48,6 +46,19 @@ pub enum Closing {
     ProtocolError,
     /// A packet over `--max-packet-size`.
     TooBig,
+}
+
+/// What comes after application bytes.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// More, when more is received.
+    More,
+    /// Nothing: the client has closed.
+    End,
+    /// Nothing: the request was answered with this.
+    Refused(Refusal),
+    /// Nothing: a rule was broken.
+    Fault(WebSocketFault),
 }
 
 /// See the module.
@@ -94,37 +105,37 @@ impl WebSocket {
         }
     }
 
-    /// Turns received bytes into application bytes, in place; `then` comes after them.
-    pub(super) fn open<'a>(&mut self, bytes: &'a mut [u8], then: Then) -> Opened<'a> {
+    /// Turns received bytes into application bytes, in place; what comes after them.
+    pub(super) fn open<'a>(&mut self, bytes: &'a mut [u8]) -> (&'a [u8], Next) {
         let bytes = match &mut self.phase {
             Phase::Open => bytes,
             Phase::Ending | Phase::Refused | Phase::Closed => {
-                return Opened { bytes: &[], then: Then::End };
+                return (&[], Next::End);
             }
             Phase::Request(..) => match self.read_request(bytes) {
                 Ok(Some(used)) => &mut bytes[used..],
-                Ok(None) => return Opened { bytes: &[], then },
+                Ok(None) => return (&[], Next::More),
                 Err(refusal) => {
                     self.answer = refusal.answer();
                     self.phase = Phase::Refused;
-                    return Opened { bytes: &[], then: Then::Refused(refusal) };
+                    return (&[], Next::Refused(refusal));
                 }
             },
         };
         let (data, read) = self.frames.read(bytes);
-        let then = match read {
-            Ok(None) => then,
+        let next = match read {
+            Ok(None) => Next::More,
             Ok(Some(code)) => {
                 // 5.5.1: a Close frame is answered with one.
                 (self.phase, self.code) = (Phase::Ending, code);
-                Then::End
+                Next::End
             }
             Err(fault) => {
                 (self.phase, self.code) = (Phase::Ending, fault.code());
-                Then::WebSocket(fault)
+                Next::Fault(fault)
             }
         };
-        Opened { bytes: &bytes[data], then }
+        (&bytes[data], next)
     }
 
     /// Reads the request behind what was kept of it; how many bytes it has, if it is whole and
