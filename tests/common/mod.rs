@@ -14,6 +14,7 @@ mod data;
 mod packet;
 mod program;
 mod random;
+pub(crate) mod websocket;
 
 #[allow(unused_imports, reason = "each test target uses its own part")]
 pub(crate) use {
