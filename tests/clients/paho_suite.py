@@ -145,8 +145,11 @@ def resumed_qos_2():
         infos.append(publisher.paho.publish("paho/open", f"{number}", 2))
         if number % 20 == 10:
             for client in (publisher, subscriber):
-                # Past a wrapper of TLS, which shuts its own socket object only.
-                socket.socket.shutdown(client.paho.socket(), socket.SHUT_RDWR)
+                # Past a wrapper of TLS, which shuts its own socket object only, and of WebSocket.
+                own = socket.fromfd(client.paho.socket().fileno(), socket.AF_INET,
+                                    socket.SOCK_STREAM)
+                own.shutdown(socket.SHUT_RDWR)
+                own.close()
                 client.disconnects.get(timeout=PATIENCE_S)
                 client.paho.loop_stop()
                 client.paho.reconnect()

@@ -1,7 +1,7 @@
 //! Masking of frames (RFC 6455, 5.3): each byte of a payload XOR one of four, in turn.
 //!
 //! A loop over words of fixed size: the compiler makes vector instructions of it, so that it runs
-//! at the speed of memory without unsafe code (`benches/codec.rs` compares it with a copy).
+//! at the speed of memory without unsafe code (`benches/mask.rs` compares it with a copy).
 
 /// Bytes that are unmasked and moved at once.
 const BLOCK_BYTES: usize = 32;
