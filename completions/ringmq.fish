@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_ringmq_global_optspecs
-    string join \n listen= unix-mode= unix-owner= proxy-trust= user= passwords= acl= vhosts= default-vhost= allow-anonymous auth-failures-max= on-denied= takeover= tls-listen= tls-cert= tls-key= tls-min= tls-sni= tls-client-ca= tls-client= tls-identity= tls-crl= max-connections= max-packet-size= max-outgoing-bytes= qos0-patience= max-inflight= address-connections-max= address-connects-per-second= client-publish-rate= client-publish-bytes= max-subscriptions= max-topic-levels= shards= no-pin ring= data-dir= durability= session-expiry= session-max-bytes= session-overflow= retained-max-count= retained-max-bytes= disk-low= segment-bytes= http-listen= http-tokens= sys-interval= log= log-format= log-connections= config= h/help V/version
+    string join \n listen= unix-mode= unix-owner= proxy-trust= user= ws-path= ws-origin= passwords= acl= vhosts= default-vhost= allow-anonymous auth-failures-max= on-denied= takeover= tls-listen= tls-cert= tls-key= tls-min= tls-sni= tls-client-ca= tls-client= tls-identity= tls-crl= max-connections= max-packet-size= max-outgoing-bytes= qos0-patience= max-inflight= address-connections-max= address-connects-per-second= client-publish-rate= client-publish-bytes= max-subscriptions= max-topic-levels= shards= no-pin ring= data-dir= durability= session-expiry= session-max-bytes= session-overflow= retained-max-count= retained-max-bytes= disk-low= segment-bytes= http-listen= http-tokens= sys-interval= log= log-format= log-connections= config= h/help V/version
 end
 
 function __fish_ringmq_needs_command
@@ -29,6 +29,8 @@ complete -c ringmq -n "__fish_ringmq_needs_command" -l unix-mode -d 'Mode of the
 complete -c ringmq -n "__fish_ringmq_needs_command" -l unix-owner -d 'Owner of the Unix sockets of --listen: USER, USER:GROUP or :GROUP [default: the user that starts ringmq]' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l proxy-trust -d 'Proxies that may connect to listeners with `,proxy`, as in 10.0.0.0/8; may be given several times' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l user -d 'User that ringmq becomes once every address is bound' -r
+complete -c ringmq -n "__fish_ringmq_needs_command" -l ws-path -d 'Path at which WebSocket clients are accepted; may be given several times' -r
+complete -c ringmq -n "__fish_ringmq_needs_command" -l ws-origin -d 'Web page that may connect over WebSocket, as in https://app.example.com, or `any`; may be given several times [default: any, but pages of this host alone at loopback addresses]' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l passwords -d 'Users and hashes of their passwords' -r -F
 complete -c ringmq -n "__fish_ringmq_needs_command" -l acl -d 'What each user may publish and subscribe to, in Mosquitto\'s syntax' -r -F
 complete -c ringmq -n "__fish_ringmq_needs_command" -l vhosts -d 'Directory with a subdirectory for each vhost' -r -f -a "(__fish_complete_directories)"
@@ -163,6 +165,7 @@ withheld\t''
 absent_seconds\t''
 address\t''
 protocol\t''
+transport\t''
 keep_alive\t''
 will\t''
 certified\t''
@@ -204,6 +207,8 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l unix-mode -d 'Mo
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l unix-owner -d 'Owner of the Unix sockets of --listen: USER, USER:GROUP or :GROUP [default: the user that starts ringmq]' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l proxy-trust -d 'Proxies that may connect to listeners with `,proxy`, as in 10.0.0.0/8; may be given several times' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l user -d 'User that ringmq becomes once every address is bound' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l ws-path -d 'Path at which WebSocket clients are accepted; may be given several times' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l ws-origin -d 'Web page that may connect over WebSocket, as in https://app.example.com, or `any`; may be given several times [default: any, but pages of this host alone at loopback addresses]' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l passwords -d 'Users and hashes of their passwords' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l acl -d 'What each user may publish and subscribe to, in Mosquitto\'s syntax' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l vhosts -d 'Directory with a subdirectory for each vhost' -r -f -a "(__fish_complete_directories)"
@@ -274,6 +279,8 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_su
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l unix-owner -d 'Owner of the Unix sockets of --listen: USER, USER:GROUP or :GROUP [default: the user that starts ringmq]' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l proxy-trust -d 'Proxies that may connect to listeners with `,proxy`, as in 10.0.0.0/8; may be given several times' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l user -d 'User that ringmq becomes once every address is bound' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l ws-path -d 'Path at which WebSocket clients are accepted; may be given several times' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l ws-origin -d 'Web page that may connect over WebSocket, as in https://app.example.com, or `any`; may be given several times [default: any, but pages of this host alone at loopback addresses]' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l passwords -d 'Users and hashes of their passwords' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l acl -d 'What each user may publish and subscribe to, in Mosquitto\'s syntax' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l vhosts -d 'Directory with a subdirectory for each vhost' -r -f -a "(__fish_complete_directories)"

@@ -20,6 +20,8 @@ _ringmq() {
 '--unix-owner=[Owner of the Unix sockets of --listen\: USER, USER\:GROUP or \:GROUP \[default\: the user that starts ringmq\]]:OWNER:_default' \
 '*--proxy-trust=[Proxies that may connect to listeners with \`,proxy\`, as in 10.0.0.0/8; may be given several times]:CIDR:_default' \
 '--user=[User that ringmq becomes once every address is bound]:NAME:_default' \
+'*--ws-path=[Path at which WebSocket clients are accepted; may be given several times]:PATH:_default' \
+'*--ws-origin=[Web page that may connect over WebSocket, as in https\://app.example.com, or \`any\`; may be given several times \[default\: any, but pages of this host alone at loopback addresses\]]:ORIGIN:_default' \
 '--passwords=[Users and hashes of their passwords]:FILE:_files' \
 '--acl=[What each user may publish and subscribe to, in Mosquitto'\''s syntax]:FILE:_files' \
 '--vhosts=[Directory with a subdirectory for each vhost]:DIR:_files -/' \
@@ -238,7 +240,7 @@ _arguments "${_arguments_options[@]}" : \
 '--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
-'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address protocol keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
+'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -307,7 +309,7 @@ _arguments "${_arguments_options[@]}" : \
 '--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
-'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address protocol keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
+'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '--all[List all, however many there are]' \
 '-h[Print help]' \
@@ -320,7 +322,7 @@ _arguments "${_arguments_options[@]}" : \
 '--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
-'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address protocol keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
+'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -375,7 +377,7 @@ _arguments "${_arguments_options[@]}" : \
 '--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
-'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address protocol keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
+'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '--all[List all, however many there are]' \
 '-h[Print help]' \
@@ -389,7 +391,7 @@ _arguments "${_arguments_options[@]}" : \
 '--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
-'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address protocol keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
+'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -401,7 +403,7 @@ _arguments "${_arguments_options[@]}" : \
 '--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
-'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address protocol keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
+'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -435,6 +437,8 @@ _arguments "${_arguments_options[@]}" : \
 '--unix-owner=[Owner of the Unix sockets of --listen\: USER, USER\:GROUP or \:GROUP \[default\: the user that starts ringmq\]]:OWNER:_default' \
 '*--proxy-trust=[Proxies that may connect to listeners with \`,proxy\`, as in 10.0.0.0/8; may be given several times]:CIDR:_default' \
 '--user=[User that ringmq becomes once every address is bound]:NAME:_default' \
+'*--ws-path=[Path at which WebSocket clients are accepted; may be given several times]:PATH:_default' \
+'*--ws-origin=[Web page that may connect over WebSocket, as in https\://app.example.com, or \`any\`; may be given several times \[default\: any, but pages of this host alone at loopback addresses\]]:ORIGIN:_default' \
 '--passwords=[Users and hashes of their passwords]:FILE:_files' \
 '--acl=[What each user may publish and subscribe to, in Mosquitto'\''s syntax]:FILE:_files' \
 '--vhosts=[Directory with a subdirectory for each vhost]:DIR:_files -/' \
@@ -522,6 +526,8 @@ _arguments "${_arguments_options[@]}" : \
 '--unix-owner=[Owner of the Unix sockets of --listen\: USER, USER\:GROUP or \:GROUP \[default\: the user that starts ringmq\]]:OWNER:_default' \
 '*--proxy-trust=[Proxies that may connect to listeners with \`,proxy\`, as in 10.0.0.0/8; may be given several times]:CIDR:_default' \
 '--user=[User that ringmq becomes once every address is bound]:NAME:_default' \
+'*--ws-path=[Path at which WebSocket clients are accepted; may be given several times]:PATH:_default' \
+'*--ws-origin=[Web page that may connect over WebSocket, as in https\://app.example.com, or \`any\`; may be given several times \[default\: any, but pages of this host alone at loopback addresses\]]:ORIGIN:_default' \
 '--passwords=[Users and hashes of their passwords]:FILE:_files' \
 '--acl=[What each user may publish and subscribe to, in Mosquitto'\''s syntax]:FILE:_files' \
 '--vhosts=[Directory with a subdirectory for each vhost]:DIR:_files -/' \
