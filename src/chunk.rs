@@ -47,6 +47,17 @@ impl Batch {
         }
     }
 
+    /// Puts a chunk before the others, of which nothing was sent; an empty one is ignored.
+    ///
+    /// # Panics
+    /// If a part of the first chunk was sent.
+    pub fn push_front(&mut self, chunk: Chunk) {
+        assert_eq!(self.sent, 0, "what goes first has not begun");
+        if !chunk.as_slice().is_empty() {
+            self.chunks.push_front(chunk);
+        }
+    }
+
     /// Slices still to be sent, in order.
     pub fn slices(&self) -> impl Iterator<Item = &[u8]> {
         self.chunks.iter().enumerate().map(|(at, chunk)| {

@@ -28,7 +28,7 @@
 //! |---|---|---|---|
 //! | [`mqtt`] | bytes ⇄ packets; topics, filters | `bytes` | sessions, sockets, time |
 //! | [`access`] | users, vhosts, rules: a snapshot that decides | `mqtt` | connections, sessions |
-//! | [`transport`] | wire ⇄ application bytes: TCP, TLS | `rustls` | MQTT, descriptors |
+//! | [`transport`] | wire ⇄ application bytes: TCP, TLS, WebSocket | `rustls` | MQTT, descriptors |
 //! | [`store`] | sessions, queues, retained messages, their log | – | packets, sockets, files |
 //! | [`disk`] | the data directory, its files and helper | `store`, `memmap2` | what a log is |
 //! | [`mesh`] | rings between shards; the only atomics and locks | std | what messages mean |

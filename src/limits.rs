@@ -537,6 +537,16 @@ pub const TLS_RECORD_EXTRA_BYTES: usize = 128;
 /// how long.
 pub const HANDSHAKE_STEPS_MAX: usize = 8;
 
+/// Bytes of the HTTP request that opens a WebSocket: browsers send some hundred, and cookies. Over:
+/// 431, and the link is closed.
+pub const WEBSOCKET_REQUEST_BYTES_MAX: usize = 8 * 1024;
+
+/// Lines of that request. Over: as [`WEBSOCKET_REQUEST_BYTES_MAX`].
+pub const WEBSOCKET_HEADERS_MAX: usize = 64;
+
+/// Bytes of a WebSocket control frame's payload (RFC 6455, 5.5). Over: the link is closed.
+pub const WEBSOCKET_CONTROL_BYTES_MAX: usize = 125;
+
 /// Bytes of a file with certificates, a key or revoked certificates. Over: it is refused. A list of
 /// a million revoked certificates has less.
 pub const TLS_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -826,6 +836,7 @@ const _: () = assert!(TABLE_HEAP_BYTES_MAX < OWN_MEMORY_BYTES_MIN);
 const _: () = assert!(CHUNKS_KEPT_IDLE < CHUNKS_KEPT_MAX);
 const _: () = assert!(CHUNK_SMALL_BYTES < CHUNK_LARGE_BYTES);
 const _: () = assert!(TLS_RECORD_EXTRA_BYTES < CHUNK_SMALL_BYTES);
+const _: () = assert!(WEBSOCKET_CONTROL_BYTES_MAX + 2 + 10 <= CHUNK_SMALL_BYTES);
 const _: () = assert!(TLS_PARTIAL_BYTES_MAX > 5 + 16 * 1024 + 1024);
 const _: () = assert!(SHARE_BYTES_MIN < MESH_RING_BYTES / 4);
 const _: () = assert!(PACKET_BYTES_MIN <= PACKET_BYTES_DEFAULT);

@@ -410,6 +410,7 @@ fn item(page: &Page, row: &Row, shard: u16) -> Value {
     let more = json!({
         "address": address.unwrap_or_else(|| "unix".to_owned()),
         "protocol": client.version,
+        "transport": client.transport,
         "keep_alive": client.keep_alive_s,
         "will": client.will,
         "certified": client.certified,

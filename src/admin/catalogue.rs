@@ -83,6 +83,11 @@ pub(super) const METRICS: &[Metric] = &[
         Source::Sum(|s| s.stats.clients_accepted),
     ),
     counter(
+        "connects_websocket_total",
+        "Of the CONNECTs that were accepted, those over WebSocket",
+        Source::Sum(|s| s.stats.clients_websocket),
+    ),
+    counter(
         "connects_refused_total",
         "CONNECTs that were answered with a refusal",
         Source::Sums(
@@ -115,6 +120,8 @@ pub(super) const METRICS: &[Metric] = &[
                 ("malformed", |s| s.stats.closed_malformed),
                 ("protocol", |s| s.stats.closed_violation),
                 ("tls", |s| s.stats.closed_tls),
+                ("http", |s| s.stats.closed_http),
+                ("websocket", |s| s.stats.closed_websocket),
                 ("keep_alive", |s| s.stats.closed_keep_alive),
                 ("connect_timeout", |s| s.stats.closed_timeout - s.stats.closed_keep_alive),
                 ("proxy_header", |s| s.stats.closed_proxy_header),
@@ -176,11 +183,6 @@ pub(super) const METRICS: &[Metric] = &[
                 ("payload_format", |s| s.stats.payloads_refused),
             ],
         ),
-    ),
-    counter(
-        "retained_expired_total",
-        "Retained messages that expired",
-        Source::Sum(|s| s.stats.retained_expired),
     ),
     counter(
         "messages_unrouted_total",

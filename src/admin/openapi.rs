@@ -278,6 +278,7 @@ fn schemas() -> Value {
         ("absent_seconds", count()),
         ("address", text()),
         ("protocol", text()),
+        ("transport", text()),
         ("keep_alive", count()),
         ("will", flag()),
         ("certified", flag()),

@@ -10,6 +10,8 @@ use std::path::PathBuf;
 
 use crate::limits;
 
+use super::websocket::Accepts;
+
 /// A place to accept clients, as a flag names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenRequest {
@@ -17,6 +19,8 @@ pub struct ListenRequest {
     pub place: Place,
     /// Each connection begins with a PROXY protocol header.
     pub proxy: bool,
+    /// MQTT, WebSocket or both.
+    pub accepts: Accepts,
 }
 
 /// What may stand for a place.
@@ -39,6 +43,8 @@ pub struct Listen {
     pub at: Endpoint,
     /// Each connection begins with a PROXY protocol header.
     pub proxy: bool,
+    /// MQTT, WebSocket or both.
+    pub accepts: Accepts,
 }
 
 /// An address of one of the kinds there are.
@@ -82,7 +88,8 @@ impl fmt::Display for ListenRequest {
             Place::Name(name, port) => write!(f, "{name}:{port}")?,
             Place::Unix(path) => write!(f, "unix:{}", path.display())?,
         }
-        f.write_str(if self.proxy { ",proxy" } else { "" })
+        f.write_str(if self.proxy { ",proxy" } else { "" })?;
+        self.accepts.fmt(f)
     }
 }
 
@@ -98,14 +105,14 @@ impl fmt::Display for Endpoint {
 pub(super) fn parse_listen(text: &str) -> Result<ListenRequest, String> {
     let takes = "it takes an address and a port, as in 127.0.0.1:1883, [::]:1883, localhost:1883, \
                  eth0:1883 or :1883 for all addresses, or unix:PATH; both with ,proxy behind it \
-                 for a listener behind a proxy";
-    let (place, proxy) = split_proxy(text);
+                 for a listener behind a proxy, and with ,mqtt or ,ws for one of the two alone";
+    let (place, proxy, accepts) = split_ways(text);
     let place = match place.strip_prefix("unix:") {
         Some(path) => parse_socket_path(path).map(Place::Unix),
         None => parse_place(place),
     };
     match place {
-        Ok(place) => Ok(ListenRequest { place, proxy }),
+        Ok(place) => Ok(ListenRequest { place, proxy, accepts }),
         Err(why) => Err(format!("{why}; {takes}")),
     }
 }
@@ -114,21 +121,39 @@ pub(super) fn parse_listen(text: &str) -> Result<ListenRequest, String> {
 pub(super) fn parse_tls_listen(text: &str) -> Result<ListenRequest, String> {
     let takes = "it takes an address and a port, as in 0.0.0.0:8883, [::]:8883, localhost:8883, \
                  eth0:8883 or :8883 for all addresses; with ,proxy behind it for a listener behind \
-                 a proxy";
-    let (place, proxy) = split_proxy(text);
+                 a proxy, and with ,mqtt or ,ws for one of the two alone";
+    let (place, proxy, accepts) = split_ways(text);
     let place = if place.starts_with("unix:") {
         Err("a Unix socket needs no TLS, so give it to --listen".to_owned())
     } else {
         parse_place(place)
     };
     match place {
-        Ok(place) => Ok(ListenRequest { place, proxy }),
+        Ok(place) => Ok(ListenRequest { place, proxy, accepts }),
         Err(why) => Err(format!("{why}; {takes}")),
     }
 }
 
-fn split_proxy(text: &str) -> (&str, bool) {
-    text.strip_suffix(",proxy").map_or((text, false), |place| (place, true))
+/// Takes what stands behind a place off it, each thing once and in any order.
+fn split_ways(mut text: &str) -> (&str, bool, Accepts) {
+    let (mut proxy, mut accepts) = (false, Accepts::Both);
+    loop {
+        text = match text.rsplit_once(',') {
+            Some((place, "proxy")) if !proxy => {
+                proxy = true;
+                place
+            }
+            Some((place, "mqtt")) if accepts == Accepts::Both => {
+                accepts = Accepts::Mqtt;
+                place
+            }
+            Some((place, "ws")) if accepts == Accepts::Both => {
+                accepts = Accepts::WebSocket;
+                place
+            }
+            _ => return (text, proxy, accepts),
+        };
+    }
 }
 
 /// A place of the internet.
@@ -213,6 +238,28 @@ mod tests {
         }
     }
 
+    // A listener may be of one protocol alone, behind a proxy or not.
+    #[test]
+    fn listeners_of_one_protocol() {
+        use Accepts::{Both, Mqtt, WebSocket};
+        for (text, shown, proxy, accepts) in [
+            (":1", ":1", false, Both),
+            (":1,mqtt", ":1,mqtt", false, Mqtt),
+            (":1,ws", ":1,ws", false, WebSocket),
+            (":1,proxy,ws", ":1,proxy,ws", true, WebSocket),
+            (":1,ws,proxy", ":1,proxy,ws", true, WebSocket),
+            ("unix:/run/a,ws", "unix:/run/a,ws", false, WebSocket),
+        ] {
+            let listen = parse_listen(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert_eq!((listen.proxy, listen.accepts), (proxy, accepts), "{text}");
+            assert_eq!(listen.to_string(), shown);
+        }
+        for text in [":1,ws,mqtt", ":1,mqtt,mqtt", ":1,ws,ws", ":1,WS", ":1,http"] {
+            let error = parse_listen(text).expect_err(text);
+            assert!(error.contains("with ,mqtt or ,ws"), "{text}: {error}");
+        }
+    }
+
     // What is no place says what is wrong with it and what is.
     #[test]
     fn no_listeners() {
@@ -262,7 +309,8 @@ mod tests {
             (Endpoint::Unix("a".into()), false, true),
             (Endpoint::Unix("a".into()), true, false),
         ] {
-            assert_eq!(Listen { at: at.clone(), proxy }.is_local(), local, "{at}, {proxy}");
+            let listen = Listen { at: at.clone(), proxy, accepts: Accepts::Both };
+            assert_eq!(listen.is_local(), local, "{at}, {proxy}");
         }
     }
 }

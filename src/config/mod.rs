@@ -29,6 +29,7 @@ mod values;
 mod verb;
 mod verbs;
 mod watch;
+mod websocket;
 
 #[cfg(test)]
 mod tests;
@@ -59,6 +60,7 @@ pub use values::{DiskShare, SessionExpiry, parse_log_filter};
 pub use verb::{Columns, Kind, Parameter, Verb, View};
 pub use verbs::verbs;
 pub use watch::WatchedSessions;
+pub use websocket::{Accepts, PageOrigin, WebSocketOptions};
 
 use fault::Misfit;
 use listen::parse_listen;
@@ -84,7 +86,8 @@ pub struct Options {
     /// NAME is a host or an interface and stands for all its addresses; PORT alone stands for all
     /// addresses of this host. Port 0 lets the system pick a free port, which is logged. With
     /// `,proxy` behind it, as in `0.0.0.0:1883,proxy`, each connection must begin with a PROXY
-    /// protocol header of version 1 or 2.
+    /// protocol header of version 1 or 2. MQTT and MQTT over WebSocket are told apart by what a
+    /// client sends first; `,mqtt` or `,ws` behind the address accepts one of them alone.
     #[arg(
         long,
         value_name = "ADDRESS",
@@ -97,6 +100,10 @@ pub struct Options {
     /// More about them, and as whom to run.
     #[command(flatten)]
     pub listeners: ListenerOptions,
+
+    /// WebSocket.
+    #[command(flatten)]
+    pub websocket: WebSocketOptions,
 
     /// Who may connect and what they may do.
     #[command(flatten)]

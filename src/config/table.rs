@@ -78,6 +78,8 @@ const RELOADS: &[(Reload, &[&str])] = &[
             "proxy-trust",
             "http-cert",
             "http-key",
+            "ws-path",
+            "ws-origin",
             "tls-cert",
             "tls-key",
             "tls-min",

@@ -15,7 +15,8 @@ fn options(flags: &[&str]) -> Result<Options, String> {
 }
 
 fn tcp(text: &str) -> ListenRequest {
-    ListenRequest { place: Place::Address(text.parse().expect("an address")), proxy: false }
+    let place = Place::Address(text.parse().expect("an address"));
+    ListenRequest { place, proxy: false, accepts: Accepts::Both }
 }
 
 // What the empty command line gives is what `limits.rs` says.
@@ -24,6 +25,7 @@ fn defaults_are_the_limits() {
     Options::command().debug_assert();
     let expected = Options {
         listen: vec![tcp("127.0.0.1:1883")],
+        websocket: WebSocketOptions::default(),
         listeners: ListenerOptions {
             unix_mode: 0o660,
             unix_owner: None,
@@ -189,7 +191,7 @@ fn flags_of_groups_set_their_fields() {
     let expected = Options {
         listen: vec![
             ListenRequest { proxy: true, ..tcp("0.0.0.0:1884") },
-            ListenRequest { place: Place::Unix("/run/ringmq/mqtt".into()), proxy: false },
+            ListenRequest { place: Place::Unix("/run/ringmq/mqtt".into()), ..tcp("0.0.0.0:1884") },
         ],
         listeners: ListenerOptions {
             unix_mode: 0o600,

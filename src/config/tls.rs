@@ -13,7 +13,8 @@ pub struct TlsOptions {
     /// Where to accept MQTT over TLS, usually port 8883; may be given several times.
     ///
     /// It takes the same as --listen, except Unix sockets, and needs --tls-cert and --tls-key. With
-    /// `,proxy` behind it, a PROXY protocol header must come before TLS.
+    /// `,proxy` behind it, a PROXY protocol header must come before TLS; with `,mqtt` or `,ws`, one
+    /// protocol alone is accepted.
     #[arg(
         id = "tls-listen",
         long = "tls-listen",

@@ -85,6 +85,7 @@ const SESSION_FIELDS: &[&str] = &[
     "absent_seconds",
     "address",
     "protocol",
+    "transport",
     "keep_alive",
     "will",
     "certified",

@@ -2,7 +2,7 @@
 
 use crate::broker::{CloseReason, ConnId, Context, Flow, Shard, ShardId};
 use crate::limits::{LINK_WORK_MAX, PRE_CONNECT_BYTES_MAX};
-use crate::mqtt::{Foreign, Packet, Version, decode_from_client, peek_frame};
+use crate::mqtt::{DecodeError, Foreign, Packet, Version, decode_from_client, peek_frame};
 use crate::ring::Wake;
 
 use super::outboxes::Outboxes;
@@ -29,6 +29,8 @@ pub(super) struct Cutter<'a, P> {
     pub(super) now_ms: u64,
     pub(super) shard: ShardId,
     pub(super) packet_bytes_max: usize,
+    /// What was wrong with the last bytes, if they were no packet.
+    pub(super) fault: Option<DecodeError>,
 }
 
 impl<S: Send, W: Wake> Cutter<'_, Outboxes<S, W>> {
@@ -97,19 +99,21 @@ impl<S: Send, W: Wake> Cutter<'_, Outboxes<S, W>> {
         let frame = match peek_frame(version, bytes, max) {
             Ok(Some(frame)) if frame.total_bytes <= bytes.len() => frame,
             Ok(_) => return (0, Flow::Continue),
-            Err(error) => {
-                self.broker.handle_fault(conn, error, &mut context);
-                return (0, Flow::Stop);
-            }
+            Err(error) => return self.fail(conn, error),
         };
         match decode_from_client(version, frame, bytes) {
             Ok(packet) => {
                 (frame.total_bytes, self.broker.handle_packet(conn, &packet, &mut context))
             }
-            Err(error) => {
-                self.broker.handle_fault(conn, error, &mut context);
-                (0, Flow::Stop)
-            }
+            Err(error) => self.fail(conn, error),
         }
+    }
+
+    #[cold]
+    fn fail(&mut self, conn: ConnId, error: DecodeError) -> (usize, Flow) {
+        self.fault = Some(error);
+        let mut context = Context { now_ms: self.now_ms, peers: self.outboxes };
+        self.broker.handle_fault(conn, error, &mut context);
+        (0, Flow::Stop)
     }
 }

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::transport::Accepts;
+
 /// After accepting failed (most likely: no descriptors left), the time until the next try.
 pub(super) const ACCEPT_PAUSE_MS: u64 = 100;
 
@@ -24,6 +26,8 @@ pub struct ListenerKind {
     pub local: bool,
     /// What is accepted speaks TLS.
     pub tls: bool,
+    /// MQTT, WebSocket or both.
+    pub accepts: Accepts,
     /// Whether a proxy stands before the addresses.
     pub proxied: Proxied,
 }

@@ -20,8 +20,16 @@ use super::turn::{Clock, Reactor};
 impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     /// Takes what an operator has set.
     fn set(&mut self, settings: Settings) {
-        let Settings { broker, retained, clients_max, packet_bytes_max, addresses, trusted } =
-            settings;
+        let Settings {
+            broker,
+            retained,
+            clients_max,
+            packet_bytes_max,
+            addresses,
+            trusted,
+            websocket,
+        } = settings;
+        self.websocket = websocket;
         self.outboxes.set_clients_max(clients_max);
         self.packet_bytes_max = packet_bytes_max;
         self.accept_filter.set(addresses, trusted);

@@ -6,12 +6,12 @@ use std::io;
 use log::{debug, warn};
 
 use crate::advice;
-use crate::broker::{ClientAddress, CloseReason, Flow, Shard, ShardId, TlsInfo};
+use crate::broker::{ClientAddress, CloseReason, Flow, Shard, ShardId, TlsInfo, TransportKind};
 use crate::limits::PENDING_LINKS_MAX;
-use crate::mqtt::Foreign;
+use crate::mqtt::{DecodeError, Foreign};
 use crate::ring::{Buffer, Key, Received, RecvMode, Ring};
 use crate::store::Medium;
-use crate::transport::{Opened, Then, Tls, Transport};
+use crate::transport::{Beginning, Closing as ClosingCode, Opened, Then, Tls, Transport};
 
 use super::cutter::{Cut, Cutter};
 use super::link_transfer::LinkTransfer;
@@ -54,16 +54,19 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         // Dropping the socket closes it.
         let judged = self.accept_filter.check(kind, address, self.broker.stats_mut(), self.now_ms);
         let Ok(permit) = judged else { return };
-        let transport = if kind.tls {
+        let tls = if kind.tls {
             let setup = self.tls.as_deref().expect("a listener with TLS comes with a setup");
             match Tls::new(setup) {
-                Ok(tls) => Transport::Tls(Box::new(tls)),
+                Ok(tls) => Some(tls),
                 // Dropping the socket closes it.
                 Err(error) => return warn!("connection refused: TLS cannot begin: {error}"),
             }
         } else {
-            Transport::Plain
+            None
         };
+        let (accepts, is_local) = (kind.accepts, kind.is_local());
+        let beginning = Beginning { accepts, is_local, setup: self.websocket.clone() };
+        let transport = Transport::new(tls, beginning);
         let port = peer.map_or(0, |peer| peer.port());
         let (client_address, unread) =
             (ClientAddress { address, port, local: kind.is_local() }, UnreadBytes::default());
@@ -198,9 +201,15 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         let foreign =
             if link.transport.is_handshaking() { Foreign::before_tls(wire) } else { None };
         let Opened { bytes, then } = link.transport.open(wire, &mut self.room);
-        if let Then::Fault(fault) = &then {
-            let fault = (fault as &dyn fmt::Display, fault.is_certificate());
-            self.broker.log_tls_fault(link.client_address, fault, foreign, self.now_ms);
+        match &then {
+            Then::Fault(fault) => {
+                let fault = (fault as &dyn fmt::Display, fault.is_certificate());
+                self.broker.log_tls_fault(link.client_address, fault, foreign, self.now_ms);
+            }
+            Then::Refused(refusal) => {
+                self.broker.log_refused_request(link.client_address, refusal, self.now_ms);
+            }
+            Then::More | Then::End | Then::WebSocket(_) => {}
         }
         link.ended |= matches!(then, Then::End);
         certify(&mut self.broker, key, &link.transport);
@@ -218,6 +227,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             now_ms: self.now_ms,
             shard: self.shard,
             packet_bytes_max: self.packet_bytes_max,
+            fault: None,
         };
         let cut = if unread.is_empty() {
             let (used, cut) = cutter.cut(conn_of(key), bytes);
@@ -231,6 +241,9 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             unread.consume(used);
             cut
         };
+        if let Some(fault) = cutter.fault {
+            link.transport.note_closing(closing_code(fault));
+        }
         link.unread = unread;
         self.recycle(buffer);
         self.after_open(key, &then, Some(&cut));
@@ -245,10 +258,14 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     /// Does what follows from received bytes: the transport's part first, so that a link that goes
     /// home does so with what its transport has to say.
     fn after_open(&mut self, key: Key, then: &Then, cut: Option<&Cut>) {
-        if let Then::Fault(_) = then {
-            self.with_broker(|broker, context| {
-                broker.close(conn_of(key), CloseReason::TlsFault, context);
-            });
+        let reason = match then {
+            Then::More | Then::End => None,
+            Then::Fault(_) => Some(CloseReason::TlsFault),
+            Then::Refused(_) => Some(CloseReason::Http),
+            Then::WebSocket(fault) => Some(CloseReason::WebSocket(fault.as_str())),
+        };
+        if let Some(reason) = reason {
+            self.with_broker(|broker, context| broker.close(conn_of(key), reason, context));
         } else if let Some(cut) = cut {
             self.after_cut(key, cut);
         }
@@ -269,8 +286,13 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             now_ms: self.now_ms,
             shard: self.shard,
             packet_bytes_max: self.packet_bytes_max,
+            fault: None,
         };
-        cutter.cut(conn_of(key), bytes)
+        let cut = cutter.cut(conn_of(key), bytes);
+        if let (Some(fault), Some(link)) = (cutter.fault, self.links.get_mut(key)) {
+            link.transport.note_closing(closing_code(fault));
+        }
+        cut
     }
 
     fn after_cut(&mut self, key: Key, cut: &Cut) {
@@ -369,8 +391,26 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     }
 }
 
-/// Tells the broker how TLS has secured a link, while it wants to know.
+/// What a client is told whose bytes are no packet.
+fn closing_code(fault: DecodeError) -> ClosingCode {
+    match fault {
+        DecodeError::TooLarge { .. } => ClosingCode::TooBig,
+        _ => ClosingCode::ProtocolError,
+    }
+}
+
+/// Tells the broker what carries a link and how TLS has secured it, while it wants to know.
 fn certify(broker: &mut Shard, key: Key, transport: &Transport) {
+    if matches!(transport, Transport::Plain) || !broker.is_connecting(conn_of(key)) {
+        return;
+    }
+    let kind = match (transport.is_sealed(), transport.is_websocket()) {
+        (false, false) => TransportKind::Tcp,
+        (true, false) => TransportKind::Tls,
+        (false, true) => TransportKind::Ws,
+        (true, true) => TransportKind::Wss,
+    };
+    broker.note_transport(conn_of(key), kind);
     if let Some(version) = transport.version()
         && broker.wants_tls_info(conn_of(key))
     {

@@ -11,6 +11,7 @@ use crate::chunk::Batch;
 use crate::limits::FLUSH_MS_MAX;
 use crate::ring::{Key, Ring};
 use crate::store::Medium;
+use crate::transport::Closing as ClosingCode;
 
 use super::links::{Closing, Receiving, Waiting, conn_of};
 use super::turn::{Clock, Reactor};
@@ -98,11 +99,15 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
 
     /// The broker ended a connection: its remaining output is sent first.
     pub(super) fn close_link(&mut self, key: Key) {
+        let is_stopping = !self.is_running();
         let Some(link) = self.links.get_mut(key) else {
             return;
         };
         if link.closing == Closing::No {
             link.closing = Closing::Flushing;
+            if is_stopping {
+                link.transport.note_closing(ClosingCode::GoingAway);
+            }
             self.set_timer(key, self.now_ms + FLUSH_MS_MAX);
         }
         self.start_send(key);

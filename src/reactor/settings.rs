@@ -1,8 +1,11 @@
 //! What an operator may set of a shard while it runs.
 
+use std::sync::Arc;
+
 use crate::broker;
 use crate::mesh::AddressLimits;
 use crate::store::CatalogLimits;
+use crate::transport::WebSocketSetup;
 
 use super::accept_filter::Subnet;
 
@@ -21,4 +24,6 @@ pub struct Settings {
     pub addresses: AddressLimits,
     /// `--proxy-trust`.
     pub trusted: Vec<Subnet>,
+    /// What WebSockets are checked against.
+    pub websocket: Arc<WebSocketSetup>,
 }

@@ -10,7 +10,7 @@ use crate::limits::RECLAIM_SLOTS_MAX;
 use crate::mesh::{Bell, SharedCounts};
 use crate::ring::{Completion, Key, Ring};
 use crate::store::Medium;
-use crate::transport::TlsSetup;
+use crate::transport::{TlsSetup, WebSocketSetup};
 
 use super::accept_filter::AcceptFilter;
 use super::asks::{AnswerWay, Asks};
@@ -71,6 +71,8 @@ pub struct Options<R: Ring, M: Medium<File = R::File>> {
     pub packet_bytes_max: usize,
     /// What listeners with TLS begin with; there if one has.
     pub tls: Option<Arc<TlsSetup>>,
+    /// What WebSockets are checked against.
+    pub websocket: Arc<WebSocketSetup>,
     /// The way back to who asks; none: nobody does.
     pub answers: Option<AnswerWay>,
     /// Gives free pages of the heap back to the system.
@@ -104,6 +106,7 @@ pub struct Reactor<R: Ring, C: Clock, M: Medium<File = R::File>> {
     pub(super) unsent: Vec<Key>,
     pub(super) handshakes: Handshakes,
     pub(super) tls: Option<Arc<TlsSetup>>,
+    pub(super) websocket: Arc<WebSocketSetup>,
     /// Memory for opening and sealing.
     pub(super) room: Vec<u8>,
     pub(super) listeners: Listeners,
@@ -150,6 +153,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             unsent: Vec::new(),
             handshakes: Handshakes::default(),
             tls: options.tls,
+            websocket: options.websocket,
             room: Vec::new(),
             listeners,
             accept_filter: options.accept_filter,

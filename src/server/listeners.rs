@@ -19,14 +19,14 @@ use std::time::Duration;
 use log::warn;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
 
-use crate::config::{Endpoint, Listen, Options};
+use crate::config::{Accepts, Endpoint, Listen, Options};
 use crate::limits::LISTEN_BACKLOG;
 use crate::reactor::{Listener, ListenerKind, Proxied};
 use crate::ring::ListenSocket;
 
 use super::error::{SocketError, StartError};
 use super::places::{ListenAddress, ListenError};
-use super::privileges;
+use super::{privileges, websocket};
 
 /// Tries to bind an address that is in use, and the time between two.
 const BIND_TRIES: u32 = 10;
@@ -42,7 +42,12 @@ impl fmt::Display for OpenListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let tls = if self.tls { " with TLS" } else { "" };
         let proxy = if self.listen.proxy { ", behind a proxy" } else { "" };
-        write!(f, "{}{tls}{proxy}", self.listen.at)
+        let alone = match self.listen.accepts {
+            Accepts::Both => "",
+            Accepts::Mqtt => ", MQTT alone",
+            Accepts::WebSocket => ", WebSocket alone",
+        };
+        write!(f, "{}{tls}{proxy}{alone}", self.listen.at)
     }
 }
 
@@ -67,7 +72,12 @@ impl Listeners {
         listeners.shards.resize_with(shards, Vec::new);
         for site in sites {
             let ListenAddress { mut listen, tls, .. } = site.clone();
-            let kind = ListenerKind { local: listen.is_local(), tls, proxied: proxied(&listen) };
+            let kind = ListenerKind {
+                local: listen.is_local(),
+                tls,
+                accepts: websocket::accepts(listen.accepts),
+                proxied: proxied(&listen),
+            };
             match &mut listen.at {
                 Endpoint::Tcp(address) => {
                     let refused =

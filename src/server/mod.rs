@@ -30,6 +30,7 @@ mod start;
 mod storage;
 mod summary;
 pub mod tls;
+mod websocket;
 
 use std::io;
 use std::thread::JoinHandle;

@@ -130,7 +130,7 @@ pub(super) fn resolve(options: &Options) -> Result<Vec<ListenAddress>, ListenErr
         let found = endpoints(&asked.place);
         let found = found.map_err(|says| ListenError::Unknown(flag(tls, asked), says))?;
         sites.extend(found.into_iter().map(|at| ListenAddress {
-            listen: Listen { at, proxy: asked.proxy },
+            listen: Listen { at, proxy: asked.proxy, accepts: asked.accepts },
             tls,
             v6_only: false,
             asked: asked.clone(),

@@ -35,7 +35,7 @@ use super::places::{ListenAddress, refuse_unguarded};
 use super::shard::broker_options;
 use super::start::{address_limits, trusted};
 use super::storage::catalog_limits;
-use super::{StartError, tls};
+use super::{StartError, tls, websocket};
 
 /// How the names of flags about TLS begin.
 const TLS: &str = "tls-";
@@ -187,6 +187,7 @@ impl Reloader {
             packet_bytes_max: options.packet_bytes_max,
             addresses: address_limits(options),
             trusted: trusted(options),
+            websocket: websocket::setup(options),
         }
     }
 }

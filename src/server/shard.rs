@@ -27,7 +27,7 @@ use super::open_files::clients_max;
 use super::random::seed;
 use super::rings::{RingChoice, ShardRing, SystemRing};
 use super::storage::{self, FoundShard};
-use super::{access, heap};
+use super::{access, heap, websocket};
 
 /// What one shard's thread begins with.
 pub(super) struct ShardSetup {
@@ -204,6 +204,7 @@ fn reactor_options<R: SystemRing>(
         clients_max,
         packet_bytes_max: options.packet_bytes_max,
         tls: setup.tls,
+        websocket: websocket::setup(options),
         answers: setup.answers,
         trim_heap: heap::trim,
     }

@@ -1,6 +1,7 @@
 //! The result of opening received bytes.
 
 use super::fault::TlsFault;
+use super::websocket::{Refusal, WebSocketFault};
 
 /// What received bytes held.
 #[derive(Debug)]
@@ -20,4 +21,8 @@ pub enum Then {
     End,
     /// Nothing: what came is no TLS, or not acceptable. An alert that says so is to be sent.
     Fault(TlsFault),
+    /// Nothing: an HTTP request that opens no WebSocket. The answer is to be sent.
+    Refused(Refusal),
+    /// Nothing: the client broke a rule of WebSocket. A Close frame that says so is to be sent.
+    WebSocket(WebSocketFault),
 }

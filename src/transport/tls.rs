@@ -21,7 +21,7 @@ use crate::limits::{
 
 use super::fault::TlsFault;
 use super::identity::{Identity, name_of};
-use super::opened::{Opened, Then};
+use super::opened::Then;
 
 /// What all TLS links of a listener have in common. Shards share it, with its ticket keys.
 #[derive(Debug)]
@@ -125,11 +125,11 @@ impl Tls {
         self.partial.extend_from_slice(wire);
     }
 
-    /// Opens `wire` behind what was kept; application bytes go to `room`.
-    pub(super) fn open<'a>(&mut self, wire: &mut [u8], room: &'a mut Vec<u8>) -> Opened<'a> {
+    /// Opens `wire` behind what was kept; application bytes go to `room`. What comes after them.
+    pub(super) fn open(&mut self, wire: &mut [u8], room: &mut Vec<u8>) -> Then {
         room.clear();
         if self.phase == Phase::Closed {
-            return Opened { bytes: room, then: Then::End };
+            return Then::End;
         }
         let then = if self.partial.is_empty() {
             let (used, then) = self.advance(wire, room);
@@ -158,7 +158,7 @@ impl Tls {
             self.phase = Phase::Closed;
         }
         self.note_handshake();
-        Opened { bytes: room, then }
+        then
     }
 
     /// Seals `plain`, behind what waits already, as far as one send goes.

@@ -1,5 +1,6 @@
 // MQTT.js against a broker: arguments are host, port and 3.1 or 3.1.1; exit code 0 if all is well.
-// Two arguments more are a file of authorities and TLSv1.2 or TLSv1.3: then it speaks that.
+// Two arguments more are a file of authorities and TLSv1.2 or TLSv1.3: then it speaks that. With
+// TRANSPORT=websockets in the environment it speaks WebSocket.
 'use strict';
 
 const assert = require('node:assert/strict');
@@ -12,6 +13,11 @@ const door = authorities
     minVersion: tlsVersion, maxVersion: tlsVersion,
   }
   : {};
+if (process.env.TRANSPORT === 'websockets') {
+  door.protocol = authorities ? 'wss' : 'ws';
+  door.path = '/mqtt';
+  door.wsOptions = { minVersion: door.minVersion, maxVersion: door.maxVersion };
+}
 const PATIENCE_MS = 20_000;
 const protocol = {
   '3.1': { protocolId: 'MQIsdp', protocolVersion: 3 },

@@ -1,8 +1,10 @@
 """paho-mqtt against a broker: arguments are host, port and 3.1 or 3.1.1; exit code 0 if all is well.
 
-Two arguments more are a file of authorities and TLSv1_2 or TLSv1_3: then it speaks that.
+Two arguments more are a file of authorities and TLSv1_2 or TLSv1_3: then it speaks that. With
+TRANSPORT=websockets in the environment it speaks WebSocket.
 """
 
+import os
 import queue
 import socket
 import ssl
@@ -12,6 +14,7 @@ import paho.mqtt.client as mqtt
 
 HOST, PORT = sys.argv[1], int(sys.argv[2])
 PROTOCOL = {"3.1": mqtt.MQTTv31, "3.1.1": mqtt.MQTTv311}[sys.argv[3]]
+TRANSPORT = os.environ.get("TRANSPORT", "tcp")
 PATIENCE_S = 20
 TLS = None
 if len(sys.argv) > 4:
@@ -32,6 +35,7 @@ class Client:
             client_id=client_id,
             clean_session=clean,
             protocol=PROTOCOL,
+            transport=TRANSPORT,
             reconnect_on_failure=False,
         )
         self.paho.on_connect = lambda _c, _u, flags, reason, _p: self.connects.put((flags, reason))
@@ -141,8 +145,11 @@ def resumed_qos_2():
         infos.append(publisher.paho.publish("paho/open", f"{number}", 2))
         if number % 20 == 10:
             for client in (publisher, subscriber):
-                # Past a wrapper of TLS, which shuts its own socket object only.
-                socket.socket.shutdown(client.paho.socket(), socket.SHUT_RDWR)
+                # Past a wrapper of TLS, which shuts its own socket object only, and of WebSocket.
+                own = socket.fromfd(client.paho.socket().fileno(), socket.AF_INET,
+                                    socket.SOCK_STREAM)
+                own.shutdown(socket.SHUT_RDWR)
+                own.close()
                 client.disconnects.get(timeout=PATIENCE_S)
                 client.paho.loop_stop()
                 client.paho.reconnect()

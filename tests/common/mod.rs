@@ -16,6 +16,7 @@ mod program;
 mod random;
 pub(crate) mod v5;
 mod v5_client;
+pub(crate) mod websocket;
 
 #[allow(unused_imports, reason = "each test target uses its own part")]
 pub(crate) use {

@@ -38,7 +38,6 @@ pub(crate) fn first_packet_must_be_connect() {
         ("CONNACK", connack(false, 0)),
         ("type 0", vec![0, 0]),
         ("type 15", vec![0xf0, 0]),
-        ("HTTP", b"GET / HTTP/1.1\r\n\r\n".to_vec()),
     ];
     for (name, packet) in packets {
         println!("{name}");

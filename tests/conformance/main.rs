@@ -14,4 +14,5 @@ mod session;
 mod subscribe;
 mod table;
 mod topics;
+mod websocket;
 mod will;

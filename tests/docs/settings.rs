@@ -74,7 +74,10 @@ fn value(flag: &Arg) -> String {
     let name = names.first().map_or(String::new(), ToString::to_string);
     let value = match flag.get_default_values() {
         [] => format!("\"{name}\""),
-        [value, ..] => shown(&value.to_string_lossy()),
+        values => {
+            let shown = values.iter().map(|value| shown(&value.to_string_lossy()));
+            shown.collect::<Vec<_>>().join(", ")
+        }
     };
     match flag.get_action() {
         ArgAction::Append => format!("[{value}]"),

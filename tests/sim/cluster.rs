@@ -122,6 +122,7 @@ impl Cluster {
                 clients_max: 1000,
                 packet_bytes_max: 1 << 20,
                 tls: None,
+                websocket: Arc::default(),
                 answers: Some(AnswerWay { sender, wake: Box::new(|| {}) }),
                 trim_heap: || {},
             };

@@ -29,7 +29,7 @@ const TABLE: &[Row] = &[
     row("logging", &[], &["env_filter", "jiff", "log", "rustix", "serde_json"]),
     row("mqtt", &[], &["bytes"]),
     row("access", &["mqtt"], ACCESS_CRATES),
-    row("transport", &[], &["bytes", "rustls", "x509_cert"]),
+    row("transport", &[], &["base64", "bytes", "httparse", "ring", "rustls", "x509_cert"]),
     row("store", &[], &["bytes", "compact_str", "crc32c", "foldhash", "hashbrown", "log"]),
     row("disk", &["store"], &["crc32c", "libc", "log", "memmap2", "nix", "rustix"]),
     row("mesh", &[], &["loom"]),

@@ -111,8 +111,10 @@ fn flapping_is_said_once() {
 fn strangers_are_told_apart() {
     on_shards(&[1, 2], |broker| {
         for (bytes, looks) in [
-            (&b"GET / HTTP/1.0\r\n\r\n"[..], "looks like HTTP"),
-            (b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03", "looks like TLS; this listener is plain"),
+            (
+                &b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03"[..],
+                "looks like TLS; this listener is plain",
+            ),
             (b"PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\n", "looks like a PROXY header"),
             (b"\xc0\0", "begins with byte 0xc0, no CONNECT"),
             (b"\xff", "begins with byte 0xff, no CONNECT"),

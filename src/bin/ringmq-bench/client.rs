@@ -17,6 +17,7 @@ use mio::net::TcpStream;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use crate::stream::{Brought, Stream, Terms};
+use crate::websocket::WebSocket;
 use crate::wire::{self, Login, Malformed, Packet};
 
 /// Bytes one read may take: large enough for its fixed cost to vanish, small enough for L2.
@@ -74,6 +75,8 @@ pub(crate) struct Route {
     pub(crate) to: SocketAddr,
     /// Source address; the kernel chooses when `None`.
     pub(crate) from: Option<IpAddr>,
+    /// Whether it speaks WebSocket.
+    pub(crate) websocket: bool,
 }
 
 /// Why a connection ended.
@@ -150,8 +153,12 @@ impl Client {
             Ok(()) | Err(rustix::io::Errno::INPROGRESS) => {}
             Err(errno) => return Err(errno.into()),
         }
+        let mut stream = Stream::new(TcpStream::from_std(StdTcpStream::from(socket)), tls)?;
+        if route.websocket {
+            stream = Stream::WebSocket(Box::new(WebSocket::new(stream)));
+        }
         Ok(Client {
-            stream: Stream::new(TcpStream::from_std(StdTcpStream::from(socket)), tls)?,
+            stream,
             stage: Stage::Connecting,
             greeting,
             outbox: Vec::new(),

@@ -154,7 +154,11 @@ impl Crowd {
     }
 
     fn open(&mut self, options: &Options, role: Role) -> Result<(), String> {
-        let route = Route { to: options.address, from: source(options, role) };
+        let route = Route {
+            to: options.address,
+            from: source(options, role),
+            websocket: options.websocket,
+        };
         let client = Client::open(route, greeting(options, role), options.tls.as_ref())
             .map_err(|error| format!("connecting to {}: {error}", options.broker))?;
         let mut peer = match role {

@@ -25,6 +25,7 @@ mod stream;
 mod subscriber;
 mod template;
 mod turns;
+mod websocket;
 mod wire;
 
 use std::process::ExitCode;

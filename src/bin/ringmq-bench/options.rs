@@ -43,6 +43,9 @@ pub(crate) struct Flags {
     /// Connect with tickets, as far as earlier connections got some
     #[arg(long, requires = "tls")]
     tls_tickets: bool,
+    /// Speak MQTT over WebSocket, each packet in a frame of its own
+    #[arg(long = "ws")]
+    websocket: bool,
     /// Threads; publishers and subscribers are dealt out to them in turn
     #[arg(long, value_name = "N", default_value_t = 1)]
     threads: u32,
@@ -131,6 +134,8 @@ pub(crate) struct Options {
     pub(crate) address: SocketAddr,
     /// How to speak TLS, if so.
     pub(crate) tls: Option<Terms>,
+    /// Whether to speak WebSocket.
+    pub(crate) websocket: bool,
     /// At least 1.
     pub(crate) threads: u32,
     /// Publishing connections.
@@ -229,6 +234,7 @@ impl Options {
             broker,
             address,
             tls,
+            websocket: flags.websocket,
             threads: flags.threads,
             publishers,
             subscribers,

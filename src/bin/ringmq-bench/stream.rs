@@ -1,4 +1,4 @@
-//! A connection's bytes on the wire: as they are, or sealed by TLS.
+//! A connection's bytes on the wire: as they are, sealed by TLS, or in frames of WebSocket.
 //!
 //! Invariant: what was sealed and not taken by the socket goes out before anything else is sealed,
 //! so a peer never waits for the rest of a record that the sender has forgotten.
@@ -19,6 +19,8 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::unbuffered::{ConnectionState, EncodeError};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, NamedGroup, RootCertStore};
+
+use crate::websocket::WebSocket;
 
 /// Bytes of a record: the most there may be.
 const RECORD_BYTES: usize = 16 * 1024;
@@ -83,6 +85,8 @@ pub(crate) enum Stream {
     Plain(TcpStream),
     /// Everything is.
     Tls(Box<Tls>),
+    /// Packets have frames.
+    WebSocket(Box<WebSocket>),
 }
 
 impl Stream {
@@ -102,6 +106,7 @@ impl Stream {
         match self {
             Stream::Plain(socket) => socket,
             Stream::Tls(tls) => &mut tls.socket,
+            Stream::WebSocket(websocket) => websocket.inner_mut().socket(),
         }
     }
 
@@ -117,6 +122,7 @@ impl Stream {
                 Ok(Brought { bytes, emptied: bytes < room.len(), opened: false })
             }
             Stream::Tls(tls) => tls.read(room),
+            Stream::WebSocket(websocket) => websocket.read(room),
         }
     }
 
@@ -125,6 +131,7 @@ impl Stream {
         match self {
             Stream::Plain(socket) => socket.write(bytes),
             Stream::Tls(tls) => tls.write(bytes),
+            Stream::WebSocket(websocket) => websocket.write(bytes),
         }
     }
 
@@ -134,6 +141,7 @@ impl Stream {
         match self {
             Stream::Plain(_) => false,
             Stream::Tls(tls) => tls.sealed.is_empty(),
+            Stream::WebSocket(websocket) => websocket.has_room(),
         }
     }
 
@@ -142,6 +150,7 @@ impl Stream {
         match self {
             Stream::Plain(_) => Ok(true),
             Stream::Tls(tls) => tls.begin().and_then(|()| tls.flush()),
+            Stream::WebSocket(websocket) => websocket.flush(),
         }
     }
 }

@@ -56,6 +56,14 @@ pub(crate) fn split(bytes: &[u8]) -> Result<Option<(Packet<'_>, usize)>, Malform
     Ok(Some((packet, header + length)))
 }
 
+/// Bytes of the packet at the front of `bytes`, which are whole packets.
+pub(crate) fn packet_bytes(bytes: &[u8]) -> usize {
+    match remaining_length(bytes) {
+        Ok(Some((length, header))) => bytes.len().min(header + length),
+        _ => bytes.len(),
+    }
+}
+
 /// The remaining length and the size of the fixed header before it ends.
 #[inline]
 fn remaining_length(bytes: &[u8]) -> Result<Option<(usize, usize)>, Malformed> {

@@ -141,20 +141,24 @@ impl ClientLog {
             (false, true) => "session found",
             (false, false) => "new session",
         };
+        let transport = connecting.transport();
         let secured = connecting.secured();
         let tls = secured.map_or("", |secured| secured.version);
         let certificate = secured.and_then(|secured| secured.certificate.as_deref());
         let version = version_of(connect.version);
         let mut sealed = String::new();
+        if transport.is_websocket() {
+            sealed += ", WebSocket";
+        }
         if !tls.is_empty() {
-            sealed = format!(", {tls}");
+            sealed += &format!(", {tls}");
         }
         if let Some(name) = certificate {
             sealed += &format!(", certificate {}", Shown(name));
         }
         info!(
             client, event = "connected", addr:% = from, version, user = user.unwrap_or_default(),
-            vhost, clean, keep_alive, session_present, tls,
+            vhost, clean, keep_alive, session_present, transport = transport.as_str(), tls,
             certificate = certificate.unwrap_or_default();
             "connected from {from} (MQTT {version}, {}, vhost {}, {session}, keep alive \
              {keep_alive} s{sealed})",
@@ -187,7 +191,10 @@ impl ClientLog {
     pub(crate) fn closed_early(&mut self, from: ClientAddress, reason: CloseReason, now_ms: u64) {
         match reason {
             // These have a line of their own.
-            CloseReason::Refused(_) | CloseReason::AddressLimit | CloseReason::TlsFault => {}
+            CloseReason::Refused(_)
+            | CloseReason::AddressLimit
+            | CloseReason::TlsFault
+            | CloseReason::Http => {}
             // A look whether somebody listens is no event.
             CloseReason::Disconnected
             | CloseReason::PeerClosed
@@ -227,6 +234,17 @@ impl ClientLog {
             }
             None => self.strange(from, "", &format_args!("TLS failed: {fault}"), now_ms),
         }
+    }
+
+    /// An HTTP request opened no WebSocket, and was answered; `refusal` says why.
+    #[cold]
+    pub(crate) fn refused_request(
+        &mut self,
+        from: ClientAddress,
+        refusal: &dyn fmt::Display,
+        now_ms: u64,
+    ) {
+        self.strange(from, "", refusal, now_ms);
     }
 
     fn strange(&mut self, from: ClientAddress, when: &str, reason: &dyn fmt::Display, now_ms: u64) {

@@ -13,7 +13,7 @@ use compact_str::CompactString;
 use crate::access::Identity;
 use crate::mqtt::{Connect, Version};
 
-use super::super::names::ClientAddress;
+use super::super::names::{ClientAddress, TransportKind};
 
 /// How TLS has secured a link.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,6 +41,7 @@ pub enum Answer {
 #[derive(Debug)]
 pub(crate) struct Connecting {
     client_address: ClientAddress,
+    transport: TransportKind,
     secured: Option<TlsInfo>,
     /// Of its CONNECT, once that has come.
     version: Version,
@@ -58,8 +59,14 @@ enum Check {
 
 impl Connecting {
     pub(super) fn new(client_address: ClientAddress) -> Self {
-        let (version, check) = (Version::V311, Check::Unasked);
-        Self { client_address, secured: None, version, certified: None, check }
+        Self {
+            client_address,
+            transport: TransportKind::default(),
+            secured: None,
+            version: Version::V311,
+            certified: None,
+            check: Check::Unasked,
+        }
     }
 
     pub(crate) fn client_address(&self) -> ClientAddress {
@@ -74,6 +81,15 @@ impl Connecting {
     /// Its CONNECT says which version its client speaks.
     pub(crate) fn note_version(&mut self, version: Version) {
         self.version = version;
+    }
+
+    /// What carries it, as far as that is known.
+    pub(crate) fn transport(&self) -> TransportKind {
+        self.transport
+    }
+
+    pub(crate) fn note_transport(&mut self, transport: TransportKind) {
+        self.transport = transport;
     }
 
     /// How TLS has secured it, if that is known.

@@ -19,7 +19,7 @@ mod terms;
 use crate::mqtt::{QoS, Version, Will as ConnectWill};
 use crate::store::{SessionKey, Will as StoredWill};
 
-use super::names::{ClientAddress, ConnId, ConnTable, VhostId};
+use super::names::{ClientAddress, ConnId, ConnTable, TransportKind, VhostId};
 
 pub use connecting::{Answer, TlsInfo};
 
@@ -94,6 +94,8 @@ pub(crate) struct Open {
     pub(crate) client_address: ClientAddress,
     /// When it was let in.
     pub(crate) since_ms: u64,
+    /// What carries it.
+    pub(crate) transport: TransportKind,
     /// A certificate says who it is.
     pub(crate) certified: bool,
     /// Milliseconds without a packet after which the client is gone; 0: never.

@@ -24,6 +24,8 @@ pub struct ClientFacts {
     pub port: u16,
     /// The MQTT version, in words.
     pub version: &'static str,
+    /// What carries the connection, in a word.
+    pub transport: &'static str,
     /// Seconds; 0: none.
     pub keep_alive_s: u32,
     /// It has left a will.

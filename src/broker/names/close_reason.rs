@@ -20,6 +20,10 @@ pub enum CloseReason {
     Failed(io::ErrorKind),
     /// Bytes that are no TLS, or a peer that TLS does not let in.
     TlsFault,
+    /// An HTTP request that opened no WebSocket, and was answered.
+    Http,
+    /// A rule of WebSocket was broken: which, in words.
+    WebSocket(&'static str),
     /// Bytes that are no MQTT.
     Malformed(DecodeError),
     /// CONNACK carried this code.
@@ -80,6 +84,8 @@ impl CloseReason {
             | Self::Refused(_)
             | Self::NoConnect
             | Self::Foreign(_)
+            | Self::Http
+            | Self::WebSocket(_)
             | Self::ConnectTimeout
             | Self::TooMuchBeforeConnect
             | Self::ProxyHeader
@@ -110,6 +116,8 @@ impl fmt::Display for CloseReason {
             Self::PeerClosed => "closed by the client without DISCONNECT",
             Self::Failed(kind) => return write!(f, "the network failed: {kind}"),
             Self::TlsFault => "TLS failed",
+            Self::Http => "HTTP that is no WebSocket",
+            Self::WebSocket(rule) => rule,
             Self::Malformed(DecodeError::TooLarge { bytes, max }) => {
                 let (bytes, max) = (Size(*bytes), Size(*max));
                 return write!(f, "packet of {bytes} over --max-packet-size ({max})");

@@ -14,6 +14,7 @@ mod refusal;
 mod shards;
 mod stats;
 mod table;
+mod transport;
 mod vhost;
 
 pub use client_address::ClientAddress;
@@ -24,6 +25,7 @@ pub use options::{OnDenied, Options, Overflow, Takeover, Threshold};
 pub use rate::PublishRate;
 pub use shards::{ClientLimit, Peers, ShardId, ShardSet};
 pub use stats::Stats;
+pub use transport::TransportKind;
 
 pub(crate) use rate::Budget;
 pub(crate) use refusal::RefusalReason;

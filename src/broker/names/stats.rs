@@ -95,6 +95,12 @@ stats! {
     closed_malformed,
     /// Connections closed because their bytes were no TLS, or their peer was not let in by it.
     closed_tls,
+    /// Connections closed because they began with an HTTP request that opened no WebSocket.
+    closed_http,
+    /// Connections closed because they broke a rule of WebSocket.
+    closed_websocket,
+    /// Clients that were let in over WebSocket.
+    clients_websocket,
     /// Connections closed because they broke the protocol.
     closed_violation,
     /// Connections closed because nothing whole came in time.
@@ -180,6 +186,8 @@ impl Stats {
         match reason {
             CloseReason::Malformed(_) => self.closed_malformed += 1,
             CloseReason::TlsFault => self.closed_tls += 1,
+            CloseReason::Http => self.closed_http += 1,
+            CloseReason::WebSocket(_) => self.closed_websocket += 1,
             CloseReason::NoConnect
             | CloseReason::Foreign(_)
             | CloseReason::SecondConnect

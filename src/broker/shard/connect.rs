@@ -9,7 +9,7 @@ use super::super::admission::Admittance;
 use super::super::connection::{Connecting, Open, Terms, Will};
 use super::super::names::{
     ClientAddress, ClientLimit, CloseReason, ConnId, Context, Flow, RefusalReason, Takeover,
-    VhostId, placement,
+    TransportKind, VhostId, placement,
 };
 use super::super::read_gate::Pause;
 use super::super::replies::{Reply, Wait};
@@ -161,6 +161,11 @@ impl Shard {
         // What comes at QoS 2 from now on is sent when it is committed.
         let qos2_below = if is_durable { kept.queue.end() } else { u64::MAX };
         self.delivery.begin(conn, qos2_below, terms.receive_max);
+        let transport = self
+            .connections
+            .connecting(conn)
+            .map_or_else(TransportKind::default, |it| it.transport());
+        self.stats.clients_websocket += u64::from(transport.is_websocket());
         let will = connect.will.map(|will| Box::new(Will::of(&will)));
         self.keep_will(session, will.as_deref());
         let open = Open {
@@ -169,6 +174,7 @@ impl Shard {
             session,
             client_address,
             since_ms: context.now_ms,
+            transport,
             certified: identity.certified,
             // [MQTT-3.1.2-24] One and a half times the keep alive.
             silence_ms_max: u32::from(terms.keep_alive_s) * 1500,

@@ -63,8 +63,8 @@ use super::expiry::Expiry;
 use super::full_sessions::FullSessions;
 use super::meters::Meters;
 use super::names::{
-    ClientAddress, CloseReason, ConnId, Context, Event, Flow, Options, ShardId, Stats, VhostId,
-    placement,
+    ClientAddress, CloseReason, ConnId, Context, Event, Flow, Options, ShardId, Stats,
+    TransportKind, VhostId, placement,
 };
 use super::output::Outputs;
 use super::publish::Publishing;
@@ -204,6 +204,13 @@ impl Shard {
         }
     }
 
+    /// Notes what carries a link that sends CONNECT.
+    pub fn note_transport(&mut self, conn: ConnId, transport: TransportKind) {
+        if let Some(connecting) = self.connections.connecting_mut(conn) {
+            connecting.note_transport(transport);
+        }
+    }
+
     /// Whether it is not known yet how TLS has secured a link that sends CONNECT.
     pub fn wants_tls_info(&mut self, conn: ConnId) -> bool {
         self.connections.connecting(conn).is_some_and(|connecting| connecting.secured().is_none())
@@ -321,6 +328,16 @@ impl Shard {
         now_ms: u64,
     ) {
         self.client_log.tls_fault(client_address, fault, foreign, now_ms);
+    }
+
+    /// An HTTP request opened no WebSocket, and was answered; `refusal` says why.
+    pub fn log_refused_request(
+        &mut self,
+        client_address: ClientAddress,
+        refusal: &dyn std::fmt::Display,
+        now_ms: u64,
+    ) {
+        self.client_log.refused_request(client_address, refusal, now_ms);
     }
 
     /// The next password to verify; [`Shard::handle_verified`] follows.

@@ -3,6 +3,7 @@
 mod faults;
 mod identity;
 mod streams;
+mod websocket;
 
 use std::io::{Read, Write};
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use rustls::{
     ClientConfig, ClientConnection, RootCertStore, ServerConfig, SupportedProtocolVersion,
 };
 
-use super::{ClientVerifier, Identity, Opened, Then, Tls, TlsSetup, Transport};
+use super::{Beginning, ClientVerifier, Identity, Opened, Then, Tls, TlsSetup, Transport};
 use crate::chunk::{Batch, Chunk, ChunkPool};
 
 /// Both versions, which share little in rustls.
@@ -147,7 +148,8 @@ impl Server {
     fn new(setup: &TlsSetup) -> Self {
         let tls = Tls::new(setup).expect("a good configuration");
         let (room, pool) = (Vec::new(), ChunkPool::default());
-        Self { transport: Transport::Tls(Box::new(tls)), room, pool, plain: Vec::new() }
+        let transport = Transport::new(Some(tls), Beginning::default());
+        Self { transport, room, pool, plain: Vec::new() }
     }
 
     /// Receives one piece.

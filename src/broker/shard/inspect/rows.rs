@@ -4,7 +4,7 @@ use crate::mqtt::Version;
 use crate::store::{QueueItem, Session, SessionKey};
 
 use super::super::super::inspect::{ClientFacts, Pace, Page, Row};
-use super::super::super::names::{ConnId, Context, VhostId};
+use super::super::super::names::{ConnId, Context, TransportKind, VhostId};
 use super::super::Shard;
 
 impl Shard {
@@ -51,6 +51,10 @@ impl Shard {
             address: open.client_address.address,
             port: open.client_address.port,
             version: version_of(open.version),
+            transport: match open.client_address.address {
+                None if open.transport == TransportKind::Tcp => "unix",
+                _ => open.transport.as_str(),
+            },
             keep_alive_s: open.silence_ms_max / 1500,
             will: open.will.is_some(),
             certified: open.certified,
