@@ -75,18 +75,8 @@ impl Summary {
     }
 
     pub(crate) fn json(&self, queue: &Queue) -> Value {
-        let filters = self.filters.iter();
-        let filters = filters.map(|(filter, options)| {
-            let SubscriptionOptions { qos, no_local, retain_as_published, identifier } = options;
-            json!({
-                "filter": filter,
-                "qos": qos,
-                "no_local": no_local,
-                "retain_as_published": retain_as_published,
-                "identifier": Some(identifier).filter(|identifier| **identifier > 0),
-            })
-        });
-        json!({
+        let filters = self.filters.iter().map(|(filter, options)| filter_json(filter, *options));
+        let mut line = json!({
             "session": self.client_id,
             "user": self.owner,
             "vhost": self.vhost,
@@ -101,9 +91,14 @@ impl Summary {
             "filters": filters.collect::<Vec<_>>(),
             "received": self.received,
             "left_ms": self.left_ms,
-            "expiry_s": self.expiry_s,
-            "will": self.will,
-        })
+        });
+        if let Some(seconds) = self.expiry_s {
+            line["expiry_s"] = seconds.into();
+        }
+        if let Some(will) = &self.will {
+            line["will"] = will.clone();
+        }
+        line
     }
 
     /// A line for people.
@@ -122,6 +117,22 @@ impl Summary {
             if self.will.is_some() { "; has a will" } else { "" }
         )
     }
+}
+
+/// A filter, and what was granted; options of MQTT 5 where they are set.
+fn filter_json(filter: &str, options: SubscriptionOptions) -> Value {
+    let SubscriptionOptions { qos, no_local, retain_as_published, identifier } = options;
+    let mut line = json!({ "filter": filter, "qos": qos });
+    if no_local {
+        line["no_local"] = true.into();
+    }
+    if retain_as_published {
+        line["retain_as_published"] = true.into();
+    }
+    if identifier > 0 {
+        line["identifier"] = identifier.into();
+    }
+    line
 }
 
 /// A filter for people, with what was granted: QoS, and options by their names in MQTT 5.
@@ -188,6 +199,15 @@ mod tests {
         };
         let text = "a/# (2, no local, retain as published, identifier 7)";
         assert_eq!(filter_text("a/#", all), text);
+        assert_eq!(filter_json("a/#", plain), json!({ "filter": "a/#", "qos": 1 }));
+        let value = json!({
+            "filter": "a/#",
+            "qos": 2,
+            "no_local": true,
+            "retain_as_published": true,
+            "identifier": 7,
+        });
+        assert_eq!(filter_json("a/#", all), value);
         assert_eq!(expiry_text(0), "; ends with its connection");
         assert_eq!(expiry_text(90), "; expires after 90 s");
         assert_eq!(expiry_text(u32::MAX), "; never expires");

@@ -131,6 +131,7 @@ fn format_2_is_taken_over() {
     drop(directory);
     write(&format, old.as_bytes());
     fs::remove_file(scratch.0.join("shard-0/EXTENT")).expect("it is there");
+    write(&scratch.0.join("shard-0/00000000000000000003.segment"), &[7; 4096]);
     let directory = open(&scratch.0);
     let (_, what) = directory.shard(0).expect("it is there").fault().expect("it is gone");
     assert!(what.starts_with("it is missing"), "{what}");
