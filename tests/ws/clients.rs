@@ -164,9 +164,8 @@ fn serve(listener: TcpListener, told: mpsc::Sender<String>) {
     thread::spawn(move || {
         for stream in listener.incoming() {
             // A browser opens connections that it does not use.
-            match stream.and_then(&serve_one) {
-                Ok(true) => return,
-                Ok(false) | Err(_) => {}
+            if let Ok(true) = stream.and_then(&serve_one) {
+                return;
             }
         }
     });

@@ -16,8 +16,7 @@ use std::sync::Arc;
 use mio::net::TcpStream;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
-use crate::stream::{Brought, Stream, Terms};
-use crate::websocket::WebSocket;
+use crate::stream::{Brought, Framed, Stream, Terms};
 use crate::wire::{self, Login, Malformed, Packet};
 
 /// Bytes one read may take: large enough for its fixed cost to vanish, small enough for L2.
@@ -155,7 +154,7 @@ impl Client {
         }
         let mut stream = Stream::new(TcpStream::from_std(StdTcpStream::from(socket)), tls)?;
         if route.websocket {
-            stream = Stream::WebSocket(Box::new(WebSocket::new(stream)));
+            stream = Stream::WebSocket(Box::new(Framed::new(stream)));
         }
         Ok(Client {
             stream,

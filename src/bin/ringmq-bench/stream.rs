@@ -86,7 +86,7 @@ pub(crate) enum Stream {
     /// Everything is.
     Tls(Box<Tls>),
     /// Packets have frames.
-    WebSocket(Box<WebSocket>),
+    WebSocket(Box<Framed>),
 }
 
 impl Stream {
@@ -106,7 +106,7 @@ impl Stream {
         match self {
             Stream::Plain(socket) => socket,
             Stream::Tls(tls) => &mut tls.socket,
-            Stream::WebSocket(websocket) => websocket.inner_mut().socket(),
+            Stream::WebSocket(framed) => framed.stream.socket(),
         }
     }
 
@@ -122,7 +122,7 @@ impl Stream {
                 Ok(Brought { bytes, emptied: bytes < room.len(), opened: false })
             }
             Stream::Tls(tls) => tls.read(room),
-            Stream::WebSocket(websocket) => websocket.read(room),
+            Stream::WebSocket(framed) => framed.read(room),
         }
     }
 
@@ -131,7 +131,7 @@ impl Stream {
         match self {
             Stream::Plain(socket) => socket.write(bytes),
             Stream::Tls(tls) => tls.write(bytes),
-            Stream::WebSocket(websocket) => websocket.write(bytes),
+            Stream::WebSocket(framed) => framed.write(bytes),
         }
     }
 
@@ -141,7 +141,7 @@ impl Stream {
         match self {
             Stream::Plain(_) => false,
             Stream::Tls(tls) => tls.sealed.is_empty(),
-            Stream::WebSocket(websocket) => websocket.has_room(),
+            Stream::WebSocket(framed) => framed.websocket.has_room(),
         }
     }
 
@@ -150,7 +150,58 @@ impl Stream {
         match self {
             Stream::Plain(_) => Ok(true),
             Stream::Tls(tls) => tls.begin().and_then(|()| tls.flush()),
-            Stream::WebSocket(websocket) => websocket.flush(),
+            Stream::WebSocket(framed) => framed.flush(),
+        }
+    }
+}
+
+/// WebSocket on another stream.
+#[derive(Debug)]
+pub(crate) struct Framed {
+    stream: Stream,
+    websocket: WebSocket,
+}
+
+impl Framed {
+    pub(crate) fn new(stream: Stream) -> Framed {
+        Framed { stream, websocket: WebSocket::new() }
+    }
+
+    fn read(&mut self, room: &mut [u8]) -> io::Result<Brought> {
+        let kept = self.websocket.kept().len();
+        room[..kept].copy_from_slice(self.websocket.kept());
+        let brought = self.stream.read(&mut room[kept..])?;
+        if brought.opened {
+            self.flush()?;
+        }
+        let (bytes, opened) = self.websocket.open(&mut room[..kept + brought.bytes])?;
+        Ok(Brought { bytes, opened, ..brought })
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.flush()? || !self.websocket.is_open() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let taken = self.websocket.frame(bytes);
+        self.flush()?;
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<bool> {
+        if !self.stream.flush()? {
+            return Ok(false);
+        }
+        loop {
+            let waiting = self.websocket.waiting();
+            if waiting.is_empty() {
+                return self.stream.flush();
+            }
+            match self.stream.write(waiting) {
+                Ok(taken) => self.websocket.note_sent(taken),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
         }
     }
 }

@@ -7,7 +7,6 @@ use std::io;
 
 use ringmq::transport::websocket::mask::unmask;
 
-use crate::stream::{Brought, Stream};
 use crate::wire;
 
 /// Bytes of packets that one write takes, if the first is not larger.
@@ -31,10 +30,9 @@ enum Phase {
     Open,
 }
 
-/// WebSocket on a stream.
+/// WebSocket on a stream that others read and write.
 #[derive(Debug)]
 pub(crate) struct WebSocket {
-    inner: Stream,
     phase: Phase,
     /// What the stream has not taken yet, from `sent` on.
     framed: Vec<u8>,
@@ -48,13 +46,31 @@ pub(crate) struct WebSocket {
 }
 
 impl WebSocket {
-    pub(crate) fn new(inner: Stream) -> WebSocket {
+    pub(crate) fn new() -> WebSocket {
         let (framed, kept) = (Vec::new(), Vec::new());
-        WebSocket { inner, phase: Phase::New, framed, sent: 0, kept, left: 0, mask: 1 }
+        WebSocket { phase: Phase::New, framed, sent: 0, kept, left: 0, mask: 1 }
     }
 
-    pub(crate) fn inner_mut(&mut self) -> &mut Stream {
-        &mut self.inner
+    pub(crate) fn is_open(&self) -> bool {
+        self.phase == Phase::Open
+    }
+
+    /// What the stream is to take next: the request first of all.
+    pub(crate) fn waiting(&mut self) -> &[u8] {
+        if self.phase == Phase::New {
+            self.framed.extend_from_slice(REQUEST);
+            self.phase = Phase::Asked;
+        }
+        &self.framed[self.sent..]
+    }
+
+    /// The stream has taken so much of it.
+    pub(crate) fn note_sent(&mut self, bytes: usize) {
+        self.sent += bytes;
+        if self.sent == self.framed.len() {
+            self.framed.clear();
+            self.sent = 0;
+        }
     }
 
     /// Whether the stream has taken all that was framed.
@@ -62,33 +78,8 @@ impl WebSocket {
         self.framed.is_empty()
     }
 
-    /// Writes what was framed, the request first; whether all of it went.
-    pub(crate) fn flush(&mut self) -> io::Result<bool> {
-        if !self.inner.flush()? {
-            return Ok(false);
-        }
-        if self.phase == Phase::New {
-            self.framed.extend_from_slice(REQUEST);
-            self.phase = Phase::Asked;
-        }
-        while self.sent < self.framed.len() {
-            match self.inner.write(&self.framed[self.sent..]) {
-                Ok(taken) => self.sent += taken,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        self.framed.clear();
-        self.sent = 0;
-        self.inner.flush()
-    }
-
-    /// Takes whole packets from the front of `bytes`, which are packets.
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if !self.flush()? || self.phase != Phase::Open {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
+    /// Frames whole packets from the front of `bytes`, which are packets; how many bytes.
+    pub(crate) fn frame(&mut self, bytes: &[u8]) -> usize {
         let mut taken = 0;
         while taken < bytes.len() {
             let packet_bytes = wire::packet_bytes(&bytes[taken..]);
@@ -98,8 +89,7 @@ impl WebSocket {
             self.push_frame(&bytes[taken..taken + packet_bytes]);
             taken += packet_bytes;
         }
-        self.flush()?;
-        Ok(taken)
+        taken
     }
 
     fn push_frame(&mut self, packet: &[u8]) {
@@ -127,37 +117,32 @@ impl WebSocket {
         unmask(&mut self.framed[begin..], mask);
     }
 
-    /// Reads once: what frames carry is put to the front of `room`.
-    pub(crate) fn read(&mut self, room: &mut [u8]) -> io::Result<Brought> {
-        let kept = self.kept.len();
-        room[..kept].copy_from_slice(&self.kept);
-        let brought = self.inner.read(&mut room[kept..])?;
+    /// What was received and kept: it goes before what is received next.
+    pub(crate) fn kept(&self) -> &[u8] {
+        &self.kept
+    }
+
+    /// Takes what was received, what was kept before it: moves what frames carry to the front. How
+    /// many bytes that is, and whether the broker has accepted the request just now.
+    pub(crate) fn open(&mut self, bytes: &mut [u8]) -> io::Result<(usize, bool)> {
         self.kept.clear();
-        if brought.opened {
-            self.flush()?;
+        if self.phase == Phase::Open {
+            return self.take_off(bytes, 0).map(|carried| (carried, false));
         }
-        let bytes = &mut room[..kept + brought.bytes];
-        let mut begin = 0;
-        let opened = self.phase == Phase::Asked;
-        if opened {
-            let Some(end) = bytes.windows(4).position(|it| it == b"\r\n\r\n") else {
-                if bytes.len() > ANSWER_BYTES_MAX {
-                    return Err(io::Error::other("the answer to the request has no end"));
-                }
-                self.kept.extend_from_slice(bytes);
-                return Ok(Brought { bytes: 0, opened: false, ..brought });
-            };
-            if !bytes.starts_with(b"HTTP/1.1 101 ") {
-                let line = bytes.split(|byte| *byte == b'\r').next().unwrap_or_default();
-                let line = String::from_utf8_lossy(line);
-                return Err(io::Error::other(format!("no WebSocket: {line}")));
+        let Some(end) = bytes.windows(4).position(|it| it == b"\r\n\r\n") else {
+            if bytes.len() > ANSWER_BYTES_MAX {
+                return Err(io::Error::other("the answer to the request has no end"));
             }
-            self.phase = Phase::Open;
-            begin = end + 4;
+            self.kept.extend_from_slice(bytes);
+            return Ok((0, false));
+        };
+        if !bytes.starts_with(b"HTTP/1.1 101 ") {
+            let line = bytes.split(|byte| *byte == b'\r').next().unwrap_or_default();
+            let line = String::from_utf8_lossy(line);
+            return Err(io::Error::other(format!("no WebSocket: {line}")));
         }
-        let opened = opened && self.phase == Phase::Open;
-        let bytes = self.take_off(bytes, begin)?;
-        Ok(Brought { bytes, opened, ..brought })
+        self.phase = Phase::Open;
+        self.take_off(bytes, end + 4).map(|carried| (carried, true))
     }
 
     /// Moves what frames carry from `at` on to the front; how many bytes that is.
@@ -193,15 +178,11 @@ impl WebSocket {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{TcpListener, TcpStream};
-
     use super::*;
 
     /// Frames of all lengths, cut anywhere, carry what was put in.
     #[test]
     fn frames_are_taken_off() {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-        let addr = listener.local_addr().expect("is bound");
         let mut wire = Vec::new();
         let mut payload = Vec::new();
         for size in [0_usize, 1, 125, 126, 300, 65_536] {
@@ -221,9 +202,7 @@ mod tests {
             payload.extend(vec![size.to_le_bytes()[0]; size]);
         }
         for piece in [1, 2, 3, 7, 100, 5000, wire.len()] {
-            let socket = TcpStream::connect(addr).expect("it listens");
-            let socket = mio::net::TcpStream::from_std(socket);
-            let mut websocket = WebSocket::new(Stream::Plain(socket));
+            let mut websocket = WebSocket::new();
             let mut came = Vec::new();
             for part in wire.chunks(piece) {
                 let mut bytes = [std::mem::take(&mut websocket.kept), part.to_vec()].concat();
