@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_ringmq_global_optspecs
-    string join \n listen= unix-mode= unix-owner= proxy-trust= user= passwords= acl= vhosts= default-vhost= allow-anonymous auth-failures-max= on-denied= takeover= tls-listen= tls-cert= tls-key= tls-min= tls-sni= tls-client-ca= tls-client= tls-identity= tls-crl= max-connections= max-packet-size= max-outgoing-bytes= qos0-patience= max-inflight= address-connections-max= address-connects-per-second= client-publish-rate= client-publish-bytes= max-subscriptions= max-topic-levels= shards= no-pin ring= data-dir= durability= session-expiry= session-max-bytes= session-overflow= retained-max-count= retained-max-bytes= disk-low= segment-bytes= http-listen= http-tokens= sys-interval= log= log-format= log-connections= config= h/help V/version
+    string join \n listen= unix-mode= unix-owner= proxy-trust= user= passwords= acl= vhosts= default-vhost= allow-anonymous auth-failures-max= on-denied= takeover= tls-listen= tls-cert= tls-key= tls-min= tls-sni= tls-client-ca= tls-client= tls-identity= tls-crl= max-connections= max-packet-size= max-outgoing-bytes= qos0-patience= max-inflight= address-connections-max= address-connects-per-second= client-publish-rate= client-publish-bytes= max-subscriptions= max-topic-levels= shards= no-pin ring= data-dir= durability= session-expiry= session-max-bytes= session-overflow= retained-max-count= retained-max-bytes= disk-low= segment-bytes= http-listen= http-tokens= http-cert= http-key= http-host= sys-interval= log= log-format= log-connections= config= h/help V/version
 end
 
 function __fish_ringmq_needs_command
@@ -78,8 +78,11 @@ complete -c ringmq -n "__fish_ringmq_needs_command" -l retained-max-count -d 'To
 complete -c ringmq -n "__fish_ringmq_needs_command" -l retained-max-bytes -d 'Bytes of all retained messages with their topics; a message beyond is delivered and not retained' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l disk-low -d 'Free space of the file system, in BYTES or as a share of its size (P%), below which publishers wait; 0: none [default: 1GiB, or 5% if that is less]' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l segment-bytes -d 'Size of the files that messages are stored in' -r
-complete -c ringmq -n "__fish_ringmq_needs_command" -l http-listen -d 'Where to answer operators over HTTP: ADDR:PORT of this host alone, unix or none [default: 127.0.0.1:9883]' -r
+complete -c ringmq -n "__fish_ringmq_needs_command" -l http-listen -d 'Where to answer operators over HTTP: ADDR:PORT, unix or none [default: 127.0.0.1:9883]' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l http-tokens -d 'Who may ask over HTTP: lines of NAME:SHA256:RIGHTS [default: the token in `admin.token` of --data-dir]' -r -F
+complete -c ringmq -n "__fish_ringmq_needs_command" -l http-cert -d 'Certificate chain for HTTP over TLS, as PEM, the broker\'s own certificate first' -r -F
+complete -c ringmq -n "__fish_ringmq_needs_command" -l http-key -d 'The private key of --http-cert, as PEM without a password' -r -F
+complete -c ringmq -n "__fish_ringmq_needs_command" -l http-host -d 'Name by which operators may ask this broker over HTTP; may be repeated' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l sys-interval -d 'How often the topics $SYS/broker/... are brought up to date, while a client is subscribed to them; 0: never' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l log -d 'What goes to standard error: off, error, warn, info, debug or trace' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l log-format -d 'How log lines look [default: text, or journald where standard error is the journal]' -r -f -a "text\t'For people, with time in UTC, level, shard, client and what happened'
@@ -125,14 +128,25 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subc
 complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subcommand_from reshard" -l skip-damaged -d 'Go on without what is damaged, and tell how much that is'
 complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subcommand_from reshard" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subcommand_from backup" -s h -l help -d 'Print help'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top vhosts metrics check clients sessions" -s h -l help -d 'Print help'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top vhosts metrics check clients sessions" -f -a "status" -d 'Show what matters most'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top vhosts metrics check clients sessions" -f -a "top" -d 'Show rates, and the sessions that have most of something'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top vhosts metrics check clients sessions" -f -a "vhosts" -d 'List vhosts with their metrics'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top vhosts metrics check clients sessions" -f -a "metrics" -d 'List metrics, times with their percentiles'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top vhosts metrics check clients sessions" -f -a "check" -d 'Tell Nagios whether the broker is well'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top vhosts metrics check clients sessions" -f -a "clients" -d 'List, show or disconnect clients that are connected'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top vhosts metrics check clients sessions" -f -a "sessions" -d 'List, rank, show or delete sessions, of connected and absent clients'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top metrics check publish reload drain undrain listeners certs clients sessions config log users vhosts definitions token" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top metrics check publish reload drain undrain listeners certs clients sessions config log users vhosts definitions token" -f -a "status" -d 'Show what matters most'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top metrics check publish reload drain undrain listeners certs clients sessions config log users vhosts definitions token" -f -a "top" -d 'Show rates, and the sessions that have most of something'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top metrics check publish reload drain undrain listeners certs clients sessions config log users vhosts definitions token" -f -a "metrics" -d 'List metrics, times with their percentiles'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top metrics check publish reload drain undrain listeners certs clients sessions config log users vhosts definitions token" -f -a "check" -d 'Tell Nagios whether the broker is well'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top metrics check publish reload drain undrain listeners certs clients sessions config log users vhosts definitions token" -f -a "publish" -d 'Publish a message'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top metrics check publish reload drain undrain listeners certs clients sessions config log users vhosts definitions token" -f -a "reload" -d 'Have the broker read its configuration and files again'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top metrics check publish reload drain undrain listeners certs clients sessions config log users vhosts definitions token" -f -a "drain" -d 'Let no client in any more, and disconnect those there are, little by little'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top metrics check publish reload drain undrain listeners certs clients sessions config log users vhosts definitions token" -f -a "undrain" -d 'Let clients in again'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top metrics check publish reload drain undrain listeners certs clients sessions config log users vhosts definitions token" -f -a "listeners" -d 'List where clients come in'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top metrics check publish reload drain undrain listeners certs clients sessions config log users vhosts definitions token" -f -a "certs" -d 'List certificates, and until when they are valid'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top metrics check publish reload drain undrain listeners certs clients sessions config log users vhosts definitions token" -f -a "clients" -d 'List, show or disconnect clients that are connected'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top metrics check publish reload drain undrain listeners certs clients sessions config log users vhosts definitions token" -f -a "sessions" -d 'List, rank, show or delete sessions, of connected and absent clients'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top metrics check publish reload drain undrain listeners certs clients sessions config log users vhosts definitions token" -f -a "config" -d 'Show the settings of a broker that runs'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top metrics check publish reload drain undrain listeners certs clients sessions config log users vhosts definitions token" -f -a "log" -d 'Change what a broker logs'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top metrics check publish reload drain undrain listeners certs clients sessions config log users vhosts definitions token" -f -a "users" -d 'List, add or delete users'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top metrics check publish reload drain undrain listeners certs clients sessions config log users vhosts definitions token" -f -a "vhosts" -d 'List vhosts with their metrics, make or delete one, or limit it'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top metrics check publish reload drain undrain listeners certs clients sessions config log users vhosts definitions token" -f -a "definitions" -d 'Export or import users, rules and limits of all vhosts'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top metrics check publish reload drain undrain listeners certs clients sessions config log users vhosts definitions token" -f -a "token" -d 'List, add or take out tokens of a file'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from status" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from status" -l token-file -d 'File with the token' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from status" -l watch -d 'Ask again and again, with so much time between, as in 2s' -r
@@ -173,11 +187,6 @@ connected_seconds\t''
 silent_seconds\t''"
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from top" -l json -d 'Print the broker\'s objects as JSON, one a line'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from top" -s h -l help -d 'Print help'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from vhosts" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from vhosts" -l token-file -d 'File with the token' -r -F
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from vhosts" -l watch -d 'Ask again and again, with so much time between, as in 2s' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from vhosts" -l json -d 'Print the broker\'s objects as JSON, one a line'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from vhosts" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from metrics" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from metrics" -l token-file -d 'File with the token' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from metrics" -l watch -d 'Ask again and again, with so much time between, as in 2s' -r
@@ -190,6 +199,48 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subco
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from check" -l token-file -d 'File with the token' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from check" -l json -d 'Print the broker\'s objects as JSON, one a line'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from publish" -l file -d 'File with the payload; - is standard input' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from publish" -l qos -d 'Quality [default: 0]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from publish" -l vhost -d 'Name of the vhost [default: /]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from publish" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from publish" -l token-file -d 'File with the token' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from publish" -l retain -d 'Have it be the topic\'s retained message'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from publish" -l json -d 'Print the broker\'s objects as JSON, one a line'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from publish" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from reload" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from reload" -l token-file -d 'File with the token' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from reload" -l json -d 'Print the broker\'s objects as JSON, one a line'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from reload" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from drain" -l over -d 'Time until the last one is disconnected [default: 60s]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from drain" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from drain" -l token-file -d 'File with the token' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from drain" -l json -d 'Print the broker\'s objects as JSON, one a line'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from drain" -l yes -d 'Do it without asking back'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from drain" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from undrain" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from undrain" -l token-file -d 'File with the token' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from undrain" -l json -d 'Print the broker\'s objects as JSON, one a line'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from undrain" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from listeners" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from listeners" -l token-file -d 'File with the token' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from listeners" -l watch -d 'Ask again and again, with so much time between, as in 2s' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from listeners" -l columns -d 'Fields to show, with commas between' -r -f -a "at\t''
+tls\t''
+proxy\t''
+local\t''"
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from listeners" -l json -d 'Print the broker\'s objects as JSON, one a line'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from listeners" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from certs" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from certs" -l token-file -d 'File with the token' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from certs" -l watch -d 'Ask again and again, with so much time between, as in 2s' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from certs" -l columns -d 'Fields to show, with commas between' -r -f -a "flag\t''
+file\t''
+subject\t''
+not_before\t''
+not_after\t''
+days_left\t''"
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from certs" -l json -d 'Print the broker\'s objects as JSON, one a line'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from certs" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from clients" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from clients" -f -a "ls" -d 'List connected clients'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from clients" -f -a "show" -d 'Show one connected client'
@@ -199,6 +250,31 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subco
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from sessions" -f -a "top" -d 'List the sessions that have most of something'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from sessions" -f -a "show" -d 'Show one session'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from sessions" -f -a "rm" -d 'Delete a session with what waits in it, and disconnect its client'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from config" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from config" -f -a "show" -d 'List the settings that the broker has now'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from log" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from log" -f -a "level" -d 'Change what is logged, until the next reload or for some time'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from users" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from users" -f -a "ls" -d 'List the users of a vhost'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from users" -f -a "add" -d 'Add a user, or set another password'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from users" -f -a "rm" -d 'Delete a user, and disconnect its clients'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from vhosts" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from vhosts" -l token-file -d 'File with the token' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from vhosts" -l watch -d 'Ask again and again, with so much time between, as in 2s' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from vhosts" -l json -d 'Print the broker\'s objects as JSON, one a line'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from vhosts" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from vhosts" -f -a "ls" -d 'List vhosts with their limits'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from vhosts" -f -a "add" -d 'Make a vhost without users'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from vhosts" -f -a "rm" -d 'Delete a vhost\'s folder, and disconnect its clients'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from vhosts" -f -a "limits" -d 'Show the limits of a vhost'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from vhosts" -f -a "limit" -d 'Set the limits of a vhost; one that is not given is none'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from definitions" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from definitions" -f -a "export" -d 'Print users with hashes of their passwords, rules and limits of every vhost, as JSON'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from definitions" -f -a "import" -d 'Replace users, rules and limits of the vhosts that a file names'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from token" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from token" -f -a "ls" -d 'List the tokens of a file, without what opens anything'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from token" -f -a "add" -d 'Make a token and add it to a file'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from token" -f -a "rm" -d 'Take a token out of a file'
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l listen -d 'Where to accept MQTT: ADDR:PORT, NAME:PORT, PORT or unix:PATH; may be given several times' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l unix-mode -d 'Mode of the Unix sockets of --listen, in octal; it says who may connect' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l unix-owner -d 'Owner of the Unix sockets of --listen: USER, USER:GROUP or :GROUP [default: the user that starts ringmq]' -r
@@ -253,8 +329,11 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l retained-max-cou
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l retained-max-bytes -d 'Bytes of all retained messages with their topics; a message beyond is delivered and not retained' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l disk-low -d 'Free space of the file system, in BYTES or as a share of its size (P%), below which publishers wait; 0: none [default: 1GiB, or 5% if that is less]' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l segment-bytes -d 'Size of the files that messages are stored in' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l http-listen -d 'Where to answer operators over HTTP: ADDR:PORT of this host alone, unix or none [default: 127.0.0.1:9883]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l http-listen -d 'Where to answer operators over HTTP: ADDR:PORT, unix or none [default: 127.0.0.1:9883]' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l http-tokens -d 'Who may ask over HTTP: lines of NAME:SHA256:RIGHTS [default: the token in `admin.token` of --data-dir]' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l http-cert -d 'Certificate chain for HTTP over TLS, as PEM, the broker\'s own certificate first' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l http-key -d 'The private key of --http-cert, as PEM without a password' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l http-host -d 'Name by which operators may ask this broker over HTTP; may be repeated' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l sys-interval -d 'How often the topics $SYS/broker/... are brought up to date, while a client is subscribed to them; 0: never' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l log -d 'What goes to standard error: off, error, warn, info, debug or trace' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l log-format -d 'How log lines look [default: text, or journald where standard error is the journal]' -r -f -a "text\t'For people, with time in UTC, level, shard, client and what happened'
@@ -323,8 +402,11 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_su
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l retained-max-bytes -d 'Bytes of all retained messages with their topics; a message beyond is delivered and not retained' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l disk-low -d 'Free space of the file system, in BYTES or as a share of its size (P%), below which publishers wait; 0: none [default: 1GiB, or 5% if that is less]' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l segment-bytes -d 'Size of the files that messages are stored in' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l http-listen -d 'Where to answer operators over HTTP: ADDR:PORT of this host alone, unix or none [default: 127.0.0.1:9883]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l http-listen -d 'Where to answer operators over HTTP: ADDR:PORT, unix or none [default: 127.0.0.1:9883]' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l http-tokens -d 'Who may ask over HTTP: lines of NAME:SHA256:RIGHTS [default: the token in `admin.token` of --data-dir]' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l http-cert -d 'Certificate chain for HTTP over TLS, as PEM, the broker\'s own certificate first' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l http-key -d 'The private key of --http-cert, as PEM without a password' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l http-host -d 'Name by which operators may ask this broker over HTTP; may be repeated' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l sys-interval -d 'How often the topics $SYS/broker/... are brought up to date, while a client is subscribed to them; 0: never' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l log -d 'What goes to standard error: off, error, warn, info, debug or trace' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l log-format -d 'How log lines look [default: text, or journald where standard error is the journal]' -r -f -a "text\t'For people, with time in UTC, level, shard, client and what happened'

@@ -69,8 +69,11 @@ block\:"The publisher waits until there is room"))' \
 '--retained-max-bytes=[Bytes of all retained messages with their topics; a message beyond is delivered and not retained]:BYTES:_default' \
 '--disk-low=[Free space of the file system, in BYTES or as a share of its size (P%), below which publishers wait; 0\: none \[default\: 1GiB, or 5% if that is less\]]:BYTES|P%:_default' \
 '--segment-bytes=[Size of the files that messages are stored in]:BYTES:_default' \
-'--http-listen=[Where to answer operators over HTTP\: ADDR\:PORT of this host alone, unix or none \[default\: 127.0.0.1\:9883\]]:ADDRESS:_default' \
+'--http-listen=[Where to answer operators over HTTP\: ADDR\:PORT, unix or none \[default\: 127.0.0.1\:9883\]]:ADDRESS:_default' \
 '--http-tokens=[Who may ask over HTTP\: lines of NAME\:SHA256\:RIGHTS \[default\: the token in \`admin.token\` of --data-dir\]]:FILE:_files' \
+'--http-cert=[Certificate chain for HTTP over TLS, as PEM, the broker'\''s own certificate first]:FILE:_files' \
+'--http-key=[The private key of --http-cert, as PEM without a password]:FILE:_files' \
+'*--http-host=[Name by which operators may ask this broker over HTTP; may be repeated]:NAME:_default' \
 '--sys-interval=[How often the topics \$SYS/broker/... are brought up to date, while a client is subscribed to them; 0\: never]:DURATION:_default' \
 '--log=[What goes to standard error\: off, error, warn, info, debug or trace]:FILTER:_default' \
 '--log-format=[How log lines look \[default\: text, or journald where standard error is the journal\]]:FORMAT:((text\:"For people, with time in UTC, level, shard, client and what happened"
@@ -244,16 +247,6 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help]' \
 && ret=0
 ;;
-(vhosts)
-_arguments "${_arguments_options[@]}" : \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
-'--token-file=[File with the token]:FILE:_files' \
-'--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
-'--json[Print the broker'\''s objects as JSON, one a line]' \
-'-h[Print help]' \
-'--help[Print help]' \
-&& ret=0
-;;
 (metrics)
 _arguments "${_arguments_options[@]}" : \
 '--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
@@ -276,6 +269,72 @@ _arguments "${_arguments_options[@]}" : \
 '-h[Print help]' \
 '--help[Print help]' \
 ':name -- What is checked:(alive disk drops lag ready reload)' \
+&& ret=0
+;;
+(publish)
+_arguments "${_arguments_options[@]}" : \
+'--file=[File with the payload; - is standard input]:FILE:_default' \
+'--qos=[Quality \[default\: 0\]]:QOS:_default' \
+'--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--retain[Have it be the topic'\''s retained message]' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':topic -- Topic:_default' \
+'::payload -- Payload, as text:_default' \
+&& ret=0
+;;
+(reload)
+_arguments "${_arguments_options[@]}" : \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(drain)
+_arguments "${_arguments_options[@]}" : \
+'--over=[Time until the last one is disconnected \[default\: 60s\]]:DURATION:_default' \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'--yes[Do it without asking back]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(undrain)
+_arguments "${_arguments_options[@]}" : \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(listeners)
+_arguments "${_arguments_options[@]}" : \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
+'--columns=[Fields to show, with commas between]:FIELDS:(at tls proxy local)' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(certs)
+_arguments "${_arguments_options[@]}" : \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
+'--columns=[Fields to show, with commas between]:FIELDS:(flag file subject not_before not_after days_left)' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
 && ret=0
 ;;
 (clients)
@@ -424,6 +483,283 @@ _arguments "${_arguments_options[@]}" : \
     ;;
 esac
 ;;
+(config)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_ringmq__subcmd__ctl__subcmd__config_commands" \
+"*::: :->config" \
+&& ret=0
+
+    case $state in
+    (config)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:ringmq-ctl-config-command-$line[1]:"
+        case $line[1] in
+            (show)
+_arguments "${_arguments_options[@]}" : \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
+'--columns=[Fields to show, with commas between]:FIELDS:(name values default origin variable file line takes reload)' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+(log)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_ringmq__subcmd__ctl__subcmd__log_commands" \
+"*::: :->log" \
+&& ret=0
+
+    case $state in
+    (log)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:ringmq-ctl-log-command-$line[1]:"
+        case $line[1] in
+            (level)
+_arguments "${_arguments_options[@]}" : \
+'--for=[After that the configured one holds again, as in 10m]:DURATION:_default' \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':filter -- As --log takes it:_default' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+(users)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_ringmq__subcmd__ctl__subcmd__users_commands" \
+"*::: :->users" \
+&& ret=0
+
+    case $state in
+    (users)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:ringmq-ctl-users-command-$line[1]:"
+        case $line[1] in
+            (ls)
+_arguments "${_arguments_options[@]}" : \
+'--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
+'--limit=[Rows \[default\: 100\]]:N:_default' \
+'--cursor=[Where an earlier list ended]:CURSOR:_default' \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
+'--columns=[Fields to show, with commas between]:FIELDS:(vhost name)' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(add)
+_arguments "${_arguments_options[@]}" : \
+'--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--stdin[Read the password from standard input]' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':name -- Name of the user:_default' \
+&& ret=0
+;;
+(rm)
+_arguments "${_arguments_options[@]}" : \
+'--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'--yes[Do it without asking back]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':name -- Name of the user:_default' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+(vhosts)
+_arguments "${_arguments_options[@]}" : \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_ringmq__subcmd__ctl__subcmd__vhosts_commands" \
+"*::: :->vhosts" \
+&& ret=0
+
+    case $state in
+    (vhosts)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:ringmq-ctl-vhosts-command-$line[1]:"
+        case $line[1] in
+            (ls)
+_arguments "${_arguments_options[@]}" : \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
+'--columns=[Fields to show, with commas between]:FIELDS:(name number has_folder limits)' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(add)
+_arguments "${_arguments_options[@]}" : \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':vhost -- Name of the vhost:_default' \
+&& ret=0
+;;
+(rm)
+_arguments "${_arguments_options[@]}" : \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'--yes[Do it without asking back]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':vhost -- Name of the vhost:_default' \
+&& ret=0
+;;
+(limits)
+_arguments "${_arguments_options[@]}" : \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
+'--columns=[Fields to show, with commas between]:FIELDS:(max_connections max_sessions max_retained_bytes max_queued_bytes publish_rate)' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':vhost -- Name of the vhost:_default' \
+&& ret=0
+;;
+(limit)
+_arguments "${_arguments_options[@]}" : \
+'--max-connections=[Clients at once]:N:_default' \
+'--max-sessions=[Sessions, those of absent clients too]:N:_default' \
+'--max-retained-bytes=[Bytes of retained messages]:N:_default' \
+'--max-queued-bytes=[Bytes that wait in sessions]:N:_default' \
+'--publish-rate=[PUBLISHes a second]:N:_default' \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':vhost -- Name of the vhost:_default' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+(definitions)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_ringmq__subcmd__ctl__subcmd__definitions_commands" \
+"*::: :->definitions" \
+&& ret=0
+
+    case $state in
+    (definitions)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:ringmq-ctl-definitions-command-$line[1]:"
+        case $line[1] in
+            (export)
+_arguments "${_arguments_options[@]}" : \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(import)
+_arguments "${_arguments_options[@]}" : \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--dry-run[Only look whether that could be done]' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'--yes[Do it without asking back]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':document -- The file; - is standard input:_files' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+(token)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_ringmq__subcmd__ctl__subcmd__token_commands" \
+"*::: :->token" \
+&& ret=0
+
+    case $state in
+    (token)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:ringmq-ctl-token-command-$line[1]:"
+        case $line[1] in
+            (ls)
+_arguments "${_arguments_options[@]}" : \
+'--file=[File with tokens, as --http-tokens names it]:FILE:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(add)
+_arguments "${_arguments_options[@]}" : \
+'--file=[File with tokens, as --http-tokens names it]:FILE:_default' \
+'--rights=[Some of metrics, read, publish, operate and admin, with commas between]:RIGHTS:_default' \
+'--vhost=[The only vhost that it is for]:NAME:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+':name -- Whose the token is:_default' \
+&& ret=0
+;;
+(rm)
+_arguments "${_arguments_options[@]}" : \
+'--file=[File with tokens, as --http-tokens names it]:FILE:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+':name -- Whose the token is:_default' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
         esac
     ;;
 esac
@@ -484,8 +820,11 @@ block\:"The publisher waits until there is room"))' \
 '--retained-max-bytes=[Bytes of all retained messages with their topics; a message beyond is delivered and not retained]:BYTES:_default' \
 '--disk-low=[Free space of the file system, in BYTES or as a share of its size (P%), below which publishers wait; 0\: none \[default\: 1GiB, or 5% if that is less\]]:BYTES|P%:_default' \
 '--segment-bytes=[Size of the files that messages are stored in]:BYTES:_default' \
-'--http-listen=[Where to answer operators over HTTP\: ADDR\:PORT of this host alone, unix or none \[default\: 127.0.0.1\:9883\]]:ADDRESS:_default' \
+'--http-listen=[Where to answer operators over HTTP\: ADDR\:PORT, unix or none \[default\: 127.0.0.1\:9883\]]:ADDRESS:_default' \
 '--http-tokens=[Who may ask over HTTP\: lines of NAME\:SHA256\:RIGHTS \[default\: the token in \`admin.token\` of --data-dir\]]:FILE:_files' \
+'--http-cert=[Certificate chain for HTTP over TLS, as PEM, the broker'\''s own certificate first]:FILE:_files' \
+'--http-key=[The private key of --http-cert, as PEM without a password]:FILE:_files' \
+'*--http-host=[Name by which operators may ask this broker over HTTP; may be repeated]:NAME:_default' \
 '--sys-interval=[How often the topics \$SYS/broker/... are brought up to date, while a client is subscribed to them; 0\: never]:DURATION:_default' \
 '--log=[What goes to standard error\: off, error, warn, info, debug or trace]:FILTER:_default' \
 '--log-format=[How log lines look \[default\: text, or journald where standard error is the journal\]]:FORMAT:((text\:"For people, with time in UTC, level, shard, client and what happened"
@@ -571,8 +910,11 @@ block\:"The publisher waits until there is room"))' \
 '--retained-max-bytes=[Bytes of all retained messages with their topics; a message beyond is delivered and not retained]:BYTES:_default' \
 '--disk-low=[Free space of the file system, in BYTES or as a share of its size (P%), below which publishers wait; 0\: none \[default\: 1GiB, or 5% if that is less\]]:BYTES|P%:_default' \
 '--segment-bytes=[Size of the files that messages are stored in]:BYTES:_default' \
-'--http-listen=[Where to answer operators over HTTP\: ADDR\:PORT of this host alone, unix or none \[default\: 127.0.0.1\:9883\]]:ADDRESS:_default' \
+'--http-listen=[Where to answer operators over HTTP\: ADDR\:PORT, unix or none \[default\: 127.0.0.1\:9883\]]:ADDRESS:_default' \
 '--http-tokens=[Who may ask over HTTP\: lines of NAME\:SHA256\:RIGHTS \[default\: the token in \`admin.token\` of --data-dir\]]:FILE:_files' \
+'--http-cert=[Certificate chain for HTTP over TLS, as PEM, the broker'\''s own certificate first]:FILE:_files' \
+'--http-key=[The private key of --http-cert, as PEM without a password]:FILE:_files' \
+'*--http-host=[Name by which operators may ask this broker over HTTP; may be repeated]:NAME:_default' \
 '--sys-interval=[How often the topics \$SYS/broker/... are brought up to date, while a client is subscribed to them; 0\: never]:DURATION:_default' \
 '--log=[What goes to standard error\: off, error, warn, info, debug or trace]:FILTER:_default' \
 '--log-format=[How log lines look \[default\: text, or journald where standard error is the journal\]]:FORMAT:((text\:"For people, with time in UTC, level, shard, client and what happened"
@@ -634,13 +976,29 @@ _ringmq__subcmd__ctl_commands() {
     local commands; commands=(
 'status:Show what matters most' \
 'top:Show rates, and the sessions that have most of something' \
-'vhosts:List vhosts with their metrics' \
 'metrics:List metrics, times with their percentiles' \
 'check:Tell Nagios whether the broker is well' \
+'publish:Publish a message' \
+'reload:Have the broker read its configuration and files again' \
+'drain:Let no client in any more, and disconnect those there are, little by little' \
+'undrain:Let clients in again' \
+'listeners:List where clients come in' \
+'certs:List certificates, and until when they are valid' \
 'clients:List, show or disconnect clients that are connected' \
 'sessions:List, rank, show or delete sessions, of connected and absent clients' \
+'config:Show the settings of a broker that runs' \
+'log:Change what a broker logs' \
+'users:List, add or delete users' \
+'vhosts:List vhosts with their metrics, make or delete one, or limit it' \
+'definitions:Export or import users, rules and limits of all vhosts' \
+'token:List, add or take out tokens of a file' \
     )
     _describe -t commands 'ringmq ctl commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__certs_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__certs_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl certs commands' commands "$@"
 }
 (( $+functions[_ringmq__subcmd__ctl__subcmd__check_commands] )) ||
 _ringmq__subcmd__ctl__subcmd__check_commands() {
@@ -671,10 +1029,72 @@ _ringmq__subcmd__ctl__subcmd__clients__subcmd__show_commands() {
     local commands; commands=()
     _describe -t commands 'ringmq ctl clients show commands' commands "$@"
 }
+(( $+functions[_ringmq__subcmd__ctl__subcmd__config_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__config_commands() {
+    local commands; commands=(
+'show:List the settings that the broker has now' \
+    )
+    _describe -t commands 'ringmq ctl config commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__config__subcmd__show_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__config__subcmd__show_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl config show commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__definitions_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__definitions_commands() {
+    local commands; commands=(
+'export:Print users with hashes of their passwords, rules and limits of every vhost, as JSON' \
+'import:Replace users, rules and limits of the vhosts that a file names' \
+    )
+    _describe -t commands 'ringmq ctl definitions commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__definitions__subcmd__export_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__definitions__subcmd__export_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl definitions export commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__definitions__subcmd__import_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__definitions__subcmd__import_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl definitions import commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__drain_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__drain_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl drain commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__listeners_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__listeners_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl listeners commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__log_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__log_commands() {
+    local commands; commands=(
+'level:Change what is logged, until the next reload or for some time' \
+    )
+    _describe -t commands 'ringmq ctl log commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__log__subcmd__level_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__log__subcmd__level_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl log level commands' commands "$@"
+}
 (( $+functions[_ringmq__subcmd__ctl__subcmd__metrics_commands] )) ||
 _ringmq__subcmd__ctl__subcmd__metrics_commands() {
     local commands; commands=()
     _describe -t commands 'ringmq ctl metrics commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__publish_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__publish_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl publish commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__reload_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__reload_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl reload commands' commands "$@"
 }
 (( $+functions[_ringmq__subcmd__ctl__subcmd__sessions_commands] )) ||
 _ringmq__subcmd__ctl__subcmd__sessions_commands() {
@@ -711,15 +1131,99 @@ _ringmq__subcmd__ctl__subcmd__status_commands() {
     local commands; commands=()
     _describe -t commands 'ringmq ctl status commands' commands "$@"
 }
+(( $+functions[_ringmq__subcmd__ctl__subcmd__token_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__token_commands() {
+    local commands; commands=(
+'ls:List the tokens of a file, without what opens anything' \
+'add:Make a token and add it to a file' \
+'rm:Take a token out of a file' \
+    )
+    _describe -t commands 'ringmq ctl token commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__token__subcmd__add_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__token__subcmd__add_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl token add commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__token__subcmd__ls_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__token__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl token ls commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__token__subcmd__rm_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__token__subcmd__rm_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl token rm commands' commands "$@"
+}
 (( $+functions[_ringmq__subcmd__ctl__subcmd__top_commands] )) ||
 _ringmq__subcmd__ctl__subcmd__top_commands() {
     local commands; commands=()
     _describe -t commands 'ringmq ctl top commands' commands "$@"
 }
+(( $+functions[_ringmq__subcmd__ctl__subcmd__undrain_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__undrain_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl undrain commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__users_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__users_commands() {
+    local commands; commands=(
+'ls:List the users of a vhost' \
+'add:Add a user, or set another password' \
+'rm:Delete a user, and disconnect its clients' \
+    )
+    _describe -t commands 'ringmq ctl users commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__users__subcmd__add_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__users__subcmd__add_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl users add commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__users__subcmd__ls_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__users__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl users ls commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__users__subcmd__rm_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__users__subcmd__rm_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl users rm commands' commands "$@"
+}
 (( $+functions[_ringmq__subcmd__ctl__subcmd__vhosts_commands] )) ||
 _ringmq__subcmd__ctl__subcmd__vhosts_commands() {
-    local commands; commands=()
+    local commands; commands=(
+'ls:List vhosts with their limits' \
+'add:Make a vhost without users' \
+'rm:Delete a vhost'\''s folder, and disconnect its clients' \
+'limits:Show the limits of a vhost' \
+'limit:Set the limits of a vhost; one that is not given is none' \
+    )
     _describe -t commands 'ringmq ctl vhosts commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__vhosts__subcmd__add_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__vhosts__subcmd__add_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl vhosts add commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__vhosts__subcmd__limit_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__vhosts__subcmd__limit_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl vhosts limit commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__vhosts__subcmd__limits_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__vhosts__subcmd__limits_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl vhosts limits commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__vhosts__subcmd__ls_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__vhosts__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl vhosts ls commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__vhosts__subcmd__rm_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__vhosts__subcmd__rm_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl vhosts rm commands' commands "$@"
 }
 (( $+functions[_ringmq__subcmd__data_commands] )) ||
 _ringmq__subcmd__data_commands() {
