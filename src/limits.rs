@@ -864,3 +864,7 @@ const _: () = assert!(PASSWD_ARGON2_MEMORY_KIB <= ARGON2_MEMORY_KIB_MAX);
 const _: () = assert!(PROXY_V1_BYTES_MAX < PRE_CONNECT_BYTES_MAX);
 const _: () = assert!(PROXY_V2_BYTES_MAX < PRE_CONNECT_BYTES_MAX);
 const _: () = assert!(ADDRESSES_SWEEP_MIN < ADDRESSES_MAX);
+
+// A body is let in when nothing else is being read, however large it may be.
+const _: () = assert!(HTTP_DEFINITIONS_BYTES_MAX <= HTTP_BODIES_BYTES_MAX);
+const _: () = assert!(HTTP_BODY_BYTES_MAX <= HTTP_DEFINITIONS_BYTES_MAX);

@@ -69,19 +69,19 @@ pub(super) fn json_of(status: StatusCode, value: &Value) -> Response<Body> {
 pub(super) struct Fault {
     status: StatusCode,
     code: &'static str,
-    message: String,
-    hint: Option<String>,
+    message: Box<str>,
+    hint: Option<Box<str>>,
     /// The parameter that is wrong.
     field: Option<&'static str>,
     /// Seconds after which to try again.
     retry_after_s: Option<u64>,
     /// What is wrong with files.
-    faults: Vec<Value>,
+    faults: Box<[Value]>,
 }
 
 impl Fault {
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        let message = message.into();
+        let message = message.into().into();
         Self {
             status,
             code,
@@ -89,7 +89,7 @@ impl Fault {
             hint: None,
             field: None,
             retry_after_s: None,
-            faults: Vec::new(),
+            faults: Box::default(),
         }
     }
 
@@ -100,7 +100,7 @@ impl Fault {
     }
 
     pub(super) fn hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
+        Self { hint: Some(hint.into().into()), ..self }
     }
 
     pub(super) fn retry_after(self, seconds: u64) -> Self {
@@ -108,7 +108,7 @@ impl Fault {
     }
 
     pub(super) fn faults(self, faults: Vec<Value>) -> Self {
-        Self { faults, ..self }
+        Self { faults: faults.into(), ..self }
     }
 
     /// Whether somebody asked what it may not.
@@ -130,7 +130,7 @@ impl Fault {
             error[name] = value.into();
         }
         if !self.faults.is_empty() {
-            error["faults"] = self.faults.clone().into();
+            error["faults"] = self.faults.to_vec().into();
         }
         let mut response = json_of(self.status, &json!({ "error": error }));
         let headers = response.headers_mut();

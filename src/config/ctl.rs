@@ -228,7 +228,7 @@ pub fn parse_admin_address(text: &str) -> Result<Endpoint, String> {
             .map_err(|why| format!("{why}; {TAKES}"));
     }
     if text.starts_with("https://") {
-        return Err(format!("HTTP over TLS is not there yet; {TAKES}"));
+        return Err(format!("this asks over plain HTTP, on the broker's host; {TAKES}"));
     }
     let host = text.strip_prefix("http://").ok_or(TAKES)?;
     let host = host.strip_suffix('/').unwrap_or(host);
@@ -343,7 +343,7 @@ mod tests {
             ("127.0.0.1:9883", "it takes"),
             ("/a", "unix:PATH"),
             ("unix:", "path is missing"),
-            ("https://127.0.0.1", "not there yet"),
+            ("https://127.0.0.1", "over plain HTTP"),
             ("http://10.0.0.1:5", "ssh -L 5:127.0.0.1:5"),
             ("http://broker.example", "ssh -L 9883:"),
             ("http://127.0.0.1:x", "it takes"),

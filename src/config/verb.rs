@@ -61,7 +61,7 @@ pub struct Columns {
 }
 
 /// Something that a verb takes.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parameter {
     /// What the broker calls it.
     pub name: &'static str,

@@ -79,7 +79,7 @@ pub(super) fn watch_while_stopping(events: Events) {
                 }
                 SignalAction::ToggleDebug => toggle_debug(),
                 SignalAction::Report => {
-                    info!("stopping, for {} s by now", first.elapsed().as_secs())
+                    info!("stopping, for {} s by now", first.elapsed().as_secs());
                 }
                 SignalAction::Stop | SignalAction::Reload => {}
             }

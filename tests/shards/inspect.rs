@@ -1,12 +1,12 @@
 //! Asks: what they tell, that a step is bounded, and that only a kick changes anything.
 
 use ringmq::broker::inspect::{
-    Ask, Backlog, Filter, Kick, Kicked, Listing, Measure, Pace, Page, Question, Reply, Row,
-    SessionPattern, Step, Top, Waiting, Watch, Watched,
+    Ask, Backlog, Filter, Kick, Kicked, Listing, Measure, Pace, Page, Publication, Published,
+    Question, Reply, Row, SessionPattern, Shed, Step, Top, Waiting, Watch, Watched,
 };
 use ringmq::broker::{ClientAddress, ConnId, Context, Event, SessionName};
 use ringmq::limits::{
-    ASK_READS_MAX, ASK_SLOTS_MAX, ASK_STEPS_MAX, PAGE_BYTES_MAX, PAGE_ROWS_MAX,
+    ASK_READS_MAX, ASK_SLOTS_MAX, ASK_STEPS_MAX, DRAIN_CLOSES_MAX, PAGE_BYTES_MAX, PAGE_ROWS_MAX,
     WATCHED_SESSIONS_MAX,
 };
 
@@ -317,4 +317,58 @@ fn watched_sessions_are_found() {
     let (Watched { page, left_out }, steps) = watched(&[pattern("", true)]);
     assert_eq!((page.rows.len(), left_out), (WATCHED_SESSIONS_MAX, 20));
     assert!(steps > 7, "a step reads few messages: {steps}");
+}
+
+/// A drain ends as many connections as it is to, some in each step, and tells how many are left.
+#[test]
+fn drains_end_some_in_each_step() {
+    let mut net = crowd(400);
+    let shed = |keep| Question::Shed(Shed { keep, ..Shed::default() });
+    for (keep, left, least) in [(usize::MAX, 200, 1), (50, 50, 150), (50, 50, 1), (0, 0, 50)] {
+        let (reply, steps) = ask(&mut net, 0, shed(keep));
+        assert!(matches!(reply, Reply::Shed(count) if count == left), "{keep}: {reply:?}");
+        let needed = u32::try_from(least / DRAIN_CLOSES_MAX).expect("few");
+        assert!(steps > needed, "{keep}: {steps} steps");
+    }
+}
+
+/// A message of an operator waits for the log, for a session that is away; with nobody to keep it
+/// for it waits for nothing, and one that nobody may publish goes nowhere.
+#[test]
+fn messages_of_operators_wait_for_the_log() {
+    let mut net = crowd(2);
+    let message = |topic: &str| {
+        let publication = Publication::new(0, topic, b"x".to_vec(), (1, false));
+        Question::Publish(Box::new(publication.expect("it is a topic")))
+    };
+    let (reply, _) = ask(&mut net, 0, message("a"));
+    assert!(matches!(reply, Reply::Published(Published::Done { matched: false })), "{reply:?}");
+    let (reply, _) = ask(&mut net, 0, message("$SYS/a"));
+    assert!(matches!(reply, Reply::Published(Published::Denied)), "{reply:?}");
+    net.0[0].shard.open(conn(7), local(), 0);
+    net.hand(0, conn(7), &connect(false, "away"));
+    net.hand(0, conn(7), &subscribe_at_1(b'a'));
+    net.hand(0, conn(7), &[0xe0, 0]);
+    net.0[0].end_turn();
+    net.keep(0);
+    let mut ask = Ask { id: 0, question: message("a"), reply: Reply::None };
+    for _ in 0..3 {
+        let node = &mut net.0[0];
+        let mut context = Context { now_ms: 0, peers: &mut node.out };
+        assert_eq!(node.shard.answer(&mut ask, &mut context), Step::Wait);
+        assert!(!node.shard.may_answer(&ask, &node.out));
+    }
+    net.0[0].end_turn();
+    net.keep(0);
+    let node = &mut net.0[0];
+    assert!(node.shard.may_answer(&ask, &node.out));
+    let mut context = Context { now_ms: 0, peers: &mut node.out };
+    assert_eq!(node.shard.answer(&mut ask, &mut context), Step::Done);
+    let Ask { reply, .. } = ask;
+    assert!(matches!(reply, Reply::Published(Published::Done { matched: true })), "{reply:?}");
+}
+
+/// SUBSCRIBE to a topic of one letter at QoS 1.
+fn subscribe_at_1(topic: u8) -> [u8; 8] {
+    [0x82, 6, 0, 1, 0, 1, topic, 1]
 }
