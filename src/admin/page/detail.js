@@ -152,7 +152,7 @@ export function openSession(vhost, id, changed = () => {}) {
       api.can("operate") && [
         h("a", { cls: "button", href: "#/trace?" + new URLSearchParams({ vhost: item.vhost, id: item.id }), onclick: close }, "Trace"),
         item.connected && h("button", { type: "button", cls: "danger", onclick: () => kick(item, done) }, "Disconnect"),
-        item.backlog.messages > 0 && h("button", { type: "button", cls: "danger", onclick: () => purge(item, done) }, "Purge"),
+        item.backlog.messages > 0 && api.answers("DELETE", "/session/messages") && h("button", { type: "button", cls: "danger", onclick: () => purge(item, done) }, "Purge"),
         h("button", { type: "button", cls: "danger", onclick: () => remove(item, done) }, "Delete session"),
       ]);
     put(room,

@@ -31,7 +31,7 @@ export default {
       put(message, h("h2", {}, name(topic, 300)),
         h("div", { cls: "badges" }, it.qos !== undefined && badge("QoS " + it.qos), it.age_seconds !== undefined && badge(age(it.age_seconds) + " old"), it.expires_seconds !== undefined && it.expires_seconds !== null && badge("expires in " + age(it.expires_seconds), "warn")),
         payload(it), pairs([["Vhost", name(vhost())], it.shard !== undefined && ["Shard", it.shard], it.stored_at !== undefined && ["Stored", String(it.stored_at)]]),
-        api.can("operate") && h("div", { cls: "buttons" }, h("button", { type: "button", cls: "danger", onclick: () => remove(topic) }, "Delete")));
+        api.can("operate") && api.answers("DELETE", "/retained/message") && h("div", { cls: "buttons" }, h("button", { type: "button", cls: "danger", onclick: () => remove(topic) }, "Delete")));
     }
 
     async function remove(topic) {
@@ -51,7 +51,7 @@ export default {
       let cursor;
       try {
         for (let page = 0; page < PAGES_MAX; page += 1) {
-          const told = await api.get("/retained", { vhost: vhost(), prefix, limit: LIMIT, cursor });
+          const told = await api.get("/retained", { vhost: vhost(), prefix, limit: LIMIT, ...api.taken("/retained", { cursor, after: cursor }) });
           found.push(...(told.items ?? []));
           cursor = told.next;
           if (!cursor) break;
