@@ -25,7 +25,7 @@ export default {
       { title: "bytes in", num: true, wide: true, cell: (it) => bytes(it.received?.bytes) }, { title: "bytes out", num: true, wide: true, cell: (it) => bytes(it.sent?.bytes) },
     ];
     function show() {
-      put(body, all.length ? table("Closed connections", columns, all) : empty("None", "No connection that is known has ended like this."));
+      put(body, all.length ? table("Closed connections", columns, all) : empty("None", [...new FormData(form).values()].some(Boolean) ? "No connection that is known has ended like this." : "No connection has ended since the broker started."));
       more.hidden = !next;
     }
     async function load(cursor) {
