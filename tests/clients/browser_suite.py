@@ -210,6 +210,18 @@ def look_at_messages(browser):
     browser.key("Escape")
 
 
+def look_at_rights(browser):
+    """Who would get a message, if this broker tells it."""
+    show(browser, "access")
+    form = "[...document.querySelectorAll('.page form')].at(-1)"
+    browser.run(f"{form}.elements.topic.value = {json.dumps(TOPIC)}; {form}.requestSubmit()")
+    browser.wait(f"{form}.nextElementSibling.childElementCount", "an answer")
+    if not browser.run(f"Boolean({form}.nextElementSibling.querySelector('.empty'))"):
+        expect(browser, shows("it waits until its client comes"), "the absent session gets it")
+        check_rules(browser, "who gets a message")
+    check_harmless(browser, "who gets a message")
+
+
 def look_at_traffic(browser, client):
     """What passes is seen while it does, if this broker has traces."""
     show(browser, "tail")
@@ -282,6 +294,7 @@ def main():
         look_at_clients(browser)
         look_at_sessions(browser)
         look_at_messages(browser)
+        look_at_rights(browser)
         look_at_traffic(browser, clients[1])
         look_at_silence(browser)
         act(browser)

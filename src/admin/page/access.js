@@ -1,10 +1,15 @@
 // Vhosts and users; what somebody may do, and who would get a message.
 
 import * as api from "./api.js";
-import { badge, bytes, count, empty, field, h, input, name, pairs, put, select, table, trouble, words } from "./dom.js";
+import { badge, bytes, count, empty, field, h, input, name, put, seen, select, table, trouble, words } from "./dom.js";
 import { openSession, vhostField } from "./detail.js";
 
 const USERS_MAX = 500;
+
+const OUTCOMES = {
+  sent: "its client is connected", stored: "it waits until its client comes", withheld: "it waits: the rules let its client read none of what waits",
+  absent: "its client is away, and it is at QoS 0", full: "its session is full", slow: "its client is slow, and it is at QoS 0",
+};
 
 const card = (title, ...children) => h("section", { cls: "card" }, h("h2", {}, title), children);
 
@@ -16,24 +21,16 @@ function vhostTable(list) {
     { title: "subscriptions denied", num: true, wide: true, cell: (it) => count(it.subscriptions_denied_total) }], list);
 }
 
-/// Where a rule stands, if the broker says so.
-const place = (it) => { const rule = it.rule ?? it; return [rule.file, rule.line].filter((part) => part !== undefined && part !== null).join(":"); };
-
 async function canCard(given) {
   const result = h("div", { role: "status" });
   const form = h("form", { cls: "filters" }, await vhostField({ name: "vhost" }), field("User", input({ name: "user", value: given.user ?? "" })), field("Client id", input({ name: "client_id", value: given.client_id ?? "" })),
-    field("Wants to", select({ name: "action" }, [["publish", "publish"], ["subscribe", "subscribe"], ["read", "read"], ["connect", "connect"]])),
+    field("Wants to", select({ name: "action" }, [["publish", "publish"], ["subscribe", "subscribe"]])),
     field("Topic or filter", input({ name: "topic", required: true, cls: "long" })), h("button", { type: "submit", cls: "primary" }, "Ask"));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     try {
       const told = await api.get("/can", Object.fromEntries(new FormData(form)));
-      const allowed = told.allowed ?? told.allow ?? told.result === "allow";
-      const where = place(told);
-      const more = Object.entries(told).filter(([key, value]) => !["allowed", "allow", "file", "line", "rule"].includes(key) && value !== null && typeof value !== "object");
-      put(result, h("p", { cls: "verdict" }, badge(allowed ? "allowed" : "denied", allowed ? "ok" : "bad"), where ? [" by ", h("code", {}, name(where, 300))] : null, told.rule?.text ? [": ", name(told.rule.text, 300)] : null),
-        more.length ? pairs(more.map(([key, value]) => [words(key), name(value, 300)])) : null,
-        Array.isArray(told.steps) ? h("ol", {}, told.steps.map((step) => h("li", {}, name(typeof step === "string" ? step : Object.values(step).join(" "), 300)))) : null);
+      put(result, h("p", { cls: "verdict" }, badge(told.allowed ? "allowed" : "denied", told.allowed ? "ok" : "bad"), " ", seen(told.says).slice(0, 400)));
     } catch (error) { put(result, trouble(error)); }
   });
   return card("May somebody do it?", h("p", { cls: "muted" }, "The decision, and the rule that makes it."), form, result);
@@ -41,20 +38,18 @@ async function canCard(given) {
 
 async function matchCard() {
   const result = h("div", { role: "status" });
-  const form = h("form", { cls: "filters" }, await vhostField({ name: "vhost" }), field("Topic", input({ name: "topic", required: true, cls: "long" })), h("button", { type: "submit", cls: "primary" }, "Ask"));
+  const form = h("form", { cls: "filters" }, await vhostField({ name: "vhost" }), field("Topic", input({ name: "topic", required: true, cls: "long" })), field("QoS", select({ name: "qos", value: "1" }, [["0", "0"], ["1", "1"], ["2", "2"]])), h("button", { type: "submit", cls: "primary" }, "Ask"));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const vhost = form.elements.vhost.value;
     try {
       const told = await api.get("/match", Object.fromEntries(new FormData(form)));
-      const items = told.items ?? [];
-      const gets = (it) => it.gets ?? it.delivered ?? it.readable ?? !(it.denied ?? it.why ?? it.why_not);
-      put(result, items.length ? table("Who would get it", [
-        { title: "client", cell: (it) => h("button", { type: "button", cls: "link", onclick: () => openSession(vhost, it.id ?? it.client) }, name(it.id ?? it.client, 48)) },
-        { title: "gets it", cell: (it) => badge(gets(it) ? "yes" : "no", gets(it) ? "ok" : "bad") },
-        { title: "by filter", cell: (it) => name(it.filter ?? "", 160) }, { title: "QoS", num: true, cell: (it) => it.qos ?? "" },
-        { title: "connected", wide: true, cell: (it) => (it.connected === undefined ? "" : it.connected ? "yes" : "no") },
-        { title: "why", cell: (it) => { const why = it.why ?? it.why_not ?? it.reason; return why ? name(Array.isArray(why) ? why.join(", ") : words(why), 160) : ""; } }], items) : empty("Nobody", "No session is subscribed to this topic."));
+      put(result, told.retained ? h("p", { cls: "muted" }, "A message is retained for this topic.") : null, told.items.length ? table("Who would get it", [
+        { title: "client", cell: (it) => h("button", { type: "button", cls: "link", onclick: () => openSession(vhost, it.id) }, name(it.id, 48)) },
+        { title: "gets it", cell: (it) => badge(it.gets ? "yes" : "no", it.gets ? (it.why === "sent" ? "ok" : "warn") : "bad") },
+        { title: "because", cell: (it) => (it.why === "denied" ? seen(it.rule.says).slice(0, 300) : OUTCOMES[it.why] ?? words(it.why)) },
+        { title: "by filter", cell: (it) => name(it.filter, 160) }, { title: "QoS", num: true, cell: (it) => it.qos }], told.items) : empty("Nobody", "No session is subscribed to this topic."),
+      told.next ? h("p", { cls: "muted" }, "There are more.") : null);
     } catch (error) { put(result, trouble(error)); }
   });
   return card("Who would get it?", h("p", { cls: "muted" }, "Sessions whose filters match a topic, and those that must not read it."), form, result);

@@ -110,12 +110,8 @@ let operations = null;
 /// Which questions this broker answers, so that none is asked that it does not know.
 async function learn() {
   const { paths = {} } = await (await raw("GET", "/openapi.json")).json();
-  operations = new Map(Object.entries(paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, it]) =>
-    [method.toUpperCase() + " " + path.slice(BASE.length), new Set((it.parameters ?? []).map((parameter) => parameter.name))])));
+  operations = new Set(Object.entries(paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => method.toUpperCase() + " " + path.slice(BASE.length))));
 }
-
-/// Of some parameters, those that a question takes in this broker.
-export const taken = (path, wanted) => Object.fromEntries(Object.entries(wanted).filter(([key]) => operations?.get("GET " + path)?.has(key)));
 
 export const answers = (method, path) => Boolean(operations?.has(`${method} ${path}`));
 

@@ -53,7 +53,7 @@ export function payload(message) {
     buttons.forEach((button) => button.setAttribute("aria-pressed", String(button.textContent === title)));
   };
   show(...(json !== null ? forms[1] : forms[0]));
-  return h("div", { cls: "payload-box" }, h("div", { cls: "payload-head" }, h("div", { cls: "segments", role: "group", "aria-label": "Payload as" }, buttons), h("span", { cls: "muted" }, `${count(message.payload_bytes ?? raw.length)} bytes`)), body);
+  return h("div", { cls: "payload-box" }, h("div", { cls: "payload-head" }, h("div", { cls: "segments", role: "group", "aria-label": "Payload as" }, buttons), h("span", { cls: "muted" }, `${count(message.payload_bytes ?? raw.length)} bytes${(message.payload_bytes ?? 0) > raw.length ? `, the first ${count(raw.length)} are shown` : ""}`)), body);
 }
 
 const TEXT_MAX = 65_536;
@@ -110,20 +110,19 @@ async function purge(item, done) {
   if (!values) return;
   try {
     const told = await api.send("DELETE", "/session/messages", { vhost: item.vhost, id: item.id });
-    const n = told.purged ?? told.messages ?? told.dropped;
-    say(typeof n === "number" ? `${count(n)} messages were dropped` : "What waited was dropped", "ok");
+    say(`${count(told.purged)} messages were dropped`, "ok");
     done();
-  } catch (error) { say(error.missing ? "Not available in this broker" : error.message, "bad"); }
+  } catch (error) { say(error.message, "bad"); }
 }
 
 async function showSubscriptions(room, item) {
   put(room, h("p", { cls: "muted" }, "asking…"));
   try {
-    const told = await api.get("/subscriptions", { vhost: item.vhost, ...api.taken("/subscriptions", { client: item.id, id: item.id }) });
-    const items = told.items ?? [];
+    const told = await api.get("/subscriptions", { vhost: item.vhost, client: item.id, limit: 200 });
+    const { items } = told;
     put(room, items.length ? table("Subscriptions", [
       { title: "filter", cell: (it) => name(it.filter, 200) }, { title: "QoS", num: true, cell: (it) => it.qos ?? "" },
-      { title: "state", cell: (it) => (it.suspended || it.denied ? badge("suspended", "warn") : "") }], items) : h("p", { cls: "muted" }, "It has none."));
+      { title: "state", cell: (it) => (it.suspended ? badge("denied by rules", "warn") : "") }], items) : h("p", { cls: "muted" }, "It has none."));
   } catch (error) { put(room, trouble(error)); }
 }
 
@@ -132,7 +131,7 @@ async function peek(room, item) {
   try {
     const { items = [] } = await api.get("/session/messages", { vhost: item.vhost, id: item.id, limit: 20 });
     put(room, items.length ? items.map((it) => h("details", { cls: "message" },
-      h("summary", {}, name(it.topic, 200), " ", badge("QoS " + it.qos), it.retain ? badge("retained") : null, it.sent ? badge("sent, not acknowledged", "warn") : null, it.lost ? badge("lost by the disk", "bad") : null, it.age_seconds !== undefined ? h("span", { cls: "muted" }, ` ${age(it.age_seconds)} old`) : null),
+      h("summary", {}, name(it.topic, 200), " ", badge("QoS " + it.qos), it.retain ? badge("retained") : null, it.state === "sent" ? badge("sent, not acknowledged", "warn") : null, it.state === "lost" ? badge("lost by the disk", "bad") : null, it.age_seconds !== undefined ? h("span", { cls: "muted" }, ` ${age(it.age_seconds)} old`) : null),
       payload(it))) : h("p", { cls: "muted" }, "Nothing waits."));
   } catch (error) { put(room, trouble(error)); }
 }
@@ -152,7 +151,7 @@ export function openSession(vhost, id, changed = () => {}) {
       api.can("operate") && [
         h("a", { cls: "button", href: "#/trace?" + new URLSearchParams({ vhost: item.vhost, id: item.id }), onclick: close }, "Trace"),
         item.connected && h("button", { type: "button", cls: "danger", onclick: () => kick(item, done) }, "Disconnect"),
-        item.backlog.messages > 0 && h("button", { type: "button", cls: "danger", onclick: () => purge(item, done) }, "Purge"),
+        item.backlog.messages > 0 && api.answers("DELETE", "/session/messages") && h("button", { type: "button", cls: "danger", onclick: () => purge(item, done) }, "Purge"),
         h("button", { type: "button", cls: "danger", onclick: () => remove(item, done) }, "Delete session"),
       ]);
     put(room,

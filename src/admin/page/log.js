@@ -106,7 +106,8 @@ export default {
     const lines = logCard();
     room.append(lines.node);
     await lines.load();
-    if (api.can("operate")) room.append(h("div", { cls: "two" }, levelCard(), reloadCard()));
+    const acts = [["PUT", "/log-level", levelCard], ["POST", "/reload", reloadCard]].filter(([method, path]) => api.can("operate") && api.answers(method, path));
+    if (acts.length) room.append(h("div", { cls: "two" }, acts.map(([, , make]) => make())));
     await settings(room);
     return lines.end;
   },

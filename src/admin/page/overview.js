@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import * as live from "./live.js";
 import { lineChart, spark } from "./chart.js";
-import { age, badge, brief, bytes, card, count, empty, h, name, pairs, percent, put, select, short, text, words } from "./dom.js";
+import { age, badge, brief, bytes, card, count, empty, h, name, pairs, percent, put, seen, select, short, text, words } from "./dom.js";
 
 const RANGE = "ringmq.range";
 const TITLES = {
@@ -183,12 +183,11 @@ async function certificates(room) {
     if (!items.length) return;
     room.append(card("Certificates", {}, h("table", { cls: "compact" }, h("thead", {}, h("tr", {}, ["name", "valid until", "left"].map((title) => h("th", { scope: "col" }, title)))),
       h("tbody", {}, items.map((it) => {
-        const end = it.not_after ?? it.valid_until;
-        const at = typeof end === "number" ? end * 1000 : Date.parse(end);
+        // A list of revoked certificates may have no end.
+        const at = it.not_after ? Date.parse(it.not_after) : Infinity;
         const left = (at - Date.now()) / 1000;
-        const day = Number.isFinite(at) ? new Date(at).toISOString().slice(0, 10) : "–";
-        return h("tr", {}, h("th", { scope: "row" }, name(it.subject ?? it.name ?? it.file ?? it.listener ?? "")), h("td", {}, day),
-          h("td", {}, badge(left > 0 ? age(left) : "expired", left < 86400 ? "bad" : left < 14 * 86400 ? "warn" : "ok")));
+        return h("tr", {}, h("th", { scope: "row", title: seen(it.file ?? "") }, name(it.subject || it.file || "")), h("td", {}, Number.isFinite(at) ? new Date(at).toISOString().slice(0, 10) : "–"),
+          h("td", {}, left === Infinity ? "no end" : badge(left > 0 ? age(left) : "expired", left < 86400 ? "bad" : left < 14 * 86400 ? "warn" : "ok")));
       })))));
   } catch { /* a broker without TLS, or one that does not tell */ }
 }

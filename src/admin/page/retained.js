@@ -7,8 +7,6 @@ import { payload, vhostField } from "./detail.js";
 const LIMIT = 500;
 const PAGES_MAX = 4;
 
-const sizeOf = (it) => it.payload_bytes ?? it.bytes ?? it.size;
-
 export default {
   title: "Retained",
   async open(room, given) {
@@ -29,9 +27,9 @@ export default {
       let it;
       try { it = await api.get("/retained/message", { vhost: vhost(), topic }); } catch (error) { return put(message, trouble(error)); }
       put(message, h("h2", {}, name(topic, 300)),
-        h("div", { cls: "badges" }, it.qos !== undefined && badge("QoS " + it.qos), it.age_seconds !== undefined && badge(age(it.age_seconds) + " old"), it.expires_seconds !== undefined && it.expires_seconds !== null && badge("expires in " + age(it.expires_seconds), "warn")),
-        payload(it), pairs([["Vhost", name(vhost())], it.shard !== undefined && ["Shard", it.shard], it.stored_at !== undefined && ["Stored", String(it.stored_at)]]),
-        api.can("operate") && h("div", { cls: "buttons" }, h("button", { type: "button", cls: "danger", onclick: () => remove(topic) }, "Delete")));
+        h("div", { cls: "badges" }, badge("QoS " + it.qos), it.age_seconds !== undefined && badge(age(it.age_seconds) + " old")),
+        payload(it), pairs([["Vhost", name(vhost())], it.shard !== undefined && ["Shard", it.shard]]),
+        api.can("operate") && api.answers("DELETE", "/retained/message") && h("div", { cls: "buttons" }, h("button", { type: "button", cls: "danger", onclick: () => remove(topic) }, "Delete")));
     }
 
     async function remove(topic) {
@@ -52,7 +50,7 @@ export default {
       try {
         for (let page = 0; page < PAGES_MAX; page += 1) {
           const told = await api.get("/retained", { vhost: vhost(), prefix, limit: LIMIT, cursor });
-          found.push(...(told.items ?? []));
+          found.push(...told.items);
           cursor = told.next;
           if (!cursor) break;
         }
@@ -60,20 +58,19 @@ export default {
       const base = prefix.slice(0, prefix.lastIndexOf("/") + 1);
       const groups = new Map();
       for (const it of found) {
-        const topic = typeof it === "string" ? it : it.topic;
-        const rest = topic.slice(base.length);
+        const rest = it.topic.slice(base.length);
         const slash = rest.indexOf("/");
         const key = slash < 0 ? rest : rest.slice(0, slash);
         if (!groups.has(key)) groups.set(key, { own: null, below: 0 });
         const group = groups.get(key);
-        if (slash < 0) group.own = typeof it === "string" ? { topic } : it;
+        if (slash < 0) group.own = it;
         else group.below += 1;
       }
       const rows = [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, group]) => {
         const topic = base + key;
         const parts = [];
         if (group.own) {
-          const button = h("button", { type: "button", cls: "topic", onclick: () => open(topic, button) }, name(key, 60), h("span", { cls: "muted" }, sizeOf(group.own) === undefined ? "" : bytes(sizeOf(group.own))));
+          const button = h("button", { type: "button", cls: "topic", onclick: () => open(topic, button) }, name(key, 60), h("span", { cls: "muted" }, bytes(group.own.bytes)));
           parts.push(button);
         }
         if (group.below) {

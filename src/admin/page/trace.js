@@ -22,7 +22,7 @@ const empties = (value) => value === null || value === undefined || value === ""
 
 /// What a line says besides.
 const rest = (event) => Object.entries(event).filter(([key, value]) => !PLACED.includes(key) && !empties(value))
-  .map(([key, value]) => `${words(key)} ${plain(value)}`).join(" · ");
+  .map(([key, value]) => (key === "why" ? plain(value) : `${words(key)} ${plain(value)}`)).join(" · ");
 
 const ARROWS = { received: ["→", "from the client"], sent: ["←", "to the client"], own: ["•", "from the broker"] };
 const OUTCOMES = { sent: "ok", waits: "warn", dropped: "bad" };
