@@ -141,7 +141,7 @@ async fn route(
         }
         "/healthz" => return health(admin, query).await,
         "/readyz" => return readiness(admin, query),
-        "/metrics" | "/metrics/vhosts" if peer.is_far() => {
+        "/metrics" | "/metrics/vhosts" | "/metrics/sessions" if peer.is_far() => {
             admin.guard.admit(request.headers(), peer, Right::Metrics, &tokens)?;
         }
         _ => {}
