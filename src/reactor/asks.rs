@@ -3,7 +3,9 @@
 //! Nobody asks, and nothing is done: what a turn pays is a look at an empty list. While an ask is
 //! open the shard does not sleep.
 
-use crate::broker::inspect::{Ask, Question, Reply};
+use std::mem::discriminant;
+
+use crate::broker::inspect::{Ask, Reply};
 use crate::limits::ASKS_OPEN_MAX;
 use crate::mesh::Sender;
 
@@ -20,8 +22,9 @@ pub(super) struct Asks {
     /// Each goes back in the box it came in.
     #[allow(clippy::vec_box, reason = "a box is given back as it came")]
     open: Vec<Box<Ask>>,
-    /// It has no answer yet, and costs a look each turn.
-    waiting: Option<Box<Ask>>,
+    /// They have no answer yet, and cost a look each turn; one of each kind.
+    #[allow(clippy::vec_box, reason = "a box is given back as it came")]
+    waiting: Vec<Box<Ask>>,
     /// None: nobody asks.
     way: Option<AnswerWay>,
     /// Some went back in this turn.
@@ -30,7 +33,7 @@ pub(super) struct Asks {
 
 impl Asks {
     pub(super) fn new(way: Option<AnswerWay>) -> Self {
-        Self { open: Vec::new(), waiting: None, way, answered: false }
+        Self { open: Vec::new(), waiting: Vec::new(), way, answered: false }
     }
 
     /// Whether there is a step to take in the next turn.
@@ -38,27 +41,31 @@ impl Asks {
         !self.open.is_empty()
     }
 
-    /// The ask that has no answer yet.
-    pub(super) fn waiting(&self) -> Option<&Ask> {
-        self.waiting.as_deref()
+    /// Whether one of those has an answer now that had none.
+    pub(super) fn has_news(&self, may_answer: impl Fn(&Ask) -> bool) -> bool {
+        self.waiting.iter().any(|ask| may_answer(ask))
     }
 
-    /// It has one now.
-    pub(super) fn open_waiting(&mut self) {
-        self.open.extend(self.waiting.take());
+    /// Those go on that have an answer now.
+    pub(super) fn open_waiting(&mut self, may_answer: impl Fn(&Ask) -> bool) {
+        self.open.extend(self.waiting.extract_if(.., |ask| may_answer(ask)));
     }
 
-    /// An ask has no answer yet. One that waited before goes back without.
+    /// An ask has no answer yet. One of its kind that waited before goes back without.
     pub(super) fn wait(&mut self, ask: Box<Ask>) {
-        if let Some(mut before) = self.waiting.replace(ask) {
+        let kind = discriminant(&ask.question);
+        let before = self.waiting.iter().position(|other| discriminant(&other.question) == kind);
+        if let Some(at) = before {
+            let mut before = self.waiting.swap_remove(at);
             before.reply = Reply::None;
             self.give_back(before);
         }
+        self.waiting.push(ask);
     }
 
     /// An ask came. One too many goes back without an answer.
     pub(super) fn take(&mut self, mut ask: Box<Ask>) {
-        if matches!(ask.question, Question::WantsSystem(_)) {
+        if ask.question.may_wait() {
             self.wait(ask);
         } else if self.open.len() < ASKS_OPEN_MAX {
             self.open.push(ask);

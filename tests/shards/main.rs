@@ -7,6 +7,7 @@
 //! | `absences` | sessions and the time |
 //! | `inspect` | what operators ask |
 //! | `system` | topics under which the broker tells of itself |
+//! | `trace` | what traces tell |
 //! | `log` | what waits for a shard's log |
 
 mod absences;
@@ -16,6 +17,7 @@ mod inspect;
 mod log;
 mod net;
 mod system;
+mod trace;
 
 use disk::open_store;
 use net::{CONN, Net, publish, subscribe};

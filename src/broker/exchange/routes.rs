@@ -13,7 +13,7 @@ use crate::slots::make_room;
 
 use crate::store::{Hashing, SessionKey};
 
-use super::super::names::ShardSet;
+use super::super::names::{ShardSet, TraceSet};
 
 /// What a session was granted for a filter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,6 +32,8 @@ pub(crate) struct RouteTarget {
     pub(crate) granted: QoS,
     /// As [`Grant::durable`].
     pub(crate) durable: bool,
+    /// Traces of its client that want the topic's messages.
+    pub(crate) traces: TraceSet,
 }
 
 /// Everybody who gets a topic's messages.
@@ -46,6 +48,10 @@ pub(crate) struct Route {
     pub(crate) stores: bool,
     /// Other shards with a subscriber.
     pub(crate) remote: ShardSet,
+    /// Traces of the topic.
+    pub(crate) traces: TraceSet,
+    /// It was asked who traces it.
+    pub(crate) traces_known: bool,
 }
 
 impl Route {
@@ -54,7 +60,8 @@ impl Route {
         let Grant { qos: granted, durable } = grant;
         self.stores |= durable && granted > QoS::AtMostOnce;
         make_room(&mut self.targets);
-        self.targets.push(RouteTarget { session, granted, durable });
+        let traces = TraceSet::NONE;
+        self.targets.push(RouteTarget { session, granted, durable, traces });
     }
 
     /// Of overlapping filters one copy is sent, at the highest QoS [MQTT-3.3.5-1].
@@ -120,6 +127,20 @@ impl Routes {
         route
     }
 
+    /// Notes who traces a route, and the clients of its targets, in their order.
+    pub(super) fn trace(
+        &mut self,
+        handle: RouteHandle,
+        traces: TraceSet,
+        of_targets: impl IntoIterator<Item = TraceSet>,
+    ) {
+        let route = &mut self.routes[handle.at as usize];
+        (route.traces, route.traces_known) = (traces, true);
+        for (target, traces) in route.targets.iter_mut().zip(of_targets) {
+            target.traces = traces;
+        }
+    }
+
     /// The route of a topic; a stale or new one is filled by `fill`.
     pub(super) fn find(&mut self, topic: &str, fill: impl FnOnce(&mut Route)) -> RouteHandle {
         let hash = self.hashing.hash_one(topic);
@@ -136,6 +157,7 @@ impl Routes {
             route.targets.clear();
             route.stores = false;
             route.remote = ShardSet::default();
+            (route.traces, route.traces_known) = (TraceSet::NONE, false);
             fill(route);
             route.merge_overlaps();
             route.targets.shrink_to_fit();
@@ -211,7 +233,8 @@ mod tests {
                 route.add(session, Grant { qos: granted, durable: true });
             }
         });
-        let target = |session, granted| RouteTarget { session, granted, durable: true };
+        let traces = TraceSet::NONE;
+        let target = |session, granted| RouteTarget { session, granted, durable: true, traces };
         let expected = [target(1, QoS::AtLeastOnce), target(2, QoS::ExactlyOnce)];
         assert_eq!(routes.get(route).targets, expected);
     }

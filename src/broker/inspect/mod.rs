@@ -10,13 +10,14 @@
 //! [`ASK_BYTES_MAX`](crate::limits::ASK_BYTES_MAX) bytes, and gives the box back.
 //!
 //! Invariant: a question changes nothing but what it names: [`Question::Kick`] ends one
-//! connection, and perhaps its session; all others only read.
+//! connection, and perhaps its session, and [`Question::Trace`] has more told; all others only
+//! read.
 //!
 //! Here is what is asked and answered, as values; the answers are made in `shard::inspect`. Another
 //! kind of ask is a variant of [`Question`] with the state it needs, one of [`Reply`] if its answer
 //! is of a new kind, and an arm of [`Shard::answer`](super::Shard::answer).
 //!
-//! May use `names`, `meters`, `read_gate` (the names of reasons) and `system`.
+//! May use `names`, `meters`, `read_gate` (the names of reasons), `system` and `trace`.
 
 mod backlog;
 mod client;
@@ -26,18 +27,25 @@ mod listing;
 mod page;
 mod session_name;
 mod snapshot;
+mod trace_order;
 
 pub use super::meters::{Histogram, Latency, Load, Meters};
 pub use super::names::placement::home_of;
+pub use super::names::{AddressRange, TraceSet};
 pub use super::system::{SystemTopic, SystemTopics, SystemUpdate};
+pub use super::trace::{
+    Decision, Direction, Happening, Outcome, TraceBatch, TraceEvent, TraceKind, TraceKinds,
+    TraceSpec, TracedId, TracedPacket,
+};
 pub use backlog::Backlog;
 pub use client::{ClientFacts, Pace};
-pub use filter::{AddressRange, Filter};
+pub use filter::Filter;
 pub use kick::{Kick, Kicked};
 pub use listing::{Listing, Measure, Top};
 pub use page::{Page, Row, Span};
 pub use session_name::{SessionName, VhostReport};
 pub use snapshot::{Gauges, Snapshot};
+pub use trace_order::TraceOrder;
 
 /// A question to one shard on its way there, and its answer on its way back.
 #[derive(Debug)]
@@ -72,6 +80,17 @@ pub enum Question {
     WantsSystem(bool),
     /// Messages in durable sessions that wait or are not acknowledged: [`Reply::Backlog`].
     Backlog(Backlog),
+    /// The begin or the end of a trace: [`Reply::Traced`] with what gathered before.
+    Trace(TraceOrder),
+    /// What has gathered of traces, as soon as there is any, or none is on: [`Reply::Traced`].
+    TraceEvents,
+}
+
+impl Question {
+    /// Whether it may have to wait for its answer ([`Step::Wait`]): one of each kind does.
+    pub(crate) fn may_wait(&self) -> bool {
+        matches!(self, Self::WantsSystem(_) | Self::TraceEvents)
+    }
 }
 
 /// What a shard answers.
@@ -93,6 +112,8 @@ pub enum Reply {
     WantsSystem(bool),
     /// So many messages.
     Backlog(u64),
+    /// Events of traces.
+    Traced(TraceBatch),
 }
 
 /// Whether a step was the last.

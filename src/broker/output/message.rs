@@ -93,6 +93,13 @@ impl<'a> OutboundMessage<'a> {
         QueueEntry::stored(position, bytes, terms)
     }
 
+    /// The packet for one receiver.
+    pub(super) fn packet(&self, qos: QoS, delivery: Delivery) -> Publish<'a> {
+        let Message { topic, payload, .. } = self.message;
+        let Delivery { packet_id, dup, retain } = delivery;
+        Publish { dup, qos, retain, topic, packet_id, properties: Properties::EMPTY, payload }
+    }
+
     /// Writes the packet for one receiver.
     #[inline]
     pub(super) fn write(

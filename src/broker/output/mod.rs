@@ -19,7 +19,7 @@
 //! Verbs: [`Outputs::reply`] and [`Outputs::write`] put packets in, [`Outputs::take`] and
 //! [`Outputs::on_sent`] take them out, [`Outputs::hold`] has a publisher wait.
 //!
-//! May use `names`, `peer` and `read_gate`.
+//! May use `names`, `peer`, `read_gate` and `trace`.
 
 mod buffer;
 mod hold;
@@ -33,6 +33,7 @@ use crate::limits::OUTGOING_BURST_FACTOR;
 use crate::mqtt::{Delivery, Publish, QoS, Version};
 
 use super::names::{ConnId, ConnTable, Options, ShardId, Stats};
+use super::trace::Tap;
 
 use buffer::Buffer;
 use pace::Pace;
@@ -49,6 +50,8 @@ struct Outlet {
     qos0_dropped: u32,
     /// It is on the list of connections with output.
     dirty: bool,
+    /// Its client is traced.
+    traced: bool,
 }
 
 /// What became of a message at QoS 0.
@@ -79,6 +82,8 @@ pub(crate) struct Outputs {
     relieving: VecDeque<ConnId>,
     /// Connections that QoS 0 was dropped for lately; each once.
     slow: Vec<ConnId>,
+    /// Packets for traced clients.
+    tap: Tap,
     stats: Stats,
 }
 
@@ -109,6 +114,7 @@ impl Outputs {
             patience: VecDeque::new(),
             relieving: VecDeque::new(),
             slow: Vec::new(),
+            tap: Tap::default(),
             stats: Stats::default(),
         }
     }
@@ -152,6 +158,9 @@ impl Outputs {
         let Some(outlet) = self.table.get_mut(conn) else { return };
         outlet.buffer.room(bytes.len(), &mut self.pool).extend_from_slice(bytes);
         outlet.note_dirty(conn, &mut self.dirty);
+        if outlet.traced {
+            self.tap.note(conn, Version::V311, bytes);
+        }
         self.stats.answers_out += 1;
     }
 
@@ -161,6 +170,9 @@ impl Outputs {
         let bytes = publish.encoded_bytes(Version::V311);
         publish.encode(Version::V311, outlet.buffer.room(bytes, &mut self.pool));
         outlet.note_dirty(conn, &mut self.dirty);
+        if outlet.traced {
+            self.tap.note_publish(conn, Version::V311, publish);
+        }
         self.stats.publishes_out += 1;
         self.stats.payload_bytes_out += publish.payload.len() as u64;
     }
@@ -176,6 +188,9 @@ impl Outputs {
         let Some(outlet) = self.table.get_mut(conn) else { return };
         message.write(qos, delivery, &mut outlet.buffer, &mut self.pool);
         outlet.note_dirty(conn, &mut self.dirty);
+        if outlet.traced {
+            self.tap.note_publish(conn, Version::V311, &message.packet(qos, delivery));
+        }
         self.stats.publishes_out += 1;
         self.stats.payload_bytes_out += message.message.payload.len() as u64;
     }
@@ -206,6 +221,10 @@ impl Outputs {
         let delivery = Delivery { packet_id: None, dup: false, retain };
         message.write(QoS::AtMostOnce, delivery, &mut outlet.buffer, &mut self.pool);
         outlet.note_dirty(conn, &mut self.dirty);
+        if outlet.traced {
+            let packet = message.packet(QoS::AtMostOnce, delivery);
+            self.tap.note_publish(conn, Version::V311, &packet);
+        }
         self.stats.publishes_out += 1;
         self.stats.payload_bytes_out += message.message.payload.len() as u64;
         Written::Yes { full: outlet.buffer.bytes() >= self.bytes_max }
@@ -265,6 +284,19 @@ impl Outputs {
             outlet.qos0_dropped = 1;
             self.slow.push(conn);
         }
+    }
+
+    /// Notes, or does not, from now on, what is written for a connection.
+    pub(crate) fn set_traced(&mut self, conn: ConnId, traced: bool) {
+        if let Some(outlet) = self.table.get_mut(conn) {
+            outlet.traced = traced;
+        }
+    }
+
+    /// Packets for traced clients.
+    #[inline]
+    pub(crate) fn tap(&mut self) -> &mut Tap {
+        &mut self.tap
     }
 
     /// Free memory for output.

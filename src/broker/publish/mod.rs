@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use crate::slots::make_room;
 use crate::store::{Origin, SessionKey, Target};
 
+use super::names::TraceSet;
 use super::output::{EncodeBuffers, Message, Source};
 
 /// A message with where it came from.
@@ -26,11 +27,13 @@ pub(crate) struct InboundMessage<'a> {
     pub(crate) origin: Option<Origin>,
     /// This shard keeps the topic's retained message, and this is to be it.
     pub(crate) keep: bool,
+    /// Traces of its publisher or its topic that want it.
+    pub(crate) traces: TraceSet,
 }
 
 impl<'a> InboundMessage<'a> {
     pub(crate) fn of(message: Message<'a>, source: Source) -> Self {
-        Self { message, source, received: None, origin: None, keep: false }
+        Self { message, source, received: None, origin: None, keep: false, traces: TraceSet::NONE }
     }
 }
 

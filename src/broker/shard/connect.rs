@@ -9,10 +9,11 @@ use super::super::admission::Admittance;
 use super::super::connection::{Open, Will};
 use super::super::names::{
     ClientAddress, ClientLimit, CloseReason, ConnId, Context, Flow, RefusalReason, Takeover,
-    VhostId, placement,
+    TraceSet, VhostId, placement,
 };
 use super::super::read_gate::Pause;
 use super::super::replies::{Reply, Wait};
+use super::super::trace::Decision;
 use super::Shard;
 
 impl Shard {
@@ -24,6 +25,10 @@ impl Shard {
     ) -> Flow {
         let Some(connecting) = self.connections.connecting_mut(conn) else { return Flow::Stop };
         let client_address = connecting.client_address();
+        if self.traces.is_on() {
+            self.trace_connect(conn, connect, context.now_ms);
+        }
+        let Some(connecting) = self.connections.connecting_mut(conn) else { return Flow::Stop };
         match self.admission.decide(conn, connecting, connect) {
             Admittance::In(identity) if self.waits_to_begin(conn, connect, &identity, context) => {
                 if let Some(connecting) = self.connections.connecting_mut(conn) {
@@ -38,6 +43,9 @@ impl Shard {
             }
             Admittance::Wait => {
                 self.gates.pause(conn, Pause::Password);
+                if self.traces.is_on() {
+                    self.trace_decision(conn, Decision::VerifiesPassword, context.now_ms);
+                }
                 return Flow::Wait;
             }
         }
@@ -144,11 +152,15 @@ impl Shard {
             client_address,
             since_ms: context.now_ms,
             certified: identity.certified,
+            traces: TraceSet::NONE,
             // [MQTT-3.1.2-24] One and a half times the keep alive.
             silence_ms_max: u32::from(connect.keep_alive_s) * 1500,
             will: connect.will.map(|will| Box::new(Will::of(&will))),
         };
         self.connections.enter(conn, open);
+        if self.traces.is_on() {
+            self.trace_let_in(conn, present, context.now_ms);
+        }
         self.stats.clients_accepted += 1;
         self.quotas.counts_mut(vhost).clients_accepted += 1;
         if ends || !connect.clean_session && !present {
@@ -187,6 +199,9 @@ impl Shard {
         self.stats.clients_refused += 1;
         self.client_log.refused_for(RefusalReason::Code(code));
         self.client_log.why().into_iter().for_each(|why| self.stats.count_refusal(why));
+        if self.traces.is_on() {
+            self.trace_refused(conn, context.now_ms);
+        }
         self.outputs.reply(conn, &Connack::bytes_v3(Version::V311, false, code));
         self.close(conn, CloseReason::Refused(code), context);
     }

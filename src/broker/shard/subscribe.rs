@@ -21,6 +21,9 @@ impl Shard {
         let mut codes = Vec::new();
         for entry in subscribe.entries() {
             let granted = self.subscribe(conn, vhost, key, &entry, context);
+            if self.traces.is_on() {
+                self.trace_subscription(conn, entry.filter, granted, context.now_ms);
+            }
             codes.push(granted.map_or(Suback::FAILURE, |qos| qos as u8));
         }
         // Until other shards know of a filter, a message published there could be missed. Also when

@@ -30,6 +30,8 @@ impl Shard {
             Question::System(update) => self.answer_system(update, reply, context),
             Question::WantsSystem(known) => self.answer_wants_system(*known, reply),
             Question::Backlog(backlog) => self.answer_backlog(backlog, reply),
+            Question::Trace(order) => self.answer_trace(order, reply, context.now_ms),
+            Question::TraceEvents => self.answer_trace_events(reply),
         }
     }
 

@@ -12,6 +12,7 @@ impl Shard {
     pub fn may_answer(&self, ask: &Ask) -> bool {
         match ask.question {
             Question::WantsSystem(known) => self.exchanges.wants_system() != known,
+            Question::TraceEvents => self.traces.has_news(),
             _ => true,
         }
     }
