@@ -648,10 +648,10 @@ pub const TRACE_PAUSES_MAX: usize = 256;
 
 /// Seconds that a trace takes by default: long enough to see a fault happen, and short enough to
 /// cost nothing when it is forgotten.
-pub const TRACE_SECONDS_DEFAULT: u64 = 10 * 60;
+pub const TRACE_SECONDS_DEFAULT: u32 = 10 * 60;
 
 /// Seconds that a trace takes at most.
-pub const TRACE_SECONDS_MAX: u64 = 24 * 60 * 60;
+pub const TRACE_SECONDS_MAX: u32 = 24 * 60 * 60;
 
 /// Time between two looks for a shard's events, so that one that is busy is not woken for each.
 pub const TRACE_FETCH_MS: u64 = 10;

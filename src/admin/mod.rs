@@ -25,13 +25,14 @@
 //! | `metric`, `catalogue` | what a metric is; every one, in a table |
 //! | `exposition` | metrics as text for Prometheus |
 //! | `api` | what JSON tells of clients and sessions |
+//! | `trace` | traces of clients and topics, and streams of what they tell |
 //! | `system` | the topics `$SYS/…`, for shards with a subscriber |
 //! | `process` | what the system knows of this process |
 //!
 //! A route more is a row of `openapi::OPERATIONS` and an arm of `routes`; a metric more is a row of
 //! `catalogue::METRICS`.
 //!
-//! It may use `broker::inspect`, and alone uses HTTP and its runtime.
+//! It may use `broker::inspect` and, to show packets, `mqtt`, and alone uses HTTP and its runtime.
 
 mod answer;
 mod api;
@@ -47,6 +48,7 @@ mod routes;
 mod shards;
 mod system;
 mod tokens;
+mod trace;
 
 use std::io;
 use std::net::TcpListener;
@@ -159,10 +161,12 @@ fn serve(options: Options, condition: watch::Receiver<Condition>) -> io::Result<
         let hears = tokio::task::spawn_local(shards::hear(bell, admin.clone()));
         let system = system_interval
             .map(|interval| tokio::task::spawn_local(system::serve(admin.clone(), interval)));
+        let traces = tokio::task::spawn_local(trace::serve(admin.clone()));
         door::open(tcp, unix, &admin)?;
         // An error: the owner is gone, which is over as well.
         let _over = until_over.wait_for(|condition| condition.is_over).await;
         hears.abort();
+        traces.abort();
         system.iter().for_each(JoinHandle::abort);
         Ok(())
     })

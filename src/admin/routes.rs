@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use crate::broker::VhostReport;
 use crate::broker::inspect::{Question, Reply};
 use crate::limits::SHARD_SILENT_MS_MAX;
+use crate::shown::Shown;
 
 use super::answer::{Body, Fault, json_of, text, whole};
 use super::exposition::{self, Format};
@@ -23,11 +24,13 @@ use super::openapi::API;
 use super::process::Process;
 use super::query::Query;
 use super::shards::{Asker, Kept, Ways};
+use super::trace::{self, Traces};
 use super::{Condition, api, openapi};
 
 /// What routes answer from.
 pub(super) struct Admin {
     pub(super) asker: Asker,
+    pub(super) traces: Traces,
     guard: Guard,
     process: Process,
     condition: watch::Receiver<Condition>,
@@ -43,6 +46,7 @@ impl Admin {
     ) -> Self {
         Self {
             asker: Asker::new(ways),
+            traces: Traces::default(),
             guard: Guard::new(),
             process,
             condition,
@@ -138,6 +142,10 @@ async fn route(
         ("GET", "/session") => api::session(admin, query).await,
         ("DELETE", "/session") => api::delete_session(admin, query, by).await,
         ("GET", "/top") => api::top(admin, query).await,
+        ("GET", "/traces") => trace::list(admin),
+        ("POST", "/traces") => trace::start(admin, query, by).await,
+        ("DELETE", "/trace") => trace::stop(admin, query, by).await,
+        ("GET", "/trace/stream") => trace::stream(admin, query),
         ("GET", "/openapi.json") => Ok(json_of(StatusCode::OK, &openapi::document())),
         (method, path) => unreachable!("{method} {path} is in the table and has no arm"),
     }
@@ -167,6 +175,21 @@ pub(super) struct Actor {
 }
 
 impl Actor {
+    /// The name of the token, or of the user at the socket.
+    pub(super) fn name(&self) -> &str {
+        &self.who.name
+    }
+
+    /// The same for what is done to something else than a client.
+    pub(super) fn audit_of(&self, action: &str, object: &str, result: &str) {
+        let (by, peer) = (&*self.who.name, self.peer);
+        let object = Shown(object);
+        info!(
+            event = "audit", object:%, by, peer:% = peer, action, result;
+            "{action} {object} by {by} from {peer}: {result}"
+        );
+    }
+
     /// Notes what was done, for whoever looks for it later.
     pub(super) fn audit(&self, action: &str, vhost: &str, client: &str, result: &str) {
         let (by, peer) = (&*self.who.name, self.peer);

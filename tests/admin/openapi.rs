@@ -57,6 +57,10 @@ fn answers_are_as_described() {
     for method in ["get", "delete"] {
         for (path, operations) in paths {
             let Some(operation) = operations.get(method) else { continue };
+            // Traces are to be there first, and a stream is no JSON: see `trace`.
+            if path.ends_with("/trace") || path.ends_with("/trace/stream") {
+                continue;
+            }
             let client = Client::connect(&broker, "c");
             let ask = |path: &str| match method {
                 "get" => door.get(path),
@@ -81,7 +85,7 @@ fn answers_are_as_described() {
             drop(client);
         }
     }
-    assert_eq!(answered, 9);
+    assert_eq!(answered, 10);
     broker.stop();
 }
 

@@ -27,7 +27,7 @@ fn enter(net: &mut Net, at: usize, slot: u32, name: u8, clean: bool, address: &s
 }
 
 /// Puts a question to a shard and steps until it has its answer; none: it waits for one.
-fn ask(net: &mut Net, at: usize, question: Question) -> (Option<TraceBatch>, u32) {
+fn ask(net: &mut Net, at: usize, question: Question) -> (Option<Box<TraceBatch>>, u32) {
     let mut ask = Ask { id: 0, question, reply: Reply::None };
     for steps in 1.. {
         let node = &mut net.0[at];
@@ -42,7 +42,7 @@ fn ask(net: &mut Net, at: usize, question: Question) -> (Option<TraceBatch>, u32
     unreachable!("an answer ends")
 }
 
-fn begin(net: &mut Net, number: usize, spec: TraceSpec) {
+fn begin(net: &mut Net, number: usize, spec: &TraceSpec) {
     for at in 0..net.0.len() {
         let order = TraceOrder::begin(number, 1 + number as u64, spec.clone(), 1000);
         assert!(ask(net, at, Question::Trace(order)).0.is_some());
@@ -111,7 +111,7 @@ fn what(happening: &Happening) -> String {
 #[test]
 fn a_client_is_traced() {
     let mut net = Net::new(1);
-    begin(&mut net, 0, of_id("a"));
+    begin(&mut net, 0, &of_id("a"));
     enter(&mut net, 0, 0, b'a', true, "10.0.0.1");
     enter(&mut net, 0, 1, b'b', true, "10.0.0.1");
     net.give(0, conn(0), &subscribe(b't'));
@@ -158,7 +158,7 @@ fn clients_are_found() {
         let mut net = Net::new(1);
         enter(&mut net, 0, 0, b'a', true, "10.1.0.7");
         enter(&mut net, 0, 1, b'b', true, "10.2.0.7");
-        begin(&mut net, 0, spec.clone());
+        begin(&mut net, 0, &spec);
         for slot in [0, 1] {
             net.give(0, conn(slot), &[0xc0, 0]);
         }
@@ -183,7 +183,7 @@ fn a_topic_is_traced() {
     // Known before the trace begins: what is remembered of the topic is void then.
     net.give(0, conn(0), &[0x30, 4, 0, 1, b't', b'x']);
     net.settle();
-    begin(&mut net, 3, of_topic("t"));
+    begin(&mut net, 3, &of_topic("t"));
     net.give(0, conn(0), &[0x30, 4, 0, 1, b't', b'x']);
     net.give(0, conn(0), &[0x30, 4, 0, 1, b'u', b'x']);
     net.give(0, conn(0), &[0xc0, 0]);
@@ -218,7 +218,7 @@ fn a_receiver_is_traced() {
     net.give(0, conn(1), &[0xe0, 0]);
     net.0[0].shard.remove(conn(1));
     let spec = TraceSpec { topic: Some("t".into()), ..of_id("r") };
-    begin(&mut net, 0, spec);
+    begin(&mut net, 0, &spec);
     net.give(0, conn(0), &[0x30, 4, 0, 1, b't', b'0']);
     net.give(0, conn(0), &[0x32, 6, 0, 1, b't', 0, 7, b'1']);
     net.give(0, conn(0), &[0x30, 4, 0, 1, b'u', b'0']);
@@ -242,7 +242,7 @@ fn waits_are_told() {
     *packet.last_mut().expect("it has a QoS") = 1;
     net.give(1, conn(0), &packet);
     net.settle();
-    begin(&mut net, 0, of_id("p"));
+    begin(&mut net, 0, &of_id("p"));
     net.give(0, conn(0), &[0x32, 6, 0, 1, b't', 0, 7, b'1']);
     let events = fetch(&mut net, 0);
     assert_eq!(told(&events), ["p >32", "p t: 0 here, [1]", "p PUBACK waits: true false"]);
@@ -260,7 +260,7 @@ fn large_fan_outs_are_told_in_part() {
         enter(&mut net, 0, slot, name, true, "10.0.0.1");
         net.give(0, conn(slot), &subscribe(b't'));
     }
-    begin(&mut net, 0, of_topic("#"));
+    begin(&mut net, 0, &of_topic("#"));
     net.give(0, conn(0), &[0x30, 4, 0, 1, b't', b'x']);
     let events = told(&fetch(&mut net, 0));
     assert_eq!(events.len(), 2 + TRACE_TARGETS_MAX + 1);
@@ -273,8 +273,8 @@ fn floods_are_bounded() {
     let mut net = Net::new(1);
     enter(&mut net, 0, 0, b'p', true, "10.0.0.1");
     let kinds = [TraceKind::Packet].into_iter().collect();
-    begin(&mut net, 0, TraceSpec { kinds, payload_bytes: 4096, ..of_topic("#") });
-    begin(&mut net, 1, TraceSpec { kinds, ..of_id("nobody") });
+    begin(&mut net, 0, &TraceSpec { kinds, payload_bytes: 4096, ..of_topic("#") });
+    begin(&mut net, 1, &TraceSpec { kinds, ..of_id("nobody") });
     let mut packet = vec![0x30, 0xff, 1, 0, 1, b't'];
     packet.resize(3 + 255, b'x');
     let count = u64::from(TRACE_EVENTS_MAX) * 3;
@@ -299,7 +299,7 @@ fn nothing_is_left() {
     enter(&mut net, 0, 0, b'a', true, "10.0.0.1");
     net.give(0, conn(0), &subscribe(b't'));
     for number in 0..TRACES_MAX {
-        begin(&mut net, number, of_id("a"));
+        begin(&mut net, number, &of_id("a"));
     }
     net.give(0, conn(0), &[0xc0, 0]);
     let events = fetch(&mut net, 0);
@@ -315,7 +315,7 @@ fn nothing_is_left() {
     }
     // Whatever was noted in spite of it would be seen by this one.
     let kinds: TraceKinds = TraceKind::ALL.into_iter().collect();
-    begin(&mut net, 0, TraceSpec { kinds, ..of_id("nobody") });
+    begin(&mut net, 0, &TraceSpec { kinds, ..of_id("nobody") });
     net.give(0, conn(0), &[0xc0, 0]);
     net.give(0, conn(0), &[0x30, 4, 0, 1, b't', b'x']);
     assert_eq!(told(&fetch(&mut net, 0)), [""; 0]);
@@ -326,7 +326,7 @@ fn nothing_is_left() {
 fn traces_end_by_themselves() {
     let mut net = Net::new(1);
     enter(&mut net, 0, 0, b'a', true, "10.0.0.1");
-    begin(&mut net, 0, of_id("a"));
+    begin(&mut net, 0, &of_id("a"));
     let node = &mut net.0[0];
     let waiting = Ask { id: 0, question: Question::TraceEvents, reply: Reply::None };
     let mut now_ms = 0;
@@ -361,7 +361,7 @@ fn steps_are_bounded() {
 #[test]
 fn refusals_are_told() {
     let mut net = Net::new(1);
-    begin(&mut net, 0, of_id("a"));
+    begin(&mut net, 0, &of_id("a"));
     // A user without a user file, and not from this host.
     net.0[0].shard.open(conn(0), ClientAddress::default(), 0);
     let packet =
@@ -385,7 +385,7 @@ fn both_must_hold() {
     enter(&mut net, 0, 0, b'a', true, "10.0.0.1");
     enter(&mut net, 0, 1, b'b', true, "10.0.0.1");
     net.give(0, conn(1), &subscribe(b't'));
-    begin(&mut net, 0, TraceSpec { topic: Some("t".into()), ..of_id("a") });
+    begin(&mut net, 0, &TraceSpec { topic: Some("t".into()), ..of_id("a") });
     for packet in [&[0xc0, 0][..], &[0x30, 4, 0, 1, b'u', b'x'], &[0x32, 6, 0, 1, b't', 0, 9, b'x']]
     {
         net.give(0, conn(0), packet);

@@ -113,7 +113,7 @@ pub enum Reply {
     /// So many messages.
     Backlog(u64),
     /// Events of traces.
-    Traced(TraceBatch),
+    Traced(Box<TraceBatch>),
 }
 
 /// Whether a step was the last.

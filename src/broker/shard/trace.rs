@@ -30,7 +30,7 @@ impl Shard {
         if !order.is_set {
             order.is_set = true;
             self.collect_traced(now_ms);
-            *reply = Reply::Traced(self.traces.take());
+            *reply = Reply::Traced(Box::new(self.traces.take(self.trace_time_us(now_ms))));
             match order.begins.take() {
                 Some((spec, ms)) => {
                     let until_ms = now_ms.saturating_add(ms);
@@ -48,12 +48,17 @@ impl Shard {
     }
 
     /// What has gathered of traces, if any has.
-    pub(super) fn answer_trace_events(&mut self, reply: &mut Reply) -> Step {
+    pub(super) fn answer_trace_events(&mut self, reply: &mut Reply, now_ms: u64) -> Step {
         if !self.traces.has_news() {
             return Step::Wait;
         }
-        *reply = Reply::Traced(self.traces.take());
+        *reply = Reply::Traced(Box::new(self.traces.take(self.trace_time_us(now_ms))));
         Step::Done
+    }
+
+    /// When the turn began: as exact as it is known.
+    fn trace_time_us(&self, now_ms: u64) -> u64 {
+        self.meters.turn_us().max(now_ms * 1000)
     }
 
     /// Ends traces whose time is over, if the admin thread has not.
@@ -131,7 +136,7 @@ impl Shard {
         traces: TraceSet,
         now_ms: u64,
     ) {
-        let time_us = self.meters.turn_us().max(now_ms * 1000);
+        let time_us = self.trace_time_us(now_ms);
         let Subject { vhost, client, address, .. } = subject;
         self.traces.record(TraceEvent { traces, time_us, client, vhost, address, kind, what });
     }

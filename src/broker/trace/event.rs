@@ -226,7 +226,7 @@ pub enum Outcome {
 
 impl TraceEvent {
     /// Bytes that it takes, about.
-    pub(super) fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         let text = match &self.what {
             Happening::Packet(packet) => packet.bytes.len(),
             Happening::Decision(decision) => decision.text_bytes(),

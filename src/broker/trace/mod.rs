@@ -48,6 +48,8 @@ pub struct TraceBatch {
     pub ids: [u64; TRACES_MAX],
     /// A trace is on here; else nothing follows.
     pub is_on: bool,
+    /// When it was given, as events have their time.
+    pub now_us: u64,
 }
 
 #[derive(Debug)]
@@ -288,9 +290,9 @@ impl Traces {
     }
 
     /// What has gathered.
-    pub(crate) fn take(&mut self) -> TraceBatch {
-        let events = std::mem::take(&mut self.events);
-        let mut batch = TraceBatch { events, is_on: self.is_on(), ..TraceBatch::default() };
+    pub(crate) fn take(&mut self, now_us: u64) -> TraceBatch {
+        let (events, is_on) = (std::mem::take(&mut self.events), self.is_on());
+        let mut batch = TraceBatch { events, is_on, now_us, ..TraceBatch::default() };
         for (number, trace) in self.list.iter_mut().enumerate() {
             if let Some(trace) = trace {
                 batch.ids[number] = trace.id;
@@ -360,7 +362,7 @@ mod tests {
             traces.record(event(a, 7, 0));
         }
         traces.record(event(a.or(b), 7, 0));
-        let batch = traces.take();
+        let batch = traces.take(0);
         assert_eq!(batch.events.len(), TRACE_EVENTS_MAX as usize + 1);
         assert_eq!((batch.skipped[0], batch.skipped[1]), (6, 0));
         assert_eq!(batch.events.last().map(|event| event.traces), Some(b));
@@ -369,10 +371,10 @@ mod tests {
         for _ in 0..10 {
             traces.record(event(a.or(b), 1_000_000, large));
         }
-        let batch = traces.take();
+        let batch = traces.take(0);
         assert_eq!((batch.events.len(), batch.skipped[0], batch.skipped[1]), (3, 7, 7));
         traces.record(event(a, 1_000_001, large));
-        assert_eq!(traces.take().events.len(), 1, "what was fetched makes room");
+        assert_eq!(traces.take(0).events.len(), 1, "what was fetched makes room");
     }
 
     // A trace ends when it is told to, or by itself; nothing of it is recorded any more.
@@ -385,18 +387,18 @@ mod tests {
         traces.record(event(both, 0, 0));
         traces.end(0);
         traces.record(event(both, 0, 0));
-        let batch = traces.take();
+        let batch = traces.take(0);
         let of: Vec<TraceSet> = batch.events.iter().map(|event| event.traces).collect();
         assert_eq!((of, &batch.ids[..2]), (vec![TraceSet::of(1); 2], &[0, 2][..]));
         traces.record(event(both, 0, 0));
         assert!(traces.expire(1000) && !traces.is_on() && traces.has_news());
         traces.record(event(both, 0, 0));
-        let batch = traces.take();
+        let batch = traces.take(0);
         assert_eq!((batch.events.len(), batch.is_on), (0, false));
         assert_eq!(traces.due_ms(), None);
         // Another with that number is not given what was of the first.
         traces.begin(1, 9, of_id("x"), 2000);
-        assert_eq!((traces.take().ids[1], traces.has_news()), (9, false));
+        assert_eq!((traces.take(0).ids[1], traces.has_news()), (9, false));
     }
 
     // A trace of clients is no trace of a topic, and the other way round; with both both must hold.

@@ -31,7 +31,7 @@ impl Shard {
             Question::WantsSystem(known) => self.answer_wants_system(*known, reply),
             Question::Backlog(backlog) => self.answer_backlog(backlog, reply),
             Question::Trace(order) => self.answer_trace(order, reply, context.now_ms),
-            Question::TraceEvents => self.answer_trace_events(reply),
+            Question::TraceEvents => self.answer_trace_events(reply, context.now_ms),
         }
     }
 
