@@ -125,14 +125,16 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subc
 complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subcommand_from reshard" -l skip-damaged -d 'Go on without what is damaged, and tell how much that is'
 complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subcommand_from reshard" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subcommand_from backup" -s h -l help -d 'Print help'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top vhosts metrics check clients sessions" -s h -l help -d 'Print help'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top vhosts metrics check clients sessions" -f -a "status" -d 'Show what matters most'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top vhosts metrics check clients sessions" -f -a "top" -d 'Show rates, and the sessions that have most of something'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top vhosts metrics check clients sessions" -f -a "vhosts" -d 'List vhosts with their metrics'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top vhosts metrics check clients sessions" -f -a "metrics" -d 'List metrics, times with their percentiles'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top vhosts metrics check clients sessions" -f -a "check" -d 'Tell Nagios whether the broker is well'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top vhosts metrics check clients sessions" -f -a "clients" -d 'List, show or disconnect clients that are connected'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top vhosts metrics check clients sessions" -f -a "sessions" -d 'List, rank, show or delete sessions, of connected and absent clients'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail vhosts metrics check trace clients sessions" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail vhosts metrics check trace clients sessions" -f -a "status" -d 'Show what matters most'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail vhosts metrics check trace clients sessions" -f -a "top" -d 'Show rates, and the sessions that have most of something'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail vhosts metrics check trace clients sessions" -f -a "tail" -d 'Show what is published under a filter, as it comes'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail vhosts metrics check trace clients sessions" -f -a "vhosts" -d 'List vhosts with their metrics'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail vhosts metrics check trace clients sessions" -f -a "metrics" -d 'List metrics, times with their percentiles'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail vhosts metrics check trace clients sessions" -f -a "check" -d 'Tell Nagios whether the broker is well'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail vhosts metrics check trace clients sessions" -f -a "trace" -d 'Show what happens to clients or messages, while it happens'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail vhosts metrics check trace clients sessions" -f -a "clients" -d 'List, show or disconnect clients that are connected'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail vhosts metrics check trace clients sessions" -f -a "sessions" -d 'List, rank, show or delete sessions, of connected and absent clients'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from status" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from status" -l token-file -d 'File with the token' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from status" -l watch -d 'Ask again and again, with so much time between, as in 2s' -r
@@ -173,6 +175,13 @@ connected_seconds\t''
 silent_seconds\t''"
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from top" -l json -d 'Print the broker\'s objects as JSON, one a line'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from top" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from tail" -l vhost -d 'Name of a vhost [default: all]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from tail" -l seconds -d 'End after so many seconds [default: 600]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from tail" -l payload -d 'Bytes of each payload to show [default: 64, and 4096 for tail]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from tail" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from tail" -l token-file -d 'File with the token' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from tail" -l json -d 'Print the broker\'s objects as JSON, one a line'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from tail" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from vhosts" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from vhosts" -l token-file -d 'File with the token' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from vhosts" -l watch -d 'Ask again and again, with so much time between, as in 2s' -r
@@ -190,6 +199,12 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subco
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from check" -l token-file -d 'File with the token' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from check" -l json -d 'Print the broker\'s objects as JSON, one a line'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from trace" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from trace" -f -a "client" -d 'Trace a client'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from trace" -f -a "prefix" -d 'Trace clients whose client id begins so'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from trace" -f -a "user" -d 'Trace the clients of a user'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from trace" -f -a "address" -d 'Trace clients from an address or a range'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from trace" -f -a "topic" -d 'Trace messages of a topic'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from clients" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from clients" -f -a "ls" -d 'List connected clients'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from clients" -f -a "show" -d 'Show one connected client'

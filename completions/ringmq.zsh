@@ -244,6 +244,19 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help]' \
 && ret=0
 ;;
+(tail)
+_arguments "${_arguments_options[@]}" : \
+'--vhost=[Name of a vhost \[default\: all\]]:NAME:_default' \
+'--seconds=[End after so many seconds \[default\: 600\]]:N:_default' \
+'--payload=[Bytes of each payload to show \[default\: 64, and 4096 for tail\]]:BYTES:_default' \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':topic -- Topic filter, as in plant/+/temperature:_default' \
+&& ret=0
+;;
 (vhosts)
 _arguments "${_arguments_options[@]}" : \
 '--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
@@ -277,6 +290,99 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help]' \
 ':name -- What is checked:(alive disk drops lag ready reload)' \
 && ret=0
+;;
+(trace)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_ringmq__subcmd__ctl__subcmd__trace_commands" \
+"*::: :->trace" \
+&& ret=0
+
+    case $state in
+    (trace)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:ringmq-ctl-trace-command-$line[1]:"
+        case $line[1] in
+            (client)
+_arguments "${_arguments_options[@]}" : \
+'--vhost=[Name of a vhost \[default\: all\]]:NAME:_default' \
+'--kinds=[Some of connect, packet, deliver, auth and close, with commas between \[default\: all\]]:KINDS:_default' \
+'--seconds=[End after so many seconds \[default\: 600\]]:N:_default' \
+'--payload=[Bytes of each payload to show \[default\: 64, and 4096 for tail\]]:BYTES:_default' \
+'--pcapng=[Write packets into a file for Wireshark; - is standard output]:FILE:_default' \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':id -- Client id, case sensitive:_default' \
+&& ret=0
+;;
+(prefix)
+_arguments "${_arguments_options[@]}" : \
+'--vhost=[Name of a vhost \[default\: all\]]:NAME:_default' \
+'--kinds=[Some of connect, packet, deliver, auth and close, with commas between \[default\: all\]]:KINDS:_default' \
+'--seconds=[End after so many seconds \[default\: 600\]]:N:_default' \
+'--payload=[Bytes of each payload to show \[default\: 64, and 4096 for tail\]]:BYTES:_default' \
+'--pcapng=[Write packets into a file for Wireshark; - is standard output]:FILE:_default' \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':id_prefix -- What the client id begins with:_default' \
+&& ret=0
+;;
+(user)
+_arguments "${_arguments_options[@]}" : \
+'--vhost=[Name of a vhost \[default\: all\]]:NAME:_default' \
+'--kinds=[Some of connect, packet, deliver, auth and close, with commas between \[default\: all\]]:KINDS:_default' \
+'--seconds=[End after so many seconds \[default\: 600\]]:N:_default' \
+'--payload=[Bytes of each payload to show \[default\: 64, and 4096 for tail\]]:BYTES:_default' \
+'--pcapng=[Write packets into a file for Wireshark; - is standard output]:FILE:_default' \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':user -- The user; empty\: clients without one:_default' \
+&& ret=0
+;;
+(address)
+_arguments "${_arguments_options[@]}" : \
+'--vhost=[Name of a vhost \[default\: all\]]:NAME:_default' \
+'--kinds=[Some of connect, packet, deliver, auth and close, with commas between \[default\: all\]]:KINDS:_default' \
+'--seconds=[End after so many seconds \[default\: 600\]]:N:_default' \
+'--payload=[Bytes of each payload to show \[default\: 64, and 4096 for tail\]]:BYTES:_default' \
+'--pcapng=[Write packets into a file for Wireshark; - is standard output]:FILE:_default' \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':address -- An address or a range, as in 10.0.0.0/8:_default' \
+&& ret=0
+;;
+(topic)
+_arguments "${_arguments_options[@]}" : \
+'--vhost=[Name of a vhost \[default\: all\]]:NAME:_default' \
+'--kinds=[Some of connect, packet, deliver, auth and close, with commas between \[default\: all\]]:KINDS:_default' \
+'--seconds=[End after so many seconds \[default\: 600\]]:N:_default' \
+'--payload=[Bytes of each payload to show \[default\: 64, and 4096 for tail\]]:BYTES:_default' \
+'--pcapng=[Write packets into a file for Wireshark; - is standard output]:FILE:_default' \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':topic -- Topic filter, as in plant/+/temperature:_default' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
 ;;
 (clients)
 _arguments "${_arguments_options[@]}" : \
@@ -634,9 +740,11 @@ _ringmq__subcmd__ctl_commands() {
     local commands; commands=(
 'status:Show what matters most' \
 'top:Show rates, and the sessions that have most of something' \
+'tail:Show what is published under a filter, as it comes' \
 'vhosts:List vhosts with their metrics' \
 'metrics:List metrics, times with their percentiles' \
 'check:Tell Nagios whether the broker is well' \
+'trace:Show what happens to clients or messages, while it happens' \
 'clients:List, show or disconnect clients that are connected' \
 'sessions:List, rank, show or delete sessions, of connected and absent clients' \
     )
@@ -711,10 +819,51 @@ _ringmq__subcmd__ctl__subcmd__status_commands() {
     local commands; commands=()
     _describe -t commands 'ringmq ctl status commands' commands "$@"
 }
+(( $+functions[_ringmq__subcmd__ctl__subcmd__tail_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__tail_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl tail commands' commands "$@"
+}
 (( $+functions[_ringmq__subcmd__ctl__subcmd__top_commands] )) ||
 _ringmq__subcmd__ctl__subcmd__top_commands() {
     local commands; commands=()
     _describe -t commands 'ringmq ctl top commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__trace_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__trace_commands() {
+    local commands; commands=(
+'client:Trace a client' \
+'prefix:Trace clients whose client id begins so' \
+'user:Trace the clients of a user' \
+'address:Trace clients from an address or a range' \
+'topic:Trace messages of a topic' \
+    )
+    _describe -t commands 'ringmq ctl trace commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__trace__subcmd__address_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__trace__subcmd__address_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl trace address commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__trace__subcmd__client_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__trace__subcmd__client_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl trace client commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__trace__subcmd__prefix_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__trace__subcmd__prefix_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl trace prefix commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__trace__subcmd__topic_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__trace__subcmd__topic_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl trace topic commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__trace__subcmd__user_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__trace__subcmd__user_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl trace user commands' commands "$@"
 }
 (( $+functions[_ringmq__subcmd__ctl__subcmd__vhosts_commands] )) ||
 _ringmq__subcmd__ctl__subcmd__vhosts_commands() {

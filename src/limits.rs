@@ -720,6 +720,10 @@ pub const CTL_WATCH_MS_MAX: u64 = 24 * 3_600_000;
 /// Bytes of a file with a token. Over: it is no such file.
 pub const CTL_TOKEN_BYTES_MAX: u64 = 4096;
 
+/// Bytes of a line that `ringmq ctl` reads of a trace: a packet of many filters, each character of
+/// it escaped. Over: what answers is no broker.
+pub const CTL_LINE_BYTES_MAX: usize = 1024 * 1024;
+
 /// Characters of a cell of a table on a terminal. Over: it is cut; `--json` and a pipe have all.
 pub const CTL_CELL_CHARS_MAX: usize = 60;
 

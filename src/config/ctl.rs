@@ -180,7 +180,7 @@ fn common(view: View) -> Vec<Arg> {
         View::Rows(of) | View::Object(of) | View::Top(of) => flags.extend([watch, columns(of)]),
         View::Status | View::Metrics | View::Vhosts => flags.push(watch),
         View::Ended(_) => flags.push(switch("yes").help("Do it without asking back")),
-        View::Check => {}
+        View::Check | View::Trace | View::Tail => {}
     }
     flags
 }

@@ -19,6 +19,7 @@
 //! | `output` | a table, lines or JSON on standard output |
 //! | `fields` | objects as rows of columns |
 //! | `pages` | lists that come in pages |
+//! | `trace` | traces, and what is published, as it happens |
 //! | `ended` | what is ended, after a question |
 //! | `overview` | what matters of all metrics, and all of them |
 //! | `top` | rates and the sessions that have most |
@@ -39,6 +40,7 @@ mod request;
 mod samples;
 mod text;
 mod top;
+mod trace;
 
 use std::process::ExitCode;
 use std::thread;
@@ -113,6 +115,7 @@ fn once(
             overview::show_metrics(&answer, ctl.get("prefix").unwrap_or_default(), output)
         }
         View::Vhosts => samples::show_vhosts(&broker.text(path)?, output),
+        View::Trace | View::Tail => trace::show(broker, ctl, output),
         View::Check => unreachable!("a check has its own way to end"),
     }
 }

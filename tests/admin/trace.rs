@@ -1,8 +1,10 @@
 //! Traces over HTTP: what they tell in each form, who may start them, and how they end.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Command, Stdio};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
@@ -338,4 +340,76 @@ fn stop_with_client(broker: Broker) {
     let client = Client::connect(&broker, "c1");
     broker.stop();
     drop(client);
+}
+
+/// `ringmq ctl` at a broker's socket, while it runs.
+fn ctl(broker: &Broker, arguments: &[&str]) -> Child {
+    let socket = format!("unix:{}", broker.data_dir().join("admin.sock").display());
+    Command::new(env!("CARGO_BIN_EXE_ringmq"))
+        .arg("ctl")
+        .args(arguments)
+        .args(["--at", &socket])
+        .env_remove("RINGMQ_TOKEN")
+        .env_remove("RINGMQ_ADMIN")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program is there")
+}
+
+// `ringmq ctl` shows a trace as it comes, and the trace ends with it, however it ends.
+#[test]
+fn ctl_traces() {
+    let (broker, door) = start(2, &[]);
+    let mut child = ctl(&broker, &["trace", "client", "c", "--payload", "2", "--seconds", "60"]);
+    while running(&door).is_empty() {}
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let mut client = Client::connect(&broker, "c");
+    client.publish(&publish("t\u{1b}[2J", "payload"));
+    let mut next = |wanted: &str| {
+        let line = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains(wanted)));
+        line.unwrap_or_else(|| panic!("no {wanted}")).expect("it is text")
+    };
+    next("Received CONNECT from c (MQTT 3.1.1, ");
+    assert!(next("Received PUBLISH from c").ends_with("'t\\u{1b}[2J', ... (7 bytes))"));
+    assert_eq!(next("\tpa"), "\tpa…");
+    child.kill().expect("it runs");
+    child.wait().expect("it has ended");
+    while !running(&door).is_empty() {}
+    let mut child = ctl(&broker, &["trace", "user", "ann", "--seconds", "1", "--json"]);
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.status.success());
+    assert_eq!(output.stdout, b"{\"ended\":\"its time is over\"}\n");
+    child = ctl(&broker, &["trace", "client", "c", "--kinds", "colour"]);
+    assert_eq!(child.wait().expect("it ends").code(), Some(2));
+    broker.stop();
+}
+
+// A tail shows topics and payloads of what is published under a filter, and nothing else.
+#[test]
+fn ctl_tails() {
+    let (broker, door) = start(2, &[]);
+    let mut child = ctl(&broker, &["tail", "plant/+", "--seconds", "60"]);
+    while running(&door).is_empty() {}
+    let mut client = Client::connect(&broker, "c");
+    client.subscribe("plant/+", 0);
+    client.publish(&publish("other", "no"));
+    client.publish(&publish("plant/1", "warm\nand\u{1b}[31m wet"));
+    client.publish(&publish("plant/2", [0xff]));
+    let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines().take(2);
+    let lines: Vec<String> = lines.map(|line| line.expect("it is text")).collect();
+    assert_eq!(lines, ["plant/1\twarm\\nand\\u{1b}[31m wet", "plant/2\tbase64:/w=="]);
+    child.kill().expect("it runs");
+    child.wait().expect("it has ended");
+    // Packets for Wireshark, which others cannot read.
+    let path = broker.data_dir().join("trace.pcapng");
+    let name = path.to_str().expect("it is text");
+    let child = ctl(&broker, &["trace", "topic", "#", "--seconds", "1", "--pcapng", name]);
+    while running(&door).iter().all(|trace| trace["topic"] != "#") {}
+    client.publish(&publish("plant/3", "x"));
+    assert!(child.wait_with_output().expect("it ends").status.success());
+    let bytes = fs::read(&path).expect("it is written");
+    assert!(bytes.windows(8).any(|part| part == b"plant/3x"));
+    assert_eq!(fs::metadata(&path).expect("it is there").permissions().mode() & 0o777, 0o600);
+    broker.stop();
 }

@@ -234,6 +234,7 @@ pub(super) async fn start(admin: &Admin, query: &Query<'_>, by: &Actor) -> Answe
         let says = "the trace was ended before it had begun on every shard";
         return Err(Fault::new(StatusCode::CONFLICT, "ended", says));
     }
+    running.note_begun();
     by.audit_of("start trace", &id.to_string(), &says);
     admin.asker.await_traced();
     traces.changed.notify_one();
@@ -242,8 +243,9 @@ pub(super) async fn start(admin: &Admin, query: &Query<'_>, by: &Actor) -> Answe
 
 /// Those that run.
 pub(super) fn list(admin: &Admin) -> Answer {
-    let items: Vec<Value> =
-        admin.traces.running.borrow().iter().map(|running| running.told()).collect();
+    let running = admin.traces.running.borrow();
+    let begun = running.iter().filter(|running| running.is_begun());
+    let items: Vec<Value> = begun.map(|running| running.told()).collect();
     Ok(json_of(StatusCode::OK, &json!({ "items": items })))
 }
 

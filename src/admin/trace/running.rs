@@ -44,6 +44,8 @@ pub(super) struct Running {
     kept: RefCell<Kept>,
     events: Cell<u64>,
     skipped: Cell<u64>,
+    /// On every shard.
+    is_begun: Cell<bool>,
     is_ending: Cell<bool>,
     ended: Cell<Option<&'static str>>,
     /// Told when there is more to read.
@@ -61,6 +63,7 @@ impl Running {
             kept: RefCell::default(),
             events: Cell::new(0),
             skipped: Cell::new(0),
+            is_begun: Cell::new(false),
             is_ending: Cell::new(false),
             ended: Cell::new(None),
             grown: watch::Sender::new(()),
@@ -113,6 +116,16 @@ impl Running {
         let entry = kept.entries.get(at)?.clone();
         *number += 1;
         Some(entry)
+    }
+
+    /// Every shard has begun it.
+    pub(super) fn note_begun(&self) {
+        self.is_begun.set(true);
+    }
+
+    /// Whether every shard has.
+    pub(super) fn is_begun(&self) -> bool {
+        self.is_begun.get()
     }
 
     /// It is about to end; false if it was before.
