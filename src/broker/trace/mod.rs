@@ -129,7 +129,11 @@ impl Traces {
     }
 
     /// When [`Traces::expire`] is due.
+    #[inline]
     pub(crate) fn due_ms(&self) -> Option<u64> {
+        if !self.is_on() {
+            return None;
+        }
         self.list.iter().flatten().map(|trace| trace.until_ms).min()
     }
 
