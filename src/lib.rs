@@ -185,6 +185,11 @@
 //! mesh and comes back with the answer. A shard that nobody asks does nothing for it; what takes
 //! time is measured once a turn, a commit group or a barrier of promises (`broker::inspect`).
 //!
+//! A trace tells an operator what happens to a client or a topic while it happens. It is a bit in
+//! what a packet or a message passes anyway: the connection, the route, the route's target. Only
+//! where it is set something is recorded (`broker::trace`), within bounds; the admin thread fetches
+//! it in a box and keeps the last of it for readers (`admin::trace`).
+//!
 //! The topics `$SYS/…` come from that thread too (`admin::system`). It computes their values at
 //! every interval, while a shard says that it has a subscriber, and hands them to such shards. They
 //! are in no log (`broker::system`).
