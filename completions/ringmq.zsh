@@ -254,6 +254,19 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help]' \
 && ret=0
 ;;
+(tail)
+_arguments "${_arguments_options[@]}" : \
+'--vhost=[Name of a vhost \[default\: all\]]:NAME:_default' \
+'--seconds=[End after so many seconds \[default\: 600\]]:N:_default' \
+'--payload=[Bytes of each payload to show \[default\: 64, and 4096 for tail\]]:BYTES:_default' \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':topic -- Topic filter, as in plant/+/temperature:_default' \
+&& ret=0
+;;
 (dashboard)
 _arguments "${_arguments_options[@]}" : \
 '--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
@@ -352,6 +365,99 @@ _arguments "${_arguments_options[@]}" : \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
+;;
+(trace)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_ringmq__subcmd__ctl__subcmd__trace_commands" \
+"*::: :->trace" \
+&& ret=0
+
+    case $state in
+    (trace)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:ringmq-ctl-trace-command-$line[1]:"
+        case $line[1] in
+            (client)
+_arguments "${_arguments_options[@]}" : \
+'--vhost=[Name of a vhost \[default\: all\]]:NAME:_default' \
+'--kinds=[Some of connect, packet, deliver, auth and close, with commas between \[default\: all\]]:KINDS:_default' \
+'--seconds=[End after so many seconds \[default\: 600\]]:N:_default' \
+'--payload=[Bytes of each payload to show \[default\: 64, and 4096 for tail\]]:BYTES:_default' \
+'--pcapng=[Write packets into a file for Wireshark; - is standard output]:FILE:_default' \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':id -- Client id, case sensitive:_default' \
+&& ret=0
+;;
+(prefix)
+_arguments "${_arguments_options[@]}" : \
+'--vhost=[Name of a vhost \[default\: all\]]:NAME:_default' \
+'--kinds=[Some of connect, packet, deliver, auth and close, with commas between \[default\: all\]]:KINDS:_default' \
+'--seconds=[End after so many seconds \[default\: 600\]]:N:_default' \
+'--payload=[Bytes of each payload to show \[default\: 64, and 4096 for tail\]]:BYTES:_default' \
+'--pcapng=[Write packets into a file for Wireshark; - is standard output]:FILE:_default' \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':id_prefix -- What the client id begins with:_default' \
+&& ret=0
+;;
+(user)
+_arguments "${_arguments_options[@]}" : \
+'--vhost=[Name of a vhost \[default\: all\]]:NAME:_default' \
+'--kinds=[Some of connect, packet, deliver, auth and close, with commas between \[default\: all\]]:KINDS:_default' \
+'--seconds=[End after so many seconds \[default\: 600\]]:N:_default' \
+'--payload=[Bytes of each payload to show \[default\: 64, and 4096 for tail\]]:BYTES:_default' \
+'--pcapng=[Write packets into a file for Wireshark; - is standard output]:FILE:_default' \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':user -- The user; empty\: clients without one:_default' \
+&& ret=0
+;;
+(address)
+_arguments "${_arguments_options[@]}" : \
+'--vhost=[Name of a vhost \[default\: all\]]:NAME:_default' \
+'--kinds=[Some of connect, packet, deliver, auth and close, with commas between \[default\: all\]]:KINDS:_default' \
+'--seconds=[End after so many seconds \[default\: 600\]]:N:_default' \
+'--payload=[Bytes of each payload to show \[default\: 64, and 4096 for tail\]]:BYTES:_default' \
+'--pcapng=[Write packets into a file for Wireshark; - is standard output]:FILE:_default' \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':address -- An address or a range, as in 10.0.0.0/8:_default' \
+&& ret=0
+;;
+(topic)
+_arguments "${_arguments_options[@]}" : \
+'--vhost=[Name of a vhost \[default\: all\]]:NAME:_default' \
+'--kinds=[Some of connect, packet, deliver, auth and close, with commas between \[default\: all\]]:KINDS:_default' \
+'--seconds=[End after so many seconds \[default\: 600\]]:N:_default' \
+'--payload=[Bytes of each payload to show \[default\: 64, and 4096 for tail\]]:BYTES:_default' \
+'--pcapng=[Write packets into a file for Wireshark; - is standard output]:FILE:_default' \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':topic -- Topic filter, as in plant/+/temperature:_default' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
 ;;
 (clients)
 _arguments "${_arguments_options[@]}" : \
@@ -1006,6 +1112,7 @@ _ringmq__subcmd__ctl_commands() {
     local commands; commands=(
 'status:Show what matters most' \
 'top:Show rates, and the sessions that have most of something' \
+'tail:Show what is published under a filter, as it comes' \
 'dashboard:Print where the page is, and a code to sign in to it' \
 'metrics:List metrics, times with their percentiles' \
 'check:Tell Nagios whether the broker is well' \
@@ -1015,6 +1122,7 @@ _ringmq__subcmd__ctl_commands() {
 'undrain:Let clients in again' \
 'listeners:List where clients come in' \
 'certs:List certificates, and until when they are valid' \
+'trace:Show what happens to clients or messages, while it happens' \
 'clients:List, show or disconnect clients that are connected' \
 'sessions:List, rank, show or delete sessions, of connected and absent clients' \
 'config:Show the settings of a broker that runs' \
@@ -1167,6 +1275,11 @@ _ringmq__subcmd__ctl__subcmd__status_commands() {
     local commands; commands=()
     _describe -t commands 'ringmq ctl status commands' commands "$@"
 }
+(( $+functions[_ringmq__subcmd__ctl__subcmd__tail_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__tail_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl tail commands' commands "$@"
+}
 (( $+functions[_ringmq__subcmd__ctl__subcmd__token_commands] )) ||
 _ringmq__subcmd__ctl__subcmd__token_commands() {
     local commands; commands=(
@@ -1195,6 +1308,42 @@ _ringmq__subcmd__ctl__subcmd__token__subcmd__rm_commands() {
 _ringmq__subcmd__ctl__subcmd__top_commands() {
     local commands; commands=()
     _describe -t commands 'ringmq ctl top commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__trace_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__trace_commands() {
+    local commands; commands=(
+'client:Trace a client' \
+'prefix:Trace clients whose client id begins so' \
+'user:Trace the clients of a user' \
+'address:Trace clients from an address or a range' \
+'topic:Trace messages of a topic' \
+    )
+    _describe -t commands 'ringmq ctl trace commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__trace__subcmd__address_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__trace__subcmd__address_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl trace address commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__trace__subcmd__client_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__trace__subcmd__client_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl trace client commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__trace__subcmd__prefix_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__trace__subcmd__prefix_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl trace prefix commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__trace__subcmd__topic_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__trace__subcmd__topic_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl trace topic commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__trace__subcmd__user_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__trace__subcmd__user_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl trace user commands' commands "$@"
 }
 (( $+functions[_ringmq__subcmd__ctl__subcmd__undrain_commands] )) ||
 _ringmq__subcmd__ctl__subcmd__undrain_commands() {

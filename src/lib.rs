@@ -36,7 +36,7 @@
 //! | [`broker`] | the state machines | `access`, `mqtt`, `store` | the ring |
 //! | [`reactor`] | completions → broker → operations | all above | flags' text |
 //! | [`logging`] | lines on standard error, by one thread | `env_filter`, `jiff` | who logs what |
-//! | [`admin`] | operators' HTTP, their page | `broker`, `hyper`, `tokio` | the ring |
+//! | [`admin`] | operators' HTTP, their page | `broker`, `mqtt`, `hyper`, `tokio` | the ring |
 //! | [`server`], [`config`], [`cpus`] | flags → threads, signals, end | all | – |
 //! | [`ctl`] | asks a broker that runs, over that HTTP | `config`, `passwd`, `hyper` | the broker |
 //! | [`passwd`] | changes password files | `access`, `config` | the broker |
@@ -188,6 +188,11 @@
 //! thread of a lower priority makes an *ask* of it, a box that goes to a shard over a ring of the
 //! mesh and comes back with the answer. A shard that nobody asks does nothing for it; what takes
 //! time is measured once a turn, a commit group or a barrier of promises (`broker::inspect`).
+//!
+//! A trace tells an operator what happens to a client or a topic while it happens. It is a bit in
+//! what a packet or a message passes anyway: the connection, the route, the route's target. Only
+//! where it is set something is recorded (`broker::trace`), within bounds; the admin thread fetches
+//! it in a box and keeps the last of it for readers (`admin::trace`).
 //!
 //! The topics `$SYS/…` come from that thread too (`admin::system`). It computes their values at
 //! every interval, while a shard says that it has a subscriber, and hands them to such shards. They

@@ -667,6 +667,61 @@ pub const FIGURES_REUSE_MS: u64 = 1000;
 /// next page goes on from there.
 pub const LISTING_MS_MAX: u64 = 50;
 
+/// Traces at once: each costs a bit wherever a message passes. Over: 409.
+pub const TRACES_MAX: usize = 8;
+
+/// Bytes of one trace's events that wait on one shard to be fetched. Over: they are skipped, and
+/// counted.
+pub const TRACE_BYTES_MAX: usize = 256 * 1024;
+
+/// Events of one trace that one shard records in a second: some microseconds each, so that a trace
+/// of everything takes a few thousandths of a core. Over: they are skipped, and counted.
+pub const TRACE_EVENTS_MAX: u32 = 1000;
+
+/// Bytes of packets for traced clients that wait for the next event of their shard, or for the end
+/// of its turn. Over: they are skipped, and counted.
+pub const TRACE_TAP_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes of a packet that an event has, but for a PUBLISH, of which it has all but the payload.
+/// Over: its end is left out.
+pub const TRACE_PACKET_BYTES_MAX: usize = 4096;
+
+/// Bytes of a payload that an event has at most (`--payload`), and by default.
+pub const TRACE_PAYLOAD_BYTES_MAX: usize = 4096;
+
+/// See [`TRACE_PAYLOAD_BYTES_MAX`].
+pub const TRACE_PAYLOAD_BYTES_DEFAULT: usize = 64;
+
+/// Sessions whose part in one message is told. Over: how many more there were.
+pub const TRACE_TARGETS_MAX: usize = 16;
+
+/// Traced clients of one shard whose CONNECT waits. Over: they are traced once they are let in.
+pub const TRACE_CONNECTING_MAX: usize = 64;
+
+/// Notes that traced clients are not read from, or are again, that wait for the end of a turn.
+/// Over: they are left out.
+pub const TRACE_PAUSES_MAX: usize = 256;
+
+/// Seconds that a trace takes by default: long enough to see a fault happen, and short enough to
+/// cost nothing when it is forgotten.
+pub const TRACE_SECONDS_DEFAULT: u32 = 10 * 60;
+
+/// Seconds that a trace takes at most.
+pub const TRACE_SECONDS_MAX: u32 = 24 * 60 * 60;
+
+/// Time between two looks for a shard's events, so that one that is busy is not woken for each.
+pub const TRACE_FETCH_MS: u64 = 10;
+
+/// Bytes of one trace's events that are kept for whoever reads them. Over: the oldest go, and
+/// readers that have not had them are told how many.
+pub const TRACE_KEPT_BYTES_MAX: usize = 512 * 1024;
+
+/// Bytes of a trace that a reader is handed at once.
+pub const TRACE_CHUNK_BYTES: usize = 32 * 1024;
+
+/// Readers of all traces. Over: 503.
+pub const TRACE_READERS_MAX: usize = 16;
+
 /// Where operators are answered by default (`--http-listen`).
 pub const HTTP_PORT_DEFAULT: u16 = 9883;
 
@@ -788,6 +843,10 @@ pub const CTL_WATCH_MS_MAX: u64 = 24 * 3_600_000;
 
 /// Bytes of a file with a token. Over: it is no such file.
 pub const CTL_TOKEN_BYTES_MAX: u64 = 4096;
+
+/// Bytes of a line that `ringmq ctl` reads of a trace: a packet of many filters, each character of
+/// it escaped. Over: what answers is no broker.
+pub const CTL_LINE_BYTES_MAX: usize = 1024 * 1024;
 
 /// Characters of a cell of a table on a terminal. Over: it is cut; `--json` and a pipe have all.
 pub const CTL_CELL_CHARS_MAX: usize = 60;

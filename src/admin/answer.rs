@@ -1,13 +1,16 @@
 //! Answers: their headers, which are the same for all, and errors as JSON.
 
 use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
-use hyper::body::Bytes;
+use hyper::body::{self, Bytes, Frame};
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 
 use super::shards::NoAnswer;
 
@@ -52,6 +55,33 @@ pub(super) fn stream(content_type: &'static str, body: Body) -> Response<Body> {
     let mut response = whole(StatusCode::OK, content_type, Bytes::new());
     *response.body_mut() = body;
     response
+}
+
+/// An answer that comes by and by, until nobody sends any more.
+pub(super) fn streamed(
+    content_type: &'static str,
+    pieces: mpsc::Receiver<Bytes>,
+) -> Response<Body> {
+    let mut response = Response::new(Pieces(pieces).boxed_unsync());
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.extend(HEADERS);
+    response
+}
+
+/// The body of such an answer.
+struct Pieces(mpsc::Receiver<Bytes>);
+
+impl body::Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.poll_recv(context).map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
+    }
 }
 
 /// Plain text.

@@ -135,7 +135,7 @@ fn filter_of(admin: &Admin, query: &Query<'_>) -> Result<Filter, Fault> {
         vhost: query.get("vhost").map(|name| admin.vhost(name)).transpose()?,
         user: query.get("user").map(Into::into),
         id_prefix: query.get("id_prefix").unwrap_or_default().into(),
-        address: query.get("address").map(range_of).transpose()?,
+        address: query.get("address").map(address_range).transpose()?,
         pace: query.word("state", &PACES)?,
         connected: None,
         backlog_min: query.number("backlog_min", (0, 0, u64::MAX))?,
@@ -144,7 +144,7 @@ fn filter_of(admin: &Admin, query: &Query<'_>) -> Result<Filter, Fault> {
 }
 
 /// An address, or a range of them.
-fn range_of(text: &str) -> Result<AddressRange, Fault> {
+pub(super) fn address_range(text: &str) -> Result<AddressRange, Fault> {
     let wrong = || Fault::of_field("address", "address is one, or a range, as in 10.0.0.0/8");
     let (address, bits) = text.split_once('/').map_or((text, None), |(a, b)| (a, Some(b)));
     let address: IpAddr = address.parse().map_err(|_| wrong())?;
@@ -446,10 +446,10 @@ mod tests {
     #[test]
     fn ranges() {
         for (text, bits) in [("10.0.0.1", 32), ("10.0.0.0/8", 8), ("::1", 128), ("fd00::/8", 8)] {
-            assert_eq!(range_of(text).map(|range| range.bits), Ok(bits), "{text}");
+            assert_eq!(address_range(text).map(|range| range.bits), Ok(bits), "{text}");
         }
         for text in ["", "x", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/-1", "10"] {
-            assert!(range_of(text).is_err(), "{text}");
+            assert!(address_range(text).is_err(), "{text}");
         }
     }
 }

@@ -37,14 +37,15 @@
 //! | `page` | the page for operators, as files |
 //! | `who` | who asks, and what that one may do |
 //! | `sign_ins`, `signin` | codes and tokens of the page, and how people get them |
+//! | `trace` | traces of clients and topics, and streams of what they tell |
 //! | `system` | the topics `$SYS/…`, for shards with a subscriber |
 //! | `process` | what the system knows of this process |
 //!
 //! A route more is a row of `openapi::OPERATIONS` and an arm of `routes`; a metric more is a row of
 //! `catalogue::METRICS`.
 //!
-//! It may use `broker::inspect` and the last lines of `logging`. It alone uses HTTP and its
-//! runtime.
+//! It may use `broker::inspect`, the last lines of `logging` and, to show packets, `mqtt`. It alone
+//! uses HTTP and its runtime.
 
 mod account_operations;
 mod accounts;
@@ -73,6 +74,7 @@ mod signin;
 mod system;
 mod task;
 mod tokens;
+mod trace;
 mod viewers;
 mod watchdog;
 mod watched;
@@ -215,10 +217,12 @@ fn serve(options: Options, condition: watch::Receiver<Condition>) -> io::Result<
             .map(|interval| tokio::task::spawn_local(system::serve(admin.clone(), interval)));
         let watchdog = watchdog
             .map(|watchdog| tokio::task::spawn_local(watchdog::serve(admin.clone(), watchdog)));
+        let traces = tokio::task::spawn_local(trace::serve(admin.clone()));
         door::open(tcp, unix, &admin)?;
         // An error: the owner is gone, which is over as well.
         let _over = until_over.wait_for(|condition| condition.is_over).await;
         hears.abort();
+        traces.abort();
         system.iter().chain(&watchdog).for_each(JoinHandle::abort);
         Ok(())
     })

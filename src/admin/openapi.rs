@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::limits::{PAGE_ROWS_MAX, TOP_ROWS_MAX};
+use crate::limits::{PAGE_ROWS_MAX, TOP_ROWS_MAX, TRACE_PAYLOAD_BYTES_MAX, TRACE_SECONDS_MAX};
 
 use super::account_operations::{self, ACCOUNTS};
 use super::operating::{self, OPERATING};
@@ -14,6 +14,15 @@ use super::tokens::Right;
 
 /// Where JSON is.
 pub(super) const API: &str = "/api/v1";
+
+const VHOST_OF_TRACE: Parameter =
+    parameter("vhost", Kind::Text, "Name of the vhost; without it all of them");
+const TRACE_ID: Parameter =
+    Parameter { required: true, ..parameter("id", Kind::Text, "`trace` of what started it") };
+const SECONDS_MAX: usize = TRACE_SECONDS_MAX as usize;
+
+/// Not JSON, and as long as it lasts.
+const STREAM: &str = "";
 
 /// What every list takes.
 const LIST: &[Parameter] = &[
@@ -127,6 +136,40 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "Ends what the token of a page is good for",
         "SignOut",
     ),
+    operation(("GET", "/traces"), Right::Read, &[], "The traces that run", "Traces"),
+    operation(
+        ("POST", "/traces"),
+        Right::Operate,
+        &[
+            VHOST_OF_TRACE,
+            parameter("id", Kind::Text, "Client id, case sensitive"),
+            parameter("id_prefix", Kind::Text, "What the client id begins with"),
+            parameter("user", Kind::Text, "User of the client; empty: nobody"),
+            parameter("address", Kind::Text, "Where the client is: an address or a range"),
+            parameter("topic", Kind::Text, "Topic filter: of messages that match alone"),
+            parameter("kinds", Kind::Text, "connect, packet, deliver, auth, close; without it all"),
+            parameter("seconds", Kind::Number(1, SECONDS_MAX), "How long at most; without it 600"),
+            parameter(
+                "payload",
+                Kind::Number(0, TRACE_PAYLOAD_BYTES_MAX),
+                "Bytes of a payload that are told; without it 64",
+            ),
+        ],
+        "Starts a trace of clients, of a topic, or of clients with a topic",
+        "Trace",
+    ),
+    operation(("DELETE", "/trace"), Right::Operate, &[TRACE_ID], "Ends a trace", "Trace"),
+    operation(
+        ("GET", "/trace/stream"),
+        Right::Operate,
+        &[
+            TRACE_ID,
+            parameter("format", Kind::Word(&["json", "text", "pcapng"]), "Without it json"),
+            parameter("end", Kind::Word(&["true", "false"]), "Whether the trace ends with it"),
+        ],
+        "What a trace tells, until it ends",
+        STREAM,
+    ),
     operation(("GET", "/openapi.json"), Right::Read, &[], "This document", "Document"),
 ];
 
@@ -172,6 +215,11 @@ fn described(operation: &Operation) -> Value {
     let mut answers = json!({
         "200": { "description": operation.says, "content": reference(operation.answer) },
     });
+    if operation.answer == STREAM {
+        let types = ["application/x-ndjson", "text/plain", "application/x-pcapng"];
+        let content = types.map(|it| (it.to_owned(), json!({ "schema": { "type": "string" } })));
+        answers["200"]["content"] = Value::Object(content.into_iter().collect());
+    }
     let mut faults = vec![
         ("400", "No Host"),
         ("401", "No token, or one that is not known"),
@@ -198,6 +246,8 @@ fn described(operation: &Operation) -> Value {
         faults.push(("413", "The body is too large"));
         faults.push(("415", "The body is no JSON"));
     }
+    faults.extend(operation.parameters.contains(&TRACE_ID).then_some(("404", "No such trace")));
+    faults.extend((operation.answer == "Trace").then_some(("409", "As many traces run as may")));
     for (status, says) in faults {
         answers[status] = json!({ "description": says, "content": reference("Error") });
     }
@@ -254,6 +304,24 @@ fn page_schemas() -> Vec<(&'static str, Value)> {
     ]
 }
 
+fn trace() -> Value {
+    let text = || json!({ "type": "string" });
+    let count = || json!({ "type": "integer", "minimum": 0 });
+    let fields = [
+        ("trace", text()),
+        ("by", text()),
+        ("payload", count()),
+        ("seconds", count()),
+        ("seconds_left", count()),
+        ("events", count()),
+        ("skipped", count()),
+    ];
+    // Of what it is.
+    let given = ["vhost", "id", "id_prefix", "user", "address", "topic", "kinds"];
+    let given = given.map(|name| (name, text()));
+    object(fields.len(), &[&fields[..], &given].concat())
+}
+
 fn schemas() -> Value {
     let text = || json!({ "type": "string" });
     let count = || json!({ "type": "integer", "minimum": 0 });
@@ -308,6 +376,8 @@ fn schemas() -> Value {
             ("next", text()),
         ]),
         "Ended": object(2, &[("disconnected", flag()), ("session_ended", flag())]),
+        "Traces": object(1, &[("items", list(trace()))]),
+        "Trace": trace(),
         "Document": json!({ "type": "object" }),
         "Error": object(1, &[("error", object(2, &[
             ("code", text()),

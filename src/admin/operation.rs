@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::tokens::Right;
 
 /// What a parameter may be.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Text,
     Word(&'static [&'static str]),
@@ -14,7 +14,7 @@ pub(super) enum Kind {
 }
 
 /// A parameter of a request, in its query.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Parameter {
     pub(super) name: &'static str,
     pub(super) kind: Kind,

@@ -31,6 +31,7 @@ use super::shards::{Asker, Kept, Ways};
 use super::sign_ins::SignIns;
 use super::task::ControlWay;
 use super::tokens::Right;
+use super::trace::{self, Traces};
 use super::viewers::Viewers;
 use super::{Condition, accounts, api, openapi, operate, page, publish, signin, watched};
 
@@ -40,6 +41,7 @@ pub(super) struct Admin {
     pub(super) viewers: Viewers,
     /// Where a browser reaches it.
     pub(super) address: Option<SocketAddr>,
+    pub(super) traces: Traces,
     guard: Guard,
     process: Process,
     condition: watch::Receiver<Condition>,
@@ -60,6 +62,7 @@ impl Admin {
             asker: Asker::new(ways),
             viewers: Viewers::default(),
             address,
+            traces: Traces::default(),
             guard: Guard::new(),
             process,
             condition,
@@ -193,6 +196,10 @@ async fn route(
         ("DELETE", "/sign-in") => {
             Ok(signin::sign_out(admin, token_of(request.headers()).as_deref()))
         }
+        ("GET", "/traces") => trace::list(admin),
+        ("POST", "/traces") => trace::start(admin, query, by).await,
+        ("DELETE", "/trace") => trace::stop(admin, query, by).await,
+        ("GET", "/trace/stream") => trace::stream(admin, query),
         ("GET", "/openapi.json") => Ok(json_of(StatusCode::OK, &openapi::document())),
         _ => operating(admin, operation, (query, fields), by).await,
     }
@@ -248,6 +255,11 @@ pub(super) struct Actor {
 impl Actor {
     pub(super) fn who(&self) -> &Who {
         &self.who
+    }
+
+    /// The name of the token, or of the user at the socket.
+    pub(super) fn name(&self) -> &str {
+        &self.who.name
     }
 
     /// The same for what is done to something else than a client.

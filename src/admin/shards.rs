@@ -5,7 +5,7 @@
 //! nobody waits for any more is counted until it is back.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use log::error;
 use tokio::net::unix::pipe;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::time;
 
-use crate::broker::inspect::{Ask, Question, Reply, Snapshot};
+use crate::broker::inspect::{Ask, Question, Reply, Snapshot, TraceBatch};
 use crate::limits::{ASK_MS_MAX, ASKS_OPEN_MAX, FIGURES_REUSE_MS, PUBLISHES_OPEN_MAX};
 
 use super::routes::Admin;
@@ -83,6 +83,8 @@ struct Shard {
     /// When one came back last.
     answered: Option<time::Instant>,
     system: SystemNeed,
+    /// A box for events of traces is there.
+    awaits_traced: bool,
     kept: Option<Rc<Kept>>,
 }
 
@@ -97,6 +99,10 @@ pub(super) struct Asker {
     arrived: watch::Sender<u64>,
     /// Counts times that a shard began or ceased to want topics of the system.
     wants: watch::Sender<u64>,
+    /// Events of traces that came, with their shards.
+    traced: RefCell<VecDeque<(u16, Box<TraceBatch>)>>,
+    /// Told when such came.
+    traced_came: Notify,
 }
 
 impl Asker {
@@ -109,6 +115,8 @@ impl Asker {
             next_id: Cell::new(0),
             arrived: watch::Sender::new(0),
             wants: watch::Sender::new(0),
+            traced: RefCell::default(),
+            traced_came: Notify::new(),
         }
     }
 
@@ -234,6 +242,39 @@ impl Asker {
         }
     }
 
+    /// Has every shard send what has gathered of traces, as soon as there is any.
+    pub(super) fn await_traced(&self) {
+        for shard in 0..self.shards() {
+            if self.shards.borrow()[usize::from(shard)].awaits_traced {
+                continue;
+            }
+            let (id, question, reply) = (self.take_id(), Question::TraceEvents, Reply::None);
+            let sent = self.ways.borrow_mut().send(shard, Box::new(Ask { id, question, reply }));
+            // As for the one above; it is tried again soon.
+            self.shards.borrow_mut()[usize::from(shard)].awaits_traced = sent.is_ok();
+        }
+    }
+
+    /// The next events of traces, with their shard.
+    pub(super) fn next_traced(&self) -> Option<(u16, Box<TraceBatch>)> {
+        self.traced.borrow_mut().pop_front()
+    }
+
+    /// Waits until there are some.
+    pub(super) async fn traced_come(&self) {
+        self.traced_came.notified().await;
+    }
+
+    /// The box for events of traces has come back.
+    fn note_traced(&self, shard: u16, reply: Reply) {
+        self.shards.borrow_mut()[usize::from(shard)].awaits_traced = false;
+        if let Reply::Traced(batch) = reply {
+            // One from each shard at most, and one more: boxes go out when all were looked at.
+            self.traced.borrow_mut().push_back((shard, batch));
+            self.traced_came.notify_one();
+        }
+    }
+
     fn take_id(&self) -> u64 {
         self.next_id.replace(self.next_id.get() + 1)
     }
@@ -262,6 +303,10 @@ impl Asker {
                 let Some(ask) = self.ways.borrow_mut().next_answer(shard) else { break };
                 if let Question::WantsSystem(_) = ask.question {
                     self.note_wants(shard, &ask.reply);
+                    continue;
+                }
+                if matches!(ask.question, Question::TraceEvents) {
+                    self.note_traced(shard, ask.reply);
                     continue;
                 }
                 let known = &mut self.shards.borrow_mut()[usize::from(shard)];

@@ -24,7 +24,8 @@
 //! | `exchange` | vhosts, filters, routes; what each connection published to last | `names` |
 //! | `quota` | what a vhost may use, and counters by vhost | `names` |
 //! | `expiry` | sessions whose clients are away, and which have expired | `names` |
-//! | `output` | bytes to send; publishers that wait for full outputs | and `peer`, `read_gate` |
+//! | `trace` | traces of clients and topics; what has gathered of them | `names` |
+//! | `output` | bytes to send; publishers that wait for full outputs | and three, see there |
 //! | `storage` | what the disk is asked for, and what waits for it | and `read_gate` |
 //! | `client_log` | what the log says of clients, and how often | and `connection` |
 //! | `admission` | the access policy, passwords to verify, rights | and `connection` |
@@ -33,7 +34,7 @@
 //! | `system` | topics under which the broker tells of itself | `names` |
 //! | `delivery` | handing messages to sessions; why nothing is sent | and five, see there |
 //! | `full_sessions` | full sessions, and publishers that wait for them | and `delivery`, `quota` |
-//! | `inspect` | an operator's asks and answers, as values | and `meters`, `read_gate`, `system` |
+//! | `inspect` | an operator's asks and answers, as values | and four, see there |
 //! | `shard` | the hub: what a reactor calls, a handler for each packet | all |
 //!
 //! Every room may use `names`.
@@ -58,6 +59,7 @@ mod retained;
 mod shard;
 mod storage;
 mod system;
+mod trace;
 
 pub use admission::PasswordCheck;
 pub use client_log::LineLimit;

@@ -196,7 +196,13 @@ fn common(view: View) -> Vec<Arg> {
             flags.push(switch("yes").help("Do it without asking back"));
         }
         View::Tokens => return Vec::new(),
-        View::Done(_, None) | View::Reloaded | View::Document | View::Check | View::Dashboard => {}
+        View::Done(_, None)
+        | View::Reloaded
+        | View::Document
+        | View::Check
+        | View::Dashboard
+        | View::Trace
+        | View::Tail => {}
     }
     flags
 }

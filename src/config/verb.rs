@@ -49,6 +49,10 @@ pub enum View {
     Check,
     /// The address of the page, and a code to sign in with.
     Dashboard,
+    /// What happens, as it happens, until it is ended.
+    Trace,
+    /// The same of messages alone: topics and payloads.
+    Tail,
 }
 
 /// The fields that objects of a kind have, nested ones with a dot.

@@ -118,6 +118,47 @@ impl Broker {
         query: &[(&str, String)],
         body: Option<&Value>,
     ) -> Result<Answer, CtlError> {
+        let request = self.build((method, path), query, body)?;
+        let (at, limit) = (&self.at, Duration::from_millis(CTL_ANSWER_MS_MAX));
+        let answer = self.runtime.block_on(async {
+            timeout(limit, async {
+                match connect(at).await? {
+                    Stream::Tcp(stream) => exchange(stream, request).await,
+                    Stream::Unix(stream) => exchange(stream, request).await,
+                }
+            })
+            .await
+        });
+        answer.unwrap_or_else(|_| {
+            let seconds = limit.as_secs();
+            let says = format!("{} has not answered within {seconds} s", self.address());
+            Err(CtlError::NotReached(says))
+        })
+    }
+
+    /// Reads an answer piece by piece until it ends, or `take` does not go on.
+    pub(super) fn stream(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        take: &mut dyn FnMut(&[u8]) -> Result<(), CtlError>,
+    ) -> Result<(), CtlError> {
+        let request = self.build(("GET", path), query, None)?;
+        let refused = self.runtime.block_on(async {
+            match connect(&self.at).await? {
+                Stream::Tcp(stream) => follow(stream, request, take).await,
+                Stream::Unix(stream) => follow(stream, request, take).await,
+            }
+        })?;
+        refused.map_or(Ok(()), |answer| Err(self.fault(&answer)))
+    }
+
+    fn build(
+        &self,
+        (method, path): (&str, &str),
+        query: &[(&str, String)],
+        body: Option<&Value>,
+    ) -> Result<Request<Full<Bytes>>, CtlError> {
         let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         let query = query.iter().map(|(name, value)| format!("{name}={}", encoded(value)));
         let query: Vec<String> = query.collect();
@@ -138,24 +179,8 @@ impl Broker {
             request = request.header(CONTENT_TYPE, "application/json");
         }
         let body = body.map(Value::to_string).unwrap_or_default();
-        let request = request.body(Full::new(Bytes::from(body)));
-        let request = request.map_err(|error| {
+        request.body(Full::new(Bytes::from(body))).map_err(|error| {
             CtlError::Usage(format!("this makes no request that can be sent: {error}"))
-        })?;
-        let (at, limit) = (&self.at, Duration::from_millis(CTL_ANSWER_MS_MAX));
-        let answer = self.runtime.block_on(async {
-            timeout(limit, async {
-                match connect(at).await? {
-                    Stream::Tcp(stream) => exchange(stream, request).await,
-                    Stream::Unix(stream) => exchange(stream, request).await,
-                }
-            })
-            .await
-        });
-        answer.unwrap_or_else(|_| {
-            let seconds = limit.as_secs();
-            let says = format!("{} has not answered within {seconds} s", self.address());
-            Err(CtlError::NotReached(says))
         })
     }
 
@@ -298,6 +323,39 @@ where
         None => CtlError::NotReached(format!("the connection has ended within an answer: {error}")),
     })?;
     Ok(Answer { status, body: body.to_bytes() })
+}
+
+/// Sends the request and hands on each piece of what is answered; gives the answer if it is none.
+async fn follow<S>(
+    stream: S,
+    request: Request<Full<Bytes>>,
+    take: &mut dyn FnMut(&[u8]) -> Result<(), CtlError>,
+) -> Result<Option<Answer>, CtlError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let broken = |error: hyper::Error| {
+        CtlError::NotReached(format!("the connection has ended within an answer: {error}"))
+    };
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+    let drives = tokio::spawn(async move { drop(connection.await) });
+    let limit = Duration::from_millis(CTL_ANSWER_MS_MAX);
+    let response = timeout(limit, sender.send_request(request)).await;
+    let late = || CtlError::NotReached(format!("no answer within {} s", limit.as_secs()));
+    let mut response = response.map_err(|_| late())?.map_err(broken)?;
+    if !response.status().is_success() {
+        let status = response.status();
+        let body = Limited::new(response.into_body(), CTL_ANSWER_BYTES_MAX).collect().await;
+        let body = body.map_err(|error| CtlError::Failed(format!("it says {status}: {error}")))?;
+        return Ok(Some(Answer { status, body: body.to_bytes() }));
+    }
+    while let Some(frame) = response.body_mut().frame().await {
+        if let Some(piece) = frame.map_err(broken)?.data_ref() {
+            take(piece)?;
+        }
+    }
+    drives.abort();
+    Ok(None)
 }
 
 /// A variable that is set to something.

@@ -20,6 +20,7 @@
 //! | `output` | a table, lines or JSON on standard output |
 //! | `fields` | objects as rows of columns |
 //! | `pages` | lists that come in pages |
+//! | `trace` | traces, and what is published, as it happens |
 //! | `ended` | what is ended, after a question |
 //! | `done` | what was done to the broker as a whole |
 //! | `overview` | what matters of all metrics, and all of them |
@@ -45,6 +46,7 @@ mod samples;
 mod text;
 mod tokens;
 mod top;
+mod trace;
 
 use std::process::ExitCode;
 use std::thread;
@@ -132,6 +134,7 @@ fn once(
         }
         View::Vhosts => samples::show_vhosts(&broker.text(path)?, output),
         View::Dashboard => dashboard::show(broker, ctl, output),
+        View::Trace | View::Tail => trace::show(broker, ctl, output),
         View::Check | View::Tokens => unreachable!("it has its own way to end"),
     }
 }

@@ -18,6 +18,19 @@ pub(super) fn shown(text: &str) -> String {
     safe
 }
 
+/// A line that was made to be shown, and in which nothing may be left that a terminal would obey,
+/// whoever made it. Its own escapes stay as they are.
+pub(super) fn harmless(line: &str) -> String {
+    let mut safe = String::with_capacity(line.len());
+    for c in line.chars() {
+        match c {
+            '\'' | '"' | '\\' | '\t' => safe.push(c),
+            _ => safe.extend(c.escape_debug()),
+        }
+    }
+    safe
+}
+
 /// JSON in one line in which nothing is left that a terminal would obey.
 pub(super) fn json_line(value: &Value) -> String {
     let mut safe = String::new();
@@ -94,6 +107,17 @@ mod tests {
             ("\\n", "\\\\n"),
         ] {
             assert_eq!(shown(text), safe, "{text:?}");
+        }
+    }
+
+    // A line stays as it is but for what moves cursors and colours.
+    #[test]
+    fn lines_are_harmless() {
+        for (line, safe) in [
+            ("\t'a' \"b\" \\u{1b} ä", "\t'a' \"b\" \\u{1b} ä"),
+            ("a\u{1b}[2J\rb\u{202e}", "a\\u{1b}[2J\\rb\\u{202e}"),
+        ] {
+            assert_eq!(harmless(line), safe, "{line:?}");
         }
     }
 

@@ -3,7 +3,9 @@
 //! Nobody asks, and nothing is done: what a turn pays is a look at an empty list. While an ask is
 //! open the shard does not sleep.
 
-use crate::broker::inspect::{Ask, Question, Reply};
+use std::mem::discriminant;
+
+use crate::broker::inspect::{Ask, Reply};
 use crate::limits::{ASKS_OPEN_MAX, PUBLISHES_OPEN_MAX};
 use crate::mesh::Sender;
 
@@ -50,11 +52,13 @@ impl Asks {
         self.open.extend(self.waiting.extract_if(.., |ask| is_answered(ask)));
     }
 
-    /// An ask has no answer yet. Of those for topics of the system one that waited before goes back
-    /// without.
+    /// An ask has no answer yet. Of those of which one of a kind waits, one that waited before goes
+    /// back without.
     pub(super) fn wait(&mut self, ask: Box<Ask>) {
-        let is_system = |ask: &Ask| matches!(ask.question, Question::WantsSystem(_));
-        let before = self.waiting.iter().position(|it| is_system(it) && is_system(&ask));
+        let is_like = |other: &Ask| {
+            ask.question.may_wait() && discriminant(&other.question) == discriminant(&ask.question)
+        };
+        let before = self.waiting.iter().position(|other| is_like(other));
         if let Some(mut before) = before.map(|at| self.waiting.swap_remove(at)) {
             before.reply = Reply::None;
             self.give_back(before);
@@ -64,7 +68,7 @@ impl Asks {
 
     /// An ask came. One too many goes back without an answer.
     pub(super) fn take(&mut self, mut ask: Box<Ask>) {
-        if matches!(ask.question, Question::WantsSystem(_)) {
+        if ask.question.may_wait() {
             self.wait(ask);
         } else if self.open.len() + self.waiting.len() < ASKS_OPEN_MAX + PUBLISHES_OPEN_MAX {
             self.open.push(ask);

@@ -19,4 +19,5 @@ mod places;
 mod prometheus;
 mod publish;
 mod sessions;
+mod trace;
 mod watchdog;

@@ -75,6 +75,10 @@ fn answers_are_as_described() {
     for method in ["get", "put", "post", "delete"] {
         for (path, operations) in paths {
             let Some(operation) = operations.get(method) else { continue };
+            // Traces are to be there first, and a stream is no JSON: see `trace`.
+            if path.ends_with("/trace") || path.ends_with("/trace/stream") {
+                continue;
+            }
             let ask = |path: &str| match method {
                 "get" => door.get(path),
                 "delete" => door.delete(path),
@@ -118,7 +122,7 @@ fn answers_are_as_described() {
             drop(client);
         }
     }
-    assert_eq!(answered, 37);
+    assert_eq!(answered, 39);
     broker.stop();
 }
 

@@ -47,6 +47,7 @@ pub(crate) fn uses(code: &str) -> impl Iterator<Item = Use> {
             "ringmq ctl",
             "ringmq ctl clients",
             "ringmq ctl sessions",
+            "ringmq ctl trace",
             "ringmq-store",
         ]
         .contains(&program.as_str())
@@ -54,7 +55,8 @@ pub(crate) fn uses(code: &str) -> impl Iterator<Item = Use> {
             let parts = [
                 "passwd", "vhost", "session", "data", "list", "delete", "check", "stat", "dump",
                 "config", "show", "reload", "reshard", "backup", "ctl", "status", "clients",
-                "sessions", "top", "ls", "kick", "rm",
+                "sessions", "top", "ls", "kick", "rm", "trace", "client", "topic", "address",
+                "tail",
             ];
             if parts.contains(&word) {
                 program = format!("{program} {word}");

@@ -8,6 +8,7 @@
 //! | `inspect` | what operators ask |
 //! | `latency` | how long things take |
 //! | `system` | topics under which the broker tells of itself |
+//! | `trace` | what traces tell |
 //! | `log` | what waits for a shard's log |
 
 mod absences;
@@ -18,6 +19,7 @@ mod latency;
 mod log;
 mod net;
 mod system;
+mod trace;
 
 use disk::open_store;
 use net::{CONN, Net, publish, subscribe};

@@ -5,8 +5,10 @@
 //! waits for the broker longer than the broker could have a reason, a wake-up was lost.
 
 use ringmq::broker::SessionName;
-use ringmq::broker::inspect::{Filter, Listing, Measure, Question, Top};
-use ringmq::limits::STOP_MS_MAX;
+use ringmq::broker::inspect::{
+    Filter, Listing, Measure, Question, Top, TraceOrder, TraceSpec, TracedId,
+};
+use ringmq::limits::{STOP_MS_MAX, TRACES_MAX};
 
 use crate::client::{Client, Mode, Scene};
 use crate::cluster::{Cluster, SimClock, open_store};
@@ -35,6 +37,9 @@ const STOP_SLACK_MS: u64 = 200;
 
 /// One step in so many is one in which an operator asks something.
 const ASK_ONE_IN: usize = 40;
+
+/// Of asks, those that are about traces: one in so many.
+const TRACE_ONE_IN: usize = 4;
 
 /// Steps after which a run counts as going round in circles.
 const STEPS_MAX: u64 = 2_000_000;
@@ -172,6 +177,8 @@ impl World {
         for at in 0..self.clients.len() {
             self.with_client(at, |client, scene| client.bury_zombies(scene));
         }
+        self.wait_for_quiet();
+        self.end_traces();
         self.wait_for_quiet();
         assert_eq!(self.cluster.unanswered(), 0, "asks are answered");
         let lossy = self.is_lossy();
@@ -373,6 +380,10 @@ impl World {
         let by = random.pick(&[Measure::BacklogBytes, Measure::Inflight, Measure::Outgoing]);
         let id = random.below(self.plan.clients + 1);
         let name = SessionName { vhost: 0, client_id: format!("c{id}") };
+        if random.one_in(TRACE_ONE_IN) {
+            self.trace();
+            return;
+        }
         let question = match random.below(5) {
             0 => Question::Figures,
             1 => Question::Vhosts(0),
@@ -383,6 +394,42 @@ impl World {
         // What came back makes room.
         self.cluster.unanswered();
         self.cluster.ask(shard, question);
+    }
+
+    /// An operator has a trace begin or end, of clients, a topic, or all that there is.
+    fn trace(&mut self) {
+        let random = &mut self.curiosity;
+        let (shard, number) = (random.below(self.cluster.len()), random.below(TRACES_MAX));
+        let any = TraceSpec { payload_bytes: random.pick(&[0, 4]), ..TraceSpec::default() };
+        let id = TracedId::Exactly(format!("c{}", random.below(self.plan.clients)).into());
+        let spec = match random.below(4) {
+            0 => TraceSpec { id: Some(id), ..any },
+            1 => TraceSpec { id: Some(TracedId::Prefix("".into())), ..any },
+            2 => TraceSpec { topic: Some("#".into()), ..any },
+            _ => TraceSpec { user: Some("".into()), topic: Some("+".into()), ..any },
+        };
+        let ms = random.pick(&[1, 1_000, 1_000_000]);
+        let order = match random.one_in(3) {
+            true => TraceOrder::end(number, 1),
+            false => TraceOrder::begin(number, 1, spec, ms),
+        };
+        self.cluster.unanswered();
+        self.cluster.ask(shard, Question::Trace(order));
+        self.cluster.ask(shard, Question::TraceEvents);
+    }
+
+    /// All traces end, and with them the boxes that wait for what they tell.
+    fn end_traces(&mut self) {
+        if self.plan.crash_one_in > 0 {
+            return;
+        }
+        for number in 0..TRACES_MAX {
+            self.wait_for_quiet();
+            self.cluster.unanswered();
+            for shard in 0..self.cluster.len() {
+                self.cluster.ask(shard, Question::Trace(TraceOrder::end(number, 1)));
+            }
+        }
     }
 
     /// Disks stop being well: one, or all.

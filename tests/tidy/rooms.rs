@@ -19,7 +19,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("exchange", &[]),
     ("quota", &[]),
     ("expiry", &[]),
-    ("output", &["peer", "read_gate"]),
+    ("trace", &[]),
+    ("output", &["peer", "read_gate", "trace"]),
     ("storage", &["read_gate"]),
     ("client_log", &["connection"]),
     ("admission", &["connection"]),
@@ -28,7 +29,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("system", &[]),
     ("delivery", &["admission", "client_log", "exchange", "meters", "output", "read_gate"]),
     ("full_sessions", &["delivery", "client_log", "quota"]),
-    ("inspect", &["meters", "read_gate", "system"]),
+    ("inspect", &["meters", "read_gate", "system", "trace"]),
     ("shard", &[]),
 ];
 

@@ -339,13 +339,7 @@ impl ClientLog {
     ) {
         let level = self.repeated_events.level_of(key, client, SessionEvent::DeniedPublish);
         if log_enabled!(level) {
-            let why = if topic.is_system() {
-                "nobody but the broker publishes to $SYS"
-            } else if topic.level_count() > levels_max {
-                "it has more levels than --max-topic-levels"
-            } else {
-                "the access rules deny it"
-            };
+            let why = why_denied(topic, levels_max);
             let topic = topic.as_str();
             log!(
                 level, client, event = "publish_denied", topic;
@@ -409,6 +403,17 @@ impl ClientLog {
         if self.names(Kind::Slow, now_ms) {
             log_slow(client, count);
         }
+    }
+}
+
+/// Why a client may not publish to a topic, of which it is known that it may not.
+pub(crate) fn why_denied(topic: TopicName<'_>, levels_max: usize) -> &'static str {
+    if topic.is_system() {
+        "nobody but the broker publishes to $SYS"
+    } else if topic.level_count() > levels_max {
+        "it has more levels than --max-topic-levels"
+    } else {
+        "the access rules deny it"
     }
 }
 

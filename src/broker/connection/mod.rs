@@ -19,7 +19,7 @@ mod terms;
 use crate::mqtt::{QoS, Version, Will as ConnectWill};
 use crate::store::{SessionKey, Will as StoredWill};
 
-use super::names::{ClientAddress, ConnId, ConnTable, TransportKind, VhostId};
+use super::names::{ClientAddress, ConnId, ConnTable, TraceSet, TransportKind, VhostId};
 
 pub use connecting::{Answer, TlsInfo};
 
@@ -98,6 +98,8 @@ pub(crate) struct Open {
     pub(crate) transport: TransportKind,
     /// A certificate says who it is.
     pub(crate) certified: bool,
+    /// Traces that it may be of.
+    pub(crate) traces: TraceSet,
     /// Milliseconds without a packet after which the client is gone; 0: never.
     pub(crate) silence_ms_max: u32,
     pub(crate) will: Option<Box<Will>>,
@@ -217,6 +219,18 @@ impl Connections {
         if let Some(Phase::Open(open)) = self.table.get_mut(conn) {
             open.will = None;
         }
+    }
+
+    /// Sets the traces that a client may be of.
+    pub(crate) fn set_traces(&mut self, conn: ConnId, traces: TraceSet) {
+        if let Some(Phase::Open(open)) = self.table.get_mut(conn) {
+            open.traces = traces;
+        }
+    }
+
+    /// Names of the connections in so many slots from one on; none: there are no more slots.
+    pub(crate) fn ids_from(&self, slot: usize, slots: usize) -> Option<Vec<ConnId>> {
+        self.table.ids_from(slot, slots)
     }
 
     /// Clients that are connected.

@@ -252,6 +252,23 @@ impl Delivery {
             && outputs.bytes(conn) < outputs.bytes_max()
     }
 
+    /// Why what waits in a session is not sent, in words.
+    pub(crate) fn waits_for(&self, session: &Session, outputs: &Outputs) -> &'static str {
+        let Some(conn) = session.holder.map(ConnId::of) else { return "its client is away" };
+        match self.table.get(conn) {
+            _ if session.is_withheld() => "the access rules let its client read nothing of it",
+            Some(gate) if gate.barriers > 0 => "the log, to know that its client is back",
+            _ if !session.queue.window_open(self.window) => {
+                "its client, to acknowledge others first (--max-inflight)"
+            }
+            _ if outputs.bytes(conn) >= outputs.bytes_max() => {
+                "its client, to read what was sent (--max-outgoing-bytes)"
+            }
+            Some(gate) if gate.awaits_commit => "the log, to have it",
+            _ => "others that are sent before it",
+        }
+    }
+
     /// Writes the message that is next in a session's queue, of which `message` is the content.
     fn write_next(
         &mut self,

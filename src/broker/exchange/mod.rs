@@ -21,7 +21,7 @@ use crate::limits::ALIAS_TOPIC_BYTES_MAX;
 use crate::mqtt::{TopicFilter, TopicName};
 use crate::store::{Hashing, SessionKey};
 
-use super::names::{ConnId, ConnTable, DEFAULT_VHOST, ShardId, VhostId};
+use super::names::{ConnId, ConnTable, DEFAULT_VHOST, ShardId, TraceSet, VhostId};
 
 use routes::Routes;
 use tree::FilterTree;
@@ -35,6 +35,7 @@ struct LastTopic {
     topic: String,
     route: RouteHandle,
     denied: bool,
+    traces: TraceSet,
     /// Topics by alias less 1 (MQTT 5, 3.3.2.3.4), as far as they were used; empty: none.
     aliases: Option<Box<Vec<String>>>,
 }
@@ -202,34 +203,49 @@ impl Exchanges {
         routes.find(topic.as_str(), fill, identify)
     }
 
-    /// The route of the topic that a connection published to last, and whether its client may not
-    /// publish to it: if it is this one, and nothing has changed.
+    /// Notes who traces a route, and the clients of its targets, in their order.
+    pub(crate) fn trace_route(
+        &mut self,
+        vhost: VhostId,
+        route: RouteHandle,
+        traces: TraceSet,
+        of_targets: impl IntoIterator<Item = TraceSet>,
+    ) {
+        self.exchange_mut(vhost).routes.trace(route, traces, of_targets);
+    }
+
+    /// The route of the topic that a connection published to last, whether its client may not
+    /// publish to it, and the topic's traces: if it is this one, and nothing has changed.
     #[inline]
     pub(crate) fn last_route(
         &self,
         conn: ConnId,
         vhost: VhostId,
         topic: TopicName<'_>,
-    ) -> Option<(RouteHandle, bool)> {
+    ) -> Option<(RouteHandle, bool, TraceSet)> {
         let last = self.last_topics.get(conn)?;
         let routes = &self.list[usize::from(vhost.0)].exchange.routes;
         let is_it = routes.is_current(last.route) && last.topic == topic.as_str();
-        is_it.then_some((last.route, last.denied))
+        is_it.then_some((last.route, last.denied, last.traces))
     }
 
-    /// Notes what a connection publishes to, for [`Exchanges::last_route`].
+    /// Notes what a connection publishes to, for [`Exchanges::last_route`]; gives the topic's
+    /// traces.
     pub(crate) fn note_last(
         &mut self,
         conn: ConnId,
+        vhost: VhostId,
         topic: TopicName<'_>,
         route: RouteHandle,
         denied: bool,
-    ) {
+    ) -> TraceSet {
+        let traces = self.get(vhost, route).traces;
         if let Some(last) = self.last_topics.get_mut(conn) {
-            (last.route, last.denied) = (route, denied);
+            (last.route, last.denied, last.traces) = (route, denied, traces);
             last.topic.clear();
             last.topic.push_str(topic.as_str());
         }
+        traces
     }
 
     /// Takes the topic that an alias of a connection stands for; empty if it stands for none.

@@ -13,7 +13,7 @@ use crate::slots::make_room;
 
 use crate::store::{Hashing, SessionKey, SubscriptionOptions};
 
-use super::super::names::ShardSet;
+use super::super::names::{ShardSet, TraceSet};
 
 /// What a session was granted for a filter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,6 +68,8 @@ pub(crate) struct RouteTarget {
     pub(crate) durable: bool,
     /// Options that one of its matching filters has.
     options: GrantOptions,
+    /// Traces of its client that want the topic's messages.
+    pub(crate) traces: TraceSet,
 }
 
 impl RouteTarget {
@@ -115,6 +117,10 @@ pub(crate) struct Route {
     pub(crate) stores: bool,
     /// Other shards with a subscriber.
     pub(crate) remote: ShardSet,
+    /// Traces of the topic.
+    pub(crate) traces: TraceSet,
+    /// It was asked who traces it.
+    pub(crate) traces_known: bool,
 }
 
 impl Route {
@@ -124,7 +130,8 @@ impl Route {
         self.stores |= durable && granted > QoS::AtMostOnce;
         let own = (!options.has(GrantOptions::NO_LOCAL)).then_some(granted);
         make_room(&mut self.targets);
-        self.targets.push(RouteTarget { session, granted, own, durable, options });
+        let traces = TraceSet::NONE;
+        self.targets.push(RouteTarget { session, granted, own, durable, options, traces });
     }
 
     fn len(&self) -> usize {
@@ -212,6 +219,20 @@ impl Routes {
         route
     }
 
+    /// Notes who traces a route, and the clients of its targets, in their order.
+    pub(super) fn trace(
+        &mut self,
+        handle: RouteHandle,
+        traces: TraceSet,
+        of_targets: impl IntoIterator<Item = TraceSet>,
+    ) {
+        let route = &mut self.routes[handle.at as usize];
+        (route.traces, route.traces_known) = (traces, true);
+        for (target, traces) in route.targets.iter_mut().zip(of_targets) {
+            target.traces = traces;
+        }
+    }
+
     /// The route of a topic; a stale or new one is filled by `fill`, and `identify` adds the
     /// identifiers of a session's subscriptions that match.
     pub(super) fn find(
@@ -235,6 +256,7 @@ impl Routes {
             route.identifiers.clear();
             route.stores = false;
             route.remote = ShardSet::default();
+            (route.traces, route.traces_known) = (TraceSet::NONE, false);
             fill(route);
             route.merge_overlaps();
             route.targets.shrink_to_fit();
@@ -325,6 +347,7 @@ mod tests {
             own: Some(granted),
             durable: true,
             options: GrantOptions::default(),
+            traces: TraceSet::NONE,
         };
         let expected = [target(1, QoS::AtLeastOnce), target(2, QoS::ExactlyOnce)];
         assert_eq!(routes.get(route).targets, expected);

@@ -11,13 +11,13 @@
 //!
 //! Invariant: a question changes nothing but what it names: [`Question::Kick`] ends one
 //! connection, and perhaps its session, [`Question::Shed`] some connections,
-//! [`Question::Publish`] publishes; all others only read.
+//! [`Question::Publish`] publishes, and [`Question::Trace`] has more told; all others only read.
 //!
 //! Here is what is asked and answered, as values; the answers are made in `shard::inspect`. Another
 //! kind of ask is a variant of [`Question`] with the state it needs, one of [`Reply`] if its answer
 //! is of a new kind, and an arm of [`Shard::answer`](super::Shard::answer).
 //!
-//! May use `names`, `meters`, `read_gate` (the names of reasons) and `system`.
+//! May use `names`, `meters`, `read_gate` (the names of reasons), `system` and `trace`.
 
 mod backlog;
 mod client;
@@ -29,14 +29,20 @@ mod publication;
 mod session_name;
 mod shed;
 mod snapshot;
+mod trace_order;
 mod watch;
 
 pub use super::meters::{Histogram, Latency, Load, Meters};
 pub use super::names::placement::{home_of, keeper_of};
+pub use super::names::{AddressRange, TraceSet};
 pub use super::system::{SystemTopic, SystemTopics, SystemUpdate};
+pub use super::trace::{
+    Decision, Direction, Happening, Outcome, TraceBatch, TraceEvent, TraceKind, TraceKinds,
+    TraceSpec, TracedId, TracedPacket,
+};
 pub use backlog::{Backlog, Waiting};
 pub use client::{ClientFacts, Pace};
-pub use filter::{AddressRange, Filter};
+pub use filter::Filter;
 pub use kick::{Kick, Kicked};
 pub use listing::{Listing, Measure, Top};
 pub use page::{Page, Row, Span};
@@ -45,6 +51,7 @@ pub use publication::{Publication, Published};
 pub use session_name::{SessionName, VhostReport};
 pub use shed::Shed;
 pub use snapshot::{Gauges, Snapshot};
+pub use trace_order::TraceOrder;
 pub use watch::{SessionPattern, Watch, Watched};
 
 /// A question to one shard on its way there, and its answer on its way back.
@@ -88,12 +95,21 @@ pub enum Question {
     Publish(Box<Publication>),
     /// The end of so many connections that no more are left than may be: [`Reply::Shed`].
     Shed(Shed),
+    /// The begin or the end of a trace: [`Reply::Traced`] with what gathered before.
+    Trace(TraceOrder),
+    /// What has gathered of traces, as soon as there is any, or none is on: [`Reply::Traced`].
+    TraceEvents,
 }
 
 impl Question {
     /// Whether it is a message that was not passed on yet.
     pub fn is_new_message(&self) -> bool {
         matches!(self, Self::Publish(publication) if publication.is_new())
+    }
+
+    /// Whether it may have to wait for its answer ([`Step::Wait`]): one of each kind does.
+    pub(crate) fn may_wait(&self) -> bool {
+        matches!(self, Self::WantsSystem(_) | Self::TraceEvents)
     }
 }
 
@@ -124,6 +140,8 @@ pub enum Reply {
     Published(Published),
     /// So many clients are connected.
     Shed(u64),
+    /// Events of traces.
+    Traced(Box<TraceBatch>),
 }
 
 /// Whether a step was the last.

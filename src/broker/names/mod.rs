@@ -3,6 +3,7 @@
 //!
 //! May use no other room.
 
+mod address_range;
 mod client_address;
 mod close_reason;
 mod conn;
@@ -14,9 +15,11 @@ mod refusal;
 mod shards;
 mod stats;
 mod table;
+mod trace_set;
 mod transport;
 mod vhost;
 
+pub use address_range::AddressRange;
 pub use client_address::ClientAddress;
 pub use close_reason::CloseReason;
 pub use conn::ConnId;
@@ -25,6 +28,7 @@ pub use options::{OnDenied, Options, Overflow, Takeover, Threshold};
 pub use rate::PublishRate;
 pub use shards::{ClientLimit, Peers, ShardId, ShardSet};
 pub use stats::Stats;
+pub use trace_set::TraceSet;
 pub use transport::TransportKind;
 
 pub(crate) use rate::Budget;

@@ -61,6 +61,17 @@ impl<T> ConnTable<T> {
         shorten(&mut self.slots, slots_max, Option::is_none)
     }
 
+    /// Names of the connections in so many slots from one on; none: there are no more slots.
+    pub(crate) fn ids_from(&self, slot: usize, slots: usize) -> Option<Vec<ConnId>> {
+        let entries = self.slots.get(slot..).filter(|entries| !entries.is_empty())?;
+        let first = u32::try_from(slot).expect("slots have 32 bits");
+        let numbered = (first..).zip(entries.iter().take(slots));
+        let ids = numbered.filter_map(|(slot, entry)| {
+            entry.as_ref().map(|entry| ConnId { slot, generation: entry.generation })
+        });
+        Some(ids.collect())
+    }
+
     /// Each connection there is, in the order of slots.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (ConnId, &T)> {
         self.slots.iter().zip(0..).filter_map(|(entry, slot)| {

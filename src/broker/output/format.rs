@@ -108,15 +108,15 @@ impl Format {
 }
 
 impl<'a> OwnCopy<'a> {
-    /// The packet for a client of 3.1 or 3.1.1.
-    pub(super) fn publish_v3(&self) -> Publish<'a> {
+    /// The packet, without what a client of MQTT 5 has of its own in it.
+    pub(super) fn publish(&self) -> Publish<'a> {
         Publish {
             dup: self.delivery.dup,
             qos: self.qos,
             retain: self.delivery.retain,
             topic: Some(self.topic),
             packet_id: self.delivery.packet_id,
-            properties: PublishProperties::EMPTY,
+            properties: PublishProperties::forwarding(self.properties),
             payload: self.payload,
         }
     }

@@ -119,6 +119,14 @@ impl<'a> OutboundMessage<'a> {
         QueueEntry::stored(position, bytes, terms)
     }
 
+    /// The packet for one receiver.
+    pub(super) fn packet(&self, qos: QoS, delivery: Delivery) -> Publish<'a> {
+        let Message { topic, properties, payload, .. } = self.message;
+        let Delivery { packet_id, dup, retain } = delivery;
+        let (topic, properties) = (Some(topic), PublishProperties::forwarding(properties));
+        Publish { dup, qos, retain, topic, packet_id, properties, payload }
+    }
+
     /// Writes the packet for one receiver of 3.1 or 3.1.1.
     #[inline]
     pub(super) fn write(

@@ -19,7 +19,7 @@
 //! Verbs: [`Outputs::reply`] and [`Outputs::write`] put packets in, [`Outputs::take`] and
 //! [`Outputs::on_sent`] take them out, [`Outputs::hold`] has a publisher wait.
 //!
-//! May use `names`, `peer` and `read_gate`.
+//! May use `names`, `peer`, `read_gate` and `trace`.
 
 mod buffer;
 mod format;
@@ -34,6 +34,7 @@ use crate::limits::OUTGOING_BURST_FACTOR;
 use crate::mqtt::{Delivery, QoS, SubscriptionId, Version};
 
 use super::names::{ConnId, ConnTable, Options, ShardId, Stats};
+use super::trace::Tap;
 
 use buffer::Buffer;
 use format::Format;
@@ -54,6 +55,8 @@ struct Outlet {
     qos0_dropped: u32,
     /// It is on the list of connections with output.
     dirty: bool,
+    /// Its client is traced.
+    traced: bool,
 }
 
 /// What became of a message at QoS 0.
@@ -86,6 +89,8 @@ pub(crate) struct Outputs {
     relieving: VecDeque<ConnId>,
     /// Connections that QoS 0 was dropped for lately; each once.
     slow: Vec<ConnId>,
+    /// Packets for traced clients.
+    tap: Tap,
     stats: Stats,
 }
 
@@ -116,6 +121,7 @@ impl Outputs {
             patience: VecDeque::new(),
             relieving: VecDeque::new(),
             slow: Vec::new(),
+            tap: Tap::default(),
             stats: Stats::default(),
         }
     }
@@ -159,6 +165,9 @@ impl Outputs {
         let Some(outlet) = self.table.get_mut(conn) else { return };
         outlet.buffer.room(bytes.len(), &mut self.pool).extend_from_slice(bytes);
         outlet.note_dirty(conn, &mut self.dirty);
+        if outlet.traced {
+            self.tap.note(conn, outlet.version(), bytes);
+        }
         self.stats.answers_out += 1;
     }
 
@@ -185,7 +194,7 @@ impl Outputs {
         let Some(outlet) = self.table.get_mut(conn) else { return true };
         match &mut outlet.format {
             None => {
-                let publish = copy.publish_v3();
+                let publish = copy.publish();
                 let bytes = publish.encoded_bytes(Version::V311);
                 publish.encode(Version::V311, outlet.buffer.room(bytes, &mut self.pool));
             }
@@ -197,6 +206,9 @@ impl Outputs {
             }
         }
         outlet.note_dirty(conn, &mut self.dirty);
+        if outlet.traced {
+            self.tap.note_publish(conn, outlet.version(), &copy.publish());
+        }
         self.stats.publishes_out += 1;
         self.stats.payload_bytes_out += copy.payload.len() as u64;
         true
@@ -218,6 +230,9 @@ impl Outputs {
             return false;
         }
         outlet.note_dirty(conn, &mut self.dirty);
+        if outlet.traced {
+            self.tap.note_publish(conn, outlet.version(), &message.packet(qos, delivery));
+        }
         self.stats.publishes_out += 1;
         self.stats.payload_bytes_out += message.message.payload.len() as u64;
         true
@@ -253,6 +268,10 @@ impl Outputs {
             return Written::TooLarge;
         }
         outlet.note_dirty(conn, &mut self.dirty);
+        if outlet.traced {
+            let packet = message.packet(QoS::AtMostOnce, delivery);
+            self.tap.note_publish(conn, outlet.version(), &packet);
+        }
         self.stats.publishes_out += 1;
         self.stats.payload_bytes_out += message.message.payload.len() as u64;
         Written::Yes { full: outlet.buffer.bytes() >= self.bytes_max }
@@ -314,6 +333,19 @@ impl Outputs {
         }
     }
 
+    /// Notes, or does not, from now on, what is written for a connection.
+    pub(crate) fn set_traced(&mut self, conn: ConnId, traced: bool) {
+        if let Some(outlet) = self.table.get_mut(conn) {
+            outlet.traced = traced;
+        }
+    }
+
+    /// Packets for traced clients.
+    #[inline]
+    pub(crate) fn tap(&mut self) -> &mut Tap {
+        &mut self.tap
+    }
+
     /// Free memory for output.
     pub(crate) fn pool(&mut self) -> &mut ChunkPool {
         &mut self.pool
@@ -329,6 +361,11 @@ impl Outputs {
 }
 
 impl Outlet {
+    /// A version whose packets its client understands, beside CONNACK.
+    fn version(&self) -> Version {
+        if self.format.is_some() { Version::V5 } else { Version::V311 }
+    }
+
     /// Puts a message in; false if it is larger than the client takes.
     #[inline]
     fn put(

@@ -14,6 +14,7 @@ use crate::mqtt::SubscriptionId;
 use crate::slots::make_room;
 use crate::store::{Origin, SessionKey, Target};
 
+use super::names::TraceSet;
 use super::output::{EncodeBuffers, Message, Source};
 
 /// A message with where it came from.
@@ -31,12 +32,14 @@ pub(crate) struct InboundMessage<'a> {
     pub(crate) keep: bool,
     /// Of one from another shard: the turn in which that received it.
     pub(crate) stamp: u32,
+    /// Traces of its publisher or its topic that want it.
+    pub(crate) traces: TraceSet,
 }
 
 impl<'a> InboundMessage<'a> {
     pub(crate) fn of(message: Message<'a>, source: Source) -> Self {
-        let (publisher, received, origin) = (None, None, None);
-        Self { message, source, publisher, received, origin, keep: false, stamp: 0 }
+        let (publisher, received, origin, traces) = (None, None, None, TraceSet::NONE);
+        Self { message, source, publisher, received, origin, keep: false, stamp: 0, traces }
     }
 }
 

@@ -11,6 +11,8 @@
 
 use std::collections::VecDeque;
 
+use crate::limits::TRACE_PAUSES_MAX;
+
 use super::names::{Budget, ConnId, ConnTable, Event, PublishRate};
 
 /// Why a connection is not read from.
@@ -76,6 +78,8 @@ struct ReadGate {
     reasons: u8,
     full_outputs: u32,
     full_sessions: u32,
+    /// Its client is traced.
+    traced: bool,
     meter: Option<Box<Meter>>,
 }
 
@@ -117,6 +121,8 @@ impl ReadGate {
 pub(crate) struct ReadGates {
     table: ConnTable<ReadGate>,
     events: VecDeque<Event>,
+    /// Of traced clients: reasons that are new, and such that are over (false).
+    traced: Vec<(ConnId, Pause, bool)>,
 }
 
 impl ReadGates {
@@ -136,7 +142,35 @@ impl ReadGates {
         }
         let is_new = gate.reasons & reason.bit() == 0;
         gate.reasons |= reason.bit();
+        if gate.traced && is_new {
+            self.note_traced(conn, reason, true);
+        }
         is_new
+    }
+
+    #[cold]
+    fn note_traced(&mut self, conn: ConnId, reason: Pause, begins: bool) {
+        if self.traced.len() < TRACE_PAUSES_MAX {
+            self.traced.push((conn, reason, begins));
+        }
+    }
+
+    /// Notes, or does not, from now on, when a connection is not read from.
+    pub(crate) fn set_traced(&mut self, conn: ConnId, traced: bool) {
+        if let Some(gate) = self.table.get_mut(conn) {
+            gate.traced = traced;
+        }
+    }
+
+    /// Whether something was noted.
+    #[inline]
+    pub(crate) fn has_traced(&self) -> bool {
+        !self.traced.is_empty()
+    }
+
+    /// What was noted.
+    pub(crate) fn take_traced(&mut self) -> Vec<(ConnId, Pause, bool)> {
+        std::mem::take(&mut self.traced)
     }
 
     /// Ends a reason, or one of a counted one; whether it is over. Then the reactor is told, and
@@ -157,7 +191,11 @@ impl ReadGates {
         if reason != Pause::Password {
             gate.last_packet_ms = now_ms;
         }
+        let traced = gate.traced;
         self.events.push_back(Event::Resume(conn));
+        if traced {
+            self.note_traced(conn, reason, false);
+        }
         true
     }
 
@@ -235,6 +273,9 @@ impl ReadGates {
         let until_ms = meter.budget.note(rate, bytes, now_ms).max(others_ms)?;
         meter.until_ms = until_ms;
         gate.reasons |= Pause::Rate.bit();
+        if gate.traced {
+            self.note_traced(conn, Pause::Rate, true);
+        }
         Some(until_ms)
     }
 

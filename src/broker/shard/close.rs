@@ -25,6 +25,9 @@ impl Shard {
         reason: CloseReason,
         context: &mut Context<'_>,
     ) -> Option<(VhostId, Box<Will>)> {
+        if self.traces.is_on() {
+            self.trace_close(conn, reason, context.now_ms);
+        }
         let phase = self.connections.close(conn)?;
         self.stats.count_close(reason);
         self.retained.end(conn);

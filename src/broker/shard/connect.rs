@@ -9,10 +9,11 @@ use super::super::admission::Admittance;
 use super::super::connection::{Connecting, Open, Terms, Will};
 use super::super::names::{
     ClientAddress, ClientLimit, CloseReason, ConnId, Context, Flow, RefusalReason, Takeover,
-    TransportKind, VhostId, placement,
+    TraceSet, TransportKind, VhostId, placement,
 };
 use super::super::read_gate::Pause;
 use super::super::replies::{Reply, Wait};
+use super::super::trace::Decision;
 use super::Shard;
 use super::connect_v5::refusal_v5;
 
@@ -34,6 +35,10 @@ impl Shard {
             self.client_log.refused(client_address, Some(connect), context.now_ms);
             return Flow::Continue;
         }
+        if self.traces.is_on() {
+            self.trace_connect(conn, connect, context.now_ms);
+        }
+        let Some(connecting) = self.connections.connecting_mut(conn) else { return Flow::Stop };
         let terms = Terms::of(connect, &self.options);
         match self.admission.decide(conn, connecting, connect) {
             Admittance::In(identity)
@@ -51,6 +56,9 @@ impl Shard {
             }
             Admittance::Wait => {
                 self.gates.pause(conn, Pause::Password);
+                if self.traces.is_on() {
+                    self.trace_decision(conn, Decision::VerifiesPassword, context.now_ms);
+                }
                 return Flow::Wait;
             }
         }
@@ -176,12 +184,16 @@ impl Shard {
             since_ms: context.now_ms,
             transport,
             certified: identity.certified,
+            traces: TraceSet::NONE,
             // [MQTT-3.1.2-24] One and a half times the keep alive.
             silence_ms_max: u32::from(terms.keep_alive_s) * 1500,
             will,
             v5: self.open_v5(conn, connect, terms),
         };
         self.connections.enter(conn, open);
+        if self.traces.is_on() {
+            self.trace_let_in(conn, present, context.now_ms);
+        }
         self.stats.clients_accepted += 1;
         self.quotas.counts_mut(vhost).clients_accepted += 1;
         if ends || is_durable && !present {
@@ -243,6 +255,9 @@ impl Shard {
         self.client_log.refused_for(RefusalReason::Code(code));
         let why = self.client_log.why().unwrap_or(RefusalReason::Code(code));
         self.stats.count_refusal(why);
+        if self.traces.is_on() {
+            self.trace_refused(conn, context.now_ms);
+        }
         match self.connections.connecting(conn).map(Connecting::version) {
             Some(Version::V5) => self.outputs.reply(conn, &refusal_v5(why, code)),
             _ => self.outputs.reply(conn, &Connack::bytes_v3(Version::V311, false, code)),

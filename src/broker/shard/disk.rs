@@ -61,6 +61,9 @@ impl Shard {
     /// Ends a turn: acknowledgements are written, segments that are free go, and housekeeping takes
     /// a step; whether there is more to do at once.
     pub fn end_turn(&mut self, context: &mut Context<'_>) -> bool {
+        if self.traces.is_on() {
+            self.collect_traced(context.now_ms);
+        }
         let (time_ms, now_ms) = (self.time_ms(context.now_ms), context.now_ms);
         let (catalog, logs) = (&mut self.catalog, &mut self.logs);
         let more = self.storage.end_turn(catalog, logs, &mut self.gates, time_ms, now_ms);

@@ -13,6 +13,7 @@ use super::super::output::{OutboundMessage, Source};
 use super::super::peer::{PeerMessage, PeerPublish};
 use super::super::publish::{InboundMessage, Working};
 use super::super::replies::Wait;
+use super::super::trace::TracedTarget;
 use super::{Shard, lent};
 
 /// What was written to the log of a message.
@@ -43,7 +44,11 @@ impl Shard {
             let subscriptions = &sessions.get(session).subscriptions;
             find_identifiers(subscriptions, topic, false, |id| into.push((session, id)));
         };
-        self.exchanges.route(vhost, topic, may_receive, identify)
+        let route = self.exchanges.route(vhost, topic, may_receive, identify);
+        if self.traces.is_on() {
+            self.trace_route(vhost, route, topic);
+        }
+        route
     }
 
     /// Routes a message to its sessions here and to the shards that want it.
@@ -65,7 +70,12 @@ impl Shard {
             placement::keeper_of(self.exchanges.name(vhost), message.topic.as_str(), shards)
         });
         let keep = keeper == Some(shard);
-        let disk = self.publish_on(vhost, route, InboundMessage { keep, ..inbound }, context);
+        let traces = inbound.traces.or(targets.traces);
+        let inbound = InboundMessage { keep, traces, ..inbound };
+        if traces.is_any() {
+            self.trace_publishing(vhost, route, &inbound, context.now_ms);
+        }
+        let disk = self.publish_on(vhost, route, inbound, context);
         let keeper = keeper.filter(|keeper| *keeper != shard);
         let wait = Wait { peers: !remote.is_empty() || keeper.is_some(), disk };
         if !wait.peers {
@@ -140,6 +150,7 @@ impl Shard {
         let &InboundMessage { message, source, publisher, stamp, .. } = inbound;
         let sent_before = self.outputs.stats().publishes_out;
         let route = self.exchanges.get(vhost, route);
+        let traces = inbound.traces.or(route.traces);
         let time_ms = self.time_ms(context.now_ms);
         let Working { encode, refused, full, identifiers, .. } = self.publishing.working();
         let mut outbound = OutboundMessage::new(message, time_ms, encode);
@@ -174,6 +185,10 @@ impl Shard {
                 }
                 true
             };
+            if traces.or(target.traces).is_any() {
+                let (session, traces) = (target.session, traces.or(target.traces));
+                self.traces.note_target(TracedTarget { traces, session, qos, is_kept });
+            }
             if message.retain && is_kept {
                 let holder = self.catalog.session(target.session).holder;
                 holder.into_iter().for_each(|holder| {
@@ -192,6 +207,9 @@ impl Shard {
             let bytes = self.catalog.session(key).queue.stored_bytes();
             let bytes_before = bytes.saturating_sub(stored_bytes);
             self.handle_overflow(key, bytes_before, source, context);
+        }
+        if self.traces.has_targets() {
+            self.trace_targets(message.topic, context.now_ms);
         }
     }
 

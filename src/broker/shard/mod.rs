@@ -21,6 +21,7 @@
 //! | `settings` | other options, and what they mean for those that wait |
 //! | `timers` | silence, keep alive; what is due |
 //! | `system` | topics under which the broker tells of itself |
+//! | `trace` | what traces are told |
 //! | `report`, `inspect` | figures; answers to an operator's asks |
 
 mod answers;
@@ -44,6 +45,7 @@ mod settings;
 mod subscribe;
 mod system;
 mod timers;
+mod trace;
 mod wills;
 
 use std::net::IpAddr;
@@ -74,6 +76,7 @@ use super::replies::Replies;
 use super::retained::RetainedDelivery;
 use super::storage::Storage;
 use super::system::System;
+use super::trace::Traces;
 
 /// See the module.
 pub struct Shard {
@@ -95,6 +98,7 @@ pub struct Shard {
     storage: Storage,
     retained: RetainedDelivery,
     system: System,
+    traces: Traces,
     catalog: Catalog,
     logs: Logs,
     /// Counts client ids made here.
@@ -148,6 +152,7 @@ impl Shard {
             storage: Storage::new(&options, housekeeping),
             retained: RetainedDelivery::default(),
             system: System::new(options.system_topics),
+            traces: Traces::default(),
             catalog,
             logs,
             made_ids: 0,
@@ -257,6 +262,9 @@ impl Shard {
             matches!(packet, Packet::Pubrel(_) | Packet::Subscribe(_) | Packet::Unsubscribe(_));
         if is_request && !self.is_connecting(conn) && self.waits_for_log(conn) {
             return Flow::Wait;
+        }
+        if self.traces.is_on() {
+            self.trace_received(conn, packet, context.now_ms);
         }
         let Some(phase) = self.connections.phase(conn) else {
             return Flow::Stop;

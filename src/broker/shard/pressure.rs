@@ -68,15 +68,21 @@ impl Shard {
                 self.block(shard, publisher, context);
             }
             OnFull::DropOldest => {
-                let session = &mut self.catalog.session_mut(key);
+                let dropped_before = self.catalog.session(key).dropped;
+                let mut session = self.catalog.session_mut(key);
                 let (quotas, delivery) = (&self.quotas, &mut self.delivery);
                 self.full_sessions.drop_oldest(
-                    session,
+                    &mut session,
                     bytes_before,
                     quotas,
                     delivery,
                     lent!(self),
                 );
+                drop(session);
+                if self.traces.is_on() {
+                    let dropped = self.catalog.session(key).dropped - dropped_before;
+                    self.trace_dropped_oldest(key, dropped, context.now_ms);
+                }
             }
         }
     }

@@ -8,8 +8,8 @@ use crate::store::{Origin, SessionKey};
 use super::super::connection::Open;
 use super::super::exchange::RouteHandle;
 use super::super::names::{
-    CloseReason, ConnId, Context, DEFAULT_VHOST, Flow, OnDenied, Options, ShardSet, VhostId,
-    placement,
+    CloseReason, ConnId, Context, DEFAULT_VHOST, Flow, OnDenied, Options, ShardSet, TraceSet,
+    VhostId, placement,
 };
 use super::super::output::{Message, Source};
 use super::super::peer::PeerMessage;
@@ -27,6 +27,8 @@ struct PublishRoute {
     route: RouteHandle,
     /// It may not be published.
     denied: bool,
+    /// Traces of the client or of the topic.
+    traces: TraceSet,
 }
 
 /// A PUBLISH as a message.
@@ -79,6 +81,10 @@ impl Shard {
         {
             return Flow::Wait;
         }
+        let mut traces = to.traces;
+        if traces.is_any() {
+            traces = self.trace_publish(conn, (&message, packet_id), traces, false, context.now_ms);
+        }
         let vhost = to.vhost;
         self.stats.publishes_in += 1;
         self.stats.payload_bytes_in += message.payload.len() as u64;
@@ -91,6 +97,7 @@ impl Shard {
             publisher: Some(to.session),
             ..InboundMessage::of(message, Source::Here(conn))
         };
+        let inbound = InboundMessage { traces, ..inbound };
         match (message.qos, packet_id) {
             (QoS::ExactlyOnce, Some(packet_id)) => {
                 self.publish_once(conn, packet_id, to, inbound, context);
@@ -100,7 +107,12 @@ impl Shard {
                 if let Some(packet_id) = packet_id {
                     // [MQTT-3.3.4-1] The answer promises that whoever must have the message has it.
                     let reason = self.reason_of(conn, &published);
-                    self.promise(conn, Reply::Puback(packet_id, reason), published.wait);
+                    let wait = published.wait;
+                    let waits = self.promise(conn, Reply::Puback(packet_id, reason), wait);
+                    if waits && traces.is_any() {
+                        let reply = ("PUBACK", packet_id);
+                        self.trace_reply_waits(conn, traces, reply, wait, context);
+                    }
                 }
             }
         }
@@ -119,11 +131,11 @@ impl Shard {
     /// The vhost and route of what a connection publishes; `None` if it is not open.
     #[inline]
     fn publish_route(&mut self, conn: ConnId, topic: TopicName<'_>) -> Option<PublishRoute> {
-        let &Open { vhost, session, .. } = self.connections.client(conn)?;
+        let &Open { vhost, session, traces: own, .. } = self.connections.client(conn)?;
         let last = self.exchanges.last_route(conn, vhost, topic);
-        let (route, denied) =
+        let (route, denied, traces) =
             last.unwrap_or_else(|| self.find_publish_route(conn, vhost, session, topic));
-        Some(PublishRoute { vhost, session, route, denied })
+        Some(PublishRoute { vhost, session, route, denied, traces: own.or(traces) })
     }
 
     fn find_publish_route(
@@ -132,13 +144,13 @@ impl Shard {
         vhost: VhostId,
         session: SessionKey,
         topic: TopicName<'_>,
-    ) -> (RouteHandle, bool) {
+    ) -> (RouteHandle, bool, TraceSet) {
         let route = self.route(vhost, topic);
         let session = self.catalog.session(session);
         let levels_max = self.options.topic_levels_max;
         let denied = !self.admission.may_publish(session, topic, levels_max);
-        self.exchanges.note_last(conn, topic, route, denied);
-        (route, denied)
+        let traces = self.exchanges.note_last(conn, vhost, topic, route, denied);
+        (route, denied, traces)
     }
 
     /// Handles a PUBLISH that its client may not send: it is acknowledged, and goes nowhere
@@ -153,6 +165,9 @@ impl Shard {
         context: &mut Context<'_>,
     ) -> Flow {
         self.count_denied_publish(to.session, message.topic);
+        if to.traces.is_any() {
+            self.trace_publish(conn, (message, packet_id), to.traces, true, context.now_ms);
+        }
         if self.options.on_denied == OnDenied::Disconnect {
             self.close(conn, CloseReason::Denied, context);
             return Flow::Stop;
@@ -259,7 +274,11 @@ impl Shard {
             // Where a message was stored, that was noted with it.
             self.catalog.receive(key, id, &mut self.logs);
             let wait = Wait { disk: durable || wait.disk, ..wait };
-            self.promise(conn, Reply::Pubrec(packet_id, reason), wait);
+            let waits = self.promise(conn, Reply::Pubrec(packet_id, reason), wait);
+            if waits && inbound.traces.is_any() {
+                let reply = ("PUBREC", packet_id);
+                self.trace_reply_waits(conn, inbound.traces, reply, wait, context);
+            }
             return;
         }
         // Passed on before, though it may not be everywhere yet.

@@ -27,6 +27,9 @@ impl Shard {
         let mut codes = Vec::new();
         for entry in subscribe.entries() {
             let granted = self.subscribe(conn, (vhost, key), &entry, identifier, context);
+            if self.traces.is_on() {
+                self.trace_subscription(conn, entry.filter, granted.ok(), context.now_ms);
+            }
             codes.push(match granted {
                 Ok(qos) => qos as u8,
                 Err(refused) if version == Version::V5 => refused as u8,

@@ -57,6 +57,7 @@ impl Shard {
             self.storage.due_ms(),
             self.expiry.due_ms(),
             self.client_log.due_ms(has_slow),
+            self.traces.due_ms(),
         ];
         dues.into_iter().flatten().min()
     }
@@ -67,6 +68,9 @@ impl Shard {
         self.outputs.end_patience(&mut self.gates, context);
         self.storage.on_due(&mut self.logs, &mut self.gates, now_ms);
         self.check_expiry(context);
+        if self.traces.is_on() {
+            self.expire_traces(now_ms);
+        }
         self.client_log.tell(now_ms);
         if self.outputs.slow_count() > 0 && self.client_log.is_slow_due(now_ms) {
             self.log_slow();

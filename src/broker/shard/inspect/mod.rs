@@ -40,6 +40,8 @@ impl Shard {
             Question::Watch(watch) => self.answer_watch(watch, reply, context),
             Question::Publish(publication) => self.answer_publication(publication, reply, context),
             Question::Shed(shed) => self.shed(shed, reply, context),
+            Question::Trace(order) => self.answer_trace(order, reply, context.now_ms),
+            Question::TraceEvents => self.answer_trace_events(reply, context.now_ms),
         }
     }
 

@@ -13,6 +13,7 @@ impl Shard {
         match &ask.question {
             Question::WantsSystem(known) => self.exchanges.wants_system() != *known,
             Question::Publish(publication) => self.may_go_on(publication, peers),
+            Question::TraceEvents => self.traces.has_news(),
             _ => true,
         }
     }

@@ -1,0 +1,100 @@
+//! What a trace is asked for with: parameters of a request, checked.
+
+use serde_json::{Map, Value};
+
+use crate::broker::inspect::{TraceKind, TraceKinds, TraceSpec, TracedId};
+use crate::limits::{
+    CLIENT_ID_BYTES_MAX, TRACE_PAYLOAD_BYTES_DEFAULT, TRACE_PAYLOAD_BYTES_MAX,
+    TRACE_SECONDS_DEFAULT, TRACE_SECONDS_MAX,
+};
+use crate::mqtt::TopicFilter;
+use crate::shown::Shown;
+
+use super::super::answer::Fault;
+use super::super::api::address_range;
+use super::super::query::Query;
+use super::super::routes::Admin;
+
+/// Parameters that say what is traced.
+const NAMES: [&str; 7] = ["vhost", "id", "id_prefix", "user", "address", "topic", "kinds"];
+
+/// See the module.
+pub(super) struct Asked {
+    pub(super) spec: TraceSpec,
+    pub(super) seconds: u32,
+    /// What was given of [`NAMES`].
+    given: Vec<(&'static str, String)>,
+}
+
+impl Asked {
+    pub(super) fn read(admin: &Admin, query: &Query<'_>) -> Result<Self, Fault> {
+        let text = |name| query.get(name).map(Into::into);
+        let id = match (query.get("id"), query.get("id_prefix")) {
+            (Some(_), Some(_)) => {
+                let says = "one of id and id_prefix is enough";
+                return Err(Fault::of_field("id_prefix", says));
+            }
+            (Some(id), None) => Some(TracedId::Exactly(id.into())),
+            (None, Some(prefix)) => Some(TracedId::Prefix(prefix.into())),
+            (None, None) => None,
+        };
+        for name in ["id", "id_prefix", "user"] {
+            if query.get(name).is_some_and(|text| text.len() > CLIENT_ID_BYTES_MAX) {
+                let says = format!("{name} has {CLIENT_ID_BYTES_MAX} bytes at most");
+                return Err(Fault::of_field(name, says));
+            }
+        }
+        if let Some(filter) = query.get("topic") {
+            TopicFilter::parse(filter).map_err(|why| Fault::of_field("topic", why.to_string()))?;
+        }
+        let payload = (0, TRACE_PAYLOAD_BYTES_DEFAULT, TRACE_PAYLOAD_BYTES_MAX);
+        let spec = TraceSpec {
+            vhost: query.get("vhost").map(|name| admin.vhost(name)).transpose()?,
+            id,
+            user: text("user"),
+            address: query.get("address").map(address_range).transpose()?,
+            topic: text("topic"),
+            kinds: kinds_of(query)?,
+            payload_bytes: query.number("payload", payload)?,
+        };
+        let is_of_something = spec.id.is_some()
+            || spec.user.is_some()
+            || spec.address.is_some()
+            || spec.topic.is_some();
+        if !is_of_something {
+            let says = "a trace is of something: id, id_prefix, user, address or topic";
+            return Err(Fault::of_field("query", says));
+        }
+        let seconds = query.number("seconds", (1, TRACE_SECONDS_DEFAULT, TRACE_SECONDS_MAX))?;
+        let given = NAMES.into_iter().filter_map(|name| Some((name, query.get(name)?.to_owned())));
+        Ok(Self { spec, seconds, given: given.collect() })
+    }
+
+    #[cfg(test)]
+    pub(super) fn of(spec: TraceSpec, seconds: u32) -> Self {
+        Self { spec, seconds, given: Vec::new() }
+    }
+
+    /// In words, for the log.
+    pub(super) fn says(&self) -> String {
+        let parts = self.given.iter().map(|(name, value)| format!("{name} {}", Shown(value)));
+        format!("{}, for {} s", parts.collect::<Vec<_>>().join(", "), self.seconds)
+    }
+
+    /// As fields.
+    pub(super) fn fields(&self) -> Map<String, Value> {
+        let given = self.given.iter();
+        given.map(|(name, value)| ((*name).to_owned(), value.clone().into())).collect()
+    }
+}
+
+fn kinds_of(query: &Query<'_>) -> Result<TraceKinds, Fault> {
+    let Some(text) = query.get("kinds") else { return Ok(TraceKinds::default()) };
+    let kinds = text.split(',').map(|word| {
+        TraceKind::ALL.into_iter().find(|kind| kind.name() == word).ok_or_else(|| {
+            let names = TraceKind::ALL.map(TraceKind::name).join(", ");
+            Fault::of_field("kinds", format!("kinds are {names}, with commas between"))
+        })
+    });
+    kinds.collect()
+}

@@ -1,0 +1,281 @@
+//! Traces: those there are, what they have told, and whoever reads it.
+//!
+//! ```text
+//!  POST ──► Running ◄── events ── boxes of shards
+//!             └── kept, the last of them ──► readers: JSON lines, text or pcapng
+//! ```
+//! Shards are asked for events only while a trace is on. What they send is kept for a while in one
+//! place for each trace; a reader is a number of the next event that it wants. So one that is slow
+//! holds nobody up: it is told how many it has missed.
+//!
+//! Invariant: a number is given to another trace only when every shard has ended the one before.
+//!
+//! | file | noun |
+//! |---|---|
+//! | `asked` | what a trace is asked for with |
+//! | `running` | a trace, and what is kept of it |
+//! | `reader` | a stream of a trace's events |
+//! | `packet` | a packet of an event in parts |
+//! | `object`, `text`, `pcapng` | an event in the three forms |
+
+mod asked;
+mod object;
+mod packet;
+mod pcapng;
+mod reader;
+mod running;
+mod text;
+
+use std::cell::{Cell, RefCell};
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use hyper::{Response, StatusCode};
+use serde_json::{Value, json};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::spawn_local;
+use tokio::time::{self, Instant};
+
+use crate::broker::inspect::{Question, Reply, TraceBatch, TraceOrder};
+use crate::limits::{TRACE_FETCH_MS, TRACE_READERS_MAX, TRACES_MAX};
+
+use super::answer::{Body, Fault, json_of, streamed};
+use super::query::Query;
+use super::routes::{Actor, Admin};
+use super::shards::NoAnswer;
+
+use asked::Asked;
+use reader::Format;
+use running::Running;
+
+type Answer = Result<Response<Body>, Fault>;
+
+/// The time between two tries to end a trace on a shard that is silent.
+const END_AGAIN: Duration = Duration::from_secs(1);
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Traces {
+    running: RefCell<Vec<Rc<Running>>>,
+    /// Those that have ended, and shards that may not know it.
+    ending: RefCell<Vec<(Rc<Running>, Vec<u16>)>>,
+    last_id: Cell<u64>,
+    readers: Cell<usize>,
+    /// Microseconds since 1970 at the beginning of the shards' clock.
+    epoch_us: Cell<u64>,
+    /// Told when a trace has begun, or has to be ended later.
+    changed: Notify,
+}
+
+impl Traces {
+    fn find(&self, id: &str) -> Result<Rc<Running>, Fault> {
+        let running = self.running.borrow();
+        let found = running.iter().find(|running| running.id.to_string() == id);
+        found.cloned().ok_or_else(|| {
+            Fault::new(StatusCode::NOT_FOUND, "not_found", format!("no trace {id:.64?}"))
+                .hint("GET /api/v1/traces lists those that run; each ends when its time is over")
+        })
+    }
+
+    /// A number that no trace has, on no shard.
+    fn free_number(&self) -> Option<usize> {
+        let (running, ending) = (self.running.borrow(), self.ending.borrow());
+        let taken = || running.iter().chain(ending.iter().map(|(running, _)| running));
+        (0..TRACES_MAX).find(|number| taken().all(|running| running.number != *number))
+    }
+
+    /// Hands what a shard has sent to the traces that it is of.
+    fn spread(&self, shard: u16, batch: TraceBatch) {
+        if self.epoch_us.get() == 0 {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let now_us = u64::try_from(now.as_micros()).expect("until the year 586524");
+            self.epoch_us.set(now_us.saturating_sub(batch.now_us));
+        }
+        let running = self.running.borrow();
+        let of_number = |number: usize| {
+            running.iter().find(|it| it.number == number && it.id == batch.ids[number])
+        };
+        for event in batch.events {
+            let event = Rc::new(event);
+            for number in event.traces.numbers() {
+                if let Some(running) = of_number(number) {
+                    running.keep(shard, event.clone());
+                }
+            }
+        }
+        for (number, skipped) in batch.skipped.into_iter().enumerate() {
+            if let Some(running) = of_number(number).filter(|_| skipped > 0) {
+                running.note_skipped(skipped);
+            }
+        }
+        running.iter().for_each(|running| running.tell());
+    }
+
+    fn next_end(&self) -> Option<Instant> {
+        let ends = self.running.borrow().iter().map(|running| running.ends).min();
+        let again = (!self.ending.borrow().is_empty()).then(|| Instant::now() + END_AGAIN);
+        ends.into_iter().chain(again).min()
+    }
+}
+
+/// Takes what shards send while traces run, and ends those whose time is over.
+pub(super) async fn serve(admin: Rc<Admin>) {
+    let traces = &admin.traces;
+    loop {
+        let deadline = traces.next_end();
+        {
+            let (came, changed) =
+                (pin!(admin.asker.traced_come()), pin!(traces.changed.notified()));
+            let either = reader::either(came, changed);
+            match deadline {
+                Some(deadline) => drop(time::timeout_at(deadline, either).await),
+                None => either.await,
+            }
+        }
+        absorb(&admin);
+        let now = Instant::now();
+        let over = |running: &&Rc<Running>| running.ends <= now;
+        let due: Vec<Rc<Running>> = traces.running.borrow().iter().filter(over).cloned().collect();
+        for running in due {
+            end(&admin, &running, "its time is over").await;
+        }
+        end_again(&admin).await;
+        if !traces.running.borrow().is_empty() {
+            // A shard that is busy is not woken for each event.
+            time::sleep(Duration::from_millis(TRACE_FETCH_MS)).await;
+            admin.asker.await_traced();
+        }
+    }
+}
+
+/// Takes what has come.
+fn absorb(admin: &Admin) {
+    while let Some((shard, batch)) = admin.asker.next_traced() {
+        admin.traces.spread(shard, *batch);
+    }
+}
+
+/// Has a shard begin or end a trace; what it had of others before is not lost.
+async fn order(admin: &Admin, shard: u16, order: TraceOrder) -> Result<(), NoAnswer> {
+    let Reply::Traced(batch) = admin.asker.ask(shard, Question::Trace(order)).await? else {
+        unreachable!("an order for a trace is answered with events")
+    };
+    // What came before was sent before.
+    absorb(admin);
+    admin.traces.spread(shard, *batch);
+    Ok(())
+}
+
+/// Ends a trace for all who read it, unless it has ended.
+async fn end(admin: &Admin, running: &Rc<Running>, why: &'static str) {
+    if !running.begin_end() {
+        return;
+    }
+    let mut silent = Vec::new();
+    for shard in 0..admin.asker.shards() {
+        if order(admin, shard, TraceOrder::end(running.number, running.id)).await.is_err() {
+            silent.push(shard);
+        }
+    }
+    let traces = &admin.traces;
+    running.end(why);
+    traces.running.borrow_mut().retain(|other| !Rc::ptr_eq(other, running));
+    if !silent.is_empty() {
+        traces.ending.borrow_mut().push((running.clone(), silent));
+        traces.changed.notify_one();
+    }
+}
+
+/// Ends traces on shards that have not answered before.
+async fn end_again(admin: &Admin) {
+    let ending = admin.traces.ending.borrow().clone();
+    for (running, shards) in ending {
+        let mut silent = Vec::new();
+        for shard in shards {
+            if order(admin, shard, TraceOrder::end(running.number, running.id)).await.is_err() {
+                silent.push(shard);
+            }
+        }
+        let mut ending = admin.traces.ending.borrow_mut();
+        if let Some(at) = ending.iter().position(|(other, _)| Rc::ptr_eq(other, &running)) {
+            ending[at].1 = silent;
+            ending.retain(|(_, silent)| !silent.is_empty());
+        }
+    }
+}
+
+/// Starts a trace.
+pub(super) async fn start(admin: &Admin, query: &Query<'_>, by: &Actor) -> Answer {
+    let asked = Asked::read(admin, query)?;
+    let traces = &admin.traces;
+    let Some(number) = traces.free_number() else {
+        let says = format!("{TRACES_MAX} traces run, and there are no more at once");
+        let hint = "GET /api/v1/traces lists them; DELETE /api/v1/trace ends one";
+        return Err(Fault::new(StatusCode::CONFLICT, "too_many", says).hint(hint));
+    };
+    traces.last_id.set(traces.last_id.get() + 1);
+    let (id, says) = (traces.last_id.get(), asked.says());
+    let (spec, ms) = (asked.spec.clone(), u64::from(asked.seconds) * 1000);
+    let running = Rc::new(Running::new(id, number, asked, by.name()));
+    traces.running.borrow_mut().push(running.clone());
+    for shard in 0..admin.asker.shards() {
+        let begins = TraceOrder::begin(number, id, spec.clone(), ms);
+        if let Err(no_answer) = order(admin, shard, begins).await {
+            end(admin, &running, "a shard was silent").await;
+            return Err(no_answer.into());
+        }
+    }
+    if running.is_ending() {
+        // Somebody ended it meanwhile, perhaps before it began on a shard.
+        let shards = (0..admin.asker.shards()).collect();
+        traces.ending.borrow_mut().push((running, shards));
+        traces.changed.notify_one();
+        let says = "the trace was ended before it had begun on every shard";
+        return Err(Fault::new(StatusCode::CONFLICT, "ended", says));
+    }
+    running.note_begun();
+    by.audit_of("start trace", &id.to_string(), &says);
+    admin.asker.await_traced();
+    traces.changed.notify_one();
+    Ok(json_of(StatusCode::OK, &running.told()))
+}
+
+/// Those that run.
+pub(super) fn list(admin: &Admin) -> Answer {
+    let running = admin.traces.running.borrow();
+    let begun = running.iter().filter(|running| running.is_begun());
+    let items: Vec<Value> = begun.map(|running| running.told()).collect();
+    Ok(json_of(StatusCode::OK, &json!({ "items": items })))
+}
+
+/// Ends one.
+pub(super) async fn stop(admin: &Admin, query: &Query<'_>, by: &Actor) -> Answer {
+    let running = admin.traces.find(query.need("id")?)?;
+    end(admin, &running, "it was ended").await;
+    by.audit_of("end trace", &running.id.to_string(), "ended");
+    Ok(json_of(StatusCode::OK, &running.told()))
+}
+
+/// What one tells, until it ends.
+pub(super) fn stream(admin: &Rc<Admin>, query: &Query<'_>) -> Answer {
+    let running = admin.traces.find(query.need("id")?)?;
+    let format = query.word("format", &Format::NAMES)?.unwrap_or(Format::Json);
+    let ends = query.word("end", &[("true", true), ("false", false)])?.unwrap_or(false);
+    let readers = &admin.traces.readers;
+    if readers.get() >= TRACE_READERS_MAX {
+        let says = format!("{TRACE_READERS_MAX} readers of traces are there, and no more may be");
+        let fault = Fault::new(StatusCode::SERVICE_UNAVAILABLE, "busy", says);
+        return Err(fault.retry_after(1));
+    }
+    readers.set(readers.get() + 1);
+    let (admin, (sender, pieces)) = (admin.clone(), mpsc::channel(1));
+    spawn_local(async move {
+        reader::feed(&admin, &running, format, sender).await;
+        admin.traces.readers.set(admin.traces.readers.get() - 1);
+        if ends {
+            end(&admin, &running, "its reader has gone").await;
+        }
+    });
+    Ok(streamed(format.content_type(), pieces))
+}

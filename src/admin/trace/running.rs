@@ -1,0 +1,232 @@
+//! A trace that runs, and what is kept of it for its readers.
+//!
+//! Invariant: what is kept is the last of it, [`TRACE_KEPT_BYTES_MAX`] bytes at most; entries are
+//! numbered from 0, and `first` is the number of the first that is kept.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::broker::inspect::TraceEvent;
+use crate::limits::TRACE_KEPT_BYTES_MAX;
+
+use super::asked::Asked;
+
+/// What happened, or that something is missing.
+#[derive(Clone, Debug)]
+pub(super) enum Entry {
+    /// On this shard.
+    Event(u16, Rc<TraceEvent>),
+    /// So many events were left out.
+    Skipped(u64),
+}
+
+#[derive(Default)]
+struct Kept {
+    entries: VecDeque<Entry>,
+    bytes: usize,
+    first: u64,
+}
+
+/// See the module.
+pub(super) struct Running {
+    pub(super) id: u64,
+    /// What shards know it by.
+    pub(super) number: usize,
+    pub(super) asked: Asked,
+    pub(super) ends: Instant,
+    by: String,
+    kept: RefCell<Kept>,
+    events: Cell<u64>,
+    skipped: Cell<u64>,
+    /// On every shard.
+    is_begun: Cell<bool>,
+    is_ending: Cell<bool>,
+    ended: Cell<Option<&'static str>>,
+    /// Told when there is more to read.
+    grown: watch::Sender<()>,
+}
+
+impl Running {
+    pub(super) fn new(id: u64, number: usize, asked: Asked, by: &str) -> Self {
+        Self {
+            id,
+            number,
+            ends: Instant::now() + Duration::from_secs(asked.seconds.into()),
+            asked,
+            by: by.to_owned(),
+            kept: RefCell::default(),
+            events: Cell::new(0),
+            skipped: Cell::new(0),
+            is_begun: Cell::new(false),
+            is_ending: Cell::new(false),
+            ended: Cell::new(None),
+            grown: watch::Sender::new(()),
+        }
+    }
+
+    /// Keeps an event.
+    pub(super) fn keep(&self, shard: u16, event: Rc<TraceEvent>) {
+        self.events.set(self.events.get() + 1);
+        self.push(Entry::Event(shard, event));
+    }
+
+    fn push(&self, entry: Entry) {
+        let kept = &mut *self.kept.borrow_mut();
+        kept.bytes += bytes_of(&entry);
+        kept.entries.push_back(entry);
+        while kept.bytes > TRACE_KEPT_BYTES_MAX
+            && let Some(oldest) = kept.entries.pop_front()
+        {
+            kept.first += 1;
+            kept.bytes -= bytes_of(&oldest);
+        }
+    }
+
+    /// Events were left out.
+    pub(super) fn note_skipped(&self, count: u64) {
+        self.skipped.set(self.skipped.get() + count);
+        self.push(Entry::Skipped(count));
+    }
+
+    /// Tells readers that there may be more.
+    pub(super) fn tell(&self) {
+        self.grown.send_replace(());
+    }
+
+    /// Learns of more.
+    pub(super) fn watch(&self) -> watch::Receiver<()> {
+        self.grown.subscribe()
+    }
+
+    /// The entry with this number, or that some before the next that is kept are gone.
+    pub(super) fn next(&self, number: &mut u64) -> Option<Entry> {
+        let kept = self.kept.borrow();
+        if *number < kept.first {
+            let missed = kept.first - *number;
+            *number = kept.first;
+            return Some(Entry::Skipped(missed));
+        }
+        let at = usize::try_from(*number - kept.first).ok()?;
+        let entry = kept.entries.get(at)?.clone();
+        *number += 1;
+        Some(entry)
+    }
+
+    /// Every shard has begun it.
+    pub(super) fn note_begun(&self) {
+        self.is_begun.set(true);
+    }
+
+    /// Whether every shard has.
+    pub(super) fn is_begun(&self) -> bool {
+        self.is_begun.get()
+    }
+
+    /// It is about to end; false if it was before.
+    pub(super) fn begin_end(&self) -> bool {
+        !self.is_ending.replace(true)
+    }
+
+    /// Whether it is about to end, or has.
+    pub(super) fn is_ending(&self) -> bool {
+        self.is_ending.get()
+    }
+
+    /// It has ended: nothing follows.
+    pub(super) fn end(&self, why: &'static str) {
+        self.ended.set(Some(why));
+        self.tell();
+    }
+
+    /// Why it has ended.
+    pub(super) fn ended(&self) -> Option<&'static str> {
+        self.ended.get()
+    }
+
+    /// As JSON tells it.
+    pub(super) fn told(&self) -> Value {
+        let left = self.ends.saturating_duration_since(Instant::now());
+        let mut told = self.asked.fields();
+        for (name, value) in [
+            ("trace", Value::from(self.id.to_string())),
+            ("payload", self.asked.spec.payload_bytes.into()),
+            ("seconds", self.asked.seconds.into()),
+            ("seconds_left", left.as_secs().into()),
+            ("by", (&*self.by).into()),
+            ("events", self.events.get().into()),
+            ("skipped", self.skipped.get().into()),
+        ] {
+            told.insert(name.to_owned(), value);
+        }
+        Value::Object(told)
+    }
+}
+
+fn bytes_of(entry: &Entry) -> usize {
+    size_of::<Entry>()
+        + match entry {
+            Entry::Event(_, event) => event.bytes(),
+            Entry::Skipped(_) => 0,
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broker::ClientAddress;
+    use crate::broker::inspect::{Decision, Happening, TraceKind, TraceSet, TraceSpec};
+
+    fn event(text: usize) -> Rc<TraceEvent> {
+        Rc::new(TraceEvent {
+            traces: TraceSet::of(0),
+            time_us: 0,
+            client: "c".into(),
+            vhost: 0,
+            address: ClientAddress::default(),
+            kind: TraceKind::Close,
+            what: Happening::Decision(Decision::Closed { why: "x".repeat(text).into() }),
+        })
+    }
+
+    // However much comes, the last of it is kept within its bounds; a reader that has not had what
+    // is gone is told so, once, and goes on.
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let asked = Asked::of(TraceSpec::default(), 60);
+        let running = Running::new(1, 0, asked, "ann");
+        let mut next = 0;
+        running.keep(0, event(10));
+        assert!(matches!(running.next(&mut next), Some(Entry::Event(0, _))));
+        assert!(running.next(&mut next).is_none());
+        let count = 3 * TRACE_KEPT_BYTES_MAX as u64 / 1000;
+        (0..count).for_each(|_| running.keep(0, event(1000)));
+        running.note_skipped(7);
+        let kept = running.kept.borrow().entries.len() as u64;
+        assert!(kept * 1000 <= TRACE_KEPT_BYTES_MAX as u64, "{kept}");
+        let Some(Entry::Skipped(missed)) = running.next(&mut next) else { panic!("it was told") };
+        assert_eq!(missed + kept, count + 1);
+        let mut events = 0;
+        while let Some(Entry::Event(..)) = running.next(&mut next) {
+            events += 1;
+        }
+        assert_eq!(events, kept - 1, "the last entry says what shards have skipped");
+        assert!(running.next(&mut next).is_none());
+        let told = running.told();
+        assert_eq!((&told["events"], &told["skipped"]), (&(count + 1).into(), &7.into()));
+    }
+
+    // A trace ends once.
+    #[test]
+    fn ends_once() {
+        let running = Running::new(1, 0, Asked::of(TraceSpec::default(), 60), "ann");
+        assert!(running.begin_end() && !running.begin_end() && running.ended().is_none());
+        running.end("it was ended");
+        assert_eq!(running.ended(), Some("it was ended"));
+    }
+}

@@ -1,0 +1,89 @@
+//! Packets that were written for traced connections, until the hub knows whose they are.
+//!
+//! Invariant: `bytes` is what they take, at most [`TRACE_TAP_BYTES_MAX`] and one packet.
+
+use crate::limits::TRACE_TAP_BYTES_MAX;
+use crate::mqtt::{Publish, Version};
+
+use super::super::names::ConnId;
+use super::event::{Direction, TracedPacket};
+
+/// See the module.
+#[derive(Default, Debug)]
+pub(crate) struct Tap {
+    packets: Vec<(ConnId, TracedPacket)>,
+    bytes: usize,
+    /// Packets that found no room.
+    skipped: u64,
+    /// Bytes of a payload that are kept.
+    payload_max: usize,
+}
+
+impl Tap {
+    pub(crate) fn set_payload_max(&mut self, payload_max: usize) {
+        self.payload_max = payload_max;
+    }
+
+    /// A packet was written as it is here.
+    #[cold]
+    pub(crate) fn note(&mut self, conn: ConnId, version: Version, bytes: &[u8]) {
+        if self.has_room() {
+            self.keep(conn, TracedPacket::of_bytes(Direction::Sent, version, bytes));
+        }
+    }
+
+    /// A PUBLISH was written.
+    #[cold]
+    pub(crate) fn note_publish(&mut self, conn: ConnId, version: Version, publish: &Publish<'_>) {
+        if self.has_room() {
+            let payload_max = self.payload_max;
+            let packet = TracedPacket::of_publish(Direction::Sent, version, publish, payload_max);
+            self.keep(conn, packet);
+        }
+    }
+
+    fn has_room(&mut self) -> bool {
+        let has_room = self.bytes < TRACE_TAP_BYTES_MAX;
+        self.skipped += u64::from(!has_room);
+        has_room
+    }
+
+    fn keep(&mut self, conn: ConnId, packet: TracedPacket) {
+        self.bytes += size_of::<(ConnId, TracedPacket)>() + packet.bytes.len();
+        self.packets.push((conn, packet));
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.packets.is_empty() && self.skipped == 0
+    }
+
+    /// What was noted since, and how many packets found no room.
+    pub(crate) fn take(&mut self) -> (Vec<(ConnId, TracedPacket)>, u64) {
+        self.bytes = 0;
+        (std::mem::take(&mut self.packets), std::mem::take(&mut self.skipped))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // However much is written between two looks, little memory is taken, and the rest is counted.
+    #[test]
+    fn memory_is_bounded() {
+        let conn = ConnId { slot: 0, generation: 0 };
+        let mut tap = Tap::default();
+        let packet = [0xd0; 1000];
+        for _ in 0..1000 {
+            tap.note(conn, Version::V311, &packet);
+        }
+        let (packets, skipped) = tap.take();
+        let bytes: usize = packets.iter().map(|(_, packet)| packet.bytes.len()).sum();
+        assert!(bytes <= TRACE_TAP_BYTES_MAX + 1000, "{bytes}");
+        assert_eq!(packets.len() as u64 + skipped, 1000);
+        assert!(tap.is_empty());
+        tap.note(conn, Version::V311, &packet);
+        assert_eq!(tap.take().0.len(), 1);
+    }
+}
