@@ -37,6 +37,11 @@ impl Shard {
     /// belongs to no vhost is dropped.
     pub fn restore_bindings(&mut self, context: &mut Context<'_>) {
         self.drop_unnamed(context);
+        // Their connections ended with the process.
+        let sessions = self.catalog.sessions();
+        let is_over = |key: &SessionKey| sessions.get(*key).ends_with_connection();
+        let over: Vec<SessionKey> = sessions.keys_from(0).filter(is_over).collect();
+        over.into_iter().for_each(|key| self.end_session(key, context));
         let keys: Vec<SessionKey> = self.catalog.sessions().keys_from(0).collect();
         for key in keys {
             let session = self.catalog.session(key);
