@@ -111,7 +111,8 @@ pub fn load(options: &TlsOptions) -> Result<Option<Arc<TlsSetup>>, TlsError> {
         None => builder.with_no_client_auth(),
     };
     let mut server = builder.with_cert_resolver(Arc::new(names));
-    server.alpn_protocols = vec![b"mqtt".to_vec()];
+    // A browser that opens a WebSocket offers the latter alone.
+    server.alpn_protocols = vec![b"mqtt".to_vec(), b"http/1.1".to_vec()];
     // Tickets alone: they need no memory for each client, and every shard takes them.
     server.session_storage = Arc::new(NoServerSessionStorage {});
     server.ticketer = Ticketer::new().map_err(failed)?;

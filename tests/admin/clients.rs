@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::common::websocket::WebSocket;
 use crate::common::{Client, connect, publish, resume_as};
 use crate::http::{Door, start};
 
@@ -54,6 +55,21 @@ fn every_client_is_on_one_page() {
     }
 }
 
+// What carries a client is told, and counted if it is WebSocket.
+#[test]
+fn transports_are_told() {
+    let (broker, door) = start(1, &[]);
+    let _tcp = Client::connect(&broker, "device");
+    let browser = WebSocket::connect(&broker, "browser");
+    for (id, transport) in [("device", "tcp"), ("browser", "ws")] {
+        let reply = door.get(&format!("/api/v1/client?id={id}"));
+        assert_eq!(reply.json()["transport"], transport, "{reply:?}");
+    }
+    let reply = door.get("/metrics");
+    assert!(reply.body.contains("\nringmq_connects_websocket_total 1\n"), "{reply:?}");
+    browser.close();
+}
+
 // One client is told with what it said at CONNECT and what waits for it; ids may have anything in
 // them.
 #[test]
@@ -76,6 +92,7 @@ fn one_client_is_told() {
         ("connected", true.into()),
         ("keep_alive", 77.into()),
         ("protocol", "3.1.1".into()),
+        ("transport", "tcp".into()),
         ("subscriptions", 1.into()),
         ("inflight", 1.into()),
         ("state", "ok".into()),

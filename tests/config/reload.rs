@@ -1,11 +1,13 @@
 //! SIGHUP: settings of the configuration file change under clients that stay.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::sync::mpsc;
 use std::thread;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::common::websocket::{request, socket};
 use crate::common::{
     Broker, Client, PATIENCE, PINGREQ, PINGRESP, connect, puback, publish, suback, subscribe,
 };
@@ -44,6 +46,24 @@ fn wait_for_count(broker: &Broker, counter: &str, count: u32) {
             return;
         }
     }
+}
+
+// Paths and pages of WebSocket change for those who come.
+#[test]
+fn websockets() {
+    let (broker, files) = start(2, "ws-path = [\"/old\"]\nws-origin = [\"https://a.example\"]\n");
+    let ask = |path: &str, origin: &str| {
+        let mut socket = socket(&broker);
+        let asked = request(path, &format!("Origin: https://{origin}.example\r\n"));
+        socket.write_all(asked.as_bytes()).expect("the broker reads it");
+        let mut answer = [0; 12];
+        socket.read_exact(&mut answer).expect("the broker answers");
+        String::from_utf8_lossy(&answer[9..]).into_owned()
+    };
+    let asked = [("/old", "a"), ("/new", "a"), ("/old", "b"), ("/new", "b")];
+    assert_eq!(asked.map(|(path, origin)| ask(path, origin)), ["101", "404", "403", "404"]);
+    change(&broker, &files, "ws-path = [\"/new\"]\nws-origin = [\"https://b.example\"]\n");
+    assert_eq!(asked.map(|(path, origin)| ask(path, origin)), ["404", "403", "404", "101"]);
 }
 
 // What a client may ask changes for those that are connected: to less, and back to more.

@@ -69,7 +69,7 @@ fn failed_handshakes_are_told_in_words() {
     let other = Authority::new();
     let [old, new] = VERSIONS;
     let mut of_http = ClientConfig::clone(&config(&authority, &[new], Some(&own)));
-    of_http.alpn_protocols = vec![b"http/1.1".to_vec()];
+    of_http.alpn_protocols = vec![b"h2".to_vec()];
     for (config, says) in [
         (config(&authority, &[new], None), "the client shows no certificate (see --tls-client)"),
         (

@@ -105,7 +105,8 @@ impl Browser {
         ));
         let child = Command::new("chromium")
             .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"])
-            .arg("--disable-dev-shm-usage")
+            // The tests' own authority is not among those it knows.
+            .args(["--disable-dev-shm-usage", "--ignore-certificate-errors"])
             .arg(format!("--user-data-dir={}", profile.display()))
             .args(["--remote-debugging-port=0", url])
             .stdin(Stdio::null())
@@ -171,29 +172,34 @@ fn serve(listener: TcpListener, told: mpsc::Sender<String>) {
     });
 }
 
-/// What a page tells that a browser has opened, of a broker at this address.
+/// What a page of this host tells that a browser has opened, of a broker at this address.
 #[track_caller]
-fn told_by_page(host: &str, broker: &Broker) -> String {
+fn told_by_page(host: &str, url: &str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let own = listener.local_addr().expect("is bound").port();
     let (sender, told) = mpsc::channel();
     serve(listener, sender);
-    let port = broker.addr().port();
-    let url = format!("http://{host}:{own}/?broker=ws://127.0.0.1:{port}/mqtt");
-    let _browser = Browser::open(&url);
+    let _browser = Browser::open(&format!("http://{host}:{own}/?broker={url}"));
     told.recv_timeout(2 * PATIENCE).expect("the page tells how it went")
 }
 
-// A page in a browser passes messages at every QoS. One of another host may not connect where only
-// this host may, unless it is named.
+// A page in a browser passes messages at every QoS, with TLS as well. One that is not named may not
+// connect.
 #[test]
 fn page_in_a_browser() {
-    let broker = Broker::start(2);
-    assert_eq!(told_by_page("127.0.0.1", &broker), "closed after 3");
-    broker.wait_for_line("\"page\": connected from ");
-    broker.wait_for_line("DISCONNECT from the client");
+    let authority = Authority::new();
+    let doors = Doors::open(2, &authority.server(), &[]);
+    let plain = format!("ws://127.0.0.1:{}/mqtt", doors.broker.addr().port());
+    assert_eq!(told_by_page("127.0.0.1", &plain), "closed after 3");
+    let line = doors.broker.wait_for_line("\"page\": connected from ");
+    assert!(line.ends_with(", WebSocket)\n"), "{line}");
+    let sealed = format!("wss://127.0.0.1:{}/mqtt", doors.addr.port());
+    assert_eq!(told_by_page("localhost", &sealed), "closed after 3");
+    let line = doors.broker.wait_for_line("\"page\": connected from ");
+    assert!(line.ends_with(", WebSocket, TLS 1.3)\n"), "{line}");
     let refusing = Broker::start_with(1, &["--ws-origin", "https://app.example"]);
-    let said = told_by_page("localhost", &refusing);
+    let plain = format!("ws://127.0.0.1:{}/mqtt", refusing.addr().port());
+    let said = told_by_page("localhost", &plain);
     assert!(said.starts_with("closed after 0") || said.starts_with("error"), "{said}");
     refusing.wait_for_line("answered with 403");
 }
