@@ -177,4 +177,19 @@ impl Client {
         let came = self.read_to_fence_v5();
         assert!(came.is_empty(), "silence was due, this came: {came:?}");
     }
+
+    /// Leaves with DISCONNECT, and the broker closes without one.
+    #[track_caller]
+    pub(crate) fn leave_v5(mut self) {
+        self.send(&super::v5::disconnect(0, &props()));
+        self.expect_closed_later();
+    }
+
+    /// The broker closes, behind what is on its way, and sends no DISCONNECT.
+    #[track_caller]
+    pub(crate) fn expect_closed_later(&mut self) {
+        while let Some(packet) = self.try_read_packet() {
+            assert_ne!(packet[0], 0xe0, "no DISCONNECT is due: {packet:02x?}");
+        }
+    }
 }

@@ -1,4 +1,5 @@
-//! MQTT 3.1.1, statement by statement: `table` lists every one and names the tests that hold it.
+//! MQTT 3.1.1 and, in `v5`, MQTT 5, statement by statement: a `table` lists every one and names the
+//! tests that hold it.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -14,5 +15,6 @@ mod session;
 mod subscribe;
 mod table;
 mod topics;
+mod v5;
 mod websocket;
 mod will;
