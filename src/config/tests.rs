@@ -202,9 +202,7 @@ fn flags_of_groups_set_their_fields() {
             http_listen: Some(HttpListen::Address("[::1]:80".parse().expect("an address"))),
             http_tokens: Some(PathBuf::from("tokens")),
             system_interval: SystemInterval(60_000),
-            http_cert: None,
-            http_key: None,
-            http_hosts: Vec::new(),
+            ..Options::default().admin
         },
         ..Options::default()
     };
