@@ -48,9 +48,9 @@
 //! | [`data`] | makes data directories of others | `broker`, `config`, `disk`, `store` | rings |
 //!
 //! `mqtt`, `transport`, `store` and `broker` are pure: no descriptor, clock, thread or atomic.
-//! [`whole_file`] (files that are replaced), [`chunk`] (bytes on their way out), [`slots`] (tables by number), [`shown`] (clients' text in
-//! the log), [`limits`] (every bound) and [`advice`] (what to do about errors of the system) are
-//! leaves that all may use.
+//! [`whole_file`] (files that are replaced), [`chunk`] (bytes on their way out), [`slots`] (tables
+//! by number), [`shown`] (clients' text in the log), [`limits`] (every bound) and [`advice`] (what
+//! to do about errors of the system) are leaves that all may use.
 //! `mqtt`, `transport`, `store`, `mesh` and `ring` do not see each other; `disk` sees of `store` no
 //! more than the seam. `tests/tidy.rs` holds the table, the files with `unsafe`, and the sizes.
 //!

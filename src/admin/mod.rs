@@ -21,7 +21,8 @@
 //! | `routes` | which path is what |
 //! | `openapi` | the operations of the API in a table, and as a document |
 //! | `operation` | what an operation is |
-//! | `operating`, `account_operations` | those about the broker as a whole; about users and vhosts |
+//! | `operating` | operations on the broker as a whole |
+//! | `account_operations` | operations on users and vhosts |
 //! | `query`, `body` | parameters of a request, and the fields of its body |
 //! | `answer` | answers, and errors as JSON |
 //! | `metric`, `catalogue` | what a metric is; every one, in a table |

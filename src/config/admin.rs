@@ -32,10 +32,10 @@ pub struct AdminOptions {
     /// Who may ask over HTTP: lines of NAME:SHA256:RIGHTS [default: the token in `admin.token` of
     /// --data-dir].
     ///
-    /// A line NAME:SHA256:RIGHTS:VHOST is for one vhost alone.
     /// SHA256 is that of the token, in hexadecimal digits; RIGHTS are some of metrics, read,
-    /// publish, operate and admin, with commas between. SIGHUP has the file read again. The token
-    /// in `admin.token`, made when it is missing, has all rights in any case.
+    /// publish, operate and admin, with commas between. NAME:SHA256:RIGHTS:VHOST is for one vhost
+    /// alone. SIGHUP has the file read again. The token in `admin.token`, made when it is missing,
+    /// has all rights in any case.
     #[arg(
         long = "http-tokens",
         value_name = "FILE",
@@ -46,9 +46,9 @@ pub struct AdminOptions {
 
     /// Certificate chain for HTTP over TLS, as PEM, the broker's own certificate first.
     ///
-    /// With it --http-listen takes TLS alone, also from this host. An address that other hosts reach
-    /// has --tls-cert if this is not given. A reload reads it again; connections that are open keep
-    /// the old one.
+    /// With it --http-listen takes TLS alone, also from this host. An address that other hosts
+    /// reach has --tls-cert if this is not given. A reload reads it again; connections that are
+    /// open keep the old one.
     #[arg(
         id = "http-cert",
         long = "http-cert",
@@ -72,9 +72,14 @@ pub struct AdminOptions {
 
     /// Name by which operators may ask this broker over HTTP; may be repeated.
     ///
-    /// Addresses and localhost are taken in any case. Another name that a request is for is refused:
-    /// a page of a stranger may have had a name server give it this host.
-    #[arg(long = "http-host", value_name = "NAME", value_parser = parse_host, help_heading = "Operators")]
+    /// Addresses and localhost are taken in any case. Another name that a request is for is
+    /// refused: a page of a stranger may have had a name server give it this host.
+    #[arg(
+        long = "http-host",
+        value_name = "NAME",
+        value_parser = parse_host,
+        help_heading = "Operators"
+    )]
     pub http_hosts: Vec<String>,
 
     /// How often the topics $SYS/broker/... are brought up to date, while a client is subscribed to
@@ -181,8 +186,8 @@ pub(super) fn parse_http_listen(text: &str) -> Result<HttpListen, String> {
     }
     let named = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
     let address: SocketAddr = named.as_deref().unwrap_or(text).parse().map_err(|_| {
-        "it takes an address and a port, as in 127.0.0.1:9883 or [::1]:9883, unix for the socket in \
-         --data-dir alone, or none"
+        "it takes an address and a port, as in 127.0.0.1:9883 or [::1]:9883, unix for the socket \
+         in --data-dir alone, or none"
             .to_owned()
     })?;
     Ok(HttpListen::Address(address))

@@ -220,9 +220,7 @@ fn flags_of_groups_set_their_fields() {
             http_tokens: Some(PathBuf::from("tokens")),
             system_interval: SystemInterval(60_000),
             watch_sessions: vec![watch::parse_watched("plant/line-*").expect("sessions")],
-            http_cert: None,
-            http_key: None,
-            http_hosts: Vec::new(),
+            ..Options::default().admin
         },
         ..Options::default()
     };

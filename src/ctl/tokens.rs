@@ -1,5 +1,5 @@
-//! Files of tokens, as `--http-tokens` names them: what they have is listed, added and taken out. No
-//! broker is asked: it reads the file at the next reload.
+//! Files of tokens, as `--http-tokens` names them: what they have is listed, added and taken out.
+//! No broker is asked: it reads the file at the next reload.
 
 use std::io;
 use std::path::Path;

@@ -51,8 +51,8 @@ impl Access {
         self.pool.verifier(wake)
     }
 
-    /// Reads files again, or others; the policy, and the numbers that vhosts have with it. What is in
-    /// force stays so until [`Access::replace`].
+    /// Reads files again, or others; the policy, and the numbers that vhosts have with it. What is
+    /// in force stays so until [`Access::replace`].
     pub(super) fn read(&self, sources: &Sources) -> Result<(Arc<Policy>, Vhosts), LoadError> {
         let mut vhosts = self.vhosts.clone();
         let policy = Policy::load(sources, &mut |name| vhosts.assign(name))?;

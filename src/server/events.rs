@@ -3,16 +3,23 @@
 //! A thread of its own reads the signals, so that one wait is enough for both.
 
 use std::io;
+use std::process;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use log::{info, warn};
 use signal_hook::iterator::Signals;
 
 use crate::admin::{ControlWay, Job};
 use crate::limits::TASKS_WAITING_MAX;
+use crate::logging;
 
-use super::signals::SignalAction;
+use super::signals::{self, SignalAction};
+
+/// Within this time of the first signal to stop another is the same one, sent twice: to the process
+/// and to its group, or by two who do not know of each other.
+const SAME_STOP: Duration = Duration::from_secs(1);
 
 /// Something to do.
 pub(super) enum ControlEvent {
@@ -48,6 +55,29 @@ impl Events {
                 unreachable!("the thread that reads signals does not end")
             }
         }
+    }
+
+    /// While the broker stops: another signal to do so, if it comes later, ends it at once.
+    pub(super) fn watch_while_stopping(self) {
+        let first = Instant::now();
+        thread::spawn(move || {
+            loop {
+                // A job is dropped, and its asker told.
+                let Some(ControlEvent::Signal(action)) = self.next(None) else { continue };
+                match action {
+                    SignalAction::Stop if first.elapsed() >= SAME_STOP => {
+                        warn!("stopped at once by a second signal");
+                        logging::flush();
+                        process::exit(1);
+                    }
+                    SignalAction::ToggleDebug => signals::toggle_debug(),
+                    SignalAction::Report => {
+                        info!("stopping, for {} s by now", first.elapsed().as_secs());
+                    }
+                    SignalAction::Stop | SignalAction::Reload => {}
+                }
+            }
+        });
     }
 }
 

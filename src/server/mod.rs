@@ -136,7 +136,7 @@ pub fn run(configuration: &Configuration, signals: io::Result<Signals>) -> Resul
     let ControlThread { controls, admin, notifier, .. } = control;
     notifier.stopping();
     admin.iter().for_each(Admin::note_stopping);
-    signals::watch_while_stopping(events);
+    events.watch_while_stopping();
     stop(threads, controls);
     drop(admin);
     storage.finish();

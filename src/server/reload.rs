@@ -6,8 +6,8 @@
 //!          └───────────────────────┴─── wrong: ReloadError ───┴───────────────────┘  │
 //!                                                          every shard gets all of it ▼
 //! ```
-//! Invariant: until nothing can fail any more nothing has changed. The last that can is that a vhost
-//! which is seen for the first time keeps its number.
+//! Invariant: until nothing can fail any more nothing has changed. The last that can is that a
+//! vhost which is seen for the first time keeps its number.
 //!
 //! What only a restart takes stays as it was at the start, and is named. What comes back is data:
 //! whoever asked for the reload tells it in the form that is wanted there.

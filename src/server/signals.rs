@@ -8,21 +8,12 @@
 //! | SIGUSR2 | debug lines, or no more of them |
 
 use std::io;
-use std::process;
-use std::thread;
-use std::time::{Duration, Instant};
 
-use log::{info, warn};
+use log::info;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 
 use crate::logging;
-
-use super::events::{ControlEvent, Events};
-
-/// Within this time of the first signal to stop another is the same one, sent twice: to the process
-/// and to its group, or by two who do not know of each other.
-const SAME_STOP: Duration = Duration::from_secs(1);
 
 /// Has signals that would kill and ask for nothing of the kind wait for the broker.
 ///
@@ -62,27 +53,4 @@ impl SignalAction {
 pub(super) fn toggle_debug() {
     let on = logging::toggle_debug();
     info!("debug lines are {} (SIGUSR2)", if on { "on" } else { "off again" });
-}
-
-/// While the broker stops: another signal to do so, if it comes later, ends it at once.
-pub(super) fn watch_while_stopping(events: Events) {
-    let first = Instant::now();
-    thread::spawn(move || {
-        loop {
-            // A job is dropped, and its asker told.
-            let Some(ControlEvent::Signal(action)) = events.next(None) else { continue };
-            match action {
-                SignalAction::Stop if first.elapsed() >= SAME_STOP => {
-                    warn!("stopped at once by a second signal");
-                    logging::flush();
-                    process::exit(1);
-                }
-                SignalAction::ToggleDebug => toggle_debug(),
-                SignalAction::Report => {
-                    info!("stopping, for {} s by now", first.elapsed().as_secs());
-                }
-                SignalAction::Stop | SignalAction::Reload => {}
-            }
-        }
-    });
 }

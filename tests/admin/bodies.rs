@@ -81,8 +81,8 @@ fn faulty_fields_are_named() {
     broker.stop();
 }
 
-// Bodies that do not come hold no more than their room: small ones still have theirs, a large one is
-// told to come later, and the data path does not notice.
+// Bodies that do not come hold no more than their room: one that finds none is told to come later,
+// other requests are answered, and clients do not notice.
 #[test]
 fn slow_bodies_hold_nobody_up() {
     let (broker, door) = start(1, &[]);

@@ -9,10 +9,10 @@ use crate::admin::{LIMIT_FIELDS, Password, TaskError, TaskErrorKind};
 use crate::limits::PASSWORD_FILE_BYTES_MAX;
 use crate::passwd;
 
-use super::Work;
 use super::file_steps::FileStep;
 use super::listing::{no_user, secrets};
 use super::places::{Kind, Places, no_vhost, read};
+use super::work::Work;
 
 fn invalid(message: impl Into<String>) -> TaskError {
     TaskError::new(TaskErrorKind::Invalid, message, "")

@@ -15,12 +15,14 @@
 //! | `listing` | what there is |
 //! | `changes` | the steps of each change |
 //! | `definitions` | all of it as one document |
+//! | `work` | what there is to be done for a task |
 
 mod changes;
 mod definitions;
 mod file_steps;
 mod listing;
 mod places;
+mod work;
 
 use serde_json::{Value, json};
 
@@ -30,13 +32,7 @@ use crate::config::Options;
 
 use file_steps::{FileStep, Undo};
 
-/// What there is to be done for a task: an answer at once, or a change and its answer.
-pub(super) enum Work {
-    /// Nothing is changed.
-    Told(Value),
-    /// These files are changed, and then the broker reloads.
-    Change(Vec<FileStep>, Value),
-}
+pub(super) use work::Work;
 
 /// What a task asks for.
 ///
