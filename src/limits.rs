@@ -568,6 +568,14 @@ pub const ASK_BYTES_MAX: usize = 32 * 1024;
 /// page goes on from there.
 pub const ASK_STEPS_MAX: u32 = 64;
 
+/// Turns of other shards that a turn tells apart when it records how long their messages took.
+/// Over: those of later turns count with the last.
+pub const CROSSED_TURNS_MAX: usize = 64;
+
+/// Messages that waited in a session and that are looked at, how long, each time a client takes
+/// some: one in 64, so that this is enough for 1,024 of them. Over: they are not looked at.
+pub const WAITS_SAMPLED_MAX: usize = 16;
+
 /// Asks that one shard has open. Over: the box goes back without an answer.
 pub const ASKS_OPEN_MAX: usize = 4;
 

@@ -16,6 +16,7 @@ use crate::limits::{LISTING_MS_MAX, PAGE_BYTES_MAX, PAGE_ROWS_MAX, TOP_ROWS_MAX}
 
 use super::answer::{Body, Fault, json_of};
 use super::catalogue::METRICS;
+use super::exposition;
 use super::metric::{Metric, ShardFigures, Source, Whole, float};
 use super::query::Query;
 use super::routes::{Actor, Admin, figures_of};
@@ -76,22 +77,29 @@ fn value_of(metric: &Metric, shards: &[ShardFigures<'_>], whole: &Whole) -> Valu
         }
         Source::Each(of) => by_shard(&|figures| scaled(of(figures.snapshot))),
         Source::Age => by_shard(&|figures| figures.age.as_secs_f64().into()),
-        Source::Times(of) => {
-            let mut sum = Histogram::default();
-            snapshots().for_each(|snapshot| sum.add(of(snapshot)));
-            let unit = f64::from(metric.per_unit);
-            let quantile = |fraction| float(sum.quantile_us(fraction)) / unit;
-            json!({
-                "count": sum.count(),
-                "sum": float(sum.sum_us()) / unit,
-                "p50": quantile(0.5),
-                "p99": quantile(0.99),
-                "p999": quantile(0.999),
-            })
+        Source::Times(of) => times(&exposition::total(shards, of), metric.per_unit),
+        Source::TimesBy(_, series) => {
+            let times = series.iter().map(|(name, of)| {
+                let sum = exposition::total(shards, *of);
+                ((*name).to_owned(), times(&sum, metric.per_unit))
+            });
+            Value::Object(times.collect())
         }
         Source::Broker(of) => of(whole).into(),
         Source::Label(_, of) => of(whole).into(),
     }
+}
+
+fn times(times: &Histogram, per_unit: u32) -> Value {
+    let unit = f64::from(per_unit);
+    let quantile = |fraction| float(times.quantile_us(fraction)) / unit;
+    json!({
+        "count": times.count(),
+        "sum": float(times.sum_us()) / unit,
+        "p50": quantile(0.5),
+        "p99": quantile(0.99),
+        "p999": quantile(0.999),
+    })
 }
 
 /// A page of clients that are connected.

@@ -362,6 +362,26 @@ pub(super) const METRICS: &[Metric] = &[
         "From receiving a message to knowing that the log has it, exact to a turn of the shard",
         |s| &s.latency.store,
     ),
+    row(
+        ("deliver_duration_seconds", Kind::Histogram, MICROS),
+        "From receiving a message to its being in a subscriber's output, exact to a turn of the \
+         shards: within one shard, or across two",
+        Source::TimesBy(
+            "path",
+            &[("local", |s| &s.latency.deliver_local), ("cross", |s| &s.latency.deliver_cross)],
+        ),
+    ),
+    times(
+        "queue_wait_duration_seconds",
+        "How long messages were stored before they were first sent, of one in 64 of those that \
+         waited in a durable session",
+        |s| &s.latency.queue_wait,
+    ),
+    times(
+        "client_ack_duration_seconds",
+        "From sending a message to its PUBACK or PUBREC, of one message of a client at a time",
+        |s| &s.latency.client_ack,
+    ),
     times("log_sync_duration_seconds", "One commit group: written and synced", |s| &s.latency.sync),
     times("turn_duration_seconds", "One turn of a shard, without its sleep", |s| &s.latency.turn),
     row(
@@ -481,6 +501,7 @@ pub fn descriptions() -> Vec<Description> {
     let of_broker = METRICS.iter().map(|metric| {
         let values = match metric.source {
             Source::Sums(_, series) => series.iter().map(|(value, _)| *value).collect(),
+            Source::TimesBy(_, series) => series.iter().map(|(value, _)| *value).collect(),
             _ => Vec::new(),
         };
         Description {

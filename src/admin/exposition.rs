@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::broker::VhostReport;
-use crate::broker::inspect::Histogram;
+use crate::broker::inspect::{Histogram, Snapshot};
 
 use super::catalogue::{METRICS, VHOST_METRICS};
 use super::metric::{Kind, Metric, ShardFigures, Source, Whole, float};
@@ -46,8 +46,8 @@ struct Text {
     text: String,
 }
 
-/// A label and its value.
-type Label<'a> = Option<(&'a str, &'a str)>;
+/// Labels and their values.
+type Labels<'a> = &'a [(&'a str, &'a str)];
 
 /// All metrics of the broker.
 pub(super) fn of_broker(format: Format, shards: &[ShardFigures<'_>], whole: &Whole) -> String {
@@ -70,7 +70,7 @@ pub(super) fn of_vhosts(format: Format, vhosts: &BTreeMap<String, VhostReport>) 
         for (vhost, report) in vhosts {
             let found = report.figures.iter().find(|(name, _)| name == figure);
             let value = found.map_or(0, |(_, value)| *value);
-            text.line(&name, Some(("vhost", vhost)), float(value));
+            text.line(&name, &[("vhost", vhost)], float(value));
         }
     }
     text.end()
@@ -101,59 +101,67 @@ impl Text {
         let scaled = |value: u64| float(value) / f64::from(metric.per_unit);
         let snapshots = || shards.iter().map(|figures| figures.snapshot);
         match metric.source {
-            Source::Sum(of) => self.line(name, None, scaled(snapshots().map(of).sum())),
+            Source::Sum(of) => self.line(name, &[], scaled(snapshots().map(of).sum())),
             Source::Highest(of) => {
-                self.line(name, None, scaled(snapshots().map(of).max().unwrap_or(0)));
+                self.line(name, &[], scaled(snapshots().map(of).max().unwrap_or(0)));
             }
             Source::Sums(label, series) => {
                 for (value, of) in series {
                     let sum = snapshots().map(of).sum();
-                    self.line(name, Some((label, value)), scaled(sum));
+                    self.line(name, &[(label, value)], scaled(sum));
                 }
             }
             Source::Each(of) => {
                 for ShardFigures { shard, snapshot, .. } in shards {
                     let shard = shard.to_string();
-                    self.line(name, Some(("shard", &shard)), scaled(of(snapshot)));
+                    self.line(name, &[("shard", &shard)], scaled(of(snapshot)));
                 }
             }
             Source::Age => {
                 for ShardFigures { shard, age, .. } in shards {
-                    self.line(name, Some(("shard", &shard.to_string())), age.as_secs_f64());
+                    self.line(name, &[("shard", &shard.to_string())], age.as_secs_f64());
                 }
             }
             Source::Times(of) => {
-                let mut sum = Histogram::default();
-                snapshots().for_each(|snapshot| sum.add(of(snapshot)));
-                self.histogram(name, &sum, metric.per_unit);
+                let sum = total(shards, of);
+                self.histogram(name, &[], &sum, metric.per_unit);
             }
-            Source::Broker(of) => self.line(name, None, of(whole)),
-            Source::Label(label, of) => self.line(name, Some((label, of(whole))), 1.0),
+            Source::TimesBy(label, series) => {
+                for (value, of) in series {
+                    let sum = total(shards, *of);
+                    self.histogram(name, &[(label, value)], &sum, metric.per_unit);
+                }
+            }
+            Source::Broker(of) => self.line(name, &[], of(whole)),
+            Source::Label(label, of) => self.line(name, &[(label, of(whole))], 1.0),
         }
     }
 
-    fn histogram(&mut self, name: &str, histogram: &Histogram, per_unit: u32) {
+    fn histogram(&mut self, name: &str, labels: Labels<'_>, histogram: &Histogram, per_unit: u32) {
         let bucket = format!("{name}_bucket");
+        let with_end = |end: &str, text: &mut Self, count| {
+            text.line(&bucket, &[labels, &[("le", end)]].concat(), count);
+        };
         for exponent in EXPONENTS {
             let end = float(1 << exponent) / f64::from(per_unit);
             let below = float(histogram.count_below(exponent));
-            self.line(&bucket, Some(("le", &end.to_string())), below);
+            with_end(&end.to_string(), self, below);
         }
         let count = float(histogram.count());
-        self.line(&bucket, Some(("le", "+Inf")), count);
+        with_end("+Inf", self, count);
         let sum = float(histogram.sum_us()) / f64::from(per_unit);
-        self.line(&format!("{name}_sum"), None, sum);
-        self.line(&format!("{name}_count"), None, count);
+        self.line(&format!("{name}_sum"), labels, sum);
+        self.line(&format!("{name}_count"), labels, count);
     }
 
-    fn line(&mut self, name: &str, label: Label<'_>, value: f64) {
-        match label {
-            Some((label, text)) => {
-                let text = escaped(text);
-                self.push(format_args!("{name}{{{label}=\"{text}\"}} {value}\n"));
-            }
-            None => self.push(format_args!("{name} {value}\n")),
+    pub(super) fn line(&mut self, name: &str, labels: Labels<'_>, value: f64) {
+        self.push(format_args!("{name}"));
+        for (at, (label, text)) in labels.iter().enumerate() {
+            let (before, text) = (if at == 0 { '{' } else { ',' }, escaped(text));
+            self.push(format_args!("{before}{label}=\"{text}\""));
         }
+        let end = if labels.is_empty() { "" } else { "}" };
+        self.push(format_args!("{end} {value}\n"));
     }
 
     fn end(mut self) -> String {
@@ -164,6 +172,13 @@ impl Text {
     }
 }
 
+/// What all shards have recorded.
+pub(super) fn total(shards: &[ShardFigures<'_>], of: fn(&Snapshot) -> &Histogram) -> Histogram {
+    let mut sum = Histogram::default();
+    shards.iter().for_each(|figures| sum.add(of(figures.snapshot)));
+    sum
+}
+
 /// The value of a label, as both formats have it.
 fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
@@ -172,7 +187,6 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::broker::inspect::Snapshot;
 
     // The first format that is known counts.
     #[test]
@@ -200,17 +214,17 @@ mod tests {
             histogram.record_n(us, 1);
         }
         let mut text = Text::new(Format::Prometheus);
-        text.histogram("x", &histogram, 1_000_000);
+        text.histogram("x", &[("path", "a")], &histogram, 1_000_000);
         let lines: Vec<&str> = text.text.lines().collect();
         assert_eq!(lines.len(), EXPONENTS.count() + 3);
         for line in [
-            "x_bucket{le=\"0.000016\"} 1",
-            "x_bucket{le=\"0.000032\"} 2",
-            "x_bucket{le=\"0.001024\"} 3",
-            "x_bucket{le=\"33.554432\"} 3",
-            "x_bucket{le=\"+Inf\"} 4",
-            "x_sum 4294.968314",
-            "x_count 4",
+            "x_bucket{path=\"a\",le=\"0.000016\"} 1",
+            "x_bucket{path=\"a\",le=\"0.000032\"} 2",
+            "x_bucket{path=\"a\",le=\"0.001024\"} 3",
+            "x_bucket{path=\"a\",le=\"33.554432\"} 3",
+            "x_bucket{path=\"a\",le=\"+Inf\"} 4",
+            "x_sum{path=\"a\"} 4294.968314",
+            "x_count{path=\"a\"} 4",
         ] {
             assert!(lines.contains(&line), "{line}: {lines:#?}");
         }

@@ -28,6 +28,9 @@ impl Kind {
 /// A figure of one shard.
 type OfShard = fn(&Snapshot) -> u64;
 
+/// How long something took on one shard.
+type OfTimes = fn(&Snapshot) -> &Histogram;
+
 /// Where a metric's values come from.
 #[derive(Clone, Copy)]
 pub(super) enum Source {
@@ -42,7 +45,9 @@ pub(super) enum Source {
     /// How old the figures of each shard are.
     Age,
     /// How long things took on all shards.
-    Times(fn(&Snapshot) -> &Histogram),
+    Times(OfTimes),
+    /// The same, each with its value of the label.
+    TimesBy(&'static str, &'static [(&'static str, OfTimes)]),
     /// The whole broker.
     Broker(fn(&Whole) -> f64),
     /// What this broker is: 1, with a label.
@@ -78,7 +83,9 @@ impl Metric {
     /// The name of its label, if it has one.
     pub(super) fn label(&self) -> Option<&'static str> {
         match self.source {
-            Source::Sums(label, _) | Source::Label(label, _) => Some(label),
+            Source::Sums(label, _) | Source::TimesBy(label, _) | Source::Label(label, _) => {
+                Some(label)
+            }
             Source::Each(_) | Source::Age => Some("shard"),
             _ => None,
         }

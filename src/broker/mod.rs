@@ -31,7 +31,7 @@
 //! | `publish` | QoS 2 messages in transit; memory for one message | and `output` |
 //! | `retained` | walks over retained messages for subscriptions | and `output`, `peer` |
 //! | `system` | topics under which the broker tells of itself | `names` |
-//! | `delivery` | handing messages to sessions; why nothing is sent | and four, see there |
+//! | `delivery` | handing messages to sessions; why nothing is sent | and five, see there |
 //! | `full_sessions` | full sessions, and publishers that wait for them | and `delivery`, `quota` |
 //! | `inspect` | an operator's asks and answers, as values | and `meters`, `read_gate`, `system` |
 //! | `shard` | the hub: what a reactor calls, a handler for each packet | all |

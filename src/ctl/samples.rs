@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::error::CtlError;
 use super::output::{Cell, Form, Output, Table};
 
-/// One figure: its name, at most one label's value, and it.
+/// One figure: its name, the value of its first label if it has any, and it.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Sample {
     pub(super) name: String,
@@ -16,7 +16,7 @@ pub(super) struct Sample {
     pub(super) value: f64,
 }
 
-/// Reads all lines; those of histograms have the bound as their label.
+/// Reads all lines; a histogram's bound is its last label.
 pub(super) fn parse(text: &str) -> Result<Vec<Sample>, CtlError> {
     let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     let wrong = || CtlError::stranger("its metrics cannot be read");
@@ -29,8 +29,12 @@ fn sample(line: &str) -> Option<Sample> {
     let (label, rest) = match rest.strip_prefix('{') {
         Some(labels) => {
             let (_, value) = labels.split_once("=\"")?;
-            let (value, rest) = unquoted(value)?;
-            (Some(value), rest.strip_prefix('}')?)
+            let (first, mut rest) = unquoted(value)?;
+            while let Some(more) = rest.strip_prefix(',') {
+                let (_, value) = more.split_once("=\"")?;
+                (_, rest) = unquoted(value)?;
+            }
+            (Some(first), rest.strip_prefix('}')?)
         }
         None => (None, rest),
     };
@@ -105,7 +109,8 @@ mod tests {
     #[test]
     fn lines() {
         let text = "# HELP a x\n# TYPE a counter\na 1\nb{vhost=\"/\"} 2.5\n\n\
-                    b{vhost=\"x\\\"} \\\\\\n\"} 1e3\nc_bucket{le=\"+Inf\"} 3\n";
+                    b{vhost=\"x\\\"} \\\\\\n\"} 1e3\nc_bucket{le=\"+Inf\"} 3\n\
+                    d{path=\"x,y\",le=\"}\"} 4\n";
         let sample = |name: &str, label: Option<&str>, value| Sample {
             name: name.to_owned(),
             label: label.map(str::to_owned),
@@ -119,10 +124,11 @@ mod tests {
                 sample("b", Some("/"), 2.5),
                 sample("b", Some("x\"} \\\n"), 1000.0),
                 sample("c_bucket", Some("+Inf"), 3.0),
+                sample("d", Some("x,y"), 4.0),
             ]
         );
-        assert_eq!((sum(&samples, "b"), sum(&samples, "d")), (Some(1002.5), None));
-        for text in ["a", "a x", "a{b=\"c} 1", "a{b=\"c\" 1", "<html>"] {
+        assert_eq!((sum(&samples, "b"), sum(&samples, "e")), (Some(1002.5), None));
+        for text in ["a", "a x", "a{b=\"c} 1", "a{b=\"c\" 1", "a{b=\"c\",} 1", "<html>"] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

@@ -95,11 +95,17 @@ fn traffic_is_told() {
         ("ringmq_sessions{state=\"connected\"}", 0.0),
         ("ringmq_sessions{state=\"absent\"}", 1.0),
         ("ringmq_publish_ack_duration_seconds_count", 5.0),
+        ("ringmq_queue_wait_duration_seconds_count", 0.0),
         ("ringmq_publish_ack_duration_seconds_bucket{le=\"+Inf\"}", 5.0),
     ] {
         assert_eq!(value(&text, series), wanted, "{series}");
     }
+    let delivered = ["local", "cross"].map(|path| {
+        value(&text, &format!("ringmq_deliver_duration_seconds_count{{path=\"{path}\"}}"))
+    });
+    assert_eq!(delivered.iter().sum::<f64>(), 3.0, "{delivered:?}");
     for series in [
+        "ringmq_client_ack_duration_seconds_count",
         "ringmq_publish_store_duration_seconds_count",
         "ringmq_log_sync_duration_seconds_count",
         "ringmq_turn_duration_seconds_count",

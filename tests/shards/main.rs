@@ -6,6 +6,7 @@
 //! | `net` | shards, disks and rings |
 //! | `absences` | sessions and the time |
 //! | `inspect` | what operators ask |
+//! | `latency` | how long things take |
 //! | `system` | topics under which the broker tells of itself |
 //! | `log` | what waits for a shard's log |
 
@@ -13,6 +14,7 @@ mod absences;
 #[path = "../common/disk.rs"]
 mod disk;
 mod inspect;
+mod latency;
 mod log;
 mod net;
 mod system;

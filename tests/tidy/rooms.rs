@@ -26,7 +26,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("publish", &["output"]),
     ("retained", &["output", "peer"]),
     ("system", &[]),
-    ("delivery", &["admission", "client_log", "output", "read_gate"]),
+    ("delivery", &["admission", "client_log", "meters", "output", "read_gate"]),
     ("full_sessions", &["delivery", "client_log", "quota"]),
     ("inspect", &["meters", "read_gate", "system"]),
     ("shard", &[]),

@@ -10,9 +10,10 @@
 //! Verbs: [`Delivery::deliver_qos0`], [`Delivery::deliver_clean`] and [`Delivery::deliver_stored`]
 //! for a message that comes, [`Delivery::pump`] for those that wait.
 //!
-//! May use `names`, `output`, `read_gate`, `client_log` and `admission` (the rights).
+//! May use `names`, `meters`, `output`, `read_gate`, `client_log` and `admission` (the rights).
 
 mod pump;
+mod timed;
 
 use std::collections::VecDeque;
 
@@ -21,9 +22,11 @@ use crate::mqtt::{Delivery as PacketOptions, PacketId, QoS};
 use crate::store::{Logs, QueueEntry, QueueNext, QueueTerms, Session, SessionMut};
 
 use super::client_log::{self, ClientLog, DropReason};
+use super::meters::Meters;
 use super::names::{ConnId, ConnTable, Context, Options, Stats};
 use super::output::{OutboundMessage, Outputs, Source, Written};
 use super::read_gate::ReadGates;
+use timed::Timed;
 
 /// What deliveries need of others.
 pub(crate) struct Lent<'a> {
@@ -31,6 +34,7 @@ pub(crate) struct Lent<'a> {
     pub(crate) outputs: &'a mut Outputs,
     pub(crate) gates: &'a mut ReadGates,
     pub(crate) client_log: &'a mut ClientLog,
+    pub(crate) meters: &'a mut Meters,
 }
 
 /// How one session gets one message.
@@ -51,6 +55,7 @@ struct SendGate {
     qos2_below: u64,
     /// It waits for that number to be raised.
     awaits_commit: bool,
+    timed: Timed,
 }
 
 /// See the room.
@@ -87,7 +92,12 @@ impl Delivery {
     }
 
     pub(crate) fn open(&mut self, conn: ConnId) {
-        let gate = SendGate { barriers: 0, qos2_below: u64::MAX, awaits_commit: false };
+        let gate = SendGate {
+            barriers: 0,
+            qos2_below: u64::MAX,
+            awaits_commit: false,
+            timed: Timed::default(),
+        };
         self.table.open(conn, gate);
     }
 
@@ -241,9 +251,24 @@ impl Delivery {
             unreachable!("nothing else waited, and the window is open")
         };
         let Some(conn) = session.holder.map(ConnId::of) else { return };
+        self.note_sent(conn, packet_id, dup, lent.meters);
         let (packet_id, retain) = (PacketId::new(packet_id), entry.terms().retain);
         lent.outputs.write(conn, qos, PacketOptions { packet_id, dup, retain }, message);
         lent.gates.note_to_acknowledge(conn);
+    }
+
+    /// A message goes to a client, which is to acknowledge it; `again`: not for the first time.
+    #[inline]
+    fn note_sent(&mut self, conn: ConnId, packet_id: u16, again: bool, meters: &Meters) {
+        if let Some(gate) = self.table.get_mut(conn) {
+            gate.timed.note_sent(packet_id, again, meters.turn_stamp());
+        }
+    }
+
+    /// A client has acknowledged a message: the turn in which it was sent, if it was timed.
+    #[inline]
+    pub(crate) fn take_timed(&mut self, conn: ConnId, packet_id: PacketId) -> Option<u32> {
+        self.table.get_mut(conn)?.timed.take(packet_id)
     }
 
     /// Drops the oldest message that was not sent; false if there is none.

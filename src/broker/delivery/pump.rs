@@ -61,6 +61,10 @@ impl Delivery {
                 }
             };
             let position = entry.position().expect("what waits is stored");
+            if !dup && !position.is_volatile() {
+                let disk = &lent.logs.disk;
+                lent.meters.count_waited(|| disk.message(position).map(|found| found.time_ms));
+            }
             let Some(stored) = lent.logs.message(position) else {
                 session.mark_gone(number, lent.logs);
                 continue;
@@ -71,6 +75,7 @@ impl Delivery {
                 dropped |= session.withdraw(number, lent.logs);
                 continue;
             }
+            self.note_sent(conn, packet_id, dup, lent.meters);
             let QueueTerms { retain, exactly_once } = entry.terms();
             let publish = Publish {
                 dup,

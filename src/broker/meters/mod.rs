@@ -3,11 +3,14 @@
 //!
 //! Verbs: [`Meters::begin_turn`] and [`Meters::end_turn`] by the reactor, the others by the hub.
 
+mod deliveries;
 mod histogram;
 
 use std::collections::VecDeque;
 
 pub use histogram::Histogram;
+
+use deliveries::Deliveries;
 
 /// How long things took.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
@@ -22,6 +25,16 @@ pub struct Latency {
     pub sync: Histogram,
     /// Turns, without their sleep.
     pub turn: Histogram,
+    /// From the turn in which a message was received to the end of the one in which it was in a
+    /// subscriber's output: of this shard's clients.
+    pub deliver_local: Histogram,
+    /// The same of messages that another shard received.
+    pub deliver_cross: Histogram,
+    /// From when a message was stored until it was sent the first time, of those that waited in a
+    /// durable session; some are looked at.
+    pub queue_wait: Histogram,
+    /// From sending a message to its PUBACK or PUBREC: one message of a client at a time.
+    pub client_ack: Histogram,
 }
 
 /// How busy a shard is.
@@ -77,6 +90,7 @@ pub struct Meters {
     messages_stored: u64,
     stored_noted: u64,
     appended: VecDeque<Appended>,
+    deliveries: Deliveries,
 }
 
 impl Meters {
@@ -97,6 +111,47 @@ impl Meters {
         self.messages_stored += 1;
     }
 
+    /// When the turn began, as it is sent to other shards: [`Meters::count_crossed`] takes it.
+    #[inline]
+    pub(crate) fn turn_stamp(&self) -> u32 {
+        deliveries::low_bits(self.turn_us)
+    }
+
+    /// A message that was received in this turn is in the output of so many subscribers.
+    #[inline]
+    pub(crate) fn count_delivered(&mut self, copies: u64) {
+        self.deliveries.count_local(copies);
+    }
+
+    /// The same of a message that another shard received in the turn of this stamp.
+    #[inline]
+    pub(crate) fn count_crossed(&mut self, stamp: u32, copies: u64) {
+        self.deliveries.count_crossed(stamp, copies);
+    }
+
+    /// A message that has waited in a session is sent for the first time; `stored_ms` tells when it
+    /// was stored, if it is looked at. [`Meters::next_wait`] follows.
+    #[inline]
+    pub(crate) fn count_waited(&mut self, stored_ms: impl FnOnce() -> Option<u64>) {
+        self.deliveries.count_waited(stored_ms);
+    }
+
+    /// When one of the messages that are looked at was stored; [`Meters::note_waited`] follows.
+    #[inline]
+    pub(crate) fn next_wait(&mut self) -> Option<u64> {
+        self.deliveries.next_wait()
+    }
+
+    /// So long a message has waited.
+    pub(crate) fn note_waited(&mut self, waited_ms: u64) {
+        self.latency.queue_wait.record_n(waited_ms.saturating_mul(1000), 1);
+    }
+
+    /// A client has acknowledged a message that was sent in the turn of this stamp.
+    pub(crate) fn note_client_ack(&mut self, stamp: u32) {
+        self.latency.client_ack.record_n(deliveries::since(stamp, self.turn_us), 1);
+    }
+
     /// A turn begins.
     #[inline]
     pub fn begin_turn(&mut self, now_us: u64) {
@@ -114,6 +169,8 @@ impl Meters {
             self.at_once_recorded = self.acknowledged_at_once;
             self.latency.acknowledge.record_n(took_us, at_once);
         }
+        let Latency { deliver_local, deliver_cross, .. } = &mut self.latency;
+        self.deliveries.end_turn((now_us, took_us), deliver_local, deliver_cross);
     }
 
     /// Replies leave that have waited since the turn that began at `since_us`.

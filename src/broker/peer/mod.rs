@@ -9,7 +9,7 @@
 //! | 2 | vhost |
 //! | 4 | slot of the connection concerned |
 //! | 4 | generation of the connection concerned |
-//! | 4 | serial of the replay concerned |
+//! | 4 | serial of the replay concerned; of a PUBLISH when it was received, microseconds |
 //! | 4 | bytes of the page that is asked for; a shard's number; a QoS 2 packet identifier |
 //! | 8 | serial of the publisher's session |
 //! | 4 | length of the text |
@@ -29,6 +29,8 @@ pub(crate) struct PeerPublish<'a> {
     pub(crate) source: Option<ConnId>,
     /// Of a QoS 2 message: where the publisher's session was opened, and its packet identifier.
     pub(crate) origin: Option<(u64, u16)>,
+    /// The turn in which it was received ([`super::meters::Meters::turn_stamp`]).
+    pub(crate) stamp: u32,
     pub(crate) topic: &'a str,
     pub(crate) payload: &'a [u8],
     pub(crate) qos: QoS,
@@ -251,6 +253,7 @@ impl<'a> PeerMessage<'a> {
                     | flag(publish.deliver, DELIVER)
                     | flag(publish.origin.is_some(), ORIGIN),
                 conn: publish.source.unwrap_or(NOBODY),
+                serial: publish.stamp,
                 session: publish.origin.map_or(0, |(serial, _)| serial),
                 number: publish.origin.map_or(0, |(_, packet_id)| packet_id.into()),
                 text: publish.topic,
@@ -310,6 +313,7 @@ impl<'a> PeerMessage<'a> {
             kind::PUBLISH => Self::Publish(PeerPublish {
                 source: (conn != NOBODY).then_some(conn),
                 origin: (flags & ORIGIN != 0).then(|| (layout.session, small())),
+                stamp: layout.serial,
                 topic: text,
                 payload: rest,
                 qos,
@@ -379,6 +383,7 @@ mod tests {
         let publish = PeerPublish {
             source: Some(conn),
             origin: None,
+            stamp: u32::MAX - 1,
             topic: "a/é",
             payload: &[0, 255],
             qos: QoS::AtLeastOnce,

@@ -26,11 +26,13 @@ pub(crate) struct InboundMessage<'a> {
     pub(crate) origin: Option<Origin>,
     /// This shard keeps the topic's retained message, and this is to be it.
     pub(crate) keep: bool,
+    /// Of one from another shard: the turn in which that received it.
+    pub(crate) stamp: u32,
 }
 
 impl<'a> InboundMessage<'a> {
     pub(crate) fn of(message: Message<'a>, source: Source) -> Self {
-        Self { message, source, received: None, origin: None, keep: false }
+        Self { message, source, received: None, origin: None, keep: false, stamp: 0 }
     }
 }
 

@@ -31,6 +31,9 @@ impl Shard {
         if answer == QueueAnswer::Wrong {
             return self.close(conn, CloseReason::WrongAnswer, context);
         }
+        if let Some(stamp) = self.delivery.take_timed(conn, packet_id) {
+            self.meters.note_client_ack(stamp);
+        }
         self.relieve_waiting(key, context);
         if kind == AckKind::Pubrec {
             // [MQTT-4.3.3-1] Each PUBREC is answered, also a repeated one. A durable session's only
@@ -79,6 +82,7 @@ impl Shard {
             let mut session = self.catalog.session_mut(key);
             let dropped = self.delivery.pump(&mut session, policy, lent!(self));
             drop(session);
+            self.note_waits(context);
             // Of what the disk has lost, or the rules forbid, nothing waits any more.
             if dropped {
                 self.relieve_session(key, context);
@@ -87,6 +91,14 @@ impl Shard {
         self.relieve(conn);
         if self.retained.has_replays(conn) {
             self.advance_replay(conn, context);
+        }
+    }
+
+    /// Records how long messages have waited that were just sent, as far as they are looked at.
+    fn note_waits(&mut self, context: &Context<'_>) {
+        while let Some(stored_ms) = self.meters.next_wait() {
+            let time_ms = self.time_ms(context.now_ms);
+            self.meters.note_waited(self.catalog.timeline.age_ms(stored_ms, time_ms, u64::MAX));
         }
     }
 }

@@ -62,6 +62,7 @@ impl Shard {
                 Source::There(..) | Source::Nobody => None,
             },
             origin: inbound.origin.map(|origin| (origin.serial, origin.packet_id)),
+            stamp: self.meters.turn_stamp(),
             topic: message.topic.as_str(),
             payload: message.payload,
             qos: message.qos,
@@ -120,7 +121,8 @@ impl Shard {
         stored_bytes: u64,
         context: &mut Context<'_>,
     ) {
-        let &InboundMessage { message, source, .. } = inbound;
+        let &InboundMessage { message, source, stamp, .. } = inbound;
+        let sent_before = self.outputs.stats().publishes_out;
         let route = self.exchanges.get(vhost, route);
         let Working { encode, refused, full, .. } = self.publishing.working();
         let mut outbound = OutboundMessage::new(message, encode);
@@ -156,6 +158,12 @@ impl Shard {
             }
         }
         refused.clear();
+        let copies = self.outputs.stats().publishes_out - sent_before;
+        match source {
+            Source::Here(_) => self.meters.count_delivered(copies),
+            Source::There(..) => self.meters.count_crossed(stamp, copies),
+            Source::Nobody => {}
+        }
         while let Some(key) = self.publishing.working().full.pop() {
             let bytes = self.catalog.session(key).queue.stored_bytes();
             let bytes_before = bytes.saturating_sub(stored_bytes);

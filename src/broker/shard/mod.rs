@@ -105,6 +105,7 @@ macro_rules! lent {
             outputs: &mut $shard.outputs,
             gates: &mut $shard.gates,
             client_log: &mut $shard.client_log,
+            meters: &mut $shard.meters,
         }
     };
 }

@@ -74,7 +74,7 @@ impl Shard {
         context: &mut Context<'_>,
     ) {
         let topic = TopicName::parse(publish.topic).expect("a peer sends topics it has checked");
-        let PeerPublish { payload, qos, retain, keep, .. } = *publish;
+        let PeerPublish { payload, qos, retain, keep, stamp, .. } = *publish;
         let origin =
             publish.origin.map(|(serial, packet_id)| Origin { shard: from.0, serial, packet_id });
         // A keeper delivers in any case: its subscriber may be so new that the publisher's shard
@@ -83,7 +83,8 @@ impl Shard {
             let route = self.route(vhost, topic);
             let source = publish.source.map_or(Source::Nobody, |conn| Source::There(from, conn));
             let message = Message { topic, payload, qos, retain };
-            let inbound = InboundMessage { origin, keep, ..InboundMessage::of(message, source) };
+            let inbound =
+                InboundMessage { origin, keep, stamp, ..InboundMessage::of(message, source) };
             self.publish_on(vhost, route, inbound, context);
         }
     }

@@ -1,0 +1,54 @@
+//! The message of one client of which it is timed how long the client takes to acknowledge it.
+//!
+//! One message is timed at a time, and never one that was sent before, whose acknowledgement may be
+//! that of the first (Karn's rule, as TCP has it, RFC 6298).
+
+use crate::mqtt::PacketId;
+
+/// See the module.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Timed {
+    /// The turn in which it was sent (`Meters::turn_stamp`).
+    stamp: u32,
+    /// Its packet identifier; 0: none is timed.
+    packet_id: u16,
+}
+
+impl Timed {
+    /// A message is sent in the turn of this stamp; `again`: not for the first time.
+    #[inline]
+    pub(super) fn note_sent(&mut self, packet_id: u16, again: bool, stamp: u32) {
+        if self.packet_id == 0 && !again {
+            *self = Self { stamp, packet_id };
+        }
+    }
+
+    /// A message is acknowledged: the turn in which it was sent, if it is the one that is timed.
+    #[inline]
+    pub(super) fn take(&mut self, packet_id: PacketId) -> Option<u32> {
+        let is_it = self.packet_id == packet_id.get();
+        is_it.then(|| std::mem::take(self).stamp)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One message is timed at a time, from its turn to its acknowledgement, and none that was sent
+    /// before.
+    #[test]
+    fn one_is_timed() {
+        let id = |id| PacketId::new(id).expect("not 0");
+        let mut timed = Timed::default();
+        timed.note_sent(1, true, 100);
+        assert_eq!(timed.take(id(1)), None, "it was sent before");
+        timed.note_sent(2, false, 100);
+        timed.note_sent(3, false, 200);
+        assert_eq!(timed.take(id(3)), None, "another is timed");
+        assert_eq!(timed.take(id(2)), Some(100));
+        assert_eq!(timed.take(id(2)), None, "it is once");
+        timed.note_sent(4, false, 200);
+        assert_eq!(timed.take(id(4)), Some(200));
+    }
+}
