@@ -258,7 +258,6 @@ impl<'a> PeerMessage<'a> {
                 number: publish.origin.map_or(0, |(_, packet_id)| packet_id.into()),
                 text: publish.topic,
                 rest: publish.payload,
-                ..plain
             },
             Self::Interested { filter } => Layout { kind: kind::INTERESTED, text: filter, ..plain },
             Self::NotInterested { filter } => {
