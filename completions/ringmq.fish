@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_ringmq_global_optspecs
-    string join \n listen= unix-mode= unix-owner= proxy-trust= user= passwords= acl= vhosts= default-vhost= allow-anonymous auth-failures-max= on-denied= takeover= tls-listen= tls-cert= tls-key= tls-min= tls-sni= tls-client-ca= tls-client= tls-identity= tls-crl= max-connections= max-packet-size= max-outgoing-bytes= qos0-patience= max-inflight= address-connections-max= address-connects-per-second= client-publish-rate= client-publish-bytes= max-subscriptions= max-topic-levels= shards= no-pin ring= data-dir= durability= session-expiry= session-max-bytes= session-overflow= retained-max-count= retained-max-bytes= disk-low= segment-bytes= http-listen= http-tokens= sys-interval= log= log-format= log-connections= config= h/help V/version
+    string join \n listen= unix-mode= unix-owner= proxy-trust= user= passwords= acl= vhosts= default-vhost= allow-anonymous auth-failures-max= on-denied= takeover= tls-listen= tls-cert= tls-key= tls-min= tls-sni= tls-client-ca= tls-client= tls-identity= tls-crl= max-connections= max-packet-size= max-outgoing-bytes= qos0-patience= max-inflight= address-connections-max= address-connects-per-second= client-publish-rate= client-publish-bytes= max-subscriptions= max-topic-levels= shards= no-pin ring= data-dir= durability= session-expiry= session-max-bytes= session-overflow= retained-max-count= retained-max-bytes= disk-low= segment-bytes= http-listen= http-tokens= sys-interval= watch-session= log= log-format= log-connections= config= h/help V/version
 end
 
 function __fish_ringmq_needs_command
@@ -81,6 +81,7 @@ complete -c ringmq -n "__fish_ringmq_needs_command" -l segment-bytes -d 'Size of
 complete -c ringmq -n "__fish_ringmq_needs_command" -l http-listen -d 'Where to answer operators over HTTP: ADDR:PORT of this host alone, unix or none [default: 127.0.0.1:9883]' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l http-tokens -d 'Who may ask over HTTP: lines of NAME:SHA256:RIGHTS [default: the token in `admin.token` of --data-dir]' -r -F
 complete -c ringmq -n "__fish_ringmq_needs_command" -l sys-interval -d 'How often the topics $SYS/broker/... are brought up to date, while a client is subscribed to them; 0: never' -r
+complete -c ringmq -n "__fish_ringmq_needs_command" -l watch-session -d 'Sessions with metrics of their own at /metrics/sessions: VHOST/ID, or VHOST/BEGINNING* for all whose client id begins so; may be given 16 times' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l log -d 'What goes to standard error: off, error, warn, info, debug or trace' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l log-format -d 'How log lines look [default: text, or journald where standard error is the journal]' -r -f -a "text\t'For people, with time in UTC, level, shard, client and what happened'
 json\t'One JSON object a line'
@@ -256,6 +257,7 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l segment-bytes -d
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l http-listen -d 'Where to answer operators over HTTP: ADDR:PORT of this host alone, unix or none [default: 127.0.0.1:9883]' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l http-tokens -d 'Who may ask over HTTP: lines of NAME:SHA256:RIGHTS [default: the token in `admin.token` of --data-dir]' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l sys-interval -d 'How often the topics $SYS/broker/... are brought up to date, while a client is subscribed to them; 0: never' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l watch-session -d 'Sessions with metrics of their own at /metrics/sessions: VHOST/ID, or VHOST/BEGINNING* for all whose client id begins so; may be given 16 times' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l log -d 'What goes to standard error: off, error, warn, info, debug or trace' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l log-format -d 'How log lines look [default: text, or journald where standard error is the journal]' -r -f -a "text\t'For people, with time in UTC, level, shard, client and what happened'
 json\t'One JSON object a line'
@@ -326,6 +328,7 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_su
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l http-listen -d 'Where to answer operators over HTTP: ADDR:PORT of this host alone, unix or none [default: 127.0.0.1:9883]' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l http-tokens -d 'Who may ask over HTTP: lines of NAME:SHA256:RIGHTS [default: the token in `admin.token` of --data-dir]' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l sys-interval -d 'How often the topics $SYS/broker/... are brought up to date, while a client is subscribed to them; 0: never' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l watch-session -d 'Sessions with metrics of their own at /metrics/sessions: VHOST/ID, or VHOST/BEGINNING* for all whose client id begins so; may be given 16 times' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l log -d 'What goes to standard error: off, error, warn, info, debug or trace' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l log-format -d 'How log lines look [default: text, or journald where standard error is the journal]' -r -f -a "text\t'For people, with time in UTC, level, shard, client and what happened'
 json\t'One JSON object a line'

@@ -72,6 +72,7 @@ block\:"The publisher waits until there is room"))' \
 '--http-listen=[Where to answer operators over HTTP\: ADDR\:PORT of this host alone, unix or none \[default\: 127.0.0.1\:9883\]]:ADDRESS:_default' \
 '--http-tokens=[Who may ask over HTTP\: lines of NAME\:SHA256\:RIGHTS \[default\: the token in \`admin.token\` of --data-dir\]]:FILE:_files' \
 '--sys-interval=[How often the topics \$SYS/broker/... are brought up to date, while a client is subscribed to them; 0\: never]:DURATION:_default' \
+'*--watch-session=[Sessions with metrics of their own at /metrics/sessions\: VHOST/ID, or VHOST/BEGINNING* for all whose client id begins so; may be given 16 times]:VHOST/ID:_default' \
 '--log=[What goes to standard error\: off, error, warn, info, debug or trace]:FILTER:_default' \
 '--log-format=[How log lines look \[default\: text, or journald where standard error is the journal\]]:FORMAT:((text\:"For people, with time in UTC, level, shard, client and what happened"
 json\:"One JSON object a line"
@@ -487,6 +488,7 @@ block\:"The publisher waits until there is room"))' \
 '--http-listen=[Where to answer operators over HTTP\: ADDR\:PORT of this host alone, unix or none \[default\: 127.0.0.1\:9883\]]:ADDRESS:_default' \
 '--http-tokens=[Who may ask over HTTP\: lines of NAME\:SHA256\:RIGHTS \[default\: the token in \`admin.token\` of --data-dir\]]:FILE:_files' \
 '--sys-interval=[How often the topics \$SYS/broker/... are brought up to date, while a client is subscribed to them; 0\: never]:DURATION:_default' \
+'*--watch-session=[Sessions with metrics of their own at /metrics/sessions\: VHOST/ID, or VHOST/BEGINNING* for all whose client id begins so; may be given 16 times]:VHOST/ID:_default' \
 '--log=[What goes to standard error\: off, error, warn, info, debug or trace]:FILTER:_default' \
 '--log-format=[How log lines look \[default\: text, or journald where standard error is the journal\]]:FORMAT:((text\:"For people, with time in UTC, level, shard, client and what happened"
 json\:"One JSON object a line"
@@ -574,6 +576,7 @@ block\:"The publisher waits until there is room"))' \
 '--http-listen=[Where to answer operators over HTTP\: ADDR\:PORT of this host alone, unix or none \[default\: 127.0.0.1\:9883\]]:ADDRESS:_default' \
 '--http-tokens=[Who may ask over HTTP\: lines of NAME\:SHA256\:RIGHTS \[default\: the token in \`admin.token\` of --data-dir\]]:FILE:_files' \
 '--sys-interval=[How often the topics \$SYS/broker/... are brought up to date, while a client is subscribed to them; 0\: never]:DURATION:_default' \
+'*--watch-session=[Sessions with metrics of their own at /metrics/sessions\: VHOST/ID, or VHOST/BEGINNING* for all whose client id begins so; may be given 16 times]:VHOST/ID:_default' \
 '--log=[What goes to standard error\: off, error, warn, info, debug or trace]:FILTER:_default' \
 '--log-format=[How log lines look \[default\: text, or journald where standard error is the journal\]]:FORMAT:((text\:"For people, with time in UTC, level, shard, client and what happened"
 json\:"One JSON object a line"

@@ -564,6 +564,10 @@ pub const ASK_SLOTS_MAX: u32 = 1024;
 /// next turn.
 pub const ASK_BYTES_MAX: usize = 32 * 1024;
 
+/// Sessions whose oldest message one step of an ask looks at: each look may have to come from the
+/// disk. The rest follows in the next turn.
+pub const ASK_READS_MAX: u32 = 16;
+
 /// Steps of a listing whose filter finds little. Over: what was found is the answer, and the next
 /// page goes on from there.
 pub const ASK_STEPS_MAX: u32 = 64;
@@ -594,6 +598,13 @@ pub const SYSTEM_MS_MIN: u64 = 1_000;
 pub const SYSTEM_MS_DEFAULT: u64 = 10_000;
 /// See [`SYSTEM_MS_MIN`]; a day.
 pub const SYSTEM_MS_MAX: u64 = 24 * 60 * 60 * 1000;
+
+/// Patterns of sessions that have metrics of their own (`--watch-session`). Over: no start.
+pub const WATCH_PATTERNS_MAX: usize = 16;
+
+/// Sessions that have metrics of their own. Over: those that are found later are counted alone. A
+/// database of metrics takes many series for none of them, and a scrape grows with each.
+pub const WATCHED_SESSIONS_MAX: usize = 100;
 
 /// Rows of one page.
 pub const PAGE_ROWS_MAX: usize = 1000;

@@ -4,6 +4,7 @@
 use crate::broker::inspect::{Histogram, Snapshot};
 
 use super::metric::{Kind, Metric, Source, float};
+use super::watched::{LEFT_OUT, TOTALS, WATCHED};
 
 const COUNT: u32 = 1;
 const MICROS: u32 = 1_000_000;
@@ -193,6 +194,11 @@ pub(super) const METRICS: &[Metric] = &[
                 ("absent", |s| s.gauges.sessions.saturating_sub(s.gauges.clients)),
             ],
         ),
+    ),
+    gauge(
+        "sessions_max",
+        "The most sessions that there were at once since the start",
+        Source::Highest(|s| s.load.sessions_max),
     ),
     counter(
         "sessions_expired_total",
@@ -488,8 +494,8 @@ pub struct Description {
     pub name: String,
     /// counter, gauge or histogram.
     pub kind: &'static str,
-    /// Its label, if it has one, and the values of that, if they are known.
-    pub label: Option<(&'static str, Vec<&'static str>)>,
+    /// Its labels, each with its values, if they are known.
+    pub labels: Vec<(&'static str, Vec<&'static str>)>,
     /// What it means.
     pub help: &'static str,
     /// The path at which it is told.
@@ -507,7 +513,7 @@ pub fn descriptions() -> Vec<Description> {
         Description {
             name: metric.whole_name(),
             kind: metric.kind.name(),
-            label: metric.label().map(|label| (label, values)),
+            labels: metric.label().map(|label| (label, values)).into_iter().collect(),
             help: metric.help,
             path: "/metrics",
         }
@@ -515,9 +521,22 @@ pub fn descriptions() -> Vec<Description> {
     let of_vhosts = VHOST_METRICS.iter().map(|(name, kind, _, help)| Description {
         name: format!("ringmq_{name}"),
         kind: kind.name(),
-        label: Some(("vhost", Vec::new())),
+        labels: vec![("vhost", Vec::new())],
         help,
         path: "/metrics/vhosts",
     });
-    of_broker.chain(of_vhosts).collect()
+    let of_session = |name: &str, kind: Kind, help, labels: &[&'static str]| Description {
+        name: format!("ringmq_{name}"),
+        kind: kind.name(),
+        labels: labels.iter().map(|label| (*label, Vec::new())).collect(),
+        help,
+        path: "/metrics/sessions",
+    };
+    let totals = TOTALS.iter().map(|(name, kind, help, _)| of_session(name, *kind, help, &[]));
+    let watched = WATCHED
+        .iter()
+        .map(|(name, kind, help, _)| of_session(name, *kind, help, &["vhost", "client"]));
+    let (name, kind, help) = LEFT_OUT;
+    let of_sessions = totals.chain(watched).chain([of_session(name, kind, help, &[])]);
+    of_broker.chain(of_vhosts).chain(of_sessions).collect()
 }

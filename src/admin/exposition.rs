@@ -7,7 +7,7 @@ use crate::broker::VhostReport;
 use crate::broker::inspect::{Histogram, Snapshot};
 
 use super::catalogue::{METRICS, VHOST_METRICS};
-use super::metric::{Kind, Metric, ShardFigures, Source, Whole, float};
+use super::metric::{Kind, Metric, ShardFigures, Source, Whole, float, unit_of};
 
 /// Powers of two of microseconds that histograms are told at: from 16 µs to 33 s.
 const EXPONENTS: std::ops::RangeInclusive<u32> = 4..=25;
@@ -41,7 +41,7 @@ impl Format {
 }
 
 /// Text that is being written.
-struct Text {
+pub(super) struct Text {
     format: Format,
     text: String,
 }
@@ -65,8 +65,7 @@ pub(super) fn of_vhosts(format: Format, vhosts: &BTreeMap<String, VhostReport>) 
     let mut text = Text::new(format);
     for (short, kind, figure, help) in VHOST_METRICS {
         let name = format!("ringmq_{short}");
-        let unit = short.ends_with("_bytes").then_some("bytes");
-        text.head(&name, *kind, unit, help);
+        text.family(short, *kind, help);
         for (vhost, report) in vhosts {
             let found = report.figures.iter().find(|(name, _)| name == figure);
             let value = found.map_or(0, |(_, value)| *value);
@@ -77,7 +76,7 @@ pub(super) fn of_vhosts(format: Format, vhosts: &BTreeMap<String, VhostReport>) 
 }
 
 impl Text {
-    fn new(format: Format) -> Self {
+    pub(super) fn new(format: Format) -> Self {
         Self { format, text: String::with_capacity(32 * 1024) }
     }
 
@@ -95,6 +94,11 @@ impl Text {
         if let (Format::OpenMetrics, Some(unit)) = (self.format, unit) {
             self.push(format_args!("# UNIT {family} {unit}\n"));
         }
+    }
+
+    /// Begins a metric that is named without what all begin with.
+    pub(super) fn family(&mut self, short: &str, kind: Kind, help: &str) {
+        self.head(&format!("ringmq_{short}"), kind, unit_of(short), help);
     }
 
     fn values(&mut self, name: &str, metric: &Metric, shards: &[ShardFigures<'_>], whole: &Whole) {
@@ -164,7 +168,7 @@ impl Text {
         self.push(format_args!("{end} {value}\n"));
     }
 
-    fn end(mut self) -> String {
+    pub(super) fn end(mut self) -> String {
         if self.format == Format::OpenMetrics {
             self.text.push_str("# EOF\n");
         }

@@ -76,8 +76,7 @@ impl Metric {
 
     /// The base unit that its name ends with, if it does.
     pub(super) fn unit(&self) -> Option<&'static str> {
-        let stem = self.name.strip_suffix("_total").unwrap_or(self.name);
-        ["seconds", "bytes"].into_iter().find(|unit| stem.ends_with(unit))
+        unit_of(self.name)
     }
 
     /// The name of its label, if it has one.
@@ -90,6 +89,12 @@ impl Metric {
             _ => None,
         }
     }
+}
+
+/// The base unit that a name ends with, if it does.
+pub(super) fn unit_of(name: &str) -> Option<&'static str> {
+    let stem = name.strip_suffix("_total").unwrap_or(name);
+    ["seconds", "bytes"].into_iter().find(|unit| stem.ends_with(unit))
 }
 
 /// The figures of one shard.

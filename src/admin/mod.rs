@@ -25,6 +25,7 @@
 //! | `metric`, `catalogue` | what a metric is; every one, in a table |
 //! | `exposition` | metrics as text for Prometheus |
 //! | `api` | what JSON tells of clients and sessions |
+//! | `watched` | metrics of sessions |
 //! | `system` | the topics `$SYS/…`, for shards with a subscriber |
 //! | `process` | what the system knows of this process |
 //!
@@ -47,6 +48,7 @@ mod routes;
 mod shards;
 mod system;
 mod tokens;
+mod watched;
 
 use std::io;
 use std::net::TcpListener;
@@ -67,6 +69,7 @@ pub use openapi::document;
 pub use process::Process;
 pub use shards::Ways;
 pub use tokens::{Right, Rights, TokenError, Tokens};
+pub use watched::WatchedSessions;
 
 use routes::Admin;
 
@@ -106,6 +109,8 @@ pub struct Condition {
     pub vhosts: Arc<[(u16, String)]>,
     /// Who may ask what.
     pub tokens: Arc<Tokens>,
+    /// Sessions with metrics of their own.
+    pub watched: Arc<[WatchedSessions]>,
     /// The thread is to end.
     pub is_over: bool,
 }

@@ -23,7 +23,7 @@ use super::openapi::API;
 use super::process::Process;
 use super::query::Query;
 use super::shards::{Asker, Kept, Ways};
-use super::{Condition, api, openapi};
+use super::{Condition, api, openapi, watched};
 
 /// What routes answer from.
 pub(super) struct Admin {
@@ -106,13 +106,16 @@ async fn route(
     let is_get = [Method::GET, Method::HEAD].contains(request.method());
     // Whoever reaches a port of this host alone may know whether the broker is well.
     match path {
-        "/healthz" | "/readyz" | "/metrics" | "/metrics/vhosts" if !is_get => {
+        "/healthz" | "/readyz" | "/metrics" | "/metrics/vhosts" | "/metrics/sessions"
+            if !is_get =>
+        {
             return only(path, "GET");
         }
         "/healthz" => return health(admin, query).await,
         "/readyz" => return readiness(admin, query),
         "/metrics" => return metrics(admin, request).await,
         "/metrics/vhosts" => return vhost_metrics(admin, request).await,
+        "/metrics/sessions" => return watched::session_metrics(admin, request).await,
         _ => {}
     }
     let method = if is_get { "GET" } else { request.method().as_str() };
@@ -145,8 +148,8 @@ async fn route(
 
 fn unknown(path: &str) -> Fault {
     let message = format!("there is nothing at {path:.200?}");
-    let hint = "there are /metrics, /metrics/vhosts, /healthz, /readyz, and what \
-                /api/v1/openapi.json describes";
+    let hint = "there are /metrics, /metrics/vhosts, /metrics/sessions, /healthz, /readyz, and \
+                what /api/v1/openapi.json describes";
     Fault::new(StatusCode::NOT_FOUND, "no_such_path", message).hint(hint)
 }
 
@@ -205,7 +208,7 @@ fn readiness(admin: &Admin, query: Option<&str>) -> Result<Response<Body>, Fault
     })
 }
 
-fn format_of(request: &Request<Incoming>) -> Format {
+pub(super) fn format_of(request: &Request<Incoming>) -> Format {
     let accept = request.headers().get(header::ACCEPT);
     Format::asked_for(accept.and_then(|value| value.to_str().ok()).unwrap_or_default())
 }

@@ -8,6 +8,7 @@ use clap::{Args, ValueHint};
 use crate::limits::{SYSTEM_MS_MAX, SYSTEM_MS_MIN};
 
 use super::values::parse_duration_ms;
+use super::watch::{WatchedSessions, parse_watched};
 
 /// See the module.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
@@ -54,6 +55,20 @@ pub struct AdminOptions {
         help_heading = "Operators"
     )]
     pub system_interval: SystemInterval,
+
+    /// Sessions with metrics of their own at /metrics/sessions: VHOST/ID, or VHOST/BEGINNING* for
+    /// all whose client id begins so; may be given 16 times.
+    ///
+    /// How many messages and bytes a session is behind, for how long, and what was dropped of it.
+    /// `//ID` is a session of the vhost /. 100 sessions are told at most; how many were left out is
+    /// a metric as well. Without it /metrics/sessions tells the worst session's figures alone.
+    #[arg(
+        long = "watch-session",
+        value_name = "VHOST/ID",
+        value_parser = parse_watched,
+        help_heading = "Operators"
+    )]
+    pub watch_sessions: Vec<WatchedSessions>,
 }
 
 /// Milliseconds between two updates of the system's topics; 0: there are none.

@@ -68,6 +68,12 @@ const NEEDS: &[Need] = &[
         |options| options.admin.http_listen != Some(HttpListen::None),
         "--http-listen none answers nobody: leave one of them out",
     ),
+    need(
+        "watch-session",
+        "watch_sessions",
+        |options| options.admin.http_listen != Some(HttpListen::None),
+        "--http-listen none answers nobody: leave one of them out",
+    ),
 ];
 
 const fn need(

@@ -24,6 +24,7 @@ mod table;
 mod tls;
 mod values;
 mod verbs;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -51,6 +52,7 @@ pub use table::{Change, Reload, Row};
 pub use tls::{ServerName, TlsClients, TlsIdentity, TlsMin, TlsOptions};
 pub use values::{DiskShare, SessionExpiry};
 pub use verbs::{Columns, Kind, Parameter, VERBS, Verb, View};
+pub use watch::WatchedSessions;
 
 use fault::Misfit;
 use listen::parse_listen;
@@ -357,6 +359,14 @@ impl Options {
                  connect, as in --proxy-trust 10.0.0.0/8"
             );
             return Err(Misfit { flag, says });
+        }
+        if self.admin.watch_sessions.len() > limits::WATCH_PATTERNS_MAX {
+            let most = limits::WATCH_PATTERNS_MAX;
+            let says = format!(
+                "--watch-session may be given {most} times; let one name more sessions, as in \
+                 plant/line-*"
+            );
+            return Err(Misfit { flag: "watch-session", says });
         }
         self.refuse_ignored(given)
     }

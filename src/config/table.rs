@@ -65,6 +65,7 @@ const RELOADS: &[(Reload, &[&str])] = &[
             "log",
             "log-connections",
             "http-tokens",
+            "watch-session",
         ],
     ),
     (

@@ -70,6 +70,7 @@ fn defaults_are_the_limits() {
             http_listen: None,
             http_tokens: None,
             system_interval: SystemInterval(10_000),
+            watch_sessions: Vec::new(),
         },
         logging: LogOptions { filter: "info".to_owned(), format: None, connections: Switch::On },
         config: None,
@@ -172,6 +173,8 @@ fn flags_of_groups_set_their_fields() {
         "--http-listen=[::1]:80",
         "--http-tokens=tokens",
         "--sys-interval=1m",
+        "--watch-session=plant/line-*",
+        "--watch-session=//backend",
     ]);
     let expected = Options {
         listen: vec![
@@ -199,6 +202,13 @@ fn flags_of_groups_set_their_fields() {
             http_listen: Some(HttpListen::Address("[::1]:80".parse().expect("an address"))),
             http_tokens: Some(PathBuf::from("tokens")),
             system_interval: SystemInterval(60_000),
+            watch_sessions: [("plant", "line-", true), ("/", "backend", false)]
+                .map(|(vhost, id, is_prefix)| WatchedSessions {
+                    vhost: vhost.to_owned(),
+                    id: id.to_owned(),
+                    is_prefix,
+                })
+                .to_vec(),
         },
         ..Options::default()
     };

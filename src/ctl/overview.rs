@@ -96,9 +96,16 @@ pub(super) fn show_metrics(
     for (name, value) in found() {
         match value {
             Value::Object(parts) => {
-                rows.extend(parts.iter().map(|(part, value)| {
-                    vec![Cell::text(name), Cell::text(part), Cell::value(value)]
-                }));
+                for (part, value) in parts {
+                    let Value::Object(inner) = value else {
+                        rows.push(vec![Cell::text(name), Cell::text(part), Cell::value(value)]);
+                        continue;
+                    };
+                    rows.extend(inner.iter().map(|(of, value)| {
+                        let part = format!("{part} {of}");
+                        vec![Cell::text(name), Cell::text(&part), Cell::value(value)]
+                    }));
+                }
             }
             value => rows.push(vec![Cell::text(name), Cell::text(""), Cell::value(value)]),
         }

@@ -22,5 +22,5 @@ mod tests;
 
 pub use addresses::{AddressLimits, AddressPermit, AddressRefusal, AddressTable, Entry};
 pub use bell::Bell;
-pub use shared_counts::{CountsFull, CountsMax, SharedCount, SharedCounts};
+pub use shared_counts::{CountsFull, CountsMax, SharedCount, SharedCounts, SharedSum};
 pub use spsc::{Full, Receiver, Record, Sender, channel};

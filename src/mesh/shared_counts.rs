@@ -27,11 +27,27 @@ impl SharedCount {
     }
 }
 
+/// A sum of which every shard has a part. Touched when a turn has changed that.
+#[derive(Debug, Default)]
+pub struct SharedSum {
+    sum: AtomicUsize,
+}
+
+impl SharedSum {
+    /// A part was `before` and is `now`: the sum with that. Whoever made it highest is told so.
+    pub fn replace(&self, before: usize, now: usize) -> usize {
+        let more = now.wrapping_sub(before);
+        // Relaxed: the sum guards no other memory, and one location's changes have one order.
+        self.sum.fetch_add(more, Ordering::Relaxed).wrapping_add(more)
+    }
+}
+
 /// How many of something there are, and how many of that in each part.
 #[derive(Debug)]
 pub struct SharedCounts {
     all: SharedCount,
     parts: Box<[SharedCount]>,
+    sessions: SharedSum,
 }
 
 /// Bounds of a [`SharedCounts`].
@@ -58,6 +74,7 @@ impl SharedCounts {
         Self {
             all: SharedCount::default(),
             parts: (0..parts).map(|_| SharedCount::default()).collect(),
+            sessions: SharedSum::default(),
         }
     }
 
@@ -79,6 +96,11 @@ impl SharedCounts {
         Ok(())
     }
 
+    /// Sessions of all shards, those included whose client is away.
+    pub fn sessions(&self) -> &SharedSum {
+        &self.sessions
+    }
+
     /// Counts one less.
     ///
     /// # Panics
@@ -92,6 +114,15 @@ impl SharedCounts {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+
+    // A sum is that of its parts, whichever changes, and whoever makes it highest is told.
+    #[test]
+    fn sums() {
+        let sum = SharedSum::default();
+        for (before, now, expected) in [(0, 5, 5), (0, 7, 12), (5, 2, 9), (7, 7, 9), (2, 0, 7)] {
+            assert_eq!(sum.replace(before, now), expected);
+        }
+    }
 
     // Each bound holds for itself; what is refused does not count.
     #[test]

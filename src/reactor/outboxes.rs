@@ -87,6 +87,8 @@ pub(super) struct Outboxes<S: Send, W> {
     waiting_count: usize,
     client_counts: Arc<SharedCounts>,
     clients_max: usize,
+    /// Sessions of this shard that are counted with those of the others.
+    sessions: usize,
 }
 
 impl<S: Send, W: Wake> Outboxes<S, W> {
@@ -107,7 +109,15 @@ impl<S: Send, W: Wake> Outboxes<S, W> {
             waiting_count: 0,
             client_counts,
             clients_max,
+            sessions: 0,
         }
+    }
+
+    /// So many sessions this shard has now: those of all shards, if its number has changed.
+    #[inline]
+    pub(super) fn count_sessions(&mut self, now: usize) -> Option<usize> {
+        let before = std::mem::replace(&mut self.sessions, now);
+        (before != now).then(|| self.client_counts.sessions().replace(before, now))
     }
 
     /// Replaces `--max-connections`; who is connected stays.

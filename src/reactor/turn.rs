@@ -210,6 +210,9 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.on_due();
         self.handle_events();
         self.flush();
+        if let Some(sessions) = self.outboxes.count_sessions(self.broker.sessions()) {
+            self.broker.meters_mut().note_sessions(sessions as u64);
+        }
         self.broker.meters_mut().end_turn(self.clock.now_us());
         Ok(())
     }

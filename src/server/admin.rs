@@ -14,7 +14,7 @@ use log::{debug, info, warn};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-use crate::admin::{self, Condition, Handle, Process, Tokens, Ways};
+use crate::admin::{self, Condition, Handle, Process, Tokens, WatchedSessions, Ways};
 use crate::broker::inspect::Ask;
 use crate::config::{HttpListen, Options};
 use crate::limits::{FILES_OF_ADMIN, HTTP_PORT_DEFAULT};
@@ -205,6 +205,7 @@ impl Admin {
                 reloaded_at_s: now_s(),
                 vhosts: access.vhosts().into(),
                 tokens: Arc::new(tokens),
+                watched: watched(options),
                 is_over: false,
             },
             settle: Box::new(move || keep_to(&shared_cpus)),
@@ -224,10 +225,11 @@ impl Admin {
     }
 
     /// The configuration was read again.
-    pub(super) fn note_reload(&self, access: &Access, tokens: Tokens) {
+    pub(super) fn note_reload(&self, access: &Access, tokens: Tokens, options: &Options) {
         let (vhosts, tokens) = (access.vhosts().into(), Arc::new(tokens));
         self.handle.update(|condition| {
             (condition.vhosts, condition.tokens) = (vhosts, tokens);
+            condition.watched = watched(options);
             (condition.reloaded, condition.reloaded_at_s) = (true, now_s());
         });
     }
@@ -245,6 +247,11 @@ impl Admin {
 
 fn answers_http(options: &Options) -> bool {
     options.admin.http_listen != Some(HttpListen::None)
+}
+
+fn watched(options: &Options) -> Arc<[WatchedSessions]> {
+    let each = options.admin.watch_sessions.iter().cloned();
+    each.map(|it| WatchedSessions { vhost: it.vhost, id: it.id, is_prefix: it.is_prefix }).collect()
 }
 
 fn interval(options: &Options) -> Option<Duration> {

@@ -117,7 +117,7 @@ impl Reloader {
         // From here on nothing fails.
         access.replace(policy, options.access.auth_failures_max);
         let told = admin.zip(tokens);
-        told.into_iter().for_each(|(admin, tokens)| admin.note_reload(access, tokens));
+        told.into_iter().for_each(|(admin, tokens)| admin.note_reload(access, tokens, &options));
         if options.logging.filter != self.in_force.logging.filter {
             logging::set_filter(&options.logging.filter);
         }

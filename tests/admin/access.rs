@@ -13,7 +13,7 @@ const SECRET: &str = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf5
 #[test]
 fn tokens_open_doors() {
     let (broker, door) = start(1, &[]);
-    for path in ["/healthz", "/readyz", "/metrics", "/metrics/vhosts"] {
+    for path in ["/healthz", "/readyz", "/metrics", "/metrics/vhosts", "/metrics/sessions"] {
         assert_eq!(door.ask("GET", path, &[]).status, 200, "{path}");
         assert_eq!(door.ask("POST", path, &[]).status, 405, "{path}");
     }

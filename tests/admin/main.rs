@@ -12,3 +12,4 @@ mod http;
 mod metrics;
 mod openapi;
 mod places;
+mod sessions;

@@ -10,7 +10,7 @@ use crate::http::{Door, start};
 
 /// The value of a series in a scrape.
 #[track_caller]
-fn value(text: &str, series: &str) -> f64 {
+pub(crate) fn value(text: &str, series: &str) -> f64 {
     let mut lines = text.lines().filter_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
     let value = lines.next().unwrap_or_else(|| panic!("no {series} in:\n{text}"));
     value.parse().expect("a number")
@@ -51,9 +51,9 @@ impl Refused for Client {
 // Debian's promtool finds no fault in a scrape, of the broker or of its vhosts.
 #[test]
 fn promtool_takes_a_scrape() {
-    let (broker, door) = start(2, &[]);
+    let (broker, door) = start(2, &["--watch-session", "//*"]);
     make_traffic(&broker);
-    for path in ["/metrics", "/metrics/vhosts"] {
+    for path in ["/metrics", "/metrics/vhosts", "/metrics/sessions"] {
         let reply = door.ask("GET", path, &[]);
         assert_eq!(reply.status, 200, "{reply:?}");
         let kind = "text/plain; version=0.0.4; charset=utf-8";

@@ -20,14 +20,18 @@ pub(crate) fn renew(page: &str) -> Result<String, String> {
 fn table() -> String {
     let mut text = "\n| metric | type | label | meaning |\n|---|---|---|---|\n".to_owned();
     for metric in descriptions() {
-        let label = metric.label.map_or(String::new(), |(label, values)| {
+        let labels = metric.labels.iter().map(|(label, values)| {
             let values = values.iter().map(|value| format!("`{value}`"));
             let values: Vec<String> = values.collect();
             let colon = if values.is_empty() { "" } else { ": " };
             format!("`{label}`{colon}{}", values.join(", "))
         });
+        let label = labels.collect::<Vec<_>>().join(", ");
         let (name, kind, help) = (metric.name, metric.kind, metric.help);
-        let place = if metric.path == "/metrics" { "" } else { "; at `/metrics/vhosts`" };
+        let place = match metric.path {
+            "/metrics" => String::new(),
+            path => format!("; at `{path}`"),
+        };
         text +=
             &format!("| `{name}` | {kind} | {label} | {help}{place} |\n").replace("|  |", "| |");
     }

@@ -1,10 +1,14 @@
 //! Asks: what they tell, that a step is bounded, and that only a kick changes anything.
 
 use ringmq::broker::inspect::{
-    Ask, Filter, Kick, Kicked, Listing, Measure, Pace, Page, Question, Reply, Row, Step, Top,
+    Ask, Backlog, Filter, Kick, Kicked, Listing, Measure, Pace, Page, Question, Reply, Row,
+    SessionPattern, Step, Top, Waiting, Watch, Watched,
 };
 use ringmq::broker::{ClientAddress, ConnId, Context, Event, SessionName};
-use ringmq::limits::{ASK_SLOTS_MAX, ASK_STEPS_MAX, PAGE_BYTES_MAX, PAGE_ROWS_MAX};
+use ringmq::limits::{
+    ASK_READS_MAX, ASK_SLOTS_MAX, ASK_STEPS_MAX, PAGE_BYTES_MAX, PAGE_ROWS_MAX,
+    WATCHED_SESSIONS_MAX,
+};
 
 use super::net::{Net, publish, subscribe};
 
@@ -246,4 +250,70 @@ fn figures_are_told() {
     let client = one.rows[0].client.expect("it is connected");
     assert_eq!((client.keep_alive_s, client.version, client.waits().count()), (60, "3.1.1", 0));
     assert!(page(&mut net, Question::Session(name("C00002"))).rows.is_empty());
+}
+
+/// What waits is summed, the worst session is found, and a step looks at few messages.
+#[test]
+fn backlogs_are_found() {
+    let count = 3 * ASK_READS_MAX;
+    let mut net = crowd(count);
+    let mut packet = subscribe(b'a');
+    *packet.last_mut().expect("it has a QoS") = 1;
+    for slot in (0..count).step_by(2) {
+        net.give(0, conn(slot), &packet);
+    }
+    let (reply, steps) = ask(&mut net, 0, Question::Backlog(Backlog::default()));
+    assert!(matches!(reply, Reply::Backlog(found) if found == Waiting::default()), "{reply:?}");
+    assert_eq!(steps, 1, "empty ones cost no look");
+    let qos1 = |id: u8| vec![0x32, 6, 0, 1, b'a', 0, id, b'x'];
+    net.give(0, conn(0), &qos1(1));
+    net.give(0, conn(0), &[0xe0, 0]);
+    net.give(0, conn(2), &qos1(1));
+    let question = Question::Backlog(Backlog::default());
+    let mut ask = Ask { id: 0, question, reply: Reply::None };
+    let mut steps = 1;
+    loop {
+        let node = &mut net.0[0];
+        let mut context = Context { now_ms: 7_000, peers: &mut node.out };
+        if node.shard.answer(&mut ask, &mut context) == Step::Done {
+            break;
+        }
+        steps += 1;
+    }
+    let Reply::Backlog(found) = ask.reply else { panic!("{:?} is no backlog", ask.reply) };
+    let messages = u64::from(count / 2) * 2;
+    assert_eq!(found, Waiting { messages, messages_max: 2, lag_ms_max: 7_000 });
+    assert_eq!(steps, 2, "{} sessions have some", count / 2);
+}
+
+/// Sessions that patterns name are found once, in full or by their beginning, and no others; those
+/// that are too many are counted.
+#[test]
+fn watched_sessions_are_found() {
+    let mut net = crowd(WATCHED_SESSIONS_MAX as u32 + 20);
+    let pattern = |id: &str, is_prefix| SessionPattern { vhost: 0, id: id.into(), is_prefix };
+    let mut watched = |patterns: &[SessionPattern]| {
+        let question = Question::Watch(Box::new(Watch::new(patterns.into())));
+        match ask(&mut net, 0, question) {
+            (Reply::Watched(watched), steps) => (watched, steps),
+            (other, _) => panic!("{other:?} has no sessions"),
+        }
+    };
+    let elsewhere = SessionPattern { vhost: 1, ..pattern("c00001", false) };
+    for (patterns, wanted) in [
+        (vec![], &[][..]),
+        (vec![pattern("c00001", false), pattern("c0000", false)], &["c00001"]),
+        (vec![pattern("c0001", true), pattern("c00011", false)], &["c00010", "c00011"][..]),
+        (vec![elsewhere, pattern("x", true)], &[]),
+    ] {
+        let (Watched { page, left_out }, _) = watched(&patterns);
+        assert_eq!(left_out, 0);
+        let found = ids(&page);
+        assert!(found.starts_with(wanted), "{patterns:?}: {found:?}");
+        let all = if wanted.len() == 2 { 10 } else { wanted.len() };
+        assert_eq!(found.len(), all, "{patterns:?}: {found:?}");
+    }
+    let (Watched { page, left_out }, steps) = watched(&[pattern("", true)]);
+    assert_eq!((page.rows.len(), left_out), (WATCHED_SESSIONS_MAX, 20));
+    assert!(steps > 7, "a step reads few messages: {steps}");
 }

@@ -82,7 +82,7 @@ fn names_and_forms_are_those_of_mosquitto() {
         };
         assert_eq!(names(&own, LATER), names(&mosquitto, &[LEFT_OUT, LATER].concat()));
         let extra = own.keys().filter(|name| name.starts_with("$SYS/ringmq/")).count();
-        assert_eq!(extra, shards + 3);
+        assert_eq!(extra, shards + 4);
         for (name, messages) in &own {
             for message in messages {
                 assert_eq!(message.qos, 1, "{name}");
@@ -155,6 +155,26 @@ fn sessions_keep_nothing() {
     let live = client.read_publish();
     assert_eq!((live.qos, live.retain), (0, false), "nothing waited for it");
     assert!(client.read_publish().payload != live.payload);
+}
+
+/// The most sessions that there were are told, though nobody was subscribed then; so is how long
+/// the oldest message waits.
+#[test]
+fn peaks_are_not_missed() {
+    for shards in [1, 3] {
+        let broker = start(shards);
+        let crowd: Vec<Client> =
+            (0..7).map(|n| Client::connect(&broker, &format!("c{n}"))).collect();
+        crowd.into_iter().for_each(Client::leave);
+        let mut witness = Client::connect(&broker, "witness");
+        witness.subscribe("$SYS/broker/clients/connected", 0);
+        while witness.read_publish().payload != b"1" {}
+        let topics = all_topics(&broker);
+        let value = |name: &str| topics[name].iter().map(|it| text(&it.payload)).next_back();
+        assert_eq!(value("$SYS/broker/clients/maximum").as_deref(), Some("7"));
+        assert_eq!(value("$SYS/ringmq/sessions/lag_max_seconds").as_deref(), Some("0"));
+        broker.stop();
+    }
 }
 
 /// Times that the admin thread has slept; none: it is not there.

@@ -20,7 +20,7 @@ use log::debug;
 use tokio::sync::watch;
 use tokio::time::{self, Instant};
 
-use crate::broker::inspect::{Backlog, Question, Reply, SystemTopics, SystemUpdate};
+use crate::broker::inspect::{Backlog, Question, Reply, SystemTopics, SystemUpdate, Waiting};
 
 use super::routes::Admin;
 use topics::Values;
@@ -32,7 +32,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Serves the topics until it is aborted.
 pub(super) async fn serve(admin: Rc<Admin>, interval: Duration) {
     let wants = admin.asker.watch_system();
-    let backlogs = vec![0; usize::from(admin.asker.shards())];
+    let backlogs = vec![Waiting::default(); usize::from(admin.asker.shards())];
     Service { admin, interval, wants, values: Values::default(), backlogs }.run().await;
 }
 
@@ -42,8 +42,8 @@ struct Service {
     /// Changes when a shard begins or ceases to want them.
     wants: watch::Receiver<u64>,
     values: Values,
-    /// Messages in durable sessions, by shard, as it has told last.
-    backlogs: Vec<u64>,
+    /// What durable sessions have, by shard, as it has told last.
+    backlogs: Vec<Waiting>,
 }
 
 impl Service {
@@ -100,11 +100,13 @@ impl Service {
         }
         for (shard, backlog) in (0..).zip(&mut self.backlogs) {
             let question = Question::Backlog(Backlog::default());
-            if let Ok(Reply::Backlog(messages)) = asker.ask(shard, question).await {
-                *backlog = messages;
+            if let Ok(Reply::Backlog(waiting)) = asker.ask(shard, question).await {
+                *backlog = waiting;
             }
         }
-        totals.backlog_messages = self.backlogs.iter().sum();
+        let mut all = Waiting::default();
+        self.backlogs.iter().for_each(|waiting| all.add(waiting));
+        (totals.backlog_messages, totals.lag_ms_max) = (all.messages, all.lag_ms_max);
         Some(Arc::new(self.values.compute(&totals)))
     }
 }

@@ -44,7 +44,7 @@ pub(super) struct Values {
     /// Uptime at the last look, milliseconds.
     looked_ms: u64,
     loads: [Load; LOADS.len()],
-    /// The most sessions that a look has found.
+    /// The most sessions that there were: shards tell it, each at another moment than the number.
     sessions_max: u64,
     /// By shard: busy microseconds until the last look, and the part of the time since that before.
     busy: Vec<(u64, f64)>,
@@ -55,7 +55,7 @@ impl Values {
     pub(super) fn compute(&mut self, totals: &Totals) -> SystemTopics {
         let dt_ms = totals.now_ms.saturating_sub(self.looked_ms);
         self.looked_ms = self.looked_ms.max(totals.now_ms);
-        self.sessions_max = self.sessions_max.max(totals.sessions);
+        self.sessions_max = self.sessions_max.max(totals.sessions).max(totals.sessions_max);
         let mut topics = Vec::new();
         let mut add = |name: &str, value: String| {
             topics.push(SystemTopic::new(format!("$SYS/{name}"), value));
@@ -80,6 +80,7 @@ impl Values {
         add("ringmq/disk/free", totals.disk_free.to_string());
         add("ringmq/disk/low", totals.disk_short.to_string());
         add("ringmq/sessions/backlog_messages", totals.backlog_messages.to_string());
+        add("ringmq/sessions/lag_max_seconds", (totals.lag_ms_max / 1000).to_string());
         SystemTopics::new(topics)
     }
 
@@ -117,6 +118,8 @@ mod tests {
         totals = Totals {
             now_ms: 60_000,
             sessions: 3,
+            sessions_max: 7,
+            lag_ms_max: 2_999,
             retained: 4,
             backlog_messages: 6,
             publishes_in: 100,
@@ -126,7 +129,7 @@ mod tests {
         let topics = values.compute(&totals);
         for (name, expected) in [
             ("broker/uptime", "60 seconds"),
-            ("broker/clients/maximum", "5"),
+            ("broker/clients/maximum", "7"),
             ("broker/clients/connected", "2"),
             ("broker/clients/active", "2"),
             ("broker/clients/disconnected", "1"),
@@ -136,6 +139,7 @@ mod tests {
             ("broker/retained messages/count", "4"),
             ("broker/load/publish/received/1min", "63.21"),
             ("broker/load/publish/received/15min", "6.45"),
+            ("ringmq/sessions/lag_max_seconds", "2"),
             ("ringmq/shard/0/busy", "0.25"),
             ("ringmq/shard/1/busy", "1.00"),
         ] {
@@ -148,6 +152,6 @@ mod tests {
     fn names_are_unique() {
         let topics = Values::default().compute(&Totals::default());
         let names = FIGURES.iter().map(|(names, _)| names.len()).sum::<usize>();
-        assert_eq!(topics.iter().count(), names + 3 + LOADS.len() * SPANS.len() + 3);
+        assert_eq!(topics.iter().count(), names + 3 + LOADS.len() * SPANS.len() + 4);
     }
 }

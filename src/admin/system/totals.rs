@@ -25,6 +25,8 @@ pub(super) struct Totals {
     pub(super) now_ms: u64,
     pub(super) clients: u64,
     pub(super) sessions: u64,
+    /// The most that there were at once.
+    pub(super) sessions_max: u64,
     pub(super) expired: u64,
     pub(super) packets_in: u64,
     pub(super) packets_out: u64,
@@ -42,6 +44,8 @@ pub(super) struct Totals {
     pub(super) retained_bytes: u64,
     pub(super) backlog_messages: u64,
     pub(super) backlog_bytes: u64,
+    /// How long the oldest message is in a durable session, milliseconds.
+    pub(super) lag_ms_max: u64,
     pub(super) disk_free: u64,
     pub(super) disk_short: u64,
     /// By shard.
@@ -55,6 +59,7 @@ impl Totals {
         self.now_ms = self.now_ms.max(*now_ms);
         self.clients += gauges.clients;
         self.sessions += gauges.sessions;
+        self.sessions_max = self.sessions_max.max(load.sessions_max);
         self.expired += stats.sessions_expired;
         self.packets_in += stats.packets_in;
         self.packets_out += stats.publishes_out + stats.answers_out;

@@ -1,5 +1,5 @@
-//! How many messages are in durable sessions: counted when somebody asks, in steps, so that a
-//! message costs nothing for it.
+//! How much is in durable sessions, and for how long: looked at when somebody asks, in steps, so
+//! that a message costs nothing for it.
 
 use crate::store::SessionKey;
 
@@ -8,6 +8,26 @@ use crate::store::SessionKey;
 pub struct Backlog {
     /// Where the next step begins.
     pub(crate) from: SessionKey,
-    /// Messages found so far.
-    pub(crate) messages: u64,
+    /// What was found so far.
+    pub(crate) found: Waiting,
+}
+
+/// What durable sessions have.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Waiting {
+    /// Messages that wait or are not acknowledged.
+    pub messages: u64,
+    /// Those of the session that has most of them.
+    pub messages_max: u64,
+    /// How long the oldest has been there, milliseconds.
+    pub lag_ms_max: u64,
+}
+
+impl Waiting {
+    /// Adds what is elsewhere.
+    pub fn add(&mut self, other: &Self) {
+        self.messages += other.messages;
+        self.messages_max = self.messages_max.max(other.messages_max);
+        self.lag_ms_max = self.lag_ms_max.max(other.lag_ms_max);
+    }
 }

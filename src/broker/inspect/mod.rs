@@ -26,11 +26,12 @@ mod listing;
 mod page;
 mod session_name;
 mod snapshot;
+mod watch;
 
 pub use super::meters::{Histogram, Latency, Load, Meters};
 pub use super::names::placement::home_of;
 pub use super::system::{SystemTopic, SystemTopics, SystemUpdate};
-pub use backlog::Backlog;
+pub use backlog::{Backlog, Waiting};
 pub use client::{ClientFacts, Pace};
 pub use filter::{AddressRange, Filter};
 pub use kick::{Kick, Kicked};
@@ -38,6 +39,7 @@ pub use listing::{Listing, Measure, Top};
 pub use page::{Page, Row, Span};
 pub use session_name::{SessionName, VhostReport};
 pub use snapshot::{Gauges, Snapshot};
+pub use watch::{SessionPattern, Watch, Watched};
 
 /// A question to one shard on its way there, and its answer on its way back.
 #[derive(Debug)]
@@ -70,8 +72,10 @@ pub enum Question {
     /// Whether anybody here has subscribed to topics of the system, as soon as that is not what the
     /// asker knows: [`Reply::WantsSystem`].
     WantsSystem(bool),
-    /// Messages in durable sessions that wait or are not acknowledged: [`Reply::Backlog`].
+    /// How much is in durable sessions, and for how long: [`Reply::Backlog`].
     Backlog(Backlog),
+    /// Sessions that patterns name: [`Reply::Watched`].
+    Watch(Box<Watch>),
 }
 
 /// What a shard answers.
@@ -91,8 +95,10 @@ pub enum Reply {
     Updated,
     /// Whether anybody here has subscribed to topics of the system.
     WantsSystem(bool),
-    /// So many messages.
-    Backlog(u64),
+    /// What is in durable sessions.
+    Backlog(Waiting),
+    /// Sessions that patterns name.
+    Watched(Watched),
 }
 
 /// Whether a step was the last.

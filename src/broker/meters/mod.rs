@@ -58,6 +58,8 @@ pub struct Load {
     pub links: u64,
     /// TLS handshakes that wait for a later turn.
     pub handshakes_waiting: u64,
+    /// The most sessions that all shards together had when a turn had changed those of this one.
+    pub sessions_max: u64,
 }
 
 /// Messages of one turn that were appended to the log.
@@ -103,6 +105,11 @@ impl Meters {
     #[inline]
     pub(crate) fn count_acknowledged(&mut self) {
         self.acknowledged_at_once += 1;
+    }
+
+    /// All shards together have so many sessions, since a turn has changed those of this one.
+    pub fn note_sessions(&mut self, sessions: u64) {
+        self.load.sessions_max = self.load.sessions_max.max(sessions);
     }
 
     /// A message was appended to the log.

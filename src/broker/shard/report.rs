@@ -20,6 +20,12 @@ impl Shard {
         sum
     }
 
+    /// Sessions that it has, those included whose client is away.
+    #[inline]
+    pub fn sessions(&self) -> usize {
+        self.catalog.sessions().len()
+    }
+
     /// The hub's own counters, to count what happens before a link is a connection.
     pub fn stats_mut(&mut self) -> &mut Stats {
         &mut self.stats

@@ -116,3 +116,16 @@ fn help_tells_the_limits() {
         assert!(help.to_string().contains(&told), "{flag}: {told}: {help}");
     }
 }
+
+// As many sessions are watched as there is room for; one more is refused with the way out.
+#[test]
+fn watched_sessions_are_bounded() {
+    let flags: Vec<String> =
+        (0..=limits::WATCH_PATTERNS_MAX).map(|n| format!("--watch-session=//c{n}")).collect();
+    let args = |count: usize| ["ringmq"].into_iter().chain(flags[..count].iter().map(|it| &**it));
+    let most = limits::WATCH_PATTERNS_MAX;
+    let taken = Options::from_args(args(most)).expect("so many are taken");
+    assert_eq!(taken.admin.watch_sessions.len(), most);
+    let error = Options::from_args(args(most + 1)).expect_err("one too many").to_string();
+    assert!(error.contains("--watch-session may be given 16 times"), "{error}");
+}

@@ -5,6 +5,7 @@ mod kick;
 mod listing;
 mod rows;
 mod system;
+mod watch;
 
 use crate::limits::{ASK_BYTES_MAX, ASK_SLOTS_MAX};
 
@@ -29,7 +30,8 @@ impl Shard {
             }
             Question::System(update) => self.answer_system(update, reply, context),
             Question::WantsSystem(known) => self.answer_wants_system(*known, reply),
-            Question::Backlog(backlog) => self.answer_backlog(backlog, reply),
+            Question::Backlog(backlog) => self.answer_backlog(backlog, reply, context),
+            Question::Watch(watch) => self.answer_watch(watch, reply, context),
         }
     }
 

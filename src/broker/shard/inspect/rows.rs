@@ -66,16 +66,19 @@ impl Shard {
         })
     }
 
-    /// How long the oldest message has been in a session.
-    fn lag_ms(&self, session: &Session, time_ms: u64) -> Option<u64> {
+    /// How long the oldest message has been in a session. One that its client has, and has not
+    /// completed, is not stored any more.
+    pub(super) fn lag_ms(&self, session: &Session, time_ms: u64) -> Option<u64> {
         let mut oldest = None;
         let _ended = session.queue.visit(&self.logs, &mut |item| match item {
-            QueueItem::Block { .. } => std::ops::ControlFlow::Continue(()),
+            QueueItem::Block { .. } | QueueItem::Released { .. } => {
+                std::ops::ControlFlow::Continue(())
+            }
             QueueItem::Message { entry, .. } => {
                 oldest = entry.position();
                 std::ops::ControlFlow::Break(())
             }
-            QueueItem::Released { .. } | QueueItem::Lost { .. } => std::ops::ControlFlow::Break(()),
+            QueueItem::Lost { .. } => std::ops::ControlFlow::Break(()),
         });
         let position = oldest.filter(|position| !position.is_volatile())?;
         let since_ms = self.logs.disk.message(position)?.time_ms;

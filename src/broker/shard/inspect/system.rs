@@ -1,8 +1,8 @@
 //! Answers about the topics of the system.
 
-use crate::limits::ASK_SLOTS_MAX;
+use crate::limits::{ASK_READS_MAX, ASK_SLOTS_MAX};
 
-use super::super::super::inspect::{Ask, Backlog, Question, Reply, Step, SystemUpdate};
+use super::super::super::inspect::{Ask, Backlog, Question, Reply, Step, SystemUpdate, Waiting};
 use super::super::super::names::Context;
 use super::super::Shard;
 
@@ -42,20 +42,35 @@ impl Shard {
         Step::Done
     }
 
-    pub(super) fn answer_backlog(&self, backlog: &mut Backlog, reply: &mut Reply) -> Step {
+    pub(super) fn answer_backlog(
+        &self,
+        backlog: &mut Backlog,
+        reply: &mut Reply,
+        context: &Context<'_>,
+    ) -> Step {
+        let time_ms = self.time_ms(context.now_ms);
         let sessions = self.catalog.sessions();
         let until = backlog.from.saturating_add(ASK_SLOTS_MAX).min(sessions.end());
+        let (mut looks, mut next) = (0, until);
         for key in sessions.keys_in(backlog.from..until) {
-            let session = sessions.get(key);
-            if !session.clean {
-                backlog.messages += session.queue.waiting() + u64::from(session.queue.unacked());
+            if looks == ASK_READS_MAX {
+                next = key;
+                break;
             }
+            let session = sessions.get(key);
+            if session.clean || session.queue.is_empty() {
+                continue;
+            }
+            looks += 1;
+            let messages = session.queue.waiting() + u64::from(session.queue.unacked());
+            let lag_ms_max = self.lag_ms(session, time_ms).unwrap_or(0);
+            backlog.found.add(&Waiting { messages, messages_max: messages, lag_ms_max });
         }
-        backlog.from = until;
-        if until < sessions.end() {
+        backlog.from = next;
+        if next < sessions.end() {
             return Step::More;
         }
-        *reply = Reply::Backlog(backlog.messages);
+        *reply = Reply::Backlog(backlog.found);
         Step::Done
     }
 }

@@ -1,0 +1,157 @@
+//! Metrics of sessions: how far the worst is behind, and those that the operator has named.
+//!
+//! A session's lag is what people who run Kafka call a consumer's: the messages that were stored
+//! for it and that its client has not acknowledged, whether or not they were sent.
+
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::{Request, Response, StatusCode};
+
+use crate::broker::inspect::{
+    Backlog, Page, Question, Reply, Row, SessionPattern, Waiting, Watch, Watched,
+};
+use crate::limits::WATCHED_SESSIONS_MAX;
+
+use super::answer::{Body, Fault, whole};
+use super::exposition::Text;
+use super::metric::{Kind, float};
+use super::query::Query;
+use super::routes::{Admin, format_of};
+
+/// Sessions that have metrics of their own, as the operator has named them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WatchedSessions {
+    /// The name of the vhost.
+    pub vhost: String,
+    /// A client id, or what client ids begin with.
+    pub id: String,
+    /// All sessions whose client id begins so; else one.
+    pub is_prefix: bool,
+}
+
+/// Metrics of all durable sessions together.
+pub(super) const TOTALS: &[(&str, Kind, &str, fn(&Waiting) -> f64)] = &[
+    (
+        "session_backlog_messages",
+        Kind::Gauge,
+        "Messages in durable sessions that wait or are not acknowledged",
+        |waiting| float(waiting.messages),
+    ),
+    (
+        "session_backlog_messages_max",
+        Kind::Gauge,
+        "Those of the session that has most of them",
+        |waiting| float(waiting.messages_max),
+    ),
+    (
+        "session_lag_seconds_max",
+        Kind::Gauge,
+        "How long the oldest message has been in a durable session without an acknowledgement",
+        |waiting| float(waiting.lag_ms_max) / 1000.0,
+    ),
+];
+
+/// Metrics of each session that is watched.
+pub(super) const WATCHED: &[(&str, Kind, &str, fn(&Row) -> f64)] = &[
+    (
+        "watched_session_lag_messages",
+        Kind::Gauge,
+        "Messages that its client has not acknowledged, whether or not they were sent",
+        |row| float(row.backlog_messages + row.inflight),
+    ),
+    ("watched_session_lag_bytes", Kind::Gauge, "Bytes of these messages", |row| {
+        float(row.backlog_bytes)
+    }),
+    (
+        "watched_session_lag_seconds",
+        Kind::Gauge,
+        "How long the oldest of them has been there; 0 if there is none",
+        |row| float(row.lag_ms.unwrap_or(0)) / 1000.0,
+    ),
+    ("watched_session_inflight_messages", Kind::Gauge, "Those of them that were sent", |row| {
+        float(row.inflight)
+    }),
+    (
+        "watched_session_dropped_total",
+        Kind::Counter,
+        "Messages that were dropped because it was full",
+        |row| float(row.dropped),
+    ),
+    ("watched_session_connected", Kind::Gauge, "1 if its client is connected", |row| {
+        if row.client.is_some() { 1.0 } else { 0.0 }
+    }),
+];
+
+/// The metric of those that are not told.
+pub(super) const LEFT_OUT: (&str, Kind, &str) = (
+    "watched_sessions_left_out",
+    Kind::Gauge,
+    "Sessions that --watch-session names and that are not told, since too many are",
+);
+
+/// Answers with the metrics of sessions.
+pub(super) async fn session_metrics(
+    admin: &Admin,
+    request: &Request<Incoming>,
+) -> Result<Response<Body>, Fault> {
+    Query::read(request.uri().query(), &[])?;
+    let patterns = patterns(admin);
+    let (mut waiting, mut pages, mut left_out) = (Waiting::default(), Vec::new(), 0);
+    for shard in 0..admin.asker.shards() {
+        // A sum without one of its parts would look as if a backlog had gone.
+        let question = Question::Backlog(Backlog::default());
+        let Reply::Backlog(found) = admin.asker.ask(shard, question).await? else {
+            unreachable!("a question for what waits is answered with that")
+        };
+        waiting.add(&found);
+        if patterns.is_empty() {
+            continue;
+        }
+        let question = Question::Watch(Box::new(Watch::new(patterns.clone())));
+        let Reply::Watched(Watched { page, left_out: more }) =
+            admin.asker.ask(shard, question).await?
+        else {
+            unreachable!("a question for sessions is answered with these")
+        };
+        left_out += more;
+        pages.push(page);
+    }
+    let format = format_of(request);
+    let text = of_sessions(Text::new(format), &waiting, &pages, left_out);
+    Ok(whole(StatusCode::OK, format.content_type(), text))
+}
+
+/// What is watched, each once. Of a vhost that is not there nothing is.
+fn patterns(admin: &Admin) -> Arc<[SessionPattern]> {
+    let condition = admin.condition();
+    let numbered = condition.watched.iter().filter_map(|watched| {
+        let (vhost, _) = condition.vhosts.iter().find(|(_, name)| *name == watched.vhost)?;
+        let (id, is_prefix) = (watched.id.as_str().into(), watched.is_prefix);
+        Some(SessionPattern { vhost: *vhost, id, is_prefix })
+    });
+    let mut patterns: Vec<SessionPattern> = numbered.collect();
+    patterns.sort();
+    patterns.dedup();
+    patterns.into()
+}
+
+fn of_sessions(mut text: Text, waiting: &Waiting, pages: &[Page], left_out: u64) -> String {
+    for (name, kind, help, of) in TOTALS {
+        text.family(name, *kind, help);
+        text.line(&format!("ringmq_{name}"), &[], of(waiting));
+    }
+    let rows = || pages.iter().flat_map(|page| page.rows.iter().map(move |row| (page, row)));
+    for (name, kind, help, of) in WATCHED {
+        text.family(name, *kind, help);
+        for (page, row) in rows().take(WATCHED_SESSIONS_MAX) {
+            let labels = [("vhost", page.text(row.vhost)), ("client", page.text(row.id))];
+            text.line(&format!("ringmq_{name}"), &labels, of(row));
+        }
+    }
+    let (name, kind, help) = LEFT_OUT;
+    text.family(name, kind, help);
+    let more = rows().count().saturating_sub(WATCHED_SESSIONS_MAX) as u64;
+    text.line(&format!("ringmq_{name}"), &[], float(left_out + more));
+    text.end()
+}
