@@ -30,8 +30,11 @@ pub struct WatchedSessions {
     pub is_prefix: bool,
 }
 
+/// A metric: its name without what all begin with, its kind, what it means, where it comes from.
+type Figure<T> = (&'static str, Kind, &'static str, fn(&T) -> f64);
+
 /// Metrics of all durable sessions together.
-pub(super) const TOTALS: &[(&str, Kind, &str, fn(&Waiting) -> f64)] = &[
+pub(super) const TOTALS: &[Figure<Waiting>] = &[
     (
         "session_backlog_messages",
         Kind::Gauge,
@@ -53,7 +56,7 @@ pub(super) const TOTALS: &[(&str, Kind, &str, fn(&Waiting) -> f64)] = &[
 ];
 
 /// Metrics of each session that is watched.
-pub(super) const WATCHED: &[(&str, Kind, &str, fn(&Row) -> f64)] = &[
+pub(super) const WATCHED: &[Figure<Row>] = &[
     (
         "watched_session_lag_messages",
         Kind::Gauge,

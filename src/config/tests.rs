@@ -174,7 +174,6 @@ fn flags_of_groups_set_their_fields() {
         "--http-tokens=tokens",
         "--sys-interval=1m",
         "--watch-session=plant/line-*",
-        "--watch-session=//backend",
     ]);
     let expected = Options {
         listen: vec![
@@ -202,13 +201,7 @@ fn flags_of_groups_set_their_fields() {
             http_listen: Some(HttpListen::Address("[::1]:80".parse().expect("an address"))),
             http_tokens: Some(PathBuf::from("tokens")),
             system_interval: SystemInterval(60_000),
-            watch_sessions: [("plant", "line-", true), ("/", "backend", false)]
-                .map(|(vhost, id, is_prefix)| WatchedSessions {
-                    vhost: vhost.to_owned(),
-                    id: id.to_owned(),
-                    is_prefix,
-                })
-                .to_vec(),
+            watch_sessions: vec![watch::parse_watched("plant/line-*").expect("sessions")],
         },
         ..Options::default()
     };

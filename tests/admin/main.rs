@@ -12,4 +12,5 @@ mod http;
 mod metrics;
 mod openapi;
 mod places;
+mod prometheus;
 mod sessions;

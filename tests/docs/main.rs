@@ -5,6 +5,7 @@ mod generated;
 mod manual;
 mod messages;
 mod metrics;
+mod monitoring;
 mod page;
 mod programs;
 mod tables;

@@ -290,7 +290,8 @@ fn backlogs_are_found() {
 /// that are too many are counted.
 #[test]
 fn watched_sessions_are_found() {
-    let mut net = crowd(WATCHED_SESSIONS_MAX as u32 + 20);
+    let count = u32::try_from(WATCHED_SESSIONS_MAX).expect("some hundred") + 20;
+    let mut net = crowd(count);
     let pattern = |id: &str, is_prefix| SessionPattern { vhost: 0, id: id.into(), is_prefix };
     let mut watched = |patterns: &[SessionPattern]| {
         let question = Question::Watch(Box::new(Watch::new(patterns.into())));
