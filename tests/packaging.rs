@@ -292,6 +292,8 @@ fn unit_fits_the_broker() {
     let unit = unit();
     for (key, value) in [
         ("Type", "notify"),
+        ("WatchdogSec", "60"),
+        ("Restart", "on-failure"),
         ("ExecReload", "/usr/bin/ringmq reload --data-dir %S/ringmq"),
         ("LimitMEMLOCK", "infinity"),
         ("ProtectSystem", "strict"),

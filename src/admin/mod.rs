@@ -25,6 +25,7 @@
 //! | `metric`, `catalogue` | what a metric is; every one, in a table |
 //! | `exposition` | metrics as text for Prometheus |
 //! | `api` | what JSON tells of clients and sessions |
+//! | `watchdog` | tells a service manager that all shards answer |
 //! | `watched` | metrics of sessions |
 //! | `system` | the topics `$SYS/…`, for shards with a subscriber |
 //! | `process` | what the system knows of this process |
@@ -48,6 +49,7 @@ mod routes;
 mod shards;
 mod system;
 mod tokens;
+mod watchdog;
 mod watched;
 
 use std::io;
@@ -69,6 +71,7 @@ pub use openapi::document;
 pub use process::Process;
 pub use shards::Ways;
 pub use tokens::{Right, Rights, TokenError, Tokens};
+pub use watchdog::Watchdog;
 pub use watched::WatchedSessions;
 
 use routes::Admin;
@@ -90,6 +93,8 @@ pub struct Options {
     pub process: Process,
     /// The time between two updates of the system's topics; none: there are none.
     pub system_interval: Option<Duration>,
+    /// A service manager wants to be told that the broker is well.
+    pub watchdog: Option<Watchdog>,
     /// What the control thread knows at the start.
     pub condition: Condition,
     /// Has the thread run where it disturbs no shard.
@@ -155,7 +160,7 @@ impl Drop for Handle {
 }
 
 fn serve(options: Options, condition: watch::Receiver<Condition>) -> io::Result<()> {
-    let Options { tcp, unix, ways, bell, process, settle, system_interval, .. } = options;
+    let Options { tcp, unix, ways, bell, process, settle, system_interval, watchdog, .. } = options;
     settle();
     let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let mut until_over = condition.clone();
@@ -164,11 +169,13 @@ fn serve(options: Options, condition: watch::Receiver<Condition>) -> io::Result<
         let hears = tokio::task::spawn_local(shards::hear(bell, admin.clone()));
         let system = system_interval
             .map(|interval| tokio::task::spawn_local(system::serve(admin.clone(), interval)));
+        let watchdog = watchdog
+            .map(|watchdog| tokio::task::spawn_local(watchdog::serve(admin.clone(), watchdog)));
         door::open(tcp, unix, &admin)?;
         // An error: the owner is gone, which is over as well.
         let _over = until_over.wait_for(|condition| condition.is_over).await;
         hears.abort();
-        system.iter().for_each(JoinHandle::abort);
+        system.iter().chain(&watchdog).for_each(JoinHandle::abort);
         Ok(())
     })
 }

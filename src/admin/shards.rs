@@ -77,6 +77,8 @@ struct Shard {
     open: usize,
     /// One of them is for figures.
     asked_figures: bool,
+    /// When one came back last.
+    answered: Option<time::Instant>,
     system: SystemNeed,
     kept: Option<Rc<Kept>>,
 }
@@ -124,6 +126,12 @@ impl Asker {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(_)) | Err(_) => Err(NoAnswer::Silent(shard)),
         }
+    }
+
+    /// Whether a shard has answered within this time.
+    pub(super) fn answered_within(&self, shard: u16, span: Duration) -> bool {
+        let answered = self.shards.borrow()[usize::from(shard)].answered;
+        answered.is_some_and(|at| at.elapsed() < span)
     }
 
     /// The figures of every shard, as new as they come within the time for an answer; those of a
@@ -232,6 +240,7 @@ impl Asker {
                 }
                 let known = &mut self.shards.borrow_mut()[usize::from(shard)];
                 known.open -= 1;
+                known.answered = Some(time::Instant::now());
                 let Ask { id, question, reply } = *ask;
                 match (question, reply) {
                     (Question::Figures, Reply::Figures(snapshot)) => {
@@ -284,69 +293,13 @@ pub(super) async fn hear(bell: OwnedFd, admin: Rc<Admin>) {
 }
 
 #[cfg(test)]
+pub(super) mod fake;
+
+#[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
-    use tokio::runtime;
-
+    use super::fake::in_virtual_time;
     use super::*;
-    use crate::broker::inspect::{Listing, Page};
-
-    /// Shard 0 answers at once; shard 1 keeps what it is sent until it is told to answer.
-    #[derive(Default)]
-    struct Fake {
-        answered: Vec<Ask>,
-        kept: Vec<Ask>,
-        answers: bool,
-    }
-
-    struct FakeWays(Arc<Mutex<Fake>>);
-
-    impl Ways for FakeWays {
-        fn shards(&self) -> u16 {
-            2
-        }
-
-        fn send(&mut self, shard: u16, ask: Box<Ask>) -> Result<(), Box<Ask>> {
-            let fake = &mut *self.0.lock().expect("nobody panics");
-            let place = if shard == 0 { &mut fake.answered } else { &mut fake.kept };
-            place.push(*ask);
-            Ok(())
-        }
-
-        fn next_answer(&mut self, shard: u16) -> Option<Box<Ask>> {
-            let mut fake = self.0.lock().expect("nobody panics");
-            let mut ask = match shard {
-                0 => fake.answered.pop()?,
-                _ if fake.answers => fake.kept.pop()?,
-                _ => return None,
-            };
-            if matches!(ask.question, Question::Listing(_)) {
-                ask.reply = Reply::Page(Page::default());
-            }
-            Some(Box::new(ask))
-        }
-    }
-
-    /// Runs a test in virtual time, in which whoever waits goes on at once when all wait.
-    fn in_virtual_time(test: impl AsyncFnOnce(&Asker, &Mutex<Fake>)) {
-        let fake = Arc::new(Mutex::new(Fake::default()));
-        let asker = Rc::new(Asker::new(Box::new(FakeWays(fake.clone()))));
-        let mut runtime = runtime::Builder::new_current_thread();
-        let runtime = runtime.enable_time().start_paused(true).build();
-        let runtime = runtime.expect("there are resources");
-        tokio::task::LocalSet::new().block_on(&runtime, async {
-            let hears = asker.clone();
-            let hearing = tokio::task::spawn_local(async move {
-                loop {
-                    hears.take_answers();
-                    time::sleep(Duration::from_millis(10)).await;
-                }
-            });
-            test(&asker, &fake).await;
-            hearing.abort();
-        });
-    }
+    use crate::broker::inspect::Listing;
 
     /// A shard that is silent holds nobody up for longer than the time for an answer: its last
     /// figures are given, with their age, and new ones when it speaks again.

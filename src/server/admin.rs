@@ -14,7 +14,7 @@ use log::{debug, info, warn};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-use crate::admin::{self, Condition, Handle, Process, Tokens, WatchedSessions, Ways};
+use crate::admin::{self, Condition, Handle, Process, Tokens, Watchdog, WatchedSessions, Ways};
 use crate::broker::inspect::Ask;
 use crate::config::{HttpListen, Options};
 use crate::limits::{FILES_OF_ADMIN, HTTP_PORT_DEFAULT};
@@ -25,6 +25,7 @@ use crate::ring::Socket;
 use super::StartError;
 use super::access::Access;
 use super::control::Control;
+use super::notify::Notifier;
 
 /// Bytes of the rings between the admin thread and a shard: room for many times the boxes that are
 /// on their way at once.
@@ -38,7 +39,8 @@ const SOCKET_MODE: u32 = 0o660;
 pub(super) struct HttpListener {
     tcp: Option<TcpListener>,
     process: Process,
-    /// Not with `--http-listen none`: then the thread is there for the system's topics alone.
+    /// Not with `--http-listen none`: then the thread is there for the system's topics, and to tell
+    /// a service manager that all is well.
     answers: bool,
 }
 
@@ -48,7 +50,7 @@ impl HttpListener {
     pub(super) fn open(options: &Options) -> Result<Option<Self>, StartError> {
         let process = Process::open();
         let tcp = match options.admin.http_listen {
-            Some(HttpListen::None) if options.admin.system_interval_ms() == 0 => return Ok(None),
+            Some(HttpListen::None) if !is_needed(options) => return Ok(None),
             Some(HttpListen::None) => None,
             Some(HttpListen::Unix) => None,
             Some(HttpListen::Address(address)) => {
@@ -96,10 +98,13 @@ impl AdminSetup {
 
 /// Files that it may have open.
 pub(super) fn files(options: &Options) -> u64 {
-    match options.admin.http_listen {
-        Some(HttpListen::None) if options.admin.system_interval_ms() == 0 => 0,
-        _ => FILES_OF_ADMIN,
-    }
+    if is_needed(options) { FILES_OF_ADMIN } else { 0 }
+}
+
+/// Whether there is something for the thread to do.
+fn is_needed(options: &Options) -> bool {
+    let has_topics = options.admin.system_interval_ms() > 0;
+    answers_http(options) || has_topics || Notifier::watchdog().is_some()
 }
 
 /// Where asks go in, and where they come back.
@@ -181,6 +186,7 @@ impl Admin {
         options: &Options,
         access: &Access,
         shared_cpus: Vec<usize>,
+        notifier: &Notifier,
     ) -> Result<Self, StartError> {
         let AdminSetup { door, rings, tokens } = setup;
         let ways = rings.ways.into_iter().zip(controls).map(|((sender, answers), like)| {
@@ -199,6 +205,10 @@ impl Admin {
             bell: rings.bell,
             process: door.process,
             system_interval: interval(options),
+            watchdog: Notifier::watchdog().map(|patience| {
+                let notifier = notifier.clone();
+                Watchdog { patience, ping: Box::new(move || notifier.well()) }
+            }),
             condition: Condition {
                 is_ready: true,
                 reloaded: true,

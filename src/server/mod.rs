@@ -113,7 +113,8 @@ pub fn run(configuration: &Configuration, signals: io::Result<Signals>) -> Resul
         .log();
     let mut reloader = Reloader::new(configuration, sites, disk_bytes);
     let shared_cpus = pins.iter().flat_map(|pins| pins.iter().skip(shards).copied()).collect();
-    let admin = setup.map(|it| Admin::start(it, &controls, options, &access, shared_cpus));
+    let admin =
+        setup.map(|it| Admin::start(it, &controls, options, &access, shared_cpus, &notifier));
     let admin = admin.transpose()?;
     notifier.ready();
     for signal in signals.forever() {

@@ -8,15 +8,29 @@ use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::Duration;
 
 use log::warn;
 
 /// The way to the service manager, if there is one.
+#[derive(Clone)]
 pub(super) struct Notifier(Option<OsString>);
 
 impl Notifier {
     pub(super) fn from_environment() -> Self {
         Self(std::env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty()))
+    }
+
+    /// The time after which the manager gives a broker up that does not say that it is well, if it
+    /// watches this process.
+    pub(super) fn watchdog() -> Option<Duration> {
+        let variable = |name| std::env::var(name).ok();
+        patience(variable("WATCHDOG_USEC").as_deref(), variable("WATCHDOG_PID").as_deref())
+    }
+
+    /// The broker is well.
+    pub(super) fn well(&self) {
+        self.tell("WATCHDOG=1");
     }
 
     /// Clients are served.
@@ -48,6 +62,13 @@ impl Notifier {
     }
 }
 
+/// What the variables of `sd_watchdog_enabled(3)` say: microseconds, and whose they are.
+fn patience(us: Option<&str>, pid: Option<&str>) -> Option<Duration> {
+    let is_ours = pid.is_none_or(|pid| pid.parse() == Ok(std::process::id()));
+    let us: u64 = us?.parse().ok().filter(|us| *us > 0)?;
+    is_ours.then(|| Duration::from_micros(us))
+}
+
 /// A name that begins with `@` is one of the abstract kind, which is no file.
 fn send(name: &[u8], state: &str) -> io::Result<()> {
     let address = match name.strip_prefix(b"@") {
@@ -56,4 +77,27 @@ fn send(name: &[u8], state: &str) -> io::Result<()> {
     };
     UnixDatagram::unbound()?.send_to_addr(state.as_bytes(), &address)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Variables that are another process's, or say nothing, are nothing.
+    #[test]
+    fn variables_of_the_watchdog() {
+        let own = std::process::id().to_string();
+        let time = Some(Duration::from_secs(30));
+        for (us, pid, expected) in [
+            (Some("30000000"), None, time),
+            (Some("30000000"), Some(&*own), time),
+            (Some("30000000"), Some("1"), None),
+            (Some("30000000"), Some("x"), None),
+            (Some("0"), None, None),
+            (Some("-1"), None, None),
+            (None, Some(&own), None),
+        ] {
+            assert_eq!(patience(us, pid), expected, "{us:?} {pid:?}");
+        }
+    }
 }

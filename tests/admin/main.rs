@@ -14,3 +14,4 @@ mod openapi;
 mod places;
 mod prometheus;
 mod sessions;
+mod watchdog;

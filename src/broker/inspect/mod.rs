@@ -55,6 +55,8 @@ pub struct Ask {
 /// What can be asked of a shard.
 #[derive(Debug)]
 pub enum Question {
+    /// Nothing but whether the shard answers: [`Reply::Alive`].
+    Alive,
     /// All figures of the shard: [`Reply::Figures`].
     Figures,
     /// The shard's part of each vhost, from the one with this number on: [`Reply::Vhosts`].
@@ -83,6 +85,8 @@ pub enum Question {
 pub enum Reply {
     /// Nothing yet; or, when the box is back, that the shard has too many asks to take another.
     None,
+    /// It answers.
+    Alive,
     /// All figures.
     Figures(Box<Snapshot>),
     /// Vhosts in figures.

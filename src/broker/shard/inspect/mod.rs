@@ -19,6 +19,10 @@ impl Shard {
     pub fn answer(&mut self, ask: &mut Ask, context: &mut Context<'_>) -> Step {
         let Ask { question, reply, .. } = ask;
         match question {
+            Question::Alive => {
+                *reply = Reply::Alive;
+                Step::Done
+            }
             Question::Figures => self.answer_figures(reply, context),
             Question::Vhosts(from) => self.answer_vhosts(from, reply),
             Question::Session(name) => self.answer_session(name, reply, context),
