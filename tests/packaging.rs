@@ -67,6 +67,7 @@ fn installs_below_a_root() {
                 (share + "zsh/site-functions/_ringmq", 0o644),
                 (format!("{units}/ringmq.service"), 0o644),
                 ("etc/default/ringmq".to_owned(), 0o644),
+                ("etc/ringmq/ringmq.toml".to_owned(), 0o644),
                 // Others may not look for keys in it; the user's group is not known here.
                 ("etc/ringmq".to_owned(), 0o750),
             ] {
@@ -81,10 +82,21 @@ fn installs_below_a_root() {
             assert!(starts.len() == 1 && starts[0].starts_with(&program), "{starts:?}");
             let reloads = values(&unit, "ExecReload");
             assert!(reloads.len() == 1 && reloads[0].starts_with(&program), "{reloads:?}");
-            let defaults = root.join("etc/default/ringmq");
-            let kept = fs::read_to_string(&defaults).expect("it is there");
-            assert_eq!(kept == "RINGMQ_FLAGS=--shards 1\n", round == 1);
-            fs::write(&defaults, "RINGMQ_FLAGS=--shards 1\n").expect("it is ours");
+            // The flags name the configuration file. Neither of the two is written a second time.
+            for (path, has, changed) in [
+                (
+                    "etc/default/ringmq",
+                    "\nRINGMQ_FLAGS=--config /etc/ringmq/ringmq.toml\n",
+                    "x=1\n",
+                ),
+                ("etc/ringmq/ringmq.toml", "\n# max-inflight = 65535\n", "max-inflight = 7\n"),
+            ] {
+                let path = root.join(path);
+                let found = fs::read_to_string(&path).expect("it is there");
+                let is_kept = found == changed;
+                assert!(is_kept || round == 0 && found.contains(has), "{found}");
+                fs::write(&path, changed).expect("it is ours");
+            }
         }
         fs::remove_dir_all(root).expect("it is ours");
     }
@@ -120,10 +132,15 @@ fn uninstalls() {
         let place = ["--root", shown, "--prefix", prefix];
         let output = install(&[&place[..], &["--binaries", programs]].concat());
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let kept = ["etc/default/ringmq", "etc/ringmq/passwords", "var/lib/ringmq/FORMAT"];
+        let kept = [
+            "etc/default/ringmq",
+            "etc/ringmq/passwords",
+            "etc/ringmq/ringmq.toml",
+            "var/lib/ringmq/FORMAT",
+        ];
         fs::create_dir_all(root.join("var/lib/ringmq")).expect("it is ours");
         fs::write(root.join(kept[1]), "").expect("it is ours");
-        fs::write(root.join(kept[2]), "").expect("it is ours");
+        fs::write(root.join(kept[3]), "").expect("it is ours");
         for _ in 0..2 {
             let output = install(&[&["--uninstall"], &place[..]].concat());
             let said = String::from_utf8_lossy(&output.stderr);
@@ -186,11 +203,17 @@ mount --bind "$1/etc" /etc
 mount --bind "$1/sysusers" /usr/lib/sysusers.d
 mount -t tmpfs none /run
 rm -rf /etc/ringmq
+# As dpkg unpacks it.
+mkdir -m 755 /etc/ringmq
 for version in "" 0.1.0-1; do
     sh "$2/packages/postinst" configure "$version" >&2
     getent passwd ringmq | cut -d : -f 1,6,7
     stat -c "%U %G %a" /etc/ringmq
 done
+chgrp daemon /etc/ringmq
+chmod 700 /etc/ringmq
+sh "$2/packages/postinst" configure 0.1.0-1 >&2
+stat -c "%U %G %a" /etc/ringmq
 sh "$2/packages/prerm" upgrade 0.2.0-1
 touch /etc/ringmq/passwords
 for round in kept gone; do
@@ -219,7 +242,7 @@ fn maintainer_scripts() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     let made = "ringmq:/var/lib/ringmq:/usr/sbin/nologin\nroot ringmq 750\n";
-    let expected = format!("{made}{made}kept\ngone\n");
+    let expected = format!("{made}{made}root daemon 700\nkept\ngone\n");
     assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{said}");
 }
 

@@ -117,8 +117,8 @@ impl Manager {
     }
 }
 
-// While every shard answers the manager is told so again and again; not while one is stopped, though
-// the others serve; and again when that one goes on.
+// While every shard answers the manager is told so again and again; not while one is stopped,
+// though the others serve; and again when that one goes on.
 #[test]
 fn pings_need_every_shard() {
     let manager = Manager::new();

@@ -10,6 +10,7 @@ use clap_complete::Shell;
 use ringmq::config::Command;
 
 use super::manual::manual;
+use super::settings::settings;
 use super::{metrics, root, tables};
 
 /// Every file, by its path from the root, as the definition wants it.
@@ -32,6 +33,7 @@ fn files() -> Vec<(&'static str, String)> {
         ("docs/http.md", http),
         ("docs/openapi.json", openapi()),
         ("docs/ringmq.1", manual(&command)),
+        ("scripts/ringmq.toml", settings(&command)),
     ]
 }
 

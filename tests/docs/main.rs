@@ -8,6 +8,7 @@ mod metrics;
 mod monitoring;
 mod page;
 mod programs;
+mod settings;
 mod tables;
 
 use std::collections::BTreeSet;
