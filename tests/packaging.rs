@@ -269,13 +269,18 @@ fn refuses_wrong_arguments() {
 /// nothing; --help says what there is.
 #[test]
 fn scripts_refuse_alike() {
-    let with_values: [(&str, &[&str], &[&str]); 6] = [
+    let with_values: [(&str, &[&str], &[&str]); 7] = [
         ("crash-test", &["--rounds", "--shards", "--seed", "--durability"], &[]),
         ("backlog-test", &["--messages", "--durability"], &["--data-dir"]),
         ("session-memory", &["--sessions", "--messages", "--payload", "--settle"], &[]),
         ("load-test", &["--port", "--pid", "--duration"], &["--host", "--only"]),
         ("install", &[], &["--prefix", "--root", "--binaries"]),
         ("package", &[], &["--binaries"]),
+        (
+            "admin-cost",
+            &["--only", "--pairs", "--duration", "--clients", "--shards", "--scrapes"],
+            &["--ask", "--stream", "--binaries"],
+        ),
     ];
     let scripts = with_values.iter().map(|(script, ..)| *script).chain(["check", "test"]);
     let mut cases: Vec<(&str, Vec<&str>, &str)> = Vec::new();
@@ -300,7 +305,7 @@ fn scripts_refuse_alike() {
         assert!(said.lines().count() == 1, "{script} {flags:?}: {said}");
     }
     let helpful = ["crash-test", "backlog-test", "session-memory", "load-test", "install", "test"];
-    for script in helpful.into_iter().chain(["package"]) {
+    for script in helpful.into_iter().chain(["package", "admin-cost"]) {
         for flag in ["-h", "--help"] {
             let output = run(&repository().join("scripts").join(script), &[flag]);
             assert!(output.status.success() && output.stderr.is_empty(), "{script} {flag}");

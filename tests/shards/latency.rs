@@ -1,6 +1,7 @@
 //! How long things take: each is recorded once, from its beginning to its end.
 
-use ringmq::broker::inspect::{Ask, Latency, Question, Reply};
+use hdrhistogram::Histogram as Hdr;
+use ringmq::broker::inspect::{Ask, Histogram, Latency, Question, Reply};
 use ringmq::broker::{ClientAddress, ConnId, Context};
 
 use super::net::{CONN, Net, connect, subscribe};
@@ -129,5 +130,31 @@ fn waits_are_timed() {
         assert_eq!((waits.count(), waits.sum_us()), (3, 3 * 5_000_000), "sent first at 5 s");
         net.give(0, conn(slot), &[0xe0, 0]);
         net.0[0].shard.remove(conn(slot));
+    }
+}
+
+/// Percentiles of the broker are those of ringmq-bench, or the end of the bucket that has them: an
+/// eighth above at most.
+#[test]
+fn percentiles_are_those_of_the_bench() {
+    for seed in 1..20_u64 {
+        let mut own = Histogram::default();
+        let mut bench = Hdr::<u64>::new_with_bounds(1, 10_000_000_000, 3).expect("bounds are fine");
+        let mut state = seed;
+        for _ in 0..10_000 {
+            // Xorshift; times of all sizes, most of them short.
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            let us = 1 + (state >> 32 >> (state % 32));
+            own.record_n(us, 1);
+            bench.record(us).expect("it is within the bounds");
+        }
+        for quantile in [0.5, 0.9, 0.99, 0.999, 1.0] {
+            let (told, wanted) = (own.quantile_us(quantile), bench.value_at_quantile(quantile));
+            // The bench itself knows three digits.
+            let (least, most) = (wanted - wanted / 500, wanted + wanted / 8 + 1);
+            assert!((least..=most).contains(&told), "{seed}, {quantile}: {told} for {wanted}");
+        }
     }
 }

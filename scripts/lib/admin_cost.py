@@ -1,0 +1,366 @@
+"""What operators cost: see scripts/admin-cost, which calls this with checked options."""
+
+import argparse
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.parse
+
+PATIENCE_S = 60
+# Shards give figures that are younger than this again.
+REUSE_S = 1.05
+
+
+class Door(http.client.HTTPConnection):
+    """HTTP over the socket in a data directory, where root needs no token."""
+
+    def __init__(self, path):
+        super().__init__("localhost", timeout=30)
+        self.path = str(path)
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+    def get(self, path):
+        self.request("GET", path)
+        answer = self.getresponse()
+        body = answer.read()
+        if answer.status != 200:
+            raise SystemExit(f"!! GET {path}: {answer.status} {body[:200]!r}")
+        return body
+
+
+class Broker:
+    """A broker with a directory of its own, on a port that the system picks."""
+
+    def __init__(self, shards, flags=(), core=None):
+        self.scratch = pathlib.Path(tempfile.mkdtemp(prefix="ringmq-admin-cost-"))
+        self.data, log = self.scratch / "data", self.scratch / "log"
+        command = [str(BINARIES / "ringmq"), "--listen", "127.0.0.1:0", "--shards", str(shards),
+                   "--data-dir", str(self.data), "--log-connections", "off", *flags]
+        if "--http-listen" not in flags:
+            command += ["--http-listen", "unix"]
+        with log.open("wb") as out:
+            self.process = subprocess.Popen(
+                on_core(core, command), stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        begun = time.monotonic()
+        while not (found := re.search(r"listening on 127\.0\.0\.1:(\d+)", log.read_text())):
+            if self.process.poll() is not None or time.monotonic() - begun > PATIENCE_S:
+                raise SystemExit(f"!! the broker does not listen:\n{log.read_text()}")
+            time.sleep(0.05)
+        self.port, self.pid = int(found[1]), self.process.pid
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(timeout=PATIENCE_S)
+        shutil.rmtree(self.scratch)
+
+    def door(self):
+        return Door(self.data / "admin.sock")
+
+    def cpu_ns(self):
+        """CPU time of each thread so far, by its name."""
+        found = {}
+        for task in pathlib.Path(f"/proc/{self.pid}/task").iterdir():
+            name = (task / "comm").read_text().strip()
+            found[name] = found.get(name, 0) + int((task / "schedstat").read_text().split()[0])
+        return found
+
+    def resident_bytes(self):
+        status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
+        return sum(int(re.search(rf"{name}:\s+(\d+)", status)[1]) * 1024 for name in ["RssAnon"])
+
+    @contextlib.contextmanager
+    def crowd(self, count):
+        """So many clients that are connected and do nothing."""
+        command = [str(BINARIES / "ringmq-bench"), "--port", str(self.port), "--idle", str(count),
+                   "--duration", "3600", "--quiet"]
+        own = self.sockets()
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        try:
+            begun = time.monotonic()
+            while self.sockets() < own + count:
+                if process.poll() is not None or time.monotonic() - begun > PATIENCE_S:
+                    raise SystemExit(f"!! {count} clients do not connect")
+                time.sleep(0.2)
+            # What the last of them have begun is over.
+            time.sleep(2)
+            yield
+        finally:
+            process.kill()
+            process.wait()
+
+    def sockets(self):
+        """As the kernel counts them: a broker may answer no operators."""
+        found = 0
+        for name in os.listdir(f"/proc/{self.pid}/fd"):
+            with contextlib.suppress(FileNotFoundError):
+                found += os.readlink(f"/proc/{self.pid}/fd/{name}").startswith("socket:")
+        return found
+
+
+def on_core(core, command):
+    return ["taskset", "-c", str(core), *command] if core is not None else command
+
+
+def bench(broker, *flags, core=None):
+    command = [str(BINARIES / "ringmq-bench"), "--port", str(broker.port), "--json", "--quiet",
+               "--broker-pid", str(broker.pid), *map(str, flags)]
+    done = subprocess.run(on_core(core, command), stdout=subprocess.PIPE, check=False)
+    if done.returncode != 0:
+        raise SystemExit("!! ringmq-bench failed")
+    return json.loads(done.stdout)
+
+
+class Asker:
+    """Asks some paths each second, and reads answers without end, until it is left."""
+
+    def __init__(self, broker, asks, streams):
+        self.over, self.answers = threading.Event(), 0
+        work = [(self.ask, asks)] + [(self.read, [path]) for path in streams]
+        self.threads = [threading.Thread(target=run, args=(broker.door(), paths))
+                        for run, paths in work]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        for thread in self.threads:
+            thread.join()
+
+    def ask(self, door, paths):
+        while not self.over.is_set():
+            for path in paths:
+                door.get(path)
+                self.answers += 1
+            self.over.wait(1)
+
+    def read(self, door, paths):
+        door.request("GET", paths[0])
+        answer = door.getresponse()
+        answer.fp.raw._sock.settimeout(0.5)
+        while not self.over.is_set():
+            with contextlib.suppress(TimeoutError):
+                if not answer.read1(65536):
+                    raise SystemExit(f"!! GET {paths[0]} has ended: {answer.status}")
+
+
+def in_turn(pairs, run):
+    """Pairs of runs without and with, the first of a pair by turns."""
+    for pair in range(pairs):
+        found = {}
+        for with_it in [False, True] if pair % 2 == 0 else [True, False]:
+            found[with_it] = run(with_it)
+        yield found[False], found[True]
+
+
+def table(title, rows):
+    print(f"\n{title}")
+    widths = [max(len(str(row[at])) for row in rows) for at in range(len(rows[0]))]
+    for row in rows:
+        cells = [str(cell) for cell in row]
+        print("  " + "  ".join([cells[0].ljust(widths[0])] +
+                               [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:])]))
+
+
+def spread(ratios):
+    return f"{statistics.mean(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
+
+
+CASES = [
+    ("4->4 QoS 0 256 B", ["--publishers", 4, "--subscribers", 4, "--payload", 256]),
+    ("1000 devices QoS 1 100 B",
+     ["--publishers", 1000, "--topic", "dev/{p}/temp", "--filter", "dev/+/temp", "--qos", 1,
+      "--window", 1, "--payload", 100]),
+]
+
+
+def cost(options):
+    cores = (0, 1) if os.cpu_count() >= 2 and shutil.which("taskset") else (None, None)
+    if cores[1] is not None:
+        # Whoever asks is no part of the broker.
+        os.sched_setaffinity(0, {cores[1]})
+    rows = [("case", "pair", "out/s", "asked", "ratio", "us/msg", "asked", "ratio", "p99 us",
+             "asked")]
+    for name, flags in CASES:
+        rates, cpus = [], []
+
+        def run(asked, flags=flags):
+            with Broker(1, core=cores[0]) as broker:
+                asker = Asker(broker, options.ask, options.stream)
+                with asker if asked else contextlib.nullcontext():
+                    return bench(broker, *flags, "--duration", options.duration, core=cores[1])
+
+        for pair, (plain, asked) in enumerate(in_turn(options.pairs, run)):
+            rate = [it["delivered_per_s"] for it in (plain, asked)]
+            cpu = [it["broker_cpu_us_per_published"] for it in (plain, asked)]
+            p99 = [it["latency_us_p99"] for it in (plain, asked)]
+            rates.append(rate[1] / rate[0])
+            cpus.append(cpu[1] / cpu[0])
+            rows.append((name, pair + 1, f"{rate[0]:.0f}", f"{rate[1]:.0f}", f"{rates[-1]:.3f}",
+                         f"{cpu[0]:.3f}", f"{cpu[1]:.3f}", f"{cpus[-1]:.3f}",
+                         f"{p99[0]:.0f}", f"{p99[1]:.0f}"))
+        rows.append((f"  all: messages {spread(rates)}, CPU {spread(cpus)}",) + ("",) * 9)
+    asked = " ".join(options.ask + [f"{path} (stream)" for path in options.stream])
+    table(f"cost of {asked} each second, against none", rows)
+    os.sched_setaffinity(0, range(os.cpu_count()))
+
+
+def scrape(options):
+    rows = [("path", "bytes", "ms until it is there", "admin us", "shard us", "worst shard us")]
+    with Broker(options.shards) as broker, broker.crowd(options.clients):
+        door = broker.door()
+
+        def measured(work):
+            before = broker.cpu_ns()
+            for _ in range(options.scrapes):
+                work()
+                time.sleep(REUSE_S)
+            after = broker.cpu_ns()
+            used = {name: (after[name] - before.get(name, 0)) / options.scrapes / 1000
+                    for name in after}
+            return used["admin"], [used[f"shard-{n}"] for n in range(options.shards)]
+
+        idle_admin, idle_shards = measured(lambda: None)
+        for path in ["/metrics", "/metrics/vhosts", "/metrics/sessions", "/api/v1/overview"]:
+            took, size = [], [0]
+
+            def ask(path=path, took=took, size=size):
+                begun = time.perf_counter()
+                size[0] = len(door.get(path))
+                took.append((time.perf_counter() - begun) * 1000)
+
+            admin, shards = measured(ask)
+            more = [max(0, asked - idle) for asked, idle in zip(shards, idle_shards)]
+            rows.append((path, size[0], f"{statistics.median(took):.2f}",
+                         f"{max(0, admin - idle_admin):.0f}", f"{statistics.mean(more):.1f}",
+                         f"{max(more):.1f}"))
+    table(f"one answer with {options.clients} clients on {options.shards} shards, CPU time", rows)
+
+
+def list_all(door):
+    """Lists all clients page by page; how many there are."""
+    at, count = "", 0
+    while True:
+        page = json.loads(door.get(f"/api/v1/clients?limit=1000{at}"))
+        count += len(page["items"])
+        if not page.get("next"):
+            return count
+        at = f"&cursor={urllib.parse.quote(page['next'])}"
+
+
+def listing(options):
+    rows = [("pair", "listings", "p50 us", "listed", "p99.9 us", "listed", "max us", "listed")]
+    with Broker(2) as broker, broker.crowd(options.clients):
+        listings = []
+
+        def run(listed):
+            over, counted = threading.Event(), [0]
+
+            def work():
+                door = broker.door()
+                while not over.is_set():
+                    if (count := list_all(door)) < options.clients:
+                        raise SystemExit(f"!! {count} of {options.clients} clients are listed")
+                    counted[0] += 1
+
+            thread = threading.Thread(target=work)
+            if listed:
+                thread.start()
+            found = bench(broker, "--publishers", 20, "--subscribers", 20, "--qos", 1,
+                          "--rate", 2000, "--duration", options.duration)
+            over.set()
+            if listed:
+                thread.join()
+                listings.append(counted[0])
+            return found
+
+        for pair, (plain, listed) in enumerate(in_turn(options.pairs, run)):
+            cells = [f"{it[f'ack_latency_us_{part}']:.0f}" for part in ("p50", "p999", "max")
+                     for it in (plain, listed)]
+            rows.append((pair + 1, listings[-1], *cells))
+    table(f"PUBACKs at 2000 a second while {options.clients} clients are listed", rows)
+
+
+def memory(options):
+    found = {}
+    silent = ["--http-listen", "none", "--sys-interval", "0"]
+    for name, flags in [("without", silent), ("with", [])]:
+        with Broker(2, flags) as broker, broker.crowd(options.clients):
+            if name == "with":
+                door = broker.door()
+                for _ in range(5):
+                    for path in ["/metrics", "/metrics/sessions", "/api/v1/overview"]:
+                        door.get(path)
+                    list_all(door)
+                    time.sleep(REUSE_S)
+            found[name] = broker.resident_bytes()
+    mib = {name: value / 2**20 for name, value in found.items()}
+    rows = [("broker", "MiB"), ("without the admin thread", f"{mib['without']:.2f}"),
+            ("with it, all asked", f"{mib['with']:.2f}"),
+            ("difference", f"{mib['with'] - mib['without']:.2f}")]
+    table(f"memory with {options.clients} clients (RssAnon)", rows)
+
+
+def bucket(us):
+    """The bucket of a time: 8 for each power of two, as the broker has them."""
+    us = int(us)
+    if us < 8:
+        return us
+    exponent = us.bit_length() - 1
+    return ((exponent - 2) << 3) + ((us >> (exponent - 3)) & 7)
+
+
+def percentiles(options):
+    rows = [("percentile", "ringmq-bench us", "broker us", "buckets apart")]
+    with Broker(1) as broker:
+        # A session whose client is away: each message waits for the disk, in no queue of a socket.
+        bench(broker, "--publishers", 0, "--subscribers", 1, "--filter", "bench/#", "--qos", 1,
+              "--clean-session", "false", "--duration", 0.5, "--client-prefix", "away-")
+        found = bench(broker, "--publishers", 2, "--subscribers", 0, "--qos", 1, "--window", 1,
+                      "--warmup", 0, "--duration", options.duration)
+        overview = json.loads(broker.door().get("/api/v1/overview"))
+        own = overview["metrics"]["publish_ack_duration_seconds"]
+        for name in ["p50", "p99", "p999"]:
+            sent, told = found[f"ack_latency_us_{name}"], own[name] * 1e6
+            rows.append((name, f"{sent:.0f}", f"{told:.0f}", abs(bucket(sent) - bucket(told))))
+    table("time to the PUBACK, as both have it", rows)
+
+
+PARTS = {"cost": cost, "scrape": scrape, "listing": listing, "memory": memory,
+         "percentiles": percentiles}
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--binaries", type=pathlib.Path)
+parser.add_argument("--only")
+for flag in ["pairs", "clients", "shards", "scrapes"]:
+    parser.add_argument(f"--{flag}", type=int)
+parser.add_argument("--duration", type=float)
+parser.add_argument("--ask", action="append", default=[])
+parser.add_argument("--stream", action="append", default=[])
+given = parser.parse_args()
+given.ask = given.ask or ([] if given.stream else ["/metrics"])
+BINARIES = given.binaries
+print(f"{os.uname().sysname} {os.uname().release}, {os.cpu_count()} cores")
+for part, measure in PARTS.items():
+    if given.only in ("", part):
+        measure(given)
