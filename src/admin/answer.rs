@@ -9,8 +9,6 @@ use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::shards::NoAnswer;
-
 /// What an answer consists of: one piece, or many that come by and by.
 pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
@@ -117,23 +115,5 @@ impl Fault {
             headers.insert(header::WWW_AUTHENTICATE, value);
         }
         response
-    }
-}
-
-impl From<NoAnswer> for Fault {
-    fn from(no_answer: NoAnswer) -> Self {
-        let unavailable = StatusCode::SERVICE_UNAVAILABLE;
-        match no_answer {
-            NoAnswer::Silent(shard) => {
-                let message = format!("shard {shard} has not answered in time");
-                Self::new(unavailable, "shard_silent", message)
-                    .hint("it is busy or stuck; /metrics tells how old its figures are")
-            }
-            NoAnswer::Busy(shard) => {
-                let message = format!("shard {shard} answers as many others as it may at once");
-                Self::new(unavailable, "busy", message)
-            }
-        }
-        .retry_after(1)
     }
 }

@@ -14,12 +14,13 @@ use crate::broker::inspect::{
 };
 use crate::limits::{LISTING_MS_MAX, PAGE_BYTES_MAX, PAGE_ROWS_MAX, TOP_ROWS_MAX};
 
+use super::actor::Actor;
 use super::answer::{Body, Fault, json_of};
 use super::catalogue::METRICS;
-use super::metric::{Metric, ShardFigures, Source, Whole, float};
+use super::metric::{Metric, ShardFigures, Source, Whole, figures_of, float};
 use super::query::Query;
-use super::routes::{Actor, Admin, figures_of};
 use super::shards::Kept;
+use super::state::Admin;
 
 type Answer = Result<Response<Body>, Fault>;
 

@@ -18,6 +18,9 @@
 //! | `door` | listeners and connections |
 //! | `guard` | who may ask what: hosts, origins, tokens, failures |
 //! | `tokens` | tokens and their rights |
+//! | `condition` | what the control thread knows |
+//! | `state` | what routes answer from |
+//! | `actor` | who changes something, and the note of it |
 //! | `routes` | which path is what |
 //! | `openapi` | the operations of the API in a table, and as a document |
 //! | `query` | parameters of a request |
@@ -33,9 +36,11 @@
 //!
 //! It may use `broker::inspect`, and alone uses HTTP and its runtime.
 
+mod actor;
 mod answer;
 mod api;
 mod catalogue;
+mod condition;
 mod door;
 mod exposition;
 mod guard;
@@ -45,6 +50,7 @@ mod process;
 mod query;
 mod routes;
 mod shards;
+mod state;
 mod system;
 mod tokens;
 
@@ -53,7 +59,6 @@ use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -63,12 +68,13 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, LocalSet};
 
 pub use catalogue::{Description, descriptions};
+pub use condition::Condition;
 pub use openapi::document;
 pub use process::Process;
 pub use shards::Ways;
 pub use tokens::{Right, Rights, TokenError, Tokens};
 
-use routes::Admin;
+use state::Admin;
 
 /// Stands behind the shards and the threads that verify passwords.
 const NICENESS: i32 = 10;
@@ -91,23 +97,6 @@ pub struct Options {
     pub condition: Condition,
     /// Has the thread run where it disturbs no shard.
     pub settle: Box<dyn FnOnce() + Send>,
-}
-
-/// What the control thread knows, and the admin thread needs or tells.
-#[derive(Clone, Debug)]
-pub struct Condition {
-    /// Clients are let in.
-    pub is_ready: bool,
-    /// The last reload succeeded; so did the start.
-    pub reloaded: bool,
-    /// When the last one did, seconds since 1970.
-    pub reloaded_at_s: u64,
-    /// Numbers and names of the vhosts.
-    pub vhosts: Arc<[(u16, String)]>,
-    /// Who may ask what.
-    pub tokens: Arc<Tokens>,
-    /// The thread is to end.
-    pub is_over: bool,
 }
 
 /// The thread, as its owner holds it. Dropping it ends the thread.
@@ -156,7 +145,10 @@ fn serve(options: Options, condition: watch::Receiver<Condition>) -> io::Result<
     let mut until_over = condition.clone();
     LocalSet::new().block_on(&runtime, async move {
         let admin = Rc::new(Admin::new(ways, process, condition));
-        let hears = tokio::task::spawn_local(shards::hear(bell, admin.clone()));
+        let hears = tokio::task::spawn_local(shards::hear(bell, {
+            let admin = admin.clone();
+            move || admin.asker.take_answers()
+        }));
         let system = system_interval
             .map(|interval| tokio::task::spawn_local(system::serve(admin.clone(), interval)));
         door::open(tcp, unix, &admin)?;

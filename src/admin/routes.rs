@@ -1,81 +1,27 @@
 //! Which path is what. A new route below `/api/v1` is a row of [`openapi::OPERATIONS`], with its
 //! right and its parameters, and an arm of [`route`].
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
-use log::info;
-use tokio::sync::watch;
 
 use crate::broker::VhostReport;
 use crate::broker::inspect::{Question, Reply};
 use crate::limits::SHARD_SILENT_MS_MAX;
 
+use super::actor::Actor;
 use super::answer::{Body, Fault, json_of, text, whole};
 use super::exposition::{self, Format};
-use super::guard::{Guard, Peer, Who, check_origin};
-use super::metric::{ShardFigures, Whole};
+use super::guard::{Peer, check_origin};
+use super::metric::figures_of;
 use super::openapi::API;
-use super::process::Process;
 use super::query::Query;
-use super::shards::{Asker, Kept, Ways};
-use super::{Condition, api, openapi};
-
-/// What routes answer from.
-pub(super) struct Admin {
-    pub(super) asker: Asker,
-    guard: Guard,
-    process: Process,
-    condition: watch::Receiver<Condition>,
-    requests: Cell<u64>,
-    refused: Cell<u64>,
-}
-
-impl Admin {
-    pub(super) fn new(
-        ways: Box<dyn Ways>,
-        process: Process,
-        condition: watch::Receiver<Condition>,
-    ) -> Self {
-        Self {
-            asker: Asker::new(ways),
-            guard: Guard::new(),
-            process,
-            condition,
-            requests: Cell::new(0),
-            refused: Cell::new(0),
-        }
-    }
-
-    /// What the control thread knows now.
-    pub(super) fn condition(&self) -> Condition {
-        self.condition.borrow().clone()
-    }
-
-    /// What is known of the broker besides the shards' figures.
-    pub(super) fn whole(&self) -> Whole {
-        Whole {
-            condition: self.condition(),
-            process: self.process.figures(),
-            requests: self.requests.get(),
-            refused_requests: self.refused.get(),
-        }
-    }
-
-    /// The number of a vhost.
-    pub(super) fn vhost(&self, name: &str) -> Result<u16, Fault> {
-        let condition = self.condition.borrow();
-        let found = condition.vhosts.iter().find(|(_, other)| other == name);
-        found.map(|(number, _)| *number).ok_or_else(|| {
-            Fault::new(StatusCode::NOT_FOUND, "not_found", format!("no vhost {name:.255?}"))
-                .hint("vhosts are named by --vhosts; the one of clients that name none is \"/\"")
-        })
-    }
-}
+use super::shards::Kept;
+use super::state::Admin;
+use super::{api, openapi};
 
 /// Answers a request.
 pub(super) async fn answer(
@@ -83,7 +29,7 @@ pub(super) async fn answer(
     request: Request<Incoming>,
     peer: Peer,
 ) -> Response<Body> {
-    admin.requests.set(admin.requests.get() + 1);
+    admin.note_request();
     let answered = match check_origin(&request, peer) {
         Ok(()) => route(admin, &request, peer).await,
         Err(fault) => Err(fault),
@@ -91,7 +37,7 @@ pub(super) async fn answer(
     match answered {
         Ok(response) => response,
         Err(fault) => {
-            admin.refused.set(admin.refused.get() + u64::from(fault.is_refusal()));
+            admin.note_fault(&fault);
             fault.response()
         }
     }
@@ -125,10 +71,10 @@ async fn route(
             only(path, &methods.join(", "))
         };
     };
-    let tokens = admin.condition.borrow().tokens.clone();
-    let who = admin.guard.admit(request.headers(), peer, operation.right, &tokens)?;
+    let tokens = admin.condition().tokens;
+    let who = admin.guard().admit(request.headers(), peer, operation.right, &tokens)?;
     let known: Vec<&'static str> = operation.parameters.iter().map(|it| it.name).collect();
-    let (query, by) = (&Query::read(query, &known)?, &Actor { who, peer });
+    let (query, by) = (&Query::read(query, &known)?, &Actor::new(who, peer));
     match (operation.method, operation.path) {
         ("GET", "/overview") => api::overview(admin).await,
         ("GET", "/clients") => api::clients(admin, query).await,
@@ -160,23 +106,6 @@ fn only(path: &str, methods: &str) -> Result<Response<Body>, Fault> {
     Ok(response)
 }
 
-/// Who changes something.
-pub(super) struct Actor {
-    who: Who,
-    peer: Peer,
-}
-
-impl Actor {
-    /// Notes what was done, for whoever looks for it later.
-    pub(super) fn audit(&self, action: &str, vhost: &str, client: &str, result: &str) {
-        let (by, peer) = (&*self.who.name, self.peer);
-        info!(
-            event = "audit", client, vhost, by, peer:% = peer, action, result;
-            "{action} by {by} from {peer}: {result}"
-        );
-    }
-}
-
 /// Whether the process is alive: each shard answers, or has lately.
 async fn health(admin: &Admin, query: Option<&str>) -> Result<Response<Body>, Fault> {
     Query::read(query, &[])?;
@@ -199,7 +128,7 @@ async fn health(admin: &Admin, query: Option<&str>) -> Result<Response<Body>, Fa
 /// Whether clients are let in. A disk that is low is no reason to send them elsewhere.
 fn readiness(admin: &Admin, query: Option<&str>) -> Result<Response<Body>, Fault> {
     Query::read(query, &[])?;
-    Ok(match admin.condition.borrow().is_ready {
+    Ok(match admin.condition().is_ready {
         true => text(StatusCode::OK, "ready\n"),
         false => text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
     })
@@ -215,15 +144,6 @@ async fn metrics(admin: &Admin, request: &Request<Incoming>) -> Result<Response<
     let (kept, format) = (admin.asker.figures().await, format_of(request));
     let text = exposition::of_broker(format, &figures_of(&kept), &admin.whole());
     Ok(whole(StatusCode::OK, format.content_type(), text))
-}
-
-/// The figures of the shards that have any.
-pub(super) fn figures_of(kept: &[Option<Rc<Kept>>]) -> Vec<ShardFigures<'_>> {
-    let known = kept.iter().enumerate().filter_map(|(shard, kept)| {
-        let kept = kept.as_ref()?;
-        Some(ShardFigures { shard, snapshot: &kept.snapshot, age: kept.age() })
-    });
-    known.collect()
 }
 
 async fn vhost_metrics(

@@ -1,0 +1,26 @@
+//! Who changes something, and the note of it.
+
+use log::info;
+
+use super::guard::{Peer, Who};
+
+/// Who changes something.
+pub(super) struct Actor {
+    who: Who,
+    peer: Peer,
+}
+
+impl Actor {
+    pub(super) fn new(who: Who, peer: Peer) -> Self {
+        Self { who, peer }
+    }
+
+    /// Notes what was done, for whoever looks for it later.
+    pub(super) fn audit(&self, action: &str, vhost: &str, client: &str, result: &str) {
+        let (by, peer) = (&*self.who.name, self.peer);
+        info!(
+            event = "audit", client, vhost, by, peer:% = peer, action, result;
+            "{action} by {by} from {peer}: {result}"
+        );
+    }
+}
