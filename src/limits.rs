@@ -568,6 +568,24 @@ pub const ASK_BYTES_MAX: usize = 32 * 1024;
 /// page goes on from there.
 pub const ASK_STEPS_MAX: u32 = 64;
 
+/// Connections that have ended which a shard keeps for operators. Over: the oldest one is
+/// forgotten.
+pub const CLOSED_MAX: usize = 1000;
+
+/// Bytes of a client id, and of a user, that are kept of a connection which has ended. Longer ones
+/// are cut.
+pub const CLOSED_TEXT_BYTES_MAX: usize = 120;
+
+/// Bytes of a retained message's payload that operators are told. Over: it is cut, and they are
+/// told so.
+pub const TOLD_PAYLOAD_BYTES_MAX: usize = 1024 * 1024;
+
+/// Messages of a session that a look at them shows. Over: as many are shown.
+pub const PEEK_MESSAGES_MAX: usize = 100;
+
+/// Bytes of the payload of each of them. Over: it is cut, and operators are told so.
+pub const PEEK_PAYLOAD_BYTES_MAX: usize = 4 * 1024;
+
 /// Asks that one shard has open. Over: the box goes back without an answer.
 pub const ASKS_OPEN_MAX: usize = 4;
 

@@ -169,6 +169,7 @@ pub(super) const METRICS: &[Metric] = &[
                 ("session_full_oldest", |s| s.stats.queued_dropped_oldest),
                 ("session_full_newest", |s| s.stats.queued_dropped_newest),
                 ("not_readable", |s| s.stats.queued_denied),
+                ("purged", |s| s.stats.queued_purged),
                 ("disk_lost", |s| s.stats.stored_lost),
             ],
         ),

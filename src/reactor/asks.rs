@@ -20,8 +20,9 @@ pub(super) struct Asks {
     /// Each goes back in the box it came in.
     #[allow(clippy::vec_box, reason = "a box is given back as it came")]
     open: Vec<Box<Ask>>,
-    /// It has no answer yet, and costs a look each turn.
-    waiting: Option<Box<Ask>>,
+    /// They have no answer yet, and cost a look each turn.
+    #[allow(clippy::vec_box, reason = "a box is given back as it came")]
+    waiting: Vec<Box<Ask>>,
     /// None: nobody asks.
     way: Option<AnswerWay>,
     /// Some went back in this turn.
@@ -30,7 +31,7 @@ pub(super) struct Asks {
 
 impl Asks {
     pub(super) fn new(way: Option<AnswerWay>) -> Self {
-        Self { open: Vec::new(), waiting: None, way, answered: false }
+        Self { open: Vec::new(), waiting: Vec::new(), way, answered: false }
     }
 
     /// Whether there is a step to take in the next turn.
@@ -38,29 +39,34 @@ impl Asks {
         !self.open.is_empty()
     }
 
-    /// The ask that has no answer yet.
-    pub(super) fn waiting(&self) -> Option<&Ask> {
-        self.waiting.as_deref()
+    /// The asks that have no answer yet.
+    #[allow(clippy::vec_box, reason = "a box is given back as it came")]
+    pub(super) fn waiting(&self) -> &[Box<Ask>] {
+        &self.waiting
     }
 
-    /// It has one now.
-    pub(super) fn open_waiting(&mut self) {
-        self.open.extend(self.waiting.take());
+    /// Those of them that have one now are to take a step.
+    pub(super) fn open_waiting(&mut self, mut is_answered: impl FnMut(&Ask) -> bool) {
+        self.open.extend(self.waiting.extract_if(.., |ask| is_answered(ask)));
     }
 
-    /// An ask has no answer yet. One that waited before goes back without.
+    /// An ask has no answer yet. Of those for topics of the system one that waited before goes back
+    /// without.
     pub(super) fn wait(&mut self, ask: Box<Ask>) {
-        if let Some(mut before) = self.waiting.replace(ask) {
+        let is_system = |ask: &Ask| matches!(ask.question, Question::WantsSystem(_));
+        let before = self.waiting.iter().position(|it| is_system(it) && is_system(&ask));
+        if let Some(mut before) = before.map(|at| self.waiting.swap_remove(at)) {
             before.reply = Reply::None;
             self.give_back(before);
         }
+        self.waiting.push(ask);
     }
 
     /// An ask came. One too many goes back without an answer.
     pub(super) fn take(&mut self, mut ask: Box<Ask>) {
         if matches!(ask.question, Question::WantsSystem(_)) {
             self.wait(ask);
-        } else if self.open.len() < ASKS_OPEN_MAX {
+        } else if self.open.len() + self.waiting.len() <= ASKS_OPEN_MAX {
             self.open.push(ask);
         } else {
             ask.reply = Reply::None;

@@ -208,15 +208,15 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
     }
 
-    /// Whether the ask that waits has an answer.
+    /// Whether an ask that waits has an answer.
     pub(super) fn has_news(&self) -> bool {
-        self.asks.waiting().is_some_and(|ask| self.broker.may_answer(ask))
+        self.asks.waiting().iter().any(|ask| self.broker.may_answer(ask))
     }
 
     /// Takes a step of each ask that is open.
     pub(super) fn advance_asks(&mut self) {
         if self.has_news() {
-            self.asks.open_waiting();
+            self.asks.open_waiting(|ask| self.broker.may_answer(ask));
         }
         if self.asks.is_open() {
             for mut ask in self.asks.take_open() {

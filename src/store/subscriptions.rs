@@ -5,6 +5,8 @@
 //!
 //! The only one of a session stands behind a digit for its QoS: so that takes no word of its own.
 
+use std::ops::Bound;
+
 use compact_str::CompactString;
 
 use super::cursor::{Cursor, put_bytes, put_varint};
@@ -122,6 +124,20 @@ impl Subscriptions {
         };
         let many = many.into_iter().flatten().map(|(filter, granted)| (&**filter, *granted));
         one.into_iter().chain(many)
+    }
+
+    /// The same, in byte order, from the one behind `after` on.
+    pub fn iter_after(&self, after: Option<&str>) -> impl Iterator<Item = (&str, u8)> {
+        let (one, many) = match &self.filters {
+            Filters::None => (None, None),
+            Filters::One(one) => (Some((one.filter(), one.granted())), None),
+            Filters::Many(many) => (None, Some(&many.filters)),
+        };
+        let one = one.filter(|(filter, _)| after.is_none_or(|after| *filter > after));
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let many =
+            many.into_iter().flat_map(move |many| many.range::<str, _>((from, Bound::Unbounded)));
+        one.into_iter().chain(many.map(|(filter, granted)| (&**filter, *granted)))
     }
 
     /// Number of filters.

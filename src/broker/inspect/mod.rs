@@ -10,7 +10,8 @@
 //! [`ASK_BYTES_MAX`](crate::limits::ASK_BYTES_MAX) bytes, and gives the box back.
 //!
 //! Invariant: a question changes nothing but what it names: [`Question::Kick`] ends one
-//! connection, and perhaps its session; all others only read.
+//! connection, and perhaps its session, [`Question::Purge`] drops what waits in one session,
+//! [`Question::Clear`] clears retained messages; all others only read.
 //!
 //! Here is what is asked and answered, as values; the answers are made in `shard::inspect`. Another
 //! kind of ask is a variant of [`Question`] with the state it needs, one of [`Reply`] if its answer
@@ -20,24 +21,43 @@
 
 mod backlog;
 mod client;
+mod closed;
 mod filter;
 mod kick;
 mod listing;
 mod page;
+mod retained;
 mod session_name;
+mod sheet;
 mod snapshot;
+mod span;
+mod subscriptions;
+mod waiting;
 
 pub use super::meters::{Histogram, Latency, Load, Meters};
 pub use super::names::placement::home_of;
 pub use super::system::{SystemTopic, SystemTopics, SystemUpdate};
 pub use backlog::Backlog;
 pub use client::{ClientFacts, Pace};
+pub use closed::{ClosedListing, ClosedPlace, ClosedRow};
 pub use filter::{AddressRange, Filter};
 pub use kick::{Kick, Kicked};
 pub use listing::{Listing, Measure, Top};
-pub use page::{Page, Row, Span};
+pub use page::{Page, Row};
+pub use retained::{
+    Cleared, Clearing, FoundMessage, RetainedListing, RetainedMessage, RetainedRow,
+};
 pub use session_name::{SessionName, VhostReport};
+pub use sheet::Sheet;
 pub use snapshot::{Gauges, Snapshot};
+pub use span::Span;
+pub use subscriptions::{SubscriptionListing, SubscriptionPlace, SubscriptionRow, Wanted};
+pub(crate) use waiting::Awaits;
+pub use waiting::{Peek, Purge, WaitingRow};
+
+use std::sync::Arc;
+
+use crate::access::Policy;
 
 /// A question to one shard on its way there, and its answer on its way back.
 #[derive(Debug)]
@@ -72,6 +92,22 @@ pub enum Question {
     WantsSystem(bool),
     /// Messages in durable sessions that wait or are not acknowledged: [`Reply::Backlog`].
     Backlog(Backlog),
+    /// The rules that the shard goes by: [`Reply::Policy`].
+    Policy,
+    /// Connections that have ended lately: [`Reply::Closed`].
+    Closed(Box<ClosedListing>),
+    /// Subscriptions: [`Reply::Subscriptions`].
+    Subscriptions(Box<SubscriptionListing>),
+    /// Topics with a retained message: [`Reply::Retained`].
+    Retained(Box<RetainedListing>),
+    /// The retained message of a topic: [`Reply::Message`].
+    RetainedMessage(Box<RetainedMessage>),
+    /// The end of retained messages: [`Reply::Cleared`].
+    Clear(Box<Clearing>),
+    /// The first messages of a session: [`Reply::Waiting`].
+    Peek(Peek),
+    /// The end of all that waits in a session: [`Reply::Purged`].
+    Purge(Purge),
 }
 
 /// What a shard answers.
@@ -93,6 +129,22 @@ pub enum Reply {
     WantsSystem(bool),
     /// So many messages.
     Backlog(u64),
+    /// The rules.
+    Policy(Arc<Policy>),
+    /// Connections that have ended, the last one first.
+    Closed(Sheet<ClosedRow, ClosedPlace>),
+    /// Subscriptions.
+    Subscriptions(Sheet<SubscriptionRow, SubscriptionPlace>),
+    /// Topics with a retained message; the next answer begins behind a topic.
+    Retained(Sheet<RetainedRow, Box<str>>),
+    /// A message; none: there is none.
+    Message(Option<Box<FoundMessage>>),
+    /// What became of retained messages, when the log has it.
+    Cleared(Cleared),
+    /// Messages that wait in a session; the next answer would begin with this number.
+    Waiting(Sheet<WaitingRow, u64>),
+    /// So many messages were dropped, and the log has it; none: there is no such session.
+    Purged(Option<u64>),
 }
 
 /// Whether a step was the last.

@@ -56,6 +56,35 @@ pub enum CloseReason {
     Stopping,
 }
 
+impl CloseReason {
+    /// A word for it: the value of the label `reason` of the metric that counts it, if one does.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Disconnected => "client",
+            Self::PeerClosed => "peer_closed",
+            Self::Failed(_) => "network",
+            Self::TlsFault => "tls",
+            Self::Malformed(_) => "malformed",
+            Self::Refused(_) => "refused",
+            Self::NoConnect
+            | Self::Foreign(_)
+            | Self::SecondConnect
+            | Self::Unexpected
+            | Self::WrongAnswer
+            | Self::TooMuchBeforeConnect => "protocol",
+            Self::KeepAlive(_) => "keep_alive",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::ProxyHeader => "proxy_header",
+            Self::AddressLimit => "address_limit",
+            Self::TakenOver(_) => "taken_over",
+            Self::Denied => "denied",
+            Self::Revoked => "revoked",
+            Self::Deleted | Self::Kicked => "kicked",
+            Self::Stopping => "stopping",
+        }
+    }
+}
+
 impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -144,7 +144,7 @@ impl Shard {
         let filter = TopicFilter::parse(filter).expect("a peer sends filters it has checked");
         let mut bytes = 0;
         let logs = &self.logs;
-        let end = visit(&self.catalog, vhost, filter, after, |kept| {
+        let end = visit(&self.catalog, vhost, filter, after, |_, kept| {
             let Some(message) = read(logs, kept) else { return ControlFlow::Continue(()) };
             let Message { topic, payload, qos, .. } = message;
             let answer = PeerMessage::Answer { replay, topic: topic.as_str(), payload, qos };
@@ -178,7 +178,7 @@ impl Shard {
         }
         // A copy: where a message stands may change while others are delivered.
         let mut page = self.retained.take_page();
-        let mut end = visit(&self.catalog, vhost, filter, after, |kept| {
+        let mut end = visit(&self.catalog, vhost, filter, after, |_, kept| {
             page.found.push(kept);
             let full = page.found.len() == PAGE_MESSAGES;
             if full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

@@ -1,10 +1,16 @@
 //! Answers to an operator's asks (see [`super::super::inspect`]), a bounded step a turn.
 
+mod closed;
 mod figures;
 mod kick;
 mod listing;
+mod retained;
 mod rows;
+mod subscriptions;
 mod system;
+mod waiting;
+
+use std::sync::Arc;
 
 use crate::limits::{ASK_BYTES_MAX, ASK_SLOTS_MAX};
 
@@ -30,6 +36,19 @@ impl Shard {
             Question::System(update) => self.answer_system(update, reply, context),
             Question::WantsSystem(known) => self.answer_wants_system(*known, reply),
             Question::Backlog(backlog) => self.answer_backlog(backlog, reply),
+            Question::Policy => {
+                *reply = Reply::Policy(Arc::clone(self.admission.policy()));
+                Step::Done
+            }
+            Question::Closed(listing) => self.answer_closed(listing, reply, context),
+            Question::Subscriptions(listing) => self.answer_subscriptions(listing, reply, context),
+            Question::Retained(listing) => self.answer_retained(listing, reply),
+            Question::RetainedMessage(wanted) => {
+                self.answer_retained_message(wanted, reply, context)
+            }
+            Question::Clear(clearing) => self.answer_clearing(clearing, reply),
+            Question::Peek(peek) => self.answer_peek(peek, reply, context),
+            Question::Purge(purge) => self.answer_purge(purge, reply, context),
         }
     }
 

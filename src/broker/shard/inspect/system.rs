@@ -2,7 +2,7 @@
 
 use crate::limits::ASK_SLOTS_MAX;
 
-use super::super::super::inspect::{Ask, Backlog, Question, Reply, Step, SystemUpdate};
+use super::super::super::inspect::{Ask, Awaits, Backlog, Question, Reply, Step, SystemUpdate};
 use super::super::super::names::Context;
 use super::super::Shard;
 
@@ -10,8 +10,15 @@ impl Shard {
     /// Whether an ask that waits ([`Step::Wait`]) has an answer now.
     #[inline]
     pub fn may_answer(&self, ask: &Ask) -> bool {
-        match ask.question {
-            Question::WantsSystem(known) => self.exchanges.wants_system() != known,
+        match &ask.question {
+            Question::WantsSystem(known) => self.exchanges.wants_system() != *known,
+            Question::Clear(clearing) => {
+                clearing.awaits.is_none_or(|end| end <= self.logs.disk.committed())
+            }
+            Question::Purge(purge) => match purge.awaits {
+                Some(Awaits::Log(end)) => end <= self.logs.disk.committed(),
+                Some(Awaits::Turn) | None => true,
+            },
             _ => true,
         }
     }
