@@ -36,7 +36,7 @@
 //! | [`broker`] | the state machines | `access`, `mqtt`, `store` | the ring |
 //! | [`reactor`] | completions → broker → operations | all above | flags' text |
 //! | [`logging`] | lines on standard error, by one thread | `env_filter`, `jiff` | who logs what |
-//! | [`admin`] | operators' questions over HTTP | `broker`, `hyper`, `tokio` | the ring |
+//! | [`admin`] | operators' questions over HTTP | `access`, `broker`, `hyper`, `tokio` | the ring |
 //! | [`server`], [`config`], [`cpus`] | flags → threads, signals, end | all | – |
 //! | [`ctl`] | asks a broker that runs, over that HTTP | `config`, `hyper`, `tokio` | the broker |
 //! | [`passwd`] | changes password files | `access`, `config` | the broker |

@@ -580,6 +580,10 @@ pub const CLOSED_TEXT_BYTES_MAX: usize = 120;
 /// told so.
 pub const TOLD_PAYLOAD_BYTES_MAX: usize = 1024 * 1024;
 
+/// Bytes of a topic that the cursor of a list of retained messages has. Over: the list goes on
+/// behind all topics that begin so. In Base64 it is a third of what a request's header may have.
+pub const CURSOR_TOPIC_BYTES_MAX: usize = 4096;
+
 /// Messages of a session that a look at them shows. Over: as many are shown.
 pub const PEEK_MESSAGES_MAX: usize = 100;
 

@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 /// What an answer consists of: one piece, or many that come by and by.
 pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
+/// What is answered, or what is wrong.
+pub(super) type Answer = Result<Response<Body>, Fault>;
+
 /// What no answer is without: nothing of another origin is loaded, run or shown, or shows this.
 const HEADERS: [(HeaderName, HeaderValue); 5] = [
     (

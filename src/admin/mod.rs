@@ -23,11 +23,18 @@
 //! | `actor` | who changes something, and the note of it |
 //! | `routes` | which path is what |
 //! | `openapi` | the operations of the API in a table, and as a document |
+//! | `operation` | what an operation is |
+//! | `lookups` | those about single things |
 //! | `query` | parameters of a request |
 //! | `answer` | answers, and errors as JSON |
 //! | `metric`, `catalogue` | what a metric is; every one, in a table |
 //! | `exposition` | metrics as text for Prometheus |
 //! | `api` | what JSON tells of clients and sessions |
+//! | `closed` | connections that ended lately |
+//! | `subscriptions` | subscriptions, who gets a topic, what a client may do |
+//! | `retained` | retained messages |
+//! | `waiting` | what waits in a session |
+//! | `item` | parts that the objects of several answers have |
 //! | `system` | the topics `$SYS/…`, for shards with a subscriber |
 //! | `process` | what the system knows of this process |
 //!
@@ -40,19 +47,26 @@ mod actor;
 mod answer;
 mod api;
 mod catalogue;
+mod closed;
 mod condition;
 mod door;
 mod exposition;
 mod guard;
+mod item;
+mod lookups;
 mod metric;
 mod openapi;
+mod operation;
 mod process;
 mod query;
+mod retained;
 mod routes;
 mod shards;
 mod state;
+mod subscriptions;
 mod system;
 mod tokens;
+mod waiting;
 
 use std::io;
 use std::net::TcpListener;

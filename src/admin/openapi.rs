@@ -5,36 +5,14 @@ use serde_json::{Map, Value, json};
 
 use crate::limits::{PAGE_ROWS_MAX, TOP_ROWS_MAX};
 
+use super::lookups::{self, LOOKUPS};
+use super::operation::{
+    ID, Kind, Operation, Parameter, VHOST, described_parameter, object, operation, parameter,
+};
 use super::tokens::Right;
 
 /// Where JSON is.
 pub(super) const API: &str = "/api/v1";
-
-/// What a parameter may be.
-#[derive(Clone, Copy)]
-enum Kind {
-    Text,
-    Word(&'static [&'static str]),
-    /// Within these bounds.
-    Number(usize, usize),
-}
-
-/// A parameter of a request, in its query.
-#[derive(Clone, Copy)]
-pub(super) struct Parameter {
-    pub(super) name: &'static str,
-    kind: Kind,
-    required: bool,
-    says: &'static str,
-}
-
-const fn parameter(name: &'static str, kind: Kind, says: &'static str) -> Parameter {
-    Parameter { name, kind, required: false, says }
-}
-
-const VHOST: Parameter = parameter("vhost", Kind::Text, "Name of the vhost; without it /");
-const ID: Parameter =
-    Parameter { required: true, ..parameter("id", Kind::Text, "Client id, case sensitive") };
 
 /// What every list takes.
 const LIST: &[Parameter] = &[
@@ -51,28 +29,6 @@ const LIST: &[Parameter] = &[
     parameter("dropped_min", Kind::Number(0, u32::MAX as usize), "Messages dropped at least"),
     parameter("connected", Kind::Word(&["true", "false"]), "Whether its client is connected"),
 ];
-
-/// Something that can be asked for.
-pub(super) struct Operation {
-    pub(super) method: &'static str,
-    /// Below [`API`].
-    pub(super) path: &'static str,
-    pub(super) right: Right,
-    pub(super) parameters: &'static [Parameter],
-    says: &'static str,
-    /// The name of what is answered, among [`schemas`].
-    answer: &'static str,
-}
-
-const fn operation(
-    (method, path): (&'static str, &'static str),
-    right: Right,
-    parameters: &'static [Parameter],
-    says: &'static str,
-    answer: &'static str,
-) -> Operation {
-    Operation { method, path, right, parameters, says, answer }
-}
 
 /// See the module.
 pub(super) const OPERATIONS: &[Operation] = &[
@@ -136,15 +92,20 @@ pub(super) const OPERATIONS: &[Operation] = &[
     operation(("GET", "/openapi.json"), Right::Read, &[], "This document", "Document"),
 ];
 
+/// Every operation.
+fn all() -> impl Iterator<Item = &'static Operation> {
+    OPERATIONS.iter().chain(LOOKUPS)
+}
+
 /// The operations of a path below [`API`].
 pub(super) fn of_path(path: &str) -> impl Iterator<Item = &'static Operation> {
-    OPERATIONS.iter().filter(move |operation| operation.path == path)
+    all().filter(move |operation| operation.path == path)
 }
 
 /// The document, of OpenAPI 3.0.
 pub fn document() -> Value {
     let mut paths: Map<String, Value> = Map::new();
-    for operation in OPERATIONS {
+    for operation in all() {
         let path = paths.entry(format!("{API}{}", operation.path)).or_insert_with(|| json!({}));
         path[operation.method.to_lowercase()] = described(operation);
     }
@@ -199,32 +160,15 @@ fn described(operation: &Operation) -> Value {
     })
 }
 
-fn described_parameter(parameter: &Parameter) -> Value {
-    let schema = match parameter.kind {
-        Kind::Text => json!({ "type": "string" }),
-        Kind::Word(words) => json!({ "type": "string", "enum": words }),
-        Kind::Number(least, usize::MAX) => json!({ "type": "integer", "minimum": least }),
-        Kind::Number(least, most) => {
-            json!({ "type": "integer", "minimum": least, "maximum": most })
-        }
-    };
-    json!({
-        "name": parameter.name,
-        "in": "query",
-        "required": parameter.required,
-        "description": parameter.says,
-        "schema": schema,
-    })
-}
-
-/// An object with these fields, of which the first `always` are always there.
-fn object(always: usize, fields: &[(&str, Value)]) -> Value {
-    let names: Vec<&str> = fields.iter().take(always).map(|(name, _)| *name).collect();
-    let fields = fields.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone()));
-    json!({ "type": "object", "required": names, "properties": fields.collect::<Map<_, _>>() })
-}
-
 fn schemas() -> Value {
+    let mut schemas = own_schemas();
+    for (name, schema) in lookups::schemas() {
+        schemas[name] = schema;
+    }
+    schemas
+}
+
+fn own_schemas() -> Value {
     let text = || json!({ "type": "string" });
     let count = || json!({ "type": "integer", "minimum": 0 });
     let number = || json!({ "type": "number" });

@@ -18,10 +18,11 @@ use super::exposition::{self, Format};
 use super::guard::{Peer, check_origin};
 use super::metric::figures_of;
 use super::openapi::API;
+use super::operation::Operation;
 use super::query::Query;
 use super::shards::Kept;
 use super::state::Admin;
-use super::{api, openapi};
+use super::{api, closed, openapi, retained, subscriptions, waiting};
 
 /// Answers a request.
 pub(super) async fn answer(
@@ -85,6 +86,28 @@ async fn route(
         ("DELETE", "/session") => api::delete_session(admin, query, by).await,
         ("GET", "/top") => api::top(admin, query).await,
         ("GET", "/openapi.json") => Ok(json_of(StatusCode::OK, &openapi::document())),
+        _ => look_up(admin, operation, query, by).await,
+    }
+}
+
+/// What stands in [`LOOKUPS`](super::lookups::LOOKUPS).
+async fn look_up(
+    admin: &Admin,
+    operation: &Operation,
+    query: &Query<'_>,
+    by: &Actor,
+) -> Result<Response<Body>, Fault> {
+    match (operation.method, operation.path) {
+        ("GET", "/closed") => closed::closed(admin, query).await,
+        ("GET", "/subscriptions") => subscriptions::subscriptions(admin, query).await,
+        ("GET", "/match") => subscriptions::matching(admin, query).await,
+        ("GET", "/can") => subscriptions::can(admin, query).await,
+        ("GET", "/retained") => retained::retained(admin, query).await,
+        ("DELETE", "/retained") => retained::clear_matching(admin, query, by).await,
+        ("GET", "/retained/message") => retained::message(admin, query).await,
+        ("DELETE", "/retained/message") => retained::clear(admin, query, by).await,
+        ("GET", "/session/messages") => waiting::peek(admin, query).await,
+        ("DELETE", "/session/messages") => waiting::purge(admin, query, by).await,
         (method, path) => unreachable!("{method} {path} is in the table and has no arm"),
     }
 }

@@ -68,6 +68,13 @@ impl Admin {
         }
     }
 
+    /// The name of a vhost.
+    pub(super) fn vhost_name(&self, number: u16) -> Option<String> {
+        let condition = self.condition.borrow();
+        let found = condition.vhosts.iter().find(|(other, _)| *other == number);
+        found.map(|(_, name)| name.clone())
+    }
+
     /// The number of a vhost.
     pub(super) fn vhost(&self, name: &str) -> Result<u16, Fault> {
         let condition = self.condition.borrow();

@@ -10,7 +10,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches, Subcommand, Valu
 
 use super::listen::{Endpoint, parse_socket_path};
 use super::values::parse_duration_ms;
-use super::verbs::{Columns, Kind, NOUNS, Parameter, VERBS, Verb, View};
+use super::verb::{Columns, Kind, Parameter, Verb, View};
+use super::verbs::{NOUNS, verbs};
 use crate::limits::{CTL_WATCH_MS_MAX, CTL_WATCH_MS_MIN, HTTP_PORT_DEFAULT};
 
 /// What the help says about all verbs.
@@ -56,6 +57,11 @@ impl Ctl {
         for parameter in verb.parameters {
             let mut raw = matches.get_raw(parameter.name).into_iter().flatten();
             let Some(value) = raw.next() else { continue };
+            if parameter.kind == Kind::Switch {
+                let is_said = matches.get_flag(parameter.name);
+                given.extend(is_said.then(|| (parameter.name, "true".to_owned())));
+                continue;
+            }
             let text = value.to_str().ok_or_else(|| {
                 clap::Error::raw(ErrorKind::InvalidUtf8, "a value is not UTF-8\n")
             })?;
@@ -80,9 +86,9 @@ impl Ctl {
 impl Subcommand for Ctl {
     fn augment_subcommands(command: Command) -> Command {
         let single = |verb: &&Verb| verb.words.len() == 1;
-        let mut command = command.subcommands(VERBS.iter().filter(single).map(command_of));
+        let mut command = command.subcommands(verbs().filter(single).map(command_of));
         for (noun, about) in NOUNS {
-            let verbs = VERBS.iter().filter(|verb| verb.words.len() > 1 && verb.words[0] == *noun);
+            let verbs = verbs().filter(|verb| verb.words.len() > 1 && verb.words[0] == *noun);
             command = command.subcommand(
                 Command::new(*noun)
                     .about(*about)
@@ -100,7 +106,7 @@ impl Subcommand for Ctl {
     }
 
     fn has_subcommand(name: &str) -> bool {
-        VERBS.iter().any(|verb| verb.words[0] == name)
+        verbs().any(|verb| verb.words[0] == name)
     }
 }
 
@@ -111,7 +117,7 @@ impl FromArgMatches for Ctl {
             words.push(word);
             matches = below;
         }
-        let verb = VERBS.iter().find(|verb| verb.words == words);
+        let verb = verbs().find(|verb| verb.words == words);
         let missing = || clap::Error::new(ErrorKind::MissingSubcommand);
         Self::read(verb.ok_or_else(missing)?, matches)
     }
@@ -132,10 +138,11 @@ fn command_of(verb: &Verb) -> Command {
 }
 
 fn argument(parameter: &Parameter) -> Arg {
-    let argument = Arg::new(parameter.name)
-        .value_name(parameter.value)
-        .help(parameter.help)
-        .required(parameter.required);
+    let argument = Arg::new(parameter.name).help(parameter.help).required(parameter.required);
+    let argument = match parameter.value {
+        "" => argument,
+        value => argument.value_name(value),
+    };
     let argument = match parameter.flag {
         Some(flag) => argument.long(flag),
         None => argument,
@@ -146,6 +153,7 @@ fn argument(parameter: &Parameter) -> Arg {
         Kind::Number(min, max) => argument.value_parser(value_parser!(u64).range(min..=max)),
         Kind::Decimal => argument.value_parser(parse_decimal),
         Kind::Duration => argument.value_parser(parse_interval_ms),
+        Kind::Switch => argument.action(ArgAction::SetTrue),
     }
 }
 
@@ -179,7 +187,9 @@ fn common(view: View) -> Vec<Arg> {
         }
         View::Rows(of) | View::Object(of) | View::Top(of) => flags.extend([watch, columns(of)]),
         View::Status | View::Metrics | View::Vhosts => flags.push(watch),
-        View::Ended(_) => flags.push(switch("yes").help("Do it without asking back")),
+        View::Ended(_) | View::Counted(_) => {
+            flags.push(switch("yes").help("Do it without asking back"))
+        }
         View::Check => {}
     }
     flags
@@ -249,7 +259,7 @@ mod tests {
     #[test]
     fn the_table_is_sound() {
         Ctl::augment_subcommands(Command::new("ctl")).debug_assert();
-        for (at, verb) in VERBS.iter().enumerate() {
+        for (at, verb) in verbs().enumerate() {
             let values = verb.parameters.iter().filter(|parameter| parameter.required);
             let values = values.map(|parameter| match parameter.kind {
                 Kind::Word(words) => words[0],
@@ -260,7 +270,7 @@ mod tests {
             let ctl = parse(&line.join(" ")).unwrap_or_else(|error| panic!("{line:?}: {error}"));
             assert_eq!(ctl.verb, verb);
             let is_same = |other: &&Verb| other.words == verb.words;
-            assert_eq!(VERBS.iter().position(|other| is_same(&other)), Some(at));
+            assert_eq!(verbs().position(|other| is_same(&other)), Some(at));
             if let [noun, _] = verb.words {
                 assert!(NOUNS.iter().any(|(name, _)| name == noun), "{noun} is no noun");
             }

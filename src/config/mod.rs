@@ -19,10 +19,12 @@ mod ignored;
 mod listen;
 mod listeners;
 mod logging;
+mod lookup_verbs;
 mod origin;
 mod table;
 mod tls;
 mod values;
+mod verb;
 mod verbs;
 
 #[cfg(test)]
@@ -50,7 +52,8 @@ pub use origin::Origin;
 pub use table::{Change, Reload, Row};
 pub use tls::{ServerName, TlsClients, TlsIdentity, TlsMin, TlsOptions};
 pub use values::{DiskShare, SessionExpiry};
-pub use verbs::{Columns, Kind, Parameter, VERBS, Verb, View};
+pub use verb::{Columns, Kind, Parameter, Verb, View};
+pub use verbs::verbs;
 
 use fault::Misfit;
 use listen::parse_listen;

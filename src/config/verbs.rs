@@ -4,120 +4,11 @@
 
 use crate::limits::{PAGE_ROWS_MAX, TOP_ROWS_MAX};
 
-/// One thing that can be asked for or done.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Verb {
-    /// What it is called: a noun and a verb, or one word.
-    pub words: &'static [&'static str],
-    /// What it does, in one line.
-    pub about: &'static str,
-    /// What else there is to know.
-    pub more: &'static str,
-    /// Method and path of the request.
-    pub request: (&'static str, &'static str),
-    /// What it takes.
-    pub parameters: &'static [Parameter],
-    /// How the answer is shown.
-    pub view: View,
-}
+use super::lookup_verbs::LOOKUP_VERBS;
+use super::verb::{Columns, Kind, Parameter, Verb, View, behind, flag, local, verb};
 
-/// How an answer is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum View {
-    /// Rows of a list that comes in pages.
-    Pages(Columns),
-    /// Rows of a list that comes whole.
-    Rows(Columns),
-    /// One object.
-    Object(Columns),
-    /// What was ended, after a question that begins with these words.
-    Ended(&'static str),
-    /// What matters of all metrics.
-    Status,
-    /// Rates and a list of sessions.
-    Top(Columns),
-    /// All metrics.
-    Metrics,
-    /// Metrics of each vhost.
-    Vhosts,
-    /// One line for Nagios and its exit code.
-    Check,
-}
-
-/// The fields that objects of a kind have, nested ones with a dot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Columns {
-    /// Those that are shown if no others are asked for.
-    pub usual: &'static [&'static str],
-    /// All of them.
-    pub all: &'static [&'static str],
-}
-
-/// Something that a verb takes.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Parameter {
-    /// What the broker calls it.
-    pub name: &'static str,
-    /// The flag without its dashes; none: it has no flag and stands behind the verb.
-    pub flag: Option<&'static str>,
-    /// What its value is called in the help.
-    pub value: &'static str,
-    /// What it means.
-    pub help: &'static str,
-    /// What it may be.
-    pub kind: Kind,
-    /// It cannot be left out.
-    pub required: bool,
-    /// It is for `ringmq ctl` itself and not sent.
-    pub is_local: bool,
-}
-
-/// What a parameter may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Any text.
-    Text,
-    /// One of these.
-    Word(&'static [&'static str]),
-    /// An integer within these bounds.
-    Number(u64, u64),
-    /// A number, 0 or above.
-    Decimal,
-    /// A time, as in 5s.
-    Duration,
-}
-
-const fn flag(
-    (flag, name): (&'static str, &'static str),
-    value: &'static str,
-    kind: Kind,
-    help: &'static str,
-) -> Parameter {
-    Parameter { name, flag: Some(flag), value, help, kind, required: false, is_local: false }
-}
-
-const fn local(
-    name: &'static str,
-    value: &'static str,
-    kind: Kind,
-    help: &'static str,
-) -> Parameter {
-    Parameter { is_local: true, ..flag((name, name), value, kind, help) }
-}
-
-/// Behind the verb, without a flag.
-const fn behind(
-    name: &'static str,
-    value: &'static str,
-    kind: Kind,
-    help: &'static str,
-) -> Parameter {
-    let parameter = flag((name, name), value, kind, help);
-    Parameter { flag: None, required: true, ..parameter }
-}
-
-const ID: Parameter = behind("id", "ID", Kind::Text, "Client id, case sensitive");
-const VHOST: Parameter =
+pub(super) const ID: Parameter = behind("id", "ID", Kind::Text, "Client id, case sensitive");
+pub(super) const VHOST: Parameter =
     flag(("vhost", "vhost"), "NAME", Kind::Text, "Name of the vhost [default: /]");
 const TOP_BY: Parameter = flag(
     ("by", "by"),
@@ -251,17 +142,13 @@ const SESSION: Columns = Columns { usual: SESSION_FIELDS, all: SESSION_FIELDS };
 /// Nouns that have several verbs.
 pub(super) const NOUNS: &[(&str, &str)] = &[
     ("clients", "List, show or disconnect clients that are connected"),
-    ("sessions", "List, rank, show or delete sessions, of connected and absent clients"),
+    ("sessions", "List, rank, show, empty or delete sessions, of connected and absent clients"),
+    ("retained", "List, show or clear retained messages"),
 ];
 
-const fn verb(
-    words: &'static [&'static str],
-    about: &'static str,
-    request: (&'static str, &'static str),
-    parameters: &'static [Parameter],
-    view: View,
-) -> Verb {
-    Verb { words, about, more: "", request, parameters, view }
+/// Every verb.
+pub fn verbs() -> impl Iterator<Item = &'static Verb> {
+    VERBS.iter().chain(LOOKUP_VERBS)
 }
 
 const CHECK_HELP: &str = "The line and the exit codes are those of Nagios' plugins: 0 OK, 1 \
@@ -271,8 +158,8 @@ const CHECK_HELP: &str = "The line and the exit codes are those of Nagios' plugi
     that waits for a connected client. ready: clients are let in. reload: the last reload \
     succeeded.\n\nlag needs a token with the right read; the others need none.";
 
-/// See the module.
-pub const VERBS: &[Verb] = &[
+/// See the module; those about single things are beside it.
+const VERBS: &[Verb] = &[
     verb(&["status"], "Show what matters most", ("GET", "/api/v1/overview"), &[], View::Status),
     Verb {
         more: "With --watch, messages and bytes are shown per second.",

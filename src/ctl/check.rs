@@ -256,7 +256,7 @@ mod tests {
     // whatever is free.
     #[test]
     fn disks() {
-        let verb = crate::config::VERBS.iter().find(|verb| verb.words == ["check"]);
+        let verb = crate::config::verbs().find(|verb| verb.words == ["check"]);
         let ctl = Ctl {
             verb: verb.expect("it is in the table"),
             given: vec![("warning", "50".to_owned()), ("critical", "20".to_owned())],

@@ -52,7 +52,7 @@ pub(super) fn show(
 }
 
 /// Asks the person at the terminal.
-fn confirm(question: &str) -> Result<(), CtlError> {
+pub(super) fn confirm(question: &str) -> Result<(), CtlError> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         let says = "this asks back, and there is no terminal to ask: --yes does it without";
         return Err(CtlError::Usage(says.to_owned()));

@@ -4,7 +4,7 @@
 //! ```text
 //!  verb ──► broker (address, token) ──► request ──► JSON or text ──► view ──► output
 //! ```
-//! The verbs stand in a table of the command line ([`crate::config::VERBS`]): their parameters are
+//! The verbs stand in a table of the command line ([`crate::config::verbs`]): their parameters are
 //! the request's, and each names the view that shows the answer.
 //!
 //! Invariant: text from clients and from the broker reaches a terminal without control characters.
@@ -19,6 +19,7 @@
 //! | `output` | a table, lines or JSON on standard output |
 //! | `fields` | objects as rows of columns |
 //! | `pages` | lists that come in pages |
+//! | `counted` | messages that are ended, after a question |
 //! | `ended` | what is ended, after a question |
 //! | `overview` | what matters of all metrics, and all of them |
 //! | `top` | rates and the sessions that have most |
@@ -29,6 +30,7 @@
 
 mod broker;
 mod check;
+mod counted;
 mod ended;
 mod error;
 mod fields;
@@ -102,6 +104,7 @@ fn once(
             Ok(())
         }
         View::Ended(asks) => ended::show(broker, ctl, asks, output),
+        View::Counted(asks) => counted::show(broker, ctl, asks, output),
         View::Status => {
             let answer = broker.json("GET", path, &[])?;
             overview::show_status(&answer, &broker.address(), output);

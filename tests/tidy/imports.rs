@@ -34,7 +34,7 @@ const TABLE: &[Row] = &[
     row("mesh", &[], &["loom"]),
     row("ring", &[], &["bytes", "io_uring", "libc", "log", "rustix", "slab"]),
     row("broker", &["access", "mqtt", "store"], BROKER_CRATES),
-    row("admin", &["broker"], ADMIN_CRATES),
+    row("admin", &["access", "broker", "mqtt"], ADMIN_CRATES),
     row("reactor", INNER, &["bytes", "log"]),
     row("config", &["access"], &["clap", "log", "toml"]),
     row("passwd", &["access", "config"], &["rpassword", "rustix"]),

@@ -35,7 +35,7 @@ mod subscriptions;
 mod waiting;
 
 pub use super::meters::{Histogram, Latency, Load, Meters};
-pub use super::names::placement::home_of;
+pub use super::names::placement::{home_of, keeper_of};
 pub use super::system::{SystemTopic, SystemTopics, SystemUpdate};
 pub use backlog::Backlog;
 pub use client::{ClientFacts, Pace};
