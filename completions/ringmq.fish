@@ -135,28 +135,33 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subc
 complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subcommand_from reshard" -l skip-damaged -d 'Go on without what is damaged, and tell how much that is'
 complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subcommand_from reshard" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subcommand_from backup" -s h -l help -d 'Print help'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check publish reload drain undrain listeners certs trace clients sessions config log users vhosts definitions token" -s h -l help -d 'Print help'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check publish reload drain undrain listeners certs trace clients sessions config log users vhosts definitions token" -f -a "status" -d 'Show what matters most'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check publish reload drain undrain listeners certs trace clients sessions config log users vhosts definitions token" -f -a "top" -d 'Show rates, and the sessions that have most of something'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check publish reload drain undrain listeners certs trace clients sessions config log users vhosts definitions token" -f -a "tail" -d 'Show what is published under a filter, as it comes'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check publish reload drain undrain listeners certs trace clients sessions config log users vhosts definitions token" -f -a "dashboard" -d 'Print where the page is, and a code to sign in to it'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check publish reload drain undrain listeners certs trace clients sessions config log users vhosts definitions token" -f -a "metrics" -d 'List metrics, times with their percentiles'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check publish reload drain undrain listeners certs trace clients sessions config log users vhosts definitions token" -f -a "check" -d 'Tell Nagios whether the broker is well'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check publish reload drain undrain listeners certs trace clients sessions config log users vhosts definitions token" -f -a "publish" -d 'Publish a message'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check publish reload drain undrain listeners certs trace clients sessions config log users vhosts definitions token" -f -a "reload" -d 'Have the broker read its configuration and files again'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check publish reload drain undrain listeners certs trace clients sessions config log users vhosts definitions token" -f -a "drain" -d 'Let no client in any more, and disconnect those there are, little by little'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check publish reload drain undrain listeners certs trace clients sessions config log users vhosts definitions token" -f -a "undrain" -d 'Let clients in again'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check publish reload drain undrain listeners certs trace clients sessions config log users vhosts definitions token" -f -a "listeners" -d 'List where clients come in'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check publish reload drain undrain listeners certs trace clients sessions config log users vhosts definitions token" -f -a "certs" -d 'List certificates, and until when they are valid'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check publish reload drain undrain listeners certs trace clients sessions config log users vhosts definitions token" -f -a "trace" -d 'Show what happens to clients or messages, while it happens'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check publish reload drain undrain listeners certs trace clients sessions config log users vhosts definitions token" -f -a "clients" -d 'List, show or disconnect clients that are connected'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check publish reload drain undrain listeners certs trace clients sessions config log users vhosts definitions token" -f -a "sessions" -d 'List, rank, show or delete sessions, of connected and absent clients'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check publish reload drain undrain listeners certs trace clients sessions config log users vhosts definitions token" -f -a "config" -d 'Show the settings of a broker that runs'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check publish reload drain undrain listeners certs trace clients sessions config log users vhosts definitions token" -f -a "log" -d 'Change what a broker logs'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check publish reload drain undrain listeners certs trace clients sessions config log users vhosts definitions token" -f -a "users" -d 'List, add or delete users'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check publish reload drain undrain listeners certs trace clients sessions config log users vhosts definitions token" -f -a "vhosts" -d 'List vhosts with their metrics, make or delete one, or limit it'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check publish reload drain undrain listeners certs trace clients sessions config log users vhosts definitions token" -f -a "definitions" -d 'Export or import users, rules and limits of all vhosts'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check publish reload drain undrain listeners certs trace clients sessions config log users vhosts definitions token" -f -a "token" -d 'List, add or take out tokens of a file'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "status" -d 'Show what matters most'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "top" -d 'Show rates, and the sessions that have most of something'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "tail" -d 'Show what is published under a filter, as it comes'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "dashboard" -d 'Print where the page is, and a code to sign in to it'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "metrics" -d 'List metrics, times with their percentiles'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "check" -d 'Tell Nagios whether the broker is well'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "closed" -d 'List the connections that ended last, with reasons'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "subs" -d 'List subscriptions'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "match" -d 'List who would get a message, and who not and why'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "can" -d 'Tell whether a client may publish or subscribe, and which rule says so'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "publish" -d 'Publish a message'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "reload" -d 'Have the broker read its configuration and files again'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "drain" -d 'Let no client in any more, and disconnect those there are, little by little'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "undrain" -d 'Let clients in again'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "listeners" -d 'List where clients come in'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "certs" -d 'List certificates, and until when they are valid'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "trace" -d 'Show what happens to clients or messages, while it happens'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "clients" -d 'List, show or disconnect clients that are connected'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "sessions" -d 'List, rank, show, empty or delete sessions, of connected and absent clients'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "retained" -d 'List, show or clear retained messages'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "config" -d 'Show the settings of a broker that runs'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "log" -d 'Change what a broker logs'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "users" -d 'List, add or delete users'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "vhosts" -d 'List vhosts with their metrics, make or delete one, or limit it'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "definitions" -d 'Export or import users, rules and limits of all vhosts'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "token" -d 'List, add or take out tokens of a file'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from status" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from status" -l token-file -d 'File with the token' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from status" -l watch -d 'Ask again and again, with so much time between, as in 2s' -r
@@ -221,6 +226,88 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subco
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from check" -l token-file -d 'File with the token' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from check" -l json -d 'Print the broker\'s objects as JSON, one a line'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l id -d 'Exactly this client id' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l id-prefix -d 'What the client id begins with' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l reason -d 'Why it ended, as in keep_alive' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l vhost -d 'Name of a vhost' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l limit -d 'Rows [default: 100]; with --all the rows of each request' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l cursor -d 'Where an earlier list ended' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l token-file -d 'File with the token' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l watch -d 'Ask again and again, with so much time between, as in 2s' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l columns -d 'Fields to show, with commas between' -r -f -a "id\t''
+vhost\t''
+user\t''
+address\t''
+reason\t''
+says\t''
+ago_seconds\t''
+connected_seconds\t''
+received.bytes\t''
+sent.bytes\t''
+shard\t''
+names_cut\t''"
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l json -d 'Print the broker\'s objects as JSON, one a line'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l all -d 'List all, however many there are'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from subs" -l client -d 'Of exactly this client' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from subs" -l filter -d 'Exactly this topic filter' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from subs" -l vhost -d 'Name of a vhost' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from subs" -l limit -d 'Rows [default: 100]; with --all the rows of each request' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from subs" -l cursor -d 'Where an earlier list ended' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from subs" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from subs" -l token-file -d 'File with the token' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from subs" -l watch -d 'Ask again and again, with so much time between, as in 2s' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from subs" -l columns -d 'Fields to show, with commas between' -r -f -a "id\t''
+vhost\t''
+user\t''
+filter\t''
+qos\t''
+clean\t''
+connected\t''
+suspended\t''
+shard\t''"
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from subs" -l json -d 'Print the broker\'s objects as JSON, one a line'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from subs" -l all -d 'List all, however many there are'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from subs" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from match" -l qos -d 'Its QoS [default: 0]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from match" -l vhost -d 'Name of the vhost [default: /]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from match" -l limit -d 'Rows [default: 100]; with --all the rows of each request' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from match" -l cursor -d 'Where an earlier list ended' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from match" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from match" -l token-file -d 'File with the token' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from match" -l watch -d 'Ask again and again, with so much time between, as in 2s' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from match" -l columns -d 'Fields to show, with commas between' -r -f -a "id\t''
+vhost\t''
+user\t''
+filter\t''
+granted\t''
+qos\t''
+connected\t''
+gets\t''
+why\t''
+shard\t''
+rule.allowed\t''
+rule.basis\t''
+rule.says\t''
+rule.file\t''
+rule.line\t''"
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from match" -l json -d 'Print the broker\'s objects as JSON, one a line'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from match" -l all -d 'List all, however many there are'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from match" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from can" -l user -d 'User of the client [default: none]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from can" -l client-id -d 'Client id, case sensitive' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from can" -l vhost -d 'Name of the vhost [default: /]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from can" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from can" -l token-file -d 'File with the token' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from can" -l watch -d 'Ask again and again, with so much time between, as in 2s' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from can" -l columns -d 'Fields to show, with commas between' -r -f -a "allowed\t''
+basis\t''
+says\t''
+file\t''
+line\t''"
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from can" -l json -d 'Print the broker\'s objects as JSON, one a line'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from can" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from publish" -l file -d 'File with the payload; - is standard input' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from publish" -l qos -d 'Quality [default: 0]' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from publish" -l vhost -d 'Name of the vhost [default: /]' -r
@@ -278,6 +365,12 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subco
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from sessions" -f -a "top" -d 'List the sessions that have most of something'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from sessions" -f -a "show" -d 'Show one session'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from sessions" -f -a "rm" -d 'Delete a session with what waits in it, and disconnect its client'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from sessions" -f -a "peek" -d 'Show the first messages that wait in a session'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from sessions" -f -a "purge" -d 'Drop the messages that wait in a session'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from retained" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from retained" -f -a "ls" -d 'List topics with a retained message'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from retained" -f -a "get" -d 'Show a retained message'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from retained" -f -a "rm" -d 'Clear the retained messages that match a filter'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from config" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from config" -f -a "show" -d 'List the settings that the broker has now'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from log" -s h -l help -d 'Print help'

@@ -36,7 +36,7 @@
 //! | [`broker`] | the state machines | `access`, `mqtt`, `store` | the ring |
 //! | [`reactor`] | completions → broker → operations | all above | flags' text |
 //! | [`logging`] | lines on standard error, by one thread | `env_filter`, `jiff` | who logs what |
-//! | [`admin`] | operators' HTTP, their page | `broker`, `mqtt`, `hyper`, `tokio` | the ring |
+//! | [`admin`] | operators' HTTP, their page | `access`, `broker`, `mqtt`, `hyper` | the ring |
 //! | [`server`], [`config`], [`cpus`] | flags → threads, signals, end | all | – |
 //! | [`ctl`] | asks a broker that runs, over that HTTP | `config`, `passwd`, `hyper` | the broker |
 //! | [`passwd`] | changes password files | `access`, `config` | the broker |

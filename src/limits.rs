@@ -616,6 +616,27 @@ pub const CROSSED_TURNS_MAX: usize = 64;
 /// Messages that waited in a session and that are looked at, how long, each time a client takes
 /// some: one in 64, so that this is enough for 1,024 of them. Over: they are not looked at.
 pub const WAITS_SAMPLED_MAX: usize = 16;
+/// Connections that have ended which a shard keeps for operators. Over: the oldest one is
+/// forgotten.
+pub const CLOSED_MAX: usize = 1000;
+
+/// Bytes of a client id, and of a user, that are kept of a connection which has ended. Longer ones
+/// are cut.
+pub const CLOSED_TEXT_BYTES_MAX: usize = 120;
+
+/// Bytes of a retained message's payload that operators are told. Over: it is cut, and they are
+/// told so.
+pub const TOLD_PAYLOAD_BYTES_MAX: usize = 1024 * 1024;
+
+/// Bytes of a topic that the cursor of a list of retained messages has. Over: the list goes on
+/// behind all topics that begin so. In Base64 it is a third of what a request's header may have.
+pub const CURSOR_TOPIC_BYTES_MAX: usize = 4096;
+
+/// Messages of a session that a look at them shows. Over: as many are shown.
+pub const PEEK_MESSAGES_MAX: usize = 100;
+
+/// Bytes of the payload of each of them. Over: it is cut, and operators are told so.
+pub const PEEK_PAYLOAD_BYTES_MAX: usize = 4 * 1024;
 
 /// Asks that one shard has open. Over: the box goes back without an answer.
 pub const ASKS_OPEN_MAX: usize = 4;

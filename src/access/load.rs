@@ -242,6 +242,7 @@ fn read_users(path: &Path, vhost: &mut Vhost) -> Result<(), LoadError> {
         for (user, permission) in permissions {
             acl.permit_if_new(&user, permission);
         }
+        acl.set_permissions_file(path);
     }
     Ok(())
 }
@@ -249,7 +250,9 @@ fn read_users(path: &Path, vhost: &mut Vhost) -> Result<(), LoadError> {
 /// Lines of the file stand before permissions that came with the users.
 fn read_acl(path: &Path, vhost: &mut Vhost) -> Result<(), LoadError> {
     let mut acl = parse(path, limits::ACL_FILE_BYTES_MAX, Acl::parse)?;
+    acl.set_file(path);
     if let Some(earlier) = vhost.acl.take() {
+        acl.set_permissions_file(&earlier.permissions_file());
         for (user, permission) in earlier.into_permissions() {
             acl.permit_if_new(&user, permission);
         }

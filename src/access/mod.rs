@@ -12,6 +12,7 @@
 //! ```
 
 mod acl;
+mod decision;
 mod definitions;
 mod error;
 mod identity;
@@ -27,6 +28,7 @@ mod vhost;
 #[cfg(test)]
 mod tests;
 
+pub use decision::{Basis, Decision, Place};
 pub use error::LoadError;
 pub use identity::Identity;
 pub use limits_file::VhostLimits;

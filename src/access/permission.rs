@@ -19,6 +19,8 @@ pub(super) struct Permission {
     publishes: bool,
     reads: bool,
     sessions: Names,
+    /// The line that gives it, if that is one of a file of rules.
+    line: Option<u32>,
 }
 
 /// Names that an expression matches.
@@ -36,7 +38,21 @@ impl Permission {
         Names::parse("CONFIGURE", configure)?;
         let write = Names::parse("WRITE", write)?;
         let read = Names::parse("READ", read)?;
-        Ok(Self { publishes: write.has(EXCHANGE), reads: read.has(EXCHANGE), sessions: write })
+        Ok(Self {
+            publishes: write.has(EXCHANGE),
+            reads: read.has(EXCHANGE),
+            sessions: write,
+            line: None,
+        })
+    }
+
+    /// The same, given by a line.
+    pub(super) fn at(self, line: u32) -> Self {
+        Self { line: Some(line), ..self }
+    }
+
+    pub(super) const fn line(&self) -> Option<u32> {
+        self.line
     }
 
     pub(super) const fn may_write(&self) -> bool {

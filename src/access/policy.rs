@@ -12,7 +12,8 @@ use foldhash::fast::FixedState;
 use crate::limits;
 use crate::mqtt::{ConnectReturn, TopicFilter, TopicName, Version};
 
-use super::acl::Access;
+use super::acl::{Access, Acl};
+use super::decision::{Basis, Decision};
 use super::error::LoadError;
 use super::identity::Identity;
 use super::limits_file::VhostLimits;
@@ -276,6 +277,29 @@ impl Policy {
             Some(acl) => acl.reaches(client.user, client.client_id, filter),
             None => true,
         })
+    }
+
+    /// The same as [`Self::may_publish`], and why.
+    pub fn explain_publish(&self, client: &Client<'_>, topic: TopicName<'_>) -> Decision {
+        self.explain(client, |acl| acl.explain(Access::Write, client.user, client.client_id, topic))
+    }
+
+    /// The same as [`Self::may_receive`], and why.
+    pub fn explain_receive(&self, client: &Client<'_>, topic: TopicName<'_>) -> Decision {
+        self.explain(client, |acl| acl.explain(Access::Read, client.user, client.client_id, topic))
+    }
+
+    /// The same as [`Self::may_subscribe`], and why.
+    pub fn explain_subscribe(&self, client: &Client<'_>, filter: TopicFilter<'_>) -> Decision {
+        self.explain(client, |acl| acl.explain_filter(client.user, client.client_id, filter))
+    }
+
+    fn explain(&self, client: &Client<'_>, ask: impl FnOnce(&Acl) -> Decision) -> Decision {
+        match self.vhost(client.vhost).map(|vhost| &vhost.acl) {
+            None => Decision { is_allowed: false, basis: Basis::NoVhost },
+            Some(None) => Decision { is_allowed: true, basis: Basis::NoRules },
+            Some(Some(acl)) => ask(acl),
+        }
     }
 
     fn allows(&self, access: Access, client: &Client<'_>, topic: TopicName<'_>) -> bool {

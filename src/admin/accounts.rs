@@ -5,11 +5,12 @@ use serde_json::Value;
 
 use crate::limits::PAGE_ROWS_MAX;
 
+use super::actor::Actor;
 use super::answer::{Body, Fault, json_of};
 use super::body::Fields;
 use super::operation::Operation;
 use super::query::Query;
-use super::routes::{Actor, Admin};
+use super::state::Admin;
 use super::task::{AccountTask, Done, LIMIT_FIELDS, Password, Task};
 
 /// Users of a page, if nothing else is asked for.

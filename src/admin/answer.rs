@@ -12,10 +12,11 @@ use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::shards::NoAnswer;
-
 /// What an answer consists of: one piece, or many that come by and by.
 pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+/// What is answered, or what is wrong.
+pub(super) type Answer = Result<Response<Body>, Fault>;
 
 /// What no answer is without: nothing of another origin is loaded, run or shown, or shows this.
 const HEADERS: [(HeaderName, HeaderValue); 5] = [
@@ -172,23 +173,5 @@ impl Fault {
             headers.insert(header::WWW_AUTHENTICATE, value);
         }
         response
-    }
-}
-
-impl From<NoAnswer> for Fault {
-    fn from(no_answer: NoAnswer) -> Self {
-        let unavailable = StatusCode::SERVICE_UNAVAILABLE;
-        match no_answer {
-            NoAnswer::Silent(shard) => {
-                let message = format!("shard {shard} has not answered in time");
-                Self::new(unavailable, "shard_silent", message)
-                    .hint("it is busy or stuck; /metrics tells how old its figures are")
-            }
-            NoAnswer::Busy(shard) => {
-                let message = format!("shard {shard} answers as many others as it may at once");
-                Self::new(unavailable, "busy", message)
-            }
-        }
-        .retry_after(1)
     }
 }

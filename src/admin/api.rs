@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use hyper::{Response, StatusCode};
+use hyper::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::broker::SessionName;
@@ -14,15 +14,15 @@ use crate::broker::inspect::{
 };
 use crate::limits::{LISTING_MS_MAX, PAGE_BYTES_MAX, PAGE_ROWS_MAX, TOP_ROWS_MAX};
 
-use super::answer::{Body, Fault, json_of};
+use super::actor::Actor;
+use super::answer::{Answer, Fault, json_of};
 use super::catalogue::METRICS;
 use super::exposition;
-use super::metric::{Metric, ShardFigures, Source, Whole, float};
+use super::item::{address_of, picked};
+use super::metric::{Metric, ShardFigures, Source, Whole, figures_of, float};
 use super::query::Query;
-use super::routes::{Actor, Admin, figures_of};
 use super::shards::Kept;
-
-type Answer = Result<Response<Body>, Fault>;
+use super::state::Admin;
 
 /// Rows of a page, if nothing else is asked for.
 const ROWS_USUAL: usize = 100;
@@ -342,14 +342,17 @@ fn measured(by: Measure, row: &Row) -> u64 {
 }
 
 /// The vhost and the client that parameters name.
-fn named<'q>(admin: &Admin, query: &'q Query<'_>) -> Result<(&'q str, SessionName), Fault> {
+pub(super) fn named<'q>(
+    admin: &Admin,
+    query: &'q Query<'_>,
+) -> Result<(&'q str, SessionName), Fault> {
     let vhost = query.get("vhost").unwrap_or("/");
     let client_id = query.need("id")?.to_owned();
     Ok((vhost, SessionName { vhost: admin.vhost(vhost)?, client_id }))
 }
 
 /// Asks the shard at which a session lives, if it does.
-async fn find(admin: &Admin, name: &SessionName) -> Result<(u16, Page), Fault> {
+pub(super) async fn find(admin: &Admin, name: &SessionName) -> Result<(u16, Page), Fault> {
     let condition = admin.condition();
     let vhost = condition.vhosts.iter().find(|(number, _)| *number == name.vhost);
     let vhost = vhost.map_or("", |(_, name)| name);
@@ -365,20 +368,9 @@ fn page_of(reply: Reply) -> Page {
     }
 }
 
-fn no_session(what: &str, vhost: &str, name: &SessionName) -> Fault {
+pub(super) fn no_session(what: &str, vhost: &str, name: &SessionName) -> Fault {
     let message = format!("no {what} {:.200?} in vhost {vhost:?}", name.client_id);
     Fault::new(StatusCode::NOT_FOUND, "not_found", message).hint("ids are case sensitive")
-}
-
-/// Those of an item's fields that are wanted.
-fn picked(item: Value, fields: Option<&[&str]>) -> Value {
-    match (item, fields) {
-        (Value::Object(mut item), Some(fields)) => {
-            item.retain(|name, _| fields.contains(&name.as_str()));
-            Value::Object(item)
-        }
-        (item, _) => item,
-    }
 }
 
 fn item(page: &Page, row: &Row, shard: u16) -> Value {
@@ -403,12 +395,10 @@ fn item(page: &Page, row: &Row, shard: u16) -> Value {
         item["absent_seconds"] = (row.absent_ms / 1000).into();
         return item;
     };
-    let address =
-        client.address.map(|address| std::net::SocketAddr::new(address, client.port).to_string());
     let state = PACES.iter().find(|(_, pace)| *pace == client.pace).map(|(name, _)| *name);
     let waits: Vec<&str> = client.waits().collect();
     let more = json!({
-        "address": address.unwrap_or_else(|| "unix".to_owned()),
+        "address": address_of(client.address, client.port),
         "protocol": client.version,
         "transport": client.transport,
         "keep_alive": client.keep_alive_s,

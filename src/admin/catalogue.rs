@@ -178,6 +178,7 @@ pub(super) const METRICS: &[Metric] = &[
                 ("session_full_newest", |s| s.stats.queued_dropped_newest),
                 ("not_readable", |s| s.stats.queued_denied),
                 ("expired", |s| s.stats.queued_expired),
+                ("purged", |s| s.stats.queued_purged),
                 ("disk_lost", |s| s.stats.stored_lost),
                 ("too_large", |s| s.stats.publishes_too_large),
                 ("payload_format", |s| s.stats.payloads_refused),

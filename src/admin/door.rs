@@ -26,7 +26,8 @@ use crate::limits::{
 };
 
 use super::guard::Peer;
-use super::routes::{self, Admin};
+use super::routes;
+use super::state::Admin;
 
 /// After accepting failed (most likely: no descriptors left), the time until the next try.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -21,9 +21,10 @@ use crate::logging;
 use super::answer::{Body, Fault, json_of, stream};
 use super::api;
 use super::catalogue::METRICS;
+use super::metric::figures_of;
 use super::metric::{Metric, ShardFigures, Source};
 use super::query::Query;
-use super::routes::{Admin, figures_of};
+use super::state::Admin;
 
 /// A stream of lines, one each second, until the viewer goes or tokens are read again.
 pub(super) fn watch(admin: &Rc<Admin>, query: &Query<'_>) -> Result<Response<Body>, Fault> {

@@ -1,11 +1,13 @@
 //! What a row of the catalogue is.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::broker::inspect::{Histogram, Snapshot};
 
-use super::Condition;
+use super::condition::Condition;
 use super::process::ProcessFigures;
+use super::shards::Kept;
 
 /// What kind of figure a metric is, as Prometheus knows them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -115,4 +117,13 @@ pub(super) struct Whole {
 #[allow(clippy::cast_precision_loss, reason = "a metric is a float in any case")]
 pub(super) fn float(count: u64) -> f64 {
     count as f64
+}
+
+/// The figures of the shards that have any.
+pub(super) fn figures_of(kept: &[Option<Rc<Kept>>]) -> Vec<ShardFigures<'_>> {
+    let known = kept.iter().enumerate().filter_map(|(shard, kept)| {
+        let kept = kept.as_ref()?;
+        Some(ShardFigures { shard, snapshot: &kept.snapshot, age: kept.age() })
+    });
+    known.collect()
 }

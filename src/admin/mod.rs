@@ -18,11 +18,15 @@
 //! | `door` | listeners and connections |
 //! | `guard` | who may ask what: hosts, origins, tokens, failures |
 //! | `tokens` | tokens and their rights |
+//! | `condition` | what the control thread knows |
+//! | `state` | what routes answer from |
+//! | `actor` | who changes something, and the note of it |
 //! | `routes` | which path is what |
 //! | `openapi` | the operations of the API in a table, and as a document |
 //! | `operation` | what an operation is |
 //! | `operating` | operations on the broker as a whole |
 //! | `account_operations` | operations on users and vhosts |
+//! | `lookups` | those about single things |
 //! | `query`, `body` | parameters of a request, and the fields of its body |
 //! | `answer` | answers, and errors as JSON |
 //! | `metric`, `catalogue` | what a metric is; every one, in a table |
@@ -39,6 +43,11 @@
 //! | `who` | who asks, and what that one may do |
 //! | `sign_ins`, `signin` | codes and tokens of the page, and how people get them |
 //! | `trace` | traces of clients and topics, and streams of what they tell |
+//! | `closed` | connections that ended lately |
+//! | `subscriptions` | subscriptions, who gets a topic, what a client may do |
+//! | `retained` | retained messages |
+//! | `waiting` | what waits in a session |
+//! | `item` | parts that the objects of several answers have |
 //! | `system` | the topics `$SYS/…`, for shards with a subscriber |
 //! | `process` | what the system knows of this process |
 //!
@@ -50,15 +59,20 @@
 
 mod account_operations;
 mod accounts;
+mod actor;
 mod answer;
 mod api;
 mod body;
 mod catalogue;
+mod closed;
+mod condition;
 mod door;
 mod exposition;
 mod facts;
 mod guard;
+mod item;
 mod live;
+mod lookups;
 mod metric;
 mod openapi;
 mod operate;
@@ -68,15 +82,19 @@ mod page;
 mod process;
 mod publish;
 mod query;
+mod retained;
 mod routes;
 mod shards;
 mod sign_ins;
 mod signin;
+mod state;
+mod subscriptions;
 mod system;
 mod task;
 mod tokens;
 mod trace;
 mod viewers;
+mod waiting;
 mod watchdog;
 mod watched;
 mod who;
@@ -86,7 +104,6 @@ use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -94,9 +111,9 @@ use log::{debug, error};
 use tokio::runtime;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, LocalSet};
-use tokio_rustls::rustls::ServerConfig;
 
 pub use catalogue::{Description, descriptions};
+pub use condition::Condition;
 pub use facts::{CertificateFact, Facts, ListenerFact, Setting};
 pub use openapi::document;
 pub use process::Process;
@@ -109,7 +126,7 @@ pub use tokens::{Right, Rights, TokenError, Tokens};
 pub use watchdog::Watchdog;
 pub use watched::WatchedSessions;
 
-use routes::Admin;
+use state::Admin;
 
 /// Stands behind the shards and the threads that verify passwords.
 const NICENESS: i32 = 10;
@@ -136,33 +153,6 @@ pub struct Options {
     pub condition: Condition,
     /// Has the thread run where it disturbs no shard.
     pub settle: Box<dyn FnOnce() + Send>,
-}
-
-/// What the control thread knows, and the admin thread needs or tells.
-#[derive(Clone, Debug)]
-pub struct Condition {
-    /// Clients are let in.
-    pub is_ready: bool,
-    /// It is being drained: clients are not let in for now.
-    pub draining: bool,
-    /// Settings, listeners and certificates.
-    pub facts: Arc<Facts>,
-    /// The last reload succeeded; so did the start.
-    pub reloaded: bool,
-    /// When the last one did, seconds since 1970.
-    pub reloaded_at_s: u64,
-    /// Numbers and names of the vhosts.
-    pub vhosts: Arc<[(u16, String)]>,
-    /// Who may ask what.
-    pub tokens: Arc<Tokens>,
-    /// Sessions with metrics of their own.
-    pub watched: Arc<[WatchedSessions]>,
-    /// With it TCP is TLS; connections that are open keep what they began with.
-    pub tls: Option<Arc<ServerConfig>>,
-    /// Names by which operators may ask.
-    pub hosts: Arc<[String]>,
-    /// The thread is to end.
-    pub is_over: bool,
 }
 
 /// The thread, as its owner holds it. Dropping it ends the thread.
@@ -213,7 +203,10 @@ fn serve(options: Options, condition: watch::Receiver<Condition>) -> io::Result<
     let mut until_over = condition.clone();
     LocalSet::new().block_on(&runtime, async move {
         let admin = Rc::new(Admin::new(ways, process, condition, (control, address)));
-        let hears = tokio::task::spawn_local(shards::hear(bell, admin.clone()));
+        let hears = tokio::task::spawn_local(shards::hear(bell, {
+            let admin = admin.clone();
+            move || admin.asker.take_answers()
+        }));
         let system = system_interval
             .map(|interval| tokio::task::spawn_local(system::serve(admin.clone(), interval)));
         let watchdog = watchdog

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::limits::{PAGE_ROWS_MAX, TOP_ROWS_MAX, TRACE_PAYLOAD_BYTES_MAX, TRACE_SECONDS_MAX};
 
 use super::account_operations::{self, ACCOUNTS};
+use super::lookups::{self, LOOKUPS};
 use super::operating::{self, OPERATING};
 use super::operation::{
     ID, Kind, Operation, Parameter, VHOST, described_parameter, object, operation, parameter,
@@ -175,7 +176,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
 
 /// Every operation.
 fn all() -> impl Iterator<Item = &'static Operation> {
-    OPERATIONS.iter().chain(OPERATING).chain(ACCOUNTS)
+    OPERATIONS.iter().chain(OPERATING).chain(ACCOUNTS).chain(LOOKUPS)
 }
 
 /// The operations of a path below [`API`].
@@ -323,6 +324,14 @@ fn trace() -> Value {
 }
 
 fn schemas() -> Value {
+    let mut schemas = own_schemas();
+    for (name, schema) in lookups::schemas() {
+        schemas[name] = schema;
+    }
+    schemas
+}
+
+fn own_schemas() -> Value {
     let text = || json!({ "type": "string" });
     let count = || json!({ "type": "integer", "minimum": 0 });
     let number = || json!({ "type": "number" });
@@ -391,4 +400,9 @@ fn schemas() -> Value {
         schemas[name] = schema;
     }
     schemas
+}
+
+/// Whether an operation is one of [`LOOKUPS`].
+pub(super) fn is_lookup(operation: &Operation) -> bool {
+    LOOKUPS.iter().any(|it| std::ptr::eq(it, operation))
 }

@@ -15,11 +15,13 @@ use crate::limits::{
     CERTIFICATE_DAYS_MIN, DRAIN_S_DEFAULT, DRAIN_S_MAX, DRAIN_STEP_MS, LOG_LEVEL_S_MAX,
 };
 
+use super::actor::Actor;
 use super::answer::{Body, Fault, json_of};
 use super::body::Fields;
 use super::facts::CertificateFact;
 use super::query::Query;
-use super::routes::{Actor, Admin, silent_shards};
+use super::routes::silent_shards;
+use super::state::Admin;
 use super::task::{self, Change, Done, Task};
 
 type Answer = Result<Response<Body>, Fault>;

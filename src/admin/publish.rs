@@ -9,10 +9,11 @@ use serde_json::json;
 use crate::broker::inspect::{Publication, Published, Question, Reply, keeper_of};
 use crate::limits::PUBLISH_MS_MAX;
 
+use super::actor::Actor;
 use super::answer::{Body, Fault, json_of};
 use super::body::Fields;
-use super::routes::{Actor, Admin};
 use super::shards::NoAnswer;
+use super::state::Admin;
 
 /// Publishes what the fields say; answers when it is kept wherever it must be.
 pub(super) async fn publish(

@@ -1,108 +1,33 @@
 //! Which path is what. A new route below `/api/v1` is a row of [`openapi::OPERATIONS`], with its
 //! right and its parameters, and an arm of [`route`].
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::rc::Rc;
 
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
-use log::info;
-use tokio::sync::watch;
 
 use crate::broker::VhostReport;
 use crate::broker::inspect::{Question, Reply};
 use crate::limits::SHARD_SILENT_MS_MAX;
-use crate::shown::Shown;
 
+use super::actor::Actor;
 use super::answer::{Body, Fault, json_of, text, whole};
-use super::body::{Bodies, Fields};
+use super::body::Fields;
 use super::exposition::{self, Format};
-use super::guard::{Guard, Peer, Who, check_origin, token_of};
-use super::live;
-use super::metric::{ShardFigures, Whole};
+use super::guard::{Peer, check_origin, token_of};
+use super::metric::figures_of;
 use super::openapi::API;
 use super::operation::Operation;
-use super::process::Process;
 use super::query::Query;
-use super::shards::{Asker, Kept, Ways};
-use super::sign_ins::SignIns;
-use super::task::ControlWay;
+use super::shards::Kept;
+use super::state::Admin;
 use super::tokens::Right;
-use super::trace::{self, Traces};
-use super::viewers::Viewers;
-use super::{Condition, accounts, api, openapi, operate, page, publish, signin, watched};
-
-/// What routes answer from.
-pub(super) struct Admin {
-    pub(super) asker: Asker,
-    pub(super) viewers: Viewers,
-    /// Where a browser reaches it.
-    pub(super) address: Option<SocketAddr>,
-    pub(super) traces: Traces,
-    guard: Guard,
-    process: Process,
-    condition: watch::Receiver<Condition>,
-    pub(super) control: Box<dyn ControlWay>,
-    bodies: Bodies,
-    requests: Cell<u64>,
-    refused: Cell<u64>,
-}
-
-impl Admin {
-    pub(super) fn new(
-        ways: Box<dyn Ways>,
-        process: Process,
-        condition: watch::Receiver<Condition>,
-        (control, address): (Box<dyn ControlWay>, Option<SocketAddr>),
-    ) -> Self {
-        Self {
-            asker: Asker::new(ways),
-            viewers: Viewers::default(),
-            address,
-            traces: Traces::default(),
-            guard: Guard::new(),
-            process,
-            condition,
-            control,
-            bodies: Bodies::new(),
-            requests: Cell::new(0),
-            refused: Cell::new(0),
-        }
-    }
-
-    /// Who has signed in to the page.
-    pub(super) fn sign_ins(&self) -> &SignIns {
-        &self.guard.sign_ins
-    }
-
-    /// What the control thread knows now.
-    pub(super) fn condition(&self) -> Condition {
-        self.condition.borrow().clone()
-    }
-
-    /// What is known of the broker besides the shards' figures.
-    pub(super) fn whole(&self) -> Whole {
-        Whole {
-            condition: self.condition(),
-            process: self.process.figures(),
-            requests: self.requests.get(),
-            refused_requests: self.refused.get(),
-        }
-    }
-
-    /// The number of a vhost.
-    pub(super) fn vhost(&self, name: &str) -> Result<u16, Fault> {
-        let condition = self.condition.borrow();
-        let found = condition.vhosts.iter().find(|(_, other)| other == name);
-        found.map(|(number, _)| *number).ok_or_else(|| {
-            Fault::new(StatusCode::NOT_FOUND, "not_found", format!("no vhost {name:.255?}"))
-                .hint("vhosts are named by --vhosts; the one of clients that name none is \"/\"")
-        })
-    }
-}
+use super::{
+    accounts, api, closed, live, openapi, operate, page, publish, retained, signin, subscriptions,
+    trace, waiting, watched,
+};
 
 /// Answers a request.
 pub(super) async fn answer(
@@ -110,8 +35,8 @@ pub(super) async fn answer(
     request: Request<Incoming>,
     peer: Peer,
 ) -> Response<Body> {
-    admin.requests.set(admin.requests.get() + 1);
-    let hosts = admin.condition.borrow().hosts.clone();
+    admin.note_request();
+    let hosts = admin.condition().hosts;
     let answered = match check_origin(&request, peer, &hosts) {
         Ok(()) => route(admin, request, peer).await,
         Err(fault) => Err(fault),
@@ -119,7 +44,7 @@ pub(super) async fn answer(
     match answered {
         Ok(response) => response,
         Err(fault) => {
-            admin.refused.set(admin.refused.get() + u64::from(fault.is_refusal()));
+            admin.note_fault(&fault);
             fault.response()
         }
     }
@@ -134,7 +59,7 @@ async fn route(
     let request = &Request::from_parts(head, ());
     let (path, query) = (request.uri().path(), request.uri().query());
     let is_get = [Method::GET, Method::HEAD].contains(request.method());
-    let tokens = admin.condition.borrow().tokens.clone();
+    let tokens = admin.condition().tokens;
     // Whoever reaches a port of this host alone may know whether the broker is well.
     match path {
         "/healthz" | "/readyz" | "/metrics" | "/metrics/vhosts" | "/metrics/sessions"
@@ -145,7 +70,7 @@ async fn route(
         "/healthz" => return health(admin, query).await,
         "/readyz" => return readiness(admin, query),
         "/metrics" | "/metrics/vhosts" | "/metrics/sessions" if peer.is_far() => {
-            admin.guard.admit(request.headers(), peer, Right::Metrics, &tokens)?;
+            admin.guard().admit(request.headers(), peer, Right::Metrics, &tokens)?;
         }
         _ => {}
     }
@@ -169,11 +94,11 @@ async fn route(
         };
     };
     let who = match (operation.method, operation.path) {
-        ("POST", "/sign-in") => admin.guard.admit_code(request.headers(), peer)?,
-        _ => admin.guard.admit(request.headers(), peer, operation.right, &tokens)?,
+        ("POST", "/sign-in") => admin.guard().admit_code(request.headers(), peer)?,
+        _ => admin.guard().admit(request.headers(), peer, operation.right, &tokens)?,
     };
     let known: Vec<&'static str> = operation.parameters.iter().map(|it| it.name).collect();
-    let (query, by) = (&Query::read(query, &known)?, &Actor { who, peer });
+    let (query, by) = (&Query::read(query, &known)?, &Actor::new(who, peer));
     by.check_scope(operation, query)?;
     let fields = match operation.body {
         Some((_, bytes_max)) => admin.bodies.read(request.headers(), body, bytes_max).await?,
@@ -225,7 +150,30 @@ async fn operating(
         ("GET", "/checks/certificates") => operate::check(admin, "certificates", query).await,
         ("GET", "/checks/listeners") => operate::check(admin, "listeners", query).await,
         ("GET", "/checks/shards") => operate::check(admin, "shards", query).await,
+        _ if openapi::is_lookup(operation) => look_up(admin, operation, query, by).await,
         _ => accounts::answer(admin, operation, (query, fields), by).await,
+    }
+}
+
+/// What stands in [`LOOKUPS`](super::lookups::LOOKUPS).
+async fn look_up(
+    admin: &Admin,
+    operation: &Operation,
+    query: &Query<'_>,
+    by: &Actor,
+) -> Result<Response<Body>, Fault> {
+    match (operation.method, operation.path) {
+        ("GET", "/closed") => closed::closed(admin, query).await,
+        ("GET", "/subscriptions") => subscriptions::subscriptions(admin, query).await,
+        ("GET", "/match") => subscriptions::matching(admin, query).await,
+        ("GET", "/can") => subscriptions::can(admin, query).await,
+        ("GET", "/retained") => retained::retained(admin, query).await,
+        ("DELETE", "/retained") => retained::clear_matching(admin, query, by).await,
+        ("GET", "/retained/message") => retained::message(admin, query).await,
+        ("DELETE", "/retained/message") => retained::clear(admin, query, by).await,
+        ("GET", "/session/messages") => waiting::peek(admin, query).await,
+        ("DELETE", "/session/messages") => waiting::purge(admin, query, by).await,
+        (method, path) => unreachable!("{method} {path} is in the table and has no arm"),
     }
 }
 
@@ -244,70 +192,6 @@ fn only(path: &str, methods: &str) -> Result<Response<Body>, Fault> {
     let methods = HeaderValue::from_str(methods).expect("names of methods are letters");
     response.headers_mut().insert(header::ALLOW, methods);
     Ok(response)
-}
-
-/// Who changes something.
-pub(super) struct Actor {
-    who: Who,
-    peer: Peer,
-}
-
-impl Actor {
-    pub(super) fn who(&self) -> &Who {
-        &self.who
-    }
-
-    /// The name of the token, or of the user at the socket.
-    pub(super) fn name(&self) -> &str {
-        &self.who.name
-    }
-
-    /// The same for what is done to something else than a client.
-    pub(super) fn audit_of(&self, action: &str, object: &str, result: &str) {
-        let (by, peer) = (&*self.who.name, self.peer);
-        let object = Shown(object);
-        info!(
-            event = "audit", object:%, by, peer:% = peer, action, result;
-            "{action} {object} by {by} from {peer}: {result}"
-        );
-    }
-
-    /// Refuses a vhost that a token is not for.
-    pub(super) fn check_vhost(&self, vhost: &str) -> Result<(), Fault> {
-        match self.who.vhost.as_deref() {
-            Some(own) if own != vhost => {
-                let message = format!("{} is for vhost {own:?} alone", self.who.name);
-                Err(Fault::new(StatusCode::FORBIDDEN, "forbidden", message))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Refuses what a token for one vhost may not have done: what is about all of them, or another.
-    fn check_scope(&self, operation: &Operation, query: &Query<'_>) -> Result<(), Fault> {
-        if self.who.vhost.is_none() || ["/publish", "/openapi.json"].contains(&operation.path) {
-            return Ok(());
-        }
-        let takes_one = operation.parameters.iter().any(|it| it.name == "vhost");
-        match query.get("vhost").filter(|_| takes_one) {
-            Some(vhost) => self.check_vhost(vhost),
-            None => {
-                let own = self.who.vhost.as_deref().unwrap_or_default();
-                let message = format!("{} is for vhost {own:?} alone", self.who.name);
-                let fault = Fault::new(StatusCode::FORBIDDEN, "forbidden", message);
-                Err(fault.hint("say which vhost you mean; what is about all is for other tokens"))
-            }
-        }
-    }
-
-    /// Notes what was done, for whoever looks for it later.
-    pub(super) fn audit(&self, action: &str, vhost: &str, client: &str, result: &str) {
-        let (by, peer) = (&*self.who.name, self.peer);
-        info!(
-            event = "audit", client, vhost, by, peer:% = peer, action, result;
-            "{action} by {by} from {peer}: {result}"
-        );
-    }
 }
 
 /// Whether the process is alive: each shard answers, or has lately.
@@ -337,7 +221,7 @@ pub(super) async fn silent_shards(admin: &Admin) -> Vec<String> {
 /// Whether clients are let in. A disk that is low is no reason to send them elsewhere.
 fn readiness(admin: &Admin, query: Option<&str>) -> Result<Response<Body>, Fault> {
     Query::read(query, &[])?;
-    let condition = admin.condition.borrow();
+    let condition = admin.condition();
     Ok(match (condition.is_ready, condition.draining) {
         (true, false) => text(StatusCode::OK, "ready\n"),
         (true, true) => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
@@ -355,15 +239,6 @@ async fn metrics(admin: &Admin, request: &Request<()>) -> Result<Response<Body>,
     let (kept, format) = (admin.asker.figures().await, format_of(request));
     let text = exposition::of_broker(format, &figures_of(&kept), &admin.whole());
     Ok(whole(StatusCode::OK, format.content_type(), text))
-}
-
-/// The figures of the shards that have any.
-pub(super) fn figures_of(kept: &[Option<Rc<Kept>>]) -> Vec<ShardFigures<'_>> {
-    let known = kept.iter().enumerate().filter_map(|(shard, kept)| {
-        let kept = kept.as_ref()?;
-        Some(ShardFigures { shard, snapshot: &kept.snapshot, age: kept.age() })
-    });
-    known.collect()
 }
 
 async fn vhost_metrics(admin: &Admin, request: &Request<()>) -> Result<Response<Body>, Fault> {

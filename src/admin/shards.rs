@@ -11,6 +11,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::Duration;
 
+use hyper::StatusCode;
 use log::error;
 use tokio::net::unix::pipe;
 use tokio::sync::{Notify, oneshot, watch};
@@ -19,7 +20,7 @@ use tokio::time;
 use crate::broker::inspect::{Ask, Question, Reply, Snapshot, TraceBatch};
 use crate::limits::{ASK_MS_MAX, ASKS_OPEN_MAX, FIGURES_REUSE_MS, PUBLISHES_OPEN_MAX};
 
-use super::routes::Admin;
+use super::answer::Fault;
 
 /// Ways to the shards and back. None of them waits.
 pub trait Ways: Send {
@@ -43,6 +44,24 @@ pub(super) enum NoAnswer {
     Silent(u16),
     /// As many asks are open as may be.
     Busy(u16),
+}
+
+impl From<NoAnswer> for Fault {
+    fn from(no_answer: NoAnswer) -> Self {
+        let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+        match no_answer {
+            NoAnswer::Silent(shard) => {
+                let message = format!("shard {shard} has not answered in time");
+                Self::new(unavailable, "shard_silent", message)
+                    .hint("it is busy or stuck; /metrics tells how old its figures are")
+            }
+            NoAnswer::Busy(shard) => {
+                let message = format!("shard {shard} answers as many others as it may at once");
+                Self::new(unavailable, "busy", message)
+            }
+        }
+        .retry_after(1)
+    }
 }
 
 /// The last figures of one shard.
@@ -349,8 +368,8 @@ impl Asker {
     }
 }
 
-/// Takes what comes back whenever a shard rings the bell: a pipe that it writes to.
-pub(super) async fn hear(bell: OwnedFd, admin: Rc<Admin>) {
+/// Has what comes back taken whenever a shard rings the bell: a pipe that it writes to.
+pub(super) async fn hear(bell: OwnedFd, take_answers: impl Fn()) {
     let bell = match pipe::Receiver::from_owned_fd(bell) {
         Ok(bell) => bell,
         Err(error) => return error!("answers of shards are not heard: {error}"),
@@ -359,7 +378,7 @@ pub(super) async fn hear(bell: OwnedFd, admin: Rc<Admin>) {
     while bell.readable().await.is_ok() {
         match bell.try_read(&mut rings) {
             Ok(0) => return,
-            Ok(_) => admin.asker.take_answers(),
+            Ok(_) => take_answers(),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return error!("answers of shards are not heard: {error}"),
         }

@@ -17,8 +17,9 @@ use serde_json::json;
 
 use crate::limits::{SIGN_IN_CODE_MS, SIGN_IN_MS};
 
+use super::actor::Actor;
 use super::answer::{Body, Fault, json_of};
-use super::routes::{Actor, Admin};
+use super::state::Admin;
 use super::tokens::Rights;
 use super::who::Who;
 

@@ -12,8 +12,8 @@ use tokio::time::{self, MissedTickBehavior};
 
 use crate::broker::inspect::Question;
 
-use super::routes::Admin;
 use super::shards::{Asker, NoAnswer};
+use super::state::Admin;
 
 /// What the manager expects.
 pub struct Watchdog {

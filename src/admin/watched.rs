@@ -16,7 +16,8 @@ use super::answer::{Body, Fault, whole};
 use super::exposition::Text;
 use super::metric::{Kind, float};
 use super::query::Query;
-use super::routes::{Admin, format_of};
+use super::routes::format_of;
+use super::state::Admin;
 
 /// Sessions that have metrics of their own, as the operator has named them.
 #[derive(Clone, PartialEq, Eq, Debug)]

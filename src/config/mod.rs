@@ -20,6 +20,7 @@ mod ignored;
 mod listen;
 mod listeners;
 mod logging;
+mod lookup_verbs;
 mod mqtt5;
 mod operating_verbs;
 mod origin;

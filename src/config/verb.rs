@@ -37,6 +37,8 @@ pub enum View {
     Document,
     /// What is done to a file of tokens. No broker is asked.
     Tokens,
+    /// How many messages were ended, after a question that begins with these words.
+    Counted(&'static str),
     /// What matters of all metrics.
     Status,
     /// Rates and a list of sessions.

@@ -5,11 +5,12 @@
 use crate::limits::{PAGE_ROWS_MAX, TOP_ROWS_MAX, TRACE_PAYLOAD_BYTES_MAX, TRACE_SECONDS_MAX};
 
 use super::account_verbs::ACCOUNT_VERBS;
+use super::lookup_verbs::LOOKUP_VERBS;
 use super::operating_verbs::OPERATING_VERBS;
 use super::verb::{Columns, Kind, Parameter, Verb, View, behind, flag, local, verb};
 
-const ID: Parameter = behind("id", "ID", Kind::Text, "Client id, case sensitive");
-const VHOST: Parameter =
+pub(super) const ID: Parameter = behind("id", "ID", Kind::Text, "Client id, case sensitive");
+pub(super) const VHOST: Parameter =
     flag(("vhost", "vhost"), "NAME", Kind::Text, "Name of the vhost [default: /]");
 const TOP_BY: Parameter = flag(
     ("by", "by"),
@@ -185,7 +186,8 @@ const fn trace(
 pub(super) const NOUNS: &[(&str, &str)] = &[
     ("trace", "Show what happens to clients or messages, while it happens"),
     ("clients", "List, show or disconnect clients that are connected"),
-    ("sessions", "List, rank, show or delete sessions, of connected and absent clients"),
+    ("sessions", "List, rank, show, empty or delete sessions, of connected and absent clients"),
+    ("retained", "List, show or clear retained messages"),
     ("config", "Show the settings of a broker that runs"),
     ("log", "Change what a broker logs"),
     ("users", "List, add or delete users"),
@@ -196,7 +198,7 @@ pub(super) const NOUNS: &[(&str, &str)] = &[
 
 /// Every verb.
 pub fn verbs() -> impl Iterator<Item = &'static Verb> {
-    VERBS.iter().chain(OPERATING_VERBS).chain(ACCOUNT_VERBS)
+    VERBS.iter().chain(LOOKUP_VERBS).chain(OPERATING_VERBS).chain(ACCOUNT_VERBS)
 }
 
 const CHECK_HELP: &str = "The line and the exit codes are those of Nagios' plugins: 0 OK, 1 \
@@ -206,7 +208,7 @@ const CHECK_HELP: &str = "The line and the exit codes are those of Nagios' plugi
     that waits for a connected client. ready: clients are let in. reload: the last reload \
     succeeded.\n\nlag needs a token with the right read; the others need none.";
 
-/// See the module; those about the broker as a whole are beside it.
+/// See the module; those about single things, and about the broker as a whole, are beside it.
 const VERBS: &[Verb] = &[
     verb(&["status"], "Show what matters most", ("GET", "/api/v1/overview"), &[], View::Status),
     Verb {

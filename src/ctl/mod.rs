@@ -21,6 +21,7 @@
 //! | `fields` | objects as rows of columns |
 //! | `pages` | lists that come in pages |
 //! | `trace` | traces, and what is published, as it happens |
+//! | `counted` | messages that are ended, after a question |
 //! | `ended` | what is ended, after a question |
 //! | `done` | what was done to the broker as a whole |
 //! | `overview` | what matters of all metrics, and all of them |
@@ -33,6 +34,7 @@
 
 mod broker;
 mod check;
+mod counted;
 mod dashboard;
 mod done;
 mod ended;
@@ -122,6 +124,7 @@ fn once(
             output.line(&text::json_line(&answer));
             Ok(())
         }
+        View::Counted(asks) => counted::show(broker, ctl, asks, output),
         View::Status => {
             let answer = broker.json("GET", path, &[])?;
             overview::show_status(&answer, &broker.address(), output);

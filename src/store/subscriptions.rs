@@ -8,6 +8,8 @@
 
 use std::collections::BTreeMap;
 
+use std::ops::Bound;
+
 use compact_str::CompactString;
 
 use super::cursor::{Cursor, put_bytes, put_varint};
@@ -195,6 +197,25 @@ impl Subscriptions {
         };
         let many = many.into_iter().flat_map(|many| {
             many.filters.iter().map(|(filter, bits)| (&**filter, many.options(filter, *bits)))
+        });
+        one.into_iter().chain(many)
+    }
+
+    /// The same, in byte order, from the one behind `after` on.
+    pub fn iter_after(
+        &self,
+        after: Option<&str>,
+    ) -> impl Iterator<Item = (&str, SubscriptionOptions)> {
+        let (one, many) = match &self.filters {
+            Filters::None => (None, None),
+            Filters::One(one) => (Some((one.filter(), one.options())), None),
+            Filters::Many(many) => (None, Some(many)),
+        };
+        let one = one.filter(|(filter, _)| after.is_none_or(|after| *filter > after));
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let many = many.into_iter().flat_map(move |many| {
+            let range = many.filters.range::<str, _>((from, Bound::Unbounded));
+            range.map(|(filter, bits)| (&**filter, many.options(filter, *bits)))
         });
         one.into_iter().chain(many)
     }

@@ -35,7 +35,7 @@ const TABLE: &[Row] = &[
     row("mesh", &[], &["loom"]),
     row("ring", &[], &["bytes", "io_uring", "libc", "log", "rustix", "slab"]),
     row("broker", &["access", "mqtt", "store"], BROKER_CRATES),
-    row("admin", &["broker", "logging", "mqtt"], ADMIN_CRATES),
+    row("admin", &["access", "broker", "logging", "mqtt"], ADMIN_CRATES),
     row("reactor", INNER, &["bytes", "log"]),
     row("config", &["access"], &["clap", "log", "toml"]),
     row("passwd", &["access", "config"], &["rpassword", "rustix"]),

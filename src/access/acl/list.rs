@@ -1,15 +1,17 @@
 //! The rules of one vhost, and what they decide together.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 use compact_str::CompactString;
 use foldhash::fast::FixedState;
 
+use crate::access::decision::{Basis, Decision, Place};
 use crate::access::permission::Permission;
 use crate::mqtt::{TopicFilter, TopicName};
 
 use super::reach;
-use super::section::{Access, Section};
+use super::section::{Access, Origin, Section};
 use super::shape::Asker;
 
 /// The rules of one vhost.
@@ -20,6 +22,9 @@ pub(in crate::access) struct Acl {
     anonymous: Section,
     /// For everybody.
     patterns: Section,
+    /// Where the rules stand, and permissions that came with the users.
+    file: PathBuf,
+    permissions_file: PathBuf,
 }
 
 impl Acl {
@@ -47,6 +52,68 @@ impl Acl {
     ) -> impl Iterator<Item = (CompactString, Permission)> {
         let users = self.users.into_iter();
         users.filter_map(|(user, section)| Some((user, section.permission?)))
+    }
+
+    /// Notes where the rules stand.
+    pub(in crate::access) fn set_file(&mut self, file: &Path) {
+        self.file = file.into();
+    }
+
+    /// Notes where permissions stand that came with the users.
+    pub(in crate::access) fn set_permissions_file(&mut self, file: &Path) {
+        self.permissions_file = file.into();
+    }
+
+    pub(in crate::access) fn permissions_file(&self) -> PathBuf {
+        self.permissions_file.clone()
+    }
+
+    /// The same as [`Acl::allows`], with what it rests on.
+    pub(in crate::access) fn explain(
+        &self,
+        access: Access,
+        user: Option<&str>,
+        client_id: &str,
+        topic: TopicName<'_>,
+    ) -> Decision {
+        let asker = Asker { user, client_id };
+        let own = self.section(user).and_then(|section| section.explain(access, topic, asker));
+        let patterns = || self.patterns.explain(access, topic, asker);
+        let decided = own.or_else(|| if is_dangerous(asker) { None } else { patterns() });
+        self.decision(decided)
+    }
+
+    /// The same as [`Acl::reaches`], with what it rests on.
+    pub(in crate::access) fn explain_filter(
+        &self,
+        user: Option<&str>,
+        client_id: &str,
+        filter: TopicFilter<'_>,
+    ) -> Decision {
+        if !filter.is_wildcard() {
+            return match TopicName::parse(filter.as_str()) {
+                Ok(topic) => self.explain(Access::Read, user, client_id, topic),
+                Err(_) => self.decision(None),
+            };
+        }
+        let asker = Asker { user, client_id };
+        let patterns = Some(&self.patterns).filter(|_| !is_dangerous(asker));
+        let origin = reach::reaches(self.section(user), patterns, asker, filter);
+        self.decision(origin.map(|origin| (true, origin)))
+    }
+
+    fn decision(&self, decided: Option<(bool, Origin)>) -> Decision {
+        let Some((is_allowed, origin)) = decided else {
+            return Decision { is_allowed: false, basis: Basis::Nothing };
+        };
+        let basis = match origin {
+            Origin::Rule(line) => Basis::Rule(Place { file: self.file.clone(), line: Some(line) }),
+            Origin::Permission(line) => {
+                let file = if line.is_some() { &self.file } else { &self.permissions_file };
+                Basis::Permission(Place { file: file.clone(), line })
+            }
+        };
+        Decision { is_allowed, basis }
     }
 
     /// Whether the client may do that.
@@ -81,7 +148,7 @@ impl Acl {
         }
         let asker = Asker { user, client_id };
         let patterns = Some(&self.patterns).filter(|_| !is_dangerous(asker));
-        reach::reaches(self.section(user), patterns, asker, filter)
+        reach::reaches(self.section(user), patterns, asker, filter).is_some()
     }
 
     fn section(&self, user: Option<&str>) -> Option<&Section> {

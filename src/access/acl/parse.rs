@@ -49,16 +49,16 @@ fn parse(text: &str) -> Result<Acl, Fault> {
             "user" => user = Some(rest),
             "topic" => {
                 let (effects, filter) = parse_rule(rest).map_err(fault)?;
-                acl.section_mut(user).add(Shape::of_topic(filter), effects);
+                acl.section_mut(user).add(Shape::of_topic(filter), effects, number_of(number));
             }
             "pattern" => {
                 let (effects, filter) = parse_rule(rest).map_err(fault)?;
-                acl.patterns_mut().add(Shape::of_pattern(filter), effects);
+                acl.patterns_mut().add(Shape::of_pattern(filter), effects, number_of(number));
             }
             "permission" => {
                 let (user, permission) = parse_permission(rest).map_err(fault)?;
                 let section = acl.section_mut(Some(user));
-                if section.permission.replace(permission).is_some() {
+                if section.permission.replace(permission.at(number_of(number))).is_some() {
                     let says = format!("user {user:?} has a permission already: remove one line");
                     return Err(fault(says));
                 }
@@ -71,6 +71,11 @@ fn parse(text: &str) -> Result<Acl, Fault> {
         }
     }
     Ok(acl)
+}
+
+/// A line's number as rules keep it.
+fn number_of(line: usize) -> u32 {
+    u32::try_from(line).expect("a file is bounded")
 }
 
 /// `[read|write|readwrite|deny] FILTER`. As in Mosquitto, a single word is the filter.

@@ -8,12 +8,11 @@
 //! wildcard there too and denies all the others. A `#` stands for any number of levels, and beyond
 //! the longest filter that denies one number is as good as the next.
 
-use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 use crate::mqtt::TopicFilter;
 
-use super::section::{Effects, Section};
+use super::section::{Effects, Origin, Section};
 use super::shape::Asker;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,35 +27,39 @@ enum Level<'a> {
 /// A filter as its levels.
 type Filter<'a> = Vec<Level<'a>>;
 
+/// What lets the client read one of the topics; none: it may read none of them.
 pub(super) fn reaches(
     section: Option<&Section>,
     patterns: Option<&Section>,
     asker: Asker<'_>,
     wanted: TopicFilter<'_>,
-) -> bool {
+) -> Option<Origin> {
     let wanted = levels(wanted.as_str());
     let texts = |section: Option<&'_ Section>, effect| -> Vec<String> {
         let filters = section.into_iter().flat_map(|section| section.filled(effect, asker));
-        filters.map(Cow::into_owned).collect()
+        filters.map(|(filter, _)| filter.into_owned()).collect()
     };
     let section_denies = texts(section, Effects::DENY);
     let mut denies: Vec<Filter<'_>> = section_denies.iter().map(|text| levels(text)).collect();
     // All topics, those that begin with `$` included: what is wanted is the meet itself.
-    let permits = section
+    let permission = section
         .and_then(|section| section.permission.as_ref())
-        .is_some_and(|permission| permission.may_read(asker.client_id));
-    if permits && has_witness(&wanted, &denies) {
-        return true;
+        .filter(|permission| permission.may_read(asker.client_id));
+    if let Some(permission) = permission
+        && has_witness(&wanted, &denies)
+    {
+        return Some(Origin::Permission(permission.line()));
     }
     let reads = |section: Option<&Section>, denies: &[Filter<'_>]| {
         let mut filters =
             section.into_iter().flat_map(|section| section.filled(Effects::READ, asker));
-        filters.any(|read| {
-            meet(&wanted, &levels(&read)).is_some_and(|both| has_witness(&both, denies))
-        })
+        let found = filters.find(|(read, _)| {
+            meet(&wanted, &levels(read)).is_some_and(|both| has_witness(&both, denies))
+        });
+        found.map(|(_, line)| Origin::Rule(line))
     };
-    if reads(section, &denies) {
-        return true;
+    if let Some(origin) = reads(section, &denies) {
+        return Some(origin);
     }
     let pattern_denies = texts(patterns, Effects::DENY);
     denies.extend(pattern_denies.iter().map(|text| levels(text)));

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use foldhash::fast::FixedState;
 
@@ -25,9 +26,28 @@ pub(in crate::access) enum Access {
 /// What one user may do and may not.
 #[derive(Default, Debug)]
 pub(super) struct Section {
-    exact: HashMap<Box<str>, Effects, FixedState>,
-    others: Vec<(Shape, Effects)>,
+    exact: HashMap<Box<str>, Exact, FixedState>,
+    /// Rules for topics that others are for as well.
+    again: Vec<(Box<str>, Effects, u32)>,
+    others: Vec<(Shape, Effects, u32)>,
     pub(super) permission: Option<Permission>,
+}
+
+/// What is said of one topic.
+#[derive(Clone, Copy, Debug)]
+struct Exact {
+    /// What all rules for it do.
+    all: Effects,
+    /// What the first one does, and its line.
+    first: Effects,
+    line: u32,
+}
+
+/// Where what decides stands: a line, if it has one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::access) enum Origin {
+    Rule(u32),
+    Permission(Option<u32>),
 }
 
 /// What rules do with the topics that match: a set of the three below.
@@ -49,13 +69,15 @@ impl Effects {
 }
 
 impl Section {
-    pub(super) fn add(&mut self, shape: Shape, effects: Effects) {
-        match shape.exact() {
-            Some(topic) => {
-                let known = self.exact.entry(topic.into()).or_default();
-                *known = known.with(effects);
+    pub(super) fn add(&mut self, shape: Shape, effects: Effects, line: u32) {
+        let Some(topic) = shape.exact() else { return self.others.push((shape, effects, line)) };
+        match self.exact.entry(topic.into()) {
+            Entry::Vacant(free) => drop(free.insert(Exact { all: effects, first: effects, line })),
+            Entry::Occupied(mut known) => {
+                let all = &mut known.get_mut().all;
+                *all = all.with(effects);
+                self.again.push((topic.into(), effects, line));
             }
-            None => self.others.push((shape, effects)),
         }
     }
 
@@ -78,9 +100,9 @@ impl Section {
         let relevant = wanted.with(Effects::DENY);
         let mut found = Effects::default();
         if !self.exact.is_empty() {
-            found = self.exact.get(topic.as_str()).copied().unwrap_or_default();
+            found = self.exact.get(topic.as_str()).map(|exact| exact.all).unwrap_or_default();
         }
-        for (shape, effects) in &self.others {
+        for (shape, effects, _) in &self.others {
             if found.has(Effects::DENY) {
                 return Some(false);
             }
@@ -100,17 +122,59 @@ impl Section {
         (found.has(wanted) || permits()).then_some(true)
     }
 
-    /// The filters with such an effect, with `asker` put in; without those that then match
+    /// The same as [`Section::decide`], with the rule or permission that decides: of several the
+    /// first.
+    pub(super) fn explain(
+        &self,
+        access: Access,
+        topic: TopicName<'_>,
+        asker: Asker<'_>,
+    ) -> Option<(bool, Origin)> {
+        let wanted = match access {
+            Access::Read => Effects::READ,
+            Access::Write => Effects::WRITE,
+        };
+        let exact = self.exact.get(topic.as_str()).map(|exact| (exact.first, exact.line));
+        let again = self.again.iter().filter(|(other, ..)| **other == *topic.as_str());
+        let others = self.others.iter().filter(|(shape, ..)| shape.matches(topic, asker));
+        let matching = exact
+            .into_iter()
+            .chain(again.map(|(_, effects, line)| (*effects, *line)))
+            .chain(others.map(|(_, effects, line)| (*effects, *line)));
+        let (mut denies, mut allows) = (None::<u32>, None::<u32>);
+        for (effects, line) in matching {
+            let first = match effects.has(Effects::DENY) {
+                true => &mut denies,
+                false if effects.has(wanted) => &mut allows,
+                false => continue,
+            };
+            *first = Some(first.map_or(line, |known| known.min(line)));
+        }
+        let permits = || {
+            let permission = self.permission.as_ref()?;
+            let permits = match access {
+                Access::Read => permission.may_read(asker.client_id),
+                Access::Write => permission.may_write(),
+            };
+            permits.then_some((true, Origin::Permission(permission.line())))
+        };
+        let denied = denies.map(|line| (false, Origin::Rule(line)));
+        denied.or_else(|| allows.map(|line| (true, Origin::Rule(line)))).or_else(permits)
+    }
+
+    /// The filters with such an effect and their lines, with `asker` put in; without those that then match
     /// nothing.
     pub(super) fn filled(
         &self,
         effect: Effects,
         asker: Asker<'_>,
-    ) -> impl Iterator<Item = Cow<'_, str>> {
-        let exact = self.exact.iter().filter(move |(_, effects)| effects.has(effect));
-        let others = self.others.iter().filter(move |(_, effects)| effects.has(effect));
+    ) -> impl Iterator<Item = (Cow<'_, str>, u32)> {
+        let exact = self.exact.iter().filter(move |(_, exact)| exact.first.has(effect));
+        let again = self.again.iter().filter(move |(_, effects, _)| effects.has(effect));
+        let others = self.others.iter().filter(move |(_, effects, _)| effects.has(effect));
         exact
-            .map(|(topic, _)| Cow::Borrowed(&**topic))
-            .chain(others.filter_map(move |(shape, _)| shape.filled(asker)))
+            .map(|(topic, exact)| (Cow::Borrowed(&**topic), exact.line))
+            .chain(again.map(|(topic, _, line)| (Cow::Borrowed(&**topic), *line)))
+            .chain(others.filter_map(move |(shape, _, line)| Some((shape.filled(asker)?, *line))))
     }
 }

@@ -1,6 +1,8 @@
 //! Access control lists: what they allow, and how their faults are told.
 
 use crate::access::acl::{Access, Acl};
+use crate::access::{Basis, Decision, Place};
+use crate::mqtt::TopicFilter;
 
 use super::topic;
 
@@ -13,7 +15,45 @@ fn check(text: &str, rows: &[Row<'_>]) {
         let may = |access| acl.allows(access, user, id, topic(name));
         let decided = (may(Access::Read), may(Access::Write));
         assert_eq!(decided, (reads, writes), "{user:?}, {id}: {name}\n{text}");
+        // What is explained is what is decided.
+        let explained = |access| acl.explain(access, user, id, topic(name)).is_allowed;
+        let explained = (explained(Access::Read), explained(Access::Write));
+        assert_eq!(explained, decided, "{user:?}, {id}: {name}\n{text}");
     }
+}
+
+// A decision names the line of the first rule that makes it.
+#[test]
+fn decisions_name_their_line() {
+    let text = "topic read open\ntopic write open\n\nuser ann\ntopic a/#\ntopic deny a/secret\n\
+                topic read a/secret\ntopic deny a/+\npattern read p/%c\npattern deny p/ann\n\
+                permission bob ^$ .* mqtt\n";
+    let mut acl = Acl::parse(text).expect("it is a list");
+    acl.set_file("/etc/acl".as_ref());
+    let place = |line| Place { file: "/etc/acl".into(), line: Some(line) };
+    for (user, access, name, is_allowed, basis) in [
+        (None, Access::Read, "open", true, Basis::Rule(place(1))),
+        (None, Access::Write, "open", true, Basis::Rule(place(2))),
+        (None, Access::Write, "shut", false, Basis::Nothing),
+        (Some("ann"), Access::Read, "a/b/c", true, Basis::Rule(place(5))),
+        (Some("ann"), Access::Read, "a/secret", false, Basis::Rule(place(6))),
+        (Some("ann"), Access::Write, "a/b", false, Basis::Rule(place(8))),
+        (Some("ann"), Access::Read, "p/me", true, Basis::Rule(place(9))),
+        (Some("ann"), Access::Read, "p/ann", false, Basis::Rule(place(10))),
+        (Some("bob"), Access::Write, "any", true, Basis::Permission(place(11))),
+    ] {
+        let decision = acl.explain(access, user, "me", topic(name));
+        assert_eq!(decision, Decision { is_allowed, basis }, "{user:?} {name}");
+    }
+    let may = |user, filter: &str| {
+        let filter = TopicFilter::parse(filter).expect("it is a filter");
+        acl.explain_filter(user, "me", filter)
+    };
+    let by = |line| Decision { is_allowed: true, basis: Basis::Rule(place(line)) };
+    assert_eq!(may(Some("ann"), "a/+/x"), by(5));
+    assert_eq!(may(Some("ann"), "p/+"), by(9));
+    let nothing = Decision { is_allowed: false, basis: Basis::Nothing };
+    assert_eq!(may(Some("ann"), "b/#"), nothing);
 }
 
 // The sections: lines before the first `user` are for nobody in particular, and for nobody else.

@@ -34,6 +34,8 @@ fn table() {
             yes.iter().map(|wanted| (wanted, true)).chain(no.iter().map(|wanted| (wanted, false)))
         {
             assert_eq!(acl.reaches(None, "me", filter(wanted)), expected, "{wanted}\n{text}");
+            let explained = acl.explain_filter(None, "me", filter(wanted)).is_allowed;
+            assert_eq!(explained, expected, "{wanted}\n{text}");
         }
     }
     let acl = Acl::parse("permission u .* mqtt .*\nuser u\ntopic deny a/#\n").unwrap();

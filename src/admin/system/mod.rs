@@ -22,7 +22,7 @@ use tokio::time::{self, Instant};
 
 use crate::broker::inspect::{Backlog, Question, Reply, SystemTopics, SystemUpdate, Waiting};
 
-use super::routes::Admin;
+use super::state::Admin;
 use topics::Values;
 use totals::Totals;
 

@@ -13,7 +13,7 @@ use crate::shown::Shown;
 use super::super::answer::Fault;
 use super::super::api::address_range;
 use super::super::query::Query;
-use super::super::routes::Admin;
+use super::super::state::Admin;
 
 /// Parameters that say what is traced.
 const NAMES: [&str; 7] = ["vhost", "id", "id_prefix", "user", "address", "topic", "kinds"];

@@ -40,10 +40,11 @@ use tokio::time::{self, Instant};
 use crate::broker::inspect::{Question, Reply, TraceBatch, TraceOrder};
 use crate::limits::{TRACE_FETCH_MS, TRACE_READERS_MAX, TRACES_MAX};
 
+use super::actor::Actor;
 use super::answer::{Body, Fault, json_of, streamed};
 use super::query::Query;
-use super::routes::{Actor, Admin};
 use super::shards::NoAnswer;
+use super::state::Admin;
 
 use asked::Asked;
 use reader::Format;

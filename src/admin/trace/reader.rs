@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::limits::TRACE_CHUNK_BYTES;
 
-use super::super::routes::Admin;
+use super::super::state::Admin;
 use super::running::{Entry, Running};
 use super::{object, pcapng, text};
 

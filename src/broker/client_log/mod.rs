@@ -6,6 +6,7 @@
 //!
 //! May use `names` and `connection`.
 
+mod closed;
 mod line_limit;
 mod repeated_events;
 mod takeovers;
@@ -28,6 +29,7 @@ use takeovers::Takeovers;
 
 pub use line_limit::LineLimit;
 
+pub(crate) use closed::{ClosedClient, ClosedConnection, ClosedConnections};
 pub(crate) use repeated_events::DropReason;
 
 /// Lines that are bounded, each kind by itself.

@@ -10,7 +10,8 @@
 //! [`ASK_BYTES_MAX`](crate::limits::ASK_BYTES_MAX) bytes, and gives the box back.
 //!
 //! Invariant: a question changes nothing but what it names: [`Question::Kick`] ends one
-//! connection, and perhaps its session, [`Question::Shed`] some connections,
+//! connection, and perhaps its session, [`Question::Shed`] some connections, [`Question::Purge`]
+//! drops what waits in one session, [`Question::Clear`] clears retained messages,
 //! [`Question::Publish`] publishes, and [`Question::Trace`] has more told; all others only read.
 //!
 //! Here is what is asked and answered, as values; the answers are made in `shard::inspect`. Another
@@ -21,15 +22,21 @@
 
 mod backlog;
 mod client;
+mod closed;
 mod filter;
 mod kick;
 mod listing;
 mod page;
 mod publication;
+mod retained;
 mod session_name;
 mod shed;
+mod sheet;
 mod snapshot;
+mod span;
+mod subscriptions;
 mod trace_order;
+mod waiting;
 mod watch;
 
 pub use super::meters::{Histogram, Latency, Load, Meters};
@@ -42,17 +49,30 @@ pub use super::trace::{
 };
 pub use backlog::{Backlog, Waiting};
 pub use client::{ClientFacts, Pace};
+pub use closed::{ClosedListing, ClosedPlace, ClosedRow};
 pub use filter::Filter;
 pub use kick::{Kick, Kicked};
 pub use listing::{Listing, Measure, Top};
-pub use page::{Page, Row, Span};
+pub use page::{Page, Row};
 pub(crate) use publication::Awaited;
 pub use publication::{Publication, Published};
+pub use retained::{
+    Cleared, Clearing, FoundMessage, RetainedListing, RetainedMessage, RetainedRow,
+};
 pub use session_name::{SessionName, VhostReport};
 pub use shed::Shed;
+pub use sheet::Sheet;
 pub use snapshot::{Gauges, Snapshot};
+pub use span::Span;
+pub use subscriptions::{SubscriptionListing, SubscriptionPlace, SubscriptionRow, Wanted};
 pub use trace_order::TraceOrder;
+pub(crate) use waiting::Awaits;
+pub use waiting::{Peek, Purge, WaitingRow};
 pub use watch::{SessionPattern, Watch, Watched};
+
+use std::sync::Arc;
+
+use crate::access::Policy;
 
 /// A question to one shard on its way there, and its answer on its way back.
 #[derive(Debug)]
@@ -89,6 +109,22 @@ pub enum Question {
     WantsSystem(bool),
     /// How much is in durable sessions, and for how long: [`Reply::Backlog`].
     Backlog(Backlog),
+    /// The rules that the shard goes by: [`Reply::Policy`].
+    Policy,
+    /// Connections that have ended lately: [`Reply::Closed`].
+    Closed(Box<ClosedListing>),
+    /// Subscriptions: [`Reply::Subscriptions`].
+    Subscriptions(Box<SubscriptionListing>),
+    /// Topics with a retained message: [`Reply::Retained`].
+    Retained(Box<RetainedListing>),
+    /// The retained message of a topic: [`Reply::Message`].
+    RetainedMessage(Box<RetainedMessage>),
+    /// The end of retained messages: [`Reply::Cleared`].
+    Clear(Box<Clearing>),
+    /// The first messages of a session: [`Reply::Waiting`].
+    Peek(Peek),
+    /// The end of all that waits in a session: [`Reply::Purged`].
+    Purge(Purge),
     /// Sessions that patterns name: [`Reply::Watched`].
     Watch(Box<Watch>),
     /// A message: [`Reply::Published`], when it is kept wherever it must be.
@@ -142,6 +178,22 @@ pub enum Reply {
     Shed(u64),
     /// Events of traces.
     Traced(Box<TraceBatch>),
+    /// The rules.
+    Policy(Arc<Policy>),
+    /// Connections that have ended, the last one first.
+    Closed(Sheet<ClosedRow, ClosedPlace>),
+    /// Subscriptions.
+    Subscriptions(Sheet<SubscriptionRow, SubscriptionPlace>),
+    /// Topics with a retained message; the next answer begins behind a topic.
+    Retained(Sheet<RetainedRow, Box<str>>),
+    /// A message; none: there is none.
+    Message(Option<Box<FoundMessage>>),
+    /// What became of retained messages, when the log has it.
+    Cleared(Cleared),
+    /// Messages that wait in a session; the next answer would begin with this number.
+    Waiting(Sheet<WaitingRow, u64>),
+    /// So many messages were dropped, and the log has it; none: there is no such session.
+    Purged(Option<u64>),
 }
 
 /// Whether a step was the last.

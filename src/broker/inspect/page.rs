@@ -6,13 +6,7 @@ use crate::limits::{PAGE_BYTES_MAX, PAGE_ROWS_MAX};
 use crate::store::SessionKey;
 
 use super::client::ClientFacts;
-
-/// A piece of a page's text.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Span {
-    start: u32,
-    len: u32,
-}
+use super::span::Span;
 
 /// See the module.
 #[derive(Clone, Default, Debug)]
@@ -64,8 +58,7 @@ impl Page {
 
     /// The text of a span.
     pub fn text(&self, span: Span) -> &str {
-        let start = span.start as usize;
-        &self.text[start..start + span.len as usize]
+        &self.text[span.range()]
     }
 
     /// Bytes that it takes.
@@ -79,8 +72,8 @@ impl Page {
     }
 
     pub(crate) fn write(&mut self, text: &str) -> Span {
-        let start = u32::try_from(self.text.len()).expect("a page is bounded");
+        let span = Span::new(self.text.len(), text.len());
         self.text.push_str(text);
-        Span { start, len: u32::try_from(text.len()).expect("names are bounded") }
+        span
     }
 }

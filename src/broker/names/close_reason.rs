@@ -106,6 +106,40 @@ impl CloseReason {
             Self::Stopping => ReasonCode::ServerShuttingDown,
         })
     }
+
+    /// A word for it: the value of the label `reason` of the metric that counts it, if one does.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Disconnected | Self::LeftWithWill(_) => "client",
+            Self::PeerClosed => "peer_closed",
+            Self::Failed(_) => "network",
+            Self::TlsFault => "tls",
+            Self::Malformed(_) => "malformed",
+            Self::Refused(_) => "refused",
+            Self::NoConnect
+            | Self::Foreign(_)
+            | Self::SecondConnect
+            | Self::Unexpected
+            | Self::WrongAnswer
+            | Self::Http
+            | Self::WebSocket(_)
+            | Self::TopicAlias
+            | Self::UnknownAlias
+            | Self::AliasBytes
+            | Self::PayloadFormat
+            | Self::LateExpiry
+            | Self::TooMuchBeforeConnect => "protocol",
+            Self::KeepAlive(_) => "keep_alive",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::ProxyHeader => "proxy_header",
+            Self::AddressLimit => "address_limit",
+            Self::TakenOver(_) => "taken_over",
+            Self::Denied => "denied",
+            Self::Revoked => "revoked",
+            Self::Deleted | Self::Kicked => "kicked",
+            Self::Stopping => "stopping",
+        }
+    }
 }
 
 impl fmt::Display for CloseReason {

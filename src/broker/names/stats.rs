@@ -141,6 +141,8 @@ stats! {
     qos0_dropped_slow,
     /// QoS 1 and 2 messages dropped because their session was full and a newer one came.
     queued_dropped_oldest,
+    /// Messages that waited in sessions and were dropped because an operator asked for it.
+    queued_purged,
     /// QoS 1 and 2 messages dropped because their session was full.
     queued_dropped_newest,
     /// Messages that waited in a session and expired before they were sent.

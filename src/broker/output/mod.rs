@@ -53,6 +53,8 @@ struct Outlet {
     /// Messages at QoS 0 that were dropped for it, from the first that was logged on, until they
     /// are logged; 0: none.
     qos0_dropped: u32,
+    /// Bytes that have gone.
+    sent_bytes: u64,
     /// It is on the list of connections with output.
     dirty: bool,
     /// Its client is traced.
@@ -304,8 +306,14 @@ impl Outputs {
     pub(crate) fn on_sent(&mut self, conn: ConnId, bytes: usize) -> bool {
         let Some(outlet) = self.table.get_mut(conn) else { return false };
         outlet.buffer.sent(bytes);
+        outlet.sent_bytes += bytes as u64;
         outlet.pace.note_taken();
         true
+    }
+
+    /// Bytes that have gone to a connection's client.
+    pub(crate) fn sent_bytes(&self, conn: ConnId) -> u64 {
+        self.table.get(conn).map_or(0, |outlet| outlet.sent_bytes)
     }
 
     /// Connections that QoS 0 was dropped for since this was last asked.

@@ -76,6 +76,8 @@ struct ReadGate {
     last_packet_ms: u64,
     /// Reasons, as bits by [`Pause`].
     reasons: u8,
+    /// Bytes that came.
+    received_bytes: u64,
     full_outputs: u32,
     full_sessions: u32,
     /// Its client is traced.
@@ -255,6 +257,19 @@ impl ReadGates {
     /// When its client was last heard, or could not be.
     pub(crate) fn last_packet_ms(&self, conn: ConnId) -> u64 {
         self.table.get(conn).map_or(0, |gate| gate.last_packet_ms)
+    }
+
+    /// Counts bytes that came.
+    #[inline]
+    pub(crate) fn note_received(&mut self, conn: ConnId, bytes: u32) {
+        if let Some(gate) = self.table.get_mut(conn) {
+            gate.received_bytes += u64::from(bytes);
+        }
+    }
+
+    /// Bytes that came.
+    pub(crate) fn received_bytes(&self, conn: ConnId) -> u64 {
+        self.table.get(conn).map_or(0, |gate| gate.received_bytes)
     }
 
     /// Counts a message of so many bytes for its publisher's limit. `others_ms` is when the limit

@@ -18,12 +18,12 @@ pub(crate) fn visit(
     vhost: VhostId,
     filter: TopicFilter<'_>,
     after: Option<&str>,
-    mut found: impl FnMut(Retained) -> ControlFlow<()>,
+    mut found: impl FnMut(&str, Retained) -> ControlFlow<()>,
 ) -> ScanEnd {
     let Some(retained) = catalog.retained(vhost.0) else { return ScanEnd::Done };
     let mut hand_over = |topic: &str, kept: Retained| {
-        let topic = TopicName::parse(topic).expect("it was checked when it came");
-        if filter.matches(topic) { found(kept) } else { ControlFlow::Continue(()) }
+        let name = TopicName::parse(topic).expect("it was checked when it came");
+        if filter.matches(name) { found(topic, kept) } else { ControlFlow::Continue(()) }
     };
     if !filter.is_wildcard() {
         if after.is_none()

@@ -2,8 +2,9 @@
 
 use crate::store::SessionKey;
 
+use super::super::client_log::{ClosedClient, ClosedConnection};
 use super::super::connection::{Phase, Will};
-use super::super::names::{CloseReason, ConnId, Context, VhostId};
+use super::super::names::{ClientAddress, CloseReason, ConnId, Context, VhostId};
 use super::Shard;
 
 impl Shard {
@@ -62,6 +63,7 @@ impl Shard {
     /// Logs that a connection ends, and what was dropped for it and is not in the log yet.
     fn log_end(&mut self, conn: ConnId, phase: &Phase, reason: CloseReason, now_ms: u64) {
         let dropped = self.outputs.take_dropped(conn);
+        self.note_closed(conn, phase, reason, now_ms);
         match phase {
             Phase::Connecting(connecting) => {
                 self.client_log.closed_early(connecting.client_address(), reason, now_ms);
@@ -75,6 +77,37 @@ impl Shard {
             }
             Phase::Closed => {}
         }
+    }
+
+    /// Keeps it for operators who ask who is gone, and why.
+    fn note_closed(&mut self, conn: ConnId, phase: &Phase, reason: CloseReason, now_ms: u64) {
+        let mut closed = ClosedConnection {
+            at_ms: now_ms,
+            address: ClientAddress::default(),
+            reason,
+            refusal: None,
+            id: Box::default(),
+            user: Box::default(),
+            is_cut: false,
+            client: None,
+            received_bytes: self.gates.received_bytes(conn),
+            sent_bytes: self.outputs.sent_bytes(conn),
+        };
+        match phase {
+            Phase::Connecting(connecting) => {
+                closed.address = connecting.client_address();
+                closed.refusal = self.client_log.why();
+            }
+            Phase::Open(open) => {
+                let session = self.catalog.session(open.session);
+                closed.name(&session.client_id, session.owner().unwrap_or_default());
+                closed.address = open.client_address;
+                let connected_ms = now_ms.saturating_sub(open.since_ms);
+                closed.client = Some(ClosedClient { vhost: open.vhost.0, connected_ms });
+            }
+            Phase::Closed => return,
+        }
+        self.closed.note(closed);
     }
 
     /// The session loses its connection, and ends with it if it is clean.

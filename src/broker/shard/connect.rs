@@ -63,6 +63,9 @@ impl Shard {
             }
         }
         self.client_log.refused(client_address, Some(connect), context.now_ms);
+        if self.connections.is_closed(conn) {
+            self.closed.name_last(connect.client_id, connect.username);
+        }
         Flow::Continue
     }
 

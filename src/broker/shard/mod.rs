@@ -57,7 +57,7 @@ use crate::mqtt::{AckKind, Connect, DecodeError, Foreign, Packet, Version};
 use crate::store::{Catalog, Hashing, Logs, Store};
 
 use super::admission::{Admission, PasswordCheck};
-use super::client_log::ClientLog;
+use super::client_log::{ClientLog, ClosedConnections};
 use super::connection::{Answer, Connections, Phase, TlsInfo};
 use super::delivery::Delivery;
 use super::exchange::Exchanges;
@@ -91,6 +91,7 @@ pub struct Shard {
     exchanges: Exchanges,
     quotas: Quotas,
     client_log: ClientLog,
+    closed: ClosedConnections,
     publishing: Publishing,
     delivery: Delivery,
     full_sessions: FullSessions,
@@ -145,6 +146,7 @@ impl Shard {
             exchanges: Exchanges::new(Hashing::with_seed(options.seed)),
             quotas: Quotas::default(),
             client_log: ClientLog::new(options.log_connections),
+            closed: ClosedConnections::default(),
             publishing: Publishing::default(),
             delivery: Delivery::new(&options),
             full_sessions: FullSessions::new(&options),
@@ -389,6 +391,12 @@ impl Shard {
     /// client's doing.
     pub fn restart_keep_alive(&mut self, conn: ConnId, now_ms: u64) {
         self.gates.note_alive(conn, now_ms);
+    }
+
+    /// Counts bytes that came from a connection's peer.
+    #[inline]
+    pub fn count_received(&mut self, conn: ConnId, bytes: u32) {
+        self.gates.note_received(conn, bytes);
     }
 
     /// Whether the connection has not been accepted yet.

@@ -145,7 +145,7 @@ impl Shard {
         let (mut bytes, mut own_properties) = (0, Vec::new());
         let (logs, catalog) = (&self.logs, &self.catalog);
         let time_ms = self.time_ms(context.now_ms);
-        let end = visit(catalog, vhost, filter, after, |kept| {
+        let end = visit(catalog, vhost, filter, after, |_, kept| {
             let Some(ReadMessage { message, lifetime }) =
                 read(logs, kept, &catalog.timeline, time_ms)
             else {
@@ -189,7 +189,7 @@ impl Shard {
         let time_ms = self.time_ms(context.now_ms);
         // A copy: where a message stands may change while others are delivered.
         let mut page = self.retained.take_page();
-        let mut end = visit(&self.catalog, vhost, filter, after, |kept| {
+        let mut end = visit(&self.catalog, vhost, filter, after, |_, kept| {
             page.found.push(kept);
             let full = page.found.len() == PAGE_MESSAGES;
             if full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

@@ -1,13 +1,19 @@
 //! Answers to an operator's asks (see [`super::super::inspect`]), a bounded step a turn.
 
+mod closed;
 mod figures;
 mod kick;
 mod listing;
 mod publish;
+mod retained;
 mod rows;
 mod shed;
+mod subscriptions;
 mod system;
+mod waiting;
 mod watch;
+
+use std::sync::Arc;
 
 use crate::limits::{ASK_BYTES_MAX, ASK_SLOTS_MAX};
 
@@ -42,6 +48,19 @@ impl Shard {
             Question::Shed(shed) => self.shed(shed, reply, context),
             Question::Trace(order) => self.answer_trace(order, reply, context.now_ms),
             Question::TraceEvents => self.answer_trace_events(reply, context.now_ms),
+            Question::Policy => {
+                *reply = Reply::Policy(Arc::clone(self.admission.policy()));
+                Step::Done
+            }
+            Question::Closed(listing) => self.answer_closed(listing, reply, context),
+            Question::Subscriptions(listing) => self.answer_subscriptions(listing, reply, context),
+            Question::Retained(listing) => self.answer_retained(listing, reply),
+            Question::RetainedMessage(wanted) => {
+                self.answer_retained_message(wanted, reply, context)
+            }
+            Question::Clear(clearing) => self.answer_clearing(clearing, reply),
+            Question::Peek(peek) => self.answer_peek(peek, reply, context),
+            Question::Purge(purge) => self.answer_purge(purge, reply, context),
         }
     }
 

@@ -2,7 +2,9 @@
 
 use crate::limits::{ASK_READS_MAX, ASK_SLOTS_MAX};
 
-use super::super::super::inspect::{Ask, Backlog, Question, Reply, Step, SystemUpdate, Waiting};
+use super::super::super::inspect::{
+    Ask, Awaits, Backlog, Question, Reply, Step, SystemUpdate, Waiting,
+};
 use super::super::super::names::{Context, Peers};
 use super::super::Shard;
 
@@ -14,6 +16,13 @@ impl Shard {
             Question::WantsSystem(known) => self.exchanges.wants_system() != *known,
             Question::Publish(publication) => self.may_go_on(publication, peers),
             Question::TraceEvents => self.traces.has_news(),
+            Question::Clear(clearing) => {
+                clearing.awaits.is_none_or(|end| end <= self.logs.disk.committed())
+            }
+            Question::Purge(purge) => match purge.awaits {
+                Some(Awaits::Log(end)) => end <= self.logs.disk.committed(),
+                Some(Awaits::Turn) | None => true,
+            },
             _ => true,
         }
     }

@@ -1,0 +1,79 @@
+//! Parts that the objects of several answers have.
+
+use std::net::{IpAddr, SocketAddr};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+use super::metric::float;
+
+/// Those of an item's fields that are wanted.
+pub(super) fn picked(item: Value, fields: Option<&[&str]>) -> Value {
+    match (item, fields) {
+        (Value::Object(mut item), Some(fields)) => {
+            item.retain(|name, _| fields.contains(&name.as_str()));
+            Value::Object(item)
+        }
+        (item, _) => item,
+    }
+}
+
+/// A name; an empty one is none.
+pub(super) fn named_or_none(name: &str) -> Option<&str> {
+    Some(name).filter(|name| !name.is_empty())
+}
+
+/// Where a client connected from.
+pub(super) fn address_of(address: Option<IpAddr>, port: u16) -> String {
+    let address = address.map(|address| SocketAddr::new(address, port).to_string());
+    address.unwrap_or_else(|| "unix".to_owned())
+}
+
+pub(super) fn seconds(ms: u64) -> f64 {
+    float(ms) / 1000.0
+}
+
+/// Adds a payload to an item: as text if it is text, else in Base64. One that was cut may end
+/// within a character, and is text all the same.
+pub(super) fn add_payload(item: &mut Value, payload: &[u8], payload_bytes: u64) {
+    let is_cut = (payload.len() as u64) < payload_bytes;
+    item["payload_bytes"] = payload_bytes.into();
+    item["payload_cut"] = is_cut.into();
+    let valid = match std::str::from_utf8(payload) {
+        Ok(text) => Some(text),
+        Err(error) if is_cut && error.error_len().is_none() => {
+            std::str::from_utf8(&payload[..error.valid_up_to()]).ok()
+        }
+        Err(_) => None,
+    };
+    match valid {
+        Some(text) => item["payload"] = text.into(),
+        None => item["payload_base64"] = STANDARD.encode(payload).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    // Text is text, also if it is cut within a character; other bytes are in Base64.
+    #[test]
+    fn payloads() {
+        for (payload, bytes, expected) in [
+            (&b"a"[..], 1, json!({ "payload": "a", "payload_cut": false })),
+            (b"", 0, json!({ "payload": "", "payload_cut": false })),
+            (b"a\xc3", 9, json!({ "payload": "a", "payload_cut": true })),
+            (b"a\xc3", 2, json!({ "payload_base64": "YcM=", "payload_cut": false })),
+            (b"\xff\xfe", 9, json!({ "payload_base64": "//4=", "payload_cut": true })),
+        ] {
+            let mut item = json!({});
+            add_payload(&mut item, payload, bytes);
+            let mut expected = expected;
+            expected["payload_bytes"] = bytes.into();
+            assert_eq!(item, expected);
+        }
+    }
+}

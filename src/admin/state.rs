@@ -1,0 +1,110 @@
+//! What routes answer from: the ways to the shards, what the control thread knows, who may ask.
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+
+use hyper::StatusCode;
+use tokio::sync::watch;
+
+use super::answer::Fault;
+use super::body::Bodies;
+use super::condition::Condition;
+use super::guard::Guard;
+use super::metric::Whole;
+use super::process::Process;
+use super::shards::{Asker, Ways};
+use super::sign_ins::SignIns;
+use super::task::ControlWay;
+use super::trace::Traces;
+use super::viewers::Viewers;
+
+/// What routes answer from.
+pub(super) struct Admin {
+    pub(super) asker: Asker,
+    pub(super) viewers: Viewers,
+    /// Where a browser reaches it.
+    pub(super) address: Option<SocketAddr>,
+    pub(super) traces: Traces,
+    pub(super) control: Box<dyn ControlWay>,
+    pub(super) bodies: Bodies,
+    guard: Guard,
+    process: Process,
+    condition: watch::Receiver<Condition>,
+    requests: Cell<u64>,
+    refused: Cell<u64>,
+}
+
+impl Admin {
+    pub(super) fn new(
+        ways: Box<dyn Ways>,
+        process: Process,
+        condition: watch::Receiver<Condition>,
+        (control, address): (Box<dyn ControlWay>, Option<SocketAddr>),
+    ) -> Self {
+        Self {
+            asker: Asker::new(ways),
+            viewers: Viewers::default(),
+            address,
+            traces: Traces::default(),
+            control,
+            bodies: Bodies::new(),
+            guard: Guard::new(),
+            process,
+            condition,
+            requests: Cell::new(0),
+            refused: Cell::new(0),
+        }
+    }
+
+    /// Who may ask what.
+    pub(super) fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
+    /// Who has signed in to the page.
+    pub(super) fn sign_ins(&self) -> &SignIns {
+        &self.guard.sign_ins
+    }
+
+    /// Counts a request.
+    pub(super) fn note_request(&self) {
+        self.requests.set(self.requests.get() + 1);
+    }
+
+    /// Counts a request that is answered with a fault, if somebody asked what it may not.
+    pub(super) fn note_fault(&self, fault: &Fault) {
+        self.refused.set(self.refused.get() + u64::from(fault.is_refusal()));
+    }
+
+    /// What the control thread knows now.
+    pub(super) fn condition(&self) -> Condition {
+        self.condition.borrow().clone()
+    }
+
+    /// What is known of the broker besides the shards' figures.
+    pub(super) fn whole(&self) -> Whole {
+        Whole {
+            condition: self.condition(),
+            process: self.process.figures(),
+            requests: self.requests.get(),
+            refused_requests: self.refused.get(),
+        }
+    }
+
+    /// The name of a vhost.
+    pub(super) fn vhost_name(&self, number: u16) -> Option<String> {
+        let condition = self.condition.borrow();
+        let found = condition.vhosts.iter().find(|(other, _)| *other == number);
+        found.map(|(_, name)| name.clone())
+    }
+
+    /// The number of a vhost.
+    pub(super) fn vhost(&self, name: &str) -> Result<u16, Fault> {
+        let condition = self.condition.borrow();
+        let found = condition.vhosts.iter().find(|(_, other)| other == name);
+        found.map(|(number, _)| *number).ok_or_else(|| {
+            Fault::new(StatusCode::NOT_FOUND, "not_found", format!("no vhost {name:.255?}"))
+                .hint("vhosts are named by --vhosts; the one of clients that name none is \"/\"")
+        })
+    }
+}
