@@ -1,6 +1,5 @@
 //! What JSON tells of clients and sessions, and what can be done to them.
 
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -9,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use crate::broker::SessionName;
 use crate::broker::inspect::{
-    AddressRange, Filter, Histogram, Kick, Kicked, Listing, Measure, Pace, Page, Question, Reply,
-    Row, Top, home_of,
+    Filter, Histogram, Kick, Kicked, Listing, Measure, Pace, Page, Question, Reply, Row, Top,
+    home_of,
 };
 use crate::limits::{LISTING_MS_MAX, PAGE_BYTES_MAX, PAGE_ROWS_MAX, TOP_ROWS_MAX};
 
@@ -18,7 +17,7 @@ use super::actor::Actor;
 use super::answer::{Answer, Fault, json_of};
 use super::catalogue::METRICS;
 use super::exposition;
-use super::item::{address_of, picked};
+use super::item::{address_of, address_range, picked};
 use super::metric::{Metric, ShardFigures, Source, Whole, figures_of, float};
 use super::query::Query;
 use super::shards::Kept;
@@ -141,19 +140,6 @@ fn filter_of(admin: &Admin, query: &Query<'_>) -> Result<Filter, Fault> {
         backlog_min: query.number("backlog_min", (0, 0, u64::MAX))?,
         dropped_min: query.number("dropped_min", (0, 0, u32::MAX))?,
     })
-}
-
-/// An address, or a range of them.
-pub(super) fn address_range(text: &str) -> Result<AddressRange, Fault> {
-    let wrong = || Fault::of_field("address", "address is one, or a range, as in 10.0.0.0/8");
-    let (address, bits) = text.split_once('/').map_or((text, None), |(a, b)| (a, Some(b)));
-    let address: IpAddr = address.parse().map_err(|_| wrong())?;
-    let width = if address.is_ipv4() { 32 } else { 128 };
-    let bits = bits.map_or(Ok(width), str::parse).map_err(|_| wrong())?;
-    if bits > width {
-        return Err(wrong());
-    }
-    Ok(AddressRange { address, bits })
 }
 
 /// Where a listing goes on: on which shard, from which slot.
@@ -429,17 +415,6 @@ mod tests {
         assert_eq!(Cursor::parse("c3.81f2", 4), Some(Cursor { shard: 3, slot: 0x81f2 }));
         for text in ["", "c", "3.1", "c3", "c3.", "c.1", "c4.1", "c3.x", "c-1.1", "c3.100000000"] {
             assert_eq!(Cursor::parse(text, 4), None, "{text}");
-        }
-    }
-
-    // Addresses alone and ranges.
-    #[test]
-    fn ranges() {
-        for (text, bits) in [("10.0.0.1", 32), ("10.0.0.0/8", 8), ("::1", 128), ("fd00::/8", 8)] {
-            assert_eq!(address_range(text).map(|range| range.bits), Ok(bits), "{text}");
-        }
-        for text in ["", "x", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/-1", "10"] {
-            assert!(address_range(text).is_err(), "{text}");
         }
     }
 }

@@ -6,7 +6,6 @@ use tokio_rustls::rustls::ServerConfig;
 
 use super::facts::Facts;
 use super::tokens::Tokens;
-use super::watched::WatchedSessions;
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -33,4 +32,15 @@ pub struct Condition {
     pub hosts: Arc<[String]>,
     /// The thread is to end.
     pub is_over: bool,
+}
+
+/// Sessions that have metrics of their own, as the operator has named them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WatchedSessions {
+    /// The name of the vhost.
+    pub vhost: String,
+    /// A client id, or what client ids begin with.
+    pub id: String,
+    /// All sessions whose client id begins so; else one.
+    pub is_prefix: bool,
 }

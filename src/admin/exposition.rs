@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use hyper::{Request, header};
+
 use crate::broker::VhostReport;
 use crate::broker::inspect::{Histogram, Snapshot};
 
@@ -20,6 +22,12 @@ pub(super) enum Format {
 }
 
 impl Format {
+    /// The one that a request asks for.
+    pub(super) fn of(request: &Request<()>) -> Self {
+        let accept = request.headers().get(header::ACCEPT);
+        Self::asked_for(accept.and_then(|value| value.to_str().ok()).unwrap_or_default())
+    }
+
     /// The one that an Accept header asks for.
     pub(super) fn asked_for(accept: &str) -> Self {
         // Prometheus names what it prefers first, and understands both.

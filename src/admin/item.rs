@@ -6,6 +6,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use crate::broker::inspect::AddressRange;
+
+use super::answer::Fault;
 use super::metric::float;
 
 /// Those of an item's fields that are wanted.
@@ -53,6 +56,19 @@ pub(super) fn add_payload(item: &mut Value, payload: &[u8], payload_bytes: u64) 
     }
 }
 
+/// An address, or a range of them.
+pub(super) fn address_range(text: &str) -> Result<AddressRange, Fault> {
+    let wrong = || Fault::of_field("address", "address is one, or a range, as in 10.0.0.0/8");
+    let (address, bits) = text.split_once('/').map_or((text, None), |(a, b)| (a, Some(b)));
+    let address: IpAddr = address.parse().map_err(|_| wrong())?;
+    let width = if address.is_ipv4() { 32 } else { 128 };
+    let bits = bits.map_or(Ok(width), str::parse).map_err(|_| wrong())?;
+    if bits > width {
+        return Err(wrong());
+    }
+    Ok(AddressRange { address, bits })
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -74,6 +90,17 @@ mod tests {
             let mut expected = expected;
             expected["payload_bytes"] = bytes.into();
             assert_eq!(item, expected);
+        }
+    }
+
+    // Addresses alone and ranges.
+    #[test]
+    fn ranges() {
+        for (text, bits) in [("10.0.0.1", 32), ("10.0.0.0/8", 8), ("::1", 128), ("fd00::/8", 8)] {
+            assert_eq!(address_range(text).map(|range| range.bits), Ok(bits), "{text}");
+        }
+        for text in ["", "x", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/-1", "10"] {
+            assert!(address_range(text).is_err(), "{text}");
         }
     }
 }

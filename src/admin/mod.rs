@@ -42,6 +42,7 @@
 //! | `page` | the page for operators, as files |
 //! | `who` | who asks, and what that one may do |
 //! | `sign_ins`, `signin` | codes and tokens of the page, and how people get them |
+//! | `traces` | traces that run, and what is kept of them |
 //! | `trace` | traces of clients and topics, and streams of what they tell |
 //! | `closed` | connections that ended lately |
 //! | `subscriptions` | subscriptions, who gets a topic, what a client may do |
@@ -93,6 +94,7 @@ mod system;
 mod task;
 mod tokens;
 mod trace;
+mod traces;
 mod viewers;
 mod waiting;
 mod watchdog;
@@ -113,7 +115,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, LocalSet};
 
 pub use catalogue::{Description, descriptions};
-pub use condition::Condition;
+pub use condition::{Condition, WatchedSessions};
 pub use facts::{CertificateFact, Facts, ListenerFact, Setting};
 pub use openapi::document;
 pub use process::Process;
@@ -124,7 +126,6 @@ pub use task::{
 };
 pub use tokens::{Right, Rights, TokenError, Tokens};
 pub use watchdog::Watchdog;
-pub use watched::WatchedSessions;
 
 use state::Admin;
 

@@ -20,7 +20,6 @@ use super::answer::{Body, Fault, json_of};
 use super::body::Fields;
 use super::facts::CertificateFact;
 use super::query::Query;
-use super::routes::silent_shards;
 use super::state::Admin;
 use super::task::{self, Change, Done, Task};
 
@@ -199,7 +198,7 @@ pub(super) async fn check(admin: &Admin, name: &'static str, query: &Query<'_>) 
         "certificates" => certificate_reasons(admin, query)?,
         "listeners" => listener_reasons(admin),
         _ => {
-            let silent = silent_shards(admin).await.into_iter();
+            let silent = admin.asker.silent().await.into_iter();
             silent.map(|shard| format!("shard {shard} does not answer")).collect()
         }
     };

@@ -10,7 +10,6 @@ use hyper::{Method, Request, Response, StatusCode};
 
 use crate::broker::VhostReport;
 use crate::broker::inspect::{Question, Reply};
-use crate::limits::SHARD_SILENT_MS_MAX;
 
 use super::actor::Actor;
 use super::answer::{Body, Fault, json_of, text, whole};
@@ -21,7 +20,6 @@ use super::metric::figures_of;
 use super::openapi::API;
 use super::operation::Operation;
 use super::query::Query;
-use super::shards::Kept;
 use super::state::Admin;
 use super::tokens::Right;
 use super::{
@@ -197,7 +195,7 @@ fn only(path: &str, methods: &str) -> Result<Response<Body>, Fault> {
 /// Whether the process is alive: each shard answers, or has lately.
 async fn health(admin: &Admin, query: Option<&str>) -> Result<Response<Body>, Fault> {
     Query::read(query, &[])?;
-    let silent = silent_shards(admin).await;
+    let silent = admin.asker.silent().await;
     Ok(match silent.is_empty() {
         true => text(StatusCode::OK, "ok\n"),
         false => {
@@ -205,17 +203,6 @@ async fn health(admin: &Admin, query: Option<&str>) -> Result<Response<Body>, Fa
             text(StatusCode::SERVICE_UNAVAILABLE, says)
         }
     })
-}
-
-/// Shards that do not answer, and have not lately.
-pub(super) async fn silent_shards(admin: &Admin) -> Vec<String> {
-    let figures = admin.asker.figures().await;
-    let is_silent = |kept: &Option<Rc<Kept>>| {
-        let age_ms = kept.as_ref().map(|kept| kept.age().as_millis());
-        age_ms.is_none_or(|age_ms| age_ms > u128::from(SHARD_SILENT_MS_MAX))
-    };
-    let silent = figures.iter().enumerate().filter(|(_, kept)| is_silent(kept));
-    silent.map(|(shard, _)| shard.to_string()).collect()
 }
 
 /// Whether clients are let in. A disk that is low is no reason to send them elsewhere.
@@ -229,14 +216,9 @@ fn readiness(admin: &Admin, query: Option<&str>) -> Result<Response<Body>, Fault
     })
 }
 
-pub(super) fn format_of(request: &Request<()>) -> Format {
-    let accept = request.headers().get(header::ACCEPT);
-    Format::asked_for(accept.and_then(|value| value.to_str().ok()).unwrap_or_default())
-}
-
 async fn metrics(admin: &Admin, request: &Request<()>) -> Result<Response<Body>, Fault> {
     Query::read(request.uri().query(), &[])?;
-    let (kept, format) = (admin.asker.figures().await, format_of(request));
+    let (kept, format) = (admin.asker.figures().await, Format::of(request));
     let text = exposition::of_broker(format, &figures_of(&kept), &admin.whole());
     Ok(whole(StatusCode::OK, format.content_type(), text))
 }
@@ -256,7 +238,7 @@ async fn vhost_metrics(admin: &Admin, request: &Request<()>) -> Result<Response<
             }
         }
     }
-    let format = format_of(request);
+    let format = Format::of(request);
     let text = exposition::of_vhosts(format, &vhosts);
     Ok(whole(StatusCode::OK, format.content_type(), text))
 }

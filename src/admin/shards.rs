@@ -18,7 +18,9 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio::time;
 
 use crate::broker::inspect::{Ask, Question, Reply, Snapshot, TraceBatch};
-use crate::limits::{ASK_MS_MAX, ASKS_OPEN_MAX, FIGURES_REUSE_MS, PUBLISHES_OPEN_MAX};
+use crate::limits::{
+    ASK_MS_MAX, ASKS_OPEN_MAX, FIGURES_REUSE_MS, PUBLISHES_OPEN_MAX, SHARD_SILENT_MS_MAX,
+};
 
 use super::answer::Fault;
 
@@ -172,6 +174,17 @@ impl Asker {
     pub(super) fn answered_within(&self, shard: u16, span: Duration) -> bool {
         let answered = self.shards.borrow()[usize::from(shard)].answered;
         answered.is_some_and(|at| at.elapsed() < span)
+    }
+
+    /// Shards that do not answer, and have not lately.
+    pub(super) async fn silent(&self) -> Vec<String> {
+        let figures = self.figures().await;
+        let is_silent = |kept: &Option<Rc<Kept>>| {
+            let age_ms = kept.as_ref().map(|kept| kept.age().as_millis());
+            age_ms.is_none_or(|age_ms| age_ms > u128::from(SHARD_SILENT_MS_MAX))
+        };
+        let silent = figures.iter().enumerate().filter(|(_, kept)| is_silent(kept));
+        silent.map(|(shard, _)| shard.to_string()).collect()
     }
 
     /// The figures of every shard, as new as they come within the time for an answer; those of a

@@ -15,7 +15,7 @@ use super::process::Process;
 use super::shards::{Asker, Ways};
 use super::sign_ins::SignIns;
 use super::task::ControlWay;
-use super::trace::Traces;
+use super::traces::Traces;
 use super::viewers::Viewers;
 
 /// What routes answer from.

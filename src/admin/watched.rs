@@ -13,22 +13,10 @@ use crate::broker::inspect::{
 use crate::limits::WATCHED_SESSIONS_MAX;
 
 use super::answer::{Body, Fault, whole};
-use super::exposition::Text;
+use super::exposition::{Format, Text};
 use super::metric::{Kind, float};
 use super::query::Query;
-use super::routes::format_of;
 use super::state::Admin;
-
-/// Sessions that have metrics of their own, as the operator has named them.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct WatchedSessions {
-    /// The name of the vhost.
-    pub vhost: String,
-    /// A client id, or what client ids begin with.
-    pub id: String,
-    /// All sessions whose client id begins so; else one.
-    pub is_prefix: bool,
-}
 
 /// A metric: its name without what all begin with, its kind, what it means, where it comes from.
 type Figure<T> = (&'static str, Kind, &'static str, fn(&T) -> f64);
@@ -120,7 +108,7 @@ pub(super) async fn session_metrics(
         left_out += more;
         pages.push(page);
     }
-    let format = format_of(request);
+    let format = Format::of(request);
     let text = of_sessions(Text::new(format), &waiting, &pages, left_out);
     Ok(whole(StatusCode::OK, format.content_type(), text))
 }

@@ -7,11 +7,8 @@ use crate::limits::{PAGE_ROWS_MAX, TOP_ROWS_MAX, TRACE_PAYLOAD_BYTES_MAX, TRACE_
 use super::account_verbs::ACCOUNT_VERBS;
 use super::lookup_verbs::LOOKUP_VERBS;
 use super::operating_verbs::OPERATING_VERBS;
-use super::verb::{Columns, Kind, Parameter, Verb, View, behind, flag, local, verb};
+use super::verb::{Columns, ID, Kind, Parameter, VHOST, Verb, View, behind, flag, local, verb};
 
-pub(super) const ID: Parameter = behind("id", "ID", Kind::Text, "Client id, case sensitive");
-pub(super) const VHOST: Parameter =
-    flag(("vhost", "vhost"), "NAME", Kind::Text, "Name of the vhost [default: /]");
 const TOP_BY: Parameter = flag(
     ("by", "by"),
     "WHAT",

@@ -18,26 +18,23 @@
 //! | `packet` | a packet of an event in parts |
 //! | `object`, `text`, `pcapng` | an event in the three forms |
 
-mod asked;
 mod object;
 mod packet;
 mod pcapng;
 mod reader;
-mod running;
 mod text;
 
-use std::cell::{Cell, RefCell};
 use std::pin::pin;
 use std::rc::Rc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::spawn_local;
 use tokio::time::{self, Instant};
 
-use crate::broker::inspect::{Question, Reply, TraceBatch, TraceOrder};
+use crate::broker::inspect::{Question, Reply, TraceOrder};
 use crate::limits::{TRACE_FETCH_MS, TRACE_READERS_MAX, TRACES_MAX};
 
 use super::actor::Actor;
@@ -45,80 +42,11 @@ use super::answer::{Body, Fault, json_of, streamed};
 use super::query::Query;
 use super::shards::NoAnswer;
 use super::state::Admin;
+use super::traces::{Asked, Running};
 
-use asked::Asked;
 use reader::Format;
-use running::Running;
 
 type Answer = Result<Response<Body>, Fault>;
-
-/// The time between two tries to end a trace on a shard that is silent.
-const END_AGAIN: Duration = Duration::from_secs(1);
-
-/// See the module.
-#[derive(Default)]
-pub(super) struct Traces {
-    running: RefCell<Vec<Rc<Running>>>,
-    /// Those that have ended, and shards that may not know it.
-    ending: RefCell<Vec<(Rc<Running>, Vec<u16>)>>,
-    last_id: Cell<u64>,
-    readers: Cell<usize>,
-    /// Microseconds since 1970 at the beginning of the shards' clock.
-    epoch_us: Cell<u64>,
-    /// Told when a trace has begun, or has to be ended later.
-    changed: Notify,
-}
-
-impl Traces {
-    fn find(&self, id: &str) -> Result<Rc<Running>, Fault> {
-        let running = self.running.borrow();
-        let found = running.iter().find(|running| running.id.to_string() == id);
-        found.cloned().ok_or_else(|| {
-            Fault::new(StatusCode::NOT_FOUND, "not_found", format!("no trace {id:.64?}"))
-                .hint("GET /api/v1/traces lists those that run; each ends when its time is over")
-        })
-    }
-
-    /// A number that no trace has, on no shard.
-    fn free_number(&self) -> Option<usize> {
-        let (running, ending) = (self.running.borrow(), self.ending.borrow());
-        let taken = || running.iter().chain(ending.iter().map(|(running, _)| running));
-        (0..TRACES_MAX).find(|number| taken().all(|running| running.number != *number))
-    }
-
-    /// Hands what a shard has sent to the traces that it is of.
-    fn spread(&self, shard: u16, batch: TraceBatch) {
-        if self.epoch_us.get() == 0 {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            let now_us = u64::try_from(now.as_micros()).expect("until the year 586524");
-            self.epoch_us.set(now_us.saturating_sub(batch.now_us));
-        }
-        let running = self.running.borrow();
-        let of_number = |number: usize| {
-            running.iter().find(|it| it.number == number && it.id == batch.ids[number])
-        };
-        for event in batch.events {
-            let event = Rc::new(event);
-            for number in event.traces.numbers() {
-                if let Some(running) = of_number(number) {
-                    running.keep(shard, event.clone());
-                }
-            }
-        }
-        for (number, skipped) in batch.skipped.into_iter().enumerate() {
-            if let Some(running) = of_number(number).filter(|_| skipped > 0) {
-                running.note_skipped(skipped);
-            }
-        }
-        running.iter().for_each(|running| running.tell());
-    }
-
-    fn next_end(&self) -> Option<Instant> {
-        let ends = self.running.borrow().iter().map(|running| running.ends).min();
-        let again = (!self.ending.borrow().is_empty()).then(|| Instant::now() + END_AGAIN);
-        ends.into_iter().chain(again).min()
-    }
-}
 
 /// Takes what shards send while traces run, and ends those whose time is over.
 pub(super) async fn serve(admin: Rc<Admin>) {
@@ -208,7 +136,7 @@ async fn end_again(admin: &Admin) {
 
 /// Starts a trace.
 pub(super) async fn start(admin: &Admin, query: &Query<'_>, by: &Actor) -> Answer {
-    let asked = Asked::read(admin, query)?;
+    let asked = Asked::read(query, |name| admin.vhost(name))?;
     let traces = &admin.traces;
     let Some(number) = traces.free_number() else {
         let says = format!("{TRACES_MAX} traces run, and there are no more at once");

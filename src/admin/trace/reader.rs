@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use crate::limits::TRACE_CHUNK_BYTES;
 
 use super::super::state::Admin;
-use super::running::{Entry, Running};
+use super::super::traces::{Entry, Running};
 use super::{object, pcapng, text};
 
 /// How events look.

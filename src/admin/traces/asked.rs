@@ -11,23 +11,25 @@ use crate::mqtt::TopicFilter;
 use crate::shown::Shown;
 
 use super::super::answer::Fault;
-use super::super::api::address_range;
+use super::super::item::address_range;
 use super::super::query::Query;
-use super::super::state::Admin;
 
 /// Parameters that say what is traced.
 const NAMES: [&str; 7] = ["vhost", "id", "id_prefix", "user", "address", "topic", "kinds"];
 
 /// See the module.
-pub(super) struct Asked {
-    pub(super) spec: TraceSpec,
-    pub(super) seconds: u32,
+pub(in crate::admin) struct Asked {
+    pub(in crate::admin) spec: TraceSpec,
+    pub(in crate::admin) seconds: u32,
     /// What was given of [`NAMES`].
     given: Vec<(&'static str, String)>,
 }
 
 impl Asked {
-    pub(super) fn read(admin: &Admin, query: &Query<'_>) -> Result<Self, Fault> {
+    pub(in crate::admin) fn read(
+        query: &Query<'_>,
+        vhost: impl Fn(&str) -> Result<u16, Fault>,
+    ) -> Result<Self, Fault> {
         let text = |name| query.get(name).map(Into::into);
         let id = match (query.get("id"), query.get("id_prefix")) {
             (Some(_), Some(_)) => {
@@ -49,7 +51,7 @@ impl Asked {
         }
         let payload = (0, TRACE_PAYLOAD_BYTES_DEFAULT, TRACE_PAYLOAD_BYTES_MAX);
         let spec = TraceSpec {
-            vhost: query.get("vhost").map(|name| admin.vhost(name)).transpose()?,
+            vhost: query.get("vhost").map(vhost).transpose()?,
             id,
             user: text("user"),
             address: query.get("address").map(address_range).transpose()?,
@@ -71,18 +73,18 @@ impl Asked {
     }
 
     #[cfg(test)]
-    pub(super) fn of(spec: TraceSpec, seconds: u32) -> Self {
+    pub(in crate::admin) fn of(spec: TraceSpec, seconds: u32) -> Self {
         Self { spec, seconds, given: Vec::new() }
     }
 
     /// In words, for the log.
-    pub(super) fn says(&self) -> String {
+    pub(in crate::admin) fn says(&self) -> String {
         let parts = self.given.iter().map(|(name, value)| format!("{name} {}", Shown(value)));
         format!("{}, for {} s", parts.collect::<Vec<_>>().join(", "), self.seconds)
     }
 
     /// As fields.
-    pub(super) fn fields(&self) -> Map<String, Value> {
+    pub(in crate::admin) fn fields(&self) -> Map<String, Value> {
         let given = self.given.iter();
         given.map(|(name, value)| ((*name).to_owned(), value.clone().into())).collect()
     }

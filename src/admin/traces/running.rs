@@ -19,7 +19,7 @@ use super::asked::Asked;
 
 /// What happened, or that something is missing.
 #[derive(Clone, Debug)]
-pub(super) enum Entry {
+pub(in crate::admin) enum Entry {
     /// On this shard.
     Event(u16, Rc<TraceEvent>),
     /// So many events were left out.
@@ -34,12 +34,12 @@ struct Kept {
 }
 
 /// See the module.
-pub(super) struct Running {
-    pub(super) id: u64,
+pub(in crate::admin) struct Running {
+    pub(in crate::admin) id: u64,
     /// What shards know it by.
-    pub(super) number: usize,
-    pub(super) asked: Asked,
-    pub(super) ends: Instant,
+    pub(in crate::admin) number: usize,
+    pub(in crate::admin) asked: Asked,
+    pub(in crate::admin) ends: Instant,
     by: String,
     kept: RefCell<Kept>,
     events: Cell<u64>,
@@ -53,7 +53,7 @@ pub(super) struct Running {
 }
 
 impl Running {
-    pub(super) fn new(id: u64, number: usize, asked: Asked, by: &str) -> Self {
+    pub(in crate::admin) fn new(id: u64, number: usize, asked: Asked, by: &str) -> Self {
         Self {
             id,
             number,
@@ -71,7 +71,7 @@ impl Running {
     }
 
     /// Keeps an event.
-    pub(super) fn keep(&self, shard: u16, event: Rc<TraceEvent>) {
+    pub(in crate::admin) fn keep(&self, shard: u16, event: Rc<TraceEvent>) {
         self.events.set(self.events.get() + 1);
         self.push(Entry::Event(shard, event));
     }
@@ -89,23 +89,23 @@ impl Running {
     }
 
     /// Events were left out.
-    pub(super) fn note_skipped(&self, count: u64) {
+    pub(in crate::admin) fn note_skipped(&self, count: u64) {
         self.skipped.set(self.skipped.get() + count);
         self.push(Entry::Skipped(count));
     }
 
     /// Tells readers that there may be more.
-    pub(super) fn tell(&self) {
+    pub(in crate::admin) fn tell(&self) {
         self.grown.send_replace(());
     }
 
     /// Learns of more.
-    pub(super) fn watch(&self) -> watch::Receiver<()> {
+    pub(in crate::admin) fn watch(&self) -> watch::Receiver<()> {
         self.grown.subscribe()
     }
 
     /// The entry with this number, or that some before the next that is kept are gone.
-    pub(super) fn next(&self, number: &mut u64) -> Option<Entry> {
+    pub(in crate::admin) fn next(&self, number: &mut u64) -> Option<Entry> {
         let kept = self.kept.borrow();
         if *number < kept.first {
             let missed = kept.first - *number;
@@ -119,38 +119,38 @@ impl Running {
     }
 
     /// Every shard has begun it.
-    pub(super) fn note_begun(&self) {
+    pub(in crate::admin) fn note_begun(&self) {
         self.is_begun.set(true);
     }
 
     /// Whether every shard has.
-    pub(super) fn is_begun(&self) -> bool {
+    pub(in crate::admin) fn is_begun(&self) -> bool {
         self.is_begun.get()
     }
 
     /// It is about to end; false if it was before.
-    pub(super) fn begin_end(&self) -> bool {
+    pub(in crate::admin) fn begin_end(&self) -> bool {
         !self.is_ending.replace(true)
     }
 
     /// Whether it is about to end, or has.
-    pub(super) fn is_ending(&self) -> bool {
+    pub(in crate::admin) fn is_ending(&self) -> bool {
         self.is_ending.get()
     }
 
     /// It has ended: nothing follows.
-    pub(super) fn end(&self, why: &'static str) {
+    pub(in crate::admin) fn end(&self, why: &'static str) {
         self.ended.set(Some(why));
         self.tell();
     }
 
     /// Why it has ended.
-    pub(super) fn ended(&self) -> Option<&'static str> {
+    pub(in crate::admin) fn ended(&self) -> Option<&'static str> {
         self.ended.get()
     }
 
     /// As JSON tells it.
-    pub(super) fn told(&self) -> Value {
+    pub(in crate::admin) fn told(&self) -> Value {
         let left = self.ends.saturating_duration_since(Instant::now());
         let mut told = self.asked.fields();
         for (name, value) in [

@@ -1,0 +1,88 @@
+//! Traces that run, and what is kept of them for their readers.
+
+mod asked;
+mod running;
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use hyper::StatusCode;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::broker::inspect::TraceBatch;
+use crate::limits::TRACES_MAX;
+
+use super::answer::Fault;
+
+pub(super) use asked::Asked;
+pub(super) use running::{Entry, Running};
+
+/// The time between two tries to end a trace on a shard that is silent.
+const END_AGAIN: Duration = Duration::from_secs(1);
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Traces {
+    pub(super) running: RefCell<Vec<Rc<Running>>>,
+    /// Those that have ended, and shards that may not know it.
+    pub(super) ending: RefCell<Vec<(Rc<Running>, Vec<u16>)>>,
+    pub(super) last_id: Cell<u64>,
+    pub(super) readers: Cell<usize>,
+    /// Microseconds since 1970 at the beginning of the shards' clock.
+    pub(super) epoch_us: Cell<u64>,
+    /// Told when a trace has begun, or has to be ended later.
+    pub(super) changed: Notify,
+}
+
+impl Traces {
+    pub(super) fn find(&self, id: &str) -> Result<Rc<Running>, Fault> {
+        let running = self.running.borrow();
+        let found = running.iter().find(|running| running.id.to_string() == id);
+        found.cloned().ok_or_else(|| {
+            Fault::new(StatusCode::NOT_FOUND, "not_found", format!("no trace {id:.64?}"))
+                .hint("GET /api/v1/traces lists those that run; each ends when its time is over")
+        })
+    }
+
+    /// A number that no trace has, on no shard.
+    pub(super) fn free_number(&self) -> Option<usize> {
+        let (running, ending) = (self.running.borrow(), self.ending.borrow());
+        let taken = || running.iter().chain(ending.iter().map(|(running, _)| running));
+        (0..TRACES_MAX).find(|number| taken().all(|running| running.number != *number))
+    }
+
+    /// Hands what a shard has sent to the traces that it is of.
+    pub(super) fn spread(&self, shard: u16, batch: TraceBatch) {
+        if self.epoch_us.get() == 0 {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let now_us = u64::try_from(now.as_micros()).expect("until the year 586524");
+            self.epoch_us.set(now_us.saturating_sub(batch.now_us));
+        }
+        let running = self.running.borrow();
+        let of_number = |number: usize| {
+            running.iter().find(|it| it.number == number && it.id == batch.ids[number])
+        };
+        for event in batch.events {
+            let event = Rc::new(event);
+            for number in event.traces.numbers() {
+                if let Some(running) = of_number(number) {
+                    running.keep(shard, event.clone());
+                }
+            }
+        }
+        for (number, skipped) in batch.skipped.into_iter().enumerate() {
+            if let Some(running) = of_number(number).filter(|_| skipped > 0) {
+                running.note_skipped(skipped);
+            }
+        }
+        running.iter().for_each(|running| running.tell());
+    }
+
+    pub(super) fn next_end(&self) -> Option<Instant> {
+        let ends = self.running.borrow().iter().map(|running| running.ends).min();
+        let again = (!self.ending.borrow().is_empty()).then(|| Instant::now() + END_AGAIN);
+        ends.into_iter().chain(again).min()
+    }
+}
