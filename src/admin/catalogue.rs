@@ -4,7 +4,6 @@
 use crate::broker::inspect::{Histogram, Snapshot};
 
 use super::metric::{Kind, Metric, Source, float};
-use super::watched::{LEFT_OUT, TOTALS, WATCHED};
 
 const COUNT: u32 = 1;
 const MICROS: u32 = 1_000_000;
@@ -502,57 +501,3 @@ pub(super) const VHOST_METRICS: &[(&str, Kind, &str, &str)] = &[
     ("vhost_retained_messages", Kind::Gauge, "retained", "Topics with a retained message"),
     ("vhost_retained_bytes", Kind::Gauge, "retained_bytes", "Retained messages"),
 ];
-
-/// A metric, as the documentation tells it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Description {
-    /// Its whole name.
-    pub name: String,
-    /// counter, gauge or histogram.
-    pub kind: &'static str,
-    /// Its labels, each with its values, if they are known.
-    pub labels: Vec<(&'static str, Vec<&'static str>)>,
-    /// What it means.
-    pub help: &'static str,
-    /// The path at which it is told.
-    pub path: &'static str,
-}
-
-/// All metrics, in the order in which they are told.
-pub fn descriptions() -> Vec<Description> {
-    let of_broker = METRICS.iter().map(|metric| {
-        let values = match metric.source {
-            Source::Sums(_, series) => series.iter().map(|(value, _)| *value).collect(),
-            Source::TimesBy(_, series) => series.iter().map(|(value, _)| *value).collect(),
-            _ => Vec::new(),
-        };
-        Description {
-            name: metric.whole_name(),
-            kind: metric.kind.name(),
-            labels: metric.label().map(|label| (label, values)).into_iter().collect(),
-            help: metric.help,
-            path: "/metrics",
-        }
-    });
-    let of_vhosts = VHOST_METRICS.iter().map(|(name, kind, _, help)| Description {
-        name: format!("ringmq_{name}"),
-        kind: kind.name(),
-        labels: vec![("vhost", Vec::new())],
-        help,
-        path: "/metrics/vhosts",
-    });
-    let of_session = |name: &str, kind: Kind, help, labels: &[&'static str]| Description {
-        name: format!("ringmq_{name}"),
-        kind: kind.name(),
-        labels: labels.iter().map(|label| (*label, Vec::new())).collect(),
-        help,
-        path: "/metrics/sessions",
-    };
-    let totals = TOTALS.iter().map(|(name, kind, help, _)| of_session(name, *kind, help, &[]));
-    let watched = WATCHED
-        .iter()
-        .map(|(name, kind, help, _)| of_session(name, *kind, help, &["vhost", "client"]));
-    let (name, kind, help) = LEFT_OUT;
-    let of_sessions = totals.chain(watched).chain([of_session(name, kind, help, &[])]);
-    of_broker.chain(of_vhosts).chain(of_sessions).collect()
-}

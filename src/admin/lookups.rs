@@ -176,14 +176,6 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
         ("suspended", flag()),
         ("shard", count()),
     ];
-    let rule = [
-        ("basis", text()),
-        ("says", text()),
-        ("file", optional()),
-        ("line", json!({ "type": "integer", "minimum": 1, "nullable": true })),
-    ];
-    let allowed: Vec<_> = [("allowed", flag())].into_iter().chain(rule.clone()).collect();
-    let decision = || object(5, &allowed);
     // With `fields` any of them may be missing.
     let matched = object(
         0,
@@ -201,19 +193,7 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
             ("rule", decision()),
         ],
     );
-    let message = [
-        ("topic", text()),
-        ("qos", count()),
-        ("payload_bytes", count()),
-        ("payload", text()),
-        ("payload_base64", text()),
-        ("payload_cut", flag()),
-        ("age_seconds", number()),
-        ("retain", flag()),
-        ("state", text()),
-        ("number", count()),
-        ("shard", count()),
-    ];
+    let message = message();
     vec![
         ("ClosedPage", page(object(0, &closed))),
         ("SubscriptionPage", page(object(0, &subscription))),
@@ -238,5 +218,41 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
         ("Message", object(3, &message)),
         ("Messages", object(1, &[("items", list(object(3, &message)))])),
         ("Purged", object(1, &[("purged", count())])),
+    ]
+}
+
+/// What a decision by the rules is told with.
+fn decision() -> Value {
+    let text = || json!({ "type": "string" });
+    let optional = || json!({ "type": "string", "nullable": true });
+    let rule = [
+        ("basis", text()),
+        ("says", text()),
+        ("file", optional()),
+        ("line", json!({ "type": "integer", "minimum": 1, "nullable": true })),
+    ];
+    let allowed: Vec<_> =
+        [("allowed", json!({ "type": "boolean" }))].into_iter().chain(rule).collect();
+    object(5, &allowed)
+}
+
+/// What a message is told with.
+fn message() -> [(&'static str, Value); 11] {
+    let text = || json!({ "type": "string" });
+    let count = || json!({ "type": "integer", "minimum": 0 });
+    let flag = || json!({ "type": "boolean" });
+    let number = || json!({ "type": "number" });
+    [
+        ("topic", text()),
+        ("qos", count()),
+        ("payload_bytes", count()),
+        ("payload", text()),
+        ("payload_base64", text()),
+        ("payload_cut", flag()),
+        ("age_seconds", number()),
+        ("retain", flag()),
+        ("state", text()),
+        ("number", count()),
+        ("shard", count()),
     ]
 }

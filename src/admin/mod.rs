@@ -33,6 +33,7 @@
 //! | `exposition` | metrics as text for Prometheus |
 //! | `api` | what JSON tells of clients and sessions |
 //! | `watchdog` | tells a service manager that all shards answer |
+//! | `session_metrics`, `descriptions` | metrics of sessions; all as the documentation has them |
 //! | `watched` | metrics of sessions |
 //! | `operate`, `publish` | what changes or tells of the broker as a whole; messages |
 //! | `accounts` | users, vhosts and limits |
@@ -67,6 +68,7 @@ mod body;
 mod catalogue;
 mod closed;
 mod condition;
+mod descriptions;
 mod door;
 mod exposition;
 mod facts;
@@ -85,6 +87,7 @@ mod publish;
 mod query;
 mod retained;
 mod routes;
+mod session_metrics;
 mod shards;
 mod sign_ins;
 mod signin;
@@ -114,8 +117,8 @@ use tokio::runtime;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, LocalSet};
 
-pub use catalogue::{Description, descriptions};
 pub use condition::{Condition, WatchedSessions};
+pub use descriptions::{Description, descriptions};
 pub use facts::{CertificateFact, Facts, ListenerFact, Setting};
 pub use openapi::document;
 pub use process::Process;

@@ -48,6 +48,38 @@ pub(super) async fn answer(
     }
 }
 
+/// Probes, metrics and the page, which have paths of their own.
+async fn outside_api(
+    admin: &Admin,
+    request: &Request<()>,
+    peer: Peer,
+) -> Option<Result<Response<Body>, Fault>> {
+    let (path, query) = (request.uri().path(), request.uri().query());
+    let is_get = [Method::GET, Method::HEAD].contains(request.method());
+    let is_metrics = ["/metrics", "/metrics/vhosts", "/metrics/sessions"].contains(&path);
+    if !is_get && (is_metrics || ["/healthz", "/readyz"].contains(&path)) {
+        return Some(only(path, "GET"));
+    }
+    // Whoever reaches a port of this host alone may know whether the broker is well.
+    if is_metrics && peer.is_far() {
+        let tokens = admin.condition().tokens;
+        if let Err(fault) = admin.guard().admit(request.headers(), peer, Right::Metrics, &tokens) {
+            return Some(Err(fault));
+        }
+    }
+    Some(match path {
+        "/healthz" => health(admin, query).await,
+        "/readyz" => readiness(admin, query),
+        "/metrics" => metrics(admin, request).await,
+        "/metrics/vhosts" => vhost_metrics(admin, request).await,
+        "/metrics/sessions" => watched::session_metrics(admin, request).await,
+        _ => {
+            let file = page::file(path, request)?;
+            if is_get { Ok(file) } else { only(path, "GET") }
+        }
+    })
+}
+
 async fn route(
     admin: &Rc<Admin>,
     request: Request<Incoming>,
@@ -55,34 +87,14 @@ async fn route(
 ) -> Result<Response<Body>, Fault> {
     let (head, body) = request.into_parts();
     let request = &Request::from_parts(head, ());
+    if let Some(answer) = outside_api(admin, request, peer).await {
+        return answer;
+    }
     let (path, query) = (request.uri().path(), request.uri().query());
     let is_get = [Method::GET, Method::HEAD].contains(request.method());
     let tokens = admin.condition().tokens;
-    // Whoever reaches a port of this host alone may know whether the broker is well.
-    match path {
-        "/healthz" | "/readyz" | "/metrics" | "/metrics/vhosts" | "/metrics/sessions"
-            if !is_get =>
-        {
-            return only(path, "GET");
-        }
-        "/healthz" => return health(admin, query).await,
-        "/readyz" => return readiness(admin, query),
-        "/metrics" | "/metrics/vhosts" | "/metrics/sessions" if peer.is_far() => {
-            admin.guard().admit(request.headers(), peer, Right::Metrics, &tokens)?;
-        }
-        _ => {}
-    }
-    match path {
-        "/metrics" => return metrics(admin, request).await,
-        "/metrics/vhosts" => return vhost_metrics(admin, request).await,
-        "/metrics/sessions" => return watched::session_metrics(admin, request).await,
-        _ => {}
-    }
     let method = if is_get { "GET" } else { request.method().as_str() };
     let below = path.strip_prefix(API).unwrap_or_default();
-    if let Some(file) = page::file(path, request) {
-        return if is_get { Ok(file) } else { only(path, "GET") };
-    }
     let Some(operation) = openapi::of_path(below).find(|it| it.method == method) else {
         let methods: Vec<&str> = openapi::of_path(below).map(|it| it.method).collect();
         return if methods.is_empty() {
