@@ -687,8 +687,8 @@ pub const CTL_WATCH_MS_MAX: u64 = 24 * 3_600_000;
 /// Bytes of a file with a token. Over: it is no such file.
 pub const CTL_TOKEN_BYTES_MAX: u64 = 4096;
 
-/// Characters of a cell of a table on a terminal. Over: it is cut; `--json` and a pipe have all.
-pub const CTL_CELL_CHARS_MAX: usize = 60;
+/// Columns of a cell of a table on a terminal. Over: it is cut; `--json` and a pipe have all.
+pub const CTL_CELL_COLUMNS_MAX: usize = 60;
 
 /// Lines of the log that wait to be written. Full: the next one is counted, and said when there is
 /// room. As many as a storm brings that standard error takes a moment to swallow.

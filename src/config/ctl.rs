@@ -188,7 +188,7 @@ fn common(view: View) -> Vec<Arg> {
         View::Rows(of) | View::Object(of) | View::Top(of) => flags.extend([watch, columns(of)]),
         View::Status | View::Metrics | View::Vhosts => flags.push(watch),
         View::Ended(_) | View::Counted(_) => {
-            flags.push(switch("yes").help("Do it without asking back"))
+            flags.push(switch("yes").help("Do it without asking back"));
         }
         View::Check => {}
     }

@@ -3,8 +3,7 @@
 
 use crate::limits::{CLOSED_MAX, PAGE_ROWS_MAX, PEEK_MESSAGES_MAX};
 
-use super::verb::{Columns, Kind, Parameter, Verb, View, behind, flag, verb};
-use super::verbs::{ID, VHOST};
+use super::verb::{Columns, ID, Kind, Parameter, VHOST, Verb, View, behind, flag, verb};
 
 const LIMIT: Parameter = flag(
     ("limit", "limit"),

@@ -126,3 +126,7 @@ pub(super) const fn verb(
 ) -> Verb {
     Verb { words, about, more: "", request, parameters, view }
 }
+
+pub(super) const ID: Parameter = behind("id", "ID", Kind::Text, "Client id, case sensitive");
+pub(super) const VHOST: Parameter =
+    flag(("vhost", "vhost"), "NAME", Kind::Text, "Name of the vhost [default: /]");

@@ -5,11 +5,8 @@
 use crate::limits::{PAGE_ROWS_MAX, TOP_ROWS_MAX};
 
 use super::lookup_verbs::LOOKUP_VERBS;
-use super::verb::{Columns, Kind, Parameter, Verb, View, behind, flag, local, verb};
+use super::verb::{Columns, ID, Kind, Parameter, VHOST, Verb, View, behind, flag, local, verb};
 
-pub(super) const ID: Parameter = behind("id", "ID", Kind::Text, "Client id, case sensitive");
-pub(super) const VHOST: Parameter =
-    flag(("vhost", "vhost"), "NAME", Kind::Text, "Name of the vhost [default: /]");
 const TOP_BY: Parameter = flag(
     ("by", "by"),
     "WHAT",
@@ -155,8 +152,9 @@ const CHECK_HELP: &str = "The line and the exit codes are those of Nagios' plugi
     WARNING, 2 CRITICAL, also if the broker is not reached, 3 UNKNOWN.\n\nalive: every shard \
     answers. disk: percent of free space; critical below --disk-low or while publishers wait for \
     the disk. drops: messages dropped within --over. lag: age in seconds of the oldest message \
-    that waits for a connected client. ready: clients are let in. reload: the last reload \
-    succeeded.\n\nlag needs a token with the right read; the others need none.";
+    that waits for a connected client, of the 50 sessions with most of them. ready: clients are \
+    let in. reload: the last reload succeeded.\n\nlag needs a token with the right read; the \
+    others need none.";
 
 /// See the module; those about single things are beside it.
 const VERBS: &[Verb] = &[

@@ -67,8 +67,16 @@ const ADMIN_CRATES: &[&str] = &[
 ];
 
 /// HTTP as a client, and whose a file is.
-const CTL_CRATES: &[&str] =
-    &["http_body_util", "hyper", "hyper_util", "nix", "percent_encoding", "serde_json", "tokio"];
+const CTL_CRATES: &[&str] = &[
+    "http_body_util",
+    "hyper",
+    "hyper_util",
+    "nix",
+    "percent_encoding",
+    "serde_json",
+    "tokio",
+    "unicode_width",
+];
 
 /// Passwords, rules, and the files they come from.
 const ACCESS_CRATES: &[&str] = &[
