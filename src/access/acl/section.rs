@@ -162,8 +162,8 @@ impl Section {
         denied.or_else(|| allows.map(|line| (true, Origin::Rule(line)))).or_else(permits)
     }
 
-    /// The filters with such an effect and their lines, with `asker` put in; without those that then match
-    /// nothing.
+    /// The filters with such an effect and their lines, with `asker` put in; without those that
+    /// then match nothing.
     pub(super) fn filled(
         &self,
         effect: Effects,
