@@ -125,14 +125,19 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subc
 complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subcommand_from reshard" -l skip-damaged -d 'Go on without what is damaged, and tell how much that is'
 complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subcommand_from reshard" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subcommand_from backup" -s h -l help -d 'Print help'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top vhosts metrics check clients sessions" -s h -l help -d 'Print help'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top vhosts metrics check clients sessions" -f -a "status" -d 'Show what matters most'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top vhosts metrics check clients sessions" -f -a "top" -d 'Show rates, and the sessions that have most of something'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top vhosts metrics check clients sessions" -f -a "vhosts" -d 'List vhosts with their metrics'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top vhosts metrics check clients sessions" -f -a "metrics" -d 'List metrics, times with their percentiles'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top vhosts metrics check clients sessions" -f -a "check" -d 'Tell Nagios whether the broker is well'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top vhosts metrics check clients sessions" -f -a "clients" -d 'List, show or disconnect clients that are connected'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top vhosts metrics check clients sessions" -f -a "sessions" -d 'List, rank, show or delete sessions, of connected and absent clients'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top vhosts metrics check closed subs match can clients sessions retained" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top vhosts metrics check closed subs match can clients sessions retained" -f -a "status" -d 'Show what matters most'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top vhosts metrics check closed subs match can clients sessions retained" -f -a "top" -d 'Show rates, and the sessions that have most of something'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top vhosts metrics check closed subs match can clients sessions retained" -f -a "vhosts" -d 'List vhosts with their metrics'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top vhosts metrics check closed subs match can clients sessions retained" -f -a "metrics" -d 'List metrics, times with their percentiles'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top vhosts metrics check closed subs match can clients sessions retained" -f -a "check" -d 'Tell Nagios whether the broker is well'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top vhosts metrics check closed subs match can clients sessions retained" -f -a "closed" -d 'List the connections that ended last, with reasons'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top vhosts metrics check closed subs match can clients sessions retained" -f -a "subs" -d 'List subscriptions'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top vhosts metrics check closed subs match can clients sessions retained" -f -a "match" -d 'List who would get a message, and who not and why'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top vhosts metrics check closed subs match can clients sessions retained" -f -a "can" -d 'Tell whether a client may publish or subscribe, and which rule says so'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top vhosts metrics check closed subs match can clients sessions retained" -f -a "clients" -d 'List, show or disconnect clients that are connected'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top vhosts metrics check closed subs match can clients sessions retained" -f -a "sessions" -d 'List, rank, show, empty or delete sessions, of connected and absent clients'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top vhosts metrics check closed subs match can clients sessions retained" -f -a "retained" -d 'List, show or clear retained messages'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from status" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from status" -l token-file -d 'File with the token' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from status" -l watch -d 'Ask again and again, with so much time between, as in 2s' -r
@@ -190,6 +195,88 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subco
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from check" -l token-file -d 'File with the token' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from check" -l json -d 'Print the broker\'s objects as JSON, one a line'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l id -d 'Exactly this client id' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l id-prefix -d 'What the client id begins with' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l reason -d 'Why it ended, as in keep_alive' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l vhost -d 'Name of a vhost' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l limit -d 'Rows [default: 100]; with --all the rows of each request' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l cursor -d 'Where an earlier list ended' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l token-file -d 'File with the token' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l watch -d 'Ask again and again, with so much time between, as in 2s' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l columns -d 'Fields to show, with commas between' -r -f -a "id\t''
+vhost\t''
+user\t''
+address\t''
+reason\t''
+says\t''
+ago_seconds\t''
+connected_seconds\t''
+received.bytes\t''
+sent.bytes\t''
+shard\t''
+names_cut\t''"
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l json -d 'Print the broker\'s objects as JSON, one a line'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l all -d 'List all, however many there are'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from subs" -l client -d 'Of exactly this client' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from subs" -l filter -d 'Exactly this topic filter' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from subs" -l vhost -d 'Name of a vhost' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from subs" -l limit -d 'Rows [default: 100]; with --all the rows of each request' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from subs" -l cursor -d 'Where an earlier list ended' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from subs" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from subs" -l token-file -d 'File with the token' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from subs" -l watch -d 'Ask again and again, with so much time between, as in 2s' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from subs" -l columns -d 'Fields to show, with commas between' -r -f -a "id\t''
+vhost\t''
+user\t''
+filter\t''
+qos\t''
+clean\t''
+connected\t''
+suspended\t''
+shard\t''"
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from subs" -l json -d 'Print the broker\'s objects as JSON, one a line'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from subs" -l all -d 'List all, however many there are'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from subs" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from match" -l qos -d 'Its QoS [default: 0]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from match" -l vhost -d 'Name of the vhost [default: /]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from match" -l limit -d 'Rows [default: 100]; with --all the rows of each request' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from match" -l cursor -d 'Where an earlier list ended' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from match" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from match" -l token-file -d 'File with the token' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from match" -l watch -d 'Ask again and again, with so much time between, as in 2s' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from match" -l columns -d 'Fields to show, with commas between' -r -f -a "id\t''
+vhost\t''
+user\t''
+filter\t''
+granted\t''
+qos\t''
+connected\t''
+gets\t''
+why\t''
+shard\t''
+rule.allowed\t''
+rule.basis\t''
+rule.says\t''
+rule.file\t''
+rule.line\t''"
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from match" -l json -d 'Print the broker\'s objects as JSON, one a line'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from match" -l all -d 'List all, however many there are'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from match" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from can" -l user -d 'User of the client [default: none]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from can" -l client-id -d 'Client id, case sensitive' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from can" -l vhost -d 'Name of the vhost [default: /]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from can" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from can" -l token-file -d 'File with the token' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from can" -l watch -d 'Ask again and again, with so much time between, as in 2s' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from can" -l columns -d 'Fields to show, with commas between' -r -f -a "allowed\t''
+basis\t''
+says\t''
+file\t''
+line\t''"
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from can" -l json -d 'Print the broker\'s objects as JSON, one a line'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from can" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from clients" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from clients" -f -a "ls" -d 'List connected clients'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from clients" -f -a "show" -d 'Show one connected client'
@@ -199,6 +286,12 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subco
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from sessions" -f -a "top" -d 'List the sessions that have most of something'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from sessions" -f -a "show" -d 'Show one session'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from sessions" -f -a "rm" -d 'Delete a session with what waits in it, and disconnect its client'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from sessions" -f -a "peek" -d 'Show the first messages that wait in a session'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from sessions" -f -a "purge" -d 'Drop the messages that wait in a session'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from retained" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from retained" -f -a "ls" -d 'List topics with a retained message'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from retained" -f -a "get" -d 'Show a retained message'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from retained" -f -a "rm" -d 'Clear the retained messages that match a filter'
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l listen -d 'Where to accept MQTT: ADDR:PORT, NAME:PORT, PORT or unix:PATH; may be given several times' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l unix-mode -d 'Mode of the Unix sockets of --listen, in octal; it says who may connect' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l unix-owner -d 'Owner of the Unix sockets of --listen: USER, USER:GROUP or :GROUP [default: the user that starts ringmq]' -r

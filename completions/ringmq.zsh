@@ -278,6 +278,74 @@ _arguments "${_arguments_options[@]}" : \
 ':name -- What is checked:(alive disk drops lag ready reload)' \
 && ret=0
 ;;
+(closed)
+_arguments "${_arguments_options[@]}" : \
+'--id=[Exactly this client id]:ID:_default' \
+'--id-prefix=[What the client id begins with]:TEXT:_default' \
+'--reason=[Why it ended, as in keep_alive]:WORD:_default' \
+'--vhost=[Name of a vhost]:NAME:_default' \
+'--limit=[Rows \[default\: 100\]; with --all the rows of each request]:N:_default' \
+'--cursor=[Where an earlier list ended]:CURSOR:_default' \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
+'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user address reason says ago_seconds connected_seconds received.bytes sent.bytes shard names_cut)' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'--all[List all, however many there are]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(subs)
+_arguments "${_arguments_options[@]}" : \
+'--client=[Of exactly this client]:ID:_default' \
+'--filter=[Exactly this topic filter]:FILTER:_default' \
+'--vhost=[Name of a vhost]:NAME:_default' \
+'--limit=[Rows \[default\: 100\]; with --all the rows of each request]:N:_default' \
+'--cursor=[Where an earlier list ended]:CURSOR:_default' \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
+'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user filter qos clean connected suspended shard)' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'--all[List all, however many there are]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(match)
+_arguments "${_arguments_options[@]}" : \
+'--qos=[Its QoS \[default\: 0\]]:QOS:_default' \
+'--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
+'--limit=[Rows \[default\: 100\]; with --all the rows of each request]:N:_default' \
+'--cursor=[Where an earlier list ended]:CURSOR:_default' \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
+'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user filter granted qos connected gets why shard rule.allowed rule.basis rule.says rule.file rule.line)' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'--all[List all, however many there are]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':topic -- Topic of the message:_default' \
+&& ret=0
+;;
+(can)
+_arguments "${_arguments_options[@]}" : \
+'--user=[User of the client \[default\: none\]]:NAME:_default' \
+'--client-id=[Client id, case sensitive]:ID:_default' \
+'--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
+'--columns=[Fields to show, with commas between]:FIELDS:(allowed basis says file line)' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':action -- What it wants to do:(publish subscribe)' \
+':topic -- Topic; for subscribe a topic filter:_default' \
+&& ret=0
+;;
 (clients)
 _arguments "${_arguments_options[@]}" : \
 '-h[Print help]' \
@@ -418,6 +486,92 @@ _arguments "${_arguments_options[@]}" : \
 '-h[Print help]' \
 '--help[Print help]' \
 ':id -- Client id, case sensitive:_default' \
+&& ret=0
+;;
+(peek)
+_arguments "${_arguments_options[@]}" : \
+'--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
+'--limit=[Messages \[default\: 20\]]:N:_default' \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
+'--columns=[Fields to show, with commas between]:FIELDS:(number state topic qos retain age_seconds payload_bytes payload payload_base64 payload_cut)' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':id -- Client id, case sensitive:_default' \
+&& ret=0
+;;
+(purge)
+_arguments "${_arguments_options[@]}" : \
+'--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'--yes[Do it without asking back]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':id -- Client id, case sensitive:_default' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+(retained)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_ringmq__subcmd__ctl__subcmd__retained_commands" \
+"*::: :->retained" \
+&& ret=0
+
+    case $state in
+    (retained)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:ringmq-ctl-retained-command-$line[1]:"
+        case $line[1] in
+            (ls)
+_arguments "${_arguments_options[@]}" : \
+'--prefix=[What the topics begin with]:TEXT:_default' \
+'--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
+'--limit=[Rows \[default\: 100\]; with --all the rows of each request]:N:_default' \
+'--cursor=[Where an earlier list ended]:CURSOR:_default' \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
+'--columns=[Fields to show, with commas between]:FIELDS:(topic bytes shard)' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'--all[List all, however many there are]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(get)
+_arguments "${_arguments_options[@]}" : \
+'--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
+'--columns=[Fields to show, with commas between]:FIELDS:(topic qos age_seconds payload_bytes payload payload_base64 payload_cut retain shard)' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':topic -- Its topic:_default' \
+&& ret=0
+;;
+(rm)
+_arguments "${_arguments_options[@]}" : \
+'--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
+'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--dry-run[Only count them]' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'--yes[Do it without asking back]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':filter -- Topic, or topic filter:_default' \
 && ret=0
 ;;
         esac
@@ -637,10 +791,20 @@ _ringmq__subcmd__ctl_commands() {
 'vhosts:List vhosts with their metrics' \
 'metrics:List metrics, times with their percentiles' \
 'check:Tell Nagios whether the broker is well' \
+'closed:List the connections that ended last, with reasons' \
+'subs:List subscriptions' \
+'match:List who would get a message, and who not and why' \
+'can:Tell whether a client may publish or subscribe, and which rule says so' \
 'clients:List, show or disconnect clients that are connected' \
-'sessions:List, rank, show or delete sessions, of connected and absent clients' \
+'sessions:List, rank, show, empty or delete sessions, of connected and absent clients' \
+'retained:List, show or clear retained messages' \
     )
     _describe -t commands 'ringmq ctl commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__can_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__can_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl can commands' commands "$@"
 }
 (( $+functions[_ringmq__subcmd__ctl__subcmd__check_commands] )) ||
 _ringmq__subcmd__ctl__subcmd__check_commands() {
@@ -671,10 +835,44 @@ _ringmq__subcmd__ctl__subcmd__clients__subcmd__show_commands() {
     local commands; commands=()
     _describe -t commands 'ringmq ctl clients show commands' commands "$@"
 }
+(( $+functions[_ringmq__subcmd__ctl__subcmd__closed_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__closed_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl closed commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__match_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__match_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl match commands' commands "$@"
+}
 (( $+functions[_ringmq__subcmd__ctl__subcmd__metrics_commands] )) ||
 _ringmq__subcmd__ctl__subcmd__metrics_commands() {
     local commands; commands=()
     _describe -t commands 'ringmq ctl metrics commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__retained_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__retained_commands() {
+    local commands; commands=(
+'ls:List topics with a retained message' \
+'get:Show a retained message' \
+'rm:Clear the retained messages that match a filter' \
+    )
+    _describe -t commands 'ringmq ctl retained commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__retained__subcmd__get_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__retained__subcmd__get_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl retained get commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__retained__subcmd__ls_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__retained__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl retained ls commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__retained__subcmd__rm_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__retained__subcmd__rm_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl retained rm commands' commands "$@"
 }
 (( $+functions[_ringmq__subcmd__ctl__subcmd__sessions_commands] )) ||
 _ringmq__subcmd__ctl__subcmd__sessions_commands() {
@@ -683,6 +881,8 @@ _ringmq__subcmd__ctl__subcmd__sessions_commands() {
 'top:List the sessions that have most of something' \
 'show:Show one session' \
 'rm:Delete a session with what waits in it, and disconnect its client' \
+'peek:Show the first messages that wait in a session' \
+'purge:Drop the messages that wait in a session' \
     )
     _describe -t commands 'ringmq ctl sessions commands' commands "$@"
 }
@@ -690,6 +890,16 @@ _ringmq__subcmd__ctl__subcmd__sessions_commands() {
 _ringmq__subcmd__ctl__subcmd__sessions__subcmd__ls_commands() {
     local commands; commands=()
     _describe -t commands 'ringmq ctl sessions ls commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__sessions__subcmd__peek_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__sessions__subcmd__peek_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl sessions peek commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__sessions__subcmd__purge_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__sessions__subcmd__purge_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl sessions purge commands' commands "$@"
 }
 (( $+functions[_ringmq__subcmd__ctl__subcmd__sessions__subcmd__rm_commands] )) ||
 _ringmq__subcmd__ctl__subcmd__sessions__subcmd__rm_commands() {
@@ -710,6 +920,11 @@ _ringmq__subcmd__ctl__subcmd__sessions__subcmd__top_commands() {
 _ringmq__subcmd__ctl__subcmd__status_commands() {
     local commands; commands=()
     _describe -t commands 'ringmq ctl status commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__subs_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__subs_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl subs commands' commands "$@"
 }
 (( $+functions[_ringmq__subcmd__ctl__subcmd__top_commands] )) ||
 _ringmq__subcmd__ctl__subcmd__top_commands() {

@@ -9,6 +9,8 @@ mod clients;
 mod ctl;
 mod hostile;
 mod http;
+mod lookups;
 mod metrics;
 mod openapi;
 mod places;
+mod terminal;

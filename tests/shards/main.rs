@@ -14,6 +14,7 @@ mod absences;
 mod disk;
 mod inspect;
 mod log;
+mod lookups;
 mod net;
 mod system;
 
