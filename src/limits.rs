@@ -869,8 +869,8 @@ pub const CTL_TOKEN_BYTES_MAX: u64 = 4096;
 /// it escaped. Over: what answers is no broker.
 pub const CTL_LINE_BYTES_MAX: usize = 1024 * 1024;
 
-/// Characters of a cell of a table on a terminal. Over: it is cut; `--json` and a pipe have all.
-pub const CTL_CELL_CHARS_MAX: usize = 60;
+/// Columns of a cell of a table on a terminal. Over: it is cut; `--json` and a pipe have all.
+pub const CTL_CELL_COLUMNS_MAX: usize = 60;
 
 /// Lines of the log that wait to be written. Full: the next one is counted, and said when there is
 /// room. As many as a storm brings that standard error takes a moment to swallow.

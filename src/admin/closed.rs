@@ -33,7 +33,7 @@ pub(super) async fn closed(admin: &Admin, query: &Query<'_>) -> Answer {
         reason: query.get("reason").map(Into::into),
         ..ClosedListing::default()
     };
-    let (mut found, mut has_more) = (Vec::new(), false);
+    let (mut found, mut has_more, mut now_ms) = (Vec::new(), false, 0);
     for shard in 0..admin.asker.shards() {
         let question = Question::Closed(Box::new(ClosedListing { shard, ..listing.clone() }));
         let Reply::Closed(sheet) = admin.asker.ask(shard, question).await? else {
@@ -41,6 +41,7 @@ pub(super) async fn closed(admin: &Admin, query: &Query<'_>) -> Answer {
         };
         has_more |= sheet.next.is_some();
         for row in &sheet.rows {
+            now_ms = now_ms.max(row.place.at_ms + row.ago_ms);
             found.push((row.place, picked(item(admin, &sheet, row), fields.as_deref())));
         }
     }
@@ -48,7 +49,16 @@ pub(super) async fn closed(admin: &Admin, query: &Query<'_>) -> Answer {
     has_more |= found.len() > limit;
     found.truncate(limit);
     let last = found.last().map(|(place, _)| *place);
-    let items: Vec<Value> = found.into_iter().map(|(_, item)| item).collect();
+    // Shards were asked one after the other. That all ages are of one moment keeps them in order.
+    let items: Vec<Value> = found
+        .into_iter()
+        .map(|(place, mut item)| {
+            if let Some(ago) = item.get_mut("ago_seconds") {
+                *ago = seconds(now_ms - place.at_ms).into();
+            }
+            item
+        })
+        .collect();
     let mut answer = json!({ "items": items });
     if let Some(place) = last.filter(|_| has_more) {
         answer["next"] = text(place).into();

@@ -143,13 +143,40 @@ pub(super) const LOOKUPS: &[Operation] = &[
 
 /// What they answer.
 pub(super) fn schemas() -> Vec<(&'static str, Value)> {
-    let text = || json!({ "type": "string" });
-    let optional = || json!({ "type": "string", "nullable": true });
-    let count = || json!({ "type": "integer", "minimum": 0 });
-    let number = || json!({ "type": "number" });
-    let flag = || json!({ "type": "boolean" });
-    let list = |of: Value| json!({ "type": "array", "items": of });
-    let page = |item: Value| object(1, &[("items", list(item)), ("next", text())]);
+    [lists(), decisions(), messages()].concat()
+}
+
+fn text() -> Value {
+    json!({ "type": "string" })
+}
+
+fn optional() -> Value {
+    json!({ "type": "string", "nullable": true })
+}
+
+fn count() -> Value {
+    json!({ "type": "integer", "minimum": 0 })
+}
+
+fn number() -> Value {
+    json!({ "type": "number" })
+}
+
+fn flag() -> Value {
+    json!({ "type": "boolean" })
+}
+
+fn list(of: &Value) -> Value {
+    json!({ "type": "array", "items": of })
+}
+
+/// A page of such rows. With `fields` any of theirs may be missing.
+fn page(fields: &[(&str, Value)]) -> Value {
+    object(1, &[("items", list(&object(0, fields))), ("next", text())])
+}
+
+/// Connections that ended, subscriptions, topics.
+fn lists() -> Vec<(&'static str, Value)> {
     let bytes = || object(1, &[("bytes", count())]);
     let closed = [
         ("id", optional()),
@@ -176,6 +203,24 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
         ("suspended", flag()),
         ("shard", count()),
     ];
+    let retained = [("topic", text()), ("bytes", count()), ("shard", count())];
+    vec![
+        ("ClosedPage", page(&closed)),
+        ("SubscriptionPage", page(&subscription)),
+        ("RetainedPage", page(&retained)),
+    ]
+}
+
+/// What rules decide.
+fn decisions() -> Vec<(&'static str, Value)> {
+    let rule = [
+        ("basis", text()),
+        ("says", text()),
+        ("file", optional()),
+        ("line", json!({ "type": "integer", "minimum": 1, "nullable": true })),
+    ];
+    let allowed: Vec<_> = [("allowed", flag())].into_iter().chain(rule.clone()).collect();
+    let decision = || object(5, &allowed);
     // With `fields` any of them may be missing.
     let matched = object(
         0,
@@ -193,56 +238,18 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
             ("rule", decision()),
         ],
     );
-    let message = message();
-    vec![
-        ("ClosedPage", page(object(0, &closed))),
-        ("SubscriptionPage", page(object(0, &subscription))),
-        (
-            "MatchPage",
-            object(
-                2,
-                &[
-                    ("items", list(matched)),
-                    ("retained", flag()),
-                    ("publish", decision()),
-                    ("next", text()),
-                ],
-            ),
-        ),
-        ("Decision", decision()),
-        (
-            "RetainedPage",
-            page(object(0, &[("topic", text()), ("bytes", count()), ("shard", count())])),
-        ),
-        ("Cleared", object(3, &[("messages", count()), ("bytes", count()), ("dry_run", flag())])),
-        ("Message", object(3, &message)),
-        ("Messages", object(1, &[("items", list(object(3, &message)))])),
-        ("Purged", object(1, &[("purged", count())])),
-    ]
-}
-
-/// What a decision by the rules is told with.
-fn decision() -> Value {
-    let text = || json!({ "type": "string" });
-    let optional = || json!({ "type": "string", "nullable": true });
-    let rule = [
-        ("basis", text()),
-        ("says", text()),
-        ("file", optional()),
-        ("line", json!({ "type": "integer", "minimum": 1, "nullable": true })),
+    let page = [
+        ("items", list(&matched)),
+        ("retained", flag()),
+        ("publish", decision()),
+        ("next", text()),
     ];
-    let allowed: Vec<_> =
-        [("allowed", json!({ "type": "boolean" }))].into_iter().chain(rule).collect();
-    object(5, &allowed)
+    vec![("MatchPage", object(2, &page)), ("Decision", decision())]
 }
 
-/// What a message is told with.
-fn message() -> [(&'static str, Value); 11] {
-    let text = || json!({ "type": "string" });
-    let count = || json!({ "type": "integer", "minimum": 0 });
-    let flag = || json!({ "type": "boolean" });
-    let number = || json!({ "type": "number" });
-    [
+/// Messages, and their end.
+fn messages() -> Vec<(&'static str, Value)> {
+    let message = [
         ("topic", text()),
         ("qos", count()),
         ("payload_bytes", count()),
@@ -254,5 +261,11 @@ fn message() -> [(&'static str, Value); 11] {
         ("state", text()),
         ("number", count()),
         ("shard", count()),
+    ];
+    vec![
+        ("Message", object(3, &message)),
+        ("Messages", object(1, &[("items", list(&object(3, &message)))])),
+        ("Cleared", object(3, &[("messages", count()), ("bytes", count()), ("dry_run", flag())])),
+        ("Purged", object(1, &[("purged", count())])),
     ]
 }

@@ -15,6 +15,7 @@ use crate::limits::WATCHED_SESSIONS_MAX;
 use super::answer::{Body, Fault, whole};
 use super::exposition::{Format, Text};
 
+use super::metric::float;
 use super::query::Query;
 use super::session_metrics::{LEFT_OUT, TOTALS, WATCHED};
 use super::state::Admin;

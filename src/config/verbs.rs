@@ -202,8 +202,9 @@ const CHECK_HELP: &str = "The line and the exit codes are those of Nagios' plugi
     WARNING, 2 CRITICAL, also if the broker is not reached, 3 UNKNOWN.\n\nalive: every shard \
     answers. disk: percent of free space; critical below --disk-low or while publishers wait for \
     the disk. drops: messages dropped within --over. lag: age in seconds of the oldest message \
-    that waits for a connected client. ready: clients are let in. reload: the last reload \
-    succeeded.\n\nlag needs a token with the right read; the others need none.";
+    that waits for a connected client, of the 50 sessions with most of them. ready: clients are \
+    let in. reload: the last reload succeeded.\n\nlag needs a token with the right read; the \
+    others need none.";
 
 /// See the module; those about single things, and about the broker as a whole, are beside it.
 const VERBS: &[Verb] = &[

@@ -8,10 +8,11 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::config::{Ctl, parse_interval_ms};
+use crate::limits::TOP_ROWS_MAX;
 
 use super::broker::Broker;
 use super::error::CtlError;
-use super::pages;
+use super::request::items;
 use super::samples::{self, Sample};
 use super::text::{bytes, json_line, time};
 
@@ -196,20 +197,19 @@ fn drops(now: f64, before: f64, limits: Limits, over_ms: u64) -> Finding {
 
 /// How old the oldest message is that waits for a client that is there.
 fn lag(broker: &Broker, limits: Limits) -> Result<Finding, CtlError> {
-    let query = [("backlog_min", "1"), ("fields", "vhost,id,backlog")];
-    let query = query.map(|(name, value)| (name, value.to_owned())).to_vec();
+    // A list does not tell the age of messages: that is a look at the disk for each row.
+    let query = [("by", "backlog_bytes".to_owned()), ("n", TOP_ROWS_MAX.to_string())];
+    let answer = broker.json("GET", "/api/v1/top", &query)?;
     let (mut worst, mut whose, mut count) = (0.0, None, 0_u64);
-    pages::walk(broker, "/api/v1/clients", query, None, |items| {
-        for item in items {
-            count += 1;
-            let lag = item.pointer("/backlog/lag_seconds").and_then(Value::as_f64);
-            if let Some(lag) = lag.filter(|lag| *lag > worst) {
-                worst = lag;
-                whose = item.get("id").and_then(Value::as_str).map(super::text::shown);
-            }
+    let is_connected = |item: &&Value| item.get("connected").and_then(Value::as_bool) == Some(true);
+    for item in items(&answer)?.iter().filter(is_connected) {
+        count += 1;
+        let lag = item.pointer("/backlog/lag_seconds").and_then(Value::as_f64);
+        if let Some(lag) = lag.filter(|lag| *lag > worst) {
+            worst = lag;
+            whose = item.get("id").and_then(Value::as_str).map(super::text::shown);
         }
-        Ok(())
-    })?;
+    }
     let of = whose.map(|id| format!(", of client \"{id}\"")).unwrap_or_default();
     let Limits { warning, critical } = limits;
     Ok(Finding {

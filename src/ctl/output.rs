@@ -3,8 +3,9 @@
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use serde_json::Value;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::limits::CTL_CELL_CHARS_MAX;
+use crate::limits::CTL_CELL_COLUMNS_MAX;
 
 use super::error::CtlError;
 use super::text::{json_line, shown};
@@ -132,20 +133,24 @@ impl Cell {
         if self.text.is_empty() {
             return "-".to_owned();
         }
-        match self.text.char_indices().nth(CTL_CELL_CHARS_MAX) {
-            Some(_) => {
-                let kept: String = self.text.chars().take(CTL_CELL_CHARS_MAX - 1).collect();
-                kept + "…"
-            }
-            None => self.text.clone(),
+        if self.text.width() <= CTL_CELL_COLUMNS_MAX {
+            return self.text.clone();
         }
+        let mut kept = String::new();
+        let mut left = CTL_CELL_COLUMNS_MAX - 1;
+        for c in self.text.chars() {
+            let Some(rest) = left.checked_sub(c.width().unwrap_or(0)) else { break };
+            left = rest;
+            kept.push(c);
+        }
+        kept + "…"
     }
 }
 
 impl Table {
     pub(super) fn new(names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let names: Vec<String> = names.into_iter().map(Into::into).collect();
-        let widths = names.iter().map(|name| name.chars().count()).collect();
+        let widths = names.iter().map(|name| name.width()).collect();
         Self { names, widths, is_begun: false }
     }
 
@@ -168,7 +173,7 @@ impl Table {
             .collect();
         for row in &fitted {
             for (width, (text, _)) in self.widths.iter_mut().zip(row) {
-                *width = text.chars().count().max(*width);
+                *width = text.width().max(*width);
             }
         }
         if !self.is_begun {
@@ -186,7 +191,9 @@ impl Table {
 
     fn aligned(&self, row: &[(String, bool)]) -> String {
         let cells = row.iter().zip(&self.widths).map(|((text, is_number), width)| {
-            if *is_number { format!("{text:>width$}") } else { format!("{text:<width$}") }
+            // Characters of some scripts take two columns.
+            let space = " ".repeat(width.saturating_sub(text.width()));
+            if *is_number { space + text } else { text.to_owned() + &space }
         });
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     }
@@ -216,11 +223,24 @@ mod tests {
         assert_eq!(printed(Form::Terminal, pages), "id     n\na      7\n-   1234\na\\tb     5\n");
         assert_eq!(printed(Form::Tabs, pages), "id\tn\na\t7\n\t1234\na\\tb\t5\n");
         assert_eq!(printed(Form::Tabs, &[&[]]), "id\tn\n");
-        let long = "x".repeat(CTL_CELL_CHARS_MAX + 1);
+        let long = "x".repeat(CTL_CELL_COLUMNS_MAX + 1);
         let text = printed(Form::Terminal, &[&[row(&long, 1), row(&long[1..], 2)]]);
         let cut = format!("{}…  1\n{}  2\n", &long[2..], &long[1..]);
         assert!(text.ends_with(&cut), "{text}");
         assert!(printed(Form::Tabs, &[&[row(&long, 1)]]).contains(&long));
+    }
+
+    // A character that takes two columns counts as two, and a cell is cut by its columns.
+    #[test]
+    fn wide_characters_are_aligned() {
+        let pages: &[&[Vec<Cell>]] = &[&[row("温度", 1), row("ab", 2)]];
+        let text = printed(Form::Terminal, pages);
+        let columns = |line: &str| line.width();
+        assert!(text.lines().all(|line| columns(line) == 7), "{text}");
+        let wide = "温".repeat(CTL_CELL_COLUMNS_MAX);
+        let text = printed(Form::Terminal, &[&[row(&wide, 1)]]);
+        assert!(text.lines().all(|line| columns(line) <= CTL_CELL_COLUMNS_MAX + 3), "{text}");
+        assert!(text.contains("温…  "), "{text}");
     }
 
     // Values are cells whatever they are.

@@ -89,8 +89,12 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     /// Takes a socket that was accepted, or came from another shard.
     pub(super) fn adopt(&mut self, transfer: LinkTransfer<R::Socket>) -> Key {
         let client_address = transfer.client_address;
+        let unread_bytes = transfer.unread.as_slice().len();
         let key = self.links.insert(transfer);
         self.broker.open(conn_of(key), client_address, self.now_ms);
+        // They came on another shard, which has forgotten the connection.
+        let unread_bytes = u32::try_from(unread_bytes).unwrap_or(u32::MAX);
+        self.broker.count_received(conn_of(key), unread_bytes);
         if let Some(link) = self.links.get_mut(key) {
             certify(&mut self.broker, key, &link.transport);
         }

@@ -128,7 +128,7 @@ impl Logs {
     }
 
     /// What this turn appends is promised whatever becomes of its messages.
-    pub(super) fn promise_turn(&mut self) {
+    pub fn promise_turn(&mut self) {
         self.current.must_commit = true;
     }
 

@@ -132,6 +132,154 @@ fn failures_have_codes() {
     ctl(&broker, &["clients", "frobnicate"], 2);
 }
 
+// A list whose reader has had enough ends at once, and that is no failure.
+#[test]
+fn lists_may_be_left_early() {
+    let (broker, _door) = start(1, &[]);
+    let clients: Vec<Client> =
+        (0..30).map(|n| Client::connect(&broker, &format!("c{n}"))).collect();
+    for arguments in [&["clients", "ls", "--all", "--limit", "1"][..], &["subs"], &["status"]] {
+        let (reader, writer) = pipe().expect("there are resources");
+        drop(reader);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringmq"));
+        command.arg("ctl").args(arguments).args(["--at", &socket_of(broker.data_dir())]);
+        let output = command.stdin(Stdio::null()).stdout(writer).output().expect("it is there");
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+    }
+    drop(clients);
+}
+
+// A token comes from a file or a variable; one that is wrong, or no token at all, is said.
+#[test]
+fn tokens_are_shown() {
+    let (broker, door) = start(1, &[]);
+    let address = format!("http://{}", door.address);
+    let file = broker.data_dir().join("admin.token");
+    let file = file.to_str().expect("UTF-8");
+    let output = ctl_at(&address, &["clients", "ls", "--token-file", file]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let wrong = broker.data_dir().join("wrong.token");
+    for (content, code, says) in [
+        ("wrong", 5, "--token-file"),
+        ("two words", 2, "has no spaces"),
+        ("", 2, "is not empty"),
+        (&"x".repeat(5000), 2, "too long"),
+    ] {
+        std::fs::write(&wrong, content).expect("it is ours");
+        let wrong = wrong.to_str().expect("UTF-8");
+        let output = ctl_at(&address, &["clients", "ls", "--token-file", wrong]);
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{content:.20}: {error}");
+        assert!(error.contains(says) && !error.contains("two words"), "{error}");
+    }
+    let output = ctl_at(&address, &["clients", "ls", "--token-file", "/nonexistent"]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+}
+
+// Columns are those that are asked for, in that order, nested ones too; others are refused.
+#[test]
+fn columns_are_chosen() {
+    let (broker, _door) = start(1, &[]);
+    let client = Client::connect(&broker, "c");
+    let listed = ctl(&broker, &["clients", "ls", "--columns", "backlog.bytes,id,vhost"], 0);
+    assert_eq!(listed, "backlog.bytes\tid\tvhost\n0\tc\t/\n");
+    let shown = ctl(&broker, &["clients", "show", "c", "--columns", "vhost,user"], 0);
+    assert_eq!(shown, "field\tvalue\nvhost\t/\nuser\t\n");
+    assert!(ctl(&broker, &["clients", "ls", "--columns", "colour"], 2).contains("colour"));
+    drop(client);
+}
+
+/// Answers one request with this, and keeps the connection open until the other end closes it.
+fn stranger(answer: Vec<u8>) -> (String, std::thread::JoinHandle<()>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("there are ports");
+    let address = format!("http://{}", listener.local_addr().expect("it is bound"));
+    let answers = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("it is asked");
+        let mut request = [0; 4096];
+        let _ = std::io::Read::read(&mut stream, &mut request).expect("it asks");
+        // It may have had enough.
+        let _ = std::io::Write::write_all(&mut stream, &answer);
+        let _ = std::io::copy(&mut stream, &mut std::io::sink());
+    });
+    (address, answers)
+}
+
+// What is no broker, says too much or breaks off is told so, with its code.
+#[test]
+fn strange_answers_are_told() {
+    let head =
+        |length: usize| format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n").into_bytes();
+    let large = 64 * 1024 * 1024;
+    for (answer, code, says) in [
+        ([head(7), b"<html/>".to_vec()].concat(), 1, "no ringmq"),
+        ([head(2), b"{}".to_vec()].concat(), 1, "no ringmq"),
+        ([head(large), vec![b' '; large]].concat(), 1, "more than"),
+        (b"SSH-2.0-OpenSSH\r\n\r\n".to_vec(), 4, "ended"),
+        (b"HTTP/1.1 500 Oops\r\ncontent-length: 0\r\n\r\n".to_vec(), 1, "500"),
+    ] {
+        let (address, answers) = stranger(answer);
+        let output = ctl_at(&address, &["clients", "ls"]);
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{error}");
+        assert!(error.contains(says), "{says}: {error}");
+        answers.join().expect("it was asked");
+    }
+}
+
+// Each check says what it has found; one whose limit is passed has the code for that.
+#[test]
+fn checks_find_things() {
+    let (broker, _door) = start(2, &[]);
+    let mut client = Client::connect_with(&broker, &connect("slow").persistent());
+    client.subscribe("t", 1);
+    let mut publisher = Client::connect(&broker, "publisher");
+    publisher.publish(&publish("t", "x").qos1(1));
+    for (arguments, code, begin) in [
+        (&["check", "alive"][..], 0, "RINGMQ ALIVE OK"),
+        // Whether publishers wait for the disk is the machine's affair.
+        (&["check", "disk", "--critical", "101"], 2, "RINGMQ DISK CRITICAL"),
+        (&["check", "drops", "--over", "100ms"], 0, "RINGMQ DROPS OK"),
+        (&["check", "reload"], 0, "RINGMQ RELOAD OK"),
+        (&["check", "lag"], 0, "RINGMQ LAG OK - messages wait for 1 clients"),
+        (&["check", "lag", "--warning", "0", "--critical", "0"], 2, "RINGMQ LAG CRITICAL"),
+    ] {
+        let output = ctl_at(&socket_of(broker.data_dir()), arguments);
+        let said = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(said.starts_with(begin), "{arguments:?}: {said}");
+        if begin == "RINGMQ LAG CRITICAL" {
+            assert!(said.contains("of client \"slow\""), "{said}");
+        }
+    }
+}
+
+// Single things are looked up, and ended when that is confirmed.
+#[test]
+fn lookups() {
+    let (broker, _door) = start(2, &[]);
+    Client::connect_with(&broker, &connect("away").persistent()).subscribe_and_leave("t/#", 1);
+    let mut client = Client::connect(&broker, "c");
+    client.publish(&publish("t/a", "x").qos1(1).retained());
+    let closed = ctl(&broker, &["closed"], 0);
+    assert_eq!((column(&closed, "id"), column(&closed, "reason")), (vec!["away"], vec!["client"]));
+    assert_eq!(column(&ctl(&broker, &["subs", "--client", "away"], 0), "filter"), ["t/#"]);
+    let matched = ctl(&broker, &["match", "t/a", "--qos", "1"], 0);
+    assert_eq!((column(&matched, "id"), column(&matched, "why")), (vec!["away"], vec!["stored"]));
+    let can = ctl(&broker, &["can", "publish", "t/a", "--client-id", "c"], 0);
+    assert!(can.contains("allowed\ttrue") && can.contains("no rules"), "{can}");
+    assert_eq!(column(&ctl(&broker, &["retained", "ls"], 0), "topic"), ["t/a"]);
+    assert!(ctl(&broker, &["retained", "get", "t/a"], 0).contains("payload\tx\n"));
+    ctl(&broker, &["retained", "get", "t/b"], 3);
+    assert!(ctl(&broker, &["retained", "rm", "t/#"], 2).contains("--yes"));
+    let dry = ctl(&broker, &["retained", "rm", "t/#", "--dry-run"], 0);
+    assert_eq!(dry, "1 messages would be cleared\n");
+    assert_eq!(ctl(&broker, &["retained", "rm", "t/#", "--yes"], 0), "1 messages cleared\n");
+    assert_eq!(column(&ctl(&broker, &["sessions", "peek", "away"], 0), "payload"), ["x"]);
+    let purged = ctl(&broker, &["sessions", "purge", "away", "--yes"], 0);
+    assert_eq!(purged, "1 messages dropped\n");
+    ctl(&broker, &["sessions", "purge", "nobody", "--yes"], 3);
+}
+
 // Nagios gets its own codes: critical if the broker is not there, unknown if the check cannot be
 // made; and they come although nothing reads the line.
 #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::common::{Client, DataDir, connect};
+use crate::common::{Client, DataDir, connect, publish};
 use crate::http::start;
 
 /// Holds a value to a schema; what is wrong with it, if anything.
@@ -79,26 +79,32 @@ fn answers_are_as_described() {
             if path.ends_with("/trace") || path.ends_with("/trace/stream") {
                 continue;
             }
+            let mut client = Client::connect(&broker, "c");
+            client.publish(&publish("t", "x").qos1(1).retained());
+            client.subscribe("t", 1);
             let ask = |path: &str| match method {
                 "get" => door.get(path),
                 "delete" => door.delete(path),
                 _ => door.send(&method.to_uppercase(), path, body_for(path)),
             };
             let parameters = operation["parameters"].as_array().expect("a list");
-            let needs_id = parameters.iter().any(|it| it["name"] == "id" && it["required"] == true);
-            let client = needs_id.then(|| Client::connect(&broker, "c"));
-            let is_needed = |name: &&str| {
-                parameters.iter().any(|it| it["name"] == *name && it["required"] == true)
-            };
-            let query = match ["id", "name", "vhost"].iter().find(|name| is_needed(name)) {
+            let needed = parameters.iter().filter(|it| it["required"] == true).map(|it| {
+                let name = it["name"].as_str().expect("it has a name");
+                let word = it["schema"]["enum"][0].as_str();
+                let value = match name {
+                    "id" => "c",
+                    "name" => "u",
+                    "vhost" => "%2F",
+                    _ => word.unwrap_or("t"),
+                };
+                format!("{name}={value}")
+            });
+            let mut query = needed.collect::<Vec<_>>().join("&");
+            if path == "/api/v1/live" {
                 // It has no end else.
-                _ if path == "/api/v1/live" => "?count=1",
-                Some(&"id") => "?id=c",
-                Some(&"name") => "?name=u",
-                Some(_) => "?vhost=%2F",
-                None => "",
-            };
-            let reply = ask(&format!("{path}{query}"));
+                query = "count=1".to_owned();
+            }
+            let reply = ask(&format!("{path}?{query}"));
             assert_eq!(reply.status, 200, "{method} {path}: {reply:?}");
             if (method, path.as_str()) == ("post", "/api/v1/drain") {
                 assert_eq!(door.delete(path).status, 200, "others connect");
@@ -122,7 +128,7 @@ fn answers_are_as_described() {
             drop(client);
         }
     }
-    assert_eq!(answered, 39);
+    assert_eq!(answered, 49);
     broker.stop();
 }
 

@@ -17,6 +17,7 @@ mod disk;
 mod inspect;
 mod latency;
 mod log;
+mod lookups;
 mod net;
 mod system;
 mod trace;

@@ -6,7 +6,8 @@
 
 use ringmq::broker::SessionName;
 use ringmq::broker::inspect::{
-    Filter, Listing, Measure, Question, Top, TraceOrder, TraceSpec, TracedId,
+    ClosedListing, Filter, Listing, Measure, Peek, Question, RetainedListing, RetainedMessage,
+    SubscriptionListing, Top, TraceOrder, TraceSpec, TracedId, Wanted,
 };
 use ringmq::limits::{STOP_MS_MAX, TRACES_MAX};
 
@@ -384,7 +385,27 @@ impl World {
             self.trace();
             return;
         }
-        let question = match random.below(5) {
+        let session = random.one_in(2).then(|| name.clone());
+        let topic = random.pick(&["a", "a/b", "b"]);
+        let wanted = match random.below(3) {
+            0 => Wanted::All,
+            1 => Wanted::Topic(topic.into()),
+            _ => Wanted::Filter("#".into()),
+        };
+        let question = match random.below(11) {
+            5 => Question::Policy,
+            6 => Question::Closed(Box::new(ClosedListing { limit, ..Default::default() })),
+            7 => {
+                let listing = SubscriptionListing { limit, session, wanted, ..Default::default() };
+                Question::Subscriptions(Box::new(listing))
+            }
+            8 => Question::Retained(Box::new(RetainedListing { limit, ..Default::default() })),
+            9 => {
+                let topic = topic.into();
+                let wanted = RetainedMessage { topic, ..Default::default() };
+                Question::RetainedMessage(Box::new(wanted))
+            }
+            10 => Question::Peek(Peek::new(name, limit)),
             0 => Question::Figures,
             1 => Question::Vhosts(0),
             2 => Question::Session(name),

@@ -81,6 +81,7 @@ const CTL_CRATES: &[&str] = &[
     "serde_json",
     "sha2",
     "tokio",
+    "unicode_width",
 ];
 
 /// Passwords, rules, and the files they come from.

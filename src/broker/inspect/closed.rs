@@ -23,7 +23,7 @@ pub struct ClosedListing {
     /// Only those that ended for this reason.
     pub reason: Option<Box<str>>,
     /// Where the next step goes on.
-    pub(crate) at: Option<u64>,
+    pub at: Option<u64>,
 }
 
 /// Which connection ended before which: the time, and if that is the same the shard and its number.

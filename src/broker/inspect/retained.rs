@@ -32,7 +32,7 @@ pub struct RetainedMessage {
     /// The topic.
     pub topic: Box<str>,
     /// Where the message stood when the last step read of it.
-    pub(crate) position: Option<u64>,
+    pub position: Option<u64>,
 }
 
 /// A message, or the beginning of a large one.
@@ -59,10 +59,12 @@ pub struct Clearing {
     pub is_dry: bool,
     /// The last topic that was looked at.
     pub after: Option<Box<str>>,
-    pub(crate) cleared: Cleared,
-    pub(crate) steps: u32,
+    /// What was cleared so far.
+    pub cleared: Cleared,
+    /// Steps taken.
+    pub steps: u32,
     /// All was looked at; the log is to be committed up to here.
-    pub(crate) awaits: Option<u64>,
+    pub awaits: Option<u64>,
 }
 
 /// What became of it.

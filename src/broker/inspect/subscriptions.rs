@@ -32,11 +32,11 @@ pub struct SubscriptionListing {
     /// Which.
     pub wanted: Wanted,
     /// Steps taken.
-    pub(crate) steps: u32,
+    pub steps: u32,
     /// The last filter of the session at `from` that was looked at.
-    pub(crate) after: Option<Box<str>>,
+    pub after: Option<Box<str>>,
     /// Filters of that session that are still to be passed over.
-    pub(crate) to_skip: Option<u32>,
+    pub to_skip: Option<u32>,
 }
 
 /// A place among all subscriptions of a shard.

@@ -125,6 +125,8 @@ impl Shard {
             dropped += 1;
         }
         drop(session);
+        // The note of it, which the end of the turn appends, is waited for.
+        self.logs.promise_turn();
         self.stats.queued_purged += dropped;
         self.relieve_waiting(key, context);
         dropped
