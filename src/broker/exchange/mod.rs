@@ -37,7 +37,7 @@ struct LastTopic {
     denied: bool,
     traces: TraceSet,
     /// Topics by alias less 1 (MQTT 5, 3.3.2.3.4), as far as they were used; empty: none.
-    aliases: Option<Box<Vec<String>>>,
+    aliases: Box<[String]>,
 }
 
 #[derive(Debug)]
@@ -251,7 +251,7 @@ impl Exchanges {
     /// Takes the topic that an alias of a connection stands for; empty if it stands for none.
     /// [`Exchanges::set_alias`] is to follow.
     pub(crate) fn take_alias(&mut self, conn: ConnId, alias: NonZero<u16>) -> String {
-        let aliases = self.last_topics.get_mut(conn).and_then(|last| last.aliases.as_mut());
+        let aliases = self.last_topics.get_mut(conn).map(|last| &mut last.aliases);
         let topic = aliases.and_then(|list| list.get_mut(usize::from(alias.get()) - 1));
         topic.map(std::mem::take).unwrap_or_default()
     }
@@ -261,10 +261,14 @@ impl Exchanges {
     /// to.
     pub(crate) fn set_alias(&mut self, conn: ConnId, alias: NonZero<u16>, topic: String) -> bool {
         let Some(last) = self.last_topics.get_mut(conn) else { return true };
-        let (list, at) = (last.aliases.get_or_insert_default(), usize::from(alias.get()) - 1);
-        list.resize_with(list.len().max(at + 1), String::new);
-        list[at] = topic;
-        list.iter().map(String::len).sum::<usize>() <= ALIAS_TOPIC_BYTES_MAX
+        let at = usize::from(alias.get()) - 1;
+        if at >= last.aliases.len() {
+            let mut list = std::mem::take(&mut last.aliases).into_vec();
+            list.resize_with(at + 1, String::new);
+            last.aliases = list.into();
+        }
+        last.aliases[at] = topic;
+        last.aliases.iter().map(String::len).sum::<usize>() <= ALIAS_TOPIC_BYTES_MAX
     }
 
     /// The route that a handle names.
