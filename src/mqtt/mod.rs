@@ -63,5 +63,5 @@ pub use property::{Carrier, PROPERTIES, PropertyId, PropertyRow, Sender, ValueRu
 pub use publish_head::PublishHead;
 pub use reason::{REASON_CODES, ReasonCode, ReasonRow};
 pub use subscribe::{RetainHandling, Suback, Subscribe, SubscribeEntry, Unsuback, Unsubscribe};
-pub use template::{Delivery, PublishTemplate};
+pub use template::{Delivery, MessageParts, PublishTemplate};
 pub use topic::{Levels, TopicName};

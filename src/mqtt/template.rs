@@ -6,7 +6,10 @@
 //! `packet_id_at + 2 <= bytes.len()`; `bytes` is never empty.
 
 use super::fields::{PacketId, QoS, Version};
+use super::layout::{property_bytes, put_properties};
 use super::packet::{Publish, publish_flag};
+use super::topic::TopicName;
+use super::wire::{put_bytes, put_varint};
 
 /// A PUBLISH encoded once for many receivers: only packet id and DUP/RETAIN bits differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +19,22 @@ pub struct PublishTemplate<'a> {
     /// Where in `bytes` the packet id stands; `None` with QoS 0.
     pub packet_id_at: Option<usize>,
 }
+
+/// What all packets of a message have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessageParts<'a> {
+    /// Where it was published.
+    pub topic: TopicName<'a>,
+    /// Properties that receivers get too: see [`PublishProperties::forwarding`]. MQTT 5 only.
+    ///
+    /// [`PublishProperties::forwarding`]: super::PublishProperties::forwarding
+    pub forwarded: &'a [u8],
+    /// The message.
+    pub payload: &'a [u8],
+}
+
+/// Bytes of a fixed header at most.
+const HEADER_BYTES_MAX: usize = 5;
 
 /// What one receiver's copy of a PUBLISH has of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -53,6 +72,45 @@ impl<'a> PublishTemplate<'a> {
         scratch: &'a mut Vec<u8>,
     ) -> Self {
         let packet_id_at = Self::put_header(version, publish, scratch);
+        Self { bytes: scratch, packet_id_at }
+    }
+
+    /// The same from the parts of a message; without the payload, which follows each copy, unless
+    /// `with_payload`.
+    ///
+    /// # Panics
+    /// If the packet is larger than the protocol can express.
+    #[inline]
+    pub fn of_message(
+        version: Version,
+        qos: QoS,
+        message: MessageParts<'_>,
+        with_payload: bool,
+        scratch: &'a mut Vec<u8>,
+    ) -> Self {
+        let MessageParts { topic, forwarded, payload } = message;
+        let topic = topic.as_str().as_bytes();
+        let has_id = qos > QoS::AtMostOnce;
+        let properties = match version {
+            Version::V31 | Version::V311 => 0,
+            Version::V5 => property_bytes(forwarded.len()),
+        };
+        let head = 2 + topic.len() + if has_id { 2 } else { 0 } + properties;
+        scratch.clear();
+        scratch.reserve(HEADER_BYTES_MAX + head + if with_payload { payload.len() } else { 0 });
+        scratch.push(publish_flag::first_byte(qos, false, false));
+        put_varint(head + payload.len(), scratch);
+        put_bytes(topic, scratch);
+        let packet_id_at = has_id.then_some(scratch.len());
+        if has_id {
+            scratch.extend_from_slice(&[0, 0]);
+        }
+        if version == Version::V5 {
+            put_properties(forwarded, scratch);
+        }
+        if with_payload {
+            scratch.extend_from_slice(payload);
+        }
         Self { bytes: scratch, packet_id_at }
     }
 

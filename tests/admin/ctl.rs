@@ -165,7 +165,7 @@ fn tokens_are_shown() {
         ("", 2, "is not empty"),
         (&"x".repeat(5000), 2, "too long"),
     ] {
-        std::fs::write(&wrong, content).expect("it is ours");
+        fs::write(&wrong, content).expect("it is ours");
         let wrong = wrong.to_str().expect("UTF-8");
         let output = ctl_at(&address, &["clients", "ls", "--token-file", wrong]);
         let error = text(&output.stderr);
@@ -198,7 +198,7 @@ fn stranger(answer: Vec<u8>) -> (String, std::thread::JoinHandle<()>) {
         let mut request = [0; 4096];
         let _ = std::io::Read::read(&mut stream, &mut request).expect("it asks");
         // It may have had enough.
-        let _ = std::io::Write::write_all(&mut stream, &answer);
+        let _ = Write::write_all(&mut stream, &answer);
         let _ = std::io::copy(&mut stream, &mut std::io::sink());
     });
     (address, answers)

@@ -73,6 +73,12 @@ pub(crate) struct RouteTarget {
 }
 
 impl RouteTarget {
+    /// Whether one of its matching filters has options of MQTT 5.
+    #[inline]
+    pub(crate) fn has_options(&self) -> bool {
+        self.options != GrantOptions::default()
+    }
+
     /// The highest QoS at which a message of this publisher's session is for the target; `None` if
     /// it is not for it.
     #[inline]

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use crate::chunk::ChunkPool;
 use crate::limits::SHARE_BYTES_MIN;
 use crate::mqtt::{
-    Delivery, Publish, PublishProperties, PublishTemplate, QoS, SubscriptionId, TopicName, Version,
-    set_expiry,
+    Delivery, MessageParts, Publish, PublishProperties, PublishTemplate, QoS, SubscriptionId,
+    TopicName, Version, set_expiry,
 };
 use crate::store::{Lifetime, MessageLog, Position, QueueEntry, QueueTerms, StoredMessage};
 
@@ -77,6 +77,8 @@ pub(crate) struct EncodeBuffers {
     forms: [Form; 3],
     /// The same for clients of MQTT 5 that have nothing of their own in it.
     forms_v5: [Form; 3],
+    /// One of those is there.
+    has_v5: bool,
     /// A large payload, once shared.
     payload: Option<Bytes>,
 }
@@ -90,7 +92,7 @@ struct Form {
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct OutboundMessage<'a> {
-    pub(crate) message: Message<'a>,
+    pub(crate) message: &'a Message<'a>,
     /// The time of the log's time line: when it came, or now if its expiry is of now.
     time_ms: u64,
     buffers: &'a mut EncodeBuffers,
@@ -99,16 +101,22 @@ pub(crate) struct OutboundMessage<'a> {
 }
 
 impl<'a> OutboundMessage<'a> {
-    pub(crate) fn new(message: Message<'a>, time_ms: u64, buffers: &'a mut EncodeBuffers) -> Self {
+    pub(crate) fn new(
+        message: &'a Message<'a>,
+        time_ms: u64,
+        buffers: &'a mut EncodeBuffers,
+    ) -> Self {
         buffers.forms.iter_mut().for_each(|form| form.bytes.clear());
-        buffers.forms_v5.iter_mut().for_each(|form| form.bytes.clear());
+        if std::mem::take(&mut buffers.has_v5) {
+            buffers.forms_v5.iter_mut().for_each(|form| form.bytes.clear());
+        }
         buffers.payload = None;
         Self { message, time_ms, buffers, stored: None }
     }
 
     /// The message as it stands in the log in memory; the caller takes hold of it at once.
     pub(crate) fn entry(&mut self, terms: QueueTerms, log: &mut MessageLog) -> QueueEntry {
-        let Message { topic, properties, payload, qos, .. } = self.message;
+        let Message { topic, properties, payload, qos, .. } = *self.message;
         let (topic, qos) = (topic.as_str(), qos as u8);
         let time_ms = self.time_ms;
         let message = StoredMessage { topic, payload, qos, properties, time_ms };
@@ -121,7 +129,7 @@ impl<'a> OutboundMessage<'a> {
 
     /// The packet for one receiver.
     pub(super) fn packet(&self, qos: QoS, delivery: Delivery) -> Publish<'a> {
-        let Message { topic, properties, payload, .. } = self.message;
+        let Message { topic, properties, payload, .. } = *self.message;
         let Delivery { packet_id, dup, retain } = delivery;
         let (topic, properties) = (Some(topic), PublishProperties::forwarding(properties));
         Publish { dup, qos, retain, topic, packet_id, properties, payload }
@@ -140,7 +148,7 @@ impl<'a> OutboundMessage<'a> {
         let form = &mut self.buffers.forms[qos as usize];
         if form.bytes.is_empty() {
             // 3.1 and 3.1.1 have the same PUBLISH.
-            encode(&self.message, Version::V311, qos, large, form);
+            encode(self.message, Version::V311, qos, large, form);
         }
         let template = PublishTemplate { bytes: &form.bytes, packet_id_at: form.packet_id_at };
         template.append(delivery, output.room(template.bytes.len(), pool));
@@ -161,14 +169,15 @@ impl<'a> OutboundMessage<'a> {
     ) -> bool {
         let large = self.is_large();
         if !format.is_common() || !identifiers.is_empty() {
-            let Message { topic, properties, payload, .. } = self.message;
+            let Message { topic, properties, payload, .. } = *self.message;
             let copy = OwnCopy { topic, qos, delivery, identifiers, properties, payload };
             let shared = large.then(|| self.shared_payload());
             return format.write(&copy, shared, output, pool);
         }
         let form = &mut self.buffers.forms_v5[qos as usize];
         if form.bytes.is_empty() {
-            encode(&self.message, Version::V5, qos, large, form);
+            encode(self.message, Version::V5, qos, large, form);
+            self.buffers.has_v5 = true;
         }
         let template = PublishTemplate { bytes: &form.bytes, packet_id_at: form.packet_id_at };
         let shared_bytes = if large { self.message.payload.len() } else { 0 };
@@ -193,20 +202,11 @@ impl<'a> OutboundMessage<'a> {
     }
 }
 
+/// `large`: the payload is sent from where it lies.
+#[inline]
 fn encode(message: &Message<'_>, version: Version, qos: QoS, large: bool, form: &mut Form) {
-    let publish = Publish {
-        dup: false,
-        qos,
-        retain: false,
-        topic: Some(message.topic),
-        packet_id: None,
-        properties: PublishProperties::forwarding(message.properties),
-        payload: message.payload,
-    };
-    let template = if large {
-        PublishTemplate::encode_header(version, &publish, &mut form.bytes)
-    } else {
-        PublishTemplate::encode(version, &publish, &mut form.bytes)
-    };
+    let &Message { topic, properties, payload, .. } = message;
+    let parts = MessageParts { topic, forwarded: properties, payload };
+    let template = PublishTemplate::of_message(version, qos, parts, !large, &mut form.bytes);
     form.packet_id_at = template.packet_id_at;
 }

@@ -56,11 +56,11 @@ impl Shard {
         &mut self,
         vhost: VhostId,
         route: RouteHandle,
-        inbound: InboundMessage<'_>,
+        inbound: &mut InboundMessage<'_>,
         context: &mut Context<'_>,
     ) -> Published {
         let Options { shard, shards, .. } = self.options;
-        let message = inbound.message;
+        let message = &inbound.message;
         let targets = self.exchanges.get(vhost, route);
         let remote = targets.remote;
         // Once, where it was published: other shards do not know who else gets it.
@@ -69,11 +69,11 @@ impl Shard {
         let keeper = message.retain.then(|| {
             placement::keeper_of(self.exchanges.name(vhost), message.topic.as_str(), shards)
         });
-        let keep = keeper == Some(shard);
-        let traces = inbound.traces.or(targets.traces);
-        let inbound = InboundMessage { keep, traces, ..inbound };
-        if traces.is_any() {
-            self.trace_publishing(vhost, route, &inbound, context.now_ms);
+        inbound.keep = keeper == Some(shard);
+        inbound.traces = inbound.traces.or(targets.traces);
+        let inbound = &*inbound;
+        if inbound.traces.is_any() {
+            self.trace_publishing(vhost, route, inbound, context.now_ms);
         }
         let disk = self.publish_on(vhost, route, inbound, context);
         let keeper = keeper.filter(|keeper| *keeper != shard);
@@ -81,6 +81,7 @@ impl Shard {
         if !wait.peers {
             return Published { wait, is_routed };
         }
+        let message = &inbound.message;
         let copy = PeerPublish {
             source: match inbound.source {
                 Source::Here(publisher) => Some(publisher),
@@ -115,10 +116,11 @@ impl Shard {
         &mut self,
         vhost: VhostId,
         route: RouteHandle,
-        inbound: InboundMessage<'_>,
+        inbound: &InboundMessage<'_>,
         context: &mut Context<'_>,
     ) -> bool {
         let InboundMessage { message, keep, origin, .. } = inbound;
+        let keep = *keep;
         if origin.is_some_and(|origin| self.catalog.has_origin(&origin)) {
             // [MQTT-4.3.3-2] It is here already: the publisher's shard lost its own note of it.
             return false;
@@ -127,12 +129,12 @@ impl Shard {
         let stores = targets.stores && message.qos > QoS::AtMostOnce;
         let has_targets = !targets.targets.is_empty();
         let stored = if stores || keep {
-            self.store(vhost, route, &inbound, context)
+            self.store(vhost, route, inbound, context)
         } else {
             Stored::default()
         };
         if has_targets {
-            self.deliver(vhost, route, &inbound, stored.bytes, context);
+            self.deliver(vhost, route, inbound, stored.bytes, context);
         }
         stored.is_logged
     }
@@ -147,7 +149,7 @@ impl Shard {
         stored_bytes: u64,
         context: &mut Context<'_>,
     ) {
-        let &InboundMessage { message, source, publisher, stamp, .. } = inbound;
+        let &InboundMessage { ref message, source, publisher, stamp, .. } = inbound;
         let sent_before = self.outputs.stats().publishes_out;
         let route = self.exchanges.get(vhost, route);
         let traces = inbound.traces.or(route.traces);
@@ -157,15 +159,18 @@ impl Shard {
         // Those that refuse it stand in the order of the route.
         let mut refusals = 0;
         for target in &route.targets {
-            let Some(granted) = target.granted_from(publisher) else { continue };
-            let qos = message.qos.min(granted);
-            identifiers.clear();
-            if target.is_identified() {
+            let mut options = DeliveryOptions { retain: false, source, identifiers: &[] };
+            let mut granted = target.granted;
+            if target.has_options() {
+                let Some(own) = target.granted_from(publisher) else { continue };
+                granted = own;
+                identifiers.clear();
                 let found = route.identifiers(target.session);
                 identifiers.extend(found.filter_map(SubscriptionId::new));
+                options.retain = target.retain(message.retain);
+                options.identifiers = identifiers;
             }
-            let retain = target.retain(message.retain);
-            let options = DeliveryOptions { retain, source, identifiers };
+            let qos = message.qos.min(granted);
             let is_kept = if qos == QoS::AtMostOnce {
                 let session = self.catalog.session(target.session);
                 self.delivery.deliver_qos0(session, &mut outbound, options, lent!(self), context)

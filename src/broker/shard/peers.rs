@@ -85,7 +85,7 @@ impl Shard {
             let message = Message { topic, properties, payload, qos, retain };
             let inbound =
                 InboundMessage { origin, keep, stamp, ..InboundMessage::of(message, source) };
-            self.publish_on(vhost, route, inbound, context);
+            self.publish_on(vhost, route, &inbound, context);
         }
     }
 }

@@ -54,7 +54,7 @@ impl Shard {
         match publish.topic {
             Some(topic) if publish.properties.list().is_empty() => {
                 let message = message_of(topic, &[], publish);
-                self.handle_message(conn, message, publish.packet_id, context)
+                self.handle_message(conn, &message, publish.packet_id, context)
             }
             _ => self.handle_publish_with_properties(conn, publish, context),
         }
@@ -65,7 +65,7 @@ impl Shard {
     pub(super) fn handle_message(
         &mut self,
         conn: ConnId,
-        message: Message<'_>,
+        message: &Message<'_>,
         packet_id: Option<PacketId>,
         context: &mut Context<'_>,
     ) -> Flow {
@@ -73,9 +73,9 @@ impl Shard {
             return Flow::Stop;
         };
         if to.denied {
-            return self.deny_publish(conn, to, &message, packet_id, context);
+            return self.deny_publish(conn, to, message, packet_id, context);
         }
-        if self.waits_for_disk(conn, to, &message)
+        if self.waits_for_disk(conn, to, message)
             // That it came is noted, whether or not it has a subscriber.
             || message.qos == QoS::ExactlyOnce && self.waits_for_log(conn)
         {
@@ -83,7 +83,7 @@ impl Shard {
         }
         let mut traces = to.traces;
         if traces.is_any() {
-            traces = self.trace_publish(conn, (&message, packet_id), traces, false, context.now_ms);
+            traces = self.trace_publish(conn, (message, packet_id), traces, false, context.now_ms);
         }
         let vhost = to.vhost;
         self.stats.publishes_in += 1;
@@ -93,17 +93,22 @@ impl Shard {
         if self.options.publish_rate.is_limited() || vhost_rate.is_limited() {
             self.meter(conn, vhost, message.bytes(), context.now_ms);
         }
-        let inbound = InboundMessage {
+        let mut inbound = InboundMessage {
+            message: *message,
+            source: Source::Here(conn),
             publisher: Some(to.session),
-            ..InboundMessage::of(message, Source::Here(conn))
+            received: None,
+            origin: None,
+            keep: false,
+            stamp: 0,
+            traces,
         };
-        let inbound = InboundMessage { traces, ..inbound };
         match (message.qos, packet_id) {
             (QoS::ExactlyOnce, Some(packet_id)) => {
-                self.publish_once(conn, packet_id, to, inbound, context);
+                self.publish_once(conn, packet_id, to, &mut inbound, context);
             }
             (_, packet_id) => {
-                let published = self.publish(vhost, to.route, inbound, context);
+                let published = self.publish(vhost, to.route, &mut inbound, context);
                 if let Some(packet_id) = packet_id {
                     // [MQTT-3.3.4-1] The answer promises that whoever must have the message has it.
                     let reason = self.reason_of(conn, &published);
@@ -248,7 +253,7 @@ impl Shard {
         conn: ConnId,
         packet_id: PacketId,
         to: PublishRoute,
-        inbound: InboundMessage<'_>,
+        inbound: &mut InboundMessage<'_>,
         context: &mut Context<'_>,
     ) {
         let PublishRoute { vhost, session: key, route, .. } = to;
@@ -259,11 +264,8 @@ impl Shard {
         if first {
             let origin =
                 Origin { shard: self.options.shard.0, serial: session.serial, packet_id: id };
-            let inbound = InboundMessage {
-                received: (durable && !apart).then_some((key, id)),
-                origin: apart.then_some(origin),
-                ..inbound
-            };
+            inbound.received = (durable && !apart).then_some((key, id));
+            inbound.origin = apart.then_some(origin);
             let published = self.publish(vhost, route, inbound, context);
             let (wait, reason) = (published.wait, self.reason_of(conn, &published));
             if apart {

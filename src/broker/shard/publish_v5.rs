@@ -45,7 +45,7 @@ impl Shard {
         if !self.options.checks_payload_format
             || is_as_it_says(publish.properties.list(), message.payload)
         {
-            return self.handle_message(conn, message, publish.packet_id, context);
+            return self.handle_message(conn, &message, publish.packet_id, context);
         }
         self.stats.payloads_refused += 1;
         let reason = ReasonCode::PayloadFormatInvalid;

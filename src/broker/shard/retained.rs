@@ -254,7 +254,7 @@ impl Shard {
         let time_ms = self.time_ms(context.now_ms);
         if self.catalog.session(key).clean || qos == QoS::AtMostOnce {
             let encode = &mut self.publishing.working().encode;
-            let mut outbound = OutboundMessage::new(*message, time_ms, encode);
+            let mut outbound = OutboundMessage::new(message, time_ms, encode);
             let lent = lent!(self);
             if qos == QoS::AtMostOnce {
                 let session = self.catalog.session(key);
@@ -286,7 +286,7 @@ impl Shard {
             }
         }
         let encode = &mut self.publishing.working().encode;
-        let mut outbound = OutboundMessage::new(*message, time_ms, encode);
+        let mut outbound = OutboundMessage::new(message, time_ms, encode);
         let mut session = self.catalog.session_mut(key);
         let lent = lent!(self);
         self.delivery.deliver_stored(qos, &mut session, &mut outbound, options, lent, context);

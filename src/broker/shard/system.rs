@@ -51,7 +51,8 @@ impl Shard {
         let route = self.route(DEFAULT_VHOST, value.topic());
         let route = self.exchanges.get(DEFAULT_VHOST, route);
         let Working { encode, identifiers, .. } = self.publishing.working();
-        let mut outbound = OutboundMessage::new(message_of(value), 0, encode);
+        let message = message_of(value);
+        let mut outbound = OutboundMessage::new(&message, 0, encode);
         for target in &route.targets {
             let session = self.catalog.session(target.session);
             let Some(conn) = session.holder.map(ConnId::of) else { continue };
@@ -109,8 +110,9 @@ impl Shard {
         value: &SystemTopic,
         context: &mut Context<'_>,
     ) {
-        let mut outbound =
-            OutboundMessage::new(message_of(value), 0, &mut self.publishing.working().encode);
+        let message = message_of(value);
+        let encode = &mut self.publishing.working().encode;
+        let mut outbound = OutboundMessage::new(&message, 0, encode);
         let identifiers = granted.identifier.as_slice();
         let options = DeliveryOptions { retain: true, source: Source::Nobody, identifiers };
         let (lent, outbound) = (lent!(self), &mut outbound);

@@ -68,8 +68,9 @@ impl Shard {
         let Will { payload, properties, qos, retain, .. } = will;
         let message = Message { topic, properties, payload, qos: *qos, retain: *retain };
         let route = self.route(vhost, topic);
-        let inbound = InboundMessage { publisher, ..InboundMessage::of(message, Source::Nobody) };
-        self.publish(vhost, route, inbound, context);
+        let mut inbound =
+            InboundMessage { publisher, ..InboundMessage::of(message, Source::Nobody) };
+        self.publish(vhost, route, &mut inbound, context);
     }
 
     /// Sets when the next is due that happens to a session while its client is away: the end of an
