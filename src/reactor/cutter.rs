@@ -2,7 +2,9 @@
 
 use crate::broker::{CloseReason, ConnId, Context, Flow, Shard, ShardId};
 use crate::limits::{LINK_WORK_MAX, PRE_CONNECT_BYTES_MAX};
-use crate::mqtt::{Foreign, Packet, Version, decode_from_client, peek_frame};
+use crate::mqtt::{
+    DecodeError, Foreign, Packet, Version, connect_version, decode_from_client, peek_frame,
+};
 use crate::ring::Wake;
 
 use super::outboxes::Outboxes;
@@ -97,19 +99,25 @@ impl<S: Send, W: Wake> Cutter<'_, Outboxes<S, W>> {
         let frame = match peek_frame(version, bytes, max) {
             Ok(Some(frame)) if frame.total_bytes <= bytes.len() => frame,
             Ok(_) => return (0, Flow::Continue),
-            Err(error) => {
-                self.broker.handle_fault(conn, error, &mut context);
-                return (0, Flow::Stop);
-            }
+            Err(error) => return self.fault(conn, error, bytes),
         };
         match decode_from_client(version, frame, bytes) {
             Ok(packet) => {
                 (frame.total_bytes, self.broker.handle_packet(conn, &packet, &mut context))
             }
-            Err(error) => {
-                self.broker.handle_fault(conn, error, &mut context);
-                (0, Flow::Stop)
-            }
+            Err(error) => self.fault(conn, error, bytes),
         }
+    }
+
+    /// `bytes` begin with no packet. A client whose CONNECT is malformed is answered in its version.
+    #[cold]
+    fn fault(&mut self, conn: ConnId, error: DecodeError, bytes: &[u8]) -> (usize, Flow) {
+        let mut context = Context { now_ms: self.now_ms, peers: self.outboxes };
+        if self.broker.is_connecting(conn) && connect_version(bytes) == Some(Version::V5) {
+            self.broker.refuse_malformed_v5(conn, error, &mut context);
+        } else {
+            self.broker.handle_fault(conn, error, &mut context);
+        }
+        (0, Flow::Stop)
     }
 }

@@ -44,6 +44,8 @@ pub(crate) struct Connecting {
     secured: Option<TlsInfo>,
     /// Of its CONNECT, once that has come.
     version: Version,
+    /// The largest packet that its client takes, as its CONNECT says.
+    packet_bytes_max: u32,
     /// The user that its certificate names.
     certified: Option<CompactString>,
     check: Check,
@@ -59,16 +61,22 @@ enum Check {
 impl Connecting {
     pub(super) fn new(client_address: ClientAddress) -> Self {
         let (version, check) = (Version::V311, Check::Unasked);
-        Self { client_address, secured: None, version, certified: None, check }
+        let packet_bytes_max = u32::MAX;
+        Self { client_address, secured: None, version, packet_bytes_max, certified: None, check }
     }
 
     pub(crate) fn client_address(&self) -> ClientAddress {
         self.client_address
     }
 
-    /// The version whose CONNACK its client understands.
-    pub(crate) fn version(&self) -> Version {
-        self.version
+    /// The version whose CONNACK its client understands, and the bytes of the largest packet that
+    /// it takes.
+    pub(crate) fn form(&self) -> (Version, usize) {
+        (self.version, usize::try_from(self.packet_bytes_max).unwrap_or(usize::MAX))
+    }
+
+    pub(crate) fn note_packet_bytes_max(&mut self, bytes: u32) {
+        self.packet_bytes_max = bytes;
     }
 
     /// Its CONNECT says which version its client speaks.

@@ -1,6 +1,10 @@
 //! MQTT 5, statement by statement: `table` lists every one and names the tests that hold it.
 
+pub(super) mod acks;
+pub(super) mod connect;
+pub(super) mod publish;
 pub(super) mod session;
+pub(super) mod subscribe;
 pub(super) mod will;
 
 use crate::common::v5::{Connect, id, publish};
