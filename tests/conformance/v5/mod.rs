@@ -2,6 +2,8 @@
 
 pub(super) mod acks;
 pub(super) mod connect;
+pub(super) mod framing;
+pub(super) mod limits;
 pub(super) mod publish;
 pub(super) mod session;
 pub(super) mod subscribe;
