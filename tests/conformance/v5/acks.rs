@@ -1,7 +1,9 @@
 //! Acknowledgements, both ways (v5 3.4 to 3.7, 4.3, 4.4, 4.6), and Receive Maximum (4.9).
 
 use super::{ENDS, IDS, expired, reconnect};
-use crate::common::v5::{Connect, Packet, Publish, ack, connect, id, props, publish, subscribe};
+use crate::common::v5::{
+    Connect, Packet, Props, Publish, ack, connect, id, props, publish, subscribe,
+};
 use crate::common::{
     Broker, Client, PINGREQ, PINGRESP, on_shards, puback, pubcomp, pubrec, pubrel,
 };
@@ -382,4 +384,40 @@ pub(crate) fn order_is_kept() {
             }
         }
     });
+}
+
+/// A message that is refused is told by its code and goes nowhere; at QoS 2 its identifier is free
+/// for another at once.
+#[test]
+pub(crate) fn identifier_is_free_after_a_refusal() {
+    for shards in [1, 2] {
+        let flags = ["--max-topic-levels=3", "--check-payload-format=on"];
+        let broker = Broker::start_with(shards, &flags);
+        let mut witness = subscribed(&broker, &connect("witness"), "#");
+        for name in IDS {
+            let (mut client, _) = Client::connect_v5_with(&broker, &connect(name).durable(100));
+            let no_text = |props: Props| props.byte(id::PAYLOAD_FORMAT, 1);
+            for (message, code) in [
+                (publish("a/b/c/d", "x"), 0x90),
+                (publish("$SYS/own", "x"), 0x87),
+                (publish("a", b"\xff").with(no_text), 0x99),
+            ] {
+                assert_eq!(client.publish_v5(&message.clone().qos1(7)), code);
+                for _ in 0..2 {
+                    assert_eq!(client.publish_v5(&message.clone().qos2(7)), code);
+                }
+                let good = publish("a", "good").with(no_text);
+                assert_eq!(client.publish_v5(&good.clone().qos2(7)), 0);
+                witness.expect_publish_v5(&good.at(2));
+                // Without an answer there is nothing to say, but for a payload.
+                if code != 0x99 {
+                    client.publish_v5(&message);
+                    client.expect_silence_v5();
+                }
+            }
+            client.send(&publish("a", b"\xff").with(no_text).bytes());
+            client.expect_disconnect(0x99);
+        }
+        witness.expect_silence_v5();
+    }
 }

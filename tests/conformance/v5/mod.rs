@@ -7,6 +7,7 @@ pub(super) mod limits;
 pub(super) mod publish;
 pub(super) mod session;
 pub(super) mod subscribe;
+mod table;
 pub(super) mod will;
 
 use crate::common::v5::{Connect, id, publish};
