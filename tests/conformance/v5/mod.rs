@@ -2,6 +2,7 @@
 
 pub(super) mod acks;
 pub(super) mod connect;
+pub(super) mod corners;
 pub(super) mod framing;
 pub(super) mod limits;
 pub(super) mod publish;

@@ -1,0 +1,267 @@
+//! Where several rules of MQTT 5 meet.
+
+use super::{IDS, expired};
+use crate::common::v5::{Packet, Publish, ack, connect, disconnect, id, option, props, publish};
+use crate::common::{Broker, Client, on_shards, pubrec, pubrel, resume_as};
+
+/// Overlapping filters of which one has No Local: a client's own message comes as the others alone
+/// have it, with their QoS, options and identifiers.
+#[test]
+pub(crate) fn no_local_among_overlapping_filters() {
+    on_shards(&[1, 2, 4], |broker| {
+        let mut other = Client::connect_v5(broker, "other");
+        for name in IDS {
+            let packet = connect(name).durable(100);
+            let mut client = Client::resume_v5(broker, &packet, false);
+            let number = |number| props().varint(id::SUBSCRIPTION_ID, number);
+            let no_local = 2 | option::NO_LOCAL | option::RETAIN_AS_PUBLISHED;
+            client.subscribe_v5_with(name, no_local, &number(1));
+            client.subscribe_v5_with(&format!("{name}/#"), option::RETAIN_NEVER, &number(2));
+            let message = publish(name, "x").qos1(1).retained();
+            client.send(&message.bytes());
+            let mut came = [client.read_v5(), client.read_v5()];
+            came.sort_by_key(|packet| matches!(packet, Packet::Publish(_)));
+            assert_eq!(came[1], Packet::Publish(publish(name, "x").with(|_| number(2))));
+            // Another's has all of them, and RETAIN since one asks for it.
+            other.publish_v5(&message);
+            let came = client.read_publish_v5();
+            assert_eq!(came.props.subscription_ids(), [1, 2]);
+            assert_eq!((came.qos, came.retain), (1, true));
+            client.acknowledge(1, came.id);
+            client.expect_silence_v5();
+            Client::connect_v5(broker, name).leave_v5();
+        }
+    });
+}
+
+/// What a retained message brings for one of two filters carries that one's identifier alone, also
+/// when it is sent again.
+#[test]
+pub(crate) fn replays_carry_the_identifier_of_their_filter() {
+    on_shards(&[1, 2, 4], |broker| {
+        let mut publisher = Client::connect_v5(broker, "publisher");
+        for name in IDS {
+            publisher.publish_v5(&publish(name, "kept").qos1(1).retained());
+            let packet = connect(name).durable(100);
+            let mut client = Client::resume_v5(broker, &packet, false);
+            let number = |number| props().varint(id::SUBSCRIPTION_ID, number);
+            let kept = |of: u32| publish(name, "kept").at(1).retained().with(|_| number(of));
+            client.subscribe_v5_with(name, 1, &number(1));
+            let first = client.expect_unacked_v5(&kept(1));
+            client.subscribe_v5_with(&format!("{name}/#"), 1, &number(2));
+            let second = client.expect_unacked_v5(&kept(2));
+            drop(client);
+            let mut client = Client::resume_v5(broker, &packet, true);
+            for sent in [first, second] {
+                let came = client.read_publish_v5();
+                assert_eq!((came.id, came.dup, came.retain), (sent, true, true));
+                assert!(!came.props.subscription_ids().is_empty(), "{came:?}");
+                client.acknowledge(1, came.id);
+            }
+            client.expect_silence_v5();
+            client.leave_v5();
+        }
+    });
+}
+
+/// A message in flight is too large for the next connection of its client: it counts as sent, and
+/// what is behind it comes.
+#[test]
+pub(crate) fn resumed_with_a_smaller_packet_size() {
+    on_shards(&[1, 2, 4], |broker| {
+        let mut publisher = Client::connect_v5(broker, "publisher");
+        for name in IDS {
+            for qos in [1, 2] {
+                let sized = |bytes| {
+                    connect(name).durable(100).with(|props| {
+                        props.two(id::RECEIVE_MAXIMUM, 2).four(id::MAXIMUM_PACKET_SIZE, bytes)
+                    })
+                };
+                let mut client = Client::resume_v5(broker, &sized(100_000), false);
+                client.subscribe_v5(name, 2);
+                for payload in ["x".repeat(1000), "y".repeat(1000), "small".to_owned()] {
+                    publisher.publish_v5(&Publish { id: 1, ..publish(name, payload).at(qos) });
+                }
+                let [first, _] = [client.read_publish_v5(), client.read_publish_v5()];
+                if qos == 2 {
+                    client.send(&pubrec(first.id));
+                    client.expect(&pubrel(first.id));
+                }
+                drop(client);
+                let mut client = Client::resume_v5(broker, &sized(100), true);
+                if qos == 2 {
+                    client.expect(&pubrel(first.id));
+                    client.send(&ack(0x70, first.id, 0, &props()));
+                }
+                client.expect_publish_v5(&publish(name, "small").at(qos));
+                client.expect_silence_v5();
+                drop(client);
+                let mut client = Client::resume_v5(broker, &sized(100_000), true);
+                client.expect_silence_v5();
+                Client::connect_v5(broker, name).leave_v5();
+                client.expect_disconnect(0x8e);
+            }
+        }
+    });
+}
+
+/// An answer that comes right behind CONNECT ends its delivery, with an error too.
+#[test]
+pub(crate) fn refusal_right_behind_connect_counts() {
+    on_shards(&[1, 2, 4], |broker| {
+        let mut publisher = Client::connect_v5(broker, "publisher");
+        for name in IDS {
+            let packet = connect(name).durable(100);
+            let mut client = Client::resume_v5(broker, &packet, false);
+            client.subscribe_v5(name, 2);
+            for (qos, first) in [(1, 0x40), (2, 0x50)] {
+                for number in 0..3 {
+                    let message = publish(name, number.to_string()).at(qos);
+                    publisher.publish_v5(&Publish { id: 1, ..message });
+                }
+                let sent = [(); 3].map(|()| client.read_publish_v5());
+                drop(client);
+                client = Client::open(broker);
+                client.send(&[packet.bytes(), ack(first, sent[1].id, 0x80, &props())].concat());
+                assert_eq!(client.expect_connack(0).flags, 1);
+                // It may have been on its way already.
+                let mut came = client.read_to_fence_v5();
+                came.retain(|packet| *packet != Packet::Publish(sent[1].clone().again()));
+                let due = [&sent[0], &sent[2]].map(|sent| Packet::Publish(sent.clone().again()));
+                assert_eq!(came, due);
+                client.acknowledge(qos, sent[0].id);
+                client.acknowledge(qos, sent[2].id);
+                client.expect_silence_v5();
+                drop(client);
+                client = Client::resume_v5(broker, &packet, true);
+                client.expect_silence_v5();
+            }
+        }
+    });
+}
+
+/// An alias is set by a message that is refused as well.
+#[test]
+pub(crate) fn refused_messages_set_their_alias() {
+    for shards in [1, 2] {
+        let flags = ["--max-topic-levels=3", "--check-payload-format=on"];
+        let broker = Broker::start_with(shards, &flags);
+        let mut witness = Client::connect_v5(&broker, "witness");
+        witness.subscribe_v5("a", 1);
+        for name in IDS {
+            let mut client = Client::connect_v5(&broker, name);
+            let with_alias = |message: Publish| message.with(|props| props.two(id::TOPIC_ALIAS, 1));
+            for (topic, code) in [("a/b/c/d", 0x90), ("$SYS/own", 0x87)] {
+                for topic in [topic, ""] {
+                    let message = with_alias(publish(topic, "x"));
+                    assert_eq!(client.publish_v5(&message.clone().qos1(1)), code);
+                    assert_eq!(client.publish_v5(&message.qos2(1)), code);
+                }
+            }
+            let bad = publish("a", b"\xff").with(|props| props.byte(id::PAYLOAD_FORMAT, 1));
+            assert_eq!(client.publish_v5(&with_alias(bad).qos1(1)), 0x99);
+            assert_eq!(client.publish_v5(&with_alias(publish("", "x")).qos1(1)), 0);
+            witness.expect_publish_v5(&publish("a", "x").at(1));
+            // By a repetition of QoS 2.
+            client.send(&publish("a", "once").qos2(9).bytes());
+            client.expect_ack(0x50, 9, 0);
+            witness.expect_publish_v5(&publish("a", "once").at(1));
+            let again = publish("a", "once").qos2(9).again();
+            let again = again.with(|props| props.two(id::TOPIC_ALIAS, 2));
+            client.send(&again.bytes());
+            client.expect_ack(0x50, 9, 0);
+            let by_alias = publish("", "y").with(|props| props.two(id::TOPIC_ALIAS, 2));
+            assert_eq!(client.publish_v5(&by_alias.qos1(1)), 0);
+            witness.expect_publish_v5(&publish("a", "y").at(1));
+        }
+    }
+}
+
+/// Who is denied a message may be disconnected: with 0x87.
+#[test]
+pub(crate) fn denied_publishers_may_be_disconnected() {
+    let broker = Broker::start_with(1, &["--on-denied=disconnect"]);
+    for qos in 0..3 {
+        let mut client = Client::connect_v5(&broker, "c");
+        client.send(&Publish { id: u16::from(qos), ..publish("$SYS/own", "x").at(qos) }.bytes());
+        client.expect_disconnect(0x87);
+    }
+}
+
+/// The expiry of a session is that of the last connection, whatever the versions were.
+#[test]
+pub(crate) fn expiry_over_versions() {
+    on_shards(&[1, 2], |broker| {
+        for name in IDS {
+            let old = Client::resume_v5(broker, &connect(name).durable(1), false);
+            resume_as(broker, name, true).leave();
+            drop(old);
+        }
+        expired(broker, connect("other").durable(2), |client| drop(client));
+        for name in IDS {
+            resume_as(broker, name, true).leave();
+            Client::resume_v5(broker, &connect(name).resume(), true).leave_v5();
+            resume_as(broker, name, false).leave();
+            let mut client = Client::resume_v5(broker, &connect(name).durable(100), true);
+            client.send(&disconnect(0, &props().four(id::SESSION_EXPIRY, 0)));
+            client.expect_closed();
+            resume_as(broker, name, false).leave();
+        }
+    });
+}
+
+/// A client of 3.1.1 that continues the session calls a delayed will off; one that begins another
+/// has it published.
+#[test]
+pub(crate) fn delayed_will_over_versions() {
+    on_shards(&[1, 2, 4], |broker| {
+        let mut witness = Client::connect_v5(broker, "witness");
+        witness.subscribe_v5("will", 1);
+        for name in IDS {
+            let will = publish("will", name).at(1).with(|props| props.four(id::WILL_DELAY, 1000));
+            let packet = connect(name).durable(1000).will(&will);
+            drop(Client::connect_v5_with(broker, &packet));
+            resume_as(broker, name, true).leave();
+            drop(Client::connect_v5_with(broker, &packet));
+            Client::connect(broker, name).leave();
+            witness.expect_publish_v5(&publish("will", name).at(1));
+            witness.expect_silence_v5();
+        }
+    });
+}
+
+/// A retained message that waits for its subscriber goes on with the age it has.
+#[test]
+pub(crate) fn waiting_replays_keep_their_age() {
+    on_shards(&[1, 2], |broker| {
+        let mut publisher = Client::connect_v5(broker, "publisher");
+        let long = |topic: &str| {
+            publish(topic, "x").qos1(1).with(|props| props.four(id::MESSAGE_EXPIRY, 1000))
+        };
+        for name in IDS {
+            publisher.publish_v5(&long(name).retained());
+        }
+        expired(broker, connect("other").durable(1), |client| drop(client));
+        let packets = IDS
+            .map(|name| connect(name).durable(100).with(|props| props.two(id::RECEIVE_MAXIMUM, 1)));
+        for (name, packet) in IDS.iter().zip(&packets) {
+            let mut client = Client::resume_v5(broker, packet, false);
+            client.subscribe_v5("fills", 1);
+            publisher.publish_v5(&publish("fills", "the window").qos1(1));
+            client.expect_unacked_v5(&publish("fills", "the window").at(1));
+            client.subscribe_v5(name, 1);
+            client.expect_silence_v5();
+            client.unsubscribe_v5("fills");
+        }
+        expired(broker, connect("other").durable(1), |client| drop(client));
+        for packet in &packets {
+            let mut client = Client::resume_v5(broker, packet, true);
+            client.expect_publish_v5(&publish("fills", "the window").at(1).again());
+            if let Some(Packet::Publish(came)) = client.read_to_fence_v5().first() {
+                let left = came.props.number(id::MESSAGE_EXPIRY).expect("it is told");
+                assert!((900..=998).contains(&left), "two seconds of 1000 have passed: {left}");
+                assert!(came.retain);
+            }
+        }
+    });
+}
