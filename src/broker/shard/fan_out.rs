@@ -148,10 +148,17 @@ impl Shard {
             let qos = message.qos.min(granted);
             identifiers.clear();
             if target.is_identified() {
-                let found = route.identifiers(target.session);
-                identifiers.extend(found.filter_map(SubscriptionId::new));
+                if target.is_screened(publisher) {
+                    let subscriptions = &self.catalog.session(target.session).subscriptions;
+                    find_identifiers(subscriptions, message.topic, true, |identifier| {
+                        identifiers.extend(SubscriptionId::new(identifier));
+                    });
+                } else {
+                    let found = route.identifiers(target.session);
+                    identifiers.extend(found.filter_map(SubscriptionId::new));
+                }
             }
-            let retain = target.retain(message.retain);
+            let retain = target.retain(message.retain, publisher);
             let options = DeliveryOptions { retain, source, identifiers };
             let is_kept = if qos == QoS::AtMostOnce {
                 let session = self.catalog.session(target.session);
@@ -255,7 +262,7 @@ impl Shard {
                 continue;
             }
             let exactly_once = qos == QoS::ExactlyOnce;
-            let retain = target.retain(message.retain);
+            let retain = target.retain(message.retain, inbound.publisher);
             let target = Target { session: target.session, retain, exactly_once };
             self.publishing.working().add_target(target);
             queued_bytes += message.bytes() as u64;
