@@ -109,7 +109,8 @@ impl<S: Send, W: Wake> Cutter<'_, Outboxes<S, W>> {
         }
     }
 
-    /// `bytes` begin with no packet. A client whose CONNECT is malformed is answered in its version.
+    /// `bytes` begin with no packet. A client whose CONNECT is malformed is answered in MQTT 5, if
+    /// that is its version.
     #[cold]
     fn fault(&mut self, conn: ConnId, error: DecodeError, bytes: &[u8]) -> (usize, Flow) {
         let mut context = Context { now_ms: self.now_ms, peers: self.outboxes };

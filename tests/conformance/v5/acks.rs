@@ -340,7 +340,7 @@ pub(crate) fn exchange_goes_on_though_expired() {
         let short = publish("t", "x").with(|props| props.four(id::MESSAGE_EXPIRY, 1));
         publisher.publish_v5(&short.clone().qos2(1));
         let sent = client.expect_unacked_v5(&short.at(2));
-        expired(broker, connect("other").durable(2), |client| drop(client));
+        expired(broker, connect("other").durable(2), drop);
         client.send(&pubrec(sent));
         client.expect(&pubrel(sent));
         client = reconnect(broker, &packet, client, "close");

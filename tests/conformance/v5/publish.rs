@@ -102,7 +102,7 @@ pub(crate) fn expired_messages_are_not_delivered() {
         }
         let open: Vec<Publish> = (0..16).map(|_| started.read_publish_v5()).collect();
         drop(started);
-        expired(broker, connect("other").durable(2), |client| drop(client));
+        expired(broker, connect("other").durable(2), drop);
         for name in IDS {
             let mut client = Client::resume_v5(broker, &connect(name).durable(100), true);
             client.expect_publish_v5(&publish(name, "long").at(1));
@@ -139,7 +139,7 @@ pub(crate) fn expiry_is_what_is_left() {
             publisher.publish_v5(&long.clone().qos1(1));
             publisher.publish_v5(&long.qos2(2).retained());
         }
-        expired(&broker, connect("other").durable(2), |client| drop(client));
+        expired(&broker, connect("other").durable(2), drop);
         if let Some(end) = restarts {
             broker.restart(end);
         }
@@ -205,7 +205,7 @@ pub(crate) fn retained_messages_replace() {
     });
 }
 
-/// DUP of a publisher is not passed on; the first copy has none, a repeated one has it, QoS 0 never.
+/// DUP of a publisher is not passed on. First copies have none, repeated ones do, QoS 0 never.
 #[test]
 pub(crate) fn dup_is_of_the_delivery() {
     on_shards(&[1, 2], |broker| {

@@ -213,7 +213,7 @@ pub(crate) fn overlapping_filters_bring_one_copy() {
                 (format!("{name}/+"), 0, Some(1)),
                 (topic.clone(), 2, Some(268_435_455)),
                 (format!("{name}/#"), 1, None),
-                (format!("+/b"), 1, Some(1)),
+                ("+/b".to_owned(), 1, Some(1)),
                 (format!("{name}/c"), 2, Some(9)),
             ] {
                 client.subscribe_v5_with(&filter, qos, &number.map_or(props(), numbered));
@@ -246,7 +246,7 @@ pub(crate) fn same_filter_replaces() {
         for name in IDS {
             publisher.publish_v5(&publish(name, "kept").qos2(1).retained());
             let mut client = Client::connect_v5(broker, name);
-            client.subscribe_v5_with("#", 0 | option::RETAIN_NEVER, &numbered(100));
+            client.subscribe_v5_with("#", option::RETAIN_NEVER, &numbered(100));
             for (qos, number) in [(2, Some(1)), (0, Some(200)), (1, None)] {
                 let own = number.map_or(props(), numbered);
                 client.subscribe_v5_with(name, qos, &own);
