@@ -2,6 +2,7 @@
 
 use super::{IDS, expired};
 use crate::common::v5::{Packet, Publish, ack, connect, disconnect, id, option, props, publish};
+use crate::common::v5::{suback, subscribe};
 use crate::common::{BROKER_ENDS, Broker, Client, on_shards, pubrec, pubrel, resume_as};
 
 /// Overlapping filters of which one has No Local: a client's own message comes as the others alone
@@ -385,4 +386,51 @@ pub(crate) fn exchanges_outlive_the_broker() {
             assert_eq!(came[1], Packet::Publish(third.again()));
         }
     }
+}
+
+/// A message that waits for the window of a client that is there expires as well, and what is left
+/// of its time is what goes on: of sessions that stay and of those that do not.
+#[test]
+pub(crate) fn messages_expire_behind_a_full_window() {
+    on_shards(&[1, 2, 4], |broker| {
+        let mut publisher = Client::connect_v5(broker, "publisher");
+        let mut clients = [0, 100].map(|seconds| {
+            let packet = connect(format!("keeps {seconds}")).durable(seconds);
+            let packet = packet.with(|props| props.two(id::RECEIVE_MAXIMUM, 1));
+            let mut client = Client::resume_v5(broker, &packet, false);
+            client.subscribe_v5("t", 2);
+            client
+        });
+        let expiring = |payload, seconds| {
+            publish("t", payload).with(|props| props.four(id::MESSAGE_EXPIRY, seconds))
+        };
+        publisher.publish_v5(&publish("t", "fills").qos1(1));
+        publisher.publish_v5(&expiring("short", 1).qos1(1));
+        publisher.publish_v5(&expiring("short", 1).qos2(1));
+        publisher.publish_v5(&expiring("long", 100).qos2(1));
+        let fills = clients.each_mut().map(|client| client.read_publish_v5());
+        expired(broker, connect("other").durable(2), drop);
+        for (client, fills) in clients.iter_mut().zip(fills) {
+            client.acknowledge(1, fills.id);
+            let came = client.read_publish_v5();
+            assert_eq!(came.payload, b"long");
+            let left = came.props.number(id::MESSAGE_EXPIRY).expect("it is told");
+            assert!((50..=98).contains(&left), "two seconds of 100 have passed: {left}");
+            client.acknowledge(2, came.id);
+            client.expect_silence_v5();
+        }
+    });
+}
+
+/// A session that has as many filters as it may is told so, and keeps those it has.
+#[test]
+pub(crate) fn quota_of_subscriptions_is_told() {
+    let broker = Broker::start_with(1, &["--max-subscriptions=2"]);
+    let mut client = Client::connect_v5(&broker, "c");
+    let filters = [("a", 0), ("b", 0), ("c", 0), ("a", 1)];
+    client.send(&subscribe(1, &props(), &filters));
+    client.expect(&suback(1, &[0, 0, 0x97, 1]));
+    assert_eq!(client.unsubscribe_v5("c"), 0x11);
+    assert_eq!(client.unsubscribe_v5("b"), 0);
+    client.subscribe_v5("c", 2);
 }
