@@ -2,7 +2,9 @@
 
 use crate::broker::{CloseReason, ConnId, Context, Flow, Shard, ShardId};
 use crate::limits::{LINK_WORK_MAX, PRE_CONNECT_BYTES_MAX};
-use crate::mqtt::{DecodeError, Foreign, Packet, Version, decode_from_client, peek_frame};
+use crate::mqtt::{
+    DecodeError, Foreign, Packet, Version, connect_version, decode_from_client, peek_frame,
+};
 use crate::ring::Wake;
 
 use super::outboxes::Outboxes;
@@ -99,21 +101,27 @@ impl<S: Send, W: Wake> Cutter<'_, Outboxes<S, W>> {
         let frame = match peek_frame(version, bytes, max) {
             Ok(Some(frame)) if frame.total_bytes <= bytes.len() => frame,
             Ok(_) => return (0, Flow::Continue),
-            Err(error) => return self.fail(conn, error),
+            Err(error) => return self.fail(conn, error, bytes),
         };
         match decode_from_client(version, frame, bytes) {
             Ok(packet) => {
                 (frame.total_bytes, self.broker.handle_packet(conn, &packet, &mut context))
             }
-            Err(error) => self.fail(conn, error),
+            Err(error) => self.fail(conn, error, bytes),
         }
     }
 
+    /// `bytes` begin with no packet. A client whose CONNECT is malformed is answered in MQTT 5, if
+    /// that is its version.
     #[cold]
-    fn fail(&mut self, conn: ConnId, error: DecodeError) -> (usize, Flow) {
+    fn fail(&mut self, conn: ConnId, error: DecodeError, bytes: &[u8]) -> (usize, Flow) {
         self.fault = Some(error);
         let mut context = Context { now_ms: self.now_ms, peers: self.outboxes };
-        self.broker.handle_fault(conn, error, &mut context);
+        if self.broker.is_connecting(conn) && connect_version(bytes) == Some(Version::V5) {
+            self.broker.refuse_malformed_v5(conn, error, &mut context);
+        } else {
+            self.broker.handle_fault(conn, error, &mut context);
+        }
         (0, Flow::Stop)
     }
 }

@@ -45,6 +45,8 @@ pub(crate) struct Connecting {
     secured: Option<TlsInfo>,
     /// Of its CONNECT, once that has come.
     version: Version,
+    /// The largest packet that its client takes, as its CONNECT says.
+    packet_bytes_max: u32,
     /// The user that its certificate names.
     certified: Option<CompactString>,
     check: Check,
@@ -64,6 +66,7 @@ impl Connecting {
             transport: TransportKind::default(),
             secured: None,
             version: Version::V311,
+            packet_bytes_max: u32::MAX,
             certified: None,
             check: Check::Unasked,
         }
@@ -73,9 +76,14 @@ impl Connecting {
         self.client_address
     }
 
-    /// The version whose CONNACK its client understands.
-    pub(crate) fn version(&self) -> Version {
-        self.version
+    /// The version whose CONNACK its client understands, and the bytes of the largest packet that
+    /// it takes.
+    pub(crate) fn form(&self) -> (Version, usize) {
+        (self.version, usize::try_from(self.packet_bytes_max).unwrap_or(usize::MAX))
+    }
+
+    pub(crate) fn note_packet_bytes_max(&mut self, bytes: u32) {
+        self.packet_bytes_max = bytes;
     }
 
     /// Its CONNECT says which version its client speaks.

@@ -70,6 +70,8 @@ pub(crate) struct RouteTarget {
     options: GrantOptions,
     /// Traces of its client that want the topic's messages.
     pub(crate) traces: TraceSet,
+    /// The same for what the session's own client publishes.
+    own_options: GrantOptions,
 }
 
 impl RouteTarget {
@@ -83,16 +85,23 @@ impl RouteTarget {
     /// it is not for it.
     #[inline]
     pub(crate) fn granted_from(&self, publisher: Option<SessionKey>) -> Option<QoS> {
-        if self.options.has(GrantOptions::NO_LOCAL) && publisher == Some(self.session) {
-            return self.own;
-        }
-        Some(self.granted)
+        if self.is_screened(publisher) { self.own } else { Some(self.granted) }
     }
 
-    /// RETAIN of a message for it that is not replayed. One of several filters decides.
+    /// Whether a message of this publisher's session is not for all of the target's filters: it is
+    /// its own, and some have No Local.
     #[inline]
-    pub(crate) fn retain(&self, published: bool) -> bool {
-        published && self.options.has(GrantOptions::RETAIN_AS_PUBLISHED)
+    pub(crate) fn is_screened(&self, publisher: Option<SessionKey>) -> bool {
+        self.options.has(GrantOptions::NO_LOCAL) && publisher == Some(self.session)
+    }
+
+    /// RETAIN of a message of this publisher's session for it that is not replayed. One of several
+    /// filters decides.
+    #[inline]
+    pub(crate) fn retain(&self, published: bool, publisher: Option<SessionKey>) -> bool {
+        let screened = published && self.is_screened(publisher);
+        let options = if screened { self.own_options } else { self.options };
+        published && options.has(GrantOptions::RETAIN_AS_PUBLISHED)
     }
 
     /// Whether one of its matching filters has an identifier.
@@ -106,6 +115,7 @@ impl RouteTarget {
         self.granted = self.granted.max(other.granted);
         self.own = self.own.max(other.own);
         self.options.0 |= other.options.0;
+        self.own_options.0 |= other.own_options.0;
     }
 }
 
@@ -135,9 +145,11 @@ impl Route {
         let Grant { qos: granted, durable, options } = grant;
         self.stores |= durable && granted > QoS::AtMostOnce;
         let own = (!options.has(GrantOptions::NO_LOCAL)).then_some(granted);
+        let own_options = own.map_or(GrantOptions::default(), |_| options);
         make_room(&mut self.targets);
         let traces = TraceSet::NONE;
-        self.targets.push(RouteTarget { session, granted, own, durable, options, traces });
+        let target = RouteTarget { session, granted, own, durable, options, own_options, traces };
+        self.targets.push(target);
     }
 
     fn len(&self) -> usize {
@@ -354,6 +366,7 @@ mod tests {
             durable: true,
             options: GrantOptions::default(),
             traces: TraceSet::NONE,
+            own_options: GrantOptions::default(),
         };
         let expected = [target(1, QoS::AtLeastOnce), target(2, QoS::ExactlyOnce)];
         assert_eq!(routes.get(route).targets, expected);
@@ -374,18 +387,23 @@ mod tests {
                 let identified = Options::IDENTIFIED.with_if(true, Options::RETAIN_AS_PUBLISHED);
                 route.add(1, grant(QoS::AtMostOnce, identified));
                 route.add(3, grant(QoS::AtMostOnce, Options::IDENTIFIED));
+                let others = Options::NO_LOCAL.with_if(true, Options::RETAIN_AS_PUBLISHED);
+                route.add(4, grant(QoS::AtMostOnce, others));
+                route.add(4, grant(QoS::AtMostOnce, Options::default()));
             },
             |session, into| into.extend([(session, session * 10), (session, session * 10 + 1)]),
         );
         let route = routes.get(handle);
-        let [first, second, third] = route.targets[..] else { panic!("three sessions") };
+        let [first, second, third, fourth] = route.targets[..] else { panic!("four sessions") };
         assert_eq!(first.granted_from(Some(2)), Some(QoS::ExactlyOnce));
         assert_eq!(first.granted_from(Some(1)), Some(QoS::AtMostOnce));
-        assert_eq!((first.retain(true), first.retain(false)), (true, false));
+        let retains = |published, publisher| first.retain(published, publisher);
+        assert_eq!([retains(true, None), retains(false, None)], [true, false]);
         assert_eq!(second.granted_from(None), Some(QoS::AtLeastOnce));
         assert_eq!(second.granted_from(Some(2)), None);
-        assert_eq!((second.retain(true), second.is_identified()), (false, false));
+        assert_eq!((second.retain(true, None), second.is_identified()), (false, false));
         assert!(third.is_identified());
+        assert_eq!([fourth.retain(true, None), fourth.retain(true, Some(4))], [true, false]);
         let identifiers = |session| route.identifiers(session).collect::<Vec<_>>();
         assert_eq!(identifiers(1), [10, 11]);
         assert!(identifiers(2).is_empty());

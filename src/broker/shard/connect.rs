@@ -24,9 +24,11 @@ impl Shard {
         connect: &Connect<'_>,
         context: &mut Context<'_>,
     ) -> Flow {
-        let has_method = ConnectProperties::of(connect.properties).authentication_method.is_some();
+        let asked = ConnectProperties::of(connect.properties);
+        let has_method = asked.authentication_method.is_some();
         let Some(connecting) = self.connections.connecting_mut(conn) else { return Flow::Stop };
         connecting.note_version(connect.version);
+        connecting.note_packet_bytes_max(asked.packet_bytes_max);
         let client_address = connecting.client_address();
         if has_method {
             // [MQTT-4.12.0-1] v5
@@ -261,8 +263,10 @@ impl Shard {
         if self.traces.is_on() {
             self.trace_refused(conn, context.now_ms);
         }
-        match self.connections.connecting(conn).map(Connecting::version) {
-            Some(Version::V5) => self.outputs.reply(conn, &refusal_v5(why, code)),
+        match self.connections.connecting(conn).map(Connecting::form) {
+            Some((Version::V5, packet_bytes_max)) => {
+                self.outputs.reply(conn, &refusal_v5(why, code, packet_bytes_max));
+            }
             _ => self.outputs.reply(conn, &Connack::bytes_v3(Version::V311, false, code)),
         }
         self.close(conn, CloseReason::Refused(code), context);

@@ -2,8 +2,8 @@
 
 use crate::limits::PACKET_BYTES_MAX;
 use crate::mqtt::{
-    Connack, ConnackProperties, Connect, ConnectReturn, Disconnect, DisconnectProperties,
-    Properties, ReasonCode, Version,
+    Connack, ConnackProperties, Connect, ConnectReturn, DecodeError, Disconnect,
+    DisconnectProperties, Properties, ReasonCode, Version,
 };
 
 use super::super::connection::{Open, OpenV5, Terms, capped_s};
@@ -59,6 +59,19 @@ impl Shard {
         self.outputs.reply(conn, &bytes);
     }
 
+    /// Answers a CONNECT of MQTT 5 that is malformed, and closes (v5 4.13.1). What size of packet
+    /// the client takes is not known, so the answer is as short as it can be.
+    #[cold]
+    pub fn refuse_malformed_v5(
+        &mut self,
+        conn: ConnId,
+        error: DecodeError,
+        context: &mut Context<'_>,
+    ) {
+        self.outputs.reply(conn, &Connack::refusal_v5(error.reason()));
+        self.close(conn, CloseReason::Malformed(error), context);
+    }
+
     /// DISCONNECT from a client: its will goes only with success [MQTT-3.14.4-3], and it may say
     /// anew how long its session is kept (v5 3.14.2.2.2).
     pub(super) fn handle_disconnect(
@@ -104,23 +117,26 @@ impl Shard {
     }
 }
 
-/// The CONNACK that refuses a client of MQTT 5; `code`: what that of 3.1.1 would say.
-pub(super) fn refusal_v5(why: RefusalReason, code: ConnectReturn) -> Vec<u8> {
-    if why == RefusalReason::Version {
-        // What its version has behind the code nobody knows.
-        return Connack::refusal_v5(why.reason_code(code)).into();
+/// The CONNACK that refuses a client of MQTT 5; `code`: what that of 3.1.1 would say. Words that
+/// make it larger than the client takes are left out [MQTT-3.2.2-19] v5.
+pub(super) fn refusal_v5(
+    why: RefusalReason,
+    code: ConnectReturn,
+    packet_bytes_max: usize,
+) -> Vec<u8> {
+    let bare = Connack::refusal_v5(why.reason_code(code));
+    // What another version has behind the code nobody knows.
+    if why == RefusalReason::Version || !why.may_be_told() {
+        return bare.into();
     }
     let words = why.to_string();
-    let told = ConnackProperties {
-        reason_string: why.may_be_told().then_some(words.as_str()),
-        ..ConnackProperties::default()
-    };
+    let told = ConnackProperties { reason_string: Some(&words), ..ConnackProperties::default() };
     let (mut scratch, mut bytes) = (Vec::new(), Vec::new());
     let properties = told.lay_out(&[], &mut scratch);
     let reason = why.reason_code(code) as u8;
     let connack = Connack { session_present: false, reason, properties };
     connack.encode(Version::V5, &mut bytes);
-    bytes
+    if bytes.len() > packet_bytes_max { bare.into() } else { bytes }
 }
 
 fn in_u32(bytes: usize) -> u32 {

@@ -165,9 +165,16 @@ impl Shard {
                 let Some(own) = target.granted_from(publisher) else { continue };
                 granted = own;
                 identifiers.clear();
-                let found = route.identifiers(target.session);
-                identifiers.extend(found.filter_map(SubscriptionId::new));
-                options.retain = target.retain(message.retain);
+                if target.is_screened(publisher) {
+                    let subscriptions = &self.catalog.session(target.session).subscriptions;
+                    find_identifiers(subscriptions, message.topic, true, |identifier| {
+                        identifiers.extend(SubscriptionId::new(identifier));
+                    });
+                } else {
+                    let found = route.identifiers(target.session);
+                    identifiers.extend(found.filter_map(SubscriptionId::new));
+                }
+                options.retain = target.retain(message.retain, publisher);
                 options.identifiers = identifiers;
             }
             let qos = message.qos.min(granted);
@@ -286,7 +293,7 @@ impl Shard {
                 continue;
             }
             let exactly_once = qos == QoS::ExactlyOnce;
-            let retain = target.retain(message.retain);
+            let retain = target.retain(message.retain, inbound.publisher);
             let target = Target { session: target.session, retain, exactly_once };
             self.publishing.working().add_target(target);
             queued_bytes += message.bytes() as u64;

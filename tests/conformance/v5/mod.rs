@@ -1,6 +1,14 @@
 //! MQTT 5, statement by statement: `table` lists every one and names the tests that hold it.
 
+pub(super) mod acks;
+pub(super) mod connect;
+pub(super) mod corners;
+pub(super) mod framing;
+pub(super) mod limits;
+pub(super) mod publish;
 pub(super) mod session;
+pub(super) mod subscribe;
+mod table;
 pub(super) mod will;
 
 use crate::common::v5::{Connect, id, publish};

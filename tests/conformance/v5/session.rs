@@ -147,7 +147,7 @@ pub(crate) fn session_expires() {
         let packet = connect("stays").durable(1);
         let stays = Client::resume_v5(broker, &packet, false);
         for name in IDS {
-            expired(broker, connect(name).durable(1), |client| drop(client));
+            expired(broker, connect(name).durable(1), drop);
             Client::resume_v5(broker, &connect(name).durable(1), false).leave_v5();
         }
         // More than its expiry has passed.
@@ -164,10 +164,10 @@ pub(crate) fn expiry_is_set_anew() {
             Client::resume_v5(broker, &connect(name).durable(0), true).leave_v5();
             let old = Client::resume_v5(broker, &connect(name).durable(1), false);
             reconnect(broker, &connect(name).durable(u32::MAX), old, "takeover").leave_v5();
-            expired(broker, connect("other").durable(2), |client| drop(client));
+            expired(broker, connect("other").durable(2), drop);
             Client::resume_v5(broker, &connect(name), false).leave_v5();
             Client::resume_v5(broker, &connect(name).durable(u32::MAX), false).leave_v5();
-            expired(broker, connect("other").durable(1), |client| drop(client));
+            expired(broker, connect("other").durable(1), drop);
             Client::resume_v5(broker, &connect(name).durable(0), true).leave_v5();
         }
     });
@@ -195,9 +195,9 @@ pub(crate) fn disconnect_changes_the_expiry() {
             }
             expired(broker, connect(name).durable(100), ends(1, 0x04));
             Client::resume_v5(broker, &connect(name).durable(1), false);
-            expired(broker, connect("other").durable(1), |client| drop(client));
+            expired(broker, connect("other").durable(1), drop);
             ends(100, 0)(Client::resume_v5(broker, &connect(name).durable(1), false));
-            expired(broker, connect("other").durable(2), |client| drop(client));
+            expired(broker, connect("other").durable(2), drop);
             Client::resume_v5(broker, &connect(name).resume(), true).leave_v5();
         }
     });

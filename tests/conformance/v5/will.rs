@@ -177,9 +177,9 @@ pub(crate) fn resuming_calls_the_will_off() {
             let packet = connect(name).durable(100);
             Client::resume_v5(broker, &packet, true)
         });
-        expired(broker, connect("longer").durable(4), |client| drop(client));
+        expired(broker, connect("longer").durable(4), drop);
         drop(back);
-        expired(broker, connect("longer").durable(4), |client| drop(client));
+        expired(broker, connect("longer").durable(4), drop);
         for name in IDS {
             assert_nothing_from(broker, &mut witness, name);
         }
@@ -358,7 +358,7 @@ pub(crate) fn expired_will_is_not_delivered() {
         let short = will("short").at(1).with(|props| props.four(id::MESSAGE_EXPIRY, 1));
         drop(Client::connect_v5_with(broker, &connect("c").will(&short)));
         witness.expect_publish_v5(&short);
-        expired(broker, connect("other").durable(2), |client| drop(client));
+        expired(broker, connect("other").durable(2), drop);
         Client::resume_v5(broker, &absent, true).expect_silence_v5();
     });
 }
