@@ -1,9 +1,14 @@
 //! Clients that others wrote - Debian's mosquitto_pub and mosquitto_sub, paho-mqtt, MQTT.js - do
-//! with the broker what they are for, with MQTT 3.1 and 3.1.1, on 1, 2 and 4 shards.
+//! with the broker what they are for, with MQTT 3.1, 3.1.1 and 5, on 1, 2 and 4 shards; with MQTT 5
+//! gmqtt, aiomqtt and rumqttc as well.
 //!
 //! `scripts/test` makes the environments they need below `target/test-env`.
 
+#[path = "../common/mod.rs"]
 mod common;
+
+mod rumqttc;
+mod v5;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
