@@ -1,5 +1,5 @@
-//! The few packets of MQTT 3.1.1 and 5 that a load generator speaks: encoding what it sends, walking
-//! over what it receives.
+//! The few packets of MQTT 3.1.1 and 5 that a load generator speaks: encoding what it sends,
+//! walking over what it receives.
 //!
 //! Pure: no sockets, no state. Invariant: [`split`] never looks past the bytes it was given and
 //! asks for more with `Ok(None)`.
