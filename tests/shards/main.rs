@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `net` | shards, disks and rings |
 //! | `absences` | sessions and the time |
+//! | `expiry` | messages whose time is over |
 //! | `inspect` | what operators ask |
 //! | `latency` | how long things take |
 //! | `system` | topics under which the broker tells of itself |
@@ -14,6 +15,7 @@
 mod absences;
 #[path = "../common/disk.rs"]
 mod disk;
+mod expiry;
 mod inspect;
 mod latency;
 mod log;

@@ -57,15 +57,22 @@ pub(crate) struct Node {
     pub(crate) shard: Shard,
     pub(crate) out: Rings,
     pub(crate) disk: Disk,
+    pub(crate) now_ms: u64,
+    /// Of its clients.
+    pub(crate) version: Version,
 }
 
 impl Node {
+    fn new(shard: Shard, shards: u16, disk: Disk) -> Self {
+        Self { shard, out: Rings::new(shards), disk, now_ms: 0, version: Version::V311 }
+    }
+
     /// Ends a turn, and has the disk done with what it left.
     pub(crate) fn end_turn(&mut self) {
-        let mut context = Context { now_ms: 0, peers: &mut self.out };
+        let mut context = Context { now_ms: self.now_ms, peers: &mut self.out };
         self.shard.end_turn(&mut context);
         self.shard.seal_promises(&self.out);
-        self.disk.serve(&mut self.shard, 0);
+        self.disk.serve(&mut self.shard, self.now_ms);
     }
 }
 
@@ -75,12 +82,16 @@ pub(crate) const CONN: ConnId = ConnId { slot: 0, generation: 0 };
 
 impl Net {
     pub(crate) fn new(shards: u16) -> Self {
+        Self::with(shards, &Options { system_topics: true, ..Options::single() })
+    }
+    /// The same with these options.
+    pub(crate) fn with(shards: u16, own: &Options) -> Self {
         let node = |shard| {
-            let own = Options { system_topics: true, ..Options::single() };
+            let own = own.clone();
             let options = Options { shard: ShardId(shard), shards, ..own };
             let disk = Disk::default();
             let shard = Shard::new(options, open_store(shard, &disk));
-            let mut node = Node { shard, out: Rings::new(shards), disk };
+            let mut node = Node::new(shard, shards, disk);
             // It has files.
             node.end_turn();
             node
@@ -95,11 +106,11 @@ impl Net {
     /// The same, and the turn goes on.
     pub(crate) fn hand(&mut self, at: usize, conn: ConnId, bytes: &[u8]) -> Flow {
         let node = &mut self.0[at];
-        let frame = peek_frame(Version::V311, bytes, 1 << 20)
+        let frame = peek_frame(node.version, bytes, 1 << 20)
             .expect("tests send packets")
             .expect("whole ones");
-        let packet: Packet<'_> = decode(Version::V311, frame, bytes).expect("tests send packets");
-        let mut context = Context { now_ms: 0, peers: &mut node.out };
+        let packet: Packet<'_> = decode(node.version, frame, bytes).expect("tests send packets");
+        let mut context = Context { now_ms: node.now_ms, peers: &mut node.out };
         node.shard.handle_packet(conn, &packet, &mut context)
     }
     pub(crate) fn client(&mut self, at: usize, conn: ConnId, id: u8) {
@@ -118,8 +129,8 @@ impl Net {
         let nodes = (0..shards).zip(self.0).map(|(number, Node { disk, .. })| {
             let options = Options { shard: ShardId(number), shards, ..Options::single() };
             let shard = Shard::new(options, open_store(number, &disk));
-            let mut node = Node { shard, out: Rings::new(shards), disk };
-            let mut context = Context { now_ms: 0, peers: &mut node.out };
+            let mut node = Node::new(shard, shards, disk);
+            let mut context = Context { now_ms: node.now_ms, peers: &mut node.out };
             node.shard.restore_bindings(&mut context);
             node.end_turn();
             node
@@ -132,7 +143,7 @@ impl Net {
     pub(crate) fn pass(&mut self, from: usize, to: usize) {
         while let Some(record) = self.0[from].out.records[to].pop_front() {
             let node = &mut self.0[to];
-            let mut context = Context { now_ms: 0, peers: &mut node.out };
+            let mut context = Context { now_ms: node.now_ms, peers: &mut node.out };
             node.shard.handle_peer(
                 ShardId(u16::try_from(from).expect("small")),
                 &record,
@@ -146,16 +157,16 @@ impl Net {
     /// A turn in which the disk does nothing.
     pub(crate) fn turn_without_disk(&mut self, at: usize) {
         let node = &mut self.0[at];
-        let mut context = Context { now_ms: 0, peers: &mut node.out };
+        let mut context = Context { now_ms: node.now_ms, peers: &mut node.out };
         node.shard.end_turn(&mut context);
         node.shard.seal_promises(&node.out);
-        let mut context = Context { now_ms: 0, peers: &mut node.out };
+        let mut context = Context { now_ms: node.now_ms, peers: &mut node.out };
         node.shard.keep_promises(&mut context);
     }
     /// Has a shard keep what promises it can.
     pub(crate) fn keep(&mut self, at: usize) {
         let node = &mut self.0[at];
-        let mut context = Context { now_ms: 0, peers: &mut node.out };
+        let mut context = Context { now_ms: node.now_ms, peers: &mut node.out };
         node.shard.keep_promises(&mut context);
         node.shard.continue_replays(&mut context);
         node.end_turn();
@@ -177,7 +188,7 @@ impl Net {
         let node = &mut self.0[at];
         batch.clear(node.shard.pool());
         if !bytes.is_empty() {
-            let mut context = Context { now_ms: 0, peers: &mut node.out };
+            let mut context = Context { now_ms: node.now_ms, peers: &mut node.out };
             node.shard.on_sent(conn, bytes.len(), &mut context);
         }
         bytes

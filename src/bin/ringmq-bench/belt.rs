@@ -16,7 +16,7 @@ use std::ops::Range;
 
 use crate::checker::Place;
 use crate::stats::STAMP_BYTES;
-use crate::wire;
+use crate::wire::{self, Places, Version};
 
 /// Pre-encoded publishes. Owned by one publisher.
 #[derive(Debug)]
@@ -27,6 +27,7 @@ pub(crate) struct Belt {
 
 #[derive(Clone, Copy, Debug)]
 struct Slot {
+    id_at: usize,
     payload_at: usize,
     end: usize,
 }
@@ -38,14 +39,31 @@ pub(crate) struct Layout<'a> {
     pub(crate) topics: &'a [String],
     /// Number of the first topic's stream.
     pub(crate) first_stream: u32,
+    /// Their names, or only their aliases, numbered from 1.
+    pub(crate) naming: Naming,
     /// 0 or 1.
     pub(crate) qos: u8,
+    /// Version of MQTT.
+    pub(crate) version: Version,
+    /// MQTT 5: user properties of each message.
+    pub(crate) user_properties: u16,
     /// Bytes of a payload.
     pub(crate) payload_bytes: usize,
     /// Stop adding rounds of topics when the belt has this many bytes ...
     pub(crate) bytes_max: usize,
     /// ... or this many messages.
     pub(crate) messages_max: usize,
+}
+
+/// How a message says what its topic is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Naming {
+    /// By its name.
+    Name,
+    /// By its name, and an alias that is given to it by that (MQTT 5, 3.3.2.3.4).
+    Introduce,
+    /// By an alias that was given to it before.
+    Alias,
 }
 
 /// What changes from message to message.
@@ -88,12 +106,22 @@ impl Belt {
     }
 
     fn push(&mut self, topic: &str, stream: u32, layout: &Layout<'_>) {
-        let payload_at =
-            wire::push_publish(&mut self.bytes, topic, layout.qos, layout.payload_bytes);
+        let alias = match layout.naming {
+            Naming::Name => None,
+            Naming::Introduce | Naming::Alias => {
+                let number = stream - layout.first_stream + 1;
+                Some(u16::try_from(number).expect("options bound topics with aliases"))
+            }
+        };
+        let Layout { qos, payload_bytes, version, user_properties, .. } = *layout;
+        let topic = if layout.naming == Naming::Alias { "" } else { topic };
+        let properties = wire::publish_properties(version, alias, user_properties);
+        let Places { id_at, payload_at } =
+            wire::push_publish(&mut self.bytes, topic, qos, &properties, payload_bytes);
         if layout.payload_bytes >= STAMP_BYTES {
             self.bytes[payload_at..payload_at + 4].copy_from_slice(&stream.to_le_bytes());
         }
-        self.slots.push(Slot { payload_at, end: self.bytes.len() });
+        self.slots.push(Slot { id_at, payload_at, end: self.bytes.len() });
     }
 
     /// Messages on the belt.
@@ -110,9 +138,9 @@ impl Belt {
         index: usize,
         stamp: Stamp,
     ) {
-        let at = self.slots[index].payload_at;
+        let Slot { id_at, payload_at: at, .. } = self.slots[index];
         if QOS1 {
-            self.bytes[at - 2..at].copy_from_slice(&stamp.packet_id.to_be_bytes());
+            self.bytes[id_at..id_at + 2].copy_from_slice(&stamp.packet_id.to_be_bytes());
         }
         if STAMPED {
             let field = &mut self.bytes[at + 4..at + STAMP_BYTES];
@@ -159,14 +187,32 @@ mod tests {
 
     fn layout(topics: &[String]) -> Layout<'_> {
         let (bytes_max, messages_max) = (1000, 100);
-        Layout { topics, first_stream: 8, qos: 1, payload_bytes: 20, bytes_max, messages_max }
+        Layout {
+            topics,
+            first_stream: 8,
+            naming: Naming::Name,
+            qos: 1,
+            version: Version::V311,
+            user_properties: 0,
+            payload_bytes: 20,
+            bytes_max,
+            messages_max,
+        }
     }
 
     /// What is stamped is what a receiver reads, message by message.
     #[test]
     fn stamps_are_read_back() {
         let topics = ["a".to_owned(), "longer".to_owned()];
-        let mut belt = Belt::new(&layout(&topics));
+        let v5 = Layout { version: Version::V5, user_properties: 3, ..layout(&topics) };
+        read_back(&layout(&topics));
+        for naming in [Naming::Name, Naming::Introduce, Naming::Alias] {
+            read_back(&Layout { naming, ..v5 });
+        }
+    }
+
+    fn read_back(layout: &Layout<'_>) {
+        let mut belt = Belt::new(layout);
         let (mut at, mut packet_id) = (0, 0);
         let mut streams = [8, 9].into_iter().cycle();
         for index in 0..belt.len() {
@@ -175,7 +221,8 @@ mod tests {
             belt.stamp::<true, true>(index, Stamp { packet_id, sequence, intended_ns: 77 });
             let span = belt.span(index..index + 1);
             assert_eq!(span.start, at);
-            let (packet, size) = wire::split(belt.bytes(span)).expect("valid").expect("whole");
+            let (packet, size) =
+                wire::split(belt.bytes(span), layout.version).expect("valid").expect("whole");
             at += size;
             let Packet::Publish { packet_id: received, payload } = packet else { panic!() };
             let origin = origin(payload).expect("20 bytes hold a stamp");

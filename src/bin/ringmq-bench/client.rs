@@ -17,7 +17,7 @@ use mio::net::TcpStream;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use crate::stream::{Brought, Framed, Stream, Terms};
-use crate::wire::{self, Login, Malformed, Packet};
+use crate::wire::{self, Connect, Login, Malformed, Packet, Version};
 
 /// Bytes one read may take: large enough for its fixed cost to vanish, small enough for L2.
 const READ_BYTES: usize = 256 * 1024;
@@ -31,6 +31,7 @@ const SEND_BUFFER_BYTES: usize = 64 * 1024;
 pub(crate) struct Client {
     stream: Stream,
     stage: Stage,
+    version: Version,
     greeting: Greeting,
     /// Control packets that wait for the socket.
     outbox: Vec<u8>,
@@ -57,6 +58,10 @@ pub(crate) enum Stage {
 /// What to say to the broker first.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Greeting {
+    /// Version of MQTT.
+    pub(crate) version: Version,
+    /// MQTT 5: whether the broker may name topics by aliases.
+    pub(crate) takes_aliases: bool,
     /// MQTT client identifier.
     pub(crate) client_id: String,
     /// Clean Session flag of CONNECT.
@@ -87,7 +92,9 @@ pub(crate) enum Fault {
     Io(io::Error),
     /// CONNACK with a return code other than 0.
     Refused(u8),
-    /// SUBACK 0x80 for this filter.
+    /// DISCONNECT with this reason code.
+    Disconnected(u8),
+    /// SUBACK of 0x80 or more for this filter.
     SubscriptionRefused(String),
     /// Not MQTT.
     Malformed(Malformed),
@@ -99,6 +106,9 @@ impl fmt::Display for Fault {
             Fault::Closed => f.write_str("the broker closed the connection"),
             Fault::Io(error) => error.fmt(f),
             Fault::Refused(code) => write!(f, "CONNACK refuses with return code {code}"),
+            Fault::Disconnected(reason) => {
+                write!(f, "the broker closed the connection with reason code {reason:#04x}")
+            }
             Fault::SubscriptionRefused(filter) => write!(f, "SUBACK refuses the filter {filter}"),
             Fault::Malformed(malformed) => malformed.fmt(f),
         }
@@ -159,6 +169,7 @@ impl Client {
         Ok(Client {
             stream,
             stage: Stage::Connecting,
+            version: greeting.version,
             greeting,
             outbox: Vec::new(),
             carry: Vec::new(),
@@ -171,6 +182,11 @@ impl Client {
     /// The socket, for registration with the poller.
     pub(crate) fn socket(&mut self) -> &mut TcpStream {
         self.stream.socket()
+    }
+
+    /// Version of MQTT.
+    pub(crate) fn version(&self) -> Version {
+        self.version
     }
 
     /// How far the handshake is.
@@ -201,9 +217,15 @@ impl Client {
             self.writable = true;
             if self.stage == Stage::Connecting {
                 self.stage = Stage::Greeting;
-                let Greeting { client_id, clean_session, login, .. } = &self.greeting;
-                let login = login.as_deref();
-                wire::push_connect(&mut self.outbox, client_id, *clean_session, login);
+                let greeting = &self.greeting;
+                let connect = Connect {
+                    version: greeting.version,
+                    client_id: &greeting.client_id,
+                    clean_session: greeting.clean_session,
+                    takes_aliases: greeting.takes_aliases,
+                    login: greeting.login.as_deref(),
+                };
+                wire::push_connect(&mut self.outbox, connect);
             }
             self.flush()?;
         }
@@ -218,12 +240,12 @@ impl Client {
                     self.become_live();
                     return Ok(());
                 };
-                wire::push_subscribe(&mut self.outbox, 1, filter, *qos);
+                wire::push_subscribe(&mut self.outbox, self.version, 1, filter, *qos);
                 self.stage = Stage::Subscribing;
                 self.flush()
             }
             (Stage::Greeting, Packet::Connack { code }) => Err(Fault::Refused(*code)),
-            (Stage::Subscribing, Packet::Suback { code: 0x80 }) => {
+            (Stage::Subscribing, Packet::Suback { code: 0x80.. }) => {
                 let (filter, _) = self.greeting.subscription.take().unwrap_or_default();
                 Err(Fault::SubscriptionRefused(filter))
             }
@@ -231,6 +253,7 @@ impl Client {
                 self.become_live();
                 Ok(())
             }
+            (_, Packet::Disconnect { reason }) => Err(Fault::Disconnected(*reason)),
             _ => Ok(()),
         }
     }

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use mio::{Events, Interest, Poll, Token};
 use rustix::event::{PollFd, PollFlags, Timespec};
 
-use crate::belt::{Belt, Layout};
+use crate::belt::{Belt, Layout, Naming};
 use crate::checker::Checker;
 use crate::client::{Client, Fault, Greeting, Inbox, Route, Stage};
 use crate::options::Options;
-use crate::publisher::{Publisher, Terms};
+use crate::publisher::{Belts, Publisher, Terms};
 use crate::stats::{Clock, STAMP_BYTES, Stats};
 use crate::subscriber::Subscriber;
 use crate::template;
@@ -279,7 +279,7 @@ impl Crowd {
 fn receive_idle(client: &mut Client, inbox: &mut Inbox) -> Result<usize, Fault> {
     let received = client.receive(inbox)?;
     let mut at = 0;
-    while let Some((packet, size)) = crate::wire::split(&inbox.bytes()[at..])? {
+    while let Some((packet, size)) = crate::wire::split(&inbox.bytes()[at..], client.version())? {
         at += size;
         client.handle_control(&packet)?;
     }
@@ -299,7 +299,8 @@ fn greeting(options: &Options, role: Role) -> Greeting {
     };
     let client_id = format!("{}{kind}{number}", options.client_prefix);
     let (clean_session, login) = (options.clean_session, options.login.clone());
-    Greeting { client_id, clean_session, login, subscription }
+    let (version, takes_aliases) = (options.version, options.topic_alias);
+    Greeting { version, takes_aliases, client_id, clean_session, login, subscription }
 }
 
 /// Spreads many connections over the loopback's addresses, each with its own ports.
@@ -340,16 +341,24 @@ fn publisher(options: &Options, p: u32, client: Client) -> Publisher {
         (None, Some(_)) => SCHEDULED_MESSAGES,
         (None, None) => usize::MAX,
     };
-    let belt = Belt::new(&Layout {
+    let layout = Layout {
         topics: &topics,
         first_stream,
+        naming: if options.topic_alias { Naming::Alias } else { Naming::Name },
         qos: options.qos,
+        version: options.version,
+        user_properties: options.user_properties,
         payload_bytes: options.payload_bytes,
         bytes_max: (BELTS_BYTES / local as usize).min(BELT_BYTES_MAX),
         messages_max,
+    };
+    let introduction = options.topic_alias.then(|| {
+        let round = Layout { naming: Naming::Introduce, bytes_max: 0, messages_max: 0, ..layout };
+        Belt::new(&round)
     });
+    let belts = Belts { introduction, belt: Belt::new(&layout) };
     let stamped = options.payload_bytes >= STAMP_BYTES;
-    Publisher::new(client, belt, &Terms { window, stamped, topics: topics.len() })
+    Publisher::new(client, belts, &Terms { window, stamped, topics: topics.len() })
 }
 
 fn checker(options: &Options, s: u32) -> Checker {

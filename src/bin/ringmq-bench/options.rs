@@ -9,8 +9,7 @@ use clap::{ArgAction, CommandFactory, Parser, error::ErrorKind};
 
 use crate::stream::Terms;
 use crate::template::Template;
-use crate::wire::Login;
-use crate::wire::REMAINING_BYTES_MAX;
+use crate::wire::{Login, REMAINING_BYTES_MAX, Version};
 
 /// Memory all belts together may take; more would measure the cache misses of the generator.
 const BELT_BYTES_MAX: usize = 1 << 30;
@@ -18,7 +17,7 @@ const BELT_BYTES_MAX: usize = 1 << 30;
 /// Most threads: each has its poller, and a host has no more cores.
 const THREADS_MAX: u32 = 256;
 
-/// Load generator for MQTT 3.1.1 brokers: publishers × subscribers × topics.
+/// Load generator for MQTT brokers, 3.1.1 and 5: publishers × subscribers × topics.
 ///
 /// Flat out by default; with --rate an open loop, whose latencies run from the intended time of
 /// sending. Payloads of 16 bytes and more carry stream, number and time, so that loss, duplicates,
@@ -46,6 +45,16 @@ pub(crate) struct Flags {
     /// Speak MQTT over WebSocket, each packet in a frame of its own
     #[arg(long = "ws")]
     websocket: bool,
+    /// Speak MQTT 5
+    #[arg(long)]
+    v5: bool,
+    /// User properties of each message, of 20 bytes each
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "v5",
+          value_parser = clap::value_parser!(u16).range(..=1000))]
+    user_properties: u16,
+    /// Name topics by aliases once they are introduced, and take aliases from the broker
+    #[arg(long, requires = "v5")]
+    topic_alias: bool,
     /// Threads; publishers and subscribers are dealt out to them in turn
     #[arg(long, value_name = "N", default_value_t = 1)]
     threads: u32,
@@ -136,6 +145,12 @@ pub(crate) struct Options {
     pub(crate) tls: Option<Terms>,
     /// Whether to speak WebSocket.
     pub(crate) websocket: bool,
+    /// Version of MQTT.
+    pub(crate) version: Version,
+    /// User properties of each message; MQTT 5 only.
+    pub(crate) user_properties: u16,
+    /// Whether topics are named by aliases, at most 65,535 of each publisher; MQTT 5 only.
+    pub(crate) topic_alias: bool,
     /// At least 1.
     pub(crate) threads: u32,
     /// Publishing connections.
@@ -235,6 +250,9 @@ impl Options {
             address,
             tls,
             websocket: flags.websocket,
+            version: if flags.v5 { Version::V5 } else { Version::V311 },
+            user_properties: flags.user_properties,
+            topic_alias: flags.topic_alias,
             threads: flags.threads,
             publishers,
             subscribers,
@@ -279,7 +297,9 @@ fn login((user, password): (String, String)) -> Arc<Login> {
 
 /// Texts are checked with room for the numbers that take the places.
 fn check_sizes(flags: &Flags, publishers: u32) -> Result<(), String> {
-    let message_bytes = flags.topic.len() + 32 + flags.payload;
+    // A user property has 5 bytes beside its 20.
+    let properties_bytes = 25 * usize::from(flags.user_properties);
+    let message_bytes = flags.topic.len() + 32 + properties_bytes + flags.payload;
     if flags.payload > REMAINING_BYTES_MAX || message_bytes > REMAINING_BYTES_MAX {
         return Err(format!("--payload: a packet has at most {REMAINING_BYTES_MAX} bytes"));
     }
@@ -290,6 +310,9 @@ fn check_sizes(flags: &Flags, publishers: u32) -> Result<(), String> {
     let Some(streams) = streams else {
         return Err("--topics is at least 1, and times --publishers below 2^32".to_owned());
     };
+    if flags.topic_alias && flags.topics > u32::from(u16::MAX) {
+        return Err("--topic-alias: --topics is at most 65,535, as aliases are".to_owned());
+    }
     if (streams as usize).saturating_mul(message_bytes) > BELT_BYTES_MAX {
         return Err("--publishers × --topics × --payload is more than 1 GiB".to_owned());
     }
@@ -337,6 +360,10 @@ mod tests {
             ("--topic a", "--filter"),
             ("--topic a --filter a/#/b", "--filter"),
             ("--filter a --pair", "--pair"),
+            ("--topic-alias", "--v5"),
+            ("--user-properties 1", "--v5"),
+            ("--v5 --user-properties 1001", "--user-properties"),
+            ("--v5 --topic-alias --topics 65536 --topic {p}/{n} --pair", "--topic-alias"),
             ("--rate 0", "--rate"),
             ("--duration=-1", "--duration"),
             ("--warmup x", "--warmup"),

@@ -19,6 +19,8 @@ use crate::wire::{self, Packet};
 pub(crate) struct Publisher {
     client: Client,
     belt: Belt,
+    /// What follows when the belt has been sent once.
+    next_belt: Option<Belt>,
     pace: Pace,
     window: Option<Window>,
     stamped: bool,
@@ -33,6 +35,15 @@ pub(crate) struct Publisher {
     written: u64,
     /// Bytes of the belt that are prepared and not yet written.
     unsent: Range<usize>,
+}
+
+/// What a publisher sends.
+#[derive(Debug)]
+pub(crate) struct Belts {
+    /// Sent once, before the belt: one round of the topics, which gives them their aliases.
+    pub(crate) introduction: Option<Belt>,
+    /// Sent again and again.
+    pub(crate) belt: Belt,
 }
 
 /// How a publisher's messages look and how many may be in flight.
@@ -127,10 +138,15 @@ impl Window {
 
 impl Publisher {
     /// A publisher that may not send anything yet.
-    pub(crate) fn new(client: Client, belt: Belt, terms: &Terms) -> Publisher {
+    pub(crate) fn new(client: Client, belts: Belts, terms: &Terms) -> Publisher {
+        let (belt, next_belt) = match belts.introduction {
+            Some(introduction) => (introduction, Some(belts.belt)),
+            None => (belts.belt, None),
+        };
         Publisher {
             client,
             belt,
+            next_belt,
             pace: Pace::Flat,
             window: terms.window.map(Window::new),
             stamped: terms.stamped,
@@ -225,6 +241,12 @@ impl Publisher {
     }
 
     fn prepare(&mut self, now_ns: u64) {
+        if self.slot == 0
+            && self.prepared > 0
+            && let Some(belt) = self.next_belt.take()
+        {
+            self.belt = belt;
+        }
         let count = self.batch_messages();
         if count == 0 {
             return;
@@ -275,8 +297,8 @@ impl Publisher {
             return Ok(0);
         }
         let now_ns = clock.now_ns();
-        let mut at = 0;
-        while let Some((packet, size)) = wire::split(&inbox.bytes()[at..])? {
+        let (mut at, version) = (0, self.client.version());
+        while let Some((packet, size)) = wire::split(&inbox.bytes()[at..], version)? {
             at += size;
             let Packet::Puback { packet_id } = packet else {
                 self.client.handle_control(&packet)?;

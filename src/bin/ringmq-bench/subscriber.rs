@@ -45,11 +45,11 @@ impl Subscriber {
             return Ok(0);
         }
         let now_ns = clock.now_ns();
-        let bytes = inbox.bytes();
+        let (bytes, version) = (inbox.bytes(), self.client.version());
         let (mut at, mut delivered) = (0, 0);
         // Neighbours often share their stamp: a run of them is recorded at once.
         let (mut run_ns, mut run_length) = (0, 0);
-        while let Some((packet, size)) = wire::split(&bytes[at..])? {
+        while let Some((packet, size)) = wire::split(&bytes[at..], version)? {
             at += size;
             let Packet::Publish { packet_id, payload } = packet else {
                 self.client.handle_control(&packet)?;

@@ -1,5 +1,5 @@
-//! The few MQTT 3.1.1 packets a load generator speaks: encoding what it sends, walking over what
-//! it receives.
+//! The few packets of MQTT 3.1.1 and 5 that a load generator speaks: encoding what it sends,
+//! walking over what it receives.
 //!
 //! Pure: no sockets, no state. Invariant: [`split`] never looks past the bytes it was given and
 //! asks for more with `Ok(None)`.
@@ -9,7 +9,20 @@ use std::fmt;
 /// Largest remaining length the protocol can express. [MQTT-2.2.3]
 pub(crate) const REMAINING_BYTES_MAX: usize = 268_435_455;
 
-/// A complete DISCONNECT packet.
+/// Bytes of a user property's name and value together, see [`publish_properties`].
+const USER_PROPERTY_BYTES: usize = 20;
+
+/// Version of MQTT.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Version {
+    /// MQTT 3.1.1.
+    #[default]
+    V311,
+    /// MQTT 5.
+    V5,
+}
+
+/// A complete DISCONNECT packet, in both versions.
 pub(crate) const DISCONNECT: [u8; 2] = [0xe0, 0];
 
 /// One received packet, borrowed from the receive buffer.
@@ -21,13 +34,15 @@ pub(crate) enum Packet<'a> {
     Publish { packet_id: Option<u16>, payload: &'a [u8] },
     /// The broker has taken over the message with this identifier.
     Puback { packet_id: u16 },
-    /// The answer to a SUBSCRIBE with one filter; 0x80 is "refused".
+    /// The answer to a SUBSCRIBE with one filter; from 0x80 on it is "refused".
     Suback { code: u8 },
+    /// MQTT 5: the broker closes the connection, for this reason.
+    Disconnect { reason: u8 },
     /// PINGRESP, UNSUBACK and the like: nothing a load generator acts on.
     Other,
 }
 
-/// What the broker sent is not MQTT 3.1.1; the text says which rule broke.
+/// What the broker sent is not MQTT; the text says which rule broke.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Malformed(pub(crate) &'static str);
 
@@ -39,7 +54,10 @@ impl fmt::Display for Malformed {
 
 /// Takes the first packet off `bytes` and says how long it was; `None` while it is incomplete.
 #[inline]
-pub(crate) fn split(bytes: &[u8]) -> Result<Option<(Packet<'_>, usize)>, Malformed> {
+pub(crate) fn split(
+    bytes: &[u8],
+    version: Version,
+) -> Result<Option<(Packet<'_>, usize)>, Malformed> {
     let Some((length, header)) = remaining_length(bytes)? else {
         return Ok(None);
     };
@@ -47,10 +65,15 @@ pub(crate) fn split(bytes: &[u8]) -> Result<Option<(Packet<'_>, usize)>, Malform
         return Ok(None);
     };
     let packet = match bytes[0] >> 4 {
-        3 => publish_body(bytes[0], body)?,
+        3 => publish_body(bytes[0], body, version)?,
         4 => Packet::Puback { packet_id: be16(body, 0, "PUBACK without an identifier")? },
         2 => Packet::Connack { code: *body.get(1).ok_or(Malformed("short CONNACK"))? },
-        9 => Packet::Suback { code: *body.get(2).ok_or(Malformed("short SUBACK"))? },
+        9 => {
+            // The last byte: in MQTT 5 properties stand before it.
+            let codes = body.get(2..).and_then(|codes| codes.last());
+            Packet::Suback { code: *codes.ok_or(Malformed("short SUBACK"))? }
+        }
+        14 => Packet::Disconnect { reason: body.first().copied().unwrap_or(0) },
         _ => Packet::Other,
     };
     Ok(Some((packet, header + length)))
@@ -86,16 +109,37 @@ fn remaining_length(bytes: &[u8]) -> Result<Option<(usize, usize)>, Malformed> {
 }
 
 #[inline]
-fn publish_body(first: u8, body: &[u8]) -> Result<Packet<'_>, Malformed> {
+fn publish_body(first: u8, body: &[u8], version: Version) -> Result<Packet<'_>, Malformed> {
     let topic_end = 2 + usize::from(be16(body, 0, "PUBLISH without a topic")?);
-    let (packet_id, payload_at) = match first & 0b110 {
+    let (packet_id, rest_at) = match first & 0b110 {
         0 => (None, topic_end),
         2 => (Some(be16(body, topic_end, "PUBLISH without an identifier")?), topic_end + 2),
         // No subscription asks for more than QoS 1. [MQTT-3.8.4-6]
         _ => return Err(Malformed("PUBLISH above the granted QoS")),
     };
-    let payload = body.get(payload_at..).ok_or(Malformed("PUBLISH shorter than its topic"))?;
+    let rest = body.get(rest_at..).ok_or(Malformed("PUBLISH shorter than its topic"))?;
+    let payload = match version {
+        Version::V311 => rest,
+        Version::V5 => after_properties(rest)?,
+    };
     Ok(Packet::Publish { packet_id, payload })
+}
+
+/// What follows the properties that `bytes` begin with.
+#[inline]
+fn after_properties(bytes: &[u8]) -> Result<&[u8], Malformed> {
+    let (mut length, mut at) = (0, 0);
+    loop {
+        let byte = *bytes.get(at).ok_or(Malformed("PUBLISH without a property length"))?;
+        length |= usize::from(byte & 0x7f) << (7 * at);
+        at += 1;
+        if byte < 0x80 {
+            return bytes.get(at + length..).ok_or(Malformed("properties longer than PUBLISH"));
+        }
+        if at == 4 {
+            return Err(Malformed("property length of more than four bytes"));
+        }
+    }
 }
 
 #[inline]
@@ -106,18 +150,36 @@ fn be16(bytes: &[u8], at: usize, otherwise: &'static str) -> Result<u16, Malform
     }
 }
 
+/// What a CONNECT asks for.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Connect<'a> {
+    pub(crate) version: Version,
+    pub(crate) client_id: &'a str,
+    /// MQTT 5: false is a session that never expires.
+    pub(crate) clean_session: bool,
+    /// MQTT 5: whether the broker may name topics by aliases, as many as it likes.
+    pub(crate) takes_aliases: bool,
+    pub(crate) login: Option<&'a Login>,
+}
+
 /// Appends a CONNECT with keep alive 0, so that no timer disturbs an idle connection.
-pub(crate) fn push_connect(
-    out: &mut Vec<u8>,
-    client_id: &str,
-    clean_session: bool,
-    login: Option<&Login>,
-) {
+pub(crate) fn push_connect(out: &mut Vec<u8>, connect: Connect<'_>) {
+    let Connect { version, client_id, clean_session, takes_aliases, login } = connect;
+    let mut properties = Vec::new();
+    if version == Version::V5 {
+        // Session Expiry Interval, Topic Alias Maximum.
+        let expiry: &[u8] = if clean_session { &[] } else { &[0x11, 0xff, 0xff, 0xff, 0xff] };
+        let aliases: &[u8] = if takes_aliases { &[0x22, 0xff, 0xff] } else { &[] };
+        push_length(&mut properties, expiry.len() + aliases.len());
+        properties.extend_from_slice(&[expiry, aliases].concat());
+    }
+    let level = if version == Version::V5 { 5 } else { 4 };
     let login_bytes = login.map_or(0, |login| 4 + login.user.len() + login.password.len());
     let flags = u8::from(clean_session) << 1 | if login.is_some() { 0xc0 } else { 0 };
     out.push(0x10);
-    push_length(out, 10 + 2 + client_id.len() + login_bytes);
-    out.extend_from_slice(&[0, 4, b'M', b'Q', b'T', b'T', 4, flags, 0, 0]);
+    push_length(out, 10 + properties.len() + 2 + client_id.len() + login_bytes);
+    out.extend_from_slice(&[0, 4, b'M', b'Q', b'T', b'T', level, flags, 0, 0]);
+    out.extend_from_slice(&properties);
     push_text(out, client_id);
     if let Some(Login { user, password }) = login {
         push_text(out, user);
@@ -133,25 +195,76 @@ pub(crate) struct Login {
 }
 
 /// Appends a SUBSCRIBE of one filter.
-pub(crate) fn push_subscribe(out: &mut Vec<u8>, packet_id: u16, filter: &str, qos: u8) {
+pub(crate) fn push_subscribe(
+    out: &mut Vec<u8>,
+    version: Version,
+    packet_id: u16,
+    filter: &str,
+    qos: u8,
+) {
+    let properties: &[u8] = if version == Version::V5 { &[0] } else { &[] };
     out.push(0x82);
-    push_length(out, 2 + 2 + filter.len() + 1);
+    push_length(out, 2 + properties.len() + 2 + filter.len() + 1);
     out.extend_from_slice(&packet_id.to_be_bytes());
+    out.extend_from_slice(properties);
     push_text(out, filter);
     out.push(qos);
 }
 
-/// Appends a PUBLISH with a zeroed payload, and at QoS 1 the identifier 0 before it, which is to
-/// be patched. Returns where the payload begins; the identifier is the two bytes before.
-pub(crate) fn push_publish(out: &mut Vec<u8>, topic: &str, qos: u8, payload_bytes: usize) -> usize {
+/// The properties of a PUBLISH as they stand in it, their length first: a topic alias, and so many
+/// user properties of 20 bytes each. Empty in MQTT 3.1.1.
+pub(crate) fn publish_properties(
+    version: Version,
+    alias: Option<u16>,
+    user_properties: u16,
+) -> Vec<u8> {
+    if version == Version::V311 {
+        return Vec::new();
+    }
+    let mut properties = Vec::new();
+    if let Some(alias) = alias {
+        properties.push(0x23);
+        properties.extend_from_slice(&alias.to_be_bytes());
+    }
+    for number in 0..user_properties {
+        let name = format!("name{number:05}");
+        properties.push(0x26);
+        push_text(&mut properties, &name);
+        push_text(&mut properties, &"v".repeat(USER_PROPERTY_BYTES - name.len()));
+    }
+    let mut out = Vec::new();
+    push_length(&mut out, properties.len());
+    out.extend_from_slice(&properties);
+    out
+}
+
+/// Where the parts of a PUBLISH that change stand.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct Places {
+    /// The packet identifier, at QoS 1.
+    pub(crate) id_at: usize,
+    pub(crate) payload_at: usize,
+}
+
+/// Appends a PUBLISH with a zeroed payload, and at QoS 1 the identifier 0, which is to be patched.
+/// `properties` are those of [`publish_properties`].
+pub(crate) fn push_publish(
+    out: &mut Vec<u8>,
+    topic: &str,
+    qos: u8,
+    properties: &[u8],
+    payload_bytes: usize,
+) -> Places {
     let id_bytes = if qos == 0 { 0 } else { 2 };
     out.push(0x30 | qos << 1);
-    push_length(out, 2 + topic.len() + id_bytes + payload_bytes);
+    push_length(out, 2 + topic.len() + id_bytes + properties.len() + payload_bytes);
     push_text(out, topic);
+    let id_at = out.len();
     out.resize(out.len() + id_bytes, 0);
+    out.extend_from_slice(properties);
     let payload_at = out.len();
     out.resize(payload_at + payload_bytes, 0);
-    payload_at
+    Places { id_at, payload_at }
 }
 
 /// Appends a PUBACK.
@@ -187,20 +300,25 @@ mod tests {
     /// What is encoded is what is walked over, at every edge of the remaining length.
     #[test]
     fn publish_survives_the_walk() {
-        for qos in [0, 1] {
+        let versions =
+            [(Version::V311, 0), (Version::V5, 0), (Version::V5, 5), (Version::V5, 1000)];
+        for ((version, users), qos) in versions.into_iter().flat_map(|v| [(v, 0), (v, 1)]) {
             for payload_bytes in [0, 1, 16, 100, 119, 120, 121, 122, 123, 16_380, 2_097_152] {
                 let mut bytes = Vec::new();
-                let payload_at = push_publish(&mut bytes, "a/b", qos, payload_bytes);
+                let properties = publish_properties(version, Some(7), users);
+                let Places { id_at, payload_at } =
+                    push_publish(&mut bytes, "a/b", qos, &properties, payload_bytes);
                 assert_eq!(bytes.len() - payload_at, payload_bytes);
                 if qos == 1 {
-                    bytes[payload_at - 2..payload_at].copy_from_slice(&[1, 2]);
+                    bytes[id_at..id_at + 2].copy_from_slice(&[1, 2]);
                 }
                 let whole = bytes.len();
                 bytes.push(0xd0);
                 let packet_id = (qos == 1).then_some(0x0102);
                 let payload = &bytes[payload_at..whole];
                 let expected = Packet::Publish { packet_id, payload };
-                assert_eq!(split(&bytes), Ok(Some((expected, whole))), "{qos} {payload_bytes}");
+                let came = split(&bytes, version);
+                assert_eq!(came, Ok(Some((expected, whole))), "{version:?} {qos} {payload_bytes}");
             }
         }
     }
@@ -209,14 +327,17 @@ mod tests {
     #[test]
     fn truncation_asks_for_more() {
         let mut publish = Vec::new();
-        push_publish(&mut publish, "topic", 1, 200);
+        push_publish(&mut publish, "topic", 1, &publish_properties(Version::V5, None, 2), 200);
         let packets: [&[u8]; 4] =
             [&[0x20, 2, 0, 5], &[0x40, 2, 0, 7], &[0x90, 3, 0, 1, 0x80], &publish];
         for packet in packets {
             for length in 0..packet.len() {
-                assert_eq!(split(&packet[..length]), Ok(None), "{length} of {packet:?}");
+                let came = split(&packet[..length], Version::V5);
+                assert_eq!(came, Ok(None), "{length} of {packet:?}");
             }
-            assert!(matches!(split(packet), Ok(Some((_, size))) if size == packet.len()));
+            assert!(
+                matches!(split(packet, Version::V5), Ok(Some((_, size))) if size == packet.len())
+            );
         }
     }
 
@@ -227,9 +348,11 @@ mod tests {
             (&[0x20, 2, 0, 5][..], Packet::Connack { code: 5 }),
             (&[0x40, 2, 1, 0], Packet::Puback { packet_id: 256 }),
             (&[0x90, 3, 0, 1, 0x80], Packet::Suback { code: 0x80 }),
+            (&[0x90, 4, 0, 1, 0, 0x87], Packet::Suback { code: 0x87 }),
+            (&[0xe0, 2, 0x94, 0], Packet::Disconnect { reason: 0x94 }),
             (&[0xd0, 0], Packet::Other),
         ] {
-            assert_eq!(split(bytes), Ok(Some((expected, bytes.len()))));
+            assert_eq!(split(bytes, Version::V5), Ok(Some((expected, bytes.len()))));
         }
     }
 
@@ -246,7 +369,10 @@ mod tests {
             &[0x40, 1, 0],
             &[0x90, 2, 0, 1],
         ] {
-            assert!(split(bytes).is_err(), "{bytes:?}");
+            assert!(split(bytes, Version::V311).is_err(), "{bytes:?}");
+        }
+        for bytes in [&[0x30, 3, 0, 1, b'a'][..], &[0x30, 4, 0, 1, b'a', 1]] {
+            assert!(split(bytes, Version::V5).is_err(), "{bytes:?}");
         }
     }
 
@@ -254,17 +380,36 @@ mod tests {
     #[test]
     fn greetings_are_golden() {
         let mut out = Vec::new();
-        push_connect(&mut out, "ab", true, None);
+        let connect = Connect { client_id: "ab", clean_session: true, ..Connect::default() };
+        push_connect(&mut out, connect);
         assert_eq!(out, b"\x10\x0e\x00\x04MQTT\x04\x02\x00\x00\x00\x02ab");
         out.clear();
         let login = Login { user: "u".to_owned(), password: "pw".to_owned() };
-        push_connect(&mut out, "a", false, Some(&login));
+        let resumed = Connect { client_id: "a", login: Some(&login), ..Connect::default() };
+        push_connect(&mut out, resumed);
         assert_eq!(out, b"\x10\x14\x00\x04MQTT\x04\xc0\x00\x00\x00\x01a\x00\x01u\x00\x02pw");
         out.clear();
-        push_subscribe(&mut out, 1, "f/#", 1);
+        push_subscribe(&mut out, Version::V311, 1, "f/#", 1);
         assert_eq!(out, b"\x82\x08\x00\x01\x00\x03f/#\x01");
         out.clear();
         push_puback(&mut out, 0x1234);
         assert_eq!(out, b"\x40\x02\x12\x34");
+        out.clear();
+        push_connect(&mut out, Connect { version: Version::V5, ..connect });
+        assert_eq!(out, b"\x10\x0f\x00\x04MQTT\x05\x02\x00\x00\x00\x00\x02ab");
+        out.clear();
+        let asks = Connect { clean_session: false, takes_aliases: true, ..connect };
+        push_connect(&mut out, Connect { version: Version::V5, ..asks });
+        let due =
+            b"\x10\x17\x00\x04MQTT\x05\x00\x00\x00\x08\x11\xff\xff\xff\xff\x22\xff\xff\x00\x02ab";
+        assert_eq!(out, due);
+        out.clear();
+        push_subscribe(&mut out, Version::V5, 1, "f/#", 1);
+        assert_eq!(out, b"\x82\x09\x00\x01\x00\x00\x03f/#\x01");
+        out.clear();
+        push_publish(&mut out, "", 1, &publish_properties(Version::V5, Some(2), 1), 1);
+        let user = b"\x26\x00\x09name00000\x00\x0bvvvvvvvvvvv";
+        let head = b"\x32\x22\x00\x00\x00\x00\x1c\x23\x00\x02";
+        assert_eq!(out, [&head[..], user, b"\0"].concat());
     }
 }

@@ -323,6 +323,19 @@ impl Delivery {
         dropped
     }
 
+    /// Drops what has expired of the oldest messages that were never sent, a few at most; how many
+    /// there were. `time_ms` is of the time line.
+    pub(crate) fn drop_expired(
+        &mut self,
+        session: &mut SessionMut<'_>,
+        time_ms: u64,
+        logs: &mut Logs,
+    ) -> u64 {
+        let dropped = session.drop_expired(time_ms, logs);
+        self.stats.queued_expired += dropped;
+        dropped
+    }
+
     /// Notes that a message for a full session was dropped.
     pub(crate) fn drop_newest(&mut self, session: &mut SessionMut<'_>, client_log: &mut ClientLog) {
         self.stats.queued_dropped_newest += 1;

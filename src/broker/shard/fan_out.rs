@@ -235,7 +235,7 @@ impl Shard {
         context: &Context<'_>,
     ) -> Stored {
         let InboundMessage { message, received, origin, keep, .. } = *inbound;
-        self.choose_targets(vhost, route, inbound);
+        self.choose_targets(vhost, route, inbound, self.time_ms(context.now_ms));
         let topic = message.topic.as_str();
         let mut new = NewMessage {
             vhost: vhost.0,
@@ -274,8 +274,14 @@ impl Shard {
     }
 
     /// Finds the sessions of a route that a message is to be stored for, and those that are full
-    /// and do not take it.
-    fn choose_targets(&mut self, vhost: VhostId, route: RouteHandle, inbound: &InboundMessage<'_>) {
+    /// and do not take it: with messages that have not expired.
+    fn choose_targets(
+        &mut self,
+        vhost: VhostId,
+        route: RouteHandle,
+        inbound: &InboundMessage<'_>,
+        time_ms: u64,
+    ) {
         let message = inbound.message;
         let route = self.exchanges.get(vhost, route);
         let queued_bytes_max = self.quotas.get(vhost).queued_bytes_max;
@@ -287,7 +293,15 @@ impl Shard {
                 continue;
             }
             let session = &mut self.catalog.session_mut(target.session);
-            if self.full_sessions.refuses(session, queued_bytes, queued_bytes_max) {
+            let mut is_refused =
+                self.full_sessions.refuses(session, queued_bytes, queued_bytes_max);
+            if is_refused {
+                let bytes_before = session.queue.stored_bytes();
+                self.delivery.drop_expired(session, time_ms, &mut self.logs);
+                queued_bytes -= bytes_before - session.queue.stored_bytes();
+                is_refused = self.full_sessions.refuses(session, queued_bytes, queued_bytes_max);
+            }
+            if is_refused {
                 self.delivery.drop_newest(session, &mut self.client_log);
                 self.publishing.working().refused.push(target.session);
                 continue;

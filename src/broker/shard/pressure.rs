@@ -59,6 +59,9 @@ impl Shard {
         source: Source,
         context: &mut Context<'_>,
     ) {
+        if self.make_room(key, context) {
+            return;
+        }
         match self.full_sessions.on_full(key, source.publisher(self.options.shard)) {
             OnFull::RefuseNext => {}
             OnFull::Wait((shard, publisher)) => {
@@ -85,6 +88,25 @@ impl Shard {
                 }
             }
         }
+    }
+
+    /// Drops what has expired in a session, as far as it, or its vhost, has more than it may;
+    /// whether both have room now.
+    fn make_room(&mut self, key: SessionKey, context: &mut Context<'_>) -> bool {
+        let time_ms = self.time_ms(context.now_ms);
+        let mut session = self.catalog.session_mut(key);
+        let mut has_dropped = false;
+        while self.full_sessions.is_over(&session, &self.quotas) {
+            if self.delivery.drop_expired(&mut session, time_ms, &mut self.logs) == 0 {
+                return false;
+            }
+            has_dropped = true;
+        }
+        drop(session);
+        if has_dropped {
+            self.relieve_waiting(key, context);
+        }
+        true
     }
 
     /// Has a publisher wait until a session has room.

@@ -142,7 +142,7 @@ impl Shard {
         let Ask { replay, bytes_max, filter, after, .. } = *ask;
         let to = ShardSet::of(to);
         let filter = TopicFilter::parse(filter).expect("a peer sends filters it has checked");
-        let (mut bytes, mut own_properties) = (0, Vec::new());
+        let (mut bytes, mut own_properties, mut expired) = (0, Vec::new(), Vec::new());
         let (logs, catalog) = (&self.logs, &self.catalog);
         let time_ms = self.time_ms(context.now_ms);
         let end = visit(catalog, vhost, filter, after, |_, kept| {
@@ -152,6 +152,7 @@ impl Shard {
                 return ControlFlow::Continue(());
             };
             if lifetime.is_over() {
+                expired.push((message.topic.as_str().to_owned(), kept));
                 return ControlFlow::Continue(());
             }
             put_properties(message.properties, lifetime, &mut own_properties);
@@ -171,6 +172,15 @@ impl Shard {
             ScanEnd::After(topic) => Some(&**topic),
         };
         PeerMessage::AnswerEnd { replay, after }.send(vhost, to, context.peers);
+        for (topic, kept) in expired {
+            self.clear_expired(vhost, &topic, kept);
+        }
+    }
+
+    /// Clears a retained message that was found to have expired, so that its room is free.
+    fn clear_expired(&mut self, vhost: VhostId, topic: &str, kept: Retained) {
+        let is_cleared = self.catalog.clear_expired(vhost.0, topic, kept.position, &mut self.logs);
+        self.stats.retained_expired += u64::from(is_cleared);
     }
 
     /// Walks this shard's store for the current replay.
@@ -201,11 +211,12 @@ impl Shard {
                 self.stats.stored_lost += 1;
                 continue;
             };
-            if lifetime.is_over() {
-                continue;
-            }
             page.topic.clear();
             page.topic.push_str(message.topic.as_str());
+            if lifetime.is_over() {
+                self.clear_expired(vhost, &page.topic, kept);
+                continue;
+            }
             put_properties(message.properties, lifetime, &mut page.properties);
             page.payload.clear();
             page.payload.extend_from_slice(message.payload);
