@@ -1,10 +1,13 @@
 //! A message that an operator publishes, on the shard that keeps its topic's retained message: so
 //! messages of one topic that are published one after the other keep their order.
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper::{Response, StatusCode};
 use serde_json::json;
+use tokio::time;
 
 use crate::broker::inspect::{Publication, Published, Question, Reply, keeper_of};
 use crate::limits::PUBLISH_MS_MAX;
@@ -14,6 +17,11 @@ use super::answer::{Body, Fault, json_of};
 use super::body::Fields;
 use super::shards::NoAnswer;
 use super::state::Admin;
+
+/// How often a message for which there is no room is tried again, and the time in between: a disk
+/// that is full stays so, and a new segment file is there soon.
+const NO_ROOM_TRIES: usize = 20;
+const NO_ROOM_PAUSE: Duration = Duration::from_millis(100);
 
 /// Publishes what the fields say; answers when it is kept wherever it must be.
 pub(super) async fn publish(
@@ -46,8 +54,7 @@ pub(super) async fn publish(
     let wrong = |says: String| Fault::of_field("topic", format!("topic: {says}"));
     let publication = publication.map_err(wrong)?;
     let shard = keeper_of(&vhost, &topic, admin.asker.shards()).0;
-    let question = Question::Publish(Box::new(publication));
-    let reply = admin.asker.ask_within(PUBLISH_MS_MAX, shard, question).await;
+    let reply = stored(admin, shard, publication).await;
     let result = match &reply {
         Ok(Reply::Published(Published::Done { .. })) => "published",
         Ok(_) | Err(NoAnswer::Busy(_)) => "refused",
@@ -81,5 +88,18 @@ pub(super) async fn publish(
             Err(unavailable("unconfirmed", message))
         }
         Err(busy) => Err(busy.into()),
+    }
+}
+
+/// Has a shard publish a message, again while there is no room for it.
+async fn stored(admin: &Admin, shard: u16, publication: Publication) -> Result<Reply, NoAnswer> {
+    let mut tries = 0..NO_ROOM_TRIES;
+    loop {
+        let question = Question::Publish(Box::new(publication.clone()));
+        let reply = admin.asker.ask_within(PUBLISH_MS_MAX, shard, question).await;
+        if !matches!(reply, Ok(Reply::Published(Published::NoRoom))) || tries.next().is_none() {
+            return reply;
+        }
+        time::sleep(NO_ROOM_PAUSE).await;
     }
 }

@@ -75,8 +75,11 @@ fn answers_are_as_described() {
     for method in ["get", "put", "post", "delete"] {
         for (path, operations) in paths {
             let Some(operation) = operations.get(method) else { continue };
-            // Traces are to be there first, and a stream is no JSON: see `trace`.
-            if path.ends_with("/trace") || path.ends_with("/trace/stream") {
+            // Traces are to be there first, a stream is no JSON (see `trace`), and a code stands in
+            // place of a token (see `page`).
+            if ["/trace", "/trace/stream"].iter().any(|end| path.ends_with(end))
+                || (method, path.as_str()) == ("post", "/api/v1/sign-in")
+            {
                 continue;
             }
             let mut client = Client::connect(&broker, "c");
@@ -128,7 +131,7 @@ fn answers_are_as_described() {
             drop(client);
         }
     }
-    assert_eq!(answered, 49);
+    assert_eq!(answered, 48);
     broker.stop();
 }
 

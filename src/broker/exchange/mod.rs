@@ -27,7 +27,7 @@ use routes::Routes;
 use tree::FilterTree;
 
 pub(crate) use identifiers::find_identifiers;
-pub(crate) use routes::{Grant, GrantOptions, Route, RouteHandle};
+pub(crate) use routes::{Grant, GrantOptions, Route, RouteHandle, RouteTarget};
 
 /// What a connection published to last.
 #[derive(Default, Debug)]

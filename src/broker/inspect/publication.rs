@@ -3,7 +3,7 @@
 use crate::mqtt::{QoS, TopicName};
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Publication {
     /// The number of the vhost.
     pub vhost: u16,
@@ -46,7 +46,7 @@ impl Publication {
 }
 
 /// How far logs must be before a message is kept wherever it must be.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Awaited {
     /// By shard: messages that must be settled there.
     pub(crate) marks: Box<[u64]>,

@@ -4,10 +4,10 @@ use log::warn;
 
 use crate::mqtt::{QoS, SubscriptionId, TopicName};
 use crate::shown::Shown;
-use crate::store::{NewMessage, Target};
+use crate::store::{NewMessage, SessionKey, Subscriptions, Target};
 
 use super::super::delivery::DeliveryOptions;
-use super::super::exchange::{RouteHandle, find_identifiers};
+use super::super::exchange::{Route, RouteHandle, RouteTarget, find_identifiers};
 use super::super::names::{ConnId, Context, Options, ShardSet, VhostId, placement};
 use super::super::output::{OutboundMessage, Source};
 use super::super::peer::{PeerMessage, PeerPublish};
@@ -32,6 +32,25 @@ pub(super) struct Published {
     pub(super) wait: Wait,
     /// Somebody has subscribed to its topic.
     pub(super) is_routed: bool,
+}
+
+/// Notes the identifiers that a target's copy has.
+#[cold]
+fn note_identifiers(
+    route: &Route,
+    (target, publisher, subscriptions): (&RouteTarget, Option<SessionKey>, &Subscriptions),
+    topic: TopicName<'_>,
+    identifiers: &mut Vec<SubscriptionId>,
+) {
+    identifiers.clear();
+    if target.is_screened(publisher) {
+        find_identifiers(subscriptions, topic, true, |identifier| {
+            identifiers.extend(SubscriptionId::new(identifier));
+        });
+    } else {
+        let found = route.identifiers(target.session);
+        identifiers.extend(found.filter_map(SubscriptionId::new));
+    }
 }
 
 impl Shard {
@@ -164,16 +183,9 @@ impl Shard {
             if target.has_options() {
                 let Some(own) = target.granted_from(publisher) else { continue };
                 granted = own;
-                identifiers.clear();
-                if target.is_screened(publisher) {
-                    let subscriptions = &self.catalog.session(target.session).subscriptions;
-                    find_identifiers(subscriptions, message.topic, true, |identifier| {
-                        identifiers.extend(SubscriptionId::new(identifier));
-                    });
-                } else {
-                    let found = route.identifiers(target.session);
-                    identifiers.extend(found.filter_map(SubscriptionId::new));
-                }
+                let session = self.catalog.session(target.session);
+                let of = (target, publisher, &session.subscriptions);
+                note_identifiers(route, of, message.topic, identifiers);
                 options.retain = target.retain(message.retain, publisher);
                 options.identifiers = identifiers;
             }
@@ -215,13 +227,19 @@ impl Shard {
             Source::There(..) => self.meters.count_crossed(stamp, copies),
             Source::Nobody => {}
         }
+        self.handle_overflows(source, stored_bytes, context);
+        if self.traces.has_targets() {
+            self.trace_targets(message.topic, context.now_ms);
+        }
+    }
+
+    /// Does what is to be done for sessions that a message of so many bytes has filled.
+    #[inline]
+    fn handle_overflows(&mut self, source: Source, stored_bytes: u64, context: &mut Context<'_>) {
         while let Some(key) = self.publishing.working().full.pop() {
             let bytes = self.catalog.session(key).queue.stored_bytes();
             let bytes_before = bytes.saturating_sub(stored_bytes);
             self.handle_overflow(key, bytes_before, source, context);
-        }
-        if self.traces.has_targets() {
-            self.trace_targets(message.topic, context.now_ms);
         }
     }
 
