@@ -375,7 +375,11 @@ impl Outlet {
     }
 
     /// Puts a message in; false if it is larger than the client takes.
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "each message passes here, most of them by one of the callers"
+    )]
+    #[inline(always)]
     fn put(
         &mut self,
         qos: QoS,

@@ -130,7 +130,11 @@ impl Shard {
 
     /// Stores a message for those sessions of a route that must have it stored, and hands it to
     /// all; whether something was written to the log.
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "each message passes here, most of them by one of the callers"
+    )]
+    #[inline(always)]
     pub(super) fn publish_on(
         &mut self,
         vhost: VhostId,

@@ -61,7 +61,11 @@ impl Shard {
     }
 
     /// Handles a message that a client publishes: as [`Shard::handle_publish`].
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "each message passes here, most of them by one of the callers"
+    )]
+    #[inline(always)]
     pub(super) fn handle_message(
         &mut self,
         conn: ConnId,

@@ -12,6 +12,7 @@ use super::publish::message_of;
 
 impl Shard {
     /// As [`Shard::handle_publish`].
+    #[inline(never)]
     pub(super) fn handle_publish_with_properties(
         &mut self,
         conn: ConnId,
@@ -35,6 +36,7 @@ impl Shard {
     }
 
     /// Handles a message unless its payload is not what it says (v5 3.3.2.3.2).
+    #[inline(never)]
     fn handle_checked(
         &mut self,
         conn: ConnId,
