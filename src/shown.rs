@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::limits::SHOWN_BYTES_MAX;
 
-/// Quoted, with escapes for whatever does not print, and no longer than a line can take.
+/// Quotes a text, escapes characters that are not printable, and cuts it to the bound of a log
+/// line.
 #[derive(Clone, Copy, Debug)]
 pub struct Shown<'a>(pub &'a str);
 
