@@ -16,81 +16,81 @@ _ringmq() {
     local context curcontext="$curcontext" state line
     _arguments "${_arguments_options[@]}" : \
 '*--listen=[Where to accept MQTT\: ADDR\:PORT, NAME\:PORT, PORT or unix\:PATH; may be given several times]:ADDRESS:_default' \
-'--unix-mode=[Mode of the Unix sockets of --listen, in octal; it says who may connect]:MODE:_default' \
+'--unix-mode=[Mode of the Unix sockets of --listen, in octal; it determines who may connect]:MODE:_default' \
 '--unix-owner=[Owner of the Unix sockets of --listen\: USER, USER\:GROUP or \:GROUP \[default\: the user that starts ringmq\]]:OWNER:_default' \
 '*--proxy-trust=[Proxies that may connect to listeners with \`,proxy\`, as in 10.0.0.0/8; may be given several times]:CIDR:_default' \
-'--user=[User that ringmq becomes once every address is bound]:NAME:_default' \
+'--user=[User that ringmq switches to once every address is bound]:NAME:_default' \
 '*--ws-path=[Path at which WebSocket clients are accepted; may be given several times]:PATH:_default' \
-'*--ws-origin=[Web page that may connect over WebSocket, as in https\://app.example.com, or \`any\`; may be given several times \[default\: any, but pages of this host alone at loopback addresses\]]:ORIGIN:_default' \
+'*--ws-origin=[Origin of web pages that may connect over WebSocket, as in https\://app.example.com, or \`any\`; may be given several times \[default\: any, but pages of this host alone at loopback addresses\]]:ORIGIN:_default' \
 '--passwords=[Users and hashes of their passwords]:FILE:_files' \
 '--acl=[What each user may publish and subscribe to, in Mosquitto'\''s syntax]:FILE:_files' \
-'--vhosts=[Directory with a subdirectory for each vhost]:DIR:_files -/' \
+'--vhosts=[Directory with one subdirectory for each vhost]:DIR:_files -/' \
 '--default-vhost=[Vhost of clients whose user name is not VHOST\:USER; --passwords and --acl are for it]:NAME:_default' \
-'--auth-failures-max=[Wrong passwords from one address within a minute; then its logins are refused. 0\: no limit]:N:_default' \
-'--on-denied=[What happens to a message whose publisher may not publish to its topic]:WHAT:((drop\:"The message is acknowledged, dropped and counted"
+'--auth-failures-max=[Wrong passwords from one address within a minute; further logins from it are refused. 0\: no limit]:N:_default' \
+'--on-denied=[What happens to a message that its publisher is not allowed to publish]:WHAT:((drop\:"The message is acknowledged, dropped and counted"
 disconnect\:"The publisher is disconnected"))' \
-'--takeover=[Who may take over a client id that is in use, and its session]:WHO:((same-user\:"A client of the same user, or an anonymous client if the other is anonymous as well"
+'--takeover=[Which clients may take over a client id that is in use, and its session]:WHO:((same-user\:"A client of the same user; an anonymous client if the other one is anonymous too"
 any\:"Any client of the vhost"))' \
 '*--tls-listen=[Where to accept MQTT over TLS, usually port 8883; may be given several times]:ADDRESS:_default' \
-'--tls-cert=[The server'\''s certificate, then those of its issuers, as PEM]:FILE:_files' \
+'--tls-cert=[The server'\''s certificate followed by those of its issuers, as PEM]:FILE:_files' \
 '--tls-key=[The private key of --tls-cert, as PEM without a password]:FILE:_files' \
 '--tls-min=[The oldest version of TLS to accept]:VERSION:((1.2\:"TLS 1.2 and 1.3"
 1.3\:"TLS 1.3 only"))' \
-'*--tls-sni=[Certificate and key for clients that ask for this host; may be given several times]:HOST=CERT,KEY:_default' \
+'*--tls-sni=[Certificate and key for clients that request this host name; may be given several times]:HOST=CERT,KEY:_default' \
 '--tls-client-ca=[Certificates of the issuers of client certificates, as PEM]:FILE:_files' \
-'--tls-client=[Whether clients must show a certificate of an issuer in --tls-client-ca]:WHETHER:((required\:"A client without a certificate is refused"
-optional\:"A client without a certificate may connect; a certificate that is shown must be good"))' \
-'--tls-identity=[What of a client certificate is the user name]:WHAT:((cn\:"The subject'\''s common name"
+'--tls-client=[Whether clients must present a certificate from an issuer in --tls-client-ca]:WHETHER:((required\:"A client without a certificate is refused"
+optional\:"A client without a certificate may connect; a certificate that is presented must be valid"))' \
+'--tls-identity=[The field of a client certificate that becomes the user name]:WHAT:((cn\:"The subject'\''s common name"
 san\:"The first alternative name that is a DNS name, a URI or an e-mail address"
-none\:"Nothing; the user name is that of CONNECT"))' \
+none\:"None; the user name is that of CONNECT"))' \
 '*--tls-crl=[A list of revoked client certificates, as PEM; may be given several times]:FILE:_files' \
 '--max-connections=[Clients connected at once; one more is answered with CONNACK 3, server unavailable]:N:_default' \
-'--max-packet-size=[Largest packet that a client may send, with its header; a larger one closes its connection]:BYTES:_default' \
-'--max-outgoing-bytes=[Output held for one client that reads too slowly]:BYTES:_default' \
-'--qos0-patience=[How long a client that reads too slowly may hold back its publishers before QoS 0 to it is dropped; 0\: no time]:DURATION:_default' \
-'--max-inflight=[QoS 1 and 2 messages that were sent to one client and are not acknowledged]:N:_default' \
-'--address-connections-max=[Open connections of one address (IPv6\: of one /64); one more is closed. 0\: no limit]:N:_default' \
-'--address-connects-per-second=[Connections that one address may open in a second; one more is closed. 0\: no limit]:N:_default' \
-'--client-publish-rate=[Messages a second that one client may publish; the broker does not read from a faster one for a while. 0\: no limit]:N:_default' \
-'--client-publish-bytes=[Bytes a second of topics and payloads that one client may publish, as --client-publish-rate. 0\: no limit]:BYTES:_default' \
-'--max-subscriptions=[Filters that one session may hold; a SUBSCRIBE to one more is answered 0x80]:N:_default' \
+'--max-packet-size=[Largest packet that a client may send, header included; the broker closes the connection of a client that sends a larger one]:BYTES:_default' \
+'--max-outgoing-bytes=[Bytes of output that the broker holds for one client that reads too slowly]:BYTES:_default' \
+'--qos0-patience=[How long a client that reads too slowly may delay its publishers before the broker drops QoS 0 messages to it; 0\: no time]:DURATION:_default' \
+'--max-inflight=[QoS 1 and 2 messages that were sent to one client and are not yet acknowledged]:N:_default' \
+'--address-connections-max=[Open connections of one address (IPv6\: of one /64); further connections are closed. 0\: no limit]:N:_default' \
+'--address-connects-per-second=[Connections that one address may open in a second; further ones are closed. 0\: no limit]:N:_default' \
+'--client-publish-rate=[Messages that one client may publish in a second; the broker pauses reading from a client that exceeds this. 0\: no limit]:N:_default' \
+'--client-publish-bytes=[Bytes of topics and payloads that one client may publish in a second; enforced as --client-publish-rate. 0\: no limit]:BYTES:_default' \
+'--max-subscriptions=[Filters that one session may hold; a SUBSCRIBE to a further one is answered 0x80]:N:_default' \
 '--max-topic-levels=[Levels that a topic or a filter may have, at most 65535]:N:_default' \
-'--topic-alias-max=[Topic aliases that a client may use, and the broker towards it; 0\: none]:N:_default' \
-'--keep-alive-max=[Longest keep alive in seconds\: a client that asks for a longer one, or for none, is told to use this one. 0\: what clients ask for]:SECONDS:_default' \
-'--check-payload-format=[Whether a payload that its publisher says is UTF-8 is refused with code 0x99 if it is not]:SWITCH:((on\:"Yes"
+'--topic-alias-max=[Topic aliases that a client may use, and that the broker may use towards it; 0\: none]:N:_default' \
+'--keep-alive-max=[Longest keep alive in seconds\: a client that asks for a longer one, or for none, is told to use this one. 0\: no limit]:SECONDS:_default' \
+'--check-payload-format=[Whether the broker refuses a payload with code 0x99 if its publisher declares it UTF-8 and it is not]:SWITCH:((on\:"Yes"
 off\:"No"))' \
 '--shards=[Threads that serve clients, 1 to 64 \[default\: CPUs\]]:N:_default' \
-'--ring=[Interface of the kernel that the shards use]:RING:((auto\:"io_uring where it works for every shard, else epoll with a warning that says why"
-io_uring\:"io_uring, or the broker does not start"
-epoll\:"epoll, which takes more CPU time for each message"))' \
-'--data-dir=[Directory of sessions, waiting messages and retained messages; made if it is missing]:DIR:_files -/' \
-'--durability=[When a QoS 1 or 2 message counts as stored and is acknowledged]:WHEN:((disk\:"After fdatasync; the message survives a power loss"
-os\:"After the write; the message survives a killed broker, not a power loss"))' \
-'--session-expiry=[How long the session of an absent client is kept; 0\: for ever]:DURATION:_default' \
+'--ring=[Kernel interface that the shards use]:RING:((auto\:"io_uring if it works for every shard; otherwise epoll, with a warning that gives the reason"
+io_uring\:"io_uring; if it does not work, the broker does not start"
+epoll\:"epoll, which needs more CPU time for each message"))' \
+'--data-dir=[Directory for sessions, waiting messages and retained messages; created if it is missing]:DIR:_files -/' \
+'--durability=[When a QoS 1 or 2 message counts as stored and is acknowledged]:WHEN:((disk\:"After fdatasync\: the message survives a power loss"
+os\:"After the write\: the message survives a killed broker, but not a power loss"))' \
+'--session-expiry=[How long the broker keeps the session of an absent client; 0\: for ever]:DURATION:_default' \
 '--session-max-bytes=[Messages that may wait for one session, in BYTES or as a share of the file system (P%) \[default\: 10%, at least 1GiB\]]:BYTES|P%:_default' \
-'--session-overflow=[What happens to a message for a session that is full]:POLICY:((drop-oldest\:"The messages that have waited longest are dropped"
+'--session-overflow=[What happens to a message for a session that is full]:POLICY:((drop-oldest\:"The oldest waiting messages are dropped"
 drop-newest\:"The new message is dropped for this session"
 block\:"The publisher waits until there is room"))' \
-'--retained-max-count=[Topics with a retained message; a message to one topic more is delivered and not retained]:N:_default' \
-'--retained-max-bytes=[Bytes of all retained messages with their topics; a message beyond is delivered and not retained]:BYTES:_default' \
-'--disk-low=[Free space of the file system, in BYTES or as a share of its size (P%), below which publishers wait; 0\: none \[default\: 1GiB, or 5% if that is less\]]:BYTES|P%:_default' \
-'--segment-bytes=[Size of the files that messages are stored in]:BYTES:_default' \
-'--http-listen=[Where to answer operators over HTTP\: ADDR\:PORT, unix or none \[default\: 127.0.0.1\:9883\]]:ADDRESS:_default' \
-'--http-tokens=[Who may ask over HTTP\: lines of NAME\:SHA256\:RIGHTS \[default\: the token in \`admin.token\` of --data-dir\]]:FILE:_files' \
+'--retained-max-count=[Topics that may have a retained message; a message to a further topic is delivered but not retained]:N:_default' \
+'--retained-max-bytes=[Bytes of all retained messages with their topics; a message above the limit is delivered but not retained]:BYTES:_default' \
+'--disk-low=[Free space of the file system, in BYTES or as a share of its size (P%), below which publishers must wait; 0\: none \[default\: 1GiB, or 5% if that is less\]]:BYTES|P%:_default' \
+'--segment-bytes=[Size of the files that hold messages]:BYTES:_default' \
+'--http-listen=[Address of the operators'\'' HTTP interface\: ADDR\:PORT, unix or none \[default\: 127.0.0.1\:9883\]]:ADDRESS:_default' \
+'--http-tokens=[File of tokens for HTTP requests\: lines of NAME\:SHA256\:RIGHTS \[default\: the token in \`admin.token\` of --data-dir\]]:FILE:_files' \
 '--http-cert=[Certificate chain for HTTP over TLS, as PEM, the broker'\''s own certificate first]:FILE:_files' \
 '--http-key=[The private key of --http-cert, as PEM without a password]:FILE:_files' \
-'*--http-host=[Name by which operators may ask this broker over HTTP; may be repeated]:NAME:_default' \
-'--sys-interval=[How often the topics \$SYS/broker/... are brought up to date, while a client is subscribed to them; 0\: never]:DURATION:_default' \
-'*--watch-session=[Sessions with metrics of their own at /metrics/sessions\: VHOST/ID, or VHOST/BEGINNING* for all whose client id begins so; may be given 16 times]:VHOST/ID:_default' \
-'--log=[What goes to standard error\: off, error, warn, info, debug or trace]:FILTER:_default' \
-'--log-format=[How log lines look \[default\: text, or journald where standard error is the journal\]]:FORMAT:((text\:"For people, with time in UTC, level, shard, client and what happened"
-json\:"One JSON object a line"
-journald\:"For the journal, with its priority in front and without a time"))' \
+'*--http-host=[Host name by which operators may address this broker over HTTP; may be repeated]:NAME:_default' \
+'--sys-interval=[Time between updates of the topics \$SYS/broker/..., which happen while a client is subscribed to them; 0\: never]:DURATION:_default' \
+'*--watch-session=[Sessions with metrics of their own at /metrics/sessions\: VHOST/ID, or VHOST/BEGINNING* for all sessions whose client id begins with BEGINNING; may be given 16 times]:VHOST/ID:_default' \
+'--log=[Level of the lines on standard error\: off, error, warn, info, debug or trace]:FILTER:_default' \
+'--log-format=[Format of log lines \[default\: text, or journald where standard error is the journal\]]:FORMAT:((text\:"For people\: time in UTC, level, shard, client and message"
+json\:"One JSON object for each line"
+journald\:"For the journal\: starts with the priority, has no time"))' \
 '--log-connections=[Whether clients that connect and disconnect are logged]:WHETHER:((on\:"Yes"
 off\:"No"))' \
-'--config=[A file of settings in TOML\: each key is the long name of a flag]:FILE:_files' \
-'--allow-anonymous[Let clients without a user connect by every listener, also when there are users]' \
-'--no-pin[Let the system move the shards between CPUs]' \
+'--config=[A configuration file in TOML\: each key is the long name of a flag]:FILE:_files' \
+'--allow-anonymous[Let clients without a user connect through every listener, even if there are users]' \
+'--no-pin[Let the system move the shards'\'' threads between CPUs]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -110,7 +110,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--stdin)--delete[Delete the user]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':file -- The password file; made if it is missing:_files' \
+':file -- The password file; created if it is missing:_files' \
 ':user -- The user, without a vhost:_default' \
 && ret=0
 ;;
@@ -197,9 +197,9 @@ _arguments "${_arguments_options[@]}" : \
         case $line[1] in
             (reshard)
 _arguments "${_arguments_options[@]}" : \
-'--shards=[Shards of the new one]:N:_default' \
-'--to=[Where the new one is made; there must be nothing, or an empty directory]:NEW:_files -/' \
-'--skip-damaged[Go on without what is damaged, and tell how much that is]' \
+'--shards=[Number of shards of the new directory]:N:_default' \
+'--to=[The new directory; it must not exist, or must be empty]:NEW:_files -/' \
+'--skip-damaged[Skip damaged data, and report how much was skipped]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ':dir -- The data directory:_files -/' \
@@ -210,7 +210,7 @@ _arguments "${_arguments_options[@]}" : \
 '-h[Print help]' \
 '--help[Print help]' \
 ':dir -- The data directory, in use or not:_files -/' \
-':to -- Where the copy is made; there must be nothing, or an empty directory:_files -/' \
+':to -- The copy; it must not exist, or must be an empty directory:_files -/' \
 && ret=0
 ;;
         esac
@@ -1043,82 +1043,82 @@ esac
 (check)
 _arguments "${_arguments_options[@]}" : \
 '*--listen=[Where to accept MQTT\: ADDR\:PORT, NAME\:PORT, PORT or unix\:PATH; may be given several times]:ADDRESS:_default' \
-'--unix-mode=[Mode of the Unix sockets of --listen, in octal; it says who may connect]:MODE:_default' \
+'--unix-mode=[Mode of the Unix sockets of --listen, in octal; it determines who may connect]:MODE:_default' \
 '--unix-owner=[Owner of the Unix sockets of --listen\: USER, USER\:GROUP or \:GROUP \[default\: the user that starts ringmq\]]:OWNER:_default' \
 '*--proxy-trust=[Proxies that may connect to listeners with \`,proxy\`, as in 10.0.0.0/8; may be given several times]:CIDR:_default' \
-'--user=[User that ringmq becomes once every address is bound]:NAME:_default' \
+'--user=[User that ringmq switches to once every address is bound]:NAME:_default' \
 '*--ws-path=[Path at which WebSocket clients are accepted; may be given several times]:PATH:_default' \
-'*--ws-origin=[Web page that may connect over WebSocket, as in https\://app.example.com, or \`any\`; may be given several times \[default\: any, but pages of this host alone at loopback addresses\]]:ORIGIN:_default' \
+'*--ws-origin=[Origin of web pages that may connect over WebSocket, as in https\://app.example.com, or \`any\`; may be given several times \[default\: any, but pages of this host alone at loopback addresses\]]:ORIGIN:_default' \
 '--passwords=[Users and hashes of their passwords]:FILE:_files' \
 '--acl=[What each user may publish and subscribe to, in Mosquitto'\''s syntax]:FILE:_files' \
-'--vhosts=[Directory with a subdirectory for each vhost]:DIR:_files -/' \
+'--vhosts=[Directory with one subdirectory for each vhost]:DIR:_files -/' \
 '--default-vhost=[Vhost of clients whose user name is not VHOST\:USER; --passwords and --acl are for it]:NAME:_default' \
-'--auth-failures-max=[Wrong passwords from one address within a minute; then its logins are refused. 0\: no limit]:N:_default' \
-'--on-denied=[What happens to a message whose publisher may not publish to its topic]:WHAT:((drop\:"The message is acknowledged, dropped and counted"
+'--auth-failures-max=[Wrong passwords from one address within a minute; further logins from it are refused. 0\: no limit]:N:_default' \
+'--on-denied=[What happens to a message that its publisher is not allowed to publish]:WHAT:((drop\:"The message is acknowledged, dropped and counted"
 disconnect\:"The publisher is disconnected"))' \
-'--takeover=[Who may take over a client id that is in use, and its session]:WHO:((same-user\:"A client of the same user, or an anonymous client if the other is anonymous as well"
+'--takeover=[Which clients may take over a client id that is in use, and its session]:WHO:((same-user\:"A client of the same user; an anonymous client if the other one is anonymous too"
 any\:"Any client of the vhost"))' \
 '*--tls-listen=[Where to accept MQTT over TLS, usually port 8883; may be given several times]:ADDRESS:_default' \
-'--tls-cert=[The server'\''s certificate, then those of its issuers, as PEM]:FILE:_files' \
+'--tls-cert=[The server'\''s certificate followed by those of its issuers, as PEM]:FILE:_files' \
 '--tls-key=[The private key of --tls-cert, as PEM without a password]:FILE:_files' \
 '--tls-min=[The oldest version of TLS to accept]:VERSION:((1.2\:"TLS 1.2 and 1.3"
 1.3\:"TLS 1.3 only"))' \
-'*--tls-sni=[Certificate and key for clients that ask for this host; may be given several times]:HOST=CERT,KEY:_default' \
+'*--tls-sni=[Certificate and key for clients that request this host name; may be given several times]:HOST=CERT,KEY:_default' \
 '--tls-client-ca=[Certificates of the issuers of client certificates, as PEM]:FILE:_files' \
-'--tls-client=[Whether clients must show a certificate of an issuer in --tls-client-ca]:WHETHER:((required\:"A client without a certificate is refused"
-optional\:"A client without a certificate may connect; a certificate that is shown must be good"))' \
-'--tls-identity=[What of a client certificate is the user name]:WHAT:((cn\:"The subject'\''s common name"
+'--tls-client=[Whether clients must present a certificate from an issuer in --tls-client-ca]:WHETHER:((required\:"A client without a certificate is refused"
+optional\:"A client without a certificate may connect; a certificate that is presented must be valid"))' \
+'--tls-identity=[The field of a client certificate that becomes the user name]:WHAT:((cn\:"The subject'\''s common name"
 san\:"The first alternative name that is a DNS name, a URI or an e-mail address"
-none\:"Nothing; the user name is that of CONNECT"))' \
+none\:"None; the user name is that of CONNECT"))' \
 '*--tls-crl=[A list of revoked client certificates, as PEM; may be given several times]:FILE:_files' \
 '--max-connections=[Clients connected at once; one more is answered with CONNACK 3, server unavailable]:N:_default' \
-'--max-packet-size=[Largest packet that a client may send, with its header; a larger one closes its connection]:BYTES:_default' \
-'--max-outgoing-bytes=[Output held for one client that reads too slowly]:BYTES:_default' \
-'--qos0-patience=[How long a client that reads too slowly may hold back its publishers before QoS 0 to it is dropped; 0\: no time]:DURATION:_default' \
-'--max-inflight=[QoS 1 and 2 messages that were sent to one client and are not acknowledged]:N:_default' \
-'--address-connections-max=[Open connections of one address (IPv6\: of one /64); one more is closed. 0\: no limit]:N:_default' \
-'--address-connects-per-second=[Connections that one address may open in a second; one more is closed. 0\: no limit]:N:_default' \
-'--client-publish-rate=[Messages a second that one client may publish; the broker does not read from a faster one for a while. 0\: no limit]:N:_default' \
-'--client-publish-bytes=[Bytes a second of topics and payloads that one client may publish, as --client-publish-rate. 0\: no limit]:BYTES:_default' \
-'--max-subscriptions=[Filters that one session may hold; a SUBSCRIBE to one more is answered 0x80]:N:_default' \
+'--max-packet-size=[Largest packet that a client may send, header included; the broker closes the connection of a client that sends a larger one]:BYTES:_default' \
+'--max-outgoing-bytes=[Bytes of output that the broker holds for one client that reads too slowly]:BYTES:_default' \
+'--qos0-patience=[How long a client that reads too slowly may delay its publishers before the broker drops QoS 0 messages to it; 0\: no time]:DURATION:_default' \
+'--max-inflight=[QoS 1 and 2 messages that were sent to one client and are not yet acknowledged]:N:_default' \
+'--address-connections-max=[Open connections of one address (IPv6\: of one /64); further connections are closed. 0\: no limit]:N:_default' \
+'--address-connects-per-second=[Connections that one address may open in a second; further ones are closed. 0\: no limit]:N:_default' \
+'--client-publish-rate=[Messages that one client may publish in a second; the broker pauses reading from a client that exceeds this. 0\: no limit]:N:_default' \
+'--client-publish-bytes=[Bytes of topics and payloads that one client may publish in a second; enforced as --client-publish-rate. 0\: no limit]:BYTES:_default' \
+'--max-subscriptions=[Filters that one session may hold; a SUBSCRIBE to a further one is answered 0x80]:N:_default' \
 '--max-topic-levels=[Levels that a topic or a filter may have, at most 65535]:N:_default' \
-'--topic-alias-max=[Topic aliases that a client may use, and the broker towards it; 0\: none]:N:_default' \
-'--keep-alive-max=[Longest keep alive in seconds\: a client that asks for a longer one, or for none, is told to use this one. 0\: what clients ask for]:SECONDS:_default' \
-'--check-payload-format=[Whether a payload that its publisher says is UTF-8 is refused with code 0x99 if it is not]:SWITCH:((on\:"Yes"
+'--topic-alias-max=[Topic aliases that a client may use, and that the broker may use towards it; 0\: none]:N:_default' \
+'--keep-alive-max=[Longest keep alive in seconds\: a client that asks for a longer one, or for none, is told to use this one. 0\: no limit]:SECONDS:_default' \
+'--check-payload-format=[Whether the broker refuses a payload with code 0x99 if its publisher declares it UTF-8 and it is not]:SWITCH:((on\:"Yes"
 off\:"No"))' \
 '--shards=[Threads that serve clients, 1 to 64 \[default\: CPUs\]]:N:_default' \
-'--ring=[Interface of the kernel that the shards use]:RING:((auto\:"io_uring where it works for every shard, else epoll with a warning that says why"
-io_uring\:"io_uring, or the broker does not start"
-epoll\:"epoll, which takes more CPU time for each message"))' \
-'--data-dir=[Directory of sessions, waiting messages and retained messages; made if it is missing]:DIR:_files -/' \
-'--durability=[When a QoS 1 or 2 message counts as stored and is acknowledged]:WHEN:((disk\:"After fdatasync; the message survives a power loss"
-os\:"After the write; the message survives a killed broker, not a power loss"))' \
-'--session-expiry=[How long the session of an absent client is kept; 0\: for ever]:DURATION:_default' \
+'--ring=[Kernel interface that the shards use]:RING:((auto\:"io_uring if it works for every shard; otherwise epoll, with a warning that gives the reason"
+io_uring\:"io_uring; if it does not work, the broker does not start"
+epoll\:"epoll, which needs more CPU time for each message"))' \
+'--data-dir=[Directory for sessions, waiting messages and retained messages; created if it is missing]:DIR:_files -/' \
+'--durability=[When a QoS 1 or 2 message counts as stored and is acknowledged]:WHEN:((disk\:"After fdatasync\: the message survives a power loss"
+os\:"After the write\: the message survives a killed broker, but not a power loss"))' \
+'--session-expiry=[How long the broker keeps the session of an absent client; 0\: for ever]:DURATION:_default' \
 '--session-max-bytes=[Messages that may wait for one session, in BYTES or as a share of the file system (P%) \[default\: 10%, at least 1GiB\]]:BYTES|P%:_default' \
-'--session-overflow=[What happens to a message for a session that is full]:POLICY:((drop-oldest\:"The messages that have waited longest are dropped"
+'--session-overflow=[What happens to a message for a session that is full]:POLICY:((drop-oldest\:"The oldest waiting messages are dropped"
 drop-newest\:"The new message is dropped for this session"
 block\:"The publisher waits until there is room"))' \
-'--retained-max-count=[Topics with a retained message; a message to one topic more is delivered and not retained]:N:_default' \
-'--retained-max-bytes=[Bytes of all retained messages with their topics; a message beyond is delivered and not retained]:BYTES:_default' \
-'--disk-low=[Free space of the file system, in BYTES or as a share of its size (P%), below which publishers wait; 0\: none \[default\: 1GiB, or 5% if that is less\]]:BYTES|P%:_default' \
-'--segment-bytes=[Size of the files that messages are stored in]:BYTES:_default' \
-'--http-listen=[Where to answer operators over HTTP\: ADDR\:PORT, unix or none \[default\: 127.0.0.1\:9883\]]:ADDRESS:_default' \
-'--http-tokens=[Who may ask over HTTP\: lines of NAME\:SHA256\:RIGHTS \[default\: the token in \`admin.token\` of --data-dir\]]:FILE:_files' \
+'--retained-max-count=[Topics that may have a retained message; a message to a further topic is delivered but not retained]:N:_default' \
+'--retained-max-bytes=[Bytes of all retained messages with their topics; a message above the limit is delivered but not retained]:BYTES:_default' \
+'--disk-low=[Free space of the file system, in BYTES or as a share of its size (P%), below which publishers must wait; 0\: none \[default\: 1GiB, or 5% if that is less\]]:BYTES|P%:_default' \
+'--segment-bytes=[Size of the files that hold messages]:BYTES:_default' \
+'--http-listen=[Address of the operators'\'' HTTP interface\: ADDR\:PORT, unix or none \[default\: 127.0.0.1\:9883\]]:ADDRESS:_default' \
+'--http-tokens=[File of tokens for HTTP requests\: lines of NAME\:SHA256\:RIGHTS \[default\: the token in \`admin.token\` of --data-dir\]]:FILE:_files' \
 '--http-cert=[Certificate chain for HTTP over TLS, as PEM, the broker'\''s own certificate first]:FILE:_files' \
 '--http-key=[The private key of --http-cert, as PEM without a password]:FILE:_files' \
-'*--http-host=[Name by which operators may ask this broker over HTTP; may be repeated]:NAME:_default' \
-'--sys-interval=[How often the topics \$SYS/broker/... are brought up to date, while a client is subscribed to them; 0\: never]:DURATION:_default' \
-'*--watch-session=[Sessions with metrics of their own at /metrics/sessions\: VHOST/ID, or VHOST/BEGINNING* for all whose client id begins so; may be given 16 times]:VHOST/ID:_default' \
-'--log=[What goes to standard error\: off, error, warn, info, debug or trace]:FILTER:_default' \
-'--log-format=[How log lines look \[default\: text, or journald where standard error is the journal\]]:FORMAT:((text\:"For people, with time in UTC, level, shard, client and what happened"
-json\:"One JSON object a line"
-journald\:"For the journal, with its priority in front and without a time"))' \
+'*--http-host=[Host name by which operators may address this broker over HTTP; may be repeated]:NAME:_default' \
+'--sys-interval=[Time between updates of the topics \$SYS/broker/..., which happen while a client is subscribed to them; 0\: never]:DURATION:_default' \
+'*--watch-session=[Sessions with metrics of their own at /metrics/sessions\: VHOST/ID, or VHOST/BEGINNING* for all sessions whose client id begins with BEGINNING; may be given 16 times]:VHOST/ID:_default' \
+'--log=[Level of the lines on standard error\: off, error, warn, info, debug or trace]:FILTER:_default' \
+'--log-format=[Format of log lines \[default\: text, or journald where standard error is the journal\]]:FORMAT:((text\:"For people\: time in UTC, level, shard, client and message"
+json\:"One JSON object for each line"
+journald\:"For the journal\: starts with the priority, has no time"))' \
 '--log-connections=[Whether clients that connect and disconnect are logged]:WHETHER:((on\:"Yes"
 off\:"No"))' \
-'--config=[A file of settings in TOML\: each key is the long name of a flag]:FILE:_files' \
+'--config=[A configuration file in TOML\: each key is the long name of a flag]:FILE:_files' \
 '--json[Print the findings as JSON]' \
-'--allow-anonymous[Let clients without a user connect by every listener, also when there are users]' \
-'--no-pin[Let the system move the shards between CPUs]' \
+'--allow-anonymous[Let clients without a user connect through every listener, even if there are users]' \
+'--no-pin[Let the system move the shards'\'' threads between CPUs]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
@@ -1140,83 +1140,83 @@ _arguments "${_arguments_options[@]}" : \
             (show)
 _arguments "${_arguments_options[@]}" : \
 '*--listen=[Where to accept MQTT\: ADDR\:PORT, NAME\:PORT, PORT or unix\:PATH; may be given several times]:ADDRESS:_default' \
-'--unix-mode=[Mode of the Unix sockets of --listen, in octal; it says who may connect]:MODE:_default' \
+'--unix-mode=[Mode of the Unix sockets of --listen, in octal; it determines who may connect]:MODE:_default' \
 '--unix-owner=[Owner of the Unix sockets of --listen\: USER, USER\:GROUP or \:GROUP \[default\: the user that starts ringmq\]]:OWNER:_default' \
 '*--proxy-trust=[Proxies that may connect to listeners with \`,proxy\`, as in 10.0.0.0/8; may be given several times]:CIDR:_default' \
-'--user=[User that ringmq becomes once every address is bound]:NAME:_default' \
+'--user=[User that ringmq switches to once every address is bound]:NAME:_default' \
 '*--ws-path=[Path at which WebSocket clients are accepted; may be given several times]:PATH:_default' \
-'*--ws-origin=[Web page that may connect over WebSocket, as in https\://app.example.com, or \`any\`; may be given several times \[default\: any, but pages of this host alone at loopback addresses\]]:ORIGIN:_default' \
+'*--ws-origin=[Origin of web pages that may connect over WebSocket, as in https\://app.example.com, or \`any\`; may be given several times \[default\: any, but pages of this host alone at loopback addresses\]]:ORIGIN:_default' \
 '--passwords=[Users and hashes of their passwords]:FILE:_files' \
 '--acl=[What each user may publish and subscribe to, in Mosquitto'\''s syntax]:FILE:_files' \
-'--vhosts=[Directory with a subdirectory for each vhost]:DIR:_files -/' \
+'--vhosts=[Directory with one subdirectory for each vhost]:DIR:_files -/' \
 '--default-vhost=[Vhost of clients whose user name is not VHOST\:USER; --passwords and --acl are for it]:NAME:_default' \
-'--auth-failures-max=[Wrong passwords from one address within a minute; then its logins are refused. 0\: no limit]:N:_default' \
-'--on-denied=[What happens to a message whose publisher may not publish to its topic]:WHAT:((drop\:"The message is acknowledged, dropped and counted"
+'--auth-failures-max=[Wrong passwords from one address within a minute; further logins from it are refused. 0\: no limit]:N:_default' \
+'--on-denied=[What happens to a message that its publisher is not allowed to publish]:WHAT:((drop\:"The message is acknowledged, dropped and counted"
 disconnect\:"The publisher is disconnected"))' \
-'--takeover=[Who may take over a client id that is in use, and its session]:WHO:((same-user\:"A client of the same user, or an anonymous client if the other is anonymous as well"
+'--takeover=[Which clients may take over a client id that is in use, and its session]:WHO:((same-user\:"A client of the same user; an anonymous client if the other one is anonymous too"
 any\:"Any client of the vhost"))' \
 '*--tls-listen=[Where to accept MQTT over TLS, usually port 8883; may be given several times]:ADDRESS:_default' \
-'--tls-cert=[The server'\''s certificate, then those of its issuers, as PEM]:FILE:_files' \
+'--tls-cert=[The server'\''s certificate followed by those of its issuers, as PEM]:FILE:_files' \
 '--tls-key=[The private key of --tls-cert, as PEM without a password]:FILE:_files' \
 '--tls-min=[The oldest version of TLS to accept]:VERSION:((1.2\:"TLS 1.2 and 1.3"
 1.3\:"TLS 1.3 only"))' \
-'*--tls-sni=[Certificate and key for clients that ask for this host; may be given several times]:HOST=CERT,KEY:_default' \
+'*--tls-sni=[Certificate and key for clients that request this host name; may be given several times]:HOST=CERT,KEY:_default' \
 '--tls-client-ca=[Certificates of the issuers of client certificates, as PEM]:FILE:_files' \
-'--tls-client=[Whether clients must show a certificate of an issuer in --tls-client-ca]:WHETHER:((required\:"A client without a certificate is refused"
-optional\:"A client without a certificate may connect; a certificate that is shown must be good"))' \
-'--tls-identity=[What of a client certificate is the user name]:WHAT:((cn\:"The subject'\''s common name"
+'--tls-client=[Whether clients must present a certificate from an issuer in --tls-client-ca]:WHETHER:((required\:"A client without a certificate is refused"
+optional\:"A client without a certificate may connect; a certificate that is presented must be valid"))' \
+'--tls-identity=[The field of a client certificate that becomes the user name]:WHAT:((cn\:"The subject'\''s common name"
 san\:"The first alternative name that is a DNS name, a URI or an e-mail address"
-none\:"Nothing; the user name is that of CONNECT"))' \
+none\:"None; the user name is that of CONNECT"))' \
 '*--tls-crl=[A list of revoked client certificates, as PEM; may be given several times]:FILE:_files' \
 '--max-connections=[Clients connected at once; one more is answered with CONNACK 3, server unavailable]:N:_default' \
-'--max-packet-size=[Largest packet that a client may send, with its header; a larger one closes its connection]:BYTES:_default' \
-'--max-outgoing-bytes=[Output held for one client that reads too slowly]:BYTES:_default' \
-'--qos0-patience=[How long a client that reads too slowly may hold back its publishers before QoS 0 to it is dropped; 0\: no time]:DURATION:_default' \
-'--max-inflight=[QoS 1 and 2 messages that were sent to one client and are not acknowledged]:N:_default' \
-'--address-connections-max=[Open connections of one address (IPv6\: of one /64); one more is closed. 0\: no limit]:N:_default' \
-'--address-connects-per-second=[Connections that one address may open in a second; one more is closed. 0\: no limit]:N:_default' \
-'--client-publish-rate=[Messages a second that one client may publish; the broker does not read from a faster one for a while. 0\: no limit]:N:_default' \
-'--client-publish-bytes=[Bytes a second of topics and payloads that one client may publish, as --client-publish-rate. 0\: no limit]:BYTES:_default' \
-'--max-subscriptions=[Filters that one session may hold; a SUBSCRIBE to one more is answered 0x80]:N:_default' \
+'--max-packet-size=[Largest packet that a client may send, header included; the broker closes the connection of a client that sends a larger one]:BYTES:_default' \
+'--max-outgoing-bytes=[Bytes of output that the broker holds for one client that reads too slowly]:BYTES:_default' \
+'--qos0-patience=[How long a client that reads too slowly may delay its publishers before the broker drops QoS 0 messages to it; 0\: no time]:DURATION:_default' \
+'--max-inflight=[QoS 1 and 2 messages that were sent to one client and are not yet acknowledged]:N:_default' \
+'--address-connections-max=[Open connections of one address (IPv6\: of one /64); further connections are closed. 0\: no limit]:N:_default' \
+'--address-connects-per-second=[Connections that one address may open in a second; further ones are closed. 0\: no limit]:N:_default' \
+'--client-publish-rate=[Messages that one client may publish in a second; the broker pauses reading from a client that exceeds this. 0\: no limit]:N:_default' \
+'--client-publish-bytes=[Bytes of topics and payloads that one client may publish in a second; enforced as --client-publish-rate. 0\: no limit]:BYTES:_default' \
+'--max-subscriptions=[Filters that one session may hold; a SUBSCRIBE to a further one is answered 0x80]:N:_default' \
 '--max-topic-levels=[Levels that a topic or a filter may have, at most 65535]:N:_default' \
-'--topic-alias-max=[Topic aliases that a client may use, and the broker towards it; 0\: none]:N:_default' \
-'--keep-alive-max=[Longest keep alive in seconds\: a client that asks for a longer one, or for none, is told to use this one. 0\: what clients ask for]:SECONDS:_default' \
-'--check-payload-format=[Whether a payload that its publisher says is UTF-8 is refused with code 0x99 if it is not]:SWITCH:((on\:"Yes"
+'--topic-alias-max=[Topic aliases that a client may use, and that the broker may use towards it; 0\: none]:N:_default' \
+'--keep-alive-max=[Longest keep alive in seconds\: a client that asks for a longer one, or for none, is told to use this one. 0\: no limit]:SECONDS:_default' \
+'--check-payload-format=[Whether the broker refuses a payload with code 0x99 if its publisher declares it UTF-8 and it is not]:SWITCH:((on\:"Yes"
 off\:"No"))' \
 '--shards=[Threads that serve clients, 1 to 64 \[default\: CPUs\]]:N:_default' \
-'--ring=[Interface of the kernel that the shards use]:RING:((auto\:"io_uring where it works for every shard, else epoll with a warning that says why"
-io_uring\:"io_uring, or the broker does not start"
-epoll\:"epoll, which takes more CPU time for each message"))' \
-'--data-dir=[Directory of sessions, waiting messages and retained messages; made if it is missing]:DIR:_files -/' \
-'--durability=[When a QoS 1 or 2 message counts as stored and is acknowledged]:WHEN:((disk\:"After fdatasync; the message survives a power loss"
-os\:"After the write; the message survives a killed broker, not a power loss"))' \
-'--session-expiry=[How long the session of an absent client is kept; 0\: for ever]:DURATION:_default' \
+'--ring=[Kernel interface that the shards use]:RING:((auto\:"io_uring if it works for every shard; otherwise epoll, with a warning that gives the reason"
+io_uring\:"io_uring; if it does not work, the broker does not start"
+epoll\:"epoll, which needs more CPU time for each message"))' \
+'--data-dir=[Directory for sessions, waiting messages and retained messages; created if it is missing]:DIR:_files -/' \
+'--durability=[When a QoS 1 or 2 message counts as stored and is acknowledged]:WHEN:((disk\:"After fdatasync\: the message survives a power loss"
+os\:"After the write\: the message survives a killed broker, but not a power loss"))' \
+'--session-expiry=[How long the broker keeps the session of an absent client; 0\: for ever]:DURATION:_default' \
 '--session-max-bytes=[Messages that may wait for one session, in BYTES or as a share of the file system (P%) \[default\: 10%, at least 1GiB\]]:BYTES|P%:_default' \
-'--session-overflow=[What happens to a message for a session that is full]:POLICY:((drop-oldest\:"The messages that have waited longest are dropped"
+'--session-overflow=[What happens to a message for a session that is full]:POLICY:((drop-oldest\:"The oldest waiting messages are dropped"
 drop-newest\:"The new message is dropped for this session"
 block\:"The publisher waits until there is room"))' \
-'--retained-max-count=[Topics with a retained message; a message to one topic more is delivered and not retained]:N:_default' \
-'--retained-max-bytes=[Bytes of all retained messages with their topics; a message beyond is delivered and not retained]:BYTES:_default' \
-'--disk-low=[Free space of the file system, in BYTES or as a share of its size (P%), below which publishers wait; 0\: none \[default\: 1GiB, or 5% if that is less\]]:BYTES|P%:_default' \
-'--segment-bytes=[Size of the files that messages are stored in]:BYTES:_default' \
-'--http-listen=[Where to answer operators over HTTP\: ADDR\:PORT, unix or none \[default\: 127.0.0.1\:9883\]]:ADDRESS:_default' \
-'--http-tokens=[Who may ask over HTTP\: lines of NAME\:SHA256\:RIGHTS \[default\: the token in \`admin.token\` of --data-dir\]]:FILE:_files' \
+'--retained-max-count=[Topics that may have a retained message; a message to a further topic is delivered but not retained]:N:_default' \
+'--retained-max-bytes=[Bytes of all retained messages with their topics; a message above the limit is delivered but not retained]:BYTES:_default' \
+'--disk-low=[Free space of the file system, in BYTES or as a share of its size (P%), below which publishers must wait; 0\: none \[default\: 1GiB, or 5% if that is less\]]:BYTES|P%:_default' \
+'--segment-bytes=[Size of the files that hold messages]:BYTES:_default' \
+'--http-listen=[Address of the operators'\'' HTTP interface\: ADDR\:PORT, unix or none \[default\: 127.0.0.1\:9883\]]:ADDRESS:_default' \
+'--http-tokens=[File of tokens for HTTP requests\: lines of NAME\:SHA256\:RIGHTS \[default\: the token in \`admin.token\` of --data-dir\]]:FILE:_files' \
 '--http-cert=[Certificate chain for HTTP over TLS, as PEM, the broker'\''s own certificate first]:FILE:_files' \
 '--http-key=[The private key of --http-cert, as PEM without a password]:FILE:_files' \
-'*--http-host=[Name by which operators may ask this broker over HTTP; may be repeated]:NAME:_default' \
-'--sys-interval=[How often the topics \$SYS/broker/... are brought up to date, while a client is subscribed to them; 0\: never]:DURATION:_default' \
-'*--watch-session=[Sessions with metrics of their own at /metrics/sessions\: VHOST/ID, or VHOST/BEGINNING* for all whose client id begins so; may be given 16 times]:VHOST/ID:_default' \
-'--log=[What goes to standard error\: off, error, warn, info, debug or trace]:FILTER:_default' \
-'--log-format=[How log lines look \[default\: text, or journald where standard error is the journal\]]:FORMAT:((text\:"For people, with time in UTC, level, shard, client and what happened"
-json\:"One JSON object a line"
-journald\:"For the journal, with its priority in front and without a time"))' \
+'*--http-host=[Host name by which operators may address this broker over HTTP; may be repeated]:NAME:_default' \
+'--sys-interval=[Time between updates of the topics \$SYS/broker/..., which happen while a client is subscribed to them; 0\: never]:DURATION:_default' \
+'*--watch-session=[Sessions with metrics of their own at /metrics/sessions\: VHOST/ID, or VHOST/BEGINNING* for all sessions whose client id begins with BEGINNING; may be given 16 times]:VHOST/ID:_default' \
+'--log=[Level of the lines on standard error\: off, error, warn, info, debug or trace]:FILTER:_default' \
+'--log-format=[Format of log lines \[default\: text, or journald where standard error is the journal\]]:FORMAT:((text\:"For people\: time in UTC, level, shard, client and message"
+json\:"One JSON object for each line"
+journald\:"For the journal\: starts with the priority, has no time"))' \
 '--log-connections=[Whether clients that connect and disconnect are logged]:WHETHER:((on\:"Yes"
 off\:"No"))' \
-'--config=[A file of settings in TOML\: each key is the long name of a flag]:FILE:_files' \
-'--defaults[List the defaults, whatever is set]' \
+'--config=[A configuration file in TOML\: each key is the long name of a flag]:FILE:_files' \
+'--defaults[List the defaults instead of the configured values]' \
 '--json[Print JSON]' \
-'--allow-anonymous[Let clients without a user connect by every listener, also when there are users]' \
-'--no-pin[Let the system move the shards between CPUs]' \
+'--allow-anonymous[Let clients without a user connect through every listener, even if there are users]' \
+'--no-pin[Let the system move the shards'\'' threads between CPUs]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
@@ -1234,13 +1234,13 @@ esac
 _ringmq_commands() {
     local commands; commands=(
 'passwd:Set or delete the password of a user in a password file' \
-'reload:Have a running broker read its configuration and files again, and wait for its answer' \
+'reload:Make a running broker read its configuration and files again, and wait for the result' \
 'vhost:List or delete the vhosts of a data directory' \
 'session:Delete the session of a client' \
 'data:Change the number of shards of a data directory, or back it up' \
-'ctl:Ask a broker that runs, or have it do something' \
-'check:Read all that a start would, say what is wrong, and change nothing' \
-'config:Look at the configuration' \
+'ctl:Send a request to a running broker' \
+'check:Read everything that a start would read, report what is wrong, and change nothing' \
+'config:Show the configuration' \
     )
     _describe -t commands 'ringmq commands' commands "$@"
 }
@@ -1252,7 +1252,7 @@ _ringmq__subcmd__check_commands() {
 (( $+functions[_ringmq__subcmd__config_commands] )) ||
 _ringmq__subcmd__config_commands() {
     local commands; commands=(
-'show:List all settings\: value, where it comes from, what it takes, whether a reload changes it' \
+'show:List all settings\: value, origin, accepted values, and whether a reload changes it' \
     )
     _describe -t commands 'ringmq config commands' commands "$@"
 }
@@ -1628,8 +1628,8 @@ _ringmq__subcmd__ctl__subcmd__vhosts__subcmd__rm_commands() {
 (( $+functions[_ringmq__subcmd__data_commands] )) ||
 _ringmq__subcmd__data_commands() {
     local commands; commands=(
-'reshard:Copy what a data directory has into a new one for another number of shards' \
-'backup:Copy what is committed in a data directory, while a broker uses it' \
+'reshard:Copy the contents of a data directory into a new one with another number of shards' \
+'backup:Copy the committed contents of a data directory; a broker may be using it' \
     )
     _describe -t commands 'ringmq data commands' commands "$@"
 }
@@ -1656,7 +1656,7 @@ _ringmq__subcmd__reload_commands() {
 (( $+functions[_ringmq__subcmd__session_commands] )) ||
 _ringmq__subcmd__session_commands() {
     local commands; commands=(
-'delete:Have the session of a client deleted, with its subscriptions and what waits in it' \
+'delete:Delete the session of a client, with its subscriptions and waiting messages' \
     )
     _describe -t commands 'ringmq session commands' commands "$@"
 }
@@ -1669,7 +1669,7 @@ _ringmq__subcmd__session__subcmd__delete_commands() {
 _ringmq__subcmd__vhost_commands() {
     local commands; commands=(
 'delete:Delete a vhost, with its sessions and retained messages' \
-'list:List number and name of each vhost' \
+'list:List the number and name of each vhost' \
     )
     _describe -t commands 'ringmq vhost commands' commands "$@"
 }

@@ -1,5 +1,5 @@
-//! The verbs of `ringmq ctl` about users, vhosts, limits and tokens, in a table as [`super::verbs`]
-//! has it.
+//! The verbs of `ringmq ctl` about users, vhosts, limits and tokens, as a part of the table in
+//! [`super::verbs`].
 
 use super::verb::{
     Columns, Kind, Parameter, Verb, View, behind, flag, in_body, local, needed, verb,
@@ -31,7 +31,7 @@ const fn limit(
     in_body(flag((name, field), "N", Kind::Number(least, i64::MAX.unsigned_abs()), help))
 }
 
-/// See the module.
+/// Verbs about users, vhosts, limits and tokens.
 pub(super) const ACCOUNT_VERBS: &[Verb] = &[
     verb(
         &["users", "ls"],

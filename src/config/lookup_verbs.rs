@@ -1,5 +1,5 @@
-//! The verbs of `ringmq ctl` about single things: connections that have ended, subscriptions,
-//! rights, retained messages, what waits in a session.
+//! The verbs of `ringmq ctl` about single objects: ended connections, subscriptions, permissions,
+//! retained messages, and messages that wait in a session.
 
 use crate::limits::{CLOSED_MAX, PAGE_ROWS_MAX, PEEK_MESSAGES_MAX};
 
@@ -105,7 +105,7 @@ const MATCH_HELP: &str = "why is: sent; stored, for a client that is away; withh
     allow it; denied by a rule; full, as much waits as may; absent or slow, at QoS 0. Of several \
     filters of one session the one with the highest QoS counts.";
 
-/// See the module.
+/// Verbs about single objects.
 pub(super) const LOOKUP_VERBS: &[Verb] = &[
     verb(
         &["closed"],

@@ -1,5 +1,5 @@
-//! The verbs of `ringmq ctl` that change the broker as a whole or tell how it is set up, in a table
-//! as [`super::verbs`] has it.
+//! The verbs of `ringmq ctl` that change the whole broker or show its configuration, as a part of
+//! the table in [`super::verbs`].
 
 use super::verb::{Columns, Kind, Parameter, Verb, View, behind, flag, in_body, local, verb};
 
@@ -14,7 +14,7 @@ const CERTIFICATES: Columns = Columns {
     all: &["flag", "file", "subject", "not_before", "not_after", "days_left"],
 };
 
-/// See the module.
+/// Verbs about the whole broker.
 pub(super) const OPERATING_VERBS: &[Verb] = &[
     Verb {
         more: "It answers when the message is stored wherever it must be: what a PUBACK says.",

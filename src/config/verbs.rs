@@ -1,6 +1,5 @@
-//! The nouns and verbs of `ringmq ctl`: what each is called and takes, what it asks of the broker,
-//! and how the answer is shown. The command line, its help and the requests are made from this
-//! table, so a further verb is a further row.
+//! The table of nouns and verbs of `ringmq ctl`: name, parameters, request and view of each. The
+//! command line, its help and the requests are generated from this table; a new verb is a new row.
 
 use crate::limits::{PAGE_ROWS_MAX, TOP_ROWS_MAX, TRACE_PAYLOAD_BYTES_MAX, TRACE_SECONDS_MAX};
 
@@ -22,7 +21,7 @@ const TOP_COUNT: Parameter =
     flag(("n", "n"), "N", Kind::Number(1, TOP_ROWS_MAX as u64), "Sessions [default: 10]");
 const OF_TOP: &[Parameter] = &[TOP_BY, TOP_COUNT];
 
-/// What every list of clients or sessions takes; the last one is for sessions.
+/// Parameters of every list of clients or sessions; the last one is only for sessions.
 const OF_LIST: &[Parameter] = &[
     flag(("id", "id"), "ID", Kind::Text, "Exactly this client id"),
     flag(("id-prefix", "id_prefix"), "TEXT", Kind::Text, "What the client id begins with"),
@@ -208,7 +207,7 @@ const CHECK_HELP: &str = "The line and the exit codes are those of Nagios' plugi
     that waits for a connected client. ready: clients are let in. reload: the last reload \
     succeeded.\n\nlag needs a token with the right read; the others need none.";
 
-/// See the module; those about single things, and about the broker as a whole, are beside it.
+/// All verbs. Verbs about single objects and about the whole broker are in the sibling modules.
 const VERBS: &[Verb] = &[
     verb(&["status"], "Show what matters most", ("GET", "/api/v1/overview"), &[], View::Status),
     Verb {
