@@ -1,8 +1,7 @@
-//! The few MQTT 3.1.1 packets a load generator speaks: encoding what it sends, walking over what
-//! it receives.
+//! The few MQTT 3.1.1 packets of the load generator: encoding, and parsing of received bytes.
 //!
-//! Pure: no sockets, no state. Invariant: [`split`] never looks past the bytes it was given and
-//! asks for more with `Ok(None)`.
+//! Pure: no sockets, no state. Invariant: [`split`] never reads past the given bytes; it returns
+//! `Ok(None)` if it needs more.
 
 use std::fmt;
 
@@ -19,15 +18,15 @@ pub(crate) enum Packet<'a> {
     Connack { code: u8 },
     /// A message; the packet identifier is there at QoS 1 only.
     Publish { packet_id: Option<u16>, payload: &'a [u8] },
-    /// The broker has taken over the message with this identifier.
+    /// The broker has accepted the message with this identifier.
     Puback { packet_id: u16 },
     /// The answer to a SUBSCRIBE with one filter; 0x80 is "refused".
     Suback { code: u8 },
-    /// PINGRESP, UNSUBACK and the like: nothing a load generator acts on.
+    /// Any other packet; the load generator ignores it.
     Other,
 }
 
-/// What the broker sent is not MQTT 3.1.1; the text says which rule broke.
+/// The broker has violated MQTT 3.1.1; the text names the rule.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Malformed(pub(crate) &'static str);
 
@@ -37,7 +36,7 @@ impl fmt::Display for Malformed {
     }
 }
 
-/// Takes the first packet off `bytes` and says how long it was; `None` while it is incomplete.
+/// Parses the first packet of `bytes` and returns its length; `None` if it is incomplete.
 #[inline]
 pub(crate) fn split(bytes: &[u8]) -> Result<Option<(Packet<'_>, usize)>, Malformed> {
     let Some((length, header)) = remaining_length(bytes)? else {
@@ -64,7 +63,7 @@ pub(crate) fn packet_bytes(bytes: &[u8]) -> usize {
     }
 }
 
-/// The remaining length and the size of the fixed header before it ends.
+/// The remaining length, and the size of the fixed header.
 #[inline]
 fn remaining_length(bytes: &[u8]) -> Result<Option<(usize, usize)>, Malformed> {
     // Small packets are the hot case: their length is the second byte.
@@ -91,7 +90,7 @@ fn publish_body(first: u8, body: &[u8]) -> Result<Packet<'_>, Malformed> {
     let (packet_id, payload_at) = match first & 0b110 {
         0 => (None, topic_end),
         2 => (Some(be16(body, topic_end, "PUBLISH without an identifier")?), topic_end + 2),
-        // No subscription asks for more than QoS 1. [MQTT-3.8.4-6]
+        // No subscription requests more than QoS 1. [MQTT-3.8.4-6]
         _ => return Err(Malformed("PUBLISH above the granted QoS")),
     };
     let payload = body.get(payload_at..).ok_or(Malformed("PUBLISH shorter than its topic"))?;
@@ -141,8 +140,8 @@ pub(crate) fn push_subscribe(out: &mut Vec<u8>, packet_id: u16, filter: &str, qo
     out.push(qos);
 }
 
-/// Appends a PUBLISH with a zeroed payload, and at QoS 1 the identifier 0 before it, which is to
-/// be patched. Returns where the payload begins; the identifier is the two bytes before.
+/// Appends a PUBLISH with a zeroed payload; at QoS 1 with the identifier 0, which the caller
+/// overwrites. Returns the offset of the payload; the identifier is the two bytes before it.
 pub(crate) fn push_publish(out: &mut Vec<u8>, topic: &str, qos: u8, payload_bytes: usize) -> usize {
     let id_bytes = if qos == 0 { 0 } else { 2 };
     out.push(0x30 | qos << 1);
