@@ -34,7 +34,7 @@ pub fn raise_files(files: Option<u64>) -> String {
 mod tests {
     use super::*;
 
-    // Errors about a limit name it and where it is raised; others say enough.
+    // Errors about a limit name it and where to raise it; other errors get no advice.
     #[test]
     fn limits_are_named() {
         for (errno, words) in [

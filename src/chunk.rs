@@ -182,7 +182,7 @@ mod tests {
         }
     }
 
-    /// A chunk of a pool's size is used again; others are not kept.
+    /// A chunk of one of the pool's sizes is reused; others are freed.
     #[test]
     fn pool_keeps_its_two_sizes() {
         let mut pool = ChunkPool::default();
@@ -196,7 +196,7 @@ mod tests {
         assert!(pool.small.is_empty() && pool.large.is_empty());
     }
 
-    /// Of many free chunks a few are left when their memory is asked for.
+    /// A few of many free chunks remain when memory is reclaimed.
     #[test]
     fn pool_gives_memory_back() {
         let mut pool = ChunkPool::default();

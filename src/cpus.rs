@@ -186,7 +186,7 @@ fn parse_cfs(quota: &str, period: &str) -> Option<f64> {
 mod tests {
     use super::*;
 
-    // Of the machine the test runs on: the mask is not empty and ascends, numbers keep their range.
+    // On the machine of the test: the mask is not empty and ascends, and numbers are in range.
     #[test]
     fn of_this_machine() {
         let cpus = available();
@@ -220,7 +220,7 @@ mod tests {
         }
     }
 
-    // Other CPUs than one: all but that one, unless it is the only one.
+    // The CPUs other than a given one: all except that one, unless it is the only one.
     #[test]
     fn others() {
         assert_eq!(apart_from(&[0, 2, 5], 2), [0, 5]);
@@ -228,7 +228,7 @@ mod tests {
         assert_eq!(apart_from(&[3], 3), [3]);
     }
 
-    // cpu.max as the kernel writes it; anything else does not bound.
+    // cpu.max as the kernel writes it; other text sets no limit.
     #[test]
     fn version_2_quota() {
         for (text, quota) in [

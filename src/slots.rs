@@ -168,8 +168,8 @@ mod tests {
 
     use super::*;
 
-    /// The table does what a map does that gives away the lowest number that is free, whatever is
-    /// reclaimed in between.
+    /// The table behaves as a map that assigns the lowest free number, however memory is reclaimed
+    /// in between.
     #[test]
     fn agrees_with_a_map() {
         let mut seed = 7_u64;
@@ -205,7 +205,7 @@ mod tests {
         }
     }
 
-    /// A table is small, or has memory of its own; it is never copied at a size between.
+    /// A table is small or has a mapping of its own; it is never copied at a size in between.
     #[test]
     fn grows_into_memory_of_its_own() {
         let mut table: Vec<[u8; 100]> = Vec::new();
@@ -219,7 +219,7 @@ mod tests {
         assert!(table.capacity() <= 200_000);
     }
 
-    /// Memory of those who left goes back in bounded steps, and with the last all of it.
+    /// Memory of removed values is returned in bounded steps; the last step returns all of it.
     #[test]
     fn memory_goes_back_in_steps() {
         let mut slots: Slots<[u64; 4]> = Slots::default();

@@ -268,7 +268,7 @@ mod tests {
         Ctl::from_arg_matches(&matches)
     }
 
-    // clap finds no fault in what is made of the table, and each verb is found by its words.
+    // clap finds no fault in the generated commands, and each verb is found by its words.
     #[test]
     fn the_table_is_sound() {
         Ctl::augment_subcommands(Command::new("ctl")).debug_assert();
@@ -292,7 +292,7 @@ mod tests {
         }
     }
 
-    // Flags are for the verbs that they mean something for.
+    // A flag is accepted only by the verbs for which it has a meaning.
     #[test]
     fn flags_are_where_they_mean_something() {
         let ctl = parse("ctl clients ls --id-prefix a --columns id,backlog.bytes --all --json");
@@ -328,7 +328,7 @@ mod tests {
         }
     }
 
-    // Addresses are of this host: a token must not pass a network unencrypted.
+    // Addresses must be on this host: a token must not pass a network unencrypted.
     #[test]
     fn addresses() {
         let tcp = |text: &str| Endpoint::Tcp(text.parse().expect("an address"));

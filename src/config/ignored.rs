@@ -135,8 +135,8 @@ impl Options {
 mod tests {
     use super::*;
 
-    // A flag that would change nothing is refused, as is a bad value, and what it needs is named.
-    // With that it is taken, and nothing is said of flags that nobody gave.
+    // A flag without effect is refused, as a bad value is, and the message names what it needs.
+    // With that flag it is accepted.
     #[test]
     fn flags_that_change_nothing() {
         let tls = ["--tls-listen=127.0.0.1:0", "--tls-cert=c", "--tls-key=k"];

@@ -239,7 +239,7 @@ mod tests {
         }
     }
 
-    // A listener may be of one protocol alone, behind a proxy or not.
+    // A listener may accept only one protocol, behind a proxy or not.
     #[test]
     fn listeners_of_one_protocol() {
         use Accepts::{Both, Mqtt, WebSocket};
@@ -261,7 +261,7 @@ mod tests {
         }
     }
 
-    // What is no place says what is wrong with it and what is.
+    // The error for an invalid address says what is wrong and shows a valid one.
     #[test]
     fn no_listeners() {
         let too_long = format!("unix:{}", "p".repeat(limits::UNIX_PATH_BYTES_MAX + 1));
@@ -296,7 +296,7 @@ mod tests {
         assert!(error.contains("give it to --listen"), "{error}");
     }
 
-    // Only what nobody else can reach or speak for is local.
+    // An address is local only if other hosts cannot reach it, directly or through a proxy.
     #[test]
     fn local_listeners() {
         let tcp = |text: &str| Endpoint::Tcp(text.parse().expect("an address"));

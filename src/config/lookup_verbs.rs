@@ -113,8 +113,8 @@ pub(super) const LOOKUP_VERBS: &[Verb] = &[
         ("GET", "/api/v1/closed"),
         &[
             flag(("id", "id"), "ID", Kind::Text, "Exactly this client id"),
-            flag(("id-prefix", "id_prefix"), "TEXT", Kind::Text, "What the client id begins with"),
-            flag(("reason", "reason"), "WORD", Kind::Text, "Why it ended, as in keep_alive"),
+            flag(("id-prefix", "id_prefix"), "TEXT", Kind::Text, "Beginning of the client id"),
+            flag(("reason", "reason"), "WORD", Kind::Text, "Reason of the end, as in keep_alive"),
             OF_VHOST,
             flag(
                 ("limit", "limit"),
@@ -143,7 +143,7 @@ pub(super) const LOOKUP_VERBS: &[Verb] = &[
         more: MATCH_HELP,
         ..verb(
             &["match"],
-            "List who would get a message, and who not and why",
+            "List the sessions that would get a message, and those that would not, with reasons",
             ("GET", "/api/v1/match"),
             &[
                 behind("topic", "TOPIC", Kind::Text, "Topic of the message"),
@@ -157,15 +157,10 @@ pub(super) const LOOKUP_VERBS: &[Verb] = &[
     },
     verb(
         &["can"],
-        "Tell whether a client may publish or subscribe, and which rule says so",
+        "Show whether a client may publish or subscribe, and which rule decides",
         ("GET", "/api/v1/can"),
         &[
-            behind(
-                "action",
-                "ACTION",
-                Kind::Word(&["publish", "subscribe"]),
-                "What it wants to do",
-            ),
+            behind("action", "ACTION", Kind::Word(&["publish", "subscribe"]), "The action"),
             behind("topic", "TOPIC", Kind::Text, "Topic; for subscribe a topic filter"),
             USER,
             CLIENT,
@@ -178,7 +173,7 @@ pub(super) const LOOKUP_VERBS: &[Verb] = &[
         "List topics with a retained message",
         ("GET", "/api/v1/retained"),
         &[
-            flag(("prefix", "prefix"), "TEXT", Kind::Text, "What the topics begin with"),
+            flag(("prefix", "prefix"), "TEXT", Kind::Text, "Beginning of the topics"),
             VHOST,
             LIMIT,
             CURSOR,

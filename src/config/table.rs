@@ -219,7 +219,7 @@ fn default(flag: &Arg) -> String {
 mod tests {
     use super::*;
 
-    // Each flag stands in the table of reloads once, and nothing else does.
+    // Each flag is in the table of reloads once, and no other name is.
     #[test]
     fn every_flag_has_its_reload() {
         let flags = Flags::new();

@@ -19,7 +19,7 @@ fn tcp(text: &str) -> ListenRequest {
     ListenRequest { place, proxy: false, accepts: Accepts::Both }
 }
 
-// What the empty command line gives is what `limits.rs` says.
+// The defaults of the empty command line are those of `limits.rs`.
 #[test]
 fn defaults_are_the_limits() {
     Options::command().debug_assert();
@@ -88,7 +88,7 @@ fn defaults_are_the_limits() {
     assert_eq!(Options::default(), expected);
 }
 
-// Each flag sets its own field; --listen gathers and replaces the default.
+// Each flag sets its own field; --listen collects values and replaces the default.
 #[test]
 fn flags_set_their_fields() {
     let given = options(&[
@@ -163,7 +163,7 @@ fn flags_set_their_fields() {
     assert_eq!(given, Ok(expected));
 }
 
-// So do the flags about listeners, and those about what one address or client may ask.
+// As above, for flags of listeners and limits of one address or client.
 #[test]
 fn flags_of_groups_set_their_fields() {
     let given = options(&[
@@ -227,7 +227,7 @@ fn flags_of_groups_set_their_fields() {
     assert_eq!(given, Ok(expected));
 }
 
-// A value within its bound is taken.
+// A value within its bound is accepted.
 #[test]
 fn takes_the_edges() {
     for (flag, value) in [
@@ -318,7 +318,7 @@ fn tls_flags_set_their_fields() {
     assert_eq!(given.map(|options| options.tls), Ok(expected));
 }
 
-// Flags of TLS that mean nothing without others are refused, and those are named.
+// TLS flags without effect are refused, and the message names the missing ones.
 #[test]
 fn tls_flags_need_each_other() {
     let listener = ["--tls-listen=127.0.0.1:0", "--tls-cert=c", "--tls-key=k"];
@@ -339,7 +339,7 @@ fn tls_flags_need_each_other() {
     }
 }
 
-// A value out of its bound is refused, and the message names the flag and what it takes.
+// A value outside its bound is refused, and the message names the flag and what it accepts.
 #[test]
 fn refuses_what_is_out_of_bounds() {
     for (flag, value, takes) in [
@@ -416,7 +416,7 @@ fn refuses_what_is_out_of_bounds() {
     }
 }
 
-// A listener behind a proxy needs to know which proxy; a Unix socket has its mode for that.
+// A listener behind a proxy needs the proxy's address; a Unix socket has its mode instead.
 #[test]
 fn proxies_must_be_trusted() {
     let error = options(&["--listen=127.0.0.1:0,proxy"]).expect_err("nobody is trusted");
@@ -444,7 +444,7 @@ fn usage_errors_exit_with_2() {
     assert_eq!(error.kind(), ErrorKind::ValueValidation);
 }
 
-// Sizes: every unit, nothing but digits before it, and no wrapping.
+// Sizes: every unit, only digits before it, and no overflow.
 #[test]
 fn sizes() {
     let max = u64::MAX.to_string();
@@ -478,7 +478,7 @@ fn sizes() {
     }
 }
 
-// The disk is low by the smaller default, or by what was asked for, whatever its size.
+// The disk is low by the smaller default, or by the configured value, whatever its size.
 #[test]
 fn disk_low() {
     const GIB: u64 = 1 << 30;
@@ -500,7 +500,7 @@ fn disk_low() {
     }
 }
 
-// Durations: milliseconds to days, a unit unless it is 0, and no wrapping.
+// Durations: milliseconds to days, a unit unless it is 0, and no overflow.
 #[test]
 fn durations() {
     for (text, ms) in [
@@ -535,7 +535,7 @@ fn durations() {
     }
 }
 
-// Log filters: what env_logger would only warn about, or take for a module, is refused.
+// Log filters: text that env_logger would only warn about, or treat as a module, is refused.
 #[test]
 fn log_filters() {
     for (text, taken) in [
@@ -557,7 +557,7 @@ fn log_filters() {
     }
 }
 
-// The help keeps its headings, and the long one says what each kind of storage survives.
+// The help keeps its headings, and the long help says what each kind of storage survives.
 #[test]
 fn help_is_grouped_and_honest() {
     let help = Options::command().render_help().to_string();

@@ -36,8 +36,8 @@ pub(super) fn parse_watched(text: &str) -> Result<WatchedSessions, String> {
 mod tests {
     use super::*;
 
-    // The vhost ends at the first slash, but for the one that is a slash; a star stands for what
-    // follows, at the end alone.
+    // The vhost ends at the first slash, except in the vhost `/`; a star is a wildcard only at the
+    // end.
     #[test]
     fn patterns() {
         for (text, vhost, id, is_prefix) in [

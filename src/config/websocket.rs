@@ -114,7 +114,7 @@ fn parse_origin(text: &str) -> Result<PageOrigin, String> {
 mod tests {
     use super::*;
 
-    // Origins are as browsers send them.
+    // Origins have the form that browsers send.
     #[test]
     fn origins() {
         for (text, origin) in [

@@ -223,7 +223,7 @@ fn lag(broker: &Broker, limits: Limits) -> Result<Finding, CtlError> {
 mod tests {
     use super::*;
 
-    // A limit is passed when the figure is beyond it.
+    // A limit is exceeded when the figure is beyond it.
     #[test]
     fn limits() {
         let limits = Limits { warning: 10.0, critical: 20.0 };
@@ -236,7 +236,7 @@ mod tests {
         }
     }
 
-    // Drops are those within the time, also of a broker that was started meanwhile.
+    // Only drops within the time count, also if the broker was restarted within it.
     #[test]
     fn drops_are_counted_within_the_time() {
         let limits = Limits { warning: 0.0, critical: 10.0 };
@@ -252,8 +252,8 @@ mod tests {
         }
     }
 
-    // A disk that is below its limit, that publishers wait for, or that has failed is no good one,
-    // whatever is free.
+    // A disk is not well if it is below its limit, if publishers wait for it, or if it has failed,
+    // whatever space is free.
     #[test]
     fn disks() {
         let verb = crate::config::verbs().find(|verb| verb.words == ["check"]);

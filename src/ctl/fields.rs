@@ -55,7 +55,7 @@ mod tests {
 
     use super::*;
 
-    // A field inside of another is found, and one that is not there is nothing.
+    // A nested field is found, and a missing one is empty.
     #[test]
     fn fields_are_found() {
         let object = json!({ "id": "a", "backlog": { "bytes": 7 } });

@@ -209,7 +209,7 @@ mod tests {
         vec![Cell::text(id), Cell::value(&n.into())]
     }
 
-    // Columns are aligned, figures at the right; the names stand there once, over whatever pages.
+    // Columns are aligned, figures to the right; their names are printed once for all pages.
     #[test]
     fn tables_are_aligned() {
         let pages: &[&[Vec<Cell>]] = &[&[row("a", 7), row("", 1234)], &[row("a\tb", 5)]];
@@ -223,7 +223,7 @@ mod tests {
         assert!(printed(Form::Tabs, &[&[row(&long, 1)]]).contains(&long));
     }
 
-    // Values are cells whatever they are.
+    // Values of any kind become cells.
     #[test]
     fn values_are_cells() {
         for (value, expected) in [

@@ -120,7 +120,7 @@ mod tests {
 
     use super::*;
 
-    // Figures by reason are one sum.
+    // Figures by reason are summed.
     #[test]
     fn figures_are_summed() {
         let overview = json!({ "a": 2, "b": { "x": 1, "y": 2.5 }, "c": "text" });

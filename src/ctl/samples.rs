@@ -105,7 +105,7 @@ fn number(value: f64) -> Value {
 mod tests {
     use super::*;
 
-    // Names, labels with whatever is in them, and figures; what is no line of the format is said.
+    // Names, labels of any content, and figures are parsed; an invalid line is reported.
     #[test]
     fn lines() {
         let text = "# HELP a x\n# TYPE a counter\na 1\nb{vhost=\"/\"} 2.5\n\n\

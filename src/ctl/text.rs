@@ -93,8 +93,8 @@ pub(super) fn time(seconds: f64) -> String {
 mod tests {
     use super::*;
 
-    // Nothing that moves a cursor, colours, rings or turns text around is left, and whoever writes
-    // an escape is seen to have written one.
+    // No control sequence or change of direction is left, and an escape in the input is
+    // recognisable.
     #[test]
     fn text_is_harmless() {
         for (text, safe) in [
@@ -109,7 +109,7 @@ mod tests {
         }
     }
 
-    // A line stays as it is but for what moves cursors and colours.
+    // A line is unchanged except for control sequences.
     #[test]
     fn lines_are_harmless() {
         for (line, safe) in [
@@ -120,7 +120,7 @@ mod tests {
         }
     }
 
-    // JSON stays what it was, and has nothing in it that a terminal obeys.
+    // JSON keeps its meaning, without characters that a terminal would interpret.
     #[test]
     fn json_is_harmless() {
         for text in ["plain Wärme", "\u{1b}[2J", "\u{9b}31m\u{7f}", "\u{202e}\u{e0001}", "a\"\\\n"]

@@ -59,7 +59,7 @@ mod tests {
 
     use super::*;
 
-    // Rates are what came since the line before; a counter that begins anew has none.
+    // Rates are differences to the previous line; a restarted counter has none.
     #[test]
     fn rates() {
         let overview = |received: u64| {

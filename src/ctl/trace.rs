@@ -139,7 +139,7 @@ impl Lines {
 mod tests {
     use super::*;
 
-    // Lines are whole whatever the pieces are, and one without end ends it.
+    // Lines are complete however the input is divided, and a last line without an end is shown.
     #[test]
     fn lines_are_whole() {
         let text = "one\n\ntwo €\nrest";

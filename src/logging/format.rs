@@ -205,7 +205,7 @@ mod tests {
         line_of(format, &record.build(), Some("shard-3"))
     }
 
-    // Each format has its own beginning; modules are named from debug on only.
+    // Each format has its own beginning; modules are named only from debug on.
     #[test]
     fn beginnings() {
         let journald = |level, text| line(Format::Journald, level, None, text);
@@ -219,7 +219,7 @@ mod tests {
         assert_eq!(rest, " INFO  shard 3: client \"dev 1\": gone\n");
     }
 
-    // Whatever is said, it is one line that ends, and JSON is JSON.
+    // Any message makes one complete line, and JSON stays valid.
     #[test]
     fn one_line_each() {
         let long = "é".repeat(LOG_MESSAGE_BYTES_MAX);

@@ -173,9 +173,9 @@ mod tests {
 
     use super::*;
 
-    /// Takes a write when it is told to.
+    /// A writer that waits for permission before each write.
     struct Gated {
-        /// Told of each write that has come.
+        /// Receives a message for each write that begins.
         begun: Sender<()>,
         permits: Receiver<()>,
         written: Sender<Vec<u8>>,
@@ -184,7 +184,7 @@ mod tests {
     impl Write for Gated {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             let _ = self.begun.send(());
-            // Without anybody to permit it, it may.
+            // If the test has dropped its end, writes are permitted.
             let _ = self.permits.recv();
             self.written.send(bytes.to_vec()).expect("the test listens");
             Ok(bytes.len())
@@ -195,9 +195,9 @@ mod tests {
         }
     }
 
-    // While nothing can be written, lines are queued up to the bound and then counted; pushing and
-    // flushing end all the same. Then all that was queued comes, in order, and the loss is said
-    // behind it.
+    // While standard error accepts nothing, lines are queued up to the bound and then counted;
+    // pushing and flushing still return. Afterwards all queued lines are written in order, followed
+    // by the number of lost lines.
     #[test]
     fn loss_is_counted_and_said() {
         let (permit, permits) = channel();
@@ -208,7 +208,7 @@ mod tests {
             .expect("a thread");
         let pushed = 3 * LOG_QUEUE_LINES;
         queue.push("0\n".to_owned());
-        // From here on nothing is taken from the queue.
+        // From here on the thread takes nothing from the queue.
         begins.recv().expect("the first line is about to be written");
         (1..pushed).for_each(|n| queue.push(format!("{n}\n")));
         assert!(queue.is_losing());

@@ -51,7 +51,8 @@ impl Recent {
 mod tests {
     use super::*;
 
-    // Lines have numbers; the oldest go when there are too many bytes; the last of many are given.
+    // Lines are numbered; the oldest are dropped above the bound of bytes; a bounded request gets
+    // the last lines.
     #[test]
     fn last_lines() {
         let recent = Recent::default();

@@ -85,7 +85,7 @@ fn send(name: &[u8], state: &str) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    /// Variables that are another process's, or say nothing, are nothing.
+    /// Variables of another process, or without a value, are ignored.
     #[test]
     fn variables_of_the_watchdog() {
         let own = std::process::id().to_string();

@@ -270,7 +270,7 @@ mod tests {
         !present(with_port(&[Ipv6Addr::LOCALHOST.into()], 0)).is_empty()
     }
 
-    // Each kind of place becomes the addresses that it stands for, in order.
+    // Each form of an address is resolved to its addresses, in order.
     #[test]
     fn places_become_addresses() {
         for (place, addresses, local) in [
@@ -292,7 +292,7 @@ mod tests {
         }
     }
 
-    // The same with TLS, beside others without.
+    // As above with TLS, beside listeners without TLS.
     #[test]
     fn places_of_tls() {
         let keys = ["--tls-cert=c", "--tls-key=k"];
@@ -302,7 +302,7 @@ mod tests {
         assert_eq!(found.len(), 3 + usize::from(has_v6()), "{found:?}");
     }
 
-    // A name that stands for nothing here says so, with the flag.
+    // The error of an unknown name has the flag.
     #[test]
     fn names_of_nothing() {
         for (place, says) in [
@@ -315,7 +315,7 @@ mod tests {
         }
     }
 
-    // Of two flags neither may have what the other has; all of IPv4 and all of IPv6 are apart.
+    // Two flags must not overlap; all IPv4 and all IPv6 addresses do not overlap.
     #[test]
     fn places_do_not_overlap() {
         for (first, second, apart) in [

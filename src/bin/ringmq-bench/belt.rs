@@ -162,7 +162,7 @@ mod tests {
         Layout { topics, first_stream: 8, qos: 1, payload_bytes: 20, bytes_max, messages_max }
     }
 
-    /// What is stamped is what a receiver reads, message by message.
+    /// A receiver reads the stamp of each message.
     #[test]
     fn stamps_are_read_back() {
         let topics = ["a".to_owned(), "longer".to_owned()];
@@ -185,7 +185,7 @@ mod tests {
         }
     }
 
-    /// The belt is whole rounds of topics: one at least, and as many as fit.
+    /// The belt contains whole rounds of topics: at least one, and as many as fit.
     #[test]
     fn belts_are_whole_rounds() {
         let topics: Vec<String> = (0..3).map(|n| format!("t/{n}")).collect();

@@ -174,7 +174,7 @@ mod tests {
         checker.findings(|_| sent)
     }
 
-    /// Each disorder is counted as what it is, once.
+    /// Each fault is counted once, as its kind.
     #[test]
     fn disorder_is_named() {
         let none = Findings::default();
@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(found, Findings { gaps, late: 2, ..Findings::default() });
     }
 
-    /// Streams outside the run are told apart, and those the filter leaves out lose nothing.
+    /// Streams of other runs are recognised, and streams outside the filter count no loss.
     #[test]
     fn streams_are_bounded() {
         let mut checker = Checker::new(10..12, |stream| stream == 11);

@@ -47,7 +47,7 @@ fn rss_bytes(status: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// The fields are found whatever the process is called.
+    /// The fields are found whatever the name of the process.
     #[test]
     fn fields_are_found() {
         let stat = "42 (a) b (c) S 1 42 42 0 -1 4194304 100 0 0 0 250 50 0 0 20 0 1 0 9 1 1";

@@ -302,7 +302,7 @@ impl Publisher {
 mod tests {
     use super::*;
 
-    /// Identifiers are never 0, never taken twice, and come back in any order.
+    /// Identifiers are never 0, never used twice at a time, and may be freed in any order.
     #[test]
     fn window_reuses_identifiers() {
         for size in [1, 2, 3, u16::MAX] {

@@ -393,7 +393,7 @@ mod tests {
         report.table();
     }
 
-    /// Thousands are set apart.
+    /// Thousands are separated.
     #[test]
     fn figures_are_grouped() {
         for (figure, text) in

@@ -168,7 +168,7 @@ impl Stats {
 mod tests {
     use super::*;
 
-    /// Only messages meant for the measured span count, the late ones among them too.
+    /// Only messages intended for the measured span count, including late ones.
     #[test]
     fn latency_counts_by_stamp() {
         let mut latency = Latency::new();
@@ -184,7 +184,7 @@ mod tests {
         assert!((latency.quantile_us(0.5) - 7_000.0).abs() < 10.0);
     }
 
-    /// Threads add up to the whole.
+    /// The threads' counters add up to the total.
     #[test]
     fn merging_adds() {
         let (mut one, mut other) = (Latency::new(), Latency::new());

@@ -113,7 +113,7 @@ pub(crate) fn matches(filter: &str, topic: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// Places are filled wherever they stand, and only known ones may stand.
+    /// Placeholders are filled anywhere, and only known ones are accepted.
     #[test]
     fn templates_render() {
         let number = |place| match place {

@@ -46,7 +46,7 @@ impl Turns {
 mod tests {
     use super::*;
 
-    /// Everyone has one turn, in the order of asking.
+    /// Each token has one turn, in the order of the requests.
     #[test]
     fn turns_are_fair() {
         let mut turns = Turns::new(3);

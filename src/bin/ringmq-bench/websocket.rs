@@ -182,7 +182,7 @@ impl WebSocket {
 mod tests {
     use super::*;
 
-    /// Frames of all lengths, cut anywhere, carry what was put in.
+    /// Frames of all lengths, divided anywhere, return the bytes that were framed.
     #[test]
     fn frames_are_taken_off() {
         let mut wire = Vec::new();

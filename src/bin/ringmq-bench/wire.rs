@@ -183,7 +183,7 @@ fn push_text(out: &mut Vec<u8>, text: &str) {
 mod tests {
     use super::*;
 
-    /// What is encoded is what is walked over, at every edge of the remaining length.
+    /// Parsing returns the encoded packets, at every edge of the remaining length.
     #[test]
     fn publish_survives_the_walk() {
         for qos in [0, 1] {
@@ -219,7 +219,7 @@ mod tests {
         }
     }
 
-    /// Control packets give up the one field that is acted on.
+    /// Control packets return the one field that is used.
     #[test]
     fn control_packets_are_read() {
         for (bytes, expected) in [
@@ -232,7 +232,7 @@ mod tests {
         }
     }
 
-    /// A broker that breaks the framing is told so.
+    /// A violation of the framing is reported.
     #[test]
     fn malformed_is_an_error() {
         for bytes in [

@@ -48,7 +48,7 @@ impl Live {
 mod tests {
     use super::*;
 
-    /// However often something refers to a record, it counts once, in its segment.
+    /// A record counts once in its segment, however many references it has.
     #[test]
     fn each_record_counts_once() {
         let mut live = Live::default();

@@ -72,7 +72,7 @@ mod tests {
 
     use super::*;
 
-    /// What is wrong is refused, and named.
+    /// Wrong flags are refused, and the message names them.
     #[test]
     fn wrong_flags_are_named() {
         Options::command().debug_assert();

@@ -116,7 +116,7 @@ mod tests {
         assert_eq!((counted(1, "file"), counted(0, "file")), ("1 file".into(), "0 files".into()));
     }
 
-    /// Text stays text; what is none is told apart by the name.
+    /// UTF-8 stays text; other bytes have another field name.
     #[test]
     fn payloads() {
         for (payload, name, value) in [

@@ -188,7 +188,7 @@ fn last_seen(left_ms: Option<u64>) -> String {
 mod tests {
     use super::*;
 
-    /// Options and intervals are told only where there are any.
+    /// Options and intervals are shown only if there are any.
     #[test]
     fn options_for_people() {
         let plain = SubscriptionOptions::of_qos(1);
@@ -215,7 +215,7 @@ mod tests {
         assert_eq!(expiry_text(u32::MAX), "; never expires");
     }
 
-    /// Times are in UTC, to the second; one that no calendar has is still told.
+    /// Times are in UTC, to the second; a time outside the calendar is still shown.
     #[test]
     fn times_for_people() {
         for (ms, text) in [

@@ -138,8 +138,7 @@ mod tests {
 
     use super::*;
 
-    // Steps that are undone, or of which one fails, leave everything as it was, modes included;
-    // those that are kept leave nothing aside.
+    // Undone or failed steps restore everything, including modes; kept steps leave no files aside.
     #[test]
     fn steps_are_undone() {
         let name = format!("ringmq-steps-{}", std::process::id());

@@ -142,7 +142,7 @@ pub(super) fn read(path: &Path, bytes_max: u64) -> Result<Option<String>, TaskEr
 mod tests {
     use super::*;
 
-    // A folder's name stands for its vhost, whatever that is called, and is no hidden file.
+    // A folder's name identifies its vhost, whatever its characters, and never begins with a dot.
     #[test]
     fn folders_stand_for_vhosts() {
         for vhost in ["/", "shop-1", ".hidden", "a~", "ä/ü", "a b", ".."] {
