@@ -284,27 +284,27 @@ _arguments "${_arguments_options[@]}" : \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
-'::prefix -- What the names begin with:_default' \
+'::prefix -- Beginning of the names:_default' \
 && ret=0
 ;;
 (check)
 _arguments "${_arguments_options[@]}" : \
 '--warning=[disk\: warn below; drops, lag\: warn above \[default\: 10, 0, 60\]]:N:_default' \
 '--critical=[The same for critical \[default\: none, 1000, 600\]]:N:_default' \
-'--over=[Time that drops are counted for \[default\: 1s\]]:DURATION:_default' \
+'--over=[Time for which drops are counted \[default\: 1s\]]:DURATION:_default' \
 '--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':name -- What is checked:(alive disk drops lag ready reload)' \
+':name -- The check to run:(alive disk drops lag ready reload)' \
 && ret=0
 ;;
 (closed)
 _arguments "${_arguments_options[@]}" : \
 '--id=[Exactly this client id]:ID:_default' \
-'--id-prefix=[What the client id begins with]:TEXT:_default' \
-'--reason=[Why it ended, as in keep_alive]:WORD:_default' \
+'--id-prefix=[Beginning of the client id]:TEXT:_default' \
+'--reason=[Reason of the end, as in keep_alive]:WORD:_default' \
 '--vhost=[Name of a vhost]:NAME:_default' \
 '--limit=[Rows \[default\: 100\]; with --all the rows of each request]:N:_default' \
 '--cursor=[Where an earlier list ended]:CURSOR:_default' \
@@ -364,7 +364,7 @@ _arguments "${_arguments_options[@]}" : \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':action -- What it wants to do:(publish subscribe)' \
+':action -- The action:(publish subscribe)' \
 ':topic -- Topic; for subscribe a topic filter:_default' \
 && ret=0
 ;;
@@ -375,7 +375,7 @@ _arguments "${_arguments_options[@]}" : \
 '--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
 '--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
-'--retain[Have it be the topic'\''s retained message]' \
+'--retain[Make it the topic'\''s retained message]' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -475,7 +475,7 @@ _arguments "${_arguments_options[@]}" : \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':id_prefix -- What the client id begins with:_default' \
+':id_prefix -- Beginning of the client id:_default' \
 && ret=0
 ;;
 (user)
@@ -544,11 +544,11 @@ _arguments "${_arguments_options[@]}" : \
             (ls)
 _arguments "${_arguments_options[@]}" : \
 '--id=[Exactly this client id]:ID:_default' \
-'--id-prefix=[What the client id begins with]:TEXT:_default' \
+'--id-prefix=[Beginning of the client id]:TEXT:_default' \
 '--user=[User that the session belongs to]:NAME:_default' \
 '--vhost=[Name of a vhost]:NAME:_default' \
-'--address=[Where the client connected from\: an address or a range, as in 10.0.0.0/8]:RANGE:_default' \
-'--state=[How it takes what is sent to it\: publishers wait for a full one, QoS 0 to a slow one is dropped]:STATE:(ok full slow)' \
+'--address=[Address of the client, or a range of addresses, as in 10.0.0.0/8]:RANGE:_default' \
+'--state=[State of its output\: publishers wait for a full one, QoS 0 messages to a slow one are dropped]:STATE:(ok full slow)' \
 '--backlog-min=[Messages that wait for it, at least]:N:_default' \
 '--dropped-min=[Messages that were dropped for it, at least]:N:_default' \
 '--limit=[Rows \[default\: 100\]; with --all the rows of each request]:N:_default' \
@@ -579,8 +579,8 @@ _arguments "${_arguments_options[@]}" : \
 (kick)
 _arguments "${_arguments_options[@]}" : \
 '--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
-'--session=[What becomes of its session \[default\: keep\]]:WHAT:(keep delete)' \
-'--will=[What becomes of its will \[default\: publish\]]:WHAT:(publish discard)' \
+'--session=[What happens to its session \[default\: keep\]]:WHAT:(keep delete)' \
+'--will=[What happens to its will \[default\: publish\]]:WHAT:(publish discard)' \
 '--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
@@ -611,11 +611,11 @@ _arguments "${_arguments_options[@]}" : \
             (ls)
 _arguments "${_arguments_options[@]}" : \
 '--id=[Exactly this client id]:ID:_default' \
-'--id-prefix=[What the client id begins with]:TEXT:_default' \
+'--id-prefix=[Beginning of the client id]:TEXT:_default' \
 '--user=[User that the session belongs to]:NAME:_default' \
 '--vhost=[Name of a vhost]:NAME:_default' \
-'--address=[Where the client connected from\: an address or a range, as in 10.0.0.0/8]:RANGE:_default' \
-'--state=[How it takes what is sent to it\: publishers wait for a full one, QoS 0 to a slow one is dropped]:STATE:(ok full slow)' \
+'--address=[Address of the client, or a range of addresses, as in 10.0.0.0/8]:RANGE:_default' \
+'--state=[State of its output\: publishers wait for a full one, QoS 0 messages to a slow one are dropped]:STATE:(ok full slow)' \
 '--backlog-min=[Messages that wait for it, at least]:N:_default' \
 '--dropped-min=[Messages that were dropped for it, at least]:N:_default' \
 '--limit=[Rows \[default\: 100\]; with --all the rows of each request]:N:_default' \
@@ -715,7 +715,7 @@ _arguments "${_arguments_options[@]}" : \
         case $line[1] in
             (ls)
 _arguments "${_arguments_options[@]}" : \
-'--prefix=[What the topics begin with]:TEXT:_default' \
+'--prefix=[Beginning of the topics]:TEXT:_default' \
 '--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
 '--limit=[Rows \[default\: 100\]; with --all the rows of each request]:N:_default' \
 '--cursor=[Where an earlier list ended]:CURSOR:_default' \
@@ -804,7 +804,7 @@ _arguments "${_arguments_options[@]}" : \
         case $line[1] in
             (level)
 _arguments "${_arguments_options[@]}" : \
-'--for=[After that the configured one holds again, as in 10m]:DURATION:_default' \
+'--for=[Time until the configured level applies again, as in 10m]:DURATION:_default' \
 '--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
@@ -981,7 +981,7 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
-'--dry-run[Only look whether that could be done]' \
+'--dry-run[Only check whether the import would succeed]' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '--yes[Do it without asking back]' \
 '-h[Print help]' \
@@ -1018,10 +1018,10 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '--file=[File with tokens, as --http-tokens names it]:FILE:_default' \
 '--rights=[Some of metrics, read, publish, operate and admin, with commas between]:RIGHTS:_default' \
-'--vhost=[The only vhost that it is for]:NAME:_default' \
+'--vhost=[The only vhost that the token is valid for]:NAME:_default' \
 '-h[Print help]' \
 '--help[Print help]' \
-':name -- Whose the token is:_default' \
+':name -- Name of the token:_default' \
 && ret=0
 ;;
 (rm)
@@ -1029,7 +1029,7 @@ _arguments "${_arguments_options[@]}" : \
 '--file=[File with tokens, as --http-tokens names it]:FILE:_default' \
 '-h[Print help]' \
 '--help[Print help]' \
-':name -- Whose the token is:_default' \
+':name -- Name of the token:_default' \
 && ret=0
 ;;
         esac
@@ -1264,32 +1264,32 @@ _ringmq__subcmd__config__subcmd__show_commands() {
 (( $+functions[_ringmq__subcmd__ctl_commands] )) ||
 _ringmq__subcmd__ctl_commands() {
     local commands; commands=(
-'status:Show what matters most' \
-'top:Show rates, and the sessions that have most of something' \
-'tail:Show what is published under a filter, as it comes' \
-'dashboard:Print where the page is, and a code to sign in to it' \
+'status:Show a summary of the metrics' \
+'top:Show rates, and the largest sessions' \
+'tail:Show messages that match a filter, as they are published' \
+'dashboard:Print the address of the page, and a code to sign in' \
 'metrics:List metrics, times with their percentiles' \
 'check:Tell Nagios whether the broker is well' \
 'closed:List the connections that ended last, with reasons' \
 'subs:List subscriptions' \
-'match:List who would get a message, and who not and why' \
-'can:Tell whether a client may publish or subscribe, and which rule says so' \
+'match:List the sessions that would get a message, and those that would not, with reasons' \
+'can:Show whether a client may publish or subscribe, and which rule decides' \
 'publish:Publish a message' \
-'reload:Have the broker read its configuration and files again' \
-'drain:Let no client in any more, and disconnect those there are, little by little' \
-'undrain:Let clients in again' \
-'listeners:List where clients come in' \
-'certs:List certificates, and until when they are valid' \
+'reload:Make the broker read its configuration and files again' \
+'drain:Refuse new clients, and disconnect the others gradually' \
+'undrain:Accept new clients again' \
+'listeners:List the listeners' \
+'certs:List certificates and their validity' \
 'trace:Show what happens to clients or messages, while it happens' \
 'clients:List, show or disconnect clients that are connected' \
 'sessions:List, rank, show, empty or delete sessions, of connected and absent clients' \
 'retained:List, show or clear retained messages' \
-'config:Show the settings of a broker that runs' \
+'config:Show the settings of a running broker' \
 'log:Change what a broker logs' \
 'users:List, add or delete users' \
-'vhosts:List vhosts with their metrics, make or delete one, or limit it' \
+'vhosts:List, create, delete or limit vhosts' \
 'definitions:Export or import users, rules and limits of all vhosts' \
-'token:List, add or take out tokens of a file' \
+'token:List, add or remove tokens of a file' \
     )
     _describe -t commands 'ringmq ctl commands' commands "$@"
 }
@@ -1442,9 +1442,9 @@ _ringmq__subcmd__ctl__subcmd__retained__subcmd__rm_commands() {
 _ringmq__subcmd__ctl__subcmd__sessions_commands() {
     local commands; commands=(
 'ls:List sessions' \
-'top:List the sessions that have most of something' \
+'top:List the largest sessions' \
 'show:Show one session' \
-'rm:Delete a session with what waits in it, and disconnect its client' \
+'rm:Delete a session with its waiting messages, and disconnect its client' \
 'peek:Show the first messages that wait in a session' \
 'purge:Drop the messages that wait in a session' \
     )
@@ -1498,9 +1498,9 @@ _ringmq__subcmd__ctl__subcmd__tail_commands() {
 (( $+functions[_ringmq__subcmd__ctl__subcmd__token_commands] )) ||
 _ringmq__subcmd__ctl__subcmd__token_commands() {
     local commands; commands=(
-'ls:List the tokens of a file, without what opens anything' \
-'add:Make a token and add it to a file' \
-'rm:Take a token out of a file' \
+'ls:List the tokens of a file, without their hashes' \
+'add:Create a token and add it to a file' \
+'rm:Remove a token from a file' \
     )
     _describe -t commands 'ringmq ctl token commands' commands "$@"
 }
@@ -1528,7 +1528,7 @@ _ringmq__subcmd__ctl__subcmd__top_commands() {
 _ringmq__subcmd__ctl__subcmd__trace_commands() {
     local commands; commands=(
 'client:Trace a client' \
-'prefix:Trace clients whose client id begins so' \
+'prefix:Trace clients by the beginning of their client id' \
 'user:Trace the clients of a user' \
 'address:Trace clients from an address or a range' \
 'topic:Trace messages of a topic' \
@@ -1593,10 +1593,10 @@ _ringmq__subcmd__ctl__subcmd__users__subcmd__rm_commands() {
 _ringmq__subcmd__ctl__subcmd__vhosts_commands() {
     local commands; commands=(
 'ls:List vhosts with their limits' \
-'add:Make a vhost without users' \
+'add:Create a vhost without users' \
 'rm:Delete a vhost'\''s folder, and disconnect its clients' \
 'limits:Show the limits of a vhost' \
-'limit:Set the limits of a vhost; one that is not given is none' \
+'limit:Set the limits of a vhost; a limit that is not given is removed' \
     )
     _describe -t commands 'ringmq ctl vhosts commands' commands "$@"
 }
