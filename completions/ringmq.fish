@@ -25,91 +25,91 @@ function __fish_ringmq_using_subcommand
 end
 
 complete -c ringmq -n "__fish_ringmq_needs_command" -l listen -d 'Where to accept MQTT: ADDR:PORT, NAME:PORT, PORT or unix:PATH; may be given several times' -r
-complete -c ringmq -n "__fish_ringmq_needs_command" -l unix-mode -d 'Mode of the Unix sockets of --listen, in octal; it says who may connect' -r
+complete -c ringmq -n "__fish_ringmq_needs_command" -l unix-mode -d 'Mode of the Unix sockets of --listen, in octal; it determines who may connect' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l unix-owner -d 'Owner of the Unix sockets of --listen: USER, USER:GROUP or :GROUP [default: the user that starts ringmq]' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l proxy-trust -d 'Proxies that may connect to listeners with `,proxy`, as in 10.0.0.0/8; may be given several times' -r
-complete -c ringmq -n "__fish_ringmq_needs_command" -l user -d 'User that ringmq becomes once every address is bound' -r
+complete -c ringmq -n "__fish_ringmq_needs_command" -l user -d 'User that ringmq switches to once every address is bound' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l ws-path -d 'Path at which WebSocket clients are accepted; may be given several times' -r
-complete -c ringmq -n "__fish_ringmq_needs_command" -l ws-origin -d 'Web page that may connect over WebSocket, as in https://app.example.com, or `any`; may be given several times [default: any, but pages of this host alone at loopback addresses]' -r
+complete -c ringmq -n "__fish_ringmq_needs_command" -l ws-origin -d 'Origin of web pages that may connect over WebSocket, as in https://app.example.com, or `any`; may be given several times [default: any, but pages of this host alone at loopback addresses]' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l passwords -d 'Users and hashes of their passwords' -r -F
 complete -c ringmq -n "__fish_ringmq_needs_command" -l acl -d 'What each user may publish and subscribe to, in Mosquitto\'s syntax' -r -F
-complete -c ringmq -n "__fish_ringmq_needs_command" -l vhosts -d 'Directory with a subdirectory for each vhost' -r -f -a "(__fish_complete_directories)"
+complete -c ringmq -n "__fish_ringmq_needs_command" -l vhosts -d 'Directory with one subdirectory for each vhost' -r -f -a "(__fish_complete_directories)"
 complete -c ringmq -n "__fish_ringmq_needs_command" -l default-vhost -d 'Vhost of clients whose user name is not VHOST:USER; --passwords and --acl are for it' -r
-complete -c ringmq -n "__fish_ringmq_needs_command" -l auth-failures-max -d 'Wrong passwords from one address within a minute; then its logins are refused. 0: no limit' -r
-complete -c ringmq -n "__fish_ringmq_needs_command" -l on-denied -d 'What happens to a message whose publisher may not publish to its topic' -r -f -a "drop\t'The message is acknowledged, dropped and counted'
+complete -c ringmq -n "__fish_ringmq_needs_command" -l auth-failures-max -d 'Wrong passwords from one address within a minute; further logins from it are refused. 0: no limit' -r
+complete -c ringmq -n "__fish_ringmq_needs_command" -l on-denied -d 'What happens to a message that its publisher is not allowed to publish' -r -f -a "drop\t'The message is acknowledged, dropped and counted'
 disconnect\t'The publisher is disconnected'"
-complete -c ringmq -n "__fish_ringmq_needs_command" -l takeover -d 'Who may take over a client id that is in use, and its session' -r -f -a "same-user\t'A client of the same user, or an anonymous client if the other is anonymous as well'
+complete -c ringmq -n "__fish_ringmq_needs_command" -l takeover -d 'Which clients may take over a client id that is in use, and its session' -r -f -a "same-user\t'A client of the same user; an anonymous client if the other one is anonymous too'
 any\t'Any client of the vhost'"
 complete -c ringmq -n "__fish_ringmq_needs_command" -l tls-listen -d 'Where to accept MQTT over TLS, usually port 8883; may be given several times' -r
-complete -c ringmq -n "__fish_ringmq_needs_command" -l tls-cert -d 'The server\'s certificate, then those of its issuers, as PEM' -r -F
+complete -c ringmq -n "__fish_ringmq_needs_command" -l tls-cert -d 'The server\'s certificate followed by those of its issuers, as PEM' -r -F
 complete -c ringmq -n "__fish_ringmq_needs_command" -l tls-key -d 'The private key of --tls-cert, as PEM without a password' -r -F
 complete -c ringmq -n "__fish_ringmq_needs_command" -l tls-min -d 'The oldest version of TLS to accept' -r -f -a "1.2\t'TLS 1.2 and 1.3'
 1.3\t'TLS 1.3 only'"
-complete -c ringmq -n "__fish_ringmq_needs_command" -l tls-sni -d 'Certificate and key for clients that ask for this host; may be given several times' -r
+complete -c ringmq -n "__fish_ringmq_needs_command" -l tls-sni -d 'Certificate and key for clients that request this host name; may be given several times' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l tls-client-ca -d 'Certificates of the issuers of client certificates, as PEM' -r -F
-complete -c ringmq -n "__fish_ringmq_needs_command" -l tls-client -d 'Whether clients must show a certificate of an issuer in --tls-client-ca' -r -f -a "required\t'A client without a certificate is refused'
-optional\t'A client without a certificate may connect; a certificate that is shown must be good'"
-complete -c ringmq -n "__fish_ringmq_needs_command" -l tls-identity -d 'What of a client certificate is the user name' -r -f -a "cn\t'The subject\'s common name'
+complete -c ringmq -n "__fish_ringmq_needs_command" -l tls-client -d 'Whether clients must present a certificate from an issuer in --tls-client-ca' -r -f -a "required\t'A client without a certificate is refused'
+optional\t'A client without a certificate may connect; a certificate that is presented must be valid'"
+complete -c ringmq -n "__fish_ringmq_needs_command" -l tls-identity -d 'The field of a client certificate that becomes the user name' -r -f -a "cn\t'The subject\'s common name'
 san\t'The first alternative name that is a DNS name, a URI or an e-mail address'
-none\t'Nothing; the user name is that of CONNECT'"
+none\t'None; the user name is that of CONNECT'"
 complete -c ringmq -n "__fish_ringmq_needs_command" -l tls-crl -d 'A list of revoked client certificates, as PEM; may be given several times' -r -F
 complete -c ringmq -n "__fish_ringmq_needs_command" -l max-connections -d 'Clients connected at once; one more is answered with CONNACK 3, server unavailable' -r
-complete -c ringmq -n "__fish_ringmq_needs_command" -l max-packet-size -d 'Largest packet that a client may send, with its header; a larger one closes its connection' -r
-complete -c ringmq -n "__fish_ringmq_needs_command" -l max-outgoing-bytes -d 'Output held for one client that reads too slowly' -r
-complete -c ringmq -n "__fish_ringmq_needs_command" -l qos0-patience -d 'How long a client that reads too slowly may hold back its publishers before QoS 0 to it is dropped; 0: no time' -r
-complete -c ringmq -n "__fish_ringmq_needs_command" -l max-inflight -d 'QoS 1 and 2 messages that were sent to one client and are not acknowledged' -r
-complete -c ringmq -n "__fish_ringmq_needs_command" -l address-connections-max -d 'Open connections of one address (IPv6: of one /64); one more is closed. 0: no limit' -r
-complete -c ringmq -n "__fish_ringmq_needs_command" -l address-connects-per-second -d 'Connections that one address may open in a second; one more is closed. 0: no limit' -r
-complete -c ringmq -n "__fish_ringmq_needs_command" -l client-publish-rate -d 'Messages a second that one client may publish; the broker does not read from a faster one for a while. 0: no limit' -r
-complete -c ringmq -n "__fish_ringmq_needs_command" -l client-publish-bytes -d 'Bytes a second of topics and payloads that one client may publish, as --client-publish-rate. 0: no limit' -r
-complete -c ringmq -n "__fish_ringmq_needs_command" -l max-subscriptions -d 'Filters that one session may hold; a SUBSCRIBE to one more is answered 0x80' -r
+complete -c ringmq -n "__fish_ringmq_needs_command" -l max-packet-size -d 'Largest packet that a client may send, header included; the broker closes the connection of a client that sends a larger one' -r
+complete -c ringmq -n "__fish_ringmq_needs_command" -l max-outgoing-bytes -d 'Bytes of output that the broker holds for one client that reads too slowly' -r
+complete -c ringmq -n "__fish_ringmq_needs_command" -l qos0-patience -d 'How long a client that reads too slowly may delay its publishers before the broker drops QoS 0 messages to it; 0: no time' -r
+complete -c ringmq -n "__fish_ringmq_needs_command" -l max-inflight -d 'QoS 1 and 2 messages that were sent to one client and are not yet acknowledged' -r
+complete -c ringmq -n "__fish_ringmq_needs_command" -l address-connections-max -d 'Open connections of one address (IPv6: of one /64); further connections are closed. 0: no limit' -r
+complete -c ringmq -n "__fish_ringmq_needs_command" -l address-connects-per-second -d 'Connections that one address may open in a second; further ones are closed. 0: no limit' -r
+complete -c ringmq -n "__fish_ringmq_needs_command" -l client-publish-rate -d 'Messages that one client may publish in a second; the broker pauses reading from a client that exceeds this. 0: no limit' -r
+complete -c ringmq -n "__fish_ringmq_needs_command" -l client-publish-bytes -d 'Bytes of topics and payloads that one client may publish in a second; enforced as --client-publish-rate. 0: no limit' -r
+complete -c ringmq -n "__fish_ringmq_needs_command" -l max-subscriptions -d 'Filters that one session may hold; a SUBSCRIBE to a further one is answered 0x80' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l max-topic-levels -d 'Levels that a topic or a filter may have, at most 65535' -r
-complete -c ringmq -n "__fish_ringmq_needs_command" -l topic-alias-max -d 'Topic aliases that a client may use, and the broker towards it; 0: none' -r
-complete -c ringmq -n "__fish_ringmq_needs_command" -l keep-alive-max -d 'Longest keep alive in seconds: a client that asks for a longer one, or for none, is told to use this one. 0: what clients ask for' -r
-complete -c ringmq -n "__fish_ringmq_needs_command" -l check-payload-format -d 'Whether a payload that its publisher says is UTF-8 is refused with code 0x99 if it is not' -r -f -a "on\t'Yes'
+complete -c ringmq -n "__fish_ringmq_needs_command" -l topic-alias-max -d 'Topic aliases that a client may use, and that the broker may use towards it; 0: none' -r
+complete -c ringmq -n "__fish_ringmq_needs_command" -l keep-alive-max -d 'Longest keep alive in seconds: a client that asks for a longer one, or for none, is told to use this one. 0: no limit' -r
+complete -c ringmq -n "__fish_ringmq_needs_command" -l check-payload-format -d 'Whether the broker refuses a payload with code 0x99 if its publisher declares it UTF-8 and it is not' -r -f -a "on\t'Yes'
 off\t'No'"
 complete -c ringmq -n "__fish_ringmq_needs_command" -l shards -d 'Threads that serve clients, 1 to 64 [default: CPUs]' -r
-complete -c ringmq -n "__fish_ringmq_needs_command" -l ring -d 'Interface of the kernel that the shards use' -r -f -a "auto\t'io_uring where it works for every shard, else epoll with a warning that says why'
-io_uring\t'io_uring, or the broker does not start'
-epoll\t'epoll, which takes more CPU time for each message'"
-complete -c ringmq -n "__fish_ringmq_needs_command" -l data-dir -d 'Directory of sessions, waiting messages and retained messages; made if it is missing' -r -f -a "(__fish_complete_directories)"
-complete -c ringmq -n "__fish_ringmq_needs_command" -l durability -d 'When a QoS 1 or 2 message counts as stored and is acknowledged' -r -f -a "disk\t'After fdatasync; the message survives a power loss'
-os\t'After the write; the message survives a killed broker, not a power loss'"
-complete -c ringmq -n "__fish_ringmq_needs_command" -l session-expiry -d 'How long the session of an absent client is kept; 0: for ever' -r
+complete -c ringmq -n "__fish_ringmq_needs_command" -l ring -d 'Kernel interface that the shards use' -r -f -a "auto\t'io_uring if it works for every shard; otherwise epoll, with a warning that gives the reason'
+io_uring\t'io_uring; if it does not work, the broker does not start'
+epoll\t'epoll, which needs more CPU time for each message'"
+complete -c ringmq -n "__fish_ringmq_needs_command" -l data-dir -d 'Directory for sessions, waiting messages and retained messages; created if it is missing' -r -f -a "(__fish_complete_directories)"
+complete -c ringmq -n "__fish_ringmq_needs_command" -l durability -d 'When a QoS 1 or 2 message counts as stored and is acknowledged' -r -f -a "disk\t'After fdatasync: the message survives a power loss'
+os\t'After the write: the message survives a killed broker, but not a power loss'"
+complete -c ringmq -n "__fish_ringmq_needs_command" -l session-expiry -d 'How long the broker keeps the session of an absent client; 0: for ever' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l session-max-bytes -d 'Messages that may wait for one session, in BYTES or as a share of the file system (P%) [default: 10%, at least 1GiB]' -r
-complete -c ringmq -n "__fish_ringmq_needs_command" -l session-overflow -d 'What happens to a message for a session that is full' -r -f -a "drop-oldest\t'The messages that have waited longest are dropped'
+complete -c ringmq -n "__fish_ringmq_needs_command" -l session-overflow -d 'What happens to a message for a session that is full' -r -f -a "drop-oldest\t'The oldest waiting messages are dropped'
 drop-newest\t'The new message is dropped for this session'
 block\t'The publisher waits until there is room'"
-complete -c ringmq -n "__fish_ringmq_needs_command" -l retained-max-count -d 'Topics with a retained message; a message to one topic more is delivered and not retained' -r
-complete -c ringmq -n "__fish_ringmq_needs_command" -l retained-max-bytes -d 'Bytes of all retained messages with their topics; a message beyond is delivered and not retained' -r
-complete -c ringmq -n "__fish_ringmq_needs_command" -l disk-low -d 'Free space of the file system, in BYTES or as a share of its size (P%), below which publishers wait; 0: none [default: 1GiB, or 5% if that is less]' -r
-complete -c ringmq -n "__fish_ringmq_needs_command" -l segment-bytes -d 'Size of the files that messages are stored in' -r
-complete -c ringmq -n "__fish_ringmq_needs_command" -l http-listen -d 'Where to answer operators over HTTP: ADDR:PORT, unix or none [default: 127.0.0.1:9883]' -r
-complete -c ringmq -n "__fish_ringmq_needs_command" -l http-tokens -d 'Who may ask over HTTP: lines of NAME:SHA256:RIGHTS [default: the token in `admin.token` of --data-dir]' -r -F
+complete -c ringmq -n "__fish_ringmq_needs_command" -l retained-max-count -d 'Topics that may have a retained message; a message to a further topic is delivered but not retained' -r
+complete -c ringmq -n "__fish_ringmq_needs_command" -l retained-max-bytes -d 'Bytes of all retained messages with their topics; a message above the limit is delivered but not retained' -r
+complete -c ringmq -n "__fish_ringmq_needs_command" -l disk-low -d 'Free space of the file system, in BYTES or as a share of its size (P%), below which publishers must wait; 0: none [default: 1GiB, or 5% if that is less]' -r
+complete -c ringmq -n "__fish_ringmq_needs_command" -l segment-bytes -d 'Size of the files that hold messages' -r
+complete -c ringmq -n "__fish_ringmq_needs_command" -l http-listen -d 'Address of the operators\' HTTP interface: ADDR:PORT, unix or none [default: 127.0.0.1:9883]' -r
+complete -c ringmq -n "__fish_ringmq_needs_command" -l http-tokens -d 'File of tokens for HTTP requests: lines of NAME:SHA256:RIGHTS [default: the token in `admin.token` of --data-dir]' -r -F
 complete -c ringmq -n "__fish_ringmq_needs_command" -l http-cert -d 'Certificate chain for HTTP over TLS, as PEM, the broker\'s own certificate first' -r -F
 complete -c ringmq -n "__fish_ringmq_needs_command" -l http-key -d 'The private key of --http-cert, as PEM without a password' -r -F
-complete -c ringmq -n "__fish_ringmq_needs_command" -l http-host -d 'Name by which operators may ask this broker over HTTP; may be repeated' -r
-complete -c ringmq -n "__fish_ringmq_needs_command" -l sys-interval -d 'How often the topics $SYS/broker/... are brought up to date, while a client is subscribed to them; 0: never' -r
-complete -c ringmq -n "__fish_ringmq_needs_command" -l watch-session -d 'Sessions with metrics of their own at /metrics/sessions: VHOST/ID, or VHOST/BEGINNING* for all whose client id begins so; may be given 16 times' -r
-complete -c ringmq -n "__fish_ringmq_needs_command" -l log -d 'What goes to standard error: off, error, warn, info, debug or trace' -r
-complete -c ringmq -n "__fish_ringmq_needs_command" -l log-format -d 'How log lines look [default: text, or journald where standard error is the journal]' -r -f -a "text\t'For people, with time in UTC, level, shard, client and what happened'
-json\t'One JSON object a line'
-journald\t'For the journal, with its priority in front and without a time'"
+complete -c ringmq -n "__fish_ringmq_needs_command" -l http-host -d 'Host name by which operators may address this broker over HTTP; may be repeated' -r
+complete -c ringmq -n "__fish_ringmq_needs_command" -l sys-interval -d 'Time between updates of the topics $SYS/broker/..., which happen while a client is subscribed to them; 0: never' -r
+complete -c ringmq -n "__fish_ringmq_needs_command" -l watch-session -d 'Sessions with metrics of their own at /metrics/sessions: VHOST/ID, or VHOST/BEGINNING* for all sessions whose client id begins with BEGINNING; may be given 16 times' -r
+complete -c ringmq -n "__fish_ringmq_needs_command" -l log -d 'Level of the lines on standard error: off, error, warn, info, debug or trace' -r
+complete -c ringmq -n "__fish_ringmq_needs_command" -l log-format -d 'Format of log lines [default: text, or journald where standard error is the journal]' -r -f -a "text\t'For people: time in UTC, level, shard, client and message'
+json\t'One JSON object for each line'
+journald\t'For the journal: starts with the priority, has no time'"
 complete -c ringmq -n "__fish_ringmq_needs_command" -l log-connections -d 'Whether clients that connect and disconnect are logged' -r -f -a "on\t'Yes'
 off\t'No'"
-complete -c ringmq -n "__fish_ringmq_needs_command" -l config -d 'A file of settings in TOML: each key is the long name of a flag' -r -F
-complete -c ringmq -n "__fish_ringmq_needs_command" -l allow-anonymous -d 'Let clients without a user connect by every listener, also when there are users'
-complete -c ringmq -n "__fish_ringmq_needs_command" -l no-pin -d 'Let the system move the shards between CPUs'
+complete -c ringmq -n "__fish_ringmq_needs_command" -l config -d 'A configuration file in TOML: each key is the long name of a flag' -r -F
+complete -c ringmq -n "__fish_ringmq_needs_command" -l allow-anonymous -d 'Let clients without a user connect through every listener, even if there are users'
+complete -c ringmq -n "__fish_ringmq_needs_command" -l no-pin -d 'Let the system move the shards\' threads between CPUs'
 complete -c ringmq -n "__fish_ringmq_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ringmq -n "__fish_ringmq_needs_command" -s V -l version -d 'Print version'
 complete -c ringmq -n "__fish_ringmq_needs_command" -f -a "passwd" -d 'Set or delete the password of a user in a password file'
-complete -c ringmq -n "__fish_ringmq_needs_command" -f -a "reload" -d 'Have a running broker read its configuration and files again, and wait for its answer'
+complete -c ringmq -n "__fish_ringmq_needs_command" -f -a "reload" -d 'Make a running broker read its configuration and files again, and wait for the result'
 complete -c ringmq -n "__fish_ringmq_needs_command" -f -a "vhost" -d 'List or delete the vhosts of a data directory'
 complete -c ringmq -n "__fish_ringmq_needs_command" -f -a "session" -d 'Delete the session of a client'
 complete -c ringmq -n "__fish_ringmq_needs_command" -f -a "data" -d 'Change the number of shards of a data directory, or back it up'
-complete -c ringmq -n "__fish_ringmq_needs_command" -f -a "ctl" -d 'Ask a broker that runs, or have it do something'
-complete -c ringmq -n "__fish_ringmq_needs_command" -f -a "check" -d 'Read all that a start would, say what is wrong, and change nothing'
-complete -c ringmq -n "__fish_ringmq_needs_command" -f -a "config" -d 'Look at the configuration'
+complete -c ringmq -n "__fish_ringmq_needs_command" -f -a "ctl" -d 'Send a request to a running broker'
+complete -c ringmq -n "__fish_ringmq_needs_command" -f -a "check" -d 'Read everything that a start would read, report what is wrong, and change nothing'
+complete -c ringmq -n "__fish_ringmq_needs_command" -f -a "config" -d 'Show the configuration'
 complete -c ringmq -n "__fish_ringmq_using_subcommand passwd" -l stdin -d 'Read the password from standard input, up to the end of the line'
 complete -c ringmq -n "__fish_ringmq_using_subcommand passwd" -l delete -d 'Delete the user'
 complete -c ringmq -n "__fish_ringmq_using_subcommand passwd" -s h -l help -d 'Print help'
@@ -117,51 +117,51 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand reload" -l data-dir -d 'Da
 complete -c ringmq -n "__fish_ringmq_using_subcommand reload" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand vhost; and not __fish_seen_subcommand_from delete list" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand vhost; and not __fish_seen_subcommand_from delete list" -f -a "delete" -d 'Delete a vhost, with its sessions and retained messages'
-complete -c ringmq -n "__fish_ringmq_using_subcommand vhost; and not __fish_seen_subcommand_from delete list" -f -a "list" -d 'List number and name of each vhost'
+complete -c ringmq -n "__fish_ringmq_using_subcommand vhost; and not __fish_seen_subcommand_from delete list" -f -a "list" -d 'List the number and name of each vhost'
 complete -c ringmq -n "__fish_ringmq_using_subcommand vhost; and __fish_seen_subcommand_from delete" -l data-dir -d 'Data directory' -r -f -a "(__fish_complete_directories)"
 complete -c ringmq -n "__fish_ringmq_using_subcommand vhost; and __fish_seen_subcommand_from delete" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand vhost; and __fish_seen_subcommand_from list" -l data-dir -d 'Data directory' -r -f -a "(__fish_complete_directories)"
 complete -c ringmq -n "__fish_ringmq_using_subcommand vhost; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand session; and not __fish_seen_subcommand_from delete" -s h -l help -d 'Print help'
-complete -c ringmq -n "__fish_ringmq_using_subcommand session; and not __fish_seen_subcommand_from delete" -f -a "delete" -d 'Have the session of a client deleted, with its subscriptions and what waits in it'
+complete -c ringmq -n "__fish_ringmq_using_subcommand session; and not __fish_seen_subcommand_from delete" -f -a "delete" -d 'Delete the session of a client, with its subscriptions and waiting messages'
 complete -c ringmq -n "__fish_ringmq_using_subcommand session; and __fish_seen_subcommand_from delete" -l vhost -d 'Its vhost' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand session; and __fish_seen_subcommand_from delete" -l data-dir -d 'Data directory' -r -f -a "(__fish_complete_directories)"
 complete -c ringmq -n "__fish_ringmq_using_subcommand session; and __fish_seen_subcommand_from delete" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand data; and not __fish_seen_subcommand_from reshard backup" -s h -l help -d 'Print help'
-complete -c ringmq -n "__fish_ringmq_using_subcommand data; and not __fish_seen_subcommand_from reshard backup" -f -a "reshard" -d 'Copy what a data directory has into a new one for another number of shards'
-complete -c ringmq -n "__fish_ringmq_using_subcommand data; and not __fish_seen_subcommand_from reshard backup" -f -a "backup" -d 'Copy what is committed in a data directory, while a broker uses it'
-complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subcommand_from reshard" -l shards -d 'Shards of the new one' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subcommand_from reshard" -l to -d 'Where the new one is made; there must be nothing, or an empty directory' -r -f -a "(__fish_complete_directories)"
-complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subcommand_from reshard" -l skip-damaged -d 'Go on without what is damaged, and tell how much that is'
+complete -c ringmq -n "__fish_ringmq_using_subcommand data; and not __fish_seen_subcommand_from reshard backup" -f -a "reshard" -d 'Copy the contents of a data directory into a new one with another number of shards'
+complete -c ringmq -n "__fish_ringmq_using_subcommand data; and not __fish_seen_subcommand_from reshard backup" -f -a "backup" -d 'Copy the committed contents of a data directory; a broker may be using it'
+complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subcommand_from reshard" -l shards -d 'Number of shards of the new directory' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subcommand_from reshard" -l to -d 'The new directory; it must not exist, or must be empty' -r -f -a "(__fish_complete_directories)"
+complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subcommand_from reshard" -l skip-damaged -d 'Skip damaged data, and report how much was skipped'
 complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subcommand_from reshard" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subcommand_from backup" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -s h -l help -d 'Print help'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "status" -d 'Show what matters most'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "top" -d 'Show rates, and the sessions that have most of something'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "tail" -d 'Show what is published under a filter, as it comes'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "dashboard" -d 'Print where the page is, and a code to sign in to it'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "status" -d 'Show a summary of the metrics'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "top" -d 'Show rates, and the largest sessions'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "tail" -d 'Show messages that match a filter, as they are published'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "dashboard" -d 'Print the address of the page, and a code to sign in'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "metrics" -d 'List metrics, times with their percentiles'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "check" -d 'Tell Nagios whether the broker is well'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "closed" -d 'List the connections that ended last, with reasons'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "subs" -d 'List subscriptions'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "match" -d 'List who would get a message, and who not and why'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "can" -d 'Tell whether a client may publish or subscribe, and which rule says so'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "match" -d 'List the sessions that would get a message, and those that would not, with reasons'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "can" -d 'Show whether a client may publish or subscribe, and which rule decides'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "publish" -d 'Publish a message'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "reload" -d 'Have the broker read its configuration and files again'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "drain" -d 'Let no client in any more, and disconnect those there are, little by little'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "undrain" -d 'Let clients in again'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "listeners" -d 'List where clients come in'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "certs" -d 'List certificates, and until when they are valid'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "reload" -d 'Make the broker read its configuration and files again'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "drain" -d 'Refuse new clients, and disconnect the others gradually'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "undrain" -d 'Accept new clients again'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "listeners" -d 'List the listeners'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "certs" -d 'List certificates and their validity'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "trace" -d 'Show what happens to clients or messages, while it happens'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "clients" -d 'List, show or disconnect clients that are connected'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "sessions" -d 'List, rank, show, empty or delete sessions, of connected and absent clients'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "retained" -d 'List, show or clear retained messages'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "config" -d 'Show the settings of a broker that runs'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "config" -d 'Show the settings of a running broker'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "log" -d 'Change what a broker logs'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "users" -d 'List, add or delete users'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "vhosts" -d 'List vhosts with their metrics, make or delete one, or limit it'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "vhosts" -d 'List, create, delete or limit vhosts'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "definitions" -d 'Export or import users, rules and limits of all vhosts'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "token" -d 'List, add or take out tokens of a file'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "token" -d 'List, add or remove tokens of a file'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from status" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from status" -l token-file -d 'File with the token' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from status" -l watch -d 'Ask again and again, with so much time between, as in 2s' -r
@@ -221,14 +221,14 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subco
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from metrics" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from check" -l warning -d 'disk: warn below; drops, lag: warn above [default: 10, 0, 60]' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from check" -l critical -d 'The same for critical [default: none, 1000, 600]' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from check" -l over -d 'Time that drops are counted for [default: 1s]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from check" -l over -d 'Time for which drops are counted [default: 1s]' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from check" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from check" -l token-file -d 'File with the token' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from check" -l json -d 'Print the broker\'s objects as JSON, one a line'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l id -d 'Exactly this client id' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l id-prefix -d 'What the client id begins with' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l reason -d 'Why it ended, as in keep_alive' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l id-prefix -d 'Beginning of the client id' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l reason -d 'Reason of the end, as in keep_alive' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l vhost -d 'Name of a vhost' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l limit -d 'Rows [default: 100]; with --all the rows of each request' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l cursor -d 'Where an earlier list ended' -r
@@ -313,7 +313,7 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subco
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from publish" -l vhost -d 'Name of the vhost [default: /]' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from publish" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from publish" -l token-file -d 'File with the token' -r -F
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from publish" -l retain -d 'Have it be the topic\'s retained message'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from publish" -l retain -d 'Make it the topic\'s retained message'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from publish" -l json -d 'Print the broker\'s objects as JSON, one a line'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from publish" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from reload" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
@@ -352,7 +352,7 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subco
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from certs" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from trace" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from trace" -f -a "client" -d 'Trace a client'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from trace" -f -a "prefix" -d 'Trace clients whose client id begins so'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from trace" -f -a "prefix" -d 'Trace clients by the beginning of their client id'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from trace" -f -a "user" -d 'Trace the clients of a user'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from trace" -f -a "address" -d 'Trace clients from an address or a range'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from trace" -f -a "topic" -d 'Trace messages of a topic'
@@ -362,9 +362,9 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subco
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from clients" -f -a "kick" -d 'Disconnect a client'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from sessions" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from sessions" -f -a "ls" -d 'List sessions'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from sessions" -f -a "top" -d 'List the sessions that have most of something'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from sessions" -f -a "top" -d 'List the largest sessions'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from sessions" -f -a "show" -d 'Show one session'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from sessions" -f -a "rm" -d 'Delete a session with what waits in it, and disconnect its client'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from sessions" -f -a "rm" -d 'Delete a session with its waiting messages, and disconnect its client'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from sessions" -f -a "peek" -d 'Show the first messages that wait in a session'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from sessions" -f -a "purge" -d 'Drop the messages that wait in a session'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from retained" -s h -l help -d 'Print help'
@@ -385,173 +385,173 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subco
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from vhosts" -l json -d 'Print the broker\'s objects as JSON, one a line'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from vhosts" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from vhosts" -f -a "ls" -d 'List vhosts with their limits'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from vhosts" -f -a "add" -d 'Make a vhost without users'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from vhosts" -f -a "add" -d 'Create a vhost without users'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from vhosts" -f -a "rm" -d 'Delete a vhost\'s folder, and disconnect its clients'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from vhosts" -f -a "limits" -d 'Show the limits of a vhost'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from vhosts" -f -a "limit" -d 'Set the limits of a vhost; one that is not given is none'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from vhosts" -f -a "limit" -d 'Set the limits of a vhost; a limit that is not given is removed'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from definitions" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from definitions" -f -a "export" -d 'Print users with hashes of their passwords, rules and limits of every vhost, as JSON'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from definitions" -f -a "import" -d 'Replace users, rules and limits of the vhosts that a file names'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from token" -s h -l help -d 'Print help'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from token" -f -a "ls" -d 'List the tokens of a file, without what opens anything'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from token" -f -a "add" -d 'Make a token and add it to a file'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from token" -f -a "rm" -d 'Take a token out of a file'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from token" -f -a "ls" -d 'List the tokens of a file, without their hashes'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from token" -f -a "add" -d 'Create a token and add it to a file'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from token" -f -a "rm" -d 'Remove a token from a file'
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l listen -d 'Where to accept MQTT: ADDR:PORT, NAME:PORT, PORT or unix:PATH; may be given several times' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l unix-mode -d 'Mode of the Unix sockets of --listen, in octal; it says who may connect' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l unix-mode -d 'Mode of the Unix sockets of --listen, in octal; it determines who may connect' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l unix-owner -d 'Owner of the Unix sockets of --listen: USER, USER:GROUP or :GROUP [default: the user that starts ringmq]' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l proxy-trust -d 'Proxies that may connect to listeners with `,proxy`, as in 10.0.0.0/8; may be given several times' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l user -d 'User that ringmq becomes once every address is bound' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l user -d 'User that ringmq switches to once every address is bound' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l ws-path -d 'Path at which WebSocket clients are accepted; may be given several times' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l ws-origin -d 'Web page that may connect over WebSocket, as in https://app.example.com, or `any`; may be given several times [default: any, but pages of this host alone at loopback addresses]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l ws-origin -d 'Origin of web pages that may connect over WebSocket, as in https://app.example.com, or `any`; may be given several times [default: any, but pages of this host alone at loopback addresses]' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l passwords -d 'Users and hashes of their passwords' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l acl -d 'What each user may publish and subscribe to, in Mosquitto\'s syntax' -r -F
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l vhosts -d 'Directory with a subdirectory for each vhost' -r -f -a "(__fish_complete_directories)"
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l vhosts -d 'Directory with one subdirectory for each vhost' -r -f -a "(__fish_complete_directories)"
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l default-vhost -d 'Vhost of clients whose user name is not VHOST:USER; --passwords and --acl are for it' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l auth-failures-max -d 'Wrong passwords from one address within a minute; then its logins are refused. 0: no limit' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l on-denied -d 'What happens to a message whose publisher may not publish to its topic' -r -f -a "drop\t'The message is acknowledged, dropped and counted'
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l auth-failures-max -d 'Wrong passwords from one address within a minute; further logins from it are refused. 0: no limit' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l on-denied -d 'What happens to a message that its publisher is not allowed to publish' -r -f -a "drop\t'The message is acknowledged, dropped and counted'
 disconnect\t'The publisher is disconnected'"
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l takeover -d 'Who may take over a client id that is in use, and its session' -r -f -a "same-user\t'A client of the same user, or an anonymous client if the other is anonymous as well'
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l takeover -d 'Which clients may take over a client id that is in use, and its session' -r -f -a "same-user\t'A client of the same user; an anonymous client if the other one is anonymous too'
 any\t'Any client of the vhost'"
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l tls-listen -d 'Where to accept MQTT over TLS, usually port 8883; may be given several times' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l tls-cert -d 'The server\'s certificate, then those of its issuers, as PEM' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l tls-cert -d 'The server\'s certificate followed by those of its issuers, as PEM' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l tls-key -d 'The private key of --tls-cert, as PEM without a password' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l tls-min -d 'The oldest version of TLS to accept' -r -f -a "1.2\t'TLS 1.2 and 1.3'
 1.3\t'TLS 1.3 only'"
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l tls-sni -d 'Certificate and key for clients that ask for this host; may be given several times' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l tls-sni -d 'Certificate and key for clients that request this host name; may be given several times' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l tls-client-ca -d 'Certificates of the issuers of client certificates, as PEM' -r -F
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l tls-client -d 'Whether clients must show a certificate of an issuer in --tls-client-ca' -r -f -a "required\t'A client without a certificate is refused'
-optional\t'A client without a certificate may connect; a certificate that is shown must be good'"
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l tls-identity -d 'What of a client certificate is the user name' -r -f -a "cn\t'The subject\'s common name'
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l tls-client -d 'Whether clients must present a certificate from an issuer in --tls-client-ca' -r -f -a "required\t'A client without a certificate is refused'
+optional\t'A client without a certificate may connect; a certificate that is presented must be valid'"
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l tls-identity -d 'The field of a client certificate that becomes the user name' -r -f -a "cn\t'The subject\'s common name'
 san\t'The first alternative name that is a DNS name, a URI or an e-mail address'
-none\t'Nothing; the user name is that of CONNECT'"
+none\t'None; the user name is that of CONNECT'"
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l tls-crl -d 'A list of revoked client certificates, as PEM; may be given several times' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l max-connections -d 'Clients connected at once; one more is answered with CONNACK 3, server unavailable' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l max-packet-size -d 'Largest packet that a client may send, with its header; a larger one closes its connection' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l max-outgoing-bytes -d 'Output held for one client that reads too slowly' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l qos0-patience -d 'How long a client that reads too slowly may hold back its publishers before QoS 0 to it is dropped; 0: no time' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l max-inflight -d 'QoS 1 and 2 messages that were sent to one client and are not acknowledged' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l address-connections-max -d 'Open connections of one address (IPv6: of one /64); one more is closed. 0: no limit' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l address-connects-per-second -d 'Connections that one address may open in a second; one more is closed. 0: no limit' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l client-publish-rate -d 'Messages a second that one client may publish; the broker does not read from a faster one for a while. 0: no limit' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l client-publish-bytes -d 'Bytes a second of topics and payloads that one client may publish, as --client-publish-rate. 0: no limit' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l max-subscriptions -d 'Filters that one session may hold; a SUBSCRIBE to one more is answered 0x80' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l max-packet-size -d 'Largest packet that a client may send, header included; the broker closes the connection of a client that sends a larger one' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l max-outgoing-bytes -d 'Bytes of output that the broker holds for one client that reads too slowly' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l qos0-patience -d 'How long a client that reads too slowly may delay its publishers before the broker drops QoS 0 messages to it; 0: no time' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l max-inflight -d 'QoS 1 and 2 messages that were sent to one client and are not yet acknowledged' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l address-connections-max -d 'Open connections of one address (IPv6: of one /64); further connections are closed. 0: no limit' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l address-connects-per-second -d 'Connections that one address may open in a second; further ones are closed. 0: no limit' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l client-publish-rate -d 'Messages that one client may publish in a second; the broker pauses reading from a client that exceeds this. 0: no limit' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l client-publish-bytes -d 'Bytes of topics and payloads that one client may publish in a second; enforced as --client-publish-rate. 0: no limit' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l max-subscriptions -d 'Filters that one session may hold; a SUBSCRIBE to a further one is answered 0x80' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l max-topic-levels -d 'Levels that a topic or a filter may have, at most 65535' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l topic-alias-max -d 'Topic aliases that a client may use, and the broker towards it; 0: none' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l keep-alive-max -d 'Longest keep alive in seconds: a client that asks for a longer one, or for none, is told to use this one. 0: what clients ask for' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l check-payload-format -d 'Whether a payload that its publisher says is UTF-8 is refused with code 0x99 if it is not' -r -f -a "on\t'Yes'
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l topic-alias-max -d 'Topic aliases that a client may use, and that the broker may use towards it; 0: none' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l keep-alive-max -d 'Longest keep alive in seconds: a client that asks for a longer one, or for none, is told to use this one. 0: no limit' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l check-payload-format -d 'Whether the broker refuses a payload with code 0x99 if its publisher declares it UTF-8 and it is not' -r -f -a "on\t'Yes'
 off\t'No'"
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l shards -d 'Threads that serve clients, 1 to 64 [default: CPUs]' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l ring -d 'Interface of the kernel that the shards use' -r -f -a "auto\t'io_uring where it works for every shard, else epoll with a warning that says why'
-io_uring\t'io_uring, or the broker does not start'
-epoll\t'epoll, which takes more CPU time for each message'"
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l data-dir -d 'Directory of sessions, waiting messages and retained messages; made if it is missing' -r -f -a "(__fish_complete_directories)"
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l durability -d 'When a QoS 1 or 2 message counts as stored and is acknowledged' -r -f -a "disk\t'After fdatasync; the message survives a power loss'
-os\t'After the write; the message survives a killed broker, not a power loss'"
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l session-expiry -d 'How long the session of an absent client is kept; 0: for ever' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l ring -d 'Kernel interface that the shards use' -r -f -a "auto\t'io_uring if it works for every shard; otherwise epoll, with a warning that gives the reason'
+io_uring\t'io_uring; if it does not work, the broker does not start'
+epoll\t'epoll, which needs more CPU time for each message'"
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l data-dir -d 'Directory for sessions, waiting messages and retained messages; created if it is missing' -r -f -a "(__fish_complete_directories)"
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l durability -d 'When a QoS 1 or 2 message counts as stored and is acknowledged' -r -f -a "disk\t'After fdatasync: the message survives a power loss'
+os\t'After the write: the message survives a killed broker, but not a power loss'"
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l session-expiry -d 'How long the broker keeps the session of an absent client; 0: for ever' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l session-max-bytes -d 'Messages that may wait for one session, in BYTES or as a share of the file system (P%) [default: 10%, at least 1GiB]' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l session-overflow -d 'What happens to a message for a session that is full' -r -f -a "drop-oldest\t'The messages that have waited longest are dropped'
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l session-overflow -d 'What happens to a message for a session that is full' -r -f -a "drop-oldest\t'The oldest waiting messages are dropped'
 drop-newest\t'The new message is dropped for this session'
 block\t'The publisher waits until there is room'"
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l retained-max-count -d 'Topics with a retained message; a message to one topic more is delivered and not retained' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l retained-max-bytes -d 'Bytes of all retained messages with their topics; a message beyond is delivered and not retained' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l disk-low -d 'Free space of the file system, in BYTES or as a share of its size (P%), below which publishers wait; 0: none [default: 1GiB, or 5% if that is less]' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l segment-bytes -d 'Size of the files that messages are stored in' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l http-listen -d 'Where to answer operators over HTTP: ADDR:PORT, unix or none [default: 127.0.0.1:9883]' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l http-tokens -d 'Who may ask over HTTP: lines of NAME:SHA256:RIGHTS [default: the token in `admin.token` of --data-dir]' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l retained-max-count -d 'Topics that may have a retained message; a message to a further topic is delivered but not retained' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l retained-max-bytes -d 'Bytes of all retained messages with their topics; a message above the limit is delivered but not retained' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l disk-low -d 'Free space of the file system, in BYTES or as a share of its size (P%), below which publishers must wait; 0: none [default: 1GiB, or 5% if that is less]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l segment-bytes -d 'Size of the files that hold messages' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l http-listen -d 'Address of the operators\' HTTP interface: ADDR:PORT, unix or none [default: 127.0.0.1:9883]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l http-tokens -d 'File of tokens for HTTP requests: lines of NAME:SHA256:RIGHTS [default: the token in `admin.token` of --data-dir]' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l http-cert -d 'Certificate chain for HTTP over TLS, as PEM, the broker\'s own certificate first' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l http-key -d 'The private key of --http-cert, as PEM without a password' -r -F
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l http-host -d 'Name by which operators may ask this broker over HTTP; may be repeated' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l sys-interval -d 'How often the topics $SYS/broker/... are brought up to date, while a client is subscribed to them; 0: never' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l watch-session -d 'Sessions with metrics of their own at /metrics/sessions: VHOST/ID, or VHOST/BEGINNING* for all whose client id begins so; may be given 16 times' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l log -d 'What goes to standard error: off, error, warn, info, debug or trace' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l log-format -d 'How log lines look [default: text, or journald where standard error is the journal]' -r -f -a "text\t'For people, with time in UTC, level, shard, client and what happened'
-json\t'One JSON object a line'
-journald\t'For the journal, with its priority in front and without a time'"
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l http-host -d 'Host name by which operators may address this broker over HTTP; may be repeated' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l sys-interval -d 'Time between updates of the topics $SYS/broker/..., which happen while a client is subscribed to them; 0: never' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l watch-session -d 'Sessions with metrics of their own at /metrics/sessions: VHOST/ID, or VHOST/BEGINNING* for all sessions whose client id begins with BEGINNING; may be given 16 times' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l log -d 'Level of the lines on standard error: off, error, warn, info, debug or trace' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l log-format -d 'Format of log lines [default: text, or journald where standard error is the journal]' -r -f -a "text\t'For people: time in UTC, level, shard, client and message'
+json\t'One JSON object for each line'
+journald\t'For the journal: starts with the priority, has no time'"
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l log-connections -d 'Whether clients that connect and disconnect are logged' -r -f -a "on\t'Yes'
 off\t'No'"
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l config -d 'A file of settings in TOML: each key is the long name of a flag' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l config -d 'A configuration file in TOML: each key is the long name of a flag' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l json -d 'Print the findings as JSON'
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l allow-anonymous -d 'Let clients without a user connect by every listener, also when there are users'
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l no-pin -d 'Let the system move the shards between CPUs'
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l allow-anonymous -d 'Let clients without a user connect through every listener, even if there are users'
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l no-pin -d 'Let the system move the shards\' threads between CPUs'
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and not __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and not __fish_seen_subcommand_from show" -f -a "show" -d 'List all settings: value, where it comes from, what it takes, whether a reload changes it'
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and not __fish_seen_subcommand_from show" -f -a "show" -d 'List all settings: value, origin, accepted values, and whether a reload changes it'
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l listen -d 'Where to accept MQTT: ADDR:PORT, NAME:PORT, PORT or unix:PATH; may be given several times' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l unix-mode -d 'Mode of the Unix sockets of --listen, in octal; it says who may connect' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l unix-mode -d 'Mode of the Unix sockets of --listen, in octal; it determines who may connect' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l unix-owner -d 'Owner of the Unix sockets of --listen: USER, USER:GROUP or :GROUP [default: the user that starts ringmq]' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l proxy-trust -d 'Proxies that may connect to listeners with `,proxy`, as in 10.0.0.0/8; may be given several times' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l user -d 'User that ringmq becomes once every address is bound' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l user -d 'User that ringmq switches to once every address is bound' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l ws-path -d 'Path at which WebSocket clients are accepted; may be given several times' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l ws-origin -d 'Web page that may connect over WebSocket, as in https://app.example.com, or `any`; may be given several times [default: any, but pages of this host alone at loopback addresses]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l ws-origin -d 'Origin of web pages that may connect over WebSocket, as in https://app.example.com, or `any`; may be given several times [default: any, but pages of this host alone at loopback addresses]' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l passwords -d 'Users and hashes of their passwords' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l acl -d 'What each user may publish and subscribe to, in Mosquitto\'s syntax' -r -F
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l vhosts -d 'Directory with a subdirectory for each vhost' -r -f -a "(__fish_complete_directories)"
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l vhosts -d 'Directory with one subdirectory for each vhost' -r -f -a "(__fish_complete_directories)"
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l default-vhost -d 'Vhost of clients whose user name is not VHOST:USER; --passwords and --acl are for it' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l auth-failures-max -d 'Wrong passwords from one address within a minute; then its logins are refused. 0: no limit' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l on-denied -d 'What happens to a message whose publisher may not publish to its topic' -r -f -a "drop\t'The message is acknowledged, dropped and counted'
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l auth-failures-max -d 'Wrong passwords from one address within a minute; further logins from it are refused. 0: no limit' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l on-denied -d 'What happens to a message that its publisher is not allowed to publish' -r -f -a "drop\t'The message is acknowledged, dropped and counted'
 disconnect\t'The publisher is disconnected'"
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l takeover -d 'Who may take over a client id that is in use, and its session' -r -f -a "same-user\t'A client of the same user, or an anonymous client if the other is anonymous as well'
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l takeover -d 'Which clients may take over a client id that is in use, and its session' -r -f -a "same-user\t'A client of the same user; an anonymous client if the other one is anonymous too'
 any\t'Any client of the vhost'"
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l tls-listen -d 'Where to accept MQTT over TLS, usually port 8883; may be given several times' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l tls-cert -d 'The server\'s certificate, then those of its issuers, as PEM' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l tls-cert -d 'The server\'s certificate followed by those of its issuers, as PEM' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l tls-key -d 'The private key of --tls-cert, as PEM without a password' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l tls-min -d 'The oldest version of TLS to accept' -r -f -a "1.2\t'TLS 1.2 and 1.3'
 1.3\t'TLS 1.3 only'"
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l tls-sni -d 'Certificate and key for clients that ask for this host; may be given several times' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l tls-sni -d 'Certificate and key for clients that request this host name; may be given several times' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l tls-client-ca -d 'Certificates of the issuers of client certificates, as PEM' -r -F
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l tls-client -d 'Whether clients must show a certificate of an issuer in --tls-client-ca' -r -f -a "required\t'A client without a certificate is refused'
-optional\t'A client without a certificate may connect; a certificate that is shown must be good'"
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l tls-identity -d 'What of a client certificate is the user name' -r -f -a "cn\t'The subject\'s common name'
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l tls-client -d 'Whether clients must present a certificate from an issuer in --tls-client-ca' -r -f -a "required\t'A client without a certificate is refused'
+optional\t'A client without a certificate may connect; a certificate that is presented must be valid'"
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l tls-identity -d 'The field of a client certificate that becomes the user name' -r -f -a "cn\t'The subject\'s common name'
 san\t'The first alternative name that is a DNS name, a URI or an e-mail address'
-none\t'Nothing; the user name is that of CONNECT'"
+none\t'None; the user name is that of CONNECT'"
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l tls-crl -d 'A list of revoked client certificates, as PEM; may be given several times' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l max-connections -d 'Clients connected at once; one more is answered with CONNACK 3, server unavailable' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l max-packet-size -d 'Largest packet that a client may send, with its header; a larger one closes its connection' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l max-outgoing-bytes -d 'Output held for one client that reads too slowly' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l qos0-patience -d 'How long a client that reads too slowly may hold back its publishers before QoS 0 to it is dropped; 0: no time' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l max-inflight -d 'QoS 1 and 2 messages that were sent to one client and are not acknowledged' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l address-connections-max -d 'Open connections of one address (IPv6: of one /64); one more is closed. 0: no limit' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l address-connects-per-second -d 'Connections that one address may open in a second; one more is closed. 0: no limit' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l client-publish-rate -d 'Messages a second that one client may publish; the broker does not read from a faster one for a while. 0: no limit' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l client-publish-bytes -d 'Bytes a second of topics and payloads that one client may publish, as --client-publish-rate. 0: no limit' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l max-subscriptions -d 'Filters that one session may hold; a SUBSCRIBE to one more is answered 0x80' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l max-packet-size -d 'Largest packet that a client may send, header included; the broker closes the connection of a client that sends a larger one' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l max-outgoing-bytes -d 'Bytes of output that the broker holds for one client that reads too slowly' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l qos0-patience -d 'How long a client that reads too slowly may delay its publishers before the broker drops QoS 0 messages to it; 0: no time' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l max-inflight -d 'QoS 1 and 2 messages that were sent to one client and are not yet acknowledged' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l address-connections-max -d 'Open connections of one address (IPv6: of one /64); further connections are closed. 0: no limit' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l address-connects-per-second -d 'Connections that one address may open in a second; further ones are closed. 0: no limit' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l client-publish-rate -d 'Messages that one client may publish in a second; the broker pauses reading from a client that exceeds this. 0: no limit' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l client-publish-bytes -d 'Bytes of topics and payloads that one client may publish in a second; enforced as --client-publish-rate. 0: no limit' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l max-subscriptions -d 'Filters that one session may hold; a SUBSCRIBE to a further one is answered 0x80' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l max-topic-levels -d 'Levels that a topic or a filter may have, at most 65535' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l topic-alias-max -d 'Topic aliases that a client may use, and the broker towards it; 0: none' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l keep-alive-max -d 'Longest keep alive in seconds: a client that asks for a longer one, or for none, is told to use this one. 0: what clients ask for' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l check-payload-format -d 'Whether a payload that its publisher says is UTF-8 is refused with code 0x99 if it is not' -r -f -a "on\t'Yes'
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l topic-alias-max -d 'Topic aliases that a client may use, and that the broker may use towards it; 0: none' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l keep-alive-max -d 'Longest keep alive in seconds: a client that asks for a longer one, or for none, is told to use this one. 0: no limit' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l check-payload-format -d 'Whether the broker refuses a payload with code 0x99 if its publisher declares it UTF-8 and it is not' -r -f -a "on\t'Yes'
 off\t'No'"
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l shards -d 'Threads that serve clients, 1 to 64 [default: CPUs]' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l ring -d 'Interface of the kernel that the shards use' -r -f -a "auto\t'io_uring where it works for every shard, else epoll with a warning that says why'
-io_uring\t'io_uring, or the broker does not start'
-epoll\t'epoll, which takes more CPU time for each message'"
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l data-dir -d 'Directory of sessions, waiting messages and retained messages; made if it is missing' -r -f -a "(__fish_complete_directories)"
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l durability -d 'When a QoS 1 or 2 message counts as stored and is acknowledged' -r -f -a "disk\t'After fdatasync; the message survives a power loss'
-os\t'After the write; the message survives a killed broker, not a power loss'"
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l session-expiry -d 'How long the session of an absent client is kept; 0: for ever' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l ring -d 'Kernel interface that the shards use' -r -f -a "auto\t'io_uring if it works for every shard; otherwise epoll, with a warning that gives the reason'
+io_uring\t'io_uring; if it does not work, the broker does not start'
+epoll\t'epoll, which needs more CPU time for each message'"
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l data-dir -d 'Directory for sessions, waiting messages and retained messages; created if it is missing' -r -f -a "(__fish_complete_directories)"
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l durability -d 'When a QoS 1 or 2 message counts as stored and is acknowledged' -r -f -a "disk\t'After fdatasync: the message survives a power loss'
+os\t'After the write: the message survives a killed broker, but not a power loss'"
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l session-expiry -d 'How long the broker keeps the session of an absent client; 0: for ever' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l session-max-bytes -d 'Messages that may wait for one session, in BYTES or as a share of the file system (P%) [default: 10%, at least 1GiB]' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l session-overflow -d 'What happens to a message for a session that is full' -r -f -a "drop-oldest\t'The messages that have waited longest are dropped'
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l session-overflow -d 'What happens to a message for a session that is full' -r -f -a "drop-oldest\t'The oldest waiting messages are dropped'
 drop-newest\t'The new message is dropped for this session'
 block\t'The publisher waits until there is room'"
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l retained-max-count -d 'Topics with a retained message; a message to one topic more is delivered and not retained' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l retained-max-bytes -d 'Bytes of all retained messages with their topics; a message beyond is delivered and not retained' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l disk-low -d 'Free space of the file system, in BYTES or as a share of its size (P%), below which publishers wait; 0: none [default: 1GiB, or 5% if that is less]' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l segment-bytes -d 'Size of the files that messages are stored in' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l http-listen -d 'Where to answer operators over HTTP: ADDR:PORT, unix or none [default: 127.0.0.1:9883]' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l http-tokens -d 'Who may ask over HTTP: lines of NAME:SHA256:RIGHTS [default: the token in `admin.token` of --data-dir]' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l retained-max-count -d 'Topics that may have a retained message; a message to a further topic is delivered but not retained' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l retained-max-bytes -d 'Bytes of all retained messages with their topics; a message above the limit is delivered but not retained' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l disk-low -d 'Free space of the file system, in BYTES or as a share of its size (P%), below which publishers must wait; 0: none [default: 1GiB, or 5% if that is less]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l segment-bytes -d 'Size of the files that hold messages' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l http-listen -d 'Address of the operators\' HTTP interface: ADDR:PORT, unix or none [default: 127.0.0.1:9883]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l http-tokens -d 'File of tokens for HTTP requests: lines of NAME:SHA256:RIGHTS [default: the token in `admin.token` of --data-dir]' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l http-cert -d 'Certificate chain for HTTP over TLS, as PEM, the broker\'s own certificate first' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l http-key -d 'The private key of --http-cert, as PEM without a password' -r -F
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l http-host -d 'Name by which operators may ask this broker over HTTP; may be repeated' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l sys-interval -d 'How often the topics $SYS/broker/... are brought up to date, while a client is subscribed to them; 0: never' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l watch-session -d 'Sessions with metrics of their own at /metrics/sessions: VHOST/ID, or VHOST/BEGINNING* for all whose client id begins so; may be given 16 times' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l log -d 'What goes to standard error: off, error, warn, info, debug or trace' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l log-format -d 'How log lines look [default: text, or journald where standard error is the journal]' -r -f -a "text\t'For people, with time in UTC, level, shard, client and what happened'
-json\t'One JSON object a line'
-journald\t'For the journal, with its priority in front and without a time'"
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l http-host -d 'Host name by which operators may address this broker over HTTP; may be repeated' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l sys-interval -d 'Time between updates of the topics $SYS/broker/..., which happen while a client is subscribed to them; 0: never' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l watch-session -d 'Sessions with metrics of their own at /metrics/sessions: VHOST/ID, or VHOST/BEGINNING* for all sessions whose client id begins with BEGINNING; may be given 16 times' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l log -d 'Level of the lines on standard error: off, error, warn, info, debug or trace' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l log-format -d 'Format of log lines [default: text, or journald where standard error is the journal]' -r -f -a "text\t'For people: time in UTC, level, shard, client and message'
+json\t'One JSON object for each line'
+journald\t'For the journal: starts with the priority, has no time'"
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l log-connections -d 'Whether clients that connect and disconnect are logged' -r -f -a "on\t'Yes'
 off\t'No'"
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l config -d 'A file of settings in TOML: each key is the long name of a flag' -r -F
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l defaults -d 'List the defaults, whatever is set'
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l config -d 'A configuration file in TOML: each key is the long name of a flag' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l defaults -d 'List the defaults instead of the configured values'
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l json -d 'Print JSON'
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l allow-anonymous -d 'Let clients without a user connect by every listener, also when there are users'
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l no-pin -d 'Let the system move the shards between CPUs'
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l allow-anonymous -d 'Let clients without a user connect through every listener, even if there are users'
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l no-pin -d 'Let the system move the shards\' threads between CPUs'
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'

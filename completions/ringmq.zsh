@@ -16,81 +16,81 @@ _ringmq() {
     local context curcontext="$curcontext" state line
     _arguments "${_arguments_options[@]}" : \
 '*--listen=[Where to accept MQTT\: ADDR\:PORT, NAME\:PORT, PORT or unix\:PATH; may be given several times]:ADDRESS:_default' \
-'--unix-mode=[Mode of the Unix sockets of --listen, in octal; it says who may connect]:MODE:_default' \
+'--unix-mode=[Mode of the Unix sockets of --listen, in octal; it determines who may connect]:MODE:_default' \
 '--unix-owner=[Owner of the Unix sockets of --listen\: USER, USER\:GROUP or \:GROUP \[default\: the user that starts ringmq\]]:OWNER:_default' \
 '*--proxy-trust=[Proxies that may connect to listeners with \`,proxy\`, as in 10.0.0.0/8; may be given several times]:CIDR:_default' \
-'--user=[User that ringmq becomes once every address is bound]:NAME:_default' \
+'--user=[User that ringmq switches to once every address is bound]:NAME:_default' \
 '*--ws-path=[Path at which WebSocket clients are accepted; may be given several times]:PATH:_default' \
-'*--ws-origin=[Web page that may connect over WebSocket, as in https\://app.example.com, or \`any\`; may be given several times \[default\: any, but pages of this host alone at loopback addresses\]]:ORIGIN:_default' \
+'*--ws-origin=[Origin of web pages that may connect over WebSocket, as in https\://app.example.com, or \`any\`; may be given several times \[default\: any, but pages of this host alone at loopback addresses\]]:ORIGIN:_default' \
 '--passwords=[Users and hashes of their passwords]:FILE:_files' \
 '--acl=[What each user may publish and subscribe to, in Mosquitto'\''s syntax]:FILE:_files' \
-'--vhosts=[Directory with a subdirectory for each vhost]:DIR:_files -/' \
+'--vhosts=[Directory with one subdirectory for each vhost]:DIR:_files -/' \
 '--default-vhost=[Vhost of clients whose user name is not VHOST\:USER; --passwords and --acl are for it]:NAME:_default' \
-'--auth-failures-max=[Wrong passwords from one address within a minute; then its logins are refused. 0\: no limit]:N:_default' \
-'--on-denied=[What happens to a message whose publisher may not publish to its topic]:WHAT:((drop\:"The message is acknowledged, dropped and counted"
+'--auth-failures-max=[Wrong passwords from one address within a minute; further logins from it are refused. 0\: no limit]:N:_default' \
+'--on-denied=[What happens to a message that its publisher is not allowed to publish]:WHAT:((drop\:"The message is acknowledged, dropped and counted"
 disconnect\:"The publisher is disconnected"))' \
-'--takeover=[Who may take over a client id that is in use, and its session]:WHO:((same-user\:"A client of the same user, or an anonymous client if the other is anonymous as well"
+'--takeover=[Which clients may take over a client id that is in use, and its session]:WHO:((same-user\:"A client of the same user; an anonymous client if the other one is anonymous too"
 any\:"Any client of the vhost"))' \
 '*--tls-listen=[Where to accept MQTT over TLS, usually port 8883; may be given several times]:ADDRESS:_default' \
-'--tls-cert=[The server'\''s certificate, then those of its issuers, as PEM]:FILE:_files' \
+'--tls-cert=[The server'\''s certificate followed by those of its issuers, as PEM]:FILE:_files' \
 '--tls-key=[The private key of --tls-cert, as PEM without a password]:FILE:_files' \
 '--tls-min=[The oldest version of TLS to accept]:VERSION:((1.2\:"TLS 1.2 and 1.3"
 1.3\:"TLS 1.3 only"))' \
-'*--tls-sni=[Certificate and key for clients that ask for this host; may be given several times]:HOST=CERT,KEY:_default' \
+'*--tls-sni=[Certificate and key for clients that request this host name; may be given several times]:HOST=CERT,KEY:_default' \
 '--tls-client-ca=[Certificates of the issuers of client certificates, as PEM]:FILE:_files' \
-'--tls-client=[Whether clients must show a certificate of an issuer in --tls-client-ca]:WHETHER:((required\:"A client without a certificate is refused"
-optional\:"A client without a certificate may connect; a certificate that is shown must be good"))' \
-'--tls-identity=[What of a client certificate is the user name]:WHAT:((cn\:"The subject'\''s common name"
+'--tls-client=[Whether clients must present a certificate from an issuer in --tls-client-ca]:WHETHER:((required\:"A client without a certificate is refused"
+optional\:"A client without a certificate may connect; a certificate that is presented must be valid"))' \
+'--tls-identity=[The field of a client certificate that becomes the user name]:WHAT:((cn\:"The subject'\''s common name"
 san\:"The first alternative name that is a DNS name, a URI or an e-mail address"
-none\:"Nothing; the user name is that of CONNECT"))' \
+none\:"None; the user name is that of CONNECT"))' \
 '*--tls-crl=[A list of revoked client certificates, as PEM; may be given several times]:FILE:_files' \
 '--max-connections=[Clients connected at once; one more is answered with CONNACK 3, server unavailable]:N:_default' \
-'--max-packet-size=[Largest packet that a client may send, with its header; a larger one closes its connection]:BYTES:_default' \
-'--max-outgoing-bytes=[Output held for one client that reads too slowly]:BYTES:_default' \
-'--qos0-patience=[How long a client that reads too slowly may hold back its publishers before QoS 0 to it is dropped; 0\: no time]:DURATION:_default' \
-'--max-inflight=[QoS 1 and 2 messages that were sent to one client and are not acknowledged]:N:_default' \
-'--address-connections-max=[Open connections of one address (IPv6\: of one /64); one more is closed. 0\: no limit]:N:_default' \
-'--address-connects-per-second=[Connections that one address may open in a second; one more is closed. 0\: no limit]:N:_default' \
-'--client-publish-rate=[Messages a second that one client may publish; the broker does not read from a faster one for a while. 0\: no limit]:N:_default' \
-'--client-publish-bytes=[Bytes a second of topics and payloads that one client may publish, as --client-publish-rate. 0\: no limit]:BYTES:_default' \
-'--max-subscriptions=[Filters that one session may hold; a SUBSCRIBE to one more is answered 0x80]:N:_default' \
+'--max-packet-size=[Largest packet that a client may send, header included; the broker closes the connection of a client that sends a larger one]:BYTES:_default' \
+'--max-outgoing-bytes=[Bytes of output that the broker holds for one client that reads too slowly]:BYTES:_default' \
+'--qos0-patience=[How long a client that reads too slowly may delay its publishers before the broker drops QoS 0 messages to it; 0\: no time]:DURATION:_default' \
+'--max-inflight=[QoS 1 and 2 messages that were sent to one client and are not yet acknowledged]:N:_default' \
+'--address-connections-max=[Open connections of one address (IPv6\: of one /64); further connections are closed. 0\: no limit]:N:_default' \
+'--address-connects-per-second=[Connections that one address may open in a second; further ones are closed. 0\: no limit]:N:_default' \
+'--client-publish-rate=[Messages that one client may publish in a second; the broker pauses reading from a client that exceeds this. 0\: no limit]:N:_default' \
+'--client-publish-bytes=[Bytes of topics and payloads that one client may publish in a second; enforced as --client-publish-rate. 0\: no limit]:BYTES:_default' \
+'--max-subscriptions=[Filters that one session may hold; a SUBSCRIBE to a further one is answered 0x80]:N:_default' \
 '--max-topic-levels=[Levels that a topic or a filter may have, at most 65535]:N:_default' \
-'--topic-alias-max=[Topic aliases that a client may use, and the broker towards it; 0\: none]:N:_default' \
-'--keep-alive-max=[Longest keep alive in seconds\: a client that asks for a longer one, or for none, is told to use this one. 0\: what clients ask for]:SECONDS:_default' \
-'--check-payload-format=[Whether a payload that its publisher says is UTF-8 is refused with code 0x99 if it is not]:SWITCH:((on\:"Yes"
+'--topic-alias-max=[Topic aliases that a client may use, and that the broker may use towards it; 0\: none]:N:_default' \
+'--keep-alive-max=[Longest keep alive in seconds\: a client that asks for a longer one, or for none, is told to use this one. 0\: no limit]:SECONDS:_default' \
+'--check-payload-format=[Whether the broker refuses a payload with code 0x99 if its publisher declares it UTF-8 and it is not]:SWITCH:((on\:"Yes"
 off\:"No"))' \
 '--shards=[Threads that serve clients, 1 to 64 \[default\: CPUs\]]:N:_default' \
-'--ring=[Interface of the kernel that the shards use]:RING:((auto\:"io_uring where it works for every shard, else epoll with a warning that says why"
-io_uring\:"io_uring, or the broker does not start"
-epoll\:"epoll, which takes more CPU time for each message"))' \
-'--data-dir=[Directory of sessions, waiting messages and retained messages; made if it is missing]:DIR:_files -/' \
-'--durability=[When a QoS 1 or 2 message counts as stored and is acknowledged]:WHEN:((disk\:"After fdatasync; the message survives a power loss"
-os\:"After the write; the message survives a killed broker, not a power loss"))' \
-'--session-expiry=[How long the session of an absent client is kept; 0\: for ever]:DURATION:_default' \
+'--ring=[Kernel interface that the shards use]:RING:((auto\:"io_uring if it works for every shard; otherwise epoll, with a warning that gives the reason"
+io_uring\:"io_uring; if it does not work, the broker does not start"
+epoll\:"epoll, which needs more CPU time for each message"))' \
+'--data-dir=[Directory for sessions, waiting messages and retained messages; created if it is missing]:DIR:_files -/' \
+'--durability=[When a QoS 1 or 2 message counts as stored and is acknowledged]:WHEN:((disk\:"After fdatasync\: the message survives a power loss"
+os\:"After the write\: the message survives a killed broker, but not a power loss"))' \
+'--session-expiry=[How long the broker keeps the session of an absent client; 0\: for ever]:DURATION:_default' \
 '--session-max-bytes=[Messages that may wait for one session, in BYTES or as a share of the file system (P%) \[default\: 10%, at least 1GiB\]]:BYTES|P%:_default' \
-'--session-overflow=[What happens to a message for a session that is full]:POLICY:((drop-oldest\:"The messages that have waited longest are dropped"
+'--session-overflow=[What happens to a message for a session that is full]:POLICY:((drop-oldest\:"The oldest waiting messages are dropped"
 drop-newest\:"The new message is dropped for this session"
 block\:"The publisher waits until there is room"))' \
-'--retained-max-count=[Topics with a retained message; a message to one topic more is delivered and not retained]:N:_default' \
-'--retained-max-bytes=[Bytes of all retained messages with their topics; a message beyond is delivered and not retained]:BYTES:_default' \
-'--disk-low=[Free space of the file system, in BYTES or as a share of its size (P%), below which publishers wait; 0\: none \[default\: 1GiB, or 5% if that is less\]]:BYTES|P%:_default' \
-'--segment-bytes=[Size of the files that messages are stored in]:BYTES:_default' \
-'--http-listen=[Where to answer operators over HTTP\: ADDR\:PORT, unix or none \[default\: 127.0.0.1\:9883\]]:ADDRESS:_default' \
-'--http-tokens=[Who may ask over HTTP\: lines of NAME\:SHA256\:RIGHTS \[default\: the token in \`admin.token\` of --data-dir\]]:FILE:_files' \
+'--retained-max-count=[Topics that may have a retained message; a message to a further topic is delivered but not retained]:N:_default' \
+'--retained-max-bytes=[Bytes of all retained messages with their topics; a message above the limit is delivered but not retained]:BYTES:_default' \
+'--disk-low=[Free space of the file system, in BYTES or as a share of its size (P%), below which publishers must wait; 0\: none \[default\: 1GiB, or 5% if that is less\]]:BYTES|P%:_default' \
+'--segment-bytes=[Size of the files that hold messages]:BYTES:_default' \
+'--http-listen=[Address of the operators'\'' HTTP interface\: ADDR\:PORT, unix or none \[default\: 127.0.0.1\:9883\]]:ADDRESS:_default' \
+'--http-tokens=[File of tokens for HTTP requests\: lines of NAME\:SHA256\:RIGHTS \[default\: the token in \`admin.token\` of --data-dir\]]:FILE:_files' \
 '--http-cert=[Certificate chain for HTTP over TLS, as PEM, the broker'\''s own certificate first]:FILE:_files' \
 '--http-key=[The private key of --http-cert, as PEM without a password]:FILE:_files' \
-'*--http-host=[Name by which operators may ask this broker over HTTP; may be repeated]:NAME:_default' \
-'--sys-interval=[How often the topics \$SYS/broker/... are brought up to date, while a client is subscribed to them; 0\: never]:DURATION:_default' \
-'*--watch-session=[Sessions with metrics of their own at /metrics/sessions\: VHOST/ID, or VHOST/BEGINNING* for all whose client id begins so; may be given 16 times]:VHOST/ID:_default' \
-'--log=[What goes to standard error\: off, error, warn, info, debug or trace]:FILTER:_default' \
-'--log-format=[How log lines look \[default\: text, or journald where standard error is the journal\]]:FORMAT:((text\:"For people, with time in UTC, level, shard, client and what happened"
-json\:"One JSON object a line"
-journald\:"For the journal, with its priority in front and without a time"))' \
+'*--http-host=[Host name by which operators may address this broker over HTTP; may be repeated]:NAME:_default' \
+'--sys-interval=[Time between updates of the topics \$SYS/broker/..., which happen while a client is subscribed to them; 0\: never]:DURATION:_default' \
+'*--watch-session=[Sessions with metrics of their own at /metrics/sessions\: VHOST/ID, or VHOST/BEGINNING* for all sessions whose client id begins with BEGINNING; may be given 16 times]:VHOST/ID:_default' \
+'--log=[Level of the lines on standard error\: off, error, warn, info, debug or trace]:FILTER:_default' \
+'--log-format=[Format of log lines \[default\: text, or journald where standard error is the journal\]]:FORMAT:((text\:"For people\: time in UTC, level, shard, client and message"
+json\:"One JSON object for each line"
+journald\:"For the journal\: starts with the priority, has no time"))' \
 '--log-connections=[Whether clients that connect and disconnect are logged]:WHETHER:((on\:"Yes"
 off\:"No"))' \
-'--config=[A file of settings in TOML\: each key is the long name of a flag]:FILE:_files' \
-'--allow-anonymous[Let clients without a user connect by every listener, also when there are users]' \
-'--no-pin[Let the system move the shards between CPUs]' \
+'--config=[A configuration file in TOML\: each key is the long name of a flag]:FILE:_files' \
+'--allow-anonymous[Let clients without a user connect through every listener, even if there are users]' \
+'--no-pin[Let the system move the shards'\'' threads between CPUs]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -110,7 +110,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--stdin)--delete[Delete the user]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':file -- The password file; made if it is missing:_files' \
+':file -- The password file; created if it is missing:_files' \
 ':user -- The user, without a vhost:_default' \
 && ret=0
 ;;
@@ -197,9 +197,9 @@ _arguments "${_arguments_options[@]}" : \
         case $line[1] in
             (reshard)
 _arguments "${_arguments_options[@]}" : \
-'--shards=[Shards of the new one]:N:_default' \
-'--to=[Where the new one is made; there must be nothing, or an empty directory]:NEW:_files -/' \
-'--skip-damaged[Go on without what is damaged, and tell how much that is]' \
+'--shards=[Number of shards of the new directory]:N:_default' \
+'--to=[The new directory; it must not exist, or must be empty]:NEW:_files -/' \
+'--skip-damaged[Skip damaged data, and report how much was skipped]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ':dir -- The data directory:_files -/' \
@@ -210,7 +210,7 @@ _arguments "${_arguments_options[@]}" : \
 '-h[Print help]' \
 '--help[Print help]' \
 ':dir -- The data directory, in use or not:_files -/' \
-':to -- Where the copy is made; there must be nothing, or an empty directory:_files -/' \
+':to -- The copy; it must not exist, or must be an empty directory:_files -/' \
 && ret=0
 ;;
         esac
@@ -284,27 +284,27 @@ _arguments "${_arguments_options[@]}" : \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
-'::prefix -- What the names begin with:_default' \
+'::prefix -- Beginning of the names:_default' \
 && ret=0
 ;;
 (check)
 _arguments "${_arguments_options[@]}" : \
 '--warning=[disk\: warn below; drops, lag\: warn above \[default\: 10, 0, 60\]]:N:_default' \
 '--critical=[The same for critical \[default\: none, 1000, 600\]]:N:_default' \
-'--over=[Time that drops are counted for \[default\: 1s\]]:DURATION:_default' \
+'--over=[Time for which drops are counted \[default\: 1s\]]:DURATION:_default' \
 '--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':name -- What is checked:(alive disk drops lag ready reload)' \
+':name -- The check to run:(alive disk drops lag ready reload)' \
 && ret=0
 ;;
 (closed)
 _arguments "${_arguments_options[@]}" : \
 '--id=[Exactly this client id]:ID:_default' \
-'--id-prefix=[What the client id begins with]:TEXT:_default' \
-'--reason=[Why it ended, as in keep_alive]:WORD:_default' \
+'--id-prefix=[Beginning of the client id]:TEXT:_default' \
+'--reason=[Reason of the end, as in keep_alive]:WORD:_default' \
 '--vhost=[Name of a vhost]:NAME:_default' \
 '--limit=[Rows \[default\: 100\]; with --all the rows of each request]:N:_default' \
 '--cursor=[Where an earlier list ended]:CURSOR:_default' \
@@ -364,7 +364,7 @@ _arguments "${_arguments_options[@]}" : \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':action -- What it wants to do:(publish subscribe)' \
+':action -- The action:(publish subscribe)' \
 ':topic -- Topic; for subscribe a topic filter:_default' \
 && ret=0
 ;;
@@ -375,7 +375,7 @@ _arguments "${_arguments_options[@]}" : \
 '--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
 '--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
-'--retain[Have it be the topic'\''s retained message]' \
+'--retain[Make it the topic'\''s retained message]' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -475,7 +475,7 @@ _arguments "${_arguments_options[@]}" : \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':id_prefix -- What the client id begins with:_default' \
+':id_prefix -- Beginning of the client id:_default' \
 && ret=0
 ;;
 (user)
@@ -544,11 +544,11 @@ _arguments "${_arguments_options[@]}" : \
             (ls)
 _arguments "${_arguments_options[@]}" : \
 '--id=[Exactly this client id]:ID:_default' \
-'--id-prefix=[What the client id begins with]:TEXT:_default' \
+'--id-prefix=[Beginning of the client id]:TEXT:_default' \
 '--user=[User that the session belongs to]:NAME:_default' \
 '--vhost=[Name of a vhost]:NAME:_default' \
-'--address=[Where the client connected from\: an address or a range, as in 10.0.0.0/8]:RANGE:_default' \
-'--state=[How it takes what is sent to it\: publishers wait for a full one, QoS 0 to a slow one is dropped]:STATE:(ok full slow)' \
+'--address=[Address of the client, or a range of addresses, as in 10.0.0.0/8]:RANGE:_default' \
+'--state=[State of its output\: publishers wait for a full one, QoS 0 messages to a slow one are dropped]:STATE:(ok full slow)' \
 '--backlog-min=[Messages that wait for it, at least]:N:_default' \
 '--dropped-min=[Messages that were dropped for it, at least]:N:_default' \
 '--limit=[Rows \[default\: 100\]; with --all the rows of each request]:N:_default' \
@@ -579,8 +579,8 @@ _arguments "${_arguments_options[@]}" : \
 (kick)
 _arguments "${_arguments_options[@]}" : \
 '--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
-'--session=[What becomes of its session \[default\: keep\]]:WHAT:(keep delete)' \
-'--will=[What becomes of its will \[default\: publish\]]:WHAT:(publish discard)' \
+'--session=[What happens to its session \[default\: keep\]]:WHAT:(keep delete)' \
+'--will=[What happens to its will \[default\: publish\]]:WHAT:(publish discard)' \
 '--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
@@ -611,11 +611,11 @@ _arguments "${_arguments_options[@]}" : \
             (ls)
 _arguments "${_arguments_options[@]}" : \
 '--id=[Exactly this client id]:ID:_default' \
-'--id-prefix=[What the client id begins with]:TEXT:_default' \
+'--id-prefix=[Beginning of the client id]:TEXT:_default' \
 '--user=[User that the session belongs to]:NAME:_default' \
 '--vhost=[Name of a vhost]:NAME:_default' \
-'--address=[Where the client connected from\: an address or a range, as in 10.0.0.0/8]:RANGE:_default' \
-'--state=[How it takes what is sent to it\: publishers wait for a full one, QoS 0 to a slow one is dropped]:STATE:(ok full slow)' \
+'--address=[Address of the client, or a range of addresses, as in 10.0.0.0/8]:RANGE:_default' \
+'--state=[State of its output\: publishers wait for a full one, QoS 0 messages to a slow one are dropped]:STATE:(ok full slow)' \
 '--backlog-min=[Messages that wait for it, at least]:N:_default' \
 '--dropped-min=[Messages that were dropped for it, at least]:N:_default' \
 '--limit=[Rows \[default\: 100\]; with --all the rows of each request]:N:_default' \
@@ -715,7 +715,7 @@ _arguments "${_arguments_options[@]}" : \
         case $line[1] in
             (ls)
 _arguments "${_arguments_options[@]}" : \
-'--prefix=[What the topics begin with]:TEXT:_default' \
+'--prefix=[Beginning of the topics]:TEXT:_default' \
 '--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
 '--limit=[Rows \[default\: 100\]; with --all the rows of each request]:N:_default' \
 '--cursor=[Where an earlier list ended]:CURSOR:_default' \
@@ -804,7 +804,7 @@ _arguments "${_arguments_options[@]}" : \
         case $line[1] in
             (level)
 _arguments "${_arguments_options[@]}" : \
-'--for=[After that the configured one holds again, as in 10m]:DURATION:_default' \
+'--for=[Time until the configured level applies again, as in 10m]:DURATION:_default' \
 '--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
@@ -981,7 +981,7 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
-'--dry-run[Only look whether that could be done]' \
+'--dry-run[Only check whether the import would succeed]' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '--yes[Do it without asking back]' \
 '-h[Print help]' \
@@ -1018,10 +1018,10 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '--file=[File with tokens, as --http-tokens names it]:FILE:_default' \
 '--rights=[Some of metrics, read, publish, operate and admin, with commas between]:RIGHTS:_default' \
-'--vhost=[The only vhost that it is for]:NAME:_default' \
+'--vhost=[The only vhost that the token is valid for]:NAME:_default' \
 '-h[Print help]' \
 '--help[Print help]' \
-':name -- Whose the token is:_default' \
+':name -- Name of the token:_default' \
 && ret=0
 ;;
 (rm)
@@ -1029,7 +1029,7 @@ _arguments "${_arguments_options[@]}" : \
 '--file=[File with tokens, as --http-tokens names it]:FILE:_default' \
 '-h[Print help]' \
 '--help[Print help]' \
-':name -- Whose the token is:_default' \
+':name -- Name of the token:_default' \
 && ret=0
 ;;
         esac
@@ -1043,82 +1043,82 @@ esac
 (check)
 _arguments "${_arguments_options[@]}" : \
 '*--listen=[Where to accept MQTT\: ADDR\:PORT, NAME\:PORT, PORT or unix\:PATH; may be given several times]:ADDRESS:_default' \
-'--unix-mode=[Mode of the Unix sockets of --listen, in octal; it says who may connect]:MODE:_default' \
+'--unix-mode=[Mode of the Unix sockets of --listen, in octal; it determines who may connect]:MODE:_default' \
 '--unix-owner=[Owner of the Unix sockets of --listen\: USER, USER\:GROUP or \:GROUP \[default\: the user that starts ringmq\]]:OWNER:_default' \
 '*--proxy-trust=[Proxies that may connect to listeners with \`,proxy\`, as in 10.0.0.0/8; may be given several times]:CIDR:_default' \
-'--user=[User that ringmq becomes once every address is bound]:NAME:_default' \
+'--user=[User that ringmq switches to once every address is bound]:NAME:_default' \
 '*--ws-path=[Path at which WebSocket clients are accepted; may be given several times]:PATH:_default' \
-'*--ws-origin=[Web page that may connect over WebSocket, as in https\://app.example.com, or \`any\`; may be given several times \[default\: any, but pages of this host alone at loopback addresses\]]:ORIGIN:_default' \
+'*--ws-origin=[Origin of web pages that may connect over WebSocket, as in https\://app.example.com, or \`any\`; may be given several times \[default\: any, but pages of this host alone at loopback addresses\]]:ORIGIN:_default' \
 '--passwords=[Users and hashes of their passwords]:FILE:_files' \
 '--acl=[What each user may publish and subscribe to, in Mosquitto'\''s syntax]:FILE:_files' \
-'--vhosts=[Directory with a subdirectory for each vhost]:DIR:_files -/' \
+'--vhosts=[Directory with one subdirectory for each vhost]:DIR:_files -/' \
 '--default-vhost=[Vhost of clients whose user name is not VHOST\:USER; --passwords and --acl are for it]:NAME:_default' \
-'--auth-failures-max=[Wrong passwords from one address within a minute; then its logins are refused. 0\: no limit]:N:_default' \
-'--on-denied=[What happens to a message whose publisher may not publish to its topic]:WHAT:((drop\:"The message is acknowledged, dropped and counted"
+'--auth-failures-max=[Wrong passwords from one address within a minute; further logins from it are refused. 0\: no limit]:N:_default' \
+'--on-denied=[What happens to a message that its publisher is not allowed to publish]:WHAT:((drop\:"The message is acknowledged, dropped and counted"
 disconnect\:"The publisher is disconnected"))' \
-'--takeover=[Who may take over a client id that is in use, and its session]:WHO:((same-user\:"A client of the same user, or an anonymous client if the other is anonymous as well"
+'--takeover=[Which clients may take over a client id that is in use, and its session]:WHO:((same-user\:"A client of the same user; an anonymous client if the other one is anonymous too"
 any\:"Any client of the vhost"))' \
 '*--tls-listen=[Where to accept MQTT over TLS, usually port 8883; may be given several times]:ADDRESS:_default' \
-'--tls-cert=[The server'\''s certificate, then those of its issuers, as PEM]:FILE:_files' \
+'--tls-cert=[The server'\''s certificate followed by those of its issuers, as PEM]:FILE:_files' \
 '--tls-key=[The private key of --tls-cert, as PEM without a password]:FILE:_files' \
 '--tls-min=[The oldest version of TLS to accept]:VERSION:((1.2\:"TLS 1.2 and 1.3"
 1.3\:"TLS 1.3 only"))' \
-'*--tls-sni=[Certificate and key for clients that ask for this host; may be given several times]:HOST=CERT,KEY:_default' \
+'*--tls-sni=[Certificate and key for clients that request this host name; may be given several times]:HOST=CERT,KEY:_default' \
 '--tls-client-ca=[Certificates of the issuers of client certificates, as PEM]:FILE:_files' \
-'--tls-client=[Whether clients must show a certificate of an issuer in --tls-client-ca]:WHETHER:((required\:"A client without a certificate is refused"
-optional\:"A client without a certificate may connect; a certificate that is shown must be good"))' \
-'--tls-identity=[What of a client certificate is the user name]:WHAT:((cn\:"The subject'\''s common name"
+'--tls-client=[Whether clients must present a certificate from an issuer in --tls-client-ca]:WHETHER:((required\:"A client without a certificate is refused"
+optional\:"A client without a certificate may connect; a certificate that is presented must be valid"))' \
+'--tls-identity=[The field of a client certificate that becomes the user name]:WHAT:((cn\:"The subject'\''s common name"
 san\:"The first alternative name that is a DNS name, a URI or an e-mail address"
-none\:"Nothing; the user name is that of CONNECT"))' \
+none\:"None; the user name is that of CONNECT"))' \
 '*--tls-crl=[A list of revoked client certificates, as PEM; may be given several times]:FILE:_files' \
 '--max-connections=[Clients connected at once; one more is answered with CONNACK 3, server unavailable]:N:_default' \
-'--max-packet-size=[Largest packet that a client may send, with its header; a larger one closes its connection]:BYTES:_default' \
-'--max-outgoing-bytes=[Output held for one client that reads too slowly]:BYTES:_default' \
-'--qos0-patience=[How long a client that reads too slowly may hold back its publishers before QoS 0 to it is dropped; 0\: no time]:DURATION:_default' \
-'--max-inflight=[QoS 1 and 2 messages that were sent to one client and are not acknowledged]:N:_default' \
-'--address-connections-max=[Open connections of one address (IPv6\: of one /64); one more is closed. 0\: no limit]:N:_default' \
-'--address-connects-per-second=[Connections that one address may open in a second; one more is closed. 0\: no limit]:N:_default' \
-'--client-publish-rate=[Messages a second that one client may publish; the broker does not read from a faster one for a while. 0\: no limit]:N:_default' \
-'--client-publish-bytes=[Bytes a second of topics and payloads that one client may publish, as --client-publish-rate. 0\: no limit]:BYTES:_default' \
-'--max-subscriptions=[Filters that one session may hold; a SUBSCRIBE to one more is answered 0x80]:N:_default' \
+'--max-packet-size=[Largest packet that a client may send, header included; the broker closes the connection of a client that sends a larger one]:BYTES:_default' \
+'--max-outgoing-bytes=[Bytes of output that the broker holds for one client that reads too slowly]:BYTES:_default' \
+'--qos0-patience=[How long a client that reads too slowly may delay its publishers before the broker drops QoS 0 messages to it; 0\: no time]:DURATION:_default' \
+'--max-inflight=[QoS 1 and 2 messages that were sent to one client and are not yet acknowledged]:N:_default' \
+'--address-connections-max=[Open connections of one address (IPv6\: of one /64); further connections are closed. 0\: no limit]:N:_default' \
+'--address-connects-per-second=[Connections that one address may open in a second; further ones are closed. 0\: no limit]:N:_default' \
+'--client-publish-rate=[Messages that one client may publish in a second; the broker pauses reading from a client that exceeds this. 0\: no limit]:N:_default' \
+'--client-publish-bytes=[Bytes of topics and payloads that one client may publish in a second; enforced as --client-publish-rate. 0\: no limit]:BYTES:_default' \
+'--max-subscriptions=[Filters that one session may hold; a SUBSCRIBE to a further one is answered 0x80]:N:_default' \
 '--max-topic-levels=[Levels that a topic or a filter may have, at most 65535]:N:_default' \
-'--topic-alias-max=[Topic aliases that a client may use, and the broker towards it; 0\: none]:N:_default' \
-'--keep-alive-max=[Longest keep alive in seconds\: a client that asks for a longer one, or for none, is told to use this one. 0\: what clients ask for]:SECONDS:_default' \
-'--check-payload-format=[Whether a payload that its publisher says is UTF-8 is refused with code 0x99 if it is not]:SWITCH:((on\:"Yes"
+'--topic-alias-max=[Topic aliases that a client may use, and that the broker may use towards it; 0\: none]:N:_default' \
+'--keep-alive-max=[Longest keep alive in seconds\: a client that asks for a longer one, or for none, is told to use this one. 0\: no limit]:SECONDS:_default' \
+'--check-payload-format=[Whether the broker refuses a payload with code 0x99 if its publisher declares it UTF-8 and it is not]:SWITCH:((on\:"Yes"
 off\:"No"))' \
 '--shards=[Threads that serve clients, 1 to 64 \[default\: CPUs\]]:N:_default' \
-'--ring=[Interface of the kernel that the shards use]:RING:((auto\:"io_uring where it works for every shard, else epoll with a warning that says why"
-io_uring\:"io_uring, or the broker does not start"
-epoll\:"epoll, which takes more CPU time for each message"))' \
-'--data-dir=[Directory of sessions, waiting messages and retained messages; made if it is missing]:DIR:_files -/' \
-'--durability=[When a QoS 1 or 2 message counts as stored and is acknowledged]:WHEN:((disk\:"After fdatasync; the message survives a power loss"
-os\:"After the write; the message survives a killed broker, not a power loss"))' \
-'--session-expiry=[How long the session of an absent client is kept; 0\: for ever]:DURATION:_default' \
+'--ring=[Kernel interface that the shards use]:RING:((auto\:"io_uring if it works for every shard; otherwise epoll, with a warning that gives the reason"
+io_uring\:"io_uring; if it does not work, the broker does not start"
+epoll\:"epoll, which needs more CPU time for each message"))' \
+'--data-dir=[Directory for sessions, waiting messages and retained messages; created if it is missing]:DIR:_files -/' \
+'--durability=[When a QoS 1 or 2 message counts as stored and is acknowledged]:WHEN:((disk\:"After fdatasync\: the message survives a power loss"
+os\:"After the write\: the message survives a killed broker, but not a power loss"))' \
+'--session-expiry=[How long the broker keeps the session of an absent client; 0\: for ever]:DURATION:_default' \
 '--session-max-bytes=[Messages that may wait for one session, in BYTES or as a share of the file system (P%) \[default\: 10%, at least 1GiB\]]:BYTES|P%:_default' \
-'--session-overflow=[What happens to a message for a session that is full]:POLICY:((drop-oldest\:"The messages that have waited longest are dropped"
+'--session-overflow=[What happens to a message for a session that is full]:POLICY:((drop-oldest\:"The oldest waiting messages are dropped"
 drop-newest\:"The new message is dropped for this session"
 block\:"The publisher waits until there is room"))' \
-'--retained-max-count=[Topics with a retained message; a message to one topic more is delivered and not retained]:N:_default' \
-'--retained-max-bytes=[Bytes of all retained messages with their topics; a message beyond is delivered and not retained]:BYTES:_default' \
-'--disk-low=[Free space of the file system, in BYTES or as a share of its size (P%), below which publishers wait; 0\: none \[default\: 1GiB, or 5% if that is less\]]:BYTES|P%:_default' \
-'--segment-bytes=[Size of the files that messages are stored in]:BYTES:_default' \
-'--http-listen=[Where to answer operators over HTTP\: ADDR\:PORT, unix or none \[default\: 127.0.0.1\:9883\]]:ADDRESS:_default' \
-'--http-tokens=[Who may ask over HTTP\: lines of NAME\:SHA256\:RIGHTS \[default\: the token in \`admin.token\` of --data-dir\]]:FILE:_files' \
+'--retained-max-count=[Topics that may have a retained message; a message to a further topic is delivered but not retained]:N:_default' \
+'--retained-max-bytes=[Bytes of all retained messages with their topics; a message above the limit is delivered but not retained]:BYTES:_default' \
+'--disk-low=[Free space of the file system, in BYTES or as a share of its size (P%), below which publishers must wait; 0\: none \[default\: 1GiB, or 5% if that is less\]]:BYTES|P%:_default' \
+'--segment-bytes=[Size of the files that hold messages]:BYTES:_default' \
+'--http-listen=[Address of the operators'\'' HTTP interface\: ADDR\:PORT, unix or none \[default\: 127.0.0.1\:9883\]]:ADDRESS:_default' \
+'--http-tokens=[File of tokens for HTTP requests\: lines of NAME\:SHA256\:RIGHTS \[default\: the token in \`admin.token\` of --data-dir\]]:FILE:_files' \
 '--http-cert=[Certificate chain for HTTP over TLS, as PEM, the broker'\''s own certificate first]:FILE:_files' \
 '--http-key=[The private key of --http-cert, as PEM without a password]:FILE:_files' \
-'*--http-host=[Name by which operators may ask this broker over HTTP; may be repeated]:NAME:_default' \
-'--sys-interval=[How often the topics \$SYS/broker/... are brought up to date, while a client is subscribed to them; 0\: never]:DURATION:_default' \
-'*--watch-session=[Sessions with metrics of their own at /metrics/sessions\: VHOST/ID, or VHOST/BEGINNING* for all whose client id begins so; may be given 16 times]:VHOST/ID:_default' \
-'--log=[What goes to standard error\: off, error, warn, info, debug or trace]:FILTER:_default' \
-'--log-format=[How log lines look \[default\: text, or journald where standard error is the journal\]]:FORMAT:((text\:"For people, with time in UTC, level, shard, client and what happened"
-json\:"One JSON object a line"
-journald\:"For the journal, with its priority in front and without a time"))' \
+'*--http-host=[Host name by which operators may address this broker over HTTP; may be repeated]:NAME:_default' \
+'--sys-interval=[Time between updates of the topics \$SYS/broker/..., which happen while a client is subscribed to them; 0\: never]:DURATION:_default' \
+'*--watch-session=[Sessions with metrics of their own at /metrics/sessions\: VHOST/ID, or VHOST/BEGINNING* for all sessions whose client id begins with BEGINNING; may be given 16 times]:VHOST/ID:_default' \
+'--log=[Level of the lines on standard error\: off, error, warn, info, debug or trace]:FILTER:_default' \
+'--log-format=[Format of log lines \[default\: text, or journald where standard error is the journal\]]:FORMAT:((text\:"For people\: time in UTC, level, shard, client and message"
+json\:"One JSON object for each line"
+journald\:"For the journal\: starts with the priority, has no time"))' \
 '--log-connections=[Whether clients that connect and disconnect are logged]:WHETHER:((on\:"Yes"
 off\:"No"))' \
-'--config=[A file of settings in TOML\: each key is the long name of a flag]:FILE:_files' \
+'--config=[A configuration file in TOML\: each key is the long name of a flag]:FILE:_files' \
 '--json[Print the findings as JSON]' \
-'--allow-anonymous[Let clients without a user connect by every listener, also when there are users]' \
-'--no-pin[Let the system move the shards between CPUs]' \
+'--allow-anonymous[Let clients without a user connect through every listener, even if there are users]' \
+'--no-pin[Let the system move the shards'\'' threads between CPUs]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
@@ -1140,83 +1140,83 @@ _arguments "${_arguments_options[@]}" : \
             (show)
 _arguments "${_arguments_options[@]}" : \
 '*--listen=[Where to accept MQTT\: ADDR\:PORT, NAME\:PORT, PORT or unix\:PATH; may be given several times]:ADDRESS:_default' \
-'--unix-mode=[Mode of the Unix sockets of --listen, in octal; it says who may connect]:MODE:_default' \
+'--unix-mode=[Mode of the Unix sockets of --listen, in octal; it determines who may connect]:MODE:_default' \
 '--unix-owner=[Owner of the Unix sockets of --listen\: USER, USER\:GROUP or \:GROUP \[default\: the user that starts ringmq\]]:OWNER:_default' \
 '*--proxy-trust=[Proxies that may connect to listeners with \`,proxy\`, as in 10.0.0.0/8; may be given several times]:CIDR:_default' \
-'--user=[User that ringmq becomes once every address is bound]:NAME:_default' \
+'--user=[User that ringmq switches to once every address is bound]:NAME:_default' \
 '*--ws-path=[Path at which WebSocket clients are accepted; may be given several times]:PATH:_default' \
-'*--ws-origin=[Web page that may connect over WebSocket, as in https\://app.example.com, or \`any\`; may be given several times \[default\: any, but pages of this host alone at loopback addresses\]]:ORIGIN:_default' \
+'*--ws-origin=[Origin of web pages that may connect over WebSocket, as in https\://app.example.com, or \`any\`; may be given several times \[default\: any, but pages of this host alone at loopback addresses\]]:ORIGIN:_default' \
 '--passwords=[Users and hashes of their passwords]:FILE:_files' \
 '--acl=[What each user may publish and subscribe to, in Mosquitto'\''s syntax]:FILE:_files' \
-'--vhosts=[Directory with a subdirectory for each vhost]:DIR:_files -/' \
+'--vhosts=[Directory with one subdirectory for each vhost]:DIR:_files -/' \
 '--default-vhost=[Vhost of clients whose user name is not VHOST\:USER; --passwords and --acl are for it]:NAME:_default' \
-'--auth-failures-max=[Wrong passwords from one address within a minute; then its logins are refused. 0\: no limit]:N:_default' \
-'--on-denied=[What happens to a message whose publisher may not publish to its topic]:WHAT:((drop\:"The message is acknowledged, dropped and counted"
+'--auth-failures-max=[Wrong passwords from one address within a minute; further logins from it are refused. 0\: no limit]:N:_default' \
+'--on-denied=[What happens to a message that its publisher is not allowed to publish]:WHAT:((drop\:"The message is acknowledged, dropped and counted"
 disconnect\:"The publisher is disconnected"))' \
-'--takeover=[Who may take over a client id that is in use, and its session]:WHO:((same-user\:"A client of the same user, or an anonymous client if the other is anonymous as well"
+'--takeover=[Which clients may take over a client id that is in use, and its session]:WHO:((same-user\:"A client of the same user; an anonymous client if the other one is anonymous too"
 any\:"Any client of the vhost"))' \
 '*--tls-listen=[Where to accept MQTT over TLS, usually port 8883; may be given several times]:ADDRESS:_default' \
-'--tls-cert=[The server'\''s certificate, then those of its issuers, as PEM]:FILE:_files' \
+'--tls-cert=[The server'\''s certificate followed by those of its issuers, as PEM]:FILE:_files' \
 '--tls-key=[The private key of --tls-cert, as PEM without a password]:FILE:_files' \
 '--tls-min=[The oldest version of TLS to accept]:VERSION:((1.2\:"TLS 1.2 and 1.3"
 1.3\:"TLS 1.3 only"))' \
-'*--tls-sni=[Certificate and key for clients that ask for this host; may be given several times]:HOST=CERT,KEY:_default' \
+'*--tls-sni=[Certificate and key for clients that request this host name; may be given several times]:HOST=CERT,KEY:_default' \
 '--tls-client-ca=[Certificates of the issuers of client certificates, as PEM]:FILE:_files' \
-'--tls-client=[Whether clients must show a certificate of an issuer in --tls-client-ca]:WHETHER:((required\:"A client without a certificate is refused"
-optional\:"A client without a certificate may connect; a certificate that is shown must be good"))' \
-'--tls-identity=[What of a client certificate is the user name]:WHAT:((cn\:"The subject'\''s common name"
+'--tls-client=[Whether clients must present a certificate from an issuer in --tls-client-ca]:WHETHER:((required\:"A client without a certificate is refused"
+optional\:"A client without a certificate may connect; a certificate that is presented must be valid"))' \
+'--tls-identity=[The field of a client certificate that becomes the user name]:WHAT:((cn\:"The subject'\''s common name"
 san\:"The first alternative name that is a DNS name, a URI or an e-mail address"
-none\:"Nothing; the user name is that of CONNECT"))' \
+none\:"None; the user name is that of CONNECT"))' \
 '*--tls-crl=[A list of revoked client certificates, as PEM; may be given several times]:FILE:_files' \
 '--max-connections=[Clients connected at once; one more is answered with CONNACK 3, server unavailable]:N:_default' \
-'--max-packet-size=[Largest packet that a client may send, with its header; a larger one closes its connection]:BYTES:_default' \
-'--max-outgoing-bytes=[Output held for one client that reads too slowly]:BYTES:_default' \
-'--qos0-patience=[How long a client that reads too slowly may hold back its publishers before QoS 0 to it is dropped; 0\: no time]:DURATION:_default' \
-'--max-inflight=[QoS 1 and 2 messages that were sent to one client and are not acknowledged]:N:_default' \
-'--address-connections-max=[Open connections of one address (IPv6\: of one /64); one more is closed. 0\: no limit]:N:_default' \
-'--address-connects-per-second=[Connections that one address may open in a second; one more is closed. 0\: no limit]:N:_default' \
-'--client-publish-rate=[Messages a second that one client may publish; the broker does not read from a faster one for a while. 0\: no limit]:N:_default' \
-'--client-publish-bytes=[Bytes a second of topics and payloads that one client may publish, as --client-publish-rate. 0\: no limit]:BYTES:_default' \
-'--max-subscriptions=[Filters that one session may hold; a SUBSCRIBE to one more is answered 0x80]:N:_default' \
+'--max-packet-size=[Largest packet that a client may send, header included; the broker closes the connection of a client that sends a larger one]:BYTES:_default' \
+'--max-outgoing-bytes=[Bytes of output that the broker holds for one client that reads too slowly]:BYTES:_default' \
+'--qos0-patience=[How long a client that reads too slowly may delay its publishers before the broker drops QoS 0 messages to it; 0\: no time]:DURATION:_default' \
+'--max-inflight=[QoS 1 and 2 messages that were sent to one client and are not yet acknowledged]:N:_default' \
+'--address-connections-max=[Open connections of one address (IPv6\: of one /64); further connections are closed. 0\: no limit]:N:_default' \
+'--address-connects-per-second=[Connections that one address may open in a second; further ones are closed. 0\: no limit]:N:_default' \
+'--client-publish-rate=[Messages that one client may publish in a second; the broker pauses reading from a client that exceeds this. 0\: no limit]:N:_default' \
+'--client-publish-bytes=[Bytes of topics and payloads that one client may publish in a second; enforced as --client-publish-rate. 0\: no limit]:BYTES:_default' \
+'--max-subscriptions=[Filters that one session may hold; a SUBSCRIBE to a further one is answered 0x80]:N:_default' \
 '--max-topic-levels=[Levels that a topic or a filter may have, at most 65535]:N:_default' \
-'--topic-alias-max=[Topic aliases that a client may use, and the broker towards it; 0\: none]:N:_default' \
-'--keep-alive-max=[Longest keep alive in seconds\: a client that asks for a longer one, or for none, is told to use this one. 0\: what clients ask for]:SECONDS:_default' \
-'--check-payload-format=[Whether a payload that its publisher says is UTF-8 is refused with code 0x99 if it is not]:SWITCH:((on\:"Yes"
+'--topic-alias-max=[Topic aliases that a client may use, and that the broker may use towards it; 0\: none]:N:_default' \
+'--keep-alive-max=[Longest keep alive in seconds\: a client that asks for a longer one, or for none, is told to use this one. 0\: no limit]:SECONDS:_default' \
+'--check-payload-format=[Whether the broker refuses a payload with code 0x99 if its publisher declares it UTF-8 and it is not]:SWITCH:((on\:"Yes"
 off\:"No"))' \
 '--shards=[Threads that serve clients, 1 to 64 \[default\: CPUs\]]:N:_default' \
-'--ring=[Interface of the kernel that the shards use]:RING:((auto\:"io_uring where it works for every shard, else epoll with a warning that says why"
-io_uring\:"io_uring, or the broker does not start"
-epoll\:"epoll, which takes more CPU time for each message"))' \
-'--data-dir=[Directory of sessions, waiting messages and retained messages; made if it is missing]:DIR:_files -/' \
-'--durability=[When a QoS 1 or 2 message counts as stored and is acknowledged]:WHEN:((disk\:"After fdatasync; the message survives a power loss"
-os\:"After the write; the message survives a killed broker, not a power loss"))' \
-'--session-expiry=[How long the session of an absent client is kept; 0\: for ever]:DURATION:_default' \
+'--ring=[Kernel interface that the shards use]:RING:((auto\:"io_uring if it works for every shard; otherwise epoll, with a warning that gives the reason"
+io_uring\:"io_uring; if it does not work, the broker does not start"
+epoll\:"epoll, which needs more CPU time for each message"))' \
+'--data-dir=[Directory for sessions, waiting messages and retained messages; created if it is missing]:DIR:_files -/' \
+'--durability=[When a QoS 1 or 2 message counts as stored and is acknowledged]:WHEN:((disk\:"After fdatasync\: the message survives a power loss"
+os\:"After the write\: the message survives a killed broker, but not a power loss"))' \
+'--session-expiry=[How long the broker keeps the session of an absent client; 0\: for ever]:DURATION:_default' \
 '--session-max-bytes=[Messages that may wait for one session, in BYTES or as a share of the file system (P%) \[default\: 10%, at least 1GiB\]]:BYTES|P%:_default' \
-'--session-overflow=[What happens to a message for a session that is full]:POLICY:((drop-oldest\:"The messages that have waited longest are dropped"
+'--session-overflow=[What happens to a message for a session that is full]:POLICY:((drop-oldest\:"The oldest waiting messages are dropped"
 drop-newest\:"The new message is dropped for this session"
 block\:"The publisher waits until there is room"))' \
-'--retained-max-count=[Topics with a retained message; a message to one topic more is delivered and not retained]:N:_default' \
-'--retained-max-bytes=[Bytes of all retained messages with their topics; a message beyond is delivered and not retained]:BYTES:_default' \
-'--disk-low=[Free space of the file system, in BYTES or as a share of its size (P%), below which publishers wait; 0\: none \[default\: 1GiB, or 5% if that is less\]]:BYTES|P%:_default' \
-'--segment-bytes=[Size of the files that messages are stored in]:BYTES:_default' \
-'--http-listen=[Where to answer operators over HTTP\: ADDR\:PORT, unix or none \[default\: 127.0.0.1\:9883\]]:ADDRESS:_default' \
-'--http-tokens=[Who may ask over HTTP\: lines of NAME\:SHA256\:RIGHTS \[default\: the token in \`admin.token\` of --data-dir\]]:FILE:_files' \
+'--retained-max-count=[Topics that may have a retained message; a message to a further topic is delivered but not retained]:N:_default' \
+'--retained-max-bytes=[Bytes of all retained messages with their topics; a message above the limit is delivered but not retained]:BYTES:_default' \
+'--disk-low=[Free space of the file system, in BYTES or as a share of its size (P%), below which publishers must wait; 0\: none \[default\: 1GiB, or 5% if that is less\]]:BYTES|P%:_default' \
+'--segment-bytes=[Size of the files that hold messages]:BYTES:_default' \
+'--http-listen=[Address of the operators'\'' HTTP interface\: ADDR\:PORT, unix or none \[default\: 127.0.0.1\:9883\]]:ADDRESS:_default' \
+'--http-tokens=[File of tokens for HTTP requests\: lines of NAME\:SHA256\:RIGHTS \[default\: the token in \`admin.token\` of --data-dir\]]:FILE:_files' \
 '--http-cert=[Certificate chain for HTTP over TLS, as PEM, the broker'\''s own certificate first]:FILE:_files' \
 '--http-key=[The private key of --http-cert, as PEM without a password]:FILE:_files' \
-'*--http-host=[Name by which operators may ask this broker over HTTP; may be repeated]:NAME:_default' \
-'--sys-interval=[How often the topics \$SYS/broker/... are brought up to date, while a client is subscribed to them; 0\: never]:DURATION:_default' \
-'*--watch-session=[Sessions with metrics of their own at /metrics/sessions\: VHOST/ID, or VHOST/BEGINNING* for all whose client id begins so; may be given 16 times]:VHOST/ID:_default' \
-'--log=[What goes to standard error\: off, error, warn, info, debug or trace]:FILTER:_default' \
-'--log-format=[How log lines look \[default\: text, or journald where standard error is the journal\]]:FORMAT:((text\:"For people, with time in UTC, level, shard, client and what happened"
-json\:"One JSON object a line"
-journald\:"For the journal, with its priority in front and without a time"))' \
+'*--http-host=[Host name by which operators may address this broker over HTTP; may be repeated]:NAME:_default' \
+'--sys-interval=[Time between updates of the topics \$SYS/broker/..., which happen while a client is subscribed to them; 0\: never]:DURATION:_default' \
+'*--watch-session=[Sessions with metrics of their own at /metrics/sessions\: VHOST/ID, or VHOST/BEGINNING* for all sessions whose client id begins with BEGINNING; may be given 16 times]:VHOST/ID:_default' \
+'--log=[Level of the lines on standard error\: off, error, warn, info, debug or trace]:FILTER:_default' \
+'--log-format=[Format of log lines \[default\: text, or journald where standard error is the journal\]]:FORMAT:((text\:"For people\: time in UTC, level, shard, client and message"
+json\:"One JSON object for each line"
+journald\:"For the journal\: starts with the priority, has no time"))' \
 '--log-connections=[Whether clients that connect and disconnect are logged]:WHETHER:((on\:"Yes"
 off\:"No"))' \
-'--config=[A file of settings in TOML\: each key is the long name of a flag]:FILE:_files' \
-'--defaults[List the defaults, whatever is set]' \
+'--config=[A configuration file in TOML\: each key is the long name of a flag]:FILE:_files' \
+'--defaults[List the defaults instead of the configured values]' \
 '--json[Print JSON]' \
-'--allow-anonymous[Let clients without a user connect by every listener, also when there are users]' \
-'--no-pin[Let the system move the shards between CPUs]' \
+'--allow-anonymous[Let clients without a user connect through every listener, even if there are users]' \
+'--no-pin[Let the system move the shards'\'' threads between CPUs]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
@@ -1234,13 +1234,13 @@ esac
 _ringmq_commands() {
     local commands; commands=(
 'passwd:Set or delete the password of a user in a password file' \
-'reload:Have a running broker read its configuration and files again, and wait for its answer' \
+'reload:Make a running broker read its configuration and files again, and wait for the result' \
 'vhost:List or delete the vhosts of a data directory' \
 'session:Delete the session of a client' \
 'data:Change the number of shards of a data directory, or back it up' \
-'ctl:Ask a broker that runs, or have it do something' \
-'check:Read all that a start would, say what is wrong, and change nothing' \
-'config:Look at the configuration' \
+'ctl:Send a request to a running broker' \
+'check:Read everything that a start would read, report what is wrong, and change nothing' \
+'config:Show the configuration' \
     )
     _describe -t commands 'ringmq commands' commands "$@"
 }
@@ -1252,7 +1252,7 @@ _ringmq__subcmd__check_commands() {
 (( $+functions[_ringmq__subcmd__config_commands] )) ||
 _ringmq__subcmd__config_commands() {
     local commands; commands=(
-'show:List all settings\: value, where it comes from, what it takes, whether a reload changes it' \
+'show:List all settings\: value, origin, accepted values, and whether a reload changes it' \
     )
     _describe -t commands 'ringmq config commands' commands "$@"
 }
@@ -1264,32 +1264,32 @@ _ringmq__subcmd__config__subcmd__show_commands() {
 (( $+functions[_ringmq__subcmd__ctl_commands] )) ||
 _ringmq__subcmd__ctl_commands() {
     local commands; commands=(
-'status:Show what matters most' \
-'top:Show rates, and the sessions that have most of something' \
-'tail:Show what is published under a filter, as it comes' \
-'dashboard:Print where the page is, and a code to sign in to it' \
+'status:Show a summary of the metrics' \
+'top:Show rates, and the largest sessions' \
+'tail:Show messages that match a filter, as they are published' \
+'dashboard:Print the address of the page, and a code to sign in' \
 'metrics:List metrics, times with their percentiles' \
 'check:Tell Nagios whether the broker is well' \
 'closed:List the connections that ended last, with reasons' \
 'subs:List subscriptions' \
-'match:List who would get a message, and who not and why' \
-'can:Tell whether a client may publish or subscribe, and which rule says so' \
+'match:List the sessions that would get a message, and those that would not, with reasons' \
+'can:Show whether a client may publish or subscribe, and which rule decides' \
 'publish:Publish a message' \
-'reload:Have the broker read its configuration and files again' \
-'drain:Let no client in any more, and disconnect those there are, little by little' \
-'undrain:Let clients in again' \
-'listeners:List where clients come in' \
-'certs:List certificates, and until when they are valid' \
+'reload:Make the broker read its configuration and files again' \
+'drain:Refuse new clients, and disconnect the others gradually' \
+'undrain:Accept new clients again' \
+'listeners:List the listeners' \
+'certs:List certificates and their validity' \
 'trace:Show what happens to clients or messages, while it happens' \
 'clients:List, show or disconnect clients that are connected' \
 'sessions:List, rank, show, empty or delete sessions, of connected and absent clients' \
 'retained:List, show or clear retained messages' \
-'config:Show the settings of a broker that runs' \
+'config:Show the settings of a running broker' \
 'log:Change what a broker logs' \
 'users:List, add or delete users' \
-'vhosts:List vhosts with their metrics, make or delete one, or limit it' \
+'vhosts:List, create, delete or limit vhosts' \
 'definitions:Export or import users, rules and limits of all vhosts' \
-'token:List, add or take out tokens of a file' \
+'token:List, add or remove tokens of a file' \
     )
     _describe -t commands 'ringmq ctl commands' commands "$@"
 }
@@ -1442,9 +1442,9 @@ _ringmq__subcmd__ctl__subcmd__retained__subcmd__rm_commands() {
 _ringmq__subcmd__ctl__subcmd__sessions_commands() {
     local commands; commands=(
 'ls:List sessions' \
-'top:List the sessions that have most of something' \
+'top:List the largest sessions' \
 'show:Show one session' \
-'rm:Delete a session with what waits in it, and disconnect its client' \
+'rm:Delete a session with its waiting messages, and disconnect its client' \
 'peek:Show the first messages that wait in a session' \
 'purge:Drop the messages that wait in a session' \
     )
@@ -1498,9 +1498,9 @@ _ringmq__subcmd__ctl__subcmd__tail_commands() {
 (( $+functions[_ringmq__subcmd__ctl__subcmd__token_commands] )) ||
 _ringmq__subcmd__ctl__subcmd__token_commands() {
     local commands; commands=(
-'ls:List the tokens of a file, without what opens anything' \
-'add:Make a token and add it to a file' \
-'rm:Take a token out of a file' \
+'ls:List the tokens of a file, without their hashes' \
+'add:Create a token and add it to a file' \
+'rm:Remove a token from a file' \
     )
     _describe -t commands 'ringmq ctl token commands' commands "$@"
 }
@@ -1528,7 +1528,7 @@ _ringmq__subcmd__ctl__subcmd__top_commands() {
 _ringmq__subcmd__ctl__subcmd__trace_commands() {
     local commands; commands=(
 'client:Trace a client' \
-'prefix:Trace clients whose client id begins so' \
+'prefix:Trace clients by the beginning of their client id' \
 'user:Trace the clients of a user' \
 'address:Trace clients from an address or a range' \
 'topic:Trace messages of a topic' \
@@ -1593,10 +1593,10 @@ _ringmq__subcmd__ctl__subcmd__users__subcmd__rm_commands() {
 _ringmq__subcmd__ctl__subcmd__vhosts_commands() {
     local commands; commands=(
 'ls:List vhosts with their limits' \
-'add:Make a vhost without users' \
+'add:Create a vhost without users' \
 'rm:Delete a vhost'\''s folder, and disconnect its clients' \
 'limits:Show the limits of a vhost' \
-'limit:Set the limits of a vhost; one that is not given is none' \
+'limit:Set the limits of a vhost; a limit that is not given is removed' \
     )
     _describe -t commands 'ringmq ctl vhosts commands' commands "$@"
 }
@@ -1628,8 +1628,8 @@ _ringmq__subcmd__ctl__subcmd__vhosts__subcmd__rm_commands() {
 (( $+functions[_ringmq__subcmd__data_commands] )) ||
 _ringmq__subcmd__data_commands() {
     local commands; commands=(
-'reshard:Copy what a data directory has into a new one for another number of shards' \
-'backup:Copy what is committed in a data directory, while a broker uses it' \
+'reshard:Copy the contents of a data directory into a new one with another number of shards' \
+'backup:Copy the committed contents of a data directory; a broker may be using it' \
     )
     _describe -t commands 'ringmq data commands' commands "$@"
 }
@@ -1656,7 +1656,7 @@ _ringmq__subcmd__reload_commands() {
 (( $+functions[_ringmq__subcmd__session_commands] )) ||
 _ringmq__subcmd__session_commands() {
     local commands; commands=(
-'delete:Have the session of a client deleted, with its subscriptions and what waits in it' \
+'delete:Delete the session of a client, with its subscriptions and waiting messages' \
     )
     _describe -t commands 'ringmq session commands' commands "$@"
 }
@@ -1669,7 +1669,7 @@ _ringmq__subcmd__session__subcmd__delete_commands() {
 _ringmq__subcmd__vhost_commands() {
     local commands; commands=(
 'delete:Delete a vhost, with its sessions and retained messages' \
-'list:List number and name of each vhost' \
+'list:List the number and name of each vhost' \
     )
     _describe -t commands 'ringmq vhost commands' commands "$@"
 }

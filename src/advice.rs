@@ -1,11 +1,11 @@
-//! What to do about an error of the system that says too little: which limit it is, and where to
+//! Advice for system errors whose own text says too little: which limit was reached, and where to
 //! raise it.
 
 use std::io;
 
 use rustix::process::{Resource, getrlimit};
 
-/// Words to stand behind an error, with `; ` before them; none if it says enough.
+/// Text to append to an error, beginning with `; `; empty if the error says enough.
 pub fn of(error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(libc::EMFILE) => format!("; {}", raise_files(files_max())),
@@ -16,12 +16,12 @@ pub fn of(error: &io::Error) -> String {
     }
 }
 
-/// How many files this process may have open; `None` is unlimited.
+/// The number of files that this process may have open; `None`: unlimited.
 pub fn files_max() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
 
-/// How a process may open more files than it may.
+/// How to raise the limit of open files.
 pub fn raise_files(files: Option<u64>) -> String {
     let files = files.map_or("any number of".to_owned(), |files| files.to_string());
     format!(
@@ -34,7 +34,7 @@ pub fn raise_files(files: Option<u64>) -> String {
 mod tests {
     use super::*;
 
-    // Errors about a limit name it and where it is raised; others say enough.
+    // Errors about a limit name it and where to raise it; other errors get no advice.
     #[test]
     fn limits_are_named() {
         for (errno, words) in [

@@ -1,4 +1,4 @@
-//! `ringmq check`: prints what a start would stop at or warn about.
+//! `ringmq check`: prints the errors and warnings of a start.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::config::{Fault, Given};
 use crate::server::{self, Finding, Severity};
 
-/// Checks and prints. The exit code is 0 if all is well, 1 if there are warnings, 2 if the broker
+/// Checks and prints. The exit code is 0 without findings, 1 with warnings only, 2 if the broker
 /// would not start.
 pub fn run(given: &Given, json: bool) -> ExitCode {
     let findings = server::check(given);
@@ -24,7 +24,7 @@ pub fn run(given: &Given, json: bool) -> ExitCode {
     } else {
         lines(&findings)
     };
-    // Who reads may have read enough.
+    // A reader that has closed the pipe is no error.
     let _gone = io::stdout().write_all(text.as_bytes());
     ExitCode::from(code)
 }

@@ -1,7 +1,7 @@
-//! Bytes on their way out: what the broker gathers and the ring sends.
+//! Output bytes: the broker gathers them and the ring sends them.
 //!
-//! A [`Chunk`] owns its memory and does not move it while it is sent. A [`Batch`] is the chunks of
-//! one send: moved into the ring, it comes back in the completion, and its memory to the
+//! A [`Chunk`] owns its memory, which does not move during a send. A [`Batch`] is the chunks of one
+//! send: it is moved into the ring and comes back in the completion, and its memory returns to the
 //! [`ChunkPool`].
 
 use std::collections::VecDeque;
@@ -10,12 +10,12 @@ use bytes::Bytes;
 
 use crate::limits::{CHUNK_LARGE_BYTES, CHUNK_SMALL_BYTES, CHUNKS_KEPT_IDLE, CHUNKS_KEPT_MAX};
 
-/// Owned or shared bytes that go out as they stand.
+/// Owned or shared output bytes.
 #[derive(Debug)]
 pub enum Chunk {
-    /// Packets copied together; belongs to one link.
+    /// Packets copied together for one link.
     Owned(Vec<u8>),
-    /// A large payload that several links send.
+    /// A large payload that several links share.
     Shared(Bytes),
 }
 
@@ -29,13 +29,13 @@ impl Chunk {
     }
 }
 
-/// The chunks of one send and how much of them has gone.
+/// The chunks of one send, and how many bytes were sent.
 ///
 /// `sent <= first chunk's length`; an empty batch has no chunks.
 #[derive(Debug, Default)]
 pub struct Batch {
     chunks: VecDeque<Chunk>,
-    /// Bytes of the first chunk that were sent before.
+    /// Bytes of the first chunk that were already sent.
     sent: usize,
 }
 
@@ -47,7 +47,8 @@ impl Batch {
         }
     }
 
-    /// Puts a chunk before the others, of which nothing was sent; an empty one is ignored.
+    /// Inserts a chunk before the others, if none of them was sent in part; an empty one is
+    /// ignored.
     ///
     /// # Panics
     /// If a part of the first chunk was sent.
@@ -81,7 +82,7 @@ impl Batch {
         self.slices().map(<[u8]>::len).sum()
     }
 
-    /// Notes that `count` more bytes went out and gives the chunks that are done to `pool`.
+    /// Records that `count` more bytes were sent, and returns finished chunks to `pool`.
     ///
     /// # Panics
     /// If `count` is more than [`Batch::bytes`].
@@ -101,7 +102,7 @@ impl Batch {
         }
     }
 
-    /// Gives all memory to `pool`, sent or not.
+    /// Returns all memory to `pool`, sent or not.
     pub fn clear(&mut self, pool: &mut ChunkPool) {
         self.sent = 0;
         while let Some(chunk) = self.chunks.pop_front() {
@@ -128,7 +129,7 @@ impl ChunkPool {
         self.large.pop().unwrap_or_else(|| Vec::with_capacity(CHUNK_LARGE_BYTES))
     }
 
-    /// Gives the memory of all but a few free chunks back.
+    /// Frees the memory of all but a few free chunks.
     pub fn reclaim(&mut self) {
         for class in [&mut self.small, &mut self.large] {
             class.truncate(CHUNKS_KEPT_IDLE);
@@ -136,7 +137,8 @@ impl ChunkPool {
         }
     }
 
-    /// Takes memory back; keeps it only while fewer than [`CHUNKS_KEPT_MAX`] of its size are free.
+    /// Takes memory back. It is kept only while fewer than [`CHUNKS_KEPT_MAX`] chunks of its size
+    /// are free.
     pub fn recycle(&mut self, chunk: Chunk) {
         let Chunk::Owned(mut bytes) = chunk else {
             return;
@@ -180,7 +182,7 @@ mod tests {
         }
     }
 
-    /// A chunk of a pool's size is used again; others are not kept.
+    /// A chunk of one of the pool's sizes is reused; others are freed.
     #[test]
     fn pool_keeps_its_two_sizes() {
         let mut pool = ChunkPool::default();
@@ -194,7 +196,7 @@ mod tests {
         assert!(pool.small.is_empty() && pool.large.is_empty());
     }
 
-    /// Of many free chunks a few are left when their memory is asked for.
+    /// A few of many free chunks remain when memory is reclaimed.
     #[test]
     fn pool_gives_memory_back() {
         let mut pool = ChunkPool::default();

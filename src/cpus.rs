@@ -1,8 +1,8 @@
 //! The CPUs this process may use, and what they mean for the number of shards.
 //!
-//! Two things bound them: the affinity mask (which CPUs) and the control group's quota (how much
-//! time on them). `ids` ascends without repetition and is never empty; a quota is above 0. Read
-//! once at start by whoever builds the shards; what changes later is not seen.
+//! Two limits apply: the affinity mask (which CPUs) and the control group's quota (how much CPU
+//! time). `ids` ascends without repetition and is never empty; a quota is above 0. The code that
+//! builds the shards reads them once at start; later changes are not seen.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,37 +12,38 @@ use rustix::thread::{CpuSet, sched_getaffinity};
 
 use crate::limits::SHARDS_MAX;
 
-/// What this process may use of the machine's CPUs.
+/// The CPUs that this process may use.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cpus {
     /// Numbers of the CPUs in the affinity mask, ascending; at least one.
     pub ids: Vec<usize>,
-    /// CPUs' worth of time per unit of time, where a control group bounds it; above 0, may be
-    /// below 1 and may exceed the number of CPUs.
+    /// CPU time per unit of time, if a control group limits it; above 0. It may be below 1 and may
+    /// exceed the number of CPUs.
     pub quota: Option<f64>,
 }
 
 /// Reads the affinity mask and the quota of the control group and its parents.
 ///
-/// Never fails: what cannot be read does not bound, and without a mask the CPUs are counted from 0.
+/// It never fails: a limit that cannot be read does not apply, and without a mask the CPUs are
+/// counted from 0.
 pub fn available() -> Cpus {
     Cpus { ids: affinity().unwrap_or_else(counted), quota: quota() }
 }
 
 impl Cpus {
-    /// Shards to run when the operator names no number: one per CPU, or as many as the quota can
-    /// keep busy. From 1 to [`SHARDS_MAX`].
+    /// The default number of shards: one per CPU, or as many as the quota can keep busy. From 1 to
+    /// [`SHARDS_MAX`].
     pub fn default_shards(&self) -> usize {
         let cpus = self.ids.len().clamp(1, SHARDS_MAX);
         let busy = |shards: &usize| self.quota.is_some_and(|quota| as_f64(*shards) >= quota);
-        // The first number that uses the quota up: rounding it up would need a lossy cast.
+        // The first number that uses up the quota: rounding the quota up would need a lossy cast.
         (1..cpus).find(busy).unwrap_or(cpus)
     }
 
     /// Whether `shards` threads should each be bound to a CPU of their own.
     ///
-    /// Not with more shards than CPUs, and not under a quota below the number of CPUs: other
-    /// groups run on these CPUs then, and a bound thread cannot step aside.
+    /// Not with more shards than CPUs, and not under a quota below the number of CPUs: then other
+    /// groups run on these CPUs too, and a pinned thread could not move to another one.
     pub fn should_pin(&self, shards: usize) -> bool {
         shards <= self.ids.len() && !self.is_rationed()
     }
@@ -52,13 +53,13 @@ impl Cpus {
     }
 }
 
-/// The CPUs of `ids` on which work does not disturb what runs on `cpu`: all others, if there are.
+/// The CPUs of `ids` for work that must not disturb `cpu`: all others, if there are any.
 pub fn apart_from(ids: &[usize], cpu: usize) -> Vec<usize> {
     let others: Vec<usize> = ids.iter().copied().filter(|&id| id != cpu).collect();
     if others.is_empty() { ids.to_vec() } else { others }
 }
 
-/// A number of CPUs as a float: exact, because nobody has 2^32 of them.
+/// A number of CPUs as a float. It is exact: no machine has 2^32 of them.
 fn as_f64(count: usize) -> f64 {
     f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }
@@ -76,8 +77,8 @@ fn counted() -> Vec<usize> {
     (0..count).collect()
 }
 
-/// The strictest quota on the way from this process's control group up to its mount, in whichever
-/// hierarchies there are.
+/// The strictest quota from this process's control group up to its mount, in every hierarchy that
+/// exists.
 fn quota() -> Option<f64> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
     let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
@@ -153,8 +154,8 @@ fn find_group(groups: &str, hierarchy: Hierarchy) -> Option<&str> {
     })
 }
 
-/// Directories from the group's own up to the mount's. A group outside of what the mount shows (a
-/// container sees such paths) leaves the mount's alone.
+/// Directories from the group's own up to the mount's. If the group is outside the mounted tree, as
+/// a container sees it, only the mount's directory is returned.
 fn levels(mount: &Mount<'_>, group: &Path) -> Vec<PathBuf> {
     let outside = group.components().any(|part| part.as_os_str() == "..");
     let below = match group.strip_prefix(mount.root) {
@@ -185,7 +186,7 @@ fn parse_cfs(quota: &str, period: &str) -> Option<f64> {
 mod tests {
     use super::*;
 
-    // Of the machine the test runs on: the mask is not empty and ascends, numbers keep their range.
+    // On the machine of the test: the mask is not empty and ascends, and numbers are in range.
     #[test]
     fn of_this_machine() {
         let cpus = available();
@@ -219,7 +220,7 @@ mod tests {
         }
     }
 
-    // Other CPUs than one: all but that one, unless it is the only one.
+    // The CPUs other than a given one: all except that one, unless it is the only one.
     #[test]
     fn others() {
         assert_eq!(apart_from(&[0, 2, 5], 2), [0, 5]);
@@ -227,7 +228,7 @@ mod tests {
         assert_eq!(apart_from(&[3], 3), [3]);
     }
 
-    // cpu.max as the kernel writes it; anything else does not bound.
+    // cpu.max as the kernel writes it; other text sets no limit.
     #[test]
     fn version_2_quota() {
         for (text, quota) in [

@@ -1,8 +1,8 @@
-//! `ringmq reload`: has a running broker read its configuration again, and waits for its answer.
+//! `ringmq reload`: makes a running broker read its configuration again, and waits for the result.
 //!
-//! The broker is the process that holds the lock of the data directory. It is sent SIGHUP, and
-//! leaves its answer in the directory. So what runs this, systemd's `ExecReload=` say, learns
-//! whether the reload was taken: the protocol of `sd_notify(3)` has no word for one that was not.
+//! The broker is the process that holds the lock of the data directory. It receives SIGHUP and
+//! writes the result into the directory. So the caller, for instance systemd's `ExecReload=`,
+//! learns whether the reload succeeded: the protocol of `sd_notify(3)` cannot report a failed one.
 
 use std::fmt;
 use std::io;
@@ -17,17 +17,17 @@ use crate::limits::RELOAD_ANSWER_S_MAX;
 /// Why nothing was reloaded, and what to do.
 #[derive(Debug)]
 pub enum ReloadError {
-    /// No broker can be found that uses the directory.
+    /// No broker was found that uses the directory.
     NoBroker(UserError),
     /// The directory cannot be used.
     Directory(DirectoryError),
-    /// The broker cannot be sent a signal.
+    /// The signal cannot be sent to the broker.
     Signal(Pid, io::Error),
-    /// The broker has refused what it read: each fault.
+    /// The broker has refused the configuration: each fault.
     Refused(Vec<String>),
     /// The broker has ended.
     Ended,
-    /// It has not answered.
+    /// The broker has not answered.
     Silent,
 }
 
@@ -63,7 +63,7 @@ impl From<DirectoryError> for ReloadError {
     }
 }
 
-/// Asks the broker that uses a data directory, and waits.
+/// Asks the broker that uses a data directory, and waits for the result.
 ///
 /// # Errors
 /// If it has not reloaded.

@@ -1,7 +1,8 @@
 //! `ringmq session`: has the session of a client deleted.
 //!
-//! The way out for a device that its session locks out, since another user's it is. Only the broker
-//! changes sessions: it is asked through the data directory, and does it at its start or at SIGHUP.
+//! The command is for a device that cannot connect because another user owns the session of its
+//! client id. Only the broker changes sessions: the command leaves a request in the data directory,
+//! and the broker processes it at its start or at SIGHUP.
 
 use std::fmt;
 use std::path::Path;
@@ -10,7 +11,7 @@ use crate::config::SessionAct;
 use crate::disk::{Deletion, Directory, DirectoryError};
 use crate::limits::CLIENT_ID_BYTES_MAX;
 
-/// Why nothing was done, and what to do.
+/// Why no session was deleted, and what to do.
 #[derive(Debug)]
 pub enum SessionError {
     /// The directory cannot be used.
@@ -19,10 +20,10 @@ pub enum SessionError {
     UnknownVhost {
         /// Its name.
         name: String,
-        /// The names there are.
+        /// The names of all vhosts.
         known: Vec<String>,
     },
-    /// No client has such an id.
+    /// A client id cannot look like this.
     ClientId,
 }
 
@@ -46,10 +47,10 @@ impl From<DirectoryError> for SessionError {
     }
 }
 
-/// Does what was asked for; gives what there is to say of it.
+/// Leaves the request; returns the text to print.
 ///
 /// # Errors
-/// If it cannot be done; then nothing was changed.
+/// If it fails; then nothing was changed.
 pub fn run(act: &SessionAct) -> Result<String, SessionError> {
     let SessionAct::Delete { client_id, vhost, data_dir } = act;
     delete(client_id, vhost, data_dir)

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use crate::config::{ConfigError, Configuration, Given, Origin, Row};
 
-/// Prints every setting: of what is given or, with `defaults`, of a broker that is given nothing.
+/// Prints every setting; with `defaults`, those of a broker without any configuration.
 ///
 /// # Errors
-/// If what is given is wrong.
+/// If the configuration is invalid.
 pub fn show(given: &Given, defaults: bool, json: bool) -> Result<ExitCode, ConfigError> {
     let configuration = if defaults { Configuration::of_flags([])? } else { given.read()? };
     let rows = configuration.rows();
@@ -26,7 +26,7 @@ pub fn show(given: &Given, defaults: bool, json: bool) -> Result<ExitCode, Confi
     Ok(ExitCode::SUCCESS)
 }
 
-/// Who reads may have read enough.
+/// A reader that has closed the pipe is no error.
 fn print(text: &str) {
     let _gone = io::stdout().write_all(text.as_bytes());
 }
@@ -51,7 +51,7 @@ fn as_json(row: &Row) -> Value {
     })
 }
 
-/// A line for each setting, one more for each value beyond the first.
+/// A line for each setting, and a further line for each value after the first.
 fn table(rows: &[Row]) -> String {
     let heads = ["NAME", "VALUE", "FROM", "RELOAD", "TAKES"].map(str::to_owned);
     let mut cells = vec![heads];
@@ -76,7 +76,7 @@ fn table(rows: &[Row]) -> String {
     cells.iter().map(line).collect()
 }
 
-/// A value as it is, unless it would disturb a terminal.
+/// A value as it is, or quoted if it could disturb a terminal.
 fn shown(value: &str) -> String {
     match value.is_empty() || value.chars().any(char::is_control) {
         true => format!("{value:?}"),

@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::limits::SHOWN_BYTES_MAX;
 
-/// Quoted, with escapes for whatever does not print, and no longer than a line can take.
+/// Quotes a text, escapes characters that are not printable, and cuts it to the bound of a log
+/// line.
 #[derive(Clone, Copy, Debug)]
 pub struct Shown<'a>(pub &'a str);
 
@@ -21,7 +22,7 @@ impl fmt::Display for Shown<'_> {
 mod tests {
     use super::*;
 
-    // Nothing leaves the quotes, or changes the line it stands in.
+    // No text ends the quotes early or changes its line.
     #[test]
     fn shown_within_its_quotes() {
         for (text, shown) in [
@@ -37,7 +38,7 @@ mod tests {
         let whole = "x".repeat(SHOWN_BYTES_MAX);
         assert_eq!(Shown(&whole).to_string(), format!("{whole:?}"));
         assert_eq!(Shown(&format!("{whole}x")).to_string(), format!("{whole:?}…"));
-        // A character is not cut.
+        // A multi-byte character is not cut.
         let odd = format!("{}€€", "x".repeat(SHOWN_BYTES_MAX - 4));
         assert_eq!(Shown(&odd).to_string(), format!("{:?}…", &odd[..SHOWN_BYTES_MAX - 1]));
     }

@@ -1,7 +1,7 @@
-//! Tables by number, of which the end goes when many have left.
+//! Tables by number whose memory is returned from the end when many values have left.
 //!
-//! Invariant: what comes takes the lowest number that is free. So a table that many have left
-//! empties from its end, by and by, and the end's memory goes back to the system.
+//! Invariant: a new value takes the lowest free number. So the end of a table becomes vacant as
+//! values leave, and its memory can return to the system.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,8 +11,8 @@ use crate::limits::{OWN_MEMORY_BYTES_MIN, TABLE_HEAP_BYTES_MAX};
 
 /// Values by number.
 ///
-/// `len <= slots.len()`; each vacant slot's number is in `vacant`, once. Numbers in it from
-/// `slots.len()` on are those of slots that went.
+/// `len <= slots.len()`; the number of each vacant slot is in `vacant` once. Numbers from
+/// `slots.len()` on in `vacant` belong to slots that were removed.
 #[derive(Debug)]
 pub struct Slots<T> {
     slots: Vec<Option<T>>,
@@ -27,7 +27,7 @@ impl<T> Default for Slots<T> {
 }
 
 impl<T> Slots<T> {
-    /// Adds a value; tells its number, the lowest that is free.
+    /// Adds a value; returns its number, the lowest free one.
     ///
     /// # Panics
     /// If there are 2³² values.
@@ -40,7 +40,7 @@ impl<T> Slots<T> {
             *place = Some(value);
             return slot;
         }
-        // The lowest is beyond the end, and so is every other.
+        // The lowest free number is beyond the end, and so are all others.
         self.vacant.clear();
         let slot = u32::try_from(self.slots.len()).expect("numbers have 32 bits");
         make_room(&mut self.slots);
@@ -48,7 +48,7 @@ impl<T> Slots<T> {
         slot
     }
 
-    /// Takes a value out; `None` if it is not there.
+    /// Removes a value; `None` if there is none with this number.
     pub fn remove(&mut self, slot: u32) -> Option<T> {
         let value = self.slots.get_mut(slot as usize)?.take()?;
         self.vacant.push(Reverse(slot));
@@ -73,31 +73,31 @@ impl<T> Slots<T> {
         self.len
     }
 
-    /// One past the highest number that a value has or, since memory was reclaimed, has had.
+    /// One past the highest number that a value has had since memory was last reclaimed.
     pub fn end(&self) -> usize {
         self.slots.len()
     }
 
-    /// Whether there is none.
+    /// Whether the table has no values.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Numbers of the values from one on, in order.
+    /// Numbers of the values from a number on, in order.
     pub fn keys_from(&self, from: u32) -> impl Iterator<Item = u32> {
         let slots = self.slots.get(from as usize..).unwrap_or_default();
         (from..).zip(slots).filter_map(|(slot, value)| value.as_ref().map(|_| slot))
     }
 
-    /// Numbers of the values in a range, in order: a look at no more slots than it has.
+    /// Numbers of the values in a range, in order. It visits at most the slots of the range.
     pub fn keys_in(&self, range: Range<u32>) -> impl Iterator<Item = u32> {
         let end = (range.end as usize).min(self.slots.len());
         let slots = self.slots.get(range.start as usize..end).unwrap_or_default();
         (range.start..).zip(slots).filter_map(|(slot, value)| value.as_ref().map(|_| slot))
     }
 
-    /// Gives memory back that the values which left have had, in a time bounded by `slots_max`.
-    /// Whether there is more.
+    /// Returns the memory of values that have left; the time is bounded by `slots_max`. Returns
+    /// whether there is more to do.
     pub fn reclaim(&mut self, slots_max: usize) -> bool {
         let more = shorten(&mut self.slots, slots_max, Option::is_none);
         if self.slots.is_empty() {
@@ -107,7 +107,7 @@ impl<T> Slots<T> {
     }
 }
 
-/// Values with the numbers they are to have, each once.
+/// Builds a table from values with given numbers, each number once.
 impl<T> FromIterator<(u32, T)> for Slots<T> {
     fn from_iter<I: IntoIterator<Item = (u32, T)>>(values: I) -> Self {
         let mut new = Self::default();
@@ -127,8 +127,8 @@ impl<T> FromIterator<(u32, T)> for Slots<T> {
     }
 }
 
-/// Makes room for one entry more in a table that may become large: from some size on in memory of
-/// its own (see [`OWN_MEMORY_BYTES_MIN`]).
+/// Makes room for one more entry in a table that may become large: from some size on in a mapping
+/// of its own (see [`OWN_MEMORY_BYTES_MIN`]).
 #[inline]
 pub fn make_room<T>(table: &mut Vec<T>) {
     if table.len() == table.capacity() {
@@ -148,14 +148,14 @@ fn grow<T>(table: &mut Vec<T>) {
     }
 }
 
-/// Takes vacant entries off the end of a table, and gives their memory back: of `entries_max` at
-/// most. Whether there is more.
+/// Removes at most `entries_max` vacant entries from the end of a table, and frees their memory.
+/// Returns whether there is more to do.
 pub fn shorten<T>(table: &mut Vec<T>, entries_max: usize, is_vacant: impl Fn(&T) -> bool) -> bool {
     let from = table.len().saturating_sub(entries_max);
     let kept = table[from..].iter().rposition(|entry| !is_vacant(entry));
     table.truncate(from + kept.map_or(0, |at| at + 1));
     let (len, capacity) = (table.len(), table.capacity());
-    // A table has room for as many again when it has grown.
+    // A table that has just grown has room for as many entries again.
     if capacity - len > len {
         table.shrink_to(len.max(capacity.saturating_sub(entries_max)));
     }
@@ -168,8 +168,8 @@ mod tests {
 
     use super::*;
 
-    /// The table does what a map does that gives away the lowest number that is free, whatever is
-    /// reclaimed in between.
+    /// The table behaves as a map that assigns the lowest free number, however memory is reclaimed
+    /// in between.
     #[test]
     fn agrees_with_a_map() {
         let mut seed = 7_u64;
@@ -205,7 +205,7 @@ mod tests {
         }
     }
 
-    /// A table is small, or has memory of its own; it is never copied at a size between.
+    /// A table is small or has a mapping of its own; it is never copied at a size in between.
     #[test]
     fn grows_into_memory_of_its_own() {
         let mut table: Vec<[u8; 100]> = Vec::new();
@@ -219,7 +219,7 @@ mod tests {
         assert!(table.capacity() <= 200_000);
     }
 
-    /// Memory of those who left goes back in bounded steps, and with the last all of it.
+    /// Memory of removed values is returned in bounded steps; the last step returns all of it.
     #[test]
     fn memory_goes_back_in_steps() {
         let mut slots: Slots<[u64; 4]> = Slots::default();

@@ -1,7 +1,7 @@
 //! `ringmq vhost`: lists the vhosts of a data directory, or deletes one.
 //!
-//! What is deleted is a name: the next start drops what is stored under its number. No broker may
-//! use the directory meanwhile, since it would go on with what it has read.
+//! Only the name is deleted; the next start drops the data that is stored under its number. No
+//! broker may use the directory meanwhile, because it would keep using the names that it has read.
 
 use std::fmt;
 use std::path::Path;
@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::config::VhostAct;
 use crate::disk::{Directory, DirectoryError};
 
-/// Why nothing was done, and what to do.
+/// Why the command failed, and what to do.
 #[derive(Debug)]
 pub enum VhostError {
     /// The directory cannot be used.
@@ -18,10 +18,10 @@ pub enum VhostError {
     Unknown {
         /// Its name.
         name: String,
-        /// The names there are, `/` not among them.
+        /// The names of all vhosts except `/`.
         known: Vec<String>,
     },
-    /// `/` is there for good.
+    /// The vhost `/` cannot be deleted.
     Root,
 }
 
@@ -48,10 +48,10 @@ impl From<DirectoryError> for VhostError {
     }
 }
 
-/// Does what was asked for; gives what there is to say of it.
+/// Executes the command; returns the text to print.
 ///
 /// # Errors
-/// If it cannot be done; then nothing was changed.
+/// If it fails; then nothing was changed.
 pub fn run(act: &VhostAct) -> Result<String, VhostError> {
     match act {
         VhostAct::Delete { name, data_dir } => delete(name, data_dir),
@@ -63,7 +63,7 @@ fn delete(name: &str, data_dir: &Path) -> Result<String, VhostError> {
     if Directory::shards_at(data_dir)?.is_none() {
         return Err(DirectoryError::no_data(data_dir).into());
     }
-    // It is there: a default is not needed.
+    // The vhost exists, so no default is needed.
     let directory = Directory::open(data_dir, None, 1)?;
     let mut vhosts = directory.vhosts()?;
     match vhosts.find(name) {
@@ -81,7 +81,7 @@ fn delete(name: &str, data_dir: &Path) -> Result<String, VhostError> {
     ))
 }
 
-/// A line for each: number, space, name.
+/// A line for each vhost: number, space, name.
 fn list(data_dir: &Path) -> Result<String, VhostError> {
     let vhosts = Directory::vhosts_at(data_dir)?;
     let lines: Vec<String> =

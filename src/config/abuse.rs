@@ -1,4 +1,4 @@
-//! Flags that bound what one address or one client may ask of the broker. All are off by default.
+//! Flags that limit one address or one client. All limits are off by default.
 
 use clap::{Args, value_parser};
 
@@ -6,10 +6,11 @@ use crate::limits;
 
 use super::values::{parse_publish_bytes, parse_subscriptions, parse_topic_levels};
 
-/// See the module.
+/// Flags that limit one address or one client.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct AbuseOptions {
-    /// Open connections of one address (IPv6: of one /64); one more is closed. 0: no limit.
+    /// Open connections of one address (IPv6: of one /64); further connections are closed. 0: no
+    /// limit.
     ///
     /// Loopback addresses and Unix sockets are exempt.
     #[arg(
@@ -21,7 +22,7 @@ pub struct AbuseOptions {
     )]
     pub address_connections_max: u32,
 
-    /// Connections that one address may open in a second; one more is closed. 0: no limit.
+    /// Connections that one address may open in a second; further ones are closed. 0: no limit.
     ///
     /// Loopback addresses and Unix sockets are exempt.
     #[arg(
@@ -33,8 +34,8 @@ pub struct AbuseOptions {
     )]
     pub address_connects_per_s: u32,
 
-    /// Messages a second that one client may publish; the broker does not read from a faster one
-    /// for a while. 0: no limit
+    /// Messages that one client may publish in a second; the broker pauses reading from a client
+    /// that exceeds this. 0: no limit
     #[arg(
         long = "client-publish-rate",
         value_name = "N",
@@ -44,8 +45,8 @@ pub struct AbuseOptions {
     )]
     pub client_publishes_per_s: u32,
 
-    /// Bytes a second of topics and payloads that one client may publish, as --client-publish-rate.
-    /// 0: no limit
+    /// Bytes of topics and payloads that one client may publish in a second; enforced as
+    /// --client-publish-rate. 0: no limit
     #[arg(
         long = "client-publish-bytes",
         value_name = "BYTES",
@@ -55,7 +56,7 @@ pub struct AbuseOptions {
     )]
     pub client_publish_bytes_per_s: u64,
 
-    /// Filters that one session may hold; a SUBSCRIBE to one more is answered 0x80
+    /// Filters that one session may hold; a SUBSCRIBE to a further one is answered 0x80
     #[arg(
         long = "max-subscriptions",
         value_name = "N",
@@ -67,7 +68,7 @@ pub struct AbuseOptions {
 
     /// Levels that a topic or a filter may have, at most 65535.
     ///
-    /// A SUBSCRIBE to a deeper filter is answered 0x80. A message to a deeper topic is denied, see
+    /// A SUBSCRIBE to a deeper filter is answered 0x80. A message to a deeper topic is denied; see
     /// --on-denied.
     #[arg(
         long = "max-topic-levels",

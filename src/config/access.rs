@@ -1,4 +1,4 @@
-//! Flags that say who may connect and what they may do.
+//! Flags of access control.
 
 use std::path::PathBuf;
 
@@ -7,27 +7,27 @@ use clap::{Args, ValueEnum, ValueHint};
 use crate::access::Sources;
 use crate::limits;
 
-/// Who may connect and what they may do.
+/// Flags of access control.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct Access {
     /// Users and hashes of their passwords.
     ///
     /// The file is as mosquitto_passwd or `ringmq passwd` write it, or an export of RabbitMQ's or
-    /// LavinMQ's definitions. Without users, clients may connect only by listeners that this host
-    /// alone can reach.
+    /// LavinMQ's definitions. If there are no users, clients may connect only through listeners
+    /// that other hosts cannot reach.
     #[arg(long, value_name = "FILE", help_heading = "Access")]
     pub passwords: Option<PathBuf>,
 
     /// What each user may publish and subscribe to, in Mosquitto's syntax.
     ///
-    /// What the file does not allow is forbidden.
+    /// An action that no rule of the file allows is forbidden.
     #[arg(long, value_name = "FILE", help_heading = "Access")]
     pub acl: Option<PathBuf>,
 
-    /// Directory with a subdirectory for each vhost.
+    /// Directory with one subdirectory for each vhost.
     ///
-    /// A subdirectory has the percent-encoded name of its vhost, and its own files `passwords`,
-    /// `acl` and `limits`.
+    /// A subdirectory's name is the percent-encoded name of its vhost. It holds the vhost's own
+    /// files `passwords`, `acl` and `limits`.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Access")]
     pub vhosts: Option<PathBuf>,
 
@@ -41,13 +41,14 @@ pub struct Access {
     )]
     pub default_vhost: String,
 
-    /// Let clients without a user connect by every listener, also when there are users
+    /// Let clients without a user connect through every listener, even if there are users
     #[arg(long = "allow-anonymous", help_heading = "Access")]
     pub allow_anonymous: bool,
 
-    /// Wrong passwords from one address within a minute; then its logins are refused. 0: no limit.
+    /// Wrong passwords from one address within a minute; further logins from it are refused. 0: no
+    /// limit.
     ///
-    /// The broker refuses such a login without a look at the password. Loopback addresses and Unix
+    /// The broker refuses such a login without verifying its password. Loopback addresses and Unix
     /// sockets are exempt.
     #[arg(
         long = "auth-failures-max",
@@ -57,7 +58,7 @@ pub struct Access {
     )]
     pub auth_failures_max: u32,
 
-    /// What happens to a message whose publisher may not publish to its topic
+    /// What happens to a message that its publisher is not allowed to publish
     #[arg(
         long = "on-denied",
         value_enum,
@@ -67,7 +68,7 @@ pub struct Access {
     )]
     pub on_denied: OnDenied,
 
-    /// Who may take over a client id that is in use, and its session
+    /// Which clients may take over a client id that is in use, and its session
     #[arg(
         long,
         value_enum,
@@ -78,7 +79,7 @@ pub struct Access {
     pub takeover: Takeover,
 }
 
-/// What becomes of a message whose publisher may not publish to its topic.
+/// What happens to a message that its publisher is not allowed to publish.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnDenied {
     /// The message is acknowledged, dropped and counted
@@ -87,18 +88,18 @@ pub enum OnDenied {
     Disconnect,
 }
 
-/// Who may take over a client id that is in use.
+/// Which clients may take over a client id that is in use.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Takeover {
-    /// A client of the same user, or an anonymous client if the other is anonymous as well
+    /// A client of the same user; an anonymous client if the other one is anonymous too
     SameUser,
     /// Any client of the vhost
     Any,
 }
 
 impl Access {
-    /// Where the policy comes from. `certificates`: whether a listener takes user names from client
-    /// certificates.
+    /// The sources of the access policy. `certificates`: whether a listener takes user names from
+    /// client certificates.
     pub fn sources(&self, certificates: bool) -> Sources {
         Sources {
             passwords: self.passwords.clone(),

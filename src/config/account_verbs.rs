@@ -1,5 +1,5 @@
-//! The verbs of `ringmq ctl` about users, vhosts, limits and tokens, in a table as [`super::verbs`]
-//! has it.
+//! The verbs of `ringmq ctl` about users, vhosts, limits and tokens, as a part of the table in
+//! [`super::verbs`].
 
 use super::verb::{
     Columns, Kind, Parameter, Verb, View, behind, flag, in_body, local, needed, verb,
@@ -12,7 +12,7 @@ const NAME: Parameter = behind("vhost", "NAME", Kind::Text, "Name of the vhost")
 const TOKENS: Parameter =
     needed(local("file", "FILE", Kind::Text, "File with tokens, as --http-tokens names it"));
 const TOKEN_NAME: Parameter =
-    Parameter { is_local: true, ..behind("name", "NAME", Kind::Text, "Whose the token is") };
+    Parameter { is_local: true, ..behind("name", "NAME", Kind::Text, "Name of the token") };
 
 const USERS: Columns = Columns { usual: &["name"], all: &["vhost", "name"] };
 const LIMIT_FIELDS: &[&str] =
@@ -31,7 +31,7 @@ const fn limit(
     in_body(flag((name, field), "N", Kind::Number(least, i64::MAX.unsigned_abs()), help))
 }
 
-/// See the module.
+/// Verbs about users, vhosts, limits and tokens.
 pub(super) const ACCOUNT_VERBS: &[Verb] = &[
     verb(
         &["users", "ls"],
@@ -45,8 +45,8 @@ pub(super) const ACCOUNT_VERBS: &[Verb] = &[
         View::Rows(USERS),
     ),
     Verb {
-        more: "The password is asked for, or read from standard input. The broker writes it to its \
-               password file, and takes it at once.",
+        more: "The command asks for the password, or reads it from standard input. The broker \
+               writes its hash to the password file, and uses it at once.",
         ..verb(
             &["users", "add"],
             "Add a user, or set another password",
@@ -75,7 +75,7 @@ pub(super) const ACCOUNT_VERBS: &[Verb] = &[
     ),
     verb(
         &["vhosts", "add"],
-        "Make a vhost without users",
+        "Create a vhost without users",
         ("PUT", "/api/v1/vhost"),
         &[NAME],
         View::Done("the vhost is there", None),
@@ -96,7 +96,7 @@ pub(super) const ACCOUNT_VERBS: &[Verb] = &[
     ),
     verb(
         &["vhosts", "limit"],
-        "Set the limits of a vhost; one that is not given is none",
+        "Set the limits of a vhost; a limit that is not given is removed",
         ("PUT", "/api/v1/vhost/limits"),
         &[
             NAME,
@@ -121,23 +121,28 @@ pub(super) const ACCOUNT_VERBS: &[Verb] = &[
         ("POST", "/api/v1/definitions"),
         &[
             in_body(behind("document", "FILE", Kind::Document, "The file; - is standard input")),
-            flag(("dry-run", "dry_run"), "", Kind::Switch, "Only look whether that could be done"),
+            flag(
+                ("dry-run", "dry_run"),
+                "",
+                Kind::Switch,
+                "Only check whether the import would succeed",
+            ),
         ],
         View::Done("the definitions are taken", Some("Replace definitions")),
     ),
     verb(
         &["token", "ls"],
-        "List the tokens of a file, without what opens anything",
+        "List the tokens of a file, without their hashes",
         ("", ""),
         &[TOKENS],
         View::Tokens,
     ),
     Verb {
-        more: "The token is printed once; the file has its hash alone. The broker takes it at the \
+        more: "The token is printed once; the file has only its hash. The broker reads it at the \
                next reload.",
         ..verb(
             &["token", "add"],
-            "Make a token and add it to a file",
+            "Create a token and add it to a file",
             ("", ""),
             &[
                 TOKEN_NAME,
@@ -148,14 +153,14 @@ pub(super) const ACCOUNT_VERBS: &[Verb] = &[
                     Kind::Text,
                     "Some of metrics, read, publish, operate and admin, with commas between",
                 )),
-                local("vhost", "NAME", Kind::Text, "The only vhost that it is for"),
+                local("vhost", "NAME", Kind::Text, "The only vhost that the token is valid for"),
             ],
             View::Tokens,
         )
     },
     verb(
         &["token", "rm"],
-        "Take a token out of a file",
+        "Remove a token from a file",
         ("", ""),
         &[TOKEN_NAME, TOKENS],
         View::Tokens,

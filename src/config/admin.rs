@@ -1,4 +1,4 @@
-//! Flags about the door for operators: HTTP, and who may come in there.
+//! Flags of the operators' HTTP interface and its access control.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,16 +11,16 @@ use super::tls::TlsOptions;
 use super::values::parse_duration_ms;
 use super::watch::{WatchedSessions, parse_watched};
 
-/// See the module.
+/// Flags of the operators' HTTP interface.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct AdminOptions {
-    /// Where to answer operators over HTTP: ADDR:PORT, unix or none [default: 127.0.0.1:9883].
+    /// Address of the operators' HTTP interface: ADDR:PORT, unix or none [default: 127.0.0.1:9883].
     ///
-    /// Metrics for Prometheus are at /metrics. A socket `admin.sock` in --data-dir answers as well,
-    /// and with `unix` it is the only one; `none` switches both off. Port 0 lets the system pick a
-    /// free port, which is logged. What other hosts reach needs TLS: --http-cert and --http-key, or
-    /// --tls-cert and --tls-key. If the default port is in use, the broker warns and starts
-    /// without it.
+    /// Metrics for Prometheus are at /metrics. The socket `admin.sock` in --data-dir answers as
+    /// well; with `unix` it is the only one, and `none` switches both off. Port 0 lets the system
+    /// pick a free port, which is logged. An address that other hosts can reach needs TLS:
+    /// --http-cert and --http-key, or --tls-cert and --tls-key. If the default port is in use, the
+    /// broker logs a warning and starts without it.
     #[arg(
         long = "http-listen",
         value_name = "ADDRESS",
@@ -29,13 +29,13 @@ pub struct AdminOptions {
     )]
     pub http_listen: Option<HttpListen>,
 
-    /// Who may ask over HTTP: lines of NAME:SHA256:RIGHTS [default: the token in `admin.token` of
-    /// --data-dir].
+    /// File of tokens for HTTP requests: lines of NAME:SHA256:RIGHTS [default: the token in
+    /// `admin.token` of --data-dir].
     ///
-    /// SHA256 is that of the token, in hexadecimal digits; RIGHTS are some of metrics, read,
-    /// publish, operate and admin, with commas between. NAME:SHA256:RIGHTS:VHOST is for one vhost
-    /// alone. SIGHUP has the file read again. The token in `admin.token`, made when it is missing,
-    /// has all rights in any case.
+    /// SHA256 is the token's hash in hexadecimal digits. RIGHTS is a comma-separated list of
+    /// metrics, read, publish, operate and admin. NAME:SHA256:RIGHTS:VHOST limits the token to one
+    /// vhost. SIGHUP makes the broker read the file again. The token in `admin.token` always has
+    /// all rights; the broker creates it if it is missing.
     #[arg(
         long = "http-tokens",
         value_name = "FILE",
@@ -46,9 +46,9 @@ pub struct AdminOptions {
 
     /// Certificate chain for HTTP over TLS, as PEM, the broker's own certificate first.
     ///
-    /// With it --http-listen takes TLS alone, also from this host. An address that other hosts
-    /// reach has --tls-cert if this is not given. A reload reads it again; connections that are
-    /// open keep the old one.
+    /// With it --http-listen accepts only TLS, also from this host. If this flag is not given, an
+    /// address that other hosts can reach uses --tls-cert. A reload reads the certificate again;
+    /// open connections keep the old one.
     #[arg(
         id = "http-cert",
         long = "http-cert",
@@ -70,10 +70,10 @@ pub struct AdminOptions {
     )]
     pub http_key: Option<PathBuf>,
 
-    /// Name by which operators may ask this broker over HTTP; may be repeated.
+    /// Host name by which operators may address this broker over HTTP; may be repeated.
     ///
-    /// Addresses and localhost are taken in any case. Another name that a request is for is
-    /// refused: a page of a stranger may have had a name server give it this host.
+    /// IP addresses and localhost are always accepted. The broker refuses requests for any other
+    /// name, because a hostile web page could make its own name resolve to this host.
     #[arg(
         long = "http-host",
         value_name = "NAME",
@@ -82,11 +82,11 @@ pub struct AdminOptions {
     )]
     pub http_hosts: Vec<String>,
 
-    /// How often the topics $SYS/broker/... are brought up to date, while a client is subscribed to
-    /// them; 0: never.
+    /// Time between updates of the topics $SYS/broker/..., which happen while a client is
+    /// subscribed to them; 0: never.
     ///
-    /// Their names and values are Mosquitto's. From 1s to 1d. When access rules are in use, a
-    /// client reads them only if a rule names $SYS: `topic #` does not.
+    /// Their names and values are the same as Mosquitto's. From 1s to 1d. When access rules are in
+    /// use, a client may read them only if a rule names $SYS: `topic #` does not.
     #[arg(
         long = "sys-interval",
         value_name = "DURATION",
@@ -97,11 +97,12 @@ pub struct AdminOptions {
     pub system_interval: SystemInterval,
 
     /// Sessions with metrics of their own at /metrics/sessions: VHOST/ID, or VHOST/BEGINNING* for
-    /// all whose client id begins so; may be given 16 times.
+    /// all sessions whose client id begins with BEGINNING; may be given 16 times.
     ///
-    /// How many messages and bytes a session is behind, for how long, and what was dropped of it.
-    /// `//ID` is a session of the vhost /. 100 sessions are told at most; how many were left out is
-    /// a metric as well. Without it /metrics/sessions tells the worst session's figures alone.
+    /// The metrics tell how many messages and bytes wait in a session, for how long, and what was
+    /// dropped. `//ID` is a session of the vhost /. At most 100 sessions are listed; a further
+    /// metric counts those that are left out. Without this flag /metrics/sessions tells only the
+    /// figures of the worst session.
     #[arg(
         long = "watch-session",
         value_name = "VHOST/ID",
@@ -111,12 +112,12 @@ pub struct AdminOptions {
     pub watch_sessions: Vec<WatchedSessions>,
 }
 
-/// Milliseconds between two updates of the system's topics; 0: there are none.
+/// Milliseconds between two updates of the $SYS topics; 0: no updates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SystemInterval(pub u64);
 
 impl AdminOptions {
-    /// Certificate and key for HTTP, and the flag that names the first; none: it is plain.
+    /// Certificate and key for HTTP, and the flag that names the certificate; `None`: plain HTTP.
     pub fn http_identity<'a>(&'a self, tls: &'a TlsOptions) -> Option<HttpIdentity<'a>> {
         let own = self.http_cert.as_deref().zip(self.http_key.as_deref());
         let shared = tls.cert.as_deref().zip(tls.key.as_deref());
@@ -128,25 +129,25 @@ impl AdminOptions {
         })
     }
 
-    /// Whether other hosts reach it, so that it must not be plain.
+    /// Whether other hosts can reach it. It must use TLS then.
     pub fn is_reached_by_others(&self) -> bool {
         matches!(self.http_listen, Some(HttpListen::Address(at)) if !at.ip().is_loopback())
     }
 
-    /// Milliseconds between two updates of the system's topics; 0: there are none.
+    /// Milliseconds between two updates of the $SYS topics; 0: no updates.
     pub fn system_interval_ms(&self) -> u64 {
         self.system_interval.0
     }
 }
 
-/// What HTTP over TLS begins with.
+/// The TLS files of the HTTP interface.
 #[derive(Clone, Copy, Debug)]
 pub struct HttpIdentity<'a> {
-    /// The certificate's file.
+    /// The certificate file.
     pub cert: &'a Path,
-    /// The key's.
+    /// The key file.
     pub key: &'a Path,
-    /// The flags that name them.
+    /// The flags that name these files.
     pub flags: [&'static str; 2],
 }
 
@@ -167,12 +168,12 @@ fn parse_system_interval(text: &str) -> Result<SystemInterval, String> {
     }
 }
 
-/// Where operators are answered.
+/// Where the HTTP interface listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HttpListen {
-    /// At this address, and the socket in the data directory.
+    /// At this address and at the socket in the data directory.
     Address(SocketAddr),
-    /// At the socket alone.
+    /// Only at the socket.
     Unix,
     /// Nowhere.
     None,

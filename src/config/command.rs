@@ -1,4 +1,4 @@
-//! What `ringmq` is asked to do: to serve, or to look at files or change one, and end.
+//! The command line of `ringmq`: run the broker, or run a subcommand and exit.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -16,48 +16,48 @@ use crate::limits::SHARDS_MAX;
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// To be the broker.
+    /// Run the broker.
     Serve(Box<Configuration>),
-    /// To read all that a start would, and change nothing.
+    /// Read everything that a start would read, and change nothing.
     Check {
-        /// From where to read the configuration.
+        /// Where to read the configuration from.
         given: Given,
         /// Print JSON.
         json: bool,
     },
-    /// To list all settings.
+    /// List all settings.
     ConfigShow {
-        /// From where to read the configuration.
+        /// Where to read the configuration from.
         given: Given,
-        /// List defaults, whatever is set.
+        /// List the defaults instead of the configured values.
         defaults: bool,
         /// Print JSON.
         json: bool,
     },
-    /// To have the broker that uses a data directory read its configuration again.
+    /// Make the broker that uses a data directory read its configuration again.
     Reload {
-        /// The directory.
+        /// The data directory.
         data_dir: PathBuf,
     },
-    /// To change a password file.
+    /// Change a password file.
     Passwd(Passwd),
-    /// To look at or change the vhosts of a data directory.
+    /// List or delete the vhosts of a data directory.
     Vhost(VhostAct),
-    /// To have a session of a data directory deleted.
+    /// Delete a session of a data directory.
     Session(SessionAct),
-    /// To make a data directory of another.
+    /// Create a data directory from another one.
     Data(DataAct),
-    /// To ask a broker that runs, or have it do something.
+    /// Send a request to a running broker.
     Ctl(Box<Ctl>),
 }
 
 /// Set or delete the password of a user in a password file
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 #[command(after_help = "The password is asked for twice, or read with --stdin, and hashed with \
-                        Argon2id. Other lines of FILE stay as they are. A broker that runs reads \
-                        FILE again on SIGHUP.")]
+                        Argon2id. Other lines of FILE stay as they are. A running broker \
+                        reads FILE again on SIGHUP.")]
 pub struct Passwd {
-    /// The password file; made if it is missing
+    /// The password file; created if it is missing
     pub file: PathBuf,
 
     /// The user, without a vhost
@@ -72,13 +72,13 @@ pub struct Passwd {
     pub delete: bool,
 }
 
-/// What to do with the vhosts of a data directory.
+/// An operation on the vhosts of a data directory.
 #[derive(Subcommand, Clone, Debug, PartialEq, Eq)]
 pub enum VhostAct {
     /// Delete a vhost, with its sessions and retained messages
-    #[command(after_help = "No broker may use DIR meanwhile. What is stored goes at the next \
-                            start. Take the vhost's directory out of --vhosts as well, or that \
-                            start makes the vhost again, empty.")]
+    #[command(after_help = "No broker may use DIR meanwhile. The next start deletes the stored \
+                            data. Remove the vhost's directory from --vhosts as well; otherwise \
+                            that start creates the vhost again, empty.")]
     Delete {
         /// The vhost, as clients name it
         name: String,
@@ -87,7 +87,7 @@ pub enum VhostAct {
         #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
         data_dir: PathBuf,
     },
-    /// List number and name of each vhost
+    /// List the number and name of each vhost
     List {
         /// Data directory
         #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -95,13 +95,16 @@ pub enum VhostAct {
     },
 }
 
-/// What to do with the sessions of a data directory.
+/// An operation on the sessions of a data directory.
 #[derive(Subcommand, Clone, Debug, PartialEq, Eq)]
 pub enum SessionAct {
-    /// Have the session of a client deleted, with its subscriptions and what waits in it
-    #[command(after_help = "Any user of the vhost may begin a session under that client id then. \
-                            A broker that uses DIR deletes it at SIGHUP, and disconnects the \
-                            client if it is there; one that is started, before it serves.")]
+    /// Delete the session of a client, with its subscriptions and waiting messages
+    #[command(
+        after_help = "Afterwards any user of the vhost may begin a session with that client \
+                            id. A running broker deletes the session at SIGHUP, and disconnects \
+                            the client if it is connected. If no broker runs, the next start \
+                            deletes the session before it accepts clients."
+    )]
     Delete {
         /// The client id
         client_id: String,
@@ -116,50 +119,50 @@ pub enum SessionAct {
     },
 }
 
-/// What to do with a data directory.
+/// An operation on a data directory.
 #[derive(Subcommand, Clone, Debug, PartialEq, Eq)]
 pub enum DataAct {
-    /// Copy what a data directory has into a new one for another number of shards
+    /// Copy the contents of a data directory into a new one with another number of shards
     #[command(
-        after_help = "No broker may use DIR meanwhile; nothing in it is changed. NEW has all \
-                            of it afterwards: sessions, what waits in them, retained messages. \
-                            NEW cannot be used before it is whole, and is removed if it cannot \
-                            be. Start the broker with --data-dir NEW then."
+        after_help = "No broker may use DIR meanwhile; DIR is not changed. NEW receives all \
+                            sessions, their waiting messages and the retained messages. No \
+                            broker can use NEW before it is complete. If the command fails, it \
+                            removes NEW. Afterwards start the broker with --data-dir NEW."
     )]
     Reshard {
         /// The data directory
         #[arg(value_hint = ValueHint::DirPath)]
         dir: PathBuf,
 
-        /// Shards of the new one
+        /// Number of shards of the new directory
         #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(SHARDS))]
         shards: u16,
 
-        /// Where the new one is made; there must be nothing, or an empty directory
+        /// The new directory; it must not exist, or must be empty
         #[arg(long, value_name = "NEW", value_hint = ValueHint::DirPath)]
         to: PathBuf,
 
-        /// Go on without what is damaged, and tell how much that is
+        /// Skip damaged data, and report how much was skipped
         #[arg(long)]
         skip_damaged: bool,
     },
-    /// Copy what is committed in a data directory, while a broker uses it
-    #[command(after_help = "Everything that was acknowledged before this was begun is in TO. TO \
-                            cannot be used before it is whole, and is removed if it cannot be. To \
-                            restore it, stop the broker and put TO, or a copy of it, in the place \
-                            of its data directory.")]
+    /// Copy the committed contents of a data directory; a broker may be using it
+    #[command(after_help = "TO contains every message that was acknowledged before the command \
+                            began. No broker can use TO before it is complete. If the command \
+                            fails, it removes TO. To restore the backup, stop the broker and \
+                            replace its data directory by TO or a copy of TO.")]
     Backup {
         /// The data directory, in use or not
         #[arg(value_hint = ValueHint::DirPath)]
         dir: PathBuf,
 
-        /// Where the copy is made; there must be nothing, or an empty directory
+        /// The copy; it must not exist, or must be an empty directory
         #[arg(value_hint = ValueHint::DirPath)]
         to: PathBuf,
     },
 }
 
-/// Numbers of shards that there may be.
+/// The allowed numbers of shards.
 const SHARDS: std::ops::RangeInclusive<i64> = 1..=SHARDS_MAX as i64;
 
 #[derive(Parser)]
@@ -180,12 +183,12 @@ pub(super) struct CommandLine {
 
 #[derive(Subcommand)]
 enum Tool {
-    /// Read all that a start would, say what is wrong, and change nothing
-    #[command(after_help = "It takes the broker's flags as well. What it reads are the \
-                            configuration, users, rules, certificates, keys and revocation lists, \
-                            and what the data directory was made with. It binds no address, so it \
-                            cannot tell whether one is in use. Exit code: 0 all is well, 1 there \
-                            are warnings, 2 the broker would not start.")]
+    /// Read everything that a start would read, report what is wrong, and change nothing
+    #[command(after_help = "It accepts the broker's flags as well. It reads the configuration, \
+                            users, rules, certificates, keys and revocation lists, and the \
+                            settings that the data directory was created with. It binds no \
+                            address, so it cannot tell whether one is in use. Exit code: 0 no \
+                            findings, 1 warnings, 2 the broker would not start.")]
     Check {
         /// Print the findings as JSON
         #[arg(long)]
@@ -194,16 +197,18 @@ enum Tool {
         #[command(flatten)]
         options: Box<Options>,
     },
-    /// Look at the configuration
+    /// Show the configuration
     Config {
         #[command(subcommand)]
         act: ConfigAct,
     },
     Passwd(Passwd),
-    /// Have a running broker read its configuration and files again, and wait for its answer
-    #[command(after_help = "The broker is the one that uses DIR. Exit code: 0 it has taken what \
-                            it read, 1 it has not, and everything stays as it was; what is wrong \
-                            is printed.")]
+    /// Make a running broker read its configuration and files again, and wait for the result
+    #[command(
+        after_help = "The command signals the broker that uses DIR. Exit code: 0 the broker \
+                            uses the new configuration, 1 it does not and nothing has changed; \
+                            the faults are printed."
+    )]
     Reload {
         /// Data directory
         #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -224,7 +229,7 @@ enum Tool {
         #[command(subcommand)]
         act: DataAct,
     },
-    /// Ask a broker that runs, or have it do something
+    /// Send a request to a running broker
     #[command(after_help = ctl::AFTER_HELP)]
     Ctl {
         #[command(subcommand)]
@@ -234,13 +239,11 @@ enum Tool {
 
 #[derive(Subcommand)]
 enum ConfigAct {
-    /// List all settings: value, where it comes from, what it takes, whether a reload changes it
-    #[command(
-        after_help = "It takes the broker's flags as well, and shows what a start with them \
-                            would use."
-    )]
+    /// List all settings: value, origin, accepted values, and whether a reload changes it
+    #[command(after_help = "It accepts the broker's flags as well, and shows the settings that a \
+                            start with them would use.")]
     Show {
-        /// List the defaults, whatever is set
+        /// List the defaults instead of the configured values
         #[arg(long)]
         defaults: bool,
 
@@ -254,10 +257,10 @@ enum ConfigAct {
 }
 
 impl Command {
-    /// All that the command line takes: what help, manual and completions are made from.
+    /// The whole command line; help, manual and completions are generated from it.
     pub fn definition() -> clap::Command {
-        // Where the broker's flags may be given beside those of a command, their help would drown
-        // what is the command's own.
+        // Some commands also accept the broker's flags. Those are hidden from the command's help,
+        // where they would bury the command's own flags.
         let own = |flag: &str| ["config", "data-dir", "json", "defaults"].contains(&flag);
         let quiet = move |flag: clap::Arg| match flag.get_long().is_some_and(own) {
             true => flag.help_heading(Resettable::Reset),
@@ -271,8 +274,8 @@ impl Command {
             })
     }
 
-    /// What the process's own arguments and environment ask for. On `--help`, `--version` or
-    /// anything that is wrong this prints and ends the process: 0 for the first two, else 2.
+    /// Parses the process's arguments and environment. On `--help`, `--version` or an error this
+    /// prints a text and ends the process: with 0 for the first two, otherwise with 2.
     pub fn from_command_line() -> Self {
         let arguments: Vec<OsString> = std::env::args_os().collect();
         Self::from(&arguments, std::env::vars_os())
@@ -285,7 +288,7 @@ impl Command {
         let definition = Self::definition();
         let strict = definition.clone().try_get_matches_from(arguments);
         let matches = strict.unwrap_or_else(|error| match lenient(definition, arguments) {
-            // What is missing may be in the file or in the environment.
+            // A required flag may still come from the file or the environment.
             Some(matches) if error.kind() == ErrorKind::MissingRequiredArgument => matches,
             _ => end(arguments, &error),
         });
@@ -323,8 +326,8 @@ impl Command {
     }
 }
 
-/// Says what is wrong with the arguments, or the help, and ends the process. For Nagios, which runs
-/// `ctl check`, 2 would be a broker that is ill; 3 is a check that could not be made.
+/// Prints the error or the help and ends the process. For `ctl check`, which Nagios runs, exit code
+/// 2 would mean a critical state of the broker; 3 means that the check could not be made.
 fn end(arguments: &[OsString], error: &clap::Error) -> ! {
     let is_check = arguments.get(1..3).is_some_and(|words| words == ["ctl", "check"]);
     if is_check && error.use_stderr() {
@@ -334,8 +337,8 @@ fn end(arguments: &[OsString], error: &clap::Error) -> ! {
     error.exit()
 }
 
-/// What arguments say that lack others, if they are of a command whose flags can be set elsewhere
-/// as well.
+/// Parses arguments that lack required flags, if their command also takes flags from the file or
+/// the environment.
 fn lenient(definition: clap::Command, arguments: &[OsString]) -> Option<ArgMatches> {
     let matches = definition.ignore_errors(true).try_get_matches_from(arguments).ok()?;
     match matches.subcommand() {

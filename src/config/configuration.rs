@@ -1,9 +1,10 @@
-//! All that sets the broker's options, put together: flags, then the environment, then the
+//! Combines the sources of the broker's options: flags, then the environment, then the
 //! configuration file, then defaults.
 //!
-//! The environment and the file become arguments in front of the parser that reads the command
-//! line, so there is one definition, one check of values and one help. What a flag overrides is
-//! checked all the same: a file is right or wrong whoever starts the broker with it.
+//! The environment and the file become arguments in front of those of the command line, and one
+//! parser reads all of them. So there is one definition, one check of values and one help. A value
+//! that a flag overrides is still checked: a file is valid or invalid regardless of the command
+//! line.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -17,31 +18,31 @@ use super::flags::{Flags, Unfit, missing};
 use super::origin::{Origin, Setting, Value};
 use super::{Fault, Misfit, Options, environment, file};
 
-/// What configurations are read from: the same as often as one is.
+/// The sources of a configuration, which can be read repeatedly.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Given {
-    /// What the command line sets.
+    /// The settings of the command line.
     flags: Vec<Setting>,
-    /// The variables that may be the broker's.
+    /// The environment variables that may set a flag.
     environment: Vec<(String, OsString)>,
 }
 
-/// Options, and where each comes from.
+/// Options and the origin of each.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Configuration {
     given: Given,
     options: Options,
-    /// Those that count: one for each flag that is set anywhere.
+    /// The effective settings: one for each flag that is set anywhere.
     settings: Vec<Setting>,
     warnings: Vec<Fault>,
 }
 
-/// Why there is no configuration.
+/// Why a configuration could not be read.
 #[derive(Debug)]
 pub enum ConfigError {
     /// The command line is wrong, or asks for help.
     CommandLine(clap::Error),
-    /// These are, by file, line or variable.
+    /// These faults, by file, line or variable.
     Faults(Vec<Fault>),
 }
 
@@ -55,7 +56,7 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 impl ConfigError {
-    /// Everything that is wrong; at least one.
+    /// All faults; at least one.
     pub fn faults(&self) -> Vec<Fault> {
         match self {
             Self::Faults(faults) => faults.clone(),
@@ -67,8 +68,8 @@ impl ConfigError {
         }
     }
 
-    /// Says what is wrong on standard error and ends the process with 2, as a wrong command line
-    /// does; with 0 if it asked for help.
+    /// Prints the faults on standard error and ends the process with 2, as a wrong command line
+    /// does; with 0 if the command line asked for help.
     pub fn exit(&self) -> ! {
         if let Self::CommandLine(error) = self {
             error.exit()
@@ -81,8 +82,8 @@ impl ConfigError {
 }
 
 impl Given {
-    /// What a command line and an environment say. `matches` may be of any command that takes the
-    /// broker's flags.
+    /// The sources given by a command line and an environment. `matches` may be of any command that
+    /// accepts the broker's flags.
     pub(super) fn new(
         matches: &ArgMatches,
         environment: impl Iterator<Item = (OsString, OsString)>,
@@ -102,7 +103,7 @@ impl Given {
         Self { flags: settings.collect(), environment: environment::ours(environment) }
     }
 
-    /// The file that is named, by flag or variable.
+    /// The configuration file, named by flag or variable.
     fn file(&self) -> Option<PathBuf> {
         let named = self.flags.iter().find_map(|setting| match &setting.value {
             Value::Texts(texts) if setting.name == "config" => texts.last().cloned(),
@@ -113,10 +114,10 @@ impl Given {
         named.or_else(|| of_environment().map(|(_, file)| file.clone())).map(PathBuf::from)
     }
 
-    /// Reads the configuration as it is now.
+    /// Reads the sources again.
     ///
     /// # Errors
-    /// Everything that is wrong with it, as far as that can be told.
+    /// All faults, as far as they can be found in one pass.
     pub fn read(&self) -> Result<Configuration, ConfigError> {
         let flags = Flags::new();
         let found = environment::read(&self.environment, &flags);
@@ -145,7 +146,7 @@ impl Given {
     }
 }
 
-/// The options that settings give, checked together.
+/// Parses the settings together into options.
 fn parse(settings: &[Setting], flags: &Flags) -> Result<Options, ConfigError> {
     let arguments = settings.iter().flat_map(Setting::arguments);
     let arguments = std::iter::once(OsString::from("ringmq")).chain(arguments);
@@ -162,8 +163,8 @@ fn parse(settings: &[Setting], flags: &Flags) -> Result<Options, ConfigError> {
     }
 }
 
-/// Who is to blame when flags are missing beside others: the setting that needs them, if it is in
-/// a file or in the environment.
+/// Attributes missing flags to the setting that needs them, if that setting is in a file or in the
+/// environment.
 fn blame(error: clap::Error, settings: &[Setting], flags: &Flags) -> ConfigError {
     if error.kind() != ErrorKind::MissingRequiredArgument {
         return ConfigError::CommandLine(error);
@@ -179,9 +180,9 @@ fn blame(error: clap::Error, settings: &[Setting], flags: &Flags) -> ConfigError
 }
 
 impl Configuration {
-    /// One of flags alone.
+    /// A configuration of flags only.
     ///
-    /// # Errors
+    /// If the flags are invalid.
     /// If they are wrong.
     pub fn of_flags<'a>(flags: impl IntoIterator<Item = &'a str>) -> Result<Self, ConfigError> {
         let arguments = std::iter::once("ringmq").chain(flags);
@@ -190,7 +191,7 @@ impl Configuration {
         Given::new(&matches, std::iter::empty()).read()
     }
 
-    /// What the broker is to do.
+    /// The broker's options.
     pub fn options(&self) -> &Options {
         &self.options
     }
@@ -200,12 +201,12 @@ impl Configuration {
         self.options.config.as_deref()
     }
 
-    /// What is no fault, and still worth a word.
+    /// Warnings that are no faults.
     pub fn warnings(&self) -> &[Fault] {
         &self.warnings
     }
 
-    /// The variables that set something.
+    /// The variables that set a flag.
     pub fn variables(&self) -> Vec<&str> {
         let names = self.settings.iter().filter_map(|setting| match &setting.origin {
             Origin::Environment(variable) => Some(variable.as_str()),
@@ -214,7 +215,7 @@ impl Configuration {
         names.collect()
     }
 
-    /// Reads it again from where it came.
+    /// Reads the configuration again from the same sources.
     ///
     /// # Errors
     /// As [`Given::read`].
@@ -222,7 +223,7 @@ impl Configuration {
         self.given.read()
     }
 
-    /// Where a flag's value comes from.
+    /// The origin of a flag's value.
     pub fn origin(&self, flag: &str) -> Origin {
         self.setting(flag).map_or(Origin::Default, |setting| setting.origin.clone())
     }

@@ -1,4 +1,4 @@
-//! The command line of `ringmq ctl`, made from the table of its verbs.
+//! The command line of `ringmq ctl`, generated from the table of its verbs.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -14,35 +14,36 @@ use super::verb::{Columns, Kind, Parameter, Verb, View};
 use super::verbs::{NOUNS, verbs};
 use crate::limits::{CTL_WATCH_MS_MAX, CTL_WATCH_MS_MIN, HTTP_PORT_DEFAULT};
 
-/// What the help says about all verbs.
-pub(super) const AFTER_HELP: &str = "The broker is looked for at --at, else at the address in \
-    RINGMQ_ADMIN, else at the sockets /run/ringmq/admin.sock, /var/lib/ringmq/admin.sock and \
-    ./ringmq-data/admin.sock. At the socket, root and the user that the broker runs as need no \
-    token. Others need one, in RINGMQ_TOKEN or in the file of --token-file.\n\n\
-    Output is a table on a terminal, and lines with tabs between columns in a pipe.\n\n\
-    Exit code: 0 done, 1 failed, 2 wrong command line, 3 no such thing, 4 the broker was not \
-    reached, 5 no right.";
+/// The part of the help that all verbs share.
+pub(super) const AFTER_HELP: &str = "The command connects to --at, else to the address in \
+    RINGMQ_ADMIN, else to the first of the sockets /run/ringmq/admin.sock, \
+    /var/lib/ringmq/admin.sock and ./ringmq-data/admin.sock. At a socket, root and the user that \
+    the broker runs as need no token. Other users need one, in RINGMQ_TOKEN or in the file of \
+    --token-file.\n\n\
+    The output is a table on a terminal, and lines with tabs between columns in a pipe.\n\n\
+    Exit code: 0 done, 1 failed, 2 wrong command line, 3 the object does not exist, 4 the broker \
+    was not reached, 5 the token lacks the right.";
 
-/// What is asked of a broker, and how the answer is to look.
+/// A request to a broker, and how the answer is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ctl {
-    /// What is asked for.
+    /// The verb.
     pub verb: &'static Verb,
     /// Names and values of its parameters.
     pub given: Vec<(&'static str, String)>,
-    /// Where the broker answers operators.
+    /// The address of the broker's HTTP interface.
     pub at: Option<Endpoint>,
     /// A file with the token.
     pub token_file: Option<PathBuf>,
     /// Print JSON.
     pub json: bool,
-    /// Ask again and again, with so much time between.
+    /// The time between repeated requests.
     pub watch_ms: Option<u64>,
-    /// The fields that are wanted.
+    /// The fields to show.
     pub columns: Option<Vec<String>>,
     /// Follow cursors to the end of a list.
     pub all: bool,
-    /// Do not ask back.
+    /// Do not ask for confirmation.
     pub yes: bool,
 }
 
@@ -162,7 +163,7 @@ fn argument(parameter: &Parameter) -> Arg {
     }
 }
 
-/// What verbs take that show an answer so.
+/// The flags of verbs with this view.
 fn common(view: View) -> Vec<Arg> {
     let at = Arg::new("at").long("at").value_name("ADDRESS").value_parser(parse_admin_address);
     let token_file = Arg::new("token-file")
@@ -221,10 +222,10 @@ pub fn parse_interval_ms(text: &str) -> Result<u64, String> {
     })
 }
 
-/// Where a broker answers operators, as `--at` and `RINGMQ_ADMIN` name it.
+/// Parses the address of a broker's HTTP interface, as `--at` and `RINGMQ_ADMIN` name it.
 ///
 /// # Errors
-/// Says what an address looks like, and why other hosts are not asked.
+/// The error describes a valid address, and says why other hosts are not accepted.
 pub fn parse_admin_address(text: &str) -> Result<Endpoint, String> {
     const TAKES: &str = "it takes http://HOST:PORT or unix:PATH, as in http://127.0.0.1:9883 or \
                          unix:/var/lib/ringmq/admin.sock";
@@ -267,7 +268,7 @@ mod tests {
         Ctl::from_arg_matches(&matches)
     }
 
-    // clap finds no fault in what is made of the table, and each verb is found by its words.
+    // clap finds no fault in the generated commands, and each verb is found by its words.
     #[test]
     fn the_table_is_sound() {
         Ctl::augment_subcommands(Command::new("ctl")).debug_assert();
@@ -291,7 +292,7 @@ mod tests {
         }
     }
 
-    // Flags are for the verbs that they mean something for.
+    // A flag is accepted only by the verbs for which it has a meaning.
     #[test]
     fn flags_are_where_they_mean_something() {
         let ctl = parse("ctl clients ls --id-prefix a --columns id,backlog.bytes --all --json");
@@ -327,7 +328,7 @@ mod tests {
         }
     }
 
-    // Addresses are of this host: a token must not pass a network unencrypted.
+    // Addresses must be on this host: a token must not pass a network unencrypted.
     #[test]
     fn addresses() {
         let tcp = |text: &str| Endpoint::Tcp(text.parse().expect("an address"));

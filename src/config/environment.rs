@@ -1,12 +1,12 @@
-//! Variables that set flags: `RINGMQ_MAX_CONNECTIONS` is `--max-connections`.
+//! Environment variables that set flags: `RINGMQ_MAX_CONNECTIONS` sets `--max-connections`.
 //!
-//! A variable that is empty sets nothing: that is how composed environments leave one out. A flag
-//! that may be given several times takes its values with spaces between them; one without a value
-//! takes `true` or `false`.
+//! An empty variable sets nothing, because container tools often cannot leave a variable out. A
+//! flag that may be given several times takes its values separated by spaces; a flag without a
+//! value takes `true` or `false`.
 //!
-//! A variable that no flag has the name of is warned about and not refused. An environment is
-//! inherited, and others write there as well: Kubernetes gives every container
-//! `RINGMQ_SERVICE_HOST` and more once a service has the name `ringmq`.
+//! A variable that matches no flag causes a warning, not an error. Other programs add variables to
+//! an environment as well: Kubernetes gives every container `RINGMQ_SERVICE_HOST` and more once a
+//! service is named `ringmq`.
 
 use std::ffi::{OsStr, OsString};
 
@@ -18,13 +18,13 @@ use super::origin::{Origin, Setting, Value};
 
 const PREFIX: &str = "RINGMQ_";
 
-/// Of the unit for systemd, and of `ringmq ctl`.
+/// Variables that the systemd unit and `ringmq ctl` use.
 const OTHERS: &[&str] = &["FLAGS", "ADMIN", "TOKEN"];
 
-/// Warnings that name a variable; what is beyond is counted.
+/// Warnings that name a variable; further ones are only counted.
 const NAMED_MAX: usize = 8;
 
-/// What an environment sets, what is wrong with it, and what is to be said of it.
+/// The settings of an environment, its faults and its warnings.
 #[derive(Default)]
 pub(super) struct Found {
     pub(super) settings: Vec<Setting>,
@@ -32,7 +32,7 @@ pub(super) struct Found {
     pub(super) warnings: Vec<Fault>,
 }
 
-/// The variables of an environment that may be the broker's, and are not empty.
+/// The non-empty variables of an environment that have the broker's prefix.
 pub(super) fn ours(
     environment: impl Iterator<Item = (OsString, OsString)>,
 ) -> Vec<(String, OsString)> {
@@ -44,7 +44,7 @@ pub(super) fn ours(
     ours
 }
 
-/// The variable of a flag.
+/// The variable that sets a flag.
 pub(super) fn variable(flag: &str) -> String {
     format!("{PREFIX}{}", flag.to_ascii_uppercase().replace('-', "_"))
 }
@@ -100,7 +100,7 @@ pub(super) fn read(variables: &[(String, OsString)], flags: &Flags) -> Found {
     found
 }
 
-/// Whether Kubernetes, or Docker with links, has made a variable for a service of our name.
+/// Whether Kubernetes, or Docker with links, created a variable for a service named `ringmq`.
 fn is_of_kubernetes(rest: &str, value: &OsStr) -> bool {
     let is_url = value.to_str().is_some_and(|value| value.contains("://"));
     let follows_port = rest.rsplit_once("PORT_").map(|(_, after)| after);

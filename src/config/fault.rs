@@ -1,24 +1,23 @@
-//! What is wrong with a setting, and where it stands.
+//! A fault of a setting, and its place.
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// A fault as data, so that whoever asked can be told in any form: on a terminal, in the log, as
-/// JSON.
+/// A fault as data, so that it can be shown on a terminal, in the log or as JSON.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Fault {
-    /// The file that it is in.
+    /// The file with the fault.
     pub file: Option<PathBuf>,
     /// The line in that file, from 1.
     pub line: Option<usize>,
-    /// What is set, as the user wrote it: the key of a file, a variable, a flag.
+    /// The setting as the user wrote it: the key in a file, a variable, a flag.
     pub key: Option<String>,
     /// What is wrong, and what to do.
     pub says: String,
 }
 
 impl Fault {
-    /// A fault that names no setting and no file.
+    /// A fault that belongs to no setting and no file.
     pub fn plain(says: impl Into<String>) -> Self {
         Self { says: says.into(), ..Self::default() }
     }
@@ -42,7 +41,7 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// A flag that cannot be as it is beside the others.
+/// A flag that conflicts with the others.
 #[derive(Debug)]
 pub(super) struct Misfit {
     /// Its long name.

@@ -1,8 +1,8 @@
 //! The configuration file: TOML whose keys are the long names of flags.
 //!
-//! It is flat: there are no tables and no includes, so that each key has one meaning and stands in
-//! one place. A flag that may be given several times takes a list, one without a value `true` or
-//! `false`. Values are what the flag takes, in quotes or, if they are numbers, without.
+//! The file has no tables and no includes, so each key has one meaning and one place. A flag that
+//! may be given several times takes a list; a flag without a value takes `true` or `false`. Values
+//! have the form that the flag accepts, in quotes; numbers need no quotes.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -21,8 +21,8 @@ use super::origin::{Origin, Setting, Value};
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// What a file sets, and everything that is wrong with its text, by line. Whether a flag takes its
-/// value is not looked at.
+/// The settings of a file, and every fault of its text, by line. Whether a flag accepts its value
+/// is not checked here.
 pub(super) fn read(path: &Path, flags: &Flags) -> (Vec<Setting>, Vec<Fault>) {
     match read_text(path) {
         Ok(text) => parse(path, &text, flags),
@@ -44,7 +44,7 @@ fn parse(path: &Path, text: &str, flags: &Flags) -> (Vec<Setting>, Vec<Fault>) {
         let line = error.span().map(|span| lines.number_of(span.start));
         faults.push(fault(line, None, format!("is no TOML: {}", error.message())));
     }
-    // What such a text sets is anybody's guess.
+    // The settings of a text with a syntax error are unreliable.
     if faults.is_empty() {
         for (key, value) in table.get_ref() {
             let line = lines.number_of(key.span().start);
@@ -62,7 +62,7 @@ fn parse(path: &Path, text: &str, flags: &Flags) -> (Vec<Setting>, Vec<Fault>) {
     (settings, faults)
 }
 
-/// A key in a message: one that is no name is quoted, so that it cannot break a line.
+/// A key for a message. A key that is no valid name is quoted, so that it cannot break the line.
 fn shown(key: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     match !key.is_empty() && key.len() <= 80 && key.chars().all(is_plain) {
@@ -118,7 +118,7 @@ fn value_of(flag: &Arg, value: &DeValue<'_>) -> Result<Value, String> {
 fn text_of(flag: &Arg, value: &DeValue<'_>) -> Result<OsString, String> {
     let text = match value {
         DeValue::String(text) => text.clone().into_owned(),
-        // Flags take decimal numbers alone.
+        // Flags accept only decimal numbers.
         DeValue::Integer(number) => u64::from_str_radix(number.as_str(), number.radix())
             .map_or_else(|_| number.to_string(), |number| number.to_string()),
         DeValue::Float(number) => number.to_string(),
@@ -138,7 +138,7 @@ fn text_of(flag: &Arg, value: &DeValue<'_>) -> Result<OsString, String> {
     Ok(text.into())
 }
 
-/// Where lines begin.
+/// The offsets at which lines begin.
 struct Lines(Vec<usize>);
 
 impl Lines {
@@ -146,7 +146,7 @@ impl Lines {
         Self(text.match_indices('\n').map(|(at, _)| at + 1).collect())
     }
 
-    /// The line that a byte is on, from 1.
+    /// The line, from 1, that contains a byte.
     fn number_of(&self, at: usize) -> usize {
         1 + self.0.partition_point(|begin| *begin <= at)
     }
@@ -173,7 +173,7 @@ fn read_text(path: &Path) -> Result<String, Fault> {
             },
         )
     };
-    // Opening a pipe would wait for its writer, and what it has cannot be read again at a reload.
+    // Opening a pipe would block until it has a writer, and a reload could not read it again.
     if !fs::metadata(path).map_err(unreadable)?.is_file() {
         let says = "is no regular file: name one, which a reload can read again";
         return Err(fault(None, says.to_owned()));
@@ -189,7 +189,7 @@ fn read_text(path: &Path) -> Result<String, Fault> {
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
         return Err(fault(None, "is UTF-16; save it as UTF-8".to_owned()));
     }
-    // Editors of Windows put a byte order mark there, and none show it.
+    // Editors on Windows write an invisible byte order mark there.
     if bytes.starts_with(BYTE_ORDER_MARK) {
         bytes.drain(..BYTE_ORDER_MARK.len());
     }

@@ -1,7 +1,7 @@
-//! The broker's flags by name: what there is, what a name may have meant, what a flag takes.
+//! Look-up of the broker's flags by name: existence, suggestions, and accepted values.
 //!
-//! All of it is asked of the one definition that also reads the command line, so that a file and
-//! the environment cannot differ from it.
+//! The answers come from the definition that also parses the command line, so the file and the
+//! environment cannot differ from it.
 
 use std::error::Error as _;
 use std::ffi::OsString;
@@ -12,14 +12,14 @@ use clap::{Arg, CommandFactory};
 use super::Options;
 use super::origin::{Setting, Value};
 
-/// See the module.
+/// The broker's flags by name.
 pub(super) struct Flags(clap::Command);
 
-/// Why a setting cannot be taken by itself.
+/// Why a single setting is not accepted.
 pub(super) enum Unfit {
-    /// The flag does not take the value: what it takes.
+    /// The flag does not accept the value; the text says what it accepts.
     Value(String),
-    /// It needs other flags, which are named.
+    /// It needs the flags that are named.
     Needs(Vec<String>),
 }
 
@@ -37,7 +37,7 @@ impl Flags {
         self.each().find(|flag| flag.get_long() == Some(name))
     }
 
-    /// The flag whose name is nearest to one that no flag has, if one is near.
+    /// The flag with the most similar name, if one is similar enough.
     pub(super) fn nearest(&self, name: &str) -> Option<String> {
         let arguments = [OsString::from("ringmq"), format!("--{name}").into()];
         let error = self.0.clone().try_get_matches_from(arguments).err();
@@ -47,7 +47,7 @@ impl Flags {
         }
     }
 
-    /// Whether a flag takes what it is set to.
+    /// Checks whether a flag accepts a setting.
     pub(super) fn check(&self, setting: &Setting) -> Result<(), Unfit> {
         let arguments = std::iter::once(OsString::from("ringmq")).chain(setting.arguments());
         match self.0.clone().try_get_matches_from(arguments) {
@@ -59,7 +59,7 @@ impl Flags {
         }
     }
 
-    /// What a flag takes, in words.
+    /// A description of the values that a flag accepts.
     pub(super) fn takes(&self, flag: &Arg) -> String {
         let name = flag.get_long().unwrap_or_default();
         if !flag.get_action().takes_values() {
@@ -70,7 +70,8 @@ impl Flags {
             let names: Vec<&str> = values.iter().map(|value| value.get_name()).collect();
             return names.join(", ");
         }
-        // A parser says what it takes when it refuses something: no text, and too much.
+        // A parser describes the accepted values when it refuses one: try an empty text and an
+        // oversized one.
         for faulty in ["?", "99999999999"] {
             let value = Value::Texts(vec![faulty.into()]);
             let origin = super::Origin::Default;
@@ -93,7 +94,7 @@ impl Flags {
     }
 }
 
-/// Flags that are missing, as clap writes them.
+/// The missing flags, as clap writes them.
 pub(super) fn missing(error: &clap::Error) -> Vec<String> {
     match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::Strings(names)) => names.clone(),
@@ -102,7 +103,7 @@ pub(super) fn missing(error: &clap::Error) -> Vec<String> {
     }
 }
 
-/// Why a value was refused, without the words around it that speak of the command line.
+/// The reason for a refused value, without clap's words about the command line.
 fn refusal(error: &clap::Error) -> String {
     let value = match error.get(ContextKind::InvalidValue) {
         Some(ContextValue::String(value)) => value.as_str(),

@@ -1,4 +1,5 @@
-//! Flags that would change nothing beside the others: refused, since who gives one counts on it.
+//! Refuses flags that have no effect in combination with the others, because the user relies on
+//! their effect.
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
@@ -18,18 +19,18 @@ impl From<Misfit> for clap::Error {
     }
 }
 
-/// How it begins when a flag is one of those below.
+/// The beginning of the message about a flag below.
 const IN_VAIN: &str = "would change nothing: ";
 
-/// A flag that needs others.
+/// A flag that has an effect only with others.
 struct Need {
     /// Its long name.
     flag: &'static str,
-    /// As clap knows it.
+    /// Its id in clap.
     id: &'static str,
-    /// Whether it changes anything.
+    /// Whether it has an effect.
     holds: fn(&Options) -> bool,
-    /// Why not, and what to do.
+    /// Why it has no effect, and what to do.
     says: &'static str,
 }
 
@@ -89,7 +90,7 @@ const fn need(
     Need { flag, id, holds, says }
 }
 
-/// HTTP that other hosts reach has the certificate of clients, if it has none of its own.
+/// HTTP that other hosts can reach uses the clients' TLS certificate if it has none of its own.
 fn has_any_tls(options: &Options) -> bool {
     has_tls(options) || options.admin.is_reached_by_others()
 }
@@ -120,7 +121,7 @@ fn has_users(options: &Options) -> bool {
 }
 
 impl Options {
-    /// Refuses what would be ignored. `given` tells flags from defaults.
+    /// Refuses flags without effect. `given` tells flags that were set from defaults.
     pub(super) fn refuse_ignored(&self, given: &ArgMatches) -> Result<(), Misfit> {
         let is_given = |id: &str| given.value_source(id) == Some(ValueSource::CommandLine);
         let vain = NEEDS.iter().find(|need| is_given(need.id) && !(need.holds)(self));
@@ -134,8 +135,8 @@ impl Options {
 mod tests {
     use super::*;
 
-    // A flag that would change nothing is refused, as is a bad value, and what it needs is named.
-    // With that it is taken, and nothing is said of flags that nobody gave.
+    // A flag without effect is refused, as a bad value is, and the message names what it needs.
+    // With that flag it is accepted.
     #[test]
     fn flags_that_change_nothing() {
         let tls = ["--tls-listen=127.0.0.1:0", "--tls-cert=c", "--tls-key=k"];

@@ -1,8 +1,8 @@
-//! Where clients are accepted: what a flag names, and the addresses that come of it.
+//! Listener addresses: as a flag names them, and as they are resolved.
 //!
-//! A flag may name a host, an interface or a port alone. Which addresses these are the system
-//! knows, so a [`ListenRequest`] becomes [`Listen`]s when the broker starts. Only of these it can
-//! be said who reaches them.
+//! A flag may name a host, an interface or only a port. The broker asks the system for their
+//! addresses when it starts: a [`ListenRequest`] becomes several [`Listen`]s. Only for a resolved
+//! address is it known which hosts can reach it.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -12,10 +12,10 @@ use crate::limits;
 
 use super::websocket::Accepts;
 
-/// A place to accept clients, as a flag names it.
+/// A listener as a flag names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenRequest {
-    /// Where.
+    /// The address.
     pub place: Place,
     /// Each connection begins with a PROXY protocol header.
     pub proxy: bool,
@@ -23,23 +23,23 @@ pub struct ListenRequest {
     pub accepts: Accepts,
 }
 
-/// What may stand for a place.
+/// The forms of an address in a flag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// An internet address and a port.
     Address(SocketAddr),
-    /// This port of all addresses.
+    /// This port on all addresses.
     Port(u16),
-    /// This port of all addresses of a host or an interface of this name.
+    /// This port on all addresses of the host or interface with this name.
     Name(String, u16),
-    /// A file.
+    /// A Unix socket at this path.
     Unix(PathBuf),
 }
 
-/// A place to accept clients.
+/// A listener with a resolved address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
-    /// Where.
+    /// The address.
     pub at: Endpoint,
     /// Each connection begins with a PROXY protocol header.
     pub proxy: bool,
@@ -47,17 +47,18 @@ pub struct Listen {
     pub accepts: Accepts,
 }
 
-/// An address of one of the kinds there are.
+/// A resolved address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Endpoint {
     /// An internet address and a port.
     Tcp(SocketAddr),
-    /// A file.
+    /// A Unix socket at this path.
     Unix(PathBuf),
 }
 
 impl ListenRequest {
-    /// Whether `--proxy-trust` must say who may connect. Who may open a Unix socket its mode says.
+    /// Whether `--proxy-trust` must say which proxies may connect. For a Unix socket its mode
+    /// decides.
     pub fn needs_trust(&self) -> bool {
         self.proxy && !self.is_unix()
     }
@@ -69,8 +70,8 @@ impl ListenRequest {
 }
 
 impl Listen {
-    /// Whether only this host can reach it, and whoever comes in is who it seems to be: what comes
-    /// through a proxy is from anywhere.
+    /// Whether only this host can reach it and the peer's address is the client's own. Connections
+    /// through a proxy may come from any host.
     pub fn is_local(&self) -> bool {
         !self.proxy
             && match &self.at {
@@ -117,7 +118,7 @@ pub(super) fn parse_listen(text: &str) -> Result<ListenRequest, String> {
     }
 }
 
-/// The same over TLS, where Unix sockets gain nothing by it.
+/// As above for TLS, which does not accept Unix sockets.
 pub(super) fn parse_tls_listen(text: &str) -> Result<ListenRequest, String> {
     let takes = "it takes an address and a port, as in 0.0.0.0:8883, [::]:8883, localhost:8883, \
                  eth0:8883 or :8883 for all addresses; with ,proxy behind it for a listener behind \
@@ -134,7 +135,7 @@ pub(super) fn parse_tls_listen(text: &str) -> Result<ListenRequest, String> {
     }
 }
 
-/// Takes what stands behind a place off it, each thing once and in any order.
+/// Strips the suffixes of an address: each at most once, in any order.
 fn split_ways(mut text: &str) -> (&str, bool, Accepts) {
     let (mut proxy, mut accepts) = (false, Accepts::Both);
     loop {
@@ -156,7 +157,7 @@ fn split_ways(mut text: &str) -> (&str, bool, Accepts) {
     }
 }
 
-/// A place of the internet.
+/// Parses an internet address.
 fn parse_place(text: &str) -> Result<Place, String> {
     if let Ok(address) = text.parse() {
         return Ok(Place::Address(address));
@@ -179,7 +180,7 @@ fn parse_place(text: &str) -> Result<Place, String> {
     if matches!(name, "" | "*") {
         return Ok(Place::Port(port));
     }
-    // Interfaces may have names that no host has.
+    // Interface names may contain characters that host names may not.
     let may_be = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
     let is_numbers = |name: &str| name.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     if name.len() > limits::HOST_NAME_BYTES_MAX || !name.chars().all(may_be) || is_numbers(name) {
@@ -188,7 +189,7 @@ fn parse_place(text: &str) -> Result<Place, String> {
     Ok(Place::Name(name.to_owned(), port))
 }
 
-/// A path that a socket's address has room for.
+/// Parses a path that fits into a socket address.
 pub(super) fn parse_socket_path(path: &str) -> Result<PathBuf, String> {
     let (bytes, max) = (path.len(), limits::UNIX_PATH_BYTES_MAX);
     match bytes {
@@ -238,7 +239,7 @@ mod tests {
         }
     }
 
-    // A listener may be of one protocol alone, behind a proxy or not.
+    // A listener may accept only one protocol, behind a proxy or not.
     #[test]
     fn listeners_of_one_protocol() {
         use Accepts::{Both, Mqtt, WebSocket};
@@ -260,7 +261,7 @@ mod tests {
         }
     }
 
-    // What is no place says what is wrong with it and what is.
+    // The error for an invalid address says what is wrong and shows a valid one.
     #[test]
     fn no_listeners() {
         let too_long = format!("unix:{}", "p".repeat(limits::UNIX_PATH_BYTES_MAX + 1));
@@ -295,7 +296,7 @@ mod tests {
         assert!(error.contains("give it to --listen"), "{error}");
     }
 
-    // Only what nobody else can reach or speak for is local.
+    // An address is local only if other hosts cannot reach it, directly or through a proxy.
     #[test]
     fn local_listeners() {
         let tcp = |text: &str| Endpoint::Tcp(text.parse().expect("an address"));

@@ -1,10 +1,10 @@
-//! Flags about where clients come in, and as whom the broker runs.
+//! Flags of listeners, and of the user that the broker runs as.
 
 use std::net::IpAddr;
 
 use clap::Args;
 
-/// A range of addresses: those that have the first `bits` bits of `address`.
+/// A range of addresses: those that share the first `bits` bits of `address`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cidr {
     /// Its first address.
@@ -16,16 +16,16 @@ pub struct Cidr {
 /// A user and perhaps a group, by name or number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
-    /// None: it stays.
+    /// `None`: the user stays.
     pub user: Option<String>,
-    /// None: it stays.
+    /// `None`: the group stays.
     pub group: Option<String>,
 }
 
-/// Listeners and privileges.
+/// Flags of listeners and privileges.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct ListenerOptions {
-    /// Mode of the Unix sockets of --listen, in octal; it says who may connect
+    /// Mode of the Unix sockets of --listen, in octal; it determines who may connect
     #[arg(
         long = "unix-mode",
         value_name = "MODE",
@@ -57,10 +57,10 @@ pub struct ListenerOptions {
     )]
     pub proxy_trust: Vec<Cidr>,
 
-    /// User that ringmq becomes once every address is bound.
+    /// User that ringmq switches to once every address is bound.
     ///
-    /// It must be started as root for that. It takes the user's groups as well, and --data-dir must
-    /// be the user's.
+    /// ringmq must be started as root for that. It also takes the user's groups. The user must own
+    /// --data-dir.
     #[arg(long = "user", value_name = "NAME", help_heading = "Process")]
     pub user: Option<String>,
 }
@@ -82,8 +82,8 @@ pub(super) fn parse_owner(text: &str) -> Result<Owner, String> {
     Err("takes USER, USER:GROUP or :GROUP, as in ringmq:mqtt".to_owned())
 }
 
-/// An address alone is a range of one. Bits beyond the prefix must be 0: anything else is a typing
-/// error that could open the listener wider than was meant.
+/// An address without a prefix is a range of one. Bits beyond the prefix must be 0: other bits are
+/// a typing error that could admit more addresses than intended.
 pub(super) fn parse_cidr(text: &str) -> Result<Cidr, String> {
     let takes = "takes an address or a range, as in 10.0.0.7, 10.0.0.0/8 or fd00::/8";
     let (address, bits) = text.split_once('/').map_or((text, None), |(a, b)| (a, Some(b)));

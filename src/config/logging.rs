@@ -1,16 +1,16 @@
-//! Flags that say what is logged, and how it looks.
+//! Flags of logging.
 
 use clap::{Args, ValueEnum};
 
 use super::values::parse_log_filter;
 
-/// See the module.
+/// Flags of logging.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct LogOptions {
-    /// What goes to standard error: off, error, warn, info, debug or trace.
+    /// Level of the lines on standard error: off, error, warn, info, debug or trace.
     ///
-    /// It can be said for one part alone, as in `info,ringmq::ring=debug`. SIGUSR2 turns debug on
-    /// and off. RUST_LOG is not read.
+    /// A level may apply to one module only, as in `info,ringmq::ring=debug`. SIGUSR2 turns debug
+    /// lines on and off. RUST_LOG is not read.
     #[arg(
         long = "log",
         value_name = "FILTER",
@@ -20,13 +20,13 @@ pub struct LogOptions {
     )]
     pub filter: String,
 
-    /// How log lines look [default: text, or journald where standard error is the journal]
+    /// Format of log lines [default: text, or journald where standard error is the journal]
     #[arg(long = "log-format", value_enum, value_name = "FORMAT", help_heading = "Logging")]
     pub format: Option<LogFormat>,
 
     /// Whether clients that connect and disconnect are logged.
     ///
-    /// Those that are refused are logged in any case.
+    /// Refused clients are always logged.
     #[arg(
         long = "log-connections",
         value_enum,
@@ -37,18 +37,18 @@ pub struct LogOptions {
     pub connections: Switch,
 }
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people, with time in UTC, level, shard, client and what happened
+    /// For people: time in UTC, level, shard, client and message
     Text,
-    /// One JSON object a line
+    /// One JSON object for each line
     Json,
-    /// For the journal, with its priority in front and without a time
+    /// For the journal: starts with the priority, has no time
     Journald,
 }
 
-/// Whether something is done.
+/// A switch.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Switch {
     /// Yes

@@ -1,5 +1,5 @@
-//! The verbs of `ringmq ctl` about single things: connections that have ended, subscriptions,
-//! rights, retained messages, what waits in a session.
+//! The verbs of `ringmq ctl` about single objects: ended connections, subscriptions, permissions,
+//! retained messages, and messages that wait in a session.
 
 use crate::limits::{CLOSED_MAX, PAGE_ROWS_MAX, PEEK_MESSAGES_MAX};
 
@@ -104,7 +104,7 @@ const MATCH_HELP: &str = "why is: sent; stored, for a client that is away; withh
     allow it; denied by a rule; full, as much waits as may; absent or slow, at QoS 0. Of several \
     filters of one session the one with the highest QoS counts.";
 
-/// See the module.
+/// Verbs about single objects.
 pub(super) const LOOKUP_VERBS: &[Verb] = &[
     verb(
         &["closed"],
@@ -112,8 +112,8 @@ pub(super) const LOOKUP_VERBS: &[Verb] = &[
         ("GET", "/api/v1/closed"),
         &[
             flag(("id", "id"), "ID", Kind::Text, "Exactly this client id"),
-            flag(("id-prefix", "id_prefix"), "TEXT", Kind::Text, "What the client id begins with"),
-            flag(("reason", "reason"), "WORD", Kind::Text, "Why it ended, as in keep_alive"),
+            flag(("id-prefix", "id_prefix"), "TEXT", Kind::Text, "Beginning of the client id"),
+            flag(("reason", "reason"), "WORD", Kind::Text, "Reason of the end, as in keep_alive"),
             OF_VHOST,
             flag(
                 ("limit", "limit"),
@@ -142,7 +142,7 @@ pub(super) const LOOKUP_VERBS: &[Verb] = &[
         more: MATCH_HELP,
         ..verb(
             &["match"],
-            "List who would get a message, and who not and why",
+            "List the sessions that would get a message, and those that would not, with reasons",
             ("GET", "/api/v1/match"),
             &[
                 behind("topic", "TOPIC", Kind::Text, "Topic of the message"),
@@ -156,15 +156,10 @@ pub(super) const LOOKUP_VERBS: &[Verb] = &[
     },
     verb(
         &["can"],
-        "Tell whether a client may publish or subscribe, and which rule says so",
+        "Show whether a client may publish or subscribe, and which rule decides",
         ("GET", "/api/v1/can"),
         &[
-            behind(
-                "action",
-                "ACTION",
-                Kind::Word(&["publish", "subscribe"]),
-                "What it wants to do",
-            ),
+            behind("action", "ACTION", Kind::Word(&["publish", "subscribe"]), "The action"),
             behind("topic", "TOPIC", Kind::Text, "Topic; for subscribe a topic filter"),
             USER,
             CLIENT,
@@ -177,7 +172,7 @@ pub(super) const LOOKUP_VERBS: &[Verb] = &[
         "List topics with a retained message",
         ("GET", "/api/v1/retained"),
         &[
-            flag(("prefix", "prefix"), "TEXT", Kind::Text, "What the topics begin with"),
+            flag(("prefix", "prefix"), "TEXT", Kind::Text, "Beginning of the topics"),
             VHOST,
             LIMIT,
             CURSOR,

@@ -1,9 +1,9 @@
 //! Flags, environment and configuration file as validated options.
 //!
-//! [`Options`] is plain data: every value that exists is within its bound in [`crate::limits`]. A
-//! [`Configuration`] is options and where each of them comes from; it can be read again while the
-//! broker runs. Nothing below the server reads a flag, and of the environment only what a service
-//! manager puts there.
+//! [`Options`] is plain data: each value is within its bound in [`crate::limits`]. A
+//! [`Configuration`] is options with the origin of each; it can be read again while the broker
+//! runs. Nothing below the server reads a flag. From the environment it reads only the variables of
+//! a service manager.
 
 mod abuse;
 mod access;
@@ -71,7 +71,7 @@ use values::{
     parse_session_bytes, parse_session_expiry, parse_shards,
 };
 
-/// What the broker was asked to do.
+/// The broker's options.
 #[derive(Parser, Clone, Debug, PartialEq, Eq)]
 #[command(
     name = "ringmq",
@@ -87,8 +87,9 @@ pub struct Options {
     /// NAME is a host or an interface and stands for all its addresses; PORT alone stands for all
     /// addresses of this host. Port 0 lets the system pick a free port, which is logged. With
     /// `,proxy` behind it, as in `0.0.0.0:1883,proxy`, each connection must begin with a PROXY
-    /// protocol header of version 1 or 2. MQTT and MQTT over WebSocket are told apart by what a
-    /// client sends first; `,mqtt` or `,ws` behind the address accepts one of them alone.
+    /// protocol header of version 1 or 2. A listener accepts both MQTT and MQTT over WebSocket and
+    /// recognises which by the client's first bytes; `,mqtt` or `,ws` after the address accepts
+    /// only that one.
     #[arg(
         long,
         value_name = "ADDRESS",
@@ -98,18 +99,18 @@ pub struct Options {
     )]
     pub listen: Vec<ListenRequest>,
 
-    /// More about them, and as whom to run.
+    /// Flags of listeners, and the user to run as.
     #[command(flatten)]
     pub listeners: ListenerOptions,
 
-    /// WebSocket.
+    /// Flags of WebSocket.
     #[command(flatten)]
     pub websocket: WebSocketOptions,
 
-    /// Who may connect and what they may do.
+    /// Flags of access control.
     #[command(flatten)]
     pub access: Access,
-    /// TLS.
+    /// Flags of TLS.
     #[command(flatten)]
     pub tls: TlsOptions,
 
@@ -123,7 +124,8 @@ pub struct Options {
     )]
     pub connections_max: usize,
 
-    /// Largest packet that a client may send, with its header; a larger one closes its connection
+    /// Largest packet that a client may send, header included; the broker closes the connection of
+    /// a client that sends a larger one
     #[arg(
         long = "max-packet-size",
         value_name = "BYTES",
@@ -133,10 +135,10 @@ pub struct Options {
     )]
     pub packet_bytes_max: usize,
 
-    /// Output held for one client that reads too slowly.
+    /// Bytes of output that the broker holds for one client that reads too slowly.
     ///
-    /// When it is full, the clients that publish to it wait for --qos0-patience. Then QoS 0 to it
-    /// is dropped, and QoS 1 and 2 wait in its session.
+    /// At this limit the clients that publish to it wait for --qos0-patience. After that, QoS 0
+    /// messages to it are dropped, and QoS 1 and 2 messages wait in its session.
     #[arg(
         long = "max-outgoing-bytes",
         value_name = "BYTES",
@@ -146,8 +148,8 @@ pub struct Options {
     )]
     pub outgoing_bytes_max: usize,
 
-    /// How long a client that reads too slowly may hold back its publishers before QoS 0 to it is
-    /// dropped; 0: no time
+    /// How long a client that reads too slowly may delay its publishers before the broker drops
+    /// QoS 0 messages to it; 0: no time
     #[arg(
         long = "qos0-patience",
         value_name = "DURATION",
@@ -157,7 +159,7 @@ pub struct Options {
     )]
     pub qos0_patience_ms: u64,
 
-    /// QoS 1 and 2 messages that were sent to one client and are not acknowledged
+    /// QoS 1 and 2 messages that were sent to one client and are not yet acknowledged
     #[arg(
         long = "max-inflight",
         value_name = "N",
@@ -167,17 +169,17 @@ pub struct Options {
     )]
     pub inflight_max: u16,
 
-    /// What one address or one client may ask.
+    /// Limits for one address or one client.
     #[command(flatten)]
     pub abuse: AbuseOptions,
 
-    /// Clients of MQTT 5.
+    /// Flags of MQTT 5.
     #[command(flatten)]
     pub v5: V5Options,
 
     /// Threads that serve clients, 1 to 64 [default: CPUs].
     ///
-    /// The default is the number that --data-dir was made with. For a new directory it is the
+    /// The default is the number that --data-dir was created with. For a new directory it is the
     /// number of CPUs that this process may use, by affinity and CPU quota.
     #[arg(
         long,
@@ -187,13 +189,13 @@ pub struct Options {
     )]
     pub shards: Option<NonZero<usize>>,
 
-    /// Let the system move the shards between CPUs.
+    /// Let the system move the shards' threads between CPUs.
     ///
-    /// They are never pinned where a CPU quota is lower than the number of CPUs.
+    /// If a CPU quota is lower than the number of CPUs, the threads are never pinned.
     #[arg(long = "no-pin", action = ArgAction::SetFalse, help_heading = "Shards")]
     pub pin: bool,
 
-    /// Interface of the kernel that the shards use
+    /// Kernel interface that the shards use
     #[arg(
         long,
         value_enum,
@@ -203,9 +205,10 @@ pub struct Options {
     )]
     pub ring: RingKind,
 
-    /// Directory of sessions, waiting messages and retained messages; made if it is missing.
+    /// Directory for sessions, waiting messages and retained messages; created if it is missing.
     ///
-    /// One ringmq may use it at a time, always with the number of shards it was made with.
+    /// Only one ringmq may use it at a time, and always with the number of shards it was created
+    /// with.
     #[arg(
         long = "data-dir",
         value_name = "DIR",
@@ -225,7 +228,7 @@ pub struct Options {
     )]
     pub durability: Durability,
 
-    /// How long the session of an absent client is kept; 0: for ever
+    /// How long the broker keeps the session of an absent client; 0: for ever
     #[arg(
         long = "session-expiry",
         value_name = "DURATION",
@@ -257,7 +260,8 @@ pub struct Options {
     )]
     pub session_overflow: SessionOverflow,
 
-    /// Topics with a retained message; a message to one topic more is delivered and not retained
+    /// Topics that may have a retained message; a message to a further topic is delivered but not
+    /// retained
     #[arg(
         long = "retained-max-count",
         value_name = "N",
@@ -267,8 +271,8 @@ pub struct Options {
     )]
     pub retained_max: u64,
 
-    /// Bytes of all retained messages with their topics; a message beyond is delivered and not
-    /// retained
+    /// Bytes of all retained messages with their topics; a message above the limit is delivered but
+    /// not retained
     #[arg(
         long = "retained-max-bytes",
         value_name = "BYTES",
@@ -279,7 +283,7 @@ pub struct Options {
     pub retained_bytes_max: u64,
 
     /// Free space of the file system, in BYTES or as a share of its size (P%), below which
-    /// publishers wait; 0: none [default: 1GiB, or 5% if that is less]
+    /// publishers must wait; 0: none [default: 1GiB, or 5% if that is less]
     #[arg(
         long = "disk-low",
         value_name = "BYTES|P%",
@@ -288,10 +292,10 @@ pub struct Options {
     )]
     pub disk_low: Option<DiskShare>,
 
-    /// Size of the files that messages are stored in.
+    /// Size of the files that hold messages.
     ///
-    /// A few of them are allocated ahead for each shard. The first have 1 MiB, and they grow with
-    /// what is written.
+    /// A few files are allocated ahead for each shard. The first have 1 MiB; later files grow with
+    /// the amount of data that is written.
     #[arg(
         long = "segment-bytes",
         value_name = "BYTES",
@@ -302,46 +306,46 @@ pub struct Options {
     )]
     pub segment_bytes: u64,
 
-    /// How operators are answered.
+    /// Flags of the operators' HTTP interface.
     #[command(flatten)]
     pub admin: AdminOptions,
 
-    /// What is logged, and how it looks.
+    /// Flags of logging.
     #[command(flatten)]
     pub logging: LogOptions,
 
-    /// A file of settings in TOML: each key is the long name of a flag.
+    /// A configuration file in TOML: each key is the long name of a flag.
     ///
-    /// Flags and variables RINGMQ_… take precedence over it. SIGHUP reads it again.
+    /// Flags and variables RINGMQ_… take precedence over it. SIGHUP makes the broker read it again.
     #[arg(long, value_name = "FILE", help_heading = "Configuration")]
     pub config: Option<PathBuf>,
 }
 
-/// What the shards ask the kernel with.
+/// The kernel interface of the shards.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RingKind {
-    /// io_uring where it works for every shard, else epoll with a warning that says why
+    /// io_uring if it works for every shard; otherwise epoll, with a warning that gives the reason
     Auto,
-    /// io_uring, or the broker does not start
+    /// io_uring; if it does not work, the broker does not start
     #[value(name = "io_uring")]
     IoUring,
-    /// epoll, which takes more CPU time for each message
+    /// epoll, which needs more CPU time for each message
     Epoll,
 }
 
 /// When a message counts as stored.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
-    /// After fdatasync; the message survives a power loss
+    /// After fdatasync: the message survives a power loss
     Disk,
-    /// After the write; the message survives a killed broker, not a power loss
+    /// After the write: the message survives a killed broker, but not a power loss
     Os,
 }
 
-/// What happens when a message comes for a session that is full.
+/// What happens to a message for a session that is full.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionOverflow {
-    /// The messages that have waited longest are dropped
+    /// The oldest waiting messages are dropped
     DropOldest,
     /// The new message is dropped for this session
     DropNewest,
@@ -350,10 +354,11 @@ pub enum SessionOverflow {
 }
 
 impl Options {
-    /// Options from `args`, the program's name first.
+    /// Parses options from `args`; the first of them is the program's name.
     ///
     /// # Errors
-    /// Names the flag, the value and what the flag takes. `--help` and `--version` are errors too.
+    /// The error names the flag, the value and what the flag accepts. `--help` and `--version` are
+    /// also returned as errors.
     pub fn from_args<I, T>(args: I) -> Result<Self, clap::Error>
     where
         I: IntoIterator<Item = T>,
@@ -365,7 +370,7 @@ impl Options {
         Ok(options)
     }
 
-    /// Looks for what one flag alone cannot know.
+    /// Checks what depends on several flags.
     fn check(&self, given: &ArgMatches) -> Result<(), Misfit> {
         let plain = self.listen.iter().map(|listen| ("listen", listen));
         let sealed = self.tls.listen.iter().map(|listen| ("tls-listen", listen));
@@ -401,8 +406,8 @@ impl Options {
         self.refuse_ignored(given)
     }
 
-    /// The free bytes below which publishers wait, on a file system of `total` bytes; 0: they never
-    /// do.
+    /// The number of free bytes below which publishers wait, on a file system of `total` bytes.
+    /// With 0 they never wait.
     pub fn disk_low_bytes(&self, total: u64) -> u64 {
         let usual = || {
             let share = DiskShare::Percent(limits::DISK_LOW_PERCENT_DEFAULT).bytes(total);
@@ -411,8 +416,8 @@ impl Options {
         self.disk_low.map_or_else(usual, |low| low.bytes(total))
     }
 
-    /// Bytes of messages that may wait for one session, on a file system of `total` bytes; 0 if
-    /// that is not known.
+    /// Bytes of messages that may wait for one session, on a file system of `total` bytes; 0 if the
+    /// size is not known.
     pub fn session_bytes_max(&self, total: u64) -> u64 {
         let usual = || {
             let share = DiskShare::Percent(limits::SESSION_QUOTA_PERCENT_DEFAULT).bytes(total);
@@ -424,7 +429,7 @@ impl Options {
 }
 
 impl Default for Options {
-    /// What an empty command line gives.
+    /// The options of an empty command line.
     fn default() -> Self {
         Self::from_args(["ringmq"]).expect("no flag is required and the defaults are tested")
     }

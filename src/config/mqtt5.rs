@@ -1,4 +1,4 @@
-//! Flags for clients that speak MQTT 5.
+//! Flags of MQTT 5.
 
 use clap::{Args, value_parser};
 
@@ -6,10 +6,10 @@ use crate::limits;
 
 use super::Switch;
 
-/// See the module.
+/// Flags of MQTT 5.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct V5Options {
-    /// Topic aliases that a client may use, and the broker towards it; 0: none
+    /// Topic aliases that a client may use, and that the broker may use towards it; 0: none
     #[arg(
         long = "topic-alias-max",
         value_name = "N",
@@ -19,7 +19,7 @@ pub struct V5Options {
     pub topic_alias_max: u16,
 
     /// Longest keep alive in seconds: a client that asks for a longer one, or for none, is told to
-    /// use this one. 0: what clients ask for
+    /// use this one. 0: no limit
     #[arg(
         long = "keep-alive-max",
         value_name = "SECONDS",
@@ -29,7 +29,8 @@ pub struct V5Options {
     )]
     pub keep_alive_s_max: u16,
 
-    /// Whether a payload that its publisher says is UTF-8 is refused with code 0x99 if it is not
+    /// Whether the broker refuses a payload with code 0x99 if its publisher declares it UTF-8 and
+    /// it is not
     #[arg(
         long = "check-payload-format",
         value_enum,

@@ -1,5 +1,5 @@
-//! The verbs of `ringmq ctl` that change the broker as a whole or tell how it is set up, in a table
-//! as [`super::verbs`] has it.
+//! The verbs of `ringmq ctl` that change the whole broker or show its configuration, as a part of
+//! the table in [`super::verbs`].
 
 use super::verb::{Columns, Kind, Parameter, Verb, View, behind, flag, in_body, local, verb};
 
@@ -14,10 +14,10 @@ const CERTIFICATES: Columns = Columns {
     all: &["flag", "file", "subject", "not_before", "not_after", "days_left"],
 };
 
-/// See the module.
+/// Verbs about the whole broker.
 pub(super) const OPERATING_VERBS: &[Verb] = &[
     Verb {
-        more: "It answers when the message is stored wherever it must be: what a PUBACK says.",
+        more: "It returns when the message is stored in each session that needs it, as a PUBACK.",
         ..verb(
             &["publish"],
             "Publish a message",
@@ -34,7 +34,7 @@ pub(super) const OPERATING_VERBS: &[Verb] = &[
                     ("retain", "retain"),
                     "",
                     Kind::Switch,
-                    "Have it be the topic's retained message",
+                    "Make it the topic's retained message",
                 )),
                 in_body(flag(
                     ("vhost", "vhost"),
@@ -48,7 +48,7 @@ pub(super) const OPERATING_VERBS: &[Verb] = &[
     },
     verb(
         &["reload"],
-        "Have the broker read its configuration and files again",
+        "Make the broker read its configuration and files again",
         ("POST", "/api/v1/reload"),
         &[],
         View::Reloaded,
@@ -63,17 +63,17 @@ pub(super) const OPERATING_VERBS: &[Verb] = &[
                 ("for", "seconds"),
                 "DURATION",
                 Kind::Duration,
-                "After that the configured one holds again, as in 10m",
+                "Time until the configured level applies again, as in 10m",
             )),
         ],
         View::Done("what is logged is changed", None),
     ),
     Verb {
-        more: "The broker goes on running: /readyz says that it drains, and what connects is \
-               disconnected at once. `ringmq ctl undrain` lets clients in again.",
+        more: "The broker keeps running: /readyz reports the drain, and new connections are \
+               closed at once. `ringmq ctl undrain` ends the drain.",
         ..verb(
             &["drain"],
-            "Let no client in any more, and disconnect those there are, little by little",
+            "Refuse new clients, and disconnect the others gradually",
             ("POST", "/api/v1/drain"),
             &[in_body(flag(
                 ("over", "seconds"),
@@ -86,7 +86,7 @@ pub(super) const OPERATING_VERBS: &[Verb] = &[
     },
     verb(
         &["undrain"],
-        "Let clients in again",
+        "Accept new clients again",
         ("DELETE", "/api/v1/drain"),
         &[],
         View::Done("clients are let in", None),
@@ -100,14 +100,14 @@ pub(super) const OPERATING_VERBS: &[Verb] = &[
     ),
     verb(
         &["listeners"],
-        "List where clients come in",
+        "List the listeners",
         ("GET", "/api/v1/listeners"),
         &[],
         View::Rows(LISTENERS),
     ),
     verb(
         &["certs"],
-        "List certificates, and until when they are valid",
+        "List certificates and their validity",
         ("GET", "/api/v1/certificates"),
         &[],
         View::Rows(CERTIFICATES),

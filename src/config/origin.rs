@@ -1,4 +1,4 @@
-//! Where a setting comes from, and what it was set to there.
+//! The origin of a setting, and the value it was set to.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -6,21 +6,21 @@ use std::path::PathBuf;
 
 use super::Fault;
 
-/// Where the value of a flag comes from. The first that has one counts, from top to bottom.
+/// The source of a flag's value, in order of precedence.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Origin {
     /// The command line.
     Flag,
-    /// This variable.
+    /// This environment variable.
     Environment(String),
     /// This line of this file.
     File(PathBuf, usize),
-    /// Nobody set it.
+    /// The default.
     Default,
 }
 
 impl Origin {
-    /// A fault of what was set there, whose flag has the long name `name`.
+    /// A fault of the setting of the flag with the long name `name`.
     pub(super) fn fault(&self, name: &str, says: impl Into<String>) -> Fault {
         let says = says.into();
         let (file, line, key) = match self {
@@ -43,16 +43,16 @@ impl fmt::Display for Origin {
     }
 }
 
-/// What a flag is set to.
+/// The value of a flag.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Value {
     /// Whether a flag without a value is given.
     Switch(bool),
-    /// The values of any other, one unless it may be given several times.
+    /// The values of any other flag; one, unless the flag may be given several times.
     Texts(Vec<OsString>),
 }
 
-/// One flag, set in one place.
+/// One flag, set by one source.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Setting {
     /// The flag's long name.
@@ -62,7 +62,7 @@ pub(super) struct Setting {
 }
 
 impl Setting {
-    /// The same as arguments.
+    /// The setting as command line arguments.
     pub(super) fn arguments(&self) -> Vec<OsString> {
         let flag = format!("--{}", self.name);
         match &self.value {

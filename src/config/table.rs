@@ -1,5 +1,4 @@
-//! Every flag as a row: what it is set to, where that comes from, what it takes, and whether a
-//! reload changes it.
+//! A table of all flags: value, origin, accepted values, and whether a reload changes it.
 
 use clap::Arg;
 
@@ -7,19 +6,19 @@ use super::flags::Flags;
 use super::origin::Value;
 use super::{Configuration, Origin};
 
-/// What a reload does with a value that has changed.
+/// What a reload does with a changed value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reload {
-    /// It takes it, for clients that are connected as well.
+    /// The new value applies at once, also to connected clients.
     Yes,
-    /// It takes it for clients that connect from then on.
+    /// The new value applies to clients that connect afterwards.
     NewClients,
-    /// It names it: only a restart takes it.
+    /// The reload reports the change; only a restart applies it.
     No,
 }
 
 impl Reload {
-    /// One word or two for it.
+    /// A name of one or two words.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Yes => "yes",
@@ -28,14 +27,14 @@ impl Reload {
         }
     }
 
-    /// What a reload does with a flag; `None` if there is no such flag.
+    /// What a reload does with a flag; `None` if no such flag exists.
     pub fn of(flag: &str) -> Option<Self> {
         let row = RELOADS.iter().find(|(_, flags)| flags.contains(&flag));
         row.map(|(reload, _)| *reload)
     }
 }
 
-/// Every flag in one of the rows.
+/// Every flag, in exactly one of the groups.
 const RELOADS: &[(Reload, &[&str])] = &[
     (
         Reload::Yes,
@@ -118,26 +117,26 @@ const RELOADS: &[(Reload, &[&str])] = &[
 /// One flag.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Row {
-    /// Its long name, which is its key in a file.
+    /// Its long name, which is its key in the configuration file.
     pub name: String,
-    /// Its values, as they are written; none if nothing is set and there is no default.
+    /// Its values as they were written; empty if nothing is set and there is no default.
     pub values: Vec<String>,
-    /// The default, in words where no value stands for it.
+    /// The default; described in words if it is not a value.
     pub default: String,
-    /// Where the values come from.
+    /// The origin of the values.
     pub origin: Origin,
-    /// What it takes.
+    /// The accepted values.
     pub takes: String,
     /// What a reload does with it.
     pub reload: Reload,
 }
 
-/// A flag with another value than before.
+/// A flag whose value has changed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Change {
     /// Its long name.
     pub name: String,
-    /// What it was, and is.
+    /// The old and the new value.
     pub values: [String; 2],
     /// What a reload does with it.
     pub reload: Reload,
@@ -161,7 +160,7 @@ impl Configuration {
         flags.each().map(row).collect()
     }
 
-    /// What is different in another configuration.
+    /// The differences to another configuration.
     pub fn changes(&self, next: &Self) -> Vec<Change> {
         let flags = Flags::new();
         let change = |flag: &Arg| {
@@ -198,7 +197,7 @@ impl Configuration {
     }
 }
 
-/// The default of a flag: its values, or what its help says of it.
+/// The default of a flag: its values, or the description in its help.
 fn default(flag: &Arg) -> String {
     if !flag.get_action().takes_values() {
         return "false".to_owned();
@@ -220,7 +219,7 @@ fn default(flag: &Arg) -> String {
 mod tests {
     use super::*;
 
-    // Each flag stands in the table of reloads once, and nothing else does.
+    // Each flag is in the table of reloads once, and no other name is.
     #[test]
     fn every_flag_has_its_reload() {
         let flags = Flags::new();

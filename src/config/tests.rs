@@ -20,7 +20,7 @@ fn tcp(text: &str) -> ListenRequest {
     ListenRequest { place, proxy: false, accepts: Accepts::Both }
 }
 
-// What the empty command line gives is what `limits.rs` says.
+// The defaults of the empty command line are those of `limits.rs`.
 #[test]
 fn defaults_are_the_limits() {
     Options::command().debug_assert();
@@ -89,7 +89,7 @@ fn defaults_are_the_limits() {
     assert_eq!(Options::default(), expected);
 }
 
-// Each flag sets its own field; --listen gathers and replaces the default.
+// Each flag sets its own field; --listen collects values and replaces the default.
 #[test]
 fn flags_set_their_fields() {
     let given = options(&[
@@ -164,7 +164,7 @@ fn flags_set_their_fields() {
     assert_eq!(given, Ok(expected));
 }
 
-// So do the flags about listeners, and those about what one address or client may ask.
+// As above, for flags of listeners and limits of one address or client.
 #[test]
 fn flags_of_groups_set_their_fields() {
     let given = options(&[
@@ -228,7 +228,7 @@ fn flags_of_groups_set_their_fields() {
     assert_eq!(given, Ok(expected));
 }
 
-// A value within its bound is taken.
+// A value within its bound is accepted.
 #[test]
 fn takes_the_edges() {
     for (flag, value) in [
@@ -319,7 +319,7 @@ fn tls_flags_set_their_fields() {
     assert_eq!(given.map(|options| options.tls), Ok(expected));
 }
 
-// Flags of TLS that mean nothing without others are refused, and those are named.
+// TLS flags without effect are refused, and the message names the missing ones.
 #[test]
 fn tls_flags_need_each_other() {
     let listener = ["--tls-listen=127.0.0.1:0", "--tls-cert=c", "--tls-key=k"];
@@ -340,7 +340,7 @@ fn tls_flags_need_each_other() {
     }
 }
 
-// A value out of its bound is refused, and the message names the flag and what it takes.
+// A value outside its bound is refused, and the message names the flag and what it accepts.
 #[test]
 fn refuses_what_is_out_of_bounds() {
     for (flag, value, takes) in [
@@ -417,7 +417,7 @@ fn refuses_what_is_out_of_bounds() {
     }
 }
 
-// A listener behind a proxy needs to know which proxy; a Unix socket has its mode for that.
+// A listener behind a proxy needs the proxy's address; a Unix socket has its mode instead.
 #[test]
 fn proxies_must_be_trusted() {
     let error = options(&["--listen=127.0.0.1:0,proxy"]).expect_err("nobody is trusted");

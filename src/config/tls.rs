@@ -1,4 +1,4 @@
-//! The flags of TLS: where, with which certificates, and whom it trusts.
+//! Flags of TLS: listeners, certificates and trusted issuers.
 
 use std::path::PathBuf;
 
@@ -6,15 +6,15 @@ use clap::{Args, ValueEnum};
 
 use super::listen::{ListenRequest, parse_tls_listen};
 
-/// What TLS was asked to be. Nothing is read from files here.
+/// Flags of TLS. No file is read here.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 #[command(next_help_heading = "TLS")]
 pub struct TlsOptions {
     /// Where to accept MQTT over TLS, usually port 8883; may be given several times.
     ///
-    /// It takes the same as --listen, except Unix sockets, and needs --tls-cert and --tls-key. With
-    /// `,proxy` behind it, a PROXY protocol header must come before TLS; with `,mqtt` or `,ws`, one
-    /// protocol alone is accepted.
+    /// It accepts the same values as --listen, except Unix sockets, and needs --tls-cert and
+    /// --tls-key. With `,proxy` after the address, a PROXY protocol header must come before TLS;
+    /// with `,mqtt` or `,ws`, only that protocol is accepted.
     #[arg(
         id = "tls-listen",
         long = "tls-listen",
@@ -25,7 +25,7 @@ pub struct TlsOptions {
     )]
     pub listen: Vec<ListenRequest>,
 
-    /// The server's certificate, then those of its issuers, as PEM
+    /// The server's certificate followed by those of its issuers, as PEM
     #[arg(id = "tls-cert", long = "tls-cert", value_name = "FILE", requires = "tls-key")]
     pub cert: Option<PathBuf>,
 
@@ -43,9 +43,9 @@ pub struct TlsOptions {
     )]
     pub min: TlsMin,
 
-    /// Certificate and key for clients that ask for this host; may be given several times.
+    /// Certificate and key for clients that request this host name; may be given several times.
     ///
-    /// `*.example.com` is for every name with one label more.
+    /// `*.example.com` is for every name with exactly one more label.
     #[arg(
         id = "tls-sni",
         long = "tls-sni",
@@ -58,7 +58,7 @@ pub struct TlsOptions {
     #[arg(id = "tls-client-ca", long = "tls-client-ca", value_name = "FILE")]
     pub client_ca: Option<PathBuf>,
 
-    /// Whether clients must show a certificate of an issuer in --tls-client-ca
+    /// Whether clients must present a certificate from an issuer in --tls-client-ca
     #[arg(
         id = "tls-client",
         long = "tls-client",
@@ -69,7 +69,7 @@ pub struct TlsOptions {
     )]
     pub clients: TlsClients,
 
-    /// What of a client certificate is the user name
+    /// The field of a client certificate that becomes the user name
     #[arg(
         id = "tls-identity",
         long = "tls-identity",
@@ -82,7 +82,7 @@ pub struct TlsOptions {
 
     /// A list of revoked client certificates, as PEM; may be given several times.
     ///
-    /// Each issuer of client certificates needs its list.
+    /// There must be a list for each issuer of client certificates.
     #[arg(id = "tls-crl", long = "tls-crl", value_name = "FILE", requires = "tls-client-ca")]
     pub crls: Vec<PathBuf>,
 }
@@ -99,36 +99,36 @@ pub enum TlsMin {
     V13,
 }
 
-/// Whether clients must show a certificate.
+/// Whether clients must present a certificate.
 #[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TlsClients {
     /// A client without a certificate is refused
     #[default]
     Required,
-    /// A client without a certificate may connect; a certificate that is shown must be good
+    /// A client without a certificate may connect; a certificate that is presented must be valid
     Optional,
 }
 
-/// What of a client certificate is the user name.
+/// The field of a client certificate that becomes the user name.
 #[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TlsIdentity {
     /// The subject's common name
     Cn,
     /// The first alternative name that is a DNS name, a URI or an e-mail address
     San,
-    /// Nothing; the user name is that of CONNECT
+    /// None; the user name is that of CONNECT
     #[default]
     None,
 }
 
-/// A certificate for clients that ask for a host.
+/// A certificate for clients that request a certain host name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerName {
     /// In lower case; may begin with `*.`.
     pub host: String,
-    /// The certificate and those of its issuers.
+    /// The certificate, and those of its issuers.
     pub cert: PathBuf,
-    /// Its private key.
+    /// The private key.
     pub key: PathBuf,
 }
 

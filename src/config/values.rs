@@ -1,15 +1,15 @@
-//! What a flag's value may look like: sizes, durations, log filters. Each parser says in
-//! its error what the flag takes.
+//! Parsers of flag values: sizes, durations, log filters. The error of each parser says what the
+//! flag accepts.
 //!
-//! A limit of 0 is none, whatever it limits: then the most holds that this program can do. What
-//! must have a limit, since memory is behind it, does not take 0.
+//! For any limit, 0 means no limit: the largest value that this program supports applies. A limit
+//! that bounds memory does not accept 0.
 
 use std::fmt::Display;
 use std::num::NonZero;
 
 use crate::limits;
 
-/// How long the session of a client that stays away is kept.
+/// How long the session of an absent client is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionExpiry {
     /// For ever.
@@ -18,17 +18,17 @@ pub enum SessionExpiry {
     AfterMs(u64),
 }
 
-/// A part of the file system that holds the data directory.
+/// A share of the file system that holds the data directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DiskShare {
-    /// Bytes, whatever its size.
+    /// Bytes, whatever the file system's size.
     Bytes(u64),
-    /// Hundredths of it, 0 to 100.
+    /// Hundredths of the file system's size, 0 to 100.
     Percent(u8),
 }
 
 impl DiskShare {
-    /// The bytes of it, on a file system of `total` bytes.
+    /// The share in bytes, on a file system of `total` bytes.
     pub fn bytes(self, total: u64) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes,
@@ -113,13 +113,13 @@ pub(super) fn parse_disk_low(text: &str) -> Result<DiskShare, String> {
     })
 }
 
-/// A number with `%` behind it.
+/// A number followed by `%`.
 fn parse_percent(text: &str) -> Option<u8> {
     let (percent, rest) = split_number(text.strip_suffix('%')?)?;
     u8::try_from(percent).ok().filter(|_| rest.is_empty())
 }
 
-/// A count from 1 to `max`, which 0 stands for as well.
+/// A count from 1 to `max`; 0 also means `max`.
 fn count_or_none<N>(text: &str, max: N) -> Result<N, String>
 where
     N: TryFrom<u64> + PartialOrd + Display + Copy,
@@ -132,7 +132,7 @@ where
     .ok_or_else(|| format!("takes 1 to {max}, or 0 for no limit"))
 }
 
-/// Bytes from `min` to `max`, which 0 stands for as well.
+/// Bytes from `min` to `max`; 0 also means `max`.
 fn bytes_or_none<N>(text: &str, min: N, max: N) -> Result<N, String>
 where
     N: TryFrom<u64> + PartialOrd + Display + Copy,
@@ -153,8 +153,8 @@ where
         .ok_or_else(|| format!("takes {min} to {max} bytes, as in 65536, 64KiB or 1MiB"))
 }
 
-/// A number of bytes: digits, then `KiB`, `MiB`, `GiB`, `TiB` or nothing. `None` for anything else
-/// and for what does not fit.
+/// A number of bytes: digits, then `KiB`, `MiB`, `GiB`, `TiB` or nothing. `None` for any other text
+/// and for a number that overflows.
 pub(super) fn parse_bytes(text: &str) -> Option<u64> {
     let (number, unit) = split_number(text)?;
     let factor: u64 = match unit {
@@ -189,7 +189,7 @@ pub(super) fn parse_session_expiry(text: &str) -> Result<SessionExpiry, String> 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// A duration in milliseconds: digits, then `ms`, `s`, `m`, `h` or `d`; a bare `0` needs no unit.
-/// `None` for anything else and for what does not fit.
+/// `None` for any other text and for a number that overflows.
 pub(super) fn parse_duration_ms(text: &str) -> Option<u64> {
     let (number, unit) = split_number(text)?;
     let factor = match unit {
@@ -211,9 +211,9 @@ pub(super) fn split_number(text: &str) -> Option<(u64, &str)> {
     Some((digits.parse().ok()?, unit))
 }
 
-/// Checks a filter in `env_filter`'s syntax, because that crate only warns about what it cannot
-/// read. A part without `=` must be a level: `env_filter` would take a mistyped one for a module
-/// and log nothing.
+/// Checks a filter in `env_filter`'s syntax, because that crate only warns about errors. A part
+/// without `=` must be a level: `env_filter` would treat a misspelt level as a module and log
+/// nothing.
 pub fn parse_log_filter(text: &str) -> Result<String, String> {
     let well_formed = text.split(',').all(|part| match part.split_once('=') {
         Some((module, level)) => is_module_path(module) && is_level(level),

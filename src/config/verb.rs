@@ -1,18 +1,18 @@
-//! What a verb of `ringmq ctl` is: what it is called and takes, what it asks of the broker, and how
-//! the answer is shown.
+//! A verb of `ringmq ctl`: its name and parameters, its request to the broker, and how the answer
+//! is shown.
 
-/// One thing that can be asked for or done.
+/// One operation of `ringmq ctl`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Verb {
-    /// What it is called: a noun and a verb, or one word.
+    /// Its name: a noun and a verb, or one word.
     pub words: &'static [&'static str],
     /// What it does, in one line.
     pub about: &'static str,
-    /// What else there is to know.
+    /// Further help.
     pub more: &'static str,
     /// Method and path of the request.
     pub request: (&'static str, &'static str),
-    /// What it takes.
+    /// Its parameters.
     pub parameters: &'static [Parameter],
     /// How the answer is shown.
     pub view: View,
@@ -27,19 +27,20 @@ pub enum View {
     Rows(Columns),
     /// One object.
     Object(Columns),
-    /// What was ended, after a question that begins with these words.
+    /// What was ended. The command first asks a question that begins with these words.
     Ended(&'static str),
-    /// That it was done, in these words; after this question, if there is one.
+    /// A confirmation in these words. If there is a question, the command asks it first.
     Done(&'static str, Option<&'static str>),
-    /// What a reload has changed.
+    /// The settings that a reload has changed.
     Reloaded,
-    /// The answer as a document of JSON.
+    /// The answer as a JSON document.
     Document,
-    /// What is done to a file of tokens. No broker is asked.
+    /// A change of a token file. No request is sent.
     Tokens,
-    /// How many messages were ended, after a question that begins with these words.
+    /// The number of messages that were ended. The command first asks a question that begins with
+    /// these words.
     Counted(&'static str),
-    /// What matters of all metrics.
+    /// A summary of the metrics.
     Status,
     /// Rates and a list of sessions.
     Top(Columns),
@@ -47,47 +48,47 @@ pub enum View {
     Metrics,
     /// Metrics of each vhost.
     Vhosts,
-    /// One line for Nagios and its exit code.
+    /// One line for Nagios, and its exit code.
     Check,
     /// The address of the page, and a code to sign in with.
     Dashboard,
-    /// What happens, as it happens, until it is ended.
+    /// Events as they happen, until the user stops the command.
     Trace,
-    /// The same of messages alone: topics and payloads.
+    /// As above, but only messages: topics and payloads.
     Tail,
 }
 
-/// The fields that objects of a kind have, nested ones with a dot.
+/// The fields of one kind of object; nested fields have a dot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Columns {
-    /// Those that are shown if no others are asked for.
+    /// The fields that are shown by default.
     pub usual: &'static [&'static str],
-    /// All of them.
+    /// All fields.
     pub all: &'static [&'static str],
 }
 
-/// Something that a verb takes.
+/// A parameter of a verb.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parameter {
-    /// What the broker calls it.
+    /// Its name in the request.
     pub name: &'static str,
-    /// The flag without its dashes; none: it has no flag and stands behind the verb.
+    /// The flag without its dashes. Without a flag the parameter is positional.
     pub flag: Option<&'static str>,
-    /// What its value is called in the help.
+    /// The placeholder for its value in the help.
     pub value: &'static str,
-    /// What it means.
+    /// Its help.
     pub help: &'static str,
-    /// What it may be.
+    /// The values it accepts.
     pub kind: Kind,
-    /// It cannot be left out.
+    /// It is required.
     pub required: bool,
-    /// It is for `ringmq ctl` itself and not sent.
+    /// It is only for `ringmq ctl` and is not sent.
     pub is_local: bool,
-    /// It is a field of the request's body, and not in the query.
+    /// It is a field of the request's body, not of the query.
     pub in_body: bool,
 }
 
-/// What a parameter may be.
+/// The values that a parameter accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Any text.
@@ -98,11 +99,11 @@ pub enum Kind {
     Number(u64, u64),
     /// A number, 0 or above.
     Decimal,
-    /// A time, as in 5s. In a body it is seconds.
+    /// A time, as in 5s. The body carries it in seconds.
     Duration,
-    /// It is said or not.
+    /// A switch without a value.
     Switch,
-    /// A file with JSON whose fields are the body.
+    /// A file with a JSON object, whose fields become the body.
     Document,
 }
 
@@ -133,17 +134,17 @@ pub(super) const fn local(
     Parameter { is_local: true, ..flag((name, name), value, kind, help) }
 }
 
-/// In the body.
+/// Puts the parameter into the body.
 pub(super) const fn in_body(parameter: Parameter) -> Parameter {
     Parameter { in_body: true, ..parameter }
 }
 
-/// Not to be left out.
+/// Makes the parameter required.
 pub(super) const fn needed(parameter: Parameter) -> Parameter {
     Parameter { required: true, ..parameter }
 }
 
-/// Behind the verb, without a flag.
+/// A positional parameter.
 pub(super) const fn behind(
     name: &'static str,
     value: &'static str,

@@ -1,6 +1,5 @@
-//! The nouns and verbs of `ringmq ctl`: what each is called and takes, what it asks of the broker,
-//! and how the answer is shown. The command line, its help and the requests are made from this
-//! table, so a further verb is a further row.
+//! The table of nouns and verbs of `ringmq ctl`: name, parameters, request and view of each. The
+//! command line, its help and the requests are generated from this table; a new verb is a new row.
 
 use crate::limits::{PAGE_ROWS_MAX, TOP_ROWS_MAX, TRACE_PAYLOAD_BYTES_MAX, TRACE_SECONDS_MAX};
 
@@ -19,23 +18,23 @@ const TOP_COUNT: Parameter =
     flag(("n", "n"), "N", Kind::Number(1, TOP_ROWS_MAX as u64), "Sessions [default: 10]");
 const OF_TOP: &[Parameter] = &[TOP_BY, TOP_COUNT];
 
-/// What every list of clients or sessions takes; the last one is for sessions.
+/// Parameters of every list of clients or sessions; the last one is only for sessions.
 const OF_LIST: &[Parameter] = &[
     flag(("id", "id"), "ID", Kind::Text, "Exactly this client id"),
-    flag(("id-prefix", "id_prefix"), "TEXT", Kind::Text, "What the client id begins with"),
+    flag(("id-prefix", "id_prefix"), "TEXT", Kind::Text, "Beginning of the client id"),
     flag(("user", "user"), "NAME", Kind::Text, "User that the session belongs to"),
     flag(("vhost", "vhost"), "NAME", Kind::Text, "Name of a vhost"),
     flag(
         ("address", "address"),
         "RANGE",
         Kind::Text,
-        "Where the client connected from: an address or a range, as in 10.0.0.0/8",
+        "Address of the client, or a range of addresses, as in 10.0.0.0/8",
     ),
     flag(
         ("state", "state"),
         "STATE",
         Kind::Word(&["ok", "full", "slow"]),
-        "How it takes what is sent to it: publishers wait for a full one, QoS 0 to a slow one is \
+        "State of its output: publishers wait for a full one, QoS 0 messages to a slow one are \
          dropped",
     ),
     flag(
@@ -185,12 +184,12 @@ pub(super) const NOUNS: &[(&str, &str)] = &[
     ("clients", "List, show or disconnect clients that are connected"),
     ("sessions", "List, rank, show, empty or delete sessions, of connected and absent clients"),
     ("retained", "List, show or clear retained messages"),
-    ("config", "Show the settings of a broker that runs"),
+    ("config", "Show the settings of a running broker"),
     ("log", "Change what a broker logs"),
     ("users", "List, add or delete users"),
-    ("vhosts", "List vhosts with their metrics, make or delete one, or limit it"),
+    ("vhosts", "List, create, delete or limit vhosts"),
     ("definitions", "Export or import users, rules and limits of all vhosts"),
-    ("token", "List, add or take out tokens of a file"),
+    ("token", "List, add or remove tokens of a file"),
 ];
 
 /// Every verb.
@@ -206,14 +205,20 @@ const CHECK_HELP: &str = "The line and the exit codes are those of Nagios' plugi
     let in. reload: the last reload succeeded.\n\nlag needs a token with the right read; the \
     others need none.";
 
-/// See the module; those about single things, and about the broker as a whole, are beside it.
+/// All verbs. Verbs about single objects and about the whole broker are in the sibling modules.
 const VERBS: &[Verb] = &[
-    verb(&["status"], "Show what matters most", ("GET", "/api/v1/overview"), &[], View::Status),
+    verb(
+        &["status"],
+        "Show a summary of the metrics",
+        ("GET", "/api/v1/overview"),
+        &[],
+        View::Status,
+    ),
     Verb {
         more: "With --watch, messages and bytes are shown per second.",
         ..verb(
             &["top"],
-            "Show rates, and the sessions that have most of something",
+            "Show rates, and the largest sessions",
             ("GET", "/api/v1/top"),
             OF_TOP,
             View::Top(TOP),
@@ -244,13 +249,13 @@ const VERBS: &[Verb] = &[
                 ("session", "session"),
                 "WHAT",
                 Kind::Word(&["keep", "delete"]),
-                "What becomes of its session [default: keep]",
+                "What happens to its session [default: keep]",
             ),
             flag(
                 ("will", "will"),
                 "WHAT",
                 Kind::Word(&["publish", "discard"]),
-                "What becomes of its will [default: publish]",
+                "What happens to its will [default: publish]",
             ),
         ],
         View::Ended("Disconnect client"),
@@ -264,7 +269,7 @@ const VERBS: &[Verb] = &[
     ),
     verb(
         &["sessions", "top"],
-        "List the sessions that have most of something",
+        "List the largest sessions",
         ("GET", "/api/v1/top"),
         OF_TOP,
         View::Rows(TOP),
@@ -278,7 +283,7 @@ const VERBS: &[Verb] = &[
     ),
     verb(
         &["sessions", "rm"],
-        "Delete a session with what waits in it, and disconnect its client",
+        "Delete a session with its waiting messages, and disconnect its client",
         ("DELETE", "/api/v1/session"),
         &[ID, VHOST],
         View::Ended("Delete the session of client"),
@@ -290,9 +295,9 @@ const VERBS: &[Verb] = &[
     ),
     trace(
         &["trace", "prefix"],
-        "Trace clients whose client id begins so",
+        "Trace clients by the beginning of their client id",
         &[
-            behind("id_prefix", "TEXT", Kind::Text, "What the client id begins with"),
+            behind("id_prefix", "TEXT", Kind::Text, "Beginning of the client id"),
             TRACE_VHOST,
             TRACE_KINDS,
             TRACE_SECONDS,
@@ -330,11 +335,11 @@ const VERBS: &[Verb] = &[
         &[TRACE_TOPIC, TRACE_VHOST, TRACE_KINDS, TRACE_SECONDS, TRACE_PAYLOAD, TRACE_PCAPNG],
     ),
     Verb {
-        more: "It needs the right operate, and is in the broker's log. What comes too fast is \
-               skipped, and its number shown.",
+        more: "It needs the right operate, and is in the broker's log. Events that come too \
+               fast are skipped, and their number is shown.",
         ..verb(
             &["tail"],
-            "Show what is published under a filter, as it comes",
+            "Show messages that match a filter, as they are published",
             ("POST", "/api/v1/traces"),
             &[TRACE_TOPIC, TRACE_VHOST, TRACE_SECONDS, TRACE_PAYLOAD],
             View::Tail,
@@ -348,11 +353,11 @@ const VERBS: &[Verb] = &[
         View::Vhosts,
     ),
     Verb {
-        more: "The code works once, within two minutes. The page may do what you may: everything \
-               if you ask at the socket, else what your token may.",
+        more: "The code works once, within two minutes. The page has your rights: all \
+               if you connect at the socket, otherwise those of your token.",
         ..verb(
             &["dashboard"],
-            "Print where the page is, and a code to sign in to it",
+            "Print the address of the page, and a code to sign in",
             ("POST", "/api/v1/dashboard"),
             &[],
             View::Dashboard,
@@ -365,7 +370,7 @@ const VERBS: &[Verb] = &[
         &[Parameter {
             required: false,
             is_local: true,
-            ..behind("prefix", "PREFIX", Kind::Text, "What the names begin with")
+            ..behind("prefix", "PREFIX", Kind::Text, "Beginning of the names")
         }],
         View::Metrics,
     ),
@@ -382,7 +387,7 @@ const VERBS: &[Verb] = &[
                         "name",
                         "NAME",
                         Kind::Word(&["alive", "disk", "drops", "lag", "ready", "reload"]),
-                        "What is checked",
+                        "The check to run",
                     )
                 },
                 local(
@@ -401,7 +406,7 @@ const VERBS: &[Verb] = &[
                     "over",
                     "DURATION",
                     Kind::Duration,
-                    "Time that drops are counted for [default: 1s]",
+                    "Time for which drops are counted [default: 1s]",
                 ),
             ],
             View::Check,

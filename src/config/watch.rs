@@ -2,18 +2,18 @@
 
 use crate::limits::CLIENT_ID_BYTES_MAX;
 
-/// Names sessions of one vhost.
+/// A pattern for sessions of one vhost.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WatchedSessions {
     /// The name of the vhost.
     pub vhost: String,
-    /// A client id, or what client ids begin with.
+    /// A client id, or the beginning of one.
     pub id: String,
-    /// All sessions whose client id begins so; else one.
+    /// Whether the pattern matches all client ids that begin with `id`, instead of one.
     pub is_prefix: bool,
 }
 
-/// The vhost `/` has a slash for a name: `//ID` is a session there.
+/// Parses a pattern. The vhost `/` has a slash in its name: `//ID` is a session of that vhost.
 pub(super) fn parse_watched(text: &str) -> Result<WatchedSessions, String> {
     const TAKES: &str = "takes VHOST/ID, as in //backend for client backend of the vhost /, or \
                          VHOST/BEGINNING*, as in plant/line-*";
@@ -36,8 +36,8 @@ pub(super) fn parse_watched(text: &str) -> Result<WatchedSessions, String> {
 mod tests {
     use super::*;
 
-    // The vhost ends at the first slash, but for the one that is a slash; a star stands for what
-    // follows, at the end alone.
+    // The vhost ends at the first slash, except in the vhost `/`; a star is a wildcard only at the
+    // end.
     #[test]
     fn patterns() {
         for (text, vhost, id, is_prefix) in [

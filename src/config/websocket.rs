@@ -1,31 +1,31 @@
-//! The flags of WebSocket: what a listener accepts, where it is found, and from which pages.
+//! Flags of WebSocket: protocols of a listener, paths, and allowed origins.
 
 use std::fmt;
 
 use clap::Args;
 
-/// What may stand behind a listener's address.
+/// The protocols that a listener accepts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Accepts {
-    /// MQTT and WebSocket, told apart by the first bytes.
+    /// MQTT and WebSocket, recognised by the first bytes.
     #[default]
     Both,
-    /// MQTT alone.
+    /// Only MQTT.
     Mqtt,
-    /// WebSocket alone.
+    /// Only WebSocket.
     WebSocket,
 }
 
-/// A page, or all.
+/// An allowed origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PageOrigin {
-    /// Every page.
+    /// Every origin.
     Any,
     /// `scheme://host` with the port if it is not the scheme's, in lower case.
     Page(String),
 }
 
-/// WebSocket.
+/// Flags of WebSocket.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct WebSocketOptions {
     /// Path at which WebSocket clients are accepted; may be given several times
@@ -39,12 +39,14 @@ pub struct WebSocketOptions {
     )]
     pub paths: Vec<String>,
 
-    /// Web page that may connect over WebSocket, as in https://app.example.com, or `any`; may be
-    /// given several times [default: any, but pages of this host alone at loopback addresses]
+    /// Origin of web pages that may connect over WebSocket, as in https://app.example.com, or
+    /// `any`; may be given several times [default: any, but pages of this host alone at loopback
+    /// addresses]
     ///
-    /// A browser names the page whose script connects. Pages that are not listed get 403. Clients
-    /// that are no browser name none, and are accepted. With --tls-client-ca a browser may show its
-    /// user's certificate for any page: list yours then.
+    /// A browser sends the origin of the page whose script connects. A page whose origin is not
+    /// listed gets 403. Clients other than browsers send no origin and are accepted. With
+    /// --tls-client-ca a browser may present its user's certificate for any page; list the origins
+    /// of your pages then.
     #[arg(
         id = "ws-origin",
         long = "ws-origin",
@@ -80,7 +82,8 @@ fn parse_path(text: &str) -> Result<String, String> {
     }
 }
 
-/// What a browser sends for a page (RFC 6454, 6.2): no path, and no port that is the scheme's.
+/// Parses an origin as a browser sends it (RFC 6454, 6.2): without a path and without the scheme's
+/// default port.
 fn parse_origin(text: &str) -> Result<PageOrigin, String> {
     if text == "any" {
         return Ok(PageOrigin::Any);
@@ -111,7 +114,7 @@ fn parse_origin(text: &str) -> Result<PageOrigin, String> {
 mod tests {
     use super::*;
 
-    // Origins are as browsers send them.
+    // Origins have the form that browsers send.
     #[test]
     fn origins() {
         for (text, origin) in [

@@ -1,4 +1,4 @@
-//! The broker that is asked: where it is, the token it is shown, one request and its answer.
+//! The broker that receives the requests: its address, the token, one request and its answer.
 //!
 //! Each request has a connection of its own: the broker closes one that is idle for a few seconds.
 
@@ -30,33 +30,34 @@ use crate::limits::{
 use super::error::CtlError;
 use super::text::shown;
 
-/// Where a broker is, if nothing is said: as a service with a socket there, as `scripts/install`
-/// runs it, and started by hand in this directory.
+/// The usual sockets of a broker: as a service, as `scripts/install` runs it, and started by hand
+/// in this directory.
 const USUAL: [&str; 3] =
     ["/run/ringmq/admin.sock", "/var/lib/ringmq/admin.sock", "./ringmq-data/admin.sock"];
 
 const ADDRESS_VARIABLE: &str = "RINGMQ_ADMIN";
 const TOKEN_VARIABLE: &str = "RINGMQ_TOKEN";
 
-/// What to do about a place where nobody may be.
+/// Advice if no broker was found at the usual sockets.
 const NAME_IT: &str = "is the broker running? --at names its socket, as in \
                        unix:DATA_DIR/admin.sock, or its address, as in http://127.0.0.1:9883";
 
-/// See the module.
+/// A broker, its address and the token.
 pub(super) struct Broker {
     runtime: Runtime,
     at: Endpoint,
     token: Option<HeaderValue>,
 }
 
-/// What was answered.
+/// An answer.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     body: Bytes,
 }
 
 impl Broker {
-    /// Where the command line or the environment says, or at the first usual place that is open.
+    /// Finds the broker: at the address of the command line or of the environment, else at the
+    /// first usual socket that is open.
     pub(super) fn find(ctl: &Ctl) -> Result<Self, CtlError> {
         let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build();
         let runtime = runtime.map_err(|error| CtlError::Failed(format!("cannot ask: {error}")))?;
@@ -71,12 +72,12 @@ impl Broker {
         Ok(Self { runtime, at, token })
     }
 
-    /// As `--at` takes it.
+    /// The address, in the form that `--at` accepts.
     pub(super) fn address(&self) -> String {
         name_of(&self.at)
     }
 
-    /// What is at a path that anybody may read, or why not.
+    /// Requests a path that needs no token.
     pub(super) fn text(&self, path: &str) -> Result<String, CtlError> {
         let answer = self.request("GET", path, &[], None)?;
         match answer.status.is_success() {
@@ -85,7 +86,7 @@ impl Broker {
         }
     }
 
-    /// What is answered with JSON, or why not.
+    /// Requests a path that answers with JSON.
     pub(super) fn json(
         &self,
         method: &str,
@@ -95,7 +96,7 @@ impl Broker {
         self.json_for((method, path), query, None)
     }
 
-    /// The same for a request with a body.
+    /// As above, for a request with a body.
     pub(super) fn json_for(
         &self,
         (method, path): (&str, &str),
@@ -110,7 +111,7 @@ impl Broker {
         value.map_err(|error| CtlError::stranger(&format!("its answer is no JSON: {error}")))
     }
 
-    /// One request and whatever is answered.
+    /// Sends one request and returns any answer.
     pub(super) fn request(
         &self,
         method: &str,
@@ -136,7 +137,7 @@ impl Broker {
         })
     }
 
-    /// Reads an answer piece by piece until it ends, or `take` does not go on.
+    /// Reads an answer piece by piece until it ends or `take` stops.
     pub(super) fn stream(
         &self,
         path: &str,
@@ -184,7 +185,7 @@ impl Broker {
         })
     }
 
-    /// What an answer says that is none.
+    /// The error of an answer that is not valid.
     fn fault(&self, answer: &Answer) -> CtlError {
         let status = answer.status;
         let told: Option<Value> = serde_json::from_slice(&answer.body).ok();
@@ -218,7 +219,7 @@ impl Broker {
     }
 }
 
-/// What is wrong with a file, where.
+/// A fault in a file, with its place.
 fn line_of(fault: &Value) -> String {
     let text = |name| fault.get(name).and_then(Value::as_str).map(shown);
     let line = fault.get("line").and_then(Value::as_u64).map(|line| format!(":{line}"));
@@ -229,14 +230,14 @@ fn line_of(fault: &Value) -> String {
 }
 
 impl Answer {
-    /// The answer, which is text.
+    /// The answer as text.
     pub(super) fn text(&self) -> Result<String, CtlError> {
         let text = String::from_utf8(self.body.to_vec());
         text.map_err(|_| CtlError::stranger("its answer is no text"))
     }
 }
 
-/// The first usual place where a broker listens.
+/// The first usual socket on which a broker listens.
 fn search(runtime: &Runtime) -> Result<Endpoint, CtlError> {
     let mut says = Vec::new();
     for path in USUAL {
@@ -266,7 +267,7 @@ async fn connect(at: &Endpoint) -> Result<Stream, CtlError> {
     connected.map_err(|error| CtlError::NotReached(unreached(at, &error)))
 }
 
-/// Why a place is not reached, and what to do.
+/// Why a socket cannot be reached, and what to do.
 fn unreached(at: &Endpoint, error: &io::Error) -> String {
     let name = name_of(at);
     match (at, error.kind()) {
@@ -286,7 +287,7 @@ fn unreached(at: &Endpoint, error: &io::Error) -> String {
     }
 }
 
-/// Whose a file is; if it cannot be looked at, whose the directory is that forbids it.
+/// The owner of a file; if it cannot be read, the owner of the directory that forbids it.
 fn owner_of(path: &Path) -> Option<String> {
     let found = path.ancestors().find_map(|path| path.symlink_metadata().ok())?;
     let uid = Uid::from_raw(found.uid());
@@ -301,7 +302,7 @@ fn name_of(at: &Endpoint) -> String {
     }
 }
 
-/// Sends the request and reads the answer to its end, as far as it may be.
+/// Sends the request and reads the answer to its end, up to its bound.
 async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Answer, CtlError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -310,7 +311,7 @@ where
         CtlError::NotReached(format!("the connection has ended without an answer: {error}"))
     };
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
-    // What is wrong with the connection is told by the request.
+    // An error of the connection also appears as an error of the request.
     let drives = tokio::spawn(async move { drop(connection.await) });
     let response = sender.send_request(request).await.map_err(broken)?;
     let status = response.status();
@@ -325,7 +326,7 @@ where
     Ok(Answer { status, body: body.to_bytes() })
 }
 
-/// Sends the request and hands on each piece of what is answered; gives the answer if it is none.
+/// Sends the request and passes on each piece of the answer; returns the answer if it is an error.
 async fn follow<S>(
     stream: S,
     request: Request<Full<Bytes>>,
@@ -358,7 +359,7 @@ where
     Ok(None)
 }
 
-/// A variable that is set to something.
+/// A variable, if it is set and not empty.
 fn variable(name: &str) -> Result<Option<String>, CtlError> {
     match std::env::var(name) {
         Ok(value) if value.is_empty() => Ok(None),
@@ -370,7 +371,7 @@ fn variable(name: &str) -> Result<Option<String>, CtlError> {
     }
 }
 
-/// The header that shows the token, if there is one.
+/// The header with the token, if there is one.
 fn token(ctl: &Ctl) -> Result<Option<HeaderValue>, CtlError> {
     let (token, from) = match &ctl.token_file {
         Some(path) => (Some(token_in(path)?), format!("--token-file {}", path.display())),
@@ -378,7 +379,7 @@ fn token(ctl: &Ctl) -> Result<Option<HeaderValue>, CtlError> {
     };
     let Some(token) = token else { return Ok(None) };
     let token = token.trim();
-    // The text itself is not shown: it is a secret.
+    // The text is not printed: it is a secret.
     if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         let says = "a token has no spaces or control characters and is not empty";
         return Err(CtlError::Usage(format!("{}: {says}", shown(&from))));

@@ -1,4 +1,4 @@
-//! Whether the broker is well, as plugins of Nagios tell it: one line and an exit code.
+//! Checks of the broker for Nagios: one line and an exit code.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ use super::request::items;
 use super::samples::{self, Sample};
 use super::text::{bytes, json_line, time};
 
-/// What is found, as Nagios knows it.
+/// A state as Nagios defines it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum State {
     Ok,
@@ -25,15 +25,15 @@ enum State {
     Unknown,
 }
 
-/// One line.
+/// The result of a check.
 struct Finding {
     state: State,
     says: String,
-    /// What graphs are made of: name, figure with its unit, limits.
+    /// Performance data for graphs: name, figure with its unit, limits.
     figures: String,
 }
 
-/// The two limits.
+/// The limits of the two states.
 #[derive(Clone, Copy)]
 struct Limits {
     warning: f64,
@@ -66,7 +66,7 @@ impl Limits {
         Self { warning: read("warning", warning), critical: read("critical", critical) }
     }
 
-    /// What a figure is that is to be low.
+    /// The state of a figure that should be low.
     fn above(self, value: f64) -> State {
         match value {
             _ if value > self.critical => State::Critical,
@@ -75,7 +75,7 @@ impl Limits {
         }
     }
 
-    /// What a figure is that is to be high.
+    /// The state of a figure that should be high.
     fn below(self, value: f64) -> State {
         match value {
             _ if value < self.critical => State::Critical,
@@ -85,7 +85,7 @@ impl Limits {
     }
 }
 
-/// Looks, prints the line, and gives the code.
+/// Runs the check, prints the line, and returns the exit code.
 pub(super) fn run(ctl: &Ctl) -> ExitCode {
     let name = ctl.get("name").unwrap_or_default();
     let found = Broker::find(ctl).and_then(|broker| look(&broker, ctl, name));
@@ -96,7 +96,7 @@ pub(super) fn run(ctl: &Ctl) -> ExitCode {
         };
         Finding { state, says: error.to_string(), figures: String::new() }
     });
-    // Behind a bar Nagios reads figures, and behind the end of the line nothing.
+    // Nagios reads performance data after a bar, and nothing after the line end.
     let says = found.says.trim().replace(['|', '\n'], " ");
     let state = found.state;
     let line = if ctl.json {
@@ -107,7 +107,7 @@ pub(super) fn run(ctl: &Ctl) -> ExitCode {
     } else {
         format!("RINGMQ {} {} - {says} | {}", name.to_uppercase(), state.name(), found.figures)
     };
-    // The code tells the state even if nothing reads the line.
+    // The exit code gives the state even if the line is not read.
     let _ = writeln!(io::stdout(), "{line}");
     ExitCode::from(state.code())
 }
@@ -132,7 +132,7 @@ fn look(broker: &Broker, ctl: &Ctl, name: &str) -> Result<Finding, CtlError> {
     }
 }
 
-/// What a probe says, in words of its own.
+/// The message of a probe.
 fn probe(broker: &Broker, path: &str) -> Result<Finding, CtlError> {
     let answer = broker.request("GET", path, &[], None)?;
     let state = match answer.status.as_u16() {
@@ -184,7 +184,7 @@ fn reload(samples: &[Sample]) -> Result<Finding, CtlError> {
 const DROPS: &str = "ringmq_messages_dropped_total";
 
 fn drops(now: f64, before: f64, limits: Limits, over_ms: u64) -> Finding {
-    // A broker that was started anew counts from 0.
+    // The counters of a restarted broker begin at 0.
     let more = if now >= before { now - before } else { now };
     let over = Duration::from_millis(over_ms).as_secs_f64();
     let Limits { warning, critical } = limits;
@@ -195,7 +195,7 @@ fn drops(now: f64, before: f64, limits: Limits, over_ms: u64) -> Finding {
     }
 }
 
-/// How old the oldest message is that waits for a client that is there.
+/// The age of the oldest message that waits for a connected client.
 fn lag(broker: &Broker, limits: Limits) -> Result<Finding, CtlError> {
     // A list does not tell the age of messages: that is a look at the disk for each row.
     let query = [("by", "backlog_bytes".to_owned()), ("n", TOP_ROWS_MAX.to_string())];
@@ -223,7 +223,7 @@ fn lag(broker: &Broker, limits: Limits) -> Result<Finding, CtlError> {
 mod tests {
     use super::*;
 
-    // A limit is passed when the figure is beyond it.
+    // A limit is exceeded when the figure is beyond it.
     #[test]
     fn limits() {
         let limits = Limits { warning: 10.0, critical: 20.0 };
@@ -236,7 +236,7 @@ mod tests {
         }
     }
 
-    // Drops are those within the time, also of a broker that was started meanwhile.
+    // Only drops within the time count, also if the broker was restarted within it.
     #[test]
     fn drops_are_counted_within_the_time() {
         let limits = Limits { warning: 0.0, critical: 10.0 };
@@ -252,8 +252,8 @@ mod tests {
         }
     }
 
-    // A disk that is below its limit, that publishers wait for, or that has failed is no good one,
-    // whatever is free.
+    // A disk is not well if it is below its limit, if publishers wait for it, or if it has failed,
+    // whatever space is free.
     #[test]
     fn disks() {
         let verb = crate::config::verbs().find(|verb| verb.words == ["check"]);

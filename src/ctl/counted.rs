@@ -1,4 +1,4 @@
-//! Messages that are ended: the question before, and how many there were.
+//! Verbs that delete messages: confirmation, request, and the number of deleted messages.
 
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ use super::output::{Form, Output};
 use super::request::sent;
 use super::text::shown;
 
-/// Asks back, unless it is not to or nothing is changed, and has it done.
+/// Asks for confirmation, unless `--yes` is given or nothing would change, and sends the request.
 pub(super) fn show(
     broker: &Broker,
     ctl: &Ctl,

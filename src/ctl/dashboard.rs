@@ -1,4 +1,4 @@
-//! The way to the page: its address, and a code that lets one person in.
+//! Access to the page: its address, and a code with which one user signs in.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use super::error::CtlError;
 use super::output::{Cell, Form, Output, Table};
 use super::text::shown;
 
-/// Has a code made, and says what to do with it.
+/// Requests a code, and prints how to use it.
 pub(super) fn show(broker: &Broker, ctl: &Ctl, output: &mut Output) -> Result<(), CtlError> {
     let (method, path) = ctl.verb.request;
     let answer = broker.json(method, path, &[])?;

@@ -1,4 +1,4 @@
-//! What was done to the broker as a whole.
+//! Verbs that change the whole broker.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use super::error::CtlError;
 use super::output::{Cell, Form, Output, Table};
 use super::request::{body, items_of, sent};
 
-/// Has something done, after a question if there is one.
+/// Sends the request, after a confirmation if the verb has a question.
 pub(super) fn show(
     broker: &Broker,
     ctl: &Ctl,
@@ -28,7 +28,7 @@ pub(super) fn show(
     Ok(())
 }
 
-/// Has the broker reload, and shows what that has changed.
+/// Requests a reload, and shows the settings that it changed.
 pub(super) fn show_reloaded(
     broker: &Broker,
     ctl: &Ctl,

@@ -1,4 +1,4 @@
-//! Clients and sessions that are ended: the question before, and what became of them.
+//! Verbs that end clients and sessions: confirmation, request, and result.
 
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 
@@ -12,10 +12,10 @@ use super::output::{Cell, Form, Output, Table};
 use super::request::sent;
 use super::text::shown;
 
-/// Bytes of an answer to the question that are read.
+/// Bytes of the user's reply that are read.
 const REPLY_BYTES_MAX: u64 = 256;
 
-/// Asks back, unless it is not to, and has it done.
+/// Asks for confirmation, unless `--yes` is given, and sends the request.
 pub(super) fn show(
     broker: &Broker,
     ctl: &Ctl,
@@ -51,7 +51,7 @@ pub(super) fn show(
     Ok(())
 }
 
-/// Asks the person at the terminal.
+/// Asks the user at the terminal.
 pub(super) fn confirm(question: &str) -> Result<(), CtlError> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         let says = "this asks back, and there is no terminal to ask: --yes does it without";

@@ -1,27 +1,27 @@
-//! Why something was not done, what to do about it, and the exit code.
+//! Errors of `ringmq ctl`, with advice and the exit code.
 
 use std::fmt;
 use std::process::ExitCode;
 
-/// See the module.
+/// An error of `ringmq ctl`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum CtlError {
-    /// The broker has not done it, or what it says cannot be shown.
+    /// The broker has failed to execute the request, or its answer cannot be shown.
     Failed(String),
-    /// The command line is wrong in a way that only shows when it is followed.
+    /// The command line has a fault that only its execution reveals.
     Usage(String),
     /// There is no such client, session or vhost.
     Missing(String),
-    /// No broker was reached, or it does not answer.
+    /// No broker was reached, or it did not answer.
     NotReached(String),
-    /// Whoever asks may not.
+    /// The token lacks the right.
     NoRight(String),
-    /// Nobody reads standard output any more. That is how `head` ends, and no failure.
+    /// Standard output is closed, as `head` closes it. That is no failure.
     Unread,
 }
 
 impl CtlError {
-    /// What answers is not the broker, or none that this program knows.
+    /// The peer is not a broker, or one of an unknown version.
     pub(super) fn stranger(why: &str) -> Self {
         Self::Failed(format!(
             "what answers there is no ringmq, or one of another version: {why}; --at names the \

@@ -1,4 +1,4 @@
-//! Objects as rows of columns. A column is a field's name; one inside of another has a dot.
+//! Objects as rows of columns. A column is a field's name; a nested field has a dot.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::config::{Columns, Ctl};
 
 use super::output::{Cell, Form, Output, Table};
 
-/// The columns that are wanted.
+/// The columns to show.
 pub(super) fn wanted(ctl: &Ctl, columns: Columns) -> Vec<String> {
     match &ctl.columns {
         Some(wanted) => wanted.clone(),
@@ -24,7 +24,7 @@ pub(super) fn cells(object: &Value, columns: &[String]) -> Vec<Cell> {
     columns.iter().map(|column| Cell::value(field(object, column))).collect()
 }
 
-/// A list that comes whole.
+/// Shows a list that comes whole.
 pub(super) fn show_rows(items: &[Value], ctl: &Ctl, columns: Columns, output: &mut Output) {
     if output.form() == Form::Json {
         return items.iter().for_each(|item| output.json(item));
@@ -34,7 +34,7 @@ pub(super) fn show_rows(items: &[Value], ctl: &Ctl, columns: Columns, output: &m
     Table::new(columns).rows(&rows, output);
 }
 
-/// One object: a line for each field that it has, or that was asked for.
+/// Shows one object: a line for each field that it has, or that was requested.
 pub(super) fn show_object(object: &Value, ctl: &Ctl, columns: Columns, output: &mut Output) {
     if output.form() == Form::Json {
         return output.json(object);
@@ -55,7 +55,7 @@ mod tests {
 
     use super::*;
 
-    // A field inside of another is found, and one that is not there is nothing.
+    // A nested field is found, and a missing one is empty.
     #[test]
     fn fields_are_found() {
         let object = json!({ "id": "a", "backlog": { "bytes": 7 } });

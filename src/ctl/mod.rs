@@ -1,14 +1,13 @@
-//! `ringmq ctl`: asks a broker that runs, or has it do something, over the HTTP that it answers
-//! operators with.
+//! `ringmq ctl`: sends requests to a running broker over its operators' HTTP interface.
 //!
 //! ```text
 //!  verb ──► broker (address, token) ──► request ──► JSON or text ──► view ──► output
 //! ```
-//! The verbs stand in a table of the command line ([`crate::config::verbs`]): their parameters are
-//! the request's, and each names the view that shows the answer.
+//! The verbs are a table of the command line ([`crate::config::verbs`]). A verb's parameters are
+//! those of the request, and its view shows the answer.
 //!
 //! Invariant: text from clients and from the broker reaches a terminal without control characters.
-//! Answers, times and tables are bounded, whatever is at the other end.
+//! Answers, waiting times and tables are bounded, whatever the peer sends.
 //!
 //! | file | noun |
 //! |---|---|
@@ -62,7 +61,7 @@ use output::Output;
 use request::{items, sent};
 use top::Rates;
 
-/// Does what was asked for, and says why not.
+/// Executes the verb, and prints the error if it fails.
 pub fn run(ctl: &Ctl) -> ExitCode {
     if ctl.verb.view == View::Check {
         return check::run(ctl);

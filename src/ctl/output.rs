@@ -1,4 +1,4 @@
-//! Standard output: aligned tables on a terminal, lines with tabs in a pipe, or JSON.
+//! Standard output: aligned tables on a terminal, tab-separated lines in a pipe, or JSON.
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
@@ -10,18 +10,18 @@ use crate::limits::CTL_CELL_COLUMNS_MAX;
 use super::error::CtlError;
 use super::text::{json_line, shown};
 
-/// How it looks.
+/// The output format.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Form {
     /// For people.
     Terminal,
-    /// For programs: names of columns, then rows, with tabs between columns.
+    /// For programs: the names of columns, then rows, separated by tabs.
     Tabs,
-    /// For programs: one object a line.
+    /// For programs: one object for each line.
     Json,
 }
 
-/// What is to be printed, until [`Output::flush`].
+/// Output that is gathered until [`Output::flush`].
 pub(super) struct Output {
     form: Form,
     is_terminal: bool,
@@ -35,7 +35,7 @@ pub(super) struct Cell {
     is_number: bool,
 }
 
-/// Names of columns, and how wide the rows so far were.
+/// The names of columns, and the widths of the rows so far.
 pub(super) struct Table {
     names: Vec<String>,
     widths: Vec<usize>,
@@ -61,25 +61,25 @@ impl Output {
         self.form == Form::Terminal
     }
 
-    /// Has what follows begin on an empty screen, if there is a screen and it is not JSON.
+    /// Clears the screen before the next output, if it is a terminal and not JSON.
     pub(super) fn clear(&mut self) {
         if self.is_terminal() {
             self.text.push_str("\x1b[H\x1b[2J\x1b[3J");
         }
     }
 
-    /// A line as it is: it must be [`shown`] already.
+    /// Writes a line unchanged: it must be [`shown`] already.
     pub(super) fn line(&mut self, line: &str) {
         self.text.push_str(line);
         self.text.push('\n');
     }
 
-    /// An object as JSON.
+    /// Writes an object as JSON.
     pub(super) fn json(&mut self, value: &Value) {
         self.line(&json_line(value));
     }
 
-    /// Prints it.
+    /// Writes the gathered output.
     pub(super) fn flush(&mut self) -> Result<(), CtlError> {
         let mut stdout = io::stdout().lock();
         let written = stdout.write_all(self.text.as_bytes()).and_then(|()| stdout.flush());
@@ -90,7 +90,7 @@ impl Output {
         })
     }
 
-    /// A word to the person in front of it, beside the output.
+    /// Writes a message for the user beside the output.
     pub(super) fn note(&self, note: &str) {
         if self.is_terminal {
             eprintln!("{note}");
@@ -99,17 +99,17 @@ impl Output {
 }
 
 impl Cell {
-    /// Of a text that others chose.
+    /// A cell of untrusted text.
     pub(super) fn text(text: &str) -> Self {
         Self { text: shown(text), is_number: false }
     }
 
-    /// Of a figure.
+    /// A cell of a figure.
     pub(super) fn figure(text: String) -> Self {
         Self { text, is_number: true }
     }
 
-    /// Of a value; lists have commas between their parts.
+    /// A cell of a value; the items of a list are separated by commas.
     pub(super) fn value(value: &Value) -> Self {
         match value {
             Value::Null => Self::text(""),
@@ -123,12 +123,12 @@ impl Cell {
         }
     }
 
-    /// Of a value in a column of values of many kinds.
+    /// A cell of a value, in a column of mixed kinds.
     pub(super) fn text_of(value: &Value) -> Self {
         Self { is_number: false, ..Self::value(value) }
     }
 
-    /// As a table has it: never empty, and not longer than a column may be.
+    /// The text of a cell in a table: never empty, and at most as long as a column may be.
     fn fitted(&self) -> String {
         if self.text.is_empty() {
             return "-".to_owned();
@@ -154,7 +154,7 @@ impl Table {
         Self { names, widths, is_begun: false }
     }
 
-    /// Adds rows; before the first ones stand the names of the columns.
+    /// Adds rows. The names of the columns precede the first rows.
     pub(super) fn rows(&mut self, rows: &[Vec<Cell>], output: &mut Output) {
         if output.form == Form::Tabs {
             if !self.is_begun {
@@ -177,7 +177,7 @@ impl Table {
             }
         }
         if !self.is_begun {
-            // A column of figures has its name at the right as well.
+            // The name of a column of figures is aligned to the right as well.
             let is_number = |at: usize| fitted.iter().any(|row| row[at].1);
             let names = self.names.iter().enumerate();
             let names: Vec<_> = names.map(|(at, name)| (name.clone(), is_number(at))).collect();
@@ -216,7 +216,7 @@ mod tests {
         vec![Cell::text(id), Cell::value(&n.into())]
     }
 
-    // Columns are aligned, figures at the right; the names stand there once, over whatever pages.
+    // Columns are aligned, figures to the right; their names are printed once for all pages.
     #[test]
     fn tables_are_aligned() {
         let pages: &[&[Vec<Cell>]] = &[&[row("a", 7), row("", 1234)], &[row("a\tb", 5)]];

@@ -1,4 +1,4 @@
-//! All metrics of the broker as JSON tells them: what matters most of them, and each.
+//! All metrics of the broker as JSON: a summary, and each metric.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use super::error::CtlError;
 use super::output::{Cell, Form, Output, Table};
 use super::text::{bytes, time};
 
-/// What a figure is.
+/// The kind of a figure.
 #[derive(Clone, Copy)]
 enum Unit {
     Plain,
@@ -14,7 +14,7 @@ enum Unit {
     Seconds,
 }
 
-/// What a status has: its name, where it is in the overview, what it is.
+/// A figure of the status: its name, its path in the overview, its kind.
 const STATUS: &[(&str, &str, Unit)] = &[
     ("version", "/version", Unit::Plain),
     ("ready", "/ready", Unit::Plain),
@@ -44,7 +44,7 @@ const STATUS: &[(&str, &str, Unit)] = &[
     ("memory", "/metrics/process_resident_memory_bytes", Unit::Bytes),
 ];
 
-/// A figure, or the sum of those by reason.
+/// A figure, or the sum over its reasons.
 pub(super) fn figure(overview: &Value, pointer: &str) -> Option<f64> {
     match overview.pointer(pointer)? {
         Value::Object(parts) => Some(parts.values().filter_map(Value::as_f64).sum()),
@@ -52,7 +52,7 @@ pub(super) fn figure(overview: &Value, pointer: &str) -> Option<f64> {
     }
 }
 
-/// The status, where people see it with units.
+/// The status with units for people.
 pub(super) fn show_status(overview: &Value, address: &str, output: &mut Output) {
     if output.form() == Form::Json {
         return output.json(overview);
@@ -70,7 +70,7 @@ pub(super) fn show_status(overview: &Value, address: &str, output: &mut Output) 
     Table::new(["name", "value"]).rows(&rows, output);
 }
 
-/// Each metric whose name begins so, a row for each of its figures.
+/// Each metric whose name has this prefix, with a row for each of its figures.
 pub(super) fn show_metrics(
     overview: &Value,
     prefix: &str,
@@ -78,7 +78,7 @@ pub(super) fn show_metrics(
 ) -> Result<(), CtlError> {
     let metrics = overview.get("metrics").and_then(Value::as_object);
     let metrics = metrics.ok_or_else(|| CtlError::stranger("it has no metrics"))?;
-    // As Prometheus knows them, or without what they all begin with.
+    // Names as in Prometheus, or without the common prefix.
     let prefix = prefix.strip_prefix("ringmq_").unwrap_or(prefix);
     let found = || metrics.iter().filter(|(name, _)| name.starts_with(prefix));
     if found().next().is_none() {
@@ -120,7 +120,7 @@ mod tests {
 
     use super::*;
 
-    // Figures by reason are one sum.
+    // Figures by reason are summed.
     #[test]
     fn figures_are_summed() {
         let overview = json!({ "a": 2, "b": { "x": 1, "y": 2.5 }, "c": "text" });

@@ -1,4 +1,4 @@
-//! Lists that come in pages: as many rows as are wanted, or all.
+//! Lists that come in pages: as many rows as requested, or all.
 
 use serde_json::Value;
 
@@ -11,11 +11,11 @@ use super::fields;
 use super::output::{Cell, Form, Output, Table};
 use super::request::{items, sent};
 
-/// Rows, if nothing else is asked for.
+/// The default number of rows.
 const ROWS_USUAL: usize = 100;
 
-/// Goes through the pages of a list, from the cursor in `query` to its end, or until `see` has seen
-/// as many rows as are wanted; gives the cursor of what follows.
+/// Reads the pages of a list, from the cursor in `query` to its end, or until `see` has received
+/// the requested number of rows; returns the cursor of the rest.
 pub(super) fn walk(
     broker: &Broker,
     path: &str,
@@ -45,7 +45,7 @@ pub(super) fn walk(
     }
 }
 
-/// Shows a list, page by page: nothing of it is kept.
+/// Shows a list page by page, without holding all of it in memory.
 pub(super) fn show(
     broker: &Broker,
     ctl: &Ctl,
@@ -56,7 +56,7 @@ pub(super) fn show(
     let columns = fields::wanted(ctl, columns);
     let mut query = sent(ctl);
     if ctl.columns.is_some() || output.form() != Form::Json {
-        // Fields inside of others are asked for by the outer one, once.
+        // Nested fields are requested by the outer field, once.
         let mut names: Vec<&str> =
             columns.iter().map(|name| name.split('.').next().unwrap_or(name)).collect();
         names.dedup();

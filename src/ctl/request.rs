@@ -1,4 +1,4 @@
-//! What is sent for a verb, and the objects of an answer.
+//! The request of a verb, and the objects of an answer.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -25,7 +25,7 @@ fn given(ctl: &Ctl) -> impl Iterator<Item = (&'static Parameter, &str)> {
     known.filter_map(|it| Some((it, ctl.get(it.name)?)))
 }
 
-/// The body of the request; none: its method takes none.
+/// The body of the request; `None` if its method has no body.
 pub(super) fn body(ctl: &Ctl) -> Result<Option<Value>, CtlError> {
     if !["POST", "PUT"].contains(&ctl.verb.request.0) {
         return Ok(None);

@@ -1,5 +1,5 @@
-//! Metrics in the text format of Prometheus, which is what the broker tells without a token; those
-//! of vhosts as rows.
+//! Metrics in the text format of Prometheus, which the broker serves without a token; those of
+//! vhosts as rows.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::error::CtlError;
 use super::output::{Cell, Form, Output, Table};
 
-/// One figure: its name, the value of its first label if it has any, and it.
+/// One sample: its name, the value of its first label if it has any, and its figure.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Sample {
     pub(super) name: String,
@@ -16,7 +16,7 @@ pub(super) struct Sample {
     pub(super) value: f64,
 }
 
-/// Reads all lines; a histogram's bound is its last label.
+/// Parses all lines. A histogram's bound is its last label.
 pub(super) fn parse(text: &str) -> Result<Vec<Sample>, CtlError> {
     let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     let wrong = || CtlError::stranger("its metrics cannot be read");
@@ -41,7 +41,7 @@ fn sample(line: &str) -> Option<Sample> {
     Some(Sample { name: name.to_owned(), label, value: rest.trim().parse().ok()? })
 }
 
-/// The value up to its closing quote, without its escapes, and what is behind.
+/// The value up to its closing quote, unescaped, and the rest.
 fn unquoted(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut chars = text.char_indices();
@@ -64,10 +64,10 @@ pub(super) fn sum(samples: &[Sample], name: &str) -> Option<f64> {
     Some(found.map(|sample| sample.value).sum())
 }
 
-/// What the names of all figures of vhosts begin with.
+/// The prefix of the names of all metrics of vhosts.
 const PREFIX: &str = "ringmq_vhost_";
 
-/// A row for each vhost, with a column for each figure in the order that the broker has.
+/// A row for each vhost, with a column for each metric in the broker's order.
 pub(super) fn show_vhosts(text: &str, output: &mut Output) -> Result<(), CtlError> {
     let (mut names, mut vhosts) = (Vec::new(), BTreeMap::<String, Map<String, Value>>::new());
     for Sample { name, label, value } in parse(text)? {
@@ -96,7 +96,7 @@ pub(super) fn show_vhosts(text: &str, output: &mut Output) -> Result<(), CtlErro
     Ok(())
 }
 
-/// A figure as JSON; counts have no point.
+/// A figure as JSON; counts have no decimal point.
 fn number(value: f64) -> Value {
     serde_json::from_str(&value.to_string()).unwrap_or_else(|_| value.into())
 }
@@ -105,7 +105,7 @@ fn number(value: f64) -> Value {
 mod tests {
     use super::*;
 
-    // Names, labels with whatever is in them, and figures; what is no line of the format is said.
+    // Names, labels of any content, and figures are parsed; an invalid line is reported.
     #[test]
     fn lines() {
         let text = "# HELP a x\n# TYPE a counter\na 1\nb{vhost=\"/\"} 2.5\n\n\

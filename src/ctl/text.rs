@@ -1,12 +1,11 @@
-//! What a terminal is shown: text of others without anything that a terminal would obey, bytes and
-//! times as people read them.
+//! Text for a terminal: untrusted text without control sequences, and bytes and times for people.
 
 use std::fmt::Write;
 
 use serde_json::Value;
 
-/// Text that clients or servers chose. Control characters, invisible ones and those that turn the
-/// direction of writing are escaped; a backslash is doubled, so that no escape can be forged.
+/// Untrusted text. Control characters, invisible characters and those that change the direction of
+/// writing are escaped; a backslash is doubled, so that an escape cannot be forged.
 pub(super) fn shown(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
@@ -18,8 +17,8 @@ pub(super) fn shown(text: &str) -> String {
     safe
 }
 
-/// A line that was made to be shown, and in which nothing may be left that a terminal would obey,
-/// whoever made it. Its own escapes stay as they are.
+/// A formatted line. Characters that a terminal would interpret are escaped, whatever their source;
+/// existing escapes are kept.
 pub(super) fn harmless(line: &str) -> String {
     let mut safe = String::with_capacity(line.len());
     for c in line.chars() {
@@ -31,7 +30,7 @@ pub(super) fn harmless(line: &str) -> String {
     safe
 }
 
-/// JSON in one line in which nothing is left that a terminal would obey.
+/// JSON on one line, without characters that a terminal would interpret.
 pub(super) fn json_line(value: &Value) -> String {
     let mut safe = String::new();
     // Outside of strings JSON has no such character, and inside it may be escaped.
@@ -47,7 +46,7 @@ pub(super) fn json_line(value: &Value) -> String {
     safe
 }
 
-/// Whether a terminal shows a character as it is.
+/// Whether a terminal shows a character unchanged.
 fn is_shown(c: char) -> bool {
     c.escape_debug().eq([c])
 }
@@ -66,7 +65,7 @@ pub(super) fn bytes(count: f64) -> String {
     unreachable!("the last unit takes all")
 }
 
-/// A time that is given in seconds.
+/// A duration given in seconds.
 pub(super) fn time(seconds: f64) -> String {
     match seconds {
         _ if seconds <= 0.0 => "0 s".to_owned(),
@@ -94,8 +93,8 @@ pub(super) fn time(seconds: f64) -> String {
 mod tests {
     use super::*;
 
-    // Nothing that moves a cursor, colours, rings or turns text around is left, and whoever writes
-    // an escape is seen to have written one.
+    // No control sequence or change of direction is left, and an escape in the input is
+    // recognisable.
     #[test]
     fn text_is_harmless() {
         for (text, safe) in [
@@ -110,7 +109,7 @@ mod tests {
         }
     }
 
-    // A line stays as it is but for what moves cursors and colours.
+    // A line is unchanged except for control sequences.
     #[test]
     fn lines_are_harmless() {
         for (line, safe) in [
@@ -121,7 +120,7 @@ mod tests {
         }
     }
 
-    // JSON stays what it was, and has nothing in it that a terminal obeys.
+    // JSON keeps its meaning, without characters that a terminal would interpret.
     #[test]
     fn json_is_harmless() {
         for text in ["plain Wärme", "\u{1b}[2J", "\u{9b}31m\u{7f}", "\u{202e}\u{e0001}", "a\"\\\n"]

@@ -1,5 +1,5 @@
-//! Files of tokens, as `--http-tokens` names them: what they have is listed, added and taken out.
-//! No broker is asked: it reads the file at the next reload.
+//! Token files, as `--http-tokens` names them: lists, adds and removes tokens. No request is sent:
+//! the broker reads the file at the next reload.
 
 use std::io;
 use std::path::Path;
@@ -18,12 +18,12 @@ use super::error::CtlError;
 use super::output::{Cell, Form, Output, Table};
 use super::text::shown;
 
-/// Bytes of a token: guesses must be hopeless.
+/// Bytes of a token, enough that it cannot be guessed.
 const TOKEN_BYTES: usize = 32;
 
 const RIGHTS: [&str; 5] = ["metrics", "read", "publish", "operate", "admin"];
 
-/// Does what was asked for.
+/// Executes the verb.
 pub(super) fn show(ctl: &Ctl, output: &mut Output) -> Result<(), CtlError> {
     let path = Path::new(ctl.get("file").unwrap_or_default());
     let name = ctl.get("name").unwrap_or_default();
@@ -102,7 +102,7 @@ fn list(path: &Path, output: &mut Output) -> Result<(), CtlError> {
     Ok(())
 }
 
-/// Whether a line is the token of somebody.
+/// Whether a line is the token of this name.
 fn is_of(line: &str, name: &str) -> bool {
     let line = line.trim();
     !line.starts_with('#') && line.split_once(':').is_some_and(|(own, _)| own == name)

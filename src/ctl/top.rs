@@ -1,5 +1,4 @@
-//! The line above the sessions that have most: what there is, and what has come and gone each
-//! second since the line before.
+//! The line above the largest sessions: totals, and rates since the previous line.
 
 use std::time::Instant;
 
@@ -8,14 +7,14 @@ use serde_json::Value;
 use super::overview::figure;
 use super::text::bytes;
 
-/// Counters of which rates are shown, and what they are called.
+/// Counters whose rates are shown, and their labels.
 const COUNTERS: [(&str, &str); 3] = [
     ("in", "/metrics/messages_received_total"),
     ("out", "/metrics/messages_sent_total"),
     ("dropped", "/metrics/messages_dropped_total"),
 ];
 
-/// The counters, when they were read the last time.
+/// The counters at the last reading.
 #[derive(Default)]
 pub(super) struct Rates {
     last: Option<(Instant, [f64; 3])>,
@@ -40,7 +39,7 @@ impl Rates {
             parts.push(match self.last {
                 None => format!("{name} {}", counts[at]),
                 Some((since, last)) => {
-                    // A broker that was started anew counts from 0.
+                    // The counters of a restarted broker begin at 0.
                     let more = (counts[at] - last[at]).max(0.0);
                     let seconds = now.duration_since(since).as_secs_f64().max(0.001);
                     format!("{name} {:.0}/s", more / seconds)
@@ -60,7 +59,7 @@ mod tests {
 
     use super::*;
 
-    // Rates are what came since the line before; a counter that begins anew has none.
+    // Rates are differences to the previous line; a restarted counter has none.
     #[test]
     fn rates() {
         let overview = |received: u64| {

@@ -1,6 +1,6 @@
-//! Traces: begun for as long as somebody reads them, and shown as they come.
+//! Traces: started for as long as a reader reads them, and shown as events arrive.
 //!
-//! The broker ends a trace when the stream of it ends, so that none is left behind, however this
+//! The broker ends a trace when its stream ends, so that no trace is left behind, however this
 //! program ends.
 
 use std::fs::OpenOptions;
@@ -20,7 +20,7 @@ use super::text::{harmless, json_line, shown};
 
 const STREAM: &str = "/api/v1/trace/stream";
 
-/// Begins a trace and shows it until it ends, or nobody reads it any more.
+/// Starts a trace and shows it until it ends or its output is closed.
 pub(super) fn show(broker: &Broker, ctl: &Ctl, output: &mut Output) -> Result<(), CtlError> {
     let mut asks = sent(ctl);
     let is_tail = ctl.verb.view == View::Tail;
@@ -30,7 +30,7 @@ pub(super) fn show(broker: &Broker, ctl: &Ctl, output: &mut Output) -> Result<()
             asks.push(("payload", TRACE_PAYLOAD_BYTES_MAX.to_string()));
         }
     }
-    // Before the trace begins, so that none begins for nothing.
+    // The output is opened first, so that no trace starts in vain.
     let mut file = ctl.get("pcapng").map(open).transpose()?;
     let (method, path) = ctl.verb.request;
     let started = broker.json(method, path, &asks)?;
@@ -56,7 +56,7 @@ pub(super) fn show(broker: &Broker, ctl: &Ctl, output: &mut Output) -> Result<()
     })
 }
 
-/// Where a file for Wireshark goes.
+/// Opens the file for Wireshark.
 fn open(name: &str) -> Result<Box<dyn Write>, CtlError> {
     if name == "-" {
         if io::stdout().is_terminal() {
@@ -66,7 +66,7 @@ fn open(name: &str) -> Result<Box<dyn Write>, CtlError> {
         }
         return Ok(Box::new(io::stdout()));
     }
-    // It has what clients send in it.
+    // The file contains data of clients.
     let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(name);
     let file = file.map_err(|error| CtlError::Usage(format!("--pcapng {}: {error}", shown(name))));
     Ok(Box::new(file?))
@@ -94,7 +94,7 @@ fn show_line(ctl: &Ctl, line: &str, output: &mut Output) -> Result<(), CtlError>
     Ok(())
 }
 
-/// A message that was published: its topic and its payload.
+/// Shows a published message: its topic and its payload.
 fn show_message(event: &Value, output: &mut Output) {
     let text = |name: &str| event.get(name).and_then(Value::as_str);
     if let Some(skipped) = event.get("skipped") {
@@ -110,12 +110,12 @@ fn show_message(event: &Value, output: &mut Output) {
     output.line(&format!("{}{between}{payload}", shown(topic)));
 }
 
-/// Bytes that come in pieces, as lines.
+/// Splits a stream of bytes into lines.
 #[derive(Default)]
 struct Lines(Vec<u8>);
 
 impl Lines {
-    /// Takes a piece, and shows the lines that are whole.
+    /// Adds a piece, and shows the lines that are complete.
     fn take(
         &mut self,
         piece: &[u8],
@@ -139,7 +139,7 @@ impl Lines {
 mod tests {
     use super::*;
 
-    // Lines are whole whatever the pieces are, and one without end ends it.
+    // Lines are complete however the input is divided, and a last line without an end is shown.
     #[test]
     fn lines_are_whole() {
         let text = "one\n\ntwo €\nrest";

@@ -1,4 +1,4 @@
-//! `ringmq data backup`: a copy of what is committed, while a broker uses the directory.
+//! `ringmq data backup`: copies the committed data of a directory that a broker may be using.
 //!
 //! ```text
 //!  look at each shard ──► copy what is new of the segments that are needed ──► all still there? ─┐
@@ -6,14 +6,14 @@
 //!     └────────────────────────────────────────────────────────────────────────┘                 ▼
 //!                                                                         EXTENT, texts, FORMAT
 //! ```
-//! Records are only ever appended to a segment. So what was copied of one stays right as long as
-//! its file has it, and each round copies only what came since the last. The broker uses a file
-//! again when nothing refers to its segment any more: a round in which that happened to one that
-//! it needs does not count, and the next one does without that segment.
+//! Records are only appended to a segment. So a copied part stays valid as long as the file holds
+//! that segment, and each round copies only the bytes that are new since the last. The broker
+//! reuses a file when nothing refers to its segment any more. If that happens to a segment that a
+//! round needs, the round is discarded, and the next one does not need the segment.
 //!
-//! What the last round has seen of each shard is what the copy has. Rounds are taken until one has
-//! little to copy, so that shards are seen shortly one after the other: they know of each other's
-//! messages. Whatever was acknowledged before the first is in it.
+//! The copy has the state of each shard in the last round. Rounds are repeated until one has little
+//! to copy, so that the shards are read within a short time and know of each other's messages.
+//! Every message that was acknowledged before the first round is in the copy.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -31,10 +31,10 @@ use super::snapshot::Snapshot;
 /// Bytes that are copied at once.
 const COPY_BYTES: usize = 1 << 20;
 
-/// A round that copies no more than this has seen the shards at about the same time.
+/// A round that copies no more than this has read the shards at about the same time.
 const SMALL_ROUND_BYTES: u64 = 16 << 20;
 
-/// Does it; gives what there is to say of it.
+/// Executes the command; returns the text to print.
 pub(super) fn run(dir: &Path, to: &Path) -> Result<String, DataError> {
     let directory = Directory::look_at(dir)?;
     let making = Making::begin(to, directory.shards())?;
@@ -50,13 +50,13 @@ pub(super) fn run(dir: &Path, to: &Path) -> Result<String, DataError> {
     }
 }
 
-/// What was copied.
+/// Figures of the report.
 #[derive(Clone, Copy, Default)]
 struct Copied {
     sessions: u64,
     retained: u64,
     bytes: u64,
-    /// Shards of which something was damaged.
+    /// Shards with damage.
     damaged: u64,
 }
 
@@ -64,17 +64,17 @@ struct Copied {
 struct Folder {
     shard: u16,
     path: PathBuf,
-    /// What is copied: the segment, and how many bytes of its file.
+    /// The copied segments, and how many bytes of each.
     files: BTreeMap<FileId, (Option<SegmentIdentity>, u64)>,
 }
 
-/// What a round has come to.
+/// The result of a round.
 #[derive(Default)]
 struct Round {
     copied: Copied,
     /// Bytes that were copied in it.
     new_bytes: u64,
-    /// Something that it needs was gone.
+    /// A file that the round needs was reused.
     is_stale: bool,
     extents: Vec<Option<Extent>>,
 }
@@ -95,7 +95,7 @@ fn copy_all(directory: &Directory, making: &Making) -> Result<Copied, DataError>
         for (shard, extent) in (0..).zip(round.extents) {
             extent.iter().try_for_each(|extent| making.note(shard, extent))?;
         }
-        // A vhost has its number before anything is stored under it.
+        // A vhost gets its number before data is stored under it.
         making.take_over_texts(directory.path())?;
         round.copied.bytes = folders.iter().flat_map(|it| it.files.values()).map(|it| it.1).sum();
         return Ok(round.copied);
@@ -104,7 +104,7 @@ fn copy_all(directory: &Directory, making: &Making) -> Result<Copied, DataError>
 }
 
 impl Folder {
-    /// Copies what is not yet copied of a shard.
+    /// Copies the new bytes of a shard.
     fn copy(&mut self, directory: &Directory, round: &mut Round) -> Result<(), DataError> {
         let snapshot = Snapshot::of(directory, self.shard, None)?;
         let disk = &snapshot.store.logs.disk;
@@ -112,7 +112,7 @@ impl Folder {
             |segment: &&SegmentFacts| segment.references > 0 || segment.end >= disk.checkpoint();
         let mut kept = BTreeSet::new();
         for segment in snapshot.segments.iter().filter(needed) {
-            // One without a file would be a log that goes on in memory.
+            // A segment without a file would mean a log that continues in memory.
             let Some(id) = segment.file else { continue };
             match self.copy_segment(id, segment, &snapshot)? {
                 Some(bytes) => round.new_bytes += bytes,
@@ -120,7 +120,7 @@ impl Folder {
             }
             kept.insert(id);
         }
-        // A header without records names the checkpoint all the same.
+        // A header without records still names the checkpoint.
         let newest = newest_file(&snapshot).filter(|id| !kept.contains(id));
         if let (Some(id), Some(last)) = (newest, snapshot.segments.last()) {
             let empty = SegmentFacts { start: last.end, end: last.end, ..*last };
@@ -139,7 +139,7 @@ impl Folder {
         Ok(())
     }
 
-    /// Copies what is not yet copied of a segment; tells how many bytes, or nothing if it is gone.
+    /// Copies the new bytes of a segment; returns how many, or `None` if its file was reused.
     fn copy_segment(
         &mut self,
         id: FileId,
@@ -155,7 +155,7 @@ impl Folder {
         let mut options = File::options();
         options.write(true).create(true).truncate(is_new).mode(0o600);
         let target = options.open(&to).map_err(DataError::system("make", &to))?;
-        // From here on there is a file to be removed if nothing comes of it.
+        // From here on a file exists, which must be removed if the copy fails.
         self.files.insert(id, (identity, done));
         let written = target.write_all_at(&header, 0);
         written.map_err(DataError::system("write", &to))?;
@@ -170,7 +170,7 @@ impl Folder {
             },
         };
         copied.map_err(DataError::system("copy", &from))?;
-        // Its length tells whether it lost its end.
+        // The file's length shows whether its end is missing.
         let length = fs::metadata(&from).map_or(end, |found| found.len());
         target.set_len(length.max(end)).map_err(DataError::system("write", &to))?;
         self.files.insert(id, (identity, end.max(done)));
@@ -191,7 +191,7 @@ fn copy_part(source: &File, done: u64, end: u64, target: &File) -> io::Result<()
         let most = usize::try_from(end - at).map_or(COPY_BYTES, |left| left.min(COPY_BYTES));
         let count = source.read_at(&mut buffer[..most], at)?;
         if count == 0 {
-            // It lost its end: so does the copy.
+            // The end of the file is missing, and so the copy is cut as well.
             break;
         }
         target.write_all_at(&buffer[..count], at)?;
@@ -208,7 +208,7 @@ fn newest_file(snapshot: &Snapshot) -> Option<FileId> {
     newest.map(|(_, id)| id)
 }
 
-/// How far the log of a copy goes.
+/// The end of the log of a copy.
 fn extent_of(snapshot: &Snapshot) -> Option<Extent> {
     let newest = snapshot.segments.last()?;
     let is_ended = snapshot.files.extent().is_some_and(|extent| {
@@ -217,7 +217,7 @@ fn extent_of(snapshot: &Snapshot) -> Option<Extent> {
     Some(Extent { start: newest.start, file: newest.file?, end: newest.end, is_ended })
 }
 
-/// Opens the copy: it must have what was seen.
+/// Opens the copy: it must contain what the rounds have read.
 fn verify(making: &Making, copied: Copied) -> Result<Copied, DataError> {
     let mut found = Copied::default();
     for shard in 0..making.shards() {
@@ -243,7 +243,7 @@ fn verify(making: &Making, copied: Copied) -> Result<Copied, DataError> {
 }
 
 impl Copied {
-    /// What there is to say.
+    /// The text of the report.
     fn report(&self, directory: &Directory, to: &Path) -> String {
         let Self { sessions, retained, bytes, damaged } = self;
         let from = directory.path().display();

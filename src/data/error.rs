@@ -1,4 +1,4 @@
-//! Why nothing was made, and what to do.
+//! Why no data directory was created, and what to do.
 
 use std::fmt;
 use std::io;
@@ -7,36 +7,36 @@ use std::path::{Path, PathBuf};
 use crate::disk::DirectoryError;
 use crate::store::OpenError;
 
-/// Why nothing was made, and what to do.
+/// Why no data directory was created, and what to do.
 #[derive(Debug)]
 pub enum DataError {
     /// A directory cannot be used.
     Directory(DirectoryError),
     /// The files of a shard cannot be read.
     Store {
-        /// Where they are.
+        /// The folder of the shard.
         folder: PathBuf,
         /// Why.
         error: OpenError,
     },
-    /// Something of the directory is lost.
+    /// The directory has damaged data.
     Damaged(Vec<String>),
-    /// The one directory would stand in the other.
+    /// One directory would be inside the other.
     Inside {
         /// The directory that is read.
         from: PathBuf,
-        /// The one that is to be made.
+        /// The directory that was to be created.
         to: PathBuf,
     },
-    /// What was written reads otherwise than what was to be written.
+    /// The new directory does not contain what was written.
     Differs(String),
-    /// It changes faster than it can be read.
+    /// The directory changes faster than it can be read.
     TooFast(PathBuf),
-    /// The system refused something.
+    /// The system refused an operation.
     System {
-        /// What could not be done, followed by the path.
+        /// The operation, to be followed by the path.
         doing: &'static str,
-        /// With what.
+        /// Its path.
         path: PathBuf,
         /// Why.
         error: io::Error,

@@ -1,11 +1,12 @@
-//! Sessions' queues of one store, read together so that a message that several wait for is written
-//! once.
+//! Reads the queues of one store's sessions together, so that a message that waits in several of
+//! them is written once.
 //!
-//! Each queue is read in its order. Among the first messages of all queues the oldest is next, by
-//! the time at which it came and then by its place: where housekeeping has moved messages, places
-//! alone are in no order. So those that wait for one message mostly come to it together.
+//! Each queue is read in its order. The next message is the oldest of the first messages of all
+//! queues, by its time of arrival and then by its position; positions alone are in no order once
+//! cleaning has moved messages. So sessions that wait for the same message mostly reach it
+//! together.
 //!
-//! The store that is read is taken apart in memory by it. Its files stay as they are.
+//! Reading takes the store apart in memory. Its files are not changed.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -15,34 +16,34 @@ use crate::store::{NewMessage, Position, QueueEntry, QueueNext, SessionKey, Stor
 use super::error::DataError;
 use super::writer::Writer;
 
-/// Identifiers that packets may have: a message's number and this fix its packet identifier.
+/// Number of packet identifiers: it and a message's number determine the packet identifier.
 const IDENTIFIERS: u64 = 65_535;
 
-/// A session of the old store that a new one takes over.
+/// A session of the old store and its successor in the new one.
 pub(super) struct Moved {
     pub(super) old: SessionKey,
     pub(super) new: SessionKey,
 }
 
-/// What came of it.
+/// The result of a merge.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Merged {
-    /// Messages of queues that were written; one counts for each queue.
+    /// Messages of queues that were written; a message counts once for each queue.
     pub(super) queued: u64,
     /// Messages that could not be read.
     pub(super) lost: u64,
 }
 
-/// A queue that is read.
+/// A queue that is being read.
 struct Cursor {
     moved: Moved,
     /// Messages below this number were sent.
     sent: u64,
-    /// The number behind that of the last message.
+    /// The number after that of the last message.
     expected: u64,
-    /// The same in the new queue, of the last message that was sent.
+    /// The number in the new queue of the last message that was sent.
     new_sent: u64,
-    /// The latest of the times at which its messages came.
+    /// The latest arrival time of its messages so far.
     time_ms: u64,
     next: Option<Head>,
 }
@@ -55,8 +56,8 @@ struct Head {
     entry: QueueEntry,
 }
 
-/// Has the new sessions wait for what the old ones wait for. What came at a time of the old time
-/// line came `shift_ms` later by the new one.
+/// Copies the queues of the old sessions to the new ones. A time of the old time line is `shift_ms`
+/// later in the new one.
 pub(super) fn merge(
     sessions: Vec<Moved>,
     shift_ms: i64,
@@ -96,7 +97,7 @@ pub(super) fn merge(
     Ok(merged)
 }
 
-/// By what the first messages of queues are compared: time and place.
+/// The order of the first messages of queues: by time and position.
 type Key = (u64, u64);
 
 /// Writes the message at an offset, for these sessions.
@@ -138,7 +139,7 @@ impl Cursor {
         Self { moved, sent, expected, new_sent: 0, time_ms: 0, next: None }
     }
 
-    /// Goes to the next message, if there is one that can be read.
+    /// Advances to the next readable message, if there is one.
     fn advance(&mut self, old: &mut Store, new: &mut Writer, merged: &mut Merged) -> Option<Key> {
         loop {
             let Store { catalog, logs, .. } = old;
@@ -168,7 +169,7 @@ impl Cursor {
         }
     }
 
-    /// The next message is the one that its client must still complete.
+    /// The next message is the one whose QoS 2 exchange the client must still complete.
     fn release(&mut self, packet_id: u16, new: &mut Writer) {
         let residue = u64::from(packet_id) - 1;
         let ahead = (residue + IDENTIFIERS - self.expected % IDENTIFIERS) % IDENTIFIERS;
@@ -185,7 +186,7 @@ impl Cursor {
         self.skip_to(number, new);
     }
 
-    /// What was sent keeps its packet identifier; what was not has none.
+    /// A message that was sent keeps its packet identifier; others have none.
     fn skip_to(&mut self, number: u64, new: &mut Writer) {
         if number < self.sent {
             let count = (number - self.expected) % IDENTIFIERS;
@@ -209,7 +210,7 @@ impl Cursor {
         self.end(old);
     }
 
-    /// The old session waits for the message no more.
+    /// Removes the message from the old session.
     fn end(&mut self, old: &mut Store) {
         let Head { packet_id, entry, .. } = self.next.take().expect("it is there");
         let Store { catalog, logs, .. } = old;

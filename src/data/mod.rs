@@ -1,13 +1,14 @@
-//! `ringmq data`: makes data directories of others: with another number of shards, or as a backup.
+//! `ringmq data`: creates data directories from others: with another number of shards, or as a
+//! backup.
 //!
 //! ```text
 //!  reshard: DIR, which no broker uses ─► source ─► merge ─► writer ─► NEW
 //!  backup:  DIR, in use or not ─► its segment files, up to what is committed ─► TO
 //! ```
-//! Invariant: nothing in the directory that is read is changed; what is made is a data directory
-//! only when it is whole (see [`crate::disk::Making`]), and is removed if it cannot be.
+//! Invariant: the directory that is read is not changed. The new one becomes a data directory only
+//! when it is complete (see [`crate::disk::Making`]), and is removed on failure.
 //!
-//! Uses the store and the disk, and of the broker only where it looks for what.
+//! It uses the store and the disk, and of the broker only the rule that gives the home shard.
 
 mod backup;
 mod error;
@@ -23,10 +24,10 @@ use crate::config::DataAct;
 pub use error::DataError;
 pub use snapshot::Snapshot;
 
-/// Does what was asked for; gives what there is to say of it.
+/// Executes the command; returns the text to print.
 ///
 /// # Errors
-/// If it cannot be done; then nothing is left of it.
+/// If it fails; then the new directory is removed.
 pub fn run(act: &DataAct) -> Result<String, DataError> {
     match act {
         DataAct::Reshard { dir, shards, to, skip_damaged } => {
@@ -40,7 +41,7 @@ pub fn run(act: &DataAct) -> Result<String, DataError> {
     }
 }
 
-/// An error if `to` is, or would be, in `from`.
+/// Returns an error if `to` is, or would be, inside `from`.
 fn require_apart(from: &Path, to: &Path) -> Result<(), DataError> {
     let Ok(known) = from.canonicalize() else { return Ok(()) };
     let there = to.ancestors().find_map(|above| match above.as_os_str().is_empty() {

@@ -1,16 +1,16 @@
-//! `ringmq data reshard`: a data directory with another number of shards.
+//! `ringmq data reshard`: copies a data directory to one with another number of shards.
 //!
-//! A session is at home on the shard that its names give, and a retained message is kept by one
-//! that its names give; with another number of shards these are others. So everything is read, and
-//! written where it belongs: sessions with what waits for them, numbers and all, and retained
-//! messages. One old shard is open at a time, and all new ones.
+//! The home shard of a session and of a retained message depends on its names and on the number of
+//! shards. So everything is read and written to its new shard: sessions with their waiting
+//! messages, whose numbers are kept, and retained messages. One old shard is open at a time,
+//! together with all new ones.
 //!
-//! A QoS 2 message from a publisher on another shard is known there by its *origin*, which names
-//! the publisher's shard. Origins do not come along: where the publisher's shard has noted the
-//! message, its session comes with the note, and that is all that is needed then. Where a broker
-//! was killed before that, some shards have the message, others may not have it, and the publisher
-//! will send it again. It is not lost then, and may reach a client twice: the report says how many
-//! such messages there are.
+//! A shard knows a QoS 2 message from a publisher on another shard by its *origin*, which names the
+//! publisher's shard. Origins are not copied. If the publisher's shard has recorded the message,
+//! its session is copied with this record, which is all that is needed then. If a broker was killed
+//! before that record, some shards have the message and others may not, and the publisher will send
+//! it again. The message is not lost, but a client may receive it twice; the report has the number
+//! of such messages.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -28,10 +28,10 @@ use super::merge::{Merged, Moved, merge};
 use super::snapshot::Snapshot;
 use super::writer::Writer;
 
-/// Places of damage that are told.
+/// Places of damage that the report lists.
 const PLACES_MAX: usize = 10;
 
-/// Does it; gives what there is to say of it.
+/// Executes the command; returns the text to print.
 pub(super) fn run(
     dir: &Path,
     shards: u16,
@@ -64,17 +64,17 @@ struct Source {
     directory: Directory,
     vhosts: Vhosts,
     clocks: ClockReading,
-    /// That of the first shard, by which all new ones go on.
+    /// The time line of the first shard, which all new shards continue.
     timeline: Timeline,
-    /// QoS 2 messages of publishers on other shards that are not released.
+    /// Unreleased QoS 2 messages of publishers on other shards.
     origins: BTreeSet<Origin>,
-    /// What is damaged.
+    /// Places of damage.
     damage: Vec<String>,
-    /// What is lost with it.
+    /// Losses that the damage has caused.
     losses: Losses,
 }
 
-/// What was moved.
+/// The copied data.
 #[derive(Default)]
 struct MovedAll {
     sessions: u64,
@@ -82,14 +82,14 @@ struct MovedAll {
     merged: Merged,
     /// Retained messages that could not be read.
     lost: u64,
-    /// QoS 2 messages of which some shards know and others do not.
+    /// QoS 2 messages that some shards know and others do not.
     in_doubt: u64,
-    /// Sessions and retained messages of vhosts that were deleted.
+    /// Sessions and retained messages of deleted vhosts; they are not copied.
     dropped: u64,
 }
 
 impl Source {
-    /// Opens each shard once: what is damaged is to be known before anything is made.
+    /// Opens each shard once, so that damage is known before anything is created.
     fn open(dir: &Path, skip_damaged: bool) -> Result<Self, DataError> {
         let directory = Directory::open_read_only(dir)?;
         let vhosts = directory.vhosts()?;
@@ -130,7 +130,7 @@ impl Source {
     }
 }
 
-/// The first places of damage, and how many more there are.
+/// The first places of damage, and the number of the others.
 fn told(mut damage: Vec<String>) -> Vec<String> {
     let more = damage.len().saturating_sub(PLACES_MAX);
     damage.truncate(PLACES_MAX);
@@ -140,7 +140,7 @@ fn told(mut damage: Vec<String>) -> Vec<String> {
     damage
 }
 
-/// Writes all that is in the source.
+/// Writes everything that the source contains.
 fn move_all(source: &Source, making: &Making) -> Result<MovedAll, DataError> {
     let started = Helper::start();
     let mut helper = started.map_err(|error| DataError::System {
@@ -149,7 +149,7 @@ fn move_all(source: &Source, making: &Making) -> Result<MovedAll, DataError> {
         error,
     })?;
     let written = write_shards(source, making, &mut helper);
-    // When the writers are gone, all that they asked for is done.
+    // When the writers are gone, the helper has finished their requests.
     helper.finish();
     written
 }
@@ -184,7 +184,7 @@ struct Old<'a> {
 }
 
 impl Old<'_> {
-    /// How much later a time is by the new time line.
+    /// The offset of the new time line to this shard's.
     fn shift_ms(&self) -> i64 {
         let new_ms = self.source.timeline.start_ms().cast_signed();
         new_ms.saturating_sub(self.store.catalog.timeline.start_ms().cast_signed())
@@ -216,7 +216,8 @@ impl Old<'_> {
         Ok(())
     }
 
-    /// QoS 2 messages of a publisher here that other shards have and its own has not noted.
+    /// QoS 2 messages of a publisher on this shard that other shards have and this shard has not
+    /// recorded.
     fn in_doubt(&self, session: &Session) -> u64 {
         let origin = |packet_id| Origin { shard: self.shard, serial: session.serial, packet_id };
         let known = self.source.origins.range(origin(0)..=origin(u16::MAX));
@@ -233,7 +234,7 @@ impl Old<'_> {
         let mut sessions = Vec::new();
         for old in keys.iter().copied() {
             let session = self.store.catalog.session(old);
-            // 0 is no time: it stands for a client that is there.
+            // 0 is not a time: it stands for a connected client.
             let left_ms = session.left_ms.saturating_add_signed(shift_ms).max(1);
             let Store { catalog, logs, .. } = &mut writer.store;
             let new = catalog.adopt_session(session, left_ms, logs);
@@ -289,7 +290,7 @@ impl Old<'_> {
     }
 }
 
-/// Reads what was written: all of it must be there.
+/// Reads the new directory: it must contain everything.
 fn verify(making: &Making, moved: &MovedAll) -> Result<(), DataError> {
     let mut found = MovedAll::default();
     for shard in 0..making.shards() {
@@ -338,7 +339,7 @@ fn count(store: &Store, found: &mut MovedAll) {
 }
 
 impl MovedAll {
-    /// What there is to say.
+    /// The text of the report.
     fn report(&self, source: &Source, to: &Path, shards: u16) -> String {
         let Self { sessions, retained, merged, lost, in_doubt, dropped } = self;
         let mut lines = vec![format!(

@@ -1,5 +1,5 @@
-//! What a shard's files have, as a store in memory: of a directory that no broker uses, or of what
-//! is committed in one that a broker writes to meanwhile.
+//! Opens a shard's files as a store in memory: of a directory that no broker uses, or the committed
+//! data of one that a broker is writing to.
 
 use crate::disk::{Directory, ShardFiles};
 use crate::limits::LIVE_LOOKS_MAX;
@@ -10,27 +10,27 @@ use crate::store::{
 
 use super::error::DataError;
 
-/// Looks at files that have not changed, and have damage, before that is believed: a page that is
-/// written while it is copied looks like some.
+/// Readings of unchanged files that must find damage before it is believed: a page that is copied
+/// during a write looks damaged.
 const DAMAGE_LOOKS: u32 = 5;
 
-/// See the module.
+/// A snapshot of one shard.
 pub struct Snapshot {
     /// The files.
     pub files: ShardFiles,
-    /// Those with segments, and their lengths.
+    /// The files with segments, and their lengths.
     pub lengths: Vec<(FileId, u64)>,
-    /// What is in them.
+    /// The store that was opened.
     pub store: Store,
-    /// What opening it had to tell.
+    /// The result of opening it.
     pub opened: Opened,
-    /// Of its log, by start.
+    /// The log's segments, by start.
     pub segments: Vec<SegmentFacts>,
 }
 
 impl Snapshot {
-    /// Opens a shard of a directory. With `clocks` clients that were there when the broker ended
-    /// have left since then; without, they are there.
+    /// Opens a shard of a directory. With `clocks`, clients that were connected when the broker
+    /// ended count as disconnected since then; without, as connected.
     ///
     /// # Errors
     /// If the files cannot be read, or change faster than they can be read.
@@ -52,14 +52,14 @@ impl Snapshot {
         Err(DataError::TooFast(directory.path().to_owned()))
     }
 
-    /// Opens what was found of a shard, in memory: nothing is written.
+    /// Opens a shard from its files, in memory: nothing is written.
     pub(super) fn open(
         mut files: ShardFiles,
         shard: u16,
         clocks: Option<ClockReading>,
     ) -> Result<Self, DataError> {
         let options = StoreOptions {
-            // What is appended stays in memory: any length will do.
+            // Appended records stay in memory, so any length will do.
             log: LogOptions {
                 shard,
                 segment_bytes: HEADER_BYTES + 1,
@@ -79,21 +79,21 @@ impl Snapshot {
         Ok(Self { files, lengths, store, opened, segments })
     }
 
-    /// The files once more, for whoever reads them from begin to end.
+    /// Another view of the files, for reading them from beginning to end.
     ///
     /// # Errors
-    /// If the system refuses something.
+    /// If the system refuses an operation.
     pub fn found(&self) -> Result<Vec<Found>, DataError> {
         Ok(self.files.map_again(&self.lengths)?)
     }
 
-    /// Whether nothing is damaged or lost, as far as opening it tells.
+    /// Whether opening it found no damage and no loss.
     pub fn is_whole(&self) -> bool {
         let Opened { report, losses, .. } = &self.opened;
         report.faults.is_empty() && *losses == Losses::default() && self.files.fault().is_none()
     }
 
-    /// What is damaged, a line for each place, and what is lost with it.
+    /// The places of damage, one line each, and the resulting loss.
     pub fn damage(&self) -> Vec<String> {
         let mut damage = Vec::new();
         damage.extend(self.files.fault().map(|(path, what)| format!("{}: {what}", path.display())));
@@ -107,7 +107,7 @@ impl Snapshot {
         damage
     }
 
-    /// The file that has, or had, a position.
+    /// The file that contains, or contained, a position.
     pub fn file_of(&self, position: Position) -> Option<FileId> {
         let offset = position.offset();
         let at = self.segments.partition_point(|segment| segment.end <= offset);
@@ -115,8 +115,8 @@ impl Snapshot {
         segment.file
     }
 
-    /// Whether what stands at a position is not to be had since nothing refers to it any more: the
-    /// broker has used its file again meanwhile.
+    /// Whether a position cannot be read because nothing refers to it any more and the broker has
+    /// reused its file.
     pub fn is_gone(&self, position: Position) -> bool {
         self.files.is_live() && !self.file_of(position).is_some_and(|id| self.files.is_current(id))
     }

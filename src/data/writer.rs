@@ -1,7 +1,7 @@
-//! A shard's store that is written by one thread, from begin to end: nobody is served meanwhile, so
-//! it waits for the disk where a broker would go on.
+//! A shard's store that one thread writes from beginning to end. There are no clients, so it waits
+//! for the disk where a broker would continue.
 //!
-//! Nothing is synced before [`Writer::finish`], since nothing of it counts before all is there.
+//! Nothing is synced before [`Writer::finish`], because the data counts only when it is complete.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -20,24 +20,24 @@ use crate::store::{
 
 use super::error::DataError;
 
-/// See the module.
+/// A writer of one shard.
 pub(super) struct Writer {
     pub(super) store: Store,
     medium: FileMedium,
-    /// Where its files are, for messages.
+    /// The folder of its files, for messages.
     folder: PathBuf,
-    /// Those that are written to, or are to be.
+    /// The open files, and those that were requested.
     files: HashMap<FileId, File>,
-    /// The one that was written to last.
+    /// The file that was written to last.
     current: Option<FileId>,
-    /// A word for each answer of the medium.
+    /// One item for each answer of the medium.
     woken: Receiver<()>,
-    /// Why there was no file when one was asked for last.
+    /// Why the last request for a file failed.
     refused: Option<io::Error>,
 }
 
 impl Writer {
-    /// Of a shard without anything in it, whose time line is this one.
+    /// A writer of an empty shard with this time line.
     pub(super) fn new(
         shard: u16,
         files: ShardFiles,
@@ -62,7 +62,7 @@ impl Writer {
         let (mut store, _) = opened.map_err(|error| DataError::store(&folder, error))?;
         let (wake, woken) = mpsc::channel();
         let medium = helper.medium(files, move || {
-            // Nobody listens any more when the writer is gone.
+            // The receiver is gone when the writer is.
             let _gone = wake.send(());
         });
         store.catalog.timeline = timeline;
@@ -71,7 +71,7 @@ impl Writer {
         Ok(Self { store, medium, folder, files, current: None, woken, refused: None })
     }
 
-    /// Writes what was appended, if it is much.
+    /// Writes the appended records once there are many.
     pub(super) fn write_some(&mut self) -> Result<(), DataError> {
         if self.store.logs.disk.staged_bytes() < GROUP_BYTES_MAX as u64 {
             return Ok(());
@@ -87,7 +87,7 @@ impl Writer {
             self.write_some()?;
         }
         self.write_all()?;
-        // It is committed: it is named in the newest header.
+        // The checkpoint is committed: the newest header names it.
         self.keep_house();
         self.write_all()?;
         let disk = &mut self.store.logs.disk;
@@ -99,11 +99,11 @@ impl Writer {
 
     fn keep_house(&mut self) {
         let Store { catalog, logs, housekeeping } = &mut self.store;
-        // What has expired is for the broker to drop: all that was read is to be there.
+        // Expired data is left for the broker to drop: everything that was read must be there.
         housekeeping.step(catalog, logs, 0, false);
     }
 
-    /// Writes all that was appended, in the files that the medium has.
+    /// Writes all appended records into the medium's files.
     fn write_all(&mut self) -> Result<(), DataError> {
         self.store.logs.end_turn();
         loop {
@@ -112,14 +112,14 @@ impl Writer {
             let disk = &mut self.store.logs.disk;
             if let Some(write) = disk.next_write() {
                 if self.current != Some(write.file) {
-                    // The segment before is complete.
+                    // The previous segment is complete.
                     self.current.iter().for_each(|id| drop(self.files.remove(id)));
                     self.current = Some(write.file);
                 }
                 let file = self.files.get(&write.file).expect("its segment has this file");
                 let written = file.write_all_at(&write.bytes, write.offset);
                 written.map_err(|error| self.failed(error))?;
-                // Its memory is the next group's.
+                // The next group reuses this memory.
                 drop(write);
                 self.store.logs.disk.on_written(Ok(()));
             } else if disk.staged_bytes() == 0 {

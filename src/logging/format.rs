@@ -1,6 +1,6 @@
-//! One record as one line: text, JSON, or what the journal takes.
+//! Formats one record as one line: text, JSON, or the journal's form.
 //!
-//! Invariant: a record makes exactly one line, whatever its text holds, of bounded length.
+//! Invariant: a record makes exactly one line of bounded length, whatever its text contains.
 
 use std::fmt::{self, Write};
 use std::io;
@@ -13,14 +13,14 @@ use log::{Level, Record};
 use crate::limits::{LOG_FIELD_BYTES_MAX, LOG_MESSAGE_BYTES_MAX};
 use crate::shown::Shown;
 
-/// How lines look.
+/// The format of lines.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Format {
-    /// For people: time in UTC, level, shard, client, what is said.
+    /// For people: time in UTC, level, shard, client, message.
     Text,
-    /// One JSON object a line, with what is said in words and as fields.
+    /// One JSON object for each line, with the message as text and as fields.
     Json,
-    /// For the journal: its priority (`sd-daemon(3)`), and no time, which it has itself.
+    /// For the journal: its priority (`sd-daemon(3)`), and no time, because the journal adds it.
     Journald,
 }
 
@@ -33,7 +33,7 @@ pub fn is_journal() -> bool {
     device.parse() == Ok(stat.st_dev) && inode.parse() == Ok(stat.st_ino)
 }
 
-/// The line of a record, its end included. `thread`: which logs it; a shard's is named.
+/// Formats a record, with its line end. `thread`: the thread that logs it; a shard's is named.
 pub(super) fn line_of(format: Format, record: &Record<'_>, thread: Option<&str>) -> String {
     let shard = thread.and_then(|name| name.strip_prefix("shard-"));
     let mut line = String::with_capacity(256);
@@ -43,7 +43,7 @@ pub(super) fn line_of(format: Format, record: &Record<'_>, thread: Option<&str>)
         Format::Journald => write!(line, "<{}>", priority(record.level()))
             .and_then(|()| write_said(&mut line, record, shard)),
     };
-    // A value that cannot be written is our own fault: what there is of the line shows where.
+    // A value that cannot be formatted is a bug in the broker; the part so far shows where.
     if written.is_err() {
         line.push('…');
     }
@@ -57,7 +57,7 @@ fn write_text(line: &mut String, record: &Record<'_>, shard: Option<&str>) -> fm
     write_said(line, record, shard)
 }
 
-/// What is said, behind who says it of whom.
+/// The message, after the thread and the client.
 fn write_said(line: &mut String, record: &Record<'_>, shard: Option<&str>) -> fmt::Result {
     if record.level() >= Level::Debug {
         let target = record.target();
@@ -113,7 +113,7 @@ impl<'kvs> VisitSource<'kvs> for Fields<'_> {
         } else if let Some(is) = value.to_bool() {
             write!(self.line, r#","{key}":{is}"#)
         } else if let Some(text) = value.to_borrowed_str() {
-            // What is not there has no field.
+            // A missing value has no field.
             if text.is_empty() { Ok(()) } else { write_field(self.line, key, text) }
         } else {
             write_field(self.line, key, &value.to_string())
@@ -127,7 +127,8 @@ fn write_field(line: &mut String, key: &str, text: &str) -> fmt::Result {
     write!(line, r#","{key}":{}"#, quoted(&text[..end]))
 }
 
-/// A text as JSON has it, with escapes also for what JSON lets through and a terminal does not.
+/// Writes a text as a JSON string. It also escapes characters that JSON permits but that could
+/// disturb a terminal.
 fn quoted(text: &str) -> String {
     let quoted = serde_json::to_string(text).expect("a text is always JSON");
     if quoted.chars().all(may_stand) {
@@ -138,14 +139,14 @@ fn quoted(text: &str) -> String {
         if may_stand(char) {
             escaped.push(char);
         } else {
-            // All of those have four digits at most.
+            // All of these have at most four digits.
             escaped.push_str(&format!("\\u{:04x}", u32::from(char)));
         }
     }
     escaped
 }
 
-/// Lets through what prints, and the rest as escapes, as far as there is room.
+/// Writes printable characters as they are and the others as escapes, as far as there is room.
 struct Printable<'a> {
     line: &'a mut String,
     room: usize,
@@ -172,7 +173,7 @@ impl Write for Printable<'_> {
     }
 }
 
-/// Whether a character prints, and leaves the line and those around it as they are.
+/// Whether a character is printable and changes neither the line nor the characters around it.
 fn may_stand(char: char) -> bool {
     let reorders = matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}');
     let isolates = matches!(char, '\u{2066}'..='\u{2069}');
@@ -204,7 +205,7 @@ mod tests {
         line_of(format, &record.build(), Some("shard-3"))
     }
 
-    // Each format has its own beginning; modules are named from debug on only.
+    // Each format has its own beginning; modules are named only from debug on.
     #[test]
     fn beginnings() {
         let journald = |level, text| line(Format::Journald, level, None, text);
@@ -218,7 +219,7 @@ mod tests {
         assert_eq!(rest, " INFO  shard 3: client \"dev 1\": gone\n");
     }
 
-    // Whatever is said, it is one line that ends, and JSON is JSON.
+    // Any message makes one complete line, and JSON stays valid.
     #[test]
     fn one_line_each() {
         let long = "é".repeat(LOG_MESSAGE_BYTES_MAX);

@@ -4,12 +4,12 @@
 //!  any thread ── filter, format ──► bounded queue ──► thread `log` ──► standard error
 //!                                        └── no room: counted, and said later
 //! ```
-//! Standard error may be a pipe that nobody reads: whoever writes to it can wait for ever. So
-//! nobody does but one thread that has nothing else to do. At the end, however the process ends,
-//! what is queued has [`limits::LOG_FLUSH_MS_MAX`] to be written.
+//! Standard error may be a pipe that nobody reads, and a write to it may block for ever. So only
+//! one thread writes to it, and that thread does nothing else. However the process ends, the queued
+//! lines have [`limits::LOG_FLUSH_MS_MAX`] to be written.
 //!
-//! Invariant: [`log::Log::log`] never waits for standard error, but at `trace`: there a line is
-//! written before its thread goes on, so that a broker that is killed has said what it did.
+//! Invariant: [`log::Log::log`] never waits for standard error, except at `trace`. There a line is
+//! written before its thread continues, so that the log of a killed broker shows its last action.
 
 mod format;
 mod queue;
@@ -34,29 +34,30 @@ use format::line_of;
 use queue::Queue;
 use recent::Recent;
 
-/// What SIGUSR2 adds lines of: the broker's own.
+/// The modules for which SIGUSR2 enables debug lines: the broker's own.
 const OWN: &str = "ringmq";
 
 static LOGGER: OnceLock<Logger> = OnceLock::new();
 
 struct Logger {
-    /// Read for each line that passes `log`'s own level; written when an operator changes it.
+    /// Read for each line that passes the level of `log` itself; written when an operator changes
+    /// it.
     filter: RwLock<Filter>,
     format: Format,
-    /// Debug lines are let through beside what the filter does. Nothing hangs on when a thread
-    /// sees it change.
+    /// Whether debug lines pass in addition to the filter. It does not matter when a thread sees
+    /// the change.
     debug: AtomicBool,
     queue: Queue,
     recent: Recent,
 }
 
-/// Begins logging what `filter` lets through, as `--log` has it. Panics are logged too.
+/// Starts the log with the filter of `--log`. Panics are logged too.
 ///
 /// # Errors
-/// If the system gives no thread.
+/// If the system cannot start a thread.
 ///
 /// # Panics
-/// If it was begun before.
+/// If the log was started before.
 pub fn start(filter: &str, format: Format) -> io::Result<()> {
     let filter = env_filter::Builder::new().parse(filter).build();
     let recent = Recent::default();
@@ -81,20 +82,20 @@ pub fn start(filter: &str, format: Format) -> io::Result<()> {
     Ok(())
 }
 
-/// Waits until what is queued is written, or for a bounded time.
+/// Waits until the queued lines are written, but only for a bounded time.
 pub fn flush() {
     if let Some(logger) = LOGGER.get() {
         logger.queue.flush(Duration::from_millis(limits::LOG_FLUSH_MS_MAX));
     }
 }
 
-/// The last lines that were written, from the one with this number on, so many at most; the number
-/// of the first of them.
+/// At most so many of the last written lines, from the one with this number on; also the number of
+/// the first of them.
 pub fn recent_lines(from: u64, most: usize) -> (u64, Vec<String>) {
     LOGGER.get().map(|logger| logger.recent.from(from, most)).unwrap_or_default()
 }
 
-/// Turns debug lines on, or off again; whether they are on now.
+/// Turns debug lines on or off; returns whether they are now on.
 pub fn toggle_debug() -> bool {
     let Some(logger) = LOGGER.get() else { return false };
     let was_on = logger.debug.fetch_xor(true, Ordering::Relaxed);
@@ -102,7 +103,7 @@ pub fn toggle_debug() -> bool {
     !was_on
 }
 
-/// Lets through what another filter does from now on, as `--log` has it.
+/// Replaces the filter, in the syntax of `--log`.
 pub fn set_filter(filter: &str) {
     let Some(logger) = LOGGER.get() else { return };
     let filter = env_filter::Builder::new().parse(filter).build();
@@ -127,12 +128,12 @@ impl log::Log for Logger {
 }
 
 impl Logger {
-    /// Nothing panics while it is written.
+    /// The lock is not poisoned: no code panics while it holds it.
     fn filter(&self) -> RwLockReadGuard<'_, Filter> {
         self.filter.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells `log` which lines need no look at the filter.
+    /// Tells `log` the highest level that the filter can let through.
     fn set_max_level(&self) {
         let level = self.filter().filter();
         let adds = self.debug.load(Ordering::Relaxed);
@@ -154,7 +155,7 @@ impl Logger {
     }
 }
 
-/// A panic ends the broker: what it says is written first, whatever the filter.
+/// A panic ends the broker, so its message is written first, whatever the filter.
 fn log_panic(info: &PanicHookInfo<'_>) {
     let Some(logger) = LOGGER.get() else { return };
     let thread = thread::current();

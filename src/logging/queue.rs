@@ -1,7 +1,7 @@
-//! The queue between those who log and the thread that writes.
+//! The queue between the threads that log and the thread that writes.
 //!
-//! Invariant: a line is written whole and in the order it was queued in, or counted as lost; what
-//! was lost is said when what was queued before it is written.
+//! Invariant: a line is written whole and in queue order, or counted as lost. The count is logged
+//! after the lines that were queued before the loss.
 
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
@@ -20,23 +20,23 @@ use super::recent::Recent;
 /// The time between two tries to queue a flush.
 const FLUSH_PAUSE: Duration = Duration::from_millis(1);
 
-/// The way to the thread that writes.
+/// The sender for the thread that writes.
 pub(super) struct Queue {
     entries: SyncSender<Entry>,
-    /// Lines that found no room and are not said yet. A count alone: nothing else is read or
-    /// written on the strength of it.
+    /// Lines that found no room and are not reported yet. The atomic is only a count: no other data
+    /// depends on it.
     lost: Arc<AtomicU64>,
 }
 
 enum Entry {
     Line(String),
-    /// To be answered when everything before it is written.
+    /// A flush: answered when every line before it is written.
     Flush(SyncSender<()>),
 }
 
 impl Queue {
-    /// Starts the thread that writes to standard error. `loss` makes the line that says how many
-    /// were lost.
+    /// Starts the thread that writes to standard error. `loss` formats the line that reports how
+    /// many lines were lost.
     pub(super) fn start(
         recent: Recent,
         loss: impl Fn(u64) -> String + Send + 'static,
@@ -57,19 +57,19 @@ impl Queue {
         Ok(queue)
     }
 
-    /// Queues a line, or counts it as lost. Never waits.
+    /// Queues a line, or counts it as lost. It never waits.
     pub(super) fn push(&self, line: String) {
         if self.entries.try_send(Entry::Line(line)).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Whether lines were lost that is not said yet: standard error is not read.
+    /// Whether a loss is not reported yet, which means that standard error is not read.
     pub(super) fn is_losing(&self) -> bool {
         self.lost.load(Ordering::Relaxed) > 0
     }
 
-    /// Waits until what was queued before is written; `limit` at most.
+    /// Waits until the lines that were queued before are written; at most `limit`.
     pub(super) fn flush(&self, limit: Duration) {
         let deadline = Instant::now() + limit;
         let (done, written) = sync_channel(1);
@@ -82,21 +82,21 @@ impl Queue {
             entry = again;
             thread::sleep(FLUSH_PAUSE);
         }
-        // Not in time is as good as written: the caller has waited as long as it may.
+        // A timeout is ignored: the caller has waited as long as it may.
         let _ = written.recv_timeout(deadline.saturating_duration_since(Instant::now()));
     }
 }
 
-/// What the thread has.
+/// The state of the writing thread.
 struct Writer<W, F> {
     queued: Receiver<Entry>,
     lost: Arc<AtomicU64>,
     out: W,
     recent: Recent,
     loss: F,
-    /// Lines to be written at once.
+    /// Lines of the next write.
     batch: Vec<u8>,
-    /// Lines written since it was looked at whether others were lost.
+    /// Lines written since the last check for lost lines.
     unsaid: usize,
 }
 
@@ -119,7 +119,7 @@ impl<W: Write, F: Fn(u64) -> String> Writer<W, F> {
                 next = if full { None } else { self.queued.try_recv().ok() };
             }
             self.unsaid += lines;
-            // Whatever was lost came when as much was queued as may be.
+            // When this many lines are written, every line that was queued before the loss is out.
             if self.batch.len() < LOG_BATCH_BYTES || self.unsaid >= LOG_QUEUE_LINES {
                 self.unsaid = 0;
                 self.say_lost();
@@ -129,7 +129,7 @@ impl<W: Write, F: Fn(u64) -> String> Writer<W, F> {
             }
             self.batch.clear();
             for done in flushes.drain(..) {
-                // Nobody may wait any more.
+                // The waiter may have timed out.
                 let _ = done.try_send(());
             }
         }
@@ -145,7 +145,7 @@ impl<W: Write, F: Fn(u64) -> String> Writer<W, F> {
     }
 }
 
-/// Standard error, waited for where it would not wait itself.
+/// Standard error. If it is non-blocking, this waits until it is writable.
 struct StandardError;
 
 impl Write for StandardError {
@@ -173,9 +173,9 @@ mod tests {
 
     use super::*;
 
-    /// Takes a write when it is told to.
+    /// A writer that waits for permission before each write.
     struct Gated {
-        /// Told of each write that has come.
+        /// Receives a message for each write that begins.
         begun: Sender<()>,
         permits: Receiver<()>,
         written: Sender<Vec<u8>>,
@@ -184,7 +184,7 @@ mod tests {
     impl Write for Gated {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             let _ = self.begun.send(());
-            // Without anybody to permit it, it may.
+            // If the test has dropped its end, writes are permitted.
             let _ = self.permits.recv();
             self.written.send(bytes.to_vec()).expect("the test listens");
             Ok(bytes.len())
@@ -195,9 +195,9 @@ mod tests {
         }
     }
 
-    // While nothing can be written, lines are queued up to the bound and then counted; pushing and
-    // flushing end all the same. Then all that was queued comes, in order, and the loss is said
-    // behind it.
+    // While standard error accepts nothing, lines are queued up to the bound and then counted;
+    // pushing and flushing still return. Afterwards all queued lines are written in order, followed
+    // by the number of lost lines.
     #[test]
     fn loss_is_counted_and_said() {
         let (permit, permits) = channel();
@@ -208,7 +208,7 @@ mod tests {
             .expect("a thread");
         let pushed = 3 * LOG_QUEUE_LINES;
         queue.push("0\n".to_owned());
-        // From here on nothing is taken from the queue.
+        // From here on the thread takes nothing from the queue.
         begins.recv().expect("the first line is about to be written");
         (1..pushed).for_each(|n| queue.push(format!("{n}\n")));
         assert!(queue.is_losing());

@@ -1,15 +1,15 @@
-//! The last lines of the log, for operators who look at it from elsewhere.
+//! The last lines of the log, for operators.
 //!
-//! Invariant: the lines are those that were written, in their order, and take
-//! [`LOG_RECENT_BYTES_MAX`] bytes at most. Only the thread that writes adds some, so that nobody
-//! who logs waits for somebody who looks.
+//! Invariant: the lines are those that were written, in their order, and take at most
+//! [`LOG_RECENT_BYTES_MAX`] bytes. Only the writing thread adds lines, so that a thread that logs
+//! never waits for a reader.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::limits::LOG_RECENT_BYTES_MAX;
 
-/// See the module. Clones are the same lines.
+/// The last lines of the log. Clones share the lines.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Recent(Arc<Mutex<Lines>>);
 
@@ -17,12 +17,12 @@ pub(super) struct Recent(Arc<Mutex<Lines>>);
 struct Lines {
     lines: VecDeque<String>,
     bytes: usize,
-    /// The number of the first.
+    /// The number of the first line.
     first: u64,
 }
 
 impl Recent {
-    /// Adds a line. Nothing panics while it is added.
+    /// Adds a line. The lock is not poisoned: no code panics while it holds it.
     pub(super) fn add(&self, line: &str) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.bytes += line.len();
@@ -34,12 +34,12 @@ impl Recent {
         }
     }
 
-    /// The lines from the one with a number on, so many at most and rather the last; the number of
-    /// the first of them.
+    /// At most so many lines from the one with a number on, preferring the last ones; also the
+    /// number of the first of them.
     pub(super) fn from(&self, number: u64, most: usize) -> (u64, Vec<String>) {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let end = known.first + known.lines.len() as u64;
-        // A number from before the broker was started anew is none of these.
+        // A number from before a restart of the broker matches none of these lines.
         let number = if number > end { 0 } else { number };
         let begin = number.max(known.first).max(end.saturating_sub(most as u64));
         let skip = usize::try_from(begin - known.first).expect("no more than there are");
@@ -51,7 +51,8 @@ impl Recent {
 mod tests {
     use super::*;
 
-    // Lines have numbers; the oldest go when there are too many bytes; the last of many are given.
+    // Lines are numbered; the oldest are dropped above the bound of bytes; a bounded request gets
+    // the last lines.
     #[test]
     fn last_lines() {
         let recent = Recent::default();

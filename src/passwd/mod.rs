@@ -30,10 +30,10 @@ impl fmt::Display for PasswdError {
 
 impl std::error::Error for PasswdError {}
 
-/// Asks for a password if it needs one, and changes the file. Gives what it has done as a sentence.
+/// Asks for a password if one is needed, and changes the file. Returns a sentence about the change.
 ///
 /// # Errors
-/// What is wrong with the user's name, the password or the file, which is then as it was.
+/// If the user's name, the password or the file is invalid. The file is not changed then.
 pub fn run(options: &Passwd) -> Result<String, PasswdError> {
     let (user, file) = (options.user.as_str(), options.file.display());
     check(user)?;
@@ -47,19 +47,19 @@ pub fn run(options: &Passwd) -> Result<String, PasswdError> {
     Ok(format!("{file}: the password of user {user} is set"))
 }
 
-/// A password for a user: the first line of standard input, or what somebody at the terminal says
-/// twice.
+/// Reads a password for a user: the first line of standard input, or two equal entries at the
+/// terminal.
 ///
 /// # Errors
-/// If there is none, or it cannot be one.
+/// If there is none, or it is not a valid password.
 pub fn read_new(user: &str, stdin: bool) -> Result<Vec<u8>, PasswdError> {
     if stdin { read_password(io::stdin().lock()) } else { ask_password(user) }
 }
 
-/// Says what is wrong with the name of a user.
+/// Checks the name of a user.
 ///
 /// # Errors
-/// What a password file cannot have.
+/// If a password file cannot contain the name.
 pub fn check(user: &str) -> Result<(), PasswdError> {
     if user.contains(':') {
         return Err(error(
@@ -91,9 +91,9 @@ fn ask_password(user: &str) -> Result<Vec<u8>, PasswdError> {
     Ok(password.into_bytes())
 }
 
-/// The first line, without its end.
+/// The first line, without its line end.
 fn read_password(input: impl Read) -> Result<Vec<u8>, PasswdError> {
-    // Two more than there may be: for the end of the line.
+    // Two bytes more than the bound, for the line end.
     let bytes_max = limits::PASSWORD_BYTES_MAX as u64 + 2;
     let mut password = Vec::new();
     BufReader::new(input.take(bytes_max))
@@ -123,7 +123,7 @@ fn salt() -> Result<[u8; 16], PasswdError> {
     }
 }
 
-/// Puts a line for `user` in place of the one there is, or takes that one away.
+/// Replaces the line of `user`, or removes it.
 fn replace(path: &Path, user: &str, secret: Option<&str>) -> Result<(), PasswdError> {
     let fault = |fault: io::Error| error(format!("{}: {fault}", path.display()));
     let file = WholeFile::open(path, secret.is_some()).map_err(fault)?;
@@ -136,12 +136,13 @@ fn replace(path: &Path, user: &str, secret: Option<&str>) -> Result<(), PasswdEr
     file.replace(&edited).map_err(fault)
 }
 
-/// The text of a password file with another line for `user`, or without one.
+/// The text of a password file with a new line for `user`, or without one.
 ///
 /// # Errors
-/// Says why that cannot be had.
+/// If the change is not possible; the text says why.
 pub fn edit_file(mut text: Vec<u8>, user: &str, secret: Option<&str>) -> Result<Vec<u8>, String> {
-    // The mark that editors of Windows put there would be part of the first user's name.
+    // A byte order mark, as editors on Windows write it, would become part of the first user's
+    // name.
     if text.starts_with(BYTE_ORDER_MARK) {
         text.drain(..BYTE_ORDER_MARK.len());
     }
@@ -156,7 +157,7 @@ pub fn edit_file(mut text: Vec<u8>, user: &str, secret: Option<&str>) -> Result<
     Ok(text)
 }
 
-/// What stands for a password in a password file.
+/// The encoded hash of a password, as a password file holds it.
 ///
 /// # Errors
 /// If it is too long or empty, or the system gives no random bytes.
@@ -165,7 +166,7 @@ pub fn hash(password: &[u8]) -> Result<String, PasswdError> {
     Ok(Secret::make(password, salt()?).to_string())
 }
 
-/// `text` with the line of `user` replaced, added or taken away, and whether there was one.
+/// `text` with the line of `user` replaced, added or removed, and whether that line existed before.
 fn edit(text: &[u8], user: &str, secret: Option<&str>) -> (Vec<u8>, bool) {
     let line = secret.map(|secret| format!("{user}:{secret}\n").into_bytes());
     let is_users = |line: &[u8]| {

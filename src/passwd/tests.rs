@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::*;
 
-/// A directory of its own, gone at the end.
+/// A temporary directory, removed at the end.
 struct Scene(PathBuf);
 
 impl Scene {
@@ -32,7 +32,7 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
 }
 
-// The line of the user is set or deleted; every other byte stays.
+// Only the line of the user is set or deleted; every other byte stays.
 #[test]
 fn edits_one_line() {
     for (before, secret, after, found) in [
@@ -53,7 +53,7 @@ fn edits_one_line() {
     }
 }
 
-// A new file is nobody else's to read; an old one keeps its mode; a link stays a link.
+// A new file is readable only by its owner; an existing one keeps its mode; a link stays a link.
 #[test]
 fn keeps_mode_and_links() {
     let scene = Scene::new("mode");
@@ -69,7 +69,7 @@ fn keeps_mode_and_links() {
     assert_eq!(fs::read_dir(&scene.0).unwrap().count(), 2, "nothing else is left there");
 }
 
-// A byte order mark is no part of the first user's name, and goes.
+// A byte order mark is not part of the first user's name, and is removed.
 #[test]
 fn byte_order_mark() {
     let scene = Scene::new("mark");
@@ -80,7 +80,7 @@ fn byte_order_mark() {
     assert!(replace(&scene.file(), "a", Some("$x")).unwrap_err().to_string().contains("export"));
 }
 
-// Many at once lose nobody's line.
+// Concurrent changes lose no line.
 #[test]
 fn takes_turns() {
     let scene = Scene::new("turns");
@@ -97,7 +97,7 @@ fn takes_turns() {
     assert!(lines.iter().enumerate().all(|(at, line)| *line == format!("user{at}:$x")), "{text}");
 }
 
-// What cannot be done is said, and changes nothing.
+// An impossible change is reported, and changes nothing.
 #[test]
 fn refuses() {
     let scene = Scene::new("refuses");
@@ -115,7 +115,7 @@ fn refuses() {
     }
 }
 
-// A password is the first line of what is read, without its end, within its bounds.
+// A password is the first line of the input, without its line end, within its bounds.
 #[test]
 fn reads_a_line() {
     let longest = "x".repeat(limits::PASSWORD_BYTES_MAX);

@@ -1,4 +1,4 @@
-//! Users and rules: read from files at start and again at SIGHUP, handed to the shards.
+//! Users and rules: read from files at start and again at SIGHUP, and distributed to the shards.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::StartError;
 use super::auth::{PasswordVerifier, VerifierPool};
 use super::random::seed;
 
-/// The policy that is in force, and what it takes to have another.
+/// The current policy, and the means to replace it.
 pub(super) struct Access {
     vhosts: Vhosts,
     policy: Arc<Policy>,
@@ -36,12 +36,12 @@ impl Access {
         Ok(Self { vhosts, policy, pool })
     }
 
-    /// The policy in force.
+    /// The current policy.
     pub(super) fn policy(&self) -> &Arc<Policy> {
         &self.policy
     }
 
-    /// Numbers and names of all vhosts that there ever were and that were not deleted.
+    /// Numbers and names of all vhosts that have existed and were not deleted.
     pub(super) fn vhosts(&self) -> Vec<(u16, String)> {
         self.vhosts.iter().map(|(number, name)| (number, name.to_owned())).collect()
     }
@@ -51,18 +51,18 @@ impl Access {
         self.pool.verifier(wake)
     }
 
-    /// Reads files again, or others; the policy, and the numbers that vhosts have with it. What is
-    /// in force stays so until [`Access::replace`].
+    /// Reads the same or other files; returns the policy, and the numbers that its vhosts have. The
+    /// current policy stays in force until [`Access::replace`].
     pub(super) fn read(&self, sources: &Sources) -> Result<(Arc<Policy>, Vhosts), LoadError> {
         let mut vhosts = self.vhosts.clone();
         let policy = Policy::load(sources, &mut |name| vhosts.assign(name))?;
         Ok((Arc::new(policy), vhosts))
     }
 
-    /// Has new vhosts keep their numbers.
+    /// Stores the numbers of new vhosts.
     ///
     /// # Errors
-    /// If that cannot be written; then they have none.
+    /// If they cannot be written; then the new vhosts have no numbers.
     pub(super) fn keep_numbers(&mut self, vhosts: Vhosts) -> Result<(), DirectoryError> {
         let new = vhosts.iter().count() - self.vhosts.iter().count();
         if new > 0 {
@@ -73,7 +73,7 @@ impl Access {
         Ok(())
     }
 
-    /// Puts a policy in force that was read.
+    /// Puts a policy in force that was read before.
     pub(super) fn replace(&mut self, policy: Arc<Policy>, failures_max: u32) {
         self.policy = policy;
         self.pool.set_failures_max(failures_max);

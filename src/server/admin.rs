@@ -1,4 +1,4 @@
-//! The admin thread: its doors, its ways to the shards, and what it begins with.
+//! The admin thread: its listeners, its channels to the shards, and its inputs.
 
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};
@@ -32,26 +32,26 @@ use super::events::EventSender;
 use super::notify::Notifier;
 use super::tls;
 
-/// Bytes of the rings between the admin thread and a shard: room for many times the boxes that are
-/// on their way at once.
+/// Bytes of the rings between the admin thread and a shard: room for many times the requests that
+/// can be on their way at once.
 const RING_BYTES: usize = 4096;
 
-/// The socket in the data directory, and who may open it.
+/// The socket in the data directory, and the user that may open it.
 const SOCKET_FILE: &str = "admin.sock";
 const SOCKET_MODE: u32 = 0o660;
 
-/// The listener for HTTP, from when there is still a right to any port.
+/// The listener for HTTP, bound while the process may still bind any port.
 pub(super) struct HttpListener {
     tcp: Option<TcpListener>,
     process: Process,
-    /// Not with `--http-listen none`: then the thread is there for the system's topics, and to tell
-    /// a service manager that all is well.
+    /// `None` with `--http-listen none`: then the thread only publishes the $SYS topics and reports
+    /// to a service manager.
     answers: bool,
 }
 
 impl HttpListener {
-    /// Binds it; none: operators are not answered. An address that was asked for must be free, the
-    /// usual one need not: a second broker on a host is no mistake.
+    /// Binds the listener; `None`: there is no HTTP interface. An address of a flag must be free.
+    /// The default address may be in use, because a second broker on a host is legitimate.
     pub(super) fn open(options: &Options) -> Result<Option<Self>, StartError> {
         let process = Process::open();
         let tcp = match options.admin.http_listen {
@@ -83,14 +83,14 @@ impl HttpListener {
     }
 }
 
-/// What the thread begins with, as far as it is there before the shards are.
+/// The inputs of the thread that exist before the shards.
 pub(super) struct AdminSetup {
     door: HttpListener,
     rings: AskRings,
     credentials: Credentials,
 }
 
-/// Who may ask what, and how the broker proves who it is.
+/// The tokens, and the broker's certificate.
 pub(super) struct Credentials {
     tokens: Tokens,
     tls: Option<Arc<ServerConfig>>,
@@ -98,7 +98,7 @@ pub(super) struct Credentials {
 }
 
 impl AdminSetup {
-    /// The data directory is open: what is made in it belongs to whom the broker runs as.
+    /// The data directory is open; files created in it belong to the user that the broker runs as.
     pub(super) fn new(door: HttpListener, options: &Options) -> Result<Self, StartError> {
         Ok(Self { door, rings: AskRings::new()?, credentials: load_credentials(options)? })
     }
@@ -108,21 +108,21 @@ impl AdminSetup {
     }
 }
 
-/// Files that it may have open.
+/// Files that the thread may have open.
 pub(super) fn files(options: &Options) -> u64 {
     if is_needed(options) { FILES_OF_ADMIN } else { 0 }
 }
 
-/// Whether there is something for the thread to do.
+/// Whether the thread has anything to do.
 fn is_needed(options: &Options) -> bool {
     let has_topics = options.admin.system_interval_ms() > 0;
     answers_http(options) || has_topics || Notifier::watchdog().is_some()
 }
 
-/// Where asks go in, and where they come back.
+/// The channels of requests and of their answers.
 type Way = (Sender<ShardMessage<Socket>>, Receiver<Box<Ask>>);
 
-/// Both ends of the rings between the admin thread and the shards, before they are given away.
+/// Both ends of the rings between the admin thread and the shards, before they are handed out.
 pub(super) struct AskRings {
     /// Both ends of the pipe that shards write to when they have answered.
     bell: OwnedFd,
@@ -139,22 +139,21 @@ impl AskRings {
         Ok(Self { bell, ringer: Arc::new(ringer), ways: Vec::new() })
     }
 
-    /// The ends of the next shard: where its asks come in, and where they go back.
+    /// The ends of the next shard: for incoming requests, and for answers.
     pub(super) fn add_shard(&mut self) -> (Receiver<ShardMessage<Socket>>, AnswerWay) {
         let (asks, inbox) = mesh::channel(RING_BYTES);
         let (sender, answers) = mesh::channel(RING_BYTES);
         self.ways.push((asks, answers));
         let ringer = self.ringer.clone();
         let wake = move || {
-            // Full: it was rung so often that whoever sleeps is about to wake. Closed: nobody asks
-            // any more.
+            // Full: the thread is about to wake. Closed: the admin thread has ended.
             let _rung = rustix::io::write(&*ringer, &[1]);
         };
         (inbox, AnswerWay { sender, wake: Box::new(wake) })
     }
 }
 
-/// The ways of the admin thread.
+/// The channels of the admin thread.
 struct ShardWays(Vec<(Control, Receiver<Box<Ask>>)>);
 
 impl Ways for ShardWays {
@@ -183,15 +182,15 @@ impl Ways for ShardWays {
     }
 }
 
-/// The thread, and what goes with it.
+/// The thread and its resources.
 pub(super) struct Admin {
     handle: Handle,
     _socket: Option<AdminSocket>,
 }
 
 impl Admin {
-    /// Starts the thread. `controls`: ways to the shards that have bells and wakers like this
-    /// thread's own.
+    /// Starts the thread. `controls`: channels to the shards, with the same bells and wakers as
+    /// this thread's own channels.
     pub(super) fn start(
         setup: AdminSetup,
         controls: &[Control],
@@ -253,7 +252,7 @@ impl Admin {
         Ok(Self { handle, _socket: socket })
     }
 
-    /// The configuration was read again.
+    /// The configuration was reloaded.
     pub(super) fn note_reload(
         &self,
         access: &Access,
@@ -271,17 +270,17 @@ impl Admin {
         });
     }
 
-    /// It was to be, and was not.
+    /// A reload was refused.
     pub(super) fn note_reload_failed(&self) {
         self.handle.update(|condition| condition.reloaded = false);
     }
 
-    /// Clients are not let in for now, or again.
+    /// New clients are refused for now, or accepted again.
     pub(super) fn note_draining(&self, draining: bool) {
         self.handle.update(|condition| condition.draining = draining);
     }
 
-    /// Clients are not let in any more.
+    /// New clients are refused from now on.
     pub(super) fn note_stopping(&self) {
         self.handle.update(|condition| condition.is_ready = false);
     }
@@ -301,7 +300,7 @@ fn interval(options: &Options) -> Option<Duration> {
     (ms > 0).then(|| Duration::from_millis(ms))
 }
 
-/// Tokens and certificate, as the files say now. Nobody's, if nobody is answered.
+/// Tokens and certificate from the files; empty if there is no HTTP interface.
 pub(super) fn load_credentials(options: &Options) -> Result<Credentials, StartError> {
     let hosts = options.admin.http_hosts.as_slice().into();
     if !answers_http(options) {
@@ -313,11 +312,11 @@ pub(super) fn load_credentials(options: &Options) -> Result<Credentials, StartEr
     Ok(Credentials { tokens, tls, hosts })
 }
 
-/// The socket's file, which goes with the thread.
+/// The socket's file, which is removed with the thread.
 struct AdminSocket(PathBuf);
 
 impl AdminSocket {
-    /// Binds it. The directory is locked: a socket that is there was left by a broker that is gone.
+    /// Binds it. The directory is locked, so an existing socket was left by a broker that is gone.
     fn bind(path: PathBuf) -> Option<(UnixListener, Self)> {
         let bound = clear(&path).and_then(|()| {
             let listener = UnixListener::bind(&path)?;
@@ -327,7 +326,7 @@ impl AdminSocket {
         match bound {
             Ok(listener) => Some((listener, Self(path))),
             Err(error) => {
-                // Its path may be too long, or the file system have no sockets.
+                // Its path may be too long, or the file system may not support sockets.
                 warn!("operators are not answered on unix:{}: {error}", path.display());
                 None
             }
@@ -352,7 +351,7 @@ fn clear(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Lets this thread run where no shard is pinned, if there is such a place.
+/// Moves this thread to CPUs without a pinned shard, if there are any.
 fn keep_to(cpus: &[usize]) {
     if cpus.is_empty() {
         return;

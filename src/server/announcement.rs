@@ -1,4 +1,4 @@
-//! The log lines when the broker starts: what an operator asks for first.
+//! The log lines of a start, with the facts that an operator needs first.
 
 use log::{info, warn};
 
@@ -13,14 +13,14 @@ use super::listeners::OpenListener;
 use super::open_files::room_for_clients;
 use super::tls;
 
-/// Connections below which the limit of descriptors is worth a warning whatever was asked for.
+/// Number of connections below which the limit of open files causes a warning, whatever the flags.
 const CONNECTIONS_FEW: usize = 1_000;
 
-/// See the module.
+/// The facts of a start.
 pub(super) struct Announcement<'a> {
     pub(super) options: &'a Options,
     pub(super) shards: usize,
-    /// What the shards ask the kernel with.
+    /// The kernel interface of the shards.
     pub(super) ring: &'static str,
     pub(super) pinned: bool,
     pub(super) cpus: &'a Cpus,
@@ -31,14 +31,14 @@ pub(super) struct Announcement<'a> {
     pub(super) disk_bytes: u64,
 }
 
-/// Says first of all which program this is: it helps also whoever reads why a start has failed.
+/// Logs the version first, because it also helps to find out why a start has failed.
 pub(super) fn log_version() {
     let kernel = rustix::system::uname();
     let release = kernel.release().to_string_lossy();
     info!("ringmq {} on Linux {release}", env!("CARGO_PKG_VERSION"));
 }
 
-/// Says where settings come from that no flag shows, and what was to be one and is none.
+/// Logs the settings' origins that are not flags, and names that look like settings but are not.
 pub(super) fn log_sources(configuration: &Configuration) {
     if let Some(file) = configuration.file() {
         info!("configuration file {}", file.display());
@@ -126,7 +126,7 @@ impl Announcement<'_> {
         }
     }
 
-    /// Says how many connections the limit of descriptors leaves room for.
+    /// Logs how many connections the limit of open files allows.
     fn log_descriptors(&self) {
         let room = room_for_clients(self.options, self.shards, self.opened.len());
         let (Some(limit), Some(room)) = (files_max(), room) else {
@@ -144,7 +144,7 @@ impl Announcement<'_> {
         }
     }
 
-    /// Says where clients may come in.
+    /// Logs the addresses of the listeners.
     fn log_listeners(&self) {
         let open = self.opened.iter().filter(|open| !open.listen.is_local());
         for OpenListener { listen, .. } in open.filter(|_| self.options.access.allow_anonymous) {
@@ -157,7 +157,7 @@ impl Announcement<'_> {
     }
 }
 
-/// Bytes as people say them, rounded down to tenths of a unit.
+/// Bytes for people, rounded down to tenths of a unit.
 struct Size(u64);
 
 impl std::fmt::Display for Size {

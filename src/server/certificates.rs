@@ -1,5 +1,5 @@
-//! What operators are told of certificates and lists of revoked ones: whose they are, and until
-//! when they are valid. What cannot be read was told by whoever loaded it.
+//! The certificates and revocation lists that operators see: names and validity. Files that cannot
+//! be read are skipped here, because the loader has reported them.
 
 use std::path::Path;
 
@@ -14,10 +14,10 @@ use crate::config::{HttpIdentity, Options};
 
 use super::tls;
 
-/// Every one that the options name.
+/// All certificates and lists that the options name.
 pub(super) fn facts(options: &Options) -> Vec<CertificateFact> {
     let http = options.admin.http_identity(&options.tls);
-    // It may be the one of clients.
+    // HTTP may use the certificate for clients.
     let http = http.filter(|http| http.flags[0] != "--tls-cert");
     let http = http.map(|HttpIdentity { cert, flags, .. }| (flags[0], cert));
     let options = &options.tls;

@@ -1,7 +1,8 @@
-//! All that a start would read, read without a start: nothing is bound, made or changed.
+//! Reads everything that a start would read, without starting: it binds, creates and changes
+//! nothing.
 //!
-//! What a start would stop at is an error, what it would warn about a warning. All of it is found,
-//! not only the first: each part is looked at, unless it needs one that is wrong.
+//! Anything that would stop a start is an error; anything that it would warn about is a warning.
+//! All findings are reported: each part is checked unless it needs a part that is faulty.
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -22,7 +23,7 @@ use super::privileges::{self, Account};
 use super::storage::Storage;
 use super::{StartError, listeners, tls};
 
-/// How bad something is.
+/// The severity of a finding.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Severity {
     /// The broker would start.
@@ -31,16 +32,16 @@ pub enum Severity {
     Error,
 }
 
-/// Something that is not as it should be.
+/// A finding.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Finding {
-    /// How bad it is.
+    /// Its severity.
     pub severity: Severity,
-    /// What it is, and where.
+    /// Its text, with the place.
     pub fault: Fault,
 }
 
-/// What was found so far.
+/// The findings so far.
 #[derive(Default)]
 struct Findings(Vec<Finding>);
 
@@ -49,16 +50,16 @@ impl Findings {
         self.0.push(Finding { severity, fault });
     }
 
-    /// What there is, or else an error.
+    /// Returns the value, or adds the error.
     fn take<T>(&mut self, result: Result<T, StartError>) -> Option<T> {
         result.map_err(|error| self.add(Severity::Error, error.with_user().fault())).ok()
     }
 }
 
-/// Reads all that a start would; what is wrong, in the order in which a start would meet it. The
-/// warnings of what it reads are taken from the log, so the process must not log elsewhere.
+/// Reads everything that a start would read; returns the findings in the order in which a start
+/// would meet them. Warnings are captured from the log, so the process must have no other logger.
 pub fn check(given: &Given) -> Vec<Finding> {
-    // Another logger keeps what it is told, and what is told to it is not lost.
+    // If there is another logger, it keeps its messages, and none is lost.
     let _taken = log::set_logger(&COLLECTOR).map(|()| log::set_max_level(LevelFilter::Warn));
     let mut findings = Findings::default();
     match given.read() {
@@ -98,11 +99,11 @@ fn check_all(configuration: &Configuration, findings: &mut Findings) {
     }
 }
 
-/// Whether the broker could run as it is to.
+/// Checks whether the broker could run as the requested user.
 fn check_user(options: &Options, findings: &mut Findings) {
     let Some(user) = &options.listeners.user else {
         let data_dir = &options.data_dir;
-        // One that is missing is made, and whether it can be the system says then.
+        // A missing directory is created at the start; whether that works is known only then.
         if data_dir.is_dir()
             && let Err(error) = access(data_dir, Access::WRITE_OK | Access::EXEC_OK)
         {
@@ -116,7 +117,7 @@ fn check_user(options: &Options, findings: &mut Findings) {
     findings.take(account.map_err(StartError::Privileges));
 }
 
-/// Whether Unix sockets could be made where they are to be.
+/// Checks whether the Unix sockets could be created.
 fn check_sockets(options: &Options, sites: &[ListenAddress], findings: &mut Findings) {
     let owner = options.listeners.unix_owner.as_ref();
     if let Some(owner) = owner {
@@ -131,7 +132,8 @@ fn check_sockets(options: &Options, sites: &[ListenAddress], findings: &mut Find
     }
 }
 
-/// Whether there are files enough, for the broker and for as many clients as it is to have.
+/// Checks whether the limit of open files suffices, for the broker and for the requested number of
+/// clients.
 fn check_files(options: &Options, shards: usize, sites: &[ListenAddress], findings: &mut Findings) {
     if findings.take(open_files::check_open_files(options, shards, sites.len())).is_none() {
         return;
@@ -150,7 +152,7 @@ fn check_files(options: &Options, shards: usize, sites: &[ListenAddress], findin
     }
 }
 
-/// The policy that a start would have. A vhost that is new gets a number for this once.
+/// The policy that a start would have. A new vhost gets a temporary number.
 fn read_policy(options: &Options) -> Result<Policy, StartError> {
     let known = known_vhosts(&options.data_dir)?;
     let mut next = known.iter().map(|(number, _)| number + 1).max().unwrap_or(1);
@@ -170,7 +172,7 @@ fn known_vhosts(data_dir: &Path) -> Result<Vec<(u16, String)>, StartError> {
     match Directory::vhosts_at(data_dir) {
         Ok(vhosts) => Ok(vhosts.iter().map(|(number, name)| (number, name.to_owned())).collect()),
         Err(error @ DirectoryError::MalformedVhosts(_)) => Err(StartError::Data(error)),
-        // What else may be wrong with the directory was found before.
+        // Other faults of the directory were found before.
         Err(_) => Ok(Vec::new()),
     }
 }

@@ -1,4 +1,4 @@
-//! The control thread's ways to the shards, and the admin thread's.
+//! The channels of the control thread and of the admin thread to the shards.
 
 use std::sync::Arc;
 use std::thread;
@@ -11,7 +11,7 @@ use crate::ring::{Socket, Wake, Waker};
 /// The time between two tries to send to a shard that is busy.
 const CONTROL_PAUSE: Duration = Duration::from_millis(1);
 
-/// A thread's own way to one shard.
+/// One thread's channel to one shard.
 pub(super) struct Control {
     pub(super) sender: Sender<ShardMessage<Socket>>,
     pub(super) bell: Arc<Bell>,
@@ -21,7 +21,7 @@ pub(super) struct Control {
 impl Control {
     pub(super) fn send(&mut self, message: ControlMessage) {
         let mut message = ShardMessage::Control(message);
-        // A shard that does not come to take what it was sent before is busy, and will.
+        // The shard is busy: it has not yet received earlier messages, but it will.
         while let Err(refused) = self.sender.push_object(message) {
             message = refused;
             thread::sleep(CONTROL_PAUSE);
@@ -29,10 +29,10 @@ impl Control {
         self.wake();
     }
 
-    /// Sends a message if there is room for it.
+    /// Sends a message if there is room.
     ///
     /// # Errors
-    /// The message, if there is none.
+    /// Returns the message if there is no room.
     pub(super) fn try_send(
         &mut self,
         message: ShardMessage<Socket>,

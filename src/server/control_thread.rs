@@ -1,5 +1,5 @@
-//! The control thread: it does what signals and operators ask of the broker as a whole, one after
-//! the other, until it is to stop.
+//! The control thread executes the requests of signals and operators that concern the whole broker,
+//! one after the other, until a signal stops it.
 
 use std::time::{Duration, Instant};
 
@@ -22,15 +22,15 @@ use super::reload::{self, Reloader};
 use super::signals::SignalAction;
 use super::{deletions, report, signals};
 
-/// See the module.
+/// The control thread.
 pub(super) struct ControlThread {
     pub(super) reloader: Reloader,
     pub(super) access: Access,
     pub(super) controls: Vec<Control>,
-    /// None: operators are not answered, and there are no topics of the system.
+    /// `None`: there is no operators' interface and there are no $SYS topics.
     pub(super) admin: Option<Admin>,
     pub(super) notifier: Notifier,
-    /// What is logged is not what is configured; until when.
+    /// When a temporary log filter ends, if there is one.
     pub(super) log_until: Option<Instant>,
 }
 
@@ -42,7 +42,7 @@ impl ControlThread {
                 None => self.reset_log_level(),
                 Some(ControlEvent::Signal(SignalAction::Stop)) => return,
                 Some(ControlEvent::Signal(SignalAction::Reload)) => {
-                    // What came of it is in the log and in the note.
+                    // The result is in the log and in the data directory.
                     let _told = self.reload();
                     let data_dir = self.reloader.data_dir().to_owned();
                     deletions::forward(&data_dir, &self.access, &mut self.controls);
@@ -66,7 +66,7 @@ impl ControlThread {
         job.end(result);
     }
 
-    /// Reads configuration and files again, and says what came of it to whoever may want to know.
+    /// Reads configuration and files again, and reports the result to all recipients.
     fn reload(&mut self) -> Result<Reloaded, TaskError> {
         let began_us = monotonic_us();
         self.notifier.reloading(began_us);
@@ -84,7 +84,8 @@ impl ControlThread {
                 (error.faults(), format!("serving; the last reload failed: {error:.200}"))
             }
         };
-        // The manager hears of it before who waits for the note does, and may end a reload then.
+        // The service manager is told first: the process that waits for the result may then end the
+        // reload.
         self.notifier.reloaded(&status);
         let note = ReloadNote { began_us, faults: faults.iter().map(Fault::to_string).collect() };
         if let Err(error) = note.write(self.reloader.data_dir()) {
@@ -97,8 +98,8 @@ impl ControlThread {
         Ok(Reloaded { taken: told(reloaded.taken), waiting: told(reloaded.waiting) })
     }
 
-    /// Tells or changes users, vhosts and limits. What is changed takes effect by a reload; if that
-    /// is refused, the files are as they were.
+    /// Lists or changes users, vhosts and limits. A change takes effect by a reload; if that is
+    /// refused, the files are restored.
     fn work_on_accounts(&mut self, task: &AccountTask) -> Result<Done, TaskError> {
         let policy = self.access.policy().clone();
         match accounts::work(task, self.reloader.options(), &policy)? {
@@ -112,7 +113,7 @@ impl ControlThread {
                     }
                     Err(error) => {
                         undo.undo();
-                        // What holds is what the files say: that was never changed.
+                        // The old files are restored, and they agree with the policy in force.
                         let _again = self.reload();
                         let message = "the broker does not take this; files are as they were";
                         Err(TaskError { message: message.to_owned(), hint: None, ..error })
@@ -160,7 +161,7 @@ fn told(changes: Vec<Change>) -> Vec<crate::admin::Change> {
     changes.into_iter().map(told).collect()
 }
 
-/// A reload was refused: what is wrong.
+/// A reload was refused, with its faults.
 fn refused(faults: Vec<Fault>) -> TaskError {
     let message = "not reloaded, everything stays as it was";
     let faults = faults.into_iter().map(|Fault { file, line, key, says }| FileFault {

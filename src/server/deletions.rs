@@ -1,4 +1,4 @@
-//! Sessions that `ringmq session delete` asks for: from the data directory to the shards.
+//! Requests of `ringmq session delete`: from the data directory to the shards.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use crate::reactor::ControlMessage;
 use super::Control;
 use super::access::Access;
 
-/// Has all sessions deleted that somebody has asked for since the last time. The shard at which one
-/// lives says what became of it.
+/// Deletes all sessions that were requested since the last time. The home shard of a session logs
+/// the result.
 pub(super) fn forward(data_dir: &Path, access: &Access, controls: &mut [Control]) {
     let requests = match Deletion::take_all(data_dir) {
         Ok(requests) => requests,

@@ -17,14 +17,14 @@ use super::places::ListenError;
 use super::privileges::{self, PrivilegeError};
 use super::tls::TlsError;
 
-/// Why a Unix socket cannot be listened on.
+/// Why a Unix socket cannot be bound.
 #[derive(Debug)]
 pub enum SocketError {
-    /// Somebody answers there.
+    /// Another process listens there.
     InUse,
-    /// There is something else under this path.
+    /// The path exists and is not a socket.
     NotASocket,
-    /// The system refused something: what, and why.
+    /// The system refused an operation: which, and why.
     System(&'static str, io::Error),
 }
 
@@ -49,35 +49,35 @@ impl fmt::Display for SocketError {
 pub enum StartError {
     /// An address cannot be listened on.
     Listen(ListenError),
-    /// A Unix socket cannot.
+    /// The broker cannot listen on a Unix socket.
     Socket(PathBuf, SocketError),
-    /// Operators cannot be answered at this address.
+    /// The operators' HTTP interface cannot listen on this address.
     Http(SocketAddr, io::Error),
-    /// The tokens of operators cannot be had.
+    /// The operators' tokens cannot be read or created.
     Tokens(TokenError),
-    /// It cannot run as it was asked to.
+    /// The broker cannot run as the requested user.
     Privileges(PrivilegeError),
-    /// io_uring cannot be used, and nothing else may.
+    /// io_uring cannot be used, and a flag requires it.
     Ring(RingRefused),
-    /// A ring on epoll cannot be had.
+    /// epoll cannot be used.
     Epoll(io::Error),
     /// The data directory cannot be used.
     Data(DirectoryError),
-    /// The user of `--user` may not use it.
+    /// The user of `--user` may not use the data directory.
     DataOf(String, DirectoryError),
-    /// A file of TLS cannot be used.
+    /// A TLS file cannot be used.
     Tls(TlsError),
-    /// What is in this shard's part of it cannot.
+    /// This shard's part of the data directory cannot be used.
     Store(u16, OpenError),
-    /// A file that says who may come in, or what they may do, is faulty.
+    /// A file of users, rules or limits is faulty.
     Access(LoadError),
     /// This user may not read a file.
     Unreadable(String, Box<StartError>),
-    /// So many files may be open, and this many are needed before there is a client.
+    /// The limit of open files, and the number that the broker needs without any client.
     Files(u64, u64),
-    /// The thread that writes the log cannot be started: this error cannot be logged.
+    /// The thread that writes the log cannot be started, so this error cannot be logged.
     Log(io::Error),
-    /// The system refused something else: what, and why.
+    /// The system refused another operation: which, and why.
     System(&'static str, io::Error),
 }
 
@@ -141,7 +141,7 @@ fn unreadable(user: &str) -> String {
 }
 
 impl StartError {
-    /// The same as data.
+    /// The error as data.
     pub(super) fn fault(&self) -> Fault {
         match self {
             Self::Access(error) => Fault {
@@ -165,7 +165,7 @@ impl StartError {
         }
     }
 
-    /// The same with the user, where it is about a file that the user may not read.
+    /// The error with the user added, if it is about a file that the user may not read.
     pub(super) fn with_user(self) -> Self {
         let is_denied = match &self {
             Self::Tls(error) => error.is_denied(),

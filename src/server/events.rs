@@ -1,4 +1,4 @@
-//! What the control thread waits for: signals, and jobs of operators.
+//! The events of the control thread: signals, and jobs of operators.
 //!
 //! A thread of its own reads the signals, so that one wait is enough for both.
 
@@ -17,33 +17,33 @@ use crate::logging;
 
 use super::signals::{self, SignalAction};
 
-/// Within this time of the first signal to stop another is the same one, sent twice: to the process
-/// and to its group, or by two who do not know of each other.
+/// A second stop signal within this time of the first counts as the same one. It may have been sent
+/// to the process and to its group, or by two senders that do not know of each other.
 const SAME_STOP: Duration = Duration::from_secs(1);
 
-/// Something to do.
+/// An event.
 pub(super) enum ControlEvent {
     /// A signal came.
     Signal(SignalAction),
-    /// An operator wants something done.
+    /// An operator has requested a job.
     Job(Job),
 }
 
-/// See the module.
+/// The queue of events.
 pub(super) struct Events(Receiver<ControlEvent>);
 
-/// The way of jobs.
+/// The sender of jobs.
 #[derive(Clone)]
 pub(super) struct EventSender(SyncSender<ControlEvent>);
 
 impl Events {
-    /// Nothing comes until [`EventSender::forward`].
+    /// No signal arrives before [`EventSender::forward`].
     pub(super) fn new() -> (EventSender, Self) {
         let (sender, receiver) = mpsc::sync_channel(TASKS_WAITING_MAX);
         (EventSender(sender), Self(receiver))
     }
 
-    /// The next one; none: it is `until`.
+    /// The next event; `None` when it is `until`.
     pub(super) fn next(&self, until: Option<Instant>) -> Option<ControlEvent> {
         let Some(until) = until else {
             return Some(self.0.recv().expect("the thread that reads signals does not end"));
@@ -57,12 +57,13 @@ impl Events {
         }
     }
 
-    /// While the broker stops: another signal to do so, if it comes later, ends it at once.
+    /// Waits while the broker stops: a further stop signal, if it comes later, ends the process at
+    /// once.
     pub(super) fn watch_while_stopping(self) {
         let first = Instant::now();
         thread::spawn(move || {
             loop {
-                // A job is dropped, and its asker told.
+                // The job is dropped, which tells the operator that it failed.
                 let Some(ControlEvent::Signal(action)) = self.next(None) else { continue };
                 match action {
                     SignalAction::Stop if first.elapsed() >= SAME_STOP => {
@@ -82,10 +83,10 @@ impl Events {
 }
 
 impl EventSender {
-    /// Has signals come as events from now on.
+    /// Delivers signals as events from now on.
     ///
     /// # Errors
-    /// If the system has no thread for it.
+    /// If the system cannot start a thread.
     pub(super) fn forward(self, mut signals: Signals) -> io::Result<()> {
         let run = move || {
             for signal in signals.forever() {

@@ -1,4 +1,4 @@
-//! What operators are told of the configuration: settings, listeners, certificates.
+//! The facts of the configuration that operators see: settings, listeners, certificates.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::config::{Configuration, Origin, Row};
 use super::certificates;
 use super::listeners::OpenListener;
 
-/// What there is to tell of a broker that was started with this configuration.
+/// The facts of a broker that was started with this configuration.
 pub(super) fn of(configuration: &Configuration, opened: &[OpenListener]) -> Arc<Facts> {
     let listeners = opened.iter().map(|open| ListenerFact {
         at: open.listen.at.to_string(),
@@ -19,7 +19,7 @@ pub(super) fn of(configuration: &Configuration, opened: &[OpenListener]) -> Arc<
     renewed(&Facts { listeners: listeners.collect(), ..Facts::default() }, configuration)
 }
 
-/// The same after a reload.
+/// The facts after a reload.
 pub(super) fn renewed(before: &Facts, configuration: &Configuration) -> Arc<Facts> {
     Arc::new(Facts {
         settings: configuration.rows().into_iter().map(setting).collect(),

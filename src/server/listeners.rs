@@ -1,9 +1,9 @@
-//! Listeners: bound once for every shard, and gone at the end.
+//! Listeners: bound once for every shard, and removed at the end.
 //!
-//! An internet address is bound once for each shard, and the kernel spreads connections over the
-//! listeners. A Unix socket is one listener that all shards accept from: the kernel wakes one of
-//! them for each connection, the same one as long as it keeps up. Which shard accepts matters
-//! little, as a link moves to its home when its CONNECT is there.
+//! An internet address is bound once for each shard, and the kernel distributes connections over
+//! these sockets. A Unix socket is one listener from which all shards accept: the kernel wakes one
+//! of them for each connection, the same one as long as it keeps up. It matters little which shard
+//! accepts, because a link moves to its home shard after its CONNECT.
 
 use std::fmt;
 use std::fs::{self, Permissions};
@@ -28,11 +28,11 @@ use super::error::{SocketError, StartError};
 use super::places::{ListenAddress, ListenError};
 use super::{privileges, websocket};
 
-/// Tries to bind an address that is in use, and the time between two.
+/// Attempts to bind an address that is in use, and the time between two of them.
 const BIND_TRIES: u32 = 10;
 const BIND_PAUSE: Duration = Duration::from_millis(100);
 
-/// What is listened on, with the port that the kernel chose.
+/// An open listener, with the port that the kernel chose.
 pub(super) struct OpenListener {
     pub(super) listen: Listen,
     pub(super) tls: bool,
@@ -55,14 +55,14 @@ impl fmt::Display for OpenListener {
 pub(super) struct Listeners {
     /// By shard.
     pub(super) shards: Vec<Vec<Listener<ListenSocket>>>,
-    /// Each once.
+    /// Each listener once.
     pub(super) opened: Vec<OpenListener>,
     /// Removes the sockets' files when it is dropped.
     pub(super) files: Vec<SocketFile>,
 }
 
 impl Listeners {
-    /// Opens every listener for so many shards.
+    /// Opens every listener for this number of shards.
     pub(super) fn open(
         options: &Options,
         sites: &[ListenAddress],
@@ -122,8 +122,8 @@ fn bind_internet(
     shards: usize,
 ) -> io::Result<Vec<ListenSocket>> {
     if address.port() != 0 {
-        // Listeners that share a port would let a second broker in unnoticed: one that does not
-        // share finds out whether the port is free.
+        // Sockets that share a port would also let a second broker bind it unnoticed. So a first
+        // socket that does not share shows whether the port is free.
         drop(bind_alone(address, v6_only)?);
     }
     let mut listeners = Vec::new();
@@ -139,8 +139,8 @@ fn bind_internet(
     Ok(listeners)
 }
 
-/// Binds an address that nobody else has. The kernel takes a moment to let go of the sockets of a
-/// broker that was killed: an address that is in use is tried again for a second.
+/// Binds an address exclusively. The kernel takes a moment to release the sockets of a killed
+/// broker, so an address in use is retried for a second.
 fn bind_alone(address: SocketAddr, v6_only: bool) -> io::Result<OwnedFd> {
     for _ in 0..BIND_TRIES {
         match bind_unshared(address, v6_only) {
@@ -164,7 +164,7 @@ fn bind_unshared(address: SocketAddr, v6_only: bool) -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
-/// Binds a Unix socket. Nobody can connect before it has its owner and mode.
+/// Binds a Unix socket. Clients cannot connect before its owner and mode are set.
 fn bind_unix(path: &Path, options: &Options) -> Result<(ListenSocket, SocketFile), StartError> {
     let owner = options.listeners.unix_owner.as_ref().map(privileges::resolve).transpose();
     let owner = owner.map_err(StartError::Privileges)?;
@@ -188,8 +188,8 @@ fn bind_unix(path: &Path, options: &Options) -> Result<(ListenSocket, SocketFile
     Ok((listener.map_err(|error| failed(path, "listen on it", error))?, file))
 }
 
-/// Looks whether a Unix socket could be made under a path. Nothing is touched, so somebody may
-/// listen there.
+/// Checks whether a Unix socket could be created at a path. Nothing is changed, so another process
+/// may be listening there.
 pub(super) fn check_unix(path: &Path) -> Result<(), StartError> {
     match fs::symlink_metadata(path) {
         Ok(found) if !found.file_type().is_socket() => {
@@ -207,7 +207,7 @@ pub(super) fn check_unix(path: &Path) -> Result<(), StartError> {
     }
 }
 
-/// Makes way: a socket that a dead broker has left is removed.
+/// Removes a socket that a dead broker has left.
 fn clear(path: &Path) -> Result<(), StartError> {
     let refuse = |error| Err(StartError::Socket(path.to_owned(), error));
     match fs::symlink_metadata(path) {
@@ -224,8 +224,8 @@ fn clear(path: &Path) -> Result<(), StartError> {
     }
 }
 
-/// Connects to whoever listens there. The kernel takes a moment to let go of the sockets of a
-/// broker that was killed: only who answers for a second is alive.
+/// Connects to the listener of a socket. The kernel takes a moment to release the sockets of a
+/// killed broker, so a listener counts as alive only if it answers for a second.
 fn connect(path: &Path) -> io::Result<UnixStream> {
     for _ in 0..BIND_TRIES {
         UnixStream::connect(path)?;
@@ -238,15 +238,15 @@ fn failed(path: &Path, what: &'static str, error: io::Error) -> StartError {
     StartError::Socket(path.to_owned(), SocketError::System(what, error))
 }
 
-/// A socket's file, which goes with its owner. One that another process has put in its place
-/// stays.
+/// A socket's file, which is removed with its owner. A file that another process has put in its
+/// place is kept.
 pub(super) struct SocketFile {
     path: PathBuf,
     identity: Identity,
 }
 
-/// What tells a file from another in its place: device, inode, and, as numbers of inodes are used
-/// again at once, when it was changed last.
+/// Identifies a file: device, inode, and the time of the last change, because inode numbers are
+/// reused at once.
 type Identity = (u64, u64, (i64, i64));
 
 impl SocketFile {

@@ -1,4 +1,4 @@
-//! From options to running shards and back: limits, listeners, threads, signals, the orderly end.
+//! Starts the broker from its options and stops it: limits, listeners, threads, signals.
 
 mod access;
 mod accounts;
@@ -65,15 +65,15 @@ pub use places::ListenError;
 pub use privileges::PrivilegeError;
 pub use signals::watch_signals;
 
-/// Runs the broker until SIGTERM or SIGINT, and then until it has said what it had to say.
-/// `signals`: from [`watch_signals`].
+/// Runs the broker until SIGTERM or SIGINT, and then until its log is written. `signals`: from
+/// [`watch_signals`].
 ///
 /// # Errors
 /// If it cannot start.
 pub fn run(configuration: &Configuration, signals: io::Result<Signals>) -> Result<(), StartError> {
     let options = configuration.options();
     heap::settle();
-    // Threads begin with what the one has that starts them.
+    // New threads inherit the attributes of the thread that starts them.
     let forbidden = privileges::forbid_new();
     logging::start(&options.logging.filter, log_format(options)).map_err(StartError::Log)?;
     let signals = signals::watch_all(signals)
@@ -145,7 +145,7 @@ pub fn run(configuration: &Configuration, signals: io::Result<Signals>) -> Resul
     Ok(())
 }
 
-/// Stops the shards, and logs what they have counted.
+/// Stops the shards, and logs their counters.
 fn stop(threads: Vec<JoinHandle<ShardResult>>, controls: Vec<Control>) {
     for mut control in controls {
         control.send(ControlMessage::Drain);
@@ -166,8 +166,8 @@ fn log_format(options: &Options) -> logging::Format {
     }
 }
 
-/// Opens the data directory as the user that the broker is to run as. To become another user it
-/// opens the listeners first, while it may.
+/// Opens the data directory as the user that the broker runs as. To change to another user it first
+/// opens the listeners, while it still may.
 fn open(
     options: &Options,
     sites: &[ListenAddress],
@@ -176,7 +176,7 @@ fn open(
     let Some(user) = &options.listeners.user else {
         return Ok((Storage::open(options, default_shards)?, None));
     };
-    // Root binds, and what is stored belongs to the user.
+    // Root binds the addresses, and the user owns the stored files.
     let account = Account::find(user).map_err(StartError::Privileges)?;
     let shards = Storage::shards_to_be(options, default_shards)?;
     let listeners = Listeners::open(options, sites, shards)?;

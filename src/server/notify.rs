@@ -1,7 +1,7 @@
 //! Tells a service manager that the broker is ready, reloads, or stops.
 //!
 //! The protocol is `sd_notify(3)`: lines in a datagram to the socket that `NOTIFY_SOCKET` names.
-//! Without that variable nobody asks, and nothing is sent.
+//! Without that variable nothing is sent.
 
 use std::ffi::OsString;
 use std::io;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use log::warn;
 
-/// The way to the service manager, if there is one.
+/// The socket of the service manager, if there is one.
 #[derive(Clone)]
 pub(super) struct Notifier(Option<OsString>);
 
@@ -21,34 +21,36 @@ impl Notifier {
         Self(std::env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty()))
     }
 
-    /// The time after which the manager gives a broker up that does not say that it is well, if it
-    /// watches this process.
+    /// The watchdog time of the manager, if it watches this process: it gives up a broker that does
+    /// not report within it.
     pub(super) fn watchdog() -> Option<Duration> {
         let variable = |name| std::env::var(name).ok();
         patience(variable("WATCHDOG_USEC").as_deref(), variable("WATCHDOG_PID").as_deref())
     }
 
-    /// The broker is well.
+    /// Reports that the broker is well.
     pub(super) fn well(&self) {
         self.tell("WATCHDOG=1");
     }
 
-    /// Clients are served.
+    /// Reports that clients are served.
     pub(super) fn ready(&self) {
         self.tell("READY=1");
     }
 
-    /// The broker reads its configuration and files again; [`Notifier::reloaded`] follows.
+    /// Reports that the broker reads its configuration and files again; [`Notifier::reloaded`]
+    /// follows.
     pub(super) fn reloading(&self, monotonic_us: u64) {
         self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={monotonic_us}"));
     }
 
-    /// It has done so, well or not: clients are served either way, and `status` says which.
+    /// Reports the end of a reload. Clients are served in any case; `status` says whether it
+    /// succeeded.
     pub(super) fn reloaded(&self, status: &str) {
         self.tell(&format!("READY=1\nSTATUS={}", status.replace('\n', " ")));
     }
 
-    /// The broker is about to end.
+    /// Reports that the broker is about to end.
     pub(super) fn stopping(&self) {
         self.tell("STOPPING=1");
     }
@@ -62,14 +64,14 @@ impl Notifier {
     }
 }
 
-/// What the variables of `sd_watchdog_enabled(3)` say: microseconds, and whose they are.
+/// The values of the variables of `sd_watchdog_enabled(3)`: microseconds, and the process.
 fn patience(us: Option<&str>, pid: Option<&str>) -> Option<Duration> {
     let is_ours = pid.is_none_or(|pid| pid.parse() == Ok(std::process::id()));
     let us: u64 = us?.parse().ok().filter(|us| *us > 0)?;
     is_ours.then(|| Duration::from_micros(us))
 }
 
-/// A name that begins with `@` is one of the abstract kind, which is no file.
+/// A name that begins with `@` is an abstract address, not a file.
 fn send(name: &[u8], state: &str) -> io::Result<()> {
     let address = match name.strip_prefix(b"@") {
         Some(rest) => SocketAddr::from_abstract_name(rest)?,
@@ -83,7 +85,7 @@ fn send(name: &[u8], state: &str) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    /// Variables that are another process's, or say nothing, are nothing.
+    /// Variables of another process, or without a value, are ignored.
     #[test]
     fn variables_of_the_watchdog() {
         let own = std::process::id().to_string();

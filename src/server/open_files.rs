@@ -9,7 +9,7 @@ use crate::limits;
 
 use super::{StartError, admin};
 
-/// Raises the number of files this process may open as far as it may.
+/// Raises this process's limit of open files as far as it is allowed to.
 pub(super) fn raise_open_files() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current != maximum {
@@ -18,8 +18,8 @@ pub(super) fn raise_open_files() {
     }
 }
 
-/// Refuses to start with fewer open files than the broker itself needs: it would fail later, in one
-/// of many ways.
+/// Refuses a start with fewer open files than the broker itself needs, because it would fail later
+/// at an arbitrary place.
 pub(super) fn check_open_files(
     options: &Options,
     shards: usize,
@@ -30,8 +30,8 @@ pub(super) fn check_open_files(
     if limit > needed { Ok(()) } else { Err(StartError::Files(limit, needed)) }
 }
 
-/// How many clients there is room for beside the files that the broker itself needs: more would
-/// take those of the log. `None`: any number.
+/// The number of clients that fit beside the files of the broker itself. More clients would take
+/// the files of the log. `None`: any number.
 pub(super) fn room_for_clients(
     options: &Options,
     shards: usize,
@@ -41,13 +41,13 @@ pub(super) fn room_for_clients(
     Some(usize::try_from(room).unwrap_or(usize::MAX))
 }
 
-/// Clients that may be connected at once: as many as are asked for, if there is room for them.
+/// The number of clients that may be connected at once: the requested number, if there is room.
 pub(super) fn clients_max(options: &Options, shards: usize, listeners: usize) -> usize {
     let asked = options.connections_max;
     room_for_clients(options, shards, listeners).map_or(asked, |room| asked.min(room))
 }
 
-/// Files that the broker needs before there is a client.
+/// The files that the broker needs without any client.
 fn own_files(options: &Options, shards: usize, listeners: usize) -> u64 {
     let of_shard = limits::FILES_OF_SHARD + listeners as u64;
     limits::FILES_OF_PROCESS + admin::files(options) + shards as u64 * of_shard

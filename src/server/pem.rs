@@ -1,16 +1,16 @@
-//! Errors in TLS files, in words: missing PEM blocks, and keys that cannot be used.
+//! Error texts for TLS files: missing PEM blocks, and keys that cannot be used.
 
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem;
 
-/// Object identifiers as they stand in a key: secp521r1, and RSA.
+/// Object identifiers in a key: secp521r1 and RSA.
 const P521: &[u8] = &[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23];
 const RSA: &[u8] = &[0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 
-/// What keys may be.
+/// The kinds of keys that are accepted.
 const KEYS: &str = "P-256, P-384, Ed25519, or RSA of 2048 to 8192 bits";
 
-/// Why there is no block to be read.
+/// Why a file has no block of the expected kind.
 pub(super) fn broken(error: &pem::Error) -> String {
     match error {
         pem::Error::MissingSectionEnd { end_marker } => {
@@ -43,7 +43,8 @@ pub(super) fn no_key(text: &[u8], error: &pem::Error) -> String {
     }
 }
 
-/// PKCS #8 says it in the block's name, PKCS #1 and SEC 1 in lines above the key (RFC 1421, 4.6.1).
+/// PKCS #8 shows encryption in the block's name, PKCS #1 and SEC 1 in header lines above the key
+/// (RFC 1421, 4.6.1).
 fn is_encrypted(text: &[u8]) -> bool {
     ["ENCRYPTED PRIVATE KEY-----", "Proc-Type: 4,ENCRYPTED"]
         .iter()

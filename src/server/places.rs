@@ -1,7 +1,8 @@
-//! Resolves the addresses that flags name to addresses to listen on.
+//! Resolves the addresses in flags to addresses to listen on.
 //!
-//! A port alone is that port of all addresses, a name is an interface's or a host's and stands for
-//! all its addresses that this host has. It is looked up once, when the broker starts.
+//! A port without an address means this port on all addresses. A name is that of an interface or a
+//! host, and stands for all its addresses on this host. It is resolved once, when the broker
+//! starts.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -15,26 +16,27 @@ use crate::config::{Endpoint, Listen, ListenRequest, Options, Place};
 
 use super::tls;
 
-/// A place to listen, and the flag that names it.
+/// An address to listen on, and the flag that names it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ListenAddress {
     pub(super) listen: Listen,
     pub(super) tls: bool,
-    /// All IPv6 addresses, where another site has all of IPv4: else the first would take both.
+    /// Only IPv6 addresses, because another listener has all IPv4 addresses; otherwise this one
+    /// would take both.
     pub(super) v6_only: bool,
     asked: ListenRequest,
 }
 
-/// Why a place cannot be listened on.
+/// Why the broker cannot listen on an address.
 #[derive(Debug)]
 pub enum ListenError {
-    /// The name stands for nothing here: the flag with its value, and why.
+    /// The name has no address on this host: the flag with its value, and the reason.
     Unknown(String, String),
-    /// Two flags have one address.
+    /// Two flags name the same address.
     Twice(Box<[ListenAddress; 2]>),
-    /// Other hosts reach it, and nothing says who may come in.
+    /// Other hosts can reach it, and no flag restricts the clients.
     Unguarded(ListenAddress),
-    /// The system refuses it.
+    /// The system refuses the address.
     Refused(ListenAddress, io::Error),
 }
 
@@ -44,7 +46,7 @@ impl ListenAddress {
         flag(self.tls, &self.asked)
     }
 
-    /// Whether who listens here takes what comes to the other.
+    /// Whether this listener would receive connections to the other.
     fn takes(&self, other: &Self) -> bool {
         match (&self.listen.at, &other.listen.at) {
             (Endpoint::Unix(own), Endpoint::Unix(other)) => own == other,
@@ -121,7 +123,7 @@ impl fmt::Display for ListenError {
     }
 }
 
-/// All places of `--listen` and `--tls-listen`.
+/// All listeners of `--listen` and `--tls-listen`.
 pub(super) fn resolve(options: &Options) -> Result<Vec<ListenAddress>, ListenError> {
     let plain = options.listen.iter().map(|asked| (asked, false));
     let sealed = options.tls.listen.iter().map(|asked| (asked, true));
@@ -152,7 +154,7 @@ pub(super) fn resolve(options: &Options) -> Result<Vec<ListenAddress>, ListenErr
     Ok(sites)
 }
 
-/// Refuses listeners that other hosts reach when nothing says which clients are accepted.
+/// Refuses listeners that other hosts can reach if no flag says which clients are accepted.
 pub(super) fn refuse_unguarded(
     options: &Options,
     sites: &[ListenAddress],
@@ -174,7 +176,7 @@ fn endpoints(place: &Place) -> Result<Vec<Endpoint>, String> {
             let all = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
             present(with_port(&all, *port))
         }
-        // Whatever a resolver thinks of it (RFC 6761, 6.3).
+        // These names are loopback, whatever a resolver answers (RFC 6761, 6.3).
         Place::Name(name, port) if name.eq_ignore_ascii_case("localhost") => {
             let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
             present(with_port(&loopback, *port))
@@ -188,9 +190,9 @@ fn with_port(addresses: &[IpAddr], port: u16) -> Vec<SocketAddr> {
     addresses.iter().map(|address| SocketAddr::new(*address, port)).collect()
 }
 
-/// The addresses of an interface or, if none has the name, of a host.
+/// The addresses of an interface or, if there is no such interface, of a host.
 fn look_up(name: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
-    // Without a look at the interfaces, which a sandbox may forbid, it may still be a host.
+    // A sandbox may forbid reading the interfaces; the name may still be a host's.
     let interface = interface(name, port);
     let no_interface = match &interface {
         Ok(_) => format!("no interface has the name {name}"),
@@ -224,7 +226,7 @@ fn look_up(name: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
     Ok(here)
 }
 
-/// The addresses of an interface; `None`: there is none of this name.
+/// The addresses of an interface; `None` if there is no such interface.
 fn interface(name: &str, port: u16) -> nix::Result<Option<Vec<SocketAddr>>> {
     let mut found: Option<Vec<SocketAddr>> = None;
     for entry in getifaddrs()?.filter(|entry| entry.interface_name == name) {
@@ -239,13 +241,13 @@ fn interface(name: &str, port: u16) -> nix::Result<Option<Vec<SocketAddr>>> {
     Ok(found)
 }
 
-/// Those of the addresses that this host has: a name may have others as well, and a kernel may have
-/// one family alone.
+/// The addresses that this host has. A name may also have addresses of other hosts, and a kernel
+/// may support one family only.
 fn present(mut addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     addresses.retain(|address| {
         let mut any_port = *address;
         any_port.set_port(0);
-        // Of other errors tells who listens.
+        // Any other error is reported when the broker listens.
         UdpSocket::bind(any_port).map_or_else(|error| !is_absent(&error), |_| true)
     });
     addresses
@@ -268,7 +270,7 @@ mod tests {
         !present(with_port(&[Ipv6Addr::LOCALHOST.into()], 0)).is_empty()
     }
 
-    // Each kind of place becomes the addresses that it stands for, in order.
+    // Each form of an address is resolved to its addresses, in order.
     #[test]
     fn places_become_addresses() {
         for (place, addresses, local) in [
@@ -290,7 +292,7 @@ mod tests {
         }
     }
 
-    // The same with TLS, beside others without.
+    // As above with TLS, beside listeners without TLS.
     #[test]
     fn places_of_tls() {
         let keys = ["--tls-cert=c", "--tls-key=k"];
@@ -300,7 +302,7 @@ mod tests {
         assert_eq!(found.len(), 3 + usize::from(has_v6()), "{found:?}");
     }
 
-    // A name that stands for nothing here says so, with the flag.
+    // The error of an unknown name has the flag.
     #[test]
     fn names_of_nothing() {
         for (place, says) in [
@@ -313,7 +315,7 @@ mod tests {
         }
     }
 
-    // Of two flags neither may have what the other has; all of IPv4 and all of IPv6 are apart.
+    // Two flags must not overlap; all IPv4 and all IPv6 addresses do not overlap.
     #[test]
     fn places_do_not_overlap() {
         for (first, second, apart) in [

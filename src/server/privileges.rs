@@ -1,6 +1,6 @@
-//! As whom the process runs: names to numbers, and the way down from root.
+//! The user of the process: resolves names to numbers, and gives up root.
 //!
-//! It is taken before there is a second thread, and there is no way back.
+//! The user is changed before there is a second thread, and it is permanent.
 
 use std::ffi::CString;
 use std::fmt;
@@ -12,14 +12,14 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 
 use crate::config::Owner;
 
-/// Why the process cannot run as asked.
+/// Why the process cannot change to the requested user.
 #[derive(Debug)]
 pub enum PrivilegeError {
-    /// There is no such user or group: the flag, what it is, its name.
+    /// There is no such user or group: the flag, the kind, the name.
     Unknown(&'static str, &'static str, String),
-    /// Only root may become another user.
+    /// Only root may change to another user.
     NotRoot(String),
-    /// The system refused something: the flag, what, and why.
+    /// The system refused an operation: the flag, the operation, and why.
     System(&'static str, &'static str, io::Error),
 }
 
@@ -41,7 +41,7 @@ impl fmt::Display for PrivilegeError {
 
 impl std::error::Error for PrivilegeError {}
 
-/// A user to become.
+/// The user to change to.
 pub(super) struct Account {
     pub(super) name: String,
     uid: Uid,
@@ -55,7 +55,7 @@ impl Account {
         Ok(Self { name: user.name, uid: user.uid, gid: user.gid })
     }
 
-    /// Whether this process could become this user.
+    /// Whether this process could change to this user.
     pub(super) fn check(&self) -> Result<(), PrivilegeError> {
         match geteuid() == self.uid || geteuid().is_root() {
             true => Ok(()),
@@ -63,13 +63,13 @@ impl Account {
         }
     }
 
-    /// Becomes this user, with its groups, for good. If it is this user already, nothing changes.
+    /// Changes to this user and its groups permanently. If it is the current user, nothing changes.
     pub(super) fn assume(&self) -> Result<(), PrivilegeError> {
         if geteuid() == self.uid {
             return Ok(());
         }
         self.check()?;
-        // Rings are locked memory, and only root may use as much of it as it likes.
+        // Rings use locked memory, and only root may use it without a limit.
         let unlimited = Rlimit { current: None, maximum: None };
         if let Err(error) = setrlimit(Resource::Memlock, unlimited) {
             info!("the limit of locked memory stays as it is: {error}");
@@ -92,16 +92,16 @@ pub(super) fn own_name() -> String {
     named.unwrap_or_else(|| format!("user {uid}"))
 }
 
-/// Gives up what a set-user-ID program could bring: the broker starts none. Threads that there are
-/// by now keep it; becoming another user is not hindered.
+/// Gives up privileges of set-user-ID programs, which the broker never starts. Existing threads
+/// keep them. Changing the user remains possible.
 ///
 /// # Errors
-/// If the system refuses to.
+/// If the system refuses it.
 pub(super) fn forbid_new() -> io::Result<()> {
     Ok(rustix::thread::set_no_new_privs(true)?)
 }
 
-/// Numbers of an owner; none where it stays.
+/// The numbers of an owner; `None` where it is not changed.
 pub(super) fn resolve(
     owner: &Owner,
 ) -> Result<(Option<rustix::fs::Uid>, Option<rustix::fs::Gid>), PrivilegeError> {

@@ -1,8 +1,8 @@
-//! Randomness, from the kernel.
+//! Random numbers from the kernel.
 
 use rustix::rand::GetRandomFlags;
 
-/// A number that cannot be guessed.
+/// An unpredictable number.
 pub(super) fn seed() -> u64 {
     let mut bytes = [0; 8];
     let filled = rustix::rand::getrandom(&mut bytes, GetRandomFlags::empty());

@@ -1,16 +1,16 @@
-//! A reload: the configuration and all files that it names are read again, and taken as a whole or
-//! not at all.
+//! A reload reads the configuration and all files that it names again, and applies all of it or
+//! none.
 //!
 //! ```text
 //!  read the configuration ──► certificates ──► users and rules ──► do they guard the listeners?
 //!          └───────────────────────┴─── wrong: ReloadError ───┴───────────────────┘  │
 //!                                                          every shard gets all of it ▼
 //! ```
-//! Invariant: until nothing can fail any more nothing has changed. The last that can is that a
-//! vhost which is seen for the first time keeps its number.
+//! Invariant: nothing changes until no step can fail any more. The last step that can fail stores
+//! the numbers of new vhosts.
 //!
-//! What only a restart takes stays as it was at the start, and is named. What comes back is data:
-//! whoever asked for the reload tells it in the form that is wanted there.
+//! Settings that need a restart keep their values, and the result names them. The result is data,
+//! so that each recipient can show it in its own form.
 
 use std::fmt;
 use std::path::Path;
@@ -37,39 +37,39 @@ use super::start::{address_limits, trusted};
 use super::storage::catalog_limits;
 use super::{StartError, tls, websocket};
 
-/// How the names of flags about TLS begin.
+/// The prefix of the names of TLS flags.
 const TLS: &str = "tls-";
 
-/// What a reload is made from.
+/// The state between reloads.
 pub(super) struct Reloader {
-    /// What the broker was started with.
+    /// The configuration of the start.
     started: Configuration,
-    /// What the last reload that was taken has read.
+    /// The configuration of the last successful reload.
     current: Configuration,
-    /// What holds: what that has read, but for what waits for a restart.
+    /// The options in force: those of the last reload, except for settings that wait for a restart.
     in_force: Options,
     sites: Vec<ListenAddress>,
     /// Bytes of the data directory's file system; 0 if that is not known.
     disk_bytes: u64,
-    /// What operators are told.
+    /// The facts that operators see.
     facts: Arc<Facts>,
 }
 
-/// What a reload has done.
+/// The result of a reload.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Reloaded {
-    /// What is different now.
+    /// The changes that were applied.
     pub(super) taken: Vec<Change>,
-    /// What is different from what the broker was started with, and waits for a restart.
+    /// The differences from the start that wait for a restart.
     pub(super) waiting: Vec<Change>,
 }
 
-/// Why a reload was not taken.
+/// Why a reload was refused.
 #[derive(Debug)]
 pub(super) enum ReloadError {
     /// The configuration is wrong.
     Config(ConfigError),
-    /// A file that it names is.
+    /// A file that the configuration names is faulty.
     File(StartError),
 }
 
@@ -104,10 +104,10 @@ impl Reloader {
         Self { current: started.clone(), started, in_force, sites, disk_bytes, facts }
     }
 
-    /// Reads everything again, and has every shard take it.
+    /// Reads everything again, and sends it to every shard.
     ///
     /// # Errors
-    /// Everything that is wrong; then nothing has changed.
+    /// All faults; then nothing has changed.
     pub(super) fn reload(
         &mut self,
         access: &mut Access,
@@ -117,7 +117,7 @@ impl Reloader {
         let next = self.current.reread().map_err(ReloadError::Config)?;
         let (options, kept) = to_be_in_force(&self.in_force, next.options());
         let failed = |error: StartError| ReloadError::File(error.with_user());
-        // What waits for a restart is read as well: the time to learn that it is wrong is now.
+        // Settings that wait for a restart are checked as well, so that a fault is reported now.
         let read = tls::load(&next.options().tls);
         let read = read.map_err(|error| failed(StartError::Tls(error)))?;
         let tls = read.filter(|_| !kept.contains(&TLS));
@@ -129,7 +129,7 @@ impl Reloader {
         refuse_unguarded(&options, &self.sites, &policy)
             .map_err(|error| failed(StartError::Listen(error)))?;
         access.keep_numbers(vhosts).map_err(|error| failed(StartError::Data(error)))?;
-        // From here on nothing fails.
+        // From here on nothing can fail.
         access.replace(policy, options.access.auth_failures_max);
         self.facts = facts::renewed(&self.facts, &next);
         let told = admin.zip(tokens);
@@ -158,22 +158,22 @@ impl Reloader {
         Ok(Reloaded { taken, waiting })
     }
 
-    /// What operators are told of it.
+    /// The facts that operators see.
     pub(super) fn facts(&self) -> &Arc<Facts> {
         &self.facts
     }
 
-    /// What holds.
+    /// The options in force.
     pub(super) fn options(&self) -> &Options {
         &self.in_force
     }
 
-    /// What is logged, as configured.
+    /// The configured log filter.
     pub(super) fn log_filter(&self) -> &str {
         &self.in_force.logging.filter
     }
 
-    /// Where the broker keeps its data.
+    /// The data directory.
     pub(super) fn data_dir(&self) -> &Path {
         &self.in_force.data_dir
     }
@@ -192,9 +192,9 @@ impl Reloader {
     }
 }
 
-/// The options that hold after those of `before` when others were read, and beginnings of the names
-/// of those that wait for a restart though a reload could change them: the listeners that they are
-/// about come or go with it.
+/// The options in force after `before` when `read` was read. Also the prefixes of the names of
+/// settings that must wait for a restart although a reload could change them, because their
+/// listeners are added or removed by it.
 fn to_be_in_force(before: &Options, read: &Options) -> (Options, Vec<&'static str>) {
     let mut options = read.clone();
     let mut kept = Vec::new();
@@ -235,7 +235,7 @@ fn to_be_in_force(before: &Options, read: &Options) -> (Options, Vec<&'static st
     (options, kept)
 }
 
-/// Names in the log what has changed and what waits.
+/// Logs the changes that were applied and those that wait.
 pub(super) fn log_changes(reloaded: &Reloaded) {
     let Reloaded { taken, waiting } = reloaded;
     for Change { name, values: [before, after], .. } in taken.iter().take(CHANGES_LOGGED_MAX) {

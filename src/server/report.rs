@@ -1,7 +1,7 @@
-//! Gathers the shards' reports and logs them, at SIGUSR1.
+//! Collects the shards' reports and logs them, at SIGUSR1.
 //!
-//! Each shard is asked with one message and answers with one, in a step that takes no longer the
-//! more it has. One that does not answer is named: it is stuck, or far behind.
+//! Each shard receives one message and answers with one, in a step of bounded time. A shard that
+//! does not answer is named: it is stuck or far behind.
 
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 pub(super) fn log_report(controls: &mut [Control]) {
     let (sender, answers) = mpsc::channel();
     for control in controls.iter_mut() {
-        // One that takes no messages does not answer either.
+        // A shard that accepts no message does not answer either.
         let _taken =
             control.try_send(ShardMessage::Control(ControlMessage::Report(sender.clone())));
     }

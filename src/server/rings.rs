@@ -5,9 +5,9 @@
 //!  Trying ──────────────────────────► io_uring, if it may be used and none was refused
 //!                                     else epoll, if that may be
 //! ```
-//! Each shard tries in its own thread, as a ring belongs to the thread that made it, and keeps what
-//! it got until all have: what one shard gets alone may not be there for all, such as locked
-//! memory.
+//! Each shard tries to create a ring in its own thread, because a ring belongs to the thread that
+//! created it. It keeps the ring until all shards have tried: a resource that one shard gets, such
+//! as locked memory, may not be enough for all.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -20,14 +20,14 @@ use crate::ring::{Epoll, ListenSocket, Options, Ring, RingRefused, Socket, Uring
 
 use super::StartError;
 
-/// A ring that the kernel gives.
+/// A kernel interface that a shard can use.
 pub(super) trait SystemRing:
     Ring<Socket = Socket, Listener = ListenSocket, Waker = Waker, File = Arc<OwnedFd>>
 {
-    /// What the kernel calls it.
+    /// Its name in the kernel.
     const NAME: &str;
 
-    /// What it is, in one line for the log.
+    /// A description in one line for the log.
     fn describe(&self) -> String;
 }
 
@@ -54,11 +54,11 @@ pub(super) enum ShardRing {
     Epoll(Epoll),
 }
 
-/// See the module. Shared by all shards.
+/// The choice of the ring, shared by all shards.
 pub(super) struct RingChoice {
     kind: RingKind,
     all: Barrier,
-    /// Why a shard was refused io_uring, if one was.
+    /// Why a shard could not use io_uring, if one could not.
     refused: Mutex<Option<RingRefused>>,
 }
 
@@ -67,7 +67,8 @@ impl RingChoice {
         Self { kind, all: Barrier::new(shards), refused: Mutex::new(None) }
     }
 
-    /// Makes the calling shard's ring; waits for the others where that matters.
+    /// Creates the calling shard's ring; waits for the other shards where the choice depends on
+    /// them.
     pub(super) fn ring(&self, options: &Options) -> Result<ShardRing, StartError> {
         match self.kind {
             RingKind::IoUring => {
@@ -117,7 +118,7 @@ mod tests {
 
     const SHARDS: usize = 3;
 
-    /// From now on this thread may not set up io_uring.
+    /// Forbids io_uring to this thread.
     fn forbid() {
         let rules = BTreeMap::from([(libc::SYS_io_uring_setup, Vec::new())]);
         let arch = std::env::consts::ARCH.try_into().expect("one that seccomp knows");
@@ -128,7 +129,8 @@ mod tests {
         apply_filter(&program).expect("a thread may forbid itself");
     }
 
-    /// Whether each shard got io_uring; none: it was refused. So many were forbidden it.
+    /// Whether each shard got io_uring; `None`: its request was refused. io_uring is forbidden to
+    /// the first `forbidden` shards.
     fn choose(kind: RingKind, forbidden: usize) -> Vec<Option<bool>> {
         let ring_choice = RingChoice::new(kind, SHARDS);
         let vote = |shard: usize| {
@@ -149,7 +151,8 @@ mod tests {
         })
     }
 
-    /// All shards have the same ring: io_uring if all may have it. Who asks for one gets that one.
+    /// All shards have the same ring: io_uring if all may use it. A flag for one ring is always
+    /// obeyed.
     #[test]
     fn shards_have_the_same_ring() {
         assert_eq!(choose(RingKind::Auto, 0), [Some(true); SHARDS]);

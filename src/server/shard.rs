@@ -1,4 +1,4 @@
-//! One shard's thread: what it begins with, and what it is made of.
+//! One shard's thread: its inputs and its parts.
 
 use std::process;
 use std::sync::Arc;
@@ -29,32 +29,32 @@ use super::rings::{RingChoice, ShardRing, SystemRing};
 use super::storage::{self, FoundShard};
 use super::{access, heap, websocket};
 
-/// What one shard's thread begins with.
+/// The inputs of one shard's thread.
 pub(super) struct ShardSetup {
     pub(super) shard: ShardId,
     pub(super) shards: u16,
     pub(super) cpu: Option<usize>,
-    /// Where the kernel writes to files for this shard; empty: anywhere.
+    /// The CPUs on which the kernel writes to files for this shard; empty: any CPU.
     pub(super) worker_cpus: Vec<usize>,
     pub(super) listeners: Vec<Listener<ListenSocket>>,
     pub(super) senders: Vec<Option<Sender<ShardMessage<Socket>>>>,
     pub(super) inboxes: Vec<Inbox<Socket>>,
-    /// The way back to the admin thread, if there is one.
+    /// The channel to the admin thread, if there is one.
     pub(super) answers: Option<AnswerWay>,
     pub(super) bells: Vec<Arc<Bell>>,
     pub(super) client_counts: Arc<SharedCounts>,
     pub(super) accept_filter: AcceptFilter,
     pub(super) tls: Option<Arc<TlsSetup>>,
     pub(super) ring_choice: Arc<RingChoice>,
-    /// What its log finds.
+    /// The result of opening its log.
     pub(super) found: Option<FoundShard>,
     pub(super) session_bytes_max: u64,
     pub(super) started: Instant,
-    /// What the clocks showed then.
+    /// The clock readings at that time.
     pub(super) clocks: ClockReading,
 }
 
-/// What a shard must know before it begins, when all have their rings.
+/// The inputs of a shard that exist only when all shards have their rings.
 pub(super) struct ShardStart {
     pub(super) wakers: Vec<Waker>,
     pub(super) medium: FileMedium,
@@ -63,13 +63,13 @@ pub(super) struct ShardStart {
     pub(super) vhosts: Vec<(u16, String)>,
 }
 
-/// A shard's waker and what its ring is, in words.
+/// A shard's waker, and a description of its ring.
 pub(super) type Ready = (usize, Result<(Waker, &'static str), StartError>);
 
-/// What a shard tells at its end.
+/// The result of a shard's run.
 pub(super) type ShardResult = (Stats, Vec<VhostReport>);
 
-/// Makes its ring and serves until the broker stops.
+/// Creates the ring and serves clients until the broker stops.
 pub(super) fn run_shard(
     setup: ShardSetup,
     options: &Options,
@@ -86,14 +86,14 @@ pub(super) fn run_shard(
         Ok(ShardRing::Uring(ring)) => serve(ring, setup, options, ready, shard_start),
         Ok(ShardRing::Epoll(ring)) => serve(ring, setup, options, ready, shard_start),
         Err(error) => {
-            // The starter gone means it has failed already.
+            // If the receiver is gone, the start has already failed.
             let _gone = ready.send((at, Err(error)));
             ShardResult::default()
         }
     }
 }
 
-/// What a shard does when it has its ring.
+/// Runs a shard that has its ring.
 fn serve<R: SystemRing>(
     ring: R,
     mut setup: ShardSetup,
@@ -140,7 +140,7 @@ fn serve<R: SystemRing>(
     }
 }
 
-/// What the broker of one shard of so many is to do; without a secret seed.
+/// The options of one shard's broker; without a secret seed.
 pub(super) fn broker_options(
     options: &Options,
     shard: ShardId,

@@ -1,4 +1,4 @@
-//! What signals ask of a running broker.
+//! The meaning of signals to a running broker.
 //!
 //! | signal | asks for |
 //! |---|---|
@@ -15,22 +15,23 @@ use signal_hook::iterator::Signals;
 
 use crate::logging;
 
-/// Has signals that would kill and ask for nothing of the kind wait for the broker.
+/// Blocks the signals that would kill the process but request something else, until the broker
+/// handles them.
 ///
 /// # Errors
-/// If the system refuses to.
+/// If the system refuses it.
 pub fn watch_signals() -> io::Result<Signals> {
     Signals::new([SIGUSR1, SIGUSR2])
 }
 
-/// Has the others wait for it as well: from here on it will look.
+/// Blocks the other signals as well; the broker reads them from now on.
 pub(super) fn watch_all(signals: io::Result<Signals>) -> io::Result<Signals> {
     let signals = signals?;
     [SIGTERM, SIGINT, SIGHUP].iter().try_for_each(|signal| signals.add_signal(*signal))?;
     Ok(signals)
 }
 
-/// What one signal asks for.
+/// The meaning of one signal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum SignalAction {
     Stop,

@@ -1,4 +1,4 @@
-//! Starts the shards: threads, rings, and the ways between all of them.
+//! Starts the shards: threads, rings, and the channels between them.
 
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -22,13 +22,13 @@ use super::rings::RingChoice;
 use super::shard::{Ready, ShardResult, ShardSetup, ShardStart, run_shard};
 use super::storage::Storage;
 
-/// The control thread's ways to the shards.
+/// The control thread's channels to the shards.
 type Controls = Vec<Sender<ShardMessage<Socket>>>;
 
-/// With the name of the ring that all shards use.
+/// Together with the name of the ring that all shards use.
 pub(super) type Started = (Vec<thread::JoinHandle<ShardResult>>, Vec<Control>, &'static str);
 
-/// Starts the threads; each makes its own ring, then all learn how to wake each other.
+/// Starts the threads. Each creates its ring; then all learn how to wake each other.
 pub(super) fn start(
     options: &Options,
     listeners: Vec<Vec<Listener<ListenSocket>>>,
@@ -74,7 +74,7 @@ pub(super) fn start(
             policy: access.policy().clone(),
             vhosts: access.vhosts(),
         };
-        // A thread that is gone has panicked, and said so.
+        // A thread that has ended has panicked, and logged that.
         let _gone = start_sender.send(shard_start);
     }
     let controls = control_senders.into_iter().zip(bells).zip(wakers);
@@ -83,7 +83,7 @@ pub(super) fn start(
     Ok((threads, controls, found.expect("every shard answered")))
 }
 
-/// Connects every shard with every other, and the control and the admin thread with all.
+/// Connects every shard with every other, and the control thread and the admin thread with all.
 fn setups(
     options: &Options,
     listeners: Vec<Vec<Listener<ListenSocket>>>,
@@ -143,7 +143,7 @@ fn setups(
     Ok((setups, controls))
 }
 
-/// Makes accept filters that count in one table.
+/// Creates accept filters that count in one shared table.
 fn accept_filters(options: &Options) -> impl Fn() -> AcceptFilter {
     let table = Arc::new(AddressTable::new(address_limits(options)));
     let trusted = trusted(options);
@@ -157,7 +157,7 @@ pub(super) fn address_limits(options: &Options) -> AddressLimits {
     }
 }
 
-/// Proxies whose word is taken for who their clients are.
+/// Proxies that are trusted to name their clients' addresses.
 pub(super) fn trusted(options: &Options) -> Vec<Subnet> {
     let ranges = options.listeners.proxy_trust.iter();
     ranges.map(|range| Subnet::new(range.address, range.bits)).collect()

@@ -1,4 +1,4 @@
-//! The data directory at start: opened once, then each shard has its part.
+//! The data directory at start: it is opened once, then each shard gets its part.
 
 use std::path::PathBuf;
 
@@ -16,12 +16,12 @@ use crate::store::{
 
 use super::StartError;
 
-/// Bytes that a shard needs: what is ready, and what is written to.
+/// Bytes that a shard needs: the spare files, and the files that are written to.
 const LEAST_BYTES: u64 = (SPARE_FILES as u64 + 1) * SEGMENT_BYTES_FIRST;
 
-/// What a shard's store is opened from.
+/// The parts from which a shard's store is opened.
 pub(super) struct FoundShard {
-    /// Where its files are.
+    /// The folder of its files.
     folder: PathBuf,
     found: Vec<Found>,
     extent: Option<Extent>,
@@ -38,8 +38,8 @@ pub(super) struct Storage {
 }
 
 impl Storage {
-    /// Looks whether [`Storage::open`] would find what it needs; for how many shards. Nothing is
-    /// touched.
+    /// Checks whether [`Storage::open`] would succeed; returns the number of shards. Nothing is
+    /// changed.
     pub(super) fn check(options: &Options, default_shards: usize) -> Result<usize, StartError> {
         let number = |shards: usize| u16::try_from(shards.min(SHARDS_MAX)).expect("at most 64");
         let asked = options.shards.map(|shards| number(shards.get()));
@@ -49,7 +49,7 @@ impl Storage {
         sized.map_err(StartError::Data).map(|_| shards.into())
     }
 
-    /// Opens the directory for as many shards as it was made for, or as are asked for.
+    /// Opens the directory for the number of shards that it was created for, or that was requested.
     pub(super) fn open(options: &Options, default_shards: usize) -> Result<Self, StartError> {
         let number = |shards: usize| u16::try_from(shards.min(SHARDS_MAX)).expect("at most 64");
         let asked = options.shards.map(|shards| number(shards.get()));
@@ -63,7 +63,7 @@ impl Storage {
         Ok(Self { directory, total, helper, files: Vec::new() })
     }
 
-    /// The number of shards that [`Storage::open`] will find or choose. Nothing is touched.
+    /// The number of shards that [`Storage::open`] will find or choose. Nothing is changed.
     pub(super) fn shards_to_be(
         options: &Options,
         default_shards: usize,
@@ -92,7 +92,7 @@ impl Storage {
         self.directory.vhosts().map_err(StartError::Data)
     }
 
-    /// What a shard finds.
+    /// The parts of a shard.
     pub(super) fn take_found(&mut self, shard: u16) -> Result<FoundShard, StartError> {
         let mut files = self.directory.shard(shard).map_err(StartError::Data)?;
         let (found, extent) = (files.take_found(), files.extent());
@@ -104,19 +104,19 @@ impl Storage {
         Ok(FoundShard { folder, found, extent })
     }
 
-    /// A shard's part of the disk, which wakes it when it has something to say.
+    /// A shard's part of the disk, which wakes the shard when it has results.
     pub(super) fn medium(&mut self, shard: usize, waker: Waker) -> FileMedium {
         let files = self.files[shard].take().expect("asked for once");
         self.helper.medium(files, move || waker.wake())
     }
 
-    /// Ends the helper, when all media are gone.
+    /// Ends the helper, after all media are dropped.
     pub(super) fn finish(self) {
         self.helper.finish();
     }
 }
 
-/// What a shard's store is opened with.
+/// The parameters for opening a shard's store.
 pub(super) fn store_options(
     options: &Options,
     shard: u16,
@@ -139,7 +139,7 @@ pub(super) fn store_options(
     }
 }
 
-/// One shard's share of what may be retained.
+/// One shard's share of the bounds of retained messages.
 pub(super) fn catalog_limits(options: &Options, shards: u16) -> CatalogLimits {
     let share = |whole: u64| whole.div_ceil(shards.into());
     CatalogLimits {
@@ -148,7 +148,7 @@ pub(super) fn catalog_limits(options: &Options, shards: u16) -> CatalogLimits {
     }
 }
 
-/// Opens a shard's store and says what it found, and what not.
+/// Opens a shard's store, and logs what was found and what was lost.
 pub(super) fn open_store(options: &StoreOptions, found: FoundShard) -> Result<Store, StartError> {
     let shard = options.log.shard;
     let FoundShard { folder, found, extent } = found;
@@ -164,7 +164,7 @@ pub(super) fn open_store(options: &StoreOptions, found: FoundShard) -> Result<St
         );
     }
     if let Some(TornTail { file, offset, bytes, records }) = &report.torn {
-        // Without records it is what an earlier use of the file left there.
+        // Without records, these bytes are left over from an earlier use of the file.
         let level = if *records > 0 { Level::Warn } else { Level::Debug };
         log!(
             level,

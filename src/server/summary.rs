@@ -1,4 +1,4 @@
-//! What shards tell, added up and logged: in words, and as fields where lines are JSON.
+//! The sums of the shards' counters, logged as text, and as fields where lines are JSON.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use log::{Level, Record, info};
 
 use crate::broker::{Stats, VhostReport};
 
-/// Names what happened, and how often.
+/// Lists the counters that are not 0.
 pub(super) fn log_stats(shards: &[Stats]) {
     let mut sums = sums(shards);
     sums.retain(|(_, count)| *count > 0);
@@ -17,7 +17,7 @@ pub(super) fn log_stats(shards: &[Stats]) {
     say("counted", None, &sums, "counted");
 }
 
-/// Names what happened so far, also what never did.
+/// Lists all counters, also those that are 0.
 pub(super) fn log_all_stats(shards: &[Stats]) {
     say("counted", None, &sums(shards), "counted so far");
 }
@@ -32,7 +32,7 @@ fn sums(shards: &[Stats]) -> Vec<(&'static str, u64)> {
     names.map(sum).collect()
 }
 
-/// Names what happened in each vhost, if there are several.
+/// Lists the counters of each vhost, if there are several.
 pub(super) fn log_vhosts(reports: impl Iterator<Item = VhostReport>) {
     let mut vhosts: BTreeMap<Box<str>, VhostReport> = BTreeMap::new();
     for report in reports {
@@ -51,8 +51,8 @@ pub(super) fn log_vhosts(reports: impl Iterator<Item = VhostReport>) {
     }
 }
 
-/// Logs figures with their names, behind `words` that say what they are of. `of`: the field that
-/// says so where lines are JSON.
+/// Logs figures with their names after `words`, which say what they count. `of`: the field with the
+/// same information in JSON lines.
 pub(super) fn say(
     event: &str,
     of: Option<(&'static str, Value<'_>)>,

@@ -1,7 +1,8 @@
-//! Certificates, keys and revocation lists from files: what TLS listeners begin with.
+//! Certificates, keys and revocation lists from files, for TLS listeners.
 //!
-//! All or nothing: a faulty file is named, and nothing of what was loaded is used. A new setup has
-//! new ticket keys, so that nobody who is not trusted any more comes back with an old ticket.
+//! Loading is all or nothing: a faulty file is named, and none of the loaded files is used. A new
+//! setup has new ticket keys, so that a client that is no longer trusted cannot resume with an old
+//! ticket.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -34,7 +35,7 @@ const DAY_S: u64 = 24 * 60 * 60;
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// What is wrong with a file of TLS, or with all of them together.
+/// A fault of one TLS file, or of several together.
 #[derive(Debug)]
 pub struct TlsError {
     flag: &'static str,
@@ -44,7 +45,7 @@ pub struct TlsError {
 }
 
 impl TlsError {
-    /// The same as data.
+    /// The fault as data.
     pub(super) fn fault(&self) -> Fault {
         let (file, key) = (self.file.clone(), Some(self.flag.to_owned()));
         Fault { file, line: None, key, says: self.says.clone() }
@@ -72,15 +73,15 @@ pub fn names_clients(options: &TlsOptions) -> bool {
     options.client_ca.is_some() && options.identity != TlsIdentity::None
 }
 
-/// Whether nobody comes in by TLS without a certificate.
+/// Whether every TLS client must have a certificate.
 pub fn requires_certificates(options: &TlsOptions) -> bool {
     options.client_ca.is_some() && options.clients == TlsClients::Required
 }
 
-/// What listeners with TLS begin with; none if there is no such listener.
+/// The setup of TLS listeners; `None` if there is no such listener.
 ///
 /// # Errors
-/// Names the flag, the file and what is wrong with it.
+/// Names the flag, the file and the fault.
 pub fn load(options: &TlsOptions) -> Result<Option<Arc<TlsSetup>>, TlsError> {
     let (Some(cert), Some(key)) = (&options.cert, &options.key) else {
         return Ok(None);
@@ -111,19 +112,19 @@ pub fn load(options: &TlsOptions) -> Result<Option<Arc<TlsSetup>>, TlsError> {
         None => builder.with_no_client_auth(),
     };
     let mut server = builder.with_cert_resolver(Arc::new(names));
-    // A browser that opens a WebSocket offers the latter alone.
+    // A browser that opens a WebSocket offers only the latter.
     server.alpn_protocols = vec![b"mqtt".to_vec(), b"http/1.1".to_vec()];
-    // Tickets alone: they need no memory for each client, and every shard takes them.
+    // Only tickets: they need no memory for each client, and every shard accepts them.
     server.session_storage = Arc::new(NoServerSessionStorage {});
     server.ticketer = Ticketer::new().map_err(failed)?;
     server.send_tls13_tickets = 1;
     Ok(Some(Arc::new(TlsSetup { server: Arc::new(server), identity: identity(options) })))
 }
 
-/// What HTTP over TLS begins with; none: it is plain.
+/// The setup of HTTP over TLS; `None`: plain HTTP.
 ///
 /// # Errors
-/// Names the flag, the file and what is wrong with it.
+/// Names the flag, the file and the fault.
 pub(super) fn load_http(options: &Options) -> Result<Option<Arc<ServerConfig>>, TlsError> {
     let failed =
         |says: String| TlsError { flag: "--http-listen", file: None, says, is_denied: false };
@@ -152,7 +153,7 @@ fn identity(options: &TlsOptions) -> Identity {
     }
 }
 
-/// Who decides on client certificates; nobody if none are asked for.
+/// The verifier of client certificates; without issuers no certificate is requested.
 fn verifier(
     options: &TlsOptions,
     provider: &Arc<CryptoProvider>,
@@ -204,8 +205,8 @@ fn revocation_lists(file: &Path) -> Result<Vec<CertificateRevocationListDer<'sta
     }
 }
 
-/// A list that should have a successor by now is used all the same: it still keeps clients out, but
-/// not those that were revoked since.
+/// An outdated list is still used: it rejects the certificates on it, but not those that were
+/// revoked since.
 fn warn_if_overdue(file: &Path, list: &CertificateRevocationListDer<'_>) {
     let Ok(parsed) = CertificateList::from_der(list) else { return };
     let Ok(now) = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) else { return };
@@ -220,7 +221,7 @@ fn warn_if_overdue(file: &Path, list: &CertificateRevocationListDer<'_>) {
     }
 }
 
-/// A certificate and its key, and which flags named them.
+/// A certificate and its key, and the flags that name them.
 struct Pair<'a> {
     cert_flag: &'static str,
     key_flag: &'static str,
@@ -246,7 +247,7 @@ impl Pair<'_> {
             other => other,
         };
         match matches {
-            // A key that does not tell what is public of it cannot be compared.
+            // A key without its public part cannot be compared.
             Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {
                 Ok(Arc::new(certified))
             }
@@ -260,8 +261,8 @@ impl Pair<'_> {
         }
     }
 
-    /// The same for a certificate that rustls does not read. It sends it all the same, and clients
-    /// that use OpenSSL take it.
+    /// As above, for a certificate that rustls cannot parse. rustls still sends it, and clients
+    /// with OpenSSL accept it.
     fn match_version_1(&self, certified: &CertifiedKey) -> Result<(), rustls::Error> {
         let unreadable = || rustls::Error::InvalidCertificate(CertificateError::BadEncoding);
         let parsed = certified.end_entity_cert()?;
@@ -283,7 +284,8 @@ impl Pair<'_> {
         Ok(())
     }
 
-    /// A certificate out of its time is used, and clients refuse it: better than no broker.
+    /// A certificate outside its validity is used although clients refuse it: that is better than
+    /// no broker.
     fn warn_if_invalid(&self, certificate: &CertificateDer<'_>) {
         let Ok(parsed) = Certificate::from_der(certificate) else { return };
         let Ok(now) = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) else { return };
@@ -324,7 +326,7 @@ pub(super) fn read(flag: &'static str, file: &Path) -> Result<Vec<u8>, TlsError>
         .and_then(|opened| opened.take(TLS_FILE_BYTES_MAX + 1).read_to_end(&mut text));
     match read {
         Ok(bytes) if bytes as u64 <= TLS_FILE_BYTES_MAX => {
-            // Editors of Windows put a byte order mark there.
+            // Editors on Windows write a byte order mark there.
             if text.starts_with(BYTE_ORDER_MARK) {
                 text.drain(..BYTE_ORDER_MARK.len());
             }
@@ -353,13 +355,13 @@ fn fault(flag: &'static str, file: &Path, says: String) -> TlsError {
     TlsError { flag, file: Some(file.to_owned()), says, is_denied: false }
 }
 
-/// Certificates by the name that clients ask for.
+/// Certificates by the host name that clients request.
 #[derive(Debug)]
 struct Names {
-    /// For all other names, and for clients that ask for none.
+    /// For all other names, and for clients that request none.
     rest: Arc<CertifiedKey>,
     exact: HashMap<String, Arc<CertifiedKey>>,
-    /// By what follows the first label and its dot.
+    /// By the part of the name after its first label and dot.
     wildcards: HashMap<String, Arc<CertifiedKey>>,
 }
 

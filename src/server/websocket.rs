@@ -1,11 +1,11 @@
-//! What the flags of WebSocket mean for the transport.
+//! Converts the flags of WebSocket for the transport.
 
 use std::sync::Arc;
 
 use crate::config::{self, Options, PageOrigin};
 use crate::transport::{Accepts, Origins, WebSocketSetup};
 
-/// What a listener accepts.
+/// The protocols that a listener accepts.
 pub(super) fn accepts(accepts: config::Accepts) -> Accepts {
     match accepts {
         config::Accepts::Both => Accepts::Both,
@@ -14,7 +14,7 @@ pub(super) fn accepts(accepts: config::Accepts) -> Accepts {
     }
 }
 
-/// What WebSockets are checked against.
+/// The values that WebSocket requests are checked against.
 pub(super) fn setup(options: &Options) -> Arc<WebSocketSetup> {
     let given = &options.websocket;
     let pages = given.origins.iter().filter_map(|origin| match origin {

@@ -1,5 +1,5 @@
-//! A publisher's belt: PUBLISH packets encoded once, laid out one after the other, and stamped in
-//! place before each round so that a run of them leaves with one write.
+//! A publisher's belt: PUBLISH packets that are encoded once, one after the other. They are stamped
+//! in place before each round, so that many leave with one write.
 //!
 //! Layout of a payload of [`STAMP_BYTES`] or more, little endian:
 //!
@@ -73,16 +73,16 @@ pub(crate) struct Stamp {
     pub(crate) packet_id: u16,
     /// Number of the message in its stream, modulo 2^32.
     pub(crate) sequence: u32,
-    /// When it is meant to be sent.
+    /// The intended time of sending.
     pub(crate) intended_ns: u64,
 }
 
-/// What a payload says about its message.
+/// The stamp in a payload.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Origin {
     /// Stream and number.
     pub(crate) place: Place,
-    /// When it was meant to be sent, ns since 1970.
+    /// The intended time of sending, ns since 1970.
     pub(crate) intended_ns: u64,
 }
 
@@ -149,13 +149,13 @@ impl Belt {
         }
     }
 
-    /// Where the bytes of the messages in `slots` stand.
+    /// The byte range of the messages in `slots`.
     pub(crate) fn span(&self, slots: Range<usize>) -> Range<usize> {
         let start = if slots.start == 0 { 0 } else { self.slots[slots.start - 1].end };
         start..self.slots[slots.end - 1].end
     }
 
-    /// Slots that lie whole before byte `at`, out of those that end after byte `from`.
+    /// Slots that lie completely before byte `at`, out of those that end after byte `from`.
     pub(crate) fn slots_between(&self, from: usize, at: usize) -> usize {
         let first = self.slots.partition_point(|slot| slot.end <= from);
         self.slots.partition_point(|slot| slot.end <= at) - first
@@ -167,7 +167,7 @@ impl Belt {
     }
 }
 
-/// Reads the stamp of a received payload; `None` when it is too short to have one.
+/// Reads the stamp of a received payload; `None` if it is too short for one.
 #[inline]
 pub(crate) fn origin(payload: &[u8]) -> Option<Origin> {
     let (stamp, _) = payload.split_first_chunk::<STAMP_BYTES>()?;
@@ -200,7 +200,7 @@ mod tests {
         }
     }
 
-    /// What is stamped is what a receiver reads, message by message.
+    /// A receiver reads the stamp of each message.
     #[test]
     fn stamps_are_read_back() {
         let topics = ["a".to_owned(), "longer".to_owned()];
@@ -232,7 +232,7 @@ mod tests {
         }
     }
 
-    /// The belt is whole rounds of topics: one at least, and as many as fit.
+    /// The belt contains whole rounds of topics: at least one, and as many as fit.
     #[test]
     fn belts_are_whole_rounds() {
         let topics: Vec<String> = (0..3).map(|n| format!("t/{n}")).collect();

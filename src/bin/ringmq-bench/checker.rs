@@ -7,11 +7,11 @@
 
 use std::ops::Range;
 
-/// How far back a late message is told from a duplicate, in messages of its stream.
+/// How far back a late message can be distinguished from a duplicate, in messages of its stream.
 const MEMORY: u32 = 512;
 const WORDS: usize = MEMORY as usize / 64;
 
-/// What one subscriber has seen of the streams its filter matches.
+/// What one subscriber has received of the streams that its filter matches.
 #[derive(Debug)]
 pub(crate) struct Checker {
     first_stream: u32,
@@ -20,13 +20,13 @@ pub(crate) struct Checker {
     late: u64,
 }
 
-/// What is wrong with what arrived, in messages.
+/// Faults of delivery, in messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Findings {
-    /// Not received although a later message of the same stream was.
+    /// Not received although a later message of the same stream was received.
     pub(crate) gaps: u64,
-    /// Not received, nor anything later of the same stream: dropped, or still on its way when the
-    /// drain ended.
+    /// Not received, nor any later message of the same stream: it was dropped, or was still on its
+    /// way when the drain ended.
     pub(crate) tail: u64,
     /// Received more than once.
     pub(crate) duplicates: u64,
@@ -37,7 +37,7 @@ pub(crate) struct Findings {
 /// A numbered message of a stream.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
-    /// Which stream.
+    /// The stream.
     pub(crate) stream: u32,
     /// Its number in the stream, modulo 2^32.
     pub(crate) sequence: u32,
@@ -53,16 +53,16 @@ struct Flow {
 }
 
 impl Checker {
-    /// A checker for the streams in `range` of which `matched` says that the filter takes them.
+    /// A checker for the streams in `range` whose topics match the filter, as `matched` says.
     pub(crate) fn new(range: Range<u32>, matched: impl Fn(u32) -> bool) -> Checker {
         let first_stream = range.start;
-        // What lies before the first message of a stream counts as seen.
+        // Messages before the first received one count as seen.
         let flow =
             |stream| Flow { matched: matched(stream), next: 0, missing: 0, seen: [!0; WORDS] };
         Checker { first_stream, flows: range.map(flow).collect(), duplicates: 0, late: 0 }
     }
 
-    /// Notes one received message; `false` when its stream is none of this run's.
+    /// Records one received message; `false` if its stream is not of this run.
     #[inline]
     pub(crate) fn note(&mut self, place: Place) -> bool {
         let index = place.stream.wrapping_sub(self.first_stream) as usize;
@@ -82,20 +82,21 @@ impl Checker {
         true
     }
 
-    /// Streams this subscriber is to receive.
+    /// Streams that this subscriber should receive.
     pub(crate) fn matched_streams(&self) -> impl Iterator<Item = u32> {
         let streams = (self.first_stream..).zip(&self.flows);
         streams.filter(|(_, flow)| flow.matched).map(|(stream, _)| stream)
     }
 
-    /// What was wrong, given how many messages each stream had in the end.
+    /// The faults, given the final number of messages of each stream.
     pub(crate) fn findings(&self, sent: impl Fn(u32) -> u64) -> Findings {
         let mut findings =
             Findings { duplicates: self.duplicates, late: self.late, ..Findings::default() };
         for (stream, flow) in (self.first_stream..).zip(&self.flows) {
             findings.gaps += u64::from(flow.missing);
-            // Sequences are modulo 2^32, so the tail is a difference modulo 2^32 as well. It is
-            // below zero when a message was received that the socket had not taken whole yet.
+            // Sequence numbers are modulo 2^32, so the number of missing messages at the end is a
+            // difference modulo 2^32 as well. It is negative if a message was received before the
+            // socket had accepted all of it.
             let low = u32::try_from(sent(stream) & u64::from(u32::MAX)).expect("masked");
             let tail = low.wrapping_sub(flow.next) as i32;
             if flow.matched {
@@ -135,7 +136,7 @@ impl Flow {
             return Verdict::Gap;
         }
         let behind = self.next.wrapping_sub(sequence);
-        // Beyond the memory it may be either: it fills a gap while there is one.
+        // Older than the memory: it counts as filling a gap while there is one.
         let seen = if behind > MEMORY { self.missing == 0 } else { self.is_marked(sequence) };
         if seen {
             return Verdict::Duplicate;
@@ -173,7 +174,7 @@ mod tests {
         checker.findings(|_| sent)
     }
 
-    /// Each disorder is counted as what it is, once.
+    /// Each fault is counted once, as its kind.
     #[test]
     fn disorder_is_named() {
         let none = Findings::default();
@@ -217,7 +218,7 @@ mod tests {
         assert_eq!(found, Findings { gaps, late: 2, ..Findings::default() });
     }
 
-    /// Streams outside the run are told apart, and those the filter leaves out lose nothing.
+    /// Streams of other runs are recognised, and streams outside the filter count no loss.
     #[test]
     fn streams_are_bounded() {
         let mut checker = Checker::new(10..12, |stream| stream == 11);

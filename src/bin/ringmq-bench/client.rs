@@ -1,12 +1,12 @@
-//! One connection to the broker: socket, handshake, and the bytes that did not fit a read or write.
+//! One connection to the broker: socket, handshake, and incomplete reads and writes.
 //!
 //! ```text
 //! Connecting ──connected──► Greeting ──CONNACK 0──► Subscribing ──SUBACK──► Live
 //!                                └──CONNACK 0, nothing to subscribe──────────▲
 //! ```
-//! A failure in any state is a [`Fault`] to whoever called, who then drops the client.
-//! Invariant: `readable` and `writable` are false only after the kernel said so, as edge-triggered
-//! polling needs it.
+//! A failure in any state returns a [`Fault`] to the caller, which then drops the client.
+//! Invariant: `readable` and `writable` are false only after the kernel has reported so, as
+//! edge-triggered polling requires.
 
 use std::fmt;
 use std::io;
@@ -22,8 +22,9 @@ use crate::wire::{self, Connect, Login, Malformed, Packet, Version};
 /// Bytes one read may take: large enough for its fixed cost to vanish, small enough for L2.
 const READ_BYTES: usize = 256 * 1024;
 
-/// Send buffer of a publisher (the kernel doubles it): two full belts. Left to itself the kernel
-/// grows it to megabytes, and a slow broker would be measured by what it has not seen yet.
+/// Send buffer of a publisher (the kernel doubles it): two full belts. Without a bound the kernel
+/// grows it to megabytes, and the latency of a slow broker would include data that it has not
+/// received yet.
 const SEND_BUFFER_BYTES: usize = 64 * 1024;
 
 /// One MQTT connection. Owned by a publisher, a subscriber or the idle crowd.
@@ -33,16 +34,16 @@ pub(crate) struct Client {
     stage: Stage,
     version: Version,
     greeting: Greeting,
-    /// Control packets that wait for the socket.
+    /// Control packets that are not written yet.
     outbox: Vec<u8>,
-    /// The begin of a packet whose end was not received yet.
+    /// The incomplete packet at the end of the last read.
     carry: Vec<u8>,
     readable: bool,
     writable: bool,
     hung_up: bool,
 }
 
-/// How far the handshake is.
+/// The state of the handshake.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Stage {
     /// TCP handshake under way.
@@ -55,7 +56,7 @@ pub(crate) enum Stage {
     Live,
 }
 
-/// What to say to the broker first.
+/// The parameters of the handshake.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Greeting {
     /// Version of MQTT.
@@ -72,14 +73,14 @@ pub(crate) struct Greeting {
     pub(crate) subscription: Option<(String, u8)>,
 }
 
-/// Where to connect to, and from.
+/// The addresses of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Route {
     /// The broker.
     pub(crate) to: SocketAddr,
     /// Source address; the kernel chooses when `None`.
     pub(crate) from: Option<IpAddr>,
-    /// Whether it speaks WebSocket.
+    /// Whether it uses WebSocket.
     pub(crate) websocket: bool,
 }
 
@@ -88,7 +89,7 @@ pub(crate) struct Route {
 pub(crate) enum Fault {
     /// The broker closed it.
     Closed,
-    /// The kernel did.
+    /// The kernel closed it.
     Io(io::Error),
     /// CONNACK with a return code other than 0.
     Refused(u8),
@@ -96,7 +97,7 @@ pub(crate) enum Fault {
     Disconnected(u8),
     /// SUBACK of 0x80 or more for this filter.
     SubscriptionRefused(String),
-    /// Not MQTT.
+    /// The peer violates MQTT.
     Malformed(Malformed),
 }
 
@@ -121,7 +122,7 @@ impl From<Malformed> for Fault {
     }
 }
 
-/// A thread's receive buffer, shared by its clients: what a read leaves goes back to the client.
+/// A thread's receive buffer, shared by its clients: each client keeps its incomplete packets.
 #[derive(Debug)]
 pub(crate) struct Inbox {
     bytes: Vec<u8>,
@@ -134,7 +135,7 @@ impl Inbox {
         Inbox { bytes: vec![0; READ_BYTES], filled: 0 }
     }
 
-    /// What the last [`Client::receive`] put there.
+    /// The bytes of the last [`Client::receive`].
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes[..self.filled]
     }
@@ -194,17 +195,17 @@ impl Client {
         self.stage
     }
 
-    /// Whether a read may find something.
+    /// Whether a read may return bytes.
     pub(crate) fn is_readable(&self) -> bool {
         self.readable
     }
 
-    /// Whether a write may be taken: control packets go first.
+    /// Whether a write may be accepted: control packets go first.
     pub(crate) fn is_writable(&self) -> bool {
         self.writable && self.outbox.is_empty()
     }
 
-    /// Takes in what the poller says about the socket.
+    /// Applies an event of the poller.
     pub(crate) fn handle_event(&mut self, event: &mio::event::Event) -> Result<(), Fault> {
         self.readable |= event.is_readable() || event.is_read_closed();
         self.hung_up |= event.is_read_closed();
@@ -232,7 +233,7 @@ impl Client {
         Ok(())
     }
 
-    /// Handles what is no PUBLISH or PUBACK.
+    /// Handles any packet except PUBLISH and PUBACK.
     pub(crate) fn handle_control(&mut self, packet: &Packet<'_>) -> Result<(), Fault> {
         match (self.stage, packet) {
             (Stage::Greeting, Packet::Connack { code: 0 }) => {
@@ -260,13 +261,13 @@ impl Client {
 
     fn become_live(&mut self) {
         self.stage = Stage::Live;
-        // A crowd of idle connections is not to keep its texts.
+        // Idle connections do not keep these texts, which saves memory.
         self.greeting = Greeting::default();
         self.outbox.shrink_to_fit();
     }
 
-    /// Reads once. `inbox` then begins with what was carried over; the bytes received are
-    /// returned, 0 when there are none now.
+    /// Reads once. `inbox` then begins with the kept bytes. Returns the number of received bytes, 0
+    /// if there are none now.
     pub(crate) fn receive(&mut self, inbox: &mut Inbox) -> Result<usize, Fault> {
         let carried = self.carry.len();
         if inbox.bytes.len() < carried + READ_BYTES / 2 {
@@ -287,7 +288,7 @@ impl Client {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(0),
             Err(error) => return Err(Fault::Io(error)),
         };
-        // Only the end of the stream can follow without a new edge.
+        // Without a new edge only the end of the stream can follow.
         self.readable = !emptied || self.hung_up;
         inbox.filled += bytes;
         if opened {
@@ -308,7 +309,7 @@ impl Client {
         &mut self.outbox
     }
 
-    /// Sends what waits in the outbox as far as the socket takes it.
+    /// Writes the outbox as far as the socket accepts it.
     pub(crate) fn flush(&mut self) -> Result<(), Fault> {
         self.writable = self.writable && self.stream.flush().map_err(Fault::Io)?;
         while self.writable && !self.outbox.is_empty() {
@@ -318,7 +319,7 @@ impl Client {
         Ok(())
     }
 
-    /// Writes once past the outbox, which must be empty. Returns the bytes taken.
+    /// Writes once without the outbox, which must be empty. Returns the bytes that were accepted.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<usize, Fault> {
         assert!(self.outbox.is_empty(), "control packets go first");
         write_once(&mut self.stream, &mut self.writable, bytes)

@@ -1,4 +1,4 @@
-//! A thread's connections: who they are, connecting them in waves, polling them, losing them.
+//! A thread's connections: their roles, connecting in waves, polling, and losses.
 //!
 //! Owned by the thread's load. Invariant: a peer's place in `peers` is its token with the poller;
 //! a lost peer leaves [`Peer::Gone`] behind, so that places never move.
@@ -21,19 +21,19 @@ use crate::template;
 /// Handshakes under way at once in a thread: below the listen backlog of every broker.
 const WAVE: usize = 500;
 
-/// How long no handshake may make progress.
+/// Longest time without progress of any handshake.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Connections from one loopback address: Linux has 28,232 ephemeral ports by default.
 const CONNECTIONS_PER_SOURCE: u32 = 25_000;
 
-/// Bytes of belt a thread's publishers share, so that stamping and copying stay in L2 ...
+/// Bytes of all belts of a thread's publishers, so that stamping and copying stay in L2 ...
 const BELTS_BYTES: usize = 1024 * 1024;
 
-/// ... and the most one of them takes: what one write gives to the socket.
+/// ... and the largest belt of one publisher: the bytes of one write.
 const BELT_BYTES_MAX: usize = 64 * 1024;
 
-/// Messages on a belt that moves by the clock: what comes due between two turns.
+/// Messages on a belt in an open loop: those that become due between two turns.
 const SCHEDULED_MESSAGES: usize = 64;
 
 /// Most events taken from the poller at once.
@@ -42,17 +42,17 @@ const EVENTS: usize = 1024;
 /// One of a thread's connections.
 #[derive(Debug)]
 pub(crate) enum Peer {
-    /// Publishes.
+    /// A publisher.
     Publisher(Box<Publisher>),
-    /// Subscribes.
+    /// A subscriber.
     Subscriber(Box<Subscriber>),
-    /// Does nothing.
+    /// An idle connection.
     Idle(Box<Client>),
-    /// Was lost.
+    /// A lost connection.
     Gone,
 }
 
-/// Who a connection is to be.
+/// The role of a connection.
 #[derive(Clone, Copy, Debug)]
 enum Role {
     Publisher(u32),
@@ -63,31 +63,31 @@ enum Role {
 /// The connections of one thread.
 #[derive(Debug)]
 pub(crate) struct Crowd {
-    /// Publishers first, then subscribers, then the idle.
+    /// Publishers first, then subscribers, then idle connections.
     pub(crate) peers: Vec<Peer>,
-    /// Where all of them receive.
+    /// The shared receive buffer.
     pub(crate) inbox: Inbox,
-    /// What they count.
+    /// The counters of all of them.
     pub(crate) stats: Stats,
     /// The run's clock.
     pub(crate) clock: Clock,
     /// Connections lost, and the first reason.
     pub(crate) lost: Lost,
-    /// When the first connection was begun.
+    /// When the first connection was started.
     pub(crate) began_ns: u64,
     poll: Poll,
 }
 
-/// Connections that ended before their time.
+/// Connections that ended too early.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lost {
     /// How many.
     pub(crate) count: u64,
-    /// Why the first one did.
+    /// Why the first one ended.
     pub(crate) reason: Option<String>,
 }
 
-/// Which of the connections are a thread's.
+/// The connections that belong to one thread.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Share {
     /// The thread's number.
@@ -115,7 +115,7 @@ impl Peer {
 }
 
 impl Crowd {
-    /// Connects all of a thread's share. The error names the broker and what it said.
+    /// Connects all of a thread's share. The error names the broker and its answer.
     pub(crate) fn connect(options: &Options, share: Share, clock: Clock) -> Result<Crowd, String> {
         let poll = Poll::new().map_err(|error| format!("epoll: {error}"))?;
         let mut crowd = Crowd {
@@ -179,8 +179,7 @@ impl Crowd {
         Ok(())
     }
 
-    /// Waits for events and lets handshakes go on; returns how many connections are live, given
-    /// how many were.
+    /// Waits for events and continues handshakes; takes and returns the number of live connections.
     fn shake_hands(&mut self, events: &mut Events, mut live: usize) -> Result<usize, Fault> {
         self.wait(events, Duration::from_millis(100));
         for event in &*events {
@@ -221,18 +220,18 @@ impl Crowd {
         }
     }
 
-    /// Waits until there are events or the timeout is over, to the microsecond: epoll_wait only
-    /// counts milliseconds, in which a schedule would become bursts.
+    /// Waits until there are events or the timeout is over, with microsecond precision: epoll_wait
+    /// counts milliseconds only, which would turn a schedule into bursts.
     pub(crate) fn wait_precisely(&mut self, events: &mut Events, timeout: Duration) {
         let registry = self.poll.registry();
         let mut poller = [PollFd::new(registry, PollFlags::IN)];
         let timeout = Timespec::try_from(timeout).expect("waits are short");
-        // Interrupted or timed out is the same here: the next turn sees what there is to do.
+        // Interruption and timeout need no distinction: the next turn checks for work.
         let _ = rustix::event::poll(&mut poller, Some(&timeout));
         self.wait(events, Duration::ZERO);
     }
 
-    /// Lets the connection of an event note it; says whether it may be read from.
+    /// Passes an event to its connection; returns whether that may be read from.
     pub(crate) fn handle_event(&mut self, event: &mio::event::Event) -> bool {
         let Token(token) = event.token();
         let Some(client) = self.peers[token].client() else {
@@ -252,7 +251,7 @@ impl Crowd {
         self.peers[token].client().is_some_and(|client| client.is_readable())
     }
 
-    /// Drops a connection for its fault.
+    /// Drops a connection because of a fault.
     pub(crate) fn lose(&mut self, token: usize, fault: &Fault) {
         log::debug!("connection {token}: {fault}");
         self.lost.count += 1;
@@ -260,10 +259,10 @@ impl Crowd {
         self.peers[token] = Peer::Gone;
     }
 
-    /// Says good-bye on every connection, as far as the sockets take it.
+    /// Sends DISCONNECT on every connection, as far as the sockets accept it.
     pub(crate) fn disconnect(&mut self) {
         for peer in &mut self.peers {
-            // What follows half a packet would be read as its payload.
+            // The broker would read bytes after half a packet as its payload.
             if matches!(peer, Peer::Publisher(publisher) if publisher.is_mid_packet()) {
                 continue;
             }

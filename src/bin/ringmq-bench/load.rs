@@ -1,11 +1,11 @@
-//! One thread's run: writers and readers take turns until the plan ends, then what is on its way
-//! is drained.
+//! One thread's run: writers and readers take turns until the plan ends; then messages on their way
+//! are drained.
 //!
 //! ```text
 //! Warmup ──measure_ns──► Measuring ──stop_ns, or told to──► Draining ──quiet, or late──► outcome
 //! ```
 //! Invariant: a peer that can write or be read is in its queue, once. Neither side waits for the
-//! other: a turn writes a bounded amount and reads once from whoever has something.
+//! other: a turn writes a bounded amount and reads once from each connection with data.
 
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
@@ -25,51 +25,51 @@ const TURN_BYTES: usize = 128 * 1024;
 /// Writes in one turn, so that a thousand small writers do not keep readers waiting for long.
 const TURN_WRITES: usize = 64;
 
-/// A drain is over when nothing was received for this long.
+/// A drain is over if nothing was received for this long.
 const QUIET_NS: u64 = 300_000_000;
 
-/// A run by count gives up when nothing came or went for this long.
+/// A run by count gives up if nothing was sent or received for this long.
 const STALL_NS: u64 = 10_000_000_000;
 
-/// Longest sleep: how late a word from the main thread may be heard.
+/// Longest sleep, which delays a command from the main thread.
 const SLEEP_NS_MAX: u64 = 20_000_000;
 
-/// When the phases begin, in the run's clock.
+/// The start times of the phases, in the run's clock.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
     /// First message.
     pub(crate) start_ns: u64,
-    /// Begin of the measured span.
+    /// Start of the measured span.
     pub(crate) measure_ns: u64,
-    /// Its end; `u64::MAX` when all messages are to be through first.
+    /// Its end; `u64::MAX` if all messages must be delivered first.
     pub(crate) stop_ns: u64,
 }
 
-/// What the main thread tells a load.
+/// Commands from the main thread to a load.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Command {
     /// All threads are connected: run.
     Start(Plan),
-    /// All messages of all threads are through: drain.
+    /// All messages of all threads are delivered: drain.
     Drain,
 }
 
-/// What a load tells the main thread.
+/// Events from a load to the main thread.
 #[derive(Debug)]
 pub(crate) enum Event {
     /// All connections are live.
     Ready,
-    /// They will not be: why.
+    /// The connections failed; the text says why.
     Failed(String),
     /// Counters so far, once a second.
     Progress(Share, Tally),
-    /// A run by count: this thread's messages are through.
+    /// A run by count: this thread's messages are delivered.
     Through,
     /// The run is over.
     Ended(Box<Outcome>),
 }
 
-/// What one thread has to say in the end.
+/// The outcome of one thread.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     /// Messages of the measured span.
@@ -78,15 +78,15 @@ pub(crate) struct Outcome {
     pub(crate) publishing_ns: u64,
     /// Its length for delivering.
     pub(crate) delivering_ns: u64,
-    /// Everything counted.
+    /// All counters.
     pub(crate) stats: Stats,
     /// Messages each publisher of this thread has sent.
     pub(crate) sent: Vec<(u32, u64)>,
-    /// What its subscribers saw.
+    /// The findings of its subscribers.
     pub(crate) checkers: Vec<Checker>,
     /// Messages without their PUBACK.
     pub(crate) unacked: u64,
-    /// Messages due and not sent.
+    /// Messages that were due and not sent.
     pub(crate) unsent: u64,
     /// Connections lost.
     pub(crate) lost: Lost,
@@ -110,7 +110,7 @@ pub(crate) struct Load<'a> {
     writers: Turns,
     readers: Turns,
     publishers: Vec<u32>,
-    /// Open loop: messages of this thread's publishers that were let go.
+    /// Open loop: messages of this thread's publishers that were released.
     released: u64,
     received_ns: u64,
     progress_ns: u64,
@@ -188,7 +188,7 @@ impl<'a> Load<'a> {
                 continue;
             };
             match (self.options.rate, self.options.messages_of(p)) {
-                // Let go as they come due.
+                // They are released as they become due.
                 (Some(rate), _) => {
                     let start_ns = self.plan.start_ns;
                     let publishers = self.options.publishers.into();
@@ -206,7 +206,7 @@ impl<'a> Load<'a> {
         }
     }
 
-    /// The phase that is next, when its time has come.
+    /// The next phase, if its time has come.
     fn advance(&mut self, now_ns: u64) {
         match self.phase {
             Phase::Warmup if now_ns >= self.plan.measure_ns => {
@@ -272,7 +272,7 @@ impl<'a> Load<'a> {
                 continue;
             };
             let left = publisher.stop();
-            // Flat out there is no end to what was allowed.
+            // Without a rate, the number of allowed messages is unbounded.
             if self.options.rate.is_some() || self.options.messages.is_some() {
                 self.unsent += left;
             }
@@ -281,7 +281,7 @@ impl<'a> Load<'a> {
         self.crowd.stats.ack.close(now_ns);
     }
 
-    /// Lets the messages go that are due, publisher by publisher.
+    /// Releases the messages that are due, publisher by publisher.
     fn release_due(&mut self, now_ns: u64) {
         if matches!(self.phase, Phase::Draining { .. }) {
             return;
@@ -380,7 +380,7 @@ impl<'a> Load<'a> {
         }
     }
 
-    /// Whether the drain is.
+    /// Whether the drain is over.
     fn is_over(&self, now_ns: u64) -> bool {
         let Phase::Draining { deadline_ns, .. } = self.phase else {
             return false;
@@ -398,7 +398,7 @@ impl<'a> Load<'a> {
                 (interval, length_ns, length_ns)
             }
             _ => {
-                // Without publishers it is a backlog that comes, with CONNACK as its starting shot.
+                // Without publishers the run receives a backlog, which begins at the CONNACK.
                 let publishing = self.options.publishers > 0;
                 let from_ns = if publishing { self.plan.start_ns } else { began_ns };
                 let since = |ns: u64| ns.saturating_sub(from_ns);
@@ -430,7 +430,7 @@ impl<'a> Load<'a> {
     }
 
     fn tell(&self, event: Event) {
-        // The main thread is gone only when the whole process is about to be.
+        // If the main thread is gone, the process is about to end.
         let _ = self.events.send(event);
     }
 }

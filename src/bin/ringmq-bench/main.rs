@@ -1,8 +1,8 @@
-//! ringmq-bench: a load generator for MQTT brokers that is not to be the bottleneck.
+//! ringmq-bench: a load generator for MQTT brokers, built so that it is not the bottleneck.
 //!
-//! It speaks its own minimal MQTT 3.1.1 and shares no code with the broker, so that a fault of one
-//! is not hidden by the same fault of the other. A thread owns its connections and counters whole;
-//! threads and the main thread exchange messages and no memory.
+//! It has its own minimal MQTT 3.1.1 and shares no code with the broker, so that a fault of one is
+//! not hidden by the same fault of the other. Each thread owns its connections and counters;
+//! threads and the main thread exchange messages and share no memory.
 //!
 //! ```text
 //! options ─► run (main thread) ─plan─► load (one a thread) ─► crowd ─┬► publisher ─► belt

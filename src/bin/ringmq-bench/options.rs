@@ -1,4 +1,4 @@
-//! The command line: flags as clap reads them, and [`Options`], which cannot contradict itself.
+//! The command line: flags as clap reads them, and [`Options`], which is consistent.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -11,17 +11,18 @@ use crate::stream::Terms;
 use crate::template::Template;
 use crate::wire::{Login, REMAINING_BYTES_MAX, Version};
 
-/// Memory all belts together may take; more would measure the cache misses of the generator.
+/// Memory of all belts together; with more, the generator's cache misses would distort the results.
 const BELT_BYTES_MAX: usize = 1 << 30;
 
-/// Most threads: each has its poller, and a host has no more cores.
+/// Most threads: each has its poller, and hosts have no more cores.
 const THREADS_MAX: u32 = 256;
 
 /// Load generator for MQTT brokers, 3.1.1 and 5: publishers × subscribers × topics.
 ///
-/// Flat out by default; with --rate an open loop, whose latencies run from the intended time of
-/// sending. Payloads of 16 bytes and more carry stream, number and time, so that loss, duplicates,
-/// order and latency are known; shorter ones are counted.
+/// By default it sends as fast as possible. With --rate it is an open loop whose latencies are
+/// measured from the intended time of sending. Payloads of 16 bytes and more carry stream, number
+/// and time, which gives loss, duplicates, order and latency; messages with shorter payloads are
+/// only counted.
 ///
 /// Exit status: 0 done; 1 a connection failed or was lost; 2 bad flags.
 #[derive(Clone, Debug, Parser)]
@@ -33,16 +34,16 @@ pub(crate) struct Flags {
     /// Broker's port
     #[arg(long, default_value_t = 1883)]
     port: u16,
-    /// Speak TLS 1.3, and trust the authorities in this file (PEM)
+    /// Use TLS 1.3, and trust the authorities in this file (PEM)
     #[arg(long, value_name = "FILE")]
     tls: Option<PathBuf>,
-    /// TLS 1.2 instead
+    /// Use TLS 1.2 instead
     #[arg(long, requires = "tls")]
     tls12: bool,
-    /// Connect with tickets, as far as earlier connections got some
+    /// Resume TLS sessions with tickets of earlier connections, if there are any
     #[arg(long, requires = "tls")]
     tls_tickets: bool,
-    /// Speak MQTT over WebSocket, each packet in a frame of its own
+    /// Use MQTT over WebSocket, with each packet in a frame of its own
     #[arg(long = "ws")]
     websocket: bool,
     /// Speak MQTT 5
@@ -70,10 +71,10 @@ pub(crate) struct Flags {
     /// Filter; {s} is the subscriber's number [default: see --pair]
     #[arg(long, value_name = "TEMPLATE", conflicts_with = "pair")]
     filter: Option<String>,
-    /// Subscriber i receives publisher i's topics: what the default templates do
+    /// Subscriber i receives only publisher i's topics; this is what the default templates do
     #[arg(long)]
     pair: bool,
-    /// Topics of each publisher, taking turns; the topic then has n in braces
+    /// Topics of each publisher, used in turn; the topic then needs n in braces
     #[arg(long, value_name = "N", default_value_t = 1)]
     topics: u32,
     /// QoS of publishing
@@ -89,20 +90,21 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "N", default_value_t = 100,
           value_parser = clap::value_parser!(u16).range(1..))]
     window: u16,
-    /// Messages a second of all publishers together, sent by the clock [default: flat out]
+    /// Messages a second of all publishers together, on a fixed schedule [default: as fast as
+    /// possible]
     #[arg(long, value_name = "PER_S",
           value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     rate: Option<u64>,
-    /// Seconds measured [default: 5; with --messages until they are through]
+    /// Seconds to measure [default: 5; with --messages until all are delivered]
     #[arg(long, value_name = "S", value_parser = seconds)]
     duration: Option<Duration>,
     /// Seconds of load before measuring; none with --messages
     #[arg(long, value_name = "S", default_value = "1", value_parser = seconds)]
     warmup: Duration,
-    /// Seconds at most to wait afterwards for what is still on its way
+    /// Most seconds to wait afterwards for messages that are still on their way
     #[arg(long, value_name = "S", default_value = "3", value_parser = seconds)]
     drain: Duration,
-    /// Send this many messages in all, then end; without publishers: receive as many
+    /// Send this many messages in total, then end; without publishers: receive this many
     #[arg(long, value_name = "N")]
     messages: Option<u64>,
     /// Clean Session flag of CONNECT
@@ -114,36 +116,36 @@ pub(crate) struct Flags {
     /// Its password
     #[arg(long, value_name = "TEXT", requires = "username")]
     password: Option<String>,
-    /// Begin of client ids, followed by p, s or i and a number [default: bench-PID-]
+    /// Beginning of client ids, followed by p, s or i and a number [default: bench-PID-]
     #[arg(long, value_name = "TEXT")]
     client_prefix: Option<String>,
-    /// Further connections that do nothing
+    /// Further connections that stay idle
     #[arg(long, value_name = "N", default_value_t = 0)]
     idle: u32,
     /// Print one line of JSON instead of the table
     #[arg(long)]
     json: bool,
-    /// Report progress every second on standard error [default: when that is a terminal]
+    /// Report progress every second on standard error [default: if that is a terminal]
     #[arg(long)]
     progress: bool,
     /// Never report progress
     #[arg(long, conflicts_with = "progress")]
     quiet: bool,
-    /// Process to take CPU time and memory of from /proc
+    /// Process whose CPU time and memory are read from /proc
     #[arg(long, value_name = "PID")]
     broker_pid: Option<u32>,
 }
 
-/// What to do, checked.
+/// The options of a run, checked.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
     /// `host:port` as given, for messages.
     pub(crate) broker: String,
     /// The same, resolved.
     pub(crate) address: SocketAddr,
-    /// How to speak TLS, if so.
+    /// The parameters of TLS, if it is used.
     pub(crate) tls: Option<Terms>,
-    /// Whether to speak WebSocket.
+    /// Whether to use WebSocket.
     pub(crate) websocket: bool,
     /// Version of MQTT.
     pub(crate) version: Version,
@@ -163,7 +165,7 @@ pub(crate) struct Options {
     pub(crate) topic: Template,
     /// Filters to subscribe to, in `{s}`.
     pub(crate) filter: Template,
-    /// Whether subscriber i receives the topics of publisher i and no others.
+    /// Whether subscriber i receives only the topics of publisher i.
     pub(crate) pair: bool,
     /// Topics of each publisher, at least 1; `publishers * topics` fits a `u32`.
     pub(crate) topics: u32,
@@ -175,13 +177,13 @@ pub(crate) struct Options {
     pub(crate) payload_bytes: usize,
     /// Messages in flight of a QoS 1 publisher, at least 1.
     pub(crate) window: u16,
-    /// Messages a second of all publishers; `None` is flat out.
+    /// Messages a second of all publishers; `None`: as fast as possible.
     pub(crate) rate: Option<u64>,
     /// How long to measure; `None` only with `messages`.
     pub(crate) duration: Option<Duration>,
     /// Load before measuring.
     pub(crate) warmup: Duration,
-    /// Longest wait for what is on its way in the end.
+    /// Longest wait for messages on their way at the end.
     pub(crate) drain: Duration,
     /// Messages in all.
     pub(crate) messages: Option<u64>,
@@ -200,7 +202,8 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Reads the command line. Bad flags end the process with status 2 and a text that names them.
+    /// Reads the command line. Wrong flags end the process with status 2 and a text that names
+    /// them.
     pub(crate) fn from_command_line() -> Options {
         let flags = Flags::parse();
         match Options::check(&flags) {
@@ -295,7 +298,7 @@ fn login((user, password): (String, String)) -> Arc<Login> {
     Arc::new(Login { user, password })
 }
 
-/// Texts are checked with room for the numbers that take the places.
+/// Templates are checked with room for the numbers that fill the placeholders.
 fn check_sizes(flags: &Flags, publishers: u32) -> Result<(), String> {
     // A user property has 5 bytes beside its 20.
     let properties_bytes = 25 * usize::from(flags.user_properties);
@@ -322,7 +325,7 @@ fn check_sizes(flags: &Flags, publishers: u32) -> Result<(), String> {
 fn resolve(host: &str, port: u16) -> Result<SocketAddr, String> {
     let found = (host, port).to_socket_addrs().map_err(|e| format!("--host {host}: {e}"))?;
     let mut addresses: Vec<SocketAddr> = found.collect();
-    // Brokers on `localhost` listen on IPv4 more often than not.
+    // Brokers on `localhost` usually listen on IPv4.
     addresses.sort_by_key(SocketAddr::is_ipv6);
     addresses.first().copied().ok_or_else(|| format!("--host {host}: has no address"))
 }

@@ -1,6 +1,6 @@
-//! What the kernel says about a process: CPU time used and memory resident.
+//! CPU time and resident memory of a process, from the kernel.
 //!
-//! Reads `/proc/PID/stat` and `/proc/PID/status`; holds nothing.
+//! It reads `/proc/PID/stat` and `/proc/PID/status`, and keeps nothing open.
 
 use std::fs;
 use std::io;
@@ -28,7 +28,7 @@ impl Sample {
     }
 }
 
-/// utime + stime: fields 14 and 15; the name in field 2 may hold blanks and brackets.
+/// utime + stime: fields 14 and 15; the name in field 2 may contain blanks and brackets.
 fn cpu_s(stat: &str) -> Option<f64> {
     let (_, after_name) = stat.rsplit_once(')')?;
     let mut fields = after_name.split_ascii_whitespace().skip(11);
@@ -47,7 +47,7 @@ fn rss_bytes(status: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// The fields are found whatever the process is called.
+    /// The fields are found whatever the name of the process.
     #[test]
     fn fields_are_found() {
         let stat = "42 (a) b (c) S 1 42 42 0 -1 4194304 100 0 0 0 250 50 0 0 20 0 1 0 9 1 1";

@@ -1,11 +1,11 @@
-//! A publisher: stamps a batch of its belt, writes it, and refills its window as PUBACKs come.
+//! A publisher: stamps a batch of its belt, writes it, and refills its window as PUBACKs arrive.
 //!
-//! The window is refilled after each read of PUBACKs and not held back for more of them: the
-//! refill carries the TCP acknowledgement that a broker with Nagle's algorithm waits for.
+//! The window is refilled after each read of PUBACKs, without waiting for more of them: the refill
+//! carries the TCP acknowledgement that a broker with Nagle's algorithm waits for.
 //!
-//! Invariant: `acked <= written <= prepared <= allowed`, in messages since the run began (the
-//! first by what the broker claims). A batch that the socket took in part is finished before the
-//! next one is prepared. Owned by a thread's load.
+//! Invariant: `acked <= written <= prepared <= allowed`, in messages since the run began (`acked`
+//! is what the broker claims). A batch that the socket accepted in part is finished before the next
+//! one is prepared. It is owned by a thread's load.
 
 use std::ops::Range;
 
@@ -27,7 +27,7 @@ pub(crate) struct Publisher {
     topics: usize,
     /// Next slot of the belt to be prepared.
     slot: usize,
-    /// Topic of that slot, and how often it had its turn before.
+    /// Topic of that slot, and how many rounds it has had before.
     topic: usize,
     round: u32,
     allowed: u64,
@@ -53,23 +53,23 @@ pub(crate) struct Terms {
     pub(crate) window: Option<u16>,
     /// Whether payloads have room for a stamp.
     pub(crate) stamped: bool,
-    /// Topics that take turns.
+    /// Number of topics, used in turn.
     pub(crate) topics: usize,
 }
 
-/// When messages are meant to be sent.
+/// The intended times of sending.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Pace {
-    /// As soon as socket and window allow: stamped with the time of the batch.
+    /// As soon as socket and window allow; stamped with the time of the batch.
     Flat,
-    /// Message `k` at its place in the schedule.
+    /// Message `k` at its time in the schedule.
     Scheduled(Schedule),
 }
 
 /// An open loop's schedule: all publishers take turns at `rate` messages a second.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Schedule {
-    /// When the first message of all is due.
+    /// When the first message is due.
     pub(crate) start_ns: u64,
     /// Messages a second, of all publishers together; at most 10^9.
     pub(crate) rate: u64,
@@ -109,7 +109,8 @@ impl Window {
     /// Takes a free identifier; there must be room.
     fn take(&mut self, stamp_ns: u64) -> u16 {
         assert!(self.room() > 0, "the batch was cut to the window");
-        // PUBACKs come in order [MQTT-4.6.0-2], so the first look nearly always finds a free one.
+        // PUBACKs come in order [MQTT-4.6.0-2], so the first attempt nearly always finds a free
+        // one.
         while self.stamps[self.next] != 0 {
             self.step();
         }
@@ -171,7 +172,7 @@ impl Publisher {
         self.pace = pace;
     }
 
-    /// Lets `more` further messages go.
+    /// Allows `more` further messages.
     pub(crate) fn allow(&mut self, more: u64) {
         self.allowed = self.allowed.saturating_add(more);
     }
@@ -183,7 +184,7 @@ impl Publisher {
         left
     }
 
-    /// Messages the socket has taken whole.
+    /// Messages that the socket has accepted completely.
     pub(crate) fn written(&self) -> u64 {
         self.written
     }
@@ -193,12 +194,12 @@ impl Publisher {
         self.window.as_ref().map_or(0, |window| window.in_flight as u64)
     }
 
-    /// Whether all that was allowed is written and, at QoS 1, acknowledged.
+    /// Whether all allowed messages are written and, at QoS 1, acknowledged.
     pub(crate) fn is_done(&self) -> bool {
         self.written == self.allowed && self.in_flight() == 0
     }
 
-    /// Whether the socket has taken a packet in part.
+    /// Whether the socket has accepted a packet in part.
     pub(crate) fn is_mid_packet(&self) -> bool {
         !self.unsent.is_empty()
     }
@@ -208,7 +209,7 @@ impl Publisher {
         self.client.is_writable() && (!self.unsent.is_empty() || self.batch_messages() > 0)
     }
 
-    /// Writes one batch or the rest of one; returns the bytes the socket took.
+    /// Writes one batch or the rest of one; returns the bytes that the socket accepted.
     pub(crate) fn pump(&mut self, clock: &Clock, stats: &mut Stats) -> Result<usize, Fault> {
         if !self.client.is_writable() {
             return Ok(0);
@@ -285,7 +286,7 @@ impl Publisher {
         }
     }
 
-    /// Reads once and takes the PUBACKs; returns the bytes received.
+    /// Reads once and processes the PUBACKs; returns the bytes received.
     pub(crate) fn receive(
         &mut self,
         inbox: &mut Inbox,
@@ -323,7 +324,7 @@ impl Publisher {
 mod tests {
     use super::*;
 
-    /// Identifiers are never 0, never taken twice, and come back in any order.
+    /// Identifiers are never 0, never used twice at a time, and may be freed in any order.
     #[test]
     fn window_reuses_identifiers() {
         for size in [1, 2, 3, u16::MAX] {

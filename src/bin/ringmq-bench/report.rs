@@ -1,4 +1,4 @@
-//! What came out: the figures of all threads together, as a table and as one line of JSON.
+//! The results of a run: the figures of all threads together, as a table and as one line of JSON.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -12,7 +12,7 @@ use crate::options::Options;
 use crate::procfs::Sample;
 use crate::stats::{Latency, STAMP_BYTES, Tally};
 
-/// The broker's process at the corners of a run, and the generator's share of a core.
+/// Samples of the broker's process at the phases of a run, and of the generator's CPU time.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Processes {
     /// Before the first connection.
@@ -38,7 +38,7 @@ pub(crate) struct Report {
     interval: Tally,
     publishing_s: f64,
     delivering_s: f64,
-    /// Messages that the subscribers were to receive, from the first to the last one.
+    /// Messages that the subscribers should receive, from the first to the last one.
     expected: u64,
     findings: Option<Findings>,
     lost: u64,
@@ -53,7 +53,7 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Puts the threads' outcomes together.
+    /// Combines the threads' outcomes.
     pub(crate) fn new(
         options: &Options,
         outcomes: Vec<Outcome>,
@@ -127,7 +127,7 @@ impl Report {
         Some(format!("{count} of {all} connections were lost, the first one because: {reason}"))
     }
 
-    /// Messages the broker took over in the measured span.
+    /// Messages that the broker accepted in the measured span.
     fn taken(&self) -> u64 {
         if self.qos == 0 { self.interval.published } else { self.interval.acked }
     }
@@ -309,7 +309,7 @@ fn ratio(amount: f64, messages: u64) -> Option<f64> {
     (messages > 0).then(|| amount / messages as f64)
 }
 
-/// A figure without decimals, thousands apart.
+/// A figure without decimals, with separators between thousands.
 fn grouped(figure: f64) -> String {
     let digits = format!("{figure:.0}");
     let mut text = String::new();
@@ -393,7 +393,7 @@ mod tests {
         report.table();
     }
 
-    /// Thousands are set apart.
+    /// Thousands are separated.
     #[test]
     fn figures_are_grouped() {
         for (figure, text) in

@@ -1,4 +1,4 @@
-//! The main thread's part: starts the loads, gives the plan, samples processes, gathers outcomes.
+//! The main thread: it starts the loads, sends the plan, samples processes and collects outcomes.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -12,7 +12,7 @@ use crate::procfs::Sample;
 use crate::report::{Processes, Report};
 use crate::stats::{Clock, Tally, nanoseconds};
 
-/// The threads under way.
+/// The running threads.
 struct Crew {
     options: Arc<Options>,
     clock: Clock,
@@ -24,7 +24,7 @@ struct Crew {
     through: usize,
 }
 
-/// Runs what the options ask for. The error is the text for the user.
+/// Executes the options. The error is the text for the user.
 pub(crate) fn run(options: Options) -> Result<Report, String> {
     let options = Arc::new(options);
     let mut processes = Processes { before: sample(&options)?, ..Processes::default() };
@@ -42,7 +42,7 @@ pub(crate) fn run(options: Options) -> Result<Report, String> {
     if options.messages.is_none() {
         crew.listen(Some(plan.stop_ns), |_| false)?;
     } else {
-        // What is delivered late counts as well: all is over before the second sample.
+        // Late deliveries count as well: everything has ended before the second sample.
         crew.listen(Some(plan.stop_ns), |crew| crew.through == threads)?;
         crew.command(Command::Drain);
         crew.listen(None, |crew| crew.outcomes.len() == threads)?;
@@ -85,7 +85,7 @@ impl Crew {
             let options = Arc::clone(&options);
             let builder = thread::Builder::new().name(format!("load-{thread}"));
             let spawned = builder.spawn(move || work(&options, share, clock, line));
-            // The handle is not needed: every end of a thread is an event.
+            // The handle is not needed: every thread reports its end as an event.
             spawned.map_err(|error| format!("starting a thread: {error}"))?;
             commands.push(command);
         }
@@ -96,12 +96,12 @@ impl Crew {
 
     fn command(&self, command: Command) {
         for load in &self.commands {
-            // A load that has ended needs no command; why it did is in its outcome.
+            // A load that has ended needs no command; its outcome has the reason.
             let _ = load.send(command);
         }
     }
 
-    /// Takes in events until the time or the condition has come.
+    /// Processes events until the time is over or the condition holds.
     fn listen(
         &mut self,
         until_ns: Option<u64>,
@@ -134,10 +134,11 @@ impl Crew {
     }
 }
 
-/// A thread's life.
+/// Runs one thread.
 fn work(options: &Options, share: Share, clock: Clock, line: Line) {
     if options.rate.is_some() {
-        // The default slack of 50 µs would be seen in every latency; without it all still works.
+        // The default timer slack of 50 µs would be visible in every latency. If it cannot be set,
+        // the run goes on.
         let _ = rustix::thread::set_current_timer_slack(std::num::NonZero::new(1));
     }
     let crowd = match Crowd::connect(options, share, clock) {
@@ -147,7 +148,7 @@ fn work(options: &Options, share: Share, clock: Clock, line: Line) {
             return;
         }
     };
-    // Sending fails when the main thread has given up, and with it the process.
+    // Sending fails only if the main thread has given up, and then the process ends.
     let _ = line.events.send(Event::Ready);
     let Ok(Command::Start(plan)) = line.commands.recv() else {
         return;
@@ -157,7 +158,7 @@ fn work(options: &Options, share: Share, clock: Clock, line: Line) {
     let _ = events.send(Event::Ended(Box::new(outcome)));
 }
 
-/// Makes one line a second out of the counters of all threads.
+/// Makes one line a second from the counters of all threads.
 struct Progress {
     latest: Vec<Tally>,
     before: Tally,
@@ -170,7 +171,7 @@ impl Progress {
         Progress { latest, before: Tally::default(), seconds: 0 }
     }
 
-    /// Notes a thread's counters; the first thread's make the line due.
+    /// Records a thread's counters; those of the first thread print the line.
     fn note(&mut self, share: Share, tally: Tally) -> Option<String> {
         self.latest[share.thread as usize] = tally;
         if share.thread != 0 {

@@ -1,21 +1,22 @@
-//! What a thread counts while it runs: message counters and latency histograms.
+//! The counters and latency histograms of one thread.
 //!
-//! Counters only grow; an interval is the difference of two copies. Owned by the thread, handed
-//! over and merged when it ends.
+//! Counters only grow; an interval is the difference of two copies. The thread owns them, hands
+//! them over when it ends, and then they are merged.
 
 use std::time::Instant;
 
 use hdrhistogram::Histogram;
 
-/// Bytes at the head of a payload that tell stream, number and time; shorter ones are only counted.
+/// Bytes at the head of a payload with stream, number and time; messages with shorter payloads are
+/// only counted.
 pub(crate) const STAMP_BYTES: usize = 16;
 
-/// Latencies are kept to three digits between 1 µs and one hour.
+/// Latencies have a precision of three digits between 1 µs and one hour.
 const LATENCY_NS_MIN: u64 = 1_000;
 const LATENCY_NS_MAX: u64 = 3_600_000_000_000;
 
-/// Nanoseconds since 1970 that never step back: the stamp of one process is good in another one
-/// of the same host.
+/// Nanoseconds since 1970 that never step back. A stamp of one process is valid in another process
+/// on the same host.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     origin: Instant,
@@ -23,7 +24,7 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// A clock that runs on from the system's time of now.
+    /// A clock that starts at the current time of the system.
     pub(crate) fn start() -> Clock {
         let since_1970 = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
         Clock { origin: Instant::now(), origin_ns: nanoseconds(since_1970) }
@@ -45,7 +46,7 @@ pub(crate) fn nanoseconds(duration: std::time::Duration) -> u64 {
 /// Message counters. `acked <= published` at QoS 1; at QoS 0 nothing is acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Tally {
-    /// Messages the socket has taken whole.
+    /// Messages that were written to the socket completely.
     pub(crate) published: u64,
     /// PUBACKs received for them.
     pub(crate) acked: u64,
@@ -53,9 +54,9 @@ pub(crate) struct Tally {
     pub(crate) delivered: u64,
     /// Of these: stamped before this run began.
     pub(crate) earlier: u64,
-    /// Of these: of no stream of this run, or too short to tell.
+    /// Of these: not from a stream of this run, or too short to tell.
     pub(crate) unknown: u64,
-    /// PUBACKs for nothing in flight.
+    /// PUBACKs without a message in flight.
     pub(crate) stray_acks: u64,
 }
 
@@ -85,7 +86,7 @@ impl std::ops::AddAssign for Tally {
     }
 }
 
-/// Latencies of the messages that were meant to be sent within a span of time, whenever they came.
+/// Latencies of the messages whose intended sending is within a span of time, whenever they arrive.
 #[derive(Debug)]
 pub(crate) struct Latency {
     from_ns: u64,
@@ -111,7 +112,7 @@ impl Latency {
         self.until_ns = until_ns;
     }
 
-    /// Notes `count` messages of one stamp that arrived at `now_ns`.
+    /// Records `count` messages of one stamp that arrived at `now_ns`.
     #[inline]
     pub(crate) fn note(&mut self, stamp_ns: u64, now_ns: u64, count: u64) {
         if count > 0 && self.from_ns <= stamp_ns && stamp_ns < self.until_ns {
@@ -119,12 +120,12 @@ impl Latency {
         }
     }
 
-    /// Adds what another thread has recorded.
+    /// Adds the latencies of another thread.
     pub(crate) fn merge(&mut self, other: &Latency) {
         self.histogram.add(&other.histogram).expect("both have the same constant bounds");
     }
 
-    /// How many latencies were recorded.
+    /// Number of recorded latencies.
     pub(crate) fn count(&self) -> u64 {
         self.histogram.len()
     }
@@ -135,16 +136,16 @@ impl Latency {
     }
 }
 
-/// Everything one thread counts.
+/// All counters of one thread.
 #[derive(Debug)]
 pub(crate) struct Stats {
     /// Counters since the thread began.
     pub(crate) tally: Tally,
-    /// Intended sending to receiving by a subscriber.
+    /// Latency from the intended sending to the receipt by a subscriber.
     pub(crate) delivery: Latency,
-    /// Intended sending to PUBACK.
+    /// Latency from the intended sending to the PUBACK.
     pub(crate) ack: Latency,
-    /// When a message or PUBACK last came or went, for runs that end by count.
+    /// When the last message or PUBACK was sent or received, for runs that end by count.
     pub(crate) published_ns: u64,
     /// When a message was last received.
     pub(crate) delivered_ns: u64,
@@ -167,7 +168,7 @@ impl Stats {
 mod tests {
     use super::*;
 
-    /// Only messages meant for the measured span count, the late ones among them too.
+    /// Only messages intended for the measured span count, including late ones.
     #[test]
     fn latency_counts_by_stamp() {
         let mut latency = Latency::new();
@@ -183,7 +184,7 @@ mod tests {
         assert!((latency.quantile_us(0.5) - 7_000.0).abs() < 10.0);
     }
 
-    /// Threads add up to the whole.
+    /// The threads' counters add up to the total.
     #[test]
     fn merging_adds() {
         let (mut one, mut other) = (Latency::new(), Latency::new());

@@ -1,7 +1,7 @@
-//! A connection's bytes on the wire: as they are, sealed by TLS, or in frames of WebSocket.
+//! A connection's bytes on the wire: plain, encrypted by TLS, or in WebSocket frames.
 //!
-//! Invariant: what was sealed and not taken by the socket goes out before anything else is sealed,
-//! so a peer never waits for the rest of a record that the sender has forgotten.
+//! Invariant: encrypted bytes that the socket has not accepted are written before further bytes are
+//! encrypted, so a peer never waits for the rest of a forgotten record.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
@@ -22,19 +22,19 @@ use rustls::{ClientConfig, NamedGroup, RootCertStore};
 
 use crate::websocket::WebSocket;
 
-/// Bytes of a record: the most there may be.
+/// Largest size of a record.
 const RECORD_BYTES: usize = 16 * 1024;
 
-/// Bytes sealed in one write: what a turn writes.
+/// Bytes encrypted in one write: those of one turn.
 const SEAL_BYTES: usize = 64 * 1024;
 
-/// Bytes that sealing adds to a record at most, with room to spare.
+/// Most bytes that encryption adds to a record, with room to spare.
 const RECORD_EXTRA_BYTES: usize = 128;
 
-/// Tickets kept for connections to come.
+/// Tickets kept for later connections.
 const TICKETS_MAX: usize = 4096;
 
-/// How to speak TLS.
+/// The parameters of TLS.
 #[derive(Clone, Debug)]
 pub(crate) struct Terms {
     config: Arc<ClientConfig>,
@@ -42,7 +42,7 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
-    /// Trusts the authorities in a file, and expects a server of this name. The error names the
+    /// Trusts the authorities in a file, and expects a server with this name. The error names the
     /// file.
     pub(crate) fn new(file: &Path, host: &str, old: bool, tickets: bool) -> Result<Terms, String> {
         let say = |error: &dyn std::fmt::Display| format!("--tls {}: {error}", file.display());
@@ -67,30 +67,30 @@ impl Terms {
     }
 }
 
-/// What a read brought.
+/// The result of a read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Brought {
     /// Application bytes.
     pub(crate) bytes: usize,
-    /// The socket was left empty.
+    /// Whether the socket was left empty.
     pub(crate) emptied: bool,
-    /// The handshake has ended: application bytes may be written from now on.
+    /// Whether the handshake has ended: application bytes may be written from now on.
     pub(crate) opened: bool,
 }
 
-/// See the module.
+/// A connection's stream.
 #[derive(Debug)]
 pub(crate) enum Stream {
-    /// Nothing is sealed.
+    /// Plain TCP.
     Plain(TcpStream),
-    /// Everything is.
+    /// TLS.
     Tls(Box<Tls>),
-    /// Packets have frames.
+    /// WebSocket over another stream.
     WebSocket(Box<Framed>),
 }
 
 impl Stream {
-    /// Over a socket that is being connected.
+    /// A stream over a socket that is connecting.
     pub(crate) fn new(socket: TcpStream, terms: Option<&Terms>) -> io::Result<Stream> {
         let Some(Terms { config, name }) = terms else {
             return Ok(Stream::Plain(socket));
@@ -126,7 +126,7 @@ impl Stream {
         }
     }
 
-    /// Takes as much of `bytes` as goes; what was taken may still have to be flushed.
+    /// Accepts as many of `bytes` as possible; accepted bytes may still have to be flushed.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Stream::Plain(socket) => socket.write(bytes),
@@ -135,8 +135,7 @@ impl Stream {
         }
     }
 
-    /// Whether the socket has taken all that it was given, although a write has not taken all that
-    /// it could have.
+    /// Whether the socket has accepted all bytes of a write that accepted fewer than it could have.
     pub(crate) fn has_room(&self) -> bool {
         match self {
             Stream::Plain(_) => false,
@@ -145,7 +144,7 @@ impl Stream {
         }
     }
 
-    /// Writes what was sealed; whether all of it went, and more may be written.
+    /// Writes encrypted bytes; returns whether all were written and more may follow.
     pub(crate) fn flush(&mut self) -> io::Result<bool> {
         match self {
             Stream::Plain(_) => Ok(true),
@@ -210,11 +209,11 @@ impl Framed {
 pub(crate) struct Tls {
     socket: TcpStream,
     connection: UnbufferedClientConnection,
-    /// The begin of a record whose end was not received yet.
+    /// The incomplete record that was received last.
     wire: Vec<u8>,
-    /// What the socket has not taken yet.
+    /// Bytes that the socket has not accepted yet.
     sealed: Vec<u8>,
-    /// The handshake is over.
+    /// Whether the handshake is over.
     open: bool,
 }
 
@@ -225,7 +224,7 @@ impl std::fmt::Debug for Tls {
 }
 
 impl Tls {
-    /// Says hello, once.
+    /// Starts the handshake, once.
     fn begin(&mut self) -> io::Result<()> {
         if !self.open && self.wire.is_empty() && self.sealed.is_empty() {
             self.advance(&mut [], &mut []).map(|_| ())?;
@@ -234,7 +233,7 @@ impl Tls {
     }
 
     fn read(&mut self, room: &mut [u8]) -> io::Result<Brought> {
-        // What is opened is no longer than what was sealed.
+        // Decrypted bytes are never longer than encrypted ones.
         let (kept, was_open) = (self.wire.len(), self.open);
         let most = room.len() - kept;
         let mut wire = std::mem::take(&mut self.wire);
@@ -290,8 +289,8 @@ impl Tls {
         Ok(true)
     }
 
-    /// Takes TLS through what was received: how many bytes of it are done with, and how many were
-    /// put into `room`.
+    /// Processes received TLS bytes; returns how many were consumed, and how many bytes were put
+    /// into `room`.
     fn advance(&mut self, wire: &mut [u8], room: &mut [u8]) -> io::Result<(usize, usize)> {
         let (mut used, mut opened) = (0, 0);
         loop {
@@ -325,10 +324,10 @@ impl Tls {
     }
 }
 
-/// Tickets of one server, each for one use; the library's own store keeps eight.
+/// Tickets of one server, each for one use; the store of rustls keeps only eight.
 #[derive(Debug)]
 struct Tickets {
-    /// The hints of the library, and tickets of TLS 1.2.
+    /// Key exchange hints of rustls, and tickets of TLS 1.2.
     rest: ClientSessionMemoryCache,
     waiting: Mutex<VecDeque<Tls13ClientSessionValue>>,
 }

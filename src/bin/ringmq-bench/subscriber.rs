@@ -8,7 +8,7 @@ use crate::client::{Client, Fault, Inbox};
 use crate::stats::{Clock, Stats};
 use crate::wire::{self, Packet};
 
-/// One subscribing connection and what it has seen.
+/// One subscribing connection and its checker.
 #[derive(Debug)]
 pub(crate) struct Subscriber {
     client: Client,
@@ -18,7 +18,7 @@ pub(crate) struct Subscriber {
 }
 
 impl Subscriber {
-    /// A subscriber whose client has its filter in the greeting.
+    /// A subscriber whose client subscribes during the handshake.
     pub(crate) fn new(client: Client, checker: Checker, run_began_ns: u64) -> Subscriber {
         Subscriber { client, checker, run_began_ns }
     }
@@ -28,12 +28,12 @@ impl Subscriber {
         &mut self.client
     }
 
-    /// What it has seen, once the run is over.
+    /// The checker, when the run is over.
     pub(crate) fn into_checker(self) -> Checker {
         self.checker
     }
 
-    /// Reads once and handles what came; returns the bytes received.
+    /// Reads once and handles the packets; returns the bytes received.
     pub(crate) fn receive(
         &mut self,
         inbox: &mut Inbox,
@@ -47,7 +47,7 @@ impl Subscriber {
         let now_ns = clock.now_ns();
         let (bytes, version) = (inbox.bytes(), self.client.version());
         let (mut at, mut delivered) = (0, 0);
-        // Neighbours often share their stamp: a run of them is recorded at once.
+        // Consecutive messages often share a stamp: they are recorded together.
         let (mut run_ns, mut run_length) = (0, 0);
         while let Some((packet, size)) = wire::split(&bytes[at..], version)? {
             at += size;

@@ -1,9 +1,8 @@
 //! Topic templates: `{p}` publisher, `{s}` subscriber, `{n}` topic number of the publisher.
 //!
-//! Invariant: a [`Template`] that was parsed renders to a valid topic name or filter whatever the
-//! numbers are.
+//! Invariant: a parsed [`Template`] renders to a valid topic name or filter for any numbers.
 
-/// A topic or filter with places for numbers.
+/// A topic or filter with placeholders for numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Template {
     parts: Vec<Part>,
@@ -15,11 +14,11 @@ enum Part {
     Place(char),
 }
 
-/// Longest template: what it renders to stays below the protocol's 65,535 bytes.
+/// Longest template: the rendered text stays below the protocol's 65,535 bytes.
 const TEMPLATE_BYTES_MAX: usize = 16 * 1024;
 
 impl Template {
-    /// Parses a topic name in which the places named in `places` may stand.
+    /// Parses a topic name that may contain the placeholders named in `places`.
     pub(crate) fn topic(text: &str, places: &str) -> Result<Template, String> {
         if text.contains(['+', '#']) {
             return Err(format!("a topic to publish to holds no wildcard: `{text}`"));
@@ -27,7 +26,7 @@ impl Template {
         Template::parse(text, places)
     }
 
-    /// Parses a topic filter in which the places named in `places` may stand.
+    /// Parses a topic filter that may contain the placeholders named in `places`.
     pub(crate) fn filter(text: &str, places: &str) -> Result<Template, String> {
         let levels = text.split('/').count();
         for (at, level) in text.split('/').enumerate() {
@@ -61,7 +60,7 @@ impl Template {
         Ok(Template { parts })
     }
 
-    /// The text with `number(place)` in every place.
+    /// The text with `number(place)` in every placeholder.
     pub(crate) fn render(&self, number: impl Fn(char) -> u32) -> String {
         let mut out = String::new();
         for part in &self.parts {
@@ -114,7 +113,7 @@ pub(crate) fn matches(filter: &str, topic: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// Places are filled wherever they stand, and only known ones may stand.
+    /// Placeholders are filled anywhere, and only known ones are accepted.
     #[test]
     fn templates_render() {
         let number = |place| match place {

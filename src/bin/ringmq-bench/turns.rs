@@ -1,10 +1,10 @@
-//! Whose turn it is to write or to be read: a queue in which everyone stands at most once.
+//! A queue of peers that wait to write or to be read, each at most once.
 //!
 //! Invariant: `waiting[t]` says whether `t` is in `order`. Owned by a thread's load.
 
 use std::collections::VecDeque;
 
-/// A queue in which everyone stands at most once.
+/// A queue that contains each token at most once.
 #[derive(Debug)]
 pub(crate) struct Turns {
     order: VecDeque<usize>,
@@ -17,26 +17,26 @@ impl Turns {
         Turns { order: VecDeque::new(), waiting: vec![false; peers] }
     }
 
-    /// Asks for a turn; asking again before it came changes nothing.
+    /// Adds a token; has no effect if it is in the queue already.
     pub(crate) fn push(&mut self, token: usize) {
         if !std::mem::replace(&mut self.waiting[token], true) {
             self.order.push_back(token);
         }
     }
 
-    /// Whose turn it is.
+    /// Removes the next token.
     pub(crate) fn pop(&mut self) -> Option<usize> {
         let token = self.order.pop_front()?;
         self.waiting[token] = false;
         Some(token)
     }
 
-    /// How many wait.
+    /// Number of waiting tokens.
     pub(crate) fn len(&self) -> usize {
         self.order.len()
     }
 
-    /// Whether nobody waits.
+    /// Whether the queue is empty.
     pub(crate) fn is_empty(&self) -> bool {
         self.order.is_empty()
     }
@@ -46,7 +46,7 @@ impl Turns {
 mod tests {
     use super::*;
 
-    /// Everyone has one turn, in the order of asking.
+    /// Each token has one turn, in the order of the requests.
     #[test]
     fn turns_are_fair() {
         let mut turns = Turns::new(3);

@@ -1,7 +1,7 @@
-//! WebSocket of a load generator (RFC 6455): each packet is a frame of its own, as clients send it,
-//! and frames from the broker are taken off what they carry.
+//! WebSocket for the load generator (RFC 6455). Each sent packet has a frame of its own, as clients
+//! send it; received frames are unwrapped.
 //!
-//! Invariant: what a write takes begins and ends with packets, and so does each frame.
+//! Invariant: a write begins and ends at packet boundaries, and so does each frame.
 
 use std::io;
 
@@ -9,10 +9,10 @@ use ringmq::transport::websocket::mask::unmask;
 
 use crate::wire;
 
-/// Bytes of packets that one write takes, if the first is not larger.
+/// Bytes of packets in one write, unless the first is larger.
 const TAKE_BYTES: usize = 64 * 1024;
 
-/// Bytes of an answer to the request, at most.
+/// Most bytes of the answer to the request.
 const ANSWER_BYTES_MAX: usize = 4096;
 
 const REQUEST: &[u8] = b"GET /mqtt HTTP/1.1\r\nHost: ringmq-bench\r\nUpgrade: websocket\r\n\
@@ -22,7 +22,7 @@ const REQUEST: &[u8] = b"GET /mqtt HTTP/1.1\r\nHost: ringmq-bench\r\nUpgrade: we
 const BINARY: u8 = 0x82;
 const CLOSE: u8 = 0x88;
 
-/// How far the handshake is.
+/// The state of the handshake.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Phase {
     New,
@@ -30,18 +30,18 @@ enum Phase {
     Open,
 }
 
-/// WebSocket on a stream that others read and write.
+/// WebSocket on a stream that the caller reads and writes.
 #[derive(Debug)]
 pub(crate) struct WebSocket {
     phase: Phase,
-    /// What the stream has not taken yet, from `sent` on.
+    /// Framed bytes; those from `sent` on are not written yet.
     framed: Vec<u8>,
     sent: usize,
-    /// The begin of an answer or of a header whose end was not received yet.
+    /// The incomplete answer or frame header that was received last.
     kept: Vec<u8>,
-    /// Bytes of the frame that are to come.
+    /// Remaining bytes of the current frame.
     left: usize,
-    /// Of the next frame.
+    /// The mask of the next frame.
     mask: u32,
 }
 
@@ -55,7 +55,7 @@ impl WebSocket {
         self.phase == Phase::Open
     }
 
-    /// What the stream is to take next: the request first of all.
+    /// The bytes to write next; the first of all are the request.
     pub(crate) fn waiting(&mut self) -> &[u8] {
         if self.phase == Phase::New {
             self.framed.extend_from_slice(REQUEST);
@@ -64,7 +64,7 @@ impl WebSocket {
         &self.framed[self.sent..]
     }
 
-    /// The stream has taken so much of it.
+    /// Records that so many of these bytes were written.
     pub(crate) fn note_sent(&mut self, bytes: usize) {
         self.sent += bytes;
         if self.sent == self.framed.len() {
@@ -73,12 +73,13 @@ impl WebSocket {
         }
     }
 
-    /// Whether the stream has taken all that was framed.
+    /// Whether all framed bytes were written.
     pub(crate) fn has_room(&self) -> bool {
         self.framed.is_empty()
     }
 
-    /// Frames whole packets from the front of `bytes`, which are packets; how many bytes.
+    /// Frames whole packets from the front of `bytes`, which consists of packets; returns how many
+    /// bytes.
     pub(crate) fn frame(&mut self, bytes: &[u8]) -> usize {
         let mut taken = 0;
         while taken < bytes.len() {
@@ -108,7 +109,7 @@ impl WebSocket {
                 }
             },
         }
-        // Nobody is to be kept from guessing it here.
+        // The key needs no randomness: there is nobody to protect against.
         self.mask = self.mask.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
         let mask = self.mask.to_ne_bytes();
         self.framed.extend_from_slice(&mask);
@@ -117,13 +118,14 @@ impl WebSocket {
         unmask(&mut self.framed[begin..], mask);
     }
 
-    /// What was received and kept: it goes before what is received next.
+    /// Received bytes that were kept; they precede the next received bytes.
     pub(crate) fn kept(&self) -> &[u8] {
         &self.kept
     }
 
-    /// Takes what was received, what was kept before it: moves what frames carry to the front. How
-    /// many bytes that is, and whether the broker has accepted the request just now.
+    /// Unwraps received bytes, with the kept bytes before them: moves the payloads of frames to the
+    /// front. Returns the length of the payloads, and whether the broker has just accepted the
+    /// request.
     pub(crate) fn open(&mut self, bytes: &mut [u8]) -> io::Result<(usize, bool)> {
         self.kept.clear();
         if self.phase == Phase::Open {
@@ -145,7 +147,7 @@ impl WebSocket {
         self.take_off(bytes, end + 4).map(|carried| (carried, true))
     }
 
-    /// Moves what frames carry from `at` on to the front; how many bytes that is.
+    /// Moves the payloads of frames from `at` on to the front; returns their length.
     fn take_off(&mut self, bytes: &mut [u8], mut at: usize) -> io::Result<usize> {
         let mut carried = 0;
         loop {
@@ -180,7 +182,7 @@ impl WebSocket {
 mod tests {
     use super::*;
 
-    /// Frames of all lengths, cut anywhere, carry what was put in.
+    /// Frames of all lengths, divided anywhere, return the bytes that were framed.
     #[test]
     fn frames_are_taken_off() {
         let mut wire = Vec::new();

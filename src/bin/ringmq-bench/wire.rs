@@ -1,8 +1,8 @@
 //! The few packets of MQTT 3.1.1 and 5 that a load generator speaks: encoding what it sends,
 //! walking over what it receives.
 //!
-//! Pure: no sockets, no state. Invariant: [`split`] never looks past the bytes it was given and
-//! asks for more with `Ok(None)`.
+//! Pure: no sockets, no state. Invariant: [`split`] never reads past the given bytes; it returns
+//! `Ok(None)` if it needs more.
 
 use std::fmt;
 
@@ -32,7 +32,7 @@ pub(crate) enum Packet<'a> {
     Connack { code: u8 },
     /// A message; the packet identifier is there at QoS 1 only.
     Publish { packet_id: Option<u16>, payload: &'a [u8] },
-    /// The broker has taken over the message with this identifier.
+    /// The broker has accepted the message with this identifier.
     Puback { packet_id: u16 },
     /// The answer to a SUBSCRIBE with one filter; from 0x80 on it is "refused".
     Suback { code: u8 },
@@ -52,7 +52,7 @@ impl fmt::Display for Malformed {
     }
 }
 
-/// Takes the first packet off `bytes` and says how long it was; `None` while it is incomplete.
+/// Parses the first packet of `bytes` and returns its length; `None` if it is incomplete.
 #[inline]
 pub(crate) fn split(
     bytes: &[u8],
@@ -87,7 +87,7 @@ pub(crate) fn packet_bytes(bytes: &[u8]) -> usize {
     }
 }
 
-/// The remaining length and the size of the fixed header before it ends.
+/// The remaining length, and the size of the fixed header.
 #[inline]
 fn remaining_length(bytes: &[u8]) -> Result<Option<(usize, usize)>, Malformed> {
     // Small packets are the hot case: their length is the second byte.
@@ -114,7 +114,7 @@ fn publish_body(first: u8, body: &[u8], version: Version) -> Result<Packet<'_>, 
     let (packet_id, rest_at) = match first & 0b110 {
         0 => (None, topic_end),
         2 => (Some(be16(body, topic_end, "PUBLISH without an identifier")?), topic_end + 2),
-        // No subscription asks for more than QoS 1. [MQTT-3.8.4-6]
+        // No subscription requests more than QoS 1. [MQTT-3.8.4-6]
         _ => return Err(Malformed("PUBLISH above the granted QoS")),
     };
     let rest = body.get(rest_at..).ok_or(Malformed("PUBLISH shorter than its topic"))?;
@@ -297,7 +297,7 @@ fn push_text(out: &mut Vec<u8>, text: &str) {
 mod tests {
     use super::*;
 
-    /// What is encoded is what is walked over, at every edge of the remaining length.
+    /// Parsing returns the encoded packets, at every edge of the remaining length.
     #[test]
     fn publish_survives_the_walk() {
         let versions =
@@ -341,7 +341,7 @@ mod tests {
         }
     }
 
-    /// Control packets give up the one field that is acted on.
+    /// Control packets return the one field that is used.
     #[test]
     fn control_packets_are_read() {
         for (bytes, expected) in [
@@ -356,7 +356,7 @@ mod tests {
         }
     }
 
-    /// A broker that breaks the framing is told so.
+    /// A violation of the framing is reported.
     #[test]
     fn malformed_is_an_error() {
         for bytes in [

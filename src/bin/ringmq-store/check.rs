@@ -1,4 +1,4 @@
-//! `check`: reads every record of every file, and whatever sessions and topics refer to.
+//! `check`: reads every record of every file, and all data that sessions and topics refer to.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,7 +16,7 @@ use crate::options::CheckFlags;
 use crate::output::{Output, Stop, bytes, counted};
 use crate::shards::{self, Shards};
 
-/// Checks a directory; whether something is damaged.
+/// Checks a directory; returns whether there is damage.
 pub(crate) fn run(flags: &CheckFlags, output: &mut Output) -> Result<bool, Stop> {
     let shards = Shards::open(&flags.dir)?;
     let mut checks = Vec::new();
@@ -37,7 +37,7 @@ pub(crate) fn run(flags: &CheckFlags, output: &mut Output) -> Result<bool, Stop>
     Ok(damaged)
 }
 
-/// Places of unreadable records that are told; all are counted.
+/// Places of unreadable records that are listed; all are counted.
 const PLACES_MAX: usize = 10;
 
 /// Records of one kind.
@@ -47,17 +47,17 @@ struct Count {
     bytes: u64,
 }
 
-/// Damage: where, and what.
+/// Damage: its place and its kind.
 struct Damage {
     path: PathBuf,
     offset: u64,
     what: String,
     lost_bytes: u64,
-    /// Records that are lost with it, at least.
+    /// Least number of records that are lost with it.
     records: u64,
 }
 
-/// What is referred to.
+/// The kind of a reference.
 #[derive(Clone, Copy, Default)]
 struct References {
     queued: u64,
@@ -65,7 +65,7 @@ struct References {
     retained: u64,
 }
 
-/// What was found in one shard.
+/// The findings of one shard.
 struct Check {
     shard: u16,
     files: usize,
@@ -74,16 +74,16 @@ struct Check {
     set_aside: usize,
     segments: usize,
     kinds: BTreeMap<&'static str, Count>,
-    /// None if there is no segment.
+    /// `None` if there is no segment.
     end: Option<(PathBuf, LogEnd)>,
     damage: Vec<Damage>,
     sessions: usize,
     references: References,
-    /// Of those, the ones that cannot be read.
+    /// Of these, the unreadable ones.
     unreadable: References,
-    /// What opening did without.
+    /// Damage that opening the store has skipped.
     losses: Losses,
-    /// References to what the broker has let go of, or moved, since it was seen.
+    /// References to data that the broker has released or moved in the meantime.
     gone: u64,
 }
 
@@ -107,7 +107,7 @@ impl Check {
             gone: 0,
         };
         check.walk(seen, &seen.found().map_err(Stop::refused)?);
-        // What is wrong with records the walk has found, before the checkpoint as well.
+        // Damaged records before the checkpoint were found by the walk over all records.
         let faults = seen.opened.report.faults.iter();
         for fault in faults.filter(|fault| fault.kind != FaultKind::Record) {
             let Fault { file, offset, kind, lost_bytes, records } = *fault;
@@ -139,7 +139,7 @@ impl Check {
                 }
             });
             if !seen.files.is_current(segment.file) {
-                // What was read is of another segment, at least some of it.
+                // At least a part of the read bytes belongs to another segment.
                 self.kinds = kinds;
                 self.damage.truncate(damage);
                 continue;
@@ -149,7 +149,7 @@ impl Check {
         }
     }
 
-    /// Reads whatever sessions and topics refer to.
+    /// Reads all data that sessions and topics refer to.
     fn follow(&mut self, seen: &Snapshot) {
         let Store { catalog, logs, .. } = &seen.store;
         let mut unreadable = Vec::new();
@@ -181,7 +181,7 @@ impl Check {
             let offset = position.offset();
             let at = seen.segments.partition_point(|segment| segment.end <= offset);
             let segment = seen.segments.get(at).filter(|segment| segment.start <= offset);
-            // What is not in the log any more is counted, and has no place.
+            // Data that is no longer in the log is counted without a place.
             let Some((segment, file)) = segment.and_then(|s| Some((s, s.file?))) else { continue };
             let offset = HEADER_BYTES + offset - segment.start;
             let (path, what) = (seen.files.path(file), "something refers to what is no record");
@@ -190,8 +190,8 @@ impl Check {
         }
     }
 
-    /// Reads what a part of a queue refers to; gives it if it cannot be read, for the first such.
-    /// `block` was told last.
+    /// Reads the data of a part of a queue; returns the first part that cannot be read. `block` was
+    /// reported last.
     fn follow_item(
         &mut self,
         item: QueueItem,

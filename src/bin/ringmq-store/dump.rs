@@ -13,7 +13,7 @@ use crate::output::{Output, Stop, field, hex_field};
 use crate::session::Summary;
 use crate::shards::{self, Shards};
 
-/// Writes what was asked for; whether something of it cannot be read.
+/// Writes the requested data; returns whether a part of it cannot be read.
 pub(crate) fn run(flags: &DumpFlags, output: &mut Output) -> Result<bool, Stop> {
     let shards = Shards::open(&flags.dir)?;
     let mut dump = Dump { output, shards: &shards, damaged: false, block: None };
@@ -46,7 +46,7 @@ struct Dump<'a> {
     output: &'a mut Output,
     shards: &'a Shards,
     damaged: bool,
-    /// The last of a queue that was told.
+    /// The number of the last message of the queue that was written.
     block: Option<Position>,
 }
 
@@ -55,7 +55,7 @@ impl Dump<'_> {
         let summary = Summary::of(session, shard, &seen.store, self.shards);
         self.output.json(&summary.json(&session.queue))?;
         let (vhost, client_id) = (session.vhost, session.client_id.clone());
-        // A message that has moved since is found where it is now.
+        // A message that has moved since is found at its new position.
         let mut latest: Option<Snapshot> = None;
         let mut looks = Looks::new(0);
         loop {
@@ -70,8 +70,8 @@ impl Dump<'_> {
         }
     }
 
-    /// Tells a queue's messages from a number on; gives the number of one that is not to be had
-    /// there any more.
+    /// Writes a queue's messages from a number on; returns the number of a message whose position
+    /// has become invalid.
     fn items(
         &mut self,
         session: &Session,
@@ -89,7 +89,7 @@ impl Dump<'_> {
         result
     }
 
-    /// A line for a part of a queue.
+    /// Writes a line for a part of a queue.
     fn item(
         &mut self,
         item: QueueItem,
@@ -142,7 +142,7 @@ impl Dump<'_> {
         Ok(None)
     }
 
-    /// Adds what stands in the log; false if it was let go of since it was seen.
+    /// Adds the message from the log; returns false if it was released in the meantime.
     fn content(
         &mut self,
         position: Position,
@@ -162,7 +162,7 @@ impl Dump<'_> {
             if let Some(seconds) = expiry_interval_s(properties) {
                 line.insert("expiry_interval_s".into(), seconds.into());
             }
-            // Asked when it is read: until then its file may be used again.
+            // Checked after the read: until then the file may be reused.
             return !seen.is_gone(position);
         }
         if seen.is_gone(position) {
@@ -184,8 +184,8 @@ impl Dump<'_> {
         }
     }
 
-    /// Tells retained messages from a topic of a vhost on; gives one of which the message is not to
-    /// be had there any more.
+    /// Writes retained messages from a topic of a vhost on; returns a topic whose message's
+    /// position has become invalid.
     fn retained_from(
         &mut self,
         from: &(u16, String),
@@ -220,10 +220,10 @@ impl Dump<'_> {
     }
 }
 
-/// Looks at what changes meanwhile, each from where the one before came to its end.
+/// Reads data that changes meanwhile; each attempt continues where the last one ended.
 struct Looks<T> {
     from: T,
-    /// Looks in a row that came no further.
+    /// Attempts in a row without progress.
     vain: u32,
 }
 
@@ -232,7 +232,7 @@ impl<T: PartialEq> Looks<T> {
         Self { from, vain: 0 }
     }
 
-    /// Another one is to be taken.
+    /// Whether to try again.
     fn again(&mut self, from: T, shards: &Shards) -> Result<(), Stop> {
         self.vain = if from == self.from { self.vain + 1 } else { 0 };
         self.from = from;

@@ -1,14 +1,14 @@
-//! What is needed of a log: its records that something refers to, each counted once.
+//! The needed part of a log: records with references, each counted once.
 //!
-//! Invariant: a bit stands for 16 bytes of a segment, and no record that anything refers to is that
-//! short: no two begin in the same.
+//! Invariant: a bit represents 16 bytes of a segment. Every record with a reference is longer, so
+//! no two records begin in the same 16 bytes.
 
 use std::collections::BTreeMap;
 
-/// Bytes for which one bit stands.
+/// Bytes that one bit represents.
 const SLOT_BYTES: u64 = 16;
 
-/// See the module. At most 1/128 of the log's size.
+/// The set of needed records. It takes at most 1/128 of the log's size.
 #[derive(Default)]
 pub(crate) struct Live {
     /// By start of the segment.
@@ -17,14 +17,13 @@ pub(crate) struct Live {
 
 #[derive(Default)]
 struct Marks {
-    /// One bit a slot.
+    /// One bit for each 16 bytes.
     words: Vec<u64>,
     bytes: u64,
 }
 
 impl Live {
-    /// Notes that something refers to the record `offset` bytes into the segment that starts at
-    /// `start`.
+    /// Records a reference to the record `offset` bytes into the segment that starts at `start`.
     pub(crate) fn note(&mut self, start: u64, offset: u64, bytes: u64) {
         let slot = offset / SLOT_BYTES;
         let word = usize::try_from(slot / 64).expect("segments are mapped");
@@ -39,7 +38,7 @@ impl Live {
         }
     }
 
-    /// Bytes of a segment that something refers to.
+    /// Needed bytes of a segment.
     pub(crate) fn bytes(&self, start: u64) -> u64 {
         self.segments.get(&start).map_or(0, |marks| marks.bytes)
     }
@@ -49,7 +48,7 @@ impl Live {
 mod tests {
     use super::*;
 
-    /// However often something refers to a record, it counts once, in its segment.
+    /// A record counts once in its segment, however many references it has.
     #[test]
     fn each_record_counts_once() {
         let mut live = Live::default();

@@ -1,12 +1,12 @@
-//! ringmq-store: looks into a data directory, in use or not. It changes nothing in it.
+//! ringmq-store: inspects a data directory, in use or not. It changes nothing in it.
 //!
 //! ```text
 //! options ─► main ─► shards (one at a time) ─┬► check ─┐
 //!                                            ├► stat ──┼► output
 //!                                            └► dump ──┘
 //! ```
-//! One shard is open at a time, as a broker would have it: its catalog in memory, its messages in
-//! mapped files. Queues are read block by block.
+//! One shard is open at a time, as in a broker: its catalog in memory, its messages in mapped
+//! files. Queues are read block by block.
 
 mod check;
 mod dump;
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     match result.and_then(|damaged| output.finish().map(|()| damaged)) {
         Ok(false) => ExitCode::SUCCESS,
         Ok(true) => ExitCode::from(DAMAGED),
-        // Whoever reads has read enough, as `head` does.
+        // A reader such as `head` has closed the output.
         Err(Stop::Unread) => ExitCode::SUCCESS,
         Err(Stop::Refused(text)) => {
             eprintln!("ringmq-store: {text}");

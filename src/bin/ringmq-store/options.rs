@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use ringmq::mqtt::TopicFilter;
 
-/// Looks into the data directory of a ringmq, running or not. Changes nothing in it.
+/// Inspects the data directory of a ringmq, running or not. Changes nothing in it.
 ///
-/// Exit status: 0 all is well; 1 something is damaged or cannot be read; 2 wrong flags, or the
-/// directory cannot be opened.
+/// Exit status: 0 no damage; 1 damaged or unreadable data; 2 wrong flags, or the directory cannot
+/// be opened.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "ringmq-store", version, max_term_width = 100)]
 pub(crate) struct Options {
@@ -18,9 +18,9 @@ pub(crate) struct Options {
 
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Reads every record of every file, and everything that sessions and topics refer to
+    /// Reads every record of every file, and all data that sessions and topics refer to
     Check(CheckFlags),
-    /// Counts sessions, messages, files, and how much of them is needed
+    /// Counts sessions, messages and files, and the part of the files that is needed
     Stat(StatFlags),
     /// Writes sessions with their messages, and retained messages, as lines of JSON
     Dump(DumpFlags),
@@ -51,10 +51,10 @@ pub(crate) struct StatFlags {
 pub(crate) struct DumpFlags {
     /// Data directory
     pub(crate) dir: PathBuf,
-    /// The session of this client alone, with its messages
+    /// Only the session of this client, with its messages
     #[arg(long, value_name = "ID", conflicts_with = "retained")]
     pub(crate) session: Option<String>,
-    /// Retained messages alone, of topics that match
+    /// Only retained messages, of topics that match
     #[arg(long, value_name = "FILTER", value_parser = parse_filter)]
     pub(crate) retained: Option<String>,
 }
@@ -72,7 +72,7 @@ mod tests {
 
     use super::*;
 
-    /// What is wrong is refused, and named.
+    /// Wrong flags are refused, and the message names them.
     #[test]
     fn wrong_flags_are_named() {
         Options::command().debug_assert();

@@ -1,21 +1,21 @@
-//! Standard output, and the ways to end early.
+//! Standard output, and the reasons for ending early.
 
 use std::fmt;
 use std::io::{self, BufWriter, ErrorKind, StdoutLock, Write};
 
 use serde_json::Value;
 
-/// Why to end early.
+/// Why the program ends early.
 #[derive(Debug)]
 pub(crate) enum Stop {
-    /// Nobody reads the output any more.
+    /// The output is closed.
     Unread,
-    /// What was asked for cannot be done: why.
+    /// The request cannot be executed; the text says why.
     Refused(String),
 }
 
 impl Stop {
-    /// Of anything that says why.
+    /// The error of anything that can be formatted.
     pub(crate) fn refused(why: impl fmt::Display) -> Self {
         Self::Refused(why.to_string())
     }
@@ -30,7 +30,7 @@ impl From<io::Error> for Stop {
     }
 }
 
-/// See the module.
+/// Standard output.
 pub(crate) struct Output(BufWriter<StdoutLock<'static>>);
 
 impl Output {
@@ -49,7 +49,7 @@ impl Output {
         Ok(writeln!(self.0)?)
     }
 
-    /// Writes what is still in memory.
+    /// Writes what is still buffered.
     pub(crate) fn finish(&mut self) -> Result<(), Stop> {
         Ok(self.0.flush()?)
     }
@@ -74,12 +74,12 @@ pub(crate) fn bytes(count: u64) -> String {
     format!("{value:.digits$} {unit}")
 }
 
-/// `count` things, in the singular or plural.
+/// `count` with a noun in the singular or plural.
 pub(crate) fn counted(count: u64, thing: &str) -> String {
     if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
 }
 
-/// Bytes as a JSON field: text where they are, else hexadecimal digits under another name.
+/// Bytes as a JSON field: text if they are UTF-8, else hexadecimal digits under another name.
 pub(crate) fn field(name: &str, bytes: &[u8]) -> (String, Value) {
     match str::from_utf8(bytes) {
         Ok(text) => (name.to_owned(), Value::from(text)),
@@ -87,7 +87,7 @@ pub(crate) fn field(name: &str, bytes: &[u8]) -> (String, Value) {
     }
 }
 
-/// A field for bytes that are no text: hexadecimal digits.
+/// A field for bytes that are not text: hexadecimal digits.
 pub(crate) fn hex_field(name: &str, bytes: &[u8]) -> (String, Value) {
     let digits = bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     (format!("{name}_hex"), Value::from(digits))
@@ -116,7 +116,7 @@ mod tests {
         assert_eq!((counted(1, "file"), counted(0, "file")), ("1 file".into(), "0 files".into()));
     }
 
-    /// Text stays text; what is none is told apart by the name.
+    /// UTF-8 stays text; other bytes have another field name.
     #[test]
     fn payloads() {
         for (payload, name, value) in [

@@ -7,32 +7,34 @@ use std::ops::ControlFlow;
 use crate::output::{bytes, field, hex_field};
 use crate::shards::Shards;
 
-/// What there is to say of a session.
+/// The facts of a session.
 pub(crate) struct Summary {
     pub(crate) vhost: u16,
-    /// `None`: it has none any more.
+    /// `None`: the vhost was deleted.
     pub(crate) vhost_name: Option<String>,
     pub(crate) client_id: String,
-    /// The user whose it is.
+    /// The user who owns the session.
     pub(crate) owner: Option<String>,
     pub(crate) shard: u16,
-    /// Messages that its client has not acknowledged, sent or not.
+    /// Messages that the client has not acknowledged, sent or not.
     pub(crate) queued: u64,
     /// Bytes of their records.
     pub(crate) bytes: u64,
-    /// Messages among them that its client may have, and those it has and must complete.
+    /// Of these messages, those that may have been sent, and QoS 2 messages that the client must
+    /// complete.
     pub(crate) in_flight: u64,
     /// Messages that cannot be read.
     pub(crate) lost: u64,
-    /// Filters, and what was granted.
+    /// Filters, and the granted options.
     pub(crate) filters: Vec<(String, SubscriptionOptions)>,
-    /// Identifiers of QoS 2 messages it has sent and not released.
+    /// Identifiers of QoS 2 messages that the client has sent and not released.
     pub(crate) received: Vec<u16>,
-    /// When its client left, milliseconds since 1970; it was there when the broker ended.
+    /// When the client disconnected, in milliseconds since 1970; `None` if it was connected when
+    /// the broker ended.
     pub(crate) left_ms: Option<u64>,
-    /// Its own expiry interval, seconds.
+    /// The session's own expiry interval, seconds.
     pub(crate) expiry_s: Option<u32>,
-    /// Its will, if that is kept with it.
+    /// The will, if the session holds one.
     pub(crate) will: Option<Value>,
 }
 
@@ -119,7 +121,7 @@ impl Summary {
     }
 }
 
-/// A filter, and what was granted; options of MQTT 5 where they are set.
+/// A filter and the granted QoS; also the options of MQTT 5 if any is set.
 fn filter_json(filter: &str, options: SubscriptionOptions) -> Value {
     let SubscriptionOptions { qos, no_local, retain_as_published, identifier } = options;
     let mut line = json!({ "filter": filter, "qos": qos });
@@ -135,7 +137,7 @@ fn filter_json(filter: &str, options: SubscriptionOptions) -> Value {
     line
 }
 
-/// A filter for people, with what was granted: QoS, and options by their names in MQTT 5.
+/// A filter for people, with the granted QoS and the options of MQTT 5 by name.
 fn filter_text(filter: &str, options: SubscriptionOptions) -> String {
     let SubscriptionOptions { qos, no_local, retain_as_published, identifier } = options;
     let mut text = format!("{filter} ({qos}");
@@ -152,7 +154,7 @@ fn filter_text(filter: &str, options: SubscriptionOptions) -> String {
     text
 }
 
-/// A session's own expiry interval for people.
+/// The session's own expiry interval for people.
 fn expiry_text(seconds: u32) -> String {
     match seconds {
         0 => "; ends with its connection".to_owned(),
@@ -186,7 +188,7 @@ fn last_seen(left_ms: Option<u64>) -> String {
 mod tests {
     use super::*;
 
-    /// Options and intervals are told only where there are any.
+    /// Options and intervals are shown only if there are any.
     #[test]
     fn options_for_people() {
         let plain = SubscriptionOptions::of_qos(1);
@@ -213,7 +215,7 @@ mod tests {
         assert_eq!(expiry_text(u32::MAX), "; never expires");
     }
 
-    /// Times are in UTC, to the second; one that no calendar has is still told.
+    /// Times are in UTC, to the second; a time outside the calendar is still shown.
     #[test]
     fn times_for_people() {
         for (ms, text) in [

@@ -1,5 +1,5 @@
-//! The shards of a data directory, opened one after the other as a broker would open them, but for
-//! reading alone. Of a directory that a broker uses, what is committed is looked at.
+//! The shards of a data directory, opened one after the other as a broker would open them, but
+//! read-only. Of a directory that a broker uses, only the committed data is read.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::output::Stop;
 /// A directory; locked as long as this lives, unless a broker uses it.
 pub(crate) struct Shards {
     directory: Directory,
-    /// `None`: they cannot be read.
+    /// `None`: the names cannot be read.
     vhosts: Option<Vhosts>,
 }
 
@@ -24,41 +24,41 @@ impl Shards {
                 "ringmq-store: {} is in use: this is what its broker had committed a moment ago",
                 path.display()
             );
-            // What looks damaged may have been let go of: whoever reads it finds that out.
+            // Apparent damage may be a file that was reused; the reader finds that out.
             log::set_max_level(log::LevelFilter::Off);
         }
         let vhosts = directory.vhosts().ok();
         Ok(Self { directory, vhosts })
     }
 
-    /// Whether a broker may change it meanwhile.
+    /// Whether a broker may change the directory meanwhile.
     pub(crate) fn is_live(&self) -> bool {
         self.directory.is_live()
     }
 
-    /// It changes faster than it can be read.
+    /// The error of a directory that changes faster than it can be read.
     pub(crate) fn too_fast(&self) -> Stop {
         Stop::refused(DataError::TooFast(self.directory.path().to_owned()))
     }
 
-    /// The name of a vhost; `None`: it was deleted, or names cannot be read.
+    /// The name of a vhost; `None`: it was deleted, or the names cannot be read.
     pub(crate) fn vhost_name(&self, number: u16) -> Option<&str> {
         self.vhosts.as_ref()?.name_of(number)
     }
 
-    /// Each shard's number.
+    /// The numbers of the shards.
     pub(crate) fn numbers(&self) -> std::ops::Range<u16> {
         0..self.directory.shards()
     }
 
-    /// What a shard has. A session whose client was there when the broker ended has no time at
-    /// which it left.
+    /// A snapshot of a shard. A session whose client was connected when the broker ended has no
+    /// time of disconnection.
     pub(crate) fn snapshot(&self, shard: u16) -> Result<Snapshot, Stop> {
         Snapshot::of(&self.directory, shard, None).map_err(Stop::refused)
     }
 }
 
-/// Bytes of all files of a shard, the free ones included.
+/// Bytes of all files of a shard, including free ones.
 pub(crate) fn file_bytes(snapshot: &Snapshot) -> u64 {
     let lengths = snapshot.lengths.iter().map(|(_, bytes)| bytes);
     lengths.sum::<u64>() + snapshot.files.free_files().1
@@ -69,7 +69,7 @@ pub(crate) fn keys(store: &Store) -> impl Iterator<Item = SessionKey> {
     store.catalog.sessions().keys_from(0)
 }
 
-/// The vhosts that have retained messages, and those messages' store.
+/// The vhosts that have retained messages, and the stores of these.
 pub(crate) fn retained(store: &Store) -> impl Iterator<Item = (u16, &ringmq::store::RetainStore)> {
     (0..).map_while(|vhost| Some((vhost, store.catalog.retained(vhost)?)))
 }

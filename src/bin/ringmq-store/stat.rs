@@ -1,4 +1,4 @@
-//! `stat`: counts sessions, messages and files, and how much of the files is needed.
+//! `stat`: counts sessions, messages and files, and the part of the files that is needed.
 
 use std::fmt;
 use std::iter::Sum;
@@ -47,7 +47,7 @@ pub(crate) fn run(flags: &StatFlags, output: &mut Output) -> Result<bool, Stop> 
     Ok(false)
 }
 
-/// What a shard has, with all blocks of queues: while it changes, another look may be needed.
+/// Counts a shard including all blocks of queues; while it changes, several attempts may be needed.
 fn look(shard: u16, shards: &Shards) -> Result<Snapshot, Stop> {
     for _ in 0..LIVE_LOOKS_MAX {
         let snapshot = shards.snapshot(shard)?;
@@ -62,7 +62,7 @@ fn look(shard: u16, shards: &Shards) -> Result<Snapshot, Stop> {
     Err(shards.too_fast())
 }
 
-/// A line for each session.
+/// Writes a line for each session.
 fn list(
     shard: u16,
     store: &Store,
@@ -82,11 +82,11 @@ fn list(
     Ok(())
 }
 
-/// What there is, in one shard or in all.
+/// The figures of one shard or of all.
 #[derive(Clone, Copy, Default)]
 struct Stat {
     sessions: u64,
-    /// Wills that are kept with sessions.
+    /// Wills that sessions hold.
     wills: u64,
     /// Messages of queues, and bytes of their records; a message counts for each queue.
     queued: u64,
@@ -102,7 +102,7 @@ struct Stat {
     segments: u64,
     /// Bytes of all records.
     record_bytes: u64,
-    /// Bytes of the records that something refers to.
+    /// Bytes of records with references.
     live_bytes: u64,
 }
 

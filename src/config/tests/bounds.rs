@@ -2,7 +2,7 @@
 
 use super::*;
 
-// A session may have a share of the disk, or what was asked for, whatever its size.
+// A session's limit is a share of the disk, or the configured value, whatever the disk's size.
 #[test]
 fn session_bytes() {
     const GIB: u64 = 1 << 30;
@@ -25,8 +25,8 @@ fn session_bytes() {
     }
 }
 
-// Of every flag: a limit of 0 is none, or is refused since memory is behind it; what is no limit
-// says what 0 means. A new flag is in here.
+// For every flag: a limit of 0 means none, or is refused because the limit bounds memory; for other
+// numbers the help says what 0 means. A new flag must be listed here.
 #[test]
 fn a_limit_of_0_is_none() {
     type Field = fn(&Options) -> u64;
@@ -59,7 +59,7 @@ fn a_limit_of_0_is_none() {
     ];
     for (flag, field, value) in none {
         for zero in ["0", "00"] {
-            // Without users nobody has a password.
+            // Without users there are no passwords.
             let given = options(&[flag, zero, "--passwords", "users"])
                 .unwrap_or_else(|error| panic!("{flag}: {error}"));
             assert_eq!(field(&given), *value, "{flag} {zero}");
@@ -84,7 +84,7 @@ fn a_limit_of_0_is_none() {
     }
 }
 
-// Numbers that a help tells in its own words are those of the limits.
+// Numbers in the text of a help are those of the limits.
 #[test]
 fn help_tells_the_limits() {
     const GIB: u64 = 1 << 30;
@@ -118,7 +118,7 @@ fn help_tells_the_limits() {
     }
 }
 
-// As many sessions are watched as there is room for; one more is refused with the way out.
+// The bound of watched sessions is accepted; one more is refused with advice.
 #[test]
 fn watched_sessions_are_bounded() {
     let flags: Vec<String> =

@@ -18,7 +18,7 @@ fn invalid(message: impl Into<String>) -> TaskError {
     TaskError::new(TaskErrorKind::Invalid, message, "")
 }
 
-/// What stands in a password file for a password.
+/// The encoded hash of a password, as a password file holds it.
 pub(super) fn secret_of(password: &Password) -> Result<String, TaskError> {
     match password {
         Password::Plain(plain) => {
@@ -64,7 +64,7 @@ fn edited(
     Ok(FileStep::Write(path, text))
 }
 
-/// A new vhost has users, and none yet: nobody comes in until one is added.
+/// A new vhost has an empty password file, so no client can connect until a user is added.
 pub(super) fn put_vhost(
     places: &Places<'_>,
     policy: &Policy,

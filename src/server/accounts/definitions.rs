@@ -4,8 +4,8 @@
 //! {"vhosts": [{"name": "/", "users": [{"name": "ann", "password_hash": "$7$…"}],
 //!              "acl": "topic read a/#\n", "limits": {"max_connections": 10}}]}
 //! ```
-//! An import replaces what it names: the users, the rules or the limits of a vhost as a whole.
-//! What it does not name stays.
+//! An import replaces the objects that it names: the users, the rules or the limits of a vhost as a
+//! whole. It keeps all other objects.
 
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
@@ -23,21 +23,21 @@ use super::file_steps::FileStep;
 use super::listing::{limits_of, secrets};
 use super::places::{Kind, Places, encoded, read};
 
-/// Where a document is looked at that is not to be imported.
+/// The folder for validating a document that is not imported.
 const CHECKED: &str = "definitions.check";
 
 fn invalid(message: impl Into<String>) -> TaskError {
     TaskError::new(TaskErrorKind::Invalid, message, "")
 }
 
-/// The document of what there is.
+/// The document of the current state.
 pub(super) fn export(places: &Places<'_>, policy: &Policy) -> Result<Value, TaskError> {
     let mut names: Vec<&str> = policy.vhosts().map(|(_, name)| name).collect();
     names.sort_unstable();
     let (mut vhosts, mut bytes) = (Vec::new(), 0);
     for name in names {
         let mut vhost = json!({ "name": name });
-        // What no file has is not exported.
+        // Objects without a file are not exported.
         if places.file(name, Kind::Passwords).is_ok_and(|path| path.exists()) {
             let users = secrets(places, name)?.into_iter();
             let users = users.map(|(name, hash)| json!({ "name": name, "password_hash": hash }));
@@ -62,7 +62,7 @@ pub(super) fn export(places: &Places<'_>, policy: &Policy) -> Result<Value, Task
     Ok(json!({ "vhosts": vhosts }))
 }
 
-/// What one vhost of a document has.
+/// One vhost of a document.
 struct Definition<'d> {
     name: &'d str,
     passwords: Option<Vec<u8>>,
@@ -78,7 +78,7 @@ impl Definition<'_> {
     }
 }
 
-/// The steps that an import takes.
+/// The steps of an import.
 pub(super) fn steps(places: &Places<'_>, document: &Value) -> Result<Vec<FileStep>, TaskError> {
     let mut steps = Vec::new();
     for mut definition in parse(document)? {
@@ -92,7 +92,7 @@ pub(super) fn steps(places: &Places<'_>, document: &Value) -> Result<Vec<FileSte
         }
         let folder = places.new_folder(name)?;
         steps.push(FileStep::Make(folder.clone()));
-        // Nobody comes into a new vhost before it has users.
+        // No client can connect to a new vhost before it has users.
         definition.passwords.get_or_insert_default();
         let files = definition.files();
         steps.extend(files.map(|(kind, text)| FileStep::Write(folder.join(file(kind)), text)));
@@ -108,7 +108,7 @@ fn file(kind: Kind) -> &'static str {
     }
 }
 
-/// Looks at a document as a reload would, without a change.
+/// Validates a document as a reload would, without a change.
 pub(super) fn check(data_dir: &Path, document: &Value) -> Result<(), TaskError> {
     let directory = data_dir.join(CHECKED);
     let failed = |error: std::io::Error| {

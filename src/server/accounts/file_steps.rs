@@ -1,4 +1,4 @@
-//! Files that are written, made and removed together, and how that is undone.
+//! Files that are written, created and removed together, and the undo of such a change.
 
 use std::fs::{self, DirBuilder};
 use std::io::{self, ErrorKind};
@@ -10,38 +10,38 @@ use log::warn;
 use crate::limits::PASSWORD_FILE_BYTES_MAX;
 use crate::whole_file::{WholeFile, sync_directory};
 
-/// One of them.
+/// One step.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in super::super) enum FileStep {
-    /// The file has this text. It is made if it is missing.
+    /// The file gets this text. It is created if it is missing.
     Write(PathBuf, Vec<u8>),
-    /// There is such a directory.
+    /// The directory exists afterwards.
     Make(PathBuf),
-    /// There is no such file or directory.
+    /// The file or directory does not exist afterwards.
     Remove(PathBuf),
 }
 
-/// How one is undone.
+/// The undo of one step.
 #[derive(Debug)]
 enum Undone {
     Rewrite(PathBuf, Vec<u8>),
     RemoveFile(PathBuf),
     RemoveDirectory(PathBuf),
-    /// It was put aside.
+    /// The file was put aside.
     PutBack {
         aside: PathBuf,
         path: PathBuf,
     },
 }
 
-/// How all of them are undone.
+/// The undo of all steps.
 #[derive(Debug, Default)]
 pub(in super::super) struct Undo(Vec<Undone>);
 
-/// Does all of them.
+/// Executes all steps.
 ///
 /// # Errors
-/// Which could not be done, and why; those before it are undone.
+/// Names the step that failed, and why; the steps before it are undone.
 pub(super) fn apply(steps: Vec<FileStep>) -> Result<Undo, (PathBuf, io::Error)> {
     let mut undo = Undo::default();
     for step in steps {
@@ -61,7 +61,7 @@ impl Undo {
             FileStep::Write(path, text) => {
                 let is_new = !path.try_exists()?;
                 let file = WholeFile::open(&path, true)?;
-                // An empty file is there now, whatever becomes of the rest.
+                // The empty file exists now, even if the rest fails.
                 if is_new {
                     self.0.push(Undone::RemoveFile(path.clone()));
                 }
@@ -79,7 +79,7 @@ impl Undo {
             }
             FileStep::Remove(path) => {
                 let name = path.file_name().unwrap_or_default().to_string_lossy();
-                // Whoever reads the directory leaves names with a dot alone.
+                // Readers of the directory ignore names that begin with a dot.
                 let aside = path.with_file_name(format!(".{name}.gone"));
                 remove(&aside)?;
                 fs::rename(&path, &aside)?;
@@ -90,7 +90,7 @@ impl Undo {
         Ok(())
     }
 
-    /// Has all files be as they were, the last one first. What fails is logged.
+    /// Restores all files, the last one first. Failures are logged.
     pub(in super::super) fn undo(self) {
         for step in self.0.into_iter().rev() {
             let undone = match &step {
@@ -107,7 +107,7 @@ impl Undo {
         }
     }
 
-    /// They stay: what was put aside goes.
+    /// Keeps the changes and removes the files that were put aside.
     pub(in super::super) fn keep(self) {
         for step in self.0 {
             if let Undone::PutBack { aside, .. } = step
@@ -119,7 +119,7 @@ impl Undo {
     }
 }
 
-/// Removes what is there, if something is.
+/// Removes a file or directory, if it exists.
 fn remove(path: &Path) -> io::Result<()> {
     let removed = match fs::symlink_metadata(path) {
         Err(error) => Err(error),
@@ -138,8 +138,7 @@ mod tests {
 
     use super::*;
 
-    // Steps that are undone, or of which one fails, leave everything as it was, modes included;
-    // those that are kept leave nothing aside.
+    // Undone or failed steps restore everything, including modes; kept steps leave no files aside.
     #[test]
     fn steps_are_undone() {
         let name = format!("ringmq-steps-{}", std::process::id());

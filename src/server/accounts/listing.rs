@@ -1,4 +1,4 @@
-//! What there is: users, vhosts and their limits.
+//! Lists users, vhosts and their limits.
 
 use std::collections::BTreeMap;
 
@@ -44,7 +44,7 @@ pub(super) fn no_user(vhost: &str, name: &str) -> TaskError {
     TaskError::new(TaskErrorKind::Missing, message, "names are case sensitive")
 }
 
-/// The users of a vhost, and what stands for their passwords.
+/// The users of a vhost, and their encoded hashes.
 pub(super) fn secrets(
     places: &Places<'_>,
     vhost: &str,

@@ -1,12 +1,12 @@
-//! Users, vhosts, limits: what operators change of them is written to the files that the broker
-//! reads, and takes effect by a reload.
+//! Users, vhosts, limits: changes by operators are written to the files that the broker reads, and
+//! take effect by a reload.
 //!
 //! ```text
 //!  task ──► steps ──► files written ──► reload ──taken──► what was put aside goes
 //!                                          └──refused──► files as they were
 //! ```
-//! Invariant: after a change that fails every file is as it was. The broker learns of a change by
-//! reading the files, and in no other way.
+//! Invariant: after a failed change every file is as before. The broker learns of a change only by
+//! reading the files.
 //!
 //! | file | noun |
 //! |---|---|
@@ -34,10 +34,10 @@ use file_steps::{FileStep, Undo};
 
 pub(super) use work::Work;
 
-/// What a task asks for.
+/// Executes a task.
 ///
 /// # Errors
-/// If it cannot be done; nothing was changed.
+/// If it fails; nothing was changed.
 pub(super) fn work(
     task: &AccountTask,
     options: &Options,
@@ -80,7 +80,7 @@ pub(super) fn work(
 /// Changes files.
 ///
 /// # Errors
-/// Names the file; all of them are as they were.
+/// Names the file; all files are as before.
 pub(super) fn apply(steps: Vec<FileStep>) -> Result<Undo, TaskError> {
     file_steps::apply(steps).map_err(|(path, error)| {
         let message = format!("cannot change {}: {error}", path.display());

@@ -1,4 +1,4 @@
-//! Which file has what of which vhost.
+//! The paths of each vhost's files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use crate::access::{check_vhost_name, decode_vhost_name};
 use crate::admin::{TaskError, TaskErrorKind};
 use crate::config::{Access, Options};
 
-/// What a name of a folder has as it is.
+/// Characters that a folder's name contains unencoded.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
 
 /// Files of a vhost.
@@ -30,7 +30,7 @@ impl Kind {
     }
 }
 
-/// See the module.
+/// The paths of the files of all vhosts.
 pub(super) struct Places<'a> {
     access: &'a Access,
 }
@@ -40,7 +40,7 @@ impl<'a> Places<'a> {
         Self { access: &options.access }
     }
 
-    /// The vhost of logins that name none.
+    /// The vhost of logins without a vhost.
     pub(super) fn default_vhost(&self) -> &str {
         &self.access.default_vhost
     }
@@ -60,7 +60,7 @@ impl<'a> Places<'a> {
         self.folders().find(|(name, _)| name == vhost).map(|(_, folder)| directory.join(folder))
     }
 
-    /// Every vhost with a folder, and what that is called.
+    /// Every vhost with a folder, and the folder's name.
     pub(super) fn folders(&self) -> impl Iterator<Item = (String, String)> {
         let entries = self.access.vhosts.iter().flat_map(fs::read_dir).flatten().flatten();
         let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
@@ -75,7 +75,7 @@ impl<'a> Places<'a> {
         Ok(self.directory()?.join(encoded(vhost)))
     }
 
-    /// The file of a vhost, which need not be there.
+    /// The file of a vhost, which may be missing.
     pub(super) fn file(&self, vhost: &str, kind: Kind) -> Result<PathBuf, TaskError> {
         let is_default = vhost == self.default_vhost();
         let of_flag = match kind {
@@ -117,7 +117,7 @@ pub(super) fn no_vhost(vhost: &str) -> TaskError {
     TaskError::new(TaskErrorKind::Missing, message, "GET /api/v1/vhosts lists them")
 }
 
-/// The text of a file that may have so many bytes; none if there is no such file.
+/// The text of a file of bounded size; `None` if there is no such file.
 pub(super) fn read(path: &Path, bytes_max: u64) -> Result<Option<String>, TaskError> {
     use std::io::Read;
     let failed = |says: String| {
@@ -142,7 +142,7 @@ pub(super) fn read(path: &Path, bytes_max: u64) -> Result<Option<String>, TaskEr
 mod tests {
     use super::*;
 
-    // A folder's name stands for its vhost, whatever that is called, and is no hidden file.
+    // A folder's name identifies its vhost, whatever its characters, and never begins with a dot.
     #[test]
     fn folders_stand_for_vhosts() {
         for vhost in ["/", "shop-1", ".hidden", "a~", "ä/ü", "a b", ".."] {

@@ -1,4 +1,4 @@
-//! What there is to be done for a task.
+//! The work that a task needs.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use super::file_steps::FileStep;
 
 /// An answer at once, or a change and its answer.
 pub(in super::super) enum Work {
-    /// Nothing is changed.
+    /// No file is changed.
     Told(Value),
     /// These files are changed, and then the broker reloads.
     Change(Vec<FileStep>, Value),

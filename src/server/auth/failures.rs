@@ -1,9 +1,9 @@
-//! Wrong passwords by address, within the last minute or so.
+//! Wrong passwords by address, within about the last minute.
 //!
-//! IPv6 addresses count by their /64: a host has as many as it likes of the rest. Those without an
-//! address, on Unix sockets, and those of loopback are never too many: often a proxy stands behind
-//! them, and one of its clients could lock out the others. They still wait behind those that had
-//! none wrong.
+//! IPv6 addresses are counted by their /64, because a host can use any address within it. Clients
+//! on Unix sockets and on loopback addresses are never blocked: they are often connected through a
+//! proxy, and one of its clients could block the others. After a wrong password they still wait
+//! behind addresses without one.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -13,18 +13,19 @@ use crate::limits::AUTH_ADDRESSES_MAX;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// When all are within their minute, the time until that is looked at again: a look at all for each
-/// wrong password would be what an attacker with many addresses wants.
+/// The time between two searches for expired entries in a full table. A search of the whole table
+/// for each wrong password would help an attacker with many addresses.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// See the module.
+/// The counts of wrong passwords.
 #[derive(Debug)]
 pub(super) struct Failures {
-    /// Wrong ones from one address in a minute, beyond which nothing is looked at; 0: no bound.
+    /// Wrong passwords of one address in a minute after which its passwords are not checked; 0: no
+    /// bound.
     max: u32,
-    /// When an address's minute began, and its wrong ones since.
+    /// For each address the start of its minute, and its wrong passwords since.
     addresses: HashMap<Option<IpAddr>, (Instant, u32)>,
-    /// It was full of such: when to look again.
+    /// The table is full of unexpired entries until this time.
     full_until: Option<Instant>,
 }
 
@@ -37,14 +38,14 @@ impl Failures {
         self.max = max;
     }
 
-    /// See `max`.
+    /// Sets `max`.
     pub(super) fn max(&self) -> u32 {
         self.max
     }
 
-    /// Counts a wrong one; if it is the last that its address may have in this minute, when the
-    /// minute ends. When there is no room for another address, those whose minute is over
-    /// go; if there are none, it is not counted: so many addresses at once are no single attacker.
+    /// Counts a wrong password. If the address has now reached the bound, returns when its minute
+    /// ends. If there is no room for another address, expired entries are removed; if there are
+    /// none, the password is not counted, because so many addresses are not a single attacker.
     pub(super) fn count(&mut self, address: Option<IpAddr>, now: Instant) -> Option<Instant> {
         let address = network_of(address);
         if self.addresses.len() >= AUTH_ADDRESSES_MAX && !self.addresses.contains_key(&address) {
@@ -65,12 +66,12 @@ impl Failures {
         (entry.1 == self.max && is_bounded(address)).then_some(entry.0 + MINUTE)
     }
 
-    /// Whether an address had any.
+    /// Whether an address had recent wrong passwords.
     pub(super) fn has(&self, address: Option<IpAddr>, now: Instant) -> bool {
         self.lately(address, now) > 0
     }
 
-    /// Whether an address had as many as it may.
+    /// Whether an address has reached the bound.
     pub(super) fn is_exceeded(&self, address: Option<IpAddr>, now: Instant) -> bool {
         self.max > 0 && is_bounded(address) && self.lately(address, now) >= self.max
     }
@@ -85,7 +86,7 @@ fn is_bounded(address: Option<IpAddr>) -> bool {
     address.is_some_and(|address| !address.is_loopback())
 }
 
-/// What is one host as far as can be told.
+/// The network that counts as one host.
 pub(super) fn network_of(address: Option<IpAddr>) -> Option<IpAddr> {
     address.map(|address| match address {
         _ if address.is_loopback() => address,

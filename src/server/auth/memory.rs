@@ -1,21 +1,21 @@
-//! Which passwords were right or wrong lately, by a keyed hash of everything that decides it: who
-//! reads this memory learns nothing that can be used elsewhere.
+//! Results of recent password checks, by a keyed hash of all their inputs. The contents of this
+//! memory are useless elsewhere.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::limits::AUTH_REMEMBERED_MAX;
 
-/// How long a right one is remembered: a device that was away for a moment comes back at once.
+/// How long a right password is remembered: a device that was away briefly reconnects at once.
 const RIGHT: Duration = Duration::from_secs(15 * 60);
 
-/// How long a wrong one is: a device with an old password tries again and again.
+/// How long a wrong password is remembered: a device with an old password retries repeatedly.
 const WRONG: Duration = Duration::from_secs(60);
 
-/// See the module.
+/// The remembered results.
 #[derive(Default, Debug)]
 pub(super) struct Memory {
-    /// Whether it was right, and until when that is remembered.
+    /// Whether the password was right, and when the result expires.
     known: HashMap<[u8; 16], (bool, Instant)>,
 }
 
@@ -25,8 +25,8 @@ impl Memory {
         (now < until).then_some(right)
     }
 
-    /// When there is no room, what is over goes; if that is nothing, all goes: it costs a hash each
-    /// to know it again.
+    /// Adds a result. If there is no room, expired results are removed; if there are none, all are
+    /// removed, which costs one hash for each to learn it again.
     pub(super) fn keep(&mut self, key: [u8; 16], right: bool, now: Instant) {
         if self.known.len() >= AUTH_REMEMBERED_MAX {
             self.known.retain(|_, (_, until)| now < *until);

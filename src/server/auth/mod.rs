@@ -5,10 +5,10 @@
 //!    ▲                      │ Answer at once                             │
 //!    └──────────────────────┴──────────────── Answer ◄───────────────────┘
 //! ```
-//! What a hash costs is paid once: right and wrong passwords are remembered for a while, so that
-//! many clients that reconnect at once are accepted at once. Addresses
-//! take turns, and those that had wrong ones lately stand in a queue of their own, behind the
-//! others. Locks are held for a look-up, never for a hash.
+//! A hash is expensive, so the results of recent checks are remembered for a while: many clients
+//! that reconnect at once are accepted at once. Addresses take turns, and those with recent wrong
+//! passwords have a queue of their own behind the others. A lock is held for a look-up, never for a
+//! hash.
 
 mod failures;
 mod memory;
@@ -36,29 +36,29 @@ use failures::{Failures, network_of};
 use memory::Memory;
 use queue::{Lane, Queue};
 
-/// How much lower helpers stand than shards where both want a CPU.
+/// How much lower the priority of helpers is than that of shards on the same CPU.
 const NICENESS: i32 = 10;
 
-/// The helper threads; they end when this and all verifiers are gone.
+/// The pool of helper threads; they end when the pool and all verifiers are dropped.
 pub(super) struct VerifierPool {
     shared: Arc<Shared>,
 }
 
-/// One shard's way to the helpers.
+/// One shard's interface to the helpers.
 pub(super) struct PasswordVerifier {
     shared: Arc<Shared>,
     answers: Receiver<(ConnId, Answer)>,
     reply_to: ReplyTo,
 }
 
-/// Where an answer goes.
+/// The recipient of an answer.
 #[derive(Clone)]
 struct ReplyTo {
     sender: Sender<(ConnId, Answer)>,
     wake: Arc<dyn Fn() + Send + Sync>,
 }
 
-/// What waits for a helper.
+/// A password that waits for a helper.
 struct Waiting {
     conn: ConnId,
     address: Option<IpAddr>,
@@ -69,10 +69,10 @@ struct Waiting {
 }
 
 struct Shared {
-    /// Keys what is remembered; nobody else has it.
+    /// The key of the remembered results; it is known only here.
     secret: [u8; 32],
     state: Mutex<State>,
-    /// There is something to do, or nothing ever more.
+    /// Signalled when a password waits, or when the pool closes.
     changed: Condvar,
 }
 
@@ -80,12 +80,12 @@ struct State {
     queue: Queue<Waiting>,
     memory: Memory,
     failures: Failures,
-    /// Lines about who is shut out.
+    /// Limits the lines about blocked addresses.
     lines: LineLimit,
     begun: Instant,
-    /// Desks there are.
+    /// Number of verifiers that exist.
     verifiers: usize,
-    /// No more verifiers will be.
+    /// No further verifiers will be created.
     closed: bool,
 }
 
@@ -93,7 +93,7 @@ impl VerifierPool {
     /// Starts helper threads. `failures_max`: `--auth-failures-max`, 0: no bound.
     ///
     /// # Errors
-    /// If the system gives no thread.
+    /// If the system cannot start a thread.
     pub(super) fn open(helpers: usize, failures_max: u32, secret: [u8; 32]) -> io::Result<Self> {
         let state = State {
             queue: Queue::default(),
@@ -117,7 +117,7 @@ impl VerifierPool {
         Ok(pool)
     }
 
-    /// A way to the helpers; `wake` is called when an answer is there.
+    /// Creates an interface to the helpers; `wake` is called when there is an answer.
     pub(super) fn verifier(&self, wake: impl Fn() + Send + Sync + 'static) -> PasswordVerifier {
         let (sender, answers) = channel();
         self.shared.lock().verifiers += 1;
@@ -125,12 +125,12 @@ impl VerifierPool {
         PasswordVerifier { shared: self.shared.clone(), answers, reply_to }
     }
 
-    /// Replaces `--auth-failures-max`; what was counted stays.
+    /// Replaces `--auth-failures-max`; counts so far are kept.
     pub(super) fn set_failures_max(&self, failures_max: u32) {
         self.shared.lock().failures.set_max(failures_max);
     }
 
-    /// Forgets whose password was right or wrong: passwords may have changed.
+    /// Forgets all remembered results, because passwords may have changed.
     pub(super) fn forget(&self) {
         self.shared.lock().memory = Memory::default();
     }
@@ -188,7 +188,7 @@ impl Verifier for PasswordVerifier {
 }
 
 impl State {
-    /// Counts a wrong password, and says if its address is shut out for it.
+    /// Counts a wrong password, and logs whether its address is now blocked.
     fn count_wrong(&mut self, address: Option<IpAddr>, now: Instant) {
         let (Some(until), Some(network)) = (self.failures.count(address, now), network_of(address))
         else {
@@ -213,22 +213,23 @@ impl State {
 }
 
 impl Shared {
-    /// A helper that panicked has done nothing to the state: it holds the lock for look-ups alone.
+    /// Ignores poisoning: a helper changes no state before it could panic, because it holds the
+    /// lock only for look-ups.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a helper does until there is nobody left to ask.
+    /// The loop of a helper, until the pool is closed.
     fn work(&self) {
         while let Some(waiting) = self.next() {
             let answer = if waiting.asked.elapsed() >= Duration::from_millis(CONNECT_TIMEOUT_MS) {
-                // Its link was closed meanwhile.
+                // The link was closed meanwhile.
                 Answer::Busy
             } else {
                 self.answer(&waiting)
             };
             let ReplyTo { sender, wake } = &waiting.reply_to;
-            // A shard that is gone waits for nothing.
+            // The shard has ended.
             if sender.send((waiting.conn, answer)).is_ok() {
                 wake();
             }
@@ -238,7 +239,8 @@ impl Shared {
     fn answer(&self, waiting: &Waiting) -> Answer {
         let now = Instant::now();
         {
-            // The same may have been asked more than once meanwhile, and others from there.
+            // The same password may have been checked meanwhile, and its address may have been
+            // blocked.
             let state = self.lock();
             match state.memory.recall(&waiting.key, now) {
                 Some(true) => return Answer::Right,
@@ -273,7 +275,7 @@ impl Shared {
     }
 }
 
-/// Lets this thread stand behind the shards.
+/// Lowers the priority of this thread below that of the shards.
 fn lower_priority() {
     if let Err(error) = rustix::process::nice(NICENESS) {
         debug!("cannot lower the priority of a thread: {error}");

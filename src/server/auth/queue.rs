@@ -1,24 +1,26 @@
-//! What waits to be verified, in two lanes: the usual one goes first. In a lane addresses take
-//! turns, so that one with thousands waiting holds up another for one password, not for all.
+//! Passwords that wait to be verified, in two lanes: the usual lane goes first. In a lane addresses
+//! take turns, so that an address with thousands of waiting passwords delays another by one
+//! password only.
 //!
-//! Invariant: what waits from one address is in order; `waiting` is the sum over all addresses, and
-//! within the lane's bound; an address is in `turns` once if something of it waits, else nowhere.
+//! Invariant: the passwords of one address are in order. `waiting` is the sum over all addresses,
+//! and within the lane's bound. An address is in `turns` once if it has a waiting password,
+//! otherwise not at all.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 
 use crate::limits::{AUTH_SUSPECTS_MAX, AUTH_WAITING_MAX};
 
-/// Where somebody stands.
+/// The lane of a password.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Lane {
-    /// From an address without wrong passwords lately.
+    /// From an address without recent wrong passwords.
     Usual,
-    /// From one that had some.
+    /// From an address with recent wrong passwords.
     Suspects,
 }
 
-/// See the module.
+/// Both lanes.
 #[derive(Debug)]
 pub(super) struct Queue<T> {
     usual: Turns<T>,
@@ -41,8 +43,8 @@ impl<T> Default for Queue<T> {
 }
 
 impl<T> Queue<T> {
-    /// Whether there was room: an address may have as many waiting as there is room left, so that
-    /// those who come later find some.
+    /// Adds a password; returns whether there was room. An address may have as many waiting as
+    /// there is room left, so that other addresses still find some.
     pub(super) fn push(&mut self, lane: Lane, address: Option<IpAddr>, item: T) -> bool {
         match lane {
             Lane::Usual => self.usual.push(address, item),

@@ -1,4 +1,4 @@
-//! Verifying passwords: who is answered what, and what is remembered.
+//! Verification of passwords: answers, and remembered results.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::reactor::Verifier;
 const SECRET: &str = "$6$c2FsdHNhbHQxMjM0$HlmMHrpSRPAcbnH3izW2kv9+M4Vj5bl/Yf8WUQdAAV8xJ/ZD8rnmUEbKj\
                       Z2eoIM6hSB5/k7qK1fEgc+Ge3YY4g==";
 
-/// A verifier, and what tells that an answer is there.
+/// A verifier, and the channel that signals an answer.
 struct Counter {
     verifier: PasswordVerifier,
     woken: Receiver<()>,
@@ -54,7 +54,8 @@ impl Counter {
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const THERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
 
-// The first time is looked at, the second is remembered; an unknown user's right password is wrong.
+// The first check hashes, the second uses the remembered result; an unknown user's password is
+// wrong.
 #[test]
 fn looked_at_once() {
     for (password, known, answer) in [
@@ -72,7 +73,7 @@ fn looked_at_once() {
     assert_eq!(counter.ask(4, HERE, &long, true), Some(Answer::Wrong), "not looked at");
 }
 
-// Beyond the bound nothing from that address is looked at; what is known to be right comes in.
+// Beyond the bound no password from that address is hashed; a remembered right one is accepted.
 #[test]
 fn too_many_wrong_ones() {
     let mut counter = Counter::open(2);
@@ -88,8 +89,8 @@ fn too_many_wrong_ones() {
     assert_eq!(counter.answer(), (5, Answer::Wrong));
 }
 
-// A minute from one address's first wrong one; IPv6 by /64; not without an address, nor from
-// loopback.
+// A minute begins with an address's first wrong password; IPv6 counts by /64; Unix sockets and
+// loopback are exempt.
 #[test]
 fn failures_by_network() {
     let v6 = |interface| Some(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, interface)));
@@ -114,7 +115,7 @@ fn failures_by_network() {
     assert!(!Failures::new(0).is_exceeded(v6(1), now), "no bound");
 }
 
-// Addresses and passwords are remembered within their bounds; what is over gives way.
+// Addresses and passwords are remembered within their bounds; expired entries are removed.
 #[test]
 fn bounded_memory() {
     let now = Instant::now();
@@ -142,7 +143,7 @@ fn bounded_memory() {
     assert_eq!(memory.recall(&key(2), later + Duration::from_secs(900)), None);
 }
 
-// Suspects stand behind everybody else, and each lane has its bound.
+// Suspects wait behind all others, and each lane has its bound.
 #[test]
 fn suspects_wait() {
     let mut queue = Queue::default();
@@ -159,7 +160,7 @@ fn suspects_wait() {
     assert_eq!(queue.pop(), None);
 }
 
-// One address with all it may have waiting takes neither the place nor the turn of others.
+// An address with the most waiting passwords takes neither room nor turns from others.
 #[test]
 fn addresses_take_turns() {
     for (lane, max) in [(Lane::Suspects, AUTH_SUSPECTS_MAX), (Lane::Usual, AUTH_WAITING_MAX)] {
