@@ -42,7 +42,7 @@ impl StoredMessage<'_> {
     }
 }
 
-/// What one turn of the owner appended.
+/// The records that one turn of the owner appended.
 #[derive(Clone, Copy, Debug)]
 struct Turn {
     /// One past its last byte.
@@ -55,16 +55,16 @@ struct Turn {
 
 /// See the module.
 pub struct Logs {
-    /// What must be found again.
+    /// The durable log: records that recovery must find.
     pub disk: Log,
-    /// What may be lost with the process.
+    /// The volatile log: records that may be lost with the process.
     pub memory: MessageLog,
     /// Bytes that the packed end of a durable queue may have.
     pub tail_bytes_max: usize,
     /// Turns that are not settled, in order; the last is the current one.
     turns: VecDeque<Turn>,
     current: Turn,
-    /// Where the current turn begins.
+    /// The offset at which the current turn begins.
     begun: u64,
     settled: u64,
     /// References to what is in no segment: how many, by where the segment before it ends.
@@ -127,12 +127,12 @@ impl Logs {
         self.disk.append(record)
     }
 
-    /// What this turn appends is promised whatever becomes of its messages.
+    /// Records of this turn are promised even if its messages are dropped.
     pub(super) fn promise_turn(&mut self) {
         self.current.must_commit = true;
     }
 
-    /// Nobody knows any more to which turns the messages belong that are held.
+    /// The turns of the held messages are not known any more.
     #[cold]
     fn promise_all(&mut self) {
         self.current.must_commit = true;
@@ -217,8 +217,8 @@ impl QueueLog for Logs {
             self.memory.release(position, count);
         } else {
             self.disk.release(position, count);
-            // Several of a block are in one segment, but maybe of several turns. What is not known
-            // to be let go of waits for its commit.
+            // Several of a block are in one segment, but maybe of several turns. A message that is
+            // not known to be released waits for its commit.
             if count == 1
                 && let Some(turn) = self.turn_of(position.offset())
             {

@@ -49,13 +49,13 @@ impl Entry {
         Self { bits: position.bits() | Self::bits(terms), bytes }
     }
 
-    /// A message of which nothing is kept: it was sent and will not be sent again.
+    /// A message that is not kept: it was sent and will not be sent again.
     #[inline]
     pub fn passing(terms: Terms) -> Self {
         Self { bits: Self::NOT_STORED | Self::bits(terms), bytes: 0 }
     }
 
-    /// Where the message stands.
+    /// The place of the message.
     #[inline]
     pub fn position(self) -> Option<Position> {
         let offset = self.bits & Self::OFFSET_MASK;

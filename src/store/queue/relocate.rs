@@ -11,7 +11,7 @@ use super::front::Front;
 use super::packed::Packed;
 use super::{Entry, Queue, QueueLog};
 
-/// Where the messages of a part of the log stand now.
+/// The new places of the messages of a part of the log.
 #[derive(Clone, Copy)]
 pub(super) struct Moves<'a> {
     pub(super) range: &'a Range<u64>,
@@ -65,8 +65,8 @@ impl Queue {
     }
 
     /// Takes note that each message in whole segments of the log on disk, those within `range`, now
-    /// stands where `map` says. Where that is `None` the message is lost. Block records that are
-    /// in these segments, or refer to them, are appended anew.
+    /// stands where `map` says. If that is `None` the message is lost. Block records that are in
+    /// these segments, or refer to them, are appended anew.
     ///
     /// # Panics
     /// If the queue has acks that are not taken: the log is to have them before.
