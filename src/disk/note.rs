@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::sync::sync_directory;
 
-/// What the name of one ends in that is being written.
+/// The suffix of the file while it is being written.
 pub(super) const BEGUN_SUFFIX: &str = ".new";
 
 /// The text and a line with its sum.
