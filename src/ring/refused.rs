@@ -57,7 +57,7 @@ impl RingRefused {
     }
 }
 
-/// What this machine says about itself, beside the error.
+/// Facts about this machine that explain the error.
 struct HostSettings {
     /// `kernel.io_uring_disabled`; kernels before 6.6 do not have it.
     disabled: Option<u8>,

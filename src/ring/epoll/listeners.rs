@@ -46,7 +46,8 @@ impl Accepting {
         self.armed = true;
         let watched = EventFlags::IN | EventFlags::ET;
         match epoll::add(epoll, &self.listener, data, watched | EventFlags::EXCLUSIVE) {
-            // A sandbox that does not know the flag: all who share it are told.
+            // A sandbox that does not know the flag: all rings that share the listener are
+            // notified.
             Err(Errno::INVAL) => epoll::add(epoll, &self.listener, data, watched)?,
             added => added?,
         }
