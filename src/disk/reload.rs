@@ -31,7 +31,7 @@ const FILE: &str = "RELOAD";
 /// The time between two looks whether the broker is still there.
 const LOOK_MS: u64 = 500;
 
-/// What became of a reload.
+/// The result of a reload.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ReloadNote {
     /// When it began, microseconds of the monotonic clock.
