@@ -19,7 +19,7 @@ const GENERATION_MASK: u32 = 0x00ff_ffff;
 /// holds, so that only a link whose subscribers keep up gets there.
 const CALM_RECEIVES: u8 = u8::MAX;
 
-/// What the kernel is asked to receive for a link.
+/// The receive operation of a link in the kernel.
 ///
 /// ```text
 ///  Off ──arm──► Armed ──cancel──► Ending ──last completion──► Off
@@ -48,7 +48,7 @@ pub(super) enum Waiting {
 pub(super) enum Closing {
     /// It does not.
     No,
-    /// What the broker still has to say goes out first.
+    /// The broker's remaining output is sent first.
     Flushing,
     /// Both directions are shut; the last completions are awaited.
     Shut,
@@ -69,7 +69,7 @@ pub(super) struct Link<S> {
     pub(super) receiving: Receiving,
     /// Receives in a row after which it was not paused, up to [`CALM_RECEIVES`].
     pub(super) calm: u8,
-    /// The peer has closed its side; what came before is still to be handled.
+    /// The peer has closed its side; data received before must still be handled.
     pub(super) ended: bool,
     pub(super) sending: bool,
     pub(super) closing: Closing,

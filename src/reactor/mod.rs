@@ -12,7 +12,7 @@
 //! | `sending` | sending, closing |
 //! | `messages` | messages from other shards and the control thread |
 //!
-//! Those are the reactor's steps; what they work on imports none of them:
+//! Those are the reactor's steps; the types below import none of them:
 //!
 //! | file | noun |
 //! |---|---|

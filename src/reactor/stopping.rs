@@ -30,7 +30,7 @@ enum Phase {
     },
 }
 
-/// What is to be done now.
+/// The steps that are due now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Step {
     /// Every connection is to be closed.

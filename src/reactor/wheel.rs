@@ -1,8 +1,9 @@
 //! Timers of all links of a shard: one wheel, no kernel timer per link.
 //!
 //! A slot of the wheel covers [`TICK_MS`]; a deadline beyond one turn of the wheel stays in its
-//! slot until its round comes. Timers are never taken out: who no longer needs one ignores it when
-//! it fires. Invariant: a timer fires at or up to one tick after its deadline, never before.
+//! slot until its round comes. Timers are never taken out: a timer that is no longer needed is
+//! ignored when it fires. Invariant: a timer fires at or up to one tick after its deadline, never
+//! before.
 
 /// Milliseconds one slot covers: keep alive is in seconds, so this is fine enough.
 const TICK_MS: u64 = 50;
