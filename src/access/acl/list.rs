@@ -22,7 +22,7 @@ pub(in crate::access) struct Acl {
     anonymous: Section,
     /// For everybody.
     patterns: Section,
-    /// Where the rules stand, and permissions that came with the users.
+    /// The location of the rules, and permissions that came with the users.
     file: PathBuf,
     permissions_file: PathBuf,
 }
