@@ -359,7 +359,7 @@ impl Catalog {
         start < self.unlisted_below || self.unlisted.contains(&start)
     }
 
-    /// Of what was there at the start nobody knows.
+    /// Has [`Self::has_unlisted`] be true below `end`: for sessions of before the start it is unknown.
     pub(super) fn expect_unlisted_below(&mut self, end: u64) {
         self.unlisted_below = end;
     }

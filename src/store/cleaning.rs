@@ -105,7 +105,7 @@ impl Cleaning {
         } else if let Some(at) = self.at {
             self.look(at, catalog, logs, stats);
         } else if let Some(key) = self.concerned.first().copied() {
-            // It may have ended meanwhile; another of the same key refers to nothing in there.
+            // It may have ended meanwhile; another of the same key has no references into it.
             if catalog.sessions.try_get(key).is_some() {
                 self.relocate(key, catalog, logs, stats);
             }
@@ -233,8 +233,8 @@ impl Cleaning {
         self.at = (at < self.range.end).then_some(at);
     }
 
-    /// Moves what can be read of what is needed behind what is no record. Where nothing is, that is
-    /// the segment's end, or might as well be. It is not often that so much is done in one step.
+    /// Moves the needed records that can be read behind bytes that are not a record. If there are
+    /// none, the segment ends here, or may be treated so. This long step is rare.
     fn rescue(
         &mut self,
         from: u64,
@@ -245,7 +245,7 @@ impl Cleaning {
         self.heed_late_unlisted(catalog);
         let next = logs.disk.next_segment(from).unwrap_or(self.range.end).min(self.range.end);
         if !self.needs_any(&(from..next), catalog) {
-            // It was the end of its segment, or nobody will ever read what it was.
+            // It was the end of its segment, or the record will never be read again.
             self.at = (next < self.range.end).then_some(next);
             return;
         }
@@ -274,7 +274,7 @@ impl Cleaning {
         }
     }
 
-    /// Whether somebody refers to something at these offsets. All sessions have been asked.
+    /// Whether any session refers to these offsets. All sessions have been asked.
     fn needs_any(&self, range: &Range<u64>, catalog: &Catalog) -> bool {
         let is_here = |position: &Position| range.contains(&position.offset());
         let mut sessions = self.concerned.iter().filter_map(|key| catalog.sessions.try_get(*key));

@@ -1,10 +1,11 @@
 //! The two logs of one shard: the one on disk, and the one in memory for what clean sessions still
 //! wait for; and how far promises about the former are kept.
 //!
-//! A promise that a message is safe is kept when its record is committed, or when nobody needs it
-//! any more: every session it was stored for has acknowledged it. So what is consumed at once is
-//! acknowledged at once, at no disk's pace. Invariant: `committed <= settled <= appended`, and
-//! every turn before `settled` is committed, or made nothing but messages that nobody refers to.
+//! A promise that a message is safe is kept when its record is committed, or when it is not needed
+//! any more: every session it was stored for has acknowledged it. So a message that is consumed at
+//! once is acknowledged at once, without waiting for the disk. Invariant: `committed <= settled <=
+//! appended`, and every turn before `settled` is committed, or made nothing but messages that
+//! nobody refers to.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -121,7 +122,7 @@ impl Logs {
         *self.missed.entry(end).or_default() += u64::from(count);
     }
 
-    /// Appends a record that is promised to somebody.
+    /// Appends a record of which the commit is promised.
     pub(super) fn append_promised(&mut self, record: &Record<'_>) -> Position {
         self.current.must_commit = true;
         self.disk.append(record)
@@ -162,7 +163,7 @@ impl Logs {
         self.settled
     }
 
-    /// Whether nobody waits for anything that was appended.
+    /// Whether no promise waits for appended records.
     pub fn is_settled(&mut self) -> bool {
         self.settled() >= self.disk.appended()
     }

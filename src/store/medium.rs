@@ -124,7 +124,7 @@ pub enum Answer<F> {
     Clocks(ClockReading),
 }
 
-/// One shard's part of a disk, as its reactor sees it. Nothing in it waits.
+/// One shard's part of a disk, as its reactor sees it. Its methods never block.
 pub trait Medium {
     /// The file that the ring writes to. All clones are the same file.
     type File: Clone + 'static;

@@ -96,7 +96,7 @@ impl MessageLog {
     /// Takes references away; the record may be gone afterwards.
     ///
     /// # Panics
-    /// If nobody holds that many records of that segment.
+    /// If fewer records of that segment are held.
     pub fn release(&mut self, position: Position, count: u32) {
         let at = self.segment_of(position);
         let segment = &mut self.segments[at];

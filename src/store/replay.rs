@@ -53,7 +53,7 @@ pub(super) struct Replay {
     losses: Losses,
 }
 
-/// The log while it is read: where its segments are, and nothing else.
+/// The log while it is read: only the places of its segments.
 struct Places<'a>(&'a dyn Fn(Position) -> u64);
 
 impl QueueLog for Places<'_> {

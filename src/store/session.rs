@@ -82,7 +82,7 @@ struct Rare {
     owner: CompactString,
     /// Messages below this number came to the queue under other access rules, or for another user.
     screened_below: u64,
-    /// Nothing of what waits is to be sent.
+    /// Waiting messages must not be sent.
     withheld: bool,
     /// It has an expiry interval of its own: this, in seconds.
     has_expiry: bool,

@@ -81,7 +81,7 @@ pub(super) struct Files {
     pub(super) reserve: Reserve,
     /// Length of a file that is wanted before a record that needs it is appended.
     large: Option<u64>,
-    /// Files that nobody needs any more are not to be kept.
+    /// Unneeded files must not be kept.
     sheds: bool,
     /// Not answered yet.
     asked: VecDeque<FileRequest>,
@@ -137,7 +137,7 @@ impl Files {
         }
     }
 
-    /// Whether files that nobody needs any more are given back to the file system.
+    /// Whether unneeded files are given back to the file system.
     pub(super) fn set_sheds(&mut self, sheds: bool) {
         if sheds && !self.sheds {
             self.requests.push_back(Request::Shed);
@@ -274,7 +274,7 @@ impl Files {
     /// A shorter file is asked for, if one will do.
     ///
     /// # Panics
-    /// If nothing was asked for.
+    /// If no file was requested.
     pub(super) fn on_refused(&mut self) {
         let asked = self.asked.pop_front().expect("a request is refused that was made");
         if asked.is_least {

@@ -67,7 +67,7 @@ pub struct LogOptions {
     /// Committed means synced; else written.
     pub sync: bool,
     /// Length of the parts of a file that a group, if it is smaller, fills with zeros when it
-    /// enters them. 0: it never does, as without syncs there is nothing to gain by it.
+    /// enters them. 0: it never does, as without syncs that gains no time.
     pub zeros_bytes: u64,
 }
 
@@ -195,7 +195,7 @@ impl Log {
         let (start, end) = self.staging.land();
         assert_eq!(start, self.segments.written, "groups are written in their order");
         self.segments.written = end;
-        // Before anything is done that stands on it: the crash test goes by that.
+        // Before any step that depends on it: the crash test relies on that.
         log::trace!("committed up to {end}");
         self.files.on_written();
         if let Some(checkpoint) = self.checkpoint_in_flight.take() {
@@ -451,7 +451,7 @@ impl Log {
     pub fn message(&self, position: Position) -> Option<MessageRecord<'_>> {
         let offset = offset_of(position);
         if offset >= self.segments.written {
-            // It never left the memory: its sum tells nothing.
+            // It never left memory, so its sum need not be checked.
             return Record::message_unchecked(self.staging.bytes_at(offset)?);
         }
         self.segments.message(offset)
@@ -515,8 +515,8 @@ impl Log {
         self.staging.reclaim();
     }
 
-    /// Lets go of the segments that nobody needs: once a turn, when all is appended by which they
-    /// came to be so.
+    /// Releases unneeded segments: once a turn, after all records are appended that made them
+    /// unneeded.
     pub fn end_turn(&mut self) {
         self.segments.retire(&mut self.files);
         self.segments.forget_reading();

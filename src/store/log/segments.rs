@@ -111,7 +111,7 @@ pub struct SegmentFacts {
 }
 
 impl SegmentFacts {
-    /// Bytes somebody still refers to, if all references were to records of one size.
+    /// Bytes that are still referenced, if all references were to records of one size.
     pub fn live_bytes_estimate(&self) -> u64 {
         let live = u128::from(self.used) * u128::from(self.references);
         u64::try_from(live / u128::from(self.holds.max(1))).expect("references <= holds")
@@ -135,7 +135,7 @@ pub(in crate::store) struct Segments {
     found: Cell<usize>,
     /// Recovery reads from here on: the checkpoint in the newest header that is written.
     pub(super) recovered_from: u64,
-    /// Starts of segments that nothing refers to, but that recovery would read.
+    /// Starts of segments that are not referenced, but that recovery would read.
     waiting: Vec<u64>,
     /// Starts of those it would not, but whose last references may have gone for something that is
     /// not committed.
@@ -487,9 +487,9 @@ impl Segments {
         }
     }
 
-    /// Lets go what nothing refers to and recovery does not read. A reference may have gone because
-    /// of a record that is lost at a crash: it must be committed first. It may have been appended
-    /// after the reference went, in the same turn, which ends here.
+    /// Releases segments that are not referenced and that recovery does not read. A reference may
+    /// have gone because of a record that is lost at a crash: it must be committed first. It may
+    /// have been appended after the reference went, in the same turn, which ends here.
     pub(super) fn retire(&mut self, files: &mut Files) {
         let mut next = 0;
         while let Some(start) = self.due.get(next).copied() {

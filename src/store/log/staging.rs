@@ -119,8 +119,8 @@ impl Staging {
         written
     }
 
-    /// The group in flight is written: where it began and ends. Its memory serves again if nobody
-    /// else holds it.
+    /// The group in flight is written: where it began and ends. Its memory is used again if it is
+    /// not shared.
     ///
     /// # Panics
     /// If none is in flight.

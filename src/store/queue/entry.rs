@@ -37,7 +37,7 @@ impl Entry {
     /// A message that is done with.
     pub(super) const GONE: Self = Self { bits: u64::MAX, bytes: 0 };
 
-    /// A QoS 2 message that the client has; nothing of it is needed but its number.
+    /// A QoS 2 message that the client has; only its number is needed.
     pub(super) const RELEASED: Self =
         Self { bits: Self::NOT_STORED | Self::EXACTLY_ONCE | 1 << 58, bytes: 0 };
 

@@ -129,7 +129,7 @@ impl Queue {
         }
         for at in (0..old.len()).filter(|at| old[*at]) {
             let Loaded { position, first, end } = front.loaded[at];
-            // What is gone by now, or released, says so.
+            // A message that is gone by now, or released, is marked so.
             let packed: Packed = (first..end).map(|number| front.get(number)).collect();
             front.loaded[at].position = blocks::append(&packed, first, session, log).position;
             log.release(position, 1);
