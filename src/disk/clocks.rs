@@ -1,4 +1,4 @@
-//! The clocks of the machine, read together; and a word for the log when somebody sets them.
+//! The clocks of the machine, read together; and a log line when a clock is set.
 
 use std::fs;
 

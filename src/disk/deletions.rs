@@ -1,5 +1,5 @@
-//! Sessions that somebody wants deleted: requests from a program beside the broker, which takes
-//! them at its start and at SIGHUP.
+//! Requests of another program to delete sessions. The broker takes them at its start and at
+//! SIGHUP.
 //!
 //! ```text
 //! tenant-a sensor-7          names of vhost and client: bytes but letters, digits and -._~/ as %XX

@@ -45,8 +45,8 @@ impl Directory {
     /// exists keeps its number of shards; a new one gets `shards`, or `default_shards`.
     ///
     /// # Errors
-    /// If it cannot be used, or was made with another number than `shards`. Then nothing in it was
-    /// touched, unless the system refused something half way.
+    /// If it cannot be used, or was made with another number than `shards`. Then no file in it was
+    /// changed, unless a system call failed half way.
     ///
     /// # Panics
     /// If a number of shards is not from 1 to [`crate::limits::SHARDS_MAX`].
@@ -60,7 +60,7 @@ impl Directory {
         if !is_directory(path)? {
             make_directories(path)?;
         }
-        // Once before anything is touched, and once when nobody else can change it.
+        // Once before any file is changed, and once when no other process can change it.
         made_with(path, shards)?;
         let guard = Arc::new(Guard::take(path, Access::Write)?);
         let made = made_with(path, shards)?;
@@ -103,7 +103,8 @@ impl Directory {
     /// not known. No file is changed.
     ///
     /// # Errors
-    /// If it is less than `shards` need, `least` bytes each: then they might store nothing at all.
+    /// If it is less than `shards` need, `least` bytes each: then they might store no message at
+    /// all.
     pub fn require_size(path: &Path, shards: u16, least: u64) -> Result<u64, DirectoryError> {
         let is_there = |path: &&Path| !path.as_os_str().is_empty() && path.exists();
         let there = path.ancestors().find(is_there).unwrap_or(Path::new("."));
@@ -116,7 +117,7 @@ impl Directory {
         Ok(total)
     }
 
-    /// Takes a directory into use for reading alone. Nothing in it is made or changed; a copy
+    /// Takes a directory into use for reading alone. No file in it is made or changed; a copy
     /// without a `LOCK` is read without one.
     ///
     /// # Errors
@@ -130,7 +131,7 @@ impl Directory {
         Ok(Self { path, shards, has_extents, access: Access::Read, guard })
     }
 
-    /// Has a look at a directory that is in use: nothing in it is locked, made or changed.
+    /// Reads a directory that is in use: no file in it is locked, made or changed.
     ///
     /// # Errors
     /// If it is no data directory.
@@ -155,12 +156,12 @@ impl Directory {
         }
     }
 
-    /// Whether somebody else may change it meanwhile.
+    /// Whether another process may change it meanwhile.
     pub fn is_live(&self) -> bool {
         self.access == Access::Live
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -16,7 +16,7 @@ pub enum DirectoryError {
     Foreign(PathBuf),
     /// It is to be read and has no `FORMAT`.
     NoData(PathBuf),
-    /// It is to be read and there is nothing under this path.
+    /// It is opened for reading and this path does not exist.
     Missing(PathBuf),
     /// It is to be made anew, and has something in it.
     NotEmpty(PathBuf),

@@ -89,7 +89,7 @@ impl ShardFiles {
             folder,
         };
         let names = match fs::read_dir(&files.path) {
-            // A shard that has never run, and nobody here may make its directory.
+            // A shard that has never run, and this opening may not make its directory.
             Err(error) if error.kind() == ErrorKind::NotFound && access != Access::Write => {
                 return Ok(files);
             }

@@ -83,8 +83,8 @@ pub(super) fn number<N: std::str::FromStr>(text: &str) -> Option<N> {
 mod tests {
     use super::*;
 
-    // Two lines and nothing else, and their sum from format 2 on; of a newer format only the first
-    // line is looked at.
+    // Exactly two lines, and their sum from format 2 on; of a newer format only the first line is
+    // read.
     #[test]
     fn format_text() {
         let known = |version, shards| Some(Format::Known(Made { version, shards }));

@@ -45,7 +45,7 @@ impl ShardFiles {
         Ok(())
     }
 
-    /// Whether somebody else may change them meanwhile.
+    /// Whether another process may change them meanwhile.
     pub fn is_live(&self) -> bool {
         self.live.is_some()
     }

@@ -20,7 +20,7 @@ const NAMING: FlockOperation = FlockOperation::NonBlockingLockExclusive;
 pub(super) enum Access {
     Write,
     Read,
-    /// As `Read`, while somebody else has the lock and writes (see `live`).
+    /// As `Read`, while another process has the lock and writes (see `live`).
     Live,
 }
 

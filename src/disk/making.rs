@@ -34,7 +34,7 @@ pub struct Making {
 }
 
 impl Making {
-    /// Begins a directory for so many shards under a path where there is nothing, or an empty
+    /// Begins a directory for so many shards under a path that does not exist, or is an empty
     /// directory.
     ///
     /// # Errors

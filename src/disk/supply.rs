@@ -166,7 +166,7 @@ impl FileSupply {
     }
 
     /// Removes the free files beyond `keep_max`, and those that are not of the usual length. Before
-    /// the first `Supply` nobody knows which that is, and all stay.
+    /// the first `Supply` the usual length is unknown, and all stay.
     fn trim(&mut self, keep_max: usize) {
         let (usual, newest) = (self.usual.bytes, self.newest);
         if usual == 0 {

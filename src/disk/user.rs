@@ -17,7 +17,7 @@ use super::directory::Directory;
 use super::error::DirectoryError;
 use super::lock::LOCK_FILE;
 
-/// Why nobody can be named.
+/// Why the holder cannot be named.
 #[derive(Debug)]
 pub enum UserError {
     /// The directory cannot be looked at.

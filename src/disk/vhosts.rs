@@ -76,7 +76,7 @@ impl Vhosts {
         self.iter().find(|(_, known)| *known == name).map(|(number, _)| number)
     }
 
-    /// The number of a vhost; one that has none gets one, for good: it is written before this
+    /// The number of a vhost; a new vhost is assigned one permanently: it is durable before this
     /// returns.
     ///
     /// # Errors
@@ -114,7 +114,7 @@ impl Vhosts {
         Ok(number)
     }
 
-    /// Has what was assigned hold for good.
+    /// Makes the assigned numbers durable.
     ///
     /// # Errors
     /// If that cannot be written.
