@@ -40,8 +40,8 @@ impl Bell {
         Self::default()
     }
 
-    /// Says that the sleeper is about to sleep. Afterwards it must look again at everything it
-    /// waits for, and only if there is nothing may it sleep; otherwise it calls [`Bell::awake`].
+    /// Announces that the sleeper is about to sleep. Afterwards it must check all its inputs again,
+    /// and may sleep only if they are empty; otherwise it calls [`Bell::awake`].
     pub fn announce_sleep(&self) {
         // Relaxed: ordered by the fence below. A swap, like every change of the flag, so that each
         // follows the one before it also for loom, which may mix up plain stores of two threads.

@@ -9,7 +9,7 @@
 //! | 1… | payload: the bytes, or the address of a boxed object |
 //!
 //! A record that does not fit before the end of memory begins at its start, and a header of kind
-//! `WRAP` stands where it would have been.
+//! `WRAP` takes its place.
 //!
 //! Invariant, in positions and then in records:
 //! `released <= head <= published <= tail <= released + capacity`;
@@ -105,7 +105,7 @@ impl<T: Send> Sender<T> {
     /// # Panics
     /// If the record is larger than [`Sender::record_bytes_max`]: that is sent as an object.
     pub fn push(&mut self, parts: &[&[u8]]) -> Result<(), Full> {
-        // Saturating, because the safety of the copy stands on this sum.
+        // Saturating, because the safety of the copy depends on this sum.
         let len = parts.iter().fold(0usize, |sum, part| sum.saturating_add(part.len()));
         let len_max = self.record_bytes_max();
         assert!(len <= len_max, "a record of {len} bytes in a ring for {len_max}: send an object");
@@ -339,7 +339,7 @@ impl<T> Drop for Shared<T> {
         // Relaxed: both ends are gone, and dropping the last handle came after all they did.
         let mut head = self.done.0.released.load(Ordering::Relaxed);
         let published = self.sent.0.load(Ordering::Relaxed);
-        // SAFETY: nobody else is left; between the two positions there are whole records.
+        // SAFETY: there is no other owner; between the two positions there are whole records.
         while let Some((record, next)) = unsafe { self.memory.record::<T>(head, published) } {
             head = next;
             if let Record::Object(object) = record {
@@ -423,7 +423,7 @@ impl Memory {
     unsafe fn read<V: Copy>(&self, position: usize) -> V {
         const { assert!(size_of::<V>() <= WORD && align_of::<V>() <= WORD) };
         self.races.read(self.offset(position), WORD);
-        // SAFETY: in bounds, aligned and a `V` by the caller's promise; written by nobody now.
+        // SAFETY: in bounds, aligned and a `V` by the caller's promise; no thread writes it now.
         unsafe { self.address(position).cast::<V>().read() }
     }
 
@@ -444,7 +444,7 @@ impl Memory {
     unsafe fn read_bytes(&self, position: usize, len: usize) -> &[u8] {
         assert!(len <= self.to_end(position), "a record lies in one piece");
         self.races.read(self.offset(position), len);
-        // SAFETY: in bounds, initialised since memory began as zeros, and written by nobody while
+        // SAFETY: in bounds, initialised since memory began as zeros, and not written while
         // borrowed, by the caller's promise.
         unsafe { slice::from_raw_parts(self.address(position), len) }
     }
