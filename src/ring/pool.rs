@@ -35,8 +35,8 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// Maps memory for `count` buffers behind `front_bytes` of room. The pages of a buffer cost
-    /// nothing until it is first written in.
+    /// Maps memory for `count` buffers behind `front_bytes` of room. The pages of a buffer take no
+    /// memory until it is first written to.
     ///
     /// # Errors
     /// If there is no address space.
@@ -108,7 +108,7 @@ impl Pool {
     }
 
     /// Gives the pages of all buffers back to the system: they are zero when next written in. While
-    /// buffers are lent nothing happens.
+    /// buffers are lent it has no effect.
     ///
     /// The caller has handled all received data: the content of buffers that are not lent is lost.
     pub(super) fn forget_contents(&mut self) {
@@ -186,7 +186,8 @@ mod tests {
         for (at, buffer) in (1..).zip(&lent) {
             assert!(pool.bytes_mut(buffer).iter().all(|byte| *byte == at));
         }
-        // SAFETY: the room is inside the mapping and initialized, and nobody else has it.
+        // SAFETY: the room is inside the mapping and initialized, and there is no other reference
+        // to it.
         assert_eq!(unsafe { *pool.front(63) }, 0);
     }
 

@@ -230,7 +230,7 @@ impl Uring {
     fn on_accepted(&mut self, listener: u32, result: i32, more: bool) -> Completion<Socket> {
         self.listeners[listener as usize].armed = more;
         let result = outcome(result).map(|_| {
-            // SAFETY: the kernel opened this descriptor for us just now; nobody else owns it.
+            // SAFETY: the kernel opened this descriptor for us just now; it has no other owner.
             Socket::from(unsafe { OwnedFd::from_raw_fd(result) })
         });
         Completion::Accepted { listener, result, more }

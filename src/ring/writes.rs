@@ -91,7 +91,7 @@ impl Writes {
     }
 
     /// The kernel did not take all that was submitted at once. A link ends with what it took, so
-    /// the sync in flight proves nothing about its write.
+    /// the sync in flight does not prove that its write is durable.
     pub(super) fn distrust_link(&mut self) {
         let round = self.current.as_mut().and_then(|writing| writing.round.as_mut());
         if let Some(round) = round {
@@ -294,7 +294,7 @@ mod tests {
             (&[Apart(10, -libc::EIO)], libc::EIO),
             (&[Apart(4, 0), Both(6, 0)], 0),
             (&[Apart(4, CANCELLED), Both(6, 0)], 0),
-            // This sync was told of pages that were lost: nobody will be told again.
+            // This sync reported lost pages: the kernel does not report them again.
             (&[Apart(4, -libc::EIO)], libc::EIO),
             (&[Apart(-libc::EINTR, -libc::EIO)], libc::EIO),
         ];

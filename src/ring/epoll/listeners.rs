@@ -26,7 +26,7 @@ const ACCEPTS_MAX: usize = 64;
 pub(super) struct Accepting {
     listener: ListenSocket,
     pub(super) armed: bool,
-    /// Whether somebody may wait to be accepted; only while it is armed.
+    /// Whether a client may be waiting to be accepted; only while it is armed.
     pub(super) ready: bool,
 }
 
