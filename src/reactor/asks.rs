@@ -25,7 +25,7 @@ pub(super) struct Asks {
     /// They have no answer yet, and cost a look each turn.
     #[allow(clippy::vec_box, reason = "a box is given back as it came")]
     waiting: Vec<Box<Ask>>,
-    /// None: nobody asks.
+    /// None: there is no asker.
     way: Option<AnswerWay>,
     /// Some went back in this turn.
     answered: bool,

@@ -39,7 +39,7 @@ impl<S: Send> Inboxes<S> {
         self.inboxes.len()
     }
 
-    /// Whether nothing waits in any.
+    /// Whether all inboxes are empty.
     pub(super) fn are_empty(&self) -> bool {
         self.inboxes.iter().all(|(_, inbox)| inbox.is_empty())
     }

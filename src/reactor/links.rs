@@ -171,7 +171,7 @@ impl<S> Links<S> {
     /// more.
     pub(super) fn reclaim(&mut self, slots_max: usize) -> bool {
         let more = self.slots.reclaim(slots_max);
-        // Old keys are to find nothing when a slot is back.
+        // Old keys must not find a link when a slot is used again.
         for generation in self.generations.drain(self.slots.end()..) {
             self.generation_first = self.generation_first.max(generation);
         }
@@ -204,7 +204,7 @@ mod tests {
         }
     }
 
-    /// A key of an earlier owner of the slot finds nothing.
+    /// A key of an earlier owner of the slot finds no link.
     #[test]
     fn old_keys_find_nothing() {
         let mut links = Links::new();

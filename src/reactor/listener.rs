@@ -28,7 +28,7 @@ pub struct ListenerKind {
     pub tls: bool,
     /// MQTT, WebSocket or both.
     pub accepts: Accepts,
-    /// Whether a proxy stands before the addresses.
+    /// Whether a proxy is in front of the addresses.
     pub proxied: Proxied,
 }
 

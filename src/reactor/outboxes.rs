@@ -34,7 +34,7 @@ pub enum ShardMessage<S> {
     Control(ControlMessage),
     /// From the admin thread: a question that goes back with its answer.
     Ask(Box<Ask>),
-    /// The sender publishes nothing more.
+    /// The sender will publish no more messages.
     Drained,
 }
 
@@ -49,7 +49,7 @@ pub enum ControlMessage {
     Tls(Arc<TlsSetup>),
     /// Delete those of these sessions that live on the receiver.
     Delete(Arc<[SessionName]>),
-    /// Let clients in, or nobody for now.
+    /// Accept clients, or none for now.
     Admit(bool),
     /// Send a report.
     Report(mpsc::Sender<Report>),

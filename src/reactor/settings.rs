@@ -9,7 +9,7 @@ use crate::transport::WebSocketSetup;
 
 use super::accept_filter::Subnet;
 
-/// All of it: each reload brings the whole, changed or not.
+/// The complete settings: each reload sends all of them, changed or not.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The broker's options; those of the shard itself are ignored.

@@ -252,7 +252,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.keep_promises();
         let missed = !self.inboxes.are_empty();
         let any = self.flush();
-        // A promise that was kept may have made another, which waits for nothing.
+        // A kept promise may have made another, which can be kept at once.
         let any = any || self.broker.has_due_promises(&self.outboxes) || self.has_news();
         // Links that yielded go on; no event announces it.
         let has_room = !self.yielded.is_empty() && !self.outboxes.is_full();

@@ -95,8 +95,8 @@ fn slot_of(tick: u64) -> usize {
 mod tests {
     use super::*;
 
-    /// Every timer fires once, not before its deadline and at most a tick after, whatever the
-    /// steps.
+    /// Every timer fires once, not before its deadline and at most a tick after, with steps of any
+    /// size.
     #[test]
     fn fires_once_and_in_time() {
         for step_ms in [1, 7, 49, 50, 51, 1000, 500_000] {
