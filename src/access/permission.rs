@@ -1,5 +1,5 @@
-//! LavinMQ's and RabbitMQ's permission of a user in a vhost: three regular expressions over names
-//! of what one may configure, write to and read from.
+//! LavinMQ's and RabbitMQ's permission of a user in a vhost: three regular expressions over the
+//! names that the user may configure, write to and read from.
 //!
 //! The names are `mqtt.default`, which all messages go through, and `mqtt.<client id>`, the
 //! client's session. Publishing takes writing to the first; subscribing takes reading from the

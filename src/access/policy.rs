@@ -53,15 +53,15 @@ pub struct Client<'a> {
 /// The credentials of a CONNECT, and facts about the listener that accepted it.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
-    /// Whether the listener may be passed without a name: loopback, a unix socket, or TLS that has
-    /// checked a certificate which names nobody.
+    /// Whether the listener may be passed without a name: loopback, a unix socket, or TLS with a
+    /// verified certificate that names no user.
     pub local: bool,
     /// The user name of the CONNECT.
     pub user_name: Option<&'a str>,
     /// Its password.
     pub password: Option<&'a [u8]>,
-    /// The user name of a client certificate that was checked. It stands in place of the one of
-    /// the CONNECT, and for a password.
+    /// The user name of a client certificate that was checked. It replaces the user name of the
+    /// CONNECT, and a password.
     pub certified: Option<&'a str>,
 }
 
@@ -116,8 +116,8 @@ impl Refusal {
 }
 
 impl Policy {
-    /// Without files: one vhost `/` with the number 0, where nobody has a name and everybody may do
-    /// everything.
+    /// Without files: one vhost `/` with the number 0, where clients have no user names and all
+    /// access is allowed.
     pub fn open() -> Self {
         let vhosts = vec![Vhost::open(ROOT, 0)];
         Self::new(vhosts, &Sources::default())

@@ -244,7 +244,7 @@ impl Method {
         true
     }
 
-    /// A file may not ask for more than the limits allow: it stands for a thread's whole time.
+    /// A file may not demand more than the limits allow: a check occupies a whole thread.
     fn check_cost(self) -> Result<(), InvalidSecret> {
         let is_within = match self {
             Self::SaltedSha256 | Self::SaltedSha512 | Self::Sha512Salted => true,

@@ -59,7 +59,7 @@ impl Acl {
         self.file = file.into();
     }
 
-    /// Notes where permissions stand that came with the users.
+    /// Sets the location of permissions that came with the users.
     pub(in crate::access) fn set_permissions_file(&mut self, file: &Path) {
         self.permissions_file = file.into();
     }

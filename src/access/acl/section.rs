@@ -163,7 +163,7 @@ impl Section {
     }
 
     /// The filters with such an effect and their lines, with `asker` put in; without those that
-    /// then match nothing.
+    /// then match no topic.
     pub(super) fn filled(
         &self,
         effect: Effects,
