@@ -63,7 +63,7 @@ fn decode_of<'a>(
         check_length(frame)?;
     }
     if kind == PacketKind::Publish {
-        // It uses the rest as its payload: nothing to finish.
+        // The payload is the rest of the packet, so no bytes can remain.
         return decode_publish(version, sender, frame.first, reader).map(Packet::Publish);
     }
     if kind == PacketKind::Auth && version != Version::V5 {
@@ -211,7 +211,7 @@ fn decode_publish(
             bytes => PublishProperties::from_wire(sender, bytes)?,
         },
     };
-    // [v5 3.3.2.1] It is a topic or stands for one.
+    // [v5 3.3.2.1] There must be a topic or an alias of one.
     if topic.is_none() && properties.alias().is_none() {
         return Err(DecodeError::NoTopic);
     }
@@ -408,7 +408,8 @@ fn take_codes<'a>(source: Source, reader: &mut Reader<'a>) -> Result<&'a [u8], D
 
 fn decode_auth<'a>(source: Source, reader: &mut Reader<'a>) -> Result<Auth<'a>, DecodeError> {
     if reader.is_empty() {
-        // It stands for success and no properties, of which one must be there (v5 3.15.2.2.2).
+        // An omitted reason means success without properties, but one property is required (v5
+        // 3.15.2.2.2).
         return Err(DecodeError::NoAuthenticationMethod);
     }
     let reason = source.take_reason(reader)?;

@@ -82,7 +82,8 @@ impl fmt::Display for Foreign {
 mod tests {
     use super::*;
 
-    // Each is known by its first bytes, and a CONNECT is nothing foreign, be it malformed.
+    // Each protocol is recognised by its first bytes, and a CONNECT is not foreign, even if
+    // malformed.
     #[test]
     fn first_bytes() {
         for (bytes, plain, sealed) in [

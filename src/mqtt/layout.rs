@@ -113,8 +113,8 @@ impl<'a> Layout<'a> {
         Self { first, head: [head[0], head[1], 0], head_bytes: 2, properties: kept, rest: &[] }
     }
 
-    /// Perhaps a packet identifier; then in MQTT 5 a reason and properties, as far as they tell
-    /// something: success without properties is nothing, properties that are none are not there.
+    /// Perhaps a packet identifier; then in MQTT 5 a reason and properties, as far as needed:
+    /// success without properties is omitted, and so are empty properties.
     pub(super) fn answer(
         version: Version,
         kind: PacketKind,

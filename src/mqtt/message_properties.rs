@@ -88,7 +88,7 @@ impl<'a> PublishProperties<'a> {
         self.all
     }
 
-    /// The number that stands for the topic on this connection.
+    /// The topic alias on this connection.
     #[inline]
     pub const fn alias(&self) -> Option<TopicAlias> {
         self.alias
@@ -181,7 +181,7 @@ struct Extent {
     /// Others stand between them, or a message expiry is not in front: they are `from..to` only
     /// after assembly.
     is_scattered: bool,
-    /// Another stands behind the last forwarded one so far.
+    /// Another property follows the last forwarded one so far.
     is_interrupted: bool,
 }
 

@@ -3,7 +3,7 @@
 //! The lists are kept as the bytes of the packet, checked once and walked again whenever they are
 //! asked for, so that none is allocated. In them each string is a topic filter, all options are
 //! ones that the version has, and no list is empty. A packet with a string that is no filter is
-//! malformed as a whole [MQTT-4.8.0-1]: nothing of it is done.
+//! malformed as a whole [MQTT-4.8.0-1]: no filter of it takes effect.
 
 use super::error::DecodeError;
 use super::fields::{OutOfRange, PacketId, QoS, SubscriptionId, Version};

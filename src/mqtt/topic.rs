@@ -135,7 +135,8 @@ impl FusedIterator for Levels<'_> {}
 mod tests {
     use super::*;
 
-    // A topic name is 1 to 65,535 bytes without wildcards and U+0000, and nothing else is refused.
+    // A topic name is 1 to 65,535 bytes without wildcards and U+0000, and all such names are
+    // accepted.
     #[test]
     fn parse_table() {
         let longest = "a".repeat(65_535);
