@@ -359,7 +359,7 @@ impl Catalog {
         start < self.unlisted_below || self.unlisted.contains(&start)
     }
 
-    /// Has [`Self::has_unlisted`] be true below `end`: for sessions of before the start it is unknown.
+    /// Makes [`Self::has_unlisted`] true below `end`: it is unknown for older sessions.
     pub(super) fn expect_unlisted_below(&mut self, end: u64) {
         self.unlisted_below = end;
     }
