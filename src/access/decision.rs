@@ -1,4 +1,4 @@
-//! A decision, and what it rests on: for whoever asks why.
+//! A decision and its reason, for an operator who asks why.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ pub struct Decision {
     pub basis: Basis,
 }
 
-/// What a decision rests on.
+/// The reason of a decision.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Basis {
     /// There is no such vhost.
@@ -22,11 +22,11 @@ pub enum Basis {
     Rule(Place),
     /// The user's permission says so.
     Permission(Place),
-    /// No rule and no permission says so: what is not allowed is forbidden.
+    /// No rule and no permission applies: access that is not allowed is denied.
     Nothing,
 }
 
-/// Where a rule or permission stands.
+/// The location of a rule or permission.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Place {
     /// The file.

@@ -21,7 +21,7 @@ use super::passwords::{Users, check_name};
 use super::permission::Permission;
 use super::secret::{InvalidSecret, Method, Secret};
 
-/// What an export says about one vhost.
+/// The part of an export about one vhost.
 #[derive(Debug)]
 pub(super) struct Definitions {
     pub(super) users: Users,
@@ -38,7 +38,7 @@ pub(super) fn is_export(text: &str) -> bool {
 }
 
 impl Definitions {
-    /// What `text` says about `vhost`.
+    /// Reads the part of `text` about `vhost`.
     pub(super) fn parse(text: &str, vhost: &str) -> Result<Self, Fault> {
         let root: Value = serde_json::from_str(text).map_err(|error| {
             Fault::at(error.line().max(1), format!("begins with {{ and is no JSON: {error}"))

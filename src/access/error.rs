@@ -1,4 +1,4 @@
-//! What is wrong with a file, where, and what to do about it.
+//! The fault of a file, its location, and its remedy.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -46,7 +46,7 @@ impl Fault {
     }
 }
 
-/// Why a policy cannot be loaded: the file, the line, what is wrong and what to do.
+/// Why a policy cannot be loaded: the file, the line, the fault and the remedy.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LoadError {
     /// The flag that names it, or the directory it is in.

@@ -1,9 +1,9 @@
-//! What a vhost may use, from its file `limits`: lines of `key = value`, and of comments, behind
-//! values as well.
+//! The limits of a vhost, from its file `limits`: lines of `key = value`, and comments, also behind
+//! values.
 
 use super::error::Fault;
 
-/// What all clients of a vhost together may use; `None`: as much as the broker gives anybody.
+/// The limits of all clients of a vhost together; `None`: only the broker's limits apply.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct VhostLimits {
     /// `max-connections`: clients at once.
@@ -58,7 +58,7 @@ impl VhostLimits {
             if field.is_some() {
                 return Err(fault(format!("{key} stands here for the second time")));
             }
-            // Nobody could publish anything: that is what `acl` is for.
+            // No client could publish: `acl` is the place to forbid that.
             let least = u64::from(key == "publish-rate");
             let number = if is_bytes { parse_bytes(value) } else { parse_number(value) };
             let number = number.filter(|number| *number >= least);

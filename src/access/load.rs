@@ -26,7 +26,7 @@ const VHOSTS_FLAG: &str = "--vhosts";
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// Where a policy comes from.
+/// The source of a policy.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Sources {
     /// Users of the default vhost.
@@ -174,8 +174,8 @@ fn load_vhost(directory: &Path, name: &str) -> Result<Vhost, LoadError> {
     Ok(vhost)
 }
 
-/// Names in a directory, in order, without those that begin with a dot or end in `~`: what editors
-/// and `ringmq passwd` have there for a while.
+/// Names in a directory, in order, without those that begin with a dot or end in `~`: editors and
+/// `ringmq passwd` make such files for a while.
 fn list(directory: &Path) -> Result<Vec<String>, LoadError> {
     let fault = |error: io::Error| Fault::unreadable(&error, "directory").of(directory);
     let mut names = Vec::new();
@@ -194,7 +194,7 @@ fn list(directory: &Path) -> Result<Vec<String>, LoadError> {
 /// The vhost that a directory is for. A `%` stands before two hexadecimal digits.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The fault.
 pub fn decode_name(encoded: &str) -> Result<String, String> {
     let is_hex = |at: usize| encoded.as_bytes().get(at).is_some_and(u8::is_ascii_hexdigit);
     let is_encoded = encoded.match_indices('%').all(|(at, _)| is_hex(at + 1) && is_hex(at + 2));
@@ -210,7 +210,7 @@ pub fn decode_name(encoded: &str) -> Result<String, String> {
 /// Says what is wrong with the name of a vhost.
 ///
 /// # Errors
-/// What a vhost's name has that it must not, or has not that it must.
+/// The fault of a vhost's name.
 pub fn check_vhost_name(name: &str) -> Result<(), String> {
     if name.is_empty() || name.len() > limits::VHOST_NAME_BYTES_MAX {
         return Err(format!("a vhost's name has 1 to {} bytes", limits::VHOST_NAME_BYTES_MAX));

@@ -16,7 +16,7 @@ use super::secret::{Method, Secret};
 #[derive(Debug, Default)]
 pub(super) struct Users {
     secrets: HashMap<CompactString, Arc<Secret>, FixedState>,
-    /// What passwords of users that do not exist are checked against; `None` without users.
+    /// The secret that passwords of unknown users are checked against; `None` without users.
     decoy: Option<Arc<Secret>>,
 }
 
@@ -77,7 +77,7 @@ impl Users {
 /// Says what is wrong with the name of a user.
 ///
 /// # Errors
-/// What a user name has that it must not, or has not that it must.
+/// The fault of a user name.
 pub fn check_name(name: &str) -> Result<(), &'static str> {
     if name.is_empty() {
         return Err("has no name of a user before the colon");

@@ -1,10 +1,10 @@
-//! LavinMQ's and RabbitMQ's permission of a user in a vhost: three regular expressions over names
-//! of what one may configure, write to and read from.
+//! LavinMQ's and RabbitMQ's permission of a user in a vhost: three regular expressions over the
+//! names that the user may configure, write to and read from.
 //!
 //! The names are `mqtt.default`, which all messages go through, and `mqtt.<client id>`, the
 //! client's session. Publishing takes writing to the first; subscribing takes reading from the
-//! first and writing to the second. Nothing that MQTT does takes configuring. An expression may
-//! match anywhere in the name; an empty one matches nothing.
+//! first and writing to the second. No MQTT operation needs the configure permission. An expression
+//! may match anywhere in the name; an empty one matches nothing.
 
 use regex::{Regex, RegexBuilder};
 
@@ -13,7 +13,7 @@ use crate::limits;
 const EXCHANGE: &str = "mqtt.default";
 const SESSION_PREFIX: &str = "mqtt.";
 
-/// What a user may do in a vhost, whatever the topic.
+/// The permissions of a user in a vhost, for all topics.
 #[derive(Clone, Debug)]
 pub(super) struct Permission {
     publishes: bool,

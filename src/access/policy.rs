@@ -33,9 +33,9 @@ pub struct Policy {
     allow_anonymous: bool,
     /// Whether client certificates name users.
     certificates: bool,
-    /// Whether files say who may connect.
+    /// Whether files define the users that may connect.
     has_users: bool,
-    /// What a password for a vhost that does not exist is checked against.
+    /// The secret that a password for an unknown vhost is checked against.
     decoy: Option<Arc<Secret>>,
 }
 
@@ -53,15 +53,15 @@ pub struct Client<'a> {
 /// The credentials of a CONNECT, and facts about the listener that accepted it.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
-    /// Whether the listener may be passed without a name: loopback, a unix socket, or TLS that has
-    /// checked a certificate which names nobody.
+    /// Whether the listener may be passed without a name: loopback, a unix socket, or TLS with a
+    /// verified certificate that names no user.
     pub local: bool,
     /// The user name of the CONNECT.
     pub user_name: Option<&'a str>,
     /// Its password.
     pub password: Option<&'a [u8]>,
-    /// The user name of a client certificate that was checked. It stands in place of the one of
-    /// the CONNECT, and for a password.
+    /// The user name of a client certificate that was checked. It replaces the user name of the
+    /// CONNECT, and a password.
     pub certified: Option<&'a str>,
 }
 
@@ -74,7 +74,7 @@ pub struct Login<'a> {
     pub user: Option<&'a str>,
 }
 
-/// What becomes of a CONNECT.
+/// The decision about a CONNECT.
 #[derive(Clone, Debug)]
 pub enum Verdict {
     /// It is accepted.
@@ -116,8 +116,8 @@ impl Refusal {
 }
 
 impl Policy {
-    /// Without files: one vhost `/` with the number 0, where nobody has a name and everybody may do
-    /// everything.
+    /// Without files: one vhost `/` with the number 0, where clients have no user names and all
+    /// access is allowed.
     pub fn open() -> Self {
         let vhosts = vec![Vhost::open(ROOT, 0)];
         Self::new(vhosts, &Sources::default())
@@ -127,7 +127,7 @@ impl Policy {
     /// else has been found right; `/` is always 0.
     ///
     /// # Errors
-    /// What is wrong with which file, or what `number` said.
+    /// The fault of a file, or the error of `number`.
     pub fn load(
         sources: &Sources,
         number: &mut dyn FnMut(&str) -> Result<u16, String>,
@@ -163,8 +163,9 @@ impl Policy {
         }
     }
 
-    /// Whether a listener on an address that is not local may be opened: something says who may
-    /// come in by it, if only that all may. Else anonymous clients come in by local ones alone.
+    /// Whether a listener on an address that is not local may be opened: the configuration defines
+    /// which clients may connect to it, even if it allows all. Otherwise anonymous clients may
+    /// connect to local listeners only.
     pub const fn guards_open_doors(&self) -> bool {
         self.has_users || self.allow_anonymous || self.certificates
     }
@@ -181,7 +182,7 @@ impl Policy {
 
     /// The vhost and the user that a user name stands for: `vhost:user`, split at the first colon,
     /// or a user of the default vhost. An empty user is none. A client certificate's user name
-    /// stands in place of the CONNECT's: whoever looks for a client's vhost must look at it first.
+    /// replaces the CONNECT's: a caller that determines a client's vhost must use it first.
     pub fn login<'a>(&self, user_name: Option<&'a str>) -> Login<'a> {
         let (vhost, user) = match user_name.unwrap_or_default().split_once(':') {
             Some((vhost, user)) => (vhost, user),
@@ -202,8 +203,8 @@ impl Policy {
     /// | user alone | refused | anonymous or refused | refused |
     /// | nobody | with `--allow-anonymous` | anonymous or refused | refused |
     ///
-    /// Where a vhost has no users, nobody can tell whether a name is right: whoever may come in
-    /// without one may come in with one, and is anonymous.
+    /// If a vhost has no users, a user name cannot be checked: a client that may connect without
+    /// one may connect with one, and is anonymous.
     pub fn admit(&self, request: &Request<'_>) -> Verdict {
         let name_bytes = request.user_name.map_or(0, str::len);
         let password_bytes = request.password.map_or(0, <[u8]>::len);
@@ -268,8 +269,8 @@ impl Policy {
     }
 
     /// Whether the client may subscribe to the filter: whether there is any topic that the filter
-    /// matches and that the client may be sent. What else the filter matches is not delivered,
-    /// since [`Self::may_receive`] is asked for each message.
+    /// matches and that the client may be sent. Other messages that match the filter are not
+    /// delivered, since [`Self::may_receive`] is called for each message.
     ///
     /// Exact, and so takes time with the number of rules; not to be asked for each message.
     pub fn may_subscribe(&self, client: &Client<'_>, filter: TopicFilter<'_>) -> bool {
@@ -328,7 +329,7 @@ impl Policy {
         let secret = users.and_then(|users| users.get(user));
         let decoy = users.and_then(|users| users.decoy()).or(self.decoy.as_ref());
         let Some(checked) = secret.or(decoy) else {
-            // Nobody has a password: there is nothing that time could tell.
+            // No user has a password, so the time of a check reveals no user.
             return Verdict::Refused(Refusal::BadUserNameOrPassword);
         };
         Verdict::Verify(Question {

@@ -17,8 +17,8 @@ pub struct Question {
     pub identity: Identity,
     /// The client's password.
     pub password: Box<[u8]>,
-    /// What it is checked against; for a user or vhost that does not exist, a decoy of the usual
-    /// kind and cost, so that time does not tell.
+    /// The secret that it is checked against; for an unknown user or vhost, a decoy of the usual
+    /// kind and cost, so that the time of the check does not reveal which users exist.
     pub secret: Arc<Secret>,
     /// Whether user and vhost exist.
     pub known: bool,
@@ -43,9 +43,9 @@ impl Question {
         self.secret.verify(&self.password) & self.known
     }
 
-    /// What an answer can be remembered by: HMAC-SHA256 under `key`, cut to 16 bytes, of vhost,
-    /// user, password and the stored secret. The remembered answers reveal no password
-    /// without the key, and a secret that a reload has changed gives another key.
+    /// The key that an answer is cached under: HMAC-SHA256 under `key`, cut to 16 bytes, of vhost,
+    /// user, password and the stored secret. The remembered answers reveal no password without the
+    /// key, and a secret that a reload has changed gives another key.
     pub fn cache_key(&self, key: &[u8; 32]) -> [u8; 16] {
         let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
         mac.update(&self.identity.vhost.to_be_bytes());

@@ -1,5 +1,5 @@
-//! One stored password: how it was hashed, its salt and its hash. Whoever checks a password against
-//! it pays what the hash asks for, which is bounded in [`crate::limits`].
+//! One stored password: how it was hashed, its salt and its hash. The cost of checking a password
+//! is set by the hash, and bounded in [`crate::limits`].
 //!
 //! | text | hash | written by |
 //! |---|---|---|
@@ -23,7 +23,7 @@ use crate::limits;
 /// How bcrypt writes bytes.
 const BCRYPT_BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::BCRYPT, NO_PAD);
 
-/// What bcrypt reads of a password.
+/// Bytes of a password that bcrypt reads.
 const BCRYPT_BYTES: usize = 72;
 
 /// Bytes of salt in an export of RabbitMQ.
@@ -77,7 +77,7 @@ impl Secret {
     /// Reads one of the texts above.
     ///
     /// # Errors
-    /// What is wrong with it. Never repeats the text, which might be a password.
+    /// The fault. It never repeats the text, which might be a password.
     pub fn parse(text: &str) -> Result<Self, InvalidSecret> {
         let mut parts = text.split('$');
         if parts.next() != Some("") {
@@ -131,7 +131,7 @@ impl Secret {
         Self { method, salt: salt.into(), hash }
     }
 
-    /// A secret that no password opens, whose check costs what `method` costs.
+    /// A secret that no password matches, with the cost of a check by `method`.
     pub(super) fn decoy(method: Method) -> Self {
         let (salt, hash) = match method {
             Method::SaltedSha256 => (RABBIT_SALT_BYTES, Sha256::output_size()),
@@ -148,14 +148,14 @@ impl Secret {
     }
 
     /// Whether `password` is the one that was stored. Takes as long for a wrong one as for the
-    /// right one: milliseconds to a second. What has no memory for it (Argon2id) says no.
+    /// right one: milliseconds to a second. Returns false if there is no memory for it (Argon2id).
     pub fn verify(&self, password: &[u8]) -> bool {
         let mut hash = vec![0; self.hash.len()];
         let is_made = self.method.hash(password, &self.salt, &mut hash);
         is_made & bool::from(hash.ct_eq(&self.hash))
     }
 
-    /// Salt and hash: what tells two secrets of one user apart.
+    /// Salt and hash: they distinguish two secrets of one user.
     pub(super) fn fingerprint(&self) -> [&[u8]; 2] {
         [&self.salt, &self.hash]
     }
@@ -244,7 +244,7 @@ impl Method {
         true
     }
 
-    /// A file may not ask for more than the limits allow: it stands for a thread's whole time.
+    /// A file may not demand more than the limits allow: a check occupies a whole thread.
     fn check_cost(self) -> Result<(), InvalidSecret> {
         let is_within = match self {
             Self::SaltedSha256 | Self::SaltedSha512 | Self::Sha512Salted => true,

@@ -12,7 +12,7 @@ pub(super) struct Vhost {
     pub(super) name: String,
     /// Its durable number.
     pub(super) number: u16,
-    /// `None`: nobody has a name here.
+    /// `None`: the vhost has no users.
     pub(super) users: Option<Users>,
     /// `None`: everything is allowed.
     pub(super) acl: Option<Acl>,

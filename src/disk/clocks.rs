@@ -1,4 +1,4 @@
-//! The clocks of the machine, read together; and a word for the log when somebody sets them.
+//! The clocks of the machine, read together; and a log line when a clock is set.
 
 use std::fs;
 
@@ -31,7 +31,7 @@ impl Clocks {
         Self { last: read(boot_id.unwrap_or(0)) }
     }
 
-    /// What they showed when they were last read.
+    /// The time when they were last read.
     pub fn last(&self) -> ClockReading {
         self.last
     }
@@ -69,8 +69,8 @@ fn read(boot_id: u128) -> ClockReading {
     ClockReading { wall_ms, boot_ms, boot_id }
 }
 
-/// What a clock shows. The C library is asked: rustix would read what the user of
-/// `--user` may not.
+/// The time of a clock. The C library is used: rustix would read files that the user of `--user`
+/// may not read.
 fn milliseconds(clock: ClockId) -> u64 {
     let time = clock_gettime(clock).expect("Linux has had these clocks since 2.6.39");
     since_zero(time.tv_sec(), time.tv_nsec())
@@ -99,7 +99,7 @@ fn words(ms: u64) -> String {
 mod tests {
     use super::*;
 
-    // A boot id is a number of 128 bits that is not 0; what is none is not taken for one.
+    // A boot id is a number of 128 bits that is not 0; any other text is refused.
     #[test]
     fn boot_ids() {
         for (text, id) in [

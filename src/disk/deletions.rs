@@ -1,14 +1,14 @@
-//! Sessions that somebody wants deleted: requests from a program beside the broker, which takes
-//! them at its start and at SIGHUP.
+//! Requests of another program to delete sessions. The broker takes them at its start and at
+//! SIGHUP.
 //!
 //! ```text
 //! tenant-a sensor-7          names of vhost and client: bytes but letters, digits and -._~/ as %XX
 //! / sensor%208
 //! ```
-//! The file `DELETIONS` is there while there are requests. Whoever reads or changes it holds a lock
-//! on it; a request is in it durably, or not at all, when the lock is given back. The broker
-//! removes the file when it takes the requests: one that is killed before it has done what it took
-//! has to be asked again.
+//! The file `DELETIONS` is there while there are requests. A process that reads or changes it holds
+//! a lock on it; a request is in it durably, or not at all, when the lock is given back. The broker
+//! removes the file when it takes the requests: if the broker is killed before it has done them,
+//! they must be made again.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};

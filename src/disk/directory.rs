@@ -1,8 +1,8 @@
 //! A data directory: its lock, its format and its number of shards.
 //!
-//! What is refused is refused before anything is touched. Whoever has a [`Directory`] holds its
-//! lock; the [`Guard`] goes on with the files of each shard, so that the lock is free again only
-//! when nobody works in the directory any more.
+//! A directory is refused before any file is changed. A [`Directory`] holds the lock; its [`Guard`]
+//! stays with the files of each shard, so the lock is released only when no shard uses the
+//! directory any more.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind, Read};
@@ -26,8 +26,8 @@ use super::sync::sync_directory;
 use super::vhosts::Vhosts;
 use crate::limits::FORMAT_TEXT_BYTES_MAX;
 
-/// What an empty directory may contain beside the directories of shards that have never run: a
-/// start that was cut off leaves the first two, `mkfs` the third.
+/// Files that an empty directory may contain beside the directories of shards that have never run:
+/// an interrupted start leaves the first two, `mkfs` the third.
 const NOTHING: &[&str] = &[LOCK_FILE, FORMAT_FILE_BEGUN, "lost+found"];
 
 /// A directory in use by this process.
@@ -45,8 +45,8 @@ impl Directory {
     /// exists keeps its number of shards; a new one gets `shards`, or `default_shards`.
     ///
     /// # Errors
-    /// If it cannot be used, or was made with another number than `shards`. Then nothing in it was
-    /// touched, unless the system refused something half way.
+    /// If it cannot be used, or was made with another number than `shards`. Then no file in it was
+    /// changed, unless a system call failed half way.
     ///
     /// # Panics
     /// If a number of shards is not from 1 to [`crate::limits::SHARDS_MAX`].
@@ -60,7 +60,7 @@ impl Directory {
         if !is_directory(path)? {
             make_directories(path)?;
         }
-        // Once before anything is touched, and once when nobody else can change it.
+        // Once before any file is changed, and once when no other process can change it.
         made_with(path, shards)?;
         let guard = Arc::new(Guard::take(path, Access::Write)?);
         let made = made_with(path, shards)?;
@@ -81,8 +81,8 @@ impl Directory {
         Ok(Self { path, shards, has_extents, access: Access::Write, guard })
     }
 
-    /// The number of shards that a directory was made with; `None` if it is missing or empty.
-    /// Nothing is touched, and nothing locked: who opens it then may find another.
+    /// The number of shards that a directory was made with; `None` if it is missing or empty. No
+    /// file is changed or locked: a later open may find another number.
     ///
     /// # Errors
     /// If it is no data directory.
@@ -90,7 +90,7 @@ impl Directory {
         Self::check(path, None)
     }
 
-    /// The same, for who wants `asked` shards.
+    /// The same, for a caller that wants `asked` shards.
     ///
     /// # Errors
     /// If it is no data directory, or was made with another number.
@@ -100,10 +100,11 @@ impl Directory {
     }
 
     /// The size of the file system that a directory is on, or would be made on, bytes; 0 if that is
-    /// not known. Nothing is touched.
+    /// not known. No file is changed.
     ///
     /// # Errors
-    /// If it is less than `shards` need, `least` bytes each: then they might store nothing at all.
+    /// If it is less than `shards` need, `least` bytes each: then they might store no message at
+    /// all.
     pub fn require_size(path: &Path, shards: u16, least: u64) -> Result<u64, DirectoryError> {
         let is_there = |path: &&Path| !path.as_os_str().is_empty() && path.exists();
         let there = path.ancestors().find(is_there).unwrap_or(Path::new("."));
@@ -116,7 +117,7 @@ impl Directory {
         Ok(total)
     }
 
-    /// Takes a directory into use for reading alone. Nothing in it is made or changed; a copy
+    /// Takes a directory into use for reading alone. No file in it is made or changed; a copy
     /// without a `LOCK` is read without one.
     ///
     /// # Errors
@@ -130,7 +131,7 @@ impl Directory {
         Ok(Self { path, shards, has_extents, access: Access::Read, guard })
     }
 
-    /// Has a look at a directory that is in use: nothing in it is locked, made or changed.
+    /// Reads a directory that is in use: no file in it is locked, made or changed.
     ///
     /// # Errors
     /// If it is no data directory.
@@ -155,12 +156,12 @@ impl Directory {
         }
     }
 
-    /// Whether somebody else may change it meanwhile.
+    /// Whether another process may change it meanwhile.
     pub fn is_live(&self) -> bool {
         self.access == Access::Live
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -178,7 +179,7 @@ impl Directory {
         Vhosts::read(&self.path)
     }
 
-    /// The same of a directory that may be in use: nothing is locked.
+    /// The same of a directory that may be in use: no file is locked.
     ///
     /// # Errors
     /// If it is no data directory, or the numbers cannot be read.
@@ -238,8 +239,8 @@ pub(super) fn make_directories(path: &Path) -> Result<(), DirectoryError> {
     Ok(())
 }
 
-/// What a directory was made with, `None` if it is empty; an error if it cannot become or be one
-/// with `asked` shards.
+/// The format of a directory, `None` if it is empty; an error if it cannot become or be one with
+/// `asked` shards.
 fn made_with(path: &Path, asked: Option<u16>) -> Result<Option<Made>, DirectoryError> {
     match (read_format(path)?, asked) {
         (Some(made), Some(asked)) if made.shards != asked => {
@@ -298,8 +299,8 @@ fn read_format(directory: &Path) -> Result<Option<Made>, DirectoryError> {
     }
 }
 
-/// Makes it a directory of the format that is written. What that format promises of each shard is
-/// there first: a process that is killed in between leaves nothing that looks lost.
+/// Converts it to the format that is written. The files that this format requires of each shard are
+/// made first: if the process is killed in between, no file seems to be missing.
 fn become_current(directory: &Path, shards: u16) -> Result<(), DirectoryError> {
     begin_shards(directory, shards)?;
     write_current(directory, shards)

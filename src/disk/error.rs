@@ -16,7 +16,7 @@ pub enum DirectoryError {
     Foreign(PathBuf),
     /// It is to be read and has no `FORMAT`.
     NoData(PathBuf),
-    /// It is to be read and there is nothing under this path.
+    /// It is opened for reading and this path does not exist.
     Missing(PathBuf),
     /// It is to be made anew, and has something in it.
     NotEmpty(PathBuf),
@@ -44,7 +44,7 @@ pub enum DirectoryError {
         /// The number it was made with.
         made: u16,
     },
-    /// Its file system has no room for what its shards need, whatever else is there.
+    /// Its file system is too small for the files that its shards need, even if it were empty.
     TooSmall {
         /// The directory.
         path: PathBuf,
@@ -59,7 +59,7 @@ pub enum DirectoryError {
     InUse(PathBuf),
     /// The system refused something.
     System {
-        /// What could not be done, followed by the path.
+        /// The operation that failed, followed by the path.
         doing: &'static str,
         /// With what.
         path: PathBuf,
@@ -167,7 +167,7 @@ impl DirectoryError {
         }
     }
 
-    /// What is wrong with a path that no data is found under.
+    /// The fault of a path that has no data.
     pub fn no_data(path: &Path) -> Self {
         match path.exists() {
             true if is_unfinished(path) => Self::Unfinished(path.to_owned()),
@@ -182,7 +182,7 @@ impl DirectoryError {
         error.kind() == ErrorKind::PermissionDenied
     }
 
-    /// Makes an error of what the system says: what could not be done with `path`.
+    /// Makes an error of a system error: the operation that failed on `path`.
     pub(super) fn system(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |error| Self::System { doing, path, error }

@@ -20,7 +20,7 @@ use crate::store::{Extent, FileId};
 
 pub(super) const FILE: &str = "EXTENT";
 
-/// What the file says.
+/// The content of the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum ExtentFound {
     Absent,
@@ -42,7 +42,7 @@ pub(super) fn write(folder: &Path, extent: &Extent) -> io::Result<()> {
     replace(folder, FILE, &text(extent))
 }
 
-/// Writes one that claims nothing, if there is none: of the log nothing is known yet.
+/// Writes one with an extent of zero, if there is none: the log's extent is not known yet.
 pub(super) fn begin(folder: &Path) -> io::Result<()> {
     if folder.join(FILE).try_exists()? {
         return Ok(());
@@ -79,7 +79,7 @@ fn parse(text: &str) -> Option<Extent> {
 mod tests {
     use super::*;
 
-    // What is written is read, and is as promised.
+    // The file that is written is read back, and has the format that was promised.
     #[test]
     fn texts() {
         let extent = Extent { start: 4032, file: FileId(7), end: 5000, is_ended: true };

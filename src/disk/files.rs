@@ -33,7 +33,7 @@ const _: () = assert!(HEADER as u64 == HEADER_BYTES);
 /// The segment files of one shard as they were found, mapped for reading.
 pub struct ShardFiles {
     pub(super) path: PathBuf,
-    /// What else there is to know of a directory that is in use.
+    /// Facts about a directory that is in use.
     pub(super) live: Option<Live>,
     extent: ExtentFound,
     /// It was used, and so there is to be one.
@@ -50,7 +50,7 @@ pub struct ShardFiles {
     pub(super) folder: Option<Folder>,
 }
 
-/// A file in which nothing is needed: its header is zeros.
+/// A file without needed records: its header is zeros.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct FreeFile {
     pub(super) id: FileId,
@@ -89,7 +89,7 @@ impl ShardFiles {
             folder,
         };
         let names = match fs::read_dir(&files.path) {
-            // A shard that has never run, and nobody here may make its directory.
+            // A shard that has never run, and this opening may not make its directory.
             Err(error) if error.kind() == ErrorKind::NotFound && access != Access::Write => {
                 return Ok(files);
             }
@@ -145,7 +145,7 @@ impl ShardFiles {
         if !kind.is_file() {
             return Ok(false);
         }
-        // Opened as it will be later: what is not permitted is to be known at the start.
+        // Opened as it will be later: a missing permission must be found at the start.
         let file = File::options().read(true).write(access == Access::Write).open(&path);
         let file = file.map_err(DirectoryError::system("open", &path))?;
         let bytes = kind.len();
@@ -153,8 +153,8 @@ impl ShardFiles {
             self.free.push(FreeFile { id, bytes, is_unknown: true });
         } else {
             if access == Access::Write {
-                // A killed process may have written it and not synced: what is read of it now is
-                // built upon, and must not go with the power.
+                // A killed process may have written it and not synced it: later records depend on
+                // the bytes read now, so these must survive a power failure.
                 file.sync_data().map_err(DirectoryError::system("sync", &path))?;
             }
             let mapping = FileMapping::new(&file, bytes, &path);
@@ -178,8 +178,7 @@ impl ShardFiles {
         }
     }
 
-    /// What is wrong with the file that says how far the log goes, or with the directory, and which
-    /// it is.
+    /// The fault of the file with the log's extent, or of the directory, and its path.
     pub fn fault(&self) -> Option<(PathBuf, &'static str)> {
         if self.is_missing {
             return Some((self.path.clone(), "it is missing, with all that it had if it was used"));
@@ -204,12 +203,12 @@ impl ShardFiles {
         self.set_aside
     }
 
-    /// Where they are.
+    /// Their directory.
     pub fn folder(&self) -> &Path {
         &self.path
     }
 
-    /// Where a file is, for messages.
+    /// The path of a file, for messages.
     pub fn path(&self, id: FileId) -> PathBuf {
         segment_path(&self.path, id)
     }
@@ -235,7 +234,7 @@ fn has_free_header(file: &File, path: &Path) -> io::Result<bool> {
     }
 }
 
-/// What a file's name says about it.
+/// The kind of a file, by its name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Name {
     Segment(FileId),
@@ -262,7 +261,7 @@ impl Name {
     }
 }
 
-/// Where a segment file of a shard's directory is.
+/// The path of a segment file in a shard's directory.
 pub fn segment_path(folder: &Path, id: FileId) -> PathBuf {
     folder.join(format!("{:020}.segment", id.0))
 }
@@ -302,12 +301,13 @@ impl Folder {
         segment_path(&self.path, id)
     }
 
-    /// Makes a file of `bytes` zeros, all of them allocated. They are not written, where the file
-    /// system can do without: that would take half of the disk's time and of a core's while a
-    /// backlog fills. What it costs a sync instead is the log's to keep small.
+    /// Makes a file of `bytes` zeros, all of them allocated. They are not written, if the file
+    /// system can allocate without: writing them would take half of the disk's time and of a core's
+    /// while a backlog fills. A sync of an unwritten extent costs more instead; the log keeps such
+    /// syncs few.
     ///
     /// # Errors
-    /// Names the file. What was begun is removed; the number is not to be used again.
+    /// Names the file. A partly made file is removed; its number must not be used again.
     pub(super) fn create(&self, id: FileId, bytes: u64) -> io::Result<File> {
         let (path, begun) = (self.segment_path(id), begun_path(&self.path, id));
         let Space { free, total } = self.space()?;
@@ -453,8 +453,8 @@ mod tests {
 
     use super::*;
 
-    // Where a file system cannot make zeros, which one in memory cannot, they are written: to the
-    // last byte, and over whatever there was.
+    // If a file system cannot make zeros, as one in memory cannot, they are written: to the last
+    // byte, and over all earlier content.
     #[test]
     fn zeros_are_written() {
         let bytes = 3 * ZEROS_WRITE_BYTES as u64 + 17;
@@ -469,7 +469,7 @@ mod tests {
         assert!(found.iter().all(|byte| *byte == 0));
     }
 
-    // The names that are written are read back; what only looks like one is foreign.
+    // The names that are written are read back; a name that only looks similar is foreign.
     #[test]
     fn names() {
         for number in [0, 7, u64::MAX] {

@@ -20,10 +20,10 @@ pub(super) const FORMAT_FILE: &str = "FORMAT";
 /// Its name while it is being written.
 pub(super) const FORMAT_FILE_BEGUN: &str = "FORMAT.new";
 
-/// What is to become `FORMAT` when all else is there (see `making`).
+/// The file that is renamed to `FORMAT` when all other files are there (see `making`).
 pub(super) const UNFINISHED_FILE: &str = "FORMAT.unfinished";
 
-/// What the `FORMAT` of a directory with so many shards says.
+/// The content of `FORMAT` for this many shards.
 pub(super) fn format_text(shards: u16) -> String {
     with_sum(&format!("ringmq data, format {FORMAT_VERSION}\nshards {shards}\n"))
 }
@@ -38,14 +38,14 @@ pub(super) fn is_unfinished(path: &Path) -> bool {
     path.join(UNFINISHED_FILE).exists()
 }
 
-/// What a directory was made with.
+/// The format and number of shards that a directory was made with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Made {
     pub(super) version: u32,
     pub(super) shards: u16,
 }
 
-/// What a `FORMAT` says.
+/// Parses the content of `FORMAT`.
 #[derive(PartialEq, Eq, Debug)]
 pub(super) enum Format {
     Known(Made),
@@ -83,8 +83,8 @@ pub(super) fn number<N: std::str::FromStr>(text: &str) -> Option<N> {
 mod tests {
     use super::*;
 
-    // Two lines and nothing else, and their sum from format 2 on; of a newer format only the first
-    // line is looked at.
+    // Exactly two lines, and their sum from format 2 on; of a newer format only the first line is
+    // read.
     #[test]
     fn format_text() {
         let known = |version, shards| Some(Format::Known(Made { version, shards }));

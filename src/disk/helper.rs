@@ -1,8 +1,8 @@
 //! The helper thread: makes, clears and renames segment files for all shards of the process.
 //!
-//! One thread, because it is the disk that takes the time. It ends when its [`Helper`] and every
-//! [`FileMedium`] are gone; what they asked for before is done first, but no file is made for a
-//! medium that is gone.
+//! There is one thread, because the disk is the bottleneck. It ends when its [`Helper`] and every
+//! [`FileMedium`] are dropped; it handles earlier requests first, but makes no file for a dropped
+//! medium.
 
 use std::io;
 use std::sync::Arc;

@@ -1,16 +1,16 @@
 //! The files of a shard that a broker writes to meanwhile.
 //!
-//! Nothing is locked. Files grow, are made, are used again for another segment, and go. What is
-//! read is right all the same:
+//! Nothing is locked. Meanwhile files grow, are made, are used again for another segment, and are
+//! removed. Reading is right all the same:
 //!
 //! - `EXTENT` is read first, then the files are listed: the log that is found goes as far as that
 //!   says, or further.
 //! - Groups of records are committed one after the other. So each segment but the newest is whole.
 //!   Of the newest a copy is made, page by page from its end: where a group is in the copy, all
 //!   before it is as well, and only the last can be torn. That is as after a crash.
-//! - A file is used again only when nothing refers to its segment. Then its header is made zeros
-//!   before anything else is written: whoever has read in it sees by the header whether it was
-//!   still that segment ([`super::ShardFiles::is_current`]).
+//! - A file is used again only when its segment is not referenced. Then its header is zeroed before
+//!   any other write: a reader checks the header afterwards to see whether it was still that
+//!   segment ([`super::ShardFiles::is_current`]).
 
 use std::fs::File;
 use std::io;
@@ -28,7 +28,7 @@ pub(super) const HEADER: usize = 64;
 
 const _: () = assert!(HEADER as u64 == HEADER_BYTES);
 
-/// What there is to know of files that change.
+/// Facts about files that change.
 #[derive(Default)]
 pub(super) struct Live {
     /// By file; of a file that had no segment any more there is none.

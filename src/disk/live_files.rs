@@ -16,7 +16,7 @@ impl ShardFiles {
         let mut newest: Option<(SegmentIdentity, FileId)> = None;
         self.found.retain(|found| {
             let header = header_of(&segment_path(&self.path, found.id));
-            // A damaged one stays, for whoever opens the log to tell of.
+            // A damaged one stays, and is reported when the log is opened.
             let Some(header) = header.filter(|header| *header != [0; HEADER]) else {
                 live.has_changed = true;
                 return false;
@@ -29,7 +29,7 @@ impl ShardFiles {
         let Some((_, newest)) = newest else { return Ok(()) };
         let path = segment_path(&self.path, newest);
         let copied = copy(&path).map_err(DirectoryError::system("read", &path))?;
-        // A header may have been written over meanwhile, to name another checkpoint: what is in the
+        // A header may have been rewritten meanwhile, to name another checkpoint: the one in the
         // copy counts.
         let known = live.headers.iter_mut().find(|(id, _)| *id == newest);
         match (known, copied.bytes().first_chunk()) {
@@ -45,7 +45,7 @@ impl ShardFiles {
         Ok(())
     }
 
-    /// Whether somebody else may change them meanwhile.
+    /// Whether another process may change them meanwhile.
     pub fn is_live(&self) -> bool {
         self.live.is_some()
     }
@@ -87,8 +87,8 @@ impl ShardFiles {
         self.found.iter().map(|found| (found.id, found.mapping.bytes().len() as u64)).collect()
     }
 
-    /// Maps files once more, as [`ShardFiles::lengths`] has told them. What is gone by now is left
-    /// out.
+    /// Maps files once more, as [`ShardFiles::lengths`] has told them. Files that are gone by now
+    /// are left out.
     ///
     /// # Errors
     /// If the system refuses something; names the path.

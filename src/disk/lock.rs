@@ -15,12 +15,12 @@ pub(super) const LOCK_FILE: &str = "LOCK";
 
 const NAMING: FlockOperation = FlockOperation::NonBlockingLockExclusive;
 
-/// What may be done in a directory.
+/// The permitted use of a directory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Access {
     Write,
     Read,
-    /// As `Read`, while somebody else has the lock and writes (see `live`).
+    /// As `Read`, while another process has the lock and writes (see `live`).
     Live,
 }
 
@@ -51,8 +51,8 @@ impl Guard {
         };
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {
-                // A lock of the other kind names its process to who asks. Nothing else hangs on it,
-                // and file systems of networks may not grant both.
+                // A record lock tells other processes the id of its holder. It has no other
+                // purpose, and network file systems may not grant both.
                 if write && let Err(error) = fcntl_lock(&file, NAMING) {
                     debug!("{}: no lock that names this process: {error}", path.display());
                 }

@@ -5,7 +5,7 @@
 //!                                         │ abandon
 //!                                         └──────────────► as it was
 //! ```
-//! Whoever opens it meanwhile, or after its maker was killed, is told that it is not finished.
+//! An open meanwhile, or after the maker was killed, fails: the directory is not finished.
 
 use std::fs::{self, File};
 use std::io;
@@ -34,7 +34,7 @@ pub struct Making {
 }
 
 impl Making {
-    /// Begins a directory for so many shards under a path where there is nothing, or an empty
+    /// Begins a directory for so many shards under a path that does not exist, or is an empty
     /// directory.
     ///
     /// # Errors
@@ -63,7 +63,7 @@ impl Making {
         self.shards
     }
 
-    /// Where the files of a shard are.
+    /// The directory of a shard's files.
     pub fn folder(&self, shard: u16) -> PathBuf {
         shard_path(&self.path, shard)
     }
@@ -142,7 +142,7 @@ impl Making {
     }
 }
 
-/// Whether nothing is lost if a directory is made anew: there is nothing, or what an empty one has.
+/// Whether making a directory again loses no data: it has no files, or only those of an empty one.
 fn is_bare(path: &Path) -> io::Result<bool> {
     Ok(is_empty(path)? && !path.join(UNFINISHED_FILE).try_exists()?)
 }

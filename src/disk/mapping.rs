@@ -1,21 +1,22 @@
 //! A file mapped for reading.
 //!
-//! Obligations: the bytes of a mapped file must stay there, and who reads must not see them change.
+//! Obligations: the bytes of a mapped file must stay there, and must not change while they are
+//! read.
 //!
-//! - *They stay.* A mapping is never longer than its file was, and nobody here makes a file
-//!   shorter; the directory is locked against a second ringmq. Where a stranger has cut the file
-//!   off, or the disk cannot read a page, [`Mapping::guard`] makes zeros of it; see `sigbus` for
-//!   what happens elsewhere.
+//! - *They stay.* A mapping is never longer than its file was, and ringmq never makes a file
+//!   shorter; the directory is locked against a second ringmq. If another program has truncated the
+//!   file, or the disk cannot read a page, [`Mapping::guard`] replaces it with zeros; see `sigbus`
+//!   for reads outside of a guard.
 //! - *They do not change.* Files are written by the ring and by the helper, never through the
-//!   mapping. What was written is written again only in a file in which nothing is needed any more,
-//!   and in a segment's header, which is read when the store is opened and never later. Readers
-//!   keep to what has been written: that is [`Mapping`]'s own rule. A page that has become zeros is
-//!   never again what was told to be readable.
-//! - *In a directory that another process uses* they may. Who looks at one reads the segment that
-//!   grows from a copy (see `live`). Any other segment changes only when its file is used again,
-//!   and that file's header first. What is read of it then fails its sum, and whoever reads asks
-//!   for the header afterwards ([`super::ShardFiles::is_current`]) and takes nothing of it for
-//!   true. That is done by programs which look and end, never by a broker.
+//!   mapping. Written bytes are overwritten only in a file without needed records, and in a
+//!   segment's header, which is read when the store is opened and never later. Readers read only
+//!   written bytes: that is [`Mapping`]'s own rule. A page that was replaced with zeros is never
+//!   reported as readable again.
+//! - *In a directory that another process uses* they may. There the segment that grows is read from
+//!   a copy (see `live`). Any other segment changes only when its file is used again, and that
+//!   file's header first. Its records then fail their checksums, and the reader checks the header
+//!   afterwards ([`super::ShardFiles::is_current`]) and discards what it read. Only short-lived
+//!   inspection programs do this, never a broker.
 
 #![allow(unsafe_code)]
 
@@ -74,8 +75,8 @@ impl FileMapping {
     }
 }
 
-/// Maps all of a file for reading; `path` is for messages. Who has the file must not cut it off as
-/// long as the mapping is there, nor write where somebody reads: see the head of this file.
+/// Maps all of a file for reading; `path` is for messages. The owner of the file must not truncate
+/// it while the mapping exists, nor write to bytes that are being read: see the head of this file.
 ///
 /// # Errors
 /// If the system has no memory map for us.

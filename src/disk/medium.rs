@@ -20,7 +20,7 @@ pub struct FileMedium {
     pub(super) folder: PathBuf,
     pub(super) messages: Sender<Message>,
     pub(super) answers: Receiver<MediumAnswer<Arc<OwnedFd>>>,
-    /// The helper sees by it whether anybody waits for a file.
+    /// Tells the helper whether a file is still wanted.
     pub(super) _waits: Arc<()>,
 }
 

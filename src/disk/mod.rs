@@ -15,9 +15,9 @@
 //!
 //! One that is in the making has `FORMAT.unfinished` instead of `FORMAT` (see [`Making`]).
 //!
-//! A directory of format 1 has neither sums nor an `EXTENT`, and in the logs of one of format 2
-//! there is nothing of MQTT 5. Whoever opens one for writing makes it one of format 3, which older
-//! versions refuse, when each shard has an `EXTENT`.
+//! A directory of format 1 has neither sums nor an `EXTENT`, and the logs of format 2 have no
+//! records of MQTT 5. Opening one for writing converts it to format 3, which older versions refuse,
+//! once each shard has an `EXTENT`.
 //!
 //! A file has its last name only when it is whole and durable. A number is never used twice: a new
 //! file's is above all that are found, set aside or not, and the file with the highest is never

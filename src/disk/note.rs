@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::sync::sync_directory;
 
-/// What the name of one ends in that is being written.
+/// The suffix of the file while it is being written.
 pub(super) const BEGUN_SUFFIX: &str = ".new";
 
 /// The text and a line with its sum.
@@ -23,8 +23,8 @@ pub(super) fn without_sum(text: &str) -> Option<&str> {
     (with_sum(body) == text).then_some(body)
 }
 
-/// Puts a text in the place of what has this name. It belongs to whom that did, or the directory:
-/// a broker that runs as another user must be able to read what an administrator writes.
+/// Replaces the file of this name with a text. It keeps the owner of the old file, or of the
+/// directory: a broker that runs as another user must be able to read what an administrator writes.
 pub(super) fn replace(directory: &Path, name: &str, text: &str) -> io::Result<()> {
     let path = directory.join(name);
     let begun = directory.join(format!("{name}{BEGUN_SUFFIX}"));

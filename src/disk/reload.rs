@@ -1,4 +1,4 @@
-//! What became of a reload: an answer of the broker for the program beside it that asked.
+//! The result of a reload: the broker's answer to the program that requested it.
 //!
 //! ```text
 //! began 4711000000            when the reload began, microseconds of the monotonic clock
@@ -6,9 +6,10 @@
 //! /etc/ringmq/acl:3: …        what is wrong, a line for each
 //! sum 0123abcd
 //! ```
-//! The file `RELOAD` is replaced by each reload. Who asks removes what is there, notes the time,
-//! asks, and waits for an answer to a reload that began no earlier: one that was under way before
-//! may have read what has changed since. Nobody needs it after a crash, so it is not synced.
+//! The file `RELOAD` is replaced by each reload. The program removes the old file, notes the time,
+//! requests a reload, and waits for an answer to a reload that began no earlier: one that was
+//! already under way may have read files that changed since. The file is not needed after a crash,
+//! so it is not synced.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
@@ -30,16 +31,16 @@ const FILE: &str = "RELOAD";
 /// The time between two looks whether the broker is still there.
 const LOOK_MS: u64 = 500;
 
-/// What became of a reload.
+/// The result of a reload.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ReloadNote {
     /// When it began, microseconds of the monotonic clock.
     pub began_us: u64,
-    /// What was wrong; none: it was taken.
+    /// The faults; none: the reload succeeded.
     pub faults: Vec<String>,
 }
 
-/// Somebody who waits for an answer.
+/// A program that waits for an answer.
 pub struct ReloadAsker {
     directory: PathBuf,
     changes: rustix::fd::OwnedFd,
@@ -68,7 +69,7 @@ impl ReloadNote {
         write().map_err(DirectoryError::system("write", &begun))
     }
 
-    /// One line for each fault. What is beyond the bound is left out.
+    /// One line for each fault. Faults beyond the bound are left out.
     fn text(&self) -> String {
         let outcome = if self.faults.is_empty() { "done" } else { "failed" };
         let mut text = format!("began {}\n{outcome}\n", self.began_us);
@@ -155,8 +156,8 @@ impl ReloadAsker {
         }
     }
 
-    /// Until something has its name in the directory, or for so long. What it was is looked at
-    /// anyway, so an error costs no more than a turn.
+    /// Waits until a file is renamed in the directory, or for this long. The caller checks the file
+    /// anyway, so an error costs only one more turn.
     fn wait_for_change(&self, limit: Duration) {
         let mut polled = [PollFd::new(&self.changes, PollFlags::IN)];
         let limit = Timespec::try_from(limit).ok();
@@ -171,7 +172,8 @@ impl ReloadAsker {
 mod tests {
     use super::*;
 
-    // What is written is read, faults of any text in one line each, and no more than the bound.
+    // The file that is written is read back: faults of any text in one line each, and no more than
+    // the bound.
     #[test]
     fn notes_are_read_as_written() {
         for (faults, read) in [

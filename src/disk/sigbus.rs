@@ -1,8 +1,8 @@
 //! Reading mapped memory that the disk may not be able to read.
 //!
-//! A page of a mapped file that cannot be read, since the disk fails there or a stranger has cut
-//! the file off, ends the process with SIGBUS. Not while its thread reads within [`guard`]: then
-//! the page becomes one of zeros, and who reads is told afterwards.
+//! A page of a mapped file that cannot be read, because the disk fails there or another program has
+//! truncated the file, ends the process with SIGBUS. The exception is a read within [`guard`]: the
+//! page is replaced with zeros, and the reader is told afterwards.
 //!
 //! ```text
 //!  guard ─ range ─► read ──SIGBUS──► handler: zeros in place of the page ─► read goes on ─► told
@@ -28,9 +28,9 @@ use std::sync::atomic::{Ordering, compiler_fence};
 
 use libc::{c_int, c_void, siginfo_t};
 
-/// What a thread reads, for the handler.
+/// The range that a thread reads, for the handler.
 struct Guarded {
-    /// First address, and one past the last; nothing is guarded if they are the same.
+    /// First address, and one past the last; no address is guarded if they are the same.
     start: Cell<usize>,
     end: Cell<usize>,
     /// The first address that could not be read.
@@ -47,9 +47,9 @@ thread_local! {
     };
 }
 
-/// What the handler must know.
+/// State that the handler needs.
 struct Setting {
-    /// What happened at SIGBUS before: Rust's own handler, mostly, which ends the process.
+    /// The previous handler of SIGBUS: usually Rust's own, which ends the process.
     before: libc::sigaction,
     page_bytes: usize,
 }
@@ -79,7 +79,7 @@ pub(super) fn guard(addresses: Range<usize>, read: &mut dyn FnMut()) -> Option<u
         assert_eq!(guarded.end.get(), 0, "one mapping is read at a time");
         guarded.start.set(addresses.start);
         guarded.end.set(addresses.end);
-        // The handler is to find these, whatever `read` is seen to be.
+        // The handler must see these stores, whatever the compiler knows of `read`.
         compiler_fence(Ordering::SeqCst);
         read();
         compiler_fence(Ordering::SeqCst);
@@ -134,8 +134,8 @@ impl Guarded {
     }
 }
 
-/// Has the handler of before end the process: what raised the signal is tried again and raises it
-/// again.
+/// Lets the previous handler end the process: the faulting instruction is retried and raises the
+/// signal again.
 fn give_up() {
     // SAFETY: zeros are a valid value of this structure of numbers; they mean the system's default.
     let default: libc::sigaction = unsafe { std::mem::zeroed() };

@@ -15,7 +15,7 @@ use crate::store::{Extent, FileId, MediumAnswer, Request};
 
 pub(super) type Answer = MediumAnswer<Arc<OwnedFd>>;
 
-/// What the helper is sent.
+/// A request to the helper.
 pub(super) enum Message {
     /// The next slot's.
     Join(Box<FileSupply>),
@@ -36,7 +36,7 @@ pub(super) struct FileSupply {
     /// The number of the next file; above `newest`.
     next: u64,
     usual: Majority,
-    /// What the medium knows of the space.
+    /// The space as the medium knows it.
     told: Option<Space>,
     answers: Sender<Answer>,
     wake: Box<dyn Fn() + Send>,
@@ -45,7 +45,7 @@ pub(super) struct FileSupply {
 
 impl FileSupply {
     /// Supplies a shard with these files, whose medium takes `answers` and is woken with `wake`;
-    /// nobody waits for files when `waiter` is gone.
+    /// files are no longer wanted when `waiter` is dropped.
     ///
     /// # Panics
     /// If the directory was opened for reading alone.
@@ -68,7 +68,7 @@ impl FileSupply {
         }
     }
 
-    /// What the medium asked for; clocks are the caller's.
+    /// Handles a request of the medium; the caller answers requests for clocks.
     pub(super) fn handle(&mut self, request: Request) {
         match request {
             Request::Supply { .. } if self.waiter.strong_count() == 0 => return,
@@ -117,8 +117,8 @@ impl FileSupply {
             }
             None => {
                 let id = FileId(self.next);
-                // Also a number that comes to nothing is not tried again: what is left of it, and
-                // could not be removed, must not be in the way of the next.
+                // A number is not tried again even if its file could not be made: a partly made
+                // file that could not be removed must not block the next one.
                 self.next = self.next.saturating_add(1);
                 let file = self.folder.create(id, bytes)?;
                 self.newest = Some(id);
@@ -166,7 +166,7 @@ impl FileSupply {
     }
 
     /// Removes the free files beyond `keep_max`, and those that are not of the usual length. Before
-    /// the first `Supply` nobody knows which that is, and all stay.
+    /// the first `Supply` the usual length is unknown, and all stay.
     fn trim(&mut self, keep_max: usize) {
         let (usual, newest) = (self.usual.bytes, self.newest);
         if usual == 0 {

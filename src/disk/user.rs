@@ -1,8 +1,8 @@
 //! Which process uses a data directory.
 //!
 //! The process that holds the lock of a directory has a second one on the same file, a lock of
-//! records: the kernel names the holder of such a lock to who asks, so the number is never stale,
-//! and in a container it is the one that counts there.
+//! records: the kernel tells other processes the holder of such a lock, so the process id is never
+//! stale, and in a container it is the one of that container's namespace.
 
 use std::fmt;
 use std::fs::File;
@@ -17,7 +17,7 @@ use super::directory::Directory;
 use super::error::DirectoryError;
 use super::lock::LOCK_FILE;
 
-/// Why nobody can be named.
+/// Why the holder cannot be named.
 #[derive(Debug)]
 pub enum UserError {
     /// The directory cannot be looked at.

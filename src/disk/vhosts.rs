@@ -1,4 +1,5 @@
-//! The numbers of vhosts: records name a vhost by its number, the file `VHOSTS` says whose it is.
+//! The numbers of vhosts: records name a vhost by its number, and the file `VHOSTS` maps numbers to
+//! names.
 //!
 //! ```text
 //! next 3                     the number that the next new vhost gets
@@ -21,7 +22,7 @@ use crate::limits::{VHOST_NAME_BYTES_MAX, VHOSTS_MAX, VHOSTS_TEXT_BYTES_MAX};
 
 pub(super) const FILE: &str = "VHOSTS";
 
-/// What its last line begins with. No other does.
+/// The prefix of its last line. No other line begins with it.
 const SUM: &str = "\nsum ";
 
 /// The name of vhost 0.
@@ -75,7 +76,7 @@ impl Vhosts {
         self.iter().find(|(_, known)| *known == name).map(|(number, _)| number)
     }
 
-    /// The number of a vhost; one that has none gets one, for good: it is written before this
+    /// The number of a vhost; a new vhost is assigned one permanently: it is durable before this
     /// returns.
     ///
     /// # Errors
@@ -93,7 +94,7 @@ impl Vhosts {
         })
     }
 
-    /// The same, but that nothing is written before [`Vhosts::save`].
+    /// The same, but the file is not written before [`Vhosts::save`].
     ///
     /// # Errors
     /// If there are too many, or the name is too long.
@@ -113,7 +114,7 @@ impl Vhosts {
         Ok(number)
     }
 
-    /// Has what was assigned hold for good.
+    /// Makes the assigned numbers durable.
     ///
     /// # Errors
     /// If that cannot be written.
@@ -122,8 +123,8 @@ impl Vhosts {
         self.write().map_err(DirectoryError::system("write", &path))
     }
 
-    /// Forgets a vhost, durably; whether it was known. What is stored under its number is nobody's
-    /// then.
+    /// Removes a vhost, durably; returns whether it was known. Records with its number then belong
+    /// to no vhost.
     ///
     /// # Errors
     /// If that cannot be written.

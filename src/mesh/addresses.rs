@@ -21,7 +21,7 @@ use super::sync::{AtomicU32, Ordering};
 /// Locks of one table: as many shards rarely want the same at once.
 const PARTS: usize = 64;
 
-/// What one address may have. 0: as much as it likes.
+/// The limits of one address. 0: no limit.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct AddressLimits {
     /// Open connections.
@@ -65,8 +65,8 @@ pub struct AddressTable {
     entries_max: usize,
 }
 
-/// What is counted as one: an IPv4 address, or the first half of an IPv6 address. A host can have
-/// any address of its /64.
+/// The unit of counting: an IPv4 address, or the first half of an IPv6 address. A host can have any
+/// address of its /64.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Network {
     V4(u32),
@@ -148,7 +148,7 @@ impl AddressTable {
     }
 
     /// Notes a connection of an address at a time, if it may have one more. A loopback address is
-    /// not counted: who stands behind it is this host's affair, a proxy for many perhaps.
+    /// not counted: it may be a proxy of this host with many clients behind it.
     pub fn enter(&self, address: IpAddr, now_ms: u64) -> Entry {
         let limits = self.limits();
         if limits == AddressLimits::default() || address.to_canonical().is_loopback() {
@@ -260,8 +260,8 @@ mod tests {
         }
     }
 
-    /// A second's worth at once, then evenly; who waits a second has as many again, and a refusal
-    /// costs nothing.
+    /// The allowance of a second at once, then evenly; after a second's wait it is full again, and
+    /// a refusal does not reduce it.
     #[test]
     fn connects_per_second() {
         let limits = AddressLimits { connections_max: 0, connects_per_s: 4 };
@@ -275,7 +275,7 @@ mod tests {
         assert!(refusal(&table.enter(address("10.0.0.2"), 0)).is_none());
     }
 
-    /// Without limits, and for loopback addresses, nothing is counted.
+    /// Without limits, and for loopback addresses, connections are not counted.
     #[test]
     fn exempt() {
         let strict = AddressLimits { connections_max: 1, connects_per_s: 1 };
@@ -337,7 +337,7 @@ mod tests {
                 kept
             };
             let threads = [scope.spawn(enter), scope.spawn(enter), scope.spawn(enter)];
-            // All at once: what the first has kept must not make room for the last.
+            // All at once: the memory of the first must not make room for the last.
             let kept = threads.map(|thread| thread.join().expect("no panic"));
             let counts: Vec<usize> = kept.iter().map(Vec::len).collect();
             assert!(counts.iter().sum::<usize>() <= 5, "{counts:?}");

@@ -7,9 +7,10 @@
 //!    └────────────────────────┘
 //! ```
 //!
-//! Invariant: when the sleeper has announced, looked at everything it waits for and found nothing,
-//! then whoever makes something visible afterwards gets `true` from [`Bell::must_ring`], or another
-//! caller got it for this sleep and rings. Owned by the sleeper, shared with all who may wake it.
+//! Invariant: when the sleeper has announced its sleep, checked all its inputs and found them
+//! empty, then a thread that publishes input afterwards gets `true` from [`Bell::must_ring`], or
+//! another thread got it for this sleep and rings. Owned by the sleeper, shared with all threads
+//! that may wake it.
 
 use super::sync::{AtomicBool, Line, Ordering, fence};
 
@@ -39,8 +40,8 @@ impl Bell {
         Self::default()
     }
 
-    /// Says that the sleeper is about to sleep. Afterwards it must look again at everything it
-    /// waits for, and only if there is nothing may it sleep; otherwise it calls [`Bell::awake`].
+    /// Announces that the sleeper is about to sleep. Afterwards it must check all its inputs again,
+    /// and may sleep only if they are empty; otherwise it calls [`Bell::awake`].
     pub fn announce_sleep(&self) {
         // Relaxed: ordered by the fence below. A swap, like every change of the flag, so that each
         // follows the one before it also for loom, which may mix up plain stores of two threads.
@@ -52,19 +53,20 @@ impl Bell {
 
     /// Says that the sleeper is awake, however it was woken.
     pub fn awake(&self) {
-        // Relaxed: nothing is handed over. Who still sees the old value rings once in vain.
+        // Relaxed: no data is handed over. A thread that still sees the old value rings once in
+        // vain.
         self.asleep.0.swap(false, Ordering::Relaxed);
     }
 
-    /// To be called after something was published to the sleeper: true exactly once per announced
-    /// sleep, for the one caller who then must wake the sleeper.
+    /// Must be called after publishing to the sleeper. Returns true exactly once per announced
+    /// sleep, to the one caller that then must wake the sleeper.
     #[must_use = "who gets true must wake the sleeper, nobody else will"]
     pub fn must_ring(&self) -> bool {
         // SeqCst, with the fence in `announce_sleep`.
         fence(Ordering::SeqCst);
-        // Relaxed: ordered by the fence above. Looked at first, so that the line of a shard that is
-        // awake stays shared by all who ask.
-        // Relaxed: of several callers one finds `true`, by the atomicity of the swap alone.
+        // Relaxed: ordered by the fence above. Read before the swap, so that the cache line of a
+        // shard that is awake stays shared by all callers. Relaxed: of several callers one finds
+        // `true`, by the atomicity of the swap alone.
         self.asleep.0.load(Ordering::Relaxed) && self.asleep.0.swap(false, Ordering::Relaxed)
     }
 }

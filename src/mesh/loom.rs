@@ -160,8 +160,8 @@ fn objects_across_wrap_are_dropped_once() {
     });
 }
 
-/// Who sees a record handled sees what the receiver did before it said so, and finds its space
-/// free.
+/// A thread that sees a record as handled sees all writes of the receiver before that, and finds
+/// the record's space free.
 #[test]
 fn handled_shows_effects_and_space() {
     model(|| {
@@ -231,7 +231,7 @@ impl Sleeper {
         }
     }
 
-    /// What every shard does after it published something to this one.
+    /// The step of every shard after it has published to this one.
     fn ring(&self) {
         if self.bell.must_ring() {
             self.wake.notify();
@@ -302,7 +302,7 @@ fn sleeping_sender_sees_marks() {
     });
 }
 
-/// Of all who ask during one sleep, exactly one must ring.
+/// Of all callers during one sleep, exactly one must ring.
 #[test]
 fn one_rings_per_sleep() {
     model(|| {

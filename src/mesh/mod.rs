@@ -6,8 +6,8 @@
 //! drains, acts, and publishes how far it has *handled* and how far it has *settled*; A holds
 //! acknowledgements until those marks pass (invariant 8). No reply message is needed.
 //!
-//! This room does not know what the records mean, and nothing in it waits: a full ring is a return
-//! value (invariant 6), and the caller wakes a sleeping shard.
+//! This room does not know the meaning of records, and never blocks: a full ring is a return value
+//! (invariant 6), and the caller wakes a sleeping shard.
 
 mod addresses;
 mod bell;

@@ -34,7 +34,8 @@ pub struct SharedSum {
 }
 
 impl SharedSum {
-    /// A part was `before` and is `now`: the sum with that. Whoever made it highest is told so.
+    /// A part was `before` and is `now`: returns the sum with that. The caller that made it highest
+    /// is told so.
     pub fn replace(&self, before: usize, now: usize) -> usize {
         let more = now.wrapping_sub(before);
         // Relaxed: the sum guards no other memory, and one location's changes have one order.
@@ -59,7 +60,7 @@ pub struct CountsMax {
     pub part: usize,
 }
 
-/// What has reached its bound.
+/// The limit that has been reached.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CountsFull {
     /// There are as many as there may be.
@@ -69,7 +70,7 @@ pub enum CountsFull {
 }
 
 impl SharedCounts {
-    /// Nothing is counted, in so many parts.
+    /// Counters at zero, in this many parts.
     pub fn new(parts: usize) -> Self {
         Self {
             all: SharedCount::default(),
@@ -96,7 +97,7 @@ impl SharedCounts {
         Ok(())
     }
 
-    /// Sessions of all shards, those included whose client is away.
+    /// Sessions of all shards, including those of disconnected clients.
     pub fn sessions(&self) -> &SharedSum {
         &self.sessions
     }
@@ -115,7 +116,7 @@ impl SharedCounts {
 mod tests {
     use super::*;
 
-    // A sum is that of its parts, whichever changes, and whoever makes it highest is told.
+    // A sum is that of its parts, whichever changes, and the caller that makes it highest is told.
     #[test]
     fn sums() {
         let sum = SharedSum::default();
@@ -124,7 +125,7 @@ mod tests {
         }
     }
 
-    // Each bound holds for itself; what is refused does not count.
+    // Each bound holds by itself; a refused session is not counted.
     #[test]
     fn parts_and_all() {
         let counts = SharedCounts::new(2);

@@ -9,7 +9,7 @@
 //! | 1… | payload: the bytes, or the address of a boxed object |
 //!
 //! A record that does not fit before the end of memory begins at its start, and a header of kind
-//! `WRAP` stands where it would have been.
+//! `WRAP` takes its place.
 //!
 //! Invariant, in positions and then in records:
 //! `released <= head <= published <= tail <= released + capacity`;
@@ -20,8 +20,8 @@
 //! 1. *Ownership.* `[released, published)` is the receiver's to read, the rest of the memory is the
 //!    sender's to write. Both limits move by one Release store of the side that gives up the bytes
 //!    and one Acquire load of the side that gets them; a side trusts only what it has loaded.
-//! 2. *Form.* What the sender has published is whole records as in the table; a `WRAP` is followed
-//!    by a record under the same publish.
+//! 2. *Form.* The sender publishes only whole records as in the table; a `WRAP` is followed by a
+//!    record under the same publish.
 //! 3. *Objects.* An address between `head` and `tail` owns its object. It leaves by `next` or by
 //!    the drop of the memory, and each end makes its own position known before it lets go of it.
 #![allow(unsafe_code)]
@@ -84,7 +84,7 @@ pub struct Sender<T: Send> {
     tail: usize,
     /// Position up to which the receiver was told. `published <= tail`
     published: usize,
-    /// What was last seen of the receiver's. `released_seen <= released`
+    /// The receiver's count as last seen. `released_seen <= released`
     released_seen: usize,
     /// Records before `tail`.
     pushed: u64,
@@ -105,7 +105,7 @@ impl<T: Send> Sender<T> {
     /// # Panics
     /// If the record is larger than [`Sender::record_bytes_max`]: that is sent as an object.
     pub fn push(&mut self, parts: &[&[u8]]) -> Result<(), Full> {
-        // Saturating, because the safety of the copy stands on this sum.
+        // Saturating, because the safety of the copy depends on this sum.
         let len = parts.iter().fold(0usize, |sum, part| sum.saturating_add(part.len()));
         let len_max = self.record_bytes_max();
         assert!(len <= len_max, "a record of {len} bytes in a ring for {len_max}: send an object");
@@ -151,8 +151,8 @@ impl<T: Send> Sender<T> {
         self.pushed
     }
 
-    /// Records the receiver has handled. What it did with them before it said so is visible to the
-    /// caller, and their space is free.
+    /// Records the receiver has handled. The receiver's writes before it marked them are visible to
+    /// the caller, and their space is free.
     pub fn handled(&self) -> u64 {
         // Acquire: with the Release in `Receiver::set_handled`.
         self.shared.done.0.handled.load(Ordering::Acquire)
@@ -165,8 +165,8 @@ impl<T: Send> Sender<T> {
         self.shared.done.0.settled.load(Ordering::Acquire)
     }
 
-    /// Where a record with `len` bytes of payload can start, if there is room for it and, when it
-    /// must start over at the beginning of memory, for the gap at the end.
+    /// The position at which a record with `len` bytes of payload can start, if there is room for
+    /// it and, when it must start over at the beginning of memory, for the gap at the end.
     ///
     /// The receiver's line is touched only if what was last seen of it does not suffice.
     fn find_room(&mut self, len: usize) -> Option<usize> {
@@ -208,7 +208,7 @@ impl<T: Send> Drop for Sender<T> {
     }
 }
 
-/// What comes out of a ring.
+/// An item received from a ring.
 #[derive(Debug)]
 pub enum Record<'a, T> {
     /// The bytes of one `push`, in the ring's own memory.
@@ -224,7 +224,7 @@ pub struct Receiver<T: Send> {
     head: usize,
     /// Position up to which space was given back. `released <= head`
     released: usize,
-    /// What was last seen of the sender's. `head <= published_seen <= published`
+    /// The sender's count as last seen. `head <= published_seen <= published`
     published_seen: usize,
     /// Records before `head`.
     taken: u64,
@@ -260,8 +260,8 @@ impl<T: Send> Receiver<T> {
             return;
         }
         let done = &self.shared.done.0;
-        // Release: with the Acquire in `Sender::find_room`. Before `handled`, so that who sees the
-        // mark finds the space.
+        // Release: with the Acquire in `Sender::find_room`. Before `handled`, so that a sender that
+        // sees the mark finds the space free.
         done.released.store(self.head, Ordering::Release);
         // Release: with the Acquire in `Sender::handled`.
         done.handled.store(self.taken, Ordering::Release);
@@ -306,8 +306,8 @@ impl<T: Send> Drop for Receiver<T> {
     }
 }
 
-/// What both ends hold. Three separate places: what nobody writes, what the sender writes, what the
-/// receiver writes.
+/// The state that both ends share, in three separate parts: constants, fields that the sender
+/// writes, fields that the receiver writes.
 struct Shared<T> {
     memory: Memory,
     /// The position `published`.
@@ -339,7 +339,7 @@ impl<T> Drop for Shared<T> {
         // Relaxed: both ends are gone, and dropping the last handle came after all they did.
         let mut head = self.done.0.released.load(Ordering::Relaxed);
         let published = self.sent.0.load(Ordering::Relaxed);
-        // SAFETY: nobody else is left; between the two positions there are whole records.
+        // SAFETY: there is no other owner; between the two positions there are whole records.
         while let Some((record, next)) = unsafe { self.memory.record::<T>(head, published) } {
             head = next;
             if let Record::Object(object) = record {
@@ -350,7 +350,7 @@ impl<T> Drop for Shared<T> {
     }
 }
 
-/// The words of one ring. It knows the form of records, and nothing of who owns them.
+/// The words of one ring. It knows the form of records, but not their owner.
 struct Memory {
     base: NonNull<u64>,
     /// In bytes; a power of two.
@@ -423,7 +423,7 @@ impl Memory {
     unsafe fn read<V: Copy>(&self, position: usize) -> V {
         const { assert!(size_of::<V>() <= WORD && align_of::<V>() <= WORD) };
         self.races.read(self.offset(position), WORD);
-        // SAFETY: in bounds, aligned and a `V` by the caller's promise; written by nobody now.
+        // SAFETY: in bounds, aligned and a `V` by the caller's promise; no thread writes it now.
         unsafe { self.address(position).cast::<V>().read() }
     }
 
@@ -444,7 +444,7 @@ impl Memory {
     unsafe fn read_bytes(&self, position: usize, len: usize) -> &[u8] {
         assert!(len <= self.to_end(position), "a record lies in one piece");
         self.races.read(self.offset(position), len);
-        // SAFETY: in bounds, initialised since memory began as zeros, and written by nobody while
+        // SAFETY: in bounds, initialised since memory began as zeros, and not written while
         // borrowed, by the caller's promise.
         unsafe { slice::from_raw_parts(self.address(position), len) }
     }

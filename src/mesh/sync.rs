@@ -1,4 +1,4 @@
-//! The primitives mesh stands on: std's, or loom's when its models run (`--cfg loom`).
+//! The primitives that mesh uses: std's, or loom's when its models run (`--cfg loom`).
 
 #[cfg(loom)]
 pub(super) use ::loom::sync::Arc;
@@ -19,7 +19,7 @@ pub(super) use std::sync::atomic::{
 pub(super) struct Line<T>(pub(super) T);
 
 /// Tells loom of every access to plain memory, so that a model fails on a data race. Ranges are
-/// bytes from the start of the memory; a cell stands for 8 of them. Nothing at all without loom.
+/// bytes from the start of the memory; a cell stands for 8 of them. It has no effect without loom.
 pub(super) struct RaceCheck {
     #[cfg(loom)]
     cells: Vec<::loom::cell::UnsafeCell<()>>,

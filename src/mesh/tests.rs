@@ -1,4 +1,4 @@
-//! What must hold of a ring in one thread at every size, and between two threads at full speed.
+//! A ring in one thread at every size, and between two threads at full speed.
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
@@ -42,7 +42,7 @@ fn payload(len: usize, salt: usize) -> Vec<u8> {
     (0..len).map(|at| (at * 31 + salt * 7 + len).to_le_bytes()[0]).collect()
 }
 
-/// What a receiver took, owned.
+/// The items that a receiver took, owned.
 #[derive(Debug, PartialEq)]
 enum Taken {
     Bytes(Vec<u8>),
@@ -238,7 +238,7 @@ fn two_threads_at_full_speed() {
         let max = sender.record_bytes_max();
         let deadline = Instant::now() + Duration::from_millis(300);
         // An object tells the count of records and ends the run. Wrong ones are counted, not
-        // asserted, so that the sender always finds somebody who takes.
+        // asserted, so that the sender always has a receiver.
         let taking = thread::spawn(move || {
             let (mut count, mut wrong) = (0u64, 0u64);
             loop {

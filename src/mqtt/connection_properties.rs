@@ -2,8 +2,8 @@
 //! DISCONNECT (v5 3.14.2.2) and AUTH (v5 3.15.2.2).
 //!
 //! A value that is absent has the default of the standard, and a value that is the default is not
-//! written. User properties are no part of these: [`Properties::user_properties`] reads them, and
-//! whoever writes gives them separately.
+//! written. User properties are no part of these: [`Properties::user_properties`] reads them, and a
+//! writer passes them separately.
 
 use super::fields::{PacketKind, QoS};
 use super::properties::{Properties, Property, Value};
@@ -15,7 +15,7 @@ pub type UserProperties<'a> = [(&'a str, &'a str)];
 /// A session expiry interval that never ends (v5 3.1.2.11.2).
 pub const SESSION_NEVER_EXPIRES: u32 = u32::MAX;
 
-/// What a CONNECT asks for.
+/// Properties of a CONNECT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectProperties<'a> {
     /// Seconds that the session stays after the connection; 0: it ends with it,
@@ -107,7 +107,7 @@ impl<'a> ConnectProperties<'a> {
     }
 }
 
-/// What a CONNACK tells the client.
+/// Properties of a CONNACK.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnackProperties<'a> {
     /// The session expiry interval that counts, if it is not the one that the client asked for.
@@ -261,7 +261,7 @@ impl<'a> ConnackProperties<'a> {
     }
 }
 
-/// What a DISCONNECT says.
+/// Properties of a DISCONNECT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DisconnectProperties<'a> {
     /// From a client: the session expiry interval that counts from now on, if it changes.
@@ -310,7 +310,7 @@ impl<'a> DisconnectProperties<'a> {
 pub struct AuthProperties<'a> {
     /// The method, the same in each step [MQTT-4.12.0-5] v5.
     pub method: &'a str,
-    /// What the method exchanges.
+    /// The data that the method exchanges.
     pub data: Option<&'a [u8]>,
     /// For people.
     pub reason_string: Option<&'a str>,

@@ -1,7 +1,8 @@
-//! Bytes → packets. Every check of the standard that needs no more than the packet is made here;
-//! what comes out is valid, borrows from the bytes and has used every one of them.
+//! Bytes → packets. Every check of the standard that needs only the packet is made here; a decoded
+//! packet is valid, borrows from the bytes and has used all of them.
 //!
-//! Where 3.1 (IBM and Eurotech, 2010) is wider than 3.1.1, a 3.1 packet is read as 3.1 says.
+//! If 3.1 (IBM and Eurotech, 2010) allows more than 3.1.1, a 3.1 packet is read by the rules of
+//! 3.1.
 
 use super::error::DecodeError;
 use super::fields::{PacketId, PacketKind, QoS, Version};
@@ -23,7 +24,7 @@ use super::wire::{Reader, read_varint, varint_bytes};
 /// A CONNECT says its own version, for it `version` is ignored.
 ///
 /// # Errors
-/// What is wrong with the packet; [`DecodeError::UnexpectedEnd`] if `bytes` is shorter than
+/// The fault of the packet; [`DecodeError::UnexpectedEnd`] if `bytes` is shorter than
 /// [`Frame::total_bytes`].
 #[inline]
 pub fn decode<'a>(
@@ -34,7 +35,7 @@ pub fn decode<'a>(
     decode_of(version, None, frame, bytes)
 }
 
-/// As [`decode`], for a packet that a client has sent: what only a server may put into it is an
+/// As [`decode`], for a packet that a client has sent: a property that only a server may send is an
 /// error.
 ///
 /// # Errors
@@ -62,7 +63,7 @@ fn decode_of<'a>(
         check_length(frame)?;
     }
     if kind == PacketKind::Publish {
-        // It uses the rest as its payload: nothing to finish.
+        // The payload is the rest of the packet, so no bytes can remain.
         return decode_publish(version, sender, frame.first, reader).map(Packet::Publish);
     }
     if kind == PacketKind::Auth && version != Version::V5 {
@@ -78,7 +79,7 @@ fn check_length(frame: Frame) -> Result<(), DecodeError> {
     if frame.header_bytes == shortest { Ok(()) } else { Err(DecodeError::PaddedInteger) }
 }
 
-/// What is known of a packet before its body is read.
+/// The facts about a packet before its body is read.
 #[derive(Clone, Copy)]
 struct Source {
     version: Version,
@@ -210,7 +211,7 @@ fn decode_publish(
             bytes => PublishProperties::from_wire(sender, bytes)?,
         },
     };
-    // [v5 3.3.2.1] It is a topic or stands for one.
+    // [v5 3.3.2.1] There must be a topic or an alias of one.
     if topic.is_none() && properties.alias().is_none() {
         return Err(DecodeError::NoTopic);
     }
@@ -248,7 +249,7 @@ fn version_of(name: &[u8], level: u8) -> Result<Version, DecodeError> {
         (b"MQTT", 5) => Ok(Version::V5),
         (b"MQTT", 4) => Ok(Version::V311),
         (b"MQIsdp", 3) => Ok(Version::V31),
-        // [MQTT-3.1.2-2] What follows may have any form, so nothing more is read.
+        // [MQTT-3.1.2-2] The rest may have any form, so it is not read.
         (b"MQTT" | b"MQIsdp", _) => {
             let is_later = name == b"MQTT" && level & !BRIDGE_LEVEL >= 5;
             let answer = if is_later { Version::V5 } else { Version::V311 };
@@ -407,7 +408,8 @@ fn take_codes<'a>(source: Source, reader: &mut Reader<'a>) -> Result<&'a [u8], D
 
 fn decode_auth<'a>(source: Source, reader: &mut Reader<'a>) -> Result<Auth<'a>, DecodeError> {
     if reader.is_empty() {
-        // It stands for success and no properties, of which one must be there (v5 3.15.2.2.2).
+        // An omitted reason means success without properties, but one property is required (v5
+        // 3.15.2.2.2).
         return Err(DecodeError::NoAuthenticationMethod);
     }
     let reason = source.take_reason(reader)?;

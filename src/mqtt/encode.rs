@@ -1,4 +1,4 @@
-//! Packets → bytes. `encode` appends exactly `encoded_bytes` bytes and allocates nothing else.
+//! Packets → bytes. `encode` appends exactly `encoded_bytes` bytes and allocates no other memory.
 //!
 //! Panics here are the caller's faults, never the peer's: a packet that came out of the decoder can
 //! be encoded. They are named at [`Packet::encode`] and hold for the methods of the structs too.
@@ -257,7 +257,7 @@ impl Publish<'_> {
         self.put_properties(version, out);
     }
 
-    /// Appends what stands before the packet id.
+    /// Appends the bytes before the packet id.
     #[inline]
     pub(super) fn put_header(&self, version: Version, out: &mut Vec<u8>) {
         let has_alias = version == Version::V5 && self.properties.alias().is_some();
@@ -267,7 +267,7 @@ impl Publish<'_> {
         put_bytes(self.topic_text().as_bytes(), out);
     }
 
-    /// Appends what stands between the packet id and the payload.
+    /// Appends the bytes between the packet id and the payload.
     #[inline]
     pub(super) fn put_properties(&self, version: Version, out: &mut Vec<u8>) {
         if version == Version::V5 {

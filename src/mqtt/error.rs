@@ -1,4 +1,4 @@
-//! What can be wrong with bytes, topics and filters that a peer sent.
+//! Faults of bytes, topics and filters that a peer sent.
 //!
 //! Every value is `Copy` and small; its `Display` tells the reader of a log what to change.
 
@@ -40,7 +40,7 @@ pub enum DecodeError {
     UnacceptableVersion {
         /// The level. Bridges of some brokers set bit 7 of it.
         level: u8,
-        /// The version whose CONNACK its client understands, as far as one can tell.
+        /// The version whose CONNACK the client probably understands.
         answer: Version,
     },
     /// CONNECT names another protocol [MQTT-3.1.2-1].
@@ -76,7 +76,7 @@ pub enum DecodeError {
     PropertyNotAllowed {
         /// Its identifier.
         id: u8,
-        /// Where it stands.
+        /// The place of the fault.
         carrier: Carrier,
     },
     /// MQTT 5: a property is there twice that may be there once.
@@ -107,9 +107,9 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
-    /// What a CONNACK or DISCONNECT of MQTT 5 says of it (v5 4.13).
+    /// The reason code of this fault in a CONNACK or DISCONNECT of MQTT 5 (v5 4.13).
     ///
-    /// Where the standard leaves the choice, a fault of form is a malformed packet.
+    /// If the standard leaves the choice, a syntax fault is a malformed packet.
     pub const fn reason(self) -> ReasonCode {
         match self {
             Self::TooLarge { .. } => ReasonCode::PacketTooLarge,
@@ -252,7 +252,7 @@ pub struct InvalidFilter<'a> {
     pub reason: InvalidFilterReason,
 }
 
-/// What is wrong with a topic filter.
+/// The fault of a topic filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvalidFilterReason {
     /// No character at all [MQTT-4.7.3-1].
@@ -281,7 +281,7 @@ impl fmt::Display for InvalidFilterReason {
 
 impl fmt::Display for InvalidFilter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What a peer sent may be long; a log line needs its beginning.
+        // A peer's text may be long; a log line needs only its beginning.
         write!(f, "topic filter {:.80?} {}", self.filter, self.reason)
     }
 }

@@ -1,5 +1,5 @@
-//! Topic filters (4.7): what a subscription asks for. A [`TopicFilter`] is valid once it exists:
-//! in it, `+` is a whole level and `#` the whole last one.
+//! Topic filters (4.7): the topics that a subscription selects. A [`TopicFilter`] is valid once it
+//! exists: in it, `+` is a whole level and `#` the whole last one.
 
 use std::fmt;
 

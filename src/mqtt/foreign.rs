@@ -1,4 +1,4 @@
-//! What a connection speaks that does not begin with CONNECT.
+//! The protocol of a connection that does not begin with CONNECT.
 
 use std::fmt;
 
@@ -9,22 +9,22 @@ const CONNECT_TYPE: u8 = 1;
 /// either, whose flags are 0.
 const TLS_HANDSHAKE: &[u8] = b"\x16\x03";
 
-/// What the first bytes look like to somebody who looks for why.
+/// The protocol that the first bytes look like, to explain the error.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Foreign {
     /// A browser, a health check, a scanner.
     Http,
     /// A client that has TLS turned on.
     Tls,
-    /// A client that has it turned off, to who expects TLS.
+    /// Sent to a listener with TLS by a client without it.
     Mqtt,
-    /// A proxy that sends its header, to who expects none.
+    /// A proxy's header, sent to a listener that expects none.
     ProxyHeader,
-    /// Nothing that is known: the first byte.
+    /// Unknown: the first byte.
     Unknown(u8),
 }
 
-/// What is known by its first bytes.
+/// Protocols that are recognised by their first bytes.
 const BEGINNINGS: [(&[u8], Foreign); 13] = [
     (b"GET ", Foreign::Http),
     (b"HEAD ", Foreign::Http),
@@ -42,7 +42,8 @@ const BEGINNINGS: [(&[u8], Foreign); 13] = [
 ];
 
 impl Foreign {
-    /// What bytes are that cannot begin a CONNECT; none if they can, or there are none.
+    /// The protocol of bytes that cannot begin a CONNECT; none if they can, or if there are no
+    /// bytes.
     pub fn before_connect(bytes: &[u8]) -> Option<Self> {
         let first = *bytes.first()?;
         if first >> 4 == CONNECT_TYPE && !bytes.starts_with(TLS_HANDSHAKE) {
@@ -52,7 +53,7 @@ impl Foreign {
         Some(known.map_or(Self::Unknown(first), |(_, foreign)| *foreign))
     }
 
-    /// What bytes are that TLS cannot make anything of.
+    /// The protocol of bytes that are not TLS.
     pub fn before_tls(bytes: &[u8]) -> Option<Self> {
         let first = *bytes.first()?;
         if first >> 4 == CONNECT_TYPE && first & 0xf == 0 {
@@ -81,7 +82,8 @@ impl fmt::Display for Foreign {
 mod tests {
     use super::*;
 
-    // Each is known by its first bytes, and a CONNECT is nothing foreign, be it malformed.
+    // Each protocol is recognised by its first bytes, and a CONNECT is not foreign, even if
+    // malformed.
     #[test]
     fn first_bytes() {
         for (bytes, plain, sealed) in [

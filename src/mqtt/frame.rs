@@ -1,4 +1,4 @@
-//! The fixed header (2.2): what a packet is and where it ends, before its body has arrived.
+//! The fixed header (2.2): the type and the end of a packet, before its body has arrived.
 
 use super::error::DecodeError;
 use super::fields::{PacketKind, Version};

@@ -34,7 +34,7 @@ pub(super) struct LeftOut(u64);
 
 impl LeftOut {
     pub(super) const NOTHING: Self = Self(0);
-    /// What may be left out, the least valuable first.
+    /// Properties that may be left out, the least valuable first.
     pub(super) const STEPS: [Self; 3] = [
         Self::NOTHING,
         Self(PropertyId::UserProperty.bit()),
@@ -45,7 +45,7 @@ impl LeftOut {
 /// See the module.
 pub(super) struct Layout<'a> {
     first: u8,
-    /// What stands in front of the properties, and how much of it there is.
+    /// The bytes in front of the properties, and their number.
     head: [u8; 3],
     head_bytes: usize,
     /// `None`: not even their length is written.
@@ -113,8 +113,8 @@ impl<'a> Layout<'a> {
         Self { first, head: [head[0], head[1], 0], head_bytes: 2, properties: kept, rest: &[] }
     }
 
-    /// Perhaps a packet identifier; then in MQTT 5 a reason and properties, as far as they tell
-    /// something: success without properties is nothing, properties that are none are not there.
+    /// Perhaps a packet identifier; then in MQTT 5 a reason and properties, as far as needed:
+    /// success without properties is omitted, and so are empty properties.
     pub(super) fn answer(
         version: Version,
         kind: PacketKind,

@@ -1,10 +1,10 @@
 //! Properties of messages: of a PUBLISH (v5 3.3.2.3) and of a will (v5 3.1.3.2).
 //!
-//! What of them goes on to subscribers is one range of bytes, the *forwarded* properties: payload
-//! format, message expiry, content type, response topic, correlation data and user properties as
-//! they were sent, user properties in their order. A message expiry stands in front, so that
-//! [`expiry`] is one compare and [`set_expiry`] a patch. The topic alias, subscription identifiers
-//! and the will delay concern one connection and are not in it.
+//! The properties that subscribers receive are one range of bytes, the *forwarded* properties:
+//! payload format, message expiry, content type, response topic, correlation data and user
+//! properties as they were sent, user properties in their order. A message expiry stands in front,
+//! so that [`expiry`] is one compare and [`set_expiry`] a patch. The topic alias, subscription
+//! identifiers and the will delay concern one connection and are not in it.
 
 use super::error::DecodeError;
 use super::fields::{PacketKind, SubscriptionId, TopicAlias};
@@ -53,7 +53,7 @@ impl<'a> PublishProperties<'a> {
     /// Takes a list.
     ///
     /// # Errors
-    /// What a PUBLISH may not have.
+    /// Faults of a PUBLISH's properties.
     pub fn new(list: Properties<'a>) -> Result<Self, DecodeError> {
         Self::from_wire(None, list.as_bytes())
     }
@@ -88,7 +88,7 @@ impl<'a> PublishProperties<'a> {
         self.all
     }
 
-    /// The number that stands for the topic on this connection.
+    /// The topic alias on this connection.
     #[inline]
     pub const fn alias(&self) -> Option<TopicAlias> {
         self.alias
@@ -100,8 +100,8 @@ impl<'a> PublishProperties<'a> {
         ids.filter_map(|property| SubscriptionId::new(property.value.number()?))
     }
 
-    /// What goes on to subscribers, see the module: borrowed from the packet where it stands there
-    /// as it is to be, else assembled in `scratch`.
+    /// The forwarded properties, see the module: borrowed from the packet if they are contiguous
+    /// and in order there, else assembled in `scratch`.
     #[inline]
     pub fn forwarded<'b>(&self, scratch: &'b mut Vec<u8>) -> &'b [u8]
     where
@@ -126,7 +126,7 @@ impl<'a> WillProperties<'a> {
     /// Takes a list.
     ///
     /// # Errors
-    /// What a will may not have.
+    /// Faults of a will's properties.
     pub fn new(list: Properties<'a>) -> Result<Self, DecodeError> {
         Self::from_wire(list.as_bytes())
     }
@@ -167,13 +167,13 @@ impl<'a> WillProperties<'a> {
 /// Forwarded properties that were kept as bytes, as a list again.
 ///
 /// # Errors
-/// What makes them no properties that a message may have.
+/// The fault, if a message may not have these properties.
 pub fn forwarded_list(bytes: &[u8]) -> Result<Properties<'_>, DecodeError> {
     check(Carrier::Will, None, bytes, |_, _| {})?;
     Ok(Properties::checked_before(bytes))
 }
 
-/// Where forwarded properties stand in a list. `from <= to`, and both are in the list.
+/// The range of forwarded properties in a list. `from <= to`, and both are in the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Extent {
     from: u32,
@@ -181,7 +181,7 @@ struct Extent {
     /// Others stand between them, or a message expiry is not in front: they are `from..to` only
     /// after assembly.
     is_scattered: bool,
-    /// Another stands behind the last forwarded one so far.
+    /// Another property follows the last forwarded one so far.
     is_interrupted: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The packets as values, independent of the protocol version; what they carry is borrowed.
+//! The packets as values, independent of the protocol version; their content is borrowed.
 //!
 //! `decode.rs` makes them from bytes, `encode.rs` makes bytes of them. SUBSCRIBE, UNSUBSCRIBE and
 //! their acknowledgements are in `subscribe.rs`.
@@ -189,7 +189,7 @@ pub struct Publish<'a> {
     pub qos: QoS,
     /// From a client: keep as the topic's retained message; to a client: it was one (3.3.1.3).
     pub retain: bool,
-    /// Where it is published. MQTT 5: `None` if an alias says it [MQTT-3.3.2-1] v5.
+    /// The topic. MQTT 5: `None` if a topic alias replaces it [MQTT-3.3.2-1] v5.
     pub topic: Option<TopicName<'a>>,
     /// `Some` exactly with QoS 1 and 2 [MQTT-2.3.1-5].
     pub packet_id: Option<PacketId>,

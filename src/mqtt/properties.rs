@@ -12,8 +12,8 @@ use super::wire::{Reader, put_bytes, put_u16, put_u32, put_varint, varint_bytes}
 
 const CHECKED: &str = "the list was walked when the packet was decoded";
 
-/// Properties as they stand in a packet, without their length in front. Empty in 3.x, whose
-/// encoders leave them out.
+/// Properties as encoded in a packet, without the length in front. Empty in 3.x, whose encoders
+/// leave them out.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Properties<'a>(&'a [u8]);
 
@@ -209,7 +209,7 @@ impl Property<'_> {
     }
 }
 
-/// Where a property stands in its list.
+/// The position of a property in its list.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Span {
     pub(super) start: usize,
@@ -275,7 +275,7 @@ pub(super) fn check<'a>(
     Ok(seen)
 }
 
-/// Takes one property of whatever packet.
+/// Takes one property of any packet.
 #[inline]
 fn take_property<'a>(reader: &mut Reader<'a>) -> Result<Property<'a>, DecodeError> {
     let id = reader.take_u8()?;

@@ -7,7 +7,7 @@ use std::fmt;
 
 use super::fields::{OutOfRange, PacketKind};
 
-/// What the value of a property is made of (v5 1.5).
+/// The data type of a property's value (v5 1.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueType {
     /// One byte.
@@ -53,7 +53,7 @@ pub enum ValueRule {
     TopicName,
 }
 
-/// Who sends a packet.
+/// The sender of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sender {
     /// The client.
@@ -62,7 +62,7 @@ pub enum Sender {
     Server,
 }
 
-/// What has a list of properties: a packet, or the will inside a CONNECT.
+/// The carrier of a list of properties: a packet, or the will inside a CONNECT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Carrier {
     /// A packet. PINGREQ and PINGRESP have no properties.
@@ -151,7 +151,7 @@ pub struct PropertyRow {
     pub id: PropertyId,
     /// Its name in the standard.
     pub name: &'static str,
-    /// What its value is made of.
+    /// The data type of its value.
     pub value: ValueType,
     /// The values it may have.
     pub rule: ValueRule,
@@ -267,16 +267,16 @@ impl fmt::Display for PropertyId {
 
 /// Sets of properties, of which a bit is 1 << identifier.
 pub(super) struct Rights {
-    /// What may be there.
+    /// Properties that are allowed.
     pub(super) allowed: u64,
-    /// What may be there more than once.
+    /// Properties that are allowed more than once.
     pub(super) repeatable: u64,
-    /// What only a client may send, and only a server.
+    /// Properties that only a client may send, and those that only a server may.
     pub(super) from_client: u64,
     pub(super) from_server: u64,
 }
 
-/// What the properties of `carrier` may be.
+/// The properties that `carrier` may have.
 #[inline]
 pub(super) fn rights_of(carrier: Carrier) -> &'static Rights {
     &RIGHTS[carrier.index()]

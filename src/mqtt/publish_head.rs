@@ -28,7 +28,7 @@ pub struct PublishHead<'a> {
     pub topic: Option<TopicName<'a>>,
     /// `Some` exactly with QoS 1 and 2.
     pub packet_id: Option<PacketId>,
-    /// The number that stands for the topic, or is to stand for it from now on.
+    /// The topic alias, which may be new.
     pub alias: Option<TopicAlias>,
     /// Identifiers of the receiver's subscriptions that match [MQTT-3.3.4-3] v5.
     pub subscription_ids: &'a [SubscriptionId],

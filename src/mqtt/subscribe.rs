@@ -3,7 +3,7 @@
 //! The lists are kept as the bytes of the packet, checked once and walked again whenever they are
 //! asked for, so that none is allocated. In them each string is a topic filter, all options are
 //! ones that the version has, and no list is empty. A packet with a string that is no filter is
-//! malformed as a whole [MQTT-4.8.0-1]: nothing of it is done.
+//! malformed as a whole [MQTT-4.8.0-1]: no filter of it takes effect.
 
 use super::error::DecodeError;
 use super::fields::{OutOfRange, PacketId, QoS, SubscriptionId, Version};
@@ -32,7 +32,7 @@ pub struct SubscribeEntry<'a> {
     pub filter: TopicFilter<'a>,
     /// Maximum QoS asked for.
     pub qos: QoS,
-    /// MQTT 5: what the client publishes itself is not sent to it.
+    /// MQTT 5: messages that the client itself publishes are not sent to it.
     pub no_local: bool,
     /// MQTT 5: copies have RETAIN as it was published.
     pub retain_as_published: bool,
@@ -304,7 +304,7 @@ fn check_list<'a>(
     Ok(())
 }
 
-/// A filter of somebody who lays out a packet.
+/// A filter of a packet that is encoded.
 fn filter(text: &str) -> TopicFilter<'_> {
     TopicFilter::parse(text).unwrap_or_else(|invalid| panic!("{invalid}"))
 }

@@ -1,6 +1,6 @@
-//! A PUBLISH encoded once for many receivers: what differs between them is patched into a copy.
-//! In MQTT 5 that serves receivers whose copy has neither an alias nor subscription identifiers;
-//! others take a [`PublishHead`](super::PublishHead).
+//! A PUBLISH encoded once for many receivers: the fields that differ between them are patched into
+//! a copy. In MQTT 5 that serves receivers whose copy has neither an alias nor subscription
+//! identifiers; others take a [`PublishHead`](super::PublishHead).
 //!
 //! `packet_id_at` is `Some` exactly if the template's QoS is above 0, and then
 //! `packet_id_at + 2 <= bytes.len()`; `bytes` is never empty.
@@ -16,7 +16,7 @@ use super::wire::{put_bytes, put_varint};
 pub struct PublishTemplate<'a> {
     /// The packet, with packet id 0 where one belongs.
     pub bytes: &'a [u8],
-    /// Where in `bytes` the packet id stands; `None` with QoS 0.
+    /// The position of the packet id in `bytes`; `None` with QoS 0.
     pub packet_id_at: Option<usize>,
 }
 

@@ -1,4 +1,5 @@
-//! Topic names (4.7): what a message is published to. A [`TopicName`] is valid once it exists.
+//! Topic names (4.7): the topic that a message is published to. A [`TopicName`] is valid once it
+//! exists.
 
 use std::fmt;
 use std::iter::FusedIterator;
@@ -14,7 +15,7 @@ impl<'a> TopicName<'a> {
     /// Checks `text`.
     ///
     /// # Errors
-    /// What makes it no topic name.
+    /// The fault of a text that is not a topic name.
     #[inline]
     pub fn parse(text: &'a str) -> Result<Self, InvalidTopic> {
         // No early exit, so that the compiler makes vectors of it: a good topic, which is what
@@ -99,7 +100,7 @@ pub(super) fn count_levels(text: &str) -> usize {
 /// The levels of a topic name or filter: the text between its slashes. Never empty.
 #[derive(Debug, Clone)]
 pub struct Levels<'a> {
-    /// What was not given out yet; `None` after the last level.
+    /// The levels that were not returned yet; `None` after the last one.
     rest: Option<&'a str>,
 }
 
@@ -134,7 +135,8 @@ impl FusedIterator for Levels<'_> {}
 mod tests {
     use super::*;
 
-    // A topic name is 1 to 65,535 bytes without wildcards and U+0000, and nothing else is refused.
+    // A topic name is 1 to 65,535 bytes without wildcards and U+0000, and all such names are
+    // accepted.
     #[test]
     fn parse_table() {
         let longest = "a".repeat(65_535);

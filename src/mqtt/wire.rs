@@ -1,7 +1,7 @@
 //! The data representations of the standard (1.5, 2.2.3; v5 1.5): integers, strings, lengths.
 //!
-//! [`Reader`] walks one packet's body: what it has given out and what is left are the body, in
-//! order. A read that fails fails the packet; the reader is not used after it.
+//! [`Reader`] walks one packet's body: the bytes that it has returned and those that remain are the
+//! body, in order. A read that fails fails the packet; the reader is not used after it.
 
 use super::error::DecodeError;
 use super::fields::PacketId;
@@ -12,7 +12,7 @@ pub(super) const FIELD_BYTES_MAX: usize = u16::MAX as usize;
 /// Largest remaining length (2.2.3).
 pub(super) const REMAINING_MAX: usize = 268_435_455;
 
-/// What is left of a packet's body.
+/// The rest of a packet's body.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reader<'a> {
     rest: &'a [u8],
@@ -99,7 +99,7 @@ impl<'a> Reader<'a> {
         Ok(value)
     }
 
-    /// What is left, without taking it.
+    /// The rest, without taking it.
     #[inline]
     pub(super) fn rest(&self) -> &'a [u8] {
         self.rest

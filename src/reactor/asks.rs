@@ -1,7 +1,7 @@
 //! Asks of the admin thread: one step of each a turn, then the box goes back.
 //!
-//! Nobody asks, and nothing is done: what a turn pays is a look at an empty list. While an ask is
-//! open the shard does not sleep.
+//! Without an ask, a turn costs only a check of an empty list. While an ask is open the shard does
+//! not sleep.
 
 use std::mem::discriminant;
 
@@ -9,11 +9,11 @@ use crate::broker::inspect::{Ask, Reply};
 use crate::limits::{ASKS_OPEN_MAX, PUBLISHES_OPEN_MAX};
 use crate::mesh::Sender;
 
-/// The way back to who asks.
+/// The sender of answers to the asker.
 pub struct AnswerWay {
     /// The ring that boxes go back in.
     pub sender: Sender<Box<Ask>>,
-    /// Wakes who asks.
+    /// Wakes the asker.
     pub wake: Box<dyn Fn() + Send>,
 }
 
@@ -25,7 +25,7 @@ pub(super) struct Asks {
     /// They have no answer yet, and cost a look each turn.
     #[allow(clippy::vec_box, reason = "a box is given back as it came")]
     waiting: Vec<Box<Ask>>,
-    /// None: nobody asks.
+    /// None: there is no asker.
     way: Option<AnswerWay>,
     /// Some went back in this turn.
     answered: bool,
@@ -101,8 +101,8 @@ impl Asks {
 
     pub(super) fn give_back(&mut self, ask: Box<Ask>) {
         if let Some(way) = &mut self.way {
-            // Who asks has no more boxes on their way than its ring has room for. One that breaks
-            // this loses them.
+            // The asker has at most as many boxes in flight as its ring has room for. An asker that
+            // breaks this rule loses them.
             self.answered |= way.sender.push_object(ask).is_ok();
         }
     }

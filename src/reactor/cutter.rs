@@ -31,7 +31,7 @@ pub(super) struct Cutter<'a, P> {
     pub(super) now_ms: u64,
     pub(super) shard: ShardId,
     pub(super) packet_bytes_max: usize,
-    /// What was wrong with the last bytes, if they were no packet.
+    /// The fault of the last bytes, if they were not a packet.
     pub(super) fault: Option<DecodeError>,
 }
 

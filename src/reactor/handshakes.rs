@@ -13,7 +13,7 @@ use crate::ring::Key;
 pub(super) struct Handshakes {
     /// Steps this turn still takes on.
     left: usize,
-    /// Links whose next step is put off, in order.
+    /// Links with a postponed step, in order.
     waiting: VecDeque<Key>,
 }
 
@@ -33,12 +33,12 @@ impl Handshakes {
         self.waiting.push_back(key);
     }
 
-    /// A link whose step was put off, while this turn takes on more.
+    /// The next link with a postponed step, while this turn may do more.
     pub(super) fn next_waiting(&mut self) -> Option<Key> {
         if self.left > 0 { self.waiting.pop_front() } else { None }
     }
 
-    /// Links whose next step is put off.
+    /// Links with a postponed step.
     pub(super) fn waiting(&self) -> usize {
         self.waiting.len()
     }

@@ -39,12 +39,12 @@ impl<S: Send> Inboxes<S> {
         self.inboxes.len()
     }
 
-    /// Whether nothing waits in any.
+    /// Whether all inboxes are empty.
     pub(super) fn are_empty(&self) -> bool {
         self.inboxes.iter().all(|(_, inbox)| inbox.is_empty())
     }
 
-    /// The next message of an inbox, and whose it is; none: the control thread's.
+    /// The next message of an inbox, and the shard that sent it; none: the control thread.
     pub(super) fn next(
         &mut self,
         at: usize,

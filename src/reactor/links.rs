@@ -19,7 +19,7 @@ const GENERATION_MASK: u32 = 0x00ff_ffff;
 /// holds, so that only a link whose subscribers keep up gets there.
 const CALM_RECEIVES: u8 = u8::MAX;
 
-/// What the kernel is asked to receive for a link.
+/// The receive operation of a link in the kernel.
 ///
 /// ```text
 ///  Off ──arm──► Armed ──cancel──► Ending ──last completion──► Off
@@ -48,7 +48,7 @@ pub(super) enum Waiting {
 pub(super) enum Closing {
     /// It does not.
     No,
-    /// What the broker still has to say goes out first.
+    /// The broker's remaining output is sent first.
     Flushing,
     /// Both directions are shut; the last completions are awaited.
     Shut,
@@ -69,7 +69,7 @@ pub(super) struct Link<S> {
     pub(super) receiving: Receiving,
     /// Receives in a row after which it was not paused, up to [`CALM_RECEIVES`].
     pub(super) calm: u8,
-    /// The peer has closed its side; what came before is still to be handled.
+    /// The peer has closed its side; data received before must still be handled.
     pub(super) ended: bool,
     pub(super) sending: bool,
     pub(super) closing: Closing,
@@ -171,7 +171,7 @@ impl<S> Links<S> {
     /// more.
     pub(super) fn reclaim(&mut self, slots_max: usize) -> bool {
         let more = self.slots.reclaim(slots_max);
-        // Old keys are to find nothing when a slot is back.
+        // Old keys must not find a link when a slot is used again.
         for generation in self.generations.drain(self.slots.end()..) {
             self.generation_first = self.generation_first.max(generation);
         }
@@ -204,7 +204,7 @@ mod tests {
         }
     }
 
-    /// A key of an earlier owner of the slot finds nothing.
+    /// A key of an earlier owner of the slot finds no link.
     #[test]
     fn old_keys_find_nothing() {
         let mut links = Links::new();

@@ -13,9 +13,9 @@ const ACCEPT_WARN_MS: u64 = 10_000;
 /// A listener, and how what it accepts is treated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Listener<L> {
-    /// Where to accept.
+    /// The address of the listener.
     pub socket: L,
-    /// What is accepted.
+    /// The kind of connections that are accepted.
     pub kind: ListenerKind,
 }
 
@@ -24,11 +24,11 @@ pub struct Listener<L> {
 pub struct ListenerKind {
     /// Only this host can reach it: a loopback address or a Unix socket.
     pub local: bool,
-    /// What is accepted speaks TLS.
+    /// Whether accepted connections use TLS.
     pub tls: bool,
     /// MQTT, WebSocket or both.
     pub accepts: Accepts,
-    /// Whether a proxy stands before the addresses.
+    /// Whether a proxy is in front of the addresses.
     pub proxied: Proxied,
 }
 
@@ -39,8 +39,8 @@ impl ListenerKind {
     }
 }
 
-/// Whether links begin with a PROXY header, and who may send one. What comes through a proxy is
-/// from anywhere: such a listener is not local.
+/// Whether links begin with a PROXY header, and which addresses may send one. A proxy's connections
+/// may come from any address: such a listener is not local.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Proxied {
     /// They do not.

@@ -78,8 +78,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                 };
                 awaited |= self.handle_message(from, message);
             }
-            // The rest of what they leave is appended by the turn's end: acknowledgements, which
-            // nobody on another shard waits for.
+            // Their other records are appended by the turn's end: acknowledgements, which no other
+            // shard waits for.
             let (log, _) = self.broker.log_marks();
             self.inboxes.note_handled(at, log, awaited);
             self.tell_settled();
@@ -228,7 +228,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             self.asks.open_waiting(|ask| self.broker.may_answer(ask, &self.outboxes));
         }
         if self.asks.is_open() {
-            // A message waits for nobody: not for a ring that is full, nor for a broker that stops.
+            // Handling a message never blocks: neither on a full ring, nor on a stopping broker.
             let refuses = !self.is_running() || self.outboxes.is_full();
             for mut ask in self.asks.take_open() {
                 if refuses && ask.question.is_new_message() {

@@ -3,7 +3,7 @@
 //!
 //! A turn: sleep until something completes or is due → handle completions → handle what other
 //! shards sent → replies that waited for them → timers → events → send, publish to other shards,
-//! and begin again. Nothing in it waits but the sleep at its top.
+//! and begin again. Only the sleep at its top blocks.
 //!
 //! | file | noun |
 //! |---|---|
@@ -12,7 +12,7 @@
 //! | `sending` | sending, closing |
 //! | `messages` | messages from other shards and the control thread |
 //!
-//! Those are the reactor's steps; what they work on imports none of them:
+//! Those are the reactor's steps; the types below import none of them:
 //!
 //! | file | noun |
 //! |---|---|

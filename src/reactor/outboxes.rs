@@ -34,11 +34,11 @@ pub enum ShardMessage<S> {
     Control(ControlMessage),
     /// From the admin thread: a question that goes back with its answer.
     Ask(Box<Ask>),
-    /// The sender publishes nothing more.
+    /// The sender will publish no more messages.
     Drained,
 }
 
-/// What the control thread has a shard do.
+/// A command of the control thread to a shard.
 #[derive(Debug)]
 pub enum ControlMessage {
     /// This holds from now on. A policy follows.
@@ -49,7 +49,7 @@ pub enum ControlMessage {
     Tls(Arc<TlsSetup>),
     /// Delete those of these sessions that live on the receiver.
     Delete(Arc<[SessionName]>),
-    /// Let clients in, or nobody for now.
+    /// Accept clients, or none for now.
     Admit(bool),
     /// Send a report.
     Report(mpsc::Sender<Report>),
@@ -122,7 +122,7 @@ impl<S: Send, W: Wake> Outboxes<S, W> {
         (before != now).then(|| self.client_counts.sessions().replace(before, now))
     }
 
-    /// Replaces `--max-connections`; who is connected stays.
+    /// Replaces `--max-connections`; open connections stay.
     pub(super) fn set_clients_max(&mut self, clients_max: usize) {
         self.clients_max = clients_max;
     }
@@ -192,7 +192,7 @@ impl<S: Send, W: Wake> Outboxes<S, W> {
             if outbox.sender.publish() && outbox.bell.must_ring() {
                 outbox.waker.wake();
             }
-            // What the other shard has handled holds no memory for it any more.
+            // Messages that the other shard has handled hold no memory any more.
             let handled = outbox.sender.handled();
             while let Some((_, bytes)) =
                 self.large[at].pop_front_if(|(number, _)| *number <= handled)

@@ -20,8 +20,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
     }
 
-    /// Handles the first bytes of a link behind a proxy. What follows the header is handled as
-    /// those of any other.
+    /// Handles the first bytes of a link behind a proxy. The bytes after the header are handled as
+    /// those of any other link.
     pub(super) fn on_header_data(&mut self, key: Key, buffer: Buffer) {
         let Some(link) = self.links.get_mut(key) else { return };
         let bytes: &[u8] = self.ring.bytes_mut(&buffer);

@@ -164,7 +164,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         };
         let may = link.closing == Closing::No && link.waiting == Waiting::No && !link.ended;
         if link.receiving == Receiving::Off && may {
-            // One at a time until the home is known: then nothing is in flight when the link moves.
+            // One at a time until the home is known: then no receive is in flight when the link
+            // moves.
             let mode = if greeting { RecvMode::Once } else { link.recv_mode() };
             link.receiving = Receiving::Armed(mode);
             self.ring.submit_recv(key, &link.socket, mode);
@@ -219,7 +220,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         link.ended |= matches!(then, Then::End);
         certify(&mut self.broker, key, &link.transport);
         if flow != Flow::Continue || stopping {
-            // It waits for others: what still comes is kept.
+            // It waits for other shards: data that still arrives is kept.
             link.unread.extend(bytes);
             self.recycle(buffer);
             self.pause(key);
@@ -323,9 +324,9 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
     }
 
-    /// Ends a link whose peer has closed, when all that came before was handled: a publisher that
-    /// was made to wait may have said DISCONNECT meanwhile. It may have closed only its own
-    /// direction, and read on: what it is still to hear goes out first.
+    /// Ends a link whose peer has closed, when all earlier data was handled: a publisher that had
+    /// to wait may have sent DISCONNECT meanwhile. The peer may have closed only its own direction
+    /// and still read: the remaining output is sent first.
     fn end_if_read(&mut self, key: Key) {
         if self.flow(key) == Flow::Pause {
             return;
@@ -347,7 +348,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.pause(key);
     }
 
-    /// Stops receiving; what has come already is still to be kept.
+    /// Stops receiving; data that has arrived already must still be kept.
     fn pause(&mut self, key: Key) {
         let Some(link) = self.links.get_mut(key) else { return };
         link.calm = 0;
@@ -396,7 +397,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     }
 }
 
-/// What a client is told whose bytes are no packet.
+/// The answer to a client whose bytes are not a packet.
 fn closing_code(fault: DecodeError) -> ClosingCode {
     match fault {
         DecodeError::TooLarge { .. } => ClosingCode::TooBig,

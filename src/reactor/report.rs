@@ -7,10 +7,10 @@ use crate::broker::{ShardId, Stats, VhostReport};
 pub struct Report {
     /// Which.
     pub shard: ShardId,
-    /// What it has counted since it started.
+    /// Its counters since it started.
     pub stats: Stats,
     /// Its part of each vhost.
     pub vhosts: Vec<VhostReport>,
-    /// What it has now, each with its name.
+    /// Its current gauges, each with its name.
     pub figures: Vec<(&'static str, u64)>,
 }

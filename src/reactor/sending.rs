@@ -91,7 +91,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.ring.submit_send(key, &link.socket, batch);
     }
 
-    /// The network ended a link: nothing more can be sent.
+    /// The network ended a link: no more bytes can be sent.
     pub(super) fn end(&mut self, key: Key, reason: CloseReason) {
         self.shut(key);
         self.with_broker(|broker, context| broker.close(conn_of(key), reason, context));

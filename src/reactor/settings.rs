@@ -1,4 +1,4 @@
-//! What an operator may set of a shard while it runs.
+//! Settings of a shard that an operator may change while it runs.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use crate::transport::WebSocketSetup;
 
 use super::accept_filter::Subnet;
 
-/// All of it: each reload brings the whole, changed or not.
+/// The complete settings: each reload sends all of them, changed or not.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The broker's options; what they say of the shard itself is left alone.
+    /// The broker's options; those of the shard itself are ignored.
     pub broker: broker::Options,
     /// This shard's share of what may be retained.
     pub retained: CatalogLimits,
@@ -20,10 +20,10 @@ pub struct Settings {
     pub clients_max: usize,
     /// `--max-packet-size`.
     pub packet_bytes_max: usize,
-    /// What an address may have.
+    /// The limits of an address.
     pub addresses: AddressLimits,
     /// `--proxy-trust`.
     pub trusted: Vec<Subnet>,
-    /// What WebSockets are checked against.
+    /// The rules that WebSocket requests are checked against.
     pub websocket: Arc<WebSocketSetup>,
 }

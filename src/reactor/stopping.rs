@@ -30,7 +30,7 @@ enum Phase {
     },
 }
 
-/// What is to be done now.
+/// The steps that are due now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Step {
     /// Every connection is to be closed.
@@ -49,7 +49,7 @@ impl Stopping {
         self.phase = Phase::Wills { missing: others, deadline_ms: now_ms + STOP_MS_MAX };
     }
 
-    /// Notes that a shard publishes nothing more.
+    /// Notes that a shard will publish no more messages.
     pub(super) fn note_drained(&mut self, from: ShardId) {
         if let Phase::Wills { missing, .. } = &mut self.phase {
             missing.take(from);
@@ -79,7 +79,7 @@ impl Stopping {
         }
     }
 
-    /// Whether there is nothing left to do, when no link is there.
+    /// Whether all work is done, if there are no links.
     pub(super) fn is_over(&self, is_committed: bool, now_ms: u64) -> bool {
         match self.phase {
             Phase::No | Phase::Wills { .. } => false,

@@ -37,13 +37,13 @@ pub trait Clock {
     /// Milliseconds since some fixed point; never goes back.
     fn now_ms(&self) -> u64;
 
-    /// The same in microseconds: what the shard measures itself with.
+    /// The same in microseconds, for the shard's measurements.
     fn now_us(&self) -> u64 {
         self.now_ms() * 1000
     }
 }
 
-/// What a reactor is made of, beside its ring and clock.
+/// The parts of a reactor, beside its ring and clock.
 pub struct Options<R: Ring, M: Medium<File = R::File>> {
     /// This shard's share of the broker.
     pub broker: Shard,
@@ -69,11 +69,11 @@ pub struct Options<R: Ring, M: Medium<File = R::File>> {
     pub clients_max: usize,
     /// `--max-packet-size`.
     pub packet_bytes_max: usize,
-    /// What listeners with TLS begin with; there if one has.
+    /// The TLS configuration of listeners; present if one uses TLS.
     pub tls: Option<Arc<TlsSetup>>,
-    /// What WebSockets are checked against.
+    /// The rules that WebSocket requests are checked against.
     pub websocket: Arc<WebSocketSetup>,
-    /// The way back to who asks; none: nobody does.
+    /// The sender of answers to the asker; none: there is no asker.
     pub answers: Option<AnswerWay>,
     /// Gives free pages of the heap back to the system.
     pub trim_heap: fn(),
@@ -102,7 +102,7 @@ pub struct Reactor<R: Ring, C: Clock, M: Medium<File = R::File>> {
     pub(super) starved: Vec<Key>,
     /// Links that go on in the next turn, or when the rings to other shards have room.
     pub(super) yielded: Vec<Key>,
-    /// Links whose transport has output of its own.
+    /// Links with output of their transport.
     pub(super) unsent: Vec<Key>,
     pub(super) handshakes: Handshakes,
     pub(super) tls: Option<Arc<TlsSetup>>,
@@ -183,13 +183,13 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         Ok((self.stats(), self.broker.vhost_reports()))
     }
 
-    /// What happened so far.
+    /// Counters so far.
     pub fn stats(&self) -> Stats {
         self.broker.stats()
     }
 
     /// One turn: sleeps for at most `timeout`, which [`Reactor::sleep_time`] gave just before, then
-    /// handles what completed, what other shards sent and what is due.
+    /// handles completions, messages of other shards and due timers.
     ///
     /// # Errors
     /// If the ring fails.
@@ -252,7 +252,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.keep_promises();
         let missed = !self.inboxes.are_empty();
         let any = self.flush();
-        // A promise that was kept may have made another, which waits for nothing.
+        // A kept promise may have made another, which can be kept at once.
         let any = any || self.broker.has_due_promises(&self.outboxes) || self.has_news();
         // Links that yielded go on; no event announces it.
         let has_room = !self.yielded.is_empty() && !self.outboxes.is_full();
@@ -323,7 +323,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         if self.reclaim.due_ms().is_none_or(|due_ms| self.now_ms < due_ms) {
             return;
         }
-        // What a turn with much to do has had.
+        // Memory that a long turn needed.
         self.spare_batches = Vec::new();
         self.completions.shrink_to(0);
         self.fired.shrink_to(0);
@@ -370,7 +370,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             while let Some(event) = self.with_broker(|broker, context| broker.next_event(context)) {
                 match event {
                     Event::Resume(conn) => {
-                        // What it sent meanwhile is about to be read. A CONNECT has its time.
+                        // Data that it sent meanwhile is about to be read. A CONNECT has its own
+                        // timeout.
                         if !self.broker.is_connecting(conn) {
                             self.broker.restart_keep_alive(conn, self.now_ms);
                         }

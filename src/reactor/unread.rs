@@ -42,7 +42,7 @@ impl UnreadBytes {
 mod tests {
     use super::*;
 
-    /// Carried bytes come back in order, whatever the pieces, and leave no memory behind.
+    /// Carried bytes are returned in order, in pieces of any size, and no memory remains in use.
     #[test]
     fn carry_keeps_order() {
         let (mut unread, mut expected, mut got) = (UnreadBytes::default(), Vec::new(), Vec::new());

@@ -1,8 +1,9 @@
 //! Timers of all links of a shard: one wheel, no kernel timer per link.
 //!
 //! A slot of the wheel covers [`TICK_MS`]; a deadline beyond one turn of the wheel stays in its
-//! slot until its round comes. Timers are never taken out: who no longer needs one ignores it when
-//! it fires. Invariant: a timer fires at or up to one tick after its deadline, never before.
+//! slot until its round comes. Timers are never taken out: a timer that is no longer needed is
+//! ignored when it fires. Invariant: a timer fires at or up to one tick after its deadline, never
+//! before.
 
 /// Milliseconds one slot covers: keep alive is in seconds, so this is fine enough.
 const TICK_MS: u64 = 50;
@@ -94,8 +95,8 @@ fn slot_of(tick: u64) -> usize {
 mod tests {
     use super::*;
 
-    /// Every timer fires once, not before its deadline and at most a tick after, whatever the
-    /// steps.
+    /// Every timer fires once, not before its deadline and at most a tick after, with steps of any
+    /// size.
     #[test]
     fn fires_once_and_in_time() {
         for step_ms in [1, 7, 49, 50, 51, 1000, 500_000] {

@@ -46,8 +46,8 @@ pub(super) struct Buffers {
 }
 
 impl Buffers {
-    /// Maps the memory and puts every buffer in the ring. The pages of a buffer cost nothing until
-    /// the kernel first writes in it.
+    /// Maps the memory and puts every buffer in the ring. The pages of a buffer take no memory
+    /// until the kernel first writes to it.
     ///
     /// # Errors
     /// If there is no address space.

@@ -1,5 +1,5 @@
-//! What the kernel holds for each link: at most one receive and one send, each with the generation
-//! that asked for it.
+//! The kernel's operations for each link: at most one receive and one send, each with the
+//! generation that started it.
 //!
 //! Invariant: an entry is set exactly while its operation is in flight. A completion or a request
 //! that does not fit is a bug (of this ring or of its caller) and panics.
@@ -17,7 +17,7 @@ struct Operations {
     recv: u32,
     /// Generation of the send, or [`IDLE`].
     send: u32,
-    /// Where the send's memory is; meaningful only while `send` is not [`IDLE`].
+    /// The index of the send's memory; meaningful only while `send` is not [`IDLE`].
     send_slot: u32,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Links {
 
 impl Links {
     /// # Panics
-    /// If a receive is in flight in this slot, whatever its generation.
+    /// Whether a receive of any generation is in flight in this slot.
     pub(super) fn begin_recv(&mut self, key: Key) {
         let operations = self.operations(key);
         assert_eq!(operations.recv, IDLE, "one receive at a time in slot {}", key.slot);
@@ -58,7 +58,7 @@ impl Links {
     }
 
     /// # Panics
-    /// If a send is in flight in this slot, whatever its generation.
+    /// Whether a send of any generation is in flight in this slot.
     pub(super) fn begin_send(&mut self, key: Key, send_slot: u32) {
         let operations = self.operations(key);
         assert_eq!(operations.send, IDLE, "one send at a time in slot {}", key.slot);
@@ -72,7 +72,7 @@ impl Links {
         operations.is_some_and(|operations| operations.send == key.generation)
     }
 
-    /// Where the memory of this very link's send is, if it has one in flight.
+    /// The index of the memory of this link's send, if it has one in flight.
     pub(super) fn send_slot(&self, key: Key) -> Option<u32> {
         let operations = self.slots.get(key.slot as usize)?;
         (operations.send == key.generation).then_some(operations.send_slot)
@@ -89,8 +89,8 @@ impl Links {
         operations.send_slot
     }
 
-    /// Gives memory back of slots whose links have left, of `slots_max` at most; whether there is
-    /// more.
+    /// Releases memory of slots whose links have left, of `slots_max` at most; returns whether
+    /// there is more.
     pub(super) fn reclaim(&mut self, slots_max: usize) -> bool {
         shorten(&mut self.slots, slots_max, |slot| slot.recv == IDLE && slot.send == IDLE)
     }

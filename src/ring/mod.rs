@@ -53,7 +53,7 @@ pub struct Key {
 /// How long a receive stays armed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RecvMode {
-    /// One completion: nothing is in flight when it is handled, so the link may move.
+    /// It has one completion: no receive is in flight when that is handled, so the link may move.
     Once,
     /// Completions until it is cancelled, fails, or finds no buffer.
     Multishot,
@@ -84,7 +84,7 @@ impl Buffer {
     }
 }
 
-/// What a receive brought.
+/// The result of a receive.
 #[derive(Debug)]
 pub enum Received {
     /// Bytes; never empty.
@@ -115,7 +115,7 @@ pub enum Completion<S> {
     Received {
         /// The link.
         key: Key,
-        /// What came.
+        /// The received data.
         received: Received,
         /// Whether the receive is still armed.
         more: bool,
@@ -153,7 +153,7 @@ pub trait Ring {
     type Listener: Send + 'static;
     /// Wakes this ring.
     type Waker: Wake + Clone + 'static;
-    /// What may be written to. All clones are the same file.
+    /// A file to write to. All clones are the same file.
     type File: Clone + 'static;
 
     /// A handle that wakes this ring.
@@ -174,7 +174,7 @@ pub trait Ring {
     fn submit_recv(&mut self, key: Key, socket: &Self::Socket, mode: RecvMode);
 
     /// Ends a receive, if one is armed; data that came before it completes as usual, then a
-    /// completion without `more`. What the kernel still holds is for the next receive.
+    /// completion without `more` follows. Data that the kernel still holds is for the next receive.
     fn cancel_recv(&mut self, key: Key);
 
     /// Sends a batch that is not empty, whole unless the connection fails or it has more than
@@ -184,21 +184,21 @@ pub trait Ring {
     /// Ends a send that does not progress, if one is in flight; completes as [`Completion::Sent`].
     fn cancel_send(&mut self, key: Key);
 
-    /// Lets go of a link that leaves: its socket is about to be closed or to go to another ring,
-    /// and its key may name another. No operation on it is in flight. Nothing is to be done where
-    /// the kernel keeps nothing of a link between operations.
+    /// Releases a link that leaves: its socket is about to be closed or moved to another ring, and
+    /// its key may be reused. No operation on it is in flight. A backend that keeps no state of a
+    /// link between operations does nothing.
     fn release(&mut self, key: Key, socket: &Self::Socket) {
         let _nothing = (key, socket);
     }
 
     /// Writes `bytes` at `offset` of a file, whole unless it fails; with `sync` the data is durable
-    /// (fdatasync) before it completes, what was written to the file before included. Not empty,
-    /// shorter than 4 GiB, and one write at a time; asserted. Ends in one [`Completion::Written`].
-    /// The memory is only read, so other clones of `bytes` may be meanwhile.
+    /// (fdatasync) before it completes, including earlier writes to the file. Not empty, shorter
+    /// than 4 GiB, and one write at a time; asserted. Ends in one [`Completion::Written`]. The
+    /// memory is only read, so other clones of `bytes` may be meanwhile.
     fn submit_write(&mut self, file: &Self::File, offset: u64, bytes: Bytes, sync: bool);
 
-    /// Ends both directions of a connection now: the peer sees the end, all operations complete.
-    /// A send of this turn has not begun and fails; what must still go completes first.
+    /// Ends both directions of a connection now: the peer sees the end, all operations complete. A
+    /// send of this turn has not begun and fails; a send that must succeed has to complete first.
     fn shutdown(&mut self, socket: &Self::Socket);
 
     /// The peer's address, where the kernel still knows it.

@@ -10,8 +10,8 @@
 //! Obligations kept here:
 //! - References are formed only to buffers that are lent.
 //! - Pages are given back only while no buffer is lent.
-//! - Who let the kernel have addresses of this mapping keeps the kernel from buffers that are
-//!   lent, and drops the mapping when the kernel is done with it, or never.
+//! - The code that gave addresses of this mapping to the kernel keeps the kernel from buffers that
+//!   are lent, and drops the mapping when the kernel is done with it, or never.
 
 #![allow(unsafe_code)]
 
@@ -20,7 +20,7 @@ use std::ptr::{self, NonNull};
 
 use super::Buffer;
 
-/// What the buffers start at a multiple of, behind the room in front.
+/// The alignment of the buffers, behind the room in front.
 const PAGE_BYTES: usize = 4096;
 
 /// Receive buffers shared by all links of a ring.
@@ -28,15 +28,15 @@ pub(super) struct Pool {
     mapping: Mapping,
     count: u16,
     buffer_bytes: u32,
-    /// Where the first buffer starts in the mapping.
+    /// The offset of the first buffer in the mapping.
     offset: usize,
     /// Which buffers the caller has.
     lent: Box<[bool]>,
 }
 
 impl Pool {
-    /// Maps memory for `count` buffers behind `front_bytes` of room. The pages of a buffer cost
-    /// nothing until it is first written in.
+    /// Maps memory for `count` buffers behind `front_bytes` of room. The pages of a buffer take no
+    /// memory until it is first written to.
     ///
     /// # Errors
     /// If there is no address space.
@@ -108,9 +108,9 @@ impl Pool {
     }
 
     /// Gives the pages of all buffers back to the system: they are zero when next written in. While
-    /// buffers are lent nothing happens.
+    /// buffers are lent it has no effect.
     ///
-    /// The caller knows of all that was received: what is in buffers that are not lent is lost.
+    /// The caller has handled all received data: the content of buffers that are not lent is lost.
     pub(super) fn forget_contents(&mut self) {
         if self.lent.contains(&true) {
             return;
@@ -186,7 +186,8 @@ mod tests {
         for (at, buffer) in (1..).zip(&lent) {
             assert!(pool.bytes_mut(buffer).iter().all(|byte| *byte == at));
         }
-        // SAFETY: the room is inside the mapping and initialized, and nobody else has it.
+        // SAFETY: the room is inside the mapping and initialized, and there is no other reference
+        // to it.
         assert_eq!(unsafe { *pool.front(63) }, 0);
     }
 

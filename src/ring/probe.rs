@@ -69,7 +69,7 @@ struct Entries {
 
 impl Entries {
     fn halved(self) -> Option<Self> {
-        // What is below the least already was asked for, and stays.
+        // A limit that is below the least was set on purpose, and stays.
         let half = |entries: u32, least: u32| (entries / 2).max(least).min(entries);
         let halved = Self {
             submissions: half(self.submissions, ENTRIES_MIN.submissions),
@@ -79,14 +79,14 @@ impl Entries {
     }
 }
 
-/// What was found at start. Displays as one line for the log.
+/// Features found at start. Displays as one line for the log.
 #[derive(Clone, Debug)]
 pub struct Features {
     mode: Mode,
     entries: Entries,
     recv_buffers: u16,
     recv_buffer_bytes: u32,
-    /// What the kernel has beyond the baseline and this ring could use one day.
+    /// Kernel features beyond the baseline that this ring does not use yet.
     extras: Vec<&'static str>,
 }
 
@@ -325,7 +325,7 @@ mod tests {
         }
     }
 
-    /// What is no matter of flags or sizes is reported at once.
+    /// An error that does not depend on flags or sizes is reported at once.
     #[test]
     fn ladder_gives_up_on_the_rest() {
         for errno in [libc::EPERM, libc::ENOSYS, libc::EACCES, libc::EMFILE] {

@@ -42,7 +42,7 @@ impl Queue {
 
     /// Bounds the kernel threads that do this ring's file work, and keeps them to `cpus`; empty: to
     /// those the kernel chooses. On the CPU of the ring's own thread they stall it, milliseconds at
-    /// a time. What the kernel refuses stays as it is.
+    /// a time. A setting that the kernel refuses stays as it is.
     pub(super) fn set_workers(&self, cpus: &[usize]) {
         let submitter = self.ring.submitter();
         let mut workers = WORKERS_MAX;
@@ -57,7 +57,7 @@ impl Queue {
         }
     }
 
-    /// Appends submissions, all or none: what is linked must be submitted at once. A queue without
+    /// Appends submissions, all or none: linked entries must be submitted at once. A queue without
     /// room refuses them: then [`Queue::enter`] makes some.
     ///
     /// # Safety
@@ -75,7 +75,7 @@ impl Queue {
     /// reaps and comes back, and what was not submitted is submitted then.
     ///
     /// # Errors
-    /// What the ring cannot survive, a lost completion among them (`EBADR`).
+    /// Errors that the ring cannot survive, such as a lost completion (`EBADR`).
     pub(super) fn enter(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let entered = match timeout {
             Some(Duration::ZERO) => self.poll(),
@@ -167,7 +167,7 @@ mod tests {
         vec![opcode::Nop::new().build(); count]
     }
 
-    /// What is pushed together is submitted together or not at all.
+    /// Entries that are pushed together are submitted together or not at all.
     #[test]
     fn a_group_is_not_split() {
         for (before, group, fits) in [(6, 2, true), (7, 2, false), (8, 1, false), (0, 8, true)] {

@@ -10,7 +10,7 @@ use crate::advice;
 /// The oldest Linux that has everything this ring needs.
 pub(super) const LINUX_MIN: &str = "6.1";
 
-/// The kernel, or what stands before it, refuses io_uring.
+/// The kernel, or a sandbox in front of it, refuses io_uring.
 #[derive(Debug)]
 pub enum RingRefused {
     /// `kernel.io_uring_disabled` is 1, and this user is not excepted.
@@ -57,7 +57,7 @@ impl RingRefused {
     }
 }
 
-/// What this machine says about itself, beside the error.
+/// Facts about this machine that explain the error.
 struct HostSettings {
     /// `kernel.io_uring_disabled`; kernels before 6.6 do not have it.
     disabled: Option<u8>,

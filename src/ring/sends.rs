@@ -1,8 +1,8 @@
 //! The memory of sends in flight: each batch, and the vectors that describe it to the kernel.
 //!
 //! Obligations towards the kernel, kept here:
-//! - What [`Sends::begin`] points at stays where it is, unread and unwritten by us, until
-//!   [`Sends::end`]: a batch's bytes are on the heap and move with nothing, a [`Message`] is boxed.
+//! - The memory that [`Sends::begin`] points at stays in place, unread and unwritten by us, until
+//!   [`Sends::end`]: a batch's bytes are on the heap and never move, a [`Message`] is boxed.
 //! - [`Sends`] is not dropped while a send is in flight; its owner leaks it rather.
 
 #![allow(unsafe_code)]
@@ -17,7 +17,7 @@ use crate::limits::SEND_CHUNKS_MAX;
 /// Messages kept for reuse, 1 KiB each. Over: the memory goes back.
 const MESSAGES_KEPT_MAX: usize = 1024;
 
-/// What the kernel sends of one buffer at most (`MAX_RW_COUNT`); the rest is a short send.
+/// The most that the kernel sends of one buffer (`MAX_RW_COUNT`); the rest is a short send.
 const SLICE_BYTES_MAX: u32 = 0x7fff_f000;
 
 /// A `msghdr` and its vectors. `header` points into `vectors`.
@@ -33,7 +33,7 @@ struct Sending {
     message: Option<Box<Message>>,
 }
 
-/// What a send operation is built from. Valid until [`Sends::end`] of its slot.
+/// The parts of a send operation. Valid until [`Sends::end`] of its slot.
 pub(super) enum Prepared {
     /// One slice.
     Slice {
@@ -84,7 +84,7 @@ impl Sends {
         batch
     }
 
-    /// Gives memory back if nothing is in flight.
+    /// Releases memory if no send is in flight.
     pub(super) fn reclaim(&mut self) {
         if self.slots.is_empty() {
             *self = Self::default();
@@ -154,7 +154,7 @@ mod tests {
         assert!(headers.len() == 3 && headers.iter().all(|header| *header == headers[0]));
     }
 
-    /// Memory goes back when nothing is in flight, and not before; what is left serves again.
+    /// Memory is released when no send is in flight, and not before; the rest is used again.
     #[test]
     fn memory_goes_back_when_idle() {
         let mut sends = Sends::default();
@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(sends.begin(batch(1)).0, 0);
     }
 
-    /// What was prepared stays where it is while other sends come and go.
+    /// A prepared send stays in place while other sends begin and end.
     #[test]
     fn prepared_memory_stays() {
         let mut sends = Sends::default();

@@ -51,7 +51,7 @@ pub struct ListenSocket(OwnedFd);
 
 impl ListenSocket {
     /// Listens on `address`, shared with other listeners that do the same (`SO_REUSEPORT`: the
-    /// kernel spreads connections over them). What is accepted does not wait to fill segments
+    /// kernel spreads connections over them). Accepted sockets do not wait to fill segments
     /// (`TCP_NODELAY`): coalescing is done above. `backlog` is cut by `net.core.somaxconn`.
     ///
     /// # Errors
@@ -89,7 +89,7 @@ impl ListenSocket {
         Ok(Self(fd))
     }
 
-    /// Binds a Unix socket to a path where there is no file yet. Nobody can connect before it
+    /// Binds a Unix socket to a path where there is no file yet. No client can connect before it
     /// listens.
     ///
     /// # Errors

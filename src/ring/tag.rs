@@ -1,5 +1,6 @@
-//! What a completion is about, in the 64 bits the kernel hands back: `kind 8 | generation 24 |
-//! slot 32`. Never a pointer: a stale one is undefined behaviour, a stale tag an assertion.
+//! Identifies the operation of a completion, in the 64 bits that the kernel returns: `kind 8 |
+//! generation 24 | slot 32`. Never a pointer: a stale one is undefined behaviour, a stale tag an
+//! assertion.
 
 use super::Key;
 

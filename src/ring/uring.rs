@@ -1,7 +1,7 @@
 //! [`Uring`]: the ring on io_uring. Operations become submissions, completions come back as values.
 //!
-//! One turn is one syscall: what was asked since the last is submitted by the [`Ring::wait`] that
-//! also waits. Invariant: `in_flight` counts the operations whose last completion has not been
+//! One turn is one syscall: operations since the last turn are submitted by the same [`Ring::wait`]
+//! that waits. Invariant: `in_flight` counts the operations whose last completion has not been
 //! handled, cancels and the waker's poll included; memory they use is freed only when it is 0.
 //!
 //! Obligations towards the kernel, kept here:
@@ -105,7 +105,7 @@ impl Uring {
         Ok(ring)
     }
 
-    /// What was found at start, for the log.
+    /// Features found at start, for the log.
     pub fn features(&self) -> &Features {
         &self.features
     }
@@ -163,7 +163,7 @@ impl Uring {
         unsafe { self.push_together(&entries) };
     }
 
-    /// One enter; what completed is in `reaped` then.
+    /// One enter; completions are in `reaped` afterwards.
     fn enter(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         self.buffers.publish();
         let entered = self.queue.enter(timeout);
@@ -180,10 +180,10 @@ impl Uring {
         timeout: Option<Duration>,
         into: &mut Vec<Completion<Socket>>,
     ) -> io::Result<()> {
-        // What a full queue made us reap already is not to be slept on.
+        // Completions that a full queue made us reap already must not wait for a sleep.
         let timeout = if self.reaped.is_empty() { timeout } else { Some(Duration::ZERO) };
         let entered = self.enter(timeout);
-        // Handling submits nothing, so nothing is reaped meanwhile.
+        // Handling submits no entries, so no completions are reaped meanwhile.
         let mut reaped = mem::take(&mut self.reaped);
         for entry in reaped.drain(..) {
             self.dispatch(&entry, into);
@@ -222,7 +222,7 @@ impl Uring {
                 let ended = self.writes.on_ended(kind, entry.result());
                 into.extend(ended.map(|result| Completion::Written { result }));
             }
-            // Found or not: what it was to end has its own completion.
+            // Found or not: the operation it cancels has its own completion.
             Kind::Cancel => {}
         }
     }
@@ -230,7 +230,7 @@ impl Uring {
     fn on_accepted(&mut self, listener: u32, result: i32, more: bool) -> Completion<Socket> {
         self.listeners[listener as usize].armed = more;
         let result = outcome(result).map(|_| {
-            // SAFETY: the kernel opened this descriptor for us just now; nobody else owns it.
+            // SAFETY: the kernel opened this descriptor for us just now; it has no other owner.
             Socket::from(unsafe { OwnedFd::from_raw_fd(result) })
         });
         Completion::Accepted { listener, result, more }
@@ -351,8 +351,8 @@ impl Ring for Uring {
     }
 
     fn reclaim(&mut self, slots_max: usize) -> bool {
-        // Where the kernel works for this ring inside a wait alone, and all that completed there is
-        // known, a buffer that is not lent has nothing in it.
+        // If the kernel works for this ring only inside a wait, and all completions are handled, a
+        // buffer that is not lent is empty.
         if self.features.is_deferred() && self.reaped.is_empty() && self.queue.is_drained() {
             self.buffers.forget_contents();
         }

@@ -10,8 +10,8 @@
 //! to it: the kernel begins that when the write is whole, else it cancels it. One write at a time.
 //!
 //! Obligations towards the kernel, kept here:
-//! - What the entries of [`Writes::next`] point at, bytes and descriptor, stays until the round's
-//!   last completion: a [`Bytes`] keeps its memory where it is, and nobody writes in it.
+//! - The bytes and the descriptor that entries of [`Writes::next`] point at stay until the round's
+//!   last completion: a [`Bytes`] keeps its memory in place, and it is never written to.
 //! - [`Writes`] is not dropped while a round is in flight; its owner leaks it rather.
 
 use std::io;
@@ -38,18 +38,18 @@ pub(super) struct Writes {
 /// A write that was begun and is not over.
 struct Writing {
     file: Arc<OwnedFd>,
-    /// Where in the file `rest` goes.
+    /// The offset of `rest` in the file.
     offset: u64,
-    /// What is not known to be written.
+    /// Bytes that are not known to be written.
     rest: Bytes,
     sync: bool,
     /// Since bytes were last written; at most [`INTERRUPTIONS_MAX`].
     interruptions: u32,
-    /// What the kernel works on; none: the next round is due.
+    /// The kernel's current round; none: the next round is due.
     round: Option<Round>,
 }
 
-/// What was asked of the kernel together.
+/// Operations that were submitted together.
 struct Round {
     write: Operation,
     sync: Operation,
@@ -91,7 +91,7 @@ impl Writes {
     }
 
     /// The kernel did not take all that was submitted at once. A link ends with what it took, so
-    /// the sync in flight proves nothing about its write.
+    /// the sync in flight does not prove that its write is durable.
     pub(super) fn distrust_link(&mut self) {
         let round = self.current.as_mut().and_then(|writing| writing.round.as_mut());
         if let Some(round) = round {
@@ -200,7 +200,7 @@ mod tests {
 
     const OFFSET: u64 = 1000;
 
-    /// What one round of a write of ten bytes is told, and what it asked for.
+    /// The results of one round of a write of ten bytes, and its operations.
     #[derive(Clone, Copy, Debug)]
     enum Told {
         /// Both were asked for and end so.
@@ -259,9 +259,9 @@ mod tests {
         writes.on_ended(kind, result)
     }
 
-    /// Whatever the kernel answers, and in which order: what was written is not written again, what
-    /// was not is asked for once more, a sync counts only after the whole write, and its error is
-    /// the end. The last column is the outcome: 0 is success, -1 has no errno.
+    /// For any results in any order: written bytes are not written again, other bytes are submitted
+    /// once more, a sync counts only after the whole write, and its error ends the write. The last
+    /// column is the outcome: 0 is success, -1 has no errno.
     #[test]
     fn rounds_follow_the_answers() {
         const CANCELLED: i32 = -libc::ECANCELED;
@@ -294,7 +294,7 @@ mod tests {
             (&[Apart(10, -libc::EIO)], libc::EIO),
             (&[Apart(4, 0), Both(6, 0)], 0),
             (&[Apart(4, CANCELLED), Both(6, 0)], 0),
-            // This sync was told of pages that were lost: nobody will be told again.
+            // This sync reported lost pages: the kernel does not report them again.
             (&[Apart(4, -libc::EIO)], libc::EIO),
             (&[Apart(-libc::EINTR, -libc::EIO)], libc::EIO),
         ];
@@ -358,7 +358,7 @@ mod tests {
         assert!(Arc::strong_count(&file) == 1 && bytes.is_unique());
     }
 
-    /// What the caller or the kernel must not do is a bug and not a case.
+    /// Forbidden behaviour of the caller or the kernel is a bug and not a case.
     #[test]
     fn misuse_panics() {
         let begin = |offset, bytes: &'static [u8]| {

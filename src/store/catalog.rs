@@ -1,11 +1,11 @@
-//! What one shard keeps, beside its logs: sessions, retained messages, and what came from
-//! publishers elsewhere.
+//! The state of one shard beside its logs: sessions, retained messages, and the messages that came
+//! from publishers of other shards.
 //!
-//! Invariant: what is changed here for a session that is not clean, or for a retained message, is
-//! appended to the log in the same call, so that what recovery reads is what was done; but for
-//! acknowledgements, which are written at the end of the turn ([`Catalog::write_acks`]). Whether it
-//! is on disk already is a question of [`super::Log::committed`]. A session's queue is changed only
-//! through [`SessionMut`], which keeps account of both.
+//! Invariant: each change to a session that is not clean, or to a retained message, is appended to
+//! the log in the same call, so recovery reads exactly the changes that were made. The exception is
+//! acknowledgements, which are written at the end of the turn ([`Catalog::write_acks`]). Whether a
+//! change is on disk already is told by [`super::Log::committed`]. A session's queue is changed
+//! only through [`SessionMut`], which keeps both up to date.
 
 use std::collections::BTreeSet;
 use std::ops::{ControlFlow, Range};
@@ -45,9 +45,10 @@ pub struct NewMessage<'a> {
     pub topic: &'a str,
     /// Application message.
     pub payload: &'a [u8],
-    /// The properties that go with it to each receiver (MQTT 5), in the bytes of a packet; none for
-    /// earlier versions. What a receiver is told of its own is not among them. If it expires, they
-    /// begin with that: `02` and the Message Expiry Interval it came with, 4 bytes, big endian.
+    /// The properties (MQTT 5) that the message carries to each receiver, encoded as in a packet;
+    /// none for earlier versions. Properties that depend on the receiver are not among them. If it
+    /// expires, they begin with that: `02` and the Message Expiry Interval it came with, 4 bytes,
+    /// big endian.
     pub properties: &'a [u8],
     /// The session and packet identifier it was received with, of a publisher here, at QoS 2.
     pub received: Option<(SessionKey, u16)>,
@@ -58,7 +59,7 @@ pub struct NewMessage<'a> {
 /// See the module.
 pub struct Catalog {
     pub(super) sessions: Sessions,
-    /// What those of each vhost amount to.
+    /// Totals of the retained messages of each vhost.
     totals: Vec<SessionTotals>,
     /// Tells how long ago something was.
     pub timeline: Timeline,
@@ -71,8 +72,8 @@ pub struct Catalog {
     /// their retained messages were sent to them. All that were there at the start may be.
     unlisted: BTreeSet<u64>,
     unlisted_below: u64,
-    /// Offsets of the segment that is being cleaned, and who was sent retained messages in it since
-    /// that began.
+    /// Offsets of the segment that is being cleaned, and the sessions that were sent retained
+    /// messages in it since cleaning began.
     watched: Range<u64>,
     late_unlisted: Vec<(SessionKey, Position)>,
     /// Sessions with acknowledgements to write.
@@ -106,7 +107,7 @@ impl Catalog {
         for key in keys {
             let vhost = catalog.session(key).vhost;
             catalog.totals_mut(vhost).sessions += 1;
-            // What waits in it is counted when this goes.
+            // Dropping this counts the waiting messages.
             drop(catalog.session_mut(key));
         }
         catalog
@@ -136,7 +137,7 @@ impl Catalog {
         SessionMut { key, session, totals, noted: &mut self.noted, timeline: &self.timeline }
     }
 
-    /// What the sessions of a vhost amount to.
+    /// Totals of the sessions of a vhost.
     #[inline]
     pub fn totals(&self, vhost: u16) -> SessionTotals {
         self.totals.get(usize::from(vhost)).copied().unwrap_or_default()
@@ -222,7 +223,7 @@ impl Catalog {
         }
     }
 
-    /// Notes whose the session is: the user that its client came as; `None`: nobody's.
+    /// Sets the owner of the session: the user name of its client; `None`: no user.
     pub fn set_owner(&mut self, key: SessionKey, user: Option<&str>, logs: &mut Logs) {
         let session = self.sessions.get_mut(key);
         if session.owner() != user {
@@ -272,7 +273,7 @@ impl Catalog {
         found
     }
 
-    /// Replaces the limits. What is retained stays, also if it is more.
+    /// Replaces the limits. Retained messages beyond the new limits stay.
     pub fn set_limits(&mut self, limits: CatalogLimits) {
         self.limits = limits;
     }
@@ -358,7 +359,7 @@ impl Catalog {
         start < self.unlisted_below || self.unlisted.contains(&start)
     }
 
-    /// Of what was there at the start nobody knows.
+    /// Makes [`Self::has_unlisted`] true below `end`: it is unknown for older sessions.
     pub(super) fn expect_unlisted_below(&mut self, end: u64) {
         self.unlisted_below = end;
     }
@@ -368,13 +369,13 @@ impl Catalog {
         self.unlisted.extend(logs.disk.segment_of(position));
     }
 
-    /// From now on who is sent retained messages of this segment is noted.
+    /// From now on, notes each session that is sent retained messages of this segment.
     pub(super) fn watch_unlisted(&mut self, segment: Range<u64>) {
         self.watched = segment;
         self.late_unlisted.clear();
     }
 
-    /// What was noted since the last call.
+    /// Sessions that were noted since the last call.
     pub(super) fn take_late_unlisted(&mut self) -> Vec<(SessionKey, Position)> {
         std::mem::take(&mut self.late_unlisted)
     }

@@ -1,5 +1,5 @@
-//! A segment that is being cleaned, a bounded step at a time: what lives in it moves to the end of
-//! the log, so that its file serves again.
+//! A segment that is being cleaned, a bounded step at a time: its live records move to the end of
+//! the log, so that its file can be used again.
 //!
 //! ```text
 //!  Ask all ──► Look at each record ──► Relocate each session ──► "cleaned"
@@ -9,8 +9,8 @@
 //! The sessions that wait for a message are named by it, or were by its block; except for
 //! *unlisted* ones, which were sent it because it was retained.
 //!
-//! A message that has expired is not moved, unless a session was sent it: then it is kept to its
-//! end there. Who else waits for it drops it when it would be sent.
+//! A message that has expired is not moved, unless it was sent to a session: that session keeps it
+//! until delivery is complete. The other sessions drop it when it would be sent.
 //!
 //! Invariant: the segment is held until the log says that it was cleaned. So a crash finds either
 //! that, or everything in its old place.
@@ -33,20 +33,21 @@ pub(super) struct Cleaning {
     /// Sessions from this one on are still to be asked, because some may refer to messages that do
     /// not name them.
     all_from: Option<SessionKey>,
-    /// Where to go on looking; `None`: all was looked at.
+    /// Where the search continues; `None`: it is complete.
     at: Option<u64>,
-    /// What is from here on is found by who needs it: a damaged record is in the way.
+    /// Records from here on are found by asking the sessions that need them: a damaged record
+    /// blocks the walk.
     rescue_from: Option<u64>,
     /// Sessions that were asked what they need of the segment.
     asked: HashSet<SessionKey>,
     /// Those that need something.
     concerned: BTreeSet<SessionKey>,
-    /// What sessions need.
+    /// Messages that sessions need.
     needed: HashSet<Position>,
-    /// What some were sent already.
+    /// Messages that were sent to some sessions already.
     sent: HashSet<Position>,
     moves: HashMap<Position, Position>,
-    /// What has expired and was not moved.
+    /// Messages that have expired and were not moved.
     expired: HashSet<Position>,
     /// Some sessions need messages that do not name them.
     has_unlisted: bool,
@@ -104,7 +105,7 @@ impl Cleaning {
         } else if let Some(at) = self.at {
             self.look(at, catalog, logs, stats);
         } else if let Some(key) = self.concerned.first().copied() {
-            // It may have ended meanwhile; another of the same key refers to nothing in there.
+            // It may have ended meanwhile; another of the same key has no references into it.
             if catalog.sessions.try_get(key).is_some() {
                 self.relocate(key, catalog, logs, stats);
             }
@@ -132,7 +133,7 @@ impl Cleaning {
             true => 0,
             false => self.drop_expired(key, catalog, logs, stats),
         };
-        // What is done with is in the log before.
+        // Acknowledgements are in the log before the moved messages.
         catalog.write_acks(logs);
         let map = |position| self.moves.get(&position).copied();
         let mut session = catalog.session_mut(key);
@@ -165,7 +166,7 @@ impl Cleaning {
         unsent.iter().filter(|position| self.expired.contains(position)).count() as u64
     }
 
-    /// Asks a session, once, what it needs of the segment.
+    /// Asks a session, once, which messages of the segment it needs.
     fn ask(&mut self, key: SessionKey, catalog: &Catalog, logs: &Logs) {
         if !self.asked.insert(key) {
             return;
@@ -211,7 +212,7 @@ impl Cleaning {
                     continue;
                 }
                 Err(BadRecord::Cut | BadRecord::Sum) => {
-                    // Or the segment ends here: of one whose successor is gone that is not known.
+                    // Or the segment ends here: its end is not known if its successor is gone.
                     (self.at, self.rescue_from, self.all_from) = (None, Some(at), Some(0));
                     return;
                 }
@@ -232,8 +233,8 @@ impl Cleaning {
         self.at = (at < self.range.end).then_some(at);
     }
 
-    /// Moves what can be read of what is needed behind what is no record. Where nothing is, that is
-    /// the segment's end, or might as well be. It is not often that so much is done in one step.
+    /// Moves the needed records that can be read behind bytes that are not a record. If there are
+    /// none, the segment ends here, or may be treated so. This long step is rare.
     fn rescue(
         &mut self,
         from: u64,
@@ -244,7 +245,7 @@ impl Cleaning {
         self.heed_late_unlisted(catalog);
         let next = logs.disk.next_segment(from).unwrap_or(self.range.end).min(self.range.end);
         if !self.needs_any(&(from..next), catalog) {
-            // It was the end of its segment, or nobody will ever read what it was.
+            // It was the end of its segment, or the record will never be read again.
             self.at = (next < self.range.end).then_some(next);
             return;
         }
@@ -273,7 +274,7 @@ impl Cleaning {
         }
     }
 
-    /// Whether somebody refers to something at these offsets. All sessions have been asked.
+    /// Whether any session refers to these offsets. All sessions have been asked.
     fn needs_any(&self, range: &Range<u64>, catalog: &Catalog) -> bool {
         let is_here = |position: &Position| range.contains(&position.offset());
         let mut sessions = self.concerned.iter().filter_map(|key| catalog.sessions.try_get(*key));
@@ -328,7 +329,7 @@ impl Cleaning {
         self.properties.extend_from_slice(message.properties);
         self.payload.clear();
         self.payload.extend_from_slice(message.payload);
-        // Whoever cleans the copy asks the same sessions again.
+        // Cleaning of the copy asks the same sessions again.
         let mut targets = Vec::new();
         let concerned = |target: &Target| self.concerned.contains(&target.session);
         message.targets.iter().filter(concerned).for_each(|target| target.put(&mut targets));

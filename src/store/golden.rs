@@ -1,5 +1,5 @@
-//! The bytes of every record, and of the header, against those in `tests/golden/records.txt`: what
-//! is on disks out there.
+//! The bytes of every record, and of the header, against those in `tests/golden/records.txt`: the
+//! format that existing data directories have.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -15,7 +15,7 @@ use super::will::Will;
 
 const KNOWN: &str = include_str!("../../tests/golden/records.txt");
 
-/// Where each record stands: offset XOR salt.
+/// The place of each record: offset XOR salt.
 const PLACE: u64 = 0x0102_0304_0506_0708;
 
 const SESSION: SessionKey = 300;

@@ -1,4 +1,4 @@
-//! What keeps opening fast and the disk small, a bounded step at a time: checkpoints and cleaning.
+//! Checkpoints and cleaning, a bounded step at a time: they keep opening fast and the log small.
 //!
 //! ```text
 //!         much was appended since the last             all captured
@@ -34,8 +34,8 @@ const ORIGINS_MAX: usize = 4096;
 /// Segments in one record.
 const SEGMENTS_MAX: usize = 4096;
 
-/// A checkpoint is taken when so many times its own size was appended since the last: what is
-/// written for checkpoints stays below a quarter of the rest.
+/// A checkpoint is taken when this many times its own size was appended since the last: bytes
+/// written for checkpoints stay below a quarter of the rest.
 const CHECKPOINT_FACTOR: u64 = 4;
 
 /// Looks for a segment to clean, in the time in which one is filled.
@@ -49,7 +49,7 @@ const LIVE_PERCENT_MAX: u64 = 75;
 
 enum Job {
     Idle,
-    /// `bytes`: what it has taken so far, without what else was appended meanwhile.
+    /// `bytes`: the size of the checkpoint so far, without other records appended meanwhile.
     Checkpoint {
         begun: u64,
         bytes: u64,
@@ -58,7 +58,7 @@ enum Job {
     Clean(Box<Cleaning>),
 }
 
-/// What a checkpoint captures next.
+/// The next part that a checkpoint captures.
 enum Stage {
     Sessions(SessionKey),
     Retained { vhost: u16, after: Option<Box<str>> },
@@ -92,8 +92,8 @@ pub struct Housekeeping {
     last_bytes: u64,
     /// Space was short at the last step.
     was_pressed: bool,
-    /// What recovery would read is damaged, or is not all there is: it is to read from a checkpoint
-    /// of now.
+    /// The part of the log that recovery would read is damaged or incomplete: a new checkpoint is
+    /// needed for recovery to start from.
     is_owed: bool,
     /// A checkpoint that counts when the log is committed up to the first offset; where it began.
     ended: Option<(u64, u64)>,
@@ -195,7 +195,7 @@ impl Housekeeping {
             let gain = logs.disk.reclaimable();
             !logs.disk.has_unnamed_checkpoint() && gain > self.last_bytes * 2
         };
-        // Where space is short, one that makes none would begin a file of the reserve for nothing.
+        // If space is short, a step that frees none would use a file of the reserve in vain.
         if self.ended.is_none() && if pressed { pays() } else { is_due } {
             let begun = logs.disk.append(&Record::CheckpointBegun).offset();
             let bytes = logs.disk.appended() - begun;
@@ -220,7 +220,7 @@ impl Housekeeping {
         logs: &mut Logs,
     ) {
         if matches!(stage, Stage::Sessions(_)) {
-            // What is acknowledged and not written yet must not be captured as if it were.
+            // An acknowledgement that is not written yet must not be captured as if it were.
             catalog.write_acks(logs);
         }
         let from = logs.disk.appended();
@@ -315,8 +315,8 @@ impl Housekeeping {
         if !pressed && used <= live * 2 + SLACK_SEGMENTS * self.segment_bytes {
             return None;
         }
-        // What lives is written once more before the segment goes. No record of it may wait for a
-        // longer file then: where space is short there might be none.
+        // Live records are written once more before the segment goes. None of them may need a
+        // longer file then: if space is short there might be none.
         let room = logs.disk.room().saturating_sub(self.last_bytes);
         let longest = logs.disk.longest_room();
         let sparse = segments()

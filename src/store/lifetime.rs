@@ -11,14 +11,14 @@ use super::timeline::Timeline;
 /// The identifier of the property Message Expiry Interval.
 const MESSAGE_EXPIRY_INTERVAL: u8 = 2;
 
-/// What is left of a message's time.
+/// The time that a message may still be delivered in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Lifetime {
     /// It does not expire.
     Unlimited,
-    /// Seconds, more than 0: what the receiver is told [MQTT-3.3.2-6].
+    /// Seconds, more than 0: the value that the receiver is sent [MQTT-3.3.2-6].
     Left(NonZero<u32>),
-    /// It has expired: who was not sent it yet is not to get it [MQTT-3.3.2-5].
+    /// It has expired: a session that was not sent it yet does not get it [MQTT-3.3.2-5].
     Over,
 }
 

@@ -1,10 +1,11 @@
 //! The two logs of one shard: the one on disk, and the one in memory for what clean sessions still
 //! wait for; and how far promises about the former are kept.
 //!
-//! A promise that a message is safe is kept when its record is committed, or when nobody needs it
-//! any more: every session it was stored for has acknowledged it. So what is consumed at once is
-//! acknowledged at once, at no disk's pace. Invariant: `committed <= settled <= appended`, and
-//! every turn before `settled` is committed, or made nothing but messages that nobody refers to.
+//! A promise that a message is safe is kept when its record is committed, or when it is not needed
+//! any more: every session it was stored for has acknowledged it. So a message that is consumed at
+//! once is acknowledged at once, without waiting for the disk. Invariant: `committed <= settled <=
+//! appended`, and every turn before `settled` is committed, or made nothing but messages that
+//! nobody refers to.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -42,7 +43,7 @@ impl StoredMessage<'_> {
     }
 }
 
-/// What one turn of the owner appended.
+/// The records that one turn of the owner appended.
 #[derive(Clone, Copy, Debug)]
 struct Turn {
     /// One past its last byte.
@@ -55,16 +56,16 @@ struct Turn {
 
 /// See the module.
 pub struct Logs {
-    /// What must be found again.
+    /// The durable log: records that recovery must find.
     pub disk: Log,
-    /// What may be lost with the process.
+    /// The volatile log: records that may be lost with the process.
     pub memory: MessageLog,
     /// Bytes that the packed end of a durable queue may have.
     pub tail_bytes_max: usize,
     /// Turns that are not settled, in order; the last is the current one.
     turns: VecDeque<Turn>,
     current: Turn,
-    /// Where the current turn begins.
+    /// The offset at which the current turn begins.
     begun: u64,
     settled: u64,
     /// References to what is in no segment: how many, by where the segment before it ends.
@@ -121,7 +122,7 @@ impl Logs {
         *self.missed.entry(end).or_default() += u64::from(count);
     }
 
-    /// Appends a record that is promised to somebody.
+    /// Appends a record of which the commit is promised.
     pub(super) fn append_promised(&mut self, record: &Record<'_>) -> Position {
         self.current.must_commit = true;
         self.disk.append(record)
@@ -132,7 +133,7 @@ impl Logs {
         self.current.must_commit = true;
     }
 
-    /// Nobody knows any more to which turns the messages belong that are held.
+    /// The turns of the held messages are not known any more.
     #[cold]
     fn promise_all(&mut self) {
         self.current.must_commit = true;
@@ -162,7 +163,7 @@ impl Logs {
         self.settled
     }
 
-    /// Whether nobody waits for anything that was appended.
+    /// Whether no promise waits for appended records.
     pub fn is_settled(&mut self) -> bool {
         self.settled() >= self.disk.appended()
     }
@@ -217,8 +218,8 @@ impl QueueLog for Logs {
             self.memory.release(position, count);
         } else {
             self.disk.release(position, count);
-            // Several of a block are in one segment, but maybe of several turns. What is not known
-            // to be let go of waits for its commit.
+            // Several of a block are in one segment, but maybe of several turns. A message that is
+            // not known to be released waits for its commit.
             if count == 1
                 && let Some(turn) = self.turn_of(position.offset())
             {

@@ -1,4 +1,4 @@
-//! The seam to the disk: what a store asks for, and what it gets.
+//! The interface to the disk: the requests of a store, and their answers.
 //!
 //! The store itself opens, maps and writes nothing. It hands out [`Request`]s, which a [`Medium`]
 //! fulfils in its own time, and writes (see [`super::Log::next_write`]), which the reactor gives to
@@ -7,10 +7,10 @@
 //! - A file is named once and for all: a number is never used for another file of the shard.
 //! - A file that is supplied has its full length allocated, is durable under its name, and begins
 //!   with [`super::HEADER_BYTES`] zeros.
-//! - What else it has is zeros, or what an earlier use in this run of the process left. What was
-//!   free when the store was opened is made anew, or made zeros: it may have records of a write
-//!   that a crash interrupted, and those would be good in a segment with the same start. Zeros need
-//!   not be written: where the file system knows that nothing was, it reads zeros.
+//! - Its other bytes are zeros, or left from an earlier use in this run of the process. A file that
+//!   was free when the store was opened is created again or zeroed: it may have records of a write
+//!   that a crash interrupted, and those would be valid in a segment with the same start. Zeros
+//!   need not be written: an unwritten extent reads as zeros.
 //! - Its mapping shows what was written to it, as soon as the write has completed.
 
 use std::io;
@@ -23,26 +23,27 @@ pub struct FileId(pub u64);
 
 /// The bytes of a file, mapped for reading. Only what was written is to be read.
 ///
-/// A disk may not be able to read some of them. Who has looked at them within
-/// [`Mapping::guard`], and then uses them in the same turn, finds them as they were.
+/// A disk may not be able to read some of them. Bytes that were read within [`Mapping::guard`] stay
+/// the same for the rest of the turn.
 pub trait Mapping: Send {
     /// All of the file.
     fn bytes(&self) -> &[u8];
 
-    /// Calls `read`, which may read any of [`Mapping::bytes`]. What the disk cannot read is zeros,
-    /// from then on; whether there was nothing of that. Elsewhere it may end the process.
+    /// Calls `read`, which may read any of [`Mapping::bytes`]. Bytes that the disk cannot read are
+    /// zeros from then on. Returns whether all could be read. Outside of this call such a read may
+    /// end the process.
     fn guard(&self, read: &mut dyn FnMut()) -> bool {
         read();
         true
     }
 
-    /// Lets go of the memory that reading has mapped; what is read again is mapped again.
+    /// Releases the pages that reading has mapped; a later read maps them again.
     fn forget(&self) {}
 }
 
 impl dyn Mapping + '_ {
-    /// What `look` makes of the bytes; as an error if the disk could not read some that it looked
-    /// at, which were zeros then.
+    /// Returns the result of `look` on the bytes; as an error if the disk could not read some of
+    /// those it looked at, which were zeros then.
     pub fn look<'a, T>(&'a self, look: impl FnOnce(&'a [u8]) -> T) -> Result<T, T> {
         let (mut look, mut seen) = (Some(look), None);
         let is_whole = self.guard(&mut || {
@@ -53,8 +54,8 @@ impl dyn Mapping + '_ {
     }
 }
 
-/// A file that was there when the store was opened. What its mapping shows is durable, also if it
-/// was not yet when the process before was killed.
+/// A file that was there when the store was opened. The bytes of its mapping are durable, also if
+/// they were not yet when the previous process was killed.
 pub struct Found {
     /// Its name.
     pub id: FileId,
@@ -66,7 +67,7 @@ pub struct Found {
 /// lost its end, is missed. A log may go further, unless it was ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Extent {
-    /// Where the newest segment starts in the log,
+    /// The start of the newest segment in the log,
     pub start: u64,
     /// and the file that has it. If it starts where the log ends, there is none.
     pub file: FileId,
@@ -76,7 +77,7 @@ pub struct Extent {
     pub is_ended: bool,
 }
 
-/// What a store wants of its medium.
+/// A request of a store to its medium.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Request {
     /// A file of this length, header included. Answered by [`Answer::Supplied`] or
@@ -91,15 +92,15 @@ pub enum Request {
     /// The log goes so far: keep that, durably, instead of what was kept before; before anything
     /// that is asked later is done. No answer.
     Note(Extent),
-    /// Space is low: what free files are kept are removed. No answer.
+    /// Space is low: free files that are kept are removed. No answer.
     Shed,
-    /// What the clocks show is wanted. Answered by [`Answer::Clocks`].
+    /// Asks for the time of the clocks. Answered by [`Answer::Clocks`].
     Clocks,
     /// This file is damaged: rename it so that it is not found again, and keep it. No answer.
     SetAside(FileId),
 }
 
-/// What a medium has to say.
+/// An answer of a medium.
 pub enum Answer<F> {
     /// A file, as it was asked for.
     Supplied {
@@ -119,13 +120,13 @@ pub enum Answer<F> {
         /// Bytes there are in all.
         total: u64,
     },
-    /// What the clocks show.
+    /// The time of the clocks.
     Clocks(ClockReading),
 }
 
-/// One shard's part of a disk, as its reactor sees it. Nothing in it waits.
+/// One shard's part of a disk, as its reactor sees it. Its methods never block.
 pub trait Medium {
-    /// What the ring writes to. All clones are the same file.
+    /// The file that the ring writes to. All clones are the same file.
     type File: Clone + 'static;
 
     /// Asks for something.

@@ -1,15 +1,15 @@
 //! Finds the one byte of something that is not what its CRC-32C says it was.
 //!
-//! A sum is linear: how it differs from the right one depends on where the wrong byte is and on
-//! which of its bits are wrong, and on nothing else. So what the difference would have been, had
-//! fewer bytes followed, is worked out byte by byte from the end, until it is that of one byte.
-//! Another fault than of one byte looks like one in about `bytes / 2^24` cases: what is mended is
-//! used to tell what was lost, and is not written anywhere.
+//! A CRC is linear: its difference from the right one depends only on the position of the wrong
+//! byte and on the wrong bits in it. So the difference is computed backwards byte by byte, as if
+//! fewer bytes had followed, until it is that of one byte. A larger fault is mistaken for one of a
+//! single byte in about `bytes / 2^24` cases. So a mended record is only used to tell what was
+//! lost, and is never written.
 
 /// Bytes of what is mended, at most: see above.
 const MENDED_BYTES_MAX: usize = 256 * 1024;
 
-/// What is wrong.
+/// The fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Wrong {
     /// A byte of the sum itself: the rest is whole.
@@ -34,13 +34,13 @@ pub(super) fn wrong_byte(was: u32, is: u32, bytes: usize) -> Option<Wrong> {
     None
 }
 
-/// What a difference was before a byte more was summed up.
+/// The difference before one more byte was added to the sum.
 fn unshifted(difference: u32) -> u32 {
     let low = LOW_BYTES[(difference >> 24) as usize];
     (difference ^ REMAINDERS[usize::from(low)]) << 8 | u32::from(low)
 }
 
-/// What each low byte adds to the rest when it is shifted out.
+/// The value that each low byte adds to the rest when it is shifted out.
 const REMAINDERS: [u32; 256] = {
     let mut table = [0; 256];
     let mut low: u32 = 0;

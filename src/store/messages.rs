@@ -29,7 +29,7 @@ const HEADER_BYTES: usize = 7;
 /// The bit of the QoS byte that says that there are properties.
 const PROPERTIES: u8 = 1 << 7;
 
-/// Where the byte with the QoS stands in a record.
+/// The position of the byte with the QoS in a record.
 const QOS_AT: usize = 6;
 
 struct Segment {
@@ -96,7 +96,7 @@ impl MessageLog {
     /// Takes references away; the record may be gone afterwards.
     ///
     /// # Panics
-    /// If nobody holds that many records of that segment.
+    /// If fewer records of that segment are held.
     pub fn release(&mut self, position: Position, count: u32) {
         let at = self.segment_of(position);
         let segment = &mut self.segments[at];
@@ -218,7 +218,7 @@ mod tests {
         StoredMessage { topic: "t/é", payload, qos: 1, properties: &[], time_ms: 0 }
     }
 
-    /// What was appended is read back, across segments and for records larger than one.
+    /// Appended records are read back, across segments and also if larger than one.
     #[test]
     fn reads_back_what_was_appended() {
         let mut log = MessageLog::default();

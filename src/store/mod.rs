@@ -1,5 +1,5 @@
-//! What outlives a packet, and what outlives the process: sessions, the queue of each, retained
-//! messages, and the log they are found in again.
+//! State that outlives a packet or the process: sessions, the queue of each, retained messages, and
+//! the log that recovery reads them from.
 //!
 //! ```text
 //!  Catalog: sessions (each with its Queue), retained messages ──changes──► Log ──groups──► files

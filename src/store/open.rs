@@ -14,7 +14,7 @@ use super::record::Record;
 use super::replay::{Losses, Replay};
 use super::timeline::ClockReading;
 
-/// What a store is opened with.
+/// The parameters of opening a store.
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
     /// The log's.
@@ -23,26 +23,26 @@ pub struct StoreOptions {
     pub limits: CatalogLimits,
     /// Seeds hashes.
     pub seed: u64,
-    /// What the clocks show; `None`: the store is only looked at.
+    /// The time of the clocks; `None`: the store is only read.
     pub clocks: Option<ClockReading>,
 }
 
 /// See the module.
 pub struct Store {
-    /// What is kept.
+    /// The catalog of the state.
     pub catalog: Catalog,
-    /// Where it is kept.
+    /// The logs that hold it.
     pub logs: Logs,
-    /// What keeps that in order.
+    /// Checkpoints and cleaning.
     pub housekeeping: Housekeeping,
 }
 
-/// What was found when a store was opened.
+/// The report on opening a store.
 #[derive(Debug)]
 pub struct Opened {
     /// Of the log.
     pub report: OpenReport,
-    /// What is lost.
+    /// The losses.
     pub losses: Losses,
     /// Sessions there are.
     pub sessions: usize,
@@ -57,7 +57,7 @@ impl Store {
     /// `extent` is what its medium has noted last, if it has.
     ///
     /// # Errors
-    /// If the files are not this shard's, or of a later version: nothing is changed then.
+    /// If the files are not this shard's, or of a later version: no file is changed then.
     pub fn open(
         options: &StoreOptions,
         found: Vec<Found>,
@@ -103,7 +103,7 @@ impl Store {
         logs.disk.report_missed(&missed, &mut report);
         catalog.expect_unlisted_below(logs.disk.appended());
         logs.disk.finish_open();
-        // What was acknowledged behind a gap comes again only until there is a checkpoint.
+        // Messages acknowledged behind a gap are sent again only until the next checkpoint.
         let is_owed = report.faults.iter().any(|fault| fault.lost_bytes > 0);
         let housekeeping =
             Housekeeping::new(options.log.segment_bytes, begun, meter.bytes, is_owed);
@@ -121,7 +121,7 @@ struct CheckpointMeter {
     bytes: u64,
     /// Of one that is not at its end yet.
     so_far: u64,
-    /// Where the record before stands, if it was of a checkpoint.
+    /// The offset of the record before, if it was of a checkpoint.
     before: Option<u64>,
 }
 

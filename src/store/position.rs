@@ -1,6 +1,6 @@
-//! Where a message stands.
+//! The place of a message.
 
-/// Where a record begins: its byte offset in one of a shard's two endless logs, the one on disk or
+/// The place of a record: its byte offset in one of a shard's two endless logs, the one on disk or
 /// the one in memory. Neither grows beyond 2^55 bytes: at 1 GB/s that takes a year.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Position(u64);

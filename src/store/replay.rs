@@ -1,14 +1,15 @@
 //! Recovery: from the records of the log back to a catalog.
 //!
 //! Records are applied in their order, from the begin of a checkpoint on. The checkpoint's own
-//! pieces stand among what happened while it was taken: each replaces what was known of its session
-//! or topics, so it does not matter that they were captured one after another. What belongs to a
-//! session that is not known (yet, or any more) is nothing.
+//! pieces lie among the records that were appended while it was taken: each replaces the state of
+//! its session or topics, so it does not matter that they were captured one after another. A record
+//! of a session that is unknown (yet, or by now) is ignored.
 //!
-//! Where a record is damaged nothing else is to be lost with it. A session's messages are numbered
-//! by those that came before, so one that is lost must be counted: it is taken at its word for whom
-//! it was. Where nobody knows how many are lost, what was acknowledged behind them comes again. The
-//! end of a session, and of a cleaning, is seen by what came after it.
+//! The damage of one record must not cost others. A session's messages are numbered by those that
+//! came before, so a lost one must be counted: the targets in the damaged record are trusted for
+//! that. If the number of lost messages is unknown, messages that were acknowledged behind them are
+//! sent again. A lost record of the end of a session, or of a cleaning, is inferred from the
+//! records after it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -36,7 +37,7 @@ pub(super) struct Replay {
     retained: Vec<RetainStore>,
     remote_qos2: BTreeSet<super::Origin>,
     pub(super) timeline: Timeline,
-    /// Where messages were moved to that cleaning has not finished with.
+    /// The new places of messages that an unfinished cleaning moved.
     moves: HashMap<Position, Position>,
     /// By start of segment: references that there were, so that what is left of them tells how much
     /// lives in it.
@@ -48,11 +49,11 @@ pub(super) struct Replay {
     /// Sessions of which the numbers are those they had only below this one: behind it an unknown
     /// number of messages is lost.
     sure_below: HashMap<SessionKey, u64>,
-    /// What else is lost.
+    /// Other losses.
     losses: Losses,
 }
 
-/// The log while it is read: where its segments are, and nothing else.
+/// The log while it is read: only the places of its segments.
 struct Places<'a>(&'a dyn Fn(Position) -> u64);
 
 impl QueueLog for Places<'_> {
@@ -77,7 +78,7 @@ impl QueueLog for Places<'_> {
     }
 }
 
-/// What recovery could not bring back.
+/// State that recovery could not restore.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Losses {
     /// Messages that sessions waited for.
@@ -86,7 +87,7 @@ pub struct Losses {
     pub retained: u64,
     /// Sessions.
     pub sessions: u64,
-    /// Records whose sum is right and whose content is not: our own fault, or a later version's.
+    /// Records with a right sum and invalid content: our own fault, or a later version's.
     pub records: u64,
 }
 
@@ -122,7 +123,7 @@ impl Replay {
                 let mut opened = Session::new(client_id, vhost, false);
                 (opened.serial, opened.left_ms) = (mark, time_ms);
                 self.timeline.replay_time(time_ms);
-                // Where another had its key, the record of that one's end is damaged.
+                // If another session had its key, the record of that session's end is damaged.
                 self.end(session);
                 self.put(session, opened);
             }
@@ -173,8 +174,8 @@ impl Replay {
         }
     }
 
-    /// Applies what a record was of which a byte is damaged. What others refer to in its place is
-    /// lost to them all the same.
+    /// Applies a mended record of which one byte is damaged. Records that refer to its place lose
+    /// it all the same.
     pub(super) fn mended(
         &mut self,
         position: Position,
@@ -188,8 +189,8 @@ impl Replay {
         }
     }
 
-    /// What a client has acknowledged. Behind a gap messages have not the numbers they had: what
-    /// was acknowledged there comes again, rather than something else be taken for acknowledged.
+    /// Applies a client's acknowledgements. Behind a gap messages have other numbers than before:
+    /// they are sent again, because a wrong message could be taken for acknowledged otherwise.
     fn acks(&mut self, acks: &AcksRecord) {
         let sure = self.sure_below.get(&acks.session).copied();
         let Some(session) = self.session(acks.session) else { return };
@@ -215,7 +216,7 @@ impl Replay {
     pub(super) fn pass_over(&mut self, position: Position, guess: Option<&Record<'_>>) {
         match guess {
             Some(Record::Message(MessageRecord { moved_from: Some(before), .. })) => {
-                // Whoever waits for it will find it damaged.
+                // Sessions that wait for it will find it damaged.
                 self.moves.entry(*before).or_insert(position);
             }
             Some(Record::Message(message)) => {
@@ -363,8 +364,9 @@ impl Replay {
         self.moves = others.map(|(old, new)| (*old, map(*new).unwrap_or(*new))).collect();
     }
 
-    /// Holds what is referred to and gives the catalog. Clients that were there are gone since
-    /// `now_ms`; 0: nothing is to go on, and they still are.
+    /// Holds the segments that are referred to and returns the catalog. Clients that were connected
+    /// count as disconnected since `now_ms`; 0: the store is only read, and they still count as
+    /// connected.
     pub(super) fn finish(
         self,
         limits: CatalogLimits,
@@ -388,7 +390,7 @@ impl Replay {
                 session.left_ms = timeline.departure_ms(left_ms);
             }
             if was_there {
-                // Whatever waited may have been sent; what comes from now on was not.
+                // Waiting messages may have been sent; later messages were not.
                 session.queue.replay_sent(session.queue.end());
             }
             session.queue.settle(logs);
@@ -419,7 +421,7 @@ impl Replay {
         (catalog, losses)
     }
 
-    /// Where segments start that there were at the checkpoint or are now, also such as are missing.
+    /// The starts of segments of the checkpoint and of now, also of those that are missing.
     pub(super) fn starts(&self) -> impl Iterator<Item = u64> {
         self.holds.keys().copied()
     }

@@ -1,4 +1,4 @@
-//! The retained messages of one vhost whose topics belong to one shard: where each stands in the
+//! The retained messages of one vhost whose topics belong to one shard: the place of each in the
 //! log.
 //!
 //! Invariant: at most one message a topic; none has an empty payload (that clears,
@@ -15,7 +15,7 @@ use std::ops::{Bound, ControlFlow};
 use super::cursor::{Cursor, put_bytes, put_varint};
 use super::position::Position;
 
-/// Where a retained message stands.
+/// The place of a retained message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Retained {
     /// Its record.
@@ -206,7 +206,8 @@ mod tests {
         }
     }
 
-    /// A second message replaces, clearing nothing is nothing, and bytes are counted throughout.
+    /// A second message replaces the first, clearing an empty topic has no effect, and bytes are
+    /// always counted.
     #[test]
     fn replace_and_clear() {
         let mut store = store(&["é/a", "é/b"]);

@@ -1,10 +1,10 @@
 //! Retained messages that have expired: a topic that has one counts as having none, and gives its
 //! room back.
 //!
-//! Who reads one asks [`super::StoredMessage::lifetime`] before anything else is done with it, and
-//! may say so at once ([`Catalog::clear_expired`]). A look at all topics, a bounded step at a time,
-//! finds the others by their deadlines, without reading them. It knows of no gaps of the time line,
-//! so it finds some late.
+//! A reader of one calls [`super::StoredMessage::lifetime`] first, and may clear it at once
+//! ([`Catalog::clear_expired`]). A scan of all topics, a bounded step at a time, finds the others
+//! by their deadlines, without reading them. The scan ignores gaps of the time line, so it finds
+//! some late.
 
 use std::ops::ControlFlow;
 
@@ -19,7 +19,7 @@ use crate::limits::{RETAINED_EXPIRY_PERIOD_MS, RETAINED_EXPIRY_VISITS_MAX};
 pub(super) struct RetainedExpiry {
     /// When the next one begins, by the time line.
     due_ms: u64,
-    /// Where the one that is under way goes on.
+    /// The topic at which the current scan continues.
     at: Option<Place>,
 }
 

@@ -38,7 +38,7 @@ pub(super) struct SegmentHeader {
     pub(super) start: u64,
     pub(super) checkpoint: u64,
     pub(super) salt: u64,
-    /// What refers to the segment before it may refer to this one as well.
+    /// References to the segment before it may be to this one as well.
     pub(super) continues: bool,
     /// Bytes the file was made with behind the header, at least; 0 if that is not known.
     pub(super) capacity: u64,
@@ -63,7 +63,7 @@ impl SegmentIdentity {
     }
 }
 
-/// What the first bytes of a segment file are.
+/// The result of reading the first bytes of a segment file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum HeaderFound {
     /// Zeros: the file is free.
@@ -131,7 +131,7 @@ impl HeaderFound {
     }
 }
 
-/// What a header was of which one byte is damaged. It costs a byte, not a file.
+/// A header with one damaged byte, as it was before. The damage costs a byte, not a file.
 fn mended(bytes: &[u8; 64]) -> Option<[u8; 64]> {
     let mut mended = *bytes;
     let is_magic = bytes.starts_with(MAGIC);

@@ -1,4 +1,4 @@
-//! Sessions: what outlives a connection (3.1.2.4): subscriptions, and messages not yet
+//! Sessions: state that outlives a connection (3.1.2.4): subscriptions, and messages not yet
 //! acknowledged.
 //!
 //! State of a session in a checkpoint, behind its key:
@@ -14,9 +14,8 @@
 //! | | received: number *v*, then packet identifiers 2 |
 //! | rest | queue (see `queue`) |
 //!
-//! If bit 63 is set, what it has for the time after its connection stands in front of the
-//! subscriptions: expiry interval *v* (0 the server's, else seconds + 1), will *bytes* (see `will`;
-//! empty: none).
+//! If bit 63 is set, its settings for the time after its connection precede the subscriptions:
+//! expiry interval *v* (0 the server's, else seconds + 1), will *bytes* (see `will`; empty: none).
 
 use std::collections::BTreeSet;
 use std::hash::BuildHasher;
@@ -40,7 +39,7 @@ const THERE: &str = "whoever keeps the key of a session drops it with the sessio
 /// The bit of the time in a session's state that says that there is more.
 const HAS_MORE: u64 = 1 << 63;
 
-/// Who uses a session now, as its owner names it.
+/// The connection that uses a session now, as its owner names it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Holder(pub NonZero<u64>);
 
@@ -64,7 +63,7 @@ pub struct Session {
     pub serial: u64,
     /// Its filters.
     pub subscriptions: Subscriptions,
-    /// What its client must still acknowledge.
+    /// Messages that its client must still acknowledge.
     pub queue: Queue,
     rare: Option<Box<Rare>>,
     /// Messages dropped because it was full.
@@ -73,22 +72,22 @@ pub struct Session {
     pub(super) counted_bytes: u64,
 }
 
-/// What many sessions do not have.
+/// Fields that many sessions do not need.
 #[derive(Default, Debug)]
 struct Rare {
     /// Identifiers of QoS 2 messages that came and are not released: each was passed on, and is not
     /// again [MQTT-4.3.3-2].
     received: BTreeSet<u16>,
-    /// The user whose it is; empty: nobody's.
+    /// The user that owns it; empty: no user.
     owner: CompactString,
     /// Messages below this number came to the queue under other access rules, or for another user.
     screened_below: u64,
-    /// Nothing of what waits is to be sent.
+    /// Waiting messages must not be sent.
     withheld: bool,
     /// It has an expiry interval of its own: this, in seconds.
     has_expiry: bool,
     expiry_s: u32,
-    /// What is published when its client has been away for a while.
+    /// The will, published when its client has been away for a while.
     will: Option<Box<KeptWill>>,
 }
 
@@ -110,7 +109,7 @@ impl Session {
         }
     }
 
-    /// The user whose it is, if it is somebody's.
+    /// The user that owns it, if any.
     pub fn owner(&self) -> Option<&str> {
         let owner = self.rare.as_ref().map(|rare| rare.owner.as_str());
         owner.filter(|owner| !owner.is_empty())
@@ -170,7 +169,7 @@ impl Session {
         will.is_some() || had_any
     }
 
-    /// Notes that access rules, or the user, are others now: what waits is to be looked at again.
+    /// Notes that access rules, or the user, have changed: waiting messages must be checked again.
     pub(super) fn screen_waiting(&mut self) {
         if !self.queue.is_empty() {
             self.rare.get_or_insert_default().screened_below = self.queue.end();
@@ -188,7 +187,7 @@ impl Session {
         number < rare.screened_below
     }
 
-    /// Sets whether what waits is kept back: its client may read nothing that it is subscribed to.
+    /// Sets whether waiting messages are withheld: its client may read none of its subscriptions.
     pub(super) fn withhold(&mut self, withheld: bool) {
         if self.is_withheld() != withheld {
             self.rare.get_or_insert_default().withheld = withheld;
@@ -383,7 +382,7 @@ impl Sessions {
     /// is more.
     pub(super) fn reclaim(&mut self, slots_max: usize) -> bool {
         let (slots, hashing, listed) = (&self.slots, &self.hashing, self.by_client.len());
-        // It is built anew, for the few who are left.
+        // The index is rebuilt for the few sessions that remain.
         if listed < self.by_client.capacity() / 4 && listed <= slots_max {
             self.by_client.shrink_to_fit(|key| hash_of(slots, hashing, *key));
         }
@@ -430,7 +429,8 @@ mod tests {
         assert!(size_of::<Rare>() <= 72, "{}", size_of::<Rare>());
     }
 
-    /// What is set is there, and nothing is kept for what is not: an interval of 0 is one.
+    /// A value that is set is kept, and one that is not takes no memory: an interval of 0 is a
+    /// value.
     #[test]
     fn keeps_what_it_has_for_afterwards() {
         let mut session = Session::new("a", 0, false);

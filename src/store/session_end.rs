@@ -1,4 +1,4 @@
-//! What a session has for the time after its connection: how long it is kept, and its will.
+//! Settings of a session for the time after its connection: how long it is kept, and its will.
 //!
 //! Invariant: that of the catalog. A session that is clean has neither; its owner keeps them.
 

@@ -1,8 +1,8 @@
 //! A session that is being changed.
 //!
-//! Invariant: when a [`SessionMut`] goes, what was done to the session's queue is noted: whatever
-//! its client is done with is on the list of acknowledgements to write, and what waits in it is
-//! counted with what waits in its vhost. There is no other way to a queue, so neither can be
+//! Invariant: when a [`SessionMut`] goes, changes of the session's queue are noted: messages that
+//! its client has completed are on the list of acknowledgements to write, and its waiting messages
+//! are counted with those of its vhost. There is no other way to a queue, so neither can be
 //! forgotten.
 
 use std::ops::{Deref, Range};
@@ -17,7 +17,7 @@ use super::record::SessionKey;
 use super::session::Session;
 use super::timeline::Timeline;
 
-/// What the sessions of a vhost amount to.
+/// Totals of the sessions of a vhost.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct SessionTotals {
     /// Sessions, clean ones included.
@@ -100,8 +100,8 @@ impl SessionMut<'_> {
     }
 
     /// How long a message may still be delivered, at the time `now_ms` of the time line. One that
-    /// has expired and was never sent is to be withdrawn [MQTT-3.3.2-5]; what was sent once goes on
-    /// to its end [MQTT-4.3.3-7].
+    /// has expired and was never sent is to be withdrawn [MQTT-3.3.2-5]; a message that was sent
+    /// continues to its end [MQTT-4.3.3-7].
     #[inline]
     pub fn lifetime(&self, message: &StoredMessage<'_>, now_ms: u64) -> Lifetime {
         message.lifetime(self.timeline, now_ms)
@@ -175,8 +175,8 @@ impl SessionMut<'_> {
         self.session.dropped = self.session.dropped.saturating_add(1);
     }
 
-    /// What waits in it came under other access rules, or for another user: it is to be looked at
-    /// before it is sent.
+    /// Its waiting messages came under other access rules, or for another user: they must be
+    /// checked before they are sent.
     pub fn screen_waiting(&mut self) {
         self.session.screen_waiting();
     }

@@ -1,4 +1,4 @@
-//! What one subscription was granted, and with which options (MQTT 5, 3.8.3.1).
+//! The QoS and options that one subscription was granted (MQTT 5, 3.8.3.1).
 //!
 //! | bytes | what |
 //! |---|---|
@@ -22,7 +22,7 @@ const IDENTIFIER: u8 = 1 << 7;
 pub struct SubscriptionOptions {
     /// Granted QoS, 0 to 2.
     pub qos: u8,
-    /// What the session's own client publishes does not come back.
+    /// Messages that the session's own client publishes are not sent to it.
     pub no_local: bool,
     /// RETAIN goes out as it was published.
     pub retain_as_published: bool,
@@ -31,7 +31,7 @@ pub struct SubscriptionOptions {
 }
 
 impl SubscriptionOptions {
-    /// Of a subscription that was granted this QoS, with nothing else: what MQTT 3.1.1 has.
+    /// Of a subscription that was granted this QoS, without options, as in MQTT 3.1.1.
     pub fn of_qos(qos: u8) -> Self {
         Self { qos, ..Self::default() }
     }
@@ -78,8 +78,8 @@ impl SubscriptionOptions {
 mod tests {
     use super::*;
 
-    /// Every combination of options comes back, those of MQTT 3.1.1 as one byte; what is none is
-    /// not taken for one, and each cut is noticed.
+    /// Every combination of options comes back, those of MQTT 3.1.1 as one byte; an invalid
+    /// combination is refused, and so is each truncation.
     #[test]
     fn options_come_back() {
         let mut seen = 0;

@@ -179,7 +179,7 @@ impl Subscriptions {
         }
     }
 
-    /// What a filter was granted; `None` if it is not among them.
+    /// The grant of a filter; `None` if it is not among them.
     pub fn get(&self, filter: &str) -> Option<SubscriptionOptions> {
         match &self.filters {
             Filters::None => None,

@@ -1,10 +1,10 @@
-//! The time line of a log: how long ago something was, whatever the machine's clocks are set to.
+//! The time line of a log: the age of an event, independent of the setting of the machine's clocks.
 //!
 //! Times in the log are milliseconds of its time line. The line begins with the wall time at which
 //! the log was made, and from then on measures time that is sure to have passed: while the broker
 //! runs, by the monotonic clock; while it was down, by the clock that counts from the machine's
-//! start, if that is still the same start. So it never goes back, and whoever sets a clock changes
-//! the age of nothing.
+//! start, if that is still the same start. So it never goes back, and setting a clock changes no
+//! age.
 //!
 //! ```text
 //!   a run         down, same start        a run        machine off           a run
@@ -14,11 +14,11 @@
 //! When the machine itself was off, only the wall clock knows how long, and a wall clock may be
 //! wrong, above all right after the start. So the line goes on as if no time had passed. A wall
 //! clock is *settled* when it has run evenly for [`CLOCK_SETTLE_MS`] and is not before
-//! [`CLOCK_PLAUSIBLE_MS`]. What passed between two times at which it was settled, and is not in the
-//! line, becomes a *gap*: what left before the machine was off is so much older. If the wall clock
-//! went back meanwhile there is no gap, and what left just stays a little longer. How much a gap
-//! counts that only a wall clock vouches for is for the one who asks: see [`Timeline::age_ms`]. A
-//! gap in which the machine was suspended is *proven*.
+//! [`CLOCK_PLAUSIBLE_MS`]. Time that passed between two moments at which it was settled, and is not
+//! in the line, becomes a *gap*: a client that left before the machine was off has been away longer
+//! by the gap. If the wall clock went back meanwhile there is no gap, and sessions stay a little
+//! longer. The caller decides how much a gap counts that only a wall clock shows: see
+//! [`Timeline::age_ms`]. A gap in which the machine was suspended is *proven*.
 //!
 //! A *mark* in the log says what the clocks showed at a time of the line, and when they were
 //! settled. Later records move it on by their own times.
@@ -35,7 +35,7 @@ use crate::limits::{
 /// Shortest gap that is worth a record: clocks are not read at the very same moment.
 const GAP_MS_MIN: u64 = 1_000;
 
-/// What the clocks of the machine show at one moment.
+/// The time of the machine's clocks at one moment.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct ClockReading {
     /// Milliseconds since 1970, as the wall clock has it; 0 if it is before.
@@ -46,7 +46,7 @@ pub struct ClockReading {
     pub boot_id: u128,
 }
 
-/// What the clocks showed at a time of the line.
+/// The time of the clocks at a time of the line.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(super) struct Mark {
     pub(super) time_ms: u64,
@@ -61,7 +61,7 @@ pub(super) struct Mark {
 /// Time that passed and is not in the line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Gap {
-    /// What is of an earlier time of the line is older by the gap.
+    /// Events of an earlier time of the line are older by the gap.
     pub before_ms: u64,
     /// Its length.
     pub length_ms: u64,
@@ -155,7 +155,8 @@ impl Mark {
             let time_ms = self.time_ms + (now.boot_ms - before.boot_ms);
             return Self { time_ms, clocks: now, ..self };
         }
-        // What was there until the end is of this time, and the machine was off before it.
+        // Clients that were connected until the end count from this time, and the machine was off
+        // before it.
         let time_ms = self.time_ms + 1;
         let off_before_ms = if self.off_before_ms > 0 { self.off_before_ms } else { time_ms };
         Self { time_ms, clocks: now, off_before_ms, ..self }
@@ -178,8 +179,8 @@ impl Timeline {
         now_ms.saturating_sub(since_ms).saturating_add(gaps_ms)
     }
 
-    /// What the wall clock would have shown at a time of the line, had it always been what it was
-    /// when it was last looked at; milliseconds since 1970. For people to read.
+    /// The wall time of a time of the line, by the offset between the two when the clock was last
+    /// read; milliseconds since 1970. For people to read.
     pub fn wall_ms(&self, time_ms: u64) -> u64 {
         let Some(Mark { time_ms: at_ms, clocks, .. }) = self.mark else { return time_ms };
         let later_ms = time_ms.saturating_sub(at_ms);
@@ -203,7 +204,8 @@ impl Timeline {
         let slept_ms = since_start_ms.saturating_sub(ran_ms + self.suspended_ms);
         let mut gap = None;
         if slept_ms >= GAP_MS_MIN {
-            // Nobody knows when since the last look it was: what left meanwhile is no older.
+            // The moment since the last reading is unknown: clients that left meanwhile are not
+            // made older.
             self.suspended_ms += slept_ms;
             gap = Some(Gap { before_ms: before.time_ms, length_ms: slept_ms, proven: true });
         }
@@ -219,7 +221,7 @@ impl Timeline {
         }
         self.mark = Some(mark);
         if let Some(gap) = gap {
-            // Without the oldest, what is older still is kept longer.
+            // Without the oldest gap, sessions from before it are kept longer.
             let surplus = (self.gaps.len() + 1).saturating_sub(TIME_GAPS_MAX);
             self.gaps.drain(..surplus);
             self.gaps.push(gap);
@@ -227,8 +229,8 @@ impl Timeline {
         gap
     }
 
-    /// What passed since the wall clock was settled last and is not in the line, if the machine was
-    /// off meanwhile.
+    /// Time since the wall clock was last settled that is not in the line, if the machine was off
+    /// meanwhile.
     fn claim(&self, mark: &Mark) -> Option<Gap> {
         if mark.settled_ms == 0 || mark.off_before_ms == 0 {
             return None;
@@ -239,7 +241,7 @@ impl Timeline {
         Some(Gap { before_ms: mark.off_before_ms, length_ms, proven: false })
     }
 
-    /// What a checkpoint has of it.
+    /// The part of it that a checkpoint records.
     pub(super) fn captured(&self) -> (Option<Mark>, &[Gap]) {
         (self.mark, &self.gaps)
     }

@@ -83,7 +83,8 @@ impl KeptWill {
 mod tests {
     use super::*;
 
-    /// A will comes back at its edges; what is cut in front of the payload is none.
+    /// A will is decoded unchanged at its limits; one that is truncated before the payload is
+    /// refused.
     #[test]
     fn comes_back() {
         let full = Will {

@@ -22,7 +22,7 @@ pub(in crate::access) struct Acl {
     anonymous: Section,
     /// For everybody.
     patterns: Section,
-    /// Where the rules stand, and permissions that came with the users.
+    /// The location of the rules, and permissions that came with the users.
     file: PathBuf,
     permissions_file: PathBuf,
 }
@@ -59,7 +59,7 @@ impl Acl {
         self.file = file.into();
     }
 
-    /// Notes where permissions stand that came with the users.
+    /// Sets the location of permissions that came with the users.
     pub(in crate::access) fn set_permissions_file(&mut self, file: &Path) {
         self.permissions_file = file.into();
     }

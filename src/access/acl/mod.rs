@@ -1,11 +1,11 @@
-//! An access control list: what is not allowed is forbidden.
+//! An access control list: access that is not allowed is denied.
 //!
 //! The order is Mosquitto's. The section of the client's user is asked first, for a client without
 //! user that of the lines before the first `user`: a filter that denies wins, then one that allows,
-//! then `permission`. What the section leaves open the patterns decide, again those that deny
-//! first. So a pattern cannot deny what the section allows.
+//! then `permission`. If the section has no matching rule the patterns decide, again those that
+//! deny first. So a pattern cannot deny what the section allows.
 //!
-//! A client whose user name or client id has a `+` or `#` in it gets nothing from any pattern.
+//! A client whose user name or client id has a `+` or `#` in it is granted no access by patterns.
 
 mod list;
 mod parse;

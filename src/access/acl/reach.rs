@@ -1,12 +1,12 @@
 //! Whether a subscription could ever bring anything: whether a topic exists that its filter matches
 //! and that may be read.
 //!
-//! The topics that two filters both match are those of one third filter, their *meet*. So each
-//! filter that allows is met with the subscription's, and what is left must have a topic that no
-//! filter denies. There are infinitely many topics, but those with a level that no filter names,
-//! wherever the meet has a wildcard, are as hard to deny as any: what denies such a *witness* has a
-//! wildcard there too and denies all the others. A `#` stands for any number of levels, and beyond
-//! the longest filter that denies one number is as good as the next.
+//! The topics that two filters both match are those of one third filter, their *meet*. So the meet
+//! of each allowing filter and the subscription's filter is computed, and must have a topic that no
+//! filter denies. There are infinitely many topics. It is enough to test those that have, in place
+//! of each wildcard of the meet, a level that no filter names: a filter that denies such a
+//! *witness* has a wildcard there too and denies all the others. A `#` stands for any number of
+//! levels, and all numbers beyond the longest denying filter are equivalent.
 
 use std::ops::RangeInclusive;
 
@@ -27,7 +27,7 @@ enum Level<'a> {
 /// A filter as its levels.
 type Filter<'a> = Vec<Level<'a>>;
 
-/// What lets the client read one of the topics; none: it may read none of them.
+/// The rule that lets the client read one of the topics; none: it may read none of them.
 pub(super) fn reaches(
     section: Option<&Section>,
     patterns: Option<&Section>,
@@ -41,7 +41,7 @@ pub(super) fn reaches(
     };
     let section_denies = texts(section, Effects::DENY);
     let mut denies: Vec<Filter<'_>> = section_denies.iter().map(|text| levels(text)).collect();
-    // All topics, those that begin with `$` included: what is wanted is the meet itself.
+    // All topics, including those that begin with `$`: the meet itself is tested.
     let permission = section
         .and_then(|section| section.permission.as_ref())
         .filter(|permission| permission.may_read(asker.client_id));

@@ -14,7 +14,7 @@ use crate::mqtt::TopicName;
 
 use super::shape::{Asker, Shape};
 
-/// What a client wants to do with a topic.
+/// The access to a topic that a client requests.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::access) enum Access {
     /// Be sent a message.
@@ -23,7 +23,7 @@ pub(in crate::access) enum Access {
     Write,
 }
 
-/// What one user may do and may not.
+/// The rules of one user.
 #[derive(Default, Debug)]
 pub(super) struct Section {
     exact: HashMap<Box<str>, Exact, FixedState>,
@@ -33,24 +33,24 @@ pub(super) struct Section {
     pub(super) permission: Option<Permission>,
 }
 
-/// What is said of one topic.
+/// The rules for one topic.
 #[derive(Clone, Copy, Debug)]
 struct Exact {
-    /// What all rules for it do.
+    /// The effects of all rules for it.
     all: Effects,
-    /// What the first one does, and its line.
+    /// The effect of the first one, and its line.
     first: Effects,
     line: u32,
 }
 
-/// Where what decides stands: a line, if it has one.
+/// The location of the deciding rule: a line, if it has one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::access) enum Origin {
     Rule(u32),
     Permission(Option<u32>),
 }
 
-/// What rules do with the topics that match: a set of the three below.
+/// The effect of rules on matching topics: a set of the three below.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(super) struct Effects(u8);
 
@@ -86,7 +86,7 @@ impl Section {
         self.exact.is_empty() && self.others.is_empty()
     }
 
-    /// What the section says; `None` if nothing. What denies wins.
+    /// The decision of the section; `None` if no rule matches. A rule that denies wins.
     pub(super) fn decide(
         &self,
         access: Access,
@@ -163,7 +163,7 @@ impl Section {
     }
 
     /// The filters with such an effect and their lines, with `asker` put in; without those that
-    /// then match nothing.
+    /// then match no topic.
     pub(super) fn filled(
         &self,
         effect: Effects,

@@ -1,13 +1,13 @@
-//! One filter of a rule: a topic filter, in which `%u` and `%c` may stand for who asks.
+//! One filter of a rule: a topic filter, in which `%u` and `%c` may stand for the client.
 //!
-//! Invariant: the text is a valid topic filter. What is put in for `%u` or `%c` is compared letter
-//! by letter, it never becomes a wildcard; nor does it reach topics that begin with `$`.
+//! Invariant: the text is a valid topic filter. The value of `%u` or `%c` is compared literally and
+//! is never a wildcard; it does not match topics that begin with `$` either.
 
 use std::borrow::Cow;
 
 use crate::mqtt::{TopicFilter, TopicName};
 
-/// Who asks.
+/// The client that requests access.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asker<'a> {
     pub(super) user: Option<&'a str>,
@@ -142,7 +142,7 @@ impl Shape {
     }
 
     /// Whether the text itself begins with `$`: else it matches no topic that does, as in
-    /// [MQTT-4.7.2-1], whatever is put in.
+    /// [MQTT-4.7.2-1], whatever the values are.
     fn is_dollar(&self) -> bool {
         self.text.starts_with('$')
     }

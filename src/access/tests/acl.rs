@@ -1,4 +1,4 @@
-//! Access control lists: what they allow, and how their faults are told.
+//! Access control lists: the access they allow, and the messages of their faults.
 
 use crate::access::acl::{Access, Acl};
 use crate::access::{Basis, Decision, Place};
@@ -6,7 +6,7 @@ use crate::mqtt::TopicFilter;
 
 use super::topic;
 
-/// Who asks for what: user, client id, topic, and whether it may read and write.
+/// A request: user, client id, topic, and whether it may read and write.
 type Row<'a> = (Option<&'a str>, &'a str, &'a str, bool, bool);
 
 fn check(text: &str, rows: &[Row<'_>]) {
@@ -15,7 +15,7 @@ fn check(text: &str, rows: &[Row<'_>]) {
         let may = |access| acl.allows(access, user, id, topic(name));
         let decided = (may(Access::Read), may(Access::Write));
         assert_eq!(decided, (reads, writes), "{user:?}, {id}: {name}\n{text}");
-        // What is explained is what is decided.
+        // The explained decision is the one that is made.
         let explained = |access| acl.explain(access, user, id, topic(name)).is_allowed;
         let explained = (explained(Access::Read), explained(Access::Write));
         assert_eq!(explained, decided, "{user:?}, {id}: {name}\n{text}");
@@ -82,7 +82,7 @@ fn sections() {
     check("", &[(None, "c", "a", false, false), (Some("u"), "c", "a", false, false)]);
 }
 
-// What denies wins over what allows, wherever it stands; but not over an earlier stage.
+// A rule that denies wins over one that allows, at any line; but not over an earlier stage.
 #[test]
 fn denials() {
     let text = "user u\ntopic a/#\ntopic deny a/secret/#\ntopic read a/secret/x\n\
@@ -127,7 +127,7 @@ fn dollar_topics() {
     );
 }
 
-// What is put into a pattern is compared, and no wildcard; a user who is not there matches nothing.
+// A value put into a pattern is compared and is not a wildcard; an absent user matches no pattern.
 #[test]
 fn patterns() {
     let text = "pattern readwrite dev/%u/%c/#\npattern read x%cy/+/%c\npattern write %u\n\
@@ -169,7 +169,7 @@ fn patterns() {
 }
 
 // A permission is for all topics; to read takes reading from the exchange and writing to the
-// session. What the section denies it does not give.
+// session. It does not allow access that the section denies.
 #[test]
 fn permissions() {
     let text = "permission all .* .* .*\npermission none ^$ \"\" ^$\n\

@@ -1,4 +1,4 @@
-//! Who is let in, and who may stay.
+//! Which clients are admitted, and which may stay connected.
 
 use compact_str::CompactString;
 
@@ -234,7 +234,7 @@ fn may_stay() {
     }
 }
 
-// What is longer than anything that could be right is refused at once, as malformed.
+// A password that is longer than any valid one is refused at once, as malformed.
 #[test]
 fn lengths() {
     let scene = Scene::new("lengths");

@@ -15,8 +15,8 @@ fn names(policy: &Policy) -> Vec<(u16, &str)> {
     policy.vhosts().collect()
 }
 
-// Each directory is a vhost, its name decoded, with its own users, rules and limits. What editors
-// leave there is left alone.
+// Each directory is a vhost, its name decoded, with its own users, rules and limits. Files that
+// editors leave there are ignored.
 #[test]
 fn reads_vhosts() {
     let scene = Scene::new("vhosts");
@@ -52,7 +52,7 @@ fn reads_vhosts() {
 
 const LIMITS_SAY: &str = "max-queued-bytes takes bytes, as in 65536, 64KiB or 1GiB";
 
-// Every fault of the folder names what it is about, and what to do.
+// Every fault of the folder names its file and its remedy.
 #[test]
 fn faults() {
     for (file, text, path, says) in [
@@ -150,7 +150,7 @@ fn numbers() {
     assert_eq!(error.line, Some(1), "{error}");
 }
 
-// What cannot be read is told with the flag that names it, and why.
+// A file that cannot be read is reported with its flag and the reason.
 #[test]
 fn unreadable() {
     let scene = Scene::new("unreadable");

@@ -157,7 +157,7 @@ fn export_without_permissions() {
     assert!(lets_in(&policy, "old", "test12"));
 }
 
-// What is wrong with an export is told by its line, or by the entry.
+// A fault of an export names its line or its entry.
 #[test]
 fn export_faults() {
     let scene = Scene::new("export-faults");

@@ -72,8 +72,8 @@ fn hammer<T>(seed: u64, text: &str, parse: impl Fn(&str) -> Result<T, Fault>) ->
     read
 }
 
-// Access control lists; those that are read decide without a panic, and what may be received could
-// be subscribed to.
+// Access control lists; those that parse decide without a panic, and a topic that may be received
+// may be subscribed to.
 #[test]
 fn acls() {
     for acl in hammer(0x61_0001, ACL, Acl::parse) {
@@ -88,7 +88,7 @@ fn acls() {
     }
 }
 
-// Password files; what is read still opens for no other password.
+// Password files; a secret that parses still matches no other password.
 #[test]
 fn passwords() {
     let mut checked = 0;

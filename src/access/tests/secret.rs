@@ -1,11 +1,11 @@
-//! Stored passwords: what other programs have written, and what nobody should have.
+//! Stored passwords: those that other programs have written, and invalid ones.
 
 use crate::access::Secret;
 use crate::access::secret::Method;
 use crate::limits;
 
-// What other programs have written opens with its password and with no other, and is written again
-// as it was.
+// A secret that another program has written matches its password and no other, and is written again
+// unchanged.
 #[test]
 fn opens_what_others_wrote() {
     for (text, password) in [
@@ -69,7 +69,8 @@ fn bcrypt_has_three_names() {
     }
 }
 
-// What is made opens with its password, can be read again, and has the cost that the limits say.
+// A secret that is made matches its password, can be read again, and has the cost that the limits
+// say.
 #[test]
 fn makes_argon2id() {
     let secret = Secret::make("pässword".as_bytes(), [7; 16]);
@@ -82,7 +83,7 @@ fn makes_argon2id() {
     assert!(!format!("{secret:?}").contains("BwcH"), "a log shows no salt");
 }
 
-// What a file may ask for is bounded, and the bounds themselves are allowed.
+// The cost that a file may demand is bounded, and the bounds themselves are allowed.
 #[test]
 fn costs_are_bounded() {
     let (rounds, cost) = (limits::PBKDF2_ITERATIONS_MAX, limits::BCRYPT_COST_MAX);
@@ -123,7 +124,7 @@ fn costs_are_bounded() {
     }
 }
 
-// What is no stored password is refused, without a panic, and without being repeated.
+// A text that is not a stored password is refused, without a panic, and is not repeated.
 #[test]
 fn refuses_what_is_none() {
     let cut = "$7$101$Q9xkFVt+rlgDdvXY$ISTgNRNOEixO40ytjt";

@@ -10,7 +10,7 @@ fn deletion(vhost: &str, client_id: &str) -> Deletion {
     Deletion { vhost: vhost.into(), client_id: client_id.into() }
 }
 
-// What was asked for is taken once, in order, whatever the names are.
+// Requests are taken once, in order, with any names.
 #[test]
 fn are_taken_once() {
     let scratch = Scratch::new();
@@ -25,7 +25,8 @@ fn are_taken_once() {
     assert_eq!(Deletion::take_all(&scratch.0).expect("it is fine"), wanted[1..2]);
 }
 
-// A file that says something else is named, and left alone; so are those who ask beside each other.
+// A file that says something else is named and not changed; concurrent requests do not disturb each
+// other.
 #[test]
 fn what_is_no_request_is_named() {
     let scratch = Scratch::new();

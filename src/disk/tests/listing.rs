@@ -1,4 +1,4 @@
-//! What is found in a shard's directory.
+//! The files that are found in a shard's directory.
 
 use std::fs;
 use std::path::Path;
@@ -54,8 +54,8 @@ fn files_in_order() {
     assert_eq!(files.next_id(), FileId(101));
 }
 
-// A new number is above every number that has been seen, set aside or a stranger's; what is no
-// name of ours is ignored and stays.
+// A new number is above every number that has been seen, set aside or a stranger's; a file with a
+// foreign name is ignored and stays.
 #[test]
 fn numbers_and_strangers() {
     let scratch = Scratch::new();
@@ -81,7 +81,7 @@ fn numbers_and_strangers() {
     assert_eq!(log_files(&folder).len(), 7, "all are still there");
 }
 
-// What a start before this one began is removed, but not by a reader.
+// Files that an earlier start began are removed, but not by a reader.
 #[test]
 fn begun_files() {
     let scratch = Scratch::new();

@@ -80,7 +80,7 @@ impl Shard {
     }
 }
 
-/// What was supplied.
+/// The supplied files.
 struct File {
     id: FileId,
     file: Arc<OwnedFd>,
@@ -143,7 +143,7 @@ fn space_comes_first() {
 }
 
 // A new file has its whole length allocated, is zeros, and has its name; the next has the next
-// number. What is written to it is seen in its mapping.
+// number. Bytes written to it are seen in its mapping.
 #[test]
 fn new_files() {
     let mut rig = Rig::new();
@@ -172,7 +172,7 @@ fn recycled_files() {
     rig.shard.recycle(&first);
     assert_eq!(rig.shard.supply(LENGTH + 1).id, FileId(1), "another length");
     assert_eq!(rig.shard.supply(LENGTH - 1).id, FileId(2), "another length");
-    // What is not of the usual length is not kept; now it is this one again.
+    // A file of another than the usual length is not kept; now the usual length is this one again.
     let second = rig.shard.supply(LENGTH);
     rig.shard.recycle(&second);
     let again = rig.shard.supply(LENGTH);
@@ -292,8 +292,8 @@ fn no_space_without_free_files() {
     assert_eq!(rig.numbers(), [0, 1, 2], "they serve again");
 }
 
-// A file that cannot be made is refused once, what was begun is removed, and the number is left
-// out.
+// A file that cannot be made is refused once, the partly made file is removed, and its number is
+// skipped.
 #[test]
 fn refused_files() {
     let mut rig = Rig::new();
@@ -313,7 +313,7 @@ fn refused_files() {
     assert_eq!(rig.shard.supply_refused(LENGTH).kind(), ErrorKind::NotFound);
 }
 
-// What cannot be recycled or set aside is not the end: it is logged, and later requests are done.
+// A failure to recycle a file or set it aside is logged, and later requests are done.
 #[test]
 fn failures_without_an_answer() {
     let mut rig = Rig::new();
@@ -362,8 +362,8 @@ fn several_shards() {
     }
 }
 
-// The helper ends when its handle and all mediums are gone, in whatever order, and whatever was
-// asked last. Until then the directory is locked.
+// The helper ends when its handle and all mediums are gone, in any order, and after any last
+// request. Until then the directory is locked.
 #[test]
 fn the_end() {
     for medium_first in [true, false] {
@@ -382,7 +382,7 @@ fn the_end() {
             drop(helper);
             drop(medium);
         }
-        // What wakes is dropped with the thread, after the lock.
+        // The waker is dropped with the thread, after the lock.
         loop {
             match woken.recv_timeout(PATIENCE) {
                 Ok(()) => {}
@@ -395,7 +395,7 @@ fn the_end() {
     }
 }
 
-// For a medium that is gone no file is made any more; what it gave back is still cleared.
+// For a dropped medium no file is made any more; files that it returned are still cleared.
 #[test]
 fn the_end_is_quick() {
     let scratch = Scratch::new();

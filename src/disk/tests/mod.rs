@@ -45,7 +45,7 @@ fn open(path: &Path) -> Directory {
     Directory::open(path, Some(1), 1).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// What the user reads.
+/// The message that the user reads.
 #[track_caller]
 fn refusal<T>(result: Result<T, DirectoryError>) -> String {
     match result {

@@ -1,4 +1,4 @@
-//! Opening a directory: what becomes one, what is refused, and what the user reads then.
+//! Opening a directory: which paths become one, which are refused, and the user's message then.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -53,7 +53,7 @@ fn shards_are_the_directory_s() {
     }
 }
 
-// What a start that was cut off, or mkfs, leaves in a directory does not make it a stranger's.
+// Files that an interrupted start or mkfs leaves in a directory do not make it foreign.
 #[test]
 fn empty_directories() {
     for name in ["", "LOCK", "FORMAT.new", "lost+found/", "shard-0/", "shard-0/EXTENT.new"] {
@@ -137,7 +137,7 @@ fn format_2_is_taken_over() {
     assert!(what.starts_with("it is missing"), "{what}");
 }
 
-// What cannot be used is left as it is, and the message says what to do.
+// A directory that cannot be used is not changed, and the message names the remedy.
 #[test]
 fn refused_directories_are_untouched() {
     let fine = "ringmq data, format 1\nshards 2\n";

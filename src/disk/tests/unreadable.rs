@@ -27,8 +27,8 @@ fn cut_file(path: &Path) -> Box<dyn Mapping> {
     mapping
 }
 
-// What is unreadable is told and reads as zeros, page by page; what is readable is as it was. Each
-// thread is on its own.
+// Unreadable bytes are reported and read as zeros, page by page; readable ones are unchanged.
+// Threads do not affect each other.
 #[test]
 fn guarded() {
     let scratch = Scratch::new();

@@ -32,7 +32,7 @@ fn numbers_stay() {
     }
 }
 
-// What the file may not say is an error that names it.
+// Invalid content of the file is an error that names it.
 #[test]
 fn malformed() {
     let scratch = Scratch::new();

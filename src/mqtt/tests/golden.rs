@@ -48,7 +48,7 @@ fn connects(check: &mut impl FnMut(Version, Packet<'_>, &[u8])) {
         Packet::Connect(Connect { version: V31, ..CONNECT }),
         b"\x10\x11\x00\x06MQIsdp\x03\x02\x00\x3c\x00\x03dev",
     );
-    // An empty client id decodes whatever clean session says; the broker judges.
+    // An empty client id decodes with any clean session flag; the broker decides.
     for (clean_session, flags) in [(true, 2), (false, 0)] {
         check(
             V311,
@@ -170,7 +170,7 @@ fn golden_bytes() {
     assert_eq!(kinds, 0x7ffe, "every packet type of 3.x is in the table");
 }
 
-// What follows the packet in the buffer is not touched, and CONNECT ignores the version given.
+// Bytes after the packet in the buffer are not read, and CONNECT ignores the version given.
 #[test]
 fn decode_takes_one_packet() {
     for_each(|version, packet, bytes| {

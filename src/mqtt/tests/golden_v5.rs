@@ -333,7 +333,7 @@ fn golden_bytes() {
         assert_eq!(decode_whole(version, bytes), Ok(packet), "{bytes:x?}");
         let frame = peek_frame(version, bytes, 1000).unwrap().unwrap();
         assert_eq!(frame.kind(), Ok(packet.kind()));
-        // What follows is not touched.
+        // Bytes after the packet are not read.
         let longer = [bytes, &[0xff; 5]].concat();
         assert_eq!(decode(version, frame, &longer), Ok(packet));
         kinds |= 1 << packet.kind() as u8;

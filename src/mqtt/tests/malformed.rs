@@ -1,4 +1,4 @@
-//! What the standard forbids, row by row, and packets cut short at every byte.
+//! Packets that the standard forbids, row by row, and packets cut short at every byte.
 
 use super::super::wire::put_varint;
 use super::super::{
@@ -87,7 +87,7 @@ fn connects() {
     assert_rows(V311, &rows);
 }
 
-// An unknown level and an unknown name are told apart, whatever follows them.
+// An unknown level and an unknown name are distinguished, whatever bytes follow.
 #[test]
 fn protocol_names_and_levels() {
     let body = |name: &[u8], level: u8| {
@@ -117,7 +117,7 @@ fn protocol_names_and_levels() {
     }
 }
 
-// What 3.1 does not forbid passes: unused flags, and a user name announced but missing.
+// Packets that 3.1 does not forbid pass: unused flags, and a user name announced but missing.
 #[test]
 fn v31_is_wider() {
     let good = connect_v31(0x02, b"\x00\x01c");

@@ -1,4 +1,4 @@
-//! What MQTT 5 forbids outside of properties, with the code that a DISCONNECT would carry.
+//! Packets that MQTT 5 forbids, apart from properties, with the code that a DISCONNECT would carry.
 
 use super::super::{
     Ack, AckKind, Auth, AuthProperties, Connack, DecodeError, Disconnect, Frame, InvalidTopic,
@@ -19,7 +19,7 @@ fn assert_rows(rows: &[(Vec<u8>, DecodeError, u8)]) {
     }
 }
 
-/// A CONNECT with these flags, and what stands behind the keep alive.
+/// A CONNECT with these flags, and these bytes behind the keep alive.
 fn connect(flags: u8, rest: &[u8]) -> Vec<u8> {
     packet(0x10, &[b"\x00\x04MQTT\x05", &[flags, 0, 10][..], rest].concat())
 }
@@ -345,7 +345,7 @@ fn packets_fit_their_receiver() {
     let properties = auth.lay_out(&[("k", "v"), ("k", "w")], &mut scratch);
     let auth = Auth { reason: ReasonCode::Success, properties };
     check(Packet::Auth(auth), [28, 14, 8]);
-    // What is for others is not cut.
+    // Properties for other clients are not left out.
     for packet in [
         decode_whole(V5, b"\x30\x0b\x00\x01t\x07\x26\x00\x01k\x00\x01v").unwrap(),
         Packet::Pingresp,

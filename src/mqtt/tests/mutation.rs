@@ -1,4 +1,4 @@
-//! Random bytes: no input panics, and what decodes has an encoding that decodes to it.
+//! Random bytes: no input panics, and a decoded packet has an encoding that decodes to it.
 
 use super::super::{
     AuthProperties, ConnackProperties, ConnectProperties, DecodeError, DisconnectProperties,
@@ -44,7 +44,7 @@ fn exercise(version: Version, bytes: &[u8]) -> Result<Option<PacketKind>, Decode
     Ok(Some(packet.kind()))
 }
 
-/// What goes on of a message is a list of properties, with its expiry in front.
+/// The forwarded part of a message is a list of properties, with its expiry in front.
 fn assert_forwards(forwarded: impl Fn(&mut Vec<u8>) -> Vec<u8>) {
     let bytes = forwarded(&mut Vec::new());
     let list = forwarded_list(&bytes).expect("it was checked");

@@ -1,4 +1,4 @@
-//! Properties: which packet may have which, how often, with which values, and what goes on.
+//! Properties: which packet may have which, how often, with which values, and which are forwarded.
 
 use super::super::{
     Carrier, DecodeError, Packet, PacketKind, PropertyId, PublishProperties, ReasonCode, Sender,
@@ -11,7 +11,7 @@ use DecodeError as E;
 use PropertyId as Id;
 use Version::V5;
 
-/// What may stand where, from the standard's table 2-4 and the sections of the packets.
+/// The allowed places, from the standard's table 2-4 and the sections of the packets.
 const ALLOWED: [(Carrier, &[u8]); 14] = [
     (Carrier::Packet(PacketKind::Connect), &[0x11, 0x15, 0x16, 0x17, 0x19, 0x21, 0x22, 0x26, 0x27]),
     (Carrier::Will, &[0x01, 0x02, 0x03, 0x08, 0x09, 0x18, 0x26]),
@@ -248,7 +248,8 @@ fn data_need_a_method() {
     assert_eq!(decode_bytes(&packet(0xf0, b"\x18")), Err(E::UnexpectedEnd));
 }
 
-// What goes on is borrowed where it stands together with its expiry in front, else assembled.
+// Forwarded properties are borrowed if they are contiguous with the expiry in front, else
+// assembled.
 #[test]
 fn forwarded_properties() {
     let table: [(&[u8], &[u8], bool); 13] = [
@@ -316,7 +317,7 @@ fn expiries() {
     }
 }
 
-// In random lists, what goes on is the expiry and then the others in their order.
+// In random lists, the forwarded properties are the expiry and then the others in their order.
 #[test]
 fn forwarded_like_the_model() {
     let mut random = Random::new(0x6d71_7474_0004);

@@ -25,7 +25,7 @@ fn publish<'a>(qos: QoS, forwarded: &'a [u8], payload: &'a [u8]) -> Publish<'a> 
     Publish { dup: true, qos, retain: true, topic, packet_id, properties, payload }
 }
 
-/// What `delivery` makes of `publish`, encoded on its own.
+/// The packet that `delivery` makes of `publish`, encoded on its own.
 fn expected(version: Version, publish: Publish<'_>, delivery: Delivery) -> Vec<u8> {
     let Delivery { packet_id, dup, retain } = delivery;
     let mut out = Vec::new();
@@ -79,7 +79,7 @@ fn copies() {
     }
 }
 
-// What 3.x receivers get of a message with properties has none.
+// 3.x receivers get a message with properties without them.
 #[test]
 fn v3_has_no_properties() {
     let list = forwarded(3);

@@ -1,4 +1,4 @@
-//! The socket of a link, by its number: what an operation keeps of a socket that the caller owns.
+//! The socket of a link, by its number: an operation keeps this of a socket that the caller owns.
 //!
 //! Obligation of its owners: the number is used only while the link has an operation in flight.
 //! The trait asks the caller to drop a socket only after that.

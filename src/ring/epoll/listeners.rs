@@ -26,7 +26,7 @@ const ACCEPTS_MAX: usize = 64;
 pub(super) struct Accepting {
     listener: ListenSocket,
     pub(super) armed: bool,
-    /// Whether somebody may wait to be accepted; only while it is armed.
+    /// Whether a client may be waiting to be accepted; only while it is armed.
     pub(super) ready: bool,
 }
 
@@ -46,7 +46,8 @@ impl Accepting {
         self.armed = true;
         let watched = EventFlags::IN | EventFlags::ET;
         match epoll::add(epoll, &self.listener, data, watched | EventFlags::EXCLUSIVE) {
-            // A sandbox that does not know the flag: all who share it are told.
+            // A sandbox that does not know the flag: all rings that share the listener are
+            // notified.
             Err(Errno::INVAL) => epoll::add(epoll, &self.listener, data, watched)?,
             added => added?,
         }

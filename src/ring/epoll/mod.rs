@@ -7,10 +7,10 @@
 //! what was cancelled ends → sends that are due → epoll_wait → events: room for sends that wait,
 //! connections, the writer's result, the waker → a receive for each link that has bytes
 //! ```
-//! As with io_uring nothing is done before the wait: a send of a turn has not begun when its link
-//! is shut down in the same turn. A turn does a bounded amount: the receive buffers there are, a
-//! few of them for one link, a few connections of each listener. What has more to give goes on in
-//! the next turn, which does not sleep then.
+//! As with io_uring, operations start only in the wait: a send of a turn has not begun when its
+//! link is shut down in the same turn. A turn does a bounded amount: the receive buffers there are,
+//! a few of them for one link, a few connections of each listener. A source with more to read
+//! continues in the next turn, which then does not sleep.
 //!
 //! A message costs its receive, its send and a share of one `epoll_wait`: sockets are watched once
 //! for all, and a receive that leaves room in its buffer is not asked again ([`watches`]). Every
@@ -94,7 +94,7 @@ enum Went {
 /// A ring on epoll. Stays in the thread that made it.
 pub struct Epoll {
     epoll: OwnedFd,
-    /// What is in flight: asked for, and not completed.
+    /// Operations in flight: requested, and not completed.
     links: Links,
     watches: Watches,
     sends: Sends,
@@ -145,7 +145,7 @@ impl Epoll {
         })
     }
 
-    /// What it is, in one line for the log.
+    /// A description in one line, for the log.
     pub fn features(&self) -> &str {
         &self.features
     }

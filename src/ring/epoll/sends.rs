@@ -19,7 +19,7 @@ use crate::limits::SEND_CHUNKS_MAX;
 
 use super::descriptor::Descriptor;
 
-/// NOSIGNAL: a closed peer is a result. DONTWAIT: whatever the socket's own mode is.
+/// NOSIGNAL: a closed peer is a result. DONTWAIT: the socket's own mode does not matter.
 const SEND_FLAGS: SendFlags = SendFlags::NOSIGNAL.union(SendFlags::DONTWAIT);
 
 /// A send in flight.
@@ -32,7 +32,7 @@ pub(super) struct Sending {
     pub(super) waits: bool,
 }
 
-/// What came of one step.
+/// The result of one step.
 pub(super) enum Step {
     /// It is over.
     Ended(io::Result<usize>),
@@ -74,7 +74,7 @@ impl Sends {
         self.slots.capacity()
     }
 
-    /// Gives memory back if nothing is in flight.
+    /// Releases memory if no send is in flight.
     pub(super) fn reclaim(&mut self) {
         if self.slots.is_empty() {
             self.slots = Slab::new();
@@ -110,7 +110,7 @@ impl Sending {
             }
             Err(Errno::AGAIN) => Step::Full,
             Err(Errno::INTR) => Step::Short,
-            // What went before is told first; the next send finds the connection as it is.
+            // Bytes sent before are reported first; the next send sees the error of the connection.
             Err(_) if self.sent > 0 => Step::Ended(Ok(self.sent)),
             Err(error) => Step::Ended(Err(error.into())),
         }

@@ -1,4 +1,4 @@
-//! What only the ring on epoll has: watches that end, memory of links, sleeps in milliseconds.
+//! Behaviour of the ring on epoll alone: watches that end, memory of links, sleeps in milliseconds.
 
 use std::io::Write;
 use std::os::fd::AsRawFd;
@@ -68,8 +68,8 @@ fn released_links_are_not_watched() {
     assert!(turn(&mut ring).is_empty());
 }
 
-/// A listener is watched while an accept is armed, and not longer: those who share it are told
-/// instead.
+/// A listener is watched while an accept is armed, and not longer: other rings that share it are
+/// notified instead.
 #[test]
 fn idle_listeners_are_not_watched() {
     let mut ring = new_ring();
@@ -87,7 +87,7 @@ fn idle_listeners_are_not_watched() {
 }
 
 /// A socket that gets the number of one before it, as it does unless another test is faster, is
-/// another: what is told of it is believed of its own link alone, whatever key that has.
+/// another: its events are attributed to its own link alone, whatever key that has.
 #[test]
 fn numbers_are_used_again() {
     let mut ring = new_ring();
@@ -110,7 +110,7 @@ fn numbers_are_used_again() {
     }
 }
 
-/// Memory of links that left goes back; what is left serves again.
+/// Memory of links that left is released; the rest is used again.
 #[test]
 fn memory_goes_back() {
     let mut ring = new_ring();

@@ -10,9 +10,9 @@
 //! watch is edge triggered: the kernel tells of a change once, so what it told is kept here until
 //! an operation finds out that it holds no more.
 //!
-//! A receive that leaves room in its buffer has drained the socket: what comes after it is an event
-//! of its own (epoll(7), question 9). That is not so with an end, an error or urgent data in the
-//! stream: a receive stops there. Then only a receive that finds nothing drains it.
+//! A receive that leaves room in its buffer has drained the socket: later data is an event of its
+//! own (epoll(7), question 9). That is not so with an end, an error or urgent data in the stream: a
+//! receive stops there. Then only a receive that finds nothing drains it.
 //!
 //! Invariant: an event is believed only if its slot is watched under its generation.
 
@@ -27,15 +27,15 @@ use super::descriptor::Descriptor;
 const UNSURE: EventFlags =
     EventFlags::RDHUP.union(EventFlags::HUP).union(EventFlags::ERR).union(EventFlags::PRI);
 
-/// What is watched from the beginning. HUP and ERR always are.
+/// Events that are watched from the beginning. HUP and ERR always are.
 pub(super) const INPUT: EventFlags =
     EventFlags::IN.union(EventFlags::RDHUP).union(EventFlags::PRI).union(EventFlags::ET);
 
-/// What is watched from when a send first found no room. A Unix socket tells of room whenever its
-/// peer reads, so it is not asked before.
+/// Events that are watched after a send first found no room. A Unix socket reports room whenever
+/// its peer reads, so it is not watched for room before.
 pub(super) const INPUT_AND_ROOM: EventFlags = INPUT.union(EventFlags::OUT);
 
-/// What a receive would find.
+/// The result that a receive would have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Input {
     /// Nothing; an event will tell.
@@ -107,8 +107,8 @@ impl Watches {
         self.slots.len()
     }
 
-    /// Gives memory back of slots whose links have left, of `slots_max` at most; whether there is
-    /// more.
+    /// Releases memory of slots whose links have left, of `slots_max` at most; returns whether
+    /// there is more.
     pub(super) fn reclaim(&mut self, slots_max: usize) -> bool {
         shorten(&mut self.slots, slots_max, Option::is_none)
     }
@@ -140,8 +140,8 @@ mod tests {
     use super::*;
     use crate::ring::Socket;
 
-    /// What is told of a link is what was told last, until a receive has found out; what could hide
-    /// something is not taken for drained.
+    /// The state of a link is that of its last event, until a receive finds another; a receive that
+    /// may have left data does not count as draining.
     #[test]
     fn input_is_known() {
         let (ours, _theirs) = UnixStream::pair().expect("descriptors");

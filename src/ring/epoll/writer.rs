@@ -180,8 +180,8 @@ mod tests {
         }
     }
 
-    /// What cannot go on is an error: a rest that fails, a file that takes nothing, interruptions
-    /// without end.
+    /// A write that cannot continue is an error: a rest that fails, a file that accepts no bytes,
+    /// endless interruptions.
     #[test]
     fn what_cannot_go_on_fails() {
         type Answer = fn(usize) -> rustix::io::Result<usize>;

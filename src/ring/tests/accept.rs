@@ -47,7 +47,7 @@ fn accepts_many(kind: Kind) {
     }
 }
 
-/// A cancelled accept ends once, and can be armed again for who came meanwhile.
+/// A cancelled accept ends once, and can be armed again for clients that connected meanwhile.
 fn accept_ends_and_starts_again(kind: Kind) {
     let mut rig = Rig::new(kind);
     let (listener, address) = listen(&mut rig);

@@ -1,4 +1,4 @@
-//! Edges: what the kernel tells once must not be lost, whatever was armed when it told.
+//! Edges: an event that the kernel reports once must not be lost, whatever was armed then.
 
 use std::net::{TcpListener, TcpStream};
 
@@ -108,7 +108,7 @@ fn an_end_that_came_unasked_is_received(kind: Kind) {
     }
 }
 
-/// What came between a cancel and the next receive belongs to that.
+/// Data that arrives between a cancel and the next receive belongs to that receive.
 fn cancelled_receives_go_on(kind: Kind) {
     let mut rig = Rig::new(kind);
     let (socket, mut peer) = pair();
@@ -126,7 +126,7 @@ fn cancelled_receives_go_on(kind: Kind) {
     }
 }
 
-/// Bytes that fill their buffers exactly are followed by whatever follows them: more, or the end.
+/// Bytes that fill their buffers exactly are followed by the next event: more bytes, or the end.
 fn full_buffers_hide_no_end(kind: Kind) {
     for bytes in [63, 64, 65, 127, 128, 129] {
         for mode in [RecvMode::Once, RecvMode::Multishot] {
@@ -278,7 +278,8 @@ fn shutdown_comes_before_the_sends_of_its_turn(kind: Kind) {
     assert!(got.is_empty());
 }
 
-/// Whoever waits to be accepted is, however many came before an accept was armed, or between two.
+/// Every waiting client is accepted, however many connected before an accept was armed, or between
+/// two.
 fn crowds_are_accepted(kind: Kind) {
     let mut rig = Rig::new(kind);
     let any = "127.0.0.1:0".parse().expect("an address");
@@ -365,7 +366,7 @@ fn many_links_share_few_buffers(kind: Kind) {
     assert!(got.iter().all(|bytes| *bytes == pattern(0, 200)));
 }
 
-/// A link that always has more, whatever the buffers, does not keep others from being served.
+/// A link that always has more data, with any number of buffers, does not starve others.
 #[test]
 fn hogs_leave_room() {
     let mut rig = Rig::starving(Kind::Epoll, 4);

@@ -1,4 +1,4 @@
-//! How links and rings end: shutdown, drop, and what comes back.
+//! How links and rings end: shutdown, drop, and the resources that are returned.
 
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -75,7 +75,7 @@ fn drop_lets_go(kind: Kind) {
     assert_eq!(drops.load(Ordering::SeqCst), links + links / 2);
     drop((sockets, late));
     for peer in peers.iter().chain([&late_peer]) {
-        // What was sent before is still read; then the end comes, so no descriptor is held.
+        // Data sent before is still read; then the end comes, so no descriptor is held.
         std::io::copy(&mut &*peer, &mut std::io::sink()).expect("no reset");
         assert!(sees_end(peer));
     }
@@ -103,7 +103,7 @@ fn memory_comes_back(kind: Kind) {
     }
 }
 
-/// What was found is told in one line.
+/// The features that were found are described in one line.
 #[test]
 fn features_are_told() {
     let uring = Uring::new(&Options::default()).expect("this machine has io_uring");

@@ -1,5 +1,4 @@
-//! Both rings against this machine's kernel, over loopback and socket pairs: what one does, the
-//! other does.
+//! Both rings against this machine's kernel, over loopback and socket pairs: both behave the same.
 
 /// Runs each of these with either ring.
 macro_rules! on_both_rings {
@@ -55,7 +54,7 @@ struct Rig {
     seen: Vec<Completion<Socket>>,
 }
 
-/// What a link received, in order; buffers are recycled.
+/// The bytes that a link received, in order; buffers are recycled.
 #[derive(Debug, Default)]
 struct Inbox {
     bytes: Vec<u8>,

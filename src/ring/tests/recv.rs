@@ -85,7 +85,7 @@ fn starved_receives_start_again(kind: Kind) {
     }
 }
 
-/// A cancelled receive loses nothing: what came before is delivered by it or by the next.
+/// A cancelled receive loses no data: earlier data is delivered by it or by the next.
 fn cancel_loses_no_data(kind: Kind) {
     for mode in [RecvMode::Multishot, RecvMode::Once] {
         let mut rig = Rig::new(kind);

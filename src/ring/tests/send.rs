@@ -105,7 +105,7 @@ fn full_queue_loses_nothing(kind: Kind) {
     }
 }
 
-/// What completed while a full queue was submitted is delivered by the next wait, at once.
+/// Completions during the submission of a full queue are delivered by the next wait, at once.
 fn early_completions_are_not_slept_on(kind: Kind) {
     let mut rig = Rig::with(kind, &Options { submissions: 8, ..Options::default() });
     let (socket, _peer) = pair();

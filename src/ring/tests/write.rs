@@ -24,7 +24,7 @@ on_both_rings!(
     workers_are_kept_to_their_cpus,
 );
 
-/// What a pipe holds at least; a write of more than it is short or waits.
+/// The least that a pipe holds; a larger write is short or waits.
 const PIPE_BYTES_MAX: usize = 1 << 20;
 
 /// A path of its own, removed in the end.
@@ -66,7 +66,7 @@ impl Rig {
     }
 }
 
-/// Bytes arrive whole, where they belong, whatever their number, synced or not; the memory is free
+/// Any number of bytes is written whole at the right offset, synced or not; the memory is free
 /// again when the write completes.
 fn bytes_arrive_at_their_offset(kind: Kind) {
     let mut rig = Rig::new(kind);
@@ -102,8 +102,8 @@ fn writes_follow_each_other(kind: Kind) {
     }
 }
 
-/// What cannot be written fails by value, once, with the write's error and not the cancelled
-/// sync's; the next write is none the worse for it.
+/// A failed write is reported by value, once, with the write's error and not the cancelled sync's;
+/// the next write is not affected.
 fn refused_writes_fail(kind: Kind) {
     let mut rig = Rig::new(kind);
     let path = TempPath::new();

@@ -31,7 +31,7 @@ impl SegmentFile {
     }
 }
 
-/// What a segment without a file waits for: the length it is to be, and the one that will do.
+/// The file that a segment without one waits for: the wanted length, and the least that is enough.
 #[derive(Clone, Copy)]
 pub(super) struct Need {
     pub(super) wanted: u64,
@@ -46,7 +46,7 @@ struct FileRequest {
     is_least: bool,
 }
 
-/// What must be left in files of which nothing is used, beyond [`RESERVE_FILES`]: bytes of records.
+/// Bytes of records that must remain free in unused files, beyond [`RESERVE_FILES`].
 #[derive(Clone, Copy, Default)]
 pub(super) struct Reserve {
     pub(super) on_the_way: u64,
@@ -81,11 +81,11 @@ pub(super) struct Files {
     pub(super) reserve: Reserve,
     /// Length of a file that is wanted before a record that needs it is appended.
     large: Option<u64>,
-    /// Files that nobody needs any more are not to be kept.
+    /// Unneeded files must not be kept.
     sheds: bool,
     /// Not answered yet.
     asked: VecDeque<FileRequest>,
-    /// What else is to be asked.
+    /// Other requests to the medium.
     requests: VecDeque<Request>,
     /// The last answer was that there is no file.
     is_refused: bool,
@@ -128,7 +128,7 @@ impl Files {
         &self.spares[..self.spares.partition_point(|file| file.length() <= most)]
     }
 
-    /// Nobody needs this file any more. It may be what was refused before.
+    /// This file is not needed any more. Its space may be enough for a request that was refused.
     pub(super) fn recycle(&mut self, id: FileId) {
         self.requests.push_back(Request::Recycle(id));
         self.retry_supply();
@@ -137,7 +137,7 @@ impl Files {
         }
     }
 
-    /// Whether files that nobody needs any more are given back to the file system.
+    /// Whether unneeded files are given back to the file system.
     pub(super) fn set_sheds(&mut self, sheds: bool) {
         if sheds && !self.sheds {
             self.requests.push_back(Request::Shed);
@@ -187,7 +187,7 @@ impl Files {
         self.requests.push_back(Request::SetAside(id));
     }
 
-    /// What to ask now; `written` is how large the log is.
+    /// The next request; `written` is the size of the log in bytes.
     pub(super) fn next_request(
         &mut self,
         needs: impl Iterator<Item = Need>,
@@ -217,8 +217,8 @@ impl Files {
         Some(FileRequest { bytes, is_least: bytes <= least.max(self.least_usual()) })
     }
 
-    /// What is lacking where files of these lengths will be there: its length, and the least that
-    /// would do.
+    /// The file that is missing once files of these lengths are there: its length, and the least
+    /// that is enough.
     fn lacking_beside(
         &self,
         there: &mut Vec<u64>,
@@ -274,7 +274,7 @@ impl Files {
     /// A shorter file is asked for, if one will do.
     ///
     /// # Panics
-    /// If nothing was asked for.
+    /// If no file was requested.
     pub(super) fn on_refused(&mut self) {
         let asked = self.asked.pop_front().expect("a request is refused that was made");
         if asked.is_least {
@@ -284,7 +284,7 @@ impl Files {
         }
     }
 
-    /// Whether nothing is asked for since there is no file.
+    /// Whether no file is requested because a request was refused.
     pub(super) fn is_refused(&self) -> bool {
         self.is_refused
     }

@@ -37,13 +37,13 @@ impl Lengths {
         self.grow(self.ceiling, |length| length <= written.saturating_mul(2))
     }
 
-    /// The length of a file that is to have so many bytes at least. What is beyond the ceiling gets
-    /// what it needs, and no more.
+    /// The length of a file that is to have so many bytes at least. A segment beyond the ceiling
+    /// gets the length it needs, and no more.
     pub(super) fn at_least(&self, bytes: u64) -> u64 {
         self.grow(self.ceiling, |length| length < bytes).max(bytes)
     }
 
-    /// The length of a file that is to have so many bytes, if one may; whatever room there is.
+    /// The length of a file for this many bytes, if one is allowed, whatever room there is.
     pub(super) fn enough_for(&self, bytes: u64) -> u64 {
         self.grow(self.most, |length| length < bytes)
     }
@@ -112,7 +112,8 @@ mod tests {
         }
     }
 
-    // What was refused is not asked for again, down to the first; then all is as before.
+    // A length that was refused is not requested again, down to the first length; then the rule
+    // above applies again.
     #[test]
     fn refusals() {
         let mut lengths = Lengths::new(2, 48);

@@ -6,9 +6,9 @@
 //!   0 … segments …       committed  in flight, staged  appended
 //! ```
 //!
-//! Invariant: `committed <= appended`; what lies between is in commit groups, of which one is being
-//! written. A record stands in one segment. A segment is kept while one of its records is
-//! referenced, while recovery would read it, and while it is the newest.
+//! Invariant: `committed <= appended`; the records between the two are in commit groups, of which
+//! one is being written. A record lies in one segment. A segment is kept while one of its records
+//! is referenced, while recovery would read it, and while it is the newest.
 //!
 //! The log opens, writes and reads no file: it hands out [`Request`]s and [`GroupWrite`]s, is told
 //! of their ends, and reads through the mappings that it is given.
@@ -17,10 +17,11 @@
 //! one at that offset takes what is staged, in the next file. The bytes stay the same, since a
 //! record's sum depends on its offset in the log and on no file.
 //!
-//! What was never written of a file may be so in the file system's books only: then the sync of the
-//! first write there has to change them, which costs a commit of its journal. So a small group that
-//! enters another part of its file fills that with zeros, and only one sync in many pays for it. A
-//! large group pays for itself. The zeros are behind the end of the log, where the next group goes.
+//! A part of a file that was never written may be an unwritten extent in the file system. The sync
+//! of the first write there then changes metadata, which costs a journal commit. So a small group
+//! that enters another part of its file fills that part with zeros, and only one sync in many pays
+//! for it. A large group pays for itself. The zeros are behind the end of the log, where the next
+//! group goes.
 
 mod files;
 mod lengths;
@@ -54,10 +55,10 @@ pub use report::{Fault, FaultKind, OpenError, OpenReport, TornTail};
 pub use segments::SegmentFacts;
 pub use walk::{LogEnd, SegmentWalk, Walked, segment_walks};
 
-/// What a log must know when it is opened.
+/// What a log is opened with.
 #[derive(Clone, Copy, Debug)]
 pub struct LogOptions {
-    /// The shard whose log it is.
+    /// The shard that owns the log.
     pub shard: u16,
     /// Length of a segment's file, header included, once much is written.
     pub segment_bytes: u64,
@@ -66,7 +67,7 @@ pub struct LogOptions {
     /// Committed means synced; else written.
     pub sync: bool,
     /// Length of the parts of a file that a group, if it is smaller, fills with zeros when it
-    /// enters them. 0: it never does, as without syncs there is nothing to gain by it.
+    /// enters them. 0: it never does, as without syncs that gains no time.
     pub zeros_bytes: u64,
 }
 
@@ -90,11 +91,11 @@ pub struct Log {
     segments: Segments,
     staging: Staging,
     files: Files,
-    /// Where the newest segment is full.
+    /// The offset at which the newest segment is full.
     room_end: u64,
-    /// What the next header says.
+    /// Content of the next header.
     checkpoint: u64,
-    /// What the header in flight says.
+    /// Content of the header that is being written.
     checkpoint_in_flight: Option<u64>,
     naming: Naming,
     /// Bytes of records that were found, without what was appended since, count from here.
@@ -107,8 +108,8 @@ pub struct Log {
 
 /// Appending.
 impl Log {
-    /// What sums depend on from now on: a number that no opening of this log had before. To be set
-    /// before anything is appended.
+    /// Sets the salt of checksums from now on: a number that no earlier opening of this log used.
+    /// It must be set before the first append.
     pub(in crate::store) fn set_salt(&mut self, salt: u64) {
         assert_eq!(self.room_end, self.appended(), "the salt is of whole segments");
         self.staging.salt = salt;
@@ -152,8 +153,8 @@ impl Log {
         let Range { start, end } = self.staging.next()?;
         let mut at = self.segments.find(start).expect("what is staged has a segment");
         if self.segments.list[at].is_damaged.get() {
-            // What comes behind damage is found again only in another segment, and where a page
-            // could not be read its mapping may show zeros for good.
+            // Records behind damage are found again only in another segment, and the mapping of a
+            // page that could not be read may show zeros for good.
             self.leave_file(at, "what stands before it is damaged");
             at = self.segments.find(start).expect("what is staged has a segment");
         }
@@ -194,7 +195,7 @@ impl Log {
         let (start, end) = self.staging.land();
         assert_eq!(start, self.segments.written, "groups are written in their order");
         self.segments.written = end;
-        // Before anything is done that stands on it: the crash test goes by that.
+        // Before any step that depends on it: the crash test relies on that.
         log::trace!("committed up to {end}");
         self.files.on_written();
         if let Some(checkpoint) = self.checkpoint_in_flight.take() {
@@ -234,8 +235,8 @@ impl Log {
         self.leave_file(at, says);
     }
 
-    /// The file of the segment at `at` is not written to any more: what is not committed goes to
-    /// another.
+    /// The file of the segment at `at` is not written to any more: records that are not committed
+    /// go to another file.
     fn leave_file(&mut self, at: usize, says: &str) {
         let (segment, start) = (&self.segments.list[at], self.segments.written);
         let file = segment.file.as_ref().expect("it was written to").id;
@@ -260,14 +261,14 @@ impl Log {
         self.assign_files();
     }
 
-    /// What the next segment's header says: recovery reads from there on. It must be a record
-    /// "checkpoint begun" of which the end is committed.
+    /// Sets the offset that recovery reads from, as the next segment's header says. It must be that
+    /// of a record "checkpoint begun" of which the end is committed.
     pub fn set_checkpoint(&mut self, offset: u64) {
         debug_assert!(self.checkpoint <= offset && offset < self.committed(), "it is committed");
         self.checkpoint = offset;
     }
 
-    /// What was last set, or found when the log was opened.
+    /// The offset that was last set, or found when the log was opened.
     pub fn checkpoint(&self) -> u64 {
         self.checkpoint
     }
@@ -275,8 +276,8 @@ impl Log {
 
 /// Files.
 impl Log {
-    /// What the medium is to do, one request after the other. No file is asked for between a
-    /// refusal, or several failed writes in a row, and [`Log::retry_supply`].
+    /// Requests to the medium, in their order. No file is requested between a refusal, or several
+    /// failed writes in a row, and [`Log::retry_supply`].
     pub fn next_request(&mut self) -> Option<Request> {
         self.files.next_request(self.segments.needs(), self.written_bytes())
     }
@@ -373,7 +374,7 @@ impl Log {
         (self.room_end - self.appended()).max(self.files.longest_room())
     }
 
-    /// Space is low, or not any more: what files nobody needs are given back.
+    /// Notes whether space is low: while it is, unneeded files are given back.
     pub fn set_sheds(&mut self, sheds: bool) {
         self.files.set_sheds(sheds);
     }
@@ -384,7 +385,7 @@ impl Log {
     }
 
     /// Takes the segment that starts at `start` out of the log; its file is kept under another
-    /// name. What referred to its records refers to nothing.
+    /// name. References to its records become invalid.
     ///
     /// # Panics
     /// If something of it is not committed.
@@ -424,8 +425,8 @@ impl Log {
         }
     }
 
-    /// What stands at `offset` is damaged: the file of its segment is set aside when nothing refers
-    /// to that any more.
+    /// The record at `offset` is damaged: the file of its segment is set aside when the segment is
+    /// not referenced any more.
     pub(in crate::store) fn set_damaged(&mut self, offset: u64) {
         if let Some(at) = self.segments.find(offset) {
             self.segments.list[at].is_damaged.set(true);
@@ -437,7 +438,7 @@ impl Log {
         self.failures
     }
 
-    /// What was last wrong with the disk.
+    /// The last error of the disk.
     pub fn last_error(&self) -> Option<&str> {
         self.last_error.as_deref()
     }
@@ -450,7 +451,7 @@ impl Log {
     pub fn message(&self, position: Position) -> Option<MessageRecord<'_>> {
         let offset = offset_of(position);
         if offset >= self.segments.written {
-            // It never left the memory: its sum tells nothing.
+            // It never left memory, so its sum need not be checked.
             return Record::message_unchecked(self.staging.bytes_at(offset)?);
         }
         self.segments.message(offset)
@@ -514,8 +515,8 @@ impl Log {
         self.staging.reclaim();
     }
 
-    /// Lets go of the segments that nobody needs: once a turn, when all is appended by which they
-    /// came to be so.
+    /// Releases unneeded segments: once a turn, after all records are appended that made them
+    /// unneeded.
     pub fn end_turn(&mut self) {
         self.segments.retire(&mut self.files);
         self.segments.forget_reading();
@@ -588,7 +589,7 @@ impl Log {
         known.filter_map(|segment| Some((segment.start, segment.end? - segment.start)))
     }
 
-    /// Where the last segment ends that starts before `offset`; 0 if there is none.
+    /// The end of the last segment that starts before `offset`; 0 if there is none.
     pub(in crate::store) fn end_before(&self, offset: u64) -> u64 {
         let mut before = self.segments().rev().filter(|segment| segment.start <= offset);
         before.next().map_or(0, |segment| segment.end)

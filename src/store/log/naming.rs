@@ -19,7 +19,7 @@ pub(super) struct Naming {
     named: u64,
     /// Another one is to be named at once.
     is_due: bool,
-    /// What the header that is being written over is to name, and index of its segment.
+    /// The name for the header that is being rewritten, and the index of its segment.
     in_flight: Option<(u64, u64)>,
     /// A write that would have begun a segment here has failed: until another is made, the header
     /// in its file may be the newest there is.

@@ -1,5 +1,5 @@
-//! Opening: the files that were found become a log, and what recovery needs of it is read again.
-//! The log changes nothing by it: what is to be done with files waits among its requests.
+//! Opening: the files that were found become a log, and the part that recovery needs is read.
+//! Opening changes no file: changes to files wait among the log's requests.
 //!
 //! The newest header tells the checkpoint to read from (see `reading`). The next record opens a new
 //! segment, so what stands behind the end that was found is never read again.
@@ -76,13 +76,14 @@ impl Log {
             failures: 0,
             last_error: None,
         };
-        // What is missed now is not missed again.
+        // A record that is reported missing now is not reported again.
         log.note_extent(false);
         Ok((log, report))
     }
 }
 
-/// The segments among the files, by start; what becomes of the others is asked for and reported.
+/// The segments among the files, by start. Other files are reported, and a request says what to do
+/// with them.
 fn sort(
     shard: u16,
     found: Vec<Found>,
@@ -140,7 +141,7 @@ fn sort(
     Ok(kept)
 }
 
-/// Where the records of a segment end, which stand behind its header.
+/// The end of a segment's records, which follow its header.
 pub(super) fn records_end(header: &SegmentHeader, file: &dyn Mapping) -> u64 {
     let end_in = |bytes: &[u8]| {
         let (mut end, mut rest) = (header.start, &bytes[index(HEADER_BYTES)..]);
@@ -181,7 +182,7 @@ fn table(found: Vec<FoundSegment>, checkpoint: u64) -> Segments {
     segments
 }
 
-/// Where to read from.
+/// The offset to read from.
 struct Start {
     from: u64,
     /// There is a checkpoint, or there never was one and all segments are there.

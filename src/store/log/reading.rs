@@ -1,10 +1,10 @@
 //! Reading the log again: each record from the checkpoint on, and what is damaged among them.
 //!
-//! A group is written only when the one before it is committed. So what stands before the first
-//! record of a later group was committed, and if it is no record any more, it is damaged. What
-//! stands before the end of a segment that has a successor was committed as well, and so was what
-//! the medium has noted ([`Extent`]). All else may be of the last group, which was never finished:
-//! there the log ends.
+//! A group is written only when the one before it is committed. So all bytes before the first
+//! record of a later group were committed, and if they are not a valid record, they are damaged.
+//! Bytes before the end of a segment that has a successor were committed as well, and so was the
+//! extent that the medium has noted ([`Extent`]). Other bytes may be of the last group, which was
+//! never finished: the log ends there.
 //!
 //! Behind damage reading goes on with the next record. Which that is the damaged record tells, by
 //! its length, or its length with one other byte, if its sum says that it has no other damage; or
@@ -22,16 +22,16 @@ use crate::limits::GROUP_BYTES_MAX;
 /// Is given each record that recovery reads, in order, and the segments to look up others.
 pub(in crate::store) type Replay<'a> = dyn FnMut(Position, Reading<'_>, &Segments) + 'a;
 
-/// What recovery finds in the place of a record.
+/// The result of reading a record in recovery.
 pub(in crate::store) enum Reading<'a> {
     /// The record.
     Whole(Record<'a>),
-    /// One of which a byte is damaged, as it was before that. Whoever reads it in its place finds
-    /// nothing.
+    /// A record with one damaged byte, as it was before the damage. A later read at its offset
+    /// finds no record.
     Mended(Record<'a>),
     /// A damaged one, and what it may have been.
     Damaged(Option<Record<'a>>),
-    /// Nobody knows how many.
+    /// The number is unknown.
     Gap,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct Walk<'a, 'r> {
     pub(super) report: &'a mut OpenReport,
     /// Indexes of segments that are.
     pub(super) damaged: Vec<usize>,
-    /// What is before this was committed, by what was found behind it.
+    /// Bytes before this offset were committed, as the records found behind it show.
     proven: u64,
     patience: Patience,
 }
@@ -139,8 +139,8 @@ impl<'a, 'r> Walk<'a, 'r> {
         proof.is_some()
     }
 
-    /// Where the damaged record at `offset` ends, in the segment at `at`; `None` if nothing follows
-    /// there.
+    /// The end of the damaged record at `offset`, in the segment at `at`; `None` if no record
+    /// follows.
     fn behind_damage(&mut self, at: usize, offset: u64) -> Option<u64> {
         let own = self.length_at(offset).map(|length| offset + length);
         let own = own.filter(|own| *own <= self.segments.end_of(at));
@@ -166,7 +166,7 @@ impl<'a, 'r> Walk<'a, 'r> {
         // Nothing that is found behind the end belongs to the segment.
         let is_newest = at + 1 == self.segments.list.len();
         let found = found.filter(|found| *found <= known || is_newest || known < offset);
-        // What a file has not any more is not in it.
+        // A truncated file does not have the missing bytes.
         let is_short = self.segments.list[at].is_short();
         found.or(Some(known).filter(|known| offset < *known && !is_short))
     }
@@ -182,7 +182,8 @@ impl<'a, 'r> Walk<'a, 'r> {
         });
         let mark = self.segments.mark_of(offset);
         if let Some(whole) = mended.flatten() {
-            // What is none that this version knows is passed over as any such.
+            // A record of a kind that this version does not know is skipped as all such records
+            // are.
             if let Ok((record, _)) = Record::decode(mark, &whole) {
                 (self.replay)(position, Reading::Mended(record), self.segments);
             }
@@ -313,7 +314,7 @@ impl<'a, 'r> Walk<'a, 'r> {
     }
 }
 
-/// Whether a record stands at `offset`, of whatever kind.
+/// Whether there is a record of any kind at `offset`.
 pub(super) fn is_record(segments: &Segments, offset: u64) -> bool {
     matches!(segments.record_at(offset), Ok(_) | Err(BadRecord::Unknown))
 }
@@ -328,8 +329,8 @@ pub(super) fn is_before_record(segments: &Segments, offset: u64) -> bool {
     found.unwrap_or(false)
 }
 
-/// What `look` makes of the bytes behind the header of the segment at `at`, as far as its file and
-/// its successor let them be of the log. What the disk cannot read is zeros.
+/// Calls `look` with the bytes behind the header of the segment at `at`, as far as its file and its
+/// successor allow. Bytes that the disk cannot read are zeros.
 fn with_stretch<T>(
     segments: &Segments,
     at: usize,

@@ -1,4 +1,4 @@
-//! What was found wrong when a log was opened, for the operator to read.
+//! Faults that were found when a log was opened, for the operator to read.
 
 use std::fmt;
 
@@ -26,7 +26,7 @@ pub enum OpenError {
     },
 }
 
-/// What was read, and what could not be.
+/// The parts that were read, and those that could not be.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct OpenReport {
     /// Records that were read again.
@@ -37,7 +37,7 @@ pub struct OpenReport {
     pub unknown_records: u64,
     /// Damage.
     pub faults: Vec<Fault>,
-    /// What follows the end of the log.
+    /// The bytes that follow the end of the log.
     pub torn: Option<TornTail>,
 }
 
@@ -56,12 +56,12 @@ pub struct Fault {
     pub records: u64,
 }
 
-/// What may be wrong with a segment's file.
+/// Faults of a segment's file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FaultKind {
     /// Its header is damaged: the file is set aside.
     Header,
-    /// One byte of its header is damaged; what it was is known, and used.
+    /// One byte of its header is damaged; its right value is known, and used.
     HeaderByte,
     /// Another file has a segment with the same start, and is later: this one is set aside.
     Superseded,
@@ -69,9 +69,9 @@ pub enum FaultKind {
     Record,
     /// The file is shorter than it was made.
     Short,
-    /// What follows this segment is missing.
+    /// The segment after this one is missing.
     Missing,
-    /// What comes before this segment, which is the first, is missing.
+    /// Segments before this one, which is the first, are missing.
     MissingBefore,
     /// The file is not there, and had the newest segment.
     Gone,
@@ -89,8 +89,8 @@ pub struct TornTail {
     pub offset: u64,
     /// Bytes up to the last one that is not zero, as far as was looked: a commit group.
     pub bytes: u64,
-    /// Records among them, whole ones and one that is begun. None: what an earlier use of the file
-    /// left.
+    /// Records among them, whole ones and one that is begun. None: the bytes are left from an
+    /// earlier use of the file.
     pub records: u64,
 }
 
@@ -153,7 +153,7 @@ impl fmt::Display for FaultKind {
 }
 
 impl Fault {
-    /// What is wrong and what it costs, for whoever names the place.
+    /// The fault and its consequence; the caller names the place.
     fn tell(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kind, lost_bytes, records, .. } = self;
         write!(f, "{kind}; {lost_bytes} bytes lost, {records} records at least")

@@ -42,7 +42,7 @@ impl<'a> Stretch<'a> {
         Self { bytes: &self.bytes[..end.min(self.bytes.len())], ..self }
     }
 
-    /// What the record that stands `at` there has its sum of.
+    /// The place that the sum of the record `at` there is computed with.
     pub(super) fn place(&self, at: usize) -> u64 {
         (self.start + at as u64) ^ self.salt
     }
@@ -97,7 +97,8 @@ impl<'a> Stretch<'a> {
             }
             false
         };
-        // Where it ends by its own account something may stand that is too long to be looked for.
+        // At the end that its length gives there may be a record that is too long to be searched
+        // for.
         let own = self.bytes.get(bad..).and_then(Record::length_told);
         let mut at = own.map_or(bad, |length| bad + length);
         if in_chain(&mut at) {
@@ -112,13 +113,13 @@ impl<'a> Stretch<'a> {
         }
     }
 
-    /// What the record was, up to `end`, of which one byte is damaged.
+    /// The record up to `end`, as it was before one byte of it was damaged.
     pub(super) fn mended(&self, at: usize, end: usize) -> Option<Vec<u8>> {
         Record::mended(self.place(at), self.bytes.get(at..end)?)
     }
 
-    /// Where the record ends of which one byte of the length is damaged; `is_end` tells whether
-    /// something ends there.
+    /// The end of a record with one damaged byte in its length; `is_end` tells whether an offset
+    /// can be the end of a record.
     pub(super) fn end_by_mended_length(
         &self,
         at: usize,

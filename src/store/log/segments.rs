@@ -1,4 +1,5 @@
-//! The table of a log's segments: where each record stands, and who refers to it. Owned by the log.
+//! The table of a log's segments: the place of each record, and the references to each segment.
+//! Owned by the log.
 //!
 //! ```text
 //!   0        start = 100       300          900       written     end
@@ -7,10 +8,11 @@
 //!
 //! Invariant: `start <= end of it <= start of the next`, `written <= end`, and only the newest
 //! segment grows. A segment ends where the next one was opened, also if that one is gone again;
-//! what its file has behind that end is nothing.
+//! bytes of its file behind that end are not part of the log.
 //!
-//! A file that cannot be written to any more is left by its segment, which becomes two. What refers
-//! to them is not told apart: the second counts in the first until nothing refers to either.
+//! When a file cannot be written to any more, its segment is split in two, and the second gets
+//! another file. References to the two are counted together: the second counts as part of the first
+//! until neither is referenced.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -35,7 +37,7 @@ pub(super) struct Segment {
     pub(super) capacity: u64,
     /// Bytes it was made with, at least: more than it has, if it was cut short.
     pub(super) made: u64,
-    /// What its records' sums depend on, beside their offsets.
+    /// The salt of its records' checksums, which also depend on their offsets.
     pub(super) salt: u64,
     /// None until one is supplied; then nothing of it is written yet.
     pub(super) file: Option<SegmentFile>,
@@ -89,7 +91,7 @@ impl Segment {
     }
 }
 
-/// What there is to know of a segment.
+/// Properties of a segment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SegmentFacts {
     /// Offset of its first byte.
@@ -109,7 +111,7 @@ pub struct SegmentFacts {
 }
 
 impl SegmentFacts {
-    /// Bytes somebody still refers to, if all references were to records of one size.
+    /// Bytes that are still referenced, if all references were to records of one size.
     pub fn live_bytes_estimate(&self) -> u64 {
         let live = u128::from(self.used) * u128::from(self.references);
         u64::try_from(live / u128::from(self.holds.max(1))).expect("references <= holds")
@@ -133,14 +135,14 @@ pub(in crate::store) struct Segments {
     found: Cell<usize>,
     /// Recovery reads from here on: the checkpoint in the newest header that is written.
     pub(super) recovered_from: u64,
-    /// Starts of segments that nothing refers to, but that recovery would read.
+    /// Starts of segments that are not referenced, but that recovery would read.
     waiting: Vec<u64>,
     /// Starts of those it would not, but whose last references may have gone for something that is
     /// not committed.
     due: Vec<u64>,
 }
 
-/// Reading: whatever is committed.
+/// Reading: committed records.
 impl Segments {
     /// The message at `offset`, where one was stored; `None` if it is gone or damaged.
     #[inline]
@@ -179,12 +181,13 @@ impl Segments {
         }
     }
 
-    /// Where the segment of `offset` starts; where it is not there any more, the offset itself.
+    /// The start of the segment of `offset`; if the segment is gone, the offset itself.
     pub(in crate::store) fn segment_of(&self, offset: u64) -> u64 {
         self.find(offset).map_or(offset, |at| self.list[self.counter(at)].start)
     }
 
-    /// What tells the record at `offset` from those that other openings of the log had there.
+    /// The salt that distinguishes the record at `offset` from records that other openings of the
+    /// log wrote there.
     pub(in crate::store) fn mark_of(&self, offset: u64) -> u64 {
         offset ^ self.find(offset).map_or(0, |at| self.list[at].salt)
     }
@@ -215,8 +218,8 @@ impl Segments {
         }
     }
 
-    /// What `look` makes of what stands at `offset` and behind it in the same segment, if anything
-    /// does. What the disk cannot read is zeros.
+    /// Calls `look` with the bytes from `offset` to the end of its segment, if there are any. Bytes
+    /// that the disk cannot read are zeros.
     #[inline]
     pub(super) fn look_at<'a, T>(
         &'a self,
@@ -291,8 +294,8 @@ impl Segments {
         }
     }
 
-    /// Leaves the file of the segment at `at`, which is good up to `written`: what follows gets
-    /// another one.
+    /// Leaves the file of the segment at `at`, which is good up to `written`: later records get
+    /// another file.
     pub(super) fn abandon_file(&mut self, at: usize, files: &mut Files) {
         let written = self.written;
         let segment = &mut self.list[at];
@@ -315,7 +318,7 @@ impl Segments {
         self.consider(at);
     }
 
-    /// What was found shares references as it did when it was written.
+    /// Segments that were found share references as they did when they were written.
     pub(super) fn share(&mut self) {
         for at in 1..self.list.len() {
             let before = &self.list[at - 1];
@@ -460,8 +463,9 @@ impl Segments {
         list.push(segment.start);
     }
 
-    /// The same of a segment that was found. If nothing refers to it, that is by what is committed:
-    /// it waits for nothing that was appended since, for which there may be no file but its own.
+    /// The same of a segment that was found. If it is not referenced, committed records say so: it
+    /// need not wait for records that were appended since, for which its own file may be the only
+    /// one.
     pub(super) fn consider_found(&mut self, at: usize) {
         if self.list[at].references == 0 {
             self.list[at].idle_since = Some(self.written);
@@ -483,9 +487,9 @@ impl Segments {
         }
     }
 
-    /// Lets go what nothing refers to and recovery does not read. A reference may have gone because
-    /// of a record that is lost at a crash: it must be committed first. It may have been appended
-    /// after the reference went, in the same turn, which ends here.
+    /// Releases segments that are not referenced and that recovery does not read. A reference may
+    /// have gone because of a record that is lost at a crash: it must be committed first. It may
+    /// have been appended after the reference went, in the same turn, which ends here.
     pub(super) fn retire(&mut self, files: &mut Files) {
         let mut next = 0;
         while let Some(start) = self.due.get(next).copied() {

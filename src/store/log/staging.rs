@@ -119,8 +119,8 @@ impl Staging {
         written
     }
 
-    /// The group in flight is written: where it began and ends. Its memory serves again if nobody
-    /// else holds it.
+    /// The group in flight is written: where it began and ends. Its memory is used again if it is
+    /// not shared.
     ///
     /// # Panics
     /// If none is in flight.
@@ -145,7 +145,7 @@ impl Staging {
         start
     }
 
-    /// What stands at `offset` and behind it, to the end of its group.
+    /// The bytes from `offset` to the end of its group.
     #[inline]
     pub(super) fn bytes_at(&self, offset: u64) -> Option<&[u8]> {
         if !self.open.bytes.is_empty() && self.open.start <= offset {
@@ -162,7 +162,7 @@ impl Staging {
         bytes.get(HEADER + index(offset - start)..)
     }
 
-    /// Gives the memory of buffers back that nothing is in.
+    /// Returns the memory of empty buffers.
     pub(super) fn reclaim(&mut self) {
         self.spares = Vec::new();
     }
@@ -177,8 +177,8 @@ impl Staging {
         }
     }
 
-    /// A buffer with a header's room. What is not used of it costs nothing: it has memory of its
-    /// own.
+    /// A buffer with a header's room. Memory of it that is never written is not counted as used: it
+    /// has an allocation of its own.
     fn buffer(&mut self) -> Vec<u8> {
         let new = || Vec::with_capacity(HEADER + GROUP_BYTES_MAX);
         let mut bytes = self.spares.pop().unwrap_or_else(new);

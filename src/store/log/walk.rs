@@ -1,5 +1,5 @@
-//! Every record of every segment file, also of those that recovery has no need to read: for
-//! whoever checks a log. Nothing changes by it.
+//! Every record of every segment file, also of those that recovery need not read: for a check of a
+//! log. It changes no file.
 //!
 //! A segment ends where the next one starts. But before the checkpoint segments go when nothing
 //! refers to them, and the one before may have ended earlier: the checkpoint tells, of those that
@@ -33,13 +33,13 @@ pub struct SegmentWalk<'a> {
 enum Bound {
     /// After so many bytes: there the next one started.
     Told(u64),
-    /// Where its records end, but not behind so many bytes: one that followed may be gone.
+    /// The end of its records, but at most this many bytes: the segment that followed may be gone.
     Before(u64),
     /// It is the newest: where the log ends, after so many bytes, or else with its records.
     Newest(Option<u64>),
 }
 
-/// What stands in a segment; offsets are places in the file.
+/// The content of a segment; offsets are positions in the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Walked {
     /// A record.
@@ -58,7 +58,7 @@ pub enum Walked {
     },
 }
 
-/// Where the log ends; offsets are places in the file.
+/// The end of the log; offsets are positions in the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LogEnd {
     /// Where.
@@ -171,8 +171,8 @@ impl<'a> SegmentWalk<'a> {
         })
     }
 
-    /// What `look` makes of the bytes behind the header, up to `end`. What the disk cannot read is
-    /// zeros, which are no record.
+    /// Calls `look` with the bytes behind the header, up to `end`. Bytes that the disk cannot read
+    /// are zeros, which are not a record.
     fn look<T>(&self, end: usize, look: impl FnOnce(Stretch<'a>) -> T) -> T {
         let SegmentHeader { start, salt, .. } = self.header;
         let seen = self.mapping.look(|bytes| {

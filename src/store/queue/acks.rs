@@ -1,10 +1,10 @@
-//! What has changed in a queue and is not in the log yet.
+//! Changes of a queue that are not in the log yet.
 //!
 //! Invariant: consumption in order notes nothing: the queue's first number says it all.
 
 use std::ops::Range;
 
-/// What was done with since the last such note was taken.
+/// Messages that were completed since the last such record was taken.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Acks {
     /// Every message with a lower number is done with.
@@ -23,7 +23,7 @@ pub(super) struct Notes {
     /// Runs of neighbours, in the order they went: a full queue drops one after the other.
     gone: Vec<Range<u64>>,
     released: Vec<u64>,
-    /// Nothing is noted: the queue is not in the log.
+    /// No changes are noted: the queue is not in the log.
     off: bool,
 }
 

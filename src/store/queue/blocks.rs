@@ -12,7 +12,7 @@ use super::{Entry, QueueLog};
 /// Messages of one block that stand in one segment of the log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Span {
-    /// Where one of them stands.
+    /// The place of a block.
     pub(super) position: Position,
     /// How many there are.
     pub(super) count: u32,
@@ -27,12 +27,12 @@ pub(super) struct Block {
     pub(super) first: u64,
     /// Numbers it covers.
     pub(super) count: u32,
-    /// What its record is known to hold; `None` in a queue that is being rebuilt, if it must be
-    /// read for that.
+    /// The content of its record, as far as known; `None` in a queue that is being rebuilt, if the
+    /// record must be read for that.
     pub(super) holds: Option<Holds>,
 }
 
-/// What a block's messages refer to.
+/// The references of a block's messages.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(super) struct Holds {
     /// Bytes of their records.
@@ -63,7 +63,7 @@ impl Block {
         Loaded { position: self.position, first: self.first, end: self.end() }
     }
 
-    /// What it holds, for a queue that is not being rebuilt.
+    /// Its content, for a queue that is not being rebuilt.
     pub(super) fn known(&self) -> &Holds {
         self.holds.as_ref().expect("a block is known once its queue is settled")
     }
@@ -107,7 +107,7 @@ impl Block {
 }
 
 impl Holds {
-    /// What these messages refer to.
+    /// The references of these messages.
     pub(super) fn of(entries: Unpack<'_>, log: &impl QueueLog) -> Self {
         let mut segments: Vec<u64> = Vec::new();
         let mut spans: Vec<Span> = Vec::new();

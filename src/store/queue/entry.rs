@@ -37,7 +37,7 @@ impl Entry {
     /// A message that is done with.
     pub(super) const GONE: Self = Self { bits: u64::MAX, bytes: 0 };
 
-    /// A QoS 2 message that the client has; nothing of it is needed but its number.
+    /// A QoS 2 message that the client has; only its number is needed.
     pub(super) const RELEASED: Self =
         Self { bits: Self::NOT_STORED | Self::EXACTLY_ONCE | 1 << 58, bytes: 0 };
 
@@ -49,13 +49,13 @@ impl Entry {
         Self { bits: position.bits() | Self::bits(terms), bytes }
     }
 
-    /// A message of which nothing is kept: it was sent and will not be sent again.
+    /// A message that is not kept: it was sent and will not be sent again.
     #[inline]
     pub fn passing(terms: Terms) -> Self {
         Self { bits: Self::NOT_STORED | Self::bits(terms), bytes: 0 }
     }
 
-    /// Where the message stands.
+    /// The place of the message.
     #[inline]
     pub fn position(self) -> Option<Position> {
         let offset = self.bits & Self::OFFSET_MASK;

@@ -1,8 +1,8 @@
 //! How messages go from the tail into blocks and from there to the front, and what is let go of
 //! when they end.
 //!
-//! Invariant: what is behind the front (blocks, tail) follows it number by number; where it does
-//! not, what is between is gone.
+//! Invariant: the blocks and the tail continue the numbers of the front; messages of a gap in the
+//! numbers are gone.
 
 use crate::limits::QUEUE_HEAD_MAX;
 

@@ -21,7 +21,7 @@ use super::{Entry, Next, Queue};
 /// Packet identifiers there are: 1 to 65,535 [MQTT-2.3.1-1].
 pub(super) const IDENTIFIERS: u64 = 65_535;
 
-/// Entries whose memory an empty front keeps.
+/// The capacity, in entries, that an empty front keeps.
 const ENTRIES_KEPT_MAX: usize = 64;
 
 /// See the module.
@@ -51,7 +51,7 @@ pub(super) struct Front {
     spare_from: u64,
     /// Messages that no longer can be read.
     pub(super) lost: u64,
-    /// Blocks whose messages are in `flight` and `ready`, or were.
+    /// Blocks that the messages in `flight` and `ready` are from, or were.
     pub(super) loaded: VecDeque<Loaded>,
     /// Blocks behind `ready`.
     pub(super) middle: VecDeque<Block>,
@@ -61,7 +61,7 @@ pub(super) struct Front {
 }
 
 impl Front {
-    /// Of a queue whose first message has this number; of a volatile one, nothing is noted.
+    /// Of a queue whose first message has this number; changes of a volatile one are not noted.
     pub(super) fn new(first: u64, volatile: bool) -> Self {
         Self {
             first,
@@ -107,7 +107,7 @@ impl Front {
         self.flight.len() + self.ready.len()
     }
 
-    /// Whether it says nothing that its queue does not say without it.
+    /// Whether it has no information that its queue does not have without it.
     pub(super) fn is_idle(&self) -> bool {
         self.len() == 0
             && self.loaded.is_empty()
@@ -225,7 +225,7 @@ impl Front {
         Some((self.ready_first - 1, entry))
     }
 
-    /// Puts a message into flight, behind those that are; what is between is gone.
+    /// Puts a message into flight, behind the others; messages between them are gone.
     #[inline]
     pub(super) fn enter(&mut self, number: u64, entry: Entry) {
         if self.flight.is_empty() {
@@ -243,7 +243,7 @@ impl Front {
         self.spare_from = self.spare_from.max(self.next);
         while self.spare_from < self.flight_end() {
             let entry = self.flight[self.at(self.spare_from)];
-            // Nothing is stored for a released one; its PUBREL is owed.
+            // A released message has no record; its PUBREL must still be sent.
             if entry != Entry::GONE && entry != Entry::RELEASED {
                 return Some(self.spare_from);
             }

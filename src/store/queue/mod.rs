@@ -1,5 +1,5 @@
-//! The queue of one session: what its client must still acknowledge, and what still waits to be
-//! sent.
+//! The queue of one session: messages that its client must still acknowledge, and messages that
+//! wait to be sent.
 //!
 //! ```text
 //!  first           next                                        tail first          end
@@ -13,21 +13,21 @@
 //! packet identifier, so the same message has the same identifier after a reconnect or a restart
 //! [MQTT-4.4.0-1], and nothing is stored for it.
 //!
-//! What comes for a client that keeps up goes to the front, and on from there. Everything else goes
-//! to the tail; a full tail becomes a block record of the log. The front takes a block, or the
-//! tail, when it has run dry. A queue of which only a tail is left has no front: it takes little
+//! A message for a client that keeps up goes to the front, and is sent from there. Any other
+//! message goes to the tail; a full tail becomes a block record of the log. When the front is empty
+//! it takes the next block, or the tail. A queue that has only a tail has no front: it takes little
 //! more memory than the tail.
 //!
 //! Invariant: `first <= next <= end`, `next - first <= 65,535` where a message is taken, and for
 //! each message that is not gone the segment of its record is held, as is that of each block's
 //! record until the last of its messages is done with. `stored_bytes` is the sum of the records.
 //!
-//! A queue that is made [`Queue::volatile`] is not in the log: all of it is front. Any other can be
-//! put into bytes (see `state`), and made again of these and of the records that were appended
+//! A queue that is made [`Queue::volatile`] is not in the log: all of it is front. Any other queue
+//! can be encoded (see `state`), and rebuilt from that and from the records that were appended
 //! since (see `replay`), in their order: messages, blocks, acks, moves, and how far it was sent.
-//! What was done with [`Queue::take_acks`] tells. The log may let go of a segment that is no longer
-//! held when the acks taken since are durable. A queue that is being rebuilt holds nothing, and may
-//! be dropped; any other is drained first.
+//! [`Queue::take_acks`] tells which messages were completed. The log may release a segment that is
+//! no longer held when the acks taken since are durable. A queue that is being rebuilt holds
+//! nothing, and may be dropped; any other is drained first.
 
 mod acks;
 mod blocks;
@@ -104,7 +104,7 @@ pub enum Next {
     },
 }
 
-/// What a client's answer to a message in flight means.
+/// The meaning of a client's answer to a message in flight.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Answer {
     /// The step is done.
@@ -392,7 +392,7 @@ impl Queue {
         while let Some((number, entry)) = self.next_ready(log) {
             let front = self.wake();
             if entry == Entry::RELEASED {
-                // Nothing is stored for it; its PUBREL is owed.
+                // It has no record; its PUBREL must still be sent.
                 front.enter(number, entry);
                 front.sent = front.sent.max(number + 1);
                 continue;

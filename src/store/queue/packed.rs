@@ -25,8 +25,8 @@ pub(super) const PACKED_ENTRY_MAX: usize = 9 + 5;
 const MALLOC_HEAD: usize = 8;
 const MALLOC_STEP: usize = 16;
 
-/// Bytes that the first message takes, the head included: there is room for some ten. What would be
-/// grown out of meanwhile, in thousands of sessions at once, would stay in the heap as holes.
+/// Bytes that the first message takes, the head included: there is room for some ten. Growing in
+/// small steps, in thousands of sessions at once, would fragment the heap.
 const FIRST_BYTES: usize = 64;
 
 /// See the module.
@@ -59,7 +59,7 @@ impl Packed {
         self.count == 0
     }
 
-    /// What the first message is relative to.
+    /// The base that the first message is relative to.
     pub(super) fn base(&self) -> u64 {
         self.base
     }
@@ -68,7 +68,7 @@ impl Packed {
         &self.bytes[self.start as usize..]
     }
 
-    /// Appends a message; a passing one, of which nothing is kept, as one that is gone.
+    /// Appends a message; a passing one, which is not kept, as one that is gone.
     ///
     /// # Panics
     /// If the message is stored, but not in the log on disk.
@@ -241,7 +241,8 @@ mod tests {
         entries
     }
 
-    // What was packed comes back, from either end of the log, at most so many bytes for each.
+    // Packed messages are unpacked unchanged, at either end of the log, in at most this many bytes
+    // each.
     #[test]
     fn entries_come_back() {
         let entries = entries();

@@ -11,7 +11,7 @@ use super::front::Front;
 use super::packed::Packed;
 use super::{Entry, Queue, QueueLog};
 
-/// Where the messages of a part of the log stand now.
+/// The new places of the messages of a part of the log.
 #[derive(Clone, Copy)]
 pub(super) struct Moves<'a> {
     pub(super) range: &'a Range<u64>,
@@ -65,8 +65,8 @@ impl Queue {
     }
 
     /// Takes note that each message in whole segments of the log on disk, those within `range`, now
-    /// stands where `map` says. Where that is `None` the message is lost. Block records that are
-    /// in these segments, or refer to them, are appended anew.
+    /// stands where `map` says. If that is `None` the message is lost. Block records that are in
+    /// these segments, or refer to them, are appended anew.
     ///
     /// # Panics
     /// If the queue has acks that are not taken: the log is to have them before.
@@ -129,7 +129,7 @@ impl Queue {
         }
         for at in (0..old.len()).filter(|at| old[*at]) {
             let Loaded { position, first, end } = front.loaded[at];
-            // What is gone by now, or released, says so.
+            // A message that is gone by now, or released, is marked so.
             let packed: Packed = (first..end).map(|number| front.get(number)).collect();
             front.loaded[at].position = blocks::append(&packed, first, session, log).position;
             log.release(position, 1);

@@ -1,12 +1,12 @@
 //! A queue that is being rebuilt of its state and of what the log has behind that.
 //!
-//! What a record refers to may be gone by now, because a later one makes it obsolete. So nothing
-//! is read, and nothing held, until [`Queue::settle`].
+//! The message that a record refers to may be gone by now, because a later record makes it
+//! obsolete. So no message is read or held until [`Queue::settle`].
 //!
-//! While it is rebuilt, a queue is what it would be if its client had been away: what came is in
-//! the tail, and in blocks. Where the live queue had taken messages to its front, and then came a
-//! block, they are kept as a *chunk*, between the blocks. In the live queue all that was before
-//! a chunk was in memory at one time, so settling may load it.
+//! While it is rebuilt, a queue is as it would be if its client had been away: its messages are in
+//! the tail and in blocks. If the live queue moved messages to its front before a block was
+//! written, they are kept as a *chunk* between the blocks. All messages before a chunk were in
+//! memory at one time in the live queue, so settling may load them.
 //!
 //! Invariant: front, then blocks and chunks by number, then the tail follow each other; they have
 //! every message that is not gone, and may have others. `gone` and `released` are at or above
@@ -240,7 +240,7 @@ impl Replay {
         run.is_some_and(|(_, end)| *end >= numbers.end)
     }
 
-    /// What a message is by now.
+    /// The current state of a message.
     fn judge(&self, number: u64, entry: Entry) -> Entry {
         if self.is_gone(&(number..number + 1)) {
             Entry::GONE
@@ -263,7 +263,7 @@ struct Settling {
     front: Front,
     /// Of the records held.
     bytes: u64,
-    /// What is below was sent.
+    /// Messages with lower numbers were sent.
     told: u64,
     first: u64,
     replay: Replay,
@@ -392,7 +392,7 @@ fn hold(entry: Entry, log: &mut impl QueueLog) -> u64 {
 mod tests {
     use super::*;
 
-    // Whatever order they are told in, numbers that are gone are one run for neighbours.
+    // In whatever order numbers are removed, neighbours that are gone form one run.
     #[test]
     fn runs_grow_together() {
         let orders: [[u64; 5]; 4] =

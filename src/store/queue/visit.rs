@@ -1,5 +1,5 @@
-//! A look at all of a queue, in order, for whoever lists or checks it: nothing changes by it, and
-//! no more than a block is read at a time.
+//! A visit of all of a queue, in order, to list or check it: it changes nothing and reads at most
+//! one block at a time.
 
 use std::ops::ControlFlow;
 
@@ -7,14 +7,14 @@ use super::super::position::Position;
 use super::front::IDENTIFIERS;
 use super::{Entry, Queue, QueueLog};
 
-/// What a queue is made of, as [`Queue::visit`] tells it.
+/// A part of a queue, as [`Queue::visit`] reports it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Item {
     /// A message.
     Message {
         /// Its number in the queue.
         number: u64,
-        /// Where it stands, and how it is to be delivered.
+        /// Its place, and how it is to be delivered.
         entry: Entry,
         /// Its client may have it: it goes out with DUP.
         sent: bool,

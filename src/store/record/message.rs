@@ -17,13 +17,13 @@ const RECEIVED: u8 = 1 << 4;
 const ORIGIN: u8 = 1 << 5;
 const PROPERTIES: u8 = 1 << 6;
 
-/// Where a QoS 2 message came from: a second one of the same origin is the same message
+/// The origin of a QoS 2 message: a second one of the same origin is the same message
 /// [MQTT-4.3.3-2].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Origin {
     /// The shard of the publisher's session.
     pub shard: u16,
-    /// Where that session was opened in that shard's log.
+    /// The offset in that shard's log at which that session was opened.
     pub serial: u64,
     /// The publisher's packet identifier.
     pub packet_id: u16,
@@ -63,7 +63,7 @@ pub struct MessageRecord<'a> {
     ///
     /// [`NewMessage::properties`]: crate::store::NewMessage::properties
     pub properties: &'a [u8],
-    /// Where it stood before; the targets are those that still waited for it.
+    /// Its place before; the targets are the sessions that still waited for it.
     pub moved_from: Option<Position>,
     /// The session and packet identifier it was received with, of a publisher here, at QoS 2.
     pub received: Option<(SessionKey, u16)>,
@@ -113,8 +113,8 @@ impl Targets<'_> {
 }
 
 impl<'a> MessageRecord<'a> {
-    /// Bytes of the record that are the message's own: what a session or the retain store is
-    /// charged with, who else waits for it aside.
+    /// Bytes of the record that are the message's own: the bytes that a session or the retain store
+    /// is charged with, not counting the list of other targets.
     pub(in crate::store) fn own_bytes(&self) -> u32 {
         let bytes = FRAME_BYTES + HEAD_BYTES + self.topic.len() + self.payload.len();
         let properties = match self.properties.len() {

@@ -9,11 +9,11 @@
 //! | 1 | kind, and 128 if it is the first of its commit group |
 //! | length | body |
 //!
-//! A place is the record's offset in the log XOR the salt of its segment. The offset tells a record
-//! from what an earlier use of the file left behind. The salt tells it from what stood at the same
-//! offset before a crash, if that was never committed: the log is cut there, and goes on with
-//! something else, maybe in the same file. A group is written only when the one before it is
-//! committed: what is first in one tells that all before it was.
+//! A place is the record's offset in the log XOR the salt of its segment. The offset distinguishes
+//! a record from those of an earlier use of the file. The salt distinguishes it from a record that
+//! was at the same offset before a crash and never committed: the log is cut there, and continues
+//! with other records, maybe in the same file. A group is written only when the one before it is
+//! committed: the first record of a group shows that all before it was committed.
 //!
 //! Numbers are little endian; *v* is a number in LEB128, *text* and *bytes* are a *v* with their
 //! length and then they themselves. A *list* is a *v* with its length, then each number less
@@ -122,7 +122,7 @@ const KIND_MAX: u8 = 63;
 /// The bit of a record's kind that says that it is the first of its commit group.
 const BEGINS_GROUP: u8 = 1 << 7;
 
-/// Where the kind stands in a record.
+/// The position of the kind in a record.
 const KIND_AT: usize = 8;
 
 impl<'a> Record<'a> {
@@ -343,8 +343,7 @@ impl<'a> Record<'a> {
         Ok((Self::read(whole).ok_or(BadRecord::Unknown)?, whole.len()))
     }
 
-    /// What the record that stands at `place`, and is all of `bytes`, was before one byte of it was
-    /// damaged.
+    /// The record at `place`, which is all of `bytes`, as it was before one byte of it was damaged.
     pub(in crate::store) fn mended(place: u64, bytes: &[u8]) -> Option<Vec<u8>> {
         let was = u32::from_le_bytes(*bytes.first_chunk()?);
         let mut whole = bytes.to_vec();
@@ -356,8 +355,8 @@ impl<'a> Record<'a> {
         is_one.then_some(whole)
     }
 
-    /// What a damaged record, with which `bytes` begin, may have been. For whom a message was is
-    /// told whatever the rest looks like.
+    /// The record that a damaged one at the begin of `bytes` may have been. The targets of a
+    /// message are returned even if the rest is not readable.
     pub(in crate::store) fn guess(bytes: &'a [u8]) -> Option<Self> {
         let whole = frame(bytes)?;
         let mut body = Cursor(&whole[FRAME_BYTES..]);
@@ -373,7 +372,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Reads a record, whatever its sum says.
+    /// Reads a record without checking its sum.
     #[inline]
     fn read(whole: &'a [u8]) -> Option<Self> {
         let (kind, body) = (whole[KIND_AT] & !BEGINS_GROUP, Cursor(&whole[FRAME_BYTES..]));

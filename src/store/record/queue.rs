@@ -1,9 +1,9 @@
-//! Records of a session's queue: what its client has acknowledged, and blocks of what waits.
+//! Records of a session's queue: its client's acknowledgements, and blocks of waiting messages.
 
 use super::super::cursor::{Cursor, put_varint};
 use super::SessionKey;
 
-/// What a session's client has acknowledged since the last such record.
+/// Messages that a session's client has acknowledged since the last such record.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::store) struct AcksRecord {
     pub(in crate::store) session: SessionKey,

@@ -10,7 +10,7 @@ const YEAR_MS: u64 = 365 * DAY_MS;
 /// Some day in 2026.
 const TODAY_MS: u64 = CLOCK_PLAUSIBLE_MS + YEAR_MS;
 
-/// A machine: what it shows is true time plus what its clock is off by. A log is on its disk.
+/// A machine: its clock shows true time plus an error. A log is on its disk.
 struct Machine {
     true_ms: u64,
     /// Added to the true time.
@@ -18,7 +18,7 @@ struct Machine {
     started_ms: u64,
     starts: u128,
     line: Timeline,
-    /// What the monotonic clock has not counted in this run.
+    /// Time that the monotonic clock has not counted in this run.
     run_from_ms: u64,
 }
 
@@ -148,8 +148,8 @@ fn an_even_clock_tells_how_long_the_machine_was_off() {
     assert!((ran_ms + 2 * DAY_MS + 2 * HOUR_MS).abs_diff(machine.age_ms(left_ms)) <= 1);
 }
 
-// A board without a clock of its own shows 1970 until NTP has set it: nothing is older for it, and
-// what it was off counts once the clock is right.
+// A board without a clock of its own shows 1970 until NTP has set it: that makes no age greater,
+// and the time it was off counts once the clock is right.
 #[test]
 fn a_board_that_starts_in_1970() {
     let unset_ms = |machine: &Machine| -machine.true_ms.cast_signed();
@@ -251,7 +251,7 @@ fn a_clock_that_stays_wrong() {
     }
 }
 
-// What the machine was suspended for counts for who had left before, and for nobody else.
+// Time of a suspension counts for clients that had left before, and for no others.
 #[test]
 fn a_machine_that_is_suspended() {
     let mut machine = Machine::new(0);
@@ -268,7 +268,7 @@ fn a_machine_that_is_suspended() {
     assert_eq!(machine.age_ms(left_ms), DAY_MS + 3 * HOUR_MS);
 }
 
-// A log without marks has wall times: what cannot be one is of a clock that was wrong.
+// A log without marks has wall times: an impossible time is of a clock that was wrong.
 #[test]
 fn a_log_without_marks() {
     let ended_ms = TODAY_MS;
@@ -297,7 +297,7 @@ fn a_log_without_marks() {
     }
 }
 
-// There is room for so many gaps; the oldest go, and what they were before is younger for it.
+// The number of gaps is bounded; the oldest go, and events before them become younger.
 #[test]
 fn gaps_are_bounded() {
     let mut machine = Machine::new(0);

@@ -51,7 +51,7 @@ impl Mapping for ToldMapping {
         &last.next.get_or_init(|| Box::new(State::new(bytes))).bytes
     }
 
-    /// Who reads first after something was spoiled has read that.
+    /// The first read after bytes were spoiled has read those.
     fn guard(&self, read: &mut dyn FnMut()) -> bool {
         read();
         self.spoilings.try_recv().is_err()
@@ -63,7 +63,7 @@ struct File {
     mapping: Option<Hold>,
 }
 
-/// What changes a mapping.
+/// A change of a mapping.
 struct Hold {
     pieces: Sender<Piece>,
     spoilings: Sender<()>,
@@ -80,7 +80,7 @@ pub(super) struct Disk {
     pub(super) supplied: Vec<(FileId, u64)>,
     pub(super) recycled: Vec<FileId>,
     pub(super) set_aside: Vec<FileId>,
-    /// What was noted last.
+    /// The extent that was noted last.
     pub(super) noted: Option<Extent>,
 }
 
@@ -187,7 +187,7 @@ impl Disk {
         Self { files: images.into_iter().map(file).collect(), last_id, ..Self::default() }
     }
 
-    /// What is found after a restart; what is free is not, and is not used as it is.
+    /// The files found after a restart; free ones are not found, and are not used unchanged.
     pub(super) fn found(&mut self) -> Vec<Found> {
         let is_free = |file: &File| file.bytes.iter().take(64).all(|byte| *byte == 0);
         let free: Vec<FileId> =

@@ -3,7 +3,7 @@
 use super::*;
 use crate::limits::{SPARE_FILES, WRITE_FAILURES_MAX};
 
-/// What the script does between two writes: sizes of messages.
+/// The script's appends between two writes: sizes of messages.
 const SCRIPT: &[&[usize]] = &[
     &[10, 500],
     &[1000],

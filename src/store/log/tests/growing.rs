@@ -136,8 +136,8 @@ fn next_supply(log: &mut Log) -> Option<u64> {
     }
 }
 
-/// Where there is no room for a long file a shorter one is asked for, at last one of the first
-/// length; what waits for a file gets it. Later the full length is tried again.
+/// If there is no room for a long file a shorter one is requested, at last one of the first length;
+/// a segment that waits for a file gets it. Later the full length is tried again.
 #[test]
 fn shorter_files_where_there_is_no_room() {
     let mut world = World::with(GROWING);

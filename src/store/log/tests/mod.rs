@@ -1,4 +1,4 @@
-//! Tests of the log on a made-up disk: what was appended is found again, whatever the disk does.
+//! Tests of the log on a simulated disk: appended records are found again, whatever the disk does.
 
 mod disk;
 mod failing;

@@ -12,7 +12,7 @@ use super::super::index;
 use super::*;
 use crate::store::record::Origin;
 
-/// What a record did.
+/// The effect of a record.
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Deed {
     Message(Vec<u8>),
@@ -233,8 +233,8 @@ impl Model {
     }
 }
 
-// Whatever happens in whatever order: what was committed is there after a crash, and what nobody
-// needs is not.
+// After any events in any order: committed records are there after a crash, and unneeded segments
+// are not.
 #[test]
 fn equals_what_its_owner_remembers() {
     let runs = std::env::var("RINGMQ_LOG_RUNS").map_or(60, |runs| runs.parse().expect("a number"));

@@ -11,7 +11,7 @@ fn world() -> (World, u64) {
     (world, checkpoint)
 }
 
-// Once it is named, what is before it goes, and recovery begins there; nothing else is changed.
+// Once it is named, segments before it go, and recovery begins there; other bytes are not changed.
 #[test]
 fn segments_go_without_another_file() {
     let (mut world, checkpoint) = world();

@@ -1,12 +1,12 @@
-//! Opening: what was committed is found, what is damaged is named, and nothing else is lost.
+//! Opening: committed records are found, damaged ones are reported, and no others are lost.
 
 use super::*;
 use crate::store::log::index;
 use crate::store::medium::{Found, Mapping};
 use disk::Images;
 
-// A new log, one that ended clean, and that one once more come back whole; what is appended
-// afterwards stands in a new segment.
+// A new log, one that ended clean, and that one once more are read whole; later records are in a
+// new segment.
 #[test]
 fn everything_comes_back() {
     let (mut world, report, replayed) = World::new().reopen();
@@ -51,7 +51,7 @@ fn three_groups() -> (Images, FileId, usize, Vec<Known>) {
     (world.disk.images(), write.file, begin, world.known)
 }
 
-/// Where a record of the first segment ends in its file.
+/// The end of a record of the first segment in its file.
 fn end_in_file((position, payload): &Known) -> usize {
     64 + index(position.offset()) + REST_BYTES + payload.len()
 }
@@ -61,8 +61,8 @@ fn world_of(images: Images) -> World {
     World { log, disk: Disk::of(images), known: Vec::new() }
 }
 
-// A last group of which only the first bytes were written gives exactly the records that are
-// whole; so do leftovers behind the cut, which are named. What is appended then cuts them off.
+// A last group of which only the first bytes were written gives exactly the whole records; so do
+// leftovers behind the cut, which are reported. Later appends cut them off.
 #[test]
 fn a_torn_tail_is_cut() {
     let (images, file, begin, known) = three_groups();
@@ -124,8 +124,8 @@ fn a_scribbled_tail_is_cut() {
     }
 }
 
-// A damaged record in an older segment costs itself, also one with a damaged length; it is named,
-// and what is behind is read.
+// A damaged record in an older segment costs itself, also one with a damaged length; it is
+// reported, and later records are read.
 #[test]
 fn damage_in_an_older_segment_is_named() {
     // In the record, by byte: its sum, its length, its kind, its payload.
@@ -180,7 +180,7 @@ fn damage_an_older_segment(record: usize, byte: usize) {
 }
 
 // In the newest segment a damaged record ends the log, unless something of a later group follows:
-// then it costs itself, and what was written last may still be torn.
+// then only that record is lost, and the last write may still be torn.
 #[test]
 fn damage_long_before_the_end_is_passed_over() {
     let options = LogOptions { segment_bytes: 4 << 20, first_segment_bytes: 4 << 20, ..OPTIONS };

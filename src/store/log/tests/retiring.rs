@@ -32,7 +32,7 @@ fn pass_checkpoint(world: &mut World) {
     world.fill_segment();
 }
 
-// A segment of which a record is held stays, whatever the others do.
+// A segment with a held record stays, whatever happens to the others.
 #[test]
 fn held_segments_stay() {
     let (mut world, starts_before) = held_world();
@@ -83,8 +83,8 @@ fn segments_stay_until_a_header_has_the_checkpoint() {
     assert_eq!(world.log.segments().len(), 2);
 }
 
-// What took the last reference away may be staged: it is committed first. A reference that comes
-// back starts it all again.
+// The record that removed the last reference may be staged: it is committed first. A new reference
+// starts this again.
 #[test]
 fn segments_stay_until_the_release_is_committed() {
     let (mut world, _) = held_world();
@@ -138,8 +138,8 @@ fn opening_lets_go_the_rest() {
     assert_eq!(world.end_turn(), [files[1]]);
 }
 
-// What nobody needs at opening goes before anything is committed: there may be no other file for
-// what the owner appends then.
+// Segments that are not needed at opening go before any commit: there may be no other file for the
+// owner's next records.
 #[test]
 fn opening_needs_no_file_for_that() {
     let (mut world, _) = held_world();
@@ -152,7 +152,7 @@ fn opening_needs_no_file_for_that() {
     assert!(world.log.staged_bytes() > 0);
 }
 
-// What is live in a segment is told from its references.
+// The live bytes of a segment are computed from its references.
 #[test]
 fn facts_tell_what_lives() {
     let mut world = World::new();

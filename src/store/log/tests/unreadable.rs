@@ -23,7 +23,8 @@ fn harm(world: &mut World, position: Position, length: usize, is_spoilt: bool) {
     }
 }
 
-// What is damaged costs itself, and its file is kept under another name when all else is gone.
+// Only the damaged record is lost, and its file is kept under another name when the segment is not
+// needed any more.
 #[test]
 fn old_segment() {
     for is_spoilt in [true, false] {

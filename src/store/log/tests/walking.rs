@@ -6,8 +6,8 @@ use super::*;
 use crate::store::log::{LogEnd, Walked, index, segment_walks};
 use disk::Images;
 
-/// What a walk through all segments tells: records, damage as file, place and length, and where the
-/// log ends.
+/// The report of a walk through all segments: records, damage as file, place and length, and where
+/// the log ends.
 #[derive(PartialEq, Eq, Default, Debug)]
 struct Story {
     records: usize,
@@ -112,8 +112,8 @@ fn finds_every_record() {
     }
 }
 
-// A damaged record before another one is named, with its length, where the segment's end is known;
-// the others are found. Where it is not, a write that was not finished would look the same.
+// A damaged record before another one is reported with its length if the segment's end is known;
+// the others are found. If it is not known, an unfinished write would look the same.
 #[test]
 fn names_a_damaged_record() {
     for is_early in [true, false] {
@@ -136,8 +136,9 @@ fn names_a_damaged_record() {
     }
 }
 
-// The last record of a segment: where recovery reads on behind it, it must be there. Before the
-// checkpoint nobody can tell it from a segment that went, and whoever needs it finds it missing.
+// The last record of a segment: if recovery continues behind it, it must be there. Before the
+// checkpoint it looks the same as a segment that went, and a session that needs it finds it
+// missing.
 #[test]
 fn judges_the_last_record() {
     for is_early in [true, false] {
@@ -151,7 +152,7 @@ fn judges_the_last_record() {
     }
 }
 
-// Behind the log's end: what is no record is a torn write, also with records in it.
+// Behind the log's end: bytes that are not a record are a torn write, also with records in it.
 #[test]
 fn tells_the_end_of_the_log() {
     let mut segments = Segments::new(false);

@@ -36,7 +36,7 @@ fn sizes_around_the_end_come_back() {
     }
 }
 
-// Where there is no record, none is read: behind the end, and at what is gone.
+// An offset without a record reads as none: behind the end, and in a segment that is gone.
 #[test]
 fn nothing_stands_elsewhere() {
     let mut world = World::new();
@@ -221,7 +221,7 @@ fn groups_are_bounded() {
     known.iter().for_each(|(position, payload)| check_message(&log, *position, payload));
 }
 
-// A record larger than a segment gets a file of its own; what follows goes on in ordinary ones.
+// A record larger than a segment gets a file of its own; later records are in ordinary ones.
 #[test]
 fn large_records_have_their_own_file() {
     for length in [CAPACITY - REST_BYTES, CAPACITY - REST_BYTES + 1, 3 * CAPACITY] {
@@ -290,9 +290,9 @@ fn files_are_asked_for_ahead() {
     assert!(!log.is_stalled(), "it is in flight");
 }
 
-// What there is room for counts spares and the rest of the newest segment, and nothing while a
-// segment waits for a file. Messages may take what is beyond the reserve, which is two unused
-// files or more: the rest of the newest segment as long as those are there.
+// The free room counts spares and the rest of the newest segment, and is 0 while a segment waits
+// for a file. Messages may use the room beyond the reserve, which is two unused files or more: the
+// rest of the newest segment as long as those are there.
 #[test]
 fn room_is_what_files_are_there_for() {
     let mut world = World::new();

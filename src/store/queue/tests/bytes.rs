@@ -87,7 +87,7 @@ fn small_queues_have_few_bytes() {
     assert_eq!(state(&queue), [0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 2, 0, 9]);
 }
 
-// Whatever is cut off is noticed, and no bytes are too bad to be read.
+// Each truncation is detected, and no input panics.
 #[test]
 fn broken_state_is_refused() {
     let state = GOLDEN.concat();

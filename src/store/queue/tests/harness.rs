@@ -1,11 +1,11 @@
-//! A queue, the model of it, and what the log was told of both.
+//! A queue, its model, and the log's records of both.
 
 use super::super::super::cursor::Cursor;
 use super::model::Model;
 use super::random::Random;
 use super::*;
 
-/// What recovery finds in the log.
+/// The records that recovery finds in the log.
 #[derive(Clone)]
 enum Event {
     Push(Entry),
@@ -24,7 +24,7 @@ pub(super) struct Harness {
     /// The model, as the log would bring it back.
     logged: Model,
     events: Vec<Event>,
-    /// Where recovery may begin: at a state, or where there was none yet.
+    /// Where recovery may begin: at a state, or before the first one.
     starts: Vec<usize>,
     volatile: bool,
     /// The log knows what was sent, not only what was answered.
@@ -144,7 +144,7 @@ impl Harness {
         assert_eq!(self.queue.take_lost(), 1);
     }
 
-    /// What the log is told with a commit; then segments go.
+    /// The acknowledgements that are appended with a commit; then segments go.
     pub(super) fn commit(&mut self) {
         let has = self.queue.has_acks();
         let acks = self.queue.take_acks();
@@ -180,7 +180,7 @@ impl Harness {
         self.events.push(Event::State(state));
     }
 
-    /// A segment is to go: what lives in it moves, but for some that is lost.
+    /// A segment is to go: its live messages move, except some that are lost.
     pub(super) fn clean(&mut self, random: &mut Random) {
         self.commit();
         let oldest = self.log.held.keys().next().copied();

@@ -61,7 +61,7 @@ impl FakeLog {
         Entry::stored(self.append(bytes), bytes, terms)
     }
 
-    /// What is held now, where anything is.
+    /// The references held now, by place.
     fn holds(&self) -> BTreeMap<u64, u64> {
         let some = self.held.iter().filter(|(_, count)| **count > 0);
         some.map(|(segment, count)| (*segment, *count)).collect()

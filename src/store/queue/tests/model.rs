@@ -1,4 +1,4 @@
-//! What a queue is to do, said as plainly as it can be.
+//! A model of a queue's behaviour, as simple as possible.
 
 use super::*;
 

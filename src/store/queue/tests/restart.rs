@@ -4,7 +4,7 @@ use super::harness::Harness;
 use super::random::Random;
 use super::*;
 
-// Whatever happens in whatever order, the queue is the model, and holds what it needs.
+// After any events in any order, the queue equals the model, and holds the messages it needs.
 #[test]
 fn equals_a_plain_model() {
     for seed in 0..60 {

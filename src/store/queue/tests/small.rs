@@ -77,8 +77,8 @@ impl Rig {
     }
 }
 
-// PUBRELs that are owed since the client was away go out though the window is full, once each and
-// in order; what was released does not keep the window shut for ever.
+// PUBRELs that are pending since the client was away are sent though the window is full, once each
+// and in order; released messages do not keep the window full for ever.
 #[test]
 fn owed_releases_do_not_wait_for_the_window() {
     for restarts in [false, true] {
@@ -108,7 +108,7 @@ fn owed_releases_do_not_wait_for_the_window() {
         assert_eq!((rig.queue.unacked(), rig.complete(2)), (1, Answer::Done));
         assert_eq!(number(rig.take(1)), 2);
         assert_eq!(number(rig.take(2)), 4);
-        // Away once more: what is owed is owed again.
+        // Disconnected once more: the PUBRELs are pending again.
         assert_eq!(rig.release(5), Answer::Done);
         rig.queue.rewind();
         assert_eq!(rig.take(0), Some(Next::Release { packet_id: 5 }));
@@ -143,7 +143,7 @@ fn refusals_end_qos_2() {
     assert_eq!(rig.take_all(9), [(1, 2, true)]);
 }
 
-// The oldest message that was never sent is seen wherever it is, and what was sent is left alone.
+// The oldest message that was never sent is found wherever it is, and sent ones are ignored.
 #[test]
 fn oldest_unsent_is_seen_and_dropped() {
     let mut rig = Rig::new(Queue::default());
@@ -184,8 +184,8 @@ fn rewind_brings_what_is_unacknowledged() {
     assert_eq!((rig.queue.unacked(), rig.queue.stored_bytes()), (0, 0));
 }
 
-// An identifier is not used again while its message is unacknowledged, and is never 0; what comes
-// for a full front waits behind it.
+// An identifier is not used again while its message is unacknowledged, and is never 0; messages for
+// a full front wait behind it.
 #[test]
 fn identifiers_stall_before_they_wrap() {
     let mut rig = Rig::new(Queue::default());
@@ -206,7 +206,7 @@ fn identifiers_stall_before_they_wrap() {
     assert_eq!(rig.take_all(1), [(65_535, 1, false)]);
 }
 
-// What is passing keeps its identifier and no record; dropping takes the oldest waiting.
+// A passing message keeps its identifier and no record; dropping takes the oldest waiting.
 #[test]
 fn passing_and_dropping() {
     let mut rig = Rig::new(Queue::volatile());
@@ -232,8 +232,8 @@ fn passing_and_dropping() {
     assert_eq!(rig.log.holds(), BTreeMap::new());
 }
 
-// Drops behind an unacknowledged message take no memory, whatever part of the queue they are from;
-// identifiers stall, and the window is as it was.
+// Drops behind an unacknowledged message take no memory, from any part of the queue; identifiers
+// stall, and the window is as it was.
 #[test]
 fn drops_leave_nothing() {
     for (near, behind) in [(true, 0), (false, 0), (true, 3_000), (false, 3_000)] {
@@ -283,7 +283,7 @@ fn drops_are_passed() {
     assert_eq!(rig.take_all(2), [(5, 6, true), (6, 7, false)]);
 }
 
-// QoS 2: the message goes at PUBREC, its identifier at PUBCOMP; what is owed comes again.
+// QoS 2: the message goes at PUBREC, its identifier at PUBCOMP; pending packets are sent again.
 #[test]
 fn exactly_once_has_two_steps() {
     let mut rig = Rig::new(Queue::default());
@@ -317,7 +317,8 @@ fn exactly_once_has_two_steps() {
     assert!(rig.queue.is_empty());
 }
 
-// What is released is not dropped, not even where it was before a restart: its PUBREL is owed.
+// A released message is not dropped, not even if it was released before a restart: its PUBREL must
+// still be sent.
 #[test]
 fn drops_spare_what_is_released() {
     for restart in [false, true] {
@@ -459,7 +460,7 @@ fn long_queues_are_in_the_log() {
     }
 }
 
-// What is told of a queue that is emptied at once is that all of it is done with.
+// A queue that is emptied at once records that all of it is completed.
 #[test]
 fn ends_are_told() {
     for taken in [0, 3] {
@@ -475,7 +476,7 @@ fn ends_are_told() {
     }
 }
 
-// Messages that are lost as they are moved are counted, and what comes goes behind them.
+// Messages that are lost as they are moved are counted, and later messages go behind them.
 #[test]
 fn lost_messages_are_counted() {
     for near in [false, true] {

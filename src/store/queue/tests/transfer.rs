@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use super::super::super::cursor::Cursor;
 use super::*;
 
-/// What waits in a queue: its number, or none for one that is released.
+/// The messages waiting in a queue: the number of each, or none for one that is released.
 fn told(queue: &Queue, log: &FakeLog) -> Vec<(u64, bool, bool)> {
     let mut told = Vec::new();
     let _whole = queue.visit(log, &mut |item| {

@@ -58,7 +58,7 @@ fn tells_what_is_there() {
     assert_eq!(visited(&Queue::default(), &FakeLog::new(60), usize::MAX), []);
 }
 
-// What a block had that cannot be read any more is told as lost, and the rest as it is.
+// Messages of a block that cannot be read any more are reported as lost, and the rest as they are.
 #[test]
 fn tells_what_is_lost() {
     let Harness { queue, mut log, model, .. } = long_queue(7);
