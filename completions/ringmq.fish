@@ -30,7 +30,7 @@ complete -c ringmq -n "__fish_ringmq_needs_command" -l unix-owner -d 'Owner of t
 complete -c ringmq -n "__fish_ringmq_needs_command" -l proxy-trust -d 'Proxies that may connect to listeners with `,proxy`, as in 10.0.0.0/8; may be given several times' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l user -d 'User that ringmq switches to once every address is bound' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l ws-path -d 'Path at which WebSocket clients are accepted; may be given several times' -r
-complete -c ringmq -n "__fish_ringmq_needs_command" -l ws-origin -d 'Origin of web pages that may connect over WebSocket, as in https://app.example.com, or `any`; may be given several times [default: any, but pages of this host alone at loopback addresses]' -r
+complete -c ringmq -n "__fish_ringmq_needs_command" -l ws-origin -d 'Origin of web pages that may connect over WebSocket, as in `https://app.example.com`, or `any`; may be given several times [default: any, but pages of this host alone at loopback addresses]' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l passwords -d 'Users and hashes of their passwords' -r -F
 complete -c ringmq -n "__fish_ringmq_needs_command" -l acl -d 'What each user may publish and subscribe to, in Mosquitto\'s syntax' -r -F
 complete -c ringmq -n "__fish_ringmq_needs_command" -l vhosts -d 'Directory with one subdirectory for each vhost' -r -f -a "(__fish_complete_directories)"
@@ -402,7 +402,7 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l unix-owner -d 'O
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l proxy-trust -d 'Proxies that may connect to listeners with `,proxy`, as in 10.0.0.0/8; may be given several times' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l user -d 'User that ringmq switches to once every address is bound' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l ws-path -d 'Path at which WebSocket clients are accepted; may be given several times' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l ws-origin -d 'Origin of web pages that may connect over WebSocket, as in https://app.example.com, or `any`; may be given several times [default: any, but pages of this host alone at loopback addresses]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l ws-origin -d 'Origin of web pages that may connect over WebSocket, as in `https://app.example.com`, or `any`; may be given several times [default: any, but pages of this host alone at loopback addresses]' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l passwords -d 'Users and hashes of their passwords' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l acl -d 'What each user may publish and subscribe to, in Mosquitto\'s syntax' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l vhosts -d 'Directory with one subdirectory for each vhost' -r -f -a "(__fish_complete_directories)"
@@ -482,7 +482,7 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_su
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l proxy-trust -d 'Proxies that may connect to listeners with `,proxy`, as in 10.0.0.0/8; may be given several times' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l user -d 'User that ringmq switches to once every address is bound' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l ws-path -d 'Path at which WebSocket clients are accepted; may be given several times' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l ws-origin -d 'Origin of web pages that may connect over WebSocket, as in https://app.example.com, or `any`; may be given several times [default: any, but pages of this host alone at loopback addresses]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l ws-origin -d 'Origin of web pages that may connect over WebSocket, as in `https://app.example.com`, or `any`; may be given several times [default: any, but pages of this host alone at loopback addresses]' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l passwords -d 'Users and hashes of their passwords' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l acl -d 'What each user may publish and subscribe to, in Mosquitto\'s syntax' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l vhosts -d 'Directory with one subdirectory for each vhost' -r -f -a "(__fish_complete_directories)"

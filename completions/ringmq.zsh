@@ -21,7 +21,7 @@ _ringmq() {
 '*--proxy-trust=[Proxies that may connect to listeners with \`,proxy\`, as in 10.0.0.0/8; may be given several times]:CIDR:_default' \
 '--user=[User that ringmq switches to once every address is bound]:NAME:_default' \
 '*--ws-path=[Path at which WebSocket clients are accepted; may be given several times]:PATH:_default' \
-'*--ws-origin=[Origin of web pages that may connect over WebSocket, as in https\://app.example.com, or \`any\`; may be given several times \[default\: any, but pages of this host alone at loopback addresses\]]:ORIGIN:_default' \
+'*--ws-origin=[Origin of web pages that may connect over WebSocket, as in \`https\://app.example.com\`, or \`any\`; may be given several times \[default\: any, but pages of this host alone at loopback addresses\]]:ORIGIN:_default' \
 '--passwords=[Users and hashes of their passwords]:FILE:_files' \
 '--acl=[What each user may publish and subscribe to, in Mosquitto'\''s syntax]:FILE:_files' \
 '--vhosts=[Directory with one subdirectory for each vhost]:DIR:_files -/' \
@@ -1048,7 +1048,7 @@ _arguments "${_arguments_options[@]}" : \
 '*--proxy-trust=[Proxies that may connect to listeners with \`,proxy\`, as in 10.0.0.0/8; may be given several times]:CIDR:_default' \
 '--user=[User that ringmq switches to once every address is bound]:NAME:_default' \
 '*--ws-path=[Path at which WebSocket clients are accepted; may be given several times]:PATH:_default' \
-'*--ws-origin=[Origin of web pages that may connect over WebSocket, as in https\://app.example.com, or \`any\`; may be given several times \[default\: any, but pages of this host alone at loopback addresses\]]:ORIGIN:_default' \
+'*--ws-origin=[Origin of web pages that may connect over WebSocket, as in \`https\://app.example.com\`, or \`any\`; may be given several times \[default\: any, but pages of this host alone at loopback addresses\]]:ORIGIN:_default' \
 '--passwords=[Users and hashes of their passwords]:FILE:_files' \
 '--acl=[What each user may publish and subscribe to, in Mosquitto'\''s syntax]:FILE:_files' \
 '--vhosts=[Directory with one subdirectory for each vhost]:DIR:_files -/' \
@@ -1145,7 +1145,7 @@ _arguments "${_arguments_options[@]}" : \
 '*--proxy-trust=[Proxies that may connect to listeners with \`,proxy\`, as in 10.0.0.0/8; may be given several times]:CIDR:_default' \
 '--user=[User that ringmq switches to once every address is bound]:NAME:_default' \
 '*--ws-path=[Path at which WebSocket clients are accepted; may be given several times]:PATH:_default' \
-'*--ws-origin=[Origin of web pages that may connect over WebSocket, as in https\://app.example.com, or \`any\`; may be given several times \[default\: any, but pages of this host alone at loopback addresses\]]:ORIGIN:_default' \
+'*--ws-origin=[Origin of web pages that may connect over WebSocket, as in \`https\://app.example.com\`, or \`any\`; may be given several times \[default\: any, but pages of this host alone at loopback addresses\]]:ORIGIN:_default' \
 '--passwords=[Users and hashes of their passwords]:FILE:_files' \
 '--acl=[What each user may publish and subscribe to, in Mosquitto'\''s syntax]:FILE:_files' \
 '--vhosts=[Directory with one subdirectory for each vhost]:DIR:_files -/' \

@@ -39,7 +39,7 @@ pub struct WebSocketOptions {
     )]
     pub paths: Vec<String>,
 
-    /// Origin of web pages that may connect over WebSocket, as in https://app.example.com, or
+    /// Origin of web pages that may connect over WebSocket, as in `https://app.example.com`, or
     /// `any`; may be given several times [default: any, but pages of this host alone at loopback
     /// addresses]
     ///

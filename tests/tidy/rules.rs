@@ -248,7 +248,7 @@ fn function_end(source: &Source<'_>, at: usize) -> usize {
 
 fn columns(tree: &Tree<'_>) -> Vec<Fault> {
     tree.each(|source| {
-        if TABLE_FILES.contains(&source.path.as_ref()) {
+        if TABLE_FILES.contains(&source.path) {
             return Vec::new();
         }
         let lines = source.text.lines().map(|line| line.chars().count());
