@@ -76,7 +76,7 @@ use values::{
 #[command(
     name = "ringmq",
     version,
-    about = "An MQTT 3.1.1 broker for Linux, on io_uring or epoll",
+    about = "An MQTT 3.1, 3.1.1 and 5 broker for Linux, on io_uring or epoll",
     after_help = "BYTES is a number with KiB, MiB, GiB, TiB or nothing after it; \
                   DURATION is a number with ms, s, m, h or d after it, or 0. \
                   For a limit, 0 means: no limit."

@@ -103,9 +103,12 @@ fn answers_are_as_described() {
                 format!("{name}={value}")
             });
             let mut query = needed.collect::<Vec<_>>().join("&");
-            if path == "/api/v1/live" {
+            match (method, path.as_str()) {
                 // It has no end else.
-                query = "count=1".to_owned();
+                ("get", "/api/v1/live") => query = "count=1".to_owned(),
+                // One of several parameters is needed, which the document has no way to say.
+                ("post", "/api/v1/traces") => query = "id=c".to_owned(),
+                _ => {}
             }
             let reply = ask(&format!("{path}?{query}"));
             assert_eq!(reply.status, 200, "{method} {path}: {reply:?}");
@@ -131,7 +134,7 @@ fn answers_are_as_described() {
             drop(client);
         }
     }
-    assert_eq!(answered, 48);
+    assert_eq!(answered, 51);
     broker.stop();
 }
 
