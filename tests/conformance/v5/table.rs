@@ -354,6 +354,7 @@ fn named_tests_are_tests() {
         include_str!("session.rs"),
         include_str!("subscribe.rs"),
         include_str!("will.rs"),
+        include_str!("../websocket.rs"),
     );
     for Statement { id, held, .. } in STATEMENTS {
         let Held::By(tests) = held else { continue };
