@@ -56,6 +56,30 @@ fn body_for(path: &str) -> &'static str {
     }
 }
 
+/// A query with every parameter that an operation needs.
+fn query_for(method: &str, path: &str, operation: &Value) -> String {
+    match (method, path) {
+        // It has no end else.
+        ("get", "/api/v1/live") => return "count=1".to_owned(),
+        // One of several parameters is needed, which the document has no way to say.
+        ("post", "/api/v1/traces") => return "id=c".to_owned(),
+        _ => {}
+    }
+    let parameters = operation["parameters"].as_array().expect("a list");
+    let needed = parameters.iter().filter(|it| it["required"] == true).map(|it| {
+        let name = it["name"].as_str().expect("it has a name");
+        let word = it["schema"]["enum"][0].as_str();
+        let value = match name {
+            "id" => "c",
+            "name" => "u",
+            "vhost" => "%2F",
+            _ => word.unwrap_or("t"),
+        };
+        format!("{name}={value}")
+    });
+    needed.collect::<Vec<_>>().join("&")
+}
+
 // Every operation is answered as the document says, and refused as it says when a parameter is
 // wrong.
 #[test]
@@ -90,26 +114,7 @@ fn answers_are_as_described() {
                 "delete" => door.delete(path),
                 _ => door.send(&method.to_uppercase(), path, body_for(path)),
             };
-            let parameters = operation["parameters"].as_array().expect("a list");
-            let needed = parameters.iter().filter(|it| it["required"] == true).map(|it| {
-                let name = it["name"].as_str().expect("it has a name");
-                let word = it["schema"]["enum"][0].as_str();
-                let value = match name {
-                    "id" => "c",
-                    "name" => "u",
-                    "vhost" => "%2F",
-                    _ => word.unwrap_or("t"),
-                };
-                format!("{name}={value}")
-            });
-            let mut query = needed.collect::<Vec<_>>().join("&");
-            match (method, path.as_str()) {
-                // It has no end else.
-                ("get", "/api/v1/live") => query = "count=1".to_owned(),
-                // One of several parameters is needed, which the document has no way to say.
-                ("post", "/api/v1/traces") => query = "id=c".to_owned(),
-                _ => {}
-            }
+            let query = query_for(method, path, operation);
             let reply = ask(&format!("{path}?{query}"));
             assert_eq!(reply.status, 200, "{method} {path}: {reply:?}");
             if (method, path.as_str()) == ("post", "/api/v1/drain") {
