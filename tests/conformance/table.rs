@@ -40,6 +40,27 @@ pub(crate) const fn row(id: &'static str, says: &'static str, held: Held) -> Sta
     Statement { id, says, held }
 }
 
+/// Panics unless each statement says what it is, or why no test holds it.
+pub(crate) fn each_says_something(statements: &[Statement]) {
+    for Statement { id, says, held } in statements {
+        assert!(!says.is_empty(), "{id} says nothing");
+        if let NotServer(why) | Unprovoked(why) | NotYet(why) = held {
+            assert!(!why.is_empty(), "{id} gives no reason");
+        }
+    }
+}
+
+/// Panics unless each function that the statements name is a test in these sources.
+pub(crate) fn named_are_among(statements: &[Statement], sources: &str) {
+    for Statement { id, held, .. } in statements {
+        let Held::By(tests) = held else { continue };
+        for (_, name) in *tests {
+            let test = format!("#[test]\npub(crate) fn {name}() {{");
+            assert!(sources.contains(&test), "{name}, which {id} names, is no test");
+        }
+    }
+}
+
 /// How many statements each section has. 3.1.2-7 and 3.8.3-4 are printed there as 3.1.2.7 and
 /// 3-8.3-4.
 const SECTIONS: [(&str, usize); 38] = [
@@ -242,12 +263,7 @@ fn table_is_complete() {
     let there: Vec<&str> = STATEMENTS.iter().map(|statement| statement.id).collect();
     assert_eq!(there, due);
     assert_eq!(there.len(), 141, "appendix B has 141 rows");
-    for Statement { id, says, held } in STATEMENTS {
-        assert!(!says.is_empty(), "{id} says nothing");
-        if let NotServer(why) | Unprovoked(why) | NotYet(why) = held {
-            assert!(!why.is_empty(), "{id} gives no reason");
-        }
-    }
+    each_says_something(STATEMENTS);
 }
 
 /// Each function the table names is run as a test.
@@ -267,13 +283,7 @@ fn named_tests_are_tests() {
         include_str!("websocket.rs"),
         include_str!("will.rs"),
     );
-    for Statement { id, held, .. } in STATEMENTS {
-        let Held::By(tests) = held else { continue };
-        for (_, name) in *tests {
-            let test = format!("#[test]\npub(crate) fn {name}() {{");
-            assert!(sources.contains(&test), "{name}, which {id} names, is no test");
-        }
-    }
+    named_are_among(STATEMENTS, sources);
 }
 
 /// How much of the standard tests hold: printed; the rest is about clients, or no client can bring
