@@ -260,7 +260,7 @@ const BAD: &[(&str, &str, &str, usize)] = &[
     ("imports", "src/broker/a.rs", "//! A.\nuse crate::Reexported;", 2),
     ("imports", "src/broker/a.rs", "//! A.\nuse crate::*;", 2),
     ("imports", "src/reactor/a.rs", "//! A.\nuse crate::config::Options;", 2),
-    ("imports", "src/limits.rs", "//! A.\nuse crate::config::Options;", 2),
+    ("imports", "src/limits/mod.rs", "//! A.\nuse crate::config::Options;", 2),
     ("imports", "src/mqtt/a.rs", "//! A.\n#[cfg(test)] mod tests { use libc::c_int; }", 2),
     ("imports", "src/mqtt/a.rs", "//! A.\nuse log;", 2),
     ("imports", "src/mesh/a.rs", "//! A.\nfn a() { ::log::info!(\"b\") }", 2),

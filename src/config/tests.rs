@@ -20,7 +20,7 @@ fn tcp(text: &str) -> ListenRequest {
     ListenRequest { place, proxy: false, accepts: Accepts::Both }
 }
 
-// The defaults of the empty command line are those of `limits.rs`.
+// The defaults of the empty command line are those of `limits`.
 #[test]
 fn defaults_are_the_limits() {
     Options::command().debug_assert();

@@ -5,7 +5,7 @@
 
 #![allow(dead_code, unused_imports, reason = "models use a part of what the broker uses")]
 
-#[path = "../../src/limits.rs"]
+#[path = "../../src/limits/mod.rs"]
 mod limits;
 #[path = "../../src/mesh/mod.rs"]
 mod mesh;

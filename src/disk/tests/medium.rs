@@ -183,7 +183,7 @@ fn recycled_files() {
     assert_eq!(rig.shard.supply(LENGTH).id, FileId(4), "it was supplied once");
 }
 
-// Of many recycled files so many are kept as limits.rs says; the others are removed, but never the
+// Of many recycled files so many are kept as `limits` says; the others are removed, but never the
 // newest, so that its number is not used again after a start.
 #[test]
 fn kept_files_are_bounded() {

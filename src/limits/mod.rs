@@ -1,6 +1,13 @@
 //! Every bound of the broker in one place, with its reason and the effect of reaching it.
 //!
-//! Bounds that operators may change are flags; their defaults are here.
+//! Bounds that operators may change are flags; their defaults are here. `access` has those of users
+//! and rules, `operations` those of what operators ask for.
+
+mod access;
+mod operations;
+
+pub use access::*;
+pub use operations::*;
 
 /// Most shards one broker runs: a set of shards is one 64-bit mask.
 pub const SHARDS_MAX: usize = 64;
@@ -11,21 +18,6 @@ pub const PRE_CONNECT_BYTES_MAX: usize = 64 * 1024;
 
 /// Time from accept to a complete CONNECT. Over: the link is closed.
 pub const CONNECT_TIMEOUT_MS: u64 = 10_000;
-
-/// Clients whose passwords wait to be verified, on all shards together. A further one is refused,
-/// as is one from an address that already has as many waiting as there is room left. The bound is
-/// the number of clients that may reconnect at once; their passwords take at most 128 MiB.
-pub const AUTH_WAITING_MAX: usize = 16_384;
-
-/// The part of these clients whose addresses recently sent wrong passwords; they wait behind the
-/// others.
-pub const AUTH_SUSPECTS_MAX: usize = 1_024;
-
-/// Results of recent password checks that are remembered, 64 bytes each.
-pub const AUTH_REMEMBERED_MAX: usize = 131_072;
-
-/// Addresses whose wrong passwords are counted.
-pub const AUTH_ADDRESSES_MAX: usize = 65_536;
 
 /// Largest packet a client may send by default (`--max-packet-size`), fixed header included.
 /// Over: the link is closed before the body is read.
@@ -468,68 +460,6 @@ const _: () = assert!(ZEROS_AHEAD_BYTES <= GROUP_BYTES_MAX as u64);
 /// more than the default `--disk-low` in this time.
 pub const SPACE_LOOK_MS: u64 = 1000;
 
-/// Wrong passwords from one address within a minute by default (`--auth-failures-max`). Over: its
-/// CONNECTs are refused before any password is hashed.
-pub const AUTH_FAILURES_DEFAULT: u32 = 60;
-
-/// Bytes of a CONNECT's user name, the vhost before the colon included. Over: CONNACK 4.
-pub const LOGIN_BYTES_MAX: usize = VHOST_NAME_BYTES_MAX + 1 + USER_NAME_BYTES_MAX;
-
-/// Bytes of the name of a user. Over: the password file is refused, and no such user exists.
-pub const USER_NAME_BYTES_MAX: usize = 1024;
-
-/// Bytes of a password. Over: CONNACK 4, and `ringmq passwd` refuses it. Every check hashes all of
-/// them; tokens that serve as passwords have some 2,000.
-pub const PASSWORD_BYTES_MAX: usize = 8192;
-
-/// Bytes of a stored password's salt. Over: the password file is refused. 64 is what
-/// `mosquitto_passwd` writes at most.
-pub const SALT_BYTES_MAX: usize = 64;
-
-/// Iterations of PBKDF2-HMAC-SHA512 that a password file may ask for: about a second of a core.
-/// Over: the file is refused. OWASP asks for 210,000.
-pub const PBKDF2_ITERATIONS_MAX: u32 = 1_000_000;
-
-/// Cost of bcrypt, as a power of two, that a password file may ask for: a second or two of a
-/// core. Over: the file is refused.
-pub const BCRYPT_COST_MAX: u32 = 14;
-
-/// Memory of Argon2id, in KiB, that a password file may ask for: each helper thread uses this much
-/// during a check. Over: the file is refused.
-pub const ARGON2_MEMORY_KIB_MAX: u32 = 256 * 1024;
-
-/// Memory times passes of Argon2id, in KiB, that a password file may ask for: about a second of a
-/// core. Over: the file is refused.
-pub const ARGON2_WORK_KIB_MAX: u64 = 512 * 1024;
-
-/// Lanes of Argon2id that a password file may ask for. They are computed one after the other.
-/// Over: the file is refused.
-pub const ARGON2_LANES_MAX: u32 = 16;
-
-/// Memory of Argon2id, in KiB, that `ringmq passwd` uses: OWASP's recommendation with two passes.
-pub const PASSWD_ARGON2_MEMORY_KIB: u32 = 19 * 1024;
-
-/// Passes of Argon2id that `ringmq passwd` uses.
-pub const PASSWD_ARGON2_PASSES: u32 = 2;
-
-/// Bytes of a password file: a million users. Over: it is refused.
-pub const PASSWORD_FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
-
-/// Bytes of an access control list. Over: it is refused.
-pub const ACL_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
-
-/// Lines with a rule in an access control list. Over: it is refused.
-pub const ACL_RULES_MAX: usize = 1_000_000;
-
-/// Bytes of a vhost's file of limits. Over: it is refused.
-pub const LIMITS_FILE_BYTES_MAX: u64 = 64 * 1024;
-
-/// Bytes that one regular expression of a permission may take when it is compiled. Over: the file
-/// is refused.
-pub const REGEX_BYTES_MAX: usize = 256 * 1024;
-
-/// How deep a regular expression may be nested. Over: as [`REGEX_BYTES_MAX`].
-pub const REGEX_NESTING_MAX: u32 = 32;
 /// Bytes of a TLS record that a link keeps until the record is complete: one record with its header
 /// and the most that encryption may add (RFC 5246, 6.2.3), and a handshake message that spans
 /// several records, for example a certificate chain. Over: the link is closed.
@@ -602,288 +532,6 @@ pub const FILES_OF_SHARD: u64 = 16;
 /// The time between two warnings of one kind about refused links.
 pub const REFUSED_WARN_MS: u64 = 60_000;
 
-/// Slots that one step of a request visits: some 20 µs of a turn. The rest follows in the next
-/// turn.
-pub const ASK_SLOTS_MAX: u32 = 1024;
-
-/// Bytes of an answer that one step of a request writes, not counting its last row. The rest
-/// follows in the next turn.
-pub const ASK_BYTES_MAX: usize = 32 * 1024;
-
-/// Sessions whose oldest message one step of a request reads: each read may need the disk. The rest
-/// follows in the next turn.
-pub const ASK_READS_MAX: u32 = 16;
-
-/// Steps of a listing whose filter matches little. Over: the rows so far are the answer, and the
-/// next page continues from there.
-pub const ASK_STEPS_MAX: u32 = 64;
-
-/// Turns of other shards that a turn distinguishes when it records the latency of their messages.
-/// Over: messages of later turns are counted with the last one.
-pub const CROSSED_TURNS_MAX: usize = 64;
-
-/// Messages whose time in a session's queue is measured each time a client receives some: one in
-/// 64, so the bound is enough for 1,024 messages. Over: further messages are not measured.
-pub const WAITS_SAMPLED_MAX: usize = 16;
-/// Ended connections that a shard remembers for operators. Over: the oldest one is forgotten.
-pub const CLOSED_MAX: usize = 1000;
-
-/// Bytes of the client id and of the user that are remembered of an ended connection. Longer ones
-/// are cut.
-pub const CLOSED_TEXT_BYTES_MAX: usize = 120;
-
-/// Bytes of a retained message's payload that operators receive. Over: it is cut, and the answer
-/// says so.
-pub const TOLD_PAYLOAD_BYTES_MAX: usize = 1024 * 1024;
-
-/// Bytes of the topic in the cursor of a list of retained messages. Over: the list continues behind
-/// all topics with this beginning. In Base64 it is a third of the bound of a request's header.
-pub const CURSOR_TOPIC_BYTES_MAX: usize = 4096;
-
-/// Messages of a session that one request shows.
-pub const PEEK_MESSAGES_MAX: usize = 100;
-
-/// Bytes of the payload of each of these messages. Over: it is cut, and the answer says so.
-pub const PEEK_PAYLOAD_BYTES_MAX: usize = 4 * 1024;
-
-/// Requests that one shard processes at a time. Over: the request returns without an answer.
-pub const ASKS_OPEN_MAX: usize = 4;
-
-/// Copies of $SYS values that one step sends; the copies of the last topic may exceed it. The rest
-/// follows in the next turn.
-pub const SYSTEM_COPIES_MAX: usize = 1024;
-
-/// Clients that wait for the $SYS values and receive them in one step. The rest follows in the next
-/// turn.
-pub const SYSTEM_REPLAYS_MAX: usize = 16;
-
-/// Bounds and default of the time between two updates of the $SYS topics, milliseconds. Shards are
-/// asked for these figures at most once a second, so a lower value would have no effect.
-pub const SYSTEM_MS_MIN: u64 = 1_000;
-/// See [`SYSTEM_MS_MIN`]; the same as Mosquitto's.
-pub const SYSTEM_MS_DEFAULT: u64 = 10_000;
-/// See [`SYSTEM_MS_MIN`]; a day.
-pub const SYSTEM_MS_MAX: u64 = 24 * 60 * 60 * 1000;
-
-/// Patterns of sessions with metrics of their own (`--watch-session`). Over: the broker does not
-/// start.
-pub const WATCH_PATTERNS_MAX: usize = 16;
-
-/// Sessions with metrics of their own. Over: sessions that are found later are only counted. Many
-/// series burden a metrics database, and each lengthens a scrape.
-pub const WATCHED_SESSIONS_MAX: usize = 100;
-
-/// Rows of one page of a listing.
-pub const PAGE_ROWS_MAX: usize = 1000;
-
-/// Bytes of one page, not counting its last row. Over: the page ends, and the next one begins
-/// there.
-pub const PAGE_BYTES_MAX: usize = 256 * 1024;
-
-/// Sessions in the answer to a request for the largest ones: each costs a read of its oldest
-/// message, which may be on the disk.
-pub const TOP_ROWS_MAX: usize = 50;
-
-/// Time that a shard has to answer a request. Over: the operator is told that the shard is silent,
-/// or gets its last figures.
-pub const ASK_MS_MAX: u64 = 500;
-
-/// Silence after which a shard counts as stuck: `/healthz` reports it.
-pub const SHARD_SILENT_MS_MAX: u64 = 10_000;
-
-/// Age up to which a shard's figures are used again, so that several scrapes ask it only once.
-pub const FIGURES_REUSE_MS: u64 = 1000;
-
-/// Time for a listing whose filter matches little. Over: the rows so far are the answer, and the
-/// next page continues from there.
-pub const LISTING_MS_MAX: u64 = 50;
-
-/// Traces at a time: each costs a check wherever a message passes. Over: 409.
-pub const TRACES_MAX: usize = 8;
-
-/// Bytes of one trace's events that wait on one shard to be fetched. Over: further events are
-/// skipped and counted.
-pub const TRACE_BYTES_MAX: usize = 256 * 1024;
-
-/// Events of one trace that one shard records in a second: some microseconds each, so that a trace
-/// of everything takes a few thousandths of a core. Over: further events are skipped and counted.
-pub const TRACE_EVENTS_MAX: u32 = 1000;
-
-/// Bytes of packets of traced clients that wait for the next event of their shard, or for the end
-/// of its turn. Over: further packets are skipped and counted.
-pub const TRACE_TAP_BYTES_MAX: usize = 64 * 1024;
-
-/// Bytes of a packet in an event. A PUBLISH is exempt: its event has everything except the payload.
-/// Over: the packet is cut.
-pub const TRACE_PACKET_BYTES_MAX: usize = 4096;
-
-/// Bytes of a payload in an event: the maximum and default of `--payload`.
-pub const TRACE_PAYLOAD_BYTES_MAX: usize = 4096;
-
-/// See [`TRACE_PAYLOAD_BYTES_MAX`].
-pub const TRACE_PAYLOAD_BYTES_DEFAULT: usize = 64;
-
-/// Sessions that the event of one message lists. Over: the event has the number of the others.
-pub const TRACE_TARGETS_MAX: usize = 16;
-
-/// Traced clients of one shard whose CONNECT waits. Over: they are traced once they are accepted.
-pub const TRACE_CONNECTING_MAX: usize = 64;
-
-/// Changes of whether traced clients are read from, that wait for the end of a turn. Over: further
-/// ones are not recorded.
-pub const TRACE_PAUSES_MAX: usize = 256;
-
-/// Duration of a trace by default, seconds: long enough to see a fault happen, and short enough
-/// that a forgotten trace costs little.
-pub const TRACE_SECONDS_DEFAULT: u32 = 10 * 60;
-
-/// Longest duration of a trace, seconds.
-pub const TRACE_SECONDS_MAX: u32 = 24 * 60 * 60;
-
-/// Time between two fetches of a shard's events, so that a busy shard is not woken for each event.
-pub const TRACE_FETCH_MS: u64 = 10;
-
-/// Bytes of one trace's events that are kept for readers. Over: the oldest are dropped, and readers
-/// that have not received them are told how many.
-pub const TRACE_KEPT_BYTES_MAX: usize = 512 * 1024;
-
-/// Bytes of a trace that a reader receives at once.
-pub const TRACE_CHUNK_BYTES: usize = 32 * 1024;
-
-/// Readers of all traces together. Over: 503.
-pub const TRACE_READERS_MAX: usize = 16;
-
-/// Port of the operators' HTTP interface by default (`--http-listen`).
-pub const HTTP_PORT_DEFAULT: u16 = 9883;
-
-/// HTTP connections over TCP, and as many over the Unix socket. Full: the next one waits in the
-/// kernel until one is closed; an idle one is closed after [`HTTP_HEADER_MS_MAX`].
-pub const HTTP_CONNECTIONS_MAX: usize = 64;
-
-/// Time for the header of an HTTP request, from the accept or from the end of the previous answer.
-/// Over: the connection is closed.
-pub const HTTP_HEADER_MS_MAX: u64 = 5_000;
-
-/// Time in which the peer of an HTTP connection receives nothing of an answer. Over: the connection
-/// is closed.
-pub const HTTP_WRITE_MS_MAX: u64 = 10_000;
-
-/// Bytes of the header of an HTTP request. Over: 431.
-pub const HTTP_HEADER_BYTES_MAX: usize = 16 * 1024;
-
-/// Lines of the header of an HTTP request. Over: 431.
-pub const HTTP_HEADERS_MAX: usize = 64;
-
-/// Wrong tokens from one address within a minute. Over: 429, whatever the token.
-pub const HTTP_FAILURES_MAX: u32 = 20;
-
-/// Bytes of the body of an HTTP request. Over: 413.
-pub const HTTP_BODY_BYTES_MAX: usize = 1024 * 1024;
-
-/// Bytes of a body with definitions. Over: 413.
-pub const HTTP_DEFINITIONS_BYTES_MAX: usize = 4 * 1024 * 1024;
-
-/// Bytes of all bodies that are being read at once, by the lengths that their requests declare.
-/// Over: 503.
-pub const HTTP_BODIES_BYTES_MAX: usize = 8 * 1024 * 1024;
-
-/// Time for the body of an HTTP request. Over: 408.
-pub const HTTP_BODY_MS_MAX: u64 = 10_000;
-
-/// Messages from operators that wait at one shard until they are stored. Over: 503.
-pub const PUBLISHES_OPEN_MAX: usize = 16;
-
-/// Time until a message from an operator is stored. Over: 503; the message may still be stored
-/// later.
-pub const PUBLISH_MS_MAX: u64 = 10_000;
-
-/// Tasks that wait for the control thread. Over: 503.
-pub const TASKS_WAITING_MAX: usize = 8;
-
-/// Time for a task of the control thread: a reload may read large files. Over: 503; the task may
-/// still be done later.
-pub const TASK_MS_MAX: u64 = 60_000;
-
-/// Longest time over which a drain disconnects clients: a day. Below is its default.
-pub const DRAIN_S_MAX: u64 = 24 * 60 * 60;
-/// See [`DRAIN_S_MAX`].
-pub const DRAIN_S_DEFAULT: u64 = 60;
-
-/// Time between two steps in which a drain disconnects clients.
-pub const DRAIN_STEP_MS: u64 = 100;
-
-/// Connections that one step of a request ends: each may publish a will. The rest follows in the
-/// next step.
-pub const DRAIN_CLOSES_MAX: usize = 64;
-
-/// Longest time for which a temporary log level applies; without a time it applies until the next
-/// reload.
-pub const LOG_LEVEL_S_MAX: u64 = 7 * 24 * 60 * 60;
-
-/// Addresses whose wrong tokens are counted. Full: all further ones count as one until the minute
-/// is over.
-pub const HTTP_ADDRESSES_MAX: usize = 1024;
-
-/// Bytes of the page for operators, all files together, so that it loads fast over a slow tunnel.
-/// Over: the program does not compile.
-pub const PAGE_FILES_BYTES_MAX: usize = 150_000;
-
-/// Time between two lines of `/api/v1/live`: a rate that a person can read.
-pub const LIVE_MS: u64 = 1000;
-
-/// Viewers of live figures; the rest of the connections stays free for other requests. Over: 503.
-pub const LIVE_VIEWERS_MAX: usize = 16;
-
-/// Lines that wait for a viewer that does not read them. Over: the viewer misses some.
-pub const LIVE_LINES_WAITING_MAX: usize = 2;
-
-/// One-time codes for the page that are not used yet. Over: the oldest becomes invalid.
-pub const SIGN_IN_CODES_MAX: usize = 8;
-
-/// Lifetime of a code: long enough to go from a terminal to a browser. Over: the code is invalid.
-pub const SIGN_IN_CODE_MS: u64 = 120_000;
-
-/// Sign-ins to the page with a code. Over: the oldest sign-in ends.
-pub const SIGN_INS_MAX: usize = 64;
-
-/// Lifetime of a sign-in with a code: a working day. Over: the sign-in ends.
-pub const SIGN_IN_MS: u64 = 8 * 3_600_000;
-
-/// Bytes of a token file. Over: it is refused.
-pub const TOKEN_FILE_BYTES_MAX: u64 = 256 * 1024;
-/// Tokens in a token file: each request is compared with all of them. Over: it is refused.
-pub const TOKENS_MAX: usize = 1000;
-
-/// Open files of the admin thread: its runtime, listeners and connections.
-pub const FILES_OF_ADMIN: u64 = 8 + 2 * HTTP_CONNECTIONS_MAX as u64;
-
-/// Bytes of an answer that `ringmq ctl` accepts: several times the largest page, allowing for JSON
-/// escapes. Over: the command fails with an error.
-pub const CTL_ANSWER_BYTES_MAX: usize = 32 * 1024 * 1024;
-
-/// Time for `ringmq ctl` to connect to a broker. Over: the broker counts as not reached.
-pub const CTL_CONNECT_MS_MAX: u64 = 5_000;
-
-/// Time for a broker's answer to `ringmq ctl`: enough even if every shard is silent. Over: the
-/// broker counts as not reached.
-pub const CTL_ANSWER_MS_MAX: u64 = 10_000 + ASK_MS_MAX * SHARDS_MAX as u64;
-
-/// Bounds of the time between two requests of `ringmq ctl --watch`: more frequent requests would
-/// load the broker without showing more.
-pub const CTL_WATCH_MS_MIN: u64 = 100;
-/// See [`CTL_WATCH_MS_MIN`].
-pub const CTL_WATCH_MS_MAX: u64 = 24 * 3_600_000;
-
-/// Bytes of a file with a token. Over: the file is refused.
-pub const CTL_TOKEN_BYTES_MAX: u64 = 4096;
-
-/// Bytes of a line that `ringmq ctl` reads of a trace: a packet of many filters with every
-/// character escaped. Over: the peer is not a broker.
-pub const CTL_LINE_BYTES_MAX: usize = 1024 * 1024;
-
-/// Columns of a cell of a table on a terminal. Over: it is cut; `--json` and a pipe have all.
-pub const CTL_CELL_COLUMNS_MAX: usize = 60;
-
 /// Lines of the log that wait to be written. Full: further lines are counted, and the count is
 /// logged when there is room. They cover a burst of lines while standard error is briefly slow.
 pub const LOG_QUEUE_LINES: usize = 4096;
@@ -951,11 +599,6 @@ const _: () = assert!(SEGMENT_BYTES_FIRST <= SEGMENT_BYTES_MIN);
 const _: () = assert!(SEGMENT_BYTES_MIN <= SEGMENT_BYTES_DEFAULT);
 const _: () = assert!(SEGMENT_BYTES_DEFAULT <= SEGMENT_BYTES_MAX);
 const _: () = assert!(LOGIN_BYTES_MAX + PASSWORD_BYTES_MAX < PRE_CONNECT_BYTES_MAX);
-const _: () = assert!(PASSWD_ARGON2_MEMORY_KIB <= ARGON2_MEMORY_KIB_MAX);
 const _: () = assert!(PROXY_V1_BYTES_MAX < PRE_CONNECT_BYTES_MAX);
 const _: () = assert!(PROXY_V2_BYTES_MAX < PRE_CONNECT_BYTES_MAX);
 const _: () = assert!(ADDRESSES_SWEEP_MIN < ADDRESSES_MAX);
-
-// A body is accepted when no other is being read, however large it is.
-const _: () = assert!(HTTP_DEFINITIONS_BYTES_MAX <= HTTP_BODIES_BYTES_MAX);
-const _: () = assert!(HTTP_BODY_BYTES_MAX <= HTTP_DEFINITIONS_BYTES_MAX);

@@ -1,0 +1,83 @@
+//! Bounds of users, passwords and rules.
+
+use super::VHOST_NAME_BYTES_MAX;
+
+/// Clients whose passwords wait to be verified, on all shards together. A further one is refused,
+/// as is one from an address that already has as many waiting as there is room left. The bound is
+/// the number of clients that may reconnect at once; their passwords take at most 128 MiB.
+pub const AUTH_WAITING_MAX: usize = 16_384;
+
+/// The part of these clients whose addresses recently sent wrong passwords; they wait behind the
+/// others.
+pub const AUTH_SUSPECTS_MAX: usize = 1_024;
+
+/// Results of recent password checks that are remembered, 64 bytes each.
+pub const AUTH_REMEMBERED_MAX: usize = 131_072;
+
+/// Addresses whose wrong passwords are counted.
+pub const AUTH_ADDRESSES_MAX: usize = 65_536;
+
+/// Wrong passwords from one address within a minute by default (`--auth-failures-max`). Over: its
+/// CONNECTs are refused before any password is hashed.
+pub const AUTH_FAILURES_DEFAULT: u32 = 60;
+
+/// Bytes of a CONNECT's user name, the vhost before the colon included. Over: CONNACK 4.
+pub const LOGIN_BYTES_MAX: usize = VHOST_NAME_BYTES_MAX + 1 + USER_NAME_BYTES_MAX;
+
+/// Bytes of the name of a user. Over: the password file is refused, and no such user exists.
+pub const USER_NAME_BYTES_MAX: usize = 1024;
+
+/// Bytes of a password. Over: CONNACK 4, and `ringmq passwd` refuses it. Every check hashes all of
+/// them; tokens that serve as passwords have some 2,000.
+pub const PASSWORD_BYTES_MAX: usize = 8192;
+
+/// Bytes of a stored password's salt. Over: the password file is refused. 64 is what
+/// `mosquitto_passwd` writes at most.
+pub const SALT_BYTES_MAX: usize = 64;
+
+/// Iterations of PBKDF2-HMAC-SHA512 that a password file may ask for: about a second of a core.
+/// Over: the file is refused. OWASP asks for 210,000.
+pub const PBKDF2_ITERATIONS_MAX: u32 = 1_000_000;
+
+/// Cost of bcrypt, as a power of two, that a password file may ask for: a second or two of a
+/// core. Over: the file is refused.
+pub const BCRYPT_COST_MAX: u32 = 14;
+
+/// Memory of Argon2id, in KiB, that a password file may ask for: each helper thread uses this much
+/// during a check. Over: the file is refused.
+pub const ARGON2_MEMORY_KIB_MAX: u32 = 256 * 1024;
+
+/// Memory times passes of Argon2id, in KiB, that a password file may ask for: about a second of a
+/// core. Over: the file is refused.
+pub const ARGON2_WORK_KIB_MAX: u64 = 512 * 1024;
+
+/// Lanes of Argon2id that a password file may ask for. They are computed one after the other.
+/// Over: the file is refused.
+pub const ARGON2_LANES_MAX: u32 = 16;
+
+/// Memory of Argon2id, in KiB, that `ringmq passwd` uses: OWASP's recommendation with two passes.
+pub const PASSWD_ARGON2_MEMORY_KIB: u32 = 19 * 1024;
+
+/// Passes of Argon2id that `ringmq passwd` uses.
+pub const PASSWD_ARGON2_PASSES: u32 = 2;
+
+/// Bytes of a password file: a million users. Over: it is refused.
+pub const PASSWORD_FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Bytes of an access control list. Over: it is refused.
+pub const ACL_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Lines with a rule in an access control list. Over: it is refused.
+pub const ACL_RULES_MAX: usize = 1_000_000;
+
+/// Bytes of a vhost's file of limits. Over: it is refused.
+pub const LIMITS_FILE_BYTES_MAX: u64 = 64 * 1024;
+
+/// Bytes that one regular expression of a permission may take when it is compiled. Over: the file
+/// is refused.
+pub const REGEX_BYTES_MAX: usize = 256 * 1024;
+
+/// How deep a regular expression may be nested. Over: as [`REGEX_BYTES_MAX`].
+pub const REGEX_NESTING_MAX: u32 = 32;
+
+const _: () = assert!(PASSWD_ARGON2_MEMORY_KIB <= ARGON2_MEMORY_KIB_MAX);
