@@ -9,11 +9,15 @@ use std::process::{Child, Command, Stdio};
 use crate::common::{Broker, Client, connect};
 use crate::http::start;
 
-/// Runs `ringmq ctl` on a terminal.
+/// Runs `ringmq ctl` on a terminal. It does not ignore SIGINT, also where the tests do, as they do
+/// when a shell runs them in the background.
 fn on_terminal(broker: &Broker, arguments: &str) -> Child {
     let program = env!("CARGO_BIN_EXE_ringmq");
     let socket = broker.data_dir().join("admin.sock");
-    let line = format!("exec {program} ctl {arguments} --at unix:{}", socket.display());
+    let line = format!(
+        "exec env --default-signal=INT {program} ctl {arguments} --at unix:{}",
+        socket.display()
+    );
     let mut command = Command::new("script");
     command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
     command.env_remove("RINGMQ_TOKEN").env_remove("RINGMQ_ADMIN");
