@@ -10,33 +10,33 @@ use super::ClientAddress;
 /// Why a connection ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CloseReason {
-    /// DISCONNECT came.
+    /// The client sent DISCONNECT.
     Disconnected,
-    /// DISCONNECT came, with a reason that has the will published [MQTT-3.14.4-3] v5.
+    /// The client sent DISCONNECT with a reason that publishes the will [MQTT-3.14.4-3] v5.
     LeftWithWill(ReasonCode),
     /// The peer closed, without DISCONNECT.
     PeerClosed,
     /// The network failed.
     Failed(io::ErrorKind),
-    /// Bytes that are no TLS, or a peer that TLS does not let in.
+    /// The bytes are not TLS, or TLS refuses the peer.
     TlsFault,
-    /// An HTTP request that opened no WebSocket, and was answered.
+    /// An HTTP request was refused with an answer.
     Http,
     /// A rule of WebSocket was broken: which, in words.
     WebSocket(&'static str),
-    /// Bytes that are no MQTT.
+    /// The bytes are not MQTT.
     Malformed(DecodeError),
     /// CONNACK carried this code.
     Refused(ConnectReturn),
-    /// The first packet was another than CONNECT [MQTT-3.1.0-1].
+    /// The first packet was not CONNECT [MQTT-3.1.0-1].
     NoConnect,
-    /// What came first cannot begin a CONNECT, and looks like something else.
+    /// The first bytes cannot begin a CONNECT, and look like another protocol.
     Foreign(Foreign),
     /// A second CONNECT [MQTT-3.1.0-2].
     SecondConnect,
-    /// A packet that only servers send, or that answers none of ours.
+    /// A packet that only servers send, or an answer to no packet of ours.
     Unexpected,
-    /// An acknowledgement of another QoS than the message's, or of a step that is still to come.
+    /// An acknowledgement for another QoS than the message's, or for a later step.
     WrongAnswer,
     /// A topic alias that is larger than was offered [MQTT-3.3.2-9] v5.
     TopicAlias,
@@ -54,26 +54,27 @@ pub enum CloseReason {
     ConnectTimeout,
     /// Too many bytes before CONNECT.
     TooMuchBeforeConnect,
-    /// It came through a proxy, and began with no PROXY header.
+    /// It came through a proxy, but did not begin with a PROXY header.
     ProxyHeader,
-    /// Its address has, or opens, as many connections as it may.
+    /// Its address has too many connections, or opens them too fast.
     AddressLimit,
-    /// This one came with the same client id [MQTT-3.1.4-2].
+    /// This connection took over the client id [MQTT-3.1.4-2].
     TakenOver(ClientAddress),
-    /// It published where it may not, with `--on-denied disconnect`.
+    /// It published to a denied topic, with `--on-denied disconnect`.
     Denied,
-    /// A new policy does not have it.
+    /// A new policy no longer admits the client.
     Revoked,
-    /// An operator has its session deleted.
+    /// An operator deleted its session.
     Deleted,
-    /// An operator wants it gone.
+    /// An operator disconnected it.
     Kicked,
-    /// The broker stops.
+    /// The broker shuts down.
     Stopping,
 }
 
 impl CloseReason {
-    /// What the DISCONNECT says that a client of MQTT 5 gets; `None`: it gets none.
+    /// The reason code of the DISCONNECT to an MQTT 5 client; `None`: the client gets no
+    /// DISCONNECT.
     pub(crate) fn disconnect_code(&self) -> Option<ReasonCode> {
         Some(match self {
             Self::Disconnected
@@ -107,7 +108,7 @@ impl CloseReason {
         })
     }
 
-    /// A word for it: the value of the label `reason` of the metric that counts it, if one does.
+    /// The value of the label `reason` of the metric that counts it, if a metric does.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Disconnected | Self::LeftWithWill(_) => "client",
@@ -183,7 +184,7 @@ impl fmt::Display for CloseReason {
     }
 }
 
-/// Bytes as people say them, rounded up.
+/// A number of bytes for people, rounded up.
 struct Size(usize);
 
 impl fmt::Display for Size {

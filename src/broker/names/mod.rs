@@ -1,7 +1,8 @@
-//! The words of the broker: what its rooms call connections, shards and vhosts, and what the
-//! reactor and they tell each other. No state but [`ConnTable`], in which each room keeps its own.
+//! The shared types of the broker: names of connections, shards and vhosts, and the types that the
+//! reactor and the rooms exchange. It has no state but [`ConnTable`], in which each room keeps its
+//! own.
 //!
-//! May use no other room.
+//! It uses no other room.
 
 mod address_range;
 mod client_address;

@@ -1,40 +1,41 @@
-//! What an operator may set of the broker's behaviour; validated where flags are read.
+//! The settings of the broker's behaviour; the reader of the flags validates them.
 
 use crate::limits;
 
 use super::{PublishRate, ShardId};
 
-/// What happens to a message for a session that is full.
+/// The handling of a message for a full session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Overflow {
-    /// The oldest message that was not sent is dropped for it.
+    /// The oldest unsent message is dropped for it.
     DropOldest,
-    /// It is dropped.
+    /// The new message is dropped.
     DropNewest,
-    /// It is taken, and its publisher not acknowledged until there is room; nor read from, unless
-    /// it has something to acknowledge itself (see `broker::full_sessions`).
+    /// It is stored, but its publisher gets no acknowledgement until there is room. The broker does
+    /// not read from the publisher either, unless it has messages to acknowledge itself (see
+    /// `broker::full_sessions`).
     Block,
 }
 
-/// What happens to who publishes where it may not.
+/// The handling of a publisher without permission.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum OnDenied {
-    /// The message is acknowledged and goes nowhere.
+    /// The message is acknowledged and dropped.
     Drop,
     /// The connection is closed.
     Disconnect,
 }
 
-/// Who may take over a client id.
+/// The users that may take over a client id.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Takeover {
-    /// The user whose session it is; nobody's session, anybody.
+    /// Only the user whose session it is; an anonymous client's session, any user.
     SameUser,
     /// Any user of the vhost.
     Any,
 }
 
-/// How little free space is too little.
+/// The bound below which free space is too low.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Threshold {
     /// Bytes.
@@ -43,12 +44,12 @@ pub enum Threshold {
     Percent(u8),
 }
 
-/// See the flags of the same names.
+/// See the flags with these names.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// This shard.
     pub shard: ShardId,
-    /// Shards there are, 1 to [`limits::SHARDS_MAX`].
+    /// Number of shards, 1 to [`limits::SHARDS_MAX`].
     pub shards: u16,
     /// `--max-outgoing-bytes`.
     pub outgoing_bytes_max: usize,
@@ -82,14 +83,14 @@ pub struct Options {
     pub takeover: Takeover,
     /// `--log-connections`.
     pub log_connections: bool,
-    /// Somebody answers a shard that wants the topics of the system (`--sys-interval`).
+    /// Whether the topics of the system are published (`--sys-interval`).
     pub system_topics: bool,
     /// `--disk-low`.
     pub disk_low: Option<Threshold>,
-    /// The time, as [`super::Context`] has it, at which the clocks were read that the store was
-    /// opened with.
+    /// The time on the clock of [`super::Context`] at which the store was opened.
     pub start_ms: u64,
-    /// Secret of this start and shard: seeds hashes and begins client ids that the server makes.
+    /// A secret of this start and shard: it seeds hashes and begins client ids that the server
+    /// assigns.
     pub seed: u64,
 }
 

@@ -1,5 +1,5 @@
-//! Which shard owns what: fixed by names alone, so that every shard agrees and a restart changes
-//! nothing.
+//! The owner shard of sessions and retained messages: computed from names only, so that all shards
+//! agree and a restart changes nothing.
 
 use super::ShardId;
 
@@ -52,7 +52,7 @@ mod tests {
         }
     }
 
-    /// The values are part of the promise: data on disk is found again only if they stay.
+    /// The values must never change: data on disk is found only with the same values.
     #[test]
     fn values_stay() {
         assert_eq!(hash([b"/", b"device-1"]), 0x5c98_8e22_5d97_9b87);

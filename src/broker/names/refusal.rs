@@ -1,4 +1,4 @@
-//! Why a CONNECT was refused, in words for who reads the log. Clients are told less.
+//! The reasons for refusing a CONNECT, in words for the log. Clients get fewer details.
 
 use std::fmt;
 
@@ -7,27 +7,27 @@ use crate::mqtt::{ConnectReturn, ReasonCode};
 /// See the module.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum RefusalReason {
-    /// An MQTT version that is not spoken here.
+    /// An unsupported version of MQTT.
     Version,
-    /// No user, where one is needed; or a certificate's user that may not be here.
+    /// No user name where one is needed, or a certificate's user without access.
     NoUser,
-    /// No password, or none that could be right: nothing was looked at.
+    /// No password, or one that cannot be right: it was not verified.
     NoPassword,
-    /// A user name or password that is too long to be one.
+    /// A user name or password over the longest length.
     LoginTooLong,
     /// A wrong password, or an unknown user or vhost.
     WrongPassword,
-    /// Its address had too many wrong ones.
+    /// Its address sent too many wrong passwords.
     ShutOut,
-    /// Too many others wait to be verified.
+    /// Too many other passwords wait for verification.
     Busy,
-    /// New rules came while its password was verified.
+    /// The rules changed while its password was verified.
     Revoked,
-    /// An empty client id where there must be one.
+    /// An empty client id where one is required.
     EmptyId,
     /// A client id that is too long.
     LongId,
-    /// A session that belongs to another user: that has a line of its own.
+    /// A session that belongs to another user: it has its own log line.
     OthersSession,
     /// `--max-connections`.
     Clients,
@@ -35,18 +35,18 @@ pub(crate) enum RefusalReason {
     VhostClients,
     /// `max-sessions` of its vhost.
     VhostSessions,
-    /// As many sessions as a shard has.
+    /// The shard has its largest number of sessions.
     Sessions,
-    /// It takes smaller packets than it must be sent (MQTT 5).
+    /// The client accepts only packets that are smaller than the CONNACK (MQTT 5).
     SmallPackets,
-    /// An authentication method that is not spoken here (MQTT 5).
+    /// An unsupported authentication method (MQTT 5).
     Method,
-    /// None that is more exact than the CONNACK's code.
+    /// No reason beyond the CONNACK's code.
     Code(ConnectReturn),
 }
 
 impl RefusalReason {
-    /// What the CONNACK of MQTT 5 says; `code`: what that of 3.1.1 would.
+    /// The reason code of the CONNACK for MQTT 5; `code` is the return code for 3.1.1.
     pub(crate) fn reason_code(self, code: ConnectReturn) -> ReasonCode {
         match self {
             Self::Version => ReasonCode::UnsupportedProtocolVersion,
@@ -71,7 +71,7 @@ impl RefusalReason {
         }
     }
 
-    /// Whether the client may be told in words: not where a guess is what it wants to know.
+    /// Whether the client gets the reason in words: not if the words help it to guess.
     pub(crate) fn may_be_told(self) -> bool {
         !matches!(
             self,
