@@ -1,9 +1,9 @@
-//! Who may come in, and what clients may do: the access policy, and passwords to be verified.
+//! Applies the access policy to clients, and holds the passwords that wait for verification.
 //!
 //! Verbs: [`Admission::decide`] about a CONNECT, [`Admission::next_password_check`] for the threads
 //! that verify passwords, and the questions of `rights`.
 //!
-//! May use `names` and `connection`.
+//! It uses `names` and `connection`.
 
 mod rights;
 
@@ -19,18 +19,18 @@ use super::names::{ConnId, RefusalReason, Stats, VhostId};
 
 pub(crate) use rights::client_of;
 
-/// A password that is to be verified off this thread.
+/// A password for a thread that verifies passwords.
 #[derive(Debug)]
 pub struct PasswordCheck {
     /// The connection that waits for the answer.
     pub conn: ConnId,
-    /// Where it connected from.
+    /// The client's address.
     pub address: Option<IpAddr>,
-    /// What is to be verified.
+    /// The password and its hash.
     pub question: Question,
 }
 
-/// What is to happen with a CONNECT.
+/// The decision about a CONNECT.
 pub(crate) enum Admittance {
     In(Identity),
     Out(ConnectReturn, RefusalReason),
@@ -40,13 +40,13 @@ pub(crate) enum Admittance {
 /// See the room.
 pub(crate) struct Admission {
     policy: Arc<Policy>,
-    /// Passwords to be verified.
+    /// The passwords that wait for verification.
     password_checks: VecDeque<PasswordCheck>,
     stats: Stats,
 }
 
 impl Admission {
-    /// Everybody may come in and do everything.
+    /// A policy that allows everything to everybody.
     pub(crate) fn open() -> Self {
         let (policy, password_checks) = (Arc::new(Policy::open()), VecDeque::new());
         Self { policy, password_checks, stats: Stats::default() }
@@ -60,12 +60,12 @@ impl Admission {
         &self.policy
     }
 
-    /// Replaces the policy; gives the one before.
+    /// Replaces the policy; returns the old one.
     pub(crate) fn set_policy(&mut self, policy: Arc<Policy>) -> Arc<Policy> {
         std::mem::replace(&mut self.policy, policy)
     }
 
-    /// The vhost that a CONNECT is for, if there is such.
+    /// The vhost that a CONNECT names, if it exists.
     pub(crate) fn vhost_of(
         &self,
         connecting: &Connecting,
@@ -74,7 +74,8 @@ impl Admission {
         self.policy.login(connecting.user_name(connect)).vhost.map(VhostId)
     }
 
-    /// Decides about a CONNECT, or has its password verified: then it is to come again.
+    /// Decides about a CONNECT, or queues its password for verification: then the CONNECT comes
+    /// again.
     pub(crate) fn decide(
         &mut self,
         conn: ConnId,
@@ -86,7 +87,7 @@ impl Admission {
         }
         let policy = &self.policy;
         match connecting.take_answer() {
-            // The policy may be another by now.
+            // The policy may have changed meanwhile.
             Some((identity, Answer::Right)) => {
                 return if policy.may_stay(&identity, connecting.client_address().local) {
                     Admittance::In(identity)
@@ -135,7 +136,7 @@ impl Admission {
         self.password_checks.len()
     }
 
-    /// Counts what became of a password.
+    /// Counts the result of a verification.
     pub(crate) fn count_answer(&mut self, answer: Answer) {
         match answer {
             Answer::Right => {}
@@ -146,10 +147,10 @@ impl Admission {
     }
 }
 
-/// The code of the CONNACK that refuses a client whose password was looked at, or would have been.
+/// The code of the CONNACK that refuses a client for its user name or password.
 fn code_of(answer: Answer, version: Version) -> ConnectReturn {
     match answer {
-        // From outside one is like the other.
+        // The client cannot tell the reasons apart.
         Answer::Right | Answer::Wrong | Answer::Throttled => {
             Refusal::BadUserNameOrPassword.connect_return(version)
         }

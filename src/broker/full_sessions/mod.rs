@@ -1,22 +1,22 @@
-//! Sessions that are full, or of a vhost that is: what `--session-overflow` does, and the
-//! publishers that wait for them. A vhost that is full does to each session that would grow what a
-//! bound that it had reached itself would do: it does not grow. Nothing is taken from the others.
+//! Full sessions, and sessions of a full vhost: applies `--session-overflow`, and knows the
+//! publishers that wait for them. In a full vhost each session that would grow is treated as if it
+//! had reached its own bound. The other sessions lose no messages.
 //!
-//! A publisher that waits gets no acknowledgement of what it published since. It is read from only
-//! while its own session holds messages, so that its acknowledgements can free space: they may be
-//! what keeps a session full, its own or that of another publisher that waits in turn. So the
-//! client of a full session is always read from, and no circle of clients waits for itself. How
-//! much such a client can publish meanwhile is bounded by its own window, since it is not
-//! acknowledged; and, should that be large, by [`BLOCK_BYTES_MIN`] beyond the bound, from where on
-//! the oldest is dropped.
+//! A waiting publisher gets no acknowledgement of later messages. The broker reads from it only
+//! while its own session holds messages, so that its acknowledgements can free space: these
+//! messages may keep a session full, its own or that of another waiting publisher. So the client of
+//! a full session is always read from, and no circle of clients waits for itself. The publisher's
+//! own window bounds how much it can publish meanwhile, because it gets no acknowledgements. If the
+//! window is large, [`BLOCK_BYTES_MIN`] beyond the session's bound is the limit, from which on the
+//! oldest message is dropped.
 //!
-//! Invariant: a publisher is in the set of each full session that it waits for, once; its shard was
+//! Invariant: a publisher is once in the set of each full session that it waits for; its shard was
 //! told as often.
 //!
-//! Verbs: [`FullSessions::on_full`] and [`FullSessions::relieve`]. The hub has the publishers wait
-//! and go on.
+//! Verbs: [`FullSessions::on_full`] and [`FullSessions::relieve`]. The shard lets the publishers
+//! wait and go on.
 //!
-//! May use `names`, `client_log`, `delivery` and `quota`.
+//! It uses `names`, `client_log`, `delivery` and `quota`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,10 +30,10 @@ use super::quota::Quotas;
 /// A connection of some shard.
 type Publisher = (ShardId, ConnId);
 
-/// What is to be done about a session that has more waiting than it may.
+/// The handling of a session over its bound.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum OnFull {
-    /// Nothing: the next message for it is not taken.
+    /// None: the next message for it is not taken.
     RefuseNext,
     /// The publisher waits.
     Wait(Publisher),
@@ -61,7 +61,7 @@ impl FullSessions {
         }
     }
 
-    /// Replaces the options. All that wait are to be relieved then.
+    /// Replaces the options. The caller then relieves all waiting publishers.
     pub(crate) fn set_options(&mut self, options: &Options) {
         self.policy = options.session_overflow;
         self.bytes_max = options.session_bytes_max;
@@ -71,8 +71,8 @@ impl FullSessions {
         &self.stats
     }
 
-    /// Whether a message for a session is to be dropped before it is stored: the session, or its
-    /// vhost with `queued_bytes`, is full, and the newest message is the one to go.
+    /// Whether a message for a session is dropped before it is stored: the session, or its vhost
+    /// with `queued_bytes`, is full, and the policy drops the newest message.
     #[inline]
     pub(crate) fn refuses(
         &self,
@@ -84,14 +84,14 @@ impl FullSessions {
             && (session.queue.stored_bytes() >= self.bytes_max || queued_bytes >= queued_bytes_max)
     }
 
-    /// Whether a session or its vhost has more waiting than it may.
+    /// Whether a session or its vhost is over its bound.
     #[inline]
     pub(crate) fn is_over(&self, session: &SessionMut<'_>, quotas: &Quotas) -> bool {
         session.queue.stored_bytes() > self.bytes_max
             || quotas.is_over(VhostId(session.vhost), session.vhost_queued_bytes())
     }
 
-    /// A session, or its vhost, has more waiting than it may since this publisher's message came.
+    /// Handles a session that is, or whose vhost is, over its bound since this publisher's message.
     pub(crate) fn on_full(&mut self, key: SessionKey, publisher: Option<Publisher>) -> OnFull {
         match (self.policy, publisher) {
             (Overflow::DropNewest, _) => OnFull::RefuseNext,
@@ -104,9 +104,9 @@ impl FullSessions {
         }
     }
 
-    /// Drops the oldest messages of a session until it, and its vhost, have no more than they may.
-    /// Before the last message there waited `bytes_before`: for the sake of its vhost it is not
-    /// made smaller than that. Where publishers wait the bounds are wider.
+    /// Drops the oldest messages of a session until it and its vhost are within their bounds. For
+    /// the vhost's bound the session does not shrink below `bytes_before`, its bytes before the
+    /// last message. Where publishers wait, the bounds are wider.
     pub(crate) fn drop_oldest(
         &self,
         session: &mut SessionMut<'_>,
@@ -131,19 +131,19 @@ impl FullSessions {
         }
     }
 
-    /// Whether publishers wait.
+    /// Whether a publisher waits.
     #[inline]
     pub(crate) fn is_awaited(&self) -> bool {
         !self.waiting.is_empty()
     }
 
-    /// Sessions that publishers wait for.
+    /// The sessions for which publishers wait.
     pub(crate) fn sessions(&self) -> impl ExactSizeIterator<Item = SessionKey> {
         self.waiting.keys().copied()
     }
 
-    /// Gives the publishers that wait for a session, if it has room again or is gone, or if none is
-    /// to wait any more: they are to go on. While it has none, notes for its vhost that they wait.
+    /// Returns the publishers that wait for a session if they may go on: the session has room again
+    /// or is gone, or the policy no longer waits. Otherwise notes for its vhost that they wait.
     pub(crate) fn relieve(
         &mut self,
         key: SessionKey,
