@@ -89,6 +89,7 @@ mod retained;
 mod routes;
 mod session_metrics;
 mod shards;
+mod shedding;
 mod sign_ins;
 mod signin;
 mod state;

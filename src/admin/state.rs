@@ -13,6 +13,7 @@ use super::guard::Guard;
 use super::metric::Whole;
 use super::process::Process;
 use super::shards::{Asker, Ways};
+use super::shedding::Shedding;
 use super::sign_ins::SignIns;
 use super::task::ControlWay;
 use super::traces::Traces;
@@ -27,6 +28,7 @@ pub(super) struct Admin {
     pub(super) traces: Traces,
     pub(super) control: Box<dyn ControlWay>,
     pub(super) bodies: Bodies,
+    pub(super) shedding: Shedding,
     guard: Guard,
     process: Process,
     condition: watch::Receiver<Condition>,
@@ -48,6 +50,7 @@ impl Admin {
             traces: Traces::default(),
             control,
             bodies: Bodies::new(),
+            shedding: Shedding::default(),
             guard: Guard::new(),
             process,
             condition,

@@ -134,7 +134,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             ControlMessage::Delete(names) => {
                 self.with_broker(|broker, context| broker.delete_sessions(&names, context));
             }
-            // The control thread may have stopped waiting.
+            // The control thread may have stopped waiting, here and below.
+            ControlMessage::Confirm(answer) => drop(answer.send(())),
             ControlMessage::Report(answer) => drop(answer.send(self.report())),
             ControlMessage::Drain => self.begin_stopping(),
         }

@@ -51,6 +51,8 @@ pub enum ControlMessage {
     Delete(Arc<[SessionName]>),
     /// Accept clients, or none for now.
     Admit(bool),
+    /// Tell that all messages before this one were handled.
+    Confirm(mpsc::Sender<()>),
     /// Send a report.
     Report(mpsc::Sender<Report>),
     /// Stop.
