@@ -4,16 +4,18 @@
 //! acknowledged (`outgoing`), and, in the ledger's session, the identifiers it has received.
 
 mod acts;
+mod end;
+mod replies;
 
 use std::collections::VecDeque;
 
 use ringmq::mqtt::{
-    AckKind, Connack, Connect, Packet, PacketId, Properties, Publish, QoS, Version,
+    AckKind, Connack, Connect, Packet, Properties, Publish, QoS, Version,
 };
 
 use crate::kernel::{Kernel, Shared, lock};
 use crate::ledger::{Draft, Ledger, MessageId, OWN, SessionId, TOPICS};
-use crate::link::{self, Leaving, Link, Reply};
+use crate::link::{self, Leaving, Link};
 use crate::plan::Plan;
 use crate::random::Random;
 use crate::session::{Session, Via};
@@ -319,57 +321,6 @@ impl Client {
         }
     }
 
-    fn on_reply(&mut self, packet: &Packet<'_>, reply: Reply, scene: &mut Scene<'_>) {
-        let Some(link) = &mut self.link else { return };
-        let session = self.session.expect("it is connected");
-        match (reply, packet) {
-            (Reply::Puback(packet_id, id), Packet::Puback(ack))
-                if packet_id == ack.packet_id.get() =>
-            {
-                scene.ledger.acknowledge(id);
-                self.outgoing.retain(|outgoing| outgoing.packet_id != packet_id);
-            }
-            (Reply::Pubrec(packet_id, id), Packet::Pubrec(ack))
-                if packet_id == ack.packet_id.get() =>
-            {
-                scene.ledger.acknowledge(id);
-                scene.ledger.sessions[session].durable = true;
-                let mut known = self.outgoing.iter_mut();
-                if let Some(outgoing) = known.find(|known| known.packet_id == packet_id) {
-                    outgoing.released = true;
-                }
-                if matches!(link.leaving, Leaving::No) {
-                    link.put_ack(AckKind::Pubrel, ack.packet_id, scene.now_ms);
-                    link.replies.push_back(Reply::Pubcomp(packet_id));
-                }
-            }
-            (Reply::Pubcomp(packet_id), Packet::Pubcomp(ack))
-                if packet_id == ack.packet_id.get() =>
-            {
-                self.outgoing.retain(|outgoing| outgoing.packet_id != packet_id);
-            }
-            (Reply::Suback(packet_id, changes), Packet::Suback(ack))
-                if packet_id == ack.packet_id.get() && ack.codes.len() == changes.len() =>
-            {
-                assert!(ack.codes.iter().all(|code| *code <= 2), "refused: {ack:?}");
-                let tick = scene.ledger.tick();
-                scene.ledger.sessions[session].durable = true;
-                for change in changes {
-                    scene.ledger.sessions[session].confirm(&change, tick);
-                }
-            }
-            (Reply::Unsuback(packet_id, changes), Packet::Unsuback(ack))
-                if packet_id == ack.packet_id.get() =>
-            {
-                let tick = scene.ledger.tick();
-                for change in changes {
-                    scene.ledger.sessions[session].confirm(&change, tick);
-                }
-            }
-            (reply, packet) => panic!("{} waits for {reply:?}, not {packet:?}", self.name),
-        }
-    }
-
     fn on_publish(&mut self, publish: &Publish<'_>, scene: &mut Scene<'_>) {
         let Some(link) = &mut self.link else { return };
         let via = Via { conn: link.conn, resumed: link.resumed };
@@ -431,126 +382,6 @@ impl Client {
         }
     }
 
-    /// Sends again what was not acknowledged [MQTT-4.4.0-1].
-    fn repeat(&mut self, scene: &mut Scene<'_>) {
-        let Some(link) = &mut self.link else { return };
-        let conn = link.conn;
-        for outgoing in self.outgoing.iter_mut().filter(|known| known.conn != conn) {
-            outgoing.conn = link.conn;
-            let Outgoing { packet_id, id, released, .. } = *outgoing;
-            let wire_id = PacketId::new(packet_id).expect("identifiers here are not 0");
-            if released {
-                link.put_ack(AckKind::Pubrel, wire_id, scene.now_ms);
-                link.replies.push_back(Reply::Pubcomp(packet_id));
-                continue;
-            }
-            scene.ledger.messages[id].sends += 1;
-            link.put_publish(scene.ledger, id, Some(packet_id), true, scene.now_ms);
-            link.replies.push_back(match scene.ledger.messages[id].qos {
-                QoS::ExactlyOnce => Reply::Pubrec(packet_id, id),
-                QoS::AtMostOnce | QoS::AtLeastOnce => Reply::Puback(packet_id, id),
-            });
-        }
-    }
-
-    /// The broker has closed.
-    fn on_end(&mut self, scene: &mut Scene<'_>) {
-        let Some(link) = &self.link else { return };
-        let waited_ms = scene.now_ms - link.last_sent_ms;
-        let patience_ms = link.keep_alive_ms * 3 / 2;
-        let crashed = scene.ledger.is_past(link.conn);
-        match link.leaving {
-            _ if scene.mode == Mode::Drain || crashed => {}
-            Leaving::Politely | Leaving::Rudely => {}
-            Leaving::Silently => {
-                assert!(waited_ms >= patience_ms, "{}: closed after {waited_ms} ms", self.name);
-            }
-            Leaving::No => panic!("the broker closes {}", self.describe()),
-        }
-        // All it has said was read before its end.
-        let leaves = matches!(link.leaving, Leaving::Politely | Leaving::Rudely);
-        if leaves && scene.mode != Mode::Drain && !crashed {
-            for id in link.unconfirmed.iter().chain(link.pings.iter().flatten()) {
-                scene.ledger.messages[*id].handled = true;
-            }
-        }
-        self.lose(scene);
-    }
-
-    /// Notes when its session was left at the earliest: also a connection that nobody knows to have
-    /// been accepted may have left it, but not before the one it was accepted on.
-    fn note_left(&mut self, link: &Link, scene: &Scene<'_>) {
-        let crash = scene.ledger.crashes.last().filter(|crash| link.conn < crash.conns);
-        let ended_ms = crash.map_or(scene.now_ms, |crash| crash.now_ms);
-        let left_ms = if link.leaving == Leaving::No { ended_ms } else { link.last_sent_ms };
-        if link.accepted {
-            self.left_ms = left_ms.min(ended_ms) + link.down_ms;
-        }
-        self.last_conn = Some(link.conn);
-    }
-
-    /// Whether the broker may have found its session expired by now.
-    fn may_have_expired(&self, scene: &Scene<'_>) -> bool {
-        let expiry_ms = scene.plan.session_expiry_ms;
-        let away_ms = scene.now_ms + scene.ledger.down_ms - self.left_ms;
-        expiry_ms > 0 && away_ms >= expiry_ms
-    }
-
-    /// Whether it must have when it read the CONNECT of this link. What is sure to have passed is
-    /// what the broker ran.
-    fn must_have_expired(&self, link: &Link, scene: &Scene<'_>) -> bool {
-        let expiry_ms = scene.plan.session_expiry_ms;
-        let kernel = lock(scene.kernel);
-        // One that was taken over may have had it to its own end.
-        let before = self.zombies.iter().copied().chain(self.last_conn);
-        let before = before.map(|conn| &kernel.conns[conn]);
-        let are_closed = before.clone().all(|conn| conn.closed);
-        let closed_ms = before.map(|conn| conn.closed_ms).max().unwrap_or(u64::MAX);
-        let started_ms = scene.ledger.crashes.last().map_or(0, |crash| crash.now_ms);
-        let away_ms = link.began_ms.saturating_sub(closed_ms.max(started_ms));
-        expiry_ms > 0 && are_closed && away_ms >= expiry_ms
-    }
-
-    /// Its connection is no more; what becomes of its will and its session.
-    fn lose(&mut self, scene: &mut Scene<'_>) {
-        let Some(link) = self.link.take() else { return };
-        let tick = scene.ledger.tick();
-        let name = &self.name;
-        scene.ledger.tell(|| format!("{name} is away from {}: {:?}", link.conn, link.leaving));
-        if let Some(will) = link.will {
-            let crashed = scene.ledger.is_past(link.conn);
-            let will = &mut scene.ledger.messages[will];
-            if crashed {
-                // Nobody is left who could publish it; unless it ended before.
-                will.void = matches!(link.leaving, Leaving::No | Leaving::Politely);
-            } else if link.leaving == Leaving::Politely {
-                // Only if DISCONNECT is sure to have been read.
-                let over = lock(scene.kernel).conns[link.conn].is_over();
-                will.void = over && scene.mode != Mode::Drain;
-            } else if link.accepted {
-                will.sure_from.get_or_insert(link.left.unwrap_or(tick));
-            }
-        }
-        // Or one began in place of a session that had expired.
-        let is_new = link.clean || self.may_have_expired(scene);
-        self.unclear |= is_new && !link.accepted && self.presence != Presence::No;
-        self.note_left(&link, scene);
-        self.presence = match self.presence {
-            Presence::No if link.clean => Presence::No,
-            _ if link.clean && link.accepted => Presence::No,
-            Presence::Yes if link.clean => Presence::Unknown,
-            Presence::Yes => Presence::Yes,
-            Presence::No | Presence::Unknown => Presence::Unknown,
-        };
-        if link.clean && link.accepted && scene.mode != Mode::Drain {
-            if let Some(session) = self.session.take() {
-                scene.ledger.sessions[session].alive = false;
-            }
-            self.outgoing.clear();
-        }
-        self.waits_for = (!link.accepted).then_some(link.conn);
-        self.next_ms = scene.now_ms + scene.random.pick(&[0, 0, 1, 30]);
-    }
 }
 
 /// The version all speak.

@@ -199,14 +199,17 @@ impl Connections {
         Some(phase)
     }
 
-    /// Takes the will of a client for publication, if it has no delay.
+    /// Takes the will of a client for publication, if it has no delay or `ends` says that the
+    /// session ends with the connection.
     pub(crate) fn take_prompt_will(
         &mut self,
         conn: ConnId,
+        ends: impl Fn(SessionKey) -> bool,
     ) -> Option<(VhostId, SessionKey, Box<Will>)> {
         match self.table.get_mut(conn)? {
             Phase::Open(open) => {
-                let will = open.will.take_if(|will| will.delay_s == 0);
+                let ends = ends(open.session);
+                let will = open.will.take_if(|will| will.delay_s == 0 || ends);
                 will.map(|will| (open.vhost, open.session, will))
             }
             Phase::Connecting(_) | Phase::Closed => None,

@@ -24,24 +24,29 @@ impl Shard {
         let (vhost, key) = (open.vhost, open.session);
         let version = open.version;
         let identifier = subscribe.subscription_id();
-        let mut codes = Vec::new();
+        let (mut codes, mut replays) = (Vec::new(), false);
         for entry in subscribe.entries() {
             let granted = self.subscribe(conn, (vhost, key), &entry, identifier, context);
             if self.traces.is_on() {
-                self.trace_subscription(conn, entry.filter, granted.ok(), context.now_ms);
+                let granted = granted.ok().map(|(qos, _)| qos);
+                self.trace_subscription(conn, entry.filter, granted, context.now_ms);
             }
             codes.push(match granted {
-                Ok(qos) => qos as u8,
+                Ok((qos, wants_retained)) => {
+                    replays |= wants_retained;
+                    qos as u8
+                }
                 Err(refused) if version == Version::V5 => refused as u8,
                 Err(_) => Suback::FAILURE,
             });
         }
         // Until other shards know of a filter, a message published there could be missed. Also when
         // another session told them just before: they may not have handled that yet.
-        let replays = codes.iter().any(|code| *code < Suback::FAILURE);
+        let is_granted = codes.iter().any(|code| *code < Suback::FAILURE);
         self.update_if_withheld(key, context);
         let durable = !self.catalog.session(key).clean;
-        let wait = Wait { peers: replays && self.options.shards > 1, disk: replays && durable };
+        let wait =
+            Wait { peers: is_granted && self.options.shards > 1, disk: is_granted && durable };
         let (packet_id, codes) = (subscribe.packet_id, codes.into());
         if self.promise(conn, Reply::Suback { packet_id, codes, replays }, wait)
             && replays
@@ -85,6 +90,7 @@ impl Shard {
         }
     }
 
+    /// What a filter is granted, and whether what is retained is to be replayed for it.
     fn subscribe(
         &mut self,
         conn: ConnId,
@@ -92,7 +98,7 @@ impl Shard {
         entry: &SubscribeEntry<'_>,
         identifier: Option<SubscriptionId>,
         context: &mut Context<'_>,
-    ) -> Result<QoS, ReasonCode> {
+    ) -> Result<(QoS, bool), ReasonCode> {
         let filter = entry.filter;
         if filter.level_count() > self.options.topic_levels_max {
             self.refuse_subscription(key, filter, "more levels than --max-topic-levels");
@@ -141,7 +147,7 @@ impl Shard {
         if wants_retained {
             self.retained.start(conn, filter, Granted { qos: granted, identifier });
         }
-        Ok(granted)
+        Ok((granted, wants_retained))
     }
 
     fn refuse_subscription(&mut self, key: SessionKey, filter: TopicFilter<'_>, why: &str) {

@@ -25,12 +25,15 @@ impl Shard {
     }
 
     /// Publishes the wills of all connections: the broker stops, and who wants them is still there.
-    /// Those that are delayed wait for the next start.
+    /// Those that are delayed wait for the next start, as their sessions do.
     pub fn publish_wills(&mut self, context: &mut Context<'_>) {
         for conn in self.connections.ids() {
-            if let Some((vhost, key, will)) = self.connections.take_prompt_will(conn)
-                && self.may_publish_will(key, &will)
-            {
+            let catalog = &self.catalog;
+            let ends = |key| catalog.session(key).ends_with_connection();
+            let taken = self.connections.take_prompt_will(conn, ends);
+            let Some((vhost, key, will)) = taken else { continue };
+            self.catalog.clear_will(key, &mut self.logs);
+            if self.may_publish_will(key, &will) {
                 self.publish_will(vhost, Some(key), &will, context);
             }
         }

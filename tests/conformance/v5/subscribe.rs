@@ -200,6 +200,29 @@ pub(crate) fn retain_handling() {
     });
 }
 
+/// A SUBACK of subscriptions without replays does not hold up those that come behind it, nor let
+/// them go ahead of their own.
+#[test]
+pub(crate) fn replays_follow_their_own_suback() {
+    on_shards(&[1, 2, 4], |broker| {
+        let mut publisher = Client::connect_v5(broker, "publisher");
+        for name in IDS {
+            publisher.publish_v5(&publish(name, "kept").qos1(1).retained());
+            let packet = connect(name).durable(100);
+            let mut client = Client::resume_v5(broker, &packet, false);
+            let mut bytes = subscribe(1, &props(), &[("other", 1 | option::RETAIN_NEVER)]);
+            bytes.extend(subscribe(2, &props(), &[(name, 1)]));
+            client.send(&bytes);
+            client.expect(&suback(1, &[1]));
+            client.expect(&suback(2, &[1]));
+            client.expect_publish_v5(&publish(name, "kept").at(1).retained());
+            client.expect_silence_v5();
+            client.leave_v5();
+            Client::connect_v5(broker, name).leave_v5();
+        }
+    });
+}
+
 /// One copy for overlapping filters, at the highest QoS, with the identifier of each that has one.
 #[test]
 pub(crate) fn overlapping_filters_bring_one_copy() {

@@ -324,6 +324,19 @@ pub(crate) fn will_is_published_at_shutdown() {
     witness.expect_silence_v5();
 }
 
+/// A will whose session ends with its connection does not wait, also when the broker stops: a
+/// client that came before gets it.
+#[test]
+pub(crate) fn will_without_session_is_published_at_shutdown() {
+    let mut broker = Broker::start(1);
+    let mut witness = witness(&broker);
+    let (mut client, _) = Client::connect_v5_with(&broker, &connect("c").will(&delayed("c", 5)));
+    broker.end(End::Stopped);
+    client.expect_disconnect(0x8b);
+    witness.expect_publish_v5(&will("c"));
+    witness.expect_disconnect(0x8b);
+}
+
 /// No Local keeps a will from the session of its client, not from others.
 #[test]
 pub(crate) fn no_local_holds_for_wills() {
