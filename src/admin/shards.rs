@@ -19,7 +19,8 @@ use tokio::time;
 
 use crate::broker::inspect::{Ask, Question, Reply, Snapshot, TraceBatch};
 use crate::limits::{
-    ASK_MS_MAX, ASKS_OPEN_MAX, FIGURES_REUSE_MS, PUBLISHES_OPEN_MAX, SHARD_SILENT_MS_MAX,
+    ANSWER_MS_MAX, ASK_MS_MAX, ASKS_OPEN_MAX, FIGURES_REUSE_MS, PUBLISHES_OPEN_MAX,
+    SHARD_SILENT_MS_MAX,
 };
 
 use super::answer::Fault;
@@ -148,7 +149,7 @@ impl Asker {
 
     /// Puts a question to one shard.
     pub(super) async fn ask(&self, shard: u16, question: Question) -> Result<Reply, NoAnswer> {
-        self.ask_within(ASK_MS_MAX, shard, question).await
+        self.ask_within(ANSWER_MS_MAX, shard, question).await
     }
 
     /// The same, with so many milliseconds for the answer.

@@ -85,9 +85,12 @@ pub const PAGE_BYTES_MAX: usize = 256 * 1024;
 /// message, which may be on the disk.
 pub const TOP_ROWS_MAX: usize = 50;
 
-/// Time that a shard has to answer a request. Over: the operator is told that the shard is silent,
-/// or gets its last figures.
+/// Time that a shard has to tell its figures. Over: the operator gets its last ones.
 pub const ASK_MS_MAX: u64 = 500;
+
+/// Time that a shard has to answer a request: what an operator asks for must not fail because the
+/// machine is busy for a moment. Over: 503.
+pub const ANSWER_MS_MAX: u64 = 5_000;
 
 /// Silence after which a shard counts as stuck: `/healthz` reports it.
 pub const SHARD_SILENT_MS_MAX: u64 = 10_000;

@@ -35,13 +35,17 @@ fn slow_reader_loses_qos_0_alone() {
         for number in 0..MESSAGES {
             publisher.send(&numbered(number).bytes());
         }
-        publisher.publish(&publish("elsewhere", "x").qos1(1));
+        // Acknowledged when the subscriber's shard has it, and so all that is in front of it.
+        publisher.publish(&publish("stream", "end").qos1(1));
         slow.send(PINGREQ);
         let (mut came, mut last) = (0, None);
         loop {
             let packet = slow.read_packet();
             if packet == PINGRESP {
                 break;
+            }
+            if packet == publish("stream", "end").bytes() {
+                continue;
             }
             let number = number_of(&Publish::parse(&packet));
             assert!(last < Some(number), "{number} after {last:?}");
