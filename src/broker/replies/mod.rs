@@ -46,6 +46,8 @@ pub(crate) enum Reply {
     Receive(PacketId, ReasonCode),
     /// Not a reply: the log knows what it must before what waits for the client may be sent.
     Resume,
+    /// Not a reply: the log knows what it must before anything is sent to the client.
+    Uncork,
 }
 
 impl Reply {
