@@ -13,7 +13,7 @@
 //! to a keeper has all other shards vouch: each tells the keeper, behind all it had for it, that it
 //! has heard of the replay (and so of the subscription, which it was told before).
 //!
-//! Verbs: [`RetainedDelivery::start`] and [`RetainedDelivery::stop`] for subscriptions, those of
+//! Verbs: [`RetainedDelivery::start`], `regrant` and `stop` for subscriptions, those of
 //! [`Replays`] for the steps, which the hub takes; [`visit`] walks the store.
 //!
 //! May use `names`, `output` (the message) and `peer`.
@@ -104,6 +104,13 @@ impl RetainedDelivery {
     /// Queues the replay for a subscription that was granted.
     pub(crate) fn start(&mut self, conn: ConnId, filter: TopicFilter<'_>, granted: Granted) {
         self.replays.entry(conn).or_default().start(filter, granted);
+    }
+
+    /// A subscription that may be in replay was granted anew, and is not replayed again.
+    pub(crate) fn regrant(&mut self, conn: ConnId, filter: TopicFilter<'_>, granted: Granted) {
+        if let Some(replays) = self.replays.get_mut(&conn) {
+            replays.regrant(filter, granted);
+        }
     }
 
     /// Ends the replay of a filter that was unsubscribed from [MQTT-3.10.4-2].
