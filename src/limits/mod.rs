@@ -317,6 +317,12 @@ pub const WRITE_FAILURES_MAX: u32 = 2;
 /// deleted. The time is longer than devices are usually off for a holiday or a repair.
 pub const SESSION_EXPIRY_MS_DEFAULT: u64 = 14 * 24 * 60 * 60 * 1000;
 
+/// Share of a session's expiry interval that a kill may cost it: one in so many. A client that was
+/// away for longer than that gets its CONNACK when the log has it that it is back: otherwise a
+/// broker killed right then would count on from when the client left before. Others need not wait
+/// for the disk.
+pub const EXPIRY_LOST_SHARE: u64 = 64;
+
 /// How long the wall clock must run evenly before it is used to determine how long the machine was
 /// off: NTP sets it seconds or minutes after the start.
 pub const CLOCK_SETTLE_MS: u64 = 10 * 60 * 1000;

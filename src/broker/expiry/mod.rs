@@ -17,7 +17,7 @@ mod deadlines;
 
 use log::{debug, info};
 
-use crate::limits::CLOCK_LOOK_MS;
+use crate::limits::{CLOCK_LOOK_MS, EXPIRY_LOST_SHARE};
 use crate::mqtt::SESSION_NEVER_EXPIRES;
 use crate::store::{Catalog, ClockReading, Gap, Logs, Request, Session, SessionKey};
 
@@ -161,6 +161,20 @@ impl Expiry {
                 let claimed_ms_max = expiry_ms / 2;
                 sessions.timeline.age_ms(session.left_ms, time_ms, claimed_ms_max) >= expiry_ms
             })
+    }
+
+    /// Whether the absence of a client that is back now was longer than a share of the session's
+    /// expiry: if a crash loses its return, the session would expire early by that much.
+    pub(crate) fn is_long_away(&self, session: &Session, sessions: &Catalog, time_ms: u64) -> bool {
+        self.expiry_ms_of(session).is_some_and(|expiry_ms| {
+            let away_ms = sessions.timeline.age_ms(session.left_ms, time_ms, u64::MAX);
+            session.holder.is_none() && away_ms > expiry_ms / EXPIRY_LOST_SHARE
+        })
+    }
+
+    /// Whether a session ends when its client stays away.
+    pub(crate) fn may_expire(&self, session: &Session) -> bool {
+        self.expiry_ms_of(session).is_some()
     }
 
     /// The milliseconds after which an absent session expires by its own interval; `None`: never,

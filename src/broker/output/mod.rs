@@ -59,6 +59,8 @@ struct Outlet {
     dirty: bool,
     /// Its client is traced.
     traced: bool,
+    /// Nothing of it is sent yet.
+    corked: bool,
 }
 
 /// What became of a message at QoS 0.
@@ -288,11 +290,28 @@ impl Outputs {
         Some(conn)
     }
 
-    /// Takes what a connection has to say; empty if nothing. `spare` is an empty batch for reuse.
+    /// Takes what a connection has to say; empty if nothing, or corked. `spare` is an empty batch for reuse.
     pub(crate) fn take(&mut self, conn: ConnId, spare: Batch) -> Batch {
         match self.table.get_mut(conn) {
-            Some(outlet) if outlet.buffer.is_waiting() => outlet.buffer.take(spare),
+            Some(outlet) if outlet.buffer.is_waiting() && !outlet.corked => {
+                outlet.buffer.take(spare)
+            }
             _ => spare,
+        }
+    }
+
+    /// Sends nothing of a connection's output until [`Outputs::uncork`].
+    pub(crate) fn cork(&mut self, conn: ConnId) {
+        if let Some(outlet) = self.table.get_mut(conn) {
+            outlet.corked = true;
+        }
+    }
+
+    /// Sends a connection's output, what gathered first.
+    pub(crate) fn uncork(&mut self, conn: ConnId) {
+        if let Some(outlet) = self.table.get_mut(conn) {
+            outlet.corked = false;
+            outlet.note_dirty(conn, &mut self.dirty);
         }
     }
 

@@ -47,6 +47,8 @@ pub(crate) enum Reply {
     Receive(PacketId, ReasonCode),
     /// Not a reply: the log has the records that must precede the client's waiting messages.
     Resume,
+    /// Not a reply: the log knows what it must before anything is sent to the client.
+    Uncork,
 }
 
 impl Reply {

@@ -14,7 +14,7 @@
 //! earlier messages, that it knows of the replay, and so of the subscription, which it was told
 //! before.
 //!
-//! Verbs: [`RetainedDelivery::start`] and [`RetainedDelivery::stop`] for subscriptions, those of
+//! Verbs: [`RetainedDelivery::start`], `regrant` and `stop` for subscriptions, those of
 //! [`Replays`] for the steps, which the shard takes; [`visit`] walks the store.
 //!
 //! It uses `names`, `output` (the message) and `peer`.
@@ -105,6 +105,13 @@ impl RetainedDelivery {
     /// Queues the replay for a subscription that was granted.
     pub(crate) fn start(&mut self, conn: ConnId, filter: TopicFilter<'_>, granted: Granted) {
         self.replays.entry(conn).or_default().start(filter, granted);
+    }
+
+    /// A subscription that may be in replay was granted anew, and is not replayed again.
+    pub(crate) fn regrant(&mut self, conn: ConnId, filter: TopicFilter<'_>, granted: Granted) {
+        if let Some(replays) = self.replays.get_mut(&conn) {
+            replays.regrant(filter, granted);
+        }
     }
 
     /// Ends the replay of a filter that was unsubscribed from [MQTT-3.10.4-2].

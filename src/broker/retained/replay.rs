@@ -52,7 +52,19 @@ impl Replays {
         // Messages that were sent live before are due again [MQTT-3.8.4-3].
         let is_due = |topic: &str| TopicName::parse(topic).is_ok_and(|topic| filter.matches(topic));
         self.seen.retain(|topic| !is_due(topic));
+        self.regrant(filter, granted);
         self.pending.insert(filter.as_str().into(), granted);
+    }
+
+    /// Has what is still to come for a filter come as it is granted now.
+    pub(super) fn regrant(&mut self, filter: TopicFilter<'_>, granted: Granted) {
+        if let Some(pending) = self.pending.get_mut(filter.as_str()) {
+            *pending = granted;
+        }
+        let current = self.current.as_mut().filter(|replay| &*replay.filter == filter.as_str());
+        if let Some(current) = current {
+            current.granted = granted;
+        }
     }
 
     pub(super) fn stop(&mut self, filter: TopicFilter<'_>) {

@@ -159,7 +159,7 @@ impl Shard {
             (VhostId(identity.vhost), self.connections.client_address(conn));
         let sessions = self.catalog.sessions();
         let found = sessions.find(vhost.0, client_id);
-        let ends = terms.clean_start && found.is_some_and(|key| !sessions.get(key).clean);
+        let is_awaited = found.is_some_and(|key| self.awaits_client(key, terms, context));
         let (session, present) = self.attach(identity, client_id, terms, conn, context);
         if let Some(connecting) = self.connections.connecting(conn) {
             let (name, user) = (self.exchanges.name(vhost), identity.user.as_deref());
@@ -201,9 +201,12 @@ impl Shard {
         }
         self.stats.clients_accepted += 1;
         self.quotas.counts_mut(vhost).clients_accepted += 1;
-        if ends || is_durable && !present {
+        if !present && (is_durable || self.ends_until > self.logs.disk.committed()) {
             self.hold_connack(conn);
         } else {
+            if is_durable {
+                self.cork_if_must(conn, session, is_awaited);
+            }
             self.write_connack(conn, present);
         }
         if resuming {
@@ -212,8 +215,9 @@ impl Shard {
         self.make_progress(conn, context);
     }
 
-    /// Holds the CONNACK of a session that begins or ends. A client that was told that its session
-    /// is gone must never see it again: identifiers in it would hide other messages. One that got a
+    /// Holds the CONNACK of a session that begins, or takes the place of one that may have ended. A
+    /// client that was told that its session is gone must never see it again: identifiers in it
+    /// would hide other messages. One that got a
     /// session must find it again: by it other shards know its QoS 2 messages. Until then nothing
     /// of the client is read.
     fn hold_connack(&mut self, conn: ConnId) {

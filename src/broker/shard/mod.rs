@@ -38,6 +38,7 @@ mod publish_v5;
 mod replies;
 mod report;
 mod retained;
+mod returns;
 mod review;
 mod rules;
 mod sessions;
@@ -104,6 +105,10 @@ pub struct Shard {
     logs: Logs,
     /// Counts client ids made here.
     made_ids: u64,
+    /// How far the log must be committed to have all returns of clients that were waited for.
+    returns_until: u64,
+    /// The same for the ends of all sessions.
+    ends_until: u64,
     stats: Stats,
 }
 
@@ -158,6 +163,8 @@ impl Shard {
             catalog,
             logs,
             made_ids: 0,
+            returns_until: 0,
+            ends_until: 0,
             stats: Stats::default(),
             options,
         }

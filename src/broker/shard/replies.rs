@@ -86,6 +86,7 @@ impl Shard {
                 self.delivery.end_barrier(conn);
                 self.make_progress(conn, context);
             }
+            Reply::Uncork => self.outputs.uncork(conn),
             _ => self.write_reply(conn, reply),
         }
         if matches!(reply, Reply::Suback { replays: true, .. }) {
@@ -122,7 +123,9 @@ impl Shard {
                 outputs.reply(conn, &bytes);
             }
             Reply::Receive(packet_id, reason) => self.note_received(conn, *packet_id, *reason),
-            Reply::Connack | Reply::Resume => unreachable!("they wait, and the caller does them"),
+            Reply::Connack | Reply::Resume | Reply::Uncork => {
+                unreachable!("they wait, and the caller does them")
+            }
         }
     }
 }

@@ -19,8 +19,12 @@ impl Shard {
         self.free_received(key, context);
         self.expiry.clear_deadline(key);
         let will = self.take_kept_will(key);
-        let vhost = VhostId(self.catalog.session(key).vhost);
+        let (vhost, clean) =
+            (VhostId(self.catalog.session(key).vhost), self.catalog.session(key).clean);
         let subscriptions = self.catalog.end_session(key, &mut self.logs);
+        if !clean {
+            self.ends_until = self.logs.disk.appended();
+        }
         for (filter, _) in subscriptions.iter() {
             let filter = TopicFilter::parse(filter).expect("it was checked before");
             self.unbind(vhost, key, filter, context);

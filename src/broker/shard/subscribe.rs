@@ -144,8 +144,11 @@ impl Shard {
             RetainHandling::IfNew => is_new,
             RetainHandling::Never => false,
         };
+        let of_replay = Granted { qos: granted, identifier };
         if wants_retained {
-            self.retained.start(conn, filter, Granted { qos: granted, identifier });
+            self.retained.start(conn, filter, of_replay);
+        } else {
+            self.retained.regrant(conn, filter, of_replay);
         }
         Ok((granted, wants_retained))
     }
