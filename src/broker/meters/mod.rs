@@ -33,6 +33,8 @@ pub struct Latency {
     /// From when a message was stored until it was sent the first time, of those that waited in a
     /// durable session; some are looked at.
     pub queue_wait: Histogram,
+    /// One step of an answer to operators.
+    pub ask: Histogram,
     /// From sending a message to its PUBACK or PUBREC: one message of a client at a time.
     pub client_ack: Histogram,
 }

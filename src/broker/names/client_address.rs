@@ -12,6 +12,8 @@ pub struct ClientAddress {
     pub port: u16,
     /// It came in through a listener that only this host can reach.
     pub local: bool,
+    /// The number of that listener.
+    pub listener: u16,
 }
 
 impl fmt::Display for ClientAddress {
