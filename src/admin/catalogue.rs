@@ -404,6 +404,9 @@ pub(super) const METRICS: &[Metric] = &[
         |s| &s.latency.client_ack,
     ),
     times("log_sync_duration_seconds", "One commit group: written and synced", |s| &s.latency.sync),
+    times("ask_step_duration_seconds", "One step of a shard's answer to operators", |s| {
+        &s.latency.ask
+    }),
     times("turn_duration_seconds", "One turn of a shard, without its sleep", |s| &s.latency.turn),
     row(
         ("shard_busy_seconds_total", Kind::Counter, MICROS),

@@ -49,6 +49,9 @@
 //! | `subscriptions` | subscriptions, who gets a topic, what a client may do |
 //! | `retained` | retained messages |
 //! | `waiting` | what waits in a session |
+//! | `session_lists` | lists of clients and sessions |
+//! | `lists`, `rows` | lists, in pages or in lines; their rows as text |
+//! | `memory` | in tests: what answers take of memory |
 //! | `item` | parts that the objects of several answers have |
 //! | `system` | the topics `$SYS/…`, for shards with a subscriber |
 //! | `process` | what the system knows of this process |
@@ -74,8 +77,11 @@ mod exposition;
 mod facts;
 mod guard;
 mod item;
+mod lists;
 mod live;
 mod lookups;
+#[cfg(test)]
+mod memory;
 mod metric;
 mod openapi;
 mod operate;
@@ -87,6 +93,8 @@ mod publish;
 mod query;
 mod retained;
 mod routes;
+mod rows;
+mod session_lists;
 mod session_metrics;
 mod shards;
 mod shedding;

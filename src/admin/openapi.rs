@@ -1,11 +1,14 @@
 //! The operations of the API: which there are, what they take, and who may have them done. The
 //! document for OpenAPI is made from this table, and requests are held to it.
 
-use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
 
 use crate::limits::{PAGE_ROWS_MAX, TOP_ROWS_MAX, TRACE_PAYLOAD_BYTES_MAX, TRACE_SECONDS_MAX};
 
 use super::account_operations::{self, ACCOUNTS};
+use super::lists;
 use super::lookups::{self, LOOKUPS};
 use super::operating::{self, OPERATING};
 use super::operation::{
@@ -35,6 +38,8 @@ const LIST: &[Parameter] = &[
     parameter("user", Kind::Text, "User that the session belongs to; empty: nobody"),
     parameter("id_prefix", Kind::Text, "What the client id begins with"),
     parameter("address", Kind::Text, "Where the client connected from: an address or a range"),
+    parameter("listener", Kind::Text, "Where the client came in, as /listeners has it"),
+    parameter("connected_after", Kind::Text, "A time, as in 2026-11-29T21:40:00Z"),
     parameter("state", Kind::Word(&["ok", "full", "slow"]), "How it takes what is sent to it"),
     parameter("backlog_min", Kind::Number(0, usize::MAX), "Messages that wait for it at least"),
     parameter("dropped_min", Kind::Number(0, u32::MAX as usize), "Messages dropped at least"),
@@ -186,18 +191,49 @@ pub(super) fn of_path(path: &str) -> impl Iterator<Item = &'static Operation> {
 
 /// The document, of OpenAPI 3.0.
 pub fn document() -> Value {
-    let mut paths: Map<String, Value> = Map::new();
-    for operation in all() {
-        let path = paths.entry(format!("{API}{}", operation.path)).or_insert_with(|| json!({}));
-        path[operation.method.to_lowercase()] = described(operation);
+    let mut document = around();
+    for path in paths() {
+        document["paths"][format!("{API}{path}")] = described_path(path);
     }
+    document
+}
+
+/// The same as text. It is written path by path: all values together take some megabytes.
+pub(super) fn document_text() -> String {
+    let (mut text, mut separator) = ("{\"paths\":{".to_owned(), "");
+    for path in paths() {
+        let (name, described) = (Value::from(format!("{API}{path}")), described_path(path));
+        text.push_str(&format!("{separator}{name}:{described}"));
+        separator = ",";
+    }
+    text.push('}');
+    let Value::Object(around) = around() else { unreachable!("it was just made") };
+    for (name, value) in around.iter().filter(|(name, _)| *name != "paths") {
+        text.push_str(&format!(",\"{name}\":{value}"));
+    }
+    text.push_str("}\n");
+    text
+}
+
+/// Every path once.
+fn paths() -> BTreeSet<&'static str> {
+    all().map(|operation| operation.path).collect()
+}
+
+fn described_path(path: &str) -> Value {
+    let methods = of_path(path).map(|it| (it.method.to_lowercase(), described(it)));
+    Value::Object(methods.collect())
+}
+
+/// The document without its paths.
+fn around() -> Value {
     json!({
         "openapi": "3.0.3",
         "info": {
             "title": "ringmq, HTTP for operators",
             "version": env!("CARGO_PKG_VERSION"),
         },
-        "paths": paths,
+        "paths": {},
         "security": [{ "token": [] }],
         "components": {
             "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
@@ -216,6 +252,9 @@ fn described(operation: &Operation) -> Value {
     let mut answers = json!({
         "200": { "description": operation.says, "content": reference(operation.answer) },
     });
+    if lists::is_list(operation) {
+        answers["200"]["content"][lists::LINES] = json!({ "schema": { "type": "string" } });
+    }
     if operation.answer == STREAM {
         let types = ["application/x-ndjson", "text/plain", "application/x-pcapng"];
         let content = types.map(|it| (it.to_owned(), json!({ "schema": { "type": "string" } })));
@@ -354,6 +393,10 @@ fn own_schemas() -> Value {
         ("withheld", flag()),
         ("absent_seconds", count()),
         ("address", text()),
+        ("listener", json!({ "type": "string", "nullable": true })),
+        ("connected_at", json!({ "type": "string", "nullable": true })),
+        ("received", object(1, &[("bytes", count())])),
+        ("sent", object(1, &[("bytes", count())])),
         ("protocol", text()),
         ("transport", text()),
         ("keep_alive", count()),

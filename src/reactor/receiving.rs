@@ -68,8 +68,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         let beginning = Beginning { accepts, is_local, setup: self.websocket.clone() };
         let transport = Transport::new(tls, beginning);
         let port = peer.map_or(0, |peer| peer.port());
-        let (client_address, unread) =
-            (ClientAddress { address, port, local: kind.is_local() }, UnreadBytes::default());
+        let (local, listener, unread) = (kind.is_local(), kind.number, UnreadBytes::default());
+        let client_address = ClientAddress { address, port, local, listener };
         self.broker.meters_mut().load.accepted += 1;
         let key = self.adopt(LinkTransfer { socket, transport, client_address, permit, unread });
         debug!("link {}: accepted from {client_address}", key.slot);

@@ -82,7 +82,7 @@ pub struct Options<R: Ring, M: Medium<File = R::File>> {
 /// See the module.
 pub struct Reactor<R: Ring, C: Clock, M: Medium<File = R::File>> {
     pub(super) ring: R,
-    clock: C,
+    pub(super) clock: C,
     pub(super) now_ms: u64,
     pub(super) broker: Shard,
     storage: Storage<M>,

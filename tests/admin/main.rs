@@ -11,6 +11,7 @@ mod clients;
 mod ctl;
 mod hostile;
 mod http;
+mod lists;
 mod lookups;
 mod metrics;
 mod openapi;

@@ -81,6 +81,7 @@ const CTL_CRATES: &[&str] = &[
     "serde_json",
     "sha2",
     "tokio",
+    "tokio_rustls",
     "unicode_width",
 ];
 

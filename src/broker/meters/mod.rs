@@ -33,6 +33,8 @@ pub struct Latency {
     /// From the storing of a message that waited in a durable session until it was first sent;
     /// sampled.
     pub queue_wait: Histogram,
+    /// One step of an answer to operators.
+    pub ask: Histogram,
     /// From sending a message to its PUBACK or PUBREC; one message of a client at a time is
     /// measured.
     pub client_ack: Histogram,

@@ -12,6 +12,8 @@ pub struct ClientAddress {
     pub port: u16,
     /// Whether its listener can be reached from this host only.
     pub local: bool,
+    /// The number of that listener.
+    pub listener: u16,
 }
 
 impl fmt::Display for ClientAddress {

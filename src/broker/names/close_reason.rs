@@ -209,6 +209,7 @@ mod tests {
             address: address.map(|address| address.parse().expect("an address")),
             port: 4711,
             local: false,
+            listener: 0,
         };
         for (reason, words) in [
             (large(17 << 20, 16 << 20), "packet of 17 MiB over --max-packet-size (16 MiB)"),
