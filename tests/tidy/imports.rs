@@ -98,6 +98,7 @@ const ACCESS_CRATES: &[&str] = &[
     "regex",
     "serde_json",
     "sha2",
+    "stringprep",
     "subtle",
 ];
 
