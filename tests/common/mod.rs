@@ -14,6 +14,7 @@ mod data;
 mod packet;
 mod program;
 mod random;
+pub(crate) mod scram;
 pub(crate) mod v5;
 mod v5_client;
 pub(crate) mod websocket;

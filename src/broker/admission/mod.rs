@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::access::{Identity, Policy, Question, Refusal, Request, Verdict};
+use crate::access::{Identity, Mechanism, Policy, Question, Refusal, Request, Verdict};
 use crate::mqtt::{Connect, ConnectReturn, Version};
 
 use super::connection::{Answer, Connecting};
@@ -42,14 +42,17 @@ pub(crate) struct Admission {
     policy: Arc<Policy>,
     /// Passwords to be verified.
     password_checks: VecDeque<PasswordCheck>,
+    /// The source of nonces, and how many there were.
+    nonce_key: [u8; 32],
+    nonces: u64,
     stats: Stats,
 }
 
 impl Admission {
-    /// Everybody may come in and do everything.
-    pub(crate) fn open() -> Self {
+    /// Everybody may come in and do everything. `nonce_key` is secret, and another at each start.
+    pub(crate) fn open(nonce_key: [u8; 32]) -> Self {
         let (policy, password_checks) = (Arc::new(Policy::open()), VecDeque::new());
-        Self { policy, password_checks, stats: Stats::default() }
+        Self { policy, password_checks, nonce_key, nonces: 0, stats: Stats::default() }
     }
 
     pub(crate) fn stats(&self) -> &Stats {
@@ -85,6 +88,7 @@ impl Admission {
             return Admittance::Wait;
         }
         let policy = &self.policy;
+        let is_proof = connecting.introduction().is_some();
         match connecting.take_answer() {
             // The policy may be another by now.
             Some((identity, Answer::Right)) => {
@@ -95,7 +99,12 @@ impl Admission {
                 };
             }
             Some((_, answer)) => {
-                return Admittance::Out(code_of(answer, connect.version), why_of(answer));
+                let why = match why_of(answer) {
+                    RefusalReason::WrongPassword if is_proof => RefusalReason::WrongProof,
+                    RefusalReason::ShutOut if is_proof => RefusalReason::ProofShutOut,
+                    why => why,
+                };
+                return Admittance::Out(code_of(answer, connect.version), why);
             }
             None => {}
         }
@@ -123,6 +132,24 @@ impl Admission {
                 Admittance::Wait
             }
         }
+    }
+
+    /// Has a proof verified: it has an answer before the client's packet is to come again.
+    pub(crate) fn check_proof(
+        &mut self,
+        conn: ConnId,
+        connecting: &mut Connecting,
+        question: Question,
+    ) {
+        connecting.ask(question.identity.clone());
+        let address = connecting.client_address().address;
+        self.password_checks.push_back(PasswordCheck { conn, address, question });
+    }
+
+    /// A text that nobody can foresee, and that no exchange had before.
+    pub(crate) fn next_nonce(&mut self) -> String {
+        self.nonces += 1;
+        Mechanism::nonce(&self.nonce_key, self.nonces)
     }
 
     /// The next password to verify.

@@ -13,6 +13,7 @@
 //!
 //! May use `names`.
 
+mod authentication;
 mod connecting;
 mod terms;
 
@@ -23,6 +24,7 @@ use super::names::{ClientAddress, ConnId, ConnTable, TraceSet, TransportKind, Vh
 
 pub use connecting::{Answer, TlsInfo};
 
+pub(crate) use authentication::{AuthStep, Authentication, Introduction};
 pub(crate) use connecting::Connecting;
 pub(crate) use terms::{Terms, capped_s};
 
@@ -113,6 +115,8 @@ pub(crate) struct OpenV5 {
     pub(crate) terms: Terms,
     /// The client came without a client id.
     pub(crate) is_id_assigned: bool,
+    /// It came with an authentication method.
+    pub(crate) authentication: Option<Box<Authentication>>,
 }
 
 /// All connections. See the room.
@@ -140,6 +144,14 @@ impl Connections {
     #[inline]
     pub(crate) fn client(&self, conn: ConnId) -> Option<&Open> {
         match self.table.get(conn)? {
+            Phase::Open(open) => Some(open),
+            Phase::Connecting(_) | Phase::Closed => None,
+        }
+    }
+
+    /// As [`Connections::client`].
+    pub(crate) fn client_mut(&mut self, conn: ConnId) -> Option<&mut Open> {
+        match self.table.get_mut(conn)? {
             Phase::Open(open) => Some(open),
             Phase::Connecting(_) | Phase::Closed => None,
         }

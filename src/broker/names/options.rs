@@ -91,6 +91,8 @@ pub struct Options {
     pub start_ms: u64,
     /// Secret of this start and shard: seeds hashes and begins client ids that the server makes.
     pub seed: u64,
+    /// Secret of this start and shard: what clients must answer in an authentication comes from it.
+    pub nonce_key: [u8; 32],
 }
 
 impl Options {
@@ -119,6 +121,7 @@ impl Options {
             disk_low: None,
             start_ms: 0,
             seed: 1,
+            nonce_key: [1; 32],
         }
     }
 }
