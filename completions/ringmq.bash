@@ -3473,12 +3473,16 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__passwd)
-            opts="-h --stdin --delete --help"
+            opts="-h --stdin --scram --iterations --delete --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --iterations)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

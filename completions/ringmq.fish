@@ -110,7 +110,9 @@ complete -c ringmq -n "__fish_ringmq_needs_command" -f -a "data" -d 'Change the 
 complete -c ringmq -n "__fish_ringmq_needs_command" -f -a "ctl" -d 'Send a request to a running broker'
 complete -c ringmq -n "__fish_ringmq_needs_command" -f -a "check" -d 'Read everything that a start would read, report what is wrong, and change nothing'
 complete -c ringmq -n "__fish_ringmq_needs_command" -f -a "config" -d 'Show the configuration'
+complete -c ringmq -n "__fish_ringmq_using_subcommand passwd" -l iterations -d 'How often SCRAM hashes the password. Each client does so whenever it connects' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand passwd" -l stdin -d 'Read the password from standard input, up to the end of the line'
+complete -c ringmq -n "__fish_ringmq_using_subcommand passwd" -l scram -d 'Write keys for SCRAM, which MQTT 5 clients can authenticate with'
 complete -c ringmq -n "__fish_ringmq_using_subcommand passwd" -l delete -d 'Delete the user'
 complete -c ringmq -n "__fish_ringmq_using_subcommand passwd" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand reload" -l data-dir -d 'Data directory' -r -f -a "(__fish_complete_directories)"

@@ -106,8 +106,10 @@ off\:"No"))' \
         case $line[1] in
             (passwd)
 _arguments "${_arguments_options[@]}" : \
+'--iterations=[How often SCRAM hashes the password. Each client does so whenever it connects]:N:_default' \
 '--stdin[Read the password from standard input, up to the end of the line]' \
-'(--stdin)--delete[Delete the user]' \
+'--scram[Write keys for SCRAM, which MQTT 5 clients can authenticate with]' \
+'(--stdin --scram)--delete[Delete the user]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ':file -- The password file; created if it is missing:_files' \

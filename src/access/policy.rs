@@ -18,7 +18,10 @@ use super::error::LoadError;
 use super::identity::Identity;
 use super::limits_file::VhostLimits;
 use super::load::{self, Sources};
+use super::passwords::ScramUsers;
 use super::question::Question;
+use super::scram::Mechanism;
+use super::scram_decoys::ScramDecoys;
 use super::secret::Secret;
 use super::vhost::{ROOT, Vhost};
 
@@ -37,6 +40,7 @@ pub struct Policy {
     has_users: bool,
     /// The secret that a password for an unknown vhost is checked against.
     decoy: Option<Arc<Secret>>,
+    scram: ScramDecoys,
 }
 
 /// The client that a decision is about.
@@ -154,6 +158,7 @@ impl Policy {
         Self {
             has_users: vhosts.iter().any(|vhost| vhost.users.is_some()),
             decoy: largest.and_then(|users| users.decoy().cloned()),
+            scram: ScramDecoys::of(&vhosts.iter().filter_map(|vhost| vhost.users.as_ref())),
             vhosts,
             by_name,
             by_number,
@@ -234,6 +239,33 @@ impl Policy {
                 (Some(user), Some(password)) => self.question(vhost, user, password),
             },
         }
+    }
+
+    /// Whether there are users that may authenticate by a mechanism of SCRAM.
+    pub const fn offers(&self, mechanism: Mechanism) -> bool {
+        self.scram.offers(mechanism)
+    }
+
+    /// Who a login names, the keys that its proof is checked against, and whether they are its own;
+    /// otherwise they are a decoy, the same each time.
+    pub(super) fn scram_secret(
+        &self,
+        mechanism: Mechanism,
+        login: &str,
+    ) -> (Identity, Arc<Secret>, bool) {
+        let Login { vhost, user } = self.login(Some(login));
+        let found = vhost.and_then(|number| self.vhost(number));
+        let users = found.and_then(|vhost| vhost.users.as_ref()).map(|it| it.scram(mechanism));
+        let identity = Identity {
+            vhost: vhost.unwrap_or(u16::MAX),
+            user: user.map(CompactString::from),
+            certified: false,
+        };
+        let secret = user.and_then(|user| users?.get(user)).cloned();
+        let known = secret.is_some();
+        let usual = users.and_then(ScramUsers::usual);
+        let decoy = || self.scram.decoy(mechanism, usual, &identity);
+        (identity.clone(), secret.unwrap_or_else(decoy), known)
     }
 
     /// The limits of a vhost.
@@ -332,15 +364,12 @@ impl Policy {
             // No user has a password, so the time of a check reveals no user.
             return Verdict::Refused(Refusal::BadUserNameOrPassword);
         };
-        Verdict::Verify(Question {
-            identity: Identity {
-                vhost: vhost.map_or(u16::MAX, |vhost| vhost.number),
-                user: Some(user.into()),
-                certified: false,
-            },
-            password: password.into(),
-            secret: Arc::clone(checked),
-            known: secret.is_some(),
-        })
+        let identity = Identity {
+            vhost: vhost.map_or(u16::MAX, |vhost| vhost.number),
+            user: Some(user.into()),
+            certified: false,
+        };
+        let (checked, known) = (Arc::clone(checked), secret.is_some());
+        Verdict::Verify(Question::of_password(identity, password, checked, known))
     }
 }

@@ -39,10 +39,11 @@ impl<S: Send, W: Wake> Cutter<'_, Outboxes<S, W>> {
     /// Handles the whole packets that `bytes` begin with; tells how many bytes they had.
     pub(super) fn cut(&mut self, conn: ConnId, bytes: &[u8]) -> (usize, Cut) {
         let mut used = 0;
-        if self.broker.is_connecting(conn) {
-            match self.greet(conn, bytes) {
-                Ok(first) => used = first,
-                Err(cut) => return (0, cut),
+        // One packet, or with an enhanced authentication two.
+        while self.broker.is_connecting(conn) {
+            match self.greet(conn, &bytes[used..]) {
+                Ok(packet_bytes) => used += packet_bytes,
+                Err(cut) => return (used, cut),
             }
             if self.broker.flow(conn) == Flow::Pause {
                 return (used, Cut::Pause);
@@ -71,12 +72,15 @@ impl<S: Send, W: Wake> Cutter<'_, Outboxes<S, W>> {
 
     /// Handles the first packet of a connection, if it is there and this is its home.
     fn greet(&mut self, conn: ConnId, bytes: &[u8]) -> Result<usize, Cut> {
+        let max = self.packet_bytes_max.min(PRE_CONNECT_BYTES_MAX);
+        if self.broker.is_authenticating(conn) {
+            return self.greet_next(conn, Version::V5, bytes, max);
+        }
         if let Some(foreign) = Foreign::before_connect(bytes) {
             let mut context = Context { now_ms: self.now_ms, peers: self.outboxes };
             self.broker.close(conn, CloseReason::Foreign(foreign), &mut context);
             return Err(Cut::Stop);
         }
-        let max = self.packet_bytes_max.min(PRE_CONNECT_BYTES_MAX);
         if let Ok(Some(frame)) = peek_frame(Version::V311, bytes, max)
             && bytes.len() >= frame.total_bytes
             && let Ok(Packet::Connect(connect)) = decode_from_client(Version::V311, frame, bytes)
@@ -86,7 +90,17 @@ impl<S: Send, W: Wake> Cutter<'_, Outboxes<S, W>> {
                 return Err(Cut::Move(home));
             }
         }
-        match self.next(conn, Version::V311, bytes, max) {
+        self.greet_next(conn, Version::V311, bytes, max)
+    }
+
+    fn greet_next(
+        &mut self,
+        conn: ConnId,
+        version: Version,
+        bytes: &[u8],
+        max: usize,
+    ) -> Result<usize, Cut> {
+        match self.next(conn, version, bytes, max) {
             (_, Flow::Stop) => Err(Cut::Stop),
             (_, Flow::Wait) => Err(Cut::Pause),
             (0, _) => Err(Cut::Partial),
@@ -117,7 +131,9 @@ impl<S: Send, W: Wake> Cutter<'_, Outboxes<S, W>> {
     fn fail(&mut self, conn: ConnId, error: DecodeError, bytes: &[u8]) -> (usize, Flow) {
         self.fault = Some(error);
         let mut context = Context { now_ms: self.now_ms, peers: self.outboxes };
-        if self.broker.is_connecting(conn) && connect_version(bytes) == Some(Version::V5) {
+        let is_v5 =
+            || self.broker.is_authenticating(conn) || connect_version(bytes) == Some(Version::V5);
+        if self.broker.is_connecting(conn) && is_v5() {
             self.broker.refuse_malformed_v5(conn, error, &mut context);
         } else {
             self.broker.handle_fault(conn, error, &mut context);

@@ -24,7 +24,7 @@ use crate::transport::TlsSetup;
 use super::StartError;
 use super::auth::PasswordVerifier;
 use super::open_files::clients_max;
-use super::random::seed;
+use super::random::{secret_key, seed};
 use super::rings::{RingChoice, ShardRing, SystemRing};
 use super::storage::{self, FoundShard};
 use super::{access, heap, websocket};
@@ -124,6 +124,7 @@ fn serve<R: SystemRing>(
     let vhosts = vhosts.iter().map(|(number, name)| (*number, name.as_str()));
     let of_shard = broker::Options {
         seed,
+        nonce_key: secret_key(),
         ..broker_options(options, setup.shard, setup.shards, setup.session_bytes_max)
     };
     let broker = Shard::new(of_shard, store).with_policy(policy, vhosts);
@@ -173,6 +174,7 @@ pub(super) fn broker_options(
         disk_low: storage::disk_low(options),
         start_ms: 0,
         seed: 0,
+        nonce_key: [0; 32],
     }
 }
 

@@ -15,6 +15,7 @@ mod packet;
 mod port;
 mod program;
 mod random;
+pub(crate) mod scram;
 pub(crate) mod v5;
 mod v5_client;
 pub(crate) mod websocket;

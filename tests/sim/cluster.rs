@@ -273,6 +273,7 @@ fn broker_options(plan: &Plan, shard: ShardId, start_ms: u64) -> broker::Options
         disk_low: None,
         start_ms,
         seed: plan.seed,
+        nonce_key: [7; 32],
     }
 }
 

@@ -99,6 +99,7 @@ const ACCESS_CRATES: &[&str] = &[
     "regex",
     "serde_json",
     "sha2",
+    "stringprep",
     "subtle",
 ];
 

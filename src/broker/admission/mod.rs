@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::access::{Identity, Policy, Question, Refusal, Request, Verdict};
+use crate::access::{Identity, Mechanism, Policy, Question, Refusal, Request, Verdict};
 use crate::mqtt::{Connect, ConnectReturn, Version};
 
 use super::connection::{Answer, Connecting};
@@ -42,14 +42,17 @@ pub(crate) struct Admission {
     policy: Arc<Policy>,
     /// The passwords that wait for verification.
     password_checks: VecDeque<PasswordCheck>,
+    /// The source of nonces, and how many there were.
+    nonce_key: [u8; 32],
+    nonces: u64,
     stats: Stats,
 }
 
 impl Admission {
-    /// A policy that allows everything to everybody.
-    pub(crate) fn open() -> Self {
+    /// A policy that allows everything to everybody. `nonce_key` is secret and differs at each start.
+    pub(crate) fn open(nonce_key: [u8; 32]) -> Self {
         let (policy, password_checks) = (Arc::new(Policy::open()), VecDeque::new());
-        Self { policy, password_checks, stats: Stats::default() }
+        Self { policy, password_checks, nonce_key, nonces: 0, stats: Stats::default() }
     }
 
     pub(crate) fn stats(&self) -> &Stats {
@@ -86,6 +89,7 @@ impl Admission {
             return Admittance::Wait;
         }
         let policy = &self.policy;
+        let is_proof = connecting.introduction().is_some();
         match connecting.take_answer() {
             // The policy may have changed meanwhile.
             Some((identity, Answer::Right)) => {
@@ -96,7 +100,12 @@ impl Admission {
                 };
             }
             Some((_, answer)) => {
-                return Admittance::Out(code_of(answer, connect.version), why_of(answer));
+                let why = match why_of(answer) {
+                    RefusalReason::WrongPassword if is_proof => RefusalReason::WrongProof,
+                    RefusalReason::ShutOut if is_proof => RefusalReason::ProofShutOut,
+                    why => why,
+                };
+                return Admittance::Out(code_of(answer, connect.version), why);
             }
             None => {}
         }
@@ -124,6 +133,24 @@ impl Admission {
                 Admittance::Wait
             }
         }
+    }
+
+    /// Has a proof verified: it has an answer before the client's packet is to come again.
+    pub(crate) fn check_proof(
+        &mut self,
+        conn: ConnId,
+        connecting: &mut Connecting,
+        question: Question,
+    ) {
+        connecting.ask(question.identity.clone());
+        let address = connecting.client_address().address;
+        self.password_checks.push_back(PasswordCheck { conn, address, question });
+    }
+
+    /// A text that nobody can foresee, and that no exchange had before.
+    pub(crate) fn next_nonce(&mut self) -> String {
+        self.nonces += 1;
+        Mechanism::nonce(&self.nonce_key, self.nonces)
     }
 
     /// The next password to verify.

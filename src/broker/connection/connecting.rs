@@ -14,6 +14,7 @@ use crate::access::Identity;
 use crate::mqtt::{Connect, Version};
 
 use super::super::names::{ClientAddress, TransportKind};
+use super::authentication::Introduction;
 
 /// The TLS parameters of a link.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -50,6 +51,8 @@ pub(crate) struct Connecting {
     /// The user that its certificate names.
     certified: Option<CompactString>,
     check: Check,
+    /// It authenticates in several steps.
+    introduction: Option<Box<Introduction>>,
 }
 
 #[derive(Debug)]
@@ -69,6 +72,7 @@ impl Connecting {
             packet_bytes_max: u32::MAX,
             certified: None,
             check: Check::Unasked,
+            introduction: None,
         }
     }
 
@@ -129,6 +133,31 @@ impl Connecting {
     /// The effective user name: that of a certificate precedes that of CONNECT.
     pub(crate) fn user_name<'a>(&'a self, connect: &Connect<'a>) -> Option<&'a str> {
         self.certified.as_deref().or(connect.username)
+    }
+
+    /// Its CONNECT has an authentication method: the rest of it waits for the client's proof.
+    pub(crate) fn introduce(&mut self, introduction: Introduction) {
+        self.introduction = Some(Box::new(introduction));
+    }
+
+    /// Its authentication in several steps.
+    pub(crate) fn introduction(&self) -> Option<&Introduction> {
+        self.introduction.as_deref()
+    }
+
+    /// As [`Connecting::introduction`].
+    pub(crate) fn introduction_mut(&mut self) -> Option<&mut Introduction> {
+        self.introduction.as_deref_mut()
+    }
+
+    /// As [`Connecting::introduction`]; its client is let in.
+    pub(crate) fn take_introduction(&mut self) -> Option<Box<Introduction>> {
+        self.introduction.take()
+    }
+
+    /// Whether an answer has come, and was not taken.
+    pub(crate) fn has_answer(&self) -> bool {
+        matches!(self.check, Check::Answered(..))
     }
 
     /// Whether reading must wait for the answer.

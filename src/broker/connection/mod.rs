@@ -12,6 +12,7 @@
 //!
 //! It uses `names`.
 
+mod authentication;
 mod connecting;
 mod terms;
 
@@ -22,6 +23,7 @@ use super::names::{ClientAddress, ConnId, ConnTable, TraceSet, TransportKind, Vh
 
 pub use connecting::{Answer, TlsInfo};
 
+pub(crate) use authentication::{AuthStep, Authentication, Introduction};
 pub(crate) use connecting::Connecting;
 pub(crate) use terms::{Terms, capped_s};
 
@@ -112,6 +114,8 @@ pub(crate) struct OpenV5 {
     pub(crate) terms: Terms,
     /// Whether the client sent no client id.
     pub(crate) is_id_assigned: bool,
+    /// It came with an authentication method.
+    pub(crate) authentication: Option<Box<Authentication>>,
 }
 
 /// All connections. See the room.
@@ -139,6 +143,14 @@ impl Connections {
     #[inline]
     pub(crate) fn client(&self, conn: ConnId) -> Option<&Open> {
         match self.table.get(conn)? {
+            Phase::Open(open) => Some(open),
+            Phase::Connecting(_) | Phase::Closed => None,
+        }
+    }
+
+    /// As [`Connections::client`].
+    pub(crate) fn client_mut(&mut self, conn: ConnId) -> Option<&mut Open> {
+        match self.table.get_mut(conn)? {
             Phase::Open(open) => Some(open),
             Phase::Connecting(_) | Phase::Closed => None,
         }

@@ -48,6 +48,12 @@ pub enum CloseReason {
     PayloadFormat,
     /// DISCONNECT with a session expiry, where CONNECT had none [MQTT-3.14.2-2] v5.
     LateExpiry,
+    /// AUTH that breaks a rule: which, in words.
+    Authentication(&'static str),
+    /// Authentication anew as another user.
+    OtherUser,
+    /// Authentication anew without a proof that is right and in time [MQTT-4.12.1-2] v5.
+    NotProved,
     /// No packet within one and a half times the keep alive of so many seconds [MQTT-3.1.2-24].
     KeepAlive(u32),
     /// No CONNECT in time.
@@ -96,7 +102,9 @@ impl CloseReason {
             | Self::Unexpected
             | Self::WrongAnswer
             | Self::UnknownAlias
-            | Self::LateExpiry => ReasonCode::ProtocolError,
+            | Self::LateExpiry
+            | Self::Authentication(_) => ReasonCode::ProtocolError,
+            Self::OtherUser | Self::NotProved => ReasonCode::NotAuthorized,
             Self::TopicAlias => ReasonCode::TopicAliasInvalid,
             Self::AliasBytes => ReasonCode::QuotaExceeded,
             Self::PayloadFormat => ReasonCode::PayloadFormatInvalid,
@@ -129,6 +137,9 @@ impl CloseReason {
             | Self::AliasBytes
             | Self::PayloadFormat
             | Self::LateExpiry
+            | Self::Authentication(_)
+            | Self::OtherUser
+            | Self::NotProved
             | Self::TooMuchBeforeConnect => "protocol",
             Self::KeepAlive(_) => "keep_alive",
             Self::ConnectTimeout => "connect_timeout",
@@ -169,6 +180,9 @@ impl fmt::Display for CloseReason {
             Self::AliasBytes => "topic aliases for more than 64 KiB of topics",
             Self::PayloadFormat => "payload that is not the UTF-8 it says",
             Self::LateExpiry => "DISCONNECT with a session expiry, which CONNECT did not have",
+            Self::Authentication(rule) => rule,
+            Self::OtherUser => "authentication anew as another user",
+            Self::NotProved => "authentication anew without the right proof",
             Self::KeepAlive(seconds) => return write!(f, "keep alive of {seconds} s ran out"),
             Self::ConnectTimeout => "no CONNECT in time",
             Self::TooMuchBeforeConnect => "too many bytes before CONNECT",

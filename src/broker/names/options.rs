@@ -92,6 +92,8 @@ pub struct Options {
     /// A secret of this start and shard: it seeds hashes and begins client ids that the server
     /// assigns.
     pub seed: u64,
+    /// Secret of this start and shard: what clients must answer in an authentication comes from it.
+    pub nonce_key: [u8; 32],
 }
 
 impl Options {
@@ -120,6 +122,7 @@ impl Options {
             disk_low: None,
             start_ms: 0,
             seed: 1,
+            nonce_key: [1; 32],
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::access::Malformed;
 use crate::mqtt::{ConnectReturn, ReasonCode};
 
 /// See the module.
@@ -41,6 +42,16 @@ pub(crate) enum RefusalReason {
     SmallPackets,
     /// An unsupported authentication method (MQTT 5).
     Method,
+    /// The client accepts only packets that are too small for its authentication method (MQTT 5).
+    SmallForAuth,
+    /// Its authentication breaks a rule (MQTT 5).
+    Authentication(Malformed),
+    /// Its authentication names another user than its CONNECT or its certificate (MQTT 5).
+    OtherUser,
+    /// It could not prove that it knows the password; or there is no such user or vhost (MQTT 5).
+    WrongProof,
+    /// As [`Self::ShutOut`], for a proof (MQTT 5).
+    ProofShutOut,
     /// No reason beyond the CONNACK's code.
     Code(ConnectReturn),
 }
@@ -53,11 +64,17 @@ impl RefusalReason {
             Self::Busy | Self::Clients => ReasonCode::ServerBusy,
             Self::VhostClients | Self::VhostSessions | Self::Sessions => ReasonCode::QuotaExceeded,
             Self::EmptyId | Self::LongId => ReasonCode::ClientIdNotValid,
-            Self::NoUser | Self::Revoked | Self::OthersSession => ReasonCode::NotAuthorized,
+            Self::NoUser
+            | Self::Revoked
+            | Self::OthersSession
+            | Self::OtherUser
+            | Self::WrongProof
+            | Self::ProofShutOut => ReasonCode::NotAuthorized,
             Self::NoPassword | Self::LoginTooLong | Self::WrongPassword | Self::ShutOut => {
                 ReasonCode::BadUserNameOrPassword
             }
-            Self::SmallPackets => ReasonCode::PacketTooLarge,
+            Self::SmallPackets | Self::SmallForAuth => ReasonCode::PacketTooLarge,
+            Self::Authentication(_) => ReasonCode::ProtocolError,
             Self::Method => ReasonCode::BadAuthenticationMethod,
             Self::Code(_) => match code {
                 ConnectReturn::UnacceptableVersion => ReasonCode::UnsupportedProtocolVersion,
@@ -82,6 +99,9 @@ impl RefusalReason {
                 | Self::ShutOut
                 | Self::Revoked
                 | Self::OthersSession
+                | Self::OtherUser
+                | Self::WrongProof
+                | Self::ProofShutOut
                 | Self::Code(_)
         )
     }
@@ -120,6 +140,18 @@ impl fmt::Display for RefusalReason {
                 "its Maximum Packet Size is below 64 bytes: acknowledgements must fit"
             }
             Self::Method => "its authentication method is not spoken here",
+            Self::SmallForAuth => {
+                "its Maximum Packet Size is below 1,024 bytes: authentication must fit"
+            }
+            Self::Authentication(rule) => return write!(f, "authentication: {rule}"),
+            Self::OtherUser => {
+                "its authentication names another user than its CONNECT or its certificate"
+            }
+            Self::WrongProof => "wrong proof of a password, or no such user or vhost",
+            Self::ProofShutOut => {
+                "its address had too many wrong passwords (--auth-failures-max); this proof was \
+                 not looked at"
+            }
             Self::Code(code) => return write!(f, "CONNACK {}, {code}", *code as u8),
             Self::Sessions => "this shard has as many sessions as it can",
         })

@@ -198,6 +198,9 @@ impl Stats {
             | CloseReason::UnknownAlias
             | CloseReason::AliasBytes
             | CloseReason::LateExpiry
+            | CloseReason::Authentication(_)
+            | CloseReason::OtherUser
+            | CloseReason::NotProved
             | CloseReason::PayloadFormat
             | CloseReason::TooMuchBeforeConnect => self.closed_violation += 1,
             CloseReason::KeepAlive(_) => {
@@ -238,6 +241,11 @@ impl Stats {
             | RefusalReason::VhostSessions
             | RefusalReason::SmallPackets
             | RefusalReason::Method
+            | RefusalReason::SmallForAuth
+            | RefusalReason::Authentication(_)
+            | RefusalReason::OtherUser
+            | RefusalReason::WrongProof
+            | RefusalReason::ProofShutOut
             | RefusalReason::Code(_) => {}
         }
     }

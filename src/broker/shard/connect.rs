@@ -29,17 +29,24 @@ impl Shard {
         let Some(connecting) = self.connections.connecting_mut(conn) else { return Flow::Stop };
         connecting.note_version(connect.version);
         connecting.note_packet_bytes_max(asked.packet_bytes_max);
-        let client_address = connecting.client_address();
-        if has_method {
-            // [MQTT-4.12.0-1] v5
-            self.client_log.refused_for(RefusalReason::Method);
-            self.refuse(conn, ConnectReturn::NotAuthorized, context);
-            self.client_log.refused(client_address, Some(connect), context.now_ms);
-            return Flow::Continue;
-        }
         if self.traces.is_on() {
             self.trace_connect(conn, connect, context.now_ms);
         }
+        if has_method {
+            self.introduce_client(conn, connect, context);
+            return Flow::Continue;
+        }
+        self.decide_connect(conn, connect, context)
+    }
+
+    /// Decides about a CONNECT, or waits with it for what must be known first.
+    pub(super) fn decide_connect(
+        &mut self,
+        conn: ConnId,
+        connect: &Connect<'_>,
+        context: &mut Context<'_>,
+    ) -> Flow {
+        let client_address = self.connections.client_address(conn);
         let Some(connecting) = self.connections.connecting_mut(conn) else { return Flow::Stop };
         let terms = Terms::of(connect, &self.options);
         match self.admission.decide(conn, connecting, connect) {

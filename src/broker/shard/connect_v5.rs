@@ -6,7 +6,7 @@ use crate::mqtt::{
     DisconnectProperties, Properties, ReasonCode, Version,
 };
 
-use super::super::connection::{Open, OpenV5, Terms, capped_s};
+use super::super::connection::{Connecting, Open, OpenV5, Terms, capped_s};
 use super::super::names::{CloseReason, ConnId, Context, Options, RefusalReason};
 use super::super::output::FormatOptions;
 use super::Shard;
@@ -30,7 +30,10 @@ impl Shard {
         };
         self.outputs.set_format(conn, format);
         let is_id_assigned = connect.client_id.is_empty();
-        Some(Box::new(OpenV5 { terms: *terms, is_id_assigned }))
+        let connecting = self.connections.connecting_mut(conn);
+        let introduction = connecting.and_then(Connecting::take_introduction);
+        let authentication = introduction.map(|introduction| introduction.authentication);
+        Some(Box::new(OpenV5 { terms: *terms, is_id_assigned, authentication }))
     }
 
     /// Tells a client that it was let in, and what of its wishes or of the standard's defaults does
@@ -39,7 +42,7 @@ impl Shard {
         let Some(Open { v5: Some(own), session, .. }) = self.connections.client(conn) else {
             return;
         };
-        let OpenV5 { terms, is_id_assigned } = &**own;
+        let OpenV5 { terms, is_id_assigned, authentication } = &**own;
         let Options { packet_bytes_max, .. } = self.options;
         let id = &*self.catalog.session(*session).client_id;
         let is_bounded = packet_bytes_max < PACKET_BYTES_MAX;
@@ -50,6 +53,10 @@ impl Shard {
             topic_alias_max: terms.own_alias_max,
             shared_available: false,
             keep_alive_s: terms.keeps_other_alive.then_some(terms.keep_alive_s),
+            authentication_method: authentication.as_ref().map(|it| it.mechanism.name()),
+            authentication_data: authentication
+                .as_ref()
+                .and_then(|it| it.server_final().map(str::as_bytes)),
             ..ConnackProperties::default()
         };
         let (mut scratch, mut bytes) = (Vec::new(), Vec::new());

@@ -7,6 +7,7 @@
 //! | file | what |
 //! |---|---|
 //! | `connect`, `connect_v5` | CONNECT, and the session it finds; what MQTT 5 adds |
+//! | `authenticate` | AUTH: a client that proves who it is in several steps |
 //! | `close`, `wills` | ends of connections; wills |
 //! | `publish`, `publish_v5` | PUBLISH and PUBREL from clients; topic aliases, properties |
 //! | `fan_out` | who gets a message |
@@ -25,6 +26,7 @@
 //! | `report`, `inspect` | figures; answers to an operator's asks |
 
 mod answers;
+mod authenticate;
 mod close;
 mod connect;
 mod connect_v5;
@@ -147,7 +149,7 @@ impl Shard {
             meters: Meters::default(),
             outputs: Outputs::new(&options),
             replies: Replies::default(),
-            admission: Admission::open(),
+            admission: Admission::open(options.nonce_key),
             exchanges: Exchanges::new(Hashing::with_seed(options.seed)),
             quotas: Quotas::default(),
             client_log: ClientLog::new(options.log_connections),
@@ -252,6 +254,8 @@ impl Shard {
             return shard;
         }
         let connecting = self.connections.connecting(conn);
+        let login = Self::login_in(connect);
+        let connect = &Connect { username: login.as_deref().or(connect.username), ..*connect };
         match connecting.and_then(|connecting| self.admission.vhost_of(connecting, connect)) {
             Some(vhost) => {
                 placement::home_of(self.exchanges.name(vhost), connect.client_id, shards)
@@ -308,10 +312,16 @@ impl Shard {
             (Phase::Open(_), Packet::Disconnect(disconnect)) => {
                 self.handle_disconnect(conn, disconnect, context);
             }
+            (Phase::Open(_), Packet::Auth(auth)) => self.handle_auth(conn, auth, context),
             (Phase::Open(_), Packet::Connect(_)) => {
                 self.close(conn, CloseReason::SecondConnect, context);
             }
             (Phase::Open(_), _) => self.close(conn, CloseReason::Unexpected, context),
+            (Phase::Connecting(connecting), _) if connecting.introduction().is_some() => {
+                if self.handle_introduction(conn, packet, context) == Flow::Wait {
+                    return Flow::Wait;
+                }
+            }
             (Phase::Connecting(_), Packet::Connect(connect)) => {
                 if self.handle_connect(conn, connect, context) == Flow::Wait {
                     return Flow::Wait;

@@ -1,7 +1,9 @@
 //! The events of a trace: packets as they were on the wire, and decisions of the broker.
 
 use crate::limits::TRACE_PACKET_BYTES_MAX;
-use crate::mqtt::{Packet, PacketKind, Publish, QoS, TopicName, Version, peek_frame};
+use crate::mqtt::{
+    Auth, AuthProperties, Packet, PacketKind, Publish, QoS, TopicName, Version, peek_frame,
+};
 
 use super::super::names::{ClientAddress, TraceSet};
 use super::spec::TraceKind;
@@ -84,6 +86,14 @@ impl TracedPacket {
                     will.payload = &will.payload[..will.payload.len().min(payload_max)];
                 }
                 shown.encode(connect.version, &mut bytes);
+            }
+            // A proof can be tried against passwords.
+            Packet::Auth(auth) => {
+                let told = AuthProperties::of(auth.properties);
+                let shown = AuthProperties { data: told.data.map(|_| HIDDEN), ..told };
+                let mut scratch = Vec::new();
+                let properties = shown.lay_out(&[], &mut scratch);
+                Auth { properties, ..*auth }.encode(version, &mut bytes);
             }
             other => other.encode(version, &mut bytes),
         }

@@ -1,6 +1,7 @@
 //! MQTT 5, statement by statement: `table` lists every one and names the tests that hold it.
 
 pub(super) mod acks;
+pub(super) mod auth;
 pub(super) mod connect;
 pub(super) mod corners;
 pub(super) mod framing;
