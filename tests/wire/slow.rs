@@ -122,6 +122,8 @@ fn flood_starves_nobody() {
                     flooder.send(&flood);
                 }
             });
+            // Also when this fails: the thread is waited for.
+            let _end = Ends(&is_over);
             for number in 0..300_u16 {
                 client.publish(&publish("other", "x").qos1(number + 1));
                 client.send(&publish("quiet", number.to_string()).bytes());
@@ -131,9 +133,17 @@ fn flood_starves_nobody() {
                     Client::connect(broker, "newcomer").leave();
                 }
             }
-            is_over.store(true, Ordering::Relaxed);
         });
     });
+}
+
+/// A drop sets it.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// A peer that asks and never reads the answers cannot make the broker hold them all: the broker
