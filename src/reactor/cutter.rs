@@ -117,11 +117,12 @@ impl<S: Send, W: Wake> Cutter<'_, Outboxes<S, W>> {
             Ok(_) => return (0, Flow::Continue),
             Err(error) => return self.fail(conn, error, bytes),
         };
-        match decode_from_client(version, frame, bytes) {
+        // By reference: a packet is too large to be moved for nothing.
+        match &decode_from_client(version, frame, bytes) {
             Ok(packet) => {
-                (frame.total_bytes, self.broker.handle_packet(conn, &packet, &mut context))
+                (frame.total_bytes, self.broker.handle_packet(conn, packet, &mut context))
             }
-            Err(error) => self.fail(conn, error, bytes),
+            Err(error) => self.fail(conn, *error, bytes),
         }
     }
 
