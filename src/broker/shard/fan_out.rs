@@ -178,7 +178,8 @@ impl Shard {
         let traces = inbound.traces.or(route.traces);
         let time_ms = self.time_ms(context.now_ms);
         let Working { encode, refused, full, identifiers, .. } = self.publishing.working();
-        let mut outbound = OutboundMessage::new(message, time_ms, encode);
+        let mut outbound =
+            OutboundMessage::new(message, time_ms, encode).with_receivers(route.targets.len());
         // Those that refuse it stand in the order of the route.
         let mut refusals = 0;
         for target in &route.targets {
