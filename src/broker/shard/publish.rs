@@ -117,7 +117,7 @@ impl Shard {
                     // [MQTT-3.3.4-1] The answer promises that whoever must have the message has it.
                     let reason = self.reason_of(conn, &published);
                     let wait = published.wait;
-                    let waits = self.promise(conn, Reply::Puback(packet_id, reason), wait);
+                    let waits = self.promise_puback(conn, packet_id, reason, wait);
                     if waits && traces.is_any() {
                         let reply = ("PUBACK", packet_id);
                         self.trace_reply_waits(conn, traces, reply, wait, context);
