@@ -12,7 +12,7 @@ use crate::limits::EXPIRED_LOOKS_MAX;
 use super::lifetime::Lifetime;
 use super::logs::{Logs, StoredMessage};
 use super::position::Position;
-use super::queue::{Answer, Entry, Next};
+use super::queue::{Answer, Entry, Next, Terms};
 use super::record::SessionKey;
 use super::session::Session;
 use super::timeline::Timeline;
@@ -51,6 +51,12 @@ impl SessionMut<'_> {
     /// As [`super::Queue::take_next`].
     pub fn take_next(&mut self, window: u16, logs: &mut Logs) -> Option<Next> {
         self.session.queue.take_next(window, logs)
+    }
+
+    /// As [`super::Queue::pass`].
+    #[inline]
+    pub fn pass(&mut self, terms: Terms) -> Next {
+        self.session.queue.pass(terms)
     }
 
     /// As [`super::Queue::take_next_before`].

@@ -217,6 +217,16 @@ impl Front {
         Some(self.taken(number, entry))
     }
 
+    /// Puts a message with the next number into flight; nothing waits.
+    #[inline]
+    pub(super) fn pass(&mut self, number: u64, entry: Entry) -> Next {
+        debug_assert!(self.ready.is_empty() && self.ready_first == number, "nothing is before it");
+        self.ready_first = number + 1;
+        self.enter(number, entry);
+        self.next = self.flight_end();
+        self.taken(number, entry)
+    }
+
     /// Takes the first of `ready` off.
     #[inline]
     pub(super) fn pop_ready(&mut self) -> Option<(u64, Entry)> {

@@ -266,6 +266,18 @@ impl Queue {
         }
     }
 
+    /// Puts a message that is not kept at the end of a volatile queue and takes it. Nothing waits,
+    /// and the window is open (see [`Queue::window_open`]).
+    #[inline]
+    pub fn pass(&mut self, terms: Terms) -> Next {
+        let number = self.end;
+        let front = self.wake();
+        front.resting = false;
+        let next = front.pass(number, Entry::passing(terms));
+        self.end += 1;
+        next
+    }
+
     /// Forgets where the message taken last is stored: it will not be sent again. For volatile
     /// queues: in any other it would be gone after a restart.
     pub fn forget_taken(&mut self, log: &mut impl QueueLog) {

@@ -68,11 +68,14 @@ impl Harness {
     pub(super) fn push(&mut self, random: &mut Random) {
         let terms = Terms { retain: random.below(4) == 0, exactly_once: random.below(3) == 0 };
         let bytes = 20 + u32::try_from(random.below(200)).expect("small");
+        let ready = self.queue.waiting() == 0 && self.queue.window_open(30) && self.near;
+        if self.volatile && ready && random.below(2) == 0 {
+            return self.pass(terms);
+        }
         let entry = self.log.message(bytes, terms);
         self.model.push(entry);
         self.logged.push(entry);
         self.events.push(Event::Push(entry));
-        let ready = self.queue.waiting() == 0 && self.queue.window_open(30) && self.near;
         self.queue.push(entry, self.near, SESSION, &mut self.log);
         self.note_blocks();
         if ready {
@@ -80,6 +83,15 @@ impl Harness {
             assert!(matches!(next, Some(Next::Publish { entry: taken, .. }) if taken == entry));
             assert_eq!(self.model.take(30), next);
         }
+    }
+
+    /// A message that is sent at once and not kept.
+    fn pass(&mut self, terms: Terms) {
+        let entry = Entry::passing(terms);
+        self.model.push(entry);
+        let next = self.queue.pass(terms);
+        assert!(matches!(next, Next::Publish { entry: taken, .. } if taken == entry));
+        assert_eq!(self.model.take(30), Some(next));
     }
 
     fn take(&mut self, window: u16) {
