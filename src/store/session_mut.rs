@@ -80,6 +80,11 @@ impl SessionMut<'_> {
         self.session.queue.acknowledge(packet_id, logs)
     }
 
+    /// As [`super::Queue::acknowledge_run`].
+    pub fn acknowledge_run(&mut self, packet_id: u16, count: u16, logs: &mut Logs) -> u16 {
+        self.session.queue.acknowledge_run(packet_id, count, logs)
+    }
+
     /// PUBREC.
     pub fn release(&mut self, packet_id: u16, logs: &mut Logs) -> Answer {
         self.session.queue.release(packet_id, logs)

@@ -20,7 +20,7 @@ mod timed;
 use std::collections::VecDeque;
 
 use crate::limits::LOG_BYTES_MAX;
-use crate::mqtt::{Delivery as PacketOptions, PacketId, QoS, SubscriptionId};
+use crate::mqtt::{AckRun, Delivery as PacketOptions, PacketId, QoS, SubscriptionId};
 use crate::store::{Logs, QueueNext, QueueTerms, Session, SessionMut};
 
 use super::client_log::{self, ClientLog, DropReason};
@@ -309,6 +309,11 @@ impl Delivery {
     #[inline]
     pub(crate) fn take_timed(&mut self, conn: ConnId, packet_id: PacketId) -> Option<u32> {
         self.table.get_mut(conn)?.timed.take(packet_id)
+    }
+
+    /// The same for messages that a client has acknowledged together.
+    pub(crate) fn take_timed_of(&mut self, conn: ConnId, run: AckRun) -> Option<u32> {
+        self.table.get_mut(conn)?.timed.take_of(run)
     }
 
     /// Drops the oldest message that was not sent; false if there is none.

@@ -306,6 +306,29 @@ impl Queue {
         Answer::Done
     }
 
+    /// PUBACKs of `count` messages, from the one with this packet identifier on: ends those that
+    /// are the oldest in flight, in order; how many. Any other PUBACK is for
+    /// [`Queue::acknowledge`].
+    pub fn acknowledge_run(&mut self, packet_id: u16, count: u16, log: &mut impl QueueLog) -> u16 {
+        let Some(front) = self.front.as_deref_mut() else { return 0 };
+        if Self::packet_id(front.first) != packet_id {
+            return 0;
+        }
+        let mut ended = 0;
+        while ended < count
+            && let Some(entry) = front.end_oldest()
+        {
+            ended += 1;
+            if let Some(position) = entry.position() {
+                self.stored_bytes -= u64::from(entry.bytes());
+                log.release(position, 1);
+            }
+        }
+        front.trim();
+        self.unload(log);
+        ended
+    }
+
     /// PUBREC: the client has the QoS 2 message; its identifier stays taken until PUBCOMP.
     pub fn release(&mut self, packet_id: u16, log: &mut impl QueueLog) -> Answer {
         let Some((front, at)) = self.in_flight(packet_id, log) else { return Answer::Known };
