@@ -20,6 +20,7 @@
 //!                                            PublishHead ─ append ─► bytes before a shared tail
 //! ```
 
+mod ack_run;
 mod connection_properties;
 mod decode;
 mod encode;
@@ -43,6 +44,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+pub use ack_run::AckRun;
 pub use connection_properties::{
     AuthProperties, ConnackProperties, ConnectProperties, DisconnectProperties,
     SESSION_NEVER_EXPIRES, UserProperties,

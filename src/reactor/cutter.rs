@@ -3,7 +3,7 @@
 use crate::broker::{CloseReason, ConnId, Context, Flow, Shard, ShardId};
 use crate::limits::{LINK_WORK_MAX, PRE_CONNECT_BYTES_MAX};
 use crate::mqtt::{
-    DecodeError, Foreign, Packet, Version, connect_version, decode_from_client, peek_frame,
+    AckRun, DecodeError, Foreign, Packet, Version, connect_version, decode_from_client, peek_frame,
 };
 use crate::ring::Wake;
 
@@ -57,7 +57,12 @@ impl<S: Send, W: Wake> Cutter<'_, Outboxes<S, W>> {
             if self.outboxes.is_full() || self.broker.work() >= work_max {
                 return (used, Cut::Yield);
             }
-            match self.next(conn, version, &bytes[used..], self.packet_bytes_max) {
+            let rest = &bytes[used..];
+            let mut handled = self.next_acks(conn, rest, work_max);
+            if handled.0 == 0 {
+                handled = self.next(conn, version, rest, self.packet_bytes_max);
+            }
+            match handled {
                 (_, Flow::Stop) => return (used, Cut::Stop),
                 (0, _) => return (used, Cut::Partial),
                 (packet_bytes, Flow::Continue) => used += packet_bytes,
@@ -108,6 +113,17 @@ impl<S: Send, W: Wake> Cutter<'_, Outboxes<S, W>> {
         }
     }
 
+    /// Handles the acknowledgements that `bytes` begin with, as far as they can be handled together;
+    /// 0 bytes if there are none.
+    #[inline]
+    fn next_acks(&mut self, conn: ConnId, bytes: &[u8], work_max: u64) -> (usize, Flow) {
+        let count_max = u16::try_from(work_max - self.broker.work()).unwrap_or(u16::MAX);
+        let Some(run) = AckRun::peek(bytes, count_max) else { return (0, Flow::Continue) };
+        let mut context = Context { now_ms: self.now_ms, peers: self.outboxes };
+        let (count, flow) = self.broker.handle_ack_run(conn, run, &mut context);
+        (usize::from(count) * AckRun::PACKET_BYTES, flow)
+    }
+
     /// Handles the packet that `bytes` begin with; 0 bytes if it is not whole.
     #[inline]
     fn next(&mut self, conn: ConnId, version: Version, bytes: &[u8], max: usize) -> (usize, Flow) {
@@ -117,11 +133,12 @@ impl<S: Send, W: Wake> Cutter<'_, Outboxes<S, W>> {
             Ok(_) => return (0, Flow::Continue),
             Err(error) => return self.fail(conn, error, bytes),
         };
-        match decode_from_client(version, frame, bytes) {
+        // By reference: a packet is too large to be moved for nothing.
+        match &decode_from_client(version, frame, bytes) {
             Ok(packet) => {
-                (frame.total_bytes, self.broker.handle_packet(conn, &packet, &mut context))
+                (frame.total_bytes, self.broker.handle_packet(conn, packet, &mut context))
             }
-            Err(error) => self.fail(conn, error, bytes),
+            Err(error) => self.fail(conn, *error, bytes),
         }
     }
 

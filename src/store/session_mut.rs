@@ -12,7 +12,7 @@ use crate::limits::EXPIRED_LOOKS_MAX;
 use super::lifetime::Lifetime;
 use super::logs::{Logs, StoredMessage};
 use super::position::Position;
-use super::queue::{Answer, Entry, Next};
+use super::queue::{Answer, Entry, Next, Terms};
 use super::record::SessionKey;
 use super::session::Session;
 use super::timeline::Timeline;
@@ -53,6 +53,12 @@ impl SessionMut<'_> {
         self.session.queue.take_next(window, logs)
     }
 
+    /// As [`super::Queue::pass`].
+    #[inline]
+    pub fn pass(&mut self, terms: Terms) -> Next {
+        self.session.queue.pass(terms)
+    }
+
     /// As [`super::Queue::take_next_before`].
     pub fn take_next_before(
         &mut self,
@@ -72,6 +78,11 @@ impl SessionMut<'_> {
     #[inline]
     pub fn acknowledge(&mut self, packet_id: u16, logs: &mut Logs) -> Answer {
         self.session.queue.acknowledge(packet_id, logs)
+    }
+
+    /// As [`super::Queue::acknowledge_run`].
+    pub fn acknowledge_run(&mut self, packet_id: u16, count: u16, logs: &mut Logs) -> u16 {
+        self.session.queue.acknowledge_run(packet_id, count, logs)
     }
 
     /// PUBREC.

@@ -20,8 +20,8 @@ mod timed;
 use std::collections::VecDeque;
 
 use crate::limits::LOG_BYTES_MAX;
-use crate::mqtt::{Delivery as PacketOptions, PacketId, QoS, SubscriptionId};
-use crate::store::{Logs, QueueEntry, QueueNext, QueueTerms, Session, SessionMut};
+use crate::mqtt::{AckRun, Delivery as PacketOptions, PacketId, QoS, SubscriptionId};
+use crate::store::{Logs, QueueNext, QueueTerms, Session, SessionMut};
 
 use super::client_log::{self, ClientLog, DropReason};
 use super::meters::Meters;
@@ -186,8 +186,8 @@ impl Delivery {
         let has_room = session.queue.stored_bytes() < self.session_bytes_max;
         if has_room && self.is_ready(session, 0, lent.outputs) {
             // What is in flight to a clean session is never sent again: its id is enough.
-            session.push(QueueEntry::passing(terms), lent.logs);
-            return self.write_next(qos, session, message, options, lent);
+            let next = session.pass(terms);
+            return self.write_taken(next, qos, session, message, options, lent);
         }
         hold_if_behind(session, options.source, lent, context);
         let entry = message.entry(terms, &mut lent.logs.memory);
@@ -216,7 +216,10 @@ impl Delivery {
             self.await_commit(session, lent.logs);
             hold_if_behind(session, options.source, lent, context);
         } else if self.is_ready(session, 1, lent.outputs) {
-            self.write_next(qos, session, message, options, lent);
+            // Its window was found open.
+            let next = session.take_next(u16::MAX, lent.logs);
+            let next = next.expect("nothing else waited, and the window is open");
+            self.write_taken(next, qos, session, message, options, lent);
         } else {
             hold_if_behind(session, options.source, lent, context);
         }
@@ -269,19 +272,18 @@ impl Delivery {
         }
     }
 
-    /// Writes the message that is next in a session's queue, of which `message` is the content.
-    fn write_next(
+    /// Writes the message that was taken from a session's queue, of which `message` is the content.
+    fn write_taken(
         &mut self,
+        next: QueueNext,
         qos: QoS,
         session: &mut SessionMut<'_>,
         message: &mut OutboundMessage<'_>,
         options: DeliveryOptions<'_>,
         lent: &mut Lent<'_>,
     ) {
-        // Its window was found open.
-        let next = session.take_next(u16::MAX, lent.logs);
-        let Some(QueueNext::Publish { entry, number, packet_id, again: dup }) = next else {
-            unreachable!("nothing else waited, and the window is open")
+        let QueueNext::Publish { entry, number, packet_id, again: dup } = next else {
+            unreachable!("nothing else waited")
         };
         let Some(conn) = session.holder.map(ConnId::of) else { return };
         let (id, retain) = (PacketId::new(packet_id), entry.terms().retain);
@@ -307,6 +309,11 @@ impl Delivery {
     #[inline]
     pub(crate) fn take_timed(&mut self, conn: ConnId, packet_id: PacketId) -> Option<u32> {
         self.table.get_mut(conn)?.timed.take(packet_id)
+    }
+
+    /// The same for messages that a client has acknowledged together.
+    pub(crate) fn take_timed_of(&mut self, conn: ConnId, run: AckRun) -> Option<u32> {
+        self.table.get_mut(conn)?.timed.take_of(run)
     }
 
     /// Drops the oldest message that was not sent; false if there is none.

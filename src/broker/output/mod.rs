@@ -164,8 +164,20 @@ impl Outputs {
         self.bytes(conn) <= self.bytes_max / 2
     }
 
+    /// As [`Outputs::reply`] for an acknowledgement: its size is known to the compiler.
+    #[inline]
+    pub(crate) fn reply_ack(&mut self, conn: ConnId, bytes: [u8; 4]) {
+        self.append_reply(conn, &bytes);
+    }
+
     /// Appends a reply: one packet of at most some bytes.
     pub(crate) fn reply(&mut self, conn: ConnId, bytes: &[u8]) {
+        self.append_reply(conn, bytes);
+    }
+
+    #[expect(clippy::inline_always, reason = "most replies are acknowledgements of one size")]
+    #[inline(always)]
+    fn append_reply(&mut self, conn: ConnId, bytes: &[u8]) {
         let Some(outlet) = self.table.get_mut(conn) else { return };
         outlet.buffer.room(bytes.len(), &mut self.pool).extend_from_slice(bytes);
         outlet.note_dirty(conn, &mut self.dirty);

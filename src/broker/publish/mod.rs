@@ -20,7 +20,7 @@ use super::output::{EncodeBuffers, Message, Source};
 /// A message with where it came from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InboundMessage<'a> {
-    pub(crate) message: Message<'a>,
+    pub(crate) message: &'a Message<'a>,
     pub(crate) source: Source,
     /// The session of its publisher, if that is here.
     pub(crate) publisher: Option<SessionKey>,
@@ -37,7 +37,7 @@ pub(crate) struct InboundMessage<'a> {
 }
 
 impl<'a> InboundMessage<'a> {
-    pub(crate) fn of(message: Message<'a>, source: Source) -> Self {
+    pub(crate) fn of(message: &'a Message<'a>, source: Source) -> Self {
         let (publisher, received, origin, traces) = (None, None, None, TraceSet::NONE);
         Self { message, source, publisher, received, origin, keep: false, stamp: 0, traces }
     }

@@ -145,6 +145,12 @@ impl Replies {
         None
     }
 
+    /// Whether a reply that has nothing to wait for may leave at once: no other is before it.
+    #[inline]
+    pub(crate) fn is_free(&self, conn: ConnId) -> bool {
+        self.table.get(conn).is_some_and(|promised| promised.count == 0)
+    }
+
     /// Handles a reply whose barrier is reached: returns it, unless it is withheld.
     pub(crate) fn take(
         &mut self,

@@ -1,9 +1,9 @@
 //! Clients' answers to messages they were sent (3.4 to 3.7), and sending them what waits.
 
-use crate::mqtt::{Ack, AckKind};
+use crate::mqtt::{Ack, AckKind, AckRun};
 use crate::store::QueueAnswer;
 
-use super::super::names::{CloseReason, ConnId, Context};
+use super::super::names::{CloseReason, ConnId, Context, Flow};
 use super::super::replies::{Reply, Wait};
 use super::{Shard, lent};
 
@@ -53,6 +53,40 @@ impl Shard {
         if waits || self.retained.has_replays(conn) {
             self.make_progress(conn, context);
         }
+    }
+
+    /// Handles PUBACKs in a row; how many of them. If that is none, the first is for
+    /// [`Shard::handle_packet`].
+    pub fn handle_ack_run(
+        &mut self,
+        conn: ConnId,
+        run: AckRun,
+        context: &mut Context<'_>,
+    ) -> (u16, Flow) {
+        const NONE: (u16, Flow) = (0, Flow::Continue);
+        // Each packet of a traced client is noted.
+        if self.traces.is_on() {
+            return NONE;
+        }
+        let Some(key) = self.connections.session(conn) else { return NONE };
+        let mut session = self.catalog.session_mut(key);
+        let count = session.acknowledge_run(run.first.get(), run.count, &mut self.logs);
+        let waits = session.queue.waiting() > 0;
+        drop(session);
+        if count == 0 {
+            return NONE;
+        }
+        self.gates.note_alive(conn, context.now_ms);
+        if let Some(stamp) = self.delivery.take_timed_of(conn, AckRun { count, ..run }) {
+            self.meters.note_client_ack(stamp);
+        }
+        self.relieve_waiting(key, context);
+        if waits || self.retained.has_replays(conn) {
+            self.make_progress(conn, context);
+        }
+        self.stats.packets_in += u64::from(count);
+        self.pause_if_output_full(conn);
+        (count, self.flow(conn))
     }
 
     /// Sends nothing of what waits in the client's session before what was appended is committed.

@@ -79,7 +79,7 @@ impl Shard {
         context: &mut Context<'_>,
     ) -> Published {
         let Options { shard, shards, .. } = self.options;
-        let message = &inbound.message;
+        let message = inbound.message;
         let targets = self.exchanges.get(vhost, route);
         let remote = targets.remote;
         // Once, where it was published: other shards do not know who else gets it.
@@ -100,7 +100,6 @@ impl Shard {
         if !wait.peers {
             return Published { wait, is_routed };
         }
-        let message = &inbound.message;
         let copy = PeerPublish {
             source: match inbound.source {
                 Source::Here(publisher) => Some(publisher),
@@ -172,13 +171,14 @@ impl Shard {
         stored_bytes: u64,
         context: &mut Context<'_>,
     ) {
-        let &InboundMessage { ref message, source, publisher, stamp, .. } = inbound;
+        let &InboundMessage { message, source, publisher, stamp, .. } = inbound;
         let sent_before = self.outputs.stats().publishes_out;
         let route = self.exchanges.get(vhost, route);
         let traces = inbound.traces.or(route.traces);
         let time_ms = self.time_ms(context.now_ms);
         let Working { encode, refused, full, identifiers, .. } = self.publishing.working();
-        let mut outbound = OutboundMessage::new(message, time_ms, encode);
+        let mut outbound =
+            OutboundMessage::new(message, time_ms, encode).with_receivers(route.targets.len());
         // Those that refuse it stand in the order of the route.
         let mut refusals = 0;
         for target in &route.targets {

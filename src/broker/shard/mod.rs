@@ -271,9 +271,9 @@ impl Shard {
         packet: &Packet<'_>,
         context: &mut Context<'_>,
     ) -> Flow {
-        let is_request =
-            matches!(packet, Packet::Pubrel(_) | Packet::Subscribe(_) | Packet::Unsubscribe(_));
-        if is_request && !self.is_connecting(conn) && self.waits_for_log(conn) {
+        // Most packets are messages, and acknowledgements of them.
+        let is_frequent = matches!(packet, Packet::Publish(_) | Packet::Puback(_));
+        if !is_frequent && self.is_request_too_early(conn, packet) {
             return Flow::Wait;
         }
         if self.traces.is_on() {
@@ -333,6 +333,13 @@ impl Shard {
         self.stats.packets_in += 1;
         self.pause_if_output_full(conn);
         self.flow(conn)
+    }
+
+    /// Whether a client asks for something that the log must know, which has no room for it now.
+    fn is_request_too_early(&mut self, conn: ConnId, packet: &Packet<'_>) -> bool {
+        let is_request =
+            matches!(packet, Packet::Pubrel(_) | Packet::Subscribe(_) | Packet::Unsubscribe(_));
+        is_request && !self.is_connecting(conn) && self.waits_for_log(conn)
     }
 
     /// Handles bytes that are no packet: they end the connection [MQTT-4.8.0-1].

@@ -84,7 +84,7 @@ impl Shard {
             let source = publish.source.map_or(Source::Nobody, |conn| Source::There(from, conn));
             let message = Message { topic, properties, payload, qos, retain };
             let inbound =
-                InboundMessage { origin, keep, stamp, ..InboundMessage::of(message, source) };
+                InboundMessage { origin, keep, stamp, ..InboundMessage::of(&message, source) };
             self.publish_on(vhost, route, &inbound, context);
         }
     }

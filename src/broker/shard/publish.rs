@@ -98,7 +98,7 @@ impl Shard {
             self.meter(conn, vhost, message.bytes(), context.now_ms);
         }
         let mut inbound = InboundMessage {
-            message: *message,
+            message,
             source: Source::Here(conn),
             publisher: Some(to.session),
             received: None,
@@ -117,7 +117,7 @@ impl Shard {
                     // [MQTT-3.3.4-1] The answer promises that whoever must have the message has it.
                     let reason = self.reason_of(conn, &published);
                     let wait = published.wait;
-                    let waits = self.promise(conn, Reply::Puback(packet_id, reason), wait);
+                    let waits = self.promise_puback(conn, packet_id, reason, wait);
                     if waits && traces.is_any() {
                         let reply = ("PUBACK", packet_id);
                         self.trace_reply_waits(conn, traces, reply, wait, context);
@@ -138,7 +138,8 @@ impl Shard {
     }
 
     /// The vhost and route of what a connection publishes; `None` if it is not open.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "each message passes here, by one caller")]
+    #[inline(always)]
     fn publish_route(&mut self, conn: ConnId, topic: TopicName<'_>) -> Option<PublishRoute> {
         let &Open { vhost, session, traces: own, .. } = self.connections.client(conn)?;
         let last = self.exchanges.last_route(conn, vhost, topic);
@@ -147,6 +148,7 @@ impl Shard {
         Some(PublishRoute { vhost, session, route, denied, traces: own.or(traces) })
     }
 
+    #[inline(never)]
     fn find_publish_route(
         &mut self,
         conn: ConnId,

@@ -29,6 +29,27 @@ impl Shard {
         }
     }
 
+    /// As [`Shard::promise`] for a PUBACK, most of which leave at once and say that all is well.
+    #[inline]
+    pub(super) fn promise_puback(
+        &mut self,
+        conn: ConnId,
+        packet_id: PacketId,
+        reason: ReasonCode,
+        wait: Wait,
+    ) -> bool {
+        let is_plain = wait == Wait::default() && reason == ReasonCode::Success;
+        if is_plain
+            && self.replies.is_free(conn)
+            && !self.gates.is_paused_by(conn, Pause::FullSession)
+        {
+            self.meters.count_acknowledged();
+            self.outputs.reply_ack(conn, Ack::bytes_v3(AckKind::Puback, packet_id));
+            return false;
+        }
+        self.promise(conn, Reply::Puback(packet_id, reason), wait)
+    }
+
     /// Ends a turn: its replies that wait for other shards wait for the last message to each that
     /// replies wait for, those that wait for the disk for the end of the log.
     pub fn seal_promises(&mut self, peers: &dyn Peers) {

@@ -72,7 +72,7 @@ impl Shard {
         let message = Message { topic, properties, payload, qos: *qos, retain: *retain };
         let route = self.route(vhost, topic);
         let mut inbound =
-            InboundMessage { publisher, ..InboundMessage::of(message, Source::Nobody) };
+            InboundMessage { publisher, ..InboundMessage::of(&message, Source::Nobody) };
         self.publish(vhost, route, &mut inbound, context);
     }
 

@@ -266,6 +266,18 @@ impl Queue {
         }
     }
 
+    /// Puts a message that is not kept at the end of a volatile queue and takes it. Nothing waits,
+    /// and the window is open (see [`Queue::window_open`]).
+    #[inline]
+    pub fn pass(&mut self, terms: Terms) -> Next {
+        let number = self.end;
+        let front = self.wake();
+        front.resting = false;
+        let next = front.pass(number, Entry::passing(terms));
+        self.end += 1;
+        next
+    }
+
     /// Forgets where the message taken last is stored: it will not be sent again. For volatile
     /// queues: in any other it would be gone after a restart.
     pub fn forget_taken(&mut self, log: &mut impl QueueLog) {
@@ -292,6 +304,29 @@ impl Queue {
         }
         self.end_at(at, log);
         Answer::Done
+    }
+
+    /// PUBACKs of `count` messages, from the one with this packet identifier on: ends those that
+    /// are the oldest in flight, in order; how many. Any other PUBACK is for
+    /// [`Queue::acknowledge`].
+    pub fn acknowledge_run(&mut self, packet_id: u16, count: u16, log: &mut impl QueueLog) -> u16 {
+        let Some(front) = self.front.as_deref_mut() else { return 0 };
+        if Self::packet_id(front.first) != packet_id {
+            return 0;
+        }
+        let mut ended = 0;
+        while ended < count
+            && let Some(entry) = front.end_oldest()
+        {
+            ended += 1;
+            if let Some(position) = entry.position() {
+                self.stored_bytes -= u64::from(entry.bytes());
+                log.release(position, 1);
+            }
+        }
+        front.trim();
+        self.unload(log);
+        ended
     }
 
     /// PUBREC: the client has the QoS 2 message; its identifier stays taken until PUBCOMP.
