@@ -14,6 +14,7 @@ mod buffers;
 mod epoll;
 mod links;
 mod options;
+mod pause;
 mod pool;
 mod probe;
 mod queue;
@@ -225,6 +226,21 @@ pub trait Ring {
     /// Only what the ring cannot survive; interruptions and time-outs are not errors.
     fn wait(
         &mut self,
+        timeout: Option<Duration>,
+        into: &mut Vec<Completion<Self::Socket>>,
+    ) -> io::Result<()> {
+        self.gather(Duration::ZERO, timeout, into)
+    }
+
+    /// As [`Ring::wait`], but if nothing has completed, completions gather for `time` before the
+    /// first is taken: the thread sleeps once for all of them. The waker, a signal and `timeout`
+    /// end that early; a kernel that does not let them gather returns as [`Ring::wait`] does.
+    ///
+    /// # Errors
+    /// As for [`Ring::wait`].
+    fn gather(
+        &mut self,
+        time: Duration,
         timeout: Option<Duration>,
         into: &mut Vec<Completion<Self::Socket>>,
     ) -> io::Result<()>;

@@ -108,6 +108,11 @@ impl Queue {
         into.extend(self.ring.completion());
     }
 
+    /// Whether the kernel has work for this ring that it does in an enter.
+    pub(super) fn has_work(&mut self) -> bool {
+        self.ring.submission().taskrun()
+    }
+
     /// Whether all completions there are were moved out.
     pub(super) fn is_drained(&mut self) -> bool {
         self.ring.completion().is_empty() && !self.ring.submission().cq_overflow()

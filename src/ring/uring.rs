@@ -27,6 +27,7 @@ use io_uring::{cqueue, opcode, squeue};
 use super::buffers::Buffers;
 use super::links::Links;
 use super::options::Options;
+use super::pause::Pause;
 use super::probe::{self, BUFFER_GROUP, Features};
 use super::queue::Queue;
 use super::refused::RingRefused;
@@ -36,6 +37,7 @@ use super::tag::{Kind, Tag};
 use super::writes::Writes;
 use super::{Buffer, Completion, Key, Received, RecvMode, Ring};
 use crate::chunk::Batch;
+use crate::limits::RECV_BUFFERS;
 
 /// Times a full submission queue is submitted before the kernel counts as broken. It takes
 /// nothing only while it has no memory at all.
@@ -46,6 +48,10 @@ const DRAIN_WAIT_MAX: Duration = Duration::from_millis(50);
 
 /// Waits without progress before dropping gives up; with [`DRAIN_WAIT_MAX`] one second.
 const DRAIN_WAITS_MAX: usize = 20;
+
+/// Completions that one turn takes, give or take what the kernel gives at a time: fewer than there
+/// are receive buffers, so that none of a turn's receives finds none.
+const COMPLETIONS_MAX: usize = RECV_BUFFERS as usize / 2;
 
 /// MSG_WAITALL: a short send is the exception. MSG_NOSIGNAL: a closed peer is a result.
 const SEND_FLAGS: i32 = libc::MSG_WAITALL | libc::MSG_NOSIGNAL;
@@ -66,6 +72,7 @@ pub struct Uring {
     links: Links,
     listeners: Vec<Accepting>,
     waker: Waker,
+    pause: Pause,
     waker_armed: bool,
     /// Whether the waker rang in this turn; several times are one.
     woken: bool,
@@ -85,6 +92,9 @@ impl Uring {
     /// If `options.recv_buffers` is not a power of two up to 32,768.
     pub fn new(options: &Options) -> Result<Self, RingRefused> {
         let (queue, buffers, features) = probe::set_up(options)?;
+        let waker = Waker::new().map_err(RingRefused::Other)?;
+        let pause = Pause::new().map_err(RingRefused::Other)?;
+        pause.add_ender(&waker).map_err(RingRefused::Other)?;
         let mut ring = Self {
             queue: Queue::new(queue),
             buffers,
@@ -92,7 +102,8 @@ impl Uring {
             writes: Writes::default(),
             links: Links::default(),
             listeners: Vec::new(),
-            waker: Waker::new().map_err(RingRefused::Other)?,
+            waker,
+            pause,
             waker_armed: false,
             woken: false,
             in_flight: 0,
@@ -182,7 +193,11 @@ impl Uring {
     ) -> io::Result<()> {
         // Completions that a full queue made us reap already must not wait for a sleep.
         let timeout = if self.reaped.is_empty() { timeout } else { Some(Duration::ZERO) };
-        let entered = self.enter(timeout);
+        let mut entered = self.enter(timeout);
+        // The kernel gives about twenty at a time. What is there already is handled in one turn.
+        while entered.is_ok() && self.reaped.len() < COMPLETIONS_MAX && self.queue.has_work() {
+            entered = self.enter(Some(Duration::ZERO));
+        }
         // Handling submits no entries, so no completions are reaped meanwhile.
         let mut reaped = mem::take(&mut self.reaped);
         for entry in reaped.drain(..) {
@@ -217,6 +232,7 @@ impl Uring {
             Kind::Wake => {
                 self.waker_armed = more;
                 self.woken = true;
+                self.pause.note_ended();
             }
             Kind::Write | Kind::Sync => {
                 let ended = self.writes.on_ended(kind, entry.result());
@@ -361,13 +377,22 @@ impl Ring for Uring {
         self.links.reclaim(slots_max)
     }
 
-    fn wait(
+    fn gather(
         &mut self,
+        time: Duration,
         timeout: Option<Duration>,
         into: &mut Vec<Completion<Socket>>,
     ) -> io::Result<()> {
         if !self.waker_armed {
             self.arm_waker();
+        }
+        // Where the kernel does not defer its work, every completion would end the pause.
+        if !time.is_zero() && self.features.is_deferred() {
+            self.pause.prepare();
+            self.enter(Some(Duration::ZERO))?;
+            if self.reaped.is_empty() {
+                self.pause.rest(timeout.map_or(time, |timeout| timeout.min(time)));
+            }
         }
         self.turn(timeout, into)?;
         // The rest of a short write goes with the next turn. None follows a drop: it only ends.

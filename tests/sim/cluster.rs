@@ -9,6 +9,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use log::info;
 use ringmq::broker::inspect::{Ask, Question, Reply};
@@ -121,6 +122,7 @@ impl Cluster {
                 client_counts: client_counts.clone(),
                 clients_max: 1000,
                 packet_bytes_max: 1 << 20,
+                gather_max: Duration::from_micros(500),
                 tls: None,
                 websocket: Arc::default(),
                 answers: Some(AnswerWay { sender, wake: Box::new(|| {}) }),

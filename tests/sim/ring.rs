@@ -133,8 +133,9 @@ impl Ring for SimRing {
         lock(&self.kernel).recycle(self.at, buffer.id());
     }
 
-    fn wait(
+    fn gather(
         &mut self,
+        _: Duration,
         _: Option<Duration>,
         into: &mut Vec<Completion<SimSocket>>,
     ) -> io::Result<()> {

@@ -44,6 +44,10 @@ pub struct Load {
     pub busy_us: u64,
     /// Times it was about to sleep until something comes.
     pub sleeps: u64,
+    /// What the ring has brought: accepts, receives, ends of sends and writes, wakes.
+    pub completions: u64,
+    /// Turns that it brought something for, and nothing but ends of sends.
+    pub send_turns: u64,
     /// Bytes received, as sockets give them.
     pub received_bytes: u64,
     /// Bytes sent, likewise.
@@ -163,6 +167,13 @@ impl Meters {
     #[inline]
     pub fn begin_turn(&mut self, now_us: u64) {
         self.turn_us = now_us;
+    }
+
+    /// The turn has so many completions, of which so many are ends of sends.
+    #[inline]
+    pub fn count_completions(&mut self, all: usize, sends: usize) {
+        self.load.completions += all as u64;
+        self.load.send_turns += u64::from(all > 0 && all == sends);
     }
 
     /// It ends. What was answered within it took as long as the turn.

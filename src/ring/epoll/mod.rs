@@ -48,6 +48,7 @@ use crate::chunk::Batch;
 
 use super::links::Links;
 use super::options::Options;
+use super::pause::Pause;
 use super::socket::{ListenSocket, Socket, Waker};
 use super::tag::{Kind, Tag};
 use super::{Buffer, Completion, Key, Received, RecvMode, Ring};
@@ -102,6 +103,7 @@ pub struct Epoll {
     buffers: Buffers,
     writer: Writer,
     waker: Waker,
+    pause: Pause,
     endings: Vec<Ending>,
     /// Sends that begin or go on in the next turn. Some may have ended meanwhile.
     due: Vec<Key>,
@@ -127,6 +129,9 @@ impl Epoll {
         let signals = EventFlags::IN | EventFlags::ET;
         epoll::add(&epoll, &waker, data(Tag::other(Kind::Wake, 0)), signals)?;
         epoll::add(&epoll, writer.signal(), data(Tag::other(Kind::Write, 0)), signals)?;
+        let pause = Pause::new()?;
+        pause.add_ender(&waker)?;
+        pause.add_ender(writer.signal())?;
         Ok(Self {
             epoll,
             links: Links::default(),
@@ -136,6 +141,7 @@ impl Epoll {
             buffers: Buffers::new(recv_buffers, recv_buffer_bytes)?,
             writer,
             waker,
+            pause,
             endings: Vec::new(),
             due: Vec::new(),
             readable: VecDeque::new(),
@@ -234,12 +240,13 @@ impl Epoll {
         into.push(Completion::Sent { key, result, batch });
     }
 
-    /// Sleeps until the kernel has something to tell, and does what is then possible.
+    /// Sleeps until the kernel has something to tell, and does what is then possible. Returns how
+    /// many events there were.
     fn collect_events(
         &mut self,
         timeout: Option<Duration>,
         into: &mut Vec<Completion<Socket>>,
-    ) -> io::Result<()> {
+    ) -> io::Result<usize> {
         let mut events = mem::take(&mut self.events);
         let timeout = timeout.map(whole_milliseconds);
         let told = epoll::wait(&self.epoll, spare_capacity(&mut events), timeout.as_ref());
@@ -248,7 +255,8 @@ impl Epoll {
         }
         self.events = events;
         match told {
-            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Ok(events) => Ok(events),
+            Err(Errno::INTR) => Ok(0),
             Err(error) => Err(error.into()),
         }
     }
@@ -258,8 +266,12 @@ impl Epoll {
         match kind {
             Kind::Recv => self.on_link_event(key, event.flags, into),
             Kind::Accept => self.listeners[key.slot as usize].note(),
-            Kind::Wake => into.push(Completion::Woken),
+            Kind::Wake => {
+                self.pause.note_ended();
+                into.push(Completion::Woken);
+            }
             Kind::Write => {
+                self.pause.note_ended();
                 let result = self.writer.take_result();
                 into.extend(result.map(|result| Completion::Written { result }));
             }
@@ -505,15 +517,24 @@ impl Ring for Epoll {
         self.links.reclaim(slots_max) || more_watches
     }
 
-    fn wait(
+    fn gather(
         &mut self,
+        time: Duration,
         timeout: Option<Duration>,
         into: &mut Vec<Completion<Socket>>,
     ) -> io::Result<()> {
         let before = into.len();
         self.end_cancelled(into);
         self.advance_sends(into);
-        let is_idle = into.len() == before && !self.is_busy();
+        let mut is_idle = into.len() == before && !self.is_busy();
+        if is_idle && !time.is_zero() {
+            self.pause.prepare();
+            let told = self.collect_events(Some(Duration::ZERO), into)?;
+            is_idle = told == 0;
+            if is_idle {
+                self.pause.rest(timeout.map_or(time, |timeout| timeout.min(time)));
+            }
+        }
         self.collect_events(if is_idle { timeout } else { Some(Duration::ZERO) }, into)?;
         self.accept(into);
         self.receive_all(into);
