@@ -286,6 +286,10 @@ pub const CHUNKS_KEPT_MAX: usize = 1024;
 /// Free output chunks that remain when memory is reclaimed: a turn of a quiet shard takes no more.
 pub const CHUNKS_KEPT_IDLE: usize = 16;
 
+/// Bytes of a send whose end may be told later than it happened, if nobody waits for it: some
+/// messages, which are not missed in the memory that holds output.
+pub const QUIET_SEND_BYTES_MAX: usize = 4096;
+
 /// Chunks one send may carry; the rest follows in the next. Small enough that the progress of a
 /// slow reader is seen within a patience.
 pub const SEND_CHUNKS_MAX: usize = 16;

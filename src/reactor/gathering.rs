@@ -8,8 +8,8 @@
 //! gain of a pause: (messages in it - 1) × the cost of a sleep      cost: each is up to `time` late
 //! ```
 //! So there is no pause when fewer than [`MESSAGES_MIN`] are to be expected in the longest one, and
-//! a pause is no longer than [`MESSAGES_WANTED`] take to come: the share of the sleep in the cost of
-//! a message is small by then, and each further message gains less than the one before.
+//! a pause is no longer than [`MESSAGES_WANTED`] take to come: the share of the sleep in the cost
+//! of a message is small by then, and each further message gains less than the one before.
 //!
 //! Only messages that would come anyway count. A client that waits for an answer before it sends
 //! again would wait longer, so that fewer come, not more. Hence a message counts if its link was

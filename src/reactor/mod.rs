@@ -1,9 +1,9 @@
 //! The event loop of one shard. It turns the ring's completions into calls of the broker, and the
 //! broker's output into operations of the ring.
 //!
-//! A turn: sleep until something completes or is due, a little longer when much comes → handle completions → handle what other
-//! shards sent → replies that waited for them → timers → events → send, publish to other shards,
-//! and begin again. Only the sleep at its top blocks.
+//! A turn: sleep until something completes or is due, a little longer when much comes → handle
+//! completions → handle what other shards sent → replies that waited for them → timers → events →
+//! send, publish to other shards, and begin again. Only the sleep at its top blocks.
 //!
 //! | file | noun |
 //! |---|---|

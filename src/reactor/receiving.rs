@@ -373,6 +373,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         {
             // Its packet waits in the link, and is found to be for another shard again.
             link.waiting = Waiting::Send;
+            self.ring.await_send(key);
             return;
         }
         let Link { socket, transport, client_address, permit, unread, .. } = self.links.remove(key);

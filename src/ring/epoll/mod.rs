@@ -112,6 +112,8 @@ pub struct Epoll {
     readable: VecDeque<Key>,
     /// Room for what the kernel tells.
     events: Vec<Event>,
+    /// Whether this wait has completions that somebody waits for.
+    has_news: bool,
     /// Whether the log knows that the kernel watches no more.
     warned: bool,
     features: String,
@@ -129,9 +131,7 @@ impl Epoll {
         let signals = EventFlags::IN | EventFlags::ET;
         epoll::add(&epoll, &waker, data(Tag::other(Kind::Wake, 0)), signals)?;
         epoll::add(&epoll, writer.signal(), data(Tag::other(Kind::Write, 0)), signals)?;
-        let pause = Pause::new()?;
-        pause.add_ender(&waker)?;
-        pause.add_ender(writer.signal())?;
+        let pause = Pause::new(&waker)?;
         Ok(Self {
             epoll,
             links: Links::default(),
@@ -146,6 +146,7 @@ impl Epoll {
             due: Vec::new(),
             readable: VecDeque::new(),
             events: Vec::with_capacity(EVENTS_MAX),
+            has_news: false,
             warned: false,
             features: format!("epoll: {recv_buffers} receive buffers of {recv_buffer_bytes} bytes"),
         })
@@ -235,7 +236,10 @@ impl Epoll {
         result: io::Result<usize>,
         into: &mut Vec<Completion<Socket>>,
     ) {
-        let (batch, sent) = self.sends.end(self.links.on_sent(key));
+        let slot = self.links.on_sent(key);
+        let is_quiet = self.sends.get_mut(slot).is_quiet;
+        let (batch, sent) = self.sends.end(slot);
+        self.has_news |= !(is_quiet && result.as_ref().is_ok_and(|sent| *sent == batch.bytes()));
         let result = if sent > 0 { Ok(sent) } else { result };
         into.push(Completion::Sent { key, result, batch });
     }
@@ -267,11 +271,10 @@ impl Epoll {
             Kind::Recv => self.on_link_event(key, event.flags, into),
             Kind::Accept => self.listeners[key.slot as usize].note(),
             Kind::Wake => {
-                self.pause.note_ended();
+                self.pause.note_woken();
                 into.push(Completion::Woken);
             }
             Kind::Write => {
-                self.pause.note_ended();
                 let result = self.writer.take_result();
                 into.extend(result.map(|result| Completion::Written { result }));
             }
@@ -475,6 +478,18 @@ impl Ring for Epoll {
         self.due.push(key);
     }
 
+    fn submit_quiet_send(&mut self, key: Key, socket: &Socket, batch: Batch) {
+        self.submit_send(key, socket, batch);
+        let slot = self.links.send_slot(key).expect("it was begun just now");
+        self.sends.get_mut(slot).is_quiet = true;
+    }
+
+    fn await_send(&mut self, key: Key) {
+        if let Some(slot) = self.links.send_slot(key) {
+            self.sends.get_mut(slot).is_quiet = false;
+        }
+    }
+
     fn cancel_send(&mut self, key: Key) {
         if self.links.sends(key) {
             self.endings.push(Ending::Send(key, cancelled()));
@@ -525,8 +540,9 @@ impl Ring for Epoll {
     ) -> io::Result<()> {
         let before = into.len();
         self.end_cancelled(into);
+        self.has_news = into.len() > before;
         self.advance_sends(into);
-        let mut is_idle = into.len() == before && !self.is_busy();
+        let mut is_idle = !self.has_news && !self.is_busy();
         if is_idle && !time.is_zero() {
             self.pause.prepare();
             let told = self.collect_events(Some(Duration::ZERO), into)?;
