@@ -420,6 +420,16 @@ pub(super) const METRICS: &[Metric] = &[
         Source::Each(|s| s.load.sleeps),
     ),
     counter(
+        "shard_completions_total",
+        "What the kernel has brought: accepts, receives, ends of sends and writes, wakes",
+        Source::Each(|s| s.load.completions),
+    ),
+    counter(
+        "shard_send_turns_total",
+        "Turns that handled only ends of sends",
+        Source::Each(|s| s.load.send_turns),
+    ),
+    counter(
         "shard_mesh_full_total",
         "Times it was about to wait while a ring to another shard was full",
         Source::Each(|s| s.load.mesh_full),

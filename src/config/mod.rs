@@ -68,9 +68,9 @@ pub use websocket::{Accepts, PageOrigin, WebSocketOptions};
 use fault::Misfit;
 use listen::parse_listen;
 use values::{
-    parse_connections, parse_disk_low, parse_inflight, parse_outgoing_bytes, parse_packet_bytes,
-    parse_patience_ms, parse_retained_bytes, parse_retained_count, parse_segment_bytes,
-    parse_session_bytes, parse_session_expiry, parse_shards,
+    parse_connections, parse_disk_low, parse_gather_us, parse_inflight, parse_outgoing_bytes,
+    parse_packet_bytes, parse_patience_ms, parse_retained_bytes, parse_retained_count,
+    parse_segment_bytes, parse_session_bytes, parse_session_expiry, parse_shards,
 };
 
 /// The broker's options.
@@ -160,6 +160,17 @@ pub struct Options {
         help_heading = "Limits"
     )]
     pub qos0_patience_ms: u64,
+
+    /// How much longer a shard may sleep when messages come so often that it then handles several
+    /// at once; 0: never longer
+    #[arg(
+        long = "gather-max",
+        value_name = "DURATION",
+        default_value = "500us",
+        value_parser = parse_gather_us,
+        help_heading = "Limits"
+    )]
+    pub gather_us_max: u64,
 
     /// QoS 1 and 2 messages that were sent to one client and are not yet acknowledged
     #[arg(

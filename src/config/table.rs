@@ -50,6 +50,7 @@ const RELOADS: &[(Reload, &[&str])] = &[
             "max-packet-size",
             "max-outgoing-bytes",
             "qos0-patience",
+            "gather-max",
             "max-inflight",
             "client-publish-rate",
             "client-publish-bytes",

@@ -59,6 +59,14 @@ pub const OUTGOING_BYTES_MAX: usize = 1024 * 1024 * 1024;
 /// How long a full link may hold its publishers back by default (`--qos0-patience`).
 pub const QOS0_PATIENCE_MS_DEFAULT: u64 = 20;
 
+/// How much longer a shard may sleep by default to handle several messages at once
+/// (`--gather-max`): at 5,000 messages a second, where sleeps begin to cost more than messages, two
+/// or three come meanwhile.
+pub const GATHER_US_DEFAULT: u64 = 500;
+
+/// Longest `--gather-max`: with more, clients would see it in the latency of every message.
+pub const GATHER_US_MAX: u64 = 10_000;
+
 /// Longest `--qos0-patience`: above a minute publishers would run into their keep alive.
 pub const QOS0_PATIENCE_MS_MAX: u64 = 60_000;
 
@@ -277,6 +285,10 @@ pub const CHUNKS_KEPT_MAX: usize = 1024;
 
 /// Free output chunks that remain when memory is reclaimed: a turn of a quiet shard takes no more.
 pub const CHUNKS_KEPT_IDLE: usize = 16;
+
+/// Bytes of a send whose end may be told later than it happened, if nobody waits for it: some
+/// messages, which are not missed in the memory that holds output.
+pub const QUIET_SEND_BYTES_MAX: usize = 4096;
 
 /// Chunks one send may carry; the rest follows in the next. Small enough that the progress of a
 /// slow reader is seen within a patience.
@@ -590,6 +602,7 @@ const _: () = assert!(PACKET_BYTES_DEFAULT <= PACKET_BYTES_MAX);
 const _: () = assert!(OUTGOING_BYTES_MIN <= OUTGOING_BYTES_DEFAULT);
 const _: () = assert!(OUTGOING_BYTES_DEFAULT <= OUTGOING_BYTES_MAX);
 const _: () = assert!(QOS0_PATIENCE_MS_DEFAULT <= QOS0_PATIENCE_MS_MAX);
+const _: () = assert!(GATHER_US_DEFAULT <= GATHER_US_MAX);
 const _: () = assert!(CONNECTIONS_DEFAULT <= CONNECTIONS_MAX);
 const _: () = assert!(SHARDS_MAX <= u64::BITS as usize);
 const _: () = assert!(SESSION_EXPIRY_MS_DEFAULT <= SESSION_EXPIRY_MS_MAX);

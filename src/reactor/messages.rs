@@ -26,6 +26,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             retained,
             clients_max,
             packet_bytes_max,
+            gather_max,
             addresses,
             trusted,
             websocket,
@@ -33,6 +34,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.websocket = websocket;
         self.outboxes.set_clients_max(clients_max);
         self.packet_bytes_max = packet_bytes_max;
+        self.gathering.set_longest(gather_max);
         self.accept_filter.set(addresses, trusted);
         self.with_broker(|shard, context| shard.set_options(&broker, retained, context));
     }

@@ -3,7 +3,7 @@
 use std::process;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use log::{debug, error, warn};
 use rustix::thread::{CpuSet, sched_setaffinity};
@@ -205,6 +205,7 @@ fn reactor_options<R: SystemRing>(
         client_counts: setup.client_counts,
         clients_max,
         packet_bytes_max: options.packet_bytes_max,
+        gather_max: Duration::from_micros(options.gather_us_max),
         tls: setup.tls,
         websocket: websocket::setup(options),
         answers: setup.answers,

@@ -47,6 +47,10 @@ pub struct Load {
     pub busy_us: u64,
     /// Number of times it was about to sleep.
     pub sleeps: u64,
+    /// Completions from the ring: accepts, receives, ends of sends and writes, wakes.
+    pub completions: u64,
+    /// Turns whose completions were all ends of sends.
+    pub send_turns: u64,
     /// Bytes received from sockets.
     pub received_bytes: u64,
     /// Bytes sent to sockets.
@@ -167,6 +171,13 @@ impl Meters {
     #[inline]
     pub fn begin_turn(&mut self, now_us: u64) {
         self.turn_us = now_us;
+    }
+
+    /// Counts the completions of the turn: all, and the ends of sends among them.
+    #[inline]
+    pub fn count_completions(&mut self, all: usize, sends: usize) {
+        self.load.completions += all as u64;
+        self.load.send_turns += u64::from(all > 0 && all == sends);
     }
 
     /// Ends the turn. Replies within it took as long as the turn.

@@ -1,5 +1,6 @@
 //! Clients' answers to messages they were sent (3.4 to 3.7), and sending them what waits.
 
+use crate::limits::QUIET_SEND_BYTES_MAX;
 use crate::mqtt::{Ack, AckKind, AckRun};
 use crate::store::QueueAnswer;
 
@@ -107,6 +108,17 @@ impl Shard {
             self.resume_if_output_taken(conn, context);
             self.make_progress(conn, context);
         }
+    }
+
+    /// Whether something goes on as soon as [`Shard::on_sent`] tells of this connection's output,
+    /// or may do so: nothing is to be put off then.
+    pub fn awaits_sent(&self, conn: ConnId) -> bool {
+        let Some(key) = self.connections.session(conn) else { return true };
+        self.outputs.bytes_max() < 2 * QUIET_SEND_BYTES_MAX
+            || self.outputs.is_held_up(conn)
+            || self.gates.reasons(conn) != 0
+            || self.retained.has_replays(conn)
+            || self.catalog.session(key).queue.waiting() > 0
     }
 
     /// Sends what waits for a connection, goes on with its replay, and lets the publishers go on
