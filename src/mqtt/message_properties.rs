@@ -10,6 +10,7 @@ use super::error::DecodeError;
 use super::fields::{PacketKind, SubscriptionId, TopicAlias};
 use super::properties::{Properties, Property, Span, Value, check};
 use super::property::{Carrier, PropertyId, Sender};
+use super::wire::put_bytes;
 
 const PUBLISH: Carrier = Carrier::Packet(PacketKind::Publish);
 
@@ -36,6 +37,16 @@ pub fn expiry(forwarded: &[u8]) -> Option<u32> {
 pub fn set_expiry(forwarded: &mut [u8], seconds: u32) {
     assert!(expiry(forwarded).is_some(), "the message has no expiry");
     forwarded[1..EXPIRY_BYTES].copy_from_slice(&seconds.to_be_bytes());
+}
+
+/// Appends a user property to properties that are forwarded.
+///
+/// # Panics
+/// If name or value are longer than the protocol can express.
+pub fn append_user_property(name: &str, value: &str, forwarded: &mut Vec<u8>) {
+    forwarded.push(PropertyId::UserProperty as u8);
+    put_bytes(name.as_bytes(), forwarded);
+    put_bytes(value.as_bytes(), forwarded);
 }
 
 /// The properties of a PUBLISH.

@@ -56,7 +56,7 @@ pub use filter::TopicFilter;
 pub use foreign::Foreign;
 pub use frame::{Frame, peek_frame};
 pub use message_properties::{
-    PublishProperties, WillProperties, expiry, forwarded_list, set_expiry,
+    PublishProperties, WillProperties, append_user_property, expiry, forwarded_list, set_expiry,
 };
 pub use packet::{
     Ack, AckKind, Auth, Connack, Connect, ConnectReturn, Disconnect, Packet, Publish, Will,

@@ -75,7 +75,7 @@ pub use open::{Opened, Store, StoreOptions};
 pub use position::Position;
 pub use queue::{
     Acks as QueueAcks, Answer as QueueAnswer, Entry as QueueEntry, Item as QueueItem,
-    Next as QueueNext, Queue, QueueLog, Terms as QueueTerms,
+    Next as QueueNext, Queue, QueueLog, TakeBound, Terms as QueueTerms,
 };
 pub use record::{BlockRecord, MessageRecord, Origin, SessionKey, Target, Targets};
 pub use replay::Losses;

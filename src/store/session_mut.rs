@@ -12,7 +12,7 @@ use crate::limits::EXPIRED_LOOKS_MAX;
 use super::lifetime::Lifetime;
 use super::logs::{Logs, StoredMessage};
 use super::position::Position;
-use super::queue::{Answer, Entry, Next, Terms};
+use super::queue::{Answer, Entry, Next, TakeBound, Terms};
 use super::record::SessionKey;
 use super::session::Session;
 use super::timeline::Timeline;
@@ -62,11 +62,11 @@ impl SessionMut<'_> {
     /// As [`super::Queue::take_next_before`].
     pub fn take_next_before(
         &mut self,
-        once_end: u64,
+        bound: TakeBound,
         window: u16,
         logs: &mut Logs,
     ) -> Option<Next> {
-        self.session.queue.take_next_before(once_end, window, logs)
+        self.session.queue.take_next_before(bound, window, logs)
     }
 
     /// As [`super::Queue::forget_taken`].
@@ -116,6 +116,11 @@ impl SessionMut<'_> {
     #[inline]
     pub fn lifetime(&self, message: &StoredMessage<'_>, now_ms: u64) -> Lifetime {
         message.lifetime(self.timeline, now_ms)
+    }
+
+    /// When a message came, milliseconds since 1970, as the wall clock has it now.
+    pub fn wall_ms(&self, message: &StoredMessage<'_>) -> u64 {
+        self.timeline.wall_ms(message.time_ms)
     }
 
     /// Drops what has expired of the oldest messages that were never sent, at most

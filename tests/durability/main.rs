@@ -11,6 +11,7 @@ mod inbound;
 mod long;
 mod outbound;
 mod overflow;
+mod positions;
 mod retained;
 mod sessions;
 mod setup;

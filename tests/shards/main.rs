@@ -8,6 +8,7 @@
 //! | `expiry` | messages whose time is over |
 //! | `inspect` | what operators ask |
 //! | `latency` | how long things take |
+//! | `positions` | positions of messages, and when they may be told |
 //! | `system` | topics under which the broker tells of itself |
 //! | `trace` | what traces tell |
 //! | `log` | what waits for a shard's log |
@@ -21,6 +22,7 @@ mod latency;
 mod log;
 mod lookups;
 mod net;
+mod positions;
 mod system;
 mod trace;
 

@@ -1,8 +1,8 @@
 //! The terms of a connection: what a CONNECT of any version asks for, and what its client gets.
 
-use crate::mqtt::{Connect, ConnectProperties, SESSION_NEVER_EXPIRES, Version};
+use crate::mqtt::{Connect, ConnectProperties, Properties, SESSION_NEVER_EXPIRES, Value, Version};
 
-use super::super::names::Options;
+use super::super::names::{Options, POSITION_PROPERTY};
 
 /// See the module.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +29,8 @@ pub(crate) struct Terms {
     pub(crate) keep_alive_s: u16,
     /// Whether it differs from the client's value [MQTT-3.2.2-21] v5.
     pub(crate) keeps_other_alive: bool,
+    /// The client wants to know the positions of its messages, by a user property of its CONNECT.
+    pub(crate) wants_positions: bool,
 }
 
 impl Terms {
@@ -50,6 +52,7 @@ impl Terms {
             problem_information: asked.request_problem_information,
             keep_alive_s,
             keeps_other_alive: keep_alive_s != connect.keep_alive_s,
+            wants_positions: is_v5 && wants_positions(connect.properties),
         }
     }
 
@@ -57,6 +60,11 @@ impl Terms {
     pub(crate) fn is_volatile(&self) -> bool {
         self.expiry_s.map_or(self.clean_start, |expiry_s| expiry_s == 0)
     }
+}
+
+fn wants_positions(properties: Properties<'_>) -> bool {
+    let wanted = Value::StringPair(POSITION_PROPERTY, "1");
+    properties.iter().any(|property| property.value == wanted)
 }
 
 /// A session expiry interval, seconds, at most `--session-expiry`.
@@ -72,7 +80,6 @@ pub(crate) fn capped_s(asked_s: u32, options: &Options) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mqtt::Properties;
 
     fn connect(version: Version, clean_session: bool, keep_alive_s: u16) -> Connect<'static> {
         Connect {

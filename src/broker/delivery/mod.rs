@@ -55,7 +55,8 @@ pub(crate) struct DeliveryOptions<'a> {
 #[derive(Debug)]
 struct SendGate {
     /// Log writes that must be committed before anything that waits is sent: that its client is
-    /// back, and what it answered ahead of that.
+    /// back, and what it answered ahead of that. [`TELLS_POSITIONS`] beside: nothing is sent before
+    /// it is committed, and with its position.
     barriers: u32,
     /// QoS 2 messages below this number in its session's queue are committed, and may be sent.
     qos2_below: u64,
@@ -64,6 +65,20 @@ struct SendGate {
     /// Receive Maximum of its client (MQTT 5, 3.1.2.11.3).
     receive_max: u16,
     timed: Timed,
+}
+
+/// A client is told the positions of its messages: see [`SendGate::barriers`]. The number of a
+/// message that a crash undid is given to another; the client must not have seen it.
+const TELLS_POSITIONS: u32 = 1 << 31;
+
+impl SendGate {
+    fn has_barrier(&self) -> bool {
+        self.barriers & !TELLS_POSITIONS > 0
+    }
+
+    fn tells_positions(&self) -> bool {
+        self.barriers & TELLS_POSITIONS > 0
+    }
 }
 
 /// See the room.
@@ -123,6 +138,13 @@ impl Delivery {
         if let Some(gate) = self.table.get_mut(conn) {
             gate.qos2_below = qos2_below;
             gate.receive_max = receive_max;
+        }
+    }
+
+    /// From now on a client of a durable session is told the positions of its messages.
+    pub(crate) fn tell_positions(&mut self, conn: ConnId) {
+        if let Some(gate) = self.table.get_mut(conn) {
+            gate.barriers |= TELLS_POSITIONS;
         }
     }
 
@@ -221,6 +243,11 @@ impl Delivery {
             let next = next.expect("nothing else waited, and the window is open");
             self.write_taken(next, qos, session, message, options, lent);
         } else {
+            let holder = session.holder.map(ConnId::of);
+            let gate = holder.and_then(|conn| self.table.get(conn));
+            if gate.is_some_and(SendGate::tells_positions) {
+                self.await_commit(session, lent.logs);
+            }
             hold_if_behind(session, options.source, lent, context);
         }
     }
@@ -260,7 +287,7 @@ impl Delivery {
         let Some(conn) = session.holder.map(ConnId::of) else { return "its client is away" };
         match self.table.get(conn) {
             _ if session.is_withheld() => "the access rules let its client read nothing of it",
-            Some(gate) if gate.barriers > 0 => "the log, to know that its client is back",
+            Some(gate) if gate.has_barrier() => "the log, to know that its client is back",
             _ if !session.queue.window_open(self.window) => {
                 "its client, to acknowledge others first (--max-inflight)"
             }

@@ -18,6 +18,7 @@ mod stats;
 mod table;
 mod trace_set;
 mod transport;
+mod user_property;
 mod vhost;
 
 pub use address_range::AddressRange;
@@ -35,4 +36,7 @@ pub use transport::TransportKind;
 pub(crate) use rate::Budget;
 pub(crate) use refusal::RefusalReason;
 pub(crate) use table::ConnTable;
+pub(crate) use user_property::{
+    EPOCH_PROPERTY, NUMBER_PROPERTY, POSITION_PROPERTY, STORED_PROPERTY,
+};
 pub(crate) use vhost::{DEFAULT_VHOST, VhostId};

@@ -181,6 +181,9 @@ impl Shard {
         // What comes at QoS 2 from now on is sent when it is committed.
         let qos2_below = if is_durable { kept.queue.end() } else { u64::MAX };
         self.delivery.begin(conn, qos2_below, terms.receive_max);
+        if terms.wants_positions && is_durable {
+            self.delivery.tell_positions(conn);
+        }
         let transport = self
             .connections
             .connecting(conn)

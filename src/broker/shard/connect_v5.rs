@@ -3,11 +3,11 @@
 use crate::limits::PACKET_BYTES_MAX;
 use crate::mqtt::{
     Connack, ConnackProperties, Connect, ConnectReturn, DecodeError, Disconnect,
-    DisconnectProperties, Properties, ReasonCode, Version,
+    DisconnectProperties, Properties, ReasonCode, UserProperties, Version,
 };
 
 use super::super::connection::{Connecting, Open, OpenV5, Terms, capped_s};
-use super::super::names::{CloseReason, ConnId, Context, Options, RefusalReason};
+use super::super::names::{CloseReason, ConnId, Context, EPOCH_PROPERTY, Options, RefusalReason};
 use super::super::output::FormatOptions;
 use super::Shard;
 
@@ -59,10 +59,23 @@ impl Shard {
                 .and_then(|it| it.server_final().map(str::as_bytes)),
             ..ConnackProperties::default()
         };
+        let session = self.catalog.session(*session);
+        let epoch = format!("{:016x}", session.epoch());
+        let user = [(EPOCH_PROPERTY, epoch.as_str())];
+        let user: &UserProperties<'_> =
+            if terms.wants_positions && !session.clean { &user } else { &[] };
+        let packet_bytes_max = usize::try_from(terms.packet_bytes_max).unwrap_or(usize::MAX);
         let (mut scratch, mut bytes) = (Vec::new(), Vec::new());
-        let properties = told.lay_out(&[], &mut scratch);
-        let connack = Connack { session_present: present, reason: 0, properties };
-        connack.encode(Version::V5, &mut bytes);
+        for user in [user, &[]] {
+            let properties = told.lay_out(user, &mut scratch);
+            let connack = Connack { session_present: present, reason: 0, properties };
+            bytes.clear();
+            connack.encode(Version::V5, &mut bytes);
+            // [MQTT-3.2.2-20] v5
+            if bytes.len() <= packet_bytes_max {
+                break;
+            }
+        }
         self.outputs.reply(conn, &bytes);
     }
 

@@ -104,6 +104,21 @@ pub enum Next {
     },
 }
 
+/// Where taking stops: in front of a message that was never taken and has the number `end` or a
+/// higher one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TakeBound {
+    /// The number.
+    pub end: u64,
+    /// Of any QoS, and not of QoS 2 alone.
+    pub all: bool,
+}
+
+impl TakeBound {
+    /// Taking goes on to the end.
+    pub const NONE: Self = Self { end: u64::MAX, all: false };
+}
+
 /// The meaning of a client's answer to a message in flight.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Answer {
@@ -220,16 +235,16 @@ impl Queue {
     /// next packet identifier is free.
     #[inline]
     pub fn take_next(&mut self, window: u16, log: &mut impl QueueLog) -> Option<Next> {
-        self.take_next_before(u64::MAX, window, log)
+        self.take_next_before(TakeBound::NONE, window, log)
     }
 
-    /// The same, but stops in front of a QoS 2 message that was never taken and has this number or
-    /// a higher one. A PUBREL that is owed since its client was away goes out also where the window
+    /// The same, but stops in front of a message that was never taken and is beyond `bound`. A
+    /// PUBREL that is owed since its client was away goes out also where the window
     /// is full [MQTT-3.3.4-10].
     #[inline]
     pub fn take_next_before(
         &mut self,
-        once_end: u64,
+        bound: TakeBound,
         window: u16,
         log: &mut impl QueueLog,
     ) -> Option<Next> {
@@ -256,7 +271,7 @@ impl Queue {
             if front.ready_first - front.first >= IDENTIFIERS {
                 return None;
             }
-            if front.ready_first >= once_end && front.is_once_next() {
+            if front.ready_first >= bound.end && (bound.all || front.is_once_next()) {
                 return None;
             }
             if let Some(next) = front.take_ready() {
