@@ -9,9 +9,7 @@ mod replies;
 
 use std::collections::VecDeque;
 
-use ringmq::mqtt::{
-    AckKind, Connack, Connect, Packet, Properties, Publish, QoS, Version,
-};
+use ringmq::mqtt::{AckKind, Connack, Connect, Packet, Properties, Publish, QoS, Version};
 
 use crate::kernel::{Kernel, Shared, lock};
 use crate::ledger::{Draft, Ledger, MessageId, OWN, SessionId, TOPICS};
@@ -381,7 +379,6 @@ impl Client {
             }
         }
     }
-
 }
 
 /// The version all speak.
