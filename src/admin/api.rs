@@ -46,6 +46,7 @@ pub(super) fn overview_of(kept: &[Option<Rc<Kept>>], whole: &Whole) -> Value {
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "ready": whole.condition.is_ready,
+        "draining": whole.condition.draining,
         "uptime_seconds": uptime_ms / 1000,
         "shards": kept.len(),
         "shards_without_figures": silent,

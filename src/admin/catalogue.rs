@@ -38,7 +38,7 @@ pub(super) const METRICS: &[Metric] = &[
     gauge(
         "ready",
         "1 while clients are let in",
-        Source::Broker(|whole| whole.condition.is_ready.into()),
+        Source::Broker(|whole| (whole.condition.is_ready && !whole.condition.draining).into()),
     ),
     gauge(
         "config_last_reload_successful",

@@ -4,6 +4,7 @@ mod asked;
 mod running;
 
 use std::cell::{Cell, RefCell};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -29,6 +30,8 @@ pub(super) struct Traces {
     /// Those that have ended, and shards that may not know it.
     pub(super) ending: RefCell<Vec<(Rc<Running>, Vec<u16>)>>,
     pub(super) last_id: Cell<u64>,
+    /// Where files of traces are.
+    pub(super) directory: PathBuf,
     pub(super) readers: Cell<usize>,
     /// Microseconds since 1970 at the beginning of the shards' clock.
     pub(super) epoch_us: Cell<u64>,
@@ -37,6 +40,11 @@ pub(super) struct Traces {
 }
 
 impl Traces {
+    /// None yet, with the data directory of the broker.
+    pub(super) fn new(data_dir: &Path) -> Self {
+        Self { directory: data_dir.join("traces"), ..Self::default() }
+    }
+
     pub(super) fn find(&self, id: &str) -> Result<Rc<Running>, Fault> {
         let running = self.running.borrow();
         let found = running.iter().find(|running| running.id.to_string() == id);
