@@ -29,6 +29,7 @@
 //! | `lookups` | those about single things |
 //! | `query`, `body` | parameters of a request, and the fields of its body |
 //! | `answer` | answers, and errors as JSON |
+//! | `broker_metrics` | metrics that no shard knows |
 //! | `metric`, `catalogue` | what a metric is; every one, in a table |
 //! | `exposition` | metrics as text for Prometheus |
 //! | `api` | what JSON tells of clients and sessions |
@@ -69,6 +70,7 @@ mod actor;
 mod answer;
 mod api;
 mod body;
+mod broker_metrics;
 mod catalogue;
 mod closed;
 mod condition;

@@ -90,6 +90,7 @@ impl Admin {
             process: self.process.figures(),
             requests: self.requests.get(),
             refused_requests: self.refused.get(),
+            trace_events_dropped: self.traces.dropped.get(),
         }
     }
 

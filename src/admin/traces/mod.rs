@@ -33,6 +33,8 @@ pub(super) struct Traces {
     /// Where files of traces are.
     pub(super) directory: PathBuf,
     pub(super) readers: Cell<usize>,
+    /// Events that shards have left out, of all traces.
+    pub(super) dropped: Cell<u64>,
     /// Microseconds since 1970 at the beginning of the shards' clock.
     pub(super) epoch_us: Cell<u64>,
     /// Told when a trace has begun, or has to be ended later.
@@ -83,6 +85,7 @@ impl Traces {
         for (number, skipped) in batch.skipped.into_iter().enumerate() {
             if let Some(running) = of_number(number).filter(|_| skipped > 0) {
                 running.note_skipped(skipped);
+                self.dropped.set(self.dropped.get() + skipped);
             }
         }
         running.iter().for_each(|running| running.tell());
