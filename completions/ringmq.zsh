@@ -235,8 +235,9 @@ _arguments "${_arguments_options[@]}" : \
         case $line[1] in
             (status)
 _arguments "${_arguments_options[@]}" : \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
@@ -247,32 +248,21 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '--by=[What the sessions have most of \[default\: backlog_bytes\]]:WHAT:(backlog_bytes backlog_messages dropped inflight outgoing)' \
 '--n=[Sessions \[default\: 10\]]:N:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
-'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
+'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
-&& ret=0
-;;
-(tail)
-_arguments "${_arguments_options[@]}" : \
-'--vhost=[Name of a vhost \[default\: all\]]:NAME:_default' \
-'--seconds=[End after so many seconds \[default\: 600\]]:N:_default' \
-'--payload=[Bytes of each payload to show \[default\: 64, and 4096 for tail\]]:BYTES:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
-'--token-file=[File with the token]:FILE:_files' \
-'--json[Print the broker'\''s objects as JSON, one a line]' \
-'-h[Print help]' \
-'--help[Print help]' \
-':topic -- Topic filter, as in plant/+/temperature:_default' \
 && ret=0
 ;;
 (dashboard)
 _arguments "${_arguments_options[@]}" : \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -280,8 +270,9 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (metrics)
 _arguments "${_arguments_options[@]}" : \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
@@ -294,12 +285,27 @@ _arguments "${_arguments_options[@]}" : \
 '--warning=[disk\: warn below; drops, lag\: warn above \[default\: 10, 0, 60\]]:N:_default' \
 '--critical=[The same for critical \[default\: none, 1000, 600\]]:N:_default' \
 '--over=[Time for which drops are counted \[default\: 1s\]]:DURATION:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ':name -- The check to run:(alive disk drops lag ready reload)' \
+&& ret=0
+;;
+(tail)
+_arguments "${_arguments_options[@]}" : \
+'--vhost=[Name of a vhost \[default\: all\]]:NAME:_default' \
+'--seconds=[End after so many seconds \[default\: 600\]]:N:_default' \
+'--payload=[Bytes of each payload to show \[default\: 64, and 4096 for tail\]]:BYTES:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':topic -- Topic filter, as in plant/+/temperature:_default' \
 && ret=0
 ;;
 (closed)
@@ -310,8 +316,9 @@ _arguments "${_arguments_options[@]}" : \
 '--vhost=[Name of a vhost]:NAME:_default' \
 '--limit=[Rows \[default\: 100\]; with --all the rows of each request]:N:_default' \
 '--cursor=[Where an earlier list ended]:CURSOR:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
 '--columns=[Fields to show, with commas between]:FIELDS:(id vhost user address reason says ago_seconds connected_seconds received.bytes sent.bytes shard names_cut)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
@@ -327,8 +334,9 @@ _arguments "${_arguments_options[@]}" : \
 '--vhost=[Name of a vhost]:NAME:_default' \
 '--limit=[Rows \[default\: 100\]; with --all the rows of each request]:N:_default' \
 '--cursor=[Where an earlier list ended]:CURSOR:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
 '--columns=[Fields to show, with commas between]:FIELDS:(id vhost user filter qos clean connected suspended shard)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
@@ -343,8 +351,9 @@ _arguments "${_arguments_options[@]}" : \
 '--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
 '--limit=[Rows \[default\: 100\]; with --all the rows of each request]:N:_default' \
 '--cursor=[Where an earlier list ended]:CURSOR:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
 '--columns=[Fields to show, with commas between]:FIELDS:(id vhost user filter granted qos connected gets why shard rule.allowed rule.basis rule.says rule.file rule.line)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
@@ -359,8 +368,9 @@ _arguments "${_arguments_options[@]}" : \
 '--user=[User of the client \[default\: none\]]:NAME:_default' \
 '--client-id=[Client id, case sensitive]:ID:_default' \
 '--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
 '--columns=[Fields to show, with commas between]:FIELDS:(allowed basis says file line)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
@@ -375,8 +385,9 @@ _arguments "${_arguments_options[@]}" : \
 '--file=[File with the payload; - is standard input]:FILE:_default' \
 '--qos=[Quality \[default\: 0\]]:QOS:_default' \
 '--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--retain[Make it the topic'\''s retained message]' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
@@ -387,8 +398,9 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (reload)
 _arguments "${_arguments_options[@]}" : \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -397,8 +409,9 @@ _arguments "${_arguments_options[@]}" : \
 (drain)
 _arguments "${_arguments_options[@]}" : \
 '--over=[Time until the last one is disconnected \[default\: 60s\]]:DURATION:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '--yes[Do it without asking back]' \
 '-h[Print help]' \
@@ -407,8 +420,9 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (undrain)
 _arguments "${_arguments_options[@]}" : \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -416,8 +430,9 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (listeners)
 _arguments "${_arguments_options[@]}" : \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
 '--columns=[Fields to show, with commas between]:FIELDS:(at tls proxy local)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
@@ -427,8 +442,9 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (certs)
 _arguments "${_arguments_options[@]}" : \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
 '--columns=[Fields to show, with commas between]:FIELDS:(flag file subject not_before not_after days_left)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
@@ -457,8 +473,10 @@ _arguments "${_arguments_options[@]}" : \
 '--seconds=[End after so many seconds \[default\: 600\]]:N:_default' \
 '--payload=[Bytes of each payload to show \[default\: 64, and 4096 for tail\]]:BYTES:_default' \
 '--pcapng=[Write packets into a file for Wireshark; - is standard output]:FILE:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--record=[Write into a file of the broker'\''s data directory instead, and return at once]:FORM:(json text pcapng)' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -472,8 +490,10 @@ _arguments "${_arguments_options[@]}" : \
 '--seconds=[End after so many seconds \[default\: 600\]]:N:_default' \
 '--payload=[Bytes of each payload to show \[default\: 64, and 4096 for tail\]]:BYTES:_default' \
 '--pcapng=[Write packets into a file for Wireshark; - is standard output]:FILE:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--record=[Write into a file of the broker'\''s data directory instead, and return at once]:FORM:(json text pcapng)' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -487,8 +507,10 @@ _arguments "${_arguments_options[@]}" : \
 '--seconds=[End after so many seconds \[default\: 600\]]:N:_default' \
 '--payload=[Bytes of each payload to show \[default\: 64, and 4096 for tail\]]:BYTES:_default' \
 '--pcapng=[Write packets into a file for Wireshark; - is standard output]:FILE:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--record=[Write into a file of the broker'\''s data directory instead, and return at once]:FORM:(json text pcapng)' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -502,8 +524,10 @@ _arguments "${_arguments_options[@]}" : \
 '--seconds=[End after so many seconds \[default\: 600\]]:N:_default' \
 '--payload=[Bytes of each payload to show \[default\: 64, and 4096 for tail\]]:BYTES:_default' \
 '--pcapng=[Write packets into a file for Wireshark; - is standard output]:FILE:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--record=[Write into a file of the broker'\''s data directory instead, and return at once]:FORM:(json text pcapng)' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -517,12 +541,49 @@ _arguments "${_arguments_options[@]}" : \
 '--seconds=[End after so many seconds \[default\: 600\]]:N:_default' \
 '--payload=[Bytes of each payload to show \[default\: 64, and 4096 for tail\]]:BYTES:_default' \
 '--pcapng=[Write packets into a file for Wireshark; - is standard output]:FILE:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--record=[Write into a file of the broker'\''s data directory instead, and return at once]:FORM:(json text pcapng)' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ':topic -- Topic filter, as in plant/+/temperature:_default' \
+&& ret=0
+;;
+(files)
+_arguments "${_arguments_options[@]}" : \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
+'--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
+'--columns=[Fields to show, with commas between]:FIELDS:(name bytes changed_at trace)' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(get)
+_arguments "${_arguments_options[@]}" : \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':name -- Name of the file:_default' \
+&& ret=0
+;;
+(rm)
+_arguments "${_arguments_options[@]}" : \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'--yes[Do it without asking back]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':name -- Name of the file:_default' \
 && ret=0
 ;;
         esac
@@ -550,15 +611,18 @@ _arguments "${_arguments_options[@]}" : \
 '--user=[User that the session belongs to]:NAME:_default' \
 '--vhost=[Name of a vhost]:NAME:_default' \
 '--address=[Address of the client, or a range of addresses, as in 10.0.0.0/8]:RANGE:_default' \
+'--listener=[Listener that the client came in through, as listeners tells it]:LISTENER:_default' \
+'--connected-after=[Connected since this time, as in 2026-11-29T21\:40\:00Z]:TIME:_default' \
 '--state=[State of its output\: publishers wait for a full one, QoS 0 messages to a slow one are dropped]:STATE:(ok full slow)' \
 '--backlog-min=[Messages that wait for it, at least]:N:_default' \
 '--dropped-min=[Messages that were dropped for it, at least]:N:_default' \
 '--limit=[Rows \[default\: 100\]; with --all the rows of each request]:N:_default' \
 '--cursor=[Where an earlier list ended]:CURSOR:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
-'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
+'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '--all[List all, however many there are]' \
 '-h[Print help]' \
@@ -568,10 +632,11 @@ _arguments "${_arguments_options[@]}" : \
 (show)
 _arguments "${_arguments_options[@]}" : \
 '--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
-'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
+'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -583,8 +648,9 @@ _arguments "${_arguments_options[@]}" : \
 '--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
 '--session=[What happens to its session \[default\: keep\]]:WHAT:(keep delete)' \
 '--will=[What happens to its will \[default\: publish\]]:WHAT:(publish discard)' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '--yes[Do it without asking back]' \
 '-h[Print help]' \
@@ -617,16 +683,19 @@ _arguments "${_arguments_options[@]}" : \
 '--user=[User that the session belongs to]:NAME:_default' \
 '--vhost=[Name of a vhost]:NAME:_default' \
 '--address=[Address of the client, or a range of addresses, as in 10.0.0.0/8]:RANGE:_default' \
+'--listener=[Listener that the client came in through, as listeners tells it]:LISTENER:_default' \
+'--connected-after=[Connected since this time, as in 2026-11-29T21\:40\:00Z]:TIME:_default' \
 '--state=[State of its output\: publishers wait for a full one, QoS 0 messages to a slow one are dropped]:STATE:(ok full slow)' \
 '--backlog-min=[Messages that wait for it, at least]:N:_default' \
 '--dropped-min=[Messages that were dropped for it, at least]:N:_default' \
 '--limit=[Rows \[default\: 100\]; with --all the rows of each request]:N:_default' \
 '--cursor=[Where an earlier list ended]:CURSOR:_default' \
 '--connected=[Whether its client is connected]:BOOL:(true false)' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
-'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
+'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '--all[List all, however many there are]' \
 '-h[Print help]' \
@@ -637,10 +706,11 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '--by=[What the sessions have most of \[default\: backlog_bytes\]]:WHAT:(backlog_bytes backlog_messages dropped inflight outgoing)' \
 '--n=[Sessions \[default\: 10\]]:N:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
-'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
+'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -649,10 +719,11 @@ _arguments "${_arguments_options[@]}" : \
 (show)
 _arguments "${_arguments_options[@]}" : \
 '--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
-'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
+'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -662,8 +733,9 @@ _arguments "${_arguments_options[@]}" : \
 (rm)
 _arguments "${_arguments_options[@]}" : \
 '--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '--yes[Do it without asking back]' \
 '-h[Print help]' \
@@ -675,8 +747,9 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
 '--limit=[Messages \[default\: 20\]]:N:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
 '--columns=[Fields to show, with commas between]:FIELDS:(number state topic qos retain age_seconds payload_bytes payload payload_base64 payload_cut)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
@@ -688,8 +761,9 @@ _arguments "${_arguments_options[@]}" : \
 (purge)
 _arguments "${_arguments_options[@]}" : \
 '--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '--yes[Do it without asking back]' \
 '-h[Print help]' \
@@ -721,8 +795,9 @@ _arguments "${_arguments_options[@]}" : \
 '--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
 '--limit=[Rows \[default\: 100\]; with --all the rows of each request]:N:_default' \
 '--cursor=[Where an earlier list ended]:CURSOR:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
 '--columns=[Fields to show, with commas between]:FIELDS:(topic bytes shard)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
@@ -734,8 +809,9 @@ _arguments "${_arguments_options[@]}" : \
 (get)
 _arguments "${_arguments_options[@]}" : \
 '--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
 '--columns=[Fields to show, with commas between]:FIELDS:(topic qos age_seconds payload_bytes payload payload_base64 payload_cut retain shard)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
@@ -747,8 +823,9 @@ _arguments "${_arguments_options[@]}" : \
 (rm)
 _arguments "${_arguments_options[@]}" : \
 '--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--dry-run[Only count them]' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '--yes[Do it without asking back]' \
@@ -777,8 +854,9 @@ _arguments "${_arguments_options[@]}" : \
         case $line[1] in
             (show)
 _arguments "${_arguments_options[@]}" : \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
 '--columns=[Fields to show, with commas between]:FIELDS:(name values default origin variable file line takes reload)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
@@ -807,8 +885,9 @@ _arguments "${_arguments_options[@]}" : \
             (level)
 _arguments "${_arguments_options[@]}" : \
 '--for=[Time until the configured level applies again, as in 10m]:DURATION:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -838,8 +917,9 @@ _arguments "${_arguments_options[@]}" : \
 '--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
 '--limit=[Rows \[default\: 100\]]:N:_default' \
 '--cursor=[Where an earlier list ended]:CURSOR:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
 '--columns=[Fields to show, with commas between]:FIELDS:(vhost name)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
@@ -850,8 +930,9 @@ _arguments "${_arguments_options[@]}" : \
 (add)
 _arguments "${_arguments_options[@]}" : \
 '--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--stdin[Read the password from standard input]' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
@@ -862,8 +943,9 @@ _arguments "${_arguments_options[@]}" : \
 (rm)
 _arguments "${_arguments_options[@]}" : \
 '--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '--yes[Do it without asking back]' \
 '-h[Print help]' \
@@ -877,8 +959,9 @@ esac
 ;;
 (vhosts)
 _arguments "${_arguments_options[@]}" : \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
@@ -895,8 +978,9 @@ _arguments "${_arguments_options[@]}" : \
         case $line[1] in
             (ls)
 _arguments "${_arguments_options[@]}" : \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
 '--columns=[Fields to show, with commas between]:FIELDS:(name number has_folder limits)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
@@ -906,8 +990,9 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (add)
 _arguments "${_arguments_options[@]}" : \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -916,8 +1001,9 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (rm)
 _arguments "${_arguments_options[@]}" : \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '--yes[Do it without asking back]' \
 '-h[Print help]' \
@@ -927,8 +1013,9 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (limits)
 _arguments "${_arguments_options[@]}" : \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
 '--columns=[Fields to show, with commas between]:FIELDS:(max_connections max_sessions max_retained_bytes max_queued_bytes publish_rate)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
@@ -944,8 +1031,9 @@ _arguments "${_arguments_options[@]}" : \
 '--max-retained-bytes=[Bytes of retained messages]:N:_default' \
 '--max-queued-bytes=[Bytes that wait in sessions]:N:_default' \
 '--publish-rate=[PUBLISHes a second]:N:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -972,8 +1060,9 @@ _arguments "${_arguments_options[@]}" : \
         case $line[1] in
             (export)
 _arguments "${_arguments_options[@]}" : \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -981,8 +1070,9 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (import)
 _arguments "${_arguments_options[@]}" : \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--dry-run[Only check whether the import would succeed]' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '--yes[Do it without asking back]' \
@@ -1268,10 +1358,10 @@ _ringmq__subcmd__ctl_commands() {
     local commands; commands=(
 'status:Show a summary of the metrics' \
 'top:Show rates, and the largest sessions' \
-'tail:Show messages that match a filter, as they are published' \
 'dashboard:Print the address of the page, and a code to sign in' \
 'metrics:List metrics, times with their percentiles' \
 'check:Tell Nagios whether the broker is well' \
+'tail:Show messages that match a filter, as they are published' \
 'closed:List the connections that ended last, with reasons' \
 'subs:List subscriptions' \
 'match:List the sessions that would get a message, and those that would not, with reasons' \
@@ -1534,6 +1624,9 @@ _ringmq__subcmd__ctl__subcmd__trace_commands() {
 'user:Trace the clients of a user' \
 'address:Trace clients from an address or a range' \
 'topic:Trace messages of a topic' \
+'files:List the files that traces have written with --record' \
+'get:Print a file of a trace' \
+'rm:Delete a file of a trace' \
     )
     _describe -t commands 'ringmq ctl trace commands' commands "$@"
 }
@@ -1547,10 +1640,25 @@ _ringmq__subcmd__ctl__subcmd__trace__subcmd__client_commands() {
     local commands; commands=()
     _describe -t commands 'ringmq ctl trace client commands' commands "$@"
 }
+(( $+functions[_ringmq__subcmd__ctl__subcmd__trace__subcmd__files_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__trace__subcmd__files_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl trace files commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__trace__subcmd__get_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__trace__subcmd__get_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl trace get commands' commands "$@"
+}
 (( $+functions[_ringmq__subcmd__ctl__subcmd__trace__subcmd__prefix_commands] )) ||
 _ringmq__subcmd__ctl__subcmd__trace__subcmd__prefix_commands() {
     local commands; commands=()
     _describe -t commands 'ringmq ctl trace prefix commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__trace__subcmd__rm_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__trace__subcmd__rm_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl trace rm commands' commands "$@"
 }
 (( $+functions[_ringmq__subcmd__ctl__subcmd__trace__subcmd__topic_commands] )) ||
 _ringmq__subcmd__ctl__subcmd__trace__subcmd__topic_commands() {

@@ -13,7 +13,7 @@ use crate::limits::TOP_ROWS_MAX;
 
 use super::actor::Actor;
 use super::answer::{Answer, Fault, json_of};
-use super::catalogue::METRICS;
+use super::catalogue::metrics;
 use super::exposition;
 use super::item::{address_of, time_before};
 use super::metric::{Metric, ShardFigures, Source, Whole, figures_of, float};
@@ -36,8 +36,7 @@ pub(super) async fn overview(admin: &Admin) -> Answer {
 /// The same of figures that are there.
 pub(super) fn overview_of(kept: &[Option<Rc<Kept>>], whole: &Whole) -> Value {
     let figures = figures_of(kept);
-    let metrics: Map<String, Value> = METRICS
-        .iter()
+    let metrics: Map<String, Value> = metrics()
         .map(|metric| (metric.name.to_owned(), value_of(metric, &figures, whole)))
         .collect();
     let silent: Vec<usize> =
@@ -46,6 +45,7 @@ pub(super) fn overview_of(kept: &[Option<Rc<Kept>>], whole: &Whole) -> Value {
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "ready": whole.condition.is_ready,
+        "draining": whole.condition.draining,
         "uptime_seconds": uptime_ms / 1000,
         "shards": kept.len(),
         "shards_without_figures": silent,
@@ -96,6 +96,10 @@ fn value_of(metric: &Metric, shards: &[ShardFigures<'_>], whole: &Whole) -> Valu
             Value::Object(times.collect())
         }
         Source::Broker(of) => of(whole).into(),
+        Source::Named(_, of) => {
+            let named = of(whole).into_iter().map(|(name, figure)| (name, figure.into()));
+            Value::Object(named.collect())
+        }
         Source::Label(_, of) => of(whole).into(),
     }
 }

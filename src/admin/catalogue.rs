@@ -3,6 +3,7 @@
 
 use crate::broker::inspect::{Histogram, Snapshot};
 
+use super::broker_metrics::BROKER_METRICS;
 use super::metric::{Kind, Metric, Source, float};
 
 const COUNT: u32 = 1;
@@ -28,7 +29,12 @@ const fn times(name: &'static str, help: &'static str, of: fn(&Snapshot) -> &His
     row((name, Kind::Histogram, MICROS), help, Source::Times(of))
 }
 
-/// See the module.
+/// Every metric.
+pub(super) fn metrics() -> impl Iterator<Item = &'static Metric> {
+    METRICS.iter().chain(BROKER_METRICS)
+}
+
+/// Those that shards know, and some of the broker.
 pub(super) const METRICS: &[Metric] = &[
     gauge(
         "build_info",
@@ -38,7 +44,7 @@ pub(super) const METRICS: &[Metric] = &[
     gauge(
         "ready",
         "1 while clients are let in",
-        Source::Broker(|whole| whole.condition.is_ready.into()),
+        Source::Broker(|whole| (whole.condition.is_ready && !whole.condition.draining).into()),
     ),
     gauge(
         "config_last_reload_successful",

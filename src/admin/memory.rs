@@ -1,6 +1,7 @@
 //! What answers take of memory, as the allocator counts it: a bound on bytes, whatever the number
 //! of clients.
 
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -85,7 +86,13 @@ fn admin_of(clients: u32) -> Rc<Admin> {
     };
     let ways = Box::new(Crowd { clients, answers: Mutex::default() });
     let (_, condition) = watch::channel(condition);
-    Rc::new(Admin::new(ways, Process::open(), condition, (Box::new(NoControl), None)))
+    Rc::new(Admin::new(
+        ways,
+        Process::open(),
+        condition,
+        (Box::new(NoControl), None),
+        Path::new("none"),
+    ))
 }
 
 /// Lists all clients, page by page or line by line; how many rows there were, and the most bytes

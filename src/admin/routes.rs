@@ -132,10 +132,7 @@ async fn route(
         ("DELETE", "/sign-in") => {
             Ok(signin::sign_out(admin, token_of(request.headers()).as_deref()))
         }
-        ("GET", "/traces") => trace::list(admin),
-        ("POST", "/traces") => trace::start(admin, query, by).await,
-        ("DELETE", "/trace") => trace::stop(admin, query, by).await,
-        ("GET", "/trace/stream") => trace::stream(admin, query),
+        (_, path) if path.starts_with("/trace") => trace::answer(admin, operation, query, by).await,
         ("GET", "/openapi.json") => {
             Ok(whole(StatusCode::OK, "application/json", openapi::document_text()))
         }

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use hyper::StatusCode;
 use tokio::sync::watch;
@@ -42,12 +43,13 @@ impl Admin {
         process: Process,
         condition: watch::Receiver<Condition>,
         (control, address): (Box<dyn ControlWay>, Option<SocketAddr>),
+        data_dir: &Path,
     ) -> Self {
         Self {
             asker: Asker::new(ways),
             viewers: Viewers::default(),
             address,
-            traces: Traces::default(),
+            traces: Traces::new(data_dir),
             control,
             bodies: Bodies::new(),
             shedding: Shedding::default(),
@@ -91,6 +93,7 @@ impl Admin {
             process: self.process.figures(),
             requests: self.requests.get(),
             refused_requests: self.refused.get(),
+            trace_events_dropped: self.traces.dropped.get(),
         }
     }
 

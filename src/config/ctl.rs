@@ -209,6 +209,7 @@ fn common(view: View) -> Vec<Arg> {
         }
         View::Tokens => return Vec::new(),
         View::Done(_, None)
+        | View::File
         | View::Reloaded
         | View::Document
         | View::Check

@@ -27,6 +27,7 @@ mod operating_verbs;
 mod origin;
 mod table;
 mod tls;
+mod trace_verbs;
 mod values;
 mod verb;
 mod verbs;

@@ -139,6 +139,7 @@ fn once(
         View::Vhosts => samples::show_vhosts(&broker.text(path)?, output),
         View::Dashboard => dashboard::show(broker, ctl, output),
         View::Trace | View::Tail => trace::show(broker, ctl, output),
+        View::File => trace::fetch(broker, ctl),
         View::Check | View::Tokens => unreachable!("it has its own way to end"),
     }
 }

@@ -175,6 +175,16 @@ pub const TRACE_CHUNK_BYTES: usize = 32 * 1024;
 /// Readers of all traces together. Over: 503.
 pub const TRACE_READERS_MAX: usize = 16;
 
+/// Bytes of one file of a trace. Over: the trace ends.
+pub const TRACE_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Files of traces in a data directory: 2 GiB with the bound above. Over: 409.
+pub const TRACE_FILES_MAX: usize = 32;
+
+/// Threads that read and write files for the admin thread; they end when they have nothing to do
+/// for a while. Over: a file waits for another.
+pub const FILE_THREADS_MAX: usize = 2;
+
 /// Port of the operators' HTTP interface by default (`--http-listen`).
 pub const HTTP_PORT_DEFAULT: u16 = 9883;
 

@@ -23,4 +23,5 @@ mod publish;
 mod sessions;
 mod terminal;
 mod trace;
+mod trace_files;
 mod watchdog;

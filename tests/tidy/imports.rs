@@ -53,7 +53,9 @@ const BROKER_CRATES: &[&str] = &["bytes", "compact_str", "foldhash", "hashbrown"
 
 /// HTTP and its runtime, tokens, and what the system knows of the process.
 const ADMIN_CRATES: &[&str] = &[
+    "allocation_counter",
     "base64",
+    "flate2",
     "http_body_util",
     "hyper",
     "hyper_util",

@@ -90,6 +90,13 @@ fn reloads_bring_certificates() {
          Bearer {}",
         token.trim()
     );
+    let scrape = format!("GET /metrics HTTP/1.1\r\nhost: {at}");
+    let scraped = ask(at, &new, &scrape).expect("there is an answer");
+    let name = "ringmq_tls_certificate_not_after_timestamp_seconds";
+    let line = format!("\n{name}{{file=\"{}\"}} ", server.cert.display());
+    let end_s = scraped.split_once(&line).and_then(|(_, rest)| rest.lines().next());
+    let end_s: u64 = end_s.and_then(|text| text.parse().ok()).expect("it is told");
+    assert!(end_s > 1_700_000_000, "{end_s}");
     let answer = ask(at, &new, &head).expect("there is an answer");
     assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("--http-cert"), "{answer}");
     broker.stop();
