@@ -17,3 +17,4 @@ mod sessions;
 mod setup;
 mod trouble;
 mod unreadable;
+mod wills;

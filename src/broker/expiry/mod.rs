@@ -40,6 +40,8 @@ pub(crate) struct Expiry {
     due_ms: Option<u64>,
     from: Option<SessionKey>,
     deadlines: Deadlines,
+    /// They wait, however late it is.
+    holds_deadlines: bool,
     /// When to look at the clocks.
     clocks_due_ms: Option<u64>,
     wants_clocks: bool,
@@ -57,6 +59,7 @@ impl Expiry {
             due_ms: None,
             from: None,
             deadlines: Deadlines::default(),
+            holds_deadlines: false,
             clocks_due_ms: None,
             wants_clocks: false,
             unlogged: 0,
@@ -93,6 +96,16 @@ impl Expiry {
         self.deadlines.clear(key);
     }
 
+    /// Has deadlines wait, or wait no longer.
+    pub(crate) fn hold_deadlines(&mut self, holds: bool) {
+        self.holds_deadlines = holds;
+    }
+
+    /// Whether they wait.
+    pub(crate) fn are_deadlines_held(&self) -> bool {
+        self.holds_deadlines
+    }
+
     /// Takes a session whose deadline has come.
     pub(crate) fn take_due(&mut self, now_ms: u64) -> Option<SessionKey> {
         self.deadlines.take_due(now_ms)
@@ -105,7 +118,8 @@ impl Expiry {
 
     /// When a look at the clocks or at the sessions is due.
     pub(crate) fn due_ms(&self) -> Option<u64> {
-        self.due_ms.into_iter().chain(self.clocks_due_ms).chain(self.deadlines.first_ms()).min()
+        let deadline_ms = self.deadlines.first_ms().filter(|_| !self.holds_deadlines);
+        self.due_ms.into_iter().chain(self.clocks_due_ms).chain(deadline_ms).min()
     }
 
     /// Asks for the clocks, if that is due. `has_sessions`: there are any; `has_room`: a mark of

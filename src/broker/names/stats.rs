@@ -241,6 +241,7 @@ impl Stats {
             | RefusalReason::VhostClients
             | RefusalReason::VhostSessions
             | RefusalReason::SmallPackets
+            | RefusalReason::WillPayload
             | RefusalReason::Method
             | RefusalReason::SmallForAuth
             | RefusalReason::Authentication(_)
