@@ -12,6 +12,7 @@ mod long;
 mod outbound;
 mod overflow;
 mod positions;
+mod refused;
 mod retained;
 mod sessions;
 mod setup;

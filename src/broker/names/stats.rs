@@ -127,6 +127,8 @@ stats! {
     publishes_in,
     /// PUBLISHes written for clients.
     publishes_out,
+    /// PUBLISHes that their client was told are refused: no session that they are for had room.
+    publishes_refused,
     /// PUBLISHes whose payload is not the UTF-8 it says (`--check-payload-format`).
     payloads_refused,
     /// PUBLISHes that were larger than their clients take (MQTT 5, 3.1.2.11.4).
