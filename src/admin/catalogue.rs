@@ -187,6 +187,7 @@ pub(super) const METRICS: &[Metric] = &[
                 ("disk_lost", |s| s.stats.stored_lost),
                 ("too_large", |s| s.stats.publishes_too_large),
                 ("payload_format", |s| s.stats.payloads_refused),
+                ("refused", |s| s.stats.publishes_refused),
             ],
         ),
     ),

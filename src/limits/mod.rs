@@ -121,8 +121,17 @@ pub const SESSION_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Bytes beyond its bound that a session accepts with `--session-overflow block`; the bound itself
 /// if that is more. They come from publishers that are still read from because they have messages
 /// to acknowledge, and from messages that other shards have already sent. Full: the session's
-/// oldest message is dropped, counted and logged.
+/// oldest message is dropped, counted and logged; a message of a publisher that speaks MQTT 5 is
+/// refused with 0x97 instead.
 pub const BLOCK_BYTES_MIN: u64 = 16 * 1024 * 1024;
+
+/// Time between two looks for expired messages in full sessions that publishers wait for. Nobody
+/// else may take anything off such a session: its client is away.
+pub const FULL_SESSIONS_LOOK_MS: u64 = 500;
+
+/// Sessions that one such look looks at. The bound lets other work run in between; the next look
+/// goes on behind them.
+pub const FULL_SESSIONS_LOOKS_MAX: usize = 256;
 
 /// Sessions that one shard names each minute in its log of dropped or denied messages. Over: the
 /// rest is reported as a sum.

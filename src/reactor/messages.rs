@@ -45,6 +45,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.with_broker(|broker, context| broker.restore_bindings(context));
         let others = self.outboxes.others();
         self.subscription_sync = SubscriptionSync::of(others);
+        self.broker.hold_deadlines(true);
         for shard in others.iter() {
             self.outboxes.send_message(shard, ShardMessage::SubscriptionsSent);
         }
@@ -55,6 +56,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         if !self.subscription_sync.is_complete() || !self.is_running() {
             return;
         }
+        self.broker.hold_deadlines(false);
         for listener in self.listeners.numbers() {
             self.ring.submit_accept(listener);
         }

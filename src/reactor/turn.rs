@@ -274,10 +274,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             return Some(Duration::ZERO);
         }
         let dues = self.listeners.due_ms().into_iter();
-        let deadline_ms = self.broker.next_deadline_ms();
-        // Before that, deadlines wait: see `on_due`.
-        let deadline_ms = deadline_ms.filter(|_| self.subscription_sync.is_complete());
-        let dues = dues.chain(self.wheel.next_ms()).chain(deadline_ms);
+        let dues = dues.chain(self.wheel.next_ms()).chain(self.broker.next_deadline_ms());
         let dues = dues.chain(self.reclaim.due_ms());
         let due_ms = dues.chain(self.stopping.due_ms()).min();
         let until_due =
@@ -311,12 +308,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             self.on_timer(key, deadline_ms);
         }
         self.fired = fired;
-        // A will that is due must not be routed before all subscriptions are known here.
-        let is_synced = self.subscription_sync.is_complete();
         self.with_broker(|broker, context| {
-            if is_synced {
-                broker.on_deadline(context);
-            }
+            broker.on_deadline(context);
             broker.continue_replays(context);
         });
         self.accept_again();

@@ -40,6 +40,8 @@ pub(crate) struct Expiry {
     due_ms: Option<u64>,
     from: Option<SessionKey>,
     deadlines: Deadlines,
+    /// Whether deadlines wait, however late it is.
+    holds_deadlines: bool,
     /// The time of the next reading of the clocks.
     clocks_due_ms: Option<u64>,
     wants_clocks: bool,
@@ -57,6 +59,7 @@ impl Expiry {
             due_ms: None,
             from: None,
             deadlines: Deadlines::default(),
+            holds_deadlines: false,
             clocks_due_ms: None,
             wants_clocks: false,
             unlogged: 0,
@@ -93,6 +96,16 @@ impl Expiry {
         self.deadlines.clear(key);
     }
 
+    /// Sets whether deadlines wait.
+    pub(crate) fn hold_deadlines(&mut self, holds: bool) {
+        self.holds_deadlines = holds;
+    }
+
+    /// Whether deadlines wait.
+    pub(crate) fn are_deadlines_held(&self) -> bool {
+        self.holds_deadlines
+    }
+
     /// Takes a session whose deadline has passed.
     pub(crate) fn take_due(&mut self, now_ms: u64) -> Option<SessionKey> {
         self.deadlines.take_due(now_ms)
@@ -105,7 +118,8 @@ impl Expiry {
 
     /// The time at which a reading of the clocks or a scan is due.
     pub(crate) fn due_ms(&self) -> Option<u64> {
-        self.due_ms.into_iter().chain(self.clocks_due_ms).chain(self.deadlines.first_ms()).min()
+        let deadline_ms = self.deadlines.first_ms().filter(|_| !self.holds_deadlines);
+        self.due_ms.into_iter().chain(self.clocks_due_ms).chain(deadline_ms).min()
     }
 
     /// Asks for a reading of the clocks, if it is due. `has_sessions`: there are sessions;

@@ -19,8 +19,9 @@
 //! It uses `names`, `client_log`, `delivery` and `quota`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
-use crate::limits::BLOCK_BYTES_MIN;
+use crate::limits::{BLOCK_BYTES_MIN, FULL_SESSIONS_LOOK_MS, FULL_SESSIONS_LOOKS_MAX};
 use crate::store::{Catalog, SessionKey, SessionMut};
 
 use super::delivery::{Delivery, Lent};
@@ -41,6 +42,10 @@ pub(crate) enum OnFull {
     DropOldest,
 }
 
+/// Bytes that the record of a message has at most beside topic, properties and payload, and its
+/// place in a queue.
+const RECORD_BYTES: u64 = 128;
+
 /// See the room.
 pub(crate) struct FullSessions {
     /// `--session-overflow`.
@@ -48,6 +53,10 @@ pub(crate) struct FullSessions {
     /// `--session-max-bytes`.
     bytes_max: u64,
     waiting: BTreeMap<SessionKey, BTreeSet<Publisher>>,
+    /// When to look for what has expired in sessions that publishers wait for, and after which to
+    /// go on.
+    look_ms: u64,
+    looked: Option<SessionKey>,
     stats: Stats,
 }
 
@@ -57,6 +66,8 @@ impl FullSessions {
             policy: options.session_overflow,
             bytes_max: options.session_bytes_max,
             waiting: BTreeMap::new(),
+            look_ms: 0,
+            looked: None,
             stats: Stats::default(),
         }
     }
@@ -82,6 +93,24 @@ impl FullSessions {
     ) -> bool {
         self.policy == Overflow::DropNewest
             && (session.queue.stored_bytes() >= self.bytes_max || queued_bytes >= queued_bytes_max)
+    }
+
+    /// Whether a session, or its vhost, has no room for so many bytes from a publisher that ought
+    /// to wait: its message would cost an older one its place. `queued`: bytes in all sessions of
+    /// the vhost, and how many there may be.
+    pub(crate) fn is_beyond(&self, stored_bytes: u64, queued: (u64, u64), bytes: u64) -> bool {
+        let bytes = bytes + RECORD_BYTES;
+        self.policy == Overflow::Block
+            && (stored_bytes + bytes > self.most(self.bytes_max)
+                || queued.0 + bytes > self.most(queued.1))
+    }
+
+    /// A bound as it is where publishers wait: they may be read from all the same.
+    fn most(&self, max: u64) -> u64 {
+        match self.policy {
+            Overflow::Block => max.saturating_add(max.max(BLOCK_BYTES_MIN)),
+            Overflow::DropNewest | Overflow::DropOldest => max,
+        }
     }
 
     /// Whether a session or its vhost is over its bound.
@@ -115,16 +144,13 @@ impl FullSessions {
         delivery: &mut Delivery,
         lent: &mut Lent<'_>,
     ) {
-        let most = |max: u64| match self.policy {
-            Overflow::Block => max.saturating_add(max.max(BLOCK_BYTES_MIN)),
-            Overflow::DropNewest | Overflow::DropOldest => max,
-        };
-        let queued_bytes_max = most(quotas.get(VhostId(session.vhost)).queued_bytes_max);
+        let queued_bytes_max = self.most(quotas.get(VhostId(session.vhost)).queued_bytes_max);
         loop {
             let own = session.queue.stored_bytes();
             let grew_too_far =
                 session.vhost_queued_bytes() > queued_bytes_max && own > bytes_before;
-            if own <= most(self.bytes_max) && !grew_too_far || !delivery.drop_oldest(session, lent)
+            if own <= self.most(self.bytes_max) && !grew_too_far
+                || !delivery.drop_oldest(session, lent)
             {
                 break;
             }
@@ -135,6 +161,26 @@ impl FullSessions {
     #[inline]
     pub(crate) fn is_awaited(&self) -> bool {
         !self.waiting.is_empty()
+    }
+
+    /// When to look for what has expired, if publishers wait.
+    pub(crate) fn due_ms(&self) -> Option<u64> {
+        self.is_awaited().then_some(self.look_ms)
+    }
+
+    /// The next sessions to look for what has expired in: nothing else may ever free their room,
+    /// since their clients are away and their publishers wait.
+    pub(crate) fn take_due(&mut self, now_ms: u64) -> Vec<SessionKey> {
+        if !self.is_awaited() || now_ms < self.look_ms {
+            return Vec::new();
+        }
+        self.look_ms = now_ms + FULL_SESSIONS_LOOK_MS;
+        let from = self.looked.map_or(Bound::Unbounded, Bound::Excluded);
+        let rest = self.waiting.range((from, Bound::Unbounded));
+        let keys: Vec<SessionKey> =
+            rest.take(FULL_SESSIONS_LOOKS_MAX).map(|(key, _)| *key).collect();
+        self.looked = keys.last().copied().filter(|_| keys.len() == FULL_SESSIONS_LOOKS_MAX);
+        keys
     }
 
     /// The sessions for which publishers wait.

@@ -40,6 +40,8 @@ pub(crate) enum RefusalReason {
     Sessions,
     /// The client accepts only packets that are smaller than the CONNACK (MQTT 5).
     SmallPackets,
+    /// Its will is not UTF-8 although it declares it (MQTT 5, `--check-payload-format`).
+    WillPayload,
     /// An unsupported authentication method (MQTT 5).
     Method,
     /// The client accepts only packets that are too small for its authentication method (MQTT 5).
@@ -75,6 +77,7 @@ impl RefusalReason {
             }
             Self::SmallPackets | Self::SmallForAuth => ReasonCode::PacketTooLarge,
             Self::Authentication(_) => ReasonCode::ProtocolError,
+            Self::WillPayload => ReasonCode::PayloadFormatInvalid,
             Self::Method => ReasonCode::BadAuthenticationMethod,
             Self::Code(_) => match code {
                 ConnectReturn::UnacceptableVersion => ReasonCode::UnsupportedProtocolVersion,
@@ -139,6 +142,7 @@ impl fmt::Display for RefusalReason {
             Self::SmallPackets => {
                 "its Maximum Packet Size is below 64 bytes: acknowledgements must fit"
             }
+            Self::WillPayload => "the payload of its will is not the UTF-8 it says",
             Self::Method => "its authentication method is not spoken here",
             Self::SmallForAuth => {
                 "its Maximum Packet Size is below 1,024 bytes: authentication must fit"

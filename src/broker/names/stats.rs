@@ -126,6 +126,8 @@ stats! {
     publishes_in,
     /// PUBLISHes written for clients.
     publishes_out,
+    /// PUBLISHes that were refused because no session had room; the client was told.
+    publishes_refused,
     /// PUBLISHes whose payload is not UTF-8 although they declare it (`--check-payload-format`).
     payloads_refused,
     /// PUBLISHes that were larger than their receivers accept (MQTT 5, 3.1.2.11.4).
@@ -240,6 +242,7 @@ impl Stats {
             | RefusalReason::VhostClients
             | RefusalReason::VhostSessions
             | RefusalReason::SmallPackets
+            | RefusalReason::WillPayload
             | RefusalReason::Method
             | RefusalReason::SmallForAuth
             | RefusalReason::Authentication(_)

@@ -56,6 +56,14 @@ impl Reply {
     pub(crate) fn acknowledges(&self) -> bool {
         matches!(self, Self::Puback(..) | Self::Pubrec(..))
     }
+
+    /// Whether it waits for full sessions: not if the message was refused.
+    fn waits_for_room(&self) -> bool {
+        match self {
+            Self::Puback(_, reason) | Self::Pubrec(_, reason) => !reason.is_error(),
+            _ => false,
+        }
+    }
 }
 
 /// The conditions of a reply.
@@ -134,7 +142,7 @@ impl Replies {
         feeds_full_session: bool,
     ) -> Option<Reply> {
         let promised = self.table.get_mut(conn)?;
-        let withheld = feeds_full_session && reply.acknowledges();
+        let withheld = feeds_full_session && reply.waits_for_room();
         if wait == Wait::default() && promised.count == 0 && !withheld {
             return Some(reply);
         }
@@ -163,7 +171,7 @@ impl Replies {
         promised.resumes -= u32::from(reply == Reply::Resume);
         let was_exempt = promised.exempt > 0;
         promised.exempt -= u32::from(was_exempt);
-        if feeds_full_session && !was_exempt && reply.acknowledges() {
+        if feeds_full_session && !was_exempt && reply.waits_for_room() {
             self.withheld.entry(conn).or_default().push(reply);
             return None;
         }
@@ -343,6 +351,10 @@ mod tests {
         assert_eq!(replies.take(CONN, puback(1), true), Some(puback(1)));
         assert_eq!(replies.take(CONN, puback(2), true), None);
         assert_eq!(replies.take(CONN, pubcomp.clone(), true), Some(pubcomp));
+        // That a message was refused is told at once.
+        let id = PacketId::new(3).expect("not 0");
+        let refused = Reply::Puback(id, ReasonCode::QuotaExceeded);
+        assert_eq!(replies.add(CONN, refused.clone(), Wait::default(), true), Some(refused));
         assert!(replies.is_owed(CONN));
         assert_eq!(replies.take_withheld(CONN), [puback(2)]);
         assert!(!replies.is_owed(CONN));

@@ -16,6 +16,7 @@ use super::super::replies::{Reply, Wait};
 use super::super::trace::Decision;
 use super::Shard;
 use super::connect_v5::refusal_v5;
+use super::publish_v5::is_as_it_says;
 
 impl Shard {
     pub(super) fn handle_connect(
@@ -109,6 +110,13 @@ impl Shard {
             self.client_log.refused_for(RefusalReason::SmallPackets);
             return self.refuse(conn, ConnectReturn::ServerUnavailable, context);
         }
+        if self.options.checks_payload_format
+            && let Some(will) = connect.will
+            && !is_as_it_says(will.properties.list(), will.payload)
+        {
+            self.client_log.refused_for(RefusalReason::WillPayload);
+            return self.refuse(conn, ConnectReturn::ServerUnavailable, context);
+        }
         let made;
         let client_id = match connect.client_id {
             // [MQTT-3.1.3-8]; 3.1 wants 1 to 23 characters in any case, longer ones do no harm.
@@ -131,6 +139,7 @@ impl Shard {
             given => given,
         };
         self.end_if_expired(vhost, client_id, context);
+        self.publish_overdue_will(vhost, client_id, context);
         if !self.may_take(vhost, client_id, identity.user.as_deref()) {
             self.note_lockout(
                 client_address,

@@ -23,6 +23,8 @@ struct Stored {
     is_logged: bool,
     /// Bytes of the message for each session that it is stored for.
     bytes: u64,
+    /// It is for full sessions only, and none of them takes it.
+    is_refused: bool,
 }
 
 /// What became of a message.
@@ -30,8 +32,28 @@ struct Stored {
 pub(super) struct Published {
     /// What an acknowledgement of it has to wait for.
     pub(super) wait: Wait,
-    /// Somebody has subscribed to its topic.
-    pub(super) is_routed: bool,
+    pub(super) fate: Fate,
+}
+
+/// Who has a message.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Somebody who has subscribed to its topic, or should have.
+    Routed,
+    /// Nobody has subscribed to its topic.
+    Unrouted,
+    /// All who have subscribed are full and do not take it. Of sessions on other shards it is not
+    /// known.
+    Refused,
+}
+
+/// What became of a message on this shard.
+#[derive(Clone, Copy)]
+pub(super) struct PublishedHere {
+    /// Something was written to the log.
+    pub(super) is_logged: bool,
+    /// As in [`Fate::Refused`].
+    pub(super) is_refused: bool,
 }
 
 /// Notes the identifiers that a target's copy has.
@@ -94,12 +116,18 @@ impl Shard {
         if inbound.traces.is_any() {
             self.trace_publishing(vhost, route, inbound, context.now_ms);
         }
-        let disk = self.publish_on(vhost, route, inbound, context);
+        let here = self.publish_on(vhost, route, inbound, context);
         let keeper = keeper.filter(|keeper| *keeper != shard);
-        let wait = Wait { peers: !remote.is_empty() || keeper.is_some(), disk };
+        let wait = Wait { peers: !remote.is_empty() || keeper.is_some(), disk: here.is_logged };
         if !wait.peers {
-            return Published { wait, is_routed };
+            let fate = match is_routed {
+                true if here.is_refused => Fate::Refused,
+                true => Fate::Routed,
+                false => Fate::Unrouted,
+            };
+            return Published { wait, fate };
         }
+        let fate = if is_routed { Fate::Routed } else { Fate::Unrouted };
         let copy = PeerPublish {
             source: match inbound.source {
                 Source::Here(publisher) => Some(publisher),
@@ -124,11 +152,11 @@ impl Shard {
         if !others.is_empty() {
             PeerMessage::Publish(copy).send(vhost, others, context.peers);
         }
-        Published { wait, is_routed }
+        Published { wait, fate }
     }
 
     /// Stores a message for those sessions of a route that must have it stored, and hands it to
-    /// all; whether something was written to the log.
+    /// all.
     #[expect(
         clippy::inline_always,
         reason = "each message passes here, most of them by one of the callers"
@@ -140,12 +168,12 @@ impl Shard {
         route: RouteHandle,
         inbound: &InboundMessage<'_>,
         context: &mut Context<'_>,
-    ) -> bool {
+    ) -> PublishedHere {
         let InboundMessage { message, keep, origin, .. } = inbound;
         let keep = *keep;
         if origin.is_some_and(|origin| self.catalog.has_origin(&origin)) {
             // [MQTT-4.3.3-2] It is here already: the publisher's shard lost its own note of it.
-            return false;
+            return PublishedHere { is_logged: false, is_refused: false };
         }
         let targets = self.exchanges.get(vhost, route);
         let stores = targets.stores && message.qos > QoS::AtMostOnce;
@@ -158,7 +186,7 @@ impl Shard {
         if has_targets {
             self.deliver(vhost, route, inbound, stored.bytes, context);
         }
-        stored.is_logged
+        PublishedHere { is_logged: stored.is_logged, is_refused: stored.is_refused }
     }
 
     /// Hands a message to the sessions of a route. `stored_bytes`: what it takes in the queue of
@@ -257,7 +285,7 @@ impl Shard {
         context: &Context<'_>,
     ) -> Stored {
         let InboundMessage { message, received, origin, keep, .. } = *inbound;
-        self.choose_targets(vhost, route, inbound, self.time_ms(context.now_ms));
+        let is_refused = self.choose_targets(vhost, route, inbound, self.time_ms(context.now_ms));
         let topic = message.topic.as_str();
         let mut new = NewMessage {
             vhost: vhost.0,
@@ -285,25 +313,26 @@ impl Shard {
             let stored = self.catalog.store(&new, working.targets(), &mut self.logs);
             working.clear_targets();
             self.meters.count_stored();
-            return Stored { is_logged: true, bytes: stored.bytes.into() };
+            return Stored { is_logged: true, bytes: stored.bytes.into(), is_refused: false };
         }
         if clears && let Some(origin) = origin {
             // Should it come again, it must not clear what came after it.
             self.catalog.note_origin(origin, &mut self.logs);
-            return Stored { is_logged: true, bytes: 0 };
+            return Stored { is_logged: true, bytes: 0, is_refused: false };
         }
-        Stored { is_logged: is_cleared, bytes: 0 }
+        Stored { is_logged: is_cleared, bytes: 0, is_refused: is_refused && !is_cleared }
     }
 
     /// Finds the sessions of a route that a message is to be stored for, and those that are full
-    /// and do not take it: with messages that have not expired.
+    /// and do not take it: with messages that have not expired. Whether there are only such.
     fn choose_targets(
         &mut self,
         vhost: VhostId,
         route: RouteHandle,
         inbound: &InboundMessage<'_>,
         time_ms: u64,
-    ) {
+    ) -> bool {
+        let (mut refusals, mut others) = (0_u32, 0_u32);
         let message = inbound.message;
         let route = self.exchanges.get(vhost, route);
         let queued_bytes_max = self.quotas.get(vhost).queued_bytes_max;
@@ -312,6 +341,7 @@ impl Shard {
             let Some(granted) = target.granted_from(inbound.publisher) else { continue };
             let qos = message.qos.min(granted);
             if !target.durable || qos == QoS::AtMostOnce {
+                others += 1;
                 continue;
             }
             let session = &mut self.catalog.session_mut(target.session);
@@ -326,14 +356,17 @@ impl Shard {
             if is_refused {
                 self.delivery.drop_newest(session, &mut self.client_log);
                 self.publishing.working().refused.push(target.session);
+                refusals += 1;
                 continue;
             }
             let exactly_once = qos == QoS::ExactlyOnce;
             let retain = target.retain(message.retain, inbound.publisher);
             let target = Target { session: target.session, retain, exactly_once };
             self.publishing.working().add_target(target);
+            others += 1;
             queued_bytes += message.bytes() as u64;
         }
+        refusals > 0 && others == 0
     }
 
     /// Notes that a message was not retained.

@@ -186,6 +186,9 @@ fn words_of(reason: ReasonCode) -> Option<&'static str> {
     match reason {
         ReasonCode::NotAuthorized => Some("the access rules of the broker deny this topic"),
         ReasonCode::TopicNameInvalid => Some("the topic has more levels than --max-topic-levels"),
+        ReasonCode::QuotaExceeded => {
+            Some("the sessions that the message is for are full; it may be sent again later")
+        }
         ReasonCode::PayloadFormatInvalid => Some("the payload is not the UTF-8 it says"),
         _ => None,
     }

@@ -11,12 +11,12 @@ use super::super::publish::InboundMessage;
 use super::Shard;
 
 impl Shard {
-    /// A client came with this will, or with none: a delayed one is kept with a session that
-    /// outlives the connection, in the place of any other.
+    /// A client came with this will, or with none: it is kept with a session that is on disk, in
+    /// the place of any other. So it is published also if the broker dies with the connection.
     pub(super) fn keep_will(&mut self, key: SessionKey, will: Option<&Will>) {
         let logs = &mut self.logs;
         let is_clean = self.catalog.session(key).clean;
-        match will.filter(|will| will.delay_s > 0 && !is_clean) {
+        match will.filter(|_| !is_clean) {
             Some(will) => self.catalog.set_will(key, &will.stored(), logs),
             None => {
                 self.catalog.clear_will(key, logs);
@@ -36,6 +36,23 @@ impl Shard {
             if self.may_publish_will(key, &will) {
                 self.publish_will(vhost, Some(key), &will, context);
             }
+        }
+    }
+
+    /// Publishes the will of a session's last connection, if its time has come and nobody has
+    /// looked yet: the session gets another connection.
+    pub(super) fn publish_overdue_will(
+        &mut self,
+        vhost: VhostId,
+        client_id: &str,
+        context: &mut Context<'_>,
+    ) {
+        let key = self.catalog.sessions().find(vhost.0, client_id);
+        let time_ms = self.time_ms(context.now_ms);
+        if let Some(key) = key
+            && self.catalog.will_due_ms(key, time_ms) == Some(0)
+        {
+            self.on_session_due(key, context);
         }
     }
 

@@ -141,6 +141,30 @@ pub(crate) fn refusal_right_behind_connect_counts() {
     });
 }
 
+/// A will whose payload is not the UTF-8 it says is refused with its client, and one that is right
+/// is published.
+#[test]
+pub(crate) fn wills_are_what_they_say() {
+    for shards in [1, 2] {
+        let broker = Broker::start_with(shards, &["--check-payload-format=on"]);
+        let mut witness = Client::connect_v5(&broker, "witness");
+        witness.subscribe_v5("will", 1);
+        for name in IDS {
+            let will = |payload: &[u8]| {
+                publish("will", payload).at(1).with(|props| props.byte(id::PAYLOAD_FORMAT, 1))
+            };
+            let mut refused = Client::open(&broker);
+            refused.send(&connect(name).durable(9).will(&will(b"\xff")).bytes());
+            let told = refused.expect_connack(0x99);
+            assert!(told.props.has(id::REASON_STRING), "{told:?}");
+            refused.expect_closed();
+            let good = will("温".as_bytes());
+            drop(Client::resume_v5(&broker, &connect(name).durable(9).will(&good), false));
+            witness.expect_publish_v5(&good);
+        }
+    }
+}
+
 /// An alias is set by a message that is refused as well.
 #[test]
 pub(crate) fn refused_messages_set_their_alias() {
