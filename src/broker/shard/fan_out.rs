@@ -4,7 +4,7 @@ use log::warn;
 
 use crate::mqtt::{QoS, SubscriptionId, TopicName};
 use crate::shown::Shown;
-use crate::store::{NewMessage, SessionKey, Subscriptions, Target};
+use crate::store::{NewMessage, Origin, SessionKey, Subscriptions, Target};
 
 use super::super::delivery::DeliveryOptions;
 use super::super::exchange::{Route, RouteHandle, RouteTarget, find_identifiers};
@@ -295,8 +295,8 @@ impl Shard {
         Stored { is_logged: is_cleared, bytes: 0 }
     }
 
-    /// Finds the sessions of a route that a message is to be stored for, and those that are full
-    /// and do not take it: with messages that have not expired.
+    /// Finds the sessions of a route that a message is to be stored for, and those that do not take
+    /// it: that are full, with messages that have not expired, or have it.
     fn choose_targets(
         &mut self,
         vhost: VhostId,
@@ -305,6 +305,7 @@ impl Shard {
         time_ms: u64,
     ) {
         let message = inbound.message;
+        let again = if self.catalog.has_copies() { self.origin_of(inbound) } else { None };
         let route = self.exchanges.get(vhost, route);
         let queued_bytes_max = self.quotas.get(vhost).queued_bytes_max;
         let mut queued_bytes = self.catalog.totals(vhost.0).queued_bytes;
@@ -312,6 +313,10 @@ impl Shard {
             let Some(granted) = target.granted_from(inbound.publisher) else { continue };
             let qos = message.qos.min(granted);
             if !target.durable || qos == QoS::AtMostOnce {
+                continue;
+            }
+            if again.is_some_and(|origin| self.catalog.has_copy(origin, target.session)) {
+                self.publishing.working().refused.push(target.session);
                 continue;
             }
             let session = &mut self.catalog.session_mut(target.session);
@@ -334,6 +339,16 @@ impl Shard {
             self.publishing.working().add_target(target);
             queued_bytes += message.bytes() as u64;
         }
+    }
+
+    /// The origin of a QoS 2 message, as other shards would know it.
+    #[cold]
+    fn origin_of(&self, inbound: &InboundMessage<'_>) -> Option<Origin> {
+        inbound.origin.or_else(|| {
+            let (key, packet_id) = inbound.received?;
+            let serial = self.catalog.session(key).serial;
+            Some(Origin { shard: self.options.shard.0, serial, packet_id })
+        })
     }
 
     /// Notes that a message was not retained.
