@@ -463,6 +463,11 @@ const _: () =
 /// sessions of several passes is written once in each.
 pub const MERGED_SESSIONS_MAX: usize = 8 * 1024;
 
+/// Notes of `ringmq data reshard` that a session has a QoS 2 message which its publisher sends
+/// again, each some 80 bytes of memory for the broker. Over: such messages may come twice, and the
+/// command reports how many there are.
+pub const COPIES_MAX: usize = 1_000_000;
+
 /// Attempts to read a directory in use that changes meanwhile. Over: the command reports that it
 /// changes too fast.
 pub const LIVE_LOOKS_MAX: u32 = 1000;

@@ -68,6 +68,8 @@ pub struct Catalog {
     pub(super) retained: Vec<RetainStore>,
     /// QoS 2 messages of publishers on other shards that are not released.
     pub(super) remote_qos2: BTreeSet<Origin>,
+    /// Some of them name the copies of single sessions.
+    pub(super) has_copies: bool,
     /// Starts of segments with messages that sessions wait for which the message does not name:
     /// their retained messages were sent to them. All that were there at the start may be.
     unlisted: BTreeSet<u64>,
@@ -91,6 +93,7 @@ impl Catalog {
             limits,
             retained: Vec::new(),
             remote_qos2: BTreeSet::new(),
+            has_copies: false,
             unlisted: BTreeSet::new(),
             unlisted_below: 0,
             watched: 0..0,
@@ -469,6 +472,37 @@ impl Catalog {
         if self.remote_qos2.remove(&origin) {
             logs.append_promised(&Record::FreedElsewhere(origin));
         }
+        if self.has_copies {
+            self.free_copies(origin, logs);
+        }
+    }
+
+    /// Notes that one session has a QoS 2 message which other sessions of this shard may not have.
+    pub fn note_copy(&mut self, origin: Origin, key: SessionKey, logs: &mut Logs) {
+        self.note_origin(origin.copy_of(self.sessions.get(key).serial), logs);
+        self.has_copies = true;
+    }
+
+    /// Whether there are such notes.
+    #[inline]
+    pub fn has_copies(&self) -> bool {
+        self.has_copies
+    }
+
+    /// Whether a session has a QoS 2 message that comes again.
+    pub fn has_copy(&self, origin: Origin, key: SessionKey) -> bool {
+        self.has_copies && self.has_origin(&origin.copy_of(self.sessions.get(key).serial))
+    }
+
+    #[cold]
+    fn free_copies(&mut self, origin: Origin, logs: &mut Logs) {
+        for key in self.sessions.keys_from(0) {
+            let copy = origin.copy_of(self.sessions.get(key).serial);
+            if self.remote_qos2.remove(&copy) {
+                logs.append_promised(&Record::FreedElsewhere(copy));
+            }
+        }
+        self.has_copies = self.remote_qos2.range(Origin::FIRST_COPY..).next().is_some();
     }
 
     /// Gives memory back that sessions which ended, and large fan-outs, have had, of `slots_max`

@@ -405,6 +405,7 @@ impl Replay {
         losses.queued += logs.missed();
         let mut catalog = Catalog::new(limits, hashing).with_sessions(sessions);
         catalog.timeline = timeline;
+        catalog.has_copies = self.remote_qos2.range(super::Origin::FIRST_COPY..).next().is_some();
         catalog.remote_qos2 = self.remote_qos2;
         catalog.retained = self.retained;
         for store in &mut catalog.retained {

@@ -220,7 +220,7 @@ impl Shard {
         }
         self.stats.clients_accepted += 1;
         self.quotas.counts_mut(vhost).clients_accepted += 1;
-        if !present && (is_durable || self.ends_until > self.logs.disk.committed()) {
+        if !present && (is_durable || self.has_just_ended(session)) {
             self.hold_connack(conn);
         } else {
             if is_durable {

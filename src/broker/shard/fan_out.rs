@@ -4,7 +4,7 @@ use log::warn;
 
 use crate::mqtt::{QoS, SubscriptionId, TopicName};
 use crate::shown::Shown;
-use crate::store::{NewMessage, SessionKey, Subscriptions, Target};
+use crate::store::{NewMessage, Origin, SessionKey, Subscriptions, Target};
 
 use super::super::delivery::DeliveryOptions;
 use super::super::exchange::{Route, RouteHandle, RouteTarget, find_identifiers};
@@ -323,8 +323,9 @@ impl Shard {
         Stored { is_logged: is_cleared, bytes: 0, is_refused: is_refused && !is_cleared }
     }
 
-    /// Finds the sessions of a route that a message is to be stored for, and those that are full
-    /// and do not take it: with messages that have not expired. Whether there are only such.
+    /// Finds the sessions of a route that a message is to be stored for, and those that do not take
+    /// it: they are full, with messages that have not expired, or have it already. Returns whether
+    /// all of them are full.
     fn choose_targets(
         &mut self,
         vhost: VhostId,
@@ -334,6 +335,7 @@ impl Shard {
     ) -> bool {
         let (mut refusals, mut others) = (0_u32, 0_u32);
         let message = inbound.message;
+        let again = if self.catalog.has_copies() { self.origin_of(inbound) } else { None };
         let route = self.exchanges.get(vhost, route);
         let queued_bytes_max = self.quotas.get(vhost).queued_bytes_max;
         let mut queued_bytes = self.catalog.totals(vhost.0).queued_bytes;
@@ -341,6 +343,11 @@ impl Shard {
             let Some(granted) = target.granted_from(inbound.publisher) else { continue };
             let qos = message.qos.min(granted);
             if !target.durable || qos == QoS::AtMostOnce {
+                others += 1;
+                continue;
+            }
+            if again.is_some_and(|origin| self.catalog.has_copy(origin, target.session)) {
+                self.publishing.working().refused.push(target.session);
                 others += 1;
                 continue;
             }
@@ -367,6 +374,16 @@ impl Shard {
             queued_bytes += message.bytes() as u64;
         }
         refusals > 0 && others == 0
+    }
+
+    /// The origin of a QoS 2 message, as other shards would know it.
+    #[cold]
+    fn origin_of(&self, inbound: &InboundMessage<'_>) -> Option<Origin> {
+        inbound.origin.or_else(|| {
+            let (key, packet_id) = inbound.received?;
+            let serial = self.catalog.session(key).serial;
+            Some(Origin { shard: self.options.shard.0, serial, packet_id })
+        })
     }
 
     /// Notes that a message was not retained.

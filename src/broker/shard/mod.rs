@@ -80,6 +80,7 @@ use super::retained::RetainedDelivery;
 use super::storage::Storage;
 use super::system::System;
 use super::trace::Traces;
+use returns::Uncommitted;
 
 /// See the module.
 pub struct Shard {
@@ -107,10 +108,9 @@ pub struct Shard {
     logs: Logs,
     /// Counts client ids made here.
     made_ids: u64,
-    /// How far the log must be committed to have all returns of clients that were waited for.
-    returns_until: u64,
-    /// The same for the ends of all sessions.
-    ends_until: u64,
+    /// Clients that returned to sessions which waited for them, and sessions that ended.
+    returns: Uncommitted,
+    ends: Uncommitted,
     stats: Stats,
 }
 
@@ -165,8 +165,8 @@ impl Shard {
             catalog,
             logs,
             made_ids: 0,
-            returns_until: 0,
-            ends_until: 0,
+            returns: Uncommitted::default(),
+            ends: Uncommitted::default(),
             stats: Stats::default(),
             options,
         }

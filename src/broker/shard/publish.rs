@@ -379,10 +379,10 @@ impl Shard {
             self.catalog.free(key, id, &mut self.logs);
             let session = self.catalog.session(key);
             wait.disk = !session.clean;
-            if wait.disk && shards > 1 {
+            if wait.disk && (shards > 1 || self.catalog.has_copies()) {
                 // Also if it is free here already: this may be the repetition of a PUBREL that all
                 // shards but this one lost in a crash.
-                wait.peers = true;
+                wait.peers = shards > 1;
                 let serial = session.serial;
                 self.publishing.end_transit(key, id);
                 self.free_everywhere(serial, id, context);

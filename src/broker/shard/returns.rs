@@ -5,7 +5,10 @@
 //! the client is back when the broker is killed, the next start would count on from when the client
 //! left before. So the CONNACK, and all that follows it, is sent when the log has it.
 
-use crate::store::SessionKey;
+use std::collections::HashSet;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+
+use crate::store::{Log, SessionKey};
 
 use super::super::connection::Terms;
 use super::super::names::{ConnId, Context};
@@ -30,15 +33,58 @@ impl Shard {
 
     /// Sends nothing to a client that has resumed its session before what was appended is
     /// committed, if the session `is_awaited`, or a will is kept with it now; or if the log has not
-    /// got another return yet, which may have been to the same session.
+    /// got an earlier return to it yet.
     pub(super) fn cork_if_must(&mut self, conn: ConnId, key: SessionKey, is_awaited: bool) {
-        let is_awaited = is_awaited || self.catalog.session(key).will().is_some();
-        if is_awaited {
-            self.returns_until = self.logs.disk.appended();
+        let name = self.name_of(key);
+        if is_awaited || self.catalog.session(key).will().is_some() {
+            self.returns.note(name, &self.logs.disk);
         }
-        if self.returns_until > self.logs.disk.committed() {
+        if self.returns.has(name, &self.logs.disk) {
             self.outputs.cork(conn);
             self.promise(conn, Reply::Uncork, Wait::disk_if(true));
         }
+    }
+
+    /// Whether the client of a session had another, of which the log has not got yet that it has
+    /// ended.
+    pub(super) fn has_just_ended(&self, key: SessionKey) -> bool {
+        self.ends.has(self.name_of(key), &self.logs.disk)
+    }
+
+    /// Names the client of a session, as [`Uncommitted`] does.
+    pub(super) fn name_of(&self, key: SessionKey) -> u64 {
+        let session = self.catalog.session(key);
+        let hasher = BuildHasherDefault::<DefaultHasher>::default();
+        hasher.hash_one((session.vhost, &*session.client_id))
+    }
+}
+
+/// Clients of which something was appended to the log that may not be committed yet. Two that have
+/// the same hash are taken for one: that has a client wait for the disk without need, no more.
+///
+/// Those of up to some place in the log are forgotten together, so there are at most as many as were
+/// noted while that, and what follows it, was written. While the disk does not go on no session
+/// begins, and so they are bounded by the sessions that there were.
+#[derive(Default)]
+pub(super) struct Uncommitted {
+    earlier: (u64, HashSet<u64>),
+    later: (u64, HashSet<u64>),
+}
+
+impl Uncommitted {
+    /// Something of this client was just appended.
+    pub(super) fn note(&mut self, name: u64, log: &Log) {
+        if self.earlier.0 <= log.committed() {
+            self.earlier = std::mem::take(&mut self.later);
+        }
+        self.later.0 = log.appended();
+        self.later.1.insert(name);
+    }
+
+    fn has(&self, name: u64, log: &Log) -> bool {
+        let of = |(until, names): &(u64, HashSet<u64>)| {
+            *until > log.committed() && names.contains(&name)
+        };
+        of(&self.earlier) || of(&self.later)
     }
 }

@@ -19,11 +19,11 @@ impl Shard {
         self.free_received(key, context);
         self.expiry.clear_deadline(key);
         let will = self.take_kept_will(key);
-        let (vhost, clean) =
-            (VhostId(self.catalog.session(key).vhost), self.catalog.session(key).clean);
+        let vhost = VhostId(self.catalog.session(key).vhost);
+        let stored = (!self.catalog.session(key).clean).then(|| self.name_of(key));
         let subscriptions = self.catalog.end_session(key, &mut self.logs);
-        if !clean {
-            self.ends_until = self.logs.disk.appended();
+        if let Some(name) = stored {
+            self.ends.note(name, &self.logs.disk);
         }
         for (filter, _) in subscriptions.iter() {
             let filter = TopicFilter::parse(filter).expect("it was checked before");

@@ -1,6 +1,6 @@
 //! What the broker answers, and what is sent again because it did not.
 
-use ringmq::mqtt::{AckKind, Packet, PacketId, QoS};
+use ringmq::mqtt::{AckKind, Packet, PacketId, QoS, ReasonCode};
 
 use super::{Client, Outgoing, Scene};
 use crate::link::{Leaving, Reply};
@@ -14,12 +14,14 @@ impl Client {
                 if packet_id == ack.packet_id.get() =>
             {
                 scene.ledger.acknowledge(id);
+                scene.ledger.judge_reason(id, ack.reason);
                 self.outgoing.retain(|outgoing| outgoing.packet_id != packet_id);
             }
             (Reply::Pubrec(packet_id, id), Packet::Pubrec(ack))
                 if packet_id == ack.packet_id.get() =>
             {
                 scene.ledger.acknowledge(id);
+                scene.ledger.judge_reason(id, ack.reason);
                 scene.ledger.sessions[session].durable = true;
                 let mut known = self.outgoing.iter_mut();
                 if let Some(outgoing) = known.find(|known| known.packet_id == packet_id) {
@@ -49,8 +51,13 @@ impl Client {
                 if packet_id == ack.packet_id.get() =>
             {
                 let tick = scene.ledger.tick();
-                for change in changes {
-                    scene.ledger.sessions[session].confirm(&change, tick);
+                let is_v5 = link.dialect.is_v5();
+                for (at, change) in changes.iter().enumerate() {
+                    let code = ack.codes.get(at).copied();
+                    let found = code.map(|code| code == ReasonCode::Success as u8);
+                    let expected = change.existed.filter(|_| is_v5);
+                    assert!(expected.is_none() || expected == found, "{change:?}: {ack:?}");
+                    scene.ledger.sessions[session].confirm(change, tick);
                 }
             }
             (reply, packet) => panic!("{} waits for {reply:?}, not {packet:?}", self.name),
@@ -71,7 +78,8 @@ impl Client {
                 continue;
             }
             scene.ledger.messages[id].sends += 1;
-            link.put_publish(scene.ledger, id, Some(packet_id), true, scene.now_ms);
+            let now = (scene.now_ms, &mut *scene.random);
+            link.put_publish(scene.ledger, id, Some(packet_id), true, now);
             link.replies.push_back(match scene.ledger.messages[id].qos {
                 QoS::ExactlyOnce => Reply::Pubrec(packet_id, id),
                 QoS::AtMostOnce | QoS::AtLeastOnce => Reply::Puback(packet_id, id),
