@@ -63,6 +63,14 @@ pub trait QueueLog {
     /// `count` fewer of them need it.
     fn release(&mut self, position: Position, count: u32);
 
+    /// As [`QueueLog::release`] of one at each of these positions, which mostly are close together.
+    fn release_each(&mut self, positions: impl Iterator<Item = Position>)
+    where
+        Self: Sized,
+    {
+        positions.for_each(|position| self.release(position, 1));
+    }
+
     /// Names the segment of a position: any number that is the same for all of one segment.
     fn segment_of(&self, position: Position) -> u64;
 
@@ -329,16 +337,15 @@ impl Queue {
         if Self::packet_id(front.first) != packet_id {
             return 0;
         }
-        let mut ended = 0;
-        while ended < count
-            && let Some(entry) = front.end_oldest()
-        {
+        let (mut ended, mut bytes) = (0, 0);
+        let entries = std::iter::from_fn(|| {
+            let entry = if ended < count { front.end_oldest() } else { None }?;
             ended += 1;
-            if let Some(position) = entry.position() {
-                self.stored_bytes -= u64::from(entry.bytes());
-                log.release(position, 1);
-            }
-        }
+            bytes += u64::from(entry.bytes());
+            Some(entry)
+        });
+        log.release_each(entries.filter_map(Entry::position));
+        self.stored_bytes -= bytes;
         front.trim();
         self.unload(log);
         ended
