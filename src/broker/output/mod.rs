@@ -306,7 +306,8 @@ impl Outputs {
         Some(conn)
     }
 
-    /// Takes what a connection has to say; empty if nothing, or corked. `spare` is an empty batch for reuse.
+    /// Takes what a connection has to say; empty if nothing, or corked. `spare` is an empty batch
+    /// for reuse.
     pub(crate) fn take(&mut self, conn: ConnId, spare: Batch) -> Batch {
         match self.table.get_mut(conn) {
             Some(outlet) if outlet.buffer.is_waiting() && !outlet.corked => {
