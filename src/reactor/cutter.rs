@@ -113,8 +113,8 @@ impl<S: Send, W: Wake> Cutter<'_, Outboxes<S, W>> {
         }
     }
 
-    /// Handles the acknowledgements that `bytes` begin with, as far as they can be handled together;
-    /// 0 bytes if there are none.
+    /// Handles the acknowledgements that `bytes` begin with, as far as they can be handled
+    /// together; 0 bytes if there are none.
     #[inline]
     fn next_acks(&mut self, conn: ConnId, bytes: &[u8], work_max: u64) -> (usize, Flow) {
         let count_max = u16::try_from(work_max - self.broker.work()).unwrap_or(u16::MAX);

@@ -249,11 +249,19 @@ impl Exchanges {
     }
 
     /// Takes the topic that an alias of a connection stands for; empty if it stands for none.
-    /// [`Exchanges::set_alias`] is to follow.
+    /// [`Exchanges::return_alias`] is to follow, or [`Exchanges::set_alias`].
     pub(crate) fn take_alias(&mut self, conn: ConnId, alias: NonZero<u16>) -> String {
         let aliases = self.last_topics.get_mut(conn).map(|last| &mut last.aliases);
         let topic = aliases.and_then(|list| list.get_mut(usize::from(alias.get()) - 1));
         topic.map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Gives back the topic that was taken.
+    pub(crate) fn return_alias(&mut self, conn: ConnId, alias: NonZero<u16>, topic: String) {
+        let aliases = self.last_topics.get_mut(conn).map(|last| &mut last.aliases);
+        if let Some(place) = aliases.and_then(|list| list.get_mut(usize::from(alias.get()) - 1)) {
+            *place = topic;
+        }
     }
 
     /// Has an alias of a connection stand for a topic; false if its aliases stand for more than

@@ -32,6 +32,7 @@ use std::collections::VecDeque;
 use crate::chunk::{Batch, ChunkPool};
 use crate::limits::OUTGOING_BURST_FACTOR;
 use crate::mqtt::{Delivery, QoS, SubscriptionId, Version};
+use crate::store::Hashing;
 
 use super::names::{ConnId, ConnTable, Options, ShardId, Stats};
 use super::trace::Tap;
@@ -83,6 +84,8 @@ pub(crate) struct Outputs {
     bytes_max: usize,
     /// `--qos0-patience`.
     patience_ms: u64,
+    /// Of topics, by which aliases are found.
+    hashing: Hashing,
     table: ConnTable<Outlet>,
     pool: ChunkPool,
     /// Connections with output to send; each once.
@@ -119,6 +122,7 @@ impl Outputs {
             shard: options.shard,
             bytes_max: options.outgoing_bytes_max,
             patience_ms: options.qos0_patience_ms,
+            hashing: Hashing::with_seed(options.seed),
             table: ConnTable::default(),
             pool: ChunkPool::default(),
             dirty: Vec::new(),
@@ -190,7 +194,7 @@ impl Outputs {
     /// A connection's client speaks MQTT 5, and has asked for this.
     pub(crate) fn set_format(&mut self, conn: ConnId, options: FormatOptions) {
         if let Some(outlet) = self.table.get_mut(conn) {
-            outlet.format = Some(Box::new(Format::new(options)));
+            outlet.format = Some(Box::new(Format::new(options, &self.hashing)));
         }
     }
 

@@ -102,6 +102,9 @@ impl Shard {
     /// Replies, or does what else was to follow.
     pub(super) fn keep_promise(&mut self, conn: ConnId, reply: &Reply, context: &mut Context<'_>) {
         match reply {
+            Reply::Puback(packet_id, ReasonCode::Success) => {
+                self.outputs.reply_ack(conn, Ack::bytes_v3(AckKind::Puback, *packet_id));
+            }
             Reply::Connack => self.send_held_connack(conn, context),
             Reply::Resume => {
                 self.delivery.end_barrier(conn);

@@ -277,8 +277,8 @@ impl Front {
         entry
     }
 
-    /// Ends the oldest message in flight, if it was sent at QoS 1 and is not to be sent again; gives
-    /// what it was. [`Front::trim`] is to follow. There is nothing to note: it went in order.
+    /// Ends the oldest message in flight, if it was sent at QoS 1 and is not to be sent again;
+    /// gives what it was. [`Front::trim`] is to follow. There is nothing to note: it went in order.
     #[inline]
     pub(super) fn end_oldest(&mut self) -> Option<Entry> {
         if self.first >= self.next {

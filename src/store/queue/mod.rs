@@ -30,6 +30,7 @@
 //! nothing, and may be dropped; any other is drained first.
 
 mod acks;
+mod answers;
 mod blocks;
 mod entry;
 mod flow;
@@ -62,6 +63,14 @@ pub trait QueueLog {
 
     /// `count` fewer of them need it.
     fn release(&mut self, position: Position, count: u32);
+
+    /// As [`QueueLog::release`] of one at each of these positions, which mostly are close together.
+    fn release_each(&mut self, positions: impl Iterator<Item = Position>)
+    where
+        Self: Sized,
+    {
+        positions.for_each(|position| self.release(position, 1));
+    }
 
     /// Names the segment of a position: any number that is the same for all of one segment.
     fn segment_of(&self, position: Position) -> u64;
@@ -308,82 +317,6 @@ impl Queue {
             let number = front.number_of(packet_id);
             number.is_some_and(|number| front.next_number() <= number && number < front.sent)
         })
-    }
-
-    /// PUBACK: ends the QoS 1 message with this packet identifier.
-    #[inline]
-    pub fn acknowledge(&mut self, packet_id: u16, log: &mut impl QueueLog) -> Answer {
-        let Some((front, at)) = self.in_flight(packet_id, log) else { return Answer::Known };
-        if front.flight[at].terms().exactly_once {
-            return Answer::Wrong;
-        }
-        self.end_at(at, log);
-        Answer::Done
-    }
-
-    /// PUBACKs of `count` messages, from the one with this packet identifier on: ends those that
-    /// are the oldest in flight, in order; how many. Any other PUBACK is for
-    /// [`Queue::acknowledge`].
-    pub fn acknowledge_run(&mut self, packet_id: u16, count: u16, log: &mut impl QueueLog) -> u16 {
-        let Some(front) = self.front.as_deref_mut() else { return 0 };
-        if Self::packet_id(front.first) != packet_id {
-            return 0;
-        }
-        let mut ended = 0;
-        while ended < count
-            && let Some(entry) = front.end_oldest()
-        {
-            ended += 1;
-            if let Some(position) = entry.position() {
-                self.stored_bytes -= u64::from(entry.bytes());
-                log.release(position, 1);
-            }
-        }
-        front.trim();
-        self.unload(log);
-        ended
-    }
-
-    /// PUBREC: the client has the QoS 2 message; its identifier stays taken until PUBCOMP.
-    pub fn release(&mut self, packet_id: u16, log: &mut impl QueueLog) -> Answer {
-        let Some((front, at)) = self.in_flight(packet_id, log) else { return Answer::Known };
-        let entry = front.flight[at];
-        if !entry.terms().exactly_once {
-            return Answer::Wrong;
-        }
-        if entry == Entry::RELEASED {
-            return Answer::Known;
-        }
-        front.release(at);
-        self.let_go(entry, log);
-        Answer::Done
-    }
-
-    /// PUBREC with a reason code of 0x80 or more: ends the QoS 2 message with this packet
-    /// identifier [MQTT-4.4.0-2]. One that was released before is not the client's to refuse.
-    pub fn refuse(&mut self, packet_id: u16, log: &mut impl QueueLog) -> Answer {
-        let Some((front, at)) = self.in_flight(packet_id, log) else { return Answer::Known };
-        let entry = front.flight[at];
-        if !entry.terms().exactly_once {
-            return Answer::Wrong;
-        }
-        if entry == Entry::RELEASED {
-            return Answer::Known;
-        }
-        self.end_at(at, log);
-        Answer::Done
-    }
-
-    /// PUBCOMP: ends the QoS 2 message with this packet identifier, if it was released. For one
-    /// that is still to be sent again it says nothing: it may answer what this side has lost.
-    pub fn complete(&mut self, packet_id: u16, log: &mut impl QueueLog) -> Answer {
-        let Some((front, at)) = self.in_flight(packet_id, log) else { return Answer::Known };
-        if front.flight[at] == Entry::RELEASED {
-            self.end_at(at, log);
-            return Answer::Done;
-        }
-        let is_due_again = front.first + at as u64 >= front.next_number();
-        if is_due_again { Answer::Known } else { Answer::Wrong }
     }
 
     /// Ends a message in memory that cannot be read.
