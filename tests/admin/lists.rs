@@ -91,9 +91,8 @@ fn clients_are_found_by_listener_and_time() {
         (format!("listener={at}&connected_after={since}"), 1),
     ] {
         for list in ["clients", "sessions"] {
-            let reply = door.get(&format!("/api/v1/{list}?{query}"));
-            let items = reply.json()["items"].as_array().map(Vec::len);
-            assert_eq!(items, Some(count), "{list} {query}: {reply:?}");
+            let items = door.items(&format!("/api/v1/{list}?{query}"));
+            assert_eq!(items.len(), count, "{list} {query}: {items:?}");
         }
     }
     for (query, field) in

@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use ringmq::limits::TRACE_FILES_MAX;
 use serde_json::Value;
 
-use crate::common::{Broker, Client, publish};
+use crate::common::{Broker, Client, publish, until};
 use crate::http::{Door, Reply, start};
 
 #[track_caller]
@@ -58,12 +58,13 @@ fn traces_are_written() {
         // It is written by and by.
         let path = directory(&broker).join(&name);
         let mut written = Vec::new();
-        while !contains(&written, last) {
+        until("all of it is written", || {
+            let listed = files(&door);
             written = fs::read(&path).expect("it is there");
-        }
+            let bytes = Value::from(written.len());
+            contains(&written, last) && listed[0]["trace"].is_null() && listed[0]["bytes"] == bytes
+        });
         assert!(contains(&written, b"topic/of/the/trace"), "{form}");
-        assert_eq!(files(&door)[0]["trace"], Value::Null);
-        assert_eq!(files(&door)[0]["bytes"].as_u64(), Some(written.len() as u64));
         if form != "pcapng" {
             let reply = door.get(&format!("/api/v1/trace/file?name={name}"));
             assert_eq!(reply.body.as_bytes(), written, "{reply:?}");
@@ -142,7 +143,9 @@ fn ctl_records() {
     let mut client = Client::connect(&broker, "c");
     client.send(&publish("t", "x").qos1(7).bytes());
     client.expect(&[0x40, 2, 0, 7]);
-    while !printed(&broker, &["trace", "get", name]).contains("Received PUBLISH from c") {}
+    until("the message is written", || {
+        printed(&broker, &["trace", "get", name]).contains("Received PUBLISH from c")
+    });
     assert!(printed(&broker, &["trace", "files"]).contains(name));
     assert_eq!(ctl(&broker, &["trace", "rm", name]).status.code(), Some(2), "it asks back");
     printed(&broker, &["trace", "rm", name, "--yes"]);

@@ -345,18 +345,18 @@ pub(crate) fn restart_does_not_renew_the_expiry() {
         witness.leave_v5();
         for name in IDS {
             let will = publish("will", name).at(1).with(|props| props.four(id::WILL_DELAY, 1000));
-            drop(Client::connect_v5_with(&broker, &connect(name).durable(4).will(&will)));
+            drop(Client::connect_v5_with(&broker, &connect(name).durable(6).will(&will)));
         }
         expired(&broker, connect("other").durable(2), drop);
         broker.restart(end);
-        expired(&broker, connect("other").durable(3), drop);
+        expired(&broker, connect("other").durable(5), drop);
         let mut witness = Client::resume_v5(&broker, &durable, true);
         for _ in IDS {
             let came = witness.read_publish_v5();
             witness.acknowledge(1, came.id);
         }
         for name in IDS {
-            Client::resume_v5(&broker, &connect(name).durable(4), false).leave_v5();
+            Client::resume_v5(&broker, &connect(name).durable(6), false).leave_v5();
         }
     }
 }

@@ -250,7 +250,7 @@ pub(crate) fn expiry_outlives_the_broker() {
         let mut witness = Client::resume_v5(&broker, &connect("witness").durable(100), false);
         witness.subscribe_v5("will", 1);
         let will = publish("will", "short").at(1).with(|props| props.four(id::WILL_DELAY, 1000));
-        let short = connect("short").durable(1).will(&will);
+        let short = connect("short").durable(3).will(&will);
         let mut short = Client::resume_v5(&broker, &short, false);
         short.subscribe_v5("short", 1);
         short.send(&disconnect(0x04, &props()));

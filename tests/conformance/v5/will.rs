@@ -282,7 +282,8 @@ pub(crate) fn delayed_will_outlives_the_broker() {
             let mut witness = Client::resume_v5(&broker, &durable, false);
             witness.subscribe_v5("will/x", 1);
             let clients = IDS.map(|name| {
-                let packet = connect(name).durable(100).will(&delayed(name, 1).at(1));
+                // It must not be over before the broker is killed.
+                let packet = connect(name).durable(100).will(&delayed(name, 3).at(1));
                 let mut client = Client::resume_v5(&broker, &packet, false);
                 // Behind this it is in the log.
                 client.subscribe_v5("other", 1);
@@ -329,13 +330,21 @@ pub(crate) fn due_wills_reach_every_shard() {
         client.subscribe_v5("will/x", 1);
         client.leave_v5();
     }
-    for name in IDS {
-        let packet = connect(format!("{name} dies")).durable(100);
-        leave_with(&broker, &packet.will(&delayed(name, 1).at(1)), 0x04);
+    // They leave at once, so that none of their wills is published before the broker is killed.
+    let dying = IDS.map(|name| {
+        let packet = connect(format!("{name} dies")).durable(100).will(&delayed(name, 4).at(1));
+        let mut client = Client::resume_v5(&broker, &packet, false);
+        // Behind this it is in the log.
+        client.subscribe_v5("other", 1);
+        client
+    });
+    for mut client in dying {
+        client.send(&disconnect(0x04, &props()));
+        client.expect_closed();
     }
     broker.end(End::Killed);
     // More than their delay passes.
-    expired(&Broker::start(1), connect("other").durable(2), drop);
+    expired(&Broker::start(1), connect("other").durable(5), drop);
     broker.start_again();
     for name in IDS {
         let mut client = Client::resume_v5(&broker, &connect(name).durable(100), true);
