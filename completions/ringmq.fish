@@ -379,6 +379,8 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subco
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from trace" -f -a "user" -d 'Trace the clients of a user'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from trace" -f -a "address" -d 'Trace clients from an address or a range'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from trace" -f -a "topic" -d 'Trace messages of a topic'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from trace" -f -a "ls" -d 'List the traces that run'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from trace" -f -a "end" -d 'End a trace that runs'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from trace" -f -a "files" -d 'List the files that traces have written with --record'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from trace" -f -a "get" -d 'Print a file of a trace'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from trace" -f -a "rm" -d 'Delete a file of a trace'

@@ -552,6 +552,29 @@ _arguments "${_arguments_options[@]}" : \
 ':topic -- Topic filter, as in plant/+/temperature:_default' \
 && ret=0
 ;;
+(ls)
+_arguments "${_arguments_options[@]}" : \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
+'--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
+'--columns=[Fields to show, with commas between]:FIELDS:(trace by id id_prefix user address topic vhost kinds payload seconds seconds_left events skipped file)' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(end)
+_arguments "${_arguments_options[@]}" : \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':id -- The trace, as it is listed:_default' \
+&& ret=0
+;;
 (files)
 _arguments "${_arguments_options[@]}" : \
 '--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
@@ -1627,6 +1650,8 @@ _ringmq__subcmd__ctl__subcmd__trace_commands() {
 'user:Trace the clients of a user' \
 'address:Trace clients from an address or a range' \
 'topic:Trace messages of a topic' \
+'ls:List the traces that run' \
+'end:End a trace that runs' \
 'files:List the files that traces have written with --record' \
 'get:Print a file of a trace' \
 'rm:Delete a file of a trace' \
@@ -1643,6 +1668,11 @@ _ringmq__subcmd__ctl__subcmd__trace__subcmd__client_commands() {
     local commands; commands=()
     _describe -t commands 'ringmq ctl trace client commands' commands "$@"
 }
+(( $+functions[_ringmq__subcmd__ctl__subcmd__trace__subcmd__end_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__trace__subcmd__end_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl trace end commands' commands "$@"
+}
 (( $+functions[_ringmq__subcmd__ctl__subcmd__trace__subcmd__files_commands] )) ||
 _ringmq__subcmd__ctl__subcmd__trace__subcmd__files_commands() {
     local commands; commands=()
@@ -1652,6 +1682,11 @@ _ringmq__subcmd__ctl__subcmd__trace__subcmd__files_commands() {
 _ringmq__subcmd__ctl__subcmd__trace__subcmd__get_commands() {
     local commands; commands=()
     _describe -t commands 'ringmq ctl trace get commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__trace__subcmd__ls_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__trace__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl trace ls commands' commands "$@"
 }
 (( $+functions[_ringmq__subcmd__ctl__subcmd__trace__subcmd__prefix_commands] )) ||
 _ringmq__subcmd__ctl__subcmd__trace__subcmd__prefix_commands() {

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import select
 import shutil
 import signal
 import socket
@@ -57,7 +58,9 @@ class Broker:
             self.process = subprocess.Popen(
                 on_core(core, command), stdin=subprocess.DEVNULL, stdout=out, stderr=out)
         begun = time.monotonic()
-        while not (found := re.search(r"listening on 127\.0\.0\.1:(\d+)", log.read_text())):
+        answers = "none" in flags or "answering operators on"
+        while not (found := re.search(r"listening on 127\.0\.0\.1:(\d+)", log.read_text())) or \
+                not (answers is True or answers in log.read_text()):
             if self.process.poll() is not None or time.monotonic() - begun > PATIENCE_S:
                 raise SystemExit(f"!! the broker does not listen:\n{log.read_text()}")
             time.sleep(0.05)
@@ -166,11 +169,12 @@ class Asker:
     def read(self, door, paths):
         door.request("GET", paths[0])
         answer = door.getresponse()
-        answer.fp.raw._sock.settimeout(0.5)
+        if answer.status != 200:
+            raise SystemExit(f"!! GET {paths[0]}: {answer.status}")
+        # What is in it does not matter here, nor how it is framed.
         while not self.over.is_set():
-            with contextlib.suppress(TimeoutError):
-                if not answer.read1(65536):
-                    raise SystemExit(f"!! GET {paths[0]} has ended: {answer.status}")
+            if select.select([door.sock], [], [], 0.5)[0] and not door.sock.recv(65536):
+                raise SystemExit(f"!! GET {paths[0]} has ended")
 
 
 def in_turn(pairs, run):

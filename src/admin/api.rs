@@ -15,7 +15,7 @@ use super::actor::Actor;
 use super::answer::{Answer, Fault, json_of};
 use super::catalogue::metrics;
 use super::exposition;
-use super::item::{address_of, time_before};
+use super::item::{address_of, time_of};
 use super::metric::{Metric, ShardFigures, Source, Whole, figures_of, float};
 use super::query::Query;
 use super::shards::Kept;
@@ -272,11 +272,12 @@ pub(super) fn item(admin: &Admin, page: &Page, row: &Row, shard: u16) -> Value {
     };
     let state = PACES.iter().find(|(_, pace)| *pace == client.pace).map(|(name, _)| *name);
     let waits: Vec<&str> = client.waits().collect();
+    let epoch_ms = admin.epoch_ms(client.since_ms + client.connected_ms);
     let facts = admin.condition().facts;
     let listener = facts.listeners.get(usize::from(client.listener)).map(|it| &*it.at);
     let more = json!({
         "listener": listener,
-        "connected_at": time_before(client.connected_ms),
+        "connected_at": time_of(epoch_ms, client.since_ms),
         "received": { "bytes": client.received_bytes },
         "sent": { "bytes": client.sent_bytes },
         "address": address_of(client.address, client.port),

@@ -34,10 +34,9 @@ pub(super) fn address_of(address: Option<IpAddr>, port: u16) -> String {
     address.unwrap_or_else(|| "unix".to_owned())
 }
 
-/// The time so many milliseconds ago, to the second.
-pub(super) fn time_before(ms: u64) -> Option<String> {
-    let now_ms = Timestamp::now().as_millisecond();
-    let then_ms = now_ms.checked_sub(i64::try_from(ms).ok()?)?;
+/// A time on the shards' clock, which began at `epoch_ms` since 1970, to the second.
+pub(super) fn time_of(epoch_ms: i64, since_ms: u64) -> Option<String> {
+    let then_ms = epoch_ms.checked_add(i64::try_from(since_ms).ok()?)?;
     Some(Timestamp::from_second(then_ms.div_euclid(1000)).ok()?.to_string())
 }
 

@@ -23,18 +23,23 @@ const ROWS_USUAL: usize = 100;
 
 /// A page of clients that are connected.
 pub(super) async fn clients(admin: &Admin, query: &Query<'_>, rows: Rows) -> Result<Rows, Fault> {
-    let filter = Filter { connected: Some(true), ..filter_of(admin, query)? };
+    let filter = Filter { connected: Some(true), ..filter_of(admin, query).await? };
     listing(admin, query, filter, rows).await
 }
 
 /// A page of sessions.
 pub(super) async fn sessions(admin: &Admin, query: &Query<'_>, rows: Rows) -> Result<Rows, Fault> {
     let words = [("true", true), ("false", false)];
-    let filter = Filter { connected: query.word("connected", &words)?, ..filter_of(admin, query)? };
+    let filter =
+        Filter { connected: query.word("connected", &words)?, ..filter_of(admin, query).await? };
     listing(admin, query, filter, rows).await
 }
 
-fn filter_of(admin: &Admin, query: &Query<'_>) -> Result<Filter, Fault> {
+async fn filter_of(admin: &Admin, query: &Query<'_>) -> Result<Filter, Fault> {
+    let since_ms_min = match query.get("connected_after") {
+        Some(text) => Some(uptime_at(admin, time_of(text)?).await),
+        None => None,
+    };
     Ok(Filter {
         vhost: query.get("vhost").map(|name| admin.vhost(name)).transpose()?,
         user: query.get("user").map(Into::into),
@@ -43,7 +48,7 @@ fn filter_of(admin: &Admin, query: &Query<'_>) -> Result<Filter, Fault> {
         pace: query.word("state", &PACES)?,
         connected: None,
         listener: query.get("listener").map(|at| listener_of(admin, at)).transpose()?,
-        connected_ms_max: query.get("connected_after").map(ms_since).transpose()?,
+        since_ms_min,
         backlog_min: query.number("backlog_min", (0, 0, u64::MAX))?,
         dropped_min: query.number("dropped_min", (0, 0, u32::MAX))?,
     })
@@ -60,14 +65,24 @@ fn listener_of(admin: &Admin, at: &str) -> Result<u16, Fault> {
     })
 }
 
-/// Milliseconds since a time; 0 if that is to come.
-fn ms_since(text: &str) -> Result<u64, Fault> {
-    let time: Timestamp = text.parse().map_err(|_| {
+/// A time in milliseconds since 1970.
+fn time_of(text: &str) -> Result<i64, Fault> {
+    let time = text.parse::<Timestamp>().map(Timestamp::as_millisecond);
+    time.map_err(|_| {
         let message = "connected_after is a time, as in 2026-11-29T21:40:00Z";
         Fault::of_field("connected_after", message)
-    })?;
-    let since_ms = Timestamp::now().as_millisecond().saturating_sub(time.as_millisecond());
-    Ok(u64::try_from(since_ms).unwrap_or(0))
+    })
+}
+
+/// What the shards' clock shows at a time; 0 if that was before it began.
+async fn uptime_at(admin: &Admin, time_ms: i64) -> u64 {
+    let kept = admin.asker.figures().await;
+    let now_ms = figures_of(&kept).into_iter().map(|figures| {
+        let age_ms = u64::try_from(figures.age.as_millis()).unwrap_or(u64::MAX);
+        figures.snapshot.now_ms.saturating_add(age_ms)
+    });
+    let epoch_ms = admin.epoch_ms(now_ms.max().unwrap_or(0));
+    u64::try_from(time_ms.saturating_sub(epoch_ms)).unwrap_or(0)
 }
 
 /// Where a listing goes on: on which shard, from which slot.
@@ -177,15 +192,18 @@ mod tests {
         }
     }
 
-    // Times are of the past, or count as now; what is no time is refused.
+    // Times have a zone; what is no time is refused.
     #[test]
     fn times_are_read() {
-        let hour_ms = ms_since("2020-01-01T00:00:00Z").expect("a time")
-            - ms_since("2020-01-01T00:00:00-01:00").expect("a time");
-        assert!((3_590_000..3_610_000).contains(&hour_ms), "{hour_ms}");
-        assert_eq!(ms_since("9999-01-01T00:00:00Z"), Ok(0));
+        for (text, ms) in [
+            ("1970-01-01T00:00:01Z", 1_000),
+            ("1970-01-01T00:00:00-01:00", 3_600_000),
+            ("1969-12-31T23:59:59.5Z", -500),
+        ] {
+            assert_eq!(time_of(text), Ok(ms), "{text}");
+        }
         for text in ["", "2020-01-01", "2020-01-01T00:00:00", "yesterday", "-1", "1700000000"] {
-            assert!(ms_since(text).is_err(), "{text}");
+            assert!(time_of(text).is_err(), "{text}");
         }
     }
 }

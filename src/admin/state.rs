@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use hyper::StatusCode;
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::answer::Fault;
@@ -20,6 +21,9 @@ use super::task::ControlWay;
 use super::traces::Traces;
 use super::viewers::Viewers;
 
+/// A difference of the machine's clock that is no delay of an answer: somebody has set it.
+const CLOCK_SET_MS_MIN: u64 = 5_000;
+
 /// What routes answer from.
 pub(super) struct Admin {
     pub(super) asker: Asker,
@@ -34,6 +38,8 @@ pub(super) struct Admin {
     process: Process,
     condition: watch::Receiver<Condition>,
     requests: Cell<u64>,
+    /// See [`Admin::epoch_ms`].
+    epoch_ms: Cell<Option<i64>>,
     refused: Cell<u64>,
 }
 
@@ -57,6 +63,7 @@ impl Admin {
             process,
             condition,
             requests: Cell::new(0),
+            epoch_ms: Cell::new(None),
             refused: Cell::new(0),
         }
     }
@@ -95,6 +102,18 @@ impl Admin {
             refused_requests: self.refused.get(),
             trace_events_dropped: self.traces.dropped.get(),
         }
+    }
+
+    /// Milliseconds since 1970 at the beginning of the shards' clock, which shows `uptime_ms` now.
+    /// It is the same each time, so that a time that was told finds what it was told of, unless
+    /// somebody sets the machine's clock.
+    pub(super) fn epoch_ms(&self, uptime_ms: u64) -> i64 {
+        let uptime_ms = i64::try_from(uptime_ms).unwrap_or(i64::MAX);
+        let found = Timestamp::now().as_millisecond().saturating_sub(uptime_ms);
+        let known = self.epoch_ms.get().filter(|known| known.abs_diff(found) < CLOCK_SET_MS_MIN);
+        let epoch_ms = known.unwrap_or(found);
+        self.epoch_ms.set(Some(epoch_ms));
+        epoch_ms
     }
 
     /// The name of a vhost.

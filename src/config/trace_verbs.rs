@@ -37,6 +37,26 @@ const TRACE_RECORD: Parameter = flag(
     Kind::Word(&["json", "text", "pcapng"]),
     "Write into a file of the broker's data directory instead, and return at once",
 );
+const RUNNING: Columns = Columns {
+    usual: &["trace", "by", "id", "id_prefix", "user", "topic", "seconds_left", "events", "file"],
+    all: &[
+        "trace",
+        "by",
+        "id",
+        "id_prefix",
+        "user",
+        "address",
+        "topic",
+        "vhost",
+        "kinds",
+        "payload",
+        "seconds",
+        "seconds_left",
+        "events",
+        "skipped",
+        "file",
+    ],
+};
 const FILE: Parameter = behind("name", "FILE", Kind::Text, "Name of the file");
 const FILE_FIELDS: &[&str] = &["name", "bytes", "changed_at", "trace"];
 const FILES: Columns = Columns { usual: FILE_FIELDS, all: FILE_FIELDS };
@@ -125,6 +145,20 @@ pub(super) const TRACE_VERBS: &[Verb] = &[
             View::Tail,
         )
     },
+    verb(
+        &["trace", "ls"],
+        "List the traces that run",
+        ("GET", "/api/v1/traces"),
+        &[],
+        View::Rows(RUNNING),
+    ),
+    verb(
+        &["trace", "end"],
+        "End a trace that runs",
+        ("DELETE", "/api/v1/trace"),
+        &[behind("id", "TRACE", Kind::Text, "The trace, as it is listed")],
+        View::Done("ended", None),
+    ),
     verb(
         &["trace", "files"],
         "List the files that traces have written with --record",

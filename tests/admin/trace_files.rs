@@ -147,6 +147,12 @@ fn ctl_records() {
         printed(&broker, &["trace", "get", name]).contains("Received PUBLISH from c")
     });
     assert!(printed(&broker, &["trace", "files"]).contains(name));
+    let running = printed(&broker, &["trace", "ls"]);
+    let trace = running.lines().nth(1).and_then(|line| line.split('\t').next());
+    assert!(running.contains(name), "{running}");
+    printed(&broker, &["trace", "end", trace.expect("it is told")]);
+    assert_eq!(printed(&broker, &["trace", "ls"]).lines().count(), 1, "a head alone");
+    assert_eq!(ctl(&broker, &["trace", "end", "99"]).status.code(), Some(3));
     assert_eq!(ctl(&broker, &["trace", "rm", name]).status.code(), Some(2), "it asks back");
     printed(&broker, &["trace", "rm", name, "--yes"]);
     assert_eq!(ctl(&broker, &["trace", "get", name]).status.code(), Some(3));

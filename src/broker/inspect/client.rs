@@ -42,7 +42,9 @@ pub struct ClientFacts {
     pub received_bytes: u64,
     /// Bytes of MQTT sent to it.
     pub sent_bytes: u64,
-    /// Since it was let in, milliseconds.
+    /// When it was let in: uptime, milliseconds.
+    pub since_ms: u64,
+    /// Since then, milliseconds.
     pub connected_ms: u64,
     /// Since its last packet, milliseconds.
     pub silent_ms: u64,

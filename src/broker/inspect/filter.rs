@@ -21,8 +21,8 @@ pub struct Filter {
     pub connected: Option<bool>,
     /// The number of the listener that the client came in through.
     pub listener: Option<u16>,
-    /// The client was let in so many milliseconds ago at most.
-    pub connected_ms_max: Option<u64>,
+    /// The client was let in at this uptime at the earliest, milliseconds.
+    pub since_ms_min: Option<u64>,
     /// Messages that wait for it, at least.
     pub backlog_min: u64,
     /// Messages that were dropped because it was full, at least.
@@ -36,7 +36,7 @@ impl Filter {
             || self.pace.is_some()
             || self.connected.is_some()
             || self.listener.is_some()
-            || self.connected_ms_max.is_some()
+            || self.since_ms_min.is_some()
     }
 
     /// Whether a client is wanted, as far as it is about clients.
@@ -50,8 +50,8 @@ impl Filter {
             .listener
             .is_none_or(|listener| client.is_some_and(|client| client.listener == listener));
         let since = self
-            .connected_ms_max
-            .is_none_or(|most| client.is_some_and(|client| client.connected_ms <= most));
+            .since_ms_min
+            .is_none_or(|least| client.is_some_and(|client| client.since_ms >= least));
         address && pace && connected && listener && since
     }
 }

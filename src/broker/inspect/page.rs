@@ -93,6 +93,7 @@ impl Page {
             outgoing_bytes: 0,
             received_bytes: 1 << 40,
             sent_bytes: 1 << 40,
+            since_ms: 0,
             connected_ms: 0,
             silent_ms: 0,
             waits: 0,

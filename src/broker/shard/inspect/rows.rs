@@ -67,6 +67,7 @@ impl Shard {
             outgoing_bytes: self.outputs.bytes(conn) as u64,
             received_bytes: self.gates.received_bytes(conn),
             sent_bytes: self.outputs.sent_bytes(conn),
+            since_ms: open.since_ms,
             connected_ms: now_ms.saturating_sub(open.since_ms),
             silent_ms: now_ms.saturating_sub(self.gates.last_packet_ms(conn)),
             waits: self.gates.reasons(conn),
