@@ -386,17 +386,6 @@ fn refuses_what_is_out_of_bounds() {
         ("--max-subscriptions", "65537", "takes 1 to 65536, or 0 for no limit"),
         ("--max-topic-levels", "1.5", "or 0 for no limit"),
         ("--max-topic-levels", "65536", "takes 1 to 65535, or 0 for no limit"),
-        ("--tls-listen", "localhost", "the port is missing"),
-        ("--tls-listen", "unix:/run/mqtt", "give it to --listen"),
-        ("--tls-min", "1.1", "1.2, 1.3"),
-        ("--tls-sni", "a.b", "as in mqtt.example.com=cert.pem,key.pem"),
-        ("--tls-sni", "a.b=c", "as in mqtt.example.com=cert.pem,key.pem"),
-        ("--tls-sni", "a.b=,k", "as in mqtt.example.com=cert.pem,key.pem"),
-        ("--tls-sni", "a.b=c,", "as in mqtt.example.com=cert.pem,key.pem"),
-        ("--tls-sni", "=c,k", "as in mqtt.example.com=cert.pem,key.pem"),
-        ("--tls-sni", "*=c,k", "as in mqtt.example.com=cert.pem,key.pem"),
-        ("--tls-sni", "a.*.b=c,k", "as in mqtt.example.com=cert.pem,key.pem"),
-        ("--tls-sni", "a..b=c,k", "as in mqtt.example.com=cert.pem,key.pem"),
         ("--log", "inof", "LEVEL"),
         ("--durability", "none", "disk, os"),
         ("--durability", "", "disk, os"),
@@ -422,6 +411,27 @@ fn refuses_what_is_out_of_bounds() {
         ("--segment-bytes", "2GiB", "1048576 to 1073741824 bytes, as in 16777216, 16MiB or 1GiB"),
     ] {
         let text = options(&[flag, value]).expect_err("the value is out of bounds");
+        assert!(text.contains(flag) && text.contains(takes), "{flag} {value}: {text}");
+    }
+}
+
+// Likewise for the flags of TLS.
+#[test]
+fn refuses_malformed_tls_flags() {
+    for (flag, value, takes) in [
+        ("--tls-listen", "localhost", "the port is missing"),
+        ("--tls-listen", "unix:/run/mqtt", "give it to --listen"),
+        ("--tls-min", "1.1", "1.2, 1.3"),
+        ("--tls-sni", "a.b", "as in mqtt.example.com=cert.pem,key.pem"),
+        ("--tls-sni", "a.b=c", "as in mqtt.example.com=cert.pem,key.pem"),
+        ("--tls-sni", "a.b=,k", "as in mqtt.example.com=cert.pem,key.pem"),
+        ("--tls-sni", "a.b=c,", "as in mqtt.example.com=cert.pem,key.pem"),
+        ("--tls-sni", "=c,k", "as in mqtt.example.com=cert.pem,key.pem"),
+        ("--tls-sni", "*=c,k", "as in mqtt.example.com=cert.pem,key.pem"),
+        ("--tls-sni", "a.*.b=c,k", "as in mqtt.example.com=cert.pem,key.pem"),
+        ("--tls-sni", "a..b=c,k", "as in mqtt.example.com=cert.pem,key.pem"),
+    ] {
+        let text = options(&[flag, value]).expect_err("the value is malformed");
         assert!(text.contains(flag) && text.contains(takes), "{flag} {value}: {text}");
     }
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use clap::{ArgAction, CommandFactory, Parser, error::ErrorKind};
 
+use crate::preset::{Preset, Rate};
 use crate::stream::Terms;
-use crate::sweep::{Preset, Rate};
 use crate::template::Template;
 use crate::wire::{Login, REMAINING_BYTES_MAX, Version};
 

@@ -49,7 +49,7 @@ pub(crate) struct Admission {
 }
 
 impl Admission {
-    /// A policy that allows everything to everybody. `nonce_key` is secret and differs at each start.
+    /// A policy that allows everything to everybody. `nonce_key` is a secret of this start.
     pub(crate) fn open(nonce_key: [u8; 32]) -> Self {
         let (policy, password_checks) = (Arc::new(Policy::open()), VecDeque::new());
         Self { policy, password_checks, nonce_key, nonces: 0, stats: Stats::default() }

@@ -14,6 +14,7 @@
 //! It uses `names`.
 
 mod deadlines;
+mod uncommitted;
 
 use log::{debug, info};
 
@@ -24,6 +25,8 @@ use crate::store::{Catalog, ClockReading, Gap, Logs, Request, Session, SessionKe
 use super::names::{Options, Stats};
 
 use deadlines::Deadlines;
+
+pub(crate) use uncommitted::Uncommitted;
 
 /// Number of sessions that one step of a scan visits.
 const STEP: usize = 1024;

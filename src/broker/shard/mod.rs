@@ -64,7 +64,7 @@ use super::client_log::{ClientLog, ClosedConnections};
 use super::connection::{Answer, Connections, Phase, TlsInfo};
 use super::delivery::Delivery;
 use super::exchange::Exchanges;
-use super::expiry::Expiry;
+use super::expiry::{Expiry, Uncommitted};
 use super::full_sessions::FullSessions;
 use super::meters::Meters;
 use super::names::{
@@ -80,7 +80,6 @@ use super::retained::RetainedDelivery;
 use super::storage::Storage;
 use super::system::System;
 use super::trace::Traces;
-use returns::Uncommitted;
 
 /// See the module.
 pub struct Shard {
