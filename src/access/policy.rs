@@ -10,7 +10,7 @@ use compact_str::CompactString;
 use foldhash::fast::FixedState;
 
 use crate::limits;
-use crate::mqtt::{ConnectReturn, TopicFilter, TopicName, Version};
+use crate::mqtt::{ConnectReturn, SharedFilter, TopicFilter, TopicName, Version};
 
 use super::acl::{Access, Acl};
 use super::decision::{Basis, Decision};
@@ -305,9 +305,24 @@ impl Policy {
     /// delivered, since [`Self::may_receive`] is called for each message.
     ///
     /// Exact, and so takes time with the number of rules; not to be asked for each message.
+    ///
+    /// Of a shared subscription the client must be allowed every topic: a message that it was given
+    /// goes to no other member.
     pub fn may_subscribe(&self, client: &Client<'_>, filter: TopicFilter<'_>) -> bool {
+        if let Some(shared) = SharedFilter::parse(filter) {
+            return shared.is_ok_and(|shared| self.may_share(client, shared.filter()));
+        }
         self.vhost(client.vhost).is_some_and(|vhost| match &vhost.acl {
             Some(acl) => acl.reaches(client.user, client.client_id, filter),
+            None => true,
+        })
+    }
+
+    /// Whether the client may be sent every message that the filter matches, as a member of a
+    /// consumer group must. Takes time with the number of rules, as [`Self::may_subscribe`].
+    fn may_share(&self, client: &Client<'_>, filter: TopicFilter<'_>) -> bool {
+        self.vhost(client.vhost).is_some_and(|vhost| match &vhost.acl {
+            Some(acl) => acl.covers(client.user, client.client_id, filter),
             None => true,
         })
     }
@@ -324,7 +339,20 @@ impl Policy {
 
     /// The same as [`Self::may_subscribe`], and why.
     pub fn explain_subscribe(&self, client: &Client<'_>, filter: TopicFilter<'_>) -> Decision {
-        self.explain(client, |acl| acl.explain_filter(client.user, client.client_id, filter))
+        match SharedFilter::parse(filter) {
+            None => self
+                .explain(client, |acl| acl.explain_filter(client.user, client.client_id, filter)),
+            Some(Err(_)) => Decision { is_allowed: false, basis: Basis::Nothing },
+            Some(Ok(shared)) => self.explain(client, |acl| {
+                let inner = shared.filter();
+                let decision = acl.explain_filter(client.user, client.client_id, inner);
+                let is_covered = acl.covers(client.user, client.client_id, inner);
+                if decision.is_allowed && !is_covered {
+                    return Decision { is_allowed: false, basis: Basis::Nothing };
+                }
+                decision
+            }),
+        }
     }
 
     fn explain(&self, client: &Client<'_>, ask: impl FnOnce(&Acl) -> Decision) -> Decision {

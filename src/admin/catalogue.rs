@@ -192,6 +192,19 @@ pub(super) const METRICS: &[Metric] = &[
         ),
     ),
     counter(
+        "group_messages_total",
+        "Messages of consumer groups, by what members did with them",
+        Source::Sums(
+            "event",
+            &[
+                ("delivered", |s| s.stats.group_delivered),
+                ("acknowledged", |s| s.stats.group_acknowledged),
+                ("redelivered", |s| s.stats.group_redelivered),
+                ("refused", |s| s.stats.group_refused),
+            ],
+        ),
+    ),
+    counter(
         "messages_unrouted_total",
         "Messages that had no subscriber",
         Source::Sum(|s| s.stats.unrouted),
@@ -257,6 +270,16 @@ pub(super) const METRICS: &[Metric] = &[
         "session_backlog_bytes",
         "Messages in durable sessions that wait or are not acknowledged",
         Source::Sum(|s| s.gauges.queued_bytes),
+    ),
+    gauge(
+        "group_members",
+        "Subscriptions to consumer groups",
+        Source::Sum(|s| s.gauges.group_members),
+    ),
+    gauge(
+        "group_backlog_bytes",
+        "Messages in consumer groups that wait or are not acknowledged",
+        Source::Sum(|s| s.gauges.group_bytes),
     ),
     gauge(
         "clean_session_memory_bytes",

@@ -17,6 +17,7 @@ mod environment;
 mod fault;
 mod file;
 mod flags;
+mod groups;
 mod ignored;
 mod listen;
 mod listeners;
@@ -53,6 +54,7 @@ pub use command::{Command, DataAct, Passwd, SessionAct, VhostAct};
 pub use configuration::{ConfigError, Configuration, Given};
 pub use ctl::{Ctl, parse_interval_ms};
 pub use fault::Fault;
+pub use groups::{GroupOptions, GroupOrder};
 pub use listen::{Endpoint, Listen, ListenRequest, Place};
 pub use listeners::{Cidr, ListenerOptions, Owner};
 pub use logging::{LogFormat, LogOptions, Switch};
@@ -190,6 +192,10 @@ pub struct Options {
     /// Flags of MQTT 5.
     #[command(flatten)]
     pub v5: V5Options,
+
+    /// Flags of consumer groups.
+    #[command(flatten)]
+    pub groups: GroupOptions,
 
     /// Threads that serve clients, 1 to 64 [default: CPUs].
     ///

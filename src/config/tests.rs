@@ -50,6 +50,7 @@ fn defaults_are_the_limits() {
         qos0_patience_ms: limits::QOS0_PATIENCE_MS_DEFAULT,
         gather_us_max: limits::GATHER_US_DEFAULT,
         inflight_max: limits::INFLIGHT_DEFAULT,
+        groups: GroupOptions::default(),
         v5: V5Options {
             topic_alias_max: limits::TOPIC_ALIASES_DEFAULT,
             keep_alive_s_max: 0,
@@ -115,6 +116,9 @@ fn flags_set_their_fields() {
         "--data-dir=/var/lib/ringmq",
         "--durability=os",
         "--session-expiry=0",
+        "--group-order=sticky",
+        "--group-max-bytes=1MiB",
+        "--group-expiry=1m",
         "--session-max-bytes=3TiB",
         "--session-overflow=block",
         "--retained-max-count=5",
@@ -206,6 +210,7 @@ fn flags_of_groups_set_their_fields() {
             ],
             user: Some("mqtt".to_owned()),
         },
+        groups: GroupOptions { order: GroupOrder::Sticky, bytes_max: 1 << 20, expiry_ms: 60_000 },
         v5: V5Options {
             topic_alias_max: 7,
             keep_alive_s_max: 300,

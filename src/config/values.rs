@@ -197,6 +197,18 @@ pub(super) fn parse_session_expiry(text: &str) -> Result<SessionExpiry, String> 
     }
 }
 
+/// Milliseconds.
+pub(super) fn parse_group_expiry_ms(text: &str) -> Result<u64, String> {
+    match parse_session_expiry(text)? {
+        SessionExpiry::Never => Ok(0),
+        SessionExpiry::AfterMs(ms) => Ok(ms),
+    }
+}
+
+pub(super) fn parse_group_bytes(text: &str) -> Result<u64, String> {
+    bytes_or_none(text, limits::SESSION_QUOTA_BYTES_MIN, limits::SESSION_QUOTA_BYTES_MAX)
+}
+
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// A duration in milliseconds: digits, then `ms`, `s`, `m`, `h` or `d`; a bare `0` needs no unit.

@@ -103,18 +103,22 @@ impl Source {
             damage: Vec::new(),
             losses: Losses::default(),
         };
-        let mut damage = Vec::new();
+        let (mut damage, mut waiting) = (Vec::new(), 0);
         for shard in 0..source.directory.shards() {
             let snapshot = Snapshot::of(&source.directory, shard, Some(clocks))?;
             let Snapshot { store, opened, .. } = &snapshot;
             damage.extend(snapshot.damage());
             source.note_losses(opened);
             source.doubts.note_shard(shard, store);
+            waiting += waiting_in_groups(store);
             if shard == 0 {
                 source.timeline = store.catalog.timeline.clone();
             }
         }
         source.doubts.settle();
+        if waiting > 0 {
+            return Err(DataError::Groups(waiting));
+        }
         if damage.is_empty() || skip_damaged {
             source.damage = told(damage);
             return Ok(source);
@@ -129,6 +133,13 @@ impl Source {
         self.losses.sessions += sessions;
         self.losses.records += records;
     }
+}
+
+/// Messages that wait for consumer groups.
+fn waiting_in_groups(store: &Store) -> u64 {
+    let sessions = store.catalog.sessions();
+    let lanes = sessions.keys_from(0).map(|key| sessions.get(key)).filter(|it| it.is_lane());
+    lanes.map(|lane| lane.queue.waiting()).sum()
 }
 
 /// The first places of damage, and the number of the others.
@@ -202,6 +213,10 @@ impl Old<'_> {
         let mut by_shard: Vec<Vec<SessionKey>> = writers.iter().map(|_| Vec::new()).collect();
         for key in self.store.catalog.sessions().keys_from(0) {
             let session = self.store.catalog.session(key);
+            if session.is_lane() {
+                // It is made anew where it is needed.
+                continue;
+            }
             match self.source.vhosts.name_of(session.vhost) {
                 Some(vhost) => {
                     let home = home_of(vhost, &session.client_id, shards);

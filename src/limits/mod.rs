@@ -4,9 +4,11 @@
 //! and rules, `operations` those of what operators ask for.
 
 mod access;
+mod groups;
 mod operations;
 
 pub use access::*;
+pub use groups::*;
 pub use operations::*;
 
 /// Most shards one broker runs: a set of shards is one 64-bit mask.

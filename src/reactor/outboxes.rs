@@ -256,6 +256,10 @@ impl<S: Send, W: Wake> Peers for Outboxes<S, W> {
         self.get(shard).map_or(0, |outbox| outbox.sender.settled())
     }
 
+    fn is_congested(&self) -> bool {
+        self.is_full()
+    }
+
     fn admit(&mut self, vhost: u16, vhost_max: u64) -> Result<(), ClientLimit> {
         let part = usize::try_from(vhost_max).unwrap_or(usize::MAX);
         let max = CountsMax { all: self.clients_max, part };

@@ -16,7 +16,7 @@ use super::position::Position;
 use super::queue::{Entry as QueueEntry, QueueLog, Terms as QueueTerms};
 use super::record::{AcksRecord, MessageRecord, Origin, Record, SessionKey, Target, Targets};
 use super::retained::{RetainStore, Retained};
-use super::session::{Holder, Session, Sessions};
+use super::session::{Holder, LANE, Session, Sessions};
 use super::session_mut::{SessionMut, SessionTotals};
 use super::subscription::SubscriptionOptions;
 use super::timeline::{ClockReading, Gap, Timeline};
@@ -109,7 +109,8 @@ impl Catalog {
         let keys: Vec<SessionKey> = catalog.sessions.keys_from(0).collect();
         for key in keys {
             let vhost = catalog.session(key).vhost;
-            catalog.totals_mut(vhost).sessions += 1;
+            let is_lane = catalog.session(key).is_lane();
+            catalog.totals_mut(vhost).sessions += u64::from(!is_lane);
             // Dropping this counts the waiting messages.
             drop(catalog.session_mut(key));
         }
@@ -193,7 +194,7 @@ impl Catalog {
         logs: &mut Logs,
     ) -> SessionKey {
         let session = self.sessions.insert(vhost, client_id, clean);
-        self.totals_mut(vhost).sessions += 1;
+        self.totals_mut(vhost).sessions += u64::from(!client_id.starts_with(LANE));
         if !clean {
             let opened = Record::SessionOpened { session, vhost, time_ms, client_id };
             let position = logs.append_promised(&opened);
@@ -206,7 +207,7 @@ impl Catalog {
     pub fn end_session(&mut self, key: SessionKey, logs: &mut Logs) -> super::Subscriptions {
         let mut session = self.sessions.remove(key);
         let totals = self.totals_mut(session.vhost);
-        totals.sessions -= 1;
+        totals.sessions -= u64::from(!session.is_lane());
         totals.queued_bytes -= session.counted_bytes;
         session.queue.drain(logs);
         if !session.clean {
@@ -248,6 +249,32 @@ impl Catalog {
             let sent = session.queue.sent();
             logs.disk.append(&Record::Detached { session: key, sent, time_ms });
         }
+    }
+
+    /// A group has members, or `Some`: none since then. It is noted with its lane 0.
+    pub fn set_memberless(&mut self, key: SessionKey, since_ms: Option<u64>, logs: &mut Logs) {
+        let session = self.sessions.get_mut(key);
+        session.left_ms = since_ms.unwrap_or(0);
+        if !session.clean {
+            match since_ms {
+                None => {
+                    logs.append_promised(&Record::Attached { session: key });
+                }
+                Some(time_ms) => {
+                    let sent = session.queue.sent();
+                    logs.disk.append(&Record::Detached { session: key, sent, time_ms });
+                }
+            }
+        }
+    }
+
+    /// Reserves the numbers of leases below this one for a session that is not clean: no other
+    /// message gets an identifier of theirs when the broker starts again. They may be used when
+    /// that is committed.
+    pub fn reserve_leases(&mut self, key: SessionKey, below: u64, logs: &mut Logs) {
+        let session = self.sessions.get_mut(key);
+        session.set_leases_below(below);
+        logs.append_promised(&Record::Leases { session: key, below });
     }
 
     /// Sets what a filter is granted; `None` if the session may not have another.

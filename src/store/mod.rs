@@ -81,7 +81,7 @@ pub use record::{BlockRecord, MessageRecord, Origin, SessionKey, Target, Targets
 pub use replay::Losses;
 pub use retained::{RetainStore, Retained, ScanEnd};
 pub use segment::{FORMAT_VERSION, HEADER_BYTES, SegmentIdentity};
-pub use session::{Holder, Session, Sessions};
+pub use session::{Holder, LANE, Session, Sessions};
 pub use session_mut::{SessionMut, SessionTotals};
 pub use subscription::{SUBSCRIPTION_IDENTIFIER_MAX, SubscriptionOptions};
 pub use subscriptions::Subscriptions;

@@ -293,6 +293,11 @@ impl Replay {
                     session.set_will(Some(&will));
                 }
             }
+            Record::Leases { session, below } => {
+                if let Some(session) = self.session(session) {
+                    session.set_leases_below(below);
+                }
+            }
             Record::WillCleared { session } => {
                 if let Some(session) = self.session(session) {
                     session.set_will(None);

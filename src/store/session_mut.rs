@@ -44,7 +44,7 @@ impl SessionMut<'_> {
     /// Puts a message at the end of its queue: of a session that is not clean only what is stored
     /// for it already.
     pub fn push(&mut self, entry: Entry, logs: &mut Logs) {
-        let near = self.session.holder.is_some();
+        let near = self.session.is_near();
         self.session.queue.push(entry, near, self.key, logs);
     }
 

@@ -6,6 +6,7 @@
 //! | `net` | shards, disks and rings |
 //! | `absences` | sessions and the time |
 //! | `expiry` | messages whose time is over |
+//! | `groups` | consumer groups |
 //! | `inspect` | what operators ask |
 //! | `latency` | how long things take |
 //! | `positions` | positions of messages, and when they may be told |
@@ -17,6 +18,7 @@ mod absences;
 #[path = "../common/disk.rs"]
 mod disk;
 mod expiry;
+mod groups;
 mod inspect;
 mod latency;
 mod log;

@@ -53,7 +53,9 @@ impl Admission {
         let policy = &self.policy;
         let is_allowed =
             || !policy.has_rules(session.vhost) || policy.may_publish(&client_of(session), topic);
-        !topic.is_system() && topic.level_count() <= levels_max && is_allowed()
+        // Where it would go nobody who expects it there knows: it is no group's name.
+        let is_share = topic.as_str().starts_with("$share/");
+        !topic.is_system() && !is_share && topic.level_count() <= levels_max && is_allowed()
     }
 
     /// Whether a session's client may subscribe to a filter.

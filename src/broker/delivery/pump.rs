@@ -36,7 +36,7 @@ impl Delivery {
     ) -> bool {
         let Some(conn) = session.holder.map(ConnId::of) else { return false };
         let Some(gate) = self.table.get(conn) else { return false };
-        let (qos2_below, window) = (gate.qos2_below, self.window.min(gate.receive_max));
+        let (qos2_below, window) = (gate.qos2_below, gate.window(self.window));
         if gate.has_barrier() || session.is_withheld() {
             return false;
         }
@@ -63,6 +63,10 @@ impl Delivery {
     ) -> bool {
         let mut dropped = false;
         while lent.outputs.is_low(conn) {
+            let next_id = session.queue.next_identifier();
+            if !lent.groups.leaves_identifier(session.key(), next_id) {
+                break;
+            }
             let next = session.take_next_before(limits.committed, limits.window, lent.logs);
             let (entry, number, packet_id, dup) = match next {
                 None => break,

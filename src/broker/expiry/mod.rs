@@ -172,7 +172,7 @@ impl Expiry {
 
     /// Whether a session's client has been away too long at this time of the time line.
     pub(crate) fn has_expired(&self, session: &Session, sessions: &Catalog, time_ms: u64) -> bool {
-        let is_away = session.holder.is_none() && !session.clean;
+        let is_away = session.holder.is_none() && !session.clean && !session.is_lane();
         is_away
             && self.expiry_ms_of(session).is_some_and(|expiry_ms| {
                 let claimed_ms_max = expiry_ms / 2;

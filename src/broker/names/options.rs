@@ -35,6 +35,18 @@ pub enum Takeover {
     Any,
 }
 
+/// Which member of a consumer group gets a message.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum GroupOrder {
+    /// Messages of one publisher and topic are with one member at a time.
+    #[default]
+    Topic,
+    /// A topic's messages go to one member as long as it is there.
+    Sticky,
+    /// Each message goes to the next that can take it.
+    None,
+}
+
 /// The bound below which free space is too low.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Threshold {
@@ -77,6 +89,14 @@ pub struct Options {
     pub session_overflow: Overflow,
     /// `--session-expiry`, milliseconds; 0: never.
     pub session_expiry_ms: u64,
+    /// `--group-order`.
+    pub group_order: GroupOrder,
+    /// `--group-max-bytes`, of all shards together.
+    pub group_bytes_max: u64,
+    /// `--group-expiry`, milliseconds.
+    pub group_expiry_ms: u64,
+    /// [`limits::GROUP_GRACE_MS`].
+    pub group_grace_ms: u64,
     /// `--on-denied`.
     pub on_denied: OnDenied,
     /// `--takeover`.
@@ -115,6 +135,10 @@ impl Options {
             session_bytes_max: limits::SESSION_BYTES_MAX,
             session_overflow: Overflow::DropOldest,
             session_expiry_ms: 0,
+            group_order: GroupOrder::Topic,
+            group_bytes_max: limits::GROUP_BYTES_DEFAULT,
+            group_expiry_ms: limits::GROUP_EXPIRY_MS_DEFAULT,
+            group_grace_ms: limits::GROUP_GRACE_MS,
             on_denied: OnDenied::Drop,
             takeover: Takeover::SameUser,
             log_connections: true,

@@ -32,6 +32,16 @@ pub fn keeper_of(vhost: &str, topic: &str, shards: u16) -> ShardId {
     pick([vhost.as_bytes(), topic.as_bytes()], shards)
 }
 
+/// The lane that messages of a topic have in each group, of `lanes`.
+pub(crate) fn lane_of(topic: &str, lanes: u16) -> u16 {
+    pick([b"", topic.as_bytes()], lanes).0
+}
+
+/// What a client's share of topics depends on, where each has one.
+pub(crate) fn weight_of(vhost: &str, client_id: &str) -> u64 {
+    hash([vhost.as_bytes(), client_id.as_bytes()])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

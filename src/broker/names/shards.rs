@@ -67,6 +67,11 @@ pub trait Peers {
     /// committed, or no session needs them from the disk any more.
     fn settled(&self, shard: ShardId) -> u64;
 
+    /// Whether a ring is full, and what is sent waits: what may wait elsewhere is not to be sent.
+    fn is_congested(&self) -> bool {
+        false
+    }
+
     /// Counts one more client of a vhost, unless all shards together have the largest number of
     /// clients, or the vhost has `vhost_max`.
     ///

@@ -148,6 +148,14 @@ stats! {
     queued_dropped_newest,
     /// Messages that waited in a session and expired before they were sent.
     queued_expired,
+    /// Messages that were sent to members of groups.
+    group_delivered,
+    /// Messages of groups that their member has acknowledged.
+    group_acknowledged,
+    /// Messages of groups that were sent again, to the same member or another.
+    group_redelivered,
+    /// Messages of groups that their member has refused (PUBACK 0x80 or more).
+    group_refused,
     /// Retained messages that expired.
     retained_expired,
     /// Messages lost because the disk could not read them.

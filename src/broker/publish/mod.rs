@@ -30,6 +30,8 @@ pub(crate) struct InboundMessage<'a> {
     pub(crate) origin: Option<Origin>,
     /// This shard keeps the topic's retained message, and this is to be it.
     pub(crate) keep: bool,
+    /// It was published here: groups get it from this shard.
+    pub(crate) is_shared: bool,
     /// Of one from another shard: the turn in which that received it.
     pub(crate) stamp: u32,
     /// Traces of its publisher or its topic that want it.
@@ -39,7 +41,8 @@ pub(crate) struct InboundMessage<'a> {
 impl<'a> InboundMessage<'a> {
     pub(crate) fn of(message: &'a Message<'a>, source: Source) -> Self {
         let (publisher, received, origin, traces) = (None, None, None, TraceSet::NONE);
-        Self { message, source, publisher, received, origin, keep: false, stamp: 0, traces }
+        let (keep, is_shared, stamp) = (false, false, 0);
+        Self { message, source, publisher, received, origin, keep, is_shared, stamp, traces }
     }
 }
 

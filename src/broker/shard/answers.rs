@@ -19,6 +19,11 @@ impl Shard {
         context: &mut Context<'_>,
     ) {
         let Some(key) = self.connections.session(conn) else { return };
+        if self.groups.has_members()
+            && self.answer_lease(conn, key, (packet_id, reason), kind, context)
+        {
+            return;
+        }
         let mut session = self.catalog.session_mut(key);
         let (id, logs) = (packet_id.get(), &mut self.logs);
         let ahead = session.queue.is_due_again(id);
@@ -53,6 +58,8 @@ impl Shard {
         }
         if waits || self.retained.has_replays(conn) {
             self.make_progress(conn, context);
+        } else if self.groups.has_members() {
+            self.resume_member(key, context);
         }
     }
 
@@ -84,6 +91,8 @@ impl Shard {
         self.relieve_waiting(key, context);
         if waits || self.retained.has_replays(conn) {
             self.make_progress(conn, context);
+        } else if self.groups.has_members() {
+            self.resume_member(key, context);
         }
         self.stats.packets_in += u64::from(count);
         self.pause_if_output_full(conn);
@@ -99,7 +108,9 @@ impl Shard {
     /// Whether a connection's client has been, or is to be, sent what it must acknowledge.
     pub(super) fn has_to_acknowledge(&self, conn: ConnId) -> bool {
         let key = self.connections.session(conn);
-        key.is_some_and(|key| self.catalog.session(key).queue.stored_bytes() > 0)
+        key.is_some_and(|key| {
+            self.catalog.session(key).queue.stored_bytes() > 0 || self.has_leases(key)
+        })
     }
 
     /// Notes that `bytes` of a connection's output have gone.
@@ -119,6 +130,7 @@ impl Shard {
             || self.gates.reasons(conn) != 0
             || self.retained.has_replays(conn)
             || self.catalog.session(key).queue.waiting() > 0
+            || self.groups.member(key).is_some_and(|member| member.is_full)
     }
 
     /// Sends what waits for a connection, goes on with its replay, and lets the publishers go on
@@ -140,6 +152,9 @@ impl Shard {
         self.relieve(conn);
         if self.retained.has_replays(conn) {
             self.advance_replay(conn, context);
+        }
+        if self.groups.has_members() {
+            self.resume_member(key, context);
         }
     }
 

@@ -231,6 +231,7 @@ impl Shard {
         if resuming {
             self.pause_until_committed(conn);
         }
+        self.begin_member(session, context);
         self.make_progress(conn, context);
     }
 
@@ -361,6 +362,7 @@ impl Shard {
             // Nor may it bring what only the user before may read.
             self.catalog.session_mut(key).screen_waiting();
             self.update_withheld(key, context);
+            self.review_memberships(key, context);
         }
     }
 

@@ -51,7 +51,6 @@ impl Shard {
             packet_bytes_max: if is_bounded { in_u32(packet_bytes_max) } else { u32::MAX },
             assigned_client_id: is_id_assigned.then_some(id),
             topic_alias_max: terms.own_alias_max,
-            shared_available: false,
             keep_alive_s: terms.keeps_other_alive.then_some(terms.keep_alive_s),
             authentication_method: authentication.as_ref().map(|it| it.mechanism.name()),
             authentication_data: authentication

@@ -105,12 +105,14 @@ impl Shard {
         let targets = self.exchanges.get(vhost, route);
         let remote = targets.remote;
         // Once, where it was published: other shards do not know who else gets it.
-        let is_routed = !targets.targets.is_empty() || !remote.is_empty();
+        let is_routed =
+            !targets.targets.is_empty() || !remote.is_empty() || !targets.groups.is_empty();
         self.stats.unrouted += u64::from(!is_routed);
         let keeper = message.retain.then(|| {
             placement::keeper_of(self.exchanges.name(vhost), message.topic.as_str(), shards)
         });
         inbound.keep = keeper == Some(shard);
+        inbound.is_shared = !targets.groups.is_empty();
         inbound.traces = inbound.traces.or(targets.traces);
         let inbound = &*inbound;
         if inbound.traces.is_any() {
@@ -176,8 +178,11 @@ impl Shard {
             return PublishedHere { is_logged: false, is_refused: false };
         }
         let targets = self.exchanges.get(vhost, route);
-        let stores = targets.stores && message.qos > QoS::AtMostOnce;
+        let mut stores = targets.stores && message.qos > QoS::AtMostOnce;
         let has_targets = !targets.targets.is_empty();
+        if inbound.is_shared {
+            stores |= self.choose_lanes(vhost, route, message.qos, context);
+        }
         let stored = if stores || keep {
             self.store(vhost, route, inbound, context)
         } else {
@@ -185,6 +190,9 @@ impl Shard {
         };
         if has_targets {
             self.deliver(vhost, route, inbound, stored.bytes, context);
+        }
+        if inbound.is_shared {
+            self.share(vhost, route, inbound, context);
         }
         PublishedHere { is_logged: stored.is_logged, is_refused: stored.is_refused }
     }
@@ -372,6 +380,9 @@ impl Shard {
             self.publishing.working().add_target(target);
             others += 1;
             queued_bytes += message.bytes() as u64;
+        }
+        if inbound.is_shared {
+            self.add_lanes(message.retain);
         }
         refusals > 0 && others == 0
     }

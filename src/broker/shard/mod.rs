@@ -15,6 +15,8 @@
 //! | `replies` | replies to clients, at once or when they may leave |
 //! | `subscribe`, `retained` | SUBSCRIBE and UNSUBSCRIBE; retained messages for them |
 //! | `sessions` | ends of sessions: unbound, expired, deleted |
+//! | `groups`, `group_life`, `group_peers` | consumer groups: this shard's part of them |
+//! | `members`, `membership` | sessions here that are members of groups |
 //! | `pressure` | full outputs and sessions: publishers that wait and go on |
 //! | `disk` | what the disk is asked for; what waits for it |
 //! | `peers` | messages of other shards |
@@ -32,7 +34,12 @@ mod connect;
 mod connect_v5;
 mod disk;
 mod fan_out;
+mod group_life;
+mod group_peers;
+mod groups;
 mod inspect;
+mod members;
+mod membership;
 mod peers;
 mod pressure;
 mod publish;
@@ -66,6 +73,7 @@ use super::delivery::Delivery;
 use super::exchange::Exchanges;
 use super::expiry::{Expiry, Uncommitted};
 use super::full_sessions::FullSessions;
+use super::group::Groups;
 use super::meters::Meters;
 use super::names::{
     ClientAddress, CloseReason, ConnId, Context, Event, Flow, Options, ShardId, Stats,
@@ -98,6 +106,7 @@ pub struct Shard {
     publishing: Publishing,
     delivery: Delivery,
     full_sessions: FullSessions,
+    groups: Groups,
     expiry: Expiry,
     storage: Storage,
     retained: RetainedDelivery,
@@ -122,6 +131,7 @@ macro_rules! lent {
             gates: &mut $shard.gates,
             client_log: &mut $shard.client_log,
             meters: &mut $shard.meters,
+            groups: &mut $shard.groups,
         }
     };
 }
@@ -156,6 +166,7 @@ impl Shard {
             publishing: Publishing::default(),
             delivery: Delivery::new(&options),
             full_sessions: FullSessions::new(&options),
+            groups: Groups::new(&Hashing::with_seed(options.seed), options.shards),
             expiry: Expiry::new(&options),
             storage: Storage::new(&options, housekeeping),
             retained: RetainedDelivery::default(),

@@ -50,6 +50,7 @@ impl Shard {
                 let message = Message { topic, properties, payload, qos, retain: true };
                 self.handle_answered(replay, &message, context);
             }
+            PeerMessage::Group(message) => self.handle_group(from, vhost, &message, context),
             PeerMessage::AnswerEnd { replay, after } => {
                 self.handle_answer_end(replay, after, context);
             }

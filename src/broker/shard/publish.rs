@@ -107,6 +107,7 @@ impl Shard {
             received: None,
             origin: None,
             keep: false,
+            is_shared: false,
             stamp: 0,
             traces,
         };
@@ -274,7 +275,7 @@ impl Shard {
         let route = self.exchanges.get(to.vhost, to.route);
         let is_kept = message.qos > QoS::AtMostOnce;
         let mut concerned = if is_kept { route.remote } else { ShardSet::default() };
-        if is_kept && route.stores {
+        if is_kept && (route.stores || self.has_durable_group(&route.groups)) {
             concerned.insert(shard);
         }
         if message.retain {

@@ -116,6 +116,9 @@ impl Shard {
         if matches!(reply, Reply::Suback { replays: true, .. }) {
             self.release_replay(conn, context);
         }
+        if matches!(reply, Reply::Suback { .. }) && self.groups.has_members() {
+            self.begin_if_new(conn, context);
+        }
     }
 
     /// A reply of a connection is there, which may be closed: was it the last?

@@ -20,6 +20,7 @@ impl Shard {
         self.expiry.clear_deadline(key);
         let will = self.take_kept_will(key);
         let vhost = VhostId(self.catalog.session(key).vhost);
+        self.end_member(key, context);
         let stored = (!self.catalog.session(key).clean).then(|| self.name_of(key));
         let subscriptions = self.catalog.end_session(key, &mut self.logs);
         if let Some(name) = stored {
@@ -27,6 +28,9 @@ impl Shard {
         }
         for (filter, _) in subscriptions.iter() {
             let filter = TopicFilter::parse(filter).expect("it was checked before");
+            if filter.is_shared() {
+                continue;
+            }
             self.unbind(vhost, key, filter, context);
         }
         self.publishing.forget(key);
@@ -51,12 +55,16 @@ impl Shard {
         let over: Vec<SessionKey> = sessions.keys_from(0).filter(is_over).collect();
         over.into_iter().for_each(|key| self.end_session(key, context));
         let keys: Vec<SessionKey> = self.catalog.sessions().keys_from(0).collect();
+        self.restore_groups(&keys, context);
         for key in keys {
             let session = self.catalog.session(key);
             let vhost = VhostId(session.vhost);
             for (filter, options) in session.subscriptions.iter() {
                 let parsed = TopicFilter::parse(filter).ok().zip(QoS::try_from(options.qos).ok());
                 let Some((filter, qos)) = parsed else { continue };
+                if filter.is_shared() {
+                    continue;
+                }
                 let grant = Grant { qos, durable: true, options: GrantOptions::of(options) };
                 if self.exchanges.bind(vhost, filter, key, grant) {
                     let others = ShardSet::all_but(self.options.shards, self.options.shard);
@@ -79,6 +87,9 @@ impl Shard {
         let keys: Vec<SessionKey> = self.catalog.sessions().keys_from(0).collect();
         for key in keys {
             let session = self.catalog.session(key);
+            if session.is_lane() {
+                continue;
+            }
             if session.expiry_s().is_some() || session.will().is_some() {
                 self.expect_deadline(key, context);
             }

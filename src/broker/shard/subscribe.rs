@@ -1,8 +1,8 @@
 //! SUBSCRIBE and UNSUBSCRIBE (3.8 to 3.11).
 
 use crate::mqtt::{
-    QoS, ReasonCode, RetainHandling, Suback, Subscribe, SubscribeEntry, SubscriptionId,
-    TopicFilter, Unsubscribe, Version,
+    QoS, ReasonCode, RetainHandling, SharedFilter, Suback, Subscribe, SubscribeEntry,
+    SubscriptionId, TopicFilter, Unsubscribe, Version,
 };
 use crate::store::{SessionKey, SubscriptionOptions};
 
@@ -48,11 +48,15 @@ impl Shard {
         let wait =
             Wait { peers: is_granted && self.options.shards > 1, disk: is_granted && durable };
         let (packet_id, codes) = (subscribe.packet_id, codes.into());
-        if self.promise(conn, Reply::Suback { packet_id, codes, replays }, wait)
+        let waits = self.promise(conn, Reply::Suback { packet_id, codes, replays }, wait);
+        if waits
             && replays
             && let Some(replays) = self.retained.get_mut(conn)
         {
             replays.hold();
+        }
+        if !waits && self.groups.has_members() {
+            self.begin_if_new(conn, context);
         }
         self.advance_replay(conn, context);
     }
@@ -72,7 +76,11 @@ impl Shard {
             let existed = self.catalog.unsubscribe(key, filter.as_str(), &mut self.logs);
             if existed {
                 wait.disk = durable;
-                wait.peers |= self.unbind(vhost, key, filter, context);
+                wait.peers |= if filter.is_shared() {
+                    self.unsubscribe_shared(vhost, key, filter.as_str(), context)
+                } else {
+                    self.unbind(vhost, key, filter, context)
+                };
                 self.retained.stop(conn, filter);
             }
             let none = ReasonCode::NoSubscriptionExisted;
@@ -104,10 +112,11 @@ impl Shard {
             self.refuse_subscription(key, filter, "more levels than --max-topic-levels");
             return Err(ReasonCode::TopicFilterInvalid);
         }
-        if filter.is_shared() {
-            // A client that was granted it would wait for ever for its share.
-            self.refuse_subscription(key, filter, "there are no shared subscriptions yet");
-            return Err(ReasonCode::SharedSubscriptionsNotSupported);
+        if let Some(shared) = SharedFilter::parse(filter) {
+            let granted =
+                self.subscribe_shared((vhost, key), shared, entry, identifier, context)?;
+            // [MQTT-3.8.4] Nothing that is retained is sent to who shares.
+            return Ok((granted, false));
         }
         let session = self.catalog.session(key);
         if !self.admission.may_subscribe(session, filter) {
@@ -153,14 +162,19 @@ impl Shard {
         Ok((granted, wants_retained))
     }
 
-    fn refuse_subscription(&mut self, key: SessionKey, filter: TopicFilter<'_>, why: &str) {
+    pub(super) fn refuse_subscription(
+        &mut self,
+        key: SessionKey,
+        filter: TopicFilter<'_>,
+        why: &str,
+    ) {
         let session = self.catalog.session(key);
         self.client_log.denied_subscription((key, &session.client_id), filter, why);
         self.stats.subscriptions_refused += 1;
     }
 
     /// Whether a session may have this filter, or has it already.
-    fn has_room_for(&self, key: SessionKey, filter: &str) -> bool {
+    pub(super) fn has_room_for(&self, key: SessionKey, filter: &str) -> bool {
         let subscriptions = &self.catalog.session(key).subscriptions;
         subscriptions.len() < self.options.subscriptions_max || subscriptions.contains(filter)
     }

@@ -110,6 +110,9 @@ impl Shard {
     pub(super) fn on_session_due(&mut self, key: SessionKey, context: &mut Context<'_>) {
         let time_ms = self.time_ms(context.now_ms);
         let session = self.catalog.session(key);
+        if session.is_lane() {
+            return self.expire_group(key, context);
+        }
         if session.holder.is_some() {
             return;
         }

@@ -319,6 +319,31 @@ impl Queue {
         })
     }
 
+    /// Whether the client still owes an answer for this packet identifier, or the message that is
+    /// taken next has it.
+    pub fn uses_identifier(&self, packet_id: u16) -> bool {
+        let Some(front) = &self.front else {
+            return Self::packet_id(self.tail_first()) == packet_id && !self.tail().is_empty();
+        };
+        let is_next =
+            front.next_number() < self.end && Self::packet_id(front.next_number()) == packet_id;
+        let number = front.number_of(packet_id);
+        is_next
+            || number.is_some_and(|number| {
+                front.get(number) != Entry::GONE && number < front.flight_end()
+            })
+    }
+
+    /// The packet identifier of the message that is taken next.
+    #[inline]
+    pub fn next_identifier(&self) -> u16 {
+        let number = match &self.front {
+            Some(front) => front.next_number(),
+            None => self.tail_first(),
+        };
+        Self::packet_id(number)
+    }
+
     /// Ends a message in memory that cannot be read.
     pub fn mark_gone(&mut self, number: u64, log: &mut impl QueueLog) {
         if self.withdraw(number, log)

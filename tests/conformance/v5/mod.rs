@@ -8,6 +8,7 @@ pub(super) mod framing;
 pub(super) mod limits;
 pub(super) mod publish;
 pub(super) mod session;
+pub(super) mod shared;
 pub(super) mod subscribe;
 mod table;
 pub(super) mod will;

@@ -2,7 +2,7 @@
 
 use super::{
     acks as ack, auth as aut, connect as con, corners as cor, framing as fra, limits as lim,
-    publish as pbl, session as ses, subscribe as sub, will as wil,
+    publish as pbl, session as ses, shared as sha, subscribe as sub, will as wil,
 };
 use crate::table::Held::{NotServer, NotYet, Unprovoked};
 use crate::table::{Held, Statement, by, each_says_something, named_are_among, row};
@@ -216,7 +216,7 @@ const STATEMENTS: &[Statement] = &[
     row("3.8.3-1", "the filters of SUBSCRIBE are UTF-8", by![fra::malformed_packets_close]),
     row("3.8.3-2", "SUBSCRIBE has at least one filter", by![fra::protocol_errors_close]),
     row("3.8.3-3", "with No Local a session gets nothing that its own client published", by![sub::no_local_keeps_own_messages_out, wil::no_local_holds_for_wills, sub::options_outlive_the_broker, cor::no_local_among_overlapping_filters]),
-    row("3.8.3-4", "No Local with a shared subscription is a protocol error", by![fra::protocol_errors_close, sub::shared_subscriptions_are_refused]),
+    row("3.8.3-4", "No Local with a shared subscription is a protocol error", by![fra::protocol_errors_close, sub::bad_shares_are_refused]),
     row("3.8.3-5", "bits 6 and 7 of the subscription options are 0, or it is malformed", by![fra::malformed_packets_close]),
     row("3.8.4-1", "SUBSCRIBE is answered by SUBACK", by![sub::filters_are_answered_in_order]),
     row("3.8.4-2", "SUBACK has the identifier of its SUBSCRIBE", by![sub::filters_are_answered_in_order]),
@@ -297,12 +297,12 @@ const STATEMENTS: &[Statement] = &[
     row("4.7.3-2", "topics hold no U+0000", by![fra::malformed_packets_close]),
     row("4.7.3-3", "topics have at most 65,535 bytes", by![fra::filters_match_by_the_rules]),
     row("4.7.3-4", "topics are not normalised", by![fra::filters_match_by_the_rules]),
-    row("4.8.2-1", "a shared filter has a name of at least one character", by![sub::shared_subscriptions_are_refused]),
-    row("4.8.2-2", "the name of a shared filter holds no wildcard, and a filter follows", by![sub::shared_subscriptions_are_refused]),
-    row("4.8.2-3", "a shared subscription respects the QoS granted to each client", NotYet("no shared subscriptions yet")),
-    row("4.8.2-4", "QoS 2 that began with a member of a group is completed with it", NotYet("no shared subscriptions yet")),
-    row("4.8.2-5", "QoS 2 goes to no other member when the session of its member has ended", NotYet("no shared subscriptions yet")),
-    row("4.8.2-6", "what a member of a group answers with an error goes to no other", NotYet("no shared subscriptions yet")),
+    row("4.8.2-1", "a shared filter has a name of at least one character", by![sub::bad_shares_are_refused]),
+    row("4.8.2-2", "the name of a shared filter holds no wildcard, and a filter follows", by![sub::bad_shares_are_refused]),
+    row("4.8.2-3", "a shared subscription respects the QoS granted to each client", by![sha::qos_is_the_members_own]),
+    row("4.8.2-4", "QoS 2 that began with a member of a group is completed with it", by![sha::there_is_no_qos2_in_groups]),
+    row("4.8.2-5", "QoS 2 goes to no other member when the session of its member has ended", by![sha::there_is_no_qos2_in_groups]),
+    row("4.8.2-6", "what a member of a group answers with an error goes to no other", by![sha::refused_copies_end]),
     row("4.9.0-1", "the first send quota is at most the receive maximum", by![ack::window_is_the_receive_maximum, ack::refused_deliveries_end]),
     row("4.9.0-2", "at quota 0 no PUBLISH above QoS 0 is sent", by![ack::window_is_the_receive_maximum, ack::refused_deliveries_end]),
     row("4.9.0-3", "at quota 0 all else is still processed", by![ack::window_is_the_receive_maximum, ack::owed_pubrels_do_not_wait]),
@@ -348,6 +348,7 @@ fn named_tests_are_tests() {
         include_str!("limits.rs"),
         include_str!("publish.rs"),
         include_str!("session.rs"),
+        include_str!("shared.rs"),
         include_str!("subscribe.rs"),
         include_str!("will.rs"),
         include_str!("../websocket.rs"),
