@@ -59,6 +59,28 @@ fn refused_messages_are_told() {
     full.expect_silence_v5();
 }
 
+/// A message that may not be retained, and that nobody has subscribed to, is refused; one that
+/// somebody gets, and one that replaces another, is not.
+#[test]
+fn retained_messages_are_refused() {
+    let broker = Broker::start_with(1, &["--retained-max-count", "1"]);
+    let mut publisher = Client::connect_v5(&broker, "publisher");
+    let mut live = Client::connect_v5(&broker, "live");
+    live.subscribe_v5("c", 0);
+    for (topic, code) in
+        [("a", 0x10), ("b", QUOTA_EXCEEDED), ("a", 0x10), ("c", 0), ("b", QUOTA_EXCEEDED)]
+    {
+        for qos in [1, 2] {
+            let message = publish(topic, "x").at(qos).retained();
+            let code_came = publisher.publish_v5(&Publish { id: 5, ..message });
+            assert_eq!(code_came, code, "{topic} at QoS {qos}");
+            if topic == "c" {
+                live.expect_publish_v5(&publish("c", "x"));
+            }
+        }
+    }
+}
+
 /// block: a publisher that is read from, since it has something to acknowledge, is refused what
 /// would cost an older message its place: none is lost.
 #[test]

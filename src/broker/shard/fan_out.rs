@@ -23,8 +23,17 @@ struct Stored {
     is_logged: bool,
     /// Bytes of the message for each session that it is stored for.
     bytes: u64,
-    /// It is for full sessions only, and none of them takes it.
+    /// Nobody has it: full sessions do not take it, or it may not be retained.
     is_refused: bool,
+}
+
+/// Which sessions of a route a message is stored for.
+#[derive(Clone, Copy, Default)]
+struct Chosen {
+    /// Some are full and do not take it.
+    is_refused: bool,
+    /// How many others there are: they take it, get it at QoS 0, or have it already.
+    others: u32,
 }
 
 /// What became of a message.
@@ -42,8 +51,8 @@ pub(super) enum Fate {
     Routed,
     /// Nobody has subscribed to its topic.
     Unrouted,
-    /// All who have subscribed are full and do not take it. Of sessions on other shards it is not
-    /// known.
+    /// All who have subscribed are full and do not take it, or nobody has subscribed and it may not
+    /// be retained. What other shards do with it is not known.
     Refused,
 }
 
@@ -123,7 +132,7 @@ impl Shard {
         let wait = Wait { peers: !remote.is_empty() || keeper.is_some(), disk: here.is_logged };
         if !wait.peers {
             let fate = match is_routed {
-                true if here.is_refused => Fate::Refused,
+                _ if here.is_refused => Fate::Refused,
                 true => Fate::Routed,
                 false => Fate::Unrouted,
             };
@@ -293,7 +302,8 @@ impl Shard {
         context: &Context<'_>,
     ) -> Stored {
         let InboundMessage { message, received, origin, keep, .. } = *inbound;
-        let is_refused = self.choose_targets(vhost, route, inbound, self.time_ms(context.now_ms));
+        let time_ms = self.time_ms(context.now_ms);
+        let Chosen { mut is_refused, others } = self.choose_targets(vhost, route, inbound, time_ms);
         let topic = message.topic.as_str();
         let mut new = NewMessage {
             vhost: vhost.0,
@@ -310,6 +320,7 @@ impl Shard {
         if new.retain && !self.catalog.may_retain(&new, bytes_max) {
             self.count_retained_refused(topic);
             new.retain = false;
+            is_refused = true;
         }
         // [MQTT-3.3.1-10]
         let clears = keep && message.payload.is_empty();
@@ -328,20 +339,20 @@ impl Shard {
             self.catalog.note_origin(origin, &mut self.logs);
             return Stored { is_logged: true, bytes: 0, is_refused: false };
         }
-        Stored { is_logged: is_cleared, bytes: 0, is_refused: is_refused && !is_cleared }
+        let is_refused = is_refused && others == 0 && !is_cleared;
+        Stored { is_logged: is_cleared, bytes: 0, is_refused }
     }
 
     /// Finds the sessions of a route that a message is to be stored for, and those that do not take
-    /// it: they are full, with messages that have not expired, or have it already. Returns whether
-    /// all of them are full.
+    /// it: they are full, with messages that have not expired, or have it already.
     fn choose_targets(
         &mut self,
         vhost: VhostId,
         route: RouteHandle,
         inbound: &InboundMessage<'_>,
         time_ms: u64,
-    ) -> bool {
-        let (mut refusals, mut others) = (0_u32, 0_u32);
+    ) -> Chosen {
+        let mut chosen = Chosen::default();
         let message = inbound.message;
         let again = if self.catalog.has_copies() { self.origin_of(inbound) } else { None };
         let route = self.exchanges.get(vhost, route);
@@ -351,12 +362,12 @@ impl Shard {
             let Some(granted) = target.granted_from(inbound.publisher) else { continue };
             let qos = message.qos.min(granted);
             if !target.durable || qos == QoS::AtMostOnce {
-                others += 1;
+                chosen.others += 1;
                 continue;
             }
             if again.is_some_and(|origin| self.catalog.has_copy(origin, target.session)) {
                 self.publishing.working().refused.push(target.session);
-                others += 1;
+                chosen.others += 1;
                 continue;
             }
             let session = &mut self.catalog.session_mut(target.session);
@@ -371,20 +382,21 @@ impl Shard {
             if is_refused {
                 self.delivery.drop_newest(session, &mut self.client_log);
                 self.publishing.working().refused.push(target.session);
-                refusals += 1;
+                chosen.is_refused = true;
                 continue;
             }
             let exactly_once = qos == QoS::ExactlyOnce;
             let retain = target.retain(message.retain, inbound.publisher);
             let target = Target { session: target.session, retain, exactly_once };
             self.publishing.working().add_target(target);
-            others += 1;
+            chosen.others += 1;
             queued_bytes += message.bytes() as u64;
         }
         if inbound.is_shared {
+            chosen.others += 1;
             self.add_lanes(message.retain);
         }
-        refusals > 0 && others == 0
+        chosen
     }
 
     /// The origin of a QoS 2 message, as other shards would know it.

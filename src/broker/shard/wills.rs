@@ -12,11 +12,14 @@ use super::Shard;
 
 impl Shard {
     /// A client came with this will, or with none: it is kept with a session that is on disk, in
-    /// the place of any other. So it is published also if the broker dies with the connection.
+    /// the place of any other. So it is published also if the broker dies with the connection. While
+    /// the log has no room for requests, one without a delay is not: a full disk must not keep its
+    /// client out, and the connection has it as well.
     pub(super) fn keep_will(&mut self, key: SessionKey, will: Option<&Will>) {
+        let is_short = self.storage.shortage().holds_requests(&self.logs.disk);
         let logs = &mut self.logs;
         let is_clean = self.catalog.session(key).clean;
-        match will.filter(|_| !is_clean) {
+        match will.filter(|will| !is_clean && (will.delay_s > 0 || !is_short)) {
             Some(will) => self.catalog.set_will(key, &will.stored(), logs),
             None => {
                 self.catalog.clear_will(key, logs);
