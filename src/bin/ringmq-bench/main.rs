@@ -16,6 +16,7 @@ mod client;
 mod crowd;
 mod load;
 mod options;
+mod preset;
 mod procfs;
 mod publisher;
 mod report;
