@@ -414,7 +414,8 @@ impl Ring for Uring {
         if self.features.is_deferred() && self.reaped.is_empty() && self.queue.is_drained() {
             self.buffers.forget_contents();
         }
-        self.reaped = Vec::new();
+        // What a full queue made us reap is handled by the next wait.
+        self.reaped.shrink_to(0);
         self.sends.reclaim();
         self.links.reclaim(slots_max)
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, CommandFactory, Parser, error::ErrorKind};
 
-use crate::preset::{Preset, Rate};
+use crate::preset::{Preset, Rate, Rates};
 use crate::stream::Terms;
 use crate::template::Template;
 use crate::wire::{Login, REMAINING_BYTES_MAX, Version};
@@ -102,9 +102,8 @@ pub(crate) struct Flags {
           value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     rate: Option<u64>,
     /// Run at each of these rates, one after another, and print one table; max: as fast as possible
-    #[arg(long, value_name = "PER_S,…", value_delimiter = ',',
-          conflicts_with_all = ["rate", "messages"])]
-    rates: Vec<Rate>,
+    #[arg(long, value_name = "PER_S,…", conflicts_with_all = ["rate", "messages"])]
+    rates: Option<Rates>,
     /// Seconds to measure [default: 5; with --messages until all are delivered]
     #[arg(long, value_name = "S", value_parser = seconds)]
     duration: Option<Duration>,
@@ -284,7 +283,7 @@ impl Options {
             payload_bytes: flags.payload,
             window: flags.window,
             rate: flags.rate,
-            rates: flags.rates.clone(),
+            rates: flags.rates.clone().map_or_else(Vec::new, |Rates(rates)| rates),
             duration,
             warmup: if flags.messages.is_some() { Duration::ZERO } else { flags.warmup },
             drain: flags.drain,
@@ -429,7 +428,7 @@ mod tests {
             assert_eq!(options.rates, [Rate(Some(9)), Rate(None)]);
             let Flags { rates, .. } =
                 Flags::try_parse_from(&words[..words.len() - 4]).expect("valid");
-            assert!(rates.len() > 1, "a preset is a sweep");
+            assert!(rates.is_some_and(|Rates(rates)| rates.len() > 1), "a preset is a sweep");
         }
     }
 
