@@ -5,6 +5,7 @@
 
 mod flows;
 mod loops;
+mod postgres;
 mod section;
 mod targets;
 mod values;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use ringmq::mqtt::Version;
 use toml::de::DeTable;
 
+pub use postgres::{Missing, PostgresTarget};
 pub use section::Fault;
 pub use targets::{HttpTarget, Mark, MqttTarget, Target};
 pub use values::{Address, Secret};

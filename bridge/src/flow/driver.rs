@@ -26,7 +26,7 @@ use crate::config::{BatchLimits, Dead};
 use crate::limits::STOP_TIMEOUT;
 use crate::metrics::{FlowMetrics, State};
 use crate::shown::shortened;
-use crate::sinks::{Refused, Sink, Trouble};
+use crate::sinks::{Refused, Sink, Trouble, Written};
 
 /// Drives one flow.
 pub(crate) struct Driver {
@@ -122,12 +122,11 @@ impl Driver {
                 None => return Err(End::Stopping),
             };
             match written {
-                Ok(refused) => {
+                Ok(Written { done, refused }) => {
                     self.metrics.set_state(State::Up);
-                    self.metrics.wrote(batch.len(), begun.elapsed());
+                    self.metrics.wrote(done, begun.elapsed());
                     outage.end(&self.name);
-                    let count = batch.len();
-                    self.settle(&mut batch, count, refused).await?;
+                    self.settle(&mut batch, done, refused).await?;
                 }
                 Err(Trouble::Again { done, refused, says }) => {
                     self.metrics.set_state(State::Retrying);

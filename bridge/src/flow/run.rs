@@ -68,7 +68,7 @@ async fn drive(flow: Flow, metrics: FlowMetrics, stop: watch::Receiver<bool>) {
     let reader = tokio::task::spawn_local(subscriber.run());
     let mut driver = Driver {
         name: flow.name.clone(),
-        sink: Sink::new(&flow.target),
+        sink: Sink::new(&flow.target, &flow.name),
         chunks,
         progress: progress.clone(),
         budget,

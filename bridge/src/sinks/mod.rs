@@ -4,9 +4,12 @@ mod http;
 mod http_client;
 mod line;
 mod mqtt;
+mod postgres;
+mod postgres_row;
 
 pub use http::HttpSink;
 pub use mqtt::MqttSink;
+pub use postgres::PostgresSink;
 
 use crate::config::Target;
 use crate::flow::Batch;
@@ -18,6 +21,15 @@ pub struct Refused {
     pub at: usize,
     /// What the target says.
     pub reason: String,
+}
+
+/// What became of a batch, or of its front.
+#[derive(Debug)]
+pub struct Written {
+    /// The target has so many messages from the front, but for `refused`. At least one.
+    pub done: usize,
+    /// Messages below `done` that the target does not take.
+    pub refused: Vec<Refused>,
 }
 
 /// Why a batch is not written.
@@ -49,26 +61,32 @@ pub enum Sink {
     Mqtt(Box<MqttSink>),
     /// Line protocol.
     Http(Box<HttpSink>),
+    /// A table.
+    Postgres(Box<PostgresSink>),
 }
 
 impl Sink {
     /// The target of a flow. It connects when it is first written to.
-    pub fn new(target: &Target) -> Self {
+    pub fn new(target: &Target, name: &str) -> Self {
         match target {
             Target::Mqtt(target) => Self::Mqtt(Box::new(MqttSink::new(target.clone()))),
             Target::Http(target) => Self::Http(Box::new(HttpSink::new(target.clone()))),
+            Target::Postgres(target) => {
+                Self::Postgres(Box::new(PostgresSink::new(target.clone(), name)))
+            }
         }
     }
 
-    /// Writes a batch, and returns when the target has acknowledged all of it. The messages that
-    /// are returned it does not take.
+    /// Writes a batch or its front, and returns when the target has acknowledged that.
     ///
     /// # Errors
-    /// Not all is written.
-    pub async fn write(&mut self, batch: &Batch) -> Result<Vec<Refused>, Trouble> {
+    /// Nothing more can be written now, or ever.
+    pub async fn write(&mut self, batch: &Batch) -> Result<Written, Trouble> {
+        let whole = |refused| Written { done: batch.len(), refused };
         match self {
-            Self::Mqtt(sink) => sink.write(batch).await,
-            Self::Http(sink) => sink.write(batch).await,
+            Self::Mqtt(sink) => sink.write(batch).await.map(whole),
+            Self::Http(sink) => sink.write(batch).await.map(whole),
+            Self::Postgres(sink) => sink.write(batch).await,
         }
     }
 
@@ -76,7 +94,7 @@ impl Sink {
     pub async fn idle(&mut self) {
         match self {
             Self::Mqtt(sink) => sink.idle().await,
-            Self::Http(_) => std::future::pending().await,
+            Self::Http(_) | Self::Postgres(_) => std::future::pending().await,
         }
     }
 
@@ -84,7 +102,7 @@ impl Sink {
     pub async fn close(&mut self) {
         match self {
             Self::Mqtt(sink) => sink.close().await,
-            Self::Http(_) => {}
+            Self::Http(_) | Self::Postgres(_) => {}
         }
     }
 }

@@ -5,3 +5,4 @@ mod check;
 mod harness;
 mod http;
 mod mqtt;
+mod postgres;

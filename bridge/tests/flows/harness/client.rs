@@ -1,7 +1,7 @@
 //! A client that publishes and subscribes, with ringmq's codec, one call at a time.
 
 use std::collections::VecDeque;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -143,7 +143,10 @@ impl Client {
             let whole = frame.filter(|frame| frame.total_bytes <= self.input.len());
             let Some(frame) = whole else {
                 let mut bytes = [0; 65_536];
-                let count = self.stream.read(&mut bytes).expect("something comes");
+                let count = match self.stream.read(&mut bytes) {
+                    Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                    read => read.expect("something comes"),
+                };
                 assert!(count > 0, "the broker has closed the connection");
                 self.input.extend_from_slice(&bytes[..count]);
                 continue;

@@ -114,6 +114,12 @@ impl Process {
     #[track_caller]
     pub(crate) fn stop(&mut self) -> Option<i32> {
         self.signal("TERM");
+        self.wait()
+    }
+
+    /// Waits for its end; its exit code.
+    #[track_caller]
+    pub(crate) fn wait(&mut self) -> Option<i32> {
         // Its standard error ends with it.
         loop {
             match self.lines.recv_timeout(PATIENCE) {

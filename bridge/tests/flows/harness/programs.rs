@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use super::process::{PATIENCE, Process, TempDir};
 
@@ -143,6 +144,16 @@ impl Bridge {
         let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
         let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
         (status.expect("an HTTP status"), body.to_owned())
+    }
+
+    /// Waits until a metric of a flow is `wanted`: it is counted a moment after what it counts.
+    #[track_caller]
+    pub(crate) fn expect_metric(&self, name: &str, flow: &str, wanted: impl Fn(f64) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !wanted(self.metric(name, flow)) {
+            let is = self.metric(name, flow);
+            assert!(Instant::now() < deadline, "{name} of {flow} is {is}");
+        }
     }
 
     /// A metric of a flow.
