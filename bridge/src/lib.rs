@@ -26,6 +26,7 @@ pub mod mqtt;
 pub mod notify;
 mod shown;
 pub mod sinks;
+mod subject;
 pub mod template;
 pub mod terminal;
 pub mod value;

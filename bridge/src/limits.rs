@@ -71,6 +71,14 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a target may take for one write. Then the write counts as failed and is tried again.
 pub const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// How long a server of NATS may take to acknowledge a message. Then it is sent again.
+pub const NATS_ACK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bytes of an envelope: servers take 1 MiB by default, and a part of it is cheaper to replicate.
+pub const ENVELOPE_BYTES: usize = 64 * 1024;
+/// Largest envelope.
+pub const ENVELOPE_BYTES_MAX: usize = 1 << 20;
+
 /// First pause after a failure.
 pub const BACKOFF_MIN: Duration = Duration::from_millis(100);
 /// Longest pause.

@@ -255,7 +255,7 @@ impl Target {
     fn needs_positions(&self) -> bool {
         match self {
             Self::Mqtt(_) | Self::Http(_) => false,
-            Self::Postgres(_) => true,
+            Self::Nats(_) | Self::Postgres(_) => true,
         }
     }
 }

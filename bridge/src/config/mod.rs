@@ -5,6 +5,7 @@
 
 mod flows;
 mod loops;
+mod nats;
 mod postgres;
 mod section;
 mod targets;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use ringmq::mqtt::Version;
 use toml::de::DeTable;
 
+pub use nats::{NatsFormat, NatsTarget};
 pub use postgres::{Missing, PostgresTarget};
 pub use section::Fault;
 pub use targets::{HttpTarget, Mark, MqttTarget, Target};

@@ -7,7 +7,7 @@ use ringmq::mqtt::{TopicFilter, Version};
 use super::flows::{broker_of, subscription, tls_files};
 use super::section::Section;
 use super::values::{Secret, host_and_port, secret_file};
-use super::{MqttInput, Peer, PostgresTarget, TlsFiles, postgres};
+use super::{MqttInput, NatsTarget, Peer, PostgresTarget, TlsFiles, nats, postgres};
 use crate::limits::COLUMNS_MAX;
 use crate::template::Template;
 use crate::value::ValueTemplate;
@@ -19,6 +19,8 @@ pub enum Target {
     Mqtt(MqttTarget),
     /// Line protocol over HTTP.
     Http(HttpTarget),
+    /// Streams of NATS.
+    Nats(NatsTarget),
     /// A table of PostgreSQL.
     Postgres(PostgresTarget),
 }
@@ -29,6 +31,7 @@ impl Target {
         match self {
             Self::Mqtt(_) => "mqtt",
             Self::Http(_) => "http",
+            Self::Nats(_) => "nats",
             Self::Postgres(_) => "postgres",
         }
     }
@@ -91,11 +94,13 @@ pub(super) fn target(
 ) -> Option<Target> {
     let mqtt = section.section("mqtt").map(|table| mqtt(section, table, name, from));
     let http = section.section("http").map(|table| http(table).map(Target::Http));
+    let nats = section.section("nats").map(|table| nats::target(table).map(Target::Nats));
     let postgres = section.section("postgres");
     let postgres = postgres.map(|table| postgres::target(table).map(Target::Postgres));
-    let mut found: Vec<Option<Target>> = [mqtt, http, postgres].into_iter().flatten().collect();
+    let mut found: Vec<Option<Target>> =
+        [mqtt, http, nats, postgres].into_iter().flatten().collect();
     if found.len() != 1 {
-        let says = "a sink has one target: [sink.http], [sink.mqtt] or [sink.postgres]";
+        let says = "a sink has one target: [sink.http], [sink.mqtt], [sink.nats], [sink.postgres]";
         section.fault(section.at, says);
     }
     found.pop().flatten()

@@ -1,14 +1,17 @@
 //! Targets: each takes batches, one at a time, and says what became of them.
 
+mod envelope;
 mod http;
 mod http_client;
 mod line;
 mod mqtt;
+mod nats;
 mod postgres;
 mod postgres_row;
 
 pub use http::HttpSink;
 pub use mqtt::MqttSink;
+pub use nats::NatsSink;
 pub use postgres::PostgresSink;
 
 use crate::config::Target;
@@ -61,6 +64,8 @@ pub enum Sink {
     Mqtt(Box<MqttSink>),
     /// Line protocol.
     Http(Box<HttpSink>),
+    /// Streams.
+    Nats(Box<NatsSink>),
     /// A table.
     Postgres(Box<PostgresSink>),
 }
@@ -71,6 +76,7 @@ impl Sink {
         match target {
             Target::Mqtt(target) => Self::Mqtt(Box::new(MqttSink::new(target.clone()))),
             Target::Http(target) => Self::Http(Box::new(HttpSink::new(target.clone()))),
+            Target::Nats(target) => Self::Nats(Box::new(NatsSink::new(target.clone(), name))),
             Target::Postgres(target) => {
                 Self::Postgres(Box::new(PostgresSink::new(target.clone(), name)))
             }
@@ -86,6 +92,7 @@ impl Sink {
         match self {
             Self::Mqtt(sink) => sink.write(batch).await.map(whole),
             Self::Http(sink) => sink.write(batch).await.map(whole),
+            Self::Nats(sink) => sink.write(batch).await.map(whole),
             Self::Postgres(sink) => sink.write(batch).await,
         }
     }
@@ -94,7 +101,7 @@ impl Sink {
     pub async fn idle(&mut self) {
         match self {
             Self::Mqtt(sink) => sink.idle().await,
-            Self::Http(_) | Self::Postgres(_) => std::future::pending().await,
+            Self::Http(_) | Self::Nats(_) | Self::Postgres(_) => std::future::pending().await,
         }
     }
 
@@ -102,7 +109,7 @@ impl Sink {
     pub async fn close(&mut self) {
         match self {
             Self::Mqtt(sink) => sink.close().await,
-            Self::Http(_) | Self::Postgres(_) => {}
+            Self::Http(_) | Self::Nats(_) | Self::Postgres(_) => {}
         }
     }
 }

@@ -1,5 +1,5 @@
-//! A table of PostgreSQL, written by COPY. The cursor moves in the same transaction, so each message
-//! is in the table exactly once.
+//! A table of PostgreSQL, written by COPY. The cursor moves in the same transaction, so each
+//! message is in the table exactly once.
 //!
 //! The cursor is the position of the last message in the table. A message that comes again (DUP)
 //! and is not behind it is there already. The transaction moves the cursor from where this bridge

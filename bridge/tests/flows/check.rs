@@ -64,8 +64,8 @@ fn faults_have_places() {
         ),
         (
             "[broker]\nurl = \"unix:/a\"\npassword_file = \"/nowhere/x\"\n[[sink]]\n\
-             name = \"a b\"\nfilters = [\"a/#/b\"]\nqos = 2\nlinger = 3\n[sink.http]\nurl = \"http://h/\"\n\
-             measurement = \"{0}\"\nfields = { v = \"json:x\" }\n",
+             name = \"a b\"\nfilters = [\"a/#/b\"]\nqos = 2\nlinger = 3\n[sink.http]\n\
+             url = \"http://h/\"\nmeasurement = \"{0}\"\nfields = { v = \"json:x\" }\n",
             &[
                 "b.toml:3:17: broker.password_file: /nowhere/x cannot be read",
                 "b.toml:5:8: a name has letters",
@@ -92,5 +92,22 @@ fn faults_have_places() {
         for wanted in wanted {
             assert!(said.contains(wanted), "{text}:\n{said}\nwithout {wanted}");
         }
+    }
+}
+
+// The configurations in the page have no fault.
+#[test]
+fn page_has_good_files() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/bridge.md");
+    let text = fs::read_to_string(page).expect("the page is there");
+    let blocks: Vec<&str> = text
+        .split("```toml\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().expect("split gives one"))
+        .collect();
+    assert!(blocks.len() >= 3, "{} configurations", blocks.len());
+    for block in blocks {
+        let (code, said) = check(block);
+        assert_eq!(code, Some(0), "{block}\n{said}");
     }
 }

@@ -5,4 +5,5 @@ mod check;
 mod harness;
 mod http;
 mod mqtt;
+mod nats;
 mod postgres;

@@ -11,8 +11,8 @@ fn config(home: &Broker, database: &Postgres, columns: &str, keys: &str) -> Stri
     )
 }
 
-// Values of the message are in their columns; what the bridge or the server refuses is a dead letter
-// with the reason, and the rows around it are there.
+// Values of the message are in their columns; what the bridge or the server refuses is a dead
+// letter with the reason, and the rows around it are there.
 #[test]
 fn rows_have_their_values() {
     let (home, database) = (Broker::start(), Postgres::start());

@@ -1,11 +1,13 @@
 //! What tests start, and clients to look at it with.
 
 mod client;
+mod nats;
 mod postgres;
 mod process;
 mod programs;
 
 pub(crate) use client::Client;
+pub(crate) use nats::{Nats, Stored};
 pub(crate) use postgres::Postgres;
 pub(crate) use process::{PATIENCE, TempDir};
 pub(crate) use programs::{Bridge, Broker, Mosquitto};
