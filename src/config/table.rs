@@ -59,6 +59,7 @@ const RELOADS: &[(Reload, &[&str])] = &[
             "session-expiry",
             "session-max-bytes",
             "session-overflow",
+            "session-limit",
             "retained-max-count",
             "retained-max-bytes",
             "disk-low",

@@ -18,7 +18,11 @@
 //!
 //! May use `names`, `client_log`, `delivery` and `quota`.
 
+mod bounds;
+
 use std::collections::{BTreeMap, BTreeSet};
+
+use compact_str::CompactString;
 
 use crate::limits::BLOCK_BYTES_MIN;
 use crate::store::{Catalog, SessionKey, SessionMut};
@@ -26,6 +30,7 @@ use crate::store::{Catalog, SessionKey, SessionMut};
 use super::delivery::{Delivery, Lent};
 use super::names::{ConnId, Options, Overflow, ShardId, Stats, VhostId};
 use super::quota::Quotas;
+use bounds::Bounds;
 
 /// A connection of some shard.
 type Publisher = (ShardId, ConnId);
@@ -43,28 +48,20 @@ pub(crate) enum OnFull {
 
 /// See the room.
 pub(crate) struct FullSessions {
-    /// `--session-overflow`.
-    policy: Overflow,
-    /// `--session-max-bytes`.
-    bytes_max: u64,
+    /// `--session-max-bytes`, `--session-overflow` and `--session-limit`.
+    bounds: Bounds,
     waiting: BTreeMap<SessionKey, BTreeSet<Publisher>>,
     stats: Stats,
 }
 
 impl FullSessions {
     pub(crate) fn new(options: &Options) -> Self {
-        Self {
-            policy: options.session_overflow,
-            bytes_max: options.session_bytes_max,
-            waiting: BTreeMap::new(),
-            stats: Stats::default(),
-        }
+        Self { bounds: Bounds::new(options), waiting: BTreeMap::new(), stats: Stats::default() }
     }
 
     /// Replaces the options. All that wait are to be relieved then.
     pub(crate) fn set_options(&mut self, options: &Options) {
-        self.policy = options.session_overflow;
-        self.bytes_max = options.session_bytes_max;
+        self.bounds = Bounds::new(options);
     }
 
     pub(crate) fn stats(&self) -> &Stats {
@@ -80,20 +77,26 @@ impl FullSessions {
         queued_bytes: u64,
         queued_bytes_max: u64,
     ) -> bool {
-        self.policy == Overflow::DropNewest
-            && (session.queue.stored_bytes() >= self.bytes_max || queued_bytes >= queued_bytes_max)
+        let bound = self.bounds.of(&session.client_id);
+        bound.policy == Overflow::DropNewest
+            && (session.queue.stored_bytes() >= bound.bytes_max || queued_bytes >= queued_bytes_max)
     }
 
     /// Whether a session or its vhost has more waiting than it may.
     #[inline]
     pub(crate) fn is_over(&self, session: &SessionMut<'_>, quotas: &Quotas) -> bool {
-        session.queue.stored_bytes() > self.bytes_max
+        session.queue.stored_bytes() > self.bounds.of(&session.client_id).bytes_max
             || quotas.is_over(VhostId(session.vhost), session.vhost_queued_bytes())
     }
 
     /// A session, or its vhost, has more waiting than it may since this publisher's message came.
-    pub(crate) fn on_full(&mut self, key: SessionKey, publisher: Option<Publisher>) -> OnFull {
-        match (self.policy, publisher) {
+    pub(crate) fn on_full(
+        &mut self,
+        key: SessionKey,
+        client_id: &CompactString,
+        publisher: Option<Publisher>,
+    ) -> OnFull {
+        match (self.bounds.of(client_id).policy, publisher) {
             (Overflow::DropNewest, _) => OnFull::RefuseNext,
             (Overflow::Block, Some(publisher)) => {
                 let is_new = self.waiting.entry(key).or_default().insert(publisher);
@@ -115,7 +118,8 @@ impl FullSessions {
         delivery: &mut Delivery,
         lent: &mut Lent<'_>,
     ) {
-        let most = |max: u64| match self.policy {
+        let bound = self.bounds.of(&session.client_id);
+        let most = |max: u64| match bound.policy {
             Overflow::Block => max.saturating_add(max.max(BLOCK_BYTES_MIN)),
             Overflow::DropNewest | Overflow::DropOldest => max,
         };
@@ -124,7 +128,7 @@ impl FullSessions {
             let own = session.queue.stored_bytes();
             let grew_too_far =
                 session.vhost_queued_bytes() > queued_bytes_max && own > bytes_before;
-            if own <= most(self.bytes_max) && !grew_too_far || !delivery.drop_oldest(session, lent)
+            if own <= most(bound.bytes_max) && !grew_too_far || !delivery.drop_oldest(session, lent)
             {
                 break;
             }
@@ -154,12 +158,13 @@ impl FullSessions {
             return BTreeSet::new();
         }
         let is_full = sessions.sessions().try_get(key).is_some_and(|session| {
-            if session.is_withheld() || self.policy != Overflow::Block {
+            let bound = self.bounds.of(&session.client_id);
+            if session.is_withheld() || bound.policy != Overflow::Block {
                 return false;
             }
             let (vhost, queued) = (VhostId(session.vhost), sessions.totals(session.vhost));
             quotas.note_awaited(vhost, queued.queued_bytes);
-            session.queue.stored_bytes() > self.bytes_max / 4 * 3
+            session.queue.stored_bytes() > bound.bytes_max / 4 * 3
                 || quotas.is_crowded(vhost, queued.queued_bytes)
         });
         if is_full { BTreeSet::new() } else { self.waiting.remove(&key).unwrap_or_default() }
