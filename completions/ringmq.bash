@@ -446,6 +446,10 @@ _ringmq() {
                     COMPREPLY=($(compgen -W "drop-oldest drop-newest block" -- "${cur}"))
                     return 0
                     ;;
+                --session-limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --retained-max-count)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -737,6 +741,10 @@ _ringmq() {
                     ;;
                 --session-overflow)
                     COMPREPLY=($(compgen -W "drop-oldest drop-newest block" -- "${cur}"))
+                    return 0
+                    ;;
+                --session-limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --retained-max-count)
@@ -1044,6 +1052,10 @@ _ringmq() {
                     ;;
                 --session-overflow)
                     COMPREPLY=($(compgen -W "drop-oldest drop-newest block" -- "${cur}"))
+                    return 0
+                    ;;
+                --session-limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --retained-max-count)

@@ -81,6 +81,7 @@ complete -c ringmq -n "__fish_ringmq_needs_command" -l session-max-bytes -d 'Mes
 complete -c ringmq -n "__fish_ringmq_needs_command" -l session-overflow -d 'What happens to a message for a session that is full' -r -f -a "drop-oldest\t'The oldest waiting messages are dropped'
 drop-newest\t'The new message is dropped for this session'
 block\t'The publisher waits until there is room'"
+complete -c ringmq -n "__fish_ringmq_needs_command" -l session-limit -d 'Bounds of the sessions of one client id, or of all that begin with BEGINNING; may be given 16 times, and the first that names a client holds' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l retained-max-count -d 'Topics that may have a retained message; a message to a further topic is delivered but not retained' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l retained-max-bytes -d 'Bytes of all retained messages with their topics; a message above the limit is delivered but not retained' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l disk-low -d 'Free space of the file system, in BYTES or as a share of its size (P%), below which publishers must wait; 0: none [default: 1GiB, or 5% if that is less]' -r
@@ -482,6 +483,7 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l session-max-byte
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l session-overflow -d 'What happens to a message for a session that is full' -r -f -a "drop-oldest\t'The oldest waiting messages are dropped'
 drop-newest\t'The new message is dropped for this session'
 block\t'The publisher waits until there is room'"
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l session-limit -d 'Bounds of the sessions of one client id, or of all that begin with BEGINNING; may be given 16 times, and the first that names a client holds' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l retained-max-count -d 'Topics that may have a retained message; a message to a further topic is delivered but not retained' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l retained-max-bytes -d 'Bytes of all retained messages with their topics; a message above the limit is delivered but not retained' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l disk-low -d 'Free space of the file system, in BYTES or as a share of its size (P%), below which publishers must wait; 0: none [default: 1GiB, or 5% if that is less]' -r
@@ -563,6 +565,7 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_su
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l session-overflow -d 'What happens to a message for a session that is full' -r -f -a "drop-oldest\t'The oldest waiting messages are dropped'
 drop-newest\t'The new message is dropped for this session'
 block\t'The publisher waits until there is room'"
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l session-limit -d 'Bounds of the sessions of one client id, or of all that begin with BEGINNING; may be given 16 times, and the first that names a client holds' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l retained-max-count -d 'Topics that may have a retained message; a message to a further topic is delivered but not retained' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l retained-max-bytes -d 'Bytes of all retained messages with their topics; a message above the limit is delivered but not retained' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l disk-low -d 'Free space of the file system, in BYTES or as a share of its size (P%), below which publishers must wait; 0: none [default: 1GiB, or 5% if that is less]' -r

@@ -72,6 +72,7 @@ os\:"After the write\: the message survives a killed broker, but not a power los
 '--session-overflow=[What happens to a message for a session that is full]:POLICY:((drop-oldest\:"The oldest waiting messages are dropped"
 drop-newest\:"The new message is dropped for this session"
 block\:"The publisher waits until there is room"))' \
+'*--session-limit=[Bounds of the sessions of one client id, or of all that begin with BEGINNING; may be given 16 times, and the first that names a client holds]:ID|BEGINNING*,bytes=BYTES|P%,overflow=POLICY:_default' \
 '--retained-max-count=[Topics that may have a retained message; a message to a further topic is delivered but not retained]:N:_default' \
 '--retained-max-bytes=[Bytes of all retained messages with their topics; a message above the limit is delivered but not retained]:BYTES:_default' \
 '--disk-low=[Free space of the file system, in BYTES or as a share of its size (P%), below which publishers must wait; 0\: none \[default\: 1GiB, or 5% if that is less\]]:BYTES|P%:_default' \
@@ -1215,6 +1216,7 @@ os\:"After the write\: the message survives a killed broker, but not a power los
 '--session-overflow=[What happens to a message for a session that is full]:POLICY:((drop-oldest\:"The oldest waiting messages are dropped"
 drop-newest\:"The new message is dropped for this session"
 block\:"The publisher waits until there is room"))' \
+'*--session-limit=[Bounds of the sessions of one client id, or of all that begin with BEGINNING; may be given 16 times, and the first that names a client holds]:ID|BEGINNING*,bytes=BYTES|P%,overflow=POLICY:_default' \
 '--retained-max-count=[Topics that may have a retained message; a message to a further topic is delivered but not retained]:N:_default' \
 '--retained-max-bytes=[Bytes of all retained messages with their topics; a message above the limit is delivered but not retained]:BYTES:_default' \
 '--disk-low=[Free space of the file system, in BYTES or as a share of its size (P%), below which publishers must wait; 0\: none \[default\: 1GiB, or 5% if that is less\]]:BYTES|P%:_default' \
@@ -1313,6 +1315,7 @@ os\:"After the write\: the message survives a killed broker, but not a power los
 '--session-overflow=[What happens to a message for a session that is full]:POLICY:((drop-oldest\:"The oldest waiting messages are dropped"
 drop-newest\:"The new message is dropped for this session"
 block\:"The publisher waits until there is room"))' \
+'*--session-limit=[Bounds of the sessions of one client id, or of all that begin with BEGINNING; may be given 16 times, and the first that names a client holds]:ID|BEGINNING*,bytes=BYTES|P%,overflow=POLICY:_default' \
 '--retained-max-count=[Topics that may have a retained message; a message to a further topic is delivered but not retained]:N:_default' \
 '--retained-max-bytes=[Bytes of all retained messages with their topics; a message above the limit is delivered but not retained]:BYTES:_default' \
 '--disk-low=[Free space of the file system, in BYTES or as a share of its size (P%), below which publishers must wait; 0\: none \[default\: 1GiB, or 5% if that is less\]]:BYTES|P%:_default' \

@@ -15,6 +15,8 @@ mod rooms;
 mod rules;
 #[path = "tidy/source.rs"]
 mod source;
+#[path = "tidy/targets.rs"]
+mod targets;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,7 +32,7 @@ fn sources_keep_the_rules() {
     let read = |path: &Path| {
         fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     };
-    let files: Vec<(String, String)> = ["benches", "src", "tests"]
+    let files: Vec<(String, String)> = ["benches", "bridge/src", "bridge/tests", "src", "tests"]
         .iter()
         .flat_map(|directory| rust_files(&root.join(directory)))
         .map(|path| {
@@ -41,7 +43,8 @@ fn sources_keep_the_rules() {
     assert!(files.iter().any(|(path, _)| path == "src/lib.rs"), "looked in the wrong place");
     let borrowed: Vec<(&str, &str)> =
         files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
-    let manifests = ["Cargo.toml", "tests/models/Cargo.toml"].map(|path| read(&root.join(path)));
+    let manifests = ["Cargo.toml", "bridge/Cargo.toml", "tests/models/Cargo.toml"];
+    let manifests = manifests.map(|path| read(&root.join(path)));
     let (manifest, reasons) = (manifests.concat(), read(&root.join("docs/dependencies.md")));
     let tree = Tree { manifest: &manifest, reasons: &reasons, ..Tree::of(&borrowed) };
 

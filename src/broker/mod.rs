@@ -70,7 +70,7 @@ pub use inspect::{SessionName, VhostReport};
 pub use names::placement::{home_of, keeper_of};
 pub use names::{
     ClientAddress, ClientLimit, CloseReason, ConnId, Context, Event, Flow, GroupOrder, OnDenied,
-    Options, Overflow, Peers, PublishRate, ShardId, ShardSet, Stats, Takeover, Threshold,
-    TransportKind,
+    Options, Overflow, Peers, PublishRate, SessionLimit, ShardId, ShardSet, Stats, Takeover,
+    Threshold, TransportKind,
 };
 pub use shard::Shard;

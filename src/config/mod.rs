@@ -26,6 +26,7 @@ mod lookup_verbs;
 mod mqtt5;
 mod operating_verbs;
 mod origin;
+mod session_limit;
 mod table;
 mod tls;
 mod trace_verbs;
@@ -60,6 +61,7 @@ pub use listeners::{Cidr, ListenerOptions, Owner};
 pub use logging::{LogFormat, LogOptions, Switch};
 pub use mqtt5::V5Options;
 pub use origin::Origin;
+pub use session_limit::{SessionLimit, SessionOverflow};
 pub use table::{Change, Reload, Row};
 pub use tls::{ServerName, TlsClients, TlsIdentity, TlsMin, TlsOptions};
 pub use values::{DiskShare, SessionExpiry, parse_log_filter};
@@ -70,6 +72,7 @@ pub use websocket::{Accepts, PageOrigin, WebSocketOptions};
 
 use fault::Misfit;
 use listen::parse_listen;
+use session_limit::parse_session_limit;
 use values::{
     parse_connections, parse_disk_low, parse_gather_us, parse_inflight, parse_outgoing_bytes,
     parse_packet_bytes, parse_patience_ms, parse_retained_bytes, parse_retained_count,
@@ -280,6 +283,21 @@ pub struct Options {
     )]
     pub session_overflow: SessionOverflow,
 
+    /// Bounds of the sessions of one client id, or of all that begin with BEGINNING; may be given
+    /// 16 times, and the first that names a client holds.
+    ///
+    /// What a limit leaves out is as --session-max-bytes and --session-overflow say for all. A
+    /// session that must not lose messages while its client is away needs a large share of the disk
+    /// and `overflow=block`, as in bridge-*,bytes=40%,overflow=block for the sessions of
+    /// ringmq-bridge. Clean sessions have no other bounds than all.
+    #[arg(
+        long = "session-limit",
+        value_name = "ID|BEGINNING*,bytes=BYTES|P%,overflow=POLICY",
+        value_parser = parse_session_limit,
+        help_heading = "Storage"
+    )]
+    pub session_limits: Vec<SessionLimit>,
+
     /// Topics that may have a retained message; a message to a further topic is delivered but not
     /// retained
     #[arg(
@@ -362,17 +380,6 @@ pub enum Durability {
     Os,
 }
 
-/// What happens to a message for a session that is full.
-#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SessionOverflow {
-    /// The oldest waiting messages are dropped
-    DropOldest,
-    /// The new message is dropped for this session
-    DropNewest,
-    /// The publisher waits until there is room
-    Block,
-}
-
 impl Options {
     /// Parses options from `args`; the first of them is the program's name.
     ///
@@ -402,6 +409,14 @@ impl Options {
                  connect, as in --proxy-trust 10.0.0.0/8"
             );
             return Err(Misfit { flag, says });
+        }
+        if self.session_limits.len() > limits::SESSION_LIMITS_MAX {
+            let most = limits::SESSION_LIMITS_MAX;
+            let says = format!(
+                "--session-limit may be given {most} times; let one name more sessions, as in \
+                 bridge-*"
+            );
+            return Err(Misfit { flag: "session-limit", says });
         }
         if self.admin.watch_sessions.len() > limits::WATCH_PATTERNS_MAX {
             let most = limits::WATCH_PATTERNS_MAX;

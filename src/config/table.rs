@@ -60,6 +60,7 @@ const RELOADS: &[(Reload, &[&str])] = &[
             "session-expiry",
             "session-max-bytes",
             "session-overflow",
+            "session-limit",
             "group-max-bytes",
             "group-expiry",
             "retained-max-count",

@@ -77,6 +77,10 @@ pub const SYSTEM_MS_DEFAULT: u64 = 10_000;
 /// See [`SYSTEM_MS_MIN`]; a day.
 pub const SYSTEM_MS_MAX: u64 = 24 * 60 * 60 * 1000;
 
+/// Limits of the sessions of some clients (`--session-limit`). Over: the broker does not start.
+/// Each message for a durable session is compared with them.
+pub const SESSION_LIMITS_MAX: usize = 16;
+
 /// Patterns of sessions with metrics of their own (`--watch-session`). Over: the broker does not
 /// start.
 pub const WATCH_PATTERNS_MAX: usize = 16;

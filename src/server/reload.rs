@@ -20,7 +20,7 @@ use std::time::Duration;
 use log::{info, warn};
 
 use crate::admin::Facts;
-use crate::broker::ShardId;
+use crate::broker::{self, ShardId};
 use crate::config::{Change, ConfigError, Configuration, Fault, Options, Reload};
 use crate::limits::CHANGES_LOGGED_MAX;
 use crate::logging;
@@ -35,7 +35,7 @@ use super::open_files::clients_max;
 use super::places::{ListenAddress, refuse_unguarded};
 use super::shard::broker_options;
 use super::start::{address_limits, trusted};
-use super::storage::catalog_limits;
+use super::storage::{self, catalog_limits};
 use super::{StartError, tls, websocket};
 
 /// The prefix of the names of TLS flags.
@@ -182,7 +182,10 @@ impl Reloader {
     fn settings(&self, options: &Options, shard: ShardId, shards: u16) -> Settings {
         let session_bytes_max = options.session_bytes_max(self.disk_bytes);
         Settings {
-            broker: broker_options(options, shard, shards, session_bytes_max),
+            broker: broker::Options {
+                session_limits: storage::session_limits(options, self.disk_bytes),
+                ..broker_options(options, shard, shards, session_bytes_max)
+            },
             retained: catalog_limits(options, shards),
             clients_max: clients_max(options, shards.into(), self.sites.len()),
             packet_bytes_max: options.packet_bytes_max,

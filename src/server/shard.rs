@@ -49,6 +49,7 @@ pub(super) struct ShardSetup {
     /// The result of opening its log.
     pub(super) found: Option<FoundShard>,
     pub(super) session_bytes_max: u64,
+    pub(super) session_limits: Vec<broker::SessionLimit>,
     pub(super) started: Instant,
     /// The clock readings at that time.
     pub(super) clocks: ClockReading,
@@ -125,6 +126,7 @@ fn serve<R: SystemRing>(
     let of_shard = broker::Options {
         seed,
         nonce_key: secret_key(),
+        session_limits: setup.session_limits.clone(),
         ..broker_options(options, setup.shard, setup.shards, setup.session_bytes_max)
     };
     let broker = Shard::new(of_shard, store).with_policy(policy, vhosts);
@@ -141,7 +143,7 @@ fn serve<R: SystemRing>(
     }
 }
 
-/// The options of one shard's broker; without a secret seed.
+/// The options of one shard's broker; without a secret seed and limits of single sessions.
 pub(super) fn broker_options(
     options: &Options,
     shard: ShardId,
@@ -165,7 +167,8 @@ pub(super) fn broker_options(
         keep_alive_s_max: Some(options.v5.keep_alive_s_max).filter(|seconds| *seconds > 0),
         checks_payload_format: options.v5.check_payload_format == config::Switch::On,
         session_bytes_max,
-        session_overflow: storage::overflow(options),
+        session_overflow: storage::overflow(options.session_overflow),
+        session_limits: Vec::new(),
         session_expiry_ms: storage::expiry_ms(options),
         group_order: match options.groups.order {
             config::GroupOrder::Topic => broker::GroupOrder::Topic,

@@ -93,6 +93,7 @@ fn setups(
     mut asks: Option<&mut AskRings>,
 ) -> Result<(Vec<ShardSetup>, Controls), StartError> {
     let session_bytes_max = storage.session_bytes_max(options);
+    let session_limits = storage.session_limits(options);
     let shards = u16::try_from(listeners.len()).expect("at most SHARDS_MAX");
     let bells: Vec<Arc<Bell>> = (0..shards).map(|_| Arc::new(Bell::new())).collect();
     let client_counts = Arc::new(SharedCounts::new(VHOSTS_MAX));
@@ -126,6 +127,7 @@ fn setups(
                 ring_choice: ring_choice.clone(),
                 found: Some(storage.take_found(shard)?),
                 session_bytes_max,
+                session_limits: session_limits.clone(),
                 started,
                 clocks: clocks.last(),
             })

@@ -4,10 +4,13 @@ use std::path::PathBuf;
 
 use log::{Level, info, log, warn};
 
-use crate::broker::{Overflow, Threshold};
+use crate::broker::{Overflow, SessionLimit, Threshold};
 use crate::config::{self, Options};
 use crate::disk::{Directory, FileMedium, Helper, ShardFiles, Vhosts, segment_path};
-use crate::limits::{SEGMENT_BYTES_FIRST, SHARDS_MAX, SPARE_FILES, ZEROS_AHEAD_BYTES};
+use crate::limits::{
+    SEGMENT_BYTES_FIRST, SESSION_QUOTA_BYTES_MAX, SESSION_QUOTA_BYTES_MIN, SHARDS_MAX, SPARE_FILES,
+    ZEROS_AHEAD_BYTES,
+};
 use crate::ring::{Wake, Waker};
 use crate::store::{
     CatalogLimits, ClockReading, Extent, Fault, Found, LogOptions, Losses, Store, StoreOptions,
@@ -85,6 +88,11 @@ impl Storage {
     /// Bytes of messages that may wait for one session.
     pub(super) fn session_bytes_max(&self, options: &Options) -> u64 {
         options.session_bytes_max(self.total)
+    }
+
+    /// Bounds of the sessions of some clients.
+    pub(super) fn session_limits(&self, options: &Options) -> Vec<SessionLimit> {
+        session_limits(options, self.total)
     }
 
     /// The numbers of vhosts.
@@ -180,8 +188,22 @@ pub(super) fn open_store(options: &StoreOptions, found: FoundShard) -> Result<St
     Ok(store)
 }
 
-pub(super) fn overflow(options: &Options) -> Overflow {
-    match options.session_overflow {
+/// `--session-limit` on a file system of `total` bytes.
+pub(super) fn session_limits(options: &Options, total: u64) -> Vec<SessionLimit> {
+    let limit = |limit: &config::SessionLimit| SessionLimit {
+        id: limit.id.clone(),
+        is_prefix: limit.is_prefix,
+        bytes_max: limit.bytes_max.map(|share| {
+            let (least, most) = (SESSION_QUOTA_BYTES_MIN, SESSION_QUOTA_BYTES_MAX);
+            share.bytes(total).clamp(least, most)
+        }),
+        overflow: limit.overflow.map(overflow),
+    };
+    options.session_limits.iter().map(limit).collect()
+}
+
+pub(super) fn overflow(policy: config::SessionOverflow) -> Overflow {
+    match policy {
         config::SessionOverflow::DropOldest => Overflow::DropOldest,
         config::SessionOverflow::DropNewest => Overflow::DropNewest,
         config::SessionOverflow::Block => Overflow::Block,

@@ -216,3 +216,21 @@ fn sessions_that_keep_up_are_not_full() {
         }
     }
 }
+
+/// --session-limit: the session that it names keeps every message, while the bound of all others
+/// drops their oldest.
+#[test]
+fn limits_of_some_clients() {
+    let others = ["--session-max-bytes", SESSION_BYTES, "--session-overflow", "drop-oldest"];
+    let limit = ["--session-limit", "keeper*,bytes=1MiB,overflow=drop-newest"];
+    let broker = Broker::start_with(1, &[&others[..], &limit[..]].concat());
+    for name in ["keeper-1", "other"] {
+        resume_as(&broker, name, false).subscribe("full", 1);
+    }
+    publish_all(&broker);
+    let kept = drain(&mut resume_as(&broker, "keeper-1", true));
+    assert_eq!(kept, (0..MESSAGES).collect::<Vec<_>>());
+    let left = drain(&mut resume_as(&broker, "other", true));
+    assert!(FITTING.contains(&u16::try_from(left.len()).expect("some")), "{left:?}");
+    assert_eq!(left.last(), Some(&(MESSAGES - 1)));
+}

@@ -271,6 +271,7 @@ fn broker_options(plan: &Plan, shard: ShardId, start_ms: u64) -> broker::Options
         topic_levels_max: 128,
         session_bytes_max: SESSION_BYTES_MAX,
         session_overflow: Overflow::DropOldest,
+        session_limits: Vec::new(),
         session_expiry_ms: plan.session_expiry_ms,
         group_order: broker::GroupOrder::Topic,
         group_bytes_max: SESSION_BYTES_MAX,

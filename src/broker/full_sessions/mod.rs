@@ -7,7 +7,7 @@
 //! messages may keep a session full, its own or that of another waiting publisher. So the client of
 //! a full session is always read from, and no circle of clients waits for itself. The publisher's
 //! own window bounds how much it can publish meanwhile, because it gets no acknowledgements. If the
-//! window is large, [`BLOCK_BYTES_MIN`] beyond the session's bound is the limit, from which on the
+//! window is large, [`BLOCK_BYTES_MIN`](crate::limits::BLOCK_BYTES_MIN) beyond the session's bound is the limit, from which on the
 //! oldest message is dropped.
 //!
 //! Invariant: a publisher is once in the set of each full session that it waits for; its shard was
@@ -18,15 +18,20 @@
 //!
 //! It uses `names`, `client_log`, `delivery` and `quota`.
 
+mod bounds;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use crate::limits::{BLOCK_BYTES_MIN, FULL_SESSIONS_LOOK_MS, FULL_SESSIONS_LOOKS_MAX};
-use crate::store::{Catalog, SessionKey, SessionMut};
+use compact_str::CompactString;
+
+use crate::limits::{FULL_SESSIONS_LOOK_MS, FULL_SESSIONS_LOOKS_MAX};
+use crate::store::{Catalog, Session, SessionKey, SessionMut};
 
 use super::delivery::{Delivery, Lent};
 use super::names::{ConnId, Options, Overflow, ShardId, Stats, VhostId};
 use super::quota::Quotas;
+use bounds::Bounds;
 
 /// A connection of some shard.
 type Publisher = (ShardId, ConnId);
@@ -48,10 +53,8 @@ const RECORD_BYTES: u64 = 128;
 
 /// See the room.
 pub(crate) struct FullSessions {
-    /// `--session-overflow`.
-    policy: Overflow,
-    /// `--session-max-bytes`.
-    bytes_max: u64,
+    /// `--session-max-bytes`, `--session-overflow` and `--session-limit`.
+    bounds: Bounds,
     waiting: BTreeMap<SessionKey, BTreeSet<Publisher>>,
     /// When to look for what has expired in sessions that publishers wait for, and after which to
     /// go on.
@@ -63,8 +66,7 @@ pub(crate) struct FullSessions {
 impl FullSessions {
     pub(crate) fn new(options: &Options) -> Self {
         Self {
-            policy: options.session_overflow,
-            bytes_max: options.session_bytes_max,
+            bounds: Bounds::new(options),
             waiting: BTreeMap::new(),
             look_ms: 0,
             looked: None,
@@ -74,8 +76,7 @@ impl FullSessions {
 
     /// Replaces the options. The caller then relieves all waiting publishers.
     pub(crate) fn set_options(&mut self, options: &Options) {
-        self.policy = options.session_overflow;
-        self.bytes_max = options.session_bytes_max;
+        self.bounds = Bounds::new(options);
     }
 
     pub(crate) fn stats(&self) -> &Stats {
@@ -91,38 +92,37 @@ impl FullSessions {
         queued_bytes: u64,
         queued_bytes_max: u64,
     ) -> bool {
-        self.policy == Overflow::DropNewest
-            && (session.queue.stored_bytes() >= self.bytes_max || queued_bytes >= queued_bytes_max)
+        let bound = self.bounds.of(&session.client_id);
+        bound.policy == Overflow::DropNewest
+            && (session.queue.stored_bytes() >= bound.bytes_max || queued_bytes >= queued_bytes_max)
     }
 
     /// Whether a session, or its vhost, has no room for so many bytes from a publisher that ought
     /// to wait: its message would cost an older one its place. `queued`: bytes in all sessions of
     /// the vhost, and how many there may be.
-    pub(crate) fn is_beyond(&self, stored_bytes: u64, queued: (u64, u64), bytes: u64) -> bool {
+    pub(crate) fn is_beyond(&self, session: &Session, queued: (u64, u64), bytes: u64) -> bool {
+        let bound = self.bounds.of(&session.client_id);
         let bytes = bytes + RECORD_BYTES;
-        self.policy == Overflow::Block
-            && (stored_bytes + bytes > self.most(self.bytes_max)
-                || queued.0 + bytes > self.most(queued.1))
-    }
-
-    /// A bound as it is where publishers wait: they may be read from all the same.
-    fn most(&self, max: u64) -> u64 {
-        match self.policy {
-            Overflow::Block => max.saturating_add(max.max(BLOCK_BYTES_MIN)),
-            Overflow::DropNewest | Overflow::DropOldest => max,
-        }
+        bound.policy == Overflow::Block
+            && (session.queue.stored_bytes() + bytes > bound.most(bound.bytes_max)
+                || queued.0 + bytes > bound.most(queued.1))
     }
 
     /// Whether a session or its vhost is over its bound.
     #[inline]
     pub(crate) fn is_over(&self, session: &SessionMut<'_>, quotas: &Quotas) -> bool {
-        session.queue.stored_bytes() > self.bytes_max
+        session.queue.stored_bytes() > self.bounds.of(&session.client_id).bytes_max
             || quotas.is_over(VhostId(session.vhost), session.vhost_queued_bytes())
     }
 
     /// Handles a session that is, or whose vhost is, over its bound since this publisher's message.
-    pub(crate) fn on_full(&mut self, key: SessionKey, publisher: Option<Publisher>) -> OnFull {
-        match (self.policy, publisher) {
+    pub(crate) fn on_full(
+        &mut self,
+        key: SessionKey,
+        client_id: &CompactString,
+        publisher: Option<Publisher>,
+    ) -> OnFull {
+        match (self.bounds.of(client_id).policy, publisher) {
             (Overflow::DropNewest, _) => OnFull::RefuseNext,
             (Overflow::Block, Some(publisher)) => {
                 let is_new = self.waiting.entry(key).or_default().insert(publisher);
@@ -144,12 +144,13 @@ impl FullSessions {
         delivery: &mut Delivery,
         lent: &mut Lent<'_>,
     ) {
-        let queued_bytes_max = self.most(quotas.get(VhostId(session.vhost)).queued_bytes_max);
+        let bound = self.bounds.of(&session.client_id);
+        let queued_bytes_max = bound.most(quotas.get(VhostId(session.vhost)).queued_bytes_max);
         loop {
             let own = session.queue.stored_bytes();
             let grew_too_far =
                 session.vhost_queued_bytes() > queued_bytes_max && own > bytes_before;
-            if own <= self.most(self.bytes_max) && !grew_too_far
+            if own <= bound.most(bound.bytes_max) && !grew_too_far
                 || !delivery.drop_oldest(session, lent)
             {
                 break;
@@ -200,12 +201,13 @@ impl FullSessions {
             return BTreeSet::new();
         }
         let is_full = sessions.sessions().try_get(key).is_some_and(|session| {
-            if session.is_withheld() || self.policy != Overflow::Block {
+            let bound = self.bounds.of(&session.client_id);
+            if session.is_withheld() || bound.policy != Overflow::Block {
                 return false;
             }
             let (vhost, queued) = (VhostId(session.vhost), sessions.totals(session.vhost));
             quotas.note_awaited(vhost, queued.queued_bytes);
-            session.queue.stored_bytes() > self.bytes_max / 4 * 3
+            session.queue.stored_bytes() > bound.bytes_max / 4 * 3
                 || quotas.is_crowded(vhost, queued.queued_bytes)
         });
         if is_full { BTreeSet::new() } else { self.waiting.remove(&key).unwrap_or_default() }

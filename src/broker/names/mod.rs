@@ -26,7 +26,7 @@ pub use client_address::ClientAddress;
 pub use close_reason::CloseReason;
 pub use conn::ConnId;
 pub use context::{Context, Event, Flow};
-pub use options::{GroupOrder, OnDenied, Options, Overflow, Takeover, Threshold};
+pub use options::{GroupOrder, OnDenied, Options, Overflow, SessionLimit, Takeover, Threshold};
 pub use rate::PublishRate;
 pub use shards::{ClientLimit, Peers, ShardId, ShardSet};
 pub use stats::Stats;

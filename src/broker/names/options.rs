@@ -17,6 +17,19 @@ pub enum Overflow {
     Block,
 }
 
+/// Bounds of the sessions of some clients.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SessionLimit {
+    /// A client id, or the beginning of one.
+    pub id: String,
+    /// Whether all client ids that begin with `id` are meant, instead of one.
+    pub is_prefix: bool,
+    /// Bytes that may wait for each; `None`: as for all sessions.
+    pub bytes_max: Option<u64>,
+    /// The policy for a full one; `None`: as for all sessions.
+    pub overflow: Option<Overflow>,
+}
+
 /// The handling of a publisher without permission.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum OnDenied {
@@ -87,6 +100,8 @@ pub struct Options {
     pub session_bytes_max: u64,
     /// `--session-overflow`.
     pub session_overflow: Overflow,
+    /// `--session-limit`, at most [`limits::SESSION_LIMITS_MAX`].
+    pub session_limits: Vec<SessionLimit>,
     /// `--session-expiry`, milliseconds; 0: never.
     pub session_expiry_ms: u64,
     /// `--group-order`.
@@ -134,6 +149,7 @@ impl Options {
             topic_levels_max: limits::TOPIC_LEVELS_DEFAULT,
             session_bytes_max: limits::SESSION_BYTES_MAX,
             session_overflow: Overflow::DropOldest,
+            session_limits: Vec::new(),
             session_expiry_ms: 0,
             group_order: GroupOrder::Topic,
             group_bytes_max: limits::GROUP_BYTES_DEFAULT,

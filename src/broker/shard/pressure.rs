@@ -62,7 +62,9 @@ impl Shard {
         if self.make_room(key, context) {
             return;
         }
-        match self.full_sessions.on_full(key, source.publisher(self.options.shard)) {
+        let client_id = &self.catalog.session(key).client_id;
+        let publisher = source.publisher(self.options.shard);
+        match self.full_sessions.on_full(key, client_id, publisher) {
             OnFull::RefuseNext => {}
             OnFull::Wait((shard, publisher)) => {
                 let vhost = self.catalog.session(key).vhost;

@@ -161,9 +161,9 @@ impl Shard {
         route.targets.iter().any(|target| {
             let granted = target.granted_from(Some(to.session));
             let stores = granted.is_some_and(|granted| granted > QoS::AtMostOnce);
-            let stored_bytes = self.catalog.session(target.session).queue.stored_bytes();
+            let session = self.catalog.session(target.session);
             let queued = (queued_bytes, queued_bytes_max);
-            target.durable && stores && self.full_sessions.is_beyond(stored_bytes, queued, bytes)
+            target.durable && stores && self.full_sessions.is_beyond(session, queued, bytes)
         })
     }
 

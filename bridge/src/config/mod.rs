@@ -1,0 +1,172 @@
+//! The configuration file: what flows where.
+//!
+//! A file is read whole, and each of its faults is told with line and column. What comes out is
+//! checked: filters are filters, templates are compiled, secrets are read.
+
+mod flows;
+mod loops;
+mod nats;
+mod postgres;
+mod section;
+mod targets;
+mod values;
+
+use std::fs::File;
+use std::io::Read;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ringmq::mqtt::Version;
+use toml::de::DeTable;
+
+pub use nats::{NatsFormat, NatsTarget};
+pub use postgres::{Missing, PostgresTarget};
+pub use section::Fault;
+pub use targets::{HttpTarget, Mark, MqttTarget, Target};
+pub use values::{Address, Secret};
+
+use crate::limits::{CONFIG_BYTES_MAX, CONFIG_FAULTS_MAX};
+use section::{Faults, Section};
+
+/// What the process does.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where operators' HTTP listens; none: nowhere.
+    pub http: Option<SocketAddr>,
+    /// Sinks and sources, at least one.
+    pub flows: Vec<Flow>,
+}
+
+/// A broker, and how to log in there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// Where it is.
+    pub address: Address,
+    /// Certificates for `mqtts`.
+    pub tls: TlsFiles,
+    /// User name.
+    pub user: Option<String>,
+    /// Password.
+    pub password: Option<Secret>,
+    /// 3.1.1 or 5.
+    pub version: Version,
+    /// What messages that it has sent over a bridge name it by. The same in all bridges.
+    pub id: String,
+}
+
+/// Files for the client's side of TLS.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TlsFiles {
+    /// Certificates to trust; the system's without it.
+    pub ca: Option<String>,
+    /// Certificate chain and key of this client.
+    pub identity: Option<(String, String)>,
+}
+
+/// One way of messages.
+#[derive(Debug, Clone)]
+pub struct Flow {
+    /// Unique. Client ids and metrics have it.
+    pub name: String,
+    /// Where messages come from.
+    pub input: MqttInput,
+    /// Where they go.
+    pub target: Target,
+    /// How they are gathered.
+    pub batch: BatchLimits,
+    /// Bytes that the flow holds at most.
+    pub buffer: usize,
+    /// What happens to messages that the target refuses.
+    pub dead: Dead,
+    /// The broker that gets dead letters.
+    pub home: Peer,
+    /// The file of positions, for targets that need them.
+    pub positions: Option<PathBuf>,
+}
+
+/// A durable session at a broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MqttInput {
+    /// The broker.
+    pub peer: Peer,
+    /// Names the session.
+    pub client_id: String,
+    /// What it subscribes to, at least one.
+    pub filters: Vec<String>,
+    /// 0 or 1.
+    pub qos: u8,
+    /// Messages in flight at most.
+    pub window: u16,
+    /// Whether messages that are retained when the session begins are delivered.
+    pub retained: bool,
+}
+
+/// When a batch is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchLimits {
+    /// When it has as many messages.
+    pub messages: usize,
+    /// When it has as many bytes.
+    pub bytes: usize,
+    /// When its first message is as old.
+    pub linger: Duration,
+}
+
+/// What happens to a message that the target refuses for itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Dead {
+    /// It is published to this topic of the broker.
+    Topic(String),
+    /// The flow stops.
+    Stop,
+    /// It is dropped, and counted.
+    Drop,
+}
+
+/// Reads and checks a file.
+///
+/// # Errors
+/// All its faults, by line.
+pub fn load(path: &Path) -> Result<Config, Vec<Fault>> {
+    let text =
+        read(path).map_err(|says| vec![Fault { file: path.to_owned(), place: None, says }])?;
+    parse(path, &text)
+}
+
+/// Checks a text as the content of `path`.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse(path: &Path, text: &str) -> Result<Config, Vec<Fault>> {
+    let faults = Faults::new(path, text);
+    let (table, errors) = DeTable::parse_recoverable(text);
+    for error in errors.iter().take(CONFIG_FAULTS_MAX) {
+        let at = error.span().map_or(0, |span| span.start);
+        faults.add(at, format!("is no TOML: {}", error.message()));
+    }
+    if !faults.is_empty() {
+        return Err(faults.into_inner());
+    }
+    let root = Section::root(table.get_ref(), &faults);
+    let config = flows::config(root);
+    match config.filter(|_| faults.is_empty()) {
+        Some(config) => Ok(config),
+        None => Err(faults.into_inner()),
+    }
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|error| format!("cannot be read: {error}"))?;
+    file.take(CONFIG_BYTES_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| format!("cannot be read: {error}"))?;
+    if bytes.len() as u64 > CONFIG_BYTES_MAX {
+        return Err(format!("has more than {CONFIG_BYTES_MAX} bytes; is it the right file?"));
+    }
+    String::from_utf8(bytes).map_err(|_| "is no UTF-8".to_owned())
+}
+
+#[cfg(test)]
+mod tests;

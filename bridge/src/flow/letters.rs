@@ -1,0 +1,99 @@
+//! Dead letters: messages that a target refuses go to a topic of the broker, with the reason, their
+//! position and their topic, so that they can be looked at and sent again.
+
+use ringmq::mqtt::{Property, PropertyId, Value, Version};
+
+use super::message::Batch;
+use crate::config::{Dead, Peer};
+use crate::mqtt::{Interrupted, Outgoing, Publisher};
+use crate::shown::shortened;
+use crate::sinks::Refused;
+
+/// Sends dead letters of one flow.
+pub(crate) struct Letters {
+    dead: Dead,
+    publisher: Publisher,
+    /// The flow reads its own letters: it passes over them.
+    reads_own: bool,
+}
+
+impl Letters {
+    /// Letters to `home`. `reads_own`: the flow's filters match their topic.
+    pub(crate) fn new(dead: Dead, home: Peer, name: &str, reads_own: bool) -> Self {
+        let publisher = Publisher::new(home, format!("bridge-{name}-dead"));
+        Self { dead, publisher, reads_own }
+    }
+
+    /// What happens to refused messages.
+    pub(crate) fn dead(&self) -> &Dead {
+        &self.dead
+    }
+
+    /// Has the batch pass over letters of this flow, which would be refused again.
+    pub(crate) fn skip_own(&self, batch: &mut Batch) {
+        if let Dead::Topic(topic) = &self.dead
+            && self.reads_own
+        {
+            batch.skip_topic(topic);
+        }
+    }
+
+    /// Returns when the broker has the letters.
+    pub(crate) async fn send(&mut self, batch: &Batch, refused: &[Refused]) -> Result<(), String> {
+        let Dead::Topic(topic) = &self.dead else { return Ok(()) };
+        let is_v5 = self.publisher.peer().version == Version::V5;
+        let letters: Vec<(Vec<u8>, Vec<u8>)> = refused
+            .iter()
+            .filter_map(|refusal| {
+                let message = batch.get(refusal.at)?;
+                let reason = shortened(&refusal.reason);
+                let position = message.position.to_string();
+                let facts =
+                    [("reason", &*reason), ("position", &position), ("topic", message.topic)];
+                Some(match is_v5 {
+                    true => (with_properties(message.properties, &facts), message.payload.to_vec()),
+                    false => (Vec::new(), with_head(&facts, message.payload)),
+                })
+            })
+            .collect();
+        let outgoing = letters.iter().map(|(properties, payload)| Outgoing {
+            topic,
+            payload,
+            properties,
+            qos: 1,
+            retain: false,
+        });
+        let sent = self.publisher.publish(outgoing).await;
+        let sent = match sent {
+            Ok(refused) => match refused.first() {
+                Some(refusal) => Err(format!("{topic}: {}", refusal.reason)),
+                None => Ok(()),
+            },
+            Err(Interrupted { says, .. }) => Err(says),
+        };
+        // Letters are rare: the connection is not kept.
+        self.publisher.close().await;
+        sent
+    }
+}
+
+fn with_properties(properties: &[u8], facts: &[(&str, &str)]) -> Vec<u8> {
+    let mut out = properties.to_vec();
+    for (name, text) in facts {
+        let name = format!("ringmq-bridge-{name}");
+        let value = Value::StringPair(&name, text);
+        Property { id: PropertyId::UserProperty, value }.encode(&mut out);
+    }
+    out
+}
+
+/// 3.1.1 has no properties: the facts are lines before the payload, and an empty line ends them.
+fn with_head(facts: &[(&str, &str)], payload: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (name, text) in facts {
+        out.extend_from_slice(format!("{name}: {text}\n").as_bytes());
+    }
+    out.push(b'\n');
+    out.extend_from_slice(payload);
+    out
+}

@@ -1,0 +1,12 @@
+//! The bridge as a client of MQTT brokers: one connection reads with a durable session, another
+//! publishes and waits for the acknowledgements. The codec is ringmq's.
+
+mod connection;
+mod publisher;
+mod stream;
+mod subscriber;
+
+pub use publisher::{Interrupted, Outgoing, Publisher};
+pub(crate) use stream::secure;
+pub use subscriber::Subscriber;
+pub(crate) use subscriber::now_ms;

@@ -1,0 +1,115 @@
+//! Targets: each takes batches, one at a time, and says what became of them.
+
+mod envelope;
+mod http;
+mod http_client;
+mod line;
+mod mqtt;
+mod nats;
+mod postgres;
+mod postgres_row;
+
+pub use http::HttpSink;
+pub use mqtt::MqttSink;
+pub use nats::NatsSink;
+pub use postgres::PostgresSink;
+
+use crate::config::Target;
+use crate::flow::Batch;
+
+/// A message that the target does not take, and never will.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Its place in the batch.
+    pub at: usize,
+    /// What the target says.
+    pub reason: String,
+}
+
+/// What became of a batch, or of its front.
+#[derive(Debug)]
+pub struct Written {
+    /// The target has so many messages from the front, but for `refused`. At least one.
+    pub done: usize,
+    /// Messages below `done` that the target does not take.
+    pub refused: Vec<Refused>,
+}
+
+/// Why a batch is not written.
+#[derive(Debug)]
+pub enum Trouble {
+    /// It may be written later. The target has `done` messages from the front, but for `refused`.
+    Again {
+        /// How many.
+        done: usize,
+        /// Messages below `done` that the target does not take.
+        refused: Vec<Refused>,
+        /// What happened.
+        says: String,
+    },
+    /// The target takes nothing at all: somebody must act.
+    Never(String),
+}
+
+impl Trouble {
+    /// Nothing of the batch is written.
+    pub(crate) fn again(says: impl Into<String>) -> Self {
+        Self::Again { done: 0, refused: Vec::new(), says: says.into() }
+    }
+}
+
+/// A target that can be written to.
+pub enum Sink {
+    /// Another broker.
+    Mqtt(Box<MqttSink>),
+    /// Line protocol.
+    Http(Box<HttpSink>),
+    /// Streams.
+    Nats(Box<NatsSink>),
+    /// A table.
+    Postgres(Box<PostgresSink>),
+}
+
+impl Sink {
+    /// The target of a flow. It connects when it is first written to.
+    pub fn new(target: &Target, name: &str) -> Self {
+        match target {
+            Target::Mqtt(target) => Self::Mqtt(Box::new(MqttSink::new(target.clone()))),
+            Target::Http(target) => Self::Http(Box::new(HttpSink::new(target.clone()))),
+            Target::Nats(target) => Self::Nats(Box::new(NatsSink::new(target.clone(), name))),
+            Target::Postgres(target) => {
+                Self::Postgres(Box::new(PostgresSink::new(target.clone(), name)))
+            }
+        }
+    }
+
+    /// Writes a batch or its front, and returns when the target has acknowledged that.
+    ///
+    /// # Errors
+    /// Nothing more can be written now, or ever.
+    pub async fn write(&mut self, batch: &Batch) -> Result<Written, Trouble> {
+        let whole = |refused| Written { done: batch.len(), refused };
+        match self {
+            Self::Mqtt(sink) => sink.write(batch).await.map(whole),
+            Self::Http(sink) => sink.write(batch).await.map(whole),
+            Self::Nats(sink) => sink.write(batch).await.map(whole),
+            Self::Postgres(sink) => sink.write(batch).await,
+        }
+    }
+
+    /// Does what the target needs while there is nothing to write. Never returns. May be cancelled.
+    pub async fn idle(&mut self) {
+        match self {
+            Self::Mqtt(sink) => sink.idle().await,
+            Self::Http(_) | Self::Nats(_) | Self::Postgres(_) => std::future::pending().await,
+        }
+    }
+
+    /// Ends the connection in good order.
+    pub async fn close(&mut self) {
+        match self {
+            Self::Mqtt(sink) => sink.close().await,
+            Self::Http(_) | Self::Nats(_) | Self::Postgres(_) => {}
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! JetStream: each message a message of NATS, or many in an envelope.
+//!
+//! The server acknowledges each when its stream has it. `Nats-Msg-Id` is the flow's name with the
+//! position, the same after a restart, so that a stream drops what comes again within its duplicate
+//! window.
+
+use std::time::Duration;
+
+use async_nats::jetstream::Context;
+use async_nats::jetstream::context::{
+    ContextBuilder, PublishAckFuture, PublishError, PublishErrorKind,
+};
+use async_nats::jetstream::message::PublishMessage;
+use async_nats::{ConnectOptions, ServerAddr};
+use bytes::Bytes;
+
+use super::envelope::{Envelope, Full};
+use super::{Refused, Trouble};
+use crate::config::{NatsFormat, NatsTarget};
+use crate::flow::{Batch, Message};
+use crate::limits::{BATCH_MESSAGES_MAX, CONNECT_TIMEOUT, NATS_ACK_TIMEOUT};
+use crate::shown::shortened;
+use crate::subject::put_subject;
+
+/// Streams of a cluster.
+pub struct NatsSink {
+    target: NatsTarget,
+    name: String,
+    context: Option<Context>,
+}
+
+impl NatsSink {
+    /// Writes to this target, with message ids of this name.
+    pub fn new(target: NatsTarget, name: &str) -> Self {
+        Self { target, name: name.to_owned(), context: None }
+    }
+
+    pub(super) async fn write(&mut self, batch: &Batch) -> Result<Vec<Refused>, Trouble> {
+        let context = match &self.context {
+            Some(context) => context.clone(),
+            None => self.context.insert(self.open().await?).clone(),
+        };
+        // What was sent, with the place of its first message and how many there are.
+        let mut sent: Vec<(usize, PublishAckFuture)> = Vec::new();
+        let mut refused = Vec::new();
+        match &self.target.format {
+            NatsFormat::Message { prefix } => {
+                for (at, message) in batch.iter() {
+                    let (subject, publish) = self.single(prefix, &message);
+                    match context.send_publish(subject, publish).await {
+                        Ok(ack) => sent.push((at, ack)),
+                        Err(error) => take_error(&error, at, &mut refused)?,
+                    }
+                }
+            }
+            NatsFormat::Batch { subject, bytes } => {
+                let mut envelope = Envelope::new(&self.name, *bytes);
+                for (at, message) in batch.iter() {
+                    if let Some(full) = envelope.add(at, &message) {
+                        sent.extend(send(&context, subject, full, &mut refused).await?);
+                    }
+                }
+                if let Some(full) = envelope.take() {
+                    sent.extend(send(&context, subject, full, &mut refused).await?);
+                }
+            }
+        }
+        for (at, ack) in sent {
+            if let Err(error) = ack.await {
+                let whole = take_error(&error, at, &mut refused);
+                // What is behind it may be stored; it comes again with the same id.
+                whole.map_err(|trouble| with_front(trouble, at, &refused))?;
+            }
+        }
+        Ok(refused)
+    }
+
+    /// A message of its own, and its subject.
+    fn single(&self, prefix: &str, message: &Message<'_>) -> (String, PublishMessage) {
+        let mut subject = String::with_capacity(prefix.len() + 1 + message.topic.len());
+        subject.push_str(prefix);
+        subject.push('.');
+        let is_shortened = put_subject(message.topic, &mut subject);
+        let payload = Bytes::copy_from_slice(message.payload);
+        let id = (message.qos > 0).then(|| format!("{}-{}", self.name, message.position));
+        let mut publish = publish_of(payload, id);
+        if is_shortened {
+            publish = publish.header("Mqtt-Topic", message.topic);
+        }
+        if message.retain {
+            publish = publish.header("Mqtt-Retain", "1");
+        }
+        (subject, publish)
+    }
+
+    async fn open(&self) -> Result<Context, Trouble> {
+        let target = &self.target;
+        let servers = target.servers.iter().map(|server| server.parse::<ServerAddr>());
+        let servers: Vec<ServerAddr> = servers
+            .collect::<Result<_, _>>()
+            .map_err(|error| Trouble::Never(format!("servers: {error}")))?;
+        let mut options = ConnectOptions::new()
+            .name(format!("ringmq-bridge {}", self.name))
+            .connection_timeout(CONNECT_TIMEOUT)
+            .client_capacity(BATCH_MESSAGES_MAX);
+        if let (Some(user), password) = (&target.user, &target.password) {
+            let password = password.as_ref().map(|secret| secret.0.clone()).unwrap_or_default();
+            options = options.user_and_password(user.clone(), password);
+        }
+        if let Some(token) = &target.token {
+            options = options.token(token.0.clone());
+        }
+        if let Some(file) = &target.credentials_file {
+            let told = |error: std::io::Error| Trouble::again(format!("{file}: {error}"));
+            options = options.credentials_file(file).await.map_err(told)?;
+        }
+        if let Some(ca) = &target.ca {
+            options = options.add_root_certificates(ca.into());
+        }
+        let client = options.connect(servers).await.map_err(|error| {
+            // Wrong passwords are mended at the server too: it is tried again.
+            Trouble::again(shortened(&error.to_string()))
+        })?;
+        Ok(ContextBuilder::new()
+            .timeout(NATS_ACK_TIMEOUT)
+            .ack_timeout(NATS_ACK_TIMEOUT + Duration::from_secs(1))
+            .max_ack_inflight(BATCH_MESSAGES_MAX + 1)
+            .backpressure_on_inflight(true)
+            .build(client))
+    }
+}
+
+/// Sends an envelope; nothing, if its one message is refused.
+async fn send(
+    context: &Context,
+    subject: &str,
+    full: Full,
+    refused: &mut Vec<Refused>,
+) -> Result<Option<(usize, PublishAckFuture)>, Trouble> {
+    let publish = publish_of(full.payload, Some(full.id));
+    match context.send_publish(subject.to_owned(), publish).await {
+        Ok(ack) => Ok(Some((full.at, ack))),
+        // The server's bound is below that of the configuration.
+        Err(error) if error.kind() == PublishErrorKind::MaxPayloadExceeded && full.messages > 1 => {
+            Err(Trouble::Never(format!(
+                "{error}: set `bytes` to less than the server's max_payload"
+            )))
+        }
+        Err(error) => take_error(&error, full.at, refused).map(|()| None),
+    }
+}
+
+fn publish_of(payload: Bytes, id: Option<String>) -> PublishMessage {
+    let publish = PublishMessage::build().payload(payload);
+    match id {
+        Some(id) => publish.message_id(id),
+        None => publish,
+    }
+}
+
+/// An error is of the message, of all, or of the moment.
+fn take_error(error: &PublishError, at: usize, refused: &mut Vec<Refused>) -> Result<(), Trouble> {
+    let mut says = error.to_string();
+    if let Some(source) = std::error::Error::source(error) {
+        says = format!("{says}: {source}");
+    }
+    let says = shortened(&says);
+    match error.kind() {
+        PublishErrorKind::MaxPayloadExceeded => {
+            refused.push(Refused { at, reason: says });
+            Ok(())
+        }
+        PublishErrorKind::StreamNotFound => {
+            Err(Trouble::Never(format!("{says}; make a stream that takes these subjects")))
+        }
+        _ => Err(Trouble::again(says)),
+    }
+}
+
+/// The trouble, with what is stored before it.
+fn with_front(trouble: Trouble, at: usize, refused: &[Refused]) -> Trouble {
+    match trouble {
+        Trouble::Again { says, .. } => {
+            let before = refused.iter().filter(|refusal| refusal.at < at).cloned().collect();
+            Trouble::Again { done: at, refused: before, says }
+        }
+        never => never,
+    }
+}

@@ -1,0 +1,113 @@
+//! `ringmq-bridge check`: each fault with its line and column, and an exit code.
+
+use std::fs;
+use std::process::Command;
+
+use super::harness::TempDir;
+
+fn check(text: &str) -> (Option<i32>, String) {
+    let directory = TempDir::new();
+    let file = directory.join("b.toml");
+    fs::write(&file, text).expect("the directory is writable");
+    let output = Command::new(env!("CARGO_BIN_EXE_ringmq-bridge"))
+        .args(["check", "b.toml"])
+        .current_dir(directory.path())
+        .env("RINGMQ_TEST_HOST", "example.org")
+        .output()
+        .expect("the bridge runs");
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+}
+
+// A file without a fault is told as such.
+#[test]
+fn good_files_pass() {
+    let (code, said) = check(
+        r#"
+        [broker]
+        url = "mqtt://${RINGMQ_TEST_HOST}:1884"
+        [[sink]]
+        name = "other"
+        filters = ["plant/+/telemetry/#"]
+        strip = "plant/"
+        add = "site1/"
+        batch = { messages = 100, bytes = "64KiB", linger = "0" }
+        [sink.mqtt]
+        url = "mqtts://b.example.org"
+        [[sink]]
+        name = "series"
+        filters = ["plant/#"]
+        dead = "drop"
+        [sink.http]
+        url = "http://127.0.0.1:8086/write?db=a"
+        measurement = "{1}"
+        tags = { line = "{2}" }
+        fields = { v = "json:$.v:float8" }
+        "#,
+    );
+    assert_eq!((code, said.as_str()), (Some(0), "b.toml: 2 flows, no fault\n"));
+}
+
+// Every fault is told with its place, all of them in one run, and the exit code is 1.
+#[test]
+fn faults_have_places() {
+    for (text, wanted) in [
+        ("", &["b.toml:1:1: [broker] is missing"][..]),
+        ("[broker\n", &["b.toml:1:8: is no TOML"]),
+        (
+            "[broker]\nurl = \"tcp://a\"\nuzer = \"x\"\n",
+            &[
+                "b.toml:2:7: broker.url takes unix:PATH",
+                "b.toml:3:1: \"uzer\" is no key of broker; the nearest is user",
+                "there is no [[sink]] and no [[source]]",
+            ],
+        ),
+        (
+            "[broker]\nurl = \"unix:/a\"\npassword_file = \"/nowhere/x\"\n[[sink]]\n\
+             name = \"a b\"\nfilters = [\"a/#/b\"]\nqos = 2\nlinger = 3\n[sink.http]\n\
+             url = \"http://h/\"\nmeasurement = \"{0}\"\nfields = { v = \"json:x\" }\n",
+            &[
+                "b.toml:3:17: broker.password_file: /nowhere/x cannot be read",
+                "b.toml:5:8: a name has letters",
+                "b.toml:6:12: is no topic filter",
+                "b.toml:7:7: sink.qos takes a number from 0 to 1",
+                "b.toml:8:1: \"linger\" is no key of sink",
+                "b.toml:11:15: {0} is no part of a message",
+                "b.toml:12:16: \"x\" is no path: it begins with $",
+            ],
+        ),
+        (
+            "[broker]\nurl = \"unix:/${RINGMQ_TEST_NONE}\"\n",
+            &["b.toml:2:7: ${RINGMQ_TEST_NONE}: the environment has no text of this name"],
+        ),
+        (
+            "[broker]\nurl = \"unix:/a\"\nversion = \"3.1.1\"\n[[sink]]\nname = \"out\"\n\
+             filters = [\"a/#\"]\n[sink.mqtt]\nurl = \"mqtt://b\"\n[[source]]\nname = \"in\"\n\
+             filters = [\"a/b\"]\n[source.mqtt]\nurl = \"mqtt://b\"\n",
+            &["out and in would carry messages round and round: use MQTT 5"],
+        ),
+    ] {
+        let (code, said) = check(text);
+        assert_eq!(code, Some(1), "{text}: {said}");
+        for wanted in wanted {
+            assert!(said.contains(wanted), "{text}:\n{said}\nwithout {wanted}");
+        }
+    }
+}
+
+// The configurations in the page have no fault.
+#[test]
+fn page_has_good_files() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/bridge.md");
+    let text = fs::read_to_string(page).expect("the page is there");
+    let blocks: Vec<&str> = text
+        .split("```toml\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().expect("split gives one"))
+        .collect();
+    assert!(blocks.len() >= 3, "{} configurations", blocks.len());
+    for block in blocks {
+        let (code, said) = check(block);
+        assert_eq!(code, Some(0), "{block}\n{said}");
+    }
+}

@@ -1,0 +1,171 @@
+//! The programs under test and those that they talk to.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use super::process::{PATIENCE, Process, TempDir};
+
+/// A port that was free a moment ago, for programs that cannot say which one the system has given.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    listener.local_addr().expect("is bound").port()
+}
+
+/// A ringmq on a Unix socket, which is the same after a restart.
+pub(crate) struct Broker {
+    pub(crate) process: Process,
+    directory: TempDir,
+    flags: Vec<String>,
+}
+
+impl Broker {
+    pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    pub(crate) fn start_with(flags: &[&str]) -> Self {
+        let directory = TempDir::new();
+        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let process = Self::spawn(&directory, &flags);
+        Self { process, directory, flags }
+    }
+
+    fn spawn(directory: &TempDir, flags: &[String]) -> Process {
+        let program = Path::new(env!("CARGO_BIN_EXE_ringmq-bridge")).with_file_name("ringmq");
+        assert!(program.exists(), "{} is missing: cargo build --bin ringmq", program.display());
+        let mut command = Command::new(program);
+        let socket = format!("unix:{}", directory.join("mqtt.sock").display());
+        command.args(["--listen", &socket, "--http-listen", "none", "--sys-interval", "0"]);
+        command.args(["--segment-bytes", "1048576", "--disk-low", "0", "--shards", "1"]);
+        command.arg("--data-dir").arg(directory.join("data"));
+        if let Ok(ring) = std::env::var("RINGMQ_TEST_RING") {
+            command.args(["--ring", &ring]);
+        }
+        let process = Process::spawn({
+            command.args(flags);
+            command
+        });
+        process.wait_for_line("listening on ");
+        process
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.directory.join("mqtt.sock")
+    }
+
+    /// As the configuration names it.
+    pub(crate) fn url(&self) -> String {
+        format!("unix:{}", self.socket().display())
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    pub(crate) fn start_again(&mut self) {
+        self.process = Self::spawn(&self.directory, &self.flags);
+    }
+}
+
+/// Debian's mosquitto.
+pub(crate) struct Mosquitto {
+    pub(crate) port: u16,
+    _process: Process,
+    _directory: TempDir,
+}
+
+impl Mosquitto {
+    pub(crate) fn start() -> Self {
+        let (port, directory) = (free_port(), TempDir::new());
+        let config = directory.join("mosquitto.conf");
+        let text = format!(
+            "user root\nlistener {port} 127.0.0.1\nallow_anonymous true\nlog_dest stderr\n\
+             max_queued_messages 0\n"
+        );
+        fs::write(&config, text).expect("the directory is writable");
+        let mut command = Command::new("/usr/sbin/mosquitto");
+        command.arg("-c").arg(&config);
+        let process = Process::spawn(command);
+        process.wait_for_line(" running");
+        Self { port, _process: process, _directory: directory }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("mqtt://127.0.0.1:{}", self.port)
+    }
+}
+
+/// The bridge.
+pub(crate) struct Bridge {
+    pub(crate) process: Process,
+    directory: TempDir,
+    http: String,
+}
+
+impl Bridge {
+    /// Runs it with this configuration, to which `[http]` and the state's directory are added.
+    pub(crate) fn start(config: &str) -> Self {
+        let directory = TempDir::new();
+        let state = directory.path().display();
+        let text = format!("state_dir = \"{state}\"\n{config}\n[http]\nlisten = \"127.0.0.1:0\"\n");
+        fs::write(directory.join("bridge.toml"), text).expect("the directory is writable");
+        let (process, http) = Self::spawn(&directory);
+        Self { process, directory, http }
+    }
+
+    fn spawn(directory: &TempDir) -> (Process, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringmq-bridge"));
+        command.arg("run").arg(directory.join("bridge.toml"));
+        let process = Process::spawn(command);
+        let line = process.wait_for_line("operators' HTTP at http://");
+        let (_, http) = line.split_once("http://").expect("is in the line");
+        (process, http.trim().to_owned())
+    }
+
+    /// SIGKILL, and a new start with the same configuration and state.
+    pub(crate) fn kill_and_start(&mut self) {
+        self.process.kill();
+        (self.process, self.http) = Self::spawn(&self.directory);
+    }
+
+    /// Status and body of a GET.
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.http).expect("it listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("is set");
+        let host = &self.http;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        (status.expect("an HTTP status"), body.to_owned())
+    }
+
+    /// Waits until a metric of a flow is `wanted`: it is counted a moment after what it counts.
+    #[track_caller]
+    pub(crate) fn expect_metric(&self, name: &str, flow: &str, wanted: impl Fn(f64) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !wanted(self.metric(name, flow)) {
+            let is = self.metric(name, flow);
+            assert!(Instant::now() < deadline, "{name} of {flow} is {is}");
+        }
+    }
+
+    /// A metric of a flow.
+    pub(crate) fn metric(&self, name: &str, flow: &str) -> f64 {
+        metric(&self.get("/metrics").1, name, flow)
+    }
+}
+
+/// A metric of a flow in the text of `/metrics`.
+pub(crate) fn metric(text: &str, name: &str, flow: &str) -> f64 {
+    let start = format!("ringmq_bridge_{name}{{flow=\"{flow}\"");
+    let line = text.lines().find(|line| line.starts_with(&start));
+    let value = line.and_then(|line| line.rsplit(' ').next()?.parse().ok());
+    value.unwrap_or_else(|| panic!("there is no {start} in\n{text}"))
+}
