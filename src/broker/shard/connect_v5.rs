@@ -9,6 +9,7 @@ use crate::mqtt::{
 use super::super::connection::{Connecting, Open, OpenV5, Terms, capped_s};
 use super::super::names::{CloseReason, ConnId, Context, EPOCH_PROPERTY, Options, RefusalReason};
 use super::super::output::FormatOptions;
+use super::super::read_gate::Pause;
 use super::Shard;
 
 impl Shard {
@@ -119,6 +120,10 @@ impl Shard {
     /// Tells a client of MQTT 5 why its connection ends [MQTT-3.14.4-1].
     pub(super) fn write_disconnect(&mut self, conn: ConnId, reason: CloseReason) {
         let Some(code) = reason.disconnect_code() else { return };
+        // [MQTT-3.14.0-1] v5 It has not had its CONNACK.
+        if self.gates.is_paused_by(conn, Pause::Connack) {
+            return;
+        }
         let Some(&FormatOptions { packet_bytes_max, .. }) = self.outputs.format(conn) else {
             return;
         };

@@ -12,9 +12,9 @@ use super::Shard;
 
 impl Shard {
     /// A client came with this will, or with none: it is kept with a session that is on disk, in
-    /// the place of any other. So it is published also if the broker dies with the connection. While
-    /// the log has no room for requests, one without a delay is not: a full disk must not keep its
-    /// client out, and the connection has it as well.
+    /// the place of any other. So it is published also if the broker dies with the connection.
+    /// While the log has no room for requests, one without a delay is not: a full disk must not
+    /// keep its client out, and the connection has it as well.
     pub(super) fn keep_will(&mut self, key: SessionKey, will: Option<&Will>) {
         let is_short = self.storage.shortage().holds_requests(&self.logs.disk);
         let logs = &mut self.logs;

@@ -49,13 +49,15 @@ impl Client {
         let left = link.left.unwrap_or(tick);
         if link.leaving == Leaving::Politely && !link.leaves_will {
             // Only if DISCONNECT is sure to have been read; or nobody is left who could publish it.
-            will.void = was_heard || crashed && !is_delayed;
+            // A crash may undo that it was read: then the will is in the log still.
+            will.void =
+                if crashed && is_on_disk { false } else { was_heard || crashed && !is_delayed };
         } else if is_delayed {
             let is_kept = link.accepted && least_ms > 0;
             self.kept_will = is_kept.then_some(KeptWill { id, tick: left });
         } else if crashed {
-            // The same, unless it ended before.
-            will.void = link.leaving == Leaving::No;
+            // The same, unless it ended before. One of a session on disk may be in the log.
+            will.void = link.leaving == Leaving::No && !is_on_disk;
         } else if link.accepted {
             will.sure_from.get_or_insert(left);
         }
