@@ -1,8 +1,8 @@
 //! QoS 2 messages in doubt: some shards of the source have such a message, and the shard of its
 //! publisher has no record of it. Its publisher will send it again.
 //!
-//! Invariant: a session gets it once. In the new directory a session of a shard that had the message
-//! is noted to have it, under the name that the publisher's new shard will give it.
+//! Invariant: a session gets it once. In the new directory a session of a shard that had the
+//! message is noted to have it, under the name that the publisher's new shard will give it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

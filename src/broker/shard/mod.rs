@@ -49,6 +49,7 @@ mod subscribe;
 mod system;
 mod timers;
 mod trace;
+mod uncommitted;
 mod wills;
 
 use std::net::IpAddr;
@@ -80,7 +81,7 @@ use super::retained::RetainedDelivery;
 use super::storage::Storage;
 use super::system::System;
 use super::trace::Traces;
-use returns::Uncommitted;
+use uncommitted::Uncommitted;
 
 /// See the module.
 pub struct Shard {

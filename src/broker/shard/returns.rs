@@ -5,10 +5,9 @@
 //! the client is back when the broker is killed, the next start would count on from when the client
 //! left before. So the CONNACK, and all that follows it, is sent when the log has it.
 
-use std::collections::HashSet;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
-use crate::store::{Log, SessionKey};
+use crate::store::SessionKey;
 
 use super::super::connection::Terms;
 use super::super::names::{ConnId, Context};
@@ -51,40 +50,10 @@ impl Shard {
         self.ends.has(self.name_of(key), &self.logs.disk)
     }
 
-    /// Names the client of a session, as [`Uncommitted`] does.
+    /// Names the client of a session, as `Uncommitted` does.
     pub(super) fn name_of(&self, key: SessionKey) -> u64 {
         let session = self.catalog.session(key);
         let hasher = BuildHasherDefault::<DefaultHasher>::default();
         hasher.hash_one((session.vhost, &*session.client_id))
-    }
-}
-
-/// Clients of which something was appended to the log that may not be committed yet. Two that have
-/// the same hash are taken for one: that has a client wait for the disk without need, no more.
-///
-/// Those of up to some place in the log are forgotten together, so there are at most as many as were
-/// noted while that, and what follows it, was written. While the disk does not go on no session
-/// begins, and so they are bounded by the sessions that there were.
-#[derive(Default)]
-pub(super) struct Uncommitted {
-    earlier: (u64, HashSet<u64>),
-    later: (u64, HashSet<u64>),
-}
-
-impl Uncommitted {
-    /// Something of this client was just appended.
-    pub(super) fn note(&mut self, name: u64, log: &Log) {
-        if self.earlier.0 <= log.committed() {
-            self.earlier = std::mem::take(&mut self.later);
-        }
-        self.later.0 = log.appended();
-        self.later.1.insert(name);
-    }
-
-    fn has(&self, name: u64, log: &Log) -> bool {
-        let of = |(until, names): &(u64, HashSet<u64>)| {
-            *until > log.committed() && names.contains(&name)
-        };
-        of(&self.earlier) || of(&self.later)
     }
 }
