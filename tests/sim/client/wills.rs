@@ -49,13 +49,13 @@ impl Client {
         let left = link.left.unwrap_or(tick);
         if link.leaving == Leaving::Politely && !link.leaves_will {
             // Only if DISCONNECT is sure to have been read; or nobody is left who could publish it.
-            will.void = was_heard || crashed && !is_delayed;
+            will.void = was_heard || crashed && !is_delayed && !is_on_disk;
         } else if is_delayed {
             let is_kept = link.accepted && least_ms > 0;
             self.kept_will = is_kept.then_some(KeptWill { id, tick: left });
         } else if crashed {
-            // The same, unless it ended before.
-            will.void = link.leaving == Leaving::No;
+            // The same, unless it ended before; that of a session on disk goes at the next start.
+            will.void = link.leaving == Leaving::No && !is_on_disk;
         } else if link.accepted {
             will.sure_from.get_or_insert(left);
         }
